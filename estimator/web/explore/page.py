@@ -1,5 +1,6 @@
 """Explore: what moves the answer, one and two inputs swept, and time against cost against CO2e."""
 
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from html import escape
 from typing import Any
@@ -210,26 +211,26 @@ def _sweep(answered: Exploration, values: Row, frame: Frame) -> None:
     """Draw the quantity over one input, with its interval."""
     quantity, swept_input = values["quantity"], values["x"]
     name, unit = QUANTITIES[quantity]
-    table = pd.DataFrame(answered.sweep(0)).dropna(subset=[f"{quantity}_mid"])
+    swept = answered.sweep(0)
+    ends = {end: swept[f"{quantity}_{end}"] for end in ("low", "mid", "high")}
+    table = pd.DataFrame({"x": swept[swept_input], **ends}).dropna(subset=["mid"])
     if table.empty:
         style.assumptions([_("No value of this input fits in the memory of the devices.")])
         return
     if swept_input in WORDS:
-        _rows_of_words(table.sort_values(f"{quantity}_mid"), values, frame)
+        _rows_of_words(table.sort_values("mid"), values, frame)
         return
-    columns = {swept_input: "x"} | {f"{quantity}_{end}": end for end in ("low", "mid", "high")}
-    drawn = table.rename(columns=columns)[["x", "low", "mid", "high"]]
     figures.draw(
         charts.band,
-        drawn.assign(text=[_point(swept_input, unit, *row) for row in drawn.to_numpy()]),
+        table.assign(text=[_point(swept_input, unit, *row) for row in table.to_numpy()]),
         frame.look,
         of=((_label(swept_input), _(name)), swept_input in LOGARITHMIC, unit),
         key="explore_sweep",
         alt=_("{quantity} over {input}: from {first} to {last}").format(
             quantity=_(name),
             input=_label(swept_input),
-            first=amount(float(table[f"{quantity}_mid"].iloc[0]), unit),
-            last=amount(float(table[f"{quantity}_mid"].iloc[-1]), unit),
+            first=amount(float(table["mid"].iloc[0]), unit),
+            last=amount(float(table["mid"].iloc[-1]), unit),
         ),
     )
 
@@ -246,9 +247,7 @@ def _rows_of_words(table: pd.DataFrame, values: Row, frame: Frame) -> None:
     name, unit = QUANTITIES[quantity]
     kind = _label(swept_input)
     rows = []
-    for _place, one in table.head(ON_SLIDE if frame.slide else 12).iterrows():
-        word = str(one[swept_input])
-        low, mid, high = (float(one[f"{quantity}_{bound}"]) for bound in ("low", "mid", "high"))
+    for word, low, mid, high in table.head(ON_SLIDE if frame.slide else 12).to_numpy():
         text = f"{_shown(swept_input, word)}: {amount(mid, unit)}"
         rows.append(plots.interval(word, (low, mid, high), text, kind))
     picture = plots.ranges_picture(rows, _(name), (kind,), unit)
@@ -285,23 +284,24 @@ def _map(answered: Exploration, values: Row, frame: Frame) -> None:
 
 def _front(answered: Exploration, values: Row, frame: Frame) -> None:
     """Draw time against cost, coloured by CO2e, with the designs that none beats."""
-    table = pd.DataFrame(answered.designs()).dropna(subset=["wall_hours_mid", "cost_usd_mid"])
-    if table.empty:
+    table = answered.designs()
+    hours, usd, on_front = (table[name] for name in ("wall_hours_mid", "cost_usd_mid", "pareto"))
+    known = np.flatnonzero(~np.isnan(hours) & ~np.isnan(usd))
+    if not known.size:
         style.assumptions(
             [_("No design with a price on record fits in the memory of its devices.")]
         )
         return
-    written = {name: {one: _shown(name, one) for one in set(table[name])} for name in DESIGN}
-    counts, hardware, site = (table[name].map(written[name]) for name in DESIGN)
+    rows = known[np.argsort(on_front[known], kind="stable")]
     shown = pd.DataFrame(
         {
-            "hours": table["wall_hours_mid"],
-            "usd": table["cost_usd_mid"],
-            "kg": table["co2e_kg_mid"],
-            "pareto": table["pareto"],
-            "text": counts + " × " + hardware + ", " + site,
+            "hours": hours[rows],
+            "usd": usd[rows],
+            "kg": table["co2e_kg_mid"][rows],
+            "pareto": on_front[rows],
+            "text": _names({name: table[name][rows].tolist() for name in DESIGN}),
         }
-    ).sort_values("pareto", kind="stable")
+    )
     best = shown[shown["pareto"]].sort_values("hours")
     figures.draw(
         charts.front,
@@ -318,15 +318,25 @@ def _front(answered: Exploration, values: Row, frame: Frame) -> None:
         ).format(front=amount(len(best), "1"), designs=amount(len(shown), "1"))
     )
     if not frame.slide:
-        rows = [
+        fastest = [
             (text, amount(hours, "hour"), amount(usd, "USD"), amount(kg, "kgCO2e"))
             for text, hours, usd, kg in best[["text", "hours", "usd", "kg"]].head(12).to_numpy()
         ]
-        draw_table((_("Fastest on the Pareto front"), _("time"), _("cost"), _("CO2e")), rows)
+        draw_table((_("Fastest on the Pareto front"), _("time"), _("cost"), _("CO2e")), fastest)
 
 
 DESIGN = ("devices", "hardware", "site")
 """What a design is named by."""
+
+
+def _names(designs: Mapping[str, Sequence[float | str]]) -> list[str]:
+    """Names of designs, such as "64 × NVIDIA H100, France"; each word is written once."""
+    written = {name: {one: _shown(name, one) for one in set(designs[name])} for name in DESIGN}
+    counts, hardware, sites = ([written[name][one] for one in designs[name]] for name in DESIGN)
+    return [
+        f"{count} × {device}, {site}"
+        for count, device, site in zip(counts, hardware, sites, strict=True)
+    ]
 
 
 def _csv(answered: Exploration) -> str:
