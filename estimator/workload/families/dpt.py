@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from estimator.workload.blocks import Costs, held, linear
 from estimator.workload.convolution import Conv, Flow, flow_network, plain, ratio, windows
-from estimator.workload.families.vit import Vision, dinov2_sight, trunk, vision_network
+from estimator.workload.families.vit import Vision, dinov2_sight, trunk, vision_network, with_heads
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Quantity
 from estimator.workload.model_class import task
@@ -87,17 +87,14 @@ def dpt(fields: Fields) -> Network:
     if fields.flag("is_hybrid") or fields.states("backbone_config"):
         raise ValueError(f"{fields.path}backbone_config: DPT is counted over its own ViT only")
     sight = trunk(fields)
-    hidden = sight.hidden
     if task(fields) != "DepthEstimation":
-        width = fields.size_or_none("pooler_output_size") or hidden
-        pooled = {} if task(fields) else {"pooler": linear(hidden, width, bias=True)}
-        return vision_network(fields, replace(sight, once=pooled))
+        return vision_network(fields, sight if task(fields) else with_heads(fields, sight))
     if fields.flag("use_batch_norm_in_fusion_residual") or fields.flag("add_projection"):
         raise ValueError(f"{fields.path}use_batch_norm_in_fusion_residual must be false")
     if fields.values.get("use_bias_in_fusion_residual") is False:
         raise ValueError(f"{fields.path}use_bias_in_fusion_residual must be true or absent")
     reads = fields.text("readout_type", default="project") == "project"
-    readout = {"readout": linear(2 * hidden, hidden, bias=True)} if reads else {}
+    readout = {"readout": linear(2 * sight.hidden, sight.hidden, bias=True)} if reads else {}
     widths = fields.sizes("neck_hidden_sizes", (96, 192, 384, 768), 4)
     fused = fields.size("fusion_hidden_size", default=256)
     return depth_network(fields, sight, readout, widths, fused, last=32)
