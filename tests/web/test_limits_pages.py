@@ -144,3 +144,9 @@ def test_an_emptied_input_keeps_the_last_result_marked_as_old(path, name, query)
     assert before in said
     page.text_input(key=f"{path}_{name}").set_value(held).run()
     assert "last valid result" not in text(page)
+
+
+def test_tokens_that_suffice_are_not_said_to_be_seen_one_times():
+    enough, scarce = (text(opened("scaling", f"unique={one}")) for one in ("10T", "100B"))
+    assert "each seen once at most" in enough and "seen 1 times" not in enough
+    assert re.search(r"seen [\d.]+ times, worth", scarce)

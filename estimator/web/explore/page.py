@@ -224,7 +224,7 @@ def _sweep(answered: Exploration, values: Row, frame: Frame) -> None:
         charts.band,
         table.assign(text=[_point(swept_input, unit, *row) for row in table.to_numpy()]),
         frame.look,
-        of=((_label(swept_input), _(name)), swept_input in LOGARITHMIC, unit),
+        of=((_(INPUTS[swept_input].label), _(name)), swept_input in LOGARITHMIC, unit),
         key="explore_sweep",
         alt=_("{quantity} over {input}: from {first} to {last}").format(
             quantity=_(name),

@@ -204,10 +204,7 @@ def _cases(now: Bought, values: Row) -> None:
         (
             _("with {n} different tokens at most").format(n=amount(unique, "1")),
             *scarce,
-            _("seen {times} times, worth {worth} tokens").format(
-                times=amount(max(scarce[1] / unique, 1.0), "1"),
-                worth=amount(float(scarce_law.worth_in_tokens(scarce[1], unique)), "1"),
-            ),
+            _repeated(scarce[1] / unique, float(scarce_law.worth_in_tokens(scarce[1], unique))),
         ),
         (_("as advised in 2020 (Kaplan)"), float(kaplan[0]), float(kaplan[1]), ""),
     ]
@@ -219,6 +216,14 @@ def _cases(now: Bought, values: Row) -> None:
             for name, params, tokens, note in rows
         ],
     )
+
+
+def _repeated(epochs: float, worth: float) -> str:
+    """How often tokens are seen, and how many different ones that is worth."""
+    if epochs <= 1:
+        return _("each seen once at most")
+    text = _("seen {times} times, worth {worth} tokens")
+    return text.format(times=amount(epochs, "1"), worth=amount(worth, "1"))
 
 
 def _imagenet(frame: Frame) -> None:

@@ -13,7 +13,7 @@ from estimator.web.shared.amounts import sentence
 from estimator.web.shared.language import _, current
 
 _TAG = re.compile(r"(<[^>]*>)")
-_AMOUNT = re.compile(r"(?<![\w^.,])(?<!\^-)\d[\d.,]* (?!–)\S+")
+_AMOUNT = re.compile(r"(?<![\w^.,])(?<!\^-)\d[\d.,]* (?:–(?= \d)|(?!–)\S+(?: –(?= \d))?)")
 _EXPONENT = re.compile(r"\^(-?\d+(?:[.,]\d+)*|[a-zA-Z]\b)")
 _MARKED = ("<abbr", "<a ")
 """Elements whose text is left alone."""
@@ -26,6 +26,11 @@ def unbroken(html: str) -> str:
     ('10<sup>20</sup> paths', '10<sup>-3.01</sup> of it')
     >>> unbroken("takes <b>39.3 days</b>")
     'takes <b><span class="tw-amount">39.3 days</span></b>'
+
+    A range ends a line behind its dash, not before it.
+
+    >>> unbroken("2.14 – 6.82 k$")
+    '<span class="tw-amount">2.14 –</span> <span class="tw-amount">6.82 k$</span>'
     """
     whole = _between_tags(
         html, lambda text: _AMOUNT.sub(r'<span class="tw-amount">\g<0></span>', text)
