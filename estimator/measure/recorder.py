@@ -3,6 +3,7 @@
 Nothing here may stop or slow the job that is measured: what fails is noted.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -328,6 +329,9 @@ def with_profiles(
 def recorded(session: Session, *, tells: bool = True, rate_hz: float = 10.0) -> Iterator[Recording]:
     """Record what runs inside a with block, with the steps that a session counts.
 
+    A process forked inside it leaves the run to the one that began it: of the threads that sample
+    and of the locks that they hold it has but copies, which nobody lets go.
+
     Parameters
     ----------
     session : Session
@@ -345,6 +349,7 @@ def recorded(session: Session, *, tells: bool = True, rate_hz: float = 10.0) -> 
         origin="script", label=session.label, rate_hz=rate_hz, store=store, notes=notes
     )
     recording.start()
+    owner = os.getpid()
     state: State = "failed"
     try:
         yield recording
@@ -353,9 +358,11 @@ def recorded(session: Session, *, tells: bool = True, rate_hz: float = 10.0) -> 
         state = "interrupted"
         raise
     finally:
-        reported = session.reported() if tells else None
-        recording.end(
-            state=state, timings=lambda run: recording.placed(run, (reported,) if reported else ())
-        )
-        if store is not None:
-            store.close()
+        if os.getpid() == owner:
+            reported = session.reported() if tells else None
+            recording.end(
+                state=state,
+                timings=lambda run: recording.placed(run, (reported,) if reported else ()),
+            )
+            if store is not None:
+                store.close()

@@ -42,10 +42,11 @@ def measure(**given: Any) -> Iterator[Session]:
     if _number(LOCAL_RANK):
         yield session
     elif wrapped:
+        owner = os.getpid()
         try:
             yield session
         finally:
-            if not _number(RANK):
+            if not _number(RANK) and os.getpid() == owner:
                 try:
                     session.report(Path(wrapped))
                 except Exception as error:  # noqa: BLE001 - as in `_out_of_the_way`

@@ -135,6 +135,7 @@ class Connection:
 
     def _prepared(self) -> sqlite3.Connection:
         self._inode = _inode(self.path)
+        refuse_special(self.path)
         database = sqlite3.connect(
             self.path, timeout=POLL_S, isolation_level=None, check_same_thread=False
         )
@@ -229,6 +230,7 @@ def open_for_reading(path: Path, wait_s: float) -> sqlite3.Connection:
     sqlite3.Error
         If it cannot be read.
     """
+    refuse_special(path)
     last = sqlite3.OperationalError(os.strerror(errno.EACCES))
     ways = ["mode=ro"]
     if not _size(path.with_name(path.name + "-wal")):
@@ -246,6 +248,12 @@ def open_for_reading(path: Path, wait_s: float) -> sqlite3.Connection:
             raise
         return database
     raise last
+
+
+def refuse_special(path: Path) -> None:
+    """Refuse a folder, a pipe or a device in place of the file: a pipe would be waited for."""
+    if path.exists() and not path.is_file():
+        raise sqlite3.OperationalError("cannot be opened and written: it is no regular file")
 
 
 def _code(error: sqlite3.Error) -> int:

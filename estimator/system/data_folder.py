@@ -1,6 +1,7 @@
 """Where are the user's own data stored: measured runs and profiles."""
 
 import os
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,11 +16,14 @@ def data_directory() -> Path:
     """Return the folder of the user's own data; it need not exist.
 
     TWENTY_WATTS_DATA names it, or else it is where the system keeps such data of a user: on Linux
-    ~/.local/share/twenty-watts.
+    ~/.local/share/twenty-watts. The home of a user who is not there stays as it is written, as in
+    shells.
     """
     named = os.environ.get(ENVIRONMENT)
     if named:
-        return Path(named).expanduser().absolute()
+        with suppress(RuntimeError):
+            return Path(named).expanduser().absolute()
+        return Path(named).absolute()
     return _of_system(*(os.environ.get(name) for name in DEPENDS_ON))
 
 

@@ -1,10 +1,13 @@
 """`measure()` never stops or fails the training that it wraps, whatever goes wrong in measuring."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from estimator.runs import read_runs
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,6 +33,7 @@ def trained(tmp_path, *, broken="", reported="flop=1e9", after=""):
         text=True,
         cwd=ROOT,
         env={"PATH": "/usr/bin:/bin", "TWENTY_WATTS_DATA": str(tmp_path / "data")},
+        timeout=120,
     )
 
 
@@ -61,3 +65,13 @@ def test_what_the_training_raises_is_its_own(tmp_path):
     assert done.returncode == 1
     assert "KeyError: 'mine'" in done.stderr
     assert "measuring failed" not in done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks are of POSIX")
+def test_a_training_that_forks_is_not_held_up(tmp_path):
+    """The child has copies of locks that no thread of its own ever lets go: it leaves the run."""
+    for _ in range(3):
+        done = trained(tmp_path, after="    import os, time; time.sleep(0.5); os.fork()")
+        assert (done.stdout, done.returncode) == ("trained 5\n" * 2, 0)
+        assert "measuring failed" not in done.stderr
+    assert len(read_runs(tmp_path / "data" / "runs.sqlite")[0]) == 3

@@ -666,6 +666,18 @@ def test_a_folder_in_the_place_of_the_file_is_one_line(path):
     assert len(read_runs(path)[1]) == 1
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names are of POSIX")
+def test_a_pipe_in_the_place_of_the_file_is_one_line_and_not_waited_for(path):
+    path.parent.mkdir()
+    os.mkfifo(path)
+    with pytest.raises(StoreError, match="no regular file") as reported:
+        open_store(path)
+    assert "\n" not in str(reported.value)
+    runs, (note,) = read_runs(path)
+    assert not runs
+    assert "no regular file" in note
+
+
 def test_a_file_in_the_place_of_the_folder_is_one_line(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StoreError) as refused:

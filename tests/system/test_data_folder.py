@@ -26,6 +26,8 @@ def test_the_folder_is_the_one_named_and_an_empty_name_names_none(monkeypatch, t
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TWENTY_WATTS_DATA", "mine")
     assert data_directory() == tmp_path / "mine"
+    monkeypatch.setenv("TWENTY_WATTS_DATA", "~no-such-user/mine")
+    assert data_directory() == tmp_path / "~no-such-user" / "mine"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="where Linux keeps the data of a user")
