@@ -1,5 +1,6 @@
 """Which known names resemble an unknown one: by shared pairs of letters."""
 
+import difflib
 import itertools
 from bisect import bisect_left
 from collections import Counter
@@ -8,6 +9,9 @@ from functools import cached_property
 
 LEAST = 0.5
 """Share of the pairs of letters that two names must have in common to be offered [1]."""
+
+SWAPPED = 0.8
+"""Likeness in order from which a name is offered that shares too few pairs: two letters swapped."""
 
 LONGEST = 80
 """So many letters of a name are looked at; no known one is longer."""
@@ -24,6 +28,8 @@ class Suggestions:
     Examples
     --------
     >>> known = Suggestions(["h100-sxm", "a100-sxm-80", "h100-pcie", "al"])
+    >>> Suggestions(["france", "greece"]).nearest("frnace")
+    ['france']
     >>> known.nearest("h10"), known.nearest("h100-sxn"), known.nearest("atlantis")
     (['h100-sxm', 'h100-pcie'], ['h100-sxm', 'a100-sxm-80', 'h100-pcie'], [])
     """
@@ -54,7 +60,9 @@ class Suggestions:
             if 4 * both >= len(pairs)
         )
         good = sorted((-score, number) for score, number in scored if score >= LEAST)
-        return [self.names[number] for _, number in good]
+        if good:
+            return [self.names[number] for _, number in good]
+        return difflib.get_close_matches(word, self.names, cutoff=SWAPPED)
 
     @cached_property
     def _sorted(self) -> list[str]:

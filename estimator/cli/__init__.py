@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
+from itertools import pairwise
 
 from estimator import __version__
 from estimator.cli.output import error_text
@@ -41,12 +42,9 @@ def build_parser(command: str = "") -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     words = sys.argv[1:] if arguments is None else arguments
-    if any(not _is_text(word) for word in words):
-        return _complain("an argument holds bytes that are not UTF-8")
-    ours = words[: words.index("--")] if "--" in words else words
-    for word in ours:
-        if word.startswith("-") and word.endswith("=--"):
-            return _complain(f"{word.removesuffix('=--')} needs a value, got '--'")
+    refused = _refused(words)
+    if refused is not None:
+        return _complain(refused)
     first = words[0] if words else ""
     options = build_parser(first if first in COMMANDS else "").parse_args(arguments)
     try:
@@ -80,6 +78,35 @@ def _meter_error() -> type[Exception]:
 def _is_text(word: str) -> bool:
     """Whether a word has no lone surrogates, which stand for bytes that are no UTF-8."""
     return not any("\ud800" <= letter <= "\udfff" for letter in word)
+
+
+def _refused(words: Sequence[str]) -> str | None:
+    """Say why words are no command line, before a parser looks at them; None if they may be."""
+    if any(not _is_text(word) for word in words):
+        return "an argument holds bytes that are not UTF-8"
+    ours = words[: words.index("--")] if "--" in words else words
+    for word in ours:
+        if word.startswith("-") and word.endswith("=--"):
+            return f"{word.removesuffix('=--')} needs a value, got '--'"
+    empty = _empty(ours)
+    return None if empty is None else f"{empty} is empty: give a value, or leave it out"
+
+
+def _empty(words: Sequence[str]) -> str | None:
+    """What of a command line is empty, as an unset variable of a shell leaves it; None if nothing.
+
+    >>> _empty(["estimate", "--site", ""]), _empty(["estimate", "--site="]), _empty(["model", ""])
+    ('--site', '--site', 'an argument')
+    >>> _empty(["estimate", "--site", "fr"]), _empty(["app", "--open", "?v=1&site="])
+    (None, None)
+    """
+    for before, word in pairwise(("", *words)):
+        option, equals, value = word.partition("=")
+        if option.startswith("--") and equals and not value:
+            return option
+        if not word.strip():
+            return before if before.startswith("-") else "an argument"
+    return None
 
 
 def _complain(message: str) -> int:

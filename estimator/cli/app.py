@@ -1,6 +1,7 @@
 """`app`: starts the web app."""
 
 import argparse
+import errno
 import ipaddress
 import os
 import signal
@@ -95,6 +96,7 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError(f"port must be between 1 and 65535, got {options.port}")
     if options.open and not options.open.startswith("?"):
         raise ValueError("--open takes the query part of a link, from '?' on")
+    _refuse_elsewhere(options.host, options.port)
     _refuse_taken(options.host, options.port)
     environment = dict(os.environ)
     if options.profiles:
@@ -129,6 +131,23 @@ def _refuse_taken(host: str, port: int) -> None:
             f"port {port} is in use: the app may be open already at "
             f"http://{reachable(host)}:{port}; choose another by --port"
         )
+
+
+def _refuse_elsewhere(host: str, port: int) -> None:
+    """Refuse an address at which this machine cannot listen, before the server does at length."""
+    version_6 = ":" in host
+    try:
+        with socket.socket(socket.AF_INET6 if version_6 else socket.AF_INET) as probe:
+            if os.name != "nt":
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return
+        raise ValueError(
+            f"cannot listen at {host} on port {port} ({error.strerror}): "
+            "give an address of this machine by --host, and a free port by --port"
+        ) from None
 
 
 def _stop(_number: int, _frame: object) -> None:

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any, TextIO
 
-from estimator.cli.options import add_calibration, add_profiles, catalog_of
+from estimator.cli.options import add_calibration, add_profiles, catalog_of, level_of
 from estimator.cli.output import note
-from estimator.core.units import CENTRAL, rows_text
-from estimator.scenario.scenario import INPUTS, NOT_READ, column_of, read_number
+from estimator.core.units import rows_text
+from estimator.scenario.scenario import INPUTS, NOT_READ, column_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,7 +97,7 @@ def run(options: argparse.Namespace) -> int:
     from estimator.estimation.scenario_csv import estimate_csv
     from estimator.serving.serving_csv import answer_table
 
-    level = CENTRAL if options.interval is None else read_number("interval", options.interval)
+    level = level_of(options)
     source = Path(options.table)
     if options.output == "-" and options.json:
         raise ValueError("-o - puts the table on stdout: drop --json or name a file")

@@ -3,9 +3,8 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from estimator.cli.options import add_model, add_output, catalog_of, model_of
+from estimator.cli.options import add_model, add_output, catalog_of, level_of, model_of
 from estimator.cli.output import note, print_csv, print_json, print_line, print_table
-from estimator.core.units import CENTRAL
 from estimator.scenario.scenario import option_of, read_number
 
 if TYPE_CHECKING:
@@ -108,11 +107,9 @@ def run(options: argparse.Namespace) -> int:
     """Answer one question about memory."""
     from estimator.cli.memory_need import memory_csv, memory_json
     from estimator.core.messages import rendered
-    from estimator.core.uncertainty import z_score
     from estimator.memory.fit import answer_memory
 
-    level = CENTRAL if options.interval is None else read_number("interval", options.interval)
-    z_score(level)
+    level = level_of(options)
     catalog = catalog_of(options)
     answer = answer_memory(_question(options), catalog)
     _refuse_ignored(answer)

@@ -88,6 +88,22 @@ def scenario_of(options: argparse.Namespace) -> Scenario:
     return Scenario(**said)
 
 
+def level_of(options: argparse.Namespace) -> float:
+    """Probability inside the intervals [1], 80 % where --interval leaves it open.
+
+    Raises
+    ------
+    ValueError
+        If it is not a number between 0 and 1.
+    """
+    from estimator.core.uncertainty import z_score
+    from estimator.core.units import CENTRAL
+
+    level = CENTRAL if options.interval is None else read_number("interval", options.interval)
+    z_score(level)
+    return level
+
+
 def catalog_of(options: argparse.Namespace) -> "Catalog":
     """Open the built-in profiles, overridden by the user's own, and checked."""
     catalog = open_catalog(options)

@@ -9,7 +9,10 @@ def print_json(value: object) -> None:
     """Print one JSON value, indented."""
     import json
 
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    if printable(text) != text:
+        text = json.dumps(value, indent=2, allow_nan=False)
+    sys.stdout.write(text + "\n")
 
 
 def print_csv(rows: Iterable[Mapping[str, Any]]) -> None:
@@ -40,7 +43,9 @@ def print_table(
 
     from estimator.cli.columns import column_widths, lists_text
 
-    body = [tuple(row) for row in rows]
+    header = [printable(name) for name in header]
+    whole, title = [printable(name) for name in whole], printable(title)
+    body = [tuple(printable(cell) for cell in row) for row in rows]
     terminal = sys.stdout.isatty()
     console = Console(width=None if terminal else LINE, highlight=False, markup=False, emoji=False)
     widths = column_widths(header, body, console.width, whole) if terminal else [None] * len(header)
@@ -63,7 +68,21 @@ LINE = 120
 
 def print_line(text: str = "") -> None:
     """Print one line of the answer."""
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(printable(text) + "\n")
+
+
+PLAIN = str.maketrans({"×": "x", "≥": ">=", "≤": "<=", "µ": "u", "−": "-", "–": "-", "·": "*"})
+"""Signs of the answers, as a terminal without them has to show them."""
+
+
+def printable(text: str) -> str:
+    """Text as stdout can show it: where its encoding lacks a sign, the nearest plain one."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(PLAIN).encode(encoding, "replace").decode(encoding)
+    return text
 
 
 def note(text: str, *, quiet: bool = False) -> None:
@@ -100,6 +119,9 @@ SHOWN_REASONS = 5
 
 def error_text(error: ValueError) -> str:
     """Say an error in the words of the command line."""
+    if isinstance(error, UnicodeEncodeError):
+        signs = ascii(error.object[error.start : error.end])
+        return f"stdout in {error.encoding} has no sign for {signs}: set PYTHONIOENCODING=utf-8"
     from estimator.core.messages import reason, render
     from estimator.scenario.scenario import option_of
 

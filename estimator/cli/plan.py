@@ -14,7 +14,14 @@ from estimator.cli.best_plans import (
     print_binding,
     print_plans,
 )
-from estimator.cli.options import add_output, add_scenario, catalog_of, listed, scenario_of
+from estimator.cli.options import (
+    add_output,
+    add_scenario,
+    catalog_of,
+    level_of,
+    listed,
+    scenario_of,
+)
 from estimator.cli.output import note, note_reasons, print_csv, print_json, print_line
 from estimator.core.units import S_PER_H, W_PER_KW, in_percent
 from estimator.scenario.scenario import NUMBERS, option_of, read_number
@@ -88,6 +95,7 @@ def run(options: argparse.Namespace) -> int:
     from estimator.search.plan import Request, best_plans
 
     catalog = catalog_of(options)
+    level = level_of(options)
     most = {
         quantity: positive(name, read_number(name, getattr(options, name)))
         for name, (quantity, _, _) in LIMITS.items()
@@ -100,7 +108,6 @@ def run(options: argparse.Namespace) -> int:
         count=_count(options.plans),
     )
     answer = best_plans(request, catalog)
-    level = 0.8 if options.interval is None else read_number("interval", options.interval)
     if options.json:
         print_json(_as_json(answer, level))
     elif options.csv:

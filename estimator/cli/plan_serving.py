@@ -13,9 +13,9 @@ from estimator.cli.best_plans import (
     print_binding,
     print_plans,
 )
-from estimator.cli.options import catalog_of, listed
+from estimator.cli.options import catalog_of, level_of, listed
 from estimator.cli.output import note, note_reasons, print_csv, print_json
-from estimator.core.units import CENTRAL, in_percent
+from estimator.core.units import in_percent
 from estimator.scenario.scenario import INPUTS, option_of
 
 if TYPE_CHECKING:
@@ -106,10 +106,10 @@ def run(options: argparse.Namespace, count: int) -> int:
 
     _refuse_training(options)
     catalog = catalog_of(options)
+    level = level_of(options)
     request = _request(options, catalog, count)
     measured = serve_cost.calibration_of(options, catalog)
     answer = best_serving_plans(request, catalog, calibration=measured)
-    level = CENTRAL if options.interval is None else _number("interval", options.interval)
     if options.json:
         print_json(_as_json(answer, level))
     elif options.csv:

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from estimator.cli.options import add_calibration, add_output, catalog_of
+from estimator.cli.options import add_calibration, add_output, catalog_of, level_of
 from estimator.cli.output import note, print_csv, print_json, print_line
 from estimator.cli.serving_quantities import print_items, print_serving, print_serving_comparison
-from estimator.core.units import CENTRAL
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog
@@ -159,7 +158,7 @@ def run(options: argparse.Namespace) -> int:
     from estimator.serving.quantities import answer_serving
     from estimator.serving.question import option_of
 
-    level = _level(options)
+    level = level_of(options)
     catalog = catalog_of(options)
     if any(getattr(options, name.replace("-", "_")) for name in ITEM_OPTIONS):
         return _run_items(options, level)
@@ -247,7 +246,7 @@ def compare(options: argparse.Namespace) -> int:
     from estimator.serving.question import option_of
     from estimator.serving.serving_csv import RESULT_COLUMNS, result_rows
 
-    level = _level(options)
+    level = level_of(options)
     names = (options.hardware or "h100,h200-sxm,b200,rtx-4090,apple-m2-ultra").split(",")
     counts = (options.devices or "").split(",")
     sites = (options.site or "").split(",")
@@ -367,12 +366,6 @@ def _over_life(options: argparse.Namespace, answer: "ServingAnswer") -> dict[str
         "lifetime_kwh": training + life.serving_kwh,
         "training_share_of_lifetime": training / (training + life.serving_kwh),
     }
-
-
-def _level(options: argparse.Namespace) -> float:
-    """Probability in the intervals [1]."""
-    given = _number("interval", options.interval)
-    return CENTRAL if given is None else given
 
 
 def _number(name: str, text: str | None) -> float | None:

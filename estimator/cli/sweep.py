@@ -5,7 +5,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from estimator.cli.options import add_calibration, add_profiles, catalog_of
+from estimator.cli.options import add_calibration, add_profiles, catalog_of, level_of
 from estimator.cli.output import note_reasons, print_json, print_line
 
 if TYPE_CHECKING:
@@ -69,17 +69,13 @@ def run(options: argparse.Namespace) -> int:
     from dataclasses import asdict
     from pathlib import Path
 
-    from estimator.core.uncertainty import z_score
-    from estimator.core.units import CENTRAL
-    from estimator.scenario.scenario import read_number
     from estimator.search.designs import Evaluation
     from estimator.search.parts import Parts
     from estimator.search.space import read_space
     from estimator.search.sweep import sweep
 
     space = read_space(Path(options.space))
-    level = CENTRAL if options.interval is None else read_number("interval", options.interval)
-    z_score(level)
+    level = level_of(options)
     catalog_of(options)
     evaluation = Evaluation(
         level=level,

@@ -85,6 +85,8 @@ def read_config(path: str | PathLike[str]) -> dict[str, Any]:
     file = Path(path)
     if file.is_dir():
         raise ValueError(f"{file} is a directory: pass the config.json inside it")
+    if file.exists() and not file.is_file():
+        raise ValueError(f"{file} is a pipe or a device: save the config.json, and pass its path")
     if not file.is_file():
         raise ValueError(f"{file} does not exist: pass the path of a config.json")
     size = file.stat().st_size

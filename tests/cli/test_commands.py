@@ -47,6 +47,46 @@ def test_a_process_of_its_own_answers_as_the_function_does(words):
     )
 
 
+@pytest.mark.parametrize(
+    ("words", "empty"),
+    [
+        (("estimate", "--flop", "1e20", "--hardware", "v100", "--site", ""), "--site"),
+        (("estimate", "--flop", "1e20", "--hardware="), "--hardware"),
+        (("batch", "in.csv", "-o", ""), "-o"),
+        (("claims", " "), "an argument"),
+    ],
+)
+def test_an_empty_value_is_no_assumption(words, empty):
+    assert refusal(*words) == f"error: {empty} is empty: give a value, or leave it out"
+
+
+def test_a_place_with_two_letters_swapped_is_offered():
+    found = refusal("estimate", "--flop", "1e20", "--hardware", "v100", "--site", "frnace")
+    assert found.endswith("did you mean fr?")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_terminal_without_our_signs_shows_the_nearest(encoding, monkeypatch):
+    """As text plain signs; as JSON the same values; as CSV, which has no escapes, a refusal."""
+
+    def claims(*options):
+        raw = io.BytesIO()
+        with io.TextIOWrapper(raw, encoding=encoding) as out:
+            monkeypatch.setattr(sys, "stdout", out)
+            code = main(["claims", *options])
+            out.flush()
+            return code, raw.getvalue().decode(encoding)
+
+    code, shown = claims()
+    assert code == 0
+    assert ">= 1" in shown
+    assert "?" not in shown
+    code, listed = claims("--json")
+    assert code == 0
+    assert [one["id"] for one in json.loads(listed)][:2] == ["gpt3-v100", "alphago-lee"]
+    assert claims("--csv")[0] == (encoding == "ascii")
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_teaches_with_an_example(command):
     found = run(command, "--help")

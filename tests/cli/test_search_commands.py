@@ -175,6 +175,13 @@ def test_a_limit_of_nothing_is_refused_by_its_option(command, capsys):
     assert capsys.readouterr().err == "error: --budget must be positive, got 0\n"
 
 
+@pytest.mark.parametrize("shape", [[], ["--json"]])
+@pytest.mark.parametrize("command", [PLAN, SERVED])
+def test_an_interval_that_is_none_is_refused(command, shape, capsys):
+    assert main([*command, *shape, "--interval", "2"]) == 1
+    assert capsys.readouterr().err.startswith("error: interval must be between 0 and 1, got 2")
+
+
 @pytest.mark.parametrize("command", [PLAN, SERVED])
 def test_a_place_nobody_knows_is_named(command, capsys):
     assert main([*command, "--site", "fr,atlantis"]) == 0
@@ -182,7 +189,7 @@ def test_a_place_nobody_knows_is_named(command, capsys):
 
 
 def test_an_option_that_names_nothing_is_refused(capsys):
-    assert main([*PLAN, "--site", ""]) == 1
+    assert main([*PLAN, "--site", ","]) == 1
     assert "--site names nothing" in capsys.readouterr().err
 
 

@@ -15,6 +15,7 @@ from streamlit.runtime.app_session import AppSession
 from streamlit.web.server import server_util
 from streamlit.web.server.starlette import starlette_server
 
+from estimator.cli import main
 from estimator.cli.app import OPEN, is_loopback, reachable
 from estimator.web.server import (
     WAIT_S,
@@ -74,6 +75,16 @@ def test_a_port_in_use_is_refused_in_one_line():
     assert done.stderr.count("\n") == 1
     assert f"port {port} is in use" in done.stderr
     assert "--port" in done.stderr
+
+
+def test_an_address_of_another_machine_is_one_line(capsys):
+    """192.0.2.7 is kept for documentation: no machine has it."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    assert main(["app", "--no-browser", "--host", "192.0.2.7", "--port", str(port)]) == 1
+    shown = capsys.readouterr().err
+    assert shown.startswith(f"error: cannot listen at 192.0.2.7 on port {port} (")
+    assert shown.count("\n") == 1
 
 
 def test_sessions_take_turns_often():

@@ -55,6 +55,8 @@ def test_a_file_that_is_no_config_is_refused(tmp_path, content, message):
 
 
 def test_missing_files_and_directories_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="is a pipe or a device: save"):
+        read_config("/dev/null")
     with pytest.raises(ValueError, match="does not exist: pass the path"):
         read_config(tmp_path / "config.json")
     with pytest.raises(ValueError, match=r"is a directory: pass the config.json inside"):
