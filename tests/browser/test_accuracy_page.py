@@ -1,4 +1,4 @@
-"""The page "How right are we?" in a real browser: charts, filters, history, phone, dark, frame."""
+"""The page "How right are we?" in a real browser: charts, filters, history, phone, dark."""
 
 import re
 from urllib.parse import parse_qsl, urlsplit
@@ -112,12 +112,3 @@ def test_no_text_of_a_chart_leaves_it_and_nothing_is_cut_on_a_phone(visit):
     wait_until(page, NARROW)
     assert texts_outside(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-
-
-@pytest.mark.parametrize("section", ["runs", "errors"])
-def test_on_a_slide_one_chart_stands_alone(projector, section):
-    page = projector(f"accuracy?show={section}&embed=true&fs=1.4")
-    expect(page.locator(f"{CHARTS} svg")).to_have_count(1)
-    assert page.get_by_role("link", name="Estimate").count() == 0
-    box = page.locator(f"{CHARTS} svg").first.bounding_box()
-    assert box["y"] + box["height"] <= 720

@@ -19,6 +19,18 @@ TALL_IN_ENGLISH = {
 """Slides that are tried in English, too; German is mostly longer."""
 SLIDES = [(page.path, name, "de") for page in PAGES for name in page.slides]
 SLIDES += [(path, name, "en") for path, name in TALL_IN_ENGLISH.items()]
+ALONE = {("accuracy", "runs"), ("accuracy", "errors")}
+"""Slides that are one chart."""
+DRAWN_BY = {
+    "claims": "factors",
+    "brain": "operations",
+    "levers": "ratios",
+    "scaling": "curves",
+    "trends": "memory_wall",
+    "depth": "gradient",
+}
+"""A slide of each page on the limits whose chart is looked at."""
+CHARTS = "[data-testid=stVegaLiteChart] svg"
 SETTLED = """() => new Promise((found) => {
     const box = document.querySelector('[data-testid=stMainBlockContainer]');
     let last = -1, same = 0;
@@ -44,6 +56,20 @@ def test_a_slide_fits_a_projector(projector, path, slide, spoken):
     page.evaluate(SETTLED)
     assert page.evaluate(HEIGHT) <= 720
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+    assert page.locator(".tw-nav").count() == 0
+    if (path, slide) in ALONE:
+        sync_api.expect(page.locator(CHARTS)).to_have_count(1)
+        box = page.locator(CHARTS).bounding_box()
+        assert box["y"] + box["height"] <= 720
+    if DRAWN_BY.get(path) == slide:
+        chart = page.locator(CHARTS).first
+        chart.wait_for()
+        assert chart.locator("path").count() > 3
+
+
+def test_every_slide_whose_chart_is_looked_at_is_tried():
+    tried = {(path, slide) for path, slide, _spoken in SLIDES}
+    assert tried >= ALONE | set(DRAWN_BY.items())
 
 
 def test_controls_that_a_link_puts_on_a_slide_fit_and_move_it(visit):
