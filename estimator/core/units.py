@@ -17,6 +17,9 @@ MILLION = 1e6
 BITS_PER_BYTE = 8.0
 GIB = 2.0**30
 """Bytes in which drivers and frameworks print memory [B]."""
+YEAR_3000_S = 32_503_680_000.0
+"""A clock or a time of the year 3000 or later is a slip [s since 1970]."""
+
 CENTRAL = 0.8
 """Ranges in the profiles and intervals by default hold the central 80 % of the probability [1]."""
 
@@ -60,7 +63,7 @@ def human(value: float, unit: str) -> str:
     """
     if value == 0:
         return f"0 {unit}"
-    rounded = float(f"{value:.3g}")
+    rounded = significant(value)
     if unit == "$" and 0 < rounded < _LEAST:
         return f"below {_LEAST:g} $"
     if unit == "$" and not 1e3 <= abs(rounded) < 1e9:
@@ -170,10 +173,19 @@ def digits(value: float) -> str:
         return "0"
     if not 1e-4 <= abs(value) < 1e9:
         return f"{value:.3g}"
-    rounded = float(f"{value:.3g}")
+    rounded = significant(value)
     decimals = max(0, 2 - math.floor(math.log10(abs(rounded))))
     text = f"{rounded:,.{decimals}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def significant(value: float, figures: int = 3) -> float:
+    """Number rounded to so many significant figures.
+
+    >>> significant(1234.5), significant(0.0123456, 4)
+    (1230.0, 0.01235)
+    """
+    return float(f"{value:.{figures}g}")
 
 
 def human_duration(seconds: float) -> str:
@@ -202,7 +214,7 @@ def human_count(value: float) -> str:
     >>> human_count(999.96e6), human_count(999_999)
     ('1 billion', '999,999')
     """
-    rounded = value if abs(value) < 1e6 else float(f"{value:.3g}")
+    rounded = value if abs(value) < 1e6 else significant(value)
     for factor, word in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million")):
         if abs(rounded) >= factor:
             return f"{digits(value / factor)} {word}"

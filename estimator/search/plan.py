@@ -6,7 +6,7 @@ that buys.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
@@ -146,14 +146,26 @@ class PlanAnswer(Generic[Shown]):
 
         Reasons that differ by their numbers alone are one, with its most common sentence.
         """
-        said: dict[str, Counter[str]] = {}
-        for notice in self.refusals:
-            alike = notice.code if notice.code != "text" else message(notice)
-            said.setdefault(alike, Counter())[render(notice, names)] += 1
-        return {
-            some.most_common(1)[0][0] + (", for example" if len(some) > 1 else ""): some.total()
-            for some in sorted(said.values(), key=lambda some: -some.total())
-        }
+        found: dict[str, int] = {}
+        for some in _alike(self.refusals):
+            several = len({render(one, names) for one in some}) > 1
+            reason = render(some.most_common(1)[0][0], names)
+            found[reason + (", for example" if several else "")] = some.total()
+        return found
+
+
+def most_common(refusals: Iterable[Notice]) -> Notice:
+    """The refusal given most often, those that differ by their numbers alone taken as one."""
+    return _alike(refusals)[0].most_common(1)[0][0]
+
+
+def _alike(refusals: Iterable[Notice]) -> list[Counter[Notice]]:
+    """Refusals that differ by their numbers alone together, the most common first."""
+    groups: dict[str, Counter[Notice]] = {}
+    for notice in refusals:
+        alike = notice.code if notice.code != "text" else message(notice)
+        groups.setdefault(alike, Counter())[notice] += 1
+    return sorted(groups.values(), key=lambda some: -some.total())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,14 +217,13 @@ def best_plans(request: Request, catalog: Catalog) -> PlanAnswer[Plan]:
         )
         kept.append(_among(every, _possible(every, request, fits)))
         nearest.append(_among(every, _nearest(every, request, fits)))
-    found = PlanAnswer[Plan](plans=(), nearest=None, refusals=tuple(refusals))
-    if found.refused == request.space.size:
-        raise ValueError(f"no design can be estimated: {next(iter(found.reasons()))}")
+    if len(refusals) == request.space.size:
+        raise ValueError(f"no design can be estimated: {message(most_common(refusals))}")
     return replace(
         _answer(request, _joined(kept), _joined(nearest)),
         designs=request.space.size,
         too_large=too_large,
-        refusals=found.refusals,
+        refusals=tuple(refusals),
     )
 
 

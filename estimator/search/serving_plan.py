@@ -6,7 +6,6 @@ with the confidence asked, as the latencies and the caps must.
 """
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -27,7 +26,7 @@ from estimator.search.limits import (
     probabilities_within,
     probability_of_all,
 )
-from estimator.search.plan import PlanAnswer, planned_devices
+from estimator.search.plan import PlanAnswer, most_common, planned_devices
 from estimator.serving.engines import fitted
 from estimator.serving.figures import MOST_PLACES
 from estimator.serving.quantities import (
@@ -152,7 +151,7 @@ def best_serving_plans(
     designs, resolver = request.designs, Resolver(catalog, fitted(catalog))
     answer = answer_questions(designs, resolver, calibration=calibration)
     if not answer.table.count:
-        raise refusal(Counter(answer.errors.values()).most_common(1)[0][0])
+        raise refusal(most_common(answer.errors.values()))
     load = _load(request, answer.table, resolver, calibration)
     quantities = {**served_quantities(request, answer), LOAD: load}
     limits = replace(request.limits, most={LOAD: 1.0, **request.limits.most})

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from estimator.catalog import Catalog
+from estimator.core.notice import Notice
 from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.search.limits import RELAXED, Limits, probability_within
-from estimator.search.plan import OBJECTIVES, Request, best_plans
+from estimator.search.plan import OBJECTIVES, PlanAnswer, Request, best_plans, most_common
 from estimator.search.space import space_of
 
 SPACE = space_of(
@@ -181,3 +182,13 @@ def test_where_the_site_alone_is_chosen_each_site_is_a_plan():
     answer = best_plans(Request(space=space, limits=Limits(most={}, confidence=0.8)), catalog())
     assert {plan.scenario.site for plan in answer.plans} == {"us", "fr", "se"}
     assert not any(plan.also_in for plan in answer.plans)
+
+
+def test_refusals_that_differ_by_their_numbers_are_one_reason_everywhere():
+    """Three counts of devices, each once, are more common than one year given twice."""
+    years = [Notice("text", "", {"text": "no such year"})] * 2
+    counts = [Notice("not_whole", "devices", {"value": value}) for value in (1.5, 2.5, 3.5)]
+    reasons = PlanAnswer(plans=(), nearest=None, refusals=(*years, *counts)).reasons()
+    assert list(reasons.values()) == [3, 2]
+    assert next(iter(reasons)) == "devices must be a whole number, got 1.5, for example"
+    assert most_common((*years, *counts)) == counts[0]

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 
 from estimator.cli.calibrate.store_update import announce_update
 from estimator.cli.output import note, print_json
+from estimator.core.units import YEAR_3000_S
 
 if TYPE_CHECKING:
     from estimator.runs.record import MeasuredRun
 
 SHOWN = 10
 """So many runs of one import are shown."""
-
-EARLIEST_S, LATEST_S = 0.0, 32_503_680_000.0
-"""Times before 1970 and after 2999 are slips [s since 1970]."""
 
 
 def time_of(name: str, text: str) -> float:
@@ -46,7 +44,7 @@ def time_of(name: str, text: str) -> float:
             time_s = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
         except (ValueError, OverflowError):
             time_s = math.nan
-    if not EARLIEST_S <= time_s < LATEST_S:
+    if not 0 <= time_s < YEAR_3000_S:
         raise ValueError(f"{name} must be a time such as 2026-11-01T10:00Z, got {text!r}")
     return time_s
 

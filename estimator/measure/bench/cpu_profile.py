@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from estimator.core.units import in_percent
+from estimator.core.units import in_percent, significant
 from estimator.runs.observations import slowed
 from estimator.runs.record import Host, MeasuredDevice, MeasuredRun, Timing
 
@@ -62,7 +62,7 @@ def profile_of(run: MeasuredRun, device: MeasuredDevice) -> Table:
     def record(value: float, unit: str, where: str, slow: float = 1.0) -> Table:
         """Write one measured number, and of a rate that others slowed what it may have been."""
         found = {
-            "value": _rounded(value * slow),
+            "value": significant(value * slow, 4),
             "unit": unit,
             "basis": "measured",
             "source": source_id(host),
@@ -73,8 +73,8 @@ def profile_of(run: MeasuredRun, device: MeasuredDevice) -> Table:
             return found
         return found | {
             "basis": DISTURBED,
-            "low": _rounded(value),
-            "high": _rounded(value * slow**2),
+            "low": significant(value, 4),
+            "high": significant(value * slow**2, 4),
             "note": f"Others used {in_percent(1.0 - 1.0 / slow)} of the machine in every "
             "repetition: the low end was measured, the value is what all of it would make.",
         }
@@ -198,8 +198,3 @@ def _power_w(timings: Iterable[Timing], what: str) -> float | None:
         if one.what == what and one.power_w is not None and one.trust in ("counter", "sampled")
     ]
     return max(found, default=None)
-
-
-def _rounded(value: float) -> float:
-    """Four significant digits."""
-    return float(f"{value:.4g}")

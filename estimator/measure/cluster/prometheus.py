@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from estimator.core.units import YEAR_3000_S
 from estimator.runs.meter import MeterError
 from estimator.runs.record import stamp
 
@@ -32,9 +33,6 @@ TOKEN = "TWENTY_WATTS_PROMETHEUS_TOKEN"
 
 PATIENCE_S = 60.0
 """The server is given so long for each answer [s]."""
-
-LATEST_S = 32_503_680_000.0
-"""A clock at the year 3000 or later is none [s since 1970]."""
 
 LARGEST_BYTES = 256 * 2**20
 """An answer above this is refused [B]."""
@@ -240,7 +238,7 @@ class Prometheus:
             now_s = float(self._asked("query", {"query": "time()"})["result"][0])
         except (LookupError, TypeError, ValueError, OverflowError) as error:
             raise self._strange() from error
-        if not 0.0 <= now_s < LATEST_S:
+        if not 0.0 <= now_s < YEAR_3000_S:
             raise self._strange()
         return now_s
 

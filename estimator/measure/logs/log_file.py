@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from estimator.core.units import YEAR_3000_S
 from estimator.runs.meter import MeterError
 from estimator.runs.record import stamp
 
@@ -25,7 +26,7 @@ LONGEST_CELL = 131_072
 SHOWN = 60
 """Characters of a foreign text that a message repeats."""
 
-EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2999, 1, 1, tzinfo=UTC)
+EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime.fromtimestamp(YEAR_3000_S, UTC)
 """Times outside are typing errors."""
 
 MAGNITUDE = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([^\d\s.,'_]*)", re.ASCII)

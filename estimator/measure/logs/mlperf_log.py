@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from estimator.core.units import YEAR_3000_S
 from estimator.measure.logs.log_file import LogFile, number, positive
 from estimator.measure.logs.logged_run import LoggedRun
 
@@ -18,9 +19,6 @@ LINE = re.compile(r":::MLLOG (\{.*\})")
 
 SAME_RUN_S = 60.0
 """Starts of one run by several ranks differ by less than this [s]."""
-
-LATEST_MS = 32_503_680_000_000.0
-"""Year 3000 [ms since 1970]."""
 
 Event = Mapping[str, Any]
 
@@ -79,7 +77,7 @@ def _events(log: LogFile) -> list[Event]:
 def _moment(log: LogFile, events: Sequence[Event], key: str, which: Any) -> float:
     """Time of an event [ms since 1970]: the first or last of what several ranks wrote."""
     times = [number(one.get("time_ms")) for one in events if one.get("key") == key]
-    known = [one for one in times if one is not None and 0 < one < LATEST_MS]
+    known = [one for one in times if one is not None and 0 < one < YEAR_3000_S * 1e3]
     if not known:
         raise log.refused(f"no line {key}: is the log complete?")
     if max(known) - min(known) > SAME_RUN_S * 1e3:

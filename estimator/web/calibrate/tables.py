@@ -7,7 +7,7 @@ import pandas as pd
 from estimator.calibration.measured_utilization import network_group
 from estimator.calibration.posterior import Cell, PowerCell, Residual
 from estimator.core.uncertainty import Uncertain
-from estimator.core.units import human
+from estimator.core.units import human, significant
 from estimator.measure.live import Course
 from estimator.runs.observations import disturbance_of
 from estimator.runs.record import HOW_METERED, Energy, MeasuredRun, Timing
@@ -168,7 +168,7 @@ def runs_table(runs: Sequence[MeasuredRun], own: Iterable[str], host: str) -> pd
             "state": f"{_(run.state)}, {_('simulated')}" if run.simulated else _(run.state),
             "device": ", ".join(dict.fromkeys(one.hardware or one.name for one in run.devices)),
             "work": work_text(run),
-            "wall_min": None if run.state == "running" else float(f"{run.wall_s / 60.0:.3g}"),
+            "wall_min": None if run.state == "running" else significant(run.wall_s / 60.0),
             "energy_wh": _energy_wh(run.energy),
             "meters": meters_text(run.energy),
             "disturbed": "; ".join(disturbances(run)),

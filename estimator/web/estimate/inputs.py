@@ -10,7 +10,7 @@ from typing import Any
 
 from estimator.catalog import Catalog, Preset
 from estimator.core.messages import reason
-from estimator.core.units import CENTRAL
+from estimator.core.units import CENTRAL, significant
 from estimator.estimation.scenario_estimate import Answer
 from estimator.scenario.hardware import named_precision
 from estimator.scenario.scenario import INPUTS, NUMBERS, Scenario, read_number
@@ -253,12 +253,12 @@ def convert(answer: Answer, way: str) -> Scenario:
     plain = replace(answer.scenario, **_NO_WORK)
     inputs, known = answer.inputs, answer.estimate.quantities
     if way == "hours":
-        return replace(plain, device_hours=_rounded(float(known["device_hours"].mid)))
+        return replace(plain, device_hours=significant(float(known["device_hours"].mid)))
     if way == "flop" and "training_flop" in known:
-        return replace(plain, flop=_rounded(float(known["training_flop"].mid)))
+        return replace(plain, flop=significant(float(known["training_flop"].mid)))
     if way == "samples" and "training_flop" in known:
         seen = float(known["training_flop"].mid) / (TRAINING_OVER_FORWARD * USUAL_SAMPLE_FLOP)
-        return replace(plain, samples=_rounded(seen), sample_flop=USUAL_SAMPLE_FLOP)
+        return replace(plain, samples=significant(seen), sample_flop=USUAL_SAMPLE_FLOP)
     if way == "preset":
         return replace(plain, preset=answer.scenario.preset or "gpt-3")
     if "params" in inputs and "tokens" in inputs:
@@ -289,7 +289,3 @@ def _usual_devices(preset: Preset | None, device_id: str) -> float | None:
     if preset is None or preset.hardware != device_id or "devices" not in preset.as_run:
         return None
     return float(int(preset.as_run["devices"].value))
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.3g}")

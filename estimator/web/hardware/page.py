@@ -8,7 +8,7 @@ import streamlit as st
 
 from estimator.catalog import Device
 from estimator.catalog.records import Record
-from estimator.core.units import human
+from estimator.core.units import human, significant
 from estimator.scenario.hardware import TRAINING_PRECISIONS
 from estimator.web.shared import charts, figures, share, style, ticks, widgets
 from estimator.web.shared.amounts import localised
@@ -159,7 +159,7 @@ def _row(device: Device) -> dict[str, Any]:
 
 def _in_unit(record: Record | None, unit: float) -> float | None:
     """Number of a record in the unit of its column, with three digits; none where it is unknown."""
-    return None if record is None else float(f"{record.value / unit:.3g}")
+    return None if record is None else significant(record.value / unit)
 
 
 def _origin(peak: Record | None) -> dict[str, str]:

@@ -13,6 +13,7 @@ import pandas as pd
 import streamlit as st
 
 from estimator.core.messages import reason
+from estimator.core.units import significant
 from estimator.memory.fit import DeviceFit, MemoryAnswer, fit_across_devices
 from estimator.scenario.scenario import inline_config
 from estimator.web.models import charts
@@ -458,8 +459,8 @@ def _fit_table(fits: tuple[DeviceFit, ...]) -> pd.DataFrame:
         [
             {
                 _("Device"): fit.device.name,
-                _("Memory [GB]"): float(f"{fit.capacity_bytes / 1e9:.3g}"),
-                _("Share needed [%]"): float(f"{100.0 * float(fit.share.mid):.3g}"),
+                _("Memory [GB]"): significant(fit.capacity_bytes / 1e9),
+                _("Share needed [%]"): significant(100.0 * float(fit.share.mid)),
                 _("Devices that hold it"): fit.least_devices,
             }
             for fit in sorted(fits, key=lambda one: -one.capacity_bytes)
