@@ -12,11 +12,12 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
+import pip
 import pytest
 
 from estimator.system import environment
 from estimator.system.environment import FOLDER, LOCK, NO_SETUP, STAMP, Needs, is_ready
-from estimator.system.pip_install import SetupError, python_of, reason
+from estimator.system.pip_install import FAST_PIP, SetupError, python_of, reason, site_of
 
 ROOT = Path(__file__).parents[2]
 START = """
@@ -110,12 +111,28 @@ def quick_python(made, tmp_path_factory):
     folder = tmp_path_factory.mktemp("quick")
     empty = shutil.copytree(made[0] / FOLDER, folder / "empty", symlinks=True)
     remove_files_of_a_package(empty)
+    for emptied in empty.glob("lib/python3*/site-packages/tiny*"):
+        emptied.rmdir()  # pip takes its name for an installed package
     for name in (LOCK, STAMP):
         (empty / name).unlink()
+    put_own_pip_into(empty)
     python = folder / "python"
     python.write_text(f"#!/bin/sh\nexec cp -Rp '{empty}/.' \"$4\"\n", encoding="utf-8")
     python.chmod(0o755)
     return str(python)
+
+
+def put_own_pip_into(folder):
+    """Replace an old pip by ours, which nothing tries to bring up to date at each repair."""
+    (site,) = map(Path, site_of(folder))
+    own = Path(pip.__file__).parent
+    name = f"pip-{pip.__version__}.dist-info"
+    if int(pip.__version__.split(".")[0]) < FAST_PIP or not (own.parent / name).is_dir():
+        return
+    for old in site.glob("pip*"):
+        shutil.rmtree(old)
+    for part in ("pip", name):
+        shutil.copytree(own.parent / part, site / part)
 
 
 def copy_of(made, tmp_path):
