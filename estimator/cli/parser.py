@@ -18,10 +18,11 @@ OTHER_NAMES = {
     "--batch": ("--batch-size", "--bs"),
     "--seq-len": ("--sequence-length", "--seqlen", "--context-length", "--max-length"),
     "--site": ("--country", "--region", "--location", "--where"),
+    "--inference": ("--task serving", "--task inference", "--serving", "--serve"),
     "--finetune": ("--task", "--method", "--lora", "--qlora", "--peft"),
     "--output": ("--out", "--file"),
 }
-"""Option -> what other programs and people call it."""
+"""Option -> what other programs, people and our other commands call it."""
 
 
 def _columns() -> int:
@@ -65,9 +66,11 @@ class CommandParser(argparse.ArgumentParser):
         """Option that is meant by the first unknown one, or nearest in spelling to it."""
         import difflib
 
-        option = next((word for word in extra if word.startswith("--")), "").partition("=")[0]
+        words = " ".join(extra).replace("=", " ").split()
+        option = next((word for word in words if word.startswith("--")), "")
+        asked = " ".join(words[words.index(option) :][:2]) if option else ""
         for ours, others in OTHER_NAMES.items():
-            if option in others and ours in self._option_string_actions:
+            if {option, asked} & {*others} and ours in self._option_string_actions:
                 return f" (did you mean {ours}?)"
         near = difflib.get_close_matches(option, list(self._option_string_actions), 1, 0.7)
         return f" (did you mean {near[0]}?)" if near else ""

@@ -254,6 +254,7 @@ def test_a_mistake_is_reported_in_one_line(arguments, reason):
     [
         ("estimate --hardwear h100", "unknown: --hardwear h100 (did you mean --hardware?)"),
         ("estimate --gpu h100", "unknown: --gpu h100 (did you mean --hardware?)"),
+        ("memory llama-2-7b --task serving", "unknown: --task serving (did you mean --inference?)"),
         ("memory llama-2-7b --task qlora", "unknown: --task qlora (did you mean --finetune?)"),
         ("memory llama-3-8b --bogus", "unknown: --bogus"),
         ("estimate --devices", "argument --devices: expected one argument"),

@@ -42,6 +42,14 @@ WRITTEN = {
 }
 """Quantity -> the expression that writes a value of it, with words of units in their places."""
 
+_UNIT = "slice(datum.said[{0}], indexof(datum.said[{0}], ' '))"
+_NUMBER = "slice(datum.said[0], 0, indexof(datum.said[0], ' '))"
+LABEL = (
+    f"datum.row + ': ' + datum.said[1] + ' (' + ({_UNIT.format(0)} === {_UNIT.format(2)} ? "
+    f"{_NUMBER} : datum.said[0]) + ' – ' + datum.said[2] + ')'"
+)
+"""Expression that labels a row; the unit stands once where both bounds have the same."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Slider:
@@ -171,7 +179,8 @@ def specification(model: Model, look: Look) -> dict[str, Any]:
         "low": _chosen(model, lambda name: f"{model.bounds[name][0]} / {model.authored[name]!r}"),
         "mid": _chosen(model, lambda name: f"{model.bounds[name][1]} / {model.authored[name]!r}"),
         "high": _chosen(model, lambda name: f"{model.bounds[name][2]} / {model.authored[name]!r}"),
-        "text": _chosen(model, lambda name: _label(model, name)),
+        "said": _chosen(model, lambda name: _written(model, name)),
+        "text": LABEL,
     }
     y = {"field": "row", "type": "nominal", "sort": None, "axis": None}
     x = {
@@ -218,7 +227,7 @@ def _chosen(model: Model, expression: Any) -> str:
     return text
 
 
-def _label(model: Model, name: str) -> str:
+def _written(model: Model, name: str) -> str:
+    """Expression of the low bound, the median and the high bound of a quantity as texts."""
     words = {word: _(word) for word in ("days", "years", "billion", "trillion")}
-    low, mid, high = (f"({WRITTEN[name].format(bound, **words)})" for bound in model.bounds[name])
-    return f"datum.row + ': ' + {mid} + ' (' + {low} + ' – ' + {high} + ')'"
+    return f"[{', '.join(WRITTEN[name].format(bound, **words) for bound in model.bounds[name])}]"
