@@ -5,11 +5,13 @@ import io
 import json
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from estimator.cli import main
+from estimator.cli.parser import Help
 from estimator.scenario.columns import FIELDS
 from estimator.serving.question import COLUMNS
 from tests.in_process import run
@@ -92,6 +94,16 @@ def test_help_teaches_with_an_example(command):
     found = run(command, "--help")
     assert found.returncode == 0
     assert f"twenty-watts {command}" in found.stdout.split("examples:")[1]
+
+
+@pytest.mark.parametrize("columns", [40, 60, 100])
+def test_help_of_an_option_keeps_its_words_whole_and_within_the_width(columns, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    text = "one of two, three-or-four: a_long_name_that_fills_more_than_a_narrow_column and  others"
+    lines = Help("program")._split_lines(text, columns - 20)
+    assert " ".join(lines).split() == text.split()
+    assert all(len(line) <= columns - 20 or " " not in line for line in lines)
+    assert all(len(f"{line} {after.split()[0]}") > columns - 20 for line, after in pairwise(lines))
 
 
 def test_estimate_prints_the_object_of_the_interface():
