@@ -183,3 +183,8 @@ def test_a_link_names_the_version_of_its_data_and_no_empty_place():
     assert query["d"] == data_version() and "c" not in query
     assert query["fourth"].count("b200") == 1 and "D: " in body(page)
     assert "fourth" not in opened(compare).code[0].value
+
+
+def test_a_link_that_named_its_fourth_scenario_d_is_read():
+    older = opened(compare, a=A, b=B, d=A.replace("h100-sxm", "b200"))
+    assert "fourth=params" in older.code[0].value and "D: " in body(older)

@@ -77,7 +77,17 @@ FILES = ("config", "carbon_profile")
 PINS = "_pins"
 """Links that the page Estimate has pinned, in the session."""
 
-PARAMETERS = Parameters(
+
+class Places(Parameters):
+    """The places of a link; one made before `fourth` named its fourth scenario `d`."""
+
+    def read(self, query: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+        """Links that a link says, and what is wrong with it."""
+        fourth = query.get("d", "")
+        return super().read({"fourth": fourth, **query} if "=" in fourth else query)
+
+
+PARAMETERS = Places(
     "compare",
     Choice("view", COMPARED, "energy_kwh"),
     *(Text(name, USUAL.get(letter, "")) for letter, name in NAMES.items()),
