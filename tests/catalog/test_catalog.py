@@ -354,3 +354,8 @@ def test_importing_reads_no_file_and_an_id_reads_one():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "['h100-sxm.toml'] False"
+
+
+def test_a_place_that_is_nearly_spelled_is_offered_with_its_name():
+    with pytest.raises(ValueError, match=r"unknown place 'germny': did you mean de \(Germany\)\?"):
+        Catalog.open().place("germny")
