@@ -12,7 +12,6 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
-import pip
 import pytest
 
 from estimator.system import environment
@@ -125,14 +124,19 @@ def quick_python(made, tmp_path_factory):
 def put_own_pip_into(folder):
     """Replace an old pip by ours, which nothing tries to bring up to date at each repair."""
     (site,) = map(Path, site_of(folder))
-    own = Path(pip.__file__).parent
-    name = f"pip-{pip.__version__}.dist-info"
-    if int(pip.__version__.split(".")[0]) < FAST_PIP or not (own.parent / name).is_dir():
+    ours = [path for own in site_of(Path(sys.prefix)) for path in Path(own).glob("pip-*.dist-info")]
+    new = [path for path in ours if version_of(path) >= FAST_PIP]
+    if not new:
         return
     for old in site.glob("pip*"):
         shutil.rmtree(old)
-    for part in ("pip", name):
-        shutil.copytree(own.parent / part, site / part)
+    for part in ("pip", new[0].name):
+        shutil.copytree(new[0].with_name(part), site / part)
+
+
+def version_of(pip):
+    """The first number of the version that a folder of an installed pip names."""
+    return int(pip.name.split("-")[1].split(".")[0])
 
 
 def copy_of(made, tmp_path):
