@@ -141,6 +141,13 @@ def test_the_links_open_the_model_on_estimate_and_serve():
     assert tokens == pytest.approx(20 * params, rel=0.01)
 
 
+def test_the_training_of_an_image_model_is_opened_with_samples_and_not_with_tokens():
+    page = opened(model="vit-base-p16-224")
+    query = links(page)["estimate"]
+    assert query["samples"] == ["1e8"] and "tokens" not in query
+    assert "100 million samples" in body(page) and "Hoffmann" not in body(page)
+
+
 def test_an_image_model_has_pixels_and_no_cache():
     page = opened(model="resnet-50", use="qlora")
     assert "keeps no cache" in body(page)

@@ -69,6 +69,9 @@ DEVICES = (
 SERVED_TOKENS = 32_768.0
 """Longest context drawn where the config does not bound it. [token]"""
 
+SAMPLES = "1e8"
+"""Samples of the link to Estimate, for models that read no text [1]."""
+
 TOKENS_PER_PARAMETER = 20.0
 """Training tokens of the link to Estimate [token]; J. Hoffmann et al., "Training compute-optimal
 large language models", 2022, arXiv:2203.15556, table 3."""
@@ -476,7 +479,10 @@ def _links(values: Values, model: Described) -> None:
         found.append(anchor(f"serve?{urlencode(serving)}", _("Serve it")))
     shown = " · ".join(cell_html(one) for one in found)
     st.html(f'<p class="tw tw-links">{shown}</p>')
-    if "tokens" in _training(values, model):
+    training = _training(values, model)
+    if "samples" in training:
+        style.caption(_("The training is opened with 100 million samples: set yours there."))
+    if "tokens" in training:
         style.caption(_("The training is opened with 20 tokens per parameter (Hoffmann 2022)."))
 
 
@@ -489,7 +495,9 @@ def _training(values: Values, model: Described) -> dict[str, str]:
     config = values["config"]
     if values["source"] == KNOWN or not config:
         config = json.dumps(_plain(open_catalog().preset(values["model"]).config))
-    work = {"tokens": f"{tokens:.3g}"} if model.ledger.item_unit == "token" else {"samples": "1e8"}
+    reads = model.ledger.item_unit == "token" and "image_size" not in model.takes
+    texts = reads or bool(model.ledger.cache)
+    work = {"tokens": f"{tokens:.3g}"} if texts else {"samples": SAMPLES}
     return {"config": config, **work, **said}
 
 
