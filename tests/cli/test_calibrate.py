@@ -668,17 +668,25 @@ def plain(hint):
     return parts(hint)
 
 
-@given(st.lists(parts(MeasuredRun), max_size=3, unique_by=lambda run: run.id))
-def test_any_run_goes_to_toml_and_into_the_store_and_back_without_loss(runs):
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "shared.toml"
+def test_any_run_goes_to_toml_and_into_the_store_and_back_without_loss(tmp_path):
+    """One store is enough for all: it is empty again after each try."""
+    file = tmp_path / "shared.toml"
+
+    @given(st.lists(parts(MeasuredRun), max_size=3, unique_by=lambda run: run.id))
+    def tried(runs):
         file.write_text(overlay_text(runs), encoding="utf-8")
         assert list(read_overlay(file).runs) == runs
-        with open_store(Path(folder) / "runs.sqlite") as store:
+        assert store.runs() == []
+        try:
             assert store.add_all(runs) == len(runs)
             assert sorted(store.runs(), key=lambda run: run.id) == sorted(
                 runs, key=lambda run: run.id
             )
+        finally:
+            store.forget([run.id for run in runs])
+
+    with open_store(tmp_path / "runs.sqlite") as store:
+        tried()
 
 
 @given(st.text())
