@@ -4,19 +4,27 @@ It lies in the user's data folder, laid out like ours, between our profiles and 
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from estimator.catalog import toml_files as files
 from estimator.catalog.profile_folders import measured_directory
 from estimator.catalog.schema import FOLDERS
+from estimator.system.file_lock import held
 
-Tables = Mapping[str, Mapping[str, Any]]
+Table = Mapping[str, Any]
 
 
-def keep_profile(device_id: str, profile: Mapping[str, Any], sources: Tables) -> Path:
+def keep_profile(
+    device_id: str,
+    profile: Table,
+    sources: Mapping[str, Table],
+    merged: Callable[[dict[str, Any], dict[str, Any]], Table] | None = None,
+) -> Path:
     """Write the profile of a device that was measured, over an older one of it.
+
+    Of programs that do so at once one waits for the other, so that neither's is lost.
 
     Parameters
     ----------
@@ -25,6 +33,8 @@ def keep_profile(device_id: str, profile: Mapping[str, Any], sources: Tables) ->
         As a file of profiles/hardware holds it.
     sources : mapping
         Id -> entry of sources.toml, for the sources that it names; one that is there is renewed.
+    merged : callable, optional
+        Makes one of this profile and the older one, which is empty if there is none.
 
     Returns
     -------
@@ -43,10 +53,13 @@ def keep_profile(device_id: str, profile: Mapping[str, Any], sources: Tables) ->
     files.device_from(device_id, [(path, dict(profile))], lambda *_: None)
     files.sources_from(folder / "sources.toml", sources)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    known = kept_sources()
-    if {**known, **sources} != known:
-        _write(folder / "sources.toml", {**known, **sources})
-    _write(path, profile)
+    with held(folder.with_name(f"{folder.name}.lock")):
+        if merged is not None:
+            profile = merged(dict(profile), kept_profiles().get(device_id, {}))
+        known = kept_sources()
+        if {**known, **sources} != known:
+            _write(folder / "sources.toml", {**known, **sources})
+        _write(path, profile)
     return path
 
 

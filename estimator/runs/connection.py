@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from estimator.runs.documents import summarise_all
 from estimator.runs.schema import VERSION, ForeignFile, migrate, version_of
-from estimator.system.file_lock import try_lock
+from estimator.system.file_lock import held
 
 POLL_S = 0.05
 """How long SQLite itself waits for a lock before we look at the clock [s]."""
@@ -205,9 +205,7 @@ class Connection:
 
 def set_aside(path: Path, inode: int) -> Path | None:
     """Rename a damaged store; None if the file there is no longer the one that was damaged."""
-    with path.with_name(path.name + ".lock").open("a", encoding="utf-8") as lock:
-        while not try_lock(lock):
-            time.sleep(POLL_S)
+    with held(path.with_name(path.name + ".lock")):
         if _inode(path) != inode:
             return None
         stamp = f"{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}"

@@ -2,12 +2,28 @@
 
 import errno
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TextIO
 
 if sys.platform == "win32":
     import msvcrt
 else:
     import fcntl
+
+POLL_S = 0.05
+"""How often a lock that another process holds is tried again [s]."""
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold a lock file, made if need be; wait while another process does."""
+    with path.open("a", encoding="utf-8") as lock:
+        while not try_lock(lock):
+            time.sleep(POLL_S)
+        yield
 
 
 def try_lock(lock: TextIO) -> bool:

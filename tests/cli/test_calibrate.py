@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import tomllib
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -26,7 +27,7 @@ from estimator.calibration.devices import device_figures, reports_of
 from estimator.calibration.measured_utilization import Measured
 from estimator.catalog import Catalog, ProfileError
 from estimator.catalog.checks import problems, sound
-from estimator.catalog.measured_profiles import keep_profile
+from estimator.catalog.measured_profiles import keep_profile, kept_profiles, kept_sources
 from estimator.catalog.profile_folders import measured_directory
 from estimator.catalog.shared_runs import (
     LARGEST,
@@ -516,6 +517,30 @@ def test_a_measured_profile_lies_over_ours_and_under_the_users(data, tmp_path, m
     keep_profile("some-cpu-8-cores", {**PROFILE, "note": "again"}, SOURCES)
     assert Catalog.open().device("some cpu").note == "again"
     assert sorted(file.name for file in path.parent.iterdir()) == ["some-cpu-8-cores.toml"]
+
+
+def test_of_profiles_that_are_written_at_once_none_loses_its_source_or_a_peak(data):
+    """Each renews the file of sources, and adds to the one profile what it measured."""
+
+    def keep(number):
+        entry = {**SOURCES[next(iter(SOURCES))], "title": f"run {number}"}
+        keep_profile(
+            "some-cpu",
+            {**PROFILE, "aliases": [f"name {number}"]},
+            {**SOURCES, f"run:{number}": entry},
+            lambda fresh, before: {
+                **fresh,
+                "aliases": fresh["aliases"] + before.get("aliases", []),
+            },
+        )
+
+    threads = [threading.Thread(target=keep, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {f"run:{number}" for number in range(8)} <= set(kept_sources())
+    assert len(kept_profiles()["some-cpu"]["aliases"]) == 8
 
 
 def test_a_number_that_names_a_measured_run_is_shown_with_it(data):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from estimator.catalog import Catalog
-from estimator.catalog.measured_profiles import keep_profile, kept_profiles
+from estimator.catalog.measured_profiles import keep_profile
 from estimator.core.units import in_percent
 from estimator.measure.attribution import mean_power_w
 from estimator.measure.bench import torch_engine
@@ -344,6 +344,5 @@ def keep_processor(measured: MeasuredRun) -> str:
     device = next(one for one in measured.devices if one.key == "cpu")
     sources = {source_id(measured.host): source_of(measured.host, measured.started[:10])}
     name = processor_id(measured.host)
-    profile = merged(profile_of(measured, device), kept_profiles().get(name, {}))
-    keep_profile(name, profile, sources)
+    keep_profile(name, profile_of(measured, device), sources, merged)
     return name
