@@ -14,7 +14,8 @@ from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scenario.scenario import Scenario
 from estimator.trends.budget import cost_by_year
 from estimator.web.offline import citation, html, limits_figure
-from estimator.web.offline.export import Wish, content_of
+from estimator.web.offline.export import Wish, caption, content_of, figure_of
+from estimator.web.offline.limits_figure import Choices
 from estimator.web.offline.scenario_figure import _estimate, model_of, specification
 from estimator.web.offline.trace import Tape
 from estimator.web.shared import language
@@ -155,6 +156,34 @@ def test_every_figure_is_a_picture_with_text(name, dark):
     assert ("#171614" in svg) == dark
 
 
+@pytest.mark.parametrize(("width", "size"), [(320, 0.72), (960, 1.0)])
+def test_a_legend_on_a_phone_has_smaller_letters(width, size):
+    """As wide as they were, they reached out of the page, and the unit was cut off."""
+    spec, _ = figure_of(Wish(name="parts"), answer_scenario(SCENARIOS[0], CATALOG), CATALOG)
+    svg = ET.fromstring(vl_convert.vegalite_to_svg(html.fitting(spec, Look()) | {"width": width}))
+    labels = [one for one in svg.iter() if one.text and "PUE" in one.text]
+    assert [float(one.get("font-size").removesuffix("px")) for one in labels] == [
+        pytest.approx(size * Look().text_px)
+    ]
+
+
+def test_a_caption_says_what_its_figure_shows():
+    answer = answer_scenario(SCENARIOS[0], CATALOG)
+    shown = {name: caption(name, answer, "1") for name in ("scenario", "parts", "devices")}
+    assert [text.partition(" ")[0] for text in shown.values()] == ["Opened", "The", "The"]
+    assert ["bars hold 80 %" in text for text in shown.values()] == [True, False, True]
+
+
+def test_rows_with_labels_are_not_repeated_below_but_are_said():
+    page = limits_figure.content_of(
+        ".html", Wish(name="claims", view=""), Choices(), CATALOG
+    ).decode()
+    below = re.search(r"<p>(.*?) <button", page)
+    spoken = re.search(r'role="img" aria-label="(.*?)"', page)
+    assert below and "AlphaGo" not in below[1]
+    assert spoken and "AlphaGo" in spoken[1]
+
+
 def test_the_other_files_hold_the_answer():
     answer = answer_scenario(SCENARIOS[0], CATALOG)
     wish = Wish(name="scenario")
@@ -184,9 +213,8 @@ def test_one_file_holds_everything_and_no_text_breaks_out_of_it():
         spec,
         model.sliders,
         Look(),
-        title="</script><script>alert(1)",
-        caption="caption",
-        sources=[("<b>", "https://example.org/?a=1&b=2")],
+        html.Words(title="</script><script>alert(1)", caption="caption"),
+        [("<b>", "https://example.org/?a=1&b=2")],
     )
     assert page.count("<script>") == page.count("</script>") == 2
     assert "<b>" not in page

@@ -18,7 +18,7 @@ from estimator.web.offline.scenario_figure import Slider
 from estimator.web.shared import charts
 from estimator.web.shared.amounts import result
 from estimator.web.shared.charts import Look, Spec
-from estimator.web.shared.language import _
+from estimator.web.shared.language import N_, _
 from estimator.web.shared.tables import (
     COMPARED,
     compared_devices,
@@ -80,9 +80,10 @@ def content_of(suffix: str, wish: Wish, answer: Answer, catalog: Catalog) -> byt
             spec,
             sliders,
             wish.look,
-            title=words.title(answer, catalog),
-            caption=caption(answer, version),
-            sources=sources(answer, catalog),
+            html.Words(
+                title=words.title(answer, catalog), caption=caption(wish.name, answer, version)
+            ),
+            sources(answer, catalog),
         ).encode()
     return picture(suffix, spec, wish)
 
@@ -138,11 +139,20 @@ def _with_rows(spec: Spec, table: pd.DataFrame) -> Spec:
     return {**spec, "data": {"values": json.loads(table.to_json(orient="records"))}}
 
 
-def caption(answer: Answer, version: str) -> str:
-    """What a figure rests on, in a line."""
+CAPTIONS = {
+    "scenario": N_("Opened with {headline}; bars hold {level:g} %. Twenty Watts, data {version}."),
+    "parts": N_("The scenario takes {headline}. Twenty Watts, data {version}."),
+}
+"""Figure -> what stands below it; a reader moves one, another shows no interval."""
+
+CAPTION = N_("The scenario takes {headline}; bars hold {level:g} %. Twenty Watts, data {version}.")
+
+
+def caption(name: str, answer: Answer, version: str) -> str:
+    """What a figure of that name rests on, in a line."""
     known = [name for name in COMPARED if name in answer.estimate]
     shown = ", ".join(result(name, float(answer.estimate[name].mid)) for name in known)
-    return _("Opened with {headline}; bars hold {level:g} %. Twenty Watts, data {version}.").format(
+    return _(CAPTIONS.get(name, CAPTION)).format(
         headline=shown, level=answer.level * 100, version=version
     )
 

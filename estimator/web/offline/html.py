@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import cache
 from html import escape
 from typing import Any
@@ -150,13 +150,51 @@ def library() -> str:
     return done.stdout.decode().replace("</script", "<\\/script")
 
 
+PHONE_PX = 400
+"""Figures narrower than this have smaller letters in legends and beside axes [px]."""
+PHONE_LETTERS = 0.72
+"""Size of those letters over the usual one [1]."""
+
+
+def fitting(spec: dict[str, Any], look: Look) -> dict[str, Any]:
+    """Return a specification whose legend and titles fit a phone in any letters.
+
+    The app brings its own narrow letters; a file has those of the machine that shows it, which may
+    be a fifth wider.
+    """
+
+    def smaller(size: float) -> dict[str, str]:
+        narrow = f"width < {PHONE_PX * look.scale:g}"
+        return {"expr": f"{narrow} ? {PHONE_LETTERS * size:g} : {size:g}"}
+
+    config = dict(spec["config"])
+    for part, name in (("legend", "labelFontSize"), ("axis", "titleFontSize")):
+        config[part] = config[part] | {name: smaller(config[part][name])}
+    return {**spec, "config": config}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """What is written around a figure.
+
+    Parameters
+    ----------
+    title, caption : str
+        Above and below it.
+    alt : str
+        The figure in words, if the caption does not say it all.
+    """
+
+    title: str
+    caption: str
+    alt: str = ""
+
+
 def page(
     spec: dict[str, Any],
     sliders: Iterable[Slider],
     look: Look,
-    *,
-    title: str,
-    caption: str,
+    words: Words,
     sources: Iterable[tuple[str, str]],
 ) -> str:
     """Write a figure as one file.
@@ -168,8 +206,7 @@ def page(
     sliders : iterable of Slider
         What the reader moves; signals of the specification.
     look : Look
-    title, caption : str
-        Above and below the figure.
+    words : Words
     sources : iterable of tuple of str
         Text and address of what the numbers rest on.
     """
@@ -183,9 +220,9 @@ def page(
     moved = [{**asdict(slider), "label": _(slider.label)} for slider in sliders]
     return PAGE.format(
         language=current(),
-        title=escape(title),
-        alt=escape(caption),
-        caption=escape(caption),
+        title=escape(words.title),
+        alt=escape(words.alt or words.caption),
+        caption=escape(words.caption),
         inputs=escape(_("Inputs")),
         reset=escape(_("Reset")),
         no_reset="" if moved else " hidden",
@@ -193,7 +230,7 @@ def page(
         sources=items,
         library=library(),
         sliders=_script(moved),
-        spec=_script(spec),
+        spec=_script(fitting(spec, look)),
         size=f"{16 * look.scale:g}",
         ink=colours["ink"],
         paper=colours["paper"],

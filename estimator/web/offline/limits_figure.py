@@ -100,12 +100,18 @@ def content_of(suffix: str, wish: Wish, choices: Choices, catalog: Catalog) -> b
         spec,
         sliders,
         wish.look,
-        title=title,
-        caption=_("{alt}. Twenty Watts, data {version}.").format(
-            alt=drawn.alt.rstrip("."), version=catalog.data_version
-        ),
-        sources=_sources(wish.name, drawn, catalog),
+        html.Words(title=title, caption=_caption(drawn, catalog.data_version), alt=drawn.alt),
+        _sources(wish.name, drawn, catalog),
     ).encode()
+
+
+def _caption(drawn: Picture, version: str) -> str:
+    """What stands below a picture; rows with labels of their own are not repeated there."""
+    if drawn.by_row:
+        return _("Twenty Watts, data {version}.").format(version=version)
+    return _("{alt}. Twenty Watts, data {version}.").format(
+        alt=drawn.alt.rstrip("."), version=version
+    )
 
 
 def picture_of(name: str, view: str, choices: Choices, catalog: Catalog) -> Picture:
