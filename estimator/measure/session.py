@@ -48,6 +48,9 @@ REPORT = "TWENTY_WATTS_REPORT"
 STAMPS = "TWENTY_WATTS_STAMPS"
 """Environment variable that names the file into which steps are stamped as they end."""
 
+NUMBERS = ("flop", "params", "tokens", "samples", "hidden", "seq_len", "devices")
+"""Fields of a session that hold numbers."""
+
 RANK, LOCAL_RANK, WORLD_SIZE, LOCAL_SIZE = "RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"
 """Environment variables by which torchrun and its like tell a process which of how many it is."""
 
@@ -149,6 +152,14 @@ class Session:
     _ends_s: list[float] = field(default_factory=list, init=False, repr=False)
     _synchronised: list[int] = field(default_factory=list, init=False, repr=False)
     _began_s: float = field(default_factory=time.monotonic, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Take numbers of NumPy and PyTorch as plain ones, and any label as text: both are kept."""
+        for name in NUMBERS:
+            value = getattr(self, name)
+            if hasattr(value, "item"):
+                setattr(self, name, value.item())
+        self.label = None if self.label is None else str(self.label)
 
     def step(self) -> None:
         """Say that a step has ended.

@@ -75,3 +75,14 @@ def test_a_training_that_forks_is_not_held_up(tmp_path):
         assert (done.stdout, done.returncode) == ("trained 5\n" * 2, 0)
         assert "measuring failed" not in done.stderr
     assert len(read_runs(tmp_path / "data" / "runs.sqlite")[0]) == 3
+
+
+def test_numbers_of_numpy_and_labels_of_any_kind_are_kept(tmp_path):
+    reported = "params=__import__('numpy').int64(7), tokens=2, precision='fp32', label=5"
+    done = trained(tmp_path, reported=reported, after="    import time; time.sleep(0.3)")
+    assert (done.stdout, done.returncode) == ("trained 5\n", 0)
+    assert "measuring failed" not in done.stderr
+    (run,), notes = read_runs(tmp_path / "data" / "runs.sqlite")
+    assert not notes
+    assert run.label == "5"
+    assert [one.params for one in run.timings] == [7.0]
