@@ -103,6 +103,10 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError(f"--lang must be {known}, got {options.lang!r}")
     if options.figure == "deck":
         _write_deck(path, options.lang or language.ENGLISH)
+        note(
+            "the deck needs reveal.js beside it, and the app for live slides: its head says how",
+            quiet=options.quiet,
+        )
     else:
         catalog = catalog_of(options)
         with language.spoken(options.lang or language.ENGLISH):

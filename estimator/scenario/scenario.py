@@ -81,6 +81,10 @@ class Description:
     refines: bool = False
     local: bool = False
 
+    def __post_init__(self) -> None:
+        if self.group not in GROUPS:
+            raise ValueError(f"unknown group {self.group!r}: use one of {', '.join(GROUPS)}")
+
 
 def _input(help_text: str, label: str, group: str, **more: Any) -> Any:
     """Declare an optional input."""

@@ -54,6 +54,7 @@ def test_what_a_figure_of_the_limits_shows_is_what_its_page_shows(tmp_path):
 def test_the_deck_names_the_figure_that_it_shows_without_network(tmp_path, capsys):
     path = tmp_path / "deck.html"
     assert main(["figure", "deck", "-o", str(path)]) == 0
+    assert "the deck needs reveal.js beside it" in capsys.readouterr().err
     text = path.read_text(encoding="utf-8")
     assert text.count("<section data-background-iframe=") == 3
     assert 'data-background-iframe="twenty-watts-figure.html"' in text

@@ -12,6 +12,7 @@ from estimator.core.messages import MESSAGES, render
 from estimator.core.notice import Notice
 from estimator.scenario.scenario import (
     NUMBERS,
+    Description,
     Scenario,
     check_choices,
     from_link,
@@ -129,3 +130,8 @@ def test_every_sentence_can_be_said_in_singular_and_plural(code):
         said = render(Notice(code, "devices", values), option_of)
         assert "{" not in said
         assert "\n" not in said
+
+
+def test_an_input_of_no_group_is_refused_for_no_command_would_have_its_option():
+    with pytest.raises(ValueError, match=r"^unknown group 'site': use one of work, .*place"):
+        Description(help="loss of the grid", label="Loss of the grid", group="site")
