@@ -1,6 +1,6 @@
 """The page kit: what a page is, how pages are grouped, and what surrounds each of them.
 
-To add a page, write `estimator/web/NAME/page.py`::
+To add a page, write `estimator/web/NAME/page.py`, beside an `__init__.py` of one line::
 
     PARAMETERS = Parameters("NAME", Choice("field", ("all", "energy")))
     STATE = UrlState("NAME", PARAMETERS)
