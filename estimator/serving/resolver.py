@@ -335,10 +335,18 @@ def _weights(asked: Naming, device: ServingDevice, notes: list[Notice]) -> Weigh
         return weight_format(stated)
     if NATIVE_MXFP4 in asked.model.casefold():
         return FORMATS["mxfp4"]
-    name = "bf16" if device.is_server else "q4_k_m"
+    name = _usual_weights(device)
     values = {"weights": FORMATS[name].name}
     notes.append(Notice("serving_weights_assumed", "precision", values))
     return FORMATS[name]
+
+
+def _usual_weights(device: ServingDevice) -> str:
+    """16 bits on a server, in the format that it multiplies; four on one's own machine."""
+    if not device.is_server:
+        return "q4_k_m"
+    peaks = device.device.peaks
+    return "fp16" if "fp16" in peaks and "bf16" not in peaks else "bf16"
 
 
 def _site(catalog: Catalog, name: str, pue: float | None, *, bare: bool) -> Found[Site]:

@@ -247,6 +247,16 @@ def test_no_answer_or_one_of_a_billion_tokens_is_refused(tokens):
         ServingQuestion(output_tokens=tokens)
 
 
+@pytest.mark.parametrize(
+    ("hardware", "weights"), [("h100", "bf16"), ("t4", "fp16"), ("v100", "fp16"), ("m2", "q4_k_m")]
+)
+def test_unspecified_weights_are_in_a_format_that_the_device_multiplies(catalog, hardware, weights):
+    asked = ServingQuestion(model="llama-3.2-1b", hardware=hardware)
+    row, _ = single(answer_serving([asked], catalog))
+    (assumed,) = (one for one in row.notes if one.code == "serving_weights_assumed")
+    assert row.weights.name.casefold() == assumed.values["weights"].casefold() == weights
+
+
 def test_unspecified_concurrency_widens_the_interval(catalog):
     asked = {"model": "llama-3-8b", "hardware": "h100", "devices": 1, "input_tokens": 200}
     asked |= {"output_tokens": 300}
