@@ -258,6 +258,8 @@ async def sent_by_a_change(url):
     visitor.receiver = sent.append
     await visitor.change(128.0)
     visitor.close()
+    while await visitor.socket.read_message() is not None:
+        pass  # the socket is open until the server has answered the farewell
     return sent
 
 
