@@ -94,7 +94,7 @@ class Stamps:
     r"""Stamps so far.
 
     >>> stamps = Stamps()
-    >>> stamps.take("o 1.0 7\no 1.5 7\ntotal 90\nm 1.6 7\nm 2.0 8\nm 2.5 8\nm 2.7 7\nm 2.9 8\n")
+    >>> stamps.take("o 1.0 7\no 1.5 7\ntotal 90\nm 1.6 7\nm 2.0 8\nm 2.2 7\nm 2.5 8\nm 2.9 8\n")
     >>> stamps.stamped().times_s
     (0.5, 0.3999999999999999)
     """
