@@ -64,7 +64,7 @@ def test_an_empty_value_is_no_assumption(words, empty):
 
 def test_a_place_with_two_letters_swapped_is_offered():
     found = refusal("estimate", "--flop", "1e20", "--hardware", "v100", "--site", "frnace")
-    assert found.endswith("did you mean fr?")
+    assert found.endswith("did you mean fr (France)?")
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
