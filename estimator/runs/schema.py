@@ -86,9 +86,10 @@ def version_of(database: sqlite3.Connection) -> int:
     ForeignFile
         If they are not ours, or of a version that is not known yet.
     """
+    # The mark last: a file that another process makes meanwhile has it as soon as it has tables.
+    holds_tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     version: int = database.execute("PRAGMA user_version").fetchone()[0]
     mark = database.execute("PRAGMA application_id").fetchone()[0]
-    holds_tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if mark != APPLICATION and (mark or version or holds_tables):
         raise ForeignFile("is a database of another program: name another folder")
     if version > VERSION:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,6 +56,14 @@ def ended(process):
         out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     return out
+
+
+def all_ended(processes):
+    """Wait for all, so that one that fails leaves no pipe of the others open."""
+    with ExitStack() as pipes:
+        for one in processes:
+            pipes.enter_context(one)
+        return [ended(one) for one in processes]
 
 
 @pytest.fixture
@@ -347,8 +356,7 @@ def test_several_processes_write_at_once_and_none_loses_anything(path):
         )
         for writer in range(4)
     ]
-    for writer in writers:
-        ended(writer)
+    all_ended(writers)
     with open_store(path) as store:
         runs = store.runs()
         assert len(runs) == 32
@@ -506,8 +514,7 @@ def test_several_that_meet_a_damaged_store_set_aside_that_one_only(path):
     finders = [
         start(f"open_store(path, wait_s=60.0).add(measured('{name}'))", path) for name in "abcd"
     ]
-    for finder in finders:
-        ended(finder)
+    all_ended(finders)
     assert len(list(path.parent.glob("runs.sqlite.corrupt-*"))) == 1
     assert {run.id for run in read_runs(path)[0]} == set("abcd")
 
@@ -559,14 +566,30 @@ def test_a_store_of_version_1_becomes_one_of_today(path):
     holds(path)
 
 
+@pytest.mark.parametrize("looks", range(4))
+def test_a_store_that_is_made_between_two_looks_at_it_is_no_other_program_s(path, looks):
+    class Beside(sqlite3.Connection):
+        looked = 0
+
+        def execute(self, *words):
+            if self.looked == looks:
+                open_store(path).close()
+            self.looked += 1
+            return super().execute(*words)
+
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path, factory=Beside)) as database:
+        assert version_of(database) in (0, VERSION)
+        assert database.looked == 3
+
+
 def test_migrating_at_once_happens_once(path):
     path.parent.mkdir()
     database = sqlite3.connect(path)
     database.executescript(GOLDEN.read_text(encoding="utf-8"))
     database.close()
     openers = [start("open_store(path, wait_s=60.0).close()", path) for _ in range(4)]
-    for opener in openers:
-        ended(opener)
+    all_ended(openers)
     assert len(read_runs(path)[0]) == 2
 
 
