@@ -356,12 +356,14 @@ def slowed(share: float) -> float:
     return 1.0 / (1.0 - min(share, MOST_OTHERS))
 
 
-def taken_by_others(run: MeasuredRun, timing: Timing) -> float:
-    """Share of its device that others took from a timing [1].
+def leaves_out_disturbed(run: MeasuredRun, timing: Timing) -> bool:
+    """Whether what others disturbed was left out, unless that was all: by a benchmark."""
+    return timing.others is not None or run.origin == "bench"
 
-    A benchmark leaves out by itself what others disturbed, unless that was all.
-    """
-    if timing.others is not None or run.origin == "bench":
+
+def taken_by_others(run: MeasuredRun, timing: Timing) -> float:
+    """Share of its device that others took from a timing [1]."""
+    if leaves_out_disturbed(run, timing):
         return timing.others or 0.0
     found = (one for one in run.conditions if one.component == timing.component)
     return max(map(contended, found), default=0.0)
@@ -463,9 +465,8 @@ def measured_power_w(run: MeasuredRun, timing: Timing) -> float | None:
 def disturbance_of(run: MeasuredRun, timing: Timing) -> tuple[float, tuple[str, ...]]:
     """How far the conditions of a timing differ from those of a quiet device, and in what."""
     found: dict[str, float] = {}
-    by_itself = timing.others is not None or run.origin == "bench"
     apart = math.log(slowed(taken_by_others(run, timing)))
-    apart *= SLOWED_SD if by_itself else OWN_SLOWED_SD
+    apart *= SLOWED_SD if leaves_out_disturbed(run, timing) else OWN_SLOWED_SD
     for condition in run.conditions:
         if condition.component == timing.component:
             throttled, others = condition.throttled or 0.0, condition.others or 0.0

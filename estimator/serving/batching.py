@@ -58,7 +58,7 @@ def steady_pace(
     """
     begun = sequences / output_tokens
     reading_s = begun * prefill_s
-    mean_s = mean_step_s(begun, decode_s, prefill_s)
+    mean_s = decode_s + reading_s
     median_s = decode_s + reading_s * -np.expm1(-begun)
     return Pace(
         mean_step_s=mean_s,
@@ -104,8 +104,3 @@ def chosen_pace(static: npt.NDArray[np.bool_], one: Pace, other: Pace) -> Pace:
             for item in fields(Pace)
         }
     )
-
-
-def mean_step_s(begun: Number, decode_s: Number, prefill_s: Number) -> Number:
-    """Mean time between tokens where so many requests begin per step [s]."""
-    return decode_s + begun * prefill_s

@@ -177,16 +177,18 @@ class StepTime:
         return overlapped_s(self.read_s, self.compute_s)
 
     @property
-    def total_s(self) -> Number:
-        """The rest comes on top, or hides it, where the host launches ahead of the device [s]."""
+    def waiting_s(self) -> Number:
+        """Time in which the device waits for launches and the like: what it does not hide [s]."""
+        if not np.any(self.launches_ahead):
+            return self.overhead_s
         busy = self.busy_s
-        hidden = overlapped_s(busy, self.overhead_s)
-        return np.where(self.launches_ahead, hidden, busy + self.overhead_s)
+        left = overlapped_s(busy, self.overhead_s) - busy
+        return np.where(self.launches_ahead, left, self.overhead_s)
 
     @property
-    def waiting_s(self) -> Number:
-        """Time in which the device waits for launches and the like [s]."""
-        return self.total_s - self.busy_s
+    def total_s(self) -> Number:
+        """Time of the whole pass [s]."""
+        return self.busy_s + self.waiting_s
 
 
 OVERLAP_RIM = 0.5
