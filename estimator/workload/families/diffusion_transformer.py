@@ -1,5 +1,7 @@
 """Which diffusion transformer a config of diffusers describes: DiT, Flux, Stable Diffusion 3, Wan.
 
+PixArt, AuraFlow, Qwen-Image, Sana, Hunyuan, and the videos of CogVideoX and LTX, too.
+
 What a config leaves out is as in diffusers 0.42. `image_size` is the side of the latent map that
 the network gets, in Flux, FLUX.2 and Qwen-Image after it is folded by two; videos without it are of
 the length and size of their report. `seq_len` is the text tokens. The items of a pass are patches.

@@ -1,11 +1,10 @@
-"""Which pyramid of attention to fewer keys a config describes: PVT, PVT v2, SegFormer."""
+"""Which pyramid of attention to fewer keys a config describes: PVT, PVT v2."""
 
 from dataclasses import replace
 from typing import NamedTuple
 
 from estimator.workload.blocks import (
     Attention,
-    Costs,
     Mlp,
     equal_heads,
     held,
@@ -14,12 +13,10 @@ from estimator.workload.blocks import (
     product,
     table,
 )
-from estimator.workload.convolution import Flow, image, plain, square, stages, windows
+from estimator.workload.convolution import Flow, plain, square, stages, windows
 from estimator.workload.families.convnet import DEFAULT_SIDE, conv_net
 from estimator.workload.fields import Fields
-from estimator.workload.ledger import Inputs, Quantity
-from estimator.workload.model_class import classifier, head_note, label_head, task
-from estimator.workload.network import Network, Pass, network
+from estimator.workload.network import Network
 from estimator.workload.registry import family
 
 POOLED = 7
@@ -104,7 +101,7 @@ def pvt(fields: Fields) -> Network:
     return conv_net(fields, body, rows[-1].width, side, class_tokens=1)
 
 
-def _overlapping(flow: Flow, stage: Stage, pooled: bool = False) -> Flow:
+def overlapping(flow: Flow, stage: Stage, pooled: bool = False) -> Flow:
     """A stage of overlapping patches, whose MLPs convolve each channel, with a norm at its end."""
     wide = stage.factor * stage.width
     flow = _attending(_patched(flow, stage), stage, pooled=pooled)
@@ -121,38 +118,7 @@ def pvt_v2(fields: Fields) -> Network:
 
     def body(flow: Flow) -> Flow:
         for stage in rows:
-            flow = _overlapping(flow, stage, pooled)
+            flow = overlapping(flow, stage, pooled)
         return flow
 
     return conv_net(fields, body, rows[-1].width, side)
-
-
-@family("segformer")
-def segformer(fields: Fields) -> Network:
-    """SegFormer: the stages of PVT v2, and a head over all their maps (arXiv:2105.15203, sec. 3).
-
-    The items of a pass are the patches of the first stage.
-    """
-    rows, usual = pyramid(fields), square(fields, "image_size", DEFAULT_SIDE)
-    segments = task(fields) == "SemanticSegmentation"
-    width = fields.size("decoder_hidden_size", default=256) if segments else 0
-    joined: Costs = classifier(fields, rows[-1].width)
-    if segments:
-        joined = {
-            "head/fuse": linear(width * len(rows), width),
-            "norm/head": held(2 * width),
-            "head/classifier": label_head(fields, width),
-        }
-
-    def run(inputs: Inputs) -> Pass:
-        batch, side = image(inputs, usual)
-        flow = Flow(batch=batch, side=side)
-        patches: list[Quantity] = []
-        for place, stage in enumerate(rows, start=1):
-            flow = _overlapping(flow, stage)
-            patches.append(flow.positions)
-            flow = flow.layers({f"head/stage{place}": linear(stage.width, width, bias=True)})
-        flow = flow.dense(joined, patches[0] if segments else 1.0)
-        return Pass(lines=flow.lines, items=batch * patches[0])
-
-    return network(fields, run, head_note(fields, not task(fields) or joined))

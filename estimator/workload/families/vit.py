@@ -1,7 +1,7 @@
-"""Which vision transformer a config describes: ViT, BEiT, DINO, ViT-MAE, YOLOS, AST.
+"""Which vision transformer a config describes: ViT, DeiT, I-JEPA, BEiT, DINO, ViT-MAE.
 
-The items of a pass are the positions that pass the layers: patches, class token and registers. The
-patch convolution needs no gradient of its input.
+data2vec-vision is read as BEiT. The items of a pass are the positions that pass the layers:
+patches, class token and registers. The patch convolution needs no gradient of its input.
 """
 
 from collections.abc import Callable
@@ -14,13 +14,12 @@ from estimator.workload.blocks import (
     held,
     layer_costs,
     linear,
-    perceptron,
     table,
 )
 from estimator.workload.convolution import image, positive, ratio, rectangle, square, windows
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity, quantity
-from estimator.workload.model_class import classifier, head_note, label_count, label_head, task
+from estimator.workload.model_class import classifier, head_note, label_head, task
 from estimator.workload.network import Line, Network, Pass, lines, network
 from estimator.workload.registry import families, family
 
@@ -339,45 +338,3 @@ def vit_mae(fields: Fields) -> Network:
 
     run = masked_autoencoder(sight, decoder, kept, bridge, pixels, whole=True)
     return network(fields, run, head_note(fields, not task(fields) or pretrains))
-
-
-@family("yolos")
-def yolos(fields: Fields) -> Network:
-    """YOLOS: object tokens beside the patches, positions in every layer (arXiv:2106.00666, sec. 3).
-
-    Its images are 512 pixels high and 864 wide where the config does not say.
-    """
-    objects = fields.size("num_detection_tokens", default=100)
-    sides = fields.sizes("image_size", (512, 864), 2)
-    vision = trunk(fields.with_values({"image_size": sides}), objects + 1, oblong=True)
-    hidden = vision.hidden
-    middle = (vision.layers - 1) * fields.flag("use_mid_position_embeddings", default=True)
-    positions = vision.tables["embedding/position"].times(1 + middle)
-    tables = {**vision.tables, "embedding/position": positions}
-    once: Costs = {} if task(fields) else {"pooler": linear(hidden, hidden, bias=True)}
-    if task(fields) == "ObjectDetection":
-        classes = perceptron(hidden, label_count(fields) + 1)
-        heads = {"head/classes": classes, "head/boxes": perceptron(hidden, 4)}
-        once = {part: cost.repeated(objects) for part, cost in heads.items()}
-    return vision_network(fields, replace(vision, tables=tables, once=once))
-
-
-@family("audio-spectrogram-transformer")
-def spectrogram(fields: Fields) -> Network:
-    """AST: overlapping patches of a spectrogram as long as stated (arXiv:2104.01778, sec. 2)."""
-    vision = trunk(fields, prefix=2)
-    hidden, patch = vision.hidden, vision.patch
-    mel = fields.size("num_mel_bins", default=128)
-    frames = fields.size("max_length", default=1024)
-    wide = (mel - patch) // fields.size("frequency_stride", default=10) + 1
-    patches = wide * ((frames - patch) // fields.size("time_stride", default=10) + 1)
-    tables = {**vision.tables, "embedding/position": table(patches + 2, hidden)}
-    once = dict(classifier(fields, hidden, "AudioClassification"))
-    if once:
-        once["norm/head"] = held(2 * hidden)
-    sight = replace(vision, channels=1, tables=tables, once=once)
-
-    def run(inputs: Inputs) -> Pass:
-        return sight.passed(quantity("batch", inputs.batch), float(patches))
-
-    return network(fields, run)

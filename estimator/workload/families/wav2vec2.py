@@ -1,6 +1,7 @@
 """Which encoder of raw audio a config describes: wav2vec 2.0, HuBERT, WavLM, conformers.
 
-`seq_len` is audio samples at 16 kHz, ten seconds by default, and the items of a pass are frames.
+UniSpeech, SEW and data2vec-audio, too. `seq_len` is audio samples at 16 kHz, ten seconds by
+default, and the items of a pass are frames.
 """
 
 from collections.abc import Callable, Iterable
