@@ -1,4 +1,7 @@
-"""Which encoder-decoder of BART's line a config describes: mBART, Pegasus, Marian, M2M, FSMT."""
+"""Which encoder-decoder of BART's line a config describes: mBART, Pegasus, Marian.
+
+Also PLBART, Blenderbot, M2M 100, MVP, FSMT.
+"""
 
 from dataclasses import dataclass, replace
 

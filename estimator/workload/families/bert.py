@@ -1,17 +1,16 @@
 """Which text encoder of BERT's line a config describes.
 
-BERT's layer with other tables and heads: RoBERTa, ALBERT, ELECTRA, RoFormer, ESM-2, LUKE, XLM.
+BERT's layer with other tables and heads: RoBERTa, XLM-RoBERTa, CamemBERT, X-MOD, I-BERT, MPNet,
+Data2Vec, DistilBERT, ELECTRA, RemBERT, ERNIE, Megatron-BERT, Splinter, VisualBERT, DPR, Jina v3.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 
 from estimator.workload.blocks import Costs, held, linear, table
 from estimator.workload.families.text_encoder import (
     CLASSIFIERS,
     LAYER_NORM,
-    WIDTH,
     HeadCosts,
     Sizes,
     TextFacts,
@@ -21,16 +20,7 @@ from estimator.workload.families.text_encoder import (
     text_encoder,
 )
 from estimator.workload.fields import Fields
-from estimator.workload.layers import Layers
-from estimator.workload.model_class import (
-    class_name,
-    classifier,
-    head_note,
-    label_head,
-    task,
-    tied_as_stated,
-    word_head,
-)
+from estimator.workload.model_class import class_name, tied_as_stated, word_head
 from estimator.workload.network import Network
 from estimator.workload.registry import families, family
 
@@ -38,7 +28,9 @@ NARROW = "embedding_size"
 """Key of the width of a token table that is narrower than the model."""
 
 BERT = TextFacts()
+
 ROBERTA = TextFacts(spare_positions=2, pooled=("", "MultipleChoice"), dense_before=CLASSIFIERS)
+
 PLAIN = TextFacts(pooled=(), dense_before=CLASSIFIERS, twin_bias=False)
 
 
@@ -70,11 +62,6 @@ def relative_bias(fields: Fields, sizes: Sizes) -> Costs:
     """One learned bias per head and bucket of distances, shared by all layers."""
     buckets = fields.size("relative_attention_num_buckets", default=32)
     return {"attention/relative_bias": held(buckets * sizes.heads)}
-
-
-def rotary_table(fields: Fields, sizes: Sizes) -> Costs:
-    """RoFormer: rotary positions, held as a table (arXiv:2104.09864, sec. 3.2)."""
-    return {"attention/positions": held(sizes.positions * (sizes.hidden // sizes.heads))}
 
 
 def task_types(fields: Fields, sizes: Sizes) -> Costs:
@@ -109,24 +96,6 @@ def rembert_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
     return heads(untied, sizes, replace(facts, width_key="output_embedding_size"))
 
 
-def sentence_order_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
-    """ALBERT: the order of two sentences is as many labels as the config says."""
-    after, once = heads(fields, sizes, facts)
-    if task(fields) == "PreTraining":
-        once = {**once, "head/sentence_order": label_head(fields, sizes.hidden)}
-    return after, once
-
-
-def shared_layers(fields: Fields, sizes: Sizes, costs: Costs) -> tuple[Layers, ...]:
-    """ALBERT: groups of layers, each run in its share of the depth."""
-    groups = fields.layers("num_hidden_groups", default=1)
-    inner = fields.layers("inner_group_num", default=1)
-    runs = [0] * groups
-    for layer in range(sizes.layers):
-        runs[int(layer / (sizes.layers / groups))] += 1
-    return tuple(Layers(costs=costs, times=inner, reuse=run) for run in runs)
-
-
 ROWS: Mapping[str, TextFacts] = {
     "bert": BERT,
     "ernie": replace(BERT, extra=task_types),
@@ -159,16 +128,6 @@ ROWS: Mapping[str, TextFacts] = {
         twin_bias=False,
         heads=rembert_heads,
     ),
-    "roformer": TextFacts(
-        has_positions=False,
-        width_key=NARROW,
-        extra=rotary_table,
-        pooled=(),
-        dense_before=("SequenceClassification",),
-    ),
-    "albert": TextFacts(  # arXiv:1909.11942
-        width_key=NARROW, bridged=True, stack=shared_layers, heads=sentence_order_heads
-    ),
 }
 
 families(text_encoder, ROWS)
@@ -198,77 +157,3 @@ def dpr(fields: Fields) -> Network:
         once = {**once, "head/relevance": linear(width or hidden, 1, bias=True)}
     bare = fields.with_values({"architectures": ["DPRModel"]})
     return text_encoder(replace(BERT, pooled=(), heads=lambda *_: (spans, once)), bare)
-
-
-def contacts(fields: Fields, sizes: Sizes) -> Costs:
-    """ESM-2: a norm after the last layer, and a head that reads contacts off the attention."""
-    return {**outer_norm(fields, sizes), "head/contacts": held(sizes.layers * sizes.heads + 1)}
-
-
-@family("esm")
-def esm(fields: Fields) -> Network:
-    """ESM-2, for proteins: rotary positions have no table (doi:10.1126/science.ade2574)."""
-    facts = TextFacts(
-        has_positions=fields.text("position_embedding_type", default="absolute") == "absolute",
-        has_types=False,
-        embedding_norm=fields.flag("emb_layer_norm_before"),
-        extra=contacts,
-        pooled=("",),
-        dense_before=CLASSIFIERS,
-    )
-    return text_encoder(facts, fields)
-
-
-def entities(untied: bool, fields: Fields, sizes: Sizes) -> Costs:
-    """Tables of entities, and queries of their own for words and entities."""
-    rows = fields.size("entity_vocab_size", default=500000)
-    width = fields.size("entity_emb_size", default=256) or sizes.hidden
-    bridge = width * sizes.hidden if width != sizes.hidden else 0
-    own = 3 * sizes.layers * sizes.hidden * (sizes.hidden + 1)
-    aware = fields.flag("use_entity_aware_attention", default=True)
-    predicts = task(fields) == "MaskedLM"
-    return {
-        "head/entity": held((width * (sizes.hidden + 3 + untied * rows) + rows) * predicts),
-        "embedding/entity": held(rows * width),
-        "embedding/entity_bridge": held(bridge),
-        "embedding/entity_position": held((sizes.positions + sizes.types) * sizes.hidden),
-        "norm/entity": held(LAYER_NORM * sizes.hidden),
-        "attention/entity_query": held(own * aware),
-    }
-
-
-@family("luke")
-def luke(fields: Fields) -> Network:
-    """LUKE on words alone, its entities at rest (arXiv:2010.01057, sec. 3)."""
-    kind, untied = task(fields), not fields.flag("tie_word_embeddings", default=True)
-    facts = TextFacts(
-        extra=partial(entities, untied),
-        pooled=("", "MaskedLM", "SequenceClassification", "MultipleChoice"),
-        twin_bias=kind != "MaskedLM" or untied,
-    )
-    if kind == "MaskedLM":
-        fields = fields.with_values({"tie_word_embeddings": False})
-    notes = head_note(fields, not kind.startswith("Entity"))
-    return text_encoder(facts, fields.noted(*notes))
-
-
-def bare_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
-    """A bare language head, classifiers without a dense layer."""
-    kind, hidden = task(fields), sizes.hidden
-    after = dict(classifier(fields, hidden, "TokenClassification"))
-    once = classifier(fields, hidden, "SequenceClassification")
-    if kind == "MaskedLM" or class_name(fields).endswith("WithLMHeadModel"):
-        after["head/logits"] = word_head(fields, hidden, sizes.vocab, biases=1)
-    if kind == "QuestionAnsweringSimple":
-        after["head/span"] = label_head(fields, hidden)
-    return after, once
-
-
-@family("xlm", "flaubert")
-def xlm(fields: Fields) -> Network:
-    """XLM, FlauBERT: BERT whose types of sentences are languages (arXiv:1901.07291)."""
-    languages = fields.size("n_langs", default=1)
-    tagged = languages > 1 and fields.flag("use_lang_emb", default=True)
-    width = 4 * fields.size(*WIDTH)
-    values = {"type_vocab_size": languages * tagged, "intermediate_size": width}
-    return text_encoder(TextFacts(heads=bare_heads), fields.with_values(values))

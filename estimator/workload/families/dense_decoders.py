@@ -1,6 +1,9 @@
 """Which dense decoders of the Llama line there are, and what their configs leave out.
 
-A row says what a family is built of; the sizes that its configs leave out stand in `defaults.json`.
+Llama, Granite, Mistral, Ministral, Qwen2, Qwen3, Gemma, OLMo, Phi, StarCoder2, InternLM3, Cohere,
+StableLM, SmolLM3, Nemotron, EXAONE 4, ERNIE 4.5, GLM, DiffLlama, Seed-OSS, Arcee, Hunyuan, CWM,
+Apertus, MiniCPM3, Youtu, BitNet, nanochat, HyperCLOVAX, Helium, VaultGemma. A row says what a
+family is built of; the sizes that its configs leave out stand in `defaults.json`.
 """
 
 from collections.abc import Mapping

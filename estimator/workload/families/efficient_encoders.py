@@ -1,6 +1,6 @@
 """Which text encoder with a cheaper layer than BERT's a config describes.
 
-FNet, SqueezeBERT, ConvBERT, MobileBERT, YOSO, MRA, Nystromformer. Attention is counted as what is
+SqueezeBERT, ConvBERT, YOSO, MRA, Nystromformer. Attention is counted as what is
 computed: every pair, blocks, or landmarks.
 """
 
@@ -15,15 +15,11 @@ from estimator.workload.blocks import (
     layer_costs,
     linear,
     product,
-    scaled,
-    table,
 )
 from estimator.workload.families.mixers import depthwise
 from estimator.workload.families.text_encoder import (
-    BERT_POOLED,
     CLASSIFIERS,
     EVERY_TASK,
-    LANGUAGE_TASKS,
     LAYER_NORM,
     Sizes,
     TextFacts,
@@ -33,20 +29,8 @@ from estimator.workload.families.text_encoder import (
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers
 from estimator.workload.ledger import Quantity
-from estimator.workload.model_class import task
 from estimator.workload.network import Network
 from estimator.workload.registry import families, family
-
-
-def _fnet_layer(fields: Fields, sizes: Sizes) -> Costs:
-    """FNet: Fourier transforms instead of attention (arXiv:2105.03824, sec. 3.2)."""
-    mlp = Mlp(hidden=sizes.hidden, width=sizes.width, bias=True).costs()
-    return {**mlp, "norm/layers": held(2 * LAYER_NORM * sizes.hidden)}
-
-
-def _projection(fields: Fields, sizes: Sizes) -> Costs:
-    return {"embedding/project": linear(sizes.hidden, sizes.hidden, bias=True)}
-
 
 GROUPS = {
     "attention/query": ("q_groups", 4),
@@ -88,50 +72,6 @@ def _convbert_layer(fields: Fields, sizes: Sizes) -> Costs:
         "convolution/out": linear(hidden, width, bias=True),
         "convolution/apply": Cost(flop_per_token=2 * width * kernel),
     }
-
-
-def _mobilebert_layer(fields: Fields, sizes: Sizes) -> Costs:
-    """MobileBERT: narrow layers between wide states (arXiv:2004.02984, sec. 3)."""
-    hidden, inner = sizes.hidden, fields.size("intra_bottleneck_size", default=128)
-    stacks = fields.size("num_feedforward_networks", default=4)
-    keys = ("intra_bottleneck_size", "num_attention_heads")
-    mlp = Mlp(hidden=inner, width=sizes.width, bias=True).costs()
-    return {
-        **equal_heads(fields, inner, sizes.heads, keys).costs(),
-        "attention/value": linear(hidden, inner, bias=True),
-        **scaled(mlp, stacks),
-        "bottleneck/in": linear(hidden, 2 * inner, bias=True),
-        "bottleneck/out": linear(inner, hidden, bias=True),
-        "norm/layers": held(2 * (inner * (stacks + 3) + hidden)),
-    }
-
-
-def _trigrams(fields: Fields, sizes: Sizes) -> Costs:
-    """A narrow token table, of which three neighbours are projected at once; a head widens it."""
-    narrow = fields.size("embedding_size")
-    neighbours = 3 if fields.flag("trigram_input", default=True) else 1
-    writes = task(fields) in LANGUAGE_TASKS
-    return {
-        "embedding/token": table(sizes.vocab, narrow),
-        "embedding/project_in": linear(neighbours * narrow, sizes.hidden, bias=True),
-        "head/logits": held((sizes.hidden - narrow) * sizes.vocab * writes),
-    }
-
-
-@family("mobilebert")
-def mobilebert(fields: Fields) -> Network:
-    """MobileBERT, pooled through a dense layer where it is active."""
-    active = fields.flag("classifier_activation", default=True)
-    pooled = ("SequenceClassification", *BERT_POOLED) if active else ()
-    facts = TextFacts(layer=_mobilebert_layer, extra=_trigrams, pooled=pooled)
-    published = (
-        fields.flag("use_bottleneck", default=True)
-        and fields.flag("key_query_shared_bottleneck", default=True)
-        and not fields.flag("use_bottleneck_attention")
-        and fields.flag("tie_word_embeddings", default=True)
-    )
-    note = () if published else ("bottlenecks and heads are counted as in the published model",)
-    return text_encoder(facts, fields.with_values({"tie_word_embeddings": True}).noted(*note))
 
 
 BLOCK = 32
@@ -192,7 +132,6 @@ APPROXIMATE = TextFacts(more_rows=2, pooled=(), dense_before=CLASSIFIERS)
 families(
     text_encoder,
     {
-        "fnet": TextFacts(layer=_fnet_layer, extra=_projection, pooled=EVERY_TASK),
         "squeezebert": TextFacts(layer=_squeezebert_layer, pooled=EVERY_TASK),
         "convbert": TextFacts(
             width_key="embedding_size",

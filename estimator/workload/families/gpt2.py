@@ -1,6 +1,7 @@
-"""Which decoder from GPT-2 to Falcon a config describes: GPT-J, GPT-NeoX, OPT, BLOOM, MPT, XGLM.
+"""Which decoder from GPT-2 to Falcon a config describes: GPT-J, GPT-NeoX, OPT, BLOOM, MPT.
 
-These families differ in a handful of facts, and in what they call their sizes.
+Also OpenAI GPT, GPT BigCode, GPT-SW3, CodeGen, CTRL, Persimmon, XGLM, BioGPT. They differ in a
+handful of facts, and in what they call their sizes.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,7 @@
-"""Which text encoder that sees the layout of a page a config describes: LayoutLM, LiLT, TAPAS."""
+"""Which text encoder that sees the layout of a page a config describes: LayoutLM, LiLT.
+
+Also LayoutLMv3, MarkupLM, TAPAS, BROS.
+"""
 
 from dataclasses import replace
 

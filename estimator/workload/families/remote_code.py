@@ -1,4 +1,6 @@
-"""Which decoder whose code lives on the hub a config describes: Qwen, ChatGLM, InternLM, Baichuan.
+"""Which decoder whose code lives on the hub a config describes: Qwen, ChatGLM, InternLM2, Baichuan.
+
+Also Yi, EXAONE, DeepSeek, MiniCPM, InternVL Chat, Phi (MSFT), RefinedWeb, StableLM Epoch.
 
 transformers does not build them, so what their configs leave out is taken from the code published
 with the weights. Checked against the parameters that the hub counts in the weights.

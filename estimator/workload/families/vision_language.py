@@ -1,4 +1,7 @@
-"""Which language model that sees a config describes: LLaVA, Gemma 3, PaliGemma, Idefics, Aya, Fuyu.
+"""Which language model that sees a config describes: Gemma 3, PaliGemma, InternVL, Llama 4.
+
+Also Aya and Cohere2 Vision, Fuyu, ColPali, PaddleOCR-VL, DeepSeek-VL, VideoLLaMA 3, Kimi K2.5,
+LFM2.
 
 They differ in the bridge between a tower and a decoder. A pass holds one image per sequence, of one
 tile where models cut large images into several. The image's tokens are part of the sequence, so
@@ -10,14 +13,14 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-from estimator.workload.blocks import Attention, Costs, Mlp, held, linear, scaled, table
+from estimator.workload.blocks import Costs, held, linear, table
 from estimator.workload.convolution import image, ratio
-from estimator.workload.families.clip import clip_sight, patched, siglip_sight
+from estimator.workload.families.clip import patched, siglip_sight
 from estimator.workload.families.vit import Vision, trunk
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Architecture, Inputs
 from estimator.workload.model_class import class_name, label_count
-from estimator.workload.network import Line, Network, Pass, crossing, lines, network, prefixed
+from estimator.workload.network import Line, Network, Pass, lines, network, prefixed
 from estimator.workload.network_class import configured_kind
 from estimator.workload.registry import defaults, families, family, known_families, with_defaults_of
 
@@ -151,54 +154,6 @@ def dense_bridge(*widths: int, bias: bool = True, norm: int = 0) -> Costs:
     return {"bridge/norm": held(norm), **named}
 
 
-def _flat_llava(fields: Fields) -> Fields:
-    """A config of LLaVA's authors: Llama's keys, and the name of the tower."""
-    projector = fields.text("mm_projector_type", default="linear")
-    if projector != "mlp2x_gelu":
-        raise ValueError(f"mm_projector_type {projector!r} is not known: mlp2x_gelu is")
-    tower = fields.text("mm_vision_tower")
-    if not tower.endswith("clip-vit-large-patch14-336"):
-        raise ValueError(f"mm_vision_tower {tower!r} is not known: clip-vit-large-patch14-336 is")
-    inner = {**fields.values, "model_type": "llama", "architectures": None}
-    values = {"text_config": inner, "architectures": ["LlavaForConditionalGeneration"]}
-    return _holding(fields, values)
-
-
-@family("llava", "llava_next", "llava_next_video", "llava_onevision")
-def llava(fields: Fields) -> Network:
-    """LLaVA: a tower, two dense layers, a decoder (arXiv:2310.03744)."""
-    if not fields.states("text_config") and fields.states("hidden_size"):
-        fields = _flat_llava(fields)
-    vision = fields.part("vision_config")
-    tower = vision.text("model_type", default="clip_vision_model")
-    if tower not in ("clip_vision_model", "siglip_vision_model"):
-        raise ValueError(f"vision_config.model_type {tower!r} is not a known image tower")
-    sight = clip_sight(vision) if tower == "clip_vision_model" else siglip_sight(vision)
-    newline = "next" in fields.text("model_type") or "onevision" in fields.text("model_type")
-    alone = fields.text("model_type") == "llava_next"  # its wrapper alone ties the head
-    tied = fields.flag("tie_word_embeddings") if alone else any_tied(fields)
-    text = text_part(fields, "llama", tied)
-    layers = fields.values.get("vision_feature_layer", -2)
-    wide = sight.hidden * (len(layers) if isinstance(layers, list) else 1)
-    bias = fields.flag("multimodal_projector_bias", default=True)
-    dense = dense_bridge(wide, text.hidden, text.hidden, bias=bias)
-    bridge = {**dense, "bridge/newline": held(newline * text.hidden)}
-    whole = fields.text("vision_feature_select_strategy", default="default") == "full"
-    tokens = (sight.side // sight.patch) ** 2 + sight.prefix if whole else None
-    return seeing_network(fields, text, sight, bridge, image_tokens=tokens)
-
-
-@family("vipllava")
-def vipllava(fields: Fields) -> Network:
-    """ViP-LLaVA: states of several layers of the tower side by side (arXiv:2312.00784)."""
-    sight = clip_sight(fields.part("vision_config"))
-    text = text_part(fields, "llama", fields.flag("tie_word_embeddings"))
-    layers = fields.values.get("vision_feature_layers", fields.values.get("vision_feature_layer"))
-    wide = sight.hidden * (len(layers) if isinstance(layers, list | tuple) else 5)
-    bridge = dense_bridge(wide, text.hidden, text.hidden, norm=2 * wide)
-    return seeing_network(fields, text, sight, bridge)
-
-
 def tower_of_frames(fields: Fields, *, bias: bool, gated: bool, norm: int) -> Vision:
     """A vision transformer over pairs of frames, a still image being doubled."""
     names = {"num_attention_heads": "num_heads", "num_hidden_layers": "depth"}
@@ -206,51 +161,6 @@ def tower_of_frames(fields: Fields, *, bias: bool, gated: bool, norm: int) -> Vi
     fields = fields.renamed({name: (fields, stated) for name, stated in names.items()})
     sight = trunk(fields, prefix=0, bias=bias, gated=gated, norm=norm)
     return replace(sight, channels=fields.size("temporal_patch_size", default=2) * sight.channels)
-
-
-def _glm_tower(fields: Fields, bias: bool) -> Vision:
-    """A tower with RMS norms and gated MLPs."""
-    fields = fields.with_values({"qkv_bias": fields.flag("attention_bias")})
-    return tower_of_frames(fields, bias=bias, gated=True, norm=1)
-
-
-def glm4v(text_type: str, fields: Fields) -> Network:
-    """GLM-4.1V and 4.5V: MLPs of the tower as wide as its output (arXiv:2507.01006, sec. 2)."""
-    vision = with_defaults_of(fields.part("vision_config"), "glm4v_vision")
-    text = text_part(fields, text_type, any_tied(fields))
-    out, width = vision.size("out_hidden_size"), vision.size("intermediate_size")
-    sight = _glm_tower(vision.with_values({"intermediate_size": out}), bias=False)
-    return _convolved(fields, text, sight, out, width)
-
-
-@family("glm_ocr")
-def glm_ocr(fields: Fields) -> Network:
-    """GLM-OCR: GLM-4.1V's tower with biases and with norms of queries and keys."""
-    vision = with_defaults_of(fields.part("vision_config"), "glm_ocr_vision")
-    sight = _glm_tower(vision, vision.flag("attention_bias"))
-    normed = {
-        "attention/norm": held(2 * sight.hidden // vision.size("num_heads", "num_attention_heads"))
-    }
-    tables = {"norm/outer": held(sight.hidden)}
-    sight = replace(sight, tables=tables, layer={**sight.layer, **normed})
-    text = text_part(fields, "glm_ocr_text", any_tied(fields))
-    out = vision.size("out_hidden_size")
-    return _convolved(fields, text, sight, out, out * vision.size("in_channels", default=3))
-
-
-def _convolved(fields: Fields, text: Text, sight: Vision, out: int, width: int) -> Network:
-    """The bridge of GLM: patches convolved to tokens of the tower's output, then a gated MLP."""
-    merge = fields.part("vision_config").size("spatial_merge_size", default=2) ** 2
-    bridge = {
-        "bridge/merge": linear(merge * sight.hidden, out, bias=True),
-        "bridge/project": linear(out, out),
-        "bridge/norm": held(2 * out),
-        **scaled(Mlp(hidden=out, width=width, gated=True).costs(), 1, "bridge/"),
-    }
-    return seeing_network(fields, text, sight, bridge, merged=merge)
-
-
-families(glm4v, {"glm4v": "glm4v_text", "glm46v": "glm4v_text", "glm4v_moe": "glm4v_moe_text"})
 
 
 @family("gemma3")
@@ -263,31 +173,6 @@ def gemma3(fields: Fields) -> Network:
     return seeing_network(fields, text, sight, bridge, image_tokens=tokens)
 
 
-def pixtral_sight(fields: Fields) -> Vision:
-    """Pixtral's tower: rotary positions, RMS norms, gated MLPs (arXiv:2410.07073, sec. 2.2)."""
-    part = with_defaults_of(fields, "pixtral")
-    sight = trunk(part, prefix=0, bias=False, gated=True, norm=1)
-    return replace(sight, tables={"norm/outer": held(sight.hidden)}, patch_bias=False)
-
-
-@family("mistral3")
-def mistral3(fields: Fields) -> Network:
-    """Mistral Small 3.1 and Ministral 3: Pixtral's tower, four patches merged to a token."""
-    tied, fields = untied_unless_stated(fields)
-    text = text_part(fields, "mistral", tied)
-    return behind_pixtral(fields, text, fields.flag("multimodal_projector_bias"))
-
-
-def behind_pixtral(fields: Fields, text: Text, bias: bool) -> Network:
-    """A decoder behind Pixtral's tower, whose patches are normed and merged to fewer tokens."""
-    sight = pixtral_sight(fields.part("vision_config"))
-    merge = fields.size("spatial_merge_size", default=2) ** 2
-    hidden = sight.hidden
-    dense = dense_bridge(hidden, text.hidden, text.hidden, bias=bias, norm=hidden)
-    bridge = {"bridge/merge": linear(merge * hidden, hidden), **dense}
-    return seeing_network(fields, text, sight, bridge, merged=merge)
-
-
 @family("paligemma")
 def paligemma(fields: Fields) -> Network:
     """PaliGemma: SigLIP's tower, one matrix, Gemma (arXiv:2407.07726, sec. 3.1)."""
@@ -295,17 +180,6 @@ def paligemma(fields: Fields) -> Network:
     text = text_part(fields, "gemma", either_tied(fields, True))
     width = fields.size("projection_dim", default=2048)
     return seeing_network(fields, text, sight, dense_bridge(sight.hidden, width))
-
-
-@family("idefics3", "smolvlm")
-def idefics3(fields: Fields) -> Network:
-    """Idefics 3 and SmolVLM: pixels shuffled into fewer, wider tokens (arXiv:2408.12637)."""
-    vision = with_defaults_of(fields.part("vision_config"), "idefics3_vision")
-    sight = siglip_sight(vision.with_values({"vision_use_head": False}))
-    text = text_part(fields, "llama", fields.flag("tie_word_embeddings"))
-    merge = fields.size("scale_factor", default=2) ** 2
-    bridge = dense_bridge(merge * sight.hidden, text.hidden, bias=False)
-    return seeing_network(fields, text, sight, bridge, merged=merge)
 
 
 @family("internvl")
@@ -380,67 +254,6 @@ def lfm2_vl(fields: Fields) -> Network:
     norm = 2 * wide * fields.flag("projector_use_layernorm", default=True)
     bridge = dense_bridge(wide, between, text.hidden, bias=bias, norm=norm)
     return seeing_network(fields, text, sight, bridge, merged=fold)
-
-
-@family("lighton_ocr")
-def lighton_ocr(fields: Fields) -> Network:
-    """LightOnOCR: Pixtral's tower, four patches merged to a token, Qwen3."""
-    text = text_part(fields, "qwen3", either_tied(fields, True))
-    return behind_pixtral(fields, text, bias=False)
-
-
-@family("pixtral")
-def pixtral(fields: Fields) -> Network:
-    """Pixtral's tower alone."""
-    return network(fields, pixtral_sight(fields).run)
-
-
-@family("video_llava")
-def video_llava(fields: Fields) -> Network:
-    """Video-LLaVA: a tower for images, and one for videos that rests (arXiv:2311.10122)."""
-    sight = clip_sight(fields.part("vision_config"))
-    text = text_part(fields, "llama", fields.flag("tie_word_embeddings"))
-    done = sight.lines(1.0, float(sight.side))
-    resting = {"video": held(sum(term.params for _, term in done))}
-    bias = fields.flag("multimodal_projector_bias", default=True)
-    bridge = {**resting, **dense_bridge(sight.hidden, text.hidden, text.hidden, bias=bias)}
-    return seeing_network(fields, text, sight, bridge)
-
-
-@family("idefics2")
-def idefics2(fields: Fields) -> Network:
-    """Idefics 2: a gated MLP, then latents that ask the patches (arXiv:2405.02246, sec. 3)."""
-    vision = with_defaults_of(fields.part("vision_config"), "idefics2_vision")
-    sight = siglip_sight(vision.with_values({"vision_use_head": False}))
-    text = text_part(fields, "mistral", fields.flag("tie_word_embeddings"))
-    part, hidden = fields.part("perceiver_config"), text.hidden
-    width = fields.part("text_config").size("intermediate_size", default=14336)
-    attention = Attention(
-        hidden=hidden,
-        heads=part.size("resampler_n_heads", default=16),
-        kv_heads=part.size("num_key_value_heads", default=4),
-        head_dim=part.size("resampler_head_dim", default=96),
-    )
-    count = part.size("resampler_n_latents", default=64)
-    layers = part.layers("resampler_depth", default=3)
-    mlp = Mlp(hidden=hidden, width=4 * hidden, gated=True)
-    asks = {**attention.costs(), **mlp.costs(), "norm": held(3 * hidden)}
-    project = {
-        "gate": linear(sight.hidden, width),
-        "up": linear(sight.hidden, width),
-        "down": linear(width, hidden),
-    }
-    around = {"latents": held(count * hidden), "norm": held(hidden)}
-
-    def seen(inputs: Inputs) -> list[Line]:
-        batch, pixels = image(inputs, sight.side)
-        patches = sight.positions(pixels)[0]
-        done = [*lines(project, batch * patches), *lines(around, batch)]
-        done += crossing(asks, batch, batch * count, batch * (patches + count), times=layers)
-        tower = prefixed(sight.lines(batch, pixels), "vision/")
-        return [*tower, *prefixed(done, "bridge/")]
-
-    return before_text(fields, text, seen)
 
 
 @family("fuyu")
