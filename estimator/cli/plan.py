@@ -23,7 +23,7 @@ from estimator.cli.options import (
     scenario_of,
 )
 from estimator.cli.output import note, note_reasons, print_csv, print_json, print_line
-from estimator.core.units import S_PER_H, W_PER_KW, in_percent
+from estimator.core.units import in_percent
 from estimator.scenario.scenario import NUMBERS, option_of, read_number
 
 if TYPE_CHECKING:
@@ -204,19 +204,14 @@ def _sentence(plan: "Plan") -> str:
 
 def _cells(plan: "Plan", swept: list[str]) -> list[str]:
     """A plan as cells for people."""
-    from estimator.core.units import human, human_duration, human_mass
+    from estimator.estimation.formatted_results import said
 
-    readers = (
-        ("wall_hours", lambda hours: human_duration(S_PER_H * hours)),
-        ("cost_usd", lambda usd: human(usd, "$")),
-        ("energy_kwh", lambda kwh: human(W_PER_KW * kwh, "Wh")),
-        ("co2e_kg", human_mass),
-    )
     taken, scenario = plan.quantities, plan.scenario
+    shown = ("wall_hours", "cost_usd", "energy_kwh", "co2e_kg")
     return [
         f"{scenario.devices or 1:,.0f} × {scenario.hardware}",
         *(_choice(plan, name) for name in swept),
-        *(read(float(taken[name].mid)) if name in taken else "unknown" for name, read in readers),
+        *(said(name, float(taken[name].mid)) if name in taken else "unknown" for name in shown),
         in_percent(plan.probability),
     ]
 

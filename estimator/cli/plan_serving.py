@@ -66,15 +66,6 @@ CHOICES = {
 
 DAYS = "30"
 
-FORMATS = {
-    "inter_token_s": "s",
-    "time_to_first_token_s": "s",
-    "cost_usd": "$",
-    "energy_kwh": "Wh",
-    "co2e_kg": "kg",
-}
-"""Quantity -> how it is printed."""
-
 HEADER = ("", "weights", "in flight", "per token", "first token", "load", "cost", "energy", "CO2e")
 
 
@@ -243,27 +234,24 @@ def _print_for_people(
 
 def _cells(plan: "ServingPlan", searched: list[str]) -> list[str]:
     """A plan as cells for people."""
-    from estimator.core.units import human, human_duration, human_mass
+    from estimator.core.units import human_duration
+    from estimator.estimation.formatted_results import said
 
     taken, asked = plan.quantities, plan.question
 
-    def said(name: str) -> str:
+    def shown(name: str) -> str:
         if name not in taken:
             return "unknown"
         value = float(taken[name].mid)
-        if FORMATS[name] == "s":
-            return human_duration(value)
-        if FORMATS[name] == "kg":
-            return human_mass(value)
-        return human(value * (1e3 if FORMATS[name] == "Wh" else 1.0), FORMATS[name])
+        return human_duration(value) if name.endswith("_s") else said(name, value)
 
     return [
         f"{asked.devices or 1:,.0f} × {asked.hardware}",
         *(str(getattr(asked, name)) for name in searched),
         plan.weights,
         f"{plan.concurrency:.3g}",
-        said("inter_token_s"),
-        said("time_to_first_token_s"),
+        shown("inter_token_s"),
+        shown("time_to_first_token_s"),
         in_percent(float(taken["load"].mid)),
-        *(said(name) for name in ("cost_usd", "energy_kwh", "co2e_kg")),
+        *(shown(name) for name in ("cost_usd", "energy_kwh", "co2e_kg")),
     ]
