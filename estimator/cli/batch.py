@@ -4,7 +4,7 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any, TextIO
@@ -17,8 +17,7 @@ from estimator.scenario.scenario import INPUTS, NOT_READ, column_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from estimator.estimation.scenario_csv import Summary
-    from estimator.serving.serving_csv import ServingSummary
+    from estimator.estimation.scenario_csv import Counts
 
 TABLE_TEXT: Any = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
 """How tables are written: bytes that were no UTF-8 come out as they went in."""
@@ -101,49 +100,38 @@ def run(options: argparse.Namespace) -> int:
     source = Path(options.table)
     if options.output == "-" and options.json:
         raise ValueError("-o - puts the table on stdout: drop --json or name a file")
+    notes: tuple[str, ...] = ()
+    used: tuple[str, ...] = ()
     with _opened(source) as lines, _written_whole(options.output, source) as out:
         show = not options.quiet and sys.stderr.isatty()
         with _progress(source, lines, show=show) as seen:
             catalog = catalog_of(options)
             if options.task == "serving":
                 measured = calibration_of(options, catalog)
-                answered = answer_table(seen, out, catalog, level=level, calibration=measured)
-                return _report_serving(answered, options)
-            calibrated = options.calibration == "use"
-            summary = estimate_csv(
-                seen,
-                out,
-                catalog,
-                level=level,
-                calibrated=calibrated,
-                carbon_profile=options.carbon_profile or "",
-            )
+                counts = answer_table(seen, out, catalog, level=level, calibration=measured)
+            else:
+                counts = summary = estimate_csv(
+                    seen,
+                    out,
+                    catalog,
+                    level=level,
+                    calibrated=options.calibration == "use",
+                    carbon_profile=options.carbon_profile or "",
+                )
+                notes, used = summary.notes, summary.calibrated
     if options.json:
-        print_json(vars(summary))
-    for line in (*summary.notes, _summary(summary)):
+        print_json(vars(counts))
+    for line in (*notes, _text_of(counts, used)):
         note(line, quiet=options.quiet or options.json)
     return 0
 
 
-def _report_serving(summary: "ServingSummary", options: argparse.Namespace) -> int:
-    """Print how many rows about serving were answered."""
-    from estimator.cli.output import print_json
-
-    if options.json:
-        print_json(vars(summary))
-    text = f"{rows_text(summary.rows)}: {summary.answered:,} answered, {summary.refused:,} refused"
-    text += " (see the column `error`)" if summary.refused else ""
-    note(text, quiet=options.quiet or options.json)
-    return 0
-
-
-def _summary(summary: "Summary") -> str:
-    text = f"{rows_text(summary.rows)}: {summary.answered:,} answered, {summary.refused:,} refused"
-    text += " (see the column `error`)" if summary.refused else ""
-    if summary.calibrated:
-        some = ", ".join(summary.calibrated[:SHOWN]) + (
-            " ..." if len(summary.calibrated) > SHOWN else ""
-        )
+def _text_of(counts: "Counts", used: Sequence[str]) -> str:
+    """How many rows were answered, and the devices of which measured runs are used."""
+    text = f"{rows_text(counts.rows)}: {counts.answered:,} answered, {counts.refused:,} refused"
+    text += " (see the column `error`)" if counts.refused else ""
+    if used:
+        some = ", ".join(used[:SHOWN]) + (" ..." if len(used) > SHOWN else "")
         text += f"; measured runs of {some} are used: --calibration ignore leaves them out"
     return text
 

@@ -44,7 +44,7 @@ def column_widths(
     return [few + spare * (most - few) // wanted for few, most in zip(least, natural, strict=True)]
 
 
-def lists_text(header: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> str:
+def lists_text(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Lay out a table as one list for each row, for a line too narrow for its columns.
 
     >>> print(lists_text(["device", "time", "cost"], [["a100", "5 h", "3 $"]]), end="")
@@ -56,7 +56,7 @@ def lists_text(header: Sequence[str], rows: Iterable[Sequence[str]], title: str 
     """
     names = [" ".join(name.split()) for name in header[1:]]
     longest = max(map(len, names), default=0)
-    lines = [title] if title else []
+    lines = []
     for row in rows:
         lines += ["", " ".join(row[0].split())]
         for name, cell in zip(names, row[1:], strict=False):

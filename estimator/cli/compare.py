@@ -7,7 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli import serve_cost
-from estimator.cli.options import add_output, add_scenario, catalog_of, listed, scenario_of
+from estimator.cli.options import (
+    add_output,
+    add_scenario,
+    catalog_of,
+    listed,
+    refuse_given,
+    scenario_of,
+)
 from estimator.cli.output import error_text, note, print_csv, print_json, print_table
 from estimator.core.units import in_percent
 from estimator.scenario.scenario import Scenario, option_of, read_number
@@ -69,7 +76,7 @@ def add_parser(commands: Any) -> None:
     group.add_argument("--devices", metavar="COUNTS", help="e.g. 1,8,64 (default: 1)")
     group.add_argument("--site", metavar="NAMES", help="e.g. us,fr,gcp-europe-west4")
     for name, (_, _, placeholder, help_) in LIMITS.items():
-        group.add_argument("--" + name.replace("_", "-"), metavar=placeholder, help=help_)
+        group.add_argument(option_of(name), metavar=placeholder, help=help_)
     group.add_argument(
         "--sort", choices=tuple(SORTED_BY), help="sort by this quantity, lowest first"
     )
@@ -84,7 +91,7 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Answer every combination; one that cannot be answered carries its reason."""
     if options.task == "serving":
-        _refuse_limits(options)
+        refuse_given(options, (*LIMITS, "sort"), "is for training: drop it or --task serving")
         return serve_cost.compare(options)
     from estimator.core.messages import rendered
     from estimator.estimation.scenario_estimate import answer_scenarios
@@ -118,13 +125,6 @@ def _print(answers: "list[Row]", catalog: "Catalog", options: argparse.Namespace
         print_csv([_csv_row(scenario, found, catalog) for scenario, found in answers])
     else:
         _print_for_people(answers, catalog)
-
-
-def _refuse_limits(options: argparse.Namespace) -> None:
-    """Limits and the order are those of training."""
-    for name in (*LIMITS, "sort"):
-        if getattr(options, name) is not None:
-            raise ValueError(f"{option_of(name)} is for training: drop it or --task serving")
 
 
 def _limits(options: argparse.Namespace) -> dict[str, float]:

@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from estimator.cli.options import add_profiles, add_scenario, catalog_of, scenario_of
+from estimator.cli.options import add_profiles, add_scenario, catalog_of, refuse_given, scenario_of
 from estimator.cli.output import note
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _refuse_unused(path: "Path", options: argparse.Namespace) -> None:
     """Refuse options that would not change the figure."""
-    from estimator.scenario.scenario import INPUTS, option_of
+    from estimator.scenario.scenario import INPUTS
 
     figure, unused = options.figure, list[str]()
     if figure in LIMITS or figure == "deck":
@@ -128,14 +128,10 @@ def _refuse_unused(path: "Path", options: argparse.Namespace) -> None:
     if figure == "deck":
         unused += ["scale", "dark", "profiles"]
     suffix = path.suffix.lower()
-    for name in ("scale", "dark") if suffix in WITHOUT_LOOK else ():
-        if getattr(options, name) not in (None, False):
-            raise ValueError(f"--{name} has no effect on a {suffix} file: drop it")
-    for name in unused:
-        if getattr(options, name) not in (None, False):
-            flag = option_of(name) if name in INPUTS else f"--{name}"
-            view = f" --view {options.view}" if options.view and figure in LIMITS else ""
-            raise ValueError(f"{flag} is not for {figure}{view}: drop it")
+    if suffix in WITHOUT_LOOK:
+        refuse_given(options, ("scale", "dark"), f"has no effect on a {suffix} file: drop it")
+    view = f" --view {options.view}" if options.view and figure in LIMITS else ""
+    refuse_given(options, unused, f"is not for {figure}{view}: drop it")
 
 
 def _wish(options: argparse.Namespace, view: str) -> "Wish":

@@ -3,7 +3,14 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from estimator.cli.options import add_model, add_output, catalog_of, level_of, model_of
+from estimator.cli.options import (
+    add_model,
+    add_output,
+    catalog_of,
+    level_of,
+    model_of,
+    refuse_given,
+)
 from estimator.cli.output import note, print_csv, print_json, print_line, print_table
 from estimator.scenario.scenario import option_of, read_number
 
@@ -95,10 +102,10 @@ def add_parser(commands: Any) -> None:
     add_model(parser, metavar="CONFIG.json|PRESET", help="a file, or a preset by name")
     for names, metavar in ((NUMBERS, "N"), (WORDS, "WORD")):
         for name, explained in names:
-            flags = (_flag(name), *ALSO.get(name, ()))
+            flags = (option_of(name), *ALSO.get(name, ()))
             parser.add_argument(*flags, metavar=metavar, help=explained, dest=name)
     for name, explained in FLAGS:
-        parser.add_argument(_flag(name), action="store_true", help=explained, dest=name)
+        parser.add_argument(option_of(name), action="store_true", help=explained, dest=name)
     add_output(parser)
     parser.set_defaults(run=run)
 
@@ -112,7 +119,9 @@ def run(options: argparse.Namespace) -> int:
     level = level_of(options)
     catalog = catalog_of(options)
     answer = answer_memory(_question(options), catalog)
-    _refuse_ignored(answer)
+    if not answer.network.takes_length:
+        why = f"is for models of text or sound: {answer.network.name} ignores it, drop it"
+        refuse_given(options, ("seq_len", "context", "prefill_tokens"), why)
     saving = _saving(answer, catalog)
     if options.json:
         print_json(memory_json(answer, level, saving))
@@ -141,18 +150,6 @@ def _question(options: argparse.Namespace) -> "Question":
     return Question(**as_written(written, said))
 
 
-def _refuse_ignored(answer: "MemoryAnswer") -> None:
-    """Refuse numbers of tokens that change nothing, as `model` does."""
-    if answer.network.takes_length:
-        return
-    for name in ("seq_len", "context", "prefill_tokens"):
-        if getattr(answer.question, name) is not None:
-            raise ValueError(
-                f"{_flag(name)} is for models of text or sound: {answer.network.name} ignores it, "
-                "drop it"
-            )
-
-
 def _saving(answer: "MemoryAnswer", catalog: "Catalog") -> "Mapping[str, str]":
     """What would make a run fit on its devices; empty where it does, or nothing does."""
     from estimator.memory.savings import SAVINGS, cheapest_saving
@@ -171,7 +168,3 @@ def _print_for_people(answer: "MemoryAnswer", level: float, saving: "Mapping[str
     header = ("", "median", f"{level * 100:g} % interval", "share")
     print_table(header, memory_rows(answer, level))
     print_line(verdict(answer, level, saving))
-
-
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")

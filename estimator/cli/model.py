@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from estimator.cli.options import add_model, add_output, model_of
+from estimator.cli.options import add_model, add_output, model_of, refuse_given
 from estimator.cli.output import note, print_csv, print_json, print_line, print_table
 from estimator.scenario.scenario import read_number
 
@@ -91,9 +91,8 @@ def _read(options: argparse.Namespace, inputs: "Inputs") -> tuple["Ledger", str]
 
     network, name = _network(options)
     for field, takers in TAKEN_BY.items():
-        if getattr(inputs, field) is not None and not takes(network, field):
-            flag = f"--{field.replace('_', '-')}"
-            raise ValueError(f"{flag} is for {takers}: {name} ignores it, drop it")
+        if not takes(network, field):
+            refuse_given(options, (field,), f"is for {takers}: {name} ignores it, drop it")
     return network.ledger(inputs), name
 
 

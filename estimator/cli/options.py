@@ -1,7 +1,7 @@
 """Options that commands share: the fields of a scenario, the output format, the profiles."""
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from estimator.scenario.scenario import (
@@ -121,6 +121,18 @@ def open_catalog(options: argparse.Namespace) -> "Catalog":
     if options.profiles == "":
         raise ValueError("--profiles names no directory")
     return Catalog.open(options.profiles)
+
+
+def refuse_given(
+    options: argparse.Namespace,
+    names: Iterable[str],
+    why: str,
+    named: Callable[[str], str] = option_of,
+) -> None:
+    """Refuse the first of some options that is given, by its name and why."""
+    for name in names:
+        if getattr(options, name, None) not in (None, False):
+            raise ValueError(f"{named(name)} {why}")
 
 
 def listed(option: str, text: str) -> list[str]:

@@ -29,7 +29,6 @@ def print_csv(rows: Iterable[Mapping[str, Any]]) -> None:
 def print_table(
     header: Sequence[str],
     rows: Iterable[Sequence[str]],
-    title: str = "",
     *,
     whole: Sequence[str] = (),
 ) -> None:
@@ -44,16 +43,15 @@ def print_table(
     from estimator.cli.columns import column_widths, lists_text
 
     header = [printable(name) for name in header]
-    whole, title = [printable(name) for name in whole], printable(title)
+    whole = [printable(name) for name in whole]
     body = [tuple(printable(cell) for cell in row) for row in rows]
     terminal = sys.stdout.isatty()
     console = Console(width=None if terminal else LINE, highlight=False, markup=False, emoji=False)
     widths = column_widths(header, body, console.width, whole) if terminal else [None] * len(header)
     if widths is None:
-        sys.stdout.write(lists_text(header, body, title))
+        sys.stdout.write(lists_text(header, body))
         return
-    shape: dict[str, Any] = {"box": SIMPLE_HEAD, "show_header": any(header), "pad_edge": False}
-    table = Table(title=title or None, title_justify="left", **shape)
+    table = Table(box=SIMPLE_HEAD, show_header=any(header), pad_edge=False)
     for place, (name, width) in enumerate(zip(header, widths, strict=True)):
         side: Literal["left", "right"] = "right" if place else "left"
         table.add_column(name, justify=side, overflow="fold", no_wrap=name in whole, width=width)

@@ -69,7 +69,7 @@ def add_parser(commands: Any) -> None:
     )
     group = parser.add_argument_group("limits and aim")
     for name, (_, unit, text) in LIMITS.items():
-        group.add_argument("--" + name.replace("_", "-"), metavar=unit, help=text)
+        group.add_argument(option_of(name), metavar=unit, help=text)
     group.add_argument("--minimize", choices=tuple(AIMS), default="cost", help="the aim")
     group.add_argument(
         "--confidence",

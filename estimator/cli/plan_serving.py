@@ -13,7 +13,7 @@ from estimator.cli.best_plans import (
     print_binding,
     print_plans,
 )
-from estimator.cli.options import catalog_of, level_of, listed
+from estimator.cli.options import catalog_of, level_of, listed, refuse_given
 from estimator.cli.output import note, note_reasons, print_csv, print_json
 from estimator.core.units import in_percent
 from estimator.scenario.scenario import INPUTS, option_of
@@ -76,7 +76,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     for name, (field, placeholder, help_) in TRAFFIC.items():
         group.add_argument(f"--{name}", dest=field, metavar=placeholder, help=help_)
     for name, (_, placeholder, help_) in GOALS.items():
-        group.add_argument("--" + name.replace("_", "-"), metavar=placeholder, help=help_)
+        group.add_argument(option_of(name), metavar=placeholder, help=help_)
     group.add_argument(
         "--days", metavar="N", help=f"length of the service, for the caps (default: {DAYS})"
     )
@@ -84,9 +84,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def refuse_serving(options: argparse.Namespace) -> None:
     """Refuse options of serving in a plan of training."""
-    for name in (*(field for field, _, _ in TRAFFIC.values()), *GOALS, "days"):
-        if getattr(options, name) is not None:
-            raise ValueError(f"{option_of(name)} goes with --task serving")
+    names = (*(field for field, _, _ in TRAFFIC.values()), *GOALS, "days")
+    refuse_given(options, names, "goes with --task serving")
 
 
 @serve_cost.options_named()
@@ -120,9 +119,8 @@ def run(options: argparse.Namespace, count: int) -> int:
 def _refuse_training(options: argparse.Namespace) -> None:
     """Refuse options of training in a plan of serving."""
     known = {*FIELDS, *CHOICES, "interval", "calibration"}
-    for name in (*INPUTS, "deadline"):
-        if name not in known and getattr(options, name, None) is not None:
-            raise ValueError(f"{option_of(name)} is for training: drop it or --task serving")
+    names = (name for name in (*INPUTS, "deadline") if name not in known)
+    refuse_given(options, names, "is for training: drop it or --task serving")
 
 
 def _request(options: argparse.Namespace, catalog: "Catalog", count: int) -> "ServingRequest":

@@ -58,15 +58,18 @@ WORK_FIELDS = {FIELDS[name] for name in WORK_COLUMNS}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Summary:
-    """How many rows were read, answered and refused [1].
-
-    Also of which devices measured runs were used, and why some of them could not be read.
-    """
+class Counts:
+    """How many rows were read, answered and refused [1]."""
 
     rows: int
     answered: int
     refused: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary(Counts):
+    """Also of which devices measured runs were used, and why some could not be read."""
+
     calibrated: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 

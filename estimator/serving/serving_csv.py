@@ -2,7 +2,6 @@
 
 import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import TextIO
 
@@ -12,7 +11,7 @@ from estimator.catalog import Catalog
 from estimator.core.messages import Names, in_python, reason, render, rendered
 from estimator.core.notice import Notice
 from estimator.core.uncertainty import z_score
-from estimator.estimation.scenario_csv import header_of
+from estimator.estimation.scenario_csv import Counts, header_of
 from estimator.scenario.csv_records import Records
 from estimator.serving.engines import fitted
 from estimator.serving.quantities import (
@@ -37,15 +36,6 @@ RESULT_COLUMNS = (
 MODELS = ("model", "config", "params_total")
 
 
-@dataclass(frozen=True, kw_only=True)
-class ServingSummary:
-    """How many rows were read, answered and refused [1]."""
-
-    rows: int
-    answered: int
-    refused: int
-
-
 def answer_table(
     lines: Iterator[str],
     out: TextIO,
@@ -53,7 +43,7 @@ def answer_table(
     *,
     level: float,
     calibration: Calibration | None = None,
-) -> ServingSummary:
+) -> Counts:
     """Answer every row of a CSV table, in bounded memory.
 
     Parameters
@@ -88,7 +78,7 @@ def answer_table(
             writer.writerow([*fitted_record, *results])
             refused += bool(results[-1])
         rows += len(block)
-    return ServingSummary(rows=rows, answered=rows - refused, refused=refused)
+    return Counts(rows=rows, answered=rows - refused, refused=refused)
 
 
 def result_rows(

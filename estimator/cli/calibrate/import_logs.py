@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from estimator.cli.calibrate.imported import positive, store_runs, time_of, whole
 from estimator.cli.calibrate.run import work_of
-from estimator.cli.calibrate.served_options import SERVED, check_served, load_of
+from estimator.cli.calibrate.served_options import check_served, load_of, refuse_served
 from estimator.cli.options import catalog_of
 from estimator.core.units import S_PER_H
 
@@ -56,20 +56,12 @@ def import_log(options: argparse.Namespace) -> int:
     if any(one.served for one in found):
         added = replace(added, load=load_of(options))
     else:
-        _refuse_served(options)
+        refuse_served(options, "goes with a benchmark of a server only")
     runs = [measured_run(log, one, added, catalog) for one in found]
     for run in runs:
         if run.served:
             check_served(run, catalog)
     return store_runs(runs, options)
-
-
-def _refuse_served(options: argparse.Namespace) -> None:
-    """Refuse what says nothing of training."""
-    for name in SERVED:
-        if getattr(options, f"served_{name}") is not None:
-            option = name.replace("_", "-")
-            raise ValueError(f"--{option} goes with a benchmark of a server only")
 
 
 def _recognized(log: "LogFile") -> str:

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from estimator.cli.calibrate.import_logs import FORMATS, add_log_options, import_log
 from estimator.cli.calibrate.imported import added_of
-from estimator.cli.calibrate.run import OF_SERVING, WORK
-from estimator.cli.calibrate.served_options import SERVED, add_served_options
+from estimator.cli.calibrate.run import OF_TRAINING, WORK
+from estimator.cli.calibrate.served_options import FIELDS, add_served_options, refuse_served
 from estimator.cli.calibrate.store_update import announce_update
-from estimator.cli.options import add_fields, add_profiles, catalog_of
+from estimator.cli.options import add_fields, add_profiles, catalog_of, refuse_given
 from estimator.cli.output import note, print_json
+from estimator.scenario.scenario import option_of
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog
@@ -76,7 +77,7 @@ GOES_WITH = {
     "step_work": ("log",),
     "step_time_column": ("log",),
     "this_host": ("log",),
-    **{f"served_{name}": ("log", "prometheus") for name in SERVED},
+    **dict.fromkeys(FIELDS, ("log", "prometheus")),
     "server_selector": ("prometheus",),
 }
 """Option -> the sources of which it says something."""
@@ -90,7 +91,6 @@ FLAGS = {
     "gathers": "--slurm-energy",
     "device_count": "--devices",
     "step_work": "--step-flop",
-    **{f"served_{name}": f"--{name.replace('_', '-')}" for name in SERVED},
 }
 """Flags of another name than their option's."""
 
@@ -201,29 +201,24 @@ def _is_exported(options: argparse.Namespace) -> bool:
 def _refuse_idle_options(options: argparse.Namespace, source: str) -> None:
     """Refuse what says nothing of this source."""
     for name, sources in GOES_WITH.items():
-        if source not in sources and getattr(options, name) not in (None, False):
-            raise ValueError(
-                f"{_flag(name)} goes with {' or '.join(NAMES[one] for one in sources)} only"
-            )
+        if source not in sources:
+            takers = " or ".join(NAMES[one] for one in sources)
+            refuse_given(options, (name,), f"goes with {takers} only", _flag)
     if source == "file":
-        for name in (*WORK, "label"):
-            if getattr(options, name) is not None:
-                raise ValueError(f"{_flag(name)} cannot be combined with a file")
+        refuse_given(options, (*WORK, "label"), "cannot be combined with a file")
 
 
 def _refuse_other_task(options: argparse.Namespace) -> None:
     """Refuse what says nothing of the task that Prometheus is asked about."""
-    serving = options.task == "serving"
-    for name in ("server_selector", *(f"served_{one}" for one in SERVED)):
-        if not serving and getattr(options, name) is not None:
-            raise ValueError(f"{_flag(name)} goes with --task serving only")
-    for name in WORK:
-        if serving and name not in OF_SERVING and getattr(options, name) is not None:
-            raise ValueError(f"{_flag(name)} goes with --task training only")
+    if options.task == "serving":
+        refuse_given(options, OF_TRAINING, "goes with --task training only")
+    else:
+        refuse_given(options, ("server_selector",), "goes with --task serving only")
+        refuse_served(options, "goes with --task serving only")
 
 
 def _flag(name: str) -> str:
-    return FLAGS.get(name, f"--{name.replace('_', '-')}")
+    return FLAGS.get(name) or option_of(FIELDS.get(name, name))
 
 
 def _import_file(options: argparse.Namespace) -> int:

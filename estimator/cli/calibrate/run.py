@@ -6,9 +6,9 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from estimator.cli.calibrate.served_options import SERVED, add_served_options, load_of
+from estimator.cli.calibrate.served_options import add_served_options, load_of, refuse_served
 from estimator.cli.calibrate.store_update import announce_update
-from estimator.cli.options import add_fields, scenario_of
+from estimator.cli.options import add_fields, refuse_given, scenario_of
 from estimator.cli.output import note
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ A benchmark of a server writes its result into a file, to which the power of the
 
 OF_SERVING = ("preset", "params", "active_params", "precision")
 """Fields of the work that a benchmark of a server takes, too."""
+
+OF_TRAINING = tuple(name for name in WORK if name not in OF_SERVING)
 
 
 def add_parser(commands: Any) -> None:
@@ -127,21 +129,16 @@ def run(options: argparse.Namespace) -> int:
 
 def _result_file(options: argparse.Namespace) -> "ResultFile | None":
     """File of the result of a benchmark of a server; None for training."""
-    stated = [name for name in SERVED if getattr(options, f"served_{name}") is not None]
     if options.task == "training":
-        for name in ("result", *stated):
-            if name in stated or options.result is not None:
-                option = name.replace("_", "-")
-                raise ValueError(f"--{option} goes with --task serving only")
+        refuse_given(options, ("result",), "goes with --task serving only")
+        refuse_served(options, "goes with --task serving only")
         return None
     from pathlib import Path
 
     from estimator.catalog import Catalog
     from estimator.measure.served import ResultFile
 
-    for name in WORK:
-        if name not in OF_SERVING and getattr(options, name) is not None:
-            raise ValueError(f"--{name.replace('_', '-')} goes with --task training only")
+    refuse_given(options, OF_TRAINING, "goes with --task training only")
     if options.result is None:
         raise ValueError("--task serving needs --result FILE: what the benchmark writes")
     return ResultFile(path=Path(options.result), catalog=Catalog.open(), stated=load_of(options))

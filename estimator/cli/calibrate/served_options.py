@@ -3,6 +3,9 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from estimator.cli.options import refuse_given
+from estimator.scenario.scenario import option_of
+
 if TYPE_CHECKING:
     from estimator.catalog import Catalog
     from estimator.runs.record import MeasuredRun
@@ -19,15 +22,21 @@ SERVED = {
 }
 """Field of a served load -> placeholder and help of its option."""
 
+FIELDS = {f"served_{name}": name for name in SERVED}
+"""Place of such an option among those of its command -> its field."""
+
 WORDS = ("kv_precision", "software")
 
 
 def add_served_options(group: Any) -> None:
     """Add what a benchmark of a server may leave out."""
     for name, (placeholder, help_) in SERVED.items():
-        group.add_argument(
-            f"--{name.replace('_', '-')}", metavar=placeholder, help=help_, dest=f"served_{name}"
-        )
+        group.add_argument(option_of(name), metavar=placeholder, help=help_, dest=f"served_{name}")
+
+
+def refuse_served(options: argparse.Namespace, why: str) -> None:
+    """Refuse what only a benchmark of a server takes."""
+    refuse_given(options, FIELDS, why, lambda name: option_of(FIELDS[name]))
 
 
 def load_of(options: argparse.Namespace) -> dict[str, Any]:
