@@ -91,13 +91,15 @@ def run(options: argparse.Namespace) -> int:
     """Estimate every row; the output appears only when it is whole."""
     from pathlib import Path
 
-    from estimator.cli.output import print_json
+    from estimator.cli.output import print_json, refuse_missing_folder
     from estimator.cli.serve_cost import calibration_of
     from estimator.estimation.scenario_csv import estimate_csv
     from estimator.serving.serving_csv import answer_table
 
     level = level_of(options)
     source = Path(options.table)
+    if options.output != "-":
+        refuse_missing_folder(Path(options.output))
     if options.output == "-" and options.json:
         raise ValueError("-o - puts the table on stdout: drop --json or name a file")
     notes: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import add_profiles, add_scenario, catalog_of, refuse_given, scenario_of
-from estimator.cli.output import note
+from estimator.cli.output import note, refuse_missing_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,6 +91,7 @@ def run(options: argparse.Namespace) -> int:
     from pathlib import Path
 
     path = Path(options.output)
+    refuse_missing_folder(path)
     _refuse_unused(path, options)
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"{path}: the name must end in one of {', '.join(SUFFIXES)}")

@@ -2,7 +2,10 @@
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def print_json(value: object) -> None:
@@ -113,6 +116,12 @@ def note_reasons(reasons: Mapping[str, int], what: str, *, quiet: bool) -> None:
 
 SHOWN_REASONS = 5
 """Reasons shown at most [1]."""
+
+
+def refuse_missing_folder(output: "Path") -> None:
+    """Refuse a file to write whose folder is not there, before any work is done for it."""
+    if not output.parent.is_dir():
+        raise ValueError(f"{output}: there is no folder {output.parent}: make it first")
 
 
 def error_text(error: ValueError) -> str:

@@ -3,12 +3,14 @@
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 NARROW = 80
 """Columns of a terminal that does not say how wide it is."""
 
+MANY = 16
+"""Options that the line of usage names one by one; with more of them it says `[OPTIONS]`."""
 
 OTHER_NAMES = {
     "--hardware": ("--gpu", "--device", "--accelerator", "--cpu", "--on"),
@@ -42,6 +44,17 @@ class Help(argparse.RawDescriptionHelpFormatter):
     def __init__(self, prog: str) -> None:
         super().__init__(prog, width=_columns() - 2)
 
+    def add_usage(
+        self, usage: str | None, actions: Iterable[argparse.Action], groups: Any, prefix: Any = None
+    ) -> None:
+        """Usage in a line or a few: options that may be left out are listed below it."""
+        actions = list(actions)
+        needed = [one for one in actions if one.required or not one.option_strings]
+        if len(actions) - len(needed) > MANY:
+            options = argparse.Action([], "options", nargs="?", metavar="OPTIONS")
+            actions, groups = [options, *needed], ()
+        super().add_usage(usage, actions, groups, prefix)
+
     def _split_lines(self, text: str, width: int) -> list[str]:
         """Lines of whole words; to import and use `textwrap` takes a tenth of the time of help."""
         lines = [""]
@@ -73,15 +86,28 @@ class CommandParser(argparse.ArgumentParser):
         """Print one line and exit with 2."""
         self.exit(2, f"error: {message}; see {self.prog} --help\n")
 
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Refuse what is no choice with the one nearest in spelling, or with all of them."""
+        if action.choices is None or value in action.choices:
+            return
+        near = _near(str(value), map(str, action.choices))
+        among = near or f" (choose from {', '.join(map(str, action.choices))})"
+        raise argparse.ArgumentError(action, f"unknown {str(value)!r}{among}")
+
     def _nearest(self, extra: Sequence[str]) -> str:
         """Option that is meant by the first unknown one, or nearest in spelling to it."""
-        import difflib
-
         words = " ".join(extra).replace("=", " ").split()
         option = next((word for word in words if word.startswith("--")), "")
         asked = " ".join(words[words.index(option) :][:2]) if option else ""
         for ours, others in OTHER_NAMES.items():
             if {option, asked} & {*others} and ours in self._option_string_actions:
                 return f" (did you mean {ours}?)"
-        near = difflib.get_close_matches(option, list(self._option_string_actions), 1, 0.7)
-        return f" (did you mean {near[0]}?)" if near else ""
+        return _near(option, self._option_string_actions)
+
+
+def _near(word: str, known: Iterable[str]) -> str:
+    """The known word that is nearest in spelling, as a question; nothing if none is near."""
+    import difflib
+
+    near = difflib.get_close_matches(word, list(known), 1, 0.7)
+    return f" (did you mean {near[0]}?)" if near else ""

@@ -199,7 +199,8 @@ def _sentence(plan: "Plan") -> str:
     """A plan in one sentence."""
     cells = _cells(plan, [])
     where = f" in {plan.scenario.site}" if plan.scenario.site else ""
-    return f"{cells[0]}{where}: {', '.join(cells[1:-1])}"
+    mass = " of CO2e" if "co2e_kg" in plan.quantities else ""
+    return f"{cells[0]}{where}: {', '.join(cells[1:-1])}{mass}"
 
 
 def _cells(plan: "Plan", swept: list[str]) -> list[str]:

@@ -220,7 +220,8 @@ def _print_for_people(
     shown = answer.plans or ((answer.nearest,) if answer.nearest else ())
     first = shown[0]
     cells = _cells(first, [])
-    sentence = f"{cells[0]}: {cells[6]} and {cells[8]} in {request.days:g} days, {cells[3]} a token"
+    mass = f"{cells[8]} of CO2e" if "co2e_kg" in first.quantities else "CO2e unknown"
+    sentence = f"{cells[0]}: {cells[6]} and {mass} in {request.days:g} days, {cells[3]} a token"
     searched = [name for name in ("region", "tensor_parallel") if name in request.choices]
     header = (HEADER[0], *searched, *HEADER[1:], "limits hold")
     rows = [[*_cells(plan, searched), in_percent(plan.probability)] for plan in shown]

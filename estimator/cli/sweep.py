@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import add_calibration, add_profiles, catalog_of, level_of
-from estimator.cli.output import note_reasons, print_json, print_line
+from estimator.cli.output import note_reasons, print_json, print_line, refuse_missing_folder
 
 if TYPE_CHECKING:
     from estimator.search.designs import Evaluation
@@ -74,6 +74,8 @@ def run(options: argparse.Namespace) -> int:
     from estimator.search.space import read_space
     from estimator.search.sweep import sweep
 
+    out = Path(options.output)
+    refuse_missing_folder(out)
     space = read_space(Path(options.space))
     level = level_of(options)
     catalog_of(options)
@@ -88,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
     progress = _Progress(space.size) if not options.quiet else _silent
     swept = sweep(
         space,
-        Parts(out=Path(options.output), belongs=belongs),
+        Parts(out=out, belongs=belongs),
         _runner(options.dask, evaluation),
         costs=costs,
         progress=progress,

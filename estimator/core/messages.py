@@ -95,6 +95,7 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
         "LoRA: the base model is frozen, which saves its weight gradients, a third of the work"
     ),
     "qlora_unpacks": "QLoRA counts the work of LoRA: unpacking 4-bit weights is not included",
+    "too_few": "{field} is only {value:g}: write {value:g}B for billions, {value:g}M for millions",
     "attention_added": "attention over {tokens:,.0f} tokens adds {share:percent} to 6 N D",
     "kind_assumed": "assuming a language model for the utilization; set {set[kind]}",
     "hours_of_preset": (

@@ -35,7 +35,12 @@ from estimator.core.rows import (
 from estimator.core.site import Site
 from estimator.core.uncertainty import EXACTLY_ZERO, Uncertain
 from estimator.core.work import Workload
-from estimator.estimation.notices import note_absent, say_what_does_not_fit, say_what_has_no_effect
+from estimator.estimation.notices import (
+    note_absent,
+    say_what_does_not_fit,
+    say_what_has_no_effect,
+    say_what_is_too_few,
+)
 from estimator.estimation.power_limit import EXPONENT, under_limit
 from estimator.estimation.questions import Questions
 from estimator.estimation.resolver import Resolver
@@ -122,6 +127,7 @@ class TableResult:
         """What was assumed in each row; some of it is worked out when it is first asked for."""
         for group in self.groups:
             note_absent(self.questions, group.rows, group.estimate)
+        say_what_is_too_few(self.questions)
         say_what_has_no_effect(self.questions)
         say_what_does_not_fit(self.questions)
         return self.questions.notices

@@ -27,6 +27,9 @@ Mask = npt.NDArray[np.bool_]
 WITHOUT_EFFECT = ("heads", "kv_heads")
 """Inputs that are kept with a run and change no number yet."""
 
+FEW = 1000
+"""Parameters or tokens below which "7" was surely meant to be "7B" [1]."""
+
 OF_UTILIZATION = (
     *("batch_tokens", "batch", "step_flop", "recomputation", *SHARING),
     *("virtual_stages", "software", "framework", "rate", "calibration", "program"),
@@ -153,6 +156,16 @@ def say_what_has_no_effect(asked: Questions) -> None:
     for name in WITHOUT_EFFECT:
         if name in table.numbers or name in table.words:
             asked.notices.where(table.says(name), Notice("no_effect_yet", name))
+
+
+def say_what_is_too_few(asked: Questions) -> None:
+    """Say where a network or its text is so small that a letter after the number is missing."""
+    for name in ("params", "tokens"):
+        if name in asked.table.numbers:
+            given = asked.table.number(name)
+            rows = rows_where(given < FEW)
+            bundles = [(Notice("too_few", name, {"value": one}),) for one in given[rows].tolist()]
+            asked.notices.each(rows, bundles)
 
 
 def say_what_does_not_fit(asked: Questions) -> None:

@@ -59,7 +59,7 @@ class Parts:
                     f"{self.folder} holds parts of another sweep: delete it, or write elsewhere"
                 )
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(exist_ok=True)
         _write_whole(manifest, json.dumps(dict(self.belongs)).encode())
 
     def done(self) -> set[int]:

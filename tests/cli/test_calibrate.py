@@ -165,6 +165,9 @@ def test_show_says_it_for_people_and_filters(data):
     assert [row["id"] for row in rows] == ["b", "a"]
     assert [row["energy_kwh_gpu:0"] for row in rows] == ["", "0.6"]
     assert "Nothing measured yet on v100" in calibrate("show", "--hardware", "v100").stdout
+    mistyped = calibrate("show", "--hardware", "nope")
+    assert (mistyped.returncode, mistyped.stdout) == (1, "")
+    assert "unknown hardware 'nope'" in mistyped.stderr
 
 
 def test_the_name_of_a_device_is_broken_only_where_it_is_long(data):

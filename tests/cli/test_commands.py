@@ -96,6 +96,44 @@ def test_help_teaches_with_an_example(command):
     assert f"twenty-watts {command}" in found.stdout.split("examples:")[1]
 
 
+@pytest.mark.parametrize(
+    ("words", "usage"),
+    [
+        (("estimate",), "estimate [OPTIONS]"),
+        (("plan",), "plan [OPTIONS]"),
+        (("figure",), "figure -o FILE [OPTIONS] NAME"),
+        (("profiles",), "profiles [-h] list|show|check ..."),
+    ],
+)
+def test_help_begins_with_a_usage_that_is_read_at_a_glance(words, usage):
+    shown = run(*words, "--help").stdout.splitlines()
+    assert shown[:2] == [f"usage: twenty-watts {usage}", ""]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("batch", "in.csv"),
+        ("sweep", "space.toml"),
+        ("figure", "brain"),
+        ("calibrate", "export"),
+    ],
+)
+def test_no_command_makes_a_folder_that_was_not_there(words, tmp_path):
+    out = tmp_path / "typo" / "out.csv"
+    assert f"{out}: there is no folder {out.parent}" in refusal(*words, "-o", str(out))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_number_without_its_letter_is_pointed_out():
+    words = ("--params", "7", "--tokens", "2", "--hardware", "h100")
+    said = run("estimate", *words).stderr
+    assert "--params is only 7: write 7B for billions, 7M for millions" in said
+    assert "--tokens is only 2: write 2B" in said
+    words = ("--params", "7M", "--tokens", "2T", "--hardware", "h100")
+    assert "is only" not in run("estimate", *words).stderr
+
+
 @pytest.mark.parametrize("columns", [40, 60, 100])
 def test_help_of_an_option_keeps_its_words_whole_and_within_the_width(columns, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(columns))
@@ -271,7 +309,10 @@ def test_a_mistake_is_reported_in_one_line(arguments, reason):
         ("memory llama-3-8b --bogus", "unknown: --bogus"),
         ("estimate --devices", "argument --devices: expected one argument"),
         ("calibrate show --foo", "unknown: --foo"),
-        ("nonsense", "argument COMMAND: invalid choice: 'nonsense'"),
+        ("nonsense", "argument COMMAND: unknown 'nonsense' (choose from estimate, compare, "),
+        ("estimat", "argument COMMAND: unknown 'estimat' (did you mean estimate?)"),
+        ("calibrate shw", "argument VERB: unknown 'shw' (did you mean show?)"),
+        ("validate --task servng", "argument --task: unknown 'servng' (did you mean serving?)"),
         ("", "the following arguments are required: COMMAND"),
     ],
 )
@@ -279,8 +320,8 @@ def test_a_usage_error_is_one_line_of_the_command_and_exits_with_two(capsys, wor
     with pytest.raises(SystemExit) as stopped:
         main(words.split())
     reported = capsys.readouterr()
-    command = " ".join(["twenty-watts", *words.split()[: 1 + words.startswith("calibrate")]])
-    command = command if "COMMAND" not in reason else "twenty-watts"
+    depth = 1 + words.startswith("calibrate") - ("COMMAND" in reason) - ("VERB" in reason)
+    command = " ".join(["twenty-watts", *words.split()[:depth]])
     assert (stopped.value.code, reported.out) == (2, "")
     assert reported.err.startswith(f"error: {reason}")
     assert reported.err.endswith(f"; see {command} --help\n")

@@ -51,7 +51,7 @@ def test_the_summary_of_a_sweep_is_json(space, tmp_path, capsys):
         (["-o", "designs.xlsx"], "must end in .parquet or .csv"),
         (["-o", "designs.csv", "--pareto", "fun"], "not of 'fun'"),
         (["-o", "designs.csv", "--interval", "2"], "interval must be between 0 and 1"),
-        (["-o", "nowhere/at/all/designs.csv", "--dask", "tcp://127.0.0.1:9"], "no Dask scheduler"),
+        (["-o", "designs.csv", "--dask", "tcp://127.0.0.1:9"], "no Dask scheduler"),
     ],
 )
 def test_a_sweep_that_cannot_be_is_one_line(space, tmp_path, capsys, monkeypatch, words, reason):
@@ -60,6 +60,7 @@ def test_a_sweep_that_cannot_be_is_one_line(space, tmp_path, capsys, monkeypatch
     assert main(["sweep", str(space), *words]) == 1
     reported = capsys.readouterr().err
     assert reported.startswith("error: ") and reason in reported and reported.count("\n") == 1
+    assert list(tmp_path.glob("designs*")) == []
 
 
 def test_a_space_that_cannot_be_read_is_one_line(tmp_path, capsys):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from estimator.cli.calibrate.store_update import announce_update
 from estimator.cli.options import add_profiles, catalog_of
-from estimator.cli.output import note
+from estimator.cli.output import note, refuse_missing_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,6 +64,8 @@ def run_export(options: argparse.Namespace) -> int:
 
     from estimator.runs import read_runs
 
+    if options.output != "-":
+        refuse_missing_folder(Path(options.output))
     catalog = catalog_of(options)
     runs, notes = read_runs()
     for line in notes:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.calibrate.store_update import announce_update
-from estimator.cli.options import add_output
+from estimator.cli.options import add_output, catalog_of
 from estimator.cli.output import harmless, note, print_csv, print_json, print_line, print_table
 from estimator.core.units import S_PER_DAY, digits, human, human_duration, joined
 
@@ -72,6 +72,8 @@ def run(options: argparse.Namespace) -> int:
     announce_update(quiet=options.quiet)
     shown = only_runs(options) if options.runs else shown_devices(options)
     stored = overview(None, used=shown.used, most=most)
+    if options.hardware is not None and not stored.runs:
+        catalog_of(options).device(options.hardware)  # a name that no run has is that of a device
     for line in dict.fromkeys((*stored.notes, *shown.notes)):
         note(line, quiet=options.quiet)
     runs, older = stored.runs, stored.older

@@ -152,8 +152,15 @@ def cell(quantities: Mapping[str, Uncertain], one: Limited) -> str:
 def medians(quantities: Mapping[str, Uncertain], limited: Sequence[Limited]) -> str:
     """Medians of the quantities that are known, in a row, for a headline."""
     known = [one for one in limited if one.quantity in quantities]
-    shown = [amount(float(quantities[one.quantity].mid), one.unit) for one in known]
-    return ", ".join(map(style.bold, shown))
+    return ", ".join(
+        _of_what(one, style.bold(amount(float(quantities[one.quantity].mid), one.unit)))
+        for one in known
+    )
+
+
+def _of_what(limited: Limited, amount: str) -> str:
+    """Name what an amount is of, where its unit does not say so."""
+    return _("{amount} of CO2e").format(amount=amount) if limited.unit == "kgCO2e" else amount
 
 
 def limits_of(values: Mapping[str, Any], limited: Mapping[str, Limited]) -> Limits:
