@@ -1,6 +1,5 @@
 """What of a device does serving depend on: its memory, links, arithmetic, power, and its engine."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -22,7 +21,7 @@ from estimator.serving.engines import (
     SERVER,
     VENDOR,
 )
-from estimator.serving.formats import WeightFormat
+from estimator.serving.formats import HALF, WeightFormat
 from estimator.utilization.machine import BUS_BYTES_PER_S
 
 SERVER_KINDS = ("gpu-datacenter", "superchip", "tpu", "asic", "wafer", "server")
@@ -110,25 +109,35 @@ class ServingDevice:
             return local if local == CPU and named != EAGER else named
         return SERVER if self.is_server else local
 
-    def peak_flop_per_s(self, weights: WeightFormat) -> float:
-        """Peak at which such weights are multiplied [FLOP/s].
+    def peak_flop_per_s(self, weights: WeightFormat, engine: int) -> float:
+        """Peak at which an engine multiplies such weights [FLOP/s].
+
+        Weights of 16 bits and packed ones are multiplied in the fastest format that holds them,
+        as FP16 takes boards of Pascal 64 times as long as FP32. llama.cpp and its like add products
+        up in FP16 on CUDA, half as fast as INT8 on every board since Turing; adding up in FP32, as
+        profiles state it, takes GeForce boards twice as long.
 
         Raises
         ------
         ValueError
             If the device states no format that multiplies them.
         """
-        peaks: Mapping[str, object] = self.device.peaks
-        for name in weights.arithmetic:
-            if name in peaks:
-                return self.device.peaks[name].value
-        raise refuse(
-            "serving_no_arithmetic",
-            "precision",
-            device=self.device.name,
-            weights=weights.name,
-            known=tuple(sorted(peaks)) or "none",
-        )
+        peaks = self.device.peaks
+        wanted = next((name for name in weights.arithmetic if name in peaks), None)
+        if wanted is None:
+            raise refuse(
+                "serving_no_arithmetic",
+                "precision",
+                device=self.device.name,
+                weights=weights.name,
+                known=tuple(sorted(peaks)) or "none",
+            )
+        if wanted not in HALF:
+            return peaks[wanted].value
+        fastest = max(peaks[name].value for name in HALF if name in peaks)
+        if engine == CUDA and self.device.kind == "gpu-consumer" and "int8" in peaks:
+            return max(fastest, 0.5 * peaks["int8"].value)
+        return fastest
 
 
 def find_serving_device(catalog: Catalog, name: str) -> ServingDevice:

@@ -126,7 +126,7 @@ class LookUps:
         weights = _weights(asked, device, notes)
         engine = device.engine(asked.software, weights)
         weights = _native(weights, model, engine)
-        device.peak_flop_per_s(weights)
+        device.peak_flop_per_s(weights, engine)
         wanted = weights.arithmetic[0]
         if wanted not in HALF_AND_MORE and wanted not in device.device.peaks:
             values = {"device": device.device.name, "arithmetic": wanted}

@@ -68,7 +68,7 @@ class Named:
         numbers, device, weights = self.model.numbers, self.device, self.weights
         return (
             *(float(getattr(numbers, name)) for name in _SERVED),
-            device.peak_flop_per_s(weights),
+            device.peak_flop_per_s(weights, self.engine),
             device.bytes_per_s,
             device.memory_bytes or np.inf,
             device.link_bytes_per_s,
