@@ -19,6 +19,9 @@ from estimator.system.file_lock import held
 POLL_S = 0.05
 """How long SQLite itself waits for a lock before we look at the clock [s]."""
 
+BRIEF_S = 0.5
+"""How long to wait for another program while samples come in, and to read alone [s]."""
+
 BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 SIDES = ("-wal", "-shm", "")
@@ -220,7 +223,7 @@ def set_aside(path: Path, inode: int) -> Path | None:
         return aside
 
 
-def open_for_reading(path: Path, wait_s: float) -> sqlite3.Connection:
+def open_for_reading(path: Path) -> sqlite3.Connection:
     """Open the file without changing it, in a folder that cannot be written to, too.
 
     Raises
@@ -234,7 +237,7 @@ def open_for_reading(path: Path, wait_s: float) -> sqlite3.Connection:
     if not _size(path.with_name(path.name + "-wal")):
         ways.append("mode=ro&immutable=1")
     for way in ways:
-        database = sqlite3.connect(f"{path.absolute().as_uri()}?{way}", uri=True, timeout=wait_s)
+        database = sqlite3.connect(f"{path.absolute().as_uri()}?{way}", uri=True, timeout=BRIEF_S)
         try:
             database.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except sqlite3.OperationalError as error:

@@ -3,6 +3,7 @@
 import sqlite3
 import time
 from collections.abc import Iterable
+from dataclasses import fields
 from typing import Any
 
 from estimator.runs.meter import Sample
@@ -19,9 +20,11 @@ THIN_EVERY = 100_000
 WHOLE_S = 60.0
 """Except for the last of them [s]."""
 
-QUERY = """
-    SELECT component, time_s, power_w, energy_j, temperature_c, clock_hz, busy, memory_busy,
-        throttled_by, others
+FIELDS = tuple(item.name for item in fields(Sample))
+"""What was read, each in the column of its name."""
+
+QUERY = f"""
+    SELECT component, {", ".join(FIELDS)}
     FROM sample JOIN run ON run = key WHERE id = ? ORDER BY component, time_s
 """
 
@@ -50,9 +53,10 @@ def write(
     key = _key(database, run_id)
     if key is None:
         return
+    marks = ", ".join("?" * len(FIELDS))
     database.executemany(
-        "INSERT INTO sample VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [(key, component, *_values(sample)) for component, sample in readings],
+        f"INSERT INTO sample (run, component, {', '.join(FIELDS)}) VALUES (?, ?, {marks})",
+        [(key, component, *_columns(sample).values()) for component, sample in readings],
     )
     database.execute("UPDATE run SET heard_s = ? WHERE key = ?", (time.time(), key))
 
@@ -60,20 +64,10 @@ def write(
 def read(rows: Iterable[Any]) -> dict[str, list[Sample]]:
     """Build the samples by component from the rows of `QUERY`."""
     found: dict[str, list[Sample]] = {}
-    for component, time_s, power_w, energy_j, temperature_c, clock_hz, *rest in rows:
-        busy, memory_busy, throttled_by, others = rest
-        sample = Sample(
-            time_s=time_s,
-            power_w=power_w,
-            energy_j=energy_j,
-            temperature_c=temperature_c,
-            clock_hz=clock_hz,
-            busy=busy,
-            memory_busy=memory_busy,
-            throttled_by=tuple(throttled_by.split("\n")) if throttled_by else (),
-            others=others,
-        )
-        found.setdefault(component, []).append(sample)
+    for component, *values in rows:
+        read = dict(zip(FIELDS, values, strict=True))
+        read["throttled_by"] = tuple(filter(None, (read["throttled_by"] or "").split("\n")))
+        found.setdefault(component, []).append(Sample(**read))
     return found
 
 
@@ -111,15 +105,6 @@ def _key(database: sqlite3.Connection, run_id: str) -> int | None:
     return None if found is None else int(found[0])
 
 
-def _values(sample: Sample) -> tuple[object, ...]:
-    return (
-        sample.time_s,
-        sample.power_w,
-        sample.energy_j,
-        sample.temperature_c,
-        sample.clock_hz,
-        sample.busy,
-        sample.memory_busy,
-        "\n".join(sample.throttled_by) or None,
-        sample.others,
-    )
+def _columns(sample: Sample) -> dict[str, Any]:
+    """What was read, as the columns hold it: the words in lines."""
+    return {**vars(sample), "throttled_by": "\n".join(sample.throttled_by) or None}

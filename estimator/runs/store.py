@@ -16,7 +16,13 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from estimator.runs import documents, interrupted, kept_answers, samples
-from estimator.runs.connection import Connection, StoreBusy, StoreDamaged, open_for_reading
+from estimator.runs.connection import (
+    BRIEF_S,
+    Connection,
+    StoreBusy,
+    StoreDamaged,
+    open_for_reading,
+)
 from estimator.runs.figures import DeviceFigures, Figures, Peaks, Used, rows_from
 from estimator.runs.kept_answers import Kept
 from estimator.runs.meter import Meter, Sample
@@ -29,9 +35,6 @@ from estimator.system.data_folder import data_directory
 FILE = "runs.sqlite"
 WAIT_S = 10.0
 """How long to wait for another program that writes [s]."""
-
-BRIEF_S = 0.5
-"""The same while samples come in: those not written yet are written later [s]."""
 
 BATCH_S = 1.0
 """How often samples are written; a kill loses no more than these [s]."""
@@ -94,43 +97,15 @@ def read_runs(path: Path | None = None) -> tuple[list[MeasuredRun], list[str]]:
     notes : list of str
         One line for each run that cannot be read, or for the store.
     """
-    path = path or store_path()
-    if not path.exists():
-        return [], []
-    try:
-        database = open_for_reading(path, BRIEF_S)
-        try:
-            known = version_of(database)
-            rows = database.execute("SELECT id, document FROM run ORDER BY started, key")
-            return documents.read_all(path, rows.fetchall() if known else [])
-        finally:
-            database.close()
-    except ForeignFile as error:
-        return [], [f"measured runs are left out: {path} {error}"]
-    except (sqlite3.Error, OSError) as error:
-        return [], [f"measured runs are left out: {path}: {error}"]
+    rows, why_not = _documents(path)
+    runs, notes = documents.read_all(path or store_path(), rows)
+    return runs, [*why_not, *notes]
 
 
 def read_served(path: Path | None = None) -> list[MeasuredRun]:
     """Read the runs that measured a server, oldest first; none where they cannot be read."""
-    path = path or store_path()
-    if not path.exists():
-        return []
-    try:
-        database = open_for_reading(path, BRIEF_S)
-        try:
-            if not version_of(database):
-                return []
-            rows = database.execute(
-                "SELECT id, document FROM run WHERE state != 'running' "
-                "AND instr(document, ?) ORDER BY started, key",
-                (documents.SERVED,),
-            )
-            return [run for run in documents.read_all(path, rows.fetchall())[0] if run.served]
-        finally:
-            database.close()
-    except (ForeignFile, sqlite3.Error, OSError):
-        return []
+    rows, _ = _documents(path, "state != 'running' AND instr(document, ?)", documents.SERVED)
+    return [run for run in documents.read_all(path or store_path(), rows)[0] if run.served]
 
 
 def read_observations(
@@ -143,62 +118,72 @@ def read_observations(
 
     Arguments as for `estimator.runs.observations.observed`; `readable` says why it cannot.
     """
-    return _of_timings(path or store_path(), lambda one: observed(one, hardware, most), [])
+    return _of_timings(path, lambda one: observed(one, hardware, most), [])
 
 
 def read_devices_of_programs(path: Path | None = None) -> frozenset[str]:
     """Ids of the devices on which named programs were measured; none where it cannot be read."""
-    return _of_timings(path or store_path(), devices_of_programs, frozenset())
-
-
-def _of_timings(path: Path, ask: Callable[[sqlite3.Connection], Found], nothing: Found) -> Found:
-    """What like timings of a store say; `nothing` where it cannot be read."""
-    if not path.exists():
-        return nothing
-    try:
-        database = open_for_reading(path, BRIEF_S)
-        try:
-            if version_of(database) >= OBSERVED_SINCE:
-                return ask(database)
-        finally:
-            database.close()
-    except (ForeignFile, sqlite3.Error, OSError):
-        return nothing
-    return ask(documents.in_memory(read_runs(path)[0]))
+    return _of_timings(path, devices_of_programs, frozenset())
 
 
 def readable(path: Path | None = None) -> list[str]:
     """Say why the store cannot be read, in one line; empty where it can, or where there is none."""
-    path = path or store_path()
-    if not path.exists():
-        return []
-    try:
-        database = open_for_reading(path, BRIEF_S)
-        try:
-            if version_of(database):
-                database.execute("SELECT count(*) FROM run WHERE key = 0").fetchone()
-        finally:
-            database.close()
-    except ForeignFile as error:
-        return [f"measured runs are left out: {path} {error}"]
-    except (sqlite3.Error, OSError) as error:
-        return [f"measured runs are left out: {path}: {error}"]
-    return []
+    query = "SELECT count(*) FROM run WHERE key = 0"
+    return _asked(path, lambda one, version: version and one.execute(query).fetchone(), None)[1]
 
 
-def runs_of_older_version(path: Path | None = None) -> int:
+def runs_of_older_version() -> int:
     """Count the runs that are summed up anew when the store is opened next; 0 if it is current."""
+    query = "SELECT count(*) FROM run"
+    found, _ = _asked(
+        None,
+        lambda one, version: one.execute(query).fetchone() if 0 < version < VERSION else (0,),
+        (0,),
+    )
+    return int(found[0])
+
+
+def _documents(path: Path | None, which: str = "1", *values: str) -> tuple[list[Any], list[str]]:
+    """Id and document of some runs, oldest first, and why they cannot be read."""
+    query = f"SELECT id, document FROM run WHERE {which} ORDER BY started, key"
+    nothing: list[Any] = []
+    return _asked(
+        path,
+        lambda one, version: one.execute(query, values).fetchall() if version else nothing,
+        nothing,
+    )
+
+
+def _of_timings(
+    path: Path | None, ask: Callable[[sqlite3.Connection], Found], nothing: Found
+) -> Found:
+    """What like timings of a store say; those of an older one are summed up for this once."""
+
+    def asked(database: sqlite3.Connection, version: int) -> Found:
+        if version >= OBSERVED_SINCE:
+            return ask(database)
+        return ask(documents.in_memory(read_runs(path)[0]))
+
+    return _asked(path, asked, nothing)[0]
+
+
+def _asked(
+    path: Path | None, ask: Callable[[sqlite3.Connection, int], Found], nothing: Found
+) -> tuple[Found, list[str]]:
+    """Answer of a store and the version of its tables, which may be none; nothing is changed.
+
+    `nothing`, and in one line why, where it cannot be read; `nothing` where there is no store.
+    """
     path = path or store_path()
     if not path.exists():
-        return 0
-    with (
-        suppress(ForeignFile, sqlite3.Error, OSError),
-        closing(open_for_reading(path, BRIEF_S)) as database,
-    ):
-        if 0 < version_of(database) < VERSION:
-            count: int = database.execute("SELECT count(*) FROM run").fetchone()[0]
-            return count
-    return 0
+        return nothing, []
+    try:
+        with closing(open_for_reading(path)) as database:
+            return ask(database, version_of(database)), []
+    except ForeignFile as error:
+        return nothing, [f"measured runs are left out: {path} {error}"]
+    except (sqlite3.Error, OSError) as error:
+        return nothing, [f"measured runs are left out: {path}: {error}"]
 
 
 def look_up(path: Path | None = None) -> tuple[list[MeasuredRun], list[str]]:
@@ -330,7 +315,7 @@ def _overview_read_only(
     """Sum up a store that cannot be written, of an older version perhaps."""
     with (
         suppress(ForeignFile, sqlite3.Error, OSError),
-        closing(open_for_reading(path, BRIEF_S)) as database,
+        closing(open_for_reading(path)) as database,
     ):
         if version_of(database) == VERSION:
             changed, notes = documents.read_all(path, database.execute(UNSUMMARISED).fetchall())
