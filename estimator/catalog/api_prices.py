@@ -72,10 +72,10 @@ def api_price_problems(
     for price in prices.values():
         if price.preset and price.preset not in presets:
             message, remedy = f"unknown preset {price.preset!r}", offer(price.preset, presets)
-            yield Problem(file=FILE, key=price.id, message=message, remedy=remedy)
+            yield Problem(FILE, price.id, message, remedy)
         if price.source not in sources:
             message, remedy = f"unknown source {price.source!r}", "add it to sources.toml"
-            yield Problem(file=FILE, key=price.id, message=message, remedy=remedy)
+            yield Problem(FILE, price.id, message, remedy)
         if not is_past(price.date):
             message, remedy = f"no past date: {price.date}", "write 2026-01-31, 2026-01 or 2026"
-            yield Problem(file=FILE, key=price.id, message=message, remedy=remedy)
+            yield Problem(FILE, price.id, message, remedy)

@@ -41,8 +41,7 @@ def read_architectures(path: Path) -> dict[str, Preset]:
     try:
         table = json.loads(read_text(path))
     except (ValueError, RecursionError) as error:
-        remedy = "mend the syntax there"
-        raise ProfileError(file=str(path), key="JSON", message=str(error), remedy=remedy) from error
+        raise ProfileError(path, "JSON", str(error), "mend the syntax there") from error
     return {item: _preset(path, item, row) for item, row in _rows(path, table)}
 
 
@@ -62,10 +61,10 @@ def hub_names(preset: Preset) -> Iterator[str]:
 def _rows(path: Path, table: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield id and row, refusing what is not a table of tables."""
     if not isinstance(table, dict):
-        raise _refused(path, "JSON", "not a table", "write {id: {name, hub, ...}}")
+        raise ProfileError(path, "JSON", "not a table", "write {id: {name, hub, ...}}")
     for item, row in table.items():
         if not isinstance(row, dict):
-            raise _refused(path, item, "not a table", "write {name, hub, ...}")
+            raise ProfileError(path, item, "not a table", "write {name, hub, ...}")
         yield item, row
 
 
@@ -73,16 +72,16 @@ def _preset(path: Path, item: str, row: Mapping[str, Any]) -> Preset:
     """Build a preset from its row."""
     for key in NEEDS:
         if key not in row:
-            raise _refused(path, f"{item}.{key}", "missing", f"add {key}")
+            raise ProfileError(path, f"{item}.{key}", "missing", f"add {key}")
     for key, value in row.items():
         wanted = NEEDS.get(key) or MAY.get(key)
         if wanted is None:
-            raise _refused(path, f"{item}.{key}", "unknown key", offer(key, [*NEEDS, *MAY]))
+            raise ProfileError(path, f"{item}.{key}", "unknown key", offer(key, [*NEEDS, *MAY]))
         if not isinstance(value, wanted) or isinstance(value, bool):
-            raise _refused(path, f"{item}.{key}", f"{value!r} is of the wrong type", "mend it")
+            raise ProfileError(path, f"{item}.{key}", f"{value!r} is of the wrong type", "mend it")
     if row["kind"] not in PRESET_KINDS:
         message = f"unknown kind {row['kind']!r}"
-        raise _refused(path, f"{item}.kind", message, offer(row["kind"], PRESET_KINDS))
+        raise ProfileError(path, f"{item}.kind", message, offer(row["kind"], PRESET_KINDS))
     return Preset(
         id=item,
         name=row["name"],
@@ -113,8 +112,3 @@ def _records(path: Path, item: str, row: Mapping[str, Any]) -> Iterator[tuple[st
             stated = {"basis": "published", "source": source, "where": row["tokens_run"]}
         table = {"value": row["tokens"], "unit": "token", **stated}
         yield "tokens", read_record(str(path), f"{item}.tokens", table, PRESET_FIELDS["tokens"])
-
-
-def _refused(path: Path, key: str, message: str, remedy: str) -> ProfileError:
-    """Build the refusal of a row."""
-    return ProfileError(file=str(path), key=key, message=message, remedy=remedy)

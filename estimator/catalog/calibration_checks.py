@@ -16,42 +16,35 @@ def calibration_problems(catalog: Catalog) -> Iterator[Problem]:
     seen: dict[str, str] = {}
     for path in catalog.calibration_files():
         file = f"{CALIBRATIONS}/{path.name}"
-        problem = partial(Problem, file=file)
+        problem = partial(Problem, file)
         overlay = read_overlay(path, catalog.source_ids)
         for name in overlay.hardware:
             remedy = f"move it to hardware/{name}.toml, for it is not read here"
-            yield problem(key=f"hardware.{name}", message="a profile", remedy=remedy)
+            yield problem(f"hardware.{name}", "a profile", remedy)
         for run in overlay.runs:
             if run.id in seen:
-                message = f"is in {seen[run.id]}, too"
-                yield problem(key=run.id, message=message, remedy="drop it from one of them")
+                yield problem(run.id, f"is in {seen[run.id]}, too", "drop it from one of them")
             seen[run.id] = file
             yield from _run_problems(file, run, devices)
 
 
 def _run_problems(file: str, run: MeasuredRun, devices: dict[str, str]) -> Iterator[Problem]:
     """Compare one run with the devices, the number formats and the calendar."""
-    problem = partial(Problem, file=file)
+    problem = partial(Problem, file)
     if not is_past(run.started[:10]):
-        message = f"{run.started} has not come"
-        yield problem(key=f"{run.id} started", message=message, remedy="mend the date")
+        yield problem(f"{run.id} started", f"{run.started} has not come", "mend the date")
     if run.simulated:
         message = "made with a stub of a device"
-        yield problem(
-            key=f"{run.id} simulated", message=message, remedy="drop it: it proves nothing"
-        )
+        yield problem(f"{run.id} simulated", message, "drop it: it proves nothing")
     keys = {device.key for device in run.devices}
     for device in run.devices:
         if device.hardware is not None and device.hardware not in devices:
             message = f"unknown device {device.hardware!r}"
-            remedy = offer(device.hardware, devices)
-            yield problem(key=f"{run.id} {device.key}", message=message, remedy=remedy)
+            yield problem(f"{run.id} {device.key}", message, offer(device.hardware, devices))
     for timing in run.timings:
         if timing.component not in keys:
             message = f"no device {timing.component!r} in this run"
-            remedy = offer(timing.component, keys)
-            yield problem(key=f"{run.id} timings", message=message, remedy=remedy)
+            yield problem(f"{run.id} timings", message, offer(timing.component, keys))
         if timing.precision not in (None, *PRECISIONS):
             message = f"unknown precision {timing.precision!r}"
-            remedy = offer(str(timing.precision), PRECISIONS)
-            yield problem(key=f"{run.id} timings", message=message, remedy=remedy)
+            yield problem(f"{run.id} timings", message, offer(str(timing.precision), PRECISIONS))

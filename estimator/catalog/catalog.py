@@ -435,10 +435,10 @@ class Catalog:
             if source not in self._sources and not source.startswith("run:"):
                 close = " or ".join(nearest(source, self._sources))
                 raise ProfileError(
-                    file=str(path),
-                    key=f"{key}.source",
-                    message=f"unknown source {source!r}",
-                    remedy=f"add [{source}] to {path.parent.name}/../sources.toml"
+                    path,
+                    f"{key}.source",
+                    f"unknown source {source!r}",
+                    f"add [{source}] to {path.parent.name}/../sources.toml"
                     + (f", or did you mean {close}?" if close else ""),
                 )
 

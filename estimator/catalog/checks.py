@@ -115,8 +115,7 @@ def own_problems(catalog: Catalog) -> Iterator[Problem]:
     known = Catalog((ours,)).priors()
     for key in files.prior_keys([layer / "priors.toml" for layer in mine]):
         if key not in known:
-            remedy = offer(key, sorted(known))
-            yield Problem(file="priors.toml", key=key, message="unknown prior", remedy=remedy)
+            yield Problem("priors.toml", key, "unknown prior", offer(key, sorted(known)))
     yield from _clashes(Catalog((ours,)), catalog, mine)
 
 
@@ -132,7 +131,7 @@ def _clashes(ours: Catalog, both: Catalog, mine: tuple[Path, ...]) -> Iterator[P
                 if taken not in (None, device.id):
                     message = f"{name!r} already means {taken}"
                     remedy = "drop it, or override that device by its id"
-                    yield Problem(file=str(path), key="aliases", message=message, remedy=remedy)
+                    yield Problem(str(path), "aliases", message, remedy)
 
 
 def _directory_problems(catalog: Catalog) -> Iterator[Problem]:
@@ -143,7 +142,7 @@ def _directory_problems(catalog: Catalog) -> Iterator[Problem]:
             for path in sorted((layer / folder).glob("*")):
                 if not re.fullmatch(r"[a-z0-9]+([.-][a-z0-9]+)*\.toml", path.name):
                     remedy = "name it in small letters, digits, dots and dashes, ending in .toml"
-                    yield Problem(file=str(path), key="file", message="odd name", remedy=remedy)
+                    yield Problem(str(path), "file", "odd name", remedy)
 
 
 def _file_problems(catalog: Catalog) -> Iterator[Problem]:
@@ -250,18 +249,17 @@ def _config_problems(file: str, preset: Preset, sources: set[str]) -> Iterator[P
     """Read the architecture of a preset and set its size against the one on record."""
     source = str(preset.config.get("source", ""))
     if source not in sources:
-        remedy = offer(source, sorted(sources))
-        yield Problem(file=file, key="config.source", message="unknown source", remedy=remedy)
+        yield Problem(file, "config.source", "unknown source", offer(source, sorted(sources)))
     try:
         params = model_ledger(preset.config).params_total
     except ValueError as error:
-        yield Problem(file=file, key="config", message=str(error), remedy="mend the architecture")
+        yield Problem(file, "config", str(error), "mend the architecture")
         return
     if "params" in preset.records:
         stated = preset.records["params"].value
         if abs(params / stated - 1) > CONFIG_TOLERANCE:
             message = f"the architecture has {params:,} parameters, the record {stated:,.0f}"
-            yield Problem(file=file, key="config", message=message, remedy="mend one of them")
+            yield Problem(file, "config", message, "mend one of them")
 
 
 def _source_problems(catalog: Catalog) -> Iterator[Problem]:
@@ -273,14 +271,13 @@ def _source_problems(catalog: Catalog) -> Iterator[Problem]:
             used.add(name)
             if name not in known and not name.startswith("run:"):
                 message = f"unknown source {name!r}"
-                remedy = offer(name, sorted(known))
-                yield Problem(file=file, key=f"{key}.source", message=message, remedy=remedy)
+                yield Problem(file, f"{key}.source", message, offer(name, sorted(known)))
         if record.date is not None and not is_past(record.date):
             message, remedy = f"{record.date} has not come", "write the date of the source"
-            yield Problem(file=file, key=f"{key}.date", message=message, remedy=remedy)
+            yield Problem(file, f"{key}.date", message, remedy)
         if (record.source == "unconfirmed") > (record.basis == "assumed"):
             message = f"unconfirmed, yet the basis is {record.basis}"
-            yield Problem(file=file, key=key, message=message, remedy='write basis = "assumed"')
+            yield Problem(file, key, message, 'write basis = "assumed"')
     used |= {price.source for price in catalog.prices()}
     used |= {price.source for price in catalog.api_prices().values()}
     used |= {row["source"] for row in catalog.published_throughput()}
@@ -292,11 +289,10 @@ def _source_problems(catalog: Catalog) -> Iterator[Problem]:
     }
     for source in catalog.sources():
         if source.id not in used:
-            remedy = "name it in a record, or remove it"
-            yield Problem(file="sources.toml", key=source.id, message="unused", remedy=remedy)
+            yield Problem("sources.toml", source.id, "unused", "name it in a record, or remove it")
         if not is_past(source.date):
             message, remedy = f"no past date: {source.date}", "write 2020, 2020-05 or 2020-05-14"
-            yield Problem(file="sources.toml", key=source.id, message=message, remedy=remedy)
+            yield Problem("sources.toml", source.id, message, remedy)
 
 
 def _name_problems(catalog: Catalog) -> Iterator[Problem]:
@@ -316,7 +312,7 @@ def _name_problems(catalog: Catalog) -> Iterator[Problem]:
         for name, count in counts.items():
             if count > 1:
                 message, remedy = f"{name!r} means {count} things", "drop it from all but one"
-                yield Problem(file=folder, key="aliases", message=message, remedy=remedy)
+                yield Problem(folder, "aliases", message, remedy)
 
 
 def _device_problems(device: Device) -> Iterator[Problem]:
@@ -324,7 +320,7 @@ def _device_problems(device: Device) -> Iterator[Problem]:
 
     def problem(key: str, message: str, remedy: str) -> Problem:
         file = f"hardware/{device.id}.toml"
-        return Problem(file=file, key=key, message=message, remedy=remedy)
+        return Problem(file, key, message, remedy)
 
     if device.released and not is_past(device.released):
         yield problem("released", f"no past date: {device.released}", "write 2020 or 2020-05-14")
@@ -372,17 +368,15 @@ def _preset_problems(catalog: Catalog, preset: Preset) -> Iterator[Problem]:
     if preset.hardware is not None and preset.hardware not in catalog.device_names():
         message = f"unknown device {preset.hardware!r}"
         remedy = offer(preset.hardware, catalog.device_names())
-        yield Problem(file=file, key="as_run.hardware", message=message, remedy=remedy)
+        yield Problem(file, "as_run.hardware", message, remedy)
     if preset.precision not in (None, *PRECISIONS):
         message = f"unknown precision {preset.precision!r}"
-        remedy = offer(str(preset.precision), PRECISIONS)
-        yield Problem(file=file, key="as_run.precision", message=message, remedy=remedy)
+        yield Problem(file, "as_run.precision", message, offer(str(preset.precision), PRECISIONS))
     if preset.config:
         yield from _config_problems(file, preset, {source.id for source in catalog.sources()})
     values = {key: record.value for key, record in preset.records.items()}
     if values.get("active_params", 0) > values.get("params", float("inf")):
-        remedy = "exchange them"
-        yield Problem(file=file, key="active_params", message="more than params", remedy=remedy)
+        yield Problem(file, "active_params", "more than params", "exchange them")
 
 
 def _price_problems(catalog: Catalog, price: Price) -> Iterator[Problem]:
@@ -391,15 +385,14 @@ def _price_problems(catalog: Catalog, price: Price) -> Iterator[Problem]:
     ids = catalog.device_names()
     if price.device not in ids:
         message, remedy = f"unknown device {price.device!r}", offer(price.device, ids)
-        yield Problem(file="prices.csv", key=key, message=message, remedy=remedy)
+        yield Problem("prices.csv", key, message, remedy)
     if price.source not in {source.id for source in catalog.sources()}:
         message, remedy = f"unknown source {price.source!r}", "add it to sources.toml"
-        yield Problem(file="prices.csv", key=key, message=message, remedy=remedy)
+        yield Problem("prices.csv", key, message, remedy)
     dated = is_past(price.date_from) and is_past(price.date_to)
     if not dated or price.date_from > price.date_to:
         message = f"dates {price.date_from} to {price.date_to}"
-        remedy = "write past dates, the earlier first"
-        yield Problem(file="prices.csv", key=key, message=message, remedy=remedy)
+        yield Problem("prices.csv", key, message, "write past dates, the earlier first")
 
 
 def _place_problems(catalog: Catalog, place: Place) -> Iterator[Problem]:
@@ -408,8 +401,7 @@ def _place_problems(catalog: Catalog, place: Place) -> Iterator[Problem]:
     if place.iso2 is not None and place.iso2.casefold() not in codes:
         file = PLACE_FILES.get(place.kind, "sites/places.toml")
         message = f"unknown country {place.iso2!r}"
-        remedy = "write an ISO 3166 code of countries.csv"
-        yield Problem(file=file, key=f"{place.id} iso2", message=message, remedy=remedy)
+        yield Problem(file, f"{place.id} iso2", message, "write an ISO 3166 code of countries.csv")
 
 
 def _electricity_problems(catalog: Catalog) -> Iterator[Problem]:
@@ -419,4 +411,4 @@ def _electricity_problems(catalog: Catalog) -> Iterator[Problem]:
         if where not in codes and where not in REGIONS:
             message, remedy = f"unknown place {where!r}", offer(where, REGIONS)
             file = "sites/electricity_prices.csv"
-            yield Problem(file=file, key=f"{where} {sector}", message=message, remedy=remedy)
+            yield Problem(file, f"{where} {sector}", message, remedy)

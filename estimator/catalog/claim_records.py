@@ -88,10 +88,10 @@ def _names(path: Path, claim_id: str, table: Mapping[str, Any], key: str) -> tup
     names = table.get(key)
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ProfileError(
-            file=str(path),
-            key=f"{claim_id}.{key}",
-            message="not a list of sources",
-            remedy=f'write {key} = ["an-id-of-sources.toml"]',
+            path,
+            f"{claim_id}.{key}",
+            "not a list of sources",
+            f'write {key} = ["an-id-of-sources.toml"]',
         )
     return tuple(names)
 
@@ -103,23 +103,18 @@ def claim_problems(claims: Mapping[str, ClaimRecord], known: set[str]) -> Iterat
             for name in names:
                 if name not in known:
                     yield Problem(
-                        file="claims.toml",
-                        key=f"{claim.id}.{key}",
-                        message=f"unknown source {name!r}",
-                        remedy=offer(name, sorted(known)),
+                        "claims.toml",
+                        f"{claim.id}.{key}",
+                        f"unknown source {name!r}",
+                        offer(name, sorted(known)),
                     )
         if not claim.claimed_by:
             yield Problem(
-                file="claims.toml",
-                key=f"{claim.id}.claimed_by",
-                message="nobody is named as its source",
-                remedy="name the text",
+                "claims.toml",
+                f"{claim.id}.claimed_by",
+                "nobody is named as its source",
+                "name the text",
             )
         if claim.claimed.unit != claim.unit:
             message = f"claimed in {claim.claimed.unit!r}, compared in {claim.unit!r}"
-            yield Problem(
-                file="claims.toml",
-                key=f"{claim.id}.claimed.unit",
-                message=message,
-                remedy="convert",
-            )
+            yield Problem("claims.toml", f"{claim.id}.claimed.unit", message, "convert")

@@ -52,10 +52,10 @@ def each_row(path: Path, text: str) -> Iterator[tuple[int, Row]]:
     for cells in reader:
         if len(cells) != len(header):
             raise ProfileError(
-                file=str(path),
-                key=f"line {reader.line_num}",
-                message=f"{len(cells)} cells under {len(header)} columns",
-                remedy="quote the cell that holds a comma",
+                path,
+                f"line {reader.line_num}",
+                f"{len(cells)} cells under {len(header)} columns",
+                "quote the cell that holds a comma",
             )
         yield reader.line_num, dict(zip(header, cells, strict=True))
 
@@ -121,8 +121,7 @@ def read_place(draft: PlaceRow, guard: Guard) -> Place:
             records[column] = record_from_row(path, line, row, column, field)
             guard(path, f"line {line}, {column}", records[column])
     if not records:
-        remedy = "fill a column, or drop the row"
-        raise _refused(path, line, "row", "no number in the row", remedy)
+        raise _refused(path, line, "row", "no number in the row", "fill a column, or drop the row")
     year = row.get("year", "")
     name = _place_name(kind, path, line, row)
     return Place(

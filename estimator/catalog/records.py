@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from estimator.catalog.schema import BASES, RECORD_KEYS, RECORD_NEEDS, UNITS, Field
@@ -15,7 +17,7 @@ TEXTS = ("source", "where", "note")
 """Keys of a record that are texts."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Problem:
     """Something wrong in a profile, and what to type instead."""
 
@@ -31,13 +33,13 @@ class Problem:
 class ProfileError(ValueError):
     """A profile that cannot be used: the file, the key and the remedy in one line.
 
-    >>> raise ProfileError(file="a.toml", key="tdp_w", message="unit is kW", remedy="write W")
+    >>> raise ProfileError("a.toml", "tdp_w", "unit is kW", "write W")
     Traceback (most recent call last):
     estimator.catalog.records.ProfileError: a.toml: tdp_w: unit is kW; write W
     """
 
-    def __init__(self, *, file: str, key: str, message: str, remedy: str) -> None:
-        self.problem = Problem(file=file, key=key, message=message, remedy=remedy)
+    def __init__(self, file: str | Path, key: str, message: str, remedy: str) -> None:
+        self.problem = Problem(str(file), key, message, remedy)
         super().__init__(str(self.problem))
 
 
@@ -236,14 +238,11 @@ def record_problems(file: str, key: str, table: object, field: Field | None) -> 
     """Say what is wrong with one record; ``field`` is None where any known unit may stand."""
     if not isinstance(table, Mapping):
         remedy = f"write [{key}] with value, unit, basis and source"
-        yield Problem(file=file, key=key, message="not a record", remedy=remedy)
+        yield Problem(file, key, "not a record", remedy)
         return
-    for part, message, remedy in _text_problems(table, field):
-        yield Problem(file=file, key=f"{key}.{part}", message=message, remedy=remedy)
-    for part, message, remedy in _type_problems(table):
-        yield Problem(file=file, key=f"{key}.{part}", message=message, remedy=remedy)
-    for part, message, remedy in _number_problems(table, field):
-        yield Problem(file=file, key=f"{key}.{part}", message=message, remedy=remedy)
+    parts = (_text_problems(table, field), _type_problems(table), _number_problems(table, field))
+    for part, message, remedy in chain.from_iterable(parts):
+        yield Problem(file, f"{key}.{part}", message, remedy)
 
 
 def _type_problems(table: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:

@@ -15,7 +15,7 @@ def row_problems(
     """Visit every row of a table with a header."""
     for line, row in enumerate(rows, start=2):
         for key, message, remedy in check(row):
-            yield Problem(file=file, key=f"line {line}, {key}", message=message, remedy=remedy)
+            yield Problem(file, f"line {line}, {key}", message, remedy)
 
 
 def word_problems(row: Row, column: str, words: Iterable[str], what: str) -> CellProblems:
@@ -28,8 +28,7 @@ def range_problems(row: Row, ranges: Mapping[str, tuple[float, float]]) -> CellP
     """Refuse a number outside its range; an empty cell is unknown."""
     for column, (least, most) in ranges.items():
         if row[column] and not within(row[column], least, most):
-            message = f"not a number within {least:g} to {most:g}: {row[column]!r}"
-            yield column, message, "mend it"
+            yield column, f"not a number within {least:g} to {most:g}: {row[column]!r}", "mend it"
 
 
 def within(cell: str, least: float, most: float) -> bool:

@@ -74,14 +74,14 @@ def measured_row_problems(rows: Iterable[Row], catalog: Catalog) -> Iterator[Pro
     for line, row in enumerate(rows, start=2):
         unsound = list(_cell_problems(row, catalog))
         for key, message, remedy in unsound:
-            yield Problem(file=FILE, key=f"line {line}, {key}", message=message, remedy=remedy)
+            yield Problem(FILE, f"line {line}, {key}", message, remedy)
         if unsound or row["metric"] not in (POWER, RATE, ENERGY):
             continue
         run = runs[tuple(row[name] for name in CONDITIONS)]
         run[row["metric"]] = float(row["value"])
         if len(run) == 3 and abs(run[ENERGY] * run[RATE] / run[POWER] - 1.0) > TOLERANCE:
             message = f"{run[ENERGY] * run[RATE]:.4g} W by energy and rate, {run[POWER]:.4g} W read"
-            yield Problem(file=FILE, key=f"line {line}", message=message, remedy="read it again")
+            yield Problem(FILE, f"line {line}", message, "read it again")
 
 
 def _cell_problems(row: Row, catalog: Catalog) -> CellProblems:

@@ -131,10 +131,9 @@ def read_overlay(path: Path, known_sources: Callable[[], Iterable[str]] = frozen
 def _content(path: Path) -> dict[str, Any]:
     """Parse the file and look at its head."""
     if path.exists() and not path.is_file():
-        raise _refused(path, "file", "cannot be read: no regular file", "name an exported file")
+        raise ProfileError(path, "file", "cannot be read: no regular file", "name an exported file")
     if path.is_file() and path.stat().st_size > LARGEST_BYTES:
-        remedy = "share fewer runs"
-        raise _refused(path, "file", f"larger than {LARGEST_BYTES} bytes", remedy)
+        raise ProfileError(path, "file", f"larger than {LARGEST_BYTES} bytes", "share fewer runs")
     content = files.read_toml(path)
     for key in content:
         if key not in HEAD and key not in TABLES:
@@ -142,15 +141,14 @@ def _content(path: Path) -> dict[str, Any]:
     version = content.get("format")
     if type(version) is not int or not 1 <= version <= FORMAT:
         message = f"must be 1 to {FORMAT}, got {_short(version)}" if version else "missing"
-        remedy = "export with this version, or update"
-        raise _refused(path, "format", message, remedy)
+        raise ProfileError(path, "format", message, "export with this version, or update")
     return content
 
 
 def _runs(path: Path, tables: object) -> Iterator[MeasuredRun]:
     """Read the runs, each checked."""
     if not isinstance(tables, list):
-        raise _refused(path, "runs", "must be a list of tables", "write [[runs]]")
+        raise ProfileError(path, "runs", "must be a list of tables", "write [[runs]]")
     seen: set[str] = set()
     for at, table in enumerate(tables):
         try:
@@ -162,7 +160,7 @@ def _runs(path: Path, tables: object) -> Iterator[MeasuredRun]:
         except (ValueError, OverflowError) as error:
             key, _, message = str(error).partition(": ")
             key = f"runs[{at}]{key.removeprefix('run')}"
-            raise _refused(path, key, _short(message), "mend it, or drop this run") from error
+            raise ProfileError(path, key, _short(message), "mend it, or drop this run") from error
         seen.add(run.id)
         yield run
 
@@ -218,7 +216,7 @@ def _device(path: Path, name: str, table: object, sources: set[str]) -> Device:
     """Read a profile, which may name no source beyond these."""
     if not re.fullmatch(NAME, name) or len(name) > 100:
         remedy = "name it in small letters, digits, dots and dashes"
-        raise _refused(path, f"hardware.{_short(name)}", "odd id", remedy)
+        raise ProfileError(path, f"hardware.{_short(name)}", "odd id", remedy)
     content = dict(_mapping(path, f"hardware.{name}", table))
 
     def guard(_path: Path, key: str, record: Record) -> None:
@@ -226,19 +224,15 @@ def _device(path: Path, name: str, table: object, sources: set[str]) -> Device:
             if source not in sources:
                 message = f"unknown source {_short(source)}"
                 remedy = "name a run of this file as run:ID, or add it to [sources]"
-                raise _refused(path, f"hardware.{name}.{key}.source", message, remedy)
+                raise ProfileError(path, f"hardware.{name}.{key}.source", message, remedy)
 
     return files.device_from(name, [(path, content)], guard)
 
 
 def _mapping(path: Path, key: str, table: object) -> Mapping[str, Any]:
     if not isinstance(table, Mapping):
-        raise _refused(path, key, "must be a table", f"write [{key}...]")
+        raise ProfileError(path, key, "must be a table", f"write [{key}...]")
     return table
-
-
-def _refused(path: Path, key: str, message: str, remedy: str) -> ProfileError:
-    return ProfileError(file=str(path), key=key, message=message, remedy=remedy)
 
 
 def _short(value: object) -> str:

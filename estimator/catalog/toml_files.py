@@ -49,10 +49,10 @@ def look_at_directory(directory: Path) -> None:
             entries = sorted(folder.iterdir())
         except OSError as error:
             raise ProfileError(
-                file=str(folder),
-                key="directory",
-                message=error.strerror or "unreadable",
-                remedy="name a readable directory laid out like profiles/",
+                folder,
+                "directory",
+                error.strerror or "unreadable",
+                "name a readable directory laid out like profiles/",
             ) from error
         for entry in entries:
             data = entry.is_dir() or entry.suffix in (".toml", ".csv")
@@ -75,7 +75,7 @@ def digest(directory: Path) -> str:
 def unknown(path: Path, key: str, message: str, known: Sequence[str]) -> ProfileError:
     """Build the refusal of a word that is not known, with the nearest that is."""
     word = key.rpartition(".")[2] if path.suffix == ".toml" else key.rpartition(", ")[2]
-    return ProfileError(file=str(path), key=key, message=message, remedy=offer(word, known))
+    return ProfileError(path, key, message, offer(word, known))
 
 
 def read_text(path: Path) -> str:
@@ -84,10 +84,7 @@ def read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ProfileError(
-            file=str(path),
-            key="file",
-            message=f"cannot be read ({error})",
-            remedy="make it a readable UTF-8 file",
+            path, "file", f"cannot be read ({error})", "make it a readable UTF-8 file"
         ) from error
 
 
@@ -117,9 +114,7 @@ def _parsed(path: Path, parse: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     try:
         return parse()
     except (ValueError, RecursionError) as error:
-        raise ProfileError(
-            file=str(path), key="TOML", message=str(error), remedy="mend the syntax there"
-        ) from error
+        raise ProfileError(path, "TOML", str(error), "mend the syntax there") from error
 
 
 def _records(
@@ -144,8 +139,7 @@ def _table(path: Path, key: str, value: object) -> dict[str, Any]:
     """Return a table, refusing what is none."""
     if isinstance(value, dict):
         return value
-    message, remedy = f"{value!r} is not a table", f"write [{key}]"
-    raise ProfileError(file=str(path), key=key, message=message, remedy=remedy)
+    raise ProfileError(path, key, f"{value!r} is not a table", f"write [{key}]")
 
 
 def _split(
@@ -156,8 +150,7 @@ def _split(
         if key not in head and key not in tables:
             raise unknown(path, key, "unknown key", [*head, *tables])
         if key in head and key != "aliases" and isinstance(value, dict | list):
-            message, remedy = f"{key} is not a text", f'write {key} = "..."'
-            raise ProfileError(file=str(path), key=key, message=message, remedy=remedy)
+            raise ProfileError(path, key, f"{key} is not a text", f'write {key} = "..."')
     return (
         {key: value for key, value in content.items() if key in head},
         {key: value for key, value in content.items() if key in tables},
@@ -167,13 +160,10 @@ def _split(
 def need(path: Path, head: Mapping[str, Any], key: str, known: Sequence[str] = ()) -> str:
     """Return a text of the head, refusing its absence or a word that is not known."""
     if key not in head:
-        raise ProfileError(
-            file=str(path), key=key, message="missing", remedy=f"add {key} = ... at the top"
-        )
+        raise ProfileError(path, key, "missing", f"add {key} = ... at the top")
     text = text_of(head[key])
     if known and text not in known:
-        message = f"unknown {key} {text!r}"
-        raise ProfileError(file=str(path), key=key, message=message, remedy=offer(text, known))
+        raise ProfileError(path, key, f"unknown {key} {text!r}", offer(text, known))
     return text
 
 
@@ -182,10 +172,7 @@ def _aliases(path: Path, head: Mapping[str, Any]) -> tuple[str, ...]:
     aliases = head.get("aliases", [])
     if not isinstance(aliases, list) or not all(isinstance(alias, str) for alias in aliases):
         raise ProfileError(
-            file=str(path),
-            key="aliases",
-            message="is not a list of texts",
-            remedy='write aliases = ["A100", "a100 sxm"]',
+            path, "aliases", "is not a list of texts", 'write aliases = ["A100", "a100 sxm"]'
         )
     return tuple(aliases)
 
@@ -210,10 +197,10 @@ def device_from(
         peak = tables.pop("peak_flop_per_s", {})
         if not isinstance(peak, dict) or "value" in peak:
             raise ProfileError(
-                file=str(path),
-                key="peak_flop_per_s",
-                message="no precision named",
-                remedy="write [peak_flop_per_s.fp16] or another precision",
+                path,
+                "peak_flop_per_s",
+                "no precision named",
+                "write [peak_flop_per_s.fp16] or another precision",
             )
         peaks.update(_records(path, "peak_flop_per_s.", peak, PEAK_FIELDS, guard))
         records.update(_records(path, "", tables, DEVICE_FIELDS, guard))
@@ -266,10 +253,10 @@ def read_preset(preset_id: str, paths: list[Path], guard: Guard) -> Preset:
     )
     if not (preset.has_work or config):
         raise ProfileError(
-            file=str(paths[-1]),
-            key="training_flop",
-            message="no amount of work",
-            remedy="add [training_flop], [device_hours], or [params] and [tokens]",
+            paths[-1],
+            "training_flop",
+            "no amount of work",
+            "add [training_flop], [device_hours], or [params] and [tokens]",
         )
     return preset
 
@@ -278,9 +265,7 @@ def _year(path: Path, head: Mapping[str, Any]) -> int:
     """Return the year, refusing what is none."""
     text = need(path, head, "year")
     if not text.isdigit():
-        raise ProfileError(
-            file=str(path), key="year", message=f"year is {text!r}", remedy="write year = 2024"
-        )
+        raise ProfileError(path, "year", f"year is {text!r}", "write year = 2024")
     return int(text)
 
 
