@@ -130,7 +130,8 @@ def summarise(
     sane_w = np.inf if limit_w is None else SANE_TIMES_LIMIT * limit_w
     if back := sum(after.time_s < before.time_s for before, after in pairwise(samples)):
         found.append(f"the clock went back {back} times; the readings across are left out")
-    power = _integral(samples, sane_w, found)
+    readings = _series(samples, lambda one: one.power_w)
+    power = _integral(*readings, sane_w, found)
     counter = _counter(samples, sane_w, found)
     energy = None
     used = power if counter is None else counter
@@ -148,7 +149,7 @@ def summarise(
             coverage=_coverage(used, duration_s, found),
         )
     if trust != "modelled":
-        _say_if_stuck(samples, found)
+        _say_if_stuck(*readings, found)
     return Summary(
         energy=energy,
         condition=_condition(component, samples),
@@ -177,9 +178,8 @@ def _series(
     return table[:, 0], table[:, 1]
 
 
-def _integral(samples: Sequence[Sample], sane_w: float, found: list[str]) -> _Part | None:
+def _integral(time_s: Numbers, power_w: Numbers, sane_w: float, found: list[str]) -> _Part | None:
     """Integrate the power readings, without gaps and what cannot be believed."""
-    time_s, power_w = _series(samples, lambda one: one.power_w)
     sound = np.isfinite(power_w) & (power_w >= 0)
     if not sound.all():
         found.append(f"{int((~sound).sum())} power readings that are no power left out")
@@ -295,9 +295,8 @@ def _why_nothing(samples: Sequence[Sample]) -> str:
     return "no two readings that fit together, so no energy is reported"
 
 
-def _say_if_stuck(samples: Sequence[Sample], found: list[str]) -> None:
+def _say_if_stuck(time_s: Numbers, power_w: Numbers, found: list[str]) -> None:
     """Say when the power never changed for long: stuck, or truly steady."""
-    time_s, power_w = _series(samples, lambda one: one.power_w)
     if len(power_w) < STUCK_READINGS or not power_w.any():
         return
     changes = np.flatnonzero(np.diff(power_w)) + 1
@@ -310,12 +309,15 @@ def _say_if_stuck(samples: Sequence[Sample], found: list[str]) -> None:
 
 def _condition(component: str, samples: Sequence[Sample]) -> Condition | None:
     """Mean state over the samples; None where they tell nothing of it."""
+    samples = [one for one in samples if _state(one) != UNKNOWN or _use(one) != (None, None)]
+    if not samples:
+        return None
     warm = _known(samples, lambda one: one.temperature_c)
     clocks = _known(samples, lambda one: one.clock_hz)
     reasons = sorted({reason for one in samples for reason in one.throttled_by})
-    telling = [one for one in samples if _tells_state(one)]
+    telling = [one for one in samples if _state(one) != UNKNOWN]
     held = sum(bool(one.throttled_by) for one in telling)
-    state = Condition(
+    return Condition(
         component=component,
         temperature_c=_mean(warm),
         peak_temperature_c=max(warm, default=None),
@@ -326,13 +328,20 @@ def _condition(component: str, samples: Sequence[Sample]) -> Condition | None:
         reasons=tuple(reasons),
         others=_mean(_known(samples, lambda one: one.others)),
     )
-    return None if state == Condition(component=component) else state
 
 
-def _tells_state(sample: Sample) -> bool:
-    """Whether more than power and energy was read."""
-    values = (sample.temperature_c, sample.clock_hz, sample.busy)
-    return bool(sample.throttled_by) or any(value is not None for value in values)
+def _state(sample: Sample) -> tuple[object, ...]:
+    """State that a reading tells beside power and energy."""
+    return sample.throttled_by, sample.temperature_c, sample.clock_hz, sample.busy
+
+
+UNKNOWN = ((), None, None, None)
+"""State of a reading that tells none."""
+
+
+def _use(sample: Sample) -> tuple[float | None, float | None]:
+    """Use of the memory, and by others, that a reading tells."""
+    return sample.memory_busy, sample.others
 
 
 def _known(samples: Sequence[Sample], value: Callable[[Sample], float | None]) -> list[float]:

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from sys import intern
 from typing import Any
 
 import numpy as np
@@ -303,17 +304,17 @@ class Prometheus:
         }
         found = self._asked("query", asked)
         try:
-            return [(labels_of(one["metric"]), _samples(one)) for one in found["result"]]
-        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+            return [(labels, samples) for labels, samples in found["result"]]
+        except (KeyError, TypeError, ValueError) as error:
             raise self._strange() from error
 
     def _asked(self, what: str, form: Mapping[str, str]) -> Any:
         """Answer of the server to one question, unpacked."""
         body, code = self._answer(f"{self.address}/api/v1/{what}", form)
         try:
-            answer = json.loads(body)
+            answer = json.loads(body, object_hook=_compact)
             success = answer["status"] == "success"
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
             raise (self._refused(code) if code >= 400 else self._strange()) from error
         warnings = answer.get("warnings")
         for warning in warnings if isinstance(warnings, list) else ():
@@ -393,8 +394,8 @@ class Prometheus:
 
 
 def labels_of(plain: Mapping[str, Any]) -> Labels:
-    """Labels of a series, to be compared and looked up."""
-    return frozenset((str(name), str(value)) for name, value in plain.items())
+    """Labels of a series, to be compared and looked up; texts that many share are kept once."""
+    return frozenset((intern(str(name)), intern(str(value))) for name, value in plain.items())
 
 
 def quoted(text: str) -> str:
@@ -415,18 +416,32 @@ def one_of(label: str, values: Sequence[str]) -> str:
     return f"{label}=~{quoted('|'.join(map(re.escape, values)))}"
 
 
+def _compact(plain: dict[str, Any]) -> Any:
+    """Labels and samples in place of a series, as soon as it is read; all else as it is.
+
+    So the texts of one series are in memory at a time, and the numbers of all.
+    """
+    if not isinstance(plain.get("metric"), dict):
+        return plain
+    return labels_of(plain["metric"]), _samples(plain)
+
+
 def _samples(plain: Mapping[str, Any]) -> Numbers:
     """Pairs of time and value of one series; what is no number is left out."""
     pairs = [(float(time_s), float(value)) for time_s, value in plain.get("values", ())]
     table = np.array(pairs, dtype=np.float64).reshape(-1, 2)
-    return table[np.isfinite(table).all(axis=1)]
+    known = np.isfinite(table)
+    return table if known.all() else table[known.all(axis=1)]
 
 
 def _joined(pieces: Sequence[Numbers]) -> Series:
     """Join pieces; a sample at a border may be in two of them."""
-    table = np.concatenate(pieces)
-    time_s, first = np.unique(table[:, 0], return_index=True)
-    return Series(time_s=time_s, value=table[first, 1])
+    table = np.concatenate(pieces) if len(pieces) > 1 else pieces[0]
+    time_s, value = table[:, 0], table[:, 1]
+    if (np.diff(time_s) > 0).all():
+        return Series(time_s=time_s, value=value)
+    time_s, first = np.unique(time_s, return_index=True)
+    return Series(time_s=time_s, value=value[first])
 
 
 def _refuse_if_too_many(name: str, samples: float) -> None:

@@ -27,6 +27,8 @@ def merged(series: Sequence[Series]) -> Series:
     >>> merged([first, later]).value
     array([50., 52., 54.])
     """
+    if len(series) == 1:
+        return series[0]
     time_s = np.concatenate([one.time_s for one in series])
     value = np.concatenate([one.value for one in series])
     order = np.lexsort((-value, time_s))
