@@ -68,6 +68,8 @@ READ_BY_VALUE = {
         *("squeezebert", "xlnet", "lilt", "yoso", "mra", "nystromformer", "tapas", "markuplm"),
         *("xlm", "flaubert", "luke", "dpr", "led", "bigbird_pegasus", "fsmt", "detr", "layoutlmv3"),
         *("table-transformer", "vilt", "visual_bert", "canine", "rt_detr_v2"),
+        *("conditional_detr", "dab-detr", "deformable_detr", "grounding-dino"),
+        *("mm-grounding-dino", "d_fine"),
     ),
 }
 """These read values of tensors, so they are built in full."""
@@ -78,6 +80,8 @@ SIDES = {
     "detr": 800,
     "table-transformer": 800,
     "depth_anything": 518,
+    **dict.fromkeys(("conditional_detr", "dab-detr", "deformable_detr"), 800),
+    **dict.fromkeys(("grounding-dino", "mm-grounding-dino", "d_fine"), 640),
 }
 """Sides of the images of models whose configs state none."""
 

@@ -7,9 +7,8 @@ from dataclasses import replace
 
 from estimator.workload.blocks import Costs, held, linear, perceptron
 from estimator.workload.convolution import Flow, flow_network, plain
-from estimator.workload.families.convnet import resnet_body
+from estimator.workload.families.backbones import frozen_resnet
 from estimator.workload.families.encoder_decoder import EncoderDecoder, side
-from estimator.workload.families.torchvision import named_networks
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs
 from estimator.workload.model_class import head_note, label_count, task
@@ -18,6 +17,9 @@ from estimator.workload.registry import family
 
 DETR_SIDE = 800
 """Shorter side of an image (arXiv:2005.12872, sec. 4). [pixel]"""
+
+PLACES = 50
+"""Rows and columns with learned positions. [1]"""
 
 
 def object_heads(fields: Fields, width: int, spare: int) -> Costs:
@@ -28,18 +30,10 @@ def object_heads(fields: Fields, width: int, spare: int) -> Costs:
     return {"head/classes": classes, "head/boxes": perceptron(width, 4)}
 
 
-def _resnet(fields: Fields) -> Fields:
-    """The ResNet that the config holds or names."""
-    part = fields.part("backbone_config")
-    if part.text("model_type") == "resnet":
-        return part
-    name = fields.text("backbone") or part.text("backbone", default="resnet50")
-    name = name.partition(".")[0]
-    known = {one: row for one, (kind, row) in named_networks().items() if kind == "resnet"}
-    if name not in known:
-        shown = ", ".join(known)
-        raise ValueError(f"{fields.path}backbone {name!r} is not known: known are {shown}")
-    return Fields(known[name])
+def learned_places(fields: Fields, width: int) -> Costs:
+    """Tables of rows and columns, where positions are learned."""
+    learned = fields.text("position_embedding_type", default="sine") == "learned"
+    return {"embedding/places": held(2 * PLACES * (width // 2) * learned)}
 
 
 @family("detr", "table-transformer")
@@ -48,8 +42,6 @@ def detr(fields: Fields) -> Network:
 
     The norms of the ResNet are frozen: they are no parameters. On tables the encoder ends in one.
     """
-    if fields.flag("dilation"):
-        raise ValueError(f"{fields.path}dilation must be false: dilated maps are not counted")
     hidden, objects = fields.size("hidden_size", "d_model"), fields.size("num_queries")
     tables = fields.text("model_type") == "table-transformer"
     model = EncoderDecoder(
@@ -59,12 +51,12 @@ def detr(fields: Fields) -> Network:
         heads=(object_heads(fields, hidden, 1), {"embedding/queries": held(objects * hidden)}),
         longest=objects,
     )
-    channels = {"num_channels": fields.size("num_channels", default=3)}
-    backbone, width = resnet_body(_resnet(fields).with_defaults(channels))
+    maps = frozen_resnet(fields, (3,))
 
     def body(flow: Flow) -> Flow:
-        flow = backbone(replace(flow, frozen=True))
-        flow = flow.conv("bridge/project", plain(width, hidden, kernel=1))
+        flow, sides = maps.maps(flow)
+        flow = replace(flow, side=sides[-1]).dense(learned_places(fields, hidden))
+        flow = flow.conv("bridge/project", plain(maps.widths[-1], hidden, kernel=1))
         lengths = flow.positions, float(objects)
         return flow.with_lines(model.lines(flow.batch, lengths, Inputs()))
 

@@ -1,0 +1,130 @@
+"""Which maps a backbone hands on: the stages of a ResNet, a Swin or a ConvNeXt."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from estimator.workload.blocks import held
+from estimator.workload.convolution import Conv, Flow
+from estimator.workload.families.convnet import resnet_body
+from estimator.workload.families.torchvision import named_networks
+from estimator.workload.fields import Fields
+from estimator.workload.ledger import Inputs, Quantity
+from estimator.workload.network import Network, prefixed
+from estimator.workload.registry import known_families
+
+PYRAMIDS = {
+    "swin": ("embed_dim", np.ceil, 1),
+    "maskformer-swin": ("embed_dim", np.ceil, 1),
+    "convnext": ("hidden_sizes", np.floor, -1),
+    "convnextv2": ("hidden_sizes", np.floor, -1),
+}
+"""Backbones beside ResNets: key of their widths, how odd sides halve, whether the trunk's last norm
+is held beside those of the maps."""
+
+
+class Backbone(NamedTuple):
+    """Lines of a backbone, and the channels and the pixels a position of the maps it hands on."""
+
+    body: Callable[[Flow], Flow]
+    widths: list[int]
+    strides: list[int]
+    rounded: Callable[[Quantity], Quantity] = np.ceil
+
+    def maps(self, flow: Flow) -> tuple[Flow, list[Quantity]]:
+        """The flow behind the backbone, and the sides of its maps."""
+        sides = [self.rounded(flow.side / stride) for stride in self.strides]
+        return replace(self.body(flow), frozen=False), sides
+
+
+def resnet_part(fields: Fields) -> Fields:
+    """The ResNet that the config holds or names."""
+    part = fields.part("backbone_config")
+    if part.text("model_type") == "resnet":
+        return part
+    name = fields.text("backbone") or part.text("backbone", default="resnet50")
+    name = name.partition(".")[0]
+    known = {one: row for one, (kind, row) in named_networks().items() if kind == "resnet"}
+    if name not in known:
+        shown = ", ".join(known)
+        raise ValueError(f"{fields.path}backbone {name!r} is not known: known are {shown}")
+    return Fields(known[name])
+
+
+def frozen_resnet(fields: Fields, usual: Iterable[int]) -> Backbone:
+    """The ResNet of a detector, whose norms are no parameters, and the stages that it hands on."""
+    for key in ("dilation", "output_stride"):
+        if fields.values.get(key) or fields.part("backbone_config").values.get(key):
+            raise ValueError(f"{fields.path}{key} must be absent: dilated maps are not counted")
+    channels = {"num_channels": fields.size("num_channels", default=3)}
+    part = resnet_part(fields)
+    body, _ = resnet_body(part.with_defaults(channels))
+    widths = part.sizes("hidden_sizes", (256, 512, 1024, 2048))
+    first = 8 if part.flag("downsample_in_first_stage") else 4
+    at = handed_on(fields.part("backbone_config"), len(widths), usual)
+    strides = [first * 2**stage for stage in at]
+    return Backbone(
+        lambda flow: body(replace(flow, frozen=True)), [widths[stage] for stage in at], strides
+    )
+
+
+def backbone(fields: Fields, usual: Iterable[int], default: str = "swin") -> Backbone:
+    """The backbone of a config; with norms of its own where it is no ResNet of a detector."""
+    part = fields.part("backbone_config")
+    kind = part.text("model_type", default=default)
+    if kind not in PYRAMIDS:
+        known = ", ".join(PYRAMIDS)
+        raise ValueError(f"{part.path}model_type {kind!r} is not counted: {known} are")
+    key, rounded, extra = PYRAMIDS[kind]
+    read = known_families()[kind.removeprefix("maskformer-")]
+    trunk = read(part.with_values({"architectures": []}))
+    first = part.size("embed_dim", default=96) if key == "embed_dim" else 0
+    depth = len(part.layer_counts("depths", (2, 2, 6, 2)))
+    widths = part.sizes(key, (96, 192, 384, 768)) if not first else []
+    widths = widths or [first * 2**stage for stage in range(depth)]
+    at = handed_on(part, depth, range(depth) if kind == "maskformer-swin" else usual)
+    normed = range(depth) if kind == "maskformer-swin" else at
+    norms = sum(2 * widths[stage] for stage in normed) - (extra < 0) * 2 * widths[-1]
+    stem = part.size("patch_size", default=4)
+
+    def body(flow: Flow) -> Flow:
+        assert isinstance(trunk, Network)
+        done = trunk.run(Inputs(batch=flow.batch, image_size=flow.side)).lines
+        return flow.with_lines(prefixed(done, "backbone/")).dense({"norm/maps": held(norms)})
+
+    strides = [stem * 2**stage for stage in at]
+    return Backbone(body, [widths[stage] for stage in at], strides, rounded)
+
+
+def handed_on(part: Fields, depth: int, usual: Iterable[int]) -> list[int]:
+    """Places of the stages that a config hands on, those of `usual` where it does not say."""
+    names = ["stem", *(f"stage{stage + 1}" for stage in range(depth))]
+    stated = part.items("out_features")
+    indices = part.items("out_indices")
+    if stated is None and indices is not None:
+        if not all(type(one) is int and -depth <= one <= depth for one in indices):
+            raise ValueError(f"{part.path}out_indices must hold places of {depth} stages")
+        stated = [names[one] for one in indices]
+    found = (
+        list(usual) if stated is None else [at for at in range(depth) if names[at + 1] in stated]
+    )
+    if not found:
+        raise ValueError(f"{part.path}out_features must name stages of the backbone")
+    return found
+
+
+def leveled(flow: Flow, found: Backbone, hidden: int, levels: int) -> tuple[Flow, list[Quantity]]:
+    """The maps brought to one width, with norms, and coarser ones until there are `levels`."""
+    flow, sides = found.maps(flow)
+    for width, side in list(zip(found.widths, sides, strict=True))[0 if levels > 1 else -1 :]:
+        conv = Conv(width, hidden, kernel=1, bias=True)
+        flow = replace(flow, side=side).conv("bridge/project", conv)
+    inputs = found.widths[-1]
+    for _ in range(levels - len(sides)):
+        flow = replace(flow, side=sides[-1])
+        flow = flow.conv("bridge/coarser", Conv(inputs, hidden, stride=2, bias=True))
+        sides.append(flow.side)
+        inputs = hidden
+    return flow.dense({"embedding/level": held(levels * hidden)}), sides
