@@ -71,7 +71,11 @@ def add_parser(commands: Any) -> None:
     names = "; ".join(f"{name}: {text}" for name, text in every.items())
     parser.add_argument("figure", choices=list(every), metavar="NAME", help=names)
     parser.add_argument("-o", "--output", metavar="FILE", required=True, help="file to write")
-    parser.add_argument("--dark", action="store_true", help="on a dark background")
+    parser.add_argument(
+        "--dark",
+        action="store_true",
+        help="on a dark background (a page by itself follows the system anyway)",
+    )
     parser.add_argument("--lang", metavar="CODE", help="language of its texts: en or de")
     parser.add_argument("--scale", type=float, metavar="X", help="size of the text (default: 1)")
     parser.add_argument(

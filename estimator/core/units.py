@@ -90,7 +90,7 @@ def amount(value: float, unit: str) -> str:
     >>> amount(989.4e12, "FLOP/s"), amount(0.277, "1"), amount(7e9, "parameters")
     ('989 TFLOP/s', '0.277', '7 billion')
     >>> amount(2.5, "USD/h"), amount(0.38355, "kgCO2e/kWh")
-    ('$2.5/h', '0.384 kgCO2e/kWh')
+    ('2.5 $/h', '0.384 kgCO2e/kWh')
     >>> amount(4.0, "year")
     '4 years'
     """
@@ -99,7 +99,7 @@ def amount(value: float, unit: str) -> str:
     if unit in ("parameters", "parameter", "tokens", "token", "device"):
         return human_count(value)
     if unit.startswith("USD"):
-        return f"${digits(value)}{unit.removeprefix('USD')}"
+        return human(value, "$") + unit.removeprefix("USD")
     if unit in ("FLOP", "FLOP/s", "OP/s", "B", "B/s"):
         return human(value, unit)
     text = digits(value)
@@ -122,7 +122,7 @@ def human_quantity(value: float, unit: str) -> str:
         return human(value, "$")
     if unit in ("kgCO2e", "tCO2e"):
         return human_mass(value * (1e3 if unit == "tCO2e" else 1.0))
-    if unit in ("W", "B", "B/s", "FLOP", "FLOP/s", "FLOP/J", "FLOP/s/W", "J"):
+    if unit in ("W", "B", "B/s", "FLOP", "FLOP/s", "FLOP/J", "FLOP/s/W", "bit/J", "J"):
         return human(value, unit)
     if unit in ("s", "hour"):
         return human_duration(value * (1.0 if unit == "s" else S_PER_H))

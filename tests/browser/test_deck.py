@@ -11,6 +11,9 @@ from estimator.catalog import Catalog
 from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scenario.scenario import Scenario
 from estimator.web.estimate import text as words
+from estimator.web.offline import export, limits_figure
+from estimator.web.offline.export import Wish
+from estimator.web.offline.limits_figure import Choices
 from estimator.web.shared import language
 from tests.browser.npm import fetched
 
@@ -167,6 +170,67 @@ def test_the_figure_without_network_moves_on_its_slide(visit, chromium, built):
     slider.press("ArrowRight")
     sync_api.expect(reported).not_to_have_text(before)
     page.close()
+
+
+@pytest.fixture(scope="module")
+def figures():
+    """Pages of figures: with sliders, with more rows than fit a slide, and with few rows."""
+    catalog = Catalog.open()
+    scenario = Scenario(params=7e9, tokens=2e12, hardware="h100-sxm", devices=64.0)
+    answer = answer_scenario(scenario, catalog)
+    return {
+        "sliders": export.content_of(".html", Wish(name="scenario", scale=1.4), answer, catalog),
+        "rows": limits_figure.content_of(
+            ".html", Wish(name="claims", view="", scale=1.4), Choices(), catalog
+        ),
+        "few": limits_figure.content_of(
+            ".html", Wish(name="brain", view="energy"), Choices(), catalog
+        ),
+    }
+
+
+DRAWN = "document.querySelector('#figure svg .mark-group') && window.view"
+PAPER = "getComputedStyle(document.body).backgroundColor"
+
+
+@pytest.mark.parametrize("name", ["sliders", "rows", "few"])
+def test_a_figure_fills_the_slide_that_it_is_on_and_no_more(name, figures, chromium, tmp_path):
+    page = chromium.new_page()
+    page.set_viewport_size({"width": 1280, "height": 720})
+    page.emulate_media(color_scheme="dark")
+    (tmp_path / "figure.html").write_bytes(figures[name])
+    deck = tmp_path / "deck.html"
+    deck.write_text(
+        '<body style="margin:0">'
+        '<iframe src="figure.html" style="border:0;width:1280px;height:720px">',
+        encoding="utf-8",
+    )
+    page.goto(deck.as_uri())
+    frame = page.frames[-1]
+    frame.wait_for_function(DRAWN)
+    frame.wait_for_function("document.documentElement.scrollHeight <= 720")
+    frame.wait_for_function("document.body.getBoundingClientRect().height > 660")
+    assert frame.evaluate(PAPER) == "rgb(255, 255, 255)", "the deck decides, not the system"
+    page.close()
+
+
+def test_a_figure_by_itself_is_as_dark_as_the_system_and_light_on_paper(
+    figures, chromium, tmp_path
+):
+    path = tmp_path / "figure.html"
+    path.write_bytes(figures["few"])
+    page = chromium.new_page()
+    text = "getComputedStyle(document.querySelector('#figure svg text')).fill"
+    seen = {}
+    for scheme, media in (("dark", "screen"), ("light", "screen"), ("dark", "print")):
+        page.emulate_media(color_scheme=scheme, media=media)
+        page.goto(path.as_uri())
+        page.wait_for_function(DRAWN)
+        seen[scheme, media] = (page.evaluate(PAPER), page.evaluate(text))
+    page.close()
+    assert seen["dark", "screen"][0] == "rgb(23, 22, 20)"
+    assert seen["light", "screen"][0] == seen["dark", "print"][0] == "rgb(255, 255, 255)"
+    assert seen["dark", "screen"][1] != seen["light", "screen"][1] == seen["dark", "print"][1]
 
 
 def test_the_example_deck_holds_nothing_but_copied_slides_and_its_own_words():

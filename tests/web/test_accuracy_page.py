@@ -352,7 +352,7 @@ def test_the_tables_and_pictures_speak_german():
         said, lines = text(page), alts(page)
     finally:
         language.use("en")
-    assert "Median des Fehlers [%], eine Stimme je Familie" in said
+    assert "Median des Fehlers [%], je Familie" in said
     assert "2012 bis 2018" in said and "2012 to 2018" not in said
     assert "Was seine Zeile dazu sagt" in said and "× zu kurz" in said
     assert any(line.startswith("Vorhergesagte gegen berichtete") for line in lines)

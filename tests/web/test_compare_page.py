@@ -77,8 +77,9 @@ def test_two_scenarios_are_compared_by_value_and_ratio():
     assert len(first) == 2
     assert "takes 0.5" in body(page) and "wall time of A" in body(page)
     (words,) = alts(page)
-    assert re.search(r"A: [\d.]+ days; Training", words)
-    assert re.search(r"B: [\d.]+ days; Training", words)
+    assert re.search(r"A: [\d.]+ days; 64 × NVIDIA H100", words)
+    assert body(page).count("Training 7 billion parameters with 2 trillion tokens.") == 1
+    assert re.search(r"B: [\d.]+ days; 128 × NVIDIA H100", words)
 
 
 def found_of(page):
@@ -94,7 +95,7 @@ def test_ratios_are_those_of_the_answers_and_the_differences_are_marked():
     found = [placed("a", one), placed("b", two)]
     ratio = float(two.estimate["energy_kwh"].mid) / float(one.estimate["energy_kwh"].mid)
     energy = next(row for row in ratios(found) if row[0] == "Energy")
-    assert float(energy[2].rpartition("×\u00a0")[2]) == float(f"{ratio:.3g}")
+    assert float(energy[2].rpartition("×")[2]) == float(f"{ratio:.3g}")
     assert ["devices", "64", "128"] in differences(found)
     assert not any(row[1:] == row[1:][::-1] for row in differences(found))
 
@@ -118,7 +119,7 @@ def test_a_need_of_memory_without_activations_says_so():
     (_label, memory), _offers = facts([placed("a", answer)])
     assert re.fullmatch(r"fits, .* % full, without activations, which are not modelled", memory)
     fit = fit_of(answer, CATALOG)
-    assert re.fullmatch(r"fits, .*, without activations, which are not modelled", badge(fit))
+    assert re.fullmatch(r"fits in .*, without activations, which are not modelled", badge(fit))
     counted = fit_of(answered(devices=64.0), CATALOG)
     assert "activations" not in badge(counted)
 
@@ -136,7 +137,7 @@ def test_the_link_carries_every_scenario():
     copied = dict(parse_qsl(page.code[0].value.partition("?")[2]))
     assert copied["a"] == A and copied["c"].endswith("site=us")
     again = opened(compare, **copied)
-    assert re.search(r"C: [\d.]+ MWh; Training", alts(again)[0])
+    assert re.search(r"C: [\d.]+ MWh; 64 × NVIDIA B200", alts(again)[0])
     assert urlencode({"a": A}) in page.code[0].value
 
 
@@ -175,6 +176,17 @@ def test_titles_name_every_input_in_which_scenarios_differ():
     (words,) = alts(page)
     assert re.search(r"A: .*, United States", words) and re.search(r"B: .*, France", words)
     assert "Number format fp8" in words and "PUE 1.2" in words
+
+
+def test_what_scenarios_have_in_common_is_said_once():
+    places = opened(compare, a=A, b=A.replace("site=us", "site=fr"))
+    (words,) = alts(places)
+    assert re.search(r"A: [^;]*; United States \(.*B: |B: [^;]*; France \(", words)
+    assert re.search(
+        r"Training 7 billion parameters .* on 64 × NVIDIA H100 SXM5 80GB\.", body(places)
+    )
+    works = opened(compare, a=A, b=A.replace("params=7e9", "params=8e9"))
+    assert "Training 8 billion parameters" in alts(works)[0]
 
 
 def test_a_link_names_the_version_of_its_data_and_no_empty_place():

@@ -584,7 +584,7 @@ def test_an_older_link_still_says_qlora():
 
 def test_a_run_that_fits_says_how_full_the_memory_is():
     shown = body(opened("params=7e9&tokens=2e12&hardware=h100&devices=64"))
-    assert re.search(r"fits, \d+ % of", shown)
+    assert re.search(r"fits in memory: \d+ % of [\d.]+ GB per device", shown)
 
 
 def test_ten_examples_are_one_click_away_and_each_is_answered():

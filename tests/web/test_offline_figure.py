@@ -167,6 +167,20 @@ def test_a_legend_on_a_phone_has_smaller_letters(width, size):
     ]
 
 
+@pytest.mark.parametrize("name", ["scenario", "devices", "parts", "uncertainty"])
+def test_a_page_names_its_colours_once_and_follows_the_system(name):
+    answer = answer_scenario(SCENARIOS[0], CATALOG)
+    light, dark = (
+        content_of(".html", Wish(name=name, dark=dark), answer, CATALOG).decode()
+        for dark in (False, True)
+    )
+    for page in (light, dark):
+        spec = re.search(r"^const spec = (.*);$", page, re.MULTILINE)[1]
+        assert "var(--ink)" in spec and not re.search(r"#[0-9A-Fa-f]{6}", spec)
+    assert "prefers-color-scheme: dark" in light and "--paper: #171614" in light
+    assert "prefers-color-scheme" not in dark and "--paper: #FFFFFF" not in dark
+
+
 def test_a_caption_says_what_its_figure_shows():
     answer = answer_scenario(SCENARIOS[0], CATALOG)
     shown = {name: caption(name, answer, "1") for name in ("scenario", "parts", "devices")}
@@ -216,7 +230,7 @@ def test_one_file_holds_everything_and_no_text_breaks_out_of_it():
         html.Words(title="</script><script>alert(1)", caption="caption"),
         [("<b>", "https://example.org/?a=1&b=2")],
     )
-    assert page.count("<script>") == page.count("</script>") == 2
+    assert page.count("<script>") == page.count("</script>") == 3
     assert "<b>" not in page
     ours = page.replace(html.library(), "")
     assert not re.search(r'(?:src|href)="(?!https://example\.org)', ours)

@@ -130,8 +130,8 @@ def _groups(report: Report, table: pd.DataFrame, filters: Filters, frame: Frame)
     style.caption(
         _(
             "Ours, and calculators that take a utilization of 0.30 or 0.375 for every run. The "
-            "least error is bold. {few} Runs of one family are alike, so votes by family are the "
-            "fairer count."
+            "least error is bold. {few} Runs of one family are alike, so the error by family is "
+            "the fairer one."
         ).format(few=words.few())
     )
 

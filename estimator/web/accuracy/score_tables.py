@@ -118,7 +118,7 @@ def energy_table(catalog: Catalog, report: Report) -> dict[str, Score]:
 def draw_energy(scores: Mapping[str, Score], *, slide: bool) -> None:
     """Draw how far the energy is off what meters read."""
     head: Head = (
-        (_("Median error [%]"), (_("one vote a run"), _("one vote a family"))),
+        (_("Median error [%]"), (_("by run"), _("by family"))),
         (_("Inside the 80 % interval [%]"), ALONE),
         (_("Median ratio"), ALONE),
     )

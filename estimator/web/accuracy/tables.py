@@ -89,8 +89,8 @@ def draw_groups(table: pd.DataFrame) -> None:
     head = (
         (_("Group"), ALONE),
         (_("Runs (families)"), ALONE),
-        (_("Median error [%], one vote a run"), errors),
-        (_("Median error [%], one vote a family"), errors),
+        (_("Median error [%], by run"), errors),
+        (_("Median error [%], by family"), errors),
         (_("Share of runs [%]"), shares),
         (_("Median ratio"), ALONE),
     )

@@ -124,7 +124,7 @@ def _selected(filters: Filters, all_years: tuple[int, int]) -> str:
 def cards(groups: pd.DataFrame) -> Iterator[tuple[str, str, str, str, tuple[str, ...]]]:
     """Headline figures: name, label, value, range, notes."""
     row = groups.iloc[0]
-    by_family = _("one vote a family: {error}, constant {constant}").format(
+    by_family = _("by family: {error}, constant {constant}").format(
         error=percent(row["family_median_error"]), constant=percent(row["constant_0.30_family"])
     )
     constant = _("constant 0.30: {error}").format(error=percent(row["constant_0.30"]))
@@ -136,7 +136,7 @@ def cards(groups: pd.DataFrame) -> Iterator[tuple[str, str, str, str, tuple[str,
     votes = _("{runs} runs of {families} families").format(
         runs=row["count"], families=row["families"]
     )
-    bias = localised(f"{row['bias']:.2f} ×")
+    bias = localised(f"×{row['bias']:.2f}")
     yield "bias", _("Median ratio"), bias, _("predicted over reported"), (votes,)
 
 
@@ -145,8 +145,8 @@ def better(groups: pd.DataFrame) -> str:
     by_run = groups[groups["constant_0.30"] < groups["median_error"]]["group"]
     by_family = groups[groups["constant_0.30_family"] < groups["family_median_error"]]["group"]
     votes = (
-        (_("for {names} (one vote a run)"), by_run),
-        (_("for {names} (one vote a family)"), by_family),
+        (_("for {names} (by run)"), by_run),
+        (_("for {names} (by family)"), by_family),
     )
     shown = [
         text.format(names="; ".join(map(group_name, names))) for text, names in votes if len(names)

@@ -180,7 +180,7 @@ def sample_rows() -> list[Row]:
 
 
 def operation_rows(hardware: str) -> list[Row]:
-    """Operations per joule: the brain's as a range only, a device's at its peak [FLOP/J]."""
+    """Operations per joule: the brain's as a range only, a device's at its peak, bits erased."""
     catalog = open_catalog()
     brain = {figure.name: figure.value for figure in checked("brain-20w").finding.figures}
     device = catalog.device(hardware)
@@ -189,7 +189,7 @@ def operation_rows(hardware: str) -> list[Row]:
     return [
         row(_("a brain's equivalent"), brain["operations per joule"], "FLOP/J", BRAIN),
         row(device.name, Uncertain(rate), "FLOP/J", MACHINE),
-        row(_("Landauer limit at 37 °C, bits"), Uncertain(1 / landauer_j()), "FLOP/J", LIMIT),
+        row(_("Landauer limit at 37 °C"), Uncertain(1 / landauer_j()), "bit/J", LIMIT),
     ]
 
 

@@ -123,7 +123,7 @@ def _one(chosen: Claim, frame: Frame) -> None:
     else:
         st.subheader(title, anchor=False)
     speakers = "; ".join(source.title for source in chosen.claimed_by)
-    style.sentence(f"“{escape(_(record.as_told))}”")
+    style.sentence(escape(_("“{label}”").format(label=_(record.as_told))))
     style.caption(speakers)
     claimed = RELATIONS[record.relation] + amount(record.claimed.value, record.unit)
     style.figures(
@@ -198,12 +198,14 @@ def _list(found: list[Claim]) -> None:
         rows.append(
             (
                 anchor(here, _(record.title)),
+                _(record.quantity),
                 claimed,
                 amount(one.interval.mid, record.unit),
                 verdict(one),
             )
         )
-    draw_table((_("Claim"), _("as claimed"), _("recomputed"), _("Verdict")), rows)
+    header = (_("Claim"), _("Quantity"), _("as claimed"), _("recomputed"), _("Verdict"))
+    draw_table(header, rows)
 
 
 SLIDES: dict[str, Any] = {

@@ -193,6 +193,20 @@ def _chosen(said: Mapping[str, float | str], names: Sequence[str]) -> Iterator[s
         yield f"{_(INPUTS[name].label).partition(' [')[0]} {localised(shown)}"
 
 
+def set_apart(found: Sequence[Pinned]) -> tuple[str, list[str]]:
+    """What all scenarios have in common, in words, and of each what sets it apart."""
+    catalog = open_catalog()
+    works = {words.work(one.answer, catalog) for one in found}
+    if len(works) > 1:
+        return "", [one.title for one in found]
+    wholes = [words.title(one.answer, catalog) for one in found]
+    rest = [one.title.removeprefix(whole) for one, whole in zip(found, wholes, strict=True)]
+    if len(set(wholes)) == 1 and all(rest):
+        return wholes[0], [one.removeprefix(", ") for one in rest]
+    machines = [words.machines(one.answer) for one in found]
+    return works.pop(), [one + more for one, more in zip(machines, rest, strict=True)]
+
+
 def _query(asked: Mapping[str, Any]) -> dict[str, str]:
     """Query of the link; a place that is empty by itself is left out."""
     query = PARAMETERS.query(asked)
@@ -227,7 +241,7 @@ def ratios(found: Sequence[Pinned]) -> list[list[str]]:
             text = f"{result(name, span['mid'])} ({between(name, span['low'], span['high'])})"
             first = values[0]
             if place and first is not None and float(first.mid) > 0:
-                text += f", ×\u00a0{localised(digits(float(value.mid) / float(first.mid)))}"
+                text += f", ×{localised(digits(float(value.mid) / float(first.mid)))}"
             cells.append(text)
         rows.append([_(label), *cells])
     return rows
@@ -302,13 +316,13 @@ def differences(found: Sequence[Pinned]) -> list[list[str]]:
     return rows
 
 
-def _values(found: list[Pinned], quantity: str) -> Iterator[Compared]:
+def _values(found: list[Pinned], titles: Sequence[str], quantity: str) -> Iterator[Compared]:
     """One quantity of the scenarios that have it; the first is the one to compare with."""
-    for place, one in enumerate(found):
+    for place, (one, title) in enumerate(zip(found, titles, strict=True)):
         if quantity in one.answer.estimate:
             value = bounds(one.answer.estimate[quantity], one.answer.level)
             own, name = place == 0, one.letter.upper()
-            yield Compared(name=name, bounds=value, own=own, title=one.title)
+            yield Compared(name=name, bounds=value, own=own, title=title)
 
 
 def _compared(found: list[Pinned], asked: Mapping[str, Any], frame: Frame) -> None:
@@ -317,7 +331,8 @@ def _compared(found: list[Pinned], asked: Mapping[str, Any], frame: Frame) -> No
     if frame.show in ("", "plot"):
         if not frame.slide or "view" in frame.controls:
             widgets.switch(PARAMETERS, "view", _("Compare by"), QUANTITIES)
-        compared = comparison_rows(_values(found, asked["view"]), asked["view"])
+        common, titles = set_apart(found)
+        compared = comparison_rows(_values(found, titles, asked["view"]), asked["view"])
         figures.draw(
             charts.quantity_by_device,
             compared,
@@ -327,17 +342,18 @@ def _compared(found: list[Pinned], asked: Mapping[str, Any], frame: Frame) -> No
             height=figures.rows_px(len(compared), frame.look),
             of=(asked["view"],),
         )
-        style.caption(_("Bars hold the interval of each scenario; the diamond is A."))
+        said = (f"{common}." if common else "", _("Bars hold the interval; the diamond is A."))
+        style.caption(" ".join(filter(None, said)))
     head = ["", *(one.letter.upper() for one in found)]
     if frame.show in ("", "ratios"):
-        draw_table([_("Result"), *head[1:]], ratios(found))
+        draw_table([_("Result"), *head[1:]], ratios(found), even=True)
     if frame.show in ("", "facts"):
-        draw_table([_("Memory and price"), *head[1:]], facts(found))
+        draw_table([_("Memory and price"), *head[1:]], facts(found), even=True)
     if frame.show in ("", "inputs"):
         if not frame.slide:
             st.subheader(_("What differs between the inputs"), anchor=False)
         rows = differences(found)
-        draw_table([_("Input"), *head[1:]], rows[:SLIDE_ROWS] if frame.slide else rows)
+        draw_table([_("Input"), *head[1:]], rows[:SLIDE_ROWS] if frame.slide else rows, even=True)
 
 
 SLIDE_ROWS = 9

@@ -77,8 +77,8 @@ def _paths(values: Values, frame: Frame) -> list[Values]:
         *plots.line(depths, np.asarray(along.log10_paths()), names[1]),
         _mark(layers, float(here.log10_paths()), _("here: 10^{n} paths")),
     ]
-    titles = (_("layers L"), _("power of ten"))
-    _chart(rows, titles, names, frame, "paths")
+    titles = (_("layers L"), _("count (logarithmic)"))
+    _chart(rows, titles, names, frame, "paths", POWER)
     style.caption(
         _("The paths share their weights: a path costs no memory and no time of its own.")
     )
@@ -120,7 +120,8 @@ def _gradient(values: Values, frame: Frame) -> list[Values]:
     )
     rows = [*plots.line(depths, plain, names[0]), *plots.line(depths, added, names[1])]
     rows.append(_mark(layers, ends[0], _("plain, here: 10^{n}")))
-    _chart(rows, (_("layers L"), _("bound, power of ten")), names, frame, "gradient")
+    titles = (_("layers L"), _("bound (logarithmic)"))
+    _chart(rows, titles, names, frame, "gradient", POWER)
     style.caption(
         _(
             "Each plain layer multiplies the bound by the largest singular value of its weights "
@@ -187,10 +188,19 @@ def _mark(x: float, power: float, text: str) -> Values:
     return plots.mark(x, power, text.format(n=shown))
 
 
+POWER = "power of ten"
+"""Unit of an axis whose values are exponents."""
+
+
 def _chart(
-    rows: list[Values], titles: tuple[str, str], names: tuple[str, ...], frame: Frame, view: str
+    rows: list[Values],
+    titles: tuple[str, str],
+    names: tuple[str, ...],
+    frame: Frame,
+    view: str,
+    unit: str = "1",
 ) -> None:
-    picture = plots.curves_picture(rows, titles, (False, False), names)
+    picture = plots.curves_picture(rows, titles, (False, False), names, unit=unit)
     figures.draw_picture(picture, frame.look, key=f"depth_{view}")
 
 

@@ -39,8 +39,12 @@ def title(answer: Answer, catalog: Catalog) -> str:
 
     The sentence without its answer, as plain text.
     """
-    subject = re.sub(r"<[^>]+>", "", _subject(answer, catalog))
-    return _("{work} on {machines}").format(work=unescape(subject), machines=machines(answer))
+    return _("{work} on {machines}").format(work=work(answer, catalog), machines=machines(answer))
+
+
+def work(answer: Answer, catalog: Catalog) -> str:
+    """Say what is trained, as plain text."""
+    return unescape(re.sub(r"<[^>]+>", "", _subject(answer, catalog)))
 
 
 def machines(answer: Answer) -> str:

@@ -36,7 +36,12 @@ def heat(
             "type": "ordinal",
             "title": title,
             "sort": list(order),
-            "axis": {"labelOverlap": "parity", "labelAngle": 0, "labelLimit": 160},
+            "axis": {
+                "labelOverlap": "parity",
+                "labelSeparation": 6,
+                "labelAngle": 0,
+                "labelLimit": 160,
+            },
         }
         for axis, title, order in zip("xy", titles[:2], orders, strict=True)
     }

@@ -121,7 +121,7 @@ def _range(one: Record) -> str:
 def _numbers(part: str) -> None:
     rows = _rows(part)
     if rows:
-        header = (_("Number"), _("value"), _("Range"), _("Basis"), _("Source"))
+        header = (_("Number"), _("Value"), _("Range"), _("Basis"), _("Source"))
         st.dataframe(pd.DataFrame(rows, columns=list(header)), hide_index=True, key="numbers")
     style.caption(
         _(

@@ -46,6 +46,7 @@ class Wish:
     view : str
         Quantity that devices are compared by.
     dark : bool
+        On a dark background everywhere; a page by itself is dark where the system is, too.
     scale : float
         Size of the text [1].
     """

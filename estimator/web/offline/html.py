@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from html import escape
 from typing import Any
@@ -22,17 +22,22 @@ PAGE = """<!doctype html>
       content="default-src 'none'; img-src data: blob:; style-src 'unsafe-inline';
                script-src 'unsafe-inline' 'unsafe-eval'">
 <title>{title}</title>
+<script>
+if (window.parent !== window) {{ document.documentElement.className = "framed"; }}
+</script>
 <style>
+{themes}
 html {{ font: {size}px/1.35 "Source Sans 3", "Source Sans Pro", system-ui, sans-serif; }}
-body {{ margin: 0; padding: 1rem 1.6rem; color: {ink}; background: {paper}; }}
+body {{ margin: 0; padding: 1rem 1.6rem; color: var(--ink);
+       background: var(--paper); }}
 h1 {{ font-size: 1.35rem; font-weight: 650; margin: 0 0 0.6rem; letter-spacing: -0.01em; }}
 form {{ display: grid; gap: 0.3rem 1.4rem;
        grid-template-columns: repeat(auto-fit, minmax(15.5rem, 1fr)); }}
 label {{ display: block; font-size: 0.9rem; }}
 output {{ float: right; font-weight: 600; font-variant-numeric: tabular-nums; }}
-input {{ width: 100%; accent-color: {accent}; }}
+input {{ width: 100%; accent-color: var(--series-0); }}
 #figure {{ width: 100%; margin-top: 0.6rem; }}
-p, details {{ font-size: 0.8rem; color: {muted}; margin: 0.4rem 0 0; }}
+p, details {{ font-size: 0.8rem; color: var(--muted); margin: 0.4rem 0 0; }}
 a {{ color: inherit; }}
 li {{ overflow-wrap: anywhere; }}
 button {{ font: inherit; font-size: 0.8rem; color: inherit; background: none; border: 1px solid; }}
@@ -122,11 +127,30 @@ vegaEmbed("#figure", spec, {{ actions: false, renderer: "svg" }}).then(({{ view 
     window.parent.focus();
     if (method) {{ window.parent.postMessage(JSON.stringify({{ method }}), "*"); }}
   }}, true);
+  const shape = document.getElementById("figure");
+  const usual = view.height();
+  const fit = async () => {{
+    const page = document.body;
+    page.style.zoom = 1;
+    if (shape.clientWidth < {narrow}) {{ await view.height(usual).runAsync(); return; }}
+    const left = Math.floor(innerHeight - page.offsetHeight + view.height()) - 1;
+    await view.height(Math.min({most} * usual, Math.max({least} * usual, left))).runAsync();
+    if (window.parent === window) {{ return; }}
+    page.style.zoom = Math.min(1, (innerHeight - 1) / page.offsetHeight);
+  }};
+  fit();
+  addEventListener("resize", fit);
   window.view = view;
 }});
 </script>
 </body>
 </html>
+"""
+
+LEAST, MOST = 0.72, 2.0
+"""A figure fills the window that it is in, from so much of its usual height to so much of it [1].
+
+One that is too tall for a slide even so is shown smaller as a whole.
 """
 
 BUNDLE = """import sys, vl_convert
@@ -210,7 +234,6 @@ def page(
     sources : iterable of tuple of str
         Text and address of what the numbers rest on.
     """
-    colours = look.colours
     items = "".join(
         f'<li><a href="{escape(url)}">{escape(text)}</a></li>'
         if url
@@ -230,13 +253,45 @@ def page(
         sources=items,
         library=library(),
         sliders=_script(moved),
-        spec=_script(fitting(spec, look)),
+        spec=_script(by_role(fitting(spec, look), look)),
         size=f"{16 * look.scale:g}",
-        ink=colours["ink"],
-        paper=colours["paper"],
-        muted=colours["muted"],
-        accent=colours["series"][0],
+        themes=_themes(look),
+        narrow=f"{PHONE_PX * look.scale:g}",
+        least=LEAST,
+        most=MOST,
     )
+
+
+def _roles(look: Look) -> dict[str, str]:
+    """Role of a colour, as a property of the page, -> the colour."""
+    series = {f"series-{place}": one for place, one in enumerate(look.colours["series"])}
+    return {name: one for name, one in look.colours.items() if name != "series"} | series
+
+
+def _themes(look: Look) -> str:
+    """The colours of a page: those asked for, or dark ones where the system is dark.
+
+    On a slide and on paper a figure that was not asked to be dark is light.
+    """
+
+    def colours(where: str, one: Look) -> str:
+        said = "".join(f" --{role}: {colour};" for role, colour in _roles(one).items())
+        return f"{where} {{ color-scheme: {'dark' if one.dark else 'light'};{said} }}"
+
+    if look.dark:
+        return colours(":root", look)
+    dark = colours(":root:not(.framed)", replace(look, dark=True))
+    return f"{colours(':root', look)}\n@media screen and (prefers-color-scheme: dark) {{ {dark} }}"
+
+
+def by_role(value: Any, look: Look) -> Any:
+    """Return a specification whose colours are named by what they are for."""
+    if isinstance(value, dict):
+        return {key: by_role(one, look) for key, one in value.items()}
+    if isinstance(value, list):
+        return [by_role(one, look) for one in value]
+    roles = {colour: f"var(--{role})" for role, colour in _roles(look).items()}
+    return roles.get(value, value) if isinstance(value, str) else value
 
 
 def _script(value: Any) -> str:

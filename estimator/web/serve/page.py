@@ -323,7 +323,7 @@ def _draw_roofline(values: Values, answer: ServingAnswer, frame: Frame) -> None:
     """Roof of the device, with decoding and reading the input under it."""
     found = roofline_of(answer)
     ridge = found.peak_flop_per_s / found.bytes_per_s
-    intensities = np.geomspace(0.3, 30.0 * ridge, 60)
+    intensities = np.sort(np.append(np.geomspace(0.3, 30.0 * ridge, 60), ridge))
     name = _("roof of one device")
     roof = np.minimum(found.peak_flop_per_s, intensities * found.bytes_per_s)
     rows = plots.line(intensities, roof / 1e12, name)
@@ -419,7 +419,7 @@ def _draw_energy(values: Values, answer: ServingAnswer, frame: Frame) -> None:
     rows = [
         {
             "label": f"{amount(part / whole, 'share')}  {_(PARTS[name])}, "
-            f"{amount(part * tokens, 'J')}",
+            f"{amount(part * tokens / J_PER_KWH, 'kWh')}",
             "energy_kwh": part * tokens / J_PER_KWH,
         }
         for name, part in parts.items()
@@ -532,7 +532,8 @@ def _chart(
     figures.draw_picture(picture, frame.look, key=f"serve_{view}")
     if dots:
         marks = "; ".join(row["text"] for row in dots)
-        style.caption(_("Dots, from left to right: {marks}.").format(marks=marks))
+        text = ngettext("Dot: {marks}.", "Dots, from left to right: {marks}.", len(dots))
+        style.caption(text.format(marks=marks))
 
 
 def _controls(values: Values) -> None:

@@ -195,8 +195,8 @@ def row_labels(
 ) -> Spec:
     """Text at the left edge, above the marks of its row.
 
-    Where a phone is too narrow for it, it is drawn smaller, then in two lines; more is cut. A row
-    without a text has no label, nor one for a screen reader.
+    Where a phone is too narrow for the longest, all are drawn smaller, then in two lines where one
+    is too long still; more is cut. A row without a text has no label, nor one for a screen reader.
 
     Parameters
     ----------
@@ -212,9 +212,10 @@ def row_labels(
     """
     least = SMALLEST * look.text_px
     text = f"(toString(datum.{field}) || '')"
-    fitting = f"(width - 4) / ({CHARACTER} * length({text}))"
-    broken, raised = f"({fitting} < {least:g})", 1.0 if baseline == "bottom" else 0.5
-    return layer(
+    broken = f"((width - 4) / ({CHARACTER} * length({text})) < {least:g})"
+    size = f"clamp((width - 4) / ({CHARACTER} * datum.longest), {least:g}, {look.text_px:g})"
+    raised = 1.0 if baseline == "bottom" else 0.5
+    shown = layer(
         "text",
         encoding | {"x": {"value": 2}},
         where=f"length({text}) > 0",
@@ -223,16 +224,25 @@ def row_labels(
         align="left",
         baseline=baseline,
         dy={"expr": f"{dy * look.scale:g} - ({broken} ? {raised * least * LINE:g} : 0)"},
-        fontSize={"expr": f"clamp({fitting}, {least:g}, {look.text_px:g})"},
+        fontSize={"expr": size},
         lineHeight=least * LINE,
         font=FONT,
         color=look.colours["ink"],
         limit={"expr": "width - 4"},
     )
+    longest: list[Spec] = [
+        {"calculate": f"length({text})", "as": "letters"},
+        {"joinaggregate": [{"op": "max", "field": "letters", "as": "longest"}]},
+    ]
+    return {**shown, "transform": [*shown["transform"], *longest]}
 
 
 def _two_lines(text: str, size: float) -> str:
-    """Vega expression that breaks a text at the last space of what its first line holds."""
+    """Vega expression that breaks a text at the last space of what its first line holds.
+
+    The unit at the end of an amount stays with its number.
+    """
+    text = f"replace({text}, /([0-9]) ([A-Za-zµ%$/]+)([);,]|$)/g, '$1\u00a0$2$3')"
     held = f"substring({text}, 0, 1 + floor((width - 4) / {CHARACTER * size:g}))"
     place = f"max(1, lastindexof({held}, ' '))"
     return f"[substring({text}, 0, {place}), trim(substring({text}, {place}))]"

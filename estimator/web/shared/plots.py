@@ -53,13 +53,17 @@ def curves_picture(
     logs: tuple[bool, bool],
     names: tuple[str, ...],
     alt: str = "",
+    unit: str = "1",
 ) -> Picture:
-    """Lines with their names, described by these and the dots unless `alt` does."""
+    """Lines with their names, described by these and the dots unless `alt` does.
+
+    The unit is that of the axis upwards; values of "power of ten" are exponents.
+    """
     dots = "; ".join(row["text"] for row in rows if row["mark"])
     described = _("{y} against {x}: {names}").format(
         y=titles[1], x=titles[0], names=", ".join((*names, dots) if dots else names)
     )
-    return Picture(build=curves, rows=rows, of=(titles, logs, names), alt=alt or described)
+    return Picture(build=curves, rows=rows, of=(titles, logs, names, unit), alt=alt or described)
 
 
 def ranges(look: Look, title: str, log: bool, names: tuple[str, ...], unit: str = "1") -> Spec:
@@ -82,7 +86,11 @@ def ranges(look: Look, title: str, log: bool, names: tuple[str, ...], unit: str 
 
 
 def curves(
-    look: Look, titles: tuple[str, str], logs: tuple[bool, bool], names: tuple[str, ...]
+    look: Look,
+    titles: tuple[str, str],
+    logs: tuple[bool, bool],
+    names: tuple[str, ...],
+    unit: str = "1",
 ) -> Spec:
     """Lines by name, a shaded range, and marks: columns x, y, name, to, mark, text.
 
@@ -90,7 +98,7 @@ def curves(
     """
     colours = look.colours
     x = charts.axis("x", "x", titles[0], log=logs[0])
-    y = charts.axis("y", "y", titles[1], log=logs[1])
+    y = charts.axis("y", "y", titles[1], log=logs[1], unit=unit)
     stroke: Spec = {
         "symbolType": "stroke",
         "symbolSize": 500 * look.scale**2,

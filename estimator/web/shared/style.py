@@ -62,6 +62,7 @@ html { font-size: %(root)spx; }
 .tw-sentence { font-size: 1.5rem; line-height: 1.35; letter-spacing: -0.01em; margin: 0;
                max-width: 60rem; text-wrap: pretty; }
 .tw-sentence b { font-weight: 650; }
+.tw sup { line-height: 0; }
 .tw-amount { white-space: nowrap; }
 .tw abbr { position: relative; cursor: help; text-decoration: underline dotted 1px var(--soft);
            text-underline-offset: 0.2em; }
@@ -112,6 +113,8 @@ h3.tw-section { font-size: 1.05rem; font-weight: 600; margin: 0; padding: 0.4rem
 .tw-inputs td { vertical-align: top; padding: 0.4rem 1rem 0.4rem 0; border: 0;
                 border-bottom: 1px solid var(--line); }
 .tw-inputs td:first-child { min-width: 9rem; }
+.tw-even { table-layout: fixed; }
+.tw-even td:first-child::first-letter { text-transform: uppercase; }
 .tw-inputs :is(td, th):last-child { padding-right: 0; }
 .tw-inputs a, .tw-links a { color: inherit; text-decoration: underline;
                             text-underline-offset: 0.15em; }

@@ -51,6 +51,8 @@ def label(unit: str, value: str = _VALUE, digits: str = "") -> str:
         return f"replace({_prefixed(value, '$$', digits)}, 'G$', '{_('B')} $$')"
     if unit == "share":
         return f"format(100 * {value}, '{digits}~g') + ' %'"
+    if unit == "power of ten":
+        return "'10' + " + raised(f"format({value}, '~g')")
     return _count_label() if unit == "1" else _prefixed(value, unit, digits)
 
 
@@ -71,11 +73,13 @@ def logarithmic(channel: str, unit: str = "1") -> Spec:
         ticks["labelFlush"] = FLUSH_PX
     if unit == "hour":
         return ticks | {"values": TIMES_H, "labelExpr": label(unit)}
-    shown = labelled(channel)
+    shown, said = labelled(channel), label(unit)
+    if unit == "1":
+        said = f"domain('{channel}')[1] < {_POWERS:g} || {_VALUE} < 1000 ? ({said}) : {_power()}"
     visible = {"condition": {"test": shown, "value": 1}, "value": 0}
     return ticks | {
         "tickCount": 5,
-        "labelExpr": f"{shown} ? ({label(unit)}) : ''",
+        "labelExpr": f"{shown} ? ({said}) : ''",
         "gridOpacity": visible,
         "tickOpacity": visible,
     }
@@ -95,15 +99,24 @@ def _prefixed(value: str, unit: str, digits: str = "") -> str:
     return f"replace(format({value}, '{digits}~s'), /([a-zA-Zµ]*)$/, ' $1{unit}')"
 
 
+_POWERS = 1e15
+"""A number from which on it is written as a power of ten; so are all of an axis that ends there."""
+
+
 def _count_label() -> str:
     """Write a number: 10k, 1M, 10²⁰."""
-    power = f"format(round(log(abs({_VALUE})) / LN10 - 0.499999), 'd')"
-    times = f"({_LEADING} == 1 ? '' : format({_LEADING}, 'd') + '·')"
     return (
-        f"{_VALUE} == 0 ? '0' : abs({_VALUE}) >= 1e15 || abs({_VALUE}) < 1e-3 ? "
-        f"{times} + '10' + {raised(power)} : abs({_VALUE}) < 1000 ? format({_VALUE}, '~g') : "
+        f"{_VALUE} == 0 ? '0' : abs({_VALUE}) >= {_POWERS:g} || abs({_VALUE}) < 1e-3 ? "
+        f"{_power()} : abs({_VALUE}) < 1000 ? format({_VALUE}, '~g') : "
         f"replace(format({_VALUE}, '~s'), 'G', '{_('B')}')"
     )
+
+
+def _power() -> str:
+    """Write a number as a multiple of a power of ten."""
+    power = f"format(round(log(abs({_VALUE})) / LN10 - 0.499999), 'd')"
+    times = f"({_LEADING} == 1 ? '' : format({_LEADING}, 'd') + '·')"
+    return f"{times} + '10' + {raised(power)}"
 
 
 def raised(text: str) -> str:
