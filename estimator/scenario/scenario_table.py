@@ -18,7 +18,7 @@ from estimator.core.messages import reason, refuse
 from estimator.core.notice import Notice
 from estimator.core.rows import Floats, Places, first_rows, nowhere, rows_where, unknown
 from estimator.core.uncertainty import z_score
-from estimator.scenario.scenario import CHOICES, INPUTS, NUMBERS, Scenario
+from estimator.scenario.scenario import CHOICES, INPUTS, NUMBERS, Scenario, check_choices
 
 RECOMPUTED_SHARE = {"none": 0.0, "selective": 0.1, "full": 1.0}
 """Share of the forward pass that is computed again [1]; selective: the attention scores alone,
@@ -141,19 +141,10 @@ class ScenarioTable:
                 errors[row] = reason(error)
         said = [scenario.said() for scenario in scenarios]
         names = said[0] if len(said) == 1 else dict.fromkeys(name for one in said for name in one)
-        numbers: dict[str, Floats] = {}
-        words: dict[str, Words] = {}
-        for name in names:
-            cells: list[Any] = [one.get(name) for one in said]
-            if name in NUMBERS or name == "recomputation":
-                cells = [None if row in errors else cell for row, cell in enumerate(cells)]
-            if name in NUMBERS:
-                numbers[name] = np.array(cells, dtype=np.float64)
-            elif name == "recomputation":
-                shares = [RECOMPUTED_SHARE.get(cell, np.nan) for cell in cells]
-                numbers[name] = np.array(shares)
-            else:
-                words[name] = Words.of(cell or "" for cell in cells)
+        cells: dict[str, list[Any]] = {name: [one.get(name) for one in said] for name in names}
+        for name in filter(_is_number, cells):
+            cells[name] = [None if row in errors else one for row, one in enumerate(cells[name])]
+        numbers, words = columns_of(cells)
         return cls(count=len(said), numbers=numbers, words=words, errors=errors)
 
     @classmethod
@@ -172,19 +163,17 @@ class ScenarioTable:
         if unknown:
             raise ValueError(f"{unknown[0]} is no input of a scenario")
         count = lengths.pop() if lengths else 1
-        numbers: dict[str, Floats] = {}
-        words: dict[str, Words] = {}
-        for name, given in columns.items():
-            cells = given if _is_column(given) else [given]
-            if name in NUMBERS or (name == "recomputation" and not isinstance(cells[0], str)):
-                numbers[name] = np.broadcast_to(np.asarray(cells, dtype=np.float64), (count,))
-            elif name == "recomputation":
-                shares = [RECOMPUTED_SHARE.get(cell, np.nan) for cell in cells]
-                numbers[name] = np.broadcast_to(np.array(shares), (count,))
-            else:
-                column = Words.of(str(cell) for cell in cells)
-                words[name] = Words(column.distinct, np.broadcast_to(column.codes, (count,)))
-        return cls(count=count, numbers=numbers, words=words).checked()
+        numbers, words = columns_of(
+            {name: given if _is_column(given) else [given] for name, given in columns.items()}
+        )
+        return cls(
+            count=count,
+            numbers={name: np.broadcast_to(one, (count,)) for name, one in numbers.items()},
+            words={
+                name: Words(one.distinct, np.broadcast_to(one.codes, (count,)))
+                for name, one in words.items()
+            },
+        ).checked()
 
     def checked(self) -> "ScenarioTable":
         """Return the table with every row refused that holds a number or a word that cannot be."""
@@ -265,6 +254,42 @@ class ScenarioTable:
         return Words.none(self.count)
 
 
+def columns_of(
+    cells: Mapping[str, Sequence[Any]],
+) -> tuple[dict[str, Floats], dict[str, Words]]:
+    """Columns of numbers and of words, by input, of cells as Python has them.
+
+    Raises
+    ------
+    ValueError
+        If the share computed again is a word that is none.
+    """
+    numbers: dict[str, Floats] = {}
+    words: dict[str, Words] = {}
+    for name, some in cells.items():
+        if name == "recomputation":
+            numbers[name] = np.array([_share_of(one) for one in some], dtype=np.float64)
+        elif name in NUMBERS:
+            numbers[name] = np.asarray(some, dtype=np.float64)
+        else:
+            words[name] = Words.of("" if one is None else str(one) for one in some)
+    return numbers, words
+
+
+def _is_number(name: str) -> bool:
+    """Whether an input is a column of numbers; how much is computed again is one, too."""
+    return name in NUMBERS or name == "recomputation"
+
+
+def _share_of(cell: float | str | None) -> float | None:
+    """Share computed again [1], of itself or in words."""
+    if not isinstance(cell, str):
+        return cell
+    if cell not in RECOMPUTED_SHARE:
+        raise refuse("no_choice", "recomputation", choices=CHOICES["recomputation"], word=cell)
+    return RECOMPUTED_SHARE[cell]
+
+
 def _is_column(given: Any) -> bool:
     """Whether an input is given for each row, not once for all."""
     dimensions = getattr(given, "ndim", None)
@@ -293,13 +318,12 @@ def check_scenario(scenario: Scenario) -> None:
     for name, value in scenario.said().items():
         if not isinstance(value, str):
             _check_number(name, value)
-        elif name in CHOICES and value not in CHOICES[name] and name != "precision":
-            raise refuse("no_choice", name, choices=CHOICES[name], word=value)
+    check_choices(scenario)
     _check_work(scenario)
 
 
 def _check_work(scenario: Scenario) -> None:
-    """Refuse a question that says its work in ways that exclude each other."""
+    """Refuse a question that says its work in ways that exclude each other, as rows may."""
     ways = [name for name in ("flop", "params", "config") if getattr(scenario, name) is not None]
     if ways == ["flop", "params"] and scenario.tokens is None:
         ways = ["flop"]
@@ -307,15 +331,8 @@ def _check_work(scenario: Scenario) -> None:
         raise refuse("mutually_exclusive", ways[0], second_input=ways[1])
     if scenario.preset is not None and ways:
         raise refuse("preset_says_work", ways[0])
-    if scenario.finetune is not None and scenario.tokens is None and scenario.samples is None:
-        raise refuse("finetune_needs_tokens", "tokens")
-    if scenario.finetune is not None and scenario.flop is not None:
-        raise refuse("finetune_with_flop", "finetune")
-    active = scenario.active_params
-    if active is not None and scenario.params is None:
+    if scenario.active_params is not None and scenario.params is None:
         raise refuse("active_needs_params", "params")
-    if active is not None and scenario.params is not None and active > scenario.params:
-        raise refuse("active_above_params", "active_params", value=active)
 
 
 def _check_number(name: str, value: float) -> None:

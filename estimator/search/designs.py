@@ -4,7 +4,7 @@ The designs are rows of a `ScenarioTable` and go through the one path of every o
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,18 +14,13 @@ import pyarrow as pa
 
 from estimator.catalog import Catalog
 from estimator.core.messages import message
+from estimator.core.rows import Places
 from estimator.core.uncertainty import Uncertain, z_score
 from estimator.estimation.estimate_table import TableResult, estimate_table
 from estimator.estimation.resolver import Resolver
 from estimator.memory.training_state import memory_of, too_large
-from estimator.scenario.scenario import NUMBERS
-from estimator.scenario.scenario_table import (
-    RECOMPUTED_SHARE,
-    ScenarioTable,
-    Words,
-    setups_of,
-)
-from estimator.search.space import Space
+from estimator.scenario.scenario_table import ScenarioTable, Words, columns_of, setups_of
+from estimator.search.space import Space, Value
 from estimator.search.sweep import with_left_out
 
 QUANTITIES = ("wall_hours", "device_hours", "energy_kwh", "cost_usd", "co2e_kg", "water_l")
@@ -105,21 +100,29 @@ class Evaluation:
 
 def table_of(space: Space, start: int, stop: int) -> ScenarioTable:
     """Designs of a space as scenarios, from one number up to before another."""
-    numbers: dict[str, Floats] = {}
-    words: dict[str, Words] = {}
     chosen = space.designs(start, stop)
-    for name, at in chosen.items():
-        values = space.values[name]
-        if name in NUMBERS:
-            numbers[name] = np.array(values, dtype=np.float64)[at]
-        elif name == "recomputation":
-            numbers[name] = np.array([RECOMPUTED_SHARE.get(str(one), np.nan) for one in values])[at]
-        else:
-            words[name] = Words(tuple(map(str, values)), at)
-    count = min(stop, space.size) - start
-    setups = setups_of(chosen, count)
-    table = ScenarioTable(count=count, numbers=numbers, words=words, setups=setups)
-    return table.checked()
+    setups = setups_of(chosen, min(stop, space.size) - start)
+    return product_table(space.values, chosen, setups).checked()
+
+
+def product_table(
+    values: Mapping[str, Sequence[Value | None]], at: Mapping[str, Places], setups: Places
+) -> ScenarioTable:
+    """Table of some inputs, from what each may be and the place of that in each row.
+
+    Without places each row has a value of its own.
+    """
+    numbers, words = columns_of(values)
+    every = slice(None)
+    return ScenarioTable(
+        count=setups.size,
+        numbers={name: column[at.get(name, every)] for name, column in numbers.items()},
+        words={
+            name: Words(column.distinct, column.codes[at.get(name, every)])
+            for name, column in words.items()
+        },
+        setups=setups,
+    )
 
 
 def memory(result: TableResult) -> tuple[Floats, Floats]:

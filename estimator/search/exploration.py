@@ -13,14 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from estimator.catalog import Catalog
-from estimator.core.rows import Places
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL
 from estimator.estimation.estimate_table import estimate_table
 from estimator.estimation.scenario_estimate import Answer, answer_scenario
 from estimator.scenario.scenario import NUMBERS, Scenario
 from estimator.scenario.scenario_table import ScenarioTable, Words, setups_of
-from estimator.search.designs import QUANTITIES, memory
+from estimator.search.designs import QUANTITIES, memory, product_table
 from estimator.search.pareto import pareto_front
 from estimator.search.plan import PLANNED_COUNTS, planned_devices
 from estimator.search.space import Value
@@ -309,33 +308,14 @@ def _swung(base: Scenario, moved: Sequence[tuple[str, Value]]) -> ScenarioTable:
     changed: dict[str, list[Value | None]] = {}
     for row, (name, value) in enumerate(moved, start=1):
         changed.setdefault(name, [getattr(base, name)] * count)[row] = value
-    return _table(changed, {}, np.arange(count))
+    return product_table(changed, {}, np.arange(count))
 
 
 def _product(values: Mapping[str, tuple[Value, ...]]) -> ScenarioTable:
     """All combinations of some values, the last input varying fastest."""
     places = np.indices(tuple(map(len, values.values()))).reshape(len(values), -1)
     at = dict(zip(values, places, strict=True))
-    return _table(values, at, setups_of(at, places.shape[1]))
-
-
-def _table(
-    values: Mapping[str, Sequence[Value | None]], at: Mapping[str, Places], setups: Places
-) -> ScenarioTable:
-    """Table of some inputs, from what each may be and the place of that in each row.
-
-    Without places each row has a value of its own.
-    """
-    numbers: dict[str, Floats] = {}
-    words: dict[str, Words] = {}
-    for name, some in values.items():
-        rows = at.get(name, slice(None))
-        if name in NUMBERS:
-            numbers[name] = np.array(some, dtype=np.float64)[rows]
-        else:
-            column = Words.of("" if one is None else str(one) for one in some)
-            words[name] = Words(column.distinct, column.codes[rows])
-    return ScenarioTable(count=setups.size, numbers=numbers, words=words, setups=setups)
+    return product_table(values, at, setups_of(at, places.shape[1]))
 
 
 def _stacked(base: Scenario, parts: Sequence[_Part]) -> ScenarioTable:

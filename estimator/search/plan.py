@@ -6,7 +6,7 @@ that buys.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
@@ -249,16 +249,22 @@ def share_of_limit(quantity: Uncertain, limit: float) -> tuple[float, float, flo
 
 def _check(request: Request) -> None:
     """Refuse a request that cannot be planned."""
-    if request.minimize not in OBJECTIVES:
-        named = ", ".join(OBJECTIVES)
-        raise ValueError(f"minimize must be one of {named}, got {request.minimize!r}")
-    unknown = [name for name in request.limits.most if name not in OBJECTIVES.values()]
-    if unknown:
-        raise ValueError(f"a limit is of {', '.join(OBJECTIVES.values())}, not of {unknown[0]!r}")
+    check_aim(request.minimize, OBJECTIVES, request.limits, tuple(OBJECTIVES.values()))
     if request.space.size > MOST_DESIGNS:
         raise ValueError(
             f"{request.space.size:,} designs are more than {MOST_DESIGNS:,}: give fewer choices"
         )
+
+
+def check_aim(
+    aim: str, objectives: Collection[str], limits: Limits, limited: Collection[str]
+) -> None:
+    """Refuse an aim, or a limit, that is none of those a plan can have."""
+    if aim not in objectives:
+        raise ValueError(f"minimize must be one of {', '.join(objectives)}, got {aim!r}")
+    for name in limits.most:
+        if name not in limited:
+            raise ValueError(f"a limit is of {', '.join(limited)}, not of {name!r}")
 
 
 def _possible(every: _Candidates, request: Request, fits: Mask) -> Places:

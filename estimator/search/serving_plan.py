@@ -26,7 +26,7 @@ from estimator.search.limits import (
     probabilities_within,
     probability_of_all,
 )
-from estimator.search.plan import PlanAnswer, most_common, planned_devices
+from estimator.search.plan import PlanAnswer, check_aim, most_common, planned_devices
 from estimator.serving.engines import fitted
 from estimator.serving.figures import MOST_PLACES
 from estimator.serving.quantities import (
@@ -281,12 +281,7 @@ def _check(request: ServingRequest) -> None:
     """Refuse a request that cannot be planned."""
     if request.question.request_rate is None:
         raise refuse("serving_plan_without_rate", "request_rate")
-    if request.minimize not in OBJECTIVES:
-        named = ", ".join(OBJECTIVES)
-        raise ValueError(f"minimize must be one of {named}, got {request.minimize!r}")
-    unknown = [name for name in request.limits.most if name not in LIMITED]
-    if unknown:
-        raise ValueError(f"a limit is of {', '.join(LIMITED)}, not of {unknown[0]!r}")
+    check_aim(request.minimize, OBJECTIVES, request.limits, LIMITED)
     if not 0 < request.days < math.inf:
         raise refuse("serving_plan_without_days", value=request.days)
     designs = math.prod(map(len, request.choices.values()))
