@@ -26,14 +26,14 @@ from estimator.catalog import Catalog
 Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
 
-QUANTITIES = (
+DELIVERED = (
     "time_to_first_token_s",
     "inter_token_s",
     "output_tokens_per_s",
     "device_power_w",
     "device_energy_per_output_token_j",
 )
-"""Quantities that a measured load may tell."""
+"""Quantities of the devices alone, which a measured load may report."""
 
 POWER, RATE, ENERGY = 3, 2, 4
 
@@ -76,7 +76,7 @@ class Components:
     repeat_sd : float
         Between two measurements of the same load, as a logarithm [1].
     correlation : array
-        Of the errors of `QUANTITIES` of one load [1].
+        Of the errors of `DELIVERED` of one load [1].
     shared : array
         By quantity: what loads share of its error, over the same of most quantities. Power and
         throughput of a load are off alike, so the energy of a token has less of its own [1].
@@ -97,15 +97,15 @@ def components_of(catalog: Catalog) -> Components:
         return catalog.prior(f"calibration.serving.{name}").value
 
     known = catalog.priors()
-    correlation = np.eye(len(QUANTITIES))
-    for (at, one), (beside, other) in combinations(enumerate(QUANTITIES), 2):
+    correlation = np.eye(len(DELIVERED))
+    for (at, one), (beside, other) in combinations(enumerate(DELIVERED), 2):
         for sign, kind in ((1.0, "correlation"), (-1.0, "anticorrelation")):
             record = known.get(f"calibration.serving.{kind}.{one}.{other}")
             if record is not None:
                 correlation[at, beside] = correlation[beside, at] = sign * record.value
     names = [item.name for item in fields(Shares)]
     server = Shares(**{name: value(f"server.{name}") for name in names})
-    shared = np.ones(len(QUANTITIES))
+    shared = np.ones(len(DELIVERED))
     of_energy = 1.0 - value("rest_of_energy")
     shared[ENERGY] = np.sqrt(of_energy / (server.device + server.model + server.load))
     return Components(
@@ -227,9 +227,9 @@ class Evidence:
         errors = self.log_ratio[self._seen] / self.own_sd[self._seen]
         more = self.components.shared
         shared = _shared(where, self.loads, self.components)[:, loads] * more[quantities]
-        mean = np.zeros((len(where.place), len(QUANTITIES)))
+        mean = np.zeros((len(where.place), len(DELIVERED)))
         left = np.ones_like(mean)
-        for at in range(len(QUANTITIES)):
+        for at in range(len(DELIVERED)):
             cross = shared * more[at] * self.components.correlation[at, quantities]
             weights = cross @ self._inverse
             mean[:, at] = weights @ errors

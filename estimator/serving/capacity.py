@@ -8,8 +8,6 @@ from estimator.serving.step import Number, Served, kept_values
 USABLE_SHARE = 0.95
 """Share of the memory that weights and caches get: the rest holds the context and buffers [1]."""
 
-MOST_DEVICES = 4096.0
-
 
 def weight_bytes(model: Served, layout: Layout) -> Number:
     """Bytes of all weights, kept once [B]."""

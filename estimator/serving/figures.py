@@ -220,9 +220,7 @@ def curve(answer: ServingAnswer, points: int = 40) -> Curve:
     _, table = single(answer)
     passes = done_of(answer).passes
     setup, traffic = passes.setup, passes.traffic
-    tokens = traffic.input_tokens + 0.5 * np.asarray(traffic.output_tokens)
-    most = float(np.clip(table.most_sequences(tokens)[0], 1.0, 4096.0))
-    flying = np.unique(np.round(np.geomspace(1.0, most, points)))
+    flying = np.unique(np.round(np.geomspace(1.0, _places(table, traffic), points)))
     found = performance(setup, replace(traffic, sequences=flying))
     values = {
         name: (np.broadcast_to(value, flying.shape) * answer.factor(name)).tolist()

@@ -16,9 +16,9 @@ from estimator.runs import read_served
 from estimator.runs.record import MeasuredRun, ServedLoad
 from estimator.runs.store_state import FILES, State, store_state
 from estimator.serving.calibration import (
+    DELIVERED,
     ENERGY,
     POWER,
-    QUANTITIES,
     RATE,
     Components,
     Evidence,
@@ -119,15 +119,15 @@ class KnownLoads:
         """Loads that can be right, against what the model expected of them."""
         parameters = fitted(self.catalog)
         done = performance(table.setup(parameters), table.traffic(parameters))
-        expected = np.array([values_of(done)[name] for name in QUANTITIES]).T
+        expected = np.array([values_of(done)[name] for name in DELIVERED]).T
         measured = np.array(
-            [[_positive(one.load.measured, name) for name in QUANTITIES] for one in found]
+            [[_positive(one.load.measured, name) for name in DELIVERED] for one in found]
         )
         ratio = np.log(measured / expected)
         own = own_log_sd(table, self.catalog)
-        own_sd = np.array([own[name] for name in QUANTITIES]).T
+        own_sd = np.array([own[name] for name in DELIVERED]).T
         variance = open_variance(table, parameters, done)
-        open_sd = np.sqrt(np.array([variance[name] for name in QUANTITIES]).T)
+        open_sd = np.sqrt(np.array([variance[name] for name in DELIVERED]).T)
         usable = np.isfinite(own_sd) & np.isfinite(ratio)
         far = np.where(usable, np.abs(ratio) / np.hypot(own_sd, open_sd), 0.0).max(axis=1) > FAR_OFF
         if far.any():
@@ -167,10 +167,10 @@ class KnownLoads:
         known = [name for name in self._evidence if (devices == name).any()]
         if not known:
             return dict(ranges), [()] * table.count
-        mids = np.array([ranges[name].mid for name in QUANTITIES]).T
-        total = np.array([ranges[name].log_sd for name in QUANTITIES]).T
+        mids = np.array([ranges[name].mid for name in DELIVERED]).T
+        total = np.array([ranges[name].log_sd for name in DELIVERED]).T
         own = own_log_sd(table, self.catalog)
-        own_sd = np.array([own[name] for name in QUANTITIES]).T
+        own_sd = np.array([own[name] for name in DELIVERED]).T
         where = loads_of(table, parameters, np.zeros(table.count, dtype=np.int64))
         shift, left = np.zeros(mids.shape), np.ones(mids.shape)
         for name in known:
@@ -195,7 +195,7 @@ class KnownLoads:
             **ranges,
             **{
                 name: Range(mid=mids[:, at] * np.exp(shift[:, at]), log_sd=after[:, at])
-                for at, name in enumerate(QUANTITIES)
+                for at, name in enumerate(DELIVERED)
             },
         }, LazyItems(table.count, notices_of)
 
@@ -295,7 +295,7 @@ def _said(
     runs = {one.run.id: one.run for one, on in zip(found, same, strict=True) if on}
     if not runs:
         return ()
-    at = QUANTITIES.index("inter_token_s")
+    at = DELIVERED.index("inter_token_s")
     values = {
         "count": float(len(runs)),
         "device": device,

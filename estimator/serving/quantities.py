@@ -20,6 +20,7 @@ from estimator.core.rows import Places, rows_where
 from estimator.core.uncertainty import Uncertain, total, z_score
 from estimator.core.units import CENTRAL, J_PER_KWH, J_PER_WH, MILLION, S_PER_H
 from estimator.scenario.provenance import uncertain_record
+from estimator.serving.calibration import DELIVERED
 from estimator.serving.capacity import devices_needed
 from estimator.serving.engines import ENGINES, SERVER, VENDOR, Parameters, fitted
 from estimator.serving.performance import Performance, performance
@@ -27,18 +28,9 @@ from estimator.serving.question import ServingQuestion
 from estimator.serving.question_table import QuestionTable
 from estimator.serving.queueing import concurrency_of_rates, does_not_fit
 from estimator.serving.resolver import Resolver
-from estimator.serving.setups import Resolved, ServingTable
+from estimator.serving.setups import Resolved, ServingTable, filled
 
 Floats = npt.NDArray[np.float64]
-
-DELIVERED = (
-    "time_to_first_token_s",
-    "inter_token_s",
-    "output_tokens_per_s",
-    "device_power_w",
-    "device_energy_per_output_token_j",
-)
-"""Quantities of the devices alone."""
 
 QUANTITIES = (
     *DELIVERED,
@@ -136,7 +128,6 @@ def answer_serving(
     questions: Sequence[ServingQuestion | Notice],
     catalog: Catalog,
     *,
-    parameters: Parameters | None = None,
     resolver: Resolver | None = None,
     calibration: Calibration | None = None,
 ) -> ServingAnswer:
@@ -147,19 +138,14 @@ def answer_serving(
     questions : sequence of ServingQuestion or Notice
         A notice is a question that could not be read: the reason.
     catalog : Catalog
-    parameters, resolver
-        The fitted ones and a new one if not given.
+    resolver : Resolver, optional
+        Look-ups to go on with.
     calibration : callable, optional
         As `KnownLoads.corrected`; without it measured loads are left out.
-
-    Returns
-    -------
-    ServingAnswer
     """
     unread = {row: one for row, one in enumerate(questions) if isinstance(one, Notice)}
     asked = [one for one in questions if not isinstance(one, Notice)]
-    values = fitted(catalog) if parameters is None else parameters
-    known = Resolver(catalog, values) if resolver is None else resolver
+    known = Resolver(catalog, fitted(catalog)) if resolver is None else resolver
     found = answer_questions(QuestionTable.of(asked), known, calibration=calibration)
     if not unread:
         return found
@@ -288,7 +274,7 @@ def _laid_out_for(
 def _held(table: ServingTable, resolver: Resolver) -> tuple[ServingTable, dict[int, Notice]]:
     """The set-ups as they are, and why some of them cannot run."""
     read, written = table.input_tokens(resolver.parameters), table.output_tokens
-    asked = _or_one(table.given["concurrency"])
+    asked = filled(table.given["concurrency"], 1.0)
     short = np.where(np.isnan(table.given["input_tokens"]), 0.0, read)
     least, longest = short + 0.5 * written, read + written
     most = table.most_sequences(least)
@@ -477,7 +463,7 @@ def _priced(table: ServingTable, ranges: dict[str, Range], catalog: Catalog) -> 
     energy_kwh, it_kwh = (
         replace(one, mid=one.mid * MILLION / J_PER_KWH) for one in (energy, computers)
     )
-    busy = _or_one(table.given["duty_cycle"])
+    busy = filled(table.given["duty_cycle"], 1.0)
     hours = np.asarray(table.layout.devices) * MILLION / rate.mid / S_PER_H / busy
     cost = cost_of(table, Range(mid=hours, log_sd=rate.log_sd), energy_kwh.mid)
     carbon = _times(energy_kwh, [site.co2e_kg_per_kwh or UNKNOWN for site in sites], at)
@@ -495,7 +481,7 @@ def _priced(table: ServingTable, ranges: dict[str, Range], catalog: Catalog) -> 
 
 def idle_factor(table: ServingTable) -> Floats:
     """Energy with the idle time of reserved machines over that of serving alone [1]."""
-    busy = _or_one(table.given["duty_cycle"])
+    busy = filled(table.given["duty_cycle"], 1.0)
     share = table.idle_w / table.tdp_w
     return 1.0 + np.where(busy < 1.0, (1.0 - busy) / busy * np.nan_to_num(share, nan=0.1), 0.0)
 
@@ -536,11 +522,6 @@ def _times(quantity: Range, factors: Sequence[Uncertain], at: Places) -> Range:
     known = np.array([(one.mid, one.log_sd) for one in factors], dtype=np.float64)
     mids, spreads = known.T[:, at]
     return Range(mid=quantity.mid * mids, log_sd=np.hypot(quantity.log_sd, spreads))
-
-
-def _or_one(column: Floats) -> Floats:
-    """Numbers of a column, one where there is none."""
-    return np.where(np.isnan(column), 1.0, column)
 
 
 def _sustained(table: ServingTable, ranges: dict[str, Range], catalog: Catalog) -> dict[str, Range]:

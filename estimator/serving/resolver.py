@@ -35,7 +35,7 @@ from estimator.serving.question import ServingQuestion
 from estimator.serving.question_table import QuestionTable
 from estimator.serving.replicas import usual_replicas
 from estimator.serving.served_model import ServedModel, from_config, from_size
-from estimator.serving.setups import Named, ServingTable, table_of
+from estimator.serving.setups import Named, ServingTable, filled, table_of
 from estimator.workload.huggingface import read_config
 
 MOST_REMEMBERED = 4096
@@ -224,7 +224,7 @@ class Resolver:
         """Return the table with so many devices, in layouts that are usual where unspecified."""
         given = table.given
         replicas, chosen = self._replicas(table, devices)
-        experts, tensor = _or_one(given["expert_parallel"]), given["tensor_parallel"]
+        experts, tensor = filled(given["expert_parallel"], 1.0), given["tensor_parallel"]
         group = devices / replicas
         whole = table.local | ((table.engines == EAGER) & np.isnan(tensor))
         by_expert = np.isnan(tensor) | (experts > 1.0)
@@ -245,7 +245,7 @@ class Resolver:
         fixed |= ~np.isnan(given["expert_parallel"])
         alone = table.local | (table.engines == EAGER) | (devices <= 1.0)
         chosen = ~(fixed | alone) & np.isfinite(memory)
-        replicas = _or_one(given["data_parallel"])
+        replicas = filled(given["data_parallel"], 1.0)
         if not chosen.any():
             return replicas, chosen
         read = given["input_tokens"]
@@ -321,11 +321,6 @@ def _reason(error: ValueError | OSError) -> Notice:
     return Notice("text", "", {"text": " ".join(str(error).split())})
 
 
-def _or_one(column: Floats) -> Floats:
-    """Numbers of a column, one where there is none."""
-    return np.where(np.isnan(column), 1.0, column)
-
-
 def _weights(asked: Naming, device: ServingDevice, notes: list[Notice]) -> WeightFormat:
     """Format of the weights: as asked, as the name of the model says, else what is usual."""
     if asked.precision:
@@ -393,11 +388,11 @@ def _cache_bytes(asked: Naming, weights: WeightFormat, engine: int) -> float:
 def _devices(table: ServingTable) -> Floats:
     """Devices as given, else the fewest that hold the weights and what is in flight [1]."""
     given, formats = table.given, table.layout
-    product = _or_one(given["tensor_parallel"]) * _or_one(given["data_parallel"])
-    product = np.maximum(product, _or_one(given["expert_parallel"]))
+    product = filled(given["tensor_parallel"], 1.0) * filled(given["data_parallel"], 1.0)
+    product = np.maximum(product, filled(given["expert_parallel"], 1.0))
     layout = Layout(dense_bytes=formats.dense_bytes, expert_bytes=formats.expert_bytes)
     tokens = np.nan_to_num(given["input_tokens"], nan=0.0) + table.output_tokens
-    memory, flying = table.machine.memory_bytes, _or_one(given["concurrency"])
+    memory, flying = table.machine.memory_bytes, filled(given["concurrency"], 1.0)
     least = np.asarray(devices_needed(table.model, layout, memory, flying, tokens))
     return np.where(np.isnan(given["devices"]), np.maximum(product, least), given["devices"])
 
@@ -405,9 +400,9 @@ def _devices(table: ServingTable) -> Floats:
 def _impossible(table: ServingTable) -> dict[int, Notice]:
     """Row -> why its devices cannot share the model as asked."""
     given, layout = table.given, table.layout
-    experts, tensor = _or_one(given["expert_parallel"]), given["tensor_parallel"]
+    experts, tensor = filled(given["expert_parallel"], 1.0), given["tensor_parallel"]
     devices, replicas = np.asarray(layout.devices), np.asarray(layout.data_parallel)
-    needed = np.maximum(experts, _or_one(tensor) * replicas)
+    needed = np.maximum(experts, filled(tensor, 1.0) * replicas)
     group = devices / replicas
     dense = (experts > 1.0) & (np.asarray(table.model.routed_params) == 0)
     split = ~table.local & ~(experts > 1.0) & (np.nan_to_num(group % tensor) > 0)

@@ -227,12 +227,12 @@ class ServingTable:
     def input_tokens(self, parameters: Parameters) -> Floats:
         """Tokens of a prompt [token]."""
         usual = np.where(self.local, LOCAL_INPUT_TOKENS, parameters.of("input_tokens"))
-        return np.maximum(_filled(self.given["input_tokens"], usual), 1.0)
+        return np.maximum(filled(self.given["input_tokens"], usual), 1.0)
 
     @property
     def output_tokens(self) -> Floats:
         """Tokens of an answer [token]."""
-        return _filled(self.given["output_tokens"], OUTPUT_TOKENS)
+        return filled(self.given["output_tokens"], OUTPUT_TOKENS)
 
     @property
     def tokens_in_flight(self) -> Floats:
@@ -277,16 +277,16 @@ class ServingTable:
             1.0,
             parameters.of("saturated_sequences") * np.asarray(self.layout.data_parallel),
         )
-        drafted = _filled(given["draft_tokens"], 0.0)
-        accepted = _filled(given["draft_acceptance"], DRAFT_ACCEPTANCE)
+        drafted = filled(given["draft_tokens"], 0.0)
+        accepted = filled(given["draft_acceptance"], DRAFT_ACCEPTANCE)
         return Traffic(
-            sequences=_filled(given["concurrency"], np.where(self.local, 1.0, full)),
+            sequences=filled(given["concurrency"], np.where(self.local, 1.0, full)),
             input_tokens=read,
             output_tokens=written,
-            cached_share=_filled(given["cached_share"], 0.0),
+            cached_share=filled(given["cached_share"], 0.0),
             tokens_per_pass=tokens_per_pass(drafted, accepted),
             drafted=drafted,
-            draft_share=_filled(given["draft_params"], 0.0) / np.asarray(self.model.visited_params),
+            draft_share=filled(given["draft_params"], 0.0) / np.asarray(self.model.visited_params),
         )
 
     def open_log_sd(self) -> dict[str, Floats]:
@@ -378,5 +378,6 @@ def tokens_per_pass(drafted: Floats, acceptance: Floats) -> Floats:
     return np.asarray((1.0 - chance ** (drafted + 1.0)) / (1.0 - chance))
 
 
-def _filled(values: Floats, otherwise: Number) -> Floats:
+def filled(values: Floats, otherwise: Number) -> Floats:
+    """Numbers of a column, and something else where there is none."""
     return np.where(np.isnan(values), otherwise, values)

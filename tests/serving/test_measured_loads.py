@@ -11,7 +11,7 @@ from estimator.core.notice import Refusal
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL
 from estimator.runs.record import Host, MeasuredDevice, MeasuredRun, ServedLoad
-from estimator.serving.calibration import QUANTITIES, Evidence, components_of
+from estimator.serving.calibration import DELIVERED, Evidence, components_of
 from estimator.serving.engines import LOCAL, fitted
 from estimator.serving.figures import (
     curve,
@@ -209,13 +209,13 @@ def errors_without(catalog, measured, name, split):
     parameters = fit(catalog, measured, ~chosen, fitted(catalog))
     table = measured.table
     done = performance(table.setup(parameters), table.traffic(parameters))
-    expected = np.array([values_of(done)[name] for name in QUANTITIES]).T
+    expected = np.array([values_of(done)[name] for name in DELIVERED]).T
     blank = np.full(len(devices), np.nan)
-    values = np.array([measured.values.get(name, blank) for name in QUANTITIES]).T
+    values = np.array([measured.values.get(name, blank) for name in DELIVERED]).T
     own = own_log_sd(table, catalog)
-    own_sd = np.array([own[name] for name in QUANTITIES]).T
+    own_sd = np.array([own[name] for name in DELIVERED]).T
     variance = open_variance(table, parameters, done)
-    open_sd = np.sqrt(np.array([variance[name] for name in QUANTITIES]).T)
+    open_sd = np.sqrt(np.array([variance[name] for name in DELIVERED]).T)
     ratio = np.log(values / expected)
     loads = loads_of(table, parameters, np.zeros(len(devices), dtype=np.int64))
     found = []
@@ -246,7 +246,7 @@ def errors_without(catalog, measured, name, split):
 def test_half_of_a_systems_rows_predict_the_other_half_honestly(catalog, split):
     plain, corrected, before, after = held_out_errors(catalog, split)
     width = z_score(CENTRAL)
-    for at, name in list(enumerate(QUANTITIES))[1:]:
+    for at, name in list(enumerate(DELIVERED))[1:]:
         error, now = (np.median(np.abs(np.expm1(one[:, at]))) for one in (plain, corrected))
         inside = np.mean(np.abs(plain[:, at]) <= width * before[:, at])
         covered = np.mean(np.abs(corrected[:, at]) <= width * after[:, at])
