@@ -16,6 +16,7 @@ from estimator.core.uncertainty import Uncertain
 from estimator.core.units import J_PER_KWH, S_PER_H, in_percent
 from estimator.estimation.scenario_estimate import Answer, answer_scenario, answer_scenarios
 from estimator.measure.stamps import Stamped
+from estimator.runs.figures import Span
 from estimator.runs.record import MeasuredRun
 from estimator.scenario.scenario import Scenario
 from estimator.scenario.site import find_site
@@ -26,19 +27,9 @@ OTHERS = ("rtx-4090", "l40s", "a100-sxm-80", "h100-sxm", "b200", "tpu-v5e")
 METER_SD = 0.05
 """Error of a board's meter, random by board [1]; Yang, Adamek, Armour 2024, arXiv:2312.02741."""
 
-
 MODELLED_SD = 0.7
 """Uncertainty of a power that is modelled from the load: 8 W were modelled where the data sheet has
 tens; a factor of 2.5 either way, standard deviation of the logarithm [1]."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Span:
-    """Median and central 80 % interval."""
-
-    low: float
-    mid: float
-    high: float
 
 
 @dataclass(frozen=True, kw_only=True)

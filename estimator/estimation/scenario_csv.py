@@ -20,14 +20,12 @@ from estimator.core.number_text import rows_in_text
 from estimator.core.rows import Places
 from estimator.core.uncertainty import z_score
 from estimator.estimation.estimate_table import TableResult, estimate_table
+from estimator.estimation.notices import WITHOUT_EFFECT
 from estimator.estimation.resolver import Resolver
 from estimator.scenario.columns import DEVICE_COLUMNS, FIELDS, WORK_COLUMNS, CellReader
 from estimator.scenario.csv_records import MOST_LETTERS, Records, csv_cell
 from estimator.scenario.scenario import NOT_READ, column_of
 from estimator.scenario.scenario_table import ScenarioTable, Words
-
-WITHOUT_EFFECT = ("heads", "kv_heads")
-"""Inputs that change no number of an estimate."""
 
 CHUNK_ROWS = 10_000
 """Rows estimated together [1]."""
