@@ -3,7 +3,6 @@
 It lies in the user's data folder, laid out like ours, between our profiles and the user's own.
 """
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from estimator.catalog import toml_files as files
 from estimator.catalog.profile_folders import measured_directory
 from estimator.catalog.schema import FOLDERS
 from estimator.system.file_lock import held
+from estimator.system.whole_files import write_whole
 
 Table = Mapping[str, Any]
 
@@ -48,6 +48,8 @@ def keep_profile(
     OSError
         If it cannot be written.
     """
+    import tomli_w
+
     folder = measured_directory()
     path = folder / FOLDERS["hardware"] / f"{device_id}.toml"
     files.device_from(device_id, [(path, dict(profile))], lambda *_: None)
@@ -58,8 +60,8 @@ def keep_profile(
             profile = merged(dict(profile), kept_profiles().get(device_id, {}))
         known = kept_sources()
         if {**known, **sources} != known:
-            _write(folder / "sources.toml", {**known, **sources})
-        _write(path, profile)
+            write_whole(folder / "sources.toml", tomli_w.dumps({**known, **sources}).encode())
+        write_whole(path, tomli_w.dumps(profile).encode())
     return path
 
 
@@ -73,15 +75,3 @@ def kept_sources() -> dict[str, dict[str, Any]]:
     """Return id -> entry of the sources of the profiles measured here."""
     path = measured_directory() / "sources.toml"
     return files.read_toml(path) if path.is_file() else {}
-
-
-def _write(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a file in one step: there is never half of it."""
-    import tomli_w
-
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
-    try:
-        draft.write_text(tomli_w.dumps(content), encoding="utf-8")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

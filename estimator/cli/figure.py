@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import add_profiles, add_scenario, catalog_of, refuse_given, scenario_of
 from estimator.cli.output import note, refuse_missing_folder
+from estimator.system.whole_files import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -158,7 +159,7 @@ def _write(path: "Path", options: argparse.Namespace, catalog: "Catalog") -> Non
         return
     answer = answer_scenario(scenario_of(options), catalog)
     wish = _wish(options, options.view or "energy_kwh")
-    path.write_bytes(content_of(path.suffix.lower(), wish, answer, catalog))
+    write_whole(path, content_of(path.suffix.lower(), wish, answer, catalog))
     for warning in rendered(answer.notices, option_of):
         note(warning, quiet=options.quiet)
 
@@ -170,7 +171,7 @@ def _write_deck(path: "Path", lang: str) -> None:
     if path.suffix.lower() != ".html":
         raise ValueError(f"{path}: a deck is a page: the name must end in .html")
     deck = files("estimator.web.shared") / f"lecture_deck.{lang}.html"
-    path.write_bytes(deck.read_bytes())
+    write_whole(path, deck.read_bytes())
 
 
 def _write_limits(path: "Path", options: argparse.Namespace, catalog: "Catalog") -> None:
@@ -186,4 +187,4 @@ def _write_limits(path: "Path", options: argparse.Namespace, catalog: "Catalog")
         site=scenario.site,
     )
     wish = _wish(options, options.view or "")
-    path.write_bytes(content_of(path.suffix.lower(), wish, choices, catalog))
+    write_whole(path, content_of(path.suffix.lower(), wish, choices, catalog))

@@ -16,6 +16,8 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
+from estimator.system.whole_files import write_whole
+
 MANIFEST = "sweep.json"
 FORMATS = (".parquet", ".csv")
 
@@ -60,7 +62,7 @@ class Parts:
                 )
             return
         self.folder.mkdir(exist_ok=True)
-        _write_whole(manifest, json.dumps(dict(self.belongs)).encode())
+        write_whole(manifest, json.dumps(dict(self.belongs)).encode())
 
     def done(self) -> set[int]:
         """Numbers of the parts that are there."""
@@ -71,7 +73,7 @@ class Parts:
         sink = pa.BufferOutputStream()
         with pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table)
-        _write_whole(self.folder / f"part-{number}.arrow", sink.getvalue())
+        write_whole(self.folder / f"part-{number}.arrow", sink.getvalue().to_pybytes())
 
     def tables(self) -> Iterator[pa.Table]:
         """Every part in the order of its number, one at a time."""
@@ -107,10 +109,3 @@ def _writer(suffix: str, path: Path, schema: pa.Schema) -> Any:
     if suffix == ".parquet":
         return pyarrow.parquet.ParquetWriter(path, schema)
     return pyarrow.csv.CSVWriter(path, schema)
-
-
-def _write_whole(path: Path, content: Any) -> None:
-    """Write a file beside its place, and move it there when it is whole."""
-    beside = path.with_name(f".{path.name}.unfinished")
-    beside.write_bytes(content)
-    os.replace(beside, path)

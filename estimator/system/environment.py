@@ -24,6 +24,7 @@ from typing import TextIO
 
 from estimator.system.file_lock import try_lock
 from estimator.system.pip_install import SetupError, install, make_venv, python_of, site_of
+from estimator.system.whole_files import write_whole
 
 FOLDER = ".venv"
 STAMP = "twenty-watts.json"
@@ -282,9 +283,7 @@ def write_stamp(folder: Path, stamp: Mapping[str, str]) -> None:
     """Write the stamp in one step: there is never half a stamp."""
     import json
 
-    draft = folder / f"{STAMP}.draft"
-    draft.write_text(json.dumps(stamp, indent=1), encoding="utf-8")
-    draft.replace(folder / STAMP)
+    write_whole(folder / STAMP, json.dumps(stamp, indent=1).encode())
 
 
 def is_foreign(folder: Path) -> bool:

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 from estimator.cli.calibrate.store_update import announce_update
 from estimator.cli.options import add_profiles, catalog_of
 from estimator.cli.output import note, refuse_missing_folder
+from estimator.system.whole_files import write_whole
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from estimator.catalog import Catalog
     from estimator.runs import Store
     from estimator.runs.record import MeasuredRun
@@ -78,7 +77,7 @@ def run_export(options: argparse.Namespace) -> int:
     if options.output == "-":
         sys.stdout.write(text)
     else:
-        _write_whole(Path(options.output), text)
+        write_whole(Path(options.output), text.encode())
     going = len(chosen) - len(over)
     left = f"; {going} left out, for they go on just now" if going else ""
     note(f"{_count(len(over), 'run')} exported{left}", quiet=options.quiet)
@@ -103,9 +102,9 @@ def run_forget(options: argparse.Namespace) -> int:
         kept = data_directory() / f"forgotten-{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}-{os.getpid()}"
         undo, rest = kept.with_suffix(".toml"), kept.with_suffix(".json")
         if runs:
-            _write_whole(undo, _overlay_text(runs))
+            write_whole(undo, _overlay_text(runs).encode())
         if damaged:
-            _write_whole(rest, json.dumps(damaged, indent=2) + "\n")
+            write_whole(rest, f"{json.dumps(damaged, indent=2)}\n".encode())
         try:
             count = store.forget(ids)
         except BaseException:
@@ -189,20 +188,6 @@ def _without_paths(run: "MeasuredRun") -> "MeasuredRun":
                 line = line.replace(place, word)
         notes.append(line)
     return replace(run, notes=tuple(notes))
-
-
-def _write_whole(path: "Path", text: str) -> None:
-    """Write a file in one step: there is never half of it."""
-    if path.is_dir():
-        raise ValueError(f"{path} is a directory: name a file")
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
-    except OSError as error:
-        raise ValueError(f"{path}: {error.strerror or error}") from error
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _count(number: int, thing: str) -> str:

@@ -1,0 +1,19 @@
+"""How is a file written so that there is never half of it: beside its place, then put there."""
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def write_whole(path: "Path", content: bytes) -> None:
+    """Write a file in one step; its name, not that of the draft, is in the error if that fails."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        draft.write_bytes(content)
+        draft.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    finally:
+        draft.unlink(missing_ok=True)
