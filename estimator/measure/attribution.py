@@ -1,6 +1,6 @@
 """Which devices did the reported work, what did they draw meanwhile, and can it be true?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from estimator.core.units import human
@@ -67,17 +67,10 @@ def placed(
     devices = reported.devices or _devices(reported, used)
     timing = replace(reported.timing, component=used[0], devices=devices, power_w=None, trust=None)
     window = (reported.began_s, reported.ended_s)
-    powers = [
-        mean_power_w(meter, (samples or {}).get(meter.component, ()), [window])
-        for meter in meters
-        if meter.component in used and meter.trust != "modelled"
-    ]
-    known = [one for one in powers if one is not None]
-    if len(known) < len(used):
+    power = total_power_w(used, meters, samples or {}, window)
+    if power is None:
         return timing, []
-    counted = all(trust == "counter" for _, trust in known)
-    mean_w = sum(power_w for power_w, _ in known) / len(known)
-    return replace(timing, power_w=mean_w, trust="counter" if counted else "sampled"), []
+    return replace(timing, power_w=power[0] / len(used), trust=power[1]), []
 
 
 def _devices(reported: Reported, used: Sequence[str]) -> int:
@@ -85,6 +78,25 @@ def _devices(reported: Reported, used: Sequence[str]) -> int:
     if used == ["cpu"]:
         return reported.machines
     return reported.ranks if reported.ranks > 1 else len(used)
+
+
+def total_power_w(
+    keys: Collection[str],
+    meters: Sequence[Meter],
+    samples: Mapping[str, Sequence[Sample]],
+    window: tuple[float, float],
+) -> tuple[float, Trust] | None:
+    """Power of some devices in a window [W], with its trust; None if that of one is unknown."""
+    powers = [
+        mean_power_w(meter, samples.get(meter.component, ()), [window])
+        for meter in meters
+        if meter.component in keys and meter.trust != "modelled"
+    ]
+    known = [one for one in powers if one is not None]
+    if len(known) < len(keys):
+        return None
+    counted = all(trust == "counter" for _, trust in known)
+    return sum(power_w for power_w, _ in known), "counter" if counted else "sampled"
 
 
 def mean_power_w(

@@ -22,7 +22,7 @@ from estimator.measure.recorder import Recording
 from estimator.measure.session import STAMPS, Reported, named
 from estimator.measure.stamps import Stamped, StampFile
 from estimator.measure.steady import steady
-from estimator.runs import Store, StoreError, open_store
+from estimator.runs import store_or_reason
 from estimator.runs.record import FORECAST, MeasuredRun, State, Timing
 
 POLL_S = 0.05
@@ -147,11 +147,7 @@ def recorded_watch(
     CommandError
         If it cannot be run; nothing is stored then.
     """
-    try:
-        store: Store | None = open_store()
-        notes: list[str] = list(store.notes) if store is not None else []
-    except StoreError as error:
-        store, notes = None, [str(error)]
+    store, notes = store_or_reason()
     recording = Recording(origin="run", label=FORECAST, store=store, notes=notes)
     recording.start()
     try:

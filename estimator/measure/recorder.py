@@ -19,7 +19,7 @@ from estimator.measure.meters.open import open_meters
 from estimator.measure.meters.rapl import RaplMeter
 from estimator.measure.sampler import MOST_OF_A_CORE, Sampler
 from estimator.measure.session import Reported, Session
-from estimator.runs import Store, StoreError, new_run_id, open_store
+from estimator.runs import Store, StoreError, new_run_id, store_or_reason
 from estimator.runs.energy import summarise
 from estimator.runs.meter import Driven, Meter, Sample
 from estimator.runs.observations import contended, is_of_steps
@@ -340,11 +340,7 @@ def recorded(session: Session, *, tells: bool = True, rate_hz: float = 10.0) -> 
     rate_hz : float
         Samples of each meter [1/s].
     """
-    try:
-        store: Store | None = open_store()
-        notes: list[str] = []
-    except StoreError as error:
-        store, notes = None, [str(error)]
+    store, notes = store_or_reason()
     recording = Recording(
         origin="script", label=session.label, rate_hz=rate_hz, store=store, notes=notes
     )

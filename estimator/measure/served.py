@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from estimator.catalog import Catalog
-from estimator.measure.attribution import mean_power_w, used_devices
+from estimator.measure.attribution import total_power_w, used_devices
 from estimator.measure.logs.formats import Reading, format_of, logged_runs
 from estimator.measure.logs.log_file import LogFile, read_log
 from estimator.measure.logs.logged_run import LoggedRun, placed_load
 from estimator.runs.meter import Meter, MeterError, Sample
-from estimator.runs.record import MeasuredDevice, MeasuredRun, ServedLoad, Trust
+from estimator.runs.record import MeasuredRun, ServedLoad, Trust
 
 
 @dataclass(kw_only=True)
@@ -80,7 +80,7 @@ class ResultFile:
             self.notes.append("several loads in one command: the power of each is unknown")
             return tuple(loads)
         window = (ended_s - min(fresh[0].wall_s, run.wall_s), ended_s)
-        power = _power_w(used, meters, samples, window)
+        power = total_power_w([one.key for one in used], meters, samples, window)
         return (loads[0] if power is None else _with_power(loads[0], *power),)
 
     def _runs(self, *, loud: bool = False) -> tuple[LogFile | None, list[LoggedRun]]:
@@ -93,26 +93,6 @@ class ResultFile:
             if loud:
                 self.notes.append(" ".join(str(error).split()))
             return None, []
-
-
-def _power_w(
-    used: Sequence[MeasuredDevice],
-    meters: Sequence[Meter],
-    samples: Mapping[str, Sequence[Sample]],
-    window: tuple[float, float],
-) -> tuple[float, Trust] | None:
-    """Power of all devices that served, while the benchmark ran [W]; None if one is unknown."""
-    keys = {one.key for one in used}
-    powers = [
-        mean_power_w(meter, samples.get(meter.component, ()), [window])
-        for meter in meters
-        if meter.component in keys and meter.trust != "modelled"
-    ]
-    known = [one for one in powers if one is not None]
-    if len(known) < len(keys):
-        return None
-    counted = all(trust == "counter" for _, trust in known)
-    return sum(power_w for power_w, _ in known), "counter" if counted else "sampled"
 
 
 def _with_power(load: ServedLoad, power_w: float, trust: Trust) -> ServedLoad:

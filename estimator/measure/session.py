@@ -220,19 +220,11 @@ class Session:
             what="training",
             component=self.component or "",
             devices=self.devices or 1,
-            precision=self.precision,
-            kind=self.kind,
-            arch=self.arch,
             label=self.label,
-            flop=self._step_flop(),
             time_s=found.step_s,
             log_sd=found.log_sd,
             repetitions=found.steps,
-            params=self.params,
-            hidden=self.hidden,
-            seq_len=self.seq_len,
-            tokens=self.tokens,
-            samples=self.samples,
+            **self._reported_fields(),
         )
 
     def forecast(self, steps: int) -> Forecast:

@@ -17,6 +17,7 @@ from estimator.runs.store import (
     read_served,
     readable,
     runs_of_older_version,
+    store_or_reason,
     store_path,
 )
 from estimator.system.data_folder import data_directory
@@ -39,5 +40,6 @@ __all__ = [
     "read_served",
     "readable",
     "runs_of_older_version",
+    "store_or_reason",
     "store_path",
 ]

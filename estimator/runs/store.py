@@ -21,6 +21,7 @@ from estimator.runs.connection import (
     Connection,
     StoreBusy,
     StoreDamaged,
+    StoreError,
     open_for_reading,
 )
 from estimator.runs.figures import DeviceFigures, Figures, Peaks, Used, rows_from
@@ -85,6 +86,15 @@ def open_store(path: Path | None = None, *, wait_s: float = WAIT_S) -> "Store":
         store.close()
         raise
     return store
+
+
+def store_or_reason() -> tuple["Store | None", list[str]]:
+    """Open the store, for a run that goes on without one; what the user should know of it."""
+    try:
+        store = open_store()
+    except StoreError as error:
+        return None, [str(error)]
+    return store, list(store.notes)
 
 
 def read_runs(path: Path | None = None) -> tuple[list[MeasuredRun], list[str]]:

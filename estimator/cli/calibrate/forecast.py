@@ -5,6 +5,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from estimator.cli.calibrate.run import command_of
 from estimator.cli.calibrate.store_update import announce_update
 from estimator.cli.options import add_fields, add_profiles, catalog_of
 from estimator.cli.output import note, print_json, print_line, print_table
@@ -68,9 +69,7 @@ def run(options: argparse.Namespace) -> int:
     from estimator.measure.command import CommandError
     from estimator.measure.forecast import Watch, recorded_watch
 
-    words = options.command[1:] if options.command[:1] == ["--"] else options.command
-    if not words:
-        raise ValueError("no command given: twenty-watts calibrate forecast -- python train.py")
+    words = command_of(options, "forecast")
     scenario = scenario_of(options)
     steps = _count("steps", options.steps, FEWEST)
     for_s = None if options.for_s is None else seconds(options.for_s)

@@ -90,24 +90,19 @@ def run(options: argparse.Namespace) -> int:
     from estimator.measure.command import Command, CommandError, undisturbed
     from estimator.measure.recorder import Recording
     from estimator.measure.session import REPORT
-    from estimator.runs import StoreError, open_store
+    from estimator.runs import store_or_reason
     from estimator.scenario.scenario import read_number
 
-    words = options.command[1:] if options.command[:1] == ["--"] else options.command
-    if not words:
-        raise ValueError("no command given: twenty-watts calibrate run -- python train.py")
+    words = command_of(options, "run")
     rate_hz = read_number("rate", options.sampling_hz)
     if not 0.01 <= rate_hz <= 100:
         raise ValueError(f"rate must be between 0.01 and 100 a second, got {options.sampling_hz}")
     result = _result_file(options)
     work = {} if result is not None else work_of(options)
     announce_update(quiet=options.quiet)
-    try:
-        store = open_store()
-        notes: list[str] = list(store.notes)
-    except StoreError as error:
-        store, notes = None, [str(error)]
-        note(f"the run is not stored: {error}", quiet=not options.quiet)
+    store, notes = store_or_reason()
+    if store is None:
+        note(f"the run is not stored: {notes[0]}", quiet=not options.quiet)
     if os.environ.get(REPORT):
         notes.append("another calibrate run holds the energy of this one, too: never add them up")
     recording = Recording(
@@ -179,6 +174,14 @@ def _keep(
     _say(measured, options)
     for line in recording.lost if options.quiet else ():
         note(f"the run is not stored: {line}", quiet=False)
+
+
+def command_of(options: argparse.Namespace, verb: str) -> list[str]:
+    """Words of the command that is wrapped."""
+    words: list[str] = options.command[1:] if options.command[:1] == ["--"] else options.command
+    if not words:
+        raise ValueError(f"no command given: twenty-watts calibrate {verb} -- python train.py")
+    return words
 
 
 def work_of(options: argparse.Namespace) -> "dict[str, Any]":

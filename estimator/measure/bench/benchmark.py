@@ -66,6 +66,12 @@ DUTY_PERIOD_S = 0.23
 WHOLE_PRODUCTS = 5
 """So many products at least fit into the work of a turn: one that is begun is ended [1]."""
 
+OF_JOB = (
+    *("what", "precision", "kind", "arch", "label", "style", "flop", "moved_bytes"),
+    *("params", "hidden", "seq_len", "tokens", "samples"),
+)
+"""What a timing has of its job as it stands."""
+
 StyleKey = tuple[str, str | None]
 """Number format and style of a step of training."""
 
@@ -361,29 +367,17 @@ class Bench:
             reason = str(error).partition("\n")[0][:100]
             self.notes.append(f"{job.label}, {job.precision}: cannot run here ({reason})")
             return None
-        power = None if self.meter is None else self.meter.power_w(found.windows)
+        power_w, trust = self._power_w(found.windows)
         return Timing(
-            what=job.what,
             component=self.engine.component,
-            precision=job.precision,
-            kind=job.kind,
-            arch=job.arch,
-            label=job.label,
-            style=job.style,
-            flop=job.flop,
-            moved_bytes=job.moved_bytes,
             time_s=found.time_s,
             log_sd=found.log_sd,
             repetitions=found.repetitions,
             rejected=found.rejected,
             others=found.others,
-            power_w=None if power is None else power[0],
-            trust=None if power is None else power[1],
-            params=job.params,
-            hidden=job.hidden,
-            seq_len=job.seq_len,
-            tokens=job.tokens,
-            samples=job.samples,
+            power_w=power_w,
+            trust=trust,
+            **{name: getattr(job, name) for name in OF_JOB},
         )
 
     def _idle(self) -> Timing:
@@ -409,15 +403,22 @@ class Bench:
 
     def _resting(self, what: Literal["idle", "load"], started: float) -> Timing:
         ended = time.monotonic()
-        power = None if self.meter is None else self.meter.power_w([(started, ended)])
+        power_w, trust = self._power_w([(started, ended)])
         return Timing(
             what=what,
             component=self.engine.component,
             time_s=ended - started,
             repetitions=1,
-            power_w=None if power is None else power[0],
-            trust=None if power is None else power[1],
+            power_w=power_w,
+            trust=trust,
         )
+
+    def _power_w(
+        self, windows: Sequence[tuple[float, float]]
+    ) -> tuple[float, Trust] | tuple[None, None]:
+        """Mean power in some windows [W], with its trust, where it is known."""
+        found = None if self.meter is None else self.meter.power_w(windows)
+        return found or (None, None)
 
 
 def _style(job: Job) -> StyleKey:

@@ -7,6 +7,7 @@ machine is what an unseen program of that family may differ by. PyTorch is hande
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from estimator.measure.bench.image_networks import (
@@ -152,193 +153,78 @@ VECTORS = (
     *((192, 64), (384, 128), (768, 256), (1536, 512), (3072, 1024), (6144, 4096), (12288, 8192)),
 )
 
+_transformer = partial(Style, kind="language", data="words", shapes=SEQUENCES)
+_recurrent = partial(Style, kind="language", data="words", shapes=RECURRENT)
+_of_patches = partial(
+    Style, kind="vision", arch="ViT encoder", data="pictures", shapes=PATCHED, patches=True
+)
+_convolutions = partial(Style, kind="vision", data="pictures", shapes=PICTURES)
+_unet = partial(
+    Style,
+    kind="diffusion",
+    arch="U-Net",
+    data="images",
+    shapes=PICTURES,
+    flop_per_pixel=(762.0, 126.0),
+)
+_perceptron = partial(Style, kind="other", arch="perceptron", data="vectors", shapes=VECTORS)
+
 STYLES = (
-    Style(
+    _transformer(
         name="decoder, attention written out",
-        kind="language",
         arch="dense decoder",
-        data="words",
-        shapes=SEQUENCES,
         build=written_out_decoder,
         linear=True,
     ),
-    Style(
+    _transformer(
         name="decoder, root norms and gates",
-        kind="language",
         arch="dense decoder",
-        data="words",
-        shapes=SEQUENCES,
         build=gated_decoder,
         linear=True,
     ),
-    Style(
-        name="transformer of patches",
-        kind="vision",
-        arch="ViT encoder",
-        data="pictures",
-        shapes=PATCHED,
-        build=patch_transformer,
-        patches=True,
-    ),
-    Style(
-        name="transformer of patches, fused attention",
-        kind="vision",
-        arch="ViT encoder",
-        data="pictures",
-        shapes=PATCHED,
-        build=fused_patch_transformer,
-        patches=True,
-    ),
-    Style(
-        name="encoder of library layers",
-        kind="language",
-        arch="encoder",
-        data="words",
-        shapes=SEQUENCES,
-        build=library_encoder,
-    ),
-    Style(
-        name="encoder, fused attention",
-        kind="language",
-        arch="encoder",
-        data="words",
-        shapes=SEQUENCES,
-        build=fused_encoder,
-    ),
-    Style(
-        name="LSTM",
-        kind="language",
-        arch="LSTM",
-        data="words",
-        shapes=RECURRENT,
-        build=lstm,
-        gates=4,
-    ),
-    Style(
-        name="GRU",
-        kind="language",
-        arch="GRU",
-        data="words",
-        shapes=RECURRENT,
-        build=gru,
-        gates=3,
-    ),
-    Style(
-        name="RNN",
-        kind="language",
-        arch="RNN",
-        data="words",
-        shapes=RECURRENT,
-        build=rnn,
-        gates=1,
-    ),
-    Style(
-        name="GRU in both directions",
-        kind="language",
-        arch="GRU",
-        data="words",
-        shapes=RECURRENT,
-        build=two_way_gru,
-        gates=2.25,
-    ),
-    Style(
-        name="LSTM in both directions",
-        kind="language",
-        arch="LSTM",
-        data="words",
-        shapes=RECURRENT,
-        build=two_way_lstm,
-        gates=3,
-    ),
-    Style(
-        name="LSTM, step by step",
-        kind="language",
-        arch="LSTM",
-        data="words",
-        shapes=RECURRENT,
-        build=stepwise_lstm,
-        gates=4,
-    ),
-    Style(
+    _of_patches(name="transformer of patches", build=patch_transformer),
+    _of_patches(name="transformer of patches, fused attention", build=fused_patch_transformer),
+    _transformer(name="encoder of library layers", arch="encoder", build=library_encoder),
+    _transformer(name="encoder, fused attention", arch="encoder", build=fused_encoder),
+    _recurrent(name="LSTM", arch="LSTM", build=lstm, gates=4),
+    _recurrent(name="GRU", arch="GRU", build=gru, gates=3),
+    _recurrent(name="RNN", arch="RNN", build=rnn, gates=1),
+    _recurrent(name="GRU in both directions", arch="GRU", build=two_way_gru, gates=2.25),
+    _recurrent(name="LSTM in both directions", arch="LSTM", build=two_way_lstm, gates=3),
+    _recurrent(name="LSTM, step by step", arch="LSTM", build=stepwise_lstm, gates=4),
+    _convolutions(
         name="plain convolutions",
-        kind="vision",
         arch="CNN",
-        data="pictures",
-        shapes=PICTURES,
         build=plain_network,
         flop_per_pixel=(216.0, 108.0),
         optimizer="SGD",
     ),
-    Style(
+    _convolutions(
         name="plain convolutions, batch norm",
-        kind="vision",
         arch="CNN",
-        data="pictures",
-        shapes=PICTURES,
         build=normed_network,
         flop_per_pixel=(216.0, 108.0),
     ),
-    Style(
+    _convolutions(
         name="bottlenecks, group norm",
-        kind="vision",
         arch="residual CNN",
-        data="pictures",
-        shapes=PICTURES,
         build=bottleneck_network,
         flop_per_pixel=(564.0, 109.7578125),
     ),
-    Style(
+    _convolutions(
         name="inverted residuals",
-        kind="vision",
         arch="CNN, depthwise, inverted residuals",
-        data="pictures",
-        shapes=PICTURES,
         build=inverted_network,
         flop_per_pixel=(99.0, 280.7109375),
     ),
-    Style(
+    _convolutions(
         name="wide depthwise kernels",
-        kind="vision",
         arch="CNN, depthwise",
-        data="pictures",
-        shapes=PICTURES,
         build=wide_kernel_network,
         flop_per_pixel=(42.0, 125.0859375),
     ),
-    Style(
-        name="U-Net, group norm",
-        kind="diffusion",
-        arch="U-Net",
-        data="images",
-        shapes=PICTURES,
-        build=grouped_unet,
-        flop_per_pixel=(762.0, 126.0),
-    ),
-    Style(
-        name="U-Net, batch norm",
-        kind="diffusion",
-        arch="U-Net",
-        data="images",
-        shapes=PICTURES,
-        build=plain_unet,
-        flop_per_pixel=(762.0, 126.0),
-    ),
-    Style(
-        name="perceptron with dropout",
-        kind="other",
-        arch="perceptron",
-        data="vectors",
-        shapes=VECTORS,
-        build=dropped_perceptron,
-        linear=True,
-    ),
-    Style(
-        name="perceptron, plain descent",
-        kind="other",
-        arch="perceptron",
-        data="vectors",
-        shapes=VECTORS,
-        build=smooth_perceptron,
-        optimizer="SGD",
-    ),
+    _unet(name="U-Net, group norm", build=grouped_unet),
+    _unet(name="U-Net, batch norm", build=plain_unet),
+    _perceptron(name="perceptron with dropout", build=dropped_perceptron, linear=True),
+    _perceptron(name="perceptron, plain descent", build=smooth_perceptron, optimizer="SGD"),
 )

@@ -110,7 +110,7 @@ def training(
         return (), ["devices of several kinds shared the work: no utilization is derived"]
     if any(one.shares_board for one in devices):
         return (), ["the work ran on partitions of GPUs: no utilization is derived"]
-    power = mean_power_w(energy, [one.key for one in devices])
+    power_w, trust = mean_power_w(energy, [one.key for one in devices]) or (None, None)
     timing = Timing(
         what="training",
         component=devices[0].key,
@@ -118,8 +118,8 @@ def training(
         time_s=wall_s,
         repetitions=1,
         label=label,
-        power_w=None if power is None else power[0],
-        trust=None if power is None else power[1],
+        power_w=power_w,
+        trust=trust,
         **work,
     )
     return (timing,), []

@@ -1,7 +1,8 @@
 """Which meters has this machine?"""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from estimator.measure.host import processor_name
@@ -42,7 +43,9 @@ def open_meters(
         What cannot be had, and how it could be.
     """
     notes: list[str] = []
-    meters = _nvidia_meters(root, environment, notes) + _processor_meters(root, notes)
+    boards = partial(open_nvml, environment, root=root)
+    counters = partial(open_rapl, root, processor=processor_name(root))
+    meters = _opened("gpu", boards, notes) + _opened("cpu", counters, notes)
     known = {meter.component for meter in meters}
     missing = [one for one in ("cpu", "dram") if modelled and one not in known]
     gpus = amd_boards(root, environment, notes)
@@ -83,23 +86,14 @@ def amd_boards(root: Path, environment: Mapping[str, str], notes: list[str]) -> 
     return [int(word) for word in dict.fromkeys(words)]
 
 
-def _nvidia_meters(root: Path, environment: Mapping[str, str], notes: list[str]) -> list[Meter]:
-    """Boards of NVIDIA."""
+def _opened(
+    part: str, meters: Callable[[], tuple[Sequence[Meter], list[str]]], notes: list[str]
+) -> list[Meter]:
+    """Meters of a part of the machine, as far as they can be had; why others cannot is noted."""
     try:
-        meters, left_out = open_nvml(environment, root=root)
+        found, left_out = meters()
     except MeterError as error:
-        notes.append(f"gpu: {error}")
+        notes.append(f"{part}: {error}")
         return []
     notes += left_out
-    return list(meters)
-
-
-def _processor_meters(root: Path, notes: list[str]) -> list[Meter]:
-    """Counters of processor and memory, as far as they are there."""
-    try:
-        meters, left_out = open_rapl(root, processor=processor_name(root))
-    except MeterError as error:
-        notes.append(f"cpu: {error}")
-        return []
-    notes += left_out
-    return list(meters)
+    return list(found)
