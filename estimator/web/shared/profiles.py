@@ -111,7 +111,11 @@ def precisions(device: Device) -> dict[str, str]:
     trains = {name: name in TRAINING_PRECISIONS for name in device.peaks}
     ordered = sorted(
         device.peaks,
-        key=lambda name: (not trains[name], -device.peaks[name].value, _rank(_FORMATS, name)),
+        key=lambda name: (
+            not trains[name],
+            -device.peaks[name].value,
+            _rank(TRAINING_PRECISIONS, name),
+        ),
     )
     return {name: f"{name}, {human(device.peaks[name].value, 'FLOP/s')}" for name in ordered}
 
@@ -122,9 +126,6 @@ def usual_precision(device: Device, preset: Preset | None = None) -> str:
         return str(preset.precision)
     trains = any(name in device.peaks for name in TRAINING_PRECISIONS)
     return choose_precision(device, None) if trains else next(iter(precisions(device)))
-
-
-_FORMATS = TRAINING_PRECISIONS
 
 
 def _rank(order: tuple[str, ...], word: str) -> int:

@@ -83,13 +83,7 @@ def draw(
     if files:
         with st.container(horizontal=True):
             for file in files:
-                st.download_button(
-                    file.label,
-                    data=file.content,
-                    file_name=file.name,
-                    mime=file.mime,
-                    on_click="ignore",
-                )
+                _download(file)
     if slides:
         text = _("Slides, and copy for reveal.js, Quarto, Jupyter, PowerPoint …")
         with style.folded(text, key="fold_slides") as fold:
@@ -130,14 +124,15 @@ def finish(
 def _offline(figure: File, title: str) -> None:
     """Draw the download of a figure without a server, and the slide that shows it."""
     style.caption(_("Without network: save this figure beside the deck, and paste its slide."))
-    st.download_button(
-        figure.label,
-        data=figure.content,
-        file_name=figure.name,
-        mime=figure.mime,
-        on_click="ignore",
-    )
+    _download(figure)
     st.code(snippets.reveal(figure.name, title), language="html", wrap_lines=True)
+
+
+def _download(file: File) -> None:
+    """Draw the button of a file, whose content is worked out when it is pressed."""
+    st.download_button(
+        file.label, data=file.content, file_name=file.name, mime=file.mime, on_click="ignore"
+    )
 
 
 def _slides(slides: Mapping[str, str], link: Query) -> None:

@@ -23,6 +23,9 @@ from estimator.web.shared.language import N_, _
 LADDER = ("b200", "a100-sxm-80", "tpu-v5p", "rtx-4090", "human-brain", "h100-sxm", "v100-sxm2-16")
 """Devices to compare with: new, usual, another maker's, one to own, and the baseline."""
 
+OTHERS = 5
+"""Other devices that an answer is compared with at most [1]."""
+
 COMPARED = ("wall_hours", "energy_kwh", "cost_usd", "co2e_kg")
 """Quantities that devices are compared by."""
 
@@ -91,13 +94,13 @@ INPUT_NAMES: Mapping[str, str] = {
     "ownership.value_lost_per_year": N_("depreciation per year"),
     "ownership.network_price_share": N_("network price over device price"),
 }
+"""Names for people; a longer key takes the name of the longest beginning listed here."""
+
 BASES = (
     *(N_("given"), N_("calibrated"), N_("published"), N_("assumed")),
     *(N_("datasheet"), N_("measured"), N_("derived")),
 )
 """What a number rests on."""
-
-"""Names for people; a longer key takes the name of the longest beginning listed here."""
 
 
 def results_table(answer: Answer) -> pd.DataFrame:
@@ -164,15 +167,15 @@ def uncertain_quantity(answer: Answer) -> str:
     return "energy_kwh" if "energy_kwh" in answer.estimate else "device_hours"
 
 
-def other_devices(answer: Answer, catalog: Catalog, count: int = 5) -> list[Scenario]:
-    """Ask for the same work on other devices, as many of them, each at its own predicted use.
+def other_devices(answer: Answer, catalog: Catalog) -> list[Scenario]:
+    """Ask for the same work on other devices, each at its own predicted utilization.
 
     A run that is only known by its device time cannot be moved: nothing is returned.
     """
     if answer.workload.training_flop is None:
         return []
     known = [name for name in LADDER if catalog.find_device(name) is not None]
-    names = [name for name in known if name != answer.device.id][:count]
+    names = [name for name in known if name != answer.device.id][:OTHERS]
     return [_moved(answer, name, catalog) for name in names]
 
 
