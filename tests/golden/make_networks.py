@@ -69,7 +69,7 @@ READ_BY_VALUE = {
         *("xlm", "flaubert", "luke", "dpr", "led", "bigbird_pegasus", "fsmt", "detr", "layoutlmv3"),
         *("table-transformer", "vilt", "visual_bert", "canine", "rt_detr_v2"),
         *("conditional_detr", "dab-detr", "deformable_detr", "grounding-dino"),
-        *("mm-grounding-dino", "d_fine"),
+        *("mm-grounding-dino", "d_fine", "superpoint"),
     ),
 }
 """These read values of tensors, so they are built in full."""
@@ -80,6 +80,7 @@ SIDES = {
     "detr": 800,
     "table-transformer": 800,
     "depth_anything": 518,
+    **dict.fromkeys(("glpn", "superpoint"), 480),
     **dict.fromkeys(("conditional_detr", "dab-detr", "deformable_detr"), 800),
     **dict.fromkeys(("grounding-dino", "mm-grounding-dino", "d_fine"), 640),
 }
@@ -146,6 +147,7 @@ def inputs_of(model: torch.nn.Module) -> tuple[dict, int | str]:
     length: int | str = ""
     if "pixel_values" in names:
         vision = getattr(config, "vision_config", getattr(config, "encoder", config))
+        vision = config.backbone_config if config.model_type == "vitpose" else vision
         side = getattr(vision, "image_size", 224)
         side = SIDES.get(config.model_type, side)
         high, wide = side if isinstance(side, list | tuple) else (side, side)
@@ -161,9 +163,8 @@ def inputs_of(model: torch.nn.Module) -> tuple[dict, int | str]:
     heard, length = sound_of(config, {*names})
     made |= heard
     if "input_ids" in names and "input_features" not in made:
-        length = (
-            CLIP_LEN if "clip" in config.model_type or "siglip" in config.model_type else TEXT_LEN
-        )
+        pair = any(name in config.model_type for name in ("clip", "siglip", "aimv2", "groupvit"))
+        length = CLIP_LEN if pair else TEXT_LEN
         made["input_ids"] = tokens(length, model.device)
     if config.model_type in SHORT_TEXTS:
         length = SHORT_TEXTS[config.model_type]

@@ -1,11 +1,11 @@
-"""How much work MobileViT is: inverted residuals, and attention in patches."""
+"""How much work MobileViT and MobileViTv2 are: inverted residuals, and attention in patches."""
 
 from dataclasses import replace
 
 import numpy as np
 
-from estimator.workload.blocks import Mlp, equal_heads, layer_costs
-from estimator.workload.convolution import Conv, Flow, pointwise, ratio, square
+from estimator.workload.blocks import Costs, Mlp, equal_heads, held, layer_costs, linear
+from estimator.workload.convolution import Conv, Flow, depthwise_conv, pointwise, ratio, square
 from estimator.workload.families.convnet import conv_net
 from estimator.workload.families.mobilenet import divisible, inverted
 from estimator.workload.fields import Fields
@@ -26,16 +26,13 @@ def mobilevit(fields: Fields) -> Network:
     channels = fields.size("num_channels", default=3)
     expand = ratio(fields, "expand_ratio", 4.0)
 
-    def coarser(flow: Flow, inputs: int, outputs: int, stride: int) -> Flow:
-        return inverted(flow, inputs, divisible(round(inputs * expand), 8, 8), outputs, stride)
-
     def body(flow: Flow) -> Flow:
         flow = flow.conv("stem/convolution", Conv(channels, widths[0], stride=2), first=True)
-        flow = coarser(flow, widths[0], widths[1], 1)
+        flow = _coarser(flow, expand, widths[0], widths[1], 1)
         for place in range(3):
-            flow = coarser(flow, widths[2 if place else 1], widths[2], 1 if place else 2)
+            flow = _coarser(flow, expand, widths[2 if place else 1], widths[2], 1 if place else 2)
         for place, hidden in enumerate(hiddens):
-            flow = coarser(flow, widths[2 + place], widths[3 + place], 2)
+            flow = _coarser(flow, expand, widths[2 + place], widths[3 + place], 2)
             flow = _attending(fields, flow, widths[3 + place], (hidden, MOBILEVIT_LAYERS[place]))
         return flow.conv("top/convolution", pointwise(widths[5], widths[6]))
 
@@ -59,3 +56,50 @@ def _attending(fields: Fields, flow: Flow, width: int, shape: tuple[int, int]) -
     flow = flow.layers(layer, tokens, pairs=pairs, times=layers).norm(hidden)
     flow = flow.conv("layers/project", pointwise(hidden, width))
     return flow.conv("layers/fuse", Conv(2 * width, width, kernel=kernel))
+
+
+@family("mobilevitv2")
+def mobilevitv2(fields: Fields) -> Network:
+    """MobileViTv2: attention that is linear in the positions (arXiv:2206.02680)."""
+    if fields.size("output_stride", default=32) != 32:
+        raise ValueError(f"{fields.path}output_stride must be 32: dilated maps are not counted")
+    scale, expand = ratio(fields, "width_multiplier", 1.0), ratio(fields, "expand_ratio", 2.0)
+    stem = divisible(min(max(32 * scale, 16), 64), 8, 16)
+    widths = [stem, divisible(64 * scale, 16, 16)]
+    widths += [divisible(width * scale, 8, 8) for width in (128, 256, 384, 512)]
+    depths = fields.layer_counts("n_attn_blocks", (2, 4, 3), 3)
+    units = fields.sizes("base_attn_unit_dims", (128, 192, 256), 3)
+    kernel, patch = fields.size("conv_kernel_size", default=3), square(fields, "patch_size", 2)
+    factor = fields.size("ffn_multiplier", default=2)
+
+    def body(flow: Flow) -> Flow:
+        channels = fields.size("num_channels", default=3)
+        flow = flow.conv("stem/convolution", Conv(channels, stem, stride=2), first=True)
+        flow = _coarser(flow, expand, widths[0], widths[1], 1)
+        flow = _coarser(flow, expand, widths[1], widths[2], 2)
+        flow = _coarser(flow, expand, widths[2], widths[2], 1)
+        for inputs, width, base, depth in zip(widths[2:], widths[3:], units, depths, strict=False):
+            flow, hidden = _coarser(flow, expand, inputs, width, 2), divisible(base * scale, 8, 8)
+            flow = flow.conv("layers/local", depthwise_conv(width, kernel, 1))
+            flow = flow.conv("layers/embed", replace(pointwise(width, hidden), norm=False))
+            tokens = (np.ceil(flow.side / patch) * patch) ** 2
+            flow = flow.layers(_linear_layer(hidden, factor), tokens, times=depth).norm(hidden)
+            flow = flow.conv("layers/project", pointwise(hidden, width))
+        return flow
+
+    return conv_net(fields, body, widths[-1], square(fields, "image_size", 256))
+
+
+def _coarser(flow: Flow, expand: float, inputs: int, outputs: int, stride: int) -> Flow:
+    """An inverted residual of so many times the channels inside."""
+    return inverted(flow, inputs, divisible(round(inputs * expand), 8, 8), outputs, stride)
+
+
+def _linear_layer(hidden: int, factor: int) -> Costs:
+    """One score for each position, which weighs the keys: no products of pairs."""
+    return {
+        "attention/in": linear(hidden, 2 * hidden + 1, bias=True),
+        "attention/output": linear(hidden, hidden, bias=True),
+        **Mlp(hidden=hidden, width=factor * hidden // 16 * 16, bias=True).costs(),
+        "norm/layers": held(4 * hidden),
+    }
