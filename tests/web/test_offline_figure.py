@@ -282,7 +282,39 @@ def marks_of(scene):
     return [one for item in scene.get("items", ()) for one in marks_of(item)]
 
 
-def test_a_library_that_cannot_be_bundled_is_refused_in_one_line(monkeypatch):
+@pytest.fixture
+def empty_data(monkeypatch, tmp_path):
+    monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
+def test_a_library_is_bundled_once_for_each_version(monkeypatch, empty_data):
+    monkeypatch.setattr(html, "BUNDLE", "print('first </script>')")
+    assert html.library.__wrapped__() == "first <\\/script>\n"
+    (kept,) = empty_data.iterdir()
+    kept.write_text(kept.read_text().replace("first", "kept"))
+    assert html.library.__wrapped__() == "kept <\\/script>\n"
+    monkeypatch.setattr(html, "BUNDLE", "print('another')")
+    assert html.library.__wrapped__() == "another\n"
+    assert [*empty_data.iterdir()] == [kept]
+
+
+@pytest.mark.parametrize("damaged", [b"", b"\xff\xfe", b"// of another version\nscript"])
+def test_a_library_is_bundled_anew_where_the_kept_one_is_none(monkeypatch, empty_data, damaged):
+    monkeypatch.setattr(html, "BUNDLE", "print('fresh')")
+    empty_data.mkdir()
+    (empty_data / html.KEPT).write_bytes(damaged)
+    assert html.library.__wrapped__() == "fresh\n"
+
+
+def test_a_library_is_bundled_where_no_file_can_keep_it(monkeypatch, empty_data):
+    monkeypatch.setattr(html, "BUNDLE", "print('fresh')")
+    empty_data.write_text("no folder")
+    assert html.library.__wrapped__() == "fresh\n"
+    assert empty_data.read_text() == "no folder"
+
+
+def test_a_library_that_cannot_be_bundled_is_refused_in_one_line(monkeypatch, empty_data):
     monkeypatch.setattr(html, "BUNDLE", "raise SystemExit('first line\\nno such bundle')")
     with pytest.raises(OSError, match=r"^Vega cannot be put into the figure: no such bundle$"):
         html.library.__wrapped__()

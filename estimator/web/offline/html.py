@@ -1,14 +1,21 @@
 """One HTML file with a figure in it: no server, no network; its state is in the hash."""
 
+import hashlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from html import escape
+from importlib.metadata import version
+from pathlib import Path
+from threading import get_ident
 from typing import Any
 
+from estimator.system.data_folder import data_directory
 from estimator.web.offline.scenario_figure import Slider
 from estimator.web.shared.charts import Look
 from estimator.web.shared.language import _, current
@@ -160,18 +167,48 @@ sys.stdout.buffer.write(text.encode())
 """Program that writes Vega, Vega-Lite and Vega-Embed as one script."""
 
 
+KEPT = "vega.js"
+"""File in the folder of the user's own data that keeps the script for the next program."""
+
+
 @cache
 def library() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script.
 
-    To bundle them takes a second and a half, in which no other thread of the process would run: a
-    program of its own does it, so that no visitor of a server waits for another's figure.
+    To bundle them takes a second and a half, so it is done once for each version of the bundler,
+    where a file can keep it.
     """
+    named = f"{version('vl-convert-python')} {BUNDLE}".encode()
+    stamp = f"// {hashlib.sha256(named).hexdigest()}"
+    kept = data_directory() / KEPT
+    with suppress(OSError, ValueError):
+        first, _, script = kept.read_bytes().decode().partition("\n")
+        if first == stamp:
+            return script
+    script = _bundled()
+    _keep(f"{stamp}\n{script}".encode(), kept)
+    return script
+
+
+def _bundled() -> str:
+    """Bundle the script in a program of its own, for no other thread of this one would run."""
     done = subprocess.run([sys.executable, "-P", "-c", BUNDLE], capture_output=True, check=False)
     if done.returncode:
         reason = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
         raise OSError(f"Vega cannot be put into the figure: {reason}")
     return done.stdout.decode().replace("</script", "<\\/script")
+
+
+def _keep(content: bytes, kept: Path) -> None:
+    """Write a file as a whole, or not at all where it cannot be written."""
+    draft = kept.with_name(f"{kept.name}.{os.getpid()}.{get_ident()}")
+    with suppress(OSError):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            draft.write_bytes(content)
+            draft.replace(kept)
+        finally:
+            draft.unlink(missing_ok=True)
 
 
 PHONE_PX = 400
