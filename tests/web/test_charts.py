@@ -17,8 +17,8 @@ from estimator.web.shared.tables import (
     COMPARED,
     compared_devices,
     comparison_rows,
-    parts_table,
-    uncertainty_table,
+    parts_rows,
+    uncertainty_rows,
 )
 from tests.web.vega_lite import check_layered
 
@@ -35,8 +35,8 @@ def compared(quantity):
 
 
 def specifications(look):
-    yield charts.energy_by_part(look), parts_table(ANSWER)
-    yield charts.quantity_by_source(look, "energy_kwh"), uncertainty_table(ANSWER)
+    yield charts.energy_by_part(look), pd.DataFrame(parts_rows(ANSWER))
+    yield charts.quantity_by_source(look, "energy_kwh"), pd.DataFrame(uncertainty_rows(ANSWER))
     for quantity in COMPARED:
         yield charts.quantity_by_device(look, quantity), pd.DataFrame(compared(quantity))
 
@@ -87,7 +87,7 @@ def test_own_device_differs_in_colour_and_in_shape():
 def test_text_is_legible_and_has_the_ink_of_the_page(look):
     spec = charts.quantity_by_source(look, "energy_kwh")
     text = next(layer for layer in spec["layer"] if layer["mark"]["type"] == "text")
-    _labels, svg = drawn(spec, uncertainty_table(ANSWER).to_dict("records"))
+    _labels, svg = drawn(spec, uncertainty_rows(ANSWER))
     sizes = re.findall(r'text mark"[^>]*font-size="([\d.]+)px"', svg)
     assert sizes and all(float(size) >= 16 * look.scale for size in sizes)
     assert text["mark"]["color"] == (charts.DARK if look.dark else charts.LIGHT)["ink"]

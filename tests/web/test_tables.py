@@ -1,5 +1,6 @@
 """Tables: what charts and files are made of adds up and says what the answer says."""
 
+import pandas as pd
 import pytest
 
 from estimator.catalog import Catalog
@@ -14,12 +15,12 @@ from estimator.web.shared.tables import (
     compared_devices,
     comparison_rows,
     credit,
-    inputs_table,
+    inputs_rows,
     other_devices,
-    parts_table,
-    results_table,
+    parts_rows,
+    results_rows,
     uncertain_quantity,
-    uncertainty_table,
+    uncertainty_rows,
 )
 from tests.measured_runs import several, store
 
@@ -33,13 +34,13 @@ def answer() -> Answer:
 
 
 def test_results_are_those_of_the_estimate(answer):
-    table = results_table(answer).set_index("quantity")
+    table = pd.DataFrame(results_rows(answer)).set_index("quantity")
     assert table.loc["energy_kwh", "mid"] == float(answer.estimate["energy_kwh"].mid)
     assert (table["low"] <= table["mid"]).all() and (table["mid"] <= table["high"]).all()
 
 
 def test_parts_add_up_to_the_energy(answer):
-    table = parts_table(answer)
+    table = pd.DataFrame(parts_rows(answer))
     assert table["energy_kwh"].sum() == pytest.approx(float(answer.estimate["energy_kwh"].mid))
     assert table["share"].sum() == pytest.approx(1.0)
 
@@ -49,19 +50,19 @@ def test_without_known_power_there_are_no_parts():
     for device in unknown[:2]:
         scenario = Scenario(flop=1e20, hardware=device.id, precision=next(iter(device.peaks)))
         answer = answer_scenario(scenario, CATALOG)
-        assert parts_table(answer).empty
+        assert not parts_rows(answer)
         assert uncertain_quantity(answer) == "device_hours"
-        assert not uncertainty_table(answer).empty
+        assert uncertainty_rows(answer)
 
 
 def test_sources_of_uncertainty_are_sorted_and_share_the_whole(answer):
-    table = uncertainty_table(answer)
+    table = pd.DataFrame(uncertainty_rows(answer))
     assert list(table["share"]) == sorted(table["share"], reverse=True)
     assert table["share"].sum() == pytest.approx(1.0, abs=0.01)
 
 
 def test_one_source_alone_is_narrower_than_all_together(answer):
-    table = uncertainty_table(answer)
+    table = pd.DataFrame(uncertainty_rows(answer))
     low, high = answer.estimate["energy_kwh"].interval(answer.level)
     assert (table["energy_kwh_low"] >= low).all()
     assert (table["energy_kwh_high"] <= high).all()
@@ -133,7 +134,7 @@ def test_each_device_has_the_value_that_it_has_by_itself(scenario, quantity):
 
 
 def test_every_input_that_was_not_said_names_its_source(answer):
-    table = inputs_table(answer, CATALOG)
+    table = pd.DataFrame(inputs_rows(answer, CATALOG))
     assert set(table["key"]) == set(answer.inputs)
     looked_up = table[table["basis"] != "given"]
     assert (looked_up["title"] != "").all() and (looked_up["publisher"] != "").all()
@@ -148,7 +149,7 @@ def test_what_measured_runs_corrected_names_these_as_its_source(tmp_path, monkey
     monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path / "data"))
     store(*several()[:count])
     calibrated = answer_scenario(SCENARIO, CATALOG)
-    table = inputs_table(calibrated, CATALOG).set_index("key")
+    table = pd.DataFrame(inputs_rows(calibrated, CATALOG)).set_index("key")
     specified = {1: "measured run r-bench", 2: "2 measured runs"}[count]
     for key in ("utilization", "device_power_w"):
         assert table.loc[key, "basis"] == "calibrated"

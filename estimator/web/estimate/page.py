@@ -39,9 +39,9 @@ from estimator.web.shared.tables import (
     compared_devices,
     comparison_rows,
     credit,
-    parts_table,
+    parts_rows,
     uncertain_quantity,
-    uncertainty_table,
+    uncertainty_rows,
 )
 from estimator.web.shared.url_state import State
 
@@ -317,25 +317,25 @@ def _card(answer: Answer, name: str, applied_runs: AppliedRuns | None) -> str:
 
 def _parts(answer: Answer, frame: Frame, catalog: Catalog) -> Callable[[], None]:
     """Work out where the energy goes, to be drawn."""
-    table = parts_table(answer)
-    if table.empty:
+    rows = parts_rows(answer)
+    if not rows:
         return partial(style.caption, " ".join(words.absent(answer, "energy_kwh")))
     names = credit(answer, catalog, ("tdp_w", "idle_w", "power.", "pue"))
     return partial(
         figures.draw,
         charts.energy_by_part,
-        table,
+        rows,
         frame.look,
         caption=_("Sources: {names}").format(names=names),
         key="chart_parts",
-        alt=words.alt_of_parts(table, answer),
+        alt=words.alt_of_parts(rows, answer),
     )
 
 
 def _uncertainty(answer: Answer, frame: Frame, catalog: Catalog) -> Callable[[], None]:
     """Work out what makes the interval wide, to be drawn."""
-    table = uncertainty_table(answer)
-    if table.empty:
+    rows = uncertainty_rows(answer)
+    if not rows:
         return partial(style.caption, _(NOTHING))
     quantity = _("energy") if uncertain_quantity(answer) == "energy_kwh" else _("device time")
     text = _(
@@ -345,13 +345,13 @@ def _uncertainty(answer: Answer, frame: Frame, catalog: Catalog) -> Callable[[],
     return partial(
         figures.draw,
         charts.quantity_by_source,
-        table,
+        rows,
         frame.look,
         caption=text.format(quantity=quantity),
-        height=figures.rows_px(len(table), frame.look, most=figures.ALONE_PX),
+        height=figures.rows_px(len(rows), frame.look, most=figures.ALONE_PX),
         of=(uncertain_quantity(answer),),
         key="chart_uncertainty",
-        alt=words.alt_of_uncertainty(table),
+        alt=words.alt_of_uncertainty(rows),
     )
 
 

@@ -9,7 +9,7 @@ from estimator.web.estimate import text as words
 from estimator.web.shared import language, share
 from estimator.web.shared.language import _
 from estimator.web.shared.profiles import open_catalog
-from estimator.web.shared.tables import results_table
+from estimator.web.shared.tables import csv_text, results_rows
 
 
 def draw_share(answer: Answer, query: Mapping[str, str], slides: Mapping[str, str]) -> None:
@@ -17,7 +17,7 @@ def draw_share(answer: Answer, query: Mapping[str, str], slides: Mapping[str, st
     spoken = language.current()
     files = (
         share.json("twenty-watts", lambda: json.dumps(as_json(answer), indent=2)),
-        share.csv("twenty-watts", lambda: str(results_table(answer).to_csv(index=False))),
+        share.csv("twenty-watts", lambda: csv_text(results_rows(answer))),
     )
     offline = share.File(
         label=_("Download the figure with sliders"),

@@ -4,6 +4,7 @@ import re
 from html import escape
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 from estimator.catalog import Catalog
@@ -11,7 +12,7 @@ from estimator.estimation.scenario_estimate import Answer
 from estimator.web.estimate.formula import Step, steps
 from estimator.web.shared import style
 from estimator.web.shared.language import _
-from estimator.web.shared.tables import inputs_table
+from estimator.web.shared.tables import inputs_rows
 
 
 def draw_formula(answer: Answer, *, linked: bool) -> None:
@@ -38,7 +39,7 @@ def draw_sources(answer: Answer, catalog: Catalog) -> None:
         "note": _("Note"),
     }
     st.dataframe(
-        inputs_table(answer, catalog),
+        pd.DataFrame(inputs_rows(answer, catalog)),
         column_order=list(columns),
         column_config=columns,
         hide_index=True,

@@ -4,8 +4,6 @@ import re
 from collections.abc import Iterator, Sequence
 from html import escape, unescape
 
-import pandas as pd
-
 from estimator.catalog import Catalog
 from estimator.core.brain import BRAIN_POWER_W
 from estimator.core.units import amount, human_count
@@ -127,16 +125,18 @@ def assumed(answer: Answer, catalog: Catalog) -> Iterator[str]:
     yield from shown_all(answer.notices)
 
 
-def alt_of_parts(table: pd.DataFrame, answer: Answer) -> str:
+def alt_of_parts(rows: Sequence[Row], answer: Answer) -> str:
     """Say the chart of parts in words."""
     whole = _shown(answer, "energy_kwh")
-    return _("Of {whole}: {parts}").format(whole=whole, parts="; ".join(table["label"]))
+    return _("Of {whole}: {parts}").format(
+        whole=whole, parts="; ".join(row["label"] for row in rows)
+    )
 
 
-def alt_of_uncertainty(table: pd.DataFrame) -> str:
+def alt_of_uncertainty(rows: Sequence[Row]) -> str:
     """Say the tornado in words."""
     text = _("Each source of uncertainty on its own, largest first: {parts}")
-    return text.format(parts="; ".join(table["label"]))
+    return text.format(parts="; ".join(row["label"] for row in rows))
 
 
 def alt_of_devices(rows: Sequence[Row]) -> str:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import pandas as pd
-
 from estimator.catalog import Catalog
 from estimator.estimation.formatted_results import as_json
 from estimator.estimation.scenario_estimate import Answer
@@ -17,17 +15,18 @@ from estimator.web.offline import citation, html, scenario_figure
 from estimator.web.offline.scenario_figure import Slider
 from estimator.web.shared import charts
 from estimator.web.shared.amounts import result
-from estimator.web.shared.charts import Look, Spec
+from estimator.web.shared.charts import Look, Row, Spec
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.tables import (
     COMPARED,
     compared_devices,
     comparison_rows,
-    inputs_table,
-    parts_table,
-    results_table,
+    csv_text,
+    inputs_rows,
+    parts_rows,
+    results_rows,
     uncertain_quantity,
-    uncertainty_table,
+    uncertainty_rows,
 )
 
 WIDTH_PX = 960
@@ -66,7 +65,7 @@ def content_of(suffix: str, wish: Wish, answer: Answer, catalog: Catalog) -> byt
     """Content of a file of that suffix."""
     version = catalog.data_version
     if suffix == ".csv":
-        return str(results_table(answer).to_csv(index=False)).encode()
+        return csv_text(results_rows(answer)).encode()
     if suffix == ".json":
         return json.dumps({**as_json(answer), "data_version": version}, indent=2).encode()
     if suffix == ".bib":
@@ -122,22 +121,22 @@ def figure_of(
         model = scenario_figure.model_of(answer)
         return scenario_figure.specification(model, look), model.sliders
     if wish.name == "parts":
-        return _with_rows(charts.energy_by_part(look), parts_table(answer)), ()
+        return _with_rows(charts.energy_by_part(look), parts_rows(answer)), ()
     if wish.name == "uncertainty":
         spec = charts.quantity_by_source(look, uncertain_quantity(answer))
-        table = uncertainty_table(answer)
-        return _with_rows(spec | {"height": len(table) * look.row_px}, table), ()
+        rows = uncertainty_rows(answer)
+        return _with_rows(spec | {"height": len(rows) * look.row_px}, rows), ()
     if wish.view not in COMPARED:
         raise ValueError(f"--view must be one of {', '.join(COMPARED)}, got {wish.view!r}")
     rows = comparison_rows(compared_devices(answer, wish.view, catalog), wish.view)
     spec = charts.quantity_by_device(look, wish.view)
-    return _with_rows(spec | {"height": len(rows) * look.row_px}, pd.DataFrame(rows)), ()
+    return _with_rows(spec | {"height": len(rows) * look.row_px}, rows), ()
 
 
-def _with_rows(spec: Spec, table: pd.DataFrame) -> Spec:
-    if table.empty:
+def _with_rows(spec: Spec, rows: list[Row]) -> Spec:
+    if not rows:
         raise ValueError("the answer has nothing to show in this figure")
-    return {**spec, "data": {"values": json.loads(table.to_json(orient="records"))}}
+    return {**spec, "data": {"values": rows}}
 
 
 CAPTIONS = {
@@ -160,6 +159,7 @@ def caption(name: str, answer: Answer, version: str) -> str:
 
 def sources(answer: Answer, catalog: Catalog) -> Iterator[tuple[str, str]]:
     """Text and address of every number that was used."""
-    for row in inputs_table(answer, catalog).itertuples():
-        shown = ", ".join(text for text in (row.title, row.publisher, row.date) if text)
-        yield f"{row.input}: {row.said} ({row.basis}{'; ' + shown if shown else ''})", str(row.url)
+    for row in inputs_rows(answer, catalog):
+        shown = ", ".join(filter(None, (row["title"], row["publisher"], row["date"])))
+        basis = f"{row['basis']}; {shown}" if shown else row["basis"]
+        yield f"{row['input']}: {row['said']} ({basis})", row["url"]

@@ -1,10 +1,10 @@
 """How does an answer become tables: long ones, units in the column names, for charts and files."""
 
+import csv
+import io
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-
-import pandas as pd
 
 from estimator.calibration.correction import CALIBRATED
 from estimator.catalog import Catalog, Source
@@ -103,22 +103,21 @@ BASES = (
 """What a number rests on."""
 
 
-def results_table(answer: Answer) -> pd.DataFrame:
+def results_rows(answer: Answer) -> list[Row]:
     """One row per result: quantity (its name ends in its unit), low, mid, high."""
     known = answer.estimate.quantities
-    rows = [
+    return [
         {"quantity": name, **bounds(known[name], answer.level)} for name in RESULTS if name in known
     ]
-    return pd.DataFrame(rows, columns=["quantity", "low", "mid", "high"])
 
 
-def parts_table(answer: Answer) -> pd.DataFrame:
+def parts_rows(answer: Answer) -> list[Row]:
     """Where the energy goes: part, energy_kwh, share, label; empty if the power is unknown."""
     parts = {
         name: float(amount) for name, amount in answer.estimate.parts.get("energy_kwh", {}).items()
     }
     whole = sum(parts.values())
-    rows = [
+    return [
         {
             "part": _(PART_NAMES.get(name, name)),
             "energy_kwh": amount,
@@ -129,10 +128,9 @@ def parts_table(answer: Answer) -> pd.DataFrame:
         for name, amount in parts.items()
         if amount > 0
     ]
-    return pd.DataFrame(rows, columns=["part", "energy_kwh", "share", "label"])
 
 
-def uncertainty_table(answer: Answer) -> pd.DataFrame:
+def uncertainty_rows(answer: Answer) -> list[Row]:
     """What makes the interval wide: each source of uncertainty on its own, largest first.
 
     Columns: source, share of the log-variance, bounds of the quantity if this were the only source
@@ -142,7 +140,7 @@ def uncertainty_table(answer: Answer) -> pd.DataFrame:
     name = uncertain_quantity(answer)
     quantity = answer.estimate[name]
     shares = sorted(quantity.shares().items(), key=lambda item: -float(item[1]))
-    rows = []
+    rows: list[Row] = []
     for source, share in shares:
         if share < 0.001:
             continue
@@ -158,8 +156,7 @@ def uncertainty_table(answer: Answer) -> pd.DataFrame:
                 "label": label,
             }
         )
-    columns = ["source", "share", f"{name}_low", f"{name}_mid", f"{name}_high", "label"]
-    return pd.DataFrame(rows, columns=columns)
+    return rows
 
 
 def uncertain_quantity(answer: Answer) -> str:
@@ -246,10 +243,18 @@ def comparison_rows(compared: Iterable[Compared], quantity: str) -> list[Row]:
     return [row | {"base": base} for row in rows]
 
 
-def inputs_table(answer: Answer, catalog: Catalog) -> pd.DataFrame:
+def inputs_rows(answer: Answer, catalog: Catalog) -> list[Row]:
     """Every number that was used, with its range, basis and source."""
-    rows = [_input_row(name, item, catalog) for name, item in answer.inputs.items()]
-    return pd.DataFrame(rows)
+    return [_input_row(name, item, catalog) for name, item in answer.inputs.items()]
+
+
+def csv_text(rows: Sequence[Row]) -> str:
+    """Rows that have the same columns as CSV."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 def credit(answer: Answer, catalog: Catalog, beginnings: Iterable[str]) -> str:
@@ -337,7 +342,7 @@ def _source_of(item: Input, catalog: Catalog) -> Source | None:
     )
 
 
-def _input_row(name: str, item: Input, catalog: Catalog) -> dict[str, str | float | None]:
+def _input_row(name: str, item: Input, catalog: Catalog) -> Row:
     source = _source_of(item, catalog)
     ranged = item.low is not None and item.high is not None and item.low != item.high
     return {
