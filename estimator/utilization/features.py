@@ -14,7 +14,7 @@ from estimator.core.units import CENTRAL
 from estimator.scenario.provenance import uncertain_record
 from estimator.utilization.mechanism import (
     PARAMETERS,
-    REFERENCE_SEQ_LEN,
+    USUAL_SEQ_LEN,
     Growth,
     RunFeatures,
     UtilizationModel,
@@ -147,7 +147,7 @@ def features_of_rows(
     params = numbers["params_total"]
     hidden = usual_width(numbers["hidden"], params, flop)
     transformer = flags.pop("transformer") > 0
-    usual_seq_len = np.where(flags["encoder"] > 0, ENCODER_SEQ_LEN, REFERENCE_SEQ_LEN)
+    usual_seq_len = np.where(flags["encoder"] > 0, ENCODER_SEQ_LEN, USUAL_SEQ_LEN)
     software = numbers.get("software", unknown(len(flop)))
     software = np.where(np.isnan(software), SOFTWARE["typical"], software)
     groups = of_each_kind(kinds, lambda kind: spreads.groups[kind.group])
@@ -157,7 +157,7 @@ def features_of_rows(
         seq_len=np.where(
             transformer,
             np.where(np.isnan(numbers["seq_len"]), usual_seq_len, numbers["seq_len"]),
-            REFERENCE_SEQ_LEN,
+            USUAL_SEQ_LEN,
         ),
         software=software,
         relative_width=np.where(flags["depthwise"] > 0, relative_width(params), 1.0),

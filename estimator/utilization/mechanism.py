@@ -14,13 +14,15 @@ kind of network, and for transformers fall with the width. Encoders move more of
 more depends on how well their kernels are fused, as do all that U-Nets move: a vendor's reference
 code and compilers of whole graphs fuse most, research code little. Such compilers fuse the
 elementwise work of convolutions, too. Recurrences add a time of their own, bound by bandwidth and
-latency. Attention over long sequences, routing to experts and machines with little bandwidth for
-their peak slow a run down; every year of better software speeds it up, elementwise work most, and
-hides more of what devices pass to each other. That is worked out in
-`estimator.utilization.parallelism`; it grows as the share of each device shrinks. The overheads -
-evaluation, checkpoints, restarts - are what sets whole runs apart from tables of steady throughput.
-All parameters are fitted to published runs and
-tables (`estimator.validation.utilization_fit`), and what they leave unexplained is the uncertainty.
+latency. A recommender's tables of embeddings are spread over the devices, which pass each other
+what they look up. Attention's share of the work, which grows with the sequence, is slower than
+matrix products, and less so with every year of fused kernels. Routing to experts slows a run down,
+and so do fields for which few people tune kernels and input. Every year of better software speeds
+it up, elementwise work most, and hides more of what devices pass to each other. That is worked out
+in `estimator.utilization.parallelism`; it grows as the share of each device shrinks. What sets
+whole runs apart from tables of steady throughput are overheads: evaluation, checkpoints, restarts.
+All parameters are fitted to published runs and tables (`estimator.validation.utilization_fit`), and
+what they leave unexplained is the uncertainty.
 """
 
 from dataclasses import dataclass, fields
@@ -34,6 +36,7 @@ from estimator.utilization.parallelism import (
     Layout,
     Machine,
     Traffic,
+    exchanged_value_s,
     replicated_gradients_s,
     traffic,
 )
@@ -41,8 +44,8 @@ from estimator.utilization.parallelism import (
 REFERENCE_YEAR = 2021.0
 """Year at which software counts as neither young nor mature [year]."""
 
-REFERENCE_SEQ_LEN = 2048.0
-"""Sequence length at which attention neither slows nor speeds the run [token]."""
+USUAL_SEQ_LEN = 2048.0
+"""Usual sequence of a decoder, where unspecified [token]."""
 
 MOST_EXPECTED = 0.85
 """No training run is expected to reach more of the peak [1]; the best published ones reach 0.7."""
@@ -159,6 +162,9 @@ class UtilizationModel:
     transformer_values, convolution_values, depthwise_values, unet_values, other_values : float
         Values that elementwise work moves per FLOP [1/FLOP], for transformers times their width,
         for depthwise networks at usual width, for U-Nets in typical software.
+    lookup_values : float
+        Values that devices exchange per FLOP of a recommender: vectors looked up in each other's
+        tables, and their gradients [1/FLOP].
     unet_tuning : float
         As `tuning`, of the values of U-Nets [1].
     encoder_values : float
@@ -179,10 +185,11 @@ class UtilizationModel:
     fusion_per_year : float
         Gain of elementwise work beyond it, whose kernels are fused more and more, and of exchanges,
         which are hidden more and more [1].
-    contrastive_slowdown, sparse_slowdown : float
-        Time over that of a plain decoder [1].
-    long_context_exponent, balance_exponent : float
-        Growth of the time with the sequence length, and with the peak over the bandwidth [1].
+    contrastive_slowdown, sparse_slowdown, rare_slowdown : float
+        Time over that of a plain decoder; rare: over that of a use that many runs are published of
+        [1].
+    attention_slowdown : float
+        Time of attention over that of as many FLOPs of matrix products, in the reference year [1].
     recomputation_slowdown : float
         Time over that without, where all activations are computed again [1].
     exposed_gradient_share, exposed_layer_share : float
@@ -206,6 +213,7 @@ class UtilizationModel:
     unet_values: float
     unet_tuning: float
     other_values: float
+    lookup_values: float
     recurrent_time: float
     share_at_16_bit: float
     startup_s: float
@@ -214,8 +222,8 @@ class UtilizationModel:
     fusion_per_year: float
     contrastive_slowdown: float
     sparse_slowdown: float
-    long_context_exponent: float
-    balance_exponent: float
+    rare_slowdown: float
+    attention_slowdown: float
     recomputation_slowdown: float
     exposed_gradient_share: float
     exposed_layer_share: float
@@ -268,7 +276,7 @@ def log_utilization(
     )
     if busy is None:
         busy = busy_time(model, features, machine)
-    step = _step(model, features, busy, passed)
+    step = _step(model, features, busy, passed) + _lookups(model, features, machine, devices)
     time = step * (1.0 + _overhead(model, features, flop / peak, devices))
     start_s = (1.0 - features.steady) * model.startup_s
     beside_s = start_s + _waiting_s(model, features, machine, devices)
@@ -286,7 +294,7 @@ def busy_time(model: UtilizationModel, features: RunFeatures, machine: Machine) 
     fused = np.exp(np.log(model.fusion_per_year) * (features.year - REFERENCE_YEAR))
     memory = balance * features.value_bytes * values / fused
     serial = model.recurrent_time * features.recurrent * balance / REFERENCE_BALANCE
-    slowdown = np.exp(_log_slowdown(model, features, balance))
+    slowdown = np.exp(_log_slowdown(model, features, fused))
     busy: Number = (matrix + memory + serial) * slowdown
     return busy
 
@@ -421,14 +429,43 @@ def _waiting_s(
     return steps * (exposed_s + model.synchronisation_s * np.log2(np.maximum(devices, 1.0)))
 
 
-def _log_slowdown(model: UtilizationModel, features: RunFeatures, balance: Number) -> Number:
-    """Logarithm of the factors on the time of matrix work and memory [1]."""
+def _lookups(
+    model: UtilizationModel, features: RunFeatures, machine: Machine, devices: Number
+) -> Number:
+    """Time over the ideal that a recommender exchanges vectors of embeddings [1]_ [1].
+
+    References
+    ----------
+    .. [1] D. Mudigere et al., "Software-hardware co-design for fast and scalable training of deep
+       learning recommendation models", 2022, arXiv:2104.05158, sec. 3.
+    """
+    value_s = exchanged_value_s(machine, value_bytes=features.value_bytes, devices=devices)
+    lookups: Number = features.other * model.lookup_values * machine.peak_flop_per_s * value_s
+    return lookups
+
+
+def attention_part(features: RunFeatures) -> Number:
+    """Share of a transformer's FLOPs that is attention, s / (6 h + s) [1]."""
+    part: Number = features.seq_len / (6.0 * features.hidden + features.seq_len)
+    return transformer_share(features) * part
+
+
+def _log_slowdown(model: UtilizationModel, features: RunFeatures, fused: Number) -> Number:
+    """Logarithm of the factors on the time of matrix work and memory [1].
+
+    `fused` is what elementwise work has gained, and attention with it [1]_.
+
+    References
+    ----------
+    .. [1] T. Dao, "FlashAttention-2", 2023, arXiv:2307.08691: its predecessor of 2022 reaches 25 to
+       40 % of the peak, matrix products 80 to 90 %.
+    """
     again = transformer_share(features) * features.layout.recomputation
     slowdown: Number = (
-        model.long_context_exponent * np.log(features.seq_len / REFERENCE_SEQ_LEN)
-        + model.balance_exponent * np.log(balance / REFERENCE_BALANCE)
+        np.log1p((model.attention_slowdown - 1.0) * attention_part(features) / fused)
         + np.log(model.contrastive_slowdown) * features.contrastive
         + np.log(model.sparse_slowdown) * features.sparse
+        + np.log(model.rare_slowdown) * features.rare
         + np.log1p(
             (model.recomputation_slowdown - 1.0) * again * (1.0 + ADAPTER_SHARE * features.lora)
         )

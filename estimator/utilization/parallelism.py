@@ -227,8 +227,12 @@ def replicated_gradients_s(
     -------
     float or array, all broadcast together.
     """
-    moved = 2.0 * value_bytes * params * (1.0 - 1.0 / devices)
-    return moved / _between_replicas(machine, devices)
+    return 2.0 * params * exchanged_value_s(machine, value_bytes=value_bytes, devices=devices)
+
+
+def exchanged_value_s(machine: Machine, *, value_bytes: Number, devices: Number) -> Number:
+    """Time to get a value from any of the devices, oneself among them [s]; arguments as above."""
+    return value_bytes * (1.0 - 1.0 / devices) / _between_replicas(machine, devices)
 
 
 def _between_replicas(machine: Machine, devices: Number) -> Number:

@@ -117,6 +117,36 @@ def test_a_compiler_of_whole_graphs_tunes_as_a_vendor_does(model):
     assert reached(model, resnet, replace(A100, compiled=1.0)) > reached(model, resnet)
 
 
+def test_recommenders_wait_for_vectors_that_other_devices_hold(model):
+    """The more of their tables are elsewhere, the slower the links: only recommenders look up."""
+    dlrm = replace(DECODER, other=1.0, software=1.0)
+    alone, node, nodes = (
+        reached(model, dlrm, flop=1e22, devices=devices) for devices in (1.0, 8.0, 64.0)
+    )
+    assert nodes < 0.7 * node < alone
+    slow = replace(A100, link_bytes_per_s=64e9)
+    assert reached(model, dlrm, slow, devices=8.0) < 0.9 * node
+    resnet = replace(dlrm, other=0.0, convolution=1.0)
+    assert reached(model, resnet, slow, devices=8.0) == reached(model, resnet, devices=8.0)
+
+
+@given(st.floats(256, 8192), st.floats(2014, 2024))
+def test_attention_is_slower_than_matrix_products_until_its_kernels_are_fused(model, hidden, year):
+    def lost(year):
+        """Utilization of long over that of short sequences, all else of them alike."""
+        short = replace(DECODER, hidden=hidden, year=year, seq_len=128.0)
+        one, other = (reached(model, it) for it in (short, replace(short, seq_len=65_536.0)))
+        return other / one
+
+    assert lost(year) < lost(year + 1.0) < 1.0
+    resnet = replace(DECODER, convolution=1.0)
+    assert reached(model, resnet) == reached(model, replace(resnet, seq_len=65_536.0))
+
+
+def test_uses_that_few_runs_are_published_of_are_slower(model):
+    assert reached(model, replace(DECODER, rare=1.0)) < 0.95 * reached(model)
+
+
 def test_formats_without_matrix_units_reach_more_of_their_peak(model):
     slow = replace(A100, peak_flop_per_s=19.5e12, peak_16_bit_flop_per_s=19.5e12)
     assert reached(model, machine=replace(slow, matrix_units=0.0)) > reached(model, machine=slow)
