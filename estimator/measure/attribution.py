@@ -7,7 +7,7 @@ from estimator.core.units import human
 from estimator.measure.session import Reported
 from estimator.runs.energy import summarise
 from estimator.runs.meter import Meter, Sample
-from estimator.runs.record import MeasuredRun, Timing, Trust
+from estimator.runs.record import Condition, MeasuredDevice, MeasuredRun, ServedLoad, Timing, Trust
 
 IN_USE = 0.05
 """A device busy for less than this share of the time is taken as not used by the run [1]."""
@@ -32,6 +32,14 @@ def used_devices(run: MeasuredRun) -> list[str]:
     }
     used = [key for key in boards if busy.get(key, 0.0) >= IN_USE]
     return used or ([] if set(boards) - set(busy) else ["cpu"])
+
+
+def at_work(
+    devices: Sequence[MeasuredDevice], conditions: Sequence[Condition]
+) -> list[MeasuredDevice]:
+    """Devices that worked; one that does not report how busy it was counts."""
+    busy = {one.component: one.busy for one in conditions if one.busy is not None}
+    return [one for one in devices if busy.get(one.key, 1.0) >= IN_USE]
 
 
 def placed(
@@ -97,6 +105,14 @@ def total_power_w(
         return None
     counted = all(trust == "counter" for _, trust in known)
     return sum(power_w for power_w, _ in known), "counter" if counted else "sampled"
+
+
+def with_power(load: ServedLoad, power_w: float, trust: Trust) -> ServedLoad:
+    """A load of a server with the power of its devices, and the energy of a token that follows."""
+    measured = {**load.measured, "device_power_w": power_w}
+    if rate := load.measured.get("output_tokens_per_s"):
+        measured["device_energy_per_output_token_j"] = power_w / rate
+    return replace(load, measured=measured, trust=trust)
 
 
 def mean_power_w(

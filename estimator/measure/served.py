@@ -1,17 +1,17 @@
 """What did a command that benchmarks a server find: its result file, and the power meanwhile."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from estimator.catalog import Catalog
-from estimator.measure.attribution import total_power_w, used_devices
+from estimator.measure.attribution import total_power_w, used_devices, with_power
 from estimator.measure.logs.formats import Reading, format_of, logged_runs
 from estimator.measure.logs.log_file import LogFile, read_log
 from estimator.measure.logs.logged_run import LoggedRun, placed_load
 from estimator.runs.meter import Meter, MeterError, Sample
-from estimator.runs.record import MeasuredRun, ServedLoad, Trust
+from estimator.runs.record import MeasuredRun, ServedLoad
 
 
 @dataclass(kw_only=True)
@@ -81,7 +81,7 @@ class ResultFile:
             return tuple(loads)
         window = (ended_s - min(fresh[0].wall_s, run.wall_s), ended_s)
         power = total_power_w([one.key for one in used], meters, samples, window)
-        return (loads[0] if power is None else _with_power(loads[0], *power),)
+        return (loads[0] if power is None else with_power(loads[0], *power),)
 
     def _runs(self, *, loud: bool = False) -> tuple[LogFile | None, list[LoggedRun]]:
         """The file and the runs in it, as far as it can be read."""
@@ -93,11 +93,3 @@ class ResultFile:
             if loud:
                 self.notes.append(" ".join(str(error).split()))
             return None, []
-
-
-def _with_power(load: ServedLoad, power_w: float, trust: Trust) -> ServedLoad:
-    """A load with the power of its devices, and the energy of a token that follows."""
-    measured = {**load.measured, "device_power_w": power_w}
-    if rate := load.measured.get("output_tokens_per_s"):
-        measured["device_energy_per_output_token_j"] = power_w / rate
-    return replace(load, measured=measured, trust=trust)

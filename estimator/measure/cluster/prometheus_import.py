@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from estimator.catalog import Catalog
-from estimator.measure.attribution import IN_USE
+from estimator.measure.attribution import at_work
 from estimator.measure.cluster import nodes as fleet
 from estimator.measure.cluster.dcgm import devices_of
 from estimator.measure.cluster.prometheus import Prometheus, Window, moment
 from estimator.measure.cluster.prometheus_series import Place, Progress, Reader, Steps, Wanted
 from estimator.runs.meter import MeterError
-from estimator.runs.record import Condition, MeasuredDevice, MeasuredRun
+from estimator.runs.record import MeasuredDevice, MeasuredRun
 
 SHORTEST_S = 30.0
 """A window below this holds a sample or two of a usual server [s]."""
@@ -67,7 +67,7 @@ def import_run(
     if not energy:
         raise MeterError(f"no energy is known for {wanted.window}: {'; '.join(job.notes)}")
     drivers = {dict(one).get("DCGM_FI_DRIVER_VERSION") for one in boards} - {None}
-    used = _used(list(devices.values()), conditions)
+    used = at_work(list(devices.values()), conditions)
     timings, why_not = fleet.training(
         wanted.work, used, energy, wall_s=wanted.window.length_s, label=wanted.label
     )
@@ -103,18 +103,6 @@ def _refuse_odd_windows(window: Window, server: Prometheus) -> None:
             f"the window ends at {moment(window.end_s)}, and it is {moment(now_s)} by the clock of "
             f"the server: choose an end that has passed (times are UTC unless they say otherwise)"
         )
-
-
-def _used(
-    devices: Sequence[MeasuredDevice], conditions: Sequence[Condition]
-) -> list[MeasuredDevice]:
-    """Boards that worked, as far as is reported."""
-    busy = {one.component: one.busy for one in conditions}
-    return [one for one in devices if _known(busy.get(one.key)) >= IN_USE]
-
-
-def _known(share: float | None) -> float:
-    return 1.0 if share is None else share
 
 
 def _id(wanted: Wanted, nodes: Sequence[str], devices: Mapping[Place, MeasuredDevice]) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 
 from estimator.catalog import Catalog
 from estimator.core.units import in_percent
-from estimator.measure.attribution import IN_USE
+from estimator.measure.attribution import at_work, with_power
 from estimator.measure.cluster import nodes as fleet
 from estimator.measure.cluster.prometheus import Labels, Prometheus, Series
 from estimator.measure.cluster.prometheus_import import Imported, import_run
@@ -22,7 +22,7 @@ from estimator.measure.cluster.prometheus_series import MARGIN_S, Progress, Want
 from estimator.measure.cluster.series import inside
 from estimator.runs.energy import COVERED_ENOUGH
 from estimator.runs.meter import MeterError
-from estimator.runs.record import MeasuredDevice, MeasuredRun, ServedLoad, Trust
+from estimator.runs.record import ServedLoad
 
 WRITTEN, READ = "vllm:generation_tokens_total", "vllm:prompt_tokens_total"
 DONE = "vllm:request_success_total"
@@ -73,14 +73,15 @@ def import_server(
     load = found.load()
     imported = import_run(server, wanted, catalog, progress)
     run = imported.run
-    busy = {one.component: one.busy for one in run.conditions if one.busy is not None}
-    used = [one for one in run.devices if busy.get(one.key, 1.0) >= IN_USE]
+    used = at_work(run.devices, run.conditions)
     if not used or any(one.shares_board for one in used):
         raise MeterError("no whole board was at work: choose the boards with --selector")
     whole = replace(load, component=used[0].key, devices=len(used), **stated)
     if not whole.precision:
         raise MeterError("the server does not say the format of its weights: set --precision")
-    whole = _with_power(whole, run, used)
+    power = fleet.mean_power_w(run.energy, [one.key for one in used])
+    if power is not None:
+        whole = with_power(whole, power[0] * len(used), power[1])
     served = replace(
         run,
         id=f"{run.id}-{fleet.digest(whole.model, selector)[:4]}",
@@ -88,26 +89,6 @@ def import_server(
         notes=(*run.notes, *found.notes),
     )
     return replace(imported, run=served)
-
-
-def _with_power(load: ServedLoad, run: MeasuredRun, used: Sequence[MeasuredDevice]) -> ServedLoad:
-    """A load with the power of its boards, if that of each was measured."""
-    keys = {one.key for one in used}
-    sound = [
-        one
-        for one in run.energy
-        if one.component in keys and one.trust != "modelled" and one.coverage >= COVERED_ENOUGH
-    ]
-    if len(sound) < len(keys):
-        return load
-    power_w = sum(one.mean_w for one in sound)
-    trust: Trust = "counter" if all(one.trust == "counter" for one in sound) else "sampled"
-    measured = {
-        **load.measured,
-        "device_power_w": power_w,
-        "device_energy_per_output_token_j": power_w / load.measured["output_tokens_per_s"],
-    }
-    return replace(load, measured=measured, trust=trust)
 
 
 @dataclass(kw_only=True)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from estimator.catalog import Catalog
-from estimator.measure.attribution import implausible
+from estimator.measure.attribution import at_work, implausible
 from estimator.measure.cluster import nodes
 from estimator.measure.host import this_host
 from estimator.measure.logs.log_file import LogFile
@@ -197,8 +197,7 @@ def _used(
 ) -> list[MeasuredDevice]:
     """Devices that shared the work."""
     boards = [one for one in devices if one.kind == "gpu"] or list(devices)
-    busy = {one.component: one.busy for one in found.conditions if one.busy is not None}
-    working = [one for one in boards if busy.get(one.key, 1.0) >= 0.05]
+    working = at_work(boards, found.conditions)
     if added.devices is None:
         return working if found.used is None else working[: found.used]
     if added.devices > len(boards):
