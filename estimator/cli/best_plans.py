@@ -16,13 +16,6 @@ AIMS = {"cost": "cost", "time": "time", "co2e": "CO2e", "energy": "energy"}
 """What a plan may minimize -> its name in a sentence."""
 
 
-def positive(name: str, limit: float) -> float:
-    """A limit of a plan, refused by the name of its option where it is not positive."""
-    if limit <= 0:
-        raise ValueError(f"{option_of(name)} must be positive, got {limit:g}")
-    return limit
-
-
 def designs_text(count: int) -> str:
     """Count designs.
 

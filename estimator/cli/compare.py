@@ -12,6 +12,7 @@ from estimator.cli.options import (
     add_scenario,
     catalog_of,
     listed,
+    positive,
     refuse_given,
     scenario_of,
 )
@@ -133,10 +134,7 @@ def _limits(options: argparse.Namespace) -> dict[str, float]:
     for name, (quantity, factor, _, _) in LIMITS.items():
         text = getattr(options, name)
         if text is not None:
-            number = read_number(name, text)
-            if not number > 0:
-                raise ValueError(f"{option_of(name)} must be positive, got {text}")
-            limits[quantity] = factor * number
+            limits[quantity] = factor * positive(name, read_number(name, text))
     return limits
 
 

@@ -123,6 +123,13 @@ def open_catalog(options: argparse.Namespace) -> "Catalog":
     return Catalog.open(options.profiles)
 
 
+def positive(name: str, number: float) -> float:
+    """A number, refused by the name of its option where it is not positive."""
+    if not number > 0:
+        raise ValueError(f"{option_of(name)} must be positive, got {number:g}")
+    return number
+
+
 def refuse_given(
     options: argparse.Namespace,
     names: Iterable[str],

@@ -10,7 +10,6 @@ from estimator.cli.best_plans import (
     gains_json,
     plan_json,
     plan_row,
-    positive,
     print_binding,
     print_plans,
 )
@@ -20,6 +19,7 @@ from estimator.cli.options import (
     catalog_of,
     level_of,
     listed,
+    positive,
     scenario_of,
 )
 from estimator.cli.output import note, note_reasons, print_csv, print_json, print_line

@@ -9,11 +9,10 @@ from estimator.cli.best_plans import (
     gains_json,
     plan_json,
     plan_row,
-    positive,
     print_binding,
     print_plans,
 )
-from estimator.cli.options import catalog_of, level_of, listed, refuse_given
+from estimator.cli.options import catalog_of, level_of, listed, positive, refuse_given
 from estimator.cli.output import note, note_reasons, print_csv, print_json
 from estimator.core.units import in_percent
 from estimator.scenario.scenario import INPUTS, option_of

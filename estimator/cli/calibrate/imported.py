@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from estimator.cli.calibrate.store_update import announce_update
+from estimator.cli.options import positive as positive_number
 from estimator.cli.output import note, print_json
 from estimator.core.units import YEAR_3000_S
 
@@ -55,10 +56,7 @@ def positive(name: str, text: str | None) -> float | None:
 
     if text is None:
         return None
-    value = read_number(name, text)
-    if value <= 0:
-        raise ValueError(f"{name} must be positive, got {text}")
-    return value
+    return positive_number(name, read_number(name, text))
 
 
 def whole(name: str, text: str | None) -> int | None:
