@@ -42,10 +42,6 @@ def corrected_power(
     left : float or array
         Share of the uncertainty of the mean power that is left, in [0, 1].
 
-    Returns
-    -------
-    Hardware
-
     Raises
     ------
     ValueError

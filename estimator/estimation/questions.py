@@ -39,13 +39,7 @@ MOST_ABOVE_PEAK = 2.0
 
 
 class Questions:
-    """Rows of a table with what they name: work, device, count, place, rent.
-
-    Parameters
-    ----------
-    table : ScenarioTable
-    resolver : Resolver
-    """
+    """Rows of a table with what they name: work, device, count, place, rent."""
 
     def __init__(self, table: ScenarioTable, resolver: Resolver) -> None:
         self.table, self.resolver, self.catalog = table, resolver, resolver.catalog

@@ -98,10 +98,6 @@ def estimate_csv(
     carbon_profile : str
         CSV file of hourly carbon intensities for all rows.
 
-    Returns
-    -------
-    Summary
-
     Raises
     ------
     ValueError

@@ -39,10 +39,6 @@ def this_host(root: Path = Path("/")) -> Host:
     ----------
     root : Path
         Of the file system.
-
-    Returns
-    -------
-    Host
     """
     cpu = processor_name(root)
     return Host(

@@ -108,10 +108,6 @@ def summarise(
     limit_w : float, optional
         Power limit of the device: more than `SANE_TIMES_LIMIT` times it is not believed [W].
 
-    Returns
-    -------
-    Summary
-
     Raises
     ------
     ValueError

@@ -102,12 +102,7 @@ class Annotated(Protocol):
 
 @runtime_checkable
 class Counting(Protocol):
-    """A meter that tells its counter and nothing else: between counters it need not be read.
-
-    Attributes
-    ----------
-    only_counts : bool
-    """
+    """A meter that tells its counter and nothing else: between counters it need not be read."""
 
     only_counts: bool
 

@@ -103,10 +103,6 @@ class Records:
 
     A line without quotes is its own record; blank lines are left out.
 
-    Parameters
-    ----------
-    lines : iterator of str
-
     Raises
     ------
     ValueError

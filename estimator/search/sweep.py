@@ -98,10 +98,6 @@ def sweep(
     progress : callable
         Called with the parts done and all of them.
 
-    Returns
-    -------
-    Swept
-
     Raises
     ------
     ValueError

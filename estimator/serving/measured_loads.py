@@ -47,13 +47,7 @@ OF_MEASURED_LOADS = ("serving_calibrated", "serving_runs_far_off")
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """One measured load.
-
-    Parameters
-    ----------
-    run : MeasuredRun
-    load : ServedLoad
-    """
+    """One measured load."""
 
     run: MeasuredRun
     load: ServedLoad

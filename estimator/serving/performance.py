@@ -194,10 +194,6 @@ def performance(setup: Setup, traffic: Traffic) -> Performance:
     setup : Setup
     traffic : Traffic
         Their fields broadcast together.
-
-    Returns
-    -------
-    Performance
     """
     layout, passes = setup.layout, passes_of(setup, traffic)
     step = passes.step(traffic.sequences)

@@ -166,12 +166,7 @@ def _on_processor(engine: str) -> Engine:
 
 @dataclass(frozen=True)
 class BothEngines:
-    """Numpy and PyTorch on the processor: perceptrons by both, as two styles.
-
-    Parameters
-    ----------
-    numpy, torch : Engine
-    """
+    """Numpy and PyTorch on the processor: perceptrons by both, as two styles."""
 
     numpy: Engine
     torch: Engine
@@ -200,13 +195,7 @@ class BothEngines:
 
 @dataclass(frozen=True, kw_only=True)
 class SampledPower:
-    """Power of one component of a recording, for the benchmark.
-
-    Parameters
-    ----------
-    recording : Recording
-    component : str
-    """
+    """Power of one component of a recording, for the benchmark."""
 
     recording: Recording
     component: str
