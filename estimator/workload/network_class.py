@@ -154,6 +154,7 @@ NAMED = {
     "vilt": ("multimodal", "ViT encoder"),
     "visual_bert": ("multimodal", "encoder"),
     **dict.fromkeys(("speech_to_text", "moonshine"), ("speech", "encoder-decoder transformer")),
+    **dict.fromkeys(("encodec", "dac"), ("speech", "CNN")),
     "encoder-decoder": ("language", "encoder-decoder transformer"),
     "speech-encoder-decoder": ("speech", "encoder-decoder transformer"),
 }
@@ -170,7 +171,8 @@ CONFIGURED = (
     (("hiera", "cvt", "glpn"), "vision", "ViT encoder"),
     (("ijepa", "timesformer", "videomae", "data2vec-vision"), "vision", "ViT encoder"),
     (("resnet", "convnext", "regnet", "alexnet", "vgg", "densenet", "superpoint"), "vision", "CNN"),
-    (("unet", "autoencoder"), "diffusion", "U-Net"),
+    (("fluxcontrolnet",), "diffusion", "diffusion transformer"),
+    (("unet", "autoencoder", "controlnet"), "diffusion", "U-Net"),
     (("dit2d", "transformer2d", "transformer3d"), "diffusion", "diffusion transformer"),
     (("clip", "siglip", "aimv2"), "multimodal", "contrastive ViT"),
     (("llava", "gemma3_mm"), "multimodal", "vision encoder and decoder"),

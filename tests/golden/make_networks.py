@@ -57,6 +57,7 @@ UNCOUNTED = {
     "siglip2": "its patches are cut outside of it",
     "siglip2_vision_model": "its patches are cut outside of it",
     "mra": "its attention runs in kernels that PyTorch does not count",
+    "encodec": "its LSTM runs in a kernel that PyTorch does not count",
     "zamba": "its loop over tokens takes many minutes",
 }
 UNTRAINED = {"mamba", "falcon_mamba", "mamba2", "rwkv", "sam", "lilt"}
@@ -181,6 +182,8 @@ def sound_of(config: Any, names: set[str]) -> tuple[dict, int | str]:
         return {"input_values": empty(1, config.max_length, config.num_mel_bins)}, ""
     if config.model_type == "moonshine":
         return {"input_values": empty(1, 10 * SAMPLES)}, CLIP_LEN
+    if config.model_type in ("encodec", "dac"):
+        return {"input_values": empty(1, getattr(config, "audio_channels", 1), SAMPLES)}, SAMPLES
     if "input_values" in names:
         return {"input_values": empty(1, SAMPLES)}, SAMPLES
     if "input_features" in names and hasattr(config, "input_feat_per_channel"):
@@ -202,6 +205,11 @@ def latents_of(model: torch.nn.Module, config: dict) -> tuple[tuple, dict, int |
         values = (empty(1, FLUX_TEXT, 4096), empty(1, 768), empty(4096, 3), empty(FLUX_TEXT, 3))
         extra = dict(zip(names, values, strict=True)) | {"timestep": time, "guidance": time}
         return (empty(1, 4096, 64),), extra, FLUX_TEXT
+    if kind == "ControlNetModel":
+        named = {"encoder_hidden_states": empty(1, LATENT_TEXT, keys.cross_attention_dim)}
+        named |= {"controlnet_cond": empty(1, 3, 512, 512), "timestep": time}
+        sizes = {"text_embeds": empty(1, 1280), "time_ids": empty(1, 6)}
+        return (empty(1, 4, 64, 64),), named | {"added_cond_kwargs": sizes}, LATENT_TEXT
     if kind in FILMS:
         return FILMS[kind](keys)
     noise = empty(1, keys.in_channels, keys.sample_size, keys.sample_size)
@@ -236,6 +244,18 @@ def folded(keys: Any, words: int, axes: int = 0) -> tuple[tuple, dict, int]:
         return (), named, words
     mask = torch.ones(1, words, dtype=torch.long, device="meta")
     return (), {**named, "encoder_hidden_states_mask": mask, "img_shapes": [[(1, 64, 64)]]}, words
+
+
+def flux_inputs(keys: Any) -> tuple[tuple, dict, int]:
+    """Return folded patches and words for a model of the line of Flux."""
+    named = folded(keys, FLUX_TEXT, axes=3)[1]
+    if "approximator_layers" in keys:
+        del named["guidance"]
+        return (), named, FLUX_TEXT
+    named |= {"controlnet_cond": named["hidden_states"], "pooled_projections": empty(1, 768)}
+    if keys.num_mode:
+        named["controlnet_mode"] = torch.zeros(1, 1, dtype=torch.long, device="meta")
+    return (), named, FLUX_TEXT
 
 
 def wan_inputs(keys: Any) -> tuple[tuple, dict, int]:
@@ -300,6 +320,8 @@ FILMS = {
     "AuraFlowTransformer2DModel": lambda keys: looked_at(keys, 256, keys.joint_attention_dim),
     "QwenImageTransformer2DModel": lambda keys: folded(keys, 256),
     "Flux2Transformer2DModel": lambda keys: folded(keys, 512, axes=4),
+    "ChromaTransformer2DModel": flux_inputs,
+    "FluxControlNetModel": flux_inputs,
     "WanTransformer3DModel": wan_inputs,
     "LTXVideoTransformer3DModel": ltx_inputs,
     "CogVideoXTransformer3DModel": cog_inputs,
@@ -307,6 +329,14 @@ FILMS = {
     "HunyuanVideoTransformer3DModel": hunyuan_video_inputs,
 }
 """What the models of videos, and of images by the newer models, get."""
+
+
+def tensors_of(out: Any) -> list[torch.Tensor]:
+    """Return what a model puts out, one by one; of parts inside parts those of ControlNets."""
+    parts = out.to_tuple() if hasattr(out, "to_tuple") else out
+    inner = [part for part in parts if isinstance(part, list | tuple)]
+    flat = [part for parts in inner for part in parts] if "ControlNet" in type(out).__name__ else []
+    return [part for part in [*parts, *flat] if torch.is_tensor(part)]
 
 
 def count_flop(model: torch.nn.Module, given: tuple, named: dict) -> tuple[int, int | str]:
@@ -320,8 +350,7 @@ def count_flop(model: torch.nn.Module, given: tuple, named: dict) -> tuple[int, 
         return forward, ""
     with FlopCounterMode(display=False, custom_mapping=COUNTED) as counter:
         out = model(*given, **named)
-        parts = out.to_tuple() if hasattr(out, "to_tuple") else out
-        sum(part.float().sum() for part in parts if torch.is_tensor(part)).backward()
+        sum(part.float().sum() for part in tensors_of(out)).backward()
     return forward, counter.get_total_flops()
 
 

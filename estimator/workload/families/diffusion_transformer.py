@@ -1,6 +1,6 @@
 """Which diffusion transformer a config of diffusers describes: DiT, Flux, Stable Diffusion 3, Wan.
 
-PixArt, AuraFlow, Qwen-Image, Sana, Hunyuan, and the videos of CogVideoX and LTX, too.
+PixArt, AuraFlow, Chroma, Qwen-Image, Sana, Hunyuan, and the videos of CogVideoX and LTX, too.
 
 What a config leaves out is as in diffusers 0.42. `image_size` is the side of the latent map that
 the network gets, in Flux, FLUX.2 and Qwen-Image after it is folded by two; videos without it are of
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from estimator.workload.blocks import Cost, Costs, Mlp, held, linear, product, scaled, table
 from estimator.workload.convolution import image, ratio, square
-from estimator.workload.fields import Fields
+from estimator.workload.fields import MAX_LAYERS, Fields
 from estimator.workload.ledger import Architecture, Inputs, quantity
 from estimator.workload.network import Network, Pass, lines, network
 from estimator.workload.registry import CLASSES, diffusers_class
@@ -209,22 +209,40 @@ def _single_stream(sizes: Sizes, inner: int, *, bias: bool = True, gated: bool =
 @diffusers_class("FluxTransformer2DModel")
 def flux(fields: Fields) -> Network:
     """Flux: layers with two streams that attend together, then layers with one."""
-    sizes = patch_sizes(fields, folded=True)
-    width, single = sizes.width, fields.layers("num_single_layers")
+    return network(fields, flux_model(fields, patch_sizes(fields, folded=True)).run)
+
+
+def flux_model(fields: Fields, sizes: Sizes, outer: int = 2) -> Joint:
+    """Flux, with so many vectors of the time outside its layers."""
+    width, single = sizes.width, fields.size("num_single_layers", least=0, most=MAX_LAYERS)
     guidance = two_dense(SINE_WIDTH, width).times(fields.flag("guidance_embeds"))
     model = Joint(
         sizes=sizes,
         side=64,
         text_tokens=512,
         per_image={
-            **time_embedding(width, sizes.layers * 12 + single * 3 + 2),
+            **time_embedding(width, sizes.layers * 12 + single * 3 + outer),
             "time/guidance": guidance,
             "time/text": two_dense(fields.size("pooled_projection_dim"), width),
         },
         per_text={"text/project": linear(fields.size("joint_attention_dim"), width, bias=True)},
     )
     alone = _single_stream(sizes, 4 * width)
-    return network(fields, with_two_streams(model, stream(sizes, 4 * width), alone, single).run)
+    return with_two_streams(model, stream(sizes, 4 * width), alone, single)
+
+
+@diffusers_class("ChromaTransformer2DModel")
+def chroma(fields: Fields) -> Network:
+    """Chroma: Flux, all of whose vectors of the time one small network makes."""
+    sizes = patch_sizes(fields, folded=True)
+    model = flux_model(fields.with_values({"pooled_projection_dim": 1}), sizes)
+    width, wide = sizes.width, fields.size("approximator_hidden_dim")
+    vectors = sizes.layers * 12 + fields.size("num_single_layers", least=0) * 3 + 2
+    between = (two_dense(wide, wide) + held(wide)).times(fields.layers("approximator_layers"))
+    inner = linear(fields.size("approximator_num_channels"), wide, bias=True) + between
+    cost = inner + linear(wide, width, bias=True)
+    made = {"time/approximator": product(cost.params, vectors * cost.flop_per_token)}
+    return network(fields, replace(model, per_image=made).run)
 
 
 @diffusers_class("SD3Transformer2DModel")

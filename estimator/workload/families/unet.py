@@ -120,9 +120,8 @@ DOWN = ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",)
 UP = ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3
 
 
-@diffusers_class("UNet2DConditionModel")
-def unet(fields: Fields) -> Network:
-    """Stable Diffusion 1, 2 and XL (arXiv:2112.10752, arXiv:2307.01952)."""
+def text_levels(fields: Fields) -> tuple[list[Level], Attend, Costs, Costs]:
+    """Levels that read a text, what attends between them, costs per image and per word."""
     widths = fields.sizes("block_out_channels", (320, 640, 1280, 1280))
     count = len(widths)
     refuse_values(fields, READ)
@@ -133,13 +132,28 @@ def unet(fields: Fields) -> Network:
     attends = [text_attention(*shape) for shape in zip(widths, depths, context, strict=True)]
     ways = _attending(fields, attends, DOWN, UP)
     levels = [Level(*row) for row in zip(widths, layers, [time] * count, *ways, strict=True)]
+    return levels, attends[-1], _per_image(fields, widths[0], time), _per_word(fields, context[0])
+
+
+def text_middle(fields: Fields, flow: Flow, last: Level, attend: Attend) -> Flow:
+    """What stands at the coarsest map: attention between two blocks, one block, or nothing."""
+    kind = fields.values.get("mid_block_type", MIDDLES[0])
+    if kind == MIDDLES[0]:
+        return middle(flow, "middle", last, attend)
+    shape = (last.channels, last.channels)
+    return flow if kind is None else residual(flow, "middle", shape, last.time)
+
+
+@diffusers_class("UNet2DConditionModel")
+def unet(fields: Fields) -> Network:
+    """Stable Diffusion 1, 2 and XL (arXiv:2112.10752, arXiv:2307.01952)."""
+    levels, attend, per_image, per_word = text_levels(fields)
+    widths = [level.channels for level in levels]
     kernel = fields.size("conv_in_kernel", default=3)
     stem = plain(fields.size("in_channels", default=4), widths[0], kernel)
     kernel = fields.size("conv_out_kernel", default=3)
     last = plain(widths[0], fields.size("out_channels", default=4), kernel)
     usual = square(fields, "sample_size", 64)
-    per_image, per_word = _per_image(fields, widths[0], time), _per_word(fields, context[0])
-    kind = fields.values.get("mid_block_type", MIDDLES[0])
 
     def run(inputs: Inputs) -> Pass:
         """Pass over `batch` noisy images."""
@@ -147,10 +161,7 @@ def unet(fields: Fields) -> Network:
         text = quantity("seq_len", TEXT_TOKENS if inputs.seq_len is None else inputs.seq_len)
         flow = Flow(batch=batch, side=side, text=text).dense(per_image).layers(per_word, text)
         flow = down(flow.conv("stem/convolution", stem, first=True), levels)
-        if kind == MIDDLES[0]:
-            flow = middle(flow, "middle", levels[-1], attends[-1])
-        elif kind is not None:
-            flow = residual(flow, "middle", (widths[-1], widths[-1]), time)
+        flow = text_middle(fields, flow, levels[-1], attend)
         flow = up(flow, levels).norm(widths[0]).conv("head/convolution", last)
         return Pass(lines=flow.lines, items=batch)
 

@@ -74,12 +74,14 @@ class Sound:
 Body = Callable[[Sound], Sound]
 
 
-def sound_network(fields: Fields, body: Body, notes: tuple[str, ...]) -> Network:
+def sound_network(
+    fields: Fields, body: Body, notes: tuple[str, ...], usual: int = DEFAULT_SAMPLES
+) -> Network:
     """The network of a config that takes `batch` recordings of `seq_len` samples through `body`."""
 
     def run(inputs: Inputs) -> Pass:
         batch = quantity("batch", inputs.batch)
-        samples = DEFAULT_SAMPLES if inputs.seq_len is None else inputs.seq_len
+        samples = usual if inputs.seq_len is None else inputs.seq_len
         sound = body(Sound(batch=batch, frames=quantity("seq_len", samples)))
         return Pass(lines=sound.lines, items=batch * sound.frames)
 
