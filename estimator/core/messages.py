@@ -67,6 +67,17 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
     "unknown_prior": "unknown prior {name}: they stand in priors.toml",
     "unknown_source": "unknown source {name}: they stand in sources.toml",
     "no_peak": "{device} has no {asked} peak: it has {known}",
+    # of a config.json
+    "config_key_missing": "{key} is missing from the config",
+    "config_key_whole": "{key} must be a positive integer, got {value}",
+    "config_key_least": "{key} must be an integer of at least {least}, got {value}",
+    "config_key_most": "{key} must be at most {most}, got {value}",
+    "model_type_missing": "model_type is missing: a config.json names its family there",
+    "model_type_unknown": (
+        "model_type {name} is not known: none of the {known} known types is named like it"
+    ),
+    "model_type_near": "model_type {name} is not known: did you mean {near}?",
+    # of a device
     "no_device": "no device given: set {set[hardware]}",
     "no_precision": "{field} {word!r} is unknown: write fp32, bf16, mixed ...",
     "start_without_profile": "{set[start]} is an hour of a {set[carbon_profile]}, which is missing",

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, cast
 
+from estimator.core.messages import refuse
+
 Plain = TypeVar("Plain", bool, str)
 
 MAX_SIZE = 100_000_000
@@ -46,7 +48,7 @@ class Fields:
     (768, None)
     >>> fields.size("n_layer")
     Traceback (most recent call last):
-    ValueError: n_layer is missing from the config
+    estimator.core.notice.Refusal: n_layer is missing from the config
     """
 
     values: Mapping[str, Any]
@@ -77,14 +79,16 @@ class Fields:
         if key not in self.values:
             usual: int | None = self._usual(names, default)
             if usual is None:
-                raise ValueError(f"{self.full_name(key)} is missing from the config")
+                raise refuse("config_key_missing", key=self.full_name(key))
             return usual
         value = self.values[key]
-        kind = "a positive integer" if least == 1 else f"an integer of at least {least}"
+        named = {"key": self.full_name(key), "value": _shown(value)}
         if type(value) is not int or value < least:
-            raise ValueError(f"{self.full_name(key)} must be {kind}, got {_shown(value)}")
+            raise refuse(
+                "config_key_least" if least > 1 else "config_key_whole", **named, least=least
+            )
         if value > most:
-            raise ValueError(f"{self.full_name(key)} must be at most {most}, got {_shown(value)}")
+            raise refuse("config_key_most", **named, most=most)
         return value
 
     def size_or_none(
@@ -129,7 +133,7 @@ class Fields:
         >>> fields = Fields({"n_layer": 0})
         >>> fields.renamed({"depth": (fields, "n_layer")}).layers("depth")
         Traceback (most recent call last):
-        ValueError: n_layer must be a positive integer, got 0
+        estimator.core.notice.Refusal: n_layer must be a positive integer, got 0
         """
         found = {new: (part, old) for new, (part, old) in stated.items() if part.states(old)}
         values = {new: part.values[old] for new, (part, old) in found.items()}

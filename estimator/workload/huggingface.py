@@ -15,6 +15,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from estimator.core.messages import message
+from estimator.core.notice import Notice, Refusal, Value
 from estimator.workload.families.decoder import GENERATIVE
 from estimator.workload.families.torchvision import hub_architecture
 from estimator.workload.families.unknown_decoder import FAMILIAR, FOREIGN, llama_like
@@ -64,7 +66,7 @@ SLIP = 0.75
 """Share of a name that two spellings of one type have in common; names less alike are others'."""
 
 
-class UnknownArchitectureError(ValueError):
+class UnknownArchitectureError(Refusal):
     """No reader knows the architecture of a config."""
 
 
@@ -102,12 +104,23 @@ def read_config(path: str | PathLike[str]) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise ValueError(f"{file} is not UTF-8 text: did you pass the weights?") from None
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{file} is not JSON ({error}): is it cut off?") from None
+        raise ValueError(f"{file} {_no_json(content.strip(), error)}") from None
     if not isinstance(config, dict):
         raise ValueError(
             f"{file} holds {JSON_KINDS[type(config)]}, not an object: not a config.json"
         )
     return config
+
+
+def _no_json(content: bytes, error: Exception) -> str:
+    """What is wrong with a file that is no JSON."""
+    if not content:
+        return "is empty: save the config.json again"
+    if content.startswith(b"<"):
+        return "is a web page: save the raw config.json"
+    if not content.startswith((b"{", b"[")):
+        return "is not JSON, which begins with {: save the raw config.json"
+    return f"is not JSON ({error}): is it cut off?"
 
 
 def architecture(config: Mapping[str, Any]) -> Architecture:
@@ -150,7 +163,7 @@ def architecture(config: Mapping[str, Any]) -> Architecture:
         return _language_part(fields, model_type)
     if _looks_like_a_decoder(fields):
         return _best_effort(fields, model_type)
-    raise UnknownArchitectureError(_unknown(model_type))
+    raise _unknown(model_type)
 
 
 def model_ledger(
@@ -238,7 +251,7 @@ def _language_part(fields: Fields, model_type: str) -> Architecture:
     if inner not in FAMILIES:
         alone = Fields(values, path=part.path, notes=(note,))
         if not _looks_like_a_decoder(alone):
-            raise UnknownArchitectureError(_unknown(inner))
+            raise _unknown(inner)
         return _best_effort(alone, inner)
     return FAMILIES[inner](Fields(values, path=part.path, notes=(note,)))
 
@@ -263,11 +276,14 @@ def _looks_like_a_decoder(fields: Fields) -> bool:
     )
 
 
-def _unknown(model_type: str) -> str:
-    """What to say about a family that is not known."""
-    if not model_type:
-        return "model_type is missing: a config.json names its family there"
+def _unknown(model_type: str) -> UnknownArchitectureError:
+    """Why a family that is not known is refused."""
     near = difflib.get_close_matches(model_type, FAMILIES, n=3, cutoff=SLIP)
-    named = f"did you mean {', '.join(near)}?"
-    hint = named if near else f"none of the {len(FAMILIES)} known types is named like it"
-    return f"model_type {model_type!r} is not known: {hint}"
+    values: dict[str, Value] = {"name": repr(model_type)}
+    if not model_type:
+        notice = Notice("model_type_missing")
+    elif near:
+        notice = Notice("model_type_near", "", values | {"near": ", ".join(near)})
+    else:
+        notice = Notice("model_type_unknown", "", values | {"known": len(FAMILIES)})
+    return UnknownArchitectureError(notice, message(notice))

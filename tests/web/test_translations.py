@@ -7,11 +7,13 @@ from types import CodeType
 import pytest
 
 from estimator.catalog import Catalog
+from estimator.core.messages import reason
 from estimator.core.notice import Notice
 from estimator.core.phrase import say
 from estimator.web.shared import language
 from estimator.web.shared.amounts import amount, localised, sentence
 from estimator.web.shared.notices import shown
+from estimator.workload.huggingface import architecture
 from tests.web.catalogue_texts import (
     PACKAGE,
     claim_texts,
@@ -99,6 +101,29 @@ def test_a_notice_is_said_in_german_with_its_inputs_figures_and_places(german):
     )
     notice = Notice("grid_unknown", "carbon_intensity", {"place": "Germany"})
     assert shown(notice) == "CO2-Intensität in Deutschland unbekannt; „CO2-Intensität“ angeben"
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({}, "model_type fehlt: Dort nennt eine config.json ihre Familie"),
+        ({"model_type": "llamma"}, "model_type 'llamma' ist nicht bekannt: Ist llama"),
+        ({"model_type": "no-such"}, "bekannten Typen heißt ähnlich"),
+        (
+            {"model_type": "gpt2", "n_embd": -1},
+            "n_embd muss eine positive ganze Zahl sein, nicht -1",
+        ),
+        (
+            {"model_type": "gpt2", "n_embd": 8, "n_layer": 10**6},
+            "n_layer darf höchstens 10000 sein",
+        ),
+        ({"model_type": "llama"}, "hidden_size fehlt in der config.json"),
+    ],
+)
+def test_what_is_wrong_inside_a_config_is_said_in_german(german, config, said):
+    with pytest.raises(ValueError) as seen:
+        architecture(config)
+    assert said in shown(reason(seen.value))
 
 
 def test_a_phrase_is_said_in_german_with_its_figures(german):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from functools import partial
+from html import escape
 from urllib.parse import parse_qsl
 
 import streamlit as st
@@ -27,6 +28,7 @@ from estimator.web.estimate.sources import draw_formula, draw_sources
 from estimator.web.shared import charts, figures, style
 from estimator.web.shared.amounts import localised, result
 from estimator.web.shared.frame import Frame
+from estimator.web.shared.html_table import anchor
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import quoted, shown
 from estimator.web.shared.parts import alone, let_send
@@ -269,7 +271,10 @@ def _notes(drawn: Drawn, frame: Frame) -> None:
     as_much = _("As much as {alike} ({sources}).").format(
         alike=alike, sources=sources(open_catalog())
     )
-    style.caption(f"{interval} {as_much if alike else ''}")
+    said = [escape(interval), escape(as_much)] if alike else [escape(interval)]
+    if not (frame.embedded or frame.slide):
+        said.insert(1, f"{anchor('accuracy', _('How right are we?'))}")
+    style.caption_html(" ".join(said))
     if drawn.applied_runs is not None:
         measured.draw(drawn.applied_runs, linked=not frame.embedded)
     lines = _assumed(answer)
