@@ -1,6 +1,6 @@
 """How true are predictions after a calibration? Programs that the benchmark does not contain.
 
-    python -m tests.benchmarks.calibration measure -o FILE [--minutes 8]
+    python -m tests.benchmarks.calibration measure -o FILE [--minutes 8] [--rounds 3]
     python -m tests.benchmarks.calibration measure -o OTHER --programs FOLDER [--bench FILE]
     python -m tests.benchmarks.calibration table FILE [--steps 1000]
 
@@ -8,6 +8,8 @@ The first runs `calibrate bench` in a data folder of its own, then every program
 `tests.benchmarks.training` for some seconds; on a quiet machine, with PyTorch, that takes fourteen
 minutes. The second runs the programs of a folder instead, after the benchmark of an earlier file:
 each module in it has a function `programs()` that returns some `training.programs.Program`.
+A shared machine is faster in one minute than in the next, which a whole run averages and six seconds
+do not: in several rounds every program is measured again, and the median of its rounds counts.
 The third asks for each program what a user would ask: before any measurement, after the benchmark,
 and after the benchmark and all other programs; with and without the size of a step.
 """
@@ -22,6 +24,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from runpy import run_path
+from statistics import median
 from typing import Any
 
 from estimator.measure.bench.run import BenchQuestion, benchmark, keep_processor
@@ -40,7 +43,7 @@ STEPS, LONGEST_S = 60, 6.0
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """One program as it ran here."""
+    """One program as it ran here: its steps and its run are those of the first round."""
 
     name: str
     kind: str
@@ -52,6 +55,7 @@ class Trial:
     run_s: float
     forecast_s: tuple[float, float, float]
     times_s: tuple[float, ...] = ()
+    rounds_s: tuple[float, ...] = ()
 
 
 def extrapolated_s(times_s: Sequence[float]) -> tuple[float, float, float]:
@@ -111,18 +115,27 @@ def bench_of(path: Path) -> MeasuredRun:
     return read_run(json.loads(path.read_text(encoding="utf-8"))["bench"])
 
 
-def measure(path: Path, bench: MeasuredRun, chosen: Sequence[Program]) -> None:
-    """Run every program, and keep the figures beside those of the benchmark."""
-    trials = []
-    for program in chosen:
-        try:
-            trials.append(ran(program))
-        except RuntimeError as error:
-            print(f"{program.name}: cannot run here ({error})")
-            continue
-        print(f"{program.name}: {trials[-1].step_s * 1e3:.1f} ms a step", flush=True)
-    found = {"bench": as_plain(bench), "trials": list(map(asdict, trials))}
-    path.write_text(json.dumps(found, indent=1), encoding="utf-8")
+def measure(path: Path, bench: MeasuredRun, chosen: Sequence[Program], rounds: int) -> None:
+    """Run every program in each round, and keep the figures beside those of the benchmark."""
+    trials = dict[str, list[Trial]]()
+    for number in range(rounds):
+        for program in chosen:
+            try:
+                trial = ran(program)
+            except RuntimeError as error:
+                print(f"{program.name}: cannot run here ({error})")
+                continue
+            trials.setdefault(program.name, []).append(trial)
+            print(f"{number + 1}: {trial.name}: {trial.step_s * 1e3:.1f} ms a step", flush=True)
+        found = [over_rounds(one) for one in trials.values()]
+        kept = {"bench": as_plain(bench), "trials": list(map(asdict, found))}
+        path.write_text(json.dumps(kept, indent=1), encoding="utf-8")
+
+
+def over_rounds(trials: Sequence[Trial]) -> Trial:
+    """One program over its rounds: the median of what a step took in each."""
+    steps_s = tuple(one.step_s for one in trials)
+    return replace(trials[0], step_s=median(steps_s), rounds_s=steps_s)
 
 
 def as_run(trial: Trial, bench: MeasuredRun, number: int) -> MeasuredRun:
@@ -204,6 +217,7 @@ def main() -> None:
     parser.add_argument("file", nargs="?", type=Path, default=Path("calibration.json"))
     parser.add_argument("-o", dest="file", type=Path, default=argparse.SUPPRESS)
     parser.add_argument("--minutes", type=float, default=8.0)
+    parser.add_argument("--rounds", type=int, default=1, metavar="N")
     parser.add_argument("--programs", type=Path, metavar="FOLDER")
     parser.add_argument("--bench", type=Path, metavar="FILE")
     parser.add_argument("--steps", type=int)
@@ -216,7 +230,7 @@ def main() -> None:
             except ValueError as error:
                 parser.error(str(error))
             bench = bench_of(options.bench) if options.bench else benched(options.minutes)
-            measure(options.file, bench, chosen)
+            measure(options.file, bench, chosen, max(options.rounds, 1))
         else:
             table(options.file, options.steps)
 
