@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Words = npt.NDArray[np.str_]
+Flags = npt.NDArray[np.bool_]
 
 REFERENCE_STEP_S = 0.5
 """Time of a step at the peak that has size zero: that of usual large runs [s].
@@ -39,6 +40,8 @@ class Conditions:
     whole : array, optional
         Logarithm of the time of the whole run at the peak over `REFERENCE_STEP_S`; NaN, or left
         out, where that is unknown [1].
+    of_benchmark : array of bool, optional
+        Whether it is a program of the benchmark; none is where left out.
     """
 
     device: Words
@@ -50,6 +53,14 @@ class Conditions:
     program: Words | None = None
     speed: Floats | None = None
     whole: Floats | None = None
+    of_benchmark: Flags | None = None
+
+    @property
+    def own(self) -> Flags:
+        """Whether each is a program of the user."""
+        if self.of_benchmark is None:
+            return np.ones(len(self.size), dtype=np.bool_)
+        return ~self.of_benchmark
 
     @property
     def wholes(self) -> Floats:
@@ -71,7 +82,7 @@ class Conditions:
         """Program of each run; empty where unknown."""
         return np.full(len(self.size), "") if self.program is None else self.program
 
-    def part(self, chosen: npt.NDArray[np.bool_] | npt.NDArray[np.int_]) -> "Conditions":
+    def part(self, chosen: Flags | npt.NDArray[np.int_]) -> "Conditions":
         """Return those where `chosen` holds."""
         return Conditions(
             device=self.device[chosen],
@@ -83,6 +94,7 @@ class Conditions:
             program=self.programs[chosen],
             speed=self.speeds[chosen],
             whole=self.wholes[chosen],
+            of_benchmark=~self.own[chosen],
         )
 
 

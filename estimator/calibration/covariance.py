@@ -34,6 +34,7 @@ LIKENESS = {
     "precision_slope": "precision_trend",
     "style": "program",
     "program_slope": "program_trend",
+    "beside": "own_program",
 }
 """Component -> the likeness that it goes with, where that has another name."""
 
@@ -56,6 +57,7 @@ class Likeness:
     family_trend: Floats
     program: Floats
     program_trend: Floats
+    own_program: Floats
     precision_trend: Floats
     shape: Floats
 
@@ -86,6 +88,7 @@ def likeness_of(here: Conditions, there: Conditions, shared: Components) -> Like
         family_trend=features * family,
         program=program,
         program_trend=features * program,
+        own_program=program * np.outer(here.own, there.own),
         precision_trend=features * precision,
         shape=program * precision * _same_steps(here.size, there.size),
     )
@@ -129,13 +132,14 @@ def usual_trend(size: Floats, shared: Components) -> Floats:
 
 
 def own_variance(
-    of_size: Floats, prior_sd: Floats, shared: Components, *, whole_run: bool
+    where: Conditions, of_size: Floats, prior_sd: Floats, shared: Components, *, whole_run: bool
 ) -> Floats:
     """Variance of the error of each run before any is measured; `of_size` is its `bent`."""
     of_device, inner = shared.amplitudes(prior_sd)
     slopes = (shared.slope, shared.family_slope, shared.precision_slope, shared.program_slope)
     trend = sum(slope**2 for slope in slopes) * of_size
-    steady = shared.within - shared.run**2 + trend
+    lacking = np.where(where.own, 0.0, shared.beside**2)
+    steady = shared.within - shared.run**2 - lacking + trend
     alone = shared.run**2 * inner**2 if whole_run else 0.0
     variance: Floats = of_device**2 + inner**2 * steady + alone
     return variance

@@ -74,10 +74,12 @@ ENOUGH_PROGRAMS = 8
 SPREADS = (
     *(("widened",), ("style", "family"), ("precision", "kind", "both")),
     *(("size", "shape"), ("slope", "family_slope", "precision_slope"), ("program_slope",)),
+    ("beside",),
 )
 """Components that differ from machine to machine together: all that the prior states, which is
 never taken as narrower; between programs; between kinds and formats; between shapes of one program;
-with the size of steps, of all and of one program."""
+with the size of steps, of all and of one program; in what programs of the user do beside their
+networks."""
 
 FACTORS_SD = np.where([names == ("widened",) for names in SPREADS], WIDENED_SD, FACTOR_SD)
 """How far each of these is expected to differ, in the logarithm [1]."""
@@ -162,9 +164,11 @@ class Evidence:
 
     def _factors(self, names: tuple[str, ...]) -> Floats:
         """Factors among which one of `SPREADS` is chosen: the prior is widened only by many."""
-        if names != ("widened",):
-            return FACTORS
-        return FACTORS[FACTORS >= 1.0] if self._many_programs else np.ones(1)
+        if names == ("widened",):
+            return FACTORS[FACTORS >= 1.0] if self._many_programs else np.ones(1)
+        if names == ("beside",) and not (self.components.beside and self.where.own.any()):
+            return np.ones(1)
+        return FACTORS
 
     @cached_property
     def _many_programs(self) -> bool:
@@ -201,7 +205,7 @@ class Evidence:
         """Covariance of what was measured."""
         signal = covariance(self.likeness, self.prior_sd, self.prior_sd, components)
         of_size = bent(self.where.size, components)
-        own = own_variance(of_size, self.prior_sd, components, whole_run=False)
+        own = own_variance(self.where, of_size, self.prior_sd, components, whole_run=False)
         total: Floats = signal + np.diag(noise + own - np.diag(signal))
         return total
 
@@ -295,7 +299,7 @@ class Evidence:
         cross = covariance(likeness, prior_sd, self.prior_sd, self.spread)
         weights = cross @ self._inverse
         of_size = bent(where.size, self.spread)
-        own = own_variance(of_size, prior_sd, self.spread, whole_run=whole_run)
+        own = own_variance(where, of_size, prior_sd, self.spread, whole_run=whole_run)
         left = own - np.sum(weights * cross, axis=1)
         mean = usual_trend(where.size, self.spread) + weights @ self.beside_trend
         return mean, np.maximum(left, self.components.step_sd**2)
@@ -413,7 +417,7 @@ class _Scores:
         of_device, inner = shared.amplitudes(runs.prior_sd)
         shares *= np.outer(inner, inner)
         shares += np.outer(of_device, of_device) * runs.likeness.device
-        own = own_variance(self._of_size, runs.prior_sd, shared, whole_run=False)
+        own = own_variance(runs.where, self._of_size, runs.prior_sd, shared, whole_run=False)
         np.fill_diagonal(shares, runs.noise_sd**2 + own)
         self._bordered[:-1, :-1] = shares
         lower = np.linalg.cholesky(self._bordered)
@@ -448,7 +452,9 @@ def condensed(evidence: Evidence, most: int) -> Evidence:
         return evidence
     where, own = evidence.where, evidence.components
     rounded = np.where(np.isnan(where.size), -99.0, np.round(where.size)).astype(np.int64)
-    names = [where.device, where.host, where.precision, where.kind, rounded.astype(str)]
+    own_program = where.own.astype(np.str_)
+    names = [where.device, where.host, where.precision, where.kind, own_program]
+    names.append(rounded.astype(np.str_))
     _, first, member = np.unique(np.array(names).T, axis=0, return_index=True, return_inverse=True)
     count = np.bincount(member.ravel()).astype(np.float64)
 
@@ -456,9 +462,9 @@ def condensed(evidence: Evidence, most: int) -> Evidence:
         found: Floats = np.bincount(member.ravel(), weights=values) / count
         return found
 
-    single = own.style**2 + own.shape**2
-    noise = mean(evidence.noise_sd**2) / count + single * np.where(count > 1, 1 / count, 0.0)
     kept = where.part(first)
+    single = own.style**2 + own.shape**2 + np.where(kept.own, own.beside**2, 0.0)
+    noise = mean(evidence.noise_sd**2) / count + single * np.where(count > 1, 1 / count, 0.0)
     return Evidence(
         where=replace(kept, size=mean(where.size), program=np.where(count > 1, "", kept.programs)),
         log_ratio=mean(evidence.log_ratio),

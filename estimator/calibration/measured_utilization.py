@@ -266,6 +266,7 @@ def evidence_of(
         size=np.array([one.size for one in found], dtype=np.float64),
         program=text_array(one.program for one in found),
         speed=np.array([speed_of(device, one.timing.precision or "") for one in found]),
+        of_benchmark=~np.fromiter((one.own for one in found), dtype=np.bool_, count=len(found)),
     )
     log_prior = np.array([np.log(one.expected.mid) for one in found], dtype=float)
     stated = np.array([float(one.expected.log_sd) for one in found], dtype=float)
@@ -359,7 +360,7 @@ def _noise(found: Sequence[CalibrationObservation], components: Components) -> F
     whole = np.array([not is_of_steps(one.timing) for one in found], dtype=bool)
     own = components.step_sd**2 + np.where(whole, components.run**2, 0.0)
     measured = np.array([one.noise_sd for one in found], dtype=float)
-    single = components.style**2 + components.shape**2
+    single = components.style**2 + components.shape**2 + components.beside**2
     own = own + np.where([one.many for one in found], single, 0.0)
     noise: Floats = np.sqrt(measured**2 + own / runs)
     return noise

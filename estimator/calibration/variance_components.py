@@ -31,6 +31,9 @@ class Components:
         Of one program at one size: its widths and depths [1].
     style : float
         Of one program: how it is written [1].
+    beside : float, optional
+        Of one program of a user, and of none of the benchmark: what it does beside its network,
+        such as loading data, drawing samples and keeping averages [1].
     run : float
         Of no other run [1].
     elsewhere : float
@@ -88,6 +91,7 @@ class Components:
     family_slope: float = 0.0
     shape: float = 0.0
     family: float = 0.0
+    beside: float = 0.0
     widened: float = 1.0
     usual_perceptron_s: float | None = None
     usual_transformer_s: float | None = None
@@ -100,7 +104,8 @@ class Components:
     def within(self) -> float:
         """Variance between runs on one device [1]."""
         by_network = self.precision**2 + self.kind**2 + self.family**2 + self.both**2
-        return by_network + self.size**2 + self.shape**2 + self.style**2 + self.run**2
+        by_program = self.shape**2 + self.style**2 + self.beside**2
+        return by_network + self.size**2 + by_program + self.run**2
 
     @property
     def usual_size(self) -> float:

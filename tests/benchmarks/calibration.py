@@ -38,7 +38,7 @@ SEEN = 20
 """Steps from which a whole run is extrapolated."""
 
 STEPS, LONGEST_S = 60, 6.0
-"""A program runs for so many steps, or for so long after the first ones [s]."""
+"""A program runs for so many steps, or for so long [s] if it has made twice `SEEN`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,9 @@ def ran(program: Program) -> Trial:
     """Run a program, and extrapolate it from its first steps."""
     step, flop = program.prepared()
     session, begun = Session(flop=flop), time.monotonic()
-    while session.steps < SEEN or (session.steps < STEPS and time.monotonic() - begun < LONGEST_S):
+    while session.steps < STEPS and (
+        session.steps < 2 * SEEN or time.monotonic() - begun < LONGEST_S
+    ):
         step()
         session.step()
     run_s = time.monotonic() - begun

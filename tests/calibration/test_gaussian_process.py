@@ -376,6 +376,37 @@ def test_steps_of_perceptrons_are_usually_small_and_those_of_transformers_large(
     assert middle == pytest.approx(step_size([0.1, 0.01, 0.3]))
 
 
+BESIDE = replace(PARTS, beside=0.15)
+
+
+def programs(names, *, benchmark):
+    """Programs of one kind, format and size, of a benchmark or of the user."""
+    flags = np.full(len(names), benchmark)
+    return replace(runs(*[GPT] * len(names)), program=np.array(names), of_benchmark=flags)
+
+
+def test_a_benchmark_does_not_tell_what_programs_do_beside_their_network():
+    """One more program of the benchmark against the user's, and the user's once it was measured."""
+    known = replace(evidence(programs(["its"] * 2, benchmark=True), 0.1), components=BESIDE)
+    own, timed = (programs(["new"], benchmark=flag) for flag in (False, True))
+    mine, its = (known.posterior(one, np.full(1, PRIOR_SD)).log_sd[0] ** 2 for one in (own, timed))
+    assert mine - its == pytest.approx(BESIDE.beside**2)
+    after = replace(evidence(own, 0.1), components=BESIDE).posterior(own, np.full(1, PRIOR_SD))
+    assert after.log_sd[0] ** 2 == pytest.approx(PARTS.run**2 + PARTS.step_sd**2, rel=0.1)
+
+
+@pytest.mark.parametrize("sd, larger", [(0.02, False), (0.5, True)])
+def test_what_programs_do_beside_their_network_is_that_of_the_measured_ones(sd, larger):
+    """Programs of the user differ more or less than those of the benchmark, which are alike."""
+    random = np.random.default_rng(5)
+    names = [f"program {at}" for at in range(24)]
+    where = programs(names, benchmark=False)
+    where = replace(where, of_benchmark=np.arange(24) < 12)
+    errors = np.where(np.arange(24) < 12, 0.05, sd) * random.standard_normal(24)
+    found = replace(evidence(where, errors), components=BESIDE).spread.beside
+    assert (found > 0.15) == larger
+
+
 @pytest.mark.parametrize("sd, larger", [(0.0, False), (0.25, True)])
 def test_what_fixed_costs_of_programs_differ_by_is_that_of_the_measured_ones(sd, larger):
     """Twelve programs at three sizes, whose trends differ or do not."""
