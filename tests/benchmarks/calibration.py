@@ -8,7 +8,7 @@ The first runs `calibrate bench` in a data folder of its own, then every program
 `tests.benchmarks.training` for some seconds; on a quiet machine, with PyTorch, that takes fourteen
 minutes. The second runs the programs of a folder instead, after the benchmark of an earlier file:
 each module in it has a function `programs()` that returns some `training.programs.Program`.
-A shared machine is faster in one minute than in the next, which a whole run averages and six seconds
+A shared machine is faster in one minute than in the next; a whole run averages that, six seconds
 do not: in several rounds every program is measured again, and the median of its rounds counts.
 The third asks for each program what a user would ask: before any measurement, after the benchmark,
 and after the benchmark and all other programs; with and without the size of a step.
