@@ -130,7 +130,7 @@ def holds(quantity: Uncertain, limit: float, confidence: float) -> Mask:
 def probability_of_all(
     quantities: Mapping[str, Uncertain], most: Mapping[str, float], place: int
 ) -> float:
-    """Probability that one design keeps all limits at once [1]; closed form for a single one.
+    """Probability that one design keeps all limits at once [1]; closed form for at most one limit.
 
     Parameters
     ----------
@@ -141,16 +141,16 @@ def probability_of_all(
     place : int
         Which design.
     """
-    chosen = {name: one_of(quantities[name], place) for name in most}
-    if len(chosen) == 1:
-        (name, quantity), *_ = chosen.items()
-        return float(probability_within(quantity, most[name]))
-    sources = sorted({source for one in chosen.values() for source in one.loadings})
-    loads = np.zeros((len(chosen), len(sources)))
-    for row, one in enumerate(chosen.values()):
-        for source, load in one.loadings.items():
-            loads[row, sources.index(source)] = load
-    slack = [math.log(most[name]) - math.log(float(one.mid)) for name, one in chosen.items()]
+    chosen = [one_of(quantities[name], place) for name in most]
+    limits = list(most.values())
+    if len(chosen) < 2:
+        return float(probability_within(chosen[0], limits[0])) if chosen else 1.0
+    sources = sorted({source for one in chosen for source in one.loadings})
+    loads = np.array([[one.loadings.get(source, 0.0) for source in sources] for one in chosen])
+    slack = [
+        math.log(limit) - math.log(float(one.mid))
+        for limit, one in zip(limits, chosen, strict=True)
+    ]
     drawn, left = loads @ _half_of_draws(len(sources)), np.array(slack)[:, None]
     kept, mirrored = (drawn <= left).all(axis=0), (-drawn <= left).all(axis=0)
     return float(np.count_nonzero(kept) + np.count_nonzero(mirrored)) / DRAWS
@@ -164,7 +164,7 @@ def best_designs(
     *,
     ties: Sequence[Floats] = (),
     alike: Places | None = None,
-) -> list[int]:
+) -> dict[int, float]:
     """Designs of the smallest objective among those that keep all limits with the confidence asked.
 
     Parameters
@@ -184,8 +184,9 @@ def best_designs(
 
     Returns
     -------
-    list of int
-        The best first; among designs equal in all of this, the one that comes first.
+    dict of int to float
+        Design -> probability that it keeps all limits [1], the best first; among designs equal in
+        all of this, the one that comes first.
 
     Notes
     -----
@@ -206,17 +207,21 @@ def _best_of(
     limits: Limits,
     count: int,
     alike: Places | None = None,
-) -> list[int]:
+) -> dict[int, float]:
     """Best of some designs that keep each limit for itself."""
-    chosen: list[int] = []
-    group = np.arange(len(keys[0])) if alike is None else alike
-    for place in places[_ranked([key[places] for key in keys])].tolist():
+    chosen: dict[int, float] = {}
+    group = places if alike is None else alike[places]
+    order = _ranked([key[places] for key in keys])
+    taken: set[int] = set()
+    for place, its_group in zip(places[order].tolist(), group[order].tolist(), strict=True):
         if len(chosen) == count:
             break
-        if group[place] in group[chosen]:
+        if its_group in taken:
             continue
-        if not limits.most or keeps(quantities, limits, place):
-            chosen.append(place)
+        probability = probability_of_all(quantities, limits.most, place)
+        if probability >= limits.confidence:
+            chosen[place] = probability
+            taken.add(its_group)
     return chosen
 
 
@@ -243,9 +248,10 @@ def gains_of_relaxing(
         possible = better & holds(quantities[name], RELAXED * limit, confidence)
         for other in most:
             possible = possible & kept[other] if other != name else possible
-        found = _best_of(np.flatnonzero(possible), [objective, *ties], quantities, relaxed, 1)
-        if found:
-            gains[name] = float(1 - objective[found[0]] / objective[best[0]]) if best else math.inf
+        keys, places = [objective, *ties], np.flatnonzero(possible)
+        for found in _best_of(places, keys, quantities, relaxed, 1):
+            ratio = objective[found] / objective[best[0]] if best else -math.inf
+            gains[name] = float(1 - ratio)
     return gains
 
 

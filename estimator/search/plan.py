@@ -175,18 +175,17 @@ class _Candidates:
     numbers: npt.NDArray[np.intp]
     quantities: Mapping[str, Uncertain]
 
-    def plans(self, request: Request, places: Sequence[int]) -> tuple[Plan, ...]:
-        """Some of them, as they are shown."""
-        most = request.limits.most
-        held = probabilities_within(self.quantities, most, places)
+    def plans(self, request: Request, chosen: Mapping[int, float]) -> tuple[Plan, ...]:
+        """Some of them with the probability that they keep all limits [1], as they are shown."""
+        held = probabilities_within(self.quantities, request.limits.most, [*chosen])
         return tuple(
             Plan(
                 scenario=request.space.scenario(int(self.numbers[place])),
-                probability=probability_of_all(self.quantities, most, place) if most else 1.0,
+                probability=probability,
                 holds=holds,
                 quantities=known_of(self.quantities, place),
             )
-            for place, holds in zip(places, held, strict=True)
+            for (place, probability), holds in zip(chosen.items(), held, strict=True)
         )
 
 
@@ -299,11 +298,12 @@ def _answer(request: Request, kept: _Candidates, nearest: _Candidates) -> PlanAn
     ties = [np.asarray(kept.quantities[name].mid) for name in OBJECTIVES.values()]
     alike = request.space.apart_from("site", kept.numbers)
     best = best_designs(objective, kept.quantities, limits, request.count, ties=ties, alike=alike)
-    gains = gains_of_relaxing(objective, kept.quantities, limits, best, ties=ties)
+    gains = gains_of_relaxing(objective, kept.quantities, limits, [*best], ties=ties)
     closest = None
     if not best and nearest.numbers.size:
         (place, *_) = _nearest(nearest, request, np.ones(nearest.numbers.size, dtype=np.bool_))
-        (closest,) = nearest.plans(request, [int(place)])
+        probability = probability_of_all(nearest.quantities, limits.most, int(place))
+        (closest,) = nearest.plans(request, {int(place): probability})
     others = [
         _others_that_keep(kept, limits, np.flatnonzero(alike == alike[at]), at) for at in best
     ]

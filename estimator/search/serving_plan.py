@@ -6,7 +6,7 @@ with the confidence asked, as the latencies and the caps must.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -158,10 +158,12 @@ def best_serving_plans(
     objective = np.asarray(quantities[OBJECTIVES[request.minimize]].mid)
     ties = [np.asarray(quantities[name].mid) for name in OBJECTIVES.values()]
     best = best_designs(objective, quantities, limits, request.count, ties=ties)
-    gains = gains_of_relaxing(objective, quantities, limits, best, ties=ties)
+    gains = gains_of_relaxing(objective, quantities, limits, [*best], ties=ties)
     nearest = None
     if not best:
-        (nearest,) = _plans(answer, quantities, limits, [_nearest(quantities, limits)])
+        place = _nearest(quantities, limits)
+        probability = probability_of_all(quantities, limits.most, place)
+        (nearest,) = _plans(answer, quantities, limits, {place: probability})
     return PlanAnswer(
         plans=_plans(answer, quantities, limits, best),
         nearest=nearest,
@@ -247,12 +249,12 @@ def _plans(
     answer: ServingAnswer,
     quantities: Mapping[str, Uncertain],
     limits: Limits,
-    places: Sequence[int],
+    chosen: Mapping[int, float],
 ) -> tuple[ServingPlan, ...]:
-    """Some designs as they are shown."""
-    held = probabilities_within(quantities, limits.most, places)
+    """Some designs with the probability that they keep all limits [1], as they are shown."""
+    held = probabilities_within(quantities, limits.most, [*chosen])
     plans = []
-    for place, holds in zip(places, held, strict=True):
+    for (place, probability), holds in zip(chosen.items(), held, strict=True):
         row = answer.table.row(place)
         busy = row.question.duty_cycle or 1.0
         plans.append(
@@ -260,7 +262,7 @@ def _plans(
                 question=row.question,
                 weights=row.weights.name,
                 concurrency=(row.question.concurrency or 1.0) * busy,
-                probability=probability_of_all(quantities, limits.most, place),
+                probability=probability,
                 holds=holds,
                 quantities=known_of(quantities, place),
                 notes=answer.notes[place],

@@ -81,7 +81,10 @@ def test_the_best_designs_are_those_of_brute_force(seed, confidence, count):
         )
     ]
     expected = sorted(kept, key=lambda place: objective[place])[:count]
-    assert best_designs(objective, quantities, limits, count) == expected
+    found = best_designs(objective, quantities, limits, count)
+    assert [*found] == expected
+    for place, probability in found.items():
+        assert probability == probability_of_all(quantities, limits.most, place)
 
 
 @pytest.mark.parametrize("confidence", [0.0, 1.0, -1.0, math.nan])

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import pandas as pd
 import streamlit as st
 
 from estimator.core.uncertainty import Uncertain
@@ -133,7 +132,7 @@ def draw_shares(
     per_plan_px = (26.0 + 16.0 * len(names)) * frame.look.scale
     figures.draw(
         shares_of_limits,
-        pd.DataFrame(rows),
+        rows,
         frame.look,
         of=(_("share of the limit"), names),
         height=min(per_plan_px * len(plans), 250.0 if frame.slide else 600.0),
