@@ -82,6 +82,41 @@ def test_the_changelog_quotes_the_score_that_is_computed(tmp_path):
     assert f"holds {coverage} %" in changelog
 
 
+PICTURES = {
+    ".github/gpt-3.svg": "",
+    ".github/gpt-3-dark.svg": "--dark",
+}
+"""Pictures of the README, and how their command ends."""
+
+PICTURE = "figure devices --preset gpt-3 --hardware v100 --devices 10000 --quiet"
+
+
+def drawn(folder):
+    """Path of each picture of the README -> the same as it is drawn now."""
+    for number, (path, more) in enumerate(PICTURES.items()):
+        now = Path(folder) / f"{number}.svg"
+        assert run(*PICTURE.split(), *more.split(), "-o", str(now)).returncode == 0
+        yield ROOT / path, now
+
+
+def test_the_pictures_of_the_readme_say_what_is_computed(tmp_path):
+    """Their places depend on the fonts of a machine; their texts do not."""
+    for path, now in drawn(tmp_path):
+        assert str(path.relative_to(ROOT)) in README
+        kept, fresh = (re.findall(r"<text[^>]*>([^<]*)<", one.read_text()) for one in (path, now))
+        assert kept == fresh and any("Tesla V100" in text for text in kept)
+
+
+def test_the_readme_begins_with_the_score_that_is_computed():
+    line = next(text for command, text in shown() if "validate" in command).splitlines()[0]
+    runs = re.search(r"of (\d+) published runs", line)[1]
+    error, _, coverage = re.findall(r"(\d+) %(?! interval)", line)
+    beginning = " ".join(README.partition("## Start")[0].split())
+    assert f"{runs} published runs" in beginning
+    assert f"off by {error} % in the median" in beginning
+    assert f"{coverage} % of them lie inside their 80 % interval" in beginning
+
+
 def counted():
     """Pattern around each number of the README that grows with the profiles -> the number now."""
     from estimator.catalog import Catalog
@@ -118,6 +153,9 @@ def renew():
         now = "\n".join(line for line in reported(command).splitlines())
         text = text.replace(f"$ {command}\n{output}", f"$ {command}\n{now}", 1)
     (ROOT / "README.md").write_text(text, encoding="utf-8")
+    with tempfile.TemporaryDirectory() as folder:
+        for path, now in drawn(folder):
+            path.write_bytes(now.read_bytes())
 
 
 if __name__ == "__main__":
