@@ -32,6 +32,7 @@ RECURRENT = ("rnn", "lstm", "gru", "recurrent", "ssm", "hyena", "mamba", "rwkv",
 TRANSFORMERS = (
     *("transformer", "decoder", "encoder", "vit", "bert", "attention", "swin", "moe"),
     *("electra", "t5", "bart", "detr", "wav2vec", "data2vec", "clip", "former"),
+    "mixture of experts",
 )
 BIDIRECTIONAL = (
     *("encoder", "vit", "bert", "electra", "t5", "bart", "enc-dec", "detr", "wav2vec"),
@@ -51,7 +52,9 @@ FAMILIES = (
     ("depthwise", ("depthwise", "convnext")),
     ("residual", ("resnet", "resnext", "residual", "bottleneck", "densenet", "regnet")),
     ("patches", ("vit", "swin", "deit", "patch")),
+    ("experts", ("moe", "mixture of experts")),
     ("encoder", BIDIRECTIONAL),
+    ("convolutions in time", ("wavenet", "tcn", "1-d", "1d", "in time", "temporal conv")),
     ("plain convolutions", ("vgg", "alexnet", "lenet", "cnn", "conv")),
     ("mixer", ("mixer",)),
     ("perceptron", ("perceptron", "mlp", "kan", "tabular", "fully connected", "feedforward")),
@@ -61,7 +64,10 @@ FAMILIES = (
 WAYS = (("numpy", "in numpy"), ("step by step", "step by step"))
 """Words of an architecture that few programs are written in, and what its family is named then."""
 
-CONVOLUTIONS = ("cnn", "conv", "resnet", "resnext", "vgg", "unet 3d", "u-net 3d")
+CONVOLUTIONS = (
+    *("cnn", "conv", "resnet", "resnext", "vgg", "unet 3d", "u-net 3d", "densenet", "regnet"),
+    *("dcgan", "wavenet", "tcn"),
+)
 UNETS = ("u-net", "unet")
 
 RARE_WORK = ("speech", "diffusion", "other")

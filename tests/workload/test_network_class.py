@@ -21,3 +21,12 @@ def test_a_feature_of_each_row_is_that_of_its_kind():
     alike = [network_kind("vision", "CNN")] * 4
     assert of_each_kind(alike, lambda kind: 2.0).tolist() == [2.0] * 4
     assert of_each_kind([], lambda kind: 1.0).dtype == np.float64
+
+
+def test_networks_that_a_benchmark_does_not_time_are_families_of_their_own():
+    assert network_kind("language", "MoE decoder").family == "experts"
+    assert network_kind("language", "mixture of experts").sparse
+    in_time = network_kind("speech", "WaveNet, dilated 1-D CNN")
+    assert (in_time.group, in_time.family) == ("convolution", "convolutions in time")
+    assert network_kind("vision", "DenseNet").group == "convolution"
+    assert network_kind("vision", "CNN").family == "plain convolutions"
