@@ -11,6 +11,8 @@ from jsonschema import ValidationError
 from estimator.catalog import Catalog
 from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scenario.scenario import Scenario
+from estimator.web.calibrate.charts import _cells
+from estimator.web.plan.charts import shares_of_limits
 from estimator.web.shared import charts, language, plots
 from estimator.web.shared.charts import Look
 from estimator.web.shared.tables import (
@@ -102,6 +104,35 @@ def drawn(spec, rows, width=700):
     whole = {**spec, "data": {"values": rows}, "width": width}
     svg = vl_convert.vegalite_to_svg(whole)
     return re.findall(r"<t(?:ext|span)[^>]*>([^<]+)</t", svg), svg
+
+
+ROWS = ("a short one", "a plan whose name is longer than any phone is wide, and then some")
+
+
+def labelled_by(name):
+    """Kind of chart with labels above its rows -> its specification, and rows of it."""
+    values = {"low": 0.1, "mid": 0.2, "high": 0.4, "text": "t"}
+    if name == "plan":
+        spec = shares_of_limits(Look(), "share", ("cost", "time"))
+        rows = [values | {"plan": one, "kind": kind} for one in ROWS for kind in ("cost", "time")]
+    elif name == "calibrate":
+        spec = _cells(Look(), "share")
+        said = {"what": "expected now", "slot": "now"}
+        rows = [values | said | {"row": one, "label": one} for one in ROWS]
+    else:
+        spec = plots.ranges(Look(), "title", True, ("k",))
+        rows = [values | {"label": one, "text": one, "kind": "k"} for one in ROWS]
+    return spec, rows
+
+
+@pytest.mark.parametrize("width", [330, 900])
+@pytest.mark.parametrize("name", ["ranges", "plan", "calibrate"])
+def test_every_row_has_its_label_and_all_are_of_one_size(name, width):
+    labels, svg = drawn(*labelled_by(name), width=width)
+    said = " ".join(labels)
+    assert all(row.partition(",")[0].split()[-1] in said for row in ROWS)
+    sizes = re.findall(r'aria-roledescription="text mark"[^>]*font-size="([\d.]+)px"', svg)
+    assert len(sizes) == 2 and len(set(sizes)) == 1
 
 
 def rows_between(low, high, text="a row"):

@@ -71,15 +71,17 @@ def _cells(look: Look, of: str) -> Spec:
     bars = {**where, "x": x | {"field": "low"}, "x2": {"field": "high"}}
     dots = {**where, "x": x, "shape": shape}
     edge = {"opacity": 0.9, "stroke": colours["paper"], "strokeWidth": 1}
-    text = charts.row_labels(look, {"y": y, "yOffset": offset}, "label", baseline="middle", dy=0.0)
     at_label = [{"filter": "datum.label != ''"}, {"calculate": "'label'", "as": "slot"}]
+    text = charts.row_labels(
+        look, {"y": y, "yOffset": offset}, "label", baseline="middle", dy=0.0, of=at_label
+    )
     return charts.layered(
         look,
         HEIGHT_PX,
         layer("rule", bars, where=f"!({read})", strokeWidth=7 * look.scale, opacity=0.4),
         charts.points(look, 190, dots, where=f"!({read})"),
         charts.points(look, 55, dots, where=read, **edge),
-        text | {"transform": at_label},
+        text,
     )
 
 

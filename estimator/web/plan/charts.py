@@ -14,7 +14,12 @@ def shares_of_limits(look: Look, title: str, names: tuple[str, ...]) -> Spec:
     shape = charts.distinguished("kind", names, SHAPES, len(names))
     where = {"y": y, "yOffset": offset, "color": colour}
     text = charts.row_labels(
-        look, {"y": y, "yOffset": {"datum": ""}}, "plan", baseline="middle", dy=0.0
+        look,
+        {"y": y, "yOffset": {"datum": ""}},
+        "plan",
+        baseline="middle",
+        dy=0.0,
+        of=[{"aggregate": [], "groupby": ["plan"]}],
     )
     return charts.layered(
         look,
@@ -29,5 +34,5 @@ def shares_of_limits(look: Look, title: str, names: tuple[str, ...]) -> Spec:
         charts.points(
             look, 110, {**where, "x": x, "shape": shape, "tooltip": charts.tooltip("text")}
         ),
-        text | {"transform": [{"aggregate": [], "groupby": ["plan"]}]},
+        text,
     )

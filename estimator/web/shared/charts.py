@@ -191,7 +191,13 @@ def points(look: Look, size: float, encoding: Spec, *, where: str = "", **style:
 
 
 def row_labels(
-    look: Look, encoding: Spec, field: str, *, dy: float = -11.0, baseline: str = "bottom"
+    look: Look,
+    encoding: Spec,
+    field: str,
+    *,
+    dy: float = -11.0,
+    baseline: str = "bottom",
+    of: Sequence[Spec] = (),
 ) -> Spec:
     """Text at the left edge, above the marks of its row.
 
@@ -209,6 +215,8 @@ def row_labels(
         From the row to the text, at the usual size of the text [px].
     baseline : str
         "bottom" for the lower edge of the text there, "middle" for its middle.
+    of : sequence of dict
+        Transforms that leave the rows to be labelled; none for all.
     """
     least = SMALLEST * look.text_px
     text = f"(toString(datum.{field}) || '')"
@@ -234,7 +242,7 @@ def row_labels(
         {"calculate": f"length({text})", "as": "letters"},
         {"joinaggregate": [{"op": "max", "field": "letters", "as": "longest"}]},
     ]
-    return {**shown, "transform": [*shown["transform"], *longest]}
+    return {**shown, "transform": [*of, *shown["transform"], *longest]}
 
 
 def _two_lines(text: str, size: float) -> str:
