@@ -1,6 +1,7 @@
 """Claims about networks themselves: paths, gradients, stored activations."""
 
 import math
+from functools import cache
 
 import numpy as np
 
@@ -57,11 +58,19 @@ def depth_paths(facts: Facts) -> Finding:
     )
 
 
+@cache
+def _gradients(layers: int, width: int, *, residual: bool) -> list[tuple[float, float]]:
+    """Norm and bound [1] of the gradient of each random network; drawn once a process."""
+    return [
+        simulated_gradient(layers, width, residual=residual, seed=seed) for seed in range(TRIALS)
+    ]
+
+
 def gradient_bound(facts: Facts) -> Finding:
     """The gradient is bounded by a product."""
     layers, width = int(facts["layers"]), int(facts["width"])
-    plain = [simulated_gradient(layers, width, seed=seed) for seed in range(TRIALS)]
-    added = [simulated_gradient(layers, width, residual=True, seed=seed) for seed in range(TRIALS)]
+    plain = _gradients(layers, width, residual=False)
+    added = _gradients(layers, width, residual=True)
     ratios = np.array([norm / bound for norm, bound in plain])
     norms = np.array([norm for norm, _ in plain])
     kept = np.array([norm for norm, _ in added])
