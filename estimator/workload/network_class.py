@@ -161,6 +161,7 @@ NAMED = {
     "visual_bert": ("multimodal", "encoder"),
     **dict.fromkeys(("speech_to_text", "moonshine"), ("speech", "encoder-decoder transformer")),
     **dict.fromkeys(("encodec", "dac"), ("speech", "CNN")),
+    **dict.fromkeys(("patchtst", "patchtsmixer"), ("other", "encoder")),
     "encoder-decoder": ("language", "encoder-decoder transformer"),
     "speech-encoder-decoder": ("speech", "encoder-decoder transformer"),
 }

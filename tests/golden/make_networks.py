@@ -161,6 +161,8 @@ def inputs_of(model: torch.nn.Module) -> tuple[dict, int | str]:
         made["pixel_values"] = empty(1, 1, tiles, vision.num_channels, side, side)
         made["aspect_ratio_ids"] = torch.ones(1, 1, dtype=torch.long, device="meta")
         made["aspect_ratio_mask"] = torch.ones(1, 1, tiles, dtype=torch.long, device="meta")
+    if "past_values" in names:
+        return {"past_values": empty(1, config.context_length, config.num_input_channels)}, ""
     heard, length = sound_of(config, {*names})
     made |= heard
     if "input_ids" in names and "input_features" not in made:

@@ -1,0 +1,156 @@
+"""Which network over series of numbers a config describes: PatchTST, PatchTSMixer.
+
+The length of a series is that of the config; items are patches of all its channels.
+"""
+
+from collections.abc import Callable
+
+from estimator.workload.blocks import Cost, Costs, Mlp, equal_heads, held, layer_costs, linear
+from estimator.workload.convolution import Flow
+from estimator.workload.fields import Fields
+from estimator.workload.ledger import Inputs, quantity
+from estimator.workload.model_class import head_note, task
+from estimator.workload.network import Network, Pass, network
+from estimator.workload.registry import family
+
+NUMBERS = {"student_t": 3, "normal": 2, "negative_binomial": 2}
+"""Parameters of each distribution that a head may put out."""
+
+
+def patched(fields: Fields, usual: int) -> tuple[int, int, int]:
+    """Values of a patch, patches of a channel, and channels."""
+    length = fields.size("patch_length", default=usual)
+    context = fields.size("context_length", default=32)
+    if context <= length:
+        raise ValueError(f"{fields.path}context_length must be above patch_length = {length}")
+    patches = (context - length) // fields.size("patch_stride", default=usual) + 1
+    return length, patches, fields.size("num_input_channels", default=1)
+
+
+def outputs(fields: Fields, inputs: int, count: int) -> Cost:
+    """A head of `count` numbers, or of what a distribution over each takes."""
+    kind = fields.text("distribution_output", default="student_t")
+    drawn = fields.text("loss", default="mse") != "mse"
+    if drawn and kind not in NUMBERS:
+        known = ", ".join(NUMBERS)
+        raise ValueError(f"{fields.path}distribution_output {kind!r} is not known: {known} are")
+    return linear(inputs, count, bias=True).times(NUMBERS[kind] if drawn else 1)
+
+
+def series_network(
+    fields: Fields, items: int, body: Callable[[Flow], Flow], heads: dict[str, tuple[Cost, float]]
+) -> Network:
+    """A network over `batch` series: its body, and of `heads` by task the one that it has."""
+
+    def run(inputs: Inputs) -> Pass:
+        flow = body(Flow(batch=quantity("batch", inputs.batch), side=1.0))
+        cost, times = heads.get(task(fields), (Cost(), 0.0))
+        flow = flow.layers({"head/project": cost}, times)
+        return Pass(lines=flow.lines, items=flow.batch * items)
+
+    return network(fields, run, head_note(fields, task(fields) in ("", *heads)))
+
+
+@family("patchtst")
+def patchtst(fields: Fields) -> Network:
+    """PatchTST: attention between the patches of each channel by itself (arXiv:2211.14730)."""
+    (length, patches, channels), hidden = patched(fields, 1), fields.size("d_model", default=128)
+    spare, bias = int(fields.flag("use_cls_token")), fields.flag("bias", default=True)
+    across = fields.flag("channel_attention")
+    heads = fields.size("num_attention_heads", default=4)
+    own = equal_heads(fields, hidden, heads, ("d_model", "num_attention_heads"))
+    mlp = Mlp(hidden=hidden, width=fields.size("ffn_dim", default=512), bias=bias)
+    layer = layer_costs(own, mlp, (4 + 2 * across) * hidden)
+    again = {
+        part: Cost(flop_per_token=cost.flop_per_token, flop_per_pair=cost.flop_per_pair)
+        for part, cost in own.costs().items()
+    }
+    shared = fields.flag("share_embedding", default=True)
+    stem, tokens = linear(length, hidden, bias=True), patches + spare
+    pooled = (
+        fields.text("pooling_type", default="mean")
+        if fields.values.get("pooling_type", "mean")
+        else ""
+    )
+    width = hidden if pooled or spare else hidden * patches
+    ahead = outputs(fields, width, fields.size("prediction_length", default=24))
+    targets, copies = (
+        fields.size("num_targets", default=1),
+        1 if fields.flag("share_projection", default=True) else channels,
+    )
+    found = {
+        "Prediction": (ahead, channels),
+        "Regression": (outputs(fields, channels * hidden, targets), 1.0),
+        "Classification": (linear(channels * hidden, targets, bias=True), 1.0),
+        "Pretraining": (linear(hidden, length, bias=True), float(channels * tokens)),
+    }
+
+    def body(flow: Flow) -> Flow:
+        each, layers = float(channels * tokens), fields.layers("num_hidden_layers", default=3)
+        rest = {"embedding/channels": held((channels - 1) * stem.params * (not shared))}
+        rest["embedding/position"] = held((tokens + spare) * hidden)
+        rest["head/channels"] = held((copies - 1) * ahead.params * (task(fields) == "Prediction"))
+        flow = flow.layers({"embedding/patch": stem}, float(channels * patches), first=True)
+        flow = flow.dense(rest).layers(layer, each, pairs=each * tokens, times=layers)
+        return flow.layers(again, each, pairs=each * channels, times=layers * across)
+
+    return series_network(fields, channels * patches, body, found)
+
+
+@family("patchtsmixer")
+def patchtsmixer(fields: Fields) -> Network:
+    """PatchTSMixer: MLPs along patches, features and perhaps channels (arXiv:2306.09364)."""
+    (length, patches, channels), hidden = patched(fields, 8), fields.size("d_model", default=8)
+    factor, gated = (
+        fields.size("expansion_factor", default=2),
+        fields.flag("gated_attn", default=True),
+    )
+    attends, mixes = (
+        fields.flag("self_attn"),
+        fields.text("mode", default="common_channel") == "mix_channel",
+    )
+    own = equal_heads(
+        fields, hidden, fields.size("self_attn_heads", default=1), ("d_model", "self_attn_heads")
+    ).costs()
+    layers, targets = fields.layers("num_layers", default=3), fields.size("num_targets", default=3)
+    pooled = fields.values.get("head_aggregation", "max_pool") is not None
+    width = hidden * channels * (1 if pooled else patches)
+    scaled = fields.values.get("scaling", "std") in ("std", "mean", True)
+    found = {
+        "Prediction": (
+            outputs(fields, patches * hidden, fields.size("prediction_length", default=16)),
+            float(channels),
+        ),
+        "Pretraining": (linear(hidden, length, bias=True), float(channels * patches)),
+        "TimeSeriesClassification": (linear(width, targets, bias=True), 1.0),
+        "Regression": (outputs(fields, width, targets), 1.0),
+    }
+
+    def mixed(size: int) -> Costs:
+        mlp = Mlp(hidden=size, width=factor * size, bias=True).costs()
+        return {**mlp, "gate": linear(size, size, bias=True).times(gated)}
+
+    def body(flow: Flow) -> Flow:
+        each = float(channels * patches)
+        flow = flow.layers({"embedding/patch": linear(length, hidden, bias=True)}, each, first=True)
+        places = patches * hidden * fields.flag("use_positional_encoding")
+        norms = 2 * hidden * (2 + attends + mixes) * layers
+        flow = flow.dense({"embedding/position": held(places), "norm/layers": held(norms)})
+        flow = flow.layers(
+            mixed(patches), float(channels * hidden), times=layers, prefix="patches/"
+        )
+        flow = flow.layers(
+            own, each, pairs=each * patches, times=layers * attends, prefix="patches/"
+        )
+        flow = flow.layers(mixed(hidden), each, times=layers, prefix="features/")
+        flow = flow.layers(
+            mixed(channels), float(patches * hidden), times=layers * mixes, prefix="channels/"
+        )
+        if not scaled or task(fields) not in ("TimeSeriesClassification", "Regression"):
+            return flow
+        wide = 2 * hidden
+        joined = linear(hidden + 2, wide, bias=True) + linear(wide, hidden, bias=True)
+        scales = linear(2, 4, bias=True) + linear(4, 2, bias=True)
+        return flow.layers({"head/scales": joined + scales}, each)
+
+    return series_network(fields, channels * patches, body, found)
