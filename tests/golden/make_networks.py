@@ -60,7 +60,7 @@ UNCOUNTED = {
     "encodec": "its LSTM runs in a kernel that PyTorch does not count",
     "zamba": "its loop over tokens takes many minutes",
 }
-UNTRAINED = {"mamba", "falcon_mamba", "mamba2", "rwkv", "sam", "lilt"}
+UNTRAINED = {"mamba", "falcon_mamba", "mamba2", "rwkv", "sam", "lilt", "upernet", "mask2former"}
 """Their backward pass cannot be counted, or is not that of the kernels for training."""
 
 READ_BY_VALUE = {
@@ -70,7 +70,7 @@ READ_BY_VALUE = {
         *("xlm", "flaubert", "luke", "dpr", "led", "bigbird_pegasus", "fsmt", "detr", "layoutlmv3"),
         *("table-transformer", "vilt", "visual_bert", "canine", "rt_detr_v2"),
         *("conditional_detr", "dab-detr", "deformable_detr", "grounding-dino"),
-        *("mm-grounding-dino", "d_fine", "superpoint"),
+        *("mm-grounding-dino", "superpoint", "mask2former"),
     ),
 }
 """These read values of tensors, so they are built in full."""
@@ -82,8 +82,9 @@ SIDES = {
     "table-transformer": 800,
     "depth_anything": 518,
     **dict.fromkeys(("glpn", "superpoint"), 480),
+    "upernet": 512,
     **dict.fromkeys(("conditional_detr", "dab-detr", "deformable_detr"), 800),
-    **dict.fromkeys(("grounding-dino", "mm-grounding-dino", "d_fine"), 640),
+    **dict.fromkeys(("grounding-dino", "mm-grounding-dino"), 640),
 }
 """Sides of the images of models whose configs state none."""
 
@@ -148,7 +149,7 @@ def inputs_of(model: torch.nn.Module) -> tuple[dict, int | str]:
     length: int | str = ""
     if "pixel_values" in names:
         vision = getattr(config, "vision_config", getattr(config, "encoder", config))
-        vision = config.backbone_config if config.model_type == "vitpose" else vision
+        vision = getattr(config, "backbone_config", vision)
         side = getattr(vision, "image_size", 224)
         side = SIDES.get(config.model_type, side)
         high, wide = side if isinstance(side, list | tuple) else (side, side)

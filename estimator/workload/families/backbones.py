@@ -1,28 +1,33 @@
 """Which maps a backbone hands on: the stages of a ResNet, a Swin or a ConvNeXt."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from estimator.workload.blocks import held
-from estimator.workload.convolution import Conv, Flow
+from estimator.workload.convolution import Conv, Flow, square
 from estimator.workload.families.convnet import resnet_body
 from estimator.workload.families.torchvision import named_networks
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity
-from estimator.workload.network import Network, prefixed
+from estimator.workload.network import prefixed
 from estimator.workload.registry import known_families
 
-PYRAMIDS = {
-    "swin": ("embed_dim", np.ceil, 1),
-    "maskformer-swin": ("embed_dim", np.ceil, 1),
-    "convnext": ("hidden_sizes", np.floor, -1),
-    "convnextv2": ("hidden_sizes", np.floor, -1),
+PYRAMIDS: Mapping[str, tuple[str, tuple[int, ...], Any, int]] = {
+    "swin": ("embed_dim", (), np.ceil, 1),
+    "maskformer-swin": ("embed_dim", (), np.ceil, 1),
+    "convnext": ("hidden_sizes", (96, 192, 384, 768), np.floor, -1),
+    "convnextv2": ("hidden_sizes", (96, 192, 384, 768), np.floor, -1),
+    "resnet": ("hidden_sizes", (256, 512, 1024, 2048), np.ceil, 0),
 }
-"""Backbones beside ResNets: key of their widths, how odd sides halve, whether the trunk's last norm
-is held beside those of the maps."""
+"""Backbone -> key of its widths and their default, how odd sides halve, and its norms: one for each
+map, beside that of the trunk or instead of it."""
+
+
+BARE: Mapping[str, Any] = {"architectures": []}
+"""What makes a config that of a trunk."""
 
 
 class Backbone(NamedTuple):
@@ -71,28 +76,26 @@ def frozen_resnet(fields: Fields, usual: Iterable[int]) -> Backbone:
 
 
 def backbone(fields: Fields, usual: Iterable[int], default: str = "swin") -> Backbone:
-    """The backbone of a config; with norms of its own where it is no ResNet of a detector."""
+    """The backbone of a config, and the stages that it hands on."""
     part = fields.part("backbone_config")
     kind = part.text("model_type", default=default)
     if kind not in PYRAMIDS:
         known = ", ".join(PYRAMIDS)
         raise ValueError(f"{part.path}model_type {kind!r} is not counted: {known} are")
-    key, rounded, extra = PYRAMIDS[kind]
-    read = known_families()[kind.removeprefix("maskformer-")]
-    trunk = read(part.with_values({"architectures": []}))
+    key, widest, rounded, normed = PYRAMIDS[kind]
+    trunk = known_families()[kind.removeprefix("maskformer-")](part.with_values(BARE))
+    depths = part.layer_counts("depths", (3, 4, 6, 3) if kind == "resnet" else (2, 2, 6, 2))
     first = part.size("embed_dim", default=96) if key == "embed_dim" else 0
-    depth = len(part.layer_counts("depths", (2, 2, 6, 2)))
-    widths = part.sizes(key, (96, 192, 384, 768)) if not first else []
-    widths = widths or [first * 2**stage for stage in range(depth)]
-    at = handed_on(part, depth, range(depth) if kind == "maskformer-swin" else usual)
-    normed = range(depth) if kind == "maskformer-swin" else at
-    norms = sum(2 * widths[stage] for stage in normed) - (extra < 0) * 2 * widths[-1]
-    stem = part.size("patch_size", default=4)
+    grown = [first * 2**stage for stage in range(len(depths))]
+    widths = grown if first else part.sizes(key, widest, len(depths))
+    at = handed_on(part, len(depths), usual)
+    norms = sum(2 * widths[stage] for stage in at) * abs(normed) - (normed < 0) * 2 * widths[-1]
+    stem = 4 if kind == "resnet" else square(part, "patch_size", 4)
+    stem *= 1 + part.flag("downsample_in_first_stage")
 
     def body(flow: Flow) -> Flow:
-        assert isinstance(trunk, Network)
-        done = trunk.run(Inputs(batch=flow.batch, image_size=flow.side)).lines
-        return flow.with_lines(prefixed(done, "backbone/")).dense({"norm/maps": held(norms)})
+        done = trunk.ledger(Inputs(batch=flow.batch, image_size=flow.side)).terms
+        return flow.with_lines(prefixed(done.items(), "backbone/")).dense({"norm": held(norms)})
 
     strides = [stem * 2**stage for stage in at]
     return Backbone(body, [widths[stage] for stage in at], strides, rounded)

@@ -1,0 +1,136 @@
+"""Which network that makes masks of queries a config describes: MaskFormer, Mask2Former.
+
+The maps of a backbone become one of pixels, whose products with the queries are masks. Images are
+those of the backbone's config, of 224 pixels if it states none.
+"""
+
+from dataclasses import replace
+
+from estimator.workload.blocks import Cost, Costs, Mlp, equal_heads, held, linear, perceptron
+from estimator.workload.convolution import Conv, Flow, flow_network, plain, pointwise, square
+from estimator.workload.families.backbones import backbone
+from estimator.workload.families.convnet import DEFAULT_SIDE
+from estimator.workload.families.deformable_detr import sampling_encoder
+from estimator.workload.families.encoder_decoder import side
+from estimator.workload.fields import Fields
+from estimator.workload.ledger import Quantity
+from estimator.workload.model_class import head_note, label_count, task
+from estimator.workload.network import Network
+from estimator.workload.registry import family, with_defaults_of
+
+SCALES, POINTS = 3, 4
+"""Maps that Mask2Former attends to, and points in each. [1]"""
+
+
+def _asked(flow: Flow, layer: Costs, queries: int, seen: Quantity, times: int) -> Flow:
+    """Layers of queries that attend to each other and, by what is called `cross/`, to a map."""
+    cross = {part: cost for part, cost in layer.items() if part.startswith("cross/")}
+    own = {part: cost for part, cost in layer.items() if part not in cross}
+    many, name = float(queries), "decoder/"
+    flow = flow.layers(own, many, pairs=many * many, times=times, prefix=name)
+    return flow.crossing(cross, many, seen, times=times, prefix=name)
+
+
+def _cross(costs: Costs) -> Costs:
+    """The same attention to something else."""
+    return {part.replace("attention/", "cross/"): cost for part, cost in costs.items()}
+
+
+@family("maskformer")
+def maskformer(fields: Fields) -> Network:
+    """MaskFormer: a pyramid of convolutions, and the decoder of DETR (arXiv:2107.06278)."""
+    part = fields.part("backbone_config")
+    whole = part.with_values({"out_features": [f"stage{n}" for n in range(1, 5)]})
+    swin = part.text("model_type", default="swin") == "swin"
+    maps = backbone(fields.with_values({"backbone_config": whole.values}) if swin else fields, (3,))
+    width, out = (fields.size(f"{one}_feature_size", default=256) for one in ("fpn", "mask"))
+    inner = with_defaults_of(fields.part("decoder_config"), "detr")
+    decoder, queries = side(inner, "decoder"), inner.size("num_queries")
+    hidden, layers = decoder.attention.hidden, decoder.layers
+    layer = {**decoder.stack[0].costs, **_cross(decoder.attention.costs())}
+    segments = task(fields) == "InstanceSegmentation"
+    once = layers if fields.flag("use_auxiliary_loss") else 1
+    *finer, last = maps.widths
+
+    def body(flow: Flow) -> Flow:
+        flow, sides = maps.maps(flow)
+        flow = replace(flow, side=sides[-1]).conv("pixels/stem", Conv(last, width))
+        if last != hidden:
+            flow = flow.conv("decoder/project", plain(last, hidden, kernel=1))
+        flow = flow.dense({"embedding/queries": held(queries * hidden + 2 * hidden)})
+        flow = _asked(flow, layer, queries, flow.positions, layers)
+        for before, one in zip(reversed(finer), reversed(sides[:-1]), strict=True):
+            flow = replace(flow, side=one).conv("pixels/lateral", pointwise(before, width))
+            flow = flow.conv("pixels/smooth", Conv(width, width))
+        flow = flow.conv("pixels/masks", plain(width, out))
+        return _masks(fields, flow, (hidden, out, queries), once) if segments else flow
+
+    return flow_network(
+        fields, _side(fields), body, head_note(fields, segments or not task(fields))
+    )
+
+
+def _masks(fields: Fields, flow: Flow, shape: tuple[int, int, int], times: int) -> Flow:
+    """Class of each query, and its product with all pixels, `times` in a pass."""
+    hidden, out, queries = shape
+    heads: Costs = {"head/classes": linear(hidden, label_count(fields) + 1, bias=True)}
+    heads = {**heads, "head/masks": perceptron(hidden, out)}
+    repeated = {part: cost.repeated(times) for part, cost in heads.items()}
+    product = {"head/pixels": Cost(flop_per_token=2 * out * queries * times)}
+    return flow.layers(repeated, float(queries)).layers(product)
+
+
+def _side(fields: Fields) -> int:
+    """Side of an image."""
+    return square(fields.part("backbone_config"), "image_size", DEFAULT_SIDE)
+
+
+@family("mask2former")
+def mask2former(fields: Fields) -> Network:
+    """Mask2Former: points of three maps, then queries that see their masks (arXiv:2112.01527)."""
+    maps = backbone(fields, range(4))
+    width, out = (fields.size(f"{one}feature_size", default=256) for one in ("", "mask_"))
+    hidden, heads = (
+        fields.size("hidden_dim", default=256),
+        fields.size("num_attention_heads", default=8),
+    )
+    layers = fields.layers("decoder_layers", default=10) - 1
+    queries = fields.size("num_queries", default=100)
+    points = heads * SCALES * POINTS
+    encoder = sampling_encoder(width, fields.size("encoder_feedforward_dim", default=1024), points)
+    own = equal_heads(fields, hidden, heads, ("hidden_dim", "num_attention_heads")).costs()
+    mlp = Mlp(hidden=hidden, width=fields.size("dim_feedforward", default=2048), bias=True)
+    layer = {**own, **_cross(own), **mlp.costs(), "norm/layers": held(6 * hidden)}
+    bridged = width != hidden or fields.flag("enforce_input_projection")
+    strides = fields.sizes("feature_strides", (4, 8, 16, 32), fewest=SCALES)
+    fine = (min(strides[-SCALES:]) // fields.size("common_stride", default=4)).bit_length() - 1
+    segments = task(fields) == "UniversalSegmentation"
+
+    def body(flow: Flow) -> Flow:
+        flow, sides = maps.maps(flow)
+        shapes = list(zip(maps.widths, sides, strict=True))
+        for before, one in shapes[-SCALES:]:
+            flow = replace(flow, side=one).conv(
+                "pixels/project", Conv(before, width, kernel=1, bias=True)
+            )
+        seen = sum((one * one for one in sides[-SCALES:]), start=0.0)
+        times = fields.layers("encoder_layers", default=6)
+        flow = flow.layers(encoder, seen, times=times, prefix="pixels/")
+        for before, one in reversed(shapes[:fine]):
+            flow = replace(flow, side=one).conv("pixels/lateral", pointwise(before, width))
+            flow = flow.conv("pixels/smooth", Conv(width, width))
+        flow = flow.conv("pixels/masks", plain(width, out, kernel=1))
+        tables = SCALES * (width + hidden) + 2 * queries * hidden + 2 * hidden
+        flow, pixels = flow.dense({"embedding/queries": held(tables)}), flow.side
+        for place, one in enumerate(reversed(sides[-SCALES:])):
+            flow = replace(flow, side=one)
+            if bridged:
+                flow = flow.conv("decoder/project", plain(width, hidden, kernel=1))
+            often = len(range(place, layers, SCALES))
+            flow = _asked(flow, layer, queries, flow.positions, often)
+        flow = replace(flow, side=pixels)
+        return _masks(fields, flow, (hidden, out, queries), layers + 1)
+
+    return flow_network(
+        fields, _side(fields), body, head_note(fields, segments or not task(fields))
+    )
