@@ -55,6 +55,8 @@ CLASS_STEMS: Mapping[str, tuple[str, ...]] = {
     "paddleocr_vl_text": ("paddleocrtext",),
     "gpt-sw3": ("gpt2",),
     "speech_to_text": ("speech2text",),
+    "parakeet_ctc": ("parakeet",),
+    "parakeet_encoder": ("parakeet",),
     "kimi_k2": ("kimi", "deepseek"),
     "xlm-roberta": ("xlmroberta", "roberta"),
     **dict.fromkeys(("roberta", "camembert"), ("roberta", "camembert", "xlmroberta")),

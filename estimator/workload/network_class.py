@@ -187,7 +187,7 @@ CONFIGURED = (
     (("vit", "deit", "beit", "swin", "dino", "segformer", "sam", "owl"), "vision", "ViT encoder"),
     (("whisper",), "speech", "encoder-decoder transformer"),
     (("wav2vec2", "hubert", "wavlm", "data2vec-audio", "unispeech"), "speech", "encoder"),
-    (("sew", "audio-spectrogram"), "speech", "encoder"),
+    (("sew", "audio-spectrogram", "parakeet"), "speech", "encoder"),
     (("t5", "bart", "pegasus", "marian", "switch"), "language", "encoder-decoder transformer"),
     (("bert", "electra", "data2vec-text"), "language", "encoder"),
     (("deberta", "mpnet", "longformer", "big_bird"), "language", "encoder"),

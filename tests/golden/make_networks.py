@@ -162,6 +162,9 @@ def inputs_of(model: torch.nn.Module) -> tuple[dict, int | str]:
         made["pixel_values"] = empty(1, 1, tiles, vision.num_channels, side, side)
         made["aspect_ratio_ids"] = torch.ones(1, 1, dtype=torch.long, device="meta")
         made["aspect_ratio_mask"] = torch.ones(1, 1, tiles, dtype=torch.long, device="meta")
+    if "pixel_values_videos" in names and hasattr(config, "frames_per_clip"):
+        shape = (1, config.frames_per_clip, config.in_chans, config.crop_size, config.crop_size)
+        return {"pixel_values_videos": empty(*shape)}, ""
     if "past_values" in names:
         return {"past_values": empty(1, config.context_length, config.num_input_channels)}, ""
     heard, length = sound_of(config, {*names})
@@ -189,6 +192,9 @@ def sound_of(config: Any, names: set[str]) -> tuple[dict, int | str]:
         return {"input_values": empty(1, getattr(config, "audio_channels", 1), SAMPLES)}, SAMPLES
     if "input_values" in names:
         return {"input_values": empty(1, SAMPLES)}, SAMPLES
+    if config.model_type.startswith("parakeet"):
+        bins = getattr(config, "encoder_config", config).num_mel_bins
+        return {"input_features": empty(1, (SAMPLES - 400) // 160 + 1, bins)}, SAMPLES
     if "input_features" in names and hasattr(config, "input_feat_per_channel"):
         return {"input_features": empty(1, MEL_FRAMES, config.input_feat_per_channel)}, ""
     if "input_features" in names and hasattr(config, "num_mel_bins"):

@@ -1,4 +1,4 @@
-"""Which vision transformer over videos a config describes: VideoMAE, ViViT, TimeSformer.
+"""Which vision transformer over videos a config describes: VideoMAE, ViViT, TimeSformer, V-JEPA.
 
 Videos are counted at the frames that the config states.
 """
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from estimator.core.units import in_percent
 from estimator.workload.blocks import held, linear, table
-from estimator.workload.convolution import image
+from estimator.workload.convolution import image, ratio
 from estimator.workload.families.vit import (
     Vision,
     keys_without_bias,
@@ -19,7 +19,7 @@ from estimator.workload.families.vit import (
 )
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity
-from estimator.workload.model_class import classifier, task
+from estimator.workload.model_class import classifier, head_note, task
 from estimator.workload.network import Network, Pass, lines, network
 from estimator.workload.registry import family
 
@@ -111,3 +111,62 @@ def timesformer(fields: Fields) -> Network:
         return Pass(lines=done, items=batch * (patches + 1.0))
 
     return network(fields, run)
+
+
+@family("vjepa2")
+def vjepa2(fields: Fields) -> Network:
+    """V-JEPA 2: rotary places, and a predictor of all tubes from all tubes (arXiv:2506.09985).
+
+    Under a classifier the predictor rests, and a learned query gathers the tubes.
+    """
+    hidden, side = fields.size("hidden_size", default=1024), fields.size("crop_size", default=256)
+    depth, deep = fields.size("tubelet_size", default=2), fields.size("frames_per_clip", default=64)
+    heads = fields.size("num_attention_heads", default=16)
+    stated = {
+        **{"image_size": side, "hidden_size": hidden, "num_attention_heads": heads},
+        **{"num_hidden_layers": fields.layers("num_hidden_layers", default=24)},
+        **{"num_channels": depth * fields.size("in_chans", default=3)},
+        **{"intermediate_size": int(hidden * ratio(fields, "mlp_ratio", 4.0))},
+    }
+    vision = trunk(fields.with_values(stated), prefix=0)
+    steps, tables = deep // depth, {"norm/outer": held(2 * hidden)}
+    vision = replace(vision, steps=steps, tables=tables)
+    width = fields.size("pred_hidden_size", default=384)
+    guessing = {
+        **{
+            "hidden_size": width,
+            "intermediate_size": int(width * ratio(fields, "pred_mlp_ratio", 4)),
+        },
+        **{"num_attention_heads": fields.size("pred_num_attention_heads", default=12)},
+        **{"num_hidden_layers": fields.layers("pred_num_hidden_layers", default=12)},
+    }
+    predictor = trunk(fields.with_values({**stated, **guessing}), prefix=0)
+    masks = fields.size("pred_num_mask_tokens", default=10) * width + 2 * width
+    into, back = linear(hidden, width, bias=True), linear(width, hidden, bias=True)
+    classifies = task(fields) == "VideoClassification"
+    once = classifier(fields, hidden, "VideoClassification")
+    again = trunk(fields.with_values({**stated, "intermediate_size": 4 * hidden, "qkv_bias": True}))
+    pooling = again.layer
+    poolers = fields.layers("num_pooler_layers", default=3) * classifies
+
+    def run(inputs: Inputs) -> Pass:
+        batch, pixels = image(inputs, side)
+        patches = vision.positions(pixels)[0]
+        done, every = vision.over(batch, patches), 0.0 if classifies else batch * patches
+        done += lines({"into": into, "back": back}, every, prefix="predictor/")
+        done += lines({"masks": held(masks)}, batch, prefix="predictor/")
+        both, pairs = 2.0 * every, 4.0 * every * patches
+        layers = predictor.layers
+        done += lines(predictor.layer, both, pairs=pairs, times=layers, prefix="predictor/")
+        tokens = batch * patches
+        done += lines(pooling, tokens, pairs=tokens * patches, times=poolers, prefix="pooler/")
+        if classifies:
+            seen = {part: pooling[part] for part in ("attention/key", "attention/value")}
+            rest = (*seen, "attention/output")
+            asks = {part: cost for part, cost in pooling.items() if part not in rest}
+            done += lines(seen, tokens, prefix="pooler/cross_")
+            done += lines(asks, batch, pairs=tokens, prefix="pooler/cross_")
+            done += lines({"pooler/query": held(hidden), **once}, batch)
+        return Pass(lines=done, items=tokens)
+
+    return network(fields, run, head_note(fields, classifies or not task(fields)))
