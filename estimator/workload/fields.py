@@ -85,7 +85,7 @@ class Fields:
         named = {"key": self.full_name(key), "value": _shown(value)}
         if type(value) is not int or value < least:
             raise refuse(
-                "config_key_least" if least > 1 else "config_key_whole", **named, least=least
+                "config_key_whole" if least == 1 else "config_key_least", **named, least=least
             )
         if value > most:
             raise refuse("config_key_most", **named, most=most)
