@@ -206,8 +206,9 @@ def estimate_table(
 
 @lru_cache(maxsize=64)
 def _stacked(devices: tuple[Hardware, ...]) -> Hardware:
-    """`stack` of devices that many tables name."""
-    return stack(devices)
+    """`stack` of devices that many tables name, each field of shape (n,)."""
+    stacked: Hardware = rows_of(stack(devices), (slice(None), 0))
+    return stacked
 
 
 class _Answers:
@@ -364,7 +365,7 @@ class _Answers:
         several: list[Hardware] = [one.hardware for one in devices.named]
         if len(several) == 1:
             return replace(several[0], full_utilization=full)
-        by_device: Hardware = rows_of(_stacked(tuple(several)), (devices.at, 0))
+        by_device: Hardware = rows_of(_stacked(tuple(several)), devices.at)
         return replace(by_device, name=SEVERAL, full_utilization=full)
 
     def _owned(self, hardware: Hardware, rows: Places, devices: Devices) -> Hardware:

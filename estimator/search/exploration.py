@@ -13,10 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from estimator.catalog import Catalog
+from estimator.core.messages import refusal
+from estimator.core.rows import one_of
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL
 from estimator.estimation.estimate_table import estimate_table
-from estimator.estimation.scenario_estimate import Answer, answer_scenario
+from estimator.estimation.questions import Questions
+from estimator.estimation.resolver import Resolver
 from estimator.scenario.scenario import NUMBERS, Scenario
 from estimator.scenario.scenario_table import ScenarioTable, Words, setups_of
 from estimator.search.designs import QUANTITIES, memory, product_table
@@ -125,8 +128,11 @@ class Exploration:
         places: tuple[str, ...],
         catalog: Catalog,
     ) -> None:
-        self._own = _own(answer_scenario(base, catalog))
-        self._moved = [(name, one) for name in SWEPT for one in _moved(self._own, name, catalog)]
+        asked = Questions(ScenarioTable.of([base]), Resolver(catalog))
+        if asked.errors:
+            raise refusal(asked.errors[0])
+        self._given = {"price_kind": KINDS_OF_PRICE[0], **base.said(), **_price(asked)}
+        self._moved = [(name, one) for name in SWEPT for one in _moved(self._given, name, catalog)]
         sweeps = [
             {name: explored_values(base, name, count, catalog) for name in names}
             for names, count in zip(swept, steps, strict=True)
@@ -143,6 +149,15 @@ class Exploration:
             for some, one, end in zip(names, changed, ends, strict=True)
         ]
         self._result = estimate_table(_stacked(base, self._parts), catalog)
+
+    @cached_property
+    def _own(self) -> dict[str, Value]:
+        """Input -> its value in the scenario, where it is left out the one that was found."""
+        group, place = self._result.group_of(0)
+        found = {**self._given, "pue": float(one_of(group.site.pue, place).mid)}
+        if group.run.utilization is not None:
+            found["utilization"] = float(one_of(group.run.utilization, place).mid)
+        return found
 
     def swings(self, quantity: str) -> tuple[float, tuple[Swing, ...]]:
         """Median of a quantity, and how far each input alone moves it, the widest first.
@@ -273,15 +288,13 @@ def _round_logarithmic(low: float, high: float, steps: int) -> tuple[float, ...]
     return tuple(one for one in every if low * (1 - ROUNDING) <= one <= high * (1 + ROUNDING))
 
 
-def _own(answer: Answer) -> dict[str, Value]:
-    """Input -> its value in the scenario, where it is left out the one that was found."""
-    found: dict[str, Value] = {"price_kind": KINDS_OF_PRICE[0], **answer.scenario.said()}
-    found["pue"] = float(answer.site.pue.mid)
-    if answer.run.utilization is not None:
-        found["utilization"] = float(answer.run.utilization.mid)
-    if answer.run.price_usd_per_h is not None:
-        found["price"] = float(answer.run.price_usd_per_h.mid)
-    return found
+def _price(asked: Questions) -> dict[str, Value]:
+    """Rent of a device of the only row, given or by the offers [USD/h]; none if it is owned."""
+    if asked.owned[0] or not asked.rent_known[0]:
+        return {}
+    offered = asked.rents[asked.rent_at[0]]
+    given = asked.given_rent[0]
+    return {"price": float(given if offered is None or given == given else offered.value.mid)}
 
 
 def _moved(own: Mapping[str, Value], name: str, catalog: Catalog) -> tuple[Value, ...]:
