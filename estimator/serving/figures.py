@@ -160,7 +160,7 @@ def request_times(answer: ServingAnswer) -> dict[str, float]:
 
 def _places(table: ServingTable, traffic: Traffic) -> float:
     """Sequences that run at once at most [1]."""
-    tokens = np.asarray(traffic.input_tokens) + 0.5 * np.asarray(traffic.output_tokens)
+    tokens = np.asarray(traffic.tokens_in_flight)
     return max(min(float(table.most_sequences(tokens)[0]), MOST_PLACES), 1.0)
 
 
@@ -274,7 +274,7 @@ def roofline_of(answer: ServingAnswer) -> Roofline:
     share = _first(visited_share(model.experts, model.experts_per_token, rows))
     weights = _first(model.dense_params) * _first(layout.dense_bytes)
     weights += _first(model.routed_params) * share * _first(layout.expert_bytes)
-    tokens = _first(traffic.input_tokens) + 0.5 * _first(traffic.output_tokens)
+    tokens = _first(traffic.tokens_in_flight)
     cache = rows * _first(kept_values(model, tokens)) * _first(layout.cache_bytes)
     moved = (weights + cache) / _first(layout.dense_shard)
     whole = _first(weight_bytes(model, layout)) / _first(layout.dense_shard)

@@ -78,6 +78,11 @@ class Traffic:
     drafted: Number = 0.0
     draft_share: Number = 0.0
 
+    @property
+    def tokens_in_flight(self) -> Number:
+        """Mean tokens of a sequence in flight: all that it read, half of what it writes [token]."""
+        return self.input_tokens + 0.5 * self.output_tokens
+
 
 @dataclass(frozen=True, kw_only=True)
 class Performance:
@@ -216,7 +221,7 @@ def passes_of(setup: Setup, traffic: Traffic) -> Passes:
     model, layout = setup.model, setup.layout
     load = Load(
         sequences=_rows(layout, traffic, traffic.sequences),
-        context_tokens=traffic.input_tokens + 0.5 * traffic.output_tokens,
+        context_tokens=traffic.tokens_in_flight,
         dense_shard=layout.dense_shard,
         expert_shard=np.maximum(layout.expert_shard, layout.dense_shard),
         stages=layout.stages,

@@ -357,7 +357,7 @@ def open_variance(
         for sign in (-1.0, 1.0):
             value = np.asarray(getattr(traffic, part)) * np.exp(sign * log_sd)
             if part == "sequences":
-                tokens = np.asarray(traffic.input_tokens + 0.5 * traffic.output_tokens)
+                tokens = np.asarray(traffic.tokens_in_flight)
                 held = np.maximum(table.most_sequences(tokens), np.asarray(traffic.sequences))
                 value = np.where(log_sd > 0.0, np.clip(value, 1.0, held), value)
             moved = values_of(performance(setup, replace(traffic, **{part: value})))

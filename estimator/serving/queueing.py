@@ -49,7 +49,7 @@ def concurrency_of_rates(
     NaN where a set-up cannot serve them with all that its memory holds, and why.
     """
     rates, traffic = table.given["request_rate"], table.traffic(parameters)
-    tokens = np.asarray(traffic.input_tokens + 0.5 * traffic.output_tokens)
+    tokens = np.asarray(traffic.tokens_in_flight)
     most = np.minimum(table.most_sequences(tokens), MOST_LOAD)
     holds = most > 0
     served = partial(_served_per_s, passes_of(table.setup(parameters), traffic))

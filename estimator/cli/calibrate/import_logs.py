@@ -69,8 +69,7 @@ def _recognized(log: "LogFile") -> str:
     from estimator.measure.logs.formats import format_of
 
     name = format_of(log)
-    head = log.text.lstrip("\ufeff \r\n").partition("\n")[0]
-    if name is None and head.count(";") > head.count(","):
+    if name is None and log.first_line.count(";") > log.first_line.count(","):
         raise ValueError(
             f"{log.name}: columns are separated by semicolons: write it with commas, and numbers "
             "with a decimal point"

@@ -34,8 +34,7 @@ COUNTED_SINCE = 2
 
 def is_codecarbon(log: LogFile) -> bool:
     """Whether the header is that of CodeCarbon's table."""
-    head = log.text.lstrip("\ufeff \r\n").partition("\n")[0]
-    return {cell.strip() for cell in head.split(",")} >= NEEDED
+    return {cell.strip() for cell in log.first_line.split(",")} >= NEEDED
 
 
 def read_codecarbon(log: LogFile) -> list[LoggedRun]:
@@ -50,8 +49,7 @@ def read_codecarbon(log: LogFile) -> list[LoggedRun]:
         key = row.get("run_id", "")
         if key and duration >= (number(longest.get(key, {}).get("duration")) or 0.0):
             longest[key] = row
-    if len(longest) > MOST_RUNS:
-        raise log.refused(f"holds {len(longest):,} runs; import at most {MOST_RUNS:,} at a time")
+    log.check_count(len(longest), MOST_RUNS, "runs")
     runs = [
         _run(row) for row in longest.values() if (number(row.get("duration")) or 0) >= SHORTEST_S
     ]

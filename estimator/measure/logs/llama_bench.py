@@ -54,8 +54,7 @@ def _tests(log: LogFile) -> list[Test]:
     tests: list[Test] = [
         one for one in found if isinstance(one, dict) and all(key in one for key in NEEDED)
     ]
-    if len(tests) > MOST_TESTS:
-        raise log.refused(f"holds {len(tests):,} tests; import at most {MOST_TESTS:,} at a time")
+    log.check_count(len(tests), MOST_TESTS, "tests")
     return tests
 
 

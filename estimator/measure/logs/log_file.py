@@ -52,9 +52,19 @@ class LogFile:
     text: str
     modified: str
 
+    @property
+    def first_line(self) -> str:
+        """First line with something on it: the header of a table."""
+        return self.text.lstrip("\ufeff \r\n").partition("\n")[0]
+
     def refused(self, why: str) -> MeterError:
         """Error that names the file."""
         return MeterError(f"{self.name}: {why}")
+
+    def check_count(self, count: int, most: int, things: str) -> None:
+        """Refuse a log that holds more than are imported at a time."""
+        if count > most:
+            raise self.refused(f"holds {count:,} {things}; import at most {most:,} at a time")
 
 
 def read_log(path: Path) -> LogFile:

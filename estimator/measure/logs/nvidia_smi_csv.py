@@ -39,7 +39,7 @@ MOST_BOARDS = 4096
 
 def is_nvidia_smi(log: LogFile) -> bool:
     """Whether the first line is a header of nvidia-smi's with the power in it."""
-    names = _names(log.text.lstrip("\ufeff \r\n").partition("\n")[0].split(","))
+    names = _names(log.first_line.split(","))
     return "timestamp" in names and bool(names & set(POWER))
 
 

@@ -58,8 +58,7 @@ def read_serving_benchmark(log: LogFile) -> list[LoggedRun]:
     results = _objects(log)
     if not results:
         raise log.refused("no result of a serving benchmark")
-    if len(results) > MOST_RUNS:
-        raise log.refused(f"holds {len(results):,} runs; import at most {MOST_RUNS:,} at a time")
+    log.check_count(len(results), MOST_RUNS, "runs")
     return [_run(log, one) for one in results]
 
 

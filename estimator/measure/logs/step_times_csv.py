@@ -39,8 +39,7 @@ ABSOLUTE_S = 6e8
 
 def is_step_times(log: LogFile) -> bool:
     """Whether a table has a column of step times, or one of times and one of steps."""
-    head = log.text.lstrip("\ufeff \r\n").partition("\n")[0]
-    columns = [cell.strip() for cell in head.split(",")]
+    columns = [cell.strip() for cell in log.first_line.split(",")]
     if len(columns) < 2:
         return False
     return _column(columns, STEP_TIMES, ("", "_ms")) is not None or (
