@@ -130,6 +130,18 @@ def positive(name: str, number: float) -> float:
     return number
 
 
+def whole(name: str, text: str) -> int:
+    """Read a count of 1 or more.
+
+    >>> whole("plans", "5")
+    5
+    """
+    number = read_number(name, text)
+    if number < 1 or number % 1:
+        raise ValueError(f"{option_of(name)} must be a whole number from 1 on, got {text}")
+    return int(number)
+
+
 def refuse_given(
     options: argparse.Namespace,
     names: Iterable[str],

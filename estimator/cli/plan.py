@@ -21,6 +21,7 @@ from estimator.cli.options import (
     listed,
     positive,
     scenario_of,
+    whole,
 )
 from estimator.cli.output import note, note_reasons, print_csv, print_json, print_line
 from estimator.core.units import in_percent
@@ -89,7 +90,7 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Plan a run, or a service."""
     if options.task == "serving":
-        return plan_serving.run(options, _count(options.plans))
+        return plan_serving.run(options, whole("plans", options.plans))
     plan_serving.refuse_serving(options)
     from estimator.search.limits import Limits
     from estimator.search.plan import Request, best_plans
@@ -105,7 +106,7 @@ def run(options: argparse.Namespace) -> int:
         space=_space(options, catalog),
         limits=Limits(most=most, confidence=read_number("confidence", options.confidence)),
         minimize=options.minimize,
-        count=_count(options.plans),
+        count=whole("plans", options.plans),
     )
     answer = best_plans(request, catalog)
     if options.json:
@@ -146,13 +147,6 @@ def _space(options: argparse.Namespace, catalog: "Catalog") -> "Space":
         parts = dict.fromkeys(listed(option_of(name), text))
         values[name] = tuple(read_number(name, part) if name in NUMBERS else part for part in parts)
     return Space(values=values)
-
-
-def _count(text: str) -> int:
-    count = read_number("plans", text)
-    if count < 1 or count % 1:
-        raise ValueError(f"plans must be a whole number from 1, got {text}")
-    return int(count)
 
 
 def _as_json(answer: "PlanAnswer[Plan]", level: float) -> dict[str, Any]:

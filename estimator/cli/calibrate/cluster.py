@@ -5,10 +5,10 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from estimator.cli.calibrate.imported import store_runs, time_of, whole
+from estimator.cli.calibrate.imported import store_runs, time_of
 from estimator.cli.calibrate.run import work_of
 from estimator.cli.calibrate.served_options import check_served, load_of
-from estimator.cli.options import catalog_of
+from estimator.cli.options import catalog_of, whole
 from estimator.cli.output import note
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def import_slurm(options: argparse.Namespace) -> int:
         job=options.slurm_job,
         hardware=options.board,
         exclusive=options.exclusive,
-        node_gpus=whole("node-gpus", options.node_gpus),
+        node_gpus=None if options.node_gpus is None else whole("node_gpus", options.node_gpus),
         gathers=options.gathers or "node",
         label=options.label,
         work=work_of(options),

@@ -4,10 +4,10 @@ import argparse
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from estimator.cli.calibrate.imported import positive, store_runs, time_of, whole
+from estimator.cli.calibrate.imported import positive, store_runs, time_of
 from estimator.cli.calibrate.run import work_of
 from estimator.cli.calibrate.served_options import check_served, load_of, refuse_served
-from estimator.cli.options import catalog_of
+from estimator.cli.options import catalog_of, whole
 from estimator.core.units import S_PER_H
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _unlogged(options: argparse.Namespace) -> "Unlogged":
     started = options.window_start
     return Unlogged(
         hardware=options.board,
-        devices=whole("devices", options.device_count),
+        devices=None if options.device_count is None else whole("devices", options.device_count),
         wall_s=None if hours is None else hours * S_PER_H,
         started=None if started is None else datetime.fromtimestamp(time_of("start", started), UTC),
         label=options.label,

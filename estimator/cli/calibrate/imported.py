@@ -59,14 +59,6 @@ def positive(name: str, text: str | None) -> float | None:
     return positive_number(name, read_number(name, text))
 
 
-def whole(name: str, text: str | None) -> int | None:
-    """Read a count of 1 or more, None where none is given."""
-    value = positive(name, text)
-    if value is not None and value != int(value):
-        raise ValueError(f"{name} must be a whole number, got {text}")
-    return None if value is None else int(value)
-
-
 def store_runs(runs: "Sequence[MeasuredRun]", options: argparse.Namespace) -> int:
     """Put runs into the store, all or none, and summarize them.
 

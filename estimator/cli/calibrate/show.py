@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.calibrate.store_update import announce_update
-from estimator.cli.options import add_output, catalog_of
+from estimator.cli.options import add_output, catalog_of, whole
 from estimator.cli.output import harmless, note, print_csv, print_json, print_line, print_table
 from estimator.core.units import S_PER_DAY, digits, human, human_duration, joined
 
@@ -94,14 +94,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _most(options: argparse.Namespace) -> int | None:
     """How many runs to list; None for all."""
-    from estimator.scenario.scenario import read_number
-
     if options.most is None:
         return None if options.json or options.csv else SHOWN
-    most = read_number("most", options.most)
-    if most < 1 or most % 1:
-        raise ValueError(f"most must be a whole number of runs from 1 on, got {options.most}")
-    return int(most)
+    return whole("most", options.most)
 
 
 def _print_for_people(

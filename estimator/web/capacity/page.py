@@ -22,7 +22,7 @@ from estimator.search.serving_plan import (
     served_devices,
 )
 from estimator.serving.measured_loads import known_loads
-from estimator.serving.question import ServingQuestion, option_of
+from estimator.serving.question import ServingQuestion
 from estimator.system.data_folder import data_directory
 from estimator.web.plan.shares import (
     AIMS,
@@ -49,7 +49,7 @@ from estimator.web.shared.amounts import amount, localised
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
 from estimator.web.shared.language import N_, _
-from estimator.web.shared.notices import quoted, shown, shown_all
+from estimator.web.shared.notices import label_of_control, shown, shown_all
 from estimator.web.shared.profiles import hardware_names, kept, open_catalog, place_names
 from estimator.web.shared.site import Page, controls
 from estimator.web.shared.url_state import Choice, Number, Parameters, Typed, UrlState
@@ -379,9 +379,8 @@ LABELS = {
 """Field of a question -> label of the control that sets it."""
 
 
-def label_of(field: str) -> str:
-    """Name of an input on this page; what has no control is set on the command line."""
-    return quoted(_(LABELS[field])) if field in LABELS else f"plan {option_of(field)}"
+label_of = partial(label_of_control, LABELS, "plan")
+"""Name of an input on this page; what has no control is set on the command line."""
 
 
 PAGE = Page(path="capacity", title=N_("Capacity"), draw=draw, slides=SLIDES)

@@ -29,13 +29,13 @@ from estimator.serving.figures import (
 from estimator.serving.lifetime import lifetime
 from estimator.serving.measured_loads import known_loads
 from estimator.serving.quantities import ServingAnswer, answer_serving
-from estimator.serving.question import ServingQuestion, option_of
+from estimator.serving.question import ServingQuestion
 from estimator.serving.setups import Resolved
 from estimator.web.shared import charts, figures, plots, share, style, widgets
 from estimator.web.shared.amounts import amount, counted, localised, span
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import N_, _, ngettext
-from estimator.web.shared.notices import quoted, shown, shown_all
+from estimator.web.shared.notices import label_of_control, shown, shown_all
 from estimator.web.shared.profiles import (
     devices_with,
     hardware_names,
@@ -590,9 +590,8 @@ LABELS = {
 """Field of a question -> label of the control that sets it."""
 
 
-def label_of(field: str) -> str:
-    """Name of an input on this page; what has no control is set on the command line."""
-    return quoted(_(LABELS[field])) if field in LABELS else f"serve-cost {option_of(field)}"
+label_of = partial(label_of_control, LABELS, "serve-cost")
+"""Name of an input on this page; what has no control is set on the command line."""
 
 
 PICTURES = {

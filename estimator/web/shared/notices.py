@@ -1,10 +1,11 @@
 """What a notice of an answer says on a page: its inputs by their labels, in the page's language."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from estimator.core.messages import Names, render
 from estimator.core.notice import Notice
 from estimator.scenario.scenario import INPUTS, label_of
+from estimator.serving.question import option_of
 from estimator.web.shared.amounts import localised
 from estimator.web.shared.language import _
 
@@ -14,6 +15,11 @@ def label_of_input(field: str) -> str:
     if field not in INPUTS:
         return label_of(field)
     return quoted(_(INPUTS[field].label).partition(" [")[0])
+
+
+def label_of_control(labels: Mapping[str, str], command: str, field: str) -> str:
+    """Label of an input on a page, or its option at a command where the page has no control."""
+    return quoted(_(labels[field])) if field in labels else f"{command} {option_of(field)}"
 
 
 def quoted(label: str) -> str:
