@@ -112,7 +112,7 @@ def run(options: argparse.Namespace) -> int:
     if not is_loopback(options.host):
         sys.stderr.write(OPEN)
     process = subprocess.Popen(command, env=environment, cwd=script_path().parent)
-    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if not options.no_browser:
             _open_when_ready(process, address, options.open)
@@ -148,11 +148,6 @@ def _refuse_elsewhere(host: str, port: int) -> None:
             f"cannot listen at {host} on port {port} ({error.strerror}): "
             "give an address of this machine by --host, and a free port by --port"
         ) from None
-
-
-def _stop(_number: int, _frame: object) -> None:
-    """Treat a request to end like Ctrl-C, so that the server ends with us."""
-    raise KeyboardInterrupt
 
 
 def _open_when_ready(process: "subprocess.Popen[bytes]", address: str, link: str) -> None:

@@ -170,7 +170,7 @@ def _written_whole(output: str, source: "Path") -> Iterator[TextIO]:
             yield out
         return
     draft = target.with_name(f".{target.name}.{os.getpid()}.part")
-    before = signal.signal(signal.SIGTERM, _stop)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with _at(output), draft.open("w", **TABLE_TEXT) as out:
             yield out
@@ -191,11 +191,6 @@ def _at(output: str) -> Iterator[None]:
         if error.filename is None or str(error.filename).endswith(".part"):
             raise ValueError(f"{output}: {error.strerror or error}") from None
         raise
-
-
-def _stop(_number: int, _frame: object) -> None:
-    """Treat a request to end like Ctrl-C, so that nothing half-written stays."""
-    raise KeyboardInterrupt
 
 
 @contextmanager
