@@ -12,7 +12,7 @@ from estimator.validation.held_out import FEWEST, LARGE_RUN_FLOP, Report
 from estimator.web.accuracy.address import ALL, DEVICES, Filters
 from estimator.web.accuracy.groups import DIMENSIONS, group_name, percent
 from estimator.web.calibrate.tables import GROUP_NAMES
-from estimator.web.shared.amounts import localised
+from estimator.web.shared.amounts import localised, unbroken
 from estimator.web.shared.language import N_, _, ngettext
 
 SEES = N_(
@@ -87,9 +87,9 @@ def sentence(report: Report, filters: Filters, all_years: tuple[int, int]) -> st
     ).format(
         runs=f"<b>{runs.format(count=ours.count)}</b>",
         which=escape(_selected(filters, all_years)),
-        error=f"<b>{_unbroken(percent(ours.median_error))}</b>",
-        constant=_unbroken(percent(baselines["constant_0.30"])),
-        coverage=f"<b>{_unbroken(percent(ours.coverage))}</b>",
+        error=f"<b>{unbroken(percent(ours.median_error))}</b>",
+        constant=unbroken(percent(baselines["constant_0.30"])),
+        coverage=f"<b>{unbroken(percent(ours.coverage))}</b>",
     )
 
 
@@ -239,7 +239,3 @@ def _count(number: int) -> str:
     if not number:
         return _("no run")
     return ngettext("only {n} run", "only {n} runs", number).format(n=number)
-
-
-def _unbroken(text: str) -> str:
-    return text.replace(" ", "&nbsp;")

@@ -23,7 +23,7 @@ from estimator.web.calibrate.tables import (
     span,
     watts,
 )
-from estimator.web.shared.amounts import localised
+from estimator.web.shared.amounts import localised, unbroken
 from estimator.web.shared.amounts import sentence as spoken
 from estimator.web.shared.language import N_, _, ngettext
 
@@ -62,7 +62,7 @@ def sentence(device: Device, cell: Cell | None, runs: int, timings: int) -> str:
     work = _("{work} in {precision}").format(
         work=_(WORK_NAMES[cell.group]), precision=escape(cell.precision)
     )
-    before, now = (_unbroken(float(one.mid)) for one in (cell.before, cell.now))
+    before, now = (unbroken(percent(float(one.mid))) for one in (cell.before, cell.now))
     if not timings:
         text = _(
             "Nothing measured on {device} yet: published runs put utilization at <b>{before}</b> "
@@ -82,8 +82,7 @@ def power_sentence(device: Device, cell: PowerCell) -> str:
     """State in one sentence what is known of the power of a device, as HTML."""
     count = len(cell.observations)
     before, now = (
-        localised(human(float(one.mid), "W")).replace(" ", "&nbsp;")
-        for one in (cell.before, cell.now)
+        unbroken(localised(human(float(one.mid), "W"))) for one in (cell.before, cell.now)
     )
     read = ngettext("<b>{n} reading</b>", "<b>{n} readings</b>", count).format(n=count)
     text = _(
@@ -215,7 +214,3 @@ def worth(one: Worth) -> str:
         left=localised(factor_text(one.factor_left)),
         share=f"{one.narrower * 100:.0f}",
     )
-
-
-def _unbroken(share: float) -> str:
-    return percent(share).replace(" ", "&nbsp;")

@@ -9,7 +9,7 @@ from estimator.core.brain import BRAIN_POWER_W
 from estimator.core.units import amount, human_count
 from estimator.estimation.scenario_estimate import Answer
 from estimator.scenario.hardware import TRAINING_PRECISIONS
-from estimator.web.shared.amounts import counted, localised, result
+from estimator.web.shared.amounts import counted, localised, result, unbroken
 from estimator.web.shared.charts import Row
 from estimator.web.shared.language import _
 from estimator.web.shared.notices import shown, shown_all
@@ -20,7 +20,7 @@ def sentence(answer: Answer, catalog: Catalog) -> str:
     said = {
         "work": _subject(answer, catalog),
         "machines": escape(machines(answer)),
-        "time": _unbroken(answer, "wall_hours"),
+        "time": unbroken(escape(_shown(answer, "wall_hours"))),
     }
     if "brain_years" not in answer.estimate:
         text = _("{work} on <b>{machines}</b> takes <b>{time}</b>; the energy is unknown.")
@@ -29,7 +29,9 @@ def sentence(answer: Answer, catalog: Catalog) -> str:
         "{work} on <b>{machines}</b> takes <b>{time}</b> and as much energy as a {power}&nbsp;W "
         "brain uses in <b>{years}</b>."
     )
-    return text.format(**said, power=f"{BRAIN_POWER_W:g}", years=_unbroken(answer, "brain_years"))
+    return text.format(
+        **said, power=f"{BRAIN_POWER_W:g}", years=unbroken(escape(_shown(answer, "brain_years")))
+    )
 
 
 def title(answer: Answer, catalog: Catalog) -> str:
@@ -147,11 +149,6 @@ def alt_of_devices(rows: Sequence[Row]) -> str:
 def _price(answer: Answer) -> str:
     price = answer.run.price_usd_per_h
     return "" if price is None else localised(amount(float(price.mid), "USD/h"))
-
-
-def _unbroken(answer: Answer, name: str) -> str:
-    """A result that no line break tears from its unit."""
-    return escape(_shown(answer, name)).replace(" ", "&nbsp;")
 
 
 def _shown(answer: Answer, name: str) -> str:

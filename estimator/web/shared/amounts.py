@@ -37,6 +37,15 @@ def amount(value: float, unit: str) -> str:
     return localised(human_quantity(value, unit))
 
 
+def unbroken(text: str) -> str:
+    """Text whose lines break nowhere, as HTML: no number is torn from its unit.
+
+    >>> unbroken("355 years")
+    '355&nbsp;years'
+    """
+    return text.replace(" ", "&nbsp;")
+
+
 def result(name: str, value: float) -> str:
     """Write one result of an estimate.
 
