@@ -22,7 +22,7 @@ from estimator.serving.engines import (
     VENDOR,
 )
 from estimator.serving.formats import HALF, WeightFormat
-from estimator.utilization.machine import BUS_BYTES_PER_S
+from estimator.utilization.machine import bus_bytes_per_s
 
 SERVER_KINDS = ("gpu-datacenter", "superchip", "tpu", "asic", "wafer", "server")
 PROCESSOR_KINDS = ("cpu", "edge", "npu-phone")
@@ -164,7 +164,7 @@ def find_serving_device(catalog: Catalog, name: str) -> ServingDevice:
         device=device,
         bytes_per_s=records["memory_bytes_per_s"].value,
         memory_bytes=memory if stated is None else max(stated, memory or 0.0),
-        link_bytes_per_s=value("link_bytes_per_s") or BUS_BYTES_PER_S,
+        link_bytes_per_s=value("link_bytes_per_s") or bus_bytes_per_s(device),
         tdp_w=value("tdp_w"),
         idle_w=_idle_w(device, catalog),
         board_computer=states_board_computer(name),

@@ -11,8 +11,12 @@ HALF = ("bf16", "fp16", "tf32", "fp32")
 USUAL_MEMORY_BYTES = 16e9
 """Memory of a device that does not tell its own [B]."""
 
-BUS_BYTES_PER_S = 32e9
-"""Link of a device without one of its own: PCIe 3.0, 16 lanes, both ways [B/s]."""
+BUSES = ((2025, 128e9), (2020, 64e9), (2012, 32e9), (0, 16e9))
+"""Year of release -> bus of boards from then on: PCIe 5.0 (RTX 50), 4.0 (RTX 30), 3.0 (GTX 600) and
+2.0, 16 lanes, both ways [B/s]; PCI-SIG."""
+
+USUAL_BUS_YEAR = 2019
+"""Year of a device that does not tell its own."""
 
 WHOLE_MACHINE = ("tpu",)
 """Kinds of device whose link spans the whole machine, not one node."""
@@ -44,7 +48,7 @@ def find_machine(device: Device, precision: str) -> Machine:
     def value(key: str, otherwise: float) -> float:
         return device.records[key].value if key in device.records else otherwise
 
-    link = value("link_bytes_per_s", BUS_BYTES_PER_S)
+    link = value("link_bytes_per_s", bus_bytes_per_s(device))
     return Machine(
         peak_flop_per_s=peak,
         peak_16_bit_flop_per_s=min(sixteen, peak),
@@ -57,6 +61,12 @@ def find_machine(device: Device, precision: str) -> Machine:
         node_devices=RACK_DEVICES.get(device.id, DEVICES_PER_NODE),
         rare=float(device.kind not in WELL_PUBLISHED),
     )
+
+
+def bus_bytes_per_s(device: Device) -> float:
+    """Link of a device without one of its own [B/s]: the bus of its year."""
+    year = int(device.released[:4]) if device.released else USUAL_BUS_YEAR
+    return next(rate for first, rate in BUSES if year >= first)
 
 
 def _has_matrix_units(device: Device, precision: str) -> bool:

@@ -11,6 +11,7 @@ from estimator.catalog import Catalog
 from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scenario.scenario import Scenario
 from estimator.utilization.features import features_of_rows, fitted_model, shipped_spreads
+from estimator.utilization.machine import find_machine
 from estimator.utilization.mechanism import log_utilization
 from estimator.utilization.parallelism import Layout, Machine, traffic
 from estimator.workload.network_class import network_kind
@@ -258,3 +259,12 @@ def test_a_token_crosses_the_network_once_for_each_node_of_its_experts():
     copies = (2 * (1 - 0.5**8)) * 0.5 / 8
     slower = A100.link_bytes_per_s / A100.network_bytes_per_s
     assert across / inside == pytest.approx(1.0 + copies * slower / (7 / 8))
+
+
+def test_a_board_without_a_link_on_record_takes_the_bus_of_its_year(catalog):
+    for name, rate in (("gtx-1080", 32e9), ("rtx-4090", 64e9), ("rtx-5090", 128e9)):
+        device = catalog.device(name)
+        assert "link_bytes_per_s" not in device.records
+        assert find_machine(device, "fp32").link_bytes_per_s == rate
+    for name in ("mi350x", "tpu-v3", "gaudi1"):
+        assert find_machine(catalog.device(name), "bf16").link_bytes_per_s >= 250e9

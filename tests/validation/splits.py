@@ -7,6 +7,7 @@ other; with half the rows the errors are a little larger than those of the shipp
 """
 
 import argparse
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from estimator.validation.power_readings import Reading, power_prior, readings
 from estimator.validation.published_runs import PublishedRuns, usable_runs
 from estimator.validation.utilization_fit import joined
 
+Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 Names = npt.NDArray[np.str_]
 
@@ -78,9 +80,9 @@ class SplitScore:
     ----------
     rows : float
         Rows of a split in the mean [1].
-    median_error, bias, coverage, too_low : float
+    median_error, bias, coverage, too_low, crps : float
         Median over the splits of their median error, of their median ratio, of the share inside
-        the 80 % interval, and of the share more than 15 % too low [1].
+        the 80 % interval, of the share more than 15 % too low, and of their mean `crps` [1].
     least_coverage, most_coverage : float
         Central 80 % of the coverage over the splits [1].
     """
@@ -92,6 +94,24 @@ class SplitScore:
     least_coverage: float
     most_coverage: float
     too_low: float
+    crps: float
+
+
+def crps(blind: Blind) -> Floats:
+    """Continuous ranked probability score of each prediction, of the logarithm [1]_ [1].
+
+    A proper score: in the mean nothing lowers it but a truer middle or a truer spread.
+
+    References
+    ----------
+    .. [1] T. Gneiting, A. E. Raftery, "Strictly proper scoring rules, prediction, and estimation",
+       2007, J. Am. Stat. Assoc. 102, sec. 4.2.
+    """
+    off = blind.log_ratio / blind.log_sd
+    inside = np.array([math.erf(one / math.sqrt(2.0)) for one in off.tolist()])
+    density = np.exp(-(off**2) / 2.0) / math.sqrt(2.0 * math.pi)
+    scores: Floats = blind.log_sd * (off * inside + 2.0 * density - 1.0 / math.sqrt(math.pi))
+    return scores
 
 
 def halves(names: Names, count: int) -> Iterator[Mask]:
@@ -152,6 +172,7 @@ def _score(parts: Sequence[Blind]) -> SplitScore:
         least_coverage=float(least),
         most_coverage=float(most),
         too_low=float(np.median([np.mean(one < np.log(TOO_LOW)) for one in off])),
+        crps=float(np.median([np.mean(crps(part)) for part in parts])),
     )
 
 
@@ -161,6 +182,21 @@ def run_scores(catalog: Catalog, count: int, by: str) -> dict[str, SplitScore]:
     names = getattr(published.runs, by)
     splits = [split_runs(catalog, published, half, by) for half in halves(names, count)]
     return split_scores(splits, groups_of_runs(published))
+
+
+def held_out_scores(catalog: Catalog, by: str) -> dict[str, SplitScore]:
+    """Device-hours: each family or stack predicted from the others, as `validate` does."""
+    published = usable_runs(catalog)
+    blind = blind_predictions(
+        prior_model(catalog),
+        published.runs,
+        published.tables,
+        published.groups,
+        published.own_variance,
+        by=by,
+    )
+    whole = Split(scored=np.ones(len(blind.log_sd), dtype=bool), blind=blind)
+    return split_scores([whole], groups_of_runs(published))
 
 
 def later_scores(catalog: Catalog, last: int) -> dict[str, SplitScore]:
@@ -191,13 +227,14 @@ def power_scores(catalog: Catalog, count: int) -> dict[str, SplitScore]:
 
 
 def _print(title: str, scores: Mapping[str, SplitScore]) -> None:
-    heads = f"{'rows':>6}{'error':>7}{'ratio':>8}{'in 80 %':>9}{'of splits':>15}{'too low':>9}"
+    heads = f"{'rows':>6}{'error':>7}{'ratio':>8}{'in 80 %':>9}{'of splits':>15}"
+    heads += f"{'too low':>9}{'CRPS':>8}"
     sys.stdout.write(f"\n{title}\n{'':31}{heads}\n")
     for name, one in scores.items():
         spread = f"{in_percent(one.least_coverage)} to {in_percent(one.most_coverage)}"
         sys.stdout.write(
             f"{name:31}{one.rows:6.0f}{in_percent(one.median_error):>7}{in_times(one.bias):>8}"
-            f"{in_percent(one.coverage):>9}{spread:>15}{in_percent(one.too_low):>9}\n"
+            f"{in_percent(one.coverage):>9}{spread:>15}{in_percent(one.too_low):>9}{one.crps:8.3f}\n"
         )
 
 
@@ -208,6 +245,8 @@ def main() -> None:
     count: int = parser.parse_args().splits
     catalog = Catalog.open()
     tables: dict[str, Callable[[], dict[str, SplitScore]]] = {
+        "Device-hours, each family by the others": lambda: held_out_scores(catalog, "family"),
+        "Device-hours, each stack by the others": lambda: held_out_scores(catalog, "stack"),
         "Device-hours, half of the families": lambda: run_scores(catalog, count, "family"),
         "Device-hours, half of the stacks": lambda: run_scores(catalog, count, "stack"),
         "Peaks of memory, half of the sources": lambda: memory_scores(catalog, count),
