@@ -135,7 +135,7 @@ ENCODERS = (
     *("ernie", "splinter", "dpr", "esm", "fnet", "layoutlm", "layoutlmv3", "lilt", "markuplm"),
     *("tapas", "bros", "luke", "gte", "yoso", "mra", "nystromformer", "roformer", "xlm", "xlnet"),
 )
-TRANSLATORS = ("fsmt", "mvp", "blenderbot", "blenderbot-small", "m2m_100", "led")
+TRANSLATORS = ("nllb-moe", "fsmt", "mvp", "blenderbot", "blenderbot-small", "m2m_100", "led")
 SEEING = (
     *("gemma3", "llama4", "mistral3", "mllama", "paligemma", "internvl", "internvl_chat"),
     *("idefics3", "smolvlm", "qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe", "qwen3_5"),
@@ -143,7 +143,8 @@ SEEING = (
     *("cohere2_vision", "lfm2_vl", "lighton_ocr", "idefics2", "fuyu", "colpali", "blip", "blip-2"),
     *("instructblip", "instructblipvideo", "git", "vision-encoder-decoder", "gemma4", "colqwen2"),
     *("qwen2_5_omni", "qwen2_5_omni_thinker", "glm_ocr", "paddleocr_vl", "deepseek_vl"),
-    *("video_llama_3", "kimi_k25"),
+    *("video_llama_3", "kimi_k25", "florence2", "gemma3n", "phi4_multimodal", "qwen3_omni_moe"),
+    *("qwen3_omni_moe_thinker", "pix2struct", "t5gemma2", "kosmos-2"),
 )
 """Types whose kind no part of their name tells."""
 

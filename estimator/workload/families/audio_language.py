@@ -4,17 +4,18 @@ A pass holds thirty seconds of sound per sequence; its tokens are part of the se
 `seq_len` counts them. The tower is Whisper's encoder.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from estimator.workload.blocks import Costs, held, linear
-from estimator.workload.families.encoder_decoder import filter_lines
-from estimator.workload.families.qwen_vl import QWEN2_5, qwen_vl
+from estimator.workload.families.encoder_decoder import filter_lines, side
+from estimator.workload.families.qwen_vl import QWEN2_5, QWEN3, qwen_vl
 from estimator.workload.families.speech_recognition import mel_filters, whisper_side
 from estimator.workload.families.vision_language import Text, before_text, dense_bridge, text_part
 from estimator.workload.fields import Fields
-from estimator.workload.ledger import Inputs, quantity
+from estimator.workload.ledger import Architecture, Inputs, Quantity, quantity
 from estimator.workload.network import Line, Network, Pass, lines
-from estimator.workload.registry import family, with_defaults_of
+from estimator.workload.registry import family, known_families, with_defaults_of
 
 
 def _audio(fields: Fields) -> Fields:
@@ -71,15 +72,25 @@ def voxtral(fields: Fields) -> Network:
 
 
 OMNI = replace(QWEN2_5, text="qwen2_5_omni_text", alone=True)
+OMNI3 = replace(QWEN3, text="qwen3_omni_moe_text")
 
 WINDOW = 2
 """Frames that the second convolution makes one of: windows are half as long behind it. [1]"""
 
 
+def _hearing_too(seeing: Network, sounds: Callable[[Quantity], Iterable[Line]]) -> Network:
+    """A model that sees, with the lines of a batch of recordings before it."""
+
+    def run(inputs: Inputs) -> Pass:
+        seen = seeing.run(inputs)
+        return replace(seen, lines=[*sounds(quantity("batch", inputs.batch)), *seen.lines])
+
+    return replace(seeing, run=run)
+
+
 @family("qwen2_5_omni_thinker")
 def omni_thinker(fields: Fields) -> Network:
     """The part of Qwen2.5-Omni that sees, hears and writes (arXiv:2503.20215, sec. 2.2)."""
-    seeing = qwen_vl(OMNI, fields)
     audio = with_defaults_of(fields.part("audio_config"), "qwen2_5_omni_audio_encoder")
     hidden, out = audio.size("d_model"), audio.size("output_dim")
     filters, positions = mel_filters(audio, "audio/"), audio.size("max_source_positions")
@@ -89,20 +100,57 @@ def omni_thinker(fields: Fields) -> Network:
     tower = replace(tower, before={"norm/outer": held(2 * hidden), "embedding/ends": held(2 * out)})
     project = {"audio/project": linear(hidden, out, bias=True)}
 
-    def run(inputs: Inputs) -> Pass:
-        seen = seeing.run(inputs)
-        batch = quantity("batch", inputs.batch)
+    def sounds(batch: Quantity) -> list[Line]:
         done = [*filter_lines(filters, batch)]
         done += tower.lines(batch, float(positions), Inputs(), "audio/")
-        done += lines(project, batch * (positions // 2))
-        return replace(seen, lines=[*done, *seen.lines])
+        return [*done, *lines(project, batch * (positions // 2))]
 
-    return replace(seeing, run=run)
+    return _hearing_too(qwen_vl(OMNI, fields), sounds)
 
 
-@family("qwen2_5_omni")
-def omni(fields: Fields) -> Network:
-    """Qwen2.5-Omni without the parts that speak."""
-    part = fields.part("thinker_config")
-    thinker = part.with_values({"model_type": "qwen2_5_omni_thinker", "architectures": None})
-    return omni_thinker(thinker.noted("the talker and its vocoder are not counted"))
+def _thinned(length: int) -> int:
+    """Frames, or bins, that three convolutions of stride two leave."""
+    for _ in range(3):
+        length = (length + 1) // 2
+    return length
+
+
+@family("qwen3_omni_moe_thinker")
+def omni3_thinker(fields: Fields) -> Network:
+    """The part of Qwen3-Omni that sees, hears and writes (arXiv:2509.17765, sec. 2)."""
+    audio = with_defaults_of(fields.part("audio_config"), "qwen3_omni_moe_audio_encoder")
+    hidden, thin, bins = (
+        audio.size(key) for key in ("d_model", "downsample_hidden_size", "num_mel_bins")
+    )
+    frames, chunk = 2 * audio.size("max_source_positions"), 2 * audio.size("n_window")
+    whole, rest = divmod(frames, chunk)
+    positions = whole * _thinned(chunk) + _thinned(rest)
+    window = _thinned(chunk) * (audio.size("n_window_infer") // chunk)
+    many, left = divmod(positions, window)
+    pairs = many * window**2 + left**2
+    tower = side(audio, "encoder").with_layers({}, lambda part, length: (length, float(pairs)))
+    project = {
+        "audio/in": linear(hidden, hidden, bias=True),
+        "audio/out": linear(hidden, audio.size("output_dim"), bias=True),
+    }
+
+    def sounds(batch: Quantity) -> list[Line]:
+        done, high, wide = list[Line](), bins, chunk
+        chunks = batch * (whole + (rest > 0))
+        for place, channels in enumerate((1, thin, thin)):
+            high, wide = (high + 1) // 2, (wide + 1) // 2
+            conv = {f"audio/filter_{place + 1}": linear(9 * channels, thin, bias=True)}
+            done += lines(conv, chunks * high * wide, first=not place)
+        done += lines({"audio/embed": linear(thin * high, hidden)}, chunks * wide)
+        done += tower.lines(batch, float(positions), Inputs(), "audio/")
+        return [*done, *lines(project, batch * positions)]
+
+    return _hearing_too(qwen_vl(OMNI3, fields), sounds)
+
+
+@family("qwen2_5_omni", "qwen3_omni_moe")
+def omni(fields: Fields) -> Architecture:
+    """Qwen2.5-Omni and Qwen3-Omni without the parts that speak."""
+    part, kind = fields.part("thinker_config"), f"{fields.text('model_type')}_thinker"
+    thinker = part.with_values({"model_type": kind, "architectures": None})
+    return known_families()[kind](thinker.noted("the talker and its vocoder are not counted"))

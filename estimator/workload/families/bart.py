@@ -1,11 +1,18 @@
 """Which encoder-decoder of BART's line a config describes: mBART, Pegasus, Marian.
 
-Also PLBART, Blenderbot, M2M 100, MVP, FSMT.
+Also PLBART, Blenderbot, M2M 100, NLLB-MoE, MVP, FSMT.
 """
 
 from dataclasses import dataclass, replace
 
-from estimator.workload.families.encoder_decoder import EncoderDecoder, encoder_decoder, head, side
+from estimator.workload.blocks import Experts, Mlp
+from estimator.workload.families.encoder_decoder import (
+    EncoderDecoder,
+    Side,
+    encoder_decoder,
+    head,
+    side,
+)
 from estimator.workload.fields import Fields
 from estimator.workload.model_class import task, tied_as_stated
 from estimator.workload.network import Network
@@ -88,3 +95,29 @@ families(
         "m2m_100": BartFacts(spare_positions=None, embedding_norm=False, final_norm=True),
     },
 )
+
+
+def _with_experts(fields: Fields, one: Side, name: str) -> Side:
+    """A side whose every so many layers send a token to two of many MLPs."""
+    step, group = fields.size(f"{name}_sparse_step", least=0), one.stack[0]
+    sparse = one.layers // step if step else 0
+    hidden, width = one.attention.hidden, fields.size(f"{name}_ffn_dim")
+    block = Experts(
+        expert=Mlp(hidden=hidden, width=width, bias=True),
+        experts=fields.size("num_experts"),
+        active=2,
+        router_bias=fields.flag("router_bias"),
+    )
+    rest = {part: cost for part, cost in group.costs.items() if not part.startswith("mlp/")}
+    routed = replace(group, costs={**rest, **block.costs()}, times=sparse)
+    return replace(one, stack=(replace(group, times=one.layers - sparse), routed))
+
+
+@family("nllb-moe")
+def nllb_moe(fields: Fields) -> Network:
+    """NLLB MoE: M2M 100 with experts in every fourth layer (arXiv:2207.04672, sec. 6.2)."""
+    source, target = (
+        _with_experts(fields, side(fields, name), name) for name in ("encoder", "decoder")
+    )
+    longest = fields.size("max_position_embeddings")
+    return encoder_decoder(fields, source, target, longest).network(fields)

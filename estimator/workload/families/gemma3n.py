@@ -7,13 +7,16 @@ layer. Those tables multiply nothing, so they are held and counted as active, bu
 from collections.abc import Callable
 from dataclasses import replace
 
-from estimator.workload.blocks import Attention, Cost, Costs, Mlp, held, linear, table
+from estimator.workload.blocks import Attention, Cost, Costs, Mlp, held, linear, product, table
+from estimator.workload.families.gemma4 import conformer_layer
 from estimator.workload.families.hybrid_stack import language_model
 from estimator.workload.families.moe_decoders import Mixture, experts
+from estimator.workload.families.vision_language import before_text, text_part
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers
-from estimator.workload.network import Network
-from estimator.workload.registry import family
+from estimator.workload.ledger import Inputs, quantity
+from estimator.workload.network import Line, Network, lines
+from estimator.workload.registry import family, with_defaults_of
 
 TABLE_ROWS = 262144
 """Default rows of the second token table. [1]"""
@@ -161,3 +164,59 @@ def _network(fields: Fields, kinds: list[str], layer: MakeLayer, more: Costs) ->
             )
         )
     return language_model(fields, layers, fields.size("max_position_embeddings"))
+
+
+SEEING = (294_126_912, 871_482_949_632)
+"""Parameters of mobilenetv5_300m_enc [1], and FLOPs of an image, which is always 768 x 768 [flop].
+
+As timm 1.0.31 builds it and PyTorch counts it: https://github.com/huggingface/pytorch-image-models.
+"""
+
+
+def _embedder(fields: Fields, text: int) -> tuple[int, Cost]:
+    """What leads from a tower into the text: a table and norms that rest, and a matrix."""
+    hidden = fields.size("hidden_size")
+    return (fields.size("vocab_size", default=128) + 2) * hidden, linear(hidden, text)
+
+
+@family("gemma3n")
+def gemma3n_seeing(fields: Fields) -> Network:
+    """Gemma 3n: a MobileNet V5, pooled to a few tokens; the conformer for sound rests."""
+    text = text_part(fields, "gemma3n_text", fields.flag("tie_word_embeddings", default=True))
+    vision, audio = (
+        with_defaults_of(fields.part(f"{part}_config"), f"gemma3n_{part}")
+        for part in ("vision", "audio")
+    )
+    named = vision.text("architecture", default="mobilenetv5_300m_enc")
+    if named != "mobilenetv5_300m_enc":
+        raise ValueError(
+            f"{vision.path}architecture {named!r} is not known: mobilenetv5_300m_enc is"
+        )
+    (seen_rows, project), (sound_rows, resting) = (
+        _embedder(part, text.hidden) for part in (vision, audio)
+    )
+    tower = {"vision": product(*SEEING), "vision/embedding": held(seen_rows)}
+    tower["audio"] = held(_sound_params(audio) + sound_rows + resting.params)
+    count = fields.size("vision_soft_tokens_per_image", default=256)
+
+    def seen(inputs: Inputs) -> list[Line]:
+        batch = quantity("batch", inputs.batch)
+        return [*lines(tower, batch), *lines({"bridge/project": project}, batch * count)]
+
+    return before_text(fields, text, seen)
+
+
+def _sound_params(fields: Fields) -> int:
+    """Parameters of the conformer for sound."""
+    first, second = fields.sizes("sscp_conv_channel_size", (128, 32), 2)
+    bins, weights, before = fields.size("input_feat_size"), 0, 1
+    kernels, strides = (fields.listed(f"sscp_conv_{key}_size") for key in ("kernel", "stride"))
+    for channels, (high, wide), (_, step) in zip((first, second), kernels, strides, strict=True):
+        weights += high * wide * before * channels + channels
+        bins, before = (bins + 2 - wide) // step + 1, channels
+    hidden = fields.size("hidden_size")
+    heads = fields.size("conf_num_attention_heads")
+    head_dim = fields.share("hidden_size", hidden, "conf_num_attention_heads", heads)
+    kernel = fields.size("conf_conv_kernel_size")
+    layer = conformer_layer(hidden, head_dim, kernel)
+    return weights + second * bins * hidden + fields.layers("conf_num_hidden_layers") * layer

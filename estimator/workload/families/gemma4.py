@@ -67,9 +67,13 @@ def _sound_params(fields: Fields, text: int) -> int:
     head_dim = fields.share("hidden_size", hidden, "num_attention_heads", heads)
     kernel, out = fields.size("conv_kernel_size"), fields.size("output_proj_dims")
     thinned = 9 * (first + first * second) + first + second + second * (first // 4) * hidden
+    layers = fields.layers("num_hidden_layers") * conformer_layer(hidden, head_dim, kernel)
+    return thinned + layers + (hidden + 1) * out + out * text
+
+
+def conformer_layer(hidden: int, head_dim: int, kernel: int) -> int:
+    """Parameters of a layer of the conformer [1]."""
     feed_forwards = 2 * (8 * hidden * hidden + 2 * hidden)
     attention = 5 * hidden * hidden + head_dim + 2 * hidden
     convolution = 3 * hidden * hidden + (kernel + 2) * hidden
-    layer = feed_forwards + attention + convolution + hidden
-    layers = fields.layers("num_hidden_layers")
-    return thinned + layers * layer + (hidden + 1) * out + out * text
+    return feed_forwards + attention + convolution + hidden

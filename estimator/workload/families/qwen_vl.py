@@ -80,7 +80,8 @@ def qwen_vl(tower: Tower, fields: Fields) -> Network:
     out = vision.size(tower.out_key)
     costs = dict(dense_bridge(wide, wide, out, norm=tower.norm_params * sight.hidden))
     if tower.deep:
-        deep = len(vision.items("deepstack_visual_indexes") or range(tower.deep))
+        stated = vision.items("deepstack_visual_indexes")
+        deep = tower.deep if stated is None else len(stated)
         again = dense_bridge(wide, wide, out, norm=tower.norm_params * wide)
         costs |= {part.replace("/", "/deep_"): cost.times(deep) for part, cost in again.items()}
     return seeing_network(fields, text, sight, costs, merged=merge * merge)

@@ -27,6 +27,9 @@ from estimator.workload.registry import defaults, families, family, known_famili
 OUTSIDE = ("vision_config", "model_type", "architectures")
 """Keys of a wrapper that are not those of the language model inside."""
 
+WRITES = "ForConditionalGeneration"
+"""What a class of an encoder-decoder is called that has a head over the vocabulary."""
+
 WRAPPER = ("multimodal", "vision encoder and decoder")
 """Kind of the types that hold a language model and a tower of images or sound."""
 
@@ -67,7 +70,7 @@ def text_part(fields: Fields, usual: str, tied: bool) -> Text:
     values = {**defaults().get(inner, {}).get("inside", {}), **part.values}
     values |= {"model_type": inner, "tie_word_embeddings": tied}
     name = class_name(fields)
-    values["architectures"] = [] if "For" in name or not name else ["Model"]
+    values["architectures"] = [WRITES] if "For" in name or not name else ["Model"]
     if name.endswith(("ForSequenceClassification", "ForTokenClassification")):
         labels = {"num_labels": label_count(fields), "id2label": None}
         values |= {"architectures": [name], **labels}
