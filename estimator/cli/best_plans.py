@@ -68,7 +68,7 @@ def print_plans(
     first = answer.plans[0] if answer.plans else answer.nearest
     assert first is not None
     if answer.plans:
-        print_line(f"{sentence}; all limits hold with {in_percent(first.probability)}")
+        print_line(f"{sentence}; all limits hold with {in_percent(first.probability)} probability")
     else:
         print_line(
             f"No plan keeps all limits with {in_percent(confidence)}; the nearest does with "

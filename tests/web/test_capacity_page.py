@@ -58,7 +58,9 @@ def test_the_first_sentence_names_the_devices_and_the_probability():
     assert re.match(
         r" Capacity \d+ × [\w ]+, bf16 serves 20 requests of Llama 3.1 8B a second, the ", text
     )
-    assert re.search(r"to the first, .* in 30 days\. All limits hold with \d\d", text)
+    assert re.search(
+        r"to the first, .* in 30 days\. All limits hold with a probability of \d\d", text
+    )
     assert "PUE unknown here: assuming 1.25" in text
 
 

@@ -133,6 +133,7 @@ def test_every_row_has_its_label_and_all_are_of_one_size(name, width):
     assert all(row.partition(",")[0].split()[-1] in said for row in ROWS)
     sizes = re.findall(r'aria-roledescription="text mark"[^>]*font-size="([\d.]+)px"', svg)
     assert len(sizes) == 2 and len(set(sizes)) == 1
+    assert float(sizes[0]) >= charts.SMALLEST * Look().text_px
 
 
 def rows_between(low, high, text="a row"):

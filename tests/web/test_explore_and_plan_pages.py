@@ -44,7 +44,9 @@ def opened(path, **query):
 def test_the_first_plan_and_its_link_say_the_same():
     body, text = opened("plan")
     work = "7 billion parameters on 140 billion tokens"
-    assert re.search(rf"is the cheapest plan for {work}: .*All limits hold with \d", text)
+    assert re.search(
+        rf"is the cheapest plan for {work}: .*All limits hold with a probability of \d", text
+    )
     query = dict(re.findall(r"[?&](\w+)=([^&\"]*)", html.unescape(body.split('href="')[1])))
     scenario = Scenario(
         params=7e9,

@@ -235,7 +235,7 @@ def _sentence(values: Row, request: ServingRequest, answer: PlanAnswer[ServingPl
     if answer.plans:
         text = _(
             "{plan} serves {rate} requests of {model} a second, the {aim} plan: {figures}. "
-            "All limits hold with {probability}."
+            "All limits hold with a probability of {probability}."
         )
     else:
         text = _(

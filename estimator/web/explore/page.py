@@ -132,7 +132,7 @@ def _answer(answered: Exploration, base: Scenario, values: Row, frame: Frame) ->
     """Draw the pictures asked for."""
     if frame.show in ("", "tornado"):
         middle, found = answered.swings(values["quantity"])
-        style.sentence(escape(_sentence(base, values, middle, found)))
+        style.sentence(escape(_sentence(base, values, middle, found, slide=frame.slide)))
         _tornado(values, middle, found, frame)
     for show, picture in PICTURES.items():
         if frame.show in ("", show):
@@ -149,11 +149,16 @@ def _title(base: Scenario) -> str:
     )
 
 
-def _sentence(base: Scenario, values: Row, middle: float, found: tuple[Swing, ...]) -> str:
+def _sentence(
+    base: Scenario, values: Row, middle: float, found: tuple[Swing, ...], *, slide: bool
+) -> str:
     name, unit = QUANTITIES[values["quantity"]]
-    text = _(
-        "{title}: the {quantity} is {middle}. What moves it most: {input}, from {low} to {high}."
-    )
+    text = _("The {quantity} is {middle}. What moves it most: {input}, from {low} to {high}.")
+    if not slide:
+        text = _(
+            "{title}: the {quantity} is {middle}. What moves it most: {input}, from {low} to "
+            "{high}."
+        )
     first = found[0]
     return text.format(
         title=_title(base),

@@ -188,7 +188,8 @@ def _sentence(request: Request, answer: PlanAnswer[Plan]) -> str:
     }
     if answer.plans and request.limits.most:
         text = _(
-            "{plan} is the {aim} plan for {work}: {figures}. All limits hold with {probability}."
+            "{plan} is the {aim} plan for {work}: {figures}. All limits hold with a probability of "
+            "{probability}."
         )
     elif answer.plans:
         text = _("{plan} is the {aim} plan for {work}: {figures}.")

@@ -124,6 +124,7 @@ h3.tw-section { font-size: 1.05rem; font-weight: 600; margin: 0; padding: 0.4rem
 .tw-notice p { margin: 0.1rem 0; overflow-wrap: anywhere; }
 .tw-slide-title { font-size: 1.45rem; font-weight: 650; line-height: 1.2; margin: 0;
                   letter-spacing: -0.01em; }
+.tw-slide-title::first-letter { text-transform: uppercase; }
 [class*="st-key-stale"] { opacity: 0.55; }
 .tw-in-words, [data-testid="stElementContainer"]:has(.tw-in-words:only-child) {
   position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%%);
