@@ -1,4 +1,6 @@
-"""Which model that describes images a config means: BLIP, BLIP-2, InstructBLIP, GIT.
+"""Which model that describes images a config means: BLIP, BLIP-2, GIT.
+
+InstructBLIP and InstructBLIPVideo are BLIP-2 whose queries read the text, too.
 
 A pass holds one image per sequence; `seq_len` counts the text alone, in which nothing stands for
 the image, but for the language models behind BLIP-2's queries, whose tokens are part of it.

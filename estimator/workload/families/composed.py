@@ -1,5 +1,7 @@
 """Which pair of models that transformers joins a config describes: TrOCR, Donut, BERT to BERT.
 
+Its type is vision-, speech- or plain encoder-decoder.
+
 An encoder of images, sound or text keeps its own family; so does the decoder of text, to which
 attention to the encoder is added in every layer. `seq_len` is the tokens written, and those read
 where the encoder reads text; the items of a pass are the tokens written.

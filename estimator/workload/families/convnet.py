@@ -1,7 +1,7 @@
 """Which conv net a config describes: ResNet, RegNet, ConvNeXt, PoolFormer, FocalNet.
 
-The items of a pass are images. The first convolution needs no gradient of its input, so training is
-a little less than three times the forward pass.
+DINOv3 over ConvNeXt, too. The items of a pass are images. The first convolution needs no gradient
+of its input, so training is a little less than three times the forward pass.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,4 +1,7 @@
-"""Which language model of Mamba-2 beside attention it is: Bamba, Granite 4, Falcon-H1."""
+"""Which language model of Mamba-2 beside attention it is: Bamba, Granite 4, Falcon-H1.
+
+Granite 4 is of type granitemoehybrid.
+"""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""How much work RT-DETR is: objects picked from the mixed maps of a conv net.
+"""How much work RT-DETR and RT-DETR v2 are: objects picked from the mixed maps of a conv net.
 
 Where its decoder looks is sampled, which is no matrix product.
 """

@@ -1,7 +1,7 @@
 """Which language model that sees a config describes: Gemma 3, PaliGemma, InternVL, Llama 4.
 
-Also Aya and Cohere2 Vision, Fuyu, ColPali, PaddleOCR-VL, DeepSeek-VL, VideoLLaMA 3, Kimi K2.5,
-LFM2.
+Also Aya and Cohere2 Vision, Fuyu, ColPali, ColQwen, PaddleOCR-VL, DeepSeek-VL, VideoLLaMA 3,
+Kimi K2.5, LFM2.
 
 They differ in the bridge between a tower and a decoder. A pass holds one image per sequence, of one
 tile where models cut large images into several. The image's tokens are part of the sequence, so
