@@ -160,9 +160,11 @@ NAMED = {
     "clap": ("multimodal", "contrastive encoder"),
     "vilt": ("multimodal", "ViT encoder"),
     "visual_bert": ("multimodal", "encoder"),
-    **dict.fromkeys(("speech_to_text", "moonshine"), ("speech", "encoder-decoder transformer")),
+    **dict.fromkeys(
+        ("speech_to_text", "moonshine", "musicgen"), ("speech", "encoder-decoder transformer")
+    ),
     **dict.fromkeys(("encodec", "dac"), ("speech", "CNN")),
-    **dict.fromkeys(("patchtst", "patchtsmixer"), ("other", "encoder")),
+    **dict.fromkeys(("patchtst", "patchtsmixer", "timesfm"), ("other", "encoder")),
     "encoder-decoder": ("language", "encoder-decoder transformer"),
     "speech-encoder-decoder": ("speech", "encoder-decoder transformer"),
 }

@@ -74,7 +74,7 @@ READ_BY_VALUE = {
         *("xlm", "flaubert", "luke", "dpr", "led", "bigbird_pegasus", "fsmt", "detr", "layoutlmv3"),
         *("table-transformer", "vilt", "visual_bert", "canine", "rt_detr_v2"),
         *("conditional_detr", "dab-detr", "deformable_detr", "grounding-dino"),
-        *("mm-grounding-dino", "superpoint", "mask2former"),
+        *("mm-grounding-dino", "superpoint", "mask2former", "timesfm"),
     ),
 }
 """These read values of tensors, so they are built in full."""
@@ -169,6 +169,8 @@ def inputs_of(model: torch.nn.Module) -> tuple[dict, int | str]:
     if "pixel_values_videos" in names and hasattr(config, "frames_per_clip"):
         shape = (1, config.frames_per_clip, config.in_chans, config.crop_size, config.crop_size)
         return {"pixel_values_videos": empty(*shape)}, ""
+    if config.model_type == "timesfm":
+        return {"past_values": [empty(config.context_length, device=model.device)]}, ""
     if "past_values" in names:
         return {"past_values": empty(1, config.context_length, config.num_input_channels)}, ""
     heard, length = sound_of(config, {*names})
@@ -184,6 +186,13 @@ def inputs_of(model: torch.nn.Module) -> tuple[dict, int | str]:
         length = length if "input_ids" in made else CLIP_LEN
         made["decoder_input_ids"] = tokens(int(length), model.device)
     return made, length
+
+
+def music_of(model: torch.nn.Module) -> tuple[dict, int]:
+    """Return a text, and as many steps of codes of every book."""
+    text = tokens(TEXT_LEN, model.device)
+    codes = text.expand(model.config.decoder.num_codebooks, -1)
+    return {"input_ids": text, "decoder_input_ids": codes, "use_cache": False}, TEXT_LEN
 
 
 def sound_of(config: Any, names: set[str]) -> tuple[dict, int | str]:
@@ -376,7 +385,8 @@ def row_of(path: Path) -> list:
     if "_class_name" in config:
         given, named, length = latents_of(model, config)
     else:
-        given, (named, length) = (), inputs_of(model)
+        ask = music_of if config["model_type"] == "musicgen" else inputs_of
+        given, (named, length) = (), ask(model)
     if config.get("model_type") in UNCOUNTED:
         return [path.stem, name, params, length, "", ""]
     return [path.stem, name, params, length, *count_flop(model, given, named)]

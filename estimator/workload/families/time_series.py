@@ -1,11 +1,21 @@
-"""Which network over series of numbers a config describes: PatchTST, PatchTSMixer.
+"""Which network over series of numbers a config describes: PatchTST, PatchTSMixer, TimesFM.
 
 The length of a series is that of the config; items are patches of all its channels.
 """
 
 from collections.abc import Callable
 
-from estimator.workload.blocks import Cost, Costs, Mlp, equal_heads, held, layer_costs, linear
+from estimator.workload.blocks import (
+    Attention,
+    Cost,
+    Costs,
+    Mlp,
+    equal_heads,
+    held,
+    layer_costs,
+    linear,
+    table,
+)
 from estimator.workload.convolution import Flow
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, quantity
@@ -154,3 +164,38 @@ def patchtsmixer(fields: Fields) -> Network:
         return flow.layers({"head/scales": joined + scales}, each)
 
     return series_network(fields, channels * patches, body, found)
+
+
+@family("timesfm")
+def timesfm(fields: Fields) -> Network:
+    """TimesFM: a decoder over patches, and what follows each of them (arXiv:2310.10688)."""
+    hidden, width = fields.size("hidden_size"), fields.size("intermediate_size")
+    heads, head_dim = fields.size("num_attention_heads"), fields.size("head_dim")
+    length, layers = fields.size("patch_length"), fields.layers("num_hidden_layers")
+    patches = fields.size("context_length") // length
+    own = Attention(
+        hidden=hidden,
+        heads=heads,
+        kv_heads=heads,
+        head_dim=head_dim,
+        qkv_bias=True,
+        output_bias=True,
+        norm_params=head_dim,
+    )
+    layer = layer_costs(own, Mlp(hidden=hidden, width=width, bias=True), 3 * hidden)
+    quantiles = fields.listed("quantiles", (0,) * 9, fewest=0)
+    ahead = fields.size("horizon_length") * (1 + len(quantiles))
+
+    def block(inputs: int, out: int) -> Cost:
+        dense = linear(inputs, width, bias=True) + linear(width, out, bias=True)
+        return dense + linear(inputs, out, bias=True)
+
+    found = {"Prediction": (block(hidden, ahead), float(patches))}
+
+    def body(flow: Flow) -> Flow:
+        each = float(patches)
+        flow = flow.layers({"embedding/patch": block(2 * length, hidden)}, each, first=True)
+        flow = flow.dense({"embedding/frequency": table(fields.size("freq_size"), hidden)})
+        return flow.layers(layer, each, pairs=each * each, times=layers)
+
+    return series_network(fields, patches, body, found)
