@@ -310,9 +310,9 @@ class Prometheus:
 
     def _asked(self, what: str, form: Mapping[str, str]) -> Any:
         """Answer of the server to one question, unpacked."""
-        body, code = self._answer(f"{self.address}/api/v1/{what}", form)
+        text, code = self._answer(f"{self.address}/api/v1/{what}", form)
         try:
-            answer = json.loads(body, object_hook=_compact)
+            answer = json.loads(text, object_hook=_compact)
             success = answer["status"] == "success"
         except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
             raise (self._refused(code) if code >= 400 else self._strange()) from error
@@ -328,8 +328,8 @@ class Prometheus:
             f"{_short(str(answer.get('error', 'no reason given')))}"
         )
 
-    def _answer(self, url: str, form: Mapping[str, str]) -> tuple[bytes, int]:
-        """Content and status code of one answer."""
+    def _answer(self, url: str, form: Mapping[str, str]) -> tuple[str, int]:
+        """Text and status code of one answer."""
         request = urllib.request.Request(
             url, data=urllib.parse.urlencode(form).encode(), headers=self._headers()
         )
@@ -343,7 +343,7 @@ class Prometheus:
             raise self._silent(error) from error
         if len(body) > LARGEST_BYTES:
             raise MeterError(f"{self.address} sends too much at once: choose fewer hosts")
-        return body, code
+        return body.decode(errors="replace"), code
 
     def _opened(self, request: urllib.request.Request, sockets: list[socket.socket]) -> Any:
         """The answer, its body still to be read, whatever its status code."""
