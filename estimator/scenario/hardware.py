@@ -220,7 +220,6 @@ def find_price(
 
     With a year, the offers of that time count instead of the newest.
     """
-    kind = kind or "on-demand"
     return catalog.once(
         f"rent {device.id} {kind} {year}", lambda: _offered(device, catalog, kind, year)
     )
@@ -230,7 +229,7 @@ def _offered(
     device: Device, catalog: Catalog, kind: str, year: float | None
 ) -> Found[Uncertain] | None:
     """Rent by the offers of a kind, newest or nearest to a year."""
-    offers = [price for price in catalog.prices(device.id) if price.kind == kind]
+    offers = _offers_of_kind(device, catalog, kind)
     if not offers:
         return None
     record = price_record(offers, catalog, year=year)
@@ -285,12 +284,15 @@ def offers_behind(
     device: Device, catalog: Catalog, *, kind: str = "", year: float | None = None
 ) -> Offers | None:
     """Offers that `find_price` takes the median of; None where there are none."""
-    kind = kind or "on-demand"
-    offers = [price for price in catalog.prices(device.id) if price.kind == kind]
+    offers = _offers_of_kind(device, catalog, kind)
     if not offers:
         return None
     dates = sorted(price.date_to for price in _fresh(offers, year))
     return Offers(count=len(dates), date_from=dates[0], date_to=dates[-1])
+
+
+def _offers_of_kind(device: Device, catalog: Catalog, kind: str) -> list[Price]:
+    return [price for price in catalog.prices(device.id) if price.kind == (kind or "on-demand")]
 
 
 def _fresh(offers: Sequence[Price], year: float | None) -> list[Price]:

@@ -1,7 +1,7 @@
 """How much work does each scenario name: FLOPs, a size, a config, a preset or device time."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from estimator.core.notice_table import NoticeTable
 from estimator.core.rows import Floats, Places, in_order, nowhere, rows_where, unknown
 from estimator.core.uncertainty import Uncertain
 from estimator.core.work import Workload
-from estimator.scenario.provenance import Input, given, prior, recorded
+from estimator.scenario.provenance import Found, Input, given, noted, of_all, prior, recorded
 from estimator.scenario.scenario import (
     INPUTS,
     Scenario,
@@ -347,10 +347,10 @@ class _WorkColumns:
 
     def _count_preset(self, preset: Preset, rows: Places, tokens: Floats) -> None:
         """Count rows of a preset that all give its tokens, or that all leave them out."""
-        quantity = _flop_of_preset(preset, tokens, self.catalog)
-        if quantity is not None:
-            self.flop[rows] = quantity.mid
-            self.load[rows] = quantity.loadings.get("work", 0.0)
+        work = _flop_of_preset(preset, tokens, self.catalog)
+        if work is not None:
+            self.flop[rows] = work.value.mid
+            self.load[rows] = work.value.loadings.get("work", 0.0)
         elif "device_hours" in preset.records:
             timed = rows[np.isnan(self.hours[rows])]
             found = recorded("device_hours", preset.records["device_hours"], "work").value
@@ -539,19 +539,21 @@ def _width(config: Mapping[str, Any]) -> float | None:
     return float(known[0]) if known else None
 
 
-def _flop_of_preset(preset: Preset, tokens: Floats, catalog: Catalog) -> Uncertain | None:
+def _flop_of_preset(preset: Preset, tokens: Floats, catalog: Catalog) -> Found[Uncertain] | None:
     """FLOPs as published; other tokens than the published ones scale them; NaN: as published."""
-    records, given = preset.records, not np.isnan(tokens[0])
-    if "training_flop" in records and ("tokens" in records or not given):
-        flop = recorded("training_flop", records["training_flop"], "work").value
-        return flop * (tokens / records["tokens"].value) if given else flop
+    records, says = preset.records, not np.isnan(tokens[0])
+    if "training_flop" in records and ("tokens" in records or not says):
+        flop = recorded("training_flop", records["training_flop"], "work")
+        scale = tokens / records["tokens"].value if says else 1.0
+        return replace(flop, value=flop.value * scale)
     active = records.get("active_params", records.get("params"))
-    if active is None or ("tokens" not in records and not given):
+    if active is None or ("tokens" not in records and not says):
         return None
-    params = recorded("params", active, "work").value
-    seen = Uncertain(tokens) if given else recorded("tokens", records["tokens"], "work").value
-    counted: Uncertain = training_flop(params=params, tokens=seen)
-    return counted * prior(catalog, "work.formula", "work").value
+    params = recorded("params", active, "work")
+    seen = noted(Uncertain(tokens)) if says else recorded("tokens", records["tokens"], "work")
+    formula = prior(catalog, "work.formula", "work")
+    counted: Uncertain = training_flop(params=params.value, tokens=seen.value)
+    return of_all(counted * formula.value, params, seen, formula)
 
 
 def _inputs(
@@ -580,16 +582,8 @@ def _inputs(
 
 def _inputs_of_preset(scenario: Scenario, preset: Preset, catalog: Catalog) -> dict[str, Input]:
     """Published numbers of a preset that its work rests on."""
-    records = preset.records
-    scaled = scenario.tokens is None or "tokens" in records
-    if "training_flop" in records and scaled:
-        return dict(recorded("training_flop", records["training_flop"], "work").inputs)
-    active = records.get("active_params", records.get("params"))
-    if active is None or (scenario.tokens is None and "tokens" not in records):
-        if "device_hours" in records and scenario.device_hours is None:
-            return dict(recorded("device_hours", records["device_hours"], "work").inputs)
-        return {}
-    found = dict(recorded("params", active, "work").inputs)
-    if scenario.tokens is None:
-        found |= recorded("tokens", records["tokens"], "work").inputs
-    return found | prior(catalog, "work.formula", "work").inputs
+    tokens = np.array([np.nan if scenario.tokens is None else scenario.tokens])
+    found = _flop_of_preset(preset, tokens, catalog)
+    if found is None and "device_hours" in preset.records and scenario.device_hours is None:
+        found = recorded("device_hours", preset.records["device_hours"], "work")
+    return {} if found is None else dict(found.inputs)
