@@ -248,7 +248,7 @@ def rectangle(fields: Fields, name: str, default: int) -> tuple[int, int]:
     return side, side
 
 
-COUNTS = ("depths", "depth", "focal_levels", "num_block_repeats")
+COUNTS = ("depths", "depth", "blocks_per_stage", "focal_levels", "num_block_repeats")
 """Keys of lists of layers, one number per stage."""
 
 

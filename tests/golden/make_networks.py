@@ -61,6 +61,8 @@ UNCOUNTED = {
     "pix2struct": "its patches are cut outside of it",
     "nllb-moe": "its experts are picked by value",
     "mra": "its attention runs in kernels that PyTorch does not count",
+    "sam2": "transformers multiplies heads with heads, and drops what comes of it",
+    "sam2_vision_model": "transformers multiplies heads with heads, and drops what comes of it",
     "encodec": "its LSTM runs in a kernel that PyTorch does not count",
     "zamba": "its loop over tokens takes many minutes",
 }
@@ -87,6 +89,7 @@ SIDES = {
     "depth_anything": 518,
     **dict.fromkeys(("glpn", "superpoint"), 480),
     "upernet": 512,
+    "sam2": 1024,
     **dict.fromkeys(("conditional_detr", "dab-detr", "deformable_detr"), 800),
     **dict.fromkeys(("grounding-dino", "mm-grounding-dino"), 640),
 }

@@ -78,8 +78,11 @@ def _layer(fields: Fields, tower: Vision, span: int) -> Costs:
     }
 
 
-def masks(fields: Fields) -> Callable[[Flow], Flow]:
-    """What the decoder of a config does to the maps: its tokens and the patches ask each other."""
+def masks(fields: Fields, asked: int = 0) -> Callable[[Flow], Flow]:
+    """What the decoder of a config does to the maps: its tokens and the patches ask each other.
+
+    `asked` is how many tokens stand beside those of the masks and of their quality.
+    """
     hidden = fields.size("hidden_size", default=256)
     rate = fields.size("attention_downsample_rate", default=2)
     layers = fields.layers("num_hidden_layers", default=2)
@@ -88,7 +91,7 @@ def masks(fields: Fields) -> Callable[[Flow], Flow]:
     narrow = fields.share("hidden_size", hidden, "attention_downsample_rate", rate)
     own, down = linear(hidden, hidden, bias=True), linear(hidden, narrow, bias=True)
     asks, answers = down + linear(narrow, hidden, bias=True), down + down
-    tokens = count + 1
+    tokens = count + 1 + asked
     per_token = {
         "decoder/self": own.times(4 * layers),
         **scaled(mlp.costs(), layers, "decoder/"),
@@ -132,16 +135,16 @@ def _mask_heads(fields: Fields, hidden: int, count: int, layers: int) -> Costs:
 def sam(fields: Fields) -> Network:
     """Segment Anything (arXiv:2304.02643)."""
     side, encode = sight(fields.part("vision_config"))
-    decode, prompts = masks(fields.part("mask_decoder_config")), _prompts(fields)
+    decode, asked = masks(fields.part("mask_decoder_config")), prompts(fields)
 
     def body(flow: Flow) -> Flow:
         flow = encode(flow)
-        return decode(flow.with_lines(lines(prompts, flow.positions)))
+        return decode(flow.with_lines(lines(asked, flow.positions)))
 
     return flow_network(fields, side, body, class_tokens=0)
 
 
-def _prompts(fields: Fields) -> Costs:
+def prompts(fields: Fields) -> Costs:
     """What prompts pass, held all the same; positions are worked out once for all images."""
     vision, part = fields.part("vision_config"), fields.part("prompt_encoder_config")
     hidden = part.size("hidden_size", default=256)
