@@ -289,17 +289,21 @@ def _runs(seen: Seen) -> None:
 def _columns() -> dict[str, Any]:
     """How the columns of the runs are called and written."""
     return {
-        "started": st.column_config.DatetimeColumn(_("started"), format="YYYY-MM-DD HH:mm"),
-        "state": st.column_config.TextColumn(_("state")),
-        "device": st.column_config.TextColumn(_("device")),
-        "work": st.column_config.TextColumn(_("kind of work")),
+        "started": st.column_config.DatetimeColumn(
+            widgets.heading(_("started")), format="YYYY-MM-DD HH:mm"
+        ),
+        "state": st.column_config.TextColumn(widgets.heading(_("state"))),
+        "device": st.column_config.TextColumn(widgets.heading(_("device"))),
+        "work": st.column_config.TextColumn(widgets.heading(_("kind of work"))),
         "wall_min": widgets.number_column(_("time [min]")),
-        "energy_wh": st.column_config.NumberColumn(_("energy [Wh]"), format="%.3g"),
-        "meters": st.column_config.TextColumn(_("meters and their trust")),
-        "disturbed": st.column_config.TextColumn(_("disturbed by")),
-        "where": st.column_config.TextColumn(_("where")),
-        "label": st.column_config.TextColumn(_("label")),
-        "run": st.column_config.TextColumn(_("run")),
+        "energy_wh": st.column_config.NumberColumn(
+            widgets.heading(_("energy [Wh]")), format="%.3g"
+        ),
+        "meters": st.column_config.TextColumn(widgets.heading(_("meters and their trust"))),
+        "disturbed": st.column_config.TextColumn(widgets.heading(_("disturbed by"))),
+        "where": st.column_config.TextColumn(widgets.heading(_("where"))),
+        "label": st.column_config.TextColumn(widgets.heading(_("label"))),
+        "run": st.column_config.TextColumn(widgets.heading(_("run"))),
     }
 
 

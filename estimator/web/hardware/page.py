@@ -219,7 +219,7 @@ def efficiency(look: Look) -> dict[str, Any]:
         | {
             "scale": {"type": "log"},
             "title": _("peak per watt"),
-            "axis": ticks.logarithmic("y", "FLOP/J"),
+            "axis": ticks.logarithmic("y", "FLOP/s/W"),
         },
         "tooltip": [
             {"field": "name", "type": "nominal", "title": _("device")},
@@ -234,9 +234,9 @@ def efficiency(look: Look) -> dict[str, Any]:
 def _devices(table: pd.DataFrame, frame: Frame) -> None:
     """Draw the table, which can be searched and sorted."""
     columns: dict[Any, Any] = {
-        **{name: _(text) for name, text in COLUMNS.items()},
+        **{name: widgets.heading(_(text)) for name, text in COLUMNS.items()},
         **{name: widgets.number_column(_(text)) for name, text in NUMBERS.items()},
-        "url": st.column_config.LinkColumn(_("link")),
+        "url": st.column_config.LinkColumn(widgets.heading(_("link"))),
     }
     worded = {
         "name": table["name"].map(_),
@@ -259,8 +259,8 @@ def _sources() -> None:
     with style.folded(_("Every source"), key="fold_hardware_sources") as fold:
         if fold.open:
             columns: dict[Any, Any] = {
-                **{name: _(text) for name, text in SOURCE_COLUMNS.items()},
-                "url": st.column_config.LinkColumn(_("link")),
+                **{name: widgets.heading(_(text)) for name, text in SOURCE_COLUMNS.items()},
+                "url": st.column_config.LinkColumn(widgets.heading(_("link"))),
             }
             st.dataframe(sources(), column_config=columns, hide_index=True, key="source_table")
 

@@ -96,7 +96,7 @@ def _rows(part: str) -> list[tuple[str, ...]]:
             key,
             _value(one),
             _range(one),
-            one.basis,
+            _(one.basis),
             catalog.source(one.source).title,
         )
         for key, one in numbers(part).items()

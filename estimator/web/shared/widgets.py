@@ -91,9 +91,18 @@ def slider(parameters: Parameters, name: str, label: str, step: float | None = N
     st.slider(label, least, most, key=key, format="localized", **steps)
 
 
-def number_column(heading: str) -> Any:
+def heading(text: str) -> str:
+    """Text of a column's head, which begins as those of all tables do.
+
+    >>> heading("peak [TFLOP/s]"), heading("")
+    ('Peak [TFLOP/s]', '')
+    """
+    return text[:1].upper() + text[1:]
+
+
+def number_column(text: str) -> Any:
     """Column of numbers in a table, written as the browser's language writes them."""
-    return st.column_config.NumberColumn(heading, format="localized")
+    return st.column_config.NumberColumn(heading(text), format="localized")
 
 
 def typed(parameters: Parameters, names: Names) -> None:
