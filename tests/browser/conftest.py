@@ -29,10 +29,8 @@ FLAGS = [
     "--disable-sync",
     "--force-color-profile=srgb",
     "--font-render-hinting=none",
-    # Pages of a few minutes are thrown away whole: what is garbage in them is seldom looked for,
-    # and to compile it once more by the slow compiler costs more than it gains.
-    "--js-flags=--min-semi-space-size=64 --initial-old-space-size=400 --no-memory-reducer"
-    " --no-turbofan",
+    # Pages of a few minutes are thrown away whole: what is garbage in them is seldom looked for.
+    "--js-flags=--min-semi-space-size=64 --initial-old-space-size=400 --no-memory-reducer",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
 ]
 WAIT_S = 60

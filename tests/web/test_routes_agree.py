@@ -57,14 +57,17 @@ WORKS = st.one_of(
 )
 
 
+COUNTS = st.integers(0, 12).map(lambda power: float(2**power))
+HARDWARE = st.sampled_from(DEVICES)
+EITHER = st.booleans()
+
+
 @st.composite
 def scenarios(draw):
     """Work of one kind on some devices, and some of the further inputs."""
-    said_of = {name: draw(what) for name, what in OPTIONAL.items() if draw(st.booleans())}
-    devices = draw(st.integers(0, 12).map(lambda power: float(2**power)))
-    return Scenario(
-        **draw(WORKS), hardware=draw(st.sampled_from(DEVICES)), devices=devices, **said_of
-    )
+    said_of = {name: draw(what) for name, what in OPTIONAL.items() if draw(EITHER)}
+    devices = draw(COUNTS)
+    return Scenario(**draw(WORKS), hardware=draw(HARDWARE), devices=devices, **said_of)
 
 
 def by_command(scenario):
