@@ -396,14 +396,28 @@ def own_log_sd(table: ServingTable, catalog: Catalog) -> dict[str, Floats]:
 
 
 def spread_scale(table: ServingTable, quantity: str, catalog: Catalog) -> Floats:
-    """Spread of a row over that at the reference bandwidth [1].
+    """Spread of a row over that at the reference bandwidth and load [1].
 
-    The faster a server's device, the more of a step is the host's, which no table describes.
+    The faster a server's device, the more of a step is the host's, which no table describes. The
+    fewer sequences it has in flight, the more its power depends on how it waits between them; a
+    full one nears its limit.
     """
     slope = catalog.prior(f"serving.spread.exponent.{quantity}").value
     wide = np.asarray(table.machine.bytes_per_s) / REFERENCE_BYTES_PER_S
-    by_width = np.maximum(wide, LEAST_WIDTH) ** slope
-    return np.asarray(np.where(table.engines == SERVER, by_width, 1.0))
+    scale = np.maximum(wide, LEAST_WIDTH) ** slope
+    if quantity == POWER:
+        sequences = np.clip(filled(table.given["concurrency"], REFERENCE_LOAD), *LOADS)
+        scale = scale * (REFERENCE_LOAD / sequences) ** catalog.prior(POWER_BY_LOAD).value
+    return np.asarray(np.where(table.engines == SERVER, scale, 1.0))
+
+
+POWER = "device_power_w"
+POWER_BY_LOAD = "serving.spread.load.device_power_w"
+"""Quantity whose spread falls with the load, and the record of how fast."""
+
+REFERENCE_LOAD = 64.0
+LOADS = (4.0, 512.0)
+"""Sequences in flight at which its spread is stated, and those between which it falls [1]."""
 
 
 LAYOUT_SHARE = 0.5
@@ -420,7 +434,7 @@ LEAST_WIDTH = 0.5
 def _beside(table: ServingTable, quantity: str, variance: Floats) -> Floats:
     """Variance of what a question leaves out, that of an unknown shape of the model included."""
     known = np.array([one.model.shape_known for one in table.named])[table.named_at]
-    shape = np.where(known | (quantity == "device_power_w"), 0.0, SHAPE_LOG_SD)
+    shape = np.where(known | (quantity == POWER), 0.0, SHAPE_LOG_SD)
     return np.asarray(shape**2 + variance, dtype=np.float64)
 
 
