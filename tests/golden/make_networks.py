@@ -66,7 +66,17 @@ UNCOUNTED = {
     "encodec": "its LSTM runs in a kernel that PyTorch does not count",
     "zamba": "its loop over tokens takes many minutes",
 }
-UNTRAINED = {"mamba", "falcon_mamba", "mamba2", "rwkv", "sam", "lilt", "upernet", "mask2former"}
+UNTRAINED = {
+    "mamba",
+    "falcon_mamba",
+    "mamba2",
+    "rwkv",
+    "sam",
+    "sam_hq",
+    "lilt",
+    "upernet",
+    "mask2former",
+}
 """Their backward pass cannot be counted, or is not that of the kernels for training."""
 
 READ_BY_VALUE = {

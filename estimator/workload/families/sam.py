@@ -1,4 +1,4 @@
-"""How much work Segment Anything is: an image encoder, and a small decoder of masks.
+"""How much work Segment Anything (SAM, SAM-HQ) is: an image encoder, and a small decoder of masks.
 
 A pass segments each image once, without prompts, as the class does when it is given an image
 alone. The items of a pass are patches.
@@ -22,7 +22,7 @@ from estimator.workload.convolution import Conv, Flow, flow_network, plain, poin
 from estimator.workload.families.vit import Vision, trunk
 from estimator.workload.fields import Fields
 from estimator.workload.network import Network, lines
-from estimator.workload.registry import family, with_defaults_of
+from estimator.workload.registry import families, family, with_defaults_of
 
 
 def sight(fields: Fields) -> tuple[int, Callable[[Flow], Flow]]:
@@ -131,17 +131,42 @@ def _mask_heads(fields: Fields, hidden: int, count: int, layers: int) -> Costs:
     }
 
 
-@family("sam")
-def sam(fields: Fields) -> Network:
-    """Segment Anything (arXiv:2304.02643)."""
+def sam(finer: bool, fields: Fields) -> Network:
+    """Segment Anything (arXiv:2304.02643), SAM-HQ if `finer` (arXiv:2306.01567)."""
     side, encode = sight(fields.part("vision_config"))
-    decode, asked = masks(fields.part("mask_decoder_config")), prompts(fields)
+    part, asked = fields.part("mask_decoder_config"), prompts(fields)
+    decode, once, per_patch = masks(part, int(finer)), *(_finer(part) if finer else ({}, {}))
 
     def body(flow: Flow) -> Flow:
         flow = encode(flow)
+        flow = flow.layers(per_patch).dense(once)
         return decode(flow.with_lines(lines(asked, flow.positions)))
 
     return flow_network(fields, side, body, class_tokens=0)
+
+
+def _finer(fields: Fields) -> tuple[Costs, Costs]:
+    """Costs per image and per patch of a mask from fine maps, of the first layers and the last."""
+    hidden, seen = fields.size("hidden_size", default=256), fields.size("vit_dim", default=768)
+    half, narrow = hidden // 4, hidden // 8
+
+    def grown(inputs: int, between: int) -> Cost:
+        first, second = linear(inputs, 4 * between), linear(between, 4 * narrow)
+        return first + second.repeated(4) + held(3 * between + narrow)
+
+    convs = plain(narrow, half).cost() + plain(half, narrow).cost()
+    return (
+        {"finer/token": held(hidden), "finer/weights": perceptron(hidden, narrow)},
+        {
+            "finer/last": grown(hidden, half),
+            "finer/first": grown(seen, hidden),
+            "finer/smooth": convs.repeated(16) + held(2 * half),
+            "finer/product": Cost(flop_per_token=2 * narrow * 16),
+        },
+    )
+
+
+families(sam, {"sam": False, "sam_hq": True})
 
 
 def prompts(fields: Fields) -> Costs:
@@ -150,17 +175,16 @@ def prompts(fields: Fields) -> Costs:
     hidden = part.size("hidden_size", default=256)
     deep = part.size("mask_input_channels", default=16)
     points = part.size("num_point_embeddings", default=4)
-    half = vision.size("output_channels", default=256) // 2
     channels = deep // 4
     masked = 4 * channels + channels + 4 * channels * deep + deep + deep * hidden + hidden
     return {
         "prompts/embedding": held((points + 2) * hidden),
         "prompts/mask": held(masked + 2 * channels + 2 * 4 * channels),
-        "prompts/position": linear(2, vision.size("num_pos_feats", default=half)),
+        "prompts/position": linear(2, vision.size("num_pos_feats", default=128)),
     }
 
 
-@family("sam_vision_model")
+@family("sam_vision_model", "sam_hq_vision_model")
 def sam_vision(fields: Fields) -> Network:
     """The image encoder alone."""
     return flow_network(fields, *sight(fields), class_tokens=0)
