@@ -251,6 +251,19 @@ def test_an_unknown_head_is_warned_about():
         ({"model_type": "xlm", "emb_dim": None}, "emb_dim must be a positive integer, got null"),
         ({**INTERNVL, "downsample_ratio": "a"}, "downsample_ratio must be a positive number"),
         ({"model_type": "clip", "text_config": {"hidden_size": 0}}, "text_config.hidden_size"),
+        ({"model_type": "encodec", "codebook_size": 1}, "codebook_size must be an integer of at"),
+        ({"model_type": "encodec", "target_bandwidths": ["x"]}, "target_bandwidths must be a pos"),
+        ({"model_type": "grounding-dino", "two_stage": False}, "two_stage must be true: objects"),
+        ({"model_type": "patchtst", "context_length": 1}, "context_length must be above patch_le"),
+        ({"model_type": "deformable_detr", "dilation": True}, "dilation must be absent: dilated"),
+        (
+            {"model_type": "mask2former", "backbone_config": {"model_type": "dinat"}},
+            "backbone_config.model_type 'dinat' is not counted: swin, maskformer-swin, convnext",
+        ),
+        (
+            {"model_type": "upernet", "backbone_config": {"out_features": ["stage9"]}},
+            "backbone_config.out_features must name stages of the backbone",
+        ),
         ({"model_type": "llava", "vision_config": {"model_type": "x"}}, "not a known image tower"),
         (
             {"_class_name": "UNet2DConditionModel", "down_block_types": ["A", "B", "C", "D"]},

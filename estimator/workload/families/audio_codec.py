@@ -10,7 +10,7 @@ from math import ceil, log2, prod
 import numpy as np
 
 from estimator.workload.blocks import Cost, held, linear, product, table
-from estimator.workload.convolution import windows
+from estimator.workload.convolution import ratio, windows
 from estimator.workload.families.wav2vec2 import Sound, sound_network
 from estimator.workload.fields import Fields
 from estimator.workload.network import Network
@@ -30,18 +30,15 @@ def encodec(fields: Fields) -> Network:
     ratios = fields.sizes("upsampling_ratios", (8, 5, 4, 2), fewest=0)
     first, hidden = fields.size("num_filters", default=32), fields.size("hidden_size", default=128)
     kernel, last = (fields.size(key, default=7) for key in ("kernel_size", "last_kernel_size"))
-    inner, squeeze = (
-        fields.size("residual_kernel_size", default=3),
-        fields.size("compress", default=2),
-    )
+    inner = fields.size("residual_kernel_size", default=3)
+    squeeze = fields.size("compress", default=2)
     blocks = fields.layers("num_residual_layers", default=1)
     shortcut = fields.flag("use_conv_shortcut", default=True)
-    channels, rate = (
-        fields.size("audio_channels", default=1),
-        fields.size("sampling_rate", default=24_000),
-    )
-    entries = fields.size("codebook_size", default=1024)
-    bandwidth = (fields.items("target_bandwidths") or [1.5])[0]
+    channels = fields.size("audio_channels", default=1)
+    rate = fields.size("sampling_rate", default=24_000)
+    entries = fields.size("codebook_size", default=1024, least=2)
+    first_of = {"target_bandwidths": (fields.items("target_bandwidths") or [1.5])[0]}
+    bandwidth = ratio(fields.with_values(first_of), "target_bandwidths", 1.5)
     frame_rate = ceil(rate / prod(ratios))
     used = max(1, int(1000 * bandwidth // (frame_rate * int(log2(entries)))))
     wide = first * 2 ** len(ratios)
@@ -92,19 +89,13 @@ def dac(fields: Fields) -> Network:
     """DAC: residual units with learned sines, codes over codes (arXiv:2306.06546)."""
     down = fields.sizes("downsampling_ratios", (2, 4, 8, 8))
     up = fields.sizes("upsampling_ratios", tuple(reversed(down)), len(down))
-    first, last = (
-        fields.size("encoder_hidden_size", default=64),
-        fields.size("decoder_hidden_size", default=1536),
-    )
+    first = fields.size("encoder_hidden_size", default=64)
+    last = fields.size("decoder_hidden_size", default=1536)
     wide = first * 2 ** len(down)
-    hidden, books = (
-        fields.size_or_none("hidden_size") or wide,
-        fields.layers("n_codebooks", default=9),
-    )
-    entries, narrow = (
-        fields.size("codebook_size", default=1024),
-        fields.size("codebook_dim", default=8),
-    )
+    hidden = fields.size_or_none("hidden_size") or wide
+    books = fields.layers("n_codebooks", default=9)
+    entries = fields.size("codebook_size", default=1024)
+    narrow = fields.size("codebook_dim", default=8)
     rate = fields.size("sampling_rate", default=16_000)
 
     def conv(inputs: int, outputs: int, size: int) -> Cost:

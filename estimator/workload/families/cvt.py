@@ -16,10 +16,8 @@ def cvt(fields: Fields) -> Network:
     """CvT: keys and values are those of a map that is half as fine."""
     rows = stages(fields, SIZES)
     count = len(rows)
-    paddings, strides = (
-        fields.sizes("patch_padding", (2, 1, 1), count),
-        fields.sizes("stride_kv", (2, 2, 2), count),
-    )
+    paddings = fields.sizes("patch_padding", (2, 1, 1), count)
+    strides = fields.sizes("stride_kv", (2, 2, 2), count)
     tokens = fields.listed("cls_token", (False, False, True), count)
     biases = fields.listed("qkv_bias", (True,) * count, count)
     factors = [

@@ -81,7 +81,7 @@ def grounding_dino(biased: bool, fields: Fields) -> Network:
 def _fused(fields: Fields, flow: Flow, width: int, seen: Quantity) -> Flow:
     """In each layer of the encoder the text attends to itself, and maps and text to each other."""
     inner, layers = fields.size("encoder_ffn_dim") // 2, fields.layers("encoder_layers")
-    heads = fields.size("encoder_attention_heads") // 2
+    heads = fields.size("encoder_attention_heads", least=2) // 2
     own = equal_heads(fields, width, heads, ("d_model", "encoder_attention_heads / 2")).costs()
     mlp = Mlp(hidden=width, width=inner, bias=True).costs()
     joined, back = linear(width, inner, bias=True), linear(inner, width, bias=True)

@@ -90,10 +90,8 @@ def mask2former(fields: Fields) -> Network:
     """Mask2Former: points of three maps, then queries that see their masks (arXiv:2112.01527)."""
     maps = backbone(fields, range(4))
     width, out = (fields.size(f"{one}feature_size", default=256) for one in ("", "mask_"))
-    hidden, heads = (
-        fields.size("hidden_dim", default=256),
-        fields.size("num_attention_heads", default=8),
-    )
+    hidden = fields.size("hidden_dim", default=256)
+    heads = fields.size("num_attention_heads", default=8)
     layers = fields.layers("decoder_layers", default=10) - 1
     queries = fields.size("num_queries", default=100)
     points = heads * SCALES * POINTS

@@ -57,10 +57,8 @@ def _layer(fields: Fields, hidden: int) -> Costs:
 def _encoder(fields: Fields, after: Costs, known: bool, whole: Fields) -> Network:
     """The encoder of a config under what stands behind it."""
     hidden, layers = fields.size("hidden_size"), fields.layers("num_hidden_layers")
-    kernel, stride = (
-        fields.size("subsampling_conv_kernel_size"),
-        fields.size("subsampling_conv_stride"),
-    )
+    kernel = fields.size("subsampling_conv_kernel_size")
+    stride = fields.size("subsampling_conv_stride")
     channels, bins = fields.size("subsampling_conv_channels"), fields.size("num_mel_bins")
     steps = max(1, int(log2(fields.size("subsampling_factor"))))
     padding, layer = (kernel - 1) // 2, _layer(fields, hidden)

@@ -84,10 +84,8 @@ def patchtst(fields: Fields) -> Network:
     )
     width = hidden if pooled or spare else hidden * patches
     ahead = outputs(fields, width, fields.size("prediction_length", default=24))
-    targets, copies = (
-        fields.size("num_targets", default=1),
-        1 if fields.flag("share_projection", default=True) else channels,
-    )
+    targets = fields.size("num_targets", default=1)
+    copies = 1 if fields.flag("share_projection", default=True) else channels
     found = {
         "Prediction": (ahead, channels),
         "Regression": (outputs(fields, channels * hidden, targets), 1.0),
@@ -111,14 +109,10 @@ def patchtst(fields: Fields) -> Network:
 def patchtsmixer(fields: Fields) -> Network:
     """PatchTSMixer: MLPs along patches, features and perhaps channels (arXiv:2306.09364)."""
     (length, patches, channels), hidden = patched(fields, 8), fields.size("d_model", default=8)
-    factor, gated = (
-        fields.size("expansion_factor", default=2),
-        fields.flag("gated_attn", default=True),
-    )
-    attends, mixes = (
-        fields.flag("self_attn"),
-        fields.text("mode", default="common_channel") == "mix_channel",
-    )
+    factor = fields.size("expansion_factor", default=2)
+    gated = fields.flag("gated_attn", default=True)
+    attends = fields.flag("self_attn")
+    mixes = fields.text("mode", default="common_channel") == "mix_channel"
     own = equal_heads(
         fields, hidden, fields.size("self_attn_heads", default=1), ("d_model", "self_attn_heads")
     ).costs()
