@@ -1,6 +1,7 @@
 """How is a file written so that there is never half of it: beside its place, then put there."""
 
 import os
+from threading import get_ident
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -9,7 +10,7 @@ if TYPE_CHECKING:
 
 def write_whole(path: "Path", content: bytes) -> None:
     """Write a file in one step; its name, not that of the draft, is in the error if that fails."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{get_ident()}.part")
     try:
         draft.write_bytes(content)
         draft.replace(path)

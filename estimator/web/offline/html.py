@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -11,11 +10,10 @@ from dataclasses import asdict, dataclass, replace
 from functools import cache
 from html import escape
 from importlib.metadata import version
-from pathlib import Path
-from threading import get_ident
 from typing import Any
 
 from estimator.system.data_folder import data_directory
+from estimator.system.whole_files import write_whole
 from estimator.web.offline.scenario_figure import Slider
 from estimator.web.shared.charts import Look
 from estimator.web.shared.language import _, current
@@ -186,7 +184,9 @@ def library() -> str:
         if first == stamp:
             return script
     script = _bundled()
-    _keep(f"{stamp}\n{script}".encode(), kept)
+    with suppress(OSError):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(kept, f"{stamp}\n{script}".encode())
     return script
 
 
@@ -197,18 +197,6 @@ def _bundled() -> str:
         reason = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
         raise OSError(f"Vega cannot be put into the figure: {reason}")
     return done.stdout.decode().replace("</script", "<\\/script")
-
-
-def _keep(content: bytes, kept: Path) -> None:
-    """Write a file as a whole, or not at all where it cannot be written."""
-    draft = kept.with_name(f"{kept.name}.{os.getpid()}.{get_ident()}")
-    with suppress(OSError):
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            draft.write_bytes(content)
-            draft.replace(kept)
-        finally:
-            draft.unlink(missing_ok=True)
 
 
 PHONE_PX = 400
