@@ -46,6 +46,10 @@ LIMITS: dict[str, tuple[float, float, str]] = {
 }
 
 
+FEW = 1000
+"""Parameters or tokens below which "7" was surely meant to be "7B" [1]."""
+
+
 def within_limits(name: str, value: Quantity, called: str = "") -> None:
     """Refuse what cannot be: NaN, infinite, zero where it must be positive, absurdly large.
 

@@ -14,6 +14,7 @@ from estimator.calibration.correction import (
     size_notices,
 )
 from estimator.core.estimate import Estimate
+from estimator.core.limits import FEW
 from estimator.core.notice import Notice
 from estimator.core.rows import Places, distinct_rows, few, in_order, nowhere, rows_where
 from estimator.estimation.questions import Questions
@@ -26,9 +27,6 @@ Mask = npt.NDArray[np.bool_]
 
 WITHOUT_EFFECT = ("heads", "kv_heads")
 """Inputs that are kept with a run and change no number yet."""
-
-FEW = 1000
-"""Parameters or tokens below which "7" was surely meant to be "7B" [1]."""
 
 OF_UTILIZATION = (
     *("batch_tokens", "batch", "step_flop", "recomputation", *SHARING),

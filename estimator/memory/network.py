@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from estimator.catalog import Catalog
-from estimator.core.limits import within_limits
+from estimator.core.limits import FEW, within_limits
 from estimator.core.notice import Notice
 from estimator.core.rows import in_order
 from estimator.core.uncertainty import EXACTLY_ONE, Number, Uncertain
@@ -384,7 +384,8 @@ def _typical(name: str, params: float, catalog: Catalog) -> Found[Network]:
         head=outer,
         typical=True,
     )
-    assumed = noted(None, Notice("architecture_assumed", "model", shape))
+    few = (Notice("too_few", "params", {"value": params}),) if params < FEW else ()
+    assumed = noted(None, Notice("architecture_assumed", "model", shape), *few)
     return of_all(network, given("params", params, "parameter"), vocab, assumed)
 
 

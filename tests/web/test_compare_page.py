@@ -160,7 +160,7 @@ def test_the_hardware_page_filters_and_its_picture_says_the_best():
     listed = page.dataframe[0].value
     assert listed["launch_price_usd"].isna().any() and page.dataframe[0].proto.placeholder == ""
     assert page.dataframe[0].proto.HasField("placeholder"), "no number is “None”"
-    assert set(listed["kind"]) == {"tpu"}
+    assert set(listed["kind"]) == {"TPU"}
     assert re.search(r"best is \S+", alts(page)[0])
     assert re.search(rf"\b{len(listed)} devices, each number", body(page))
 
