@@ -165,6 +165,7 @@ NAMED = {
     ),
     **dict.fromkeys(("encodec", "dac"), ("speech", "CNN")),
     **dict.fromkeys(("patchtst", "patchtsmixer", "timesfm"), ("other", "encoder")),
+    "imagegpt": ("vision", "dense decoder"),
     "encoder-decoder": ("language", "encoder-decoder transformer"),
     "speech-encoder-decoder": ("speech", "encoder-decoder transformer"),
 }

@@ -86,7 +86,7 @@ READ_BY_VALUE = {
         *("xlm", "flaubert", "luke", "dpr", "led", "bigbird_pegasus", "fsmt", "detr", "layoutlmv3"),
         *("table-transformer", "vilt", "visual_bert", "canine", "rt_detr_v2"),
         *("conditional_detr", "dab-detr", "deformable_detr", "grounding-dino"),
-        *("mm-grounding-dino", "superpoint", "mask2former", "timesfm"),
+        *("mm-grounding-dino", "superpoint", "mask2former", "timesfm", "imagegpt"),
     ),
 }
 """These read values of tensors, so they are built in full."""
