@@ -1,6 +1,7 @@
 """The rules of the house: who imports what, who opens files, what is public, what is shipped."""
 
 import ast
+import gc
 import importlib
 import importlib.metadata
 import json
@@ -93,6 +94,19 @@ def parsed(path):
     """Syntax tree of a module and all its nodes, read once for all rules."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     return tree, list(ast.walk(tree))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def each_module_parsed():
+    """Trees of all modules: made while nobody looks for garbage among them, dropped at the end."""
+    gc.disable()
+    try:
+        for path in SOURCES:
+            parsed(path)
+    finally:
+        gc.enable()
+    yield
+    parsed.cache_clear()
 
 
 @cache
