@@ -49,7 +49,7 @@ PARTLY = ("Backbone", "DoubleHeadsModel")
 CLASS_STEMS: Mapping[str, tuple[str, ...]] = {
     "audio-spectrogram-transformer": ("ast",),
     **dict.fromkeys(("hunyuan_v1_dense", "hunyuan_v1_moe"), ("hunyuan",)),
-    **dict.fromkeys(("internlm3", "Yi"), ("internlm3", "llama", "yi")),
+    **dict.fromkeys(("internlm3", "Yi", "iquestcoder"), ("internlm3", "llama", "yi", "iquest")),
     **dict.fromkeys(("RefinedWeb", "RefinedWebModel"), ("refinedweb", "rw")),
     "phi-msft": ("phi",),
     "paddleocr_vl_text": ("paddleocrtext",),

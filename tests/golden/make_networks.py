@@ -47,7 +47,7 @@ UNCOUNTED = {
             *("video_llava", "idefics2", "fuyu", "colpali", "glm46v", "gemma4", "colqwen2"),
             *("qwen2_5_omni_thinker", "glm_ocr", "paddleocr_vl", "deepseek_vl", "video_llama_3"),
             *("kimi_k25", "qwen2_5_omni", "florence2", "t5gemma2", "gemma3n", "phi4_multimodal"),
-            *("qwen3_omni_moe_thinker", "kosmos-2"),
+            *("qwen3_omni_moe_thinker", "kosmos-2", "aria", "audioflamingo3"),
         ),
         "tokens of images and of sound are found by value",
     ),

@@ -1,7 +1,7 @@
-"""Which language model that hears a config describes: Qwen2-Audio, Voxtral, Omni.
+"""Which language model that hears a config describes: Qwen2-Audio, Audio Flamingo 3.
 
-A pass holds thirty seconds of sound per sequence; its tokens are part of the sequence, so
-`seq_len` counts them. The tower is Whisper's encoder.
+Also Voxtral, Qwen2.5-Omni, Qwen3-Omni. A pass holds thirty seconds of sound per sequence; its
+tokens are part of the sequence, so `seq_len` counts them. The tower is Whisper's encoder.
 """
 
 from collections.abc import Callable, Iterable
@@ -46,6 +46,16 @@ def qwen2_audio(fields: Fields) -> Network:
     width = _audio(fields).size("d_model")
     text = text_part(fields, "qwen2", tied=False)
     bridge = dense_bridge(width, text.hidden)
+    return hearing_network(fields, text, bridge, 2)
+
+
+@family("audioflamingo3")
+def audio_flamingo(fields: Fields) -> Network:
+    """Audio Flamingo 3: pairs of frames averaged, two dense layers (arXiv:2507.08128, sec. 3.1)."""
+    width = _audio(fields).size("hidden_size", "d_model")
+    text = text_part(fields, "qwen2", tied=False)
+    bias = fields.flag("projector_bias", default=True)
+    bridge = dense_bridge(width, text.hidden, text.hidden, bias=bias)
     return hearing_network(fields, text, bridge, 2)
 
 

@@ -2,8 +2,8 @@
 
 Llama, Granite, Mistral, Ministral, Qwen2, Qwen3, Gemma, OLMo, Phi, StarCoder2, InternLM3, Cohere,
 StableLM, SmolLM3, Nemotron, EXAONE 4, ERNIE 4.5, GLM, DiffLlama, Seed-OSS, Arcee, Hunyuan, CWM,
-Apertus, MiniCPM3, Youtu, BitNet, nanochat, HyperCLOVAX, Helium, VaultGemma, Jais. A row says what a
-family is built of; the sizes that its configs leave out stand in `defaults.json`.
+Apertus, MiniCPM3, Youtu, BitNet, nanochat, HyperCLOVAX, Helium, VaultGemma, IQuest-Coder. A row
+says what a family is built of; the sizes that its configs leave out stand in `defaults.json`.
 """
 
 from collections.abc import Mapping
@@ -141,7 +141,7 @@ ROWS: Mapping[str, Family] = {
     "glm": GLM,
     "glm4": replace(GLM, norms=4),
     "glm4v_text": Family(qkv_bias=True, norms=4),
-    "jais2": replace(LLAMA, gated=False, norm_params=2),
+    "iquestcoder": LLAMA,
     "granite_swa": replace(LLAMA, qk_norm=sinks, windows=sliding(128, but_every(4))),
     "hyperclovax": replace(LLAMA, norms=lambda fields: 4 if fields.flag("use_post_norm") else 2),
 }

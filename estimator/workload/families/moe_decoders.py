@@ -2,10 +2,10 @@
 
 Mixtral, Qwen2 and Qwen3 MoE, OLMoE, FlexOlmo, PhiMoE, gpt-oss, Llama 4, MiniMax M2, dots1, Granite
 MoE (granitemoeshared, too), GLM 4 MoE, ERNIE 4.5 MoE, EXAONE MoE, AFMoE, Solar Open, Mellum,
-Cohere2 MoE, HY v3, DeepSeek v2 and v3, Kimi K2, Mistral 4, DBRX, MiMo v2, Hunyuan MoE, JetMoE. A
-row says what a family is built of; the sizes that its configs leave out stand in `defaults.json`. A
-mixture family is a dense family with another `feed_forwards`: which layers are sparse, and the keys
-of their experts.
+Cohere2 MoE, HY v3, DeepSeek v2 and v3, Kimi K2, Mistral 4, Aria, DBRX, MiMo v2, Hunyuan MoE,
+JetMoE. A row says what a family is built of; the sizes that its configs leave out stand in
+`defaults.json`. A mixture family is a dense family with another `feed_forwards`: which layers are
+sparse, and the keys of their experts.
 """
 
 from collections.abc import Callable, Mapping
@@ -355,6 +355,10 @@ ROWS: Mapping[str, Family] = {
     "kimi_k2": mix(LATENT, DEEPSEEK),
     "deepseek_v32": mix(LATENT, LISTED),
     "mistral4": mix(LATENT, DEEPSEEK),
+    "aria_text": mix(
+        LLAMA,
+        replace(ALIKE, active_key="moe_topk", shared=shared_experts("moe_num_shared_experts")),
+    ),
 }
 
 families(decoder, ROWS)

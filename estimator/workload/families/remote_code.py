@@ -1,6 +1,7 @@
 """Which decoder whose code lives on the hub a config describes: Qwen, ChatGLM, InternLM2, Baichuan.
 
-Also Yi, EXAONE, DeepSeek, MiniCPM, InternVL Chat, Phi (MSFT), RefinedWeb, StableLM Epoch.
+Also InternLM, Bailing MoE (Ling), Yi, EXAONE, DeepSeek, MiniCPM, InternVL Chat, Phi (MSFT),
+RefinedWeb, StableLM Epoch.
 
 transformers does not build them, so what their configs leave out is taken from the code published
 with the weights. Checked against the parameters that the hub counts in the weights.
@@ -12,7 +13,7 @@ from dataclasses import replace
 from estimator.workload.families import dense_decoders, gpt2
 from estimator.workload.families.decoder import Family, decoder
 from estimator.workload.families.dense_decoders import LLAMA, STATED
-from estimator.workload.families.moe_decoders import DEEPSEEK, mix
+from estimator.workload.families.moe_decoders import DEEPSEEK, mix, shared_experts
 from estimator.workload.families.vision_language import internvl
 from estimator.workload.fields import Fields
 from estimator.workload.model_class import class_name
@@ -50,6 +51,7 @@ ROWS: Mapping[str, Family] = {
     "baichuan": LLAMA,
     "chatglm": Family(qkv_bias=STATED, output_bias="output_bias", mlp_bias="output_bias"),
     "exaone": LLAMA,
+    "internlm": replace(LLAMA, attention_bias="bias"),
     "internlm2": replace(LLAMA, attention_bias="bias"),
     "minicpm": LLAMA,
     "phi-msft": dense_decoders.ROWS["phi"],
@@ -57,6 +59,10 @@ ROWS: Mapping[str, Family] = {
     "Yi": LLAMA,
     "qwen": Family(qkv_bias=True),
     "deepseek": mix(LLAMA, DEEPSEEK),
+    "bailing_moe": mix(
+        Family(qkv_bias="use_qkv_bias", output_bias="use_bias"),
+        replace(DEEPSEEK, shared=shared_experts("num_shared_experts")),
+    ),
 }
 
 
