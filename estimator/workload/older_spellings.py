@@ -14,12 +14,20 @@ MAMBA_KEYS = ("d_model", "n_layer", "ssm_cfg")
 
 
 def spelled_as_today(fields: Fields) -> Fields:
-    """The same config as transformers would write it today; GTE's first name was `new`."""
+    """The same config as transformers would write it today; GTE's first name was `new`.
+
+    The weights of Jina's BERT hold the trunk alone, whatever the class.
+    """
     if not fields.states("model_type") and all(map(fields.states, MAMBA_KEYS)):
         return fields.with_values(_mamba(fields))
     if fields.text("model_type") == "new" and class_name(fields).startswith("New"):
         name = class_name(fields).replace("New", "Gte", 1)
         fields = fields.with_values({"model_type": "gte", "architectures": [name]})
+    jina = class_name(fields).startswith("JinaBert") and "qk" not in str(
+        fields.part("auto_map").values
+    )
+    if jina and fields.text("model_type") == "bert" and fields.text("feed_forward_type") == "geglu":
+        fields = fields.with_values({"model_type": "jina_bert", "architectures": None})
     renewed = {
         name: {**fields.part(name).values, **fields.part(f"{name}_dict").values}
         for name in PARTS

@@ -99,7 +99,16 @@ def test_every_family_has_a_golden_config():
     remote = json.loads((GOLDEN / "remote_code.json").read_text()).values()
     published = {entry["config"]["model_type"] for entry in remote}
     inside = {"kimi_k2", "qwen2_5_omni", "qwen3_omni_moe", "kosmos_2_text_model"}  # of others
+    inside |= {"jina_bert"}  # below
     assert read | decoders | published | inside >= {*FAMILIES, *CLASSES}
+
+
+def test_jina_bert_calls_itself_bert_and_holds_what_its_weights_hold():
+    """Parameters of jina-embeddings-v2-base-en as published with the weights."""
+    sizes = {"vocab_size": 30528, "max_position_embeddings": 8192, "hidden_size": 768}
+    named = {"model_type": "bert", "architectures": ["JinaBertForMaskedLM"]}
+    read = model_ledger({**named, **sizes, "feed_forward_type": "geglu"})
+    assert (read.params_total, read.warnings) == (137_368_320, ())
 
 
 def test_a_type_has_one_reader():

@@ -79,7 +79,7 @@ def test_a_config_without_a_type_is_read_by_its_class():
 
 
 def test_a_class_of_another_family_is_warned_about():
-    strange = {**BERT, "model_type": "bert", "architectures": ["JinaBertForMaskedLM"]}
+    strange = {**BERT, "model_type": "bert", "architectures": ["JinaBertForMaskedLM"]}  # not gated
     assert "JinaBertForMaskedLM is no class of bert" in model_ledger(strange).warnings[0]
 
 

@@ -1,4 +1,7 @@
-"""Which text encoder with rotary positions and gated MLPs: ModernBERT, NomicBERT, GTE, EuroBERT."""
+"""Which text encoder with rotary positions and gated MLPs: ModernBERT, NomicBERT, GTE, EuroBERT.
+
+Also Jina BERT, version 2 of its embeddings, whose positions are linear biases.
+"""
 
 from dataclasses import replace
 
@@ -134,6 +137,7 @@ families(
         "nomic_bert": TextFacts(  # arXiv:2402.01613
             has_positions=False, layer=_nomic_layer, pooled=("SequenceClassification",)
         ),
+        "jina_bert": TextFacts(has_positions=False, layer=_gte_layer),  # arXiv:2310.19923
         "gte": TextFacts(  # arXiv:2407.19669
             has_positions=False, layer=_gte_layer, pooled=(), dense_before=CLASSIFIERS
         ),
