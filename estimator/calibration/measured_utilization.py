@@ -290,8 +290,8 @@ def _own_programs(found: Sequence[CalibrationObservation], where: Conditions) ->
     """
     times = np.array([one.timing.time_s for one in found], dtype=np.float64)
     steps = np.array([one.steps or np.nan for one in found], dtype=np.float64)
-    telling = (one.own and not np.isnan(one.size) and one.noise_sd < DISTURBED for one in found)
-    own = np.fromiter(telling, dtype=np.bool_, count=len(found))
+    noise = np.array([one.noise_sd for one in found], dtype=np.float64)
+    own = where.own & ~np.isnan(where.size) & (noise < DISTURBED)
     return replace(where, size=step_size(times), whole=step_size(times * steps)).part(own)
 
 

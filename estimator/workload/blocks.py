@@ -39,6 +39,10 @@ class Cost:
         """Cost of one part that is run `count` times."""
         return replace(self.times(count), params=self.params, active_params=self.active_params)
 
+    def again(self) -> "Cost":
+        """The same work by parameters that are held elsewhere."""
+        return replace(self, params=0, active_params=0)
+
     def routed(self, experts: int, active: int) -> "Cost":
         """Cost of many equal parts, `active` of which each token visits."""
         return replace(self.times(active), params=experts * self.params)
@@ -103,6 +107,15 @@ def merged(*parts: Costs) -> Costs:
         for name, cost in part.items():
             total[name] = total.get(name, Cost()) + cost
     return total
+
+
+def crossed(costs: Costs) -> Costs:
+    """Costs of attention under the names of attention to another sequence.
+
+    >>> [*crossed({"attention/query": linear(64, 64)})]
+    ['cross/query']
+    """
+    return {part.replace("attention", "cross"): cost for part, cost in costs.items()}
 
 
 def scaled(costs: Costs, count: int, prefix: str = "") -> Costs:

@@ -80,7 +80,7 @@ def _crossing(part: Fields, *, held_inside: bool) -> Layers:
         costs |= {f"attention/{one}": linear(width, hidden, bias=True) for one in ("key", "value")}
     costs["norm/layers"] = held(2 * hidden)
     if held_inside:
-        costs = {one: replace(cost, params=0, active_params=0) for one, cost in costs.items()}
+        costs = {one: cost.again() for one, cost in costs.items()}
     return Layers(costs=costs, times=part.layers(*layers_keys, default=12))
 
 

@@ -15,6 +15,7 @@ from estimator.workload.blocks import (
     Cost,
     Costs,
     Mlp,
+    crossed,
     equal_heads,
     held,
     layer_costs,
@@ -188,8 +189,7 @@ def _cross_lines(
     """Lines of attention from the decoder to the encoder; it is held but rests without one."""
     source, target = lengths
     asking = target if np.any(np.asarray(source) > 0) else 0.0
-    attention, times = decoder.attention.costs().items(), decoder.layers
-    costs = {part.replace("attention", "cross"): cost for part, cost in attention}
+    costs, times = crossed(decoder.attention.costs()), decoder.layers
     every, seen = batch * asking, batch * source
     return crossing(costs, batch, every, seen, times=times, prefix="decoder/")
 

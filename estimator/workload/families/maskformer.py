@@ -6,7 +6,16 @@ those of the backbone's config, of 224 pixels if it states none.
 
 from dataclasses import replace
 
-from estimator.workload.blocks import Cost, Costs, Mlp, equal_heads, held, linear, perceptron
+from estimator.workload.blocks import (
+    Cost,
+    Costs,
+    Mlp,
+    crossed,
+    equal_heads,
+    held,
+    linear,
+    perceptron,
+)
 from estimator.workload.convolution import Conv, Flow, flow_network, plain, pointwise, square
 from estimator.workload.families.backbones import backbone
 from estimator.workload.families.convnet import DEFAULT_SIDE
@@ -31,11 +40,6 @@ def _asked(flow: Flow, layer: Costs, queries: int, seen: Quantity, times: int) -
     return flow.crossing(cross, many, seen, times=times, prefix=name)
 
 
-def _cross(costs: Costs) -> Costs:
-    """The same attention to something else."""
-    return {part.replace("attention/", "cross/"): cost for part, cost in costs.items()}
-
-
 @family("maskformer")
 def maskformer(fields: Fields) -> Network:
     """MaskFormer: a pyramid of convolutions, and the decoder of DETR (arXiv:2107.06278)."""
@@ -47,7 +51,7 @@ def maskformer(fields: Fields) -> Network:
     inner = with_defaults_of(fields.part("decoder_config"), "detr")
     decoder, queries = side(inner, "decoder"), inner.size("num_queries")
     hidden, layers = decoder.attention.hidden, decoder.layers
-    layer = {**decoder.stack[0].costs, **_cross(decoder.attention.costs())}
+    layer = {**decoder.stack[0].costs, **crossed(decoder.attention.costs())}
     segments = task(fields) == "InstanceSegmentation"
     once = layers if fields.flag("use_auxiliary_loss") else 1
     *finer, last = maps.widths
@@ -98,7 +102,7 @@ def mask2former(fields: Fields) -> Network:
     encoder = sampling_encoder(width, fields.size("encoder_feedforward_dim", default=1024), points)
     own = equal_heads(fields, hidden, heads, ("hidden_dim", "num_attention_heads")).costs()
     mlp = Mlp(hidden=hidden, width=fields.size("dim_feedforward", default=2048), bias=True)
-    layer = {**own, **_cross(own), **mlp.costs(), "norm/layers": held(6 * hidden)}
+    layer = {**own, **crossed(own), **mlp.costs(), "norm/layers": held(6 * hidden)}
     bridged = width != hidden or fields.flag("enforce_input_projection")
     strides = fields.sizes("feature_strides", (4, 8, 16, 32), fewest=SCALES)
     fine = (min(strides[-SCALES:]) // fields.size("common_stride", default=4)).bit_length() - 1

@@ -7,7 +7,7 @@ what is read.
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from estimator.workload.blocks import Costs, held, linear
+from estimator.workload.blocks import Costs, crossed, held, linear
 from estimator.workload.convolution import image
 from estimator.workload.families.clip import siglip_sight
 from estimator.workload.families.vision_language import dense_bridge
@@ -70,12 +70,6 @@ def _joined(
     return network(fields, run, cache=() if target is None else target.cache)
 
 
-def _crossing(target: Decoder) -> Costs:
-    """Costs of a decoder's attention under the names of attention to the encoder."""
-    attention = target.layers[0].attention.costs()
-    return {part.replace("attention", "cross"): cost for part, cost in attention.items()}
-
-
 @family("t5gemma")
 def t5gemma(fields: Fields) -> Network:
     """T5Gemma: Gemma 2 on both sides, of any two sizes (arXiv:2504.06225, sec. 3)."""
@@ -87,7 +81,8 @@ def t5gemma(fields: Fields) -> Network:
     keys = target.layers[0].attention.cache_values_per_token // 2
     read = linear(source.hidden, keys, fields.part("decoder").flag("attention_bias"))
     own = {"cross/key": read, "cross/value": read, "norm/cross": held(2 * target.hidden)}
-    return _joined(fields, source, target, {**_crossing(target), **own})
+    asks = crossed(target.layers[0].attention.costs())
+    return _joined(fields, source, target, {**asks, **own})
 
 
 @family("t5gemma2")
@@ -101,13 +96,11 @@ def t5gemma2(fields: Fields) -> Network:
     bridge = dense_bridge(sight.hidden, source.hidden, bias=False, norm=sight.hidden)
     bridge = {**bridge, "embedding/end_of_image": held(source.hidden * (2 - tied))}
     count = part.size("mm_tokens_per_image", default=256)
-    shared = {
-        one: replace(cost, params=0, active_params=0) for one, cost in _crossing(target).items()
-    }
+    asks = crossed(target.layers[0].attention.costs())
     parts = ("cross/key", "cross/value", "cross/scores", "cross/reduce")
 
     def seen(inputs: Inputs) -> list[Line]:
         batch, pixels = image(inputs, sight.side)
         return [*prefixed(sight.lines(batch, pixels), "vision/"), *lines(bridge, batch * count)]
 
-    return _joined(fields, source, target, {one: shared[one] for one in parts}, seen, tied)
+    return _joined(fields, source, target, {one: asks[one].again() for one in parts}, seen, tied)

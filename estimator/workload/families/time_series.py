@@ -71,10 +71,7 @@ def patchtst(fields: Fields) -> Network:
     own = equal_heads(fields, hidden, heads, ("d_model", "num_attention_heads"))
     mlp = Mlp(hidden=hidden, width=fields.size("ffn_dim", default=512), bias=bias)
     layer = layer_costs(own, mlp, (4 + 2 * across) * hidden)
-    again = {
-        part: Cost(flop_per_token=cost.flop_per_token, flop_per_pair=cost.flop_per_pair)
-        for part, cost in own.costs().items()
-    }
+    again = {part: cost.again() for part, cost in own.costs().items()}
     shared = fields.flag("share_embedding", default=True)
     stem, tokens = linear(length, hidden, bias=True), patches + spare
     pooled = (
