@@ -450,12 +450,11 @@ def condensed(evidence: Evidence, most: int) -> Evidence:
     """
     if len(evidence.log_ratio) <= most:
         return evidence
-    where, own = evidence.where, evidence.components
+    where, shared = evidence.where, evidence.components
     rounded = np.where(np.isnan(where.size), -99.0, np.round(where.size)).astype(np.int64)
-    own_program = where.own.astype(np.str_)
-    names = [where.device, where.host, where.precision, where.kind, own_program]
-    names.append(rounded.astype(np.str_))
-    _, first, member = np.unique(np.array(names).T, axis=0, return_index=True, return_inverse=True)
+    words = [where.device, where.host, where.precision, where.kind]
+    names = np.array([*words, where.own.astype(np.str_), rounded.astype(np.str_)])
+    _, first, member = np.unique(names.T, axis=0, return_index=True, return_inverse=True)
     count = np.bincount(member.ravel()).astype(np.float64)
 
     def mean(values: Floats) -> Floats:
@@ -463,14 +462,14 @@ def condensed(evidence: Evidence, most: int) -> Evidence:
         return found
 
     kept = where.part(first)
-    single = own.style**2 + own.shape**2 + np.where(kept.own, own.beside**2, 0.0)
+    single = shared.style**2 + shared.shape**2 + np.where(kept.own, shared.beside**2, 0.0)
     noise = mean(evidence.noise_sd**2) / count + single * np.where(count > 1, 1 / count, 0.0)
     return Evidence(
         where=replace(kept, size=mean(where.size), program=np.where(count > 1, "", kept.programs)),
         log_ratio=mean(evidence.log_ratio),
         prior_sd=mean(evidence.prior_sd),
         noise_sd=np.sqrt(noise),
-        components=own,
+        components=shared,
         own=evidence.own,
     )
 
