@@ -142,9 +142,40 @@ def counted():
     }
 
 
+SERVING = {
+    r"(error\sis\s)\d+(\s%\sfor\sthe\stime)": ("inter_token_s", "server GPUs", "median_error"),
+    r"(weights\salone:\s)\d+(\s%)": ("inter_token_s", "server GPUs", "roofline_error"),
+    r"(\s)\d+(\s%\sfor\sdecoding)": ("decode_tokens_per_s", "elsewhere", "median_error"),
+    r"(\s)\d+(\s%\sfor\sthroughput)": ("output_tokens_per_s", "server GPUs", "median_error"),
+    r"(\s)\d+(\s%\sfor\senergy\sper\stoken)": (
+        *("device_energy_per_output_token_j", "server GPUs", "median_error"),
+    ),
+    r"(per\stoken\sholds\s)\d+(\s%)": ("inter_token_s", "server GPUs", "coverage"),
+    r"(\()\d+(\s%\swith\sCUDA)": ("prefill_tokens_per_s", "local-cuda", "median_error"),
+    r"(,\s)\d+(\s%\son\sIntel)": ("prefill_tokens_per_s", "local-intel", "median_error"),
+    r"(differ\sseveral-fold\s\()\d+(\s%)": ("decode_tokens_per_s", "local-intel", "median_error"),
+    r"(single-board\scomputer\s\()\d+(\s%)": ("decode_tokens_per_s", "local-board", "median_error"),
+}
+"""Around each number of the paragraph on serving -> quantity, group and column of its score."""
+
+
+def scored_serving():
+    """Pattern around each number of the paragraph on serving -> its score now [%]."""
+    from estimator.catalog import Catalog
+    from estimator.validation.held_out import stored_scores
+
+    rows = {
+        (row["quantity"], row["group"]): row for row in stored_scores(Catalog.open(), "serving")
+    }
+    return {
+        pattern: round(100 * float(rows[quantity, group][column]))
+        for pattern, (quantity, group, column) in SERVING.items()
+    }
+
+
 def recounted(text):
     """Text with the numbers of now; each stands in it."""
-    for pattern, number in counted().items():
+    for pattern, number in {**counted(), **scored_serving()}.items():
         text, found = re.subn(pattern, rf"\g<1>{number}\g<2>", text)
         assert found, pattern
     return text
