@@ -1,6 +1,7 @@
 """`plan`: the best designs under a budget, a deadline, a cap on energy or on carbon."""
 
 import argparse
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli import plan_serving
@@ -120,8 +121,20 @@ def run(options: argparse.Namespace) -> int:
         f"{answer.refused:,} cannot be estimated",
         quiet=options.quiet,
     )
+    for line in _assumptions(answer, catalog):
+        note(line, quiet=options.quiet)
     note_reasons(answer.reasons(option_of), "not estimated", quiet=options.quiet)
     return 0
+
+
+def _assumptions(answer: "PlanAnswer[Plan]", catalog: "Catalog") -> tuple[str, ...]:
+    """What the best plan assumes, or the nearest one."""
+    from estimator.core.messages import rendered
+    from estimator.estimation.scenario_estimate import answer_scenario
+
+    shown = answer.plans[:1] or ((answer.nearest,) if answer.nearest else ())
+    notices = [answer_scenario(plan.scenario, catalog).notices for plan in shown]
+    return rendered(tuple(chain(*notices)), option_of)
 
 
 def _space(options: argparse.Namespace, catalog: "Catalog") -> "Space":

@@ -124,6 +124,14 @@ def frame_of(page, part):
     return page.frame_locator(f'iframe[src*="{part}"]')
 
 
+def test_what_is_copied_is_light_or_dark_as_its_page_is(visit):
+    for scheme in ("dark", "light"):
+        page = visit("depth?layers=12", scheme=scheme)
+        page.get_by_text("Slides, and copy for").click()
+        code = page.locator("[data-testid=stCode]", has_text="data-background-iframe")
+        sync_api.expect(code).to_contain_text(f"embed_options={scheme}_theme")
+
+
 def test_the_deck_is_stepped_through_by_keyboard_and_back_out_of_its_frames(visit, chromium, built):
     deck = build(visit, built)
     page = chromium.new_page()

@@ -131,6 +131,7 @@ def test_a_number_without_its_letter_is_pointed_out():
     assert "--params is only 7: write 7B for billions, 7M for millions" in said
     assert "--tokens is only 2: write 2B" in said
     assert "--params is only 7: write 7B" in run("memory", "--params", "7").stderr
+    assert "--params is only 7: write 7B" in run("plan", *words).stderr
     words = ("--params", "7M", "--tokens", "2T", "--hardware", "h100")
     assert "is only" not in run("estimate", *words).stderr
 

@@ -82,6 +82,22 @@ def test_two_scenarios_are_compared_by_value_and_ratio():
     assert re.search(r"B: [\d.]+ days; 128 × NVIDIA H100", words)
 
 
+def test_scenarios_are_listed_by_name_and_their_links_are_folded():
+    page = opened(compare, a=A, b=B.replace("=128", "=1"))
+    listed = re.findall(r'<a href="(estimate[^"]*)"[^>]*>([^<]*)</a>', body(page))
+    assert [name for _link, name in listed] == [
+        "64 × NVIDIA H100 SXM5 80GB",
+        "one NVIDIA H100 SXM5 80GB",
+    ]
+    assert dict(parse_qsl(listed[0][0].partition("?")[2])) == dict(parse_qsl(A))
+    (fold,) = [one for one in page.expander if one.label == "Scenarios by their links"]
+    assert len(fold.text_input) == 4 and not fold.proto.expanded
+    for pasted in ("", A):
+        page = opened(compare, a=pasted, b="")
+        (fold,) = [one for one in page.expander if len(one.text_input) == 4]
+        assert fold.proto.expanded, "where a link is missing its place is open"
+
+
 def found_of(page):
     query = {name: page.query_params[name] for name in ("a", "b") if name in page.query_params}
     from estimator.web.compare.page import pinned

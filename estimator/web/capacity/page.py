@@ -187,8 +187,9 @@ def _draw_answer(values: Row, answer: PlanAnswer[ServingPlan], frame: Frame) -> 
     request = request_of(values)
     few = few_of(answer, frame)
     style.sentence(escape(_sentence(values, request, answer)))
-    if frame.show in ("", "plans"):
-        named = [ShownPlan(name=_name(plan), quantities=plan.quantities) for plan in few]
+    if frame.show != "table":
+        drawn = few[:1] if frame.show == "binds" else few
+        named = [ShownPlan(name=_name(plan), quantities=plan.quantities) for plan in drawn]
         most = {LOAD: 1.0, **request.limits.most}
         draw_shares(named, [*LIMITED.values(), LOADED], most, frame, "capacity_plans")
     if frame.show in ("", "table"):

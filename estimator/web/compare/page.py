@@ -26,7 +26,7 @@ from estimator.web.estimate.link import answer_link
 from estimator.web.shared import charts, figures, share, style, widgets
 from estimator.web.shared.amounts import localised, result
 from estimator.web.shared.frame import Frame
-from estimator.web.shared.html_table import draw_table
+from estimator.web.shared.html_table import anchor, cell_html, draw_table
 from estimator.web.shared.language import N_, _, current, ngettext
 from estimator.web.shared.profiles import open_catalog, place_names
 from estimator.web.shared.site import Page, controls
@@ -131,7 +131,7 @@ def draw(frame: Frame) -> None:
     else:
         _compared(found, asked, frame)
     with controls(frame):
-        _controls()
+        _controls(found, asked, frame)
     query = _query(asked)
     if not frame.slide and len(found) > 1:
         _share(found, query)
@@ -197,7 +197,7 @@ def set_apart(found: Sequence[Pinned]) -> tuple[str, list[str]]:
     """What all scenarios have in common, in words, and of each what sets it apart."""
     catalog = open_catalog()
     works = {words.work(one.answer, catalog) for one in found}
-    if len(works) > 1:
+    if len(works) != 1:
         return "", [one.title for one in found]
     wholes = [words.title(one.answer, catalog) for one in found]
     rest = [one.title.removeprefix(whole) for one, whole in zip(found, wholes, strict=True)]
@@ -376,14 +376,21 @@ def _sentence(found: list[Pinned], view: str) -> str:
     )
 
 
-def _controls() -> None:
-    """Draw a place for the link of each scenario."""
-    for letter in LETTERS:
-        st.text_input(
-            _("Scenario {letter}").format(letter=letter.upper()),
-            key=STATE.key(NAMES[letter]),
-            placeholder=_("a link of the page Estimate"),
-        )
+def _controls(found: Sequence[Pinned], asked: Mapping[str, Any], frame: Frame) -> None:
+    """Draw the scenarios by their names, each opening itself, and a place for the link of each."""
+    lines = []
+    for one, title in zip(found, set_apart(found)[1], strict=True):
+        address = f"estimate?{urlencode(query_of(asked[NAMES[one.letter]]))}"
+        name = title if frame.slide or frame.embedded else anchor(address, title)
+        lines.append(f"<b>{one.letter.upper()}</b> {cell_html(name)}")
+    st.html(f'<p class="tw tw-links">{"<br>".join(lines)}</p>')
+    with st.expander(_("Scenarios by their links"), expanded=len(found) < 2):
+        for letter in LETTERS:
+            st.text_input(
+                _("Scenario {letter}").format(letter=letter.upper()),
+                key=STATE.key(NAMES[letter]),
+                placeholder=_("a link of the page Estimate"),
+            )
     pins = st.session_state.get(PINS, [])
     if pins:
         st.button(_("Take the pinned scenarios"), key="compare_take", on_click=_take_pins)

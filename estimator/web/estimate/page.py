@@ -363,7 +363,8 @@ def _uncertainty(answer: Answer, frame: Frame, catalog: Catalog) -> Callable[[],
 def _devices(answer: Answer, frame: Frame, catalog: Catalog) -> Callable[[], None]:
     """Work out the same work on other devices, to be drawn."""
     quantity = parts.shown().asked.view
-    rows = comparison_rows(compared_devices(answer, quantity, catalog), quantity)
+    compared = compared_devices(answer, quantity, catalog)
+    rows = comparison_rows(compared, quantity, yours=True)
     if len(rows) < 2:
         text = _("A run known only by its device-hours cannot be moved: give its work, too.")
         return partial(style.caption, text)

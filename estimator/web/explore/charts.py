@@ -3,7 +3,7 @@
 from estimator.web.shared import charts, ticks
 from estimator.web.shared.charts import Look, Spec, axis
 
-SLIDE_PX, PAGE_PX = 300.0, 380.0
+SLIDE_PX, PAGE_PX = 385.0, 380.0
 """Height of a picture on a slide and on a page [px]."""
 
 

@@ -49,7 +49,9 @@ STEPS_ALONE, STEPS_EACH = 40, 16
 LEAST_MOVED = 1.005
 """An input that moves the answer by less than this factor is not drawn [1]."""
 
-ON_SLIDE = 5
+ON_SLIDE, ROWS_PX = 5, 345.0
+"""Rows of a picture on a slide, and their height [px]."""
+
 LOGARITHMIC = ("devices", "params", "tokens")
 
 
@@ -200,7 +202,7 @@ def _tornado(values: Row, middle: float, found: tuple[Swing, ...], frame: Frame)
     if not rows:
         return
     picture = plots.ranges_picture(rows, _(name), (kind,), unit)
-    figures.draw_picture(picture, frame.look, key="explore_tornado")
+    figures.draw_picture(picture, frame.look, key="explore_tornado", most=ROWS_PX)
     if not frame.slide:
         moves = [(one.name, *(_shown(one.name, value) for value in one.values)) for one in wide]
         cells = [(_label(name), least, most) for name, least, most in moves]
@@ -256,7 +258,7 @@ def _rows_of_words(table: pd.DataFrame, values: Row, frame: Frame) -> None:
         text = f"{_shown(swept_input, word)}: {amount(mid, unit)}"
         rows.append(plots.interval(word, (low, mid, high), text, kind))
     picture = plots.ranges_picture(rows, _(name), (kind,), unit)
-    figures.draw_picture(picture, frame.look, key="explore_words")
+    figures.draw_picture(picture, frame.look, key="explore_words", most=ROWS_PX)
 
 
 def _map(answered: Exploration, values: Row, frame: Frame) -> None:

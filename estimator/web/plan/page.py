@@ -136,8 +136,9 @@ def _draw_answer(request: Request, answer: PlanAnswer[Plan], frame: Frame) -> No
     style.sentence(escape(_sentence(request, answer)))
     if not shown:
         return
-    if frame.show in ("", "plans"):
-        named = [ShownPlan(name=_name(plan), quantities=plan.quantities) for plan in shown]
+    if frame.show != "table":
+        drawn = shown[:1] if frame.show == "binds" else shown
+        named = [ShownPlan(name=_name(plan), quantities=plan.quantities) for plan in drawn]
         draw_shares(named, list(LIMITED.values()), request.limits.most, frame, "plan_plans")
     if frame.show in ("", "table"):
         _table(shown, frame)

@@ -21,7 +21,10 @@ from estimator.web.shared.valid import Shown
 Found = TypeVar("Found", Plan, ServingPlan)
 ANY = "any"
 PLANS = 5
-ON_SLIDE = 2
+ON_SLIDE = 3
+
+SLIDE_PX, PAGE_PX = 300.0, 600.0
+"""Height of the picture on a slide and on a page at most [px]."""
 
 AIMS = {
     "cost": N_("cheapest"),
@@ -135,7 +138,7 @@ def draw_shares(
         rows,
         frame.look,
         of=(_("share of the limit"), names),
-        height=min(per_plan_px * len(plans), 250.0 if frame.slide else 600.0),
+        height=min(per_plan_px * len(plans), SLIDE_PX if frame.slide else PAGE_PX),
         key=key,
         alt="; ".join(str(row["text"]) for row in rows),
     )

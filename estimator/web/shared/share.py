@@ -100,7 +100,8 @@ def _copies(slides: Mapping[str, str], link: Query, title: str, offline: File | 
         format_func=lambda name: _(slides[name]),
         key="share_slide",
     )
-    _snippets(address_of(link, **snippets.SLIDE, show=chosen), title)
+    look = snippets.slide_look(dark=st.context.theme.type == "dark")
+    _snippets(address_of(link, **look, show=chosen), title)
     if offline is not None:
         _offline(offline, title)
 
@@ -146,7 +147,8 @@ def _slides(slides: Mapping[str, str], link: Query) -> None:
     style.caption(
         _(
             "Also in a link: fs=1.4 for larger text, controls=devices,hardware for controls on "
-            "the slide, embed_options=dark_theme, lang=de."
+            "the slide, embed_options=dark_theme, lang=de. Snippets are light or dark as this "
+            "page is."
         )
     )
 

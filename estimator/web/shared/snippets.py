@@ -5,13 +5,16 @@ from html import escape
 
 from estimator.web.shared.language import N_, _
 
-SLIDE = {"embed": "true", "embed_options": "light_theme", "fs": "1.4"}
-"""How a page looks on a slide."""
-
 FRAME_PX = 720
 """Height of a frame that shows a slide without scrolling [px]."""
 
 ALLOW = "clipboard-write; fullscreen"
+
+
+def slide_look(*, dark: bool) -> dict[str, str]:
+    """How a page looks on a slide, as a link says it."""
+    theme = "dark_theme" if dark else "light_theme"
+    return {"embed": "true", "embed_options": theme, "fs": "1.4"}
 
 
 def iframe(address: str, title: str) -> str:

@@ -219,8 +219,10 @@ def compared_devices(answer: Answer, quantity: str, catalog: Catalog) -> list[Co
     return found
 
 
-def comparison_rows(compared: Iterable[Compared], quantity: str) -> list[Row]:
-    """Rows of a comparison, sorted by the median.
+def comparison_rows(
+    compared: Iterable[Compared], quantity: str, *, yours: bool = False
+) -> list[Row]:
+    """Rows of a comparison, sorted by the median; `yours` calls the reader's own device so.
 
     Columns: device, whose ("yours" or "other"), the bounds, base (where a stem may start on a
     logarithmic axis), a label, and `text`, the same with its interval.
@@ -228,9 +230,9 @@ def comparison_rows(compared: Iterable[Compared], quantity: str) -> list[Row]:
     rows: list[Row] = []
     for one in compared:
         value = one.bounds
-        behind = _(", yours") if one.own else ""
         label = f"{one.name}: {result(quantity, value['mid'])}"
-        label += f"; {one.title}" if one.title else behind
+        label += f"; {one.title}" if one.title else ""
+        label += _(", yours") if yours and one.own else ""
         text = f"{label} ({between(quantity, value['low'], value['high'])})"
         whose = "yours" if one.own else "other"
         rows.append(
