@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from estimator.cli import serve_cost
 from estimator.cli.options import (
+    add_fields,
     add_output,
     add_scenario,
     catalog_of,
@@ -19,6 +20,7 @@ from estimator.cli.options import (
 from estimator.cli.output import error_text, note, print_csv, print_json, print_table
 from estimator.core.units import in_percent
 from estimator.scenario.scenario import Scenario, option_of, read_number
+from estimator.serving.question import INPUTS as SERVING
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog
@@ -28,14 +30,11 @@ if TYPE_CHECKING:
     """A combination with its answer, or why there is none."""
 
 DEFAULT_HARDWARE = "v100,a100,h100,b200,tpu-v4,human-brain"
-SERVED = {
-    name: described
-    for title in ("traffic", "model and number formats", "hardware")
-    for name, described in serve_cost.OPTIONS[title].items()
-    if name in ("concurrency", "request-rate", "input-tokens", "output-tokens", "kv-precision")
-    or name in ("data-parallel", "duty-cycle")
-}
-"""Options of a question about serving that training has not."""
+SERVED = (
+    *("concurrency", "request_rate", "input_tokens", "output_tokens", "kv_precision"),
+    *("data_parallel", "duty_cycle"),
+)
+"""Inputs of a question about serving that training has not."""
 
 LIMITS = {
     "max_days": ("wall_hours", 24.0, "DAYS", "exclude runs with a longer median wall time"),
@@ -83,8 +82,7 @@ def add_parser(commands: Any) -> None:
     )
     served = parser.add_argument_group("with --task serving")
     served.add_argument("--task", choices=("training", "serving"), default="training")
-    for name, (field, placeholder, help_) in SERVED.items():
-        served.add_argument(f"--{name}", dest=field, metavar=placeholder, help=help_)
+    add_fields(served, SERVED, SERVING)
     add_output(parser)
     parser.set_defaults(run=run)
 

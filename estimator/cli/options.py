@@ -1,41 +1,47 @@
 """Options that commands share: the fields of a scenario, the output format, the profiles."""
 
 import argparse
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from estimator.scenario.scenario import (
-    GROUPS,
-    INPUTS,
-    NUMBERS,
-    Description,
-    Scenario,
-    option_of,
-    read_number,
-)
+from estimator.scenario.declaration import GROUPS, Description, option_in
+from estimator.scenario.scenario import INPUTS, NUMBERS, Scenario, option_of, read_number
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog
 
 
 def add_scenario(parser: argparse.ArgumentParser, without: tuple[str, ...] = ()) -> None:
-    """Add one option per field of the scenario; numbers stay text until the command runs."""
+    """Add one option per field of the scenario."""
+    add_inputs(parser, INPUTS, (*without, "interval"))
+
+
+def add_inputs(
+    parser: argparse.ArgumentParser,
+    inputs: Mapping[str, Description],
+    without: Collection[str] = (),
+) -> None:
+    """Add one option per input under its heading; numbers stay text until the command runs."""
     for group, title in GROUPS.items():
-        names = [one for one, described in INPUTS.items() if described.group == group]
-        shown = [one for one in names if one not in (*without, "interval")]
+        names = [one for one, described in inputs.items() if described.group == group]
+        shown = [one for one in names if one not in without]
         if shown:
-            add_fields(parser.add_argument_group(title), shown)
+            add_fields(parser.add_argument_group(title), shown, inputs)
 
 
-def add_fields(group: Any, names: Iterable[str]) -> None:
-    """Add the options of some fields of the scenario."""
+def add_fields(
+    group: Any,
+    names: Iterable[str],
+    inputs: Mapping[str, Description] = INPUTS,
+    prefix: str = "",
+) -> None:
+    """Add the options of some inputs; their places among those parsed begin with the prefix."""
     for name in names:
-        described = INPUTS[name]
-        group.add_argument(
-            option_of(name), metavar=_metavar(name), help=_explained(described), dest=name
-        )
-        if described.option:
-            group.add_argument(_flag(name), dest=name, help=argparse.SUPPRESS)
+        described, place = inputs[name], prefix + name
+        option, text = option_in(inputs, name), _explained(described)
+        group.add_argument(option, metavar=_metavar(described), help=text, dest=place)
+        for alias in described.aliases:
+            group.add_argument(f"--{alias}", dest=place, help=argparse.SUPPRESS)
 
 
 def add_output(parser: argparse.ArgumentParser, *, interval: bool = True) -> None:
@@ -168,12 +174,8 @@ def listed(option: str, text: str) -> list[str]:
     return parts
 
 
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
-
-
-def _metavar(name: str) -> str:
-    return "N" if name in NUMBERS else "WORD" if INPUTS[name].choices else "NAME"
+def _metavar(described: Description) -> str:
+    return "N" if described.number else "WORD" if described.choices else "NAME"
 
 
 def _explained(described: Description) -> str:

@@ -12,30 +12,33 @@ from estimator.cli.best_plans import (
     print_binding,
     print_plans,
 )
-from estimator.cli.options import catalog_of, level_of, listed, positive, refuse_given
+from estimator.cli.options import (
+    add_fields,
+    catalog_of,
+    level_of,
+    listed,
+    positive,
+    refuse_given,
+)
 from estimator.cli.output import note, note_reasons, print_csv, print_json
+from estimator.cli.serve_cost import PLACES
 from estimator.core.units import in_percent
 from estimator.scenario.scenario import INPUTS, option_of
+from estimator.serving.question import INPUTS as SERVING
+from estimator.serving.question import option_of as input_option
+from estimator.serving.question import read_number
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog
     from estimator.search.plan import PlanAnswer
     from estimator.search.serving_plan import ServingPlan, ServingRequest
 
-TRAFFIC = {
-    "request-rate": ("request_rate", "N", "requests per second"),
-    **{
-        name: serve_cost.OPTIONS["traffic"][name]
-        for name in ("input-tokens", "output-tokens", "cached-share")
-    },
-    "kv-precision": serve_cost.OPTIONS["model and number formats"]["kv-precision"],
-}
-"""Options of the traffic: of those of `serve-cost`, what a plan takes."""
+TRAFFIC = ("request_rate", "input_tokens", "output_tokens", "cached_share", "kv_precision")
+"""Inputs of a question about serving that a plan takes, and training has not."""
 
-GOALS = {
-    "latency_goal": ("inter_token_s", "S", "maximum seconds per output token"),
-    "first_token_goal": ("time_to_first_token_s", "S", "maximum seconds to the first token"),
-}
+GOALS = {"latency_goal": "inter_token_s", "first_token_goal": "time_to_first_token_s"}
+"""Options that limit a latency -> its quantity."""
+
 CAPS = {
     "budget": "cost_usd",
     "carbon_cap": "co2e_kg",
@@ -43,25 +46,8 @@ CAPS = {
 }
 """Options of a plan of training that limit the service, too, over its days."""
 
-FIELDS = {
-    "preset": "model",
-    "config": "config",
-    "params": "params_total",
-    "active_params": "params_active",
-    "software": "software",
-    "pue": "pue",
-    "price": "price_usd_per_h",
-}
-"""Input of training -> field of a question about serving."""
-
-CHOICES = {
-    "hardware": "hardware",
-    "devices": "devices",
-    "precision": "precision",
-    "site": "region",
-    "tensor_parallel": "tensor_parallel",
-}
-"""Inputs over which the plan searches -> field of the question."""
+CHOICES = ("hardware", "devices", "precision", "site", "tensor_parallel")
+"""Inputs over which the plan searches."""
 
 DAYS = "30"
 
@@ -72,10 +58,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of serving to the command."""
     group = parser.add_argument_group("with --task serving")
     group.add_argument("--task", choices=("training", "serving"), default="training")
-    for name, (field, placeholder, help_) in TRAFFIC.items():
-        group.add_argument(f"--{name}", dest=field, metavar=placeholder, help=help_)
-    for name, (_, placeholder, help_) in GOALS.items():
-        group.add_argument(option_of(name), metavar=placeholder, help=help_)
+    add_fields(group, (*TRAFFIC, "latency_goal"), SERVING)
+    group.add_argument(
+        "--first-token-goal", metavar="N", help="maximum time to the first token [s]"
+    )
     group.add_argument(
         "--days", metavar="N", help=f"length of the service, for the caps (default: {DAYS})"
     )
@@ -83,7 +69,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def refuse_serving(options: argparse.Namespace) -> None:
     """Refuse options of serving in a plan of training."""
-    names = (*(field for field, _, _ in TRAFFIC.values()), *GOALS, "days")
+    names = (*TRAFFIC, *GOALS, "days")
     refuse_given(options, names, "goes with --task serving")
 
 
@@ -91,7 +77,6 @@ def refuse_serving(options: argparse.Namespace) -> None:
 def run(options: argparse.Namespace, count: int) -> int:
     """Plan a service."""
     from estimator.search.serving_plan import best_serving_plans
-    from estimator.serving.question import option_of as names
 
     _refuse_training(options)
     catalog = catalog_of(options)
@@ -111,13 +96,13 @@ def run(options: argparse.Namespace, count: int) -> int:
         f"{designs_text(answer.designs)} examined: {answer.refused:,} cannot serve these requests",
         quiet=options.quiet,
     )
-    note_reasons(answer.reasons(names), "cannot serve", quiet=options.quiet)
+    note_reasons(answer.reasons(input_option), "cannot serve", quiet=options.quiet)
     return 0
 
 
 def _refuse_training(options: argparse.Namespace) -> None:
     """Refuse options of training in a plan of serving."""
-    known = {*FIELDS, *CHOICES, "interval", "calibration"}
+    known = {*PLACES, "interval", "calibration"}
     names = (name for name in (*INPUTS, "deadline") if name not in known)
     refuse_given(options, names, "is for training: drop it or --task serving")
 
@@ -126,27 +111,23 @@ def _request(options: argparse.Namespace, catalog: "Catalog", count: int) -> "Se
     """The service, its limits and what the plan chooses from."""
     from estimator.search.limits import Limits
     from estimator.search.serving_plan import COUNTS, ServingRequest, served_devices
-    from estimator.serving.question import COLUMNS, question_of
 
-    said = {field: getattr(options, name) or "" for name, field in FIELDS.items()}
-    cells = {name: getattr(options, name, None) or "" for name in COLUMNS}
-    chosen = dict.fromkeys(CHOICES.values(), "")
-    question = question_of({**cells, **chosen, **said})
     most = {
         quantity: positive(name, _number(name, getattr(options, name)))
-        for name, quantity in {**{name: one[0] for name, one in GOALS.items()}, **CAPS}.items()
+        for name, quantity in {**GOALS, **CAPS}.items()
         if getattr(options, name) is not None
     }
     choices: dict[str, tuple[float | str, ...]] = {
         "hardware": served_devices(catalog),
         "devices": COUNTS,
     }
-    for name, field in CHOICES.items():
+    for name in CHOICES:
         text = getattr(options, name)
         if text is not None:
-            choices[field] = _listed(name, field, text)
+            choices[PLACES[name]] = _listed(name, text)
+    unspecified = dict.fromkeys((PLACES[name] for name in CHOICES), "")
     return ServingRequest(
-        question=question,
+        question=serve_cost.question_from(options, **unspecified),
         choices=choices,
         limits=Limits(most=most, confidence=_number("confidence", options.confidence)),
         days=_number("days", options.days or DAYS),
@@ -155,16 +136,14 @@ def _request(options: argparse.Namespace, catalog: "Catalog", count: int) -> "Se
     )
 
 
-def _listed(name: str, field: str, text: str) -> tuple[float | str, ...]:
+def _listed(name: str, text: str) -> tuple[float | str, ...]:
     """Values of an option, separated by commas."""
-    from estimator.serving.question import NUMBERS
-
     unique = dict.fromkeys(listed(option_of(name), text))
-    return tuple(_number(name, part) if field in NUMBERS else part for part in unique)
+    number = SERVING[PLACES[name]].number
+    return tuple(_number(name, part) if number else part for part in unique)
 
 
 def _number(name: str, text: str) -> float:
-    from estimator.serving.question import read_number
 
     number = read_number(name, text)
     if number is None:
@@ -186,21 +165,19 @@ def _notes(answer: "PlanAnswer[ServingPlan]") -> tuple[str, ...]:
     """What was assumed for the first plan, and the measured loads that correct any."""
     from estimator.core.messages import rendered
     from estimator.serving.measured_loads import OF_MEASURED_LOADS
-    from estimator.serving.question import option_of
 
     first, *others = answer.plans or (answer.nearest,)
     notes = list(first.notes) if first else []
     notes += [one for plan in others for one in plan.notes if one.code in OF_MEASURED_LOADS]
-    return rendered(tuple(notes), option_of)
+    return rendered(tuple(notes), input_option)
 
 
 def _as_json(answer: "PlanAnswer[ServingPlan]", level: float) -> dict[str, Any]:
     """The whole answer."""
     from estimator.core.messages import rendered
-    from estimator.serving.question import option_of
 
     def shown(plan: "ServingPlan") -> dict[str, Any]:
-        notes = rendered(plan.notes, option_of)
+        notes = rendered(plan.notes, input_option)
         return {**plan_json(plan, _said(plan), level), "warnings": list(notes)}
 
     return {
@@ -225,8 +202,7 @@ def _print_for_people(
     header = (HEADER[0], *searched, *HEADER[1:], "limits hold")
     rows = [[*_cells(plan, searched), in_percent(plan.probability)] for plan in shown]
     print_plans(answer, request.limits.confidence, sentence, header, rows)
-    limits = {one[0]: name for name, one in GOALS.items()}
-    limits |= {quantity: name for name, quantity in CAPS.items()}
+    limits = {quantity: name for name, quantity in {**GOALS, **CAPS}.items()}
     print_binding(answer.gains, limits, options.minimize)
 
 

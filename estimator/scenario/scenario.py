@@ -1,95 +1,25 @@
 """What does the user ask: every input of a scenario, declared once.
 
-The command line, the page, a link, a row of a table and Python fill the same dataclass. Help, unit,
-example, choices, heading, label, limits, column and option of an input stand in the metadata of its
-field, and options, widgets, links, limits, columns and documentation are derived from there: to add
-an input, add a field here and use it where it has its effect.
+The command line, the page, a link, a row of a table and Python fill the same dataclass; what they
+need to know of an input stands in its declaration: to add an input, add a field here and use it
+where it has its effect.
 """
 
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from estimator.core.units import CENTRAL
+from estimator.scenario.declaration import Description, declared, inputs_of, option_in, refuse
 from estimator.workload.kinds import ADAPTERS, KINDS
 
 if TYPE_CHECKING:
-    from estimator.core.notice import Notice, Refusal
+    from estimator.core.notice import Notice
 
 LINK_VERSION = "1"
-
-GROUPS = {
-    "work": "workload: --preset, --params with --tokens, --flop, --config or --device-hours",
-    "network": "workload details",
-    "hardware": "hardware",
-    "parallelism": "parallelism, if known",
-    "place": "location",
-    "money": "cost",
-    "answer": "answer",
-}
-"""Heading -> its words in a help text; fields follow in their own order."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Description:
-    """All that the rims need to know of one input.
-
-    Parameters
-    ----------
-    help : str
-        What it means, for a help text.
-    label : str
-        What a page calls it.
-    group : str
-        A key of `GROUPS`.
-    unit : str
-        Of its number; empty for counts, shares and words.
-    example : str
-        As people would write it.
-    choices : tuple of str
-        The words that it may be.
-    limits : str
-        A key of `core.limits.LIMITS` whose bounds its number keeps; empty: checked elsewhere.
-    column : str
-        Its name in a table of runs, where that differs from the field's.
-    option : str
-        Its documented option, where that is not the field's name; the field's stays an alias.
-    resolved : str
-        Name of the input that it overrides in an answer, where that differs from the field's.
-    whole : bool
-        Whether its number is a count.
-    refines : bool
-        Whether a row can be estimated without it where its cell cannot be read.
-    local : bool
-        A file of the user, or meaningless without one: no link carries it.
-    """
-
-    help: str
-    label: str
-    group: str
-    unit: str = ""
-    example: str = ""
-    choices: tuple[str, ...] = ()
-    limits: str = ""
-    column: str = ""
-    option: str = ""
-    resolved: str = ""
-    whole: bool = False
-    refines: bool = False
-    local: bool = False
-
-    def __post_init__(self) -> None:
-        if self.group not in GROUPS:
-            raise ValueError(f"unknown group {self.group!r}: use one of {', '.join(GROUPS)}")
-
-
-def _input(help_text: str, label: str, group: str, **more: Any) -> Any:
-    """Declare an optional input."""
-    described = Description(help=help_text, label=label, group=group, **more)
-    return field(default=None, metadata={"input": described})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,10 +29,10 @@ class Scenario:
     Numbers are in the unit of the field's metadata; names are looked up in the profiles.
     """
 
-    preset: str | None = _input(
+    preset: str | None = declared(
         "a published run or model by name", "Model or run", "work", example="gpt-3"
     )
-    params: float | None = _input(
+    params: float | None = declared(
         "parameters of the model",
         "Parameters",
         "work",
@@ -111,7 +41,7 @@ class Scenario:
         limits="params",
         column="params_total",
     )
-    tokens: float | None = _input(
+    tokens: float | None = declared(
         "tokens seen in training, epochs included",
         "Training tokens",
         "work",
@@ -119,7 +49,7 @@ class Scenario:
         limits="tokens",
         column="tokens_processed",
     )
-    active_params: float | None = _input(
+    active_params: float | None = declared(
         "parameters active per token, for a mixture of experts",
         "Active parameters (mixture of experts)",
         "work",
@@ -128,7 +58,7 @@ class Scenario:
         limits="active_params",
         column="params_active",
     )
-    flop: float | None = _input(
+    flop: float | None = declared(
         "FLOPs of the whole training run",
         "Training FLOPs",
         "work",
@@ -138,13 +68,13 @@ class Scenario:
         column="train_flops_reported",
         resolved="training_flop",
     )
-    config: str | None = _input(
+    config: str | None = declared(
         "a Hugging Face config.json",
         "config.json",
         "work",
         example="config.json",
     )
-    samples: float | None = _input(
+    samples: float | None = declared(
         "sequences, images or clips seen, with --config or --sample-flop",
         "Samples",
         "work",
@@ -152,7 +82,7 @@ class Scenario:
         limits="samples",
         column="samples_processed",
     )
-    sample_flop: float | None = _input(
+    sample_flop: float | None = declared(
         "forward FLOPs of one sample, with --samples",
         "Forward FLOPs per sample",
         "work",
@@ -161,7 +91,7 @@ class Scenario:
         limits="training_flop",
         column="flops_per_sample_forward",
     )
-    device_hours: float | None = _input(
+    device_hours: float | None = declared(
         "device-hours of a run already timed; energy, cost and CO2e follow",
         "Device-hours already spent",
         "network",
@@ -170,26 +100,26 @@ class Scenario:
         limits="device_hours",
         column="accelerator_hours",
     )
-    kind: str | None = _input(
+    kind: str | None = declared(
         "kind of workload; sets the expected utilization",
         "Kind of work",
         "network",
         choices=KINDS,
         column="domain",
     )
-    arch: str | None = _input(
+    arch: str | None = declared(
         "architecture, as free text",
         "Architecture in words",
         "network",
         example="'MoE decoder', CNN, encoder",
     )
-    name: str | None = _input(
+    name: str | None = declared(
         "name of the network, if it identifies the architecture",
         "Name of the network",
         "network",
         example="EfficientNet-B4",
     )
-    width: float | None = _input(
+    width: float | None = declared(
         "width of the network, its hidden size",
         "Width (hidden size)",
         "network",
@@ -198,7 +128,7 @@ class Scenario:
         column="hidden",
         refines=True,
     )
-    layers: float | None = _input(
+    layers: float | None = declared(
         "transformer layers; with width and sequence length, attention is counted exactly",
         "Layers",
         "network",
@@ -207,7 +137,7 @@ class Scenario:
         whole=True,
         refines=True,
     )
-    heads: float | None = _input(
+    heads: float | None = declared(
         "attention heads",
         "Attention heads",
         "network",
@@ -216,7 +146,7 @@ class Scenario:
         whole=True,
         refines=True,
     )
-    kv_heads: float | None = _input(
+    kv_heads: float | None = declared(
         "key-value heads, fewer than --heads in grouped-query attention",
         "Key-value heads",
         "network",
@@ -225,7 +155,7 @@ class Scenario:
         whole=True,
         refines=True,
     )
-    vocab: float | None = _input(
+    vocab: float | None = declared(
         "vocabulary size; the embedding table of an encoder costs no FLOPs",
         "Vocabulary",
         "network",
@@ -234,7 +164,7 @@ class Scenario:
         whole=True,
         refines=True,
     )
-    seq_len: float | None = _input(
+    seq_len: float | None = declared(
         "tokens in a sequence",
         "Tokens in a sequence",
         "network",
@@ -242,13 +172,13 @@ class Scenario:
         limits="seq_len",
         refines=True,
     )
-    finetune: str | None = _input(
+    finetune: str | None = declared(
         "adapt an existing model instead of training it; qlora: LoRA over weights of 4 bits",
         "Fine-tuning",
         "network",
         choices=("full", *ADAPTERS),
     )
-    attempts: float | None = _input(
+    attempts: float | None = declared(
         "development overhead: compute of all runs over that of the final one, failed runs and "
         "experiments included",
         "Development overhead (all runs / final run)",
@@ -256,15 +186,16 @@ class Scenario:
         example="1.5",
         limits="attempts",
         option="development-overhead",
+        aliases=("attempts",),
     )
-    hardware: str | None = _input(
+    hardware: str | None = declared(
         "device by id, alias or NVML name",
         "Device",
         "hardware",
         example="h100",
         column="accelerator",
     )
-    devices: float | None = _input(
+    devices: float | None = declared(
         "number of devices",
         "Devices",
         "hardware",
@@ -273,7 +204,7 @@ class Scenario:
         column="accelerator_count",
         whole=True,
     )
-    precision: str | None = _input(
+    precision: str | None = declared(
         "number format of the matrix work",
         "Number format",
         "hardware",
@@ -282,27 +213,27 @@ class Scenario:
             "mixed",
         ),
     )
-    utilization: float | None = _input(
+    utilization: float | None = declared(
         "model FLOPs utilization (MFU): share of the dense peak, in (0, 1]; predicted if omitted",
         "Utilization (share of the peak)",
         "hardware",
         example="0.4",
         limits="utilization",
     )
-    calibration: str | None = _input(
+    calibration: str | None = declared(
         "use or ignore measured runs on this device",
         "Measured runs of this device",
         "hardware",
         choices=("use", "ignore"),
     )
-    program: str | None = _input(
+    program: str | None = declared(
         "name of your program; its own measured runs weigh most",
         "Program",
         "hardware",
         example="my-gpt",
         local=True,
     )
-    power_cap: float | None = _input(
+    power_cap: float | None = declared(
         "power limit of each device: less power, longer run; --utilization is without the limit",
         "Power limit of a device [W]",
         "hardware",
@@ -310,27 +241,28 @@ class Scenario:
         example="250",
         limits="power_cap",
         option="power-limit",
+        aliases=("power-cap",),
     )
-    software: str | None = _input(
+    software: str | None = declared(
         "how well tuned the code is: a vendor reference or benchmark submission, a typical stack, "
         "or research code",
         "Software",
         "hardware",
         choices=("vendor", "typical", "research"),
     )
-    framework: str | None = _input(
+    framework: str | None = declared(
         "framework and version, if they indicate how well tuned the code is",
         "Framework",
         "hardware",
         example="'NGC PyTorch 24.10'",
     )
-    rate: str | None = _input(
+    rate: str | None = declared(
         "steady-state step speed, or the whole run with its overheads",
         "Rate",
         "hardware",
         choices=("steady", "run"),
     )
-    batch_tokens: float | None = _input(
+    batch_tokens: float | None = declared(
         "tokens per optimizer step",
         "Tokens per step",
         "parallelism",
@@ -339,7 +271,7 @@ class Scenario:
         limits="tokens",
         refines=True,
     )
-    batch: float | None = _input(
+    batch: float | None = declared(
         "sequences, samples or images per optimizer step",
         "Batch (sequences or samples of a step)",
         "parallelism",
@@ -348,7 +280,7 @@ class Scenario:
         column="batch_per_step",
         refines=True,
     )
-    step_flop: float | None = _input(
+    step_flop: float | None = declared(
         "FLOPs per optimizer step, all devices together",
         "FLOPs per step",
         "parallelism",
@@ -357,14 +289,14 @@ class Scenario:
         limits="training_flop",
         refines=True,
     )
-    recomputation: str | None = _input(
+    recomputation: str | None = declared(
         "activations recomputed in the backward pass, to save memory",
         "Activations recomputed",
         "parallelism",
         choices=("none", "selective", "full"),
         refines=True,
     )
-    tensor_parallel: float | None = _input(
+    tensor_parallel: float | None = declared(
         "devices that each layer is split across",
         "Tensor-parallel devices",
         "parallelism",
@@ -373,7 +305,7 @@ class Scenario:
         whole=True,
         refines=True,
     )
-    pipeline_parallel: float | None = _input(
+    pipeline_parallel: float | None = declared(
         "pipeline stages that the layers are split into",
         "Pipeline stages",
         "parallelism",
@@ -382,7 +314,7 @@ class Scenario:
         whole=True,
         refines=True,
     )
-    expert_parallel: float | None = _input(
+    expert_parallel: float | None = declared(
         "devices that the experts are split across",
         "Expert-parallel devices",
         "parallelism",
@@ -391,7 +323,7 @@ class Scenario:
         whole=True,
         refines=True,
     )
-    micro_batches: float | None = _input(
+    micro_batches: float | None = declared(
         "micro-batches per step in the pipeline",
         "Micro-batches",
         "parallelism",
@@ -400,7 +332,7 @@ class Scenario:
         whole=True,
         refines=True,
     )
-    virtual_stages: float | None = _input(
+    virtual_stages: float | None = declared(
         "stages per pipeline device (interleaved schedule)",
         "Virtual stages of a pipeline device",
         "parallelism",
@@ -409,14 +341,14 @@ class Scenario:
         whole=True,
         refines=True,
     )
-    site: str | None = _input(
+    site: str | None = declared(
         "country, cloud region, operator or place",
         "Country, cloud region or operator",
         "place",
         example="fr",
         column="region",
     )
-    year: float | None = _input(
+    year: float | None = declared(
         "year of the run, for its grid, PUE and rental prices; the latest on record if omitted",
         "Year of the run",
         "place",
@@ -424,7 +356,7 @@ class Scenario:
         limits="year",
         refines=True,
     )
-    carbon_intensity: float | None = _input(
+    carbon_intensity: float | None = declared(
         "carbon intensity of the electricity",
         "Carbon intensity [kgCO2e/kWh]",
         "place",
@@ -434,7 +366,7 @@ class Scenario:
         column="grid_kg_per_kwh",
         resolved="co2e_kg_per_kwh",
     )
-    carbon_profile: str | None = _input(
+    carbon_profile: str | None = declared(
         "CSV file of hourly carbon intensities that repeat: time or hour, and co2e_kg_per_kwh or "
         "co2e_g_per_kwh; 24 to 8784 rows",
         "Hourly carbon intensity of your grid",
@@ -442,7 +374,7 @@ class Scenario:
         example="grid.csv",
         local=True,
     )
-    start: float | None = _input(
+    start: float | None = declared(
         "hour of the --carbon-profile at which the run starts (default: 0)",
         "Starts at hour",
         "place",
@@ -451,14 +383,14 @@ class Scenario:
         limits="start",
         local=True,
     )
-    pue: float | None = _input(
+    pue: float | None = declared(
         "power usage effectiveness of the site, from 1",
         "PUE",
         "place",
         example="1.1",
         limits="pue",
     )
-    wue: float | None = _input(
+    wue: float | None = declared(
         "water usage effectiveness of the site",
         "Water (WUE) [L/kWh]",
         "place",
@@ -467,7 +399,7 @@ class Scenario:
         limits="wue_l_per_kwh",
         resolved="wue_l_per_kwh",
     )
-    price: float | None = _input(
+    price: float | None = declared(
         "rental price of one device",
         "Rent [USD per device-hour]",
         "money",
@@ -477,19 +409,19 @@ class Scenario:
         column="price_usd_per_h",
         resolved="price_usd_per_h",
     )
-    price_kind: str | None = _input(
+    price_kind: str | None = declared(
         "which rental offers to take",
         "Rental offers",
         "money",
         choices=("on-demand", "spot", "reserved"),
     )
-    pay: str | None = _input(
+    pay: str | None = declared(
         "rent the devices, or own them (amortized price and electricity)",
         "Pay",
         "money",
         choices=("rent", "own"),
     )
-    device_price: float | None = _input(
+    device_price: float | None = declared(
         "purchase price of one device, for --pay own",
         "Purchase price of a device [USD]",
         "money",
@@ -498,7 +430,7 @@ class Scenario:
         limits="device_price",
         resolved="launch_price_usd",
     )
-    electricity_price: float | None = _input(
+    electricity_price: float | None = declared(
         "price of electricity, for --pay own",
         "Electricity [USD/kWh]",
         "money",
@@ -507,7 +439,7 @@ class Scenario:
         limits="electricity_usd_per_kwh",
         resolved="electricity_usd_per_kwh",
     )
-    interval: float | None = _input(
+    interval: float | None = declared(
         f"probability inside low..high in (0, 1), {CENTRAL:g} if not given",
         "Probability inside the intervals",
         "answer",
@@ -519,13 +451,13 @@ class Scenario:
         return {name: answer for name, answer in vars(self).items() if answer is not None}
 
 
-INPUTS: Mapping[str, Description] = {item.name: item.metadata["input"] for item in fields(Scenario)}
+INPUTS: Mapping[str, Description] = inputs_of(Scenario)
 """Field -> its declaration, in the order of the fields."""
 
 NOT_READ = ("config", "carbon_profile", "start", "interval", "heads", "kv_heads")
 """Inputs without a column: files, what goes with them, and what changes no number."""
 
-NUMBERS = frozenset(item.name for item in fields(Scenario) if "float" in str(item.type))
+NUMBERS = frozenset(name for name, one in INPUTS.items() if one.number)
 """Fields that hold a number."""
 
 LOCAL = tuple(name for name, one in INPUTS.items() if one.local)
@@ -544,9 +476,7 @@ def option_of(name: str) -> str:
     >>> option_of("seq_len"), option_of("attempts")
     ('--seq-len', '--development-overhead')
     """
-    described = INPUTS.get(name)
-    option = "" if described is None else described.option
-    return "--" + (option or name.replace("_", "-"))
+    return option_in(INPUTS, name)
 
 
 def column_of(name: str) -> str:
@@ -580,14 +510,7 @@ def check_choices(scenario: Scenario) -> None:
     for name, choices in CHOICES.items():
         word = getattr(scenario, name)
         if word is not None and word not in choices and name != "precision":
-            raise _refuse("no_choice", name, choices=choices, word=word)
-
-
-def _refuse(code: str, name: str, **values: Any) -> "Refusal":
-    """Refuse an input; the sentences are imported when one is needed, for help goes without."""
-    from estimator.core.messages import refuse
-
-    return refuse(code, name, **values)
+            raise refuse("no_choice", name, choices=choices, word=word)
 
 
 FACTORS = {
@@ -703,9 +626,9 @@ def inline_config(text: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
-        raise _refuse("config_not_json", "config") from None
+        raise refuse("config_not_json", "config") from None
     if not isinstance(found, dict):
-        raise _refuse("config_not_json", "config")
+        raise refuse("config_not_json", "config")
     return found
 
 

@@ -21,7 +21,7 @@ from estimator.serving.engines import fitted
 from estimator.serving.model_names import find_preset
 from estimator.serving.power import board_power_w
 from estimator.serving.quantities import UNKNOWN, Range, cost_of, lacking, node_factor
-from estimator.serving.question import ServingQuestion
+from estimator.serving.question import Item, ServingQuestion
 from estimator.serving.resolver import Resolver
 from estimator.serving.served_model import from_size
 from estimator.serving.setups import Resolved, ServingTable
@@ -51,28 +51,6 @@ OF_TOKENS = (
 )
 """Fields of a question that matter where tokens are written, and not for items: each device holds
 the whole network, and answers for its own items."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Item:
-    """What one item asks of a network.
-
-    Parameters
-    ----------
-    passes : float
-        Times that the network runs: steps, doubled by guidance. [1]
-    image_size : float or None
-        Side of the image [pixel].
-    positions : float or None
-        Tokens, patches or frames of an item, where there is no image [token].
-    name : str
-        What an item is called.
-    """
-
-    passes: float = 1.0
-    image_size: float | None = None
-    positions: float | None = None
-    name: str = "item"
 
 
 def item_pass_s(

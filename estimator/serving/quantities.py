@@ -24,7 +24,7 @@ from estimator.serving.calibration import DELIVERED
 from estimator.serving.capacity import devices_needed
 from estimator.serving.engines import ENGINES, SERVER, VENDOR, Parameters, fitted
 from estimator.serving.performance import Performance, performance
-from estimator.serving.question import ServingQuestion
+from estimator.serving.question import INPUTS, ServingQuestion
 from estimator.serving.question_table import QuestionTable
 from estimator.serving.queueing import concurrency_of_rates, does_not_fit
 from estimator.serving.resolver import Resolver
@@ -239,8 +239,8 @@ def _loaded(table: ServingTable, resolver: Resolver) -> tuple[ServingTable, dict
     return loaded, {int(rated[row]): one for row, one in why.items()}
 
 
-LEAST_BUSY = 1e-4
-"""Share of the time that machines serve at least: `LIMITS` [1]."""
+LEAST_BUSY, _ = INPUTS["duty_cycle"].bounds
+"""Share of the time that machines serve at least [1]."""
 
 
 def _laid_out_for(

@@ -1,166 +1,237 @@
-"""What is asked about serving: one row of a table, as a user writes it."""
+"""What is asked about serving: every input, declared once.
+
+The fields of `ServingQuestion` are the columns of a table of set-ups; `Item` and `Comparison` hold
+what is asked beside it. Options, limits, columns and labels follow from the declarations.
+"""
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 from estimator.scenario import scenario
+from estimator.scenario.declaration import Description, declared, inputs_of, option_in, refuse
 
-if TYPE_CHECKING:
-    from estimator.core.notice import Refusal
+Asked = TypeVar("Asked")
 
-LIMITS = {
-    "params_total": (1e3, 1e16),
-    "params_active": (1e3, 1e16),
-    "devices": (1.0, 1e6),
-    "concurrency": (0.01, 1e7),
-    "request_rate": (1e-9, 1e7),
-    "input_tokens": (0.0, 1e8),
-    "output_tokens": (1.0, 1e8),
-    "tensor_parallel": (1.0, 1e5),
-    "expert_parallel": (1.0, 1e5),
-    "data_parallel": (1.0, 1e5),
-    "pue": (1.0, 10.0),
-    "price_usd_per_h": (0.0, 1e6),
-    "cached_share": (0.0, 1.0),
-    "draft_tokens": (0.0, 64.0),
-    "draft_acceptance": (0.0, 1.0),
-    "draft_params": (1e3, 1e16),
-    "duty_cycle": (1e-4, 1.0),
-}
-"""Least and most of every number; what lies outside is a slip of the pen."""
 
-NUMBERS = tuple(LIMITS)
-
-LIMITS_BESIDE = {
-    "steps": (1.0, 1e6),
-    "guidance": (1.0, 100.0),
-    "image_size": (1.0, 1e6),
-    "positions": (1.0, 1e9),
-    "latency_goal": (1e-9, 1e6),
-    "api_price_in": (0.0, 1e6),
-    "api_price_out": (1e-9, 1e6),
-    "training_kwh": (0.0, 1e15),
-    "tokens_per_day": (1.0, 1e20),
-    "service_days": (1e-3, 1e6),
-}
-"""Least and most of the numbers that are given beside a question: items and comparisons."""
-
-WHOLE = ("devices", "tensor_parallel", "expert_parallel", "data_parallel")
-"""Numbers that count things that cannot be shared."""
-
-RENAMED = {
-    "model": "preset",
-    "params_total": "params",
-    "params_active": "active-params",
-    "region": "site",
-    "price_usd_per_h": "price",
-}
-"""Fields whose option on the command line has another name, as in `estimate`."""
+def _as_in_training(name: str, *, default: Any = None, **instead: Any) -> Any:
+    """Declare an input as a scenario does, by its option there."""
+    option = name.replace("_", "-")
+    described = replace(scenario.INPUTS[name], option=option, column="", limits="", **instead)
+    return field(default=default, metadata={"input": described})
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServingQuestion:
     """One set-up to serve from; what is None or empty is unspecified.
 
-    Parameters
-    ----------
-    model, config : str
-        Preset or hub name; path of a `config.json`.
-    params_total, params_active : float
-        Parameters where there is no preset; those that a token uses of a mixture. [1]
-    hardware, devices, precision, kv_precision, software
-        Device, how many, weight and cache formats, and the program or how tuned it is.
-    concurrency, request_rate : float
-        Sequences in flight [1], or requests that arrive [1/s].
-    input_tokens, output_tokens : float
-        Tokens of a request. [token]
-    tensor_parallel, expert_parallel, data_parallel : float
-        How devices share the model. [1]
-    region, pue, price_usd_per_h
-        Place, its PUE [1] and the price of a device-hour [USD/h].
-    cached_share, draft_tokens, draft_acceptance, draft_params : float
-        Share of inputs that a prefix cache holds; drafts of speculative decoding, the probability
-        that one is accepted, and the parameters of the draft model. [1]
-    duty_cycle : float
-        Share of the time that the machines serve; they idle for the rest. [1]
+    Numbers are in the unit of the field's metadata; names are looked up in the profiles.
     """
 
-    name: str = ""
-    model: str = ""
-    config: str = ""
-    params_total: float | None = None
-    params_active: float | None = None
-    hardware: str = ""
-    devices: float | None = None
-    precision: str = ""
-    kv_precision: str = ""
-    software: str = ""
-    concurrency: float | None = None
-    request_rate: float | None = None
-    input_tokens: float | None = None
-    output_tokens: float | None = None
-    tensor_parallel: float | None = None
-    expert_parallel: float | None = None
-    data_parallel: float | None = None
-    region: str = ""
-    pue: float | None = None
-    price_usd_per_h: float | None = None
-    cached_share: float | None = None
-    draft_tokens: float | None = None
-    draft_acceptance: float | None = None
-    draft_params: float | None = None
-    duty_cycle: float | None = None
+    model: str = declared(
+        "preset or hub name",
+        "Model",
+        "model",
+        default="",
+        example="llama-3-8b, Qwen/Qwen3-14B",
+        option="preset",
+    )
+    config: str = _as_in_training("config", default="", label="Model", group="model")
+    params_total: float | None = declared(
+        "parameters, if there is no preset",
+        "",
+        "model",
+        bounds=(1e3, 1e16),
+        example="8B",
+        option="params",
+    )
+    params_active: float | None = _as_in_training(
+        "active_params", group="model", bounds=(1e3, 1e16), unit=""
+    )
+    hardware: str = _as_in_training("hardware", default="", label="Hardware")
+    devices: float | None = declared(
+        "number of devices (default: the fewest that hold the model)",
+        "Devices",
+        "hardware",
+        bounds=(1.0, 1e6),
+        whole=True,
+    )
+    precision: str = declared(
+        "weights: bf16, fp8, int4, awq, mxfp4, Q4_K_M ...", "Weights", "model", default=""
+    )
+    kv_precision: str = declared(
+        "format of the key-value cache: bf16, fp8 (default: as usual)", "", "model", default=""
+    )
+    software: str = declared(
+        "how tuned the server is (vendor, typical, research), or its program: vllm, llama.cpp ...",
+        "",
+        "hardware",
+        default="",
+    )
+    concurrency: float | None = declared(
+        "sequences in flight on all devices",
+        "Concurrent answers",
+        "traffic",
+        bounds=(0.01, 1e7),
+    )
+    request_rate: float | None = declared(
+        "requests per second, which decide how many are in flight",
+        "Requests per second",
+        "traffic",
+        bounds=(1e-9, 1e7),
+    )
+    input_tokens: float | None = declared(
+        "tokens per prompt", "Tokens per prompt", "traffic", bounds=(0.0, 1e8)
+    )
+    output_tokens: float | None = declared(
+        "tokens per answer", "Tokens per answer", "traffic", bounds=(1.0, 1e8)
+    )
+    tensor_parallel: float | None = _as_in_training("tensor_parallel", bounds=(1.0, 1e5))
+    expert_parallel: float | None = _as_in_training("expert_parallel", bounds=(1.0, 1e5))
+    data_parallel: float | None = declared(
+        "replicas of the attention layers", "", "parallelism", bounds=(1.0, 1e5), whole=True
+    )
+    region: str = _as_in_training("site", default="", label="Place")
+    pue: float | None = _as_in_training(
+        "pue", label="PUE, empty for the PUE of the place", bounds=(1.0, 10.0)
+    )
+    price_usd_per_h: float | None = _as_in_training(
+        "price",
+        label="Rental price of one device [USD/h], empty for the price on record",
+        bounds=(0.0, 1e6),
+    )
+    cached_share: float | None = declared(
+        "share of prompt tokens found in the prefix cache", "", "traffic", bounds=(0.0, 1.0)
+    )
+    draft_tokens: float | None = declared(
+        "tokens drafted at a time in speculative decoding", "", "traffic", bounds=(0.0, 64.0)
+    )
+    draft_acceptance: float | None = declared(
+        "probability that a draft is accepted", "", "traffic", bounds=(0.0, 1.0)
+    )
+    draft_params: float | None = declared(
+        "parameters of the draft model", "", "traffic", bounds=(1e3, 1e16)
+    )
+    duty_cycle: float | None = declared(
+        "share of the time that reserved machines are serving", "", "traffic", bounds=(1e-4, 1.0)
+    )
 
     def __post_init__(self) -> None:
-        for name in NUMBERS:
-            value = getattr(self, name)
-            if value is not None:
-                check_number(name, value)
-        self._check_load()
-
-    def changed(self, **values: Any) -> "ServingQuestion":
-        """Return the question with other values, which alone are checked."""
-        for name, value in values.items():
-            if value is not None and name in LIMITS:
-                check_number(name, value)
-        other = object.__new__(ServingQuestion)
-        vars(other).update({**vars(self), **values})
-        other._check_load()
-        return other
-
-    def _check_load(self) -> None:
+        _check_numbers(self)
         if self.concurrency is not None and self.request_rate is not None:
-            raise _refuse("serving_two_loads", "request_rate")
+            raise refuse("serving_two_loads", "request_rate")
 
 
-COLUMNS = tuple(item.name for item in fields(ServingQuestion))
-"""Columns of a table of set-ups."""
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """What one item asks of a network that does not write token by token."""
 
-WORDS = tuple(name for name in COLUMNS if name not in LIMITS)
+    steps: float | None = declared(
+        "steps of a diffusion model (default: 1)", "", "items", bounds=(1.0, 1e6)
+    )
+    guidance: float | None = declared(
+        "passes per step: 2 with classifier-free guidance (default: 1)",
+        "",
+        "items",
+        bounds=(1.0, 100.0),
+    )
+    image_size: float | None = declared("image side", "", "items", bounds=(1.0, 1e6), unit="pixels")
+    positions: float | None = declared(
+        "tokens, patches or frames per item, if there is no image size",
+        "",
+        "items",
+        bounds=(1.0, 1e9),
+    )
+
+    def __post_init__(self) -> None:
+        _check_numbers(self)
+
+    @property
+    def passes(self) -> float:
+        """Times that the network runs [1]."""
+        return (self.steps or 1.0) * (self.guidance or 1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What the tokens of an answer are held against."""
+
+    latency_goal: float | None = declared(
+        "maximum time per output token", "", "comparison", bounds=(1e-9, 1e6), unit="s"
+    )
+    api: str = declared(
+        "an API on record", "API", "comparison", default="", example="groq-gpt-oss-120b"
+    )
+    api_price_out: float | None = declared(
+        "price per million output tokens, instead of --api",
+        "API price per million output tokens [USD]",
+        "comparison",
+        bounds=(1e-9, 1e6),
+        unit="USD",
+        aliases=("api-price",),
+    )
+    api_price_in: float | None = declared(
+        "price per million input tokens (default: not counted)",
+        "API price per million input tokens [USD]",
+        "comparison",
+        bounds=(0.0, 1e6),
+        unit="USD",
+    )
+    training_kwh: float | None = declared(
+        "energy used by training",
+        "Energy of training [kWh]",
+        "comparison",
+        bounds=(0.0, 1e15),
+        unit="kWh",
+    )
+    tokens_per_day: float | None = declared(
+        "output tokens per day, with --training-kwh",
+        "Output tokens served a day",
+        "comparison",
+        bounds=(1.0, 1e20),
+    )
+    service_days: float | None = declared(
+        "days in service, for training + serving (default: 365)",
+        "",
+        "comparison",
+        bounds=(1e-3, 1e6),
+    )
+
+    def __post_init__(self) -> None:
+        _check_numbers(self)
+
+
+_INPUTS: Mapping[type[Any], Mapping[str, Description]] = {
+    kind: inputs_of(kind) for kind in (ServingQuestion, Item, Comparison)
+}
+
+INPUTS: Mapping[str, Description] = {
+    name: described for inputs in _INPUTS.values() for name, described in inputs.items()
+}
+"""Field -> its declaration."""
+
+COLUMNS = ("name", *_INPUTS[ServingQuestion])
+"""Columns of a table of set-ups; the name of a row passes through."""
+
+NUMBERS = tuple(name for name, one in _INPUTS[ServingQuestion].items() if one.number)
+WORDS = tuple(name for name, one in _INPUTS[ServingQuestion].items() if not one.number)
 
 
 def check_number(name: str, value: float) -> None:
-    """Refuse a number outside its limits.
+    """Refuse a number outside its limits: it is a slip of the pen.
 
     >>> check_number("output_tokens", 0)
     Traceback (most recent call last):
     ...
     estimator.core.notice.Refusal: output_tokens must be between 1 and 1e+08, got 0
     """
-    least, most = LIMITS[name] if name in LIMITS else LIMITS_BESIDE[name]
+    described = INPUTS[name]
+    least, most = described.bounds
     if not (math.isfinite(value) and least <= value <= most):
-        raise _refuse("out_of_range", name, least=least, most=most, value=value)
-    if name in WHOLE and value != int(value):
-        raise _refuse("not_whole", name, value=value)
-
-
-def _refuse(code: str, name: str, **values: Any) -> "Refusal":
-    """Refuse an input; the sentences are imported when one is needed, for help goes without."""
-    from estimator.core.messages import refuse
-
-    return refuse(code, name, **values)
+        raise refuse("out_of_range", name, least=least, most=most, value=value)
+    if described.whole and value != int(value):
+        raise refuse("not_whole", name, value=value)
 
 
 def option_of(field: str) -> str:
@@ -169,7 +240,7 @@ def option_of(field: str) -> str:
     >>> option_of("params_total"), option_of("request_rate")
     ('--params', '--request-rate')
     """
-    return "--" + RENAMED.get(field, field).replace("_", "-")
+    return option_in(INPUTS, field)
 
 
 def read_number(name: str, text: str) -> float | None:
@@ -183,17 +254,32 @@ def read_number(name: str, text: str) -> float | None:
     try:
         return scenario.read_number(name, text.replace(" ", ""))
     except ValueError:
-        raise _refuse("not_a_number", name, text=text.strip()[:40]) from None
+        raise refuse("not_a_number", name, text=text.strip()[:40]) from None
 
 
-def question_of(cells: Mapping[str, str]) -> ServingQuestion:
-    """Question of one row of a table.
+def read(kind: type[Asked], cells: Mapping[str, str | None]) -> Asked:
+    """Inputs of a kind out of texts by name, as of a row of a table; an empty one is unspecified.
 
     Raises
     ------
     Refusal
         If a number is none, or outside its limits.
+
+    Examples
+    --------
+    >>> read(Item, {"steps": "50", "guidance": "2", "image_size": ""}).passes
+    100.0
     """
-    words = {name: (cells.get(name) or "").strip() for name in WORDS}
-    numbers = {name: read_number(name, cells.get(name) or "") for name in NUMBERS}
-    return ServingQuestion(**words, **numbers)  # type: ignore[arg-type]
+    said: dict[str, Any] = {}
+    for name, described in _INPUTS[kind].items():
+        text = cells.get(name) or ""
+        said[name] = read_number(name, text) if described.number else text.strip()
+    return kind(**said)
+
+
+def _check_numbers(asked: Any) -> None:
+    """Refuse what is outside its limits."""
+    for name, described in _INPUTS[type(asked)].items():
+        value = getattr(asked, name)
+        if described.number and value is not None:
+            check_number(name, value)

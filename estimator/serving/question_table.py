@@ -10,7 +10,7 @@ import numpy as np
 from estimator.core.messages import refuse
 from estimator.core.rows import Floats, Places
 from estimator.scenario.scenario_table import Words
-from estimator.serving.question import LIMITS, NUMBERS, WORDS, ServingQuestion, check_number
+from estimator.serving.question import NUMBERS, WORDS, ServingQuestion, check_number
 
 LOADS = ("concurrency", "request_rate")
 """Fields of which a question has one."""
@@ -63,7 +63,7 @@ class QuestionTable:
         Refusal
             If a value is outside its limits, or two fields exclude each other.
         """
-        for name in filter(LIMITS.__contains__, choices):
+        for name in filter(NUMBERS.__contains__, choices):
             for value in choices[name]:
                 check_number(name, float(value))
         if all(name in choices or getattr(question, name) is not None for name in LOADS):

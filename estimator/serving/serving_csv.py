@@ -21,7 +21,7 @@ from estimator.serving.quantities import (
     ServingAnswer,
     answer_serving,
 )
-from estimator.serving.question import COLUMNS, ServingQuestion, question_of
+from estimator.serving.question import COLUMNS, ServingQuestion, read
 from estimator.serving.resolver import Resolver
 
 BLOCK_ROWS = 2_000
@@ -106,7 +106,7 @@ def _question(header: Sequence[str], record: Sequence[str]) -> ServingQuestion |
         text = f"the row has {len(record)} cells, the header {len(header)}"
         return Notice("text", "", {"text": text})
     try:
-        return question_of(dict(zip(header, record, strict=True)))
+        return read(ServingQuestion, dict(zip(header, record, strict=True)))
     except ValueError as error:
         return reason(error)
 

@@ -6,9 +6,8 @@ import re
 import pytest
 
 from estimator.cli import main
-from estimator.cli.serve_cost import OPTIONS
 from estimator.cli.serving_quantities import figure
-from estimator.serving.question import option_of
+from estimator.serving.question import INPUTS, option_of
 
 LINE = (
     "serve-cost --preset Qwen/Qwen3-14B --hardware h100 --concurrency 32 --site fr "
@@ -142,10 +141,13 @@ def test_a_tiny_share_is_shown_without_an_exponent():
     assert figure(2e-12, "%") == "below 0.0001 %"
 
 
-def test_every_option_of_serving_is_the_one_that_a_note_names():
-    for options in OPTIONS.values():
-        for name, (field, *_) in options.items():
-            assert option_of(field) == f"--{name}"
+def test_the_help_has_every_input_by_the_option_that_a_note_names(capsys):
+    with pytest.raises(SystemExit):
+        main(["serve-cost", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    for name, described in INPUTS.items():
+        assert re.search(rf" {option_of(name)} (N|NAME) {re.escape(described.help)}", shown), name
+        assert not described.number or described.bounds[1] < float("inf"), name
 
 
 def test_no_figure_is_left_raw(capsys):

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from estimator.catalog import Catalog
-from estimator.serving.items import Item, answer_item
-from estimator.serving.question import ServingQuestion
+from estimator.serving.items import answer_item
+from estimator.serving.question import Item, ServingQuestion
 
 ML_ENERGY = {
     "FLUX.1-dev": (12e9, 4608, 50, 11.64, 7949),
@@ -28,7 +28,7 @@ def catalog():
 def test_images_and_films_on_an_h100_are_within_the_interval_of_95_percent(catalog, name):
     params, positions, passes, seconds, joules = ML_ENERGY[name]
     asked = ServingQuestion(params_total=params, hardware="h100", precision="bf16")
-    found = answer_item(asked, Item(passes=passes, positions=positions), catalog).ranges
+    found = answer_item(asked, Item(steps=passes, positions=positions), catalog).ranges
     for quantity, measured in (("item_s", seconds), ("device_energy_per_item_j", joules)):
         low, high = found[quantity].bounds(0.95)
         assert low[0] < measured < high[0], quantity
@@ -39,8 +39,8 @@ def test_images_and_films_on_an_h100_are_within_the_interval_of_95_percent(catal
 def test_twice_the_steps_take_twice_as_long(steps, times):
     catalog = Catalog.open()
     asked = ServingQuestion(params_total=2e9, hardware="h100", precision="bf16")
-    few = answer_item(asked, Item(passes=steps, positions=4096), catalog).ranges
-    many = answer_item(asked, Item(passes=steps * times, positions=4096), catalog).ranges
+    few = answer_item(asked, Item(steps=steps, positions=4096), catalog).ranges
+    many = answer_item(asked, Item(steps=steps * times, positions=4096), catalog).ranges
     assert many["item_s"].mid[0] == pytest.approx(few["item_s"].mid[0] * times)
 
 

@@ -19,6 +19,7 @@ from estimator.core.messages import MESSAGES
 from estimator.measure.meters.nvml_binding import REMEDIES
 from estimator.measure.meters.rapl import NONE_HERE, NOT_READABLE
 from estimator.scenario.scenario import INPUTS
+from estimator.serving.question import INPUTS as SERVING
 
 PACKAGE = Path(estimator.__file__).parent
 MARKED = ("_", "N_", "say", "ngettext")
@@ -44,7 +45,7 @@ def claim_texts(catalog: Catalog) -> set[str]:
 
 def input_texts() -> set[str]:
     """Labels, helps and choices of the inputs of a scenario; formats of numbers are names."""
-    found = {one.label for one in INPUTS.values()}
+    found = {one.label for one in (*INPUTS.values(), *SERVING.values()) if one.label}
     found |= {one.help for one in INPUTS.values() if not one.local}
     chosen = (one.choices for name, one in INPUTS.items() if name != "precision")
     return found.union(*chosen)

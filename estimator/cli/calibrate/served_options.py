@@ -3,35 +3,26 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from estimator.cli.options import refuse_given
-from estimator.scenario.scenario import option_of
+from estimator.cli.options import add_fields, refuse_given
+from estimator.serving.question import INPUTS, check_number, option_of, read_number
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog
     from estimator.runs.record import MeasuredRun
 
-SERVED = {
-    "kv_precision": ("NAME", "format of the cache"),
-    "software": ("NAME", "program that served: vllm, sglang, tensorrt-llm, llama.cpp ..."),
-    "concurrency": ("N", "sequences in flight on all devices"),
-    "input_tokens": ("N", "tokens of a prompt, on the average"),
-    "output_tokens": ("N", "tokens of an answer, on the average"),
-    "tensor_parallel": ("N", "devices that each layer is split across"),
-    "expert_parallel": ("N", "devices that the experts are split across"),
-    "data_parallel": ("N", "replicas of the attention layers"),
-}
-"""Field of a served load -> placeholder and help of its option."""
+SERVED = (
+    *("kv_precision", "software", "concurrency", "input_tokens", "output_tokens"),
+    *("tensor_parallel", "expert_parallel", "data_parallel"),
+)
+"""Inputs of a question about serving that a benchmark may leave out."""
 
 FIELDS = {f"served_{name}": name for name in SERVED}
-"""Place of such an option among those of its command -> its field."""
-
-WORDS = ("kv_precision", "software")
+"""Place of such an option among those of its command -> the input."""
 
 
 def add_served_options(group: Any) -> None:
     """Add what a benchmark of a server may leave out."""
-    for name, (placeholder, help_) in SERVED.items():
-        group.add_argument(option_of(name), metavar=placeholder, help=help_, dest=f"served_{name}")
+    add_fields(group, SERVED, INPUTS, prefix="served_")
 
 
 def refuse_served(options: argparse.Namespace, why: str) -> None:
@@ -42,13 +33,12 @@ def refuse_served(options: argparse.Namespace, why: str) -> None:
 def load_of(options: argparse.Namespace) -> dict[str, Any]:
     """What the options say of a served load; errors as for `serve-cost`."""
     from estimator.serving.formats import weight_format
-    from estimator.serving.question import check_number, read_number
 
     stated: dict[str, Any] = {"model": options.preset, "precision": options.precision}
     numbers = {"params_total": options.params, "params_active": options.active_params}
     for name in SERVED:
         given = getattr(options, f"served_{name}")
-        (stated if name in WORDS else numbers)[name] = given
+        (numbers if INPUTS[name].number else stated)[name] = given
     stated["program"] = stated.pop("software")
     for name in ("precision", "kv_precision"):
         if stated[name]:
@@ -66,7 +56,6 @@ def check_served(run: "MeasuredRun", catalog: "Catalog") -> None:
     from estimator.core.messages import render
     from estimator.core.notice import Refusal
     from estimator.serving.measured_loads import check_loads
-    from estimator.serving.question import option_of
 
     try:
         check_loads(run, catalog)

@@ -43,7 +43,16 @@ from estimator.web.plan.shares import (
     limits_of,
     medians,
 )
-from estimator.web.serve.page import ANYWHERE, CALIBRATION, FORMATS, USUAL, model_names
+from estimator.web.serve.page import (
+    ANYWHERE,
+    CALIBRATION,
+    FORMATS,
+    USUAL,
+    bounds,
+    described,
+    labels,
+    model_names,
+)
 from estimator.web.shared import share, style, widgets
 from estimator.web.shared.amounts import amount, localised
 from estimator.web.shared.frame import Frame
@@ -101,11 +110,11 @@ def known_devices() -> tuple[str, ...]:
 PARAMETERS = Parameters(
     "capacity",
     Choice("model", tuple(model_names())),
-    Typed("rate", usual=20.0, low=1e-6, high=1e7, required=True),
+    Typed("rate", 20.0, *bounds("rate"), required=True),
     Typed("latency", usual=30.0, low=1e-3, high=1e6),
     Typed("first", usual=None, low=1e-3, high=1e9),
-    Typed("input", usual=500.0, low=1.0, high=1e6, required=True),
-    Typed("output", usual=300.0, low=1.0, high=1e6, required=True),
+    Typed("input", 500.0, *bounds("input"), required=True),
+    Typed("output", 300.0, *bounds("output"), required=True),
     Typed("days", usual=30.0, low=1e-3, high=1e5, required=True),
     Typed("budget", usual=5e3, low=1e-3, high=1e15),
     Typed("carbon", usual=None, low=1e-6, high=1e15),
@@ -116,7 +125,7 @@ PARAMETERS = Parameters(
     Number("devices", COUNTS[-1], low=1.0, high=COUNTS[-1], whole=True),
     Choice("precision", FORMATS),
     Choice("site", (ANYWHERE, *place_names())),
-    Typed("pue", usual=None, low=1.0, high=10.0),
+    Typed("pue", None, *bounds("pue")),
     Choice("calibration", tuple(CALIBRATION)),
 )
 STATE = UrlState("capacity", PARAMETERS)
@@ -331,17 +340,17 @@ def _inputs(plan: ServingPlan) -> Row:
 
 def _controls() -> None:
     """Draw the controls: the traffic, the goals and caps, the choices."""
-    _choose("model", _("Model"), model_names())
+    _choose("model", _(described("model").label), model_names())
     _typed("rate", "latency", "budget", "days")
     _choose("aim", _("Aim"), AIMS)
     with style.folded(_("Requests, and further limits"), "capacity_limits"):
         _typed("input", "output", "first", "carbon", "energy")
         widgets.slider(PARAMETERS, "confidence", _("Probability that all limits hold"))
     with style.folded(_("Choices"), "capacity_choices"):
-        _choose("hardware", _("Hardware"), hardware_names(), _("any on offer"))
+        _choose("hardware", _(described("hardware").label), hardware_names(), _("any on offer"))
         widgets.number(PARAMETERS, "devices", _("Devices at most"))
-        _choose("precision", _("Weights"), {USUAL: N_("as usual")})
-        _choose("site", _("Place"), place_names(), _("unspecified"))
+        _choose("precision", _(described("precision").label), {USUAL: N_("as usual")})
+        _choose("site", _(described("site").label), place_names(), _("unspecified"))
         _typed("pue")
         if any(map(known_loads(open_catalog()).runs_on, known_devices())):
             _choose("calibration", _("Measured runs of these devices"), CALIBRATION)
@@ -355,29 +364,16 @@ def _typed(*names: str) -> None:
 
 
 TYPED = {
-    "rate": N_("Requests per second"),
+    **{name: described(name).label for name in ("rate", "input", "output", "pue")},
     "latency": N_("Time per token [ms], empty for none"),
     "days": N_("Days of the service"),
-    "input": N_("Tokens per prompt"),
-    "output": N_("Tokens per answer"),
     "first": N_("Time to the first token [ms], empty for none"),
-    "pue": N_("PUE, empty for the PUE of the place"),
     **CAPS,
 }
 """Control that is typed -> its label."""
 
-LABELS = {
-    "model": N_("Model"),
-    "hardware": N_("Hardware"),
-    "devices": N_("Devices at most"),
-    "precision": N_("Weights"),
-    "request_rate": N_("Requests per second"),
-    "input_tokens": N_("Tokens per prompt"),
-    "output_tokens": N_("Tokens per answer"),
-    "region": N_("Place"),
-    "pue": N_("PUE, empty for the PUE of the place"),
-}
-"""Field of a question -> label of the control that sets it."""
+LABELS = labels(PARAMETERS) | {"devices": N_("Devices at most")}
+"""Input of a question -> label of the control that sets it."""
 
 
 label_of = partial(label_of_control, LABELS, "plan")

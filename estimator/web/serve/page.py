@@ -14,6 +14,7 @@ from estimator.catalog.api_prices import ApiPrice
 from estimator.core.messages import reason, refusal
 from estimator.core.notice import Notice
 from estimator.core.units import H_PER_DAY, J_PER_KWH, S_PER_DAY
+from estimator.scenario.declaration import Description
 from estimator.scenario.scenario import inline_config, is_inline
 from estimator.serving.figures import (
     compared_with_api,
@@ -29,7 +30,7 @@ from estimator.serving.figures import (
 from estimator.serving.lifetime import lifetime
 from estimator.serving.measured_loads import known_loads
 from estimator.serving.quantities import ServingAnswer, answer_serving
-from estimator.serving.question import ServingQuestion
+from estimator.serving.question import INPUTS, ServingQuestion
 from estimator.serving.setups import Resolved
 from estimator.web.shared import charts, figures, plots, share, style, widgets
 from estimator.web.shared.amounts import amount, counted, localised, span
@@ -78,7 +79,8 @@ PARTS = {
 MATCHING, TYPED = "matching", "typed"
 """Price of an API: that on record for the model, or the one typed."""
 
-API_USD, MOST_USD = 0.6, 1000.0
+API_USD = 0.6
+"""Price of an API that the page opens with, per million output tokens [USD]."""
 
 
 @kept
@@ -117,24 +119,50 @@ class ConfigLink(Text):
         return self.usual, shown(Notice("config_not_json", self.name))
 
 
+INPUT = {
+    "input": "input_tokens",
+    "output": "output_tokens",
+    "rate": "request_rate",
+    "site": "region",
+    "price": "price_usd_per_h",
+    "offer": "api",
+    "api": "api_price_out",
+    "apiin": "api_price_in",
+    "training": "training_kwh",
+    "daily": "tokens_per_day",
+}
+"""Parameter of a link -> the input of a question that it says, where its name is another."""
+
+
+def described(name: str) -> Description:
+    """Declaration of the input that a parameter says."""
+    return INPUTS[INPUT.get(name, name)]
+
+
+def bounds(name: str, least: float | None = None) -> tuple[float, float]:
+    """Least and most of a parameter: those of its input, or the least that the page allows."""
+    low, high = described(name).bounds
+    return (low if least is None else least), high
+
+
 PARAMETERS = Parameters(
     "serve",
     Choice("model", tuple(model_names())),
     Choice("hardware", known_devices()),
-    Number("devices", 0.0, low=0.0, high=4096.0, whole=True),
+    Number("devices", 0.0, *bounds("devices", 0.0), whole=True),
     Choice("precision", FORMATS),
-    Number("concurrency", 32.0, low=1.0, high=8192.0, whole=True),
-    Number("input", 500.0, low=1.0, high=1000000.0, whole=True),
-    Number("output", 300.0, low=1.0, high=1000000.0, whole=True),
+    Number("concurrency", 32.0, *bounds("concurrency", 1.0), whole=True),
+    Number("input", 500.0, *bounds("input", 1.0), whole=True),
+    Number("output", 300.0, *bounds("output"), whole=True),
     Choice("site", (ANYWHERE, *place_names())),
-    Number("api", API_USD, low=0.001, high=MOST_USD),
-    Number("rate", 0.0, low=0.0, high=1e6),
+    Number("api", API_USD, *bounds("api")),
+    Number("rate", 0.0, *bounds("rate", 0.0)),
     Choice("offer", (MATCHING, TYPED, *open_catalog().api_prices())),
-    Number("apiin", 0.0, low=0.0, high=MOST_USD),
-    Typed("pue", usual=None, low=1.0, high=10.0),
-    Typed("price", usual=None, low=0.0, high=MOST_USD),
-    Number("training", 0.0, low=0.0, high=1e12),
-    Number("daily", 1e9, low=1.0, high=1e15),
+    Number("apiin", 0.0, *bounds("apiin")),
+    Typed("pue", None, *bounds("pue")),
+    Typed("price", None, *bounds("price")),
+    Number("training", 0.0, *bounds("training")),
+    Number("daily", 1e9, *bounds("daily")),
     Choice("calibration", tuple(CALIBRATION)),
     ConfigLink("config", longest=LONGEST_CONFIG),
 )
@@ -155,7 +183,8 @@ def draw(frame: Frame) -> None:
     with controls(frame):
         _controls(values)
         if known.runs_on(values["hardware"]):
-            _choose("calibration", _("Measured runs of this device"), CALIBRATION)
+            text = _("Measured runs of this device")
+            widgets.choose(PARAMETERS, "calibration", text, CALIBRATION)
     query = {name: text for name, text in PARAMETERS.query(values).items() if text}
     if not frame.slide and answer is not None and not found.problems:
         files = (share.json("serve", lambda: json.dumps(results(answer, LEVEL))),)
@@ -544,14 +573,13 @@ def _controls(values: Values) -> None:
         )
         st.button(_("Choose a known model"), key="serve_known", on_click=_drop_config)
     else:
-        _choose("model", _("Model"), model_names())
-    _choose("hardware", _("Hardware"), hardware_names())
-    _number("devices", _("Devices (0: the fewest that hold it)"))
-    _choose("precision", _("Weights"), {USUAL: N_("as usual")})
-    _number("concurrency", _("Concurrent answers"))
-    _number("input", _("Tokens per prompt"))
-    _number("output", _("Tokens per answer"))
-    _choose("site", _("Place"), place_names(), _("unspecified"))
+        _choose("model", model_names())
+    _choose("hardware", hardware_names())
+    _number("devices", hint=_("0: the fewest that hold it"))
+    _choose("precision", {USUAL: N_("as usual")})
+    for name in ("concurrency", "input", "output"):
+        _number(name)
+    _choose("site", place_names(), _("unspecified"))
     with st.expander(_("Request rate, site, prices, lifetime")):
         _further_controls()
 
@@ -561,36 +589,31 @@ def _further_controls() -> None:
     known = open_catalog().api_prices()
     named = {MATCHING: N_("on record for this model"), TYPED: N_("the prices below")}
     named |= {name: f"{one.name} ({one.date})" for name, one in known.items()}
-    _number("rate", _("Requests per second (0: fixed concurrency)"))
-    _choose("offer", _("API"), named)
-    _number("api", _("API price per million output tokens [USD]"), 0.1)
-    _number("apiin", _("API price per million input tokens [USD]"), 0.1)
-    widgets.typed(PARAMETERS, {"pue": LABELS["pue"], "price": LABELS["price_usd_per_h"]})
-    _number("training", _("Energy of training [kWh] (0: unknown)"), 1e5)
-    _number("daily", _("Output tokens served a day"), 1e8)
+    _number("rate", hint=_("0: fixed concurrency"))
+    _choose("offer", named)
+    _number("api", 0.1)
+    _number("apiin", 0.1)
+    widgets.typed(PARAMETERS, {name: described(name).label for name in ("pue", "price")})
+    _number("training", 1e5, hint=_("0: unknown"))
+    _number("daily", 1e8)
 
 
-_choose, _number = partial(widgets.choose, PARAMETERS), partial(widgets.number, PARAMETERS)
-
-LABELS = {
-    "model": N_("Model"),
-    "params_total": N_("Model"),
-    "config": N_("Model"),
-    "hardware": N_("Hardware"),
-    "devices": N_("Devices"),
-    "precision": N_("Weights"),
-    "concurrency": N_("Concurrent answers"),
-    "input_tokens": N_("Tokens per prompt"),
-    "output_tokens": N_("Tokens per answer"),
-    "request_rate": N_("Requests per second"),
-    "region": N_("Place"),
-    "pue": N_("PUE, empty for the PUE of the place"),
-    "price_usd_per_h": N_("Rental price of one device [USD/h], empty for the price on record"),
-}
-"""Field of a question -> label of the control that sets it."""
+def _choose(name: str, names: widgets.Names, rest: str = "") -> None:
+    widgets.choose(PARAMETERS, name, _(described(name).label), names, rest)
 
 
-label_of = partial(label_of_control, LABELS, "serve-cost")
+def _number(name: str, step: float = 1, *, hint: str = "") -> None:
+    text = _(described(name).label)
+    widgets.number(PARAMETERS, name, f"{text} ({hint})" if hint else text, step)
+
+
+def labels(parameters: Parameters) -> dict[str, str]:
+    """Input of a question -> label of the control that sets it, of a page with such parameters."""
+    names = {INPUT.get(name, name) for name in parameters.names()}
+    return {name: one.label for name, one in INPUTS.items() if name in names}
+
+
+label_of = partial(label_of_control, labels(PARAMETERS), "serve-cost")
 """Name of an input on this page; what has no control is set on the command line."""
 
 
