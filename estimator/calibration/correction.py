@@ -49,7 +49,7 @@ from estimator.scenario.provenance import Input
 from estimator.scenario.scenario_table import Words
 from estimator.system.data_folder import data_directory
 from estimator.utilization.machine import find_machine
-from estimator.utilization.mechanism import WELL_KNOWN_FLOP
+from estimator.utilization.mechanism import WELL_KNOWN_FLOP, within_peak
 from estimator.utilization.predict import (
     KNOWN_KINDS,
     Runs,
@@ -268,7 +268,7 @@ def steady_priors(timings: Sequence[Timing], device: Device, catalog: Catalog) -
         value_bytes=np.array([value_bytes(name) for name in formats])[at],
         steady=np.array([float(is_of_steps(one)) for one in timings]),
     )
-    expected, _, _ = predicted_utilization(runs, catalog)
+    expected = bounded(predicted_utilization(runs, catalog)[0])
     return Uncertain(np.broadcast_to(expected.mid, (count,)), expected.loadings)
 
 
@@ -354,6 +354,7 @@ class Corrected:
 
 def calibrated_utilization(prior: Uncertain, rows: Rows, known: Known) -> Corrected:
     """Utilization of each row after the measured runs of its device; else the prior."""
+    before, prior = within_peak(prior), bounded(prior)
     evidence = [known.of(device)[1] for device in rows.devices]
     reached = np.array(of_each(prior.mid, rows.at.shape), dtype=np.float64)
     named = bool((rows.programs.codes >= 0).any())
@@ -363,7 +364,7 @@ def calibrated_utilization(prior: Uncertain, rows: Rows, known: Known) -> Correc
     if any(away):
         found, carried = _with_programs(found, away, rows, known, prior)
     if found is None:
-        return Corrected(utilization=prior, measured=carried, reached=reached)
+        return Corrected(utilization=before, measured=carried, reached=reached)
     sd = _log_sd(prior, rows)
     here = np.array([bool(known.of(device)[0]) for device in rows.devices])[rows.at]
     measured = (here | carried) & (sd > 0)
@@ -372,9 +373,10 @@ def calibrated_utilization(prior: Uncertain, rows: Rows, known: Known) -> Correc
     now = Uncertain(reached, {name: load * left for name, load in prior.loadings.items()})
     kept = below_peak(now)
     loadings = {
-        name: np.where(measured, kept.loadings[name], load) for name, load in now.loadings.items()
+        name: np.where(measured, kept.loadings[name], load)
+        for name, load in before.loadings.items()
     }
-    mid = np.where(measured, kept.mid, reached)
+    mid = np.where(measured, kept.mid, before.mid)
     return Corrected(utilization=Uncertain(mid, loadings), measured=measured, reached=reached)
 
 

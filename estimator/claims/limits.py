@@ -271,7 +271,8 @@ def exponential_compute(facts: Facts) -> Finding:
     """Out of the reach of universities."""
     compute = training_compute(facts.catalog).front()
     trend, cheaper = compute.trend(), device_per_dollar(facts.catalog).trend()
-    low, mid, high = trend.doubling_years()
+    doubling = MONTHS * _doubling(trend)
+    low, high = doubling.interval()
     budget = facts["budget_usd"]
     answer = answer_scenario(
         Scenario(flop=float(compute.values[-1]), hardware="h100", devices=1024.0), facts.catalog
@@ -287,9 +288,9 @@ def exponential_compute(facts: Facts) -> Finding:
             say(
                 "The largest published runs doubled every {mid} months ({low} to {high}); the "
                 "FLOP/s that a dollar buys, every {dollar} months.",
-                mid=short(mid * MONTHS),
-                low=short(low * MONTHS),
-                high=short(high * MONTHS),
+                mid=short(float(doubling.mid)),
+                low=short(float(low)),
+                high=short(float(high)),
                 dollar=short(cheaper.doubling_years()[1] * MONTHS),
             ),
             say(
@@ -305,7 +306,7 @@ def exponential_compute(facts: Facts) -> Finding:
             Figure(
                 name="doubling time of the largest runs",
                 unit="month",
-                value=spread_between(low * MONTHS, high * MONTHS, "fit", mid=mid * MONTHS),
+                value=doubling,
             ),
             Figure(name="cost of the largest run on H100", unit="USD", value=answer),
         ),

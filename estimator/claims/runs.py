@@ -163,9 +163,8 @@ def world_electricity(facts: Facts) -> Finding:
     """25 TW, 25 million AlphaGos."""
     twh = facts["generation_twh"]
     power = Uncertain(twh * W_PER_TW / H_PER_YEAR)
-    many = Scenario(device_hours=1.0, hardware="alphago-lee", devices=1e6, pue=1.12)
-    one = answer_scenario(many, facts.catalog).estimate["power_w"] / 1e6
-    machines = power / one
+    one = Scenario(device_hours=1.0, hardware="alphago-lee", devices=1.0, pue=1.12)
+    machines = power / answer_scenario(one, facts.catalog).estimate["power_w"]
     whole = float(np.round(machines.mid))
     return Finding(
         value=power,
@@ -248,7 +247,13 @@ def alphastar(facts: Facts) -> Finding:
     one = answer_scenario(scenario, facts.catalog).estimate
     league = facts["final_device_h"] * facts["final_agents"]
     final = answer_scenario(
-        Scenario(device_hours=league, hardware="tpu-v3", devices=32.0), facts.catalog
+        Scenario(
+            device_hours=league,
+            hardware="tpu-v3",
+            devices=32.0,
+            year=float(facts.catalog.preset("alphastar").year),
+        ),
+        facts.catalog,
     ).estimate
     speed = facts["play_years"] * H_PER_YEAR / H_PER_DAY / facts["days"]
     return Finding(

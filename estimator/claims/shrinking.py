@@ -8,7 +8,7 @@ from estimator.core.phrase import say
 from estimator.core.uncertainty import Uncertain, spread_between
 from estimator.core.units import J_PER_KWH, WH_PER_KWH, human, human_duration
 from estimator.estimation.scenario_estimate import answer_scenario
-from estimator.levers.break_even import break_even, low_rank_params, paying_rank
+from estimator.levers.break_even import low_rank_params, paying_rank
 from estimator.levers.inference import Load, Network, Roof, step
 from estimator.levers.results import Result, Spread, lost_accuracy, measured, results
 from estimator.scenario.scenario import Scenario
@@ -132,10 +132,10 @@ def distillation(facts: Facts) -> Finding:
         * (facts["teacher_params"] - facts["student_params"])
         * facts["query_tokens"]
     )
-    each = answer_scenario(
-        Scenario(flop=max(saved_flop * 1e9, 1.0), hardware="v100", devices=1.0), facts.catalog
+    billion = answer_scenario(
+        Scenario(flop=saved_flop * 1e9, hardware="v100", devices=1.0), facts.catalog
     ).estimate["energy_kwh"]
-    queries = float(break_even(float(spent.mid), float(each.mid) / 1e9))
+    billions = spent / billion
     return Finding(
         value=spread_between(float(low), float(high), "results", mid=float(mid)),
         formula=say(
@@ -152,16 +152,16 @@ def distillation(facts: Facts) -> Finding:
             ),
             say(
                 "The distillation of DistilBERT took {hours} V100-hours, {energy}; it is repaid "
-                "after about {queries} queries of {tokens} tokens.",
+                "after about {queries} billion queries of {tokens} tokens.",
                 hours=short(hours),
                 energy=human(float(spent.mid) * WH_PER_KWH, "Wh"),
-                queries=f"{queries:.1e}",
+                queries=short(float(billions.mid)),
                 tokens=short(facts["query_tokens"]),
             ),
         ),
         figures=(
             Figure(name="energy of the distillation", unit="kWh", value=spent),
-            Figure(name="queries that repay it", unit="1", value=Uncertain(queries)),
+            Figure(name="queries that repay it", unit="1", value=billions * 1e9),
         ),
         scenario=scenario,
     )
@@ -348,7 +348,7 @@ def inference_edge(facts: Facts) -> Finding:
         * facts.uncertain("image_utilization")
     )
     battery = phone_kwh / facts["battery_kwh"]
-    others = {
+    times = {"a phone": phone_s, "an H100": cloud_s} | {
         name: _device_answer(facts, small, name)
         for name in ("jetson-agx-orin-64", "raspberry-pi-5")
     }
@@ -390,13 +390,11 @@ def inference_edge(facts: Facts) -> Finding:
             ),
         ),
         figures=(
-            Figure(
-                name="time of an answer on a phone", unit="s", value=phone_s * share.mid / share
-            ),
-            Figure(name="time of an answer on an H100", unit="s", value=Uncertain(cloud_s)),
             *(
-                Figure(name=f"time of an answer on {name}", unit="s", value=Uncertain(seconds))
-                for name, seconds in others.items()
+                Figure(
+                    name=f"time of an answer on {name}", unit="s", value=seconds * share.mid / share
+                )
+                for name, seconds in times.items()
             ),
             Figure(name="energy of an answer on a phone", unit="kWh", value=phone_kwh),
             Figure(name="energy of an answer in the cloud", unit="kWh", value=cloud_kwh),

@@ -324,7 +324,7 @@ class _Answers:
         run = Run(
             devices=asked.devices[cut],
             utilization=utilization,
-            network_share=EXACTLY_ZERO if asked.bare[first] else self._network_share,
+            network_share=EXACTLY_ZERO if devices.named[0].with_network else self._network_share,
             price_usd_per_h=self._price(rows),
             own=bool(asked.owned[first]),
         )

@@ -13,6 +13,7 @@ from estimator.core.messages import reason, refusal
 from estimator.core.notice import Notice
 from estimator.core.uncertainty import Uncertain
 from estimator.scenario.hardware import (
+    WITH_NETWORK,
     choose_precision,
     find_hardware,
     find_price,
@@ -66,13 +67,18 @@ class Named:
         """Numbers of the device."""
         return self.found.value
 
+    @property
+    def with_network(self) -> bool:
+        """Whether its power holds that of the network."""
+        return self.device.kind in WITH_NETWORK
+
     @cached_property
     def like(self) -> Hashable:
         """What devices share that one call can answer: what is known of them."""
         hardware = self.hardware
         optional = (hardware.tdp_w, hardware.idle_w, hardware.embodied_co2e_kg)
         kind = "" if self.fixed is None else self.device.kind
-        return kind, *(number is not None for number in optional)
+        return kind, self.with_network, *(number is not None for number in optional)
 
 
 class Resolver:

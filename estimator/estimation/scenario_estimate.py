@@ -240,7 +240,7 @@ def _inputs(
     found |= _inputs_of_utilization(result, row, scenario, where)
     found |= _inputs_of_power(result, row, where)
     found |= _inputs_of_money(result, row, scenario, where[0])
-    if not asked.bare[row]:
+    if not asked.named[asked.named_at[row]].with_network:
         found |= prior(catalog, "power.network_share", "network").inputs
     if scenario.power_cap is not None and _binds(result, row):
         found |= prior(catalog, EXPONENT, "power cap").inputs

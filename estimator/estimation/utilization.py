@@ -15,6 +15,7 @@ from estimator.estimation.questions import Questions
 from estimator.estimation.resolver import Named
 from estimator.scenario.hardware import value_bytes
 from estimator.scenario.scenario import SHARING, column_of
+from estimator.utilization.mechanism import within_peak
 from estimator.utilization.predict import (
     Runs,
     machines_of,
@@ -122,15 +123,16 @@ def expected_of(asked: Questions, rows: Places, devices: Devices) -> Expected:
         prior, lone, features = predicted_utilization(runs, asked.catalog)
         say_thin_evidence(asked.notices, rows, runs, features, asks)
         say_of_devices(asked, rows[asks])
+    before = within_peak(prior)
     if asked.ignore[rows[0]]:
         nothing = np.zeros(rows.shape, dtype=np.bool_)
-        same = Corrected(utilization=prior, measured=nothing, reached=np.zeros(rows.shape))
-        return Expected(prior=prior, corrected=same, full=lone.mid)
+        same = Corrected(utilization=before, measured=nothing, reached=np.zeros(rows.shape))
+        return Expected(prior=before, corrected=same, full=lone.mid)
     corrected = calibrated_utilization(prior, devices.rows, asked.resolver.measured)
     if fixed is None and corrected.measured.any():
         lone = calibrated_utilization(lone, devices.rows, asked.resolver.measured).utilization
     say_of_measured(asked, rows, corrected, asks)
-    return Expected(prior=prior, corrected=corrected, full=lone.mid)
+    return Expected(prior=before, corrected=corrected, full=lone.mid)
 
 
 def _runs(asked: Questions, rows: Places, devices: Devices) -> Runs:

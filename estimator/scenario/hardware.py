@@ -20,6 +20,9 @@ TRAINING_PRECISIONS = ("bf16", "fp16", "tf32", "fp32", "equivalent", "fp64")
 SELF_CONTAINED = ("brain",)
 """Kinds of device that need neither cooling nor a network beyond themselves."""
 
+WITH_NETWORK = (*SELF_CONTAINED, "supercomputer")
+"""Kinds of device whose power is that of all their parts, the network among them."""
+
 PROCESSORS = ("cpu", "soc", "npu-phone", "edge")
 """Kinds of device for which no published training runs are at hand."""
 

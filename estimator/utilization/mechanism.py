@@ -385,14 +385,20 @@ def expected_utilization(
     devices: Number,
     busy: Number | None = None,
 ) -> Uncertain:
-    """Utilization with the uncertainty of such runs [1]; arguments as for `log_utilization`.
-
-    The 80 % interval ends at the peak at the latest.
-    """
+    """Utilization with the uncertainty of such runs [1]; arguments as for `log_utilization`."""
     expected = log_utilization(model, features, machine, flop=flop, devices=devices, busy=busy)
     expected = np.minimum(expected, np.log(MOST_EXPECTED))
-    uncertainty = np.minimum(features.log_sd, -expected / z_score(CENTRAL))
-    return Uncertain(np.exp(expected), {"utilization": uncertainty})
+    log_sd = np.broadcast_to(features.log_sd, np.shape(expected))
+    return Uncertain(np.exp(expected), {"utilization": log_sd})
+
+
+def within_peak(expected: Uncertain) -> Uncertain:
+    """Utilization whose 80 % interval ends at the peak at the latest, and begins as it did [1]."""
+    half = z_score(CENTRAL) * expected.log_sd
+    beyond = np.maximum(np.log(expected.mid) + half, 0.0) / 2
+    left = 1.0 - beyond / np.where(half > 0, half, 1.0)[()]
+    loadings = {name: load * left for name, load in expected.loadings.items()}
+    return Uncertain(expected.mid * np.exp(-beyond), loadings)
 
 
 def _values_per_flop(model: UtilizationModel, features: RunFeatures, compiled: Number) -> Number:

@@ -83,7 +83,7 @@ def read_config(path: str | PathLike[str]) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        The file is missing, a directory, larger than 10 MB, not UTF-8, not JSON, or not a JSON
+        The file is missing, a directory, larger than 10 MB, not Unicode, not JSON, or not a JSON
         object.
     """
     file = Path(path)
@@ -102,9 +102,9 @@ def read_config(path: str | PathLike[str]) -> dict[str, Any]:
     if content.startswith(WEIGHTS):
         raise ValueError(f"{file} is a file of weights: give the model's config.json")
     try:
-        config = json.loads(content.decode("utf-8"))
+        config = json.loads(content.decode(json.detect_encoding(content)))
     except UnicodeDecodeError:
-        raise ValueError(f"{file} is not UTF-8 text: did you pass the weights?") from None
+        raise ValueError(f"{file} is not Unicode text: did you pass the weights?") from None
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{file} {_no_json(content.strip(), error)}") from None
     if not isinstance(config, dict):

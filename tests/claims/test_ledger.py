@@ -73,6 +73,37 @@ def test_the_world_generates_3_4_terawatt():
     assert recomputed()["world-electricity"].verdict_text == "off by ×7.44"
 
 
+def figures_of(claim_id):
+    return {one.name: one.interval for one in recomputed()[claim_id].finding.figures}
+
+
+def test_figures_follow_from_each_other():
+    """What a reader divides by hand: figures of one claim, and of one and the next."""
+    world = recomputed()["world-electricity"].interval.mid
+    machine = recomputed()["alphago-lee"].interval.mid
+    many = figures_of("world-electricity")["AlphaGos at the recomputed power"]
+    assert many.mid == pytest.approx(world / machine)
+    stars = figures_of("alphastar")
+    per_agent, of_league = (
+        stars[f"emissions of {one}"].mid / stars[f"energy of {one}"].mid
+        for one in ("an agent", "the final league")
+    )
+    assert of_league == pytest.approx(per_agent, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("claim_id", "name"),
+    [
+        ("distillation", "queries that repay it"),
+        ("inference-edge", "time of an answer on an H100"),
+        ("inference-edge", "time of an answer on raspberry-pi-5"),
+    ],
+)
+def test_what_follows_from_an_uncertain_figure_is_not_exact(claim_id, name):
+    found = figures_of(claim_id)[name]
+    assert found.low < found.mid < found.high
+
+
 def test_five_percent_error_takes_ten_to_the_fifth():
     assert round(math.log10(recomputed()["imagenet-5pct"].interval.mid)) == 5
     assert recomputed()["imagenet-5pct"].verdict == "holds-if"

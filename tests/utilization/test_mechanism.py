@@ -16,7 +16,14 @@ from estimator.utilization.features import (
     prior_model,
     shipped_spreads,
 )
-from estimator.utilization.mechanism import PARAMETERS, RunFeatures, log_utilization
+from estimator.utilization.mechanism import (
+    MOST_EXPECTED,
+    PARAMETERS,
+    RunFeatures,
+    expected_utilization,
+    log_utilization,
+    within_peak,
+)
 from estimator.utilization.parallelism import Layout, Machine
 from estimator.validation.published_runs import usable_runs
 from estimator.validation.utilization_fit import Runs, joined
@@ -62,6 +69,18 @@ def test_a_utilization_is_a_share(model, hidden, seq_len, flop, devices, bandwid
     features = replace(DECODER, hidden=hidden, seq_len=seq_len)
     machine = replace(A100, memory_bytes_per_s=bandwidth)
     assert 0 < reached(model, features, machine, flop, float(devices)) <= 1
+
+
+@given(st.floats(0.01, 2), st.floats(16, 100_000), st.floats(2000, 2040))
+def test_the_peak_ends_an_interval_and_makes_nothing_else_surer(model, log_sd, hidden, year):
+    """An answer near the peak may be as far too high as any other."""
+    features = replace(DECODER, hidden=hidden, year=year, log_sd=log_sd)
+    expected = min(reached(model, features), MOST_EXPECTED)
+    unbounded = expected_utilization(model, features, A100, flop=1e22, devices=64.0)
+    low, high = within_peak(unbounded).interval()
+    spread = np.exp(1.2815515655446008 * log_sd)
+    assert low == pytest.approx(expected / spread)
+    assert high == pytest.approx(min(expected * spread, 1.0))
 
 
 @given(st.floats(128, 10_000), st.floats(1.1, 4))

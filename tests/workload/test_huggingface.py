@@ -33,6 +33,14 @@ def test_a_config_file_is_read_as_it_is():
     assert read_config(str(path))["model_type"] == "gpt2"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_a_config_that_windows_saved_is_read(tmp_path, encoding):
+    """PowerShell writes a mark of the byte order, and UTF-16 where it redirects."""
+    path = tmp_path / "config.json"
+    path.write_text('{"model_type": "gpt2"}', encoding=encoding)
+    assert read_config(path) == {"model_type": "gpt2"}
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -43,7 +51,7 @@ def test_a_config_file_is_read_as_it_is():
         (b"[1, 2]", "holds a list, not an object"),
         (b'"gpt2"', "holds a string, not an object"),
         (b"null", "holds null, not an object"),
-        (b"\x80\x02}q\x00", "is not UTF-8 text: did you pass the weights"),
+        (b"\x80\x02}q\x00", "is not Unicode text: did you pass the weights"),
         (b"[" * 100_000, "is not JSON"),
         (b'{"n": ' + b"9" * 5000 + b"}", "is not JSON"),
     ],
