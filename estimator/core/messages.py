@@ -72,6 +72,15 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
     "config_key_whole": "{key} must be a positive integer, got {value}",
     "config_key_least": "{key} must be an integer of at least {least}, got {value}",
     "config_key_most": "{key} must be at most {most}, got {value}",
+    "config_key_most_in_all": "{key} must be at most {most} in all, got {value}",
+    "config_key_list": "{key} must be a list, got {value}",
+    "config_key_object": "{key} must be an object, got {value}",
+    "config_key_flag": "{key} must be true or false, got {value}",
+    "config_key_text": "{key} must be a string, got {value}",
+    "config_key_divides": "{key} must divide {divided} = {whole}, got {value}",
+    "config_usual_divides": (
+        "{key} must divide {divided} = {whole}, and is {value} where absent: state it"
+    ),
     "model_type_missing": "model_type is missing: a config.json names its family there",
     "model_type_unknown": (
         "model_type {name} is not known: none of the {known} known types is named like it"

@@ -184,18 +184,17 @@ class Fields:
         """A list of numbers of layers, one per stage, bounded each and in all."""
         counts = self.sizes(name, default, length, most=MAX_LAYERS)
         if sum(counts) > MAX_LAYERS:
-            raise ValueError(
-                f"{self.full_name(name)} must be at most {MAX_LAYERS} in all, got {sum(counts)}"
-            )
+            key = self.full_name(name)
+            raise refuse("config_key_most_in_all", key=key, most=MAX_LAYERS, value=sum(counts))
         return counts
 
     def flag(self, *names: str, default: bool = False) -> bool:
         """True or false; null reads as absent."""
-        return self._typed(names, default, "true or false")
+        return self._typed(names, default, "config_key_flag")
 
     def text(self, *names: str, default: str = "") -> str:
         """A string; null reads as absent."""
-        return self._typed(names, default, "a string")
+        return self._typed(names, default, "config_key_text")
 
     def items(self, name: str, length: int | None = None) -> list[Any] | None:
         """A list, of `length` items if given; None where absent or null."""
@@ -203,7 +202,7 @@ class Fields:
         if value is None:
             return None
         if not isinstance(value, list | tuple):
-            raise ValueError(f"{self.full_name(name)} must be a list, got {_shown(value)}")
+            raise refuse("config_key_list", key=self.full_name(name), value=_shown(value))
         if len(value) > MAX_LAYERS:
             raise ValueError(f"{self.full_name(name)} must have at most {MAX_LAYERS} items")
         if length is not None and len(value) != length:
@@ -218,7 +217,7 @@ class Fields:
         if value is None:
             value = self.usual.get(name, {})
         if not isinstance(value, Mapping):
-            raise ValueError(f"{self.full_name(name)} must be an object, got {_shown(value)}")
+            raise refuse("config_key_object", key=self.full_name(name), value=_shown(value))
         stated = self.full_name(name)
         if stated.count(".") >= MAX_NESTING:
             raise ValueError(
@@ -226,14 +225,14 @@ class Fields:
             )
         return Fields(value, path=f"{stated}." if stated else "", notes=self.notes)
 
-    def _typed(self, names: tuple[str, ...], default: Plain, kind: str) -> Plain:
-        """A value of the type of its default; null reads as absent."""
+    def _typed(self, names: tuple[str, ...], default: Plain, code: str) -> Plain:
+        """A value of the type of its default, refused by a code; null reads as absent."""
         key = self.key(*names)
         value = self.values.get(key)
         if value is None:
             value = self._usual(names, default)
         if not isinstance(value, type(default)):
-            raise ValueError(f"{self.full_name(key)} must be {kind}, got {_shown(value)}")
+            raise refuse(code, key=self.full_name(key), value=_shown(value))
         return value
 
     def _usual(self, names: tuple[str, ...], default: Any) -> Any:
@@ -246,9 +245,9 @@ class Fields:
     def share(self, whole_key: str, whole: int, key: str, parts: int) -> int:
         """`whole` over `parts`, refused with a rest: heads that do not divide the width."""
         if whole % parts:
-            got = f"got {parts}" if self.states(key) else f"and is {parts} where absent: state it"
+            code = "config_key_divides" if self.states(key) else "config_usual_divides"
             divided = self.aliases.get(whole_key, whole_key)
-            raise ValueError(f"{self.full_name(key)} must divide {divided} = {whole}, {got}")
+            raise refuse(code, key=self.full_name(key), divided=divided, whole=whole, value=parts)
         return whole // parts
 
 

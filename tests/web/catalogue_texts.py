@@ -2,8 +2,8 @@
 
 Texts are the constants in `_("...")`, `N_("...")`, `ngettext("...", "...", n)`, `say("...")`, the
 names of figures and levers, what the profiles of the claims tell in words, the inputs of a
-scenario, and the countries. A test compares them with every catalogue, so that another language is
-one file and none of its texts is left out.
+scenario, the notes of known runs, the sentences of modules, and the countries. A test compares them
+with every catalogue, so that another language is one file and none of its texts is left out.
 """
 
 import ast
@@ -20,6 +20,7 @@ from estimator.measure.meters.nvml_binding import REMEDIES
 from estimator.measure.meters.rapl import NONE_HERE, NOT_READABLE
 from estimator.scenario.scenario import INPUTS
 from estimator.serving.question import INPUTS as SERVING
+from estimator.web.method.page import MODULES, stated
 
 PACKAGE = Path(estimator.__file__).parent
 MARKED = ("_", "N_", "say", "ngettext")
@@ -67,6 +68,16 @@ def glossary_texts() -> set[str]:
 def meter_texts() -> set[str]:
     """Reasons for which a meter of this machine cannot be read."""
     return {*REMEDIES.values(), NONE_HERE, NOT_READABLE}
+
+
+def preset_texts(catalog: Catalog) -> set[str]:
+    """What is to be known of the known runs."""
+    return {preset.note for preset in catalog.presets() if preset.note}
+
+
+def module_texts() -> set[str]:
+    """First sentences of the modules that the page How it works shows."""
+    return {stated(part)[0] for part in MODULES}
 
 
 def place_texts(catalog: Catalog) -> set[str]:

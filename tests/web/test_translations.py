@@ -10,6 +10,10 @@ from estimator.catalog import Catalog
 from estimator.core.messages import reason
 from estimator.core.notice import Notice
 from estimator.core.phrase import say
+from estimator.estimation.scenario_estimate import answer_scenario
+from estimator.scenario.scenario import Scenario
+from estimator.web.estimate.text import assumed
+from estimator.web.method.page import printable
 from estimator.web.shared import language
 from estimator.web.shared.amounts import amount, localised, sentence
 from estimator.web.shared.notices import shown
@@ -20,8 +24,10 @@ from tests.web.catalogue_texts import (
     glossary_texts,
     input_texts,
     meter_texts,
+    module_texts,
     notice_texts,
     place_texts,
+    preset_texts,
     texts_of,
 )
 
@@ -33,7 +39,8 @@ def texts():
     pages = texts_of("web", "claims", "levers", "calibration", "estimation")
     catalog = Catalog.open()
     words = claim_texts(catalog) | input_texts() | notice_texts() | glossary_texts()
-    return frozenset(pages | words | meter_texts() | place_texts(catalog))
+    words |= meter_texts() | module_texts() | preset_texts(catalog)
+    return frozenset(pages | words | place_texts(catalog))
 
 
 def texts_within(constants):
@@ -103,6 +110,14 @@ def test_a_notice_is_said_in_german_with_its_inputs_figures_and_places(german):
     assert shown(notice) == "CO2-Intensität in Deutschland unbekannt; „CO2-Intensität“ angeben"
 
 
+def test_what_is_known_of_a_run_and_of_a_module_is_said_in_german(german):
+    answer = answer_scenario(Scenario(preset="gpt-3"), Catalog.open())
+    assert next(assumed(answer, Catalog.open())) == (
+        "GPT-3 (175B): Die Speichergröße der V100 ist nicht angegeben"
+    )
+    assert "<p>Das Modell auf einer Seite: aus Arbeit," in printable()
+
+
 @pytest.mark.parametrize(
     ("config", "said"),
     [
@@ -118,6 +133,12 @@ def test_a_notice_is_said_in_german_with_its_inputs_figures_and_places(german):
             "n_layer darf höchstens 10000 sein",
         ),
         ({"model_type": "llama"}, "hidden_size fehlt in der config.json"),
+        (
+            {"model_type": "gpt2", "n_embd": 64, "n_head": 5, "n_layer": 2},
+            "n_head muss n_embd = 64 teilen, nicht 5",
+        ),
+        ({"model_type": "resnet", "depths": 3}, "depths muss eine Liste sein, nicht 3"),
+        ({"model_type": ["gpt2"]}, "model_type muss ein Text sein, nicht ['gpt2']"),
     ],
 )
 def test_what_is_wrong_inside_a_config_is_said_in_german(german, config, said):

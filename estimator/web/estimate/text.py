@@ -120,7 +120,7 @@ def assumed(answer: Answer, catalog: Catalog) -> Iterator[str]:
     if answer.scenario.preset is not None:
         preset = catalog.preset(answer.scenario.preset)
         if preset.note:
-            yield f"{preset.name}: {preset.note[:1].lower()}{preset.note[1:]}".rstrip(".")
+            yield f"{preset.name}: {_(preset.note)}".rstrip(".")
     if not any(name in TRAINING_PRECISIONS for name in answer.device.peaks):
         text = _("{device} trains in none of its formats: its {precision} is taken")
         yield text.format(device=answer.device.name, precision=answer.precision)

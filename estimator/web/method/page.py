@@ -57,7 +57,7 @@ def draw(frame: Frame) -> None:
     else:
         st.subheader(_(PARTS[part]), anchor=False)
     sentence, equations = stated(part)
-    style.sentence(escape(sentence))
+    style.sentence(escape(_(sentence)))
     if equations:
         st.code(equations, language=None, wrap_lines=True)
     if not frame.slide:
@@ -142,7 +142,7 @@ def printable() -> str:
         )
         table = f"<table>{cells}</table>" if cells else ""
         parts.append(
-            f"<h2>{escape(_(name))}</h2><p>{escape(sentence)}</p><pre>{escape(equations)}</pre>{table}"
+            f"<h2>{escape(_(name))}</h2><p>{escape(_(sentence))}</p><pre>{escape(equations)}</pre>{table}"
         )
     title = escape(_("How it works"))
     return (
