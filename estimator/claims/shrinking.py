@@ -348,8 +348,8 @@ def inference_edge(facts: Facts) -> Finding:
         * facts.uncertain("image_utilization")
     )
     battery = phone_kwh / facts["battery_kwh"]
-    times = {"a phone": phone_s, "an H100": cloud_s} | {
-        name: _device_answer(facts, small, name)
+    times = {"time of an answer on a phone": phone_s, "time of an answer on an H100": cloud_s} | {
+        f"time of an answer on {name}": _device_answer(facts, small, name)
         for name in ("jetson-agx-orin-64", "raspberry-pi-5")
     }
     return Finding(
@@ -391,9 +391,7 @@ def inference_edge(facts: Facts) -> Finding:
         ),
         figures=(
             *(
-                Figure(
-                    name=f"time of an answer on {name}", unit="s", value=seconds * share.mid / share
-                )
+                Figure(name=name, unit="s", value=seconds * share.mid / share)
                 for name, seconds in times.items()
             ),
             Figure(name="energy of an answer on a phone", unit="kWh", value=phone_kwh),
