@@ -1,13 +1,13 @@
 """What do the runs measured here show about each device: as measured, and as fitted."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from estimator.calibration.correction import Known
 from estimator.calibration.measured_utilization import network_group
-from estimator.calibration.posterior import Cell, main_cell, measured_cell
+from estimator.calibration.posterior import Cell, main_cell, measured_cell, measured_groups
 from estimator.catalog import Catalog, Device
 from estimator.core.uncertainty import Uncertain
 from estimator.runs.documents import in_memory
@@ -23,9 +23,11 @@ from estimator.runs.figures import (
 )
 from estimator.runs.record import MeasuredRun
 
-Ask = Callable[[Device, str, str], tuple[Uncertain, Uncertain]]
-"""What an estimate answers for a kind of network in a number format on a device: utilization with
-the measured runs, and without them [1]."""
+Answers = Mapping[str, tuple[Uncertain, Uncertain]]
+"""Kind of network -> utilization with the measured runs, and without them [1]."""
+
+Ask = Callable[[Device, Sequence[str], str], Answers]
+"""What an estimate answers for kinds of networks in a number format on a device."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +128,7 @@ class _Fit:
 
     known: Known
     ask: Ask | None
-    answers: dict[tuple[str, str, str], tuple[Uncertain, Uncertain]] = field(default_factory=dict)
+    answers: dict[tuple[str, str], Answers] = field(default_factory=dict)
 
     def of(self, device: Device | None, work: WorkFigures) -> Expected:
         """Expectation now and before, where a timing teaches it."""
@@ -142,10 +144,11 @@ class _Fit:
         steady = _interval(cell.now)
         if self.ask is None:
             return Expected(steady=steady)
-        asked = (device.id, cell.group, cell.precision)
+        asked = (device.id, cell.precision)
         if asked not in self.answers:
-            self.answers[asked] = self.ask(device, cell.group, cell.precision)
-        now, before = map(_interval, self.answers[asked])
+            groups = measured_groups(self.known, device, cell.precision)
+            self.answers[asked] = self.ask(device, groups, cell.precision)
+        now, before = map(_interval, self.answers[asked][cell.group])
         return Expected(now=now, before=before, steady=steady)
 
 

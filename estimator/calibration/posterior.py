@@ -141,6 +141,11 @@ def measured_cell(known: Known, device: Device, group: str, precision: str) -> C
     return found if found.before.loadings else None
 
 
+def measured_groups(known: Known, device: Device, precision: str) -> list[str]:
+    """Kinds of networks that were measured on a device in one number format."""
+    return list(_by_group(known, device, precision))
+
+
 def _by_group(
     known: Known, device: Device, precision: str
 ) -> dict[str, list[CalibrationObservation]]:

@@ -41,17 +41,14 @@ def column_widths(
     """
     columns = list(zip_longest(header, *rows, fillvalue=""))
     natural = [max(map(_longest_line, column)) for column in columns]
+    words = [WIDEST_SIGN if fold else max(map(_longest_word, column)) for column in columns]
     least = [
-        most
-        if name in whole
-        else min(most, WIDEST_SIGN)
-        if fold
-        else max(map(_longest_word, column))
-        for name, column, most in zip(header, columns, natural, strict=True)
+        most if name in whole else word
+        for name, word, most in zip(header, words, natural, strict=True)
     ]
     room = line - EDGES - BETWEEN * (len(columns) - 1)
     for most in range(min(room, max(natural)), -1, -1):
-        widths = [max(few, min(all_, most)) for few, all_ in zip(least, natural, strict=True)]
+        widths = [min(full, max(few, most)) for few, full in zip(least, natural, strict=True)]
         if sum(widths) <= room:
             return widths
     return None

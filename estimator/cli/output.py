@@ -48,7 +48,7 @@ def print_table(
     line = _terminal_letters() if terminal else LINE
     widths = column_widths(header, body, line, whole, fold=not terminal)
     text = lists_text(header, body) if widths is None else table_text(header, body, widths)
-    sys.stdout.write(text)
+    sys.stdout.write(printable(text))
 
 
 LINE = 120
@@ -66,7 +66,9 @@ def print_line(text: str = "") -> None:
     sys.stdout.write(printable(text) + "\n")
 
 
-PLAIN = str.maketrans({"×": "x", "≥": ">=", "≤": "<=", "µ": "u", "−": "-", "–": "-", "·": "*"})
+PLAIN = str.maketrans(
+    {"─": "-", "×": "x", "≥": ">=", "≤": "<=", "µ": "u", "−": "-", "–": "-", "·": "*"}
+)
 """Signs of the answers, as a terminal without them has to show them."""
 
 

@@ -1,12 +1,16 @@
 """What does an estimate answer for a usual run of a kind of network on a device?"""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from estimator.calibration.posterior import USUAL_WORKS
 from estimator.catalog import Catalog, Device
+from estimator.core.messages import refusal
+from estimator.core.rows import rows_of
 from estimator.core.uncertainty import Uncertain
-from estimator.estimation.scenario_estimate import answer_scenario
+from estimator.estimation.estimate_table import estimate_table
 from estimator.scenario.scenario import Scenario
+from estimator.scenario.scenario_table import ScenarioTable
 from estimator.utilization.mechanism import WELL_KNOWN_FLOP
 
 
@@ -22,11 +26,23 @@ def usual_question(device: Device, group: str, precision: str) -> Scenario:
     )
 
 
-def usual_utilization(
-    device: Device, group: str, precision: str, catalog: Catalog
-) -> tuple[Uncertain, Uncertain]:
-    """Utilization that an estimate answers with the measured runs, and without them [1]."""
-    question = usual_question(device, group, precision)
-    now = answer_scenario(question, catalog)
-    before = answer_scenario(replace(question, calibration="ignore"), catalog)
-    return now.estimate["utilization"], before.estimate["utilization"]
+def usual_utilizations(
+    device: Device, groups: Sequence[str], precision: str, catalog: Catalog
+) -> dict[str, tuple[Uncertain, Uncertain]]:
+    """Utilization that an estimate answers with the measured runs, and without them, by group [1].
+
+    Raises
+    ------
+    ValueError
+        Why one of them cannot be estimated.
+    """
+    questions = [usual_question(device, group, precision) for group in groups]
+    without = [replace(question, calibration="ignore") for question in questions]
+    result = estimate_table(ScenarioTable.of([*questions, *without]), catalog)
+    for notice in result.errors.values():
+        raise refusal(notice)
+    found = result["utilization"]
+    return {
+        group: (rows_of(found, row), rows_of(found, row + len(groups)))
+        for row, group in enumerate(groups)
+    }

@@ -185,8 +185,10 @@ def _carbon_intensity(
 def _world_average(year: int | None, catalog: Catalog) -> Record:
     """Prior of a grid not known; with a year, moved to the world's average of that time."""
     prior = catalog.prior("site.co2e_kg_per_kwh")
+    if year is None:
+        return prior
     entry = nearest_entry(catalog.history(WORLD), "co2e_kg_per_kwh", year)
-    if year is None or entry is None:
+    if entry is None:
         return prior
     world = entry.records["co2e_kg_per_kwh"]
     low, high = (

@@ -136,13 +136,13 @@ def _fitted(
     """Devices with what is expected of them, and what counts less."""
     from estimator.calibration.correction import known_runs
     from estimator.calibration.devices import reports_of
-    from estimator.estimation.usual_run import usual_utilization
+    from estimator.estimation.usual_run import usual_utilizations
 
     known = known_runs(catalog)
     reports = reports_of(
         figures,
         known,
-        lambda device, group, precision: usual_utilization(device, group, precision, catalog),
+        lambda device, groups, precision: usual_utilizations(device, groups, precision, catalog),
     )
     notes = [line for one in reports for line in _less_counted(one.measured.hardware, known)]
     notes += [line for one in figures for line in _without_peak(one, catalog)]
