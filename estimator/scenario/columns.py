@@ -11,8 +11,8 @@ from estimator.catalog import Catalog
 from estimator.core.limits import LIMITS
 from estimator.core.notice import Notice
 from estimator.core.rows import Floats, Places, unknown
-from estimator.scenario.scenario import INPUTS, NOT_READ, NUMBERS, column_of
-from estimator.scenario.scenario_table import RECOMPUTED_SHARE, ScenarioTable, Words
+from estimator.scenario.scenario import INPUTS, NOT_READ, column_of, limits_of
+from estimator.scenario.scenario_table import RECOMPUTED_SHARE, ScenarioTable, Words, is_number
 from estimator.workload.network_class import kind_of_domain
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class CellReader:
         words: dict[str, Words] = {}
         for column, cells in zip(self.names, block.columns, strict=True):
             name = FIELDS[column]
-            if name in NUMBERS or name == "recomputation":
+            if is_number(name):
                 numbers[name] = reading.number(name, column, cells)
             else:
                 words[name] = self._words(name, column, cells.words(), reading)
@@ -139,7 +139,7 @@ class _Reading:
         values = cells.numbers()
         if values is None or np.count_nonzero(np.isnan(values)) > cells.empty:
             values = self._cells(name, column, cells.texts())
-        least, most, _ = LIMITS["recomputation" if name == "recomputation" else INPUTS[name].limits]
+        least, most, _ = LIMITS[limits_of(name)]
         for row in np.flatnonzero((values < least) | (values > most)).tolist():
             text = cells.cells[row].as_py()[:40]
             reason = f"{column} must be between {least:g} and {most:g}, got {text}"

@@ -47,7 +47,7 @@ class Description:
     choices : tuple of str
         The words that it may be.
     limits : str
-        A key of `core.limits.LIMITS` whose bounds its number keeps; empty: checked elsewhere.
+        A key of `core.limits.LIMITS` whose bounds its number keeps, where that is not the field's.
     bounds : pair of float
         Least and most of its number, where no key of `core.limits.LIMITS` says them.
     column : str

@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from estimator.core.units import CENTRAL
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 
 LINK_VERSION = "1"
 
+_work, _network, _hardware, _parallelism, _place, _money = (
+    partial(declared, group=group)
+    for group in ("work", "network", "hardware", "parallelism", "place", "money")
+)
+_parallelism = partial(_parallelism, refines=True)
+_sharing = partial(_parallelism, limits="devices", whole=True)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
@@ -29,411 +36,295 @@ class Scenario:
     Numbers are in the unit of the field's metadata; names are looked up in the profiles.
     """
 
-    preset: str | None = declared(
-        "a published run or model by name", "Model or run", "work", example="gpt-3"
-    )
-    params: float | None = declared(
+    preset: str | None = _work("a published run or model by name", "Model or run", example="gpt-3")
+    params: float | None = _work(
         "parameters of the model",
         "Parameters",
-        "work",
         unit="parameters",
         example="7e9",
-        limits="params",
         column="params_total",
     )
-    tokens: float | None = declared(
+    tokens: float | None = _work(
         "tokens seen in training, epochs included",
         "Training tokens",
-        "work",
         example="2e12",
-        limits="tokens",
         column="tokens_processed",
     )
-    active_params: float | None = declared(
+    active_params: float | None = _work(
         "parameters active per token, for a mixture of experts",
         "Active parameters (mixture of experts)",
-        "work",
         unit="parameters",
         example="37e9",
-        limits="active_params",
         column="params_active",
     )
-    flop: float | None = declared(
+    flop: float | None = _work(
         "FLOPs of the whole training run",
         "Training FLOPs",
-        "work",
         unit="FLOP",
         example="3.14e23",
         limits="training_flop",
         column="train_flops_reported",
         resolved="training_flop",
     )
-    config: str | None = declared(
-        "a Hugging Face config.json",
-        "config.json",
-        "work",
-        example="config.json",
-    )
-    samples: float | None = declared(
+    config: str | None = _work("a Hugging Face config.json", "config.json", example="config.json")
+    samples: float | None = _work(
         "sequences, images or clips seen, with --config or --sample-flop",
         "Samples",
-        "work",
         example="1e8",
-        limits="samples",
         column="samples_processed",
     )
-    sample_flop: float | None = declared(
+    sample_flop: float | None = _work(
         "forward FLOPs of one sample, with --samples",
         "Forward FLOPs per sample",
-        "work",
         unit="FLOP",
         example="4.1e9",
         limits="training_flop",
         column="flops_per_sample_forward",
     )
-    device_hours: float | None = declared(
+    device_hours: float | None = _network(
         "device-hours of a run already timed; energy, cost and CO2e follow",
         "Device-hours already spent",
-        "network",
         unit="h",
         example="1.08e6",
-        limits="device_hours",
         column="accelerator_hours",
     )
-    kind: str | None = declared(
+    kind: str | None = _network(
         "kind of workload; sets the expected utilization",
         "Kind of work",
-        "network",
         choices=KINDS,
         column="domain",
     )
-    arch: str | None = declared(
-        "architecture, as free text",
-        "Architecture in words",
-        "network",
-        example="'MoE decoder', CNN, encoder",
+    arch: str | None = _network(
+        "architecture, as free text", "Architecture in words", example="'MoE decoder', CNN, encoder"
     )
-    name: str | None = declared(
+    name: str | None = _network(
         "name of the network, if it identifies the architecture",
         "Name of the network",
-        "network",
         example="EfficientNet-B4",
     )
-    width: float | None = declared(
+    width: float | None = _network(
         "width of the network, its hidden size",
         "Width (hidden size)",
-        "network",
         example="4096",
-        limits="width",
         column="hidden",
         refines=True,
     )
-    layers: float | None = declared(
+    layers: float | None = _network(
         "transformer layers; with width and sequence length, attention is counted exactly",
         "Layers",
-        "network",
         example="32",
-        limits="layers",
         whole=True,
         refines=True,
     )
-    heads: float | None = declared(
+    heads: float | None = _network(
         "attention heads",
         "Attention heads",
-        "network",
         example="32",
         limits="layers",
         whole=True,
         refines=True,
     )
-    kv_heads: float | None = declared(
+    kv_heads: float | None = _network(
         "key-value heads, fewer than --heads in grouped-query attention",
         "Key-value heads",
-        "network",
         example="8",
         limits="layers",
         whole=True,
         refines=True,
     )
-    vocab: float | None = declared(
+    vocab: float | None = _network(
         "vocabulary size; the embedding table of an encoder costs no FLOPs",
         "Vocabulary",
-        "network",
         example="30522",
         limits="width",
         whole=True,
         refines=True,
     )
-    seq_len: float | None = declared(
-        "tokens in a sequence",
-        "Tokens in a sequence",
-        "network",
-        example="4096",
-        limits="seq_len",
-        refines=True,
+    seq_len: float | None = _network(
+        "tokens in a sequence", "Tokens in a sequence", example="4096", refines=True
     )
-    finetune: str | None = declared(
+    finetune: str | None = _network(
         "adapt an existing model instead of training it; qlora: LoRA over weights of 4 bits",
         "Fine-tuning",
-        "network",
         choices=("full", *ADAPTERS),
     )
-    attempts: float | None = declared(
+    attempts: float | None = _network(
         "development overhead: compute of all runs over that of the final one, failed runs and "
         "experiments included",
         "Development overhead (all runs / final run)",
-        "network",
         example="1.5",
-        limits="attempts",
         option="development-overhead",
         aliases=("attempts",),
     )
-    hardware: str | None = declared(
-        "device by id, alias or NVML name",
-        "Device",
-        "hardware",
-        example="h100",
-        column="accelerator",
+    hardware: str | None = _hardware(
+        "device by id, alias or NVML name", "Device", example="h100", column="accelerator"
     )
-    devices: float | None = declared(
-        "number of devices",
-        "Devices",
-        "hardware",
-        example="64",
-        limits="devices",
-        column="accelerator_count",
-        whole=True,
+    devices: float | None = _hardware(
+        "number of devices", "Devices", example="64", column="accelerator_count", whole=True
     )
-    precision: str | None = declared(
+    precision: str | None = _hardware(
         "number format of the matrix work",
         "Number format",
-        "hardware",
         choices=(
             *("fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "fp4", "int8", "equivalent"),
             "mixed",
         ),
     )
-    utilization: float | None = declared(
+    utilization: float | None = _hardware(
         "model FLOPs utilization (MFU): share of the dense peak, in (0, 1]; predicted if omitted",
         "Utilization (share of the peak)",
-        "hardware",
         example="0.4",
-        limits="utilization",
     )
-    calibration: str | None = declared(
+    calibration: str | None = _hardware(
         "use or ignore measured runs on this device",
         "Measured runs of this device",
-        "hardware",
         choices=("use", "ignore"),
     )
-    program: str | None = declared(
+    program: str | None = _hardware(
         "name of your program; its own measured runs weigh most",
         "Program",
-        "hardware",
         example="my-gpt",
         local=True,
     )
-    power_cap: float | None = declared(
+    power_cap: float | None = _hardware(
         "power limit of each device: less power, longer run; --utilization is without the limit",
         "Power limit of a device [W]",
-        "hardware",
         unit="W",
         example="250",
-        limits="power_cap",
         option="power-limit",
         aliases=("power-cap",),
     )
-    software: str | None = declared(
+    software: str | None = _hardware(
         "how well tuned the code is: a vendor reference or benchmark submission, a typical stack, "
         "or research code",
         "Software",
-        "hardware",
         choices=("vendor", "typical", "research"),
     )
-    framework: str | None = declared(
+    framework: str | None = _hardware(
         "framework and version, if they indicate how well tuned the code is",
         "Framework",
-        "hardware",
         example="'NGC PyTorch 24.10'",
     )
-    rate: str | None = declared(
+    rate: str | None = _hardware(
         "steady-state step speed, or the whole run with its overheads",
         "Rate",
-        "hardware",
         choices=("steady", "run"),
     )
-    batch_tokens: float | None = declared(
+    batch_tokens: float | None = _parallelism(
         "tokens per optimizer step",
         "Tokens per step",
-        "parallelism",
         unit="tokens",
         example="4e6",
         limits="tokens",
-        refines=True,
     )
-    batch: float | None = declared(
+    batch: float | None = _parallelism(
         "sequences, samples or images per optimizer step",
         "Batch (sequences or samples of a step)",
-        "parallelism",
         example="1024",
-        limits="batch",
         column="batch_per_step",
-        refines=True,
     )
-    step_flop: float | None = declared(
+    step_flop: float | None = _parallelism(
         "FLOPs per optimizer step, all devices together",
         "FLOPs per step",
-        "parallelism",
         unit="FLOP",
         example="1.7e17",
         limits="training_flop",
-        refines=True,
     )
-    recomputation: str | None = declared(
+    recomputation: str | None = _parallelism(
         "activations recomputed in the backward pass, to save memory",
         "Activations recomputed",
-        "parallelism",
         choices=("none", "selective", "full"),
-        refines=True,
     )
-    tensor_parallel: float | None = declared(
-        "devices that each layer is split across",
-        "Tensor-parallel devices",
-        "parallelism",
-        example="8",
-        limits="devices",
-        whole=True,
-        refines=True,
+    tensor_parallel: float | None = _sharing(
+        "devices that each layer is split across", "Tensor-parallel devices", example="8"
     )
-    pipeline_parallel: float | None = declared(
-        "pipeline stages that the layers are split into",
-        "Pipeline stages",
-        "parallelism",
-        example="4",
-        limits="devices",
-        whole=True,
-        refines=True,
+    pipeline_parallel: float | None = _sharing(
+        "pipeline stages that the layers are split into", "Pipeline stages", example="4"
     )
-    expert_parallel: float | None = declared(
-        "devices that the experts are split across",
-        "Expert-parallel devices",
-        "parallelism",
-        example="8",
-        limits="devices",
-        whole=True,
-        refines=True,
+    expert_parallel: float | None = _sharing(
+        "devices that the experts are split across", "Expert-parallel devices", example="8"
     )
-    micro_batches: float | None = declared(
-        "micro-batches per step in the pipeline",
-        "Micro-batches",
-        "parallelism",
-        example="32",
-        limits="devices",
-        whole=True,
-        refines=True,
+    micro_batches: float | None = _sharing(
+        "micro-batches per step in the pipeline", "Micro-batches", example="32"
     )
-    virtual_stages: float | None = declared(
+    virtual_stages: float | None = _sharing(
         "stages per pipeline device (interleaved schedule)",
         "Virtual stages of a pipeline device",
-        "parallelism",
         example="2",
-        limits="devices",
-        whole=True,
-        refines=True,
     )
-    site: str | None = declared(
+    site: str | None = _place(
         "country, cloud region, operator or place",
         "Country, cloud region or operator",
-        "place",
         example="fr",
         column="region",
     )
-    year: float | None = declared(
+    year: float | None = _place(
         "year of the run, for its grid, PUE and rental prices; the latest on record if omitted",
         "Year of the run",
-        "place",
         example="2020",
-        limits="year",
         refines=True,
     )
-    carbon_intensity: float | None = declared(
+    carbon_intensity: float | None = _place(
         "carbon intensity of the electricity",
         "Carbon intensity [kgCO2e/kWh]",
-        "place",
         unit="kgCO2e/kWh",
         example="0.429",
         limits="co2e_kg_per_kwh",
         column="grid_kg_per_kwh",
         resolved="co2e_kg_per_kwh",
     )
-    carbon_profile: str | None = declared(
+    carbon_profile: str | None = _place(
         "CSV file of hourly carbon intensities that repeat: time or hour, and co2e_kg_per_kwh or "
         "co2e_g_per_kwh; 24 to 8784 rows",
         "Hourly carbon intensity of your grid",
-        "place",
         example="grid.csv",
         local=True,
     )
-    start: float | None = declared(
+    start: float | None = _place(
         "hour of the --carbon-profile at which the run starts (default: 0)",
         "Starts at hour",
-        "place",
         unit="h",
         example="18",
-        limits="start",
         local=True,
     )
-    pue: float | None = declared(
-        "power usage effectiveness of the site, from 1",
-        "PUE",
-        "place",
-        example="1.1",
-        limits="pue",
+    pue: float | None = _place(
+        "power usage effectiveness of the site, from 1", "PUE", example="1.1"
     )
-    wue: float | None = declared(
+    wue: float | None = _place(
         "water usage effectiveness of the site",
         "Water (WUE) [L/kWh]",
-        "place",
         unit="L/kWh",
         example="0.2",
         limits="wue_l_per_kwh",
         resolved="wue_l_per_kwh",
     )
-    price: float | None = declared(
+    price: float | None = _money(
         "rental price of one device",
         "Rent [USD per device-hour]",
-        "money",
         unit="USD/h",
         example="2.5",
         limits="price_usd_per_h",
         column="price_usd_per_h",
         resolved="price_usd_per_h",
     )
-    price_kind: str | None = declared(
-        "which rental offers to take",
-        "Rental offers",
-        "money",
-        choices=("on-demand", "spot", "reserved"),
+    price_kind: str | None = _money(
+        "which rental offers to take", "Rental offers", choices=("on-demand", "spot", "reserved")
     )
-    pay: str | None = declared(
+    pay: str | None = _money(
         "rent the devices, or own them (amortized price and electricity)",
         "Pay",
-        "money",
         choices=("rent", "own"),
     )
-    device_price: float | None = declared(
+    device_price: float | None = _money(
         "purchase price of one device, for --pay own",
         "Purchase price of a device [USD]",
-        "money",
         unit="USD",
         example="27000",
-        limits="device_price",
         resolved="launch_price_usd",
     )
-    electricity_price: float | None = declared(
+    electricity_price: float | None = _money(
         "price of electricity, for --pay own",
         "Electricity [USD/kWh]",
-        "money",
         unit="USD/kWh",
         example="0.12",
         limits="electricity_usd_per_kwh",
@@ -442,7 +333,7 @@ class Scenario:
     interval: float | None = declared(
         f"probability inside low..high in (0, 1), {CENTRAL:g} if not given",
         "Probability inside the intervals",
-        "answer",
+        group="answer",
         example="0.9",
     )
 
@@ -469,6 +360,9 @@ SHARING = ("tensor_parallel", "pipeline_parallel", "expert_parallel", "micro_bat
 CHOICES = {name: one.choices for name, one in INPUTS.items() if one.choices}
 """Field -> the words that it may be."""
 
+CHECKED = {name: choices for name, choices in CHOICES.items() if name != "precision"}
+"""The same without the precision, which is left to the device."""
+
 
 def option_of(name: str) -> str:
     """Documented option of an input.
@@ -477,6 +371,11 @@ def option_of(name: str) -> str:
     ('--seq-len', '--development-overhead')
     """
     return option_in(INPUTS, name)
+
+
+def limits_of(name: str) -> str:
+    """Key of `core.limits.LIMITS` whose bounds the number of an input keeps."""
+    return INPUTS[name].limits or name
 
 
 def column_of(name: str) -> str:
@@ -500,16 +399,16 @@ def label_of(name: str) -> str:
 
 
 def check_choices(scenario: Scenario) -> None:
-    """Refuse a word that is none of a field's choices; the precision is left to the device.
+    """Refuse a word that is none of a field's choices.
 
     Raises
     ------
     ValueError
         Field, word and the choices.
     """
-    for name, choices in CHOICES.items():
+    for name, choices in CHECKED.items():
         word = getattr(scenario, name)
-        if word is not None and word not in choices and name != "precision":
+        if word is not None and word not in choices:
             raise refuse("no_choice", name, choices=choices, word=word)
 
 

@@ -6,7 +6,7 @@ entrance, and nowhere after it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -18,7 +18,15 @@ from estimator.core.messages import reason, refuse
 from estimator.core.notice import Notice
 from estimator.core.rows import Floats, Places, first_rows, nowhere, rows_where, unknown
 from estimator.core.uncertainty import z_score
-from estimator.scenario.scenario import CHOICES, INPUTS, NUMBERS, Scenario, check_choices
+from estimator.scenario.scenario import (
+    CHECKED,
+    CHOICES,
+    INPUTS,
+    NUMBERS,
+    Scenario,
+    check_choices,
+    limits_of,
+)
 
 RECOMPUTED_SHARE = {"none": 0.0, "selective": 0.1, "full": 1.0}
 """Share of the forward pass that is computed again [1]; selective: the attention scores alone,
@@ -142,7 +150,7 @@ class ScenarioTable:
         said = [scenario.said() for scenario in scenarios]
         names = said[0] if len(said) == 1 else dict.fromkeys(name for one in said for name in one)
         cells: dict[str, list[Any]] = {name: [one.get(name) for one in said] for name in names}
-        for name in filter(_is_number, cells):
+        for name in filter(is_number, cells):
             cells[name] = [None if row in errors else one for row, one in enumerate(cells[name])]
         numbers, words = columns_of(cells)
         return cls(count=len(said), numbers=numbers, words=words, errors=errors)
@@ -190,23 +198,15 @@ class ScenarioTable:
             if impossible:
                 numbers[name] = np.array(column)
                 numbers[name][impossible] = np.nan
-        for name in filter(self.words.__contains__, CHOICES):
-            words = self.words[name]
-            choices = () if name == "precision" else CHOICES.get(name, ())
-            bad = [bool(choices) and word not in choices for word in words.distinct]
+        for name in filter(self.words.__contains__, CHECKED):
+            words, choices = self.words[name], CHECKED[name]
+            bad = [word not in choices for word in words.distinct]
             if any(bad):
                 for row in rows_where(np.array([*bad, False])[words.codes]).tolist():
                     word = words.distinct[words.codes[row]]
                     values = {"choices": choices, "word": word}
                     errors.setdefault(row, Notice("no_choice", name, values))
-        return ScenarioTable(
-            count=self.count,
-            numbers=numbers,
-            words=self.words,
-            errors=errors,
-            notices=self.notices,
-            setups=self.setups,
-        )
+        return replace(self, numbers=numbers, errors=errors)
 
     def number(self, name: str) -> Floats:
         """Column of a number, NaN where a row leaves it out."""
@@ -276,7 +276,7 @@ def columns_of(
     return numbers, words
 
 
-def _is_number(name: str) -> bool:
+def is_number(name: str) -> bool:
     """Whether an input is a column of numbers; how much is computed again is one, too."""
     return name in NUMBERS or name == "recomputation"
 
@@ -339,14 +339,13 @@ def _check_number(name: str, value: float) -> None:
     """Refuse a number outside its limits, or a count that is not whole."""
     if name == "interval":
         z_score(value)
-    elif name == "utilization":
+        return
+    if name == "utilization":
         is_share(name, value, as_input=True)
-    described = INPUTS[name]
-    if described.limits:
-        least, most, _ = LIMITS[described.limits]
-        if not least <= value <= most:
-            within_limits(described.limits, value, name)
-    if described.whole and value % 1:
+    least, most, _ = LIMITS[limits_of(name)]
+    if not least <= value <= most:
+        within_limits(limits_of(name), value, name)
+    if INPUTS[name].whole and value % 1:
         raise refuse("not_whole", name, value=value)
 
 
@@ -354,13 +353,9 @@ def _outside(name: str, column: Floats) -> Places:
     """Rows whose number may be refused."""
     if name == "interval":
         return rows_where(~np.isnan(column))
-    described = INPUTS[name]
-    bad = np.zeros(column.shape, dtype=np.bool_)
-    limits = "recomputation" if name == "recomputation" else described.limits
-    if limits:
-        least, most, _ = LIMITS[limits]
-        bad |= (column < least) | (column > most)
-    if described.whole:
+    least, most, _ = LIMITS[limits_of(name)]
+    bad = (column < least) | (column > most)
+    if INPUTS[name].whole:
         bad |= np.floor(column) < column
     return rows_where(bad)
 
