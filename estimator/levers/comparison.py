@@ -172,7 +172,7 @@ def evidence(lever_id: str, setting: float, catalog: Catalog) -> Evidence:
     lever = lever_of(lever_id)
     near = tuple(
         one
-        for one in results(catalog, *lever.results)
+        for one in results(catalog, lever.results)
         if one.quality and _near(one, lever_id, setting)
     )
     alike = [one for one in near if one.is_accuracy]

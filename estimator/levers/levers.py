@@ -7,6 +7,7 @@ levers together save never more bytes than the sum of what each saves alone, and
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -26,42 +27,40 @@ class Lever:
     ----------
     id, title : str
         Name in links, and for people.
+    results : str
+        Lever of the published results that tell its accuracy cost.
+    apply : function
+        Network and setting -> network.
     setting : str
         What its number means.
     unit : str
         "bit" or "share".
     default, least, most : float
         A usual setting, and the range.
-    results : tuple of str
-        Levers of the published results that tell its accuracy cost.
-    apply : function
-        Network and setting -> network.
     retrains : bool
         Whether it takes training to keep the accuracy.
     """
 
     id: str
     title: str
-    setting: str
-    unit: str
-    default: float
-    least: float
-    most: float
-    results: tuple[str, ...]
+    results: str
     apply: Callable[[Network, float], Network]
-    retrains: bool
+    setting: str = "share of the parameters kept"
+    unit: str = "share"
+    default: float = 0.5
+    least: float = 0.01
+    most: float = 1.0
+    retrains: bool = True
 
 
-def _weights(network: Network, bits: float) -> Network:
-    return replace(network, weight_bits=np.minimum(network.weight_bits, bits)[()])
+def _bits(lever_id: str, title: str, results: str, field: str, **more: Any) -> Lever:
+    """Lever that narrows the numbers of a field of the network."""
 
+    def narrowed(network: Network, bits: float) -> Network:
+        return replace(network, **{field: np.minimum(getattr(network, field), bits)[()]})
 
-def _activations(network: Network, bits: float) -> Network:
-    return replace(network, activation_bits=np.minimum(network.activation_bits, bits)[()])
-
-
-def _cache(network: Network, bits: float) -> Network:
-    return replace(network, cache_bits=np.minimum(network.cache_bits, bits)[()])
+    usual: dict[str, Any] = {"unit": "bit", "most": 16.0, "retrains": False, **more}
+    return Lever(id=lever_id, title=title, results=results, apply=narrowed, **usual)
 
 
 def _zeros(network: Network, kept: float) -> Network:
@@ -94,137 +93,81 @@ def _experts(network: Network, share: float) -> Network:
 LEVERS: Mapping[str, Lever] = {
     lever.id: lever
     for lever in (
-        Lever(
-            id="weights",
-            title="Quantize the weights",
+        _bits(
+            *("weights", "Quantize the weights", "quantization-weights", "weight_bits"),
             setting="bits of a weight",
-            unit="bit",
             default=4.0,
             least=1.0,
-            most=16.0,
-            results=("quantization-weights",),
-            apply=_weights,
-            retrains=False,
         ),
-        Lever(
-            id="activations",
-            title="Quantize the activations",
+        _bits(
+            *("activations", "Quantize the activations"),
+            *("quantization-weights-activations", "activation_bits"),
             setting="bits of an activation",
-            unit="bit",
             default=8.0,
             least=4.0,
-            most=16.0,
-            results=("quantization-weights-activations",),
-            apply=_activations,
-            retrains=False,
         ),
-        Lever(
-            id="cache",
-            title="Quantize the cache",
+        _bits(
+            *("cache", "Quantize the cache", "kv-quantization", "cache_bits"),
             setting="bits of a key or value",
-            unit="bit",
             default=4.0,
             least=2.0,
-            most=16.0,
-            results=("kv-quantization",),
-            apply=_cache,
-            retrains=False,
         ),
         Lever(
             id="zeros",
             title="Prune single weights",
-            setting="share of the weights kept",
-            unit="share",
-            default=0.5,
-            least=0.01,
-            most=1.0,
-            results=("pruning-unstructured",),
+            results="pruning-unstructured",
             apply=_zeros,
-            retrains=True,
+            setting="share of the weights kept",
         ),
         Lever(
             id="pattern",
             title="Prune two of four weights",
+            results="pruning-2:4",
+            apply=_pattern,
             setting="always half",
-            unit="share",
-            default=0.5,
             least=0.5,
             most=0.5,
-            results=("pruning-2:4",),
-            apply=_pattern,
-            retrains=True,
         ),
         Lever(
             id="channels",
             title="Prune channels or layers",
-            setting="share of the parameters kept",
-            unit="share",
+            results="pruning-structured",
+            apply=_smaller,
             default=0.75,
             least=0.05,
-            most=1.0,
-            results=("pruning-structured",),
-            apply=_smaller,
-            retrains=True,
         ),
         Lever(
             id="low-rank",
             title="Factorise at low rank",
-            setting="share of the parameters kept",
-            unit="share",
+            results="low-rank",
+            apply=_low_rank,
             default=0.8,
             least=0.05,
-            most=1.0,
-            results=("low-rank",),
-            apply=_low_rank,
-            retrains=True,
         ),
-        Lever(
-            id="student",
-            title="Distil into a student",
-            setting="share of the parameters kept",
-            unit="share",
-            default=0.5,
-            least=0.01,
-            most=1.0,
-            results=("distillation",),
-            apply=_smaller,
-            retrains=True,
-        ),
+        Lever(id="student", title="Distil into a student", results="distillation", apply=_smaller),
         Lever(
             id="smaller",
             title="Take a smaller model",
-            setting="share of the parameters kept",
-            unit="share",
-            default=0.5,
-            least=0.01,
-            most=1.0,
-            results=("smaller-model",),
+            results="smaller-model",
             apply=_smaller,
             retrains=False,
         ),
         Lever(
             id="exit",
             title="Leave early",
+            results="early-exit",
+            apply=_early_exit,
             setting="share of the layers passed",
-            unit="share",
             default=0.7,
             least=0.1,
-            most=1.0,
-            results=("early-exit",),
-            apply=_early_exit,
-            retrains=True,
         ),
         Lever(
             id="experts",
             title="Mixture of experts",
-            setting="share of the parameters that works on a token",
-            unit="share",
-            default=0.25,
-            least=0.01,
-            most=1.0,
-            results=("mixture-of-experts",),
+            results="mixture-of-experts",
             apply=_experts,
-            retrains=True,
+            setting="share of the parameters that works on a token",
+            default=0.25,
         ),
     )
 }
@@ -275,40 +218,32 @@ def gains_nothing(before: Case, settings: Mapping[str, float]) -> list[Phrase]:
 def _reasons(before: Case, after: Case, lever_id: str, setting: float) -> Sequence[Phrase]:
     alone = pulled(before, {lever_id: setting})
     same_time = abs(float(alone.step().time_s / before.step().time_s) - 1) < SAME
+    reason = None
     if lever_id == "zeros" and setting < 1:
-        return [
-            say(
-                "Zeros in no pattern gain nothing on {device}: it stores and multiplies them like "
-                "any other weight.",
-                device=before.device,
-            )
-        ]
-    if lever_id == "pattern" and not before.skips_2_4:
-        return [
-            say(
-                "{device} does not skip the zeros of 2:4 sparsity: memory is saved, compute is "
-                "not.",
-                device=before.device,
-            )
-        ]
-    if lever_id == "experts" and setting < 1:
-        return [
-            say(
-                "A mixture of experts buys quality for the same compute and needs {times} times "
-                "the memory: it saves neither here.",
-                times=digits(1 / setting),
-            )
-        ]
-    if lever_id in ("weights", "cache") and same_time and not after.step().bound_by_memory:
-        return [
-            say(
-                "{batch} concurrent sequences are bound by the compute: fewer bits ({what}) save "
-                "memory, no time.",
-                batch=digits(float(np.asarray(before.load.batch))),
-                what=lever_id,
-            )
-        ]
-    return []
+        reason = say(
+            "Zeros in no pattern gain nothing on {device}: it stores and multiplies them like "
+            "any other weight.",
+            device=before.device,
+        )
+    elif lever_id == "pattern" and not before.skips_2_4:
+        reason = say(
+            "{device} does not skip the zeros of 2:4 sparsity: memory is saved, compute is not.",
+            device=before.device,
+        )
+    elif lever_id == "experts" and setting < 1:
+        reason = say(
+            "A mixture of experts buys quality for the same compute and needs {times} times "
+            "the memory: it saves neither here.",
+            times=digits(1 / setting),
+        )
+    elif lever_id in ("weights", "cache") and same_time and not after.step().bound_by_memory:
+        reason = say(
+            "{batch} concurrent sequences are bound by the compute: fewer bits ({what}) save "
+            "memory, no time.",
+            batch=digits(float(np.asarray(before.load.batch))),
+            what=lever_id,
+        )
+    return () if reason is None else (reason,)
 
 
 def _widened(before: Case, after: Case, settings: Mapping[str, float]) -> Sequence[Phrase]:

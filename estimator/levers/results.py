@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -20,21 +21,16 @@ class Result:
 
     Parameters
     ----------
-    lever, variant, model, task, metric, setting, source, hardware, extra_training, note : str
-        As published; empty where not stated.
-    row : str
-        Where it stands in the profiles.
-    params : float
-        Size of the network before [parameter].
+    lever, variant, model, task, metric, source : str
+        As published.
     quality : bool
         Whether it is a quality; a speed or an energy otherwise.
     before, after : float
         The metric without and with the lever.
     higher_is_better : bool
         Direction of the metric.
-    bits, kept_share, memory_ratio, speedup, energy_ratio : float, optional
-        Bits of a weight, share of the parameters kept, and memory, speed and energy over those
-        before [1].
+    bits, kept_share, speedup, energy_ratio : float, optional
+        Bits of a weight, share of the parameters kept, and speed and energy over those before [1].
     failed : bool
         Whether its authors call it a failure.
     """
@@ -44,20 +40,13 @@ class Result:
     model: str
     task: str
     metric: str
-    setting: str
     source: str
-    hardware: str
-    extra_training: str
-    note: str
-    row: str
-    params: float
     quality: bool
     before: float
     after: float
     higher_is_better: bool
     bits: float | None
     kept_share: float | None
-    memory_ratio: float | None
     speedup: float | None
     energy_ratio: float | None
     failed: bool
@@ -99,12 +88,10 @@ class Spread:
 
 def results(catalog: Catalog, *levers: str) -> list[Result]:
     """Return the published results of some levers, or of all."""
-    every = catalog.once("results of compression", lambda: _read(catalog))
+    every = catalog.once(
+        "results of compression", lambda: tuple(map(_result, catalog.compression()))
+    )
     return [one for one in every if not levers or one.lever in levers]
-
-
-def _read(catalog: Catalog) -> tuple[Result, ...]:
-    return tuple(_result(line, row) for line, row in enumerate(catalog.compression(), start=2))
 
 
 def spread(values: Sequence[float], sources: Sequence[str]) -> Spread:
@@ -132,36 +119,21 @@ def lost_accuracy(found: Sequence[Result]) -> Spread:
 
 
 def measured(found: Sequence[Result], name: str) -> Spread:
-    """Summarise a measured ratio, "speedup", "memory_ratio" or "energy_ratio" [1]."""
+    """Summarise a measured ratio, "speedup" or "energy_ratio" [1]."""
     chosen = [result for result in found if getattr(result, name) is not None]
     return spread([getattr(result, name) for result in chosen], [one.source for one in chosen])
 
 
-def _result(line: int, row: Mapping[str, str]) -> Result:
-    def number(name: str) -> float | None:
-        return float(row[name]) if row[name] else None
-
+def _result(row: Mapping[str, str]) -> Result:
+    words = ("lever", "variant", "model", "task", "metric", "source")
+    numbers = ("bits", "kept_share", "speedup", "energy_ratio")
+    cells: dict[str, Any] = {name: row[name] for name in words}
+    cells |= {name: float(row[name]) if row[name] else None for name in numbers}
     return Result(
-        lever=row["lever"],
-        variant=row["variant"],
-        model=row["model"],
-        task=row["task"],
-        metric=row["metric"],
-        setting=row["setting"],
-        source=row["source"],
-        hardware=row["hardware"],
-        extra_training=row["extra_training"],
-        note=row["note"],
-        row=f"compression.csv, line {line}",
-        params=float(row["params"]),
+        **cells,
         quality=row["kind"] == "quality",
         before=float(row["before"]),
         after=float(row["after"]),
         higher_is_better=row["better"] == "higher",
-        bits=number("bits"),
-        kept_share=number("kept_share"),
-        memory_ratio=number("memory_ratio"),
-        speedup=number("speedup"),
-        energy_ratio=number("energy_ratio"),
         failed=row["failed"] == "yes",
     )

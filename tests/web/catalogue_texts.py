@@ -16,6 +16,7 @@ from estimator.catalog.claim_records import ClaimRecord
 from estimator.claims.glossary import GLOSSARY
 from estimator.core.limits import LIMITS
 from estimator.core.messages import MESSAGES
+from estimator.levers.levers import LEVERS
 from estimator.measure.meters.nvml_binding import REMEDIES
 from estimator.measure.meters.rapl import NONE_HERE, NOT_READABLE
 from estimator.scenario.scenario import INPUTS
@@ -23,9 +24,8 @@ from estimator.serving.question import INPUTS as SERVING
 from estimator.web.method.page import MODULES, stated
 
 PACKAGE = Path(estimator.__file__).parent
-MARKED = ("_", "N_", "say", "ngettext")
-NAMED = {"Figure": ("name",), "Lever": ("title", "setting")}
-"""Class -> keywords of its call that hold a text."""
+MARKED = ("_", "N_", "say", "ngettext", "Figure")
+"""What is called with a text first."""
 
 
 def texts_of(*folders: str) -> set[str]:
@@ -65,6 +65,11 @@ def glossary_texts() -> set[str]:
     return set(GLOSSARY)
 
 
+def lever_texts() -> set[str]:
+    """Names of the levers, and what their settings mean."""
+    return {text for lever in LEVERS.values() for text in (lever.title, lever.setting)}
+
+
 def meter_texts() -> set[str]:
     """Reasons for which a meter of this machine cannot be read."""
     return {*REMEDIES.values(), NONE_HERE, NOT_READABLE}
@@ -94,15 +99,6 @@ def _texts(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
             continue
-        name = getattr(node.func, "id", "")
-        if name in MARKED:
-            yield from _constants(node.args[:1])
-        for keyword in node.keywords:
-            if keyword.arg in NAMED.get(name, ()):
-                yield from _constants([keyword.value])
-
-
-def _constants(nodes: list[ast.expr]) -> Iterator[str]:
-    for node in nodes:
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
+        first = node.args[0] if node.args else None
+        if getattr(node.func, "id", "") in MARKED and isinstance(first, ast.Constant):
+            yield first.value

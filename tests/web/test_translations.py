@@ -23,6 +23,7 @@ from tests.web.catalogue_texts import (
     claim_texts,
     glossary_texts,
     input_texts,
+    lever_texts,
     meter_texts,
     module_texts,
     notice_texts,
@@ -39,7 +40,7 @@ def texts():
     pages = texts_of("web", "claims", "levers", "calibration", "estimation")
     catalog = Catalog.open()
     words = claim_texts(catalog) | input_texts() | notice_texts() | glossary_texts()
-    words |= meter_texts() | module_texts() | preset_texts(catalog)
+    words |= lever_texts() | meter_texts() | module_texts() | preset_texts(catalog)
     return frozenset(pages | words | place_texts(catalog))
 
 
