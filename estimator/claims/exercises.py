@@ -19,7 +19,7 @@ from estimator.scenario.scenario import Scenario
 CHINCHILLA_FLOP = 5.88e23
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Exercise:
     """A question with its answer.
 
@@ -48,38 +48,36 @@ def _arithmetic(catalog: Catalog) -> tuple[Exercise, ...]:
     )
     return (
         Exercise(
-            question=say(
+            say(
                 "GPT-3 took 3.14 × 10^23 FLOP. How long would one V100 take at 28 TFLOP/s?",
             ),
-            steps=say(
-                "(3.14 × 10^23 FLOP) / (28 × 10^12 FLOP/s), and 31,557,600 seconds in a year."
-            ),
-            answer=gpt3.interval.mid,
-            unit="year",
+            say("(3.14 × 10^23 FLOP) / (28 × 10^12 FLOP/s), and 31,557,600 seconds in a year."),
+            gpt3.interval.mid,
+            "year",
         ),
         Exercise(
-            question=say("What does that cost at 1.50 $ an hour?"),
-            steps=say("Hours times price: 355.4 years × 8,766 h × 1.50 $."),
-            answer=gpt3.finding.figures[0].interval.mid,
-            unit="USD",
+            say("What does that cost at 1.50 $ an hour?"),
+            say("Hours times price: 355.4 years × 8,766 h × 1.50 $."),
+            gpt3.finding.figures[0].interval.mid,
+            "USD",
         ),
         Exercise(
-            question=say("How much energy does a brain at 20 W take in 20 years?"),
-            steps=say("20 W × 20 × 8,766 h."),
-            answer=energy_of_years_kwh(20.0),
-            unit="kWh",
+            say("How much energy does a brain at 20 W take in 20 years?"),
+            say("20 W × 20 × 8,766 h."),
+            energy_of_years_kwh(20.0),
+            "kWh",
         ),
         Exercise(
-            question=say("DQN plays 200 million frames at 60 frames a second. How many days?"),
-            steps=say("200e6 / 60 / 86,400."),
-            answer=dqn.interval.mid,
-            unit="day",
+            say("DQN plays 200 million frames at 60 frames a second. How many days?"),
+            say("200e6 / 60 / 86,400."),
+            dqn.interval.mid,
+            "day",
         ),
         Exercise(
-            question=say("The world generated 29,471 TWh in 2023. What average power is that?"),
-            steps=say("29,471e12 Wh / 8,766 h."),
-            answer=world.interval.mid,
-            unit="W",
+            say("The world generated 29,471 TWh in 2023. What average power is that?"),
+            say("29,471e12 Wh / 8,766 h."),
+            world.interval.mid,
+            "W",
         ),
     )
 
@@ -89,35 +87,31 @@ def _networks(catalog: Catalog) -> tuple[Exercise, ...]:
     llama = Decoder(params=catalog.preset("llama-2-7b").records["params"].value, weight_bits=4.0)
     return (
         Exercise(
-            question=say(
-                "How many paths lead through 10 layers of 100 neurons? Give the power of ten."
-            ),
-            steps=say("n^L = 100^10 = 10^20."),
-            answer=float(network.log10_paths()),
-            unit="1",
+            say("How many paths lead through 10 layers of 100 neurons? Give the power of ten."),
+            say("n^L = 100^10 = 10^20."),
+            float(network.log10_paths()),
+            "1",
         ),
         Exercise(
-            question=say("How much memory do the weights of Llama 2 7B take in 4 bits?"),
-            steps=say("Parameters × 4 / 8 bytes, nothing else counted."),
-            answer=float(llama.weight_bytes()),
-            unit="B",
+            say("How much memory do the weights of Llama 2 7B take in 4 bits?"),
+            say("Parameters × 4 / 8 bytes, nothing else counted."),
+            float(llama.weight_bytes()),
+            "B",
         ),
         Exercise(
-            question=say(
+            say(
                 "A matrix of 4,096 × 11,008 is replaced by two factors. Up to which rank is that "
                 "smaller?"
             ),
-            steps=say("r (m + n) < m n, so r < m n / (m + n)."),
-            answer=float(paying_rank(4096.0, 11008.0)),
-            unit="1",
+            say("r (m + n) < m n, so r < m n / (m + n)."),
+            float(paying_rank(4096.0, 11008.0)),
+            "1",
         ),
         Exercise(
-            question=say(
-                "Checkpoints store every √L-th of 100 layers. How much longer does a step take?"
-            ),
-            steps=say("One more forward pass, a third of a step: 4/3."),
-            answer=float(checkpoints(100.0).compute_factor()),
-            unit="1",
+            say("Checkpoints store every √L-th of 100 layers. How much longer does a step take?"),
+            say("One more forward pass, a third of a step: 4/3."),
+            float(checkpoints(100.0).compute_factor()),
+            "1",
         ),
     )
 
@@ -131,24 +125,24 @@ def _laws(catalog: Catalog) -> tuple[Exercise, ...]:
     ).estimate
     return (
         Exercise(
-            question=say("Which size is best for 5.88 × 10^23 FLOP, the compute of Chinchilla?"),
-            steps=say("The corrected law at its optimum: N = G (C/6)^(β/(α+β))."),
-            answer=float(params),
-            unit="parameter",
+            say("Which size is best for 5.88 × 10^23 FLOP, the compute of Chinchilla?"),
+            say("The corrected law at its optimum: N = G (C/6)^(β/(α+β))."),
+            float(params),
+            "parameter",
         ),
         Exercise(
-            question=say(
+            say(
                 "7 billion parameters, 2 trillion tokens, H100 at 40 % of the peak: how many "
                 "device-hours?"
             ),
-            steps=say("6 N D / (0.4 × peak), in hours."),
-            answer=float(np.asarray(run["device_hours"].mid)),
-            unit="h",
+            say("6 N D / (0.4 × peak), in hours."),
+            float(np.asarray(run["device_hours"].mid)),
+            "h",
         ),
         Exercise(
-            question=say("How far is an H100 from the Landauer limit, per operation?"),
-            steps=say("Joule per FLOP at the peak over k T ln 2 at 37 °C, for a single bit."),
-            answer=1 / rate / landauer_j(),
-            unit="1",
+            say("How far is an H100 from the Landauer limit, per operation?"),
+            say("Joule per FLOP at the peak over k T ln 2 at 37 °C, for a single bit."),
+            1 / rate / landauer_j(),
+            "1",
         ),
     )

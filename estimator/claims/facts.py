@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from estimator.catalog import Catalog, Record
 from estimator.catalog.claim_records import ClaimRecord
 from estimator.core.uncertainty import Uncertain, spread_between
-from estimator.core.units import digits
 
 
 @dataclass(frozen=True)
@@ -43,13 +42,3 @@ def as_uncertain(record: Record, source: str) -> Uncertain:
     if record.low is None or record.high is None:
         return spread_between(low, high, source)
     return spread_between(low, high, source, mid=record.value)
-
-
-def short(value: float) -> str:
-    """Write a number with three significant digits."""
-    return digits(float(value))
-
-
-def percent(share: float) -> str:
-    """Write a share in percent."""
-    return f"{digits(100 * float(share))} %"

@@ -16,7 +16,7 @@ from estimator.core.uncertainty import Uncertain
 from estimator.scenario.scenario import Scenario, link
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Assumption:
     """Something a claim takes for granted, and whether it is so."""
 
@@ -24,7 +24,7 @@ class Assumption:
     met: bool
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Figure:
     """A further figure of a case.
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from estimator.claims.facts import Facts, percent, short
+from estimator.claims.facts import Facts
 from estimator.claims.finding import Assumption, Figure, Finding, Promise
 from estimator.core.phrase import say
 from estimator.core.uncertainty import Uncertain, spread_between
-from estimator.core.units import WH_PER_KWH, human, human_count, human_mass
+from estimator.core.units import WH_PER_KWH, digits, human, human_count, human_mass, human_percent
 from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scaling.coefficients import (
     LAWS,
@@ -46,9 +46,9 @@ def imagenet_5pct(facts: Facts) -> Finding:
         value=factor,
         formula=say(
             "({today} / {target})^{exponent} = {factor}",
-            today=percent(law.today_error),
-            target=percent(target),
-            exponent=short(law.exponent),
+            today=human_percent(law.today_error),
+            target=human_percent(target),
+            exponent=digits(law.exponent),
             factor=human_count(float(factor.mid)),
         ),
         why=(
@@ -69,25 +69,21 @@ def imagenet_5pct(facts: Facts) -> Finding:
         ),
         assumptions=(
             Assumption(
-                text=say(
+                say(
                     "It holds if the law extrapolates: {target} lies outside the fitted range, "
                     "whose best network had {today}.",
-                    target=percent(target),
-                    today=percent(law.today_error),
+                    target=human_percent(target),
+                    today=human_percent(law.today_error),
                 ),
                 met=not law.extrapolates(target),
             ),
         ),
         figures=(
-            Figure(name="compute", unit="FLOP", value=flop),
-            Figure(
-                name="energy on H100", unit="kWh", value=now["energy_kwh"] * factor / factor.mid
-            ),
-            Figure(name="energy on hardware of ten years on", unit="kWh", value=later_kwh),
-            Figure(name="cost on H100", unit="USD", value=now["cost_usd"] * factor / factor.mid),
-            Figure(
-                name="emissions on H100", unit="kgCO2e", value=now["co2e_kg"] * factor / factor.mid
-            ),
+            Figure("compute", "FLOP", flop),
+            Figure("energy on H100", "kWh", now["energy_kwh"] * factor / factor.mid),
+            Figure("energy on hardware of ten years on", "kWh", later_kwh),
+            Figure("cost on H100", "USD", now["cost_usd"] * factor / factor.mid),
+            Figure("emissions on H100", "kgCO2e", now["co2e_kg"] * factor / factor.mid),
         ),
         scenario=scenario,
         promise=Promise(quantity="training_flop", factor=1 / law.today_flop),
@@ -118,28 +114,28 @@ def diminishing_returns(facts: Facts) -> Finding:
         formula=say(
             "1 - L(10 C) / L(C) at C = {flop}: Chinchilla, corrected {corrected}; Kaplan {kaplan}",
             flop=human(budget, "FLOP"),
-            corrected=percent(saved["besiroglu"]),
-            kaplan=percent(saved["kaplan"]),
+            corrected=human_percent(saved["besiroglu"]),
+            kaplan=human_percent(saved["kaplan"]),
         ),
         why=(
             say(
                 "From the compute of GPT-3 on, ten times as much costs {cost} more on H100 and "
                 "saves {share} of the loss; the next 1 % alone takes {factor} times the compute.",
                 cost=human(more, "$"),
-                share=percent(saved["besiroglu"]),
-                factor=short(percent_factor),
+                share=human_percent(saved["besiroglu"]),
+                factor=digits(percent_factor),
             ),
             say(
                 "Most of the loss is the text's own entropy, {floor} nat of {loss}, which no "
                 "compute removes; and a small step in loss may be a large one in what a model "
                 "can do.",
-                floor=short(law.E),
-                loss=short(loss),
+                floor=digits(law.E),
+                loss=digits(loss),
             ),
         ),
         assumptions=(
             Assumption(
-                text=say(
+                say(
                     "The fits rest on runs of {least} to {most}: this is beyond them.",
                     least=human(least, "FLOP"),
                     most=human(most, "FLOP"),
@@ -148,15 +144,9 @@ def diminishing_returns(facts: Facts) -> Finding:
             ),
         ),
         figures=(
-            Figure(name="compute for the next 1 %", unit="1", value=Uncertain(percent_factor)),
-            Figure(
-                name="cost of ten times the compute", unit="USD", value=after.estimate["cost_usd"]
-            ),
-            Figure(
-                name="energy of ten times the compute",
-                unit="kWh",
-                value=after.estimate["energy_kwh"],
-            ),
+            Figure("compute for the next 1 %", "1", Uncertain(percent_factor)),
+            Figure("cost of ten times the compute", "USD", after.estimate["cost_usd"]),
+            Figure("energy of ten times the compute", "kWh", after.estimate["energy_kwh"]),
         ),
         page="scaling",
         query={"amount": f"{budget:g}", "unit": "flop"},
@@ -187,24 +177,24 @@ def gpt3_vs_gpt2(facts: Facts) -> Finding:
         value=spread_between(float(shares.min()), float(shares.max()), "law and tokens", mid=mid),
         formula=say(
             "(L(GPT-2) - L(GPT-3)) / ln({old} / {new}) = {expected} nat / {gain} nat",
-            old=short(facts["gpt2_perplexity"]),
-            new=short(facts["gpt3_perplexity"]),
-            expected=short(mid * gain),
-            gain=short(gain),
+            old=digits(facts["gpt2_perplexity"]),
+            new=digits(facts["gpt3_perplexity"]),
+            expected=digits(mid * gain),
+            gain=digits(gain),
         ),
         why=(
             say(
                 "GPT-3 took {factor} times the compute of GPT-2, whose number of tokens was never "
                 "published. On the Penn Treebank its loss fell by {gain} nat a word; the laws "
                 "expect {expected} nat a token of size and data alone.",
-                factor=short(float((flop["gpt-3"] / flop["gpt-2"]).mid)),
-                gain=short(gain),
-                expected=short(mid * gain),
+                factor=digits(float((flop["gpt-3"] / flop["gpt-2"]).mid)),
+                gain=digits(gain),
+                expected=digits(mid * gain),
             ),
         ),
         assumptions=(
             Assumption(
-                text=say(
+                say(
                     "The laws were fitted on another corpus and count tokens, the benchmark counts "
                     "words: no run of one size with the other's recipe was published."
                 ),
@@ -212,7 +202,7 @@ def gpt3_vs_gpt2(facts: Facts) -> Finding:
             ),
         ),
         figures=tuple(
-            Figure(name=f"{label} of {name.upper()}", unit=unit, value=answers[name][quantity])
+            Figure(f"{label} of {name.upper()}", unit, answers[name][quantity])
             for name in family
             for label, quantity, unit in (
                 ("compute", "training_flop", "FLOP"),
@@ -236,7 +226,7 @@ def memory_wall(facts: Facts) -> Finding:
             "{peak} / {bandwidth} in two years, over {devices} accelerators",
             peak=_times(peak),
             bandwidth=_times(bandwidth),
-            devices=short(peak.records),
+            devices=digits(peak.records),
         ),
         why=(
             say(
@@ -252,15 +242,14 @@ def memory_wall(facts: Facts) -> Finding:
             say(
                 "To hold nothing but the 16-bit weights of the largest model took {before} device "
                 "in {first} and {after} in {last}.",
-                before=short(first.devices),
+                before=digits(first.devices),
                 first=str(first.year),
-                after=short(last.devices),
+                after=digits(last.devices),
                 last=str(last.year),
             ),
         ),
         figures=tuple(
-            Figure(name=f"growth in two years: {name}", unit="1", value=_growth(one))
-            for name, one in grown.items()
+            Figure(f"growth in two years: {name}", "1", _growth(one)) for name, one in grown.items()
         ),
         page="trends",
         query={"view": "memory-wall"},
@@ -288,27 +277,23 @@ def exponential_compute(facts: Facts) -> Finding:
             say(
                 "The largest published runs doubled every {mid} months ({low} to {high}); the "
                 "FLOP/s that a dollar buys, every {dollar} months.",
-                mid=short(float(doubling.mid)),
-                low=short(float(low)),
-                high=short(float(high)),
-                dollar=short(cheaper.doubling_years()[1] * MONTHS),
+                mid=digits(float(doubling.mid)),
+                low=digits(float(low)),
+                high=digits(float(high)),
+                dollar=digits(cheaper.doubling_years()[1] * MONTHS),
             ),
             say(
                 "{name} on H100 today: {cost}, {times} times what a group may spend on a run "
                 "(assumed: {budget}).",
                 name=compute.labels[-1],
                 cost=human(float(answer.mid), "$"),
-                times=short(float(answer.mid) / budget),
+                times=digits(float(answer.mid) / budget),
                 budget=human(budget, "$"),
             ),
         ),
         figures=(
-            Figure(
-                name="doubling time of the largest runs",
-                unit="month",
-                value=doubling,
-            ),
-            Figure(name="cost of the largest run on H100", unit="USD", value=answer),
+            Figure("doubling time of the largest runs", "month", doubling),
+            Figure("cost of the largest run on H100", "USD", answer),
         ),
         page="trends",
         query={"view": "compute"},
@@ -324,16 +309,16 @@ def quantum_volume_doubles(facts: Facts) -> Finding:
         value=spread_between(low, high, "fit", mid=mid),
         formula=say(
             "1 / slope of log2 QV over {records} machines of IBM",
-            records=short(ibm.records),
+            records=digits(ibm.records),
         ),
         why=(
             say(
                 "IBM's machines did double about every {ibm} years; the best of all makers reached "
                 "{best} with {machine}, doubling every {front} years.",
-                ibm=short(mid),
+                ibm=digits(mid),
                 best=f"{best.values[-1]:,.0f}",
                 machine=best.labels[-1],
-                front=short(best.trend().doubling_years()[1]),
+                front=digits(best.trend().doubling_years()[1]),
             ),
         ),
         refusal=say(
@@ -342,14 +327,8 @@ def quantum_volume_doubles(facts: Facts) -> Finding:
             "FLOP/s: what it would do for deep learning cannot be computed."
         ),
         figures=(
-            Figure(
-                name="doubling time, best of all makers",
-                unit="year",
-                value=_doubling(best.trend()),
-            ),
-            Figure(
-                name="best quantum volume on record", unit="1", value=Uncertain(best.values[-1])
-            ),
+            Figure("doubling time, best of all makers", "year", _doubling(best.trend())),
+            Figure("best quantum volume on record", "1", Uncertain(best.values[-1])),
         ),
         page="trends",
         query={"view": "quantum"},
@@ -357,7 +336,7 @@ def quantum_volume_doubles(facts: Facts) -> Finding:
 
 
 def _times(trend: Growth, years: float = 2.0) -> str:
-    return f"×{short(trend.factor(years)[1])}"
+    return f"×{digits(trend.factor(years)[1])}"
 
 
 def _growth(trend: Growth) -> Uncertain:

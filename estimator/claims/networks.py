@@ -5,10 +5,11 @@ from functools import cache
 
 import numpy as np
 
-from estimator.claims.facts import Facts, percent, short
+from estimator.claims.facts import Facts
 from estimator.claims.finding import Assumption, Figure, Finding
 from estimator.core.phrase import say
 from estimator.core.uncertainty import Uncertain, spread_between
+from estimator.core.units import digits, human_percent
 from estimator.depth.activations import checkpoints, everything, retraced_error, reversed_in_time
 from estimator.depth.gradients import simulated_gradient
 from estimator.depth.paths import Network, counted_paths
@@ -27,34 +28,30 @@ def depth_paths(facts: Facts) -> Finding:
         value=Uncertain(ratio),
         formula=say(
             "paths = n^L = {width}^{layers} = 10^{paths}; parameters = (L - 1) n² = {params}",
-            width=short(width),
-            layers=short(layers),
-            paths=short(float(network.log10_paths())),
-            params=short(float(network.params())),
+            width=digits(width),
+            layers=digits(layers),
+            paths=digits(float(network.log10_paths())),
+            params=digits(float(network.params())),
         ),
         why=(
             say(
                 "Counted by walking through {layers} layers of {width} neurons: 10^{paths} paths "
                 "over {params} weights. Twice the depth squares the paths and makes the weights "
                 "{times} times as many.",
-                layers=short(layers),
-                width=short(width),
-                paths=short(math.log10(counted)),
-                params=short(float(network.params())),
-                times=short(float(double.params() / network.params())),
+                layers=digits(layers),
+                width=digits(width),
+                paths=digits(math.log10(counted)),
+                params=digits(float(network.params())),
+                times=digits(float(double.params() / network.params())),
             ),
             say("The paths share their weights: a path costs no memory and no time of its own."),
         ),
         figures=(
-            Figure(name="parameters", unit="parameter", value=Uncertain(float(network.params()))),
-            Figure(
-                name="forward pass of one example",
-                unit="FLOP",
-                value=Uncertain(float(network.forward_flop())),
-            ),
+            Figure("parameters", "parameter", Uncertain(float(network.params()))),
+            Figure("forward pass of one example", "FLOP", Uncertain(float(network.forward_flop()))),
         ),
         page="depth",
-        query={"view": "paths", "layers": short(layers), "width": short(width)},
+        query={"view": "paths", "layers": digits(layers), "width": digits(width)},
     )
 
 
@@ -79,8 +76,8 @@ def gradient_bound(facts: Facts) -> Finding:
         formula=say(
             "||dL/dx_0|| / Π c_l c_σ over {layers} layers, {trials} random networks: "
             "{norm} / {bound}",
-            layers=short(layers),
-            trials=short(TRIALS),
+            layers=digits(layers),
+            trials=digits(TRIALS),
             norm=f"{np.median(norms):.1e}",
             bound=f"{np.median([bound for _, bound in plain]):.1e}",
         ),
@@ -88,22 +85,22 @@ def gradient_bound(facts: Facts) -> Finding:
             say(
                 "In every one of {trials} random networks the gradient lies below its bound, by "
                 "far: the bound is right and loose.",
-                trials=short(TRIALS),
+                trials=digits(TRIALS),
             ),
             say(
                 "Through {layers} logistic layers a gradient of 1 shrinks to {plain}; with "
                 "residual connections {residual} is left.",
-                layers=short(layers),
+                layers=digits(layers),
                 plain=f"{np.median(norms):.1e}",
-                residual=short(float(np.median(kept))),
+                residual=digits(float(np.median(kept))),
             ),
         ),
         figures=(
-            Figure(name="gradient left, plain", unit="1", value=_sampled(norms)),
-            Figure(name="gradient left, residual", unit="1", value=_sampled(kept)),
+            Figure("gradient left, plain", "1", _sampled(norms)),
+            Figure("gradient left, residual", "1", _sampled(kept)),
         ),
         page="depth",
-        query={"view": "gradient", "layers": short(layers), "width": short(width)},
+        query={"view": "gradient", "layers": digits(layers), "width": digits(width)},
     )
 
 
@@ -119,45 +116,41 @@ def ode_memory(facts: Facts) -> Finding:
         value=Uncertain(growth),
         formula=say(
             "stored({many}) / stored({few}): residual {plain}, ODE {ode}",
-            many=short(10 * layers),
-            few=short(layers),
-            plain=short(stored),
-            ode=short(growth),
+            many=digits(10 * layers),
+            few=digits(layers),
+            plain=digits(stored),
+            ode=digits(growth),
         ),
         why=(
             say(
                 "The memory is paid for in compute: a step takes {factor} times as much, the same "
                 "price as that of checkpoints, which store {root} of {layers} layers.",
-                factor=short(float(few.compute_factor())),
-                root=short(float(root.layers_stored)),
-                layers=short(layers),
+                factor=digits(float(few.compute_factor())),
+                root=digits(float(root.layers_stored)),
+                layers=digits(layers),
             ),
         ),
         assumptions=(
             Assumption(
-                text=say(
+                say(
                     "It holds if the way back meets the way there: with {layers} Euler steps the "
                     "input comes back with an error of {error}.",
-                    layers=short(layers),
-                    error=percent(error),
+                    layers=digits(layers),
+                    error=human_percent(error),
                 ),
                 met=error < 1e-6,
             ),
         ),
         figures=(
             Figure(
-                name="compute of a step over that with all stored",
-                unit="1",
-                value=Uncertain(float(few.compute_factor())),
+                "compute of a step over that with all stored",
+                "1",
+                Uncertain(float(few.compute_factor())),
             ),
-            Figure(
-                name="layers stored with checkpoints",
-                unit="1",
-                value=Uncertain(float(root.layers_stored)),
-            ),
+            Figure("layers stored with checkpoints", "1", Uncertain(float(root.layers_stored))),
         ),
         page="depth",
-        query={"view": "activations", "layers": short(layers)},
+        query={"view": "activations", "layers": digits(layers)},
     )
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from estimator.claims.facts import Facts, short
+from estimator.claims.facts import Facts
 from estimator.claims.finding import Assumption, Figure, Finding, Promise
 from estimator.core.phrase import say
 from estimator.core.uncertainty import Uncertain, spread_between
@@ -13,6 +13,7 @@ from estimator.core.units import (
     S_PER_H,
     W_PER_KW,
     WH_PER_KWH,
+    digits,
     human,
     human_duration,
     in_percent,
@@ -68,8 +69,8 @@ def gpt3_v100(facts: Facts) -> Finding:
                 share=in_percent(rate / peak),
                 peak=human(peak, "FLOP/s"),
                 measured=human(measured, "FLOP/s"),
-                fleet=short(facts["fleet"]),
-                days=short(fleet_days),
+                fleet=digits(facts["fleet"]),
+                days=digits(fleet_days),
             ),
             say(
                 "{tokens} tokens were processed, out of a corpus of about 500 billion.",
@@ -78,7 +79,7 @@ def gpt3_v100(facts: Facts) -> Finding:
         ),
         assumptions=(
             Assumption(
-                text=say(
+                say(
                     "One V100 cannot hold the model: its weights alone are {weights}, its memory "
                     "{memory}.",
                     weights=human(weights, "B"),
@@ -88,19 +89,11 @@ def gpt3_v100(facts: Facts) -> Finding:
             ),
         ),
         figures=(
-            Figure(name="cost on one V100", unit="USD", value=years * (H_PER_YEAR * price)),
-            Figure(
-                name="time on one B200",
-                unit="year",
-                value=today.estimate["wall_hours"] / H_PER_YEAR,
-            ),
-            Figure(name="time on 10,000 V100 as measured", unit="day", value=Uncertain(fleet_days)),
-            Figure(
-                name="energy of that run", unit="kWh", value=facts.uncertain("fleet_energy_kwh")
-            ),
-            Figure(
-                name="emissions of that run", unit="tCO2e", value=facts.uncertain("fleet_co2e_t")
-            ),
+            Figure("cost on one V100", "USD", years * (H_PER_YEAR * price)),
+            Figure("time on one B200", "year", today.estimate["wall_hours"] / H_PER_YEAR),
+            Figure("time on 10,000 V100 as measured", "day", Uncertain(fleet_days)),
+            Figure("energy of that run", "kWh", facts.uncertain("fleet_energy_kwh")),
+            Figure("emissions of that run", "tCO2e", facts.uncertain("fleet_co2e_t")),
         ),
         scenario=scenario,
         promise=Promise(quantity="wall_hours", factor=1 / H_PER_YEAR),
@@ -122,7 +115,7 @@ def alphago_lee(facts: Facts) -> Finding:
         value=power,
         formula=say(
             "PUE {pue} × (1,202 CPUs + 176 GPUs at their ratings, with hosts) = {power}",
-            pue=short(facts["pue"]),
+            pue=digits(facts["pue"]),
             power=human(float(power.mid), "W"),
         ),
         why=(
@@ -138,21 +131,21 @@ def alphago_lee(facts: Facts) -> Finding:
                 "The contrast stays: about {ratio} brains. A game of {hours} took the machine "
                 "{machine} and the brain {brain}, {kcal} kcal; a cup of black coffee has "
                 "{coffee} kcal.",
-                ratio=short(float(power.mid) / brain),
+                ratio=digits(float(power.mid) / brain),
                 hours=human_duration(float(hours.mid) * S_PER_H),
                 machine=human(float(machine_kwh.mid) * WH_PER_KWH, "Wh"),
                 brain=human(float(human_kwh.mid) * WH_PER_KWH, "Wh"),
-                kcal=short(float(human_kcal.mid)),
-                coffee=short(facts["coffee_kcal"]),
+                kcal=digits(float(human_kcal.mid)),
+                coffee=digits(facts["coffee_kcal"]),
             ),
         ),
         figures=(
-            Figure(name="brains that draw as much", unit="1", value=power / brain),
-            Figure(name="energy of a game, machine", unit="kWh", value=machine_kwh),
-            Figure(name="energy of a game, brain", unit="kWh", value=human_kwh),
-            Figure(name="the same in kcal", unit="kcal", value=human_kcal),
-            Figure(name="a cup of black coffee", unit="kcal", value=facts.uncertain("coffee_kcal")),
-            Figure(name="a cappuccino", unit="kcal", value=facts.uncertain("cappuccino_kcal")),
+            Figure("brains that draw as much", "1", power / brain),
+            Figure("energy of a game, machine", "kWh", machine_kwh),
+            Figure("energy of a game, brain", "kWh", human_kwh),
+            Figure("the same in kcal", "kcal", human_kcal),
+            Figure("a cup of black coffee", "kcal", facts.uncertain("coffee_kcal")),
+            Figure("a cappuccino", "kcal", facts.uncertain("cappuccino_kcal")),
         ),
         scenario=scenario,
         promise=Promise(quantity="power_w"),
@@ -184,13 +177,13 @@ def world_electricity(facts: Facts) -> Finding:
             say(
                 "At the claimed 1 MW that is {claimed} million AlphaGos; at the recomputed power "
                 "{found} million, so the two errors of the slide nearly cancel.",
-                claimed=short(float(power.mid) / facts["alphago_w"] / 1e6),
-                found=short(float(machines.mid) / 1e6),
+                claimed=digits(float(power.mid) / facts["alphago_w"] / 1e6),
+                found=digits(float(machines.mid) / 1e6),
             ),
         ),
         figures=(
-            Figure(name="AlphaGos at the claimed 1 MW", unit="1", value=power / facts["alphago_w"]),
-            Figure(name="AlphaGos at the recomputed power", unit="1", value=machines),
+            Figure("AlphaGos at the claimed 1 MW", "1", power / facts["alphago_w"]),
+            Figure("AlphaGos at the recomputed power", "1", machines),
         ),
         scenario=Scenario(
             device_hours=whole * H_PER_YEAR, hardware="alphago-lee", devices=whole, pue=1.12
@@ -212,16 +205,16 @@ def dqn_atari(facts: Facts) -> Finding:
         value=Uncertain(days),
         formula=say(
             "{frames} frames / {rate} Hz = {days} days",
-            frames=short(facts["frames"]),
-            rate=short(facts["frame_rate_hz"]),
-            days=short(days),
+            frames=digits(facts["frames"]),
+            rate=digits(facts["frame_rate_hz"]),
+            days=digits(days),
         ),
         why=(
             say(
                 "It is time of play, not of computing. The human tester practised about "
                 "{human}: {times} times less.",
                 human=human_duration(facts["human_h"] * S_PER_H),
-                times=short(times),
+                times=digits(times),
             ),
             say(
                 "In energy the gap is smaller: {machine} of computing against {brain} of brain.",
@@ -230,11 +223,9 @@ def dqn_atari(facts: Facts) -> Finding:
             ),
         ),
         figures=(
-            Figure(
-                name="play of the machine over that of a human", unit="1", value=Uncertain(times)
-            ),
-            Figure(name="energy of the updates on a K40", unit="kWh", value=machine_kwh),
-            Figure(name="energy of the brain", unit="kWh", value=Uncertain(human_kwh)),
+            Figure("play of the machine over that of a human", "1", Uncertain(times)),
+            Figure("energy of the updates on a K40", "kWh", machine_kwh),
+            Figure("energy of the brain", "kWh", Uncertain(human_kwh)),
         ),
         scenario=scenario,
     )
@@ -260,46 +251,46 @@ def alphastar(facts: Facts) -> Finding:
         value=Uncertain(hours),
         formula=say(
             "{days} days × {devices} TPUs × 24 h = {hours} h",
-            days=short(facts["days"]),
-            devices=short(facts["devices"]),
-            hours=short(hours),
+            days=digits(facts["days"]),
+            devices=digits(facts["devices"]),
+            hours=digits(hours),
         ),
         why=(
             say(
                 "{years} years of play in {days} days is {speed} times real time. Each agent cost "
                 "{energy} and {cost}.",
-                years=short(facts["play_years"]),
-                days=short(facts["days"]),
-                speed=short(speed),
+                years=digits(facts["play_years"]),
+                days=digits(facts["days"]),
+                speed=digits(speed),
                 energy=human(float(one["energy_kwh"].mid) * WH_PER_KWH, "Wh"),
                 cost=human(float(one["cost_usd"].mid), "$"),
             ),
         ),
         assumptions=(
             Assumption(
-                text=say(
+                say(
                     "It holds for the agents of January 2019. Those of the final league, in "
                     "Nature, took {final} TPU-hours each, {times} times as much.",
-                    final=short(facts["final_device_h"]),
-                    times=short(facts["final_device_h"] / hours),
+                    final=digits(facts["final_device_h"]),
+                    times=digits(facts["final_device_h"] / hours),
                 ),
                 met=facts["final_device_h"] <= hours,
             ),
         ),
         figures=(
-            Figure(name="speed of play over real time", unit="1", value=Uncertain(speed)),
+            Figure("speed of play over real time", "1", Uncertain(speed)),
             Figure(
-                name="chip-hours of an agent, if a TPU is a board of four chips",
-                unit="h",
-                value=Uncertain(hours * facts.most("chips_per_tpu")),
+                "chip-hours of an agent, if a TPU is a board of four chips",
+                "h",
+                Uncertain(hours * facts.most("chips_per_tpu")),
             ),
-            Figure(name="energy of an agent", unit="kWh", value=one["energy_kwh"]),
-            Figure(name="cost of an agent", unit="USD", value=one["cost_usd"]),
-            Figure(name="emissions of an agent", unit="kgCO2e", value=one["co2e_kg"]),
-            Figure(name="device time of the final league", unit="h", value=Uncertain(league)),
-            Figure(name="energy of the final league", unit="kWh", value=final["energy_kwh"]),
-            Figure(name="cost of the final league", unit="USD", value=final["cost_usd"]),
-            Figure(name="emissions of the final league", unit="kgCO2e", value=final["co2e_kg"]),
+            Figure("energy of an agent", "kWh", one["energy_kwh"]),
+            Figure("cost of an agent", "USD", one["cost_usd"]),
+            Figure("emissions of an agent", "kgCO2e", one["co2e_kg"]),
+            Figure("device time of the final league", "h", Uncertain(league)),
+            Figure("energy of the final league", "kWh", final["energy_kwh"]),
+            Figure("cost of the final league", "USD", final["cost_usd"]),
+            Figure("emissions of the final league", "kgCO2e", final["co2e_kg"]),
         ),
         scenario=scenario,
         promise=Promise(quantity="device_hours"),
@@ -323,8 +314,8 @@ def brain_20w(facts: Facts) -> Finding:
         value=power,
         formula=say(
             "{oxygen} ml O2/min × {heat} J/ml = {first}; {share} of a body at {body} = {second}",
-            oxygen=short(facts["oxygen_ml_per_min"]),
-            heat=short(facts["joule_per_ml"]),
+            oxygen=digits(facts["oxygen_ml_per_min"]),
+            heat=digits(facts["joule_per_ml"]),
             first=human(float(by_oxygen.mid), "W"),
             share=in_percent(facts["brain_share"]),
             body=human(facts["body_w"], "W"),
@@ -336,7 +327,7 @@ def brain_20w(facts: Facts) -> Finding:
                 "{gpt3}, {times} times as much.",
                 childhood=human(childhood_kwh * WH_PER_KWH, "Wh"),
                 gpt3=human(gpt3_kwh * WH_PER_KWH, "Wh"),
-                times=short(gpt3_kwh / childhood_kwh),
+                times=digits(gpt3_kwh / childhood_kwh),
             ),
             say(
                 "What a brain computes is known to four powers of ten only: the equivalent of "
@@ -346,14 +337,12 @@ def brain_20w(facts: Facts) -> Finding:
             ),
         ),
         figures=(
-            Figure(name="energy of childhood", unit="kWh", value=Uncertain(childhood_kwh)),
+            Figure("energy of childhood", "kWh", Uncertain(childhood_kwh)),
+            Figure("GPT-3 over a childhood", "1", Uncertain(gpt3_kwh / childhood_kwh)),
             Figure(
-                name="GPT-3 over a childhood", unit="1", value=Uncertain(gpt3_kwh / childhood_kwh)
-            ),
-            Figure(
-                name="operations per joule",
-                unit="FLOP/J",
-                value=spread_between(low_rate / 20.0, high_rate / 20.0, "equivalence"),
+                "operations per joule",
+                "FLOP/J",
+                spread_between(low_rate / 20.0, high_rate / 20.0, "equivalence"),
             ),
         ),
         scenario=scenario,

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from estimator.claims.facts import Facts, percent, short
+from estimator.claims.facts import Facts
 from estimator.claims.finding import Assumption, Figure, Finding
 from estimator.core.phrase import say
 from estimator.core.uncertainty import Uncertain, spread_between
-from estimator.core.units import J_PER_KWH, WH_PER_KWH, human, human_duration
+from estimator.core.units import J_PER_KWH, WH_PER_KWH, digits, human, human_duration, human_percent
 from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.levers.break_even import low_rank_params, paying_rank
 from estimator.levers.inference import Load, Network, Roof, step
@@ -29,48 +29,46 @@ def quantization(facts: Facts) -> Finding:
         formula=say(
             "median of 1 - accuracy(after) / accuracy(before): 8 bits {eight} ({n8} results), "
             "4 bits {four} ({n4}), 2 bits or less {few} ({n2})",
-            eight=percent(eight.mid),
-            four=percent(four.mid),
-            few=percent(few.mid),
-            n8=short(eight.results),
-            n4=short(four.results),
-            n2=short(few.results),
+            eight=human_percent(eight.mid),
+            four=human_percent(four.mid),
+            few=human_percent(few.mid),
+            n8=digits(eight.results),
+            n4=digits(four.results),
+            n2=digits(few.results),
         ),
         why=(
             say(
                 "8 bits cost {eight} of the accuracy in the median of published results, 4 bits "
                 "{four}.",
-                eight=percent(eight.mid),
-                four=percent(four.mid),
+                eight=human_percent(eight.mid),
+                four=human_percent(four.mid),
             ),
             say(
                 "Fewer bits always save memory. They save time where the device reads more than "
                 "it computes, and not always energy: in {risen} of {all} measurements on models "
                 "of up to 8 billion parameters it rose, by up to {most}.",
-                risen=short(len(risen)),
-                all=short(len(energy)),
-                most=percent(max(one.energy_ratio or 1.0 for one in risen) - 1),
+                risen=digits(len(risen)),
+                all=digits(len(energy)),
+                most=human_percent(max(one.energy_ratio or 1.0 for one in risen) - 1),
             ),
         ),
         assumptions=(
             Assumption(
-                text=say(
+                say(
                     "It holds at 8 bits. At 2 bits or less {few} is lost ({low} to {high}; thin "
                     "evidence, sources: {sources}), unless the network is trained in them.",
-                    few=percent(few.mid),
-                    low=percent(few.low),
-                    high=percent(few.high),
-                    sources=short(few.sources),
+                    few=human_percent(few.mid),
+                    low=human_percent(few.low),
+                    high=human_percent(few.high),
+                    sources=digits(few.sources),
                 ),
                 met=few.high <= facts.claimed,
             ),
         ),
         figures=(
-            Figure(name="accuracy lost at 4 bits", unit="1", value=_spread(four)),
-            Figure(name="accuracy lost at 2 bits or less", unit="1", value=_spread(few)),
-            Figure(
-                name="energy over that of 16 bits, small models", unit="1", value=_ratio(energy)
-            ),
+            Figure("accuracy lost at 4 bits", "1", _spread(four)),
+            Figure("accuracy lost at 2 bits or less", "1", _spread(few)),
+            Figure("energy over that of 16 bits, small models", "1", _ratio(energy)),
         ),
         page="levers",
         query={"weights": "8"},
@@ -87,29 +85,26 @@ def pruning(facts: Facts) -> Finding:
         formula=say(
             "median of 1 - accuracy(after) / accuracy(before) over {results} published results "
             "with a tenth of the weights or less (sources: {sources})",
-            results=short(sparse.results),
-            sources=short(sparse.sources),
+            results=digits(sparse.results),
+            sources=digits(sparse.sources),
         ),
         why=(
             say(
                 "Nine of ten weights can go, at {lost} of the accuracy in the median and after "
                 "training again.",
-                lost=percent(sparse.mid),
+                lost=human_percent(sparse.mid),
             ),
             say(
                 "Zeros in no pattern save nothing on a GPU: it stores and multiplies them. The 2:4 "
                 "pattern, half of the weights, ran {speed} times as fast where it was measured; "
                 "whole channels or layers save what they are.",
-                speed=short(pattern.mid),
+                speed=digits(pattern.mid),
             ),
         ),
         assumptions=(
-            Assumption(
-                text=say("Hardware gains nothing from zeros in no pattern."),
-                met=False,
-            ),
+            Assumption(say("Hardware gains nothing from zeros in no pattern."), met=False),
         ),
-        figures=(Figure(name="measured speed of 2:4 sparsity", unit="1", value=_spread(pattern)),),
+        figures=(Figure("measured speed of 2:4 sparsity", "1", _spread(pattern)),),
         page="levers",
         query={"weights": "16", "zeros": "0.1"},
     )
@@ -140,28 +135,28 @@ def distillation(facts: Facts) -> Finding:
         value=spread_between(float(low), float(high), "results", mid=float(mid)),
         formula=say(
             "median of score(student) / score(teacher) over {results} published students",
-            results=short(len(kept)),
+            results=digits(len(kept)),
         ),
         why=(
             say(
                 "Students with {least} to {most} of the parameters keep {kept} of the teacher's "
                 "score in the median; small and linguistic tasks lose most.",
-                least=percent(min(one.kept_share or 1.0 for one in found)),
-                most=percent(max(one.kept_share or 1.0 for one in found)),
-                kept=percent(float(mid)),
+                least=human_percent(min(one.kept_share or 1.0 for one in found)),
+                most=human_percent(max(one.kept_share or 1.0 for one in found)),
+                kept=human_percent(float(mid)),
             ),
             say(
                 "The distillation of DistilBERT took {hours} V100-hours, {energy}; it is repaid "
                 "after about {queries} billion queries of {tokens} tokens.",
-                hours=short(hours),
+                hours=digits(hours),
                 energy=human(float(spent.mid) * WH_PER_KWH, "Wh"),
-                queries=short(float(billions.mid)),
-                tokens=short(facts["query_tokens"]),
+                queries=digits(float(billions.mid)),
+                tokens=digits(facts["query_tokens"]),
             ),
         ),
         figures=(
-            Figure(name="energy of the distillation", unit="kWh", value=spent),
-            Figure(name="queries that repay it", unit="1", value=billions * 1e9),
+            Figure("energy of the distillation", "kWh", spent),
+            Figure("queries that repay it", "1", billions * 1e9),
         ),
         scenario=scenario,
     )
@@ -180,34 +175,34 @@ def low_rank(facts: Facts) -> Finding:
         formula=say(
             "r (m + n) < m n: r < {pays} = {share} of {width}",
             pays=f"{pays:,.0f}",
-            share=percent(pays / width),
+            share=human_percent(pays / width),
             width=f"{width:,.0f}",
         ),
         why=(
             say(
                 "Two factors are smaller than the matrix only below half its width. At rank {rank} "
                 "they have {share} of its parameters and FLOPs.",
-                rank=short(rank),
-                share=percent(smaller),
+                rank=digits(rank),
+                share=human_percent(smaller),
             ),
             say(
                 "Trained networks are not of low rank: taking away a fifth of the parameters "
                 "raised the perplexity by {lost} in the median of {results} results. What does "
                 "work is a change of low rank: LoRA trains {trained} of a matrix.",
-                lost=percent(lost),
-                results=short(len(fifth)),
-                trained=percent(float(low_rank_params(width, width, 8.0) / width**2)),
+                lost=human_percent(lost),
+                results=digits(len(fifth)),
+                trained=human_percent(float(low_rank_params(width, width, 8.0) / width**2)),
             ),
         ),
         assumptions=(
             Assumption(
-                text=say("It holds below that rank, and for networks trained to be of low rank."),
+                say("It holds below that rank, and for networks trained to be of low rank."),
                 met=lost <= 0.05,
             ),
         ),
         figures=(
-            Figure(name="parameters over those of the matrix", unit="1", value=Uncertain(smaller)),
-            Figure(name="perplexity risen with a fifth less", unit="1", value=Uncertain(lost)),
+            Figure("parameters over those of the matrix", "1", Uncertain(smaller)),
+            Figure("perplexity risen with a fifth less", "1", Uncertain(lost)),
         ),
         page="levers",
         query={"weights": "16", "low-rank": f"{max(smaller, 0.05):g}"},
@@ -253,14 +248,10 @@ def transfer_learning(facts: Facts) -> Finding:
             say("The pre-training is paid once, by someone: the saving is that of sharing it."),
         ),
         figures=(
-            Figure(
-                name="energy of the fine-tuning", unit="kWh", value=both["tuning"]["energy_kwh"]
-            ),
-            Figure(
-                name="energy of the pre-training", unit="kWh", value=both["training"]["energy_kwh"]
-            ),
-            Figure(name="cost of the fine-tuning", unit="USD", value=both["tuning"]["cost_usd"]),
-            Figure(name="cost of the pre-training", unit="USD", value=both["training"]["cost_usd"]),
+            Figure("energy of the fine-tuning", "kWh", both["tuning"]["energy_kwh"]),
+            Figure("energy of the pre-training", "kWh", both["training"]["energy_kwh"]),
+            Figure("cost of the fine-tuning", "USD", both["tuning"]["cost_usd"]),
+            Figure("cost of the pre-training", "USD", both["training"]["cost_usd"]),
         ),
         scenario=tuning,
     )
@@ -291,7 +282,7 @@ def datasets(facts: Facts) -> Finding:
             counted=_millions(facts[counted]),
             claimed=_millions(facts[claimed]),
             unit=unit,
-            factor=short(apart[worst]),
+            factor=digits(apart[worst]),
         ),
         why=(
             say("{right} are as claimed, within a tenth.", right=", ".join(right)),
@@ -311,12 +302,10 @@ def datasets(facts: Facts) -> Finding:
         ),
         figures=(
             *(
-                Figure(name=f"{name} over its size as claimed", unit="1", value=Uncertain(factor))
+                Figure(f"{name} over its size as claimed", "1", Uncertain(factor))
                 for name, factor in apart.items()
             ),
-            Figure(
-                name="one pass over ImageNet on 8 V100", unit="kWh", value=one_pass["energy_kwh"]
-            ),
+            Figure("one pass over ImageNet on 8 V100", "kWh", one_pass["energy_kwh"]),
         ),
         scenario=scenario,
     )
@@ -357,9 +346,9 @@ def inference_edge(facts: Facts) -> Finding:
         formula=say(
             "{tokens} tokens × {bytes} / ({share} × {bandwidth}) = {phone} on the phone; "
             "{cloud} in the cloud",
-            tokens=short(facts["output_tokens"]),
+            tokens=digits(facts["output_tokens"]),
             bytes=human(float(small.weight_bytes()), "B"),
-            share=percent(float(share.mid)),
+            share=human_percent(float(share.mid)),
             bandwidth=human(facts["phone_bytes_per_s"], "B/s"),
             phone=human_duration(phone_s),
             cloud=human_duration(cloud_s),
@@ -369,7 +358,7 @@ def inference_edge(facts: Facts) -> Finding:
                 "A language model of 7 billion parameters in 4 bits answers on a phone in {phone} "
                 "and takes {battery} of its battery; a picture goes through ResNet-50 in {image}.",
                 phone=human_duration(phone_s),
-                battery=percent(float(battery.mid)),
+                battery=human_percent(float(battery.mid)),
                 image=human(float(image_s.mid), "s"),
             ),
             say(
@@ -381,7 +370,7 @@ def inference_edge(facts: Facts) -> Finding:
         ),
         assumptions=(
             Assumption(
-                text=say(
+                say(
                     "It holds for large language models: pictures are classified on the phone in "
                     "{image}.",
                     image=human(float(image_s.mid), "s"),
@@ -390,14 +379,11 @@ def inference_edge(facts: Facts) -> Finding:
             ),
         ),
         figures=(
-            *(
-                Figure(name=name, unit="s", value=seconds * share.mid / share)
-                for name, seconds in times.items()
-            ),
-            Figure(name="energy of an answer on a phone", unit="kWh", value=phone_kwh),
-            Figure(name="energy of an answer in the cloud", unit="kWh", value=cloud_kwh),
-            Figure(name="of it the network", unit="kWh", value=network_kwh),
-            Figure(name="share of the battery", unit="1", value=battery),
+            *(Figure(name, "s", seconds * share.mid / share) for name, seconds in times.items()),
+            Figure("energy of an answer on a phone", "kWh", phone_kwh),
+            Figure("energy of an answer in the cloud", "kWh", cloud_kwh),
+            Figure("of it the network", "kWh", network_kwh),
+            Figure("share of the battery", "1", battery),
         ),
         page="levers",
         query={"weights": "4", "hardware": "jetson-agx-orin-64"},
@@ -431,4 +417,4 @@ def _ratio(found: list[Result]) -> Uncertain:
 
 def _millions(value: float) -> str:
     """Write a large count in millions, a small one as it is."""
-    return f"{short(value / 1e6)} million" if value >= 1e6 else short(value)
+    return f"{digits(value / 1e6)} million" if value >= 1e6 else digits(value)
