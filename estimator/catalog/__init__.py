@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from estimator.catalog.catalog import Catalog
+    from estimator.catalog.catalog import Catalog, once
     from estimator.catalog.records import (
         Device,
         Place,
@@ -29,6 +29,7 @@ __all__ = [
     "ProfileError",
     "Record",
     "Source",
+    "once",
 ]
 
 
@@ -36,7 +37,7 @@ def __getattr__(name: str) -> object:
     """Import a public name when it is first used."""
     if name not in __all__:
         raise AttributeError(f"module 'estimator.catalog' has no attribute {name!r}")
-    home = "catalog" if name == "Catalog" else "records"
+    home = "catalog" if name in ("Catalog", "once") else "records"
     found: object = getattr(import_module(f"estimator.catalog.{home}"), name)
     globals()[name] = found
     return found

@@ -5,9 +5,9 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
 
 from estimator.catalog import csv_tables as rows
 from estimator.catalog import toml_files as files
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from estimator.catalog.shared_runs import SharedRun
 
 Found = TypeVar("Found")
+Words = ParamSpec("Words")
 
 
 @dataclass(frozen=True)
@@ -510,6 +511,19 @@ class Catalog:
                 self._guard(path, f"line {line}, {column}", record)
                 known[place_key(row["iso2_or_region"]), row["sector"]] = record
         return known
+
+
+def once(
+    work_out: Callable[Concatenate[Catalog, Words], Found],
+) -> Callable[Concatenate[Catalog, Words], Found]:
+    """Decorate what follows from a catalog and words alone: it is worked out once for each."""
+
+    @wraps(work_out)
+    def remembered(catalog: Catalog, /, *words: Words.args, **named: Words.kwargs) -> Found:
+        name = f"{work_out.__module__}.{work_out.__qualname__} {words} {named}"
+        return catalog.once(name, lambda: work_out(catalog, *words, **named))
+
+    return remembered
 
 
 def _measured_run(source_id: str) -> Source:

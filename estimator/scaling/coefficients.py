@@ -1,7 +1,6 @@
 """The coefficients of the scaling laws, out of the profiles; each law is read once."""
 
-from estimator.catalog import Catalog
-from estimator.catalog.records import Record
+from estimator.catalog import Catalog, Record, once
 from estimator.scaling.error_law import ErrorLaw, fitted_error_law
 from estimator.scaling.laws import KaplanLaw, RepeatedData, ScalingLaw, law_from
 
@@ -12,30 +11,25 @@ LAWS = ("besiroglu", "hoffmann", "muennighoff")
 """Fits of the form of Hoffmann et al."""
 
 
+@once
 def scaling_law(catalog: Catalog, name: str = CORRECTED) -> ScalingLaw:
     """Return one of the fits of Hoffmann's form; ValueError if there is none of that name."""
     if name not in LAWS:
         raise ValueError(f"no scaling law {name!r}: use one of {', '.join(LAWS)}")
-    return catalog.once(f"scaling law {name}", lambda: law_from(_values(catalog, name)))
+    return law_from(_values(catalog, name))
 
 
+@once
 def kaplan_law(catalog: Catalog) -> KaplanLaw:
     """Return the laws of 2020."""
-    return catalog.once("scaling laws of 2020", lambda: _kaplan_law(catalog))
-
-
-def _kaplan_law(catalog: Catalog) -> KaplanLaw:
     values = _values(catalog, "kaplan")
     values.pop("fitted_flop")
     return KaplanLaw(**values)
 
 
+@once
 def repeated_data(catalog: Catalog) -> RepeatedData:
     """Return the law for data seen more than once."""
-    return catalog.once("law of repeated data", lambda: _repeated_data(catalog))
-
-
-def _repeated_data(catalog: Catalog) -> RepeatedData:
     values = _values(catalog, "muennighoff")
     return RepeatedData(
         law=law_from(values),
@@ -50,12 +44,9 @@ def fitted_range_flop(catalog: Catalog) -> tuple[float, float]:
     return _bound(record.low, record), _bound(record.high, record)
 
 
+@once
 def error_law(catalog: Catalog) -> ErrorLaw:
     """Return the law of the error on ImageNet, fitted on the points that its authors print."""
-    return catalog.once("error law", lambda: _error_law(catalog))
-
-
-def _error_law(catalog: Catalog) -> ErrorLaw:
     values = _values(catalog, "thompson")
     places = ("today", "near", "far")
     return fitted_error_law(

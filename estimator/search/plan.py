@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from estimator.catalog import Catalog
+from estimator.catalog import Catalog, once
 from estimator.core.messages import Names, in_python, message, render
 from estimator.core.notice import Notice
 from estimator.core.uncertainty import Number, Uncertain
@@ -226,12 +226,9 @@ def best_plans(request: Request, catalog: Catalog) -> PlanAnswer[Plan]:
     )
 
 
+@once
 def planned_devices(catalog: Catalog) -> tuple[str, ...]:
     """Ids of the data-center devices with rental offers on record."""
-    return catalog.once("planned devices", lambda: _planned(catalog))
-
-
-def _planned(catalog: Catalog) -> tuple[str, ...]:
     offered = {price.device for price in catalog.prices()}
     return tuple(
         device.id

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from estimator.catalog import Catalog
+from estimator.catalog import Catalog, once
 from estimator.core.messages import refusal, refuse
 from estimator.core.notice import Notice
 from estimator.core.uncertainty import Uncertain
@@ -173,12 +173,9 @@ def best_serving_plans(
     )
 
 
+@once
 def served_devices(catalog: Catalog) -> tuple[str, ...]:
     """Ids of the data-center devices with rental offers and a memory bandwidth on record."""
-    return catalog.once("served devices", lambda: _served(catalog))
-
-
-def _served(catalog: Catalog) -> tuple[str, ...]:
     return tuple(
         name
         for name in planned_devices(catalog)

@@ -1,13 +1,13 @@
 """What a run reports about itself: work and features from the columns of a table."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from operator import attrgetter
 
 import numpy as np
 import numpy.typing as npt
 
-from estimator.catalog import Catalog, Record
+from estimator.catalog import Catalog, Record, once
 from estimator.core.rows import unknown
 from estimator.core.uncertainty import Number, Uncertain, z_score
 from estimator.core.units import CENTRAL
@@ -274,13 +274,11 @@ def _specified(numbers: Mapping[str, Floats], names: tuple[str, ...]) -> npt.NDA
     return reported
 
 
+@once
 def fitted_model(catalog: Catalog) -> UtilizationModel:
     """Parameters of the utilization as shipped, fitted to the published runs."""
-    return catalog.once(
-        "fitted model",
-        lambda: UtilizationModel(
-            **{name: catalog.prior(f"utilization.fitted.{name}").value for name in PARAMETERS}
-        ),
+    return UtilizationModel(
+        **{name: catalog.prior(f"utilization.fitted.{name}").value for name in PARAMETERS}
     )
 
 
@@ -292,22 +290,18 @@ def prior_model(catalog: Catalog) -> dict[str, Uncertain]:
     }
 
 
+@once
 def shipped_spreads(catalog: Catalog) -> UtilizationSpread:
     """Uncertainty of the utilization: by group of networks, and of what a run leaves out."""
-    return catalog.once(
-        "utilization spread",
-        lambda: UtilizationSpread(
-            groups={name: _log_sd(catalog.prior(f"utilization.spread.{name}")) for name in GROUPS},
-            choices={
-                name: _log_sd(catalog.prior(f"utilization.unspecified.{name}"))
-                for name in (*SELDOM_REPORTED, *USUALLY_REPORTED, "software")
-            },
-            growth=Growth(
-                per_decade=catalog.prior("utilization.growth.per_decade").value,
-                per_year=catalog.prior("utilization.growth.per_year").value,
-                where_rare=catalog.prior("utilization.growth.where_rare").value,
-                where_untuned=catalog.prior("utilization.growth.where_untuned").value,
-            ),
+    factors = (field.name for field in fields(Growth))
+    return UtilizationSpread(
+        groups={name: _log_sd(catalog.prior(f"utilization.spread.{name}")) for name in GROUPS},
+        choices={
+            name: _log_sd(catalog.prior(f"utilization.unspecified.{name}"))
+            for name in (*SELDOM_REPORTED, *USUALLY_REPORTED, "software")
+        },
+        growth=Growth(
+            **{name: catalog.prior(f"utilization.growth.{name}").value for name in factors}
         ),
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from estimator.catalog import Catalog
+from estimator.catalog import Catalog, once
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL, digits, in_percent, in_times
 from estimator.utilization.features import prior_model
@@ -258,12 +258,9 @@ class Report:
             yield row
 
 
+@once
 def validation_report(catalog: Catalog) -> Report:
     """Predict every usable published run without its family, and score the predictions."""
-    return catalog.once("validation report", lambda: _report(catalog))
-
-
-def _report(catalog: Catalog) -> Report:
     published = usable_runs(catalog)
     runs, tables = published.runs, published.tables
     blind, by_stack = (
@@ -275,16 +272,13 @@ def _report(catalog: Catalog) -> Report:
     return Report(published=published, blind=blind, by_stack=by_stack)
 
 
+@once
 def earlier_scores(catalog: Catalog) -> dict[str, dict[str, float]]:
     """Group -> count, median error, bias and coverage of the model before the present one [1].
 
     That of 2026-11-21, as it was shipped, on the same runs as far as it could answer them; a third
     of them it was fitted to, so its errors are kinder than those of the present one.
     """
-    return catalog.once("earlier scores", lambda: _earlier_scores(catalog))
-
-
-def _earlier_scores(catalog: Catalog) -> dict[str, dict[str, float]]:
     return {
         row["group"]: {name: float(value) for name, value in row.items() if name != "group"}
         for row in _rows(catalog, EARLIER)
@@ -299,14 +293,11 @@ def stored_scores(catalog: Catalog, task: str) -> list[dict[str, str]]:
     return _rows(catalog, f"{task}_scores.csv")
 
 
+@once
 def _rows(catalog: Catalog, name: str) -> list[dict[str, str]]:
-    """Rows of a table in `runs`, read once."""
-
-    def read() -> list[dict[str, str]]:
-        with (catalog.layers[0] / "runs" / name).open(encoding="utf-8") as lines:
-            return list(csv.DictReader(lines))
-
-    return catalog.once(f"runs/{name}", read)
+    """Rows of a table in `runs`."""
+    with (catalog.layers[0] / "runs" / name).open(encoding="utf-8") as lines:
+        return list(csv.DictReader(lines))
 
 
 def change_table(report: Report, earlier: Mapping[str, Mapping[str, float]]) -> Iterator[list[str]]:

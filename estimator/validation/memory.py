@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
-from estimator.catalog import Catalog
+from estimator.catalog import Catalog, once
 from estimator.core.uncertainty import uncertain, z_score
 from estimator.core.units import CENTRAL, GIB
 from estimator.memory.fit import answer_memory
@@ -175,12 +175,9 @@ def peaks_of(catalog: Catalog) -> Peaks:
     return _peaks(*_asked(catalog))
 
 
+@once
 def _asked(catalog: Catalog) -> tuple[list[dict[str, str]], list[Question], list[Memory]]:
     """Rows that are used, what they ask, and the answers."""
-    return catalog.once("memory cases answered", lambda: _answered(catalog))
-
-
-def _answered(catalog: Catalog) -> tuple[list[dict[str, str]], list[Question], list[Memory]]:
     rows = [row for row in catalog.memory_cases() if row["use"] == "yes"]
     asked = [question_of(row) for row in rows]
     return rows, asked, [answer_memory(question, catalog).memory for question in asked]
@@ -216,12 +213,9 @@ def predicted_apart(fitted_on: Peaks, scored: Peaks) -> Blind:
     return Blind(log_ratio=ratio, log_sd=scored.log_sd * widths)
 
 
+@once
 def memory_cases(catalog: Catalog) -> list[MemoryCase]:
     """Predict every case that is used, with the priors and with its source held out."""
-    return catalog.once("memory cases", lambda: _cases(catalog))
-
-
-def _cases(catalog: Catalog) -> list[MemoryCase]:
     rows, asked, needs = _asked(catalog)
     peaks = _peaks(rows, asked, needs)
     held_out = held_out_gib(peaks)
