@@ -240,65 +240,16 @@ class Catalog:
         """Return the priors whose keys begin with a prefix that ends with a dot, without it."""
         return self._priors.under(prefix)
 
-    def electricity_price(self, where: str, sector: str = "business") -> Record:
-        """Return what a kWh costs in a country or region.
-
-        Parameters
-        ----------
-        where : str
-            A country by code or name, or a region of ``electricity_prices.csv`` (world, europe,
-            asia). A country without a price of its own is refused, not replaced by its region.
-        sector : str
-            household, business or industry.
-
-        Returns
-        -------
-        Record
-            With its year as ``date``. [USD/kWh]
-        """
-        key = place_key(where)
-        key = self._place_names.get(key, key)
-        if (key, sector) in self._electricity:
-            return self._electricity[key, sector]
-        sectors = [other for place, other in self._electricity if place == key]
-        if sectors:
-            raise ValueError(f"no {sector} price for {where!r}: known are {', '.join(sectors)}")
-        known = ", ".join(sorted({place for place, _ in self._electricity}))
-        raise ValueError(f"no electricity price for {where!r}: known are {known}")
-
     def electricity_prices(self) -> dict[tuple[str, str], Record]:
         """Return all electricity prices by place and sector."""
         return dict(self._electricity)
 
     def published_runs(self) -> list[dict[str, str]]:
         """Return the published runs as they stand in ``runs/published_runs.csv``, ours only."""
-        return self._table("runs/published_runs.csv")
+        return self.table("runs/published_runs.csv")
 
-    def published_throughput(self) -> list[dict[str, str]]:
-        """Return the rows of ``runs/published_throughput.csv``, ours only."""
-        return self._table("runs/published_throughput.csv")
-
-    def serving_measured(self) -> list[dict[str, str]]:
-        """Return the rows of ``runs/serving_measured.csv``, ours only."""
-        return self._table("runs/serving_measured.csv")
-
-    def memory_cases(self) -> list[dict[str, str]]:
-        """Return the rows of ``runs/memory_cases.csv``, ours only."""
-        return self._table("runs/memory_cases.csv")
-
-    def power_facts(self) -> list[dict[str, str]]:
-        """Return the rows of ``runs/power_facts.csv``, ours only."""
-        return self._table("runs/power_facts.csv")
-
-    def compression(self) -> list[dict[str, str]]:
-        """Return the published results of compression, ``compression.csv``, ours only."""
-        return self._table("compression.csv")
-
-    def quantum_volumes(self) -> list[dict[str, str]]:
-        """Return the quantum volumes reached, ``quantum_volume.csv``, ours only."""
-        return self._table("quantum_volume.csv")
-
-    def _table(self, name: str) -> list[dict[str, str]]:
+    def table(self, name: str) -> list[dict[str, str]]:
+        """Return the rows of a table as they stand, ours only, such as ``compression.csv``."""
         with (self.layers[0] / name).open(encoding="utf-8") as lines:
             return list(csv.DictReader(lines))
 

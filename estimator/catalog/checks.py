@@ -15,8 +15,6 @@ from estimator.catalog.architectures import read_architectures
 from estimator.catalog.calibration_checks import calibration_problems
 from estimator.catalog.catalog import Catalog
 from estimator.catalog.claim_records import claim_problems
-from estimator.catalog.memory_checks import memory_case_problems
-from estimator.catalog.power_checks import power_fact_problems
 from estimator.catalog.records import (
     Device,
     Place,
@@ -30,11 +28,10 @@ from estimator.catalog.records import (
     offer,
     place_key,
 )
-from estimator.catalog.result_checks import result_problems
 from estimator.catalog.schema import CALIBRATIONS, FOLDERS, PLACE_FILES, PRECISIONS
 from estimator.catalog.serving_checks import serving_problems
 from estimator.catalog.shared_runs import read_overlay
-from estimator.catalog.throughput_checks import throughput_problems
+from estimator.catalog.table_checks import TABLES, table_problems
 from estimator.workload.huggingface import model_ledger
 
 # Dense 16-bit FLOP/s per watt that no chip of the year or before exceeds. A sparse figure is twice
@@ -68,12 +65,9 @@ def problems(catalog: Catalog) -> list[Problem]:
         ),
         *(problem for place in catalog.places() for problem in _place_problems(catalog, place)),
         *_electricity_problems(catalog),
-        *throughput_problems(catalog),
-        *power_fact_problems(catalog),
-        *memory_case_problems(catalog),
+        *table_problems(catalog),
         *serving_problems(catalog),
         *claim_problems(catalog.claims(), {source.id for source in catalog.sources()}),
-        *result_problems(catalog),
         *calibration_problems(catalog),
     ]
 
@@ -280,10 +274,7 @@ def _source_problems(catalog: Catalog) -> Iterator[Problem]:
             yield Problem(file, key, message, 'write basis = "assumed"')
     used |= {price.source for price in catalog.prices()}
     used |= {price.source for price in catalog.api_prices().values()}
-    used |= {row["source"] for row in catalog.published_throughput()}
-    used |= {row["source"] for row in catalog.power_facts()}
-    used |= {row["source"] for row in catalog.memory_cases()}
-    used |= {row["source"] for row in (*catalog.compression(), *catalog.quantum_volumes())}
+    used |= {row["source"] for table in TABLES for row in catalog.table(table)}
     used |= {
         name for claim in catalog.claims().values() for name in claim.claimed_by + claim.sources
     }

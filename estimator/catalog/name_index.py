@@ -70,10 +70,6 @@ class NameIndex:
         """Return id -> name of all items, without reading their numbers."""
         return {item: str(self._heads[item].get("name", item)) for item in sorted(self._heads)}
 
-    def heads(self) -> dict[str, dict[str, Any]]:
-        """Return id -> name, aliases and what else stands before the first number."""
-        return self._heads
-
     def _named(self, slug: str, key: str) -> str | None:
         if slug in self._paths:
             return slug

@@ -5,7 +5,14 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from estimator.catalog.catalog import Catalog
 from estimator.catalog.records import Problem, is_past
-from estimator.catalog.row_checks import CellProblems, Row, range_problems, within
+from estimator.catalog.table_checks import (
+    CellProblems,
+    Row,
+    device_problems,
+    range_problems,
+    row_problems,
+    within,
+)
 
 FILE = "runs/serving_measured.csv"
 GRADES = "ABC"
@@ -65,7 +72,7 @@ CONDITIONS = (
 
 def serving_problems(catalog: Catalog) -> Iterator[Problem]:
     """Visit every row of ours."""
-    yield from measured_row_problems(catalog.serving_measured(), catalog)
+    yield from measured_row_problems(catalog.table(FILE), catalog)
 
 
 def measured_row_problems(rows: Iterable[Row], catalog: Catalog) -> Iterator[Problem]:
@@ -73,8 +80,7 @@ def measured_row_problems(rows: Iterable[Row], catalog: Catalog) -> Iterator[Pro
     runs: dict[tuple[str, ...], dict[str, float]] = defaultdict(dict)
     for line, row in enumerate(rows, start=2):
         unsound = list(_cell_problems(row, catalog))
-        for key, message, remedy in unsound:
-            yield Problem(FILE, f"line {line}, {key}", message, remedy)
+        yield from row_problems(FILE, line, iter(unsound))
         if unsound or row["metric"] not in (POWER, RATE, ENERGY):
             continue
         run = runs[tuple(row[name] for name in CONDITIONS)]
@@ -88,9 +94,8 @@ def _cell_problems(row: Row, catalog: Catalog) -> CellProblems:
     for name in ("model", "hardware", "metric", "source"):
         if not row[name]:
             yield name, "empty", "fill it in"
-    known = row["hardware"] in WITHOUT_PROFILE or catalog.find_device(row["hardware"]) is not None
-    if row["hardware"] and not known:
-        yield "hardware", f"unknown device {row['hardware']!r}", "name one on record"
+    if row["hardware"] not in ("", *WITHOUT_PROFILE):
+        yield from device_problems(row, "hardware", catalog)
     yield from _number_problems(row)
     if not row["url"].startswith("https://"):
         yield "url", f"no address: {row['url']!r}", "give the page it was read on"

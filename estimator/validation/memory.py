@@ -22,6 +22,8 @@ from estimator.validation.cross_validation import Blind, spread_by_votes
 
 Vector = npt.NDArray[np.float64]
 
+CASES = "runs/memory_cases.csv"
+
 WORDS = (
     *("precision", "optimizer", "sharding", "recompute", "attention", "loss", "counted"),
     *("lora_targets", "states", "accumulation"),
@@ -178,7 +180,7 @@ def peaks_of(catalog: Catalog) -> Peaks:
 @once
 def _asked(catalog: Catalog) -> tuple[list[dict[str, str]], list[Question], list[Memory]]:
     """Rows that are used, what they ask, and the answers."""
-    rows = [row for row in catalog.memory_cases() if row["use"] == "yes"]
+    rows = [row for row in catalog.table(CASES) if row["use"] == "yes"]
     asked = [question_of(row) for row in rows]
     return rows, asked, [answer_memory(question, catalog).memory for question in asked]
 
@@ -267,7 +269,7 @@ def memory_groups(cases: Sequence[MemoryCase]) -> dict[str, MemoryScore]:
 
 def left_out(catalog: Catalog) -> dict[str, int]:
     """Rows that are not used, by the reason."""
-    reasons = [row["use"].removeprefix("no: ") for row in catalog.memory_cases()]
+    reasons = [row["use"].removeprefix("no: ") for row in catalog.table(CASES)]
     return {why: reasons.count(why) for why in sorted(set(reasons) - {"yes"})}
 
 

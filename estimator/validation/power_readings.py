@@ -82,7 +82,7 @@ def readings(catalog: Catalog) -> list[Reading]:
     ]
     return [
         *(replace(one, busy=share) for one, share in zip(readings, busy.tolist(), strict=True)),
-        *(_fact(row, resolver) for row in catalog.power_facts()),
+        *(_fact(row, resolver) for row in catalog.table("runs/power_facts.csv")),
     ]
 
 

@@ -82,7 +82,7 @@ def measured_cases(catalog: Catalog, parameters: Parameters) -> Measured:
     readable: list[ServingCase] = []
     questions: list[ServingQuestion] = []
     reasons: list[str] = []
-    for case in serving_cases(catalog.serving_measured()):
+    for case in serving_cases(catalog.table("runs/serving_measured.csv")):
         try:
             questions.append(question_of_case(case))
             readable.append(case)

@@ -136,13 +136,11 @@ def test_a_name_is_no_path(name):
         CATALOG.device(name)
 
 
-def test_electricity_is_asked_by_country_or_region_and_sector():
-    assert CATALOG.electricity_price("USA", "industry").value == 0.081
-    assert CATALOG.electricity_price("world").unit == "USD/kWh"
-    with pytest.raises(ValueError, match="known are household"):
-        CATALOG.electricity_price("it", "industry")
-    with pytest.raises(ValueError, match="no electricity price for 'jp'"):
-        CATALOG.electricity_price("jp")
+def test_electricity_is_known_by_country_or_region_and_sector():
+    prices = CATALOG.electricity_prices()
+    assert prices["us", "industry"].value == 0.081
+    assert prices["world", "business"].unit == "USD/kWh"
+    assert {sector for place, sector in prices if place == "it"} == {"household"}
 
 
 def test_prices_are_newest_first_and_of_one_device():

@@ -14,7 +14,7 @@ from estimator.memory.request import Question, as_written
 from estimator.validation.memory import question_of
 
 CATALOG = Catalog.open()
-CASES = CATALOG.memory_cases()
+CASES = CATALOG.table("runs/memory_cases.csv")
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,7 @@ def test_groups_cover_all_and_what_is_left_out_says_why():
     groups = memory_groups(measured())
     tasks = [score.cases for name, score in groups.items() if name.startswith("task: ")]
     assert sum(tasks) == groups["all"].cases == len(measured())
-    rows = CATALOG.memory_cases()
+    rows = CATALOG.table("runs/memory_cases.csv")
     assert sum(left_out(CATALOG).values()) == len(rows) - len(measured())
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from estimator.catalog import Catalog
-from estimator.catalog.power_checks import power_fact_problems
+from estimator.catalog.table_checks import table_problems
 from estimator.core.power import LOAD_EXPONENT, node_power
 from estimator.core.uncertainty import EXACTLY_ZERO, Uncertain
 from estimator.scenario.hardware import read_hardware
@@ -126,7 +126,10 @@ def test_gpt_3_was_metered_at_330_w_by_hand(found):
 
 def test_counters_of_olmo_agree_with_their_energy_over_their_hours(catalog):
     # Ai2's Olmo 3 team, quoted by muxup.com; Morrison et al. 2025, table 1, sections 3.1 and 4.1.
-    read_w = {row["name"].split(",")[0]: float(row["power_w"]) for row in catalog.power_facts()}
+    read_w = {
+        row["name"].split(",")[0]: float(row["power_w"])
+        for row in catalog.table("runs/power_facts.csv")
+    }
     assert read_w["Olmo 3 7B"] == pytest.approx(146e6 / 234e3, rel=0.01)
     assert read_w["Olmo 3 32B"] == pytest.approx(681e6 / 1.05e6, rel=0.01)
     iowa_mwh = (159 - 459 * 0.332) / (1.12 * 0.352 - 0.332)
@@ -223,5 +226,5 @@ def test_system_power_on_record_is_within_what_meters_read(catalog, found):
 
 
 def test_every_shipped_power_fact_is_sound(catalog):
-    assert not list(power_fact_problems(catalog))
-    assert len(catalog.power_facts()) >= 10
+    assert not list(table_problems(catalog, "runs/power_facts.csv"))
+    assert len(catalog.table("runs/power_facts.csv")) >= 10

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from estimator.catalog import Catalog
-from estimator.catalog.throughput_checks import throughput_problems
+from estimator.catalog.table_checks import table_problems
 from estimator.utilization.features import fitted_model, shipped_spreads
 from estimator.utilization.mechanism import log_utilization
 from estimator.validation.throughput import degree, kind_of_row, rate, steady_rows
 from estimator.validation.utilization_fit import row_weight
+
+TABLE = "runs/published_throughput.csv"
 
 MPT = {
     "MPT-125m": (12, 768),
@@ -37,7 +39,7 @@ def catalog():
 
 @pytest.fixture(scope="module")
 def rows(catalog):
-    return catalog.published_throughput()
+    return catalog.table(TABLE)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +49,7 @@ def steady(catalog):
 
 def test_no_row_stands_twice_and_none_is_unsound(catalog, rows):
     assert max(Counter(tuple(row.values()) for row in rows).values()) == 1
-    assert list(throughput_problems(catalog)) == []
+    assert list(table_problems(catalog, TABLE)) == []
     assert len(rows) > 300
 
 
@@ -63,7 +65,7 @@ def test_a_row_that_cannot_be_is_named(catalog, rows, tmp_path):
         table = csv.DictWriter(lines, list(rows[0]))
         table.writeheader()
         table.writerows(broken)
-    keys = [problem.key for problem in throughput_problems(Catalog((folder,)))]
+    keys = [problem.key for problem in table_problems(Catalog((folder,)), TABLE)]
     assert keys == [
         "line 2, source",
         "line 3, chips",
