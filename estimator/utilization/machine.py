@@ -1,5 +1,10 @@
 """What of a device does the utilization depend on: its peak, memory, link and network."""
 
+from collections.abc import Sequence
+from dataclasses import fields
+
+import numpy as np
+
 from estimator.catalog import Device
 from estimator.core.power import DEVICES_PER_NODE
 from estimator.utilization.mechanism import REFERENCE_BALANCE
@@ -60,6 +65,16 @@ def find_machine(device: Device, precision: str) -> Machine:
         compiled=float(device.kind in COMPILED),
         node_devices=RACK_DEVICES.get(device.id, DEVICES_PER_NODE),
         rare=float(device.kind not in WELL_PUBLISHED),
+    )
+
+
+def stacked(machines: Sequence[Machine]) -> Machine:
+    """Several machines as one, each field an array."""
+    return Machine(
+        **{
+            field.name: np.array([getattr(machine, field.name) for machine in machines])
+            for field in fields(Machine)
+        }
     )
 
 

@@ -1,7 +1,7 @@
 """Which utilization is expected of runs: their features, the fitted model, its uncertainty."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from estimator.utilization.features import (
     fitted_model,
     shipped_spreads,
 )
+from estimator.utilization.machine import stacked
 from estimator.utilization.mechanism import RunFeatures, busy_time, expected_utilization
 from estimator.utilization.parallelism import Machine
 from estimator.workload.kind_columns import of_each_kind
@@ -128,12 +129,8 @@ def machines_of(several: Sequence[Machine], at: Places) -> Machine:
     """Machine of each run out of a few; `at` says which."""
     if len(several) == 1:
         return several[0]
-    return Machine(
-        **{
-            field.name: np.array([getattr(one, field.name) for one in several])[at]
-            for field in fields(Machine)
-        }
-    )
+    each: Machine = rows_of(stacked(several), at)
+    return each
 
 
 def say_thin_evidence(

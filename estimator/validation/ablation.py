@@ -5,10 +5,11 @@ from dataclasses import asdict
 from typing import Any
 
 from estimator.catalog import Catalog
+from estimator.core.rows import rows_of
 from estimator.core.units import in_percent
 from estimator.utilization.features import prior_model
 from estimator.utilization.mechanism import PARAMETERS
-from estimator.validation.cross_validation import ablated, blind_predictions, part_of, score
+from estimator.validation.cross_validation import ablated, blind_predictions, score
 from estimator.validation.held_out import large_language
 from estimator.validation.published_runs import usable_runs
 
@@ -29,7 +30,7 @@ def ablation_rows(catalog: Catalog) -> Iterator[dict[str, Any]]:
             "without": name,
             **asdict(score(blind, runs.family)),
             "large_language_median_error": score(
-                part_of(blind, large), runs.family[large]
+                rows_of(blind, large), runs.family[large]
             ).median_error,
         }
 

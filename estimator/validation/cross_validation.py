@@ -6,13 +6,14 @@ the family held out excepted, and are not scored. Nothing here prints or reads a
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from estimator.core.rows import rows_of
 from estimator.core.uncertainty import Number, Uncertain, z_score
 from estimator.core.units import CENTRAL
 from estimator.utilization.features import SMALLEST_SD
@@ -151,16 +152,16 @@ def blind_predictions(
     parts = folds(held)
     for part in parts:
         out = np.isin(held, part)
-        others = joined(runs.part(~out), tables.part(~np.isin(tables_held, part)))
-        logs, scored = fitted_logs(prior, others, near), runs.part(out)
+        others = joined(rows_of(runs, ~out), rows_of(tables, ~np.isin(tables_held, part)))
+        logs, scored = fitted_logs(prior, others, near), rows_of(runs, out)
         ratio[out] = _log_ratio(logs, scored)
         covariance = parameter_covariance(prior, others, logs)
         variance[out] = prediction_variance(scored, logs, covariance)
     uncertainty = np.empty(len(ratio))
     for part in parts:
         out = np.isin(held, part)
-        spread = spread_of(ratio[~out], runs.part(~out), groups[~out], variance[~out])
-        like = spread.of(runs.part(out), groups[out]) ** 2 + variance[out]
+        spread = spread_of(ratio[~out], rows_of(runs, ~out), groups[~out], variance[~out])
+        like = spread.of(rows_of(runs, out), groups[out]) ** 2 + variance[out]
         uncertainty[out] = np.sqrt(np.maximum(like + own_variance[out], SMALLEST_SD**2))
     return Blind(log_ratio=ratio, log_sd=uncertainty)
 
@@ -382,23 +383,8 @@ def constant_utilization(runs: Runs, utilization: float, log_sd: float) -> Blind
     return Blind(log_ratio=ratio, log_sd=np.full(len(ratio), log_sd))
 
 
-def part_of(blind: Blind, chosen: npt.NDArray[np.bool_]) -> Blind:
-    """Return the predictions where `chosen` holds."""
-    return replace(blind, log_ratio=blind.log_ratio[chosen], log_sd=blind.log_sd[chosen])
-
-
-def weighted_median(values: Floats, weights: Floats) -> float:
-    """Smallest value at which half of the weight is reached.
-
-    >>> weighted_median(np.array([1.0, 2.0, 9.0]), np.array([1.0, 1.0, 3.0]))
-    9.0
-    """
-    order = np.argsort(values)
-    return _reached_half(values[order], weights[order])
-
-
 def _reached_half(ordered: Floats, weights: Floats) -> float:
-    """The same of values in order."""
+    """Smallest of values in order at which half of the weight is reached."""
     reached = np.cumsum(weights)
     return float(ordered[np.searchsorted(reached, reached[-1] / 2)])
 

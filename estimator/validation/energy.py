@@ -96,11 +96,11 @@ def blind_power(found: Sequence[Reading], prior: Mapping[str, Uncertain], tpu_lo
     tpu_load : float
         Share of the way from idle to the power limit of a busy TPU [1].
     """
-    ratio = _held_out_ratio(found, prior, tpu_load)
+    ratio = held_out_ratio(found, prior, tpu_load)
     return Blind(log_ratio=ratio, log_sd=_spread(ratio, found))
 
 
-def _held_out_ratio(
+def held_out_ratio(
     found: Sequence[Reading], prior: Mapping[str, Uncertain], tpu_load: float
 ) -> Floats:
     """Logarithm of predicted over measured power, each family predicted by the others [1]."""
@@ -111,28 +111,6 @@ def _held_out_ratio(
         own, others = ([found[n] for n in np.flatnonzero(part).tolist()] for part in (out, ~out))
         ratio[out] = power_ratio(others, own, prior, tpu_load)
     return ratio
-
-
-def power_apart(
-    fitted_on: Sequence[Reading],
-    scored: Sequence[Reading],
-    prior: Mapping[str, Uncertain],
-    tpu_load: float,
-) -> Blind:
-    """Predictions of readings by a model, and uncertainty by errors, of others alone.
-
-    A TPU of which the others hold no system power is NaN.
-    """
-    found = _held_out_ratio(fitted_on, prior, tpu_load)
-    known = ~np.isnan(found)
-    group = np.array([work_group(one) for one in fitted_on])[known]
-    family = np.array([one.family for one in fitted_on])[known]
-    spreads = {
-        of: power_spread(found[known][group == of], family[group == of])
-        for of in np.unique(group).tolist()
-    }
-    sd = np.array([spreads.get(work_group(one), np.nan) for one in scored])
-    return Blind(log_ratio=power_ratio(fitted_on, scored, prior, tpu_load), log_sd=sd)
 
 
 def power_ratio(

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from estimator.catalog import Catalog, once
+from estimator.core.rows import rows_of
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL, digits, in_percent, in_times
 from estimator.utilization.features import prior_model
@@ -20,7 +21,6 @@ from estimator.validation.cross_validation import (
     blind_predictions,
     constant_utilization,
     errors_of,
-    part_of,
     points,
     score,
 )
@@ -80,7 +80,7 @@ class Report:
         """Group -> our score, and the median error of each baseline on the same runs."""
         family = self.published.runs.family
         return {
-            name: (score(part_of(self.blind, chosen), family[chosen]), self._baselines(chosen))
+            name: (score(rows_of(self.blind, chosen), family[chosen]), self._baselines(chosen))
             for name, chosen in self._groups.items()
         }
 
@@ -89,7 +89,7 @@ class Report:
         """Group -> the stricter score."""
         stacks = self.published.stacks
         return {
-            name: score(part_of(self.by_stack, chosen), stacks[chosen])
+            name: score(rows_of(self.by_stack, chosen), stacks[chosen])
             for name, chosen in self._groups.items()
         }
 
@@ -126,7 +126,7 @@ class Report:
         whole = self.published
         published = replace(
             whole,
-            runs=whole.runs.part(chosen),
+            runs=rows_of(whole.runs, chosen),
             rows=[row for row, kept in zip(whole.rows, chosen, strict=True) if kept],
             groups=whole.groups[chosen],
             devices=whole.devices[chosen],
@@ -135,8 +135,8 @@ class Report:
         )
         return Report(
             published=published,
-            blind=part_of(self.blind, chosen),
-            by_stack=part_of(self.by_stack, chosen),
+            blind=rows_of(self.blind, chosen),
+            by_stack=rows_of(self.by_stack, chosen),
         )
 
     @property

@@ -7,18 +7,19 @@ towards the priors, and the interval is as wide as the errors of the other sourc
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from estimator.catalog import Catalog, once
+from estimator.core.rows import rows_of
 from estimator.core.uncertainty import uncertain, z_score
 from estimator.core.units import CENTRAL, GIB
 from estimator.memory.fit import answer_memory
 from estimator.memory.request import Question, as_written
 from estimator.memory.usage import Memory
-from estimator.validation.cross_validation import Blind, spread_by_votes
+from estimator.validation.cross_validation import spread_by_votes
 
 Vector = npt.NDArray[np.float64]
 
@@ -163,10 +164,6 @@ class Peaks:
     tasks: npt.NDArray[np.str_]
     sources: npt.NDArray[np.str_]
 
-    def part(self, chosen: npt.NDArray[np.bool_]) -> "Peaks":
-        """Return the peaks where `chosen` holds."""
-        return Peaks(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
-
     def predicted_gib(self, factors: Vector) -> Vector:
         """Need by some factors [GiB]."""
         return np.asarray(self.fixed + self.terms @ factors, dtype=np.float64)
@@ -203,16 +200,8 @@ def held_out_gib(peaks: Peaks) -> Vector:
     held_out = np.empty(len(peaks.fixed))
     for source in np.unique(peaks.sources):
         own = peaks.sources == source
-        held_out[own] = peaks.part(own).predicted_gib(_fitted(peaks.part(~own)))
+        held_out[own] = rows_of(peaks, own).predicted_gib(fitted_factors(rows_of(peaks, ~own)))
     return held_out
-
-
-def predicted_apart(fitted_on: Peaks, scored: Peaks) -> Blind:
-    """Predictions of peaks by factors, and uncertainty by errors, of others alone."""
-    off = np.log(held_out_gib(fitted_on)) - fitted_on.log_peak
-    ratio = np.log(scored.predicted_gib(_fitted(fitted_on))) - scored.log_peak
-    widths = _widths_elsewhere(np.abs(off) / fitted_on.log_sd, fitted_on, scored.tasks)
-    return Blind(log_ratio=ratio, log_sd=scored.log_sd * widths)
 
 
 @once
@@ -278,11 +267,11 @@ def _widths(sizes: Vector, peaks: Peaks) -> Vector:
     factors = np.empty(len(sizes))
     for source in np.unique(peaks.sources):
         own = peaks.sources == source
-        factors[own] = _widths_elsewhere(sizes[~own], peaks.part(~own), peaks.tasks[own])
+        factors[own] = widths_elsewhere(sizes[~own], rows_of(peaks, ~own), peaks.tasks[own])
     return factors
 
 
-def _widths_elsewhere(sizes: Vector, peaks: Peaks, tasks: npt.NDArray[np.str_]) -> Vector:
+def widths_elsewhere(sizes: Vector, peaks: Peaks, tasks: npt.NDArray[np.str_]) -> Vector:
     """Factor on the stated spread of cases of some tasks, by the sizes of the errors of others [1].
 
     A task of few cases is drawn towards all; sources share their votes.
@@ -319,7 +308,7 @@ def _terms(need: Memory, question: Question) -> list[float]:
     ]
 
 
-def _fitted(peaks: Peaks) -> Vector:
+def fitted_factors(peaks: Peaks) -> Vector:
     """Factors with the least loss: robust log-errors, a source as much as its root of cases.
 
     Too low costs more than too high.

@@ -82,10 +82,6 @@ class Meters:
     measured_w: Floats
     family: Texts
 
-    def part(self, chosen: npt.NDArray[np.bool_]) -> "Meters":
-        """Return the measurements where `chosen` holds."""
-        return Meters(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
-
 
 def expected_power(model: PowerModel, meters: Meters) -> Floats:
     """Mean power for each device as such a meter would see it [W].

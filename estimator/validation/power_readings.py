@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +15,8 @@ from estimator.scenario.hardware import value_bytes
 from estimator.scenario.provenance import uncertain_record
 from estimator.scenario.workload_columns import training_flop
 from estimator.utilization.features import features_of_rows, kinds_of_rows
+from estimator.utilization.machine import stacked
 from estimator.utilization.mechanism import expected_utilization
-from estimator.utilization.parallelism import Machine
 from estimator.utilization.predict import alone
 from estimator.validation.power_fit import DEVICES, NODE, PARAMETERS, PARTS, Meters
 from estimator.validation.published_runs import NUMBERS, USABLE_TIERS, row_number
@@ -160,12 +160,7 @@ def _busy(
     flop = flop[known]
     numbers = {name: column[known] for name, column in numbers.items()}
     which = [named[place] for place in known.tolist()]
-    machine = Machine(
-        **{
-            field.name: np.array([getattr(one.machine, field.name) for one in which])
-            for field in fields(Machine)
-        }
-    )
+    machine = stacked([one.machine for one in which])
     features = features_of_rows(
         numbers,
         [kinds[place] for place in known.tolist()],

@@ -3,12 +3,13 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from estimator.catalog import Catalog
+from estimator.core.rows import rows_of
 from estimator.core.units import S_PER_H
 from estimator.estimation.resolver import Resolver
 from estimator.scenario.columns import staged
@@ -20,6 +21,7 @@ from estimator.utilization.features import (
     shipped_spreads,
     software_of_rows,
 )
+from estimator.utilization.machine import stacked
 from estimator.utilization.mechanism import thin_places, thinness
 from estimator.utilization.parallelism import Machine
 from estimator.validation.throughput import steady_rows
@@ -142,7 +144,7 @@ def _as_arrays(
     flop = training_flop(numbers, kinds)
     known = ~np.isnan(flop)
     left_out["no FLOPs, and nothing to work them out from"] += int(np.sum(~known))
-    machine = _stacked([candidate.machine for candidate in candidates])
+    machine = stacked([candidate.machine for candidate in candidates])
     ideal_h = flop / machine.peak_flop_per_s / S_PER_H
     impossible = known & (ideal_h > MOST_OF_PEAK * numbers["accelerator_hours"])
     left_out[f"more than {MOST_OF_PEAK:g} of the peak: a wrong label"] += int(np.sum(impossible))
@@ -156,7 +158,7 @@ def _as_arrays(
         rare_device=machine.rare,
     )
     count = numbers["accelerator_count"]
-    runs = Runs(
+    every = Runs(
         flop=flop,
         devices=np.where(np.isnan(count), 1.0, count),
         device_hours=numbers["accelerator_hours"],
@@ -164,7 +166,8 @@ def _as_arrays(
         features=features,
         family=np.array([row["family"] for row in rows]),
         stack=np.array([stack_of(row) for row in rows]),
-    ).part(known)
+    )
+    runs: Runs = rows_of(every, known)
     like = np.array([spreads.groups[kind.group] for kind in kinds])
     like *= thinness(thin_places(flop, features, machine.rare), spreads.growth)
     return PublishedRuns(
@@ -190,15 +193,6 @@ def stack_of(row: Mapping[str, str]) -> str:
         return f"mlperf {benchmark[1]}"
     collection = row["source_group"]
     return row["family"] if collection in ("", SINGLE_PAPERS) else collection
-
-
-def _stacked(machines: Sequence[Machine]) -> Machine:
-    return Machine(
-        **{
-            field.name: np.array([getattr(machine, field.name) for machine in machines])
-            for field in fields(Machine)
-        }
-    )
 
 
 def _column(rows: Sequence[dict[str, str]], name: str) -> npt.NDArray[np.float64]:

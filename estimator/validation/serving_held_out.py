@@ -223,17 +223,3 @@ def _roofline(measured: Measured) -> dict[str, Floats]:
         "decode_tokens_per_s": 1.0 / step_s,
         "output_tokens_per_s": np.asarray(table.given["concurrency"]) / step_s,
     }
-
-
-def fitted_spreads(
-    catalog: Catalog, measured: Measured, blind: list[dict[str, Floats]]
-) -> dict[str, dict[str, float]]:
-    """Engine -> quantity -> spread of the held-out errors, at the reference bandwidth [1]."""
-    found: dict[str, dict[str, float]] = {}
-    for quantity, _, errors in held_out_errors(catalog, measured, blind):
-        for code, engine in enumerate(ENGINES):
-            rows = errors.engines == code
-            if rows.sum() >= FEWEST:
-                name = AS_ANSWERED.get(quantity, quantity)
-                found.setdefault(engine, {}).setdefault(name, errors.spread(rows))
-    return found

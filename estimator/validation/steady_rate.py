@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from estimator.catalog import Catalog
+from estimator.core.rows import rows_of
 from estimator.utilization.features import prior_model, shipped_spreads
-from estimator.validation.cross_validation import Blind, Score, log_hours_ratio, part_of, score
+from estimator.validation.cross_validation import Blind, Score, log_hours_ratio, score
 from estimator.validation.published_runs import usable_runs
 from estimator.validation.throughput import kind_of_row, rows_with, runs_of_rows
 from estimator.validation.utilization_fit import Runs, fitted_logs, joined
@@ -60,13 +61,13 @@ class SteadyRates:
     def scores(self) -> dict[str, Score]:
         """Group -> score; groups of few rows are left out."""
         scores = {
-            name: score(part_of(self.blind, of), self.runs.family[of])
+            name: score(rows_of(self.blind, of), self.runs.family[of])
             for name, of in self.groups().items()
             if of.sum() >= FEWEST
         }
         laid_out = layout_given(self.runs)
         for name, blind in ((GIVEN, self.blind), (NOT_GIVEN, self.without_layout)):
-            scores[name] = score(part_of(blind, laid_out), self.runs.family[laid_out])
+            scores[name] = score(rows_of(blind, laid_out), self.runs.family[laid_out])
         return scores
 
 
@@ -80,7 +81,7 @@ def steady_rates(catalog: Catalog) -> SteadyRates:
     near = fitted_logs(prior, joined(published.runs, published.tables))
     for family in np.unique(runs.family):
         out = runs.family == family
-        scored = runs.part(out)
+        scored = rows_of(runs, out)
         others = _without(published.runs, published.tables, family)
         ratios[GIVEN][out] = log_hours_ratio(prior, others, scored, near)
         ratios[NOT_GIVEN][out] = log_hours_ratio(prior, others, without_layout(scored), near)
@@ -106,5 +107,5 @@ def without_layout(runs: Runs) -> Runs:
 
 def _without(runs: Runs, tables: Runs, family: str) -> Runs:
     """Runs and tables that are neither of a family nor of a software collection of its name."""
-    others = runs.part((runs.family != family) & (runs.stack != family))
-    return joined(others, tables.part(tables.family != family))
+    others = rows_of(runs, (runs.family != family) & (runs.stack != family))
+    return joined(others, rows_of(tables, tables.family != family))

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ from estimator.core.units import S_PER_H
 from estimator.estimation.resolver import Resolver
 from estimator.scenario.hardware import value_bytes
 from estimator.utilization.features import UtilizationSpread, features_of_rows, software_of_rows
-from estimator.utilization.parallelism import Machine
+from estimator.utilization.machine import stacked
 from estimator.validation.utilization_fit import Runs
 from estimator.workload.formulas import LORA_SHARE, TRAINING_OVER_FORWARD, training_flop
 from estimator.workload.network_class import NetworkKind, kind_of_domain, network_kind
@@ -68,7 +68,7 @@ def runs_of_rows(
     """Rows of the tables as runs of one hour in steady state."""
     resolver = Resolver(catalog)
     named = [resolver.named(row["accelerator"], row["precision"]) for row in rows]
-    machines = [one.machine for one in named]
+    machine = stacked([one.machine for one in named])
     chips = np.array([float(row["chips"]) for row in rows])
     flop = np.array([rate(row) for row in rows]) * chips * S_PER_H
     features = features_of_rows(
@@ -77,18 +77,13 @@ def runs_of_rows(
         flop=flop,
         value_bytes=np.array([value_bytes(one.precision) for one in named]),
         spreads=spreads,
-        rare_device=np.array([machine.rare for machine in machines]),
+        rare_device=machine.rare,
     )
     return Runs(
         flop=flop,
         devices=chips,
         device_hours=chips,
-        machine=Machine(
-            **{
-                field.name: np.array([getattr(machine, field.name) for machine in machines])
-                for field in fields(Machine)
-            }
-        ),
+        machine=machine,
         features=replace(features, steady=np.ones(len(rows))),
         family=np.array([row["family"] for row in rows]),
         stack=np.array([row["family"] for row in rows]),

@@ -7,13 +7,13 @@ share the weight of a single run, for one hand made them on one machine.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from estimator.core.uncertainty import Number, Uncertain
+from estimator.core.uncertainty import Uncertain
 from estimator.core.units import S_PER_H
 from estimator.utilization.mechanism import (
     PARAMETERS,
@@ -25,7 +25,7 @@ from estimator.utilization.parallelism import Layout, Machine
 
 Floats = npt.NDArray[np.float64]
 Residuals = Callable[[Floats], Floats]
-Cut = TypeVar("Cut", Layout, Machine, RunFeatures)
+Part = TypeVar("Part", "Runs", Layout, Machine, RunFeatures)
 
 ERROR_SCALE = 0.25
 """Error of the logarithm beyond which a run counts as unusual [1]."""
@@ -87,18 +87,6 @@ class Runs:
         """Logarithm of the utilization that was reached [1]."""
         ideal_h = self.flop / self.machine.peak_flop_per_s / S_PER_H
         return np.log(ideal_h / self.device_hours)
-
-    def part(self, chosen: npt.NDArray[np.bool_]) -> "Runs":
-        """Return the runs where `chosen` holds."""
-        return Runs(
-            flop=self.flop[chosen],
-            devices=self.devices[chosen],
-            device_hours=self.device_hours[chosen],
-            machine=_cut(self.machine, chosen),
-            features=_cut(self.features, chosen),
-            family=self.family[chosen],
-            stack=self.stack[chosen],
-        )
 
 
 def fitted_model(prior: Mapping[str, Uncertain], runs: Runs) -> UtilizationModel:
@@ -193,16 +181,19 @@ def row_weight(runs: Runs) -> Floats:
 
 def joined(runs: Runs, more: Runs) -> Runs:
     """Return the runs of both, the first first."""
-    sizes = len(runs.flop), len(more.flop)
-    return Runs(
-        flop=np.concatenate([runs.flop, more.flop]),
-        devices=np.concatenate([runs.devices, more.devices]),
-        device_hours=np.concatenate([runs.device_hours, more.device_hours]),
-        machine=_joined(runs.machine, more.machine, sizes),
-        features=_joined(runs.features, more.features, sizes),
-        family=np.concatenate([runs.family, more.family]),
-        stack=np.concatenate([runs.stack, more.stack]),
-    )
+    return _joined(runs, more, (len(runs.flop), len(more.flop)))
+
+
+def _joined(one: Part, other: Part, sizes: tuple[int, int]) -> Part:
+    """Join every field of two dataclasses as arrays, those of dataclasses inside them, too."""
+    changed: dict[str, Any] = {}
+    for field in fields(one):
+        pair = getattr(one, field.name), getattr(other, field.name)
+        if is_dataclass(pair[0]):
+            changed[field.name] = _joined(*pair, sizes)
+        else:
+            changed[field.name] = np.concatenate(list(map(np.broadcast_to, pair, sizes)))
+    return replace(one, **changed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -255,28 +246,3 @@ def _step_down(
             return step, moved_loss, damping / 4
         damping *= 5
     return np.zeros_like(logs), loss, damping
-
-
-def _cut(item: Cut, chosen: npt.NDArray[np.bool_]) -> Cut:
-    """Cut every array of a dataclass."""
-    return _each(item, item, lambda value, _: value[chosen] if np.ndim(value) else value)
-
-
-def _joined(one: Cut, other: Cut, sizes: tuple[int, int]) -> Cut:
-    """Join every field of two dataclasses as arrays."""
-
-    def both(value: Number, more: Number) -> Number:
-        parts = np.broadcast_to(value, sizes[0]), np.broadcast_to(more, sizes[1])
-        return np.concatenate(parts)
-
-    return _each(one, other, both)
-
-
-def _each(one: Cut, other: Cut, change: Callable[[Any, Any], Number]) -> Cut:
-    """Change every number of a dataclass, those of a layout inside it, too."""
-    changed: dict[str, Any] = {}
-    for field in fields(one):
-        pair = getattr(one, field.name), getattr(other, field.name)
-        inside = isinstance(pair[0], Layout)
-        changed[field.name] = _each(*pair, change) if inside else change(*pair)
-    return replace(one, **changed)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from estimator.catalog import Catalog
+from estimator.core.rows import rows_of
 from estimator.scenario.workload_columns import training_flop
 from estimator.utilization.features import (
     features_of_rows,
@@ -257,7 +258,7 @@ def test_the_fit_recovers_the_parameters_that_made_the_runs(model, catalog):
 def test_without_runs_the_prior_stands(catalog):
     prior = prior_model(catalog)
     runs = usable_runs(catalog).runs
-    found = fit(prior, runs.part(np.zeros(len(runs.flop), dtype=bool)))
+    found = fit(prior, rows_of(runs, np.zeros(len(runs.flop), dtype=bool)))
     for name in PARAMETERS:
         assert getattr(found, name) == pytest.approx(float(prior[name].mid)), name
 
@@ -381,6 +382,6 @@ def test_runs_can_be_cut():
         family=np.array(["a", "b"]),
         stack=np.array(["a", "b"]),
     )
-    cut = runs.part(np.array([False, True]))
+    cut = rows_of(runs, np.array([False, True]))
     assert cut.flop.tolist() == [1e19]
     assert cut.machine == A100

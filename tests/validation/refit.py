@@ -21,8 +21,14 @@ from estimator.utilization.features import prior_model
 from estimator.validation.cross_validation import blind_predictions, spread_of
 from estimator.validation.memory import memory_cases, memory_groups
 from estimator.validation.published_runs import usable_runs
-from estimator.validation.serving_fit import fit, measured_cases
-from estimator.validation.serving_held_out import fitted_spreads, held_out, serving_report
+from estimator.validation.serving_fit import Floats, Measured, fit, measured_cases
+from estimator.validation.serving_held_out import (
+    AS_ANSWERED,
+    held_out,
+    held_out_errors,
+    serving_report,
+)
+from estimator.validation.serving_spread import FEWEST
 from estimator.validation.utilization_fit import fitted_model, joined
 
 COUNTS = r"Fitted to \d+ published runs of \d+ families in \d+ stacks, and \d+ rows of throughput"
@@ -74,6 +80,20 @@ def serving_fitted(text: str, catalog: Catalog) -> str:
         table = f"serving.fitted.{engine}" if engine else "serving.fitted"
         text = _set_in_line(text, table, own, f"{found.of(name):.4g}")
     return text
+
+
+def fitted_spreads(
+    catalog: Catalog, measured: Measured, blind: list[dict[str, Floats]]
+) -> dict[str, dict[str, float]]:
+    """Engine -> quantity -> spread of the held-out errors, at the reference bandwidth [1]."""
+    found: dict[str, dict[str, float]] = {}
+    for quantity, _, errors in held_out_errors(catalog, measured, blind):
+        for code, engine in enumerate(ENGINES):
+            rows = errors.engines == code
+            if rows.sum() >= FEWEST:
+                name = AS_ANSWERED.get(quantity, quantity)
+                found.setdefault(engine, {}).setdefault(name, errors.spread(rows))
+    return found
 
 
 def serving_spread(text: str, catalog: Catalog) -> str:

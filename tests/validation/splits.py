@@ -16,19 +16,26 @@ import numpy as np
 import numpy.typing as npt
 
 from estimator.catalog import Catalog
-from estimator.core.uncertainty import z_score
+from estimator.core.rows import rows_of
+from estimator.core.uncertainty import Uncertain, z_score
 from estimator.core.units import CENTRAL, in_percent, in_times
 from estimator.utilization.features import SMALLEST_SD, prior_model
 from estimator.validation.cross_validation import (
     Blind,
     blind_predictions,
     log_hours_ratio,
-    part_of,
     spread_of,
 )
-from estimator.validation.energy import power_apart
+from estimator.validation.energy import held_out_ratio, power_ratio, power_spread, work_group
 from estimator.validation.held_out import groups_of_runs
-from estimator.validation.memory import TOO_LOW, Peaks, peaks_of, predicted_apart
+from estimator.validation.memory import (
+    TOO_LOW,
+    Peaks,
+    fitted_factors,
+    held_out_gib,
+    peaks_of,
+    widths_elsewhere,
+)
 from estimator.validation.power_readings import Reading, power_prior, readings
 from estimator.validation.published_runs import PublishedRuns, usable_runs
 from estimator.validation.utilization_fit import joined
@@ -69,7 +76,7 @@ class Split:
     def of(self, group: Mask) -> Blind:
         """Predictions of a group of all rows; what could not be predicted is left out."""
         known = ~np.isnan(self.blind.log_ratio + self.blind.log_sd)
-        return part_of(self.blind, group[self.scored] & known)
+        return rows_of(self.blind, group[self.scored] & known)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,8 +132,8 @@ def split_runs(catalog: Catalog, published: PublishedRuns, fitted_on: Mask, by: 
     """Predict runs from others and from tables of neither's families or stacks."""
     runs, tables, prior = published.runs, published.tables, prior_model(catalog)
     held = np.unique(getattr(runs, by)[~fitted_on])
-    tables = tables.part(~np.isin(getattr(tables, by), held))
-    known, scored, groups = runs.part(fitted_on), runs.part(~fitted_on), published.groups
+    tables = rows_of(tables, ~np.isin(getattr(tables, by), held))
+    known, scored, groups = rows_of(runs, fitted_on), rows_of(runs, ~fitted_on), published.groups
     own = published.own_variance
     blind = blind_predictions(prior, known, tables, groups[fitted_on], own[fitted_on], by=by)
     like = spread_of(blind.log_ratio, known, groups[fitted_on]).of(scored, groups[~fitted_on])
@@ -135,10 +142,40 @@ def split_runs(catalog: Catalog, published: PublishedRuns, fitted_on: Mask, by: 
     return Split(scored=~fitted_on, blind=Blind(log_ratio=ratio, log_sd=log_sd))
 
 
+def predicted_apart(fitted_on: Peaks, scored: Peaks) -> Blind:
+    """Predictions of peaks by factors, and uncertainty by errors, of others alone."""
+    off = np.log(held_out_gib(fitted_on)) - fitted_on.log_peak
+    ratio = np.log(scored.predicted_gib(fitted_factors(fitted_on))) - scored.log_peak
+    widths = widths_elsewhere(np.abs(off) / fitted_on.log_sd, fitted_on, scored.tasks)
+    return Blind(log_ratio=ratio, log_sd=scored.log_sd * widths)
+
+
 def split_peaks(peaks: Peaks, fitted_on: Mask) -> Split:
     """Predict peaks of memory from others."""
-    blind = predicted_apart(peaks.part(fitted_on), peaks.part(~fitted_on))
+    blind = predicted_apart(rows_of(peaks, fitted_on), rows_of(peaks, ~fitted_on))
     return Split(scored=~fitted_on, blind=blind)
+
+
+def power_apart(
+    fitted_on: Sequence[Reading],
+    scored: Sequence[Reading],
+    prior: Mapping[str, Uncertain],
+    tpu_load: float,
+) -> Blind:
+    """Predictions of readings by a model, and uncertainty by errors, of others alone.
+
+    A TPU of which the others hold no system power is NaN.
+    """
+    found = held_out_ratio(fitted_on, prior, tpu_load)
+    known = ~np.isnan(found)
+    group = np.array([work_group(one) for one in fitted_on])[known]
+    family = np.array([one.family for one in fitted_on])[known]
+    spreads = {
+        of: power_spread(found[known][group == of], family[group == of])
+        for of in np.unique(group).tolist()
+    }
+    sd = np.array([spreads.get(work_group(one), np.nan) for one in scored])
+    return Blind(log_ratio=power_ratio(fitted_on, scored, prior, tpu_load), log_sd=sd)
 
 
 def split_power(catalog: Catalog, found: Sequence[Reading], fitted_on: Mask) -> Split:

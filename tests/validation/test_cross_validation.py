@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from estimator.catalog import Catalog
+from estimator.core.rows import rows_of
 from estimator.utilization.features import prior_model, shipped_spreads
 from estimator.validation.cross_validation import (
     Blind,
@@ -11,7 +12,6 @@ from estimator.validation.cross_validation import (
     constant_utilization,
     folds,
     log_hours_ratio,
-    part_of,
     score,
     spread_of,
 )
@@ -64,8 +64,8 @@ def test_the_blind_error_is_below_the_constant_baseline(published, blind):
 def test_large_language_runs_are_predicted_better_than_by_a_constant(published, blind):
     chosen = large_language(published)
     family = published.runs.family[chosen]
-    ours = score(part_of(blind, chosen), family)
-    baseline = part_of(constant_utilization(published.runs, 0.30, 0.5), chosen)
+    ours = score(rows_of(blind, chosen), family)
+    baseline = rows_of(constant_utilization(published.runs, 0.30, 0.5), chosen)
     assert ours.median_error <= 0.22
     assert ours.median_error < 0.75 * score(baseline, family).median_error
     assert 0.65 <= ours.coverage <= 0.92
@@ -77,8 +77,8 @@ def test_a_family_never_sees_itself(catalog, published, blind):
     (part,) = [part for part in folds(runs.family) if "llama" in part]
     own = np.isin(runs.family, part)
     assert "llama" in tables.family
-    others = joined(runs.part(~own), tables.part(~np.isin(tables.family, part)))
-    again = log_hours_ratio(prior, others, runs.part(own))
+    others = joined(rows_of(runs, ~own), rows_of(tables, ~np.isin(tables.family, part)))
+    again = log_hours_ratio(prior, others, rows_of(runs, own))
     assert again == pytest.approx(blind.log_ratio[own], abs=0.02)
 
 
@@ -113,7 +113,7 @@ def test_tuned_and_other_code_are_covered_alike(published, blind):
     tuned = np.asarray(published.runs.features.software) >= 1
     for chosen in (tuned, ~tuned):
         assert chosen.sum() >= 150
-        reported = score(part_of(blind, chosen), published.runs.family[chosen])
+        reported = score(rows_of(blind, chosen), published.runs.family[chosen])
         assert 0.74 <= reported.coverage <= 0.86
 
 
@@ -121,7 +121,7 @@ def test_rare_kinds_of_device_are_covered(published, blind):
     """TPUs and other accelerators: their errors are larger, and the interval says so."""
     rare = np.asarray(published.runs.machine.rare) > 0
     assert rare.sum() >= 50
-    reported = score(part_of(blind, rare), published.runs.family[rare])
+    reported = score(rows_of(blind, rare), published.runs.family[rare])
     assert 0.72 <= reported.coverage <= 0.88
     assert np.median(blind.log_sd[rare]) > 1.2 * np.median(blind.log_sd[~rare])
 
@@ -130,7 +130,7 @@ def test_rare_uses_of_transformers_are_covered(published, blind):
     """Speech, biology, diffusion transformers: predicted too fast as a rule, and less surely."""
     rare = np.asarray(published.runs.features.rare) > 0
     assert rare.sum() >= 25
-    told = score(part_of(blind, rare), published.runs.family[rare])
+    told = score(rows_of(blind, rare), published.runs.family[rare])
     assert 0.72 <= told.coverage <= 0.88
 
 
@@ -163,7 +163,7 @@ def test_every_kind_of_network_is_covered(published, blind):
     for group in np.unique(published.groups):
         chosen = published.groups == group
         if chosen.sum() >= 8:
-            reported = score(part_of(blind, chosen), published.runs.family[chosen])
+            reported = score(rows_of(blind, chosen), published.runs.family[chosen])
             assert 0.72 <= round(reported.coverage, 2) <= 0.88, (group, reported.coverage)
 
 
@@ -172,8 +172,8 @@ def test_a_kind_that_no_run_speaks_for_is_less_sure(catalog, published):
     prior, runs = prior_model(catalog), published.runs
     of_kind = published.groups == "depthwise"
     variances = []
-    for others in (runs, runs.part(~of_kind)):
+    for others in (runs, rows_of(runs, ~of_kind)):
         logs = fitted_logs(prior, others)
         covariance = parameter_covariance(prior, others, logs)
-        variances.append(np.median(prediction_variance(runs.part(of_kind), logs, covariance)))
+        variances.append(np.median(prediction_variance(rows_of(runs, of_kind), logs, covariance)))
     assert variances[1] > 10 * variances[0]

@@ -9,9 +9,10 @@ from estimator.catalog import Catalog
 from estimator.serving.engines import NAMES, fitted, from_line, prior, to_line
 from estimator.validation.held_out import stored_scores
 from estimator.validation.serving_fit import fit, measured_cases, predicted
-from estimator.validation.serving_held_out import fitted_spreads, held_out, report_of
+from estimator.validation.serving_held_out import held_out, report_of
 from estimator.validation.serving_rows import model_line, serving_cases
 from estimator.validation.serving_spread import Errors, widening
+from tests.validation import refit
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +122,7 @@ def test_a_model_is_held_out_with_its_line(name, line):
 
 
 def test_the_shipped_spreads_are_those_of_the_held_out_errors(catalog, measured, blind):
-    again = fitted_spreads(catalog, measured, blind)
+    again = refit.fitted_spreads(catalog, measured, blind)
     assert {"server", "vendor", "local-cuda", "local-metal", "local-gpu"} <= set(again)
     for engine, spreads in again.items():
         for quantity, spread in spreads.items():

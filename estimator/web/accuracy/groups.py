@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from estimator.catalog import Catalog
+from estimator.core.rows import rows_of
 from estimator.core.units import digits
 from estimator.validation.cross_validation import (
     Points,
@@ -14,7 +15,6 @@ from estimator.validation.cross_validation import (
     constant_utilization,
     errors_of,
     median_errors,
-    part_of,
     points,
     score,
     votes_of,
@@ -135,7 +135,7 @@ def groups_table(report: Report, *, ranges: bool = False) -> pd.DataFrame:
     for dimension, groups in (every | groups_of(report)).items():
         for name, chosen in groups.items():
             if not dimension or (chosen.sum() >= FEWEST and not chosen.all()):
-                ours = scored(part_of(report.blind, chosen), family[chosen])
+                ours = scored(rows_of(report.blind, chosen), family[chosen])
                 _, votes = votes_of(family[chosen])
                 others = {
                     one: median_errors(errors[chosen], votes) for one, errors in constant.items()
