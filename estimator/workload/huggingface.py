@@ -23,7 +23,7 @@ from estimator.workload.families.unknown_decoder import FAMILIAR, FOREIGN, llama
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Architecture, Inputs, Ledger, Quantity
 from estimator.workload.model_class import class_name
-from estimator.workload.older_spellings import spelled_as_today
+from estimator.workload.older_spellings import known_by_keys, spelled_as_today
 from estimator.workload.other_files import other_file, quantized
 from estimator.workload.registry import CLASSES, FAMILIES, known_families
 
@@ -58,6 +58,11 @@ CLASS_STEMS: Mapping[str, tuple[str, ...]] = {
     "parakeet_ctc": ("parakeet",),
     "parakeet_encoder": ("parakeet",),
     "kimi_k2": ("kimi", "deepseek"),
+    "nemotron-nas": ("decilm",),
+    **dict.fromkeys(("minimax_m3_vl", "minimax_m3_vl_text"), ("minimaxm3",)),
+    "step3p5": ("step3p",),
+    "jina_bert": ("jinabert", "bert"),
+    "safety_checker": ("stablediffusionsafetychecker",),
     "xlm-roberta": ("xlmroberta", "roberta"),
     **dict.fromkeys(("roberta", "camembert"), ("roberta", "camembert", "xlmroberta")),
 }
@@ -210,8 +215,10 @@ def model_ledger(
 def _named(fields: Fields) -> Fields:
     """The config with the family that its class names, where it states none as the oldest do."""
     name = class_name(fields)
-    if fields.states("model_type") or not name:
+    if fields.states("model_type"):
         return fields
+    if not name:
+        return known_by_keys(fields)
     stem = re.sub(r"(For[A-Z]\w*|LMHeadModel|DoubleHeadsModel|Model)$", "", name)
     for known in known_families():
         if _letters(known) == _letters(stem):
@@ -239,7 +246,8 @@ def _letters(name: str) -> str:
 
 def _nearest_class(name: str) -> str:
     near = difflib.get_close_matches(name, CLASSES, n=3, cutoff=0.6)
-    return f"did you mean {', '.join(near)}?" if near else f"known are {', '.join(sorted(CLASSES))}"
+    none = f"none of the {len(CLASSES)} known classes is named like it"
+    return f"did you mean {', '.join(near)}?" if near else none
 
 
 def _language_part(fields: Fields, model_type: str) -> Architecture:

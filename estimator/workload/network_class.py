@@ -145,7 +145,7 @@ SEEING = (
     *("qwen2_5_omni", "qwen2_5_omni_thinker", "glm_ocr", "paddleocr_vl", "deepseek_vl"),
     *("video_llama_3", "kimi_k25", "florence2", "gemma3n", "phi4_multimodal", "qwen3_omni_moe"),
     *("qwen3_omni_moe_thinker", "pix2struct", "t5gemma2", "kosmos-2"),
-    *("aria", "audioflamingo3"),
+    *("aria", "audioflamingo3", "minimax_m3_vl", "step3p7"),
 )
 """Types whose kind no part of their name tells."""
 
@@ -158,6 +158,7 @@ NAMED = {
         ("pixtral", "table-transformer", "rt_detr", "rt_detr_v2"), ("vision", "ViT encoder")
     ),
     **dict.fromkeys(("xmod", "jina_embeddings_v3", "canine"), ("language", "encoder")),
+    "safety_checker": ("vision", "ViT encoder"),
     "clap": ("multimodal", "contrastive encoder"),
     "vilt": ("multimodal", "ViT encoder"),
     "visual_bert": ("multimodal", "encoder"),

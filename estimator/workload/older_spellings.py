@@ -13,10 +13,29 @@ MAMBA_KEYS = ("d_model", "n_layer", "ssm_cfg")
 """What the configs of Mamba's authors state instead of `model_type`."""
 
 
+RENAMED = {
+    "deepseek_ref": "deepseek_v4",
+    "mimo": "qwen2",
+    "minimax_m3": "minimax_m3_vl_text",
+    "step3p7_text": "step3p5",
+}
+"""Types of copies and of code on the hub -> the type of transformers that is built alike."""
+
+KEYS = {
+    "bert": ("type_vocab_size", "hidden_size", "num_attention_heads", "intermediate_size"),
+    "gpt2": ("n_embd", "n_layer", "n_head", "n_ctx"),
+}
+"""Types -> keys that the oldest configs of theirs state, which name neither type nor class."""
+
+OTHERS_KEYS = ("embedding_size", "afn", "dff", "rotary_dim")
+"""Keys of types that share those: ALBERT and ELECTRA, GPT, CTRL, GPT-J."""
+
+
 def spelled_as_today(fields: Fields) -> Fields:
     """The same config as transformers would write it today; GTE's first name was `new`.
 
-    The weights of Jina's BERT hold the trunk alone, whatever the class.
+    The weights of Jina's BERT hold the trunk alone, whatever the class; MosaicBERT, which calls
+    itself bert, has the same layers. A safety checker of diffusers is a CLIP without its text.
     """
     if not fields.states("model_type") and all(map(fields.states, MAMBA_KEYS)):
         return fields.with_values(_mamba(fields))
@@ -28,12 +47,29 @@ def spelled_as_today(fields: Fields) -> Fields:
     )
     if jina and fields.text("model_type") == "bert" and fields.text("feed_forward_type") == "geglu":
         fields = fields.with_values({"model_type": "jina_bert", "architectures": None})
+    if fields.text("model_type") in RENAMED:
+        fields = fields.with_values({"model_type": RENAMED[fields.text("model_type")]})
+    if fields.text("model_type") == "bert" and fields.states("alibi_starting_size"):
+        fields = fields.with_values({"model_type": "jina_bert"})
+    if class_name(fields) == "StableDiffusionSafetyChecker":
+        fields = fields.with_values({"model_type": "safety_checker"})
     renewed = {
         name: {**fields.part(name).values, **fields.part(f"{name}_dict").values}
         for name in PARTS
         if fields.states(f"{name}_dict")
     }
     return fields.with_values(renewed) if renewed else fields
+
+
+def known_by_keys(fields: Fields) -> Fields:
+    """The config with the family whose oldest configs state its keys, and a note of that."""
+    if any(fields.states(key) for key in ("architectures", "_class_name", *OTHERS_KEYS)):
+        return fields
+    for model_type, keys in KEYS.items():
+        if all(map(fields.states, keys)):
+            note = f"model_type is missing: read as {model_type} by its keys"
+            return fields.with_values({"model_type": model_type}).noted(note)
+    return fields
 
 
 def _mamba(fields: Fields) -> Mapping[str, Any]:

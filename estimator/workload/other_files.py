@@ -44,7 +44,7 @@ def other_file(fields: Fields) -> str:
         return f"this is the config of {name}, a scheduler without parameters: give that of a model"
     for keys, kind in MARKS:
         needed = all(map(fields.states, keys)) if "dim" in keys else any(map(fields.states, keys))
-        if needed and not fields.states("architectures"):
+        if needed and not name and not fields.states("architectures"):
             return f"this is {kind}, not a config: {CONFIG}"
     return ""
 

@@ -47,7 +47,8 @@ UNCOUNTED = {
             *("video_llava", "idefics2", "fuyu", "colpali", "glm46v", "gemma4", "colqwen2"),
             *("qwen2_5_omni_thinker", "glm_ocr", "paddleocr_vl", "deepseek_vl", "video_llama_3"),
             *("kimi_k25", "qwen2_5_omni", "florence2", "t5gemma2", "gemma3n", "phi4_multimodal"),
-            *("qwen3_omni_moe_thinker", "kosmos-2", "aria", "audioflamingo3"),
+            *("qwen3_omni_moe_thinker", "kosmos-2", "aria", "audioflamingo3", "minimax_m3_vl"),
+            "step3p7",
         ),
         "tokens of images and of sound are found by value",
     ),
@@ -68,6 +69,7 @@ UNCOUNTED = {
 }
 UNTRAINED = {
     "mamba",
+    "deepseek_v4",
     "falcon_mamba",
     "mamba2",
     "rwkv",
@@ -255,12 +257,16 @@ def latents_of(model: torch.nn.Module, config: dict) -> tuple[tuple, dict, int |
         return (noise,), text | {"pooled_projections": empty(1, 2048)}, LATENT_TEXT
     if kind == "UNet2DModel":
         return (noise, time), {}, ""
-    text = empty(1, LATENT_TEXT, keys.cross_attention_dim)
-    added = {"text_embeds": empty(1, 1280), "time_ids": empty(1, 6)}
+    states = empty(1, LATENT_TEXT, keys.encoder_hid_dim or keys.cross_attention_dim)
+    sizes = 6 * (keys.addition_time_embed_dim or 0)
+    pooled = (keys.projection_class_embeddings_input_dim or 0) - sizes
+    added = {"text_embeds": empty(1, pooled), "time_ids": empty(1, 6)}
     extra = {"added_cond_kwargs": added} if keys.addition_embed_type else {}
+    if keys.num_class_embeds:
+        extra["class_labels"] = time.long()
     if keys.time_cond_proj_dim:
         extra["timestep_cond"] = empty(1, keys.time_cond_proj_dim)
-    return (noise, time, text), extra, LATENT_TEXT
+    return (noise, time, states), extra, LATENT_TEXT
 
 
 def looked_at(keys: Any, words: int, width: int, **more: Any) -> tuple[tuple, dict, int]:

@@ -29,7 +29,7 @@ NAMES = [row["config"] for row in ROWS]
 
 sizes = st.integers(1, 64)
 
-INDEXED = ("deepseek-v3.2", "glm-5")
+INDEXED = ("deepseek-v3.2", "glm-5", "glm-5.2")
 """Their indexer weighs its heads by a sum, which the ledger leaves out and the counter does not."""
 
 

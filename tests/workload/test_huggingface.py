@@ -173,6 +173,30 @@ def test_an_unknown_network_that_is_no_decoder_is_not_guessed(foreign):
         model_ledger({**LLAMA, "model_type": "brand-new", **foreign})
 
 
+@pytest.mark.parametrize(("copy", "type_"), [("deepseek_ref", "deepseek_v4"), ("mimo", "qwen2")])
+def test_copies_are_counted_as_the_type_that_they_copy(copy, type_):
+    def params(name):
+        sizes = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 32}
+        narrow = {"head_dim": 8, "q_lora_rank": 8, "moe_intermediate_size": 8}
+        return model_ledger({**sizes, **narrow, "vocab_size": 100, "model_type": name}).params_total
+
+    assert params(copy) == params(type_)
+
+
+def test_layers_of_a_searched_model_may_lack_parts():
+    block = {"attention": {"n_heads_in_group": 2}, "ffn": {"ffn_mult": 2.5}}
+    config = {"model_type": "nemotron-nas", "hidden_size": 64, "num_attention_heads": 4}
+    config |= {"num_hidden_layers": 2, "vocab_size": 100}
+    none = {"attention": {"no_op": True}, "ffn": {"no_op": True}}
+    whole, half, bare = (
+        model_ledger({**config, "block_configs": blocks}).params_total
+        for blocks in ([block, block], [block, none], [none, none])
+    )
+    assert whole - half == half - bare == 64 * (64 + 32 + 32 + 64) + 3 * 64 * 256 + 2 * 64
+    with pytest.raises(ValueError, match="block_configs must list an object per layer"):
+        model_ledger(config)
+
+
 def test_a_wrapped_language_model_is_read_alone_and_warned_about():
     ledger = model_ledger({"model_type": "brand-new-vision", "text_config": LLAMA})
     assert ledger.params_total == model_ledger(LLAMA).params_total

@@ -99,8 +99,39 @@ def test_every_family_has_a_golden_config():
     remote = json.loads((GOLDEN / "remote_code.json").read_text()).values()
     published = {entry["config"]["model_type"] for entry in remote}
     inside = {"kimi_k2", "qwen2_5_omni", "qwen3_omni_moe", "kosmos_2_text_model"}  # of others
-    inside |= {"jina_bert"}  # below
+    inside |= {"step3p5", "minimax_m3_vl_text"}
+    inside |= {"jina_bert", "safety_checker"}  # below
     assert read | decoders | published | inside >= {*FAMILIES, *CLASSES}
+
+
+def test_a_safety_checker_is_a_tower_without_its_text():
+    """Parameters of diffusers' StableDiffusionSafetyChecker, built by diffusers 0.42."""
+    tower = {"hidden_size": 1024, "intermediate_size": 4096, "num_attention_heads": 16}
+    tower |= {"num_hidden_layers": 24, "patch_size": 14, "projection_dim": 512}
+    config = {"model_type": "clip", "architectures": ["StableDiffusionSafetyChecker"]}
+    read = model_ledger({**config, "projection_dim": 768, "vision_config": tower})
+    assert read.params_total == 303_981_588
+    assert read.warnings == ()
+
+
+def test_mosaic_bert_calls_itself_bert_and_has_gated_layers():
+    """MosaicBERT-base (arXiv:2312.17482): 137 million parameters."""
+    named = {"model_type": "bert", "architectures": ["BertForMaskedLM"], "vocab_size": 30528}
+    read = model_ledger({**named, "alibi_starting_size": 512})
+    assert read.params_total == pytest.approx(137e6, rel=5e-3)
+    assert read.warnings == ()
+    assert "embedding/position" not in read.terms
+
+
+def test_the_oldest_configs_are_known_by_their_keys():
+    sizes = {"hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 3072}
+    bert = model_ledger({**sizes, "type_vocab_size": 2, "vocab_size": 30522})
+    assert bert.params_total == 109_482_240  # bert-base-uncased, pooler and all
+    gpt2 = model_ledger({"n_embd": 768, "n_layer": 12, "n_head": 12, "n_ctx": 1024})
+    assert gpt2.params_total == 124_439_808
+    assert gpt2.warnings == ("model_type is missing: read as gpt2 by its keys",)
+    with pytest.raises(ValueError, match="model_type is missing: a config"):
+        model_ledger({**sizes, "type_vocab_size": 2, "embedding_size": 128})
 
 
 def test_jina_bert_calls_itself_bert_and_holds_what_its_weights_hold():

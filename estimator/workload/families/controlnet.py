@@ -39,7 +39,9 @@ def controlnet(fields: Fields) -> Network:
             flow = flow.conv("hint/same", plain(before, before))
             flow = flow.conv("hint/shrink", plain(before, after, stride=2))
         flow = flow.conv("hint/out", plain(pixels[-1], first))
-        flow = replace(flow, side=side, text=text).dense(per_image).layers(per_word, text)
+        flow = (
+            replace(flow, side=side, text=text).dense(per_image).layers(per_word, text, first=True)
+        )
         flow = flow.conv("stem/convolution", stem, first=True)
         flow = flow.beside("control/stem", plain(first, first, kernel=1))
         for place, level in enumerate(levels):

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from estimator.workload.blocks import Cost, held, linear
+from estimator.workload.blocks import Cost, Costs, Experts, held, linear
 from estimator.workload.families.decoder import Family, latent_attention
 from estimator.workload.families.hybrid_stack import (
     attention_layers,
@@ -26,11 +26,33 @@ def kimi_linear(fields: Fields) -> Network:
     product, and not counted.
     """
     fields = _kimi_spelling(fields)
-    blocks = (gated_mlp(fields), experts(Mixture(shared=shared_experts()), fields).costs())
-    mixers = (_kimi_delta(fields), attention_mixer(Family(attention=latent_attention), fields))
+    mixed = experts(Mixture(shared=shared_experts()), fields)
+    blocks = (gated_mlp(fields), _narrowed(fields, mixed))
+    attention = attention_mixer(Family(attention=latent_attention), fields)
+    if fields.flag("mla_use_output_gate"):
+        read = fields.size("num_attention_heads") * fields.size("v_head_dim")
+        gate = {"attention/gate": linear(fields.size("hidden_size"), read)}
+        attention = replace(attention, costs={**attention.costs, **gate})
+    mixers = (_kimi_delta(fields), attention)
     listed = attention_layers(fields, lambda at: at > 0 and at % 4 == 0, "layer_types")
     kinds = ((attends, listed_sparse(fields, at)) for at, attends in enumerate(listed))
     return hybrid(fields, kinds, mixers, blocks)
+
+
+def _narrowed(fields: Fields, mixed: Experts) -> Costs:
+    """Experts on states projected to a narrower width and back, where Kimi K3 states one."""
+    narrow = fields.size_or_none("routed_expert_hidden_size")
+    if narrow is None:
+        return mixed.costs()
+    hidden = fields.size("hidden_size")
+    inner = replace(mixed, expert=replace(mixed.expert, hidden=narrow), shared_gate=False)
+    return {
+        **inner.costs(),
+        "moe/router": linear(hidden, mixed.experts),
+        "moe/narrow": linear(hidden, narrow),
+        "moe/widen": linear(narrow, hidden),
+        "norm/moe": held(narrow * fields.flag("latent_moe_use_norm")),
+    }
 
 
 def _kimi_spelling(fields: Fields) -> Fields:
@@ -44,6 +66,7 @@ def _kimi_spelling(fields: Fields) -> Fields:
             "linear_head_dim": (part, "head_dim"),
             "linear_num_heads": (part, "num_heads"),
             "linear_conv_kernel_dim": (part, "short_conv_kernel_size"),
+            "use_full_rank_gate": (part, "use_full_rank_gate"),
         }
     )
     full = part.items("full_attn_layers")
@@ -60,12 +83,13 @@ def _kimi_delta(fields: Fields) -> Layers:
     head_dim = fields.size("linear_head_dim")
     width = heads * head_dim
     gate = linear(hidden, head_dim) + linear(head_dim, width)
+    whole = linear(hidden, width) if fields.flag("use_full_rank_gate") else gate
     own = {
         "mixer/in": linear(hidden, 3 * width),
         "mixer/gates": Cost(),
         "mixer/beta": linear(hidden, heads),
         "mixer/forget": gate,
-        "mixer/gate": gate,
+        "mixer/gate": whole,
         "mixer/state": held(width + heads),
     }
     delta = delta_mixer(fields, heads, (head_dim, head_dim))

@@ -46,11 +46,11 @@ from estimator.workload.families.sliding_window import (
     from_layer,
     sliding,
 )
-from estimator.workload.fields import Fields
+from estimator.workload.fields import MAX_LAYERS, Fields
 from estimator.workload.layers import Layers
 from estimator.workload.network import Network
 from estimator.workload.registry import families, family
-from estimator.workload.transformer import Decoder
+from estimator.workload.transformer import Decoder, Layer
 
 EXPERTS = ("num_local_experts", "n_routed_experts", "moe_num_experts", "num_experts")
 """Names of the number of experts; of those that a config states the last counts."""
@@ -207,6 +207,25 @@ def mimo(fields: Fields) -> Decoder:
     return replace(model, layers=tuple(replace(one, attention=part) for one, part in stack))
 
 
+@family("glm_moe_dsa")
+def glm(fields: Fields) -> Decoder:
+    """GLM 5: layers that take the keys picked by the layer before have no indexer."""
+    model = decoder(mix(LATENT, LISTED), fields)
+    every = fields.size("index_topk_freq", default=1)
+    first = fields.size("index_skip_topk_offset", default=2, least=0) - 1
+    usual = ["full" if max(at - first, 0) % every == 0 else "shared" for at in range(MAX_LAYERS)]
+    kinds = fields.items("indexer_types", len(model.layers)) or usual
+    layers = (
+        _without_indexer(layer) if kind == "shared" else layer
+        for layer, kind in zip(model.layers, kinds, strict=False)
+    )
+    return replace(model, layers=tuple(layers))
+
+
+def _without_indexer(layer: Layer) -> Layer:
+    return replace(layer, attention=replace(layer.attention, index_heads=0, index_dim=0))
+
+
 @family("hunyuan_v1_moe")
 def hunyuan(fields: Fields) -> Decoder:
     """Hunyuan: what it states per layer is read from the first, where all are equal."""
@@ -314,7 +333,6 @@ ROWS: Mapping[str, Family] = {
     "glm4v_moe_text": mix(GLM, DEEPSEEK),
     "glm4_moe": mix(replace(GLM, qk_norm=where("use_qk_norm", head_norm)), DEEPSEEK),
     "glm4_moe_lite": mix(LATENT, LISTED),
-    "glm_moe_dsa": mix(LATENT, LISTED),
     "ernie4_5_moe": mix(
         Family(bias="use_bias", head_bias="use_bias"),
         Mixture(

@@ -7,6 +7,7 @@ the text tokens, 77 by default. The items of a pass are images.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from estimator.workload.blocks import Cost, Costs, equal_heads, held, linear, table
@@ -90,11 +91,19 @@ def residual(flow: Flow, name: str, shape: tuple[int, int], time_width: int) -> 
     return flow.convs(f"{name}/convolution", (plain(inputs, outputs), plain(outputs, outputs)))
 
 
-def text_attention(width: int, depth: int, context: int) -> Attend:
-    """Layers over the map: to itself, to the text, which gets no gradient, an MLP."""
+def text_attention(
+    width: int, depth: int, context: int, twice: bool = False, *, projected: bool = False
+) -> Attend:
+    """Layers over the map: to itself, to the text, an MLP.
+
+    `twice` says that they look at the text instead of the map, too. The text gets no gradient,
+    unless it is `projected` before.
+    """
     dense, scores = linear(width, width, bias=True), Cost(flop_per_pair=4 * width)
     mlp = linear(width, 8 * width, bias=True) + linear(4 * width, width, bias=True)
-    own = {"attention": linear(width, 3 * width) + dense, "scores": scores, "mlp": mlp}
+    own = {"mlp": mlp}
+    if not twice:
+        own = {"attention": linear(width, 3 * width) + dense, "scores": scores, **own}
     cross = {"cross": linear(width, width) + dense, "cross_scores": scores}
     read = {"text": linear(context, 2 * width)}
     norm = {"norm": held(BATCH_NORM * width)}
@@ -103,9 +112,11 @@ def text_attention(width: int, depth: int, context: int) -> Attend:
         here, prefix = flow.positions, f"{name}/"
         flow = flow.layers({"project": dense}, times=2, prefix=prefix)
         flow = flow.layers(norm, times=1 + 3 * depth, prefix=prefix)
-        flow = flow.layers(own, pairs=here * here, times=depth, prefix=prefix)
-        flow = flow.layers(cross, pairs=here * flow.text, times=depth, prefix=prefix)
-        return flow.layers(read, flow.text, times=depth, prefix=prefix, first=True)
+        flow = flow.layers(own, pairs=0.0 if twice else here * here, times=depth, prefix=prefix)
+        for _ in range(1 + twice):
+            flow = flow.layers(cross, pairs=here * flow.text, times=depth, prefix=prefix)
+            flow = flow.layers(read, flow.text, times=depth, prefix=prefix, first=not projected)
+        return flow
 
     return attend if depth else no_attention
 
@@ -129,10 +140,14 @@ def text_levels(fields: Fields) -> tuple[list[Level], Attend, Costs, Costs]:
     layers = _layers_per_level(fields, "layers_per_block", 2, count)
     depths = _layers_per_level(fields, "transformer_layers_per_block", 1, count)
     context = _per_level(fields, "cross_attention_dim", 1280, count)
-    attends = [text_attention(*shape) for shape in zip(widths, depths, context, strict=True)]
+    twice = _only_text(fields, count)
+    shapes = [*zip(widths, depths, context, strict=True)]
+    per_word = _per_word(fields, context[0])
+    reads = partial(text_attention, projected=bool(per_word))
+    attends = [reads(*shape, one) for shape, one in zip(shapes, twice, strict=True)]
     ways = _attending(fields, attends, DOWN, UP)
     levels = [Level(*row) for row in zip(widths, layers, [time] * count, *ways, strict=True)]
-    return levels, attends[-1], _per_image(fields, widths[0], time), _per_word(fields, context[0])
+    return levels, reads(*shapes[-1]), _per_image(fields, widths[0], time), per_word
 
 
 def text_middle(fields: Fields, flow: Flow, last: Level, attend: Attend) -> Flow:
@@ -159,7 +174,8 @@ def unet(fields: Fields) -> Network:
         """Pass over `batch` noisy images."""
         batch, side = image(inputs, usual)
         text = quantity("seq_len", TEXT_TOKENS if inputs.seq_len is None else inputs.seq_len)
-        flow = Flow(batch=batch, side=side, text=text).dense(per_image).layers(per_word, text)
+        flow = Flow(batch=batch, side=side, text=text).dense(per_image)
+        flow = flow.layers(per_word, text, first=True)
         flow = down(flow.conv("stem/convolution", stem, first=True), levels)
         flow = text_middle(fields, flow, levels[-1], attend)
         flow = up(flow, levels).norm(widths[0]).conv("head/convolution", last)
@@ -220,6 +236,15 @@ def _per_level(fields: Fields, name: str, default: int, count: int) -> list[int]
     return [fields.size(name, default=default)] * count
 
 
+def _only_text(fields: Fields, count: int) -> list[bool]:
+    """Whether the layers of each level look at the text alone."""
+    stated = fields.values.get("only_cross_attention")
+    if not isinstance(stated, list | tuple):
+        refuse_values(fields, {"only_cross_attention": (False, None)})
+        return [False] * count
+    return [item is True for item in fields.listed("only_cross_attention", (), count)]
+
+
 def _layers_per_level(fields: Fields, name: str, default: int, count: int) -> list[int]:
     """Layers in each of the levels, one number for all or a list."""
     if isinstance(fields.values.get(name), list | tuple):
@@ -260,7 +285,7 @@ MIDDLES = ("UNetMidBlock2DCrossAttn", "UNetMidBlock2D")
 
 READ: Mapping[str, tuple[object, ...]] = {
     "mid_block_type": (*MIDDLES, None),
-    "only_cross_attention": (False, None),
+    "mid_block_only_cross_attention": (False, None),
     "dual_cross_attention": (False, None),
     "attention_type": ("default", None),
     "time_embedding_type": ("positional", None),

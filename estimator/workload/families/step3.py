@@ -1,0 +1,114 @@
+"""How much work Step 3.5 and Step 3.7 are (step3p5, step3p7): gated heads, experts, a tower.
+
+Layers with a window may have more heads than the others.
+"""
+
+from dataclasses import dataclass, replace
+
+from estimator.workload.blocks import Attention, Costs, held, linear
+from estimator.workload.convolution import ratio
+from estimator.workload.families.decoder import Family, decoder, head_norm
+from estimator.workload.families.moe_decoders import Mixture, listed_sparse, mix, shared_width
+from estimator.workload.families.sliding_window import sliding
+from estimator.workload.families.vision_language import (
+    any_tied,
+    seeing_network,
+    text_part,
+    with_text_inside,
+)
+from estimator.workload.families.vit import trunk
+from estimator.workload.fields import Fields
+from estimator.workload.network import Network
+from estimator.workload.registry import family, with_defaults_of
+from estimator.workload.transformer import Decoder
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadGatedAttention(Attention):
+    """Attention with one learned gate on what each head puts out."""
+
+    def costs(self) -> Costs:
+        """Costs by part."""
+        return {**super().costs(), "attention/gate": linear(self.hidden, self.heads)}
+
+
+STEP = mix(
+    Family(attention_bias="attention_bias", mlp_bias="mlp_bias", windows=sliding(None)),
+    Mixture(shared=shared_width("share_expert_dim"), sparse=listed_sparse),
+)
+
+
+@family("step3p5")
+def step3(fields: Fields) -> Decoder:
+    """The language model of a config, its authors' spelling or that of transformers."""
+    fields = _spelled(fields)
+    model = decoder(STEP, fields)
+    plain = model.layers[0].attention
+    near = fields.part("attention_other_setting").size(
+        "num_attention_heads", default=fields.size("num_attention_heads")
+    )
+    near = fields.size_or_none("num_sliding_attention_heads") or near
+    fields.share("num_sliding_attention_heads", near, "num_key_value_heads", plain.kv_heads)
+
+    def gated(window: int | None) -> HeadGatedAttention:
+        return HeadGatedAttention(
+            hidden=plain.hidden,
+            heads=plain.heads if window is None else near,
+            kv_heads=plain.kv_heads,
+            head_dim=plain.head_dim,
+            qkv_bias=plain.qkv_bias,
+            output_bias=plain.output_bias,
+            norm_params=head_norm(fields, plain),
+            window=window,
+        )
+
+    layers = (replace(layer, attention=gated(layer.attention.window)) for layer in model.layers)
+    return replace(model, layers=tuple(layers))
+
+
+def _spelled(fields: Fields) -> Fields:
+    """The keys of its authors under those of transformers, lists without the extra layers."""
+    fields = fields.renamed(
+        {
+            "num_key_value_heads": (fields, "num_attention_groups"),
+            "num_experts_per_tok": (fields, "moe_top_k"),
+            "share_expert_dim": (fields, "share_expert_dims"),
+        }
+    )
+    layers = fields.layers("num_hidden_layers")
+    listed = fields.values.get("moe_layers_enum")
+    numbers = listed.split(",") if isinstance(listed, str) else fields.items("moe_layers_enum")
+    sparse = {*range(3, layers)} if numbers is None else {int(number) for number in numbers}
+    kinds = fields.items("mlp_layer_types") or [
+        "sparse" if at in sparse else "dense" for at in range(layers)
+    ]
+    made = {"mlp_layer_types": kinds[:layers]}
+    if types := fields.items("layer_types"):
+        made["layer_types"] = types[:layers]
+    return fields.with_values(made)
+
+
+@family("step3p7")
+def step3_vision(fields: Fields) -> Network:
+    """Step 3.7: a tower of images, halved twice by convolutions, before the language model."""
+    part = with_defaults_of(fields.part("vision_config"), "step3p7_vision")
+    part = part.renamed(
+        {
+            "hidden_size": (part, "width"),
+            "num_hidden_layers": (part, "layers"),
+            "num_attention_heads": (part, "heads"),
+        }
+    )
+    width = int(part.size("hidden_size") * ratio(part, "mlp_ratio", 8960 / 1536))
+    sight = trunk(part.with_values({"intermediate_size": width}), 0)
+    hidden = sight.hidden
+    sight = replace(sight, layer={**sight.layer, "norm/scale": held(2 * hidden)}, patch_bias=False)
+    fields = with_text_inside(fields)
+    text = text_part(fields, "step3p5", any_tied(fields))
+    narrow = linear(9 * hidden, 2 * hidden, bias=True)
+    bridge = {
+        "bridge/down_1": replace(narrow, flop_per_token=4 * narrow.flop_per_token),
+        "bridge/down_2": linear(9 * 2 * hidden, 4 * hidden, bias=True),
+        "bridge/project": linear(4 * hidden, text.hidden, fields.flag("projector_bias")),
+    }
+    return seeing_network(fields, text, sight, bridge, merged=16)
