@@ -50,7 +50,7 @@ from estimator.workload.fields import MAX_LAYERS, Fields
 from estimator.workload.layers import Layers
 from estimator.workload.network import Network
 from estimator.workload.registry import families, family
-from estimator.workload.transformer import Decoder, Layer
+from estimator.workload.transformer import Decoder
 
 EXPERTS = ("num_local_experts", "n_routed_experts", "moe_num_experts", "num_experts")
 """Names of the number of experts; of those that a config states the last counts."""
@@ -215,15 +215,12 @@ def glm(fields: Fields) -> Decoder:
     first = fields.size("index_skip_topk_offset", default=2, least=0) - 1
     usual = ["full" if max(at - first, 0) % every == 0 else "shared" for at in range(MAX_LAYERS)]
     kinds = fields.items("indexer_types", len(model.layers)) or usual
+    alone = replace(latent_attention(fields), index_heads=0, index_dim=0)
     layers = (
-        _without_indexer(layer) if kind == "shared" else layer
+        replace(layer, attention=alone) if kind == "shared" else layer
         for layer, kind in zip(model.layers, kinds, strict=False)
     )
     return replace(model, layers=tuple(layers))
-
-
-def _without_indexer(layer: Layer) -> Layer:
-    return replace(layer, attention=replace(layer.attention, index_heads=0, index_dim=0))
 
 
 @family("hunyuan_v1_moe")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from estimator.workload.blocks import Attention, Costs, held, linear
 from estimator.workload.convolution import ratio
-from estimator.workload.families.decoder import Family, decoder, head_norm
+from estimator.workload.families.decoder import Family, decoder, grouped_attention, head_norm
 from estimator.workload.families.moe_decoders import Mixture, listed_sparse, mix, shared_width
 from estimator.workload.families.sliding_window import sliding
 from estimator.workload.families.vision_language import (
@@ -43,7 +43,7 @@ def step3(fields: Fields) -> Decoder:
     """The language model of a config, its authors' spelling or that of transformers."""
     fields = _spelled(fields)
     model = decoder(STEP, fields)
-    plain = model.layers[0].attention
+    plain = grouped_attention(STEP, fields)
     near = fields.part("attention_other_setting").size(
         "num_attention_heads", default=fields.size("num_attention_heads")
     )
