@@ -26,7 +26,7 @@ from estimator.utilization.parallelism import Layout
 from estimator.workload.formulas import LAYER_PARAMS, LAYERS_PER_WIDTH, usual_width
 from estimator.workload.kind_columns import KindColumn, network_kinds, of_each_kind
 from estimator.workload.network_class import (
-    GROUPS,
+    SPREAD_GROUPS,
     NetworkKind,
     alike,
     kind_of_domain,
@@ -36,7 +36,8 @@ from estimator.workload.network_class import (
 Floats = npt.NDArray[np.float64]
 
 PRESENT_YEAR = 2025.0
-"""Software of runs that do not say when they were made, the newest that the fit knows [year]."""
+"""Software of runs that do not say when they were made, and of all since [year]: with a year more,
+held-out runs of 2026 were told no better."""
 
 USUAL_BATCH_TOKENS = 1e6
 """Tokens per step of a run of `USUAL_BATCH_FLOP` [token]; GPT-3, LLaMA, BLOOM: 2 to 4e6."""
@@ -150,7 +151,7 @@ def features_of_rows(
     usual_seq_len = np.where(flags["encoder"] > 0, ENCODER_SEQ_LEN, USUAL_SEQ_LEN)
     software = numbers.get("software", unknown(len(flop)))
     software = np.where(np.isnan(software), SOFTWARE["typical"], software)
-    groups = of_each_kind(kinds, lambda kind: spreads.groups[kind.group])
+    groups = of_each_kind(kinds, lambda kind: spreads.groups[kind.spread_group])
     known_year = np.minimum(np.where(np.isnan(year), PRESENT_YEAR, year), PRESENT_YEAR)
     features = RunFeatures(
         hidden=hidden,
@@ -295,7 +296,9 @@ def shipped_spreads(catalog: Catalog) -> UtilizationSpread:
     """Uncertainty of the utilization: by group of networks, and of what a run leaves out."""
     factors = (field.name for field in fields(Growth))
     return UtilizationSpread(
-        groups={name: _log_sd(catalog.prior(f"utilization.spread.{name}")) for name in GROUPS},
+        groups={
+            name: _log_sd(catalog.prior(f"utilization.spread.{name}")) for name in SPREAD_GROUPS
+        },
         choices={
             name: _log_sd(catalog.prior(f"utilization.unspecified.{name}"))
             for name in (*SELDOM_REPORTED, *USUALLY_REPORTED, "software")

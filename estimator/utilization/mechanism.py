@@ -314,7 +314,7 @@ class Growth:
     where_rare : float
         Factor on kinds of device, and for uses of a network, that few runs are published on [1].
     where_untuned : float
-        Factor on software that no vendor is known to have tuned [1].
+        Factor for every step of tuning that software is short of a vendor's [1].
     """
 
     per_decade: float
@@ -368,12 +368,13 @@ def thin_places(flop: Number, features: RunFeatures, rare_device: Number) -> Thi
     tuple
         Decades of work and years of a transformer before published runs are many; in how many ways
         it is rarely published (U-Nets on rare devices are not: their spread, which their runs on
-        TPUs belong to, covers those already); whether no vendor is known to have tuned the code.
+        TPUs belong to, covers those already); steps of tuning from a vendor's code, one for typical
+        and two for research.
     """
     decades = np.clip(np.log10(WELL_KNOWN_FLOP / flop), 0.0, MOST_DECADES)
     years = np.clip(WELL_KNOWN_YEAR - features.year, 0.0, MOST_YEARS) * transformer_share(features)
     rare = rare_device * (1.0 - features.unet) + features.rare
-    return decades, years, rare, np.where(np.asarray(features.software) < TUNED, 1.0, 0.0)
+    return decades, years, rare, np.maximum(TUNED - np.asarray(features.software), 0.0)
 
 
 def expected_utilization(

@@ -22,7 +22,7 @@ from estimator.utilization.machine import stacked
 from estimator.utilization.mechanism import RunFeatures, busy_time, expected_utilization
 from estimator.utilization.parallelism import Machine
 from estimator.workload.kind_columns import of_each_kind
-from estimator.workload.network_class import NetworkKind
+from estimator.workload.network_class import EXPERTS, NetworkKind
 
 Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.intp]
@@ -36,7 +36,7 @@ FEW_FLOP = 1e17
 FEW_TOKENS = 4096.0
 """Tokens per step and device below which the batch sets the utilization [token]."""
 
-FEW_RUNS = ("depthwise", "unet", "recurrent", "other")
+FEW_RUNS = ("depthwise", "unet", "recurrent", "other", EXPERTS)
 """Kinds of network of which few runs are published."""
 
 MOST_DEVICES = 25_000
@@ -163,7 +163,7 @@ def say_thin_evidence(
     devices = of_each(runs.devices, rows.shape)
     mark(devices > MOST_DEVICES, "beyond_published_devices", "devices", most=float(MOST_DEVICES))
     mark(runs.flop < FEW_FLOP, "little_work", "", flop=FEW_FLOP)
-    groups = of_each_kind(runs.kinds, lambda kind: kind.group)
+    groups = of_each_kind(runs.kinds, lambda kind: kind.spread_group)
     for group in FEW_RUNS:
         mark(groups == group, "few_runs_of_kind", "kind", group=group)
     batch = of_each(features.layout.batch_tokens, rows.shape)

@@ -168,7 +168,7 @@ def _as_arrays(
         stack=np.array([stack_of(row) for row in rows]),
     )
     runs: Runs = rows_of(every, known)
-    like = np.array([spreads.groups[kind.group] for kind in kinds])
+    like = np.array([spreads.groups[kind.spread_group] for kind in kinds])
     like *= thinness(thin_places(flop, features, machine.rare), spreads.growth)
     return PublishedRuns(
         runs=runs,
@@ -176,7 +176,7 @@ def _as_arrays(
         tables=steady_rows(catalog, spreads),
         rows=[row for row, has in zip(rows, known, strict=True) if has],
         stacks=runs.stack,
-        groups=np.array([kind.group for kind in kinds])[known],
+        groups=np.array([kind.spread_group for kind in kinds])[known],
         devices=np.array([candidate.device for candidate in candidates])[known],
         left_out=dict(left_out),
     )

@@ -8,7 +8,11 @@ from itertools import accumulate
 from operator import add
 
 GROUPS = ("decoder", "transformer", "convolution", "depthwise", "unet", "recurrent", "other")
-"""Kinds of network that share their uncertainty."""
+"""Kinds of network whose measured runs speak for each other."""
+
+EXPERTS = "experts"
+SPREAD_GROUPS = (*GROUPS, EXPERTS)
+"""Kinds of network that share their uncertainty; networks of experts form one of their own."""
 
 DOMAINS = (
     (("language", "code"), "language"),
@@ -82,7 +86,7 @@ class NetworkKind:
     Parameters
     ----------
     group : str
-        One of `GROUPS`: runs of one group share their uncertainty.
+        One of `GROUPS`: runs of one group share what is measured of them.
     transformer, convolution, depthwise, unet, other : bool
         What its elementwise work is like; other: recommenders and graphs. An unknown network counts
         as a transformer.
@@ -113,6 +117,11 @@ class NetworkKind:
     def transformer(self) -> bool:
         """Whether attention terms make sense for it."""
         return self.group in ("decoder", "transformer")
+
+    @cached_property
+    def spread_group(self) -> str:
+        """Runs whose uncertainty it shares: those of its group, or of networks of experts."""
+        return EXPERTS if self.sparse else self.group
 
 
 @lru_cache(maxsize=4096)

@@ -190,7 +190,7 @@ def test_wider_depthwise_networks_move_fewer_values_for_a_flop(catalog, model):
 
 
 def test_code_that_no_vendor_tuned_is_less_sure(catalog):
-    """Unspecified software counts as such; errors of benchmark submissions are smaller."""
+    """Unspecified software counts as such; submissions scatter least, research code most."""
     software = np.array([1.0, 0.0, -1.0, np.nan])
     nothing = np.full(4, np.nan)
     numbers = {"hidden": nothing, "seq_len": nothing, "year": nothing, "params_total": nothing}
@@ -201,7 +201,22 @@ def test_code_that_no_vendor_tuned_is_less_sure(catalog):
         value_bytes=2.0,
         spreads=shipped_spreads(catalog),
     ).log_sd
-    assert spread[0] < spread[1] == spread[2] == spread[3]
+    assert spread[0] < spread[1] == spread[3] < spread[2]
+
+
+def test_networks_of_experts_share_a_spread_of_their_own(catalog):
+    """Few of their runs are published, and they scatter: their interval is wider."""
+    shipped = shipped_spreads(catalog)
+    nothing = np.full(2, np.nan)
+    plain, sparse = features_of_rows(
+        {"hidden": nothing, "seq_len": nothing, "year": nothing, "params_total": nothing},
+        kinds_of_rows(["language"] * 2, ["dense decoder", "MoE"], ["Llama", "Mixtral"]),
+        flop=np.full(2, 1e22),
+        value_bytes=2.0,
+        spreads=shipped,
+    ).log_sd
+    assert shipped.groups["experts"] > shipped.groups["decoder"]
+    assert sparse > plain
 
 
 def test_recurrences_take_longer_the_less_bandwidth_feeds_the_peak(model):

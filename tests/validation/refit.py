@@ -52,6 +52,9 @@ def refitted(text: str, catalog: Catalog) -> str:
         half = z_score(CENTRAL) * log_sd
         text = _set(text, f"utilization.spread.{group}", "low", f"{np.exp(-half):.4g}")
         text = _set(text, f"utilization.spread.{group}", "high", f"{np.exp(half):.4g}")
+        part = _part(text, f"utilization.spread.{group}")
+        count = f"held out, {np.sum(published.groups == group)} runs"
+        text = text.replace(part, re.sub(r"held out, \d+ runs", count, part))
     return text
 
 

@@ -23,6 +23,7 @@ GROUPS = {
     "speech": N_("speech"),
     "other": N_("other work"),
     f"{KIND}decoder": N_("decoders"),
+    f"{KIND}experts": N_("mixtures of experts"),
     f"{KIND}transformer": N_("encoders and other transformers"),
     f"{KIND}convolution": N_("convolutions"),
     f"{KIND}depthwise": N_("depthwise convolutions"),

@@ -19,6 +19,7 @@ BEFORE, NOW, MEASURED = N_("expected before"), N_("expected now"), N_("measured"
 
 GROUP_NAMES = {
     "decoder": N_("decoders"),
+    "experts": N_("mixtures of experts"),
     "transformer": N_("other transformers"),
     "convolution": N_("convolutions"),
     "depthwise": N_("depthwise convolutions"),
