@@ -37,7 +37,7 @@ Floats = npt.NDArray[np.float64]
 
 PRESENT_YEAR = 2025.0
 """Software of runs that do not say when they were made, and of all since [year]: with a year more,
-held-out runs of 2026 were told no better."""
+held-out runs of 2026 were predicted no better."""
 
 USUAL_BATCH_TOKENS = 1e6
 """Tokens per step of a run of `USUAL_BATCH_FLOP` [token]; GPT-3, LLaMA, BLOOM: 2 to 4e6."""
