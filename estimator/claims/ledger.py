@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from estimator.catalog import Catalog
-from estimator.catalog.records import offer
+from estimator.catalog.records import nearest
 from estimator.claims import limits, networks, runs, shrinking
 from estimator.claims.facts import Facts
 from estimator.claims.finding import Claim, Finding
@@ -50,7 +50,9 @@ def claim(claim_id: str, catalog: Catalog) -> Claim:
     ('holds', 38.6)
     """
     if claim_id not in RECOMPUTED:
-        raise ValueError(f"no claim {claim_id!r}: {offer(claim_id, list(RECOMPUTED))}")
+        close = " or ".join(nearest(claim_id, list(RECOMPUTED)))
+        remedy = f"did you mean {close}?" if close else "`claims` lists all"
+        raise ValueError(f"no claim {claim_id[:40]!r}: {remedy}")
     record = catalog.claims()[claim_id]
     return Claim(
         record=record,

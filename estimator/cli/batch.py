@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 TABLE_TEXT: Any = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
 """How tables are written: bytes that were no UTF-8 come out as they went in."""
 
+DASH = "-"
+"""Names the standard input, or output."""
+
 SHOWN = 5
 """So many devices are named in the summary."""
 
@@ -29,14 +32,17 @@ EXAMPLES = """examples:
   twenty-watts batch runs.csv -o estimates.csv
   twenty-watts batch runs.csv -o - --interval 0.9 | head
   twenty-watts batch servers.csv -o served.csv --task serving
+  sqlite3 -csv -header runs.db "select * from runs" | twenty-watts batch - -o -
 """
 
 COLUMNS = """columns, all optional but a device and a workload:
 {training}
 columns with --task serving, all optional but a device and a model:
 {serving}
-Other columns pass through. A filled accelerator_hours is taken as it is. A row that cannot be
-estimated carries its reason in the column `error`; the others are not disturbed.
+Cells are separated by commas, semicolons or tabs, with decimal commas where a spreadsheet writes
+them; the output is written like the input. Numbers may be written 7e9, 7B, 300k. Other columns pass
+through. A filled accelerator_hours is taken as it is. A row that cannot be estimated carries its
+reason in the column `error`; the others are not disturbed.
 """
 
 
@@ -61,7 +67,9 @@ def add_parser(commands: Any) -> None:
         description="Estimate every row of a CSV table, in bounded memory.",
         epilog=EXAMPLES + _columns(),
     )
-    parser.add_argument("table", metavar="IN.csv", help="input table, UTF-8 with a header row")
+    parser.add_argument(
+        "table", metavar="IN.csv", help="input table with a header row; - for stdin"
+    )
     parser.add_argument(
         "-o", "--output", metavar="OUT.csv", required=True, help="output table, or - for stdout"
     )
@@ -94,26 +102,28 @@ def run(options: argparse.Namespace) -> int:
     from estimator.cli.output import print_json, refuse_missing_folder
     from estimator.cli.serve_cost import calibration_of
     from estimator.estimation.scenario_csv import estimate_csv
+    from estimator.scenario.csv_dialect import Dialect
     from estimator.serving.serving_csv import answer_table
 
     level = level_of(options)
     source = Path(options.table)
-    if options.output != "-":
+    if options.output != DASH:
         refuse_missing_folder(Path(options.output))
-    if options.output == "-" and options.json:
+    if options.output == DASH and options.json:
         raise ValueError("-o - puts the table on stdout: drop --json or name a file")
     notes: tuple[str, ...] = ()
     used: tuple[str, ...] = ()
-    with _opened(source) as lines, _written_whole(options.output, source) as out:
-        show = not options.quiet and sys.stderr.isatty()
+    with _opened(source) as lines, _written_whole(options.output, source) as whole:
+        show = not options.quiet and sys.stderr.isatty() and options.table != DASH
         with _progress(source, lines, show=show) as seen:
-            catalog = catalog_of(options)
+            catalog, dialect = catalog_of(options), Dialect(seen)
+            table, out = dialect.lines, dialect.writer(whole)
             if options.task == "serving":
                 measured = calibration_of(options, catalog)
-                counts = answer_table(seen, out, catalog, level=level, calibration=measured)
+                counts = answer_table(table, out, catalog, level=level, calibration=measured)
             else:
                 counts = summary = estimate_csv(
-                    seen,
+                    table,
                     out,
                     catalog,
                     level=level,
@@ -143,10 +153,11 @@ def _opened(source: "Path") -> Iterator[TextIO]:
     """Open the table; bytes that are not UTF-8 are kept, and refused row by row."""
     if source.is_dir():
         raise ValueError(f"{source} is a directory: give a CSV file")
-    with source.open("rb") as raw:
+    with nullcontext(sys.stdin.buffer) if str(source) == DASH else source.open("rb") as raw:
         if raw.peek(2)[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            raise ValueError(f"{source} is UTF-16: save it as UTF-8 CSV")
-        yield TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="")
+            yield TextIOWrapper(raw, encoding="utf-16", errors="replace", newline="")
+        else:
+            yield TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 
 @contextmanager
@@ -157,7 +168,7 @@ def _written_whole(output: str, source: "Path") -> Iterator[TextIO]:
     """
     from pathlib import Path
 
-    if output == "-":
+    if output == DASH:
         yield sys.stdout
         return
     target = Path(output).resolve()

@@ -36,7 +36,7 @@ LIMITS: dict[str, tuple[float, float, str]] = {
     "offsite_l_per_kwh": (0.0, 1e3, "many times the thirstiest grid"),
     "price_usd_per_h": (0.0, 1e6, "per device and hour"),
     "device_price": (1e-3, 1e12, "more than any machine"),
-    "electricity_usd_per_kwh": (0.0, 100.0, "hundreds of times the usual price"),
+    "electricity_usd_per_kwh": (0.0, 5.0, "many times the dearest electricity; 30 cents are 0.3"),
     "attempts": (1.0, 1e6, "all runs over the final one"),
     "lora_rank": (1.0, 1e6, "the rank of the adapters"),
     "prefill_tokens": (1.0, 1e12, "far beyond any batch of prompts"),

@@ -18,6 +18,7 @@ from estimator.scenario.hardware import (
     find_hardware,
     find_price,
     fixed_utilization,
+    formats_in,
     named_precision,
 )
 from estimator.scenario.provenance import Found
@@ -152,7 +153,7 @@ class Resolver:
         chosen = choose_precision(device, asked)
         values = {"precision": chosen, "device": device.name}
         sole = set(device.peaks) == {"equivalent"}
-        exact = sole or (asked is not None and asked in precision.lower())
+        exact = sole or (asked is not None and asked in formats_in(precision))
         return Named(
             device=device,
             precision=chosen,

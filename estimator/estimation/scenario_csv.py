@@ -238,8 +238,6 @@ def header_of(cells: Sequence[str], results: Collection[str]) -> list[str]:
     header = [name.strip() for name in cells]
     if not any(header):
         raise ValueError("the table is empty: its first line must name the columns")
-    if len(header) == 1 and ";" in header[0]:
-        raise ValueError("the columns are separated by semicolons: save the table with commas")
     twice = [name for name, count in Counter(header).items() if count > 1 and name]
     if twice:
         raise ValueError(f"the column {twice[0]!r} appears twice: rename one")

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ from estimator.catalog import Catalog
 from estimator.core.limits import LIMITS
 from estimator.core.notice import Notice
 from estimator.core.rows import Floats, Places, unknown
-from estimator.scenario.scenario import INPUTS, NOT_READ, column_of, limits_of
+from estimator.scenario.scenario import INPUTS, NOT_READ, column_of, limits_of, read_number
 from estimator.scenario.scenario_table import RECOMPUTED_SHARE, ScenarioTable, Words, is_number
 from estimator.workload.network_class import kind_of_domain
 
@@ -170,10 +171,11 @@ def _number_in(name: str, text: str) -> float:
     cleaned = staged(text.strip()) if name in STAGED else text.strip()
     if name == "recomputation" and cleaned in RECOMPUTED_SHARE:
         return RECOMPUTED_SHARE[cleaned]
-    try:
+    with suppress(ValueError):
         return float(cleaned) if cleaned else np.nan
-    except ValueError:
-        return np.nan
+    with suppress(ValueError):
+        return read_number(name, cleaned)
+    return np.nan
 
 
 def _mapped(said: Words, into: Sequence[str]) -> Words:

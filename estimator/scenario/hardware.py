@@ -36,7 +36,17 @@ BUSY_SHARE = "power.busy_share"
 SAME_TIME = 0.5
 """Offers count as of one time within this [year]."""
 
-FORMATS = "nvfp4|mxfp8|fp64|fp32|tf32|fp16|bf16|fp8|fp4|int8|equivalent|mixed|amp"
+OTHER_FORMAT_NAMES = {
+    "nvfp4": "fp4",
+    "mxfp8": "fp8",
+    "bfloat16": "bf16",
+    **{f"float{bits}": f"fp{bits}" for bits in (8, 16, 32, 64)},
+}
+"""Formats as vendors and frameworks write them -> as the profiles do."""
+
+FORMATS = (
+    f"{'|'.join(OTHER_FORMAT_NAMES)}|fp64|fp32|tf32|fp16|bf16|fp8|fp4|int8|equivalent|mixed|amp"
+)
 """What a free text may name as a precision."""
 
 EITHER = " or "
@@ -66,14 +76,22 @@ def choose_precision(device: Device, asked: str | None) -> str:
     return max(trainable, key=lambda name: device.peaks[name].value)
 
 
+def formats_in(text: str) -> list[str]:
+    """Formats that a free text names, as the profiles name them.
+
+    >>> formats_in("bfloat16 or FP32 AMP")
+    ['bf16', 'fp32', 'amp']
+    """
+    return [OTHER_FORMAT_NAMES.get(word, word) for word in re.findall(FORMATS, text.lower())]
+
+
 def named_precision(text: str, device: Device) -> str | None:
     """Precision that a free text names; None where it says nothing or only "mixed".
 
     Mixed precision is the fastest 16-bit or TF32 format of the device; of several formats named,
     the fastest that the device has, or the slowest of those between which the text leaves it open.
     """
-    words: list[str] = re.findall(FORMATS, text.lower())
-    formats = [{"nvfp4": "fp4", "mxfp8": "fp8"}.get(word, word) for word in words]
+    formats = formats_in(text)
     plain = [word for word in formats if word not in ("mixed", "amp")]
     has = [word for word in plain if word in device.peaks]
     mixed = len(plain) < len(formats)

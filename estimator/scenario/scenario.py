@@ -421,7 +421,8 @@ FACTORS = {
 """What may follow a number, in any case -> factor."""
 
 _NUMBER = r"([+-]?[0-9._]*(?:[eE][+-]?\d+)?)\s*([A-Za-z]*)"
-_GROUPED = r"[+-]?\d{1,3}([,_]\d{3})+(\.\d*)?\s*[A-Za-z]*"
+_GROUPED = r"[+-]?[1-9]\d{0,2}([,_]\d{3})+(\.\d*)?\s*[A-Za-z]*"
+_COMMA = r"[+-]?\d+,\d+([eE][+-]?\d+)?\s*[A-Za-z]*"
 
 
 def read_number(name: str, text: str) -> float:
@@ -438,15 +439,20 @@ def read_number(name: str, text: str) -> float:
     (175000000000.0, 300000000000.0, 10000.0)
     >>> [read_number("params", text) for text in ("8b", "7bn", "7 billion")]
     [8000000000.0, 7000000000.0, 7000000000.0]
+    >>> [read_number("pue", text) for text in ("1,25", "0,429", "1,500")]
+    [1.25, 0.429, 1500.0]
     """
     cleaned = text.strip()
     if re.fullmatch(_GROUPED, cleaned):
         cleaned = cleaned.replace(",", "").replace("_", "")
+    elif re.fullmatch(_COMMA, cleaned):
+        cleaned = cleaned.replace(",", ".")
     try:
         number = _read(cleaned)
     except ValueError:
         shown = cleaned if len(cleaned) <= 40 else cleaned[:40] + "..."
-        raise ValueError(f"{name} is not a number: {shown!r}; write it like 7e9 or 7B") from None
+        like = "a share of one, such as 0.4" if cleaned.endswith("%") else "it like 7e9 or 7B"
+        raise ValueError(f"{name} is not a number: {shown!r}; write {like}") from None
     if not math.isfinite(number):
         raise ValueError(f"{name} must be a finite number, got {cleaned[:40]}")
     return number

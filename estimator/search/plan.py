@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from estimator.catalog import Catalog, once
 from estimator.core.messages import Names, in_python, message, render
-from estimator.core.notice import Notice
+from estimator.core.notice import Notice, Refusal
 from estimator.core.uncertainty import Number, Uncertain
 from estimator.estimation.estimate_table import estimate_table
 from estimator.estimation.resolver import Resolver
@@ -217,7 +217,8 @@ def best_plans(request: Request, catalog: Catalog) -> PlanAnswer[Plan]:
         kept.append(_among(every, _possible(every, request, fits)))
         nearest.append(_among(every, _nearest(every, request, fits)))
     if len(refusals) == request.space.size:
-        raise ValueError(f"no design can be estimated: {message(most_common(refusals))}")
+        why = most_common(refusals)
+        raise Refusal(why, f"no design can be estimated: {message(why)}")
     return replace(
         _answer(request, _joined(kept), _joined(nearest)),
         designs=request.space.size,

@@ -92,6 +92,8 @@ def read_config(path: str | PathLike[str]) -> dict[str, Any]:
         object.
     """
     file = Path(path)
+    if re.match("https?:/", str(path)):
+        raise ValueError(f"{path} is an address: save its config.json, and pass the path")
     if file.is_dir():
         raise ValueError(f"{file} is a directory: pass the config.json inside it")
     if file.exists() and not file.is_file():

@@ -369,13 +369,64 @@ def test_batch_streams_to_stdout_and_keeps_foreign_bytes(tmp_path):
 
 def test_batch_refuses_what_is_no_table(tmp_path):
     assert "is a directory" in refusal("batch", tmp_path, "-o", tmp_path / "out.csv")
-    wide = tmp_path / "wide.csv"
-    wide.write_text("accelerator,accelerator_hours\nv100,1\n", encoding="utf-16")
-    assert "UTF-16" in refusal("batch", wide, "-o", tmp_path / "out.csv")
     table = tmp_path / "table.csv"
     table.write_text("accelerator,accelerator_hours\nv100,1\n")
     assert "is the input" in refusal("batch", table, "-o", table)
     assert "No such file" in refusal("batch", tmp_path / "absent.csv", "-o", tmp_path / "o.csv")
+
+
+def test_batch_answers_a_table_alike_however_it_was_saved(tmp_path):
+    """With commas, as German and as English spreadsheets save it, and through a pipe."""
+    plain = "name,params_total,tokens_processed,accelerator,pue\nA,7e9,2e12,h100,1.25\n"
+    short = plain.replace("7e9", "7B").replace("2e12", "2 trillion")
+    german = plain.replace(",", ";").replace("1.25", "1,25")
+    said = []
+    for number, (text, encoding) in enumerate(
+        ((plain, "utf-8"), (short, "utf-8-sig"), (german, "utf-8"), (german, "utf-16"))
+    ):
+        table = tmp_path / f"{number}.csv"
+        table.write_text(text, encoding=encoding)
+        said.append(run("batch", table, "-o", "-", "--quiet").stdout)
+    command = [sys.executable, "-m", "estimator", "batch", "-", "-o", "-", "--quiet"]
+    piped = subprocess.run(command, input=plain.encode(), capture_output=True, check=True)
+    said.append(piped.stdout.decode())
+    whole = said[0].split(",")
+    assert len(whole) > 30 and "error" in said[0]
+    assert said[4] == said[0] and said[3] == said[2]
+    assert said[1].replace("7B", "7e9").replace("2 trillion", "2e12") == said[0]
+    (_, row), (_, ours) = (
+        csv.reader(io.StringIO(text), delimiter=mark)
+        for text, mark in ((said[0], ","), (said[2], ";"))
+    )
+    assert [cell.replace(".", ",") for cell in row[:20]] == ours[:20]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--params", "-7e9", "--tokens", "1e9"), "--params must be positive, got -7000000000"),
+        (("--flop", "1e20", "--utilization", "40%"), "write a share of one, such as 0.4"),
+        (("--flop", "1e20", "--electricity-price", "30"), "30 cents are 0.3"),
+        (("--config", "https://x.org/config.json", "--tokens", "1e9"), "is an address: save"),
+    ],
+)
+def test_a_number_or_a_file_in_another_form_is_told_how_to_write_it(words, said):
+    assert said in refusal("estimate", "--hardware", "h100", *words)
+
+
+def test_a_format_may_be_written_as_frameworks_do():
+    flop = ("--flop", "1e20", "--hardware", "h100", "--quiet", "--csv")
+    for theirs, ours in (("bfloat16", "bf16"), ("float32", "fp32")):
+        said = [run("estimate", *flop, "--precision", name).stdout for name in (theirs, ours)]
+        assert said[0] == said[1] != ""
+
+
+def test_what_is_missing_is_named_as_the_command_takes_it(tmp_path):
+    assert "--tokens" in refusal("plan")
+    assert "`claims` lists all" in refusal("claims", "nothing")
+    jobs = tmp_path / "jobs.txt"
+    jobs.write_text("JobID|State\n1|COMPLETED\n")
+    assert "--slurm" in refusal("calibrate", "import", jobs)
 
 
 def test_model_reads_a_config_and_a_preset(tmp_path):

@@ -262,7 +262,6 @@ def test_the_input_is_written_back_to_the_byte(catalog):
         ("\n\n", "the table is empty"),
         ("name,flops\nx,1\n", "no column 'accelerator'"),
         ("name,accelerator\nx,v100\n", "no column that says how much work"),
-        ("accelerator;accelerator_hours\nv100;1\n", "separated by semicolons"),
         ("accelerator,accelerator,accelerator_hours\n", "'accelerator' appears twice"),
         ("accelerator,accelerator_hours,error\n", "'error' is one that batch writes"),
         (f"{HEADER}\n{'x' * 200_000},v100,1,,1,\n", "line 2 is longer than 131,072 letters"),

@@ -69,6 +69,8 @@ def _recognized(log: "LogFile") -> str:
     from estimator.measure.logs.formats import format_of
 
     name = format_of(log)
+    if name is None and "JobID" in log.first_line:
+        raise ValueError(f"{log.name}: this is output of sacct: pass it by --slurm")
     if name is None and log.first_line.count(";") > log.first_line.count(","):
         raise ValueError(
             f"{log.name}: columns are separated by semicolons: write it with commas, and numbers "
