@@ -153,7 +153,8 @@ def _opened(source: "Path") -> Iterator[TextIO]:
     """Open the table; bytes that are not UTF-8 are kept, and refused row by row."""
     if source.is_dir():
         raise ValueError(f"{source} is a directory: give a CSV file")
-    with nullcontext(sys.stdin.buffer) if str(source) == DASH else source.open("rb") as raw:
+    opened: Any = nullcontext(sys.stdin.buffer) if str(source) == DASH else source.open("rb")
+    with opened as raw:
         if raw.peek(2)[:2] in (b"\xff\xfe", b"\xfe\xff"):
             yield TextIOWrapper(raw, encoding="utf-16", errors="replace", newline="")
         else:

@@ -23,6 +23,7 @@ from estimator.estimation.estimate_table import TableResult, estimate_table
 from estimator.estimation.notices import WITHOUT_EFFECT
 from estimator.estimation.resolver import Resolver
 from estimator.scenario.columns import DEVICE_COLUMNS, FIELDS, WORK_COLUMNS, CellReader
+from estimator.scenario.csv_dialect import TableOut
 from estimator.scenario.csv_records import MOST_LETTERS, Records, csv_cell
 from estimator.scenario.scenario import NOT_READ, column_of
 from estimator.scenario.scenario_table import ScenarioTable, Words
@@ -74,7 +75,7 @@ class Summary(Counts):
 
 def estimate_csv(
     lines: Iterator[str],
-    out: TextIO,
+    out: TableOut,
     catalog: Catalog,
     *,
     level: float,

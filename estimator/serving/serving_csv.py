@@ -3,7 +3,6 @@
 import csv
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import TextIO
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from estimator.core.messages import Names, in_python, reason, render, rendered
 from estimator.core.notice import Notice
 from estimator.core.uncertainty import z_score
 from estimator.estimation.scenario_csv import Counts, header_of
+from estimator.scenario.csv_dialect import TableOut
 from estimator.scenario.csv_records import Records
 from estimator.serving.engines import fitted
 from estimator.serving.quantities import (
@@ -38,7 +38,7 @@ MODELS = ("model", "config", "params_total")
 
 def answer_table(
     lines: Iterator[str],
-    out: TextIO,
+    out: TableOut,
     catalog: Catalog,
     *,
     level: float,
