@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from estimator.serving.performance import Layout
-from estimator.serving.step import Number, Served, kept_values
+from estimator.serving.step import Layout, Number, Served, kept_values
 
 USABLE_SHARE = 0.95
 """Share of the memory that weights and caches get: the rest holds the context and buffers [1]."""
@@ -17,7 +16,7 @@ def weight_bytes(model: Served, layout: Layout) -> Number:
 
 def held_bytes(model: Served, layout: Layout) -> Number:
     """Bytes of all weights with their copies on data-parallel replicas [B]."""
-    groups = layout.devices / (layout.stages * np.maximum(layout.expert_shard, layout.dense_shard))
+    groups = layout.devices / (layout.stages * layout.expert_shard)
     dense = (model.dense_params + model.table_params) * layout.dense_bytes
     return dense * layout.data_parallel + model.routed_params * layout.expert_bytes * groups
 

@@ -13,7 +13,7 @@ from estimator.serving.step import (
     DecodeCosts,
     Engine,
     Flag,
-    Load,
+    Layout,
     Machine,
     Number,
     Served,
@@ -24,33 +24,6 @@ from estimator.serving.step import (
     prefill_s,
     visited_share,
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Layout:
-    """How devices share a model, and in what numbers they keep it.
-
-    Parameters
-    ----------
-    devices, data_parallel, expert_shard, stages : float or array
-        All devices; replicas of the attention layers; devices over which experts are split;
-        pipeline stages of a replica. [1]
-    dense_bytes, expert_bytes, cache_bytes : float or array
-        Bytes of a dense weight, of an expert's weight, of a cached value. [B]
-    """
-
-    devices: Number = 1.0
-    data_parallel: Number = 1.0
-    expert_shard: Number = 1.0
-    stages: Number = 1.0
-    dense_bytes: Number = 2.0
-    expert_bytes: Number = 2.0
-    cache_bytes: Number = 2.0
-
-    @property
-    def dense_shard(self) -> Number:
-        """Devices over which the matrices of a layer are split [1]."""
-        return self.devices / (self.data_parallel * self.stages)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,8 +124,6 @@ class Passes:
     Parameters
     ----------
     setup, traffic : Setup, Traffic
-    load : Load
-        What runs at once.
     costs : DecodeCosts
         Of a decode step.
     prefill_s : float or array
@@ -161,7 +132,6 @@ class Passes:
 
     setup: Setup
     traffic: Traffic
-    load: Load
     costs: DecodeCosts
     prefill_s: Number
 
@@ -204,7 +174,7 @@ def performance(setup: Setup, traffic: Traffic) -> Performance:
     step = passes.step(traffic.sequences)
     pace = passes.pace(traffic.sequences, step)
     rate = layout.data_parallel * pace.output_tokens_per_s
-    power_w = layout.devices * _board_w(setup, traffic, (passes.load, step), rate)
+    power_w = layout.devices * _board_w(setup, traffic, step, rate)
     return Performance(
         passes=passes,
         pace=pace,
@@ -218,24 +188,13 @@ def performance(setup: Setup, traffic: Traffic) -> Performance:
 
 def passes_of(setup: Setup, traffic: Traffic) -> Passes:
     """What passes take, by the sequences in flight."""
-    model, layout = setup.model, setup.layout
-    load = Load(
-        sequences=_rows(layout, traffic, traffic.sequences),
-        context_tokens=traffic.tokens_in_flight,
-        dense_shard=layout.dense_shard,
-        expert_shard=np.maximum(layout.expert_shard, layout.dense_shard),
-        stages=layout.stages,
-        dense_bytes=layout.dense_bytes,
-        expert_bytes=layout.expert_bytes,
-        cache_bytes=layout.cache_bytes,
-    )
+    device = setup.model, setup.machine, setup.engine, setup.layout
     fresh = traffic.input_tokens * (1.0 - traffic.cached_share)
     return Passes(
         setup=setup,
         traffic=traffic,
-        load=load,
-        costs=decode_costs(model, setup.machine, setup.engine, load),
-        prefill_s=prefill_s(model, setup.machine, setup.engine, load, fresh),
+        costs=decode_costs(*device, traffic.tokens_in_flight),
+        prefill_s=prefill_s(*device, fresh),
     )
 
 
@@ -245,16 +204,16 @@ def _rows(layout: Layout, traffic: Traffic, sequences: Number) -> Number:
     return np.maximum(each / np.minimum(layout.stages, each), 1.0) * (1.0 + traffic.drafted)
 
 
-def _board_w(setup: Setup, traffic: Traffic, during: tuple[Load, StepTime], rate: Number) -> Number:
+def _board_w(setup: Setup, traffic: Traffic, step: StepTime, rate: Number) -> Number:
     """Mean power of one board: bytes and FLOPs that each device gets through in a second."""
     model, machine, layout = setup.model, setup.machine, setup.layout
-    load, step = during
+    shard = layout.dense_shard
     steps_per_s = rate / traffic.sequences / traffic.tokens_per_pass
-    tokens = load.sequences * load.expert_shard / load.dense_shard
+    tokens = _rows(layout, traffic, traffic.sequences) * layout.expert_shard / shard
     visited = visited_share(model.experts, model.experts_per_token, tokens)
-    weights = model.dense_params * load.dense_bytes / load.dense_shard
-    weights = weights + model.routed_params * visited * load.expert_bytes / load.expert_shard
-    cached = kept_values(model, load.context_tokens) * load.cache_bytes * traffic.sequences
+    weights = model.dense_params * layout.dense_bytes / shard
+    weights = weights + model.routed_params * visited * layout.expert_bytes / layout.expert_shard
+    cached = kept_values(model, traffic.tokens_in_flight) * layout.cache_bytes * traffic.sequences
     per_step = weights / layout.stages * np.minimum(layout.stages, traffic.sequences)
     read = (per_step + cached / layout.devices) * steps_per_s
     fresh = traffic.input_tokens * (1.0 - traffic.cached_share) / traffic.output_tokens

@@ -9,8 +9,7 @@ import numpy as np
 
 from estimator.core.rows import Floats
 from estimator.serving.capacity import USABLE_SHARE, weight_bytes
-from estimator.serving.performance import Layout
-from estimator.serving.step import Served, kept_values
+from estimator.serving.step import Layout, Served, kept_values
 
 REPLICA_SHARE = 0.6
 """Share of a device's memory that weights may fill where each replica is to serve many [1]."""

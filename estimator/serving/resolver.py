@@ -30,12 +30,12 @@ from estimator.serving.devices import ServingDevice, find_serving_device
 from estimator.serving.engines import EAGER, LOCAL, VENDOR, Parameters
 from estimator.serving.formats import FORMATS, WeightFormat, weight_format
 from estimator.serving.model_names import find_preset, stated_format, stated_size
-from estimator.serving.performance import Layout
 from estimator.serving.question import ServingQuestion
 from estimator.serving.question_table import QuestionTable
 from estimator.serving.replicas import usual_replicas
 from estimator.serving.served_model import ServedModel, from_config, from_size
 from estimator.serving.setups import Named, ServingTable, filled, table_of
+from estimator.serving.step import Layout
 from estimator.workload.huggingface import read_config
 
 MOST_REMEMBERED = 4096

@@ -18,12 +18,12 @@ from estimator.serving.device_price import DevicePrice
 from estimator.serving.devices import ServingDevice
 from estimator.serving.engines import EAGER, IS_LOCAL, SERVER, VENDOR, Parameters
 from estimator.serving.formats import WeightFormat
-from estimator.serving.performance import Board, Layout, Setup, Traffic
+from estimator.serving.performance import Board, Setup, Traffic
 from estimator.serving.question import ServingQuestion
 from estimator.serving.question_table import QuestionTable
 from estimator.serving.replicas import REPLICA_SHARE
 from estimator.serving.served_model import ServedModel
-from estimator.serving.step import Machine, Number, Served
+from estimator.serving.step import Layout, Machine, Number, Served
 
 Mask = npt.NDArray[np.bool_]
 Thing = TypeVar("Thing", bound=Hashable)

@@ -137,29 +137,30 @@ class Engine:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Load:
-    """What runs at once, and how devices share it.
+class Layout:
+    """How devices share a model, and in what numbers they keep it.
 
     Parameters
     ----------
-    sequences : float or array
-        Sequences that one replica of the attention layers advances in a pass. [1]
-    context_tokens : float or array
-        Mean tokens that a sequence has in its cache. [token]
-    dense_shard, expert_shard, stages : float or array
-        Devices over which the dense weights, and the experts, are split; pipeline stages. [1]
+    devices, data_parallel, expert_shard, stages : float or array
+        All devices; replicas of the attention layers; devices over which experts are split, at
+        least as many as a layer is; pipeline stages of a replica. [1]
     dense_bytes, expert_bytes, cache_bytes : float or array
-        Bytes of a dense weight, of a weight of an expert, of a cached value. [B]
+        Bytes of a dense weight, of an expert's weight, of a cached value. [B]
     """
 
-    sequences: Number
-    context_tokens: Number
-    dense_shard: Number = 1.0
+    devices: Number = 1.0
+    data_parallel: Number = 1.0
     expert_shard: Number = 1.0
     stages: Number = 1.0
     dense_bytes: Number = 2.0
     expert_bytes: Number = 2.0
     cache_bytes: Number = 2.0
+
+    @property
+    def dense_shard(self) -> Number:
+        """Devices over which the matrices of a layer are split [1]."""
+        return self.devices / (self.data_parallel * self.stages)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,7 +236,7 @@ class ExpertCosts:
     Parameters
     ----------
     experts, experts_per_token, shard : float or array
-        As in `Served` and `Load`. [1]
+        As in `Served`; devices over which they are split. [1]
     tokens_per_row : float or array
         Tokens that one device's experts see for each row of the attention layers [1].
     read_s, compute_s : float or array
@@ -297,33 +298,36 @@ class DecodeCosts:
         )
 
 
-def decode_costs(model: Served, machine: Machine, engine: Engine, load: Load) -> DecodeCosts:
+def decode_costs(
+    model: Served, machine: Machine, engine: Engine, layout: Layout, context_tokens: Number
+) -> DecodeCosts:
     """What a step that writes one token of every sequence takes by its rows.
 
-    The sequences of the load are not read, and fields broadcast together. Each matrix product
-    computes as if it had half_rows more rows.
+    Fields broadcast together, `context_tokens` the mean of what a sequence has in its cache. Each
+    matrix product computes as if it had half_rows more rows.
     """
+    shard = layout.dense_shard
     per_byte_s = 1.0 / (engine.read_share * machine.bytes_per_s) + 1.0 / engine.ceiling_bytes_per_s
-    dense = model.dense_params / load.dense_shard
-    cache_shard = np.minimum(load.dense_shard, model.cache_heads)
-    cache_bytes = kept_values(model, load.context_tokens) * load.cache_bytes / cache_shard
+    dense = model.dense_params / shard
+    cache_shard = np.minimum(shard, model.cache_heads)
+    cache_bytes = kept_values(model, context_tokens) * layout.cache_bytes / cache_shard
     per_flop_s = 1.0 / (machine.peak_flop_per_s * engine.matrix_share)
-    seen = np.minimum(load.context_tokens, model.window)
-    pairs = model.pair_flop * load.context_tokens + model.window_pair_flop * seen
-    exchange_s, row_exchange_s = _exchange_costs(model, machine, engine, load)
-    experts, row_flop = None, (2.0 * model.visited_params + pairs) / load.dense_shard
+    seen = np.minimum(context_tokens, model.window)
+    pairs = model.pair_flop * context_tokens + model.window_pair_flop * seen
+    exchange_s, row_exchange_s = _exchange_costs(model, machine, engine, layout)
+    experts, row_flop = None, (2.0 * model.visited_params + pairs) / shard
     if np.any(model.routed_params):
-        held = model.routed_params / load.expert_shard
+        held = model.routed_params / layout.expert_shard
         experts = ExpertCosts(
             experts=model.experts,
             experts_per_token=model.experts_per_token,
-            shard=load.expert_shard,
-            tokens_per_row=load.expert_shard / load.dense_shard,
-            read_s=held * load.expert_bytes / engine.expert_share * per_byte_s,
+            shard=layout.expert_shard,
+            tokens_per_row=layout.expert_shard / shard,
+            read_s=held * layout.expert_bytes / engine.expert_share * per_byte_s,
             compute_s=2.0 * held * engine.half_rows * per_flop_s,
         )
     return DecodeCosts(
-        read_s=dense * load.dense_bytes * per_byte_s,
+        read_s=dense * layout.dense_bytes * per_byte_s,
         compute_s=2.0 * dense * engine.half_rows * per_flop_s,
         overhead_s=engine.step_s + model.layers * engine.layer_s + exchange_s,
         row_read_s=cache_bytes / (engine.cache_share * machine.bytes_per_s),
@@ -335,26 +339,26 @@ def decode_costs(model: Served, machine: Machine, engine: Engine, load: Load) ->
 
 
 def prefill_s(
-    model: Served, machine: Machine, engine: Engine, load: Load, input_tokens: Number
+    model: Served, machine: Machine, engine: Engine, layout: Layout, input_tokens: Number
 ) -> Number:
     """Device time to read the input of one sequence, on the devices of one replica [s]."""
     seen = 0.5 * input_tokens
     pairs = model.pair_flop * seen + model.window_pair_flop * np.minimum(seen, model.window)
     flop = 2.0 * model.visited_params + pairs
     padded = input_tokens + engine.half_rows
-    products = padded * flop / load.dense_shard / (machine.peak_flop_per_s * engine.matrix_share)
-    exchange_s, row_exchange_s = _exchange_costs(model, machine, engine, load)
+    products = padded * flop / layout.dense_shard / (machine.peak_flop_per_s * engine.matrix_share)
+    exchange_s, row_exchange_s = _exchange_costs(model, machine, engine, layout)
     return products + exchange_s + input_tokens * row_exchange_s
 
 
 def _exchange_costs(
-    model: Served, machine: Machine, engine: Engine, load: Load
+    model: Served, machine: Machine, engine: Engine, layout: Layout
 ) -> tuple[Number, Number]:
     """All-reduces in a ring, or the all-to-all of experts, which moves no more.
 
     Latency of all layers whatever their rows, and time for each row [s].
     """
-    devices = np.maximum(load.dense_shard, load.expert_shard)
+    devices = layout.expert_shard
     sent_bytes = 2.0 * (devices - 1.0) / devices * model.hidden * BYTES_OF_ACTIVATION
     rate = machine.link_bytes_per_s / 2.0 * engine.link_share
     latency = engine.collective_s * np.minimum(devices - 1.0, 1.0) * (1.0 + np.log2(devices)) / 2.0

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from estimator.serving.batching import static_pace, steady_pace
-from estimator.serving.performance import Board, Layout, Setup, Traffic, performance
+from estimator.serving.performance import Board, Setup, Traffic, performance
 from estimator.serving.power import Draw, board_power_w
 from estimator.serving.step import (
     Engine,
-    Load,
+    Layout,
     Machine,
     Served,
     decode_costs,
@@ -41,6 +41,7 @@ ENGINE = Engine(
     collective_s=8e-6,
     link_share=0.6,
 )
+ONE = Layout()
 BOARD = Board(tdp_w=700.0, idle_w=70.0, draw=Draw(awake=0.5, reading=0.3, computing=1.5))
 
 
@@ -61,9 +62,9 @@ context = st.floats(1.0, 32768.0)
 models = st.sampled_from((MODEL, MIXTURE))
 
 
-def decode_step(model, machine, engine, load):
-    """Time of a step that writes one token of each of its sequences."""
-    return decode_costs(model, machine, engine, load).at(load.sequences)
+def decode_step(model, machine, engine, flying, tokens, layout=ONE):
+    """Time of a step that writes one token of each sequence in flight."""
+    return decode_costs(model, machine, engine, layout, tokens).at(flying)
 
 
 @given(models, sequences, context, st.sampled_from((1.0, 2.0, 4.0)))
@@ -71,12 +72,7 @@ def test_twice_the_devices_are_never_slower_but_for_communication(model, flying,
     free = replace(ENGINE, collective_s=0.0)
     links = replace(MACHINE, link_bytes_per_s=1e30)
     times = [
-        decode_step(
-            model,
-            links,
-            free,
-            Load(sequences=flying, context_tokens=tokens, dense_shard=n, expert_shard=n),
-        ).total_s
+        decode_step(model, links, free, flying, tokens, Layout(devices=n, expert_shard=n)).total_s
         for n in (devices, 2.0 * devices)
     ]
     assert times[1] <= times[0] * (1.0 + 1e-9)
@@ -84,11 +80,10 @@ def test_twice_the_devices_are_never_slower_but_for_communication(model, flying,
 
 @given(models, sequences, context)
 def test_four_bit_weights_never_take_longer_to_read(model, flying, tokens):
-    load = Load(sequences=flying, context_tokens=tokens)
-    packed = replace(load, dense_bytes=0.53, expert_bytes=0.53)
+    packed = replace(ONE, dense_bytes=0.53, expert_bytes=0.53)
     assert (
-        decode_step(model, MACHINE, ENGINE, packed).read_s
-        < decode_step(model, MACHINE, ENGINE, load).read_s
+        decode_step(model, MACHINE, ENGINE, flying, tokens, packed).read_s
+        < decode_step(model, MACHINE, ENGINE, flying, tokens).read_s
     )
 
 
@@ -185,7 +180,7 @@ def test_one_sequence_reads_the_weights_of_an_8_b_model_in_the_time_of_the_arith
         sequence_s=0.0,
         half_rows=0.0,
     )
-    step = decode_step(MODEL, MACHINE, bare, Load(sequences=1.0, context_tokens=1.0))
+    step = decode_step(MODEL, MACHINE, bare, 1.0, 1.0)
     by_hand_s = 7e9 * 2.0 / 3.35e12
     assert step.total_s == pytest.approx(by_hand_s, rel=0.01)
 
@@ -208,10 +203,9 @@ def test_a_static_batch_takes_its_inputs_and_then_its_steps(flying, written, dec
 
 @given(models, sequences, context, st.floats(1e-6, 1e-2))
 def test_launches_ahead_are_hidden_by_the_slower_of_host_and_device(model, flying, tokens, layer_s):
-    load = Load(sequences=flying, context_tokens=tokens)
     behind = replace(ENGINE, layer_s=layer_s)
-    added = decode_step(model, MACHINE, behind, load)
-    hidden = decode_step(model, MACHINE, replace(behind, launches_ahead=True), load)
+    added = decode_step(model, MACHINE, behind, flying, tokens)
+    hidden = decode_step(model, MACHINE, replace(behind, launches_ahead=True), flying, tokens)
     slower_s = max(added.busy_s, added.overhead_s)
     assert slower_s <= hidden.total_s <= min(1.5 * slower_s, added.total_s)
     assert hidden.waiting_s == pytest.approx(hidden.total_s - added.busy_s)
