@@ -69,6 +69,8 @@ class ServingDevice:
     tdp_w, idle_w : float or None
         Power limit and idle power, None if not known; idle power by the usual share of the limit
         where only the limit is on record. [W]
+    sustained : float
+        Share of its peak at which its power limit lets large matrix products run [1].
     board_computer : bool
         Whether its name states that it stands behind a single-board computer.
     """
@@ -79,6 +81,7 @@ class ServingDevice:
     link_bytes_per_s: float
     tdp_w: float | None
     idle_w: float | None
+    sustained: float = 1.0
     board_computer: bool = False
 
     @property
@@ -115,7 +118,8 @@ class ServingDevice:
         Weights of 16 bits and packed ones are multiplied in the fastest format that holds them,
         as FP16 takes boards of Pascal 64 times as long as FP32. llama.cpp and its like add products
         up in FP16 on CUDA, half as fast as INT8 on every board since Turing; adding up in FP32, as
-        profiles state it, takes GeForce boards twice as long.
+        profiles state it, takes GeForce boards twice as long. It runs on boards of all power
+        limits, which slow down some; what servers reach of their boards' peaks is fitted to them.
 
         Raises
         ------
@@ -132,12 +136,12 @@ class ServingDevice:
                 weights=weights.name,
                 known=tuple(sorted(peaks)) or "none",
             )
-        if wanted not in HALF:
-            return peaks[wanted].value
-        fastest = max(peaks[name].value for name in HALF if name in peaks)
-        if engine == CUDA and self.device.kind == "gpu-consumer" and "int8" in peaks:
-            return max(fastest, 0.5 * peaks["int8"].value)
-        return fastest
+        rate = peaks[wanted].value if wanted not in HALF else _fastest_half(self.device)
+        if engine != CUDA:
+            return rate
+        if wanted in HALF and self.device.kind == "gpu-consumer" and "int8" in peaks:
+            rate = max(rate, 0.5 * peaks["int8"].value)
+        return self.sustained * rate
 
 
 def find_serving_device(catalog: Catalog, name: str) -> ServingDevice:
@@ -167,6 +171,7 @@ def find_serving_device(catalog: Catalog, name: str) -> ServingDevice:
         link_bytes_per_s=value("link_bytes_per_s") or bus_bytes_per_s(device),
         tdp_w=value("tdp_w"),
         idle_w=_idle_w(device, catalog),
+        sustained=_sustained(device, catalog),
         board_computer=states_board_computer(name),
     )
 
@@ -178,3 +183,21 @@ def _idle_w(device: Device, catalog: Catalog) -> float | None:
     if "tdp_w" not in records:
         return None
     return catalog.prior("power.idle_share").value * records["tdp_w"].value
+
+
+def _sustained(device: Device, catalog: Catalog) -> float:
+    """Share of the peak that a power limit leaves, 1 where either is unknown [1].
+
+    A board that promises more arithmetic for each watt of its limit lowers its clock further: the
+    share is 1 / (1 + peak / limit / half), half the promise at which it would be one half.
+    """
+    limit = device.records.get("tdp_w")
+    if limit is None or not any(name in device.peaks for name in HALF):
+        return 1.0
+    half = catalog.prior("serving.half_peak_per_limit").value
+    return 1.0 / (1.0 + _fastest_half(device) / limit.value / half)
+
+
+def _fastest_half(device: Device) -> float:
+    """Peak of the fastest format that holds weights of 16 bits [FLOP/s]."""
+    return max(device.peaks[name].value for name in HALF if name in device.peaks)
