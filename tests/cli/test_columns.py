@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from estimator.catalog import Catalog
-from estimator.cli.columns import BETWEEN, EDGES, column_widths, table_text
+from estimator.cli.columns import BETWEEN, EDGES, column_widths
 from estimator.cli.output import print_table
 from estimator.cli.validate import SERVED
 
@@ -42,20 +42,6 @@ def test_columns_hold_their_longest_words_and_fit_the_line(table, line, kept):
         return
     assert sum(widths) + between <= line
     assert all(width >= word for width, word in zip(widths, words, strict=True))
-
-
-@given(tables(), st.integers(10, 120), st.booleans())
-def test_a_table_holds_every_letter_of_its_cells_and_fits_the_line(table, line, fold):
-    header, rows = table
-    widths = column_widths(header, rows, line, fold=fold)
-    if widths is None:
-        return
-    text = table_text(header, rows, widths)
-    assert all(cell_len(one) <= line for one in text.split("\n"))
-    for row in rows:
-        letters = "".join(sorted("".join("".join(row).split())))
-        shown = table_text([""] * len(header), [row], widths)
-        assert "".join(sorted("".join(shown.split()))) == letters
 
 
 def test_a_table_that_does_not_fit_is_wrapped(capsys):
