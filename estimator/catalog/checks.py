@@ -341,7 +341,7 @@ def _efficiency_problems(
     best = max((values.get(key, 0) for key in ("fp32", "fp16", "bf16")), default=0)
     if values and max(values.values()) < FLOOR_FLOP_PER_S_PER_W * tdp_w:
         yield problem("tdp_w", "less than 5e9 FLOP/s per W", "check W and FLOP/s")
-    for precision, most in (("fp8", 4), ("int8", 4.1), ("fp4", 8.1)):
+    for precision, most in (("fp8", 4.4), ("int8", 4.1), ("fp4", 8.8)):  # Rubin: 4.38, 8.75
         if best and values.get(precision, 0) > most * best:
             message = f"more than {most} times the 16-bit peak"
             yield problem(f"peak_flop_per_s.{precision}", message, "give the dense peak")

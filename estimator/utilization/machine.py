@@ -26,8 +26,8 @@ USUAL_BUS_YEAR = 2019
 WHOLE_MACHINE = ("tpu",)
 """Kinds of device whose link spans the whole machine, not one node."""
 
-RACK_DEVICES = {"gb200": 72.0, "gb300": 72.0}
-"""Device -> devices behind one fast link, where it is sold as a rack [1]; NVIDIA, GB200 NVL72."""
+RACK_DEVICES = {"gb200": 72.0, "gb300": 72.0, "vr200": 72.0}
+"""Device -> devices behind one fast link, where it is sold as a rack [1]; NVIDIA, NVL72."""
 
 COMPILED = ("tpu",)
 """Kinds of device that run graphs compiled as a whole, their elementwise work fused."""
