@@ -533,7 +533,7 @@ def test_the_age_of_the_newest_run_is_reported_in_days(measured_here):
 def test_what_is_to_be_known_of_a_known_run_is_reported_with_it():
     page = opened("preset=alphago&hardware=p100&devices=50")
     reported = html.unescape(body(page))
-    assert "AlphaGo (Nature 2016, training): policy and value networks" in reported
+    assert "AlphaGo (Nature 2016, training): Policy and value networks" in reported
     assert "The type of GPU was not published" in reported
 
 
@@ -569,12 +569,42 @@ def test_fine_tuning_opens_on_an_owned_card_at_home_with_qlora_in_the_link():
     query = dict(parse_qsl(marker(healthy(page))[1:]))
     assert query["hardware"] == "rtx-4090" and query["pay"] == "own" and query["pue"] == "1"
     assert query["finetune"] == "qlora"
-    assert "hours" in figure(page, "wall_hours")
+    assert "hours" in figure(page, "wall_hours") and "fits in memory" in body(page)
     page.selectbox(key="finetune").select("full").run()
     assert "finetune=full" in marker(healthy(page))
     assert "does not fit" in body(page)
-    several = re.search(r"\d+ devices or more, and recompute all activations", body(page))
-    assert several and body(page).index("QLoRA, and recompute") < several.start()
+    assert re.search("LoRA: train adapters only; [2-9] devices or more<", body(page))
+
+
+def test_what_makes_a_run_fit_names_no_more_devices_than_are_needed():
+    plain = "preset=llama-3-8b&tokens=5e7&hardware=rtx-4090&devices=1&finetune={}"
+    several = body(opened(plain.format("full")))
+    assert "QLoRA, and recompute all activations; 5 devices or more, and recompute" in several
+    alone = body(opened(plain.format("qlora")))
+    assert "does not fit" in alone and "or more, and recompute" not in alone
+
+
+def test_a_scenario_is_taken_further_with_its_numbers():
+    page = opened("params=7e9&tokens=2e12&hardware=h100&devices=64&site=fr")
+    explore, plan = (
+        dict(parse_qsl(html.unescape(query)))
+        for query in re.findall(r'href="(?:explore|plan)\?([^"]*)"', body(page))
+    )
+    assert explore == {
+        **{"params": "7B", "tokens": "2T", "hardware": "h100-sxm", "devices": "64"},
+        "site": "fr",
+    }
+    assert (plan["params"], plan["tokens"]) == ("7B", "2T")
+    assert plan.keys() == {"params", "tokens", "budget", "days", "carbon"}
+    assert "plan?" not in body(opened("preset=gpt-3&hardware=v100"))
+
+
+def test_a_choice_that_only_the_page_made_is_not_said_to_have_no_effect():
+    link = "device_hours=1000&hardware=a100-sxm-80&devices=8&site=se"
+    said = body(unfolded(opened(link), "assumed"))
+    assert "given as device time" in said and "has no effect" not in said
+    ignored = body(unfolded(opened(f"{link}&calibration=ignore"), "assumed"))
+    assert "has no effect here" in ignored
 
 
 def test_an_older_link_still_says_qlora():

@@ -113,7 +113,7 @@ def test_a_notice_is_said_in_german_with_its_inputs_figures_and_places(german):
 
 def test_what_is_known_of_a_run_and_of_a_module_is_said_in_german(german):
     answer = answer_scenario(Scenario(preset="gpt-3"), Catalog.open())
-    assert next(assumed(answer, Catalog.open())) == (
+    assert next(assumed(answer, Catalog.open(), Scenario())) == (
         "GPT-3 (175B): Die Speichergröße der V100 ist nicht angegeben"
     )
     assert "<p>Das Modell auf einer Seite: aus Arbeit," in printable()

@@ -6,7 +6,7 @@ EXAMPLES = (
     (
         N_("Fine-tune Llama 3 8B on my RTX 4090"),
         "preset=llama-3-8b&finetune=qlora&tokens=5e7&hardware=rtx-4090&devices=1"
-        "&pay=own&pue=1&site=us",
+        "&pay=own&pue=1&site=us&recomputation=full",
     ),
     (N_("GPT-3 on one V100"), "preset=gpt-3&hardware=v100&devices=1&site=us"),
     (

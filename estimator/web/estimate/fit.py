@@ -70,7 +70,7 @@ def remedies(question: Question, memory: MemoryAnswer, catalog: Catalog) -> Iter
         text = _("{count} devices or more, and recompute all activations")
         recomputed = _memory(replace(question, recompute="full"), catalog)
         least = None if recomputed is None else recomputed.least_devices
-    if least is not None:
+    if least is not None and least > question.devices:
         yield text.format(count=localised(f"{least:,.0f}"))
 
 

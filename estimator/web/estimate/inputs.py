@@ -47,9 +47,10 @@ FINETUNE = replace(
     devices=1.0,
     pay="own",
     pue=1.0,
+    recomputation="full",
 )
-"""What fine-tuning opens with: 50,000 examples of 1,000 tokens on a card at home, where nothing
-cools but the room."""
+"""What fine-tuning opens with: 50,000 examples of 1,000 tokens on a card at home, which holds them
+as activations are recomputed, and where nothing cools but the room."""
 
 ENTRIES = {
     "train": N_("Train"),

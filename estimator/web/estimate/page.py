@@ -20,6 +20,7 @@ from estimator.web.estimate.carbon_schedule import draw_schedule
 from estimator.web.estimate.equivalents import equivalents, sources
 from estimator.web.estimate.examples import EXAMPLES
 from estimator.web.estimate.fit import badge, fit_of
+from estimator.web.estimate.further import further_links
 from estimator.web.estimate.inputs import DEFAULT, OF_ALL, Asked
 from estimator.web.estimate.link import OF_PAGE, PICTURES, STATE, as_query
 from estimator.web.estimate.parts import Drawn
@@ -279,6 +280,9 @@ def _notes(drawn: Drawn, frame: Frame) -> None:
         measured.draw(drawn.applied_runs, linked=not frame.embedded)
     lines = _assumed(answer)
     style.assumptions(lines[:FEW] if frame.slide else _in_sight(lines))
+    further = [] if frame.embedded or frame.slide else further_links(answer, open_catalog())
+    if further:
+        style.write(f'<p class="tw tw-links">{" · ".join(further)}</p>')
 
 
 def _in_sight(lines: list[str]) -> list[str]:
@@ -293,7 +297,8 @@ def _in_sight(lines: list[str]) -> list[str]:
 def _assumed(answer: Answer) -> list[str]:
     """What was assumed, besides what a figure says itself."""
     on_cards = {text for name in LABELS for text in words.absent(answer, name)}
-    return [text for text in words.assumed(answer, open_catalog()) if text not in on_cards]
+    lines = words.assumed(answer, open_catalog(), DEFAULT)
+    return [text for text in lines if text not in on_cards]
 
 
 def _badges(answer: Answer) -> Iterator[str]:

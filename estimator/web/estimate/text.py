@@ -9,6 +9,7 @@ from estimator.core.brain import BRAIN_POWER_W
 from estimator.core.units import amount, human_count
 from estimator.estimation.scenario_estimate import Answer
 from estimator.scenario.hardware import TRAINING_PRECISIONS
+from estimator.scenario.scenario import Scenario
 from estimator.web.shared.amounts import counted, localised, result, unbroken
 from estimator.web.shared.charts import Row
 from estimator.web.shared.language import _
@@ -115,8 +116,11 @@ def absent(answer: Answer, quantity: str) -> Iterator[str]:
         yield shown(answer.estimate.absent[quantity])
 
 
-def assumed(answer: Answer, catalog: Catalog) -> Iterator[str]:
-    """What is to be known of a known run, and what was assumed or left out."""
+def assumed(answer: Answer, catalog: Catalog, usual: Scenario) -> Iterator[str]:
+    """What is to be known of a known run, and what was assumed or left out.
+
+    That a choice has no effect is left out where it is the usual one, which the page makes.
+    """
     if answer.scenario.preset is not None:
         preset = catalog.preset(answer.scenario.preset)
         if preset.note:
@@ -124,7 +128,12 @@ def assumed(answer: Answer, catalog: Catalog) -> Iterator[str]:
     if not any(name in TRAINING_PRECISIONS for name in answer.device.peaks):
         text = _("{device} trains in none of its formats: its {precision} is taken")
         yield text.format(device=answer.device.name, precision=answer.precision)
-    yield from shown_all(answer.notices)
+    chosen = answer.scenario.said()
+    yield from shown_all(
+        one
+        for one in answer.notices
+        if one.code != "no_effect" or chosen[one.field] != getattr(usual, one.field)
+    )
 
 
 def alt_of_parts(rows: Sequence[Row], answer: Answer) -> str:

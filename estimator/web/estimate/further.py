@@ -1,0 +1,44 @@
+"""Where a scenario is taken further: what moves it, and the ways to do it for no more."""
+
+from urllib.parse import urlencode
+
+from estimator.catalog import Catalog
+from estimator.core.units import significant
+from estimator.estimation.scenario_estimate import Answer
+from estimator.search.plan import planned_devices
+from estimator.web.shared.html_table import Link, anchor
+from estimator.web.shared.language import _
+from estimator.web.shared.profiles import place_names
+from estimator.web.shared.url_state import short_number
+
+LIMITED = {
+    "budget": ("cost_usd", 1.0),
+    "days": ("wall_hours", 1 / 24.0),
+    "carbon": ("co2e_kg", 1.0),
+}
+"""Limit of the page Plan -> quantity, and its unit in that of the limit."""
+
+
+def further_links(answer: Answer, catalog: Catalog) -> list[Link]:
+    """Links to Explore and Plan with a run that both can name: a dense model by its size."""
+    scenario = answer.scenario
+    if scenario.params is None or scenario.tokens is None:
+        return []
+    if scenario.active_params is not None or scenario.finetune is not None:
+        return []
+    work = {"params": scenario.params, "tokens": scenario.tokens}
+    plan = work | {
+        limit: significant(float(answer.estimate[name].mid) * factor)
+        for limit, (name, factor) in LIMITED.items()
+        if name in answer.estimate
+    }
+    query = {name: short_number(value) for name, value in plan.items()}
+    explored = {name: query[name] for name in work}
+    if answer.device.id in planned_devices(catalog):
+        explored |= {"hardware": answer.device.id, "devices": f"{answer.run.devices:.0f}"}
+    if scenario.site in place_names():
+        explored["site"] = scenario.site
+    return [
+        anchor(f"explore?{urlencode(explored)}", _("Explore what moves it")),
+        anchor(f"plan?{urlencode(query)}", _("Plan it for no more money, time and CO2e")),
+    ]
