@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import TextIO
 
 import numpy as np
@@ -51,6 +52,9 @@ RESULT_COLUMNS = (
     "warnings",
     "error",
 )
+
+MISSPELLED = 0.85
+"""Names that are so much alike may be meant for one another [1]."""
 
 WORK_FIELDS = {FIELDS[name] for name in WORK_COLUMNS}
 """Fields that those columns fill."""
@@ -140,7 +144,19 @@ def _ignored(header: Sequence[str]) -> tuple[str, ...]:
     return (
         *_said_of(idle, "without effect on the result"),
         *_said_of(others, "no input of a single row, see `batch --help` for those of all rows"),
+        *_misspelled(header),
     )
+
+
+def _misspelled(header: Sequence[str]) -> Iterator[str]:
+    """Name the columns that pass through and are spelled almost like an input."""
+    open_inputs = [name for name in FIELDS if name not in header]
+    for column in header:
+        close = column not in (*FIELDS, *NOT_READ) and get_close_matches(
+            column.lower(), open_inputs, 1, MISSPELLED
+        )
+        if close:
+            yield f"column {column} is not read: did you mean {close[0]}?"
 
 
 def _said_of(names: Sequence[str], why: str) -> tuple[str, ...]:

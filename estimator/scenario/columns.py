@@ -12,7 +12,14 @@ from estimator.catalog import Catalog
 from estimator.core.limits import LIMITS
 from estimator.core.notice import Notice
 from estimator.core.rows import Floats, Places, unknown
-from estimator.scenario.scenario import INPUTS, NOT_READ, column_of, limits_of, read_number
+from estimator.scenario.scenario import (
+    INPUT_OF,
+    INPUTS,
+    NOT_READ,
+    column_of,
+    limits_of,
+    read_number,
+)
 from estimator.scenario.scenario_table import RECOMPUTED_SHARE, ScenarioTable, Words, is_number
 from estimator.workload.network_class import kind_of_domain
 
@@ -20,7 +27,7 @@ if TYPE_CHECKING:
     from estimator.scenario.csv_records import Block, TextColumn
 
 FIELDS: Mapping[str, str] = {
-    **{name: name for name in INPUTS if name not in NOT_READ},
+    **{spelled: name for spelled, name in INPUT_OF.items() if name not in NOT_READ},
     **{column_of(name): name for name in INPUTS if name not in NOT_READ},
 }
 """Column -> field of the scenario; every other column passes through."""

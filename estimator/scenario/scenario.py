@@ -373,6 +373,12 @@ def option_of(name: str) -> str:
     return option_in(INPUTS, name)
 
 
+INPUT_OF = {option_of(name)[2:].replace("-", "_"): name for name in INPUTS} | {
+    name: name for name in INPUTS
+}
+"""Name of an input, and that of its option with underscores -> the input."""
+
+
 def limits_of(name: str) -> str:
     """Key of `core.limits.LIMITS` whose bounds the number of an input keeps."""
     return INPUTS[name].limits or name

@@ -16,7 +16,7 @@ import hashlib
 import math
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from estimator.scenario.scenario import NUMBERS, Scenario, read_number
+from estimator.catalog.records import nearest
+from estimator.scenario.scenario import INPUT_OF, NUMBERS, Scenario, read_number
 
 MOST_DESIGNS = 10**10
 """Designs of one space at most [1]."""
@@ -140,11 +141,15 @@ def space_of(table: Mapping[str, Any]) -> Space:
     >>> space_of({"params": "7B", "devices": {"from": 1, "to": 8, "scale": "log2"}}).size
     4
     """
-    known = {item.name for item in fields(Scenario)}
-    unknown = [name for name in table if name not in known]
-    if unknown:
-        raise ValueError(f"unknown input {unknown[0]!r}; inputs are {', '.join(sorted(known))}")
-    space = Space(values={name: _values(name, cell) for name, cell in table.items()})
+    named = {name: INPUT_OF.get(name.replace("-", "_"), "") for name in table}
+    for name, known in named.items():
+        if not known:
+            close = " or ".join(nearest(name, list(INPUT_OF)))
+            remedy = f"did you mean {close}?" if close else f"use one of {', '.join(INPUT_OF)}"
+            raise ValueError(f"unknown input {name!r}: {remedy}")
+        if list(named.values()).count(known) > 1:
+            raise ValueError(f"the input {name!r} is given twice, under two names: drop one")
+    space = Space(values={known: _values(known, table[name]) for name, known in named.items()})
     if not space.values:
         raise ValueError("the space is empty: name inputs with a value, a list or a range each")
     if space.size > MOST_DESIGNS:

@@ -361,6 +361,27 @@ def test_inputs_that_no_column_gives_are_not_said_to_be_without_effect(catalog):
     assert said.startswith("column interval ignored: no input of a single row")
 
 
+def test_a_column_may_have_the_name_of_the_option(catalog):
+    """What `estimate --help` teaches is read, and not passed through unread."""
+    rows = []
+    for name in ("power_cap", "power_limit"):
+        out = io.StringIO()
+        lines = [f"accelerator,train_flops_reported,{name}\n", "V100,3e23,150\n"]
+        assert estimate_csv(iter(lines), out, catalog, level=0.8).notes == ()
+        rows.append(out.getvalue().splitlines()[1])
+    assert rows[0] == rows[1]
+    assert "power limit" in rows[0]
+
+
+def test_a_column_spelled_almost_like_an_input_is_pointed_out(catalog):
+    header = "accelerator,train_flops_reported,devics,notes,Price_usd_per_h\n"
+    lines = [header, "V100,3e23,8,a,2\n"]
+    assert estimate_csv(iter(lines), io.StringIO(), catalog, level=0.8).notes == (
+        "column devics is not read: did you mean devices?",
+        "column Price_usd_per_h is not read: did you mean price_usd_per_h?",
+    )
+
+
 def test_columns_without_effect_are_named_once_for_the_whole_table(catalog):
     lines = ["accelerator,train_flops_reported,heads,kv_heads\n", "V100,3e23,96,8\n"]
     summary = estimate_csv(iter(lines), io.StringIO(), catalog, level=0.8)

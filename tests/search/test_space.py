@@ -31,7 +31,9 @@ def test_values_lists_and_ranges_are_read():
     ("table", "reason"),
     [
         ({}, "the space is empty"),
-        ({"paramz": 1}, "unknown input 'paramz'"),
+        ({"paramz": 1}, "unknown input 'paramz': did you mean params"),
+        ({"colour": 1}, "unknown input 'colour': use one of .*power_limit"),
+        ({"power-limit": 300, "power_cap": 250}, "'power-limit' is given twice"),
         ({"params": []}, "params has an empty list"),
         ({"params": "many"}, "params is not a number"),
         ({"params": True}, "params must be a number"),
