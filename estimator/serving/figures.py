@@ -51,7 +51,6 @@ class Curve:
     concurrency: list[float]
     inter_token_s: list[float]
     output_tokens_per_s: list[float]
-    device_energy_per_output_token_j: list[float]
 
 
 def single(answer: ServingAnswer) -> tuple[Resolved, ServingTable]:
@@ -222,16 +221,12 @@ def curve(answer: ServingAnswer, points: int = 40) -> Curve:
     setup, traffic = passes.setup, passes.traffic
     flying = np.unique(np.round(np.geomspace(1.0, _places(table, traffic), points)))
     found = performance(setup, replace(traffic, sequences=flying))
-    values = {
-        name: (np.broadcast_to(value, flying.shape) * answer.factor(name)).tolist()
-        for name, value in values_of(found).items()
-    }
-    return Curve(
-        concurrency=flying.tolist(),
-        inter_token_s=values["inter_token_s"],
-        output_tokens_per_s=values["output_tokens_per_s"],
-        device_energy_per_output_token_j=values["device_energy_per_output_token_j"],
+    values = values_of(found)
+    latency, rate = (
+        (np.broadcast_to(values[name], flying.shape) * answer.factor(name)).tolist()
+        for name in ("inter_token_s", "output_tokens_per_s")
     )
+    return Curve(concurrency=flying.tolist(), inter_token_s=latency, output_tokens_per_s=rate)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -101,9 +101,15 @@ def answer_item(asked: ServingQuestion, item: Item, catalog: Catalog) -> ItemAns
     _check_used(asked)
     work = _work(asked, item, catalog)
     parameters = fitted(catalog)
-    sized = replace(asked, model="", config="", params_total=work.params, params_active=None)
-    sized = replace(sized, software=asked.software or "research")
-    sized = replace(sized, devices=asked.devices or 1.0)
+    sized = replace(
+        asked,
+        model="",
+        config="",
+        params_total=work.params,
+        params_active=None,
+        software=asked.software or "research",
+        devices=asked.devices or 1.0,
+    )
     table = Resolver(catalog, parameters).table([sized])
     row = table.row(0)
     setup = table.setup(parameters)

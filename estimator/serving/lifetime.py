@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from estimator.core.messages import refuse
 from estimator.core.units import J_PER_KWH, MILLION
+from estimator.serving.question import INPUTS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,8 +108,8 @@ def tokens_to_break_even(
     True
     """
     if not api_usd_per_million > 0:
-        raise refuse(
-            "out_of_range", "api_price_out", least=1e-6, most=1e6, value=api_usd_per_million
-        )
+        least, most = INPUTS["api_price_out"].bounds
+        values = {"least": least, "most": most, "value": api_usd_per_million}
+        raise refuse("out_of_range", "api_price_out", **values)
     tokens = machine_usd_per_day / api_usd_per_million * MILLION
     return tokens if tokens <= most_tokens_per_day else None

@@ -288,7 +288,7 @@ def _held(table: ServingTable, resolver: Resolver) -> tuple[ServingTable, dict[i
             beside = float(asked[row]) if most[row] > 0 else None
             refused[row] = does_not_fit(table, row, float(needed[row]), beside)
     for row in rows_where(too_long).tolist():
-        name = table.named[int(table.named_at[row])].model.name
+        name = table.named_of(row).model.name
         context = float(table.longest_context[row])
         values = {"tokens": float(longest[row]), "context": context, "model": name}
         refused[row] = Notice("serving_too_long", "input_tokens", values)
@@ -577,7 +577,7 @@ def _notes(table: ServingTable, row: int, held: Floats) -> tuple[Notice, ...]:
 def lacking(table: ServingTable, row: int) -> tuple[Notice, ...]:
     """What is not known of the device of one row: its power, its price, its memory."""
     notes = []
-    board = table.named[int(table.named_at[row])].device
+    board = table.named_of(row).device
     price, device = table.prices[int(table.price_at[row])], {"device": board.device.name}
     if board.tdp_w is None:
         notes.append(Notice("serving_power_unknown", "hardware", device))

@@ -114,7 +114,7 @@ def does_not_fit(
     table: "ServingTable", row: int, needed: float, sequences: float | None = None
 ) -> Notice:
     """Say that the devices cannot hold the weights, or so many sequences beside them."""
-    device = table.named[int(table.named_at[row])].device.device.name
+    device = table.named_of(row).device.device.name
     devices = float(np.asarray(table.layout.devices)[row])
     values: dict[str, Value] = {"devices": devices, "device": device, "needed": needed}
     if sequences is None:

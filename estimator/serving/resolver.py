@@ -409,7 +409,7 @@ def _impossible(table: ServingTable) -> dict[int, Notice]:
     errors: dict[int, Notice] = {}
     for row in rows_where(dense | (needed > devices) | (devices % replicas > 0) | split).tolist():
         if dense[row]:
-            values = {"model": table.named[int(table.named_at[row])].model.name}
+            values = {"model": table.named_of(row).model.name}
             errors[row] = Notice("serving_dense", "expert_parallel", values)
         elif needed[row] > devices[row]:
             sizes = {"needed": float(needed[row]), "given": float(devices[row])}

@@ -154,6 +154,10 @@ class ServingTable:
         """Rows."""
         return self.asked.count
 
+    def named_of(self, row: int) -> Named:
+        """What the words of a row name."""
+        return self.named[int(self.named_at[row])]
+
     @property
     def given(self) -> Mapping[str, Floats]:
         """Numbers of the questions, NaN where unspecified."""
@@ -187,7 +191,7 @@ class ServingTable:
         return self._rows[row]
 
     def _row(self, row: int) -> Resolved:
-        named, layout = self.named[int(self.named_at[row])], rows_of(self.layout, row)
+        named, layout = self.named_of(row), rows_of(self.layout, row)
         return Resolved(
             question=self.asked.row(row),
             model=named.model,
@@ -206,7 +210,7 @@ class ServingTable:
 
     def notes(self, row: int) -> tuple[Notice, ...]:
         """What had to be assumed for a row."""
-        named = self.named[int(self.named_at[row])]
+        named = self.named_of(row)
         notes, devices = [*named.notes], float(np.asarray(self.layout.devices)[row])
         if np.isnan(self.given["devices"][row]):
             notes.append(Notice("serving_devices_assumed", "devices", {"count": devices}))
