@@ -19,7 +19,7 @@ from estimator.scenario.provenance import Found
 from estimator.scenario.scenario import SHARING
 from estimator.scenario.scenario_table import ScenarioTable
 from estimator.scenario.site import find_site
-from estimator.scenario.workload import WorkTable, work_table
+from estimator.scenario.workload import WorkTable
 from estimator.utilization.features import software_of_rows
 from estimator.workload.formulas import (
     FLOP_PER_PARAM_AND_TOKEN,
@@ -43,7 +43,7 @@ class Questions:
 
     def __init__(self, table: ScenarioTable, resolver: Resolver) -> None:
         self.table, self.resolver, self.catalog = table, resolver, resolver.catalog
-        self.work: WorkTable = work_table(table, self.catalog)
+        self.work = WorkTable(table, self.catalog)
         self.errors: dict[int, Notice] = dict(self.work.errors)
         self.notices = self.work.notices
         self.flop: Floats = np.asarray(self.work.flop.mid)

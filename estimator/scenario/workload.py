@@ -26,7 +26,7 @@ from estimator.scenario.scenario import (
 from estimator.scenario.scenario_table import ScenarioTable
 from estimator.scenario.workload_columns import stated_flop, work_of_rows
 from estimator.workload.formulas import LORA_SHARE, attention_share, training_flop
-from estimator.workload.kind_columns import KindColumn, network_kinds, of_each_kind
+from estimator.workload.kind_columns import network_kinds, of_each_kind
 from estimator.workload.kinds import ADAPTERS
 from estimator.workload.network_class import alike, configured_kind
 
@@ -109,11 +109,12 @@ class Network:
         return samples * whole if tokens != tokens else tokens * (whole / float(self.ledger.items))
 
 
-@dataclass(frozen=True, kw_only=True)
 class WorkTable:
-    """Work of every row of a table.
+    """Work of every row of a table: what rows state, then presets, then configs.
 
-    Parameters
+    What is named is looked up once.
+
+    Attributes
     ----------
     flop, device_hours : Uncertain
         Of the final run, arrays, NaN where unknown [FLOP], [h].
@@ -128,19 +129,36 @@ class WorkTable:
     notices : NoticeTable
     """
 
-    table: ScenarioTable
-    catalog: Catalog
-    flop: Uncertain
-    device_hours: Uncertain
-    numbers: Mapping[str, Floats]
-    kinds: KindColumn
-    words: Mapping[str, list[str]]
-    presets: list[Preset]
-    preset_at: Places
-    networks: list[Network]
-    network_at: Places
-    errors: Mapping[int, Notice]
-    notices: NoticeTable
+    def __init__(self, table: ScenarioTable, catalog: Catalog) -> None:
+        self.table, self.catalog = table, catalog
+        self.errors: dict[int, Notice] = dict(table.errors)
+        self.notices = NoticeTable(table.count)
+        if table.notices:
+            rows = np.array(list(table.notices), dtype=np.intp)
+            self.notices.each(rows, list(table.notices.values()))
+        self.numbers = {name: table.number(name) for name in OF_WORK}
+        self.words = {name: table.word(name).rows() for name in ("kind", "arch", "name")}
+        self._flop, self._flop_load = unknown(table.count), np.zeros(table.count)
+        self._hours, self._hours_load = table.number("device_hours"), np.zeros(table.count)
+        self.presets: list[Preset] = []
+        self.networks: list[Network] = []
+        self.preset_at = self.network_at = nowhere(table.count)
+        configs = table.word("config")
+        self._configs, self._config_at = list(configs.distinct), configs.codes
+        self._read_presets()
+        self._read_networks()
+        for row in rows_where(~np.isnan(table.number("active_params"))).tolist():
+            self.words["arch"][row] = self.words["arch"][row] or "MoE decoder"
+        self._assume_kinds()
+        self.kinds = network_kinds(*(self.words[name] for name in ("kind", "arch", "name")))
+        self._count_rows()
+        self._count_presets()
+        self._count_networks()
+        self._adapt()
+        self._refuse()
+        self._say()
+        self.flop = _of_work(self._flop, self._flop_load)
+        self.device_hours = _of_work(self._hours, self._hours_load)
 
     def preset(self, row: int) -> Preset | None:
         """Preset that a row names."""
@@ -174,85 +192,6 @@ class WorkTable:
             seq_len=known("seq_len"),
         )
 
-
-def find_work(scenario: Scenario, catalog: Catalog) -> tuple[Work, tuple[Notice, ...]]:
-    """Work of one scenario, and what was assumed.
-
-    Raises
-    ------
-    ValueError
-        If it names no work, or work in two ways that exclude each other.
-    """
-    found = work_table(ScenarioTable.of([scenario]), catalog)
-    if 0 in found.errors:
-        raise refusal(found.errors[0])
-    flop, hours = (float(np.asarray(one.mid)[0]) for one in (found.flop, found.device_hours))
-    workload = Workload(
-        training_flop=Uncertain(flop) if flop == flop else None,
-        device_hours=Uncertain(hours) if hours == hours else None,
-    )
-    return found.work(0, workload), found.notices.of(0)
-
-
-def work_table(table: ScenarioTable, catalog: Catalog) -> WorkTable:
-    """Find the work of every row; what is named is looked up once."""
-    return _WorkColumns(table, catalog).found()
-
-
-class _WorkColumns:
-    """Columns of the work, filled step by step: what rows state, then presets, then configs."""
-
-    def __init__(self, table: ScenarioTable, catalog: Catalog) -> None:
-        self.table, self.catalog = table, catalog
-        self.errors: dict[int, Notice] = dict(table.errors)
-        self.notices = NoticeTable(table.count)
-        if table.notices:
-            rows = np.array(list(table.notices), dtype=np.intp)
-            self.notices.each(rows, list(table.notices.values()))
-        self.numbers = {name: table.number(name) for name in OF_WORK}
-        self.words = {name: table.word(name).rows() for name in ("kind", "arch", "name")}
-        self.flop = unknown(table.count)
-        self.load = np.zeros(table.count)
-        self.hours, self.hours_load = table.number("device_hours"), np.zeros(table.count)
-        self.presets: list[Preset] = []
-        self.networks: list[Network] = []
-        self.preset_at = self.network_at = nowhere(table.count)
-        configs = table.word("config")
-        self.configs, self.config_at = list(configs.distinct), configs.codes
-
-    def found(self) -> WorkTable:
-        """Work of all rows."""
-        self._read_presets()
-        self._read_networks()
-        sparse = ~np.isnan(self.table.number("active_params"))
-        for row in rows_where(sparse).tolist():
-            self.words["arch"][row] = self.words["arch"][row] or "MoE decoder"
-        self._assume_kinds()
-        kinds = network_kinds(*(self.words[name] for name in ("kind", "arch", "name")))
-        self._count_rows(kinds)
-        self._count_presets()
-        self._count_networks()
-        self._adapt(kinds)
-        self._refuse()
-        self._say(kinds)
-        return WorkTable(
-            table=self.table,
-            catalog=self.catalog,
-            flop=Uncertain(self.flop, {"work": self.load} if self.load.any() else {}),
-            device_hours=Uncertain(
-                self.hours, {"work": self.hours_load} if self.hours_load.any() else {}
-            ),
-            numbers=self.numbers,
-            kinds=kinds,
-            words=self.words,
-            presets=self.presets,
-            preset_at=self.preset_at,
-            networks=self.networks,
-            network_at=self.network_at,
-            errors=self.errors,
-            notices=self.notices,
-        )
-
     def _fill(self, name: str, rows: Places, value: float | None) -> None:
         """Fill in a number that the rows leave out."""
         if value is not None:
@@ -280,8 +219,10 @@ class _WorkColumns:
             self.preset_at[rows] = len(self.presets)
             self.presets.append(preset)
             if preset.config and not preset.has_work:
-                self.config_at = np.where(column.codes == code, len(self.configs), self.config_at)
-                self.configs.append(compact_json(preset.config))
+                self._config_at = np.where(
+                    column.codes == code, len(self._configs), self._config_at
+                )
+                self._configs.append(compact_json(preset.config))
                 self._fill_words(rows, "", "", preset.name)
                 continue
             kind = PRESET_KINDS.get(preset.kind, preset.kind)
@@ -293,18 +234,18 @@ class _WorkColumns:
 
     def _read_networks(self) -> None:
         lengths = self.table.number("seq_len")
-        if not self.configs:
+        if not self._configs:
             return
         self.network_at = self.network_at.copy()
         pairs: dict[tuple[int, float | None], list[int]] = {}
-        for row in rows_where(self.config_at >= 0).tolist():
+        for row in rows_where(self._config_at >= 0).tolist():
             length = float(lengths[row])
-            pair = int(self.config_at[row]), length if length == length else None
+            pair = int(self._config_at[row]), length if length == length else None
             pairs.setdefault(pair, []).append(row)
         for (code, seq_len), listed in pairs.items():
             rows = np.array(listed)
             try:
-                network = read_network(self.configs[code], seq_len)
+                network = read_network(self._configs[code], seq_len)
             except ValueError as error:
                 self._give_up(rows, reason(error))
                 continue
@@ -326,21 +267,21 @@ class _WorkColumns:
         self.notices.where(unsaid & bare, Notice("kind_assumed", "kind"))
         self.words["kind"] = [kind or "language" for kind in some] * count
 
-    def _count_rows(self, kinds: KindColumn) -> None:
+    def _count_rows(self) -> None:
         """Count what the rows themselves state: FLOPs, FLOPs by sample, or parameters."""
         formula = prior(self.catalog, "work.formula", "work").value
         own = {column_of(name): self.numbers[name] for name in OF_WORK}
-        work = work_of_rows(own, kinds, formula)
+        work = work_of_rows(own, self.kinds, formula)
         rows = (self.preset_at < 0) & (self.network_at < 0)
-        self.flop = np.where(rows | self.table.says("flop"), work.mid, np.nan)
+        self._flop = np.where(rows | self.table.says("flop"), work.mid, np.nan)
         load = work.loadings.get("work", 0.0)
-        self.load = np.where(~np.isnan(self.flop), load, 0.0)
+        self._flop_load = np.where(~np.isnan(self._flop), load, 0.0)
 
     def _count_presets(self) -> None:
         """Count presets: FLOPs as published, scaled by other tokens, or 6 N D."""
         tokens, says = self.table.number("tokens"), self.table.says("tokens")
         for code, preset in enumerate(self.presets):
-            every = (self.preset_at == code) & np.isnan(self.flop) & (self.network_at < 0)
+            every = (self.preset_at == code) & np.isnan(self._flop) & (self.network_at < 0)
             for rows in (rows_where(every & mask) for mask in (says, ~says)):
                 if rows.size:
                     self._count_preset(preset, rows, tokens[rows])
@@ -349,31 +290,31 @@ class _WorkColumns:
         """Count rows of a preset that all give its tokens, or that all leave them out."""
         work = _flop_of_preset(preset, tokens, self.catalog)
         if work is not None:
-            self.flop[rows] = work.value.mid
-            self.load[rows] = work.value.loadings.get("work", 0.0)
+            self._flop[rows] = work.value.mid
+            self._flop_load[rows] = work.value.loadings.get("work", 0.0)
         elif "device_hours" in preset.records:
-            timed = rows[np.isnan(self.hours[rows])]
+            timed = rows[np.isnan(self._hours[rows])]
             found = recorded("device_hours", preset.records["device_hours"], "work").value
-            self.hours = self.hours.copy()
-            self.hours[timed] = found.mid
-            self.hours_load[timed] = found.loadings.get("work", 0.0)
+            self._hours = self._hours.copy()
+            self._hours[timed] = found.mid
+            self._hours_load[timed] = found.loadings.get("work", 0.0)
 
     def _count_networks(self) -> None:
         """Count configs: the exact ledger, times the tokens or the samples."""
         tokens, samples = self.table.number("tokens"), self.table.number("samples")
-        for row in rows_where((self.network_at >= 0) & np.isnan(self.flop)).tolist():
+        for row in rows_where((self.network_at >= 0) & np.isnan(self._flop)).tolist():
             network = self.networks[self.network_at[row]]
-            self.flop[row] = network.flop(float(tokens[row]), float(samples[row]))
+            self._flop[row] = network.flop(float(tokens[row]), float(samples[row]))
 
-    def _adapt(self, kinds: KindColumn) -> None:
+    def _adapt(self) -> None:
         """Spare LoRA the weight gradients of the frozen base."""
         adapted = self.table.says_word("finetune", *ADAPTERS)
         if not adapted.any():
             return
         stated = ~np.isnan(stated_flop({column_of(name): self.numbers[name] for name in OF_WORK}))
-        counted = of_each_kind(kinds, lambda kind: kind.lora) & ~stated
+        counted = of_each_kind(self.kinds, lambda kind: kind.lora) & ~stated
         lora = adapted & ~counted
-        self.flop = np.where(lora, self.flop * LORA_SHARE, self.flop)
+        self._flop = np.where(lora, self._flop * LORA_SHARE, self._flop)
         self.notices.where(lora, Notice("lora_saves", "finetune"))
         packed = self.table.says_word("finetune", "qlora")
         self.notices.where(packed, Notice("qlora_unpacks", "finetune"))
@@ -381,12 +322,12 @@ class _WorkColumns:
     def _refuse(self) -> None:
         """Refuse rows without work, of more than any machine could do, and that do not fit."""
         self._refuse_contradictions()
-        flop, most = self.flop, LIMITS["training_flop"][1]
+        flop, most = self._flop, LIMITS["training_flop"][1]
         with np.errstate(invalid="ignore"):
             for row in rows_where(flop > most).tolist():
                 values = {"flop": float(flop[row]), "most": most}
                 self._give_up(np.array([row]), Notice("too_much_work", "", values))
-        for row in rows_where(np.isnan(flop) & np.isnan(self.hours)).tolist():
+        for row in rows_where(np.isnan(flop) & np.isnan(self._hours)).tolist():
             self._give_up(np.array([row]), self._no_work(row))
 
     def _refuse_contradictions(self) -> None:
@@ -417,7 +358,7 @@ class _WorkColumns:
             return Notice("preset_needs_tokens", "tokens", {"preset": self.presets[preset].name})
         return Notice("no_work")
 
-    def _say(self, kinds: KindColumn) -> None:
+    def _say(self) -> None:
         """Say what was assumed, and what follows from the architecture."""
         table = self.table
         attempts = table.number("attempts")
@@ -434,10 +375,10 @@ class _WorkColumns:
         )
         length, layers = table.number("seq_len"), self.numbers["layers"]
         own = (self.preset_at < 0) & (self.network_at < 0) & np.isnan(table.number("flop"))
-        added = own & ~np.isnan(length) & ~np.isnan(self.flop) & table.says("params")
+        added = own & ~np.isnan(length) & ~np.isnan(self._flop) & table.says("params")
         added &= np.isnan(layers * self.numbers["width"]) & ~table.says("sample_flop")
         if added.any():
-            transformer = of_each_kind(kinds, lambda kind: kind.transformer)
+            transformer = of_each_kind(self.kinds, lambda kind: kind.transformer)
             rows = rows_where(added & transformer)
             active = self.numbers["active_params"][rows]
             size = np.where(np.isnan(active), self.numbers["params"][rows], active)
@@ -453,6 +394,29 @@ class _WorkColumns:
     def _give_up(self, rows: Places, notice: Notice) -> None:
         for row in rows.tolist():
             self.errors.setdefault(row, notice)
+
+
+def _of_work(mids: Floats, loads: Floats) -> Uncertain:
+    return Uncertain(mids, {"work": loads} if loads.any() else {})
+
+
+def find_work(scenario: Scenario, catalog: Catalog) -> tuple[Work, tuple[Notice, ...]]:
+    """Work of one scenario, and what was assumed.
+
+    Raises
+    ------
+    ValueError
+        If it names no work, or work in two ways that exclude each other.
+    """
+    found = WorkTable(ScenarioTable.of([scenario]), catalog)
+    if 0 in found.errors:
+        raise refusal(found.errors[0])
+    flop, hours = (float(np.asarray(one.mid)[0]) for one in (found.flop, found.device_hours))
+    workload = Workload(
+        training_flop=Uncertain(flop) if flop == flop else None,
+        device_hours=Uncertain(hours) if hours == hours else None,
+    )
+    return found.work(0, workload), found.notices.of(0)
 
 
 def read_network(config: str, seq_len: float | None) -> Network:
