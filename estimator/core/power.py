@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from estimator.core.hardware import Hardware
 from estimator.core.limits import within_limits
+from estimator.core.messages import refuse
 from estimator.core.uncertainty import (
     Loadings,
     Number,
@@ -131,7 +132,7 @@ def capped(
         If the power of the device is not known, or the cap is not above idle, or absurdly high.
     """
     idle, reach = _idle_and_reach(hardware)
-    _check_cap(hardware, cap_w)
+    check_cap(hardware, cap_w)
     left = Uncertain(cap_w - idle.mid, _scaled(idle.loadings, -idle.mid / (cap_w - idle.mid)))
     working = _load(hardware, utilization) * reach
     binds = np.asarray(left.mid < working.mid)
@@ -158,7 +159,7 @@ def _host_factor_of(factor: Uncertain, draw: Uncertain, cap_w: Number) -> Uncert
 def _idle_and_reach(hardware: Hardware) -> tuple[Uncertain, Uncertain]:
     """Idle power, and the way from there to the power limit [W]."""
     if hardware.tdp_w is None or hardware.idle_w is None:
-        raise ValueError(f"the power of {hardware.name} is not known: give its tdp_w in a profile")
+        raise refuse("power_unknown", device=hardware.name)
     tdp, idle = hardware.tdp_w, hardware.idle_w
     return idle, Uncertain(np.maximum(tdp.mid - idle.mid, 0.0), tdp.loadings)
 
@@ -187,18 +188,24 @@ def _slower(share: Uncertain, exponent: Uncertain) -> Uncertain:
     return Uncertain(slower.mid, _scaled(slower.loadings, kept))
 
 
-def _check_cap(hardware: Hardware, cap_w: Number) -> None:
-    """Refuse a cap that no device could keep, or that is a slip of the pen."""
+def check_cap(hardware: Hardware, cap_w: Number) -> None:
+    """Refuse a cap that no device could keep, or that is a slip of the pen.
+
+    Raises
+    ------
+    ValueError
+        If the power of the device is not known, or the cap is not above idle, or absurdly high.
+    """
     within_limits("power_cap", cap_w)
     idle, reach = _idle_and_reach(hardware)
-    cap_w, idle_w, limit_w = np.broadcast_arrays(cap_w, idle.mid, idle.mid + reach.mid)
-    for bad, bound, said in (
-        (cap_w <= idle_w, idle_w, "more than the idle power of its device"),
-        (cap_w > MOST_CAP * limit_w, MOST_CAP * limit_w, f"at most {MOST_CAP:g} power limits"),
+    cap_w, idle_w, most_w = np.broadcast_arrays(cap_w, idle.mid, MOST_CAP * (idle.mid + reach.mid))
+    for code, bad, bound in (
+        ("power_limit_too_low", cap_w <= idle_w, idle_w),
+        ("power_limit_too_high", cap_w > most_w, most_w),
     ):
         if np.any(bad):
             worst, edge = float(cap_w[bad].flat[0]), float(bound[bad].flat[0])
-            raise ValueError(f"power_cap must be {said}, {edge:.4g} W, got {worst:.10g}")
+            raise refuse(code, "power_cap", times=MOST_CAP, edge=edge, value=worst)
 
 
 def _scaled(loadings: Loadings, factor: Number) -> Loadings:

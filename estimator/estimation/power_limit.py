@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from estimator.core.hardware import Hardware
 from estimator.core.notice import Notice
-from estimator.core.power import MOST_CAP, capped
+from estimator.core.power import capped
 from estimator.core.uncertainty import Number, Uncertain
 from estimator.core.units import S_PER_H, digits
 from estimator.core.work import Workload
@@ -37,19 +37,6 @@ def under_limit(
         for row in zip(*_of_one_length(columns), strict=True)
     ]
     return after, None if utilization is None else reached, notices
-
-
-def limit_error(limit_w: float, hardware: Hardware) -> Notice | None:
-    """Why a device cannot keep a limit: not above idle, a slip of the pen, or power unknown."""
-    if hardware.tdp_w is None or hardware.idle_w is None:
-        return Notice("power_unknown", "power_cap", {"device": hardware.name})
-    idle, most = float(hardware.idle_w.mid), MOST_CAP * float(hardware.tdp_w.mid)
-    if limit_w <= idle:
-        return Notice("power_limit_too_low", "power_cap", {"edge": idle, "value": limit_w})
-    if limit_w > max(most, MOST_CAP * idle):
-        values = {"times": MOST_CAP, "edge": most, "value": limit_w}
-        return Notice("power_limit_too_high", "power_cap", values)
-    return None
 
 
 def _limit_notices(binds: float, limit_w: float, before: float, after: float) -> tuple[Notice, ...]:

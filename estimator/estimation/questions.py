@@ -6,11 +6,11 @@ import numpy.typing as npt
 from estimator.catalog import Device
 from estimator.core.messages import reason
 from estimator.core.notice import Notice
+from estimator.core.power import check_cap
 from estimator.core.rows import Floats, Places, distinct, few, first_known, nowhere, rows_where
 from estimator.core.site import Site
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import S_PER_H, digits
-from estimator.estimation.power_limit import limit_error
 from estimator.estimation.resolver import Named, Resolver
 from estimator.memory.training_state import FROZEN
 from estimator.scenario.carbon_profile import check_start, read_profile
@@ -310,9 +310,10 @@ class Questions:
         """Refuse a power limit that a device cannot keep."""
         limit = self.table.number("power_cap")
         for row in rows_where(~np.isnan(limit) & (self.named_at >= 0)).tolist():
-            error = limit_error(float(limit[row]), self.device(row).hardware)
-            if error is not None:
-                self.refuse(np.array([row]), error)
+            try:
+                check_cap(self.device(row).hardware, float(limit[row]))
+            except ValueError as error:
+                self.refuse(np.array([row]), reason(error))
 
     def _describe_software(self) -> None:
         """Utilization as given, and what the rows say of the code and its measured runs."""

@@ -22,9 +22,7 @@ from estimator.scenario.hardware import (
     named_precision,
 )
 from estimator.scenario.provenance import Found
-from estimator.utilization.features import UtilizationSpread, fitted_model, shipped_spreads
 from estimator.utilization.machine import find_machine
-from estimator.utilization.mechanism import UtilizationModel
 from estimator.utilization.parallelism import Machine
 
 Answer = TypeVar("Answer")
@@ -110,26 +108,11 @@ class Resolver:
         return self._once(key, lambda: self._named(accelerator, precision))
 
     @cached_property
-    def model(self) -> UtilizationModel:
-        """Fitted parameters of the utilization."""
-        return fitted_model(self.catalog)
-
-    @cached_property
     def measured(self) -> Known:
         """The measured runs, which correct what is expected."""
         if not self._calibrated:
             return Known(self.catalog, NOTHING_MEASURED)
         return known_runs(self.catalog)
-
-    @cached_property
-    def spreads(self) -> UtilizationSpread:
-        """Uncertainty of the utilization: by group of networks, and of what a row leaves out."""
-        return shipped_spreads(self.catalog)
-
-    def price(self, device: Device, year: float | None = None) -> Uncertain | None:
-        """Rent of a device-hour at the time of the run, where any offer is on record."""
-        found = self.rent(device, "", year)
-        return None if found is None else found.value
 
     def rent(self, device: Device, kind: str, year: float | None) -> Found[Uncertain] | None:
         """Rent with its provenance, by the kind of offer."""

@@ -241,15 +241,6 @@ def find_price(
 
     With a year, the offers of that time count instead of the newest.
     """
-    return catalog.once(
-        f"rent {device.id} {kind} {year}", lambda: _offered(device, catalog, kind, year)
-    )
-
-
-def _offered(
-    device: Device, catalog: Catalog, kind: str, year: float | None
-) -> Found[Uncertain] | None:
-    """Rent by the offers of a kind, newest or nearest to a year."""
     offers = _offers_of_kind(device, catalog, kind)
     if not offers:
         return None

@@ -15,7 +15,7 @@ import numpy as np
 from estimator.catalog import Catalog
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import W_PER_KW
-from estimator.estimation.resolver import Resolver
+from estimator.scenario.hardware import find_price
 from estimator.validation.cross_validation import Blind, Score, score
 from estimator.validation.energy import measured_power
 from estimator.validation.published_runs import USABLE_TIERS, row_number
@@ -73,11 +73,10 @@ class Judgement:
 
 def judged_costs(catalog: Catalog) -> Judgement:
     """Costs at listed prices against the rent on record for the year of the run, hours given."""
-    resolver = Resolver(catalog)
     runs: list[Judged] = []
     left_out: Counter[str] = Counter()
     for row in _reporting(catalog, "cost_usd"):
-        found = _cost(row, resolver)
+        found = _cost(row, catalog)
         if isinstance(found, Judged):
             runs.append(found)
         else:
@@ -124,7 +123,7 @@ def _unusable(row: dict[str, str]) -> str:
     return "" if row["accelerator_hours"] else "no device time"
 
 
-def _cost(row: dict[str, str], resolver: Resolver) -> Judged | str:
+def _cost(row: dict[str, str], catalog: Catalog) -> Judged | str:
     """One run with its rent, or why it cannot be scored."""
     reason = _unusable(row)
     if not reason and not LISTED.match(row["cost_basis"]):
@@ -132,10 +131,10 @@ def _cost(row: dict[str, str], resolver: Resolver) -> Judged | str:
     if reason:
         return reason
     try:
-        device = resolver.catalog.device(row["accelerator"])
+        device = catalog.device(row["accelerator"])
     except ValueError:
         return "device not on record"
-    rent = resolver.price(device, row_number(row, "year"))
+    rent = find_price(device, catalog, year=row_number(row, "year"))
     if rent is None:
         return "no rental price of the device on record"
     return Judged(
@@ -143,5 +142,5 @@ def _cost(row: dict[str, str], resolver: Resolver) -> Judged | str:
         family=row["family"],
         device=device.id,
         reported=row_number(row, "cost_usd"),
-        predicted=rent * row_number(row, "accelerator_hours"),
+        predicted=rent.value * row_number(row, "accelerator_hours"),
     )

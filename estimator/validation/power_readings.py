@@ -14,7 +14,12 @@ from estimator.estimation.resolver import Named, Resolver
 from estimator.scenario.hardware import value_bytes
 from estimator.scenario.provenance import uncertain_record
 from estimator.scenario.workload_columns import training_flop
-from estimator.utilization.features import features_of_rows, kinds_of_rows
+from estimator.utilization.features import (
+    features_of_rows,
+    fitted_model,
+    kinds_of_rows,
+    shipped_spreads,
+)
 from estimator.utilization.machine import stacked
 from estimator.utilization.mechanism import expected_utilization
 from estimator.utilization.predict import alone
@@ -166,10 +171,10 @@ def _busy(
         [kinds[place] for place in known.tolist()],
         flop=flop,
         value_bytes=np.array([value_bytes(one.precision) for one in which]),
-        spreads=resolver.spreads,
+        spreads=shipped_spreads(resolver.catalog),
     )
     full = expected_utilization(
-        resolver.model, alone(features), machine, flop=flop, devices=1.0
+        fitted_model(resolver.catalog), alone(features), machine, flop=flop, devices=1.0
     ).mid
     reached = flop / (machine.peak_flop_per_s * S_PER_H * numbers["accelerator_hours"])
     busy = np.full(len(rows), np.nan)

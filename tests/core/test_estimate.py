@@ -289,7 +289,7 @@ def test_caps_as_an_array_equal_a_loop_over_them():
     [
         (35.0, "more than the idle power of its device, 35 W, got 35"),
         (np.array([200.0, 20.0]), "more than the idle power of its device, 35 W, got 20"),
-        (901.0, "at most 3 power limits, 900 W, got 901"),
+        (901.0, "at most 3 power limits of the device, 900 W, got 901"),
         (float("nan"), "power_cap must be a finite number"),
         (-5.0, "power_cap must be positive"),
     ],
