@@ -8,11 +8,9 @@ profile's cumulative sums that is one subtraction for every start.
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from estimator.core.rows import Floats
 from estimator.core.uncertainty import Number
-
-Floats = npt.NDArray[np.float64]
 
 SAME = 1e-9
 """Starts whose intensity differs by less are equally good; the earliest is taken [1]."""

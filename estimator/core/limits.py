@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from estimator.core.messages import message, refusal
 from estimator.core.notice import Notice
+from estimator.core.rows import Floats
 from estimator.core.uncertainty import Quantity, Uncertain
 
 LIMITS: dict[str, tuple[float, float, str]] = {
@@ -107,11 +108,11 @@ def is_share(name: str, value: Quantity, *, as_input: bool = False) -> None:
     _refuse(notice, as_input=as_input)
 
 
-def _numbers(value: Quantity) -> npt.NDArray[np.float64]:
+def _numbers(value: Quantity) -> Floats:
     return np.asarray(value.mid if isinstance(value, Uncertain) else value, dtype=np.float64)
 
 
-def _first(numbers: npt.NDArray[np.float64], bad: npt.ArrayLike) -> float:
+def _first(numbers: Floats, bad: npt.ArrayLike) -> float:
     return float(numbers[np.asarray(bad)].flat[0])
 
 

@@ -3,12 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from estimator.core.notice import Notice
-
-Places = npt.NDArray[np.intp]
-"""Which of several things each row is of."""
+from estimator.core.rows import Mask, Places
 
 
 class NoticeTable:
@@ -29,7 +26,7 @@ class NoticeTable:
         if any(bundles):
             self._layers.append((bundles, codes))
 
-    def where(self, rows: npt.NDArray[np.bool_], notice: Notice) -> None:
+    def where(self, rows: Mask, notice: Notice) -> None:
         """Add one notice for the rows of a mask."""
         if rows.any():
             self._layers.append((((notice,),), np.where(rows, 0, -1)))

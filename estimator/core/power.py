@@ -10,11 +10,11 @@ in proportion, because memory, clocks and leakage go on.
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from estimator.core.hardware import Hardware
 from estimator.core.limits import within_limits
 from estimator.core.messages import refuse
+from estimator.core.rows import Mask
 from estimator.core.uncertainty import (
     Loadings,
     Number,
@@ -212,7 +212,7 @@ def _scaled(loadings: Loadings, factor: Number) -> Loadings:
     return {name: load * factor for name, load in loadings.items()}
 
 
-def _where(chosen: npt.NDArray[np.bool_], yes: Uncertain, no: Uncertain) -> Uncertain:
+def _where(chosen: Mask, yes: Uncertain, no: Uncertain) -> Uncertain:
     """Take one or the other element by element, each with its own uncertainty."""
     loadings = {
         name: np.where(chosen, yes.loadings.get(name, 0.0), no.loadings.get(name, 0.0))[()]

@@ -10,6 +10,10 @@ import numpy.typing as npt
 from estimator.core.uncertainty import Number, Uncertain
 
 Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+"""Which rows."""
+
+Texts = npt.NDArray[np.str_]
 Places = npt.NDArray[np.intp]
 """Which row, or which of several things for each row."""
 
@@ -31,7 +35,7 @@ def rows_of(item: Any, rows: Any) -> Any:
     return item
 
 
-def rows_where(mask: npt.NDArray[np.bool_]) -> Places:
+def rows_where(mask: Mask) -> Places:
     """Places where a mask holds; of few rows in a third of the time of `numpy.flatnonzero`."""
     return mask.nonzero()[0]
 

@@ -8,11 +8,9 @@ activation function.
 """
 
 import numpy as np
-import numpy.typing as npt
 
+from estimator.core.rows import Floats
 from estimator.core.uncertainty import Number
-
-Values = npt.NDArray[np.float64]
 
 SLOPES = {"logistic": 0.25, "tanh": 1.0, "relu": 1.0}
 """Activation -> its steepest slope [1]."""
@@ -66,7 +64,7 @@ def simulated_gradient(
     return float(np.linalg.norm(gradient)), bound
 
 
-def _slopes(weights: Values, state: Values, *, residual: bool) -> Values:
+def _slopes(weights: Floats, state: Floats, *, residual: bool) -> Floats:
     """Slope of the logistic function at each neuron of each layer."""
     found = []
     for matrix in weights:

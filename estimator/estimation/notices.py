@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from estimator.calibration.correction import (
     MOST_MEASURED,
@@ -16,14 +15,12 @@ from estimator.calibration.correction import (
 from estimator.core.estimate import Estimate
 from estimator.core.limits import FEW
 from estimator.core.notice import Notice
-from estimator.core.rows import Places, distinct_rows, few, in_order, nowhere, rows_where
+from estimator.core.rows import Mask, Places, distinct_rows, few, in_order, nowhere, rows_where
 from estimator.estimation.questions import Questions
 from estimator.memory.training_state import does_not_fit, memory_of, too_large
 from estimator.runs.observations import program_key
 from estimator.scenario.scenario import SHARING
 from estimator.utilization.predict import device_notices
-
-Mask = npt.NDArray[np.bool_]
 
 WITHOUT_EFFECT = ("heads", "kv_heads")
 """Inputs that are kept with a run and change no number yet."""

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from estimator.core.hardware import Hardware
 from estimator.core.notice import Notice
 from estimator.core.power import capped
+from estimator.core.rows import Floats
 from estimator.core.uncertainty import Number, Uncertain
 from estimator.core.units import S_PER_H, digits
 from estimator.core.work import Workload
@@ -55,7 +56,7 @@ def _limit_notices(binds: float, limit_w: float, before: float, after: float) ->
     return (Notice("power_limit_slows", "power_cap", values),)
 
 
-def _of_one_length(columns: Sequence[npt.ArrayLike]) -> list[npt.NDArray[np.float64]]:
+def _of_one_length(columns: Sequence[npt.ArrayLike]) -> list[Floats]:
     arrays = [np.atleast_1d(np.asarray(one, dtype=np.float64)) for one in columns]
     return list(np.broadcast_arrays(*arrays))
 

@@ -1,13 +1,21 @@
 """What the rows of a table name: device, count, year, place, rent, steps; each looked up once."""
 
 import numpy as np
-import numpy.typing as npt
 
 from estimator.catalog import Device
 from estimator.core.messages import reason
 from estimator.core.notice import Notice
 from estimator.core.power import check_cap
-from estimator.core.rows import Floats, Places, distinct, few, first_known, nowhere, rows_where
+from estimator.core.rows import (
+    Floats,
+    Mask,
+    Places,
+    distinct,
+    few,
+    first_known,
+    nowhere,
+    rows_where,
+)
 from estimator.core.site import Site
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import S_PER_H, digits
@@ -27,8 +35,6 @@ from estimator.workload.formulas import (
     TRAINING_OVER_FORWARD,
 )
 from estimator.workload.kind_columns import of_each_kind
-
-Mask = npt.NDArray[np.bool_]
 
 REPORTED_PLACE = {"pue": "pue", "co2e_kg_per_kwh": "carbon_intensity"}
 """What a published run tells of the place it ran at -> field."""

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 from estimator.core.carbon_schedule import schedule
 from estimator.core.estimate import estimate
+from estimator.core.rows import Floats
 from estimator.estimation.scenario_estimate import Answer
-from estimator.scenario.carbon_profile import Floats, check_start
+from estimator.scenario.carbon_profile import check_start
 from estimator.scenario.provenance import given
 
 

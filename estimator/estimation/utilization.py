@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from estimator.calibration.correction import Corrected, Rows, calibrated_utilization
 from estimator.calibration.measured_utilization import assumed_step_flop, large_step_flop
 from estimator.core.hardware import REFERENCE_UTILIZATION
-from estimator.core.rows import Places, few, one_of, squeezed
+from estimator.core.rows import Floats, Places, few, one_of, squeezed
 from estimator.core.uncertainty import Number, Uncertain
 from estimator.estimation.notices import say_of_devices, say_of_measured
 from estimator.estimation.questions import Questions
@@ -22,9 +21,6 @@ from estimator.utilization.predict import (
     predicted_utilization,
     say_thin_evidence,
 )
-
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 FEATURES = ("width", "seq_len", "params", "active_params")
 OF_STEP = ("batch", "step_flop")

@@ -6,12 +6,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from estimator.catalog import Catalog, Device
 from estimator.core.limits import within_limits
 from estimator.core.notice import Notice
-from estimator.core.rows import in_order
+from estimator.core.rows import Floats, in_order
 from estimator.core.uncertainty import Uncertain
 from estimator.memory.network import (
     CACHE,
@@ -29,8 +28,6 @@ from estimator.memory.training_state import TRAINING, memory_of, states_of
 from estimator.memory.usage import Memory, inference_memory, training_memory, with_overhead
 from estimator.scenario.provenance import Found, Input, noted, of_all, prior, recorded
 from estimator.workload.network import DEFAULT_TOKENS
-
-Floats = npt.NDArray[np.float64]
 
 MOST_RANKS = 65_536
 """More data-parallel or tensor-parallel ranks than this are not searched [1]."""

@@ -3,15 +3,13 @@
 import math
 
 import numpy as np
-import numpy.typing as npt
 
 from estimator.catalog import Catalog, Device
 from estimator.core.notice import Notice
+from estimator.core.rows import Floats, Mask
 from estimator.core.units import human, human_count
 from estimator.memory.request import Question
 from estimator.scenario.provenance import Found, of_all, prior
-
-Floats = npt.NDArray[np.float64]
 
 TRAINING = {"bf16": 2.0, "fp16": 2.0, "fp32": 4.0, "tf32": 4.0, "fp8": 2.0}
 """Bytes of a weight and of an activation by format of the matrix work; with fp8 both stay in 16
@@ -70,7 +68,7 @@ def memory_of(device: Device) -> float:
 
 def too_large(
     params: Floats, held_bytes: Floats, *, frozen_bytes: Floats, catalog: Catalog
-) -> tuple[npt.NDArray[np.bool_], Floats]:
+) -> tuple[Mask, Floats]:
     """Whether the training state alone exceeds the devices, shared out as well as can be.
 
     Weights, gradients and AdamW, or the frozen weights of adapters, without activations: what this

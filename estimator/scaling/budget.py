@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
 from estimator.catalog import Catalog
+from estimator.core.rows import Floats
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import H_PER_DAY
 from estimator.estimation.estimate_table import estimate_table
@@ -38,8 +38,6 @@ CLOSE = 1e-6
 LEAST_FLOP, MOST_FLOP = 1e6, 1e35
 COARSE_FLOP = np.geomspace(LEAST_FLOP, MOST_FLOP, 59)
 """Works half a decade apart [FLOP]."""
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)

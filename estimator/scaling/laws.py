@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from estimator.core.rows import Floats
 from estimator.core.uncertainty import Number
 from estimator.core.units import S_PER_DAY
 from estimator.workload.formulas import FLOP_PER_MULTIPLY_ADD, FLOP_PER_PARAM_AND_TOKEN
@@ -225,7 +225,7 @@ def optimum_with_serving(law: ScalingLaw, loss: float, served_tokens: float) -> 
     if loss <= law.E:
         raise ValueError(f"loss must be above {law.E:g}, which no compute undercuts")
     least = (law.A / (loss - law.E)) ** (1 / law.alpha)
-    params: npt.NDArray[np.float64] = least * (1 + EXCESS_SIZES)
+    params: Floats = least * (1 + EXCESS_SIZES)
     left = loss - law.E - law.A / params**law.alpha
     tokens = (law.B / left) ** (1 / law.beta)
     flop = FLOP_PER_PARAM_AND_TOKEN * params * tokens

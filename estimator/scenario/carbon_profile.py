@@ -6,11 +6,9 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 import numpy as np
-import numpy.typing as npt
 
 from estimator.core.limits import LIMITS
-
-Floats = npt.NDArray[np.float64]
+from estimator.core.rows import Floats
 
 INTENSITIES = {"co2e_kg_per_kwh": 1.0, "co2e_g_per_kwh": 1e-3}
 """Column -> factor to kgCO2e/kWh."""

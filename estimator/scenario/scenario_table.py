@@ -11,12 +11,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from estimator.core.limits import LIMITS, is_share, within_limits
 from estimator.core.messages import reason, refuse
 from estimator.core.notice import Notice
-from estimator.core.rows import Floats, Places, first_rows, nowhere, rows_where, unknown
+from estimator.core.rows import Floats, Mask, Places, first_rows, nowhere, rows_where, unknown
 from estimator.core.uncertainty import z_score
 from estimator.scenario.scenario import (
     CHECKED,
@@ -218,13 +217,13 @@ class ScenarioTable:
         column = self.words.get(name)
         return self._no_words if column is None else column
 
-    def says(self, name: str) -> npt.NDArray[np.bool_]:
+    def says(self, name: str) -> Mask:
         """Whether each row specifies an input."""
         if name in self.words:
             return self.words[name].codes >= 0
         return ~np.isnan(self.number(name))
 
-    def says_word(self, name: str, *words: str) -> npt.NDArray[np.bool_]:
+    def says_word(self, name: str, *words: str) -> Mask:
         """Which rows specify one of some words for an input."""
         column = self.words.get(name)
         if column is None or not set(words) & set(column.distinct):

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from estimator.catalog import Catalog
 from estimator.core.messages import message
-from estimator.core.rows import Places
+from estimator.core.rows import Floats, Places
 from estimator.core.uncertainty import Uncertain, z_score
 from estimator.estimation.estimate_table import TableResult, estimate_table
 from estimator.estimation.resolver import Resolver
@@ -30,9 +29,6 @@ CHUNK_DESIGNS = 10_000
 """Designs estimated at once [1]; larger chunks leave the processor's cache."""
 
 NO_ROOM = "weights and optimizer states alone do not fit in the memory of the devices"
-
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)

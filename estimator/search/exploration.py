@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from estimator.catalog import Catalog
 from estimator.core.messages import refusal
-from estimator.core.rows import one_of
+from estimator.core.rows import Floats, Mask, one_of
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL
 from estimator.estimation.estimate_table import estimate_table
@@ -65,8 +65,6 @@ SWING = (0.5, 2.0)
 SWUNG = {"utilization": (0.2, 0.5), "pue": (1.05, 1.6)}
 """Input -> the values between which it is moved, in the unit of the input."""
 
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 Column = npt.NDArray[Any]
 
 

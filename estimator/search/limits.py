@@ -12,14 +12,9 @@ from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
-import numpy.typing as npt
 
-from estimator.core.rows import one_of, rows_of
+from estimator.core.rows import Floats, Mask, Places, one_of, rows_of
 from estimator.core.uncertainty import Uncertain
-
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
-Places = npt.NDArray[np.intp]
 
 DRAWS = 8192
 """Draws of the sources of uncertainty; half of them mirror the other half [1]."""
@@ -255,7 +250,7 @@ def gains_of_relaxing(
     return gains
 
 
-def _ranked(keys: Sequence[Floats]) -> npt.NDArray[np.intp]:
+def _ranked(keys: Sequence[Floats]) -> Places:
     """Order by the first key, then the next among equals; what differs by rounding is equal."""
     rounded = [_rounded(key) for key in keys]
     return np.lexsort([np.arange(len(rounded[0])), *reversed(rounded)])

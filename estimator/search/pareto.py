@@ -7,10 +7,8 @@ H. T. Kung, F. Luccio, F. P. Preparata, "On finding the maxima of a set of vecto
 """
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
+from estimator.core.rows import Floats, Mask, Places
 
 
 def pareto_front(costs: Floats) -> Mask:
@@ -45,7 +43,7 @@ def pareto_front(costs: Floats) -> Mask:
     return front
 
 
-def _distinct(points: Floats) -> tuple[Floats, npt.NDArray[np.intp]]:
+def _distinct(points: Floats) -> tuple[Floats, Places]:
     """Distinct points in lexicographic order, and the place of each point among them.
 
     As `np.unique` along an axis, which sorts whole rows and takes several times as long.

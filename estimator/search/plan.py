@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from estimator.catalog import Catalog, once
 from estimator.core.messages import Names, in_python, message, render
 from estimator.core.notice import Notice, Refusal
+from estimator.core.rows import Mask, Places
 from estimator.core.uncertainty import Number, Uncertain
 from estimator.estimation.estimate_table import estimate_table
 from estimator.estimation.resolver import Resolver
@@ -54,9 +54,6 @@ PLANNED_KINDS = ("gpu-datacenter", "superchip", "tpu", "asic")
 
 PLANNED_COUNTS = tuple(float(2**power) for power in range(13))
 """Device counts that a plan looks at where none are given [1]."""
-
-Places = npt.NDArray[np.intp]
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +169,7 @@ def _alike(refusals: Iterable[Notice]) -> list[Counter[Notice]]:
 class _Candidates:
     """Designs that may be among the best: their numbers and what they take."""
 
-    numbers: npt.NDArray[np.intp]
+    numbers: Places
     quantities: Mapping[str, Uncertain]
 
     def plans(self, request: Request, chosen: Mapping[int, float]) -> tuple[Plan, ...]:
@@ -318,7 +315,7 @@ def _others_that_keep(kept: _Candidates, limits: Limits, alike: Places, chosen: 
     return [place for place in others if keeps(kept.quantities, limits, place)]
 
 
-def _sites(space: Space, numbers: npt.NDArray[np.intp]) -> tuple[str, ...]:
+def _sites(space: Space, numbers: Places) -> tuple[str, ...]:
     sites = (space.scenario(number).site for number in numbers.tolist())
     return tuple(site for site in sites if site is not None)
 

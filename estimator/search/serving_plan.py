@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from estimator.catalog import Catalog, once
 from estimator.core.messages import refusal, refuse
 from estimator.core.notice import Notice
+from estimator.core.rows import Floats
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import H_PER_DAY, MILLION, S_PER_H, WH_PER_KWH
 from estimator.search.limits import (
@@ -41,8 +41,6 @@ from estimator.serving.question import ServingQuestion
 from estimator.serving.question_table import QuestionTable
 from estimator.serving.resolver import Resolver
 from estimator.serving.setups import ServingTable
-
-Floats = npt.NDArray[np.float64]
 
 OBJECTIVES = {
     "cost": "cost_usd",

@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from estimator.catalog.records import nearest
+from estimator.core.rows import Places
 from estimator.scenario.scenario import INPUT_OF, NUMBERS, Scenario, read_number
 
 MOST_DESIGNS = 10**10
@@ -72,7 +72,7 @@ class Space:
         text = repr(sorted(self.values.items())) + repr(list(self.values))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def designs(self, start: int, stop: int) -> dict[str, npt.NDArray[np.intp]]:
+    def designs(self, start: int, stop: int) -> dict[str, Places]:
         """Number of the value of each input, for the designs `start` up to before `stop`.
 
         Returns
@@ -85,7 +85,7 @@ class Space:
         numbers = np.unravel_index(np.arange(start, min(stop, self.size)), self.shape)
         return dict(zip(self.values, numbers, strict=True))
 
-    def apart_from(self, name: str, numbers: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    def apart_from(self, name: str, numbers: Places) -> Places:
         """Number for each design that designs share which differ in one input alone.
 
         Where no other input is swept each has its own.

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from estimator.core.rows import Floats
 from estimator.search.pareto import pareto_front
 from estimator.search.parts import Parts
 from estimator.search.space import Space
@@ -140,7 +141,7 @@ def _front(parts: Parts, columns: Sequence[str]) -> npt.NDArray[np.int64]:
     return np.sort(numbers)
 
 
-def _floats(table: pa.Table, name: str) -> npt.NDArray[np.float64]:
+def _floats(table: pa.Table, name: str) -> Floats:
     """Column of a part, NaN where it is empty."""
     if name not in table.column_names:
         return np.full(table.num_rows, np.nan)

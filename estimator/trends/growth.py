@@ -9,12 +9,10 @@ records are taken as scattered around one exponential, which is itself the claim
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from estimator.core.rows import Floats, Places
 from estimator.core.uncertainty import student_quantile
 from estimator.core.units import CENTRAL
-
-Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +41,7 @@ class Growth:
     residual_sd: float
     records: int
 
-    def at(self, year: float | Values) -> float | Values:
+    def at(self, year: float | Floats) -> float | Floats:
         """Value of the fitted exponential in a year."""
         return 2.0 ** (self.level + self.rate * (year - self.middle_year))
 
@@ -58,7 +56,7 @@ class Growth:
         return 1 / fast, 1 / mid, 1 / slow if slow > 0 else float("inf")
 
 
-def growth(years: Values, values: Values) -> Growth:
+def growth(years: Floats, values: Floats) -> Growth:
     """Fit an exponential through records by least squares of the logarithm.
 
     Parameters
@@ -101,7 +99,7 @@ def growth(years: Values, values: Values) -> Growth:
     )
 
 
-def running_records(years: Values, values: Values) -> npt.NDArray[np.intp]:
+def running_records(years: Floats, values: Floats) -> Places:
     """Return the places of those values that exceed all before them, in order of time.
 
     >>> running_records(np.array([2.0, 1.0, 3.0]), np.array([5.0, 4.0, 1.0])).tolist()
@@ -110,5 +108,5 @@ def running_records(years: Values, values: Values) -> npt.NDArray[np.intp]:
     order = np.lexsort((-values, years))
     best = np.maximum.accumulate(values[order])
     fresh = np.concatenate([[True], best[1:] > best[:-1]])
-    places: npt.NDArray[np.intp] = order[fresh]
+    places: Places = order[fresh]
     return places

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from estimator.catalog import Catalog
+from estimator.core.rows import Mask
 from estimator.core.uncertainty import Uncertain, z_score
 from estimator.core.units import CENTRAL
 from estimator.trends.growth import Growth
@@ -87,7 +87,7 @@ def holders(catalog: Catalog) -> list[Held]:
 
 def _largest_until(series: Series, when: float) -> int | None:
     """Place of the largest value not younger than a date."""
-    known: npt.NDArray[np.bool_] = series.years <= when + 0.5
+    known: Mask = series.years <= when + 0.5
     if not known.any():
         return None
     return int(np.argmax(np.where(known, series.values, -np.inf)))

@@ -4,13 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from estimator.catalog import Catalog, Device
+from estimator.core.rows import Floats, Places
 from estimator.trends.growth import Growth, growth, running_records
 from estimator.workload.formulas import FLOP_PER_PARAM_AND_TOKEN, TRAINING_OVER_FORWARD
-
-Values = npt.NDArray[np.float64]
 
 CHIPS = ("gpu-datacenter", "tpu", "superchip", "asic")
 """Kinds of device that large networks are trained on."""
@@ -40,8 +38,8 @@ class Series:
     unit: str
     labels: tuple[str, ...]
     rows: tuple[str, ...]
-    years: Values
-    values: Values
+    years: Floats
+    values: Floats
 
     def trend(self) -> Growth:
         """Exponential through all records."""
@@ -51,7 +49,7 @@ class Series:
         """Those records that exceed all before them."""
         return self.at(running_records(self.years, self.values))
 
-    def at(self, places: npt.NDArray[np.intp]) -> "Series":
+    def at(self, places: Places) -> "Series":
         """Return the records at some places."""
         return Series(
             name=self.name,

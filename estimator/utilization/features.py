@@ -5,10 +5,9 @@ from dataclasses import dataclass, fields, replace
 from operator import attrgetter
 
 import numpy as np
-import numpy.typing as npt
 
 from estimator.catalog import Catalog, Record, once
-from estimator.core.rows import unknown
+from estimator.core.rows import Floats, Mask, unknown
 from estimator.core.uncertainty import Number, Uncertain, z_score
 from estimator.core.units import CENTRAL
 from estimator.scenario.provenance import uncertain_record
@@ -32,8 +31,6 @@ from estimator.workload.network_class import (
     kind_of_domain,
     texts_with,
 )
-
-Floats = npt.NDArray[np.float64]
 
 PRESENT_YEAR = 2025.0
 """Software of runs that do not say when they were made, and of all since [year]: with a year more,
@@ -251,7 +248,7 @@ def layout_of_rows(numbers: Mapping[str, Floats], hidden: Floats, flop: Floats) 
 def _log_sds(
     numbers: Mapping[str, Floats],
     spread: Floats,
-    kind: Mapping[str, npt.NDArray[np.bool_]],
+    kind: Mapping[str, Mask],
     choices: Mapping[str, float],
 ) -> Floats:
     """Uncertainty of similar runs, less for what these report, more for what they omit."""
@@ -266,7 +263,7 @@ def _log_sds(
     return np.asarray(np.sqrt(np.maximum(variance, SMALLEST_SD**2)), dtype=np.float64)
 
 
-def _specified(numbers: Mapping[str, Floats], names: tuple[str, ...]) -> npt.NDArray[np.bool_]:
+def _specified(numbers: Mapping[str, Floats], names: tuple[str, ...]) -> Mask:
     """Whether a row tells any of these."""
     reported = np.zeros(len(numbers["year"]), dtype=np.bool_)
     for name in names:

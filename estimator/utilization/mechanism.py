@@ -28,8 +28,8 @@ what they leave unexplained is the uncertainty.
 from dataclasses import dataclass, fields
 
 import numpy as np
-import numpy.typing as npt
 
+from estimator.core.rows import Floats
 from estimator.core.uncertainty import Number, Uncertain, z_score
 from estimator.core.units import CENTRAL, S_PER_H
 from estimator.utilization.parallelism import (
@@ -335,7 +335,7 @@ def relative_width(params: Number) -> Number:
     return np.where(np.isnan(width), 1.0, width)
 
 
-def thinness(places: ThinPlaces, growth: Growth) -> npt.NDArray[np.float64]:
+def thinness(places: ThinPlaces, growth: Growth) -> Floats:
     """How much wider the uncertainty is where published runs are few or scatter [1].
 
     Returns

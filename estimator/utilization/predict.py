@@ -5,12 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from estimator.catalog import Catalog, Device
 from estimator.core.notice import Notice
 from estimator.core.notice_table import NoticeTable
-from estimator.core.rows import few, nowhere, of_each, rows_of
+from estimator.core.rows import Floats, Mask, Places, few, nowhere, of_each, rows_of
 from estimator.core.uncertainty import Number, Uncertain
 from estimator.scenario.provenance import Input
 from estimator.utilization.features import (
@@ -23,9 +22,6 @@ from estimator.utilization.mechanism import RunFeatures, busy_time, expected_uti
 from estimator.utilization.parallelism import Machine
 from estimator.workload.kind_columns import of_each_kind
 from estimator.workload.network_class import EXPERTS, NetworkKind
-
-Floats = npt.NDArray[np.float64]
-Places = npt.NDArray[np.intp]
 
 KNOWN_KINDS = ("gpu-datacenter", "gpu-consumer", "gpu-workstation", "superchip", "tpu")
 """Kinds of device that published runs were made on, with single runs on others."""
@@ -138,7 +134,7 @@ def say_thin_evidence(
     rows: Places,
     runs: Runs,
     features: RunFeatures,
-    asked: npt.NDArray[np.bool_],
+    asked: Mask,
 ) -> None:
     """Say of some rows of a table where published runs are few, or a batch was assumed.
 
@@ -154,7 +150,7 @@ def say_thin_evidence(
         Which of the runs take the prediction.
     """
 
-    def mark(which: npt.NDArray[np.bool_], code: str, field: str, **values: Any) -> None:
+    def mark(which: Mask, code: str, field: str, **values: Any) -> None:
         if which.any():
             mask = np.zeros(notices.count, dtype=np.bool_)
             mask[rows[which & asked]] = True

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from estimator.core.rows import rows_of
+from estimator.core.rows import Floats, Places, Texts, rows_of
 from estimator.core.uncertainty import Number, Uncertain, z_score
 from estimator.core.units import CENTRAL
 from estimator.utilization.features import SMALLEST_SD
@@ -33,8 +33,6 @@ from estimator.validation.utilization_fit import (
     parameter_covariance,
     prediction_variance,
 )
-
-Floats = npt.NDArray[np.float64]
 
 NEUTRAL_AT_ONE = ("_slowdown", "_per_year", "tuning")
 """Endings of parameters that are factors, without effect at one."""
@@ -126,7 +124,7 @@ def blind_predictions(
     prior: Mapping[str, Uncertain],
     runs: Runs,
     tables: Runs,
-    groups: npt.NDArray[np.str_],
+    groups: Texts,
     own_variance: Floats,
     *,
     by: str = "family",
@@ -166,7 +164,7 @@ def blind_predictions(
     return Blind(log_ratio=ratio, log_sd=uncertainty)
 
 
-def folds(held: npt.NDArray[np.str_]) -> list[list[str]]:
+def folds(held: Texts) -> list[list[str]]:
     """Parts that are held out together: each large group alone, the small ones dealt out.
 
     >>> [len(part) for part in folds(np.array(["a"] * 30 + [f"b{n}" for n in range(30)]))]
@@ -226,7 +224,7 @@ class Spread:
     every: float
     growth: Growth
 
-    def of(self, runs: Runs, groups: npt.NDArray[np.str_]) -> Floats:
+    def of(self, runs: Runs, groups: Texts) -> Floats:
         """Standard deviation of each run [1]."""
         like = np.array([self.groups.get(group, self.every) for group in groups.tolist()])
         return like * thinness(_places(runs), self.growth)
@@ -235,7 +233,7 @@ class Spread:
 def spread_of(
     log_ratio: Floats,
     runs: Runs,
-    groups: npt.NDArray[np.str_],
+    groups: Texts,
     variance: Number = 0.0,
 ) -> Spread:
     """Spread that makes the 80 % interval hold 80 % of the errors of each group.
@@ -343,7 +341,7 @@ def errors_of(blind: Blind) -> Floats:
     return errors
 
 
-def bootstrap_median(values: Floats, members: npt.NDArray[np.intp]) -> tuple[float, float]:
+def bootstrap_median(values: Floats, members: Places) -> tuple[float, float]:
     """Central 80 % of the median when whole groups are drawn again, with replacement [1]_.
 
     Parameters
@@ -369,7 +367,7 @@ def bootstrap_median(values: Floats, members: npt.NDArray[np.intp]) -> tuple[flo
 
 
 @lru_cache(maxsize=64)
-def _votes(groups: int) -> npt.NDArray[np.intp]:
+def _votes(groups: int) -> Places:
     """How often each group is drawn, a row for each resample."""
     drawn = np.random.default_rng(RESAMPLING_SEED).integers(0, groups, (RESAMPLES, groups))
     votes = np.array([np.bincount(one, minlength=groups) for one in drawn])

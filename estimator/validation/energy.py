@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from estimator.catalog import Catalog
+from estimator.core.rows import Floats, Mask, Texts
 from estimator.core.uncertainty import Uncertain
 from estimator.validation.cross_validation import Blind, Score, score, spread_by_votes
 from estimator.validation.power_fit import (
@@ -24,8 +24,6 @@ from estimator.validation.power_fit import (
     fitted_power,
 )
 from estimator.validation.power_readings import Reading, meters, power_prior, readings
-
-Floats = npt.NDArray[np.float64]
 
 WORK_KNOWN, HOURS_ALONE = "work known", "hours alone"
 """Runs whose work tells how busy the devices were, and others: the errors of these are larger."""
@@ -146,7 +144,7 @@ def _spread(ratio: Floats, found: Sequence[Reading]) -> Floats:
     )
 
 
-def power_spread(log_ratio: Floats, family: npt.NDArray[np.str_]) -> float:
+def power_spread(log_ratio: Floats, family: Texts) -> float:
     """Standard deviation that makes the 80 % interval hold 80 % of such errors, one more in [1].
 
     Readings of one family share their votes.
@@ -156,9 +154,7 @@ def power_spread(log_ratio: Floats, family: npt.NDArray[np.str_]) -> float:
     return spread_by_votes(np.abs(log_ratio), votes)
 
 
-def _spread_elsewhere(
-    ratio: Floats, family: npt.NDArray[np.str_], elsewhere: npt.NDArray[np.bool_]
-) -> float:
+def _spread_elsewhere(ratio: Floats, family: Texts, elsewhere: Mask) -> float:
     return power_spread(ratio[elsewhere], family[elsewhere])
 
 

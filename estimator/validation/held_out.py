@@ -7,10 +7,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from estimator.catalog import Catalog, once
-from estimator.core.rows import rows_of
+from estimator.core.rows import Mask, rows_of
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL, digits, in_percent, in_times
 from estimator.utilization.features import prior_model
@@ -94,12 +93,12 @@ class Report:
         }
 
     @cached_property
-    def _groups(self) -> Mapping[str, npt.NDArray[np.bool_]]:
+    def _groups(self) -> Mapping[str, Mask]:
         """Groups that are scored; all runs together however few they are."""
         groups = groups_of_runs(self.published)
         return {one: runs for one, runs in groups.items() if one == "all" or runs.sum() >= FEWEST}
 
-    def _baselines(self, chosen: npt.NDArray[np.bool_]) -> dict[str, float]:
+    def _baselines(self, chosen: Mask) -> dict[str, float]:
         """Median error of each baseline on some runs [1]."""
         runs = self.published.runs
         errors = {
@@ -113,7 +112,7 @@ class Report:
         """Reason -> rows of the table that could not be scored [1]."""
         return self.published.left_out
 
-    def part(self, chosen: npt.NDArray[np.bool_]) -> "Report":
+    def part(self, chosen: Mask) -> "Report":
         """Return the same predictions, scored on the runs where `chosen` holds.
 
         Raises
@@ -318,13 +317,13 @@ def change_table(report: Report, earlier: Mapping[str, Mapping[str, float]]) -> 
             ]
 
 
-def large_language(published: PublishedRuns) -> npt.NDArray[np.bool_]:
+def large_language(published: PublishedRuns) -> Mask:
     """Tell which runs are language runs of `LARGE_RUN_FLOP` or more."""
     kinds = np.array([kind_of_domain(row["domain"]) for row in published.rows])
     return np.asarray((kinds == "language") & (published.runs.flop >= LARGE_RUN_FLOP), dtype=bool)
 
 
-def groups_of_runs(published: PublishedRuns) -> dict[str, npt.NDArray[np.bool_]]:
+def groups_of_runs(published: PublishedRuns) -> dict[str, Mask]:
     """Groups of runs by kind of work, size, device generation and year."""
     kinds = np.array([kind_of_domain(row["domain"]) for row in published.rows])
     years = np.array([float(row["year"]) for row in published.rows])
@@ -349,5 +348,5 @@ _GENERATIONS = ("p100", "v100", "a100", "h100", "tpu")
 """Beginnings of device ids that are scored together."""
 
 
-def _on(published: PublishedRuns, beginning: str) -> npt.NDArray[np.bool_]:
+def _on(published: PublishedRuns, beginning: str) -> Mask:
     return np.char.startswith(published.devices, beginning)

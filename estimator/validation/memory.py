@@ -10,18 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from estimator.catalog import Catalog, once
-from estimator.core.rows import rows_of
+from estimator.core.rows import Floats, Texts, rows_of
 from estimator.core.uncertainty import uncertain, z_score
 from estimator.core.units import CENTRAL, GIB
 from estimator.memory.fit import answer_memory
 from estimator.memory.request import Question, as_written
 from estimator.memory.usage import Memory
 from estimator.validation.cross_validation import spread_by_votes
-
-Vector = npt.NDArray[np.float64]
 
 CASES = "runs/memory_cases.csv"
 
@@ -157,14 +154,14 @@ class Peaks:
         Task and source of each.
     """
 
-    terms: Vector
-    fixed: Vector
-    log_peak: Vector
-    log_sd: Vector
-    tasks: npt.NDArray[np.str_]
-    sources: npt.NDArray[np.str_]
+    terms: Floats
+    fixed: Floats
+    log_peak: Floats
+    log_sd: Floats
+    tasks: Texts
+    sources: Texts
 
-    def predicted_gib(self, factors: Vector) -> Vector:
+    def predicted_gib(self, factors: Floats) -> Floats:
         """Need by some factors [GiB]."""
         return np.asarray(self.fixed + self.terms @ factors, dtype=np.float64)
 
@@ -195,7 +192,7 @@ def _peaks(rows: list[dict[str, str]], asked: list[Question], needs: list[Memory
     )
 
 
-def held_out_gib(peaks: Peaks) -> Vector:
+def held_out_gib(peaks: Peaks) -> Floats:
     """Predictions by factors fitted without the source of each [GiB]."""
     held_out = np.empty(len(peaks.fixed))
     for source in np.unique(peaks.sources):
@@ -262,7 +259,7 @@ def left_out(catalog: Catalog) -> dict[str, int]:
     return {why: reasons.count(why) for why in sorted(set(reasons) - {"yes"})}
 
 
-def _widths(sizes: Vector, peaks: Peaks) -> Vector:
+def _widths(sizes: Floats, peaks: Peaks) -> Floats:
     """Factor on the stated spread of each case that the errors of other sources ask for [1]."""
     factors = np.empty(len(sizes))
     for source in np.unique(peaks.sources):
@@ -271,7 +268,7 @@ def _widths(sizes: Vector, peaks: Peaks) -> Vector:
     return factors
 
 
-def widths_elsewhere(sizes: Vector, peaks: Peaks, tasks: npt.NDArray[np.str_]) -> Vector:
+def widths_elsewhere(sizes: Floats, peaks: Peaks, tasks: Texts) -> Floats:
     """Factor on the stated spread of cases of some tasks, by the sizes of the errors of others [1].
 
     A task of few cases is drawn towards all; sources share their votes.
@@ -308,7 +305,7 @@ def _terms(need: Memory, question: Question) -> list[float]:
     ]
 
 
-def fitted_factors(peaks: Peaks) -> Vector:
+def fitted_factors(peaks: Peaks) -> Floats:
     """Factors with the least loss: robust log-errors, a source as much as its root of cases.
 
     Too low costs more than too high.
@@ -317,7 +314,7 @@ def fitted_factors(peaks: Peaks) -> Vector:
     weight = 1.0 / np.sqrt(counts[group])
     spread = np.array(list(FACTORS.values()))
 
-    def loss(logs: Vector) -> float:
+    def loss(logs: Floats) -> float:
         error = (peaks.log_peak - np.log(peaks.predicted_gib(np.exp(logs)))) / TYPICAL_ERROR
         robust = 2.0 * (np.sqrt(1.0 + error**2) - 1.0) * np.where(error > 0.0, COST_OF_LOW, 1.0)
         return float((weight * robust).sum() + ((logs / spread) ** 2).sum())

@@ -10,12 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
-import numpy.typing as npt
 
+from estimator.core.rows import Floats, Texts
 from estimator.core.uncertainty import Uncertain
-
-Floats = npt.NDArray[np.float64]
-Texts = npt.NDArray[np.str_]
 
 DEVICES, PARTS, NODE = "devices", "parts", "node"
 """What a meter saw: the devices; with processors and memory; all of the node."""

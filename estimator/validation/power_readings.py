@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from estimator.catalog import Catalog
+from estimator.core.rows import Floats
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import S_PER_H, W_PER_KW
 from estimator.estimation.resolver import Named, Resolver
@@ -154,9 +154,7 @@ def _fact(row: dict[str, str], resolver: Resolver) -> Reading:
     return _reading(row, row["scope"], float(row["power_w"]), row["hardware"], resolver)
 
 
-def _busy(
-    rows: Sequence[dict[str, str]], named: Sequence[Named], resolver: Resolver
-) -> npt.NDArray[np.float64]:
+def _busy(rows: Sequence[dict[str, str]], named: Sequence[Named], resolver: Resolver) -> Floats:
     """Utilization that each run reached over that of steady steps on one device [1]."""
     numbers = {name: np.array([row_number(row, name) for row in rows]) for name in NUMBERS}
     kinds = kinds_of_rows(*([row[name] for row in rows] for name in ("domain", "arch", "name")))

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from estimator.catalog import Catalog
-from estimator.core.rows import rows_of
+from estimator.core.rows import Floats, Texts, rows_of
 from estimator.core.units import S_PER_H
 from estimator.estimation.resolver import Resolver
 from estimator.scenario.columns import staged
@@ -75,10 +74,10 @@ class PublishedRuns:
     runs: Runs
     tables: Runs
     rows: Sequence[dict[str, str]]
-    own_variance: npt.NDArray[np.float64]
-    stacks: npt.NDArray[np.str_]
-    groups: npt.NDArray[np.str_]
-    devices: npt.NDArray[np.str_]
+    own_variance: Floats
+    stacks: Texts
+    groups: Texts
+    devices: Texts
     left_out: dict[str, int]
 
 
@@ -195,7 +194,7 @@ def stack_of(row: Mapping[str, str]) -> str:
     return row["family"] if collection in ("", SINGLE_PAPERS) else collection
 
 
-def _column(rows: Sequence[dict[str, str]], name: str) -> npt.NDArray[np.float64]:
+def _column(rows: Sequence[dict[str, str]], name: str) -> Floats:
     """One column as numbers, NaN where the cell is empty or no number; of several, the middle."""
     return np.array([row_number({name: staged(row[name])}, name) for row in rows])
 

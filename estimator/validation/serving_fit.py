@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from estimator.catalog import Catalog
 from estimator.core.messages import message
+from estimator.core.rows import Floats, Mask, Texts
 from estimator.serving.engines import (
     ENGINES,
     NAMES,
@@ -31,8 +32,6 @@ from estimator.serving.resolver import Resolver
 from estimator.serving.setups import ServingTable
 from estimator.validation.serving_rows import ServingCase, serving_cases
 
-Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
 Residuals = Callable[[Floats], Floats]
 
 QUANTITIES = {
@@ -71,7 +70,7 @@ class Measured:
     values: dict[str, Floats]
     left_out: dict[str, int]
 
-    def labels(self, field: str) -> npt.NDArray[np.str_]:
+    def labels(self, field: str) -> Texts:
         """A field of every case."""
         return np.array([str(getattr(case, field)) for case in self.cases])
 
@@ -133,7 +132,7 @@ def predicted(table: ServingTable, parameters: Parameters) -> dict[str, Floats]:
 def fit(
     catalog: Catalog,
     measured: Measured,
-    chosen: Flags | None = None,
+    chosen: Mask | None = None,
     start: Parameters | None = None,
 ) -> Parameters:
     """Parameters that the chosen configurations and the priors make most likely.

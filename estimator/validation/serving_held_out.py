@@ -10,16 +10,16 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from estimator.catalog import Catalog
+from estimator.core.rows import Floats, Mask, Texts
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL
 from estimator.serving.capacity import weight_bytes
 from estimator.serving.engines import ENGINES, fitted
 from estimator.serving.measured_loads import devices_of
 from estimator.serving.quantities import spread_scale, stated_variance
-from estimator.validation.serving_fit import Floats, Measured, fit, measured_cases, predicted
+from estimator.validation.serving_fit import Measured, fit, measured_cases, predicted
 from estimator.validation.serving_spread import FEWEST, Errors
 
 MOST_SYSTEMS = 12
@@ -105,14 +105,14 @@ def held_out(catalog: Catalog, measured: Measured) -> list[dict[str, Floats]]:
     return [_blind(catalog, measured, groups) for groups in _held_out_groups(measured)]
 
 
-def _held_out_groups(measured: Measured) -> list[npt.NDArray[np.str_]]:
+def _held_out_groups(measured: Measured) -> list[Texts]:
     """Line of models and system of every case: what is held out as a whole."""
     return [measured.labels("line"), _systems(measured)]
 
 
 def held_out_errors(
     catalog: Catalog, measured: Measured, blind: list[dict[str, Floats]]
-) -> Iterator[tuple[str, npt.NDArray[np.bool_], Errors]]:
+) -> Iterator[tuple[str, Mask, Errors]]:
     """Quantity, the rows that measured it, and their held-out errors."""
     groups = _held_out_groups(measured)
     beside = stated_variance(measured.table, fitted(catalog))
@@ -132,7 +132,7 @@ def held_out_errors(
         )
 
 
-def _systems(measured: Measured) -> npt.NDArray[np.str_]:
+def _systems(measured: Measured) -> Texts:
     """System of every case; those of few rows are put together by their names."""
     names = devices_of(measured.table)
     large = {name for name in names if (names == name).sum() >= LARGE_SYSTEM}
@@ -144,7 +144,7 @@ def _group_of(name: str) -> str:
     return f"group {zlib.crc32(name.encode()) % MOST_SYSTEMS}"
 
 
-def _blind(catalog: Catalog, measured: Measured, groups: npt.NDArray[np.str_]) -> dict[str, Floats]:
+def _blind(catalog: Catalog, measured: Measured, groups: Texts) -> dict[str, Floats]:
     found = {name: np.full(len(measured.cases), np.nan) for name in measured.values}
     near = fitted(catalog)
     for group in np.unique(groups):
@@ -185,12 +185,12 @@ def _scores(
                 )
 
 
-def _median_or_none(errors: Floats | None, rows: npt.NDArray[np.bool_]) -> float | None:
+def _median_or_none(errors: Floats | None, rows: Mask) -> float | None:
     known = np.array([]) if errors is None else errors[rows & ~np.isnan(errors)]
     return float(np.median(known)) if known.size else None
 
 
-def _groupings(measured: Measured) -> dict[str, npt.NDArray[np.str_]]:
+def _groupings(measured: Measured) -> dict[str, Texts]:
     table = measured.table
     devices = [one.device for one in table.named]
     params = np.array([case.params_total for case in measured.cases])

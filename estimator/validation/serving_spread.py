@@ -12,12 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from estimator.core.rows import Floats, Mask, Texts
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL
-
-Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
-Labels = npt.NDArray[np.str_]
 
 FEWEST = 5
 """Engines of fewer rows take the spread of the other engines, each a vote [1]."""
@@ -48,9 +45,9 @@ class Errors:
     beside: Floats
     scale: Floats
     engines: npt.NDArray[np.int64]
-    held_out: Sequence[Labels]
+    held_out: Sequence[Texts]
 
-    def spread(self, chosen: Flags) -> float:
+    def spread(self, chosen: Mask) -> float:
         """Log-standard-deviation of a new line or system, by the chosen rows [1].
 
         The way of holding out that makes the most groups tells what one more may be off by.
@@ -78,7 +75,7 @@ class Errors:
                     found[way, rows] = np.sqrt(own**2 + self.beside[rows])
         return found
 
-    def _spread_of(self, engine: int, known: Flags) -> float:
+    def _spread_of(self, engine: int, known: Mask) -> float:
         """Spread of an engine by the known rows; that of any engine where they have few of it.
 
         The variance of an engine that is little known is the mean of those of the others.
@@ -93,7 +90,7 @@ class Errors:
         return float(np.sqrt(np.mean([self.spread(part) ** 2 for part in enough])))
 
 
-def widening(errors: Floats, groups: Labels) -> float:
+def widening(errors: Floats, groups: Texts) -> float:
     """Spread of an error in a new group over that of the errors at hand [1].
 
     Variance components by the moments of a one-way layout [1]_; a new group is off from the mean of

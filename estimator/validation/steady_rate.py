@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from estimator.catalog import Catalog
-from estimator.core.rows import rows_of
+from estimator.core.rows import Mask, rows_of
 from estimator.utilization.features import prior_model, shipped_spreads
 from estimator.validation.cross_validation import Blind, Score, log_hours_ratio, score
 from estimator.validation.published_runs import usable_runs
@@ -46,7 +45,7 @@ class SteadyRates:
     blind: Blind
     without_layout: Blind
 
-    def groups(self) -> dict[str, npt.NDArray[np.bool_]]:
+    def groups(self) -> dict[str, Mask]:
         """Name of a group -> which rows are of it."""
         apart = np.array([row["fit"] == KEPT_APART for row in self.rows])
         kinds = np.array([kind_of_row(row).group for row in self.rows])
@@ -92,7 +91,7 @@ def steady_rates(catalog: Catalog) -> SteadyRates:
     return SteadyRates(runs=runs, rows=rows, blind=blinds[GIVEN], without_layout=blinds[NOT_GIVEN])
 
 
-def layout_given(runs: Runs) -> npt.NDArray[np.bool_]:
+def layout_given(runs: Runs) -> Mask:
     """Rows that state their parallelism."""
     given = [~np.isnan(getattr(runs.features.layout, name)) for name in LAYOUT]
     return np.asarray(np.any(given, axis=0))

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from estimator.catalog import Catalog
+from estimator.core.rows import Floats
 from estimator.core.units import S_PER_H
 from estimator.estimation.resolver import Resolver
 from estimator.scenario.hardware import value_bytes
@@ -16,8 +16,6 @@ from estimator.utilization.machine import stacked
 from estimator.validation.utilization_fit import Runs
 from estimator.workload.formulas import LORA_SHARE, TRAINING_OVER_FORWARD, training_flop
 from estimator.workload.network_class import NetworkKind, kind_of_domain, network_kind
-
-Floats = npt.NDArray[np.float64]
 
 USUAL_TOKENS_PER_CHIP = 32_768.0
 """Tokens per step that a chip is given where a table does not tell [token]."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
+from estimator.core.rows import Floats, Texts
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import S_PER_H
 from estimator.utilization.mechanism import (
@@ -23,7 +23,6 @@ from estimator.utilization.mechanism import (
 )
 from estimator.utilization.parallelism import Layout, Machine
 
-Floats = npt.NDArray[np.float64]
 Residuals = Callable[[Floats], Floats]
 Part = TypeVar("Part", "Runs", Layout, Machine, RunFeatures)
 
@@ -74,11 +73,11 @@ class Runs:
     device_hours: Floats
     machine: Machine
     features: RunFeatures
-    family: npt.NDArray[np.str_]
-    stack: npt.NDArray[np.str_]
+    family: Texts
+    stack: Texts
 
     @property
-    def kin(self) -> npt.NDArray[np.str_]:
+    def kin(self) -> Texts:
         """Runs whose errors go together, and that share their weight."""
         is_benchmark = np.char.startswith(self.stack, "mlperf ")
         return np.where(is_benchmark, self.stack, self.family)

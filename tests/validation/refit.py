@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from estimator.catalog import Catalog
+from estimator.core.rows import Floats
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL
 from estimator.serving.engines import CUDA, ENGINES, LOCAL, NAMES, fitted
@@ -21,7 +22,7 @@ from estimator.utilization.features import prior_model
 from estimator.validation.cross_validation import blind_predictions, spread_of
 from estimator.validation.memory import memory_cases, memory_groups
 from estimator.validation.published_runs import usable_runs
-from estimator.validation.serving_fit import Floats, Measured, fit, measured_cases
+from estimator.validation.serving_fit import Measured, fit, measured_cases
 from estimator.validation.serving_held_out import (
     AS_ANSWERED,
     held_out,
