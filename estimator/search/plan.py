@@ -15,7 +15,7 @@ import numpy as np
 from estimator.catalog import Catalog, once
 from estimator.core.messages import Names, in_python, message, render
 from estimator.core.notice import Notice, Refusal
-from estimator.core.rows import Mask, Places
+from estimator.core.rows import Mask, Places, rows_of
 from estimator.core.uncertainty import Number, Uncertain
 from estimator.estimation.estimate_table import estimate_table
 from estimator.estimation.resolver import Resolver
@@ -322,13 +322,7 @@ def _sites(space: Space, numbers: Places) -> tuple[str, ...]:
 
 def _among(every: _Candidates, places: Places) -> _Candidates:
     """Some of the candidates."""
-    chosen = {
-        name: Uncertain(
-            np.asarray(quantity.mid)[places],
-            {source: np.asarray(load)[places] for source, load in quantity.loadings.items()},
-        )
-        for name, quantity in every.quantities.items()
-    }
+    chosen = {name: rows_of(quantity, places) for name, quantity in every.quantities.items()}
     return _Candidates(numbers=every.numbers[places], quantities=chosen)
 
 
