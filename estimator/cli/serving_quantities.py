@@ -74,23 +74,14 @@ ITEM_HEADLINE = (
 )
 """The same of items."""
 
-COMPARED = (
-    "inter_token_s",
-    "output_tokens_per_s",
-    "energy_per_output_token_j",
-    "cost_per_million_output_tokens_usd",
-    "co2e_per_million_output_tokens_kg",
-)
-"""Columns of a comparison."""
-
-SHORT = (
-    "time per token",
-    "output",
-    "energy per token",
-    "cost per M tokens",
-    "CO2e per M tokens",
-)
-"""Headers of those columns."""
+COMPARED = {
+    "inter_token_s": "time per token",
+    "output_tokens_per_s": "output",
+    "energy_per_output_token_j": "energy per token",
+    "cost_per_million_output_tokens_usd": "cost per M tokens",
+    "co2e_per_million_output_tokens_kg": "CO2e per M tokens",
+}
+"""Quantities of a comparison -> heads of their columns."""
 
 
 def figure(value: float, unit: str) -> str:
@@ -162,7 +153,7 @@ def print_serving_comparison(rows: list[dict[str, str]], level: float) -> None:
         where = f", {row['region']}" if row["region"] else ""
         cells = [_median_over_range(row, name) for name in COMPARED]
         table.append((f"{row['hardware']}{devices}{where}", *cells))
-    print_table(("", *SHORT), table)
+    print_table(("", *COMPARED.values()), table)
     print_line(f"Median, and under it the {level * 100:g} % interval.")
     for row in rows:
         if row["error"]:

@@ -1,6 +1,7 @@
 """What each row of a table has to say, without a list for each row."""
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -52,7 +53,8 @@ class NoticeTable:
 
     def of(self, row: int) -> tuple[Notice, ...]:
         """Return the notices of a row, each once."""
-        return tuple(dict.fromkeys(self._all(row)))
+        bundles = (some[codes[row]] for some, codes in self._layers if codes[row] >= 0)
+        return tuple(dict.fromkeys(chain.from_iterable(bundles)))
 
     def distinct(self) -> tuple[list[tuple[Notice, ...]], Places]:
         """Return the different sets of notices that rows have, and which each has."""
@@ -76,11 +78,3 @@ class NoticeTable:
             for place in range(len(first))
         ]
         return sets, at
-
-    def _all(self, row: int) -> list[Notice]:
-        """Notices of a row as they were added."""
-        found: list[Notice] = []
-        for bundles, codes in self._layers:
-            if codes[row] >= 0:
-                found += bundles[codes[row]]
-        return found

@@ -122,7 +122,7 @@ def human_quantity(value: float, unit: str) -> str:
         return human(value, "$")
     if unit in ("kgCO2e", "tCO2e"):
         return human_mass(value * (1e3 if unit == "tCO2e" else 1.0))
-    if unit in ("W", "B", "B/s", "FLOP", "FLOP/s", "FLOP/J", "FLOP/s/W", "bit/J", "J"):
+    if unit in ("W", "B", "B/s", "FLOP", "FLOP/s", "FLOP/J", "FLOP/s/W", "bit/J", "J", "L"):
         return human(value, unit)
     if unit in ("s", "hour"):
         return human_duration(value * (1.0 if unit == "s" else S_PER_H))

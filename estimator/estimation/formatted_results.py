@@ -8,7 +8,7 @@ from estimator.core.carbon_schedule import Schedule
 from estimator.core.messages import Names, in_python, rendered
 from estimator.core.phrase import Phrase, say
 from estimator.core.uncertainty import Uncertain
-from estimator.core.units import digits, human, human_duration, human_mass, human_percent, joined
+from estimator.core.units import H_PER_YEAR, digits, human_mass, human_quantity, joined
 from estimator.estimation.scenario_estimate import Answer, utilization_basis
 
 RESULTS = (
@@ -40,6 +40,19 @@ LABELS: Mapping[str, str] = {
     "water_l": "water",
     "brain_years": "one brain at 20 W",
 }
+
+
+UNITS: Mapping[str, str] = {
+    "training_flop": "FLOP",
+    "utilization": "share",
+    "wall_hours": "hour",
+    "power_w": "W",
+    "energy_kwh": "kWh",
+    "cost_usd": "USD",
+    "co2e_kg": "kgCO2e",
+    "water_l": "L",
+}
+"""Quantity -> its unit, as `human_quantity` takes it."""
 
 
 def as_json(answer: Answer, names: Names = in_python) -> dict[str, Any]:
@@ -155,24 +168,11 @@ def said(name: str, value: float) -> str:
     >>> said("wall_hours", 3115079), said("energy_kwh", 1.287e6), said("cost_usd", 4.67e6)
     ('355 years', '1.29 GWh', '4.67 M$')
     """
-    if name == "wall_hours":
-        return human_duration(value * 3600)
     if name == "device_hours":
         return f"{digits(value)} device-hours" if value >= 1e-4 else "below 0.0001 device-hours"
-    if name == "utilization":
-        return human_percent(value)
-    if name == "co2e_kg":
-        return human_mass(value)
     if name == "brain_years":
-        return human_duration(value * 3600 * 8766)
-    scale, unit = {
-        "training_flop": (1.0, "FLOP"),
-        "power_w": (1.0, "W"),
-        "energy_kwh": (1e3, "Wh"),
-        "cost_usd": (1.0, "$"),
-        "water_l": (1.0, "L"),
-    }[name]
-    return human(value * scale, unit)
+        return human_quantity(value * H_PER_YEAR, "hour")
+    return human_quantity(value, UNITS[name])
 
 
 def headline(answer: Answer) -> str:

@@ -21,7 +21,7 @@ from estimator.core.messages import message, refusal
 from estimator.core.notice import Notice
 from estimator.core.power import DEVICES_PER_NODE
 from estimator.core.power_correction import device_power_w
-from estimator.core.rows import rows_of
+from estimator.core.rows import one_of, rows_of
 from estimator.core.site import Site
 from estimator.core.units import CENTRAL
 from estimator.core.work import Workload
@@ -303,18 +303,19 @@ def _inputs_of_utilization(
         timed = group.workload.training_flop is None and group.hardware.unknown_busy.loadings
         busy = asked.catalog.prior(BUSY_SHARE)
         return {BUSY_SHARE: input_of(busy)} if timed else {}
-    named, expected = asked.device(row), group.expected.of(place)
+    named, corrected = asked.device(row), group.expected.corrected
+    predicted = one_of(group.expected.prior, place)
     if named.fixed is not None:
         before = dict(named.fixed.inputs)
     else:
         kind = asked.work.kinds[row].group
-        before = {"utilization": predicted_input(expected.predicted, kind, asked.catalog)}
-    if not expected.measured:
+        before = {"utilization": predicted_input(predicted, kind, asked.catalog)}
+    if not corrected.measured[place]:
         return before
     known = asked.resolver.measured.of_program(named.device, scenario.program or "")
     was = before["utilization"]
     return {
-        "utilization": utilization_input(known, expected.predicted, expected.calibrated),
+        "utilization": utilization_input(known, predicted, one_of(corrected.utilization, place)),
         "utilization.prior": replace(was, note=f"before the runs: {was.note}"),
     }
 

@@ -28,23 +28,6 @@ LAYOUT = ("recomputation", *SHARING, "virtual_stages")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prediction:
-    """Utilization of one row on its way: predicted, then calibrated.
-
-    Parameters
-    ----------
-    predicted, calibrated : Uncertain
-        Before and after the measured runs [1].
-    measured : bool
-        Whether measured runs say anything of it.
-    """
-
-    predicted: Uncertain
-    calibrated: Uncertain
-    measured: bool
-
-
-@dataclass(frozen=True, kw_only=True)
 class Expected:
     """Utilization of a group before and after the measured runs, and of a device alone [1].
 
@@ -61,14 +44,6 @@ class Expected:
     prior: Uncertain
     corrected: Corrected
     full: Number
-
-    def of(self, place: int) -> Prediction:
-        """What is expected of one row of the group."""
-        return Prediction(
-            predicted=one_of(self.prior, place),
-            calibrated=one_of(self.corrected.utilization, place),
-            measured=bool(self.corrected.measured[place]),
-        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -60,8 +60,7 @@ def read_kv_format(text: str) -> str | None:
     >>> read_kv_format("bf16 weights, int8 KV"), read_kv_format("bf16")
     ('int8', None)
     """
-    found = re.search(r"(bf16|fp16|fp8|int8|fp32)[ -]?kv", text.casefold())
-    return found[1] if found else None
+    return _first(r"(bf16|fp16|fp8|int8|fp32)[ -]?kv", text)
 
 
 def read_adapter_format(text: str) -> str | None:
@@ -70,7 +69,11 @@ def read_adapter_format(text: str) -> str | None:
     >>> read_adapter_format("bf16 base, fp32 adapter"), read_adapter_format("bf16")
     ('fp32', None)
     """
-    found = re.search(r"(bf16|fp16|fp32)[ -]?adapter", text.casefold())
+    return _first(r"(bf16|fp16|fp32)[ -]?adapter", text)
+
+
+def _first(pattern: str, text: str) -> str | None:
+    found = re.search(pattern, text.casefold())
     return found[1] if found else None
 
 

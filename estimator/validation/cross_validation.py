@@ -60,20 +60,6 @@ PULL = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class Points:
-    """A `Score` without the range of its median error, which takes by far the longest."""
-
-    count: int
-    families: int
-    median_error: float
-    family_median_error: float
-    bias: float
-    within_125: float
-    within_2: float
-    coverage: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Score:
     """How far predictions are from what was reported.
 
     Parameters
@@ -82,8 +68,6 @@ class Score:
         Runs scored, and families they belong to [1].
     median_error, family_median_error : float
         Median of |predicted / reported - 1|; with one vote a run, and with one vote a family [1].
-    median_error_low, median_error_high : float
-        Central 80 % of the median error when families are drawn again (bootstrap) [1].
     bias : float
         Median of predicted over reported [1].
     within_125, within_2 : float
@@ -96,12 +80,24 @@ class Score:
     families: int
     median_error: float
     family_median_error: float
-    median_error_low: float
-    median_error_high: float
     bias: float
     within_125: float
     within_2: float
     coverage: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score(Points):
+    """The same with the range of the median error, which takes by far the longest.
+
+    Parameters
+    ----------
+    median_error_low, median_error_high : float
+        Central 80 % of the median error when families are drawn again (bootstrap) [1].
+    """
+
+    median_error_low: float
+    median_error_high: float
 
 
 @dataclass(frozen=True, kw_only=True)
