@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from estimator.catalog.catalog import Catalog
-from estimator.catalog.records import Problem, is_past, offer
+from estimator.catalog.records import Problem, is_past, offer, unknown_word
 from estimator.catalog.schema import CALIBRATIONS, PRECISIONS
 from estimator.catalog.shared_runs import read_overlay
 from estimator.runs.record import MeasuredRun
@@ -38,13 +38,11 @@ def _run_problems(file: str, run: MeasuredRun, devices: dict[str, str]) -> Itera
         yield problem(f"{run.id} simulated", message, "drop it: it proves nothing")
     keys = {device.key for device in run.devices}
     for device in run.devices:
-        if device.hardware is not None and device.hardware not in devices:
-            message = f"unknown device {device.hardware!r}"
-            yield problem(f"{run.id} {device.key}", message, offer(device.hardware, devices))
+        key = f"{run.id} {device.key}"
+        yield from unknown_word(file, key, "device", device.hardware, devices)
     for timing in run.timings:
         if timing.component not in keys:
             message = f"no device {timing.component!r} in this run"
             yield problem(f"{run.id} timings", message, offer(timing.component, keys))
-        if timing.precision not in (None, *PRECISIONS):
-            message = f"unknown precision {timing.precision!r}"
-            yield problem(f"{run.id} timings", message, offer(str(timing.precision), PRECISIONS))
+        place = f"{run.id} timings"
+        yield from unknown_word(file, place, "precision", timing.precision, PRECISIONS)

@@ -27,6 +27,7 @@ from estimator.catalog.records import (
     name_key,
     offer,
     place_key,
+    unknown_word,
 )
 from estimator.catalog.schema import CALIBRATIONS, FOLDERS, PLACE_FILES, PRECISIONS
 from estimator.catalog.serving_checks import serving_problems
@@ -61,13 +62,13 @@ def problems(catalog: Catalog) -> list[Problem]:
         *(problem for preset in catalog.presets() for problem in _preset_problems(catalog, preset)),
         *(problem for price in catalog.prices() for problem in _price_problems(catalog, price)),
         *api_price_problems(
-            catalog.api_prices(), catalog.preset_names(), {one.id for one in catalog.sources()}
+            catalog.api_prices(), catalog.preset_names(), set(catalog.source_ids())
         ),
         *(problem for place in catalog.places() for problem in _place_problems(catalog, place)),
         *_electricity_problems(catalog),
         *table_problems(catalog),
         *serving_problems(catalog),
-        *claim_problems(catalog.claims(), {source.id for source in catalog.sources()}),
+        *claim_problems(catalog.claims(), set(catalog.source_ids())),
         *calibration_problems(catalog),
     ]
 
@@ -242,8 +243,7 @@ def _named(
 def _config_problems(file: str, preset: Preset, sources: set[str]) -> Iterator[Problem]:
     """Read the architecture of a preset and set its size against the one on record."""
     source = str(preset.config.get("source", ""))
-    if source not in sources:
-        yield Problem(file, "config.source", "unknown source", offer(source, sorted(sources)))
+    yield from unknown_word(file, "config.source", "source", source, sources)
     try:
         params = model_ledger(preset.config).params_total
     except ValueError as error:
@@ -258,14 +258,13 @@ def _config_problems(file: str, preset: Preset, sources: set[str]) -> Iterator[P
 
 def _source_problems(catalog: Catalog) -> Iterator[Problem]:
     """Match the sources named with the sources described, both ways."""
-    known = {source.id for source in catalog.sources()}
+    known = set(catalog.source_ids())
     used: set[str] = set()
     for file, key, record in every_record(catalog):
         for name in (record.source, *record.sources):
             used.add(name)
-            if name not in known and not name.startswith("run:"):
-                message = f"unknown source {name!r}"
-                yield Problem(file, f"{key}.source", message, offer(name, sorted(known)))
+            if not name.startswith("run:"):
+                yield from unknown_word(file, f"{key}.source", "source", name, known)
         if record.date is not None and not is_past(record.date):
             message, remedy = f"{record.date} has not come", "write the date of the source"
             yield Problem(file, f"{key}.date", message, remedy)
@@ -356,15 +355,11 @@ def _preset_file(preset: Preset) -> str:
 def _preset_problems(catalog: Catalog, preset: Preset) -> Iterator[Problem]:
     """Compare a preset with the devices and with itself."""
     file = _preset_file(preset)
-    if preset.hardware is not None and preset.hardware not in catalog.device_names():
-        message = f"unknown device {preset.hardware!r}"
-        remedy = offer(preset.hardware, catalog.device_names())
-        yield Problem(file, "as_run.hardware", message, remedy)
-    if preset.precision not in (None, *PRECISIONS):
-        message = f"unknown precision {preset.precision!r}"
-        yield Problem(file, "as_run.precision", message, offer(str(preset.precision), PRECISIONS))
+    devices = catalog.device_names()
+    yield from unknown_word(file, "as_run.hardware", "device", preset.hardware, devices)
+    yield from unknown_word(file, "as_run.precision", "precision", preset.precision, PRECISIONS)
     if preset.config:
-        yield from _config_problems(file, preset, {source.id for source in catalog.sources()})
+        yield from _config_problems(file, preset, set(catalog.source_ids()))
     values = {key: record.value for key, record in preset.records.items()}
     if values.get("active_params", 0) > values.get("params", float("inf")):
         yield Problem(file, "active_params", "more than params", "exchange them")
@@ -373,13 +368,9 @@ def _preset_problems(catalog: Catalog, preset: Preset) -> Iterator[Problem]:
 def _price_problems(catalog: Catalog, price: Price) -> Iterator[Problem]:
     """Compare a price with the devices, the sources and the calendar."""
     key = f"{price.device} {price.provider} {price.instance}"
-    ids = catalog.device_names()
-    if price.device not in ids:
-        message, remedy = f"unknown device {price.device!r}", offer(price.device, ids)
-        yield Problem("prices.csv", key, message, remedy)
-    if price.source not in {source.id for source in catalog.sources()}:
-        message, remedy = f"unknown source {price.source!r}", "add it to sources.toml"
-        yield Problem("prices.csv", key, message, remedy)
+    yield from unknown_word("prices.csv", key, "device", price.device, catalog.device_names())
+    sources, remedy = catalog.source_ids(), "add it to sources.toml"
+    yield from unknown_word("prices.csv", key, "source", price.source, sources, remedy)
     dated = is_past(price.date_from) and is_past(price.date_to)
     if not dated or price.date_from > price.date_to:
         message = f"dates {price.date_from} to {price.date_to}"
@@ -389,17 +380,15 @@ def _price_problems(catalog: Catalog, price: Price) -> Iterator[Problem]:
 def _place_problems(catalog: Catalog, place: Place) -> Iterator[Problem]:
     """Compare the country of a place with the countries."""
     codes = {country.id for country in catalog.places("country")}
-    if place.iso2 is not None and place.iso2.casefold() not in codes:
-        file = PLACE_FILES.get(place.kind, "sites/places.toml")
-        message = f"unknown country {place.iso2!r}"
-        yield Problem(file, f"{place.id} iso2", message, "write an ISO 3166 code of countries.csv")
+    file = PLACE_FILES.get(place.kind, "sites/places.toml")
+    code = None if place.iso2 is None else place.iso2.casefold()
+    remedy = "write an ISO 3166 code of countries.csv"
+    yield from unknown_word(file, f"{place.id} iso2", "country", code, codes, remedy)
 
 
 def _electricity_problems(catalog: Catalog) -> Iterator[Problem]:
     """Compare the places of the electricity prices with the countries and regions."""
     codes = {country.id for country in catalog.places("country")}
     for where, sector in catalog.electricity_prices():
-        if where not in codes and where not in REGIONS:
-            message, remedy = f"unknown place {where!r}", offer(where, REGIONS)
-            file = "sites/electricity_prices.csv"
-            yield Problem(file, f"{where} {sector}", message, remedy)
+        file, known = "sites/electricity_prices.csv", codes.union(REGIONS)
+        yield from unknown_word(file, f"{where} {sector}", "place", where, known)

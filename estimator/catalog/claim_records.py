@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from estimator.catalog.records import Problem, ProfileError, Record, offer, read_record
+from estimator.catalog.records import Problem, ProfileError, Record, read_record, unknown_word
 from estimator.catalog.toml_files import Guard, need, read_toml, unknown
 
+FILE = "claims.toml"
 RELATIONS = ("equal", "at least", "at most")
 """How the figure of a claim is meant."""
 
@@ -101,20 +102,10 @@ def claim_problems(claims: Mapping[str, ClaimRecord], known: set[str]) -> Iterat
     for claim in claims.values():
         for key, names in (("claimed_by", claim.claimed_by), ("sources", claim.sources)):
             for name in names:
-                if name not in known:
-                    yield Problem(
-                        "claims.toml",
-                        f"{claim.id}.{key}",
-                        f"unknown source {name!r}",
-                        offer(name, sorted(known)),
-                    )
+                yield from unknown_word(FILE, f"{claim.id}.{key}", "source", name, known)
         if not claim.claimed_by:
-            yield Problem(
-                "claims.toml",
-                f"{claim.id}.claimed_by",
-                "nobody is named as its source",
-                "name the text",
-            )
+            message = "nobody is named as its source"
+            yield Problem(FILE, f"{claim.id}.claimed_by", message, "name the text")
         if claim.claimed.unit != claim.unit:
             message = f"claimed in {claim.claimed.unit!r}, compared in {claim.unit!r}"
-            yield Problem("claims.toml", f"{claim.id}.claimed.unit", message, "convert")
+            yield Problem(FILE, f"{claim.id}.claimed.unit", message, "convert")

@@ -205,6 +205,14 @@ def offer(word: str, known: Iterable[str]) -> str:
     return "use one of " + ", ".join(words) if len(words) <= 20 else "add it, or use a known one"
 
 
+def unknown_word(
+    file: str, key: str, what: str, word: str | None, known: Iterable[str], remedy: str = ""
+) -> Iterator[Problem]:
+    """Say that a word is none of those known, with the nearest that is; None is no word."""
+    if word is not None and word not in known:
+        yield Problem(file, key, f"unknown {what} {word!r}", remedy or offer(word, sorted(known)))
+
+
 def text_of(value: object) -> str:
     """Write a TOML scalar, dates included, as text."""
     return value.isoformat() if isinstance(value, date) else str(value)

@@ -78,7 +78,7 @@ COMPRESSION: Ranges = {
 
 def table_problems(catalog: Catalog, *files: str) -> Iterator[Problem]:
     """Visit every row of some of `TABLES`, or of all."""
-    known = {source.id for source in catalog.sources()}
+    known = set(catalog.source_ids())
     for file in files or TABLES:
         for line, row in enumerate(catalog.table(file), start=2):
             yield from row_problems(file, line, word_problems(row, "source", known, "source"))
