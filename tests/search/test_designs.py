@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from estimator.catalog import Catalog
+from estimator.core.rows import rows_of
 from estimator.estimation.estimate_table import estimate_table
 from estimator.scenario.scenario_table import NOT_OF_SETUP
 from estimator.search.designs import QUANTITIES, table_of
@@ -69,9 +70,9 @@ def test_what_measured_runs_expect_is_that_of_each_row():
     seen = 0
     for row in range(table.count):
         (shared, here), (alone, there) = (result.group_of(row) for result in results)
-        found, expected = shared.expected.of(here), alone.expected.of(there)
-        assert found.measured == expected.measured
-        assert found.calibrated.mid == expected.calibrated.mid
-        assert found.predicted.mid == expected.predicted.mid
-        seen += found.measured
+        found, expected = rows_of(shared.expected, here), rows_of(alone.expected, there)
+        assert found.corrected.measured == expected.corrected.measured
+        assert found.corrected.utilization.mid == expected.corrected.utilization.mid
+        assert found.prior.mid == expected.prior.mid
+        seen += found.corrected.measured
     assert 0 < seen < table.count
