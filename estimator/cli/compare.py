@@ -14,12 +14,11 @@ from estimator.cli.options import (
     catalog_of,
     listed,
     positive,
-    refuse_given,
     scenario_of,
 )
 from estimator.cli.output import error_text, note, print_csv, print_json, print_table
 from estimator.core.units import in_percent
-from estimator.scenario.scenario import Scenario, option_of, read_number
+from estimator.scenario.scenario import INPUTS, Scenario, option_of, read_number
 from estimator.serving.question import INPUTS as SERVING
 
 if TYPE_CHECKING:
@@ -30,10 +29,7 @@ if TYPE_CHECKING:
     """A combination with its answer, or why there is none."""
 
 DEFAULT_HARDWARE = "v100,a100,h100,b200,tpu-v4,human-brain"
-SERVED = (
-    *("concurrency", "request_rate", "input_tokens", "output_tokens", "kv_precision"),
-    *("data_parallel", "duty_cycle"),
-)
+SERVED = tuple(name for place, name in serve_cost.PLACES.items() if place not in INPUTS)
 """Inputs of a question about serving that training has not."""
 
 LIMITS = {
@@ -90,8 +86,9 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Answer every combination; one that cannot be answered carries its reason."""
     if options.task == "serving":
-        refuse_given(options, (*LIMITS, "sort"), "is for training: drop it or --task serving")
+        serve_cost.refuse_training(options, (*LIMITS, "sort"))
         return serve_cost.compare(options)
+    serve_cost.refuse_serving(options, SERVED)
     from estimator.core.messages import rendered
     from estimator.estimation.scenario_estimate import answer_scenarios
 

@@ -18,12 +18,11 @@ from estimator.cli.options import (
     level_of,
     listed,
     positive,
-    refuse_given,
 )
 from estimator.cli.output import note, note_reasons, print_csv, print_json
 from estimator.cli.serve_cost import PLACES
 from estimator.core.units import in_percent
-from estimator.scenario.scenario import INPUTS, option_of
+from estimator.scenario.scenario import option_of
 from estimator.serving.question import INPUTS as SERVING
 from estimator.serving.question import option_of as input_option
 from estimator.serving.question import read_number
@@ -69,8 +68,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def refuse_serving(options: argparse.Namespace) -> None:
     """Refuse options of serving in a plan of training."""
-    names = (*TRAFFIC, *GOALS, "days")
-    refuse_given(options, names, "goes with --task serving")
+    serve_cost.refuse_serving(options, (*TRAFFIC, *GOALS, "days"))
 
 
 @serve_cost.options_named()
@@ -78,7 +76,7 @@ def run(options: argparse.Namespace, count: int) -> int:
     """Plan a service."""
     from estimator.search.serving_plan import best_serving_plans
 
-    _refuse_training(options)
+    serve_cost.refuse_training(options, ("deadline",))
     catalog = catalog_of(options)
     level = level_of(options)
     request = _request(options, catalog, count)
@@ -98,13 +96,6 @@ def run(options: argparse.Namespace, count: int) -> int:
     )
     note_reasons(answer.reasons(input_option), "cannot serve", quiet=options.quiet)
     return 0
-
-
-def _refuse_training(options: argparse.Namespace) -> None:
-    """Refuse options of training in a plan of serving."""
-    known = {*PLACES, "interval", "calibration"}
-    names = (name for name in (*INPUTS, "deadline") if name not in known)
-    refuse_given(options, names, "is for training: drop it or --task serving")
 
 
 def _request(options: argparse.Namespace, catalog: "Catalog", count: int) -> "ServingRequest":

@@ -3,14 +3,22 @@
 import argparse
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from estimator.cli.options import add_calibration, add_inputs, add_output, catalog_of, level_of
+from estimator.cli.options import (
+    add_calibration,
+    add_inputs,
+    add_output,
+    catalog_of,
+    level_of,
+    refuse_given,
+)
 from estimator.cli.output import note, print_csv, print_json, print_line
 from estimator.cli.serving_quantities import print_items, print_serving, print_serving_comparison
 from estimator.scenario.declaration import inputs_of, refuse
+from estimator.scenario.scenario import INPUTS as TRAINING
 from estimator.serving.question import (
     INPUTS,
     Comparison,
@@ -134,6 +142,18 @@ def _run_items(options: argparse.Namespace, level: float) -> int:
     for line in notes:
         note(line, quiet=options.quiet)
     return 0
+
+
+def refuse_training(options: argparse.Namespace, further: tuple[str, ...]) -> None:
+    """Refuse options of training, and further ones of its command, where serving is asked about."""
+    known = {*PLACES, "interval", "calibration"}
+    names = (name for name in (*TRAINING, *further) if name not in known)
+    refuse_given(options, names, "is for training: drop it or --task serving")
+
+
+def refuse_serving(options: argparse.Namespace, names: Iterable[str]) -> None:
+    """Refuse options of serving where training is asked about."""
+    refuse_given(options, names, "goes with --task serving", option_of)
 
 
 PLACES = {option_of(name)[2:].replace("-", "_"): name for name in inputs_of(ServingQuestion)}

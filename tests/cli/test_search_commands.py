@@ -165,9 +165,19 @@ def test_a_plan_of_a_service_that_cannot_be_is_one_line(capsys, words, reason):
     assert found.out == "" and reason in found.err and len(found.err.splitlines()) == 1
 
 
-def test_options_of_a_service_need_its_task(capsys):
-    assert main(["plan", "--params", "7e9", "--tokens", "1e9", "--request-rate", "3"]) == 1
-    assert "--request-rate goes with --task serving" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("plan --params 7e9 --tokens 1e9 --request-rate 3", "--request-rate goes with --task serv"),
+        ("compare --preset gpt-3 --concurrency 5", "--concurrency goes with --task serving"),
+        ("compare --preset gpt-3 --draft-tokens 4", "--draft-tokens goes with --task serving"),
+        ("compare --task serving --preset llama-3-8b --tokens 1e9", "--tokens is for training"),
+    ],
+)
+def test_options_of_the_other_task_are_refused(words, reason, capsys):
+    assert main(words.split()) == 1
+    found = capsys.readouterr()
+    assert found.out == "" and found.err.startswith(f"error: {reason}")
 
 
 @pytest.mark.parametrize("command", [PLAN, SERVED])
