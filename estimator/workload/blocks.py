@@ -5,7 +5,8 @@ and FLOPs for each (query, key) pair, which is where attention leaves the linear
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
+from itertools import pairwise
 
 from estimator.workload.fields import Fields
 
@@ -81,9 +82,15 @@ def linear(inputs: int, outputs: int, bias: bool = False) -> Cost:
     return product(outputs * (inputs + bias), 2 * inputs * outputs)
 
 
-def perceptron(width: int, outputs: int) -> Cost:
-    """Three dense layers with biases, the last of which is narrower."""
-    return linear(width, width, bias=True).times(2) + linear(width, outputs, bias=True)
+def affine(*widths: int) -> Cost:
+    """Dense layers with biases, from each width to the next.
+
+    >>> affine(768, 3072) == linear(768, 3072, bias=True)
+    True
+    >>> affine(2, 3, 4).params
+    25
+    """
+    return sum((linear(*pair, bias=True) for pair in pairwise(widths)), start=Cost())
 
 
 def product(params: int, flop_per_token: int) -> Cost:
@@ -293,12 +300,13 @@ class LatentAttention:
         }
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Mlp:
     """Feed-forward block; `gated` adds the third matrix of GLU variants (arXiv:2002.05202)."""
 
     hidden: int
     width: int
+    _: KW_ONLY
     gated: bool = False
     bias: bool = False
 

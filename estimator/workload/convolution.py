@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from estimator.workload.blocks import Cost, Costs, held, linear
+from estimator.workload.blocks import Cost, Costs, affine, held
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity, quantity
 from estimator.workload.network import Line, Network, Pass, crossing, lines, network
@@ -101,12 +101,14 @@ class Steps(NamedTuple):
 class Flow:
     """Feature maps on their way through a network: their side, and the lines so far.
 
-    Where norms are frozen, they are no parameters; `text` is the length of what maps attend to.
-    Lines are kept step by step, so that a step of a deep network does not copy those before it.
+    A recording is a map of one of `dims`, its side the frames. Where norms are frozen, they are no
+    parameters; `text` is the length of what maps attend to. Lines are kept step by step, so that a
+    step of a deep network does not copy those before it.
     """
 
     batch: Quantity
     side: Quantity
+    dims: int = 2
     frozen: bool = False
     text: Quantity = 0.0
     steps: Steps | None = field(default=None, repr=False, compare=False)
@@ -166,6 +168,13 @@ class Flow:
         done = lines(costs, each, pairs=pairs, times=times, prefix=prefix, first=first)
         return self.with_lines(done)
 
+    def attending(
+        self, costs: Costs, positions: Quantity | None = None, *, times: int = 1, prefix: str = ""
+    ) -> "Flow":
+        """With `times` equal layers on positions that attend to each other."""
+        each = self.positions if positions is None else positions
+        return self.layers(costs, each, pairs=each * each, times=times, prefix=prefix)
+
     def crossing(
         self, costs: Costs, positions: Quantity, seen: Quantity, *, times: int, prefix: str
     ) -> "Flow":
@@ -186,8 +195,8 @@ class Flow:
     def squeezed(self, name: str, channels: int, narrow: int) -> "Flow":
         """With channels weighed by the mean of the map, through `narrow` (arXiv:1709.01507)."""
         costs = {
-            f"{name}/squeeze": linear(channels, narrow, bias=True),
-            f"{name}/excite": linear(narrow, channels, bias=True),
+            f"{name}/squeeze": affine(channels, narrow),
+            f"{name}/excite": affine(narrow, channels),
         }
         return self.dense(costs)
 
@@ -198,7 +207,7 @@ class Flow:
     @property
     def positions(self) -> Quantity:
         """Positions of a map [1]."""
-        return self.side * self.side
+        return self.side if self.dims == 1 else self.side * self.side
 
 
 def image(inputs: Inputs, default: int) -> tuple[Quantity, Quantity]:

@@ -10,8 +10,8 @@ from math import ceil, log2, prod
 import numpy as np
 
 from estimator.workload.blocks import Cost, held, linear, product, table
-from estimator.workload.convolution import ratio, windows
-from estimator.workload.families.wav2vec2 import Sound, sound_network
+from estimator.workload.convolution import Flow, ratio
+from estimator.workload.families.wav2vec2 import sound_network
 from estimator.workload.fields import Fields
 from estimator.workload.network import Network
 from estimator.workload.registry import family
@@ -57,28 +57,25 @@ def encodec(fields: Fields) -> Network:
     lstm = lstm.times(fields.layers("num_lstm_layers", default=2))
     search = Cost(flop_per_token=2 * used * entries * hidden)
 
-    def body(sound: Sound) -> Sound:
-        sound = sound.layers({"encoder/first": conv(channels, first, kernel)}, first=True)
+    def body(flow: Flow) -> Flow:
+        flow = flow.layers({"encoder/first": conv(channels, first, kernel)}, first=True)
         for place, step in enumerate(reversed(ratios)):
             width = first * 2**place
-            sound = sound.layers({"encoder/block": block(width)})
-            sound = replace(sound, frames=np.ceil(sound.frames / step))
-            sound = sound.layers({"encoder/shrink": conv(width, 2 * width, 2 * step)})
+            flow = flow.layers({"encoder/block": block(width)})
+            flow = replace(flow, side=np.ceil(flow.side / step))
+            flow = flow.layers({"encoder/shrink": conv(width, 2 * width, 2 * step)})
         ends = {
             "encoder/last": conv(wide, hidden, last),
             "decoder/first": conv(hidden, wide, kernel),
         }
-        codes = sound.layers({"encoder/lstm": lstm, "codes": search, "decoder/lstm": lstm, **ends})
-        sound = codes
+        flow = flow.layers({"encoder/lstm": lstm, "codes": search, "decoder/lstm": lstm, **ends})
+        codes = flow.side
         for place, step in enumerate(ratios):
             width = wide // 2**place
-            sound = sound.layers({"decoder/grow": conv(width, width // 2, 2 * step, back=True)})
-            sound = replace(sound, frames=step * sound.frames).layers(
-                {"decoder/block": block(width // 2)}
-            )
-        return replace(
-            sound.layers({"decoder/last": conv(first, channels, last)}), frames=codes.frames
-        )
+            flow = flow.layers({"decoder/grow": conv(width, width // 2, 2 * step, back=True)})
+            flow = flow.scaled(step).layers({"decoder/block": block(width // 2)})
+        flow = flow.layers({"decoder/last": conv(first, channels, last)})
+        return replace(flow, side=codes)
 
     notes = ("chunks are counted without their overlap",) * fields.states("chunk_length_s")
     return sound_network(fields, body, notes, SECONDS * rate)
@@ -108,30 +105,27 @@ def dac(fields: Fields) -> Network:
     book = conv(hidden, narrow, 1) + conv(narrow, hidden, 1) + table(entries, narrow)
     book += Cost(flop_per_token=2 * entries * narrow)
 
-    def body(sound: Sound) -> Sound:
-        sound = sound.layers({"encoder/first": conv(1, first, 7)}, first=True)
+    def body(flow: Flow) -> Flow:
+        flow = flow.layers({"encoder/first": conv(1, first, 7)}, first=True)
         for place, step in enumerate(down):
             width = first * 2**place
-            sound = sound.layers({"encoder/units": units(width) + held(width)})
-            left = windows(sound.frames, 2 * step, step, ceil(step / 2))
-            sound = replace(sound, frames=left)
-            sound = sound.layers({"encoder/shrink": conv(width, 2 * width, 2 * step)})
+            flow = flow.layers({"encoder/units": units(width) + held(width)})
+            flow = flow.pool(2 * step, step, ceil(step / 2))
+            flow = flow.layers({"encoder/shrink": conv(width, 2 * width, 2 * step)})
         ends = {
             "encoder/last": conv(wide, hidden, 3) + held(wide),
             "decoder/first": conv(hidden, last, 7),
         }
-        codes = sound.layers({**ends, "codes": book.times(books)})
-        sound = codes
+        flow = flow.layers({**ends, "codes": book.times(books)})
+        codes = flow.side
         for place, step in enumerate(up):
             width = last // 2**place
-            sound = sound.layers(
-                {"decoder/grow": linear(width, 2 * step * (width // 2)) + held(width // 2 + width)}
-            )
-            left = (sound.frames + 1) * step - 2 * ceil(step / 2)
-            sound = replace(sound, frames=left).layers({"decoder/units": units(width // 2)})
+            grown = linear(width, 2 * step * (width // 2)) + held(width // 2 + width)
+            flow = flow.layers({"decoder/grow": grown})
+            flow = replace(flow, side=(flow.side + 1) * step - 2 * ceil(step / 2))
+            flow = flow.layers({"decoder/units": units(width // 2)})
         width = last // 2 ** len(up)
-        return replace(
-            sound.layers({"decoder/last": conv(width, 1, 7) + held(width)}), frames=codes.frames
-        )
+        flow = flow.layers({"decoder/last": conv(width, 1, 7) + held(width)})
+        return replace(flow, side=codes)
 
     return sound_network(fields, body, (), SECONDS * rate)

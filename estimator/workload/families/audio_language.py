@@ -7,11 +7,18 @@ tokens are part of the sequence, so `seq_len` counts them. The tower is Whisper'
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from estimator.workload.blocks import Costs, held, linear
+from estimator.workload.blocks import Costs, affine, held, linear
 from estimator.workload.families.encoder_decoder import filter_lines, side
-from estimator.workload.families.qwen_vl import QWEN2_5, QWEN3, qwen_vl
 from estimator.workload.families.speech_recognition import mel_filters, whisper_side
-from estimator.workload.families.vision_language import Text, before_text, dense_bridge, text_part
+from estimator.workload.families.vision_language import (
+    QWEN2_5,
+    QWEN3,
+    Text,
+    before_text,
+    dense_bridge,
+    qwen_vl,
+    text_part,
+)
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Architecture, Inputs, Quantity, quantity
 from estimator.workload.network import Line, Network, Pass, lines
@@ -108,7 +115,7 @@ def omni_thinker(fields: Fields) -> Network:
     tower = whisper_side(audio, "encoder", positions)
     tower = tower.with_layers({}, lambda part, length: (length, length * window))
     tower = replace(tower, before={"norm/outer": held(2 * hidden), "embedding/ends": held(2 * out)})
-    project = {"audio/project": linear(hidden, out, bias=True)}
+    project = {"audio/project": affine(hidden, out)}
 
     def sounds(batch: Quantity) -> list[Line]:
         done = [*filter_lines(filters, batch)]
@@ -140,8 +147,8 @@ def omni3_thinker(fields: Fields) -> Network:
     pairs = many * window**2 + left**2
     tower = side(audio, "encoder").with_layers({}, lambda part, length: (length, float(pairs)))
     project = {
-        "audio/in": linear(hidden, hidden, bias=True),
-        "audio/out": linear(hidden, audio.size("output_dim"), bias=True),
+        "audio/in": affine(hidden, hidden),
+        "audio/out": affine(hidden, audio.size("output_dim")),
     }
 
     def sounds(batch: Quantity) -> list[Line]:
@@ -149,7 +156,7 @@ def omni3_thinker(fields: Fields) -> Network:
         chunks = batch * (whole + (rest > 0))
         for place, channels in enumerate((1, thin, thin)):
             high, wide = (high + 1) // 2, (wide + 1) // 2
-            conv = {f"audio/filter_{place + 1}": linear(9 * channels, thin, bias=True)}
+            conv = {f"audio/filter_{place + 1}": affine(9 * channels, thin)}
             done += lines(conv, chunks * high * wide, first=not place)
         done += lines({"audio/embed": linear(thin * high, hidden)}, chunks * wide)
         done += tower.lines(batch, float(positions), Inputs(), "audio/")

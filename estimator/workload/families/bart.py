@@ -103,7 +103,7 @@ def _with_experts(fields: Fields, one: Side, name: str) -> Side:
     sparse = one.layers // step if step else 0
     hidden, width = one.attention.hidden, fields.size(f"{name}_ffn_dim")
     block = Experts(
-        expert=Mlp(hidden=hidden, width=width, bias=True),
+        expert=Mlp(hidden, width, bias=True),
         experts=fields.size("num_experts"),
         active=2,
         router_bias=fields.flag("router_bias"),

@@ -15,6 +15,7 @@ from estimator.workload.blocks import (
     Cost,
     Costs,
     Mlp,
+    affine,
     equal_heads,
     held,
     linear,
@@ -46,7 +47,7 @@ LAYER_NORM = 2
 
 def _crossing(fields: Fields, hidden: int, heads: int, seen: int) -> Costs:
     """Attention to positions of width `seen`, and its norm."""
-    keys = {f"attention/{one}": linear(seen, hidden, bias=True) for one in ("key", "value")}
+    keys = {f"attention/{one}": affine(seen, hidden) for one in ("key", "value")}
     norm = held(LAYER_NORM * hidden)
     return {**equal_heads(fields, hidden, heads).costs(), **keys, "norm/layers": norm}
 
@@ -84,10 +85,10 @@ def blip(fields: Fields) -> Network:
     once: dict[str, Cost] = {}
     if kind in ("", "ImageTextRetrieval"):
         width = fields.size("projection_dim", default=512)
-        once = {"text/pooler": linear(hidden, hidden, bias=True), "head/scale": held(1)}
+        once = {"text/pooler": affine(hidden, hidden), "head/scale": held(1)}
         if kind:
             width = fields.size("image_text_hidden_size", default=256)
-            once = {"head/match": linear(hidden, 2, bias=True)}
+            once = {"head/match": affine(hidden, 2)}
         once["head/vision"] = linear(sight.hidden, width, bias=bool(kind))
         once["head/text"] = linear(hidden, width, bias=bool(kind))
 
@@ -118,7 +119,7 @@ def blip2(instructed: bool, fields: Fields) -> Network:
     if instructed:
         words = part.size("vocab_size", default=30522) + sizes.positions
     if instructed or part.flag("use_qformer_text_input"):  # an MLP for words, which are not passed
-        mlp = Mlp(hidden=hidden, width=sizes.width, bias=True).costs().values()
+        mlp = Mlp(hidden, sizes.width, bias=True).costs().values()
         layer["text_mlp"] = held(sum(cost.params for cost in mlp) + LAYER_NORM * hidden)
     asks = _crossing(part, hidden, sizes.heads, sight.hidden)
     crossed = -(-sizes.layers // part.size("cross_attention_frequency", default=2))
@@ -131,7 +132,7 @@ def blip2(instructed: bool, fields: Fields) -> Network:
         "norm/outer": held(LAYER_NORM * hidden),
         "embedding/token": table(words, hidden),
     }
-    bridge = {"bridge/project": linear(hidden, text.hidden, bias=True)}
+    bridge = {"bridge/project": affine(hidden, text.hidden)}
 
     def seen(inputs: Inputs) -> list[Line]:
         batch, pixels = image(inputs, sight.side)
@@ -158,7 +159,7 @@ def git(fields: Fields) -> Network:
     before = tables(replace(sizes, types=0), hidden)
     frames = fields.size_or_none("num_image_with_embedding") or 0
     bridge: Costs = {
-        "bridge/project": linear(sight.hidden, hidden, bias=True),
+        "bridge/project": affine(sight.hidden, hidden),
         "bridge/norm": held(LAYER_NORM * hidden + frames * sight.hidden),
     }
     own = not fields.flag("tie_word_embeddings")

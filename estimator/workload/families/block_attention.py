@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from estimator.workload.blocks import Cost, Costs, held, linear
+from estimator.workload.blocks import Cost, Costs, affine, held, linear
 from estimator.workload.families.encoder_decoder import WIDTH, Side, encoder_decoder, side
 from estimator.workload.families.t5 import T5Facts, distance_biases, t5
 from estimator.workload.families.text_encoder import (
@@ -89,8 +89,8 @@ def _big_bird_layer(fields: Fields, sizes: Sizes) -> Costs:
 def _deep_span(fields: Fields, sizes: Sizes) -> Costs:
     """BigBird: an MLP before the span of an answer."""
     return {
-        "head/up": linear(sizes.hidden, sizes.width, bias=True),
-        "head/down": linear(sizes.width, sizes.hidden, bias=True),
+        "head/up": affine(sizes.hidden, sizes.width),
+        "head/down": affine(sizes.width, sizes.hidden),
         "norm/head": held(2 * sizes.hidden),
         "head/span": label_head(fields, sizes.hidden),
     }

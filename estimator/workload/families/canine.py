@@ -6,7 +6,7 @@ the last attend inside chunks of 128 characters.
 
 import numpy as np
 
-from estimator.workload.blocks import Cost, held, linear, table
+from estimator.workload.blocks import Cost, affine, held, table
 from estimator.workload.families.text_encoder import bert_sizes, block
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs
@@ -38,13 +38,10 @@ def canine(fields: Fields) -> Network:
         "embedding/type": table(sizes.types, hidden),
         "norm/embedding": held(2 * hidden),
     }
-    folds = {"fold": linear(rate * hidden, hidden, bias=True), "norm/fold": held(2 * hidden)}
-    unfolds = {
-        "unfold": linear(2 * kernel * hidden, hidden, bias=True),
-        "norm/unfold": held(2 * hidden),
-    }
+    folds = {"fold": affine(rate * hidden, hidden), "norm/fold": held(2 * hidden)}
+    unfolds = {"unfold": affine(2 * kernel * hidden, hidden), "norm/unfold": held(2 * hidden)}
     after, once = _heads(fields, hidden)
-    pooled = {"pooler": linear(hidden, hidden, bias=True), **once}
+    pooled = {"pooler": affine(hidden, hidden), **once}
 
     def run(inputs: Inputs) -> Pass:
         batch, length = sequence(inputs, sizes.positions)

@@ -6,7 +6,7 @@ into a square; the branch that fuses longer recordings is held and rests.
 
 from dataclasses import replace
 
-from estimator.workload.blocks import Costs, held, linear, product
+from estimator.workload.blocks import Costs, affine, held, product
 from estimator.workload.families.clip import bert_tower
 from estimator.workload.families.swin import swin
 from estimator.workload.families.text_encoder import bert_sizes, tables
@@ -35,7 +35,7 @@ def _spectrogram(fields: Fields) -> Fields:
 
 def _projection(width: int, out: int) -> Costs:
     """Two dense layers on one state per sequence."""
-    first, second = linear(width, out, bias=True), linear(out, out, bias=True)
+    first, second = affine(width, out), affine(out, out)
     return {"head/project_in": first, "head/project_out": second}
 
 
@@ -44,7 +44,7 @@ def _fusion(fields: Fields, width: int) -> int:
     if not fields.flag("enable_fusion"):
         return 0
     narrow = width // fields.size("aff_block_r", default=4)
-    gate = linear(width, narrow, bias=True).params + linear(narrow, width, bias=True).params
+    gate = affine(width, narrow).params + affine(narrow, width).params
     patch = fields.size("patch_size", default=4)
     return 2 * (gate + 2 * narrow + 2 * width) + (3 * patch * patch + 1) * width
 
@@ -57,7 +57,7 @@ def clap(fields: Fields) -> Network:
     width = fields.size("projection_dim", default=512)
     sizes = bert_sizes(part)
     hidden = sizes.hidden
-    ends = {"pooler": linear(hidden, hidden, bias=True), **_projection(hidden, width)}
+    ends = {"pooler": affine(hidden, hidden), **_projection(hidden, width)}
     text = bert_tower(part, tables(sizes, hidden), once=ends, spare_positions=2)
     spectrogram = _spectrogram(audio)
     tower = swin(1, spectrogram)

@@ -8,17 +8,20 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from estimator.workload.blocks import (
+    Attention,
     Cost,
     Costs,
     Mlp,
+    affine,
     equal_heads,
     held,
+    layer_costs,
     linear,
     product,
 )
 from estimator.workload.convolution import image
 from estimator.workload.families.text_encoder import bert_sizes, block, tables
-from estimator.workload.families.vit import Vision, trunk
+from estimator.workload.families.vit import Vision, trunk, vision_network
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers, Stack
 from estimator.workload.ledger import Inputs
@@ -103,7 +106,7 @@ def siglip_sight(fields: Fields) -> Vision:
     hidden = vision.hidden
     heads = fields.size("num_attention_heads", default=12)
     attention = equal_heads(fields, hidden, heads).costs()
-    mlp = Mlp(hidden=hidden, width=fields.size("intermediate_size", default=3072), bias=True)
+    mlp = Mlp(hidden, fields.size("intermediate_size", default=3072), bias=True)
     after: dict[str, Cost] = {
         "pooler/key": attention["attention/key"],
         "pooler/value": attention["attention/value"],
@@ -195,7 +198,7 @@ def bilingual(deep: bool, fields: Fields) -> Network:
     after: Costs = {}
     if deep:
         hidden = part.size("project_dim", default=768)
-        transform = linear(inner, hidden, bias=True)
+        transform = affine(inner, hidden)
         after = {"norm/outer": held(2 * inner), "head/transform": transform}
     project, before = {"head/project": linear(hidden, width)}, tables(sizes, inner)
     text = bert_tower(part, before, after=after, once=project, spare_positions=2 * deep)
@@ -224,3 +227,90 @@ families(
     },
 )
 families(bilingual, {"chinese_clip": False, "altclip": True})
+
+
+@family("owlvit", "owlv2")
+def owl(fields: Fields) -> Network:
+    """OWL-ViT: CLIP, whose patches are compared with the text, and boxes (arXiv:2205.06230)."""
+    model_type = fields.text("model_type")
+    part, vision = fields.part("text_config"), fields.part("vision_config")
+    width = fields.size("projection_dim", default=512)
+    sight = clip_sight(vision, width, f"{model_type}_vision_model")
+    text = clip_text(part, width, f"{model_type}_text_model")
+    if task(fields) != "ObjectDetection":
+        return pair_network(fields, text, sight, width)
+    hidden, query = sight.hidden, part.size("hidden_size", default=512)
+    outputs = [4, 1] if model_type == "owlv2" else [4]
+    boxes = [affine(hidden, hidden, hidden, number) for number in outputs]
+    found: dict[str, Cost] = {
+        "head/classes": affine(hidden, query),
+        "head/scales": affine(hidden, 1).times(2),
+        "head/compare": Cost(flop_per_token=2 * query),
+        **{f"head/boxes_{place + 1}": box for place, box in enumerate(boxes)},
+    }
+    once = {**sight.once, "norm/head": held(2 * hidden)}
+    return pair_network(fields, text, replace(sight, after=found, once=once), width=0)
+
+
+def _aim_sight(fields: Fields, projection: int = 0) -> Vision:
+    """The tower for images: no class token, a learned query that gathers the patches."""
+    part = with_defaults_of(fields, "aimv2_vision_model")
+    bias = part.flag("qkv_bias")
+    sight = trunk(part, prefix=0, bias=bias, gated=True, norm=1)
+    hidden, width = sight.hidden, part.size("intermediate_size")
+    mlp = Mlp(hidden, width, gated=True, bias=part.flag("mlp_bias")).costs()
+    places = {"embedding/position": Cost()} if part.flag("is_native") else {}
+    sight = replace(sight, layer={**sight.layer, **mlp}, tables={**sight.tables, **places})
+    project = {"head/project": linear(hidden, projection)}
+    if not part.flag("use_head", default=True):
+        return replace(sight, once=project)
+    asked = Cost(flop_per_token=2 * hidden)
+    seen = linear(hidden, 2 * hidden, bias=bias)
+    after: Costs = {"pooler/key_value": seen, "pooler/scores": asked, "pooler/reduce": asked}
+    pooled = {"pooler/query": held(hidden), "pooler/output": affine(hidden, hidden)}
+    return replace(sight, after=after, once={**pooled, **project})
+
+
+def _aim_text(fields: Fields, projection: int = 0) -> Stack:
+    """The causal tower for texts."""
+    part = with_defaults_of(fields, "aimv2_text_model")
+    sizes, bias = replace(bert_sizes(part), types=0), part.flag("qkv_bias")
+    head_dim = part.share("hidden_size", sizes.hidden, "num_attention_heads", sizes.heads)
+    attention = Attention(
+        hidden=sizes.hidden,
+        heads=sizes.heads,
+        kv_heads=sizes.heads,
+        head_dim=head_dim,
+        qkv_bias=bias,
+        output_bias=bias,
+    )
+    mlp = Mlp(sizes.hidden, sizes.width, gated=True, bias=part.flag("mlp_bias"))
+    costs = layer_costs(attention, mlp, 2 * sizes.hidden)
+    return Stack(
+        before={**tables(sizes, sizes.hidden, norm=False), "norm/outer": held(sizes.hidden)},
+        stack=(Layers(costs=costs, times=sizes.layers),),
+        after={},
+        once={"head/project": linear(sizes.hidden, projection)},
+        longest=sizes.positions,
+        causal=True,
+    )
+
+
+@family("aimv2")
+def aimv2(fields: Fields) -> Network:
+    """Both towers, compared as CLIP's are."""
+    width = fields.size("projection_dim", default=512)
+    text = _aim_text(fields.part("text_config"), width)
+    return pair_network(fields, text, _aim_sight(fields.part("vision_config"), width), width)
+
+
+@family("aimv2_vision_model")
+def aimv2_sight(fields: Fields) -> Network:
+    """The tower for images alone."""
+    return vision_network(fields, _aim_sight(fields))
+
+
+@family("aimv2_text_model")
+def aimv2_text(fields: Fields) -> Network:
+    """The tower for texts alone."""
+    return network(fields, _aim_text(fields).run)

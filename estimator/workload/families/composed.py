@@ -9,7 +9,7 @@ where the encoder reads text; the items of a pass are the tokens written.
 
 from dataclasses import dataclass, replace
 
-from estimator.workload.blocks import Costs, equal_heads, held, linear, table
+from estimator.workload.blocks import Costs, affine, equal_heads, held, table
 from estimator.workload.families.decoder import HEADS, LAYERS, WIDTH
 from estimator.workload.families.encoder_decoder import logits, side
 from estimator.workload.fields import Fields
@@ -77,7 +77,7 @@ def _crossing(part: Fields, *, held_inside: bool) -> Layers:
     costs = dict(equal_heads(part, hidden, heads, keys).costs())
     width = part.size_or_none("cross_attention_hidden_size") or hidden
     if part.text("model_type") == "trocr":
-        costs |= {f"attention/{one}": linear(width, hidden, bias=True) for one in ("key", "value")}
+        costs |= {f"attention/{one}": affine(width, hidden) for one in ("key", "value")}
     costs["norm/layers"] = held(2 * hidden)
     if held_inside:
         costs = {one: cost.again() for one, cost in costs.items()}
@@ -91,7 +91,7 @@ def composed(reads: str, fields: Fields) -> Network:
     decoder = known_families()[kind](part)
     crosses = _crossing(part, held_inside=kind in SELF_CROSSING)
     bridges = encoder.hidden != hidden and not part.states("cross_attention_hidden_size")
-    bridge: Costs = {"bridge": linear(encoder.hidden, hidden, bias=True)} if bridges else {}
+    bridge: Costs = {"bridge": affine(encoder.hidden, hidden)} if bridges else {}
     kept = CacheLayers(layers=crosses.times, values_per_token=2 * hidden)
 
     def run(inputs: Inputs) -> Pass:

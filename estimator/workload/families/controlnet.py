@@ -6,7 +6,7 @@
 from dataclasses import replace
 from itertools import pairwise
 
-from estimator.workload.blocks import linear, table
+from estimator.workload.blocks import affine, table
 from estimator.workload.convolution import Flow, image, plain
 from estimator.workload.families.diffusion_transformer import flux_model, patch_sizes
 from estimator.workload.families.unet import TEXT_TOKENS, down, text_levels, text_middle
@@ -46,7 +46,7 @@ def controlnet(fields: Fields) -> Network:
         flow = flow.beside("control/stem", plain(first, first, kernel=1))
         for place, level in enumerate(levels):
             width, coarser = level.channels, place + 1 < len(levels)
-            kept = {"control/level": linear(width, width, bias=True).times(level.layers)}
+            kept = {"control/level": affine(width, width).times(level.layers)}
             flow = flow.layers(kept)
             if coarser:
                 flow = flow.scaled(0.5).beside("control/coarser", plain(width, width, kernel=1))
@@ -67,8 +67,8 @@ def flux_controlnet(fields: Fields) -> Network:
     width, modes = sizes.width, fields.size_or_none("num_mode") or 0
     model = flux_model(fields, sizes, outer=0)
     layers = sizes.layers + fields.size("num_single_layers", least=0)
-    control = {"control/layers": linear(width, width, bias=True).times(layers)}
-    control["control/patch"] = linear(sizes.patch_inputs, width, bias=True)
+    control = {"control/layers": affine(width, width).times(layers)}
+    control["control/patch"] = affine(sizes.patch_inputs, width)
     text = dict(model.per_text)
     before = {"text/project": text.pop("text/project")}
     model = replace(

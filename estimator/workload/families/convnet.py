@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from estimator.workload.blocks import Cost, Costs, Mlp, held, linear, product
+from estimator.workload.blocks import Cost, Costs, Mlp, affine, held, product
 from estimator.workload.convolution import (
     BATCH_NORM,
     Conv,
@@ -114,12 +114,7 @@ def basic_layer(inputs: int, outputs: int, stride: int) -> list[Conv]:
 
 
 def bottleneck(
-    early: bool,
-    inputs: int,
-    outputs: int,
-    stride: int,
-    narrow: int | None = None,
-    groups: int = 1,
+    early: bool, inputs: int, outputs: int, stride: int, narrow: int | None = None, groups: int = 1
 ) -> list[Conv]:
     """To `narrow` channels, a quarter of the outputs if None, a 3x3 convolution, and back."""
     narrow = outputs // 4 if narrow is None else narrow
@@ -208,7 +203,7 @@ def poolformer(fields: Fields) -> Network:
         for stage, (width, depth, kernel, stride, padding) in enumerate(rows):
             name, patch = f"stage{stage + 1}/", plain(before, width, kernel, stride, padding)
             flow = flow.conv(f"{name}patch", patch, first=stage == 0)
-            mlp = Mlp(hidden=width, width=int(width * factor), bias=True).costs()
+            mlp = Mlp(width, int(width * factor), bias=True).costs()
             flow = flow.layers(mlp, times=depth, prefix=name)
             flow, before = flow.dense({"norm/layers": held(depth * norms * width)}), width
         return flow.norm(before) if task(fields) else flow
@@ -247,9 +242,37 @@ def _focal_layer(width: int, levels: int, window: int, wide: int) -> Costs:
     """Modulation and MLP of a layer, per position."""
     reach = sum((window + 2 * level) ** 2 for level in range(levels)) * width
     context: dict[str, Cost] = {
-        "modulation/in": linear(width, 2 * width + levels + 1, bias=True),
+        "modulation/in": affine(width, 2 * width + levels + 1),
         "modulation/depthwise": product(reach, 2 * reach),
-        "modulation/context": linear(width, width, bias=True),
-        "modulation/out": linear(width, width, bias=True),
+        "modulation/context": affine(width, width),
+        "modulation/out": affine(width, width),
     }
-    return {**context, **Mlp(hidden=width, width=wide, bias=True).costs()}
+    return {**context, **Mlp(width, wide, bias=True).costs()}
+
+
+SUPERPOINT_SIDE = 480
+"""Shorter side of an image (sec. 6). [pixel]"""
+
+
+@family("superpoint")
+def superpoint(fields: Fields) -> Network:
+    """SuperPoint: where points of interest are, and what they look like."""
+    widths = fields.sizes("encoder_hidden_sizes", (64, 64, 128, 128), fewest=2)
+    hidden = fields.size("decoder_hidden_size", default=256)
+    heads = (("keypoint_decoder_dim", 65), ("descriptor_decoder_dim", 256))
+
+    def body(flow: Flow) -> Flow:
+        before = 1  # grey
+        for place, width in enumerate(widths, start=1):
+            name, first = f"stage{place}", place == 1
+            flow = flow.conv(f"{name}/first", plain(before, width), first=first)
+            flow = flow.conv(f"{name}/second", plain(width, width))
+            flow, before = flow.pool(2, 2) if place < len(widths) else flow, width
+        for key, usual in heads:
+            outputs = fields.size(key, default=usual)
+            name = f"head/{key.partition('_')[0]}"
+            flow = flow.convs(name, (plain(before, hidden), plain(hidden, outputs, kernel=1)))
+        return flow
+
+    notes = head_note(fields, task(fields) in ("", "KeypointDetection"))
+    return flow_network(fields, SUPERPOINT_SIDE, body, notes)

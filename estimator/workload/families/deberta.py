@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from estimator.workload.blocks import Cost, Costs, held, linear, product
+from estimator.workload.blocks import Cost, Costs, affine, held, linear, product
 from estimator.workload.families.text_encoder import (
     CLASSIFIERS,
     HeadCosts,
@@ -56,7 +56,7 @@ def deberta_v2(fields: Fields) -> Network:
     span = buckets if type(buckets) is int and buckets > 0 else _span(fields, sizes)
     norm = "layer_norm" in fields.text("norm_rel_ebd", default="none").lower()
     extra = {"norm/relative": held(2 * hidden * norm), **_distances(fields, sizes, span)}
-    project = linear(hidden, hidden, bias=True)
+    project = affine(hidden, hidden)
     rows = _position_costs(fields, sizes, project, project, fields.flag("share_att_key"))
     if kernel := fields.size("conv_kernel_size", default=0, least=0):
         weights = hidden * hidden * kernel // fields.size("conv_groups", default=1)
@@ -119,7 +119,7 @@ def _heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
     hidden, kind = sizes.hidden, task(fields)
     if kind in CLASSIFIERS:
         pooled = fields.size_or_none("pooler_hidden_size") or hidden
-        pooler = linear(pooled, pooled, bias=True)
+        pooler = affine(pooled, pooled)
         return {}, {"pooler": pooler, "head/classifier": label_head(fields, pooled)}
     if fields.flag("legacy", default=True) or kind != "MaskedLM":
         return heads(fields, sizes, facts)

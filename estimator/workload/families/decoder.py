@@ -209,7 +209,7 @@ def dense(family: Family, fields: Fields, layers: int) -> FeedForwards:
     hidden = fields.size(*WIDTH)
     width = fields.size_or(family.intermediate_key, 4 * hidden)
     bias = asked(family.mlp_bias, fields) or asked(family.bias, fields)
-    return (Mlp(hidden=hidden, width=width, gated=family.gated, bias=bias),) * layers
+    return (Mlp(hidden, width, gated=family.gated, bias=bias),) * layers
 
 
 def output_head(fields: Fields, bias: bool = False) -> tuple[Head | None, tuple[str, ...]]:

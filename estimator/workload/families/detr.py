@@ -3,17 +3,21 @@
 Images of 800 pixels are counted where `image_size` is not asked for.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
+from itertools import pairwise
 
-from estimator.workload.blocks import Costs, held, linear, perceptron
-from estimator.workload.convolution import Flow, flow_network, plain
-from estimator.workload.families.backbones import frozen_resnet
-from estimator.workload.families.encoder_decoder import EncoderDecoder, side
+from estimator.workload.blocks import Cost, Costs, Mlp, affine, held, product
+from estimator.workload.convolution import Conv, Flow, flow_network, plain, pointwise, ratio
+from estimator.workload.families.backbones import frozen_resnet, leveled
+from estimator.workload.families.convnet import WIDTHS, basic_layer, bottleneck, stage
+from estimator.workload.families.encoder_decoder import WIDTH, EncoderDecoder, side
 from estimator.workload.fields import Fields
-from estimator.workload.ledger import Inputs
+from estimator.workload.ledger import Inputs, Quantity
 from estimator.workload.model_class import head_note, label_count, task
 from estimator.workload.network import Network
-from estimator.workload.registry import family
+from estimator.workload.registry import families, family
 
 DETR_SIDE = 800
 """Shorter side of an image (arXiv:2005.12872, sec. 4). [pixel]"""
@@ -26,8 +30,8 @@ def object_heads(fields: Fields, width: int, spare: int) -> Costs:
     """Class and box of each object; `spare` classes stand for none."""
     if task(fields) != "ObjectDetection":
         return {}
-    classes = linear(width, label_count(fields) + spare, bias=True)
-    return {"head/classes": classes, "head/boxes": perceptron(width, 4)}
+    classes = affine(width, label_count(fields) + spare)
+    return {"head/classes": classes, "head/boxes": affine(width, width, width, 4)}
 
 
 def learned_places(fields: Fields, width: int) -> Costs:
@@ -62,3 +66,286 @@ def detr(fields: Fields) -> Network:
 
     notes = head_note(fields, task(fields) in ("", "ObjectDetection"))
     return flow_network(fields, DETR_SIDE, body, notes)
+
+
+def dense(widths: Sequence[int]) -> Cost:
+    """Dense layers with biases from each width to the next."""
+    return sum((affine(*pair) for pair in pairwise(widths)), start=Cost())
+
+
+def conditional_detr(anchored: bool, fields: Fields) -> Network:
+    """Conditional DETR (arXiv:2108.06152), DAB-DETR if `anchored` (arXiv:2201.12329)."""
+    width, objects = fields.size(*WIDTH), fields.size("num_queries")
+    sides = [side(fields, name) for name in ("encoder", "decoder")]
+    layers, names = [one.layers for one in sides], ("query", "key", "value", "output")
+    square, detects = affine(width, width), task(fields) == "ObjectDetection"
+    maps, two = frozen_resnet(fields, (3,)), dense((width,) * 3)
+    every = anchored and fields.flag("keep_query_pos")
+    prelu = anchored and fields.text("activation_function", default="prelu") == "prelu"
+    box, classes = affine(width, width, width, 4), affine(width, label_count(fields))
+    patterns = fields.size("num_patterns", default=0, least=0) if anchored else 0
+    coordinates = fields.size("query_dim", default=4) if anchored else width
+    tables = held(objects * coordinates + patterns * width + 2 * width)
+    asked = objects * max(patterns, 1)
+    asks = square.times(layers[1] if every else 1) + two.repeated(layers[1] - 1)
+    corner = dense((width, width, 2))
+    if anchored:
+        place = dense((coordinates // 2 * width, width, width))
+        asks += (place + corner).repeated(layers[1])
+    else:
+        asks += corner
+    heads: dict[str, Cost] = {"head/classes": classes, "head/boxes": box}
+    if anchored:  # boxes of all layers are made twice, classes of the last
+        heads["head/boxes"] = box.repeated(2 * layers[1])
+    decoder: Costs = {
+        **sides[1].stack[0].costs,
+        **{f"attention/{one}": square.times(2) for one in names[:2]},
+        "cross/query": square.times(2),
+        "cross/scores": Cost(),
+        "cross/output": square,
+        "activation": held(prelu),
+    }
+
+    def body(flow: Flow) -> Flow:
+        flow, found = maps.maps(flow)
+        flow = replace(flow, side=found[-1]).dense(learned_places(fields, width))
+        flow = flow.conv("bridge/project", plain(maps.widths[-1], width, kernel=1))
+        encoder = {**sides[0].stack[0].costs, "activation": held(prelu)}
+        pairs = flow.positions**2
+        flow = flow.layers(encoder, pairs=pairs, times=layers[0], prefix="encoder/")
+        if anchored:
+            flow = flow.layers({"encoder/scale": two.repeated(layers[0])})
+            flow = flow.dense(_outer(fields, width))
+        pairs, name = float(asked * asked), "decoder/"
+        flow = flow.layers(decoder, float(asked), pairs=pairs, times=layers[1], prefix=name)
+        seen = {"cross/key": square, "cross/value": square}
+        flow = flow.layers(seen, times=layers[1], prefix=name)
+        flow = flow.layers({"cross/place": square}, times=layers[1], prefix=name, first=True)
+        scores = {"cross/scores": Cost(flop_per_pair=6 * width)}
+        pairs = asked * flow.positions
+        flow = flow.layers(scores, 0.0, pairs=pairs, times=layers[1], prefix=name)
+        flow = flow.layers({"decoder/ask": asks}, float(asked)).dense({"embedding/queries": tables})
+        return flow.layers(heads if detects else {}, float(asked))
+
+    notes = head_note(fields, detects or not task(fields))
+    return flow_network(fields, DETR_SIDE, body, notes)
+
+
+def _outer(fields: Fields, width: int) -> Costs:
+    """The norm behind the encoder, where norms stand before."""
+    return {"norm/encoder": held(2 * width * fields.flag("normalize_before"))}
+
+
+families(conditional_detr, {"conditional_detr": False, "dab-detr": True})
+
+
+def sampling(width: int, points: int, name: str = "cross") -> Costs:
+    """Attention to so many points, over all heads and maps, per position that asks."""
+    return {
+        f"{name}/offsets": affine(width, 2 * points),
+        f"{name}/weights": affine(width, points),
+        f"{name}/output": affine(width, width),
+    }
+
+
+def sampling_encoder(width: int, inner: int, points: int) -> Costs:
+    """A layer in which every position of the maps looks at some points of them."""
+    mlp = Mlp(width, inner, bias=True).costs()
+    value = {"attention/value": affine(width, width), "norm/layers": held(4 * width)}
+    return {**sampling(width, points, "attention"), **value, **mlp}
+
+
+def encoded(fields: Fields, flow: Flow, width: int, levels: int, seen: Quantity) -> Flow:
+    """Layers over the positions of all maps."""
+    heads, points = (fields.size(f"encoder_{key}") for key in ("attention_heads", "n_points"))
+    layer = sampling_encoder(width, fields.size("encoder_ffn_dim"), heads * levels * points)
+    return flow.layers(layer, seen, times=fields.layers("encoder_layers"), prefix="encoder/")
+
+
+def decoded(
+    fields: Fields, flow: Flow, shape: tuple[int, int, int], seen: Quantity, more: Costs
+) -> Flow:
+    """Layers over the objects: to each other, and to points of the maps.
+
+    `shape` is the width, the maps and the objects; `more` is what a layer costs an object beside.
+    """
+    width, levels, objects = shape
+    decoder, heads = side(fields, "decoder").stack[0], fields.size("decoder_attention_heads")
+    points = heads * levels * fields.size("decoder_n_points", default=4)
+    layer = {**decoder.costs, **sampling(width, points), **more}
+    pairs, value = float(objects * objects), {"cross/value": affine(width, width)}
+    times, name = decoder.times, "decoder/"
+    flow = flow.layers(layer, float(objects), pairs=pairs, times=times, prefix=name)
+    return flow.layers(value, seen, times=times, prefix=name)
+
+
+@family("deformable_detr")
+def deformable_detr(fields: Fields) -> Network:
+    """Deformable DETR, perhaps with objects picked from the maps and boxes refined by layers."""
+    width, levels = fields.size("d_model", "hidden_size"), fields.size("num_feature_levels")
+    maps = frozen_resnet(fields, (1, 2, 3) if levels > 1 else (3,))
+    picks, refines = fields.flag("two_stage"), fields.flag("with_box_refine")
+    detects, layers = task(fields) == "ObjectDetection", fields.layers("decoder_layers")
+    objects = fields.size("two_stage_num_proposals" if picks else "num_queries")
+    classes, boxes = affine(width, label_count(fields)), affine(width, width, width, 4)
+    heads: Costs = {"head/classes": classes, "head/boxes": boxes}
+    asked: dict[str, Cost] = {"place": affine(2 * width, 2 * width) if picks else affine(width, 2)}
+    own = {"head/classes": picks, "head/boxes": refines}  # whether each layer has its own
+    each = {part: cost for part, cost in heads.items() if detects and own[part]}
+    once = {part: cost for part, cost in heads.items() if detects and not own[part]}
+    if refines and detects:
+        each["head/refine"] = Cost(flop_per_token=boxes.flop_per_token)
+    tables = held(6 * width if picks else 2 * width * objects)
+
+    def body(flow: Flow) -> Flow:
+        flow, sides = leveled(flow, maps, width, levels)
+        seen = sum((one * one for one in sides), start=0.0)
+        flow = encoded(fields, flow, width, levels, seen)
+        if picks:
+            flow = flow.layers({"pick/project": affine(width, width), **heads}, seen)
+        flow = flow.layers(asked, float(objects), prefix="decoder/")
+        flow = decoded(fields, flow, (width, levels, objects), seen, each)
+        repeated = {part: cost.repeated(layers) for part, cost in once.items()}
+        flow = flow.layers(repeated, float(objects)).dense(learned_places(fields, width))
+        return flow.dense({"embedding/queries": tables})
+
+    notes = head_note(fields, detects or not task(fields))
+    return flow_network(fields, DETR_SIDE, body, notes)
+
+
+RT_SIDE = 640
+"""Side of the images of RT-DETR (arXiv:2304.08069, sec. 5.1). [pixel]"""
+
+SCALES = 3
+"""Maps of the ResNet that are mixed. [1]"""
+
+
+def _backbone(fields: Fields) -> tuple[list[int], Callable[[Flow], list[Flow]]]:
+    """The ResNet of a config: widths of its stages, and from images to the maps behind each."""
+    part = fields.part("backbone_config")
+    kind = part.text("model_type", default="rt_detr_resnet")
+    if kind != "rt_detr_resnet":
+        raise ValueError(f"{part.path}model_type {kind!r} is not counted: rt_detr_resnet is")
+    widths = part.sizes("hidden_sizes", WIDTHS, fewest=SCALES)
+    channels, stem = part.size("num_channels", default=3), part.size("embedding_size", default=64)
+    depths = part.layer_counts("depths", (3, 4, 6, 3), len(widths))
+    basic = part.text("layer_type", default="bottleneck") == "basic"
+    early, half = part.flag("downsample_in_bottleneck"), stem // 2
+    layer = basic_layer if basic else partial(bottleneck, early)
+
+    def maps(flow: Flow) -> list[Flow]:
+        first = Conv(channels, half, stride=2)
+        rest = (Conv(half, half), Conv(half, stem))
+        flow = flow.conv("backbone/stem", first, first=True)
+        flow = flow.convs("backbone/stem_rest", rest).pool(3, 2, 1)
+        found = []
+        for place, depth in enumerate(depths):
+            name, shape = f"backbone/stage{place + 1}", (stem, *widths)[place : place + 2]
+            if basic and place == 0 and stem == widths[0]:  # convolved although the shape stays
+                flow = flow.beside(f"{name}/shortcut", pointwise(*shape))
+            flow = stage(flow, name, layer, shape, depth, 2 if place else 1)
+            found.append(flow)
+        return found
+
+    return widths, maps
+
+
+@family("rt_detr", "rt_detr_v2")
+def rt_detr(fields: Fields) -> Network:
+    """RT-DETR: objects are picked from all positions, then refined (arXiv:2304.08069, sec. 4)."""
+    widths, backbone = _backbone(fields)
+    hidden, width = fields.size("encoder_hidden_dim"), fields.size("d_model")
+    layers = fields.layers("encoder_layers")
+    inner = fields.with_values({"d_model": hidden, "encoder_layers": layers})
+    encoder = side(replace(inner, aliases={"d_model": "encoder_hidden_dim"}), "encoder").stack[0]
+    inputs = fields.sizes("encoder_in_channels", tuple(widths[-SCALES:]), SCALES)
+    outputs = fields.sizes("decoder_in_channels", (hidden,) * SCALES, SCALES)
+    if fields.size("num_feature_levels", default=SCALES) != SCALES:
+        raise ValueError(
+            f"{fields.path}num_feature_levels must be {SCALES}: others are not counted"
+        )
+    attends = fields.sizes("encode_proj_layers", (2,), fewest=0)
+    frozen = fields.flag("freeze_backbone_batch_norms", default=True)
+    queries = fields.size("num_queries", default=300)
+
+    def body(flow: Flow) -> Flow:
+        maps = backbone(replace(flow, frozen=frozen))
+        flow, sides = replace(maps[-1], frozen=False), [one.side for one in maps[-SCALES:]]
+        for channels, one in zip(inputs, sides, strict=True):
+            flow = replace(flow, side=one).conv("encoder/project", pointwise(channels, hidden))
+        for place in attends:
+            tokens = sides[min(place, SCALES - 1)] ** 2
+            costs, pairs, times = encoder.costs, tokens * tokens, encoder.times
+            flow = flow.layers(costs, tokens, pairs=pairs, times=times, prefix="encoder/")
+        flow = _mixed(fields, flow, sides, hidden)
+        for channels, one in zip(outputs, sides, strict=True):
+            flow = replace(flow, side=one).conv("decoder/project", pointwise(channels, width))
+        seen = sum((one * one for one in sides), start=0.0)
+        flow = flow.layers(_picking(fields, width), seen).dense(_tables(fields, width, queries))
+        return _decoded(fields, flow, width, queries, seen)
+
+    notes = head_note(fields, task(fields) in ("", "ObjectDetection"))
+    return flow_network(fields, RT_SIDE, body, notes)
+
+
+def _mixed(fields: Fields, flow: Flow, sides: list[Quantity], hidden: int) -> Flow:
+    """From the coarsest map to the finest and back, blocks of convolutions on pairs of maps."""
+    narrow = int(hidden * ratio(fields, "hidden_expansion", 1.0))
+    for place in range(SCALES - 1, 0, -1):
+        flow = replace(flow, side=sides[place]).conv("encoder/lateral", pointwise(hidden, hidden))
+        flow = _block(replace(flow, side=sides[place - 1]), hidden, narrow)
+    for place in range(SCALES - 1):
+        down = Conv(hidden, hidden, stride=2)
+        flow = replace(flow, side=sides[place]).conv("encoder/downsample", down)
+        flow = _block(replace(flow, side=sides[place + 1]), hidden, narrow)
+    return flow
+
+
+def _block(flow: Flow, hidden: int, narrow: int) -> Flow:
+    """Two paths from a pair of maps, one through three blocks of two convolutions each."""
+    name, inside = "encoder/mix", Conv(narrow, narrow)
+    flow = flow.beside(name, pointwise(2 * hidden, narrow))
+    flow = flow.conv(name, pointwise(2 * hidden, narrow))
+    for _ in range(3):
+        flow = flow.beside(name, pointwise(narrow, narrow)).conv(name, inside)
+    return flow if narrow == hidden else flow.conv(name, pointwise(narrow, hidden))
+
+
+def _picking(fields: Fields, width: int) -> Costs:
+    """What scores every position, of which the best become objects."""
+    return {
+        "pick/project": affine(width, width),
+        "pick/classes": affine(width, label_count(fields)),
+        "pick/boxes": affine(width, width, width, 4),
+    }
+
+
+def _tables(fields: Fields, width: int, queries: int) -> Costs:
+    """Norm of the picked states, classes of noisy boxes in training, perhaps learned queries."""
+    noisy = fields.size("num_denoising", default=100, least=0) > 0
+    learned = queries * width * fields.flag("learn_initial_query")
+    return {
+        "norm/pick": held(2 * width),
+        "embedding/classes": held((label_count(fields) + 1) * width * noisy),
+        "embedding/queries": held(learned),
+    }
+
+
+def _decoded(fields: Fields, flow: Flow, width: int, queries: int, seen: Quantity) -> Flow:
+    """Layers over the objects, which sample the maps at a few points each."""
+    decoder, heads = side(fields, "decoder").stack[0], fields.size("decoder_attention_heads")
+    layers, points = decoder.times, heads * SCALES * fields.size("decoder_n_points", default=4)
+    place = affine(4, 2 * width, width)
+    layer = {
+        **decoder.costs,
+        "cross/offsets": affine(width, 2 * points),
+        "cross/weights": affine(width, points),
+        "cross/output": affine(width, width),
+        **object_heads(fields, width, 0),
+    }
+    prefix, pairs = "decoder/", float(queries * queries)
+    flow = flow.layers(layer, float(queries), pairs=pairs, times=layers, prefix=prefix)
+    value = {"cross/value": affine(width, width)}
+    flow = flow.layers(value, seen, times=layers, prefix=prefix)
+    shared = {"decoder/place": product(place.params, layers * place.flop_per_token)}
+    return flow.layers(shared, float(queries))

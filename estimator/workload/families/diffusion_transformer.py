@@ -9,7 +9,7 @@ the length and size of their report. `seq_len` is the text tokens. The items of 
 
 from dataclasses import dataclass, field, replace
 
-from estimator.workload.blocks import Cost, Costs, Mlp, held, linear, product, scaled, table
+from estimator.workload.blocks import Cost, Costs, Mlp, affine, held, linear, product, scaled, table
 from estimator.workload.convolution import image, ratio, square
 from estimator.workload.fields import MAX_LAYERS, Fields
 from estimator.workload.ledger import Architecture, Inputs, quantity
@@ -137,7 +137,7 @@ def stream(
     """Projections and MLP of a layer for one kind of positions, perhaps with norms of each head."""
     return {
         **projections(sizes.width, bias, bias),
-        **Mlp(hidden=sizes.width, width=inner, bias=bias, gated=gated).costs(),
+        **Mlp(sizes.width, inner, bias=bias, gated=gated).costs(),
         "norm/heads": held(2 * sizes.head_dim * normed),
     }
 
@@ -145,7 +145,7 @@ def stream(
 def feed_forward(fields: Fields, width: int) -> Costs:
     """An MLP four times as wide, gated where the activation is."""
     gated = fields.text("activation_fn") in ("geglu", "swiglu")
-    return Mlp(hidden=width, width=4 * width, bias=True, gated=gated).costs()
+    return Mlp(width, 4 * width, bias=True, gated=gated).costs()
 
 
 @diffusers_class("DiTTransformer2DModel")
@@ -156,7 +156,7 @@ def dit(fields: Fields) -> Network:
     once = {
         "time/embedding": embedding,
         "time/class": held((fields.size("num_embeds_ada_norm") + 1) * width),
-        "time/modulation": linear(width, 6 * width, bias=True),
+        "time/modulation": affine(width, 6 * width),
     }
     layer = {
         **projections(width, fields.flag("attention_bias")),
@@ -170,7 +170,7 @@ def dit(fields: Fields) -> Network:
         per_image={
             **scaled(once, sizes.layers),
             "head/time": Cost(flop_per_token=embedding.flop_per_token),
-            "head/modulation": linear(width, 2 * width, bias=True),
+            "head/modulation": affine(width, 2 * width),
         },
         per_patch=scaled(layer, sizes.layers),
     )
@@ -225,7 +225,7 @@ def flux_model(fields: Fields, sizes: Sizes, outer: int = 2) -> Joint:
             "time/guidance": guidance,
             "time/text": two_dense(fields.size("pooled_projection_dim"), width),
         },
-        per_text={"text/project": linear(fields.size("joint_attention_dim"), width, bias=True)},
+        per_text={"text/project": affine(fields.size("joint_attention_dim"), width)},
     )
     alone = _single_stream(sizes, 4 * width)
     return with_two_streams(model, stream(sizes, 4 * width), alone, single)
@@ -239,8 +239,8 @@ def chroma(fields: Fields) -> Network:
     width, wide = sizes.width, fields.size("approximator_hidden_dim")
     vectors = sizes.layers * 12 + fields.size("num_single_layers", least=0) * 3 + 2
     between = (two_dense(wide, wide) + held(wide)).times(fields.layers("approximator_layers"))
-    inner = linear(fields.size("approximator_num_channels"), wide, bias=True) + between
-    cost = inner + linear(wide, width, bias=True)
+    inner = affine(fields.size("approximator_num_channels"), wide) + between
+    cost = inner + affine(wide, width)
     made = {"time/approximator": product(cost.params, vectors * cost.flop_per_token)}
     return network(fields, replace(model, per_image=made).run)
 
@@ -265,7 +265,7 @@ def sd3(fields: Fields) -> Network:
             "time/text": two_dense(fields.size("pooled_projection_dim"), width),
         },
         per_patch={**scaled(layer, layers), **scaled(again, dual, "second_")},
-        per_text={"text/project": linear(words, context, bias=True), **_text_stream(layer, layers)},
+        per_text={"text/project": affine(words, context), **_text_stream(layer, layers)},
         per_both=scaled(products(width), layers),
     )
     return network(fields, model.run)
@@ -294,7 +294,7 @@ def qwen_image(fields: Fields) -> Network:
         side=64,
         text_tokens=256,
         per_image={**time_embedding(width, 12 * sizes.layers + 2), "norm/text": held(words)},
-        per_text={"text/project": linear(words, width, bias=True)},
+        per_text={"text/project": affine(words, width)},
     )
     return network(fields, with_two_streams(model, stream(sizes, 4 * width)).run)
 
@@ -375,10 +375,10 @@ def cogvideox(fields: Fields) -> Network:
         per_image={
             "time/embedding": two_dense(width, time),
             "time/offset": two_dense(offset, offset),
-            "time/modulation": linear(time, (12 * sizes.layers + 2) * width, bias=True),
+            "time/modulation": affine(time, (12 * sizes.layers + 2) * width),
             "norm/outer": held(4 * width),
         },
-        per_text={"text/project": linear(fields.size("text_embed_dim"), width, bias=True)},
+        per_text={"text/project": affine(fields.size("text_embed_dim"), width)},
         per_both=scaled(layer, sizes.layers),
     )
     return network(fields, model.run)
@@ -409,7 +409,7 @@ def hunyuan_video(fields: Fields) -> Network:
             "time/text": pooled + two_dense(words, width),
         },
         per_text={
-            "text/project": linear(words, width, bias=True),
+            "text/project": affine(words, width),
             **scaled(refined, refining, "text/refine_"),
             **scaled(products(width), refining, "text/"),
         },
@@ -436,7 +436,7 @@ def with_cross_attention(
     own = {
         **projections(width, own_bias),
         "cross/query": linear(width, width, cross_bias),
-        "cross/output": linear(width, width, bias=True),
+        "cross/output": affine(width, width),
         **mlp,
         "norm/layers": held(norms),
     }
@@ -519,7 +519,7 @@ def wan(fields: Fields) -> Network:
         per_patch={"cross/image": asks},
     )
     norms = 6 + 2 * fields.flag("cross_attn_norm") + 4 * _qk_norm(fields)
-    mlp = Mlp(hidden=width, width=fields.size("ffn_dim"), bias=True).costs()
+    mlp = Mlp(width, fields.size("ffn_dim"), bias=True).costs()
     return network(fields, with_cross_attention(model, mlp, norms=norms * width, context=width).run)
 
 
@@ -529,8 +529,8 @@ IMAGE_TOKENS = 257
 
 def _image_states(image_dim: int, width: int, layers: int) -> Costs:
     """Projection of an image's states, and their keys and values in each layer."""
-    project = linear(image_dim, image_dim, True) + linear(image_dim, width, True)
-    both = project + linear(width, 2 * width, True).times(layers)
+    project = affine(image_dim, image_dim, width)
+    both = project + affine(width, 2 * width).times(layers)
     return {
         "image/states": product(both.params, IMAGE_TOKENS * both.flop_per_token),
         "norm/image": held(2 * (image_dim + width) + layers * width),
@@ -574,7 +574,7 @@ def sana(fields: Fields) -> Network:
     guidance = two_dense(SINE_WIDTH, width).times(fields.flag("guidance_embeds"))
     further = {"time/guidance": guidance, "norm/text": held(width)}
     mlp = {
-        "mlp/up": linear(width, 2 * inner, bias=True),
+        "mlp/up": affine(width, 2 * inner),
         "mlp/depthwise": product(2 * inner * (9 + 1), 2 * inner * 18),
         "mlp/down": linear(inner, width),
     }
@@ -606,8 +606,8 @@ def hunyuan_dit(fields: Fields) -> Network:
     pooled = fields.size("pooled_projection_dim")
     styled = fields.flag("use_style_cond_and_image_meta_size")
     extra = pooled + (6 * SINE_WIDTH + width) * styled
-    project = linear(t5, 4 * t5, True) + linear(4 * t5, context, True)
-    read, skips = linear(t5, 2 * t5, True), layers - layers // 2 - 1
+    project = affine(t5, 4 * t5, context)
+    read, skips = affine(t5, 2 * t5), layers - layers // 2 - 1
     model = Joint(
         sizes=sizes,
         side=square(fields, "sample_size"),
@@ -615,19 +615,19 @@ def hunyuan_dit(fields: Fields) -> Network:
         per_image={
             **time_embedding(width, layers + 2),
             "time/style": table(1, width * styled),
-            "time/extra": linear(extra, 4 * width, True) + linear(4 * width, width, True),
+            "time/extra": affine(extra, 4 * width, width),
             "text/t5": product(project.params, far * project.flop_per_token),
             "pooler/read": product(read.params, (far + 1) * read.flop_per_token),
-            "pooler/query": linear(t5, t5, True),
+            "pooler/query": affine(t5, t5),
             "pooler/scores": Cost(flop_per_token=4 * t5 * (far + 1)),
-            "pooler/out": linear(t5, pooled, True),
+            "pooler/out": affine(t5, pooled),
             "text/tables": held((near + far) * context + (far + 1) * t5),
         },
         per_patch={
-            "skip/project": linear(2 * width, width, True).times(skips),
+            "skip/project": affine(2 * width, width).times(skips),
             "norm/skip": held(4 * width * skips),
         },
     )
     inner = int(width * ratio(fields, "mlp_ratio", 4.0))
-    mlp, norms = Mlp(hidden=width, width=inner, bias=True).costs(), 6 * width + 8 * head_dim
+    mlp, norms = Mlp(width, inner, bias=True).costs(), 6 * width + 8 * head_dim
     return network(fields, with_cross_attention(model, mlp, norms=norms, context=context).run)

@@ -6,7 +6,7 @@ coarsest to the finest (arXiv:2103.13413, sec. 3).
 
 from dataclasses import replace
 
-from estimator.workload.blocks import Costs, held, linear
+from estimator.workload.blocks import Costs, affine, held, linear
 from estimator.workload.convolution import Conv, Flow, flow_network, plain, ratio, windows
 from estimator.workload.families.vit import Vision, dinov2_sight, trunk, vision_network, with_heads
 from estimator.workload.fields import Fields
@@ -94,7 +94,7 @@ def dpt(fields: Fields) -> Network:
     if fields.values.get("use_bias_in_fusion_residual") is False:
         raise ValueError(f"{fields.path}use_bias_in_fusion_residual must be true or absent")
     reads = fields.text("readout_type", default="project") == "project"
-    readout = {"readout": linear(2 * sight.hidden, sight.hidden, bias=True)} if reads else {}
+    readout = {"readout": affine(2 * sight.hidden, sight.hidden)} if reads else {}
     widths = fields.sizes("neck_hidden_sizes", (96, 192, 384, 768), 4)
     fused = fields.size("fusion_hidden_size", default=256)
     return depth_network(fields, sight, readout, widths, fused, last=32)

@@ -10,25 +10,33 @@ from estimator.workload.blocks import (
     Cost,
     Costs,
     Mlp,
+    affine,
     equal_heads,
     held,
     layer_costs,
     linear,
     product,
+    scaled,
+    table,
 )
 from estimator.workload.families.mixers import depthwise
 from estimator.workload.families.text_encoder import (
+    BERT_POOLED,
     CLASSIFIERS,
     EVERY_TASK,
+    LANGUAGE_TASKS,
     LAYER_NORM,
+    HeadCosts,
     Sizes,
     TextFacts,
     block,
+    heads,
     text_encoder,
 )
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers
 from estimator.workload.ledger import Quantity
+from estimator.workload.model_class import label_head, task
 from estimator.workload.network import Network
 from estimator.workload.registry import families, family
 
@@ -61,15 +69,15 @@ def _convbert_layer(fields: Fields, sizes: Sizes) -> Costs:
     count = max(sizes.heads // fields.size("head_ratio", default=2), 1)
     width = hidden // sizes.heads * count
     attention = replace(equal_heads(fields, width, count), hidden=hidden)
-    mlp = Mlp(hidden=hidden, width=sizes.width, bias=True)
+    mlp = Mlp(hidden, sizes.width, bias=True)
     return {
         **layer_costs(attention, mlp, 2 * LAYER_NORM * hidden),
-        "attention/output": linear(hidden, hidden, bias=True),
+        "attention/output": affine(hidden, hidden),
         "convolution/depth": depthwise(hidden, kernel, bias=False),
         "convolution/point": linear(hidden, width),
         "convolution/bias": held(width),
-        "convolution/kernel": linear(width, count * kernel, bias=True),
-        "convolution/out": linear(hidden, width, bias=True),
+        "convolution/kernel": affine(width, count * kernel),
+        "convolution/out": affine(hidden, width),
         "convolution/apply": Cost(flop_per_token=2 * width * kernel),
     }
 
@@ -152,3 +160,91 @@ def yoso(fields: Fields) -> Network:
     hashed = not fields.flag("use_expectation", default=True)
     note = ("hashed attention is counted as full attention: an upper bound",) * hashed
     return text_encoder(replace(APPROXIMATE, layer=_yoso_layer), fields.noted(*note))
+
+
+def _fnet_layer(fields: Fields, sizes: Sizes) -> Costs:
+    """FNet: Fourier transforms instead of attention (arXiv:2105.03824, sec. 3.2)."""
+    mlp = Mlp(sizes.hidden, sizes.width, bias=True).costs()
+    return {**mlp, "norm/layers": held(2 * LAYER_NORM * sizes.hidden)}
+
+
+def _projection(fields: Fields, sizes: Sizes) -> Costs:
+    return {"embedding/project": affine(sizes.hidden, sizes.hidden)}
+
+
+families(text_encoder, {"fnet": TextFacts(layer=_fnet_layer, extra=_projection, pooled=EVERY_TASK)})
+
+
+def _mobilebert_layer(fields: Fields, sizes: Sizes) -> Costs:
+    """MobileBERT: narrow layers between wide states (arXiv:2004.02984, sec. 3)."""
+    hidden, inner = sizes.hidden, fields.size("intra_bottleneck_size", default=128)
+    stacks = fields.size("num_feedforward_networks", default=4)
+    keys = ("intra_bottleneck_size", "num_attention_heads")
+    mlp = Mlp(inner, sizes.width, bias=True).costs()
+    return {
+        **equal_heads(fields, inner, sizes.heads, keys).costs(),
+        "attention/value": affine(hidden, inner),
+        **scaled(mlp, stacks),
+        "bottleneck/in": affine(hidden, 2 * inner),
+        "bottleneck/out": affine(inner, hidden),
+        "norm/layers": held(2 * (inner * (stacks + 3) + hidden)),
+    }
+
+
+def _trigrams(fields: Fields, sizes: Sizes) -> Costs:
+    """A narrow token table, of which three neighbours are projected at once; a head widens it."""
+    narrow = fields.size("embedding_size")
+    neighbours = 3 if fields.flag("trigram_input", default=True) else 1
+    writes = task(fields) in LANGUAGE_TASKS
+    return {
+        "embedding/token": table(sizes.vocab, narrow),
+        "embedding/project_in": affine(neighbours * narrow, sizes.hidden),
+        "head/logits": held((sizes.hidden - narrow) * sizes.vocab * writes),
+    }
+
+
+@family("mobilebert")
+def mobilebert(fields: Fields) -> Network:
+    """MobileBERT, pooled through a dense layer where it is active."""
+    active = fields.flag("classifier_activation", default=True)
+    pooled = ("SequenceClassification", *BERT_POOLED) if active else ()
+    facts = TextFacts(layer=_mobilebert_layer, extra=_trigrams, pooled=pooled)
+    published = (
+        fields.flag("use_bottleneck", default=True)
+        and fields.flag("key_query_shared_bottleneck", default=True)
+        and not fields.flag("use_bottleneck_attention")
+        and fields.flag("tie_word_embeddings", default=True)
+    )
+    note = () if published else ("bottlenecks and heads are counted as in the published model",)
+    return text_encoder(facts, fields.with_values({"tie_word_embeddings": True}).noted(*note))
+
+
+def sentence_order_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
+    """ALBERT: the order of two sentences is as many labels as the config says."""
+    after, once = heads(fields, sizes, facts)
+    if task(fields) == "PreTraining":
+        once = {**once, "head/sentence_order": label_head(fields, sizes.hidden)}
+    return after, once
+
+
+def shared_layers(fields: Fields, sizes: Sizes, costs: Costs) -> tuple[Layers, ...]:
+    """ALBERT: groups of layers, each run in its share of the depth."""
+    groups = fields.layers("num_hidden_groups", default=1)
+    inner = fields.layers("inner_group_num", default=1)
+    runs = [0] * groups
+    for layer in range(sizes.layers):
+        runs[int(layer / (sizes.layers / groups))] += 1
+    return tuple(Layers(costs=costs, times=inner, reuse=run) for run in runs)
+
+
+families(
+    text_encoder,
+    {
+        "albert": TextFacts(
+            width_key="embedding_size",
+            bridged=True,
+            stack=shared_layers,
+            heads=sentence_order_heads,
+        )
+    },
+)

@@ -15,11 +15,11 @@ from estimator.workload.blocks import (
     Cost,
     Costs,
     Mlp,
+    affine,
     crossed,
     equal_heads,
     held,
     layer_costs,
-    linear,
     table,
 )
 from estimator.workload.fields import Fields
@@ -95,7 +95,7 @@ def side(
     layers_keys = (*(() if decodes else ("num_hidden_layers",)), f"{name}_layers")
     keys = (fields.key(*WIDTH), fields.key(*heads_keys))
     attention = equal_heads(fields, hidden, fields.size(*heads_keys), keys, *bias)
-    mlp = Mlp(hidden=hidden, width=fields.size(f"{name}_ffn_dim"), bias=True)
+    mlp = Mlp(hidden, fields.size(f"{name}_ffn_dim"), bias=True)
     costs = layer_costs(attention, mlp, (3 if decodes else 2) * 2 * hidden)
     return Side(
         before={"embedding/position": table(rows, hidden), "norm/outer": held(norms * 2 * hidden)},
@@ -208,8 +208,8 @@ def head(fields: Fields, hidden: int, vocab: int) -> tuple[Costs, Costs]:
         return logits(fields, hidden, vocab, kind), {}
     if kind == "QuestionAnswering":
         ends = 2 if "bart" in fields.text("model_type") else label_count(fields)
-        return {"head/span": linear(hidden, ends, bias=True)}, {}
+        return {"head/span": affine(hidden, ends)}, {}
     classes: Costs = {"head/classifier": label_head(fields, hidden)}
     if kind == "SequenceClassification":
-        return {}, {"head/dense": linear(hidden, hidden, bias=True), **classes}
+        return {}, {"head/dense": affine(hidden, hidden), **classes}
     return (classes if kind == "TokenClassification" else {}), {}

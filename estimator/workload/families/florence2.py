@@ -37,7 +37,7 @@ def _stage(fields: Fields, flow: Flow, sizes: tuple[int, ...], name: str) -> Flo
     between: Costs = {**near.costs(), "attention/scores": mixed, "attention/reduce": mixed}
     width = int(hidden * ratio(fields, "mlp_ratio", 4.0))
     rest: Costs = {
-        **Mlp(hidden=hidden, width=width, bias=True).costs(),
+        **Mlp(hidden, width, bias=True).costs(),
         "convolution": depthwise(hidden, 9, bias=True).times(2),
         "norm/layers": held(4 * hidden),
     }

@@ -7,11 +7,21 @@ layer. Those tables multiply nothing, so they are held and counted as active, bu
 from collections.abc import Callable
 from dataclasses import replace
 
-from estimator.workload.blocks import Attention, Cost, Costs, Mlp, held, linear, product, table
-from estimator.workload.families.gemma4 import conformer_layer
+from estimator.workload.blocks import (
+    Attention,
+    Cost,
+    Costs,
+    Mlp,
+    held,
+    layer_costs,
+    linear,
+    product,
+    table,
+)
 from estimator.workload.families.hybrid_stack import language_model
 from estimator.workload.families.moe_decoders import Mixture, experts
-from estimator.workload.families.vision_language import before_text, text_part
+from estimator.workload.families.vision_language import before_text, seeing_network, text_part
+from estimator.workload.families.vit import Vision
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers
 from estimator.workload.ledger import Inputs, quantity
@@ -44,14 +54,14 @@ def gemma3n(fields: Fields) -> Network:
     }
 
     def layer(at: int, full: bool, reuses: bool) -> tuple[Attention, Costs]:
-        return attention, {**Mlp(hidden=hidden, width=widths[at], gated=True).costs(), **beside}
+        return attention, {**Mlp(hidden, widths[at], gated=True).costs(), **beside}
 
     bridge = linear(hidden, hidden).times(streams - 1)
     return _network(fields, _kinds(fields, 5), layer, {"altup/in": bridge, "altup/out": bridge})
 
 
 @family("gemma4_text", "gemma4_unified_text")
-def gemma4(fields: Fields) -> Network:
+def gemma4_text(fields: Fields) -> Network:
     """Gemma 4: wider heads in the full layers, where values may be the keys; perhaps experts."""
     hidden, width = fields.size("hidden_size"), fields.size("intermediate_size", default=9216)
     equal, doubles = fields.flag("attention_k_eq_v"), fields.flag("use_double_wide_mlp")
@@ -64,7 +74,7 @@ def gemma4(fields: Fields) -> Network:
     def layer(at: int, full: bool, reuses: bool) -> tuple[Attention, Costs]:
         kv_heads = (wide_kv or narrow_kv) if full else narrow_kv
         head_dim = _own_head_dim(fields, at, wide if full else narrow)
-        mlp = Mlp(hidden=hidden, width=width * (1 + (doubles and reuses)), gated=True)
+        mlp = Mlp(hidden, width * (1 + (doubles and reuses)), gated=True)
         values = {"attention/value": Cost()} if equal and full else {}
         return _attention(fields, kv_heads, head_dim), {**mlp.costs(), **norms, **values}
 
@@ -196,7 +206,7 @@ def gemma3n_seeing(fields: Fields) -> Network:
         _embedder(part, text.hidden) for part in (vision, audio)
     )
     tower = {"vision": product(*SEEING), "vision/embedding": held(seen_rows)}
-    tower["audio"] = held(_sound_params(audio) + sound_rows + resting.params)
+    tower["audio"] = held(_gemma3n_sound(audio) + sound_rows + resting.params)
     count = fields.size("vision_soft_tokens_per_image", default=256)
 
     def seen(inputs: Inputs) -> list[Line]:
@@ -206,7 +216,7 @@ def gemma3n_seeing(fields: Fields) -> Network:
     return before_text(fields, text, seen)
 
 
-def _sound_params(fields: Fields) -> int:
+def _gemma3n_sound(fields: Fields) -> int:
     """Parameters of the conformer for sound."""
     first, second = fields.sizes("sscp_conv_channel_size", (128, 32), 2)
     bins, weights, before = fields.size("input_feat_size"), 0, 1
@@ -220,3 +230,71 @@ def _sound_params(fields: Fields) -> int:
     kernel = fields.size("conf_conv_kernel_size")
     layer = conformer_layer(hidden, head_dim, kernel)
     return weights + second * bins * hidden + fields.layers("conf_num_hidden_layers") * layer
+
+
+@family("gemma4")
+def gemma4(fields: Fields) -> Network:
+    """Gemma 4; a tower that the config leaves out is not there."""
+    text = text_part(fields, "gemma4_text", fields.flag("tie_word_embeddings", default=True))
+    sound = _gemma4_sound(
+        with_defaults_of(fields.part("audio_config"), "gemma4_audio_encoder"), text.hidden
+    )
+    resting: Costs = {"audio": held(sound * fields.states("audio_config"))}
+    if not fields.states("vision_config"):
+        return before_text(fields, text, lambda inputs: lines(resting, inputs.batch))
+    part = with_defaults_of(fields.part("vision_config"), "gemma4_vision")
+    sight = _gemma4_sight(part)
+    bridge = {**resting, "bridge/project": linear(sight.hidden, text.hidden)}
+    fold = part.size("pooling_kernel_size", default=3) ** 2
+    return seeing_network(fields, text, sight, bridge, merged=fold)
+
+
+PATCHES_ACROSS = 48
+"""Patches along the image that is counted where none is asked for: 256 tokens of nine. [1]"""
+
+
+def _gemma4_sight(fields: Fields) -> Vision:
+    """Gemma 4's tower: two tables of positions, four RMS norms per layer, no biases."""
+    hidden, heads = fields.size("hidden_size"), fields.size("num_attention_heads")
+    head_dim = fields.size("head_dim")
+    attention = Attention(
+        hidden=hidden,
+        heads=heads,
+        kv_heads=fields.size("num_key_value_heads"),
+        head_dim=head_dim,
+        norm_params=2 * head_dim,
+    )
+    width, patch = fields.size("intermediate_size"), fields.size("patch_size")
+    rows = 2 * fields.size("position_embedding_size")
+    return Vision(
+        side=PATCHES_ACROSS * patch,
+        wide=PATCHES_ACROSS * patch,
+        patch=patch,
+        channels=3,
+        hidden=hidden,
+        prefix=0,
+        tables={"embedding/position": table(rows, hidden)},
+        layer=layer_costs(attention, Mlp(hidden, width, gated=True), 4 * hidden),
+        layers=fields.layers("num_hidden_layers"),
+        patch_bias=False,
+    )
+
+
+def _gemma4_sound(fields: Fields, text: int) -> int:
+    """Parameters of the conformer for sound and of what leads from it into the text."""
+    hidden = fields.size("hidden_size")
+    first, second = fields.sizes("subsampling_conv_channels", (128, 32), 2)
+    heads = fields.size("num_attention_heads")
+    head_dim = fields.share("hidden_size", hidden, "num_attention_heads", heads)
+    kernel, out = fields.size("conv_kernel_size"), fields.size("output_proj_dims")
+    thinned = 9 * (first + first * second) + first + second + second * (first // 4) * hidden
+    layers = fields.layers("num_hidden_layers") * conformer_layer(hidden, head_dim, kernel)
+    return thinned + layers + (hidden + 1) * out + out * text
+
+
+def conformer_layer(hidden: int, head_dim: int, kernel: int) -> int:
+    """Parameters of a layer of the conformer [1]."""
+    feed_forwards = 2 * (8 * hidden * hidden + 2 * hidden)
+    attention = 5 * hidden * hidden + head_dim + 2 * hidden
+    convolution = 3 * hidden * hidden + (kernel + 2) * hidden
+    return feed_forwards + attention + convolution + hidden

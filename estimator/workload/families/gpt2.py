@@ -9,10 +9,11 @@ from dataclasses import replace
 
 from estimator.workload.blocks import Attention
 from estimator.workload.families.decoder import WIDTH, Family, decoder
+from estimator.workload.families.dense_decoders import LLAMA
 from estimator.workload.fields import MAX_LAYERS, Fields
-from estimator.workload.model_class import class_name
+from estimator.workload.model_class import class_name, head_note, task
 from estimator.workload.registry import families, family
-from estimator.workload.transformer import Decoder
+from estimator.workload.transformer import Decoder, Head
 
 
 def _falcon_heads(fields: Fields) -> int:
@@ -139,3 +140,26 @@ def gpt_neox_japanese(fields: Fields) -> Decoder:
     usual = fields.with_usual({**fields.usual, STANDARD: width})
     made = decoder(replace(CLASSIC, bias=False, intermediate_key=STANDARD), usual)
     return replace(made, outer_norm_params=made.outer_norm_params + made.hidden)
+
+
+@family("imagegpt")
+def imagegpt(fields: Fields) -> Decoder:
+    """ImageGPT, whose head writes every colour but the token that begins."""
+    kind = task(fields)
+    bare = fields.with_values({"architectures": ["GPT2Model"]})
+    model = decoder(replace(GPT2, norm_params=1), bare)
+    writes = kind == "CausalImageModeling" or not fields.items("architectures")
+    head = Head(outputs=model.vocab - 1) if writes else None
+    notes = head_note(fields, writes or not kind)
+    return replace(model, head=head, warnings=model.warnings + notes)
+
+
+@family("jais")
+def jais(fields: Fields) -> Decoder:
+    """Jais: positions as linear biases, SwiGLU, unless the config says otherwise."""
+    placed = fields.text("position_embedding_type", default="learned") == "learned"
+    gated = fields.text("activation_function", default="gelu") == "swiglu"
+    return decoder(replace(GPT2, spare_positions=0 if placed else None, gated=gated), fields)
+
+
+families(decoder, {"jais2": replace(LLAMA, gated=False, norm_params=2)})

@@ -4,22 +4,11 @@ A Swin and a BERT look at each other, then objects at both (arXiv:2303.05499, se
 images of 640 pixels and as many texts of 256 tokens where neither is asked for; items are images.
 """
 
-from estimator.workload.blocks import (
-    Cost,
-    Costs,
-    Mlp,
-    equal_heads,
-    held,
-    linear,
-    perceptron,
-    product,
-)
+from estimator.workload.blocks import Cost, Costs, Mlp, affine, equal_heads, held, product
 from estimator.workload.convolution import Flow, image
 from estimator.workload.families.backbones import backbone, leveled
 from estimator.workload.families.clip import bert_tower
-from estimator.workload.families.conditional_detr import dense
-from estimator.workload.families.deformable_detr import decoded, encoded
-from estimator.workload.families.detr import learned_places
+from estimator.workload.families.detr import decoded, dense, encoded, learned_places
 from estimator.workload.families.text_encoder import bert_sizes, tables
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity
@@ -41,7 +30,7 @@ def grounding_dino(biased: bool, fields: Fields) -> Network:
     if not fields.flag("two_stage", default=True):
         raise ValueError(f"{fields.path}two_stage must be true: objects are picked from the maps")
     detects = task(fields) == "ObjectDetection"
-    box, square = perceptron(width, 4), linear(width, width, bias=True)
+    box, square = affine(width, width, width, 4), affine(width, width)
     own = [not fields.flag(f"decoder_{key}_embed_share", default=True) for key in ("bbox", "cls")]
     copies, scorers = (layers if one else 1 for one in own)
     score = {"head/words": Cost(flop_per_pair=2 * width)}
@@ -58,7 +47,7 @@ def grounding_dino(biased: bool, fields: Fields) -> Network:
         _, words = sequence(inputs, longest)
         flow = Flow(batch=batch, side=pixels, text=words)
         flow = flow.with_lines(prefixed(text.lines(batch, words, inputs), "text/"))
-        flow = flow.layers({"text/project": linear(sizes.hidden, width, bias=True)}, words)
+        flow = flow.layers({"text/project": affine(sizes.hidden, width)}, words)
         flow, sides = leveled(flow, maps, width, levels)
         seen = sum((one * one for one in sides), start=0.0)
         flow = _fused(fields, encoded(fields, flow, width, levels, seen), width, seen)
@@ -83,8 +72,8 @@ def _fused(fields: Fields, flow: Flow, width: int, seen: Quantity) -> Flow:
     inner, layers = fields.size("encoder_ffn_dim") // 2, fields.layers("encoder_layers")
     heads = fields.size("encoder_attention_heads", least=2) // 2
     own = equal_heads(fields, width, heads, ("d_model", "encoder_attention_heads / 2")).costs()
-    mlp = Mlp(hidden=width, width=inner, bias=True).costs()
-    joined, back = linear(width, inner, bias=True), linear(inner, width, bias=True)
+    mlp = Mlp(width, inner, bias=True).costs()
+    joined, back = affine(width, inner), affine(inner, width)
     fusion = {"fusion/in": joined.times(2), "fusion/out": back, "fusion/norm": held(3 * width)}
     of_text = {**own, **mlp, "norm/layers": held(4 * width), **fusion}
     words, name, pairs = flow.text, "encoder/text/", {"scores": Cost(flop_per_pair=6 * inner)}

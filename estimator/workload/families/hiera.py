@@ -1,6 +1,6 @@
 """How much work Hiera is: a pyramid that attends in units, then everywhere (arXiv:2306.00989)."""
 
-from estimator.workload.blocks import Cost, Costs, Mlp, held, linear, table
+from estimator.workload.blocks import Cost, Costs, Mlp, affine, held, table
 from estimator.workload.convolution import Flow, plain, ratio, square
 from estimator.workload.families.convnet import conv_net
 from estimator.workload.fields import Fields
@@ -54,15 +54,15 @@ def hiera(fields: Fields) -> Network:
 def _layer(width: int, inner: int) -> Costs:
     """A layer of one width."""
     return {
-        "attention/query_key_value": linear(width, 3 * width, bias=True),
+        "attention/query_key_value": affine(width, 3 * width),
         "attention/products": Cost(flop_per_pair=4 * width),
-        "attention/output": linear(width, width, bias=True),
-        **Mlp(hidden=width, width=inner, bias=True).costs(),
+        "attention/output": affine(width, width),
+        **Mlp(width, inner, bias=True).costs(),
         "norm/layers": held(4 * width),
     }
 
 
 def _pooling(before: int, width: int) -> Costs:
     """What the first layer of a stage does to all positions before its queries pool them."""
-    shortcut = linear(before, width, bias=True) if before != width else Cost()
-    return {"attention/in": linear(before, 3 * width, bias=True), "attention/shortcut": shortcut}
+    shortcut = affine(before, width) if before != width else Cost()
+    return {"attention/in": affine(before, 3 * width), "attention/shortcut": shortcut}

@@ -88,7 +88,7 @@ def gated_mlp(fields: Fields, bias: bool = False) -> Costs:
     """Costs of a gated MLP."""
     width = fields.size("intermediate_size")
     hidden = fields.size("hidden_size")
-    return Mlp(hidden=hidden, width=width, gated=True, bias=bias).costs()
+    return Mlp(hidden, width, gated=True, bias=bias).costs()
 
 
 def attention_layers(fields: Fields, usual: Callable[[int], bool], *keys: str) -> list[bool]:

@@ -5,7 +5,7 @@ Also LayoutLMv3, MarkupLM, TAPAS, BROS.
 
 from dataclasses import replace
 
-from estimator.workload.blocks import Costs, held, linear, scaled
+from estimator.workload.blocks import Costs, affine, held, linear, scaled
 from estimator.workload.convolution import square
 from estimator.workload.families.text_encoder import (
     BERT_POOLED,
@@ -39,8 +39,8 @@ def markup_tables(fields: Fields, sizes: Sizes) -> Costs:
     places = fields.size("max_xpath_subs_unit_embeddings", default=1024)
     return {
         "embedding/paths": held(depth * unit * (tags + places)),
-        "path/in": linear(depth * unit, 4 * sizes.hidden, bias=True),
-        "path/out": linear(4 * sizes.hidden, sizes.hidden, bias=True),
+        "path/in": affine(depth * unit, 4 * sizes.hidden),
+        "path/out": affine(4 * sizes.hidden, sizes.hidden),
         "path/unused": held((depth * unit + 1) * sizes.hidden),
     }
 
@@ -64,7 +64,7 @@ def lilt_tables(fields: Fields, sizes: Sizes) -> Costs:
     return {
         "embedding/layout": held(4 * boxes * (hidden // 6)),
         "embedding/box": held(sizes.positions * narrow),
-        "layout/project_in": linear(hidden // 6 * 6, narrow, bias=True),
+        "layout/project_in": affine(hidden // 6 * 6, narrow),
         "norm/layout": held(LAYER_NORM * narrow),
     }
 
@@ -127,7 +127,7 @@ def page_tables(fields: Fields, sizes: Sizes) -> Costs:
 def page_labels(fields: Fields, sizes: Sizes) -> Costs:
     """LayoutLMv3: a dense layer before spans and before many labels."""
     deep = task(fields) == "QuestionAnswering" or label_count(fields) >= 10
-    dense: Costs = {"head/dense": linear(sizes.hidden, sizes.hidden, bias=True)} if deep else {}
+    dense: Costs = {"head/dense": affine(sizes.hidden, sizes.hidden)} if deep else {}
     return {**dense, "head/classifier": label_head(fields, sizes.hidden)}
 
 
@@ -154,7 +154,7 @@ def layoutlmv3(fields: Fields) -> Network:
     patch, seen = square(fields, "patch_size", 16), float(_patches(fields))
     pixels = patch * patch * fields.size("num_channels", default=3)
     hidden = fields.size("hidden_size", default=768)
-    conv = {"embedding/patch": linear(pixels, hidden, bias=True)}
+    conv = {"embedding/patch": affine(pixels, hidden)}
     trunk = replace(encoder, after={})
 
     def run(inputs: Inputs) -> Pass:

@@ -6,7 +6,7 @@ counted.
 
 from dataclasses import replace
 
-from estimator.workload.blocks import held
+from estimator.workload.blocks import held, linear
 from estimator.workload.families.hybrid_stack import language_model, with_costs
 from estimator.workload.families.mixers import expanded, mamba2_mixer, mamba_mixer
 from estimator.workload.fields import Fields
@@ -44,3 +44,25 @@ def mamba2(fields: Fields) -> Network:
     norm = held(fields.size("hidden_size") + inner)
     layer = replace(scan, costs={**scan.costs, "norm/layers": norm})
     return recurrent(fields, layer)
+
+
+@family("rwkv")
+def rwkv(fields: Fields) -> Network:
+    """RWKV 4: two norms with bias in each layer and round the stack (arXiv:2305.13048, sec. 3)."""
+    hidden = fields.size("hidden_size")
+    inner = fields.size_or_none("attention_hidden_size") or hidden
+    width = fields.size_or_none("intermediate_size") or 4 * hidden
+    layer = Layers(
+        costs={
+            "norm/layers": held(4 * hidden),
+            "mixer/decay": held(2 * inner),
+            "mixer/shift": held(5 * hidden),
+            **{f"mixer/{part}": linear(hidden, inner) for part in ("key", "value", "receptance")},
+            "mixer/output": linear(inner, hidden),
+            "mlp/up": linear(hidden, width),
+            "mlp/receptance": linear(hidden, hidden),
+            "mlp/down": linear(width, hidden),
+        },
+        state_values=2 * hidden + 3 * inner,
+    )
+    return recurrent(fields, layer, outer_norm_params=4 * hidden)

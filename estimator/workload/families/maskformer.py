@@ -6,24 +6,15 @@ those of the backbone's config, of 224 pixels if it states none.
 
 from dataclasses import replace
 
-from estimator.workload.blocks import (
-    Cost,
-    Costs,
-    Mlp,
-    crossed,
-    equal_heads,
-    held,
-    linear,
-    perceptron,
-)
+from estimator.workload.blocks import Cost, Costs, Mlp, affine, crossed, equal_heads, held
 from estimator.workload.convolution import Conv, Flow, flow_network, plain, pointwise, square
 from estimator.workload.families.backbones import backbone
 from estimator.workload.families.convnet import DEFAULT_SIDE
-from estimator.workload.families.deformable_detr import sampling_encoder
+from estimator.workload.families.detr import sampling_encoder
 from estimator.workload.families.encoder_decoder import side
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Quantity
-from estimator.workload.model_class import head_note, label_count, task
+from estimator.workload.model_class import head_note, label_count, label_head, task
 from estimator.workload.network import Network
 from estimator.workload.registry import family, with_defaults_of
 
@@ -77,8 +68,8 @@ def maskformer(fields: Fields) -> Network:
 def _masks(fields: Fields, flow: Flow, shape: tuple[int, int, int], times: int) -> Flow:
     """Class of each query, and its product with all pixels, `times` in a pass."""
     hidden, out, queries = shape
-    heads: Costs = {"head/classes": linear(hidden, label_count(fields) + 1, bias=True)}
-    heads = {**heads, "head/masks": perceptron(hidden, out)}
+    heads: Costs = {"head/classes": affine(hidden, label_count(fields) + 1)}
+    heads = {**heads, "head/masks": affine(hidden, hidden, hidden, out)}
     repeated = {part: cost.repeated(times) for part, cost in heads.items()}
     product = {"head/pixels": Cost(flop_per_token=2 * out * queries * times)}
     return flow.layers(repeated, float(queries)).layers(product)
@@ -101,7 +92,7 @@ def mask2former(fields: Fields) -> Network:
     points = heads * SCALES * POINTS
     encoder = sampling_encoder(width, fields.size("encoder_feedforward_dim", default=1024), points)
     own = equal_heads(fields, hidden, heads, ("hidden_dim", "num_attention_heads")).costs()
-    mlp = Mlp(hidden=hidden, width=fields.size("dim_feedforward", default=2048), bias=True)
+    mlp = Mlp(hidden, fields.size("dim_feedforward", default=2048), bias=True)
     layer = {**own, **crossed(own), **mlp.costs(), "norm/layers": held(6 * hidden)}
     bridged = width != hidden or fields.flag("enforce_input_projection")
     strides = fields.sizes("feature_strides", (4, 8, 16, 32), fewest=SCALES)
@@ -136,3 +127,41 @@ def mask2former(fields: Fields) -> Network:
     return flow_network(
         fields, _side(fields), body, head_note(fields, segments or not task(fields))
     )
+
+
+UPERNET_SIDE = 512
+"""Side of the images of ADE20k, on which it is published. [pixel]"""
+
+
+@family("upernet")
+def upernet(fields: Fields) -> Network:
+    """UperNet, and the head beside it that helps in training."""
+    maps, hidden = backbone(fields, range(4), "resnet"), fields.size("hidden_size", default=512)
+    scales, labels = fields.sizes("pool_scales", (1, 2, 3, 6)), label_head(fields, hidden)
+    *finer, last = maps.widths
+    helps = fields.flag("use_auxiliary_head", default=True)
+    narrow = fields.size("auxiliary_channels", default=256)
+    count = fields.layers("auxiliary_num_convs", default=1)
+
+    def body(flow: Flow) -> Flow:
+        flow, sides = maps.maps(flow)
+        for scale in scales:
+            flow = flow.layers({"pool": pointwise(last, hidden).cost()}, float(scale * scale))
+        joined = Conv(last + len(scales) * hidden, hidden)
+        flow = replace(flow, side=sides[-1]).conv("pool/join", joined)
+        for width, one in zip(finer, sides, strict=False):
+            flow = replace(flow, side=one).conv("lateral", pointwise(width, hidden))
+            flow = flow.conv("smooth", Conv(hidden, hidden))
+        flow = replace(flow, side=sides[0]).conv("join", Conv(len(sides) * hidden, hidden))
+        flow = flow.layers({"head/classifier": labels})
+        if not helps:
+            return flow
+        place = min(2, len(sides) - 1)
+        before = fields.size_or_none("auxiliary_in_channels") or maps.widths[place]
+        flow = replace(flow, side=sides[place]).conv("auxiliary/first", Conv(before, narrow))
+        flow = flow.convs("auxiliary/rest", [Conv(narrow, narrow)] * (count - 1))
+        if fields.flag("auxiliary_concat_input"):
+            flow = flow.conv("auxiliary/join", Conv(before + narrow, narrow))
+        return flow.layers({"auxiliary/classifier": label_head(fields, narrow)})
+
+    return flow_network(fields, UPERNET_SIDE, body)

@@ -6,7 +6,7 @@ product and is not counted, as norms are not. Scans in chunks are matrix product
 
 import numpy as np
 
-from estimator.workload.blocks import Cost, held, linear, product
+from estimator.workload.blocks import Cost, affine, held, linear, product
 from estimator.workload.convolution import ratio
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers, Near
@@ -61,7 +61,7 @@ def mamba_mixer(fields: Fields, inner: int, heads: int = 1, normed: bool = False
             "mixer/in": linear(hidden, 2 * inner, bias),
             "mixer/convolution": depthwise(inner, kernel, conv_bias),
             "mixer/select": linear(inner // heads, heads * (rank + 2 * state)),
-            "mixer/time_step": linear(rank, inner, bias=True),
+            "mixer/time_step": affine(rank, inner),
             "mixer/state": held(inner * (state + 1)),
             "mixer/norm": held(normed * (rank + 2 * state)),
             "mixer/read": Cost(flop_per_token=2 * inner * state),

@@ -5,7 +5,7 @@ One image per sequence, filled up to all tiles, as the model reads it.
 
 from dataclasses import dataclass, replace
 
-from estimator.workload.blocks import Attention, Costs, held, linear, table
+from estimator.workload.blocks import Attention, Costs, affine, held, linear, table
 from estimator.workload.families.decoder import Family, decoder
 from estimator.workload.families.vit import Vision, trunk
 from estimator.workload.fields import Fields
@@ -66,7 +66,7 @@ def _tiles(fields: Fields, text_width: int) -> Tiles:
         patch_bias=False,
     )
     output = fields.size("vision_output_dim", default=7680)
-    bridge = {"bridge/project": linear(output, text_width, bias=True)}
+    bridge = {"bridge/project": affine(output, text_width)}
     return Tiles(sight=sight, tiles=tiles, bridge=bridge)
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from estimator.workload.blocks import Costs, Mlp, equal_heads, held, layer_costs, linear
+from estimator.workload.blocks import Costs, Mlp, affine, equal_heads, held, layer_costs
 from estimator.workload.convolution import Conv, Flow, depthwise_conv, pointwise, ratio, square
 from estimator.workload.families.convnet import conv_net
 from estimator.workload.families.mobilenet import divisible, inverted
@@ -47,7 +47,7 @@ def _attending(fields: Fields, flow: Flow, width: int, shape: tuple[int, int]) -
     heads = fields.size("num_attention_heads", default=4)
     keys, bias = ("hidden_sizes", "num_attention_heads"), fields.flag("qkv_bias", default=True)
     attention = equal_heads(fields, hidden, heads, keys, bias, output_bias=True)
-    mlp = Mlp(hidden=hidden, width=int(hidden * ratio(fields, "mlp_ratio", 2.0)), bias=True)
+    mlp = Mlp(hidden, int(hidden * ratio(fields, "mlp_ratio", 2.0)), bias=True)
     flow = flow.conv("layers/local", Conv(width, width, kernel=kernel))
     flow = flow.conv("layers/embed", replace(pointwise(width, hidden), norm=False))
     folded = np.ceil(flow.side / patch) ** 2
@@ -98,8 +98,8 @@ def _coarser(flow: Flow, expand: float, inputs: int, outputs: int, stride: int) 
 def _linear_layer(hidden: int, factor: int) -> Costs:
     """One score for each position, which weighs the keys: no products of pairs."""
     return {
-        "attention/in": linear(hidden, 2 * hidden + 1, bias=True),
-        "attention/output": linear(hidden, hidden, bias=True),
-        **Mlp(hidden=hidden, width=factor * hidden // 16 * 16, bias=True).costs(),
+        "attention/in": affine(hidden, 2 * hidden + 1),
+        "attention/output": affine(hidden, hidden),
+        **Mlp(hidden, factor * hidden // 16 * 16, bias=True).costs(),
         "norm/layers": held(4 * hidden),
     }

@@ -40,7 +40,7 @@ def _modern_layer(fields: Fields, sizes: Sizes) -> Costs:
     """Gated MLP, biases where the config asks for them."""
     attention = equal_heads(fields, sizes.hidden, sizes.heads, bias=fields.flag("attention_bias"))
     bias = fields.flag("mlp_bias")
-    mlp = Mlp(hidden=sizes.hidden, width=sizes.width, gated=True, bias=bias)
+    mlp = Mlp(sizes.hidden, sizes.width, gated=True, bias=bias)
     return layer_costs(attention, mlp, 2 * _norm(fields, sizes))
 
 
@@ -85,7 +85,7 @@ def _nomic_layer(fields: Fields, sizes: Sizes) -> Costs:
     """Gated MLP, no biases; heads may have a width of their own."""
     shared = equal_heads(fields, sizes.hidden, sizes.heads, bias=False)
     attention = replace(shared, head_dim=fields.size_or("head_dim", shared.head_dim))
-    mlp = Mlp(hidden=sizes.hidden, width=sizes.width, gated=True)
+    mlp = Mlp(sizes.hidden, sizes.width, gated=True)
     return layer_costs(attention, mlp, 2 * LAYER_NORM * sizes.hidden)
 
 
@@ -94,7 +94,7 @@ def _gte_layer(fields: Fields, sizes: Sizes) -> Costs:
     hidden = sizes.hidden
     return merged(
         equal_heads(fields, hidden, sizes.heads).costs(),
-        Mlp(hidden=hidden, width=sizes.width, gated=True).costs(),
+        Mlp(hidden, sizes.width, gated=True).costs(),
         {"mlp/down": held(hidden), "norm/layers": held(2 * LAYER_NORM * hidden)},
     )
 
@@ -102,7 +102,7 @@ def _gte_layer(fields: Fields, sizes: Sizes) -> Costs:
 def _llama_layer(fields: Fields, sizes: Sizes) -> Costs:
     """The layer of a Llama."""
     bias = fields.flag("mlp_bias")
-    mlp = Mlp(hidden=sizes.hidden, width=sizes.width, gated=True, bias=bias)
+    mlp = Mlp(sizes.hidden, sizes.width, gated=True, bias=bias)
     return layer_costs(grouped_attention(LLAMA, fields), mlp, 2 * sizes.hidden)
 
 

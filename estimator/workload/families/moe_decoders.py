@@ -106,11 +106,11 @@ def experts(mixture: Mixture, fields: Fields, shared_bias: bool = False) -> Expe
     count, width = fields.size(*mixture.keys), fields.size(mixture.width_key)
     shared = mixture.shared(fields, width)
     return Experts(
-        expert=Mlp(hidden=hidden, width=width, gated=True, bias=mixture.bias),
+        expert=Mlp(hidden, width, gated=True, bias=mixture.bias),
         experts=count,
         active=routed(fields, mixture.active_key, mixture.keys, count, mixture.active),
         router_bias=mixture.router_bias,
-        shared=Mlp(hidden=hidden, width=shared, gated=True, bias=shared_bias) if shared else None,
+        shared=Mlp(hidden, shared, gated=True, bias=shared_bias) if shared else None,
         shared_gate=mixture.shared_gate,
     )
 

@@ -6,7 +6,16 @@ each step is a code of every book. EnCodec, which makes sound of the codes, is h
 
 from dataclasses import replace
 
-from estimator.workload.blocks import Costs, Mlp, equal_heads, held, layer_costs, linear, table
+from estimator.workload.blocks import (
+    Costs,
+    Mlp,
+    affine,
+    equal_heads,
+    held,
+    layer_costs,
+    linear,
+    table,
+)
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers, Stack
 from estimator.workload.ledger import Inputs
@@ -29,7 +38,7 @@ def _codes(fields: Fields, writes: bool) -> tuple[Stack, Costs]:
     hidden, vocab = fields.size("hidden_size"), fields.size("vocab_size")
     books, heads = fields.size("num_codebooks"), fields.size("num_attention_heads")
     attention = equal_heads(fields, hidden, heads, bias=False)
-    mlp = Mlp(hidden=hidden, width=fields.size("ffn_dim"))
+    mlp = Mlp(hidden, fields.size("ffn_dim"))
     layer = Layers(
         costs=layer_costs(attention, mlp, 6 * hidden),
         times=fields.layers("num_hidden_layers"),
@@ -61,7 +70,7 @@ def musicgen(fields: Fields) -> Network:
     held_codec = known_families()[codec](sound).ledger(Inputs()).params_total
     stack, cross = _codes(part, task(fields) in ("", "ConditionalGeneration"))
     width, hidden = text.size("d_model", default=512), part.size("hidden_size")
-    bridge = {"bridge": linear(width, hidden, bias=True)} if width != hidden else {}
+    bridge = {"bridge": affine(width, hidden)} if width != hidden else {}
 
     def run(inputs: Inputs) -> Pass:
         batch, steps = sequence(inputs, stack.longest)

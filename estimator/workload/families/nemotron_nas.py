@@ -62,4 +62,4 @@ def _kept(part: Fields) -> bool:
 def _mlp(hidden: int, multiplier: float) -> Costs:
     """A gated MLP, two thirds of whose width by the multiplier are rounded up."""
     width = int(2 * multiplier * hidden / 3)
-    return Mlp(hidden=hidden, width=-(-width // MULTIPLE) * MULTIPLE, gated=True).costs()
+    return Mlp(hidden, -(-width // MULTIPLE) * MULTIPLE, gated=True).costs()

@@ -5,7 +5,9 @@ from typing import NamedTuple
 
 from estimator.workload.blocks import (
     Attention,
+    Costs,
     Mlp,
+    affine,
     equal_heads,
     held,
     layer_costs,
@@ -13,10 +15,22 @@ from estimator.workload.blocks import (
     product,
     table,
 )
-from estimator.workload.convolution import Flow, plain, square, stages, windows
+from estimator.workload.convolution import (
+    Conv,
+    Flow,
+    flow_network,
+    image,
+    plain,
+    ratio,
+    square,
+    stages,
+    windows,
+)
 from estimator.workload.families.convnet import DEFAULT_SIDE, conv_net
 from estimator.workload.fields import Fields
-from estimator.workload.network import Network
+from estimator.workload.ledger import Inputs, Quantity
+from estimator.workload.model_class import classifier, head_note, label_head, task
+from estimator.workload.network import Network, Pass, network
 from estimator.workload.registry import family
 
 POOLED = 7
@@ -66,7 +80,7 @@ def _patched(flow: Flow, stage: Stage, padding: int | None = None) -> Flow:
 def _attending(flow: Flow, stage: Stage, spare: int = 0, pooled: bool = False) -> Flow:
     """Layers on a map and `spare` tokens, whose keys are those of a coarser map, perhaps pooled."""
     width, reduction, tokens = stage.width, stage.reduction, flow.positions + spare
-    mlp = Mlp(hidden=width, width=stage.factor * width, bias=True)
+    mlp = Mlp(width, stage.factor * width, bias=True)
     costs = layer_costs(stage.attention, mlp, 4 * width)
     seen, reach = tokens, 0
     if pooled:
@@ -76,7 +90,7 @@ def _attending(flow: Flow, stage: Stage, spare: int = 0, pooled: bool = False) -
     flow = flow.crossing(costs, tokens, seen, times=stage.depth, prefix=stage.name)
     if not reach:
         return flow
-    conv = {"attention/reduction": linear(reach * width, width, bias=True)}
+    conv = {"attention/reduction": affine(reach * width, width)}
     norm = {"norm/reduction": held(2 * width)}
     return flow.layers({**conv, **norm}, seen, times=stage.depth, prefix=stage.name)
 
@@ -122,3 +136,116 @@ def pvt_v2(fields: Fields) -> Network:
         return flow
 
     return conv_net(fields, body, rows[-1].width, side)
+
+
+SIZES = ("embed_dim", "depth", "num_heads", "patch_sizes", "patch_stride", "kernel_qkv")
+
+
+@family("cvt")
+def cvt(fields: Fields) -> Network:
+    """CvT: keys and values are those of a map that is half as fine."""
+    rows = stages(fields, SIZES)
+    count = len(rows)
+    paddings = fields.sizes("patch_padding", (2, 1, 1), count)
+    strides = fields.sizes("stride_kv", (2, 2, 2), count)
+    tokens = fields.listed("cls_token", (False, False, True), count)
+    biases = fields.listed("qkv_bias", (True,) * count, count)
+    factors = [
+        ratio(fields.with_values({"mlp_ratio": one}), "mlp_ratio", 4.0)
+        for one in fields.listed("mlp_ratio", (4.0,) * count, count)
+    ]
+    for key, known in (("qkv_projection_method", "dw_bn"), ("stride_q", 1)):
+        if any(one != known for one in fields.listed(key, (known,) * count, count)):
+            raise ValueError(f"{fields.path}{key} must be {known} in all stages")
+
+    def body(flow: Flow) -> Flow:
+        before = fields.size("num_channels", default=3)
+        for place, (width, depth, heads, patch, stride, kernel) in enumerate(rows):
+            name, spare = f"stage{place + 1}/", int(tokens[place] is True)
+            stem = Conv(
+                before, width, kernel=patch, stride=stride, padding=paddings[place], bias=True
+            )
+            flow = flow.conv(f"{name}patch", stem, first=place == 0)
+            small = Conv(width, width, kernel=kernel, stride=strides[place], groups=width)
+            asking, seen = flow.positions, small.side(flow.side) ** 2
+            flow = flow.layers(
+                {"attention/convolution": small.cost()}, asking, times=depth, prefix=name
+            )
+            flow = flow.layers(
+                {"attention/shrink": small.cost()}, seen, times=2 * depth, prefix=name
+            )
+            attention = equal_heads(
+                fields,
+                width,
+                heads,
+                ("embed_dim", "num_heads"),
+                biases[place] is True,
+                output_bias=True,
+            )
+            mlp = Mlp(width, int(width * factors[place]), bias=True)
+            layer = layer_costs(attention, mlp, 4 * width)
+            flow = flow.crossing(layer, asking + spare, seen + spare, times=depth, prefix=name)
+            flow, before = flow.dense({f"{name}class": held(spare * rows[-1][0])}), width
+        return flow.norm(before) if task(fields) else flow
+
+    return conv_net(fields, body, rows[-1][0], DEFAULT_SIDE)
+
+
+GLPN_SIDE = 480
+"""Shorter side of the images of NYU Depth v2, on which GLPN is published. [pixel]"""
+
+
+@family("segformer")
+def segformer(fields: Fields) -> Network:
+    """SegFormer: the stages of PVT v2, and a head over all their maps (arXiv:2105.15203, sec. 3).
+
+    The items of a pass are the patches of the first stage.
+    """
+    rows, usual = pyramid(fields), square(fields, "image_size", DEFAULT_SIDE)
+    segments = task(fields) == "SemanticSegmentation"
+    width = fields.size("decoder_hidden_size", default=256) if segments else 0
+    joined: Costs = classifier(fields, rows[-1].width)
+    if segments:
+        joined = {
+            "head/fuse": linear(width * len(rows), width),
+            "norm/head": held(2 * width),
+            "head/classifier": label_head(fields, width),
+        }
+
+    def run(inputs: Inputs) -> Pass:
+        batch, side = image(inputs, usual)
+        flow = Flow(batch=batch, side=side)
+        patches: list[Quantity] = []
+        for place, stage in enumerate(rows, start=1):
+            flow = overlapping(flow, stage)
+            patches.append(flow.positions)
+            flow = flow.layers({f"head/stage{place}": affine(stage.width, width)})
+        flow = flow.dense(joined, patches[0] if segments else 1.0)
+        return Pass(lines=flow.lines, items=batch * patches[0])
+
+    return network(fields, run, head_note(fields, not task(fields) or joined))
+
+
+@family("glpn")
+def glpn(fields: Fields) -> Network:
+    """GLPN: the same stages, whose maps are fused from the coarsest to all pixels (2201.07436)."""
+    rows, side = pyramid(fields), square(fields, "image_size", GLPN_SIDE)
+    width, sees = fields.size("decoder_hidden_size", default=64), task(fields) == "DepthEstimation"
+
+    def body(flow: Flow) -> Flow:
+        sides = []
+        for stage in rows:
+            flow = overlapping(flow, stage)
+            sides.append(flow.side)
+        for stage, one in zip(reversed(rows), reversed(sides), strict=True) if sees else ():
+            flow = replace(flow, side=one)
+            if stage.width != width:
+                flow = flow.conv("neck/project", plain(stage.width, width, kernel=1))
+            if stage is not rows[-1]:
+                first = Conv(2 * width, width, bias=True)
+                flow = flow.convs("neck/fuse", (first, Conv(width, width // 2, bias=True)))
+                flow = flow.conv("neck/weigh", plain(width // 2, 2))
+        depth = (plain(width, width), plain(width, 1)) if sees else ()
+        return flow.scaled(4.0).convs("head/depth", depth)
+
+    return flow_network(fields, side, body, head_note(fields, sees or not task(fields)))

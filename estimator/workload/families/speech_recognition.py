@@ -6,7 +6,16 @@ written, and the items of a pass are frames of the encoder and tokens.
 
 from collections.abc import Iterable
 
-from estimator.workload.blocks import Cost, Costs, Mlp, equal_heads, held, layer_costs, linear
+from estimator.workload.blocks import (
+    Cost,
+    Costs,
+    Mlp,
+    affine,
+    equal_heads,
+    held,
+    layer_costs,
+    linear,
+)
 from estimator.workload.convolution import windows
 from estimator.workload.families.encoder_decoder import (
     WIDTH,
@@ -34,8 +43,8 @@ def mel_filters(fields: Fields, prefix: str) -> Filters:
     hidden, bins = fields.size(*WIDTH), fields.size("num_mel_bins")
     frames = float(fields.size("max_source_positions"))
     return (
-        (f"{prefix}first_filter", linear(3 * bins, hidden, bias=True), 2.0 * frames),
-        (f"{prefix}second_filter", linear(3 * hidden, hidden, bias=True), frames),
+        (f"{prefix}first_filter", affine(3 * bins, hidden), 2.0 * frames),
+        (f"{prefix}second_filter", affine(3 * hidden, hidden), frames),
     )
 
 
@@ -76,7 +85,7 @@ def audio_classifier(
     width = fields.size("classifier_proj_size", default=usual_width)
     mix = held((layers + 1) * fields.flag("use_weighted_layer_sum"))
     once = {"head/layer_weights": mix, "head/classifier": label_head(fields, width)}
-    return {"head/project": linear(hidden, width, bias=True)}, once
+    return {"head/project": affine(hidden, width)}, once
 
 
 def _hearing(fields: Fields, sides: tuple[Side, Side], filters: Filters, longest: int) -> Network:
@@ -116,7 +125,7 @@ def speech_to_text(fields: Fields) -> Network:
     inputs = [mel] + [between // 2] * (len(kernels) - 1)  # half of the channels gates the other
     outputs = [between] * (len(kernels) - 1) + [2 * hidden]
     costs = [
-        linear(before * kernel, after, bias=True)
+        affine(before * kernel, after)
         for before, kernel, after in zip(inputs, kernels, outputs, strict=True)
     ]
     filters = _filters(MEL_FRAMES, ((cost, 1, 2) for cost in costs))
@@ -130,8 +139,8 @@ def moonshine(fields: Fields) -> Network:
     sides = _moonshine_side(fields, hidden, "encoder"), _moonshine_side(fields, hidden, "decoder")
     convolutions = (
         (linear(127, hidden), 127, 64),
-        (linear(7 * hidden, 2 * hidden, bias=True), 7, 3),
-        (linear(6 * hidden, hidden, bias=True), 3, 2),
+        (affine(7 * hidden, 2 * hidden), 7, 3),
+        (affine(6 * hidden, hidden), 3, 2),
     )
     first, *rest = _filters(SAMPLES, convolutions)
     filters = (first, ("norm/features", held(2 * hidden), 1.0), *rest)
@@ -150,7 +159,7 @@ def _moonshine_side(fields: Fields, hidden: int, name: str) -> Side:
         )
     keys = ("hidden_size", f"{name}_num_attention_heads")
     attention = equal_heads(fields, hidden, heads, keys, bias, output_bias=False)
-    mlp = Mlp(hidden=hidden, width=fields.size("intermediate_size"), gated=decodes, bias=True)
+    mlp = Mlp(hidden, fields.size("intermediate_size"), gated=decodes, bias=True)
     costs = layer_costs(attention, mlp, (3 if decodes else 2) * hidden)
     layers = Layers(costs=costs, times=fields.layers(f"{name}_num_hidden_layers"))
     return Side(before={"norm/outer": held(hidden)}, stack=(layers,), attention=attention)

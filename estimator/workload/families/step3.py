@@ -5,7 +5,7 @@ Layers with a window may have more heads than the others.
 
 from dataclasses import dataclass, replace
 
-from estimator.workload.blocks import Attention, Costs, held, linear
+from estimator.workload.blocks import Attention, Costs, affine, held, linear
 from estimator.workload.convolution import ratio
 from estimator.workload.families.decoder import Family, decoder, grouped_attention, head_norm
 from estimator.workload.families.moe_decoders import Mixture, listed_sparse, mix, shared_width
@@ -105,10 +105,10 @@ def step3_vision(fields: Fields) -> Network:
     sight = replace(sight, layer={**sight.layer, "norm/scale": held(2 * hidden)}, patch_bias=False)
     fields = with_text_inside(fields)
     text = text_part(fields, "step3p5", any_tied(fields))
-    narrow = linear(9 * hidden, 2 * hidden, bias=True)
+    narrow = affine(9 * hidden, 2 * hidden)
     bridge = {
         "bridge/down_1": replace(narrow, flop_per_token=4 * narrow.flop_per_token),
-        "bridge/down_2": linear(9 * 2 * hidden, 4 * hidden, bias=True),
+        "bridge/down_2": affine(9 * 2 * hidden, 4 * hidden),
         "bridge/project": linear(4 * hidden, text.hidden, fields.flag("projector_bias")),
     }
     return seeing_network(fields, text, sight, bridge, merged=16)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from estimator.workload.blocks import Costs, Mlp, equal_heads, held, linear, table
+from estimator.workload.blocks import Costs, Mlp, affine, equal_heads, held, linear, table
 from estimator.workload.convolution import Conv, image, ratio, rectangle, square
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity
@@ -45,7 +45,7 @@ def swin(version: int, fields: Fields) -> Network:
     if version == 2 and min(sides) // patch < 2 ** (len(depths) - 1):
         raise ValueError(f"{fields.path}image_size {min(sides)} is too small for the stages")
     conv = {"embedding/patch": Conv(channels, width, kernel=patch, bias=True).cost()}
-    after = {"head/pixels": linear(last, pixels, bias=True)} if masked else {}
+    after = {"head/pixels": affine(last, pixels)} if masked else {}
     once = classifier(fields, last)
 
     def run(inputs: Inputs) -> Pass:
@@ -84,12 +84,12 @@ def _stage(version: int, fields: Fields, place: int, depths: list[int]) -> Passe
     if version == 2:
         attention |= {"attention/key": linear(hidden, hidden), "attention/scale": held(heads)}
         distances = {
-            "attention/distance_in": linear(2, POSITION_MLP, bias=True),
+            "attention/distance_in": affine(2, POSITION_MLP),
             "attention/distance_out": linear(POSITION_MLP, heads),
         }
     else:
         attention["attention/relative_bias"] = held((2 * size - 1) ** 2 * heads)
-    mlp = Mlp(hidden=hidden, width=int(hidden * ratio(fields, "mlp_ratio", 4.0)), bias=True)
+    mlp = Mlp(hidden, int(hidden * ratio(fields, "mlp_ratio", 4.0)), bias=True)
     rest = {**mlp.costs(), "norm/layers": held(4 * hidden)}
     grid = min(rectangle(fields, "image_size", 224)) // square(fields, "patch_size", 4)
 

@@ -7,13 +7,24 @@ One exception to the defaults of transformers 5.23: a config that says `tie_word
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from estimator.workload.blocks import Attention, Costs, Experts, Mlp, held, layer_costs
+from estimator.workload.blocks import (
+    Attention,
+    Costs,
+    Experts,
+    Mlp,
+    affine,
+    equal_heads,
+    held,
+    layer_costs,
+    table,
+    vocabulary_head,
+)
 from estimator.workload.families.encoder_decoder import WIDTH, EncoderDecoder, Side, head
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers
 from estimator.workload.model_class import class_name, task, tied_as_stated
 from estimator.workload.network import Network
-from estimator.workload.registry import families
+from estimator.workload.registry import families, family, with_defaults_of
 
 DEFAULT_POSITIONS = 512
 """Tokens of either side in pre-training (arXiv:1910.10683, sec. 3.1.2); positions are relative."""
@@ -84,7 +95,7 @@ def _feed_forwards(
     """MLP, gated where the config asks for it, and experts; in how many layers each sits."""
     kind = fields.text("feed_forward_proj")
     gated = fields.flag("is_gated_act", default=kind.startswith("gated-"))
-    mlp = Mlp(hidden=hidden, width=fields.size("intermediate_size", "d_ff"), gated=gated)
+    mlp = Mlp(hidden, fields.size("intermediate_size", "d_ff"), gated=gated)
     if not facts.sparse:
         return [(mlp, layers)]
     key = f"num_sparse_{'decoder' if decodes else 'encoder'}_layers"
@@ -105,3 +116,48 @@ families(
         "switch_transformers": T5Facts(sparse=True),
     },
 )
+
+
+PATCHES = 2048.0
+"""Patches of a page. [1]"""
+
+
+def _stack(fields: Fields, attention: Attention, norms: int, layers: int) -> tuple[Layers, ...]:
+    """Layers with gated MLPs and RMS norms, without biases."""
+    hidden = attention.hidden
+    mlp = Mlp(hidden, fields.size("d_ff"), gated=True)
+    return (Layers(costs=layer_costs(attention, mlp, norms * hidden), times=layers),)
+
+
+@family("pix2struct")
+def pix2struct(fields: Fields) -> Network:
+    """Pix2Struct: two tables of positions, rows and columns; the head is tied where it says so."""
+    vision = with_defaults_of(fields.part("vision_config"), "pix2struct_vision_model")
+    text = with_defaults_of(fields.part("text_config"), "pix2struct_text_model")
+    seen, heads = vision.size("hidden_size"), vision.size("num_attention_heads")
+    looks = Attention(hidden=seen, heads=heads, kv_heads=heads, head_dim=vision.size("d_kv"))
+    hidden, vocab = text.size("hidden_size"), text.size("vocab_size")
+    keys = ("hidden_size", "num_heads")
+    asks = equal_heads(text, hidden, text.size("num_heads"), keys, bias=False)
+    patch = affine(vision.size("patch_embed_hidden_size"), seen)
+    places = table(2 * vision.size("seq_len"), seen)
+    layers = vision.layers("num_hidden_layers"), text.layers("num_layers")
+    tied = fields.flag("tie_word_embeddings")
+    head = {"head/logits": vocabulary_head(hidden, vocab, own=not tied)}
+    model = EncoderDecoder(
+        table=vocab * hidden,
+        source=Side(
+            before={"embedding/position": places, "norm/outer": held(seen)},
+            stack=_stack(vision, looks, 2, layers[0]),
+            attention=looks,
+        ),
+        target=Side(
+            before=distance_biases(text, asks),
+            stack=_stack(text, asks, 3, layers[1]),
+            attention=asks,
+        ),
+        heads=(head, {}),
+        longest=DEFAULT_POSITIONS,
+        filters=(("encoder/patch", patch, PATCHES),),
+    )
+    return model.network(fields)

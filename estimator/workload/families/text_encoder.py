@@ -11,10 +11,10 @@ from estimator.workload.blocks import (
     Cost,
     Costs,
     Mlp,
+    affine,
     equal_heads,
     held,
     layer_costs,
-    linear,
     table,
     vocabulary_head,
 )
@@ -71,7 +71,7 @@ def block(fields: Fields, sizes: Sizes, bias: bool = True) -> Costs:
     """Attention and MLP with biases, a norm after each."""
     keys = (fields.key(*WIDTH), fields.key(*HEADS))
     attention = equal_heads(fields, sizes.hidden, sizes.heads, keys, bias)
-    mlp = Mlp(hidden=sizes.hidden, width=sizes.width, bias=bias)
+    mlp = Mlp(sizes.hidden, sizes.width, bias=bias)
     return layer_costs(attention, mlp, 2 * LAYER_NORM * sizes.hidden)
 
 
@@ -103,18 +103,18 @@ def heads(fields: Fields, sizes: Sizes, facts: "TextFacts") -> HeadCosts:
     after: dict[str, Cost] = {}
     once: dict[str, Cost] = {}
     if kind in facts.pooled:
-        once["pooler"] = linear(hidden, hidden, bias=True)
+        once["pooler"] = affine(hidden, hidden)
     if kind in LANGUAGE_TASKS:
         after |= language_head(fields, sizes, facts)
     if kind in ("PreTraining", "NextSentencePrediction"):
-        once["head/sentence_order"] = linear(hidden, 2, bias=True)
+        once["head/sentence_order"] = affine(hidden, 2)
     after |= classifier(fields, hidden, "TokenClassification")
     if kind == "QuestionAnswering":
         after["head/span"] = label_head(fields, hidden)
     if kind in CLASSIFIERS:
         alone = kind == "SequenceClassification" or "pooler" not in once
         if kind in facts.dense_before and alone:
-            once["head/dense"] = linear(hidden, hidden, bias=True)
+            once["head/dense"] = affine(hidden, hidden)
         once["head/classifier"] = label_head(fields, hidden)
     return after, once
 
@@ -132,7 +132,7 @@ def written_words(
 ) -> Costs:
     """A dense layer to `width` with norm, and logits over the vocabulary."""
     return {
-        "head/transform": linear(hidden, width, bias=True),
+        "head/transform": affine(hidden, width),
         "norm/head": held(LAYER_NORM * width),
         "head/logits": vocabulary_head(width, vocab, own=own, biases=biases),
     }
@@ -199,7 +199,7 @@ def encoder_of(facts: TextFacts, fields: Fields) -> Stack:
     rows = (sizes.positions + facts.more_rows) * facts.has_positions
     held_sizes = replace(sizes, positions=rows, types=sizes.types * facts.has_types)
     bridged = facts.bridged or width != sizes.hidden
-    bridge = {"embedding/project_in": linear(width, sizes.hidden, bias=True)} if bridged else {}
+    bridge = {"embedding/project_in": affine(width, sizes.hidden)} if bridged else {}
     after, once = facts.heads(fields, sizes, facts)
     return Stack(
         before={

@@ -10,10 +10,10 @@ from estimator.workload.blocks import (
     Cost,
     Costs,
     Mlp,
+    affine,
     equal_heads,
     held,
     layer_costs,
-    linear,
     table,
 )
 from estimator.workload.convolution import Flow
@@ -44,7 +44,7 @@ def outputs(fields: Fields, inputs: int, count: int) -> Cost:
     if drawn and kind not in NUMBERS:
         known = ", ".join(NUMBERS)
         raise ValueError(f"{fields.path}distribution_output {kind!r} is not known: {known} are")
-    return linear(inputs, count, bias=True).times(NUMBERS[kind] if drawn else 1)
+    return affine(inputs, count).times(NUMBERS[kind] if drawn else 1)
 
 
 def series_network(
@@ -69,11 +69,11 @@ def patchtst(fields: Fields) -> Network:
     across = fields.flag("channel_attention")
     heads = fields.size("num_attention_heads", default=4)
     own = equal_heads(fields, hidden, heads, ("d_model", "num_attention_heads"))
-    mlp = Mlp(hidden=hidden, width=fields.size("ffn_dim", default=512), bias=bias)
+    mlp = Mlp(hidden, fields.size("ffn_dim", default=512), bias=bias)
     layer = layer_costs(own, mlp, (4 + 2 * across) * hidden)
     again = {part: cost.again() for part, cost in own.costs().items()}
     shared = fields.flag("share_embedding", default=True)
-    stem, tokens = linear(length, hidden, bias=True), patches + spare
+    stem, tokens = affine(length, hidden), patches + spare
     pooled = (
         fields.text("pooling_type", default="mean")
         if fields.values.get("pooling_type", "mean")
@@ -86,8 +86,8 @@ def patchtst(fields: Fields) -> Network:
     found = {
         "Prediction": (ahead, channels),
         "Regression": (outputs(fields, channels * hidden, targets), 1.0),
-        "Classification": (linear(channels * hidden, targets, bias=True), 1.0),
-        "Pretraining": (linear(hidden, length, bias=True), float(channels * tokens)),
+        "Classification": (affine(channels * hidden, targets), 1.0),
+        "Pretraining": (affine(hidden, length), float(channels * tokens)),
     }
 
     def body(flow: Flow) -> Flow:
@@ -122,18 +122,18 @@ def patchtsmixer(fields: Fields) -> Network:
             outputs(fields, patches * hidden, fields.size("prediction_length", default=16)),
             float(channels),
         ),
-        "Pretraining": (linear(hidden, length, bias=True), float(channels * patches)),
-        "TimeSeriesClassification": (linear(width, targets, bias=True), 1.0),
+        "Pretraining": (affine(hidden, length), float(channels * patches)),
+        "TimeSeriesClassification": (affine(width, targets), 1.0),
         "Regression": (outputs(fields, width, targets), 1.0),
     }
 
     def mixed(size: int) -> Costs:
-        mlp = Mlp(hidden=size, width=factor * size, bias=True).costs()
-        return {**mlp, "gate": linear(size, size, bias=True).times(gated)}
+        mlp = Mlp(size, factor * size, bias=True).costs()
+        return {**mlp, "gate": affine(size, size).times(gated)}
 
     def body(flow: Flow) -> Flow:
         each = float(channels * patches)
-        flow = flow.layers({"embedding/patch": linear(length, hidden, bias=True)}, each, first=True)
+        flow = flow.layers({"embedding/patch": affine(length, hidden)}, each, first=True)
         places = patches * hidden * fields.flag("use_positional_encoding")
         norms = 2 * hidden * (2 + attends + mixes) * layers
         flow = flow.dense({"embedding/position": held(places), "norm/layers": held(norms)})
@@ -150,8 +150,8 @@ def patchtsmixer(fields: Fields) -> Network:
         if not scaled or task(fields) not in ("TimeSeriesClassification", "Regression"):
             return flow
         wide = 2 * hidden
-        joined = linear(hidden + 2, wide, bias=True) + linear(wide, hidden, bias=True)
-        scales = linear(2, 4, bias=True) + linear(4, 2, bias=True)
+        joined = affine(hidden + 2, wide, hidden)
+        scales = affine(2, 4, 2)
         return flow.layers({"head/scales": joined + scales}, each)
 
     return series_network(fields, channels * patches, body, found)
@@ -173,13 +173,13 @@ def timesfm(fields: Fields) -> Network:
         output_bias=True,
         norm_params=head_dim,
     )
-    layer = layer_costs(own, Mlp(hidden=hidden, width=width, bias=True), 3 * hidden)
+    layer = layer_costs(own, Mlp(hidden, width, bias=True), 3 * hidden)
     quantiles = fields.listed("quantiles", (0,) * 9, fewest=0)
     ahead = fields.size("horizon_length") * (1 + len(quantiles))
 
     def block(inputs: int, out: int) -> Cost:
-        dense = linear(inputs, width, bias=True) + linear(width, out, bias=True)
-        return dense + linear(inputs, out, bias=True)
+        dense = affine(inputs, width, out)
+        return dense + affine(inputs, out)
 
     found = {"Prediction": (block(hidden, ahead), float(patches))}
 

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from estimator.workload.blocks import held, linear
+from estimator.workload.blocks import affine, held
 from estimator.workload.convolution import (
     BATCH_NORM,
     Conv,
@@ -55,7 +55,7 @@ def alexnet(row: Row, flow: Flow) -> tuple[Flow, int]:
 
 def _perceptron(flow: Flow, features: int) -> tuple[Flow, int]:
     """Two wide dense layers."""
-    first, second = linear(features, 4096, bias=True), linear(4096, 4096, bias=True)
+    first, second = affine(features, 4096), affine(4096, 4096)
     return flow.dense({"head/first": first, "head/second": second}), 4096
 
 
@@ -105,7 +105,7 @@ def mobilenet_v3(row: Row, flow: Flow) -> tuple[Flow, int]:
             flow = flow.squeezed("layers", wide, divisible(wide / 4, 8, 8))
         flow, inputs = flow.conv("layers/project", pointwise(wide, outputs)), outputs
     flow = flow.conv("head/expand", pointwise(inputs, 6 * inputs))
-    return flow.dense({"head/first": linear(6 * inputs, features, bias=True)}), features
+    return flow.dense({"head/first": affine(6 * inputs, features)}), features
 
 
 def resnext(row: Row, flow: Flow) -> tuple[Flow, int]:
@@ -135,7 +135,7 @@ def _built(name: str, classes: int) -> Network:
 
     def body(flow: Flow) -> Flow:
         flow, features = KINDS[kind](row, flow)
-        return flow.dense({"head/classifier": linear(features, classes, bias=True)})
+        return flow.dense({"head/classifier": affine(features, classes)})
 
     model_type = "resnet" if kind == "resnext" else kind
     fields = Fields({"model_type": model_type, "_name_or_path": name})

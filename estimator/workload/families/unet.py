@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
-from estimator.workload.blocks import Cost, Costs, equal_heads, held, linear, table
+from estimator.workload.blocks import Cost, Costs, affine, equal_heads, held, linear, table
 from estimator.workload.convolution import BATCH_NORM, Flow, flow_network, image, plain, square
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, quantity
@@ -87,7 +87,7 @@ def residual(flow: Flow, name: str, shape: tuple[int, int], time_width: int) -> 
     if inputs != outputs:
         flow = flow.beside(f"{name}/shortcut", plain(inputs, outputs, kernel=1))
     if time_width:
-        flow = flow.dense({f"{name}/time": linear(time_width, outputs, bias=True)})
+        flow = flow.dense({f"{name}/time": affine(time_width, outputs)})
     return flow.convs(f"{name}/convolution", (plain(inputs, outputs), plain(outputs, outputs)))
 
 
@@ -99,8 +99,8 @@ def text_attention(
     `twice` says that they look at the text instead of the map, too. The text gets no gradient,
     unless it is `projected` before.
     """
-    dense, scores = linear(width, width, bias=True), Cost(flop_per_pair=4 * width)
-    mlp = linear(width, 8 * width, bias=True) + linear(4 * width, width, bias=True)
+    dense, scores = affine(width, width), Cost(flop_per_pair=4 * width)
+    mlp = affine(width, 8 * width) + affine(4 * width, width)
     own = {"mlp": mlp}
     if not twice:
         own = {"attention": linear(width, 3 * width) + dense, "scores": scores, **own}
@@ -255,29 +255,29 @@ def _layers_per_level(fields: Fields, name: str, default: int, count: int) -> li
 def _per_image(fields: Fields, first: int, width: int) -> Costs:
     """Embeddings of the time, of guidance (LCM), of a class, of sizes and pooled text (SDXL)."""
     costs: dict[str, Cost] = {
-        "time/in": linear(first, width, bias=True),
-        "time/out": linear(width, width, bias=True),
+        "time/in": affine(first, width),
+        "time/out": affine(width, width),
         "time/guidance": linear(fields.size_or_none("time_cond_proj_dim") or 0, first),
     }
     classes = fields.size_or_none("num_class_embeds") or 0
     kind = fields.text("class_embed_type")
     if kind == "timestep" or kind == "projection":
         inputs = fields.size("projection_class_embeddings_input_dim") if kind[0] == "p" else first
-        costs["class/in"] = linear(inputs, width, bias=True)
-        costs["class/out"] = linear(width, width, bias=True)
+        costs["class/in"] = affine(inputs, width)
+        costs["class/out"] = affine(width, width)
     elif not kind:
         costs["class/table"] = table(classes, width)
     if fields.text("addition_embed_type") == "text_time":
         inputs = fields.size("projection_class_embeddings_input_dim")
-        costs["size/in"] = linear(inputs, width, bias=True)
-        costs["size/out"] = linear(width, width, bias=True)
+        costs["size/in"] = affine(inputs, width)
+        costs["size/out"] = affine(width, width)
     return costs
 
 
 def _per_word(fields: Fields, context: int) -> Costs:
     """The projection of a text of another width."""
     inputs = fields.size_or_none("encoder_hid_dim")
-    return {} if inputs is None else {"text/project": linear(inputs, context, bias=True)}
+    return {} if inputs is None else {"text/project": affine(inputs, context)}
 
 
 MIDDLES = ("UNetMidBlock2DCrossAttn", "UNetMidBlock2D")

@@ -6,7 +6,7 @@ Videos are counted at the frames that the config states.
 from dataclasses import replace
 
 from estimator.core.units import in_percent
-from estimator.workload.blocks import held, linear, table
+from estimator.workload.blocks import affine, held, linear, table
 from estimator.workload.convolution import image, ratio
 from estimator.workload.families.vit import (
     Vision,
@@ -59,7 +59,7 @@ def _masked(fields: Fields, vision: Vision, bias: bool) -> Network:
     decoder = replace(decoder, layer=keys_without_bias(decoder.layer, width, bias))
     tables = {"embedding/mask": held(width), "norm/outer": held(2 * width)}
     bridge = {"embed": linear(vision.hidden, width), **tables}
-    pixels = {"pixels": linear(width, vision.patch**2 * vision.channels, bias=True)}
+    pixels = {"pixels": affine(width, vision.patch**2 * vision.channels)}
 
     def kept(tubes: Quantity) -> Quantity:
         return tubes - (MASKED_SHARE * tubes) // 1.0
@@ -94,7 +94,7 @@ def timesformer(fields: Fields) -> Network:
     attends = {k: cost for k, cost in vision.layer.items() if k.startswith("attention/")}
     rest = {k: cost for k, cost in vision.layer.items() if not k.startswith("attention/")}
     time = {f"time/{part}": cost for part, cost in attends.items()}
-    time |= {"time/dense": linear(hidden, hidden, bias=True), "norm/time": held(2 * hidden)}
+    time |= {"time/dense": affine(hidden, hidden), "norm/time": held(2 * hidden)}
     tables = {**vision.tables, "embedding/time": held(steps * hidden)}
     head = classifier(fields, hidden, "VideoClassification")
     bare = replace(vision, steps=steps, tables=tables, layers=0, once=head)
@@ -142,7 +142,7 @@ def vjepa2(fields: Fields) -> Network:
     }
     predictor = trunk(fields.with_values({**stated, **guessing}), prefix=0)
     masks = fields.size("pred_num_mask_tokens", default=10) * width + 2 * width
-    into, back = linear(hidden, width, bias=True), linear(width, hidden, bias=True)
+    into, back = affine(hidden, width), affine(width, hidden)
     classifies = task(fields) == "VideoClassification"
     once = classifier(fields, hidden, "VideoClassification")
     again = trunk(fields.with_values({**stated, "intermediate_size": 4 * hidden, "qkv_bias": True}))

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from estimator.workload.blocks import Costs, held, linear
+from estimator.workload.blocks import Costs, affine, held
 from estimator.workload.convolution import image
 from estimator.workload.families.text_encoder import bert_sizes, tables, written_words
 from estimator.workload.families.vit import trunk
@@ -20,13 +20,13 @@ def _heads(fields: Fields, hidden: int, shots: int) -> Costs:
     """Heads per pair of text and images, of which one class takes several."""
     kind = task(fields)
     if kind == "ImageAndTextRetrieval":
-        return {"head/rank": linear(hidden, 1, bias=True)}
+        return {"head/rank": affine(hidden, 1)}
     if kind not in ("QuestionAnswering", SEVERAL):
         return {}
     inputs = shots * hidden
     wide = inputs if kind == SEVERAL else 2 * hidden
     return {
-        "head/dense": linear(inputs, wide, bias=True),
+        "head/dense": affine(inputs, wide),
         "norm/head": held(2 * wide),
         "head/classifier": label_head(fields, wide),
     }
@@ -40,7 +40,7 @@ def vilt(fields: Fields) -> Network:
     words = bert_sizes(fields)
     types = fields.size("modality_type_vocab_size", default=2)
     before = tables(replace(words, types=words.types + types), hidden)
-    patch = linear(sight.patch**2 * sight.channels, hidden, bias=True)
+    patch = affine(sight.patch**2 * sight.channels, hidden)
     kind = task(fields)
     shots = fields.size("num_images", default=2) if kind == SEVERAL else 1
     once = _heads(fields, hidden, shots)
@@ -48,7 +48,7 @@ def vilt(fields: Fields) -> Network:
     if kind == "MaskedLM":
         own = not fields.flag("tie_word_embeddings", default=True)
         after = written_words(hidden, hidden, words.vocab, own=own)
-    pooled = {"pooler": linear(hidden, hidden, bias=True)} if kind != "TokenClassification" else {}
+    pooled = {"pooler": affine(hidden, hidden)} if kind != "TokenClassification" else {}
 
     def run(inputs: Inputs) -> Pass:
         batch, pixels = image(inputs, sight.side)

@@ -11,11 +11,12 @@ tile where models cut large images into several. The image's tokens are part of 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from math import log2
 from typing import Any
 
-from estimator.workload.blocks import Costs, held, linear, table
+from estimator.workload.blocks import Costs, Mlp, affine, held, linear, scaled, table
 from estimator.workload.convolution import image, ratio
-from estimator.workload.families.clip import patched, siglip_sight
+from estimator.workload.families.clip import clip_sight, patched, siglip_sight
 from estimator.workload.families.vit import Vision, trunk
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Architecture, Inputs
@@ -240,8 +241,8 @@ def cohere_vision(fields: Fields) -> Network:
     between = fields.size("alignment_intermediate_size", default=usual)
     bridge = {
         "bridge/norm": held(2 * wide * aya),
-        "bridge/in": linear(wide, between, bias=True),
-        "bridge/out": linear(between // 2, text.hidden, bias=True),
+        "bridge/in": affine(wide, between),
+        "bridge/out": affine(between // 2, text.hidden),
     }
     return seeing_network(fields, text, sight, bridge, merged=fold)
 
@@ -266,7 +267,7 @@ def fuyu(fields: Fields) -> Network:
     text = text_part(fields, "persimmon", fields.flag("tie_word_embeddings"))
     patch = fields.size("patch_size", default=30)
     inputs_of_patch = patch * patch * fields.size("num_channels", default=3)
-    project = {"vision/project": linear(inputs_of_patch, text.hidden, bias=True)}
+    project = {"vision/project": affine(inputs_of_patch, text.hidden)}
     side = fields.size("image_size", default=300)
 
     def seen(inputs: Inputs) -> list[Line]:
@@ -286,7 +287,7 @@ def page_embedding(inside: tuple[str, int], fields: Fields) -> Network:
     model = known_families()[inside[0]](inner)
     text = inner.part("text_config") if inner.states("text_config") else inner
     width = text.size("hidden_size", default=inside[1])
-    project = linear(width, fields.size("embedding_dim", default=128), bias=True)
+    project = affine(width, fields.size("embedding_dim", default=128))
 
     def run(inputs: Inputs) -> Pass:
         done = model.ledger(inputs)
@@ -352,3 +353,279 @@ def kimi_k25(fields: Fields) -> Network:
     norm = 2 * fields.size("projection_hidden_size", default=1152)
     bridge = dense_bridge(wide, wide, text.hidden, norm=norm)
     return seeing_network(fields, text, sight, bridge, merged=fold)
+
+
+def _flat_llava(fields: Fields) -> Fields:
+    """A config of LLaVA's authors: Llama's keys, and the name of the tower."""
+    projector = fields.text("mm_projector_type", default="linear")
+    if projector != "mlp2x_gelu":
+        raise ValueError(f"mm_projector_type {projector!r} is not known: mlp2x_gelu is")
+    tower = fields.text("mm_vision_tower")
+    if not tower.endswith("clip-vit-large-patch14-336"):
+        raise ValueError(f"mm_vision_tower {tower!r} is not known: clip-vit-large-patch14-336 is")
+    inner = {**fields.values, "model_type": "llama", "architectures": None}
+    values = {"text_config": inner, "architectures": ["LlavaForConditionalGeneration"]}
+    return _holding(fields, values)
+
+
+@family("llava", "llava_next", "llava_next_video", "llava_onevision")
+def llava(fields: Fields) -> Network:
+    """LLaVA: a tower, two dense layers, a decoder (arXiv:2310.03744)."""
+    if not fields.states("text_config") and fields.states("hidden_size"):
+        fields = _flat_llava(fields)
+    vision = fields.part("vision_config")
+    tower = vision.text("model_type", default="clip_vision_model")
+    if tower not in ("clip_vision_model", "siglip_vision_model"):
+        raise ValueError(f"vision_config.model_type {tower!r} is not a known image tower")
+    sight = clip_sight(vision) if tower == "clip_vision_model" else siglip_sight(vision)
+    newline = "next" in fields.text("model_type") or "onevision" in fields.text("model_type")
+    alone = fields.text("model_type") == "llava_next"  # its wrapper alone ties the head
+    tied = fields.flag("tie_word_embeddings") if alone else any_tied(fields)
+    text = text_part(fields, "llama", tied)
+    layers = fields.values.get("vision_feature_layer", -2)
+    wide = sight.hidden * (len(layers) if isinstance(layers, list) else 1)
+    bias = fields.flag("multimodal_projector_bias", default=True)
+    dense = dense_bridge(wide, text.hidden, text.hidden, bias=bias)
+    bridge = {**dense, "bridge/newline": held(newline * text.hidden)}
+    whole = fields.text("vision_feature_select_strategy", default="default") == "full"
+    tokens = (sight.side // sight.patch) ** 2 + sight.prefix if whole else None
+    return seeing_network(fields, text, sight, bridge, image_tokens=tokens)
+
+
+@family("vipllava")
+def vipllava(fields: Fields) -> Network:
+    """ViP-LLaVA: states of several layers of the tower side by side (arXiv:2312.00784)."""
+    sight = clip_sight(fields.part("vision_config"))
+    text = text_part(fields, "llama", fields.flag("tie_word_embeddings"))
+    layers = fields.values.get("vision_feature_layers", fields.values.get("vision_feature_layer"))
+    wide = sight.hidden * (len(layers) if isinstance(layers, list | tuple) else 5)
+    bridge = dense_bridge(wide, text.hidden, text.hidden, norm=2 * wide)
+    return seeing_network(fields, text, sight, bridge)
+
+
+@family("video_llava")
+def video_llava(fields: Fields) -> Network:
+    """Video-LLaVA: a tower for images, and one for videos that rests (arXiv:2311.10122)."""
+    sight = clip_sight(fields.part("vision_config"))
+    text = text_part(fields, "llama", fields.flag("tie_word_embeddings"))
+    done = sight.lines(1.0, float(sight.side))
+    resting = {"video": held(sum(term.params for _, term in done))}
+    bias = fields.flag("multimodal_projector_bias", default=True)
+    bridge = {**resting, **dense_bridge(sight.hidden, text.hidden, text.hidden, bias=bias)}
+    return seeing_network(fields, text, sight, bridge)
+
+
+@family("idefics3", "smolvlm")
+def idefics3(fields: Fields) -> Network:
+    """Idefics 3 and SmolVLM: pixels shuffled into fewer, wider tokens (arXiv:2408.12637)."""
+    vision = with_defaults_of(fields.part("vision_config"), "idefics3_vision")
+    sight = siglip_sight(vision.with_values({"vision_use_head": False}))
+    text = text_part(fields, "llama", fields.flag("tie_word_embeddings"))
+    merge = fields.size("scale_factor", default=2) ** 2
+    bridge = dense_bridge(merge * sight.hidden, text.hidden, bias=False)
+    return seeing_network(fields, text, sight, bridge, merged=merge)
+
+
+def pixtral_sight(fields: Fields) -> Vision:
+    """Pixtral's tower: rotary positions, RMS norms, gated MLPs (arXiv:2410.07073, sec. 2.2)."""
+    part = with_defaults_of(fields, "pixtral")
+    sight = trunk(part, prefix=0, bias=False, gated=True, norm=1)
+    return replace(sight, tables={"norm/outer": held(sight.hidden)}, patch_bias=False)
+
+
+@family("mistral3")
+def mistral3(fields: Fields) -> Network:
+    """Mistral Small 3.1 and Ministral 3: Pixtral's tower, four patches merged to a token."""
+    tied, fields = untied_unless_stated(fields)
+    text = text_part(fields, "mistral", tied)
+    return behind_pixtral(fields, text, fields.flag("multimodal_projector_bias"))
+
+
+def behind_pixtral(fields: Fields, text: Text, bias: bool) -> Network:
+    """A decoder behind Pixtral's tower, whose patches are normed and merged to fewer tokens."""
+    sight = pixtral_sight(fields.part("vision_config"))
+    merge = fields.size("spatial_merge_size", default=2) ** 2
+    hidden = sight.hidden
+    dense = dense_bridge(hidden, text.hidden, text.hidden, bias=bias, norm=hidden)
+    bridge = {"bridge/merge": linear(merge * hidden, hidden), **dense}
+    return seeing_network(fields, text, sight, bridge, merged=merge)
+
+
+@family("lighton_ocr")
+def lighton_ocr(fields: Fields) -> Network:
+    """LightOnOCR: Pixtral's tower, four patches merged to a token, Qwen3."""
+    text = text_part(fields, "qwen3", either_tied(fields, True))
+    return behind_pixtral(fields, text, bias=False)
+
+
+@family("pixtral")
+def pixtral(fields: Fields) -> Network:
+    """Pixtral's tower alone."""
+    return network(fields, pixtral_sight(fields).run)
+
+
+def _glm_tower(fields: Fields, bias: bool) -> Vision:
+    """A tower with RMS norms and gated MLPs."""
+    fields = fields.with_values({"qkv_bias": fields.flag("attention_bias")})
+    return tower_of_frames(fields, bias=bias, gated=True, norm=1)
+
+
+def glm4v(text_type: str, fields: Fields) -> Network:
+    """GLM-4.1V and 4.5V: MLPs of the tower as wide as its output (arXiv:2507.01006, sec. 2)."""
+    vision = with_defaults_of(fields.part("vision_config"), "glm4v_vision")
+    text = text_part(fields, text_type, any_tied(fields))
+    out, width = vision.size("out_hidden_size"), vision.size("intermediate_size")
+    sight = _glm_tower(vision.with_values({"intermediate_size": out}), bias=False)
+    return _convolved(fields, text, sight, out, width)
+
+
+@family("glm_ocr")
+def glm_ocr(fields: Fields) -> Network:
+    """GLM-OCR: GLM-4.1V's tower with biases and with norms of queries and keys."""
+    vision = with_defaults_of(fields.part("vision_config"), "glm_ocr_vision")
+    sight = _glm_tower(vision, vision.flag("attention_bias"))
+    normed = {
+        "attention/norm": held(2 * sight.hidden // vision.size("num_heads", "num_attention_heads"))
+    }
+    tables = {"norm/outer": held(sight.hidden)}
+    sight = replace(sight, tables=tables, layer={**sight.layer, **normed})
+    text = text_part(fields, "glm_ocr_text", any_tied(fields))
+    out = vision.size("out_hidden_size")
+    return _convolved(fields, text, sight, out, out * vision.size("in_channels", default=3))
+
+
+def _convolved(fields: Fields, text: Text, sight: Vision, out: int, width: int) -> Network:
+    """The bridge of GLM: patches convolved to tokens of the tower's output, then a gated MLP."""
+    merge = fields.part("vision_config").size("spatial_merge_size", default=2) ** 2
+    bridge = {
+        "bridge/merge": affine(merge * sight.hidden, out),
+        "bridge/project": linear(out, out),
+        "bridge/norm": held(2 * out),
+        **scaled(Mlp(out, width, gated=True).costs(), 1, "bridge/"),
+    }
+    return seeing_network(fields, text, sight, bridge, merged=merge)
+
+
+families(glm4v, {"glm4v": "glm4v_text", "glm46v": "glm4v_text", "glm4v_moe": "glm4v_moe_text"})
+
+
+QWEN_SIDE = 448
+"""Side of the image counted where a config has none, 16 x 16 merged patches. [pixel]"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tower:
+    """What sets the image towers of the Qwen line apart.
+
+    Parameters
+    ----------
+    text : str
+        Type of the language model behind it where the config has none; the type's own if empty.
+    hidden_key, out_key : str
+        Keys of the tower's width and of the width behind it.
+    gated, norm_params, placed : bool, int, bool
+        Gated MLP; parameters per channel of a norm; a table of positions and biases of patches.
+    deep : int
+        Layers whose states go deep into the text. [1]
+    alone : bool
+        The wrapper alone says whether the head is tied, whatever its text part says.
+    """
+
+    text: str = ""
+    hidden_key: str = "hidden_size"
+    out_key: str = "out_hidden_size"
+    gated: bool = False
+    norm_params: int = 2
+    placed: bool = False
+    deep: int = 0
+    alone: bool = False
+
+
+def qwen_sight(tower: Tower, fields: Fields) -> Vision:
+    """Image tower of Qwen2-VL to Qwen3-VL (arXiv:2409.12191, sec. 2.1)."""
+    hidden, patch = fields.size(tower.hidden_key), fields.size("patch_size", "spatial_patch_size")
+    stated = {"image_size": QWEN_SIDE, "patch_size": patch, "hidden_size": hidden}
+    if tower.hidden_key == "embed_dim":
+        stated["intermediate_size"] = fields.size("mlp_ratio") * hidden
+    fields = replace(
+        fields.with_values(stated), aliases={**fields.aliases, "hidden_size": tower.hidden_key}
+    )
+    sight = tower_of_frames(fields, bias=True, gated=tower.gated, norm=tower.norm_params)
+    rows = fields.size("num_position_embeddings") if tower.placed else 0
+    tables = {"embedding/position": table(rows, hidden)}
+    return replace(sight, tables=tables, patch_bias=tower.placed)
+
+
+def qwen_vl(tower: Tower, fields: Fields) -> Network:
+    """Qwen-VL: patches merged four to a token; flat configs keep the text at the top."""
+    kind = fields.text("model_type")
+    vision = with_defaults_of(fields.part("vision_config"), f"{kind}_vision")
+    fields = with_text_inside(fields)
+    sight = qwen_sight(tower, vision)
+    tied = fields.flag("tie_word_embeddings") if tower.alone else any_tied(fields)
+    text = text_part(fields, tower.text or f"{kind}_text", tied)
+    merge = vision.size("spatial_merge_size")
+    wide = merge * merge * sight.hidden
+    out = vision.size(tower.out_key)
+    costs = dict(dense_bridge(wide, wide, out, norm=tower.norm_params * sight.hidden))
+    if tower.deep:
+        stated = vision.items("deepstack_visual_indexes")
+        deep = tower.deep if stated is None else len(stated)
+        again = dense_bridge(wide, wide, out, norm=tower.norm_params * wide)
+        costs |= {part.replace("/", "/deep_"): cost.times(deep) for part, cost in again.items()}
+    return seeing_network(fields, text, sight, costs, merged=merge * merge)
+
+
+QWEN2_5 = Tower(gated=True, norm_params=1)
+QWEN3 = Tower(placed=True, deep=3, alone=True)
+
+families(
+    qwen_vl,
+    {
+        "qwen2_vl": Tower(hidden_key="embed_dim", out_key="hidden_size"),
+        "qwen2_5_vl": QWEN2_5,
+        "qwen3_vl": QWEN3,
+        "qwen3_vl_moe": QWEN3,
+        "qwen3_5": replace(QWEN3, deep=0),
+        "qwen3_5_moe": replace(QWEN3, deep=0),
+    },
+)
+
+
+def _sound_params(fields: Fields, text: int) -> int:
+    """Parameters of the conformer for sound and of the two paths from it into the text."""
+    hidden, wide = fields.size("hidden_size"), fields.size("intermediate_size")
+    between, out = fields.size("ext_pw_out_channel"), fields.size("depthwise_separable_out_channel")
+    deep, kernel = hidden * fields.size("depthwise_multiplier"), fields.size("kernel_size")
+    mlp = 2 * hidden + affine(hidden, 2 * wide).params + affine(wide, hidden).params
+    glu = affine(hidden, 2 * between).params + 2 * between
+    convolution = glu + deep * (kernel + 1) + (deep + 1) * out + (hidden + 1) * between
+    layer = 2 * mlp + 4 * hidden * (hidden + 1) + 6 * hidden + convolution
+    channels, halvings = fields.size("nemo_conv_channels"), int(log2(fields.size("time_reduction")))
+    bins = fields.size("input_size")
+    for _ in range(halvings):
+        bins = (bins + 1) // 2
+    thinned = 10 * channels + (halvings - 1) * channels * (channels + 11)
+    buckets = fields.size("bias_max_distance") * (2 - fields.flag("bias_symmetric"))
+    biases = buckets * fields.size("num_attention_heads")
+    project = (hidden * fields.size("downsample_rate", default=1) + 1) * text + (text + 1) * text
+    layers = fields.layers("num_blocks") * layer
+    return thinned + (channels * bins + 1) * hidden + biases + layers + 2 * project
+
+
+@family("phi4_multimodal")
+def phi4(fields: Fields) -> Network:
+    """Phi-4 multimodal: the keys of the text stand at the top."""
+    inner = {**fields.usual, **fields.values, "model_type": "phi3"}
+    tied = fields.flag("tie_word_embeddings")
+    text = text_part(fields.with_values({"text_config": inner}), "phi3", tied)
+    vision, audio = (
+        with_defaults_of(fields.part(f"{part}_config"), f"phi4_multimodal_{part}")
+        for part in ("vision", "audio")
+    )
+    sight = siglip_sight(vision)
+    bridge = {
+        **dense_bridge(sight.hidden, text.hidden, text.hidden, norm=2 * sight.hidden),
+        "audio": held(_sound_params(audio, text.hidden)),
+    }
+    return seeing_network(fields, text, sight, bridge, merged=4)

@@ -8,18 +8,30 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from estimator.workload.blocks import (
+    Cost,
     Costs,
     Mlp,
+    affine,
     equal_heads,
     held,
     layer_costs,
     linear,
+    product,
     table,
 )
-from estimator.workload.convolution import image, positive, ratio, rectangle, square, windows
+from estimator.workload.convolution import (
+    Conv,
+    image,
+    plain,
+    positive,
+    ratio,
+    rectangle,
+    square,
+    windows,
+)
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity, quantity
-from estimator.workload.model_class import classifier, head_note, label_head, task
+from estimator.workload.model_class import classifier, head_note, label_count, label_head, task
 from estimator.workload.network import Line, Network, Pass, lines, network
 from estimator.workload.registry import families, family
 
@@ -134,7 +146,7 @@ def trunk(
     projected = fields.flag("qkv_bias", default=bias)
     attention = equal_heads(fields, hidden, heads, keys, projected, output_bias=bias)
     width = fields.size("intermediate_size", default=3072)
-    mlp = Mlp(hidden=hidden, width=width, gated=gated, bias=bias)
+    mlp = Mlp(hidden, width, gated=gated, bias=bias)
     high, wide = sides[0], sides[-1]
     return Vision(
         side=high,
@@ -190,12 +202,12 @@ def with_heads(fields: Fields, vision: Vision) -> Vision:
     if kind == "MaskedImageModeling":
         pixels = fields.size("encoder_stride", default=16) ** 2 * vision.channels
         tables = {**vision.tables, "embedding/mask": held(hidden)}
-        after = {"head/pixels": linear(hidden, pixels, bias=True)}
+        after = {"head/pixels": affine(hidden, pixels)}
         return replace(vision, tables=tables, after=after)
     if kind:
         return vision
     width = fields.size_or_none("pooler_output_size") or hidden
-    return replace(vision, once={"pooler": linear(hidden, width, bias=True)})
+    return replace(vision, once={"pooler": affine(hidden, width)})
 
 
 def beit(pooling: tuple[str, ...], fields: Fields) -> Network:
@@ -223,7 +235,7 @@ def beit(pooling: tuple[str, ...], fields: Fields) -> Network:
         "norm/outer": held(2 * hidden * ((not mean) + (mean and pooled) + masked)),
     }
     vocab = fields.size("vocab_size", default=8192)
-    after = {"head/tokens": linear(hidden, vocab, bias=True)} if masked else {}
+    after = {"head/tokens": affine(hidden, vocab)} if masked else {}
     once = classifier(fields, hidden)
     vision = replace(vision, layer=layer, tables=tables, after=after, once=once)
     return vision_network(fields, vision)
@@ -250,7 +262,7 @@ def dinov2_sight(registers: bool, fields: Fields) -> Vision:
     width, gated = int(hidden * ratio(fields, "mlp_ratio", 4)), fields.flag("use_swiglu_ffn")
     if gated:  # two thirds of the width, rounded up to eight
         width = (int(width * 2 / 3) + 7) // 8 * 8
-    mlp = Mlp(hidden=hidden, width=width, gated=gated, bias=True).costs()
+    mlp = Mlp(hidden, width, gated=gated, bias=True).costs()
     layer = {**vision.layer, **mlp, "norm/scale": held(2 * hidden)}
     return replace(vision, prefix=1 + extra, tables=tables, layer=layer)
 
@@ -262,8 +274,8 @@ def dinov3(fields: Fields) -> Network:
     hidden = vision.hidden
     registers = fields.size("num_register_tokens", default=0, least=0)
     mlp = Mlp(
-        hidden=hidden,
-        width=fields.size("intermediate_size"),
+        hidden,
+        fields.size("intermediate_size"),
         gated=fields.flag("use_gated_mlp"),
         bias=fields.flag("mlp_bias", default=True),
     )
@@ -326,10 +338,10 @@ def vit_mae(fields: Fields) -> Network:
     width, rows = decoder.hidden, (sight.side // sight.patch) ** 2 + 1
     masked = ratio(fields, "mask_ratio", 0.75)
     bridge: Costs = {
-        "embed": linear(sight.hidden, width, bias=True),
+        "embed": affine(sight.hidden, width),
         "tables": held((rows + 1) * width + 2 * width),
     }
-    pixels: Costs = {"pixels": linear(width, sight.patch**2 * sight.channels, bias=True)}
+    pixels: Costs = {"pixels": affine(width, sight.patch**2 * sight.channels)}
     if not pretrains:
         decoder, bridge, pixels = replace(decoder, layers=0), {}, {}
 
@@ -338,3 +350,81 @@ def vit_mae(fields: Fields) -> Network:
 
     run = masked_autoencoder(sight, decoder, kept, bridge, pixels, whole=True)
     return network(fields, run, head_note(fields, not task(fields) or pretrains))
+
+
+@family("yolos")
+def yolos(fields: Fields) -> Network:
+    """YOLOS: object tokens beside the patches, positions in every layer (arXiv:2106.00666, sec. 3).
+
+    Its images are 512 pixels high and 864 wide where the config does not say.
+    """
+    objects = fields.size("num_detection_tokens", default=100)
+    sides = fields.sizes("image_size", (512, 864), 2)
+    vision = trunk(fields.with_values({"image_size": sides}), objects + 1, oblong=True)
+    hidden = vision.hidden
+    middle = (vision.layers - 1) * fields.flag("use_mid_position_embeddings", default=True)
+    positions = vision.tables["embedding/position"].times(1 + middle)
+    tables = {**vision.tables, "embedding/position": positions}
+    once: Costs = {} if task(fields) else {"pooler": affine(hidden, hidden)}
+    if task(fields) == "ObjectDetection":
+        classes = affine(hidden, hidden, hidden, label_count(fields) + 1)
+        heads = {"head/classes": classes, "head/boxes": affine(hidden, hidden, hidden, 4)}
+        once = {part: cost.repeated(objects) for part, cost in heads.items()}
+    return vision_network(fields, replace(vision, tables=tables, once=once))
+
+
+BETWEEN = 256
+"""Channels of the transposed convolutions. [1]"""
+
+
+@family("vitpose")
+def vitpose(fields: Fields) -> Network:
+    """ViTPose, perhaps with experts for parts of the features, all of which run."""
+    part = fields.part("backbone_config")
+    hidden = part.size("hidden_size", default=768)
+    width = part.size("mlp_ratio", default=4) * hidden
+    stated = part.with_values({"intermediate_size": width})
+    sight = trunk(stated.with_defaults({"image_size": [256, 192]}), prefix=0, oblong=True)
+    experts, layer = part.size("num_experts", default=1), dict(sight.layer)
+    if experts > 1:
+        own = part.size("part_features", default=256, most=hidden)
+        layer["mlp/down"] = affine(width, hidden - own)
+        layer["moe/expert"] = affine(width, own).times(experts)
+    rows = sight.grid[0] * sight.grid[1] + 1
+    tables = {**sight.tables, "embedding/position": table(rows, hidden)}
+    after = _maps(fields, hidden) if task(fields) == "PoseEstimation" else {}
+    sight = replace(sight, layer=layer, tables=tables, after=after)
+    return vision_network(fields, sight)
+
+
+def _maps(fields: Fields, hidden: int) -> Costs:
+    """Heads per patch: a convolution on enlarged maps, or two transposed ones before it."""
+    joints = label_count(fields)
+    if fields.flag("use_simple_decoder", default=True):
+        each = plain(hidden, joints).cost()
+        scale = fields.size("scale_factor", default=4) ** 2
+        return {"head/joints": product(each.params, scale * each.flop_per_token)}
+    first, second = linear(hidden, 16 * BETWEEN), linear(BETWEEN, 16 * BETWEEN).repeated(4)
+    joint: Cost = Conv(BETWEEN, joints, kernel=1, bias=True, norm=False).cost().repeated(16)
+    return {"head/grow": first + second, "norm/head": held(4 * BETWEEN), "head/joints": joint}
+
+
+@family("audio-spectrogram-transformer")
+def spectrogram(fields: Fields) -> Network:
+    """AST: overlapping patches of a spectrogram as long as stated (arXiv:2104.01778, sec. 2)."""
+    vision = trunk(fields, prefix=2)
+    hidden, patch = vision.hidden, vision.patch
+    mel = fields.size("num_mel_bins", default=128)
+    frames = fields.size("max_length", default=1024)
+    wide = (mel - patch) // fields.size("frequency_stride", default=10) + 1
+    patches = wide * ((frames - patch) // fields.size("time_stride", default=10) + 1)
+    tables = {**vision.tables, "embedding/position": table(patches + 2, hidden)}
+    once = dict(classifier(fields, hidden, "AudioClassification"))
+    if once:
+        once["norm/head"] = held(2 * hidden)
+    sight = replace(vision, channels=1, tables=tables, once=once)
+
+    def run(inputs: Inputs) -> Pass:
+        return sight.passed(quantity("batch", inputs.batch), float(patches))
+
+    return network(fields, run)

@@ -1,6 +1,6 @@
 """How much work XLNet is: scores of content and of relative positions (arXiv:1906.08237)."""
 
-from estimator.workload.blocks import Cost, Costs, held, linear, table
+from estimator.workload.blocks import Cost, Costs, affine, held, linear, table
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers, Stack
 from estimator.workload.model_class import classifier, head_note, label_head, task, word_head
@@ -24,8 +24,8 @@ def xlnet(fields: Fields) -> Network:
         "attention/biases": held(5 * hidden),
         "attention/scores": Cost(flop_per_pair=6 * hidden),
         "attention/reduce": Cost(flop_per_pair=2 * hidden),
-        "mlp/up": linear(hidden, width, bias=True),
-        "mlp/down": linear(width, hidden, bias=True),
+        "mlp/up": affine(hidden, width),
+        "mlp/down": affine(width, hidden),
         "norm/layers": held(4 * hidden),
     }
     kind = task(fields)
@@ -33,7 +33,7 @@ def xlnet(fields: Fields) -> Network:
     if kind == "CausalLM":
         after["head/logits"] = word_head(fields, hidden, vocab, biases=1)
     elif kind == "SequenceClassification":
-        once["head/dense"] = linear(hidden, hidden, bias=True)
+        once["head/dense"] = affine(hidden, hidden)
         once["head/classifier"] = label_head(fields, hidden)
     encoder = Stack(
         before={"embedding/token": table(vocab, hidden), "embedding/mask": held(hidden)},

@@ -1,0 +1,196 @@
+"""Which encoder of audio of conformer layers it is: wav2vec 2.0 Conformer, w2v-BERT 2.0, Parakeet.
+
+`seq_len` is audio samples at 16 kHz, ten seconds by default, and the items of a pass are frames.
+"""
+
+from dataclasses import replace
+from math import log2
+
+from estimator.workload.blocks import (
+    Attention,
+    Cost,
+    Costs,
+    Mlp,
+    affine,
+    equal_heads,
+    held,
+    linear,
+    merged,
+    product,
+    scaled,
+)
+from estimator.workload.convolution import Flow, windows
+from estimator.workload.families.mixers import depthwise
+from estimator.workload.families.wav2vec2 import (
+    AudioFacts,
+    Body,
+    adapted_width,
+    adapter,
+    audio_heads,
+    masks_frames,
+    sound_network,
+    wav2vec2,
+)
+from estimator.workload.fields import Fields
+from estimator.workload.model_class import head_note, task
+from estimator.workload.network import Network, without_input_gradient
+from estimator.workload.registry import family, with_defaults_of
+
+MEL_WINDOW, MEL_STEP = 400, 160
+"""Samples of a mel frame and between two: 25 ms and 10 ms at 16 kHz. [sample]"""
+
+
+def conformer_layer(attention: Attention, mlp: Mlp, kernel: int, bias: bool = False) -> Costs:
+    """Two half MLPs round attention and a convolution; norms apart (arXiv:2005.08100, sec. 2.1)."""
+    hidden = attention.hidden
+    convolution = {
+        "convolution/in": linear(hidden, 2 * hidden, bias),
+        "convolution/depth": depthwise(hidden, kernel, bias),
+        "convolution/out": linear(hidden, hidden, bias),
+    }
+    return merged(attention.costs(), mlp.costs(), mlp.costs(), convolution)
+
+
+def relative_positions(hidden: int, layers: int) -> tuple[Costs, Costs]:
+    """Scores of distances in a layer, and per recording in all.
+
+    A matrix is for the distances, of which a recording has two for each frame, less one; they are
+    sines, which need no gradient.
+    """
+    matrix = linear(hidden, hidden)
+    relative = {
+        "attention/positions": replace(matrix, flop_per_token=2 * matrix.flop_per_token),
+        "attention/position_bias": held(2 * hidden),
+        "attention/relative": Cost(flop_per_token=-2 * hidden, flop_per_pair=4 * hidden),
+    }
+    return relative, {"attention/positions": Cost(flop_per_token=-layers * matrix.flop_per_token)}
+
+
+def _layer(fields: Fields, hidden: int, usual: int) -> Costs:
+    """A layer of wav2vec's conformers, with its norms and an MLP of `usual` width."""
+    attention = equal_heads(
+        fields, hidden, fields.size("num_attention_heads", default=hidden // 64)
+    )
+    mlp = Mlp(hidden, fields.size("intermediate_size", default=usual), bias=True)
+    kernel = fields.size("conv_depthwise_kernel_size", default=31)
+    return {**conformer_layer(attention, mlp, kernel), "norm/layers": held(12 * hidden)}
+
+
+def relative_layer(fields: Fields, hidden: int) -> tuple[Costs, Costs]:
+    """wav2vec 2.0 Conformer: positions relative, rotary or none."""
+    layer, layers = _layer(fields, hidden, 3072), fields.layers("num_hidden_layers", default=12)
+    if fields.text("position_embeddings_type", default="relative") != "relative":
+        return layer, {}
+    relative, less = relative_positions(hidden, layers)
+    return {**layer, **relative}, less
+
+
+@family("wav2vec2-conformer")
+def wav2vec2_conformer(fields: Fields) -> Network:
+    """wav2vec 2.0 with conformer layers."""
+    made = wav2vec2(AudioFacts(layer=relative_layer), fields)
+    return replace(made, run=without_input_gradient(made.run, "attention/positions"))
+
+
+@family("wav2vec2-bert")
+def wav2vec2_bert(fields: Fields) -> Network:
+    """w2v-BERT 2.0: conformer layers over pairs of mel frames (arXiv:2312.05187, sec. 3.2)."""
+    hidden = fields.size("hidden_size", default=1024)
+    layers = fields.layers("num_hidden_layers", default=24)
+    width = fields.size("feature_projection_input_dim", default=160)
+    kind = fields.text("position_embeddings_type", default="relative_key")
+    if kind not in ("relative_key", "rotary"):
+        raise ValueError(f"position_embeddings_type {kind!r} is not known")
+    relative: Costs = {}
+    if kind == "relative_key":
+        left = fields.size("left_max_position_embeddings", default=64)
+        rows = left + fields.size("right_max_position_embeddings", default=8) + 1
+        heads = fields.size("num_attention_heads", default=16)
+        relative = {
+            "attention/distances": held(rows * (hidden // heads)),
+            "attention/relative": Cost(flop_per_pair=2 * hidden),
+        }
+    after, once, notes = audio_heads(fields, hidden, layers, classifier_width=768)
+    layer, adapted = (
+        {**_layer(fields, hidden, 4096), **relative},
+        _attending_adapter(fields, hidden),
+    )
+    before = {"norm/features": held(2 * width), "features/project": affine(width, hidden)}
+    around: Costs = {"embedding/mask": held(hidden * masks_frames(fields)), **once}
+
+    def body(flow: Flow) -> Flow:
+        flow = flow.pool(MEL_WINDOW, MEL_STEP).pool(2, 2).layers(before)
+        return adapted(flow.attending(layer, times=layers)).layers(after).dense(around)
+
+    return sound_network(fields, body, notes)
+
+
+def _attending_adapter(fields: Fields, hidden: int) -> Body:
+    """w2v-BERT: convolutions in and beside attention, and an MLP, at each step."""
+    wide = fields.size("intermediate_size", default=4096)
+    before: Costs = {}
+    if fields.flag("use_intermediate_ffn_before_adapter"):
+        before = scaled(Mlp(hidden, wide, bias=True).costs(), 1, "adapter/")
+    if not fields.flag("add_adapter"):
+        return lambda flow: flow.layers(before)
+    width, bridge = adapted_width(fields, hidden)
+    kernel = fields.size("adapter_kernel_size", default=3)
+    heads = fields.size("num_attention_heads", default=16)
+    attention = equal_heads(fields, width, heads, ("output_hidden_size", "num_attention_heads"))
+    step = {
+        "convolution": affine(kernel * width, 2 * width).times(2),
+        **attention.costs(),
+        **Mlp(width, wide, bias=True).costs(),
+        "norm": held(6 * width),
+    }
+    step = scaled(step, 1, "adapter/")
+    return adapter(fields, {**before, **bridge}, step, steps=1, padding=kernel // 2)
+
+
+def _parakeet(fields: Fields, after: Costs, known: bool, whole: Fields) -> Network:
+    """The encoder of a config under what stands behind it (FastConformer, arXiv:2305.05084)."""
+    hidden, layers = fields.size("hidden_size"), fields.layers("num_hidden_layers")
+    heads, bias = fields.size("num_attention_heads"), fields.flag("attention_bias", default=True)
+    if (fields.size_or_none("num_key_value_heads") or heads) != heads:
+        raise ValueError(f"{fields.path}num_key_value_heads must be {heads}, as many as heads")
+    attention = equal_heads(fields, hidden, heads, bias=bias)
+    mlp = Mlp(hidden, fields.size("intermediate_size"), bias=bias)
+    biased = fields.flag("convolution_bias", default=True)
+    own = conformer_layer(attention, mlp, fields.size("conv_kernel_size"), biased)
+    relative, less = relative_positions(hidden, layers)
+    layer = {**own, **relative, "norm/layers": held(12 * hidden)}
+    kernel = fields.size("subsampling_conv_kernel_size")
+    stride = fields.size("subsampling_conv_stride")
+    channels, bins = fields.size("subsampling_conv_channels"), fields.size("num_mel_bins")
+    steps, padding = max(1, int(log2(fields.size("subsampling_factor")))), (kernel - 1) // 2
+    joined = affine(channels * (bins // stride**steps), hidden)
+
+    def body(flow: Flow) -> Flow:
+        flow, high = flow.pool(MEL_WINDOW, MEL_STEP), float(bins)
+        for step in range(steps):
+            high = float(windows(high, kernel, stride, padding))
+            own, dense = kernel**2 * channels, channels**2 * (step > 0)
+            params = own + channels + (dense + channels) * (step > 0)
+            cost = product(params, round(2 * (own + dense) * high))
+            flow = flow.pool(kernel, stride, padding)
+            flow = flow.layers({f"subsampling/{step + 1}": cost}, first=step == 0)
+        flow = flow.layers({"subsampling/project": joined}).attending(layer, times=layers)
+        return flow.layers(after).dense(less)
+
+    made = sound_network(whole, body, head_note(whole, known))
+    return replace(made, run=without_input_gradient(made.run, "attention/positions"))
+
+
+@family("parakeet_encoder")
+def parakeet_encoder(fields: Fields) -> Network:
+    """The encoder alone."""
+    return _parakeet(fields, {}, not task(fields), fields)
+
+
+@family("parakeet_ctc")
+def parakeet_ctc(fields: Fields) -> Network:
+    """The encoder under a head that writes a letter for each frame."""
+    part = with_defaults_of(fields.part("encoder_config"), "parakeet_encoder")
+    vocab = fields.size("vocab_size", default=1025)
+    head = {"head/logits": affine(part.size("hidden_size"), vocab)}
+    return _parakeet(part, head, task(fields) in ("", "CTC"), fields)

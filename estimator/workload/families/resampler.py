@@ -1,0 +1,128 @@
+"""How much work Aria is: a tower, queries that ask it, experts (arXiv:2410.05993)."""
+
+from dataclasses import replace
+
+from estimator.workload.blocks import Attention, Mlp, affine, equal_heads, held, linear
+from estimator.workload.convolution import image
+from estimator.workload.families.clip import clip_sight, siglip_sight
+from estimator.workload.families.decoder import decoder
+from estimator.workload.families.gpt2 import CLASSIC, STANDARD
+from estimator.workload.families.vision_language import any_tied, before_text, text_part
+from estimator.workload.fields import Fields
+from estimator.workload.ledger import Inputs
+from estimator.workload.network import Line, Network, crossing, lines, prefixed
+from estimator.workload.registry import family, with_defaults_of
+from estimator.workload.transformer import Decoder
+
+QUERIES = {"1225": 128, "4900": 256}
+"""Queries for so many patches where the config is silent."""
+
+
+@family("aria")
+def aria(fields: Fields) -> Network:
+    """Aria: queries are projected twice before they ask; more of them for more patches."""
+    vision = with_defaults_of(fields.part("vision_config"), "idefics3_vision")
+    sight = siglip_sight(vision.with_values({"vision_use_head": False}))
+    text = text_part(fields, "aria_text", fields.flag("tie_word_embeddings"))
+    hidden, heads = sight.hidden, vision.size("num_attention_heads")
+    stated = fields.part("projector_patch_to_query_dict")
+    counts = Fields(stated.values or QUERIES, path=stated.path)
+    most = max(counts.size(key) for key in counts.values)
+    patches = str((sight.side // sight.patch) ** 2)
+    count = counts.size(patches) if patches in counts.values else most
+    twice = linear(hidden, hidden) + affine(hidden, hidden)
+    asks = {
+        **equal_heads(vision, hidden, heads).costs(),
+        **{f"attention/{part}": twice for part in ("query", "key", "value")},
+        "attention/output": affine(hidden, hidden).times(2),
+        "norm": held(6 * hidden),
+    }
+    project = {"in": linear(hidden, text.hidden), "out": linear(text.hidden, text.hidden)}
+
+    def seen(inputs: Inputs) -> list[Line]:
+        batch, pixels = image(inputs, sight.side)
+        asking = batch * count
+        done = [*lines({"queries": held(most * hidden)}, batch)]
+        done += crossing(asks, batch, asking, batch * sight.positions(pixels)[0])
+        done += lines(project, asking)
+        tower = prefixed(sight.lines(batch, pixels), "vision/")
+        return [*tower, *prefixed(done, "bridge/")]
+
+    return before_text(fields, text, seen)
+
+
+@family("idefics2")
+def idefics2(fields: Fields) -> Network:
+    """Idefics 2: a gated MLP, then latents that ask the patches (arXiv:2405.02246, sec. 3)."""
+    vision = with_defaults_of(fields.part("vision_config"), "idefics2_vision")
+    sight = siglip_sight(vision.with_values({"vision_use_head": False}))
+    text = text_part(fields, "mistral", fields.flag("tie_word_embeddings"))
+    part, hidden = fields.part("perceiver_config"), text.hidden
+    width = fields.part("text_config").size("intermediate_size", default=14336)
+    attention = Attention(
+        hidden=hidden,
+        heads=part.size("resampler_n_heads", default=16),
+        kv_heads=part.size("num_key_value_heads", default=4),
+        head_dim=part.size("resampler_head_dim", default=96),
+    )
+    count = part.size("resampler_n_latents", default=64)
+    layers = part.layers("resampler_depth", default=3)
+    mlp = Mlp(hidden, 4 * hidden, gated=True)
+    asks = {**attention.costs(), **mlp.costs(), "norm": held(3 * hidden)}
+    project = {
+        "gate": linear(sight.hidden, width),
+        "up": linear(sight.hidden, width),
+        "down": linear(width, hidden),
+    }
+    around = {"latents": held(count * hidden), "norm": held(hidden)}
+
+    def seen(inputs: Inputs) -> list[Line]:
+        batch, pixels = image(inputs, sight.side)
+        patches = sight.positions(pixels)[0]
+        done = [*lines(project, batch * patches), *lines(around, batch)]
+        done += crossing(asks, batch, batch * count, batch * (patches + count), times=layers)
+        tower = prefixed(sight.lines(batch, pixels), "vision/")
+        return [*tower, *prefixed(done, "bridge/")]
+
+    return before_text(fields, text, seen)
+
+
+NAMES = {"hidden_size": "embed_dim", "num_hidden_layers": "layers", "intermediate_size": "ffn_dim"}
+"""Usual name of a size -> what the config calls it."""
+
+
+def _inner_norms(fields: Fields, attention: Attention) -> int:
+    """Norms inside attention and inside the MLP."""
+    return 2 * attention.hidden + 2 * fields.size("intermediate_size")
+
+
+@family("kosmos_2_text_model")
+def kosmos2_text(fields: Fields) -> Decoder:
+    """The decoder: norms within its blocks, sines for positions (arXiv:2210.06423)."""
+    fields = fields.renamed({new: (fields, old) for new, old in NAMES.items()})
+    return decoder(replace(CLASSIC, intermediate_key=STANDARD, qk_norm=_inner_norms), fields)
+
+
+@family("kosmos-2")
+def kosmos2(fields: Fields) -> Network:
+    """KOSMOS-2: a matrix, then queries that attend to the image and to themselves."""
+    part = with_defaults_of(fields.part("text_config"), "kosmos_2_text_model")
+    hidden, heads = (part.size(key) for key in ("embed_dim", "attention_heads"))
+    values = {**part.usual, **part.values, "hidden_size": hidden}
+    tied = any_tied(fields, default=True)
+    text = text_part(fields.with_values({"text_config": values}), "kosmos_2_text_model", tied)
+    sight = clip_sight(fields.part("vision_config"), kind="kosmos_2_vision_model")
+    count = fields.size("latent_query_num", default=64)
+    asks = equal_heads(part, hidden, heads, ("embed_dim", "attention_heads")).costs()
+    project = {"project": affine(sight.hidden, hidden)}
+
+    def seen(inputs: Inputs) -> list[Line]:
+        batch, pixels = image(inputs, sight.side)
+        positions = sight.positions(pixels)[1]
+        done = [*lines({"queries": held(count * hidden)}, batch)]
+        done += lines(project, batch * positions)
+        done += crossing(asks, batch, batch * count, batch * (positions + count))
+        tower = prefixed(sight.lines(batch, pixels), "vision/")
+        return [*tower, *prefixed(done, "bridge/")]
+
+    return before_text(fields, text, seen)
