@@ -137,7 +137,7 @@ def _attending_adapter(fields: Fields, hidden: int) -> Body:
     kernel = fields.size("adapter_kernel_size", default=3)
     heads = fields.size("num_attention_heads", default=16)
     attention = equal_heads(fields, width, heads, ("output_hidden_size", "num_attention_heads"))
-    step = {
+    step: Costs = {
         "convolution": affine(kernel * width, 2 * width).times(2),
         **attention.costs(),
         **Mlp(width, wide, bias=True).costs(),
