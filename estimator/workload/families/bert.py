@@ -1,7 +1,8 @@
 """Which text encoder of BERT's line a config describes.
 
 BERT's layer with other tables and heads: RoBERTa, XLM-RoBERTa, CamemBERT, X-MOD, I-BERT, MPNet,
-Data2Vec, DistilBERT, ELECTRA, RemBERT, ERNIE, Megatron-BERT, Splinter, VisualBERT, DPR, Jina v3.
+Data2Vec, DistilBERT, ELECTRA, RemBERT, ERNIE, Megatron-BERT, Splinter, VisualBERT, DPR, Jina v3,
+ESM-2, RoFormer, XLM, FlauBERT, LUKE.
 """
 
 from collections.abc import Mapping

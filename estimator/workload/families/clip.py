@@ -1,7 +1,7 @@
-"""Which model of images and texts a config describes: CLIP, MetaCLIP, SigLIP, AltCLIP.
+"""Which model of images and texts a config describes: CLIP, MetaCLIP, SigLIP, AltCLIP, AIMv2.
 
-Chinese CLIP, CLIPSeg, and each tower alone, too. A pass holds `batch` images and as many texts
-of `seq_len` tokens; the items of a pass are those of both towers.
+Chinese CLIP, CLIPSeg, OWL-ViT, OWLv2, and each tower alone, too. A pass holds `batch` images and as
+many texts of `seq_len` tokens; the items of a pass are those of both towers.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Which conv net a config describes: ResNet, RegNet, ConvNeXt, PoolFormer, FocalNet.
+"""Which conv net a config describes: ResNet, RegNet, ConvNeXt, PoolFormer, FocalNet, SuperPoint.
 
 DINOv3 over ConvNeXt, too. The items of a pass are images. The first convolution needs no gradient
 of its input, so training is a little less than three times the forward pass.

@@ -2,8 +2,8 @@
 
 Llama, Granite, Mistral, Ministral, Qwen2, Qwen3, Gemma, OLMo, Phi, StarCoder2, InternLM3, Cohere,
 StableLM, SmolLM3, Nemotron, EXAONE 4, ERNIE 4.5, GLM, DiffLlama, Seed-OSS, Arcee, Hunyuan, CWM,
-Apertus, MiniCPM3, Youtu, BitNet, nanochat, HyperCLOVAX, Helium, VaultGemma, IQuest-Coder. A row
-says what a family is built of; the sizes that its configs leave out stand in `defaults.json`.
+Apertus, MiniCPM3, Youtu, BitNet, nanochat, HyperCLOVAX, Helium, VaultGemma, IQuest-Coder, Jais 2. A
+row says what a family is built of; the sizes that its configs leave out stand in `defaults.json`.
 """
 
 from collections.abc import Mapping
@@ -113,6 +113,7 @@ ROWS: Mapping[str, Family] = {
     ),
     "smollm3": replace(LLAMA, windows=sliding(None, without_rotary, asked=True)),
     "nemotron": replace(LLAMA, gated=False, norm_params=2),
+    "jais2": replace(LLAMA, gated=False, norm_params=2),
     "exaone4": Family(qk_norm=head_norm, windows=sliding(4096, but_every(4, PATTERN))),
     "ministral": replace(MISTRAL, windows=sliding(4096)),
     "ministral3": Family(windows=WINDOWED_IF_STATED),

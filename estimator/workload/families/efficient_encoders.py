@@ -1,7 +1,7 @@
 """Which text encoder with a cheaper layer than BERT's a config describes.
 
-SqueezeBERT, ConvBERT, YOSO, MRA, Nystromformer. Attention is counted as what is
-computed: every pair, blocks, or landmarks.
+SqueezeBERT, ConvBERT, YOSO, MRA, Nystromformer, FNet, MobileBERT, ALBERT. Attention is counted as
+what is computed: every pair, blocks, or landmarks.
 """
 
 from dataclasses import replace

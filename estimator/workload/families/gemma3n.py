@@ -1,7 +1,8 @@
 """Which of the Gemmas a config describes whose layers get an embedding of their own.
 
 Gemma 3n and Gemma 4 share keys and values between layers, and a second token table feeds every
-layer. Those tables multiply nothing, so they are held and counted as active, but cost no FLOPs.
+layer. Those tables multiply nothing, so they are held and counted as active, but cost no FLOPs. The
+towers for sound rest: a pass takes in an image and text.
 """
 
 from collections.abc import Callable

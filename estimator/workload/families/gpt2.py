@@ -1,7 +1,7 @@
 """Which decoder from GPT-2 to Falcon a config describes: GPT-J, GPT-NeoX, OPT, BLOOM, MPT.
 
-Also OpenAI GPT, GPT BigCode, GPT-SW3, CodeGen, CTRL, Persimmon, XGLM, BioGPT. They differ in a
-handful of facts, and in what they call their sizes.
+Also OpenAI GPT, GPT BigCode, GPT-SW3, CodeGen, CTRL, Persimmon, XGLM, BioGPT, ImageGPT, Jais. They
+differ in a handful of facts, and in what they call their sizes.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,6 @@ from dataclasses import replace
 
 from estimator.workload.blocks import Attention
 from estimator.workload.families.decoder import WIDTH, Family, decoder
-from estimator.workload.families.dense_decoders import LLAMA
 from estimator.workload.fields import MAX_LAYERS, Fields
 from estimator.workload.model_class import class_name, head_note, task
 from estimator.workload.registry import families, family
@@ -160,6 +159,3 @@ def jais(fields: Fields) -> Decoder:
     placed = fields.text("position_embedding_type", default="learned") == "learned"
     gated = fields.text("activation_function", default="gelu") == "swiglu"
     return decoder(replace(GPT2, spare_positions=0 if placed else None, gated=gated), fields)
-
-
-families(decoder, {"jais2": replace(LLAMA, gated=False, norm_params=2)})

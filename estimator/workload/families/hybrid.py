@@ -1,6 +1,8 @@
-"""Which language model of Mamba-2 beside attention it is: Bamba, Granite 4, Falcon-H1.
+"""Which language model of unlike layers a config describes: recurrence beside attention.
 
-Granite 4 is of type granitemoehybrid.
+Mamba beside attention: Bamba, Granite 4 (granitemoehybrid), Falcon-H1, Jamba, Zamba, Nemotron-H.
+Delta rules: Qwen3-Next, Qwen3.5, OLMo hybrid, Kimi Linear. Lightning attention: MiniMax. Gated
+recurrences and convolutions: RecurrentGemma, LFM2.
 """
 
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Which Mamba without attention a config describes: Mamba, Falcon Mamba, Mamba-2.
+"""Which recurrence without attention a config describes: Mamba, Falcon Mamba, Mamba-2, RWKV.
 
 What is multiplied element by element, as the decay of a state, is no matrix product and is not
 counted.

@@ -1,7 +1,7 @@
-"""Which network that makes masks of queries a config describes: MaskFormer, Mask2Former.
+"""Which network that makes masks over a backbone it is: MaskFormer, Mask2Former, UperNet.
 
-The maps of a backbone become one of pixels, whose products with the queries are masks. Images are
-those of the backbone's config, of 224 pixels if it states none.
+The maps of a backbone become one of pixels; in the first two its products with queries are masks.
+Images are those of the backbone's config, of 224 pixels if it states none, of 512 for UperNet.
 """
 
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Which pyramid of attention to fewer keys a config describes: PVT, PVT v2."""
+"""Which pyramid of attention to fewer keys a config describes: PVT, CvT, SegFormer, GLPN."""
 
 from dataclasses import replace
 from typing import NamedTuple

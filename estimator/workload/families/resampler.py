@@ -1,4 +1,4 @@
-"""How much work Aria is: a tower, queries that ask it, experts (arXiv:2410.05993)."""
+"""Which language model whose learned queries ask an image it is: Idefics 2, KOSMOS-2, Aria."""
 
 from dataclasses import replace
 

@@ -1,7 +1,7 @@
-"""How much work Segment Anything (SAM, SAM-HQ) is: an image encoder, and a small decoder of masks.
+"""How much work Segment Anything (SAM, SAM-HQ, SAM 2) is: an image encoder, a decoder of masks.
 
 A pass segments each image once, without prompts, as the class does when it is given an image
-alone. The items of a pass are patches.
+alone. The items of a pass are patches, of SAM 2 images.
 """
 
 from collections.abc import Callable

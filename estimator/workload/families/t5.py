@@ -1,7 +1,8 @@
-"""Which model of T5's line a config describes: T5, mT5, umT5, Switch Transformers.
+"""Which model of T5's line a config describes: T5, mT5, umT5, Switch Transformers, Pix2Struct.
 
 One exception to the defaults of transformers 5.23: a config that says `tie_word_embeddings = false`
 (version 1.1, Flan) has a head of its own, as its weights do; transformers 5 ties it all the same.
+Pix2Struct (arXiv:2210.03347), of whose type DePlot and MatCha are, reads patches of a page.
 """
 
 from collections.abc import Callable

@@ -1,11 +1,13 @@
-"""Which language model that sees a config describes: Gemma 3, PaliGemma, InternVL, Llama 4.
+"""Which language model that sees a config describes: a decoder behind a tower and a bridge.
 
-Also Aya and Cohere2 Vision, Fuyu, ColPali, ColQwen, PaddleOCR-VL, DeepSeek-VL, VideoLLaMA 3,
-Kimi K2.5, LFM2.
+Gemma 3, PaliGemma, InternVL, Llama 4, LLaVA, ViP-LLaVA, Video-LLaVA, Idefics 3, SmolVLM, Mistral 3,
+LightOnOCR, Pixtral's tower, Qwen-VL, GLM-4V, GLM-OCR, Phi-4 multimodal, Aya and Cohere2 Vision,
+Fuyu, ColPali, ColQwen, PaddleOCR-VL, DeepSeek-VL, VideoLLaMA 3, Kimi K2.5, LFM2.
 
-They differ in the bridge between a tower and a decoder. A pass holds one image per sequence, of one
-tile where models cut large images into several. The image's tokens are part of the sequence, so
-`seq_len` counts them; the items of a pass are those of the text side.
+They differ in the bridge. A pass holds one image per sequence, of one tile where models cut large
+images into several; towers attend over the whole image, also where some layers keep to windows. The
+image's tokens are part of the sequence, so `seq_len` counts them; the items of a pass are those of
+the text side.
 """
 
 from collections.abc import Callable, Iterable, Mapping

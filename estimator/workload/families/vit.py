@@ -1,7 +1,8 @@
 """Which vision transformer a config describes: ViT, DeiT, I-JEPA, BEiT, DINO, ViT-MAE.
 
-data2vec-vision is read as BEiT. The items of a pass are the positions that pass the layers:
-patches, class token and registers. The patch convolution needs no gradient of its input.
+YOLOS and ViTPose, and over spectrograms AST (audio-spectrogram-transformer), too; data2vec-vision
+is read as BEiT. The items of a pass are the positions that pass the layers: patches, class token
+and registers. The patch convolution needs no gradient of its input.
 """
 
 from collections.abc import Callable
