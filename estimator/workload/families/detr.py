@@ -1,8 +1,8 @@
 """Which detector of objects behind a conv net a config describes, from DETR to RT-DETR.
 
 DETR, Table Transformer, Conditional DETR, DAB-DETR, Deformable DETR, RT-DETR, RT-DETR v2. Images of
-800 pixels, for the last two of 640, are counted where `image_size` is not asked for. Where a decoder
-samples maps at points, that is no matrix product.
+800 pixels, for the last two of 640, are counted where `image_size` is not asked for. Where decoders
+sample maps at points, that is no matrix product.
 """
 
 from collections.abc import Callable, Sequence
