@@ -39,6 +39,9 @@ def add_fields(
     for name in names:
         described, place = inputs[name], prefix + name
         option, text = option_in(inputs, name), _explained(described)
+        if described.flag:
+            group.add_argument(option, action="store_true", help=text, dest=place)
+            continue
         group.add_argument(option, metavar=_metavar(described), help=text, dest=place)
         for alias in described.aliases:
             group.add_argument(f"--{alias}", dest=place, help=argparse.SUPPRESS)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from estimator.memory.formats import (
@@ -13,117 +14,131 @@ from estimator.memory.formats import (
     read_recomputation,
     read_sharding,
 )
-
-CHOICES: Mapping[str, tuple[str, ...]] = {
-    "optimizer": ("adamw", "sgd", "sgd-momentum", "adafactor", "muon", "adam-8bit", "adam-4bit"),
-    "recompute": ("none", "selective", "full"),
-    "attention": ("fused", "eager"),
-    "finetune": ("full", "lora", "qlora"),
-    "weights": ("nf4", "nf4-dq", "int4", "int8"),
-    "states": ("pure", "mixed"),
-    "loss": ("plain", "chunked"),
-    "counted": ("allocated", "reserved", "nvidia-smi"),
-    "kv_precision": ("bf16", "fp16", "fp8", "int8", "fp32"),
-    "accumulation": ("none", "several"),
-    "lora_targets": ("all", "qv"),
-    "adapter_precision": ("fp32", "bf16", "fp16"),
-}
-"""Words that a question may use."""
+from estimator.scenario.declaration import declared, inputs_of
 
 LORA_RANK = 16.0
 """Rank of adapters where none is said [1]; in the range of E. Hu et al., "LoRA", 2021,
 arXiv:2106.09685, table 6."""
 
 
+_model, _use, _hardware, _parallelism = (
+    partial(declared, label="", group=group)
+    for group in ("model", "network", "hardware", "parallelism")
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Question:
     """One question about memory; None is unspecified, and what is then assumed is listed.
 
-    Parameters
-    ----------
-    model : str, optional
-        The path of a config.json, its text, or a preset.
-    params : float, optional
-        Parameters, where there is no architecture. [1]
-    hardware : str, optional
-        Device by id or alias; without one only the need is shown.
-    devices, tensor_parallel, pipeline_parallel, zero, batch, seq_len
-        As in `Plan`; `tensor_parallel` is all devices of a stage when serving.
-    context : float, optional
-        Tokens kept per sequence when serving. [token]
-    prefill_tokens : float, optional
-        Tokens of prompts that pass through a layer at once when serving. [token]
-    precision, optimizer, recompute, attention, finetune : str
-        By name.
-    lora_rank : float, optional
-        Rank of the adapters, 16 if not said. [1]
-    accumulation : str, optional
-        Micro-batches of a step: ``several``, as is assumed, whose gradients stay beside the
-        activations, or ``none`` beside the one.
-    lora_targets : str, optional
-        Matrices with an adapter: ``all`` of the layers if not said, or ``qv``, queries and values.
-    adapter_precision : str, optional
-        Format that the adapters compute in; that of the work if not said, as under autocast.
-    inference, sequence_parallel, fp32_gradients : bool
-        Serve instead of train; share the norms too; accumulate gradients in fp32.
-    weights : str, optional
-        Quantized format of served or frozen weights.
-    states : str, optional
-        ``pure``: gradients and optimizer in the format of the weights; ``mixed``: with fp32 copies.
-    loss : str, optional
-        ``chunked`` where the logits are never held at once (fused or chunked cross-entropy).
-    counted : str, optional
-        What the total is to be compared with: what the framework allocated, reserved, or what
-        nvidia-smi shows, which is all and what has to fit.
-    kv_precision : str, optional
-        Format of the key-value cache.
-    fsdp : bool
-        Sharded by FSDP rather than ZeRO: fine-tuning then commonly keeps no fp32 copies.
-    offload, offload_activations : bool
-        Weights and states, or what is kept for the backward pass, in the memory of the host.
-    dropout : bool
-        Masks of dropout are kept, as in the first GPTs.
-    train_embeddings : bool
-        Adapters with trained token table and head.
-    fused_backward : bool
-        The optimizer steps within the backward pass, so that no gradients are kept.
+    `model` is the path of a config.json, its text, or a preset; `fsdp` says that states are sharded
+    by FSDP rather than ZeRO: fine-tuning then commonly keeps no fp32 copies.
     """
 
     model: str | None = None
-    params: float | None = None
-    hardware: str | None = None
-    devices: float = 1.0
-    precision: str = "bf16"
-    optimizer: str = "adamw"
-    batch: float = 1.0
-    seq_len: float | None = None
-    context: float | None = None
-    prefill_tokens: float | None = None
-    recompute: str = "none"
-    attention: str = "fused"
-    zero: float | None = None
-    tensor_parallel: float | None = None
-    pipeline_parallel: float = 1.0
-    finetune: str | None = None
-    lora_rank: float | None = None
-    accumulation: str | None = None
-    lora_targets: str | None = None
-    adapter_precision: str | None = None
-    inference: bool = False
-    sequence_parallel: bool = False
-    fp32_gradients: bool = False
-    weights: str | None = None
-    states: str | None = None
-    loss: str | None = None
-    counted: str | None = None
-    kv_precision: str | None = None
+    params: float | None = _model("parameters, if there is no config", example="7e9")
+    precision: str = _model(
+        "bf16, fp16, fp32, tf32, fp8; bf16-true, bf16 AMP; with --inference or adapters nf4, int8, "
+        '"GPTQ 4 bit" and the like (default: bf16)',
+        default="bf16",
+    )
+    weights: str | None = _model(
+        "format of served or frozen weights", choices=("nf4", "nf4-dq", "int4", "int8")
+    )
+    kv_precision: str | None = _model(
+        "format of the key-value cache", choices=("bf16", "fp16", "fp8", "int8", "fp32")
+    )
+    adapter_precision: str | None = _model(
+        "format that adapters compute in (default: as under autocast)",
+        choices=("fp32", "bf16", "fp16"),
+    )
+    states: str | None = _model(
+        "gradients and optimizer in the format of the weights, or with fp32 copies",
+        choices=("pure", "mixed"),
+    )
+    fp32_gradients: bool = _model("accumulate gradients in fp32, as Megatron does", default=False)
+    inference: bool = _use("serve instead of train: weights and key-value cache", default=False)
+    batch: float = _use(
+        "sequences at a time per data-parallel rank or replica (default: 1)",
+        default=1.0,
+        aliases=("micro-batch",),
+    )
+    seq_len: float | None = _use("tokens per training sequence (default: up to 2048)")
+    context: float | None = _use("tokens kept per sequence, with --inference (default: up to 2048)")
+    prefill_tokens: float | None = _use(
+        "prompt tokens that pass a layer at once, with --inference (default: 8192)"
+    )
+    optimizer: str = _use(
+        "optimizer (default: adamw)",
+        default="adamw",
+        choices=(
+            *("adamw", "sgd", "sgd-momentum", "adafactor", "muon"),
+            *("adam-8bit", "adam-4bit"),
+        ),
+    )
+    recompute: str = _use(
+        "activations recomputed (default: none)",
+        default="none",
+        choices=("none", "selective", "full"),
+        aliases=("recomputation",),
+    )
+    attention: str = _use(
+        "kernel of attention; eager keeps its scores (default: fused)",
+        default="fused",
+        choices=("fused", "eager"),
+        aliases=("flash-attention",),
+    )
+    loss: str | None = _use(
+        "chunked: the logits are never all held at once", choices=("plain", "chunked")
+    )
+    accumulation: str | None = _use(
+        "micro-batches of a step; gradients of several stay beside the activations "
+        "(default: several)",
+        choices=("none", "several"),
+    )
+    dropout: bool = _use("keep dropout masks, as in GPT-2 and GPT-3", default=False)
+    finetune: str | None = _use(
+        "adapt an existing model; qlora: a base in 4 bit", choices=("full", "lora", "qlora")
+    )
+    lora_rank: float | None = _use("rank of the adapters (default: 16)")
+    lora_targets: str | None = _use(
+        "matrices with an adapter; qv: queries and values (default: all)", choices=("all", "qv")
+    )
+    train_embeddings: bool = _use(
+        "train the token table and head beside the adapters", default=False
+    )
+    fused_backward: bool = _use(
+        "run the optimizer step within the backward pass: no gradients are kept", default=False
+    )
+    hardware: str | None = _hardware(
+        "device by id, alias or NVML name; without one only the need is shown", example="h100"
+    )
+    devices: float = _hardware("number of devices (default: 1)", default=1.0)
+    counted: str | None = _hardware(
+        "what the total counts: by the framework allocated or reserved, or all that nvidia-smi "
+        "shows and that has to fit (default: all)",
+        choices=("allocated", "reserved", "nvidia-smi"),
+    )
+    zero: float | None = _parallelism("ZeRO stage, 0 to 3 (default: 3)")
+    tensor_parallel: float | None = _parallelism(
+        "devices that each layer is split across (default: 1, all with --inference)"
+    )
+    pipeline_parallel: float = _parallelism("pipeline stages (default: 1)", default=1.0)
+    sequence_parallel: bool = _parallelism(
+        "split the norms across the tensor-parallel devices, too", default=False
+    )
+    offload: bool = _parallelism("keep weights and optimizer states in host memory", default=False)
+    offload_activations: bool = _parallelism(
+        "keep stored activations in host memory", default=False
+    )
     fsdp: bool = False
-    offload: bool = False
-    offload_activations: bool = False
-    dropout: bool = False
-    train_embeddings: bool = False
-    fused_backward: bool = False
 
+
+INPUTS = inputs_of(Question)
+"""Field -> its declaration; those without one are filled by what is written."""
+
+CHOICES = {name: one.choices for name, one in INPUTS.items() if one.choices}
+"""Words that a question may use, once read (`as_written`)."""
 
 PRECISIONS = ("bf16", "fp16", "fp32", "tf32", "fp8", "int8", "fp4")
 """Precisions that mean just themselves."""

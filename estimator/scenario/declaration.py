@@ -58,8 +58,8 @@ class Description:
         Further spellings of its option.
     resolved : str
         Name of the input that it overrides in an answer, where that differs from the field's.
-    number : bool
-        Whether it is a number, as the type of its field says.
+    number, flag : bool
+        Whether it is a number, or yes or no, as the type of its field says.
     whole : bool
         Whether its number is a count.
     refines : bool
@@ -81,6 +81,7 @@ class Description:
     aliases: tuple[str, ...] = ()
     resolved: str = ""
     number: bool = False
+    flag: bool = False
     whole: bool = False
     refines: bool = False
     local: bool = False
@@ -99,7 +100,11 @@ def declared(help_text: str, label: str, group: str, *, default: Any = None, **m
 def inputs_of(question: type[Any]) -> Mapping[str, Description]:
     """Field -> its declaration, in the order of the fields of a dataclass."""
     return {
-        item.name: replace(item.metadata["input"], number="float" in str(item.type))
+        item.name: replace(
+            item.metadata["input"],
+            number="float" in str(item.type),
+            flag="bool" in str(item.type),
+        )
         for item in fields(question)
         if "input" in item.metadata
     }
