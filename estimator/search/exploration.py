@@ -169,7 +169,7 @@ class Exploration:
         """
         mids = self._bounds[quantity][:, 1]
         if np.isnan(mids[0]):
-            raise ValueError(f"{quantity} is unknown for this scenario")
+            raise refusal(self._result.group_of(0)[0].estimate.absent[quantity])
         found = []
         for name in SWEPT:
             places = [at for at, (one, _) in enumerate(self._moved, start=1) if one == name]

@@ -98,6 +98,16 @@ def test_scenarios_are_listed_by_name_and_their_links_are_folded():
         assert fold.proto.expanded, "where a link is missing its place is open"
 
 
+def test_one_pinned_scenario_takes_the_first_place_and_two_take_all():
+    page = opened(compare)
+    for pins, expected in (([B], [B, USUAL["b"], "", ""]), ([B, A], [B, A, "", ""])):
+        page.session_state["_pins"] = pins
+        healthy(page.run()).button(key="compare_take").click()
+        healthy(page.run())
+        keys = ("a", "b", "c", "fourth")
+        assert [page.text_input(key=f"compare_{one}").value for one in keys] == expected
+
+
 def found_of(page):
     query = {name: page.query_params[name] for name in ("a", "b") if name in page.query_params}
     from estimator.web.compare.page import pinned

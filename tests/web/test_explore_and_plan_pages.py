@@ -80,6 +80,17 @@ def test_explore_says_what_moves_the_answer_most():
     assert "are Pareto-optimal in time, cost and CO2e" in text
 
 
+def test_a_card_of_ones_own_is_explored_and_one_without_offers_by_its_energy():
+    _body, text = opened("explore", hardware="rtx-4090", devices="2")
+    assert "2 × NVIDIA GeForce RTX 4090: the cost is" in text
+    unpriced = {"hardware": "apple-m4-max", "devices": "1"}
+    _body, text = opened("explore", **unpriced)
+    assert "(40-core GPU) has no rental price on record" in text
+    assert "or choose another “Quantity”. Below is what this page opens with" in text
+    _body, text = opened("explore", quantity="wall_hours", **unpriced)
+    assert "Apple M4 Max (40-core GPU): the time is" in text
+
+
 @pytest.mark.parametrize("show", ["sweep", "map"])
 def test_words_can_be_swept_too(show):
     _body, text = opened("explore", show=show, fs="1.4", x="hardware", y="site", quantity="co2e_kg")

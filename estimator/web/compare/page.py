@@ -127,7 +127,8 @@ def draw(frame: Frame) -> None:
     found, refused = pinned(asked)
     style.notices([*STATE.notices, *refused])
     if len(found) < 2:
-        style.sentence(escape(_("Paste the links of two scenarios to compare them.")))
+        text = _("Two scenarios are compared: pin another on the page Estimate, or paste its link.")
+        style.sentence(escape(text))
     else:
         _compared(found, asked, frame)
     with controls(frame):
@@ -398,9 +399,10 @@ def _controls(found: Sequence[Pinned], asked: Mapping[str, Any], frame: Frame) -
 
 
 def _take_pins() -> None:
-    """Put the scenarios pinned last into the places."""
+    """Put the scenarios pinned last into the places; beside a single one the others stay."""
     pins = st.session_state[PINS][-len(LETTERS) :]
-    for letter, link in zip(LETTERS, [*pins, *[""] * len(LETTERS)], strict=False):
+    empty = [""] * (len(LETTERS) - len(pins)) if len(pins) > 1 else []
+    for letter, link in zip(LETTERS, [*pins, *empty], strict=False):
         st.session_state[STATE.key(NAMES[letter])] = link
 
 

@@ -2,10 +2,9 @@
 
 from urllib.parse import urlencode
 
-from estimator.catalog import Catalog
 from estimator.core.units import significant
 from estimator.estimation.scenario_estimate import Answer
-from estimator.search.plan import planned_devices
+from estimator.scenario.hardware import TRAINING_PRECISIONS
 from estimator.web.shared.html_table import Link, anchor
 from estimator.web.shared.language import _
 from estimator.web.shared.profiles import place_names
@@ -19,7 +18,7 @@ LIMITED = {
 """Limit of the page Plan -> quantity, and its unit in that of the limit."""
 
 
-def further_links(answer: Answer, catalog: Catalog) -> list[Link]:
+def further_links(answer: Answer) -> list[Link]:
     """Links to Explore and Plan with a run that both can name: a dense model by its size."""
     scenario = answer.scenario
     if scenario.params is None or scenario.tokens is None:
@@ -34,11 +33,12 @@ def further_links(answer: Answer, catalog: Catalog) -> list[Link]:
     }
     query = {name: short_number(value) for name, value in plan.items()}
     explored = {name: query[name] for name in work}
-    if answer.device.id in planned_devices(catalog):
-        explored |= {"hardware": answer.device.id, "devices": f"{answer.run.devices:.0f}"}
+    explored |= {"hardware": answer.device.id, "devices": f"{answer.run.devices:.0f}"}
+    if "cost_usd" not in answer.estimate:
+        explored["quantity"] = "wall_hours"
     if scenario.site in place_names():
         explored["site"] = scenario.site
-    return [
-        anchor(f"explore?{urlencode(explored)}", _("Explore what moves it")),
-        anchor(f"plan?{urlencode(query)}", _("Plan it for no more money, time and CO2e")),
-    ]
+    links = [anchor(f"plan?{urlencode(query)}", _("Plan it for no more money, time and CO2e"))]
+    if answer.precision in TRAINING_PRECISIONS:
+        links.insert(0, anchor(f"explore?{urlencode(explored)}", _("Explore what moves it")))
+    return links

@@ -280,7 +280,7 @@ def _notes(drawn: Drawn, frame: Frame) -> None:
         measured.draw(drawn.applied_runs, linked=not frame.embedded)
     lines = _assumed(answer)
     style.assumptions(lines[:FEW] if frame.slide else _in_sight(lines))
-    further = [] if frame.embedded or frame.slide else further_links(answer, open_catalog())
+    further = [] if frame.embedded or frame.slide else further_links(answer)
     if further:
         style.write(f'<p class="tw tw-links">{" · ".join(further)}</p>')
 

@@ -132,7 +132,7 @@ def assumed(answer: Answer, catalog: Catalog, usual: Scenario) -> Iterator[str]:
     yield from shown_all(
         one
         for one in answer.notices
-        if one.code != "no_effect" or chosen[one.field] != getattr(usual, one.field)
+        if one.code != "no_effect" or chosen.get(one.field) != getattr(usual, one.field)
     )
 
 

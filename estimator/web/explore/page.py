@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from estimator.core.messages import reason
 from estimator.core.units import amount as with_unit
 from estimator.runs.store_state import State, store_state
+from estimator.scenario.hardware import TRAINING_PRECISIONS
 from estimator.scenario.scenario import INPUTS, Scenario
 from estimator.search.exploration import (
     PLACES,
@@ -20,7 +22,6 @@ from estimator.search.exploration import (
     Swing,
     explored_values,
 )
-from estimator.search.plan import planned_devices
 from estimator.system.data_folder import data_directory
 from estimator.web.explore import charts
 from estimator.web.shared import figures, plots, share, style, widgets
@@ -28,6 +29,8 @@ from estimator.web.shared.amounts import amount, localised, span
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import draw_table
 from estimator.web.shared.language import N_, _
+from estimator.web.shared.notices import quoted
+from estimator.web.shared.notices import shown as sentence_of
 from estimator.web.shared.profiles import hardware_names, kept, led_by, open_catalog, place_names
 from estimator.web.shared.site import Page, controls
 from estimator.web.shared.url_state import Choice, Number, Parameters, Typed, UrlState
@@ -57,8 +60,14 @@ LOGARITHMIC = ("devices", "params", "tokens")
 
 @kept
 def known_devices() -> tuple[str, ...]:
-    """Data-center devices with rental offers, the H100 first."""
-    return led_by("h100-sxm", planned_devices(open_catalog()))
+    """Devices that train, the H100 first."""
+    catalog = open_catalog()
+    trains = (
+        name
+        for name in hardware_names()
+        if not set(TRAINING_PRECISIONS).isdisjoint(catalog.device(name).peaks)
+    )
+    return led_by("h100-sxm", trains)
 
 
 PARAMETERS = Parameters(
@@ -121,7 +130,12 @@ def _answered(values: Row) -> Exploration:
     """Answer all of the page."""
     names, runs = (values["x"], values["y"]), store_state(data_directory())
     found = explored(base_of(values), names, _places(values), runs)
-    found.swings(values["quantity"])
+    try:
+        found.swings(values["quantity"])
+    except ValueError as error:
+        text = _("{why}, or choose another {control}")
+        why, control = sentence_of(reason(error)), quoted(_("Quantity"))
+        raise ValueError(text.format(why=why, control=control)) from None
     return found
 
 

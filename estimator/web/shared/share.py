@@ -140,10 +140,10 @@ def _slides(slides: Mapping[str, str], link: Query) -> None:
     """List every slide of the page with its link."""
     rows = "".join(
         f'<li><a href="{escape(address_of(link, show=name, fs="1.4"))}" target="_blank" '
-        f'rel="noopener"><code>show={escape(name)}</code></a> {escape(_(text))}</li>'
+        f'rel="noopener">{escape(_(text))}</a> <code>show={escape(name)}</code></li>'
         for name, text in slides.items()
     )
-    st.html(f'<ul class="tw tw-slides">{rows}</ul>')
+    st.html(f'<ul class="tw tw-links">{rows}</ul>')
     style.caption(
         _(
             "Also in a link: fs=1.4 for larger text, controls=devices,hardware for controls on "
