@@ -32,7 +32,16 @@ DARK = {
 }
 """Colours distinguished by colour-blind eyes and on a projector; the fifth is the last."""
 
-SHAPES = ("circle", "diamond", "square", "triangle-up", "cross", "triangle-down", "triangle-left")
+SHAPES = (
+    "circle",
+    "diamond",
+    "square",
+    "triangle-up",
+    "cross",
+    "triangle-down",
+    "triangle-left",
+    "triangle-right",
+)
 """Shapes that go with the colours: colour never stands alone."""
 
 FONT = "Source Sans, Source Sans Pro, sans-serif"
