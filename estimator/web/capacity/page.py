@@ -34,7 +34,6 @@ from estimator.web.plan.shares import (
     PLANS,
     SLIDES,
     Limited,
-    ShownPlan,
     as_json,
     cell,
     draw_binding,
@@ -197,10 +196,8 @@ def _draw_answer(values: Row, answer: PlanAnswer[ServingPlan], frame: Frame) -> 
     few = few_of(answer, frame)
     style.sentence(escape(_sentence(values, request, answer)))
     if frame.show != "table":
-        drawn = few[:1] if frame.show == "binds" else few
-        named = [ShownPlan(name=_name(plan), quantities=plan.quantities) for plan in drawn]
         most = {LOAD: 1.0, **request.limits.most}
-        draw_shares(named, [*LIMITED.values(), LOADED], most, frame, "capacity_plans")
+        draw_shares(few, _name, [*LIMITED.values(), LOADED], most, frame, "capacity_plans")
     if frame.show in ("", "table"):
         _table(values, few, frame)
     if frame.show in ("", "binds"):

@@ -29,7 +29,6 @@ from estimator.web.plan.shares import (
     PLANS,
     SLIDES,
     Limited,
-    ShownPlan,
     as_json,
     cell,
     draw_binding,
@@ -137,9 +136,7 @@ def _draw_answer(request: Request, answer: PlanAnswer[Plan], frame: Frame) -> No
     if not shown:
         return
     if frame.show != "table":
-        drawn = shown[:1] if frame.show == "binds" else shown
-        named = [ShownPlan(name=_name(plan), quantities=plan.quantities) for plan in drawn]
-        draw_shares(named, list(LIMITED.values()), request.limits.most, frame, "plan_plans")
+        draw_shares(shown, _name, list(LIMITED.values()), request.limits.most, frame, "plan_plans")
     if frame.show in ("", "table"):
         _table(shown, frame)
     if frame.show in ("", "binds"):

@@ -70,14 +70,6 @@ SLIDES = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class ShownPlan:
-    """A plan by its name."""
-
-    name: str
-    quantities: Mapping[str, Uncertain]
-
-
 def few_of(answer: PlanAnswer[Found], frame: Frame) -> tuple[Found, ...]:
     """The best plans, or else the nearest one: as many as fit."""
     every = answer.plans or ((answer.nearest,) if answer.nearest else ())
@@ -103,16 +95,18 @@ def as_json(
 
 
 def draw_shares(
-    plans: Sequence[ShownPlan],
+    plans: Sequence[Found],
+    name: Callable[[Found], str],
     limited: Sequence[Limited],
     most: Mapping[str, float],
     frame: Frame,
     key: str,
 ) -> None:
-    """Draw each quantity of each plan as a share of its limit, with its interval."""
+    """Draw each quantity of each plan as a share of its limit; beside what binds, of the best."""
+    drawn = plans[:1] if frame.show == "binds" else plans
     rows = []
-    for place, plan in enumerate(plans, start=1):
-        label_of = f"{place}. {plan.name}"
+    for place, plan in enumerate(drawn, start=1):
+        label_of = f"{place}. {name(plan)}"
         for one in limited:
             if one.quantity not in most or one.quantity not in plan.quantities:
                 continue
@@ -138,7 +132,7 @@ def draw_shares(
         rows,
         frame.look,
         of=(_("share of the limit"), names),
-        height=min(per_plan_px * len(plans), SLIDE_PX if frame.slide else PAGE_PX),
+        height=min(per_plan_px * len(drawn), SLIDE_PX if frame.slide else PAGE_PX),
         key=key,
         alt="; ".join(str(row["text"]) for row in rows),
     )
