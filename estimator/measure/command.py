@@ -153,8 +153,30 @@ def _passing_on(process: "subprocess.Popen[bytes]") -> Iterator[None]:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Pay no heed to Ctrl-C: what is pressed once more, when the command is over, costs nothing."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Pay no heed to Ctrl-C, but while a command has it: what is pressed once more costs nothing.
+
+    A handler that does nothing, as a command would inherit that the signal is ignored.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda _number, _frame: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def heard_once() -> Iterator[None]:
+    """Hear Ctrl-C once: what is pressed once more, while the result is kept, costs nothing."""
+    before = signal.getsignal(signal.SIGINT)
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, lambda _number, _frame: None)
+        raise KeyboardInterrupt
+
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, stop)
     try:
         yield
     finally:

@@ -150,12 +150,12 @@ def recorded_watch(
     store, notes = store_or_reason()
     recording = Recording(origin="run", label=FORECAST, store=store, notes=notes)
     recording.start()
-    try:
-        ended = watch.run(words)
-    except CommandError:
-        recording.drop()
-        raise
     with undisturbed():
+        try:
+            ended = watch.run(words)
+        except CommandError:
+            recording.drop()
+            raise
         recording.notes += ended.notes
         reported = named(ended.reported, given.get("style")) or reported_steps(watch.seen, given)
         if watch.seen is not None and watch.seen.processes > 1:

@@ -173,6 +173,18 @@ def test_ctrl_c_keeps_what_was_measured():
         assert [one.state for one in store.runs()] == ["interrupted"]
 
 
+@pytest.mark.parametrize("step", ["_engine", "_bench"])
+def test_ctrl_c_before_anything_was_timed_leaves_nothing(step, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bench_run, step, stop)
+    with pytest.raises(KeyboardInterrupt):
+        benchmark(NUMPY, lambda progress: None)
+    with open_store() as store:
+        assert store.runs() == []
+
+
 def test_a_later_benchmark_of_less_takes_nothing_from_the_profile(benched):
     """One number format only, and stopped after its smallest product."""
 

@@ -101,6 +101,9 @@ def run(options: argparse.Namespace) -> int:
     for line in measured.notes:
         note(line, quiet=options.quiet)
     if watch.seen is None or watch.seen.steps < FEWEST:
+        if ended.state == "interrupted":
+            note(f"stopped before {FEWEST} steps were seen: no forecast", quiet=options.quiet)
+            return ended.exit_code
         raise ValueError(
             "too few steps were seen: the command ended before, or steps neither by measure() nor "
             "by a PyTorch optimizer"

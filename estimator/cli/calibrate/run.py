@@ -109,13 +109,13 @@ def run(options: argparse.Namespace) -> int:
         origin="run", label=options.label, rate_hz=rate_hz, store=store, notes=notes
     )
     recording.start()
-    try:
-        ended = Command(words).wait()
-    except CommandError as error:
-        recording.drop()
-        sys.stderr.write(f"error: {error}\n")
-        return error.exit_code
     with undisturbed():
+        try:
+            ended = Command(words).wait()
+        except CommandError as error:
+            recording.drop()
+            sys.stderr.write(f"error: {error}\n")
+            return error.exit_code
         _keep(recording, ended, work, options, result)
         if store is not None:
             store.close()

@@ -21,6 +21,7 @@ from estimator.measure.bench.numpy_engine import NumpyEngine
 from estimator.measure.bench.timing import SHORT
 from estimator.measure.bench.torch_engine import TorchEngine
 from estimator.measure.bench.workloads import Engine, Job
+from estimator.measure.command import heard_once, undisturbed
 from estimator.measure.host import Contention
 from estimator.measure.recorder import Recording
 from estimator.runs import open_store
@@ -85,14 +86,16 @@ def benchmark(
         If the device, the engine or a number format is not to be had.
     StoreError
         If the result could not be kept: better known before ten minutes than after.
+    KeyboardInterrupt
+        If Ctrl-C was pressed before anything was timed; nothing is stored then.
     """
-    with open_store() as store:
+    with open_store() as store, heard_once():
         recording = Recording(origin="bench", store=store, notes=list(store.notes))
         recording.label = "quick benchmark" if question.quick else "benchmark"
         recording.start()
         try:
             engine = _engine(question, recording.devices)
-        except ValueError:
+        except (ValueError, KeyboardInterrupt):
             recording.drop()
             raise
         if question.device is None:
@@ -106,11 +109,15 @@ def benchmark(
                 recording.update(timings)
                 report(progress)
         except KeyboardInterrupt:
+            if not timings:
+                recording.drop()
+                raise
             state = "interrupted"
             recording.notes.append("stopped by Ctrl-C: what was measured until then is kept")
-        recording.notes += bench.notes + summary(timings)
-        measured = recording.end(state=state, timings=lambda run: timings)
-    return measured, _known_as(measured, engine)
+        with undisturbed():
+            recording.notes += bench.notes + summary(timings)
+            measured = recording.end(state=state, timings=lambda run: timings)
+            return measured, _known_as(measured, engine)
 
 
 def _engine(question: BenchQuestion, devices: Sequence[MeasuredDevice]) -> Engine:
