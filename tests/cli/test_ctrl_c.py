@@ -89,7 +89,7 @@ def test_ctrl_c_on_a_forecast_ends_the_command_and_keeps_and_tells_what_was_seen
     code, shown = interrupted(words, "steps go on", *again)
     assert code == 130
     assert "estimator/cli/" not in shown  # no traceback but the command's own
-    assert "steps seen" in shown and "NVIDIA H100" in shown or len(again) > 1
+    assert ("steps seen" in shown and "NVIDIA H100" in shown) or len(again) > 1
     assert not psutil.pid_exists(int(pid.read_text()))
     (run,) = read_runs()[0]
     assert run.state == "interrupted"

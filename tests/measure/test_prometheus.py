@@ -522,6 +522,13 @@ def test_a_body_that_never_ends_is_given_up(status):
         Prometheus(address=url, patience_s=0.3).now_s()
 
 
+def test_a_handshake_that_never_ends_is_given_up():
+    """The head of the longest record of TLS, and then a byte now and then."""
+    refused = pytest.raises(MeterError, match=r"did not answer within 0\.3 s")
+    with endless_server(b"\x16\x03\x03\x40\x00") as url, refused:
+        Prometheus(address=url.replace("http:", "https:"), patience_s=0.3).now_s()
+
+
 @contextmanager
 def endless_server(head):
     """Address of a server that sends a byte every 20 ms until the client hangs up."""
