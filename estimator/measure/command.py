@@ -167,8 +167,8 @@ def undisturbed() -> Iterator[None]:
 
 
 @contextmanager
-def heard_once() -> Iterator[None]:
-    """Hear Ctrl-C once: what is pressed once more, while the result is kept, costs nothing."""
+def interrupted_once() -> Iterator[None]:
+    """Let Ctrl-C interrupt once: pressed once more, while the result is kept, it costs nothing."""
     before = signal.getsignal(signal.SIGINT)
 
     def stop(_number: int, _frame: FrameType | None) -> None:

@@ -1,7 +1,8 @@
 """How do the tables of the store look, and how does an older file become a newer one.
 
 Every entry of `MIGRATIONS` takes a file one version further; a new file goes through all of them.
-They are never edited once released: a change of the tables is one more entry.
+They are never edited once released: a change of the tables is one more entry, and so is a change of
+the rules by which observations are made. What such an entry makes anew goes out of the older ones.
 """
 
 import sqlite3
@@ -58,20 +59,24 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE run ADD COLUMN thinned INTEGER NOT NULL DEFAULT 0",
     ),
     (),
+    (),
+    figures.TABLES,
+    kept_answers.TABLES,
     (
         "DROP TABLE IF EXISTS observation",
         "DROP TABLE IF EXISTS alike",
         *observations.TABLES,
+        "DELETE FROM part",
+        "DELETE FROM figure",
+        "UPDATE run SET summarised = 0",
     ),
-    figures.TABLES,
-    kept_answers.TABLES,
 )
 
 VERSION = len(MIGRATIONS)
 
-OBSERVED_SINCE = 4
-"""Version from which on observations as of today stand beside the runs: earlier ones are dropped,
-and made anew from the runs when the file is brought up."""
+OBSERVED_SINCE = 7
+"""Version from which on observations as of today stand beside the runs: earlier ones, by other
+rules for runs that others disturbed, are dropped, and made anew when the file is brought up."""
 
 
 class ForeignFile(ValueError):

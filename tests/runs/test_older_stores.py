@@ -1,6 +1,7 @@
 """Stores as earlier versions wrote them, whole and damaged: read, brought up, and nothing lost."""
 
 import json
+import math
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -17,7 +18,7 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 MOST = {"bf16": 40.0}
 
 
-@pytest.fixture(params=[2, 3])
+@pytest.fixture(params=[2, 3, 6])
 def older(request, tmp_path, monkeypatch):
     """A store of a run, a benchmark, and a run that was cut off, as that version wrote it."""
     monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path))
@@ -59,6 +60,21 @@ def test_it_is_read_and_brought_up(older):
     with closing(sqlite3.connect(older)) as database:
         assert database.execute("PRAGMA user_version").fetchone() == (VERSION,)
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_run_beside_others_is_judged_anew(tmp_path):
+    """Others used 40 % of a board that it kept 90 % busy; version 6 took no time off for that."""
+    path = tmp_path / "runs.sqlite"
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript((GOLDEN / "runs_version_6.sql").read_text(encoding="utf-8"))
+    for _ in range(2):  # read as it is, then brought up
+        (one,) = [one for one in read_observations("h100-sxm", MOST, path=path) if one.own]
+        (timing,) = read_runs(path)[0][0].timings
+        assert one.timing.time_s == pytest.approx(timing.time_s * 0.7)
+        beside, throttled = 1.2 * math.log(1 / 0.7), 0.5 * 0.1
+        spread = timing.log_sd**2 / timing.repetitions
+        assert one.noise_sd**2 == pytest.approx(beside**2 + throttled**2 + spread)
+        open_store(path).close()
 
 
 def with_timing(**values):

@@ -21,7 +21,7 @@ from estimator.measure.bench.numpy_engine import NumpyEngine
 from estimator.measure.bench.timing import SHORT
 from estimator.measure.bench.torch_engine import TorchEngine
 from estimator.measure.bench.workloads import Engine, Job
-from estimator.measure.command import heard_once, undisturbed
+from estimator.measure.command import interrupted_once, undisturbed
 from estimator.measure.host import Contention
 from estimator.measure.recorder import Recording
 from estimator.runs import open_store
@@ -89,7 +89,7 @@ def benchmark(
     KeyboardInterrupt
         If Ctrl-C was pressed before anything was timed; nothing is stored then.
     """
-    with open_store() as store, heard_once():
+    with open_store() as store, interrupted_once():
         recording = Recording(origin="bench", store=store, notes=list(store.notes))
         recording.label = "quick benchmark" if question.quick else "benchmark"
         recording.start()
