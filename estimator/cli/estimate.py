@@ -39,23 +39,27 @@ def run(options: argparse.Namespace) -> int:
     """Answer one scenario."""
     from estimator.core.messages import rendered
     from estimator.estimation import formatted_results
+    from estimator.estimation.equivalents import equivalents
     from estimator.estimation.scenario_estimate import answer_scenario
 
-    answer = answer_scenario(scenario_of(options), catalog_of(options))
+    catalog = catalog_of(options)
+    answer = answer_scenario(scenario_of(options), catalog)
+    alike = equivalents(answer, catalog)
     if options.json:
-        print_json(formatted_results.as_json(answer, option_of))
+        print_json({**formatted_results.as_json(answer, option_of), "equivalents": alike})
         return 0
     if options.csv:
         print_csv([formatted_results.as_row(answer, option_of)])
     else:
-        _print_for_people(answer)
+        _print_for_people(answer, alike)
     for warning in rendered(answer.notices, option_of):
         note(warning, quiet=options.quiet)
     return 0
 
 
-def _print_for_people(answer: "Answer") -> None:
+def _print_for_people(answer: "Answer", alike: dict[str, float]) -> None:
     from estimator.estimation import formatted_results
+    from estimator.estimation.equivalents import as_much
 
     print_line(formatted_results.headline(answer))
     print_table(
@@ -70,4 +74,6 @@ def _print_for_people(answer: "Answer") -> None:
         )
         what = "energy" if "energy_kwh" in answer.estimate else "time"
         print_line(f"What makes the {what} uncertain: {summary}")
+    if alike:
+        print_line(f"As much as {'; '.join(map(str, as_much(alike)))}")
     print_line(f"The same in the app: twenty-watts app --open '{answer.link}'")

@@ -10,6 +10,7 @@ import streamlit as st
 
 from estimator.catalog import Catalog
 from estimator.core.messages import reason
+from estimator.estimation.equivalents import as_much, equivalents
 from estimator.estimation.scenario_estimate import Answer, answer_scenario
 from estimator.web.compare.page import pin
 from estimator.web.estimate import calibrated as measured
@@ -17,7 +18,6 @@ from estimator.web.estimate import controls, parts
 from estimator.web.estimate import text as words
 from estimator.web.estimate.calibrated import AppliedRuns
 from estimator.web.estimate.carbon_schedule import draw_schedule
-from estimator.web.estimate.equivalents import equivalents, sources
 from estimator.web.estimate.examples import EXAMPLES
 from estimator.web.estimate.fit import badge, fit_of
 from estimator.web.estimate.further import further_links
@@ -25,9 +25,9 @@ from estimator.web.estimate.inputs import DEFAULT, OF_ALL, Asked
 from estimator.web.estimate.link import OF_PAGE, PICTURES, STATE, as_query
 from estimator.web.estimate.parts import Drawn
 from estimator.web.estimate.share import draw_share
-from estimator.web.estimate.sources import draw_formula, draw_sources
+from estimator.web.estimate.sources import compared_by, draw_formula, draw_sources
 from estimator.web.shared import charts, figures, style
-from estimator.web.shared.amounts import localised, result
+from estimator.web.shared.amounts import localised, result, sentence
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor
 from estimator.web.shared.language import N_, _
@@ -267,12 +267,12 @@ def _notes(drawn: Drawn, frame: Frame) -> None:
     """Draw under the figures whether it fits, what measured runs changed, what was assumed."""
     answer = drawn.answer
     style.badges(_badges(answer))
-    alike = "; ".join(equivalents(answer, open_catalog()))
+    alike = "; ".join(map(sentence, as_much(equivalents(answer, open_catalog()))))
     interval = _("Intervals hold {level} % of the probability.").format(level=_level(answer))
-    as_much = _("As much as {alike} ({sources}).").format(
-        alike=alike, sources=sources(open_catalog())
+    compared = _("As much as {alike} ({sources}).").format(
+        alike=alike, sources=compared_by(open_catalog())
     )
-    said = [escape(interval), escape(as_much)] if alike else [escape(interval)]
+    said = [escape(interval), escape(compared)] if alike else [escape(interval)]
     if not (frame.embedded or frame.slide):
         said.insert(1, f"{anchor('accuracy', _('How right are we?'))}")
     style.caption_html(" ".join(said))

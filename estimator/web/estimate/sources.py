@@ -12,7 +12,7 @@ from estimator.estimation.scenario_estimate import Answer
 from estimator.web.estimate.formula import Step, steps
 from estimator.web.shared import style
 from estimator.web.shared.language import _
-from estimator.web.shared.tables import inputs_rows
+from estimator.web.shared.tables import author, inputs_rows
 
 
 def draw_formula(answer: Answer, *, linked: bool) -> None:
@@ -46,6 +46,12 @@ def draw_sources(answer: Answer, catalog: Catalog) -> None:
         key="sources",
     )
     style.caption(_("Point at the table and press Ctrl+F, or the magnifier, to search it."))
+
+
+def compared_by(catalog: Catalog) -> str:
+    """Publishers or authors of what energy and CO2e are put beside, and years."""
+    found = [catalog.source(record.source) for record in catalog.equivalents().values()]
+    return "; ".join(f"{author(source)}, {source.date[:4]}" for source in found)
 
 
 def _step(step: Step, *, linked: bool) -> str:
