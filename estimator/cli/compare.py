@@ -16,7 +16,7 @@ from estimator.cli.options import (
     positive,
     scenario_of,
 )
-from estimator.cli.output import error_text, note, print_csv, print_json, print_table
+from estimator.cli.output import error_text, note, print_csv, print_json, print_line, print_table
 from estimator.core.units import in_percent
 from estimator.scenario.scenario import INPUTS, Scenario, option_of, read_number
 from estimator.serving.question import INPUTS as SERVING
@@ -237,11 +237,11 @@ def _print_for_people(answers: "list[Row]", catalog: "Catalog") -> None:
     from estimator.estimation import formatted_results
 
     several = len({scenario.site for scenario, _ in answers}) > 1
-    table = []
+    table, refused = [], []
     for scenario, found in answers:
         site = [scenario.site or ""] if several else []
         if isinstance(found, str):
-            table.append([str(scenario.hardware), *site, found])
+            refused.append(": ".join([str(scenario.hardware), *site, found]))
             continue
         cells = [
             formatted_results.with_interval(found, name) if name in found.estimate else "not known"
@@ -253,6 +253,8 @@ def _print_for_people(answers: "list[Row]", catalog: "Catalog") -> None:
     labels = [formatted_results.LABELS[name] for name in SHOWN]
     header = ["", *(["site"] if several else []), *labels, "memory"]
     print_table(header, table, whole=labels)
+    for line in refused:
+        print_line(line)
 
 
 def _fact_cells(found: "Answer", catalog: "Catalog") -> tuple[str, str]:

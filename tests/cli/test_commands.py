@@ -153,7 +153,7 @@ def test_estimate_prints_the_object_of_the_interface():
     )
     assert (found.returncode, found.stderr) == (0, "")
     reported = json.loads(found.stdout)
-    assert set(reported) == {"inputs", "results", "spread", "warnings", "link"}
+    assert set(reported) == {"inputs", "results", "spread", "warnings", "link", "equivalents"}
     for name in ("training_flop", "utilization", "device_hours", "wall_hours", "energy_kwh"):
         assert {"low", "mid", "high"} <= set(reported["results"][name])
     assert {"operational_mid", "embodied_mid"} <= set(reported["results"]["co2e_kg"])
@@ -419,6 +419,12 @@ def test_a_format_may_be_written_as_frameworks_do():
     for theirs, ours in (("bfloat16", "bf16"), ("float32", "fp32")):
         said = [run("estimate", *flop, "--precision", name).stdout for name in (theirs, ours)]
         assert said[0] == said[1] != ""
+
+
+def test_a_device_that_nobody_knows_squeezes_no_column():
+    plain = run("compare", "--flop", "1e20", "--hardware", "h100", "--quiet").stdout
+    both = run("compare", "--flop", "1e20", "--hardware", "h100,nonsense", "--quiet").stdout
+    assert both == plain + "nonsense: unknown hardware 'nonsense': `profiles list` shows all\n"
 
 
 def test_what_is_missing_is_named_as_the_command_takes_it(tmp_path):
