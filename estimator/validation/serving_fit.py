@@ -46,7 +46,7 @@ QUANTITIES = {
 FREEDOM = 3.0
 """Degrees of freedom of the errors [1]."""
 
-STEPS, SLOPE_STEP, LONGEST_STEP, ENOUGH = 25, 1e-3, 0.7, 1e-2
+STEPS, SLOPE_STEP, LONGEST_STEP, ENOUGH = 50, 1e-3, 0.7, 1e-3
 """Most steps of the fit; step of the differences; longest step and least gain [1]."""
 
 

@@ -65,6 +65,14 @@ def test_the_shipped_parameters_are_those_of_the_fit(catalog, measured):
     assert off.max() < 0.3, NAMES[int(off.argmax())]
 
 
+def test_a_fit_ends_in_one_place_wherever_it_starts(catalog, measured):
+    """Held-out fits start near their end: one that stops early makes errors of its own."""
+    far, near = fit(catalog, measured), fit(catalog, measured, start=fitted(catalog))
+    here, there = predicted(measured.table, far), predicted(measured.table, near)
+    for name, values in here.items():
+        assert np.abs(np.log(values / there[name])).max() < 0.01, name
+
+
 def test_a_fit_recovers_the_parameters_that_made_its_rows(catalog, measured):
     rng = np.random.default_rng(5)
     centre, spread = prior(catalog)
