@@ -196,7 +196,7 @@ CONFIGURED = (
     (("resnet", "convnext", "regnet", "alexnet", "vgg", "densenet", "superpoint"), "vision", "CNN"),
     (("fluxcontrolnet",), "diffusion", "diffusion transformer"),
     (("unet", "autoencoder", "controlnet"), "diffusion", "U-Net"),
-    (("dit2d", "transformer2d", "transformer3d"), "diffusion", "diffusion transformer"),
+    (("dit2d", "ditmodel", "transformer2d", "transformer3d"), "diffusion", "diffusion transformer"),
     (("clip", "siglip", "aimv2"), "multimodal", "contrastive ViT"),
     (("llava", "gemma3_mm"), "multimodal", "vision encoder and decoder"),
     (("vit", "deit", "beit", "swin", "dino", "segformer", "sam", "owl"), "vision", "ViT encoder"),

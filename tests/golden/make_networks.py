@@ -65,6 +65,10 @@ UNCOUNTED = {
     "sam2": "transformers multiplies heads with heads, and drops what comes of it",
     "sam2_vision_model": "transformers multiplies heads with heads, and drops what comes of it",
     "encodec": "its LSTM runs in a kernel that PyTorch does not count",
+    **dict.fromkeys(
+        ("HiDreamImageTransformer2DModel", "Lumina2Transformer2DModel", "MochiTransformer3DModel"),
+        "tokens are sorted or left out by value",
+    ),
     "zamba": "its loop over tokens takes many minutes",
 }
 UNTRAINED = {
@@ -348,6 +352,35 @@ def hunyuan_video_inputs(keys: Any) -> tuple[tuple, dict, int]:
     return (empty(1, keys.in_channels, 33, 60, 104),), named, 256
 
 
+def z_image_inputs(keys: Any) -> tuple[tuple, dict, int]:
+    """Return a list of one latent, a time and a list of one text."""
+    noise = [empty(keys.in_channels, 1, 128, 128)]
+    return (noise, empty(1), [empty(256, keys.cap_feat_dim)]), {}, 256
+
+
+def stable_audio_inputs(keys: Any) -> tuple[tuple, dict, int]:
+    """Return latent frames, words, and the states of start and length."""
+    words = {"encoder_hidden_states": empty(1, 130, keys.cross_attention_input_dim)}
+    words["global_hidden_states"] = empty(1, 1, keys.global_states_input_dim)
+    frames = int(keys.sample_size)
+    rotary = (empty(frames + 1, keys.attention_head_dim // 2),) * 2
+    more = {"timestep": empty(1), "rotary_embedding": rotary}
+    return (empty(1, keys.in_channels, frames),), words | more, 130
+
+
+def cascade_inputs(keys: Any) -> tuple[tuple, dict, int]:
+    """Return maps of the stage, and states of the text, of an image or of the other stage."""
+    side = 24 if keys.clip_image_in_channels else 256
+    named = {"timestep_ratio": empty(1)}
+    named["clip_text_pooled"] = empty(1, 1, keys.clip_text_pooled_in_channels)
+    if keys.clip_image_in_channels:
+        named["clip_text"] = empty(1, LATENT_TEXT, keys.clip_text_in_channels)
+        named["clip_img"] = empty(1, 1, keys.clip_image_in_channels)
+    else:
+        named["effnet"] = empty(1, keys.effnet_in_channels, 24, 24)
+    return (empty(1, keys.in_channels, side, side),), named, LATENT_TEXT
+
+
 SIZES = {"resolution": None, "aspect_ratio": None}
 
 FILMS = {
@@ -368,15 +401,20 @@ FILMS = {
     "CogVideoXTransformer3DModel": cog_inputs,
     "HunyuanDiT2DModel": hunyuan_inputs,
     "HunyuanVideoTransformer3DModel": hunyuan_video_inputs,
+    "ZImageTransformer2DModel": z_image_inputs,
+    "StableAudioDiTModel": stable_audio_inputs,
+    "StableCascadeUNet": cascade_inputs,
 }
 """What the models of videos, and of images by the newer models, get."""
 
 
 def tensors_of(out: Any) -> list[torch.Tensor]:
-    """Return what a model puts out, one by one; of parts inside parts those of ControlNets."""
+    """Return what a model puts out, one by one; of parts inside parts those of ControlNets,
+    or where there are no others."""
     parts = out.to_tuple() if hasattr(out, "to_tuple") else out
     inner = [part for part in parts if isinstance(part, list | tuple)]
-    flat = [part for parts in inner for part in parts] if "ControlNet" in type(out).__name__ else []
+    nested = "ControlNet" in type(out).__name__ or len(inner) == len(parts)
+    flat = [part for parts in inner for part in parts] if nested else []
     return [part for part in [*parts, *flat] if torch.is_tensor(part)]
 
 
@@ -401,6 +439,8 @@ def row_of(path: Path) -> list:
     model = build(config)
     name = config.get("_class_name") or config["architectures"][0]
     params = params_total(model, config)
+    if config.get("_class_name") in UNCOUNTED:
+        return [path.stem, name, params, "", "", ""]
     if "_class_name" in config:
         given, named, length = latents_of(model, config)
     else:
