@@ -1,7 +1,7 @@
-"""How much work the diffusion transformer of Stable Audio Open is, by a config of diffusers (0.42).
+"""How much work the diffusion transformer of Stable Audio Open is, by a config of diffusers.
 
-arXiv:2407.14358. A pass denoises the latent frames of `sample_size`; `seq_len` is the text tokens and
-the two of start and length that stand beside them.
+arXiv:2407.14358. A pass denoises the latent frames of `sample_size`; `seq_len` is the text tokens
+and the two of start and length that stand beside them.
 """
 
 from estimator.workload.blocks import Attention, Mlp, crossed, held, linear
