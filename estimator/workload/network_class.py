@@ -172,7 +172,8 @@ NAMED = {
     "vilt": ("multimodal", "ViT encoder"),
     "visual_bert": ("multimodal", "encoder"),
     **dict.fromkeys(
-        ("speech_to_text", "moonshine", "musicgen"), ("speech", "encoder-decoder transformer")
+        ("speech_to_text", "moonshine", "musicgen", "speecht5"),
+        ("speech", "encoder-decoder transformer"),
     ),
     **dict.fromkeys(("encodec", "dac"), ("speech", "CNN")),
     **dict.fromkeys(("patchtst", "patchtsmixer", "timesfm"), ("other", "encoder")),

@@ -92,7 +92,7 @@ READ_BY_VALUE = {
         *("xlm", "flaubert", "luke", "dpr", "led", "bigbird_pegasus", "fsmt", "detr", "layoutlmv3"),
         *("table-transformer", "vilt", "visual_bert", "canine", "rt_detr_v2"),
         *("conditional_detr", "dab-detr", "deformable_detr", "grounding-dino"),
-        *("mm-grounding-dino", "superpoint", "mask2former", "timesfm", "imagegpt"),
+        *("mm-grounding-dino", "superpoint", "mask2former", "timesfm", "imagegpt", "speecht5"),
     ),
 }
 """These read values of tensors, so they are built in full."""
@@ -212,6 +212,24 @@ def music_of(model: torch.nn.Module) -> tuple[dict, int]:
     text = tokens(TEXT_LEN, model.device)
     codes = text.expand(model.config.decoder.num_codebooks, -1)
     return {"input_ids": text, "decoder_input_ids": codes, "use_cache": False}, TEXT_LEN
+
+
+def speech_of(model: torch.nn.Module) -> tuple[dict, int]:
+    """Return text or ten seconds of samples, and as many words or steps of speech to write."""
+    names = inspect.signature(model.forward).parameters
+    words = tokens(CLIP_LEN, model.device)
+    made: dict = {"use_cache": False}
+    if "input_ids" in names:
+        made["input_ids"] = words
+    else:
+        made["input_values"] = empty(1, 10 * SAMPLES, device=model.device)
+    if "decoder_input_ids" in names:
+        return made | {"decoder_input_ids": words}, CLIP_LEN
+    made["decoder_input_values"] = empty(
+        1, CLIP_LEN, model.config.num_mel_bins, device=model.device
+    )
+    made["speaker_embeddings"] = empty(1, model.config.speaker_embedding_dim, device=model.device)
+    return made, CLIP_LEN
 
 
 def sound_of(config: Any, names: set[str]) -> tuple[dict, int | str]:
@@ -444,7 +462,7 @@ def row_of(path: Path) -> list:
     if "_class_name" in config:
         given, named, length = latents_of(model, config)
     else:
-        ask = music_of if config["model_type"] == "musicgen" else inputs_of
+        ask = {"musicgen": music_of, "speecht5": speech_of}.get(config["model_type"], inputs_of)
         given, (named, length) = (), ask(model)
     if config.get("model_type") in UNCOUNTED:
         return [path.stem, name, params, length, "", ""]

@@ -77,7 +77,7 @@ def wav2vec2(facts: AudioFacts, fields: Fields) -> Network:
     hidden = fields.size("hidden_size", default=768)
     filters, width = audio_filters(fields, facts)
     layers = fields.layers("num_hidden_layers", default=12)
-    positions, spare = _positions(facts, fields, hidden)
+    positions, spare = positions_filter(facts, fields, hidden)
     layer, whole = _layer(facts, fields, hidden), NOTHING
     if facts.layer is not None:
         layer, whole = facts.layer(fields, hidden)
@@ -167,7 +167,7 @@ def audio_filters(fields: Fields, facts: AudioFacts) -> tuple[tuple[Filter, ...]
     return tuple(filters), inputs
 
 
-def _positions(facts: AudioFacts, fields: Fields, hidden: int) -> tuple[Costs, int]:
+def positions_filter(facts: AudioFacts, fields: Fields, hidden: int) -> tuple[Costs, int]:
     """Grouped convolutions that stand in for positions, and the frame too many of an even one."""
     groups = fields.size("num_conv_pos_embedding_groups", default=16)
     if facts.stacked_positions:
