@@ -45,7 +45,7 @@ from estimator.workload.registry import families, family, with_defaults_of
 LAYER_NORM = 2
 
 
-def _crossing(fields: Fields, hidden: int, heads: int, seen: int) -> Costs:
+def queries_crossing(fields: Fields, hidden: int, heads: int, seen: int) -> Costs:
     """Attention to positions of width `seen`, and its norm."""
     keys = {f"attention/{one}": affine(seen, hidden) for one in ("key", "value")}
     norm = held(LAYER_NORM * hidden)
@@ -62,7 +62,7 @@ def _reader(part: Fields, width: int, *, writes: bool, own: bool) -> Reader:
     head = written_words(sizes.hidden, sizes.hidden, sizes.vocab, own=own, biases=1 + own)
     before = tables(sizes, sizes.hidden)
     words = bert_tower(part, before, after=head if writes else {}, causal=writes)
-    costs, times = _crossing(part, sizes.hidden, sizes.heads, width), sizes.layers
+    costs, times = queries_crossing(part, sizes.hidden, sizes.heads, width), sizes.layers
 
     def read(batch: Quantity, tokens: Quantity, seen: Quantity, inputs: Inputs) -> list[Line]:
         every = batch * tokens
@@ -121,7 +121,7 @@ def blip2(instructed: bool, fields: Fields) -> Network:
     if instructed or part.flag("use_qformer_text_input"):  # an MLP for words, which are not passed
         mlp = Mlp(hidden, sizes.width, bias=True).costs().values()
         layer["text_mlp"] = held(sum(cost.params for cost in mlp) + LAYER_NORM * hidden)
-    asks = _crossing(part, hidden, sizes.heads, sight.hidden)
+    asks = queries_crossing(part, hidden, sizes.heads, sight.hidden)
     crossed = -(-sizes.layers // part.size("cross_attention_frequency", default=2))
     inner = fields.part("text_config")
     speaks = inner.text("model_type", default="opt")

@@ -1,6 +1,6 @@
 """How much work SpeechT5 is: one encoder-decoder for text and speech on either side.
 
-arXiv:2110.07205. The class says which side is which. Ten seconds are heard; `seq_len` is the text
+arXiv:2110.07205. The class says which side is which. Ten seconds are encoded; `seq_len` is the text
 tokens, and the steps of speech that are written, each of `reduction_factor` mel frames.
 """
 
@@ -53,13 +53,13 @@ def speecht5(fields: Fields) -> Network:
         target=_written(fields, target) if writes == "speech" else target,
         heads=(_heads(fields, writes), {}),
         longest=fields.size("max_text_positions"),
-        filters=_heard(fields, hidden) if reads == "speech" else (),
+        filters=_encoder_filters(fields, hidden) if reads == "speech" else (),
     )
     made = model.network(fields)
     return replace(made, warnings=made.warnings + head_note(fields, task(fields) in SIDES))
 
 
-def _heard(fields: Fields, hidden: int) -> Filters:
+def _encoder_filters(fields: Fields, hidden: int) -> Filters:
     """Convolutions over samples, a projection, and a convolution that stands for positions."""
     facts = AudioFacts()
     filters, width = audio_filters(fields, facts)
