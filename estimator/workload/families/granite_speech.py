@@ -1,8 +1,8 @@
 """How much work Granite Speech is: a conformer in blocks, queries that ask its windows, a Granite.
 
 arXiv:2505.08699. A pass holds thirty seconds of sound per sequence; its tokens are part of the
-sequence, so `seq_len` counts them. Queries are alike in all windows until the first layer has asked;
-they are counted for each. Defaults are those of transformers 5.23.
+sequence, so `seq_len` counts them. Queries are counted for each window, also before the first layer
+has asked. Defaults are those of transformers 5.23.
 """
 
 from estimator.workload.blocks import Cost, Costs, held, linear
