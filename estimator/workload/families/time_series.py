@@ -190,3 +190,43 @@ def timesfm(fields: Fields) -> Network:
         return flow.layers(layer, each, pairs=each * each, times=layers)
 
     return series_network(fields, patches, body, found)
+
+
+@family("timesfm2_5")
+def timesfm2_5(fields: Fields) -> Network:
+    """TimesFM 2.5: rotary positions, two heads; each series is seen upside down, too."""
+    hidden, heads = fields.size("hidden_size"), fields.size("num_attention_heads")
+    kv_heads, head_dim = fields.size("num_key_value_heads"), fields.size("head_dim")
+    fields.share("num_attention_heads", heads, "num_key_value_heads", kv_heads)
+    length, layers = fields.size("patch_length"), fields.layers("num_hidden_layers")
+    patches = fields.size("context_length") // length
+    bias, attends = fields.flag("use_bias"), fields.flag("attention_bias")
+    own = Attention(
+        hidden=hidden,
+        heads=heads,
+        kv_heads=kv_heads,
+        head_dim=head_dim,
+        qkv_bias=attends,
+        output_bias=attends,
+        norm_params=3 * head_dim,
+    )
+    mlp = Mlp(hidden=hidden, width=fields.size("intermediate_size"), bias=bias)
+    layer = layer_costs(own, mlp, 4 * hidden)
+    values = 1 + len(fields.listed("quantiles", (0,) * 9, fewest=0))
+    seen = 1 + fields.flag("force_flip_invariance", default=True)
+
+    def block(inputs: int, out: int, bias: bool) -> Cost:
+        dense = linear(inputs, hidden, bias) + linear(hidden, out, bias)
+        return dense + linear(inputs, out, bias)
+
+    ahead = (fields.size("horizon_length"), fields.size("output_quantile_len"))
+    heads_ahead = [block(hidden, steps * values, False) for steps in ahead]
+    found = {"Prediction": (heads_ahead[0] + heads_ahead[1], float(seen * patches))}
+
+    def body(flow: Flow) -> Flow:
+        each = float(seen * patches)
+        stem = {"embedding/patch": block(2 * length, hidden, True)}
+        flow = flow.layers(stem, each, first=True)
+        return flow.layers(layer, each, pairs=each * patches, times=layers)
+
+    return series_network(fields, patches, body, found)
