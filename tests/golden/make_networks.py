@@ -69,11 +69,20 @@ UNCOUNTED = {
         ("HiDreamImageTransformer2DModel", "Lumina2Transformer2DModel", "MochiTransformer3DModel"),
         "tokens are sorted or left out by value",
     ),
+    "bark": "it makes tokens, and has no pass over all of its stages",
+    "timesfm2_5": "reads values of tensors",
     "zamba": "its loop over tokens takes many minutes",
 }
+WITHOUT_PASS = (
+    *("HiDreamImageTransformer2DModel", "Lumina2Transformer2DModel", "MochiTransformer3DModel"),
+    *("bark", "timesfm2_5"),
+)
+"""Of those, the ones for which no inputs are made."""
+
 UNTRAINED = {
     "mamba",
     "deepseek_v4",
+    "lxmert",
     "falcon_mamba",
     "mamba2",
     "rwkv",
@@ -93,6 +102,7 @@ READ_BY_VALUE = {
         *("table-transformer", "vilt", "visual_bert", "canine", "rt_detr_v2"),
         *("conditional_detr", "dab-detr", "deformable_detr", "grounding-dino"),
         *("mm-grounding-dino", "superpoint", "mask2former", "timesfm", "imagegpt", "speecht5"),
+        "lxmert",
     ),
 }
 """These read values of tensors, so they are built in full."""
@@ -192,6 +202,10 @@ def inputs_of(model: torch.nn.Module) -> tuple[dict, int | str]:
         return {"past_values": [empty(config.context_length, device=model.device)]}, ""
     if "past_values" in names:
         return {"past_values": empty(1, config.context_length, config.num_input_channels)}, ""
+    if config.model_type == "lxmert":
+        objects = {"visual_feats": empty(1, 36, config.visual_feat_dim, device=model.device)}
+        objects["visual_pos"] = empty(1, 36, config.visual_pos_dim, device=model.device)
+        return objects | {"input_ids": tokens(TEXT_LEN, model.device)}, TEXT_LEN
     heard, length = sound_of(config, {*names})
     made |= heard
     if "input_ids" in names and "input_features" not in made:
@@ -457,7 +471,7 @@ def row_of(path: Path) -> list:
     model = build(config)
     name = config.get("_class_name") or config["architectures"][0]
     params = params_total(model, config)
-    if config.get("_class_name") in UNCOUNTED:
+    if {config.get("_class_name"), config.get("model_type")} & {*WITHOUT_PASS}:
         return [path.stem, name, params, "", "", ""]
     if "_class_name" in config:
         given, named, length = latents_of(model, config)

@@ -28,7 +28,7 @@ def granite_speech(fields: Fields) -> Network:
     padded = -(-FRAMES // context) * context
     near, convolved = _conformer(audio)
     text = text_part(fields, "granite", fields.flag("tie_word_embeddings", default=True))
-    part = with_defaults_of(fields.part("projector_config"), "blip_2_qformer")
+    part = with_defaults_of(fields.part("projector_config"), "blip_2_model")
     sizes, window = bert_sizes(part), fields.size("window_size", default=15)
     windows = -(-FRAMES // window)
     queries = window // fields.size("downsample_rate", default=5)

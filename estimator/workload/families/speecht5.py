@@ -64,9 +64,9 @@ def _encoder_filters(fields: Fields, hidden: int) -> Filters:
     facts = AudioFacts()
     filters, width = audio_filters(fields, facts)
     frames, done = SAMPLES, []
-    for part in filters:
-        frames = float(windows(frames, part.kernel, part.stride))
-        done += [(name, cost, frames) for name, cost in part.costs.items()]
+    for costs, kernel, stride in filters:
+        frames = float(windows(frames, kernel, stride))
+        done += [(name, cost, frames) for name, cost in costs.items()]
     near, spare = positions_filter(facts, fields, hidden)
     done += [(name, cost, frames + spare) for name, cost in near.items()]
     project = linear(width, hidden, bias=True) + held(2 * width)

@@ -14,6 +14,7 @@ from estimator.workload.blocks import (
     equal_heads,
     held,
     layer_costs,
+    linear,
     table,
 )
 from estimator.workload.convolution import Flow
