@@ -202,10 +202,6 @@ def inputs_of(model: torch.nn.Module) -> tuple[dict, int | str]:
         return {"past_values": [empty(config.context_length, device=model.device)]}, ""
     if "past_values" in names:
         return {"past_values": empty(1, config.context_length, config.num_input_channels)}, ""
-    if config.model_type == "lxmert":
-        objects = {"visual_feats": empty(1, 36, config.visual_feat_dim, device=model.device)}
-        objects["visual_pos"] = empty(1, 36, config.visual_pos_dim, device=model.device)
-        return objects | {"input_ids": tokens(TEXT_LEN, model.device)}, TEXT_LEN
     heard, length = sound_of(config, {*names})
     made |= heard
     if "input_ids" in names and "input_features" not in made:
@@ -226,6 +222,14 @@ def music_of(model: torch.nn.Module) -> tuple[dict, int]:
     text = tokens(TEXT_LEN, model.device)
     codes = text.expand(model.config.decoder.num_codebooks, -1)
     return {"input_ids": text, "decoder_input_ids": codes, "use_cache": False}, TEXT_LEN
+
+
+def objects_of(model: torch.nn.Module) -> tuple[dict, int]:
+    """Return words, and the objects that a detector found in an image."""
+    keys, device = model.config, model.device
+    made = {"visual_feats": empty(1, 36, keys.visual_feat_dim, device=device)}
+    made["visual_pos"] = empty(1, 36, keys.visual_pos_dim, device=device)
+    return made | {"input_ids": tokens(TEXT_LEN, device)}, TEXT_LEN
 
 
 def speech_of(model: torch.nn.Module) -> tuple[dict, int]:
@@ -465,6 +469,10 @@ def count_flop(model: torch.nn.Module, given: tuple, named: dict) -> tuple[int, 
     return forward, counter.get_total_flops()
 
 
+ASKING = {"musicgen": music_of, "speecht5": speech_of, "lxmert": objects_of}
+"""Types that get something of their own."""
+
+
 def row_of(path: Path) -> list:
     """Return the row of a config."""
     config = json.loads(path.read_text())
@@ -476,7 +484,7 @@ def row_of(path: Path) -> list:
     if "_class_name" in config:
         given, named, length = latents_of(model, config)
     else:
-        ask = {"musicgen": music_of, "speecht5": speech_of}.get(config["model_type"], inputs_of)
+        ask = ASKING.get(config["model_type"], inputs_of)
         given, (named, length) = (), ask(model)
     if config.get("model_type") in UNCOUNTED:
         return [path.stem, name, params, length, "", ""]
