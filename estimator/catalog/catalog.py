@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from estimator.catalog import csv_tables as rows
 from estimator.catalog import toml_files as files
@@ -464,15 +464,15 @@ class Catalog:
         return known
 
 
-def once(
-    work_out: Callable[Concatenate[Catalog, Words], Found],
-) -> Callable[Concatenate[Catalog, Words], Found]:
-    """Decorate what follows from a catalog and words alone: it is worked out once for each."""
+def once(work_out: Callable[Words, Found]) -> Callable[Words, Found]:
+    """Decorate what follows from a catalog, things of it and words: it is worked out once each."""
 
     @wraps(work_out)
-    def remembered(catalog: Catalog, /, *words: Words.args, **named: Words.kwargs) -> Found:
-        name = f"{work_out.__module__}.{work_out.__qualname__} {words} {named}"
-        return catalog.once(name, lambda: work_out(catalog, *words, **named))
+    def remembered(*words: Words.args, **named: Words.kwargs) -> Found:
+        catalog = next(one for one in words if isinstance(one, Catalog))
+        others = [getattr(one, "id", one) for one in words if one is not catalog]
+        name = f"{work_out.__module__}.{work_out.__qualname__} {others} {named}"
+        return catalog.once(name, lambda: work_out(*words, **named))
 
     return remembered
 

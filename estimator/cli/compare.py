@@ -225,11 +225,7 @@ def _facts(found: "Answer", catalog: "Catalog") -> dict[str, dict[str, Any]]:
             facts["memory"]["remedy"] = str(memory.remedy)
             facts["memory"]["remedy_devices"] = memory.remedy.devices
     if offers is not None:
-        facts["price_offers"] = {
-            "count": offers.count,
-            "date_from": offers.date_from,
-            "date_to": offers.date_to,
-        }
+        facts["price_offers"] = dict(vars(offers))
     return facts
 
 

@@ -139,8 +139,6 @@ def _assumptions(answer: "PlanAnswer[Plan]", catalog: "Catalog") -> tuple[str, .
 
 def _space(options: argparse.Namespace, catalog: "Catalog") -> "Space":
     """What is fixed, and what the plan chooses from."""
-    from dataclasses import fields
-
     from estimator.search.plan import PLANNED_COUNTS, planned_devices
     from estimator.search.space import Space
 
@@ -150,9 +148,7 @@ def _space(options: argparse.Namespace, catalog: "Catalog") -> "Space":
     plain = {name: None for name in searched} | {"interval": None}
     fixed = scenario_of(argparse.Namespace(**{**vars(options), **plain}))
     values: dict[str, tuple[float | str, ...]] = {
-        item.name: (value,)
-        for item in fields(fixed)
-        if (value := getattr(fixed, item.name)) is not None
+        name: (value,) for name, value in fixed.said().items()
     }
     values["hardware"] = planned_devices(catalog)
     values["devices"] = PLANNED_COUNTS

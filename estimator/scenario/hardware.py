@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from estimator.catalog import Catalog, Device, Price, Record
+from estimator.catalog import Catalog, Device, Price, Record, once
 from estimator.core.hardware import Hardware
 from estimator.core.messages import refuse
 from estimator.core.notice import Notice
@@ -123,14 +123,9 @@ def read_hardware(name: str, precision: str | None = None) -> Hardware:
     return find_hardware(device, choose_precision(device, precision), catalog).value
 
 
+@once
 def find_hardware(device: Device, precision: str, catalog: Catalog) -> Found[Hardware]:
     """The numbers of a device at one precision, the missing ones from priors of its kind."""
-    return catalog.once(
-        f"hardware {device.id} {precision}", lambda: _hardware(device, precision, catalog)
-    )
-
-
-def _hardware(device: Device, precision: str, catalog: Catalog) -> Found[Hardware]:
     kind = device.kind
     peak = recorded(f"peak_flop_per_s.{precision}", device.peaks[precision], "peak")
     life_h = find_lifetime_h(catalog)

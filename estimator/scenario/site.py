@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from estimator.catalog import Catalog, Place, Record
+from estimator.catalog import Catalog, Place, Record, once
 from estimator.core.notice import Notice
 from estimator.core.site import Site
 from estimator.core.uncertainty import Uncertain, z_score
@@ -43,6 +43,7 @@ def read_site(name: str, year: float | None = None) -> Site:
     return find_site(name, Catalog.open(), year=year).value
 
 
+@once
 def find_site(
     name: str, catalog: Catalog, *, bare: bool = False, year: float | None = None
 ) -> Found[Site]:
@@ -53,10 +54,6 @@ def find_site(
     newest. What a scenario gives itself goes over it: `Notice.field` tells what would replace what.
     """
     time = None if year is None else int(year)
-    return catalog.once(f"site {name!r} {bare} {time}", lambda: _site(name, catalog, bare, time))
-
-
-def _site(name: str, catalog: Catalog, bare: bool, time: int | None) -> Found[Site]:
     history = catalog.history(name) if name else []
     place = history[-1] if history else None
     pue = _bare_pue() if bare else _pue(history, time, catalog)

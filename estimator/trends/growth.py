@@ -27,8 +27,6 @@ class Growth:
         log2 of the value in the middle of the records [1].
     middle_year : float
         The middle of the records [year].
-    residual_sd : float
-        Scatter of log2 around the line [1].
     records : int
         How many records.
     """
@@ -38,7 +36,6 @@ class Growth:
     rate_high: float
     level: float
     middle_year: float
-    residual_sd: float
     records: int
 
     def at(self, year: float | Floats) -> float | Floats:
@@ -94,7 +91,6 @@ def growth(years: Floats, values: Floats) -> Growth:
         rate_high=rate + float(half),
         level=float(logs.mean()),
         middle_year=middle,
-        residual_sd=residual_sd,
         records=len(years),
     )
 

@@ -87,7 +87,10 @@ def readings(catalog: Catalog) -> list[Reading]:
     ]
     return [
         *(replace(one, busy=share) for one, share in zip(readings, busy.tolist(), strict=True)),
-        *(_fact(row, resolver) for row in catalog.table("runs/power_facts.csv")),
+        *(
+            _reading(row, row["scope"], float(row["power_w"]), row["hardware"], resolver)
+            for row in catalog.table("runs/power_facts.csv")
+        ),
     ]
 
 
@@ -148,10 +151,6 @@ def _reading(
         limit_w=float(tdp.mid),
         busy=float("nan"),
     )
-
-
-def _fact(row: dict[str, str], resolver: Resolver) -> Reading:
-    return _reading(row, row["scope"], float(row["power_w"]), row["hardware"], resolver)
 
 
 def _busy(rows: Sequence[dict[str, str]], named: Sequence[Named], resolver: Resolver) -> Floats:

@@ -10,7 +10,7 @@ import numpy as np
 from estimator.catalog import Catalog
 from estimator.core.rows import Floats, Texts, rows_of
 from estimator.core.units import S_PER_H
-from estimator.estimation.resolver import Resolver
+from estimator.estimation.resolver import Named, Resolver
 from estimator.scenario.columns import staged
 from estimator.scenario.hardware import value_bytes
 from estimator.scenario.workload_columns import training_flop
@@ -22,7 +22,6 @@ from estimator.utilization.features import (
 )
 from estimator.utilization.machine import stacked
 from estimator.utilization.mechanism import thin_places, thinness
-from estimator.utilization.parallelism import Machine
 from estimator.validation.throughput import steady_rows
 from estimator.validation.utilization_fit import Runs
 
@@ -81,40 +80,24 @@ class PublishedRuns:
     left_out: dict[str, int]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Candidate:
-    """A row whose device is known."""
-
-    row: dict[str, str]
-    device: str
-    machine: Machine
-    value_bytes: float
-
-
 def usable_runs(catalog: Catalog) -> PublishedRuns:
     """Runs whose time, hardware and FLOPs were stated, the FLOPs independently of the time."""
     resolver = Resolver(catalog)
     left_out: Counter[str] = Counter()
-    candidates: list[_Candidate] = []
+    rows: list[dict[str, str]] = []
+    devices: list[Named] = []
     for row in catalog.published_runs():
         reason = _unusable(row)
         if not reason:
             try:
-                named = resolver.named(row["accelerator"], row["precision"])
+                devices.append(resolver.named(row["accelerator"], row["precision"]))
             except ValueError:
                 reason = "device or precision not on record"
         if reason:
             left_out[reason] += 1
         else:
-            candidates.append(
-                _Candidate(
-                    row=row,
-                    device=named.device.id,
-                    machine=named.machine,
-                    value_bytes=value_bytes(named.precision),
-                )
-            )
-    return _as_arrays(candidates, left_out, catalog)
+            rows.append(row)
+    return _as_arrays(rows, devices, left_out, catalog)
 
 
 def _unusable(row: dict[str, str]) -> str:
@@ -130,11 +113,13 @@ def _unusable(row: dict[str, str]) -> str:
 
 
 def _as_arrays(
-    candidates: Sequence[_Candidate], left_out: Counter[str], catalog: Catalog
+    rows: Sequence[dict[str, str]],
+    devices: Sequence[Named],
+    left_out: Counter[str],
+    catalog: Catalog,
 ) -> PublishedRuns:
     """Rows with known work as arrays; the others are counted as left out."""
     spreads = shipped_spreads(catalog)
-    rows = [candidate.row for candidate in candidates]
     numbers = {name: _column(rows, name) for name in NUMBERS}
     numbers["batch"] = _column(rows, BATCH)
     words = ([row[name] for row in rows] for name in ("software", "framework", "name"))
@@ -143,7 +128,7 @@ def _as_arrays(
     flop = training_flop(numbers, kinds)
     known = ~np.isnan(flop)
     left_out["no FLOPs, and nothing to work them out from"] += int(np.sum(~known))
-    machine = stacked([candidate.machine for candidate in candidates])
+    machine = stacked([one.machine for one in devices])
     ideal_h = flop / machine.peak_flop_per_s / S_PER_H
     impossible = known & (ideal_h > MOST_OF_PEAK * numbers["accelerator_hours"])
     left_out[f"more than {MOST_OF_PEAK:g} of the peak: a wrong label"] += int(np.sum(impossible))
@@ -152,7 +137,7 @@ def _as_arrays(
         numbers,
         kinds,
         flop=flop,
-        value_bytes=np.array([candidate.value_bytes for candidate in candidates]),
+        value_bytes=np.array([value_bytes(one.precision) for one in devices]),
         spreads=spreads,
         rare_device=machine.rare,
     )
@@ -176,7 +161,7 @@ def _as_arrays(
         rows=[row for row, has in zip(rows, known, strict=True) if has],
         stacks=runs.stack,
         groups=np.array([kind.spread_group for kind in kinds])[known],
-        devices=np.array([candidate.device for candidate in candidates])[known],
+        devices=np.array([one.device.id for one in devices])[known],
         left_out=dict(left_out),
     )
 

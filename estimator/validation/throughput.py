@@ -38,20 +38,7 @@ WHOLE_MODEL = ("FSDP", "ZeRO")
 
 
 def steady_rows(catalog: Catalog, spreads: UtilizationSpread) -> Runs:
-    """Rows of the throughput tables that can be used, as if each had run for one hour.
-
-    Parameters
-    ----------
-    catalog : Catalog
-        The profiles.
-    spreads : UtilizationSpread
-        As for runs.
-
-    Returns
-    -------
-    Runs
-        With `steady` features.
-    """
+    """Rows of the throughput tables that can be used, as if each had run for one hour."""
     return runs_of_rows(rows_with(catalog, "yes"), catalog, spreads)
 
 
