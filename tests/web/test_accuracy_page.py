@@ -27,7 +27,7 @@ from estimator.web.accuracy.address import Filters
 from estimator.web.accuracy.groups import percent
 from estimator.web.shared import language
 from estimator.web.shared.charts import DARK, LIGHT, Look
-from tests.web.markup import unmarked
+from tests.web.markup import alts, body, healthy, notices
 from tests.web.vega_lite import check_layered
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -55,33 +55,11 @@ def opened(query=""):
     return healthy(page.run())
 
 
-def healthy(page):
-    assert not page.exception, page.exception[0].message
-    return page
-
-
-def body(page):
-    blocks = [element.proto.body for element in page.get("html")]
-    body = "\n".join(block for block in blocks if not block.startswith("<style>"))
-    return unmarked(body)
-
-
 def text(page):
     plain = html.unescape(
         re.sub(r"<[^>]+>", "", body(page).replace("</t", " </t").replace("<small", " <small"))
     )
     return " ".join(plain.split())
-
-
-def notices(page) -> str:
-    """Lines at the head of the page, in lower case; empty without one."""
-    found = re.findall(r'tw-notice" role="alert">(.*?)</div>', body(page), re.DOTALL)
-    return html.unescape(re.sub(r"<[^>]+>", "\n", "\n".join(found))).lower()
-
-
-def alts(page):
-    """What the charts show, in words."""
-    return [html.unescape(text) for text in re.findall(r'tw-in-words">(.*?)</p>', body(page))]
 
 
 def query_of(page):

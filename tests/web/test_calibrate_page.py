@@ -28,7 +28,7 @@ from estimator.web.shared import language
 from estimator.web.shared.charts import DARK, LIGHT, Look
 from tests.measured_runs import begin, measured, several, steps, store
 from tests.runs.stored import FIGURES_BEFORE, KEPT_ANSWERS_BEFORE
-from tests.web.markup import unmarked
+from tests.web.markup import alts, body, healthy, notices
 from tests.web.vega_lite import check_layered
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -62,32 +62,10 @@ def opened(query="", **state):
     return healthy(page.run())
 
 
-def healthy(page):
-    assert not page.exception, page.exception[0].message
-    return page
-
-
-def body(page):
-    blocks = [element.proto.body for element in page.get("html")]
-    body = " ".join(block for block in blocks if not block.startswith("<style>"))
-    return unmarked(body)
-
-
 def text(page):
     whole = body(page)
     plain = html.unescape(re.sub(r"<[^>]+>", " ", whole.replace("<b>", "").replace("</b>", "")))
     return " ".join(plain.split())
-
-
-def notices(page) -> str:
-    """Lines at the head of the page, in lower case; empty without one."""
-    found = re.findall(r'tw-notice" role="alert">(.*?)</div>', body(page), re.DOTALL)
-    return html.unescape(re.sub(r"<[^>]+>", "\n", "\n".join(found))).lower()
-
-
-def alts(page):
-    """What the charts show, in words."""
-    return [html.unescape(text) for text in re.findall(r'tw-in-words">(.*?)</p>', body(page))]
 
 
 def commands(page):

@@ -7,14 +7,13 @@ import shlex
 from urllib.parse import parse_qsl
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from estimator.cli import main
 from estimator.runs import open_store
 from estimator.web.capacity.page import PARAMETERS, command
 from estimator.web.shared import language
 from estimator.web.shared.amounts import amount
-from tests.web.markup import unmarked
+from tests.web.markup import body, text_of, visited
 from tests.web.test_serve_page import LOADED
 
 FEW = {"hardware": "h100-sxm", "devices": "4", "budget": "20000"}
@@ -29,32 +28,8 @@ def alone(tmp_path, monkeypatch):
     language.use("en")
 
 
-def drawn():
-    from estimator.web.capacity.page import PAGE
-    from estimator.web.shared import site
-
-    site.draw(PAGE)
-
-
-def opened(**query):
-    page = AppTest.from_function(drawn, default_timeout=120)
-    for name, value in query.items():
-        page.query_params[name] = value
-    return page.run()
-
-
-def body_of(page):
-    assert not page.exception, page.exception[0].message
-    blocks = [element.proto.body for element in page.get("html")]
-    return " ".join(block for block in blocks if not block.startswith("<style>"))
-
-
-def text_of(page):
-    return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", unmarked(body_of(page)))))
-
-
 def test_the_first_sentence_names_the_devices_and_the_probability():
-    text = text_of(opened())
+    text = text_of(visited("capacity"))
     assert re.match(
         r" Capacity \d+ × [\w ]+, bf16 serves 20 requests of Llama 3.1 8B a second, the ", text
     )
@@ -66,7 +41,7 @@ def test_the_first_sentence_names_the_devices_and_the_probability():
 
 def test_the_page_answers_as_its_command_does(capsys):
     query = {**FEW, "rate": "40", "latency": "20", "days": "7", "aim": "time", "pue": "1.4"}
-    page = opened(**query)
+    page = visited("capacity", **query)
     shown = next(one.value for one in page.code if "plan --task serving" in one.value)
     values, problems = PARAMETERS.read(query)
     assert problems == [] and shown == command(values)
@@ -82,8 +57,8 @@ def test_the_page_answers_as_its_command_does(capsys):
 
 
 def test_a_plan_opens_on_serve_with_its_devices_and_its_rate():
-    body = body_of(opened(**FEW, rate="7"))
-    address = html.unescape(re.search(r'href="serve\?([^"]+)"', body)[1])
+    page = visited("capacity", **FEW, rate="7")
+    address = html.unescape(re.search(r'href="serve\?([^"]+)"', body(page))[1])
     query = dict(parse_qsl(address))
     assert (query["hardware"], query["rate"], query["input"]) == ("h100-sxm", "7", "500")
     assert float(query["devices"]) in (1.0, 2.0, 4.0)
@@ -91,18 +66,18 @@ def test_a_plan_opens_on_serve_with_its_devices_and_its_rate():
 
 @pytest.mark.parametrize("show", ["plans", "table", "binds"])
 def test_every_slide_stands_alone(show):
-    page = opened(**FEW, show=show, fs="1.4")
+    page = visited("capacity", **FEW, show=show, fs="1.4")
     assert "requests a second, the cheapest way" in text_of(page)
     assert not page.code
 
 
 def test_goals_that_no_design_meets_show_the_nearest_one():
-    text = text_of(opened(**FEW, latency="0.1"))
+    text = text_of(visited("capacity", **FEW, latency="0.1"))
     assert "No plan keeps all limits with 80 %. The nearest does with" in text
 
 
 def test_what_fits_nowhere_keeps_the_last_plan_and_says_why():
-    page = opened(**FEW)
+    page = visited("capacity", **FEW)
     before = re.search(r"[^.]*serves 20 requests", text_of(page))[0]
     page.selectbox(key="capacity_model").set_value("llama-3.1-405b").run()
     text = text_of(page)
@@ -112,7 +87,7 @@ def test_what_fits_nowhere_keeps_the_last_plan_and_says_why():
 
 
 def test_an_emptied_rate_keeps_the_last_result_and_says_so():
-    page = opened(**FEW)
+    page = visited("capacity", **FEW)
     page.text_input(key="capacity_rate").set_value("").run()
     text = text_of(page)
     assert "“rate” is empty" in text and "last valid result" in text
@@ -121,7 +96,7 @@ def test_an_emptied_rate_keeps_the_last_result_and_says_so():
 
 
 def test_a_bad_link_is_adjusted_and_said():
-    text = text_of(opened(**FEW, latency="soon", aim="fun", site="nowhere"))
+    text = text_of(visited("capacity", **FEW, latency="soon", aim="fun", site="nowhere"))
     assert "“latency” is not a number" in text
     assert "“aim” is fun" in text and "“site” is nowhere" in text
 
@@ -129,7 +104,7 @@ def test_a_bad_link_is_adjusted_and_said():
 def test_measured_loads_correct_the_plans_until_they_are_ignored():
     with open_store() as kept:
         kept.add(LOADED)
-    page = opened(**FEW)
+    page = visited("capacity", **FEW)
     assert "Calibrated: 1 run on NVIDIA H100 SXM5 80GB" in text_of(page)
     page.selectbox(key="capacity_calibration").set_value("ignore").run()
     assert "Calibrated" not in text_of(page)
@@ -137,6 +112,6 @@ def test_measured_loads_correct_the_plans_until_they_are_ignored():
 
 
 def test_german_says_it_in_german():
-    text = text_of(opened(**FEW, lang="de"))
+    text = text_of(visited("capacity", **FEW, lang="de"))
     assert re.search(r"bedient 20 Anfragen an Llama 3.1 8B pro Sekunde, der \w+ Plan: ", text)
     assert "PUE hier unbekannt: 1,25 wird angenommen" in text

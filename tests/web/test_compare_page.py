@@ -5,8 +5,6 @@ import re
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
-from streamlit.testing.v1 import AppTest
-
 from estimator.catalog import Catalog
 from estimator.estimation.design_facts import memory_of_run
 from estimator.estimation.scenario_estimate import answer_scenario
@@ -16,44 +14,12 @@ from estimator.web.estimate.fit import badge, fit_of
 from estimator.web.hardware import page as hardware_page
 from estimator.web.hardware.page import devices
 from estimator.web.shared.url_state import data_version
-from tests.web.markup import unmarked
+from tests.web.markup import alts, body, healthy, visited
 
 ROOT = Path(__file__).parents[2]
 CATALOG = Catalog.open()
 A = "params=7e9&tokens=2e12&hardware=h100-sxm&devices=64&site=us"
 B = "params=7e9&tokens=2e12&hardware=h100-sxm&devices=128&site=us"
-
-
-def compare():
-    from estimator.web.compare import page
-    from estimator.web.shared import site
-
-    site.draw(page.PAGE)
-
-
-def hardware():
-    from estimator.web.hardware import page
-    from estimator.web.shared import site
-
-    site.draw(page.PAGE)
-
-
-def opened(page, **query):
-    test = AppTest.from_function(page, default_timeout=120)
-    for name, value in query.items():
-        test.query_params[name] = value
-    return healthy(test.run())
-
-
-def healthy(page):
-    assert not page.exception, page.exception[0].message
-    return page
-
-
-def body(page):
-    blocks = [element.proto.body for element in page.get("html")]
-    whole = " ".join(block for block in blocks if not block.startswith("<style>"))
-    return html.unescape(unmarked(whole))
 
 
 def answered(**said):
@@ -66,13 +32,8 @@ def placed(letter, answer):
     return Pinned(letter=letter, title="x", answer=answer, memory=memory)
 
 
-def alts(page):
-    """What the charts show, in words."""
-    return [html.unescape(text) for text in re.findall(r'tw-in-words">(.*?)</p>', body(page))]
-
-
 def test_two_scenarios_are_compared_by_value_and_ratio():
-    page = opened(compare, a=A, b=B, view="wall_hours")
+    page = visited("compare", a=A, b=B, view="wall_hours")
     first = [one.answer for one in found_of(page)]
     assert len(first) == 2
     assert "takes 0.5" in body(page) and "wall time of A" in body(page)
@@ -83,8 +44,8 @@ def test_two_scenarios_are_compared_by_value_and_ratio():
 
 
 def test_scenarios_are_listed_by_name_and_their_links_are_folded():
-    page = opened(compare, a=A, b=B.replace("=128", "=1"))
-    listed = re.findall(r'<a href="(estimate[^"]*)"[^>]*>([^<]*)</a>', body(page))
+    page = visited("compare", a=A, b=B.replace("=128", "=1"))
+    listed = re.findall(r'<a href="(estimate[^"]*)"[^>]*>([^<]*)</a>', html.unescape(body(page)))
     assert [name for _link, name in listed] == [
         "64 × NVIDIA H100 SXM5 80GB",
         "one NVIDIA H100 SXM5 80GB",
@@ -93,13 +54,13 @@ def test_scenarios_are_listed_by_name_and_their_links_are_folded():
     (fold,) = [one for one in page.expander if one.label == "Scenarios by their links"]
     assert len(fold.text_input) == 4 and not fold.proto.expanded
     for pasted in ("", A):
-        page = opened(compare, a=pasted, b="")
+        page = visited("compare", a=pasted, b="")
         (fold,) = [one for one in page.expander if len(one.text_input) == 4]
         assert fold.proto.expanded, "where a link is missing its place is open"
 
 
 def test_one_pinned_scenario_takes_the_first_place_and_two_take_all():
-    page = opened(compare)
+    page = visited("compare")
     for pins, expected in (([B], [B, USUAL["b"], "", ""]), ([B, A], [B, A, "", ""])):
         page.session_state["_pins"] = pins
         healthy(page.run()).button(key="compare_take").click()
@@ -135,7 +96,7 @@ def test_memory_and_the_offers_behind_each_price_are_compared():
     listed = [price for price in CATALOG.prices("h100-sxm") if price.kind == "on-demand"]
     assert 1 < int(count) <= len(listed)
     assert offers[1].endswith(max(price.date_to for price in listed)) and offers[2] == "none"
-    assert "devices hold it" in body(opened(compare, a=A.replace("=64", "=1"), b=B))
+    assert "devices hold it" in body(visited("compare", a=A.replace("=64", "=1"), b=B))
 
 
 def test_a_need_of_memory_without_activations_says_so():
@@ -151,18 +112,18 @@ def test_a_need_of_memory_without_activations_says_so():
 
 
 def test_a_link_of_another_kind_is_reported_and_the_rest_is_shown():
-    page = opened(compare, a=A, b="https://example.org/?params=lots&hardware=h100")
+    page = visited("compare", a=A, b="https://example.org/?params=lots&hardware=h100")
     assert "B: " in body(page) and "not a number" in body(page)
     assert len(page.get("vega_lite_chart")) == 1
 
 
 def test_the_link_carries_every_scenario():
-    page = opened(compare, a=A, b=B)
+    page = visited("compare", a=A, b=B)
     page.text_input(key="compare_c").set_value("?" + A.replace("h100-sxm", "b200")).run()
     healthy(page)
     copied = dict(parse_qsl(page.code[0].value.partition("?")[2]))
     assert copied["a"] == A and copied["c"].endswith("site=us")
-    again = opened(compare, **copied)
+    again = visited("compare", **copied)
     assert re.search(r"C: [\d.]+ MWh; 64 × NVIDIA B200", alts(again)[0])
     assert urlencode({"a": A}) in page.code[0].value
 
@@ -182,7 +143,7 @@ def test_every_device_is_listed_with_its_numbers_and_the_source_of_its_peak():
 
 
 def test_the_hardware_page_filters_and_its_picture_says_the_best():
-    page = opened(hardware, kind="tpu")
+    page = visited("hardware", kind="tpu")
     listed = page.dataframe[0].value
     assert listed["launch_price_usd"].isna().any() and page.dataframe[0].proto.placeholder == ""
     assert page.dataframe[0].proto.HasField("placeholder"), "no number is “None”"
@@ -198,31 +159,31 @@ def test_the_first_pair_differs_in_the_device_alone():
 
 
 def test_titles_name_every_input_in_which_scenarios_differ():
-    page = opened(compare, a=A, b=B.replace("site=us", "site=fr") + "&pue=1.2&precision=fp8")
+    page = visited("compare", a=A, b=B.replace("site=us", "site=fr") + "&pue=1.2&precision=fp8")
     (words,) = alts(page)
     assert re.search(r"A: .*, United States", words) and re.search(r"B: .*, France", words)
     assert "Number format fp8" in words and "PUE 1.2" in words
 
 
 def test_what_scenarios_have_in_common_is_said_once():
-    places = opened(compare, a=A, b=A.replace("site=us", "site=fr"))
+    places = visited("compare", a=A, b=A.replace("site=us", "site=fr"))
     (words,) = alts(places)
     assert re.search(r"A: [^;]*; United States \(.*B: |B: [^;]*; France \(", words)
     assert re.search(
         r"Training 7 billion parameters .* on 64 × NVIDIA H100 SXM5 80GB\.", body(places)
     )
-    works = opened(compare, a=A, b=A.replace("params=7e9", "params=8e9"))
+    works = visited("compare", a=A, b=A.replace("params=7e9", "params=8e9"))
     assert "Training 8 billion parameters" in alts(works)[0]
 
 
 def test_a_link_names_the_version_of_its_data_and_no_empty_place():
-    page = opened(compare, a=A, b=B, fourth=A.replace("h100-sxm", "b200"))
+    page = visited("compare", a=A, b=B, fourth=A.replace("h100-sxm", "b200"))
     query = dict(parse_qsl(page.code[0].value.partition("?")[2], keep_blank_values=True))
     assert query["d"] == data_version() and "c" not in query
     assert query["fourth"].count("b200") == 1 and "D: " in body(page)
-    assert "fourth" not in opened(compare).code[0].value
+    assert "fourth" not in visited("compare").code[0].value
 
 
 def test_a_link_that_named_its_fourth_scenario_d_is_read():
-    older = opened(compare, a=A, b=B, d=A.replace("h100-sxm", "b200"))
+    older = visited("compare", a=A, b=B, d=A.replace("h100-sxm", "b200"))
     assert "fourth=params" in older.code[0].value and "D: " in body(older)

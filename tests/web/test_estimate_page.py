@@ -24,7 +24,7 @@ from estimator.web.shared import language
 from estimator.web.shared.frame import MOST_CONTROLS
 from estimator.web.shared.url_state import short_number
 from tests.measured_runs import several, store
-from tests.web.markup import unmarked
+from tests.web.markup import alts, body, healthy, notices
 
 APP = Path(__file__).parents[2] / "app.py"
 CATALOG = Catalog.open()
@@ -38,24 +38,6 @@ def opened(query: str = "") -> AppTest:
     for name, value in parse_qsl(query.lstrip("?")):
         page.query_params[name] = value
     return healthy(page.run())
-
-
-def healthy(page: AppTest) -> AppTest:
-    assert not page.exception, page.exception[0].message
-    return page
-
-
-def body(page: AppTest) -> str:
-    """All HTML of the page, without its stylesheet."""
-    blocks = [element.proto.body for element in page.get("html")]
-    body = "\n".join(block for block in blocks if not block.startswith("<style>"))
-    return unmarked(body)
-
-
-def notices(page) -> str:
-    """Lines at the head of the page, in lower case; empty without one."""
-    found = re.findall(r'tw-notice" role="alert">(.*?)</div>', body(page), re.DOTALL)
-    return html.unescape(re.sub(r"<[^>]+>", "\n", "\n".join(found))).lower()
 
 
 def test_every_control_can_stand_on_a_slide():
@@ -102,11 +84,6 @@ def marker(page: AppTest) -> str:
 
 def expected(scenario: Scenario, quantity: str) -> str:
     return said(quantity, float(answer_scenario(scenario, CATALOG).estimate[quantity].mid))
-
-
-def alts(page: AppTest) -> list[str]:
-    """What the charts show, in words."""
-    return [html.unescape(text) for text in re.findall(r'tw-in-words">(.*?)</p>', body(page))]
 
 
 def test_the_page_opens_with_an_answer():

@@ -4,7 +4,6 @@ import html
 import re
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from estimator.catalog import Catalog
 from estimator.estimation.scenario_estimate import answer_scenario
@@ -13,7 +12,12 @@ from estimator.scenario.scenario import Scenario
 from estimator.web.shared import language
 from estimator.web.shared.amounts import amount
 from tests.measured_runs import several
-from tests.web.markup import unmarked
+from tests.web.markup import body, text_of, visited
+
+
+def opened(path, **query):
+    page = visited(path, **query)
+    return body(page), text_of(page)
 
 
 @pytest.fixture(autouse=True)
@@ -22,32 +26,13 @@ def english():
     language.use("en")
 
 
-def drawn(path):
-    from estimator.web.shared import site
-    from estimator.web.site_map import PAGES
-
-    site.draw(next(page for page in PAGES if page.path == path))
-
-
-def opened(path, **query):
-    page = AppTest.from_function(drawn, default_timeout=120, args=(path,))
-    for name, value in query.items():
-        page.query_params[name] = value
-    page.run()
-    assert not page.exception, page.exception[0].message
-    blocks = [element.proto.body for element in page.get("html")]
-    body = " ".join(block for block in blocks if not block.startswith("<style>"))
-    body = unmarked(body)
-    return body, html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body)))
-
-
 def test_the_first_plan_and_its_link_say_the_same():
-    body, text = opened("plan")
+    markup, text = opened("plan")
     work = "7 billion parameters on 140 billion tokens"
     assert re.search(
         rf"is the cheapest plan for {work}: .*All limits hold with a probability of \d", text
     )
-    query = dict(re.findall(r"[?&](\w+)=([^&\"]*)", html.unescape(body.split('href="')[1])))
+    query = dict(re.findall(r"[?&](\w+)=([^&\"]*)", html.unescape(markup.split('href="')[1])))
     scenario = Scenario(
         params=7e9,
         tokens=140e9,
@@ -97,25 +82,10 @@ def test_words_can_be_swept_too(show):
     assert "7 B parameters" in text or "7 billion parameters" in text
 
 
-def running(path, **query):
-    page = AppTest.from_function(drawn, default_timeout=120, args=(path,))
-    for name, value in query.items():
-        page.query_params[name] = value
-    return page.run()
-
-
-def text_of(page):
-    assert not page.exception, page.exception[0].message
-    blocks = [element.proto.body for element in page.get("html")]
-    body = " ".join(block for block in blocks if not block.startswith("<style>"))
-    body = unmarked(body)
-    return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body)))
-
-
 @pytest.mark.parametrize("path", ["plan", "explore"])
 @pytest.mark.parametrize("name", ["params", "tokens"])
 def test_an_emptied_input_keeps_the_last_result_and_says_so(path, name):
-    page = running(path, params="3B", tokens="60B")
+    page = visited(path, params="3B", tokens="60B")
     sentence = re.search(r"3 (B|billion) parameters on 60", text_of(page))
     page.text_input(key=f"{path}_{name}").set_value("").run()
     text = text_of(page)
@@ -127,7 +97,7 @@ def test_an_emptied_input_keeps_the_last_result_and_says_so(path, name):
 
 
 def test_a_run_that_no_device_holds_is_said_to_be_one():
-    text = text_of(running("explore", params="1e15", tokens="1e17"))
+    text = text_of(visited("explore", params="1e15", tokens="1e17"))
     assert "No design with a price on record fits" in text
     assert "No value of this input fits" in text
 
@@ -135,7 +105,7 @@ def test_a_run_that_no_device_holds_is_said_to_be_one():
 def test_where_nothing_can_be_planned_the_last_plan_stays(monkeypatch):
     from estimator.search import plan as search
 
-    page = running("plan")
+    page = visited("plan")
     before = re.search(r"[^.]*is the cheapest plan", text_of(page))[0].strip()
     monkeypatch.setattr(search, "MOST_DESIGNS", 2)
     page.number_input(key="plan_devices").set_value(512).run()
@@ -145,14 +115,14 @@ def test_where_nothing_can_be_planned_the_last_plan_stays(monkeypatch):
 
 
 def test_a_time_is_written_in_days_where_a_person_would():
-    text = text_of(running("plan"))
+    text = text_of(visited("plan"))
     assert not re.search(r"\b\d{3,} hours", text)
     assert re.search(r"[\d.]+ days", text)
 
 
 def test_each_plan_is_another_design_and_names_its_other_places():
-    body, _text = opened("plan")
-    links = re.findall(r'href="estimate\?([^"]*)"[^>]*>([^<]*)</a>', body)
+    markup, _text = opened("plan")
+    links = re.findall(r'href="estimate\?([^"]*)"[^>]*>([^<]*)</a>', markup)
     designs = [re.sub(r"&amp;site=[a-z]+", "", query) for query, _name in links]
     assert len(designs) == len(set(designs)) > 1
     assert any("; also in " in name for _query, name in links)

@@ -1,16 +1,14 @@
 """The pages about limits as a visitor without a browser sees them: figures, links, languages."""
 
-import html
 import re
 from urllib.parse import parse_qsl
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from estimator.claims.ledger import RECOMPUTED
 from estimator.web.shared import language
 from estimator.web.site_map import PAGES
-from tests.web.markup import unmarked
+from tests.web.markup import text_of, visited
 
 PATHS = ("claims", "brain", "levers", "scaling", "trends", "depth", "exercises", "method")
 
@@ -21,27 +19,8 @@ def english():
     language.use("en")
 
 
-def drawn(path):
-    from estimator.web.shared import site
-    from estimator.web.site_map import PAGES
-
-    site.draw(next(page for page in PAGES if page.path == path))
-
-
 def opened(path, query=""):
-    page = AppTest.from_function(drawn, default_timeout=120, args=(path,))
-    for name, value in parse_qsl(query):
-        page.query_params[name] = value
-    page.run()
-    assert not page.exception, page.exception[0].message
-    return page
-
-
-def text(page):
-    blocks = [element.proto.body for element in page.get("html")]
-    body = " ".join(block for block in blocks if not block.startswith("<style>"))
-    inline = unmarked(body)
-    return html.unescape(re.sub(r"<[^>]+>", " ", inline))
+    return visited(path, **dict(parse_qsl(query)))
 
 
 def slides():
@@ -52,7 +31,7 @@ def slides():
 def test_a_page_opens_without_a_query_and_says_something(path):
     page = opened(path)
     equations = [one.value for one in page.code if not one.value.startswith("http")]
-    assert len(" ".join([text(page), *equations])) > 300
+    assert len(" ".join([text_of(page), *equations])) > 300
 
 
 @pytest.mark.parametrize(("path", "show"), slides())
@@ -60,24 +39,24 @@ def test_a_page_opens_without_a_query_and_says_something(path):
 def test_every_slide_opens_in_every_language(path, show, lang):
     page = opened(path, f"show={show}&fs=1.4&lang={lang}")
     assert "Share and export" not in [one.value for one in page.subheader]
-    assert text(page)
+    assert text_of(page)
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_a_bad_link_is_adjusted_and_said(path):
     page = opened(path, "claim=nonsense&hardware=nonsense&nonsense=1&layers=-5&amount=x")
-    assert "“nonsense”" in text(page)
+    assert "“nonsense”" in text_of(page)
 
 
 @pytest.mark.parametrize("claim", RECOMPUTED)
 def test_every_claim_has_a_view_with_its_formula(claim):
     page = opened("claims", f"claim={claim}")
-    reported = text(page)
+    reported = text_of(page)
     assert "Open this case" in reported and "recomputed" in reported
 
 
 def test_the_claims_page_tells_355_years():
-    assert "314 ZFLOP / 28 TFLOP/s = 355 years" in text(opened("claims", "claim=gpt3-v100"))
+    assert "314 ZFLOP / 28 TFLOP/s = 355 years" in text_of(opened("claims", "claim=gpt3-v100"))
 
 
 @pytest.mark.parametrize("claim", [name for name, one in RECOMPUTED.items() if one])
@@ -88,21 +67,21 @@ def test_the_link_of_a_claim_opens_its_page_without_a_notice(claim):
     found = recompute(claim, Catalog.open())
     if found.finding.scenario is None:
         page = opened(found.finding.page, found.link.partition("?")[2])
-        assert "adjusted" not in text(page) and "known" not in text(page)[:200]
+        assert "adjusted" not in text_of(page) and "known" not in text_of(page)[:200]
 
 
 def test_levers_say_where_hardware_gains_nothing():
-    reported = text(opened("levers", "weights=4&batch=4096&context=1&zeros=0.1"))
+    reported = text_of(opened("levers", "weights=4&batch=4096&context=1&zeros=0.1"))
     assert "bound by the compute" in reported and "Zeros in no pattern" in reported
 
 
 def test_a_budget_in_days_buys_a_model():
-    reported = text(opened("scaling", "amount=30&unit=days&hardware=h100-sxm&devices=64"))
+    reported = text_of(opened("scaling", "amount=30&unit=days&hardware=h100-sxm&devices=64"))
     assert "best spent on" in reported and "30 days" in reported
 
 
 def test_the_trends_tell_the_row_behind_each_record():
-    assert "runs/published_runs.csv, line" in text(opened("trends", "view=compute"))
+    assert "runs/published_runs.csv, line" in text_of(opened("trends", "view=compute"))
 
 
 def test_the_answers_stay_hidden_until_asked_and_print_as_a_page():
@@ -135,18 +114,18 @@ def test_the_method_page_states_what_the_code_and_the_profiles_do():
 )
 def test_an_emptied_input_keeps_the_last_result_marked_as_old(path, name, query):
     page = opened(path, query)
-    before = re.search(r"2 M\$ [^.:]*|[\d.]+ GB instead of [\d.]+ GB", text(page))[0]
+    before = re.search(r"2 M\$ [^.:]*|[\d.]+ GB instead of [\d.]+ GB", text_of(page))[0]
     field = page.text_input(key=f"{path}_{name}")
     held = field.value
     field.set_value("").run()
-    said = text(page)
+    said = text_of(page)
     assert f"“{name}” is empty" in said and "Below is the last valid result" in said
     assert before in said
     page.text_input(key=f"{path}_{name}").set_value(held).run()
-    assert "last valid result" not in text(page)
+    assert "last valid result" not in text_of(page)
 
 
 def test_tokens_that_suffice_are_not_said_to_be_seen_one_times():
-    enough, scarce = (text(opened("scaling", f"unique={one}")) for one in ("10T", "100B"))
+    enough, scarce = (text_of(opened("scaling", f"unique={one}")) for one in ("10T", "100B"))
     assert "each seen once at most" in enough and "seen 1 times" not in enough
     assert re.search(r"seen [\d.]+ times, worth", scarce)

@@ -6,7 +6,6 @@ import re
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from estimator.catalog import Catalog
 from estimator.memory.fit import answer_memory, fit_across_devices
@@ -15,7 +14,7 @@ from estimator.scenario.workload import compact_config
 from estimator.web.shared import language
 from estimator.workload.huggingface import architecture
 from estimator.workload.ledger import Inputs, takes
-from tests.web.markup import unmarked
+from tests.web.markup import body, healthy, text_of, visited
 
 CATALOG = Catalog.open()
 GPT2 = {"model_type": "gpt2", "n_embd": 768, "n_layer": 12, "n_head": 12, "n_positions": 1024}
@@ -28,111 +27,82 @@ def english():
     language.use("en")
 
 
-def drawn():
-    from estimator.web.models.page import PAGE
-    from estimator.web.shared import site
-
-    site.draw(PAGE)
-
-
-def opened(**query):
-    page = AppTest.from_function(drawn, default_timeout=120)
-    for name, value in query.items():
-        page.query_params[name] = value
-    return healthy(page.run())
-
-
-def healthy(page):
-    assert not page.exception, page.exception[0].message
-    return page
-
-
-def raw(page):
-    blocks = [element.proto.body for element in page.get("html")]
-    body = " ".join(block for block in blocks if not block.startswith("<style>"))
-    return unmarked(body)
-
-
-def body(page):
-    return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", raw(page))))
-
-
 def marker(page):
     return dict(
-        parse_qsl(re.search(r'data-scenario="\?([^"]*)"', raw(page))[1].replace("&amp;", "&"))
+        parse_qsl(re.search(r'data-scenario="\?([^"]*)"', body(page))[1].replace("&amp;", "&"))
     )
 
 
 def links(page):
-    found = re.findall(r'<a href="([^"]+)"', raw(page))
+    found = re.findall(r'<a href="([^"]+)"', body(page))
     return {urlsplit(one).path: parse_qs(urlsplit(html.unescape(one)).query) for one in found}
 
 
 def test_a_known_model_says_its_parameters_and_where_it_fits():
-    page = opened()
+    page = visited("models")
     ledger = architecture(CATALOG.preset("llama-3.1-8b").config).ledger(Inputs())
-    assert "8.03 billion parameters" in body(page)
-    assert f"{ledger.terms['mlp/up'].params:,}" in body(page)
-    assert "It fits on one NVIDIA H100 SXM5 80GB, 20." in body(page)
+    assert "8.03 billion parameters" in text_of(page)
+    assert f"{ledger.terms['mlp/up'].params:,}" in text_of(page)
+    assert "It fits on one NVIDIA H100 SXM5 80GB, 20." in text_of(page)
 
 
 @pytest.mark.parametrize("show", SLIDES)
 def test_every_slide_stands_alone(show):
-    page = opened(show=show, fs="1.4")
-    assert "Llama 3.1 8B" in body(page)
+    page = visited("models", show=show, fs="1.4")
+    assert "Llama 3.1 8B" in text_of(page)
     assert not page.code
 
 
 def test_a_model_is_found_by_its_name_on_the_hub():
-    page = opened(model="meta-llama/Llama-3.1-8B-Instruct")
+    page = visited("models", model="meta-llama/Llama-3.1-8B-Instruct")
     assert marker(page)["model"] == "llama-3.1-8b"
-    assert "tw-notice" not in raw(page)
+    assert "tw-notice" not in body(page)
 
 
 def test_an_unknown_name_shows_the_usual_model_and_says_so():
-    page = opened(model="acme/secret-9b")
-    assert "architecture of “acme/secret-9b” is not on record" in body(page)
-    assert "8.03 billion parameters" in body(page)
+    page = visited("models", model="acme/secret-9b")
+    assert "architecture of “acme/secret-9b” is not on record" in text_of(page)
+    assert "8.03 billion parameters" in text_of(page)
 
 
 def test_a_pasted_config_is_counted_and_its_link_opens_the_same():
-    page = opened(source="config")
-    assert "Paste or upload the config.json" in body(page)
+    page = visited("models", source="config")
+    assert "Paste or upload the config.json" in text_of(page)
     text = json.dumps({**GPT2, "resid_pdrop": 0.1, "transformers_version": "4.40"}, indent=2)
     page.text_area(key="models_config").set_value(text).run()
     ledger = architecture(GPT2).ledger(Inputs())
-    assert f"{ledger.terms['embedding/token'].params:,}" in body(healthy(page))
+    assert f"{ledger.terms['embedding/token'].params:,}" in text_of(healthy(page))
     query = marker(page)
     assert query["config"] == compact_config(json.dumps(GPT2))
-    again = opened(**query)
-    assert body(again).split("Share")[0] == body(page).split("Share")[0]
+    again = visited("models", **query)
+    assert text_of(again).split("Share")[0] == text_of(page).split("Share")[0]
 
 
 @pytest.mark.parametrize("long", [False, True])
 def test_a_config_in_a_link_is_text_and_no_file_of_the_server(tmp_path, long):
     path = tmp_path / "config.json"
     path.write_text(json.dumps(GPT2), encoding="utf-8")
-    page = opened(source="config", config="9" * 400 if long else str(path))
+    page = visited("models", source="config", config="9" * 400 if long else str(path))
     assert not page.exception
     assert "config" not in marker(page)
-    assert "JSON" in body(page)
+    assert "JSON" in text_of(page)
 
 
 def test_a_broken_config_keeps_the_last_one_dimmed():
-    page = opened(source="config", config=json.dumps(GPT2))
+    page = visited("models", source="config", config=json.dumps(GPT2))
     before = marker(page)["config"]
     page.text_area(key="models_config").set_value('{"model_type": "gpt2", "n_embd"').run()
-    assert "Below is the last valid result" in body(healthy(page))
+    assert "Below is the last valid result" in text_of(healthy(page))
     assert marker(page)["config"] == before
     page.text_area(key="models_config").set_value('{"model_type": "no_such"}').run()
-    assert "no_such" in body(healthy(page))
+    assert "no_such" in text_of(healthy(page))
 
 
 def test_the_links_open_the_model_on_estimate_and_serve():
-    found = links(opened(hardware="b200"))
+    found = links(visited("models", hardware="b200"))
     assert found["estimate"]["preset"] == ["llama-3.1-8b"]
     assert found["serve"]["model"] == ["llama-3.1-8b"] and found["serve"]["hardware"] == ["b200"]
-    pasted = links(opened(source="config", config=json.dumps(GPT2)))
+    pasted = links(visited("models", source="config", config=json.dumps(GPT2)))
     config = json.loads(pasted["estimate"]["config"][0])
     assert architecture(config).ledger(Inputs()) == architecture(GPT2).ledger(Inputs())
     assert json.loads(pasted["serve"]["config"][0]) == config
@@ -142,28 +112,28 @@ def test_the_links_open_the_model_on_estimate_and_serve():
 
 
 def test_the_training_of_an_image_model_is_opened_with_samples_and_not_with_tokens():
-    page = opened(model="vit-base-p16-224")
+    page = visited("models", model="vit-base-p16-224")
     query = links(page)["estimate"]
     assert query["samples"] == ["1e8"] and "tokens" not in query
-    assert "100 million samples" in body(page) and "Hoffmann" not in body(page)
+    assert "100 million samples" in text_of(page) and "Hoffmann" not in text_of(page)
 
 
 def test_an_image_model_has_pixels_and_no_cache():
-    page = opened(model="resnet-50", use="qlora")
-    assert "keeps no cache" in body(page)
-    assert "adapters of ResNet-50" in body(page)
+    page = visited("models", model="resnet-50", use="qlora")
+    assert "keeps no cache" in text_of(page)
+    assert "adapters of ResNet-50" in text_of(page)
     assert not [box for box in page.text_input if box.key == "models_length"]
     assert [box for box in page.text_input if box.key == "models_image"]
 
 
 def test_a_need_of_memory_without_activations_says_so():
     caveat = "Activations are not modelled and not included."
-    assert caveat in body(opened(model="resnet-50"))
-    assert caveat not in body(opened(model="llama-3.1-8b"))
+    assert caveat in text_of(visited("models", model="resnet-50"))
+    assert caveat not in text_of(visited("models", model="llama-3.1-8b"))
 
 
 def test_the_page_speaks_german():
-    assert "8,03 Milliarden Parameter" in body(opened(lang="de"))
+    assert "8,03 Milliarden Parameter" in text_of(visited("models", lang="de"))
 
 
 @pytest.mark.parametrize("said", [{"inference": True}, {}, {"finetune": "qlora"}])
@@ -200,5 +170,5 @@ def test_a_file_with_thousands_of_keys_is_no_config():
 
 
 def test_the_largest_terms_are_all_named_where_they_tie():
-    largest = re.search(r"Largest: (.*?parameters)[^;]*\.", body(opened()))[1]
+    largest = re.search(r"Largest: (.*?parameters)[^;]*\.", text_of(visited("models")))[1]
     assert all(f"mlp/{part}: 23.4 %" in largest for part in ("gate", "up", "down"))

@@ -1,15 +1,13 @@
 """The page Serve as a visitor without a browser sees it: figures, slides, refusals, links."""
 
-import html
 import re
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from estimator.runs import open_store
 from estimator.runs.record import Host, MeasuredDevice, MeasuredRun, ServedLoad
 from estimator.web.shared import language
-from tests.web.markup import unmarked
+from tests.web.markup import text_of, visited
 
 LOADED = MeasuredRun(
     id="log-1",
@@ -37,29 +35,15 @@ LOADED = MeasuredRun(
 SLIDES = ("figures", "curve", "latency", "roofline", "energy", "api", "lifetime")
 
 
+def opened(**query):
+    page = visited("serve", **query)
+    return page, text_of(page)
+
+
 @pytest.fixture(autouse=True)
 def english():
     yield
     language.use("en")
-
-
-def drawn():
-    from estimator.web.serve.page import PAGE
-    from estimator.web.shared import site
-
-    site.draw(PAGE)
-
-
-def opened(**query):
-    page = AppTest.from_function(drawn, default_timeout=120)
-    for name, value in query.items():
-        page.query_params[name] = value
-    page.run()
-    assert not page.exception, page.exception[0].message
-    blocks = [element.proto.body for element in page.get("html")]
-    body = " ".join(block for block in blocks if not block.startswith("<style>"))
-    body = unmarked(body)
-    return page, html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body)))
 
 
 def test_the_page_answers_in_its_first_sentence():
@@ -87,7 +71,7 @@ def test_what_cannot_be_served_leaves_a_result_in_its_place():
     assert "per million tokens" in text
     page, text = opened(rate="5")
     page.number_input(key="serve_rate").set_value(5000.0).run()
-    blocks = unmarked(" ".join(element.proto.body for element in page.get("html")))
+    blocks = text_of(page)
     assert "5000 requests/s exceed" in blocks and "last valid result" in blocks
     assert "per million tokens" in blocks
 
