@@ -51,7 +51,11 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
     "config_needs_tokens": (
         "{set[config]} needs {set[tokens]} or {set[samples]}, what is seen in training"
     ),
-    "preset_needs_tokens": "{preset} has neither FLOPs nor tokens on record: add {set[tokens]}",
+    "preset_needs_tokens": "{preset} has no work on record: add {set[tokens]} or {set[samples]}",
+    "preset_counts_samples": (
+        "{preset} is counted in samples: give {set[samples]}, not {set[tokens]}"
+    ),
+    "preset_counts_tokens": "{preset} is counted in tokens: give {set[tokens]}, not {set[samples]}",
     "no_work": (
         "no work given: set {set[preset]}, {set[params]} with {set[tokens]}, {set[flop]}, "
         "{set[config]} or {set[device_hours]}"

@@ -278,17 +278,18 @@ class WorkTable:
         self._flop_load = np.where(~np.isnan(self._flop), load, 0.0)
 
     def _count_presets(self) -> None:
-        """Count presets: FLOPs as published, scaled by other tokens, or 6 N D."""
-        tokens, says = self.table.number("tokens"), self.table.says("tokens")
+        """Count presets: FLOPs as published, scaled by other tokens or samples, or 6 N D."""
         for code, preset in enumerate(self.presets):
+            unit = _unit_of(preset)
+            seen, says = self.table.number(unit), self.table.says(unit)
             every = (self.preset_at == code) & np.isnan(self._flop) & (self.network_at < 0)
             for rows in (rows_where(every & mask) for mask in (says, ~says)):
                 if rows.size:
-                    self._count_preset(preset, rows, tokens[rows])
+                    self._count_preset(preset, rows, seen[rows])
 
-    def _count_preset(self, preset: Preset, rows: Places, tokens: Floats) -> None:
-        """Count rows of a preset that all give its tokens, or that all leave them out."""
-        work = _flop_of_preset(preset, tokens, self.catalog)
+    def _count_preset(self, preset: Preset, rows: Places, seen: Floats) -> None:
+        """Count rows of a preset that all give what it saw, or that all leave it out."""
+        work = _flop_of_preset(preset, seen, self.catalog)
         if work is not None:
             self._flop[rows] = work.value.mid
             self._flop_load[rows] = work.value.loadings.get("work", 0.0)
@@ -332,6 +333,7 @@ class WorkTable:
 
     def _refuse_contradictions(self) -> None:
         """Refuse fine-tuning of unknown length, and more active parameters than there are."""
+        self._refuse_other_units()
         table, given = self.table, self.numbers
         tuned = table.says("finetune")
         if tuned.any():
@@ -345,6 +347,17 @@ class WorkTable:
         for row in above.tolist():
             values = {"value": float(active[row])}
             self._give_up(np.array([row]), Notice("active_above_params", "active_params", values))
+
+    def _refuse_other_units(self) -> None:
+        """Refuse samples of a preset that is counted in tokens, and the reverse."""
+        for code, preset in enumerate(self.presets):
+            unit = _unit_of(preset)
+            other = OTHER_UNIT[unit]
+            if unit not in preset.records:
+                continue
+            rows = (self.preset_at == code) & (self.network_at < 0) & self.table.says(other)
+            notice = Notice(f"preset_counts_{unit}", other, {"preset": preset.name})
+            self._give_up(rows_where(rows), notice)
 
     def _no_work(self, row: int) -> Notice:
         scenario, preset = self.table.row(row), self.preset_at[row]
@@ -503,21 +516,31 @@ def _width(config: Mapping[str, Any]) -> float | None:
     return float(known[0]) if known else None
 
 
-def _flop_of_preset(preset: Preset, tokens: Floats, catalog: Catalog) -> Found[Uncertain] | None:
-    """FLOPs as published; other tokens than the published ones scale them; NaN: as published."""
-    records, says = preset.records, not np.isnan(tokens[0])
-    if "training_flop" in records and ("tokens" in records or not says):
+OTHER_UNIT = {"tokens": "samples", "samples": "tokens"}
+"""What a preset that is counted in one unit is not counted in."""
+
+
+def _unit_of(preset: Preset) -> str:
+    """What the published work of a preset is counted in."""
+    records = preset.records
+    return "samples" if "samples" in records and "tokens" not in records else "tokens"
+
+
+def _flop_of_preset(preset: Preset, seen: Floats, catalog: Catalog) -> Found[Uncertain] | None:
+    """FLOPs as published; other tokens or samples than those scale them; NaN: as published."""
+    records, unit, says = preset.records, _unit_of(preset), not np.isnan(seen[0])
+    if "training_flop" in records and (unit in records or not says):
         flop = recorded("training_flop", records["training_flop"], "work")
-        scale = tokens / records["tokens"].value if says else 1.0
+        scale = seen / records[unit].value if says else 1.0
         return replace(flop, value=flop.value * scale)
     active = records.get("active_params", records.get("params"))
     if active is None or ("tokens" not in records and not says):
         return None
     params = recorded("params", active, "work")
-    seen = noted(Uncertain(tokens)) if says else recorded("tokens", records["tokens"], "work")
+    tokens = noted(Uncertain(seen)) if says else recorded("tokens", records["tokens"], "work")
     formula = prior(catalog, "work.formula", "work")
-    counted: Uncertain = training_flop(params=params.value, tokens=seen.value)
-    return of_all(counted * formula.value, params, seen, formula)
+    counted: Uncertain = training_flop(params=params.value, tokens=tokens.value)
+    return of_all(counted * formula.value, params, tokens, formula)
 
 
 def _inputs(
@@ -546,8 +569,8 @@ def _inputs(
 
 def _inputs_of_preset(scenario: Scenario, preset: Preset, catalog: Catalog) -> dict[str, Input]:
     """Published numbers of a preset that its work rests on."""
-    tokens = np.array([np.nan if scenario.tokens is None else scenario.tokens])
-    found = _flop_of_preset(preset, tokens, catalog)
+    seen = getattr(scenario, _unit_of(preset))
+    found = _flop_of_preset(preset, np.array([np.nan if seen is None else seen]), catalog)
     if found is None and "device_hours" in preset.records and scenario.device_hours is None:
         found = recorded("device_hours", preset.records["device_hours"], "work")
     return {} if found is None else dict(found.inputs)

@@ -429,3 +429,18 @@ def test_a_number_beyond_all_limits_is_refused_before_anything_is_computed(catal
     column[field] = [1e308, 1e6]
     found = estimate_table(ScenarioTable.of_columns(**column), catalog)
     assert list(found.errors) == [0]
+
+
+@pytest.mark.parametrize(
+    ("preset", "unit", "published"),
+    [("resnet-50", "samples", 1.15e8), ("gpt-3", "tokens", 3e11), ("wmt14-en-fr", "tokens", None)],
+)
+def test_a_preset_is_counted_in_what_it_saw(catalog, preset, unit, published):
+    """Its other unit was left out without a word, or counted as tokens of a network of images."""
+    other = {"samples": "tokens", "tokens": "samples"}[unit]
+    with pytest.raises(ValueError, match=f"is counted in {unit}: give {unit}, not {other}"):
+        ask(catalog, preset=preset, hardware="a100", **{other: 1e6})
+    if published is not None:
+        whole = ask(catalog, preset=preset, hardware="a100").estimate["training_flop"].mid
+        tenth = ask(catalog, preset=preset, hardware="a100", **{unit: published / 10})
+        assert tenth.estimate["training_flop"].mid == pytest.approx(whole / 10, rel=0.01)
