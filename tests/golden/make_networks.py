@@ -417,6 +417,20 @@ def cascade_inputs(keys: Any) -> tuple[tuple, dict, int]:
     return (empty(1, keys.in_channels, side, side),), named, LATENT_TEXT
 
 
+def bria_inputs(keys: Any) -> tuple[tuple, dict, int]:
+    """Return folded patches and words with their places."""
+    named = folded(keys, FLUX_TEXT, axes=3)[1]
+    if not keys.guidance_embeds:
+        del named["guidance"]
+    return (), named, FLUX_TEXT
+
+
+def cogview_inputs(keys: Any) -> tuple[tuple, dict, int]:
+    """Return a square latent, words, and the sizes of the image."""
+    pair = {key: empty(1, 2) for key in ("original_size", "target_size", "crop_coords")}
+    return looked_at(keys, 224, keys.text_embed_dim, **pair)
+
+
 SIZES = {"resolution": None, "aspect_ratio": None}
 
 FILMS = {
@@ -440,6 +454,8 @@ FILMS = {
     "ZImageTransformer2DModel": z_image_inputs,
     "StableAudioDiTModel": stable_audio_inputs,
     "StableCascadeUNet": cascade_inputs,
+    "BriaTransformer2DModel": bria_inputs,
+    "CogView4Transformer2DModel": cogview_inputs,
 }
 """What the models of videos, and of images by the newer models, get."""
 
