@@ -13,7 +13,7 @@ from estimator.core.messages import reason
 from estimator.core.units import amount as with_unit
 from estimator.runs.store_state import State, store_state
 from estimator.scenario.hardware import TRAINING_PRECISIONS
-from estimator.scenario.scenario import INPUTS, Scenario
+from estimator.scenario.scenario import INPUTS, Scenario, option_of
 from estimator.search.exploration import (
     PLACES,
     SWEPT,
@@ -134,9 +134,14 @@ def _answered(values: Row) -> Exploration:
         found.swings(values["quantity"])
     except ValueError as error:
         text = _("{why}, or choose another {control}")
-        why, control = sentence_of(reason(error)), quoted(_("Quantity"))
+        why, control = sentence_of(reason(error), _at_command), quoted(_("Quantity"))
         raise ValueError(text.format(why=why, control=control)) from None
     return found
+
+
+def _at_command(field: str) -> str:
+    """Option of an input for which the page has no control."""
+    return f"twenty-watts estimate {option_of(field)}"
 
 
 def _places(values: Row) -> tuple[str, ...]:
