@@ -40,8 +40,8 @@ class Conditions:
     whole : array, optional
         Logarithm of the time of the whole run at the peak over `REFERENCE_STEP_S`; NaN, or left
         out, where that is unknown [1].
-    of_benchmark : array of bool, optional
-        Whether it is a program of the benchmark; none is where left out.
+    by_user : array of bool, optional
+        Whether it is a program of the user, and not of the benchmark; all are where left out.
     """
 
     device: Words
@@ -53,14 +53,12 @@ class Conditions:
     program: Words | None = None
     speed: Floats | None = None
     whole: Floats | None = None
-    of_benchmark: Flags | None = None
+    by_user: Flags | None = None
 
     @property
     def own(self) -> Flags:
         """Whether each is a program of the user."""
-        if self.of_benchmark is None:
-            return np.ones(len(self.size), dtype=np.bool_)
-        return ~self.of_benchmark
+        return np.ones(len(self.size), dtype=np.bool_) if self.by_user is None else self.by_user
 
     @property
     def wholes(self) -> Floats:
@@ -94,7 +92,7 @@ class Conditions:
             program=self.programs[chosen],
             speed=self.speeds[chosen],
             whole=self.wholes[chosen],
-            of_benchmark=~self.own[chosen],
+            by_user=self.own[chosen],
         )
 
 

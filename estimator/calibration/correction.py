@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -459,17 +460,14 @@ def utilization_input(
     found: Sequence[CalibrationObservation], before: Uncertain, now: Uncertain
 ) -> Input:
     """Calibrated utilization of one run, with its provenance."""
-    low, high = now.interval()
-    left = float(now.log_sd) / float(before.log_sd)
+    runs, timings = counted(found)
+    words = f"{timings} timing{'s' * (timings > 1)} of {runs} measured run{'s' * (runs > 1)}"
+    left = in_percent(float(now.log_sd) / float(before.log_sd))
     return Input(
-        value=float(now.mid),
+        **_of_runs(found, now, most=1.0),
         unit="1",
-        basis=CALIBRATED,
-        source=found[0].run.id if counted(found)[0] == 1 else f"{counted(found)[0]} measured runs",
-        low=float(low),
-        high=float(min(high, 1.0)),
-        date=max(one.run.started[:10] for one in found),
-        note=_note(found, before, left=left),
+        source=found[0].run if runs == 1 else f"{runs} measured runs",
+        note=f"{words}; expected before: {float(before.mid):.3g}; interval now {left} as wide",
     )
 
 
@@ -477,25 +475,38 @@ def power_input(
     found: Sequence[PowerObservation], before: Uncertain, now: Uncertain, *, left: float
 ) -> Input:
     """Calibrated power of one run's device, with its provenance."""
-    low, high = now.interval()
+    runs = sorted({one.run for one in found})
     return Input(
-        value=float(now.mid),
+        **_of_runs(found, now),
         unit="W",
-        basis=CALIBRATED,
-        source=_source([one.run.id for one in found]),
-        low=float(low),
-        high=float(high),
-        date=max(one.run.started[:10] for one in found),
+        source=runs[0] if len(runs) == 1 else f"{len(runs)} measured runs",
         note=f"mean power of the device alone; expected before: {float(before.mid):.4g} W; "
         f"interval now {in_percent(left)} as wide",
     )
 
 
+def _of_runs(
+    found: Sequence[CalibrationObservation] | Sequence[PowerObservation],
+    now: Uncertain,
+    *,
+    most: float = math.inf,
+) -> dict[str, Any]:
+    """What inputs that measured runs corrected have in common; none is above `most`."""
+    low, high = now.interval()
+    return {
+        "value": float(now.mid),
+        "basis": CALIBRATED,
+        "low": float(low),
+        "high": min(float(high), most),
+        "date": max(one.started[:10] for one in found),
+    }
+
+
 def calibration_notices(known: Known, device: Device) -> tuple[Notice, ...]:
     """Say on which runs of a device the answer rests, and which of them count less, and why."""
     found, evidence = known.of(device)
-    ours = [one for one in found if one.run.host == known.measured.host]
-    others = [one for one in found if one.run.host != known.measured.host]
+    ours = [one for one in found if one.host == known.measured.host]
+    others = [one for one in found if one.host != known.measured.host]
     return (
         *_resting_on(ours, "on this machine"),
         *_resting_on(others, "on another machine"),
@@ -511,7 +522,7 @@ def _resting_on(found: Sequence[CalibrationObservation], where: str) -> tuple[No
     values = {
         "count": float(counted(found)[0]),
         "where": where,
-        "age": age_in_words(max(one.run.started for one in found)),
+        "age": age_in_words(max(one.started for one in found)),
         "times": times,
     }
     return (Notice("calibrated", "calibration", values),)
@@ -537,7 +548,7 @@ def less_counted(found: Sequence[CalibrationObservation], evidence: Evidence) ->
     for one, weight in zip(found, weights.tolist(), strict=True):
         far_off = () if weight == 1.0 else (f"far off all the others, weight {in_percent(weight)}",)
         if one.reasons or far_off:
-            reasons.setdefault(one.run.id, {}).update(dict.fromkeys((*one.reasons, *far_off)))
+            reasons.setdefault(one.run, {}).update(dict.fromkeys((*one.reasons, *far_off)))
     return tuple(
         Notice("run_counts_less", "", {"run": run, "reasons": tuple(why)})
         for run, why in reasons.items()
@@ -619,16 +630,3 @@ def bounded(now: Uncertain) -> Uncertain:
     sd = now.log_sd
     kept = np.where(sd > most, most / np.where(sd > 0, sd, 1.0), 1.0)[()]
     return Uncertain(now.mid, {name: load * kept for name, load in now.loadings.items()})
-
-
-def _source(ids: Sequence[str]) -> str:
-    runs = sorted(set(ids))
-    return runs[0] if len(runs) == 1 else f"{len(runs)} measured runs"
-
-
-def _note(found: Sequence[CalibrationObservation], before: Uncertain, *, left: float) -> str:
-    """How many runs, on what, and what they changed."""
-    runs, timings = counted(found)
-    left_text = in_percent(left)
-    words = f"{timings} timing{'s' * (timings > 1)} of {runs} measured run{'s' * (runs > 1)}"
-    return f"{words}; expected before: {float(before.mid):.3g}; interval now {left_text} as wide"

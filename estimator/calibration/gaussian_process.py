@@ -128,7 +128,7 @@ class Evidence:
         Standard deviation of the measurement: that between two of the same steps, its spread, and
         how far conditions differed [1].
     components : Components
-    own : Conditions, optional
+    user_steps : Conditions, optional
         Of the user's programs, their sizes being those of the time that their steps and whole runs
         took: what is usual here.
     """
@@ -138,7 +138,7 @@ class Evidence:
     prior_sd: Floats
     noise_sd: Floats
     components: Components = field(repr=False)
-    own: Conditions | None = None
+    user_steps: Conditions | None = None
 
     def __post_init__(self) -> None:
         counts = {len(self.log_ratio), len(self.prior_sd), len(self.noise_sd)}
@@ -350,7 +350,7 @@ class Evidence:
     @cached_property
     def sizes(self) -> StepSizes:
         """What is usual of the size of steps here."""
-        return StepSizes(components=self.components, own=self.own)
+        return StepSizes(components=self.components, user_steps=self.user_steps)
 
     def left_out(self) -> Posterior:
         """Each measured run as the others alone would predict its steps.
@@ -374,7 +374,7 @@ class Evidence:
             prior_sd=np.concatenate([self.prior_sd, sd]),
             noise_sd=np.append(self.noise_sd, np.full(len(prior_sd), self.components.step_sd)),
             components=self.components,
-            own=self.own,
+            user_steps=self.user_steps,
         )
         found.__dict__["spread"] = self.spread
         found.__dict__["weights"] = np.concatenate([self.weights, np.ones(len(prior_sd))])
@@ -438,7 +438,7 @@ def joined(parts: Sequence[Evidence]) -> Evidence:
         prior_sd=np.concatenate([one.prior_sd for one in parts]),
         noise_sd=np.concatenate([one.noise_sd for one in parts]),
         components=first.components,
-        own=first.own,
+        user_steps=first.user_steps,
     )
 
 
@@ -470,7 +470,7 @@ def condensed(evidence: Evidence, most: int) -> Evidence:
         prior_sd=mean(evidence.prior_sd),
         noise_sd=np.sqrt(noise),
         components=shared,
-        own=evidence.own,
+        user_steps=evidence.user_steps,
     )
 
 

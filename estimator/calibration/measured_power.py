@@ -1,7 +1,7 @@
 """Measured runs of a device: what counters and samples imply about its power."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,7 +12,6 @@ from estimator.calibration.measured_utilization import (
     UNKNOWN_SIZE,
     CalibrationObservation,
     Measured,
-    Source,
     most_logs,
     network_group,
     text_array,
@@ -33,8 +32,8 @@ class PowerObservation:
 
     Parameters
     ----------
-    run : Source
-        Newest run that they come from.
+    run, started, host : str
+        Newest run that they come from, when it began, and the id of its host.
     timing : Timing
         What it worked on.
     runs : float
@@ -48,7 +47,9 @@ class PowerObservation:
         logarithm [1].
     """
 
-    run: Source
+    run: str
+    started: str
+    host: str
     timing: Timing
     runs: float = 1.0
     power_w: float
@@ -74,34 +75,26 @@ def power_observations(
         What the prior expects where the device is busy for such a share of the time, None where
         that is not known [W]; None where it expects nothing.
     """
-    explained = [
-        (one.run, one.timing, one.runs, one.power_w, one.noise_sd, _busy(one)) for one in found
-    ]
     unexplained = [
-        (
-            Source(id=one.run, started=one.started, host=one.host),
-            one.timing,
-            one.runs,
-            one.power_w,
-            UNKNOWN_WORK_SD,
-            None,
-        )
+        (replace(one, noise_sd=UNKNOWN_WORK_SD), None)
         for one in measured.observed(device.id, most_logs(device))
         if one.timing.flop is None
     ]
     observations = []
-    for run, timing, runs, power_w, noise_sd, busy in (*explained, *unexplained):
-        expected = None if power_w is None else expected_w(busy)
-        if power_w is None or expected is None or not expected.loadings:
+    for one, busy in (*((one, _busy(one)) for one in found), *unexplained):
+        expected = None if one.power_w is None else expected_w(busy)
+        if one.power_w is None or expected is None or not expected.loadings:
             continue
         observations.append(
             PowerObservation(
-                run=run,
-                timing=timing,
-                runs=runs,
-                power_w=power_w,
+                run=one.run,
+                started=one.started,
+                host=one.host,
+                timing=one.timing,
+                runs=one.runs,
+                power_w=one.power_w,
                 expected_w=expected,
-                noise_sd=noise_sd,
+                noise_sd=one.noise_sd,
             )
         )
     return observations
@@ -123,7 +116,7 @@ def power_evidence_of(
     evidence = Evidence(
         where=Conditions(
             device=text_array(device.id for _ in found),
-            host=text_array(one.run.host for one in found),
+            host=text_array(one.host for one in found),
             precision=text_array(one.timing.precision or "" for one in found),
             kind=text_array(network_group(one.timing.kind, one.timing.arch) for one in found),
             size=np.full(len(found), UNKNOWN_SIZE),

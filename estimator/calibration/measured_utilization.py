@@ -104,73 +104,22 @@ DISTURBED = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
-    """Newest run that an observation comes from.
+class CalibrationObservation(Observation):
+    """Like timings of measured runs that speak for a device, beside what was expected of them.
 
     Parameters
     ----------
-    id, started, host : str
-        Its id, when it began, and the id of its host.
-    """
-
-    id: str
-    started: str
-    host: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class CalibrationObservation:
-    """Like timings of measured runs that speak for a device.
-
-    Parameters
-    ----------
-    run : Source
-        Newest of them.
-    timing : Timing
-        Their mean.
-    program : str
-        What tells programs of one kind apart; empty where nothing does.
-    own : bool
-        Whether these are programs of the user, and not those of a benchmark.
-    many : bool
-        Whether these are of many programs alike.
-    runs : float
-        How many have such timings.
-    whole : float
-        The same, each run counted once over all observations of the device.
-    timings : int
-        How many.
     reached : float
         Share of the peak [1].
     expected : Uncertain
         What the prior expected [1].
     size : float
         Of its steps; NaN if unknown [1].
-    noise_sd : float
-        Standard deviation of the logarithm of the measurement [1].
-    reasons : tuple of str
-        What disturbed it.
-    steps : float, optional
-        Number of steps of a whole run [1].
-    power_w : float, optional
-        Mean power of the device alone, where a meter measured it [W].
     """
 
-    run: Source
-    timing: Timing
-    program: str = ""
-    own: bool = True
-    many: bool = False
-    runs: float = 1.0
-    whole: float = 1.0
-    timings: int = 1
     reached: float
     expected: Uncertain
     size: float
-    noise_sd: float
-    reasons: tuple[str, ...]
-    steps: float | None = None
-    power_w: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,21 +184,10 @@ def _calibration_observation(
     steps = is_of_steps(timing)
     per_device = (timing.flop or 0.0) / timing.devices
     return CalibrationObservation(
-        run=Source(id=one.run, started=one.started, host=one.host),
-        timing=timing,
-        program=one.program,
-        own=one.own,
-        many=one.many,
-        runs=one.runs,
-        whole=one.whole,
-        timings=one.timings,
+        **vars(one),
         reached=ideal_s / timing.time_s,
         expected=expected,
         size=size_of(device, timing.precision or "", per_device) if steps else UNKNOWN_SIZE,
-        noise_sd=one.noise_sd,
-        reasons=one.reasons,
-        steps=one.steps,
-        power_w=one.power_w,
     )
 
 
@@ -259,14 +197,14 @@ def evidence_of(
     """Calibration observations as arrays for the fit."""
     where = Conditions(
         device=text_array(device.id for _ in found),
-        host=text_array(one.run.host for one in found),
+        host=text_array(one.host for one in found),
         precision=text_array(one.timing.precision or "" for one in found),
         kind=text_array(network_group(one.timing.kind, one.timing.arch) for one in found),
         family=text_array(map(_family, found)),
         size=np.array([one.size for one in found], dtype=np.float64),
         program=text_array(one.program for one in found),
         speed=np.array([speed_of(device, one.timing.precision or "") for one in found]),
-        of_benchmark=~np.fromiter((one.own for one in found), dtype=np.bool_, count=len(found)),
+        by_user=np.fromiter((one.own for one in found), dtype=np.bool_, count=len(found)),
     )
     log_prior = np.array([np.log(one.expected.mid) for one in found], dtype=float)
     stated = np.array([float(one.expected.log_sd) for one in found], dtype=float)
@@ -278,12 +216,12 @@ def evidence_of(
         prior_sd=prior_sd,
         noise_sd=_noise(found, components),
         components=components,
-        own=_own_programs(found, where),
+        user_steps=_user_steps(found, where),
     )
     return condensed(evidence, MOST_OBSERVED)
 
 
-def _own_programs(found: Sequence[CalibrationObservation], where: Conditions) -> Conditions:
+def _user_steps(found: Sequence[CalibrationObservation], where: Conditions) -> Conditions:
     """Programs of the user, their sizes being those of the time that their steps and runs took.
 
     Those left out took a time that was too disturbed to tell what is usual.

@@ -235,7 +235,7 @@ def residuals(known: Known, device: Device) -> list[Residual]:
     if len(found) < 2:
         return []
     if len(found) > MOST_OBSERVED:
-        found = sorted(found, key=lambda one: one.run.started)[-MOST_OBSERVED:]
+        found = sorted(found, key=lambda one: one.started)[-MOST_OBSERVED:]
         evidence = evidence_of(found, device, components_of(known.catalog, device))
     others, z = evidence.left_out(), z_score(CENTRAL)
     reached = np.array([one.reached for one in found])

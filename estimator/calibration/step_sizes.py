@@ -33,13 +33,13 @@ class StepSizes:
     ----------
     components : Components
         What is usual of those of all people.
-    own : Conditions, optional
+    user_steps : Conditions, optional
         Of the user's programs, their sizes being those of the time that their steps and whole runs
         took.
     """
 
     components: Components
-    own: Conditions | None = None
+    user_steps: Conditions | None = None
 
     def usual_times(self, where: Conditions) -> tuple[Floats, Floats]:
         """Mean and standard deviation of the time of the steps of such runs, as sizes [1].
@@ -49,11 +49,11 @@ class StepSizes:
         """
         variance = self.components.usual_step_sd**2
         usual = self._of_all(where)
-        if self.own is None or not len(self.own.size):
+        if self.user_steps is None or not len(self.user_steps.size):
             return usual, np.full(len(where.size), np.sqrt(variance))
-        cross = alike_in_size(where, self.own)
+        cross = alike_in_size(where, self.user_steps)
         weights = cross @ self._inverse
-        apart = self.own.size - self._of_all(self.own)
+        apart = self.user_steps.size - self._of_all(self.user_steps)
         left = 1.0 - np.sum(weights * cross, axis=1)
         return usual + weights @ apart, np.sqrt(variance * left)
 
@@ -78,8 +78,10 @@ class StepSizes:
     @on_one_thread
     def _inverse(self) -> Floats:
         """Inverse of the correlation of the sizes of the user's own programs."""
-        assert self.own is not None
-        total = alike_in_size(self.own, self.own) + SINGLE * np.eye(len(self.own.size))
+        assert self.user_steps is not None
+        total = alike_in_size(self.user_steps, self.user_steps) + SINGLE * np.eye(
+            len(self.user_steps.size)
+        )
         return np.asarray(np.linalg.inv(total), dtype=np.float64)
 
     def log_density(self, log_steps: Floats) -> Floats:
@@ -103,9 +105,9 @@ class StepSizes:
     @cached_property
     def _own_log_steps(self) -> Floats:
         """Logarithm of the number of steps of the user's own runs, where it is known."""
-        if self.own is None:
+        if self.user_steps is None:
             return np.zeros(0)
-        found = self.own.wholes - self.own.size
+        found = self.user_steps.wholes - self.user_steps.size
         return found[~np.isnan(found)]
 
 

@@ -356,7 +356,7 @@ def test_the_usual_time_of_steps_follows_the_programs_of_the_user():
     other = runs(("cpu", "bf16", "unet", UNKNOWN))
     sizes = []
     for own in ([step], [step] * 12):
-        known = replace(evidence(runs(GPT), 0.0), own=runs(*own))
+        known = replace(evidence(runs(GPT), 0.0), user_steps=runs(*own))
         middle, spread = known.sizes.usual_times(target)
         sizes.append((middle[0], spread[0], known.sizes.usual_times(other)[0][0]))
     usual = float(step_size(PARTS.usual_step_s))
@@ -381,8 +381,8 @@ BESIDE = replace(PARTS, beside=0.15)
 
 def programs(names, *, benchmark):
     """Programs of one kind, format and size, of a benchmark or of the user."""
-    flags = np.full(len(names), benchmark)
-    return replace(runs(*[GPT] * len(names)), program=np.array(names), of_benchmark=flags)
+    flags = np.full(len(names), not benchmark)
+    return replace(runs(*[GPT] * len(names)), program=np.array(names), by_user=flags)
 
 
 def test_a_benchmark_does_not_tell_what_programs_do_beside_their_network():
@@ -401,7 +401,7 @@ def test_what_programs_do_beside_their_network_is_that_of_the_measured_ones(sd, 
     random = np.random.default_rng(5)
     names = [f"program {at}" for at in range(24)]
     where = programs(names, benchmark=False)
-    where = replace(where, of_benchmark=np.arange(24) < 12)
+    where = replace(where, by_user=np.arange(24) >= 12)
     errors = np.where(np.arange(24) < 12, 0.05, sd) * random.standard_normal(24)
     found = replace(evidence(where, errors), components=BESIDE).spread.beside
     assert (found > 0.15) == larger
@@ -427,7 +427,7 @@ def test_the_usual_time_is_the_conditioned_normal():
     """Against the plain formula, drawn from the joint normal of six programs."""
     own = runs(*(("cpu", one, two, 0.0) for one in "ab" for two in "xyz"))
     sizes = np.array([-5.0, -4.0, -3.0, -2.0, -4.5, -1.0])
-    known = replace(evidence(runs(GPT), 0.0), own=replace(own, size=sizes))
+    known = replace(evidence(runs(GPT), 0.0), user_steps=replace(own, size=sizes))
     rows = [("a", "x"), *((one, two) for one in "ab" for two in "xyz")]
     joint = np.array(
         [
@@ -562,7 +562,7 @@ def with_own_steps(known, count, *, time_s=0.05, runs_of=12):
     """The same evidence beside some runs of the user, of so many steps each."""
     sizes = step_size(time_s * np.exp(np.linspace(-0.5, 0.5, runs_of)))
     own = runs(*(("gpu", "bf16", "decoder", float(size)) for size in sizes))
-    return replace(known, own=replace(own, whole=sizes + np.log(count)))
+    return replace(known, user_steps=replace(own, whole=sizes + np.log(count)))
 
 
 def test_own_runs_say_how_many_steps_a_run_has():

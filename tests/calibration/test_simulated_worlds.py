@@ -190,7 +190,7 @@ def answers():
         whole = np.array([world.size + np.log(world.steps)])
         unknown = replace(given, size=np.array([np.nan]), whole=whole)
         like_own = replace(unknown, whole=np.array([world.size + np.log(world.own_steps)]))
-        user_known = replace(world.known, own=world.own)
+        user_known = replace(world.known, user_steps=world.own)
         row = [world.error]
         for known, where in (
             (world.known, given),

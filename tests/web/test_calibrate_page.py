@@ -381,9 +381,7 @@ def test_power_is_reported_before_and_after_by_what_meters_measured():
     before, now = (abs(float(one.mid) - 640.0) for one in (decoder.before, decoder.now))
     assert now < before / 5
     assert float(decoder.now.log_sd) < float(decoder.before.log_sd)
-    assert [one.run.id for one in found["other"].observations] == ["r-cut"], (
-        "nobody said what it did"
-    )
+    assert [one.run for one in found["other"].observations] == ["r-cut"], "nobody said what it did"
     table = calibrate_tables.power_table(list(found.values()))
     assert table[table["what"] == MEASURED]["mid"].to_numpy() == pytest.approx(640.0)
 

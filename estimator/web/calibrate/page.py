@@ -122,7 +122,7 @@ def _head(seen: Seen) -> None:
     if cell is None or cell.precision != seen.choice.precision:
         found = sorted(seen.cells, key=lambda one: -len(one.observations))
         cell = found[0] if found else None
-    runs = {one.run.id: one.run for one in observations}
+    runs = {one.run: one for one in observations}
     measured = power_cells(seen.known, seen.device, seen.choice.precision)
     if seen.frame.show == "power" and measured:
         most = max(measured, key=lambda one: len(one.observations))

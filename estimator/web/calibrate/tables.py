@@ -50,7 +50,7 @@ def cells_table(cells: Sequence[Cell]) -> pd.DataFrame:
     """
     rows: list[CellRow] = []
     for cell in cells:
-        timings = [(one.timing.label or one.run.id, one.reached) for one in cell.observations]
+        timings = [(one.timing.label or one.run, one.reached) for one in cell.observations]
         names = _(GROUP_NAMES[cell.group]), cell_label(cell)
         rows += _cell_rows(names, (cell.before, cell.now), timings, percent, span)
     return pd.DataFrame(rows, columns=CELL_COLUMNS)
@@ -89,7 +89,7 @@ def power_table(cells: Sequence[PowerCell]) -> pd.DataFrame:
     """
     rows: list[CellRow] = []
     for cell in cells:
-        readings = [(one.timing.label or one.run.id, one.power_w) for one in cell.observations]
+        readings = [(one.timing.label or one.run, one.power_w) for one in cell.observations]
         names = _(POWER_NAMES[cell.group]), power_label(cell)
         rows += _cell_rows(names, (cell.before, cell.now), readings, watts, power_span)
     return pd.DataFrame(rows, columns=CELL_COLUMNS)
@@ -132,7 +132,7 @@ def residuals_table(residuals: Iterable[Residual]) -> pd.DataFrame:
                 "reached": one.observation.reached,
                 "group": _(GROUP_NAMES[group_of(one)]),
                 "timing": one.observation.timing.label or _("steps of a run"),
-                "run": f"{one.observation.run.id}, {one.observation.timing.precision}",
+                "run": f"{one.observation.run}, {one.observation.timing.precision}",
                 "text": _("{reached} measured, {mid} predicted ({low} to {high})").format(
                     reached=percent(one.observation.reached),
                     mid=percent(one.mid),

@@ -61,7 +61,7 @@ def applied_runs(answer: Answer, catalog: Catalog) -> AppliedRuns | None:
     if not any(item.basis == CALIBRATED for item in calibrated.inputs.values()):
         return None
     timings, powers = known.of(device)[0], known.power_of(device)[0]
-    runs = {one.run.id for one in timings} | {one.run.id for one in powers}
+    runs = {one.run for one in timings} | {one.run for one in powers}
     shipped = {one.run.id for one in catalog.calibrations()}
     return AppliedRuns(
         calibrated=calibrated,
