@@ -115,7 +115,25 @@ class Catalog:
         ValueError
             If no device answers to the name; the message offers the nearest.
         """
-        return self._device(self._hardware.find(name))
+        try:
+            return self._device(self._hardware.find(name))
+        except ValueError:
+            rented = self._rented_as(name)
+            if len(rented) != 1:
+                raise
+            raise ValueError(
+                f"hardware {name.strip()[:40]!r} is a cloud instance with {rented.pop()}; name "
+                "that and set the number of devices"
+            ) from None
+
+    def _rented_as(self, instance: str) -> set[str]:
+        """Devices that are on record as rented by the name of a cloud instance."""
+        asked = instance.strip().casefold()
+        return {
+            row["device"]
+            for _, _, row in self._price_rows
+            if row.get("instance", "").partition(" (")[0].casefold() == asked != ""
+        }
 
     def preset(self, name: str) -> Preset:
         """Return the workload or model of this id, alias, name or name on the hub."""

@@ -357,3 +357,17 @@ def test_importing_reads_no_file_and_an_id_reads_one():
 def test_a_place_that_is_nearly_spelled_is_offered_with_its_name():
     with pytest.raises(ValueError, match=r"unknown place 'germny': did you mean de \(Germany\)\?"):
         Catalog.open().place("germny")
+
+
+@pytest.mark.parametrize(
+    ("instance", "device"),
+    [("p4d.24xlarge", "a100-sxm-40"), ("ND96isr H100 v5", "h100-sxm"), ("g5.xlarge", "a10g")],
+)
+def test_a_cloud_instance_is_answered_with_the_device_in_it(instance, device):
+    with pytest.raises(ValueError, match=f"is a cloud instance with {device}; name that"):
+        CATALOG.device(instance)
+
+
+def test_an_instance_that_takes_several_devices_names_none_of_them():
+    with pytest.raises(ValueError, match="names a cloud instance; name the device in it$"):
+        CATALOG.device("n1-highmem-8")
