@@ -369,5 +369,5 @@ def test_a_cloud_instance_is_answered_with_the_device_in_it(instance, device):
 
 
 def test_an_instance_that_takes_several_devices_names_none_of_them():
-    with pytest.raises(ValueError, match="names a cloud instance; name the device in it$"):
+    with pytest.raises(ValueError, match=r"names a cloud instance; name the device in it$"):
         CATALOG.device("n1-highmem-8")
