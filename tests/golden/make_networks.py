@@ -431,6 +431,13 @@ def cogview_inputs(keys: Any) -> tuple[tuple, dict, int]:
     return looked_at(keys, 224, keys.text_embed_dim, **pair)
 
 
+def video_inputs(keys: Any) -> tuple[tuple, dict, int]:
+    """Return sixteen frames of latents, a time and words."""
+    noise = empty(1, keys.in_channels, 16, keys.sample_size, keys.sample_size)
+    words = empty(1, LATENT_TEXT, keys.cross_attention_dim)
+    return (noise, empty(1), words), {}, LATENT_TEXT
+
+
 SIZES = {"resolution": None, "aspect_ratio": None}
 
 FILMS = {
@@ -454,6 +461,7 @@ FILMS = {
     "ZImageTransformer2DModel": z_image_inputs,
     "StableAudioDiTModel": stable_audio_inputs,
     "StableCascadeUNet": cascade_inputs,
+    "UNet3DConditionModel": video_inputs,
     "BriaTransformer2DModel": bria_inputs,
     "CogView4Transformer2DModel": cogview_inputs,
 }
