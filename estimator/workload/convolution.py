@@ -132,7 +132,7 @@ class Flow:
         conv = replace(conv, norm=conv.norm and not self.frozen)
         side = conv.side(self.side)
         done = lines({name: conv.cost()}, self.batch * side * side, first=first)
-        return replace(self.with_lines(done), side=side)
+        return self.with_lines(done).at(side)
 
     def convs(self, name: str, convs: Iterable[Conv]) -> "Flow":
         """After convolutions one behind the other."""
@@ -147,7 +147,7 @@ class Flow:
 
     def pool(self, kernel: int, stride: int, padding: int = 0) -> "Flow":
         """After pooling, which costs nothing."""
-        return replace(self, side=windows(self.side, kernel, stride, padding))
+        return self.at(windows(self.side, kernel, stride, padding))
 
     def layers(
         self,
@@ -202,12 +202,21 @@ class Flow:
 
     def scaled(self, factor: float) -> "Flow":
         """With maps resized, which costs nothing."""
-        return replace(self, side=factor * self.side)
+        return self.at(factor * self.side)
+
+    def at(self, side: Quantity) -> "Flow":
+        """With maps of another side."""
+        return replace(self, side=side)
 
     @property
     def positions(self) -> Quantity:
         """Positions of a map [1]."""
         return self.side if self.dims == 1 else self.side * self.side
+
+
+def all_positions(sides: Iterable[Quantity]) -> Quantity:
+    """Positions of maps of these sides together [1]."""
+    return sum((side * side for side in sides), start=0.0)
 
 
 def image(inputs: Inputs, default: int) -> tuple[Quantity, Quantity]:

@@ -4,7 +4,6 @@
 A pass encodes and decodes each recording once.
 """
 
-from dataclasses import replace
 from math import ceil, log2, prod
 
 import numpy as np
@@ -62,7 +61,7 @@ def encodec(fields: Fields) -> Network:
         for place, step in enumerate(reversed(ratios)):
             width = first * 2**place
             flow = flow.layers({"encoder/block": block(width)})
-            flow = replace(flow, side=np.ceil(flow.side / step))
+            flow = flow.at(np.ceil(flow.side / step))
             flow = flow.layers({"encoder/shrink": conv(width, 2 * width, 2 * step)})
         ends = {
             "encoder/last": conv(wide, hidden, last),
@@ -75,7 +74,7 @@ def encodec(fields: Fields) -> Network:
             flow = flow.layers({"decoder/grow": conv(width, width // 2, 2 * step, back=True)})
             flow = flow.scaled(step).layers({"decoder/block": block(width // 2)})
         flow = flow.layers({"decoder/last": conv(first, channels, last)})
-        return replace(flow, side=codes)
+        return flow.at(codes)
 
     notes = ("chunks are counted without their overlap",) * fields.states("chunk_length_s")
     return sound_network(fields, body, notes, SECONDS * rate)
@@ -122,10 +121,10 @@ def dac(fields: Fields) -> Network:
             width = last // 2**place
             grown = linear(width, 2 * step * (width // 2)) + held(width // 2 + width)
             flow = flow.layers({"decoder/grow": grown})
-            flow = replace(flow, side=(flow.side + 1) * step - 2 * ceil(step / 2))
+            flow = flow.at((flow.side + 1) * step - 2 * ceil(step / 2))
             flow = flow.layers({"decoder/units": units(width // 2)})
         width = last // 2 ** len(up)
         flow = flow.layers({"decoder/last": conv(width, 1, 7) + held(width)})
-        return replace(flow, side=codes)
+        return flow.at(codes)
 
     return sound_network(fields, body, (), SECONDS * rate)

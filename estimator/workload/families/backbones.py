@@ -123,10 +123,10 @@ def leveled(flow: Flow, found: Backbone, hidden: int, levels: int) -> tuple[Flow
     flow, sides = found.maps(flow)
     for width, side in list(zip(found.widths, sides, strict=True))[0 if levels > 1 else -1 :]:
         conv = Conv(width, hidden, kernel=1, bias=True)
-        flow = replace(flow, side=side).conv("bridge/project", conv)
+        flow = flow.at(side).conv("bridge/project", conv)
     inputs = found.widths[-1]
     for _ in range(levels - len(sides)):
-        flow = replace(flow, side=sides[-1])
+        flow = flow.at(sides[-1])
         flow = flow.conv("bridge/coarser", Conv(inputs, hidden, stride=2, bias=True))
         sides.append(flow.side)
         inputs = hidden

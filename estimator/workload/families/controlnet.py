@@ -50,7 +50,7 @@ def controlnet(fields: Fields) -> Network:
             flow = flow.layers(kept)
             if coarser:
                 flow = flow.scaled(0.5).beside("control/coarser", plain(width, width, kernel=1))
-        flow = down(replace(flow, side=side), levels)
+        flow = down(flow.at(side), levels)
         flow = text_middle(fields, flow, last, attend)
         out = plain(last.channels, last.channels, kernel=1)
         return Pass(lines=flow.conv("control/middle", out).lines, items=batch)

@@ -10,8 +10,16 @@ from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
-from estimator.workload.blocks import Cost, Costs, Mlp, affine, held, product
-from estimator.workload.convolution import Conv, Flow, flow_network, plain, pointwise, ratio
+from estimator.workload.blocks import Cost, Costs, Mlp, affine, held
+from estimator.workload.convolution import (
+    Conv,
+    Flow,
+    all_positions,
+    flow_network,
+    plain,
+    pointwise,
+    ratio,
+)
 from estimator.workload.families.backbones import frozen_resnet, leveled
 from estimator.workload.families.convnet import WIDTHS, basic_layer, bottleneck, stage
 from estimator.workload.families.encoder_decoder import WIDTH, EncoderDecoder, side
@@ -61,7 +69,7 @@ def detr(fields: Fields) -> Network:
 
     def body(flow: Flow) -> Flow:
         flow, sides = maps.maps(flow)
-        flow = replace(flow, side=sides[-1]).dense(learned_places(fields, hidden))
+        flow = flow.at(sides[-1]).dense(learned_places(fields, hidden))
         flow = flow.conv("bridge/project", plain(maps.widths[-1], hidden, kernel=1))
         lengths = flow.positions, float(objects)
         return flow.with_lines(model.lines(flow.batch, lengths, Inputs()))
@@ -110,16 +118,16 @@ def conditional_detr(anchored: bool, fields: Fields) -> Network:
 
     def body(flow: Flow) -> Flow:
         flow, found = maps.maps(flow)
-        flow = replace(flow, side=found[-1]).dense(learned_places(fields, width))
+        flow = flow.at(found[-1]).dense(learned_places(fields, width))
         flow = flow.conv("bridge/project", plain(maps.widths[-1], width, kernel=1))
         encoder = {**sides[0].stack[0].costs, "activation": held(prelu)}
-        pairs = flow.positions**2
-        flow = flow.layers(encoder, pairs=pairs, times=layers[0], prefix="encoder/")
+        flow = flow.attending(encoder, times=layers[0], prefix="encoder/")
         if anchored:
             flow = flow.layers({"encoder/scale": two.repeated(layers[0])})
-            flow = flow.dense(_outer(fields, width))
-        pairs, name = float(asked * asked), "decoder/"
-        flow = flow.layers(decoder, float(asked), pairs=pairs, times=layers[1], prefix=name)
+            normed = fields.flag("normalize_before")
+            flow = flow.dense({"norm/encoder": held(2 * width * normed)})
+        name = "decoder/"
+        flow = flow.attending(decoder, float(asked), times=layers[1], prefix=name)
         seen = {"cross/key": square, "cross/value": square}
         flow = flow.layers(seen, times=layers[1], prefix=name)
         flow = flow.layers({"cross/place": square}, times=layers[1], prefix=name, first=True)
@@ -131,11 +139,6 @@ def conditional_detr(anchored: bool, fields: Fields) -> Network:
 
     notes = head_note(fields, detects or not task(fields))
     return flow_network(fields, DETR_SIDE, body, notes)
-
-
-def _outer(fields: Fields, width: int) -> Costs:
-    """The norm behind the encoder, where norms stand before."""
-    return {"norm/encoder": held(2 * width * fields.flag("normalize_before"))}
 
 
 families(conditional_detr, {"conditional_detr": False, "dab-detr": True})
@@ -175,10 +178,9 @@ def decoded(
     decoder, heads = side(fields, "decoder").stack[0], fields.size("decoder_attention_heads")
     points = heads * levels * fields.size("decoder_n_points", default=4)
     layer = {**decoder.costs, **sampling(width, points), **more}
-    pairs, value = float(objects * objects), {"cross/value": affine(width, width)}
-    times, name = decoder.times, "decoder/"
-    flow = flow.layers(layer, float(objects), pairs=pairs, times=times, prefix=name)
-    return flow.layers(value, seen, times=times, prefix=name)
+    value = {"cross/value": affine(width, width)}
+    flow = flow.attending(layer, float(objects), times=decoder.times, prefix="decoder/")
+    return flow.layers(value, seen, times=decoder.times, prefix="decoder/")
 
 
 @family("deformable_detr")
@@ -201,7 +203,7 @@ def deformable_detr(fields: Fields) -> Network:
 
     def body(flow: Flow) -> Flow:
         flow, sides = leveled(flow, maps, width, levels)
-        seen = sum((one * one for one in sides), start=0.0)
+        seen = all_positions(sides)
         flow = encoded(fields, flow, width, levels, seen)
         if picks:
             flow = flow.layers({"pick/project": affine(width, width), **heads}, seen)
@@ -268,23 +270,37 @@ def rt_detr(fields: Fields) -> Network:
         )
     attends = fields.sizes("encode_proj_layers", (2,), fewest=0)
     frozen = fields.flag("freeze_backbone_batch_norms", default=True)
-    queries = fields.size("num_queries", default=300)
+    queries, labels = fields.size("num_queries", default=300), label_count(fields)
+    noisy = fields.size("num_denoising", default=100, least=0) > 0
+    learned = queries * width * fields.flag("learn_initial_query")
+    pick = {
+        "pick/project": affine(width, width),
+        "pick/classes": affine(width, labels),
+        "pick/boxes": affine(width, width, width, 4),
+    }
+    tables = {
+        "norm/pick": held(2 * width),
+        "embedding/classes": held((labels + 1) * width * noisy),
+        "embedding/queries": held(learned),
+    }
+    corners = affine(4, 2 * width, width).repeated(fields.layers("decoder_layers"))
 
     def body(flow: Flow) -> Flow:
         maps = backbone(replace(flow, frozen=frozen))
         flow, sides = replace(maps[-1], frozen=False), [one.side for one in maps[-SCALES:]]
         for channels, one in zip(inputs, sides, strict=True):
-            flow = replace(flow, side=one).conv("encoder/project", pointwise(channels, hidden))
+            flow = flow.at(one).conv("encoder/project", pointwise(channels, hidden))
         for place in attends:
             tokens = sides[min(place, SCALES - 1)] ** 2
-            costs, pairs, times = encoder.costs, tokens * tokens, encoder.times
-            flow = flow.layers(costs, tokens, pairs=pairs, times=times, prefix="encoder/")
+            flow = flow.attending(encoder.costs, tokens, times=encoder.times, prefix="encoder/")
         flow = _mixed(fields, flow, sides, hidden)
         for channels, one in zip(outputs, sides, strict=True):
-            flow = replace(flow, side=one).conv("decoder/project", pointwise(channels, width))
-        seen = sum((one * one for one in sides), start=0.0)
-        flow = flow.layers(_picking(fields, width), seen).dense(_tables(fields, width, queries))
-        return _decoded(fields, flow, width, queries, seen)
+            flow = flow.at(one).conv("decoder/project", pointwise(channels, width))
+        seen = all_positions(sides)
+        flow = flow.layers(pick, seen).dense(tables)
+        more = object_heads(fields, width, 0)
+        flow = decoded(fields, flow, (width, SCALES, queries), seen, more)
+        return flow.layers({"decoder/place": corners}, float(queries))
 
     notes = head_note(fields, task(fields) in ("", "ObjectDetection"))
     return flow_network(fields, RT_SIDE, body, notes)
@@ -294,12 +310,12 @@ def _mixed(fields: Fields, flow: Flow, sides: list[Quantity], hidden: int) -> Fl
     """From the coarsest map to the finest and back, blocks of convolutions on pairs of maps."""
     narrow = int(hidden * ratio(fields, "hidden_expansion", 1.0))
     for place in range(SCALES - 1, 0, -1):
-        flow = replace(flow, side=sides[place]).conv("encoder/lateral", pointwise(hidden, hidden))
-        flow = _block(replace(flow, side=sides[place - 1]), hidden, narrow)
+        flow = flow.at(sides[place]).conv("encoder/lateral", pointwise(hidden, hidden))
+        flow = _block(flow.at(sides[place - 1]), hidden, narrow)
     for place in range(SCALES - 1):
         down = Conv(hidden, hidden, stride=2)
-        flow = replace(flow, side=sides[place]).conv("encoder/downsample", down)
-        flow = _block(replace(flow, side=sides[place + 1]), hidden, narrow)
+        flow = flow.at(sides[place]).conv("encoder/downsample", down)
+        flow = _block(flow.at(sides[place + 1]), hidden, narrow)
     return flow
 
 
@@ -311,43 +327,3 @@ def _block(flow: Flow, hidden: int, narrow: int) -> Flow:
     for _ in range(3):
         flow = flow.beside(name, pointwise(narrow, narrow)).conv(name, inside)
     return flow if narrow == hidden else flow.conv(name, pointwise(narrow, hidden))
-
-
-def _picking(fields: Fields, width: int) -> Costs:
-    """What scores every position, of which the best become objects."""
-    return {
-        "pick/project": affine(width, width),
-        "pick/classes": affine(width, label_count(fields)),
-        "pick/boxes": affine(width, width, width, 4),
-    }
-
-
-def _tables(fields: Fields, width: int, queries: int) -> Costs:
-    """Norm of the picked states, classes of noisy boxes in training, perhaps learned queries."""
-    noisy = fields.size("num_denoising", default=100, least=0) > 0
-    learned = queries * width * fields.flag("learn_initial_query")
-    return {
-        "norm/pick": held(2 * width),
-        "embedding/classes": held((label_count(fields) + 1) * width * noisy),
-        "embedding/queries": held(learned),
-    }
-
-
-def _decoded(fields: Fields, flow: Flow, width: int, queries: int, seen: Quantity) -> Flow:
-    """Layers over the objects, which sample the maps at a few points each."""
-    decoder, heads = side(fields, "decoder").stack[0], fields.size("decoder_attention_heads")
-    layers, points = decoder.times, heads * SCALES * fields.size("decoder_n_points", default=4)
-    place = affine(4, 2 * width, width)
-    layer = {
-        **decoder.costs,
-        "cross/offsets": affine(width, 2 * points),
-        "cross/weights": affine(width, points),
-        "cross/output": affine(width, width),
-        **object_heads(fields, width, 0),
-    }
-    prefix, pairs = "decoder/", float(queries * queries)
-    flow = flow.layers(layer, float(queries), pairs=pairs, times=layers, prefix=prefix)
-    value = {"cross/value": affine(width, width)}
-    flow = flow.layers(value, seen, times=layers, prefix=prefix)
-    shared = {"decoder/place": product(place.params, layers * place.flop_per_token)}
-    return flow.layers(shared, float(queries))

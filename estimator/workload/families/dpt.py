@@ -4,8 +4,6 @@ A vision transformer, whose maps from four depths are brought to four sizes and 
 coarsest to the finest (arXiv:2103.13413, sec. 3).
 """
 
-from dataclasses import replace
-
 from estimator.workload.blocks import Costs, affine, held, linear
 from estimator.workload.convolution import Conv, Flow, flow_network, plain, ratio, windows
 from estimator.workload.families.vit import Vision, dinov2_sight, trunk, vision_network, with_heads
@@ -45,11 +43,11 @@ def depth_network(
         ]
         flow = flow.with_lines(sight.lines(flow.batch, flow.side))
         flow = flow.with_lines(line for part in maps for line in part.lines)
-        flow = replace(flow, side=maps[-1].side)
+        flow = flow.at(maps[-1].side)
         flow = _fused(flow, fused, [part.side for part in maps], full)
         flow = flow.conv("head/first", plain(fused, fused // 2))
         side = grid * sight.patch if full else 2.0 * flow.side
-        flow = replace(flow, side=side).conv("head/second", plain(fused // 2, last))
+        flow = flow.at(side).conv("head/second", plain(fused // 2, last))
         return flow.conv("head/depth", plain(last, 1, kernel=1))
 
     return flow_network(fields, sight.side, body)
@@ -77,7 +75,7 @@ def _fused(flow: Flow, width: int, sides: list[Quantity], full: bool) -> Flow:
             flow = flow.convs("fusion/beside", convs)
         flow = flow.convs("fusion/through", convs)
         side = sides[place - 1] if full and place else 2.0 * flow.side
-        flow = replace(flow, side=side).conv("fusion/project", plain(width, width, kernel=1))
+        flow = flow.at(side).conv("fusion/project", plain(width, width, kernel=1))
     return flow
 
 

@@ -5,7 +5,7 @@ images of 640 pixels and as many texts of 256 tokens where neither is asked for;
 """
 
 from estimator.workload.blocks import Cost, Costs, Mlp, affine, equal_heads, held, product
-from estimator.workload.convolution import Flow, image
+from estimator.workload.convolution import Flow, all_positions, image
 from estimator.workload.families.backbones import backbone, leveled
 from estimator.workload.families.clip import bert_tower
 from estimator.workload.families.detr import decoded, dense, encoded, learned_places
@@ -49,7 +49,7 @@ def grounding_dino(biased: bool, fields: Fields) -> Network:
         flow = flow.with_lines(prefixed(text.lines(batch, words, inputs), "text/"))
         flow = flow.layers({"text/project": affine(sizes.hidden, width)}, words)
         flow, sides = leveled(flow, maps, width, levels)
-        seen = sum((one * one for one in sides), start=0.0)
+        seen = all_positions(sides)
         flow = _fused(fields, encoded(fields, flow, width, levels, seen), width, seen)
         flow = flow.layers(pick, seen, pairs=seen * words)
         flow = decoded(fields, flow, (width, levels, objects), seen, cross)
@@ -77,7 +77,7 @@ def _fused(fields: Fields, flow: Flow, width: int, seen: Quantity) -> Flow:
     fusion = {"fusion/in": joined.times(2), "fusion/out": back, "fusion/norm": held(3 * width)}
     of_text = {**own, **mlp, "norm/layers": held(4 * width), **fusion}
     words, name, pairs = flow.text, "encoder/text/", {"scores": Cost(flop_per_pair=6 * inner)}
-    flow = flow.layers(of_text, words, pairs=words * words, times=layers, prefix=name)
+    flow = flow.attending(of_text, words, times=layers, prefix=name)
     flow = flow.layers(fusion, seen, times=layers, prefix="encoder/")
     return flow.layers(pairs, 0.0, pairs=seen * words, times=layers, prefix="encoder/fusion/")
 

@@ -47,7 +47,7 @@ def levit(fields: Fields) -> Network:
         for place, (width, depth, many, dim, factor, wide) in enumerate(rows):
             tokens, name = rest * rest, f"stage{place + 1}/"
             layer = _attention(width, many * dim, factor, many * int(rest) ** 2)
-            flow = flow.layers(layer, tokens, pairs=tokens * tokens, times=depth, prefix=name)
+            flow = flow.attending(layer, tokens, times=depth, prefix=name)
             flow = flow.layers(_mlp(width, wide), tokens, times=depth, prefix=name)
             if place + 1 < len(rows):
                 ratio, step = SHRINKING

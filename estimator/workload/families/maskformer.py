@@ -4,10 +4,16 @@ The maps of a backbone become one of pixels; in the first two its products with 
 Images are those of the backbone's config, of 224 pixels if it states none, of 512 for UperNet.
 """
 
-from dataclasses import replace
-
 from estimator.workload.blocks import Cost, Costs, Mlp, affine, crossed, equal_heads, held
-from estimator.workload.convolution import Conv, Flow, flow_network, plain, pointwise, square
+from estimator.workload.convolution import (
+    Conv,
+    Flow,
+    all_positions,
+    flow_network,
+    plain,
+    pointwise,
+    square,
+)
 from estimator.workload.families.backbones import backbone
 from estimator.workload.families.convnet import DEFAULT_SIDE
 from estimator.workload.families.detr import sampling_encoder
@@ -27,7 +33,7 @@ def _asked(flow: Flow, layer: Costs, queries: int, seen: Quantity, times: int) -
     cross = {part: cost for part, cost in layer.items() if part.startswith("cross/")}
     own = {part: cost for part, cost in layer.items() if part not in cross}
     many, name = float(queries), "decoder/"
-    flow = flow.layers(own, many, pairs=many * many, times=times, prefix=name)
+    flow = flow.attending(own, many, times=times, prefix=name)
     return flow.crossing(cross, many, seen, times=times, prefix=name)
 
 
@@ -49,13 +55,13 @@ def maskformer(fields: Fields) -> Network:
 
     def body(flow: Flow) -> Flow:
         flow, sides = maps.maps(flow)
-        flow = replace(flow, side=sides[-1]).conv("pixels/stem", Conv(last, width))
+        flow = flow.at(sides[-1]).conv("pixels/stem", Conv(last, width))
         if last != hidden:
             flow = flow.conv("decoder/project", plain(last, hidden, kernel=1))
         flow = flow.dense({"embedding/queries": held(queries * hidden + 2 * hidden)})
         flow = _asked(flow, layer, queries, flow.positions, layers)
         for before, one in zip(reversed(finer), reversed(sides[:-1]), strict=True):
-            flow = replace(flow, side=one).conv("pixels/lateral", pointwise(before, width))
+            flow = flow.at(one).conv("pixels/lateral", pointwise(before, width))
             flow = flow.conv("pixels/smooth", Conv(width, width))
         flow = flow.conv("pixels/masks", plain(width, out))
         return _masks(fields, flow, (hidden, out, queries), once) if segments else flow
@@ -103,25 +109,23 @@ def mask2former(fields: Fields) -> Network:
         flow, sides = maps.maps(flow)
         shapes = list(zip(maps.widths, sides, strict=True))
         for before, one in shapes[-SCALES:]:
-            flow = replace(flow, side=one).conv(
-                "pixels/project", Conv(before, width, kernel=1, bias=True)
-            )
-        seen = sum((one * one for one in sides[-SCALES:]), start=0.0)
+            flow = flow.at(one).conv("pixels/project", Conv(before, width, kernel=1, bias=True))
+        seen = all_positions(sides[-SCALES:])
         times = fields.layers("encoder_layers", default=6)
         flow = flow.layers(encoder, seen, times=times, prefix="pixels/")
         for before, one in reversed(shapes[:fine]):
-            flow = replace(flow, side=one).conv("pixels/lateral", pointwise(before, width))
+            flow = flow.at(one).conv("pixels/lateral", pointwise(before, width))
             flow = flow.conv("pixels/smooth", Conv(width, width))
         flow = flow.conv("pixels/masks", plain(width, out, kernel=1))
         tables = SCALES * (width + hidden) + 2 * queries * hidden + 2 * hidden
         flow, pixels = flow.dense({"embedding/queries": held(tables)}), flow.side
         for place, one in enumerate(reversed(sides[-SCALES:])):
-            flow = replace(flow, side=one)
+            flow = flow.at(one)
             if bridged:
                 flow = flow.conv("decoder/project", plain(width, hidden, kernel=1))
             often = len(range(place, layers, SCALES))
             flow = _asked(flow, layer, queries, flow.positions, often)
-        flow = replace(flow, side=pixels)
+        flow = flow.at(pixels)
         return _masks(fields, flow, (hidden, out, queries), layers + 1)
 
     return flow_network(
@@ -148,17 +152,17 @@ def upernet(fields: Fields) -> Network:
         for scale in scales:
             flow = flow.layers({"pool": pointwise(last, hidden).cost()}, float(scale * scale))
         joined = Conv(last + len(scales) * hidden, hidden)
-        flow = replace(flow, side=sides[-1]).conv("pool/join", joined)
+        flow = flow.at(sides[-1]).conv("pool/join", joined)
         for width, one in zip(finer, sides, strict=False):
-            flow = replace(flow, side=one).conv("lateral", pointwise(width, hidden))
+            flow = flow.at(one).conv("lateral", pointwise(width, hidden))
             flow = flow.conv("smooth", Conv(hidden, hidden))
-        flow = replace(flow, side=sides[0]).conv("join", Conv(len(sides) * hidden, hidden))
+        flow = flow.at(sides[0]).conv("join", Conv(len(sides) * hidden, hidden))
         flow = flow.layers({"head/classifier": labels})
         if not helps:
             return flow
         place = min(2, len(sides) - 1)
         before = fields.size_or_none("auxiliary_in_channels") or maps.widths[place]
-        flow = replace(flow, side=sides[place]).conv("auxiliary/first", Conv(before, narrow))
+        flow = flow.at(sides[place]).conv("auxiliary/first", Conv(before, narrow))
         flow = flow.convs("auxiliary/rest", [Conv(narrow, narrow)] * (count - 1))
         if fields.flag("auxiliary_concat_input"):
             flow = flow.conv("auxiliary/join", Conv(before + narrow, narrow))

@@ -4,7 +4,6 @@ Depthwise convolutions count as what they multiply.
 """
 
 import math
-from dataclasses import replace
 
 from estimator.workload.convolution import (
     Conv,
@@ -166,4 +165,4 @@ def _repeats(fields: Fields, depth: float, stated: list[int]) -> list[int]:
 
 def _even(flow: Flow) -> Flow:
     """The maps without the last row and column of an odd side."""
-    return replace(flow, side=2 * (flow.side // 2))
+    return flow.at(2 * (flow.side // 2))

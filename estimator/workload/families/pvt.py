@@ -238,7 +238,7 @@ def glpn(fields: Fields) -> Network:
             flow = overlapping(flow, stage)
             sides.append(flow.side)
         for stage, one in zip(reversed(rows), reversed(sides), strict=True) if sees else ():
-            flow = replace(flow, side=one)
+            flow = flow.at(one)
             if stage.width != width:
                 flow = flow.conv("neck/project", plain(stage.width, width, kernel=1))
             if stage is not rows[-1]:

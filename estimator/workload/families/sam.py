@@ -5,7 +5,6 @@ alone. The items of a pass are patches, of SAM 2 images.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
@@ -280,7 +279,7 @@ def sam2(alone: bool, fields: Fields) -> Network:
         flow, sides = see(flow)
         for name, cost, one in zip(("fine", "finer"), fine, sides, strict=False):
             flow = flow.layers({f"masks/{name}": cost}, one * one)
-        flow = replace(flow, side=sides[:levels][-1]).dense(kept)
+        flow = flow.at(sides[:levels][-1]).dense(kept)
         flow = flow.with_lines(lines(place, flow.positions)).layers(place, ASKED - 1.0)
         return decode(flow.layers({"decoder/deeper": deeper}, float(tokens)))
 

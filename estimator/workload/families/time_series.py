@@ -188,7 +188,7 @@ def timesfm(fields: Fields) -> Network:
         each = float(patches)
         flow = flow.layers({"embedding/patch": block(2 * length, hidden)}, each, first=True)
         flow = flow.dense({"embedding/frequency": table(fields.size("freq_size"), hidden)})
-        return flow.layers(layer, each, pairs=each * each, times=layers)
+        return flow.attending(layer, each, times=layers)
 
     return series_network(fields, patches, body, found)
 

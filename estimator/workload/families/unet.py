@@ -6,7 +6,6 @@ the text tokens, 77 by default. The items of a pass are images.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -52,7 +51,7 @@ def down(flow: Flow, levels: Sequence[Level], prefix: str = "", edge: int = 0) -
             flow, inputs = level.down(flow, name), level.channels
         if place + 1 < len(levels):
             conv = plain(inputs, inputs, stride=2, padding=1 - edge)
-            flow = replace(flow, side=flow.side + edge).conv(f"{name}/downsample", conv)
+            flow = flow.at(flow.side + edge).conv(f"{name}/downsample", conv)
     return flow
 
 
@@ -124,7 +123,7 @@ def text_attention(
 def map_attention(width: int) -> Attend:
     """Attention of one head over the map."""
     costs = {**equal_heads(Fields({}), width, 1).costs(), "norm": held(BATCH_NORM * width)}
-    return lambda flow, name: flow.layers(costs, pairs=flow.positions**2, prefix=f"{name}/")
+    return lambda flow, name: flow.attending(costs, prefix=f"{name}/")
 
 
 DOWN = ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",)
