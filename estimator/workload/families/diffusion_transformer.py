@@ -1,6 +1,7 @@
 """Which diffusion transformer a config of diffusers describes: DiT, Flux, Stable Diffusion 3, Wan.
 
-PixArt, AuraFlow, Chroma, Qwen-Image, Sana, Hunyuan, and the videos of CogVideoX and LTX, too.
+PixArt, AuraFlow, Chroma, Qwen-Image, Sana, Hunyuan, Flux's ControlNet, the videos of CogVideoX and
+LTX, too.
 
 What a config leaves out is as in diffusers 0.42. `image_size` is the side of the latent map that
 the network gets, in Flux, FLUX.2 and Qwen-Image after it is folded by two; videos without it are of
@@ -552,13 +553,13 @@ def ltx(fields: Fields) -> Network:
         raise ValueError(f"{fields.path}patch_size_t must be 1")
     alone = patch_sizes(fields.with_values({"patch_size": 1}))  # a patch has one position's values
     sizes, bias = replace(alone, patch=fields.size("patch_size")), fields.flag("attention_bias")
-    width, affine = sizes.width, fields.flag("norm_elementwise_affine")
+    width, normed = sizes.width, fields.flag("norm_elementwise_affine")
     model = _latent(sizes, 16, 128, fields.size("caption_channels"))
     model = replace(model, wide=22, steps=21)
     model = with_cross_attention(
         model,
         feed_forward(fields, width),
-        norms=(6 + 4 * _qk_norm(fields) + 2 * affine) * width,
+        norms=(6 + 4 * _qk_norm(fields) + 2 * normed) * width,
         context=fields.size("cross_attention_dim"),
         biases=(bias, bias),
     )
@@ -631,3 +632,27 @@ def hunyuan_dit(fields: Fields) -> Network:
     inner = int(width * ratio(fields, "mlp_ratio", 4.0))
     mlp, norms = Mlp(width, inner, bias=True).costs(), 6 * width + 8 * head_dim
     return network(fields, with_cross_attention(model, mlp, norms=norms, context=context).run)
+
+
+@diffusers_class("FluxControlNetModel")
+def flux_controlnet(fields: Fields) -> Network:
+    """A ControlNet of Flux: each layer leaves by a matrix; a mode may be one more word."""
+    if fields.states("conditioning_embedding_channels"):
+        raise ValueError(f"{fields.path}conditioning_embedding_channels must be null")
+    sizes = replace(patch_sizes(fields, folded=True), patch_outputs=0)
+    width, modes = sizes.width, fields.size_or_none("num_mode") or 0
+    model = flux_model(fields, sizes, outer=0)
+    layers = sizes.layers + fields.size("num_single_layers", least=0)
+    control = {"control/layers": affine(width, width).times(layers)}
+    control["control/patch"] = affine(sizes.patch_inputs, width)
+    text = dict(model.per_text)
+    before = {"text/project": text.pop("text/project")}
+    model = replace(
+        model,
+        per_image={**model.per_image, "embedding/mode": table(modes, width)},
+        per_patch={**model.per_patch, **control},
+        per_text=text,
+        before_text=before,
+        spare=int(modes > 0),
+    )
+    return network(fields, model.run)

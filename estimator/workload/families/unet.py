@@ -1,4 +1,4 @@
-"""How much work a U-Net or an autoencoder (VAE) of latent diffusion is, by a config of diffusers.
+"""How much work a U-Net, a ControlNet or an autoencoder (VAE) of latent diffusion is.
 
 Defaults are those of diffusers 0.42. A pass denoises each image once, or encodes and decodes it.
 `image_size` is the side of the map that the network gets, `sample_size` in the config; `seq_len`
@@ -6,7 +6,9 @@ the text tokens, 77 by default. The items of a pass are images.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from typing import NamedTuple
 
 from estimator.workload.blocks import Cost, Costs, affine, equal_heads, held, linear, table
@@ -352,3 +354,46 @@ def autoencoder(fields: Fields) -> Network:
         return flow.conv("decoder/out", plain(first, outputs))
 
     return flow_network(fields, side, body)
+
+
+NOISE_SIDE, SCALE = 64, 8
+"""Side of the noise of Stable Diffusion 1, and pixels of the image along one of its. [1]"""
+
+
+@diffusers_class("ControlNetModel")
+def controlnet(fields: Fields) -> Network:
+    """A ControlNet of Stable Diffusion: each map of the way down leaves by a convolution."""
+    levels_of = len(fields.sizes("block_out_channels", (320, 640, 1280, 1280)))
+    below = fields.with_values({"up_block_types": ["UpBlock2D"] * levels_of})
+    levels, attend, per_image, per_word = text_levels(below)
+    first, last = levels[0].channels, levels[-1]
+    pixels = fields.sizes("conditioning_embedding_out_channels", (16, 32, 96, 256), 4)
+    seen = fields.size("conditioning_channels", default=3)
+    stem = plain(fields.size("in_channels", default=4), first)
+
+    def run(inputs: Inputs) -> Pass:
+        """Pass over `batch` noisy images, and an image each that controls them."""
+        batch, side = image(inputs, NOISE_SIDE)
+        text = quantity("seq_len", TEXT_TOKENS if inputs.seq_len is None else inputs.seq_len)
+        flow = Flow(batch=batch, side=SCALE * side).conv("hint/in", plain(seen, pixels[0]), True)
+        for before, after in pairwise(pixels):
+            flow = flow.conv("hint/same", plain(before, before))
+            flow = flow.conv("hint/shrink", plain(before, after, stride=2))
+        flow = flow.conv("hint/out", plain(pixels[-1], first))
+        flow = (
+            replace(flow, side=side, text=text).dense(per_image).layers(per_word, text, first=True)
+        )
+        flow = flow.conv("stem/convolution", stem, first=True)
+        flow = flow.beside("control/stem", plain(first, first, kernel=1))
+        for place, level in enumerate(levels):
+            width, coarser = level.channels, place + 1 < len(levels)
+            kept = {"control/level": affine(width, width).times(level.layers)}
+            flow = flow.layers(kept)
+            if coarser:
+                flow = flow.scaled(0.5).beside("control/coarser", plain(width, width, kernel=1))
+        flow = down(flow.at(side), levels)
+        flow = text_middle(fields, flow, last, attend)
+        out = plain(last.channels, last.channels, kernel=1)
+        return Pass(lines=flow.conv("control/middle", out).lines, items=batch)
+
+    return network(fields, run, item_unit="latent")
