@@ -198,6 +198,21 @@ class DifferentialAttention(Attention):
         return {**once, **{part: once[part] + once[part] for part in twice}}
 
 
+def multi_head(
+    hidden: int, heads: int, head_dim: int, *, bias: bool = False, norm_params: int = 0
+) -> Attention:
+    """Attention with as many key-value heads as heads, of a width of their own."""
+    return Attention(
+        hidden=hidden,
+        heads=heads,
+        kv_heads=heads,
+        head_dim=head_dim,
+        qkv_bias=bias,
+        output_bias=bias,
+        norm_params=norm_params,
+    )
+
+
 def equal_heads(
     fields: Fields,
     hidden: int,
@@ -211,14 +226,9 @@ def equal_heads(
     `keys` name the width and the heads in the config, for the message. The output has a bias where
     the projections have one, unless `output_bias` says otherwise.
     """
-    return Attention(
-        hidden=hidden,
-        heads=heads,
-        kv_heads=heads,
-        head_dim=fields.share(keys[0], hidden, keys[1], heads),
-        qkv_bias=bias,
-        output_bias=bias if output_bias is None else output_bias,
-    )
+    head_dim = fields.share(keys[0], hidden, keys[1], heads)
+    attention = multi_head(hidden, heads, head_dim, bias=bias)
+    return attention if output_bias is None else replace(attention, output_bias=output_bias)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,7 +25,7 @@ from estimator.workload.blocks import (
 from estimator.workload.convolution import image
 from estimator.workload.families.clip import bert_tower, clip_sight
 from estimator.workload.families.text_encoder import bert_sizes, block, tables, written_words
-from estimator.workload.families.vision_language import before_text, text_part
+from estimator.workload.families.vision_language import behind_tower, text_part
 from estimator.workload.families.vit import trunk
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import CacheLayers, Inputs, Quantity
@@ -134,17 +134,14 @@ def blip2(instructed: bool, fields: Fields) -> Network:
     }
     bridge = {"bridge/project": affine(hidden, text.hidden)}
 
-    def seen(inputs: Inputs) -> list[Line]:
-        batch, pixels = image(inputs, sight.side)
-        positions, asking = sight.positions(pixels)[1], batch * count
+    def bridged(batch: Quantity, positions: Quantity) -> list[Line]:
+        asking, found = batch * count, batch * positions
         done = [*lines(around, batch)]
         done += lines(layer, asking, pairs=asking * count, times=sizes.layers)
-        found = batch * positions
         done += crossing(asks, batch, asking, found, times=crossed, prefix="cross/")
-        tower = prefixed(sight.lines(batch, pixels), "vision/")
-        return [*tower, *prefixed(done, "queries/"), *lines(bridge, asking)]
+        return [*prefixed(done, "queries/"), *lines(bridge, asking)]
 
-    return before_text(fields, text, seen)
+    return behind_tower(fields, text, sight, bridged)
 
 
 families(blip2, {"blip-2": False, "instructblip": True, "instructblipvideo": True})

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from estimator.workload.blocks import (
-    Attention,
     Cost,
     Costs,
     Mlp,
@@ -277,26 +276,15 @@ def _aim_sight(fields: Fields, projection: int = 0) -> Vision:
 def _aim_text(fields: Fields, projection: int = 0) -> Stack:
     """The causal tower for texts."""
     part = with_defaults_of(fields, "aimv2_text_model")
-    sizes, bias = replace(bert_sizes(part), types=0), part.flag("qkv_bias")
-    head_dim = part.share("hidden_size", sizes.hidden, "num_attention_heads", sizes.heads)
-    attention = Attention(
-        hidden=sizes.hidden,
-        heads=sizes.heads,
-        kv_heads=sizes.heads,
-        head_dim=head_dim,
-        qkv_bias=bias,
-        output_bias=bias,
-    )
+    sizes = replace(bert_sizes(part), types=0)
+    attention = equal_heads(part, sizes.hidden, sizes.heads, bias=part.flag("qkv_bias"))
     mlp = Mlp(sizes.hidden, sizes.width, gated=True, bias=part.flag("mlp_bias"))
-    costs = layer_costs(attention, mlp, 2 * sizes.hidden)
-    return Stack(
-        before={**tables(sizes, sizes.hidden, norm=False), "norm/outer": held(sizes.hidden)},
-        stack=(Layers(costs=costs, times=sizes.layers),),
-        after={},
-        once={"head/project": linear(sizes.hidden, projection)},
-        longest=sizes.positions,
-        causal=True,
-    )
+    layer = layer_costs(attention, mlp, 2 * sizes.hidden)
+    norm = {"norm/outer": held(sizes.hidden)}
+    before = {**tables(sizes, sizes.hidden, norm=False), **norm}
+    once = {"head/project": linear(sizes.hidden, projection)}
+    tower = bert_tower(part, before, once=once, causal=True)
+    return replace(tower, stack=(Layers(costs=layer, times=sizes.layers),))
 
 
 @family("aimv2")

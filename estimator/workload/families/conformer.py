@@ -68,9 +68,8 @@ def relative_positions(hidden: int, layers: int) -> tuple[Costs, Costs]:
 
 def _layer(fields: Fields, hidden: int, usual: int) -> Costs:
     """A layer of wav2vec's conformers, with its norms and an MLP of `usual` width."""
-    attention = equal_heads(
-        fields, hidden, fields.size("num_attention_heads", default=hidden // 64)
-    )
+    heads = fields.size("num_attention_heads", default=hidden // 64)
+    attention = equal_heads(fields, hidden, heads)
     mlp = Mlp(hidden, fields.size("intermediate_size", default=usual), bias=True)
     kernel = fields.size("conv_depthwise_kernel_size", default=31)
     return {**conformer_layer(attention, mlp, kernel), "norm/layers": held(12 * hidden)}
@@ -111,10 +110,8 @@ def wav2vec2_bert(fields: Fields) -> Network:
             "attention/relative": Cost(flop_per_pair=2 * hidden),
         }
     after, once, notes = audio_heads(fields, hidden, layers, classifier_width=768)
-    layer, adapted = (
-        {**_layer(fields, hidden, 4096), **relative},
-        _attending_adapter(fields, hidden),
-    )
+    layer = {**_layer(fields, hidden, 4096), **relative}
+    adapted = _attending_adapter(fields, hidden)
     before = {"norm/features": held(2 * width), "features/project": affine(width, hidden)}
     around: Costs = {"embedding/mask": held(hidden * masks_frames(fields)), **once}
 

@@ -28,10 +28,8 @@ def _stage(fields: Fields, flow: Flow, sizes: tuple[int, ...], name: str) -> Flo
     """Layers of a stage: attention in padded windows and between channels, an MLP after each."""
     hidden, depth, heads, groups = sizes[:4]
     fields.share("embed_dim", hidden, "num_groups", groups)
-    bias, window = (
-        fields.flag("qkv_bias", default=True),
-        float(fields.size("window_size", default=12)),
-    )
+    bias = fields.flag("qkv_bias", default=True)
+    window = float(fields.size("window_size", default=12))
     near = equal_heads(fields, hidden, heads, ("embed_dim", "num_heads"), bias, output_bias=True)
     mixed = Cost(flop_per_token=2 * hidden * (hidden // groups))
     between: Costs = {**near.costs(), "attention/scores": mixed, "attention/reduce": mixed}
@@ -87,11 +85,8 @@ def florence2(fields: Fields) -> Network:
     fields = fields.with_values({"text_config": {**words, "model_type": "bart"}})
     text = text_part(fields, "bart", tied=True)
     head, sides = (not tied_as_stated(one) for one in (fields, fields.part("text_config")))
-    own = (
-        (head + 2 * sides)
-        * text.hidden
-        * fields.part("text_config").size("vocab_size", default=50265)
-    )
+    vocab = fields.part("text_config").size("vocab_size", default=50265)
+    own = (head + 2 * sides) * text.hidden * vocab
     hidden, width = part.sizes("embed_dim")[-1], part.size("projection_dim", default=1024)
     rows = part.size("max_position_embeddings", default=50)
     around = {"embedding/position": table(rows, hidden), "norm": held(2 * width)}

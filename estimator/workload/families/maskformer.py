@@ -66,9 +66,8 @@ def maskformer(fields: Fields) -> Network:
         flow = flow.conv("pixels/masks", plain(width, out))
         return _masks(fields, flow, (hidden, out, queries), once) if segments else flow
 
-    return flow_network(
-        fields, _side(fields), body, head_note(fields, segments or not task(fields))
-    )
+    notes = head_note(fields, segments or not task(fields))
+    return flow_network(fields, _side(fields), body, notes)
 
 
 def _masks(fields: Fields, flow: Flow, shape: tuple[int, int, int], times: int) -> Flow:
@@ -128,9 +127,8 @@ def mask2former(fields: Fields) -> Network:
         flow = flow.at(pixels)
         return _masks(fields, flow, (hidden, out, queries), layers + 1)
 
-    return flow_network(
-        fields, _side(fields), body, head_note(fields, segments or not task(fields))
-    )
+    notes = head_note(fields, segments or not task(fields))
+    return flow_network(fields, _side(fields), body, notes)
 
 
 UPERNET_SIDE = 512

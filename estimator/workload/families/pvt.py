@@ -162,26 +162,18 @@ def cvt(fields: Fields) -> Network:
         before = fields.size("num_channels", default=3)
         for place, (width, depth, heads, patch, stride, kernel) in enumerate(rows):
             name, spare = f"stage{place + 1}/", int(tokens[place] is True)
-            stem = Conv(
-                before, width, kernel=patch, stride=stride, padding=paddings[place], bias=True
-            )
+            stem = replace(plain(before, width, patch, stride, paddings[place]), norm=True)
             flow = flow.conv(f"{name}patch", stem, first=place == 0)
             small = Conv(width, width, kernel=kernel, stride=strides[place], groups=width)
             asking, seen = flow.positions, small.side(flow.side) ** 2
-            flow = flow.layers(
-                {"attention/convolution": small.cost()}, asking, times=depth, prefix=name
+            own, shrunk = (
+                {"attention/convolution": small.cost()},
+                {"attention/shrink": small.cost()},
             )
-            flow = flow.layers(
-                {"attention/shrink": small.cost()}, seen, times=2 * depth, prefix=name
-            )
-            attention = equal_heads(
-                fields,
-                width,
-                heads,
-                ("embed_dim", "num_heads"),
-                biases[place] is True,
-                output_bias=True,
-            )
+            flow = flow.layers(own, asking, times=depth, prefix=name)
+            flow = flow.layers(shrunk, seen, times=2 * depth, prefix=name)
+            keys, bias = ("embed_dim", "num_heads"), biases[place] is True
+            attention = equal_heads(fields, width, heads, keys, bias, output_bias=True)
             mlp = Mlp(width, int(width * factors[place]), bias=True)
             layer = layer_costs(attention, mlp, 4 * width)
             flow = flow.crossing(layer, asking + spare, seen + spare, times=depth, prefix=name)

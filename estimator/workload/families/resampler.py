@@ -1,16 +1,16 @@
 """Which language model whose learned queries ask an image it is: Idefics 2, KOSMOS-2, Aria."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from estimator.workload.blocks import Attention, Mlp, affine, equal_heads, held, linear
-from estimator.workload.convolution import image
 from estimator.workload.families.clip import clip_sight, siglip_sight
 from estimator.workload.families.decoder import decoder
 from estimator.workload.families.gpt2 import CLASSIC, STANDARD
-from estimator.workload.families.vision_language import any_tied, before_text, text_part
+from estimator.workload.families.vision_language import any_tied, behind_tower, text_part
 from estimator.workload.fields import Fields
-from estimator.workload.ledger import Inputs
-from estimator.workload.network import Line, Network, crossing, lines, prefixed
+from estimator.workload.ledger import Quantity
+from estimator.workload.network import Line, Network, crossing, lines
 from estimator.workload.registry import family, with_defaults_of
 from estimator.workload.transformer import Decoder
 
@@ -39,16 +39,13 @@ def aria(fields: Fields) -> Network:
     }
     project = {"in": linear(hidden, text.hidden), "out": linear(text.hidden, text.hidden)}
 
-    def seen(inputs: Inputs) -> list[Line]:
-        batch, pixels = image(inputs, sight.side)
+    def bridged(batch: Quantity, patches: Quantity) -> Iterator[Line]:
         asking = batch * count
-        done = [*lines({"queries": held(most * hidden)}, batch)]
-        done += crossing(asks, batch, asking, batch * sight.positions(pixels)[0])
-        done += lines(project, asking)
-        tower = prefixed(sight.lines(batch, pixels), "vision/")
-        return [*tower, *prefixed(done, "bridge/")]
+        yield from lines({"queries": held(most * hidden)}, batch, prefix="bridge/")
+        yield from crossing(asks, batch, asking, batch * patches, prefix="bridge/")
+        yield from lines(project, asking, prefix="bridge/")
 
-    return before_text(fields, text, seen)
+    return behind_tower(fields, text, sight, bridged)
 
 
 @family("idefics2")
@@ -76,15 +73,13 @@ def idefics2(fields: Fields) -> Network:
     }
     around = {"latents": held(count * hidden), "norm": held(hidden)}
 
-    def seen(inputs: Inputs) -> list[Line]:
-        batch, pixels = image(inputs, sight.side)
-        patches = sight.positions(pixels)[0]
-        done = [*lines(project, batch * patches), *lines(around, batch)]
-        done += crossing(asks, batch, batch * count, batch * (patches + count), times=layers)
-        tower = prefixed(sight.lines(batch, pixels), "vision/")
-        return [*tower, *prefixed(done, "bridge/")]
+    def bridged(batch: Quantity, patches: Quantity) -> Iterator[Line]:
+        asking, found, prefix = batch * count, batch * (patches + count), "bridge/"
+        yield from lines(project, batch * patches, prefix=prefix)
+        yield from lines(around, batch, prefix=prefix)
+        yield from crossing(asks, batch, asking, found, times=layers, prefix=prefix)
 
-    return before_text(fields, text, seen)
+    return behind_tower(fields, text, sight, bridged)
 
 
 NAMES = {"hidden_size": "embed_dim", "num_hidden_layers": "layers", "intermediate_size": "ffn_dim"}
@@ -116,13 +111,10 @@ def kosmos2(fields: Fields) -> Network:
     asks = equal_heads(part, hidden, heads, ("embed_dim", "attention_heads")).costs()
     project = {"project": affine(sight.hidden, hidden)}
 
-    def seen(inputs: Inputs) -> list[Line]:
-        batch, pixels = image(inputs, sight.side)
-        positions = sight.positions(pixels)[1]
-        done = [*lines({"queries": held(count * hidden)}, batch)]
-        done += lines(project, batch * positions)
-        done += crossing(asks, batch, batch * count, batch * (positions + count))
-        tower = prefixed(sight.lines(batch, pixels), "vision/")
-        return [*tower, *prefixed(done, "bridge/")]
+    def bridged(batch: Quantity, positions: Quantity) -> Iterator[Line]:
+        asking, found = batch * count, batch * (positions + count)
+        yield from lines({"queries": held(count * hidden)}, batch, prefix="bridge/")
+        yield from lines(project, batch * positions, prefix="bridge/")
+        yield from crossing(asks, batch, asking, found, prefix="bridge/")
 
-    return before_text(fields, text, seen)
+    return behind_tower(fields, text, sight, bridged)

@@ -116,10 +116,8 @@ def speech_to_text(fields: Fields) -> Network:
     """Speech2Text: gated convolutions of stride two, sine positions (arXiv:2010.05171, sec. 3)."""
     hidden = fields.size(*WIDTH)
     sides = side(fields, "encoder"), side(fields, "decoder")
-    longest, kernels = (
-        fields.size("max_target_positions"),
-        fields.sizes("conv_kernel_sizes", (5, 5)),
-    )
+    longest = fields.size("max_target_positions")
+    kernels = fields.sizes("conv_kernel_sizes", (5, 5))
     between = fields.size("conv_channels")
     mel = fields.size("input_feat_per_channel") * fields.size("input_channels")
     inputs = [mel] + [between // 2] * (len(kernels) - 1)  # half of the channels gates the other

@@ -17,6 +17,7 @@ from estimator.workload.blocks import (
     equal_heads,
     held,
     layer_costs,
+    multi_head,
     table,
     vocabulary_head,
 )
@@ -52,7 +53,7 @@ def t5(facts: T5Facts, fields: Fields) -> Network:
     """T5: biases by distance in the first layer, norms without bias, no other biases."""
     heads, hidden = fields.size("num_attention_heads", "num_heads"), fields.size(*WIDTH)
     head_dim = fields.size("head_dim", "d_kv")
-    attention = Attention(hidden=hidden, heads=heads, kv_heads=heads, head_dim=head_dim)
+    attention = multi_head(hidden, heads, head_dim)
     vocab, layers = fields.size("vocab_size"), fields.layers("num_hidden_layers", "num_layers")
     decoded = fields.size_or_none("num_decoder_layers") or layers
     encodes = class_name(fields).endswith("EncoderModel") or task(fields) == "TokenClassification"
@@ -136,7 +137,7 @@ def pix2struct(fields: Fields) -> Network:
     vision = with_defaults_of(fields.part("vision_config"), "pix2struct_vision_model")
     text = with_defaults_of(fields.part("text_config"), "pix2struct_text_model")
     seen, heads = vision.size("hidden_size"), vision.size("num_attention_heads")
-    looks = Attention(hidden=seen, heads=heads, kv_heads=heads, head_dim=vision.size("d_kv"))
+    looks = multi_head(seen, heads, vision.size("d_kv"))
     hidden, vocab = text.size("hidden_size"), text.size("vocab_size")
     keys = ("hidden_size", "num_heads")
     asks = equal_heads(text, hidden, text.size("num_heads"), keys, bias=False)

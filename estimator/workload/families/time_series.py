@@ -15,6 +15,7 @@ from estimator.workload.blocks import (
     held,
     layer_costs,
     linear,
+    multi_head,
     table,
 )
 from estimator.workload.convolution import Flow
@@ -75,10 +76,8 @@ def patchtst(fields: Fields) -> Network:
     again = {part: cost.again() for part, cost in own.costs().items()}
     shared = fields.flag("share_embedding", default=True)
     stem, tokens = affine(length, hidden), patches + spare
-    pooled = (
-        fields.text("pooling_type", default="mean")
-        if fields.values.get("pooling_type", "mean")
-        else ""
+    pooled = fields.values.get("pooling_type", "mean") and fields.text(
+        "pooling_type", default="mean"
     )
     width = hidden if pooled or spare else hidden * patches
     ahead = outputs(fields, width, fields.size("prediction_length", default=24))
@@ -138,12 +137,10 @@ def patchtsmixer(fields: Fields) -> Network:
         places = patches * hidden * fields.flag("use_positional_encoding")
         norms = 2 * hidden * (2 + attends + mixes) * layers
         flow = flow.dense({"embedding/position": held(places), "norm/layers": held(norms)})
-        flow = flow.layers(
-            mixed(patches), float(channels * hidden), times=layers, prefix="patches/"
-        )
-        flow = flow.layers(
-            own, each, pairs=each * patches, times=layers * attends, prefix="patches/"
-        )
+        values, prefix = float(channels * hidden), "patches/"
+        flow = flow.layers(mixed(patches), values, times=layers, prefix=prefix)
+        pairs, times = each * patches, layers * attends
+        flow = flow.layers(own, each, pairs=pairs, times=times, prefix=prefix)
         flow = flow.layers(mixed(hidden), each, times=layers, prefix="features/")
         flow = flow.layers(
             mixed(channels), float(patches * hidden), times=layers * mixes, prefix="channels/"
@@ -165,22 +162,13 @@ def timesfm(fields: Fields) -> Network:
     heads, head_dim = fields.size("num_attention_heads"), fields.size("head_dim")
     length, layers = fields.size("patch_length"), fields.layers("num_hidden_layers")
     patches = fields.size("context_length") // length
-    own = Attention(
-        hidden=hidden,
-        heads=heads,
-        kv_heads=heads,
-        head_dim=head_dim,
-        qkv_bias=True,
-        output_bias=True,
-        norm_params=head_dim,
-    )
+    own = multi_head(hidden, heads, head_dim, bias=True, norm_params=head_dim)
     layer = layer_costs(own, Mlp(hidden, width, bias=True), 3 * hidden)
     quantiles = fields.listed("quantiles", (0,) * 9, fewest=0)
     ahead = fields.size("horizon_length") * (1 + len(quantiles))
 
     def block(inputs: int, out: int) -> Cost:
-        dense = affine(inputs, width, out)
-        return dense + affine(inputs, out)
+        return affine(inputs, width, out) + affine(inputs, out)
 
     found = {"Prediction": (block(hidden, ahead), float(patches))}
 

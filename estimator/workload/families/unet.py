@@ -138,8 +138,8 @@ def text_levels(fields: Fields) -> tuple[list[Level], Attend, Costs, Costs]:
     count = len(widths)
     refuse_values(fields, READ)
     time = fields.size_or_none("time_embedding_dim") or 4 * widths[0]
-    layers = _layers_per_level(fields, "layers_per_block", 2, count)
-    depths = _layers_per_level(fields, "transformer_layers_per_block", 1, count)
+    layers = _per_level(fields, "layers_per_block", 2, count, layers=True)
+    depths = _per_level(fields, "transformer_layers_per_block", 1, count, layers=True)
     context = _per_level(fields, "cross_attention_dim", 1280, count)
     twice = _only_text(fields, count)
     shapes = [*zip(widths, depths, context, strict=True)]
@@ -230,11 +230,14 @@ def _attending(
         yield [attend if "Attn" in name else no_attention for attend, name in blocks]
 
 
-def _per_level(fields: Fields, name: str, default: int, count: int) -> list[int]:
-    """A number for all levels, or a list with one each."""
+def _per_level(
+    fields: Fields, name: str, default: int, count: int, *, layers: bool = False
+) -> list[int]:
+    """A number, perhaps one of layers, for all levels, or a list with one each."""
     if isinstance(fields.values.get(name), list | tuple):
-        return fields.sizes(name, (), count)
-    return [fields.size(name, default=default)] * count
+        return fields.layer_counts(name, (), count) if layers else fields.sizes(name, (), count)
+    read = partial(fields.layers, stages=count) if layers else fields.size
+    return [read(name, default=default)] * count
 
 
 def _only_text(fields: Fields, count: int) -> list[bool]:
@@ -244,13 +247,6 @@ def _only_text(fields: Fields, count: int) -> list[bool]:
         refuse_values(fields, {"only_cross_attention": (False, None)})
         return [False] * count
     return [item is True for item in fields.listed("only_cross_attention", (), count)]
-
-
-def _layers_per_level(fields: Fields, name: str, default: int, count: int) -> list[int]:
-    """Layers in each of the levels, one number for all or a list."""
-    if isinstance(fields.values.get(name), list | tuple):
-        return fields.layer_counts(name, (), count)
-    return [fields.layers(name, default=default, stages=count)] * count
 
 
 def _per_image(fields: Fields, first: int, width: int) -> Costs:
@@ -380,9 +376,8 @@ def controlnet(fields: Fields) -> Network:
             flow = flow.conv("hint/same", plain(before, before))
             flow = flow.conv("hint/shrink", plain(before, after, stride=2))
         flow = flow.conv("hint/out", plain(pixels[-1], first))
-        flow = (
-            replace(flow, side=side, text=text).dense(per_image).layers(per_word, text, first=True)
-        )
+        flow = replace(flow, side=side, text=text).dense(per_image)
+        flow = flow.layers(per_word, text, first=True)
         flow = flow.conv("stem/convolution", stem, first=True)
         flow = flow.beside("control/stem", plain(first, first, kernel=1))
         for place, level in enumerate(levels):

@@ -21,7 +21,7 @@ from estimator.workload.convolution import image, ratio
 from estimator.workload.families.clip import clip_sight, patched, siglip_sight
 from estimator.workload.families.vit import Vision, trunk
 from estimator.workload.fields import Fields
-from estimator.workload.ledger import Architecture, Inputs
+from estimator.workload.ledger import Architecture, Inputs, Quantity
 from estimator.workload.model_class import class_name, label_count
 from estimator.workload.network import Line, Network, Pass, lines, network, prefixed
 from estimator.workload.network_class import configured_kind
@@ -106,11 +106,25 @@ def seeing_network(
         Tokens of an image on the text side; None takes one for each `merged` patches. [token]
     """
 
+    def bridged(batch: Quantity, positions: Quantity) -> Iterable[Line]:
+        patches = positions - sight.prefix
+        return lines(bridge, batch * (patches / merged if image_tokens is None else image_tokens))
+
+    return behind_tower(fields, text, sight, bridged)
+
+
+def behind_tower(
+    fields: Fields,
+    text: Text,
+    sight: Vision,
+    bridged: Callable[[Quantity, Quantity], Iterable[Line]],
+) -> Network:
+    """A decoder behind a tower, `bridged` from a batch of images and the positions of each."""
+
     def seen(inputs: Inputs) -> list[Line]:
         batch, pixels = image(inputs, sight.side)
-        tokens = sight.positions(pixels)[0] / merged if image_tokens is None else image_tokens
         tower = prefixed(sight.lines(batch, pixels), "vision/")
-        return [*tower, *lines(bridge, batch * tokens)]
+        return [*tower, *bridged(batch, sight.positions(pixels)[1])]
 
     return before_text(fields, text, seen)
 

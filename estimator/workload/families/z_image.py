@@ -9,12 +9,7 @@ from dataclasses import dataclass
 
 from estimator.workload.blocks import Attention, Cost, Costs, Mlp, held, linear, scaled
 from estimator.workload.convolution import ratio
-from estimator.workload.families.diffusion_transformer import (
-    SINE_WIDTH,
-    Joint,
-    Sizes,
-    two_dense,
-)
+from estimator.workload.families.diffusion_transformer import SINE_WIDTH, Joint, Sizes, two_dense
 from estimator.workload.fields import Fields
 from estimator.workload.network import Network, network
 from estimator.workload.registry import diffusers_class
@@ -54,11 +49,7 @@ class Refined:
 def _refined(fields: Fields, model: Refined) -> Network:
     """The network of these sizes."""
     sizes, refiners, width = model.sizes, model.refiners, model.sizes.width
-    layer: Costs = {
-        **model.attention.costs(),
-        **model.mlp.costs(),
-        "norm/layers": held(4 * width),
-    }
+    layer: Costs = {**model.attention.costs(), **model.mlp.costs(), "norm/layers": held(4 * width)}
     modulated = linear(model.shared, 4 * width, bias=True).times(sizes.layers + refiners)
     joint = Joint(
         sizes=sizes,
