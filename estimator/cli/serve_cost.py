@@ -171,6 +171,10 @@ def calibration_of(options: argparse.Namespace, catalog: "Catalog") -> "Calibrat
     """What measured loads change, unless they shall be ignored."""
     from estimator.serving.measured_loads import known_loads
 
+    words = TRAINING["calibration"].choices
+    if options.calibration not in (None, *words):
+        raise refuse("no_choice", "calibration", choices=words, word=options.calibration)
+
     return None if options.calibration == "ignore" else known_loads(catalog).corrected
 
 

@@ -180,6 +180,13 @@ def test_options_of_the_other_task_are_refused(words, reason, capsys):
     assert found.out == "" and found.err.startswith(f"error: {reason}")
 
 
+@pytest.mark.parametrize("command", [PLAN, SERVED, ["compare", *SERVED[1:]]])
+def test_calibration_is_used_or_ignored(command, capsys):
+    assert main([*command, "--calibration", "no"]) == 1
+    error = capsys.readouterr().err
+    assert error == "error: --calibration must be one of use, ignore, got 'no'\n"
+
+
 @pytest.mark.parametrize("command", [PLAN, SERVED])
 def test_a_limit_of_nothing_is_refused_by_its_option(command, capsys):
     assert main([*command, "--budget", "0"]) == 1

@@ -305,6 +305,19 @@ def test_an_unknown_head_is_warned_about():
             "backbone_config.out_features must name stages of the backbone",
         ),
         ({"model_type": "llava", "vision_config": {"model_type": "x"}}, "not a known image tower"),
+        ({"model_type": "deberta-v2", "position_buckets": "x"}, "position_buckets must be an int"),
+        (
+            {**CONFIGS_READ["stable-cascade-prior"], "block_types_per_layer": [[{}], [{}]]},
+            "block_types_per_layer must list some of SDCascadeResBlock",
+        ),
+        (
+            {**CONFIGS_READ["stable-cascade-prior"], "num_attention_heads": [[32], 32]},
+            r"num_attention_heads\[0\] must be a positive integer",
+        ),
+        (
+            {**CONFIGS_READ["stable-cascade-prior"], "num_attention_heads": [32, 0]},
+            r"num_attention_heads\[1\] must be a positive integer, got 0",
+        ),
         (
             {"_class_name": "UNet2DConditionModel", "down_block_types": ["A", "B", "C", "D"]},
             "block type 'A' is not known",

@@ -52,8 +52,8 @@ def deberta_v2(fields: Fields) -> Network:
     """DeBERTa v2 and v3: buckets of distances, position projections shared or not."""
     sizes = bert_sizes(fields)
     hidden = sizes.hidden
-    buckets = fields.values.get("position_buckets")
-    span = buckets if type(buckets) is int and buckets > 0 else _span(fields, sizes)
+    buckets = fields.size_or_none("position_buckets", default=-1, least=-1) or -1
+    span = buckets if buckets > 0 else _span(fields, sizes)
     norm = "layer_norm" in fields.text("norm_rel_ebd", default="none").lower()
     extra = {"norm/relative": held(2 * hidden * norm), **_distances(fields, sizes, span)}
     project = affine(hidden, hidden)

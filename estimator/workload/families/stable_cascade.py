@@ -5,6 +5,7 @@ nothing else is asked for. The other makes latents of them, 256 x 256.
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from estimator.workload.blocks import Attention, Cost, Costs, held, linear, merged
 from estimator.workload.convolution import Flow, image, plain
@@ -20,7 +21,8 @@ SIDES = (256, 24)
 PIXELS = 64
 """Places of the small image that is given to every pass. [1]"""
 
-BLOCKS = ("SDCascadeResBlock", "SDCascadeTimestepBlock", "SDCascadeAttnBlock")
+ATTENTION = "SDCascadeAttnBlock"
+BLOCKS = ("SDCascadeResBlock", "SDCascadeTimestepBlock", ATTENTION)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,9 +76,11 @@ def _levels(fields: Fields) -> list[Level]:
     widths = fields.sizes("block_out_channels", (2048, 2048))
     count = len(widths)
     kinds = fields.listed("block_types_per_layer", ((*BLOCKS,),) * count, count)
-    if not all(isinstance(row, list | tuple) and {*row} <= {*BLOCKS} for row in kinds):
+    if not all(
+        isinstance(row, list | tuple) and all(one in BLOCKS for one in row) for row in kinds
+    ):
         raise ValueError(f"block_types_per_layer must list some of {', '.join(BLOCKS)} per width")
-    heads = [head or 0 for head in fields.listed("num_attention_heads", (32,) * count, count)]
+    heads = _heads(fields, kinds)
     down = fields.layer_counts("down_num_layers_per_block", (8, 24), count)
     up = fields.layer_counts("up_num_layers_per_block", (24, 8), count)[::-1]
     runs = [
@@ -86,6 +90,18 @@ def _levels(fields: Fields) -> list[Level]:
     rows = zip(widths, heads, map(tuple, kinds), down, up, runs[0], runs[1][::-1], strict=True)
     names = ("width", "heads", "kinds", "down", "up", "down_runs", "up_runs")
     return [Level(**dict(zip(names, row, strict=True))) for row in rows]
+
+
+def _heads(fields: Fields, kinds: list[Any]) -> list[int]:
+    """Heads of each width: some where its layers attend, else any number or null."""
+    count, heads = len(kinds), []
+    stated = fields.listed("num_attention_heads", (32,) * count, count)
+    for place, (row, number) in enumerate(zip(kinds, stated, strict=True)):
+        label = fields.full_name("num_attention_heads") + f"[{place}]"
+        own = Fields({label: number})
+        attends = ATTENTION in row
+        heads.append(own.size(label) if attends else own.size_or_none(label, least=0) or 0)
+    return heads
 
 
 def _states(fields: Fields) -> Costs:
