@@ -138,7 +138,11 @@ def say_what_has_no_effect(asked: Questions) -> None:
     """Say which inputs change nothing where they stand."""
     table = asked.table
     settled = asked.timed | ~np.isnan(asked.given_utilization)
+    by_batch = table.says("flop") & ~table.says("batch")
     idle = {
+        "samples": by_batch,
+        "sample_flop": by_batch,
+        "tokens": table.says("flop") & ~table.says("batch_tokens"),
         "utilization": asked.timed,
         **dict.fromkeys(OF_UTILIZATION, settled),
         "price": asked.owned,

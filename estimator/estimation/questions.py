@@ -281,6 +281,7 @@ class Questions:
             flop,
             batch * sample_flop,
             batch * self.flop / table.number("samples"),
+            tokens * self.flop / table.number("tokens"),
             FLOP_PER_PARAM_AND_TOKEN * size * self.batch_tokens,
         )
 

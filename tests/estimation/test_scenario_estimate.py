@@ -118,6 +118,32 @@ def test_what_is_said_leaves_nothing_to_warn_about(catalog):
     assert answer.warnings == ()
 
 
+@pytest.mark.parametrize(
+    ("said", "idle"),
+    [
+        ({"samples": 1e6}, "samples"),
+        ({"tokens": 1e9}, "tokens"),
+        ({"sample_flop": 1e9, "samples": 1e6}, "sample_flop"),
+    ],
+)
+def test_what_stated_flops_leave_without_effect_is_said(catalog, said, idle):
+    alone = ask(catalog, flop=1e20, hardware="h100")
+    beside = ask(catalog, flop=1e20, hardware="h100", **said)
+    assert beside.estimate["wall_hours"].mid == alone.estimate["wall_hours"].mid
+    assert f"{idle} has no effect here" in beside.warnings
+
+
+@pytest.mark.parametrize(
+    "said", [{"samples": 1e6, "batch": 64.0}, {"tokens": 1e9, "batch_tokens": 4096.0}]
+)
+def test_tokens_and_samples_say_how_many_steps_stated_flops_take(catalog, said):
+    few = ask(catalog, flop=1e17, hardware="amd-epyc-2-cores", **said)
+    name = next(iter(said))
+    many = ask(catalog, flop=1e17, hardware="amd-epyc-2-cores", **said | {name: 1e3 * said[name]})
+    assert many.estimate["wall_hours"].mid > few.estimate["wall_hours"].mid
+    assert not [line for line in few.warnings if "no effect" in line]
+
+
 def test_a_given_quantity_has_no_width_and_no_share_of_the_spread(catalog):
     answer = ask(
         catalog, flop=1e20, hardware="v100", utilization=0.3, pue=1.1, price=1.0, site="fr"
