@@ -132,6 +132,8 @@ class Connection:
                     self._set_aside()
                 elif _inode(self.path) == self._inode:  # else another program set it aside
                     raise self._refusal(error) from error
+            except UnicodeDecodeError:  # SQLite quotes a damaged table's name, which is no text
+                self._set_aside()
             except ForeignFile as error:
                 raise StoreError(f"{self.path} {error}") from error
         raise StoreError(f"{self.path}: damaged again and again; is the disk failing?")
@@ -244,6 +246,9 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
             database.close()
             last = error
             continue
+        except UnicodeDecodeError as error:
+            database.close()
+            raise sqlite3.DatabaseError("the names of its tables are damaged") from error
         except BaseException:
             database.close()
             raise

@@ -508,6 +508,20 @@ def test_damage_met_at_the_opening_is_said_and_the_store_is_open(path):
         assert store.add(measured())
 
 
+def test_a_damaged_name_of_a_table_is_damage_too(path):
+    with open_store(path) as store:
+        store.add(measured())
+    content = path.read_bytes()
+    assert b"tablerunrun" in content
+    named = content.replace(b"tablerunrun", b"table\xffunrun")
+    path.write_bytes(named.replace(b"CREATE TABLE run", b"\xffREATE TABLE run"))
+    runs, (note,) = read_runs(path)
+    assert runs == [] and "measured runs are left out" in one_line(note)
+    with open_store(path) as store:
+        assert "it is kept as" in one_line(store.notes[0])
+        assert store.add(measured())
+
+
 def test_several_that_meet_a_damaged_store_set_aside_that_one_only(path):
     path.parent.mkdir()
     path.write_bytes(b"no database" * 1000)
