@@ -24,6 +24,7 @@ CONFIGS_READ = {
     for row in ROWS
 }
 INTERNVL = CONFIGS_READ["internvl3-8b"]
+STEP = CONFIGS_READ["step-3.7-flash"]
 BERT = {"model_type": "bert", "hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": 2}
 CHUNK_EDGE = 2e-5
 """Padding of causal convolutions that the counter counts and no kernel computes."""
@@ -305,6 +306,22 @@ def test_an_unknown_head_is_warned_about():
             "backbone_config.out_features must name stages of the backbone",
         ),
         ({"model_type": "llava", "vision_config": {"model_type": "x"}}, "not a known image tower"),
+        (
+            {**CONFIGS_READ["bark"], "codec_config": {"model_type": "dac"}},
+            "codec_config.model_type 'dac' is not counted: encodec is",
+        ),
+        (
+            {**CONFIGS_READ["deepseek-v4-flash"], "compress_ratios": [[4]] * 100},
+            "layer_types must name one of sliding_attention",
+        ),
+        (
+            {**CONFIGS_READ["deepseek-v4-flash"], "layer_types": [{}] * 100},
+            "layer_types must name one of sliding_attention",
+        ),
+        (
+            {**STEP, "text_config": {**STEP["text_config"], "moe_layers_enum": [None]}},
+            "text_config.moe_layers_enum must list the numbers of layers",
+        ),
         ({"model_type": "deberta-v2", "position_buckets": "x"}, "position_buckets must be an int"),
         (
             {**CONFIGS_READ["stable-cascade-prior"], "block_types_per_layer": [[{}], [{}]]},

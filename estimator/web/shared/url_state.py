@@ -450,7 +450,7 @@ def _unknown(names: list[str]) -> list[str]:
     """Say which names of a link the page does not know."""
     if not names:
         return []
-    first = ", ".join(f"“{shortened(name)}”" for name in names[:3])
+    first = ", ".join(_("“{label}”").format(label=shortened(name)) for name in names[:3])
     rest = len(names) - 3
     more = ngettext(" and {n} more", " and {n} more", rest).format(n=rest) if rest > 0 else ""
     text = ngettext(

@@ -20,8 +20,10 @@ def bark(fields: Fields) -> Network:
     """Bark of a config."""
     stacks = {name: _stage(fields.part(f"{name}_config"), name) for name in STAGES}
     codec = fields.part("codec_config")
-    reader = known_families()[codec.text("model_type", default="encodec")]
-    resting = reader(codec).ledger(Inputs()).params_total
+    kind = codec.text("model_type", default="encodec")
+    if kind != "encodec":
+        raise ValueError(f"{codec.path}model_type {kind!r} is not counted: encodec is")
+    resting = known_families()[kind](codec).ledger(Inputs()).params_total
     longest = min(stack.longest for stack in stacks.values())
 
     def run(inputs: Inputs) -> Pass:

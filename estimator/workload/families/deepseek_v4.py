@@ -39,10 +39,11 @@ def _kinds(fields: Fields) -> list[str]:
     layers = fields.layers("num_hidden_layers")
     kinds = fields.items("layer_types")
     if kinds is None and (ratios := fields.items("compress_ratios")):
-        kinds = [KINDS.get(ratio, str(ratio)) for ratio in ratios]
+        named = {str(ratio): kind for ratio, kind in KINDS.items()}
+        kinds = [named.get(str(ratio), "") for ratio in ratios]
     if kinds is None:
         kinds = [HEAVY if at < 2 or at % 2 == 0 else SPARSE for at in range(layers)]
-    if len(kinds) < layers or not {*kinds} <= {*KINDS.values()}:
+    if len(kinds) < layers or any(kind not in KINDS.values() for kind in kinds):
         raise ValueError(f"layer_types must name one of {', '.join(KINDS.values())} per layer")
     return kinds[:layers]
 

@@ -3,6 +3,7 @@
 Layers with a window may have more heads than the others.
 """
 
+from collections.abc import Container
 from dataclasses import dataclass, replace
 
 from estimator.workload.blocks import Attention, Costs, affine, held, linear
@@ -76,9 +77,7 @@ def _spelled(fields: Fields) -> Fields:
         }
     )
     layers = fields.layers("num_hidden_layers")
-    listed = fields.values.get("moe_layers_enum")
-    numbers = listed.split(",") if isinstance(listed, str) else fields.items("moe_layers_enum")
-    sparse = {*range(3, layers)} if numbers is None else {int(number) for number in numbers}
+    sparse = _sparse(fields, layers)
     kinds = fields.items("mlp_layer_types") or [
         "sparse" if at in sparse else "dense" for at in range(layers)
     ]
@@ -86,6 +85,19 @@ def _spelled(fields: Fields) -> Fields:
     if types := fields.items("layer_types"):
         made["layer_types"] = types[:layers]
     return fields.with_values(made)
+
+
+def _sparse(fields: Fields, layers: int) -> Container[int]:
+    """Which layers are of experts: those listed, in a text or as numbers, else all but three."""
+    key = "moe_layers_enum"
+    listed = fields.values.get(key)
+    numbers = listed.split(",") if isinstance(listed, str) else fields.items(key)
+    if numbers is None:
+        return range(3, layers)
+    words = [str(number).strip() for number in numbers]
+    if not all(word.isdecimal() for word in words):
+        raise ValueError(f"{fields.full_name(key)} must list the numbers of layers")
+    return {int(word) for word in words}
 
 
 @family("step3p7")
