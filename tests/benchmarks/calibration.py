@@ -1,13 +1,14 @@
 """How true are predictions after a calibration? Programs that the benchmark does not contain.
 
     python -m tests.benchmarks.calibration measure -o FILE [--minutes 8] [--rounds 3]
-    python -m tests.benchmarks.calibration measure -o OTHER --programs FOLDER [--bench FILE]
+    python -m tests.benchmarks.calibration measure -o OTHER --programs PATH [--bench FILE]
     python -m tests.benchmarks.calibration table FILE [--steps 1000]
 
 The first runs `calibrate bench` in a data folder of its own, then every program of
 `tests.benchmarks.training` for some seconds; on a quiet machine, with PyTorch, that takes fourteen
-minutes. The second runs the programs of a folder instead, after the benchmark of an earlier file:
-each module in it has a function `programs()` that returns some `training.programs.Program`.
+minutes. The second runs the programs of a module, or of all in a folder, instead, after the
+benchmark of an earlier file: a function `programs()` returns some `training.programs.Program`.
+`training/everyday_programs.py` is one of steps that also load, augment, sample and keep accounts.
 A shared machine is faster in one minute than in the next; a whole run averages that, six seconds
 do not: in several rounds every program is measured again, and the median of its rounds counts.
 The third asks for each program what a user would ask: before any measurement, after the benchmark,
@@ -101,14 +102,14 @@ def benched(minutes: float) -> MeasuredRun:
     return run
 
 
-def programs_of(folder: Path) -> list[Program]:
-    """Programs of the modules in a folder."""
+def programs_of(place: Path) -> list[Program]:
+    """Programs of a module, or of those in a folder."""
     found: list[Program] = []
-    for path in sorted(folder.glob("*.py")):
+    for path in [place] if place.is_file() else sorted(place.glob("*.py")):
         made = run_path(str(path)).get("programs")
         found += made() if made is not None else []
     if not found:
-        raise ValueError(f"no programs in {folder}: it needs modules with a function programs()")
+        raise ValueError(f"no programs in {place}: it needs modules with a function programs()")
     return found
 
 
@@ -220,7 +221,7 @@ def main() -> None:
     parser.add_argument("-o", dest="file", type=Path, default=argparse.SUPPRESS)
     parser.add_argument("--minutes", type=float, default=8.0)
     parser.add_argument("--rounds", type=int, default=1, metavar="N")
-    parser.add_argument("--programs", type=Path, metavar="FOLDER")
+    parser.add_argument("--programs", type=Path, metavar="PATH")
     parser.add_argument("--bench", type=Path, metavar="FILE")
     parser.add_argument("--steps", type=int)
     options = parser.parse_args()
