@@ -79,7 +79,7 @@ def augmented_resnet() -> Step:
 
 
 def contrastive() -> Step:
-    """Two views of each picture, with other brightness and a blur, told from all others."""
+    """Two views of each picture, brightened and blurred, are found among all others."""
     store = bytes_of(40)
 
     def view() -> torch.Tensor:
