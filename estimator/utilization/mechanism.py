@@ -393,10 +393,14 @@ def expected_utilization(
     return Uncertain(np.exp(expected), {"utilization": log_sd})
 
 
+ROUNDING = 1e-14
+"""How far below the peak an interval ends, in the logarithm: no rounded end is above it [1]."""
+
+
 def within_peak(expected: Uncertain) -> Uncertain:
     """Utilization whose 80 % interval ends at the peak at the latest, and begins as it did [1]."""
     half = z_score(CENTRAL) * expected.log_sd
-    beyond = np.maximum(np.log(expected.mid) + half, 0.0) / 2
+    beyond = np.maximum(np.log(expected.mid) + half + ROUNDING, 0.0) / 2
     left = 1.0 - beyond / np.where(half > 0, half, 1.0)[()]
     loadings = {name: load * left for name, load in expected.loadings.items()}
     return Uncertain(expected.mid * np.exp(-beyond), loadings)

@@ -82,6 +82,7 @@ def test_the_peak_ends_an_interval_and_makes_nothing_else_surer(model, log_sd, h
     spread = np.exp(1.2815515655446008 * log_sd)
     assert low == pytest.approx(expected / spread)
     assert high == pytest.approx(min(expected * spread, 1.0))
+    assert high <= 1.0, "an end above the peak is refused where it is typed again"
 
 
 @given(st.floats(128, 10_000), st.floats(1.1, 4))

@@ -137,6 +137,11 @@ def test_a_bad_link_is_adjusted_and_said():
     assert "“concurrency” is not a number" in text
 
 
+def test_a_name_that_no_link_has_is_quoted_as_the_language_does():
+    _page, text = opened(lang="de", nothing="1")
+    assert "„nothing“ kennt diese Seite nicht" in text
+
+
 def test_a_link_shows_the_set_up_that_it_names():
     _page, text = opened(
         model="gpt-oss-20b", hardware="rtx-4090", precision="mxfp4", concurrency="1"

@@ -67,6 +67,10 @@ def test_a_number_outside_its_limits_is_moved_to_the_nearest_and_the_notice_says
     assert notices == ["“sites” is adjusted from 99 to 50", "“share” is adjusted from -1 to 0"]
 
 
+def test_an_empty_word_says_nothing():
+    assert Choice("field", ("all", "cost"), usual="cost").read("") == ("cost", "")
+
+
 def test_five_thousand_digits_give_one_short_notice():
     found, notices = CODEC.read({"params": "7" * 5000})
     assert found["params"] == 7e9

@@ -259,8 +259,8 @@ class Choice:
     def read(self, text: str | None) -> tuple[str, str]:
         """Word that a text says, and what is wrong with it."""
         usual = next(iter(self.options)) if self.usual is None else self.usual
-        if text is None or text in self.options:
-            return usual if text is None else text, ""
+        if not text or text in self.options:
+            return text or usual, ""
         known = ", ".join(list(self.options)[:8])
         more = " …" if len(self.options) > 8 else ""
         notice = _("“{name}” is {given}, and only {known} are known: {usual} is shown")
