@@ -258,6 +258,10 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
     # serving
     "not_a_number": "{field} must be a number, got {text!r}",
     "out_of_range": "{field} must be between {least:g} and {most:g}, got {value:g}",
+    "serving_software_unknown": (
+        "{field} {word!r} is unknown: assuming the usual program on such a device; write vllm, "
+        "tensorrt-llm, llama.cpp, transformers ..."
+    ),
     "serving_two_loads": "{set[concurrency]} and {set[request_rate]} are mutually exclusive",
     "serving_no_model": (
         "the model is missing: set {set[model]}, {set[config]} or {set[params_total]}"

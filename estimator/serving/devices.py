@@ -56,6 +56,11 @@ SOFTWARE = MappingProxyType(
 """Words in the name of a program -> engine; llama.cpp's is that of the device."""
 
 
+def engine_of(software: str) -> int | None:
+    """Engine that the name of a program says; None where it says none."""
+    return next((code for word, code in SOFTWARE.items() if word in software.casefold()), None)
+
+
 @dataclass(frozen=True, kw_only=True)
 class ServingDevice:
     """A device with the numbers that serving needs.
@@ -104,8 +109,7 @@ class ServingDevice:
 
     def engine(self, software: str, weights: WeightFormat) -> int:
         """Engine by the program's name, else by the format of the weights and the device."""
-        named = next((code for word, code in SOFTWARE.items() if word in software.casefold()), None)
-        local = self.local_engine()
+        named, local = engine_of(software), self.local_engine()
         if named in (CUDA, METAL) or (named is None and weights.packed_by):
             return local
         if named is not None:

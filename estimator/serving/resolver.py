@@ -26,7 +26,7 @@ from estimator.scenario.scenario_table import Words
 from estimator.scenario.site import find_site
 from estimator.serving.capacity import devices_needed
 from estimator.serving.device_price import find_device_price
-from estimator.serving.devices import ServingDevice, find_serving_device
+from estimator.serving.devices import ServingDevice, engine_of, find_serving_device
 from estimator.serving.engines import EAGER, LOCAL, VENDOR, Parameters
 from estimator.serving.formats import FORMATS, WeightFormat, weight_format
 from estimator.serving.model_names import find_preset, stated_format, stated_size
@@ -123,6 +123,10 @@ class LookUps:
         notes += [_as_notice(text) for text in model.warnings]
         if not model.shape_known:
             notes.append(Notice("serving_layers_assumed", "params_total"))
+        if asked.params_active is not None and asked.params_total is None:
+            notes.append(Notice("no_effect", "params_active"))
+        if asked.software and engine_of(asked.software) is None:
+            notes.append(Notice("serving_software_unknown", "software", {"word": asked.software}))
         weights = _weights(asked, device, notes)
         engine = device.engine(asked.software, weights)
         weights = _native(weights, model, engine)

@@ -241,6 +241,27 @@ def test_a_note_names_the_input_as_the_rim_does(catalog, quantity):
     assert quantity not in render(note, option_of).replace(option_of(quantity), "")
 
 
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [({"software": "banana"}, "software"), ({"params_active": 1e9}, "params_active")],
+)
+def test_what_is_not_used_as_it_is_said_is_noted(catalog, asked, field):
+    plain, _ = single(
+        answer_serving([ServingQuestion(model="llama-3-8b", hardware="h100")], catalog)
+    )
+    row, _ = single(
+        answer_serving([ServingQuestion(model="llama-3-8b", hardware="h100", **asked)], catalog)
+    )
+    assert field in {one.field for one in row.notes} - {one.field for one in plain.notes}
+
+
+@pytest.mark.parametrize("software", ["vLLM 0.9", "ollama", "research", "TensorRT-LLM"])
+def test_a_known_program_needs_no_note(catalog, software):
+    asked = ServingQuestion(model="llama-3-8b", hardware="h100", software=software)
+    row, _ = single(answer_serving([asked], catalog))
+    assert "serving_software_unknown" not in {one.code for one in row.notes}
+
+
 @pytest.mark.parametrize("tokens", [0.0, 1e9])
 def test_no_answer_or_one_of_a_billion_tokens_is_refused(tokens):
     with pytest.raises(ValueError, match="output_tokens must be between"):
