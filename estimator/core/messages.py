@@ -29,6 +29,14 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
     "below_limit": "{field} must be at least {least:g}, got {value:.10g}",
     "above_limit": "{field} must be at most {most:g} ({meaning}), got {value:.10g}",
     "not_whole": "{field} must be a whole number, got {value:g}",
+    "not_whole_from": "{field} must be a whole number of at least {least:g}, got {value:g}",
+    "not_whole_within": (
+        "{field} must be a whole number from {least:g} to {most:g}, got {value:g}"
+    ),
+    "not_a_multiple": (
+        "{field} must be a multiple of {set[tensor_parallel]} x {set[pipeline_parallel]} = "
+        "{parts:g}, got {value:g}"
+    ),
     "unread": "{reason}",
     "left_out": "{reason}; left out",
     "link_version": "this link is of version {version}, not {known}: check it",

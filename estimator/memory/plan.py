@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from estimator.core.messages import refuse
 from estimator.core.uncertainty import Number
 from estimator.memory.activations import NOTHING_KEPT, Kept
 
@@ -147,9 +148,9 @@ class Serving:
 def check_plan(plan: Plan) -> None:
     """Refuse a plan that does not work out; one line names the number.
 
-    >>> check_plan(Plan(devices=8, tensor_parallel=3))
+    >>> check_plan(Plan(zero=4))
     Traceback (most recent call last):
-    ValueError: devices must be a multiple of tensor_parallel x pipeline_parallel = 3, got 8
+    estimator.core.notice.Refusal: zero must be a whole number from 0 to 3, got 4
     """
     for name in ("devices", "tensor_parallel", "pipeline_parallel"):
         _whole(name, getattr(plan, name), 1.0, np.inf)
@@ -157,18 +158,16 @@ def check_plan(plan: Plan) -> None:
     for name in ("batch", "seq_len"):
         value = np.asarray(getattr(plan, name), dtype=float)
         if not np.all((value > 0) & np.isfinite(value)):
-            raise ValueError(f"{name} must be positive and finite, got {getattr(plan, name)}")
+            raise refuse("not_positive", name, value=float(value.flat[0]))
     parts = np.asarray(plan.tensor_parallel * plan.pipeline_parallel, dtype=float)
     if np.any(np.asarray(plan.devices) % parts):
-        raise ValueError(
-            "devices must be a multiple of tensor_parallel x pipeline_parallel = "
-            f"{float(parts.flat[0]):g}, got {float(np.asarray(plan.devices).flat[0]):g}"
-        )
+        devices = float(np.asarray(plan.devices).flat[0])
+        raise refuse("not_a_multiple", "devices", parts=float(parts.flat[0]), value=devices)
 
 
 def _whole(name: str, value: Number, least: float, most: float) -> None:
     numbers = np.asarray(value, dtype=float)
     good = (numbers >= least) & (numbers <= most) & (numbers == np.floor(numbers))
     if not np.all(good & np.isfinite(numbers)):
-        rule = f"of at least {least:g}" if most == np.inf else f"from {least:g} to {most:g}"
-        raise ValueError(f"{name} must be a whole number {rule}, got {value:g}")
+        code = "not_whole_from" if most == np.inf else "not_whole_within"
+        raise refuse(code, name, least=least, most=most, value=float(numbers.flat[0]))
