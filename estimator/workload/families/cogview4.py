@@ -4,7 +4,7 @@ By a config of diffusers (0.42). `image_size` is the side of the latent map, `se
 tokens, 224 by default.
 """
 
-from estimator.workload.blocks import linear, scaled
+from estimator.workload.blocks import affine, scaled
 from estimator.workload.convolution import square
 from estimator.workload.families.diffusion_transformer import (
     Joint,
@@ -32,9 +32,9 @@ def cogview4(fields: Fields) -> Network:
         per_image={
             "time/embedding": two_dense(width, time),
             "time/sizes": two_dense(6 * fields.size("condition_dim"), time),
-            "time/modulation": linear(time, (12 * layers + 2) * width, bias=True),
+            "time/modulation": affine(time, (12 * layers + 2) * width),
         },
-        per_text={"text/project": linear(fields.size("text_embed_dim"), width, bias=True)},
+        per_text={"text/project": affine(fields.size("text_embed_dim"), width)},
         per_both=scaled(layer, layers),
     )
     return network(fields, model.run)

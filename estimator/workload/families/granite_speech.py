@@ -5,7 +5,7 @@ sequence, so `seq_len` counts them. Queries are counted for each window, also be
 has asked. Defaults are those of transformers 5.23.
 """
 
-from estimator.workload.blocks import Cost, Costs, held, linear
+from estimator.workload.blocks import Cost, Costs, affine, held, linear
 from estimator.workload.families.blip import queries_crossing
 from estimator.workload.families.mixers import depthwise
 from estimator.workload.families.text_encoder import LAYER_NORM, bert_sizes, block
@@ -35,13 +35,13 @@ def granite_speech(fields: Fields) -> Network:
     asks = queries_crossing(part, sizes.hidden, sizes.heads, part.size("encoder_hidden_size"))
     crossed = -(-sizes.layers // part.size("cross_attention_frequency", default=2))
     held_once = {"queries/tokens": held(queries * sizes.hidden + LAYER_NORM * sizes.hidden)}
-    between = linear(hidden, classes, bias=True) + linear(classes, hidden, bias=True)
-    bridge = {"bridge/project": linear(sizes.hidden, text.hidden, bias=True)}
+    between = affine(hidden, classes, hidden)
+    bridge = {"bridge/project": affine(sizes.hidden, text.hidden)}
 
     def sounds(inputs: Inputs) -> list[Line]:
         batch = quantity("batch", inputs.batch)
         every, asking = batch * FRAMES, batch * windows * queries
-        stem = {"audio/in": linear(audio.size("input_dim"), hidden, bias=True)}
+        stem = {"audio/in": affine(audio.size("input_dim"), hidden)}
         done = [*lines(stem, every, first=True)]
         pairs = batch * padded * context
         done += lines(near, batch * padded, pairs=pairs, times=layers, prefix="audio/")
@@ -64,7 +64,7 @@ def _conformer(audio: Fields) -> tuple[Costs, Costs]:
     )
     width, wide = heads * head_dim, hidden * audio.size("conv_expansion_factor")
     inner = hidden * audio.size("feedforward_mult")
-    mlp = linear(hidden, inner, bias=True) + linear(inner, hidden, bias=True)
+    mlp = affine(hidden, inner, hidden)
     kernel, places = audio.size("conv_kernel_size"), 2 * audio.size("max_pos_emb") + 1
     near: Costs = {
         "attention/query_key_value": linear(hidden, 3 * width),
@@ -73,11 +73,11 @@ def _conformer(audio: Fields) -> tuple[Costs, Costs]:
         "attention/reduce": Cost(flop_per_pair=2 * width),
     }
     every: Costs = {
-        "attention/output": linear(width, hidden, bias=True),
+        "attention/output": affine(width, hidden),
         "mlp/both": mlp.times(2),
-        "convolution/in": linear(hidden, 2 * wide, bias=True),
+        "convolution/in": affine(hidden, 2 * wide),
         "convolution/depth": depthwise(wide, kernel, bias=False),
-        "convolution/out": linear(wide, hidden, bias=True),
+        "convolution/out": affine(wide, hidden),
         "norm/layers": held(10 * hidden + 2 * wide),
     }
     return near, every

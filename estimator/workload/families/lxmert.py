@@ -4,7 +4,7 @@ The 36 objects of an image come from a detector of its own, which is not counted
 words, which the items of a pass are.
 """
 
-from estimator.workload.blocks import Cost, Costs, crossed, equal_heads, held, linear
+from estimator.workload.blocks import Cost, Costs, affine, crossed, equal_heads, held
 from estimator.workload.families.text_encoder import (
     LAYER_NORM,
     bert_sizes,
@@ -45,11 +45,11 @@ def lxmert(fields: Fields) -> Network:
     back = {part: cost.again() for part, cost in look.items()}
     features = fields.size("visual_feat_dim"), fields.size("visual_pos_dim")
     seen = {
-        f"embedding/{n}": linear(width, hidden, bias=True)
+        f"embedding/{n}": affine(width, hidden)
         for n, width in zip(("object", "place"), features, strict=True)
     }
     words, objects, once = _heads(fields, hidden, sizes.vocab)
-    once = {"pooler": linear(hidden, hidden, bias=True), **once}
+    once = {"pooler": affine(hidden, hidden), **once}
 
     def run(inputs: Inputs) -> Pass:
         batch, length = sequence(inputs, sizes.positions)
@@ -69,19 +69,19 @@ def lxmert(fields: Fields) -> Network:
 
 def _heads(fields: Fields, hidden: int, vocab: int) -> tuple[Costs, Costs, Costs]:
     """Heads of the class: over words, over objects, and per image."""
-    wide = linear(hidden, 2 * hidden, bias=True) + held(2 * LAYER_NORM * hidden)
-    answers = wide + linear(2 * hidden, fields.size("num_qa_labels"), bias=True)
+    wide = affine(hidden, 2 * hidden) + held(2 * LAYER_NORM * hidden)
+    answers = wide + affine(2 * hidden, fields.size("num_qa_labels"))
     if task(fields) == "QuestionAnswering":
         return {}, {}, {"head/answers": answers}
     if task(fields) != "PreTraining":
         return {}, {}, {}
-    once: dict[str, Cost] = {"head/match": linear(hidden, 2, bias=True)}
+    once: dict[str, Cost] = {"head/match": affine(hidden, 2)}
     if fields.flag("task_qa", default=True):
         once["head/answers"] = answers
     objects: dict[str, Cost] = {}
     if fields.flag("task_obj_predict", default=True):
-        objects["head/objects"] = linear(hidden, hidden, bias=True) + held(LAYER_NORM * hidden)
+        objects["head/objects"] = affine(hidden, hidden) + held(LAYER_NORM * hidden)
         for name, key in LOSSES.items():
             if fields.flag(f"visual_{name}_loss", default=True):
-                objects[f"head/{name}"] = linear(hidden, fields.size(key), bias=True)
+                objects[f"head/{name}"] = affine(hidden, fields.size(key))
     return written_words(hidden, hidden, vocab), objects, once

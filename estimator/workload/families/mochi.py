@@ -3,7 +3,7 @@
 163 frames of 480 x 848 pixels are counted where no side is asked for; `seq_len` is the text tokens.
 """
 
-from estimator.workload.blocks import Cost, Costs, Mlp, held, linear, scaled
+from estimator.workload.blocks import Cost, Costs, Mlp, affine, held, linear, scaled
 from estimator.workload.families.diffusion_transformer import (
     Joint,
     patch_sizes,
@@ -29,12 +29,12 @@ def mochi(fields: Fields) -> Network:
     }
     read = {f"text/{one}": linear(narrow, width) for one in ("query", "key", "value")}
     written: Costs = {
-        "text/output": linear(width, narrow, bias=True),
+        "text/output": affine(width, narrow),
         **scaled(Mlp(hidden=narrow, width=8 * narrow // 3, gated=True).costs(), 1, "text/"),
     }
-    pooled = linear(words, 2 * words, bias=True)
-    vectors = linear(width, 4 * width + 4 * narrow, bias=True)
-    last = linear(width, 4 * width + narrow, bias=True)
+    pooled = affine(words, 2 * words)
+    vectors = affine(width, 4 * width + 4 * narrow)
+    last = affine(width, 4 * width + narrow)
     model = Joint(
         sizes=sizes,
         side=60,
@@ -44,17 +44,17 @@ def mochi(fields: Fields) -> Network:
         per_image={
             "time/embedding": two_dense(fields.size("time_embed_dim"), width),
             "time/modulation": vectors.times(layers - 1) + last,
-            "head/modulation": linear(width, 2 * width, bias=True),
+            "head/modulation": affine(width, 2 * width),
             "embedding/places": held(3 * (width // 2)),
             "pooler/read": Cost(flop_per_token=pooled.flop_per_token),
-            "pooler/query": linear(words, words, bias=True) + linear(words, width, bias=True),
+            "pooler/query": affine(words, words, width),
             "pooler/scores": Cost(flop_per_token=4 * words),
         },
         per_patch=scaled(seen, layers),
         per_text={
             "pooler/read": pooled,
             "pooler/scores": Cost(flop_per_token=4 * words),
-            "text/project": linear(words, narrow, bias=True),
+            "text/project": affine(words, narrow),
             **scaled(read, layers),
             **scaled(written, layers - 1),
         },

@@ -7,7 +7,7 @@ tokens, and the steps of speech that are written, each of `reduction_factor` mel
 from dataclasses import replace
 from itertools import pairwise
 
-from estimator.workload.blocks import Cost, Costs, held, linear
+from estimator.workload.blocks import Cost, Costs, affine, held, linear
 from estimator.workload.convolution import windows
 from estimator.workload.families.encoder_decoder import EncoderDecoder, Filters, Side, side
 from estimator.workload.families.speech_recognition import SAMPLES
@@ -69,7 +69,7 @@ def _encoder_filters(fields: Fields, hidden: int) -> Filters:
         done += [(name, cost, frames) for name, cost in costs.items()]
     near, spare = positions_filter(facts, fields, hidden)
     done += [(name, cost, frames + spare) for name, cost in near.items()]
-    project = linear(width, hidden, bias=True) + held(2 * width)
+    project = affine(width, hidden) + held(2 * width)
     return (*done, ("features/project", project, frames))
 
 
@@ -77,12 +77,12 @@ def _written(fields: Fields, target: Side) -> Side:
     """The decoder behind dense layers over the last mel frame, and the speaker's vector."""
     hidden, width = fields.size("hidden_size"), fields.size("speech_decoder_prenet_units")
     bins, layers = fields.size("num_mel_bins"), fields.layers("speech_decoder_prenet_layers")
-    prenet = linear(bins, width, bias=True) + linear(width, width, bias=True).times(layers - 1)
+    prenet = affine(bins, *[width] * layers)
     speaker = fields.size("speaker_embedding_dim") + hidden
     before = {
         **target.before,
-        "prenet/dense": prenet + linear(width, hidden, bias=True),
-        "prenet/speaker": linear(speaker, hidden, bias=True) + held(1),
+        "prenet/dense": prenet + affine(width, hidden),
+        "prenet/speaker": affine(speaker, hidden) + held(1),
     }
     return replace(target, before=before)
 
@@ -99,5 +99,5 @@ def _heads(fields: Fields, writes: str) -> Costs:
     widths = [bins, *[width] * (layers - 1), bins]
     shapes = pairwise(widths)
     smooth = sum((linear(kernel * a, b) + held(2 * b) for a, b in shapes), start=Cost())
-    frames = linear(hidden, bins * step, bias=True) + linear(hidden, step, bias=True)
+    frames = affine(hidden, bins * step) + affine(hidden, step)
     return {"head/frames": frames, "head/convolution": smooth.repeated(step)}

@@ -7,7 +7,7 @@ nothing else is asked for. The other makes latents of them, 256 x 256.
 from dataclasses import dataclass, replace
 from typing import Any
 
-from estimator.workload.blocks import Attention, Cost, Costs, held, linear, merged
+from estimator.workload.blocks import Attention, Cost, Costs, affine, held, linear, merged
 from estimator.workload.convolution import Flow, image, plain
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, quantity
@@ -108,8 +108,8 @@ def _states(fields: Fields) -> Costs:
     """Tokens made of the pooled text, and of an image."""
     out = fields.size("conditioning_dim") * fields.size("clip_seq")
     seen = fields.size_or_none("clip_image_in_channels") or 0
-    image_states = linear(seen, out, bias=True) if seen else Cost()
-    pooled = linear(fields.size("clip_text_pooled_in_channels"), out, bias=True)
+    image_states = affine(seen, out) if seen else Cost()
+    pooled = affine(fields.size("clip_text_pooled_in_channels"), out)
     return {"text/pooled": pooled, "image/states": image_states}
 
 
@@ -117,7 +117,7 @@ def _words(fields: Fields) -> Costs:
     """The projection of the text, token by token."""
     width = fields.size_or_none("clip_text_in_channels")
     inner = fields.size("conditioning_dim")
-    return {} if width is None else {"text/project": linear(width, inner, bias=True)}
+    return {} if width is None else {"text/project": affine(width, inner)}
 
 
 def _mapped(fields: Fields, flow: Flow, width: int) -> Flow:
@@ -126,7 +126,7 @@ def _mapped(fields: Fields, flow: Flow, width: int) -> Flow:
     for key, positions in zip(names, (flow.positions, float(PIXELS)), strict=True):
         channels = fields.size_or_none(key)
         if channels is not None:
-            both = linear(channels, 4 * width, bias=True) + linear(4 * width, width, bias=True)
+            both = affine(channels, 4 * width, width)
             flow = flow.layers({f"maps/{key.partition('_')[0]}": both}, positions)
     return flow
 
@@ -158,7 +158,7 @@ def _layers(
     """`shape` is how many layers, how often they are run, and channels that join the first."""
     layers, runs, skip = shape
     width = level.width
-    mixing = linear(width, width, bias=True).times(runs - 1)
+    mixing = affine(width, width).times(runs - 1)
     flow = flow.layers({"repeat": mixing}, prefix=name)
     joined = linear(skip, 4 * width).repeated(runs)
     flow = flow.layers({"channels": joined}, prefix=name)
@@ -167,14 +167,12 @@ def _layers(
     depth = replace(linear(kernel * kernel, width), params=(kernel * kernel + 1) * width)
     block: Costs = {
         "depthwise": replace(depth, active_params=depth.params).repeated(runs),
-        "channels": (
-            linear(width, 4 * width, bias=True) + linear(4 * width, width, bias=True)
-        ).repeated(runs),
+        "channels": affine(width, 4 * width, width).repeated(runs),
         "norm": held(8 * width),
     }
     flow = flow.layers(block, times=residual, prefix=name)
     times = 1 + len(fields.listed("timestep_conditioning_type", ("sca", "crp"), fewest=0))
-    time = linear(fields.size("timestep_ratio_embedding_dim"), 2 * width, bias=True).times(times)
+    time = affine(fields.size("timestep_ratio_embedding_dim"), 2 * width).times(times)
     flow = flow.dense(merged(*[{f"{name}time": time.repeated(runs)}] * timed))
     return _attending(fields, flow, level, name, (attending, runs)) if attending else flow
 
@@ -198,6 +196,6 @@ def _attending(fields: Fields, flow: Flow, level: Level, name: str, shape: tuple
     pairs = here * (here + flow.text)
     flow = flow.layers(own, pairs=pairs, times=layers, prefix=name)
     read = own["attention/key"] + own["attention/value"]
-    states = linear(fields.size("conditioning_dim"), width, bias=True).repeated(runs)
+    states = affine(fields.size("conditioning_dim"), width).repeated(runs)
     seen = {"attention/states": states, "attention/read": read.again()}
     return flow.layers(seen, flow.text, times=layers, prefix=name)

@@ -6,7 +6,7 @@ side of a frame's latents, `seq_len` the text tokens, and the items of a pass ar
 
 from dataclasses import replace
 
-from estimator.workload.blocks import Cost, held, linear
+from estimator.workload.blocks import Cost, affine, held, linear
 from estimator.workload.convolution import BATCH_NORM, Flow, image, plain, square
 from estimator.workload.families.unet import (
     TEXT_TOKENS,
@@ -31,16 +31,16 @@ FIRST_HEADS = 8
 
 def _convolved(width: int) -> Attend:
     """Four convolutions of three frames each."""
-    cost = (linear(3 * width, width, bias=True) + held(BATCH_NORM * width)).times(4)
+    cost = (affine(3 * width, width) + held(BATCH_NORM * width)).times(4)
     return lambda flow, name: flow.layers({f"{name}/time_convolution": cost})
 
 
 def _along_time(width: int, inner: int) -> Attend:
     """A layer in which each place attends to itself in all frames, twice, and an MLP."""
-    out = linear(inner, inner, bias=True)
+    out = affine(inner, inner)
     attention = (linear(inner, 3 * inner) + out + Cost(flop_per_pair=4 * inner)).times(2)
-    mlp = linear(inner, 8 * inner, bias=True) + linear(4 * inner, inner, bias=True)
-    around = linear(width, inner, bias=True) + linear(inner, width, bias=True)
+    mlp = affine(inner, 8 * inner) + affine(4 * inner, inner)
+    around = affine(width, inner, width)
     costs = {
         "time_attention": attention,
         "time_mlp": mlp + around,

@@ -7,7 +7,7 @@ latent map, `seq_len` the text tokens.
 
 from dataclasses import dataclass
 
-from estimator.workload.blocks import Attention, Cost, Costs, Mlp, held, linear, scaled
+from estimator.workload.blocks import Attention, Cost, Costs, Mlp, affine, held, scaled
 from estimator.workload.convolution import ratio
 from estimator.workload.families.diffusion_transformer import SINE_WIDTH, Joint, Sizes, two_dense
 from estimator.workload.fields import Fields
@@ -50,20 +50,20 @@ def _refined(fields: Fields, model: Refined) -> Network:
     """The network of these sizes."""
     sizes, refiners, width = model.sizes, model.refiners, model.sizes.width
     layer: Costs = {**model.attention.costs(), **model.mlp.costs(), "norm/layers": held(4 * width)}
-    modulated = linear(model.shared, 4 * width, bias=True).times(sizes.layers + refiners)
+    modulated = affine(model.shared, 4 * width).times(sizes.layers + refiners)
     joint = Joint(
         sizes=sizes,
         side=SIDE,
         text_tokens=256,
         per_image={
             "time/embedding": model.embedding,
-            "time/modulation": modulated + linear(model.shared, width, bias=True),
+            "time/modulation": modulated + affine(model.shared, width),
             "embedding/spare": held(model.spare),
             "norm/text": held(model.words),
         },
         per_patch=scaled(layer, refiners, "noise/"),
         per_text={
-            "text/project": linear(model.words, width, bias=True),
+            "text/project": affine(model.words, width),
             **scaled(layer, refiners, "text/"),
             "head/pixels": Cost(flop_per_token=2 * width * sizes.patch_outputs),
         },
@@ -104,7 +104,7 @@ def z_image(fields: Fields) -> Network:
         refiners=fields.layers("n_refiner_layers"),
         words=fields.size("cap_feat_dim"),
         shared=shared,
-        embedding=linear(SINE_WIDTH, 1024, bias=True) + linear(1024, shared, bias=True),
+        embedding=affine(SINE_WIDTH, 1024, shared),
         spare=2 * width,
     )
     return _refined(fields, model)
