@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
-    """The one unit of a key, and the range outside which a value is a slip of the pen."""
+    """The one unit of a key, and the range outside which a value is a typing error."""
 
     unit: str
     smallest: float

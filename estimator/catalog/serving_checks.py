@@ -38,7 +38,7 @@ UNITS: Mapping[str, tuple[float, float]] = {
     "Wh": (1e-5, 1e4),
     "kWh": (1e-6, 1e4),
 }
-"""Unit -> the range outside which a value is a slip of the pen."""
+"""Unit -> the range outside which a value is a typing error."""
 
 WITHOUT_PROFILE = (
     "Raspberry Pi CM5 Cluster (10x 16GB) [CPU]",

@@ -11,7 +11,7 @@ CellProblems = Iterator[tuple[str, str, str]]
 """Column, message and remedy of each cell that is not sound."""
 
 Ranges = Mapping[str, tuple[float, float]]
-"""Column -> the range outside which a number is a slip of the pen; an empty cell is unknown."""
+"""Column -> the range outside which a number is a typing error; an empty cell is unknown."""
 
 THROUGHPUT: Ranges = {
     "year": (2012.0, 2100.0),

@@ -19,6 +19,7 @@ from estimator.cli.output import note, print_csv, print_json, print_line
 from estimator.cli.serving_quantities import print_items, print_serving, print_serving_comparison
 from estimator.scenario.declaration import inputs_of, refuse
 from estimator.scenario.scenario import INPUTS as TRAINING
+from estimator.scenario.scenario import check_choice
 from estimator.serving.question import (
     INPUTS,
     Comparison,
@@ -171,10 +172,7 @@ def calibration_of(options: argparse.Namespace, catalog: "Catalog") -> "Calibrat
     """What measured loads change, unless they shall be ignored."""
     from estimator.serving.measured_loads import known_loads
 
-    words = TRAINING["calibration"].choices
-    if options.calibration not in (None, *words):
-        raise refuse("no_choice", "calibration", choices=words, word=options.calibration)
-
+    check_choice("calibration", options.calibration)
     return None if options.calibration == "ignore" else known_loads(catalog).corrected
 
 

@@ -30,7 +30,7 @@ LOAD_EXPONENT = 0.311
 meter (`estimator.validation.power_fit`; a test fits it again)."""
 
 MOST_CAP = 3.0
-"""A cap above so many power limits is a slip of the pen [1]."""
+"""A cap above so many power limits is a typing error [1]."""
 
 DEVICES_PER_NODE = 8
 """Up to this many devices share a node and need no network outside it [1]."""
@@ -189,7 +189,7 @@ def _slower(share: Uncertain, exponent: Uncertain) -> Uncertain:
 
 
 def check_cap(hardware: Hardware, cap_w: Number) -> None:
-    """Refuse a cap that no device could keep, or that is a slip of the pen.
+    """Refuse a cap that no device could keep, or that is a typing error.
 
     Raises
     ------

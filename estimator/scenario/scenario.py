@@ -412,10 +412,20 @@ def check_choices(scenario: Scenario) -> None:
     ValueError
         Field, word and the choices.
     """
-    for name, choices in CHECKED.items():
-        word = getattr(scenario, name)
-        if word is not None and word not in choices:
-            raise refuse("no_choice", name, choices=choices, word=word)
+    for name in CHECKED:
+        check_choice(name, getattr(scenario, name))
+
+
+def check_choice(name: str, word: str | None) -> None:
+    """Refuse a word that is none of the choices of one field.
+
+    Raises
+    ------
+    ValueError
+        Field, word and the choices.
+    """
+    if word is not None and word not in CHECKED[name]:
+        raise refuse("no_choice", name, choices=CHECKED[name], word=word)
 
 
 FACTORS = {

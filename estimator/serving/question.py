@@ -219,7 +219,7 @@ WORDS = tuple(name for name, one in _INPUTS[ServingQuestion].items() if not one.
 
 
 def check_number(name: str, value: float) -> None:
-    """Refuse a number outside its limits: it is a slip of the pen.
+    """Refuse a number outside its limits: it is a typing error.
 
     >>> check_number("output_tokens", 0)
     Traceback (most recent call last):

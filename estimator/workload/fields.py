@@ -15,7 +15,7 @@ from estimator.core.messages import refuse
 Plain = TypeVar("Plain", bool, str)
 
 MAX_SIZE = 100_000_000
-"""Above every published width, vocabulary and context: a larger value is a slip of the pen."""
+"""Above every published width, vocabulary and context: a larger value is a typing error."""
 
 MAX_LAYERS = 10_000
 

@@ -131,8 +131,8 @@ def test_rare_uses_of_transformers_are_covered(published, blind):
     """Speech, biology, diffusion transformers: predicted too fast as a rule, and less surely."""
     rare = np.asarray(published.runs.features.rare) > 0
     assert rare.sum() >= 25
-    told = score(rows_of(blind, rare), published.runs.family[rare])
-    assert 0.72 <= told.coverage <= 0.88
+    scored = score(rows_of(blind, rare), published.runs.family[rare])
+    assert 0.72 <= scored.coverage <= 0.88
 
 
 def test_a_perfect_prediction_scores_perfectly():
