@@ -11,8 +11,8 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -151,32 +151,34 @@ def _passing_on(process: "subprocess.Popen[bytes]") -> Iterator[None]:
             signal.signal(number, handler)
 
 
-@contextmanager
-def undisturbed() -> Iterator[None]:
+def undisturbed() -> AbstractContextManager[None]:
     """Pay no heed to Ctrl-C, but while a command has it: what is pressed once more costs nothing.
 
     A handler that does nothing, as a command would inherit that the signal is ignored.
     """
-    before = signal.getsignal(signal.SIGINT)
-    if before is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, lambda _number, _frame: None)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+    return _on_interrupt(_unheeded)
+
+
+def interrupted_once() -> AbstractContextManager[None]:
+    """Let Ctrl-C interrupt once: pressed once more, while the result is kept, it costs nothing."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, _unheeded)
+        raise KeyboardInterrupt
+
+    return _on_interrupt(stop)
+
+
+def _unheeded(_number: int, _frame: FrameType | None) -> None:
+    """Let an interrupt pass."""
 
 
 @contextmanager
-def interrupted_once() -> Iterator[None]:
-    """Let Ctrl-C interrupt once: pressed once more, while the result is kept, it costs nothing."""
+def _on_interrupt(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Handle Ctrl-C so for a while, unless it is ignored by whoever started us."""
     before = signal.getsignal(signal.SIGINT)
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, lambda _number, _frame: None)
-        raise KeyboardInterrupt
-
     if before is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, stop)
+        signal.signal(signal.SIGINT, handler)
     try:
         yield
     finally:
