@@ -9,7 +9,7 @@ from estimator.cli.output import note, print_json, print_line, print_table
 
 if TYPE_CHECKING:
     from estimator.measure.bench.benchmark import Progress
-    from estimator.runs.record import Timing
+    from estimator.runs.record import MeasuredRun, Timing
 
 EXAMPLES = """examples:
   twenty-watts calibrate bench --quick
@@ -53,6 +53,7 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Measure, store, and print the result."""
     from estimator.measure.bench.run import BenchQuestion, benchmark
+    from estimator.measure.command import undisturbed
     from estimator.scenario.scenario import read_number
 
     wanted = None
@@ -69,6 +70,12 @@ def run(options: argparse.Namespace) -> int:
     )
     announce_update(quiet=options.quiet)
     measured, hardware = benchmark(question, _Progress(quiet=options.quiet or options.json))
+    with undisturbed():  # all is stored: what is pressed once more does not break its table
+        _print(measured, hardware, options)
+    return 0 if measured.state == "finished" else 130
+
+
+def _print(measured: "MeasuredRun", hardware: str, options: argparse.Namespace) -> None:
     if options.json:
         from estimator.runs.record import as_plain
 
@@ -79,7 +86,6 @@ def run(options: argparse.Namespace) -> int:
         print_line(f"Use it: twenty-watts estimate --hardware {hardware} ...")
     for line in measured.notes:
         note(line, quiet=options.quiet)
-    return 0 if measured.state == "finished" else 130
 
 
 def _row(timing: "Timing") -> tuple[str, ...]:
