@@ -6,6 +6,9 @@ from types import ModuleType
 
 OLDEST_PYTHON = (3, 11)
 
+INTERRUPTED = 130
+"""Exit code of what Ctrl-C ended, as shells have it."""
+
 
 class _Later(ModuleType):
     """A module that is imported when something of it is asked for."""
@@ -41,10 +44,17 @@ def main() -> int:
             return 1
         except KeyboardInterrupt:
             sys.stderr.write("stopped; the next start sets up from the beginning\n")
-            return 130
+            return INTERRUPTED
     from estimator.cli import main as run
 
-    return run()
+    code = run()
+    if (
+        code == INTERRUPTED
+    ):  # pressed once more, while Python shuts down, it would end by the signal
+        import signal
+
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return code
 
 
 if __name__ == "__main__":
