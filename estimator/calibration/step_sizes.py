@@ -16,9 +16,9 @@ in common; those of one kind, and those in one format; and each alone [1]. A gue
 PERCEPTRON, TRANSFORMERS = "perceptron", ("decoder", "transformer")
 """Family whose steps are mostly smaller than those of others, and kinds whose are larger."""
 
-AS_MEASURED = 0.3
+AS_MEASURED = 0.5
 """Chance that a run to predict has as many steps as measured ones of the user, and not as runs of
-all people have [1]. A guess: what is measured is mostly a trial of a longer run."""
+all people have [1]. A guess."""
 
 SPREADS_OF_USERS = np.geomspace(0.05, 0.8, 9)
 """Spreads that the number of steps may have among the runs of one user, over that among all people
