@@ -140,8 +140,8 @@ class Attention:
         Model width; query heads; key and value heads; width of one head. [1]
     qkv_bias, output_bias : bool
         Biases of the projections.
-    gate : bool
-        A matrix that gates the heads' outputs.
+    gate : int
+        Outputs of a matrix that gates what the heads put out, 0 without one. [1]
     value_dim : int or None
         Width of a head's values where it is not that of its keys. [1]
     norm_params : int
@@ -160,7 +160,7 @@ class Attention:
     head_dim: int
     qkv_bias: bool = False
     output_bias: bool = False
-    gate: bool = False
+    gate: int = 0
     norm_params: int = 0
     window: int | None = None
     value_dim: int | None = None
@@ -175,9 +175,8 @@ class Attention:
         width, kv_width = self.heads * self.head_dim, self.kv_heads * self.head_dim
         value_dim = self.value_dim or self.head_dim
         read = self.heads * value_dim
-        gate = {"attention/gate": linear(self.hidden, width)} if self.gate else {}
         return {
-            **gate,
+            **_gated(self.hidden, self.gate),
             "attention/query": linear(self.hidden, width, self.qkv_bias),
             "attention/key": linear(self.hidden, kv_width, self.qkv_bias),
             "attention/value": linear(self.hidden, self.kv_heads * value_dim, self.qkv_bias),
@@ -247,6 +246,8 @@ class LatentAttention:
         Widths of a head: key without position, key with rotary position, value. [1]
     bias : bool
         Biases of the down projections and of the output.
+    gate : int
+        Outputs of a matrix that gates what the heads put out, 0 without one. [1]
     index_heads, index_dim : int
         Heads and their width of the indexer that picks the keys a query attends to, 0 without
         one [2]_; the primary figure still counts every pair. [1]
@@ -265,6 +266,7 @@ class LatentAttention:
     rope_dim: int
     value_dim: int
     bias: bool = False
+    gate: int = 0
     window: int | None = None
     index_heads: int = 0
     index_dim: int = 0
@@ -286,6 +288,7 @@ class LatentAttention:
                 "attention/query_up": linear(self.query_rank, key_width),
             }
         return {
+            **_gated(self.hidden, self.gate),
             **query,
             "attention/kv_down": linear(self.hidden, self.kv_rank + self.rope_dim, self.bias),
             "attention/kv_up": linear(self.kv_rank, self.heads * self.nope_dim + value_width),
@@ -308,6 +311,11 @@ class LatentAttention:
             "indexer/norm": held(2 * self.index_dim),
             "indexer/scores": Cost(flop_per_pair=2 * width),
         }
+
+
+def _gated(hidden: int, outputs: int) -> Costs:
+    """A matrix that gates what heads put out, if it has outputs."""
+    return {"attention/gate": linear(hidden, outputs)} if outputs else {}
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,7 @@ UNCOUNTED = {
     "siglip2": "its patches are cut outside of it",
     "siglip2_vision_model": "its patches are cut outside of it",
     "pix2struct": "its patches are cut outside of it",
+    "longcat_flash": "its experts are picked by value",
     "nllb-moe": "its experts are picked by value",
     "mra": "its attention runs in kernels that PyTorch does not count",
     "sam2": "transformers multiplies heads with heads, and drops what comes of it",

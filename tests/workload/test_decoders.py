@@ -128,6 +128,8 @@ def test_gpt2_as_in_the_nanogpt_notebook():
         ("qwen3-235b-a22b", 22.19),  # arXiv:2505.09388: 22B
         ("olmoe-1b-7b", 1.28),  # arXiv:2409.02060: 1.3B
         ("dbrx-132b", 36.5),  # databricks.com, 2024-03-27: 36B
+        ("ax-k1-519b", 32.8),  # skt/A.X-K1: 33B
+        ("beam-1.0-501b", 23.4),  # A23B by its name
         ("llama-4-scout-text", 17.17),  # ai.meta.com, 2025-04-05: 17B
     ],
 )

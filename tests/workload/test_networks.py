@@ -105,6 +105,13 @@ def test_every_family_has_a_golden_config():
     assert read | decoders | published | inside >= {*FAMILIES, *CLASSES}
 
 
+def test_idle_experts_of_longcat_flash_hold_and_cost_nothing():
+    """arXiv:2509.01322, sec. 1: 560B parameters, 27B active on average, 18.6B to 31.3B."""
+    built = model_ledger({"model_type": "longcat_flash"})
+    assert built.params_total == ledger("longcat-flash-all-busy").params_total + 28 * 256 * 6144
+    assert built.params_active / 1e9 == pytest.approx(27, rel=0.04)
+
+
 def test_a_safety_checker_is_a_tower_without_its_text():
     """Parameters of diffusers' StableDiffusionSafetyChecker, built by diffusers 0.42."""
     tower = {"hidden_size": 1024, "intermediate_size": 4096, "num_attention_heads": 16}

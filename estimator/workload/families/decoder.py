@@ -4,7 +4,7 @@ One attention and one feed-forward block per layer. A family is a row of default
 of that family means by the keys it does not state.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from estimator.workload.blocks import Attention, Experts, LatentAttention, Mlp
@@ -54,6 +54,16 @@ def width_norm(fields: Fields, attention: Attention) -> int:
     return (attention.heads + attention.kv_heads) * attention.head_dim
 
 
+def per_channel(attention: Attention) -> int:
+    """A gate on every channel that the heads put out."""
+    return attention.heads * attention.head_dim
+
+
+def per_head(attention: Attention) -> int:
+    """One gate on all that a head puts out."""
+    return attention.heads
+
+
 def where(key: str, norm: QkNorm) -> QkNorm:
     """A norm that `key` asks for."""
     return lambda fields, attention: norm(fields, attention) if fields.flag(key) else 0
@@ -85,8 +95,8 @@ class Family:
         the output layer; all but the output layer.
     gated : bool
         Three MLP matrices instead of two.
-    gate : bool
-        A matrix that gates what attention puts out.
+    gate : function or None
+        Outputs of a matrix that gates what attention puts out. [1]
     norms, outer_norms : int or function
         Norms per layer, and outside the layers. [1]
     norm_params : int or function
@@ -112,7 +122,7 @@ class Family:
     head_bias: Fact = False
     bias: Fact = False
     gated: bool = True
-    gate: bool = False
+    gate: Callable[[Attention], int] | None = None
     norms: Count = 2
     outer_norms: Count = 1
     norm_params: Count = 1
@@ -151,6 +161,19 @@ def decoder(family: Family, fields: Fields) -> Decoder:
     )
 
 
+def with_heads(family: Family, fields: Fields, heads: Sequence[int]) -> Decoder:
+    """Decoder with so many heads in each of its layers."""
+    head_dim = grouped_attention(family, fields).head_dim
+
+    def with_count(layer: Layer, count: int) -> Layer:
+        stated = fields.with_values({"num_attention_heads": count, "head_dim": head_dim})
+        attention = grouped_attention(family, stated)
+        return replace(layer, attention=replace(attention, window=layer.attention.window))
+
+    model = decoder(family, fields)
+    return replace(model, layers=tuple(map(with_count, model.layers, heads)))
+
+
 def attention_of(family: Family, fields: Fields) -> Attention | LatentAttention:
     """Attention of a config, grouped unless the family reads another."""
     return family.attention(fields) if family.attention else grouped_attention(family, fields)
@@ -175,10 +198,12 @@ def grouped_attention(family: Family, fields: Fields) -> Attention:
         head_dim=head_dim or fields.share(fields.key(*WIDTH), hidden, heads_key, heads),
         qkv_bias=biased or asked(family.qkv_bias, fields),
         output_bias=biased or asked(family.output_bias, fields),
-        gate=family.gate,
     )
-    norm = family.qk_norm
-    return replace(attention, norm_params=norm(fields, attention)) if norm else attention
+    return replace(
+        attention,
+        norm_params=family.qk_norm(fields, attention) if family.qk_norm else 0,
+        gate=family.gate(attention) if family.gate else 0,
+    )
 
 
 def latent_attention(fields: Fields) -> LatentAttention:

@@ -1,15 +1,22 @@
 """Which language model of unlike layers a config describes: recurrence beside attention.
 
 Mamba beside attention: Bamba, Granite 4 (granitemoehybrid), Falcon-H1, Jamba, Zamba, Nemotron-H.
-Delta rules: Qwen3-Next, Qwen3.5, OLMo hybrid, Kimi Linear. Lightning attention: MiniMax. Gated
-recurrences and convolutions: RecurrentGemma, LFM2.
+Delta rules: Qwen3-Next, Qwen3.5, OLMo hybrid, Kimi Linear, Ling (Bailing) hybrid. Lightning
+attention: MiniMax. Gated recurrences and convolutions: RecurrentGemma, LFM2, LFM3.
 """
 
 from dataclasses import replace
 
 from estimator.workload.blocks import Attention, Cost, Costs, Experts, Mlp, affine, held, linear
 from estimator.workload.convolution import ratio
-from estimator.workload.families.decoder import Family, head_norm, latent_attention, width_norm
+from estimator.workload.families.decoder import (
+    Family,
+    head_norm,
+    latent_attention,
+    per_channel,
+    per_head,
+    width_norm,
+)
 from estimator.workload.families.hybrid_stack import (
     PLAIN,
     attending,
@@ -19,6 +26,7 @@ from estimator.workload.families.hybrid_stack import (
     gated_mlp,
     hybrid,
     language_model,
+    latent_mixer,
     stacked,
     with_costs,
 )
@@ -128,11 +136,33 @@ def lfm2_moe(fields: Fields) -> Network:
     return _convolving(fields, blocks, fields.size("num_dense_layers", least=0))
 
 
-def _convolving(fields: Fields, blocks: tuple[Costs, Costs], dense: int) -> Network:
-    """The stack of LFM2, with the first block in the first `dense` layers."""
+@family("lfm3")
+def lfm3(fields: Fields) -> Network:
+    """LFM3: LFM2 with a gate for each head, norms behind too, and windows."""
+    gate = per_head if fields.flag("use_attention_gate", default=True) else None
+    family = replace(PLAIN, qk_norm=head_norm, gate=gate)
+    layers = range(fields.layers("num_hidden_layers"))
+    usual = [
+        "full_attention" if at % 4 == 2 else "conv" if at % 4 or not at else "sliding"
+        for at in layers
+    ]
+    kinds = fields.items("layer_types", len(layers)) or usual
+    far, near = (
+        attention_mixer(family, fields),
+        attention_mixer(family, fields, fields.size_or_none("sliding_window")),
+    )
+    mixers = {"conv": _short_convolution(fields), "full_attention": far}
+    norms = 4 if fields.flag("use_sandwich_norm", default=True) else 2
+    mlp = gated_mlp(fields)
+    made = {kind: with_costs(fields, mixers.get(str(kind), near), mlp, norms) for kind in kinds}
+    return stacked(fields, kinds, made)
+
+
+def _short_convolution(fields: Fields) -> Layers:
+    """A gated convolution of a few tokens."""
     hidden, bias = fields.size("hidden_size"), fields.flag("conv_bias")
     kernel = fields.size("conv_L_cache", default=3)
-    short = Layers(
+    return Layers(
         costs={
             "mixer/in": linear(hidden, 3 * hidden, bias),
             "mixer/convolution": depthwise(hidden, kernel, bias),
@@ -140,12 +170,16 @@ def _convolving(fields: Fields, blocks: tuple[Costs, Costs], dense: int) -> Netw
         },
         state_values=hidden * kernel,
     )
+
+
+def _convolving(fields: Fields, blocks: tuple[Costs, Costs], dense: int) -> Network:
+    """The stack of LFM2, with the first block in the first `dense` layers."""
     tied = fields.flag("tie_embedding", default=fields.flag("tie_word_embeddings"))
     fields = fields.with_values({"tie_word_embeddings": tied})
     chosen = fields.items("full_attn_idxs")
     listed = attention_layers(fields, lambda at: chosen is None or at in chosen, "layer_types")
     kinds = ((attends, at >= dense) for at, attends in enumerate(listed))
-    mixers = (short, attention_mixer(Family(qk_norm=head_norm), fields))
+    mixers = (_short_convolution(fields), attention_mixer(Family(qk_norm=head_norm), fields))
     return hybrid(fields, kinds, mixers, blocks)
 
 
@@ -161,7 +195,7 @@ def gated_delta(mixture: Mixture | None, fields: Fields) -> Network:
     sparse = [mixture is not None and every_step(fields, at) for at in layers]
     dense: Costs = {} if all(sparse) else gated_mlp(fields)
     routed: Costs = {} if mixture is None else experts(mixture, fields).costs()
-    attends = attention_mixer(replace(PLAIN, qk_norm=head_norm, gate=True), fields)
+    attends = attention_mixer(replace(PLAIN, qk_norm=head_norm, gate=per_channel), fields)
     kinds = zip(_every_fourth(fields), sparse, strict=True)
     return hybrid(fields, kinds, (delta_mixer(fields), attends), (dense, routed))
 
@@ -193,13 +227,33 @@ def kimi_linear(fields: Fields) -> Network:
     fields = _kimi_spelling(fields)
     mixed = experts(Mixture(shared=shared_experts()), fields)
     blocks = (gated_mlp(fields), _narrowed(fields, mixed))
-    attention = attention_mixer(Family(attention=latent_attention), fields)
+    latent = latent_attention(fields)
     if fields.flag("mla_use_output_gate"):
-        read = fields.size("num_attention_heads") * fields.size("v_head_dim")
-        gate = {"attention/gate": linear(fields.size("hidden_size"), read)}
-        attention = replace(attention, costs={**attention.costs, **gate})
-    mixers = (_kimi_delta(fields), attention)
+        latent = replace(latent, gate=latent.heads * latent.value_dim)
+    mixers = (_kimi_delta(fields), latent_mixer(latent))
     listed = attention_layers(fields, lambda at: at > 0 and at % 4 == 0, "layer_types")
+    kinds = ((attends, listed_sparse(fields, at)) for at, attends in enumerate(listed))
+    return hybrid(fields, kinds, mixers, blocks)
+
+
+@family("bailing_hybrid")
+def ling(fields: Fields) -> Network:
+    """Ling 3: Kimi's delta rule with full gates, gated latent attention in every sixth layer."""
+    heads = fields.size("num_attention_heads")
+    usual = {
+        "linear_num_heads": heads,
+        "linear_head_dim": fields.size("head_dim"),
+        "linear_conv_kernel_dim": fields.size("short_conv_kernel_size"),
+    }
+    stated = {"use_full_rank_gate": True, "tie_word_embeddings": False}
+    fields = _kimi_spelling(fields).with_values(stated).with_defaults(usual)
+    delta = _kimi_delta(fields)
+    delta = replace(delta, costs={**delta.costs, "mixer/forget": delta.costs["mixer/gate"]})
+    latent = latent_attention(fields.with_values({"q_lora_rank": None}))
+    mixers = (delta, latent_mixer(replace(latent, gate=heads)))
+    blocks = (gated_mlp(fields), experts(Mixture(shared=shared_experts()), fields).costs())
+    period = fields.size("layer_group_size")
+    listed = attention_layers(fields, lambda at: (at + 1) % period == 0, "layer_types")
     kinds = ((attends, listed_sparse(fields, at)) for at, attends in enumerate(listed))
     return hybrid(fields, kinds, mixers, blocks)
 

@@ -3,16 +3,24 @@
 Mixtral, Qwen2 and Qwen3 MoE, OLMoE, FlexOlmo, PhiMoE, gpt-oss, Llama 4, MiniMax M2, dots1, Granite
 MoE (granitemoeshared, too), GLM 4 MoE, ERNIE 4.5 MoE, EXAONE MoE, AFMoE, Solar Open, Mellum,
 Cohere2 MoE, HY v3, DeepSeek v2 and v3, Kimi K2, Mistral 4, Aria, DBRX, MiMo v2, Hunyuan MoE,
-JetMoE. A row says what a family is built of; the sizes that its configs leave out stand in
-`defaults.json`. A mixture family is a dense family with another `feed_forwards`: which layers are
-sparse, and the keys of their experts.
+JetMoE, A.X K1 (axk1), LongCat Flash, Laguna, Kolibri, Beam. A row says what a family is built of;
+the sizes that its configs leave out stand in `defaults.json`. A mixture family is a dense family
+with another `feed_forwards`: which layers are sparse, and the keys of their experts.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
-from estimator.workload.blocks import Attention, Costs, Experts, Mlp, held, linear
+from estimator.workload.blocks import (
+    Attention,
+    Costs,
+    Experts,
+    Mlp,
+    held,
+    linear,
+    merged,
+)
 from estimator.workload.families.decoder import (
     WIDTH,
     Family,
@@ -23,9 +31,12 @@ from estimator.workload.families.decoder import (
     grouped_attention,
     head_norm,
     latent_attention,
+    per_channel,
+    per_head,
     sinks,
     where,
     width_norm,
+    with_heads,
 )
 from estimator.workload.families.dense_decoders import (
     COHERE,
@@ -36,7 +47,7 @@ from estimator.workload.families.dense_decoders import (
     PLAIN,
     STATED,
 )
-from estimator.workload.families.hybrid_stack import equal_layers, with_costs
+from estimator.workload.families.hybrid_stack import equal_layers, stacked, with_costs
 from estimator.workload.families.sliding_window import (
     LLAMA4_CHUNKS,
     QWEN2_MOE_WINDOWS,
@@ -50,7 +61,7 @@ from estimator.workload.fields import MAX_LAYERS, Fields
 from estimator.workload.layers import Layers
 from estimator.workload.network import Network
 from estimator.workload.registry import families, family
-from estimator.workload.transformer import Decoder
+from estimator.workload.transformer import Decoder, Layer
 
 EXPERTS = ("num_local_experts", "n_routed_experts", "moe_num_experts", "num_experts")
 """Names of the number of experts; of those that a config states the last counts."""
@@ -262,6 +273,52 @@ def jetmoe(fields: Fields) -> Network:
     return equal_layers(fields, with_costs(fields, mixer, {}))
 
 
+@family("axk1")
+def ax_k1(fields: Fields) -> Decoder:
+    """A.X K1: DeepSeek's layers, a norm behind the experts."""
+    model = decoder(mix(LATENT, LISTED), fields)
+
+    def normed(layer: Layer) -> Layer:
+        norms = 2 + isinstance(layer.feed_forward, Experts)
+        return replace(layer, norm_params=norms * model.hidden)
+
+    return replace(model, layers=tuple(map(normed, model.layers)))
+
+
+@family("laguna")
+def laguna(fields: Fields) -> Decoder:
+    """Laguna: heads gated by one each or by channels, as many as each layer has."""
+    channels = fields.values.get("gating", True) not in (True, "per-head")
+    layers, heads = fields.layers("num_hidden_layers"), fields.size("num_attention_heads")
+    each = fields.sizes("num_attention_heads_per_layer", (heads,) * layers, layers)
+    return with_heads(replace(LAGUNA, gate=per_channel if channels else per_head), fields, each)
+
+
+@family("longcat_flash")
+def longcat(fields: Fields) -> Network:
+    """LongCat Flash: experts across two layers, of which some do nothing (arXiv:2509.01322).
+
+    Tokens are taken to visit all experts alike, so that idle ones spare their share.
+    """
+    hidden, count = fields.size("hidden_size"), fields.size("n_routed_experts")
+    choices = count + fields.size("zero_expert_num", least=0)
+    chosen = routed(fields, "moe_topk", ("n_routed_experts",), choices)
+    mlp = Mlp(hidden, fields.size("ffn_hidden_size"), gated=True)
+    expert = replace(mlp, width=fields.size("expert_ffn_hidden_size"))
+    busy = max(1, round(chosen * count / choices))
+    attention = latent_attention(fields)
+    half = {**attention.costs(), **mlp.costs(), "norm/layers": held(2 * hidden)}
+    layer = Layers(
+        costs={
+            **merged(half, half),
+            **Experts(expert=expert, experts=count, active=busy).costs(),
+            "moe/router": linear(hidden, choices),
+        },
+        cache_values=2 * attention.cache_values_per_token,
+    )
+    return stacked(fields, [0] * fields.layers("num_layers"), {0: layer})
+
+
 STANDARD = "intermediate_size"
 """Where the width of an expert stands in configs without a key of its own."""
 
@@ -287,6 +344,19 @@ DEEPSEEK = Mixture(shared=shared_experts(), sparse=after_first())
 LISTED = Mixture(shared=shared_experts(), sparse=listed_sparse)
 NAMED_SHARED = replace(LISTED, shared=shared_experts("num_shared_experts"))
 LATENT = Family(attention=latent_attention)
+
+LAGUNA = mix(
+    Family(
+        attention_bias=STATED,
+        qk_norm=head_norm,
+        windows=sliding(512, lambda fields, layers, at: False),
+    ),
+    Mixture(
+        shared=shared_width("shared_expert_intermediate_size"),
+        sparse=listed_sparse,
+        router_bias=True,
+    ),
+)
 
 MIMO = mix(Family(attention_bias=STATED), Mixture(sparse=listed_sparse))
 
@@ -347,7 +417,7 @@ ROWS: Mapping[str, Family] = {
             attention_bias=STATED,
             norms=4,
             qk_norm=head_norm,
-            gate=True,
+            gate=per_channel,
             windows=sliding(1024, but_every(4, "global_attn_every_n_layers")),
         ),
         Mixture(
@@ -363,6 +433,20 @@ ROWS: Mapping[str, Family] = {
     "cohere2_moe": mix(
         replace(COHERE, windows=sliding(4096, but_every(4))),
         replace(ALIKE, shared=shared_experts("num_shared_experts")),
+    ),
+    "kolibri1": mix(
+        Family(norms=4, qk_norm=head_norm, windows=sliding(513, but_every(5))),
+        Mixture(shared=shared_width("shared_expert_intermediate_size")),
+    ),
+    "beam": mix(
+        Family(
+            attention_bias=STATED,
+            norms=4,
+            qk_norm=lambda fields, attention: head_norm(fields, attention) + attention.heads,
+            gate=per_channel,
+            windows=sliding(512, lambda fields, layers, at: (at + 1) % 6 != 0 and at + 1 < layers),
+        ),
+        Mixture(sparse=listed_sparse),
     ),
     "hy_v3": mix(replace(LLAMA, qk_norm=head_norm), NAMED_SHARED),
     "deepseek_v2": mix(replace(LLAMA, attention=latent_attention), DEEPSEEK),

@@ -4,11 +4,11 @@ Layers with a window may have more heads than the others.
 """
 
 from collections.abc import Container
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from estimator.workload.blocks import Attention, Costs, affine, held, linear
+from estimator.workload.blocks import affine, held, linear
 from estimator.workload.convolution import ratio
-from estimator.workload.families.decoder import Family, decoder, grouped_attention, head_norm
+from estimator.workload.families.decoder import Family, head_norm, per_head, with_heads
 from estimator.workload.families.moe_decoders import Mixture, listed_sparse, mix, shared_width
 from estimator.workload.families.sliding_window import sliding
 from estimator.workload.families.vision_language import (
@@ -23,18 +23,14 @@ from estimator.workload.network import Network
 from estimator.workload.registry import family, with_defaults_of
 from estimator.workload.transformer import Decoder
 
-
-@dataclass(frozen=True, kw_only=True)
-class HeadGatedAttention(Attention):
-    """Attention with one learned gate on what each head puts out."""
-
-    def costs(self) -> Costs:
-        """Costs by part."""
-        return {**super().costs(), "attention/gate": linear(self.hidden, self.heads)}
-
-
 STEP = mix(
-    Family(attention_bias="attention_bias", mlp_bias="mlp_bias", windows=sliding(None)),
+    Family(
+        attention_bias="attention_bias",
+        mlp_bias="mlp_bias",
+        qk_norm=head_norm,
+        gate=per_head,
+        windows=sliding(None),
+    ),
     Mixture(shared=shared_width("share_expert_dim"), sparse=listed_sparse),
 )
 
@@ -43,28 +39,13 @@ STEP = mix(
 def step3(fields: Fields) -> Decoder:
     """The language model of a config, its authors' spelling or that of transformers."""
     fields = _spelled(fields)
-    model = decoder(STEP, fields)
-    plain = grouped_attention(STEP, fields)
-    near = fields.part("attention_other_setting").size(
-        "num_attention_heads", default=fields.size("num_attention_heads")
-    )
+    layers, far = fields.layers("num_hidden_layers"), fields.size("num_attention_heads")
+    near = fields.part("attention_other_setting").size("num_attention_heads", default=far)
     near = fields.size_or_none("num_sliding_attention_heads") or near
-    fields.share("num_sliding_attention_heads", near, "num_key_value_heads", plain.kv_heads)
-
-    def gated(window: int | None) -> HeadGatedAttention:
-        return HeadGatedAttention(
-            hidden=plain.hidden,
-            heads=plain.heads if window is None else near,
-            kv_heads=plain.kv_heads,
-            head_dim=plain.head_dim,
-            qkv_bias=plain.qkv_bias,
-            output_bias=plain.output_bias,
-            norm_params=head_norm(fields, plain),
-            window=window,
-        )
-
-    layers = (replace(layer, attention=gated(layer.attention.window)) for layer in model.layers)
-    return replace(model, layers=tuple(layers))
+    groups = fields.size("num_key_value_heads", default=far)
+    fields.share("num_sliding_attention_heads", near, "num_key_value_heads", groups)
+    windows = STEP.windows(fields, layers)
+    return with_heads(STEP, fields, [far if one is None else near for one in windows])
 
 
 def _spelled(fields: Fields) -> Fields:
