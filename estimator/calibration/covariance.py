@@ -35,6 +35,7 @@ LIKENESS = {
     "style": "program",
     "program_slope": "program_trend",
     "beside": "own_program",
+    "beside_slope": "own_program_trend",
 }
 """Component -> the likeness that it goes with, where that has another name."""
 
@@ -58,6 +59,7 @@ class Likeness:
     program: Floats
     program_trend: Floats
     own_program: Floats
+    own_program_trend: Floats
     precision_trend: Floats
     shape: Floats
 
@@ -77,6 +79,7 @@ def likeness_of(here: Conditions, there: Conditions, shared: Components) -> Like
     family, both = device * same_family, precision * same_family
     features = _bends(here.size, shared)[0] @ _bends(there.size, shared)[0].T
     program = same_program * device
+    own_program = program * np.outer(here.own, there.own)
     return Likeness(
         device=device,
         precision=precision,
@@ -88,7 +91,8 @@ def likeness_of(here: Conditions, there: Conditions, shared: Components) -> Like
         family_trend=features * family,
         program=program,
         program_trend=features * program,
-        own_program=program * np.outer(here.own, there.own),
+        own_program=own_program,
+        own_program_trend=features * own_program,
         precision_trend=features * precision,
         shape=program * precision * _same_steps(here.size, there.size),
     )
@@ -138,8 +142,8 @@ def own_variance(
     of_device, inner = shared.amplitudes(prior_sd)
     slopes = (shared.slope, shared.family_slope, shared.precision_slope, shared.program_slope)
     trend = sum(slope**2 for slope in slopes) * of_size
-    lacking = np.where(where.own, 0.0, shared.beside**2)
-    steady = shared.within - shared.run**2 - lacking + trend
+    beside = np.where(where.own, shared.beside_slope**2 * of_size, -(shared.beside**2))
+    steady = shared.within - shared.run**2 + beside + trend
     alone = shared.run**2 * inner**2 if whole_run else 0.0
     variance: Floats = of_device**2 + inner**2 * steady + alone
     return variance

@@ -74,7 +74,7 @@ ENOUGH_PROGRAMS = 8
 SPREADS = (
     *(("widened",), ("style", "family"), ("precision", "kind", "both")),
     *(("size", "shape"), ("slope", "family_slope", "precision_slope"), ("program_slope",)),
-    ("beside",),
+    ("beside", "beside_slope"),
 )
 """Components that differ from machine to machine together: all that the prior states, which is
 never taken as narrower; between programs; between kinds and formats; between shapes of one program;
@@ -166,7 +166,7 @@ class Evidence:
         """Factors among which one of `SPREADS` is chosen: the prior is widened only by many."""
         if names == ("widened",):
             return FACTORS[FACTORS >= 1.0] if self._many_programs else np.ones(1)
-        if names == ("beside",) and not (self.components.beside and self.where.own.any()):
+        if "beside" in names and not (self.components.beside and self.where.own.any()):
             return np.ones(1)
         return FACTORS
 

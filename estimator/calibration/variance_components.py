@@ -52,6 +52,9 @@ class Components:
         The same of one number format: casts between formats cost the same at every peak [1].
     family_slope : float
         The same of one family of networks [1].
+    beside_slope : float
+        The same of what one program of a user does beside its network: that takes a time of its
+        own, however little the work of the step [1].
     length : float
         Distance in the logarithm of the size at which runs begin to differ [1].
     step_sd : float
@@ -89,6 +92,7 @@ class Components:
     usual_slope: float = 0.0
     precision_slope: float = 0.0
     family_slope: float = 0.0
+    beside_slope: float = 0.0
     shape: float = 0.0
     family: float = 0.0
     beside: float = 0.0

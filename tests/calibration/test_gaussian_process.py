@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from estimator.calibration.conditions import REFERENCE_STEP_S, Conditions, step_size
-from estimator.calibration.covariance import NODES, WEIGHTS, usual_trend
+from estimator.calibration.covariance import NODES, WEIGHTS, bent, usual_trend
 from estimator.calibration.gaussian_process import (
     FACTOR_SD,
     SPREADS,
@@ -393,6 +393,20 @@ def test_a_benchmark_does_not_tell_what_programs_do_beside_their_network():
     assert mine - its == pytest.approx(BESIDE.beside**2)
     after = replace(evidence(own, 0.1), components=BESIDE).posterior(own, np.full(1, PRIOR_SD))
     assert after.log_sd[0] ** 2 == pytest.approx(PARTS.run**2 + PARTS.step_sd**2, rel=0.1)
+
+
+@pytest.mark.parametrize("size", [-4.0, -2.0, 0.0])
+def test_what_programs_do_beside_their_network_weighs_more_in_small_steps(size):
+    """It takes a time, however little the network is: at size zero nothing more."""
+    parts = replace(BESIDE, beside_slope=0.1)
+    known = replace(evidence(programs(["its"] * 2, benchmark=True), 0.1), components=parts)
+    own, timed = (
+        replace(programs(["new"], benchmark=flag), size=np.array([size])) for flag in (False, True)
+    )
+    mine, its = (known.posterior(one, np.full(1, PRIOR_SD)).log_sd[0] ** 2 for one in (own, timed))
+    more = parts.beside_slope**2 * float(bent(np.array([size]), parts)[0])
+    assert mine - its == pytest.approx(parts.beside**2 + more)
+    assert (more > 0.005) == (size < 0.0)
 
 
 @pytest.mark.parametrize("sd, larger", [(0.02, False), (0.5, True)])

@@ -28,6 +28,8 @@ PARTS = Components(
     size=0.0,
     shape=0.14,
     style=0.14,
+    beside=0.1,
+    beside_slope=0.1,
     run=0.1,
     elsewhere=0.9,
     portable=0.5,
@@ -88,6 +90,7 @@ def conditions(rows):
         family=np.array(family),
         size=np.array(size, dtype=float),
         program=np.array(program),
+        by_user=np.isin(program, ("new", "own")),
     )
 
 
