@@ -229,6 +229,9 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
         "the rents on record for {device} are {count:.0f} year off {year:g}",
         "the rents on record for {device} are {count:.0f} years off {year:g}",
     ),
+    "rents_elsewhere": (
+        "no rent of {device} at {provider} on record: assuming that of all providers; set {field}"
+    ),
     "owning_left_out": (
         "owning counts depreciation, server, network and electricity; staff, building, "
         "repairs and interest are not included"

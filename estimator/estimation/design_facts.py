@@ -6,6 +6,7 @@ from estimator.memory.fit import MemoryAnswer, answer_memory
 from estimator.memory.request import Question
 from estimator.memory.training_state import TRAINING
 from estimator.scenario.hardware import Offers, offers_behind
+from estimator.scenario.site import provider_at
 
 
 def memory_of_run(answer: Answer, catalog: Catalog, *, least: bool = True) -> MemoryAnswer | None:
@@ -54,5 +55,5 @@ def offers_of(answer: Answer, catalog: Catalog) -> Offers | None:
     item = answer.inputs.get("price_usd_per_h")
     if item is None or item.basis == "given" or scenario.pay == "own":
         return None
-    kind = scenario.price_kind or ""
-    return offers_behind(answer.device, catalog, kind=kind, year=scenario.year)
+    kind, provider = scenario.price_kind or "", provider_at(scenario.site or "", catalog)
+    return offers_behind(answer.device, catalog, kind=kind, year=scenario.year, provider=provider)

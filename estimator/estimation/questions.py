@@ -26,7 +26,7 @@ from estimator.scenario.hardware import SELF_CONTAINED
 from estimator.scenario.provenance import Found
 from estimator.scenario.scenario import SHARING
 from estimator.scenario.scenario_table import ScenarioTable
-from estimator.scenario.site import find_site
+from estimator.scenario.site import PROVIDERS, find_site
 from estimator.scenario.workload import WorkTable
 from estimator.utilization.features import software_of_rows
 from estimator.workload.formulas import (
@@ -238,17 +238,23 @@ class Questions:
             self.notices.coded(bundles, np.where(rows, self.site_at, -1))
 
     def _rent(self) -> None:
-        """Rent of each row: as given, or by the offers on record at the time of the run."""
+        """Rent of each row: as given, or by the offers on record where and when it runs."""
         self.rents: list[Found[Uncertain] | None] = []
-        kind = self.table.word("price_kind")
+        kind, site = self.table.word("price_kind"), self.table.word("site")
         years, year_at = few(self.table.number("year"))
-        keys = (self.named_at, kind.codes, year_at)
-        triples, at = distinct(*keys)
-        for named, code, when in triples:
+        sellers = ("", *PROVIDERS.values())
+        sold = [sellers.index(self.resolver.provider(name)) for name in site.distinct]
+        seller_at = np.array([*sold, 0], dtype=np.intp)[site.codes]
+        combinations, at = distinct(self.named_at, kind.codes, year_at, seller_at)
+        for named, code, when, seller in combinations:
             year = None if np.isnan(years[when]) else float(years[when])
             offers = kind.distinct[code] if code >= 0 else ""
             device = self.named[named].device if named >= 0 else None
-            self.rents.append(None if device is None else self.resolver.rent(device, offers, year))
+            self.rents.append(
+                None
+                if device is None
+                else self.resolver.rent(device, offers, year, sellers[seller])
+            )
         self.rent_at: Places = at
         self.given_rent = self.table.number("price")
         known = np.array([rent is not None for rent in self.rents])

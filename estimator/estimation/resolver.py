@@ -22,6 +22,7 @@ from estimator.scenario.hardware import (
     named_precision,
 )
 from estimator.scenario.provenance import Found
+from estimator.scenario.site import provider_at
 from estimator.utilization.machine import find_machine
 from estimator.utilization.parallelism import Machine
 
@@ -114,10 +115,19 @@ class Resolver:
             return Known(self.catalog, NOTHING_MEASURED)
         return known_runs(self.catalog)
 
-    def rent(self, device: Device, kind: str, year: float | None) -> Found[Uncertain] | None:
+    def provider(self, site: str) -> str:
+        """Provider whose offers a place takes; empty where it is none of theirs."""
+        return self._once(("provider", site), lambda: provider_at(site, self.catalog))
+
+    def rent(
+        self, device: Device, kind: str, year: float | None, provider: str
+    ) -> Found[Uncertain] | None:
         """Rent with its provenance, by the kind of offer."""
-        key = "rent", device.id, kind, year
-        return self._once(key, lambda: find_price(device, self.catalog, kind=kind, year=year))
+        key = "rent", device.id, kind, year, provider
+        return self._once(
+            key,
+            lambda: find_price(device, self.catalog, kind=kind, year=year, provider=provider),
+        )
 
     def _named(self, accelerator: str, precision: str) -> Named:
         if not accelerator.strip():

@@ -230,27 +230,35 @@ def fixed_utilization(device: Device, catalog: Catalog) -> Found[Uncertain] | No
 
 
 def find_price(
-    device: Device, catalog: Catalog, *, kind: str = "", year: float | None = None
+    device: Device,
+    catalog: Catalog,
+    *,
+    kind: str = "",
+    year: float | None = None,
+    provider: str = "",
 ) -> Found[Uncertain] | None:
     """Rent per device-hour by the newest offers of a kind; None where there are none.
 
-    With a year, the offers of that time count instead of the newest.
+    With a year, the offers of that time count instead of the newest; with a provider, its own,
+    or those of all where it has none.
     """
-    offers = _offers_of_kind(device, catalog, kind)
+    offers = _offers(device, catalog, kind, year, provider)
     if not offers:
         return None
-    record = price_record(offers, catalog, year=year)
     off = 0.0 if year is None else min(_years_from(offer, year) for offer in offers)
-    notices: tuple[Notice, ...] = ()
+    notices: list[Notice] = []
     if off > FRESH_YEARS and year is not None:
         values = {"device": device.name, "count": float(round(off)), "year": year}
-        notices = (Notice("old_rents", "year", values),)
-    return recorded("price_usd_per_h", record, "price", notices=notices)
+        notices.append(Notice("old_rents", "year", values))
+    if provider and offers[0].provider != provider:
+        elsewhere = {"device": device.name, "provider": provider}
+        notices.append(Notice("rents_elsewhere", "price", elsewhere))
+    record = _price_record(offers, catalog)
+    return recorded("price_usd_per_h", record, "price", notices=tuple(notices))
 
 
-def price_record(offers: Sequence[Price], catalog: Catalog, *, year: float | None = None) -> Record:
-    """Median of the newest offers, or of those nearest to a year, with their range as spread."""
-    fresh = _fresh(offers, year)
+def _price_record(fresh: Sequence[Price], catalog: Catalog) -> Record:
+    """Median of offers of one time, with their range as spread."""
     amounts = sorted(price.price_usd_per_h for price in fresh)
     middle = median_of(amounts)
     single = catalog.prior("price.single_quote_spread")
@@ -288,18 +296,25 @@ class Offers:
 
 
 def offers_behind(
-    device: Device, catalog: Catalog, *, kind: str = "", year: float | None = None
+    device: Device,
+    catalog: Catalog,
+    *,
+    kind: str = "",
+    year: float | None = None,
+    provider: str = "",
 ) -> Offers | None:
     """Offers that `find_price` takes the median of; None where there are none."""
-    offers = _offers_of_kind(device, catalog, kind)
-    if not offers:
-        return None
-    dates = sorted(price.date_to for price in _fresh(offers, year))
-    return Offers(count=len(dates), date_from=dates[0], date_to=dates[-1])
+    dates = sorted(price.date_to for price in _offers(device, catalog, kind, year, provider))
+    return Offers(count=len(dates), date_from=dates[0], date_to=dates[-1]) if dates else None
 
 
-def _offers_of_kind(device: Device, catalog: Catalog, kind: str) -> list[Price]:
-    return [price for price in catalog.prices(device.id) if price.kind == (kind or "on-demand")]
+def _offers(
+    device: Device, catalog: Catalog, kind: str, year: float | None, provider: str
+) -> list[Price]:
+    """Offers of a kind and a time: of the provider, or of all where it has none."""
+    of_kind = [price for price in catalog.prices(device.id) if price.kind == (kind or "on-demand")]
+    fresh = _fresh(of_kind, year) if of_kind else []
+    return [price for price in fresh if price.provider == provider] or fresh
 
 
 def _fresh(offers: Sequence[Price], year: float | None) -> list[Price]:

@@ -253,7 +253,7 @@ class Scenario:
         example="2",
     )
     site: str | None = _place(
-        "country, cloud region, operator or place",
+        "country, cloud region, operator or place; a cloud brings its own rental prices",
         "Country, cloud region or operator",
         example="fr",
         column="region",

@@ -25,6 +25,9 @@ standard deviation, by the 80 % quantile; 45 countries and the world of `countri
 OPERATORS = {"aws": "aws", "gcp": "google", "azure": "microsoft", "oci": "oracle"}
 """First part of the id of a cloud region -> whose it is."""
 
+PROVIDERS = {"aws": "AWS", "google": "GCP", "microsoft": "Azure", "oracle": "Oracle"}
+"""Operator of clouds -> its name among the rental offers."""
+
 WHAT = {"pue": ("pue", "PUE"), "co2e_kg_per_kwh": ("carbon_intensity", "carbon intensity")}
 """Number of a place -> the input that replaces it, and its name in a sentence."""
 
@@ -71,6 +74,21 @@ def find_site(
     )
     known = (pue, grid, *(() if water is None else (water,)), offsite, electricity)
     return of_all(site, *known)
+
+
+def provider_at(name: str, catalog: Catalog) -> str:
+    """Provider whose offers a place takes; empty where it is none of theirs, or not known.
+
+    >>> provider_at("gcp us-central1", Catalog.open()), provider_at("fr", Catalog.open())
+    ('GCP', '')
+    """
+    if not catalog.knows_place(name):
+        return ""
+    place = catalog.place(name)
+    if place.kind not in ("cloud-region", "operator"):
+        return ""
+    operator = place.id.partition("-")[0]
+    return PROVIDERS.get(OPERATORS.get(operator, operator), "")
 
 
 def nearest_entry(history: Sequence[Place], key: str, year: int | None) -> Place | None:

@@ -1,11 +1,13 @@
 """What does an hour of a device cost: the rent on record, else what owning it uses up."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from estimator.catalog import Catalog, Device
+from estimator.core.notice import Notice
 from estimator.core.uncertainty import Uncertain
 from estimator.scenario.hardware import find_price
 from estimator.scenario.ownership import find_lifetime_h, used_up_price
+from estimator.scenario.site import provider_at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,26 +22,31 @@ class DevicePrice:
         Id in the profiles' sources; empty where the price was given.
     owned : bool
         Whether it is what owning uses up, electricity not included.
+    notices : tuple of Notice
+        What was assumed of the offers.
     """
 
     usd_per_h: Uncertain
     source: str = ""
     owned: bool = False
+    notices: tuple[Notice, ...] = ()
 
 
 def find_device_price(
-    device: Device, catalog: Catalog, *, given: float | None, many: bool
+    device: Device, catalog: Catalog, *, given: float | None, many: bool, region: str = ""
 ) -> DevicePrice | None:
     """Price as given, else by the newest offers on demand, else by the purchase price.
 
-    None where neither is on record. A device of many, more than a node holds, that is owned pays
-    for its part of the network too.
+    None where neither is on record. A cloud region takes the offers of its own provider. A device
+    of many, more than a node holds, that is owned pays for its part of the network too.
     """
     if given is not None:
         return DevicePrice(usd_per_h=Uncertain(given))
-    rent = find_price(device, catalog)
+    rent = find_price(device, catalog, provider=provider_at(region, catalog))
     if rent is not None:
-        return DevicePrice(usd_per_h=rent.value, source=rent.inputs["price_usd_per_h"].source)
+        source = rent.inputs["price_usd_per_h"].source
+        notices = tuple(replace(one, field="price_usd_per_h") for one in rent.notices)
+        return DevicePrice(usd_per_h=rent.value, source=source, notices=notices)
     bought = used_up_price(device, catalog, many=many)
     if bought is None:
         return None

@@ -585,6 +585,8 @@ def lacking(table: ServingTable, row: int) -> tuple[Notice, ...]:
         notes.append(Notice("serving_price_unknown", "price_usd_per_h", device))
     elif price.owned:
         notes.append(Notice("serving_owned", "price_usd_per_h", device))
+    else:
+        notes += price.notices
     if board.memory_bytes is None:
         notes.append(Notice("serving_memory_unknown", "hardware", device))
     return tuple(notes)

@@ -100,8 +100,8 @@ class LookUps:
         self.device = remembered(lambda name: find_serving_device(catalog, name))
         self.site = remembered(lambda name, pue, bare: _site(catalog, name, pue, bare=bare))
         self.price = remembered(
-            lambda name, given, many: find_device_price(
-                self.device(name).device, catalog, given=given, many=many
+            lambda name, region, given, many: find_device_price(
+                self.device(name).device, catalog, given=given, many=many, region=region
             )
         )
         self.preset = remembered(
@@ -289,10 +289,12 @@ class Resolver:
 
     def _priced(self, table: ServingTable) -> ServingTable:
         """Return the table with the price of each row's device."""
-        hardware, given = table.asked.words["hardware"], table.given["price_usd_per_h"]
+        hardware, region = (table.asked.words[name] for name in ("hardware", "region"))
+        given = table.given["price_usd_per_h"]
         many = np.asarray(table.layout.devices) > DEVICES_PER_NODE
-        first, at = first_rows(hardware.codes, _codes(given), many.astype(np.intp))
-        said = (_words(hardware, first), _numbers(given, first), many[first].tolist())
+        first, at = first_rows(hardware.codes, region.codes, _codes(given), many.astype(np.intp))
+        words = (_words(hardware, first), _words(region, first))
+        said = (*words, _numbers(given, first), many[first].tolist())
         prices = [self._found.price(*one) for one in zip(*said, strict=True)]
         return replace(table, prices=prices, price_at=at)
 

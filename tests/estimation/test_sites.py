@@ -3,7 +3,9 @@
 import csv
 import io
 import math
+import statistics
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from estimator import read_site
 from estimator.catalog import Catalog, Record
 from estimator.cli import main
+from estimator.estimation.design_facts import offers_of
 from estimator.estimation.scenario_csv import estimate_csv
 from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scenario.hardware import find_hardware
@@ -25,8 +28,10 @@ from estimator.scenario.site import (
     nearest_entry,
     widened,
 )
+from estimator.serving.device_price import find_device_price
 
 CATALOG = Catalog.open()
+ROOT = Path(__file__).parents[2]
 GRID = "co2e_kg_per_kwh"
 YEARS = st.integers(1990, 2060)
 
@@ -303,3 +308,42 @@ def test_rents_far_from_the_year_of_the_run_are_said():
     then, now = (ask(site="us", year=year).inputs["price_usd_per_h"] for year in (2017.0, None))
     assert then.date <= now.date
     assert then.value > now.value
+
+
+CLOUDS = {"us-east-1": "AWS", "gcp us-central1": "GCP", "westeurope": "Azure", "google": "GCP"}
+
+
+@pytest.mark.parametrize("site", CLOUDS)
+def test_a_cloud_region_takes_the_newest_offers_of_its_own_provider(site):
+    with (ROOT / "profiles" / "prices.csv").open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["device"] == "h100-sxm"]
+    own = [row for row in rows if (row["provider"], row["kind"]) == (CLOUDS[site], "on-demand")]
+    newest = [float(row["price_usd_per_h"]) for row in own if row["date_to"].startswith("2026")]
+    answer = ask(hardware="h100", flop=1e20, site=site)
+    assert answer.inputs["price_usd_per_h"].value == statistics.median(newest)
+    offers = offers_of(answer, CATALOG)
+    assert offers is not None and offers.count == len(newest)
+    assert not says_elsewhere(answer)
+
+
+def says_elsewhere(answer):
+    return any(one.code == "rents_elsewhere" for one in answer.notices)
+
+
+def test_a_region_whose_provider_has_no_such_device_takes_all_offers_and_says_so():
+    said = {"hardware": "mi300x", "flop": 1e20}
+    anywhere, here = ask(**said), ask(**said, site="us-east-1")
+    assert here.inputs["price_usd_per_h"] == anywhere.inputs["price_usd_per_h"]
+    assert says_elsewhere(here) and not says_elsewhere(anywhere)
+    assert not says_elsewhere(ask(**said, site="us-east-1", price=2.0))
+
+
+def test_serving_in_a_cloud_region_takes_the_offers_of_its_provider():
+    def price(device, region):
+        return find_device_price(
+            CATALOG.device(device), CATALOG, given=None, many=False, region=region
+        )
+
+    assert price("h100", "us-east-1").usd_per_h.mid == 6.88
+    assert price("h100", "westeurope").usd_per_h.mid == 12.29
+    assert [one.field for one in price("mi300x", "us-east-1").notices] == ["price_usd_per_h"]
