@@ -8,6 +8,7 @@ Gemma and latent attention, to 12 % for GPT-NeoX.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 from estimator.core.uncertainty import Number
 from estimator.workload.blocks import Attention, Experts, LatentAttention, Mlp
@@ -113,8 +114,8 @@ def decoder_kept(decoder: Decoder, style: Style, adapters: Adapters | None = Non
     16.0
     """
     counts: dict[Layer, int] = {}
-    for layer in decoder.layers:
-        counts[layer] = counts.get(layer, 0) + 1
+    for layer, alike in groupby(decoder.layers):
+        counts[layer] = counts.get(layer, 0) + len(list(alike))
     kept = {layer: layer_kept(layer, style) for layer in counts}
     if adapters is not None:
         kept = {layer: adapted_kept(layer, whole, style, adapters) for layer, whole in kept.items()}

@@ -13,7 +13,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from estimator.core.rows import Floats, Mask, Places, one_of, rows_of
+from estimator.core.rows import Floats, Mask, Places, of_each, rows_of
 from estimator.core.uncertainty import Uncertain
 
 DRAWS = 8192
@@ -111,10 +111,19 @@ def probabilities_within(
     return [{name: found[name][number] for name in most} for number in range(len(places))]
 
 
-def known_of(quantities: Mapping[str, Uncertain], place: int) -> dict[str, Uncertain]:
-    """What one design takes, as far as it is known."""
-    taken = {name: one_of(quantity, place) for name, quantity in quantities.items()}
-    return {name: one for name, one in taken.items() if not math.isnan(one.mid)}
+def known_of(
+    quantities: Mapping[str, Uncertain], places: Sequence[int]
+) -> list[dict[str, Uncertain]]:
+    """What each of some designs takes, as far as it is known."""
+    found: list[dict[str, Uncertain]] = [{} for _ in places]
+    for name, quantity in quantities.items():
+        some = rows_of(quantity, np.array(places, dtype=np.intp))
+        mids = np.asarray(some.mid)
+        loads = [of_each(load, mids.shape).tolist() for load in some.loadings.values()]
+        for taken, mid, *own in zip(found, mids.tolist(), *loads, strict=True):
+            if not math.isnan(mid):
+                taken[name] = Uncertain(mid, dict(zip(some.loadings, own, strict=True)))
+    return found
 
 
 def holds(quantity: Uncertain, limit: float, confidence: float) -> Mask:
@@ -136,18 +145,15 @@ def probability_of_all(
     place : int
         Which design.
     """
-    chosen = [one_of(quantities[name], place) for name in most]
+    chosen = [rows_of(quantities[name], place) for name in most]
     limits = list(most.values())
     if len(chosen) < 2:
         return float(probability_within(chosen[0], limits[0])) if chosen else 1.0
     sources = sorted({source for one in chosen for source in one.loadings})
     loads = np.array([[one.loadings.get(source, 0.0) for source in sources] for one in chosen])
-    slack = [
-        math.log(limit) - math.log(float(one.mid))
-        for limit, one in zip(limits, chosen, strict=True)
-    ]
-    drawn, left = loads @ _half_of_draws(len(sources)), np.array(slack)[:, None]
-    kept, mirrored = (drawn <= left).all(axis=0), (-drawn <= left).all(axis=0)
+    slack = np.log(limits) - np.log([one.mid for one in chosen])
+    drawn, left = loads @ _half_of_draws(len(sources)), slack[:, np.newaxis]
+    kept, mirrored = (drawn <= left).all(axis=0), (drawn >= -left).all(axis=0)
     return float(np.count_nonzero(kept) + np.count_nonzero(mirrored)) / DRAWS
 
 
@@ -263,9 +269,24 @@ def _rounded(values: Floats) -> Floats:
     return np.round(values / unit) * unit
 
 
-def keeps(quantities: Mapping[str, Uncertain], limits: Limits, place: int) -> bool:
-    """Whether a design keeps all limits with the confidence asked."""
-    return probability_of_all(quantities, limits.most, place) >= limits.confidence
+def keeping(
+    quantities: Mapping[str, Uncertain], limits: Limits, places: Sequence[int]
+) -> list[int]:
+    """Designs that keep all limits with the confidence asked, of some.
+
+    All are kept at most as likely as each, and at least as likely as if no two were broken at
+    once; only between the two are draws needed.
+    """
+    kept = []
+    alone = probabilities_within(quantities, limits.most, places)
+    for place, held in zip(places, alone, strict=True):
+        sure = 1 - sum(1 - one for one in held.values()) >= limits.confidence
+        possible = min(held.values(), default=1.0) >= limits.confidence
+        if sure or (
+            possible and probability_of_all(quantities, limits.most, place) >= limits.confidence
+        ):
+            kept.append(place)
+    return kept
 
 
 @lru_cache(maxsize=32)

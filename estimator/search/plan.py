@@ -28,7 +28,7 @@ from estimator.search.limits import (
     deviations_within,
     gains_of_relaxing,
     holds,
-    keeps,
+    keeping,
     known_of,
     probabilities_within,
     probability_of_all,
@@ -175,14 +175,15 @@ class _Candidates:
     def plans(self, request: Request, chosen: Mapping[int, float]) -> tuple[Plan, ...]:
         """Some of them with the probability that they keep all limits [1], as they are shown."""
         held = probabilities_within(self.quantities, request.limits.most, [*chosen])
+        taken = known_of(self.quantities, [*chosen])
         return tuple(
             Plan(
                 scenario=request.space.scenario(int(self.numbers[place])),
                 probability=probability,
                 holds=holds,
-                quantities=known_of(self.quantities, place),
+                quantities=takes,
             )
-            for (place, probability), holds in zip(chosen.items(), held, strict=True)
+            for (place, probability), holds, takes in zip(chosen.items(), held, taken, strict=True)
         )
 
 
@@ -299,20 +300,14 @@ def _answer(request: Request, kept: _Candidates, nearest: _Candidates) -> PlanAn
         (place, *_) = _nearest(nearest, request, np.ones(nearest.numbers.size, dtype=np.bool_))
         probability = probability_of_all(nearest.quantities, limits.most, int(place))
         (closest,) = nearest.plans(request, {int(place): probability})
-    others = [
-        _others_that_keep(kept, limits, np.flatnonzero(alike == alike[at]), at) for at in best
-    ]
-    plans = tuple(
-        replace(plan, also_in=_sites(request.space, kept.numbers[places]))
-        for plan, places in zip(kept.plans(request, best), others, strict=True)
-    )
-    return PlanAnswer(plans=plans, nearest=closest, gains=gains)
-
-
-def _others_that_keep(kept: _Candidates, limits: Limits, alike: Places, chosen: int) -> list[int]:
-    """Designs alike that keep the limits, without the one chosen; none where nothing is limited."""
-    others = alike[alike != chosen].tolist() if limits.most else []
-    return [place for place in others if keeps(kept.quantities, limits, place)]
+    others = [np.flatnonzero(alike == alike[at]) for at in best if limits.most]
+    rivals = sorted({place for some in others for place in some.tolist()} - {*best})
+    keep = np.isin(np.arange(alike.size), keeping(kept.quantities, limits, rivals))
+    plans = list(kept.plans(request, best))
+    for number, some in enumerate(others):
+        sites = _sites(request.space, kept.numbers[some[keep[some]]])
+        plans[number] = replace(plans[number], also_in=sites)
+    return PlanAnswer(plans=tuple(plans), nearest=closest, gains=gains)
 
 
 def _sites(space: Space, numbers: Places) -> tuple[str, ...]:

@@ -248,8 +248,9 @@ def _plans(
 ) -> tuple[ServingPlan, ...]:
     """Some designs with the probability that they keep all limits [1], as they are shown."""
     held = probabilities_within(quantities, limits.most, [*chosen])
+    taken = known_of(quantities, [*chosen])
     plans = []
-    for (place, probability), holds in zip(chosen.items(), held, strict=True):
+    for (place, probability), holds, takes in zip(chosen.items(), held, taken, strict=True):
         row = answer.table.row(place)
         busy = row.question.duty_cycle or 1.0
         plans.append(
@@ -259,7 +260,7 @@ def _plans(
                 concurrency=(row.question.concurrency or 1.0) * busy,
                 probability=probability,
                 holds=holds,
-                quantities=known_of(quantities, place),
+                quantities=takes,
                 notes=answer.notes[place],
             )
         )

@@ -68,19 +68,24 @@ def test_one_source_alone_is_narrower_than_all_together(answer):
     assert (table["energy_kwh_high"] <= high).all()
 
 
+def questions(table):
+    """Each row of a table as a question of its own."""
+    return [table.row(place) for place in range(table.count)]
+
+
 @pytest.mark.parametrize("hardware", ["h100-sxm", "human-brain", "v100-sxm2-16"])
 def test_five_other_devices_never_the_own_one(hardware):
     answer = answer_scenario(
         Scenario(preset="gpt-3", hardware=hardware, devices=8.0, site="fr"), CATALOG
     )
     others = other_devices(answer, CATALOG)
-    assert len({other.hardware for other in others} - {hardware}) == 5
-    assert {other.devices for other in others} == {8.0}
+    assert len({*others.word("hardware").rows()} - {hardware}) == 5
+    assert set(others.number("devices")) == {8.0}
 
 
 def test_what_was_said_of_the_device_stays_with_the_device():
     scenario = Scenario(flop=1e22, hardware="h100-sxm", utilization=0.4, price=9.0)
-    asked = other_devices(answer_scenario(scenario, CATALOG), CATALOG)
+    asked = questions(other_devices(answer_scenario(scenario, CATALOG), CATALOG))
     others = [one for one in answer_scenarios(asked, CATALOG) if isinstance(one, Answer)]
     assert len(others) == len(asked)
     assert all(other.inputs["utilization"].basis != "given" for other in others)
@@ -93,7 +98,7 @@ def test_what_was_said_of_the_device_stays_with_the_device():
 
 def test_a_run_known_only_by_its_hours_is_not_moved():
     answer = answer_scenario(Scenario(device_hours=1e3, hardware="h100-sxm"), CATALOG)
-    assert other_devices(answer, CATALOG) == []
+    assert other_devices(answer, CATALOG).count == 0
 
 
 @pytest.mark.parametrize("quantity", COMPARED)
@@ -124,7 +129,7 @@ def test_devices_are_sorted_with_one_own(answer, quantity):
 )
 def test_each_device_has_the_value_that_it_has_by_itself(scenario, quantity):
     answer = answer_scenario(scenario, CATALOG)
-    alone = [answer, *answer_scenarios(other_devices(answer, CATALOG), CATALOG)]
+    alone = [answer, *answer_scenarios(questions(other_devices(answer, CATALOG)), CATALOG)]
     by_name = {
         one.device.name: bounds(one.estimate[quantity], one.level)
         for one in alone

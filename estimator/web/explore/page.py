@@ -85,6 +85,10 @@ PARAMETERS = Parameters(
 STATE = UrlState("explore", PARAMETERS)
 
 
+Swings = tuple[float, tuple[Swing, ...]]
+"""Median of a quantity, and how far each input alone moves it."""
+
+
 def draw(frame: Frame) -> None:
     """Draw what moves the answer, the sweeps, and the designs that none beats."""
     values = STATE.arrive()
@@ -95,11 +99,11 @@ def draw(frame: Frame) -> None:
         style.slide_title(_title(base))
     with known.drawn() as answered:
         if answered is not None:
-            _answer(answered, base, shown, frame)
+            _answer(*answered, base, shown, frame)
     with controls(frame):
         _controls()
     found = known.found if shown is values else None
-    files = () if found is None else (share.csv("explore", lambda: _csv(found)),)
+    files = () if found is None else (share.csv("explore", lambda: _csv(found[0])),)
     query = PARAMETERS.query(values)
     share.finish(STATE, query, frame, SLIDES, title=_title(base), files=files)
 
@@ -126,17 +130,16 @@ def explored(
     )
 
 
-def _answered(values: Row) -> Exploration:
-    """Answer all of the page."""
+def _answered(values: Row) -> tuple[Exploration, Swings]:
+    """Answer all of the page, and what moves its quantity."""
     names, runs = (values["x"], values["y"]), store_state(data_directory())
     found = explored(base_of(values), names, _places(values), runs)
     try:
-        found.swings(values["quantity"])
+        return found, found.swings(values["quantity"])
     except ValueError as error:
         text = _("{why}, or choose another {control}")
         why, control = sentence_of(reason(error), _at_command), quoted(_("Quantity"))
         raise ValueError(text.format(why=why, control=control)) from None
-    return found
 
 
 def _at_command(field: str) -> str:
@@ -149,10 +152,12 @@ def _places(values: Row) -> tuple[str, ...]:
     return PLACES if values["places"] == ANY else (values["site"],)
 
 
-def _answer(answered: Exploration, base: Scenario, values: Row, frame: Frame) -> None:
+def _answer(
+    answered: Exploration, swings: Swings, base: Scenario, values: Row, frame: Frame
+) -> None:
     """Draw the pictures asked for."""
     if frame.show in ("", "tornado"):
-        middle, found = answered.swings(values["quantity"])
+        middle, found = swings
         style.sentence(escape(_sentence(base, values, middle, found, slide=frame.slide)))
         _tornado(values, middle, found, frame)
     for show, picture in PICTURES.items():

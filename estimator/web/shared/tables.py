@@ -4,7 +4,7 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from estimator.calibration.correction import CALIBRATED
 from estimator.catalog import Catalog, Source
@@ -14,7 +14,6 @@ from estimator.estimation.estimate_table import estimate_table
 from estimator.estimation.formatted_results import RESULTS, bounds
 from estimator.estimation.scenario_estimate import Answer
 from estimator.scenario.provenance import Input
-from estimator.scenario.scenario import Scenario
 from estimator.scenario.scenario_table import ScenarioTable
 from estimator.web.shared.amounts import joined, localised, result
 from estimator.web.shared.charts import Row
@@ -25,6 +24,12 @@ LADDER = ("b200", "a100-sxm-80", "tpu-v5p", "rtx-4090", "human-brain", "h100-sxm
 
 OTHERS = 5
 """Other devices that an answer is compared with at most [1]."""
+
+OF_DEVICE = (
+    *("hardware", "precision", "devices", "utilization"),
+    *("device_hours", "price", "power_cap", "device_price"),
+)
+"""Inputs that are not carried over to another device."""
 
 COMPARED = ("wall_hours", "energy_kwh", "cost_usd", "co2e_kg")
 """Quantities that devices are compared by."""
@@ -164,16 +169,21 @@ def uncertain_quantity(answer: Answer) -> str:
     return "energy_kwh" if "energy_kwh" in answer.estimate else "device_hours"
 
 
-def other_devices(answer: Answer, catalog: Catalog) -> list[Scenario]:
-    """Ask for the same work on other devices, each at its own predicted utilization.
+def other_devices(answer: Answer, catalog: Catalog) -> ScenarioTable:
+    """Ask for the same work on other devices, a row each, at its own predicted utilization.
 
-    A run that is only known by its device time cannot be moved: nothing is returned.
+    What was said of the device itself is not carried over. A run that is only known by its device
+    time cannot be moved: there is no row.
     """
     if answer.workload.training_flop is None:
-        return []
+        return ScenarioTable(count=0)
     known = [name for name in LADDER if catalog.find_device(name) is not None]
     names = [name for name in known if name != answer.device.id][:OTHERS]
-    return [_moved(answer, name, catalog) for name in names]
+    having = [answer.precision in catalog.device(name).peaks for name in names]
+    said = {name: one for name, one in answer.scenario.said().items() if name not in OF_DEVICE}
+    said["devices"] = float(answer.run.devices)
+    precisions = [answer.precision if has else None for has in having]
+    return ScenarioTable.of_columns(**said, hardware=names, precision=precisions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,9 +218,9 @@ def compared_devices(answer: Answer, quantity: str, catalog: Catalog) -> list[Co
         own = bounds(answer.estimate[quantity], answer.level)
         found.append(Compared(name=answer.device.name, bounds=own, own=True))
     others = other_devices(answer, catalog)
-    if not others:
+    if not others.count:
         return found
-    results = estimate_table(ScenarioTable.of(others), catalog)
+    results = estimate_table(others, catalog)
     for row, ends in enumerate(results.bounds(quantity, z_score(answer.level)).tolist()):
         if not math.isnan(ends[1]):
             name = _(results.questions.device(row).device.name)
@@ -298,23 +308,6 @@ def between(quantity: str, low: float, high: float) -> str:
     if first == last:
         return first
     return joined(first, last)
-
-
-def _moved(answer: Answer, hardware: str, catalog: Catalog) -> Scenario:
-    """The same work elsewhere: what was said of the device itself is not carried over."""
-    peaks = catalog.device(hardware).peaks
-    precision = answer.precision if answer.precision in peaks else None
-    return replace(
-        answer.scenario,
-        hardware=hardware,
-        precision=precision,
-        devices=float(answer.run.devices),
-        utilization=None,
-        device_hours=None,
-        price=None,
-        power_cap=None,
-        device_price=None,
-    )
 
 
 def _named(quantity: str, value: Mapping[str, float]) -> dict[str, float]:
