@@ -111,7 +111,6 @@ def run(options: argparse.Namespace) -> int:
         refuse_missing_folder(Path(options.output))
     if options.output == DASH and options.json:
         raise ValueError("-o - puts the table on stdout: drop --json or name a file")
-    notes: tuple[str, ...] = ()
     used: tuple[str, ...] = ()
     with _opened(source) as lines, _written_whole(options.output, source) as whole:
         show = not options.quiet and sys.stderr.isatty() and options.table != DASH
@@ -130,10 +129,10 @@ def run(options: argparse.Namespace) -> int:
                     calibrated=options.calibration == "use",
                     carbon_profile=options.carbon_profile or "",
                 )
-                notes, used = summary.notes, summary.calibrated
+                used = summary.calibrated
     if options.json:
         print_json(vars(counts))
-    for line in (*notes, _text_of(counts, used)):
+    for line in (*counts.notes, _text_of(counts, used)):
         note(line, quiet=options.quiet or options.json)
     return 0
 

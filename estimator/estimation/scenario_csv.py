@@ -62,19 +62,19 @@ WORK_FIELDS = {FIELDS[name] for name in WORK_COLUMNS}
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """How many rows were read, answered and refused [1]."""
+    """How many rows were read, answered and refused [1], and what is said of the whole table."""
 
     rows: int
     answered: int
     refused: int
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Summary(Counts):
-    """Also of which devices measured runs were used, and why some could not be read."""
+    """Also of which devices measured runs were used."""
 
     calibrated: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
 
 
 def estimate_csv(
@@ -144,15 +144,17 @@ def _ignored(header: Sequence[str]) -> tuple[str, ...]:
     return (
         *_said_of(idle, "without effect on the result"),
         *_said_of(others, "no input of a single row, see `batch --help` for those of all rows"),
-        *_misspelled(header),
+        *misspelled(header, FIELDS, NOT_READ),
     )
 
 
-def _misspelled(header: Sequence[str]) -> Iterator[str]:
+def misspelled(
+    header: Sequence[str], inputs: Collection[str], others: Collection[str] = ()
+) -> Iterator[str]:
     """Name the columns that pass through and are spelled almost like an input."""
-    open_inputs = [name for name in FIELDS if name not in header]
+    open_inputs = [name for name in inputs if name not in header]
     for column in header:
-        close = column not in (*FIELDS, *NOT_READ) and get_close_matches(
+        close = column not in (*inputs, *others) and get_close_matches(
             column.lower(), open_inputs, 1, MISSPELLED
         )
         if close:

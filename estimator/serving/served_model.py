@@ -10,7 +10,7 @@ from estimator.core.units import human_count
 from estimator.serving.step import Served
 from estimator.workload.blocks import Experts
 from estimator.workload.huggingface import architecture
-from estimator.workload.ledger import Inputs, Ledger
+from estimator.workload.ledger import Inputs, Ledger, Term
 
 ROUTED = "moe/expert"
 """Terms of the ledger that routed experts hold."""
@@ -72,25 +72,27 @@ def from_config(config: Mapping[str, Any], name: str = "") -> ServedModel:
         If the config is none, or of a model that does not generate.
     """
     network = architecture(config)
-    one = network.ledger(Inputs(seq_len=1.0))
+    spoken = getattr(network, "text", None) or network
+    whole, one = network.ledger(Inputs()), spoken.ledger(Inputs(seq_len=1.0))
     if not one.cache:
-        shown = name or one.name or one.model_type
+        shown = name or whole.name or whole.model_type
         raise refuse("serving_writes_no_tokens", "model", model=shown)
-    layers = getattr(network, "layers", ())
-    experts, visits = _experts(layers)
-    numbers = _numbers(one, network.ledger(Inputs(seq_len=2.0)), experts, visits)
+    layers = getattr(spoken, "layers", ())
+    experts, visits = _experts(layers, one)
+    numbers = _numbers(one, spoken.ledger(Inputs(seq_len=2.0)), experts, visits)
+    numbers["table_params"] += whole.params_total - one.params_total
     return ServedModel(
-        name=name or one.name,
+        name=name or whole.name,
         numbers=Served(
             layers=float(len(layers) or sum(part.layers for part in one.cache)),
-            hidden=float(getattr(network, "hidden", 0) or _usual_hidden(one.params_active)),
+            hidden=float(getattr(spoken, "hidden", 0) or _usual_hidden(one.params_active)),
             cache_heads=_cache_heads(layers),
             experts=experts,
             experts_per_token=visits,
             **numbers,
         ),
-        longest_context=getattr(network, "max_positions", None),
-        warnings=one.warnings,
+        longest_context=getattr(spoken, "max_positions", None),
+        warnings=whole.warnings,
     )
 
 
@@ -128,14 +130,17 @@ def from_size(params: float, active_params: float | None = None, name: str = "")
 
 
 def _numbers(one: Ledger, two: Ledger, experts: float, visits: float) -> dict[str, float]:
-    """Parameters by how they are read, values kept, and FLOPs per pair by second difference."""
-    routed = float(sum(term.params for name, term in one.terms.items() if name.startswith(ROUTED)))
+    """Parameters by how they are read, values kept, and FLOPs per pair by second differences."""
+    routed = float(sum(term.params for term in _routed(one)))
     head = one.terms.get("head/logits")
     tied = head is not None and head.params == 0
     table = 0.0 if tied else float(one.params_embedding)
     full = [part for part in one.cache if part.window is None]
     local = [part for part in one.cache if part.window is not None]
-    pair = max(float(two.forward_flop) - 2.0 * float(one.forward_flop), 0.0) / 2.0
+    pair = sum(
+        max(float(two.terms[name].flop - 2.0 * term.flop), 0.0) / 2.0
+        for name, term in one.terms.items()
+    )
     whole_layers = sum(part.layers for part in one.cache if part.values_per_token)
     inside = sum(part.layers for part in local if part.values_per_token)
     share = inside / whole_layers if whole_layers else 0.0
@@ -152,13 +157,25 @@ def _numbers(one: Ledger, two: Ledger, experts: float, visits: float) -> dict[st
     }
 
 
-def _experts(layers: tuple[Any, ...]) -> tuple[float, float]:
-    """Routed experts of a layer and visits per token; 1 and 1 in a dense model."""
+def _experts(layers: tuple[Any, ...], one: Ledger) -> tuple[float, float]:
+    """Routed experts of a layer and visits per token; 1 and 1 in a dense model.
+
+    Where the layers do not list them, the ledger of a token tells what share of them it visits.
+    """
     for layer in layers:
         block = getattr(layer, "feed_forward", None)
         if isinstance(block, Experts):
             return float(block.experts), float(block.active)
-    return 1.0, 1.0
+    routed = _routed(one)
+    visited = sum(term.active_params for term in routed)
+    if not visited:
+        return 1.0, 1.0
+    return TYPICAL_VISITS * sum(term.params for term in routed) / visited, TYPICAL_VISITS
+
+
+def _routed(one: Ledger) -> list[Term]:
+    """Terms that routed experts hold."""
+    return [term for name, term in one.terms.items() if name.startswith(ROUTED)]
 
 
 def _cache_heads(layers: tuple[Any, ...]) -> float:

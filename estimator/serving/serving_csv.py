@@ -10,7 +10,7 @@ from estimator.catalog import Catalog
 from estimator.core.messages import Names, in_python, reason, render, rendered
 from estimator.core.notice import Notice
 from estimator.core.uncertainty import z_score
-from estimator.estimation.scenario_csv import Counts, header_of
+from estimator.estimation.scenario_csv import Counts, header_of, misspelled
 from estimator.scenario.csv_dialect import TableOut
 from estimator.scenario.csv_records import Records
 from estimator.serving.engines import fitted
@@ -78,7 +78,8 @@ def answer_table(
             writer.writerow([*fitted_record, *results])
             refused += bool(results[-1])
         rows += len(block)
-    return Counts(rows=rows, answered=rows - refused, refused=refused)
+    said = tuple(misspelled(header, COLUMNS))
+    return Counts(rows=rows, answered=rows - refused, refused=refused, notes=said)
 
 
 def result_rows(

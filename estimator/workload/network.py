@@ -12,7 +12,7 @@ import numpy as np
 
 from estimator.workload.blocks import Costs
 from estimator.workload.fields import Fields
-from estimator.workload.ledger import CacheLayers, Inputs, Ledger, Quantity, Term, quantity
+from estimator.workload.ledger import Architecture, CacheLayers, Inputs, Ledger, Quantity, Term, quantity
 
 Line = tuple[str, Term]
 
@@ -43,6 +43,9 @@ class Network:
         Key-value cache, empty where the network does not generate token by token.
     item_unit : str
         What the items of the pass are.
+    text : Architecture or None
+        The language model inside one that also sees or hears: it alone runs for every token
+        written.
 
     >>> net = Network(run=lambda inputs: Pass(lines=[("a", Term(params=2)), ("a", Term(params=3))],
     ...                                       items=inputs.batch))
@@ -56,6 +59,7 @@ class Network:
     warnings: tuple[str, ...] = ()
     cache: tuple[CacheLayers, ...] = ()
     item_unit: str = "token"
+    text: Architecture | None = None
 
     def ledger(self, inputs: Inputs) -> Ledger:
         """Ledger of one forward pass, refused for inputs too small to pass."""

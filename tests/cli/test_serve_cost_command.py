@@ -242,3 +242,12 @@ def test_a_benchmark_that_was_imported_is_used_or_ignored(tmp_path, monkeypatch,
     assert main(["calibrate", "show", "--runs", "--csv"]) == 0
     header, row = capsys.readouterr().out.splitlines()
     assert dict(zip(header.split(","), row.split(","), strict=False))["served"] == "1"
+
+
+def test_a_table_says_which_of_its_columns_is_almost_an_input(tmp_path, capsys):
+    table = tmp_path / "in.csv"
+    table.write_text("name,model,hardware,concurency\na,llama-3-8b,h100,8\n", encoding="utf-8")
+    assert main(["batch", "--task", "serving", str(table), "-o", str(tmp_path / "out.csv")]) == 0
+    said = capsys.readouterr().err
+    assert "column concurency is not read: did you mean concurrency?" in said
+    assert "column name" not in said

@@ -137,7 +137,7 @@ def before_text(fields: Fields, text: Text, seen: Callable[[Inputs], Iterable[Li
         done = [*seen(inputs), *spoken.terms.items()]
         return Pass(lines=done, items=spoken.items, warnings=spoken.warnings)
 
-    return network(fields, run, cache=text.model.cache)
+    return replace(network(fields, run, cache=text.model.cache), text=text.model)
 
 
 def either_tied(fields: Fields, default: bool) -> bool:
