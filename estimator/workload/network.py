@@ -12,7 +12,15 @@ import numpy as np
 
 from estimator.workload.blocks import Costs
 from estimator.workload.fields import Fields
-from estimator.workload.ledger import Architecture, CacheLayers, Inputs, Ledger, Quantity, Term, quantity
+from estimator.workload.ledger import (
+    Architecture,
+    CacheLayers,
+    Inputs,
+    Ledger,
+    Quantity,
+    Term,
+    quantity,
+)
 
 Line = tuple[str, Term]
 
