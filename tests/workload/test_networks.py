@@ -93,7 +93,8 @@ def test_laws_of_a_ledger(row):
 
 
 def test_every_family_has_a_golden_config():
-    read = {config.get("model_type", config.get("_class_name")) for config in CONFIGS_READ.values()}
+    configs = [*CONFIGS_READ.values(), *(row["config"] for row in SMALL_ROWS)]
+    read = {config.get("model_type", config.get("_class_name")) for config in configs}
     decoders = {
         json.loads(path.read_text())["model_type"] for path in (GOLDEN / "configs").glob("*.json")
     }
@@ -658,12 +659,25 @@ SMALL_ROWS = json.loads((GOLDEN / "small_networks.json").read_text())
 
 def small_name(row):
     """Type and class of a row."""
-    return f"{row['config']['model_type']} {row['config']['architectures'][0]}"
+    config = row["config"]
+    return config.get("_class_name") or f"{config['model_type']} {config['architectures'][0]}"
+
+
+@over(SMALL_ROWS, small_name)
+def test_laws_of_a_small_ledger(row):
+    once = model_ledger(row["config"])
+    assert 0 < once.params_active <= once.params_total
+    assert type(once.params_total) is int
+    assert 0 <= once.params_embedding < once.params_total
+    assert 2 < once.training_flop / once.forward_flop <= 3
+    assert np.all(np.asarray(once.items) > 0)
+    small, large = model_ledger(row["config"], batch=2), model_ledger(row["config"], batch=[2, 4])
+    assert np.ravel(large.forward_flop)[0] == small.forward_flop > once.forward_flop
 
 
 @over(SMALL_ROWS, small_name)
 def test_small_networks_count_as_transformers_builds_them(row):
-    """Parameters of transformers 5.23 on the meta device, FLOPs of PyTorch 2.13 where it counts.
+    """Parameters of transformers 5.23 or diffusers 0.42, FLOPs of PyTorch 2.13 where it counts.
 
     An untied T5 behind BLIP-2 has the head that its weights bring, which transformers 5 ties.
     """

@@ -260,25 +260,26 @@ def _backbone(fields: Fields) -> tuple[list[int], Callable[[Flow], list[Flow]]]:
     return widths, maps
 
 
-@family("rt_detr", "rt_detr_v2")
-def rt_detr(fields: Fields) -> Network:
-    """RT-DETR: objects are picked from all positions, then refined (arXiv:2304.08069, sec. 4)."""
-    widths, backbone = _backbone(fields)
-    hidden, width = fields.size("encoder_hidden_dim"), fields.size("d_model")
-    layers = fields.layers("encoder_layers")
-    inner = fields.with_values({"d_model": hidden, "encoder_layers": layers})
+def regular_encoder(fields: Fields) -> Callable[[Flow, list[Quantity]], Flow]:
+    """Layers of attention inside single maps of RT-DETR, as a rule the coarsest."""
+    layers, width = fields.layers("encoder_layers"), fields.size("encoder_hidden_dim")
+    inner = fields.with_values({"d_model": width, "encoder_layers": layers})
     encoder = side(replace(inner, aliases={"d_model": "encoder_hidden_dim"}), "encoder").stack[0]
-    inputs = fields.sizes("encoder_in_channels", tuple(widths[-SCALES:]), SCALES)
-    outputs = fields.sizes("decoder_in_channels", (hidden,) * SCALES, SCALES)
-    if fields.size("num_feature_levels", default=SCALES) != SCALES:
-        raise ValueError(
-            f"{fields.path}num_feature_levels must be {SCALES}: others are not counted"
-        )
-    attends = fields.sizes("encode_proj_layers", (2,), fewest=0)
-    frozen = fields.flag("freeze_backbone_batch_norms", default=True)
-    queries, labels = fields.size("num_queries", default=300), label_count(fields)
+    places = fields.sizes("encode_proj_layers", (2,), fewest=0)
+
+    def attend(flow: Flow, sides: list[Quantity]) -> Flow:
+        for place in places:
+            tokens = sides[min(place, len(sides) - 1)] ** 2
+            flow = flow.attending(encoder.costs, tokens, times=encoder.times, prefix="encoder/")
+        return flow
+
+    return attend
+
+
+def picked(fields: Fields, width: int) -> tuple[Costs, Costs]:
+    """What RT-DETR picks objects with, for each position of all maps and for each image."""
+    labels, queries = label_count(fields), fields.size("num_queries", default=300)
     noisy = fields.size("num_denoising", default=100, least=0) > 0
-    learned = queries * width * fields.flag("learn_initial_query")
     pick = {
         "pick/project": affine(width, width),
         "pick/classes": affine(width, labels),
@@ -287,8 +288,25 @@ def rt_detr(fields: Fields) -> Network:
     tables = {
         "norm/pick": held(2 * width),
         "embedding/classes": held((labels + 1) * width * noisy),
-        "embedding/queries": held(learned),
+        "embedding/queries": held(queries * width * fields.flag("learn_initial_query")),
     }
+    return pick, tables
+
+
+@family("rt_detr", "rt_detr_v2")
+def rt_detr(fields: Fields) -> Network:
+    """RT-DETR: objects are picked from all positions, then refined (arXiv:2304.08069, sec. 4)."""
+    widths, backbone = _backbone(fields)
+    hidden, width = fields.size("encoder_hidden_dim"), fields.size("d_model")
+    attend = regular_encoder(fields)
+    inputs = fields.sizes("encoder_in_channels", tuple(widths[-SCALES:]), SCALES)
+    outputs = fields.sizes("decoder_in_channels", (hidden,) * SCALES, SCALES)
+    if fields.size("num_feature_levels", default=SCALES) != SCALES:
+        raise ValueError(
+            f"{fields.path}num_feature_levels must be {SCALES}: others are not counted"
+        )
+    frozen = fields.flag("freeze_backbone_batch_norms", default=True)
+    queries, (pick, tables) = fields.size("num_queries", default=300), picked(fields, width)
     corners = affine(4, 2 * width, width).repeated(fields.layers("decoder_layers"))
 
     def body(flow: Flow) -> Flow:
@@ -296,10 +314,7 @@ def rt_detr(fields: Fields) -> Network:
         flow, sides = replace(maps[-1], frozen=False), [one.side for one in maps[-SCALES:]]
         for channels, one in zip(inputs, sides, strict=True):
             flow = flow.at(one).conv("encoder/project", pointwise(channels, hidden))
-        for place in attends:
-            tokens = sides[min(place, SCALES - 1)] ** 2
-            flow = flow.attending(encoder.costs, tokens, times=encoder.times, prefix="encoder/")
-        flow = _mixed(fields, flow, sides, hidden)
+        flow = _mixed(fields, attend(flow, sides), sides, hidden)
         for channels, one in zip(outputs, sides, strict=True):
             flow = flow.at(one).conv("decoder/project", pointwise(channels, width))
         seen = all_positions(sides)

@@ -79,6 +79,14 @@ def _fused(flow: Flow, width: int, sides: list[Quantity], full: bool) -> Flow:
     return flow
 
 
+def refuse_norms(fields: Fields) -> None:
+    """Refuse what is not counted between the convolutions that fuse maps."""
+    if fields.flag("use_batch_norm_in_fusion_residual") or fields.flag("add_projection"):
+        raise ValueError(f"{fields.path}use_batch_norm_in_fusion_residual must be false")
+    if fields.values.get("use_bias_in_fusion_residual") is False:
+        raise ValueError(f"{fields.path}use_bias_in_fusion_residual must be true or absent")
+
+
 @family("dpt")
 def dpt(fields: Fields) -> Network:
     """DPT over its own ViT; the class token is read out beside each patch."""
@@ -87,10 +95,7 @@ def dpt(fields: Fields) -> Network:
     sight = trunk(fields)
     if task(fields) != "DepthEstimation":
         return vision_network(fields, sight if task(fields) else with_heads(fields, sight))
-    if fields.flag("use_batch_norm_in_fusion_residual") or fields.flag("add_projection"):
-        raise ValueError(f"{fields.path}use_batch_norm_in_fusion_residual must be false")
-    if fields.values.get("use_bias_in_fusion_residual") is False:
-        raise ValueError(f"{fields.path}use_bias_in_fusion_residual must be true or absent")
+    refuse_norms(fields)
     reads = fields.text("readout_type", default="project") == "project"
     readout = {"readout": affine(2 * sight.hidden, sight.hidden)} if reads else {}
     widths = fields.sizes("neck_hidden_sizes", (96, 192, 384, 768), 4)

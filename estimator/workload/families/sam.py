@@ -49,19 +49,19 @@ def sight(fields: Fields) -> tuple[int, Callable[[Flow], Flow]]:
         flow = flow.conv("embedding/patch", stem, first=True)
         flow = flow.layers({"embedding/position": table(rows, 1)}, first=True)
         for span, layer in costs.items():
-            flow = _windowed(flow, layer, span, spans.count(span))
+            flow = in_windows(flow, layer, span, spans.count(span))
         flow = flow.conv("neck/first", pointwise(hidden, out))
         return flow.conv("neck/second", Conv(out, out))
 
     return side, body
 
 
-def _windowed(flow: Flow, layer: Costs, span: int, times: int) -> Flow:
+def in_windows(flow: Flow, layer: Costs, span: int, times: int) -> Flow:
     """Layers whose attention runs on padded windows of side `span`, 0 for the map; the rest not."""
     side = float(span) if span else flow.side
     tokens = (np.ceil(flow.side / side) * side) ** 2
     inside = {part: cost for part, cost in layer.items() if "attention" in part}
-    distances = {"attention/distances": inside.pop("attention/distances")}
+    distances = {"attention/distances": inside.pop("attention/distances", Cost())}
     rest = {part: cost for part, cost in layer.items() if "attention" not in part}
     flow = flow.layers(inside, tokens, pairs=tokens * side * side, times=times)
     flow = flow.layers(distances, tokens, pairs=tokens * side, times=times)
@@ -263,6 +263,17 @@ def sam2(alone: bool, fields: Fields) -> Network:
     side, see = sam2_sight(fields if alone else fields.part("vision_config"))
     if alone:
         return flow_network(fields, side, lambda flow: see(flow)[0])
+    decode = prompted(fields)
+    return flow_network(fields, side, lambda flow: decode(*see(flow)))
+
+
+def prompted(
+    fields: Fields, remember: Callable[[Flow], Flow] = lambda flow: flow
+) -> Callable[[Flow, list[Quantity]], Flow]:
+    """What follows the maps of SAM 2 and of the tracker of SAM 3, of the sides given.
+
+    `remember` is what is done to the coarsest of them before the decoder of masks.
+    """
     part = fields.part("mask_decoder_config")
     hidden = part.size("hidden_size", default=256)
     layers = part.layers("num_hidden_layers", default=2)
@@ -275,15 +286,14 @@ def sam2(alone: bool, fields: Fields) -> Network:
     place = {"prompts/position": Cost(flop_per_token=2 * hidden)}
     fine = affine(hidden, hidden // 8), affine(hidden, hidden // 4)
 
-    def body(flow: Flow) -> Flow:
-        flow, sides = see(flow)
+    def body(flow: Flow, sides: list[Quantity]) -> Flow:
         for name, cost, one in zip(("fine", "finer"), fine, sides, strict=False):
             flow = flow.layers({f"masks/{name}": cost}, one * one)
-        flow = flow.at(sides[:levels][-1]).dense(kept)
+        flow = remember(flow.at(sides[:levels][-1]).dense(kept))
         flow = flow.with_lines(lines(place, flow.positions)).layers(place, ASKED - 1.0)
         return decode(flow.layers({"decoder/deeper": deeper}, float(tokens)))
 
-    return flow_network(fields, side, body)
+    return body
 
 
 families(sam2, {"sam2": False, "sam2_vision_model": True})

@@ -270,7 +270,12 @@ def dinov2_sight(registers: bool, fields: Fields) -> Vision:
 
 @family("dinov3_vit")
 def dinov3(fields: Fields) -> Network:
-    """DINOv3: rotary positions, registers, biases one by one (arXiv:2508.10104)."""
+    """DINOv3 alone."""
+    return vision_network(fields, dinov3_sight(fields))
+
+
+def dinov3_sight(fields: Fields) -> Vision:
+    """The tower: rotary positions, registers, biases one by one (arXiv:2508.10104)."""
     vision = trunk(fields, oblong=True)
     hidden = vision.hidden
     registers = fields.size("num_register_tokens", default=0, least=0)
@@ -284,8 +289,12 @@ def dinov3(fields: Fields) -> Network:
     for part, key in (("query", "query"), ("key", "key"), ("value", "value"), ("output", "proj")):
         bias = fields.flag(f"{key}_bias", default=key != "key")
         layer[f"attention/{part}"] = linear(hidden, hidden, bias)
-    tables = {"embedding/class": held((2 + registers) * hidden), "norm/outer": held(2 * hidden)}
-    return vision_network(fields, replace(vision, prefix=1 + registers, tables=tables, layer=layer))
+    tables = {
+        "embedding/class": held((1 + registers) * hidden),
+        "embedding/mask": held(hidden),
+        "norm/outer": held(2 * hidden),
+    }
+    return replace(vision, prefix=1 + registers, tables=tables, layer=layer)
 
 
 families(beit, {"beit": ("", "ImageClassification"), "data2vec-vision": ("ImageClassification",)})
