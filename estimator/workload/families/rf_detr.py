@@ -98,9 +98,9 @@ def _side(sight: Vision, windows: int) -> int:
 @family("rf_detr")
 def rf_detr(fields: Fields) -> Network:
     """RF-DETR over DINOv2, perhaps with masks."""
-    part = with_defaults_of(fields.part("backbone_config"), "rf_detr_dinov2")
+    part = with_defaults_of(fields.part("backbone_config"), "dinov2")
     sight = dinov2_sight(False, part)
-    count, windows = sight.layers, part.size("num_windows")
+    count, windows = sight.layers, part.size("num_windows", default=4)
     at = [place + 1 for place in handed_on(part, count, (count - 1,))]
     within = at[-1] + 1 - len(at) if at[-1] < count else count - len(at) + 1
     segments = task(fields) == "InstanceSegmentation"
@@ -120,7 +120,7 @@ def rf_detr(fields: Fields) -> Network:
 @family("lw_detr")
 def lw_detr(fields: Fields) -> Network:
     """LW-DETR: maps of some sizes from one tower."""
-    part = with_defaults_of(fields.part("backbone_config"), "lw_detr_vit")
+    part = fields.part("backbone_config").with_usual({"image_size": 256, "hidden_size": 768})
     hidden, grid = part.size("hidden_size"), square(part, "pretrain_image_size", 224)
     wide = int(hidden * ratio(part, "mlp_ratio", 4.0))
     sight = trunk(part.with_values({"intermediate_size": wide}), prefix=0)
