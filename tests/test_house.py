@@ -67,6 +67,7 @@ ALLOWED = {
     "tomli_w": {"catalog"},
     "pyarrow": {"scenario", "search", "web"},
     "threadpoolctl": {"calibration"},
+    "psutil": {"runs", "measure"},
 }
 """Package -> the rooms that may import it; None: all."""
 

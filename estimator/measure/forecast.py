@@ -6,7 +6,6 @@ PyTorch's optimizers, through which the Trainer of Hugging Face, Lightning and A
 
 import math
 import os
-import signal
 import subprocess
 import tempfile
 import threading
@@ -16,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from estimator.measure.children import descendants
+from estimator.measure.children import descendants, end_all
 from estimator.measure.command import Command, CommandError, Ended, undisturbed
 from estimator.measure.recorder import Recording
 from estimator.measure.session import STAMPS, Reported, named
@@ -121,12 +120,7 @@ def _stop(process: "subprocess.Popen[bytes]", over: threading.Event) -> None:
         family |= descendants(process.pid)
     if not over.is_set():
         process.kill()
-    for number in (signal.SIGTERM, signal.SIGKILL) if family else ():
-        until_s = time.monotonic() + PATIENCE_S
-        for one in family:
-            one.send(number)
-        while any(one.runs for one in family) and time.monotonic() < until_s:
-            time.sleep(POLL_S)
+    end_all(family, PATIENCE_S)
 
 
 def recorded_watch(

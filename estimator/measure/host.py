@@ -12,6 +12,7 @@ import re
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -136,7 +137,7 @@ class Contention:
         use = _use(self._root)
         if use is None or not self._running_children:
             return use
-        return replace(use, own_s=use.own_s + running_children_s(self._root))
+        return replace(use, own_s=use.own_s + running_children_s())
 
 
 def others_share(before: Use, after: Use, *, cores: int, quota: float | None) -> float:
@@ -170,26 +171,31 @@ def own_cpu_s() -> float:
 
 
 def _use(root: Path) -> Use | None:
-    """Time that was used of the processors that we may use; None where it is not reported.
-
-    What the host of a virtual machine gave to others counts as used.
-    """
-    mine = {f"cpu{number}" for number in _affinity()}
-    ticks, found = 0, False
-    for line in text_of(root / "proc" / "stat").splitlines():
-        name, *counts = line.split()
-        if name in mine and len(counts) >= 8:
-            user, nice, system, _idle, _iowait, interrupt, soft, stolen = map(int, counts[:8])
-            ticks += user + nice + system + interrupt + soft + stolen
-            found = True
-    if not found:
+    """Time that was used of the processors that we may use; None where it is not reported."""
+    all_s = _used_s(root)
+    if all_s is None:
         return None
-    return Use(
-        time_s=time.monotonic(),
-        all_s=ticks / os.sysconf("SC_CLK_TCK"),
-        own_s=own_cpu_s(),
-        group_s=used_cpu_s(root),
-    )
+    return Use(time_s=time.monotonic(), all_s=all_s, own_s=own_cpu_s(), group_s=used_cpu_s(root))
+
+
+def _used_s(root: Path) -> float | None:
+    """Time that all used of the processors that we may use [s]; None where it is not reported.
+
+    Windows tells it, too, but not what children of ours used that have ended: they would count as
+    others. What the host of a virtual machine gave to others counts as used.
+    """
+    if sys.platform == "darwin":
+        import psutil
+
+        times = psutil.cpu_times()
+        return float(times.user + times.nice + times.system)
+    mine = {f"cpu{number}" for number in _affinity()}
+    lines = (line.split() for line in text_of(root / "proc" / "stat").splitlines())
+    used = [map(int, counts[:8]) for name, *counts in lines if name in mine and len(counts) >= 8]
+    ticks = 0
+    for user, nice, system, _idle, _iowait, interrupt, soft, stolen in used:
+        ticks += user + nice + system + interrupt + soft + stolen
+    return ticks / os.sysconf("SC_CLK_TCK") if used else None
 
 
 def _affinity() -> set[int]:
@@ -206,9 +212,22 @@ def processor_name(root: Path = Path("/")) -> str:
         return name
     if "CPU part" in facts:
         return f"Arm, implementer {facts.get('CPU implementer', '?')}, part {facts['CPU part']}"
-    if sys.platform == "darwin" and (name := _asked("sysctl", "-n", "machdep.cpu.brand_string")):
+    if name := _name_elsewhere():
         return name
     return platform.processor() or platform.machine() or "unknown processor"
+
+
+def _name_elsewhere() -> str:
+    """Name of the processor where macOS or Windows tells it."""
+    if sys.platform == "darwin":
+        return _asked("sysctl", "-n", "machdep.cpu.brand_string")
+    if sys.platform == "win32":
+        import winreg
+
+        place = r"HARDWARE\DESCRIPTION\System\CentralProcessor\0"
+        with suppress(OSError), winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, place) as key:
+            return str(winreg.QueryValueEx(key, "ProcessorNameString")[0]).strip()
+    return ""
 
 
 def _cpu_facts(root: Path) -> dict[str, str]:
@@ -222,16 +241,12 @@ def _cpu_facts(root: Path) -> dict[str, str]:
 
 def _memory_bytes(root: Path) -> float | None:
     """Main memory, or what the control group may use of it [B]."""
-    found = re.search(r"^MemTotal:\s+(\d+) kB", text_of(root / "proc" / "meminfo"), re.MULTILINE)
-    total = 1024.0 * int(found[1]) if found else None
-    if (
-        total is None
-        and sys.platform == "darwin"
-        and (text := _asked("sysctl", "-n", "hw.memsize"))
-    ):
-        total = float(text) if text.isdigit() else None
-    known = [one for one in (total, memory_limit_bytes(root)) if one is not None]
-    return min(known, default=None)
+    import psutil
+
+    known = [memory_limit_bytes(root)]
+    with suppress(OSError):
+        known.append(float(psutil.virtual_memory().total))
+    return min((one for one in known if one is not None), default=None)
 
 
 def _virtual(root: Path) -> bool | None:

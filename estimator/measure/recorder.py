@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
 
 from estimator.core.units import in_percent
 from estimator.measure.attribution import implausible, placed
@@ -78,9 +77,7 @@ class Recording:
     lost: list[str] = field(default_factory=list, init=False)
     meters: list[Meter] = field(default_factory=list, init=False)
     _sampler: Sampler | None = field(default=None, init=False)
-    _contention: Contention = field(
-        default_factory=partial(Contention, running_children=True), init=False
-    )
+    _contention: Contention | None = field(default=None, init=False)
     _begun: MeasuredRun | None = field(default=None, init=False)
     _started_s: float = field(default=0.0, init=False)
 
@@ -125,7 +122,7 @@ class Recording:
             most_of_a_core=None if self.origin == "bench" else MOST_OF_A_CORE,
             on_samples=self._keep,
         )
-        self._contention.read()
+        self._contention = Contention(running_children=True)
         self._sampler.start()
         self._started_s = time.monotonic()
 
@@ -185,7 +182,7 @@ class Recording:
             Are handed the record with devices, energy and conditions, and say what was timed, and
             under which loads a server was measured.
         """
-        if self._begun is None or self._sampler is None:
+        if self._begun is None or self._sampler is None or self._contention is None:
             raise RuntimeError("a recording ends after it has started")
         wall_s = self._age_s()
         samples = self._sampler.stop()

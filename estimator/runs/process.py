@@ -2,8 +2,8 @@
 
 A process number alone tells little, for numbers are used again: the start of the machine and the
 start of the process go with it. Where the process cannot be looked up, because it runs on another
-machine, in another container, or on a system without /proc, a run counts as interrupted once
-it wrote nothing for an hour; one that writes again afterwards is put right.
+machine or in another container, a run counts as interrupted once it wrote nothing for an hour; one
+that writes again afterwards is put right.
 """
 
 import os
@@ -34,7 +34,8 @@ class Process:
         In which set of process numbers: a container has its own.
     pid : int
     born : str
-        When it started, in ticks after the start of the machine.
+        When it started: on Linux in ticks after the start of the machine, which no change of the
+        clock moves, elsewhere as time of day.
     """
 
     machine: str
@@ -71,7 +72,7 @@ def is_gone(process: Process, silent_s: float, root: Path = Path("/")) -> bool:
         Where proc and etc are found.
     """
     here = this_process(root)
-    if process.machine != here.machine or not here.boot:
+    if process.machine != here.machine or not (process.born and here.born):
         return silent_s > SILENCE_S
     if process.boot != here.boot:
         return True
@@ -82,8 +83,14 @@ def is_gone(process: Process, silent_s: float, root: Path = Path("/")) -> bool:
 
 def born(proc: Path, pid: int) -> str:
     """Tell when a process started; empty if there is none of that number."""
-    fields = process_stat(proc, pid)
-    return fields[19] if len(fields) > 19 and fields[0] not in ENDED else ""
+    if fields := process_stat(proc, pid):
+        return "" if fields[0] in ENDED else fields[19]
+    import psutil
+
+    try:
+        return str(psutil.Process(pid).create_time())
+    except (psutil.Error, OSError):
+        return ""
 
 
 def _space(proc: Path) -> str:

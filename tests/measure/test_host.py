@@ -7,16 +7,18 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import nullcontext, suppress
 from importlib.metadata import version
-from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from estimator.measure import children
+from estimator.measure import host as host_module
 from estimator.measure.cgroup import memory_limit_bytes, quota_cores, used_cpu_s
-from estimator.measure.children import running_children_s
+from estimator.measure.children import descendants, end_all, running_children_s
 from estimator.measure.host import (
     Contention,
     Use,
@@ -54,13 +56,14 @@ def own_data(tmp_path_factory, monkeypatch):
 
 
 @pytest.fixture
-def server(tmp_path):
+def server(tmp_path, monkeypatch):
+    memory = SimpleNamespace(total=65536000 * 1024)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
     return put(
         tmp_path,
         {
             "etc/machine-id": f"{MACHINE_ID}\n",
             "proc/cpuinfo": XEON,
-            "proc/meminfo": "MemTotal:       65536000 kB\nMemFree:  1 kB\n",
         },
     )
 
@@ -253,7 +256,7 @@ def test_the_time_of_children_is_ours_once_they_have_ended():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
-def test_the_time_of_children_that_still_run_is_ours_where_that_is_asked_for(tmp_path):
+def test_the_time_of_children_that_still_run_is_ours_where_that_is_asked_for():
     """A loader of data, and what it started, work on while the run ends."""
     script = (
         "import subprocess, sys, time\n"
@@ -268,7 +271,6 @@ def test_the_time_of_children_that_still_run_is_ours_where_that_is_asked_for(tmp
     try:
         assert child.stdout.readline() + child.stdout.readline() == b"1\n1\n"
         assert running_children_s() - before_s >= 0.3, "two of 0.2 s, each rounded down to ticks"
-        assert running_children_s(tmp_path) == 0.0
         assert own_cpu_s() - own_s < 0.3
     finally:
         os.killpg(child.pid, signal.SIGKILL)
@@ -278,21 +280,50 @@ def test_the_time_of_children_that_still_run_is_ours_where_that_is_asked_for(tmp
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
-def test_what_a_running_child_uses_is_not_called_another_ones(tmp_path):
-    child, tick = 2**22 + 1, os.sysconf("SC_CLK_TCK")
+def test_what_a_running_child_uses_is_not_called_another_ones(tmp_path, monkeypatch):
     idle = "cpu{} {} 0 0 5 5 0 0 0 0 0\n"
-    mine = min(os.sched_getaffinity(0))
-    stat = f"{child} (a b) c) S {os.getpid()} {{}}" + " 0" * 9 + " {} 0 0 0 20\n"
-    put(tmp_path, {"proc/stat": idle.format(mine, 0), f"proc/{child}/stat": stat.format(1, 0)})
+    mine, tick = min(os.sched_getaffinity(0)), os.sysconf("SC_CLK_TCK")
+    put(tmp_path, {"proc/stat": idle.format(mine, 0)})
+    monkeypatch.setattr(host_module, "running_children_s", lambda: 1.0)
     hearing, deaf = Contention(tmp_path, running_children=True), Contention(tmp_path)
     began_s = time.monotonic()
     while time.monotonic() - began_s < 0.05:
         pass
-    ticks = 1000 * tick
-    put(tmp_path, {"proc/stat": idle.format(mine, ticks)})
-    put(tmp_path, {f"proc/{child}/stat": stat.format(1, ticks)})
+    put(tmp_path, {"proc/stat": idle.format(mine, 1000 * tick)})
+    monkeypatch.setattr(host_module, "running_children_s", lambda: 1001.0)
     assert hearing.read() == 0
     assert deaf.read() == 1
+
+
+def test_on_macos_others_are_known_from_the_times_of_all_processors(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    moments_s = iter((100.0, 110.0))
+    monkeypatch.setattr(host_module.time, "monotonic", lambda: next(moments_s))
+    used_s = iter((5.0, 12.0))
+    monkeypatch.setattr(host_module, "own_cpu_s", lambda: next(used_s))
+    times = iter(
+        (
+            SimpleNamespace(user=50.0, nice=0.0, system=10.0, idle=300.0),
+            SimpleNamespace(user=64.0, nice=1.0, system=12.0, idle=323.0),
+        )
+    )
+    monkeypatch.setattr(psutil, "cpu_times", lambda: next(times))
+    shares = Contention(tmp_path).shares()
+    assert shares.others == pytest.approx((17 - 7) / 40)
+    assert shares.busy == pytest.approx(17 / 40)
+
+
+def test_windows_names_its_processor_in_the_registry(tmp_path, monkeypatch):
+    name = "Intel(R) Core(TM) Ultra 7 155H"
+    registry = SimpleNamespace(
+        HKEY_LOCAL_MACHINE=1,
+        OpenKey=lambda root, place: nullcontext((root, place.rpartition("\\")[2])),
+        QueryValueEx=lambda key, value: (f"{name}  ", 1) if key == (1, "0") else ("", 1),
+    )
+    monkeypatch.setitem(sys.modules, "winreg", registry)
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert host_module.processor_name(tmp_path) == name
 
 
 def test_versions_are_those_that_the_packages_state(tmp_path, monkeypatch):
@@ -314,12 +345,14 @@ def test_versions_are_those_that_the_packages_state(tmp_path, monkeypatch):
     }
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
-def test_children_are_found_where_the_system_keeps_no_lists_of_them():
-    """Both ways find the same processes, children of children and of threads among them."""
+@pytest.mark.skipif(sys.platform == "win32", reason="without sessions")
+def test_children_of_children_are_found_and_ended_even_if_they_refuse():
+    """One of a thread is ours, too; one whose exit code nobody reads has ended."""
     script = (
-        "import subprocess; child = subprocess.Popen(['sleep', '60'])\n"
-        "print(child.pid, flush=True); child.wait()"
+        "import signal, subprocess\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "child = subprocess.Popen(['sleep', '60'])\n"
+        "print(child.pid, flush=True); signal.pause()"
     )
     started = []
     thread = threading.Thread(
@@ -333,12 +366,15 @@ def test_children_are_found_where_the_system_keeps_no_lists_of_them():
     thread.join()
     (child,) = started
     try:
-        ours = {child.pid, int(child.stdout.readline())}
-        proc = Path("/proc")
-        assert ours <= set(children._all_descendants(proc, os.getpid()))
-        listed = children._descendants(proc, os.getpid())
-        assert listed is None or ours <= set(listed), "not every kernel keeps lists"
+        grandchild = int(child.stdout.readline())
+        found = descendants(os.getpid())
+        assert {child.pid, grandchild} <= {one.pid for one in found}
+        family = {one for one in found if one.pid in (child.pid, grandchild)}
+        end_all(family, patience_s=0.2)
+        assert child.wait(timeout=5) == -signal.SIGKILL
+        assert {one.pid for one in descendants(child.pid)} == set()
     finally:
-        os.killpg(child.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
         child.wait()
         child.stdout.close()

@@ -321,11 +321,21 @@ def test_a_process_is_reported_from_all_others():
         assert is_gone(elsewhere, 7200.0)
 
 
-def test_without_proc_only_silence_tells(tmp_path):
+def test_without_proc_the_start_of_a_process_tells_whether_it_is_gone(tmp_path):
+    """As on macOS and Windows."""
     here = this_process(tmp_path)
-    assert (here.boot, here.born, here.space) == ("", "", "")
-    assert not is_gone(here, 60.0, tmp_path)
-    assert is_gone(here, 7200.0, tmp_path)
+    assert (here.boot, here.space) == ("", "")
+    assert not is_gone(here, 1e9, tmp_path)
+    assert is_gone(replace(here, born="1.0"), 0.0, tmp_path), "the number was used again"
+    child = subprocess.Popen([sys.executable, "-c", "pass"])
+    child.wait()
+    assert is_gone(replace(here, pid=child.pid), 0.0, tmp_path)
+
+
+def test_where_no_start_was_kept_only_silence_tells(tmp_path):
+    unknown = replace(this_process(tmp_path), born="")
+    assert not is_gone(unknown, 60.0, tmp_path)
+    assert is_gone(unknown, 7200.0, tmp_path)
 
 
 def test_a_process_that_ended_but_was_not_asked_for_its_code_is_gone(tmp_path):

@@ -3,7 +3,6 @@
 import argparse
 import os
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.calibrate.served_options import add_served_options, load_of, refuse_served
@@ -12,9 +11,6 @@ from estimator.cli.options import add_fields, refuse_given, scenario_of
 from estimator.cli.output import note
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from estimator.catalog import Catalog
     from estimator.measure.command import Ended
     from estimator.measure.recorder import Recording
     from estimator.measure.served import ResultFile
@@ -238,18 +234,15 @@ def _whole(work: "dict[str, Any]", ended: "Ended", label: str | None) -> "tuple[
 
 def _say(measured: "MeasuredRun", options: argparse.Namespace) -> None:
     """Sum up on stderr: stdout is the command's."""
-    import json
-
-    from estimator.catalog import Catalog, ProfileError
     from estimator.cli.calibrate.measured_run import run_lines
-    from estimator.runs.record import as_plain
 
-    for line in run_lines(measured):
+    for line in (*run_lines(measured), *_peaks_missing(measured)):
         note(line, quiet=options.quiet)
-    with suppress(ProfileError):  # profiles that cannot be read stop no command
-        for line in _peaks_missing(measured, Catalog.open()):
-            note(line, quiet=options.quiet)
     if options.record:
+        import json
+
+        from estimator.runs.record import as_plain
+
         text = json.dumps(as_plain(measured), indent=2) + "\n"
         try:
             with open(options.record, "w", encoding="utf-8") as file:
@@ -258,16 +251,21 @@ def _say(measured: "MeasuredRun", options: argparse.Namespace) -> None:
             note(f"the record was not written to {options.record}: {error.strerror}", quiet=False)
 
 
-def _peaks_missing(measured: "MeasuredRun", catalog: "Catalog") -> "Iterator[str]":
+def _peaks_missing(measured: "MeasuredRun") -> list[str]:
     """Say of which devices the work that was timed corrects no estimate."""
+    names = {device.key: device.hardware or device.name for device in measured.devices}
+    timed: dict[str, set[str]] = {}
+    for one in measured.timings:
+        if one.component in names and one.flop is not None and one.precision is not None:
+            timed.setdefault(names[one.component], set()).add(one.precision)
+    if not timed:
+        return []
+    from estimator.catalog import Catalog, ProfileError
     from estimator.cli.calibrate.measured_run import peak_missing
 
-    for device in measured.devices:
-        timed = {
-            one.precision
-            for one in measured.timings
-            if one.component == device.key and one.flop is not None and one.precision is not None
-        }
-        line = peak_missing(device.hardware or device.name, timed, catalog) if timed else ""
-        if line:
-            yield line
+    try:
+        catalog = Catalog.open()
+        lines = [peak_missing(name, precisions, catalog) for name, precisions in timed.items()]
+    except ProfileError:  # profiles that cannot be read stop no command
+        return []
+    return list(filter(None, lines))
