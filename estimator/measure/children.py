@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from psutil import Process
 
 POLL_S = 0.05
-"""How often processes that were told to end are looked at [s]."""
+"""How often it is checked whether processes have ended [s]."""
 
 
 def descendants(pid: int) -> "set[Process]":
