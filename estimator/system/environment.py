@@ -68,6 +68,7 @@ APP = Needs(
             "tomli-w": "tomli_w",
             "pyarrow": "pyarrow",
             "threadpoolctl": "threadpoolctl",
+            "psutil": "psutil",
         }
     ),
 )
@@ -84,6 +85,7 @@ MEASURE = replace(
                 "rich",
                 "nvidia-ml-py",
                 "platformdirs",
+                "psutil",
                 "threadpoolctl",
                 "tomli-w",
             )

@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
     """Watch the command, then answer; its own exit code where it failed before."""
     from estimator.cli.options import scenario_of
     from estimator.estimation.run_forecast import RunQuestion, check_asked, forecast_run
-    from estimator.measure.command import CommandError
+    from estimator.measure.command import CommandError, undisturbed
     from estimator.measure.forecast import Watch, recorded_watch
 
     words = command_of(options, "forecast")
@@ -98,24 +98,25 @@ def run(options: argparse.Namespace) -> int:
     except CommandError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code
-    for line in measured.notes:
-        note(line, quiet=options.quiet)
-    if watch.seen is None or watch.seen.steps < FEWEST:
-        if ended.state == "interrupted":
-            note(f"stopped before {FEWEST} steps were seen: no forecast", quiet=options.quiet)
-            return ended.exit_code
-        raise ValueError(
-            "too few steps were seen: the command ended before, or steps neither by measure() nor "
-            "by a PyTorch optimizer"
+    with undisturbed():  # all is stored: what is pressed once more does not break its table
+        for line in measured.notes:
+            note(line, quiet=options.quiet)
+        if watch.seen is None or watch.seen.steps < FEWEST:
+            if ended.state == "interrupted":
+                note(f"stopped before {FEWEST} steps were seen: no forecast", quiet=options.quiet)
+                return ended.exit_code
+            raise ValueError(
+                "too few steps were seen: the command ended before, or steps neither by measure() "
+                "nor by a PyTorch optimizer"
+            )
+        question = RunQuestion(
+            seen=watch.seen, measured=measured, scenario=scenario, total=total, on=names
         )
-    answer = forecast_run(
-        RunQuestion(seen=watch.seen, measured=measured, scenario=scenario, total=total, on=names),
-        catalog,
-    )
-    if options.json:
-        print_json(answer.as_plain())
-    else:
-        _print(answer, quiet=options.quiet)
+        answer = forecast_run(question, catalog)
+        if options.json:
+            print_json(answer.as_plain())
+        else:
+            _print(answer, quiet=options.quiet)
     return ended.exit_code if not watch.enough else 0
 
 
