@@ -13,6 +13,7 @@ from importlib import import_module
 from itertools import pairwise
 
 from estimator import __version__
+from estimator.cli.options import read_piped_config
 from estimator.cli.output import error_text
 from estimator.cli.parser import CommandParser
 
@@ -50,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if sys.stdout is None:
             return _complain("stdout is closed: there is nowhere to put the answer")
+        read_piped_config(options)
         code: int = options.run(options)
         sys.stdout.flush()
     except ValueError as error:

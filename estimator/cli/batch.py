@@ -23,6 +23,9 @@ TABLE_TEXT: Any = {"encoding": "utf-8", "errors": "surrogateescape", "newline": 
 """How tables are written: bytes that were no UTF-8 come out as they went in."""
 
 DASH = "-"
+OTHER_TABLES = (".json", ".jsonl", ".ods", ".parquet", ".xls", ".xlsx")
+"""Ends of names of tables that are no CSV."""
+
 """Names the standard input, or output."""
 
 SHOWN = 5
@@ -109,6 +112,8 @@ def run(options: argparse.Namespace) -> int:
     source = Path(options.table)
     if options.output != DASH:
         refuse_missing_folder(Path(options.output))
+    if Path(options.output).suffix.lower() in OTHER_TABLES:
+        raise ValueError(f"{options.output}: the table is CSV: let the name end in .csv")
     if options.output == DASH and options.json:
         raise ValueError("-o - puts the table on stdout: drop --json or name a file")
     used: tuple[str, ...] = ()

@@ -47,7 +47,9 @@ def add_parser(commands: Any) -> None:
         "many devices hold it.",
         epilog=EXAMPLES,
     )
-    add_model(parser, metavar="CONFIG.json|PRESET", help="a file, or a preset by name")
+    add_model(
+        parser, metavar="CONFIG.json|PRESET", help="a file (- for stdin), or a preset by name"
+    )
     add_inputs(parser, INPUTS)
     parser.add_argument("--sharding", metavar="WORDS", help=SHARDING)
     add_output(parser)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import add_model, add_output, model_of, refuse_given
 from estimator.cli.output import note, print_csv, print_json, print_line, print_table
-from estimator.scenario.scenario import read_number
+from estimator.scenario.scenario import inline_config, is_inline, read_number
 
 if TYPE_CHECKING:
     from estimator.workload.ledger import Architecture, Inputs, Ledger
@@ -37,7 +37,7 @@ def add_parser(commands: Any) -> None:
     add_model(
         parser,
         metavar="CONFIG.json|PRESET|NAME",
-        help="a file, a preset, or a network of torchvision or timm by name",
+        help="a file (- for stdin), a preset, or a network of torchvision or timm by name",
     )
     parser.add_argument(
         "--batch", metavar="N", default="1", help="sequences or images (default: 1)"
@@ -98,12 +98,12 @@ def _read(options: argparse.Namespace, inputs: "Inputs") -> tuple["Ledger", str]
 
 def _counted(options: argparse.Namespace, inputs: "Inputs") -> tuple["Ledger", str]:
     """Ledger of a config.json as PyTorch counts it."""
-    from estimator.workload.huggingface import read_config
     from estimator.workload.meta_device import counted_ledger
 
     if options.causal:
         raise ValueError("--causal cannot be counted: PyTorch runs attention in full, drop it")
-    return counted_ledger(read_config(options.model), inputs), options.model
+    config, name = _config(options.model)
+    return counted_ledger(config, inputs), name
 
 
 def _optional(name: str, text: str | None) -> float | None:
@@ -128,23 +128,33 @@ def _network(options: argparse.Namespace) -> tuple["Architecture", str]:
     from estimator.workload.huggingface import (
         UnknownArchitectureError,
         architecture,
-        read_config,
     )
 
-    if Path(options.model).exists() or options.model.endswith(".json"):
-        config = read_config(options.model)
+    given = options.model
+    if is_inline(given) or Path(given).exists() or given.endswith(".json"):
+        config, name = _config(given)
         try:
-            return architecture(config), options.model
+            return architecture(config), name
         except UnknownArchitectureError as error:
             raise ValueError(f"{error}; --count builds and counts it with PyTorch") from None
-    if is_named(options.model):
-        return named_architecture(options.model), options.model
-    preset = catalog_of(options).preset(options.model)
+    if is_named(given):
+        return named_architecture(given), given
+    preset = catalog_of(options).preset(given)
     if not preset.config:
         raise ValueError(
             f"no architecture of {preset.name} is on record: give its config.json instead"
         )
     return architecture(preset.config), preset.name
+
+
+def _config(given: str) -> tuple[dict[str, Any], str]:
+    """Config of a file, or piped in, and the name to show for it."""
+    from estimator.workload.huggingface import read_config
+
+    if is_inline(given):
+        config = inline_config(given)
+        return config, str(config.get("model_type", "config.json"))
+    return read_config(given), given
 
 
 def _print_for_people(name: str, ledger: "Ledger") -> None:

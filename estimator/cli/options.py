@@ -81,6 +81,27 @@ def add_profiles(group: Any) -> None:
     )
 
 
+def read_piped_config(options: argparse.Namespace) -> None:
+    """Put the content of a config.json that is piped in where the options name it by a dash.
+
+    Raises
+    ------
+    ValueError
+        If it is no JSON object.
+    """
+    places = [one for one in ("config", "model", "named") if getattr(options, one, None) == "-"]
+    if not places:
+        return
+    import sys
+
+    from estimator.scenario.scenario import inline_config
+    from estimator.workload.huggingface import MAX_CONFIG_BYTES
+
+    text = sys.stdin.buffer.read(MAX_CONFIG_BYTES).decode("utf-8-sig", errors="replace")
+    inline_config(text)
+    setattr(options, places[0], text)
+
+
 def scenario_of(options: argparse.Namespace) -> Scenario:
     """Read the scenario out of parsed options.
 

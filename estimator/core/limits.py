@@ -32,7 +32,7 @@ LIMITS: dict[str, tuple[float, float, str]] = {
     "start": (0.0, 8784.0, "the hours of a leap year"),
     "recomputation": (0.0, 1.0, "the share of the forward pass that is computed again"),
     "pue": (1.0, 10.0, "the energy of the whole site over that of its computers"),
-    "co2e_kg_per_kwh": (0.0, 5.0, "several times the dirtiest grid"),
+    "co2e_kg_per_kwh": (0.0, 5.0, "several times the dirtiest grid; 350 g/kWh are 0.35"),
     "wue_l_per_kwh": (0.0, 100.0, "many times the thirstiest site"),
     "offsite_l_per_kwh": (0.0, 1e3, "many times the thirstiest grid"),
     "price_usd_per_h": (0.0, 1e6, "per device and hour"),

@@ -38,6 +38,7 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
         "{parts:g}, got {value:g}"
     ),
     "unread": "{reason}",
+    "unread_number": "{field} is not a number: {text!r}; write {like}",
     "left_out": "{reason}; left out",
     "link_version": "this link is of version {version}, not {known}: check it",
     "config_in_link": "a link cannot name a file: {field} is left out",

@@ -467,11 +467,21 @@ def read_number(name: str, text: str) -> float:
         number = _read(cleaned)
     except ValueError:
         shown = cleaned if len(cleaned) <= 40 else cleaned[:40] + "..."
-        like = "a share of one, such as 0.4" if cleaned.endswith("%") else "it like 7e9 or 7B"
-        raise ValueError(f"{name} is not a number: {shown!r}; write {like}") from None
+        like = _like(name, cleaned)
+        raise refuse("unread_number", name, text=shown, like=like) from None
     if not math.isfinite(number):
-        raise ValueError(f"{name} must be a finite number, got {cleaned[:40]}")
+        raise refuse("not_finite", name, value=number)
     return number
+
+
+def _like(name: str, text: str) -> str:
+    """How a number is to be written instead of a text."""
+    described = INPUTS.get(name)
+    if text.endswith("%"):
+        return "a share of one, such as 0.4"
+    if described is None or not described.unit:
+        return "it like 7e9 or 7B"
+    return f"it like {described.example} [{described.unit}]"
 
 
 def _read(text: str) -> float:

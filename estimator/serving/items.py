@@ -16,6 +16,7 @@ from estimator.core.messages import refuse
 from estimator.core.notice import Notice
 from estimator.core.power import DEVICES_PER_NODE
 from estimator.core.units import J_PER_KWH, S_PER_H
+from estimator.scenario.scenario import inline_config, is_inline
 from estimator.serving.capacity import USABLE_SHARE
 from estimator.serving.engines import fitted
 from estimator.serving.model_names import find_preset
@@ -222,7 +223,8 @@ def _work(asked: ServingQuestion, item: Item, catalog: Catalog) -> _Work:
     config: Mapping[str, Any] | None = None
     preset = find_preset(catalog, asked.model) if asked.model else None
     if asked.config:
-        config = read_config(asked.config)
+        inline = is_inline(asked.config)
+        config = inline_config(asked.config) if inline else read_config(asked.config)
     elif preset is not None and preset.config:
         config = preset.config
     if config is None:

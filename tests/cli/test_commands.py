@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from itertools import pairwise
@@ -283,10 +284,62 @@ def test_profiles_list_show_and_check():
     assert "did you mean" in refusal("profiles", "show", "h10")
 
 
+PIPED = ROOT / "tests" / "golden" / "networks"
+
+
+@pytest.mark.parametrize(
+    ("command", "further"),
+    [
+        (("model",), ()),
+        (("memory",), ("--hardware", "rtx-3060")),
+        (("estimate", "--config"), ("--tokens", "1e8", "--hardware", "rtx-4090")),
+        (("serve-cost", "--config"), ("--hardware", "rtx-4090")),
+    ],
+)
+def test_a_config_that_is_piped_in_answers_as_the_file_does(command, further):
+    path = PIPED / "qwen3.5-9b-text.json"
+
+    def numbers(name, **piped):
+        text = run(*command, name, *further, "--csv", "--quiet", **piped).stdout
+        cells = [cell for row in csv.reader(io.StringIO(text)) for cell in row]
+        return [cell for cell in cells if re.fullmatch(r"[-+.e\d]+", cell)]
+
+    assert numbers("-", text_in=path.read_text(encoding="utf-8")) == numbers(str(path)) != []
+
+
+def test_images_of_a_network_that_is_piped_in_are_served():
+    text = (PIPED / "sd1-unet.json").read_text(encoding="utf-8")
+    said = ("--config", "-", "--hardware", "rtx-4090", "--steps", "20", "--image-size", "512")
+    assert "NVIDIA GeForce RTX 4090" in run("serve-cost", *said, text_in=text).stdout
+
+
+@pytest.mark.parametrize("content", ["", "[1]", "model"])
+def test_what_is_piped_in_must_be_a_config(content):
+    found = run("model", "-", text_in=content)
+    assert (found.returncode, found.stdout) == (1, "")
+    assert "is not a JSON object" in found.stderr
+
+
+@pytest.mark.parametrize("name", ["out.xlsx", "out.json", "OUT.XLSX"])
+def test_a_table_is_not_written_under_the_name_of_another_format(name, tmp_path):
+    table = tmp_path / "in.csv"
+    table.write_text("params,tokens,hardware\n7e9,1e9,h100\n", encoding="utf-8")
+    assert "end in .csv" in refusal("batch", str(table), "-o", str(tmp_path / name))
+    assert not (tmp_path / name).exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
         (("--flop", "0", "--hardware", "v100"), "flop must be positive, got 0"),
+        (
+            ("--flop", "1e20", "--hardware", "h100", "--power-limit", "500W"),
+            "--power-limit is not a number: '500W'; write it like 250 [W]",
+        ),
+        (
+            ("--flop", "1e20", "--hardware", "h100", "--carbon-intensity", "350"),
+            "350 g/kWh are 0.35",
+        ),
         (("--flop", "nan", "--hardware", "v100"), "flop must be a finite number, got nan"),
         (("--flop", "1e999", "--hardware", "v100"), "flop must be a finite number"),
         (("--flop", "many", "--hardware", "v100"), "flop is not a number: 'many'"),
