@@ -172,10 +172,13 @@ NAMED = {
     "vilt": ("multimodal", "ViT encoder"),
     **dict.fromkeys(("visual_bert", "lxmert"), ("multimodal", "encoder")),
     **dict.fromkeys(
-        ("speech_to_text", "moonshine", "musicgen", "speecht5", "bark"),
+        ("speech_to_text", "moonshine", "musicgen", "speecht5", "bark", "dia"),
         ("speech", "encoder-decoder transformer"),
     ),
-    **dict.fromkeys(("encodec", "dac"), ("speech", "CNN")),
+    **dict.fromkeys(
+        ("csm", "moshi", "higgs_audio_v2", "kyutai_speech_to_text"), ("speech", "dense decoder")
+    ),
+    **dict.fromkeys(("encodec", "mimi", "dac"), ("speech", "CNN")),
     **dict.fromkeys(("patchtst", "patchtsmixer", "timesfm", "timesfm2_5"), ("other", "encoder")),
     "imagegpt": ("vision", "dense decoder"),
     "encoder-decoder": ("language", "encoder-decoder transformer"),

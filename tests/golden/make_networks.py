@@ -71,12 +71,15 @@ UNCOUNTED = {
         "tokens are sorted or left out by value",
     ),
     "bark": "it makes tokens, and has no pass over all of its stages",
+    "csm": "its small decoder runs only where it makes tokens",
+    "moshi": "its small decoder runs only where it makes tokens",
+    "mimi": "reads values of tensors",
     "timesfm2_5": "reads values of tensors",
     "zamba": "its loop over tokens takes many minutes",
 }
 WITHOUT_PASS = (
     *("HiDreamImageTransformer2DModel", "Lumina2Transformer2DModel", "MochiTransformer3DModel"),
-    *("bark", "timesfm2_5"),
+    *("bark", "csm", "mimi", "moshi", "timesfm2_5"),
 )
 """Of those, the ones for which no inputs are made."""
 
@@ -223,6 +226,22 @@ def music_of(model: torch.nn.Module) -> tuple[dict, int]:
     text = tokens(TEXT_LEN, model.device)
     codes = text.expand(model.config.decoder.num_codebooks, -1)
     return {"input_ids": text, "decoder_input_ids": codes, "use_cache": False}, TEXT_LEN
+
+
+def steps_of(model: torch.nn.Module) -> tuple[dict, int]:
+    """Return steps of codes of every book, behind a text or beside its tokens."""
+    keys, made = model.config, {"use_cache": False}
+    if keys.model_type == "higgs_audio_v2":
+        return made | {"audio_input_ids": codes_of(model, keys.num_codebooks)}, TEXT_LEN
+    if keys.model_type == "dia":
+        made["decoder_input_ids"] = codes_of(model, keys.decoder_config.num_channels)
+        return made | {"input_ids": tokens(TEXT_LEN, model.device)}, TEXT_LEN
+    return made | {"input_ids": codes_of(model, keys.num_codebooks + 1)}, TEXT_LEN
+
+
+def codes_of(model: torch.nn.Module, books: int) -> torch.Tensor:
+    """Return a code of every book at each step."""
+    return tokens(TEXT_LEN, model.device).unsqueeze(-1).expand(-1, -1, books)
 
 
 def objects_of(model: torch.nn.Module) -> tuple[dict, int]:
@@ -494,7 +513,12 @@ def count_flop(model: torch.nn.Module, given: tuple, named: dict) -> tuple[int, 
     return forward, counter.get_total_flops()
 
 
-ASKING = {"musicgen": music_of, "speecht5": speech_of, "lxmert": objects_of}
+ASKING = {
+    "musicgen": music_of,
+    "speecht5": speech_of,
+    "lxmert": objects_of,
+    **dict.fromkeys(("dia", "higgs_audio_v2", "kyutai_speech_to_text"), steps_of),
+}
 """Types that get something of their own."""
 
 

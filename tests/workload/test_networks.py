@@ -679,7 +679,8 @@ def test_laws_of_a_small_ledger(row):
 def test_small_networks_count_as_transformers_builds_them(row):
     """Parameters of transformers 5.23 or diffusers 0.42, FLOPs of PyTorch 2.13 where it counts.
 
-    An untied T5 behind BLIP-2 has the head that its weights bring, which transformers 5 ties.
+    Of CSM and Moshi those of a pass of the trunk and of one of the small decoder at each step. An
+    untied T5 behind BLIP-2 has the head that its weights bring, which transformers 5 ties.
     """
     built = model_ledger(row["config"], seq_len=row["seq_len"], image_size=row.get("image_size"))
     assert built.params_total == row["params_total"]

@@ -6,11 +6,12 @@ those of transformers 5.23.
 """
 
 from estimator.workload.blocks import Costs, Mlp, equal_heads, held, layer_costs, linear, table
+from estimator.workload.families.audio_codec import held_codec
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers, Stack
 from estimator.workload.ledger import CacheLayers, Inputs
 from estimator.workload.network import Network, Pass, lines, network, prefixed, sequence
-from estimator.workload.registry import family, known_families, with_defaults_of
+from estimator.workload.registry import family, with_defaults_of
 
 STAGES = ("semantic", "coarse_acoustics", "fine_acoustics")
 
@@ -19,16 +20,12 @@ STAGES = ("semantic", "coarse_acoustics", "fine_acoustics")
 def bark(fields: Fields) -> Network:
     """Bark of a config."""
     stacks = {name: _stage(fields.part(f"{name}_config"), name) for name in STAGES}
-    codec = fields.part("codec_config")
-    kind = codec.text("model_type", default="encodec")
-    if kind != "encodec":
-        raise ValueError(f"{codec.path}model_type {kind!r} is not counted: encodec is")
-    resting = known_families()[kind](codec).ledger(Inputs()).params_total
+    codec = held_codec(fields.part("codec_config"), "encodec")
     longest = min(stack.longest for stack in stacks.values())
 
     def run(inputs: Inputs) -> Pass:
         batch, tokens = sequence(inputs, longest)
-        done = [*lines({"codec": held(resting)}, batch)]
+        done = [*lines(codec, batch)]
         for name, stack in stacks.items():
             done += prefixed(stack.lines(batch, tokens, inputs), f"{name}/")
         return Pass(lines=done, items=batch * tokens)

@@ -1,12 +1,14 @@
-"""How much work MusicGen is: a decoder of codes behind an encoder of text (arXiv:2306.05284).
+"""How much work MusicGen and Dia are: a decoder of codes behind an encoder of text.
 
 `seq_len` is the tokens of the text and the steps that are written, which the items of a pass are;
-each step is a code of every book. EnCodec, which makes sound of the codes, is held and rests.
+each step is a code of every book. EnCodec, which makes sound of the codes of MusicGen
+(arXiv:2306.05284), is held and rests.
 """
 
 from dataclasses import replace
 
 from estimator.workload.blocks import (
+    Attention,
     Costs,
     Mlp,
     affine,
@@ -16,9 +18,11 @@ from estimator.workload.blocks import (
     linear,
     table,
 )
+from estimator.workload.families.audio_codec import held_codec
+from estimator.workload.families.decoder import Family, decoder
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers, Stack
-from estimator.workload.ledger import Inputs
+from estimator.workload.ledger import Architecture, Inputs
 from estimator.workload.model_class import task
 from estimator.workload.network import (
     Network,
@@ -31,6 +35,8 @@ from estimator.workload.network import (
     sequence,
 )
 from estimator.workload.registry import family, known_families, with_defaults_of
+
+BARE = {"architectures": ["Model"]}
 
 
 def _codes(fields: Fields, writes: bool) -> tuple[Stack, Costs]:
@@ -60,24 +66,28 @@ def musicgen(fields: Fields) -> Network:
     """MusicGen: a text, and codes that are written behind it."""
     part = with_defaults_of(fields.part("decoder"), "musicgen_decoder")
     text, sound = (fields.part(f"{name}_encoder") for name in ("text", "audio"))
-    kind, codec = text.text("model_type", default="t5"), sound.text("model_type", default="encodec")
-    for stated, known in ((kind, "t5"), (codec, "encodec")):
-        if stated != known:
-            raise ValueError(
-                f"{fields.path}model_type {stated!r} inside is not counted: {known} is"
-            )
+    kind, codec = text.text("model_type", default="t5"), held_codec(sound, "encodec")
+    if kind != "t5":
+        raise ValueError(f"{text.path}model_type {kind!r} is not counted: t5 is")
     reads = known_families()[kind](text.with_values({"architectures": ["T5EncoderModel"]}))
-    held_codec = known_families()[codec](sound).ledger(Inputs()).params_total
     stack, cross = _codes(part, task(fields) in ("", "ConditionalGeneration"))
     width, hidden = text.size("d_model", default=512), part.size("hidden_size")
     bridge = {"bridge": affine(width, hidden)} if width != hidden else {}
+
+    return _written(fields, reads, stack, cross, bridge, codec)
+
+
+def _written(
+    fields: Fields, reads: Architecture, stack: Stack, cross: Costs, bridge: Costs, codec: Costs
+) -> Network:
+    """A decoder of codes whose layers see a text, through a bridge, by the costs of `cross`."""
 
     def run(inputs: Inputs) -> Pass:
         batch, steps = sequence(inputs, stack.longest)
         said = reads.ledger(replace(inputs, seq_len=steps))
         every = batch * steps
         done = [*prefixed(said.terms.items(), "text/"), *lines(bridge, every)]
-        done += lines({"codec": held(held_codec)}, batch)
+        done += lines(codec, batch)
         done += prefixed(stack.lines(batch, steps, inputs), "decoder/")
         times = stack.stack[0].times
         done += crossing(cross, batch, every, every, times=times, prefix="decoder/cross/")
@@ -85,3 +95,29 @@ def musicgen(fields: Fields) -> Network:
         return Pass(lines=done, items=every, warnings=warned)
 
     return network(fields, run, cache=stack.cache)
+
+
+@family("dia")
+def dia(fields: Fields) -> Network:
+    """Dia: Llama's layers on both sides, bytes of text to codes of all books at each step."""
+    part, text = (
+        with_defaults_of(fields.part(f"{name}_config"), f"dia_{name}").with_values(BARE)
+        for name in ("decoder", "encoder")
+    )
+    reads = replace(decoder(Family(), text).stack, causal=False)
+    hidden, seen = part.size("hidden_size"), part.size("cross_hidden_size")
+    codes = part.size("vocab_size") * part.size("num_channels")
+    writes = task(fields) in ("", "ConditionalGeneration")
+    bare = decoder(Family(norms=3), part).stack
+    head = {"head/logits": linear(hidden, codes)} if writes else {}
+    stack = replace(
+        bare, before={"embedding/token": table(codes, hidden)}, after={**bare.after, **head}
+    )
+    heads, kv_heads, head_dim = (
+        part.size(f"cross_{key}")
+        for key in ("num_attention_heads", "num_key_value_heads", "head_dim")
+    )
+    attention = Attention(hidden=hidden, heads=heads, kv_heads=kv_heads, head_dim=head_dim)
+    states = linear(seen, kv_heads * head_dim)
+    cross = {**attention.costs(), "attention/key": states, "attention/value": states}
+    return _written(fields, network(fields, reads.run), stack, cross, {}, {})

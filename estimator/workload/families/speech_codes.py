@@ -1,0 +1,133 @@
+"""How much work a language model is that hears or writes codes of sound, step by step.
+
+CSM, Moshi, Higgs Audio, and Kyutai's speech to text. `seq_len` is steps, each of which is a code of
+every book or a token of text, and the items of a pass are steps. Where a smaller decoder writes the
+codes of a step one behind the other, it is counted on all of them. Mimi, which makes codes of sound
+and sound of codes, is held and rests.
+"""
+
+from dataclasses import replace
+
+from estimator.workload.blocks import Cost, Costs, Mlp, linear, table
+from estimator.workload.families.audio_codec import held_codec
+from estimator.workload.families.decoder import Family, decoder
+from estimator.workload.families.dense_decoders import LLAMA
+from estimator.workload.families.sliding_window import sliding
+from estimator.workload.fields import Fields
+from estimator.workload.layers import Layers, Stack
+from estimator.workload.ledger import Inputs
+from estimator.workload.network import Network, Pass, lines, network, prefixed
+from estimator.workload.registry import family, with_defaults_of
+
+MOSHI = Family(windows=sliding(3000))
+
+
+def _trunk(family: Family, fields: Fields, before: Costs, after: Costs) -> Stack:
+    """Layers of a config between tables and heads of their own."""
+    bare = decoder(family, fields.with_values({"architectures": ["Model"]})).stack
+    return replace(bare, before=before, after={**bare.after, **after})
+
+
+def _stepping(
+    fields: Fields, trunk: Stack, codec: Costs, depth: Stack | None = None, books: int = 1
+) -> Network:
+    """A trunk beside a resting codec, and what writes the codes of `books` at each step."""
+
+    def run(inputs: Inputs) -> Pass:
+        done = trunk.run(inputs)
+        every = [*lines(codec, inputs.batch), *done.lines]
+        if depth is not None:
+            deep = depth.lines(done.items, float(books), inputs)
+            every += prefixed(deep, "depth/")
+        return replace(done, lines=every)
+
+    return network(fields, run, cache=trunk.cache)
+
+
+@family("csm")
+def csm(fields: Fields) -> Network:
+    """CSM: Llama over sums of codes and over text, a small Llama over the codes of a step."""
+    hidden, vocab = fields.size("hidden_size"), fields.size("vocab_size")
+    part = with_defaults_of(fields.part("depth_decoder_config"), "csm_depth_decoder_model")
+    books, narrow = part.size("num_codebooks"), part.size("hidden_size")
+    tied = fields.flag("tie_codebooks_embeddings", default=True)
+    own = 0 if tied else fields.size("num_codebooks") * vocab
+    tables = {
+        "embedding/token": table(fields.size("text_vocab_size"), hidden),
+        "embedding/codes": table(own, hidden),
+    }
+    trunk = _trunk(LLAMA, fields, tables, {"head/logits": linear(hidden, vocab)})
+    wide = part.size("backbone_hidden_size")
+    entries = part.size("vocab_size")
+    before = {"embedding/codes": table(books * entries, wide), "project": linear(wide, narrow)}
+    heads = {"head/logits": linear(narrow, entries).times(books - 1)}
+    deep = replace(_trunk(LLAMA, part, before, {}), once=heads)
+    return _stepping(fields, trunk, held_codec(fields.part("codec_config"), "mimi"), deep, books)
+
+
+def _halved(fields: Fields) -> Fields:
+    """The config with the width of its gated MLP, half of which gates the other."""
+    return fields.with_values({"intermediate_size": fields.size("ffn_dim") // 2})
+
+
+@family("kyutai_speech_to_text")
+def kyutai(fields: Fields) -> Network:
+    """Kyutai's speech to text: a decoder over sums of codes and a token (arXiv:2509.08753)."""
+    hidden, vocab = fields.size("hidden_size"), fields.size("vocab_size")
+    rows = vocab + fields.size("num_codebooks") * fields.size("codebook_vocab_size") + 1
+    tables = {"embedding/token": table(rows, hidden)}
+    trunk = _trunk(MOSHI, _halved(fields), tables, {"head/logits": linear(hidden, vocab)})
+    return _stepping(fields, trunk, held_codec(fields.part("codec_config"), "mimi"))
+
+
+@family("moshi")
+def moshi(fields: Fields) -> Network:
+    """Moshi: a decoder over its own codes, those it hears, and text (arXiv:2410.00037, sec. 3.4).
+
+    The small decoder has weights of its own for each book.
+    """
+    hidden, vocab = fields.size("hidden_size"), fields.size("vocab_size")
+    books, codec = fields.size("num_codebooks"), fields.part("audio_encoder_config")
+    entries = fields.size_or_none("audio_vocab_size") or codec.size("codebook_size", default=2048)
+    tables = {
+        "embedding/token": table(vocab + 1, hidden),
+        "embedding/codes": table(2 * books * (entries + 1), hidden),
+    }
+    trunk = _trunk(MOSHI, _halved(fields), tables, {"head/logits": linear(hidden, vocab)})
+    part = with_defaults_of(fields.part("depth_decoder_config"), "moshi_depth")
+    narrow = part.size("hidden_size")
+    before = {
+        "embedding/token": table(vocab + 1, narrow),
+        "embedding/codes": table((books - 1) * (entries + 1), narrow),
+        "project": _each(linear(hidden, narrow), books),
+    }
+    heads = {"head/logits": _each(linear(narrow, entries), books)}
+    deep = _trunk(MOSHI, _halved(part), before, heads)
+    costs = {
+        name: cost if name.startswith("norm") else _each(cost, books)
+        for name, cost in deep.stack[0].costs.items()
+    }
+    layers = replace(deep.stack[0], costs=costs)
+    deep = replace(deep, stack=(layers,), after=heads)
+    return _stepping(fields, trunk, held_codec(codec, "mimi"), deep, books)
+
+
+def _each(cost: Cost, books: int) -> Cost:
+    """The same work by weights of its own for each book."""
+    return replace(cost, params=books * cost.params, active_params=books * cost.active_params)
+
+
+@family("higgs_audio_v2")
+def higgs_audio(fields: Fields) -> Network:
+    """Higgs Audio 2: Llama whose steps of sound have norms and MLPs beside those of text."""
+    hidden, layers = fields.size("hidden_size"), fields.layers("num_hidden_layers")
+    codes = fields.size("num_codebooks") * fields.size("codebook_size")
+    tables = {
+        "embedding/token": table(fields.size("vocab_size"), hidden),
+        "embedding/codes": table(codes, hidden),
+    }
+    trunk = _trunk(LLAMA, fields, tables, {"head/logits": linear(hidden, codes)})
+    mlp = Mlp(hidden, fields.size("intermediate_size"), gated=True, bias=fields.flag("mlp_bias"))
+    resting = sum(cost.params for cost in mlp.costs().values()) + 2 * hidden
+    text = Layers(costs={"mlp/text": Cost(params=resting)}, times=layers)
+    return _stepping(fields, replace(trunk, stack=(*trunk.stack, text)), {})
