@@ -15,7 +15,7 @@ from estimator.workload.families.dense_decoders import LLAMA
 from estimator.workload.families.sliding_window import sliding
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers, Stack
-from estimator.workload.ledger import Inputs
+from estimator.workload.ledger import Inputs, quantity
 from estimator.workload.network import Network, Pass, lines, network, prefixed
 from estimator.workload.registry import family, with_defaults_of
 
@@ -35,7 +35,7 @@ def _stepping(
 
     def run(inputs: Inputs) -> Pass:
         done = trunk.run(inputs)
-        every = [*lines(codec, inputs.batch), *done.lines]
+        every = [*lines(codec, quantity("batch", inputs.batch)), *done.lines]
         if depth is not None:
             deep = depth.lines(done.items, float(books), inputs)
             every += prefixed(deep, "depth/")
