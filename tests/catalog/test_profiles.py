@@ -10,6 +10,7 @@ from estimator.catalog import Catalog
 from estimator.catalog.checks import every_record, problems
 from estimator.catalog.profile_folders import shipped_directory
 from estimator.catalog.schema import BASES, DEVICE_KINDS
+from estimator.web.shared.language import _, spoken
 from tests.every import over
 
 PROFILES = shipped_directory()
@@ -183,3 +184,11 @@ def test_every_unconfirmed_number_is_assumed_and_they_are_few():
     unconfirmed = [record for _, _, record in records() if record.source == "unconfirmed"]
     assert {record.basis for record in unconfirmed} == {"assumed"}
     assert len(unconfirmed) < 0.1 * len(records())
+
+
+def test_every_country_is_found_by_its_name_in_german():
+    countries = CATALOG.places("country")
+    with spoken("de"):
+        names = [_(place.name) for place in countries]
+    assert [CATALOG.place(name).id for name in names] == [place.id for place in countries]
+    assert CATALOG.place("Deutschland").id == "de" and CATALOG.place("österreich").id == "at"

@@ -475,3 +475,18 @@ def test_a_missing_command_leaves_nothing_behind(tmp_path, monkeypatch):
     with pytest.raises(CommandError, match="no-such: command not found"):
         Command(["no-such"])
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "job", "said"),
+    [
+        ((), ("sleep", "0.2"), True),
+        (("--precision", "fp32"), ("sleep", "0.2"), True),
+        (("--flop", "1e9", "--precision", "fp32"), ("sleep", "0.2"), False),
+        ((), ("sh", "-c", "sleep 0.2; exit 1"), False),
+    ],
+)
+def test_a_run_whose_work_nobody_tells_says_that_it_corrects_no_utilization(
+    data, options, job, said
+):
+    assert ("corrects no utilization: give --flop" in here(*job, options=options).stderr) == said

@@ -236,7 +236,11 @@ def _say(measured: "MeasuredRun", options: argparse.Namespace) -> None:
     """Sum up on stderr: stdout is the command's."""
     from estimator.cli.calibrate.measured_run import run_lines
 
-    for line in (*run_lines(measured), *_peaks_missing(measured)):
+    for line in (
+        *run_lines(measured),
+        *_work_missing(measured, options),
+        *_peaks_missing(measured),
+    ):
         note(line, quiet=options.quiet)
     if options.record:
         import json
@@ -249,6 +253,17 @@ def _say(measured: "MeasuredRun", options: argparse.Namespace) -> None:
                 file.write(text)
         except OSError as error:
             note(f"the record was not written to {options.record}: {error.strerror}", quiet=False)
+
+
+def _work_missing(measured: "MeasuredRun", options: argparse.Namespace) -> tuple[str, ...]:
+    """Say that a run of training corrects no utilization, for nobody tells how much work it was."""
+    known = any(one.flop is not None for one in measured.timings)
+    if known or options.task != "training" or measured.state != "finished":
+        return ()
+    return (
+        "the work is unknown, so this run corrects no utilization: give --flop, or --params with "
+        "--tokens, or report steps by measure() in the script",
+    )
 
 
 def _peaks_missing(measured: "MeasuredRun") -> list[str]:
