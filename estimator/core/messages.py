@@ -94,6 +94,30 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
     "config_usual_divides": (
         "{key} must divide {divided} = {whole}, and is {value} where absent: state it"
     ),
+    "config_key_counted": "{key} {value} is not counted, only {known}",
+    "config_key_equal": "{key} must be {other} = {needed}, got {value}",
+    "config_key_alike": "{key} must be one number, or equal in all layers",
+    "config_key_square": "{key} must be the square of a whole number, got {value}",
+    "config_key_positive": "{key} must be a positive number, got {value}",
+    "config_key_number": "{key} must be a number, got {value}",
+    "config_key_stages": "{key} must name some of the {count} stages of the backbone",
+    "config_list_stages": "{key} must have {count} items, one per stage, got {value}",
+    "config_usual_stages": (
+        "{key} must have {count} items, one per stage, and has {value} where absent: state it"
+    ),
+    "config_list_layers": "{key} must have {count} items, one per layer, got {value}",
+    "config_list_least": (
+        "{key} must have at least {count} item, one per stage, got {value}",
+        "{key} must have at least {count} items, one per stage, got {value}",
+    ),
+    "config_list_most": "{key} must have at most {most} items, got {value}",
+    "config_part_unknown": "{key} {value} is not known inside such a model",
+    "config_part_wrapper": (
+        "{key} {value} is itself a wrapper of images or sound and text, not a language model"
+    ),
+    "config_nested": "the config is nested more than {most} deep: give that of one model",
+    "input_too_small": ("the input is too small for the network: a window of {kernel} finds none"),
+    "architecture_unknown": "{name} is no known architecture: known are {known}",
     "model_type_missing": "model_type is missing: a config.json names its family there",
     "model_type_unknown": (
         "model_type {name} is not known: none of the {known} known types is named like it"

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from estimator.core.messages import refuse
 from estimator.workload.blocks import Cost, Costs, affine, held
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity, quantity
@@ -86,7 +87,7 @@ def windows(side: Quantity, kernel: int, stride: int, padding: int = 0) -> Quant
     """
     count: Quantity = np.floor((side + 2.0 * padding - kernel) / stride) + 1.0
     if np.any(np.asarray(count) < 1):
-        raise ValueError(f"the input is too small for the network: a window of {kernel} finds none")
+        raise refuse("input_too_small", kernel=kernel)
     return count
 
 
@@ -291,7 +292,7 @@ def ratio(fields: Fields, name: str, default: float) -> float:
     if value is None:
         return default
     if type(value) not in (int, float) or not 0 < value < 1e6:
-        raise ValueError(f"{fields.full_name(name)} must be a positive number, got {value!r}")
+        raise refuse("config_key_positive", key=fields.full_name(name), value=repr(value))
     return float(value)
 
 
@@ -299,5 +300,5 @@ def positive(fields: Fields, name: str, default: float) -> bool:
     """Whether a number is above 0, which turns a part of a network on; null turns it off."""
     value = fields.values.get(name, default)
     if type(value) not in (int, float, type(None)):
-        raise ValueError(f"{fields.full_name(name)} must be a number, got {value!r}")
+        raise refuse("config_key_number", key=fields.full_name(name), value=repr(value))
     return value is not None and value > 0

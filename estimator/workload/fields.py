@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, cast
 
 from estimator.core.messages import refuse
+from estimator.core.notice import Refusal
 
 Plain = TypeVar("Plain", bool, str)
 
@@ -150,18 +151,14 @@ class Fields:
         """A list or its default: of `length` items if given, else of at least `fewest`."""
         stated = self.items(name)
         found = list(self._usual((name,), default)) if stated is None else stated
-        count, bound = len(found), ""
+        key, count = self.full_name(name), len(found)
         if length and count != length:
-            bound = f"{length} items, one per stage"
-        elif count < fewest:
-            bound = f"at least {fewest} {'item' if fewest == 1 else 'items'}, one per stage"
-        elif count > MAX_ITEMS:
-            bound = f"at most {MAX_ITEMS} items"
-        if bound:
-            got = f"got {count}"
-            if stated is None:
-                got = f"and has {count} where absent: state it"
-            raise ValueError(f"{self.full_name(name)} must have {bound}, {got}")
+            code = "config_usual_stages" if stated is None else "config_list_stages"
+            raise refuse(code, key=key, count=length, value=count)
+        if count < fewest:
+            raise refuse("config_list_least", key=key, count=fewest, value=count)
+        if count > MAX_ITEMS:
+            raise refuse("config_list_most", key=key, most=MAX_ITEMS, value=count)
         return found
 
     def sizes(
@@ -201,14 +198,13 @@ class Fields:
         value = self.values.get(name)
         if value is None:
             return None
+        key = self.full_name(name)
         if not isinstance(value, list | tuple):
-            raise refuse("config_key_list", key=self.full_name(name), value=_shown(value))
+            raise refuse("config_key_list", key=key, value=_shown(value))
         if len(value) > MAX_LAYERS:
-            raise ValueError(f"{self.full_name(name)} must have at most {MAX_LAYERS} items")
+            raise refuse("config_list_most", key=key, most=MAX_LAYERS, value=len(value))
         if length is not None and len(value) != length:
-            raise ValueError(
-                f"{self.full_name(name)} must have {length} items, one per layer, got {len(value)}"
-            )
+            raise refuse("config_list_layers", key=key, count=length, value=len(value))
         return list(value)
 
     def part(self, name: str) -> "Fields":
@@ -220,10 +216,33 @@ class Fields:
             raise refuse("config_key_object", key=self.full_name(name), value=_shown(value))
         stated = self.full_name(name)
         if stated.count(".") >= MAX_NESTING:
-            raise ValueError(
-                f"the config is nested more than {MAX_NESTING} deep: give that of one model"
-            )
+            raise refuse("config_nested", most=MAX_NESTING)
         return Fields(value, path=f"{stated}." if stated else "", notes=self.notes)
+
+    def counted(self, key: str, *known: Any) -> Any:
+        """A value that is one of those counted; the first of them where the key is absent.
+
+        >>> Fields({"two_stage": False}).counted("two_stage", True)
+        Traceback (most recent call last):
+        estimator.core.notice.Refusal: two_stage false is not counted, only true
+        """
+        value = self.values.get(key, self._usual((key,), known[0]))
+        alike = (value == one and isinstance(value, bool) == isinstance(one, bool) for one in known)
+        if not any(alike):
+            raise self.uncounted(key, value, *known)
+        return value
+
+    def uncounted(self, key: str, value: object, *known: object) -> Refusal:
+        """Why a value is refused that is none of those counted, to be raised."""
+        names = dict.fromkeys(one if isinstance(one, str) else _shown(one) for one in known)
+        key, shown = self.full_name(key), _shown(value)
+        return refuse("config_key_counted", key=key, known=", ".join(names), value=shown)
+
+    def equal(self, key: str, value: object, other: str, needed: object) -> None:
+        """Refuse a value that is not that of another key."""
+        if value != needed:
+            named = {"key": self.full_name(key), "other": other, "value": _shown(value)}
+            raise refuse("config_key_equal", **named, needed=_shown(needed))
 
     def _typed(self, names: tuple[str, ...], default: Plain, code: str) -> Plain:
         """A value of the type of its default, refused by a code; null reads as absent."""
@@ -258,5 +277,6 @@ def _over(first: Mapping[str, Any], second: Mapping[str, Any]) -> Mapping[str, A
 
 def _shown(value: object) -> str:
     """A bad value in a message, cut to a readable length."""
-    text = "null" if value is None else repr(value)
+    words = {"None": "null", "True": "true", "False": "false"}
+    text = words.get(repr(value), repr(value))
     return text if len(text) <= 40 else f"{text[:37]}..."

@@ -77,9 +77,8 @@ def _mamba(fields: Fields) -> Mapping[str, Any]:
     hidden, part = fields.size("d_model"), fields.part("ssm_cfg")
     multiple = fields.size("pad_vocab_size_multiple", default=8)
     vocab = -(-fields.size("vocab_size", default=50277) // multiple) * multiple
-    kind = part.text("layer", default="Mamba1")
-    if kind not in ("Mamba1", "Mamba2") or fields.items("attn_layer_idx"):
-        raise ValueError(f"{part.path}layer {kind!r} with attention is not known to be counted")
+    kind = part.counted("layer", "Mamba1", "Mamba2")
+    fields.counted("attn_layer_idx", None, [])
     common = {"hidden_size": hidden, "num_hidden_layers": fields.layers("n_layer")}
     common |= {"vocab_size": vocab, "tie_word_embeddings": True}
     expand = part.size("expand", default=2)

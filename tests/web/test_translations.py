@@ -140,6 +140,18 @@ def test_what_is_known_of_a_run_and_of_a_module_is_said_in_german(german):
         ),
         ({"model_type": "resnet", "depths": 3}, "depths muss eine Liste sein, nicht 3"),
         ({"model_type": ["gpt2"]}, "model_type muss ein Text sein, nicht ['gpt2']"),
+        (
+            {"model_type": "mobilevit", "output_stride": 16},
+            "output_stride 16 wird nicht gezählt, nur 32",
+        ),
+        (
+            {"model_type": "resnet", "depths": [3, 4]},
+            "depths muss 4 Einträge haben, einen je Stufe, nicht 2",
+        ),
+        (
+            {"model_type": "mamba2", "hidden_size": 64},
+            "num_heads * head_dim muss expand * hidden_size = 128 sein, nicht 8192",
+        ),
     ],
 )
 def test_what_is_wrong_inside_a_config_is_said_in_german(german, config, said):

@@ -193,7 +193,7 @@ def test_layers_of_a_searched_model_may_lack_parts():
         for blocks in ([block, block], [block, none], [none, none])
     )
     assert whole - half == half - bare == 64 * (64 + 32 + 32 + 64) + 3 * 64 * 256 + 2 * 64
-    with pytest.raises(ValueError, match="block_configs must list an object per layer"):
+    with pytest.raises(ValueError, match="block_configs is missing from the config"):
         model_ledger(config)
 
 

@@ -296,44 +296,56 @@ def test_an_unknown_head_is_warned_about():
         ({"model_type": "dinov2", "image_size": [9, 8]}, "image_size must be a positive integer"),
         ({"model_type": "swin", "mlp_ratio": "4"}, "mlp_ratio must be a positive number"),
         ({"model_type": "convnext", "layer_scale_init_value": "x"}, "value must be a number, got"),
-        ({"model_type": "mamba2", "hidden_size": 64}, "num_heads times head_dim must be"),
+        ({"model_type": "mamba2", "hidden_size": 64}, r"num_heads \* head_dim must be"),
         ({"model_type": "xlm", "emb_dim": None}, "emb_dim must be a positive integer, got null"),
         ({**INTERNVL, "downsample_ratio": "a"}, "downsample_ratio must be a positive number"),
         ({"model_type": "clip", "text_config": {"hidden_size": 0}}, "text_config.hidden_size"),
         ({"model_type": "encodec", "codebook_size": 1}, "codebook_size must be an integer of at"),
         ({"model_type": "encodec", "target_bandwidths": ["x"]}, "target_bandwidths must be a pos"),
-        ({"model_type": "grounding-dino", "two_stage": False}, "two_stage must be true: objects"),
-        ({"model_type": "patchtst", "context_length": 1}, "context_length must be above patch_le"),
-        ({"model_type": "deformable_detr", "dilation": True}, "dilation must be absent: dilated"),
+        (
+            {"model_type": "grounding-dino", "two_stage": False},
+            "two_stage false is not counted, only true",
+        ),
+        (
+            {"model_type": "patchtst", "context_length": 1},
+            "context_length must be an integer of at least patch_le",
+        ),
+        (
+            {"model_type": "deformable_detr", "dilation": True},
+            "dilation true is not counted, only null",
+        ),
         (
             {"model_type": "mask2former", "backbone_config": {"model_type": "dinat"}},
-            "backbone_config.model_type 'dinat' is not counted: swin, maskformer-swin, convnext",
+            "backbone_config.model_type 'dinat' is not counted, only swin, maskformer-swin",
         ),
         (
             {"model_type": "upernet", "backbone_config": {"out_features": ["stage9"]}},
-            "backbone_config.out_features must name stages of the backbone",
+            "backbone_config.out_features must name some of the 4 stages of the backbone",
         ),
-        ({"model_type": "llava", "vision_config": {"model_type": "x"}}, "not a known image tower"),
+        (
+            {"model_type": "llava", "vision_config": {"model_type": "x"}},
+            "model_type 'x' is not counted, only clip_vision_model",
+        ),
         (
             {**CONFIGS_READ["bark"], "codec_config": {"model_type": "dac"}},
-            "codec_config.model_type 'dac' is not counted: encodec is",
+            "codec_config.model_type 'dac' is not counted, only encodec",
         ),
         (
             {**CONFIGS_READ["deepseek-v4-flash"], "compress_ratios": [[4]] * 100},
-            "layer_types must name one of sliding_attention",
+            r"layer_types '\[4\]' is not counted, only sliding_attention",
         ),
         (
             {**CONFIGS_READ["deepseek-v4-flash"], "layer_types": [{}] * 100},
-            "layer_types must name one of sliding_attention",
+            "layer_types {} is not counted, only sliding_attention",
         ),
         (
             {**STEP, "text_config": {**STEP["text_config"], "moe_layers_enum": [None]}},
-            "text_config.moe_layers_enum must list the numbers of layers",
+            "text_config.moe_layers_enum must be an integer of at least 0",
         ),
         ({"model_type": "deberta-v2", "position_buckets": "x"}, "position_buckets must be an int"),
         (
             {**CONFIGS_READ["stable-cascade-prior"], "block_types_per_layer": [[{}], [{}]]},
-            "block_types_per_layer must list some of SDCascadeResBlock",
+            r"block_types_per_layer \[{}\] is not counted, only SDCascadeResBlock",
         ),
         (
             {**CONFIGS_READ["stable-cascade-prior"], "num_attention_heads": [[32], 32]},
@@ -345,7 +357,7 @@ def test_an_unknown_head_is_warned_about():
         ),
         (
             {"_class_name": "UNet2DConditionModel", "down_block_types": ["A", "B", "C", "D"]},
-            "block type 'A' is not known",
+            "down_block_types 'A' is not counted, only CrossAttnDownBlock2D",
         ),
     ],
 )
@@ -457,9 +469,9 @@ def test_what_a_ledger_leaves_out_is_said():
 
 
 def test_attention_that_is_not_known_is_refused():
-    with pytest.raises(ValueError, match="encoder_attention_type 'sparse' is not known"):
+    with pytest.raises(ValueError, match="encoder_attention_type 'sparse' is not counted"):
         model_ledger({"model_type": "longt5", "encoder_attention_type": "sparse"})
-    with pytest.raises(ValueError, match="attention_type 'space_only' is not known"):
+    with pytest.raises(ValueError, match="attention_type 'space_only' is not counted"):
         model_ledger({"model_type": "timesformer", "attention_type": "space_only"})
 
 
@@ -489,7 +501,7 @@ def test_a_wrapper_takes_every_decoder(name):
 
 
 def test_a_wrapper_refuses_what_is_no_decoder():
-    with pytest.raises(ValueError, match=r"model_type 'bert' is not a known decoder"):
+    with pytest.raises(ValueError, match=r"model_type 'bert' is not known inside"):
         model_ledger({**LLAVA, "text_config": BERT})
 
 
@@ -690,7 +702,7 @@ def test_small_networks_count_as_transformers_builds_them(row):
 
 def test_swin_v2_over_an_image_without_a_window_in_the_last_stage_is_refused():
     small = {**CONFIGS_READ["swinv2-tiny"], "image_size": [1, 2]}
-    with pytest.raises(ValueError, match="image_size 1 is too small for the stages"):
+    with pytest.raises(ValueError, match="image_size must be an integer of at least 32, got 1"):
         model_ledger(small)
 
 
@@ -719,7 +731,7 @@ def test_swin_v2_over_an_image_without_a_window_in_the_last_stage_is_refused():
         ),
         (
             {"model_type": "efficientnet", "depth_coefficient": 1e5},
-            "num_block_repeats times depth_coefficient must be at most 10000 in all, got 1600000",
+            r"num_block_repeats \* depth_coefficient must be at most 10000 in all, got 1600000",
         ),
         (
             {**CONFIGS_READ["ddpm-cifar10-32"], "layers_per_block": 10**8},
@@ -854,7 +866,7 @@ CHATGLM = json.loads((GOLDEN / "remote_code.json").read_text())["chatglm3-6b"]["
         ),
         (
             {**CONFIGS_READ["nemotron-h-8b"], "layers_block_type": ["foo"]},
-            "layers_block_type must hold only mamba, moe, attention, mlp, got 'foo'",
+            "layers_block_type 'foo' is not counted, only mamba, moe, attention, mlp",
         ),
         (
             {**CONFIGS_READ["qwen3-next-80b-a3b"], "layer_types": ["full_attention"]},

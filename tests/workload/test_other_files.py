@@ -90,7 +90,7 @@ def test_a_config_of_timm_states_the_side_of_its_images():
     assert model_ledger({**config, "model_args": {"img_size": 384}}).items == 24 * 24 + 1
     wrapped = {**config, "model_type": "timm_wrapper", "num_classes": 10}
     assert model_ledger(wrapped).params_total == 86_567_656 - 990 * 769
-    with pytest.raises(ValueError, match=r"model_args.depth changes the architecture"):
+    with pytest.raises(ValueError, match=r"model_args.depth 4 is not counted"):
         model_ledger({**config, "model_args": {"depth": 4}})
 
 
@@ -136,7 +136,7 @@ def test_flat_configs_of_the_authors_of_llava_hold_the_text():
     }
     nested = {"model_type": "llava", "text_config": {**flat, "model_type": "llama"}}
     assert model_ledger(flat).params_total == model_ledger(nested).params_total
-    with pytest.raises(ValueError, match="mm_vision_tower 'siglip' is not known"):
+    with pytest.raises(ValueError, match="mm_vision_tower 'siglip' is not counted"):
         model_ledger({**flat, "mm_vision_tower": "siglip"})
 
 

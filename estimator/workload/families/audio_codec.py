@@ -40,9 +40,7 @@ Convolution = Callable[[int, int, int, bool], Cost]
 
 def held_codec(part: Fields, kind: str) -> Costs:
     """The codec inside a model that writes its codes, which rests."""
-    stated = part.text("model_type", default=kind)
-    if stated != kind:
-        raise ValueError(f"{part.path}model_type {stated!r} is not counted: {kind} is")
+    part.counted("model_type", kind)
     codec = known_families()[kind](part.with_values({"model_type": kind}))
     return {"codec": held(codec.ledger(Inputs()).params_total)}
 

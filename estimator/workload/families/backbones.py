@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from estimator.core.messages import refuse
 from estimator.workload.blocks import held
 from estimator.workload.convolution import Conv, Flow, square
 from estimator.workload.families.convnet import resnet_body
@@ -53,16 +54,15 @@ def resnet_part(fields: Fields) -> Fields:
     name = name.partition(".")[0]
     known = {one: row for one, (kind, row) in named_networks().items() if kind == "resnet"}
     if name not in known:
-        shown = ", ".join(known)
-        raise ValueError(f"{fields.path}backbone {name!r} is not known: known are {shown}")
+        raise fields.uncounted("backbone", name, *known)
     return Fields(known[name])
 
 
 def frozen_resnet(fields: Fields, usual: Iterable[int]) -> Backbone:
     """The ResNet of a detector, whose norms are no parameters, and the stages that it hands on."""
     for key in ("dilation", "output_stride"):
-        if fields.values.get(key) or fields.part("backbone_config").values.get(key):
-            raise ValueError(f"{fields.path}{key} must be absent: dilated maps are not counted")
+        if value := fields.values.get(key) or fields.part("backbone_config").values.get(key):
+            raise fields.uncounted(key, value, None)
     channels = {"num_channels": fields.size("num_channels", default=3)}
     part = resnet_part(fields)
     body, _ = resnet_body(part.with_defaults(channels))
@@ -78,10 +78,7 @@ def frozen_resnet(fields: Fields, usual: Iterable[int]) -> Backbone:
 def backbone(fields: Fields, usual: Iterable[int], default: str = "swin") -> Backbone:
     """The backbone of a config, and the stages that it hands on."""
     part = fields.part("backbone_config")
-    kind = part.text("model_type", default=default)
-    if kind not in PYRAMIDS:
-        known = ", ".join(PYRAMIDS)
-        raise ValueError(f"{part.path}model_type {kind!r} is not counted: {known} are")
+    kind = part.counted("model_type", default, *PYRAMIDS)
     key, widest, rounded, normed = PYRAMIDS[kind]
     trunk = known_families()[kind.removeprefix("maskformer-")](part.with_values(BARE))
     depths = part.layer_counts("depths", (3, 4, 6, 3) if kind == "resnet" else (2, 2, 6, 2))
@@ -108,13 +105,13 @@ def handed_on(part: Fields, depth: int, usual: Iterable[int]) -> list[int]:
     indices = part.items("out_indices")
     if stated is None and indices is not None:
         if not all(type(one) is int and -depth <= one <= depth for one in indices):
-            raise ValueError(f"{part.path}out_indices must hold places of {depth} stages")
+            raise refuse("config_key_stages", key=part.full_name("out_indices"), count=depth)
         stated = [names[one] for one in indices]
     found = (
         list(usual) if stated is None else [at for at in range(depth) if names[at + 1] in stated]
     )
     if not found:
-        raise ValueError(f"{part.path}out_features must name stages of the backbone")
+        raise refuse("config_key_stages", key=part.full_name("out_features"), count=depth)
     return found
 
 

@@ -179,9 +179,7 @@ def bigbird_pegasus(fields: Fields) -> Network:
 
 def local_encoder(fields: Fields, source: Side) -> Side:
     """LongT5: local windows, perhaps with averages of blocks beside them (arXiv:2112.07916)."""
-    kind = fields.text("encoder_attention_type")
-    if kind not in ("local", "transient-global"):
-        raise ValueError(f"encoder_attention_type {kind!r} is not known")
+    kind = fields.counted("encoder_attention_type", "local", "transient-global")
     every = fields.size("global_block_size") if kind != "local" else 0
     hidden, average = source.attention.hidden, dict[str, Cost]()
     if every:

@@ -9,6 +9,7 @@ fuses longer ones is held and rests.
 from collections.abc import Callable
 from dataclasses import replace
 
+from estimator.core.messages import refuse
 from estimator.workload.blocks import (
     Cost,
     Costs,
@@ -177,7 +178,7 @@ def patched(fields: Fields) -> Fields:
     patches = fields.size("num_patches", default=256)
     side = round(patches**0.5)
     if side * side != patches:
-        raise ValueError(f"{fields.path}num_patches must be a square, got {patches}")
+        raise refuse("config_key_square", key=fields.full_name("num_patches"), value=patches)
     size = side * fields.size("patch_size", default=16)
     return fields.with_values({"image_size": size})
 
@@ -318,8 +319,7 @@ SPELLED = {
 
 def _spectrogram(fields: Fields) -> Fields:
     """The audio part as a config of Swin over a square of one channel."""
-    if fields.values.get("patch_stride", [4, 4]) not in (4, [4, 4]):
-        raise ValueError(f"{fields.path}patch_stride must be 4")
+    fields.counted("patch_stride", 4, [4, 4])
     usual = {new: value for new, (_, value) in SPELLED.items()}
     stated = {new: (fields, old) for new, (old, _) in SPELLED.items()}
     return fields.with_defaults({"window_size": 8}).with_values(usual).renamed(stated)

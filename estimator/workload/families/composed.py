@@ -9,6 +9,7 @@ where the encoder reads text; the items of a pass are the tokens written.
 
 from dataclasses import dataclass, replace
 
+from estimator.core.messages import refuse
 from estimator.workload.blocks import Costs, affine, equal_heads, held, table
 from estimator.workload.families.decoder import HEADS, LAYERS, WIDTH
 from estimator.workload.families.encoder_decoder import logits, side
@@ -42,7 +43,7 @@ def _decoder_part(fields: Fields) -> Fields:
     part = fields.part("decoder")
     kind = part.text("model_type")
     if kind not in (*SELF_CROSSING, *CROSSED):
-        raise ValueError(f"decoder.model_type {kind!r} is not a known decoder of a pair")
+        raise part.uncounted("model_type", kind, *SELF_CROSSING, *CROSSED)
     usual = GPT2_SIZES if kind == "gpt2" else {}
     generates = {"bert-generation": "BertGenerationDecoder", "gpt2": "GPT2LMHeadModel"}
     name = generates.get(kind, "ForCausalLM")
@@ -56,7 +57,7 @@ def _encoder(fields: Fields) -> Encoded:
     kind = part.text("model_type")
     reader = known_families().get(kind)
     if reader is None:
-        raise ValueError(f"encoder.model_type {kind!r} is not known")
+        raise refuse("config_part_unknown", key=part.full_name("model_type"), value=repr(kind))
     bare = part.with_values({"architectures": [], "pooled": True})
     if "swin" in kind:
         fold = len(part.layer_counts("depths", (2, 2, 6, 2))) - 1

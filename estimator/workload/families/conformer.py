@@ -97,9 +97,7 @@ def wav2vec2_bert(fields: Fields) -> Network:
     hidden = fields.size("hidden_size", default=1024)
     layers = fields.layers("num_hidden_layers", default=24)
     width = fields.size("feature_projection_input_dim", default=160)
-    kind = fields.text("position_embeddings_type", default="relative_key")
-    if kind not in ("relative_key", "rotary"):
-        raise ValueError(f"position_embeddings_type {kind!r} is not known")
+    kind = fields.counted("position_embeddings_type", "relative_key", "rotary")
     relative: Costs = {}
     if kind == "relative_key":
         left = fields.size("left_max_position_embeddings", default=64)
@@ -148,8 +146,8 @@ def _parakeet(fields: Fields, after: Costs, known: bool, whole: Fields) -> Netwo
     """The encoder of a config under what stands behind it (FastConformer, arXiv:2305.05084)."""
     hidden, layers = fields.size("hidden_size"), fields.layers("num_hidden_layers")
     heads, bias = fields.size("num_attention_heads"), fields.flag("attention_bias", default=True)
-    if (fields.size_or_none("num_key_value_heads") or heads) != heads:
-        raise ValueError(f"{fields.path}num_key_value_heads must be {heads}, as many as heads")
+    kv_heads = fields.size_or_none("num_key_value_heads") or heads
+    fields.equal("num_key_value_heads", kv_heads, "num_attention_heads", heads)
     attention = equal_heads(fields, hidden, heads, bias=bias)
     mlp = Mlp(hidden, fields.size("intermediate_size"), bias=bias)
     biased = fields.flag("convolution_bias", default=True)

@@ -95,21 +95,14 @@ def hgnet_v2(fields: Fields) -> Network:
 def d_fine(fields: Fields) -> Network:
     """D-FINE (arXiv:2410.13842, sec. 4)."""
     part = with_defaults_of(fields.part("backbone_config"), "hgnet_v2")
-    if part.text("model_type", default="hgnet_v2") != "hgnet_v2":
-        raise ValueError(f"{part.path}model_type must be hgnet_v2: others are not counted")
+    part.counted("model_type", "hgnet_v2")
     trunk, at = hgnet(part), handed_on(part, len(part.sizes("stage_in_channels")), (1, 2, 3))
     frozen = fields.flag("freeze_backbone_batch_norms", default=True)
     inputs, hidden = fields.sizes("encoder_in_channels"), fields.size("encoder_hidden_dim")
     width, count = fields.size("d_model"), len(inputs)
-    if fields.size("num_feature_levels") != count or len(at) != count:
-        raise ValueError(
-            f"{fields.path}num_feature_levels must be {count}, the length of encoder_in_channels"
-        )
-    if fields.size("eval_idx", default=-1, least=-1) not in (
-        -1,
-        fields.layers("decoder_layers") - 1,
-    ):
-        raise ValueError(f"{fields.path}eval_idx must be -1: layers for training are not counted")
+    for levels in (fields.size("num_feature_levels"), len(at)):
+        fields.equal("num_feature_levels", levels, "len(encoder_in_channels)", count)
+    fields.counted("eval_idx", -1, fields.layers("decoder_layers") - 1)
     attend, bridged = regular_encoder(fields), fields.sizes("decoder_in_channels")[-1] != width
     pick, tables = picked(fields, width)
     queries, decode = fields.size("num_queries"), _decoder(fields, width, count)

@@ -6,6 +6,7 @@ transformers multiplies, not the share that an indexer picks.
 
 from collections import Counter
 
+from estimator.core.messages import refuse
 from estimator.workload.blocks import Cost, Costs, held, linear, product
 from estimator.workload.families.hybrid_stack import language_model
 from estimator.workload.families.moe_decoders import Mixture, experts, shared_experts
@@ -40,11 +41,14 @@ def _kinds(fields: Fields) -> list[str]:
     kinds = fields.items("layer_types")
     if kinds is None and (ratios := fields.items("compress_ratios")):
         named = {str(ratio): kind for ratio, kind in KINDS.items()}
-        kinds = [named.get(str(ratio), "") for ratio in ratios]
+        kinds = [named.get(str(ratio), str(ratio)) for ratio in ratios]
     if kinds is None:
         kinds = [HEAVY if at < 2 or at % 2 == 0 else SPARSE for at in range(layers)]
-    if len(kinds) < layers or any(kind not in KINDS.values() for kind in kinds):
-        raise ValueError(f"layer_types must name one of {', '.join(KINDS.values())} per layer")
+    if len(kinds) < layers:
+        raise refuse("config_list_layers", key="layer_types", count=layers, value=len(kinds))
+    for kind in kinds:
+        if kind not in KINDS.values():
+            raise fields.uncounted("layer_types", kind, *KINDS.values())
     return kinds[:layers]
 
 

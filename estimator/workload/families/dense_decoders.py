@@ -64,11 +64,7 @@ def helium(fields: Fields) -> Decoder:
     """Helium, whose heads must be as wide together as the model."""
     hidden, heads = fields.size("hidden_size"), fields.size("num_attention_heads")
     head_dim = fields.size("head_dim")
-    if heads * head_dim != hidden:
-        raise ValueError(
-            f"{fields.path}head_dim times num_attention_heads must be hidden_size = {hidden}, "
-            f"got {head_dim} times {heads}"
-        )
+    fields.equal("num_attention_heads * head_dim", heads * head_dim, "hidden_size", hidden)
     return decoder(Family(qkv_bias=STATED, mlp_bias=MLP_STATED), fields)
 
 

@@ -233,9 +233,7 @@ SCALES = 3
 def _backbone(fields: Fields) -> tuple[list[int], Callable[[Flow], list[Flow]]]:
     """The ResNet of a config: widths of its stages, and from images to the maps behind each."""
     part = fields.part("backbone_config")
-    kind = part.text("model_type", default="rt_detr_resnet")
-    if kind != "rt_detr_resnet":
-        raise ValueError(f"{part.path}model_type {kind!r} is not counted: rt_detr_resnet is")
+    part.counted("model_type", "rt_detr_resnet")
     widths = part.sizes("hidden_sizes", WIDTHS, fewest=SCALES)
     channels, stem = part.size("num_channels", default=3), part.size("embedding_size", default=64)
     depths = part.layer_counts("depths", (3, 4, 6, 3), len(widths))
@@ -302,9 +300,7 @@ def rt_detr(fields: Fields) -> Network:
     inputs = fields.sizes("encoder_in_channels", tuple(widths[-SCALES:]), SCALES)
     outputs = fields.sizes("decoder_in_channels", (hidden,) * SCALES, SCALES)
     if fields.size("num_feature_levels", default=SCALES) != SCALES:
-        raise ValueError(
-            f"{fields.path}num_feature_levels must be {SCALES}: others are not counted"
-        )
+        raise fields.uncounted("num_feature_levels", fields.values["num_feature_levels"], SCALES)
     frozen = fields.flag("freeze_backbone_batch_norms", default=True)
     queries, (pick, tables) = fields.size("num_queries", default=300), picked(fields, width)
     corners = affine(4, 2 * width, width).repeated(fields.layers("decoder_layers"))
@@ -361,8 +357,7 @@ def grounding_dino(biased: bool, fields: Fields) -> Network:
     maps, part = backbone(fields, (1, 2, 3)), fields.part("text_config")
     sizes, longest = bert_sizes(part), fields.size("max_text_len", default=256)
     text = bert_tower(part, tables(sizes, sizes.hidden))
-    if not fields.flag("two_stage", default=True):
-        raise ValueError(f"{fields.path}two_stage must be true: objects are picked from the maps")
+    fields.counted("two_stage", True)
     detects = task(fields) == "ObjectDetection"
     box, square = affine(width, width, width, 4), affine(width, width)
     own = [not fields.flag(f"decoder_{key}_embed_share", default=True) for key in ("bbox", "cls")]

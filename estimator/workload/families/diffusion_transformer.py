@@ -286,8 +286,7 @@ def _text_stream(layer: Costs, layers: int) -> Costs:
 def qwen_image(fields: Fields) -> Network:
     """Qwen-Image: two streams in all layers (arXiv:2508.02324, sec. 2.3)."""
     for key in ("guidance_embeds", "use_additional_t_cond"):
-        if fields.flag(key):
-            raise ValueError(f"{fields.path}{key} must be false: true is not counted")
+        fields.counted(key, False, None)
     sizes, words = patch_sizes(fields, folded=True), fields.size("joint_attention_dim")
     width = sizes.width
     model = Joint(
@@ -388,8 +387,7 @@ def cogvideox(fields: Fields) -> Network:
 @diffusers_class("HunyuanVideoTransformer3DModel")
 def hunyuan_video(fields: Fields) -> Network:
     """HunyuanVideo: FLUX's layers, and a few over the text alone (arXiv:2412.03603, sec. 4.2)."""
-    if fields.text("image_condition_type"):
-        raise ValueError(f"{fields.path}image_condition_type must be null: others are not counted")
+    fields.counted("image_condition_type", None)
     deep, single = fields.size("patch_size_t"), fields.layers("num_single_layers")
     sizes, refining = patch_sizes(fields, frames=deep), fields.layers("num_refiner_layers")
     width = sizes.width
@@ -493,11 +491,7 @@ def transformer_2d(fields: Fields) -> Architecture:
         "ada_norm_single": "PixArtTransformer2DModel",
         "ada_norm_zero": "DiTTransformer2DModel",
     }
-    norm = fields.text("norm_type", default="layer_norm")
-    if norm not in names:
-        known = " and ".join(names)
-        raise ValueError(f"{fields.path}norm_type {norm!r} is not counted: {known} are")
-    return CLASSES[names[norm]](fields)
+    return CLASSES[names[fields.counted("norm_type", "layer_norm", *names)]](fields)
 
 
 @diffusers_class("WanTransformer3DModel")
@@ -505,7 +499,7 @@ def wan(fields: Fields) -> Network:
     """Wan 2.1 and 2.2: 81 frames of 480 x 832 pixels by default (arXiv:2503.20314, sec. 4.2)."""
     deep, patch, across = fields.sizes("patch_size", (1, 2, 2), 3)
     if patch != across:
-        raise ValueError(f"{fields.path}patch_size must be square, got {[deep, patch, across]}")
+        raise fields.uncounted("patch_size", [deep, patch, across], [deep, patch, patch])
     sizes = patch_sizes(fields.with_values({"patch_size": patch}), frames=deep)
     width, layers = sizes.width, sizes.layers
     model = _latent(sizes, 60, 512, fields.size("text_dim"))
@@ -540,17 +534,14 @@ def _image_states(image_dim: int, width: int, layers: int) -> Costs:
 
 def _qk_norm(fields: Fields, usual: bool = True) -> bool:
     """Whether queries and keys are normed across all heads, not where the config says null."""
-    kind, known = fields.text("qk_norm"), "rms_norm_across_heads"
-    if kind not in ("", known):
-        raise ValueError(f"{fields.path}qk_norm {kind!r} is not counted: {known} is")
-    return bool(kind) if "qk_norm" in fields.values else usual
+    kind = fields.counted("qk_norm", None, "rms_norm_across_heads")
+    return kind is not None if "qk_norm" in fields.values else usual
 
 
 @diffusers_class("LTXVideoTransformer3DModel")
 def ltx(fields: Fields) -> Network:
     """LTX-Video: 161 frames of 512 x 704 pixels by default (arXiv:2501.00103, sec. 2)."""
-    if fields.size("patch_size_t", default=1) != 1:
-        raise ValueError(f"{fields.path}patch_size_t must be 1")
+    fields.counted("patch_size_t", 1)
     alone = patch_sizes(fields.with_values({"patch_size": 1}))  # a patch has one position's values
     sizes, bias = replace(alone, patch=fields.size("patch_size")), fields.flag("attention_bias")
     width, normed = sizes.width, fields.flag("norm_elementwise_affine")
@@ -637,8 +628,7 @@ def hunyuan_dit(fields: Fields) -> Network:
 @diffusers_class("FluxControlNetModel")
 def flux_controlnet(fields: Fields) -> Network:
     """A ControlNet of Flux: each layer leaves by a matrix; a mode may be one more word."""
-    if fields.states("conditioning_embedding_channels"):
-        raise ValueError(f"{fields.path}conditioning_embedding_channels must be null")
+    fields.counted("conditioning_embedding_channels", None)
     sizes = replace(patch_sizes(fields, folded=True), patch_outputs=0)
     width, modes = sizes.width, fields.size_or_none("num_mode") or 0
     model = flux_model(fields, sizes, outer=0)

@@ -81,17 +81,16 @@ def _fused(flow: Flow, width: int, sides: list[Quantity], full: bool) -> Flow:
 
 def refuse_norms(fields: Fields) -> None:
     """Refuse what is not counted between the convolutions that fuse maps."""
-    if fields.flag("use_batch_norm_in_fusion_residual") or fields.flag("add_projection"):
-        raise ValueError(f"{fields.path}use_batch_norm_in_fusion_residual must be false")
-    if fields.values.get("use_bias_in_fusion_residual") is False:
-        raise ValueError(f"{fields.path}use_bias_in_fusion_residual must be true or absent")
+    for key in ("use_batch_norm_in_fusion_residual", "add_projection"):
+        fields.counted(key, False, None)
+    fields.counted("use_bias_in_fusion_residual", True, None)
 
 
 @family("dpt")
 def dpt(fields: Fields) -> Network:
     """DPT over its own ViT; the class token is read out beside each patch."""
-    if fields.flag("is_hybrid") or fields.states("backbone_config"):
-        raise ValueError(f"{fields.path}backbone_config: DPT is counted over its own ViT only")
+    fields.counted("is_hybrid", False, None)
+    fields.counted("backbone_config", None)
     sight = trunk(fields)
     if task(fields) != "DepthEstimation":
         return vision_network(fields, sight if task(fields) else with_heads(fields, sight))
@@ -107,13 +106,11 @@ def dpt(fields: Fields) -> Network:
 def depth_anything(fields: Fields) -> Network:
     """Depth Anything: DPT's convolutions over DINOv2 (arXiv:2401.10891, sec. 3)."""
     part = fields.part("backbone_config")
-    if part.text("model_type", default="dinov2") != "dinov2":
-        raise ValueError(f"{part.path}model_type must be dinov2")
+    part.counted("model_type", "dinov2")
     widths = fields.sizes("neck_hidden_sizes", (48, 96, 192, 384), 4)
     fused = fields.size("fusion_hidden_size", default=64)
     last = fields.size("head_hidden_size", default=32)
     sight = dinov2_sight(False, with_defaults_of(part, "dinov2"))
     width = fields.size("reassemble_hidden_size", default=384)
-    if width != sight.hidden:
-        raise ValueError(f"reassemble_hidden_size must be {sight.hidden} as the tower, got {width}")
+    fields.equal("reassemble_hidden_size", width, part.full_name("hidden_size"), sight.hidden)
     return depth_network(fields, sight, {}, widths, fused, last)

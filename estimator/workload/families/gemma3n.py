@@ -198,11 +198,7 @@ def gemma3n_seeing(fields: Fields) -> Network:
         with_defaults_of(fields.part(f"{part}_config"), f"gemma3n_{part}")
         for part in ("vision", "audio")
     )
-    named = vision.text("architecture", default="mobilenetv5_300m_enc")
-    if named != "mobilenetv5_300m_enc":
-        raise ValueError(
-            f"{vision.path}architecture {named!r} is not known: mobilenetv5_300m_enc is"
-        )
+    vision.counted("architecture", "mobilenetv5_300m_enc")
     (seen_rows, project), (sound_rows, resting) = (
         _embedder(part, text.hidden) for part in (vision, audio)
     )

@@ -7,6 +7,7 @@ differ in a handful of facts, and in what they call their sizes.
 from collections.abc import Mapping
 from dataclasses import replace
 
+from estimator.core.messages import refuse
 from estimator.workload.blocks import Attention
 from estimator.workload.families.decoder import WIDTH, Family, decoder
 from estimator.workload.fields import MAX_LAYERS, Fields
@@ -55,13 +56,13 @@ def _attention_kinds(fields: Fields, layers: int) -> list[str]:
     kinds: list[str] = []
     for item in stated:
         if not (isinstance(item, list) and len(item) == 2 and isinstance(item[0], list)):
-            raise ValueError(f"attention_types must hold [[kinds], repeats] pairs, got {item!r}")
+            raise fields.uncounted("attention_types", item, "[[kinds], repeats]")
         repeats = Fields({"attention_types": item[1]}).size(
             "attention_types", least=0, most=MAX_LAYERS
         )
         kinds.extend([str(kind) for kind in item[0]] * repeats)
     if len(kinds) != layers:
-        raise ValueError(f"attention_types must name {layers} layers, got {len(kinds)}")
+        raise refuse("config_list_layers", key="attention_types", count=layers, value=len(kinds))
     return kinds
 
 

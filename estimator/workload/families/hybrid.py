@@ -7,6 +7,7 @@ attention: MiniMax. Gated recurrences and convolutions: RecurrentGemma, LFM2, LF
 
 from dataclasses import replace
 
+from estimator.core.messages import refuse
 from estimator.workload.blocks import Attention, Cost, Costs, Experts, Mlp, affine, held, linear
 from estimator.workload.convolution import ratio
 from estimator.workload.families.decoder import (
@@ -394,9 +395,9 @@ def nemotron_h(fields: Fields) -> Network:
     if not kinds:
         pattern = fields.text("hybrid_override_pattern")
         if not pattern:
-            raise ValueError("hybrid_override_pattern is missing from the config")
+            raise refuse("config_key_missing", key=fields.full_name("hybrid_override_pattern"))
         if set(pattern) - set(NEMOTRON_LETTERS):
-            raise ValueError(f"hybrid_override_pattern must hold only M, E, * and -: {pattern!r}")
+            raise fields.uncounted("hybrid_override_pattern", pattern, *NEMOTRON_LETTERS)
         kinds = [NEMOTRON_LETTERS[letter] for letter in pattern]
     parts: dict[str, tuple[Layers, Costs]] = {
         "mlp": (Layers(), mlp.costs()),
@@ -408,8 +409,7 @@ def nemotron_h(fields: Fields) -> Network:
     made = {kind: with_costs(fields, *part, norms=1) for kind, part in parts.items()}
     named = [NEMOTRON_NAMES.get(str(kind), str(kind)) for kind in kinds]
     if strange := sorted({*named} - {*made}):
-        known = ", ".join(NEMOTRON_LETTERS.values())
-        raise ValueError(f"layers_block_type must hold only {known}, got {strange[0]!r}")
+        raise fields.uncounted("layers_block_type", strange[0], *NEMOTRON_LETTERS.values())
     return stacked(fields, named, made)
 
 

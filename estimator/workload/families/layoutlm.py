@@ -140,8 +140,7 @@ def _patches(fields: Fields) -> int:
 @family("layoutlmv3")
 def layoutlmv3(fields: Fields) -> Network:
     """LayoutLMv3: words and patches of the page in one attention (arXiv:2204.08387, sec. 2)."""
-    if not fields.flag("visual_embed", default=True):
-        raise ValueError(f"{fields.path}visual_embed must be true")
+    fields.counted("visual_embed", True)
     facts = TextFacts(
         spare_positions=2,
         extra=page_tables,

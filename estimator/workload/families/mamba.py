@@ -38,9 +38,7 @@ def mamba2(fields: Fields) -> Network:
     """Mamba-2: heads with a scalar decay, scanned in chunks (arXiv:2405.21060, sec. 6)."""
     inner = expanded(fields, "expand")
     heads, head_dim = fields.size("num_heads"), fields.size("head_dim")
-    if heads * head_dim != inner:
-        rule = f"must be expand * hidden_size = {inner}"
-        raise ValueError(f"num_heads times head_dim {rule}, got {heads} times {head_dim}")
+    fields.equal("num_heads * head_dim", heads * head_dim, "expand * hidden_size", inner)
     scan = mamba2_mixer(fields, inner, heads, normed=False)
     norm = held(fields.size("hidden_size") + inner)
     layer = replace(scan, costs={**scan.costs, "norm/layers": norm})

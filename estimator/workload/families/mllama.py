@@ -5,6 +5,7 @@ One image per sequence, filled up to all tiles, as the model reads it.
 
 from dataclasses import dataclass, replace
 
+from estimator.core.messages import refuse
 from estimator.workload.blocks import Attention, Costs, affine, held, linear, table
 from estimator.workload.families.decoder import Family, decoder
 from estimator.workload.families.vit import Vision, trunk
@@ -80,7 +81,8 @@ def _crossing(fields: Fields, text: Fields, sight: Fields | None) -> Network:
     whole = decoder(Family(attention_bias="attention_bias"), text)
     layer, attention = whole.layers[0], whole.layers[0].attention
     if not isinstance(attention, Attention):
-        raise ValueError(f"{text.path}layers of another attention are not read")
+        key, kind = text.full_name("model_type"), text.text("model_type")
+        raise refuse("config_part_unknown", key=key, value=repr(kind))
     costs = {
         **layer.feed_forward.costs(),
         **attention.costs(),

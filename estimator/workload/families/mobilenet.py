@@ -5,6 +5,7 @@ Depthwise convolutions count as what they multiply.
 
 import math
 
+from estimator.core.messages import refuse
 from estimator.workload.convolution import (
     Conv,
     Flow,
@@ -158,8 +159,8 @@ def _repeats(fields: Fields, depth: float, stated: list[int]) -> list[int]:
     """Layers of each stage: those stated, times a factor and rounded up."""
     repeats = [math.ceil(depth * times) for times in stated]
     if sum(repeats) > MAX_LAYERS:
-        both = f"{fields.full_name('num_block_repeats')} times depth_coefficient"
-        raise ValueError(f"{both} must be at most {MAX_LAYERS} in all, got {sum(repeats)}")
+        both = f"{fields.full_name('num_block_repeats')} * depth_coefficient"
+        raise refuse("config_key_most_in_all", key=both, most=MAX_LAYERS, value=sum(repeats))
     return repeats
 
 

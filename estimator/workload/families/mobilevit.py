@@ -41,8 +41,7 @@ MOBILEVIT_LAYERS = (2, 4, 3)
 @family("mobilevit")
 def mobilevit(fields: Fields) -> Network:
     """MobileViT: inverted residuals, attention in patches (arXiv:2110.02178)."""
-    if fields.size("output_stride", default=32) != 32:
-        raise ValueError(f"{fields.path}output_stride must be 32: dilated maps are not counted")
+    fields.counted("output_stride", 32)
     widths = fields.sizes("neck_hidden_sizes", (16, 32, 64, 96, 128, 160, 640), 7)
     hiddens = fields.sizes("hidden_sizes", (144, 192, 240), 3)
     channels = fields.size("num_channels", default=3)
@@ -83,8 +82,7 @@ def _attending(fields: Fields, flow: Flow, width: int, shape: tuple[int, int]) -
 @family("mobilevitv2")
 def mobilevitv2(fields: Fields) -> Network:
     """MobileViTv2: attention that is linear in the positions (arXiv:2206.02680)."""
-    if fields.size("output_stride", default=32) != 32:
-        raise ValueError(f"{fields.path}output_stride must be 32: dilated maps are not counted")
+    fields.counted("output_stride", 32)
     scale, expand = ratio(fields, "width_multiplier", 1.0), ratio(fields, "expand_ratio", 2.0)
     stem = divisible(min(max(32 * scale, 16), 64), 8, 16)
     widths = [stem, divisible(64 * scale, 16, 16)]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
+from estimator.core.messages import refuse
 from estimator.workload.blocks import (
     Attention,
     Costs,
@@ -132,9 +133,8 @@ def routed(
     """Experts per token, `always` so many or as stated, refused above the number of experts."""
     number = always or fields.size(key)
     if number > count:
-        raise ValueError(
-            f"{fields.full_name(key)} must be at most {fields.key(*keys)} = {count}, got {number}"
-        )
+        most = f"{fields.key(*keys)} = {count}"
+        raise refuse("config_key_most", key=fields.full_name(key), most=most, value=number)
     return number
 
 
@@ -242,7 +242,7 @@ def hunyuan(fields: Fields) -> Decoder:
         stated = values.get(key)
         if isinstance(stated, list | tuple) and stated:
             if any(item != stated[0] for item in stated):
-                raise ValueError(f"{fields.path}{key} must be one number, or equal in all layers")
+                raise refuse("config_key_alike", key=fields.full_name(key))
             values[key] = stated[0]
     return decoder(HUNYUAN, replace(fields, values=values))
 

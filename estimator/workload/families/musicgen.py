@@ -66,9 +66,7 @@ def musicgen(fields: Fields) -> Network:
     """MusicGen: a text, and codes that are written behind it."""
     part = with_defaults_of(fields.part("decoder"), "musicgen_decoder")
     text, sound = (fields.part(f"{name}_encoder") for name in ("text", "audio"))
-    kind, codec = text.text("model_type", default="t5"), held_codec(sound, "encodec")
-    if kind != "t5":
-        raise ValueError(f"{text.path}model_type {kind!r} is not counted: t5 is")
+    kind, codec = text.counted("model_type", "t5"), held_codec(sound, "encodec")
     reads = known_families()[kind](text.with_values({"architectures": ["T5EncoderModel"]}))
     stack, cross = _codes(part, task(fields) in ("", "ConditionalGeneration"))
     width, hidden = text.size("d_model", default=512), part.size("hidden_size")

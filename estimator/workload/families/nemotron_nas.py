@@ -4,9 +4,9 @@
 may be left out. Puzzle, arXiv:2411.19146, sec. 2.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
+from estimator.core.messages import refuse
 from estimator.workload.blocks import Attention, Costs, Mlp, held, linear
 from estimator.workload.convolution import ratio
 from estimator.workload.families.hybrid_stack import language_model
@@ -23,9 +23,10 @@ MULTIPLE = 256
 def nemotron_nas(fields: Fields) -> Network:
     """A searched model of a config."""
     blocks = fields.items("block_configs", fields.layers("num_hidden_layers"))
-    if blocks is None or not all(isinstance(block, Mapping) for block in blocks):
-        raise ValueError(f"{fields.full_name('block_configs')} must list an object per layer")
-    layers = (_layer(fields, Fields(block, path="block_configs.")) for block in blocks)
+    if blocks is None:
+        raise refuse("config_key_missing", key=fields.full_name("block_configs"))
+    named = ((f"block_configs[{at}]", block) for at, block in enumerate(blocks))
+    layers = (_layer(fields, Fields({name: block}).part(name)) for name, block in named)
     return language_model(fields, layers, fields.size("max_position_embeddings", default=131072))
 
 

@@ -155,8 +155,9 @@ def cvt(fields: Fields) -> Network:
         for one in fields.listed("mlp_ratio", (4.0,) * count, count)
     ]
     for key, known in (("qkv_projection_method", "dw_bn"), ("stride_q", 1)):
-        if any(one != known for one in fields.listed(key, (known,) * count, count)):
-            raise ValueError(f"{fields.path}{key} must be {known} in all stages")
+        for one in fields.listed(key, (known,) * count, count):
+            if one != known:
+                raise fields.uncounted(key, one, known)
 
     def body(flow: Flow) -> Flow:
         before = fields.size("num_channels", default=3)

@@ -60,8 +60,9 @@ def neck(fields: Fields, hidden: int) -> See:
     """A map of `hidden` channels brought to one width at some sizes."""
     width = fields.size("fpn_hidden_size", default=256)
     scales = fields.listed("scale_factors", tuple(GROWN))
-    if not all(scale in GROWN for scale in scales):
-        raise ValueError(f"{fields.path}scale_factors must hold only {[*GROWN]}, got {scales}")
+    for scale in scales:
+        if scale not in GROWN:
+            raise fields.uncounted("scale_factors", scale, *GROWN)
 
     def body(flow: Flow) -> tuple[Flow, list[Quantity]]:
         side, sides = flow.side, []

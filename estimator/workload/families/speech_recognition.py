@@ -150,12 +150,8 @@ def _moonshine_side(fields: Fields, hidden: int, name: str) -> Side:
     decodes, bias = name == "decoder", fields.flag("attention_bias")
     heads = fields.size(f"{name}_num_attention_heads")
     kv_heads = fields.size_or_none(f"{name}_num_key_value_heads") or heads
-    if kv_heads != heads:
-        raise ValueError(
-            f"{fields.path}{name}_num_key_value_heads must be {heads}, as many as heads, "
-            f"got {kv_heads}: grouped heads are not counted"
-        )
     keys = ("hidden_size", f"{name}_num_attention_heads")
+    fields.equal(f"{name}_num_key_value_heads", kv_heads, keys[1], heads)
     attention = equal_heads(fields, hidden, heads, keys, bias, output_bias=False)
     mlp = Mlp(hidden, fields.size("intermediate_size"), gated=decodes, bias=True)
     costs = layer_costs(attention, mlp, (3 if decodes else 2) * hidden)

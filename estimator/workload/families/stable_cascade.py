@@ -76,10 +76,9 @@ def _levels(fields: Fields) -> list[Level]:
     widths = fields.sizes("block_out_channels", (2048, 2048))
     count = len(widths)
     kinds = fields.listed("block_types_per_layer", ((*BLOCKS,),) * count, count)
-    if not all(
-        isinstance(row, list | tuple) and all(one in BLOCKS for one in row) for row in kinds
-    ):
-        raise ValueError(f"block_types_per_layer must list some of {', '.join(BLOCKS)} per width")
+    for row in kinds:
+        if not (isinstance(row, list | tuple) and all(one in BLOCKS for one in row)):
+            raise fields.uncounted("block_types_per_layer", row, *BLOCKS)
     heads = _heads(fields, kinds)
     down = fields.layer_counts("down_num_layers_per_block", (8, 24), count)
     up = fields.layer_counts("up_num_layers_per_block", (24, 8), count)[::-1]
@@ -181,8 +180,7 @@ def _attending(fields: Fields, flow: Flow, level: Level, name: str, shape: tuple
     """With layers of attention of the map to itself and to the states of text and image."""
     layers, runs = shape
     width, here = level.width, flow.positions
-    if not fields.flag("self_attn", default=True):
-        raise ValueError(f"{fields.path}self_attn must be true: false is not counted")
+    fields.counted("self_attn", True)
     head_dim = fields.share("block_out_channels", width, "num_attention_heads", level.heads)
     part = Attention(
         hidden=width,

@@ -6,6 +6,7 @@ Layers with a window may have more heads than the others.
 from collections.abc import Container
 from dataclasses import replace
 
+from estimator.core.messages import refuse
 from estimator.workload.blocks import affine, held, linear
 from estimator.workload.convolution import ratio
 from estimator.workload.families.decoder import Family, head_norm, per_head, with_heads
@@ -76,8 +77,9 @@ def _sparse(fields: Fields, layers: int) -> Container[int]:
     if numbers is None:
         return range(3, layers)
     words = [str(number).strip() for number in numbers]
-    if not all(word.isdecimal() for word in words):
-        raise ValueError(f"{fields.full_name(key)} must list the numbers of layers")
+    for word in words:
+        if not word.isdecimal():
+            raise refuse("config_key_least", key=fields.full_name(key), least=0, value=word)
     return {int(word) for word in words}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from estimator.core.messages import refuse
 from estimator.workload.blocks import Cost, Costs, Mlp, affine, equal_heads, held, linear, table
 from estimator.workload.convolution import Conv, Flow, image, plain, ratio, rectangle, square
 from estimator.workload.families.convnet import conv_net
@@ -43,8 +44,10 @@ def swin(version: int, fields: Fields) -> Network:
         "embedding/mask": held(width * masked),
         "norm/outer": held(2 * last * (version > 0)),
     }
-    if version == 2 and min(sides) // patch < 2 ** (len(depths) - 1):
-        raise ValueError(f"{fields.path}image_size {min(sides)} is too small for the stages")
+    least = patch * 2 ** (len(depths) - 1)
+    if version == 2 and min(sides) < least:
+        key = fields.full_name("image_size")
+        raise refuse("config_key_least", key=key, least=least, value=min(sides))
     conv = {"embedding/patch": Conv(channels, width, kernel=patch, bias=True).cost()}
     after = {"head/pixels": affine(last, pixels)} if masked else {}
     once = classifier(fields, last)

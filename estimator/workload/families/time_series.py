@@ -5,6 +5,7 @@ The length of a series is that of the config; items are patches of all its chann
 
 from collections.abc import Callable
 
+from estimator.core.messages import refuse
 from estimator.workload.blocks import (
     Attention,
     Cost,
@@ -34,19 +35,18 @@ def patched(fields: Fields, usual: int) -> tuple[int, int, int]:
     length = fields.size("patch_length", default=usual)
     context = fields.size("context_length", default=32)
     if context <= length:
-        raise ValueError(f"{fields.path}context_length must be above patch_length = {length}")
+        key, least = fields.full_name("context_length"), f"patch_length + 1 = {length + 1}"
+        raise refuse("config_key_least", key=key, least=least, value=context)
     patches = (context - length) // fields.size("patch_stride", default=usual) + 1
     return length, patches, fields.size("num_input_channels", default=1)
 
 
 def outputs(fields: Fields, inputs: int, count: int) -> Cost:
     """A head of `count` numbers, or of what a distribution over each takes."""
-    kind = fields.text("distribution_output", default="student_t")
-    drawn = fields.text("loss", default="mse") != "mse"
-    if drawn and kind not in NUMBERS:
-        known = ", ".join(NUMBERS)
-        raise ValueError(f"{fields.path}distribution_output {kind!r} is not known: {known} are")
-    return affine(inputs, count).times(NUMBERS[kind] if drawn else 1)
+    if fields.text("loss", default="mse") == "mse":
+        return affine(inputs, count)
+    kind = fields.counted("distribution_output", "student_t", *NUMBERS)
+    return affine(inputs, count).times(NUMBERS[kind])
 
 
 def series_network(

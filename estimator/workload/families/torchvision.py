@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from estimator.core.messages import refuse
 from estimator.workload.blocks import affine, held
 from estimator.workload.convolution import (
     BATCH_NORM,
@@ -204,7 +205,7 @@ def named_architecture(
     if not key:
         near = difflib.get_close_matches(_plain(name), list(known), n=3, cutoff=0.6)
         hint = ", ".join(known[part] for part in near) or ", ".join(sorted(known.values()))
-        raise ValueError(f"{name!r} is no known architecture: known are {hint}")
+        raise refuse("architecture_unknown", name=repr(name), known=hint)
     kind, row = named_networks()[key]
     if kind in KINDS:
         return _built(key, count)
@@ -222,7 +223,7 @@ def hub_architecture(fields: Fields) -> Architecture:
     classes = fields.size("num_classes", default=usual)
     arguments = fields.part("model_args")
     for key in sorted({*arguments.values} - HARMLESS):
-        raise ValueError(f"{arguments.path}{key} changes the architecture: it is not read")
+        raise arguments.uncounted(key, arguments.values[key], None)
     return named_architecture(fields.text("architecture"), classes, _input_side(fields))
 
 

@@ -222,10 +222,10 @@ def _attending(
         fields.listed("up_block_types", usual_up, len(attends))[::-1],
     )
     known = sorted({*usual_down, *usual_up})
-    for way in ways:
+    for key, way in zip(("down_block_types", "up_block_types"), ways, strict=True):
         for name in way:
             if name not in known:
-                raise ValueError(f"block type {name!r} is not known: known are {known}")
+                raise fields.uncounted(key, name, *known)
         blocks = zip(attends, way, strict=True)
         yield [attend if "Attn" in name else no_attention for attend, name in blocks]
 
@@ -311,11 +311,8 @@ READ_OF_PIXELS: Mapping[str, tuple[object, ...]] = {
 
 def refuse_values(fields: Fields, read: Mapping[str, tuple[object, ...]]) -> None:
     """Refuse parts that are not counted, rather than leave them out."""
-    for key, counted in read.items():
-        value = fields.values.get(key, counted[0])
-        if not any(value is one or value == one for one in counted):
-            shown = ", ".join("null" if one is None else str(one) for one in counted)
-            raise ValueError(f"{fields.path}{key} {value!r} is not counted: known are {shown}")
+    for key, known in read.items():
+        fields.counted(key, *known)
 
 
 @diffusers_class("AutoencoderKL")

@@ -86,9 +86,7 @@ def vivit(fields: Fields) -> Network:
 @family("timesformer")
 def timesformer(fields: Fields) -> Network:
     """TimeSformer: attention over time, then over space (arXiv:2102.05095, sec. 3)."""
-    kind = fields.text("attention_type", default="divided_space_time")
-    if kind != "divided_space_time":
-        raise ValueError(f"attention_type {kind!r} is not known: only divided_space_time is")
+    fields.counted("attention_type", "divided_space_time")
     vision = trunk(fields)
     hidden, steps = vision.hidden, fields.size("num_frames", default=8)
     attends = {k: cost for k, cost in vision.layer.items() if k.startswith("attention/")}

@@ -16,6 +16,7 @@ from itertools import pairwise
 from math import log2
 from typing import Any
 
+from estimator.core.messages import refuse
 from estimator.workload.blocks import Costs, Mlp, affine, held, linear, scaled, table
 from estimator.workload.convolution import image, ratio
 from estimator.workload.families.clip import clip_sight, patched, siglip_sight
@@ -63,13 +64,10 @@ def text_part(fields: Fields, usual: str, tied: bool) -> Text:
     """The language model inside, any that generates token by token; the wrapper ties its head."""
     part = fields.part("text_config")
     if not part.values:
-        raise ValueError(f"{fields.full_name('text_config')} is missing from the config")
+        raise refuse("config_key_missing", key=fields.full_name("text_config"))
     inner = part.text("model_type", default=usual)
     if configured_kind(inner, sparse=False) == WRAPPER:
-        raise ValueError(
-            f"{part.path}model_type {inner!r} is itself a wrapper of images or sound and text, "
-            "not a language model"
-        )
+        raise refuse("config_part_wrapper", key=part.full_name("model_type"), value=repr(inner))
     values = {**defaults().get(inner, {}).get("inside", {}), **part.values}
     values |= {"model_type": inner, "tie_word_embeddings": tied}
     name = class_name(fields)
@@ -81,7 +79,7 @@ def text_part(fields: Fields, usual: str, tied: bool) -> Text:
     reader = known_families().get(inner)
     model = None if reader is None else reader(part)
     if model is None or not model.cache:
-        raise ValueError(f"{part.path}model_type {inner!r} is not a known decoder")
+        raise refuse("config_part_unknown", key=part.full_name("model_type"), value=repr(inner))
     return Text(model=model, hidden=part.size("hidden_size", "n_embd", "d_model"))
 
 
@@ -373,12 +371,12 @@ def kimi_k25(fields: Fields) -> Network:
 
 def _flat_llava(fields: Fields) -> Fields:
     """A config of LLaVA's authors: Llama's keys, and the name of the tower."""
-    projector = fields.text("mm_projector_type", default="linear")
-    if projector != "mlp2x_gelu":
-        raise ValueError(f"mm_projector_type {projector!r} is not known: mlp2x_gelu is")
-    tower = fields.text("mm_vision_tower")
-    if not tower.endswith("clip-vit-large-patch14-336"):
-        raise ValueError(f"mm_vision_tower {tower!r} is not known: clip-vit-large-patch14-336 is")
+    projector, counted = fields.text("mm_projector_type", default="linear"), "mlp2x_gelu"
+    if projector != counted:
+        raise fields.uncounted("mm_projector_type", projector, counted)
+    tower, counted = fields.text("mm_vision_tower"), "clip-vit-large-patch14-336"
+    if not tower.endswith(counted):
+        raise fields.uncounted("mm_vision_tower", tower, counted)
     inner = {**fields.values, "model_type": "llama", "architectures": None}
     values = {"text_config": inner, "architectures": ["LlavaForConditionalGeneration"]}
     return _holding(fields, values)
@@ -390,9 +388,7 @@ def llava(fields: Fields) -> Network:
     if not fields.states("text_config") and fields.states("hidden_size"):
         fields = _flat_llava(fields)
     vision = fields.part("vision_config")
-    tower = vision.text("model_type", default="clip_vision_model")
-    if tower not in ("clip_vision_model", "siglip_vision_model"):
-        raise ValueError(f"vision_config.model_type {tower!r} is not a known image tower")
+    tower = vision.counted("model_type", "clip_vision_model", "siglip_vision_model")
     sight = clip_sight(vision) if tower == "clip_vision_model" else siglip_sight(vision)
     newline = "next" in fields.text("model_type") or "onevision" in fields.text("model_type")
     alone = fields.text("model_type") == "llava_next"  # its wrapper alone ties the head

@@ -77,8 +77,7 @@ def z_image(fields: Fields) -> Network:
     """Z-Image: all heads have keys of their own, whatever `n_kv_heads` says."""
     for key in ("all_patch_size", "all_f_patch_size"):
         fields.sizes(key, (2 if key == "all_patch_size" else 1,), 1)
-    if fields.states("siglip_feat_dim"):
-        raise ValueError(f"{fields.path}siglip_feat_dim must be null: images are not counted")
+    fields.counted("siglip_feat_dim", None)
     width, heads = fields.size("dim"), fields.size("n_heads")
     head_dim = fields.share("dim", width, "n_heads", heads)
     patch, deep = fields.sizes("all_patch_size", (2,))[0], fields.sizes("all_f_patch_size", (1,))[0]
