@@ -318,6 +318,14 @@ def keep_answer(question: str, kept: Kept, content: str, path: Path | None = Non
 UNSUMMARISED = "SELECT id, document FROM run WHERE summarised = 0"
 """Runs whose figures are not in their columns: those that cannot be read, or were changed."""
 
+MISDATED = """
+    SELECT DISTINCT id FROM part CROSS JOIN run ON run.key = part.run
+    WHERE julianday(part.started) IS NULL AND part.started <> run.started
+"""
+"""Runs beside whose document stands no date: a fault of the disk, which SQLite does not see."""
+
+SUMMARISE_ANEW = "UPDATE run SET document = document WHERE id = ?"
+
 
 def _overview_read_only(
     path: Path, peaks: Peaks | None, used: Used | None, most: int | None
@@ -329,7 +337,7 @@ def _overview_read_only(
     ):
         if version_of(database) == VERSION:
             changed, notes = documents.read_all(path, database.execute(UNSUMMARISED).fetchall())
-            if not changed:
+            if not (changed or database.execute(MISDATED).fetchone()):
                 found = _overview(path, Figures(rows_from(database), used), peaks, most)
                 return replace(found, notes=(*notes, *found.notes))
     runs, notes = read_runs(path)
@@ -502,7 +510,11 @@ class Store:
     def overview(self, peaks: Peaks | None, *, used: Used | None, most: int | None) -> Overview:
         """Sum up the runs; arguments as for the function of this name."""
         path = self._connection.path
-        notes = self._summarise()
+        if damaged := self._connection.read(MISDATED):
+            with self._connection.writing() as database:
+                database.executemany(SUMMARISE_ANEW, damaged)
+        why = "had a damaged date: that of its record counts"
+        notes = [*(f"{path}: run {run_id} {why}" for (run_id,) in damaged), *self._summarise()]
         found = _overview(path, Figures(self._connection.read, used), peaks, most)
         self.notes.extend(note for note in (*notes, *found.notes) if note not in self.notes)
         return replace(found, notes=list(self.notes))

@@ -218,6 +218,20 @@ def test_a_document_that_was_changed_by_hand_is_summed_up_again_or_left_out(path
     assert reached(path) == Span(low=0.125, mid=0.125, high=0.125)
 
 
+def test_a_damaged_date_beside_a_record_is_said_and_that_of_the_record_counts(path):
+    with open_store(path) as store:
+        store.add_all([trained(1), trained(2)])
+    before = overview(lambda hardware: PEAKS, path=path)
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE part SET started = 'garbage' WHERE run = 1")
+    database.close()
+    found = overview(lambda hardware: PEAKS, path=path)
+    (note,) = found.notes
+    assert "run r1 had a damaged date" in note
+    assert replace(found, notes=[]) == before
+    assert overview(lambda hardware: PEAKS, path=path) == before
+
+
 @pytest.mark.parametrize("version", [4, VERSION])
 def test_a_store_that_cannot_be_written_is_summed_up_as_it_is(path, version):
     with open_store(path) as store:
