@@ -99,7 +99,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         """Follow none."""
 
 
-class _Http(urllib.request.HTTPHandler):
+class _Listed(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
     """Lists the sockets that it opens, so that a deadline can end them.
 
     A connection forgets its socket as soon as the headers are there; what is read of the body then
@@ -112,33 +112,21 @@ class _Http(urllib.request.HTTPHandler):
 
     def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
         """Open a connection."""
-        opened = self._opened
-
-        class Connection(http.client.HTTPConnection):
-            def connect(self) -> None:
-                super().connect()
-                opened.append(self.sock)
-
-        return self.do_open(Connection, req)
-
-
-class _Https(urllib.request.HTTPSHandler):
-    """The same over TLS."""
-
-    def __init__(self, opened: list[socket.socket]) -> None:
-        super().__init__()
-        self._opened = opened
+        return self.do_open(self._listing(http.client.HTTPConnection), req)
 
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        """Open a connection."""
+        """Open one over TLS."""
+        return self.do_open(self._listing(http.client.HTTPSConnection), req)
+
+    def _listing(self, kind: Any) -> Any:
         opened = self._opened
 
-        class Connection(http.client.HTTPSConnection):
+        class Connection(kind):  # type: ignore[misc]
             def connect(self) -> None:
                 super().connect()
                 opened.append(self.sock)
 
-        return self.do_open(Connection, req)
+        return Connection
 
 
 @contextmanager
@@ -347,7 +335,7 @@ class Prometheus:
 
     def _opened(self, request: urllib.request.Request, sockets: list[socket.socket]) -> Any:
         """The answer, its body still to be read, whatever its status code."""
-        opener = urllib.request.build_opener(_NoRedirect(), _Http(sockets), _Https(sockets))
+        opener = urllib.request.build_opener(_NoRedirect(), _Listed(sockets))
         try:
             return opener.open(request, timeout=self.patience_s)
         except urllib.error.HTTPError as error:
