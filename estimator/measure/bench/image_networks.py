@@ -3,7 +3,6 @@
 PyTorch is handed in: it is not a dependency.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from estimator.measure.bench.sequence_networks import DROPOUT
@@ -32,23 +31,18 @@ def bottleneck_network(torch: Any, channels: int, edge: int) -> Any:
     return nn.Sequential(*layers, *_classes(nn, before))
 
 
-def plain_network(torch: Any, channels: int, edge: int) -> Any:
-    """Build pairs of convolutions with biases and rectifiers, halved by maxima; no norms."""
-    return _pairs(torch, channels, lambda width: [])
-
-
-def normed_network(torch: Any, channels: int, edge: int) -> Any:
-    """Build the same with batch norms."""
-    return _pairs(torch, channels, lambda width: [torch.nn.BatchNorm2d(width)])
-
-
-def _pairs(torch: Any, channels: int, normed: Callable[[int], list[Any]]) -> Any:
+def paired_network(torch: Any, channels: int, edge: int, *, norm: bool) -> Any:
+    """Build pairs of convolutions with biases, batch norms or none, and rectifiers, then maxima."""
     nn = torch.nn
     layers, before = [], 3
     for stage in range(3):
         after = channels * 2**stage
         for entering in (before, after):
-            layers += [nn.Conv2d(entering, after, 3, padding=1), *normed(after), nn.ReLU()]
+            layers += [
+                nn.Conv2d(entering, after, 3, padding=1),
+                *([nn.BatchNorm2d(after)] if norm else []),
+                nn.ReLU(),
+            ]
         layers.append(nn.MaxPool2d(2))
         before = after
     return nn.Sequential(*layers, *_classes(nn, before))
@@ -88,20 +82,17 @@ def wide_kernel_network(torch: Any, channels: int, edge: int) -> Any:
     return nn.Sequential(*layers, *_classes(nn, 4 * channels))
 
 
-def grouped_unet(torch: Any, channels: int, edge: int) -> Any:
-    """Build a U-Net of group norms and SiLU, two convolutions a level, nearest upsampling."""
+def unet(torch: Any, channels: int, edge: int, *, grouped: bool) -> Any:
+    """Build a U-Net of two convolutions a level, nearest upsampling.
+
+    Of group norms and SiLU, or of batch norms and rectifiers.
+    """
     nn = torch.nn
-    return _unet(torch, channels, lambda width: [nn.GroupNorm(4, width), nn.SiLU()])
 
-
-def plain_unet(torch: Any, channels: int, edge: int) -> Any:
-    """Build a U-Net of batch norms and rectifiers."""
-    nn = torch.nn
-    return _unet(torch, channels, lambda width: [nn.BatchNorm2d(width), nn.ReLU()])
-
-
-def _unet(torch: Any, channels: int, normed: Callable[[int], list[Any]]) -> Any:
-    nn = torch.nn
+    def normed(width: int) -> list[Any]:
+        if grouped:
+            return [nn.GroupNorm(4, width), nn.SiLU()]
+        return [nn.BatchNorm2d(width), nn.ReLU()]
 
     def block(before: int, after: int) -> Any:
         layers = [nn.Conv2d(before, after, 3, padding=1), *normed(after)]

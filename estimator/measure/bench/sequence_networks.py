@@ -97,17 +97,13 @@ def _rotated(torch: Any, values: Any) -> Any:
     )
 
 
-def patch_transformer(torch: Any, layers: int, width: int, edge: int) -> Any:
-    """Build a vision transformer: patches as tokens, norms before each part, mean of the tokens."""
-    return _of_patches(torch, layers, width, edge, dropout=DROPOUT)
+def patch_transformer(
+    torch: Any, layers: int, width: int, edge: int, *, dropout: float = DROPOUT
+) -> Any:
+    """Build a vision transformer: patches as tokens, norms before each part, mean of the tokens.
 
-
-def fused_patch_transformer(torch: Any, layers: int, width: int, edge: int) -> Any:
-    """Build the same with fused attention, no dropout."""
-    return _of_patches(torch, layers, width, edge, dropout=0.0)
-
-
-def _of_patches(torch: Any, layers: int, width: int, edge: int, *, dropout: float) -> Any:
+    Without dropout its attention is fused.
+    """
     nn = torch.nn
     tokens = (edge // PATCH) ** 2
     layer = nn.TransformerEncoderLayer(
@@ -129,54 +125,40 @@ def _of_patches(torch: Any, layers: int, width: int, edge: int, *, dropout: floa
     return PatchTransformer()
 
 
-def library_encoder(torch: Any, layers: int, width: int, length: int) -> Any:
-    """Build an encoder of PyTorch's own layers, norms after each part, with dropout."""
-    nn = torch.nn
-    heads = max(1, width // 48)
-    layer = nn.TransformerEncoderLayer(width, heads, 4 * width, DROPOUT, batch_first=True)
-    return _of_words(torch, nn.TransformerEncoder(layer, layers, enable_nested_tensor=False), width)
+def encoder(torch: Any, layers: int, width: int, length: int, *, fused: bool) -> Any:
+    """Build an encoder of PyTorch's own layers.
 
-
-def fused_encoder(torch: Any, layers: int, width: int, length: int) -> Any:
-    """Build an encoder with fused attention, norms before each part, no dropout."""
+    As they come, with norms after each part and dropout; or with fused attention, norms before each
+    part and no dropout.
+    """
     nn = torch.nn
-    heads = max(1, width // 48)
+    parts = (0.0, nn.functional.gelu) if fused else (DROPOUT, nn.functional.relu)
     layer = nn.TransformerEncoderLayer(
-        width, heads, 4 * width, 0.0, nn.functional.gelu, batch_first=True, norm_first=True
+        width, max(1, width // 48), 4 * width, *parts, batch_first=True, norm_first=fused
     )
     return _of_words(torch, nn.TransformerEncoder(layer, layers, enable_nested_tensor=False), width)
 
 
-def lstm(torch: Any, layers: int, width: int, length: int) -> Any:
-    """Build layers of LSTM."""
-    return _of_words(torch, _first_of(torch, torch.nn.LSTM, layers, width), width)
+def recurrent(
+    torch: Any, layers: int, width: int, length: int, *, kind: str, both_ways: bool = False
+) -> Any:
+    """Build recurrent layers of a kind; of those that read both ways each has half the width."""
 
+    class Outputs(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = getattr(torch.nn, kind)(
+                width,
+                width // 2 if both_ways else width,
+                layers,
+                batch_first=True,
+                bidirectional=both_ways,
+            )
 
-def gru(torch: Any, layers: int, width: int, length: int) -> Any:
-    """Build layers of GRU."""
-    return _of_words(torch, _first_of(torch, torch.nn.GRU, layers, width), width)
+        def forward(self, values: Any) -> Any:
+            return self.body(values)[0]
 
-
-def rnn(torch: Any, layers: int, width: int, length: int) -> Any:
-    """Build layers of plain recurrence."""
-    return _of_words(torch, _first_of(torch, torch.nn.RNN, layers, width), width)
-
-
-def two_way_gru(torch: Any, layers: int, width: int, length: int) -> Any:
-    """Build layers of GRU that read in both directions, each of half the width."""
-    return _of_words(torch, _first_of(torch, _two_way(torch.nn.GRU), layers, width), width)
-
-
-def two_way_lstm(torch: Any, layers: int, width: int, length: int) -> Any:
-    """Build the same of LSTM."""
-    return _of_words(torch, _first_of(torch, _two_way(torch.nn.LSTM), layers, width), width)
-
-
-def _two_way(kind: Any) -> Any:
-    def cell(given: int, wide: int, deep: int, *, batch_first: bool) -> Any:
-        return kind(given, wide // 2, deep, batch_first=batch_first, bidirectional=True)
-
-    return cell
+    return _of_words(torch, Outputs(), width)
 
 
 def stepwise_lstm(torch: Any, layers: int, width: int, length: int) -> Any:
@@ -198,20 +180,6 @@ def stepwise_lstm(torch: Any, layers: int, width: int, length: int) -> Any:
             return values
 
     return _of_words(torch, Stepwise(), width)
-
-
-def _first_of(torch: Any, cell: Any, layers: int, width: int) -> Any:
-    """A recurrent layer that returns its outputs alone."""
-
-    class Outputs(torch.nn.Module):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.body = cell(width, width, layers, batch_first=True)
-
-        def forward(self, values: Any) -> Any:
-            return self.body(values)[0]
-
-    return Outputs()
 
 
 def _of_words(torch: Any, body: Any, width: int) -> Any:

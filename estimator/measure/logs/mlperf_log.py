@@ -6,7 +6,7 @@ trusted (submission_platform is free text), nor the work: both are asked for.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,12 +34,11 @@ def read_mlperf(log: LogFile) -> list[LoggedRun]:
     start_ms = _moment(log, events, "run_start", min)
     stop_ms = _moment(log, events, "run_stop", max)
     values = {str(one.get("key")): one.get("value") for one in events}
-    status = next(
-        (str(_inner(one).get("status"))[:40] for one in events if one.get("key") == "run_stop"), ""
-    )
+    ends = [one for one in events if one.get("key") == "run_stop"]
+    status = next((str(_inner(one).get("status"))[:40] for one in ends), "")
     benchmark = " ".join(str(values.get("submission_benchmark") or "").split())[:60]
     length = positive(values.get("max_sequence_length"))
-    steps, samples = _steps(events), _samples(events)
+    steps, samples = _most(ends, "step_num"), _most(events, "samples_count")
     batch = positive(values.get("global_batch_size"))
     if samples is None and steps is not None and batch is not None:
         samples = steps * batch
@@ -90,16 +89,7 @@ def _inner(event: Event) -> Mapping[str, Any]:
     return inner if isinstance(inner, Mapping) else {}
 
 
-def _samples(events: Sequence[Event]) -> float | None:
-    """Samples that were trained on: the highest count that an event names."""
-    counts = [positive(_inner(one).get("samples_count")) for one in events]
-    known = [one for one in counts if one is not None]
-    return max(known) if known else None
-
-
-def _steps(events: Sequence[Event]) -> float | None:
-    """Steps that were done, by the end of the run."""
-    ends = [one for one in events if one.get("key") == "run_stop"]
-    counts = [positive(_inner(one).get("step_num")) for one in ends]
-    known = [one for one in counts if one is not None]
-    return max(known) if known else None
+def _most(events: Iterable[Event], key: str) -> float | None:
+    """Highest count that events name so."""
+    counts = (positive(_inner(one).get(key)) for one in events)
+    return max((one for one in counts if one is not None), default=None)
