@@ -66,7 +66,7 @@ ALLOWED = {
     "platformdirs": {"system"},
     "tomli_w": {"catalog"},
     "pyarrow": {"scenario", "search", "web"},
-    "threadpoolctl": {"calibration"},
+    "threadpoolctl": {"measure", "calibration"},
     "psutil": {"runs", "measure"},
 }
 """Package -> the rooms that may import it; None: all."""

@@ -4,7 +4,6 @@ What a system does not tell is left out: outside Linux that is more. Nothing her
 a machine or a path.
 """
 
-import ctypes
 import math
 import os
 import platform
@@ -300,30 +299,14 @@ def _installed(names: Sequence[str]) -> dict[str, str]:
 
 def _blas() -> str:
     """Name and version of numpy's BLAS; its kernels and threads in use where it reports them."""
+    from threadpoolctl import threadpool_info
+
     built = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     name = f"{built.get('name', 'unknown')} {built.get('version', '')}".strip()
-    for path in sorted(set(re.findall(r"\S*openblas\S*", text_of(Path("/proc/self/maps"))))):
-        if text := _openblas(path):
-            return f"{name}, {text}"
+    for one in threadpool_info():
+        if one["internal_api"] == "openblas":
+            return f"{name}, {one['architecture']} kernels, {one['num_threads']} threads"
     return name
-
-
-def _openblas(path: str) -> str | None:
-    """Kernels and threads of a loaded OpenBLAS, whose names differ from build to build."""
-    try:
-        library = ctypes.CDLL(path)
-    except OSError:
-        return None
-    for before in ("scipy_", ""):
-        for after in ("64_", ""):
-            try:
-                kernels = library[f"{before}openblas_get_corename{after}"]
-                threads = library[f"{before}openblas_get_num_threads{after}"]
-            except AttributeError:
-                continue
-            kernels.restype = ctypes.c_char_p
-            return f"{kernels().decode('ascii', 'replace')} kernels, {threads()} threads"
-    return None
 
 
 def _asked(*command: str) -> str:

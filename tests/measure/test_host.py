@@ -141,7 +141,7 @@ def test_this_very_machine_names_its_blas_and_does_not_import_torch_for_its_vers
     )
     assert done.returncode == 0, done.stderr
     assert re.match(r"[\w-]+ [\d.]+", done.stdout)
-    if sys.platform == "linux" and "openblas" in done.stdout:
+    if "openblas" in done.stdout:
         assert re.search(r", \w+ kernels, \d+ threads", done.stdout)
 
 
