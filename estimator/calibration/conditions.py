@@ -1,7 +1,7 @@
 """Where and on what were some runs made: arrays of one length."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -30,17 +30,17 @@ class Conditions:
         Number format, and kind of network.
     size : array
         Logarithm of the time of a step at the peak over `REFERENCE_STEP_S`; NaN if unknown [1].
-    family : array of str, optional
-        Which of the networks of one kind; empty, or left out, where that is unknown.
-    program : array of str, optional
-        What tells programs of one kind apart; empty, or left out, where that is unknown.
-    speed : array, optional
+    family : array of str
+        Which of the networks of one kind; empty, as if left out, where that is unknown.
+    program : array of str
+        What tells programs of one kind apart; empty, as if left out, where that is unknown.
+    speed : array
         Logarithm of the peak of the number format over that at which sizes are counted; zero where
         left out [1].
-    whole : array, optional
-        Logarithm of the time of the whole run at the peak over `REFERENCE_STEP_S`; NaN, or left
+    whole : array
+        Logarithm of the time of the whole run at the peak over `REFERENCE_STEP_S`; NaN, as if left
         out, where that is unknown [1].
-    by_user : array of bool, optional
+    own : array of bool
         Whether it is a program of the user, and not of the benchmark; all are where left out.
     """
 
@@ -49,51 +49,22 @@ class Conditions:
     precision: Words
     kind: Words
     size: Floats
-    family: Words | None = None
-    program: Words | None = None
-    speed: Floats | None = None
-    whole: Floats | None = None
-    by_user: Flags | None = None
+    family: Words = field(default_factory=lambda: np.array([""]))
+    program: Words = field(default_factory=lambda: np.array([""]))
+    speed: Floats = field(default_factory=lambda: np.zeros(1))
+    whole: Floats = field(default_factory=lambda: np.full(1, np.nan))
+    own: Flags = field(default_factory=lambda: np.ones(1, dtype=np.bool_))
 
-    @property
-    def own(self) -> Flags:
-        """Whether each is a program of the user."""
-        return np.ones(len(self.size), dtype=np.bool_) if self.by_user is None else self.by_user
-
-    @property
-    def wholes(self) -> Floats:
-        """Logarithm of the time of the whole run at the peak; NaN where unknown [1]."""
-        return np.full(len(self.size), np.nan) if self.whole is None else self.whole
-
-    @property
-    def speeds(self) -> Floats:
-        """Logarithm of the peak over that at which sizes are counted [1]."""
-        return np.zeros(len(self.size)) if self.speed is None else self.speed
-
-    @property
-    def families(self) -> Words:
-        """Family of each run; empty where unknown."""
-        return np.full(len(self.size), "") if self.family is None else self.family
-
-    @property
-    def programs(self) -> Words:
-        """Program of each run; empty where unknown."""
-        return np.full(len(self.size), "") if self.program is None else self.program
+    def __post_init__(self) -> None:
+        """Give what was left out the length of the others."""
+        for name in ("family", "program", "speed", "whole", "own"):
+            if len(getattr(self, name)) != len(self.size):
+                alike = np.broadcast_to(getattr(self, name), self.size.shape)
+                object.__setattr__(self, name, alike)
 
     def part(self, chosen: Flags | npt.NDArray[np.int_]) -> "Conditions":
         """Return those where `chosen` holds."""
-        return Conditions(
-            device=self.device[chosen],
-            host=self.host[chosen],
-            precision=self.precision[chosen],
-            kind=self.kind[chosen],
-            size=self.size[chosen],
-            family=self.families[chosen],
-            program=self.programs[chosen],
-            speed=self.speeds[chosen],
-            whole=self.wholes[chosen],
-            by_user=self.own[chosen],
-        )
+        return Conditions(**{name: values[chosen] for name, values in vars(self).items()})
 
 
 def step_size(ideal_s: npt.ArrayLike) -> Floats:
@@ -107,10 +78,7 @@ def step_size(ideal_s: npt.ArrayLike) -> Floats:
 
 def one_after_another(parts: Sequence[Conditions]) -> Conditions:
     """Conditions of several sets of runs as one."""
-    whole = [one.part(np.arange(len(one.size))) for one in parts]
+    names = vars(parts[0])
     return Conditions(
-        **{
-            part.name: np.concatenate([getattr(one, part.name) for one in whole])
-            for part in fields(Conditions)
-        }
+        **{name: np.concatenate([getattr(one, name) for one in parts]) for name in names}
     )

@@ -104,13 +104,13 @@ class Elsewhere:
 
     def applies(self, where: Conditions) -> npt.NDArray[np.bool_]:
         """Flag of runs of such programs."""
-        return np.isin(where.programs, list({one.program for _, one in self.found}))
+        return np.isin(where.program, list({one.program for _, one in self.found}))
 
     def with_sizes(self, where: Conditions, device: Device, precision: str) -> Conditions:
         """Runs of such programs, steps of unknown size having the work that was measured."""
         size = where.size.copy()
         for row in np.flatnonzero(np.isnan(size)).tolist():
-            steps = [one.timing for one in self.of(where.programs[row]) if is_of_steps(one.timing)]
+            steps = [one.timing for one in self.of(where.program[row]) if is_of_steps(one.timing)]
             logs = [np.log((one.flop or np.nan) / one.devices) for one in steps]
             if logs:
                 size[row] = size_of(device, precision, float(np.exp(np.mean(logs))))
@@ -181,7 +181,7 @@ class Known:
 
     def programs_of(self, device: Device) -> frozenset[str]:
         """What tells the programs apart that were measured on a device."""
-        return frozenset(self.of(device)[1].where.programs.tolist())
+        return frozenset(self.of(device)[1].where.program.tolist())
 
     def calibrated_devices(self) -> list[str]:
         """Ids of the devices asked for so far of which measured runs tell anything."""

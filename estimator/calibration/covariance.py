@@ -69,8 +69,8 @@ def likeness_of(here: Conditions, there: Conditions, shared: Components) -> Like
     same_device = here.device[:, np.newaxis] == there.device
     same_host = here.host[:, np.newaxis] == there.host
     alike = here.kind[:, np.newaxis] == there.kind
-    same_program = alike & (here.programs[:, np.newaxis] == there.programs)
-    same_program &= here.programs[:, np.newaxis] != ""
+    same_program = alike & (here.program[:, np.newaxis] == there.program)
+    same_program &= here.program[:, np.newaxis] != ""
     connected = np.where(same_host, 1.0, shared.elsewhere)
     device = connected * np.where(same_device, 1.0, shared.portable)
     precision = device * (here.precision[:, np.newaxis] == there.precision)
@@ -100,7 +100,7 @@ def likeness_of(here: Conditions, there: Conditions, shared: Components) -> Like
 
 def _families(where: Conditions) -> Words:
     """Family of each run; where none is known, its kind."""
-    return np.where(where.families == "", where.kind, where.families)
+    return np.where(where.family == "", where.kind, where.family)
 
 
 def covariance(likeness: Likeness, here_sd: Floats, there_sd: Floats, shared: Components) -> Floats:

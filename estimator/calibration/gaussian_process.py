@@ -257,7 +257,7 @@ class Evidence:
             return Posterior(log_shift=np.zeros(len(prior_sd)), log_sd=prior_sd.copy())
         nothing = np.zeros(len(prior_sd))
         expected, sd = self.components.prior(
-            nothing if log_prior is None else log_prior, prior_sd, where.speeds
+            nothing if log_prior is None else log_prior, prior_sd, where.speed
         )
         stated = expected if log_prior is None else log_prior
         where = self._sizes_of_programs(where)
@@ -279,17 +279,15 @@ class Evidence:
     def _sizes_of_programs(self, where: Conditions) -> Conditions:
         """The same runs; where a program was measured, its steps are of the size measured."""
         size = where.size.copy()
-        for row in np.flatnonzero(np.isnan(size) & (where.programs != "")).tolist():
-            same = (self.where.programs == where.programs[row]) & (
-                self.where.kind == where.kind[row]
-            )
+        for row in np.flatnonzero(np.isnan(size) & (where.program != "")).tolist():
+            same = (self.where.program == where.program[row]) & (self.where.kind == where.kind[row])
             known = self.where.size[same & ~np.isnan(self.where.size)]
             size[row] = float(np.mean(known)) if len(known) else np.nan
         return replace(where, size=size)
 
     @cached_property
     def _programs(self) -> Words:
-        return np.array([name for name in self.where.programs if name], dtype=np.str_)
+        return np.array([name for name in self.where.program if name], dtype=np.str_)
 
     def _conditioned(
         self, where: Conditions, prior_sd: Floats, *, whole_run: bool
@@ -317,11 +315,11 @@ class Evidence:
         width = self.components.usual_step_sd
         sizes = usual + np.log(USUAL_SHARE) + width * GRID[:, np.newaxis]
         means, variances = self._at_sizes(where, prior_sd, sizes, whole_run=whole_run)
-        times = sizes - where.speeds - (expected + means)
+        times = sizes - where.speed - (expected + means)
         gain = np.maximum(np.gradient(times, width * GRID, axis=0), LEAST_GAIN)
         both = spread**2 + variances
         weights = np.log(gain) - 0.5 * (times - usual) ** 2 / both - 0.5 * np.log(both)
-        weights += self.sizes.log_density(where.wholes - sizes)
+        weights += self.sizes.log_density(where.whole - sizes)
         weights = np.exp(weights - weights.max(axis=0))
         weights /= weights.sum(axis=0)
         means = means + variances / both * (times - usual)
@@ -366,7 +364,7 @@ class Evidence:
 
         The uncertainty that it leaves does not depend on what it will find.
         """
-        expected, sd = self.components.prior(np.zeros(len(prior_sd)), prior_sd, where.speeds)
+        expected, sd = self.components.prior(np.zeros(len(prior_sd)), prior_sd, where.speed)
         shift = self.posterior(where, sd, log_prior=expected).log_shift
         found = Evidence(
             where=one_after_another([self.where, where]),
@@ -465,7 +463,7 @@ def condensed(evidence: Evidence, most: int) -> Evidence:
     single = shared.style**2 + shared.shape**2 + np.where(kept.own, shared.beside**2, 0.0)
     noise = mean(evidence.noise_sd**2) / count + single * np.where(count > 1, 1 / count, 0.0)
     return Evidence(
-        where=replace(kept, size=mean(where.size), program=np.where(count > 1, "", kept.programs)),
+        where=replace(kept, size=mean(where.size), program=np.where(count > 1, "", kept.program)),
         log_ratio=mean(evidence.log_ratio),
         prior_sd=mean(evidence.prior_sd),
         noise_sd=np.sqrt(noise),

@@ -204,11 +204,11 @@ def evidence_of(
         size=np.array([one.size for one in found], dtype=np.float64),
         program=text_array(one.program for one in found),
         speed=np.array([speed_of(device, one.timing.precision or "") for one in found]),
-        by_user=np.fromiter((one.own for one in found), dtype=np.bool_, count=len(found)),
+        own=np.fromiter((one.own for one in found), dtype=np.bool_, count=len(found)),
     )
     log_prior = np.array([np.log(one.expected.mid) for one in found], dtype=float)
     stated = np.array([float(one.expected.log_sd) for one in found], dtype=float)
-    expected, prior_sd = components.prior(log_prior, stated, where.speeds)
+    expected, prior_sd = components.prior(log_prior, stated, where.speed)
     reached = np.array([np.log(one.reached) for one in found], dtype=float)
     evidence = Evidence(
         where=where,

@@ -66,7 +66,7 @@ class StepSizes:
         perceptron = self.components.usual_perceptron_s or usual
         transformer = self.components.usual_transformer_s or usual
         times = np.where(np.isin(where.kind, TRANSFORMERS), transformer, usual)
-        small = np.char.startswith(where.families, PERCEPTRON)
+        small = np.char.startswith(where.family, PERCEPTRON)
         return step_size(np.where(small, perceptron, times))
 
     def usual_size(self, where: Conditions) -> Floats:
@@ -107,7 +107,7 @@ class StepSizes:
         """Logarithm of the number of steps of the user's own runs, where it is known."""
         if self.user_steps is None:
             return np.zeros(0)
-        found = self.user_steps.wholes - self.user_steps.size
+        found = self.user_steps.whole - self.user_steps.size
         return found[~np.isnan(found)]
 
 

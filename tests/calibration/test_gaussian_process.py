@@ -382,7 +382,7 @@ BESIDE = replace(PARTS, beside=0.15)
 def programs(names, *, benchmark):
     """Programs of one kind, format and size, of a benchmark or of the user."""
     flags = np.full(len(names), not benchmark)
-    return replace(runs(*[GPT] * len(names)), program=np.array(names), by_user=flags)
+    return replace(runs(*[GPT] * len(names)), program=np.array(names), own=flags)
 
 
 def test_a_benchmark_does_not_tell_what_programs_do_beside_their_network():
@@ -415,7 +415,7 @@ def test_what_programs_do_beside_their_network_is_that_of_the_measured_ones(sd, 
     random = np.random.default_rng(5)
     names = [f"program {at}" for at in range(24)]
     where = programs(names, benchmark=False)
-    where = replace(where, by_user=np.arange(24) >= 12)
+    where = replace(where, own=np.arange(24) >= 12)
     errors = np.where(np.arange(24) < 12, 0.05, sd) * random.standard_normal(24)
     found = replace(evidence(where, errors), components=BESIDE).spread.beside
     assert (found > 0.15) == larger

@@ -90,7 +90,7 @@ def conditions(rows):
         family=np.array(family),
         size=np.array(size, dtype=float),
         program=np.array(program),
-        by_user=np.isin(program, ("new", "own")),
+        own=np.isin(program, ("new", "own")),
     )
 
 
