@@ -248,8 +248,20 @@ class Parameters:
         return {name: notice for name, notice in found.items() if notice}
 
 
+class Word:
+    """A value that is a text, in its widget and in a link alike."""
+
+    def shown(self, value: Any) -> str:
+        """What the widget holds for a value."""
+        return str(value)
+
+    def written(self, value: Any) -> str:
+        """Return a value as a link writes it."""
+        return str(value)
+
+
 @dataclass(frozen=True)
-class Choice:
+class Choice(Word):
     """One word of a few; the first is the usual one."""
 
     name: str
@@ -267,14 +279,6 @@ class Choice:
         return usual, notice.format(
             name=self.name, given=shortened(text), known=known + more, usual=usual
         )
-
-    def shown(self, value: Any) -> str:
-        """What the widget holds for a value."""
-        return str(value)
-
-    def written(self, value: Any) -> str:
-        """Return a value as a link writes it."""
-        return str(value)
 
 
 @dataclass(frozen=True)
@@ -369,7 +373,7 @@ class Typed:
 
 
 @dataclass(frozen=True)
-class Text:
+class Text(Word):
     """A text of one line, such as a link; what is longer than any is left out."""
 
     name: str
@@ -388,14 +392,6 @@ class Text:
             notice = _("“{name}” is longer than {longest} characters")
             return self.usual, notice.format(name=self.name, longest=self.longest)
         return text.strip(), ""
-
-    def shown(self, value: Any) -> str:
-        """What the widget holds for a value."""
-        return str(value)
-
-    def written(self, value: Any) -> str:
-        """Return a value as a link writes it."""
-        return str(value)
 
 
 Parameter = Choice | Number | Typed | Text
