@@ -1,6 +1,7 @@
 """The controls of a scenario, as drawn: one widget per field, its key the field's name."""
 
 from collections.abc import Callable, Collection, Iterable
+from contextlib import nullcontext
 from dataclasses import replace
 
 import streamlit as st
@@ -23,13 +24,6 @@ from estimator.web.shared.profiles import (
     preset_names,
 )
 
-LABELS = {name: described.label for name, described in INPUTS.items()}
-"""What a control is called, by field."""
-
-RESOLVED = {name: described.resolved for name, described in INPUTS.items() if described.resolved}
-"""Field -> name of the input that it overrides, where the two differ."""
-
-HELP = {name: described.help for name, described in INPUTS.items()}
 MAX_CONFIG_MB = 10
 """A config.json is a few kB; what is larger is something else [MB]."""
 
@@ -76,7 +70,7 @@ def draw_one(name: str, answer: Answer, asked: Asked) -> None:
         _select(name, hardware_names(), on_change=_changed_hardware)
     elif name == "devices":
         st.number_input(
-            _label(name),
+            _(INPUTS[name].label),
             min_value=1,
             value=None,
             step=1,
@@ -162,7 +156,11 @@ def _work(answer: Answer, asked: Asked) -> None:
             key="finetune",
             on_change=changed,
         )
-    _WORK[st.session_state["way"] if len(ways) > 1 else ways[0]](answer, asked)
+    way = st.session_state["way"] if len(ways) > 1 else ways[0]
+    if way == "config":
+        _config(asked)
+    else:
+        _amounts(way, answer, asked)
 
 
 _REST_OF_WORK = {
@@ -187,37 +185,30 @@ def _keep(names: Iterable[str]) -> None:
             st.session_state[name] = st.session_state[name]
 
 
-def _label(name: str) -> str:
-    return _(LABELS[name])
+_PLACEHOLDERS = {
+    "preset": {"tokens": N_("as published")},
+    "size": {"params": "7B", "tokens": "2T"},
+    "flop": {"flop": "3.14e23", "params": N_("not needed")},
+    "samples": {"samples": "100M", "sample_flop": "4.1e9"},
+    "hours": {"device_hours": "1.08M"},
+}
+"""Way to give the work -> its numbers, and what stands in their boxes."""
+
+_SIDE_BY_SIDE = ("size", "samples")
+"""Ways whose numbers stand in one line."""
 
 
-def _preset(answer: Answer, asked: Asked) -> None:
-    _select("preset", preset_names(), on_change=_changed_preset)
-    _number("tokens", answer, asked, placeholder=_("as published"))
+def _amounts(way: str, answer: Answer, asked: Asked) -> None:
+    """Draw what gives the work in numbers, or by a known run."""
+    if way == "preset":
+        _select("preset", preset_names(), on_change=_changed_preset)
+    with st.container(horizontal=True) if way in _SIDE_BY_SIDE else nullcontext():
+        for name, text in _PLACEHOLDERS[way].items():
+            _number(name, answer, asked, placeholder=_(text))
 
 
-def _size(answer: Answer, asked: Asked) -> None:
-    with st.container(horizontal=True):
-        _number("params", answer, asked, placeholder="7B")
-        _number("tokens", answer, asked, placeholder="2T")
-
-
-def _flop(answer: Answer, asked: Asked) -> None:
-    _number("flop", answer, asked, placeholder="3.14e23")
-    _number("params", answer, asked, placeholder=_("not needed"))
-
-
-def _samples(answer: Answer, asked: Asked) -> None:
-    with st.container(horizontal=True):
-        _number("samples", answer, asked, placeholder="100M")
-        _number("sample_flop", answer, asked, placeholder="4.1e9")
-
-
-def _hours(answer: Answer, asked: Asked) -> None:
-    _number("device_hours", answer, asked, placeholder="1.08M")
-
-
-def _config(answer: Answer, asked: Asked) -> None:
+def _config(asked: Asked) -> None:
+    """Draw what gives the work by a config.json."""
     st.text_area(
         _("config.json of a Hugging Face model"),
         key="config_text",
@@ -240,16 +231,6 @@ def _config(answer: Answer, asked: Asked) -> None:
     _problem("config_text", asked)
 
 
-_WORK: dict[str, Callable[[Answer, Asked], None]] = {
-    "preset": _preset,
-    "size": _size,
-    "flop": _flop,
-    "samples": _samples,
-    "hours": _hours,
-    "config": _config,
-}
-
-
 def _select(
     name: str,
     options: dict[str, str] | dict[float, str],
@@ -259,13 +240,13 @@ def _select(
 ) -> None:
     """One choice; with a placeholder it may be left open."""
     st.selectbox(
-        _label(name),
+        _(INPUTS[name].label),
         list(options),
         index=None if placeholder else 0,
         format_func=options.__getitem__,
         placeholder=placeholder,
         key=name,
-        help=_(HELP[name]),
+        help=_(INPUTS[name].help),
         on_change=on_change,
     )
 
@@ -273,10 +254,10 @@ def _select(
 def _number(name: str, answer: Answer, asked: Asked, *, placeholder: str = "") -> None:
     """One number as text, with what is taken if nothing is typed."""
     st.text_input(
-        _label(name),
+        _(INPUTS[name].label),
         key=name,
         placeholder=placeholder or _taken(name, answer),
-        help=_(HELP[name]),
+        help=_(INPUTS[name].help),
         on_change=changed,
     )
     _problem(name, asked)
@@ -289,7 +270,7 @@ def _problem(name: str, asked: Asked) -> None:
 
 def _taken(name: str, answer: Answer) -> str:
     """What the answer took for a number that was not said."""
-    item = answer.inputs.get(RESOLVED.get(name, name))
+    item = answer.inputs.get(INPUTS[name].resolved or name)
     if item is None:
         return _("unspecified")
     return f"{localised(digits(item.value))} ({_(item.basis)})"
