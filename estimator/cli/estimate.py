@@ -39,19 +39,18 @@ def run(options: argparse.Namespace) -> int:
     """Answer one scenario."""
     from estimator.core.messages import rendered
     from estimator.estimation import formatted_results
-    from estimator.estimation.equivalents import equivalents
+    from estimator.estimation.equivalents import as_json, equivalents
     from estimator.estimation.scenario_estimate import answer_scenario
 
     catalog = catalog_of(options)
     answer = answer_scenario(scenario_of(options), catalog)
-    alike = equivalents(answer, catalog)
     if options.json:
-        print_json({**formatted_results.as_json(answer, option_of), "equivalents": alike})
+        print_json(as_json(answer, catalog, option_of))
         return 0
     if options.csv:
         print_csv([formatted_results.as_row(answer, option_of)])
     else:
-        _print_for_people(answer, alike)
+        _print_for_people(answer, equivalents(answer, catalog))
     for warning in rendered(answer.notices, option_of):
         note(warning, quiet=options.quiet)
     return 0

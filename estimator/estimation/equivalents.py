@@ -1,16 +1,27 @@
 """How much is that: CO2e and energy beside things that people know, each of them on record."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from estimator.catalog import Catalog
+from estimator.core.messages import Names, in_python
 from estimator.core.phrase import Phrase, say
 from estimator.core.units import digits, human_count, human_duration
+from estimator.estimation import formatted_results
 from estimator.estimation.scenario_estimate import Answer
 
 YEAR_S = 365.25 * 86_400
 
 LEAST_FLIGHTS = 0.1
 """Share of a flight from which flights are a comparison [1]."""
+
+
+def as_json(answer: Answer, catalog: Catalog, names: Names = in_python) -> dict[str, Any]:
+    """Object of an answer, its equivalents among it; keys end in their units."""
+    return {
+        **formatted_results.as_json(answer, names),
+        "equivalents": equivalents(answer, catalog),
+    }
 
 
 def equivalents(answer: Answer, catalog: Catalog) -> dict[str, float]:

@@ -238,7 +238,7 @@ def test_the_files_hold_what_the_page_shows(report):
     )
     rows = pd.read_csv(io.StringIO(accuracy_page._runs_csv(part)))
     assert len(rows) == part.scores["all"][0].count
-    reported = json.loads(accuracy_page._as_json(part))
+    reported = part.as_json(with_runs=True)
     assert reported["groups"]["all"]["count"] == len(reported["runs"]) == len(rows)
 
 

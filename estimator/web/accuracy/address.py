@@ -1,6 +1,6 @@
 """Filters of the page "How right are we?": in the URL, in the widgets, and on the runs."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,7 +81,7 @@ def as_query(filters: Filters) -> dict[str, str]:
     return {"work": filters.work, "device": filters.device, **years, "by": filters.by}
 
 
-def read(query: Mapping[str, str], report: Report) -> tuple[Filters, list[str]]:
+def read(query: Query, report: Report) -> tuple[Filters, list[str]]:
     """Filters that a URL asks for, and what of it could not be used."""
     usual = every(report)
     low, high = usual.first, usual.last

@@ -1,8 +1,6 @@
 """The second page: how right are we, scored on published runs that the model has not seen."""
 
-import json
 from collections.abc import Callable, Mapping
-from typing import cast
 
 import pandas as pd
 import streamlit as st
@@ -33,8 +31,7 @@ def draw(frame: Frame) -> None:
     """Draw the page: the score of the runs that the filters leave, then what it is made of."""
     tables.write_stylesheet(frame.look)
     report = open_report()
-    filters = STATE.arrive()
-    style.notices(STATE.notices)
+    filters = share.begin(STATE)
     chosen = address.chosen(report, filters)
     if chosen.any():
         _score(report.part(chosen), filters, frame)
@@ -42,19 +39,13 @@ def draw(frame: Frame) -> None:
         style.sentence(_("No published run is left: widen the filters."))
     with controls(frame):
         _filters(report, filters)
-    STATE.leave(address.as_query(filters), embedded=frame.embedded)
-    style.marker(address.as_query(filters))
+    share.leave(STATE, address.as_query(filters), frame)
 
 
+@st.cache_resource(show_spinner=WAITING)
 def open_report() -> Report:
     """Return the blind score, computed once per server."""
-    return _computed()
-
-
-_computed = cast(
-    Callable[[], Report],
-    st.cache_resource(show_spinner=WAITING)(lambda: validation_report(open_catalog())),
-)
+    return validation_report(open_catalog())
 
 
 def _score(report: Report, filters: Filters, frame: Frame) -> None:
@@ -161,17 +152,10 @@ def _energy(report: Report, table: pd.DataFrame, filters: Filters, frame: Frame)
         style.caption(_(words.ENERGY))
 
 
+@kept
 def _metered() -> Mapping[str, Score]:
     """Return the score of the energy, computed once per server."""
-    return _computed_energy()
-
-
-_computed_energy = cast(
-    Callable[[], Mapping[str, Score]],
-    st.cache_resource(show_spinner=False)(
-        lambda: score_tables.energy_table(open_catalog(), open_report())
-    ),
-)
+    return score_tables.energy_table(open_catalog(), open_report())
 
 
 def _memory(report: Report, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:
@@ -234,7 +218,7 @@ def _share(report: Report, filters: Filters) -> None:
             mime="text/csv",
             content=lambda: _runs_csv(report),
         ),
-        share.json(f"{name}-accuracy", lambda: _as_json(report)),
+        share.json(f"{name}-accuracy", lambda: report.as_json(with_runs=True)),
     )
     share.draw(SLIDES, address.as_query(filters), title=_("How right are we?"), files=files)
     st.button(_("Reset"), key="accuracy_reset", on_click=_reset)
@@ -242,10 +226,6 @@ def _share(report: Report, filters: Filters) -> None:
 
 def _runs_csv(report: Report) -> str:
     return str(pd.DataFrame(report.run_rows()).to_csv(index=False))
-
-
-def _as_json(report: Report) -> str:
-    return json.dumps(report.as_json(with_runs=True), indent=2)
 
 
 def _reset() -> None:

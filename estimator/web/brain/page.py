@@ -1,6 +1,5 @@
 """Brain: twenty watts beside a machine, in power, energy, samples and operations per joule."""
 
-import json
 from html import escape
 from typing import Any
 
@@ -61,8 +60,7 @@ STATE = UrlState("brain", PARAMETERS)
 
 def draw(frame: Frame) -> None:
     """Draw the contrast in a sentence, then one picture for each way to measure it."""
-    values = STATE.arrive()
-    style.notices(STATE.notices)
+    values = share.begin(STATE)
     energy = training_energy(values["preset"], values["hardware"])
     years = float(values["years"])
     title = _(open_catalog().preset(values["preset"]).name)
@@ -78,7 +76,7 @@ def draw(frame: Frame) -> None:
         widgets.choose(PARAMETERS, "hardware", _("Device"), hardware_names())
         widgets.slider(PARAMETERS, "years", _("Years of childhood"))
     rows = {show: picture.rows for show, picture in drawn.items()}
-    files = (share.json("brain", lambda: json.dumps(rows)),)
+    files = (share.json("brain", lambda: rows),)
     query, title = PARAMETERS.query(values), _("The brain and the machine")
     share.finish(STATE, query, frame, SLIDES, title=title, files=files)
 

@@ -91,8 +91,7 @@ def draw(frame: Frame) -> None:
         _share(seen)
     with controls(frame):
         _controls()
-    STATE.leave(address.as_query(choice), embedded=frame.embedded)
-    style.marker(address.as_query(choice))
+    share.leave(STATE, address.as_query(choice), frame)
 
 
 def _notices(notes: list[str], updated: int) -> None:

@@ -1,6 +1,5 @@
 """Capacity: the devices that serve a rate of requests, within latency goals and caps."""
 
-import json
 from functools import lru_cache, partial
 from html import escape
 from shlex import quote
@@ -132,8 +131,7 @@ STATE = UrlState("capacity", PARAMETERS)
 
 def draw(frame: Frame) -> None:
     """Draw the best plan in a sentence, the best few in a picture and a table, and what binds."""
-    values = STATE.arrive()
-    style.notices(STATE.notices)
+    values = share.begin(STATE)
     known = valid(PARAMETERS, values, _answer, lambda error: shown(reason(error), label_of))
     if frame.slide:
         style.slide_title(_question(known.values))
@@ -144,8 +142,7 @@ def draw(frame: Frame) -> None:
         _controls()
     if not frame.slide:
         _draw_command(values)
-    counts = ("designs", "refused")
-    files = (share.json("capacity", lambda: json.dumps(as_json(known, _inputs, *counts))),)
+    files = (share.json("capacity", lambda: known.as_json(_as_json)),)
     query = PARAMETERS.query(values)
     share.finish(STATE, query, frame, SLIDES, title=_question(values), files=files)
 
@@ -333,6 +330,10 @@ def _inputs(plan: ServingPlan) -> Row:
     asked = plan.question
     weights = {"weights": plan.weights, "concurrency": plan.concurrency}
     return {"hardware": asked.hardware, "devices": asked.devices, **weights}
+
+
+def _as_json(answer: PlanAnswer[ServingPlan]) -> Row:
+    return as_json(answer, _inputs, "designs", "refused")
 
 
 def _controls() -> None:

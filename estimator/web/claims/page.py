@@ -1,6 +1,5 @@
 """Claims, checked: what lectures say of the limits of deep learning, and what the figures say."""
 
-import json
 import math
 from html import escape
 from typing import Any
@@ -54,8 +53,7 @@ def recomputed() -> dict[str, Claim]:
 
 def draw(frame: Frame) -> None:
     """Draw the counts, one claim with its argument, and the list of all."""
-    values = STATE.arrive()
-    style.notices(STATE.notices)
+    values = share.begin(STATE)
     found = recomputed()
     chosen = found[values["claim"]]
     if frame.show != "claim":
@@ -70,7 +68,7 @@ def draw(frame: Frame) -> None:
         titles = {name: one.record.title for name, one in found.items()}
         widgets.choose(PARAMETERS, "claim", _("Claim"), titles)
         widgets.choose(PARAMETERS, "verdict", _("Verdict"), VERDICTS, _("all"))
-    files = (share.json("claims", lambda: json.dumps([one.as_json() for one in found.values()])),)
+    files = (share.json("claims", lambda: [one.as_json() for one in found.values()]),)
     query = PARAMETERS.query(values)
     share.finish(STATE, query, frame, SLIDES, title=_(chosen.record.title), files=files)
 

@@ -1,6 +1,5 @@
 """Compare: two to four scenarios side by side, what differs between them, and by how much."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -136,8 +135,7 @@ def draw(frame: Frame) -> None:
     query = _query(asked)
     if not frame.slide and len(found) > 1:
         _share(found, query)
-    STATE.leave(query, embedded=frame.embedded)
-    style.marker(query)
+    share.leave(STATE, query, frame)
 
 
 def pinned(asked: Mapping[str, Any]) -> tuple[list[Pinned], list[str]]:
@@ -416,14 +414,12 @@ def pin(query: Mapping[str, str]) -> None:
 def _share(found: list[Pinned], query: Mapping[str, str]) -> None:
     """Draw the link and the downloads."""
     files = (
-        share.json("twenty-watts-compare", lambda: _as_json(found)),
+        share.json(
+            "twenty-watts-compare", lambda: {one.letter: as_json(one.answer) for one in found}
+        ),
         share.csv("twenty-watts-compare", lambda: _as_csv(found)),
     )
     share.draw(SLIDES, query, title=" / ".join(one.title for one in found), files=files)
-
-
-def _as_json(found: list[Pinned]) -> str:
-    return json.dumps({one.letter: as_json(one.answer) for one in found}, indent=2)
 
 
 def _as_csv(found: list[Pinned]) -> str:

@@ -1,6 +1,5 @@
 """Depth: what another layer costs in parameters, paths, gradients and activations."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -39,8 +38,7 @@ STATE = UrlState("depth", PARAMETERS)
 
 def draw(frame: Frame) -> None:
     """Draw the view asked for, over the depth."""
-    values = STATE.arrive()
-    style.notices(STATE.notices)
+    values = share.begin(STATE)
     view = widgets.view(PARAMETERS, frame, values["view"], SLIDES if frame.slide else VIEW_NAMES)
     rows = DRAWN[view](values, frame)
     with controls(frame):
@@ -48,7 +46,7 @@ def draw(frame: Frame) -> None:
         widgets.number(PARAMETERS, "width", _("Width n"))
         widgets.slider(PARAMETERS, "norm", _("Norm of a layer"), step=0.1)
         widgets.choose(PARAMETERS, "activation", _("Activation"), {})
-    files = (share.json("depth", lambda: json.dumps(rows)),)
+    files = (share.json("depth", lambda: rows),)
     query = PARAMETERS.query(values)
     share.finish(STATE, query, frame, SLIDES, title=_(SLIDES[view]), files=files)
 

@@ -1,11 +1,8 @@
 """Share an answer: the link, the numbers as files, the slides, and snippets to paste elsewhere."""
 
-import json
 from collections.abc import Mapping
-from typing import Any
 
-from estimator.estimation.equivalents import equivalents
-from estimator.estimation.formatted_results import as_json
+from estimator.estimation.equivalents import as_json
 from estimator.estimation.scenario_estimate import Answer
 from estimator.web.estimate import text as words
 from estimator.web.shared import language, share
@@ -18,7 +15,7 @@ def draw_share(answer: Answer, query: Mapping[str, str], slides: Mapping[str, st
     """Draw the link, the downloads and the snippets."""
     spoken = language.current()
     files = (
-        share.json("twenty-watts", lambda: json.dumps(_as_json(answer), indent=2)),
+        share.json("twenty-watts", lambda: as_json(answer, open_catalog())),
         share.csv("twenty-watts", lambda: csv_text(results_rows(answer))),
     )
     offline = share.File(
@@ -29,10 +26,6 @@ def draw_share(answer: Answer, query: Mapping[str, str], slides: Mapping[str, st
     )
     title = words.title(answer, open_catalog())
     share.draw(slides, query, title=title, files=files, offline=offline)
-
-
-def _as_json(answer: Answer) -> dict[str, Any]:
-    return {**as_json(answer), "equivalents": equivalents(answer, open_catalog())}
 
 
 def _figure(answer: Answer, spoken: str) -> bytes:

@@ -30,8 +30,7 @@ def computed() -> tuple[Exercise, ...]:
 
 def draw(frame: Frame) -> None:
     """Draw every exercise with its answer folded, or one of them on a slide; then the glossary."""
-    values = STATE.arrive()
-    style.notices(STATE.notices)
+    values = share.begin(STATE)
     found = computed()
     if frame.show == "one":
         style.slide_title(_("Exercise {n}").format(n=values["number"]))

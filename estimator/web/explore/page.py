@@ -91,8 +91,7 @@ Swings = tuple[float, tuple[Swing, ...]]
 
 def draw(frame: Frame) -> None:
     """Draw what moves the answer, the sweeps, and the designs that none beats."""
-    values = STATE.arrive()
-    style.notices(STATE.notices)
+    values = share.begin(STATE)
     known = valid(PARAMETERS, values, _answered)
     shown, base = known.values, base_of(known.values)
     if frame.slide:

@@ -86,8 +86,7 @@ SOURCE_COLUMNS = {name: COLUMNS[name] for name in ("publisher", "date")} | {
 
 def draw(frame: Frame) -> None:
     """Draw the table, the picture, and how to take the data along."""
-    asked = STATE.arrive()
-    style.notices(STATE.notices)
+    asked = share.begin(STATE)
     whole = devices()
     table = whole if asked["kind"] == EVERY else whole[whole["kind"] == asked["kind"]]
     style.sentence(

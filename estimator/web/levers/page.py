@@ -1,7 +1,7 @@
 """Shrink it: every lever on the user's own case, with what it costs and where it gains nothing."""
 
-import json
 import math
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -32,7 +32,7 @@ from estimator.web.shared.profiles import (
 )
 from estimator.web.shared.site import LIMITS, Page, controls
 from estimator.web.shared.url_state import Choice, Number, Parameters, Typed, UrlState
-from estimator.web.shared.valid import Shown, valid
+from estimator.web.shared.valid import valid
 
 Row = dict[str, Any]
 MOST_RESULTS = 12
@@ -83,8 +83,7 @@ STATE = UrlState("levers", PARAMETERS)
 
 def draw(frame: Frame) -> None:
     """Draw before and after, where nothing is gained, and what was published."""
-    values = STATE.arrive()
-    style.notices(STATE.notices)
+    values = share.begin(STATE)
     shown = valid(PARAMETERS, values, _answered)
     settings = pulled_levers(shown.values)
     if frame.slide:
@@ -96,7 +95,7 @@ def draw(frame: Frame) -> None:
         _training(values)
     with controls(frame):
         _controls()
-    files = (share.json("levers", lambda: json.dumps(_as_json(shown, settings))),)
+    files = (share.json("levers", lambda: shown.as_json(partial(_as_json, settings))),)
     query = PARAMETERS.query(values)
     share.finish(STATE, query, frame, SLIDES, title=_("Shrink it"), files=files)
 
@@ -337,10 +336,8 @@ def _bound(state: State) -> str:
     return _("memory bandwidth") if state.bound_by_memory else _("compute")
 
 
-def _as_json(shown: Shown[tuple[Case, Comparison]], settings: dict[str, float]) -> Row:
-    if shown.found is None:
-        return {"error": shown.error}
-    _case, found = shown.found
+def _as_json(settings: dict[str, float], answer: tuple[Case, Comparison]) -> Row:
+    _case, found = answer
     return {
         "levers": settings,
         "memory_bytes": [found.before.memory_bytes, found.after.memory_bytes],

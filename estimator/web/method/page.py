@@ -49,8 +49,7 @@ STATE = UrlState("method", PARAMETERS)
 
 def draw(frame: Frame) -> None:
     """Draw the equations of one part and the numbers behind them."""
-    values = STATE.arrive()
-    style.notices(STATE.notices)
+    values = share.begin(STATE)
     part = values["part"]
     if frame.slide:
         style.slide_title(_(PARTS[part]))

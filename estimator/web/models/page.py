@@ -126,8 +126,7 @@ class Described:
 
 def draw(frame: Frame) -> None:
     """Draw the model in a sentence, its figures and pictures, and where it can be used."""
-    values = STATE.arrive()
-    style.notices(STATE.notices)
+    values = share.begin(STATE)
     missing = values["source"] == CONFIG and not values["config"]
     problems = list(PARAMETERS.problems(st.session_state).values())
     if missing and not problems:
@@ -148,8 +147,7 @@ def draw(frame: Frame) -> None:
             )
             style.caption(text.format(count=len(values["config"])))
         share.draw(SLIDES, query, title=model.name, files=_files(model))
-    STATE.leave(query, embedded=frame.embedded)
-    style.marker(query)
+    share.leave(STATE, query, frame)
 
 
 @lru_cache(maxsize=64)
@@ -532,7 +530,7 @@ def _files(model: Described) -> tuple[share.File, ...]:
 
     return (
         share.csv("model", lambda: str(rows().to_csv(index=False))),
-        share.json("model", lambda: str(rows().to_json(orient="records"))),
+        share.json("model", lambda: rows().to_dict("records")),
     )
 
 

@@ -1,6 +1,5 @@
 """Plan: the best few ways to do a run under a budget, a deadline, a carbon and an energy cap."""
 
-import json
 from functools import lru_cache
 from html import escape
 from typing import Any
@@ -85,8 +84,7 @@ STATE = UrlState("plan", PARAMETERS)
 
 def draw(frame: Frame) -> None:
     """Draw the best plan in a sentence, the best few in a picture and a table, and what binds."""
-    values = STATE.arrive()
-    style.notices(STATE.notices)
+    values = share.begin(STATE)
     shown = valid(PARAMETERS, values, _answered)
     if frame.slide:
         style.slide_title(_question(shown.values))
@@ -95,8 +93,7 @@ def draw(frame: Frame) -> None:
             _draw_answer(request_of(shown.values), answer, frame)
     with controls(frame):
         _controls()
-    counts = ("designs", "too_large", "refused")
-    files = (share.json("plan", lambda: json.dumps(as_json(shown, _inputs, *counts))),)
+    files = (share.json("plan", lambda: shown.as_json(_as_json)),)
     query = PARAMETERS.query(values)
     share.finish(STATE, query, frame, SLIDES, title=_question(values), files=files)
 
@@ -226,6 +223,10 @@ def _table(shown: tuple[Plan, ...], frame: Frame) -> None:
 
 def _inputs(plan: Plan) -> Row:
     return {"inputs": plan.scenario.said()}
+
+
+def _as_json(answer: PlanAnswer[Plan]) -> Row:
+    return as_json(answer, _inputs, "designs", "too_large", "refused")
 
 
 def _controls() -> None:

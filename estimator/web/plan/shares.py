@@ -16,7 +16,6 @@ from estimator.web.shared import figures, style
 from estimator.web.shared.amounts import amount, with_span
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import N_, _
-from estimator.web.shared.valid import Shown
 
 Found = TypeVar("Found", Plan, ServingPlan)
 ANY = "any"
@@ -77,12 +76,9 @@ def few_of(answer: PlanAnswer[Found], frame: Frame) -> tuple[Found, ...]:
 
 
 def as_json(
-    shown: Shown[PlanAnswer[Found]], inputs: Callable[[Found], dict[str, Any]], *counts: str
+    answer: PlanAnswer[Found], inputs: Callable[[Found], dict[str, Any]], *counts: str
 ) -> dict[str, Any]:
     """Plans with their inputs, chances and medians, and some counts of the answer."""
-    answer = shown.found
-    if answer is None:
-        return {"error": shown.error}
     plans = [
         {
             **inputs(plan),

@@ -1,6 +1,5 @@
 """Scaling: what a budget buys, what the next percent costs, and where the laws were fitted."""
 
-import json
 from functools import cache
 from html import escape
 from typing import Any
@@ -29,7 +28,7 @@ from estimator.web.shared.language import N_, _, current
 from estimator.web.shared.profiles import hardware_names, open_catalog, place_names
 from estimator.web.shared.site import LIMITS, Page, controls
 from estimator.web.shared.url_state import Choice, Number, Parameters, Typed, UrlState
-from estimator.web.shared.valid import Shown, valid
+from estimator.web.shared.valid import valid
 
 AXES = {"flop": "training_flop", "kwh": "energy_kwh", "usd": "cost_usd", "kg": "co2e_kg"}
 UNIT_OF = {"flop": "FLOP", "kwh": "kWh", "usd": "USD", "kg": "kgCO2e", "days": "day"}
@@ -54,8 +53,7 @@ Found = tuple[Bought, NextStep]
 
 def draw(frame: Frame) -> None:
     """Draw what the budget buys, the curves, and the cases beside them."""
-    values = STATE.arrive()
-    style.notices(STATE.notices)
+    values = share.begin(STATE)
     shown = valid(PARAMETERS, values, _found)
     if frame.slide:
         style.slide_title(_(SLIDES[frame.show]))
@@ -66,7 +64,7 @@ def draw(frame: Frame) -> None:
         _imagenet(frame)
     with controls(frame):
         _controls()
-    files = (share.json("scaling", lambda: json.dumps(_as_json(shown))),)
+    files = (share.json("scaling", lambda: shown.as_json(_as_json)),)
     query = PARAMETERS.query(values)
     share.finish(STATE, query, frame, SLIDES, title=_("Scaling"), files=files)
 
@@ -262,11 +260,9 @@ def _imagenet_picture(_language: str) -> Picture:
     return plots.curves_picture(rows, titles, (True, False), (name,), alt=alt)
 
 
-def _as_json(shown: Shown[Found]) -> Row:
+def _as_json(found: Found) -> Row:
     """Return what the page shows for scripts."""
-    if shown.found is None:
-        return {"error": shown.error}
-    now, then = shown.found
+    now, then = found
     return {
         "training_flop": now.flop,
         "params": now.params,

@@ -1,6 +1,5 @@
 """Serve: what an answer of a language model takes, in time, energy, money and CO2e."""
 
-import json
 from dataclasses import dataclass
 from functools import partial
 from html import escape
@@ -171,8 +170,7 @@ STATE = UrlState("serve", PARAMETERS)
 
 def draw(frame: Frame) -> None:
     """Draw the answer in a sentence, the figures, and what they rest on."""
-    values = STATE.arrive()
-    style.notices(STATE.notices)
+    values = share.begin(STATE)
     found = valid(PARAMETERS, values, _answered, lambda error: shown(reason(error), label_of))
     if frame.slide:
         style.slide_title(_title(found.values, frame.show))
@@ -187,10 +185,9 @@ def draw(frame: Frame) -> None:
             widgets.choose(PARAMETERS, "calibration", text, CALIBRATION)
     query = {name: text for name, text in PARAMETERS.query(values).items() if text}
     if not frame.slide and answer is not None and not found.problems:
-        files = (share.json("serve", lambda: json.dumps(results(answer, LEVEL))),)
+        files = (share.json("serve", lambda: results(answer, LEVEL)),)
         share.draw(SLIDES, query, title=_("Serving a model"), files=files)
-    STATE.leave(query, embedded=frame.embedded)
-    style.marker(query)
+    share.leave(STATE, query, frame)
 
 
 def _answered(values: Values) -> ServingAnswer:

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from json import dumps
+from typing import Any, TypeVar
 
 import streamlit as st
 
@@ -11,6 +12,8 @@ from estimator.web.shared import snippets, style
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import ENGLISH, _, current
 from estimator.web.shared.url_state import Query, UrlState, address_of, versioned
+
+Asked = TypeVar("Asked")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,10 +43,13 @@ def csv(name: str, content: Callable[[], str]) -> File:
     return File(label=_("Download CSV"), name=f"{name}.csv", mime="text/csv", content=content)
 
 
-def json(name: str, content: Callable[[], str]) -> File:
+def json(name: str, content: Callable[[], Any]) -> File:
     """Numbers as a JSON file."""
     return File(
-        label=_("Download JSON"), name=f"{name}.json", mime="application/json", content=content
+        label=_("Download JSON"),
+        name=f"{name}.json",
+        mime="application/json",
+        content=lambda: dumps(content(), indent=2),
     )
 
 
@@ -51,6 +57,13 @@ def printable(name: str, content: Callable[[], str]) -> File:
     """Contents of the page to print, as an HTML file."""
     label = _("Printable page")
     return File(label=label, name=f"{name}.html", mime="text/html", content=content)
+
+
+def begin(state: UrlState[Asked]) -> Asked:
+    """Begin a page: what is asked of it, and above it what of its link could not be used."""
+    asked = state.arrive()
+    style.notices(state.notices)
+    return asked
 
 
 def draw(
@@ -118,6 +131,11 @@ def finish(
     """End a page: what `draw` draws, unless it is a slide; its URL, and its marker for tests."""
     if not frame.slide:
         draw(slides, query, title=title, files=files)
+    leave(state, query, frame)
+
+
+def leave(state: UrlState[Any], query: Query, frame: Frame) -> None:
+    """Write the URL of a page, and its marker for tests."""
     state.leave(query, embedded=frame.embedded)
     style.marker(query)
 

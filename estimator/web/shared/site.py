@@ -6,8 +6,7 @@ To add a page, write `estimator/web/NAME/page.py`, beside an `__init__.py` of on
     STATE = UrlState("NAME", PARAMETERS)
 
     def draw_page(frame: Frame) -> None:
-        values = STATE.arrive()  # what the widgets or the link ask, see `url_state`
-        style.notices(STATE.notices)  # what of the link was adjusted
+        values = share.begin(STATE)  # what the widgets or the link ask, see `url_state`
         answer = core_function(**values)  # one call of the core
         if frame.slide:
             style.slide_title("the scenario in words")

@@ -37,6 +37,10 @@ class Shown(Generic[Found]):
         """All problems in one line."""
         return "; ".join(self.problems)
 
+    def as_json(self, written: Callable[[Found], Any]) -> Any:
+        """The answer for scripts, or why there is none."""
+        return {"error": self.error} if self.found is None else written(self.found)
+
     @contextmanager
     def drawn(self) -> Iterator[Found | None]:
         """Draw the problems, and what follows dimmed where it is a last valid result."""

@@ -1,6 +1,5 @@
 """Trends: compute, memory, efficiency, budgets and quantum volume through the years."""
 
-import json
 from collections.abc import Callable
 from html import escape
 from typing import Any
@@ -77,8 +76,7 @@ def all_series() -> dict[str, Series]:
 
 def draw(frame: Frame) -> None:
     """Draw the view asked for: the finding in a sentence, the records, and the row behind each."""
-    values = STATE.arrive()
-    style.notices(STATE.notices)
+    values = share.begin(STATE)
     problems = PARAMETERS.problems(st.session_state)
     view = widgets.view(PARAMETERS, frame, values["view"], VIEW_NAMES)
     with style.last_valid(problems.get("budget", "") if view == "budget" else ""):
@@ -88,7 +86,7 @@ def draw(frame: Frame) -> None:
         widgets.choose(PARAMETERS, "preset", _("Training run of fixed size"), preset_names())
     files = (
         share.csv(f"trends-{view}", lambda: str(pd.DataFrame(rows).to_csv(index=False))),
-        share.json(f"trends-{view}", lambda: json.dumps(rows)),
+        share.json(f"trends-{view}", lambda: rows),
     )
     query = PARAMETERS.query(values)
     share.finish(STATE, query, frame, SLIDES, title=_(VIEW_NAMES[view]), files=files)
