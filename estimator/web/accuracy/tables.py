@@ -15,7 +15,9 @@ from estimator.web.accuracy.score_tables import ALONE, draw_scrolled, head_html
 from estimator.web.accuracy.text import note, reasons
 from estimator.web.shared.amounts import localised, unbroken
 from estimator.web.shared.charts import Look
+from estimator.web.shared.html_table import Html, draw_table
 from estimator.web.shared.language import N_, _
+from estimator.web.shared.widgets import heading
 
 CSS = """
 .tw-scroll { overflow-x: auto; }
@@ -36,29 +38,13 @@ CSS = """
 .tw-scores tbody th { font-weight: 400; }
 .tw-scores tbody tr.tw-kind th { font-weight: 600; padding-top: 0.8rem;
              border-bottom: 1px solid var(--line); }
-.tw-scores.tw-few { max-width: 40rem; }
 .tw-scores.tw-beside { max-width: 58rem; }
 .tw-scores.tw-beside thead tr:nth-child(2) > :first-child { padding-left: 1.4rem; }
 .tw-scores b { font-weight: 700; }
-.tw.tw-misses { width: 100%%; border-collapse: collapse; font-size: 0.95rem; line-height: 1.4;
-             font-variant-numeric: tabular-nums; }
-.tw-misses th { text-align: left; font-weight: 600; padding: 0.3rem 1rem 0.3rem 0; border: 0;
-             border-bottom: 2px solid currentColor; }
-.tw-misses td { vertical-align: top; padding: 0.45rem 1rem 0.45rem 0; border: 0;
-             border-bottom: 1px solid var(--line); }
-.tw-misses td:nth-child(1) { width: 27%%; }
-.tw-misses td:nth-child(2) { width: 9%%; white-space: nowrap; font-weight: 600; }
-.tw-misses td:nth-child(3) { width: 19%%; }
-.tw-misses td:last-child { padding-right: 0; }
-.tw-misses small { display: block; font-size: 0.85rem; color: var(--soft); }
+.tw-inputs small { display: block; font-size: 0.85rem; color: var(--soft); }
 @media (max-width: 640px) {
   .tw-scores tbody [scope=row] { position: sticky; left: 0; background: %(paper)s;
                                  max-width: 8rem; }
-  .tw-misses thead { display: none; }
-  .tw-misses tr { display: block; border-bottom: 1px solid var(--line); padding: 0.5rem 0; }
-  .tw-misses td:nth-child(n) { display: block; border: 0; padding: 0.05rem 0; width: auto;
-                               white-space: normal; }
-  .tw-misses td:first-child { font-weight: 600; }
 }
 """
 
@@ -102,25 +88,15 @@ def draw_worst(report: Report, chosen: Chosen, catalog: Catalog, most: int) -> N
     """Draw the runs chosen that were missed by most, each with what its row tells about it."""
     order = np.argsort(-np.abs(report.blind.log_ratio))
     places = order[chosen[order]][:most]
-    rows = "".join(_miss(report, int(place), catalog) for place in places)
-    names = (_("Run"), _("Ratio"), _("Device-hours"), _("What its row says about it"))
-    head = "".join(f'<th scope="col">{name}</th>' for name in names)
-    draw_scrolled(
-        f'<table class="tw tw-misses"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
-    )
+    header = (_("Run"), _("Ratio"), _("Device-hours"), _("What its row says about it"))
+    draw_table(header, [_miss(report, int(place), catalog) for place in places])
 
 
 def draw_left_out(left_out: Mapping[str, int]) -> None:
     """Draw how many rows could not be scored, by reason."""
-    named = [(_(reason), count) for reason, count in left_out.items()]
-    rows = "".join(
-        f"<tr><td>{escape(reason[:1].upper() + reason[1:])}</td><td>{count}</td></tr>"
-        for reason, count in sorted(named, key=lambda item: -item[1])
-    )
-    head = f'<tr><th scope="col">{_("Why")}</th><th scope="col">{_("Rows")}</th></tr>'
-    draw_scrolled(
-        f'<table class="tw tw-scores tw-few"><thead>{head}</thead><tbody>{rows}</tbody></table>'
-    )
+    counts = sorted(left_out.items(), key=lambda item: -item[1])
+    rows = [(heading(_(reason)), str(count)) for reason, count in counts]
+    draw_table((_("Why"), _("Rows")), rows)
 
 
 def _group_rows(table: pd.DataFrame) -> Iterator[str]:
@@ -155,8 +131,8 @@ def _percent(share: float) -> str:
     return percent(share).partition(" ")[0]
 
 
-def _miss(report: Report, place: int, catalog: Catalog) -> str:
-    """Write one row of the worst: what it was, how far off, and what its row tells."""
+def _miss(report: Report, place: int, catalog: Catalog) -> tuple[Html, ...]:
+    """Cells of one of the worst: what it was, how far off, and what its row tells."""
     row, runs = report.published.rows[place], report.published.runs
     reported = float(runs.device_hours[place])
     ratio = float(np.exp(report.blind.log_ratio[place]))
@@ -167,12 +143,12 @@ def _miss(report: Report, place: int, catalog: Catalog) -> str:
     remark = f"<small>{escape(said)}</small>" if noted else ""
     predicted = _("{hours} h predicted").format(hours=localised(digits(reported * ratio)))
     stated = _("{hours} h reported").format(hours=localised(digits(reported)))
+    name = f'<span data-run="{escape(row["name"], quote=True)}">{escape(row["name"])}</span>'
     return (
-        f'<tr data-run="{escape(row["name"], quote=True)}">'
-        f"<td>{escape(row['name'])}<small>{escape(row['year'])}, {escape(device)}</small></td>"
-        f"<td>{escape(_times(ratio))}</td>"
-        f"<td>{escape(predicted)}<small>{escape(stated)}</small></td>"
-        f"<td>{escape(shown[:1].upper() + shown[1:])}.{remark}</td></tr>"
+        Html(f"{name}<small>{escape(row['year'])}, {escape(device)}</small>"),
+        Html(f"<b>{unbroken(escape(_times(ratio)))}</b>"),
+        Html(f"{unbroken(escape(predicted))}<small>{escape(stated)}</small>"),
+        Html(f"{escape(heading(shown))}.{remark}"),
     )
 
 

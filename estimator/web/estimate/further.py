@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 from estimator.core.units import significant
 from estimator.estimation.scenario_estimate import Answer
 from estimator.scenario.hardware import TRAINING_PRECISIONS
-from estimator.web.shared.html_table import Link, anchor
+from estimator.web.shared.html_table import Html, anchor
 from estimator.web.shared.language import _
 from estimator.web.shared.profiles import place_names
 from estimator.web.shared.url_state import short_number
@@ -18,7 +18,7 @@ LIMITED = {
 """Limit of the page Plan -> quantity, and its unit in that of the limit."""
 
 
-def further_links(answer: Answer) -> list[Link]:
+def further_links(answer: Answer) -> list[Html]:
     """Links to Explore and Plan with a run that both can name: a dense model by its size."""
     scenario = answer.scenario
     if scenario.params is None or scenario.tokens is None:

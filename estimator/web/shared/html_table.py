@@ -1,4 +1,4 @@
-"""A plain table on a page: every cell is text, or a link."""
+"""A plain table on a page: every cell is text, or HTML of ours, such as a link."""
 
 from collections.abc import Sequence
 from html import escape
@@ -9,14 +9,14 @@ from estimator.web.shared.inline import unbroken
 from estimator.web.shared.language import ENGLISH, current
 
 
-class Link(str):
-    """A cell that is written as it is, made by `anchor` only; text of any other type is escaped."""
+class Html(str):
+    """A cell that is written as it is; text of any other type is escaped."""
 
     __slots__ = ()
 
 
 def draw_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, even: bool = False) -> None:
-    """Write a table; cells are escaped unless they are links.
+    """Write a table; cells are escaped unless they are `Html`.
 
     On a phone a row is a list, each cell behind the head of its column. Columns that are `even`
     stand below those of another table with as many.
@@ -44,11 +44,11 @@ def cell_html(cell: str) -> str:
     >>> cell_html('<a href="x">no link of ours</a>')
     '&lt;a href=&quot;x&quot;&gt;no link of ours&lt;/a&gt;'
     """
-    return cell if isinstance(cell, Link) else unbroken(escape(cell))
+    return cell if isinstance(cell, Html) else unbroken(escape(cell))
 
 
-def anchor(address: str, text: str) -> Link:
+def anchor(address: str, text: str) -> Html:
     """Write a link as a cell; a page of ours keeps the language."""
     if "://" not in address and current() != ENGLISH:
         address += f"{'&' if '?' in address else '?'}lang={current()}"
-    return Link(f'<a href="{escape(address)}" target="_self">{escape(text)}</a>')
+    return Html(f'<a href="{escape(address)}" target="_self">{escape(text)}</a>')

@@ -178,9 +178,8 @@ SLIDE_CSS = """
 .tw-step { grid-template-columns: 8rem 1fr 7rem; gap: 0 0.8rem; font-size: 0.74rem;
   padding: 0.1rem 0; line-height: 1.25; }
 .tw-scores tbody th { white-space: nowrap; }
-.tw.tw-scores, .tw.tw-misses { font-size: 0.74rem; line-height: 1.2; }
-.tw.tw-scores td, .tw.tw-scores th, .tw.tw-misses td { padding-top: 0.12rem;
-  padding-bottom: 0.12rem; }
+.tw.tw-scores, .tw-inputs:has([data-run]) { font-size: 0.74rem; line-height: 1.2; }
+.tw.tw-scores td, .tw.tw-scores th { padding-top: 0.12rem; padding-bottom: 0.12rem; }
 .tw-sentence { font-size: 1.2rem; line-height: 1.2; max-width: none; }
 """
 """On a slide nothing stands around the picture."""
