@@ -26,7 +26,7 @@ def first_word(name):
     """What a type is called without its version, size or part: `jais` of `jais2`."""
     word = re.match(r"[a-z]+(\d[a-z]+)*|[A-Z][a-z]+|[A-Z]+(?=[A-Z][a-z])|\w", name)[0]
     known = re.sub(r"v$", "", word)
-    whole = re.sub(r"(Transformer)?\dD.*", "", name.replace("SD3", "StableDiffusion3"))
+    whole = re.sub(r"(Transformer)?\dD.*|ControlNet.*", "", name.replace("SD3", "StableDiffusion3"))
     return letters(known if len(known) > 2 else whole)
 
 
