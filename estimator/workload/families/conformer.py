@@ -66,7 +66,7 @@ def relative_positions(hidden: int, layers: int) -> tuple[Costs, Costs]:
     return relative, {"attention/positions": Cost(flop_per_token=-layers * matrix.flop_per_token)}
 
 
-def _layer(fields: Fields, hidden: int, usual: int) -> Costs:
+def conformer_block(fields: Fields, hidden: int, usual: int) -> Costs:
     """A layer of wav2vec's conformers, with its norms and an MLP of `usual` width."""
     heads = fields.size("num_attention_heads", default=hidden // 64)
     attention = equal_heads(fields, hidden, heads)
@@ -77,7 +77,10 @@ def _layer(fields: Fields, hidden: int, usual: int) -> Costs:
 
 def relative_layer(fields: Fields, hidden: int) -> tuple[Costs, Costs]:
     """wav2vec 2.0 Conformer: positions relative, rotary or none."""
-    layer, layers = _layer(fields, hidden, 3072), fields.layers("num_hidden_layers", default=12)
+    layer, layers = (
+        conformer_block(fields, hidden, 3072),
+        fields.layers("num_hidden_layers", default=12),
+    )
     if fields.text("position_embeddings_type", default="relative") != "relative":
         return layer, {}
     relative, less = relative_positions(hidden, layers)
@@ -98,18 +101,11 @@ def wav2vec2_bert(fields: Fields) -> Network:
     layers = fields.layers("num_hidden_layers", default=24)
     width = fields.size("feature_projection_input_dim", default=160)
     kind = fields.counted("position_embeddings_type", "relative_key", "rotary")
-    relative: Costs = {}
-    if kind == "relative_key":
-        left = fields.size("left_max_position_embeddings", default=64)
-        rows = left + fields.size("right_max_position_embeddings", default=8) + 1
-        heads = fields.size("num_attention_heads", default=16)
-        relative = {
-            "attention/distances": held(rows * (hidden // heads)),
-            "attention/relative": Cost(flop_per_pair=2 * hidden),
-        }
+    relative = key_distances(fields, hidden) if kind == "relative_key" else {}
     after, once, notes = audio_heads(fields, hidden, layers, classifier_width=768)
-    layer = {**_layer(fields, hidden, 4096), **relative}
-    adapted = _attending_adapter(fields, hidden)
+    layer = {**conformer_block(fields, hidden, 4096), **relative}
+    padding = fields.size("adapter_kernel_size", default=3) // 2
+    adapted = attending_adapter(fields, hidden, padding)
     before = {"norm/features": held(2 * width), "features/project": affine(width, hidden)}
     around: Costs = {"embedding/mask": held(hidden * masks_frames(fields)), **once}
 
@@ -120,7 +116,18 @@ def wav2vec2_bert(fields: Fields) -> Network:
     return sound_network(fields, body, notes)
 
 
-def _attending_adapter(fields: Fields, hidden: int) -> Body:
+def key_distances(fields: Fields, hidden: int) -> Costs:
+    """Keys of distances, as many as a query tells apart before and behind it."""
+    left = fields.size("left_max_position_embeddings", default=64)
+    rows = left + fields.size("right_max_position_embeddings", default=8) + 1
+    heads = fields.size("num_attention_heads", default=16)
+    return {
+        "attention/distances": held(rows * (hidden // heads)),
+        "attention/relative": Cost(flop_per_pair=2 * hidden),
+    }
+
+
+def attending_adapter(fields: Fields, hidden: int, padding: int) -> Body:
     """w2v-BERT: convolutions in and beside attention, and an MLP, at each step."""
     wide = fields.size("intermediate_size", default=4096)
     before: Costs = {}
@@ -139,7 +146,7 @@ def _attending_adapter(fields: Fields, hidden: int) -> Body:
         "norm": held(6 * width),
     }
     step = scaled(step, 1, "adapter/")
-    return adapter(fields, {**before, **bridge}, step, steps=1, padding=kernel // 2)
+    return adapter(fields, {**before, **bridge}, step, steps=1, padding=padding)
 
 
 def _parakeet(fields: Fields, after: Costs, known: bool, whole: Fields) -> Network:

@@ -5,7 +5,7 @@ the items of a pass are those of both. An encoder that hears gets the positions 
 convolutions leave of a recording of fixed length, and `seq_len` is the tokens that are written.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +22,7 @@ from estimator.workload.blocks import (
     layer_costs,
     table,
 )
+from estimator.workload.convolution import Flow
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers, Near
 from estimator.workload.ledger import CacheLayers, Inputs, Quantity
@@ -41,6 +42,7 @@ from estimator.workload.network import (
     length_warning,
     lines,
     network,
+    prefixed,
     sequence,
 )
 
@@ -121,6 +123,9 @@ class EncoderDecoder:
         Longest sequence the model was made for. [token]
     filters : Filters
         Convolutions over a recording, whose frames the encoder gets instead of tokens.
+    heard : function or None
+        From a batch to recordings behind an encoder that is none of layers alone, instead of
+        `source`.
     """
 
     table: int
@@ -129,13 +134,18 @@ class EncoderDecoder:
     heads: tuple[Costs, Costs]
     longest: int
     filters: Filters = ()
+    heard: Callable[[Quantity], Flow] | None = None
 
     def run(self, inputs: Inputs) -> Pass:
         """Pass over `batch` pairs of sequences of `seq_len` tokens, or of frames and tokens."""
         batch, seq_len = sequence(inputs, self.longest)
         lengths = self.filters[-1][2] if self.filters else seq_len, seq_len
-        done = [*filter_lines(self.filters, batch), *self.lines(batch, lengths, inputs)]
-        sides = zip((self.source, self.target), lengths, strict=True)
+        done = [*filter_lines(self.filters, batch)]
+        if self.heard is not None:
+            flow = self.heard(batch)
+            lengths, done = (flow.side, seq_len), [*prefixed(flow.lines, "encoder/")]
+        done += self.lines(batch, lengths, inputs)
+        sides = zip((self.heard or self.source, self.target), lengths, strict=True)
         items = batch * sum(length for one, length in sides if one is not None)
         return Pass(lines=done, items=items, warnings=length_warning(seq_len, self.longest))
 
@@ -149,7 +159,7 @@ class EncoderDecoder:
             done += self.source.lines(batch, source, replace(inputs, causal=False), "encoder/")
         if self.target is not None:
             done += self.target.lines(batch, target, inputs, "decoder/")
-            seen = source if self.source is not None else 0.0
+            seen = 0.0 if self.source is None and self.heard is None else source
             done += _cross_lines(self.target, batch, (seen, target))
         done += lines(self.heads[0], batch * (source if self.target is None else target))
         return [*done, *lines(self.heads[1], batch)]
