@@ -172,13 +172,22 @@ NAMED = {
     "vilt": ("multimodal", "ViT encoder"),
     **dict.fromkeys(("visual_bert", "lxmert"), ("multimodal", "encoder")),
     **dict.fromkeys(
-        ("speech_to_text", "moonshine", "musicgen", "speecht5", "bark", "dia"),
+        (
+            "speech_to_text",
+            "moonshine",
+            "musicgen",
+            "speecht5",
+            "bark",
+            "dia",
+            "seamless_m4t",
+            "seamless_m4t_v2",
+        ),
         ("speech", "encoder-decoder transformer"),
     ),
     **dict.fromkeys(
         ("csm", "moshi", "higgs_audio_v2", "kyutai_speech_to_text"), ("speech", "dense decoder")
     ),
-    **dict.fromkeys(("encodec", "mimi", "dac"), ("speech", "CNN")),
+    **dict.fromkeys(("encodec", "mimi", "dac", "vits"), ("speech", "CNN")),
     **dict.fromkeys(("patchtst", "patchtsmixer", "timesfm", "timesfm2_5"), ("other", "encoder")),
     "imagegpt": ("vision", "dense decoder"),
     "encoder-decoder": ("language", "encoder-decoder transformer"),

@@ -74,12 +74,13 @@ UNCOUNTED = {
     "csm": "its small decoder runs only where it makes tokens",
     "moshi": "its small decoder runs only where it makes tokens",
     "mimi": "reads values of tensors",
+    "vits": "it says itself how long its sound is",
     "timesfm2_5": "reads values of tensors",
     "zamba": "its loop over tokens takes many minutes",
 }
 WITHOUT_PASS = (
     *("HiDreamImageTransformer2DModel", "Lumina2Transformer2DModel", "MochiTransformer3DModel"),
-    *("bark", "csm", "mimi", "moshi", "timesfm2_5"),
+    *("bark", "csm", "mimi", "moshi", "timesfm2_5", "vits"),
 )
 """Of those, the ones for which no inputs are made."""
 
@@ -242,6 +243,13 @@ def steps_of(model: torch.nn.Module) -> tuple[dict, int]:
 def codes_of(model: torch.nn.Module, books: int) -> torch.Tensor:
     """Return a code of every book at each step."""
     return tokens(TEXT_LEN, model.device).unsqueeze(-1).expand(-1, -1, books)
+
+
+def heard_of(model: torch.nn.Module) -> tuple[dict, int]:
+    """Return ten seconds as pairs of mel frames, and as many words as are written."""
+    frames = empty(1, 499, model.config.feature_projection_input_dim)
+    written = tokens(CLIP_LEN, model.device)
+    return {"input_features": frames, "decoder_input_ids": written, "use_cache": False}, CLIP_LEN
 
 
 def objects_of(model: torch.nn.Module) -> tuple[dict, int]:
@@ -517,6 +525,7 @@ ASKING = {
     "musicgen": music_of,
     "speecht5": speech_of,
     "lxmert": objects_of,
+    **dict.fromkeys(("seamless_m4t", "seamless_m4t_v2"), heard_of),
     **dict.fromkeys(("dia", "higgs_audio_v2", "kyutai_speech_to_text"), steps_of),
 }
 """Types that get something of their own."""

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from estimator.cli import main
+from estimator.workload.families import vits
 from estimator.workload.families.torchvision import is_named, named_architecture, named_networks
 from estimator.workload.huggingface import architecture, model_ledger
 from estimator.workload.ledger import ITEM_UNITS, Inputs, takes
@@ -111,6 +112,18 @@ def test_idle_experts_of_longcat_flash_hold_and_cost_nothing():
     built = model_ledger({"model_type": "longcat_flash"})
     assert built.params_total == ledger("longcat-flash-all-busy").params_total + 28 * 256 * 6144
     assert built.params_active / 1e9 == pytest.approx(27, rel=0.04)
+
+
+def test_vits_costs_what_pytorch_counts_for_so_many_tokens_and_frames(monkeypatch):
+    """PyTorch 2.13 on a pass that made 580 frames of 40 tokens."""
+    monkeypatch.setattr(vits, "TOKENS_PER_SECOND", 40 / (580 * 256 / 16_000))
+    small = {
+        **{"model_type": "vits", "hidden_size": 32, "num_hidden_layers": 2, "ffn_dim": 48},
+        **{"num_attention_heads": 4, "flow_size": 16, "spectrogram_bins": 33, "num_speakers": 3},
+        **{"speaker_embedding_size": 8, "upsample_initial_channel": 64},
+    }
+    made = model_ledger(small, seq_len=580 * 256).forward_flop
+    assert made == pytest.approx(5_807_813_120, rel=1e-6)
 
 
 def test_a_safety_checker_is_a_tower_without_its_text():

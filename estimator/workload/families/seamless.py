@@ -71,17 +71,15 @@ def _hearing(fields: Fields, hidden: int) -> Callable[[Quantity], Flow]:
     part = fields.renamed({new: (fields, old) for new, old in RENAMED.items()})
     part = part.with_defaults({new: fields.size(old) for new, old in RENAMED.items()})
     part = part.with_values({"use_intermediate_ffn_before_adapter": True})
-    layers, width = (
-        fields.layers("speech_encoder_layers"),
-        fields.size("feature_projection_input_dim"),
-    )
-    layer, whole = dict(conformer_block(part, hidden, 0)), dict[str, Cost]()
+    layers = fields.layers("speech_encoder_layers")
+    width = fields.size("feature_projection_input_dim")
+    layer, whole = conformer_block(part, hidden, 0), NOTHING
     kind = fields.text("position_embeddings_type")
     if kind == "relative":
         relative, whole = relative_positions(hidden, layers)
-        layer |= relative
+        layer = {**layer, **relative}
     elif kind == "relative_key":
-        layer |= key_distances(part, hidden)
+        layer = {**layer, **key_distances(part, hidden)}
     adapted = attending_adapter(part, hidden, fields.size("adaptor_stride") // 2)
     before = {"norm/features": held(2 * width), "features/project": affine(width, hidden)}
     around = {**whole, "norm/outer": held(4 * hidden)}
