@@ -245,7 +245,7 @@ def codes_of(model: torch.nn.Module, books: int) -> torch.Tensor:
     return tokens(TEXT_LEN, model.device).unsqueeze(-1).expand(-1, -1, books)
 
 
-def heard_of(model: torch.nn.Module) -> tuple[dict, int]:
+def speech_frames_of(model: torch.nn.Module) -> tuple[dict, int]:
     """Return ten seconds as pairs of mel frames, and as many words as are written."""
     frames = empty(1, 499, model.config.feature_projection_input_dim)
     written = tokens(CLIP_LEN, model.device)
@@ -525,7 +525,7 @@ ASKING = {
     "musicgen": music_of,
     "speecht5": speech_of,
     "lxmert": objects_of,
-    **dict.fromkeys(("seamless_m4t", "seamless_m4t_v2"), heard_of),
+    **dict.fromkeys(("seamless_m4t", "seamless_m4t_v2"), speech_frames_of),
     **dict.fromkeys(("dia", "higgs_audio_v2", "kyutai_speech_to_text"), steps_of),
 }
 """Types that get something of their own."""

@@ -123,7 +123,7 @@ class EncoderDecoder:
         Longest sequence the model was made for. [token]
     filters : Filters
         Convolutions over a recording, whose frames the encoder gets instead of tokens.
-    heard : function or None
+    encoded : function or None
         From a batch to recordings behind an encoder that is none of layers alone, instead of
         `source`.
     """
@@ -134,18 +134,18 @@ class EncoderDecoder:
     heads: tuple[Costs, Costs]
     longest: int
     filters: Filters = ()
-    heard: Callable[[Quantity], Flow] | None = None
+    encoded: Callable[[Quantity], Flow] | None = None
 
     def run(self, inputs: Inputs) -> Pass:
         """Pass over `batch` pairs of sequences of `seq_len` tokens, or of frames and tokens."""
         batch, seq_len = sequence(inputs, self.longest)
         lengths = self.filters[-1][2] if self.filters else seq_len, seq_len
         done = [*filter_lines(self.filters, batch)]
-        if self.heard is not None:
-            flow = self.heard(batch)
+        if self.encoded is not None:
+            flow = self.encoded(batch)
             lengths, done = (flow.side, seq_len), [*prefixed(flow.lines, "encoder/")]
         done += self.lines(batch, lengths, inputs)
-        sides = zip((self.heard or self.source, self.target), lengths, strict=True)
+        sides = zip((self.encoded or self.source, self.target), lengths, strict=True)
         items = batch * sum(length for one, length in sides if one is not None)
         return Pass(lines=done, items=items, warnings=length_warning(seq_len, self.longest))
 
@@ -159,7 +159,7 @@ class EncoderDecoder:
             done += self.source.lines(batch, source, replace(inputs, causal=False), "encoder/")
         if self.target is not None:
             done += self.target.lines(batch, target, inputs, "decoder/")
-            seen = 0.0 if self.source is None and self.heard is None else source
+            seen = 0.0 if self.source is None and self.encoded is None else source
             done += _cross_lines(self.target, batch, (seen, target))
         done += lines(self.heads[0], batch * (source if self.target is None else target))
         return [*done, *lines(self.heads[1], batch)]

@@ -1,8 +1,8 @@
 """How much work SeamlessM4T is, version 1 and 2: text or speech translated to text.
 
-Ten seconds are heard; `seq_len` is the tokens that are written, and read where text is; items are
-those of both sides. What makes speech of the text that is written, units of sound and their
-vocoder, is held and rests (arXiv:2308.11596, 2312.05187).
+Ten seconds of speech are encoded; `seq_len` is the tokens that are written, and read where text is;
+items are those of both sides. What makes speech of the text, units of sound and their vocoder, is
+held and rests (arXiv:2308.11596, 2312.05187).
 """
 
 from collections.abc import Callable, Iterable
@@ -28,7 +28,7 @@ from estimator.workload.network import Line, Network, without_input_gradient
 from estimator.workload.registry import families
 
 TASKS = ("", "TextToText", "SpeechToText", "TextToSpeech", "SpeechToSpeech")
-"""What its classes are for; the bare model holds all, and hears where it is given both."""
+"""What its classes are for; the bare model holds all, and takes speech where it gets both."""
 
 NOTHING: Costs = {}
 
@@ -59,14 +59,14 @@ def seamless(units: Callable[[Fields], int], fields: Fields) -> Network:
         target=target,
         heads=({"head/logits": word_head(fields, hidden, vocab)}, resting),
         longest=fields.size("max_position_embeddings"),
-        heard=None if reads else _hearing(fields, hidden),
+        encoded=None if reads else _speech_encoder(fields, hidden),
     )
     made = model.network(fields)
     run = without_input_gradient(made.run, "encoder/attention/positions")
     return replace(made, run=run, warnings=made.warnings + head_note(fields, kind in TASKS))
 
 
-def _hearing(fields: Fields, hidden: int) -> Callable[[Quantity], Flow]:
+def _speech_encoder(fields: Fields, hidden: int) -> Callable[[Quantity], Flow]:
     """Conformer layers over pairs of mel frames, and what shortens them."""
     part = fields.renamed({new: (fields, old) for new, old in RENAMED.items()})
     part = part.with_defaults({new: fields.size(old) for new, old in RENAMED.items()})
@@ -84,12 +84,12 @@ def _hearing(fields: Fields, hidden: int) -> Callable[[Quantity], Flow]:
     before = {"norm/features": held(2 * width), "features/project": affine(width, hidden)}
     around = {**whole, "norm/outer": held(4 * hidden)}
 
-    def heard(batch: Quantity) -> Flow:
+    def encoded(batch: Quantity) -> Flow:
         flow = Flow(batch=batch, side=SAMPLES, dims=1).pool(MEL_WINDOW, MEL_STEP).pool(2, 2)
         flow = flow.layers(before).attending(layer, times=layers)
         return adapted(flow).dense(around)
 
-    return heard
+    return encoded
 
 
 def _of(one: Side) -> Iterable[Line]:

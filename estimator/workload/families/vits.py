@@ -123,11 +123,11 @@ def _posterior(fields: Fields, hidden: int, wide: int, speaker: int) -> Cost:
 def _durations(fields: Fields, hidden: int, speaker: int) -> tuple[Costs, int]:
     """How long each token is spoken: costs per token, and parameters that only training uses."""
     kernel = fields.size("duration_predictor_kernel_size")
-    told = held(affine(speaker, hidden).params * (speaker > 0))
+    cond = held(affine(speaker, hidden).params * (speaker > 0))
     if not fields.flag("use_stochastic_duration_prediction", default=True):
         width = fields.size("duration_predictor_filter_channels")
         dense = affine(kernel * hidden, width) + affine(kernel * width, width) + affine(width, 1)
-        return {"duration": dense + held(4 * width) + told}, 0
+        return {"duration": dense + held(4 * width) + cond}, 0
     step = depthwise(hidden, kernel, True) + affine(hidden, hidden) + held(4 * hidden)
     deep = step.times(fields.layers("depth_separable_num_layers"))
     channels, flows = (
@@ -140,6 +140,6 @@ def _durations(fields: Fields, hidden: int, speaker: int) -> tuple[Costs, int]:
     ends = affine(hidden, hidden).times(2) + deep
     post = affine(1, hidden) + affine(hidden, hidden) + deep + flow.times(flows) + scale
     return (
-        {"duration": ends + scale + flow.times(flows - 1) + told},
+        {"duration": ends + scale + flow.times(flows - 1) + cond},
         post.params + flow.params,
     )
