@@ -39,6 +39,7 @@ def run(options: argparse.Namespace) -> int:
     """Answer one scenario."""
     from estimator.core.messages import rendered
     from estimator.estimation import formatted_results
+    from estimator.estimation.design_facts import memory_too_small
     from estimator.estimation.equivalents import as_json, equivalents
     from estimator.estimation.scenario_estimate import answer_scenario
 
@@ -51,7 +52,8 @@ def run(options: argparse.Namespace) -> int:
         print_csv([formatted_results.as_row(answer, option_of)])
     else:
         _print_for_people(answer, equivalents(answer, catalog))
-    for warning in rendered(answer.notices, option_of):
+    unsaid = () if options.quiet else memory_too_small(answer, catalog)
+    for warning in rendered((*answer.notices, *unsaid), option_of):
         note(warning, quiet=options.quiet)
     return 0
 

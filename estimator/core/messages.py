@@ -71,8 +71,12 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
     ),
     "too_much_work": "the work is {flop:flop}, more than {most:flop}",
     "unknown_name": "unknown {what} {name}: did you mean {near}?",
-    "unknown_hardware": "unknown hardware {name}: `profiles list` shows all",
-    "unknown_board": "unknown hardware {name}: known boards are {known}",
+    "unknown_hardware": (
+        "unknown hardware {name}: `profiles list` shows all, profiles of your own add to them"
+    ),
+    "unknown_board": (
+        "unknown hardware {name}: known boards are {known}; profiles of your own add to them"
+    ),
     "unknown_preset": "unknown preset {name}: `profiles list` shows all",
     "unknown_place": (
         "unknown place {name}: a country code, a cloud region, an operator or a named place will do"
@@ -178,6 +182,10 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
         "does not fit on {fleet}: {what} of {params} parameters take {needed} of {held}; they need "
         "at least {count:,.0f} devices, activations not included",
     ),
+    "one_sequence_does_not_fit": (
+        "does not fit: one sequence at a time takes {needed} of {held} on each device; `memory` "
+        "tells what would fit"
+    ),
     "power_limit_idle": "the power limit of {limit} W is above what the run draws: no effect",
     "power_limit_slows": (
         "the power limit of {limit} W makes the run {longer:.2g} % longer: the utilization falls "
@@ -273,9 +281,9 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
     ),
     # memory
     "memory_unknown": "the memory of {device} is not on record: only the need is shown",
-    "seq_len_assumed": "{tokens:,.0f} tokens in a sequence assumed: {field} sets them",
+    "seq_len_assumed": "assuming {tokens:,.0f} tokens in a sequence; set {field}",
     "fully_sharded": (
-        "weights, gradients and optimizer fully sharded (ZeRO 3, FSDP): {field} sets it"
+        "assuming weights, gradients and optimizer fully sharded (ZeRO 3, FSDP); set {field}"
     ),
     "selective_recompute_assumed": (
         "selective recomputation of fused attention assumed to keep about half: frameworks differ, "

@@ -1,6 +1,8 @@
 """What to know of a design beside its results: does it fit, and on which offers its price rests."""
 
 from estimator.catalog import Catalog
+from estimator.core.notice import Notice
+from estimator.core.units import human
 from estimator.estimation.scenario_estimate import Answer
 from estimator.memory.fit import MemoryAnswer, answer_memory
 from estimator.memory.request import Question
@@ -23,6 +25,18 @@ def memory_of_run(answer: Answer, catalog: Catalog, *, least: bool = True) -> Me
     except ValueError:
         return None
     return None if memory.capacity_bytes is None else memory
+
+
+def memory_too_small(answer: Answer, catalog: Catalog) -> tuple[Notice, ...]:
+    """Say that not even one sequence at a time fits, where the answer has not said so already."""
+    if any(notice.code == "does_not_fit" for notice in answer.notices):
+        return ()
+    memory = memory_of_run(answer, catalog, least=False)
+    if memory is None or memory.fits is not False:
+        return ()
+    needed = human(float(memory.memory.total_bytes.mid), "B")
+    values = {"needed": needed, "held": human(memory.capacity_bytes or 0.0, "B")}
+    return (Notice("one_sequence_does_not_fit", "devices", values),)
 
 
 def memory_question(answer: Answer) -> Question | None:

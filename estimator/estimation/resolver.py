@@ -9,7 +9,7 @@ from estimator.calibration.correction import Known, known_runs
 from estimator.calibration.measured_utilization import NOTHING_MEASURED
 from estimator.catalog import Catalog, Device
 from estimator.core.hardware import Hardware
-from estimator.core.messages import reason, refusal
+from estimator.core.messages import reason, refusal, refuse
 from estimator.core.notice import Notice
 from estimator.core.uncertainty import Uncertain
 from estimator.scenario.hardware import (
@@ -133,7 +133,7 @@ class Resolver:
         if not accelerator.strip():
             raise ValueError("accelerator is empty: name the device")
         if self._unknown > MOST_SUGGESTIONS and self.catalog.find_device(accelerator) is None:
-            raise ValueError(f"unknown hardware {accelerator[:40]!r}: `profiles list` shows all")
+            raise refuse("unknown_hardware", name=repr(accelerator[:40]))
         try:
             device = self.catalog.device(accelerator.strip())
         except ValueError:

@@ -48,7 +48,8 @@ LENGTHS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length"
 MOST_KEYS = 1000
 """More keys than this no config.json has; a usual one has 20 to 100."""
 
-UNITS = {"tokens": "tokens", "samples": "samples"}
+COUNTED = ("tokens", "samples")
+"""Inputs whose unit is their own name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -551,7 +552,7 @@ def _inputs(
     known = scenario.said()
     for name in ("flop", "device_hours", "attempts", "tokens", "samples", "sample_flop"):
         if name in known:
-            unit = INPUTS[name].unit or UNITS.get(name, "1")
+            unit = INPUTS[name].unit or (name if name in COUNTED else "1")
             found |= given(INPUTS[name].resolved or name, float(known[name]), unit).inputs
     for name in ("params", "active_params"):
         if name in known:

@@ -313,6 +313,18 @@ def test_images_of_a_network_that_is_piped_in_are_served():
     assert "NVIDIA GeForce RTX 4090" in run("serve-cost", *said, text_in=text).stdout
 
 
+@pytest.mark.parametrize(
+    ("finetune", "device", "fits"),
+    [("qlora", "rtx-3060", False), ("qlora", "h100", True), ("full", "rtx-4090", False)],
+)
+def test_an_estimate_says_once_that_not_even_one_sequence_fits(finetune, device, fits):
+    said = ("--preset", "Qwen/Qwen3-4B", "--finetune", finetune, "--hardware", device)
+    notes = run("estimate", *said, "--tokens", "1e8").stderr
+    needed = run("memory", "Qwen/Qwen3-4B", "--finetune", finetune, "--hardware", device).stdout
+    assert ("does not fit" in needed) == (not fits)
+    assert notes.count("does not fit") == (0 if fits else 1)
+
+
 @pytest.mark.parametrize("content", ["", "[1]", "model"])
 def test_what_is_piped_in_must_be_a_config(content):
     found = run("model", "-", text_in=content)
@@ -477,7 +489,8 @@ def test_a_format_may_be_written_as_frameworks_do():
 def test_a_device_that_nobody_knows_squeezes_no_column():
     plain = run("compare", "--flop", "1e20", "--hardware", "h100", "--quiet").stdout
     both = run("compare", "--flop", "1e20", "--hardware", "h100,nonsense", "--quiet").stdout
-    assert both == plain + "nonsense: unknown hardware 'nonsense': `profiles list` shows all\n"
+    why = "unknown hardware 'nonsense': `profiles list` shows all, profiles of your own add to them"
+    assert both == plain + f"nonsense: {why}\n"
 
 
 def test_what_is_missing_is_named_as_the_command_takes_it(tmp_path):

@@ -157,6 +157,9 @@ def test_estimate_warns_of_a_run_that_cannot_fit(capsys):
     (line,) = (line for line in capsys.readouterr().err.splitlines() if "does not fit" in line)
     assert line.endswith("they need at least 7 devices, activations not included")
     assert main([*words, "--devices", "64"]) == 0
+    (line,) = (line for line in capsys.readouterr().err.splitlines() if "does not fit" in line)
+    assert line.startswith("note: does not fit: one sequence at a time takes")
+    assert main([*words, "--devices", "64", "--recomputation", "full"]) == 0
     assert "does not fit" not in capsys.readouterr().err
 
 
@@ -206,5 +209,5 @@ def test_images_have_no_tokens_to_assume_or_to_set(name, capsys):
 @pytest.mark.parametrize("name", ["vit-base-p16-224", "t5-11b", "whisper-base", "llava-1.5-7b"])
 def test_a_length_that_a_model_takes_is_taken(name, capsys):
     path = GOLDEN / "networks" / f"{name}.json"
-    assert "tokens in a sequence assumed: --seq-len sets them" in run(capsys, path)[2]
+    assert "tokens in a sequence; set --seq-len" in run(capsys, path)[2]
     assert run(capsys, path, "--seq-len", "128")[0] == 0
