@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import zip_longest
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from estimator.calibration.conditions import Conditions, step_size
+from estimator.calibration.conditions import Conditions, Flags, Floats, step_size
 from estimator.calibration.gaussian_process import Evidence, Posterior, joined
 from estimator.calibration.measured_power import (
     PowerObservation,
@@ -60,8 +61,6 @@ from estimator.utilization.predict import (
 from estimator.workload.kind_columns import KindColumn
 from estimator.workload.network_class import network_kind
 
-Floats = npt.NDArray[np.float64]
-
 CALIBRATED = "calibrated"
 """Basis of a number that measured runs corrected."""
 
@@ -102,7 +101,7 @@ class Elsewhere:
         """Names of the devices it was measured on."""
         return sorted({device.name for device, one in self.found if one.program == program})
 
-    def applies(self, where: Conditions) -> npt.NDArray[np.bool_]:
+    def applies(self, where: Conditions) -> Flags:
         """Flag of runs of such programs."""
         return np.isin(where.program, list({one.program for _, one in self.found}))
 
@@ -314,7 +313,7 @@ class Rows:
     params: Floats
     programs: Words
 
-    def on(self, number: int, host: str) -> tuple[npt.NDArray[np.bool_], Conditions]:
+    def on(self, number: int, host: str) -> tuple[Flags, Conditions]:
         """Rows on one of the devices, and what counts of them."""
         chosen = self.at == number
         places = np.flatnonzero(chosen)
@@ -349,7 +348,7 @@ class Corrected:
     """
 
     utilization: Uncertain
-    measured: npt.NDArray[np.bool_]
+    measured: Flags
     reached: Floats
 
 
@@ -360,10 +359,7 @@ def calibrated_utilization(prior: Uncertain, rows: Rows, known: Known) -> Correc
     reached = np.array(of_each(prior.mid, rows.at.shape), dtype=np.float64)
     named = bool((rows.programs.codes >= 0).any())
     away = [known.elsewhere(device) if named else None for device in rows.devices]
-    found = _posterior(evidence, rows, known, prior)
-    carried = np.zeros(rows.at.shape, dtype=np.bool_)
-    if any(away):
-        found, carried = _with_programs(found, away, rows, known, prior)
+    found, carried = _posterior(evidence, rows, known, prior, away)
     if found is None:
         return Corrected(utilization=before, measured=carried, reached=reached)
     sd = _log_sd(prior, rows)
@@ -397,11 +393,11 @@ def calibrated_power(
     if not any(len(one.log_ratio) for one in evidence):
         return hardware, None
     at = None if utilization is None else utilization.mid
-    sd = _log_sd(device_power_w(hardware, at), rows)
-    found = _posterior(evidence, rows, known, device_power_w(hardware, at))
+    prior = device_power_w(hardware, at)
+    found, _ = _posterior(evidence, rows, known, prior)
     if found is None:
         return hardware, None
-    left = found.log_sd / sd
+    left = found.log_sd / _log_sd(prior, rows)
     return corrected_power(hardware, at, log_shift=found.log_shift, left=left), left
 
 
@@ -410,49 +406,35 @@ def _log_sd(quantity: Uncertain, rows: Rows) -> Floats:
 
 
 def _posterior(
-    evidence: Sequence[Evidence], rows: Rows, known: Known, prior: Uncertain
-) -> Posterior | None:
-    """What is expected of each row; None where no device was measured."""
-    if not any(len(one.log_ratio) for one in evidence):
-        return None
-    prior_sd = _log_sd(prior, rows)
-    log_prior = np.log(np.broadcast_to(prior.mid, rows.at.shape))
-    shift, left = np.zeros(len(rows.at)), prior_sd.copy()
-    for number, one in enumerate(evidence):
-        if not len(one.log_ratio):
-            continue
-        chosen, where = rows.on(number, known.measured.host)
-        if chosen.any():
-            found = one.posterior(where, prior_sd[chosen], log_prior=log_prior[chosen])
-            shift[chosen], left[chosen] = found.log_shift, found.log_sd
-    return Posterior(log_shift=shift, log_sd=left)
-
-
-def _with_programs(
-    found: Posterior | None,
-    away: Sequence[Elsewhere | None],
+    evidence: Sequence[Evidence],
     rows: Rows,
     known: Known,
     prior: Uncertain,
-) -> tuple[Posterior | None, npt.NDArray[np.bool_]]:
-    """What is expected after runs of the same programs on other devices, and of which rows."""
+    away: Sequence[Elsewhere | None] = (),
+) -> tuple[Posterior | None, Flags]:
+    """What is expected of each row, and which rows runs of their program on other devices tell of.
+
+    None where no device was measured, nor a program elsewhere; without `away` that does not count.
+    """
+    carried = np.zeros(rows.at.shape, dtype=np.bool_)
+    if not any(away) and not any(len(one.log_ratio) for one in evidence):
+        return None, carried
     prior_sd = _log_sd(prior, rows)
     log_prior = np.log(np.broadcast_to(prior.mid, rows.at.shape))
-    shift = np.zeros(len(rows.at)) if found is None else found.log_shift.copy()
-    left = prior_sd.copy() if found is None else found.log_sd.copy()
-    carried = np.zeros(rows.at.shape, dtype=np.bool_)
-    for number, there in enumerate(away):
-        if there is None:
+    shift, left = np.zeros(len(rows.at)), prior_sd.copy()
+    for number, (here, there) in enumerate(zip_longest(evidence, away)):
+        if not len(here.log_ratio) and there is None:
             continue
         chosen, where = rows.on(number, known.measured.host)
-        if not (same := there.applies(where)).any():
-            continue
-        at = np.flatnonzero(chosen)[same]
-        sized = there.with_sizes(where.part(same), rows.devices[number], rows.precisions[number])
-        after = there.evidence.posterior(sized, prior_sd[at], log_prior=log_prior[at])
-        shift[at], left[at], carried[at] = after.log_shift, after.log_sd, True
-    if found is None and not carried.any():
-        return None, carried
+        at = np.flatnonzero(chosen)
+        if len(here.log_ratio) and len(at):
+            found = here.posterior(where, prior_sd[at], log_prior=log_prior[at])
+            shift[at], left[at] = found.log_shift, found.log_sd
+        if there is not None and (same := there.applies(where)).any():
+            at, device = at[same], rows.devices[number]
+            sized = there.with_sizes(where.part(same), device, rows.precisions[number])
+            found = there.evidence.posterior(sized, prior_sd[at], log_prior=log_prior[at])
+            shift[at], left[at], carried[at] = found.log_shift, found.log_sd, True
     return Posterior(log_shift=shift, log_sd=left), carried
 
 
