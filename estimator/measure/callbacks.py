@@ -5,9 +5,6 @@ from typing import Any
 
 from estimator.measure.session import Session
 
-LIGHTNING = ("lightning.pytorch", "pytorch_lightning")
-"""Its package, and the one that it was first."""
-
 
 def trainer_callback(session: Session) -> Any:
     """Callback for the Trainer of Hugging Face that tells a session of each optimizer step.
@@ -37,7 +34,10 @@ def lightning_callback(session: Session) -> Any:
 
     >>> trainer = Trainer(callbacks=[lightning_callback(run)])  # doctest: +SKIP
     """
-    lightning: Any = _first_of(LIGHTNING)
+    try:
+        lightning: Any = import_module("lightning.pytorch")
+    except ModuleNotFoundError:  # the package that it was first
+        lightning = import_module("pytorch_lightning")
 
     class Steps(lightning.Callback):  # type: ignore[misc]
         """Says that a step has ended."""
@@ -54,13 +54,3 @@ def lightning_callback(session: Session) -> Any:
                 session.step()
 
     return Steps()
-
-
-def _first_of(names: tuple[str, ...]) -> Any:
-    """Import the first of these packages that is installed."""
-    for name in names[:-1]:
-        try:
-            return import_module(name)
-        except ModuleNotFoundError:
-            continue
-    return import_module(names[-1])

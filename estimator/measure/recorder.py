@@ -323,7 +323,7 @@ def with_profiles(
 
 
 @contextmanager
-def recorded(session: Session, *, tells: bool = True, rate_hz: float = 10.0) -> Iterator[Recording]:
+def recorded(session: Session, *, tells: bool = True) -> Iterator[Recording]:
     """Record what runs inside a with block, with the steps that a session counts.
 
     A process forked inside it leaves the run to the one that began it: of the threads that sample
@@ -334,13 +334,9 @@ def recorded(session: Session, *, tells: bool = True, rate_hz: float = 10.0) -> 
     session : Session
     tells : bool
         Whether its steps are kept: another process of the same run may tell of them.
-    rate_hz : float
-        Samples of each meter [1/s].
     """
     store, notes = store_or_reason()
-    recording = Recording(
-        origin="script", label=session.label, rate_hz=rate_hz, store=store, notes=notes
-    )
+    recording = Recording(origin="script", label=session.label, store=store, notes=notes)
     recording.start()
     owner = os.getpid()
     state: State = "failed"

@@ -275,21 +275,18 @@ def overview(
         return _overview_read_only(path, peaks, used, most)
 
 
-def kept_answer(question: str, path: Path | None = None) -> Kept:
+def kept_answer(question: str) -> Kept:
     """Look for an answer to a question about all runs of the store as they are now.
 
     Parameters
     ----------
     question : str
         With all that the answer depends on beside the runs.
-    path : Path, optional
-        File of the store.
     """
-    path = path or store_path()
-    if not path.exists():
+    if not store_path().exists():
         return Kept()
     try:
-        with open_store(path) as store:
+        with open_store() as store:
             return store.kept_answer(question)
     except StoreDamaged as error:
         return Kept(notes=(str(error),))
@@ -297,7 +294,7 @@ def kept_answer(question: str, path: Path | None = None) -> Kept:
         return Kept()
 
 
-def keep_answer(question: str, kept: Kept, content: str, path: Path | None = None) -> None:
+def keep_answer(question: str, kept: Kept, content: str) -> None:
     """Keep an answer for as long as no run changes, if that can be written.
 
     Parameters
@@ -306,12 +303,10 @@ def keep_answer(question: str, kept: Kept, content: str, path: Path | None = Non
     kept : Kept
         What `kept_answer` found before the answer was worked out.
     content : str
-    path : Path, optional
-        File of the store.
     """
     if kept.number is None:
         return
-    with suppress(OSError), open_store(path, wait_s=BRIEF_S) as store:
+    with suppress(OSError), open_store(wait_s=BRIEF_S) as store:
         store.keep_answer(question, kept.number, content)
 
 

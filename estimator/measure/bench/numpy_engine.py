@@ -50,9 +50,9 @@ class NumpyEngine:
 
     component = "cpu"
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self) -> None:
         self.name = f"numpy {np.__version__}"
-        self._random = np.random.default_rng(seed)
+        self._random = np.random.default_rng(0)
 
     def matrix(self) -> list[Job]:
         """Matrix products, by precision, from small to large."""

@@ -132,7 +132,11 @@ def _engine(question: BenchQuestion, devices: Sequence[MeasuredDevice]) -> Engin
         has = ", ".join(["cpu", *boards])
         hint = "" if has_torch else "; boards need PyTorch: pip install torch"
         raise ValueError(f"no device {key!r} to measure: there is {has}{hint}")
-    found: Engine = TorchEngine(boards[key], key) if key in boards else _on_processor(engine)
+    found: Engine = NumpyEngine()
+    if key in boards:
+        found = TorchEngine(boards[key], key)
+    elif engine == "torch":
+        found = BothEngines(found, TorchEngine("cpu", "cpu"))
     formats = {job.precision for job in found.matrix()}
     for precision in question.precisions or ():
         if precision not in formats:
@@ -160,15 +164,6 @@ def left_aside(component: str, devices: Sequence[MeasuredDevice]) -> list[str]:
     else:
         remedy = f"each by itself: --device {others[0]}"
     return [f"only {component} is measured, {', '.join(others)} not: {remedy}"]
-
-
-def _on_processor(engine: str) -> Engine:
-    """Numpy on the processor, and PyTorch where it is wanted."""
-    return (
-        BothEngines(NumpyEngine(), TorchEngine("cpu", "cpu"))
-        if engine == "torch"
-        else NumpyEngine()
-    )
 
 
 @dataclass(frozen=True)

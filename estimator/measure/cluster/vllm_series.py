@@ -5,7 +5,7 @@ median of a latency follows from its histogram where the buckets around it are n
 is that of the boards, by DCGM, as for training.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
@@ -198,12 +198,8 @@ def gained(series: Series) -> float:
     >>> gained(Series(time_s=np.arange(4.0), value=np.array([5.0, 9.0, 1.0, 3.0])))
     7.0
     """
-    return float(sum(_gains(series.value.tolist())))
-
-
-def _gains(values: Sequence[float]) -> Iterator[float]:
-    for before, after in pairwise(values):
-        yield after - before if after >= before else after
+    steps = pairwise(series.value.tolist())
+    return float(sum(after - before if after >= before else after for before, after in steps))
 
 
 def median_of(counts: Mapping[float, float]) -> float | None:

@@ -48,8 +48,6 @@ class LoggedRun:
     label : str, optional
     host : Host, optional
     devices : tuple of MeasuredDevice
-    used : int, optional
-        How many of them worked on it, if the log shows it.
     energy, conditions, notes : tuple
         As in `MeasuredRun`.
     power_w : tuple of float and str, optional
@@ -70,7 +68,6 @@ class LoggedRun:
     label: str | None = None
     host: Host | None = None
     devices: tuple[MeasuredDevice, ...] = ()
-    used: int | None = None
     energy: tuple[Energy, ...] = ()
     conditions: tuple[Condition, ...] = ()
     power_w: tuple[float, Trust] | None = None
@@ -199,7 +196,7 @@ def _used(
     boards = [one for one in devices if one.kind == "gpu"] or list(devices)
     working = at_work(boards, found.conditions)
     if added.devices is None:
-        return working if found.used is None else working[: found.used]
+        return working
     if added.devices > len(boards):
         raise log.refused(f"has {len(boards)} devices, and --devices says {added.devices}")
     return (working + [one for one in boards if one not in working])[: added.devices]
