@@ -227,13 +227,53 @@ def test_names_are_read_without_case_separators_and_tags():
     assert not is_named("gpt-3") and not is_named("")
     with pytest.raises(ValueError, match="'resnet51' is no known architecture: known are resnet50"):
         named_architecture("resnet51")
-    with pytest.raises(ValueError, match="num_classes must be a positive integer"):
-        named_architecture("resnet50", classes=0)
+    with pytest.raises(ValueError, match="num_classes must be an integer of at least 0, got -1"):
+        named_architecture("resnet50", classes=-1)
 
 
 def test_a_config_of_timm_is_read_by_the_architecture_it_names():
     config = {"architecture": "resnet50", "num_classes": 10}
     assert model_ledger(config).params_total == 25_557_032 - 990 * 2049
+    trunk = model_ledger({**config, "num_classes": 0})
+    assert trunk.params_total == 25_557_032 - 1000 * 2049
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "flop", "side"),
+    [
+        ("resnet50d", 25_576_264, 8657649664, 224),
+        ("seresnext50_32x4d", 27_559_896, 8465989632, 224),
+        ("seresnet152d", 66_841_080, 30714314752, 256),
+        ("efficientnetv2_s", 21_458_488, 9415646080, 288),
+        ("tf_efficientnetv2_m", 54_139_356, 31473551360, 384),
+        ("tf_efficientnetv2_xl", 208_119_808, 105058508800, 384),
+        ("convnext_nano", 15_593_560, 4891056640, 224),
+        ("swinv2_tiny_window8_256", 28_347_154, 11879380992, 256),
+        ("swinv2_base_window12_192", 109_280_841, 23755204608, 192),
+        ("pvt_v2_b2", 25_362_856, 8053469184, 224),
+        ("mobilevitv2_150", 10_594_753, 8084975616, 256),
+        ("mobilenetv2_050", 1_968_680, 194263680, 224),
+        ("focalnet_small_lrf", 50_342_440, 17430420480, 224),
+        ("poolformer_m36", 56_172_520, 17517576192, 224),
+        ("vit_base_patch16_clip_224", 86_568_424, 35127656448, 224),
+        ("vit_base_patch32_clip_256", 87_861_248, 11500032000, 256),
+        ("vit_so400m_patch14_siglip_384", 428_225_600, 670346449920, 384),
+        ("vit_small_patch14_dinov2", 22_056_192, 93393478656, 518),
+        ("vit_giant_patch14_dinov2", 1_136_479_232, 3566685917184, 518),
+        ("vit_base_patch16_dinov3", 85_641_216, 47149092864, 256),
+        ("vit_large_patch16_dinov3_qkvb", 303_128_576, 164737941504, 256),
+        ("beit_large_patch16_384", 304_998_888, 382132600832, 384),
+        ("regnety_160", 83_590_140, 31823020544, 224),
+        ("regnetx_080", 39_572_648, 15990264832, 224),
+        ("tf_efficientnet_b0", 5_288_548, 771629504, 224),
+    ],
+)
+def test_networks_of_timm_count_as_timm_builds_them(name, params, flop, side):
+    """Parameters of timm 1.0.31, FLOPs of PyTorch 2.13 on the meta device."""
+    config = {"architecture": name, "pretrained_cfg": {"input_size": [3, side, side]}}
+    built = model_ledger(config)
+    assert built.params_total == params
+    assert built.forward_flop == pytest.approx(flop, rel=1e-3)
 
 
 def test_albert_holds_its_layer_once_and_runs_it_twelve_times():

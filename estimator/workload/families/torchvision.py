@@ -116,8 +116,43 @@ def resnext(row: Row, flow: Flow) -> tuple[Flow, int]:
         narrow = outputs // 4 * row["base"] // 64 * row["groups"]
         return bottleneck(False, inputs, outputs, stride, narrow, row["groups"])
 
-    flow = wide_stem(flow, 3, STEM_WIDTH)
-    return staged(flow, layer, (STEM_WIDTH, *WIDTHS), row["depths"], 1), WIDTHS[-1]
+    flow = _deep_stem(flow) if row.get("deep") else wide_stem(flow, 3, STEM_WIDTH)
+    flow = staged(flow, layer, (STEM_WIDTH, *WIDTHS), row["depths"], 1)
+    if row.get("squeeze"):
+        for width, depth in zip(WIDTHS, row["depths"], strict=True):
+            narrow = divisible(width / 16, 8, 8)
+            squeeze = {"squeeze": affine(width, narrow, width)}
+            flow = flow.layers(squeeze, 1.0, times=depth)
+    return flow, WIDTHS[-1]
+
+
+def _deep_stem(flow: Flow) -> Flow:
+    """Three small convolutions and pooling."""
+    half = STEM_WIDTH // 2
+    flow = flow.conv("stem/convolution", Conv(3, half, stride=2), first=True)
+    return flow.convs("stem/rest", (Conv(half, half), Conv(half, STEM_WIDTH))).pool(3, 2, 1)
+
+
+def efficientnet_v2(row: Row, flow: Flow) -> tuple[Flow, int]:
+    """EfficientNetV2: expanded by full convolutions at first, then as MobileNetV3, squeezed."""
+    inputs, features = row["stem"], 1280
+    flow = flow.conv("stem/convolution", Conv(3, inputs, stride=2), first=True)
+    for place, (depthwise, first, expand, outputs, count) in enumerate(row["stages"]):
+        name = f"stage{place + 1}"
+        for layer in range(count):
+            wide, stride = expand * inputs, first if layer == 0 else 1
+            if depthwise:
+                flow = flow.conv(f"{name}/expand", pointwise(inputs, wide))
+                flow = flow.conv(f"{name}/depthwise", depthwise_conv(wide, 3, stride))
+                flow = flow.squeezed(name, wide, inputs // 4)
+            elif expand > 1:
+                flow = flow.conv(f"{name}/expand", Conv(inputs, wide, stride=stride))
+            if expand > 1:
+                flow = flow.conv(f"{name}/project", pointwise(wide, outputs))
+            else:
+                flow = flow.conv(f"{name}/convolution", Conv(inputs, outputs, stride=stride))
+            inputs = outputs
+    return flow.conv("head/expand", pointwise(inputs, features)), features
 
 
 KINDS = {
@@ -126,21 +161,23 @@ KINDS = {
     "densenet": densenet,
     "mobilenet_v3": mobilenet_v3,
     "resnext": resnext,
+    "efficientnet_v2": efficientnet_v2,
 }
 """Kinds of networks that no config describes: the maps they leave, and their channels."""
 
 
-def _built(name: str, classes: int) -> Network:
-    """A network of one of `KINDS`, on images of 224 pixels."""
+def _built(name: str, classes: int, side: int | None) -> Network:
+    """A network of one of `KINDS`, on images of 224 pixels where nothing else is stated."""
     kind, row = named_networks()[name]
+    pixels = side or row.get("image_size", DEFAULT_SIDE)
 
     def body(flow: Flow) -> Flow:
         flow, features = KINDS[kind](row, flow)
-        return flow.dense({"head/classifier": affine(features, classes)})
+        return flow.dense({"head/classifier": affine(features, classes)} if classes else {})
 
     model_type = "resnet" if kind == "resnext" else kind
     fields = Fields({"model_type": model_type, "_name_or_path": name})
-    return flow_network(fields, DEFAULT_SIDE, body)
+    return flow_network(fields, pixels, body)
 
 
 IMAGENET_CLASSES = 1000
@@ -176,8 +213,12 @@ def is_named(name: str) -> bool:
     return _plain(name) in _index()
 
 
+BARE = {"vit": "vit_msn", "clip": "clip_vision_model", "siglip": "siglip_vision_model"}
+"""Kind -> what reads its trunk alone, without a pooler and a text."""
+
+
 def named_architecture(
-    name: str, classes: int = IMAGENET_CLASSES, side: int | None = None
+    name: str, classes: int | None = None, side: int | None = None
 ) -> Architecture:
     """Architecture behind a name of torchvision or timm.
 
@@ -185,21 +226,21 @@ def named_architecture(
     ----------
     name : str
         Case, dashes and underscores do not matter; a tag of weights behind a dot is left out.
-    classes : int, positive
-        Outputs of the classifier. [1]
+    classes : int or None
+        Outputs of the classifier, 0 for none; those of the published weights if None: 1000, or
+        none of a network that is trained without labels. [1]
     side : int or None, positive
         Side of the images of a network with a config, its usual one if None. [pixel]
 
     Raises
     ------
     ValueError
-        No such name, or no positive number of classes.
+        No such name, or a negative number of classes.
 
     >>> from estimator.workload.ledger import Inputs
     >>> named_architecture("resnet50").ledger(Inputs()).params_total
     25557032
     """
-    count = Fields({"num_classes": classes}).size("num_classes")
     known = _index()
     key = known.get(_plain(name), "")
     if not key:
@@ -207,20 +248,24 @@ def named_architecture(
         hint = ", ".join(known[part] for part in near) or ", ".join(sorted(known.values()))
         raise refuse("architecture_unknown", name=repr(name), known=hint)
     kind, row = named_networks()[key]
+    usual = row.get("num_classes", IMAGENET_CLASSES) if classes is None else classes
+    count = Fields({"num_classes": usual}).size("num_classes", least=0)
     if kind in KINDS:
-        return _built(key, count)
+        return _built(key, count, side)
     head = {"num_labels": count, "architectures": ["ForImageClassification"]}
-    values = {**row, **head, "model_type": kind, "_name_or_path": key}
-    if side is not None:
-        values["image_size"] = side
+    values = {**row, **head} if count else dict(row.get("vision_config", row))
+    sight = {**row.get("vision_config", {}), **({} if side is None else {"image_size": side})}
+    values |= {"vision_config": sight} if count and "vision_config" in row else sight
+    kind = kind if count else BARE.get(kind, kind)
+    values |= {"model_type": kind, "_name_or_path": key}
     return known_families()[kind](Fields(values))
 
 
 def hub_architecture(fields: Fields) -> Architecture:
     """Architecture of a config of timm's, which names one under `architecture`."""
     labeled = fields.states("num_labels") or fields.states("id2label")
-    usual = label_count(fields) if labeled else IMAGENET_CLASSES
-    classes = fields.size("num_classes", default=usual)
+    usual = label_count(fields) if labeled else None
+    classes = fields.size_or_none("num_classes", default=usual, least=0)
     arguments = fields.part("model_args")
     for key in sorted({*arguments.values} - HARMLESS):
         raise arguments.uncounted(key, arguments.values[key], None)

@@ -291,7 +291,7 @@ def dinov3_sight(fields: Fields) -> Vision:
         layer[f"attention/{part}"] = linear(hidden, hidden, bias)
     tables = {
         "embedding/class": held((1 + registers) * hidden),
-        "embedding/mask": held(hidden),
+        "embedding/mask": held(hidden * fields.flag("use_mask_token", default=True)),
         "norm/outer": held(2 * hidden),
     }
     return replace(vision, prefix=1 + registers, tables=tables, layer=layer)
