@@ -11,7 +11,7 @@ Every number may be an array; all broadcast together.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from estimator.core.brain import brain_years, power_in_brains
 from estimator.core.hardware import Hardware
@@ -148,7 +148,7 @@ def _time(workload: Workload, hardware: Hardware, run: Run) -> Estimate:
     else:
         absent["training_flop"] = Notice("work_unknown", "flop")
     if utilization is not None:
-        known["utilization"] = utilization
+        known["utilization"] = replace(utilization, most=1.0)
     else:
         absent["utilization"] = Notice("work_unknown", "flop")
     known |= {"device_hours": device_h, "wall_hours": device_h / run.devices}

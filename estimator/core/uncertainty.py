@@ -7,6 +7,7 @@ and exact; a factor shared by two of them (the utilization is in the time and in
 shared. Sums are taken to first order: each term's loadings weighted by its share of the sum.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, reduce
@@ -41,6 +42,8 @@ class Uncertain:
         Median, in the unit that the holder's name states. Zero means exactly zero.
     loadings : mapping of str to float or array
         Source of uncertainty -> shift of log(quantity) for one of its standard deviations [1].
+    most : float
+        No interval ends above it; what is computed from the quantity has no such bound.
 
     Examples
     --------
@@ -54,6 +57,7 @@ class Uncertain:
 
     mid: Number
     loadings: Loadings = field(default_factory=lambda: _NO_LOADINGS)
+    most: float = field(default=math.inf, repr=False)
 
     __array_ufunc__ = None  # an array on the left leaves the operation to this class
 
@@ -95,7 +99,8 @@ class Uncertain:
     def interval(self, level: float = CENTRAL) -> tuple[Number, Number]:
         """Bounds of the central interval that holds the share `level` of the probability."""
         spread = np.exp(z_score(level) * self.log_sd)
-        return self.mid / spread, self.mid * spread
+        high = self.mid * spread
+        return self.mid / spread, high if self.most == math.inf else np.minimum(high, self.most)
 
     def shares(self) -> dict[str, Number]:
         """Share of each source of uncertainty in the log-variance [1]; empty if exact."""

@@ -175,7 +175,11 @@ class TableResult:
                 quantity = group.estimate[name]
                 spread = np.exp(z * quantity.log_sd)
                 for column, end in enumerate(
-                    (quantity.mid / spread, quantity.mid, quantity.mid * spread)
+                    (
+                        quantity.mid / spread,
+                        quantity.mid,
+                        np.minimum(quantity.mid * spread, quantity.most),
+                    )
                 ):
                     ends[group.rows, column] = end
         return ends

@@ -35,16 +35,9 @@ def work_of_rows(
     formula : Uncertain
         Uncertainty of the formula of parameters and tokens; FLOPs that a row states are exact [1].
     """
-    reported = stated_flop(numbers)
-    flop, stated = _training_flop(numbers, kinds, reported), ~np.isnan(reported)
-    active, total = numbers["params_active"], numbers["params_total"]
-    params = np.where(np.isnan(active), total, active)
-    share = attention_share(numbers["seq_len"], numbers["hidden"], params)
-    shallow = np.isnan(numbers["layers"] * numbers["hidden"])
-    transformer = of_each_kind(kinds, lambda kind: kind.transformer)
-    usual = ~stated & shallow & transformer & ~np.isnan(share)
+    stated = ~np.isnan(stated_flop(numbers))
     return Uncertain(
-        np.where(usual, flop * (1.0 + share), flop) * np.where(stated, 1.0, formula.mid),
+        training_flop(numbers, kinds) * np.where(stated, 1.0, formula.mid),
         {name: np.where(stated, 0.0, load) for name, load in formula.loadings.items()},
     )
 
@@ -63,13 +56,6 @@ def training_flop(numbers: Mapping[str, Floats], kinds: Sequence[NetworkKind]) -
     -------
     array [FLOP]
     """
-    return _training_flop(numbers, kinds, stated_flop(numbers))
-
-
-def _training_flop(
-    numbers: Mapping[str, Floats], kinds: Sequence[NetworkKind], stated: Floats
-) -> Floats:
-    """FLOPs of each run, those that are stated taken as they are [FLOP]."""
     transformer = of_each_kind(kinds, lambda kind: kind.transformer)
     share = np.where(of_each_kind(kinds, lambda kind: kind.lora), LORA_SHARE, 1.0)
     total, active = numbers["params_total"], numbers["params_active"]
@@ -86,12 +72,15 @@ def _training_flop(
     tokens = numbers["tokens_processed"]
     of_samples = numbers["samples_processed"] * numbers["seq_len"]
     tokens = np.where(np.isnan(tokens) & transformer, of_samples, tokens)
-    attention = attention_training_flop(
+    layered = attention_training_flop(
         layers=layers, attention_width=hidden, seq_len=numbers["seq_len"], tokens=tokens
     )
-    scores = np.where(transformer & ~np.isnan(attention), attention, 0.0)
-    by_tokens = formulas.training_flop(params=computed, tokens=tokens) + scores
-    return np.where(np.isnan(stated), by_tokens * share, stated)
+    by_params = formulas.training_flop(params=computed, tokens=tokens)
+    usual = by_params * attention_share(numbers["seq_len"], hidden, params)
+    attention = np.where(np.isnan(layers * hidden), usual, layered)
+    flop = (by_params + np.where(transformer & ~np.isnan(attention), attention, 0.0)) * share
+    stated = stated_flop(numbers)
+    return np.where(np.isnan(stated), flop, stated)
 
 
 def _without_tables(numbers: Mapping[str, Floats], params: Floats) -> Floats:

@@ -21,7 +21,7 @@ from estimator.utilization.machine import stacked
 from estimator.utilization.mechanism import RunFeatures, busy_time, expected_utilization
 from estimator.utilization.parallelism import Machine
 from estimator.workload.kind_columns import of_each_kind
-from estimator.workload.network_class import EXPERTS, NetworkKind
+from estimator.workload.network_class import EXPERTS, SPEECH, NetworkKind
 
 KNOWN_KINDS = ("gpu-datacenter", "gpu-consumer", "gpu-workstation", "superchip", "tpu")
 """Kinds of device that published runs were made on, with single runs on others."""
@@ -32,7 +32,7 @@ FEW_FLOP = 1e17
 FEW_TOKENS = 4096.0
 """Tokens per step and device below which the batch sets the utilization [token]."""
 
-FEW_RUNS = ("depthwise", "unet", "recurrent", "other", EXPERTS)
+FEW_RUNS = ("depthwise", "unet", "recurrent", "other", EXPERTS, SPEECH)
 """Kinds of network of which few runs are published."""
 
 MOST_DEVICES = 25_000

@@ -9,7 +9,12 @@ from estimator.core.rows import rows_of
 from estimator.core.units import in_percent
 from estimator.utilization.features import prior_model
 from estimator.utilization.mechanism import PARAMETERS
-from estimator.validation.cross_validation import ablated, blind_predictions, score
+from estimator.validation.cross_validation import (
+    ablated,
+    as_answered,
+    blind_predictions,
+    score,
+)
 from estimator.validation.held_out import large_language
 from estimator.validation.published_runs import usable_runs
 
@@ -26,6 +31,7 @@ def ablation_rows(catalog: Catalog) -> Iterator[dict[str, Any]]:
         blind = blind_predictions(
             without, runs, published.tables, published.groups, published.own_variance
         )
+        blind = as_answered(blind, runs)
         yield {
             "without": name,
             **asdict(score(blind, runs.family)),

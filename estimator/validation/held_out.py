@@ -17,6 +17,7 @@ from estimator.validation.cross_validation import (
     Blind,
     Points,
     Score,
+    as_answered,
     blind_predictions,
     constant_utilization,
     errors_of,
@@ -263,8 +264,11 @@ def validation_report(catalog: Catalog) -> Report:
     published = usable_runs(catalog)
     runs, tables = published.runs, published.tables
     blind, by_stack = (
-        blind_predictions(
-            prior_model(catalog), runs, tables, published.groups, published.own_variance, by=by
+        as_answered(
+            blind_predictions(
+                prior_model(catalog), runs, tables, published.groups, published.own_variance, by=by
+            ),
+            runs,
         )
         for by in ("family", "stack")
     )

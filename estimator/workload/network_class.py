@@ -10,16 +10,16 @@ from operator import add
 GROUPS = ("decoder", "transformer", "convolution", "depthwise", "unet", "recurrent", "other")
 """Kinds of network whose measured runs speak for each other."""
 
-EXPERTS = "experts"
-SPREAD_GROUPS = (*GROUPS, EXPERTS)
-"""Kinds of network that share their uncertainty; networks of experts form one of their own."""
+EXPERTS, SPEECH = "experts", "speech"
+SPREAD_GROUPS = (*GROUPS, EXPERTS, SPEECH)
+"""Kinds of network that share their uncertainty; those of experts and of speech have their own."""
 
 DOMAINS = (
     (("language", "code"), "language"),
     (("vision: generative", "image", "video"), "diffusion"),
     (("vision-language", "vision: vision-language", "multimodal"), "multimodal"),
     (("vision",), "vision"),
-    (("speech", "audio"), "speech"),
+    (("speech", "audio", "vocoder"), "speech"),
 )
 """Beginnings of a domain -> kind of work; an empty domain is language, anything else is other."""
 
@@ -98,6 +98,8 @@ class NetworkKind:
         Which of `FAMILIES`, and in which of `WAYS`; empty if none.
     rare : bool
         A transformer or recurrence of another field than language and vision: few are published.
+    speech : bool
+        It hears or makes sound.
     """
 
     group: str
@@ -112,6 +114,7 @@ class NetworkKind:
     lora: bool = False
     family: str = ""
     rare: bool = False
+    speech: bool = False
 
     @cached_property
     def transformer(self) -> bool:
@@ -120,8 +123,10 @@ class NetworkKind:
 
     @cached_property
     def spread_group(self) -> str:
-        """Runs whose uncertainty it shares: those of its group, or of networks of experts."""
-        return EXPERTS if self.sparse else self.group
+        """Runs whose uncertainty it shares: of experts, of speech, else those of its group."""
+        if self.sparse:
+            return EXPERTS
+        return SPEECH if self.speech else self.group
 
 
 @lru_cache(maxsize=4096)
@@ -289,10 +294,10 @@ def network_kind(work: str, arch: str = "", name: str = "") -> NetworkKind:
     words = f"{name.lower()} {arch}"
     if _has(words, DEPTHWISE) and not _has(words, NOT_DEPTHWISE):
         kind = NetworkKind(group="depthwise", depthwise=True, lora="lora" in words)
-        return replace(kind, family=_family(words))
+        return replace(kind, family=_family(words), speech=work == SPEECH)
     kind = _other_kind(work, arch, lora="lora" in words)
     rare = work in RARE_WORK and kind.group in RARE_GROUPS
-    return replace(kind, rare=rare, family=_family(arch))
+    return replace(kind, rare=rare, family=_family(arch), speech=work == SPEECH)
 
 
 def _without_layout(arch: str) -> str:

@@ -2,10 +2,12 @@
 
 import csv
 import io
+import math
 import os
 import tracemalloc
 from itertools import chain
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +18,9 @@ from estimator.estimation.scenario_csv import RESULT_COLUMNS, RESULTS, estimate_
 from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scenario.hardware import named_precision
 from estimator.scenario.scenario import Scenario
+from estimator.utilization.features import fitted_model
+from estimator.utilization.mechanism import expected_utilization, within_peak
+from estimator.validation.published_runs import usable_runs
 from estimator.workload.network_class import kind_of_domain, network_kind
 
 HEADER = "name,accelerator,accelerator_count,precision,train_flops_reported,accelerator_hours"
@@ -112,6 +117,38 @@ def test_published_rows_have_the_intervals_of_single_estimates(catalog, left_out
             assert [float(end) for end in reported] == pytest.approx(expected, rel=1e-6), row
         compared += 1
     assert compared > 200
+
+
+def test_what_is_answered_for_a_published_row_is_what_is_scored(catalog):
+    """With the shipped parameters, `batch` and the score agree on work, middle and lower end."""
+    published = usable_runs(catalog)
+    table = io.StringIO()
+    writer = csv.DictWriter(table, list(published.rows[0]))
+    writer.writeheader()
+    writer.writerows(row | {"accelerator_hours": "", "wall_hours": ""} for row in published.rows)
+    answered = run_table(table.getvalue(), catalog)[1]
+    model, runs = fitted_model(catalog), published.runs
+    expected = within_peak(
+        expected_utilization(
+            model, runs.features, runs.machine, flop=runs.flop, devices=runs.devices
+        )
+    )
+    scored = {"utilization_low": expected.interval()[0], "utilization_mid": expected.mid}
+    for name, numbers in (scored | {"training_flop": runs.flop}).items():
+        told = np.array([float(row[name]) for row in answered])
+        assert told == pytest.approx(numbers, rel=1e-3), name
+
+
+def test_no_interval_of_a_utilization_ends_above_the_peak(catalog):
+    """However sure one asks to be, in a table and alone."""
+    row = ["tiny,h100,1,bf16,1e16,"]
+    table = "\n".join([HEADER, *row]) + "\n"
+    (wide,) = run_table(table, catalog, level=0.99)[1]
+    assert float(wide["utilization_high"]) == 1.0
+    assert float(wide["utilization_low"]) < float(run_rows(row, catalog)[0]["utilization_low"])
+    alone = answer_scenario(Scenario(flop=1e16, hardware="h100", interval=0.99), catalog)
+    assert alone.estimate["utilization"].interval(0.99)[1] == 1.0
+    assert alone.estimate["device_hours"].most == math.inf
 
 
 @pytest.mark.parametrize(

@@ -320,7 +320,7 @@ def test_every_group_of_networks_has_a_spread(catalog):
         ("other", "", "", "other", ()),
         ("other", "DLRM-DCNv2", "", "other", ("other",)),
         ("vision", "DETR", "DETR R50", "transformer", ("encoder",)),
-        ("speech", "wav2vec2", "", "transformer", ("encoder", "rare")),
+        ("speech", "wav2vec2", "", "transformer", ("encoder", "rare", "speech")),
         ("language", "BERT", "PubMedBERT", "transformer", ("encoder",)),
         ("other", "decoder transformer", "BioGPT", "decoder", ("rare",)),
     ],
@@ -385,7 +385,26 @@ def test_samples_of_a_known_length_are_tokens():
         "samples_processed": np.array([1e6]),
         "seq_len": np.array([2048.0]),
     }
-    assert training_flop(numbers, kinds)[0] == pytest.approx(6e9 * 2048e6)
+    counted = training_flop(numbers | {"tokens_processed": np.array([2048e6])}, kinds)
+    assert training_flop(numbers, kinds) == counted
+
+
+def test_attention_of_a_usual_network_is_counted_where_its_layers_are_not_told():
+    """As `estimate` counts it: one of 1e9 parameters and the usual shape, told or not."""
+    kinds = kinds_of_rows(["language"] * 2, ["dense decoder"] * 2, ["x"] * 2)
+    layers, hidden = 15.625, 2309.4  # 12 layers x width^2 are 1e9, the width 148 a layer
+    numbers = {
+        "params_total": np.full(2, 1e9),
+        "tokens_processed": np.full(2, 1e10),
+        "seq_len": np.full(2, 8192.0),
+        "layers": np.array([layers, np.nan]),
+        "hidden": np.array([hidden, np.nan]),
+    }
+    empty = ("train_flops_reported", "flops_per_sample_forward", "samples_processed")
+    numbers |= dict.fromkeys((*empty, "params_active"), np.full(2, np.nan))
+    told, usual = training_flop(numbers, kinds)
+    assert told == pytest.approx(6e19 + 12 * layers * hidden * 8192 * 1e10)
+    assert usual == pytest.approx(told, rel=0.1)
 
 
 def test_runs_can_be_cut():

@@ -22,6 +22,7 @@ from estimator.core.units import CENTRAL, in_percent, in_times
 from estimator.utilization.features import SMALLEST_SD, prior_model
 from estimator.validation.cross_validation import (
     Blind,
+    as_answered,
     blind_predictions,
     log_hours_ratio,
     spread_of,
@@ -139,7 +140,8 @@ def split_runs(catalog: Catalog, published: PublishedRuns, fitted_on: Mask, by: 
     like = spread_of(blind.log_ratio, known, groups[fitted_on]).of(scored, groups[~fitted_on])
     log_sd = np.sqrt(np.maximum(like**2 + own[~fitted_on], SMALLEST_SD**2))
     ratio = log_hours_ratio(prior, joined(known, tables), scored)
-    return Split(scored=~fitted_on, blind=Blind(log_ratio=ratio, log_sd=log_sd))
+    answered = as_answered(Blind(log_ratio=ratio, log_sd=log_sd), scored)
+    return Split(scored=~fitted_on, blind=answered)
 
 
 def predicted_apart(fitted_on: Peaks, scored: Peaks) -> Blind:
@@ -232,7 +234,8 @@ def held_out_scores(catalog: Catalog, by: str) -> dict[str, SplitScore]:
         published.own_variance,
         by=by,
     )
-    whole = Split(scored=np.ones(len(blind.log_sd), dtype=bool), blind=blind)
+    answered = as_answered(blind, published.runs)
+    whole = Split(scored=np.ones(len(blind.log_sd), dtype=bool), blind=answered)
     return split_scores([whole], groups_of_runs(published))
 
 
