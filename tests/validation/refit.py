@@ -40,7 +40,9 @@ def refitted(text: str, catalog: Catalog) -> str:
     published, prior = usable_runs(catalog), prior_model(catalog)
     runs, tables = published.runs, published.tables
     fitted = asdict(fitted_model(prior, joined(runs, tables)))
-    blind = blind_predictions(prior, runs, tables, published.groups, published.own_variance)
+    blind = blind_predictions(
+        prior, runs, tables, published.groups, published.own_variance, by="stack"
+    )
     spread = spread_of(blind.log_ratio, runs, published.groups)
     sizes = len(runs.flop), len(set(runs.family)), len(set(runs.stack)), len(tables.flop)
     counts = "Fitted to {} published runs of {} families in {} stacks, and {} rows of throughput"
