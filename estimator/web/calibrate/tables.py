@@ -20,7 +20,6 @@ BEFORE, NOW, MEASURED = N_("expected before"), N_("expected now"), N_("measured"
 GROUP_NAMES = {
     "decoder": N_("decoders"),
     "experts": N_("mixtures of experts"),
-    "speech": N_("networks of speech"),
     "transformer": N_("other transformers"),
     "convolution": N_("convolutions"),
     "depthwise": N_("depthwise convolutions"),
