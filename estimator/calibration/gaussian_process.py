@@ -195,18 +195,12 @@ class Evidence:
         found: Floats = self.log_ratio - usual_trend(self.where.size, self.components)
         return found
 
-    @property
-    def _noise(self) -> Floats:
-        """Variance of each measurement."""
-        noise: Floats = self.noise_sd**2
-        return noise
-
-    def _total(self, components: Components, noise: Floats) -> Floats:
+    def _total(self, components: Components) -> Floats:
         """Covariance of what was measured."""
         signal = covariance(self.likeness, self.prior_sd, self.prior_sd, components)
         of_size = bent(self.where.size, components)
         own = own_variance(self.where, of_size, self.prior_sd, components, whole_run=False)
-        total: Floats = signal + np.diag(noise + own - np.diag(signal))
+        total: Floats = signal + np.diag(self.noise_sd**2 + own - np.diag(signal))
         return total
 
     @cached_property
@@ -218,7 +212,7 @@ class Evidence:
         """
         if len(self.log_ratio) < 3:
             return np.ones(len(self.log_ratio))
-        inverse = np.linalg.inv(self._total(self.spread, self._noise))
+        inverse = np.linalg.inv(self._total(self.spread))
         distance = inverse @ self.beside_trend / np.sqrt(np.diag(inverse))
         found: Floats = np.minimum(1.0, (DEGREES + 1.0) / (DEGREES + distance**2))
         return np.where(np.abs(distance) > FAR_OFF, found, 1.0)
@@ -227,7 +221,7 @@ class Evidence:
     @on_one_thread
     def _inverse(self) -> Floats:
         """Inverse of the covariance of what was measured, those far off counting less."""
-        total = self._total(self.spread, self._noise)
+        total = self._total(self.spread)
         total += np.diag(np.diag(total) * (1.0 / self.weights - 1.0))
         return np.asarray(np.linalg.inv(total), dtype=np.float64)
 

@@ -305,15 +305,12 @@ def _say_if_stuck(time_s: Numbers, power_w: Numbers, found: list[str]) -> None:
 
 def _condition(component: str, samples: Sequence[Sample]) -> Condition | None:
     """Mean state over the samples; None where they tell nothing of it."""
-    samples = [one for one in samples if _state(one) != UNKNOWN or _use(one) != (None, None)]
-    if not samples:
-        return None
     warm = _known(samples, lambda one: one.temperature_c)
     clocks = _known(samples, lambda one: one.clock_hz)
     reasons = sorted({reason for one in samples for reason in one.throttled_by})
     telling = [one for one in samples if _state(one) != UNKNOWN]
     held = sum(bool(one.throttled_by) for one in telling)
-    return Condition(
+    found = Condition(
         component=component,
         temperature_c=_mean(warm),
         peak_temperature_c=max(warm, default=None),
@@ -324,6 +321,7 @@ def _condition(component: str, samples: Sequence[Sample]) -> Condition | None:
         reasons=tuple(reasons),
         others=_mean(_known(samples, lambda one: one.others)),
     )
+    return None if found == Condition(component=component) else found
 
 
 def _state(sample: Sample) -> tuple[object, ...]:
@@ -333,11 +331,6 @@ def _state(sample: Sample) -> tuple[object, ...]:
 
 UNKNOWN = ((), None, None, None)
 """State of a reading that tells none."""
-
-
-def _use(sample: Sample) -> tuple[float | None, float | None]:
-    """Use of the memory, and by others, that a reading tells."""
-    return sample.memory_busy, sample.others
 
 
 def _known(samples: Sequence[Sample], value: Callable[[Sample], float | None]) -> list[float]:

@@ -654,7 +654,7 @@ def likeliest(known):
     """Components by the likelihood of each combination, worked out from the whole covariance."""
 
     def score(factors):
-        total = known._total(_scaled(known.components, factors), known.noise_sd**2)
+        total = known._total(_scaled(known.components, factors))
         sign, log_det = np.linalg.slogdet(total)
         assert sign > 0
         fit = known.beside_trend @ np.linalg.inv(total) @ known.beside_trend

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from estimator.calibration.conditions import Conditions, step_size
+from estimator.calibration.conditions import Conditions, one_after_another, step_size
 from estimator.calibration.covariance import usual_trend
 from estimator.calibration.gaussian_process import FACTOR_SD, SPREADS, Evidence, _scaled
 from estimator.calibration.step_sizes import AS_MEASURED, SINGLE, SPREADS_OF_USERS, alike_in_size
@@ -103,7 +103,7 @@ def joint(where, parts):
         noise_sd=np.full(len(where.size), 1e-4),
         components=parts,
     )
-    return one._total(parts, one._noise)
+    return one._total(parts)
 
 
 def drawn(seed):
@@ -161,8 +161,7 @@ def user(random, target):
     """Programs of one user, their sizes those of the time of a step, and that of the target."""
     kinds = [KINDS[at] for at in random.integers(len(KINDS), size=OWN)]
     own = conditions([("fp32", kind, family, 0.0, "own") for kind, family in kinds])
-    both = replace(own, kind=np.append(own.kind, target.kind), size=np.zeros(OWN + 1))
-    both = replace(both, precision=np.append(own.precision, target.precision))
+    both = one_after_another([own, target])
     alike = alike_in_size(both, both) + SINGLE * np.eye(OWN + 1)
     times = PARTS.usual_step_sd * np.linalg.cholesky(alike) @ random.standard_normal(OWN + 1)
     times += float(step_size(PARTS.usual_step_s))

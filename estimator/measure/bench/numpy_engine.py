@@ -1,7 +1,6 @@
 """What does the processor reach with numpy's BLAS: products, sums of vectors, steps of training."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -158,15 +157,6 @@ class NumpyEngine:
         )
 
 
-@dataclass(kw_only=True)
-class _Layer:
-    """Weights of a layer, with their moments."""
-
-    weight: Array
-    mean: Array
-    square: Array
-
-
 def perceptron(
     *, width: int, depth: int, batch: int, random: np.random.Generator
 ) -> Callable[[], float]:
@@ -175,12 +165,10 @@ def perceptron(
     Mean squared error, rectifiers between the layers, Adam; all in single precision.
     """
     scale = np.float32(np.sqrt(2.0 / width))
-    layers = []
-    for _ in range(depth):
-        weight = scale * random.standard_normal((width, width), dtype=np.float32)
-        layers.append(
-            _Layer(weight=weight, mean=np.zeros_like(weight), square=np.zeros_like(weight))
-        )
+    weights = [
+        scale * random.standard_normal((width, width), dtype=np.float32) for _ in range(depth)
+    ]
+    moments = [(np.zeros_like(weight), np.zeros_like(weight)) for weight in weights]
     given = random.standard_normal((batch, width), dtype=np.float32)
     wanted = random.standard_normal((batch, width), dtype=np.float32)
     count = 0
@@ -189,26 +177,26 @@ def perceptron(
         nonlocal count
         count += 1
         values = [given]
-        for at, layer in enumerate(layers):
-            out = values[-1] @ layer.weight
+        for at, weight in enumerate(weights):
+            out = values[-1] @ weight
             values.append(out if at == depth - 1 else np.maximum(out, 0, out=out))
         error = values[-1] - wanted
         slope = error * np.float32(2.0 / error.size)
         for at in reversed(range(depth)):
             gradient = values[at].T @ slope
             if at:
-                slope = (slope @ layers[at].weight.T) * (values[at] > 0)
-            _adam(layers[at], gradient, count)
+                slope = (slope @ weights[at].T) * (values[at] > 0)
+            _adam(weights[at], *moments[at], gradient, count)
         return float(np.mean(error**2))
 
     return step
 
 
-def _adam(layer: _Layer, gradient: Array, count: int) -> None:
-    """Update the weights in place; Kingma and Ba 2015, arXiv:1412.6980, algorithm 1."""
-    layer.mean *= np.float32(FIRST)
-    layer.mean += np.float32(1 - FIRST) * gradient
-    layer.square *= np.float32(SECOND)
-    layer.square += np.float32(1 - SECOND) * gradient**2
+def _adam(weight: Array, mean: Array, square: Array, gradient: Array, count: int) -> None:
+    """Update weights and moments in place; Kingma and Ba 2015, arXiv:1412.6980, algorithm 1."""
+    mean *= np.float32(FIRST)
+    mean += np.float32(1 - FIRST) * gradient
+    square *= np.float32(SECOND)
+    square += np.float32(1 - SECOND) * gradient**2
     rate = np.float32(RATE * np.sqrt(1 - SECOND**count) / (1 - FIRST**count))
-    layer.weight -= rate * layer.mean / (np.sqrt(layer.square) + np.float32(TINY))
+    weight -= rate * mean / (np.sqrt(square) + np.float32(TINY))

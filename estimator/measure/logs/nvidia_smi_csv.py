@@ -6,6 +6,7 @@ sample in which a board was at work is left out, where the log has utilization.g
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 from estimator.catalog import Catalog
 from estimator.core.units import in_percent
@@ -75,7 +76,7 @@ def read_nvidia_smi(log: LogFile, catalog: Catalog, hardware: str | None) -> lis
         LoggedRun(
             identity=("nvidia-smi", rows[0]["timestamp"], *uuids),
             wall_s=end - begin,
-            started=moment_of(_time_at(rows, begin)),
+            started=datetime.fromtimestamp(begin, UTC),
             host=Host(
                 id=digest("nvidia-smi", *uuids)[:16],
                 cpu="unknown processor",
@@ -175,15 +176,6 @@ def _window(series: Mapping[str, Sequence[Sample]]) -> tuple[float, float, list[
         else []
     )
     return min(active), max(active), notes
-
-
-def _time_at(rows: Sequence[Row], begin: float) -> str:
-    """Time of the first row from some moment on, as logged."""
-    for row in rows:
-        moment = moment_of(row["timestamp"])
-        if moment is not None and moment.timestamp() >= begin:
-            return row["timestamp"]
-    return rows[0]["timestamp"]
 
 
 def _summaries(

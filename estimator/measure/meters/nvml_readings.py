@@ -4,6 +4,7 @@ A quantity has several ways, the best first: drivers and boards differ in which 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from estimator.measure.meters.nvml_binding import Driver, NotReported
@@ -60,14 +61,9 @@ def counter_j(driver: Driver, handle: Any) -> float:
     return float(driver.ask("nvmlDeviceGetTotalEnergyConsumption", handle)) / 1e3
 
 
-def temperature_c(driver: Driver, handle: Any) -> float:
+def temperature_c(driver: Driver, handle: Any, name: str = "nvmlDeviceGetTemperatureV") -> float:
     """Temperature of the chip [degC]."""
-    return float(driver.ask("nvmlDeviceGetTemperatureV", handle, CORE_SENSOR))
-
-
-def older_temperature_c(driver: Driver, handle: Any) -> float:
-    """The same by the name that it had first [degC]."""
-    return float(driver.ask("nvmlDeviceGetTemperature", handle, CORE_SENSOR))
+    return float(driver.ask(name, handle, CORE_SENSOR))
 
 
 def clock_hz(driver: Driver, handle: Any) -> float:
@@ -81,24 +77,25 @@ def use(driver: Driver, handle: Any) -> tuple[float, float]:
     return answer.gpu / 100, answer.memory / 100
 
 
-def reasons(driver: Driver, handle: Any) -> int:
+def reasons(
+    driver: Driver, handle: Any, name: str = "nvmlDeviceGetCurrentClocksEventReasons"
+) -> int:
     """What keeps the clock from rising, as bits."""
-    return int(driver.ask("nvmlDeviceGetCurrentClocksEventReasons", handle))
-
-
-def older_reasons(driver: Driver, handle: Any) -> int:
-    """The same by the name that it had first."""
-    return int(driver.ask("nvmlDeviceGetCurrentClocksThrottleReasons", handle))
+    return int(driver.ask(name, handle))
 
 
 QUANTITIES: Mapping[str, Sequence[Way]] = {
     "power": (instant_w, usual_w, module_w),
     "energy counter": (counter_j,),
-    "temperature": (temperature_c, older_temperature_c),
+    "temperature": (temperature_c, partial(temperature_c, name="nvmlDeviceGetTemperature")),
     "clock": (clock_hz,),
     "utilisation": (use,),
-    "throttle reasons": (reasons, older_reasons),
+    "throttle reasons": (
+        reasons,
+        partial(reasons, name="nvmlDeviceGetCurrentClocksThrottleReasons"),
+    ),
 }
+"""Ways to each, the newest name of the driver's function first."""
 
 
 def ways_of(driver: Driver, handle: Any) -> tuple[dict[str, Way], dict[str, str]]:
