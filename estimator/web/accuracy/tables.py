@@ -41,7 +41,7 @@ CSS = """
 .tw-scores.tw-beside { max-width: 58rem; }
 .tw-scores.tw-beside thead tr:nth-child(2) > :first-child { padding-left: 1.4rem; }
 .tw-scores b { font-weight: 700; }
-.tw-inputs small { display: block; font-size: 0.85rem; color: var(--soft); }
+.tw-inputs small { display: block; font-size: 0.85rem; font-weight: 400; color: var(--soft); }
 @media (max-width: 640px) {
   .tw-scores tbody [scope=row] { position: sticky; left: 0; background: %(paper)s;
                                  max-width: 8rem; }

@@ -565,7 +565,7 @@ def _controls(values: Values, model: Described) -> None:
         st.text_input(
             _("Tokens in a sequence"),
             key=STATE.key("length"),
-            placeholder=f"{model.length:,.0f}",
+            placeholder=localised(f"{model.length:,.0f}"),
         )
     if "image_size" in model.takes:
         st.text_input(_("Pixels on a side"), key=STATE.key("image"), placeholder=_("as usual"))
