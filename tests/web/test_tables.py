@@ -10,6 +10,7 @@ from estimator.scenario.scenario import Scenario
 from estimator.web.shared.amounts import span
 from estimator.web.shared.tables import (
     COMPARED,
+    answer_beside,
     author,
     between,
     compared_devices,
@@ -124,21 +125,31 @@ def test_devices_are_sorted_with_one_own(answer, quantity):
         Scenario(flop=1e15, hardware="human-brain", precision="equivalent"),
         Scenario(flop=1e20, hardware="edge-tpu", precision="int8", interval=0.5),
         Scenario(params=1e9, tokens=2e10, hardware="h100-sxm", pay="own", attempts=2.0, pue=1.1),
+        Scenario(preset="gpt-3", hardware="v100", devices=64.0, utilization=0.3, power_cap=250.0),
+        Scenario(device_hours=1e3, hardware="h100-sxm", devices=8.0, precision="bf16"),
         Scenario(params=1e9, tokens=2e10, hardware="a100-sxm-80", device_hours=1e3),
     ],
 )
 def test_each_device_has_the_value_that_it_has_by_itself(scenario, quantity):
     answer = answer_scenario(scenario, CATALOG)
-    alone = [answer, *answer_scenarios(questions(other_devices(answer, CATALOG)), CATALOG)]
+    asked = questions(other_devices(answer, CATALOG))
+    alone = [answer, *(answer_scenarios(asked, CATALOG) if asked else [])]
     by_name = {
         one.device.name: bounds(one.estimate[quantity], one.level)
         for one in alone
         if isinstance(one, Answer) and quantity in one.estimate
     }
-    compared = {one.name: one.bounds for one in compared_devices(answer, quantity, CATALOG)}
-    assert compared.keys() == by_name.keys()
-    for name, values in compared.items():
-        assert values == pytest.approx(by_name[name], rel=1e-12)
+    again, others = answer_beside(answer.scenario, CATALOG)
+    assert (others is None) == (answer.scenario.devices is None)
+    assert again.inputs == answer.inputs and again.notices == answer.notices
+    for found in (
+        compared_devices(answer, quantity, CATALOG),
+        compared_devices(again, quantity, CATALOG, others),
+    ):
+        compared = {one.name: one.bounds for one in found}
+        assert compared.keys() == by_name.keys()
+        for name, values in compared.items():
+            assert values == pytest.approx(by_name[name], rel=1e-12)
 
 
 def test_every_input_that_was_not_said_names_its_source(answer):

@@ -38,6 +38,8 @@ from estimator.web.shared.site import Page
 from estimator.web.shared.site import controls as site_controls
 from estimator.web.shared.tables import (
     COMPARED,
+    Others,
+    answer_beside,
     between,
     compared_devices,
     comparison_rows,
@@ -88,7 +90,7 @@ def draw(frame: Frame) -> None:
     """Draw the answer to what the URL or the widgets ask; its figures are sent before the rest."""
     state, catalog = st.session_state, open_catalog()
     asked = STATE.arrive()
-    answer, refusal = _answered(asked, state, catalog)
+    answer, others, refusal = _answered(asked, state, catalog)
     style.notices(STATE.notices)
     applied_runs = measured.applied_runs(answer, catalog)
     with style.last_valid(refusal):
@@ -99,7 +101,12 @@ def draw(frame: Frame) -> None:
             let_send()
         query = as_query(answer, asked)
         drawn = Drawn(
-            answer=answer, asked=asked, query=query, applied_runs=applied_runs, refusal=refusal
+            answer=answer,
+            asked=asked,
+            query=query,
+            others=others,
+            applied_runs=applied_runs,
+            refusal=refusal,
         )
         parts.keep(drawn)
         if frame.slide:
@@ -248,14 +255,21 @@ def _pin() -> None:
     pin(parts.shown().query)
 
 
-def _answered(asked: Asked, state: State, catalog: Catalog) -> tuple[Answer, str]:
-    """Answer what is asked; if that cannot be, the last scenario that could, and why."""
+def _answered(asked: Asked, state: State, catalog: Catalog) -> tuple[Answer, Others | None, str]:
+    """Answer what is asked; if that cannot be, the last scenario that could, and why.
+
+    Where the picture is of other devices, these are answered with it.
+    """
     try:
-        answer, refusal = answer_scenario(asked.scenario, catalog), ""
+        if asked.picture == "devices":
+            answer, others = answer_beside(asked.scenario, catalog)
+        else:
+            answer, others = answer_scenario(asked.scenario, catalog), None
     except ValueError as error:
-        return answer_scenario(state.get("_scenario", DEFAULT), catalog), shown(reason(error))
+        last = answer_scenario(state.get("_scenario", DEFAULT), catalog)
+        return last, None, shown(reason(error))
     state["_scenario"] = asked.scenario
-    return answer, refusal
+    return answer, others, ""
 
 
 def _figures(answer: Answer, applied_runs: AppliedRuns | None) -> None:
@@ -367,8 +381,9 @@ def _uncertainty(answer: Answer, frame: Frame, catalog: Catalog) -> Callable[[],
 
 def _devices(answer: Answer, frame: Frame, catalog: Catalog) -> Callable[[], None]:
     """Work out the same work on other devices, to be drawn."""
-    quantity = parts.shown().asked.view
-    compared = compared_devices(answer, quantity, catalog)
+    drawn = parts.shown()
+    quantity = drawn.asked.view
+    compared = compared_devices(answer, quantity, catalog, drawn.others)
     rows = comparison_rows(compared, quantity, yours=True)
     if len(rows) < 2:
         text = _("A run known only by its device-hours cannot be moved: give its work, too.")

@@ -14,6 +14,7 @@ from estimator.web.estimate.calibrated import AppliedRuns
 from estimator.web.estimate.inputs import Asked
 from estimator.web.shared.parts import follow, redraw
 from estimator.web.shared.site import CONTENTS
+from estimator.web.shared.tables import Others
 
 SWITCH, PICTURE, DETAILS, CONTROLS = "switch", "picture", "details", "controls"
 """Names of the parts after the answer, in their order on the page."""
@@ -40,6 +41,8 @@ class Drawn:
         What the widgets say.
     query : dict of str to str
         State of the page as its link writes it.
+    others : Others, optional
+        The same work on other devices, where it was answered with it.
     applied_runs : AppliedRuns, optional
         What measured runs change in it.
     refusal : str
@@ -49,6 +52,7 @@ class Drawn:
     answer: Answer
     asked: Asked
     query: dict[str, str]
+    others: Others | None
     applied_runs: AppliedRuns | None
     refusal: str
 

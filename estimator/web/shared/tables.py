@@ -5,16 +5,18 @@ import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from estimator.calibration.correction import CALIBRATED
 from estimator.catalog import Catalog, Source
 from estimator.core.uncertainty import Uncertain, z_score
 from estimator.core.units import amount, digits
-from estimator.estimation.estimate_table import estimate_table
+from estimator.estimation.estimate_table import TableResult, estimate_table
 from estimator.estimation.formatted_results import RESULTS, bounds
-from estimator.estimation.scenario_estimate import Answer
+from estimator.estimation.scenario_estimate import Answer, answer_of, answer_scenario
 from estimator.scenario.provenance import Input
-from estimator.scenario.scenario_table import ScenarioTable
+from estimator.scenario.scenario import Scenario
+from estimator.scenario.scenario_table import ScenarioTable, check_scenario
 from estimator.web.shared.amounts import joined, localised, result
 from estimator.web.shared.charts import Row
 from estimator.web.shared.language import N_, _
@@ -169,21 +171,61 @@ def uncertain_quantity(answer: Answer) -> str:
     return "energy_kwh" if "energy_kwh" in answer.estimate else "device_hours"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Others:
+    """The same work on other devices: the rows of a table from one on."""
+
+    result: TableResult
+    first: int = 0
+
+
+def answer_beside(scenario: Scenario, catalog: Catalog) -> tuple[Answer, Others | None]:
+    """Answer a scenario, and in the same call of the core its work on other devices.
+
+    These are left out where it does not say how many of which device it is about.
+
+    Raises
+    ------
+    ValueError
+        As `answer_scenario`.
+    """
+    hardware, count = catalog.find_device(scenario.hardware or ""), scenario.devices
+    if hardware is None or count is None:
+        return answer_scenario(scenario, catalog), None
+    check_scenario(scenario)
+    columns = _moved(scenario, hardware, scenario.precision, count, catalog)
+    others = [None] * len(columns["hardware"])
+    for name in OF_DEVICE:
+        columns[name] = [getattr(scenario, name), *columns.get(name, others)]
+    result = estimate_table(ScenarioTable.of_columns(**columns), catalog)
+    return answer_of(result, 0, scenario), Others(result=result, first=1)
+
+
 def other_devices(answer: Answer, catalog: Catalog) -> ScenarioTable:
     """Ask for the same work on other devices, a row each, at its own predicted utilization.
 
-    What was said of the device itself is not carried over. A run that is only known by its device
-    time cannot be moved: there is no row.
+    A run that is only known by its device time cannot be moved: there is no row.
     """
     if answer.workload.training_flop is None:
         return ScenarioTable(count=0)
+    count = float(answer.run.devices)
+    moved = _moved(answer.scenario, answer.device.id, answer.precision, count, catalog)
+    return ScenarioTable.of_columns(**moved)
+
+
+def _moved(
+    scenario: Scenario, hardware: str, precision: str | None, devices: float, catalog: Catalog
+) -> dict[str, Any]:
+    """Columns of a scenario on other devices; what it says of its own is not carried over."""
     known = [name for name in LADDER if catalog.find_device(name) is not None]
-    names = [name for name in known if name != answer.device.id][:OTHERS]
-    having = [answer.precision in catalog.device(name).peaks for name in names]
-    said = {name: one for name, one in answer.scenario.said().items() if name not in OF_DEVICE}
-    said["devices"] = float(answer.run.devices)
-    precisions = [answer.precision if has else None for has in having]
-    return ScenarioTable.of_columns(**said, hardware=names, precision=precisions)
+    names = [name for name in known if name != hardware][:OTHERS]
+    having = [precision in catalog.device(name).peaks for name in names]
+    said = {name: one for name, one in scenario.said().items() if name not in OF_DEVICE}
+    return said | {
+        "hardware": names,
+        "precision": [precision if has else None for has in having],
+        "devices": [devices] * len(names),
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,8 +250,10 @@ class Compared:
     title: str = ""
 
 
-def compared_devices(answer: Answer, quantity: str, catalog: Catalog) -> list[Compared]:
-    """One quantity of an answer, and of the same work on other devices, in one call of the core.
+def compared_devices(
+    answer: Answer, quantity: str, catalog: Catalog, others: Others | None = None
+) -> list[Compared]:
+    """One quantity of an answer, and of the same work on other devices.
 
     A device without the quantity, or on which the work cannot be answered, is left out.
     """
@@ -217,14 +261,16 @@ def compared_devices(answer: Answer, quantity: str, catalog: Catalog) -> list[Co
     if quantity in answer.estimate:
         own = bounds(answer.estimate[quantity], answer.level)
         found.append(Compared(name=answer.device.name, bounds=own, own=True))
-    others = other_devices(answer, catalog)
-    if not others.count:
-        return found
-    results = estimate_table(others, catalog)
-    for row, ends in enumerate(results.bounds(quantity, z_score(answer.level)).tolist()):
-        if not math.isnan(ends[1]):
-            name = _(results.questions.device(row).device.name)
-            values = dict(zip(("low", "mid", "high"), ends, strict=True))
+    if others is None:
+        asked = other_devices(answer, catalog)
+        if not asked.count:
+            return found
+        others = Others(result=estimate_table(asked, catalog))
+    result, ends = others.result, others.result.bounds(quantity, z_score(answer.level)).tolist()
+    for row in range(others.first, result.count):
+        if not math.isnan(ends[row][1]):
+            name = _(result.questions.device(row).device.name)
+            values = dict(zip(("low", "mid", "high"), ends[row], strict=True))
             found.append(Compared(name=name, bounds=values, own=False))
     return found
 
