@@ -28,6 +28,9 @@ LEAST_GAIN = 1e-9
 DIGITS = 9
 """Digits after the first that tell two quantities apart [1]."""
 
+HOPELESS = NormalDist().inv_cdf(0.005)
+"""Deviations within a limit that holds so rarely that its probability is shown as 0 % [1]."""
+
 SEED = 20
 """Of the draws, so that the same question has the same answer."""
 
@@ -95,6 +98,19 @@ def deviations_within(quantity: Uncertain, limit: float) -> Floats:
     exact = np.where(slack >= 0, np.inf, -np.inf)
     z = np.where(spread > 0, slack / np.where(spread > 0, spread, 1.0), exact)
     return np.where(np.isnan(mid), np.nan, z)
+
+
+def nearness(quantities: Mapping[str, Uncertain], most: Mapping[str, float]) -> Floats:
+    """How near designs come to all limits: their deviations within the least likely one [1].
+
+    Beyond all hope the median over the limit decides, for there a wide interval would pass for a
+    near one. NaN where a quantity is unknown.
+    """
+    least, over = np.array(np.inf), np.array(-np.inf)
+    for name, limit in most.items():
+        least = np.minimum(least, deviations_within(quantities[name], limit))
+        over = np.maximum(over, np.log(quantities[name].mid) - math.log(limit))
+    return np.where(least > HOPELESS, least, HOPELESS - over)
 
 
 def probabilities_within(

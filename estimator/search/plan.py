@@ -25,11 +25,11 @@ from estimator.search.limits import (
     RELAXED,
     Limits,
     best_designs,
-    deviations_within,
     gains_of_relaxing,
     holds,
     keeping,
     known_of,
+    nearness,
     probabilities_within,
     probability_of_all,
 )
@@ -279,12 +279,10 @@ def _possible(every: _Candidates, request: Request, fits: Mask) -> Places:
 
 
 def _nearest(every: _Candidates, request: Request, fits: Mask) -> Places:
-    """Design whose least likely limit is the likeliest; none where nothing fits."""
-    least = np.where(fits, np.inf, np.nan)
-    for name, limit in request.limits.most.items():
-        least = np.minimum(least, deviations_within(every.quantities[name], limit))
-    known = np.flatnonzero(~np.isnan(least))
-    return known[np.argmax(least[known])][None] if known.size else known
+    """Design that comes nearest to all limits; none where nothing fits."""
+    near = np.where(fits, nearness(every.quantities, request.limits.most), np.nan)
+    known = np.flatnonzero(~np.isnan(near))
+    return known[np.argmax(near[known])][None] if known.size else known
 
 
 def _answer(request: Request, kept: _Candidates, nearest: _Candidates) -> PlanAnswer[Plan]:

@@ -20,9 +20,9 @@ from estimator.core.units import H_PER_DAY, MILLION, S_PER_H, WH_PER_KWH
 from estimator.search.limits import (
     Limits,
     best_designs,
-    deviations_within,
     gains_of_relaxing,
     known_of,
+    nearness,
     probabilities_within,
     probability_of_all,
 )
@@ -268,11 +268,9 @@ def _plans(
 
 
 def _nearest(quantities: Mapping[str, Uncertain], limits: Limits) -> int:
-    """Design whose least likely limit is the likeliest."""
-    least = np.minimum.reduce(
-        [deviations_within(quantities[name], most) for name, most in limits.most.items()]
-    )
-    return int(np.argmax(np.where(np.isnan(least), -np.inf, least)))
+    """Design that comes nearest to all limits."""
+    near = nearness(quantities, limits.most)
+    return int(np.argmax(np.where(np.isnan(near), -np.inf, near)))
 
 
 def _check(request: ServingRequest) -> None:

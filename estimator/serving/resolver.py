@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from estimator.catalog import Catalog
-from estimator.core.messages import refusal, refuse
+from estimator.core.messages import reason, refusal, refuse
 from estimator.core.notice import Notice, Refusal
 from estimator.core.power import DEVICES_PER_NODE
 from estimator.core.rows import Floats, Places, few, first_rows, nowhere, rows_where
@@ -176,7 +176,7 @@ class LookUps:
             return from_size(known["params"].value, active, name)
         if params is not None:
             return from_size(params, active, name)
-        return _of_name(name)
+        return _of_name(name, self._catalog)
 
 
 class Resolver:
@@ -360,15 +360,25 @@ def _site(catalog: Catalog, name: str, pue: float | None, *, bare: bool) -> Foun
     return noted(found.value, *assumed, *(one for one in found.notices if one.field == "pue"))
 
 
-def _of_name(name: str) -> ServedModel:
+def _of_name(name: str, catalog: Catalog) -> ServedModel:
     """Model of the size that its name states."""
     if not name:
         raise refuse("serving_no_model", "model")
     stated = stated_size(name)
     if stated is None or not stated[0] > 0:
-        raise refuse("serving_model_unknown", "model", name=name)
+        raise _unknown_model(name, catalog)
     note = Notice("serving_size_of_name", "model", {"name": name, "params": stated[0]})
     return replace(from_size(*stated, name), warnings=(note,))
+
+
+def _unknown_model(name: str, catalog: Catalog) -> ValueError:
+    """Why a model is not known: with the presets that resemble it, else with what to give."""
+    try:
+        catalog.preset(name)
+    except ValueError as error:
+        if reason(error).code == "unknown_name":
+            return error
+    return refuse("serving_model_unknown", "model", name=name)
 
 
 def _as_notice(warning: Notice | str) -> Notice:

@@ -129,6 +129,17 @@ def test_all_limits_hold_together_at_most_as_often_as_each():
         assert 0.6 <= plan.probability <= min(plan.holds.values()) + 0.02
 
 
+def test_the_nearest_to_a_limit_beyond_hope_exceeds_it_least():
+    work = {"params": 7e9, "tokens": 140e9, "devices": 8}
+    space = space_of({**work, "hardware": ["h100", "mi355x", "a100"]})
+    limits = Limits(most={"cost_usd": 100.0}, confidence=0.8)
+    answer = best_plans(Request(space=space, limits=limits, minimize="cost"), catalog())
+    assert answer.plans == () and answer.nearest is not None
+    paid = [answer_scenario(space.scenario(number), catalog()) for number in range(3)]
+    cheapest = min(paid, key=lambda one: float(one.estimate["cost_usd"].mid))
+    assert answer.nearest.scenario == cheapest.scenario
+
+
 def test_where_nothing_keeps_the_limits_the_nearest_is_named():
     limits = Limits(most={"wall_hours": 1e-3}, confidence=0.8)
     answer = best_plans(Request(space=SPACE, limits=limits), catalog())

@@ -201,6 +201,7 @@ REFUSED = (
     ({"model": "llama-2-70b", "hardware": "h100", "devices": 1}, "2 would hold them"),
     ({"model": "llama-2-7b", "hardware": "h100", "expert_parallel": 2}, "dense"),
     ({"model": "nothing-known", "hardware": "h100"}, "unknown model"),
+    ({"model": "mistral", "hardware": "h100"}, "did you mean mistral-7b"),
     ({"model": "llama-2-7b", "hardware": "no such card"}, "unknown hardware"),
     ({"model": "llama-2-7b", "hardware": "h100", "precision": "fp3"}, "unknown weight format"),
     (
