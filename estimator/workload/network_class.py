@@ -159,7 +159,8 @@ SEEING = (
     *("qwen2_5_omni", "qwen2_5_omni_thinker", "glm_ocr", "paddleocr_vl", "deepseek_vl"),
     *("video_llama_3", "kimi_k25", "florence2", "gemma3n", "phi4_multimodal", "qwen3_omni_moe"),
     *("qwen3_omni_moe_thinker", "pix2struct", "t5gemma2", "kosmos-2"),
-    *("aria", "audioflamingo3", "minimax_m3_vl", "step3p7", "granite_speech"),
+    *("aria", "audioflamingo3", "minimax_m3_vl", "step3p7", "granite_speech", "chameleon"),
+    *("janus", "idefics"),
 )
 """Types whose kind no part of their name tells."""
 

@@ -48,7 +48,7 @@ UNCOUNTED = {
             *("qwen2_5_omni_thinker", "glm_ocr", "paddleocr_vl", "deepseek_vl", "video_llama_3"),
             *("kimi_k25", "qwen2_5_omni", "florence2", "t5gemma2", "gemma3n", "phi4_multimodal"),
             *("qwen3_omni_moe_thinker", "kosmos-2", "aria", "audioflamingo3", "minimax_m3_vl"),
-            *("step3p7", "granite_speech"),
+            *("step3p7", "granite_speech", "chameleon", "janus", "idefics"),
         ),
         "tokens of images and of sound are found by value",
     ),

@@ -1,16 +1,35 @@
-"""Which language model whose learned queries ask an image it is: Idefics 2, KOSMOS-2, Aria."""
+"""Which language model whose learned queries ask an image it is: Idefics, KOSMOS-2, Aria."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 
-from estimator.workload.blocks import Attention, Mlp, affine, equal_heads, held, linear
+from estimator.workload.blocks import (
+    Attention,
+    Costs,
+    Mlp,
+    affine,
+    equal_heads,
+    held,
+    layer_costs,
+    linear,
+    multi_head,
+    table,
+)
+from estimator.workload.convolution import image
 from estimator.workload.families.clip import clip_sight, siglip_sight
 from estimator.workload.families.decoder import decoder
+from estimator.workload.families.dense_decoders import LLAMA
 from estimator.workload.families.gpt2 import CLASSIC, STANDARD
-from estimator.workload.families.vision_language import any_tied, behind_tower, text_part
+from estimator.workload.families.vision_language import (
+    Text,
+    any_tied,
+    before_text,
+    behind_tower,
+    text_part,
+)
 from estimator.workload.fields import Fields
-from estimator.workload.ledger import Quantity
-from estimator.workload.network import Line, Network, crossing, lines
+from estimator.workload.ledger import Inputs, Quantity
+from estimator.workload.network import Line, Network, crossing, lines, prefixed, sequence
 from estimator.workload.registry import family, with_defaults_of
 from estimator.workload.transformer import Decoder
 
@@ -118,3 +137,63 @@ def kosmos2(fields: Fields) -> Network:
         yield from crossing(asks, batch, asking, found, prefix="bridge/")
 
     return behind_tower(fields, text, sight, bridged)
+
+
+@family("idefics")
+def idefics(fields: Fields) -> Network:
+    """Idefics, after Flamingo: gated layers between Llama's attend to the image (2306.16527)."""
+    vision = with_defaults_of(fields.part("vision_config"), "idefics_vision")
+    width = vision.size("embed_dim")
+    sight = clip_sight(
+        vision.renamed({"hidden_size": (vision, "embed_dim")}), kind="idefics_vision"
+    )
+    model = decoder(LLAMA, fields.with_values({"architectures": None}))
+    hidden, more = model.hidden, fields.size("additional_vocab_size", least=0)
+    words = {"embedding/more": table(more, hidden), "head/more": linear(hidden, more)}
+    period = fields.size("cross_layer_interval")
+    layers = len(model.layers) // period
+    crosses = _gated_layer(fields, model, width)
+    perceiver = with_defaults_of(fields.part("perceiver_config"), "idefics_perciever")
+    latents = perceiver.size("resampler_n_latents") if fields.flag("use_resampler") else 0
+
+    def seen(inputs: Inputs) -> Iterator[Line]:
+        batch, pixels = image(inputs, sight.side)
+        yield from prefixed(sight.lines(batch, pixels), "vision/")
+        found = sight.positions(pixels)[1]
+        if latents:
+            yield from _resampled(perceiver, width, batch, found)
+        _, tokens = sequence(inputs, model.max_positions)
+        yield from lines(words, batch * tokens)
+        asked = batch * (latents or found)
+        yield from crossing(crosses, batch, batch * tokens, asked, times=layers, prefix="cross/")
+
+    return before_text(fields, Text(model=model, hidden=hidden), seen)
+
+
+def _gated_layer(fields: Fields, model: Decoder, width: int) -> Costs:
+    """Attention to states of `width`, and an MLP, each behind a learned gate."""
+    hidden, heads = model.hidden, fields.size("num_attention_heads")
+    attention = equal_heads(fields, hidden, heads, bias=False)
+    norms = 2 * attention.head_dim * fields.flag("qk_layer_norms")
+    alpha = fields.counted("alpha_type", "float", "vector")
+    gates = 2 * (hidden if alpha == "vector" else 1)
+    states = linear(width, hidden)
+    mlp = Mlp(hidden, fields.size("intermediate_size"), gated=True)
+    return {
+        **layer_costs(attention, mlp, 2 * hidden + norms + gates),
+        "attention/key": states,
+        "attention/value": states,
+    }
+
+
+def _resampled(fields: Fields, width: int, batch: Quantity, found: Quantity) -> Iterator[Line]:
+    """Latents that ask the positions of an image and themselves, layer by layer."""
+    heads, head_dim = (fields.size(f"resampler_{key}") for key in ("n_heads", "head_dim"))
+    count, layers = fields.size("resampler_n_latents"), fields.layers("resampler_depth")
+    norms = 4 * head_dim * fields.flag("qk_layer_norms_perceiver")
+    attention = multi_head(width, heads, head_dim, norm_params=norms)
+    asks = layer_costs(attention, Mlp(width, 4 * width), 6 * width)
+    around = {"latents": held(count * width), "norm": held(2 * width)}
+    yield from lines(around, batch, prefix="bridge/")
+    every = batch * (found + count)
+    yield from crossing(asks, batch, batch * count, every, times=layers, prefix="bridge/")
