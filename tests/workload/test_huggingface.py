@@ -229,9 +229,15 @@ def test_every_key_may_have_its_common_alias():
     )
 
 
+PARTS = (
+    *("_model", "_encoder", "_decoder", "_depth", "_vision", "_audio", "_vqgan", "_perciever"),
+)
+"""Ends of types that stand inside others alone, as transformers spells them."""
+
+
 def test_every_row_of_defaults_is_of_a_known_type_and_read():
     for name, row in defaults().items():
-        part = name.endswith(("_model", "_encoder", "_decoder", "_depth", "_vision", "_audio"))
+        part = name.endswith(PARTS)
         assert part or name in known_families() or name in CLASSES
         assert row and all(value is not None for value in row.values())
 

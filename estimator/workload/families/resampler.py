@@ -14,6 +14,7 @@ from estimator.workload.blocks import (
     linear,
     multi_head,
     table,
+    vocabulary_head,
 )
 from estimator.workload.convolution import image
 from estimator.workload.families.clip import clip_sight, siglip_sight
@@ -144,12 +145,12 @@ def idefics(fields: Fields) -> Network:
     """Idefics, after Flamingo: gated layers between Llama's attend to the image (2306.16527)."""
     vision = with_defaults_of(fields.part("vision_config"), "idefics_vision")
     width = vision.size("embed_dim")
-    sight = clip_sight(
-        vision.renamed({"hidden_size": (vision, "embed_dim")}), kind="idefics_vision"
-    )
+    vision = vision.renamed({"hidden_size": (vision, "embed_dim")})
+    sight = clip_sight(vision, kind="idefics_vision")
     model = decoder(LLAMA, fields.with_values({"architectures": None}))
     hidden, more = model.hidden, fields.size("additional_vocab_size", least=0)
-    words = {"embedding/more": table(more, hidden), "head/more": linear(hidden, more)}
+    head = vocabulary_head(hidden, more, own=not fields.flag("tie_word_embeddings"))
+    words = {"embedding/more": table(more, hidden), "head/more": head}
     period = fields.size("cross_layer_interval")
     layers = len(model.layers) // period
     crosses = _gated_layer(fields, model, width)
