@@ -315,6 +315,7 @@ def refuse_values(fields: Fields, read: Mapping[str, tuple[object, ...]]) -> Non
         fields.counted(key, *known)
 
 
+@diffusers_class("AutoencoderKLFlux2")
 @diffusers_class("AutoencoderKL")
 def autoencoder(fields: Fields) -> Network:
     """The autoencoder of latent diffusion (arXiv:2112.10752, sec. 3.1)."""
@@ -324,10 +325,17 @@ def autoencoder(fields: Fields) -> Network:
     latent = fields.size("latent_channels", default=4)
     widths = fields.sizes("block_out_channels", (64,))
     layers = fields.layers("layers_per_block", default=1, stages=len(widths))
-    levels = [Level(channels=width, layers=layers) for width in widths]
-    first, last = widths[0], widths[-1]
+    wide = widths
+    if fields.items("decoder_block_out_channels"):
+        wide = fields.sizes("decoder_block_out_channels", length=len(widths))
+    levels, back = (
+        [Level(channels=width, layers=layers) for width in side] for side in (widths, wide)
+    )
     attends = fields.flag("mid_block_add_attention", default=True)
-    attend = map_attention(last) if attends else no_attention
+    attend, again = (
+        map_attention(side[-1]) if attends else no_attention for side in (widths, wide)
+    )
+    first, last = widths[0], widths[-1]
     quant = fields.flag("use_quant_conv", default=True)
     post_quant = fields.flag("use_post_quant_conv", default=True)
 
@@ -340,11 +348,11 @@ def autoencoder(fields: Fields) -> Network:
             flow = flow.conv("encoder/quant", plain(2 * latent, 2 * latent, kernel=1))
         if post_quant:
             flow = flow.conv("decoder/quant", plain(latent, latent, kernel=1))
-        flow = flow.conv("decoder/in", plain(latent, last))
-        flow = middle(flow, "decoder/middle", levels[-1], attend)
-        flow = up(flow, levels, "decoder/", skips=False)
-        flow = flow.dense({"decoder/norm": held(2 * first)})
-        return flow.conv("decoder/out", plain(first, outputs))
+        flow = flow.conv("decoder/in", plain(latent, wide[-1]))
+        flow = middle(flow, "decoder/middle", back[-1], again)
+        flow = up(flow, back, "decoder/", skips=False)
+        flow = flow.dense({"decoder/norm": held(2 * wide[0])})
+        return flow.conv("decoder/out", plain(wide[0], outputs))
 
     return flow_network(fields, side, body)
 
