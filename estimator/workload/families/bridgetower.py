@@ -1,0 +1,150 @@
+"""How much work BridgeTower and FLAVA are: towers for text and images below layers over both.
+
+A pass holds `batch` images and as many texts; the items of a pass are those of both towers.
+"""
+
+from dataclasses import replace
+
+from estimator.workload.blocks import (
+    Costs,
+    Mlp,
+    affine,
+    crossed,
+    equal_heads,
+    held,
+    vocabulary_head,
+)
+from estimator.workload.convolution import Flow, image
+from estimator.workload.families.clip import bert_tower, clip_sight
+from estimator.workload.families.text_encoder import bert_sizes, tables
+from estimator.workload.families.vit import Vision, trunk
+from estimator.workload.fields import Fields
+from estimator.workload.layers import Stack
+from estimator.workload.ledger import Inputs, Quantity
+from estimator.workload.model_class import head_note, task
+from estimator.workload.network import Network, Pass, length_warning, network, prefixed, sequence
+from estimator.workload.registry import family, with_defaults_of
+
+
+def _both(flow: Flow, inputs: Inputs, text: Stack, sight: Vision, pixels: Quantity) -> Flow:
+    """With the lines of both towers."""
+    flow = flow.with_lines(prefixed(text.lines(flow.batch, flow.text, inputs), "text/"))
+    return flow.with_lines(prefixed(sight.lines(flow.batch, pixels), "vision/"))
+
+
+@family("bridgetower")
+def bridgetower(fields: Fields) -> Network:
+    """BridgeTower: the later layers of both towers lead into those over both (arXiv:2206.08657)."""
+    fields.counted("link_tower_type", "add")
+    part = with_defaults_of(fields.part("text_config"), "bridgetower_text_model")
+    seen = with_defaults_of(fields.part("vision_config"), "bridgetower_vision_model")
+    sizes, width = bert_sizes(part), seen.size("hidden_size")
+    stated = {
+        "num_attention_heads": width // 64,
+        "intermediate_size": 4 * width,
+        "num_hidden_layers": seen.layers("num_hidden_layers") - seen.flag("remove_last_layer"),
+    }
+    sight = clip_sight(seen.with_values(stated), kind="bridgetower_vision_model")
+    norms = 2 * width * seen.layers("num_hidden_layers")
+    spare = 0 if seen.flag("share_layernorm", default=True) else norms
+    hidden = sizes.hidden
+    text = bert_tower(
+        part,
+        tables(sizes, hidden),
+        once={"pooler": held(affine(hidden, hidden).params)},
+        spare_positions=2,
+    )
+    out, layers = fields.size("hidden_size"), fields.layers("num_hidden_layers")
+    shared = fields.flag("share_cross_modal_transformer_layers", default=True)
+    links = 1 if fields.flag("share_link_tower_layers") else layers - 1
+    attention = equal_heads(part, hidden, sizes.heads).costs()
+    layer = {
+        **attention,
+        **Mlp(hidden, part.size("intermediate_size"), bias=True).costs(),
+        "norm": held(6 * hidden),
+    }
+    tables_of = held(2 * out + 4 * out + 2 * 2 * out * links + spare)
+
+    def run(inputs: Inputs) -> Pass:
+        batch, pixels = image(inputs, sight.side)
+        _, words = sequence(inputs, text.longest)
+        patches = sight.positions(pixels)[1]
+        flow = _both(Flow(batch=batch, side=pixels, text=words), inputs, text, sight, pixels)
+        for name, before, own, other in (
+            ("both/text/", hidden, words, patches),
+            ("both/vision/", width, patches, words),
+        ):
+            bridge = affine(before, out)
+            bridge = bridge.repeated(layers) if shared else bridge.times(layers)
+            flow = flow.layers({"bridge": bridge}, own, prefix=name)
+            flow = flow.attending(layer, own, times=layers, prefix=name)
+            flow = flow.crossing(crossed(attention), own, other, times=layers, prefix=name)
+        once = {"pooler": affine(out, out).times(2), "tables": tables_of}
+        flow = flow.dense({**once, **_once(fields, out)}).layers(_words(fields, part, out), words)
+        items = batch * (words + patches)
+        return Pass(lines=flow.lines, items=items, warnings=length_warning(words, text.longest))
+
+    heads = ("", "ImageAndTextRetrieval", "MaskedLM", "ContrastiveLearning")
+    return network(fields, run, head_note(fields, task(fields) in heads))
+
+
+def _once(fields: Fields, out: int) -> Costs:
+    """Heads on the pooled states."""
+    if task(fields) == "ImageAndTextRetrieval":
+        return {"head/match": affine(2 * out, 2)}
+    if task(fields) == "ContrastiveLearning":
+        width = fields.size("contrastive_hidden_size", default=512)
+        each = affine(out, width).times(2) + affine(2 * out, width)
+        return {"head/contrast": each + held(1)}
+    return {}
+
+
+def _words(fields: Fields, part: Fields, out: int) -> Costs:
+    """The head on masked words."""
+    if task(fields) != "MaskedLM":
+        return {}
+    vocab, tied = part.size("vocab_size"), fields.flag("tie_word_embeddings")
+    return {
+        "head/transform": affine(out, out) + held(2 * out),
+        "head/logits": vocabulary_head(out, vocab, own=not tied, biases=1),
+    }
+
+
+@family("flava")
+def flava(fields: Fields) -> Network:
+    """FLAVA: layers over all states of both towers, behind a token (arXiv:2112.04482, sec. 3)."""
+    part = with_defaults_of(fields.part("text_config"), "flava_text_model")
+    joint = with_defaults_of(fields.part("multimodal_config"), "flava_multimodal_model")
+    seen = fields.part("image_config")
+    sizes, sight, out = bert_sizes(part), trunk(seen), fields.size("projection_dim", default=768)
+    mask = held(sight.hidden * seen.flag("mask_token", default=True))
+    pooler = {"pooler": affine(sight.hidden, sight.hidden)}
+    sight = replace(sight, tables={**sight.tables, "embedding/mask": mask}, once=pooler)
+    text = bert_tower(
+        part,
+        {**tables(sizes, sizes.hidden), "norm/outer": held(2 * sizes.hidden)},
+        once={"pooler": affine(sizes.hidden, sizes.hidden)},
+    )
+    both = trunk(joint)
+    behind = int(joint.flag("use_cls_token", default=True))
+    kept = affine(sight.hidden, out) + affine(sizes.hidden, out)
+
+    def run(inputs: Inputs) -> Pass:
+        batch, pixels = image(inputs, sight.side)
+        _, words = sequence(inputs, text.longest)
+        patches = sight.positions(pixels)[1]
+        flow = _both(Flow(batch=batch, side=pixels, text=words), inputs, text, sight, pixels)
+        flow = flow.layers({"both/from_text": affine(sizes.hidden, both.hidden)}, words)
+        flow = flow.layers({"both/from_vision": affine(sight.hidden, both.hidden)}, patches)
+        every = words + patches + behind
+        flow = flow.attending(both.layer, every, times=both.layers, prefix="both/")
+        once = {
+            "both/pooler": affine(both.hidden, both.hidden),
+            "both/tables": held((2 + behind) * both.hidden + 1),
+            "head/projections": held(kept.params),
+        }
+        flow = flow.dense(once)
+        items = batch * (words + patches)
+        return Pass(lines=flow.lines, items=items, warnings=length_warning(words, text.longest))
+
+    return network(fields, run, head_note(fields, not task(fields)))
