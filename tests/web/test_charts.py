@@ -12,7 +12,7 @@ from estimator.catalog import Catalog
 from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scenario.scenario import Scenario
 from estimator.web.calibrate.charts import _cells
-from estimator.web.plan.charts import shares_of_limits
+from estimator.web.plan.shares import shares_of_limits
 from estimator.web.shared import charts, language, plots
 from estimator.web.shared.charts import Look
 from estimator.web.shared.tables import (

@@ -14,7 +14,7 @@ from estimator.core.units import CENTRAL, significant
 from estimator.estimation.scenario_estimate import Answer
 from estimator.scenario.hardware import named_precision
 from estimator.scenario.scenario import INPUTS, NUMBERS, Scenario, read_number
-from estimator.web.estimate.config_text import scenario_of_config
+from estimator.scenario.workload import compact_config, read_network
 from estimator.web.shared.frame import shortened
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import shown as sentence_of
@@ -241,6 +241,27 @@ def gather(state: State, last: Scenario, catalog: Catalog) -> Asked:
             problems["config_text"] = sentence_of(reason(error))
             said |= {name: getattr(last, name) for name in (*OF_WAY[way_of(last)], *OF_FILE)}
     return Asked(scenario=Scenario(**said), problems=problems)
+
+
+def scenario_of_config(
+    text: str, tokens: str, seq_len: str, *, sampled: bool = False
+) -> dict[str, float | str | None]:
+    """Fields of the scenario that train the model of a config on so many tokens, or samples.
+
+    Raises
+    ------
+    ValueError
+        In one line: the text is no config of a known family, or the tokens are missing.
+    """
+    if not text.strip():
+        raise ValueError("paste or upload the config.json of a model")
+    if not (tokens.strip() or sampled):
+        raise ValueError("say the training tokens")
+    length = read_number("seq_len", seq_len) if seq_len.strip() else None
+    config = compact_config(text.strip())
+    read_network(config, length)
+    seen = read_number("tokens", tokens) if tokens.strip() else None
+    return {"config": config, "tokens": seen, "seq_len": length}
 
 
 USUAL_SAMPLE_FLOP = 4.1e9
