@@ -271,4 +271,5 @@ def _fact_cells(found: "Answer", catalog: "Catalog") -> tuple[str, str]:
     if offers is None:
         return full, ""
     plural = "s" if offers["count"] > 1 else ""
-    return full, f"\n{offers['count']} offer{plural}, {offers['date_to'][:7]}"
+    whose = f"{offers['provider']} " if offers["provider"] else ""
+    return full, f"\n{offers['count']} {whose}offer{plural}, {offers['date_to'][:7]}"

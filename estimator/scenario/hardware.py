@@ -288,11 +288,14 @@ class Offers:
         Offers. [1]
     date_from, date_to : str
         The oldest and the newest of their dates.
+    provider : str
+        Whose they are, where they are all of one.
     """
 
     count: int
     date_from: str
     date_to: str
+    provider: str
 
 
 def offers_behind(
@@ -304,8 +307,17 @@ def offers_behind(
     provider: str = "",
 ) -> Offers | None:
     """Offers that `find_price` takes the median of; None where there are none."""
-    dates = sorted(price.date_to for price in _offers(device, catalog, kind, year, provider))
-    return Offers(count=len(dates), date_from=dates[0], date_to=dates[-1]) if dates else None
+    offers = _offers(device, catalog, kind, year, provider)
+    if not offers:
+        return None
+    dates = [price.date_to for price in offers]
+    sellers = {price.provider for price in offers}
+    return Offers(
+        count=len(offers),
+        date_from=min(dates),
+        date_to=max(dates),
+        provider=sellers.pop() if len(sellers) == 1 else "",
+    )
 
 
 def _offers(

@@ -237,6 +237,11 @@ def test_compare_says_whether_it_fits_and_on_which_offers_each_price_rests():
     assert "price_offers" not in given[0]
     table = run(*COMPARED, "--hardware", "h100").stdout
     assert "2 hold it" in table and " offers, " in table
+    clouds = (*COMPARED, "--hardware", "h100", "--site", "us-east-1,westeurope,fr")
+    rows = json.loads(run(*clouds, "--json").stdout)
+    sold = {row["inputs"]["site"]: row["price_offers"]["provider"] for row in rows}
+    assert sold == {"us-east-1": "AWS", "westeurope": "Azure", "fr": ""}
+    assert " AWS offers, " in run(*clouds).stdout
 
 
 def test_batch_lists_every_column_that_it_reads():

@@ -23,7 +23,7 @@ B = "params=7e9&tokens=2e12&hardware=h100-sxm&devices=128&site=us"
 
 
 def answered(**said):
-    scenario = Scenario(params=7e9, tokens=2e12, hardware="h100-sxm", site="us", **said)
+    scenario = Scenario(params=7e9, tokens=2e12, hardware="h100-sxm", **{"site": "us", **said})
     return answer_scenario(scenario, CATALOG)
 
 
@@ -96,6 +96,8 @@ def test_memory_and_the_offers_behind_each_price_are_compared():
     listed = [price for price in CATALOG.prices("h100-sxm") if price.kind == "on-demand"]
     assert 1 < int(count) <= len(listed)
     assert offers[1].endswith(max(price.date_to for price in listed)) and offers[2] == "none"
+    _memory, (_label, cloud) = facts([placed("a", answered(site="us-east-1"))])
+    assert cloud.endswith(", AWS")
     assert "devices hold it" in body(visited("compare", a=A.replace("=64", "=1"), b=B))
 
 

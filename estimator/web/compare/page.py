@@ -296,7 +296,8 @@ def _offers_cell(offers: Offers | None) -> str:
         return _("none")
     text = ngettext("{n} offer of {dates}", "{n} offers, {dates}", offers.count)
     dates = dict.fromkeys(of_one_precision(offers.date_from, offers.date_to))
-    return text.format(n=offers.count, dates=_(" to ").join(dates))
+    shown = text.format(n=offers.count, dates=_(" to ").join(dates))
+    return f"{shown}, {offers.provider}" if offers.provider else shown
 
 
 def differences(found: Sequence[Pinned]) -> list[list[str]]:
