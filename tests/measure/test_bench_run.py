@@ -18,7 +18,7 @@ from estimator.measure.bench import run as bench_run
 from estimator.measure.bench import timing as protocol
 from estimator.measure.bench.benchmark import Effort
 from estimator.measure.bench.cpu_profile import merged
-from estimator.measure.bench.run import BenchQuestion, OthersOnDevice, benchmark, left_aside
+from estimator.measure.bench.run import BenchQuestion, RecordedDevice, benchmark, left_aside
 from estimator.measure.bench.timing import Thoroughness
 from estimator.runs import open_store
 from estimator.runs.meter import Sample
@@ -266,7 +266,7 @@ class Quiet:
     [((0.4, None, None), 0.4), ((0.4, 0.0, None), 0.01), ((None,), 0.01), ((), 0.01)],
 )
 def test_others_on_the_board_disturb_as_those_on_the_processor_do(shares, expected):
-    seen = OthersOnDevice(host=Quiet(), recording=Read(*shares), component="gpu:0")
+    seen = RecordedDevice(host=Quiet(), recording=Read(*shares), component="gpu:0")
     assert seen.read() == expected
 
 

@@ -25,7 +25,7 @@ from estimator.measure.command import interrupted_once, undisturbed
 from estimator.measure.host import Contention
 from estimator.measure.recorder import Recording
 from estimator.runs import open_store
-from estimator.runs.meter import Meter
+from estimator.runs.meter import Meter, Sample
 from estimator.runs.record import MeasuredDevice, MeasuredRun, State, Timing, Trust
 
 SPREADS = 0.1
@@ -196,17 +196,25 @@ class BothEngines:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SampledPower:
-    """Power of one component of a recording, for the benchmark."""
+class RecordedDevice:
+    """What the meters of a recording tell of the device that is measured, and who else uses it.
+
+    Parameters
+    ----------
+    recording : Recording
+    component : str
+        Key of the device.
+    host : Contention
+        Of the processor.
+    """
 
     recording: Recording
     component: str
+    host: Contention
 
-    def measures(self) -> bool:
-        """Whether there is a meter that truly measures."""
-        return self._meter() is not None
-
-    def _meter(self) -> Meter | None:
+    @property
+    def meter(self) -> Meter | None:
+        """The meter that truly measures it; None if there is none."""
         for one in self.recording.meters:
             if one.component == self.component and one.trust != "modelled":
                 return one
@@ -214,41 +222,24 @@ class SampledPower:
 
     def power_w(self, windows: Sequence[tuple[float, float]]) -> tuple[float, Trust] | None:
         """Mean power in windows that have passed [W], with its trust; None if not measured."""
-        meter = self._meter()
-        if meter is None:
-            return None
-        return mean_power_w(meter, self.recording.samples().get(self.component, []), windows)
+        return None if self.meter is None else mean_power_w(self.meter, self._samples(), windows)
 
     def temperature_c(self) -> float | None:
         """Last temperature read [degC]; None if none was."""
-        samples = self.recording.samples().get(self.component, [])
-        known = [one.temperature_c for one in samples if one.temperature_c is not None]
-        return known[-1] if known else None
-
-
-@dataclass(frozen=True, kw_only=True)
-class OthersOnDevice:
-    """Who else uses the machine, or the board that is measured.
-
-    Parameters
-    ----------
-    host : Contention
-        Of the processor.
-    recording : Recording
-        Whose meters tell of the board.
-    component : str
-    """
-
-    host: Contention
-    recording: Recording
-    component: str
+        known = (one.temperature_c for one in reversed(self._samples()))
+        return next((one for one in known if one is not None), None)
 
     def read(self) -> float | None:
-        """The larger of the processor's share and the board's newest; None if none is known [1]."""
-        samples = self.recording.samples().get(self.component, [])
-        shares = (one.others for one in reversed(samples) if one.others is not None)
+        """Share that others use [1]: the larger of the processor's and the board's newest.
+
+        None if none is known.
+        """
+        shares = (one.others for one in reversed(self._samples()) if one.others is not None)
         known = [share for share in (self.host.read(), next(shares, None)) if share is not None]
         return max(known, default=None)
+
+    def _samples(self) -> Sequence[Sample]:
+        return self.recording.samples().get(self.component, [])
 
 
 def effort_of(question: BenchQuestion) -> Effort:
@@ -291,18 +282,16 @@ def summary(timings: Sequence[Timing]) -> list[str]:
 def _bench(question: BenchQuestion, engine: Engine, recording: Recording) -> Bench:
     """The benchmark of a device with the meters of a recording."""
     device = recording.device(engine.component)
-    meter = SampledPower(recording=recording, component=engine.component)
+    measured = RecordedDevice(recording=recording, component=engine.component, host=Contention())
     effort = effort_of(question)
-    if not meter.measures():
+    if measured.meter is None:
         effort = replace(effort, job=SHORT)
     return Bench(
         engine=engine,
-        contention=OthersOnDevice(
-            host=Contention(), recording=recording, component=engine.component
-        ),
+        contention=measured,
         memory_bytes=device.memory_bytes or MEMORY_IF_UNKNOWN,
         usual=usual_steps(engine.component),
-        meter=meter if meter.measures() else None,
+        meter=None if measured.meter is None else measured,
         effort=effort,
         precisions=question.precisions,
     )
