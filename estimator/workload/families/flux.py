@@ -1,12 +1,24 @@
 """Which model of diffusers with patches and text in one attention it is: Flux.
 
-BRIA, Chroma, LongCat-Image, Ovis-Image, Stable Diffusion 3, Qwen-Image, FLUX.2, AuraFlow, their
-ControlNets, and the videos of CogVideoX and HunyuanVideo, too.
+BRIA, Chroma, LongCat-Image, Ovis-Image, Stable Diffusion 3, Qwen-Image, FLUX.2, AuraFlow, OmniGen,
+their ControlNets, and the videos of CogVideoX and HunyuanVideo, too.
 """
 
 from dataclasses import replace
 
-from estimator.workload.blocks import Costs, affine, held, linear, merged, product, scaled, table
+from estimator.workload.blocks import (
+    Attention,
+    Costs,
+    Mlp,
+    affine,
+    held,
+    layer_costs,
+    linear,
+    merged,
+    product,
+    scaled,
+    table,
+)
 from estimator.workload.convolution import ratio, square
 from estimator.workload.families.diffusion_transformer import (
     SINE_WIDTH,
@@ -415,3 +427,33 @@ def hunyuan_video_15(fields: Fields) -> Network:
         },
     )
     return network(fields, with_two_streams(model, stream(sizes, inner)).run)
+
+
+@diffusers_class("OmniGenTransformer2DModel")
+def omnigen(fields: Fields) -> Network:
+    """OmniGen: a language model over words, a token of the time and patches (arXiv:2409.11340).
+
+    An image to look at passes a matrix of its own, held and not run.
+    """
+    width, heads = fields.size("hidden_size"), fields.size("num_attention_heads")
+    head_dim = fields.share("hidden_size", width, "num_attention_heads", heads)
+    sizes = patch_sizes(fields.with_values({"attention_head_dim": head_dim, "out_channels": None}))
+    kv_heads, inner = fields.size("num_key_value_heads"), fields.size("intermediate_size")
+    attention = Attention(hidden=width, heads=heads, kv_heads=kv_heads, head_dim=head_dim)
+    layer = layer_costs(attention, Mlp(width, inner, gated=True), 2 * width)
+    time = two_dense(fields.size("time_step_dim", default=SINE_WIDTH), width)
+    model = Joint(
+        sizes=sizes,
+        side=128,
+        text_tokens=256,
+        spare=1,
+        per_image={
+            "embedding/token": table(fields.size("vocab_size"), width),
+            "embedding/seen": held(affine(sizes.patch_inputs, width).params),
+            "time/embedding": time.times(2),
+            "head/modulation": affine(width, 2 * width),
+            "norm/outer": held(width),
+        },
+        per_both=scaled(layer, sizes.layers),
+    )
+    return network(fields, model.run)
