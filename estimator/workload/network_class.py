@@ -160,7 +160,7 @@ SEEING = (
     *("video_llama_3", "kimi_k25", "florence2", "gemma3n", "phi4_multimodal", "qwen3_omni_moe"),
     *("qwen3_omni_moe_thinker", "pix2struct", "t5gemma2", "kosmos-2"),
     *("aria", "audioflamingo3", "minimax_m3_vl", "step3p7", "granite_speech", "chameleon"),
-    *("janus", "idefics"),
+    *("janus", "idefics", "musicflamingo", "glmasr", "qwen3_asr"),
 )
 """Types whose kind no part of their name tells."""
 

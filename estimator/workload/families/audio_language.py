@@ -1,7 +1,8 @@
-"""Which language model that hears a config describes: Qwen2-Audio, Audio Flamingo 3.
+"""Which language model that hears a config describes: Qwen2-Audio, Audio and Music Flamingo.
 
-Also Voxtral, Qwen2.5-Omni, Qwen3-Omni. A pass holds thirty seconds of sound per sequence; its
-tokens are part of the sequence, so `seq_len` counts them. The tower is Whisper's encoder.
+Also Voxtral, GLM-ASR, Qwen3-ASR, Qwen2.5-Omni, Qwen3-Omni. A pass holds thirty seconds of sound per
+sequence; its tokens are part of the sequence, so `seq_len` counts them. The tower is Whisper's
+encoder.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,6 +17,7 @@ from estimator.workload.families.vision_language import (
     Text,
     before_text,
     dense_bridge,
+    either_tied,
     qwen_vl,
     text_part,
 )
@@ -31,12 +33,19 @@ def _audio(fields: Fields) -> Fields:
     return with_defaults_of(fields.part("audio_config"), tower)
 
 
-def hearing_network(fields: Fields, text: Text, bridge: Costs, folded: int) -> Network:
-    """A decoder with a tower for sound, `folded` positions of which make a token of the bridge."""
+def hearing_network(
+    fields: Fields, text: Text, bridge: Costs, folded: int, *, placed: bool = True
+) -> Network:
+    """A decoder with a tower for sound, `folded` positions of which make a token of the bridge.
+
+    `placed` says whether the tower has a table of positions.
+    """
     audio = _audio(fields)
     filters, positions = mel_filters(audio, "audio/"), audio.size("max_source_positions")
     width = audio.size("intermediate_size", "encoder_ffn_dim")
-    tower = whisper_side(audio.with_values({"encoder_ffn_dim": width}), "encoder", positions)
+    tower = whisper_side(
+        audio.with_values({"encoder_ffn_dim": width}), "encoder", positions * placed
+    )
 
     def sounds(inputs: Inputs) -> list[Line]:
         batch = quantity("batch", inputs.batch)
@@ -56,9 +65,9 @@ def qwen2_audio(fields: Fields) -> Network:
     return hearing_network(fields, text, bridge, 2)
 
 
-@family("audioflamingo3")
+@family("audioflamingo3", "musicflamingo")
 def audio_flamingo(fields: Fields) -> Network:
-    """Audio Flamingo 3: pairs of frames averaged, two dense layers (arXiv:2507.08128, sec. 3.1)."""
+    """Audio and Music Flamingo: pairs of frames averaged, two dense layers (arXiv:2507.08128)."""
     width = _audio(fields).size("hidden_size", "d_model")
     text = text_part(fields, "qwen2", tied=False)
     bias = fields.flag("projector_bias", default=True)
@@ -86,6 +95,32 @@ def voxtral(fields: Fields) -> Network:
     width = audio.size("hidden_size")
     folded = fields.share("audio_config.intermediate_size", wide, "hidden_size", width)
     return hearing_network(fields, text, bridge, folded)
+
+
+GLM_TEXT = {
+    **{"model_type": "llama", "hidden_size": 2048, "intermediate_size": 6144, "vocab_size": 59264},
+    **{"num_hidden_layers": 28, "num_attention_heads": 16, "num_key_value_heads": 4},
+    **{"max_position_embeddings": 8192},
+}
+"""What the text part of GLM-ASR leaves out."""
+
+
+@family("glmasr")
+def glm_asr(fields: Fields) -> Network:
+    """GLM-ASR: a tower with rotary positions, four frames side by side, two dense layers."""
+    audio = _audio(fields)
+    inner = {**GLM_TEXT, **fields.part("text_config").values}
+    positions = audio.size("max_position_embeddings")
+    sound = {**audio.values, "max_source_positions": positions}
+    fields = fields.with_values({"text_config": inner, "audio_config": sound})
+    text = text_part(fields, "llama", either_tied(fields, True))
+    heads = audio.size("num_attention_heads")
+    kept = audio.size_or_none("num_key_value_heads") or heads
+    audio.equal("num_key_value_heads", kept, "num_attention_heads", heads)
+    wide, width = audio.size("intermediate_size"), audio.size("hidden_size")
+    bridge = dense_bridge(wide, 2 * text.hidden, text.hidden)
+    folded = fields.share("audio_config.intermediate_size", wide, "hidden_size", width)
+    return hearing_network(fields, text, bridge, folded, placed=False)
 
 
 OMNI = replace(QWEN2_5, text="qwen2_5_omni_text", alone=True)
@@ -125,6 +160,17 @@ def omni_thinker(fields: Fields) -> Network:
     return _hearing_too(qwen_vl(OMNI, fields), sounds)
 
 
+RECORDING = 3000
+"""Mel frames of thirty seconds. [frame]"""
+
+ASR_TEXT = {
+    **{"model_type": "qwen3", "hidden_size": 2048, "intermediate_size": 6144, "head_dim": 128},
+    **{"num_hidden_layers": 28, "num_attention_heads": 16, "num_key_value_heads": 8},
+    **{"max_position_embeddings": 65536},
+}
+"""What the text part of Qwen3-ASR leaves out."""
+
+
 def _thinned(length: int) -> int:
     """Frames, or bins, that three convolutions of stride two leave."""
     for _ in range(3):
@@ -136,10 +182,27 @@ def _thinned(length: int) -> int:
 def omni3_thinker(fields: Fields) -> Network:
     """The part of Qwen3-Omni that sees, hears and writes (arXiv:2509.17765, sec. 2)."""
     audio = with_defaults_of(fields.part("audio_config"), "qwen3_omni_moe_audio_encoder")
+    return _hearing_too(
+        qwen_vl(OMNI3, fields), _chunks(audio, 2 * audio.size("max_source_positions"))
+    )
+
+
+@family("qwen3_asr")
+def qwen3_asr(fields: Fields) -> Network:
+    """Qwen3-ASR: the tower of Qwen3-Omni before Qwen3."""
+    sounds = _chunks(_audio(fields), RECORDING)
+    inner = {**ASR_TEXT, **fields.part("text_config").values}
+    fields = fields.with_values({"text_config": inner})
+    text = text_part(fields, "qwen3", either_tied(fields, True))
+    return before_text(fields, text, lambda inputs: sounds(quantity("batch", inputs.batch)))
+
+
+def _chunks(audio: Fields, frames: int) -> Callable[[Quantity], list[Line]]:
+    """The tower of a config: convolutions over chunks of mel frames, layers over a few of them."""
     hidden, thin, bins = (
         audio.size(key) for key in ("d_model", "downsample_hidden_size", "num_mel_bins")
     )
-    frames, chunk = 2 * audio.size("max_source_positions"), 2 * audio.size("n_window")
+    chunk = 2 * audio.size("n_window")
     whole, rest = divmod(frames, chunk)
     positions = whole * _thinned(chunk) + _thinned(rest)
     window = _thinned(chunk) * (audio.size("n_window_infer") // chunk)
@@ -162,7 +225,7 @@ def omni3_thinker(fields: Fields) -> Network:
         done += tower.lines(batch, float(positions), Inputs(), "audio/")
         return [*done, *lines(project, batch * positions)]
 
-    return _hearing_too(qwen_vl(OMNI3, fields), sounds)
+    return sounds
 
 
 @family("qwen2_5_omni", "qwen3_omni_moe")
