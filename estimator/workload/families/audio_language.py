@@ -1,8 +1,8 @@
-"""Which language model that hears a config describes: Qwen2-Audio, Audio and Music Flamingo.
+"""Which language model that hears a config describes: Qwen2-Audio, Audio Flamingo 3.
 
-Also Voxtral, GLM-ASR, Qwen3-ASR, Qwen2.5-Omni, Qwen3-Omni. A pass holds thirty seconds of sound per
-sequence; its tokens are part of the sequence, so `seq_len` counts them. The tower is Whisper's
-encoder.
+Also Music Flamingo, Voxtral, GLM-ASR, Qwen3-ASR, Qwen2.5-Omni, Qwen3-Omni. A pass holds thirty
+seconds of sound per sequence; its tokens are part of the sequence, so `seq_len` counts them. The
+tower is Whisper's encoder.
 """
 
 from collections.abc import Callable, Iterable
