@@ -122,17 +122,12 @@ class FiltersCodec:
 
     def show(self, value: Filters, state: State) -> None:
         """Make the widgets show some filters."""
-        choose(value, state)
+        for name, key in KEYS.items():
+            state[key] = getattr(value, name)
+        state[YEARS] = (value.first, value.last)
 
     def gather(self, state: State, last: Filters) -> Filters:
         """Filters that the widgets ask for."""
         first, last_year = state[YEARS]
         said = {name: state[key] for name, key in KEYS.items()}
         return Filters(first=int(first), last=int(last_year), **said)
-
-
-def choose(filters: Filters, state: State) -> None:
-    """Make the widgets show some filters."""
-    for name, key in KEYS.items():
-        state[key] = getattr(filters, name)
-    state[YEARS] = (filters.first, filters.last)

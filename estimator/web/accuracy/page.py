@@ -144,45 +144,48 @@ def _change(report: Report, table: pd.DataFrame, filters: Filters, frame: Frame)
         style.caption(_(words.CHANGE))
 
 
-def _energy(report: Report, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:
-    """Draw the score of the energy, its hours given and predicted."""
-    st.subheader(_("Energy: runs with a meter"), anchor=False)
-    score_tables.draw_energy(_metered(), slide=frame.slide)
-    if not frame.slide:
-        style.caption(_(words.ENERGY))
-
-
 @kept
 def _metered() -> Mapping[str, Score]:
     """Return the score of the energy, computed once per server."""
     return score_tables.energy_table(open_catalog(), open_report())
 
 
-def _memory(report: Report, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:
-    """Draw the score of the memory need."""
-    st.subheader(_("Memory: measured peaks"), anchor=False)
-    score_tables.draw_memory(open_catalog(), slide=frame.slide)
-    if not frame.slide:
-        style.caption(_(words.MEMORY))
+Section = Callable[[Report, pd.DataFrame, Filters, Frame], None]
 
 
-def _serving(report: Report, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:
-    """Draw the score of serving."""
-    st.subheader(_("Serving: measured latency, throughput, power"), anchor=False)
-    score_tables.draw_serving(open_catalog(), slide=frame.slide)
-    if not frame.slide:
-        style.caption(_(words.SERVING))
+def _scores(title: str, draw: Callable[[bool], None], caption: str) -> Section:
+    """Section of a score of its own, whatever the filters say; `draw` takes whether on a slide."""
+
+    def section(report: Report, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:
+        st.subheader(_(title), anchor=False)
+        draw(frame.slide)
+        if not frame.slide:
+            style.caption(_(caption))
+
+    return section
 
 
-SECTIONS: Mapping[str, Callable[[Report, pd.DataFrame, Filters, Frame], None]] = {
+SECTIONS: Mapping[str, Section] = {
     "runs": _runs,
     "errors": _errors,
     "groups": _groups,
     "worst": _worst,
     "change": _change,
-    "energy": _energy,
-    "memory": _memory,
-    "serving": _serving,
+    "energy": _scores(
+        N_("Energy: runs with a meter"),
+        lambda slide: score_tables.draw_energy(_metered(), slide=slide),
+        words.ENERGY,
+    ),
+    "memory": _scores(
+        N_("Memory: measured peaks"),
+        lambda slide: score_tables.draw_memory(open_catalog(), slide=slide),
+        words.MEMORY,
+    ),
+    "serving": _scores(
+        N_("Serving: measured latency, throughput, power"),
+        lambda slide: score_tables.draw_serving(open_catalog(), slide=slide),
+        words.SERVING,
+    ),
 }
 
 
@@ -230,7 +233,7 @@ def _runs_csv(report: Report) -> str:
 
 def _reset() -> None:
     """Choose all runs again."""
-    address.choose(address.every(open_report()), st.session_state)
+    STATE.choose(address.every(open_report()))
 
 
 def _filters(report: Report, filters: Filters) -> None:

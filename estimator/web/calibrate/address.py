@@ -1,7 +1,7 @@
 """What the page "Calibrate" is about: a device and a number format, in the URL and the widgets."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import streamlit as st
 
@@ -54,11 +54,6 @@ def usual(known: Known, state: State) -> Choice:
     measured = measured_devices(known)
     device = next(iter(measured), found or "h100-sxm")
     return Choice(device=device, precision=usual_precision(known, device))
-
-
-def as_query(choice: Choice) -> dict[str, str]:
-    """Choice as query parameters, none left to a default."""
-    return asdict(choice)
 
 
 def read(query: Mapping[str, str], known: Known, state: State) -> tuple[Choice, list[str]]:

@@ -1,7 +1,7 @@
 """The third page: what was measured, what it changed, and what to measure next."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -91,7 +91,7 @@ def draw(frame: Frame) -> None:
         _share(seen)
     with controls(frame):
         _controls()
-    share.leave(STATE, address.as_query(choice), frame)
+    share.leave(STATE, asdict(choice), frame)
 
 
 def _notices(notes: list[str], updated: int) -> None:
@@ -318,7 +318,7 @@ SECTIONS: Mapping[str, Callable[[Seen], None]] = {
 
 def _share(seen: Seen) -> None:
     """Draw the link, the snippets, and how to hand the runs on."""
-    share.draw(SLIDES, address.as_query(seen.choice), title=seen.device.name)
+    share.draw(SLIDES, asdict(seen.choice), title=seen.device.name)
     st.markdown(_("The runs themselves, as a file for colleagues:"))
     st.code("twenty-watts calibrate export -o mine.toml", language=None, wrap_lines=True)
 

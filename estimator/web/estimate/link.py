@@ -56,7 +56,8 @@ class ScenarioCodec:
             said = replace(said, finetune=QLORA)
         scenario, more = DEFAULT, list[str]()
         if said != Scenario():
-            scenario, more = repaired(said, open_catalog())
+            answer, more = nearest(said, open_catalog())
+            scenario = answer.scenario
         view = query.get("view", DEFAULT_VIEW)
         asked = Asked(
             scenario=scenario,
@@ -95,12 +96,6 @@ def answer_link(query: Query, catalog: Catalog) -> tuple[Answer, list[str]]:
         return answer_scenario(DEFAULT, catalog), [*map(shown, found)]
     answer, more = nearest(said, catalog)
     return answer, [*map(shown, found), *more]
-
-
-def repaired(scenario: Scenario, catalog: Catalog) -> tuple[Scenario, list[str]]:
-    """A scenario that can be answered, as near as possible, and why some of it was left out."""
-    answer, notices = nearest(scenario, catalog)
-    return answer.scenario, notices
 
 
 def nearest(scenario: Scenario, catalog: Catalog) -> tuple[Answer, list[str]]:
