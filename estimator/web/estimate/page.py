@@ -10,7 +10,7 @@ import streamlit as st
 
 from estimator.catalog import Catalog
 from estimator.core.messages import reason
-from estimator.estimation.equivalents import as_much, equivalents
+from estimator.estimation.equivalents import as_json, as_much, equivalents
 from estimator.estimation.scenario_estimate import Answer, answer_scenario
 from estimator.web.compare.page import pin
 from estimator.web.estimate import calibrated as measured
@@ -24,9 +24,8 @@ from estimator.web.estimate.further import further_links
 from estimator.web.estimate.inputs import DEFAULT, OF_ALL, Asked
 from estimator.web.estimate.link import OF_PAGE, PICTURES, STATE, as_query
 from estimator.web.estimate.parts import Drawn
-from estimator.web.estimate.share import draw_share
 from estimator.web.estimate.sources import compared_by, draw_formula, draw_sources
-from estimator.web.shared import charts, figures, style
+from estimator.web.shared import charts, figures, language, share, style
 from estimator.web.shared.amounts import localised, result, sentence
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor
@@ -44,7 +43,9 @@ from estimator.web.shared.tables import (
     compared_devices,
     comparison_rows,
     credit,
+    csv_text,
     parts_rows,
+    results_rows,
     uncertain_quantity,
     uncertainty_rows,
 )
@@ -235,7 +236,32 @@ def _details(drawn: Drawn, catalog: Catalog) -> None:
             style.section(_(DETAILS[name]))
             _examples()
         else:
-            draw_share(answer, drawn.query, SLIDES)
+            _share(answer, drawn.query)
+
+
+def _share(answer: Answer, query: Mapping[str, str]) -> None:
+    """Draw the link, the downloads and the snippets."""
+    spoken = language.current()
+    files = (
+        share.json("twenty-watts", lambda: as_json(answer, open_catalog())),
+        share.csv("twenty-watts", lambda: csv_text(results_rows(answer))),
+    )
+    offline = share.File(
+        label=_("Download the figure with sliders"),
+        name="twenty-watts-figure.html",
+        mime="text/html",
+        content=lambda: _figure(answer, spoken),
+    )
+    title = words.title(answer, open_catalog())
+    share.draw(SLIDES, query, title=title, files=files, offline=offline)
+
+
+def _figure(answer: Answer, spoken: str) -> bytes:
+    """Figure whose sliders work without a server, in the language of the page."""
+    from estimator.web.offline.export import Wish, content_of
+
+    language.use(spoken)
+    return content_of(".html", Wish(name="scenario"), answer, open_catalog())
 
 
 def _examples() -> None:
