@@ -42,7 +42,8 @@ def of_class(name: str, row: dict[str, Any]) -> list[tuple[str, Any, Any]]:
     """Keys of the row of a class of diffusers, ours, and what its signature says where another."""
     known = inspect.signature(getattr(diffusers, name).__init__).parameters
     pairs = ((key, ours, known[key].default if key in known else None) for key, ours in row.items())
-    return [(key, ours, theirs) for key, ours, theirs in pairs if theirs != ours]
+    alike = ((key, ours, list(one) if isinstance(one, tuple) else one) for key, ours, one in pairs)
+    return [(key, ours, theirs) for key, ours, theirs in alike if theirs != ours]
 
 
 def differences(config: Any, row: dict[str, Any]) -> list[tuple[str, Any, Any]]:

@@ -1,6 +1,6 @@
 """Which model of diffusers whose patches look at a text a config describes: PixArt, Wan, Sana.
 
-Kandinsky 5, ChronoEdit, Hunyuan-DiT, the older class Transformer2DModel, and the videos of LTX.
+Kandinsky 5, ChronoEdit, SkyReels, Hunyuan-DiT, the older class Transformer2DModel, and LTX-Video.
 """
 
 from dataclasses import replace
@@ -109,6 +109,15 @@ def transformer_2d(fields: Fields) -> Architecture:
 def wan(fields: Fields) -> Network:
     """Wan 2.1 and 2.2: 81 frames of 480 x 832 pixels by default (arXiv:2503.20314, sec. 4.2)."""
     return network(fields, _wan_model(fields, fields.layers("num_layers"), {}).run)
+
+
+@diffusers_class("SkyReelsV2Transformer3DModel")
+def skyreels(fields: Fields) -> Network:
+    """SkyReels V2: Wan, perhaps given the frames a second (arXiv:2504.13074, sec. 3)."""
+    model = _wan_model(fields, fields.layers("num_layers"), {})
+    width, given = model.sizes.width, fields.flag("inject_sample_info")
+    rate = (held(2 * width) + affine(width, width, 6 * width)).times(given)
+    return network(fields, replace(model, per_image={**model.per_image, "time/rate": rate}).run)
 
 
 @diffusers_class("WanVACETransformer3DModel")

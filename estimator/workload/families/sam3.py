@@ -118,7 +118,8 @@ def _part(fields: Fields, name: str) -> tuple[Fields, int, dict[str, Cost], Cost
 
 DEFAULTS = {
     "geometry_encoder": "sam3_geometry_encoder",
-    **dict.fromkeys(("detr_encoder", "detr_decoder", "mask_decoder"), "sam3_detr_encoder"),
+    "detr_decoder": "sam3_detr_decoder",
+    **dict.fromkeys(("detr_encoder", "mask_decoder"), "sam3_detr_encoder"),
 }
 """Part of the detector -> whose defaults it takes."""
 
