@@ -113,8 +113,8 @@ def human_quantity(value: float, unit: str) -> str:
     ('1.29 GWh', '355 years', '3 %')
     >>> human_quantity(177.0, "hour"), human_quantity(4.67e6, "USD"), human_quantity(0.5, "tCO2e")
     ('7.38 days', '4.67 M$', '500 kg')
-    >>> human_quantity(5.1e-7, "share")
-    'below 0.0001 %'
+    >>> human_quantity(5.1e-7, "share"), human_quantity(73e9, "parameter")
+    ('below 0.0001 %', '73 billion parameters')
     """
     if unit == "kWh":
         return human(value * 1e3, "Wh")
@@ -131,7 +131,7 @@ def human_quantity(value: float, unit: str) -> str:
     number = human_count(value) if value >= 1e6 else digits(value)
     if unit == "1":
         return number
-    plural = "s" if unit in ("year", "day", "month") and number != "1" else ""
+    plural = "s" if unit in ("year", "day", "month", "parameter") and number != "1" else ""
     return f"{number} {unit}{plural}"
 
 

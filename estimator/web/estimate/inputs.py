@@ -255,11 +255,11 @@ def scenario_of_config(
     """
     if not text.strip():
         raise ValueError("paste or upload the config.json of a model")
-    if not (tokens.strip() or sampled):
-        raise ValueError("say the training tokens")
     length = read_number("seq_len", seq_len) if seq_len.strip() else None
     config = compact_config(text.strip())
     read_network(config, length)
+    if not (tokens.strip() or sampled):
+        raise ValueError("say the training tokens")
     seen = read_number("tokens", tokens) if tokens.strip() else None
     return {"config": config, "tokens": seen, "seq_len": length}
 

@@ -17,7 +17,7 @@ UNIT_WORDS = (
     *(N_("year"), N_("years"), N_("day"), N_("days"), N_("hour"), N_("hours")),
     *(N_("minute"), N_("minutes"), N_("month"), N_("months")),
     *(N_("million"), N_("billion"), N_("trillion")),
-    *(N_("device-hours"), N_("below")),
+    *(N_("device-hours"), N_("below"), N_("parameter"), N_("parameters")),
 )
 """Words that amounts are written with."""
 
