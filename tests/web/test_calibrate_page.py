@@ -119,7 +119,7 @@ def test_several_runs_are_reported_as_the_fit_gives_them():
     assert f"11 timings from 2 measured runs put utilization at {share}" in sentence
     picture, power, scatter = alts(page)
     for one in power_cells(known, device, "bf16"):
-        assert calibrate_tables.power_label(one) in power
+        assert calibrate_tables.cell_label(one, "power") in power
     for one in found.values():
         assert calibrate_tables.cell_label(one) in picture
     assert scatter.startswith("11 timings")
@@ -382,7 +382,7 @@ def test_power_is_reported_before_and_after_by_what_meters_measured():
     assert now < before / 5
     assert float(decoder.now.log_sd) < float(decoder.before.log_sd)
     assert [one.run for one in found["other"].observations] == ["r-cut"], "nobody said what it did"
-    table = calibrate_tables.power_table(list(found.values()))
+    table = calibrate_tables.cells_table(list(found.values()), "power")
     assert table[table["what"] == MEASURED]["mid"].to_numpy() == pytest.approx(640.0)
 
 

@@ -225,7 +225,7 @@ def _power(seen: Seen) -> None:
         )
         style.caption(text.format(device=seen.device.name, precision=seen.choice.precision))
         return
-    table = tables.power_table(found)
+    table = tables.cells_table(found, "power")
     charts.draw_cells(table, seen.frame.look, words.alt_of_power(found), of="power")
     text = _(
         "{device} alone, without its host, at the utilization of the middle timing in "

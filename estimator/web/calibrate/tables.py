@@ -1,6 +1,6 @@
 """Tables of the page "Calibrate": what charts and lists show, a row each."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import pandas as pd
 
@@ -42,79 +42,45 @@ POINTS = 150
 """Points of a line: enough for its width."""
 
 
-def cells_table(cells: Sequence[Cell]) -> pd.DataFrame:
-    """Before, now and every timing of each kind of network.
+def cells_table(cells: Sequence[Cell] | Sequence[PowerCell], of: str = "share") -> pd.DataFrame:
+    """Before, now and every observation of each kind of network.
 
     Columns: row, what (one of `BEFORE`, `NOW`, `MEASURED`), slot (where in the row), low, mid,
-    high (shares of the peak [1]), label (at the first entry of a row), text.
+    high (shares of the peak [1], or powers [W]), label (at the first entry of a row), text.
     """
+    names, written, reached = SHOWN[of]
     rows: list[CellRow] = []
     for cell in cells:
-        timings = [(one.timing.label or one.run, one.reached) for one in cell.observations]
-        names = _(GROUP_NAMES[cell.group]), cell_label(cell)
-        rows += _cell_rows(names, (cell.before, cell.now), timings, percent, span)
+        name, label = _(names[cell.group]), cell_label(cell, of)
+        for what, quantity in ((BEFORE, cell.before), (NOW, cell.now)):
+            low, high = (float(bound) for bound in quantity.interval())
+            mid = float(quantity.mid)
+            text = f"{_(what)}: {written(mid)} ({span(quantity, written)})"
+            rows.append(
+                (name, _(what), what, low, mid, high, label if what == BEFORE else "", text)
+            )
+        for one in cell.observations:
+            at = getattr(one, reached)
+            text = f"{one.timing.label or one.run}: {written(at)}"
+            rows.append((name, _(MEASURED), NOW, at, at, at, "", text))
     return pd.DataFrame(rows, columns=CELL_COLUMNS)
 
 
-def _cell_rows(
-    names: tuple[str, str],
-    expected: tuple[Uncertain, Uncertain],
-    measured: Iterable[tuple[str, float]],
-    written: Callable[[float], str],
-    spanned: Callable[[Uncertain], str],
-) -> Iterator[CellRow]:
-    """Rows of one kind of network: its name and label, before and now, what was measured."""
-    name, label = names
-    for what, quantity in zip((BEFORE, NOW), expected, strict=True):
-        low, high = (float(bound) for bound in quantity.interval())
-        mid = float(quantity.mid)
-        text = f"{_(what)}: {written(mid)} ({spanned(quantity)})"
-        yield name, _(what), what, low, mid, high, label if what == BEFORE else "", text
-    for run, at in measured:
-        yield name, _(MEASURED), NOW, at, at, at, "", f"{run}: {written(at)}"
-
-
-def cell_label(cell: Cell) -> str:
+def cell_label(cell: Cell | PowerCell, of: str = "share") -> str:
     """Say a row of the picture in words."""
+    names, written, _reached = SHOWN[of]
     count = len(cell.observations)
-    timings = ngettext("{n} timing", "{n} timings", count).format(n=count)
-    name, share = _(GROUP_NAMES[cell.group]), percent(float(cell.now.mid))
-    return f"{name}: {share} ({span(cell.now)}), {timings if count else _('unmeasured')}"
-
-
-def power_table(cells: Sequence[PowerCell]) -> pd.DataFrame:
-    """Before, now and every reading of the power of each kind of network [W].
-
-    Columns as of `cells_table`.
-    """
-    rows: list[CellRow] = []
-    for cell in cells:
-        readings = [(one.timing.label or one.run, one.power_w) for one in cell.observations]
-        names = _(POWER_NAMES[cell.group]), power_label(cell)
-        rows += _cell_rows(names, (cell.before, cell.now), readings, watts, power_span)
-    return pd.DataFrame(rows, columns=CELL_COLUMNS)
-
-
-def power_label(cell: PowerCell) -> str:
-    """Say a row of the picture of power in words."""
-    count = len(cell.observations)
-    readings = ngettext("{n} reading", "{n} readings", count).format(n=count)
-    name, now = _(POWER_NAMES[cell.group]), watts(float(cell.now.mid))
-    return f"{name}: {now} ({power_span(cell.now)}), {readings}"
+    counted = ngettext("{n} timing", "{n} timings", count)
+    if of == "power":
+        counted = ngettext("{n} reading", "{n} readings", count)
+    name, now = _(names[cell.group]), written(float(cell.now.mid))
+    measured = counted.format(n=count) if count else _("unmeasured")
+    return f"{name}: {now} ({span(cell.now, written)}), {measured}"
 
 
 def watts(power_w: float) -> str:
     """Write a power for people."""
     return localised(human(power_w, "W"))
-
-
-def power_span(quantity: Uncertain) -> str:
-    """Write the interval of a power.
-
-    >>> power_span(Uncertain(500.0, {"load": 0.1}))
-    '440 – 568 W'
-    """
-    return joined(*(watts(float(bound)) for bound in quantity.interval()))
 
 
 def residuals_table(residuals: Iterable[Residual]) -> pd.DataFrame:
@@ -236,13 +202,21 @@ def percent(share: float) -> str:
     return localised(f"{share * 100:.1f} %" if share < 0.095 else f"{share * 100:.0f} %")
 
 
-def span(quantity: Uncertain) -> str:
-    """Write the interval of a share.
+def span(quantity: Uncertain, written: Callable[[float], str] = percent) -> str:
+    """Write the interval of a share, or of a power.
 
-    >>> span(Uncertain(0.5, {"load": 0.2}))
-    '39 – 65 %'
+    >>> span(Uncertain(0.5, {"load": 0.2})), span(Uncertain(500.0, {"load": 0.1}), watts)
+    ('39 – 65 %', '440 – 568 W')
     """
-    return joined(*(percent(float(bound)) for bound in quantity.interval()))
+    return joined(*(written(float(bound)) for bound in quantity.interval()))
+
+
+SHOWN: Mapping[str, tuple[Mapping[str, str], Callable[[float], str], str]] = {
+    "share": (GROUP_NAMES, percent, "reached"),
+    "power": (POWER_NAMES, watts, "power_w"),
+}
+"""What a picture is of -> names of its rows, how its numbers are written, and what of an
+observation they are."""
 
 
 def _energy_wh(energy: Sequence[Energy]) -> float | None:

@@ -18,8 +18,6 @@ from estimator.web.calibrate.tables import (
     GROUP_NAMES,
     cell_label,
     percent,
-    power_label,
-    power_span,
     span,
     watts,
 )
@@ -183,8 +181,11 @@ def alt_of_cells(cells: Sequence[Cell]) -> str:
 
 def alt_of_power(cells: Sequence[PowerCell]) -> str:
     """Say the picture of power in words."""
-    before = [f"{watts(float(one.before.mid))} ({power_span(one.before)})" for one in cells]
-    lines = [f"{power_label(one)}, {_before(was)}" for one, was in zip(cells, before, strict=True)]
+    before = [f"{watts(float(one.before.mid))} ({span(one.before, watts)})" for one in cells]
+    lines = [
+        f"{cell_label(one, 'power')}, {_before(was)}"
+        for one, was in zip(cells, before, strict=True)
+    ]
     text = _("Mean power of the device under load, expected now: {parts}")
     return text.format(parts="; ".join(lines))
 
