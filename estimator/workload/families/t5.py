@@ -1,4 +1,4 @@
-"""Which model of T5's line a config describes: T5, mT5, umT5, Switch Transformers, Pix2Struct.
+"""Which model of T5's line a config describes: T5, mT5, umT5, Switch, Pix2Struct, UDOP.
 
 One exception to the defaults of transformers 5.23: a config that says `tie_word_embeddings = false`
 (version 1.1, Flan) has a head of its own, as its weights do; transformers 5 ties it all the same.
@@ -6,7 +6,7 @@ Pix2Struct (arXiv:2210.03347), of whose type DePlot and MatCha are, reads patche
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from estimator.workload.blocks import (
     Attention,
@@ -21,11 +21,13 @@ from estimator.workload.blocks import (
     table,
     vocabulary_head,
 )
+from estimator.workload.convolution import image, square, windows
 from estimator.workload.families.encoder_decoder import WIDTH, EncoderDecoder, Side, head
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers
+from estimator.workload.ledger import Inputs
 from estimator.workload.model_class import class_name, task, tied_as_stated
-from estimator.workload.network import Network
+from estimator.workload.network import Network, Pass, length_warning, lines, sequence
 from estimator.workload.registry import families, family, with_defaults_of
 
 DEFAULT_POSITIONS = 512
@@ -163,3 +165,51 @@ def pix2struct(fields: Fields) -> Network:
         filters=(("encoder/patch", patch, PATCHES),),
     )
     return model.network(fields)
+
+
+PAGE_BUCKETS = 32
+"""Rows of the tables of biases by distance on a page, whatever the config says of others. [1]"""
+
+
+@family("udop")
+def udop(fields: Fields) -> Network:
+    """UDOP: words of a page behind its patches (arXiv:2212.02623, sec. 3).
+
+    All patches are counted beside the words; one that holds a word joins it instead.
+    """
+    hidden, heads = fields.size(*WIDTH), fields.size("num_attention_heads", "num_heads")
+    attention, vocab = multi_head(hidden, heads, fields.size("d_kv")), fields.size("vocab_size")
+    layers, kind = fields.layers("num_hidden_layers", "num_layers"), class_name(fields)
+    decoded = fields.size_or_none("num_decoder_layers") or layers
+    encodes = kind.endswith("EncoderModel")
+    side, patch = square(fields, "image_size"), square(fields, "patch_size")
+    look = affine(patch**2 * fields.size("num_channels", default=3), hidden)
+    bare = kind == "UdopModel"  # whose biases by distance stand beside those of the layers
+    biases = held((2 + bare) * PAGE_BUCKETS * heads)
+    cells = table(2 * fields.size("max_2d_position_embeddings"), hidden)
+    source = _side(fields, T5Facts(), attention, layers)
+    target = _side(fields, T5Facts(), attention, decoded, decodes=True)
+    idle = held(look.params)
+    model = EncoderDecoder(
+        table=vocab * hidden,
+        source=replace(
+            source, before={**source.before, "page/cells": cells, "page/biases": biases}
+        ),
+        target=replace(target, before={**target.before, "page/biases": biases, "page/idle": idle}),
+        heads=({"head/logits": vocabulary_head(hidden, vocab, own=False)}, {}),
+        longest=DEFAULT_POSITIONS,
+    )
+    if task(fields) != "ConditionalGeneration":
+        model = replace(model, heads=({}, {}))
+    model = replace(model, target=None) if encodes else model
+
+    def run(inputs: Inputs) -> Pass:
+        batch, words = sequence(inputs, DEFAULT_POSITIONS)
+        _, pixels = image(inputs, side)
+        patches = windows(pixels, patch, patch) ** 2
+        done = [*lines({"embedding/patch": look}, batch * patches, first=True)]
+        done += model.lines(batch, (words + patches, words), inputs)
+        items = batch * (words + patches + words * (not encodes))
+        return Pass(lines=done, items=items, warnings=length_warning(words, DEFAULT_POSITIONS))
+
+    return replace(model.network(fields), run=run)
