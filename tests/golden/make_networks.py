@@ -49,7 +49,7 @@ UNCOUNTED = {
             *("kimi_k25", "qwen2_5_omni", "florence2", "t5gemma2", "gemma3n", "phi4_multimodal"),
             *("qwen3_omni_moe_thinker", "kosmos-2", "aria", "audioflamingo3", "minimax_m3_vl"),
             *("step3p7", "granite_speech", "chameleon", "janus", "idefics"),
-            *("musicflamingo", "glmasr", "qwen3_asr"),
+            *("musicflamingo", "glmasr", "qwen3_asr", "mistral_large4", "muse_glimmer"),
         ),
         "tokens of images and of sound are found by value",
     ),

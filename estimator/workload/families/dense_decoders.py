@@ -2,8 +2,9 @@
 
 Llama, Granite, Mistral, Ministral, Qwen2, Qwen3, Gemma, OLMo, Phi, StarCoder2, InternLM3, Cohere,
 StableLM, SmolLM3, Nemotron, EXAONE 4, ERNIE 4.5, GLM, DiffLlama, Seed-OSS, Arcee, Hunyuan, CWM,
-Apertus, MiniCPM3, Youtu, BitNet, nanochat, HyperCLOVAX, Helium, VaultGemma, IQuest-Coder, Jais 2. A
-row says what a family is built of; the sizes that its configs leave out stand in `defaults.json`.
+Apertus, MiniCPM3, Youtu, BitNet, nanochat, HyperCLOVAX, Helium, VaultGemma, IQuest-Coder, Jais 2,
+Muse Glimmer. A row says what a family is built of; the sizes that its configs leave out stand in
+`defaults.json`.
 """
 
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from estimator.workload.families.decoder import (
     grouped_attention,
     head_norm,
     latent_attention,
+    per_channel,
     sinks,
     where,
     width_norm,
@@ -140,6 +142,12 @@ ROWS: Mapping[str, Family] = {
     "glm4v_text": Family(qkv_bias=True, norms=4),
     "iquestcoder": LLAMA,
     "granite_swa": replace(LLAMA, qk_norm=sinks, windows=sliding(128, but_every(4))),
+    "muse_glimmer_text": Family(
+        attention_bias=STATED,
+        norms=4,
+        gate=per_channel,
+        windows=sliding(None, lambda fields, layers, layer: (layers - 1 - layer) % 4 != 0),
+    ),
     "hyperclovax": replace(LLAMA, norms=lambda fields: 4 if fields.flag("use_post_norm") else 2),
 }
 

@@ -3,9 +3,10 @@
 Mixtral, Qwen2 and Qwen3 MoE, OLMoE, FlexOlmo, PhiMoE, gpt-oss, Llama 4, MiniMax M2, dots1, Granite
 MoE (granitemoeshared, too), GLM 4 MoE, ERNIE 4.5 MoE, EXAONE MoE, AFMoE, Solar Open, Mellum,
 Cohere2 MoE, HY v3, DeepSeek v2 and v3, Kimi K2, Mistral 4, Aria, DBRX, MiMo v2, Hunyuan MoE,
-JetMoE, A.X K1 (axk1), LongCat Flash, Laguna, Kolibri, Beam. A row says what a family is built of;
-the sizes that its configs leave out stand in `defaults.json`. A mixture family is a dense family
-with another `feed_forwards`: which layers are sparse, and the keys of their experts.
+JetMoE, A.X K1 (axk1), LongCat Flash, Laguna, Kolibri, Beam, Mistral Large 4. A row says what a
+family is built of; the sizes that its configs leave out stand in `defaults.json`. A mixture family
+is a dense family with another `feed_forwards`: which layers are sparse, and the keys of their
+experts.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ from estimator.workload.blocks import (
     Attention,
     Costs,
     Experts,
+    LatentAttention,
     Mlp,
     held,
     linear,
@@ -57,6 +59,7 @@ from estimator.workload.families.sliding_window import (
     but_every,
     from_layer,
     sliding,
+    with_rotary,
 )
 from estimator.workload.fields import MAX_LAYERS, Fields
 from estimator.workload.layers import Layers
@@ -283,6 +286,27 @@ def ax_k1(fields: Fields) -> Decoder:
         return replace(layer, norm_params=norms * model.hidden)
 
     return replace(model, layers=tuple(map(normed, model.layers)))
+
+
+@family("mistral_large4_text")
+def mistral_large4(fields: Fields) -> Decoder:
+    """Mistral Large 4: GLM 5's layers, each fourth without rotary positions, scores scaled."""
+    model = glm(fields)
+    sources = fields.items("kv_source_layers") or []
+    if sources != [*range(len(sources))]:
+        raise fields.uncounted("kv_source_layers", sources, "keys and values of their own")
+    rotary = sliding(0, with_rotary, listed=False)(fields, len(model.layers))
+
+    def placed(layer: Layer, turns: int | None) -> Layer:
+        part = layer.attention
+        if not isinstance(part, LatentAttention):
+            return layer
+        scales = 2 * (part.heads + part.index_heads) + 2 * model.hidden * bool(part.index_heads)
+        if turns is None:
+            part = replace(part, nope_dim=part.nope_dim + part.rope_dim, rope_dim=0)
+        return replace(layer, attention=part, norm_params=layer.norm_params + scales)
+
+    return replace(model, layers=tuple(map(placed, model.layers, rotary)))
 
 
 @family("laguna")

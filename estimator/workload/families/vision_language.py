@@ -1,8 +1,9 @@
 """Which language model that sees a config describes: a decoder behind a tower and a bridge.
 
 Gemma 3, PaliGemma, InternVL, Llama 4, LLaVA, ViP-LLaVA, Video-LLaVA, Idefics 3, SmolVLM, Mistral 3,
-LightOnOCR, Pixtral's tower, Qwen-VL, GLM-4V, GLM-OCR, Phi-4 multimodal, Aya and Cohere2 Vision,
-Fuyu, ColPali, ColQwen, PaddleOCR-VL, DeepSeek-VL, VideoLLaMA 3, Kimi K2.5, LFM2.
+Mistral Large 4, LightOnOCR, Pixtral's tower, Qwen-VL, GLM-4V, GLM-OCR, Phi-4 multimodal, Aya and
+Cohere2 Vision, Fuyu, ColPali, ColQwen, PaddleOCR-VL, DeepSeek-VL, VideoLLaMA 3, Kimi K2.5, LFM2,
+Muse Glimmer.
 
 They differ in the bridge. A pass holds one image per sequence, of one tile where models cut large
 images into several; towers attend over the whole image, also where some layers keep to windows. The
@@ -337,6 +338,12 @@ def deepseek_vl(fields: Fields) -> Network:
     return seeing_network(fields, text, sight, bridge)
 
 
+LARGE4_TOWER = {
+    **{"hidden_size": 2048, "intermediate_size": 6144, "num_hidden_layers": 30},
+    **{"num_attention_heads": 16, "patch_size": 14, "image_size": 1540},
+}
+"""The tower of Mistral Large 4 where the config has none."""
+
 SIDE_OF_ANY = 448
 """Side of the image that is counted where none is asked for and configs state none. [pixel]"""
 
@@ -461,6 +468,34 @@ def behind_pixtral(fields: Fields, text: Text, bias: bool) -> Network:
     dense = dense_bridge(hidden, text.hidden, text.hidden, bias=bias, norm=hidden)
     bridge = {"bridge/merge": linear(merge * hidden, hidden), **dense}
     return seeing_network(fields, text, sight, bridge, merged=merge)
+
+
+@family("mistral_large4")
+def mistral_large4(fields: Fields) -> Network:
+    """Mistral Large 4: Pixtral's tower, four patches merged to a token."""
+    vision = fields.part("vision_config").values or LARGE4_TOWER
+    fields = fields.with_values({"vision_config": vision})
+    text = text_part(fields, "mistral_large4_text", fields.flag("tie_word_embeddings"))
+    return behind_pixtral(fields, text, fields.flag("multimodal_projector_bias"))
+
+
+@family("muse_glimmer")
+def muse_glimmer(fields: Fields) -> Network:
+    """Muse Glimmer: a tower over pairs of frames, four patches folded, three matrices."""
+    part = with_defaults_of(fields.part("vision_config"), "muse_glimmer_vision")
+    rows = part.size("pos_emb_height") * part.size("pos_emb_width")
+    sight = trunk(part.with_values({"image_size": SIDE_OF_ANY}), prefix=0)
+    hidden, fold = sight.hidden, part.size("merge_size") ** 2
+    tables = {"embedding/position": table(rows, hidden), "norm/outer": held(4 * hidden)}
+    channels = part.size("patch_temporal") * sight.channels
+    sight = replace(sight, tables=tables, channels=channels, patch_bias=False)
+    text = text_part(fields, "muse_glimmer_text", fields.flag("tie_word_embeddings"))
+    wide, folded = fields.size("projector_hidden_size"), fields.size("out_hidden_size")
+    bridge = {
+        **dense_bridge(folded, wide, wide, bias=False),
+        "bridge/project": linear(wide, text.hidden),
+    }
+    return seeing_network(fields, text, sight, bridge, merged=fold)
 
 
 @family("lighton_ocr")
