@@ -134,6 +134,14 @@ mobile=False)
     )
 
 
+COUNTED = re.compile(
+    r"(?P<before>\d{1,9}) ?[x\u00d7] ?(?P<last>.*[a-z].*)"
+    r"|(?P<first>.*\w)(?:\s[x\u00d7] ?|(?<=\d)[x\u00d7])(?P<after>\d{1,9})",
+    re.IGNORECASE,
+)
+"""A name with a number of devices before it or after it: ``8x A100``, ``A100 x 8``."""
+
+
 def readings(name: str) -> list[str]:
     """Return the parts of a name that may be the device, the likelier first.
 
@@ -169,14 +177,16 @@ def refusal(name: str) -> str | None:
         return "names no model of device" if text else None
     if re.search(INSTANCE, text):
         return "names a cloud instance; name the device in it"
-    counted = re.match(r"(\d+) ?[x\u00d7] ?(?=\S)", text)
-    if counted and int(counted[1]) > 1:
-        rest = unicodedata.normalize("NFKC", name).strip()[counted.end() :].strip()
-        return (
-            f"gives a number of devices; name {rest[:40]!r} and set the number of devices "
-            f"to {int(counted[1])}"
-        )
-    return None
+    counted = COUNTED.fullmatch(unicodedata.normalize("NFKC", name).strip())
+    if counted is None:
+        return None
+    device, count = counted["first"] or counted["last"], int(counted["before"] or counted["after"])
+    if count < 2:
+        return None
+    return (
+        f"gives a number of devices; name {device.strip()[:40]!r} and set the number of devices "
+        f"to {count}"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
