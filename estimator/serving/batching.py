@@ -41,7 +41,7 @@ class Pace:
 
 
 def steady_pace(
-    sequences: Number, output_tokens: Number, decode_s: Number, prefill_s: Number
+    sequences: Number, output_tokens: Number, decode_s: Number, prefill_s: Number, first_s: Number
 ) -> Pace:
     """Pace at which sequences advance while others begin and end.
 
@@ -49,10 +49,10 @@ def steady_pace(
     ----------
     sequences, output_tokens : float or array
         Sequences in flight; tokens that each writes. [1]
-    decode_s, prefill_s : float or array
-        Time of a step without new inputs; time that one input takes. [s]
+    decode_s, prefill_s, first_s : float or array
+        Time of a step without new inputs; time that one input adds; of a step that reads one. [s]
 
-    >>> pace = steady_pace(8.0, 100.0, 0.01, 0.05)
+    >>> pace = steady_pace(8.0, 100.0, 0.01, 0.05, 0.06)
     >>> round(float(pace.output_tokens_per_s)), round(float(pace.inter_token_s), 4)
     (571, 0.0103)
     """
@@ -63,7 +63,7 @@ def steady_pace(
     return Pace(
         mean_step_s=mean_s,
         inter_token_s=median_s,
-        time_to_first_token_s=prefill_s * (1.0 + 0.5 * begun) + decode_s,
+        time_to_first_token_s=first_s + 0.5 * begun * prefill_s,
         output_tokens_per_s=sequences / mean_s,
         requests_per_s=sequences / (output_tokens * mean_s),
         prefill_share=reading_s / mean_s,

@@ -21,7 +21,7 @@ from estimator.serving.engines import (
     SERVER,
     VENDOR,
 )
-from estimator.serving.formats import HALF, WeightFormat
+from estimator.serving.formats import HALF, SIXTEEN, WeightFormat
 from estimator.utilization.machine import bus_bytes_per_s
 
 SERVER_KINDS = ("gpu-datacenter", "superchip", "tpu", "asic", "wafer", "server")
@@ -116,14 +116,11 @@ class ServingDevice:
             return local if local == CPU and named != EAGER else named
         return SERVER if self.is_server else local
 
-    def peak_flop_per_s(self, weights: WeightFormat, engine: int) -> float:
-        """Peak at which an engine multiplies such weights [FLOP/s].
+    def arithmetic(self, weights: WeightFormat, engine: int) -> str:
+        """Format of the device in which an engine multiplies such weights.
 
-        Weights of 16 bits and packed ones are multiplied in the fastest format that holds them,
-        as FP16 takes boards of Pascal 64 times as long as FP32. llama.cpp and its like add products
-        up in FP16 on CUDA, half as fast as INT8 on every board since Turing; adding up in FP32, as
-        profiles state it, takes GeForce boards twice as long. It runs on boards of all power
-        limits, which slow down some; what servers reach of their boards' peaks is fitted to them.
+        A vendor's engine multiplies MXFP4 by activations of 8 bits where the device has products of
+        4 bits; other devices and engines unpack it to 16 bits.
 
         Raises
         ------
@@ -131,6 +128,8 @@ class ServingDevice:
             If the device states no format that multiplies them.
         """
         peaks = self.device.peaks
+        if engine == VENDOR and weights.name == "mxfp4" and {"fp4", "fp8"} <= peaks.keys():
+            return "fp8"
         wanted = next((name for name in weights.arithmetic if name in peaks), None)
         if wanted is None:
             raise refuse(
@@ -140,12 +139,31 @@ class ServingDevice:
                 weights=weights.name,
                 known=tuple(sorted(peaks)) or "none",
             )
+        return wanted
+
+    def peak_flop_per_s(self, weights: WeightFormat, engine: int) -> float:
+        """Peak at which an engine multiplies such weights [FLOP/s].
+
+        Weights of 16 bits and packed ones are multiplied in the fastest format that holds them,
+        as FP16 takes boards of Pascal 64 times as long as FP32. llama.cpp and its like multiply on
+        CUDA in INT8 and add up in FP16, half as fast as INT8 alone on every board since Turing;
+        adding up in FP32, as profiles state it, takes GeForce boards twice as long. It runs on
+        boards of all power limits, which slow down some; what servers reach of their boards' peaks
+        is fitted to them.
+        """
+        peaks, wanted = self.device.peaks, self.arithmetic(weights, engine)
         rate = peaks[wanted].value if wanted not in HALF else _fastest_half(self.device)
         if engine != CUDA:
             return rate
-        if wanted in HALF and self.device.kind == "gpu-consumer" and "int8" in peaks:
+        if wanted in HALF and "int8" in peaks:
             rate = max(rate, 0.5 * peaks["int8"].value)
         return self.sustained * rate
+
+    def pair_flop_per_s(self, weights: WeightFormat, engine: int) -> float:
+        """Peak of attention's products, which stay in 16 bits whatever the weights [FLOP/s]."""
+        packed = self.arithmetic(weights, engine) not in HALF
+        wide = packed and any(name in self.device.peaks for name in HALF)
+        return self.peak_flop_per_s(SIXTEEN if wide else weights, engine)
 
 
 def find_serving_device(catalog: Catalog, name: str) -> ServingDevice:

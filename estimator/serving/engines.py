@@ -46,6 +46,10 @@ BETWEEN_LAUNCHES = 0.1
 one by one [1]: an H100 122 to 157 W on products of 256 x 256, of 74 W at rest and 700 W at most
 (`profiles/runs/measured_h100.toml`). Engines with graphs do not wait so."""
 
+LOCAL_PASS_TOKENS, SERVER_PASS_TOKENS = 512.0, 8192.0
+"""Tokens of an input in one pass [token]: llama.cpp's `--ubatch-size`; vLLM's and TensorRT-LLM's
+`max_num_batched_tokens` and `max_num_tokens` on data-center boards."""
+
 OF_ENGINE = (
     "read_share",
     "cache_share",
@@ -63,6 +67,10 @@ SHARED = (
     "expert_8_bit_share",
     "expert_4_bit_share",
     "expert_layer_s",
+    "tile_rows",
+    "unpack_rows",
+    "unpack_8_bit_layer_s",
+    "unpack_4_bit_layer_s",
     "request_s",
     "stage_s",
     "collective_s",
@@ -117,6 +125,7 @@ class Parameters:
         *,
         sparse: npt.NDArray[np.bool_],
         expert_bits: Number,
+        nested: npt.NDArray[np.bool_],
         stages: Number,
     ) -> Engine:
         """Numbers of the engines of some rows.
@@ -129,26 +138,32 @@ class Parameters:
             Whether the model has routed experts.
         expert_bits : float or array
             Bits of their weights; kernels for packed experts reach other rates. [bit]
+        nested : array of bool
+            Whether the weights are in a format of llama.cpp that takes longer to unpack.
         stages : float or array
             Pipeline stages, each a hand-over. [1]
         """
-        local = IS_LOCAL[codes]
-        packed = np.where(
-            np.asarray(expert_bits) < 6.0,
-            self.of("expert_4_bit_share"),
-            np.where(
-                np.asarray(expert_bits) <= 8.0,
-                self.of("expert_8_bit_share"),
-                self.of("expert_share"),
-            ),
-        )
+        local, bits = IS_LOCAL[codes], np.asarray(expert_bits)
+
+        def by_bits(four: str, eight: str, more: float) -> Floats:
+            eight_or_more = np.where(bits <= 8.0, self.of(eight), more)
+            return np.where(bits < 6.0, self.of(four), eight_or_more)
+
+        packed = by_bits("expert_4_bit_share", "expert_8_bit_share", self.of("expert_share"))
+        unpacked_s = by_bits("unpack_4_bit_layer_s", "unpack_8_bit_layer_s", 0.0)
         own = {name: self.by_engine(name, codes) for name in OF_ENGINE}
         own["layer_s"] = own["layer_s"] + self.of("expert_layer_s") * sparse
+        own["layer_s"] = own["layer_s"] + np.where(codes == EAGER, unpacked_s, 0.0)
+        own["half_rows"] = own["half_rows"] * np.where(
+            nested & (codes != CPU), self.of("unpack_rows"), 1.0
+        )
         own["step_s"] = own["step_s"] + self.of("stage_s") * (np.asarray(stages) - 1.0)
         return Engine(
             expert_share=np.where(local, self.of("expert_4_bit_share"), packed),
             collective_s=np.where(local, 0.0, self.of("collective_s")),
             link_share=self.of("link_share"),
+            tile_rows=self.of("tile_rows"),
+            pass_tokens=np.where(local, LOCAL_PASS_TOKENS, SERVER_PASS_TOKENS),
             launches_ahead=codes == EAGER,
             **own,
         )

@@ -38,6 +38,11 @@ class WeightFormat:
     packed_by: str = ""
 
     @property
+    def nested(self) -> bool:
+        """Whether scales of blocks are themselves packed in blocks, or values are looked up."""
+        return "_K" in self.name or self.name.startswith("IQ")
+
+    @property
     def expert_bytes(self) -> float:
         """Bytes of a weight of a routed expert [B]."""
         return self.bits / BITS_PER_BYTE

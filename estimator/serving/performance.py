@@ -21,7 +21,7 @@ from estimator.serving.step import (
     decode_costs,
     kept_values,
     overlapped_s,
-    prefill_s,
+    prefill_times,
     visited_share,
 )
 
@@ -70,7 +70,7 @@ class Performance:
     step : StepTime
         Parts of a decode step.
     prefill_s : float or array
-        Time to read one input [s].
+        Time to read one input alone, to its first token [s].
     output_tokens_per_s : float or array
         Of all devices.
     device_power_w, device_energy_per_output_token_j : float or array
@@ -126,14 +126,17 @@ class Passes:
     setup, traffic : Setup, Traffic
     costs : DecodeCosts
         Of a decode step.
-    prefill_s : float or array
-        Time to read one input [s].
+    prefill : StepTime
+        Of the passes that read one input alone.
+    riding_s : float or array
+        What one input adds to the decode steps of others [s].
     """
 
     setup: Setup
     traffic: Traffic
     costs: DecodeCosts
-    prefill_s: Number
+    prefill: StepTime
+    riding_s: Number
 
     def step(self, sequences: Number) -> StepTime:
         """Time of a decode step with some sequences in flight on all devices."""
@@ -146,12 +149,13 @@ class Passes:
         each = sequences / self.setup.layout.data_parallel
         drafting = 1.0 + traffic.drafted * traffic.draft_share
         token_s = step.total_s * drafting / traffic.tokens_per_pass
-        admitted_s = self.prefill_s + self.setup.request_s
-        steady = steady_pace(each, traffic.output_tokens, token_s, admitted_s)
+        admitted_s = self.riding_s + self.setup.request_s
+        first_s = _shared_pass(step, self.prefill).total_s + self.setup.request_s
+        steady = steady_pace(each, traffic.output_tokens, token_s, admitted_s, first_s)
         static = np.asarray(self.setup.static_batches)
         if not static.any():
             return steady
-        read_s = overlapped_s(each * self.prefill_s, step.overhead_s)
+        read_s = overlapped_s(each * self.riding_s, step.overhead_s)
         batch = static_pace(each, traffic.output_tokens, token_s, read_s)
         return chosen_pace(static, batch, steady)
 
@@ -179,7 +183,7 @@ def performance(setup: Setup, traffic: Traffic) -> Performance:
         passes=passes,
         pace=pace,
         step=step,
-        prefill_s=passes.prefill_s,
+        prefill_s=passes.prefill.total_s,
         output_tokens_per_s=rate,
         device_power_w=power_w,
         device_energy_per_output_token_j=power_w / rate,
@@ -190,11 +194,23 @@ def passes_of(setup: Setup, traffic: Traffic) -> Passes:
     """What passes take, by the sequences in flight."""
     device = setup.model, setup.machine, setup.engine, setup.layout
     fresh = traffic.input_tokens * (1.0 - traffic.cached_share)
+    prefill, riding_s = prefill_times(*device, fresh)
     return Passes(
         setup=setup,
         traffic=traffic,
         costs=decode_costs(*device, traffic.tokens_in_flight),
-        prefill_s=prefill_s(*device, fresh),
+        prefill=prefill,
+        riding_s=riding_s,
+    )
+
+
+def _shared_pass(step: StepTime, prefill: StepTime) -> StepTime:
+    """A decode step in which an input is read as well: weights and launches serve both."""
+    return replace(
+        step,
+        read_s=np.maximum(step.read_s, prefill.read_s),
+        compute_s=step.compute_s + prefill.compute_s,
+        overhead_s=np.maximum(step.overhead_s, prefill.overhead_s),
     )
 
 

@@ -28,7 +28,7 @@ from estimator.serving.capacity import devices_needed
 from estimator.serving.device_price import find_device_price
 from estimator.serving.devices import ServingDevice, engine_of, find_serving_device
 from estimator.serving.engines import EAGER, LOCAL, VENDOR, Parameters
-from estimator.serving.formats import FORMATS, WeightFormat, weight_format
+from estimator.serving.formats import FORMATS, HALF, WeightFormat, weight_format
 from estimator.serving.model_names import find_preset, stated_format, stated_size
 from estimator.serving.question import ServingQuestion
 from estimator.serving.question_table import QuestionTable
@@ -130,7 +130,7 @@ class LookUps:
         weights = _weights(asked, device, notes)
         engine = device.engine(asked.software, weights)
         weights = _native(weights, model, engine)
-        device.peak_flop_per_s(weights, engine)
+        narrow = device.arithmetic(weights, engine) not in HALF
         wanted = weights.arithmetic[0]
         if wanted not in HALF_AND_MORE and wanted not in device.device.peaks:
             values = {"device": device.device.name, "arithmetic": wanted}
@@ -140,7 +140,7 @@ class LookUps:
             model=model,
             device=device,
             weights=weights,
-            cache_bytes=_cache_bytes(asked, weights, engine),
+            cache_bytes=_cache_bytes(asked, narrow=narrow and engine == VENDOR),
             engine=engine,
             site=self.site(asked.region, asked.pue, not inside),
             notes=tuple(notes),
@@ -394,11 +394,11 @@ def _native(weights: WeightFormat, model: ServedModel, engine: int) -> WeightFor
     return replace(packed, outer_bits=LOCAL_OUTER_BITS) if engine in LOCAL else packed
 
 
-def _cache_bytes(asked: Naming, weights: WeightFormat, engine: int) -> float:
-    """Bytes of a cached value: as asked; a vendor's 8-bit engines keep 8-bit caches [B]."""
+def _cache_bytes(asked: Naming, *, narrow: bool) -> float:
+    """Bytes of a cached value: as asked; a vendor's engines that compute in 8 bits cache so [B]."""
     if asked.kv_precision:
         return weight_format(asked.kv_precision, "kv_precision").bits / 8.0
-    return 1.0 if engine == VENDOR and weights.bits <= 8.0 else 2.0
+    return 1.0 if narrow else 2.0
 
 
 def _devices(table: ServingTable) -> Floats:

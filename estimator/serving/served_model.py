@@ -8,7 +8,7 @@ from estimator.core.messages import refuse
 from estimator.core.notice import Notice
 from estimator.core.units import human_count
 from estimator.serving.step import Served
-from estimator.workload.blocks import Experts
+from estimator.workload.blocks import Experts, LatentAttention
 from estimator.workload.huggingface import architecture
 from estimator.workload.ledger import Inputs, Ledger, Term
 
@@ -89,6 +89,7 @@ def from_config(config: Mapping[str, Any], name: str = "") -> ServedModel:
             cache_heads=_cache_heads(layers),
             experts=experts,
             experts_per_token=visits,
+            latent_pair_flop=_latent_pair_flop(layers),
             **numbers,
         ),
         longest_context=getattr(spoken, "max_positions", None),
@@ -176,6 +177,22 @@ def _experts(layers: tuple[Any, ...], one: Ledger) -> tuple[float, float]:
 def _routed(one: Ledger) -> list[Term]:
     """Terms that routed experts hold."""
     return [term for name, term in one.terms.items() if name.startswith(ROUTED)]
+
+
+def _latent_pair_flop(layers: tuple[Any, ...]) -> float:
+    """FLOPs by which a pair costs more in the latent space, where the cache is never rebuilt.
+
+    Every head then multiplies the whole latent, twice: DeepSeek-AI, "DeepSeek-V2", 2024,
+    arXiv:2405.04434, sec. 2.1.2 [flop].
+    """
+    found = [layer.attention for layer in layers if hasattr(layer, "attention")]
+    return float(
+        sum(
+            2 * one.heads * (2 * one.kv_rank - one.nope_dim - one.value_dim)
+            for one in found
+            if isinstance(one, LatentAttention)
+        )
+    )
 
 
 def _cache_heads(layers: tuple[Any, ...]) -> float:

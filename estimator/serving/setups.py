@@ -69,6 +69,7 @@ class Named:
         return (
             *(float(getattr(numbers, name)) for name in _SERVED),
             device.peak_flop_per_s(weights, self.engine),
+            device.pair_flop_per_s(weights, self.engine),
             device.bytes_per_s,
             device.memory_bytes or np.inf,
             device.link_bytes_per_s,
@@ -78,14 +79,24 @@ class Named:
             device.tdp_w or None,
             device.idle_w or None,
             weights.bits,
+            weights.nested,
             self.model.longest_context,
         )
 
 
 _SERVED = tuple(Served.__dataclass_fields__)
-_MACHINE = ("peak_flop_per_s", "bytes_per_s", "memory_bytes", "link_bytes_per_s")
+_MACHINE = tuple(Machine.__dataclass_fields__)
 _FORMATS = ("dense_bytes", "expert_bytes", "cache_bytes")
-_CELLS = (*_SERVED, *_MACHINE, *_FORMATS, "tdp_w", "idle_w", "expert_bits", "longest_context")
+_CELLS = (
+    *_SERVED,
+    *_MACHINE,
+    *_FORMATS,
+    "tdp_w",
+    "idle_w",
+    "expert_bits",
+    "nested",
+    "longest_context",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +141,8 @@ class ServingTable:
         Codes of the engines.
     expert_bits : array
         Bits of a weight of an expert. [bit]
+    nested : array of bool
+        Whether the weights take longer to unpack.
     longest_context : array
         Tokens that the model was made for, NaN where unknown. [token]
     """
@@ -147,6 +160,7 @@ class ServingTable:
     idle_w: Floats
     engines: npt.NDArray[np.int64]
     expert_bits: Floats
+    nested: Mask
     longest_context: Floats
 
     @property
@@ -263,6 +277,7 @@ class ServingTable:
                 self.engines,
                 sparse=np.asarray(self.model.routed_params) > 0,
                 expert_bits=self.expert_bits,
+                nested=self.nested,
                 stages=self.layout.stages,
             ),
             board=Board(
@@ -355,6 +370,7 @@ def table_of(asked: QuestionTable, named: Sequence[Named], named_at: Places) -> 
         idle_w=columns["idle_w"],
         engines=engines[named_at],
         expert_bits=columns["expert_bits"],
+        nested=columns["nested"] > 0.0,
         longest_context=columns["longest_context"],
     )
 

@@ -7,11 +7,11 @@ every sequence. Reading and computing overlap, launches, scheduling and collecti
     t_step = r (+) c + t_launch + t_exchange
     a (+) b = max(a, b) + min(a, b)^2 / (2 max(a, b))
     r = weights / shard x (1 / (e_read B) + 1 / ceiling) + n cache / (e_cache B)
-    c = (2 params (n + half_rows) + n pairs(context)) / (shard x e_matrix peak)
+    c = (2 params (n + half_rows) / peak + n pairs(context) / peak_16) / (shard x e_matrix)
     visited experts = 1 - (1 - k / experts)^n
     t_launch = step + layers x layer + n x sequence
     t_exchange = 2 layers (2 (d - 1) / d x n x hidden x 2 B / (e_link link / 2) + latency(d))
-    t_first = (input + half_rows) x flop(input) / (shard x e_matrix peak) + t_exchange(input)
+    t_first = t_step of the input's rows, without caches, in passes of so many tokens
 
 with n sequences in flight, B the memory bandwidth and d devices. A program that launches its
 kernels one by one from the host does so while earlier ones run: the slower of the two sets the
@@ -22,7 +22,7 @@ References
 .. [1] R. Pope et al., "Efficiently scaling transformer inference", 2022, arXiv:2211.05102, sec. 2.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -58,6 +58,8 @@ class Served:
         window [token]; values kept per sequence whatever its length. [1]
     pair_flop, window_pair_flop : float or array
         FLOPs of one query-key pair, summed over the layers of either kind. [flop]
+    latent_pair_flop : float or array
+        What a pair costs more where keys and values stay latent, as they do in decoding [flop].
     """
 
     dense_params: Number
@@ -74,6 +76,7 @@ class Served:
     state_values: Number = 0.0
     pair_flop: Number = 0.0
     window_pair_flop: Number = 0.0
+    latent_pair_flop: Number = 0.0
 
     @property
     def visited_params(self) -> Number:
@@ -87,13 +90,16 @@ class Machine:
 
     Parameters
     ----------
-    peak_flop_per_s, bytes_per_s, memory_bytes : float or array
-        Dense peak at the arithmetic of the weights; memory bandwidth; memory.
+    peak_flop_per_s, pair_flop_per_s : float or array
+        Dense peak at the arithmetic of the weights, and at that of attention [FLOP/s].
+    bytes_per_s, memory_bytes : float or array
+        Memory bandwidth [B/s]; memory [B].
     link_bytes_per_s : float or array
         To the other devices, both ways together.
     """
 
     peak_flop_per_s: Number
+    pair_flop_per_s: Number
     bytes_per_s: Number
     memory_bytes: Number
     link_bytes_per_s: Number
@@ -117,6 +123,9 @@ class Engine:
         Floor of a step per layer, per step and per sequence: launches, scheduling, sampling [s].
     collective_s, link_share : float or array
         Latency of one collective [s]; share of the link that it reaches [1].
+    pass_tokens, tile_rows : float or array
+        Tokens of an input that one pass reads at most; rows of an expert at which its products
+        reach half of their rate in such a pass [token].
     launches_ahead : bool or array of bool
         Whether the host launches kernels while earlier ones run, so that the slower of the two
         sets the pace.
@@ -133,6 +142,8 @@ class Engine:
     sequence_s: Number
     collective_s: Number
     link_share: Number
+    pass_tokens: Number = 8192.0
+    tile_rows: Number = 0.0
     launches_ahead: Flag = False
 
 
@@ -306,6 +317,18 @@ def decode_costs(
     Fields broadcast together, `context_tokens` the mean of what a sequence has in its cache. Each
     matrix product computes as if it had half_rows more rows.
     """
+    return _step_costs(model, machine, engine, layout, context_tokens, engine.half_rows)
+
+
+def _step_costs(
+    model: Served,
+    machine: Machine,
+    engine: Engine,
+    layout: Layout,
+    context_tokens: Number,
+    expert_rows: Number,
+) -> DecodeCosts:
+    """What a step takes whose products of experts reach half of their rate at so many rows."""
     shard = layout.dense_shard
     per_byte_s = 1.0 / (engine.read_share * machine.bytes_per_s) + 1.0 / engine.ceiling_bytes_per_s
     dense = model.dense_params / shard
@@ -313,9 +336,11 @@ def decode_costs(
     cache_bytes = kept_values(model, context_tokens) * layout.cache_bytes / cache_shard
     per_flop_s = 1.0 / (machine.peak_flop_per_s * engine.matrix_share)
     seen = np.minimum(context_tokens, model.window)
-    pairs = model.pair_flop * context_tokens + model.window_pair_flop * seen
+    pair_flop = model.pair_flop + model.latent_pair_flop
+    pairs = pair_flop * context_tokens + model.window_pair_flop * seen
+    pairs_s = pairs / (machine.pair_flop_per_s * engine.matrix_share)
     exchange_s, row_exchange_s = _exchange_costs(model, machine, engine, layout)
-    experts, row_flop = None, (2.0 * model.visited_params + pairs) / shard
+    experts, row_s = None, (2.0 * model.visited_params * per_flop_s + pairs_s) / shard
     if np.any(model.routed_params):
         held = model.routed_params / layout.expert_shard
         experts = ExpertCosts(
@@ -324,43 +349,60 @@ def decode_costs(
             shard=layout.expert_shard,
             tokens_per_row=layout.expert_shard / shard,
             read_s=held * layout.expert_bytes / engine.expert_share * per_byte_s,
-            compute_s=2.0 * held * engine.half_rows * per_flop_s,
+            compute_s=2.0 * held * expert_rows * per_flop_s,
         )
     return DecodeCosts(
         read_s=dense * layout.dense_bytes * per_byte_s,
         compute_s=2.0 * dense * engine.half_rows * per_flop_s,
         overhead_s=engine.step_s + model.layers * engine.layer_s + exchange_s,
         row_read_s=cache_bytes / (engine.cache_share * machine.bytes_per_s),
-        row_compute_s=row_flop * per_flop_s,
+        row_compute_s=row_s,
         row_overhead_s=engine.sequence_s + row_exchange_s,
         experts=experts,
         launches_ahead=engine.launches_ahead,
     )
 
 
-def prefill_s(
+def prefill_times(
     model: Served, machine: Machine, engine: Engine, layout: Layout, input_tokens: Number
-) -> Number:
-    """Device time to read the input of one sequence, on the devices of one replica [s]."""
-    seen = 0.5 * input_tokens
-    pairs = model.pair_flop * seen + model.window_pair_flop * np.minimum(seen, model.window)
-    flop = 2.0 * model.visited_params + pairs
-    padded = input_tokens + engine.half_rows
-    products = padded * flop / layout.dense_shard / (machine.peak_flop_per_s * engine.matrix_share)
-    exchange_s, row_exchange_s = _exchange_costs(model, machine, engine, layout)
-    return products + exchange_s + input_tokens * row_exchange_s
+) -> tuple[StepTime, Number]:
+    """Time to read the input of one sequence on one replica: alone, and beside others.
+
+    Alone, its passes are steps of many rows, without caches to read, which yield the first token;
+    of m passes, those of one input, s pipeline stages work at m s / (m + s - 1) of them at a time.
+    Beside others, they ride along in decode steps, which read and launch anyway: what they add [s].
+    """
+    bare = replace(
+        model, cache_values=0.0, window_values=0.0, state_values=0.0, latent_pair_flop=0.0
+    )
+    quiet = replace(engine, sequence_s=0.0)
+    costs = _step_costs(bare, machine, quiet, layout, 0.5 * input_tokens, engine.tile_rows)
+    passes = np.maximum(input_tokens / engine.pass_tokens, 1.0)
+    step = costs.at(input_tokens / passes)
+    in_turn = (passes + layout.stages - 1.0) / layout.stages
+    alone = replace(
+        step,
+        read_s=in_turn * step.read_s,
+        compute_s=in_turn * step.compute_s,
+        overhead_s=in_turn * step.overhead_s,
+    )
+    riding_s = passes * step.compute_s + input_tokens * costs.row_overhead_s
+    return alone, riding_s / layout.stages
 
 
 def _exchange_costs(
     model: Served, machine: Machine, engine: Engine, layout: Layout
 ) -> tuple[Number, Number]:
-    """All-reduces in a ring, or the all-to-all of experts, which moves no more.
+    """All-reduces in a ring; between replicas that share experts, their all-to-all as well.
 
-    Latency of all layers whatever their rows, and time for each row [s].
+    A token goes to every other device on which it visits an expert, and comes back. Latency of all
+    layers whatever their rows, and time for each row of a replica [s].
     """
-    devices = layout.expert_shard
-    sent_bytes = 2.0 * (devices - 1.0) / devices * model.hidden * BYTES_OF_ACTIVATION
+    devices, shard = layout.expert_shard, layout.dense_shard
+    shared = devices > shard
+    reduced = np.where(shared, 0.5, 1.0) * COLLECTIVES_PER_LAYER * (shard - 1.0) / shard
+    visited = visited_share(devices, 1.0, model.experts_per_token) * (devices - 1.0) / shard
+    sent = 2.0 * (reduced + np.where(shared, visited, 0.0)) * model.hidden * BYTES_OF_ACTIVATION
     rate = machine.link_bytes_per_s / 2.0 * engine.link_share
     latency = engine.collective_s * np.minimum(devices - 1.0, 1.0) * (1.0 + np.log2(devices)) / 2.0
-    collectives = COLLECTIVES_PER_LAYER * model.layers
-    return collectives * latency, collectives * sent_bytes / rate
+    return COLLECTIVES_PER_LAYER * model.layers * latency, model.layers * sent / rate

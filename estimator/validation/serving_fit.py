@@ -46,7 +46,7 @@ QUANTITIES = {
 FREEDOM = 3.0
 """Degrees of freedom of the errors [1]."""
 
-STEPS, SLOPE_STEP, LONGEST_STEP, ENOUGH = 50, 1e-3, 0.7, 1e-3
+STEPS, SLOPE_STEP, LONGEST_STEP, ENOUGH = 80, 1e-3, 0.7, 1e-4
 """Most steps of the fit; step of the differences; longest step and least gain [1]."""
 
 
@@ -105,7 +105,7 @@ def question_of_case(case: ServingCase) -> ServingQuestion:
         hardware=case.hardware,
         devices=case.devices,
         precision=case.precision,
-        software=case.software,
+        software=case.framework,
         concurrency=case.concurrency,
         input_tokens=case.input_tokens,
         output_tokens=case.output_tokens,

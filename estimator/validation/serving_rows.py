@@ -15,6 +15,7 @@ METRICS = {
     "decode speed tg128": ("decode_tokens_per_s", 1.0),
     "prefill speed, 1024-token prompt": ("prefill_tokens_per_s", 1.0),
     "prefill speed pp512": ("prefill_tokens_per_s", 1.0),
+    "prefill speed": ("prefill_tokens_per_s", 1.0),
 }
 """Metric of the table -> quantity, and the factor to its unit. Others are no test of a model:
 peaks of wall power are upper bounds, mixed tasks name no model."""
@@ -62,11 +63,6 @@ class ServingCase:
     expert_parallel: float | None
     data_parallel: float | None
     measured: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def software(self) -> str:
-        """How tuned the program is, where its name shows it."""
-        return "vendor" if "TensorRT" in self.framework else ""
 
 
 def serving_cases(rows: Iterable[Mapping[str, str]]) -> list[ServingCase]:
@@ -126,10 +122,11 @@ def model_line(name: str) -> str:
 
 
 def _tensor_parallel(row: Mapping[str, str]) -> float | None:
-    """Devices that share a layer; the columns of TensorRT-LLM's overview are tensor-parallel."""
-    if row["source"].startswith("TensorRT-LLM"):
+    """Devices that share a layer; earlier tables of TensorRT-LLM are tensor-parallel throughout."""
+    batch = row["batch_or_concurrency"]
+    if row["source"].startswith("TensorRT-LLM") and "P" not in batch:
         return float(row["devices"])
-    return _parallel("TP", row["batch_or_concurrency"])
+    return _parallel("TP", batch)
 
 
 def _parallel(name: str, text: str) -> float | None:

@@ -220,7 +220,7 @@ def errors_without(catalog, measured, name, split):
     loads = loads_of(table, parameters, np.zeros(len(devices), dtype=np.int64))
     found = []
     for place in np.unique(loads.place[chosen & ~np.isin(table.engines, LOCAL)]):
-        rows = np.flatnonzero((loads.place == place) & ~np.isnan(ratio[:, 1]))
+        rows = np.flatnonzero((loads.place == place) & ~np.isnan(ratio[:, 1:]).any(axis=1))
         rows = np.random.default_rng(7).permutation(rows)
         if len(rows) < 20:
             continue

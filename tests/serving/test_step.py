@@ -7,15 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from estimator.catalog import Catalog
 from estimator.serving.batching import static_pace, steady_pace
 from estimator.serving.performance import Board, Setup, Traffic, performance
 from estimator.serving.power import Draw, board_power_w
+from estimator.serving.served_model import from_config
 from estimator.serving.step import (
     Engine,
     Layout,
     Machine,
     Served,
     decode_costs,
+    prefill_times,
     visited_share,
 )
 
@@ -26,7 +29,11 @@ MIXTURE = replace(
     MODEL, dense_params=1.2e9, routed_params=29e9, experts=128.0, experts_per_token=8.0
 )
 MACHINE = Machine(
-    peak_flop_per_s=989e12, bytes_per_s=3.35e12, memory_bytes=80e9, link_bytes_per_s=900e9
+    peak_flop_per_s=989e12,
+    pair_flop_per_s=989e12,
+    bytes_per_s=3.35e12,
+    memory_bytes=80e9,
+    link_bytes_per_s=900e9,
 )
 ENGINE = Engine(
     read_share=0.9,
@@ -91,7 +98,7 @@ def test_four_bit_weights_never_take_longer_to_read(model, flying, tokens):
 def test_energy_per_token_falls_with_the_batch_while_reading_bounds_the_step(model, few, times):
     setup = Setup(
         model=replace(model, cache_values=0.0, pair_flop=0.0),
-        machine=replace(MACHINE, peak_flop_per_s=1e30),
+        machine=replace(MACHINE, peak_flop_per_s=1e30, pair_flop_per_s=1e30),
         engine=replace(ENGINE, sequence_s=0.0),
         board=BOARD,
         layout=Layout(),
@@ -187,7 +194,7 @@ def test_one_sequence_reads_the_weights_of_an_8_b_model_in_the_time_of_the_arith
 
 @given(st.floats(1.0, 4096.0), st.floats(1.0, 4096.0), st.floats(1e-3, 1.0), st.floats(0.0, 10.0))
 def test_requests_end_as_fast_as_their_tokens_are_written(flying, written, decode_s, read_s):
-    pace = steady_pace(flying, written, decode_s, read_s)
+    pace = steady_pace(flying, written, decode_s, read_s, decode_s + read_s)
     assert pace.requests_per_s * written == pytest.approx(pace.output_tokens_per_s)
     assert decode_s <= pace.inter_token_s <= pace.mean_step_s * (1.0 + 1e-12)
 
@@ -236,3 +243,28 @@ def test_a_program_of_launches_waits_the_less_the_more_its_host_is_ahead():
 def test_a_board_draws_between_idle_and_its_limit(reading, computing):
     power = board_power_w(700.0, 70.0, BOARD.draw, memory_rate=reading, arithmetic_rate=computing)
     assert 70.0 < power <= 700.0
+
+
+def test_two_passes_over_four_stages_take_five_eighths_of_their_time_in_turn():
+    """llama.cpp read 1.33 to 1.56 times as fast on four boards as on one; the law says 1.6."""
+    one, _ = prefill_times(MODEL, MACHINE, replace(ENGINE, pass_tokens=512.0), ONE, 1024.0)
+    layout = replace(ONE, devices=4.0, stages=4.0)
+    four, _ = prefill_times(MODEL, MACHINE, replace(ENGINE, pass_tokens=512.0), layout, 1024.0)
+    assert one.compute_s / four.compute_s == pytest.approx(1.6)
+
+
+def test_replicas_that_share_experts_send_each_token_to_all_who_hold_its_own():
+    """DeepSeek-V3's eight experts lie on 5.25 of eight devices: 8 (1 - (7 / 8)^8)."""
+    sharing = Layout(devices=8.0, data_parallel=8.0, expert_shard=8.0)
+    costs = decode_costs(MIXTURE, MACHINE, replace(ENGINE, sequence_s=0.0), sharing, 1.0)
+    devices = 8.0 * (1.0 - (7.0 / 8.0) ** 8)
+    sent_bytes = 2.0 * devices * 7.0 / 8.0 * MIXTURE.hidden * 2.0
+    rate = MACHINE.link_bytes_per_s / 2.0 * ENGINE.link_share
+    assert costs.row_overhead_s == pytest.approx(MIXTURE.layers * sent_bytes / rate)
+
+
+def test_attention_of_a_latent_cache_multiplies_the_whole_latent_for_every_head():
+    """DeepSeek-V3, arXiv:2412.19437: 61 layers, 128 heads, a latent of 512 and 64 rotary values."""
+    numbers = from_config(Catalog.open().preset("deepseek-r1").config).numbers
+    decoded = 61 * 128 * 2 * (512 + 64 + 512)
+    assert numbers.pair_flop + numbers.latent_pair_flop == pytest.approx(decoded)
