@@ -830,6 +830,14 @@ def test_a_number_of_layers_in_a_list_is_bounded_as_any_other(config, message):
             "depths must have at least 1 item, one per stage, got 0",
         ),
         ({"model_type": "swin", "depths": []}, "depths must have at least 1 item"),
+        (
+            {"model_type": "depth_pro", "scaled_images_overlap_ratios": [0.5]},
+            "scaled_images_overlap_ratios must have 3 items, one per stage, got 1",
+        ),
+        (
+            {"model_type": "depth_pro", "scaled_images_overlap_ratios": [0.0, 1.0, 0.0]},
+            "scaled_images_overlap_ratios must be at most 0.99, got 1.0",
+        ),
         ({"model_type": "resnet", "hidden_sizes": []}, "hidden_sizes must have at least 1 item"),
     ],
 )

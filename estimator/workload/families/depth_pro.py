@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from estimator.core.messages import refuse
 from estimator.workload.blocks import affine, held, linear
 from estimator.workload.convolution import Conv, Flow, flow_network, plain, ratio
 from estimator.workload.families.dpt import refuse_norms
@@ -18,6 +19,9 @@ from estimator.workload.ledger import Quantity
 from estimator.workload.model_class import head_note, task
 from estimator.workload.network import Network, prefixed
 from estimator.workload.registry import family, with_defaults_of
+
+KEYS = ("scaled_images_ratios", "scaled_images_overlap_ratios")
+"""Keys of the sizes of the image over its own, and of the share that windows have in common."""
 
 FIRST = 4
 """Windows along a side of the image. [1]"""
@@ -29,6 +33,21 @@ def _tower(fields: Fields, part: str, window: int) -> Vision:
     return dinov2_sight(False, found.with_values({"image_size": window}))
 
 
+def _windows(fields: Fields, window: int) -> list[tuple[float, int]]:
+    """Sizes of the image over its own, and from window to window [pixel] at each."""
+    shares = fields.listed(KEYS[0])
+    overlaps = fields.listed(KEYS[1], length=len(shares))
+    fields.listed("scaled_images_feature_dims", length=len(shares))
+    found = []
+    for share, overlap in zip(shares, overlaps, strict=True):
+        part = Fields({KEYS[0]: share, KEYS[1]: overlap or None}, path=fields.path)
+        stride = int(window * (1.0 - ratio(part, KEYS[1], 0.0)))
+        if stride < 1:
+            raise refuse("config_key_most", key=part.full_name(KEYS[1]), most=0.99, value=overlap)
+        found.append((ratio(part, KEYS[0], 1.0), stride))
+    return found
+
+
 @family("depth_pro")
 def depth_pro(fields: Fields) -> Network:
     """Depth Pro, perhaps with the field of view."""
@@ -36,18 +55,14 @@ def depth_pro(fields: Fields) -> Network:
     window, depth = fields.size("patch_size"), task(fields) == "DepthEstimation"
     image, patches = (_tower(fields, part, window) for part in ("image", "patch"))
     view = _tower(fields, "fov", window) if depth and fields.flag("use_fov_model") else None
-    shares, overlaps = (
-        [ratio(Fields({key: one or 1e-9}), key, 1.0) for one in fields.listed(key)]
-        for key in ("scaled_images_ratios", "scaled_images_overlap_ratios")
-    )
+    windows = _windows(fields, window)
     grid = window // image.patch
 
     def body(flow: Flow) -> Flow:
         side = flow.side
         flow = flow.with_lines(prefixed(image.lines(flow.batch, float(window)), "image/"))
         count: Quantity = 0.0
-        for share, overlap in zip(shares, overlaps, strict=False):
-            stride = int(window * (1.0 - overlap))
+        for share, stride in windows:
             count = count + np.maximum((side * share - window) // stride + 1.0, 1.0) ** 2
         flow = flow.with_lines(prefixed(patches.lines(flow.batch * count, float(window)), "patch/"))
         base = side // 2.0 ** np.floor(np.log2(side / grid))
