@@ -87,6 +87,7 @@ WITHOUT_PASS = (
 
 UNTRAINED = {
     "mamba",
+    "hrm_text",
     "deepseek_v4",
     "lxmert",
     "falcon_mamba",

@@ -1,19 +1,22 @@
-"""How much work DeepSeek-V4 is: attention to near tokens and to compressed ones, mixed streams.
+"""How much work DeepSeek-V4 and HY v4 are: residual streams that are weighed and mixed.
 
-Sizes and names are those of transformers 5.23. The ledger counts all compressed tokens, as
-transformers multiplies, not the share that an indexer picks.
+DeepSeek-V4 attends to near tokens and to compressed ones, HY v4 as GLM 5 does. Sizes and names are
+those of transformers 5.23. The ledger counts all compressed tokens, as transformers multiplies, not
+the share that an indexer picks.
 """
 
 from collections import Counter
+from dataclasses import replace
 
 from estimator.core.messages import refuse
-from estimator.workload.blocks import Cost, Costs, held, linear, product
+from estimator.workload.blocks import Cost, Costs, LatentAttention, held, linear, product
 from estimator.workload.families.hybrid_stack import language_model
-from estimator.workload.families.moe_decoders import Mixture, experts, shared_experts
+from estimator.workload.families.moe_decoders import Mixture, experts, glm, shared_experts
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers
-from estimator.workload.network import Network
+from estimator.workload.network import Network, network
 from estimator.workload.registry import family
+from estimator.workload.transformer import Layer
 
 SPARSE, HEAVY = "compressed_sparse_attention", "heavily_compressed_attention"
 KINDS = {0: "sliding_attention", 4: SPARSE, 128: HEAVY}
@@ -33,6 +36,32 @@ def deepseek_v4(fields: Fields) -> Network:
     collapse = linear(streams * hidden, streams) + held(streams + 1)
     layers.append(Layers(costs={"streams/collapse": collapse}))
     return language_model(fields, layers, fields.size("max_position_embeddings"))
+
+
+@family("hy_v4")
+def hy_v4(fields: Fields) -> Network:
+    """HY v4: gated latent attention with sinks, experts, streams weighed before each."""
+    model = glm(fields.with_defaults({"index_topk_freq": 4}))
+
+    def gated(layer: Layer) -> Layer:
+        part = layer.attention
+        if isinstance(part, LatentAttention):
+            part = replace(part, gate=part.heads * part.value_dim)
+        sinks = part.heads
+        return replace(layer, attention=part, norm_params=layer.norm_params + sinks)
+
+    model = replace(model, layers=tuple(map(gated, model.layers)))
+    streams, stack = fields.size("hc_mult"), model.stack
+    wide = streams * model.hidden
+    weights = linear(wide, 2 * streams) + held(2 * streams + 2)
+    collapse = linear(wide, streams) + held(streams + 1)
+    around = (
+        Layers(costs={"streams/weights": weights.times(2)}, times=len(model.layers)),
+        Layers(costs={"streams/collapse": collapse}),
+    )
+    stack = replace(stack, stack=(*stack.stack, *around))
+    made = network(fields, stack.run, cache=stack.cache)
+    return replace(made, warnings=model.warnings)
 
 
 def _kinds(fields: Fields) -> list[str]:

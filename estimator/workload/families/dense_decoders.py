@@ -3,14 +3,14 @@
 Llama, Granite, Mistral, Ministral, Qwen2, Qwen3, Gemma, OLMo, Phi, StarCoder2, InternLM3, Cohere,
 StableLM, SmolLM3, Nemotron, EXAONE 4, ERNIE 4.5, GLM, DiffLlama, Seed-OSS, Arcee, Hunyuan, CWM,
 Apertus, MiniCPM3, Youtu, BitNet, nanochat, HyperCLOVAX, Helium, VaultGemma, IQuest-Coder, Jais 2,
-Muse Glimmer. A row says what a family is built of; the sizes that its configs leave out stand in
-`defaults.json`.
+Muse Glimmer, HRM Text. A row says what a family is built of; the sizes that its configs leave out
+stand in `defaults.json`.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
 
-from estimator.workload.blocks import DifferentialAttention
+from estimator.workload.blocks import DifferentialAttention, held
 from estimator.workload.families.decoder import (
     Family,
     decoder,
@@ -31,6 +31,7 @@ from estimator.workload.families.sliding_window import (
     without_rotary,
 )
 from estimator.workload.fields import Fields
+from estimator.workload.network import Network, network
 from estimator.workload.registry import families, family
 from estimator.workload.transformer import Decoder
 
@@ -68,6 +69,30 @@ def helium(fields: Fields) -> Decoder:
     head_dim = fields.size("head_dim")
     fields.equal("num_attention_heads * head_dim", heads * head_dim, "hidden_size", hidden)
     return decoder(Family(qkv_bias=STATED, mlp_bias=MLP_STATED), fields)
+
+
+@family("hrm_text")
+def hrm_text(fields: Fields) -> Network:
+    """HRM Text: two stacks, one run several times for each run of the other (arXiv:2506.21734).
+
+    Training is counted in full, though its authors take gradients of the last runs alone.
+    """
+    own = "num_layers_per_stack"
+    layers = fields.layers(own if fields.states(own) else "num_hidden_layers")
+    family = replace(LLAMA, norm_params=0, gate=per_channel)
+    model = decoder(family, fields.with_values({"num_hidden_layers": layers}))
+    part = model.layers[0].attention
+    biases = {"attention/gate_bias": held(part.gate * fields.flag(STATED))}
+    stack, outer, inner = model.stack, fields.size("H_cycles"), fields.size("L_cycles")
+    once = stack.stack[0]
+    once = replace(once, costs={**once.costs, **biases})
+    stack = replace(
+        stack,
+        before={**stack.before, "embedding/state": held(model.hidden)},
+        stack=(replace(once, reuse=outer * inner), replace(once, reuse=outer)),
+    )
+    made = network(fields, stack.run, cache=stack.cache)
+    return replace(made, warnings=model.warnings)
 
 
 ROWS: Mapping[str, Family] = {
