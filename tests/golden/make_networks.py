@@ -88,6 +88,7 @@ WITHOUT_PASS = (
 UNTRAINED = {
     "mamba",
     "hrm_text",
+    "hy_v4",
     "deepseek_v4",
     "lxmert",
     "falcon_mamba",
