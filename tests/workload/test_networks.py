@@ -227,6 +227,9 @@ def test_names_are_read_without_case_separators_and_tags():
     assert not is_named("gpt-3") and not is_named("")
     with pytest.raises(ValueError, match="'resnet51' is no known architecture: known are resnet50"):
         named_architecture("resnet51")
+    with pytest.raises(ValueError, match="known are alexnet") as refusal:
+        named_architecture("zzz")
+    assert len(str(refusal.value)) < 600
     with pytest.raises(ValueError, match="num_classes must be an integer of at least 0, got -1"):
         named_architecture("resnet50", classes=-1)
 

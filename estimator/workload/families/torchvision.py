@@ -245,7 +245,8 @@ def named_architecture(
     key = known.get(_plain(name), "")
     if not key:
         near = difflib.get_close_matches(_plain(name), list(known), n=3, cutoff=0.6)
-        hint = ", ".join(known[part] for part in near) or ", ".join(sorted(known.values()))
+        one_of_each = {kind: one for one, (kind, _) in named_networks().items()}.values()
+        hint = ", ".join(known[part] for part in near) or ", ".join([*one_of_each, "..."])
         raise refuse("architecture_unknown", name=repr(name), known=hint)
     kind, row = named_networks()[key]
     usual = row.get("num_classes", IMAGENET_CLASSES) if classes is None else classes
