@@ -161,7 +161,7 @@ SEEING = (
     *("qwen3_omni_moe_thinker", "pix2struct", "t5gemma2", "kosmos-2"),
     *("aria", "audioflamingo3", "minimax_m3_vl", "step3p7", "granite_speech", "chameleon"),
     *("janus", "idefics", "musicflamingo", "glmasr", "qwen3_asr"),
-    *("mistral_large4", "muse_glimmer"),
+    *("mistral_large4", "muse_glimmer", "exaone4_5"),
 )
 """Types whose kind no part of their name tells."""
 

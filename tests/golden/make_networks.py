@@ -50,6 +50,7 @@ UNCOUNTED = {
             *("qwen3_omni_moe_thinker", "kosmos-2", "aria", "audioflamingo3", "minimax_m3_vl"),
             *("step3p7", "granite_speech", "chameleon", "janus", "idefics"),
             *("musicflamingo", "glmasr", "qwen3_asr", "mistral_large4", "muse_glimmer"),
+            "exaone4_5",
         ),
         "tokens of images and of sound are found by value",
     ),

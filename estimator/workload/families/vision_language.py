@@ -3,7 +3,7 @@
 Gemma 3, PaliGemma, InternVL, Llama 4, LLaVA, ViP-LLaVA, Video-LLaVA, Idefics 3, SmolVLM, Mistral 3,
 Mistral Large 4, LightOnOCR, Pixtral's tower, Qwen-VL, GLM-4V, GLM-OCR, Phi-4 multimodal, Aya and
 Cohere2 Vision, Fuyu, ColPali, ColQwen, PaddleOCR-VL, DeepSeek-VL, VideoLLaMA 3, Kimi K2.5, LFM2,
-Muse Glimmer.
+EXAONE 4.5, Muse Glimmer.
 
 They differ in the bridge. A pass holds one image per sequence, of one tile where models cut large
 images into several; towers attend over the whole image, also where some layers keep to windows. The
@@ -576,6 +576,8 @@ class Tower:
         Layers whose states go deep into the text. [1]
     alone : bool
         The wrapper alone says whether the head is tied, whatever its text part says.
+    grouped : bool
+        Fewer key and value heads than heads.
     """
 
     text: str = ""
@@ -586,6 +588,7 @@ class Tower:
     placed: bool = False
     deep: int = 0
     alone: bool = False
+    grouped: bool = False
 
 
 def qwen_sight(tower: Tower, fields: Fields) -> Vision:
@@ -600,7 +603,12 @@ def qwen_sight(tower: Tower, fields: Fields) -> Vision:
     sight = tower_of_frames(fields, bias=True, gated=tower.gated, norm=tower.norm_params)
     rows = fields.size("num_position_embeddings") if tower.placed else 0
     tables = {"embedding/position": table(rows, hidden)}
-    return replace(sight, tables=tables, patch_bias=tower.placed)
+    layer = dict(sight.layer)
+    if tower.grouped:
+        head_dim = hidden // fields.size("num_attention_heads", "num_heads")
+        kept = affine(hidden, fields.size("num_key_value_heads") * head_dim)
+        layer |= {"attention/key": kept, "attention/value": kept}
+    return replace(sight, tables=tables, layer=layer, patch_bias=tower.placed)
 
 
 def qwen_vl(tower: Tower, fields: Fields) -> Network:
@@ -631,6 +639,7 @@ families(
     {
         "qwen2_vl": Tower(hidden_key="embed_dim", out_key="hidden_size"),
         "qwen2_5_vl": QWEN2_5,
+        "exaone4_5": replace(QWEN2_5, text="exaone4", alone=True, grouped=True),
         "qwen3_vl": QWEN3,
         "qwen3_vl_moe": QWEN3,
         "qwen3_5": replace(QWEN3, deep=0),
