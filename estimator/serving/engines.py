@@ -69,8 +69,6 @@ SHARED = (
     "expert_layer_s",
     "tile_rows",
     "unpack_rows",
-    "unpack_8_bit_layer_s",
-    "unpack_4_bit_layer_s",
     "request_s",
     "stage_s",
     "collective_s",
@@ -143,17 +141,18 @@ class Parameters:
         stages : float or array
             Pipeline stages, each a hand-over. [1]
         """
-        local, bits = IS_LOCAL[codes], np.asarray(expert_bits)
-
-        def by_bits(four: str, eight: str, more: float) -> Floats:
-            eight_or_more = np.where(bits <= 8.0, self.of(eight), more)
-            return np.where(bits < 6.0, self.of(four), eight_or_more)
-
-        packed = by_bits("expert_4_bit_share", "expert_8_bit_share", self.of("expert_share"))
-        unpacked_s = by_bits("unpack_4_bit_layer_s", "unpack_8_bit_layer_s", 0.0)
+        local = IS_LOCAL[codes]
+        packed = np.where(
+            np.asarray(expert_bits) < 6.0,
+            self.of("expert_4_bit_share"),
+            np.where(
+                np.asarray(expert_bits) <= 8.0,
+                self.of("expert_8_bit_share"),
+                self.of("expert_share"),
+            ),
+        )
         own = {name: self.by_engine(name, codes) for name in OF_ENGINE}
         own["layer_s"] = own["layer_s"] + self.of("expert_layer_s") * sparse
-        own["layer_s"] = own["layer_s"] + np.where(codes == EAGER, unpacked_s, 0.0)
         own["half_rows"] = own["half_rows"] * np.where(
             nested & (codes != CPU), self.of("unpack_rows"), 1.0
         )
