@@ -200,7 +200,7 @@ def evidence_of(
         host=text_array(one.host for one in found),
         precision=text_array(one.timing.precision or "" for one in found),
         kind=text_array(network_group(one.timing.kind, one.timing.arch) for one in found),
-        family=text_array(map(_family, found)),
+        family=text_array(map(family_of, found)),
         size=np.array([one.size for one in found], dtype=np.float64),
         program=text_array(one.program for one in found),
         speed=np.array([speed_of(device, one.timing.precision or "") for one in found]),
@@ -304,7 +304,7 @@ def _noise(found: Sequence[CalibrationObservation], components: Components) -> F
     return noise
 
 
-def _family(one: CalibrationObservation) -> str:
+def family_of(one: CalibrationObservation) -> str:
     """Family of a timing; styles of the benchmark in which few programs are written are others."""
     way = next((way for _, way in WAYS if not one.own and one.program.endswith(way)), "")
     return network_family(one.timing.kind, f"{one.timing.arch or ''} {way}".strip())

@@ -16,6 +16,7 @@ from estimator.calibration.measured_utilization import (
     after_runs,
     components_of,
     evidence_of,
+    family_of,
     network_group,
     speed_of,
     text_array,
@@ -165,14 +166,18 @@ def cell(
     observations: Sequence[CalibrationObservation],
 ) -> Cell:
     """What is expected of runs like the middle one of those measured."""
-    before, size = _middle(observations)
-    if before is None:
+    middle = _middle(observations)
+    if middle is None:
         before = steady_prior(nominal(*USUAL_WORKS[group], precision), device, known.catalog)
+        family, size = "", UNKNOWN_SIZE
+    else:
+        before, family, size = middle.expected, family_of(middle), middle.size
     where = Conditions(
         device=text_array([device.id]),
         host=text_array([known.measured.host]),
         precision=text_array([precision]),
         kind=text_array([group]),
+        family=text_array([family]),
         size=np.array([size]),
         speed=np.array([speed_of(device, precision)]),
     )
@@ -247,11 +252,10 @@ def residuals(known: Known, device: Device) -> list[Residual]:
     ]
 
 
-def _middle(observations: Sequence[CalibrationObservation]) -> tuple[Uncertain | None, float]:
-    """Expectation and size of the observation whose steps are of middle size."""
+def _middle(observations: Sequence[CalibrationObservation]) -> CalibrationObservation | None:
+    """Observation whose steps are of middle size."""
     if not observations:
-        return None, UNKNOWN_SIZE
+        return None
     ordered = sorted(observations, key=lambda one: (np.isnan(one.size), one.size))
     known = sum(not np.isnan(one.size) for one in ordered) or len(ordered)
-    middle = ordered[(known - 1) // 2]
-    return middle.expected, middle.size
+    return ordered[(known - 1) // 2]

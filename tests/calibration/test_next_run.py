@@ -215,6 +215,26 @@ def test_a_cell_is_what_an_estimate_would_take():
     assert reported.now.mid == pytest.approx(wanted, rel=0.05)
 
 
+def test_a_cell_is_of_the_family_of_the_middle_one_measured():
+    """Perceptrons that reach more than networks of no named family are expected to do so again."""
+    perceptrons = [steps(0.6, 0.1, kind="other", arch="MLP", label=f"MLP {at}") for at in range(6)]
+    here = known(measured("a", *perceptrons))
+    (found,) = (one for one in cells(here, H100, "bf16") if one.group == "other")
+    others = here.of(H100)[1].posterior(
+        Conditions(
+            device=np.array(["h100-sxm"]),
+            host=np.array([host_id()]),
+            precision=np.array(["bf16"]),
+            kind=np.array(["other"]),
+            size=np.array([np.log(0.1 / 0.5)]),
+        ),
+        np.array([float(found.before.log_sd)]),
+    )
+    unnamed = found.before.mid * float(np.exp(others.log_shift[0]))
+    assert unnamed < found.now.mid < 0.6
+    assert found.now.log_sd < float(others.log_sd[0])
+
+
 def test_the_measured_formats_come_first_and_the_most_measured_cell_is_the_main_one():
     here = known(*several())
     assert measured_precisions(here, H100)[:2] == ["bf16", "tf32"]
