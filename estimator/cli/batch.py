@@ -23,10 +23,10 @@ TABLE_TEXT: Any = {"encoding": "utf-8", "errors": "surrogateescape", "newline": 
 """How tables are written: bytes that were no UTF-8 come out as they went in."""
 
 DASH = "-"
-OTHER_TABLES = (".json", ".jsonl", ".ods", ".parquet", ".xls", ".xlsx")
-"""Ends of names of tables that are no CSV."""
-
 """Names the standard input, or output."""
+
+OTHER_TABLES = (".json", ".jsonl", ".ods", ".parquet", ".xls", ".xlsx")
+"""Ends of names of tables that are not CSV."""
 
 SHOWN = 5
 """So many devices are named in the summary."""
@@ -113,7 +113,9 @@ def run(options: argparse.Namespace) -> int:
     if options.output != DASH:
         refuse_missing_folder(Path(options.output))
     if Path(options.output).suffix.lower() in OTHER_TABLES:
-        raise ValueError(f"{options.output}: the table is CSV: let the name end in .csv")
+        raise ValueError(
+            f"{options.output}: the table is written as CSV, so its name must end in .csv"
+        )
     if options.output == DASH and options.json:
         raise ValueError("-o - puts the table on stdout: drop --json or name a file")
     used: tuple[str, ...] = ()
@@ -157,6 +159,8 @@ def _opened(source: "Path") -> Iterator[TextIO]:
     """Open the table; bytes that are not UTF-8 are kept, and refused row by row."""
     if source.is_dir():
         raise ValueError(f"{source} is a directory: give a CSV file")
+    if str(source) == DASH and sys.stdin is None:
+        raise ValueError("stdin is closed: pipe a table in, or name its file")
     opened: Any = nullcontext(sys.stdin.buffer) if str(source) == DASH else source.open("rb")
     with opened as raw:
         if raw.peek(2)[:2] in (b"\xff\xfe", b"\xfe\xff"):

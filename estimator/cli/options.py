@@ -87,19 +87,20 @@ def read_piped_config(options: argparse.Namespace) -> None:
     Raises
     ------
     ValueError
-        If it is no JSON object.
+        If stdin is closed, or holds no config.json.
     """
     places = [one for one in ("config", "model", "named") if getattr(options, one, None) == "-"]
     if not places:
         return
     import sys
 
-    from estimator.scenario.scenario import inline_config
-    from estimator.workload.huggingface import MAX_CONFIG_BYTES
+    from estimator.scenario.workload import compact_json
+    from estimator.workload.huggingface import MAX_CONFIG_BYTES, parse_config
 
-    text = sys.stdin.buffer.read(MAX_CONFIG_BYTES).decode("utf-8-sig", errors="replace")
-    inline_config(text)
-    setattr(options, places[0], text)
+    if sys.stdin is None:
+        raise ValueError("stdin is closed: pipe a config.json in, or name its file")
+    config = parse_config(sys.stdin.buffer.read(MAX_CONFIG_BYTES + 1), "stdin")
+    setattr(options, places[0], compact_json(config))
 
 
 def scenario_of(options: argparse.Namespace) -> Scenario:

@@ -119,8 +119,8 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
     "config_part_wrapper": (
         "{key} {value} is itself a wrapper of images or sound and text, not a language model"
     ),
-    "config_nested": "the config is nested more than {most} deep: give that of one model",
-    "input_too_small": ("the input is too small for the network: a window of {kernel} finds none"),
+    "config_nested": "the config is nested more than {most} levels deep: give that of one model",
+    "input_too_small": "the input is too small for the network: a window of {kernel} does not fit",
     "architecture_unknown": "{name} is no known architecture: known are {known}",
     "model_type_missing": "model_type is missing: a config.json names its family there",
     "model_type_unknown": (
@@ -263,7 +263,8 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
         "the rents on record for {device} are {count:.0f} years off {year:g}",
     ),
     "rents_elsewhere": (
-        "no rent of {device} at {provider} on record: assuming that of all providers; set {field}"
+        "no matching rent of {device} at {provider} on record: assuming that of all providers; "
+        "set {field}"
     ),
     "owning_left_out": (
         "owning counts depreciation, server, network and electricity; staff, building, "

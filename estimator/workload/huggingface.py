@@ -100,23 +100,41 @@ def read_config(path: str | PathLike[str]) -> dict[str, Any]:
         raise ValueError(f"{file} is a pipe or a device: save the config.json, and pass its path")
     if not file.is_file():
         raise ValueError(f"{file} does not exist: pass the path of a config.json")
-    size = file.stat().st_size
-    if size > MAX_CONFIG_BYTES:
-        raise ValueError(
-            f"{file} is {size / 1e6:.0f} MB, a config.json is a few kB: did you pass the weights?"
-        )
-    content = file.read_bytes()
+    with file.open("rb") as stream:
+        return parse_config(stream.read(MAX_CONFIG_BYTES + 1), str(file))
+
+
+def parse_config(content: bytes, name: str) -> dict[str, Any]:
+    """Content of a config file as a dictionary.
+
+    Parameters
+    ----------
+    content : bytes
+        At most a byte more than `MAX_CONFIG_BYTES` need be read of it.
+    name : str
+        Where it came from, for a refusal.
+
+    Raises
+    ------
+    ValueError
+        It is larger than 10 MB, not Unicode, not JSON, or not a JSON object.
+    """
     if content.startswith(WEIGHTS):
-        raise ValueError(f"{file} is a file of weights: give the model's config.json")
+        raise ValueError(f"{name} is a file of weights: give the model's config.json")
+    if len(content) > MAX_CONFIG_BYTES:
+        raise ValueError(
+            f"{name} is larger than {MAX_CONFIG_BYTES / 1e6:.0f} MB, a config.json is a few kB: "
+            "did you pass the weights?"
+        )
     try:
         config = json.loads(content.decode(json.detect_encoding(content)))
     except UnicodeDecodeError:
-        raise ValueError(f"{file} is not Unicode text: did you pass the weights?") from None
+        raise ValueError(f"{name} is not Unicode text: did you pass the weights?") from None
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{file} {_no_json(content.strip(), error)}") from None
+        raise ValueError(f"{name} {_no_json(content.strip(), error)}") from None
     if not isinstance(config, dict):
         raise ValueError(
-            f"{file} holds {JSON_KINDS[type(config)]}, not an object: not a config.json"
+            f"{name} holds {JSON_KINDS[type(config)]}, not an object: not a config.json"
         )
     return config
 

@@ -309,7 +309,8 @@ def test_a_config_that_is_piped_in_answers_as_the_file_does(command, further):
         cells = [cell for row in csv.reader(io.StringIO(text)) for cell in row]
         return [cell for cell in cells if re.fullmatch(r"[-+.e\d]+", cell)]
 
-    assert numbers("-", text_in=path.read_text(encoding="utf-8")) == numbers(str(path)) != []
+    text = path.read_text(encoding="utf-8")
+    assert numbers("-", text_in=text) == numbers(str(path)) != []
 
 
 def test_images_of_a_network_that_is_piped_in_are_served():
@@ -330,11 +331,27 @@ def test_an_estimate_says_once_that_not_even_one_sequence_fits(finetune, device,
     assert notes.count("does not fit") == (0 if fits else 1)
 
 
-@pytest.mark.parametrize("content", ["", "[1]", "model"])
-def test_what_is_piped_in_must_be_a_config(content):
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [("", "is empty"), ("[1]", "holds a list, not an object"), ("model", "is not JSON")],
+)
+def test_what_is_piped_in_must_be_a_config(content, why):
     found = run("model", "-", text_in=content)
     assert (found.returncode, found.stdout) == (1, "")
-    assert "is not a JSON object" in found.stderr
+    assert found.stderr.startswith(f"error: stdin {why}")
+
+
+def test_a_config_that_windows_pipes_in_is_read():
+    command = [sys.executable, "-m", "estimator", "model", "-", "--json"]
+    content = '{"model_type": "bert"}'.encode("utf-16")
+    found = subprocess.run(command, input=content, capture_output=True, check=True)
+    assert json.loads(found.stdout)["params_total"] == 109_482_240
+
+
+def test_a_closed_stdin_is_named():
+    closed = ["sh", "-c", '"$0" -m estimator model - <&-', sys.executable]
+    found = subprocess.run(closed, capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stderr[:23]) == (1, "error: stdin is closed:")
 
 
 @pytest.mark.parametrize("name", ["out.xlsx", "out.json", "OUT.XLSX"])

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from estimator.core.rows import one_of, rows_of
 from estimator.core.uncertainty import Z_CENTRAL, Uncertain, spread_between, total, z_score
 
 mids = st.floats(1e-6, 1e12)
@@ -107,6 +108,11 @@ def test_arrays_give_what_a_loop_over_scalars_gives():
 def test_a_zero_term_and_a_sum_of_zeros_stay_exact():
     assert total([0.0, Uncertain(2.0, {"x": 0.5})]).log_sd == pytest.approx(0.5)
     assert total([Uncertain(0.0, {"x": 0.5}), 0.0]).interval() == (0.0, 0.0)
+
+
+def test_a_row_of_a_bounded_quantity_keeps_its_bound():
+    shares = Uncertain(np.array([0.5, 0.9]), {"x": 0.3}, most=1.0)
+    assert [cut(shares, 1).interval()[1] for cut in (rows_of, one_of)] == [1.0, 1.0]
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0, -0.1, 80, float("nan")])

@@ -887,7 +887,7 @@ def test_a_config_nested_beyond_any_is_refused():
     config = pair
     for _ in range(400):
         config = {**pair, "encoder": config}
-    with pytest.raises(ValueError, match=r"^the config is nested more than 20 deep"):
+    with pytest.raises(ValueError, match=r"^the config is nested more than 20 levels deep"):
         architecture(config)
 
 

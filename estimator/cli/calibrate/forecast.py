@@ -151,7 +151,10 @@ def seconds(text: str) -> float:
 
     units = {"s": 1.0, "m": 60.0, "h": 3600.0}
     factor = units.get(text[-1:], 0.0)
-    found = read_number("for", text[:-1] if factor else text) * (factor or 1.0)
+    try:
+        found = read_number("for", text[:-1] if factor else text) * (factor or 1.0)
+    except ValueError:
+        found = 0.0
     if not 0 < found <= 86400.0 * 366:
         raise ValueError(f"--for must be a time like 60s, 5m or 1h, got {text!r}")
     return found
