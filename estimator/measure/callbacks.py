@@ -36,7 +36,7 @@ def lightning_callback(session: Session) -> Any:
     """
     try:
         lightning: Any = import_module("lightning.pytorch")
-    except ModuleNotFoundError:  # the package that it was first
+    except ModuleNotFoundError:  # its older package
         lightning = import_module("pytorch_lightning")
 
     class Steps(lightning.Callback):  # type: ignore[misc]

@@ -29,7 +29,7 @@ DIGITS = 9
 """Digits after the first that tell two quantities apart [1]."""
 
 HOPELESS = NormalDist().inv_cdf(0.005)
-"""Deviations within a limit that holds so rarely that its probability is shown as 0 % [1]."""
+"""Deviations within a limit below which its probability is shown as 0 %: it is out of reach [1]."""
 
 SEED = 20
 """Of the draws, so that the same question has the same answer."""
@@ -103,8 +103,8 @@ def deviations_within(quantity: Uncertain, limit: float) -> Floats:
 def nearness(quantities: Mapping[str, Uncertain], most: Mapping[str, float]) -> Floats:
     """How near designs come to all limits: their deviations within the least likely one [1].
 
-    Beyond all hope the median over the limit decides, for there a wide interval would pass for a
-    near one. NaN where a quantity is unknown.
+    Where a limit is out of reach, the medians over their limits decide, for there a wide interval
+    would pass for a near miss. NaN where a quantity is unknown.
     """
     least, over = np.array(np.inf), np.array(-np.inf)
     for name, limit in most.items():

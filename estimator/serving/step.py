@@ -13,9 +13,10 @@ every sequence. Reading and computing overlap, launches, scheduling and collecti
     t_exchange = 2 layers (2 (d - 1) / d x n x hidden x 2 B / (e_link link / 2) + latency(d))
     t_first = t_step of the input's rows, without caches, in passes of so many tokens
 
-with n sequences in flight, B the memory bandwidth and d devices. A program that launches its
-kernels one by one from the host does so while earlier ones run: the slower of the two sets the
-pace, and t_step = (r (+) c) (+) (t_launch + t_exchange).
+with n sequences in flight, B the memory bandwidth and d devices; replicas that share experts add
+their all-to-all to t_exchange. A program that launches its kernels one by one from the host does so
+while earlier ones run: the slower of the two sets the pace, and
+t_step = (r (+) c) (+) (t_launch + t_exchange).
 
 References
 ----------

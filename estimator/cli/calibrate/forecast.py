@@ -98,7 +98,7 @@ def run(options: argparse.Namespace) -> int:
     except CommandError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code
-    with undisturbed():  # all is stored: what is pressed once more does not break its table
+    with undisturbed():  # all is stored: another Ctrl-C does not cut the answer off
         for line in measured.notes:
             note(line, quiet=options.quiet)
         if watch.seen is None or watch.seen.steps < FEWEST:

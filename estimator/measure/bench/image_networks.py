@@ -32,7 +32,7 @@ def bottleneck_network(torch: Any, channels: int, edge: int) -> Any:
 
 
 def paired_network(torch: Any, channels: int, edge: int, *, norm: bool) -> Any:
-    """Build pairs of convolutions with biases, batch norms or none, and rectifiers, then maxima."""
+    """Build pairs of convolutions with ReLUs, batch norms or not, each pair before a max pool."""
     nn = torch.nn
     layers, before = [], 3
     for stage in range(3):
@@ -85,7 +85,7 @@ def wide_kernel_network(torch: Any, channels: int, edge: int) -> Any:
 def unet(torch: Any, channels: int, edge: int, *, grouped: bool) -> Any:
     """Build a U-Net of two convolutions a level, nearest upsampling.
 
-    Of group norms and SiLU, or of batch norms and rectifiers.
+    With group norms and SiLU, or with batch norms and ReLU.
     """
     nn = torch.nn
 

@@ -95,7 +95,7 @@ QUANTITIES: Mapping[str, Sequence[Way]] = {
         partial(reasons, name="nvmlDeviceGetCurrentClocksThrottleReasons"),
     ),
 }
-"""Ways to each, the newest name of the driver's function first."""
+"""Ways to read each, the best first; a function that the driver renamed, by its new name first."""
 
 
 def ways_of(driver: Driver, handle: Any) -> tuple[dict[str, Way], dict[str, str]]:
