@@ -222,11 +222,15 @@ class Fields:
     def counted(self, key: str, *known: Any) -> Any:
         """A value that is one of those counted; the first of them where the key is absent.
 
+        A null that is none of them reads as absent.
+
         >>> Fields({"two_stage": False}).counted("two_stage", True)
         Traceback (most recent call last):
         estimator.core.notice.Refusal: two_stage false is not counted, only true
         """
-        value = self.values.get(key, self._usual((key,), known[0]))
+        value = self.values.get(key)
+        if value is None and (key not in self.values or None not in known):
+            value = self._usual((key,), known[0])
         alike = (value == one and isinstance(value, bool) == isinstance(one, bool) for one in known)
         if not any(alike):
             raise self.uncounted(key, value, *known)

@@ -342,6 +342,18 @@ def test_an_unknown_head_is_warned_about():
 
 
 @pytest.mark.parametrize(
+    ("name", "part"), [("bark", "codec_config"), ("llava-1.5-7b", "vision_config")]
+)
+def test_a_null_type_of_a_part_reads_as_absent(name, part):
+    config = CONFIGS_READ[name]
+    null, absent = (dict(config[part]) for _ in range(2))
+    null["model_type"] = None
+    del absent["model_type"]
+    ledgers = [architecture({**config, part: one}).ledger(Inputs()) for one in (null, absent)]
+    assert ledgers[0] == ledgers[1]
+
+
+@pytest.mark.parametrize(
     ("config", "message"),
     [
         ({**BERT, "num_attention_heads": 5}, "num_attention_heads must divide hidden_size = 64"),
