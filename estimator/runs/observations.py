@@ -11,6 +11,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from estimator.core.units import in_percent
@@ -274,6 +275,25 @@ def observed(
     )
     found = [dict(zip(names, row, strict=True)) for row in rows]
     return [_observation(row) for row in found if _possible(row, most)]
+
+
+def misdated(database: sqlite3.Connection) -> bool:
+    """Whether what is kept of some newest run has no date: a fault of the disk, unseen by SQLite.
+
+    SQLite leaves the few dates to Python that it does not know itself.
+    """
+    kept = "CASE WHEN json_valid(newest) THEN json_extract(newest, '$[0]') END"
+    rows = database.execute(f"SELECT newest FROM alike WHERE julianday({kept}) IS NULL")
+    return not all(_is_dated(newest) for (newest,) in rows)
+
+
+def _is_dated(newest: str) -> bool:
+    try:
+        started, *_ = json.loads(newest)
+        datetime.fromisoformat(started)
+    except (ValueError, TypeError):
+        return False
+    return True
 
 
 def devices_of_programs(database: sqlite3.Connection) -> frozenset[str]:

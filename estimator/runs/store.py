@@ -27,7 +27,7 @@ from estimator.runs.connection import (
 from estimator.runs.figures import DeviceFigures, Figures, Peaks, Used, rows_from
 from estimator.runs.kept_answers import Kept
 from estimator.runs.meter import Meter, Sample
-from estimator.runs.observations import Observation, devices_of_programs, observed
+from estimator.runs.observations import Observation, devices_of_programs, misdated, observed
 from estimator.runs.process import Process, is_gone, this_process
 from estimator.runs.record import MeasuredRun, Trust
 from estimator.runs.schema import OBSERVED_SINCE, VERSION, ForeignFile, version_of
@@ -137,9 +137,17 @@ def read_devices_of_programs(path: Path | None = None) -> frozenset[str]:
 
 
 def readable(path: Path | None = None) -> list[str]:
-    """Say why the store cannot be read, in one line; empty where it can, or where there is none."""
-    query = "SELECT count(*) FROM run WHERE key = 0"
-    return _asked(path, lambda one, version: version and one.execute(query).fetchone(), None)[1]
+    """Say in one line why the store cannot be read, or not as fast; empty where it can be."""
+
+    def asked(database: sqlite3.Connection, version: int) -> bool:
+        if version:
+            database.execute("SELECT count(*) FROM run WHERE key = 0").fetchone()
+        return version >= OBSERVED_SINCE and misdated(database)
+
+    damaged, why_not = _asked(path, asked, False)
+    where = path or store_path()
+    what = "a date beside the measured runs is damaged: those of their records count"
+    return [f"{where}: {what}"] if damaged else why_not
 
 
 def runs_of_older_version() -> int:
@@ -167,10 +175,10 @@ def _documents(path: Path | None, which: str = "1", *values: str) -> tuple[list[
 def _of_timings(
     path: Path | None, ask: Callable[[sqlite3.Connection], Found], nothing: Found
 ) -> Found:
-    """What like timings of a store say; those of an older one are summed up for this once."""
+    """What like timings of a store say; of an older or damaged one from its records."""
 
     def asked(database: sqlite3.Connection, version: int) -> Found:
-        if version >= OBSERVED_SINCE:
+        if version >= OBSERVED_SINCE and not misdated(database):
             return ask(database)
         return ask(documents.in_memory(read_runs(path)[0]))
 

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from estimator.runs import open_store, overview, read_runs
+from estimator.runs import (
+    open_store,
+    overview,
+    read_observations,
+    read_runs,
+    readable,
+)
 from estimator.runs.documents import in_memory
 from estimator.runs.figures import Figures, Span, rows_from
 from estimator.runs.record import Energy, Host, MeasuredDevice, MeasuredRun, Timing
@@ -230,6 +236,24 @@ def test_a_damaged_date_beside_a_record_is_said_and_that_of_the_record_counts(pa
     assert "run r1 had a damaged date" in note
     assert replace(found, notes=[]) == before
     assert overview(lambda hardware: PEAKS, path=path) == before
+
+
+@pytest.mark.parametrize(
+    "newest", ['["garbage", "r2", "", []]', '["2026-11-01T10', "garbage", "7", "[]", "[null]"]
+)
+def test_a_damaged_date_beside_observations_is_said_and_those_of_the_records_count(path, newest):
+    with open_store(path) as store:
+        store.add_all([trained(1), trained(2)])
+    most = {"fp32": 99.0}
+    before = read_observations("my-cpu", most, path=path)
+    assert before
+    assert not readable(path)
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE alike SET newest = ?", (newest,))
+    database.close()
+    assert read_observations("my-cpu", most, path=path) == before
+    (note,) = readable(path)
+    assert "a date beside the measured runs is damaged" in note
 
 
 @pytest.mark.parametrize("version", [4, VERSION])
