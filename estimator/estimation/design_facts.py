@@ -1,5 +1,9 @@
 """What to know of a design beside its results: does it fit, and on which offers its price rests."""
 
+import math
+from dataclasses import replace
+from typing import Any
+
 from estimator.catalog import Catalog
 from estimator.core.notice import Notice
 from estimator.core.units import human
@@ -10,28 +14,48 @@ from estimator.memory.training_state import TRAINING
 from estimator.scenario.hardware import Offers, offers_behind
 from estimator.scenario.site import provider_at
 
+IN_SERVER = 8
+"""Devices of a usual server [1]."""
 
-def memory_of_run(answer: Answer, catalog: Catalog, *, least: bool = True) -> MemoryAnswer | None:
+
+def memory_of_run(
+    answer: Answer, catalog: Catalog, *, least: bool = True, **changed: Any
+) -> MemoryAnswer | None:
     """Memory that the run of an answer needs; None where the model or the device is unknown.
 
     One sequence at a time on each device, weights and optimizer shared out over all of them. The
     least devices that hold it are sought where it does not fit, and with `least` where it does.
+    Fields of the question may be `changed`.
     """
     question = memory_question(answer)
     if question is None:
         return None
     try:
-        memory = answer_memory(question, catalog, least=least)
+        memory = answer_memory(replace(question, **changed), catalog, least=least)
     except ValueError:
         return None
     return None if memory.capacity_bytes is None else memory
 
 
 def memory_too_small(answer: Answer, catalog: Catalog) -> tuple[Notice, ...]:
-    """Say that not even one sequence at a time fits, where the answer has not said so already."""
+    """Say that not even one sequence at a time fits, where the answer has not said so already.
+
+    What is unspecified is what saves most: all activations recomputed, and each layer split across
+    the devices of a server.
+    """
     if any(notice.code == "does_not_fit" for notice in answer.notices):
         return ()
-    memory = memory_of_run(answer, catalog, least=False)
+    scenario = answer.scenario
+    stages = scenario.pipeline_parallel or 1.0
+    split = scenario.tensor_parallel or math.gcd(int(answer.run.devices // stages), IN_SERVER)
+    memory = memory_of_run(
+        answer,
+        catalog,
+        least=False,
+        recompute=scenario.recomputation or "full",
+        tensor_parallel=float(split),
+        pipeline_parallel=stages,
+    )
     if memory is None or memory.fits is not False:
         return ()
     needed = human(float(memory.memory.total_bytes.mid), "B")

@@ -156,10 +156,11 @@ def test_estimate_warns_of_a_run_that_cannot_fit(capsys):
     assert main([*words, "--devices", "1"]) == 0
     (line,) = (line for line in capsys.readouterr().err.splitlines() if "does not fit" in line)
     assert line.endswith("they need at least 7 devices, activations not included")
-    assert main([*words, "--devices", "64"]) == 0
+    stated = ["--recomputation", "none", "--tensor-parallel", "1"]
+    assert main([*words, "--devices", "64", *stated]) == 0
     (line,) = (line for line in capsys.readouterr().err.splitlines() if "does not fit" in line)
     assert line.startswith("note: does not fit: one sequence at a time takes")
-    assert main([*words, "--devices", "64", "--recomputation", "full"]) == 0
+    assert main([*words, "--devices", "64"]) == 0
     assert "does not fit" not in capsys.readouterr().err
 
 
@@ -211,3 +212,16 @@ def test_a_length_that_a_model_takes_is_taken(name, capsys):
     path = GOLDEN / "networks" / f"{name}.json"
     assert "tokens in a sequence; set --seq-len" in run(capsys, path)[2]
     assert run(capsys, path, "--seq-len", "128")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        "--preset gpt-3 --hardware v100 --devices 10000",
+        "--params 405e9 --tokens 15e12 --hardware h100 --devices 16384 --seq-len 8192 "
+        "--tensor-parallel 8 --pipeline-parallel 16",
+    ],
+)
+def test_estimate_does_not_deny_the_memory_of_published_runs(run, capsys):
+    assert main(["estimate", *run.split()]) == 0
+    assert "does not fit" not in capsys.readouterr().err
