@@ -24,7 +24,7 @@ GROUPS = {
     "other": N_("other work"),
     f"{KIND}decoder": N_("decoders"),
     f"{KIND}experts": N_("mixtures of experts"),
-    f"{KIND}speech": N_("networks of speech"),
+    f"{KIND}speech": N_("speech networks"),
     f"{KIND}transformer": N_("encoders and other transformers"),
     f"{KIND}convolution": N_("convolutions"),
     f"{KIND}depthwise": N_("depthwise convolutions"),
