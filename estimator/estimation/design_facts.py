@@ -54,7 +54,6 @@ def memory_too_small(answer: Answer, catalog: Catalog) -> tuple[Notice, ...]:
         least=False,
         recompute=scenario.recomputation or "full",
         tensor_parallel=float(split),
-        pipeline_parallel=stages,
     )
     if memory is None or memory.fits is not False:
         return ()
@@ -78,6 +77,8 @@ def memory_question(answer: Answer) -> Question | None:
         recompute=scenario.recomputation or "none",
         seq_len=scenario.seq_len,
         finetune=scenario.finetune,
+        tensor_parallel=scenario.tensor_parallel,
+        pipeline_parallel=scenario.pipeline_parallel or 1.0,
     )
 
 
