@@ -20,7 +20,7 @@ from estimator.catalog import Catalog, Record
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL
 from estimator.serving.power import Draw
-from estimator.serving.step import Engine, Number
+from estimator.serving.step import SERVER_PASS_TOKENS, Engine, Number
 
 Floats = npt.NDArray[np.float64]
 
@@ -46,9 +46,8 @@ BETWEEN_LAUNCHES = 0.1
 one by one [1]: an H100 122 to 157 W on products of 256 x 256, of 74 W at rest and 700 W at most
 (`profiles/runs/measured_h100.toml`). Engines with graphs do not wait so."""
 
-LOCAL_PASS_TOKENS, SERVER_PASS_TOKENS = 512.0, 8192.0
-"""Tokens of an input in one pass [token]: llama.cpp's `--ubatch-size`; vLLM's and TensorRT-LLM's
-`max_num_batched_tokens` and `max_num_tokens` on data-center boards."""
+LOCAL_PASS_TOKENS = 512.0
+"""Tokens of an input in one pass of llama.cpp: the default of its `--ubatch-size` [token]."""
 
 OF_ENGINE = (
     "read_share",

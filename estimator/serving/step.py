@@ -41,6 +41,11 @@ COLLECTIVES_PER_LAYER = 2.0
 """All-reduces of a layer whose attention and feed-forward block are split [1]."""
 
 
+SERVER_PASS_TOKENS = 8192.0
+"""Tokens of an input in one pass of servers on data-center boards: `max_num_batched_tokens` of
+vLLM, `max_num_tokens` of TensorRT-LLM [token]."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Served:
     """What a model holds, reads and computes while it generates.
@@ -143,7 +148,7 @@ class Engine:
     sequence_s: Number
     collective_s: Number
     link_share: Number
-    pass_tokens: Number = 8192.0
+    pass_tokens: Number = SERVER_PASS_TOKENS
     tile_rows: Number = 0.0
     launches_ahead: Flag = False
 

@@ -296,6 +296,17 @@ def cogvideox(fields: Fields) -> Network:
     return network(fields, model.run)
 
 
+def _refined_text(sizes: Sizes, words: int, inner: int, layers: int) -> Costs:
+    """States of a text of width `words`, which pass layers of their own, of MLPs `inner` wide."""
+    width = sizes.width
+    refined = {**stream(sizes, inner, normed=False), "norm/layers": held(4 * width)}
+    return {
+        "text/project": affine(words, width),
+        **scaled(refined, layers, "text/refine_"),
+        **scaled(products(width), layers, "text/"),
+    }
+
+
 @diffusers_class("HunyuanVideoTransformer3DModel")
 def hunyuan_video(fields: Fields) -> Network:
     """HunyuanVideo: FLUX's layers, and a few over the text alone (arXiv:2412.03603, sec. 4.2)."""
@@ -304,7 +315,6 @@ def hunyuan_video(fields: Fields) -> Network:
     sizes, refining = patch_sizes(fields, frames=deep), fields.layers("num_refiner_layers")
     width = sizes.width
     inner, words = int(width * ratio(fields, "mlp_ratio", 4.0)), fields.size("text_embed_dim")
-    refined = {**stream(sizes, inner, normed=False), "norm/layers": held(4 * width)}
     modulated = time_embedding(width, 12 * sizes.layers + 3 * single + 2 + 2 * refining)
     pooled = two_dense(fields.size("pooled_projection_dim"), width)
     guided = 2 + fields.flag("guidance_embeds")
@@ -319,11 +329,7 @@ def hunyuan_video(fields: Fields) -> Network:
             "time/embedding": two_dense(SINE_WIDTH, width).times(guided),
             "time/text": pooled + two_dense(words, width),
         },
-        per_text={
-            "text/project": affine(words, width),
-            **scaled(refined, refining, "text/refine_"),
-            **scaled(products(width), refining, "text/"),
-        },
+        per_text=_refined_text(sizes, words, inner, refining),
     )
     alone = _single_stream(sizes, inner)
     return network(fields, with_two_streams(model, stream(sizes, inner), alone, single).run)
@@ -402,7 +408,6 @@ def hunyuan_video_15(fields: Fields) -> Network:
     sizes, words = patch_sizes(fields, frames=deep), fields.size("text_embed_dim")
     width, seen = sizes.width, fields.size("image_embed_dim")
     inner, glyphs = int(width * ratio(fields, "mlp_ratio", 4.0)), fields.size("text_embed_2_dim")
-    refined = {**stream(sizes, 4 * width, normed=False), "norm/layers": held(4 * width)}
     drawn, image = affine(glyphs, 2048, 2048, width), affine(seen, seen, width)
     embedded = two_dense(SINE_WIDTH, width).times(2 + fields.flag("use_meanflow"))
     model = Joint(
@@ -420,11 +425,7 @@ def hunyuan_video_15(fields: Fields) -> Network:
             "text/image": product(image.params, IMAGE_STATES * image.flop_per_token),
             "norm/outer": held(2 * (glyphs + seen + width) + 3 * width),
         },
-        before_text={
-            "text/project": affine(words, width),
-            **scaled(refined, refining, "text/refine_"),
-            **scaled(products(width), refining, "text/"),
-        },
+        before_text=_refined_text(sizes, words, 4 * width, refining),
     )
     return network(fields, with_two_streams(model, stream(sizes, inner)).run)
 
