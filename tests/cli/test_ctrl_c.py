@@ -81,7 +81,7 @@ def test_ctrl_c_on_a_benchmark_keeps_what_was_measured(again):
 
 
 @pytest.mark.parametrize(
-    "again", [(), (0.03, 0.05), ("note:",)], ids=["once", "three times", "while it is told"]
+    "again", [(), (0.03, 0.05), ("note:",)], ids=["once", "three times", "while it is printed"]
 )
 def test_ctrl_c_on_a_forecast_ends_the_command_and_keeps_and_tells_what_was_seen(again, tmp_path):
     job, pid = tmp_path / "job.py", tmp_path / "pid"

@@ -135,8 +135,8 @@ def test_what_is_answered_for_a_published_row_is_what_is_scored(catalog):
     )
     scored = {"utilization_low": expected.interval()[0], "utilization_mid": expected.mid}
     for name, numbers in (scored | {"training_flop": runs.flop}).items():
-        told = np.array([float(row[name]) for row in answered])
-        assert told == pytest.approx(numbers, rel=1e-3), name
+        stated = np.array([float(row[name]) for row in answered])
+        assert stated == pytest.approx(numbers, rel=1e-3), name
 
 
 def test_no_interval_of_a_utilization_ends_above_the_peak(catalog):

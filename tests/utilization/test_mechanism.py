@@ -390,7 +390,7 @@ def test_samples_of_a_known_length_are_tokens():
 
 
 def test_attention_of_a_usual_network_is_counted_where_its_layers_are_not_told():
-    """As `estimate` counts it: one of 1e9 parameters and the usual shape, told or not."""
+    """As `estimate` counts it: one of 1e9 parameters and the usual shape, stated or not."""
     kinds = kinds_of_rows(["language"] * 2, ["dense decoder"] * 2, ["x"] * 2)
     layers, hidden = 15.625, 2309.4  # 12 layers x width^2 are 1e9, the width 148 a layer
     numbers = {
@@ -402,9 +402,9 @@ def test_attention_of_a_usual_network_is_counted_where_its_layers_are_not_told()
     }
     empty = ("train_flops_reported", "flops_per_sample_forward", "samples_processed")
     numbers |= dict.fromkeys((*empty, "params_active"), np.full(2, np.nan))
-    told, usual = training_flop(numbers, kinds)
-    assert told == pytest.approx(6e19 + 12 * layers * hidden * 8192 * 1e10)
-    assert usual == pytest.approx(told, rel=0.1)
+    stated, usual = training_flop(numbers, kinds)
+    assert stated == pytest.approx(6e19 + 12 * layers * hidden * 8192 * 1e10)
+    assert usual == pytest.approx(stated, rel=0.1)
 
 
 def test_runs_can_be_cut():
