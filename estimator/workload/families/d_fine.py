@@ -98,8 +98,8 @@ def d_fine(fields: Fields) -> Network:
     part.counted("model_type", "hgnet_v2")
     trunk, at = hgnet(part), handed_on(part, len(part.sizes("stage_in_channels")), (1, 2, 3))
     frozen = fields.flag("freeze_backbone_batch_norms", default=True)
-    inputs, hidden = fields.sizes("encoder_in_channels"), fields.size("encoder_hidden_dim")
-    width, count = fields.size("d_model"), len(inputs)
+    hidden, width = fields.size("encoder_hidden_dim"), fields.size("d_model")
+    widths, count = part.sizes("hidden_sizes"), len(fields.sizes("encoder_in_channels"))
     for levels in (fields.size("num_feature_levels"), len(at)):
         fields.equal("num_feature_levels", levels, "len(encoder_in_channels)", count)
     fields.counted("eval_idx", -1, fields.layers("decoder_layers") - 1)
@@ -110,8 +110,8 @@ def d_fine(fields: Fields) -> Network:
     def body(flow: Flow) -> Flow:
         maps = trunk(replace(flow, frozen=frozen))
         sides, flow = [maps[place + 1].side for place in at], replace(maps[-1], frozen=False)
-        for channels, one in zip(inputs, sides, strict=True):
-            flow = flow.at(one).conv("encoder/project", pointwise(channels, hidden))
+        for place, one in zip(at, sides, strict=True):
+            flow = flow.at(one).conv("encoder/project", pointwise(widths[place], hidden))
         flow = _mixed(fields, attend(flow, sides), sides, hidden)
         for one in sides if bridged else ():
             flow = flow.at(one).conv("decoder/project", pointwise(hidden, width))

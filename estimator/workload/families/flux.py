@@ -214,8 +214,8 @@ def _qwen_model(fields: Fields, sizes: Sizes, outer: int = 2) -> Joint:
 @diffusers_class("Flux2Transformer2DModel")
 def flux2(fields: Fields) -> Network:
     """FLUX.2: layers share their modulation, no biases."""
-    sizes, single = patch_sizes(fields), fields.layers("num_single_layers")
-    width = sizes.width
+    sizes = patch_sizes(fields, folded=True)
+    width, single = sizes.width, fields.layers("num_single_layers")
     inner = int(width * ratio(fields, "mlp_ratio", 3.0))
     embedding = two_dense(fields.size("timestep_guidance_channels"), width, bias=False)
     model = Joint(
@@ -267,14 +267,14 @@ def cogvideox(fields: Fields) -> Network:
     """CogVideoX: one stream, modulated apart (arXiv:2408.06072, sec. 2.2)."""
     deep, time = fields.size_or_none("patch_size_t") or 1, fields.size("time_embed_dim")
     sizes = patch_sizes(fields, frames=deep)
-    width = sizes.width
+    width, scaled_norms = sizes.width, fields.flag("norm_elementwise_affine")
     steps = (fields.size("sample_frames") - 1) // fields.size("temporal_compression_ratio") + 1
     offset = fields.size_or_none("ofs_embed_dim") or 0
     layer = {
         **projections(width, fields.flag("attention_bias")),
         **products(width),
         **feed_forward(fields, width),
-        "norm/layers": held(4 * width * fields.flag("norm_elementwise_affine")),
+        "norm/layers": held(4 * width * scaled_norms),
         "norm/heads": held(4 * sizes.head_dim),
     }
     model = Joint(
@@ -288,7 +288,7 @@ def cogvideox(fields: Fields) -> Network:
             "time/embedding": two_dense(width, time),
             "time/offset": two_dense(offset, offset),
             "time/modulation": affine(time, (12 * sizes.layers + 2) * width),
-            "norm/outer": held(4 * width),
+            "norm/outer": held(4 * width * scaled_norms),
         },
         per_text={"text/project": affine(fields.size("text_embed_dim"), width)},
         per_both=scaled(layer, sizes.layers),
@@ -296,10 +296,10 @@ def cogvideox(fields: Fields) -> Network:
     return network(fields, model.run)
 
 
-def _refined_text(sizes: Sizes, words: int, inner: int, layers: int) -> Costs:
-    """States of a text of width `words`, which pass layers of their own, of MLPs `inner` wide."""
+def _refined_text(sizes: Sizes, words: int, layers: int) -> Costs:
+    """States of a text of width `words`, which pass layers of their own."""
     width = sizes.width
-    refined = {**stream(sizes, inner, normed=False), "norm/layers": held(4 * width)}
+    refined = {**stream(sizes, 4 * width, normed=False), "norm/layers": held(4 * width)}
     return {
         "text/project": affine(words, width),
         **scaled(refined, layers, "text/refine_"),
@@ -329,7 +329,7 @@ def hunyuan_video(fields: Fields) -> Network:
             "time/embedding": two_dense(SINE_WIDTH, width).times(guided),
             "time/text": pooled + two_dense(words, width),
         },
-        per_text=_refined_text(sizes, words, inner, refining),
+        per_text=_refined_text(sizes, words, refining),
     )
     alone = _single_stream(sizes, inner)
     return network(fields, with_two_streams(model, stream(sizes, inner), alone, single).run)
@@ -425,7 +425,7 @@ def hunyuan_video_15(fields: Fields) -> Network:
             "text/image": product(image.params, IMAGE_STATES * image.flop_per_token),
             "norm/outer": held(2 * (glyphs + seen + width) + 3 * width),
         },
-        before_text=_refined_text(sizes, words, 4 * width, refining),
+        before_text=_refined_text(sizes, words, refining),
     )
     return network(fields, with_two_streams(model, stream(sizes, inner)).run)
 

@@ -147,9 +147,8 @@ def _wan_model(fields: Fields, layers: int, control: Costs) -> Joint:
     sizes = patch_sizes(fields.with_values({"patch_size": patch}), frames=deep)
     sizes, width = replace(sizes, layers=layers), sizes.width
     model = _latent(sizes, 60, 512, fields.size("text_dim"))
-    image_dim = fields.size_or_none("image_dim")
-    seen = {} if image_dim is None else _image_states(image_dim, width, layers)
-    asks = Cost(flop_per_token=4 * width * IMAGE_TOKENS * layers * bool(seen))
+    seen, states = _image_states(fields, width, layers)
+    asks = Cost(flop_per_token=4 * width * states * layers)
     model = replace(
         model,
         wide=104,
@@ -208,14 +207,23 @@ IMAGE_TOKENS = 257
 """States of CLIP's tower that a Wan of images to videos looks at. [1]"""
 
 
-def _image_states(image_dim: int, width: int, layers: int) -> Costs:
-    """Projection of an image's states, and their keys and values in each layer."""
-    project = affine(image_dim, image_dim, width)
-    both = project + affine(width, 2 * width).times(layers)
-    return {
-        "image/states": product(both.params, IMAGE_TOKENS * both.flop_per_token),
+def _image_states(fields: Fields, width: int, layers: int) -> tuple[Costs, int]:
+    """Projection of an image's states, their keys and values in each layer; how many they are.
+
+    A Wan of the first and the last frame has a table of the states of both.
+    """
+    image_dim = fields.size_or_none("image_dim")
+    if image_dim is None:
+        return {}, 0
+    rows = fields.size_or_none("pos_embed_seq_len") or 0
+    states = rows or IMAGE_TOKENS
+    both = affine(image_dim, image_dim, width) + affine(width, 2 * width).times(layers)
+    costs = {
+        "image/states": product(both.params, states * both.flop_per_token),
         "norm/image": held(2 * (image_dim + width) + layers * width),
+        "embedding/image": table(rows, image_dim),
     }
+    return costs, states
 
 
 def _qk_norm(fields: Fields, usual: bool = True) -> bool:

@@ -8,7 +8,7 @@ and sound of codes, is held and rests.
 
 from dataclasses import replace
 
-from estimator.workload.blocks import Cost, Costs, Mlp, linear, table
+from estimator.workload.blocks import Cost, Costs, Mlp, linear, table, vocabulary_head
 from estimator.workload.families.audio_codec import held_codec
 from estimator.workload.families.decoder import Family, decoder
 from estimator.workload.families.dense_decoders import LLAMA
@@ -76,7 +76,8 @@ def kyutai(fields: Fields) -> Network:
     hidden, vocab = fields.size("hidden_size"), fields.size("vocab_size")
     rows = vocab + fields.size("num_codebooks") * fields.size("codebook_vocab_size") + 1
     tables = {"embedding/token": table(rows, hidden)}
-    trunk = _trunk(MOSHI, _halved(fields), tables, {"head/logits": linear(hidden, vocab)})
+    head = vocabulary_head(hidden, vocab, own=not fields.flag("tie_word_embeddings"))
+    trunk = _trunk(MOSHI, _halved(fields), tables, {"head/logits": head})
     return _stepping(fields, trunk, held_codec(fields.part("codec_config"), "mimi"))
 
 
