@@ -198,13 +198,19 @@ class DifferentialAttention(Attention):
 
 
 def multi_head(
-    hidden: int, heads: int, head_dim: int, *, bias: bool = False, norm_params: int = 0
+    hidden: int,
+    heads: int,
+    head_dim: int,
+    *,
+    kv_heads: int | None = None,
+    bias: bool = False,
+    norm_params: int = 0,
 ) -> Attention:
-    """Attention with as many key-value heads as heads, of a width of their own."""
+    """Attention with biases everywhere or nowhere; key-value heads are the heads if None."""
     return Attention(
         hidden=hidden,
         heads=heads,
-        kv_heads=heads,
+        kv_heads=kv_heads or heads,
         head_dim=head_dim,
         qkv_bias=bias,
         output_bias=bias,

@@ -48,11 +48,12 @@ def families(reader: Callable[[Any, Fields], Architecture], rows: Mapping[str, A
         _add(FAMILIES, model_type, partial(reader, facts))
 
 
-def diffusers_class(name: str) -> Callable[[Function], Function]:
-    """Register the decorated function as the reader of a class of diffusers."""
+def diffusers_class(*names: str) -> Callable[[Function], Function]:
+    """Register the decorated function as the reader of these classes of diffusers."""
 
     def register(reader: Function) -> Function:
-        _add(CLASSES, name, reader)
+        for name in names:
+            _add(CLASSES, name, reader)
         return reader
 
     return register

@@ -7,7 +7,6 @@ their ControlNets, and the videos of CogVideoX and HunyuanVideo, too.
 from dataclasses import replace
 
 from estimator.workload.blocks import (
-    Attention,
     Costs,
     Mlp,
     affine,
@@ -15,6 +14,7 @@ from estimator.workload.blocks import (
     layer_costs,
     linear,
     merged,
+    multi_head,
     product,
     scaled,
     table,
@@ -69,78 +69,58 @@ def _single_stream(sizes: Sizes, inner: int, *, bias: bool = True, gated: bool =
 @diffusers_class("FluxTransformer2DModel")
 def flux(fields: Fields) -> Network:
     """Flux: layers with two streams that attend together, then layers with one."""
-    return network(fields, flux_model(fields, patch_sizes(fields, folded=True)).run)
+    return network(fields, _with_pooled_text(fields, patch_sizes(fields, folded=True)).run)
 
 
-def flux_model(fields: Fields, sizes: Sizes, outer: int = 2) -> Joint:
+def _with_pooled_text(fields: Fields, sizes: Sizes, outer: int = 2) -> Joint:
     """Flux, with so many vectors of the time outside its layers."""
+    pooled = two_dense(fields.size("pooled_projection_dim"), sizes.width)
+    model = _flux_model(fields, sizes, outer)
+    return replace(model, per_image={**model.per_image, "time/text": pooled})
+
+
+def _flux_model(fields: Fields, sizes: Sizes, outer: int = 2, *, gated: bool = False) -> Joint:
+    """Flux given the time, perhaps the guidance, and no pooled text."""
     width, single = sizes.width, fields.size("num_single_layers", least=0, most=MAX_LAYERS)
-    guidance = two_dense(SINE_WIDTH, width).times(fields.flag("guidance_embeds"))
     model = Joint(
         sizes=sizes,
         side=64,
         text_tokens=512,
         per_image={
             **time_embedding(width, sizes.layers * 12 + single * 3 + outer),
-            "time/guidance": guidance,
-            "time/text": two_dense(fields.size("pooled_projection_dim"), width),
-        },
-        per_text={"text/project": affine(fields.size("joint_attention_dim"), width)},
-    )
-    alone = _single_stream(sizes, 4 * width)
-    return with_two_streams(model, stream(sizes, 4 * width), alone, single)
-
-
-@diffusers_class("ChromaTransformer2DModel")
-def chroma(fields: Fields) -> Network:
-    """Chroma: Flux, all of whose vectors of the time one small network makes."""
-    sizes = patch_sizes(fields, folded=True)
-    model = flux_model(fields.with_values({"pooled_projection_dim": 1}), sizes)
-    width, wide = sizes.width, fields.size("approximator_hidden_dim")
-    vectors = sizes.layers * 12 + fields.size("num_single_layers", least=0) * 3 + 2
-    between = (two_dense(wide, wide) + held(wide)).times(fields.layers("approximator_layers"))
-    inner = affine(fields.size("approximator_num_channels"), wide) + between
-    cost = inner + affine(wide, width)
-    made = {"time/approximator": product(cost.params, vectors * cost.flop_per_token)}
-    return network(fields, replace(model, per_image=made).run)
-
-
-@diffusers_class("BriaTransformer2DModel")
-def bria(fields: Fields) -> Network:
-    """BRIA 3: Flux without pooled text."""
-    return network(fields, _plain_flux(fields, gated=False).run)
-
-
-@diffusers_class("LongCatImageTransformer2DModel")
-def longcat_image(fields: Fields) -> Network:
-    """LongCat-Image: Flux without pooled text (arXiv:2512.07584, sec. 2)."""
-    return network(fields, _plain_flux(fields, gated=False).run)
-
-
-@diffusers_class("OvisImageTransformer2DModel")
-def ovis_image(fields: Fields) -> Network:
-    """Ovis-Image: the same with gated MLPs and a norm on the text (arXiv:2511.22982, sec. 2)."""
-    model = _plain_flux(fields, gated=True)
-    norm = {"norm/text": held(fields.size("joint_attention_dim"))}
-    return network(fields, replace(model, per_image={**model.per_image, **norm}).run)
-
-
-def _plain_flux(fields: Fields, *, gated: bool) -> Joint:
-    """Flux given the time, perhaps the guidance, and no pooled text."""
-    sizes = patch_sizes(fields, folded=True)
-    width, single = sizes.width, fields.size("num_single_layers", least=0, most=MAX_LAYERS)
-    model = Joint(
-        sizes=sizes,
-        side=64,
-        text_tokens=512,
-        per_image={
-            **time_embedding(width, sizes.layers * 12 + single * 3 + 2),
             "time/guidance": two_dense(SINE_WIDTH, width).times(fields.flag("guidance_embeds")),
         },
         per_text={"text/project": affine(fields.size("joint_attention_dim"), width)},
     )
     alone = _single_stream(sizes, 4 * width, gated=gated)
     return with_two_streams(model, stream(sizes, 4 * width, gated=gated), alone, single)
+
+
+@diffusers_class("ChromaTransformer2DModel")
+def chroma(fields: Fields) -> Network:
+    """Chroma: Flux, all of whose vectors of the time one small network makes."""
+    sizes = patch_sizes(fields, folded=True)
+    width, wide = sizes.width, fields.size("approximator_hidden_dim")
+    vectors = sizes.layers * 12 + fields.size("num_single_layers", least=0) * 3 + 2
+    between = (two_dense(wide, wide) + held(wide)).times(fields.layers("approximator_layers"))
+    inner = affine(fields.size("approximator_num_channels"), wide) + between
+    cost = inner + affine(wide, width)
+    made = {"time/approximator": product(cost.params, vectors * cost.flop_per_token)}
+    return network(fields, replace(_flux_model(fields, sizes), per_image=made).run)
+
+
+@diffusers_class("BriaTransformer2DModel", "LongCatImageTransformer2DModel")
+def without_pooled_text(fields: Fields) -> Network:
+    """BRIA 3 and LongCat-Image: Flux without pooled text (arXiv:2512.07584, sec. 2)."""
+    return network(fields, _flux_model(fields, patch_sizes(fields, folded=True)).run)
+
+
+@diffusers_class("OvisImageTransformer2DModel")
+def ovis_image(fields: Fields) -> Network:
+    """Ovis-Image: the same with gated MLPs and a norm on the text (arXiv:2511.22982, sec. 2)."""
+    model = _flux_model(fields, patch_sizes(fields, folded=True), gated=True)
+    norm = {"norm/text": held(fields.size("joint_attention_dim"))}
+    return network(fields, replace(model, per_image={**model.per_image, **norm}).run)
 
 
 @diffusers_class("SD3Transformer2DModel")
@@ -341,7 +321,7 @@ def flux_controlnet(fields: Fields) -> Network:
     fields.counted("conditioning_embedding_channels", None)
     sizes = replace(patch_sizes(fields, folded=True), patch_outputs=0)
     width, modes = sizes.width, fields.size_or_none("num_mode") or 0
-    model = flux_model(fields, sizes, outer=0)
+    model = _with_pooled_text(fields, sizes, outer=0)
     layers = sizes.layers + fields.size("num_single_layers", least=0)
     model = _controlling(model, layers, sizes.patch_inputs)
     text = dict(model.per_text)
@@ -440,7 +420,7 @@ def omnigen(fields: Fields) -> Network:
     head_dim = fields.share("hidden_size", width, "num_attention_heads", heads)
     sizes = patch_sizes(fields.with_values({"attention_head_dim": head_dim, "out_channels": None}))
     kv_heads, inner = fields.size("num_key_value_heads"), fields.size("intermediate_size")
-    attention = Attention(hidden=width, heads=heads, kv_heads=kv_heads, head_dim=head_dim)
+    attention = multi_head(width, heads, head_dim, kv_heads=kv_heads)
     layer = layer_costs(attention, Mlp(width, inner, gated=True), 2 * width)
     time = two_dense(fields.size("time_step_dim", default=SINE_WIDTH), width)
     model = Joint(

@@ -16,6 +16,7 @@ from estimator.workload.blocks import (
     held,
     layer_costs,
     linear,
+    multi_head,
     product,
     table,
 )
@@ -119,14 +120,12 @@ def _widths(fields: Fields) -> list[int]:
 
 
 def _attention(fields: Fields, kv_heads: int, head_dim: int) -> Attention:
-    bias = fields.flag("attention_bias")
-    return Attention(
-        hidden=fields.size("hidden_size"),
-        heads=fields.size("num_attention_heads", default=8),
+    return multi_head(
+        fields.size("hidden_size"),
+        fields.size("num_attention_heads", default=8),
+        head_dim,
         kv_heads=kv_heads,
-        head_dim=head_dim,
-        qkv_bias=bias,
-        output_bias=bias,
+        bias=fields.flag("attention_bias"),
         norm_params=2 * head_dim,
     )
 
@@ -253,14 +252,9 @@ PATCHES_ACROSS = 48
 def _gemma4_sight(fields: Fields) -> Vision:
     """Gemma 4's tower: two tables of positions, four RMS norms per layer, no biases."""
     hidden, heads = fields.size("hidden_size"), fields.size("num_attention_heads")
-    head_dim = fields.size("head_dim")
-    attention = Attention(
-        hidden=hidden,
-        heads=heads,
-        kv_heads=fields.size("num_key_value_heads"),
-        head_dim=head_dim,
-        norm_params=2 * head_dim,
-    )
+    kv_heads, head_dim = fields.size("num_key_value_heads"), fields.size("head_dim")
+    norms = 2 * head_dim
+    attention = multi_head(hidden, heads, head_dim, kv_heads=kv_heads, norm_params=norms)
     width, patch = fields.size("intermediate_size"), fields.size("patch_size")
     rows = 2 * fields.size("position_embedding_size")
     return Vision(

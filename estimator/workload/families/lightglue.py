@@ -4,7 +4,7 @@ A pass holds `batch` images, half of them the other of a pair, with 2048 points 
 layers (arXiv:2306.13643, sec. 3 and 5): points and layers that easy images drop are counted.
 """
 
-from estimator.workload.blocks import Attention, Cost, Costs, affine, crossed, held, linear
+from estimator.workload.blocks import Cost, Costs, affine, crossed, held, linear, multi_head
 from estimator.workload.convolution import Flow, flow_network
 from estimator.workload.families.backbones import BARE
 from estimator.workload.families.convnet import SUPERPOINT_SIDE, superpoint
@@ -25,20 +25,13 @@ def lightglue(fields: Fields) -> Network:
     part.counted("model_type", "superpoint")
     detector = superpoint(part.with_values(BARE))
     width, layers = fields.size("descriptor_dim"), fields.layers("num_hidden_layers")
-    heads, seen = (
-        fields.size("num_attention_heads"),
+    heads, kv_heads = fields.size("num_attention_heads"), fields.size_or_none("num_key_value_heads")
+    seen, bias = (
         part.size("descriptor_decoder_dim", default=256),
+        fields.flag("attention_bias", default=True),
     )
     head_dim = fields.share("descriptor_dim", width, "num_attention_heads", heads)
-    bias = fields.flag("attention_bias", default=True)
-    attention = Attention(
-        hidden=width,
-        heads=heads,
-        kv_heads=fields.size_or_none("num_key_value_heads") or heads,
-        head_dim=head_dim,
-        qkv_bias=bias,
-        output_bias=bias,
-    ).costs()
+    attention = multi_head(width, heads, head_dim, kv_heads=kv_heads, bias=bias).costs()
     mlp = affine(2 * width, 2 * width, width) + held(4 * width)
     layer = {**attention, "mlp": mlp.times(2)}
     cross = crossed(attention)

@@ -8,7 +8,6 @@ each step is a code of every book. EnCodec, which makes sound of the codes of Mu
 from dataclasses import replace
 
 from estimator.workload.blocks import (
-    Attention,
     Costs,
     Mlp,
     affine,
@@ -16,6 +15,7 @@ from estimator.workload.blocks import (
     held,
     layer_costs,
     linear,
+    multi_head,
     table,
 )
 from estimator.workload.families.audio_codec import held_codec
@@ -115,7 +115,7 @@ def dia(fields: Fields) -> Network:
         part.size(f"cross_{key}")
         for key in ("num_attention_heads", "num_key_value_heads", "head_dim")
     )
-    attention = Attention(hidden=hidden, heads=heads, kv_heads=kv_heads, head_dim=head_dim)
+    attention = multi_head(hidden, heads, head_dim, kv_heads=kv_heads)
     states = linear(seen, kv_heads * head_dim)
     cross = {**attention.costs(), "attention/key": states, "attention/value": states}
     return _written(fields, network(fields, reads.run), stack, cross, {}, {})

@@ -104,8 +104,7 @@ def transformer_2d(fields: Fields) -> Architecture:
     return CLASSES[names[norm]](fields)
 
 
-@diffusers_class("WanTransformer3DModel")
-@diffusers_class("ChronoEditTransformer3DModel")
+@diffusers_class("WanTransformer3DModel", "ChronoEditTransformer3DModel")
 def wan(fields: Fields) -> Network:
     """Wan 2.1 and 2.2: 81 frames of 480 x 832 pixels by default (arXiv:2503.20314, sec. 4.2)."""
     return network(fields, _wan_model(fields, fields.layers("num_layers"), {}).run)

@@ -76,12 +76,12 @@ def idefics2(fields: Fields) -> Network:
     text = text_part(fields, "mistral", fields.flag("tie_word_embeddings"))
     part, hidden = fields.part("perceiver_config"), text.hidden
     width = fields.part("text_config").size("intermediate_size", default=14336)
-    attention = Attention(
-        hidden=hidden,
-        heads=part.size("resampler_n_heads", default=16),
-        kv_heads=part.size("num_key_value_heads", default=4),
-        head_dim=part.size("resampler_head_dim", default=96),
+    heads, head_dim = (
+        part.size("resampler_n_heads", default=16),
+        part.size("resampler_head_dim", default=96),
     )
+    kv_heads = part.size("num_key_value_heads", default=4)
+    attention = multi_head(hidden, heads, head_dim, kv_heads=kv_heads)
     count = part.size("resampler_n_latents", default=64)
     layers = part.layers("resampler_depth", default=3)
     mlp = Mlp(hidden, 4 * hidden, gated=True)

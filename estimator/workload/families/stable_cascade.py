@@ -7,7 +7,7 @@ nothing else is asked for. The other makes latents of them, 256 x 256.
 from dataclasses import dataclass, replace
 from typing import Any
 
-from estimator.workload.blocks import Attention, Cost, Costs, affine, held, linear, merged
+from estimator.workload.blocks import Cost, Costs, affine, equal_heads, held, linear, merged
 from estimator.workload.convolution import Flow, image, plain
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, quantity
@@ -181,15 +181,8 @@ def _attending(fields: Fields, flow: Flow, level: Level, name: str, shape: tuple
     layers, runs = shape
     width, here = level.width, flow.positions
     fields.counted("self_attn", True)
-    head_dim = fields.share("block_out_channels", width, "num_attention_heads", level.heads)
-    part = Attention(
-        hidden=width,
-        heads=level.heads,
-        kv_heads=level.heads,
-        head_dim=head_dim,
-        qkv_bias=True,
-        output_bias=True,
-    ).costs()
+    keys = ("block_out_channels", "num_attention_heads")
+    part = equal_heads(fields, width, level.heads, keys).costs()
     own = {key: cost.repeated(runs) for key, cost in part.items()}
     pairs = here * (here + flow.text)
     flow = flow.layers(own, pairs=pairs, times=layers, prefix=name)

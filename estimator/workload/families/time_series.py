@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 from estimator.core.messages import refuse
 from estimator.workload.blocks import (
-    Attention,
     Cost,
     Costs,
     Mlp,
@@ -190,15 +189,8 @@ def timesfm2_5(fields: Fields) -> Network:
     length, layers = fields.size("patch_length"), fields.layers("num_hidden_layers")
     patches = fields.size("context_length") // length
     bias, attends = fields.flag("use_bias"), fields.flag("attention_bias")
-    own = Attention(
-        hidden=hidden,
-        heads=heads,
-        kv_heads=kv_heads,
-        head_dim=head_dim,
-        qkv_bias=attends,
-        output_bias=attends,
-        norm_params=3 * head_dim,
-    )
+    norms = 3 * head_dim
+    own = multi_head(hidden, heads, head_dim, kv_heads=kv_heads, bias=attends, norm_params=norms)
     mlp = Mlp(hidden=hidden, width=fields.size("intermediate_size"), bias=bias)
     layer = layer_costs(own, mlp, 4 * hidden)
     values = 1 + len(fields.listed("quantiles", (0,) * 9, fewest=0))

@@ -315,8 +315,7 @@ def refuse_values(fields: Fields, read: Mapping[str, tuple[object, ...]]) -> Non
         fields.counted(key, *known)
 
 
-@diffusers_class("AutoencoderKLFlux2")
-@diffusers_class("AutoencoderKL")
+@diffusers_class("AutoencoderKL", "AutoencoderKLFlux2")
 def autoencoder(fields: Fields) -> Network:
     """The autoencoder of latent diffusion (arXiv:2112.10752, sec. 3.1)."""
     side = square(fields, "sample_size", 32)

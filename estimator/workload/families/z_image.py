@@ -7,7 +7,7 @@ latent map, `seq_len` the text tokens.
 
 from dataclasses import dataclass
 
-from estimator.workload.blocks import Attention, Cost, Costs, Mlp, affine, held, scaled
+from estimator.workload.blocks import Attention, Cost, Costs, Mlp, affine, held, multi_head, scaled
 from estimator.workload.convolution import ratio
 from estimator.workload.families.diffusion_transformer import SINE_WIDTH, Joint, Sizes, two_dense
 from estimator.workload.fields import Fields
@@ -82,7 +82,7 @@ def z_image(fields: Fields) -> Network:
     head_dim = fields.share("dim", width, "n_heads", heads)
     patch, deep = fields.sizes("all_patch_size", (2,))[0], fields.sizes("all_f_patch_size", (1,))[0]
     volume = fields.size("in_channels") * patch * patch * deep
-    shared = min(width, SINE_WIDTH)
+    shared, norms = min(width, SINE_WIDTH), 2 * head_dim * fields.flag("qk_norm", default=True)
     model = Refined(
         sizes=Sizes(
             width=width,
@@ -92,13 +92,7 @@ def z_image(fields: Fields) -> Network:
             patch_inputs=volume,
             patch_outputs=volume,
         ),
-        attention=Attention(
-            hidden=width,
-            heads=heads,
-            kv_heads=heads,
-            head_dim=head_dim,
-            norm_params=2 * head_dim * fields.flag("qk_norm", default=True),
-        ),
+        attention=multi_head(width, heads, head_dim, norm_params=norms),
         mlp=Mlp(hidden=width, width=int(width / 3 * 8), gated=True),
         refiners=fields.layers("n_refiner_layers"),
         words=fields.size("cap_feat_dim"),
@@ -127,13 +121,7 @@ def lumina2(fields: Fields) -> Network:
             patch_inputs=channels * patch * patch,
             patch_outputs=(fields.size_or_none("out_channels") or channels) * patch * patch,
         ),
-        attention=Attention(
-            hidden=width,
-            heads=heads,
-            kv_heads=kv_heads,
-            head_dim=head_dim,
-            norm_params=2 * head_dim,
-        ),
+        attention=multi_head(width, heads, head_dim, kv_heads=kv_heads, norm_params=2 * head_dim),
         mlp=Mlp(hidden=width, width=-(-inner // multiple) * multiple, gated=True),
         refiners=fields.layers("num_refiner_layers"),
         words=fields.size("cap_feat_dim"),
