@@ -201,9 +201,12 @@ def added(all_lines: Iterable[Line]) -> dict[str, Term]:
 
 def sequence(inputs: Inputs, longest: int) -> tuple[Quantity, Quantity]:
     """Batch and length of the sequences, and the default length: 2048, or all the model holds."""
-    batch = quantity("batch", inputs.batch)
-    default = min(longest, DEFAULT_TOKENS)
-    return batch, quantity("seq_len", default if inputs.seq_len is None else inputs.seq_len)
+    return quantity("batch", inputs.batch), length(inputs, min(longest, DEFAULT_TOKENS))
+
+
+def length(inputs: Inputs, usual: float) -> Quantity:
+    """Length of the sequences, the usual one where none is asked for."""
+    return quantity("seq_len", usual if inputs.seq_len is None else inputs.seq_len)
 
 
 def length_warning(seq_len: Quantity, longest: int) -> tuple[str, ...]:

@@ -75,21 +75,11 @@ def audio_flamingo(fields: Fields) -> Network:
     return hearing_network(fields, text, bridge, 2)
 
 
-VOXTRAL_TEXT = {
-    **{"model_type": "llama", "hidden_size": 3072, "intermediate_size": 8192, "head_dim": 128},
-    **{"num_hidden_layers": 30, "num_attention_heads": 32, "num_key_value_heads": 8},
-    **{"vocab_size": 131072, "max_position_embeddings": 131072},
-}
-"""What its text part leaves out."""
-
-
 @family("voxtral")
 def voxtral(fields: Fields) -> Network:
     """Voxtral: four frames side by side, two dense layers (arXiv:2507.13264, sec. 2)."""
     audio = _audio(fields)
     wide = audio.size("intermediate_size")
-    inner = {**VOXTRAL_TEXT, **fields.part("text_config").values}
-    fields = fields.with_values({"text_config": inner})
     text = text_part(fields, "llama", tied=False)
     bridge = dense_bridge(wide, text.hidden, text.hidden, bias=False)
     width = audio.size("hidden_size")
@@ -97,22 +87,13 @@ def voxtral(fields: Fields) -> Network:
     return hearing_network(fields, text, bridge, folded)
 
 
-GLM_TEXT = {
-    **{"model_type": "llama", "hidden_size": 2048, "intermediate_size": 6144, "vocab_size": 59264},
-    **{"num_hidden_layers": 28, "num_attention_heads": 16, "num_key_value_heads": 4},
-    **{"max_position_embeddings": 8192},
-}
-"""What the text part of GLM-ASR leaves out."""
-
-
 @family("glmasr")
 def glm_asr(fields: Fields) -> Network:
     """GLM-ASR: a tower with rotary positions, four frames side by side, two dense layers."""
     audio = _audio(fields)
-    inner = {**GLM_TEXT, **fields.part("text_config").values}
     positions = audio.size("max_position_embeddings")
     sound = {**audio.values, "max_source_positions": positions}
-    fields = fields.with_values({"text_config": inner, "audio_config": sound})
+    fields = fields.with_values({"audio_config": sound})
     text = text_part(fields, "llama", either_tied(fields, True))
     heads = audio.size("num_attention_heads")
     kept = audio.size_or_none("num_key_value_heads") or heads
@@ -163,13 +144,6 @@ def omni_thinker(fields: Fields) -> Network:
 RECORDING = 3000
 """Mel frames of thirty seconds. [frame]"""
 
-ASR_TEXT = {
-    **{"model_type": "qwen3", "hidden_size": 2048, "intermediate_size": 6144, "head_dim": 128},
-    **{"num_hidden_layers": 28, "num_attention_heads": 16, "num_key_value_heads": 8},
-    **{"max_position_embeddings": 65536},
-}
-"""What the text part of Qwen3-ASR leaves out."""
-
 
 def _thinned(length: int) -> int:
     """Frames, or bins, that three convolutions of stride two leave."""
@@ -191,8 +165,6 @@ def omni3_thinker(fields: Fields) -> Network:
 def qwen3_asr(fields: Fields) -> Network:
     """Qwen3-ASR: the tower of Qwen3-Omni before Qwen3."""
     sounds = _chunks(_audio(fields), RECORDING)
-    inner = {**ASR_TEXT, **fields.part("text_config").values}
-    fields = fields.with_values({"text_config": inner})
     text = text_part(fields, "qwen3", either_tied(fields, True))
     return before_text(fields, text, lambda inputs: sounds(quantity("batch", inputs.batch)))
 

@@ -302,10 +302,7 @@ def aimv2_sight(fields: Fields) -> Network:
     return vision_network(fields, _aim_sight(fields))
 
 
-@family("aimv2_text_model")
-def aimv2_text(fields: Fields) -> Network:
-    """The tower for texts alone."""
-    return network(fields, _aim_text(fields).run)
+families(_tower, {"aimv2_text_model": _aim_text})
 
 
 SPELLED = {

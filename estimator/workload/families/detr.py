@@ -8,10 +8,9 @@ Grounding DINO and MM Grounding DINO find what a text asks for: a pass holds ima
 and as many texts of 256 tokens where neither is asked for. Items are images.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from itertools import pairwise
 
 from estimator.workload.blocks import Cost, Costs, Mlp, affine, equal_heads, held, product
 from estimator.workload.convolution import (
@@ -84,18 +83,13 @@ def detr(fields: Fields) -> Network:
     return flow_network(fields, DETR_SIDE, body, notes)
 
 
-def dense(widths: Sequence[int]) -> Cost:
-    """Dense layers with biases from each width to the next."""
-    return sum((affine(*pair) for pair in pairwise(widths)), start=Cost())
-
-
 def conditional_detr(anchored: bool, fields: Fields) -> Network:
     """Conditional DETR (arXiv:2108.06152), DAB-DETR if `anchored` (arXiv:2201.12329)."""
     width, objects = fields.size(*WIDTH), fields.size("num_queries")
     sides = [side(fields, name) for name in ("encoder", "decoder")]
     layers, names = [one.layers for one in sides], ("query", "key", "value", "output")
     square, detects = affine(width, width), task(fields) == "ObjectDetection"
-    maps, two = frozen_resnet(fields, (3,)), dense((width,) * 3)
+    maps, two = frozen_resnet(fields, (3,)), affine(width, width, width)
     every = anchored and fields.flag("keep_query_pos")
     prelu = anchored and fields.text("activation_function", default="prelu") == "prelu"
     box, classes = affine(width, width, width, 4), affine(width, label_count(fields))
@@ -104,9 +98,9 @@ def conditional_detr(anchored: bool, fields: Fields) -> Network:
     tables = held(objects * coordinates + patterns * width + 2 * width)
     asked = objects * max(patterns, 1)
     asks = square.times(layers[1] if every else 1) + two.repeated(layers[1] - 1)
-    corner = dense((width, width, 2))
+    corner = affine(width, width, 2)
     if anchored:
-        place = dense((coordinates // 2 * width, width, width))
+        place = affine(coordinates // 2 * width, width, width)
         asks += (place + corner).repeated(layers[1])
     else:
         asks += corner
@@ -363,7 +357,7 @@ def grounding_dino(biased: bool, fields: Fields) -> Network:
     own = [not fields.flag(f"decoder_{key}_embed_share", default=True) for key in ("bbox", "cls")]
     copies, scorers = (layers if one else 1 for one in own)
     score = {"head/words": Cost(flop_per_pair=2 * width)}
-    asks = dense((fields.size("query_dim", default=4) // 2 * width, width, width)).repeated(layers)
+    asks = affine(fields.size("query_dim", default=4) // 2 * width, width, width).repeated(layers)
     asks += Cost(flop_per_token=layers * detects * box.flop_per_token)  # refined in every layer
     boxes = {"head/boxes": product(copies * box.params, layers * box.flop_per_token)}
     learned = fields.flag("embedding_init_target", default=True)

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from estimator.workload.blocks import Cost, Costs, Mlp, affine, held, linear, scaled
 from estimator.workload.convolution import image, square
 from estimator.workload.fields import Fields
-from estimator.workload.ledger import Inputs, quantity
-from estimator.workload.network import Network, Pass, lines, network
+from estimator.workload.ledger import Inputs
+from estimator.workload.network import Network, Pass, length, lines, network
 from estimator.workload.registry import diffusers_class
 
 SINE_WIDTH = 256
@@ -87,8 +87,7 @@ class Joint:
         other = side if inputs.image_size is not None else float(self.wide or self.side)
         sizes, (before, behind) = self.sizes, self.biases
         patches = self.steps * (side // sizes.patch) * (other // sizes.patch)
-        given = self.text_tokens if inputs.seq_len is None else inputs.seq_len
-        words = quantity("seq_len", given) if self.text_tokens else 0.0
+        words = length(inputs, self.text_tokens) if self.text_tokens else 0.0
         text = words + self.spare
         both = patches + text
         stem = {"embedding/patch": linear(sizes.patch_inputs, sizes.width, before)}

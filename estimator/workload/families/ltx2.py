@@ -10,8 +10,8 @@ from estimator.workload.blocks import Cost, Costs, Mlp, crossed, held, linear, m
 from estimator.workload.convolution import image
 from estimator.workload.families.diffusion_transformer import time_embedding, two_dense
 from estimator.workload.fields import Fields
-from estimator.workload.ledger import Inputs, Quantity, quantity
-from estimator.workload.network import Line, Network, Pass, crossing, lines, network
+from estimator.workload.ledger import Inputs, Quantity
+from estimator.workload.network import Line, Network, Pass, crossing, length, lines, network
 from estimator.workload.registry import diffusers_class
 
 FRAMES, HIGH, WIDE = 16, 16, 24
@@ -97,8 +97,7 @@ def ltx2(fields: Fields) -> Network:
         """Pass over `batch` noisy videos with sound."""
         batch, side = image(inputs, HIGH)
         across = side if inputs.image_size is not None else float(WIDE)
-        given = TEXT_TOKENS if inputs.seq_len is None else inputs.seq_len
-        words, patches = batch * quantity("seq_len", given), batch * FRAMES * side * across
+        words, patches = batch * length(inputs, TEXT_TOKENS), batch * FRAMES * side * across
         places: tuple[Quantity, Quantity] = patches, batch * SOUNDS
         done: list[Line] = []
         for at, one in enumerate(streams):

@@ -9,7 +9,7 @@ from estimator.workload.convolution import ratio
 from estimator.workload.families.diffusion_transformer import two_dense
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, quantity
-from estimator.workload.network import Line, Network, Pass, crossing, lines, network
+from estimator.workload.network import Line, Network, Pass, crossing, length, lines, network
 from estimator.workload.registry import diffusers_class
 
 TEXT_TOKENS = 128 + 2
@@ -47,8 +47,7 @@ def stable_audio(fields: Fields) -> Network:
     def run(inputs: Inputs) -> Pass:
         """Pass over `batch` noisy recordings."""
         batch = quantity("batch", inputs.batch)
-        text = quantity("seq_len", TEXT_TOKENS if inputs.seq_len is None else inputs.seq_len)
-        seen, asking = batch * text, batch * (frames + 1)
+        seen, asking = batch * length(inputs, TEXT_TOKENS), batch * (frames + 1)
         done: list[Line] = [*lines(once, batch), *lines(stem, batch * frames)]
         done += lines({"text/project": two_dense(words, context, bias=False)}, seen)
         done += lines(layer, asking, pairs=asking * (frames + 1), times=layers)

@@ -8,13 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from estimator.workload.blocks import Cost, Costs, affine, equal_heads, held, linear, merged
-from estimator.workload.convolution import Flow, image, plain
+from estimator.workload.convolution import Flow, plain
+from estimator.workload.families.unet import denoising
 from estimator.workload.fields import Fields
-from estimator.workload.ledger import Inputs, quantity
-from estimator.workload.network import Network, Pass, network
+from estimator.workload.network import Network
 from estimator.workload.registry import diffusers_class
 
-TEXT_TOKENS = 77
 SIDES = (256, 24)
 """Side of the map of the stage that makes latents, and of the one that reads the text. [1]"""
 
@@ -48,11 +47,9 @@ def stable_cascade(fields: Fields) -> Network:
     switches = fields.items("switch_level", len(levels) - 1)
     folded, seen = fields.size("patch_size"), fields.size("clip_seq") * (1 + reads)
 
-    def run(inputs: Inputs) -> Pass:
-        """Pass over `batch` noisy maps."""
-        batch, side = image(inputs, SIDES[reads])
-        text = quantity("seq_len", TEXT_TOKENS if inputs.seq_len is None else inputs.seq_len)
-        flow = Flow(batch=batch, side=side / folded, text=seen + text * reads)
+    def body(flow: Flow) -> Flow:
+        text = flow.text
+        flow = replace(flow, side=flow.side / folded, text=seen + text * reads)
         flow = flow.conv("stem/convolution", embed, first=True)
         flow = flow.dense(_states(fields)).layers(_words(fields), text)
         flow = _mapped(fields, flow, first)
@@ -66,9 +63,9 @@ def stable_cascade(fields: Fields) -> Network:
             flow = _layers(fields, flow, level, f"up{place + 1}/", (level.up, level.up_runs, skip))
             if place:
                 flow = _wider(flow, level.width, levels[place - 1].width, place, switches)
-        return Pass(lines=flow.conv("head/convolution", last).lines, items=batch)
+        return flow.conv("head/convolution", last)
 
-    return network(fields, run, item_unit="latent")
+    return denoising(fields, SIDES[reads], body)
 
 
 def _levels(fields: Fields) -> list[Level]:

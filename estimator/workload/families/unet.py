@@ -6,7 +6,6 @@ the text tokens, 77 by default. The items of a pass are images.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
@@ -14,12 +13,14 @@ from typing import NamedTuple
 from estimator.workload.blocks import Cost, Costs, affine, equal_heads, held, linear, table
 from estimator.workload.convolution import BATCH_NORM, Flow, flow_network, image, plain, square
 from estimator.workload.fields import Fields
-from estimator.workload.ledger import Inputs, quantity
-from estimator.workload.network import Network, Pass, network
+from estimator.workload.ledger import Inputs
+from estimator.workload.network import Network, Pass, length, network
 from estimator.workload.registry import diffusers_class
 
 TEXT_TOKENS = 77
 """Tokens of CLIP's text tower, which all versions of Stable Diffusion read."""
+
+Body = Callable[[Flow], Flow]
 
 Attend = Callable[[Flow, str], Flow]
 """What is done to the maps behind a residual block of a name."""
@@ -160,6 +161,17 @@ def text_middle(fields: Fields, flow: Flow, last: Level, attend: Attend) -> Flow
     return flow if kind is None else residual(flow, "middle", shape, last.time)
 
 
+def denoising(fields: Fields, side: int, body: Body, item_unit: str = "latent") -> Network:
+    """The network of a config that takes noisy maps of `side`, and texts, through `body`."""
+
+    def run(inputs: Inputs) -> Pass:
+        batch, pixels = image(inputs, side)
+        flow = body(Flow(batch=batch, side=pixels, text=length(inputs, TEXT_TOKENS)))
+        return Pass(lines=flow.lines, items=flow.batch)
+
+    return network(fields, run, item_unit=item_unit)
+
+
 @diffusers_class("UNet2DConditionModel")
 def unet(fields: Fields) -> Network:
     """Stable Diffusion 1, 2 and XL (arXiv:2112.10752, arXiv:2307.01952)."""
@@ -169,20 +181,14 @@ def unet(fields: Fields) -> Network:
     stem = plain(fields.size("in_channels", default=4), widths[0], kernel)
     kernel = fields.size("conv_out_kernel", default=3)
     last = plain(widths[0], fields.size("out_channels", default=4), kernel)
-    usual = square(fields, "sample_size", 64)
 
-    def run(inputs: Inputs) -> Pass:
-        """Pass over `batch` noisy images."""
-        batch, side = image(inputs, usual)
-        text = quantity("seq_len", TEXT_TOKENS if inputs.seq_len is None else inputs.seq_len)
-        flow = Flow(batch=batch, side=side, text=text).dense(per_image)
-        flow = flow.layers(per_word, text, first=True)
+    def body(flow: Flow) -> Flow:
+        flow = flow.dense(per_image).layers(per_word, flow.text, first=True)
         flow = down(flow.conv("stem/convolution", stem, first=True), levels)
         flow = text_middle(fields, flow, levels[-1], attend)
-        flow = up(flow, levels).norm(widths[0]).conv("head/convolution", last)
-        return Pass(lines=flow.lines, items=batch)
+        return up(flow, levels).norm(widths[0]).conv("head/convolution", last)
 
-    return network(fields, run, item_unit="latent")
+    return denoising(fields, square(fields, "sample_size", 64), body)
 
 
 PLAIN_DOWN = ("DownBlock2D",) + ("AttnDownBlock2D",) * 3
@@ -371,17 +377,14 @@ def controlnet(fields: Fields) -> Network:
     seen = fields.size("conditioning_channels", default=3)
     stem = plain(fields.size("in_channels", default=4), first)
 
-    def run(inputs: Inputs) -> Pass:
-        """Pass over `batch` noisy images, and an image each that controls them."""
-        batch, side = image(inputs, NOISE_SIDE)
-        text = quantity("seq_len", TEXT_TOKENS if inputs.seq_len is None else inputs.seq_len)
-        flow = Flow(batch=batch, side=SCALE * side).conv("hint/in", plain(seen, pixels[0]), True)
+    def body(flow: Flow) -> Flow:
+        side = flow.side
+        flow = flow.scaled(SCALE).conv("hint/in", plain(seen, pixels[0]), first=True)
         for before, after in pairwise(pixels):
             flow = flow.conv("hint/same", plain(before, before))
             flow = flow.conv("hint/shrink", plain(before, after, stride=2))
         flow = flow.conv("hint/out", plain(pixels[-1], first))
-        flow = replace(flow, side=side, text=text).dense(per_image)
-        flow = flow.layers(per_word, text, first=True)
+        flow = flow.at(side).dense(per_image).layers(per_word, flow.text, first=True)
         flow = flow.conv("stem/convolution", stem, first=True)
         flow = flow.beside("control/stem", plain(first, first, kernel=1))
         for place, level in enumerate(levels):
@@ -393,6 +396,6 @@ def controlnet(fields: Fields) -> Network:
         flow = down(flow.at(side), levels)
         flow = text_middle(fields, flow, last, attend)
         out = plain(last.channels, last.channels, kernel=1)
-        return Pass(lines=flow.conv("control/middle", out).lines, items=batch)
+        return flow.conv("control/middle", out)
 
-    return network(fields, run, item_unit="latent")
+    return denoising(fields, NOISE_SIDE, body)

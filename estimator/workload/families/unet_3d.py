@@ -7,10 +7,10 @@ side of a frame's latents, `seq_len` the text tokens, and the items of a pass ar
 from dataclasses import replace
 
 from estimator.workload.blocks import Cost, affine, held, linear
-from estimator.workload.convolution import BATCH_NORM, Flow, image, plain, square
+from estimator.workload.convolution import BATCH_NORM, Flow, plain, square
 from estimator.workload.families.unet import (
-    TEXT_TOKENS,
     Attend,
+    denoising,
     down,
     middle,
     no_attention,
@@ -18,8 +18,7 @@ from estimator.workload.families.unet import (
     up,
 )
 from estimator.workload.fields import Fields
-from estimator.workload.ledger import Inputs, quantity
-from estimator.workload.network import Network, Pass, network
+from estimator.workload.network import Network
 from estimator.workload.registry import diffusers_class
 
 FRAMES = 16
@@ -77,20 +76,13 @@ def unet_3d(fields: Fields) -> Network:
     stem = plain(fields.size("in_channels", default=4), first)
     head = plain(first, fields.size("out_channels", default=4))
     starts = _along_time(first, FIRST_HEADS * fields.size("attention_head_dim", default=64))
-    usual = square(fields, "sample_size", 32)
     between = _with_time(last.channels, attend)
 
-    def run(inputs: Inputs) -> Pass:
-        """Pass over `batch` noisy videos."""
-        batch, side = image(inputs, usual)
-        text = quantity("seq_len", TEXT_TOKENS if inputs.seq_len is None else inputs.seq_len)
-        flow = Flow(batch=batch, side=side, text=text).dense(per_video).layers(per_word, text)
-        flow = starts(
-            replace(flow, batch=batch * FRAMES).conv("stem/convolution", stem, first=True), "stem"
-        )
-        flow = middle(down(flow, levels), "middle", last, between)
+    def body(flow: Flow) -> Flow:
+        flow = flow.dense(per_video).layers(per_word, flow.text)
+        flow = replace(flow, batch=flow.batch * FRAMES).conv("stem/convolution", stem, first=True)
+        flow = middle(down(starts(flow, "stem"), levels), "middle", last, between)
         flow = _convolved(last.channels)(flow, "middle")
-        flow = up(flow, levels).norm(first).conv("head/convolution", head)
-        return Pass(lines=flow.lines, items=batch * FRAMES)
+        return up(flow, levels).norm(first).conv("head/convolution", head)
 
-    return network(fields, run, item_unit="frame")
+    return denoising(fields, square(fields, "sample_size", 32), body, item_unit="frame")

@@ -63,7 +63,7 @@ class Text:
 
 def text_part(fields: Fields, usual: str, tied: bool) -> Text:
     """The language model inside, any that generates token by token; the wrapper ties its head."""
-    part = fields.part("text_config")
+    part = fields.part("text_config").with_defaults(fields.usual.get("text_inside", {}))
     if not part.values:
         raise refuse("config_key_missing", key=fields.full_name("text_config"))
     inner = part.text("model_type", default=usual)
@@ -338,12 +338,6 @@ def deepseek_vl(fields: Fields) -> Network:
     return seeing_network(fields, text, sight, bridge)
 
 
-LARGE4_TOWER = {
-    **{"hidden_size": 2048, "intermediate_size": 6144, "num_hidden_layers": 30},
-    **{"num_attention_heads": 16, "patch_size": 14, "image_size": 1540},
-}
-"""The tower of Mistral Large 4 where the config has none."""
-
 SIDE_OF_ANY = 448
 """Side of the image that is counted where none is asked for and configs state none. [pixel]"""
 
@@ -473,8 +467,6 @@ def behind_pixtral(fields: Fields, text: Text, bias: bool) -> Network:
 @family("mistral_large4")
 def mistral_large4(fields: Fields) -> Network:
     """Mistral Large 4: Pixtral's tower, four patches merged to a token."""
-    vision = fields.part("vision_config").values or LARGE4_TOWER
-    fields = fields.with_values({"vision_config": vision})
     text = text_part(fields, "mistral_large4_text", fields.flag("tie_word_embeddings"))
     return behind_pixtral(fields, text, fields.flag("multimodal_projector_bias"))
 

@@ -13,7 +13,7 @@ from estimator.workload.families.speech_recognition import audio_classifier
 from estimator.workload.fields import MAX_LAYERS, Fields
 from estimator.workload.ledger import Inputs, quantity
 from estimator.workload.model_class import head_note, label_count, label_head, task
-from estimator.workload.network import Network, Pass, network
+from estimator.workload.network import Network, Pass, length, network
 from estimator.workload.registry import families
 
 DEFAULT_SAMPLES = 160_000
@@ -33,8 +33,7 @@ def sound_network(
 
     def run(inputs: Inputs) -> Pass:
         batch = quantity("batch", inputs.batch)
-        samples = quantity("seq_len", usual if inputs.seq_len is None else inputs.seq_len)
-        flow = body(Flow(batch=batch, side=samples, dims=1))
+        flow = body(Flow(batch=batch, side=length(inputs, usual), dims=1))
         return Pass(lines=flow.lines, items=batch * flow.positions)
 
     return network(fields, run, notes, item_unit="frame")
