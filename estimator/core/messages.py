@@ -369,6 +369,10 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
         "the weights do not fit in {devices:g} × {device}: {needed:.0f} would hold them; "
         "set {set[devices]}"
     ),
+    "serving_experts_do_not_fit": (
+        "each replica's own copy of the experts does not fit in {devices:g} × {device}: share one "
+        "copy by setting {set[expert_parallel]} to {devices:g}"
+    ),
     "serving_sequences_do_not_fit": (
         "{sequences:g} sequences do not fit in {devices:g} × {device}: {needed:.0f} would hold "
         "them; set {set[devices]}"

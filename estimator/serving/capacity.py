@@ -43,7 +43,7 @@ def longest_context(model: Served, layout: Layout, memory_bytes: Number) -> Numb
 def devices_needed(
     model: Served, layout: Layout, memory_bytes: Number, sequences: Number, tokens: Number
 ) -> Number:
-    """Fewest devices, a power of two, that hold the weights and some sequences [1]."""
+    """Fewest devices, a power of two, that hold every copy of the weights and the sequences [1]."""
     cache = sequences * kept_values(model, tokens) * layout.cache_bytes
-    whole = weight_bytes(model, layout) + cache
+    whole = held_bytes(model, layout) + cache
     return np.exp2(np.ceil(np.log2(np.maximum(whole / (USABLE_SHARE * memory_bytes), 1.0))))

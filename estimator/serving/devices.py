@@ -120,12 +120,17 @@ class ServingDevice:
         """Format of the device in which an engine multiplies such weights.
 
         A vendor's engine multiplies MXFP4 by activations of 8 bits where the device has products of
-        4 bits; other devices and engines unpack it to 16 bits.
+        4 bits, and unpacks it to 16 bits elsewhere [1]_; other engines always unpack it.
 
         Raises
         ------
         ValueError
             If the device states no format that multiplies them.
+
+        References
+        ----------
+        .. [1] NVIDIA, "Deployment guide for GPT-OSS on TensorRT-LLM", support matrix of the
+           mixtures: MXFP8 activations on B200 to GB300, BF16 on H200.
         """
         peaks = self.device.peaks
         if engine == VENDOR and weights.name == "mxfp4" and {"fp4", "fp8"} <= peaks.keys():

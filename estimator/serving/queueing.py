@@ -17,6 +17,7 @@ References
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from statistics import NormalDist
 from typing import TYPE_CHECKING
@@ -24,8 +25,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from estimator.core.notice import Notice, Value
-from estimator.core.rows import Floats, rows_where
-from estimator.serving.capacity import devices_needed
+from estimator.core.rows import Floats, rows_of, rows_where
+from estimator.serving.capacity import devices_needed, most_sequences
 from estimator.serving.performance import Passes, passes_of
 from estimator.serving.step import Number
 
@@ -117,9 +118,20 @@ def does_not_fit(
     device = table.named_of(row).device.device.name
     devices = float(np.asarray(table.layout.devices)[row])
     values: dict[str, Value] = {"devices": devices, "device": device, "needed": needed}
+    if sequences is None and _fits_shared(table, row):
+        return Notice("serving_experts_do_not_fit", "expert_parallel", values)
     if sequences is None:
         return Notice("serving_weights_do_not_fit", "devices", values)
     return Notice("serving_sequences_do_not_fit", "devices", {**values, "sequences": sequences})
+
+
+def _fits_shared(table: "ServingTable", row: int) -> bool:
+    """Whether the weights fit as soon as all replicas share one copy of the experts."""
+    model, layout = rows_of(table.model, row), rows_of(table.layout, row)
+    shared = replace(layout, expert_shard=layout.devices)
+    memory = np.asarray(table.machine.memory_bytes)[row]
+    alone = layout.expert_shard < layout.devices and layout.stages == 1.0
+    return bool(alone and most_sequences(model, shared, memory, 1.0) >= 1.0)
 
 
 def waiting_s(

@@ -32,7 +32,7 @@ def usual_replicas(
     memory_bytes : array
         Of one device. [B]
     sequences : array
-        In flight on all devices, NaN where the server is saturated. [1]
+        In flight on all devices, NaN where the server is saturated; more than fit saturate it. [1]
     tokens : array
         Mean tokens that a sequence keeps. [token]
 
@@ -47,7 +47,8 @@ def usual_replicas(
     group = np.exp2(np.arange(doublings))[:, None]
     each, room = sequences * group / devices, memory_bytes * group
     busy = (each >= BUSY_SEQUENCES) & (weights + each * cache <= USABLE_SHARE * room)
-    saturated = np.isnan(sequences) & (weights <= REPLICA_SHARE * room)
+    overfull = ~(weights + sequences * cache <= USABLE_SHARE * memory_bytes * devices)
+    saturated = overfull & (weights <= REPLICA_SHARE * room)
     held = (busy | saturated) & (2.0 * group <= devices) & (devices % group == 0)
     replicas = np.where(held, devices / group, 1.0)
     return np.asarray(replicas.max(axis=0, initial=1.0))

@@ -35,7 +35,6 @@ from estimator.serving.question_table import QuestionTable
 from estimator.serving.replicas import usual_replicas
 from estimator.serving.served_model import ServedModel, from_config, from_size
 from estimator.serving.setups import Named, ServingTable, filled, table_of
-from estimator.serving.step import Layout
 from estimator.workload.huggingface import read_config
 
 MOST_REMEMBERED = 4096
@@ -403,10 +402,15 @@ def _cache_bytes(asked: Naming, *, narrow: bool) -> float:
 
 def _devices(table: ServingTable) -> Floats:
     """Devices as given, else the fewest that hold the weights and what is in flight [1]."""
-    given, formats = table.given, table.layout
-    product = filled(given["tensor_parallel"], 1.0) * filled(given["data_parallel"], 1.0)
-    product = np.maximum(product, filled(given["expert_parallel"], 1.0))
-    layout = Layout(dense_bytes=formats.dense_bytes, expert_bytes=formats.expert_bytes)
+    given = table.given
+    replicas, experts = filled(given["data_parallel"], 1.0), filled(given["expert_parallel"], 1.0)
+    product = np.maximum(filled(given["tensor_parallel"], 1.0) * replicas, experts)
+    layout = replace(
+        table.layout,
+        devices=replicas,
+        data_parallel=replicas,
+        expert_shard=np.where(experts > 1.0, replicas, 1.0),
+    )
     tokens = np.nan_to_num(given["input_tokens"], nan=0.0) + table.output_tokens
     memory, flying = table.machine.memory_bytes, filled(given["concurrency"], 1.0)
     least = np.asarray(devices_needed(table.model, layout, memory, flying, tokens))

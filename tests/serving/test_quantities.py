@@ -197,8 +197,34 @@ def test_bloom_s_requests_take_what_was_measured_with_its_idle_machines(catalog)
     assert low < 914e3 / 230_768 < high
 
 
+def test_sequences_beyond_the_memory_leave_the_replicas_of_a_full_server(catalog):
+    """Not one replica over all devices, which would write a third of the tokens per second."""
+    rates = [
+        interval(
+            catalog,
+            "output_tokens_per_s",
+            model="Qwen/Qwen3-14B",
+            hardware="h100",
+            devices=8,
+            concurrency=concurrency,
+            input_tokens=8192,
+            output_tokens=16,
+        )[1]
+        for concurrency in (300, 512)
+    ]
+    assert rates == sorted(rates)
+
+
 REFUSED = (
     ({"model": "llama-2-70b", "hardware": "h100", "devices": 1}, "2 would hold them"),
+    (
+        {"model": "deepseek-v3", "hardware": "h200", "devices": 32, "data_parallel": 4},
+        "setting expert_parallel to 32",
+    ),
+    (
+        {"model": "deepseek-v3", "hardware": "h200", "devices": 8, "data_parallel": 4},
+        "64 would hold them",
+    ),
     ({"model": "llama-2-7b", "hardware": "h100", "expert_parallel": 2}, "dense"),
     ({"model": "nothing-known", "hardware": "h100"}, "unknown model"),
     ({"model": "mistral", "hardware": "h100"}, "did you mean mistral-7b"),

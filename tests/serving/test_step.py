@@ -127,6 +127,49 @@ def test_twice_the_devices_are_never_slower_per_request_at_a_fixed_batch(
     assert times[2] <= times[1] * (1.0 + 1e-9)
 
 
+layouts = st.sampled_from(
+    (
+        ONE,
+        Layout(devices=8.0, expert_shard=8.0),
+        Layout(devices=8.0, data_parallel=4.0, expert_shard=2.0),
+        Layout(devices=8.0, data_parallel=8.0, expert_shard=8.0),
+        Layout(devices=4.0, stages=4.0),
+    )
+)
+
+
+@given(models, layouts, st.booleans(), sequences, context, st.floats(1.0, 2048.0), st.data())
+def test_more_sequences_or_longer_prompts_never_shorten_the_time_per_token(
+    model, layout, ahead, flying, read, written, data
+):
+    """And more sequences never write fewer tokens per second; layouts as given."""
+    more = data.draw(st.floats(1.0, 8.0))
+    engine = replace(ENGINE, launches_ahead=ahead, tile_rows=139.0, pass_tokens=512.0)
+    setup = Setup(
+        model=replace(model, window_values=4096.0, window=1024.0),
+        machine=MACHINE,
+        engine=engine,
+        board=BOARD,
+        layout=layout,
+        static_batches=ahead,
+    )
+    asked = Traffic(sequences=flying, input_tokens=read, output_tokens=written)
+    base, crowded, longer = (
+        performance(setup, traffic)
+        for traffic in (
+            asked,
+            replace(asked, sequences=flying * more),
+            replace(asked, input_tokens=read * more),
+        )
+    )
+    least = 1.0 - 1e-9
+    for other in (crowded, longer):
+        assert other.pace.inter_token_s >= base.pace.inter_token_s * least
+        assert other.pace.mean_step_s >= base.pace.mean_step_s * least
+        assert other.pace.time_to_first_token_s >= base.pace.time_to_first_token_s * least
+    assert crowded.output_tokens_per_s >= base.output_tokens_per_s * least
+
+
 @given(models, st.floats(1.0, 4096.0))
 def test_energy_per_token_no_longer_falls_once_arithmetic_bounds_the_step(model, flying):
     """With the arithmetic as the only cost, a batch of twice the size saves less than 1 %."""
