@@ -218,6 +218,12 @@ def multi_head(
     )
 
 
+def reading(attention: Attention, width: int) -> Costs:
+    """Costs of attention to states of `width`."""
+    seen, parts = replace(attention, hidden=width).costs(), ("attention/key", "attention/value")
+    return {**attention.costs(), **{part: seen[part] for part in parts}}
+
+
 def equal_heads(
     fields: Fields,
     hidden: int,

@@ -13,6 +13,7 @@ from estimator.workload.blocks import (
     Cost,
     Costs,
     Mlp,
+    affine,
     held,
     layer_costs,
     linear,
@@ -121,10 +122,8 @@ def mimi(fields: Fields) -> Network:
     attention = grouped_attention(Family(attention_bias="attention_bias"), fields)
     mlp = Mlp(hidden, fields.size("intermediate_size"))
     layer, layers = layer_costs(attention, mlp, 6 * hidden), fields.layers("num_hidden_layers")
-    books, inner = (
-        fields.layers("num_quantizers"),
-        fields.size("vector_quantization_hidden_dimension"),
-    )
+    books = fields.layers("num_quantizers")
+    inner = fields.size("vector_quantization_hidden_dimension")
     width = fields.size("codebook_dim")
     search = Cost(flop_per_token=2 * books * fields.size("codebook_size") * width)
     bridges = linear(hidden, inner).times(4 * (inner != hidden))
@@ -143,7 +142,7 @@ def mimi(fields: Fields) -> Network:
         return flow.attending(layer, times=layers, prefix="decoder/")
 
     def conv(inputs: int, outputs: int, size: int, back: bool) -> Cost:
-        return linear(inputs * size, outputs) + held(outputs)
+        return affine(inputs * size, outputs)
 
     body = _shrunk_and_grown(fields, ratios, conv, middle, step if halved else 1)
     return sound_network(fields, body, (), SECONDS * rate)
@@ -163,26 +162,23 @@ def dac(fields: Fields) -> Network:
     narrow = fields.size("codebook_dim", default=8)
     rate = fields.size("sampling_rate", default=16_000)
 
-    def conv(inputs: int, outputs: int, size: int) -> Cost:
-        return linear(inputs * size, outputs) + held(outputs)
-
     def units(width: int) -> Cost:
-        unit = conv(width, width, 7) + conv(width, width, 1) + held(2 * width)
+        unit = affine(7 * width, width, width) + held(2 * width)
         return unit.times(len(DILATIONS))
 
-    book = conv(hidden, narrow, 1) + conv(narrow, hidden, 1) + table(entries, narrow)
+    book = affine(hidden, narrow, hidden) + table(entries, narrow)
     book += Cost(flop_per_token=2 * entries * narrow)
 
     def body(flow: Flow) -> Flow:
-        flow = flow.layers({"encoder/first": conv(1, first, 7)}, first=True)
+        flow = flow.layers({"encoder/first": affine(7, first)}, first=True)
         for place, step in enumerate(down):
             width = first * 2**place
             flow = flow.layers({"encoder/units": units(width) + held(width)})
             flow = flow.pool(2 * step, step, ceil(step / 2))
-            flow = flow.layers({"encoder/shrink": conv(width, 2 * width, 2 * step)})
+            flow = flow.layers({"encoder/shrink": affine(2 * step * width, 2 * width)})
         ends = {
-            "encoder/last": conv(wide, hidden, 3) + held(wide),
-            "decoder/first": conv(hidden, last, 7),
+            "encoder/last": affine(3 * wide, hidden) + held(wide),
+            "decoder/first": affine(7 * hidden, last),
         }
         flow = flow.layers({**ends, "codes": book.times(books)})
         codes = flow.side
@@ -193,7 +189,7 @@ def dac(fields: Fields) -> Network:
             flow = flow.at((flow.side + 1) * step - 2 * ceil(step / 2))
             flow = flow.layers({"decoder/units": units(width // 2)})
         width = last // 2 ** len(up)
-        flow = flow.layers({"decoder/last": conv(width, 1, 7) + held(width)})
+        flow = flow.layers({"decoder/last": affine(7 * width, 1) + held(width)})
         return flow.at(codes)
 
     return sound_network(fields, body, (), SECONDS * rate)

@@ -37,11 +37,9 @@ def bark(fields: Fields) -> Network:
 def _stage(part: Fields, name: str) -> Stack:
     """One GPT; the last has tables for all books, and a head for each that it may fill in."""
     part = with_defaults_of(part, "bark_decoder")
-    hidden, bias, fine = (
-        part.size("hidden_size"),
-        part.flag("bias", default=True),
-        name == STAGES[2],
-    )
+    hidden = part.size("hidden_size")
+    bias = part.flag("bias", default=True)
+    fine = name == STAGES[2]
     layers, books = part.layers("num_layers"), part.size("n_codes_total", default=8) if fine else 1
     vocab, outputs = part.size("input_vocab_size"), part.size("output_vocab_size")
     heads = part.size("num_heads")

@@ -69,6 +69,11 @@ def outer_norm(fields: Fields, sizes: Sizes) -> Costs:
     return {"norm/outer": held(LAYER_NORM * sizes.hidden)}
 
 
+def norm_if_before(fields: Fields, sizes: Sizes) -> Costs:
+    """X-MOD: a norm after the last layer where norms stand before the blocks."""
+    return outer_norm(fields, sizes) if fields.flag("pre_norm") else {}
+
+
 def relative_bias(fields: Fields, sizes: Sizes) -> Costs:
     """One learned bias per head and bucket of distances, shared by all layers."""
     buckets = fields.size("relative_attention_num_buckets", default=32)
@@ -119,7 +124,7 @@ ROWS: Mapping[str, TextFacts] = {
         extra=visual_tables,
         pooled=("", "PreTraining", "QuestionAnswering", "MultipleChoice", "VisualReasoning"),
     ),
-    "xmod": replace(ROBERTA, layer=language_adapters),
+    "xmod": replace(ROBERTA, layer=language_adapters, extra=norm_if_before),
     "jina_embeddings_v3": replace(ROBERTA, has_positions=False),
     "camembert": ROBERTA,
     "data2vec-text": ROBERTA,

@@ -19,6 +19,7 @@ from estimator.workload.blocks import (
     equal_heads,
     held,
     linear,
+    reading,
     table,
     vocabulary_head,
 )
@@ -47,9 +48,8 @@ LAYER_NORM = 2
 
 def queries_crossing(fields: Fields, hidden: int, heads: int, seen: int) -> Costs:
     """Attention to positions of width `seen`, and its norm."""
-    keys = {f"attention/{one}": affine(seen, hidden) for one in ("key", "value")}
     norm = held(LAYER_NORM * hidden)
-    return {**equal_heads(fields, hidden, heads).costs(), **keys, "norm/layers": norm}
+    return {**reading(equal_heads(fields, hidden, heads), seen), "norm/layers": norm}
 
 
 Reader = Callable[[Quantity, Quantity, Quantity, Inputs], list[Line]]

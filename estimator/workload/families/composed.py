@@ -10,7 +10,7 @@ where the encoder reads text; the items of a pass are the tokens written.
 from dataclasses import dataclass, replace
 
 from estimator.core.messages import refuse
-from estimator.workload.blocks import Costs, affine, equal_heads, held, table
+from estimator.workload.blocks import Costs, affine, equal_heads, held, reading, table
 from estimator.workload.families.decoder import HEADS, LAYERS, WIDTH
 from estimator.workload.families.encoder_decoder import logits, side
 from estimator.workload.fields import Fields
@@ -75,11 +75,10 @@ def _crossing(part: Fields, *, held_inside: bool) -> Layers:
     layers_keys = ("num_hidden_layers", "decoder_layers") if bart_like else LAYERS
     hidden, heads = part.size(*WIDTH, default=768), part.size(*heads_keys, default=12)
     keys = (part.key(*WIDTH), part.key(*heads_keys))
-    costs = dict(equal_heads(part, hidden, heads, keys).costs())
     width = part.size_or_none("cross_attention_hidden_size") or hidden
-    if part.text("model_type") == "trocr":
-        costs |= {f"attention/{one}": affine(width, hidden) for one in ("key", "value")}
-    costs["norm/layers"] = held(2 * hidden)
+    seen = width if part.text("model_type") == "trocr" else hidden
+    attention = equal_heads(part, hidden, heads, keys)
+    costs = {**reading(attention, seen), "norm/layers": held(2 * hidden)}
     if held_inside:
         costs = {one: cost.again() for one, cost in costs.items()}
     return Layers(costs=costs, times=part.layers(*layers_keys, default=12))

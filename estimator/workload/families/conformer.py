@@ -77,10 +77,8 @@ def conformer_block(fields: Fields, hidden: int, usual: int) -> Costs:
 
 def relative_layer(fields: Fields, hidden: int) -> tuple[Costs, Costs]:
     """wav2vec 2.0 Conformer: positions relative, rotary or none."""
-    layer, layers = (
-        conformer_block(fields, hidden, 3072),
-        fields.layers("num_hidden_layers", default=12),
-    )
+    layer = conformer_block(fields, hidden, 3072)
+    layers = fields.layers("num_hidden_layers", default=12)
     if fields.text("position_embeddings_type", default="relative") != "relative":
         return layer, {}
     relative, less = relative_positions(hidden, layers)

@@ -115,10 +115,8 @@ def _fused(fields: Fields, flow: Flow, sides: list[Quantity]) -> Flow:
 
 def _field_of_view(fields: Fields, flow: Flow, view: Vision) -> Flow:
     """A tower over the whole image, whose patches join the coarsest map, and shrink to a number."""
-    width, depth = (
-        fields.size("fusion_hidden_size"),
-        fields.layers("num_fov_head_layers", default=2),
-    )
+    width = fields.size("fusion_hidden_size")
+    depth = fields.layers("num_fov_head_layers", default=2)
     positions, grid = view.positions(float(view.side))[1], view.grid[0]
     flow = flow.with_lines(prefixed(view.lines(flow.batch, float(view.side)), "view/"))
     flow = flow.layers({"view/project": affine(view.hidden, width // 2)}, positions)

@@ -45,6 +45,13 @@ def patch_sizes(fields: Fields, frames: int = 1, folded: bool = False) -> Sizes:
     )
 
 
+def divided_sizes(fields: Fields, **stated: int | None) -> Sizes:
+    """The same where configs state the width of the model and not of a head."""
+    width, heads = fields.size("hidden_size"), fields.size("num_attention_heads")
+    head_dim = fields.share("hidden_size", width, "num_attention_heads", heads)
+    return patch_sizes(fields.with_values({**stated, "attention_head_dim": head_dim}))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Joint:
     """Layers over patches, or over patches and text together.

@@ -24,6 +24,7 @@ from estimator.workload.families.diffusion_transformer import (
     SINE_WIDTH,
     Joint,
     Sizes,
+    divided_sizes,
     feed_forward,
     patch_sizes,
     products,
@@ -416,11 +417,10 @@ def omnigen(fields: Fields) -> Network:
 
     An image to look at passes a matrix of its own, held and not run.
     """
-    width, heads = fields.size("hidden_size"), fields.size("num_attention_heads")
-    head_dim = fields.share("hidden_size", width, "num_attention_heads", heads)
-    sizes = patch_sizes(fields.with_values({"attention_head_dim": head_dim, "out_channels": None}))
+    sizes = divided_sizes(fields, out_channels=None)
+    width, heads = sizes.width, fields.size("num_attention_heads")
     kv_heads, inner = fields.size("num_key_value_heads"), fields.size("intermediate_size")
-    attention = multi_head(width, heads, head_dim, kv_heads=kv_heads)
+    attention = multi_head(width, heads, sizes.head_dim, kv_heads=kv_heads)
     layer = layer_costs(attention, Mlp(width, inner, gated=True), 2 * width)
     time = two_dense(fields.size("time_step_dim", default=SINE_WIDTH), width)
     model = Joint(

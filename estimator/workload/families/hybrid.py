@@ -148,10 +148,8 @@ def lfm3(fields: Fields) -> Network:
         for at in layers
     ]
     kinds = fields.items("layer_types", len(layers)) or usual
-    far, near = (
-        attention_mixer(family, fields),
-        attention_mixer(family, fields, fields.size_or_none("sliding_window")),
-    )
+    far = attention_mixer(family, fields)
+    near = attention_mixer(family, fields, fields.size_or_none("sliding_window"))
     mixers = {"conv": _short_convolution(fields), "full_attention": far}
     norms = 4 if fields.flag("use_sandwich_norm", default=True) else 2
     mlp = gated_mlp(fields)

@@ -26,10 +26,8 @@ def lightglue(fields: Fields) -> Network:
     detector = superpoint(part.with_values(BARE))
     width, layers = fields.size("descriptor_dim"), fields.layers("num_hidden_layers")
     heads, kv_heads = fields.size("num_attention_heads"), fields.size_or_none("num_key_value_heads")
-    seen, bias = (
-        part.size("descriptor_decoder_dim", default=256),
-        fields.flag("attention_bias", default=True),
-    )
+    seen = part.size("descriptor_decoder_dim", default=256)
+    bias = fields.flag("attention_bias", default=True)
     head_dim = fields.share("descriptor_dim", width, "num_attention_heads", heads)
     attention = multi_head(width, heads, head_dim, kv_heads=kv_heads, bias=bias).costs()
     mlp = affine(2 * width, 2 * width, width) + held(4 * width)

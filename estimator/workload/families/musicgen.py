@@ -16,6 +16,7 @@ from estimator.workload.blocks import (
     layer_costs,
     linear,
     multi_head,
+    reading,
     table,
 )
 from estimator.workload.families.audio_codec import held_codec
@@ -116,6 +117,5 @@ def dia(fields: Fields) -> Network:
         for key in ("num_attention_heads", "num_key_value_heads", "head_dim")
     )
     attention = multi_head(hidden, heads, head_dim, kv_heads=kv_heads)
-    states = linear(seen, kv_heads * head_dim)
-    cross = {**attention.costs(), "attention/key": states, "attention/value": states}
+    cross = reading(attention, seen)
     return _written(fields, network(fields, reads.run), stack, cross, {}, {})

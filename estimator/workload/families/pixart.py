@@ -11,6 +11,7 @@ from estimator.workload.families.diffusion_transformer import (
     SINE_WIDTH,
     Joint,
     Sizes,
+    divided_sizes,
     feed_forward,
     patch_sizes,
     products,
@@ -280,12 +281,9 @@ def hunyuan_dit(fields: Fields) -> Network:
 
     `seq_len` counts the words of both text towers, the config's by default.
     """
-    width, heads = fields.size("hidden_size"), fields.size("num_attention_heads")
-    head_dim = fields.share("hidden_size", width, "num_attention_heads", heads)
     outputs = fields.size("in_channels") * (1 + fields.flag("learn_sigma"))
-    stated = {"attention_head_dim": head_dim, "out_channels": outputs}
-    sizes = patch_sizes(fields.with_values(stated))
-    layers = sizes.layers
+    sizes = divided_sizes(fields, out_channels=outputs)
+    width, layers = sizes.width, sizes.layers
     near, far = fields.size("text_len"), fields.size("text_len_t5")
     context, t5 = fields.size("cross_attention_dim"), fields.size("cross_attention_dim_t5")
     pooled = fields.size("pooled_projection_dim")
@@ -314,5 +312,5 @@ def hunyuan_dit(fields: Fields) -> Network:
         },
     )
     inner = int(width * ratio(fields, "mlp_ratio", 4.0))
-    mlp, norms = Mlp(width, inner, bias=True).costs(), 6 * width + 8 * head_dim
+    mlp, norms = Mlp(width, inner, bias=True).costs(), 6 * width + 8 * sizes.head_dim
     return network(fields, with_cross_attention(model, mlp, norms=norms, context=context).run)

@@ -167,10 +167,8 @@ def cvt(fields: Fields) -> Network:
             flow = flow.conv(f"{name}patch", stem, first=place == 0)
             small = Conv(width, width, kernel=kernel, stride=strides[place], groups=width)
             asking, seen = flow.positions, small.side(flow.side) ** 2
-            own, shrunk = (
-                {"attention/convolution": small.cost()},
-                {"attention/shrink": small.cost()},
-            )
+            own = {"attention/convolution": small.cost()}
+            shrunk = {"attention/shrink": small.cost()}
             flow = flow.layers(own, asking, times=depth, prefix=name)
             flow = flow.layers(shrunk, seen, times=2 * depth, prefix=name)
             keys, bias = ("embed_dim", "num_heads"), biases[place] is True

@@ -13,6 +13,7 @@ from estimator.workload.blocks import (
     layer_costs,
     linear,
     multi_head,
+    reading,
     table,
     vocabulary_head,
 )
@@ -76,10 +77,8 @@ def idefics2(fields: Fields) -> Network:
     text = text_part(fields, "mistral", fields.flag("tie_word_embeddings"))
     part, hidden = fields.part("perceiver_config"), text.hidden
     width = fields.part("text_config").size("intermediate_size", default=14336)
-    heads, head_dim = (
-        part.size("resampler_n_heads", default=16),
-        part.size("resampler_head_dim", default=96),
-    )
+    heads = part.size("resampler_n_heads", default=16)
+    head_dim = part.size("resampler_head_dim", default=96)
     kv_heads = part.size("num_key_value_heads", default=4)
     attention = multi_head(hidden, heads, head_dim, kv_heads=kv_heads)
     count = part.size("resampler_n_latents", default=64)
@@ -178,12 +177,11 @@ def _gated_layer(fields: Fields, model: Decoder, width: int) -> Costs:
     norms = 2 * attention.head_dim * fields.flag("qk_layer_norms")
     alpha = fields.counted("alpha_type", "float", "vector")
     gates = 2 * (hidden if alpha == "vector" else 1)
-    states = linear(width, hidden)
     mlp = Mlp(hidden, fields.size("intermediate_size"), gated=True)
     return {
-        **layer_costs(attention, mlp, 2 * hidden + norms + gates),
-        "attention/key": states,
-        "attention/value": states,
+        **reading(attention, width),
+        **mlp.costs(),
+        "norm/layers": held(2 * hidden + norms + gates),
     }
 
 

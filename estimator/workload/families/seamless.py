@@ -20,7 +20,7 @@ from estimator.workload.families.conformer import (
 )
 from estimator.workload.families.encoder_decoder import EncoderDecoder, Side, side
 from estimator.workload.families.speech_recognition import SAMPLES
-from estimator.workload.families.vits import hifi_gan
+from estimator.workload.families.vits import hifi_gan, lengths
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity
 from estimator.workload.model_class import head_note, task, tied_as_stated, word_head
@@ -127,12 +127,6 @@ def _params_of(costs: Costs) -> int:
     return sum(cost.params for cost in costs.values())
 
 
-def _predictor(inputs: int, width: int, kernel: int) -> int:
-    """Parameters of what says how long each unit is."""
-    dense = affine(kernel * inputs, width) + affine(kernel * width, width) + affine(width, 1)
-    return dense.params + 4 * width
-
-
 def _filled_units(fields: Fields) -> int:
     """Parameters of a decoder that writes all units at once, from characters and their lengths."""
     hidden = fields.size("hidden_size")
@@ -144,7 +138,7 @@ def _filled_units(fields: Fields) -> int:
         for key in ("embed_dim", "hidden_dim", "kernel_size")
     )
     rows = fields.size("char_vocab_size") * hidden + 2
-    return target.layers * layer + 2 * hidden + rows + _predictor(inputs, width, kernel)
+    return target.layers * layer + 2 * hidden + rows + lengths(inputs, width, kernel).params
 
 
 def _vocoder(fields: Fields) -> int:
@@ -160,7 +154,7 @@ def _vocoder(fields: Fields) -> int:
     return (
         _params(wave(Flow(batch=1.0, side=1.0, dims=1)).lines)
         + tables
-        + _predictor(wide, wide, kernel)
+        + lengths(wide, wide, kernel).params
     )
 
 

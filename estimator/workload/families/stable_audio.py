@@ -4,7 +4,7 @@ arXiv:2407.14358. A pass denoises the latent frames of `sample_size`; `seq_len` 
 and the two of start and length that stand beside them.
 """
 
-from estimator.workload.blocks import Mlp, crossed, held, linear, multi_head
+from estimator.workload.blocks import Mlp, crossed, held, linear, multi_head, reading
 from estimator.workload.convolution import ratio
 from estimator.workload.families.diffusion_transformer import two_dense
 from estimator.workload.fields import Fields
@@ -27,9 +27,8 @@ def stable_audio(fields: Fields) -> Network:
     context, words = fields.size("cross_attention_dim"), fields.size("cross_attention_input_dim")
     frames = ratio(fields, "sample_size", 1024.0)
     own = multi_head(width, heads, head_dim)
-    look = multi_head(width, heads, head_dim, kv_heads=kv_heads).costs()
-    read = linear(context, kv_heads * head_dim)
-    looks = crossed({**look, "attention/key": read, "attention/value": read})
+    look = multi_head(width, heads, head_dim, kv_heads=kv_heads)
+    looks = crossed(reading(look, context))
     layer = {
         **own.costs(),
         **Mlp(hidden=width, width=4 * width, gated=True, bias=True).costs(),

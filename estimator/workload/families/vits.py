@@ -120,20 +120,22 @@ def _posterior(fields: Fields, hidden: int, wide: int, speaker: int) -> Cost:
     return affine(fields.size("spectrogram_bins"), hidden) + waves + affine(hidden, 2 * wide)
 
 
+def lengths(inputs: int, width: int, kernel: int) -> Cost:
+    """What says by two convolutions how long each token is."""
+    return affine(kernel * inputs, width) + affine(kernel * width, width, 1) + held(4 * width)
+
+
 def _durations(fields: Fields, hidden: int, speaker: int) -> tuple[Costs, int]:
     """How long each token is spoken: costs per token, and parameters that only training uses."""
     kernel = fields.size("duration_predictor_kernel_size")
     cond = held(affine(speaker, hidden).params * (speaker > 0))
     if not fields.flag("use_stochastic_duration_prediction", default=True):
         width = fields.size("duration_predictor_filter_channels")
-        dense = affine(kernel * hidden, width) + affine(kernel * width, width) + affine(width, 1)
-        return {"duration": dense + held(4 * width) + cond}, 0
+        return {"duration": lengths(hidden, width, kernel) + cond}, 0
     step = depthwise(hidden, kernel, True) + affine(hidden, hidden) + held(4 * hidden)
     deep = step.times(fields.layers("depth_separable_num_layers"))
-    channels, flows = (
-        fields.size("depth_separable_channels"),
-        fields.layers("duration_predictor_num_flows"),
-    )
+    channels = fields.size("depth_separable_channels")
+    flows = fields.layers("duration_predictor_num_flows")
     half, scale = channels // 2, held(2 * channels)
     bends = half * (3 * fields.size("duration_predictor_flow_bins") - 1)
     flow = affine(half, hidden) + deep + affine(hidden, bends)

@@ -9,7 +9,13 @@ from dataclasses import dataclass
 
 from estimator.workload.blocks import Attention, Cost, Costs, Mlp, affine, held, multi_head, scaled
 from estimator.workload.convolution import ratio
-from estimator.workload.families.diffusion_transformer import SINE_WIDTH, Joint, Sizes, two_dense
+from estimator.workload.families.diffusion_transformer import (
+    SINE_WIDTH,
+    Joint,
+    Sizes,
+    divided_sizes,
+    two_dense,
+)
 from estimator.workload.fields import Fields
 from estimator.workload.network import Network, network
 from estimator.workload.registry import diffusers_class
@@ -106,21 +112,14 @@ def z_image(fields: Fields) -> Network:
 @diffusers_class("Lumina2Transformer2DModel")
 def lumina2(fields: Fields) -> Network:
     """Lumina-Image 2.0: grouped-query attention, MLPs of a rounded width."""
-    width, heads = fields.size("hidden_size"), fields.size("num_attention_heads")
-    kv_heads, patch = fields.size("num_kv_heads"), fields.size("patch_size")
-    head_dim = fields.share("hidden_size", width, "num_attention_heads", heads)
+    sizes = divided_sizes(fields)
+    width, head_dim = sizes.width, sizes.head_dim
+    heads, kv_heads = fields.size("num_attention_heads"), fields.size("num_kv_heads")
     fields.share("num_attention_heads", heads, "num_kv_heads", kv_heads)
-    channels, multiple = fields.size("in_channels"), fields.size("multiple_of")
+    multiple = fields.size("multiple_of")
     inner, shared = int(4 * width * ratio(fields, "ffn_dim_multiplier", 1.0)), min(width, 1024)
     model = Refined(
-        sizes=Sizes(
-            width=width,
-            head_dim=head_dim,
-            layers=fields.layers("num_layers"),
-            patch=patch,
-            patch_inputs=channels * patch * patch,
-            patch_outputs=(fields.size_or_none("out_channels") or channels) * patch * patch,
-        ),
+        sizes=sizes,
         attention=multi_head(width, heads, head_dim, kv_heads=kv_heads, norm_params=2 * head_dim),
         mlp=Mlp(hidden=width, width=-(-inner // multiple) * multiple, gated=True),
         refiners=fields.layers("num_refiner_layers"),
