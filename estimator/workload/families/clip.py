@@ -1,6 +1,7 @@
 """Which model of texts and of images, or of sound, a config describes: CLIP, SigLIP, CLAP.
 
-MetaCLIP, AltCLIP, Chinese CLIP, CLIPSeg, OWL-ViT, OWLv2, AIMv2, and each tower alone, too. A pass
+MetaCLIP, AltCLIP, Chinese CLIP, CLIPSeg, OWL-ViT, OWLv2, AIMv2, each tower alone, and the safety
+checker of Stable Diffusion, which is one, too. A pass
 holds `batch` images and as many texts of `seq_len` tokens; the items of a pass are those of both
 towers. CLAP's recordings are of ten seconds, whose frames are folded into a square; the branch that
 fuses longer ones is held and rests.
@@ -135,6 +136,19 @@ def clip(fields: Fields) -> Network:
     width = fields.size("projection_dim", default=512)
     text = clip_text(fields.part("text_config"), width)
     return pair_network(fields, text, clip_sight(vision, width), width)
+
+
+CONCEPTS = 17 + 3
+"""Concepts that an image is compared with, and those that need more care (diffusers 0.42). [1]"""
+
+
+@family("safety_checker")
+def safety_checker(fields: Fields) -> Network:
+    """Stable Diffusion's: CLIP's tower, and the vector and the threshold of each concept."""
+    width = fields.size("projection_dim", default=512)
+    sight = clip_sight(fields.part("vision_config"), width)
+    concepts = {"concepts": held(CONCEPTS * (width + 1))}
+    return network(fields, replace(sight, once={**sight.once, **concepts}).run)
 
 
 @family("siglip")

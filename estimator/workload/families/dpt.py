@@ -1,16 +1,21 @@
-"""Which network that sees depth a config describes: DPT, Depth Anything.
+"""Which network that sees depth a config describes: DPT, Depth Anything, Depth Pro.
 
 A vision transformer, whose maps from four depths are brought to four sizes and fused from the
-coarsest to the finest (arXiv:2103.13413, sec. 3).
+coarsest to the finest (arXiv:2103.13413, sec. 3). Items are images.
 """
 
+from itertools import pairwise
+
+import numpy as np
+
+from estimator.core.messages import refuse
 from estimator.workload.blocks import Costs, affine, held, linear
 from estimator.workload.convolution import Conv, Flow, flow_network, plain, ratio, windows
 from estimator.workload.families.vit import Vision, dinov2_sight, trunk, vision_network, with_heads
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Quantity
-from estimator.workload.model_class import task
-from estimator.workload.network import Network
+from estimator.workload.model_class import head_note, task
+from estimator.workload.network import Network, prefixed
 from estimator.workload.registry import family, with_defaults_of
 
 
@@ -114,3 +119,115 @@ def depth_anything(fields: Fields) -> Network:
     width = fields.size("reassemble_hidden_size", default=384)
     fields.equal("reassemble_hidden_size", width, part.full_name("hidden_size"), sight.hidden)
     return depth_network(fields, sight, {}, widths, fused, last)
+
+
+KEYS = ("scaled_images_ratios", "scaled_images_overlap_ratios")
+"""Keys of the sizes of the image over its own, and of the share that windows have in common."""
+
+FIRST = 4
+"""Windows along a side of the image. [1]"""
+
+
+def _tower(fields: Fields, part: str, window: int) -> Vision:
+    """A DINOv2 over windows of a side [pixel]."""
+    found = with_defaults_of(fields.part(f"{part}_model_config"), "dinov2")
+    return dinov2_sight(False, found.with_values({"image_size": window}))
+
+
+def _windows(fields: Fields, window: int) -> list[tuple[float, int]]:
+    """Sizes of the image over its own, and from window to window [pixel] at each."""
+    shares = fields.listed(KEYS[0])
+    overlaps = fields.listed(KEYS[1], length=len(shares))
+    fields.listed("scaled_images_feature_dims", length=len(shares))
+    found = []
+    for share, overlap in zip(shares, overlaps, strict=True):
+        part = Fields({KEYS[0]: share, KEYS[1]: overlap or None}, path=fields.path)
+        stride = int(window * (1.0 - ratio(part, KEYS[1], 0.0)))
+        if stride < 1:
+            raise refuse("config_key_most", key=part.full_name(KEYS[1]), most=0.99, value=overlap)
+        found.append((ratio(part, KEYS[0], 1.0), stride))
+    return found
+
+
+@family("depth_pro")
+def depth_pro(fields: Fields) -> Network:
+    """Depth Pro: a tower over the image and one over its windows at three sizes, fused as DPT's.
+
+    A third tower may tell the field of view (arXiv:2410.02073, sec. 3.1). Images have four windows
+    along a side where `image_size` is not asked for; a window is the least counted at each size.
+    """
+    refuse_norms(fields)
+    window, depth = fields.size("patch_size"), task(fields) == "DepthEstimation"
+    image, patches = (_tower(fields, part, window) for part in ("image", "patch"))
+    view = _tower(fields, "fov", window) if depth and fields.flag("use_fov_model") else None
+    windows = _windows(fields, window)
+    grid = window // image.patch
+
+    def body(flow: Flow) -> Flow:
+        side = flow.side
+        flow = flow.with_lines(prefixed(image.lines(flow.batch, float(window)), "image/"))
+        count: Quantity = 0.0
+        for share, stride in windows:
+            count = count + np.maximum((side * share - window) // stride + 1.0, 1.0) ** 2
+        flow = flow.with_lines(prefixed(patches.lines(flow.batch * count, float(window)), "patch/"))
+        base = side // 2.0 ** np.floor(np.log2(side / grid))
+        flow, sides = _neck(fields, flow.at(base), image.hidden, patches.hidden)
+        flow = _depth_of(fields, flow, sides) if depth else flow
+        return flow if view is None else _field_of_view(fields, flow.at(base), view)
+
+    notes = head_note(fields, depth or not task(fields))
+    return flow_network(fields, FIRST * window, body, notes)
+
+
+def _grown(flow: Flow, name: str, inputs: int, outputs: int, bias: bool = False) -> Flow:
+    """With maps twice as large, by a transposed convolution."""
+    return flow.layers({name: linear(inputs, 4 * outputs) + held(outputs * bias)}).scaled(2.0)
+
+
+def _neck(fields: Fields, flow: Flow, seen: int, hidden: int) -> tuple[Flow, list[Quantity]]:
+    """Maps of both towers at growing sizes, all of one width."""
+    widths = fields.sizes("scaled_images_feature_dims")
+    hooked, fused = fields.sizes("intermediate_feature_dims"), fields.size("fusion_hidden_size")
+    base, sides, name, first = flow.side, [], "neck/grow", widths[0]
+    flow = _grown(flow, name, seen, first, bias=True)
+    flow = flow.conv("neck/join", plain(2 * first, first, kernel=1))
+    wide = [(width, width, 1) for width in widths]
+    wide += [(width if place else fused, width, 2 + place) for place, width in enumerate(hooked)]
+    for place, (inner, width, often) in enumerate(wide):
+        flow = flow.at(base * 2.0 ** min(place, len(widths) - 1))
+        flow = flow.layers({"neck/project": linear(hidden, inner)})
+        for again in range(often):
+            flow = _grown(flow, name, width if again else inner, width)
+        sides.append(flow.side)
+        if place + 1 < len(wide) or width != fused:
+            flow = flow.conv("neck/width", Conv(width, fused, norm=False))
+    return flow, sides
+
+
+def _depth_of(fields: Fields, flow: Flow, sides: list[Quantity]) -> Flow:
+    """From the coarsest map to the finest, and the depth; the first layer has a branch at rest."""
+    width = fields.size("fusion_hidden_size")
+    convs, half = (plain(width, width),) * 2, width // 2
+    flow = flow.dense({"fusion/unused": held(2 * convs[0].cost().params)})
+    for place, side in enumerate(sides):
+        flow = flow.at(side).convs("fusion/mix", convs * (1 + (place > 0)))
+        if place + 1 < len(sides):
+            flow = _grown(flow, "fusion/grow", width, width)
+        flow = flow.conv("fusion/project", plain(width, width, kernel=1))
+    flow = _grown(flow.conv("head/first", plain(width, half)), "head/grow", half, half, bias=True)
+    return flow.convs("head/depth", (plain(half, 32), plain(32, 1, kernel=1)))
+
+
+def _field_of_view(fields: Fields, flow: Flow, view: Vision) -> Flow:
+    """A tower over the whole image, whose patches join the coarsest map, and shrink to a number."""
+    width = fields.size("fusion_hidden_size")
+    depth = fields.layers("num_fov_head_layers", default=2)
+    positions, grid = view.positions(float(view.side))[1], view.grid[0]
+    flow = flow.with_lines(prefixed(view.lines(flow.batch, float(view.side)), "view/"))
+    flow = flow.layers({"view/project": affine(view.hidden, width // 2)}, positions)
+    flow = flow.scaled(2.0).conv("view/join", plain(width, width // 2, stride=2)).at(float(grid))
+    narrow = [-(-width // 2 ** (place + 1)) for place in range(depth + 1)]
+    for pair in pairwise(narrow):
+        flow = flow.conv("view/shrink", plain(*pair, stride=2))
+    last = plain(narrow[-1], 1, kernel=int((grid - 1) / 2**depth + 1), padding=0)
+    return flow.conv("view/angle", last)

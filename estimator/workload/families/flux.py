@@ -1,13 +1,15 @@
 """Which model of diffusers with patches and text in one attention it is: Flux.
 
 BRIA, Chroma, LongCat-Image, Ovis-Image, Stable Diffusion 3, Qwen-Image, FLUX.2, AuraFlow, OmniGen,
-their ControlNets, and the videos of CogVideoX and HunyuanVideo, too.
+CogView4, HiDream-Image, ControlNets of theirs, and videos: CogVideoX, HunyuanVideo, Mochi.
 """
 
 from dataclasses import replace
 
 from estimator.workload.blocks import (
+    Cost,
     Costs,
+    Experts,
     Mlp,
     affine,
     held,
@@ -436,5 +438,128 @@ def omnigen(fields: Fields) -> Network:
             "norm/outer": held(width),
         },
         per_both=scaled(layer, sizes.layers),
+    )
+    return network(fields, model.run)
+
+
+@diffusers_class("CogView4Transformer2DModel")
+def cogview4(fields: Fields) -> Network:
+    """CogView4: one set of weights over patches and words; sizes of the image beside the time."""
+    sizes, time = patch_sizes(fields), fields.size("time_embed_dim")
+    width, layers = sizes.width, sizes.layers
+    layer = {**projections(width), **products(width), **feed_forward(fields, width)}
+    model = Joint(
+        sizes=sizes,
+        side=square(fields, "sample_size"),
+        text_tokens=224,
+        per_image={
+            "time/embedding": two_dense(width, time),
+            "time/sizes": two_dense(6 * fields.size("condition_dim"), time),
+            "time/modulation": affine(time, (12 * layers + 2) * width),
+        },
+        per_text={"text/project": affine(fields.size("text_embed_dim"), width)},
+        per_both=scaled(layer, layers),
+    )
+    return network(fields, model.run)
+
+
+@diffusers_class("MochiTransformer3DModel")
+def mochi(fields: Fields) -> Network:
+    """Mochi 1: 163 frames of 480 x 848 pixels by default.
+
+    Video and text attend together; a narrow stream of the text ends in the last layer.
+    """
+    sizes = patch_sizes(fields)
+    width, layers, narrow = sizes.width, sizes.layers, fields.size("pooled_projection_dim")
+    words, most = fields.size("text_embed_dim"), fields.size("max_sequence_length")
+    seen: Costs = {
+        **projections(width, bias=False),
+        **Mlp(hidden=width, width=8 * width // 3, gated=True).costs(),
+        "norm/heads": held(4 * sizes.head_dim),
+    }
+    read = {f"text/{one}": linear(narrow, width) for one in ("query", "key", "value")}
+    written: Costs = {
+        "text/output": affine(width, narrow),
+        **scaled(Mlp(hidden=narrow, width=8 * narrow // 3, gated=True).costs(), 1, "text/"),
+    }
+    pooled = affine(words, 2 * words)
+    vectors = affine(width, 4 * width + 4 * narrow)
+    last = affine(width, 4 * width + narrow)
+    model = Joint(
+        sizes=sizes,
+        side=60,
+        wide=106,
+        steps=28,
+        text_tokens=most,
+        per_image={
+            "time/embedding": two_dense(fields.size("time_embed_dim"), width),
+            "time/modulation": vectors.times(layers - 1) + last,
+            "head/modulation": affine(width, 2 * width),
+            "embedding/places": held(3 * (width // 2)),
+            "pooler/read": Cost(flop_per_token=pooled.flop_per_token),
+            "pooler/query": affine(words, words, width),
+            "pooler/scores": Cost(flop_per_token=4 * words),
+        },
+        per_patch=scaled(seen, layers),
+        per_text={
+            "pooler/read": pooled,
+            "pooler/scores": Cost(flop_per_token=4 * words),
+            "text/project": affine(words, narrow),
+            **scaled(read, layers),
+            **scaled(written, layers - 1),
+        },
+        per_both=scaled(products(width), layers),
+    )
+    return network(fields, model.run)
+
+
+TOWERS = 3
+"""Texts of one length that stand side by side. [1]"""
+
+MULTIPLE = 256
+"""What the width of an MLP is rounded up to. [1]"""
+
+
+def _mlp(width: int, inner: int) -> Mlp:
+    """A gated MLP, two thirds as wide as it says, rounded up."""
+    return Mlp(hidden=width, width=-(-(2 * inner // 3) // MULTIPLE) * MULTIPLE, gated=True)
+
+
+@diffusers_class("HiDreamImageTransformer2DModel")
+def hidream(fields: Fields) -> Network:
+    """HiDream-I1: layers of two streams, then of one, whose MLPs are experts (arXiv:2505.22705).
+
+    Every layer reads states of another layer of Llama beside the text so far. `seq_len` is the
+    text tokens that the layers see: those of T5 and twice those of Llama.
+    """
+    sizes, single = patch_sizes(fields), fields.layers("num_single_layers")
+    width, double = sizes.width, sizes.layers
+    mixed = Experts(
+        expert=_mlp(width, 4 * width),
+        experts=fields.size("num_routed_experts"),
+        active=fields.size("num_activated_experts"),
+        shared=_mlp(width, 2 * width),
+    )
+    attention: Costs = {**projections(width), "norm/heads": held(2 * width)}
+    one = {**attention, **mixed.costs(), **products(width)}
+    first, deep = fields.sizes("caption_channels", (), 2)
+    states = linear(deep, width).times(double + single)
+    captions = product(states.params, states.flop_per_token // TOWERS)
+    again = linear(first, width)
+    model = Joint(
+        sizes=sizes,
+        side=128,
+        text_tokens=128 * TOWERS,
+        per_image={
+            **time_embedding(width, 12 * double + 6 * single + 2),
+            "time/text": two_dense(fields.size("text_emb_dim"), width),
+        },
+        per_patch=scaled({**attention, **mixed.costs()}, double),
+        per_text={
+            "text/states": captions,
+            "text/project": product(again.params, again.flop_per_token // TOWERS),
+            **scaled({**attention, **_mlp(width, 4 * width).costs()}, double, "text/"),
+        },
+        per_both={**scaled(products(width), double), **scaled(one, single, "single/")},
     )
     return network(fields, model.run)

@@ -1,10 +1,22 @@
-"""Which network that makes masks over a backbone it is: MaskFormer, Mask2Former, UperNet.
+"""Which network that makes masks over a backbone it is: MaskFormer, Mask2Former, UperNet, EoMT.
 
-The maps of a backbone become one of pixels; in the first two its products with queries are masks.
+The maps of a backbone become one of pixels, whose products with queries are masks, but for UperNet.
 Images are those of the backbone's config, of 224 pixels if it states none, of 512 for UperNet.
 """
 
-from estimator.workload.blocks import Cost, Costs, Mlp, affine, crossed, equal_heads, held
+from dataclasses import replace
+
+from estimator.workload.blocks import (
+    Cost,
+    Costs,
+    Mlp,
+    affine,
+    crossed,
+    equal_heads,
+    held,
+    linear,
+    table,
+)
 from estimator.workload.convolution import (
     Conv,
     Flow,
@@ -18,6 +30,7 @@ from estimator.workload.families.backbones import backbone
 from estimator.workload.families.convnet import DEFAULT_SIDE
 from estimator.workload.families.detr import sampling_encoder
 from estimator.workload.families.encoder_decoder import side
+from estimator.workload.families.vit import Vision, dinov2_sight, dinov3_sight
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Quantity
 from estimator.workload.model_class import head_note, label_count, label_head, task
@@ -167,3 +180,50 @@ def upernet(fields: Fields) -> Network:
         return flow.layers({"auxiliary/classifier": label_head(fields, narrow)})
 
     return flow_network(fields, UPERNET_SIDE, body)
+
+
+@family("eomt")
+def eomt(fields: Fields) -> Network:
+    """EoMT over DINOv2 with registers: its last layers see queries for masks (arXiv:2503.19108)."""
+    sight = dinov2_sight(True, fields)
+    high, wide = sight.grid
+    places = {"embedding/position": table(high * wide, sight.hidden)}
+    return _network(fields, replace(sight, tables={**sight.tables, **places}))
+
+
+@family("eomt_dinov3")
+def eomt_dinov3(fields: Fields) -> Network:
+    """EoMT over DINOv3."""
+    return _network(fields, dinov3_sight(fields))
+
+
+def _network(fields: Fields, sight: Vision) -> Network:
+    """The tower, queries beside its patches in the last layers, and masks of the patches.
+
+    Masks are made once, behind the last layer, as of trained weights: while it is trained, the
+    layers before make some to attend by.
+    """
+    hidden, queries = sight.hidden, fields.size("num_queries")
+    sight = replace(sight, tables={**sight.tables, "embedding/mask": Cost()})
+    late = fields.size("num_blocks", most=sight.layers)
+    deep = fields.size("num_upscale_blocks", least=0, most=10)
+    grown = linear(hidden, 4 * hidden) + held(hidden)
+    smooth = Conv(hidden, hidden, groups=hidden).cost()
+    heads = {
+        "head/classes": affine(hidden, label_count(fields) + 1),
+        "head/masks": affine(hidden, hidden, hidden, hidden),
+    }
+    product: Costs = {"head/pixels": Cost(flop_per_token=2 * hidden * queries)}
+
+    def body(flow: Flow) -> Flow:
+        patches, positions = sight.positions(flow.side)
+        flow = flow.with_lines(replace(sight, layers=0).over(flow.batch, patches))
+        flow = flow.attending(sight.layer, positions, times=sight.layers - late)
+        flow = flow.attending(sight.layer, positions + queries, times=late)
+        flow = flow.dense({"embedding/queries": held(queries * hidden)})
+        flow = flow.layers(heads, float(queries)).at(patches**0.5)
+        for _ in range(deep):
+            flow = flow.layers({"masks/grow": grown}).scaled(2.0).layers({"masks/smooth": smooth})
+        return flow.layers(product)
+
+    return flow_network(fields, sight.side, body)
