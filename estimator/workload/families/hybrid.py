@@ -2,10 +2,12 @@
 
 Mamba beside attention: Bamba, Granite 4 (granitemoehybrid), Falcon-H1, Jamba, Zamba, Nemotron-H.
 Delta rules: Qwen3-Next, Qwen3.5, OLMo hybrid, Kimi Linear, Ling (Bailing) hybrid. Lightning
-attention: MiniMax. Gated recurrences and convolutions: RecurrentGemma, LFM2, LFM3.
+attention: MiniMax. Gated recurrences and convolutions: RecurrentGemma, LFM2, LFM3. Layers that lack
+parts: NVIDIA's searched models (nemotron-nas).
 """
 
 from dataclasses import replace
+from typing import Any
 
 from estimator.core.messages import refuse
 from estimator.workload.blocks import Attention, Cost, Costs, Experts, Mlp, affine, held, linear
@@ -505,3 +507,58 @@ def zamba2(fields: Fields) -> Network:
     usual = ["mamba"] + (["mamba"] * 5 + ["hybrid"]) * 7 + tail
     blocks = fields.size("num_mem_blocks", default=1)
     return _sharing(fields, scan, (_shared_block(fields, bias), blocks), adapters, usual)
+
+
+MULTIPLE = 256
+"""What the width of an MLP is rounded up to. [1]"""
+
+
+@family("nemotron-nas")
+def nemotron_nas(fields: Fields) -> Network:
+    """NVIDIA's searched models: Llama layers that lack parts (Puzzle, arXiv:2411.19146, sec. 2).
+
+    `block_configs` states for every layer how many queries share a key, and how wide its MLP is; a
+    part may be left out.
+    """
+    blocks = fields.items("block_configs", fields.layers("num_hidden_layers"))
+    if blocks is None:
+        raise refuse("config_key_missing", key=fields.full_name("block_configs"))
+    named = ((f"block_configs[{at}]", block) for at, block in enumerate(blocks))
+    layers = (_searched_layer(fields, Fields({name: block}).part(name)) for name, block in named)
+    return language_model(fields, layers, fields.size("max_position_embeddings", default=131072))
+
+
+def _searched_layer(fields: Fields, block: Fields) -> Layers:
+    """One layer, each part with its norm."""
+    hidden = fields.size("hidden_size")
+    attention, mlp = block.part("attention"), block.part("ffn")
+    costs: dict[str, Any] = {"norm/layers": held(hidden * (_kept(attention) + _kept(mlp)))}
+    kept = 0
+    if attention.flag("replace_with_linear"):
+        costs["attention/linear"] = linear(hidden, hidden)
+    elif _kept(attention):
+        heads = fields.size("num_attention_heads")
+        shared = attention.size("n_heads_in_group")
+        part = Attention(
+            hidden=hidden,
+            heads=heads,
+            kv_heads=attention.share("num_attention_heads", heads, "n_heads_in_group", shared),
+            head_dim=fields.share("hidden_size", hidden, "num_attention_heads", heads),
+        )
+        costs |= part.costs()
+        kept = part.cache_values_per_token
+    if mlp.flag("replace_with_linear"):
+        costs["mlp/linear"] = linear(hidden, hidden)
+    elif _kept(mlp):
+        costs |= _searched_mlp(hidden, ratio(mlp, "ffn_mult", 0.0))
+    return Layers(costs=costs, cache_values=kept)
+
+
+def _kept(part: Fields) -> bool:
+    return not part.flag("no_op")
+
+
+def _searched_mlp(hidden: int, multiplier: float) -> Costs:
+    """A gated MLP, two thirds of whose width by the multiplier are rounded up."""
+    width = int(2 * multiplier * hidden / 3)
+    return Mlp(hidden, -(-width // MULTIPLE) * MULTIPLE, gated=True).costs()

@@ -1,11 +1,25 @@
 """Which model of diffusers whose patches look at a text a config describes: PixArt, Wan, Sana.
 
-Kandinsky 5, ChronoEdit, SkyReels, Hunyuan-DiT, the older class Transformer2DModel, and LTX-Video.
+Kandinsky 5, ChronoEdit, SkyReels, Hunyuan-DiT, the older class Transformer2DModel, LTX-Video, and
+Stable Audio.
 """
 
 from dataclasses import replace
 
-from estimator.workload.blocks import Cost, Costs, Mlp, affine, held, linear, product, scaled, table
+from estimator.workload.blocks import (
+    Cost,
+    Costs,
+    Mlp,
+    affine,
+    crossed,
+    held,
+    linear,
+    multi_head,
+    product,
+    reading,
+    scaled,
+    table,
+)
 from estimator.workload.convolution import ratio, square
 from estimator.workload.families.diffusion_transformer import (
     SINE_WIDTH,
@@ -20,8 +34,8 @@ from estimator.workload.families.diffusion_transformer import (
     two_dense,
 )
 from estimator.workload.fields import Fields
-from estimator.workload.ledger import Architecture
-from estimator.workload.network import Network, network
+from estimator.workload.ledger import Architecture, Inputs, quantity
+from estimator.workload.network import Line, Network, Pass, crossing, length, lines, network
 from estimator.workload.registry import CLASSES, diffusers_class
 
 
@@ -314,3 +328,51 @@ def hunyuan_dit(fields: Fields) -> Network:
     inner = int(width * ratio(fields, "mlp_ratio", 4.0))
     mlp, norms = Mlp(width, inner, bias=True).costs(), 6 * width + 8 * sizes.head_dim
     return network(fields, with_cross_attention(model, mlp, norms=norms, context=context).run)
+
+
+TEXT_TOKENS = 128 + 2
+"""Tokens of T5, and those of start and length. [1]"""
+
+
+@diffusers_class("StableAudioDiTModel")
+def stable_audio(fields: Fields) -> Network:
+    """Stable Audio Open: frames behind a token of time and length look at the text (2407.14358).
+
+    A pass denoises the latent frames of `sample_size`; `seq_len` is the text tokens and the two of
+    start and length that stand beside them.
+    """
+    heads, head_dim = fields.size("num_attention_heads"), fields.size("attention_head_dim")
+    kv_heads = fields.size("num_key_value_attention_heads")
+    fields.share("num_attention_heads", heads, "num_key_value_attention_heads", kv_heads)
+    width, layers = heads * head_dim, fields.layers("num_layers")
+    channels, outputs = fields.size("in_channels"), fields.size("out_channels")
+    context, words = fields.size("cross_attention_dim"), fields.size("cross_attention_input_dim")
+    frames = ratio(fields, "sample_size", 1024.0)
+    own = multi_head(width, heads, head_dim)
+    look = multi_head(width, heads, head_dim, kv_heads=kv_heads)
+    looks = crossed(reading(look, context))
+    layer = {
+        **own.costs(),
+        **Mlp(hidden=width, width=4 * width, gated=True, bias=True).costs(),
+        "norm/layers": held(6 * width),
+    }
+    sines = fields.size("time_proj_dim")
+    once = {
+        "time/sines": held(sines // 2),
+        "time/embedding": two_dense(sines, width),
+        "time/length": two_dense(fields.size("global_states_input_dim"), width, bias=False),
+    }
+    stem = {"embedding/smooth": linear(channels, channels), "embedding/in": linear(channels, width)}
+    head = {"head/out": linear(width, outputs), "head/smooth": linear(outputs, outputs)}
+
+    def run(inputs: Inputs) -> Pass:
+        """Pass over `batch` noisy recordings."""
+        batch = quantity("batch", inputs.batch)
+        seen, asking = batch * length(inputs, TEXT_TOKENS), batch * (frames + 1)
+        done: list[Line] = [*lines(once, batch), *lines(stem, batch * frames)]
+        done += lines({"text/project": two_dense(words, context, bias=False)}, seen)
+        done += lines(layer, asking, pairs=asking * (frames + 1), times=layers)
+        done += crossing(looks, batch, asking, seen, times=layers)
+        return Pass(lines=[*done, *lines(head, batch * frames)], items=batch * frames)
+
+    return network(fields, run, item_unit="frame")

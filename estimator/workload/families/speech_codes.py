@@ -1,9 +1,9 @@
 """How much work a language model is that hears or writes codes of sound, step by step.
 
-CSM, Moshi, Higgs Audio, Bark, and Kyutai's speech to text. `seq_len` is steps, each of which is a
-code of every book or a token of text, and the items of a pass are steps. Where a smaller decoder
-writes the codes of a step one behind the other, it is counted on all of them. What makes codes of
-sound and sound of codes is held and rests.
+CSM, Moshi, Higgs Audio, Bark, MusicGen, Dia, and Kyutai's speech to text. `seq_len` is steps, each
+of which is a code of every book or a token of text, and the items of a pass are steps. Where a
+smaller decoder writes the codes of a step one behind the other, it is counted on all of them. What
+makes codes of sound and sound of codes is held and rests.
 """
 
 from dataclasses import replace
@@ -12,10 +12,13 @@ from estimator.workload.blocks import (
     Cost,
     Costs,
     Mlp,
+    affine,
     equal_heads,
     held,
     layer_costs,
     linear,
+    multi_head,
+    reading,
     table,
     vocabulary_head,
 )
@@ -25,9 +28,19 @@ from estimator.workload.families.dense_decoders import LLAMA
 from estimator.workload.families.sliding_window import sliding
 from estimator.workload.fields import Fields
 from estimator.workload.layers import Layers, Stack
-from estimator.workload.ledger import CacheLayers, Inputs, quantity
-from estimator.workload.network import Network, Pass, lines, network, prefixed, sequence
-from estimator.workload.registry import family, with_defaults_of
+from estimator.workload.ledger import Architecture, CacheLayers, Inputs, quantity
+from estimator.workload.model_class import task
+from estimator.workload.network import (
+    Network,
+    Pass,
+    crossing,
+    length_warning,
+    lines,
+    network,
+    prefixed,
+    sequence,
+)
+from estimator.workload.registry import family, known_families, with_defaults_of
 
 MOSHI = Family(windows=sliding(3000))
 
@@ -203,3 +216,87 @@ def _stage(part: Fields, name: str) -> Stack:
         longest=longest,
         causal=not fine,
     )
+
+
+BARE = {"architectures": ["Model"]}
+
+
+def _codes(fields: Fields, writes: bool) -> tuple[Stack, Costs]:
+    """The decoder of codes, and the attention of its layers to the text."""
+    hidden, vocab = fields.size("hidden_size"), fields.size("vocab_size")
+    books, heads = fields.size("num_codebooks"), fields.size("num_attention_heads")
+    attention = equal_heads(fields, hidden, heads, bias=False)
+    mlp = Mlp(hidden, fields.size("ffn_dim"))
+    layer = Layers(
+        costs=layer_costs(attention, mlp, 6 * hidden),
+        times=fields.layers("num_hidden_layers"),
+        cache_values=attention.cache_values_per_token,
+    )
+    words = {"head/logits": linear(hidden, vocab).times(books)} if writes else {}
+    stack = Stack(
+        before={"embedding/token": table(books * (vocab + 1), hidden)},
+        stack=(layer,),
+        after={"norm/outer": held(2 * hidden), **words},
+        longest=fields.size("max_position_embeddings"),
+        causal=True,
+    )
+    return stack, attention.costs()
+
+
+@family("musicgen")
+def musicgen(fields: Fields) -> Network:
+    """MusicGen: a text, and codes that are written behind it."""
+    part = with_defaults_of(fields.part("decoder"), "musicgen_decoder")
+    text, sound = (fields.part(f"{name}_encoder") for name in ("text", "audio"))
+    kind, codec = text.counted("model_type", "t5"), held_codec(sound, "encodec")
+    reads = known_families()[kind](text.with_values({"architectures": ["T5EncoderModel"]}))
+    stack, cross = _codes(part, task(fields) in ("", "ConditionalGeneration"))
+    width, hidden = text.size("d_model", default=512), part.size("hidden_size")
+    bridge = {"bridge": affine(width, hidden)} if width != hidden else {}
+
+    return _written(fields, reads, stack, cross, bridge, codec)
+
+
+def _written(
+    fields: Fields, reads: Architecture, stack: Stack, cross: Costs, bridge: Costs, codec: Costs
+) -> Network:
+    """A decoder of codes whose layers see a text, through a bridge, by the costs of `cross`."""
+
+    def run(inputs: Inputs) -> Pass:
+        batch, steps = sequence(inputs, stack.longest)
+        said = reads.ledger(replace(inputs, seq_len=steps))
+        every = batch * steps
+        done = [*prefixed(said.terms.items(), "text/"), *lines(bridge, every)]
+        done += lines(codec, batch)
+        done += prefixed(stack.lines(batch, steps, inputs), "decoder/")
+        times = stack.stack[0].times
+        done += crossing(cross, batch, every, every, times=times, prefix="decoder/cross/")
+        warned = length_warning(steps, stack.longest)
+        return Pass(lines=done, items=every, warnings=warned)
+
+    return network(fields, run, cache=stack.cache)
+
+
+@family("dia")
+def dia(fields: Fields) -> Network:
+    """Dia: Llama's layers on both sides, bytes of text to codes of all books at each step."""
+    part, text = (
+        with_defaults_of(fields.part(f"{name}_config"), f"dia_{name}").with_values(BARE)
+        for name in ("decoder", "encoder")
+    )
+    reads = replace(decoder(Family(), text).stack, causal=False)
+    hidden, seen = part.size("hidden_size"), part.size("cross_hidden_size")
+    codes = part.size("vocab_size") * part.size("num_channels")
+    writes = task(fields) in ("", "ConditionalGeneration")
+    bare = decoder(Family(norms=3), part).stack
+    head = {"head/logits": linear(hidden, codes)} if writes else {}
+    stack = replace(
+        bare, before={"embedding/token": table(codes, hidden)}, after={**bare.after, **head}
+    )
+    heads, kv_heads, head_dim = (
+        part.size(f"cross_{key}")
+        for key in ("num_attention_heads", "num_key_value_heads", "head_dim")
+    )
+    attention = multi_head(hidden, heads, head_dim, kv_heads=kv_heads)
+    cross = reading(attention, seen)
+    return _written(fields, network(fields, reads.run), stack, cross, {}, {})
