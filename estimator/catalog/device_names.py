@@ -60,6 +60,13 @@ TOLERANCE = 0.03
 """A vendor's GB is 1e9 or 2^30 bytes, and rounded [1]."""
 
 
+SLICE = r"\b(?:tpu[ -]?)?v(\d[a-z]?)-(\d{1,6})$"
+"""A slice of TPUs: version and size."""
+
+TWO_CORES = ("2", "3", "4", "5p")
+"""Versions of TPU whose slices are named for their TensorCores."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class DeviceName:
     """A name, taken apart.
@@ -259,10 +266,33 @@ def _fits(form: str, forms: set[str]) -> bool:
     )
 
 
+def chips_of_slice(name: str) -> int:
+    """Return how many chips a slice of TPUs has by its name [1]_; 1 for the name of one chip.
+
+    Names of v2, v3, v4 and v5p count TensorCores, two to a chip, those of others chips.
+
+    References
+    ----------
+    .. [1] Google Cloud, "Cloud TPU documentation", 2025: "v5p-32" has 16 chips, "v5litepod-16" 16.
+
+    >>> [chips_of_slice(name) for name in ("Cloud TPU v3-8", "v5litepod-16", "TPU v4", "V100-32")]
+    [4, 16, 1, 1]
+    """
+    found = re.search(SLICE, _with_version(plain(name)))
+    if found is None:
+        return 1
+    return max(int(found[2]) // (2 if found[1] in TWO_CORES else 1), 1)
+
+
 def _without_pod(text: str) -> str:
     """Drop the size of a pod slice from the name of a TPU: v3-8, v5litepod-16."""
-    if not re.search(r"\btpu|^(cloud |google )*v\d", text):
-        return text
-    text = re.sub(r"\bv5 ?lite(pod)?\b", "v5e", text)
-    slice_of = r"\b(?:tpu[ -]?)?v(\d[a-z]?)-\d+$"
-    return re.sub(slice_of, r"tpu v\1", text)
+    return re.sub(SLICE, r"tpu v\1", _with_version(text)) if _is_tpu(text) else text
+
+
+def _with_version(text: str) -> str:
+    """Write the light version of a TPU as others are."""
+    return re.sub(r"\bv5 ?lite(pod)?\b", "v5e", text)
+
+
+def _is_tpu(text: str) -> bool:
+    return re.search(r"\btpu|^(cloud |google )*v\d", text) is not None

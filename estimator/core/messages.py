@@ -166,6 +166,12 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
     # of the device
     "device_of_preset": "no device given: assuming {device}, which {preset} ran on",
     "devices_assumed": "assuming one device; set {set[devices]}",
+    "slice_assumed": (
+        "each device is one chip: assuming the {count:,.0f} chips of this slice; set {set[devices]}"
+    ),
+    "slice_in_part": (
+        "each device is one chip, and this slice has {count:,.0f}: set {set[devices]} to a multiple"
+    ),
     "precision_assumed": "assuming {precision}, the fastest training format of {device}",
     "no_training_format": (
         "{device} has no format for training (it has {known}): set {set[precision]}"

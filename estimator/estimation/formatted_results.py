@@ -37,10 +37,11 @@ LABELS: Mapping[str, str] = {
     "energy_kwh": "energy",
     "cost_usd": "cost",
     "co2e_kg": "CO2e",
+    "embodied_co2e_kg": "embodied part of it",
     "water_l": "water",
     "brain_years": "one brain at 20 W",
 }
-
+"""Quantity -> its name, in the order in which people are shown them."""
 
 UNITS: Mapping[str, str] = {
     "training_flop": "FLOP",
@@ -50,6 +51,7 @@ UNITS: Mapping[str, str] = {
     "energy_kwh": "kWh",
     "cost_usd": "USD",
     "co2e_kg": "kgCO2e",
+    "embodied_co2e_kg": "kgCO2e",
     "water_l": "L",
 }
 """Quantity -> its unit, as `human_quantity` takes it."""
@@ -150,7 +152,7 @@ def spread(answer: Answer) -> dict[str, float]:
 
 def rows(answer: Answer) -> Iterator[tuple[str, str, str]]:
     """Label, median and interval of each result, as people read them."""
-    for name in RESULTS:
+    for name in LABELS:
         if name in answer.estimate:
             quantity = answer.estimate[name]
             low, high = (float(bound) for bound in quantity.interval(answer.level))

@@ -153,8 +153,15 @@ class Questions:
                 rows = (self.work.preset_at == code) & self.own & np.isnan(count)
                 count = np.where(rows, preset.as_run["devices"].value, count)
         self.devices_known: Mask = ~np.isnan(count)
-        self.devices: Floats = np.where(self.devices_known, count, 1.0)
-        self.notices.where(~self.devices_known, Notice("devices_assumed", "devices"))
+        chips = np.array([*(float(named.chips) for named in self.named), 1.0])[self.named_at]
+        self.devices: Floats = np.where(self.devices_known, count, chips)
+        alone = ~self.devices_known & (chips == 1.0)
+        self.notices.where(alone, Notice("devices_assumed", "devices"))
+        for size in np.unique(chips[chips > 1.0]).tolist():
+            assumed = ~self.devices_known & (chips == size)
+            part = self.devices_known & (chips == size) & (count % size != 0)
+            self.notices.where(assumed, Notice("slice_assumed", "devices", {"count": size}))
+            self.notices.where(part, Notice("slice_in_part", "devices", {"count": size}))
 
     def _date(self) -> None:
         """Year of each run: as given, or of a preset on the hardware it ran on."""

@@ -1,13 +1,14 @@
 """What do words name: device with its precision, and its rent; each looked up once."""
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar, cast
 
 from estimator.calibration.correction import Known, known_runs
 from estimator.calibration.measured_utilization import NOTHING_MEASURED
 from estimator.catalog import Catalog, Device
+from estimator.catalog.device_names import chips_of_slice
 from estimator.core.hardware import Hardware
 from estimator.core.messages import reason, refusal, refuse
 from estimator.core.notice import Notice
@@ -53,6 +54,8 @@ class Named:
         Utilization of a device that the model does not cover [1].
     notices : tuple of Notice
         What was assumed.
+    chips : int
+        Devices that the name stands for: those of a slice of TPUs [1].
     """
 
     device: Device
@@ -61,6 +64,7 @@ class Named:
     machine: Machine
     fixed: Found[Uncertain] | None
     notices: tuple[Notice, ...]
+    chips: int = 1
 
     @property
     def hardware(self) -> Hardware:
@@ -139,7 +143,7 @@ class Resolver:
         except ValueError:
             self._unknown += 1
             raise
-        return self._at_precision(device, precision)
+        return replace(self._at_precision(device, precision), chips=chips_of_slice(accelerator))
 
     def _at_precision(self, device: Device, precision: str) -> Named:
         asked = named_precision(precision, device)

@@ -386,7 +386,12 @@ def _as_notice(warning: Notice | str) -> Notice:
 
 
 def _native(weights: WeightFormat, model: ServedModel, engine: int) -> WeightFormat:
-    """Experts that are published packed stay so, whatever 4-bit format a file is named for."""
+    """Experts published packed stay so, whatever 4-bit format a file is named for.
+
+    A format of experts alone packs all weights of a model that has none.
+    """
+    if weights.outer_bits is not None and not model.sparse:
+        return replace(weights, outer_bits=None)
     if NATIVE_MXFP4 not in model.name.casefold() or weights.bits > 6.0:
         return weights
     packed = FORMATS["mxfp4"]

@@ -470,3 +470,27 @@ def test_a_preset_is_counted_in_what_it_saw(catalog, preset, unit, published):
         whole = ask(catalog, preset=preset, hardware="a100").estimate["training_flop"].mid
         tenth = ask(catalog, preset=preset, hardware="a100", **{unit: published / 10})
         assert tenth.estimate["training_flop"].mid == pytest.approx(whole / 10, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("name", "devices", "counted", "said"),
+    [
+        ("tpu-v3-8", None, 4.0, "the 4 chips of this slice"),
+        ("v5litepod-16", None, 16.0, "the 16 chips of this slice"),
+        ("v4-128", 3.0, 3.0, "this slice has 64"),
+        ("v4-128", 128.0, 128.0, ""),
+        ("TPU v4", None, 1.0, "assuming one device"),
+    ],
+)
+def test_a_slice_of_tpus_is_as_many_devices_as_it_has_chips(catalog, name, devices, counted, said):
+    answer = ask(catalog, flop=1e20, hardware=name, devices=devices)
+    assert float(answer.run.devices) == counted
+    lines = " ".join(line for line in answer.warnings if "chip" in line or "one device" in line)
+    assert said in lines
+    assert bool(said) == bool(lines.replace("Google TPU v3 (chip = 2 cores)", ""))
+
+
+def test_people_see_what_making_the_devices_emits(catalog):
+    answer = ask(catalog, flop=1e20, hardware="h100", site="fr")
+    labels = [label for label, _, _ in formatted_results.rows(answer)]
+    assert labels.index("embodied part of it") == labels.index("CO2e") + 1

@@ -174,6 +174,7 @@ def test_an_unknown_place_takes_the_world_of_the_time():
     assert "assuming the world average, 0.548 kgCO2e/kWh" in " ".join(then.warnings)
     prior = CATALOG.prior("site.co2e_kg_per_kwh")
     assert now.inputs[GRID].value == prior.value
+    assert prior.value == pytest.approx(ask(site="world").inputs[GRID].value, rel=1e-3)
     width = then.inputs[GRID].high / then.inputs[GRID].low
     assert width == pytest.approx(prior.high / prior.low)
 

@@ -556,3 +556,10 @@ def test_a_device_without_a_rent_costs_what_owning_it_uses_up_and_says_so(catalo
     assert row.price.usd_per_h.mid == pytest.approx(
         float(hardware.price_usd.mid / hardware.lifetime_h.mid)
     )
+
+
+@pytest.mark.parametrize("hardware", ["rtx-4090", "h100"])
+def test_a_format_of_experts_packs_all_weights_of_a_model_without_experts(catalog, hardware):
+    asked = {"model": "llama-3-8b", "hardware": hardware, "concurrency": 1.0}
+    packed = interval(catalog, "inter_token_s", precision="mxfp4", **asked)
+    assert packed[1] < 0.7 * interval(catalog, "inter_token_s", precision="bf16", **asked)[1]
