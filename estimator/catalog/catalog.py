@@ -408,7 +408,7 @@ class Catalog:
                     path,
                     f"{key}.source",
                     f"unknown source {source!r}",
-                    f"add [{source}] to {path.parent.name}/../sources.toml"
+                    f"add [{source}] to sources.toml in your directory of profiles"
                     + (f", or did you mean {close}?" if close else ""),
                 )
 

@@ -27,6 +27,7 @@ EXAMPLES = """examples:
   twenty-watts profiles list hardware --search h100
   twenty-watts profiles show h100
   twenty-watts profiles show fr --json
+  twenty-watts profiles show power.host_factor
   twenty-watts profiles check --profiles my-profiles
 """
 
@@ -48,7 +49,10 @@ def add_parser(commands: Any) -> None:
     shows = verbs.add_parser(
         "show", help="one profile with its sources", description="One profile with its sources."
     )
-    shows.add_argument("name", help="device, preset, site or source, by id or alias")
+    shows.add_argument(
+        "name",
+        help="device, preset, site or source, by id or alias; a prior or a group of them, by number",
+    )
     checks = verbs.add_parser(
         "check", help="validate every profile", description="Validate every number of all profiles."
     )
@@ -59,7 +63,8 @@ def add_parser(commands: Any) -> None:
 
 def run_list(options: argparse.Namespace) -> int:
     """Print one table."""
-    rows = _searched(catalog_of(options), options.table, options.search)
+    catalog = catalog_of(options)
+    rows = _searched(catalog, options.table, options.search)
     if not rows:
         raise ValueError(f"no {options.table} with {options.search!r}: try `profiles list`")
     rows = [{key: value for key, value in row.items() if key != "aliases"} for row in rows]
@@ -67,6 +72,12 @@ def run_list(options: argparse.Namespace) -> int:
         print_json(rows)
     elif options.csv:
         print_csv(rows)
+    elif options.table == "priors":
+        priors = catalog.priors()
+        found = [_for_people(catalog, row["number"], priors[row["number"]])[:4] for row in rows]
+        header = ("number", "value", "range", "basis")
+        print_table(header, found, whole=header)
+        print_line("One or a group of them, with reason and source: profiles show NUMBER")
     else:
         print_table(list(rows[0]), [[str(cell) for cell in row.values()] for row in rows])
     return 0
@@ -93,6 +104,10 @@ def show(catalog: "Catalog", options: argparse.Namespace) -> int:
     if records:
         header = ("number", "value", "range", "basis", "source", "date")
         print_table(header, [_for_people(catalog, *one) for one in records.items()])
+        for key, record in records.items():
+            remark = "; ".join(filter(None, (record.where, record.note)))
+            if remark:
+                print_line(f"{key}: {remark}")
         for name in dict.fromkeys(record.source for record in records.values()):
             source = catalog.source(name)
             known = (source.title, source.publisher, source.url)
@@ -160,7 +175,7 @@ def _rows(catalog: "Catalog", name: str) -> list[dict[str, Any]]:
 
 
 def _profile(catalog: "Catalog", name: str) -> tuple[dict[str, Any], dict[str, "Record"]]:
-    """Head and records of whatever has this name: device, preset, place or source."""
+    """Head and records of whatever has this name: device, preset, place, source or priors."""
     if catalog.find_device(name) is None:
         if catalog.knows_preset(name):
             preset = catalog.preset(name)
@@ -171,6 +186,13 @@ def _profile(catalog: "Catalog", name: str) -> tuple[dict[str, Any], dict[str, "
             return _head(place), dict(place.records)
         if catalog.knows_source(name):
             return _head(catalog.source(name)), {}
+        priors = {
+            key: record
+            for key, record in catalog.priors().items()
+            if f"{key}.".startswith(f"{name}.")
+        }
+        if priors:
+            return {}, priors
     device = catalog.device(name)  # one that is unknown is refused, with devices of a like name
     peaks = {f"peak_flop_per_s.{key}": record for key, record in device.peaks.items()}
     return _head(device), {**peaks, **device.records}

@@ -68,6 +68,16 @@ def test_show_finds_device_workload_place_and_source(capsys, name):
     assert (code, err) == (0, "") and out
 
 
+def test_show_tells_what_a_prior_rests_on(capsys):
+    key = "power.host_factor.gpu-datacenter"
+    code, out, _ = run(capsys, "show", key)
+    assert code == 0 and CATALOG.prior(key).note in out
+    group = json.loads(run(capsys, "show", "power.host_factor", "--json")[1])["records"]
+    assert key in group and all(name.startswith("power.host_factor.") for name in group)
+    _, listed, _ = run(capsys, "list", "priors")
+    assert all(re.search(rf"^ {re.escape(name)} ", listed, re.MULTILINE) for name in group)
+
+
 @pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize("form", [(), ("--json",), ("--csv",)])
 def test_list_prints_every_table(capsys, table, form):
