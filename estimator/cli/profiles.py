@@ -51,7 +51,7 @@ def add_parser(commands: Any) -> None:
     )
     shows.add_argument(
         "name",
-        help="device, preset, site or source, by id or alias; a prior or a group of them, by number",
+        help="device, preset, site or source, by id or alias; priors, by number or group",
     )
     checks = verbs.add_parser(
         "check", help="validate every profile", description="Validate every number of all profiles."
