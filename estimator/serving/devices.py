@@ -1,5 +1,6 @@
 """What of a device does serving depend on: its memory, links, arithmetic, power, and its engine."""
 
+import math
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -54,6 +55,29 @@ SOFTWARE = MappingProxyType(
     }
 )
 """Words in the name of a program -> engine; llama.cpp's is that of the device."""
+
+
+INTEL_LIBRARIES = ("sycl", "ipex", "openvino")
+"""Words in the names of programs that use the matrix units of Intel's GPUs."""
+
+SHADER_HALF = 2.0
+"""FP16 over FP32 rate of Intel's vector units [1]: Arc A770, 39.3 and 19.7 TFLOP/s in print."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Products:
+    """How a program multiplies weights on a device.
+
+    Parameters
+    ----------
+    peak_flop_per_s, pair_flop_per_s, scaling_flop_per_s, unpacked_bytes : float
+        As in `Machine`.
+    """
+
+    peak_flop_per_s: float
+    pair_flop_per_s: float
+    scaling_flop_per_s: float
+    unpacked_bytes: float
 
 
 def engine_of(software: str) -> int | None:
@@ -145,6 +169,41 @@ class ServingDevice:
                 known=tuple(sorted(peaks)) or "none",
             )
         return wanted
+
+    def products(self, weights: WeightFormat, engine: int, software: str) -> Products:
+        """How a program multiplies such weights.
+
+        On CUDA, llama.cpp multiplies packed weights in blocks of integers, whose sums it scales in
+        FP32, unless it is told to use cuBLAS, or its matrix units multiply no integers, or it has
+        no product of four bytes (P100 or older): then it unpacks them to 16 bits first [1]_. On
+        Arc, its Vulkan leaves the matrix units idle or gains nothing by them [2]_; programs on
+        Intel's own libraries use them.
+
+        References
+        ----------
+        .. [1] J. Gaessler, "CUDA: use MMQ instead of cuBLAS by default", llama.cpp pull request
+           8075 of 2024-06; earlier builds unpack for long inputs everywhere.
+        .. [2] llama.cpp issue 12690, 2025, and pull request 22461, 2026: 7.8 TFLOP/s of a B580 in
+           BF16 with its matrix units, 117 in print.
+        """
+        peaks, said = self.device.peaks, software.casefold()
+        rate, pairs = self.peak_flop_per_s(weights, engine), self.pair_flop_per_s(weights, engine)
+        scaling, unpacked = math.inf, 0.0
+        if engine == CUDA and weights.bits < SIXTEEN.bits:
+            no_integers = "int8" not in peaks and peaks["fp16"].value > peaks["fp32"].value
+            if "cublas" in said or no_integers:
+                unpacked = SIXTEEN.dense_bytes
+            else:
+                scaling = peaks["fp32"].value
+        elif engine == INTEL_GPU and not any(word in said for word in INTEL_LIBRARIES):
+            shaders = SHADER_HALF * peaks["fp32"].value
+            rate, pairs = min(rate, shaders), min(pairs, shaders)
+        return Products(
+            peak_flop_per_s=rate,
+            pair_flop_per_s=pairs,
+            scaling_flop_per_s=scaling,
+            unpacked_bytes=unpacked,
+        )
 
     def peak_flop_per_s(self, weights: WeightFormat, engine: int) -> float:
         """Peak at which an engine multiplies such weights [FLOP/s].

@@ -139,6 +139,7 @@ class LookUps:
             model=model,
             device=device,
             weights=weights,
+            products=device.products(weights, engine, asked.software),
             cache_bytes=_cache_bytes(asked, narrow=narrow and engine == VENDOR),
             engine=engine,
             site=self.site(asked.region, asked.pue, not inside),

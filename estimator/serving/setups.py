@@ -15,7 +15,7 @@ from estimator.core.site import Site
 from estimator.scenario.provenance import Found
 from estimator.serving.capacity import most_sequences, weight_bytes
 from estimator.serving.device_price import DevicePrice
-from estimator.serving.devices import ServingDevice
+from estimator.serving.devices import Products, ServingDevice
 from estimator.serving.engines import EAGER, IS_LOCAL, SERVER, VENDOR, Parameters
 from estimator.serving.formats import WeightFormat
 from estimator.serving.performance import Board, Setup, Traffic
@@ -47,8 +47,9 @@ class Named:
 
     Parameters
     ----------
-    model, device, weights, cache_bytes, engine
-        Model, device, weight format, bytes of a cached value [B] and code of the engine.
+    model, device, weights, products, cache_bytes, engine
+        Model, device, weight format and how it is multiplied, bytes of a cached value [B] and code
+        of the engine.
     site : Found of Site
     notes : tuple of Notice
         What the words have assumed, without those of the site.
@@ -57,6 +58,7 @@ class Named:
     model: ServedModel
     device: ServingDevice
     weights: WeightFormat
+    products: Products
     cache_bytes: float
     engine: int
     site: Found[Site]
@@ -68,11 +70,13 @@ class Named:
         numbers, device, weights = self.model.numbers, self.device, self.weights
         return (
             *(float(getattr(numbers, name)) for name in _SERVED),
-            device.peak_flop_per_s(weights, self.engine),
-            device.pair_flop_per_s(weights, self.engine),
+            self.products.peak_flop_per_s,
+            self.products.pair_flop_per_s,
             device.bytes_per_s,
             device.memory_bytes or np.inf,
             device.link_bytes_per_s,
+            self.products.scaling_flop_per_s,
+            self.products.unpacked_bytes,
             weights.dense_bytes,
             weights.expert_bytes,
             self.cache_bytes,

@@ -5,7 +5,7 @@ import pytest
 
 from estimator.catalog import Catalog
 from estimator.serving.devices import find_serving_device
-from estimator.serving.engines import CUDA, SERVER
+from estimator.serving.engines import CUDA, INTEL_GPU, SERVER
 from estimator.serving.formats import FORMATS
 
 CATALOG = Catalog.open()
@@ -29,6 +29,38 @@ def test_products_added_up_in_fp16_take_geforce_boards_half_as_long(
     device = find_serving_device(CATALOG, name)
     found = device.peak_flop_per_s(FORMATS[weights], engine)
     assert found == pytest.approx(peak * (device.sustained if engine == CUDA else 1.0), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "software", "unpacks"),
+    [
+        ("RTX 3090", "llama.cpp", False),
+        ("RTX 3090", "llama.cpp b1431, cuBLAS", True),
+        ("Tesla V100 PCIe 16GB", "llama.cpp", True),
+        ("Tesla P100 PCIe 16GB", "llama.cpp", True),
+        ("GTX 1080 Ti", "llama.cpp", False),
+        ("Tesla P40", "llama.cpp", False),
+    ],
+)
+def test_packed_weights_are_unpacked_first_where_llama_cpp_says_so(
+    name: str, software: str, unpacks: bool
+) -> None:
+    """Its pull request 8075: no integer matrix units but FP16 ones, or a P100 or older."""
+    device = find_serving_device(CATALOG, name)
+    found = device.products(FORMATS["q4_k_m"], CUDA, software)
+    assert (found.unpacked_bytes > 0, np.isinf(found.scaling_flop_per_s)) == (unpacks, unpacks)
+    whole = device.products(FORMATS["f16"], CUDA, software)
+    assert whole.unpacked_bytes == 0 and np.isinf(whole.scaling_flop_per_s)
+
+
+def test_vulkan_leaves_the_matrix_units_of_arc_idle():
+    device = find_serving_device(CATALOG, "Arc A770")
+    vulkan, sycl = (
+        device.products(FORMATS["q4_k_m"], INTEL_GPU, name).peak_flop_per_s
+        for name in ("llama.cpp, Vulkan", "llama.cpp, SYCL")
+    )
+    assert vulkan == pytest.approx(39.3e12, rel=0.01)
+    assert sycl == device.peak_flop_per_s(FORMATS["q4_k_m"], INTEL_GPU)
 
 
 PRODUCTS = {

@@ -288,6 +288,39 @@ def test_a_board_draws_between_idle_and_its_limit(reading, computing):
     assert 70.0 < power <= 700.0
 
 
+@pytest.mark.parametrize(
+    ("params", "packed_bytes", "bytes_per_s", "printed_s"),
+    [
+        (6.74e9, 4.89 / 8.0, 768e9, 512.0 / 3450.93 - 512.0 / 4098.15),
+        (8.03e9, 4.64 / 8.0, 1008e9, 2.0 * 512.0 / 7430.94 - 1024.0 / 8655.73),
+    ],
+)
+def test_unpacking_takes_the_memory_as_long_as_printed(
+    params, packed_bytes, bytes_per_s, printed_s
+):
+    """llama.cpp with cuBLAS: an A6000 in Q4_K_M beside F16, pull request 3816; an RTX 4090 in Q4_0
+    in passes of 512 tokens beside 1024, pull request 7860."""
+    model = replace(MODEL, dense_params=params)
+    machine = replace(MACHINE, bytes_per_s=bytes_per_s)
+    layout = replace(ONE, dense_bytes=packed_bytes)
+    engine = replace(ENGINE, read_share=1.0)
+    bare, unpacked = (
+        prefill_times(model, one, engine, layout, 512.0)[0].overhead_s
+        for one in (machine, replace(machine, unpacked_bytes=2.0))
+    )
+    assert unpacked - bare == pytest.approx(printed_s, rel=0.1)
+
+
+def test_scaling_costs_a_product_of_packed_weights_its_share_of_the_vector_rate():
+    engine = replace(ENGINE, scaling=0.2)
+    machine = replace(MACHINE, scaling_flop_per_s=20e12)
+    bare, scaled = (
+        prefill_times(MODEL, one, engine, ONE, 512.0)[0].compute_s for one in (MACHINE, machine)
+    )
+    flop = 2.0 * MODEL.dense_params * (512.0 + ENGINE.half_rows)
+    assert scaled - bare == pytest.approx(0.2 * flop / 20e12, rel=1e-6)
+
+
 def test_two_passes_over_four_stages_take_five_eighths_of_their_time_in_turn():
     """llama.cpp read 1.33 to 1.56 times as fast on four boards as on one; the law says 1.6."""
     one, _ = prefill_times(MODEL, MACHINE, replace(ENGINE, pass_tokens=512.0), ONE, 1024.0)
