@@ -1,6 +1,5 @@
 """What of a device does serving depend on: its memory, links, arithmetic, power, and its engine."""
 
-import math
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -70,13 +69,12 @@ class Products:
 
     Parameters
     ----------
-    peak_flop_per_s, pair_flop_per_s, scaling_flop_per_s, unpacked_bytes : float
+    peak_flop_per_s, pair_flop_per_s, unpacked_bytes : float
         As in `Machine`.
     """
 
     peak_flop_per_s: float
     pair_flop_per_s: float
-    scaling_flop_per_s: float
     unpacked_bytes: float
 
 
@@ -173,11 +171,10 @@ class ServingDevice:
     def products(self, weights: WeightFormat, engine: int, software: str) -> Products:
         """How a program multiplies such weights.
 
-        On CUDA, llama.cpp multiplies packed weights in blocks of integers, whose sums it scales in
-        FP32, unless it is told to use cuBLAS, or its matrix units multiply no integers, or it has
-        no product of four bytes (P100 or older): then it unpacks them to 16 bits first [1]_. On
-        Arc, its Vulkan leaves the matrix units idle or gains nothing by them [2]_; programs on
-        Intel's own libraries use them.
+        On CUDA, llama.cpp multiplies packed weights as integers, unless it is told to use cuBLAS,
+        or the matrix units of the board multiply none (V100, P100): then it unpacks them to 16 bits
+        first [1]_. On Arc, its Vulkan leaves the matrix units idle or gains nothing by them [2]_;
+        programs on Intel's own libraries use them.
 
         References
         ----------
@@ -188,22 +185,14 @@ class ServingDevice:
         """
         peaks, said = self.device.peaks, software.casefold()
         rate, pairs = self.peak_flop_per_s(weights, engine), self.pair_flop_per_s(weights, engine)
-        scaling, unpacked = math.inf, 0.0
+        half, single = (peaks[name].value if name in peaks else 0.0 for name in ("fp16", "fp32"))
+        unpacked = 0.0
         if engine == CUDA and weights.bits < SIXTEEN.bits:
-            no_integers = "int8" not in peaks and peaks["fp16"].value > peaks["fp32"].value
-            if "cublas" in said or no_integers:
-                unpacked = SIXTEEN.dense_bytes
-            else:
-                scaling = peaks["fp32"].value
-        elif engine == INTEL_GPU and not any(word in said for word in INTEL_LIBRARIES):
-            shaders = SHADER_HALF * peaks["fp32"].value
-            rate, pairs = min(rate, shaders), min(pairs, shaders)
-        return Products(
-            peak_flop_per_s=rate,
-            pair_flop_per_s=pairs,
-            scaling_flop_per_s=scaling,
-            unpacked_bytes=unpacked,
-        )
+            no_integers = "int8" not in peaks and half > single
+            unpacked = SIXTEEN.dense_bytes if "cublas" in said or no_integers else 0.0
+        elif engine == INTEL_GPU and single and not any(one in said for one in INTEL_LIBRARIES):
+            rate, pairs = min(rate, SHADER_HALF * single), min(pairs, SHADER_HALF * single)
+        return Products(peak_flop_per_s=rate, pair_flop_per_s=pairs, unpacked_bytes=unpacked)
 
     def peak_flop_per_s(self, weights: WeightFormat, engine: int) -> float:
         """Peak at which an engine multiplies such weights [FLOP/s].

@@ -75,7 +75,6 @@ class Named:
             device.bytes_per_s,
             device.memory_bytes or np.inf,
             device.link_bytes_per_s,
-            self.products.scaling_flop_per_s,
             self.products.unpacked_bytes,
             weights.dense_bytes,
             weights.expert_bytes,

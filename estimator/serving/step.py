@@ -8,7 +8,6 @@ every sequence. Reading and computing overlap, launches, scheduling and collecti
     a (+) b = max(a, b) + min(a, b)^2 / (2 max(a, b))
     r = weights / shard x (1 / (e_read B) + 1 / ceiling) + n cache / (e_cache B)
     c = (2 params (n + half_rows) / peak + n pairs(context) / peak_16) / (shard x e_matrix)
-        + 2 params (n + half_rows) scaling / (shard x FP32 peak), of packed weights
     visited experts = 1 - (1 - k / experts)^n
     t_launch = step + layers x layer + n x sequence
     t_exchange = 2 layers (2 (d - 1) / d x n x hidden x 2 B / (e_link link / 2) + latency(d))
@@ -104,8 +103,6 @@ class Machine:
         Memory bandwidth [B/s]; memory [B].
     link_bytes_per_s : float or array
         To the other devices, both ways together.
-    scaling_flop_per_s : float or array
-        At which sums over blocks of packed weights are scaled, infinite where none are.
     unpacked_bytes : float or array
         Bytes of a weight that is unpacked before long inputs are read, 0 where none is [B].
     """
@@ -115,7 +112,6 @@ class Machine:
     bytes_per_s: Number
     memory_bytes: Number
     link_bytes_per_s: Number
-    scaling_flop_per_s: Number = np.inf
     unpacked_bytes: Number = 0.0
 
 
@@ -131,8 +127,6 @@ class Engine:
         Rate that small matrices do not pass on the widest memory [B/s].
     matrix_share : float or array
         Share of the peak that large matrix products reach [1].
-    scaling : float or array
-        Work outside of the matrix units for each FLOP of a product of packed weights [1].
     half_rows : float or array
         Rows at which a matrix product reaches half of that share [token].
     layer_s, step_s, sequence_s : float or array
@@ -158,7 +152,6 @@ class Engine:
     sequence_s: Number
     collective_s: Number
     link_share: Number
-    scaling: Number = 0.0
     pass_tokens: Number = SERVER_PASS_TOKENS
     tile_rows: Number = 0.0
     launches_ahead: Flag = False
@@ -352,7 +345,6 @@ def _step_costs(
     cache_shard = np.minimum(shard, model.cache_heads)
     cache_bytes = kept_values(model, context_tokens) * layout.cache_bytes / cache_shard
     per_flop_s = 1.0 / (machine.peak_flop_per_s * engine.matrix_share)
-    per_flop_s = per_flop_s + engine.scaling / machine.scaling_flop_per_s
     seen = np.minimum(context_tokens, model.window)
     pair_flop = model.pair_flop + model.latent_pair_flop
     pairs = pair_flop * context_tokens + model.window_pair_flop * seen

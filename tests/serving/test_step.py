@@ -311,16 +311,6 @@ def test_unpacking_takes_the_memory_as_long_as_printed(
     assert unpacked - bare == pytest.approx(printed_s, rel=0.1)
 
 
-def test_scaling_costs_a_product_of_packed_weights_its_share_of_the_vector_rate():
-    engine = replace(ENGINE, scaling=0.2)
-    machine = replace(MACHINE, scaling_flop_per_s=20e12)
-    bare, scaled = (
-        prefill_times(MODEL, one, engine, ONE, 512.0)[0].compute_s for one in (MACHINE, machine)
-    )
-    flop = 2.0 * MODEL.dense_params * (512.0 + ENGINE.half_rows)
-    assert scaled - bare == pytest.approx(0.2 * flop / 20e12, rel=1e-6)
-
-
 def test_two_passes_over_four_stages_take_five_eighths_of_their_time_in_turn():
     """llama.cpp read 1.33 to 1.56 times as fast on four boards as on one; the law says 1.6."""
     one, _ = prefill_times(MODEL, MACHINE, replace(ENGINE, pass_tokens=512.0), ONE, 1024.0)
