@@ -171,7 +171,7 @@ class ServingDevice:
     def products(self, weights: WeightFormat, engine: int, software: str) -> Products:
         """How a program multiplies such weights.
 
-        On CUDA, llama.cpp multiplies packed weights as integers, unless it is told to use cuBLAS,
+        On CUDA, llama.cpp multiplies packed weights as integers, unless it is set to cuBLAS,
         or the matrix units of the board multiply none (V100, P100): then it unpacks them to 16 bits
         first [1]_. On Arc, its Vulkan leaves the matrix units idle or gains nothing by them [2]_;
         programs on Intel's own libraries use them.
