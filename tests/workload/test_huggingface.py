@@ -233,6 +233,7 @@ def test_every_key_may_have_its_common_alias():
 
 PARTS = (
     *("_model", "_encoder", "_decoder", "_depth", "_vision", "_audio", "_vqgan", "_perciever"),
+    "_adapter",
 )
 """Ends of types that stand inside others alone, as transformers spells them."""
 

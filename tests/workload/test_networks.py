@@ -103,6 +103,7 @@ def test_every_family_has_a_golden_config():
     published = {entry["config"]["model_type"] for entry in remote}
     inside = {"kimi_k2", "qwen2_5_omni", "qwen3_omni_moe", "kosmos_2_text_model"}  # of others
     inside |= {"step3p5", "minimax_m3_vl_text", "mistral_large4_text", "muse_glimmer_text"}
+    inside |= {"hunyuan_vl_text", "molmo2_text", "voxtral_realtime_text"}
     inside |= {"jina_bert", "safety_checker"}  # below
     assert read | decoders | published | inside >= {*FAMILIES, *CLASSES}
 

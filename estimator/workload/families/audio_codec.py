@@ -17,11 +17,11 @@ from estimator.workload.blocks import (
     held,
     layer_costs,
     linear,
-    product,
     table,
 )
 from estimator.workload.convolution import Flow, ratio
 from estimator.workload.families.decoder import Family, grouped_attention
+from estimator.workload.families.mixers import lstm
 from estimator.workload.families.wav2vec2 import Body, sound_network
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs
@@ -63,11 +63,10 @@ def encodec(fields: Fields) -> Network:
         norm = 2 * outputs if grouped else (inputs if back else outputs)
         return linear(inputs * size, outputs) + held(outputs + norm)
 
-    lstm = product(8 * wide * wide + 8 * wide, 16 * wide * wide)
-    lstm = lstm.times(fields.layers("num_lstm_layers"))
+    recurrent = lstm(wide).times(fields.layers("num_lstm_layers"))
     search = Cost(flop_per_token=2 * used * entries * hidden)
     notes = ("chunks are counted without their overlap",) * fields.states("chunk_length_s")
-    middle = {"encoder/lstm": lstm, "codes": search, "decoder/lstm": lstm}
+    middle = {"encoder/lstm": recurrent, "codes": search, "decoder/lstm": recurrent}
     body = _shrunk_and_grown(fields, ratios, conv, lambda flow: flow.layers(middle))
     return sound_network(fields, body, notes, SECONDS * rate)
 

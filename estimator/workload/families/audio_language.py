@@ -8,7 +8,7 @@ them. The tower is Whisper's encoder, or of Granite Speech a conformer.
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from estimator.workload.blocks import Cost, Costs, affine, held, linear
+from estimator.workload.blocks import Cost, Costs, Mlp, affine, held, linear, multi_head
 from estimator.workload.families.blip import queries_crossing
 from estimator.workload.families.encoder_decoder import filter_lines, side
 from estimator.workload.families.mixers import depthwise
@@ -25,8 +25,9 @@ from estimator.workload.families.vision_language import (
     text_part,
 )
 from estimator.workload.fields import Fields
+from estimator.workload.layers import Layers
 from estimator.workload.ledger import Architecture, Inputs, Quantity, quantity
-from estimator.workload.network import Line, Network, Pass, crossing, lines
+from estimator.workload.network import Line, Network, Pass, crossing, lines, sequence
 from estimator.workload.registry import family, known_families, with_defaults_of
 
 
@@ -88,6 +89,47 @@ def voxtral(fields: Fields) -> Network:
     width = audio.size("hidden_size")
     folded = fields.share("audio_config.intermediate_size", wide, "hidden_size", width)
     return hearing_network(fields, text, bridge, folded)
+
+
+@family("voxtral_realtime")
+def voxtral_realtime(fields: Fields) -> Network:
+    """Voxtral Realtime: states of the sound are added to those of the tokens, so both are as long.
+
+    The tower attends to earlier sound; four of its frames, of two mel frames each, make a
+    token.
+    """
+    audio = _audio(fields)
+    tied = fields.flag("tie_word_embeddings", default=True)
+    text = text_part(fields, "voxtral_realtime_text", tied)
+    inner = fields.part("text_config").with_defaults(fields.usual["text_inside"])
+    longest = inner.size("max_position_embeddings")
+    hidden, width = audio.size("hidden_size"), audio.size("intermediate_size")
+    heads, head_dim = audio.size("num_attention_heads"), audio.size("head_dim")
+    layer = {
+        **multi_head(hidden, heads, head_dim, bias=True).costs(),
+        "attention/key": linear(hidden, heads * head_dim),
+        **Mlp(hidden, width, gated=True).costs(),
+        "mlp/down": affine(width, hidden),
+        "norm/layers": held(2 * hidden),
+    }
+    window = audio.size_or_none("sliding_window")
+    tower = Layers(costs=layer, times=audio.layers("num_hidden_layers"), window=window)
+    folded = fields.size("downsample_factor", default=4)
+    first = {"audio/first_filter": affine(3 * audio.size("num_mel_bins"), hidden)}
+    second = {"audio/second_filter": affine(3 * hidden, hidden)}
+    bridge = {
+        "norm/audio": held(hidden),
+        **dense_bridge(folded * hidden, text.hidden, text.hidden, bias=False),
+    }
+
+    def sounds(inputs: Inputs) -> list[Line]:
+        batch, tokens = sequence(inputs, longest)
+        frames = folded * tokens
+        done = [*lines(first, 2.0 * batch * frames, first=True), *lines(second, batch * frames)]
+        done += tower.lines(batch, frames, inputs, "audio/")
+        return [*done, *lines(bridge, batch * tokens)]
+
+    return before_text(fields, text, sounds)
 
 
 @family("glmasr")

@@ -1,4 +1,4 @@
-"""Which encoder of audio of conformer layers it is: wav2vec 2.0 Conformer, w2v-BERT 2.0, Parakeet.
+"""Which model of audio of conformer layers it is: wav2vec 2.0 Conformer, w2v-BERT 2.0, Parakeet.
 
 `seq_len` is audio samples at 16 kHz, ten seconds by default, and the items of a pass are frames.
 """
@@ -18,9 +18,10 @@ from estimator.workload.blocks import (
     merged,
     product,
     scaled,
+    table,
 )
 from estimator.workload.convolution import Flow, windows
-from estimator.workload.families.mixers import depthwise
+from estimator.workload.families.mixers import depthwise, lstm
 from estimator.workload.families.wav2vec2 import (
     AudioFacts,
     Body,
@@ -194,3 +195,25 @@ def parakeet_ctc(fields: Fields) -> Network:
     vocab = fields.size("vocab_size", default=1025)
     head = {"head/logits": affine(part.size("hidden_size"), vocab)}
     return _parakeet(part, head, task(fields) in ("", "CTC"), fields)
+
+
+@family("parakeet_rnnt", "parakeet_tdt")
+def parakeet_transducer(fields: Fields) -> Network:
+    """The encoder before an LSTM that reads what is written (arXiv:1211.3711, arXiv:2304.06795).
+
+    The LSTM and the head run once for each frame, as where nothing is skipped. No attention looks
+    back, so nothing is cached.
+    """
+    part = with_defaults_of(fields.part("encoder_config"), "parakeet_encoder")
+    hidden, width = part.size("hidden_size"), fields.size("decoder_hidden_size")
+    vocab, durations = fields.size("vocab_size"), 0
+    if fields.text("model_type") == "parakeet_tdt":
+        durations = len(fields.listed("durations", (0, 1, 2, 3, 4)))
+    written: Costs = {
+        "encoder/project": affine(hidden, width),
+        "decoder/token": table(vocab, width),
+        "decoder/lstm": lstm(width).times(fields.layers("num_decoder_layers")),
+        "decoder/project": affine(width, width),
+        "head/logits": affine(width, vocab + durations),
+    }
+    return _parakeet(part, written, task(fields) in ("", "RNNT", "TDT"), fields)

@@ -45,6 +45,9 @@ def differential_attention(fields: Fields) -> DifferentialAttention:
 XIELU_PARAMS = 2
 """Learned slopes of Apertus' activation, per layer (arXiv:2411.13010)."""
 
+DELAY_RANK = 32
+"""Channels through which the delay of Voxtral Realtime scales a norm, once per pass. [1]"""
+
 STATED = "attention_bias"
 MLP_STATED = "mlp_bias"
 
@@ -140,6 +143,7 @@ ROWS: Mapping[str, Family] = {
     "exaone4": Family(qk_norm=head_norm, windows=sliding(4096, but_every(4, PATTERN))),
     "ministral": replace(MISTRAL, windows=sliding(4096)),
     "ministral3": Family(windows=WINDOWED_IF_STATED),
+    "voxtral_realtime_text": replace(MISTRAL, norms=2 + 2 * DELAY_RANK),
     "ernie4_5": Family(bias="use_bias"),
     "paddleocr_vl_text": Family(bias="use_bias"),
     "glm_ocr_text": Family(norms=4),
@@ -147,6 +151,7 @@ ROWS: Mapping[str, Family] = {
     "seed_oss": Family(qkv_bias=STATED, output_bias="attention_out_bias", mlp_bias=MLP_STATED),
     "arcee": replace(LLAMA, gated=False),
     "hunyuan_v1_dense": Family(attention_bias=STATED, qk_norm=head_norm),
+    "hunyuan_vl_text": Family(attention_bias=STATED, qk_norm=head_norm),
     "cwm": Family(
         mlp_bias=MLP_STATED, windows=sliding(8192, lambda fields, layers, layer: layer % 4 != 0)
     ),

@@ -1,7 +1,9 @@
-"""Which language model whose learned queries ask an image it is: Idefics, KOSMOS-2, Aria."""
+"""Which language model whose queries ask an image it is: Idefics, KOSMOS-2, Aria, Molmo 2."""
 
 from collections.abc import Iterator
 from dataclasses import replace
+
+import numpy as np
 
 from estimator.workload.blocks import (
     Attention,
@@ -19,7 +21,7 @@ from estimator.workload.blocks import (
 )
 from estimator.workload.convolution import image
 from estimator.workload.families.clip import clip_sight, siglip_sight
-from estimator.workload.families.decoder import decoder
+from estimator.workload.families.decoder import Family, decoder, head_norm, width_norm
 from estimator.workload.families.dense_decoders import LLAMA
 from estimator.workload.families.gpt2 import CLASSIC, STANDARD
 from estimator.workload.families.vision_language import (
@@ -29,9 +31,10 @@ from estimator.workload.families.vision_language import (
     behind_tower,
     text_part,
 )
+from estimator.workload.families.vit import trunk
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity
-from estimator.workload.network import Line, Network, crossing, lines, prefixed, sequence
+from estimator.workload.network import Line, Network, crossing, lines, network, prefixed, sequence
 from estimator.workload.registry import family, with_defaults_of
 from estimator.workload.transformer import Decoder
 
@@ -196,3 +199,74 @@ def _resampled(fields: Fields, width: int, batch: Quantity, found: Quantity) -> 
     yield from lines(around, batch, prefix="bridge/")
     every = batch * (found + count)
     yield from crossing(asks, batch, batch * count, every, times=layers, prefix="bridge/")
+
+
+def _molmo_norms(fields: Fields, attention: Attention) -> int:
+    """Query and key norms over one head or over all."""
+    whole = fields.counted("qk_norm_type", "qwen3", "olmo") == "olmo"
+    return (width_norm if whole else head_norm)(fields, attention)
+
+
+@family("molmo2_text")
+def molmo2_text(fields: Fields) -> Network:
+    """The decoder: rows of the token table for images, which the head does not write."""
+    model = decoder(Family(qkv_bias="attention_bias", qk_norm=_molmo_norms), fields)
+    more = table(fields.size("additional_vocab_size", least=0), model.hidden)
+    stack = replace(model.stack, before={**model.stack.before, "embedding/more": more})
+    made = network(fields, stack.run, cache=stack.cache)
+    return replace(made, warnings=model.warnings)
+
+
+POOLED = 2
+"""Side of the patches that make a token of an image, which the config does not state. [patch]"""
+
+
+def _molmo_attention(fields: Fields, inputs: int) -> Costs:
+    """Attention to states of a width of their own, whose output is as wide as the part."""
+    heads, hidden = fields.size("num_attention_heads"), fields.size("hidden_size")
+    kv_heads, bias = fields.size("num_key_value_heads"), fields.flag("attention_bias", default=True)
+    fields.share("num_attention_heads", heads, "num_key_value_heads", kv_heads)
+    attention = Attention(
+        hidden=inputs,
+        heads=heads,
+        kv_heads=kv_heads,
+        head_dim=fields.size("head_dim"),
+        qkv_bias=bias,
+    )
+    width = heads * attention.head_dim
+    return {**attention.costs(), "attention/output": linear(width, hidden, bias)}
+
+
+@family("molmo2")
+def molmo2(fields: Fields) -> Network:
+    """Molmo 2: the mean of four patches asks them, states of two layers each (arXiv:2601.10611)."""
+    part = fields.part("vision_config" if fields.states("vision_config") else "vit_config")
+    adapter = with_defaults_of(fields.part("adapter_config"), "molmo2_adapter")
+    names = {
+        "image_size": "image_default_input_size",
+        "patch_size": "image_patch_size",
+        "num_position_embeddings": "image_num_pos",
+    }
+    part = with_defaults_of(part, "molmo2_vision")
+    part = part.renamed({new: (part, old) for new, old in names.items()})
+    tower = trunk(part, prefix=0)
+    rows = part.size_or_none("num_position_embeddings") or tower.grid[0] * tower.grid[1]
+    layer = {**tower.layer, **_molmo_attention(part, tower.hidden)}
+    tables = {"embedding/position": table(rows, tower.hidden)}
+    tower = replace(tower, tables=tables, layer=layer)
+    text = text_part(fields, "molmo2_text", fields.flag("tie_word_embeddings"))
+    stated = "vision_feature_layer" if adapter.states("vision_feature_layer") else "vit_layers"
+    hidden, width = adapter.size("hidden_size"), adapter.size("intermediate_size")
+    asks = _molmo_attention(adapter, hidden * len(adapter.listed(stated, (24, 18))))
+    mlp = Mlp(hidden, width, gated=True, bias=adapter.flag("mlp_bias")).costs()
+    project = {**mlp, "mlp/down": linear(width, adapter.size("text_hidden_size"))}
+
+    def bridged(batch: Quantity, patches: Quantity) -> Iterator[Line]:
+        asking = batch * np.ceil(patches**0.5 / POOLED) ** 2
+        seen = asking * POOLED**2
+        for name, cost in asks.items():
+            positions = seen if name.endswith(("/key", "/value")) else asking
+            yield from lines({name: cost}, positions, pairs=seen, prefix="bridge/")
+        yield from lines(project, asking, prefix="bridge/")
+
+    return behind_tower(fields, text, tower, bridged)

@@ -11,7 +11,17 @@ from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
-from estimator.workload.blocks import Cost, Costs, affine, equal_heads, held, linear, table
+from estimator.workload.blocks import (
+    Cost,
+    Costs,
+    Mlp,
+    affine,
+    equal_heads,
+    held,
+    layer_costs,
+    linear,
+    table,
+)
 from estimator.workload.convolution import BATCH_NORM, Flow, flow_network, image, plain, square
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs
@@ -341,15 +351,11 @@ def autoencoder(fields: Fields) -> Network:
     attend, again = (
         map_attention(side[-1]) if attends else no_attention for side in (widths, wide)
     )
-    first, last = widths[0], widths[-1]
     quant = fields.flag("use_quant_conv", default=True)
     post_quant = fields.flag("use_post_quant_conv", default=True)
 
     def body(flow: Flow) -> Flow:
-        flow = flow.conv("encoder/stem", plain(channels, first), first=True)
-        flow = middle(down(flow, levels, "encoder/", edge=1), "encoder/middle", levels[-1], attend)
-        flow = flow.dense({"encoder/norm": held(2 * last)})
-        flow = flow.conv("encoder/out", plain(last, 2 * latent))
+        flow = encoded(flow, (channels, 2 * latent), levels, attend)
         if quant:
             flow = flow.conv("encoder/quant", plain(2 * latent, 2 * latent, kernel=1))
         if post_quant:
@@ -363,6 +369,14 @@ def autoencoder(fields: Fields) -> Network:
     return flow_network(fields, side, body)
 
 
+def encoded(flow: Flow, ends: tuple[int, int], levels: Sequence[Level], attend: Attend) -> Flow:
+    """The coarsest map of images, from the channels of a pixel to those at the other of `ends`."""
+    first, last = levels[0].channels, levels[-1].channels
+    flow = flow.conv("encoder/stem", plain(ends[0], first), first=True)
+    flow = middle(down(flow, levels, "encoder/", edge=1), "encoder/middle", levels[-1], attend)
+    return flow.dense({"encoder/norm": held(2 * last)}).conv("encoder/out", plain(last, ends[1]))
+
+
 NOISE_SIDE, SCALE = 64, 8
 """Side of the noise of Stable Diffusion 1, and pixels of the image along one of its. [1]"""
 
@@ -370,6 +384,34 @@ NOISE_SIDE, SCALE = 64, 8
 @diffusers_class("ControlNetModel")
 def controlnet(fields: Fields) -> Network:
     """A ControlNet of Stable Diffusion: each map of the way down leaves by a convolution."""
+    return _controlnet(fields, lambda flow: flow)
+
+
+@diffusers_class("ControlNetUnionModel")
+def controlnet_union(fields: Fields) -> Network:
+    """A ControlNet for many kinds of control, one of which is counted.
+
+    Layers over the mean of each map set how it enters.
+    """
+    width, kinds = fields.size("num_trans_channel"), fields.size("num_control_type")
+    attention = equal_heads(
+        fields, width, fields.size("num_trans_head"), ("num_trans_channel", "num_trans_head")
+    )
+    layer = layer_costs(attention, Mlp(width, 4 * width, bias=True), 4 * width)
+    times = fields.layers("num_trans_layer")
+    time = 4 * fields.sizes("block_out_channels", (320, 640, 1280, 1280))[0]
+    once = {
+        "control/kinds": held(kinds * width),
+        "control/project": affine(width, fields.size("num_proj_channel")),
+        "control/time": affine(fields.size("addition_time_embed_dim") * kinds, time, time),
+    }
+    return _controlnet(
+        fields, lambda flow: flow.attending(layer, 2.0, times=times, prefix="control/").dense(once)
+    )
+
+
+def _controlnet(fields: Fields, controls: Callable[[Flow], Flow]) -> Network:
+    """A ControlNet, and the `controls` that enter beside the map."""
     levels_of = len(fields.sizes("block_out_channels", (320, 640, 1280, 1280)))
     below = fields.with_values({"up_block_types": ["UpBlock2D"] * levels_of})
     levels, attend, per_image, per_word = text_levels(below)
@@ -386,6 +428,7 @@ def controlnet(fields: Fields) -> Network:
             flow = flow.conv("hint/shrink", plain(before, after, stride=2))
         flow = flow.conv("hint/out", plain(pixels[-1], first))
         flow = flow.at(side).dense(per_image).layers(per_word, flow.text, first=True)
+        flow = controls(flow)
         flow = flow.conv("stem/convolution", stem, first=True)
         flow = flow.beside("control/stem", plain(first, first, kernel=1))
         for place, level in enumerate(levels):
