@@ -53,6 +53,7 @@ EXAMPLES = """examples:
   twenty-watts compare --preset llama-2-7b --hardware a100,h100 --devices 64,256 --site us,fr
   twenty-watts compare --flop 1e21 --hardware v100,h100 --csv
   twenty-watts compare --preset llama-2-7b --devices 64,256 --max-days 30 --sort cost
+  twenty-watts compare --preset llama-2-7b --hardware h100 --site 'gcp-*' --sort co2e
   twenty-watts compare --task serving --preset llama-3-8b --hardware h100,b200 --concurrency 64
 """
 
@@ -70,7 +71,7 @@ def add_parser(commands: Any) -> None:
     group = parser.add_argument_group("what to compare, separated by commas")
     group.add_argument("--hardware", metavar="NAMES", help=f"default: {DEFAULT_HARDWARE}")
     group.add_argument("--devices", metavar="COUNTS", help="e.g. 1,8,64 (default: 1)")
-    group.add_argument("--site", metavar="NAMES", help="e.g. us,fr,gcp-europe-west4")
+    group.add_argument("--site", metavar="NAMES", help="e.g. us,fr,'gcp-*'")
     for name, (_, _, placeholder, help_) in LIMITS.items():
         group.add_argument(option_of(name), metavar=placeholder, help=help_)
     group.add_argument(
@@ -92,7 +93,8 @@ def run(options: argparse.Namespace) -> int:
     from estimator.core.messages import rendered
     from estimator.estimation.scenario_estimate import answer_scenarios
 
-    scenarios, catalog = _combinations(options), catalog_of(options)
+    catalog = catalog_of(options)
+    scenarios = _combinations(options, catalog)
     limits = _limits(options)
     found_all = answer_scenarios(scenarios, catalog)
     answers: list[Row] = [
@@ -174,15 +176,17 @@ def _sorted(answers: "list[Row]", by: str | None) -> "list[Row]":
     return sorted(answers, key=rank)
 
 
-def _combinations(options: argparse.Namespace) -> list[Scenario]:
+def _combinations(options: argparse.Namespace, catalog: "Catalog") -> list[Scenario]:
     """Every device with every count at every site."""
-    names = listed("--hardware", options.hardware or DEFAULT_HARDWARE)
-    counts = [read_number("devices", text) for text in listed("--devices", options.devices or "1")]
-    sites: list[str | None] = [*listed("--site", options.site)] if options.site else [None]
+    names = listed("--hardware", options.hardware or DEFAULT_HARDWARE, catalog)
+    counts = listed("--devices", options.devices or "1", catalog)
+    sites: list[str | None] = [None]
+    if options.site:
+        sites = [*listed("--site", options.site, catalog)]
     plain = argparse.Namespace(**{**vars(options), "hardware": None, "devices": None, "site": None})
     base = scenario_of(plain)
     return [
-        replace(base, hardware=name, devices=count, site=site)
+        replace(base, hardware=name, devices=read_number("devices", count), site=site)
         for name, count, site in itertools.product(names, counts, sites)
     ]
 

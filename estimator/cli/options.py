@@ -2,6 +2,8 @@
 
 import argparse
 from collections.abc import Callable, Collection, Iterable, Mapping
+from fnmatch import filter as filter_names
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from estimator.scenario.declaration import GROUPS, Description, option_in
@@ -185,8 +187,8 @@ def refuse_given(
             raise ValueError(f"{named(name)} {why}")
 
 
-def listed(option: str, text: str) -> list[str]:
-    """Values of an option, separated by commas.
+def listed(option: str, text: str, catalog: "Catalog") -> list[str]:
+    """Values of an option, separated by commas; devices and places by pattern, too: ``gcp-*``.
 
     Raises
     ------
@@ -196,7 +198,19 @@ def listed(option: str, text: str) -> list[str]:
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if not parts:
         raise ValueError(f"{option} names nothing: give values, separated by commas")
-    return parts
+    if option not in ("--hardware", "--site"):
+        return parts
+    found = (_matching(option, part, catalog) if "*" in part else [part] for part in parts)
+    return list(chain.from_iterable(found))
+
+
+def _matching(option: str, pattern: str, catalog: "Catalog") -> list[str]:
+    """Ids of the devices or places that a pattern matches."""
+    places = [place.id for place in catalog.places()] if option == "--site" else []
+    found = filter_names(places or catalog.device_names(), pattern)
+    if not found:
+        raise ValueError(f"{option}: nothing matches {pattern!r}; `profiles list` shows all")
+    return found
 
 
 def _metavar(described: Description) -> str:

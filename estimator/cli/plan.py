@@ -47,6 +47,9 @@ CHOICES = (
 )
 """Inputs over which a plan searches; each takes several values, separated by commas."""
 
+MOST_SITES = 2
+"""Further sites that the table names [1]."""
+
 EXAMPLES = """examples:
   twenty-watts plan --params 7e9 --tokens 140e9 --budget 20000 --deadline 336 --carbon-cap 5000
   twenty-watts plan --preset llama-2-7b --hardware h100,a100 --deadline 168 --site us,fr,se
@@ -54,9 +57,10 @@ EXAMPLES = """examples:
   twenty-watts plan --flop 1e22 --hardware h100 --devices 8,16,32 --price-kind on-demand,spot
   twenty-watts plan --task serving --preset llama-3-8b --request-rate 20 --latency-goal 0.03 \\
       --input-tokens 500 --output-tokens 300 --budget 5000 --days 30
-Options with commas are what the plan chooses from. Without --hardware it looks at the data-center
-devices with rental offers on record; without --devices at powers of two up to 4096. All limits hold
-together with the probability --confidence. A limit binds if relaxing it by 10 % buys something.
+Options with commas are what the plan chooses from; --site 'gcp-*' stands for all places so named.
+Without --hardware it looks at the data-center devices with rental offers on record; without
+--devices at powers of two up to 4096. All limits hold together with the probability --confidence.
+A limit binds if relaxing it by 10 % buys something.
 """
 
 
@@ -153,7 +157,7 @@ def _space(options: argparse.Namespace, catalog: "Catalog") -> "Space":
     values["hardware"] = planned_devices(catalog)
     values["devices"] = PLANNED_COUNTS
     for name, text in searched.items():
-        parts = dict.fromkeys(listed(option_of(name), text))
+        parts = dict.fromkeys(listed(option_of(name), text, catalog))
         values[name] = tuple(read_number(name, part) if name in NUMBERS else part for part in parts)
     return Space(values=values)
 
@@ -221,6 +225,10 @@ def _cells(plan: "Plan", swept: list[str]) -> list[str]:
 
 
 def _choice(plan: "Plan", name: str) -> str:
-    """What a plan chose; of sites all where the same design keeps the limits, the best first."""
+    """What a plan chose; of sites some where the same design keeps the limits, the best first."""
     chosen = str(getattr(plan.scenario, name))
-    return ", ".join((chosen, *plan.also_in)) if name == "site" else chosen
+    if name != "site":
+        return chosen
+    more = len(plan.also_in) - MOST_SITES
+    shown = ", ".join((chosen, *plan.also_in[:MOST_SITES]))
+    return f"{shown} and {more} more" if more > 0 else shown

@@ -115,7 +115,7 @@ def _request(options: argparse.Namespace, catalog: "Catalog", count: int) -> "Se
     for name in CHOICES:
         text = getattr(options, name)
         if text is not None:
-            choices[PLACES[name]] = _listed(name, text)
+            choices[PLACES[name]] = _listed(name, text, catalog)
     unspecified = dict.fromkeys((PLACES[name] for name in CHOICES), "")
     return ServingRequest(
         question=serve_cost.question_from(options, **unspecified),
@@ -127,9 +127,9 @@ def _request(options: argparse.Namespace, catalog: "Catalog", count: int) -> "Se
     )
 
 
-def _listed(name: str, text: str) -> tuple[float | str, ...]:
+def _listed(name: str, text: str, catalog: "Catalog") -> tuple[float | str, ...]:
     """Values of an option, separated by commas."""
-    unique = dict.fromkeys(listed(option_of(name), text))
+    unique = dict.fromkeys(listed(option_of(name), text, catalog))
     number = SERVING[PLACES[name]].number
     return tuple(_number(name, part) if number else part for part in unique)
 

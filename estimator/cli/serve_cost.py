@@ -13,6 +13,7 @@ from estimator.cli.options import (
     add_output,
     catalog_of,
     level_of,
+    listed,
     refuse_given,
 )
 from estimator.cli.output import note, print_csv, print_json, print_line
@@ -32,6 +33,9 @@ from estimator.serving.question import (
 if TYPE_CHECKING:
     from estimator.catalog import Catalog
     from estimator.serving.quantities import Calibration, ServingAnswer
+
+DEFAULT_HARDWARE = "h100,h200-sxm,b200,rtx-4090,apple-m2-ultra"
+"""Devices that a comparison takes if none is named."""
 
 EXAMPLES = """examples:
   twenty-watts serve-cost --preset llama-3-8b --hardware h100 --concurrency 64
@@ -187,15 +191,15 @@ def compare(options: argparse.Namespace) -> int:
     from estimator.serving.serving_csv import RESULT_COLUMNS, result_rows
 
     level = level_of(options)
-    names = (options.hardware or "h100,h200-sxm,b200,rtx-4090,apple-m2-ultra").split(",")
-    counts = (options.devices or "").split(",")
-    sites = (options.site or "").split(",")
+    catalog = catalog_of(options)
+    names = listed("--hardware", options.hardware or DEFAULT_HARDWARE, catalog)
+    counts = listed("--devices", options.devices, catalog) if options.devices else [""]
+    sites = listed("--site", options.site, catalog) if options.site else [""]
     cases = [
-        {"hardware": hardware.strip(), "devices": count.strip(), "region": site.strip()}
+        {"hardware": hardware, "devices": count, "region": site}
         for hardware, count, site in itertools.product(names, counts, sites)
     ]
     questions = [question_from(options, **one) for one in cases]
-    catalog = catalog_of(options)
     measured = calibration_of(options, catalog)
     answer = answer_serving(questions, catalog, calibration=measured)
     if all(isinstance(row, Notice) for row in answer.rows):

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import json
 import re
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from estimator.catalog import Catalog
 from estimator.cli import main
 from estimator.cli.parser import Help
 from estimator.scenario.columns import FIELDS
@@ -185,6 +187,19 @@ def test_compare_answers_every_combination():
     reported = json.loads(found.stdout)
     assert len(reported) == 8
     assert {entry["inputs"]["hardware"] for entry in reported} == {"v100-sxm2-16", "h100-sxm"}
+
+
+def test_a_pattern_stands_for_the_devices_or_places_of_that_name():
+    words = ("compare", "--flop", "1e20", "--hardware", "rtx-40*-super,l4", "--site", "oci-us-*")
+    rows = json.loads(run(*words, "--sort", "co2e", "--json").stdout)
+    named = {(row["inputs"]["hardware"], row["inputs"]["site"]) for row in rows}
+    catalog = Catalog.open()
+    regions = [place.id for place in catalog.places("cloud-region") if place.id[:7] == "oci-us-"]
+    cards = [name for name in catalog.device_names() if re.fullmatch("rtx-40.*-super|l4", name)]
+    assert len(regions) > 2 and len(cards) > 2
+    assert named == set(itertools.product(cards, regions))
+    reason = refusal("compare", "--flop", "1e20", "--site", "nowhere-*")
+    assert "nothing matches 'nowhere-*'" in reason
 
 
 def test_compare_keeps_what_can_be_answered():
