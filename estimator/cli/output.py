@@ -39,14 +39,14 @@ def print_table(
 
     On a terminal too narrow for the columns' words, each row is printed as a list instead.
     """
-    from shutil import get_terminal_size
-
     from estimator.cli.columns import column_widths, lists_text, narrowed_widths, table_text
 
     header = [printable(name) for name in header]
     whole = [printable(name) for name in whole]
     body = [tuple(printable(cell) for cell in row) for row in rows]
     if sys.stdout.isatty():
+        from shutil import get_terminal_size
+
         widths = column_widths(header, body, get_terminal_size().columns, whole)
     else:
         widths = narrowed_widths(header, body, LINE, whole)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 from estimator.core.units import S_PER_DAY
@@ -61,6 +62,13 @@ TABLES = (
 )
 """Tables of the store; `schema.MIGRATIONS` takes them in. A run is summarised when its figures are
 those of its document: not where that cannot be read."""
+
+INDEXES = (
+    "CREATE INDEX run_of_device ON part (hardware, simulated, run)",
+    "DROP INDEX figure_of_work",
+    "CREATE INDEX run_of_work ON figure (hardware, simulated, what, precision, kind, run, rate)",
+)
+"""In this order distinct runs are counted without being sorted."""
 
 Read = Callable[[str, tuple[object, ...]], Sequence[tuple[Any, ...]]]
 """Answers a query with its values."""
@@ -202,7 +210,7 @@ class Figures:
         """Every device of the runs, by name."""
         chosen, values = self._chosen("run")
         found = self.read(
-            "SELECT hardware, simulated, count(DISTINCT run), min(started), max(started) "
+            "SELECT hardware, simulated, count(DISTINCT run) "
             f"FROM part WHERE {chosen} GROUP BY hardware, simulated",
             values,
         )
@@ -238,14 +246,10 @@ class Figures:
         return [(hardware, name) for hardware, name in named if self.used(hardware, name)]
 
     def _device(self, row: tuple[Any, ...], peaks: Mapping[str, float]) -> DeviceFigures:
-        hardware, simulated, runs, oldest, newest = row
+        hardware, simulated, runs = row
         whose = (hardware, simulated)
-        chosen, values = self._chosen("run")
-        ((name,),) = self.read(
-            f"SELECT name FROM part WHERE hardware = ? AND simulated = ? AND {chosen} "
-            "ORDER BY started DESC, run DESC, rowid DESC LIMIT 1",
-            (*whose, *values),
-        )
+        oldest, _ = self._end(whose, "ASC")
+        newest, name = self._end(whose, "DESC")
         return DeviceFigures(
             hardware=hardware,
             name=name,
@@ -259,76 +263,87 @@ class Figures:
             work=tuple(self._work(whose, peaks)),
         )
 
+    def _end(self, whose: tuple[str, int], way: str) -> tuple[str, str]:
+        """Start and name of a device in the first or last of its runs."""
+        chosen, values = self._chosen("run")
+        ((started, name),) = self.read(
+            f"SELECT started, name FROM part WHERE hardware = ? AND simulated = ? AND {chosen} "
+            f"ORDER BY started {way}, run {way}, rowid {way} LIMIT 1",
+            (*whose, *values),
+        )
+        return started, name
+
     def _work(self, whose: tuple[str, int], peaks: Mapping[str, float]) -> Iterator[WorkFigures]:
         """Every kind of work of a device."""
         chosen, values = self._chosen("run")
         found = self.read(
-            "SELECT what, precision, kind, count(DISTINCT run), min(rowid) FROM figure "
+            "SELECT what, precision, kind, count(DISTINCT run) FROM figure "
             f"WHERE hardware = ? AND simulated = ? AND {chosen} GROUP BY what, precision, kind",
             (*whose, *values),
         )
-        for what, precision, kind, runs, first in sorted(found):
+        for what, precision, kind, runs in sorted(found):
             if what in (IDLE, WHOLE_RUN):
                 continue
-            ((arch,),) = self.read("SELECT arch FROM figure WHERE rowid = ?", (first,))
             within = (*whose, what, precision, kind)
-            reached = self._span("rate", within) if precision in peaks else None
             yield WorkFigures(
                 what=what,
                 precision=precision,
                 kind=kind,
-                arch=arch,
+                arch=self._first_arch(within),
                 runs=runs,
-                utilization=None if reached is None else _over(reached, peaks[precision]),
+                utilization=_span(self._shares(peaks, precision, within)),
                 power_w=self._power_w(*within),
             )
 
+    def _first_arch(self, within: tuple[object, ...]) -> str:
+        chosen, values = self._chosen("run")
+        ((arch,),) = self.read(
+            f"SELECT arch FROM figure WHERE {_like(within)} AND {chosen} "
+            "ORDER BY run, rowid LIMIT 1",
+            (*within, *values),
+        )
+        return str(arch)
+
     def _utilization(self, whose: tuple[str, int], peaks: Mapping[str, float]) -> Span | None:
         """Of all training, in the formats that have a peak."""
-        if not peaks:
-            return None
-        pairs = ", ".join(["(?, ?)"] * len(peaks))
-        table = f"figure JOIN (VALUES {pairs}) ON precision = column1"
-        values = tuple(value for pair in peaks.items() for value in pair)
-        return self._span("rate / column2", (*whose, "training"), table, values)
+        shares = (self._shares(peaks, name, (*whose, "training", name)) for name in peaks)
+        return _span(list(chain.from_iterable(shares)))
+
+    def _shares(
+        self, peaks: Mapping[str, float], precision: str, within: tuple[object, ...]
+    ) -> list[float]:
+        """Shares of the peak that some work reached; none without a peak."""
+        if precision not in peaks:
+            return []
+        return [rate / peaks[precision] for rate in self._values("rate", within)]
 
     def _power_w(self, *within: object) -> Span | None:
-        return self._span("power_w", within)
+        return _span(self._values("power_w", within))
 
-    def _span(
-        self,
-        value: str,
-        within: tuple[object, ...],
-        table: str = "figure",
-        before: tuple[object, ...] = (),
-    ) -> Span | None:
-        """Median and range of a value over some work of a device; None where there is none.
-
-        Parameters
-        ----------
-        value : str
-            Expression.
-        within : tuple
-            Values of the first of hardware, simulated, what, precision and kind.
-        table : str
-            What it is read from.
-        before : tuple
-            Values that the table needs.
-        """
+    def _values(self, column: str, within: tuple[object, ...]) -> list[float]:
+        """What is known of a column over some work of a device."""
         chosen, values = self._chosen("run")
-        names = ("hardware", "simulated", "what", "precision", "kind")[: len(within)]
-        like = " AND ".join(f"{name} = ?" for name in names)
-        rows = f"FROM {table} WHERE {like} AND {value} IS NOT NULL AND {chosen}"
-        known = (*before, *within, *values)
-        query = f"SELECT count({value}), min({value}), max({value}) {rows}"
-        ((count, low, high),) = self.read(query, known)
-        if not count:
-            return None
-        middle = self.read(
-            f"SELECT {value} {rows} ORDER BY {value} LIMIT ? OFFSET ?",
-            (*known, 2 - count % 2, (count - 1) // 2),
+        rows = self.read(
+            f"SELECT {column} FROM figure "
+            f"WHERE {_like(within)} AND {column} IS NOT NULL AND {chosen}",
+            (*within, *values),
         )
-        return Span(low=low, mid=sum(one for (one,) in middle) / len(middle), high=high)
+        return [value for (value,) in rows]
+
+
+def _like(within: tuple[object, ...]) -> str:
+    """Condition on the first of the columns that tell work apart."""
+    names = ("hardware", "simulated", "what", "precision", "kind")
+    return " AND ".join(f"{name} = ?" for name in names[: len(within)])
+
+
+def _span(values: list[float]) -> Span | None:
+    """Median and range; None of nothing."""
+    if not values:
+        return None
+    values.sort()
+    middle = values[(len(values) - 1) // 2 : len(values) // 2 + 1]
+    return Span(low=values[0], mid=sum(middle) / len(middle), high=values[-1])
 
 
 def days_since(started: str, now: datetime) -> float:
@@ -336,7 +351,3 @@ def days_since(started: str, now: datetime) -> float:
     moment = datetime.fromisoformat(started)
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max(0.0, (now - moment).total_seconds() / S_PER_DAY)
-
-
-def _over(span: Span, peak: float) -> Span:
-    return Span(low=span.low / peak, mid=span.mid / peak, high=span.high / peak)

@@ -198,6 +198,10 @@ class Observation:
     power_w: float | None
 
 
+class Misdated(ValueError):
+    """What is kept of some newest run has no date: a fault of the disk, unseen by SQLite."""
+
+
 def insert(database: sqlite3.Connection, key: int, run: MeasuredRun) -> None:
     """Write the timings of a run that is over; those written of it before are replaced.
 
@@ -263,6 +267,11 @@ def observed(
     most : mapping of str to float
         Number format -> logarithm of the highest rate that one device can have reached [FLOP/s]:
         what claims more is left out.
+
+    Raises
+    ------
+    Misdated
+        If one has no date.
     """
     (fine,) = database.execute(
         "SELECT count(*) FROM alike WHERE hardware = ? AND level = ?", (hardware, FINE)
@@ -274,11 +283,13 @@ def observed(
         (hardware, level),
     )
     found = [dict(zip(names, row, strict=True)) for row in rows]
+    if not all(_is_dated(row["newest"]) for row in found):
+        raise Misdated
     return [_observation(row) for row in found if _possible(row, most)]
 
 
 def misdated(database: sqlite3.Connection) -> bool:
-    """Whether what is kept of some newest run has no date: a fault of the disk, unseen by SQLite.
+    """Whether anything of a store is `Misdated`.
 
     SQLite leaves the few dates to Python that it does not know itself.
     """

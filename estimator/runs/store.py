@@ -27,7 +27,13 @@ from estimator.runs.connection import (
 from estimator.runs.figures import DeviceFigures, Figures, Peaks, Used, rows_from
 from estimator.runs.kept_answers import Kept
 from estimator.runs.meter import Meter, Sample
-from estimator.runs.observations import Observation, devices_of_programs, misdated, observed
+from estimator.runs.observations import (
+    Misdated,
+    Observation,
+    devices_of_programs,
+    misdated,
+    observed,
+)
 from estimator.runs.process import Process, is_gone, this_process
 from estimator.runs.record import MeasuredRun, Trust
 from estimator.runs.schema import OBSERVED_SINCE, VERSION, ForeignFile, version_of
@@ -178,8 +184,9 @@ def _of_timings(
     """What like timings of a store say; of an older or damaged one from its records."""
 
     def asked(database: sqlite3.Connection, version: int) -> Found:
-        if version >= OBSERVED_SINCE and not misdated(database):
-            return ask(database)
+        if version >= OBSERVED_SINCE:
+            with suppress(Misdated):
+                return ask(database)
         return ask(documents.in_memory(read_runs(path)[0]))
 
     return _asked(path, asked, nothing)[0]

@@ -18,7 +18,7 @@ from estimator.runs.record import (
     Timing,
 )
 from estimator.runs.schema import VERSION
-from tests.runs.stored import FIGURES_BEFORE, KEPT_ANSWERS_BEFORE
+from tests.runs.stored import FIGURES_BEFORE, INDEXES_BEFORE, KEPT_ANSWERS_BEFORE
 
 MOST = {"fp32": math.log(1e15)}
 
@@ -171,7 +171,8 @@ OBSERVED = (
 )
 """Tables of observations as of version 3, as far as they are in the way."""
 
-OLDER = {5: KEPT_ANSWERS_BEFORE}
+OLDER = {7: INDEXES_BEFORE}
+OLDER[5] = f"{OLDER[7]} {KEPT_ANSWERS_BEFORE}"
 OLDER[4] = f"{OLDER[5]} {FIGURES_BEFORE}"
 OLDER[2] = f"{OLDER[4]} DROP TABLE observation; DROP TABLE alike;"
 OLDER[3] = OLDER[2] + OBSERVED

@@ -70,8 +70,8 @@ def run(options: argparse.Namespace) -> int:
 
     most = _most(options)
     announce_update(quiet=options.quiet)
-    shown = only_runs(options) if options.runs else shown_devices(options)
-    stored = overview(None, used=shown.used, most=most)
+    shown = only_runs(options) if options.runs else shown_devices(options, most)
+    stored = shown.stored or overview(None, used=shown.used, most=most)
     if options.hardware is not None and not stored.runs:
         catalog_of(options).device(options.hardware)  # a name that no run has is that of a device
     for line in dict.fromkeys((*stored.notes, *shown.notes)):

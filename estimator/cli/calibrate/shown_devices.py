@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from estimator.calibration.correction import Known
     from estimator.calibration.devices import DeviceReport, WorkReport
     from estimator.catalog import Catalog
-    from estimator.runs.figures import DeviceFigures, Used
+    from estimator.runs import Overview
+    from estimator.runs.figures import DeviceFigures, Peaks, Used
 
 
 PACKAGE = Path(__file__).resolve().parents[2]
@@ -38,30 +39,36 @@ class ShownDevices:
         One line for each thing that the user should know.
     used : callable, optional
         Whether a device is one of those asked for; None for all.
+    stored : Overview, optional
+        Runs, where they had to be read; None where they are still to be.
     """
 
     devices: Sequence[dict[str, Any]]
     notes: Sequence[str]
     used: "Used | None"
+    stored: "Overview | None" = None
 
 
-def shown_devices(options: argparse.Namespace) -> ShownDevices:
-    """What was measured of each device, and what is expected of it."""
-    from estimator.runs import Kept, keep_answer, kept_answer
+def shown_devices(options: argparse.Namespace, most: int | None) -> ShownDevices:
+    """What was measured of each device, and what is expected of it; so many runs are read."""
+    from estimator.runs import Kept, keep_answer, kept_answer, overview
 
     question = _question(options)
     kept = Kept() if question is None else kept_answer(question)
-    answer, notes = _parsed(kept.content), kept.notes
+    answer, stored = _parsed(kept.content), None
     if answer is None:
-        answer, more = _worked_out(options)
-        notes = (*notes, *more)
+        catalog = catalog_of(options)
+        used = _used(options.hardware, catalog)
+        stored = overview(_peaks(catalog), used=used, most=most)
+        answer = _worked_out(stored, catalog)
         if question is not None:
             keep_answer(question, kept, json.dumps(answer))
     meant = answer["meant"]
     chosen = None if meant is None else {(hardware, name) for hardware, name in meant}
     return ShownDevices(
         devices=[_aged(device) for device in answer["devices"]],
-        notes=(*notes, *answer["notes"]),
+        notes=(*kept.notes, *answer["notes"]),
+        stored=stored,
         used=None if chosen is None else lambda hardware, name: (hardware, name) in chosen,
     )
 
@@ -114,20 +121,21 @@ def _question(options: argparse.Namespace) -> str | None:
     return repr((sys.version, host_id(), files, [str(one) for one in folders], options.hardware))
 
 
-def _worked_out(options: argparse.Namespace) -> tuple[dict[str, Any], Sequence[str]]:
-    """Sum up the runs of each device and fit them; what the store has to say goes apart."""
-    from estimator.runs import overview
-
-    catalog = catalog_of(options)
+def _peaks(catalog: "Catalog") -> "Peaks":
+    """How to find the peaks of a device; an empty store needs no more."""
 
     def peaks(hardware: str) -> Mapping[str, float]:
         from estimator.calibration.devices import peaks_of
 
         return peaks_of(catalog)(hardware)
 
-    stored = overview(peaks, used=_used(options.hardware, catalog), most=0)
+    return peaks
+
+
+def _worked_out(stored: "Overview", catalog: "Catalog") -> dict[str, Any]:
+    """Fit the devices that were summed up."""
     devices, notes = _fitted(stored.devices, catalog) if stored.devices else ([], [])
-    return {"devices": devices, "notes": notes, "meant": stored.meant}, stored.notes
+    return {"devices": devices, "notes": notes, "meant": stored.meant}
 
 
 def _fitted(
