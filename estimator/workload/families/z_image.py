@@ -5,9 +5,7 @@ biases. Sizes that a config leaves out are those of diffusers 0.42; `image_size`
 latent map, `seq_len` the text tokens.
 """
 
-from dataclasses import dataclass
-
-from estimator.workload.blocks import Attention, Cost, Costs, Mlp, affine, held, multi_head, scaled
+from estimator.workload.blocks import Cost, Costs, Mlp, affine, held, multi_head, scaled
 from estimator.workload.convolution import ratio
 from estimator.workload.families.diffusion_transformer import (
     SINE_WIDTH,
@@ -24,52 +22,31 @@ SIDE = 128
 """Side of the latent map of an image of 1024 pixels. [1]"""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Refined:
-    """Sizes of such a model.
+def _refined(
+    fields: Fields, sizes: Sizes, layer: Costs, shared: int, embedding: Cost, spare: int = 0
+) -> Network:
+    """Layers over noise and over words alone, then over both.
 
-    Parameters
-    ----------
-    sizes : Sizes
-        What the config states of patches.
-    attention, mlp : Attention, Mlp
-        Of each layer.
-    refiners, words, shared : int
-        Layers over noise and over words alone; width of the words; width of the time. [1]
-    embedding : Cost
-        That of the time.
-    spare : int
-        Parameters of learned tokens. [1]
+    `shared` is the width of the time behind its `embedding`, `spare` the parameters of learned
+    tokens.
     """
-
-    sizes: Sizes
-    attention: Attention
-    mlp: Mlp
-    refiners: int
-    words: int
-    shared: int
-    embedding: Cost
-    spare: int = 0
-
-
-def _refined(fields: Fields, model: Refined) -> Network:
-    """The network of these sizes."""
-    sizes, refiners, width = model.sizes, model.refiners, model.sizes.width
-    layer: Costs = {**model.attention.costs(), **model.mlp.costs(), "norm/layers": held(4 * width)}
-    modulated = affine(model.shared, 4 * width).times(sizes.layers + refiners)
+    width, words = sizes.width, fields.size("cap_feat_dim")
+    refiners = fields.layers("n_refiner_layers", "num_refiner_layers")
+    layer = {**layer, "norm/layers": held(4 * width)}
+    modulated = affine(shared, 4 * width).times(sizes.layers + refiners)
     joint = Joint(
         sizes=sizes,
         side=SIDE,
         text_tokens=256,
         per_image={
-            "time/embedding": model.embedding,
-            "time/modulation": modulated + affine(model.shared, width),
-            "embedding/spare": held(model.spare),
-            "norm/text": held(model.words),
+            "time/embedding": embedding,
+            "time/modulation": modulated + affine(shared, width),
+            "embedding/spare": held(spare),
+            "norm/text": held(words),
         },
         per_patch=scaled(layer, refiners, "noise/"),
         per_text={
-            "text/project": affine(model.words, width),
+            "text/project": affine(words, width),
             **scaled(layer, refiners, "text/"),
             "head/pixels": Cost(flop_per_token=2 * width * sizes.patch_outputs),
         },
@@ -88,25 +65,19 @@ def z_image(fields: Fields) -> Network:
     head_dim = fields.share("dim", width, "n_heads", heads)
     patch, deep = fields.sizes("all_patch_size", (2,))[0], fields.sizes("all_f_patch_size", (1,))[0]
     volume = fields.size("in_channels") * patch * patch * deep
-    shared, norms = min(width, SINE_WIDTH), 2 * head_dim * fields.flag("qk_norm", default=True)
-    model = Refined(
-        sizes=Sizes(
-            width=width,
-            head_dim=head_dim,
-            layers=fields.layers("n_layers"),
-            patch=patch,
-            patch_inputs=volume,
-            patch_outputs=volume,
-        ),
-        attention=multi_head(width, heads, head_dim, norm_params=norms),
-        mlp=Mlp(hidden=width, width=int(width / 3 * 8), gated=True),
-        refiners=fields.layers("n_refiner_layers"),
-        words=fields.size("cap_feat_dim"),
-        shared=shared,
-        embedding=affine(SINE_WIDTH, 1024, shared),
-        spare=2 * width,
+    sizes = Sizes(
+        width=width,
+        head_dim=head_dim,
+        layers=fields.layers("n_layers"),
+        patch=patch,
+        patch_inputs=volume,
+        patch_outputs=volume,
     )
-    return _refined(fields, model)
+    norms = 2 * head_dim * fields.flag("qk_norm", default=True)
+    attention = multi_head(width, heads, head_dim, norm_params=norms)
+    layer = {**attention.costs(), **Mlp(width, int(width / 3 * 8), gated=True).costs()}
+    shared = min(width, SINE_WIDTH)
+    return _refined(fields, sizes, layer, shared, affine(SINE_WIDTH, 1024, shared), 2 * width)
 
 
 @diffusers_class("Lumina2Transformer2DModel")
@@ -118,13 +89,7 @@ def lumina2(fields: Fields) -> Network:
     fields.share("num_attention_heads", heads, "num_kv_heads", kv_heads)
     multiple = fields.size("multiple_of")
     inner, shared = int(4 * width * ratio(fields, "ffn_dim_multiplier", 1.0)), min(width, 1024)
-    model = Refined(
-        sizes=sizes,
-        attention=multi_head(width, heads, head_dim, kv_heads=kv_heads, norm_params=2 * head_dim),
-        mlp=Mlp(hidden=width, width=-(-inner // multiple) * multiple, gated=True),
-        refiners=fields.layers("num_refiner_layers"),
-        words=fields.size("cap_feat_dim"),
-        shared=shared,
-        embedding=two_dense(SINE_WIDTH, shared),
-    )
-    return _refined(fields, model)
+    attention = multi_head(width, heads, head_dim, kv_heads=kv_heads, norm_params=2 * head_dim)
+    mlp = Mlp(width, -(-inner // multiple) * multiple, gated=True)
+    layer = {**attention.costs(), **mlp.costs()}
+    return _refined(fields, sizes, layer, shared, two_dense(SINE_WIDTH, shared))
