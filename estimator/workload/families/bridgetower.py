@@ -55,16 +55,8 @@ def bridgetower(fields: Fields) -> Network:
     fields.counted("link_tower_type", "add")
     part = with_defaults_of(fields.part("text_config"), "bridgetower_text_model")
     seen = with_defaults_of(fields.part("vision_config"), "bridgetower_vision_model")
-    sizes, width = bert_sizes(part), seen.size("hidden_size")
-    stated = {
-        "num_attention_heads": width // 64,
-        "intermediate_size": 4 * width,
-        "num_hidden_layers": seen.layers("num_hidden_layers") - seen.flag("remove_last_layer"),
-    }
-    sight = clip_sight(seen.with_values(stated), kind="bridgetower_vision_model")
-    norms = 2 * width * seen.layers("num_hidden_layers")
-    spare = 0 if seen.flag("share_layernorm", default=True) else norms
-    hidden = sizes.hidden
+    sizes, sight = bert_sizes(part), _bridged_sight(seen)
+    hidden, width = sizes.hidden, sight.hidden
     text = bert_tower(
         part,
         tables(sizes, hidden),
@@ -80,7 +72,8 @@ def bridgetower(fields: Fields) -> Network:
         **Mlp(hidden, part.size("intermediate_size"), bias=True).costs(),
         "norm": held(6 * hidden),
     }
-    tables_of = held(2 * out + 4 * out + 2 * 2 * out * links + spare)
+    apart = seen.layers("num_hidden_layers") * (not seen.flag("share_layernorm", default=True))
+    tables_of = held(2 * out + 4 * out + 2 * 2 * out * links + 2 * width * apart)
 
     def run(inputs: Inputs) -> Pass:
         batch, pixels = image(inputs, sight.side)
@@ -103,6 +96,17 @@ def bridgetower(fields: Fields) -> Network:
 
     heads = ("", "ImageAndTextRetrieval", "MaskedLM", "ContrastiveLearning")
     return network(fields, run, head_note(fields, task(fields) in heads))
+
+
+def _bridged_sight(fields: Fields) -> Vision:
+    """CLIP's tower, perhaps without its last layer."""
+    width, layers = fields.size("hidden_size"), fields.layers("num_hidden_layers")
+    stated = {
+        "num_attention_heads": width // 64,
+        "intermediate_size": 4 * width,
+        "num_hidden_layers": layers - fields.flag("remove_last_layer"),
+    }
+    return clip_sight(fields.with_values(stated), kind="bridgetower_vision_model")
 
 
 def _once(fields: Fields, out: int) -> Costs:

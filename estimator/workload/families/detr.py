@@ -85,33 +85,20 @@ def detr(fields: Fields) -> Network:
 
 def conditional_detr(anchored: bool, fields: Fields) -> Network:
     """Conditional DETR (arXiv:2108.06152), DAB-DETR if `anchored` (arXiv:2201.12329)."""
-    width, objects = fields.size(*WIDTH), fields.size("num_queries")
-    sides = [side(fields, name) for name in ("encoder", "decoder")]
-    layers, names = [one.layers for one in sides], ("query", "key", "value", "output")
-    square, detects = affine(width, width), task(fields) == "ObjectDetection"
-    maps, two = frozen_resnet(fields, (3,)), affine(width, width, width)
-    every = anchored and fields.flag("keep_query_pos")
+    width, detects = fields.size(*WIDTH), task(fields) == "ObjectDetection"
+    over, decoder = (side(fields, name).stack[0] for name in ("encoder", "decoder"))
+    maps, square, layers = frozen_resnet(fields, (3,)), affine(width, width), decoder.times
     prelu = anchored and fields.text("activation_function", default="prelu") == "prelu"
+    objects, asks, tables = _conditional_queries(fields, width, layers, anchored)
     box, classes = affine(width, width, width, 4), affine(width, label_count(fields))
-    patterns = fields.size("num_patterns", default=0, least=0) if anchored else 0
-    coordinates = fields.size("query_dim", default=4) if anchored else width
-    tables = held(objects * coordinates + patterns * width + 2 * width)
-    asked = objects * max(patterns, 1)
-    asks = square.times(layers[1] if every else 1) + two.repeated(layers[1] - 1)
-    corner = affine(width, width, 2)
-    if anchored:
-        place = affine(coordinates // 2 * width, width, width)
-        asks += (place + corner).repeated(layers[1])
-    else:
-        asks += corner
-    heads: dict[str, Cost] = {"head/classes": classes, "head/boxes": box}
     if anchored:  # boxes of all layers are made twice, classes of the last
-        heads["head/boxes"] = box.repeated(2 * layers[1])
-    decoder: Costs = {
-        **sides[1].stack[0].costs,
-        **{f"attention/{one}": square.times(2) for one in names[:2]},
+        box = box.repeated(2 * layers)
+    heads: Costs = {"head/classes": classes, "head/boxes": box} if detects else {}
+    layer: Costs = {
+        **decoder.costs,
+        **{f"attention/{one}": square.times(2) for one in ("query", "key")},
         "cross/query": square.times(2),
-        "cross/scores": Cost(),
+        "cross/scores": Cost(),  # with the maps below
         "cross/output": square,
         "activation": held(prelu),
     }
@@ -120,25 +107,43 @@ def conditional_detr(anchored: bool, fields: Fields) -> Network:
         flow, found = maps.maps(flow)
         flow = flow.at(found[-1]).dense(learned_places(fields, width))
         flow = flow.conv("bridge/project", plain(maps.widths[-1], width, kernel=1))
-        encoder = {**sides[0].stack[0].costs, "activation": held(prelu)}
-        flow = flow.attending(encoder, times=layers[0], prefix="encoder/")
+        encoder = {**over.costs, "activation": held(prelu)}
+        flow = flow.attending(encoder, times=over.times, prefix="encoder/")
         if anchored:
-            flow = flow.layers({"encoder/scale": two.repeated(layers[0])})
+            flow = flow.layers({"encoder/scale": affine(width, width, width).repeated(over.times)})
             normed = fields.flag("normalize_before")
             flow = flow.dense({"norm/encoder": held(2 * width * normed)})
         name = "decoder/"
-        flow = flow.attending(decoder, float(asked), times=layers[1], prefix=name)
+        flow = flow.attending(layer, objects, times=layers, prefix=name)
         seen = {"cross/key": square, "cross/value": square}
-        flow = flow.layers(seen, times=layers[1], prefix=name)
-        flow = flow.layers({"cross/place": square}, times=layers[1], prefix=name, first=True)
-        scores = {"cross/scores": Cost(flop_per_pair=6 * width)}
-        pairs = asked * flow.positions
-        flow = flow.layers(scores, 0.0, pairs=pairs, times=layers[1], prefix=name)
-        flow = flow.layers({"decoder/ask": asks}, float(asked)).dense({"embedding/queries": tables})
-        return flow.layers(heads if detects else {}, float(asked))
+        flow = flow.layers(seen, times=layers, prefix=name)
+        flow = flow.layers({"cross/place": square}, times=layers, prefix=name, first=True)
+        scores, pairs = {"cross/scores": Cost(flop_per_pair=6 * width)}, objects * flow.positions
+        flow = flow.layers(scores, 0.0, pairs=pairs, times=layers, prefix=name)
+        flow = flow.layers({"decoder/ask": asks}, objects).dense({"embedding/queries": tables})
+        return flow.layers(heads, objects)
 
     notes = head_note(fields, detects or not task(fields))
     return flow_network(fields, DETR_SIDE, body, notes)
+
+
+def _conditional_queries(
+    fields: Fields, width: int, layers: int, anchored: bool
+) -> tuple[float, Cost, Cost]:
+    """Queries of a decoder, what one asks with in all its layers, and their tables."""
+    count = fields.size("num_queries")
+    square = affine(width, width)
+    corner = affine(width, width, 2)
+    asks = affine(width, width, width).repeated(layers - 1)
+    if not anchored:
+        return float(count), square + asks + corner, held(count * width + 2 * width)
+    every = fields.flag("keep_query_pos")
+    patterns = fields.size("num_patterns", default=0, least=0)
+    coordinates = fields.size("query_dim", default=4)
+    place = affine(coordinates // 2 * width, width, width)
+    asks += square.times(layers if every else 1) + (place + corner).repeated(layers)
+    tables = held(count * coordinates + patterns * width + 2 * width)
+    return float(count * max(patterns, 1)), asks, tables
 
 
 families(conditional_detr, {"conditional_detr": False, "dab-detr": True})

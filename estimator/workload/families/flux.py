@@ -471,42 +471,38 @@ def mochi(fields: Fields) -> Network:
     """
     sizes = patch_sizes(fields)
     width, layers, narrow = sizes.width, sizes.layers, fields.size("pooled_projection_dim")
-    words, most = fields.size("text_embed_dim"), fields.size("max_sequence_length")
     seen: Costs = {
         **projections(width, bias=False),
-        **Mlp(hidden=width, width=8 * width // 3, gated=True).costs(),
+        **Mlp(width, 8 * width // 3, gated=True).costs(),
         "norm/heads": held(4 * sizes.head_dim),
     }
-    read = {f"text/{one}": linear(narrow, width) for one in ("query", "key", "value")}
-    written: Costs = {
-        "text/output": affine(width, narrow),
-        **scaled(Mlp(hidden=narrow, width=8 * narrow // 3, gated=True).costs(), 1, "text/"),
-    }
-    pooled = affine(words, 2 * words)
-    vectors = affine(width, 4 * width + 4 * narrow)
-    last = affine(width, 4 * width + narrow)
+    words, mlp = fields.size("text_embed_dim"), Mlp(narrow, 8 * narrow // 3, gated=True)
+    read = {one: linear(narrow, width) for one in ("query", "key", "value")}
+    written: Costs = {"output": affine(width, narrow), **mlp.costs()}
+    pooled, scores = affine(words, 2 * words), Cost(flop_per_token=4 * words)
+    vectors = affine(width, 4 * width + 4 * narrow).times(layers - 1)
     model = Joint(
         sizes=sizes,
         side=60,
         wide=106,
         steps=28,
-        text_tokens=most,
+        text_tokens=fields.size("max_sequence_length"),
         per_image={
             "time/embedding": two_dense(fields.size("time_embed_dim"), width),
-            "time/modulation": vectors.times(layers - 1) + last,
+            "time/modulation": vectors + affine(width, 4 * width + narrow),
             "head/modulation": affine(width, 2 * width),
             "embedding/places": held(3 * (width // 2)),
             "pooler/read": Cost(flop_per_token=pooled.flop_per_token),
             "pooler/query": affine(words, words, width),
-            "pooler/scores": Cost(flop_per_token=4 * words),
+            "pooler/scores": scores,
         },
         per_patch=scaled(seen, layers),
         per_text={
             "pooler/read": pooled,
-            "pooler/scores": Cost(flop_per_token=4 * words),
+            "pooler/scores": scores,
             "text/project": affine(words, narrow),
-            **scaled(read, layers),
-            **scaled(written, layers - 1),
+            **scaled(read, layers, "text/"),
+            **scaled(written, layers - 1, "text/"),
         },
         per_both=scaled(products(width), layers),
     )

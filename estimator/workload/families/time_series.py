@@ -112,19 +112,8 @@ def patchtsmixer(fields: Fields) -> Network:
     own = equal_heads(
         fields, hidden, fields.size("self_attn_heads", default=1), ("d_model", "self_attn_heads")
     ).costs()
-    layers, targets = fields.layers("num_layers", default=3), fields.size("num_targets", default=3)
-    pooled = fields.values.get("head_aggregation", "max_pool") is not None
-    width = hidden * channels * (1 if pooled else patches)
+    layers = fields.layers("num_layers", default=3)
     scaled = fields.values.get("scaling", "std") in ("std", "mean", True)
-    found = {
-        "Prediction": (
-            outputs(fields, patches * hidden, fields.size("prediction_length", default=16)),
-            float(channels),
-        ),
-        "Pretraining": (affine(hidden, length), float(channels * patches)),
-        "TimeSeriesClassification": (affine(width, targets), 1.0),
-        "Regression": (outputs(fields, width, targets), 1.0),
-    }
 
     def mixed(size: int) -> Costs:
         mlp = Mlp(size, factor * size, bias=True).costs()
@@ -146,12 +135,28 @@ def patchtsmixer(fields: Fields) -> Network:
         )
         if not scaled or task(fields) not in ("TimeSeriesClassification", "Regression"):
             return flow
-        wide = 2 * hidden
-        joined = affine(hidden + 2, wide, hidden)
-        scales = affine(2, 4, 2)
-        return flow.layers({"head/scales": joined + scales}, each)
+        scales = affine(hidden + 2, 2 * hidden, hidden) + affine(2, 4, 2)
+        return flow.layers({"head/scales": scales}, each)
 
+    found = _mixer_heads(fields, hidden, (length, patches, channels))
     return series_network(fields, channels * patches, body, found)
+
+
+def _mixer_heads(
+    fields: Fields, hidden: int, shape: tuple[int, int, int]
+) -> dict[str, tuple[Cost, float]]:
+    """Heads of PatchTSMixer by task; `shape` is that of `patched`."""
+    length, patches, channels = shape
+    pooled = fields.values.get("head_aggregation", "max_pool") is not None
+    width = hidden * channels * (1 if pooled else patches)
+    targets = fields.size("num_targets", default=3)
+    ahead = fields.size("prediction_length", default=16)
+    return {
+        "Prediction": (outputs(fields, patches * hidden, ahead), float(channels)),
+        "Pretraining": (affine(hidden, length), float(channels * patches)),
+        "TimeSeriesClassification": (affine(width, targets), 1.0),
+        "Regression": (outputs(fields, width, targets), 1.0),
+    }
 
 
 @family("timesfm")

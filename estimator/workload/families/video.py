@@ -3,6 +3,7 @@
 Videos are counted at the frames that the config states.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from estimator.core.units import in_percent
@@ -20,7 +21,7 @@ from estimator.workload.families.vit import (
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity
 from estimator.workload.model_class import classifier, head_note, task
-from estimator.workload.network import Network, Pass, lines, network
+from estimator.workload.network import Line, Network, Pass, lines, network
 from estimator.workload.registry import family
 
 
@@ -111,6 +112,10 @@ def timesformer(fields: Fields) -> Network:
     return network(fields, run)
 
 
+Passed = Callable[[Quantity, Quantity], list[Line]]
+"""From a batch of videos and the tubes of each to lines."""
+
+
 @family("vjepa2")
 def vjepa2(fields: Fields) -> Network:
     """V-JEPA 2: rotary places, and a predictor of all tubes from all tubes (arXiv:2506.09985).
@@ -119,52 +124,68 @@ def vjepa2(fields: Fields) -> Network:
     """
     hidden, side = fields.size("hidden_size", default=1024), fields.size("crop_size", default=256)
     depth, deep = fields.size("tubelet_size", default=2), fields.size("frames_per_clip", default=64)
-    heads = fields.size("num_attention_heads", default=16)
     stated = {
-        **{"image_size": side, "hidden_size": hidden, "num_attention_heads": heads},
-        **{"num_hidden_layers": fields.layers("num_hidden_layers", default=24)},
-        **{"num_channels": depth * fields.size("in_chans", default=3)},
-        **{"intermediate_size": int(hidden * ratio(fields, "mlp_ratio", 4.0))},
+        "image_size": side,
+        "hidden_size": hidden,
+        "num_attention_heads": fields.size("num_attention_heads", default=16),
+        "num_hidden_layers": fields.layers("num_hidden_layers", default=24),
+        "num_channels": depth * fields.size("in_chans", default=3),
+        "intermediate_size": int(hidden * ratio(fields, "mlp_ratio", 4.0)),
     }
     vision = trunk(fields.with_values(stated), prefix=0)
-    steps, tables = deep // depth, {"norm/outer": held(2 * hidden)}
-    vision = replace(vision, steps=steps, tables=tables)
-    width = fields.size("pred_hidden_size", default=384)
-    guessing = {
-        **{
-            "hidden_size": width,
-            "intermediate_size": int(width * ratio(fields, "pred_mlp_ratio", 4)),
-        },
-        **{"num_attention_heads": fields.size("pred_num_attention_heads", default=12)},
-        **{"num_hidden_layers": fields.layers("pred_num_hidden_layers", default=12)},
-    }
-    predictor = trunk(fields.with_values({**stated, **guessing}), prefix=0)
-    masks = fields.size("pred_num_mask_tokens", default=10) * width + 2 * width
-    into, back = affine(hidden, width), affine(width, hidden)
+    vision = replace(vision, steps=deep // depth, tables={"norm/outer": held(2 * hidden)})
     classifies = task(fields) == "VideoClassification"
-    once = classifier(fields, hidden, "VideoClassification")
-    again = trunk(fields.with_values({**stated, "intermediate_size": 4 * hidden, "qkv_bias": True}))
-    pooling = again.layer
-    poolers = fields.layers("num_pooler_layers", default=3) * classifies
+    after = [_predicted(fields, stated, rests=classifies)]
+    after += [_pooled(fields, stated)] if classifies else []
 
     def run(inputs: Inputs) -> Pass:
         batch, pixels = image(inputs, side)
-        patches = vision.positions(pixels)[0]
-        done, every = vision.over(batch, patches), 0.0 if classifies else batch * patches
-        done += lines({"into": into, "back": back}, every, prefix="predictor/")
-        done += lines({"masks": held(masks)}, batch, prefix="predictor/")
-        both, pairs = 2.0 * every, 4.0 * every * patches
-        layers = predictor.layers
-        done += lines(predictor.layer, both, pairs=pairs, times=layers, prefix="predictor/")
-        tokens = batch * patches
-        done += lines(pooling, tokens, pairs=tokens * patches, times=poolers, prefix="pooler/")
-        if classifies:
-            seen = {part: pooling[part] for part in ("attention/key", "attention/value")}
-            rest = (*seen, "attention/output")
-            asks = {part: cost for part, cost in pooling.items() if part not in rest}
-            done += lines(seen, tokens, prefix="pooler/cross_")
-            done += lines(asks, batch, pairs=tokens, prefix="pooler/cross_")
-            done += lines({"pooler/query": held(hidden), **once}, batch)
-        return Pass(lines=done, items=tokens)
+        tubes = vision.positions(pixels)[0]
+        done = vision.over(batch, tubes)
+        for passed in after:
+            done += passed(batch, tubes)
+        return Pass(lines=done, items=batch * tubes)
 
     return network(fields, run, head_note(fields, classifies or not task(fields)))
+
+
+def _predicted(fields: Fields, stated: dict[str, int], *, rests: bool) -> Passed:
+    """The predictor, which gets all tubes and as many masks."""
+    hidden, width = stated["hidden_size"], fields.size("pred_hidden_size", default=384)
+    guessing = {
+        "hidden_size": width,
+        "intermediate_size": int(width * ratio(fields, "pred_mlp_ratio", 4)),
+        "num_attention_heads": fields.size("pred_num_attention_heads", default=12),
+        "num_hidden_layers": fields.layers("pred_num_hidden_layers", default=12),
+    }
+    part = trunk(fields.with_values({**stated, **guessing}), prefix=0)
+    masks = {"masks": held((fields.size("pred_num_mask_tokens", default=10) + 2) * width)}
+    ends, name = {"into": affine(hidden, width), "back": affine(width, hidden)}, "predictor/"
+
+    def passed(batch: Quantity, tubes: Quantity) -> list[Line]:
+        every = 0.0 if rests else batch * tubes
+        both, pairs = 2.0 * every, 4.0 * every * tubes
+        done = [*lines(ends, every, prefix=name), *lines(masks, batch, prefix=name)]
+        return [*done, *lines(part.layer, both, pairs=pairs, times=part.layers, prefix=name)]
+
+    return passed
+
+
+def _pooled(fields: Fields, stated: dict[str, int]) -> Passed:
+    """Layers over the tubes, then a learned query that asks them, and the labels."""
+    hidden, layers = stated["hidden_size"], fields.layers("num_pooler_layers", default=3)
+    wide = {"intermediate_size": 4 * hidden, "qkv_bias": True}
+    layer = trunk(fields.with_values({**stated, **wide})).layer
+    seen = {part: layer[part] for part in ("attention/key", "attention/value")}
+    rest = (*seen, "attention/output")
+    asks = {part: cost for part, cost in layer.items() if part not in rest}
+    once = {"pooler/query": held(hidden), **classifier(fields, hidden, "VideoClassification")}
+
+    def passed(batch: Quantity, tubes: Quantity) -> list[Line]:
+        every = batch * tubes
+        done = [*lines(layer, every, pairs=every * tubes, times=layers, prefix="pooler/")]
+        done += lines(seen, every, prefix="pooler/cross_")
+        done += lines(asks, batch, pairs=every, prefix="pooler/cross_")
+        return [*done, *lines(once, batch)]
+
+    return passed
