@@ -1,7 +1,7 @@
 """Which model of diffusers whose patches look at a text a config describes: PixArt, Wan, Sana.
 
-Kandinsky 5, ChronoEdit, SkyReels, Hunyuan-DiT, the older class Transformer2DModel, LTX-Video, and
-Stable Audio.
+Kandinsky 5, ChronoEdit, SkyReels, Cosmos, Hunyuan-DiT, the older class Transformer2DModel,
+LTX-Video, and Stable Audio.
 """
 
 from dataclasses import replace
@@ -173,6 +173,55 @@ def _wan_model(fields: Fields, layers: int, control: Costs) -> Joint:
     norms = 6 + 2 * fields.flag("cross_attn_norm") + 4 * _qk_norm(fields)
     mlp = Mlp(width, fields.size("ffn_dim"), bias=True).costs()
     return with_cross_attention(model, mlp, norms=norms * width, context=width)
+
+
+@diffusers_class("CosmosTransformer3DModel")
+def cosmos(fields: Fields) -> Network:
+    """Cosmos Predict: 121 frames of 704 x 1280 pixels by default (arXiv:2501.03575, sec. 5.1)."""
+    fields.counted("img_context_dim_in", None, 0)
+    deep, patch = _patch(fields)
+    masked = fields.flag("concat_padding_mask", default=True)
+    stated = {"patch_size": patch, "in_channels": fields.size("in_channels") + masked}
+    sizes = patch_sizes(fields.with_values(stated), frames=deep)
+    width, rank, layers = sizes.width, fields.size("adaln_lora_dim"), sizes.layers
+    rows = zip(fields.sizes("max_size", (128, 240, 240), 3), (deep, patch, patch), strict=True)
+    placed = fields.counted("extra_pos_embed_type", "learnable", None) is not None
+    places = sum(most // side for most, side in rows) * placed
+    vectors = (linear(width, rank) + linear(rank, 3 * width)).times(3 * layers)
+    own = {
+        **projections(width, False, False),
+        "cross/query": linear(width, width),
+        "cross/output": linear(width, width),
+        **Mlp(width, int(width * ratio(fields, "mlp_ratio", 4.0))).costs(),
+        **products(width),
+        "norm/heads": held(4 * sizes.head_dim),
+    }
+    read = linear(fields.size("text_embed_dim"), width)
+    texts, states = (
+        fields.size(key) for key in ("crossattn_proj_in_channels", "encoder_hidden_states_channels")
+    )
+    project = affine(texts, states).times(fields.flag("use_crossattn_projection"))
+    model = Joint(
+        sizes=sizes,
+        side=88,
+        wide=160,
+        steps=16 // deep,
+        biases=(False, False),
+        text_tokens=512,
+        per_image={
+            "embedding/position": table(places, width),
+            "time/embedding": linear(width, width) + linear(width, 3 * width),
+            "time/modulation": vectors,
+            "head/scale": linear(width, rank) + linear(rank, 2 * width) + held(width),
+        },
+        per_patch=scaled(own, layers),
+        per_text={
+            "text/project": project,
+            **scaled({"cross/key": read, "cross/value": read}, layers),
+        },
+        across=scaled(products(width, "cross/"), layers),
+    )
+    return network(fields, model.run)
 
 
 @diffusers_class("Kandinsky5Transformer3DModel")

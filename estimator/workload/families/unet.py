@@ -22,7 +22,15 @@ from estimator.workload.blocks import (
     linear,
     table,
 )
-from estimator.workload.convolution import BATCH_NORM, Flow, flow_network, image, plain, square
+from estimator.workload.convolution import (
+    BATCH_NORM,
+    Conv,
+    Flow,
+    flow_network,
+    image,
+    plain,
+    square,
+)
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs
 from estimator.workload.network import Network, Pass, length, network
@@ -375,6 +383,50 @@ def encoded(flow: Flow, ends: tuple[int, int], levels: Sequence[Level], attend: 
     flow = flow.conv("encoder/stem", plain(ends[0], first), first=True)
     flow = middle(down(flow, levels, "encoder/", edge=1), "encoder/middle", levels[-1], attend)
     return flow.dense({"encoder/norm": held(2 * last)}).conv("encoder/out", plain(last, ends[1]))
+
+
+PIXELS = 512
+"""Side of the images of Stable Diffusion 1, for which the small autoencoder is made. [pixel]"""
+
+
+@diffusers_class("AutoencoderTiny")
+def tiny_autoencoder(fields: Fields) -> Network:
+    """The tiny autoencoder (TAESD): residual blocks of three convolutions, no norms."""
+    ends = fields.size("in_channels", default=3), fields.size("out_channels", default=3)
+    latent = fields.size("latent_channels")
+    (narrow, downs), (back, ups) = (
+        _tiny_stages(fields, way, blocks)
+        for way, blocks in (("encoder", (1, 3, 3, 3)), ("decoder", (3, 3, 3, 1)))
+    )
+    factor = fields.size("upsampling_scaling_factor")
+
+    def body(flow: Flow) -> Flow:
+        flow = flow.conv("encoder/in", plain(ends[0], narrow), first=True)
+        for place, blocks in enumerate(downs):
+            if place:
+                shrink = Conv(narrow, narrow, stride=2, norm=False)
+                flow = flow.conv("encoder/downsample", shrink)
+            flow = flow.convs("encoder/blocks", [plain(narrow, narrow)] * (3 * blocks))
+        flow = flow.conv("encoder/out", plain(narrow, latent))
+        flow = flow.conv("decoder/in", plain(latent, back))
+        for place, blocks in enumerate(ups):
+            flow = flow.convs("decoder/blocks", [plain(back, back)] * (3 * blocks))
+            if place + 1 < len(ups):
+                grow = Conv(back, back, norm=False)
+                flow = flow.scaled(factor).conv("decoder/upsample", grow)
+        return flow.conv("decoder/out", plain(back, ends[1]))
+
+    return flow_network(fields, PIXELS, body)
+
+
+def _tiny_stages(fields: Fields, way: str, usual: tuple[int, ...]) -> tuple[int, list[int]]:
+    """Width of all maps on a way, and the residual blocks of each resolution."""
+    key = f"{way}_block_out_channels"
+    blocks = fields.layer_counts(f"num_{way}_blocks", usual)
+    width, *others = fields.sizes(key, (64,) * len(usual), len(blocks))
+    for other in others:
+        fields.equal(key, other, f"{key}[0]", width)
+    return width, blocks
 
 
 NOISE_SIDE, SCALE = 64, 8

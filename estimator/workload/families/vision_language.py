@@ -1,9 +1,9 @@
 """Which language model that sees a config describes: a decoder behind a tower and a bridge.
 
-Gemma 3, PaliGemma, InternVL, Llama 4, LLaVA, ViP-LLaVA, Video-LLaVA, Idefics 3, SmolVLM, Mistral 3,
-Mistral Large 4, LightOnOCR, Pixtral's tower, Qwen-VL, GLM-4V, GLM-OCR, Phi-4 multimodal, Aya and
-Cohere2 Vision, Fuyu, ColPali, ColQwen, PaddleOCR-VL, DeepSeek-VL, VideoLLaMA 3, Kimi K2.5, LFM2,
-EXAONE 4.5, Muse Glimmer.
+Gemma 3, ShieldGemma 2, PaliGemma, InternVL, Llama 4, LLaVA, ViP-LLaVA, Video-LLaVA, Idefics 3,
+SmolVLM, Mistral 3, Mistral Large 4, LightOnOCR, Pixtral's tower, Qwen-VL, GLM-4V, GLM-OCR, Phi-4
+multimodal, Aya and Cohere2 Vision, Fuyu, ColPali, ColQwen, PaddleOCR-VL, DeepSeek-VL, VideoLLaMA 3,
+Kimi K2.5, LFM2, EXAONE 4.5, Muse Glimmer.
 
 They differ in the bridge. A pass holds one image per sequence, of one tile where models cut large
 images into several; towers attend over the whole image, also where some layers keep to windows. The
@@ -182,7 +182,7 @@ def tower_of_frames(fields: Fields, *, bias: bool, gated: bool, norm: int) -> Vi
     return replace(sight, channels=fields.size("temporal_patch_size", default=2) * sight.channels)
 
 
-@family("gemma3")
+@family("gemma3", "shieldgemma2")
 def gemma3(fields: Fields) -> Network:
     """Gemma 3: SigLIP's tower pooled to a few tokens, one matrix (arXiv:2503.19786, sec. 2.1)."""
     sight = siglip_sight(fields.part("vision_config"))
