@@ -63,6 +63,19 @@ TABLES = (
 """Tables of the store; `schema.MIGRATIONS` takes them in. A run is summarised when its figures are
 those of its document: not where that cannot be read."""
 
+CHANGED = (
+    "DROP TRIGGER run_changed",
+    """
+    CREATE TRIGGER run_changed AFTER UPDATE OF document ON run BEGIN
+        DELETE FROM part WHERE run = NEW.key;
+        DELETE FROM figure WHERE run = NEW.key;
+        DELETE FROM observation WHERE run = NEW.key;
+        UPDATE run SET summarised = 0 WHERE key = NEW.key;
+    END
+    """,
+)
+"""A run that can no longer be read teaches a calibration nothing either."""
+
 INDEXES = (
     "CREATE INDEX run_of_device ON part (hardware, simulated, run)",
     "DROP INDEX figure_of_work",

@@ -70,7 +70,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "DELETE FROM figure",
         "UPDATE run SET summarised = 0",
     ),
-    figures.INDEXES,
+    (*figures.INDEXES, *figures.CHANGED),
 )
 
 VERSION = len(MIGRATIONS)

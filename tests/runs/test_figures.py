@@ -2,13 +2,16 @@
 
 import sqlite3
 from dataclasses import replace
+from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from estimator.runs import (
+    documents,
     open_store,
     overview,
     read_observations,
@@ -17,12 +20,14 @@ from estimator.runs import (
 )
 from estimator.runs.documents import in_memory
 from estimator.runs.figures import Figures, Span, rows_from
+from estimator.runs.observations import observed
 from estimator.runs.record import Energy, Host, MeasuredDevice, MeasuredRun, Timing
 from estimator.runs.schema import VERSION
 from tests.runs.stored import FIGURES_BEFORE, KEPT_ANSWERS_BEFORE
 from tests.runs.test_store import ended_without_rights
 
 PEAKS = {"fp32": 2e12, "bf16": 4e12}
+MOST = {"fp32": 99.0}
 
 TIMINGS = st.builds(
     Timing,
@@ -305,3 +310,58 @@ def test_a_store_that_cannot_be_summed_up_whole_stays_of_its_version(path, monke
     database.close()
     assert [run.id for run in read_runs(path)[0]] == ["r1", "r2"]
     assert reached(path) == Span(low=0.5, mid=0.5, high=0.5)
+
+
+CHANGES = st.lists(
+    st.tuples(
+        st.sampled_from(["add", "measure", "forget", "change", "damage"]),
+        st.integers(0, 4),
+        st.sampled_from([0.5, 1.0, 1.1, 4.0]),
+    ),
+    max_size=12,
+)
+
+
+def apply(path, change, number, time_s):
+    """One thing that befalls a store: a run is imported, measured, forgotten, edited or damaged."""
+    one = trained(number, time_s=time_s)
+    with open_store(path) as store:
+        here = {run.id for run in store.runs()} | store.unreadable().keys()
+        if change == "add":
+            store.add(one)
+        elif change == "measure" and one.id not in here:
+            store.begin(replace(one, state="running"))
+            store.finish(one)
+        elif change == "forget" and one.id in here:
+            store.forget([one.id])
+    if change in ("change", "damage"):
+        text = documents._text(one) if change == "change" else "{"
+        with sqlite3.connect(path) as database:
+            database.execute("UPDATE run SET document = ? WHERE id = ?", (text, one.id))
+        database.close()
+
+
+@settings(deadline=None, max_examples=25)
+@given(CHANGES)
+def test_whatever_befalls_a_store_its_statistics_are_those_of_its_runs(changes):
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "runs.sqlite"
+        for change in changes:
+            apply(path, *change)
+        found = overview(lambda hardware: PEAKS, path=path)
+        runs = read_runs(path)[0]
+        database = in_memory(runs)
+        anew = Figures(rows_from(database)).devices(lambda hardware: PEAKS)
+        assert {run.id for run in found.runs} == {run.id for run in runs}
+        assert list(found.devices) == anew
+        stored = read_observations("my-cpu", MOST, path=path)
+        assert {facts(one) for one in stored} == {
+            facts(one) for one in observed(database, "my-cpu", MOST)
+        }
+        database.close()
+
+
+def facts(one):
+    """What an observation says, to nine digits: sums that grew and shrank keep their rounding."""
+    figures = (one.runs, one.whole, one.timings, one.timing.time_s, one.timing.flop, one.noise_sd)
+    return (one.run, one.started, one.program, *(f"{value:.9g}" for value in figures))
