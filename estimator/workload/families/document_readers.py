@@ -29,7 +29,7 @@ def got_ocr2(fields: Fields) -> Network:
     """GOT-OCR 2: the encoder of Segment Anything, two convolutions (arXiv:2409.01704, sec. 3)."""
     text = text_part(fields, "qwen2", either_tied(fields, True))
     vision = with_defaults_of(fields.part("vision_config"), "got_ocr2_vision")
-    side, encode = sight(vision)
+    side, encode = sight(vision.with_values({"mlp_dim": vision.size("mlp_dim")}))
     maps, width = vision.size("output_channels"), text.hidden
     shrink = Conv(maps, 2 * maps, stride=2, norm=False), Conv(2 * maps, width, stride=2, norm=False)
     project = {"bridge/project": affine(width, width)}

@@ -224,7 +224,7 @@ def _gemma3n_sound(fields: Fields) -> int:
     heads = fields.size("conf_num_attention_heads")
     head_dim = fields.share("hidden_size", hidden, "conf_num_attention_heads", heads)
     kernel = fields.size("conf_conv_kernel_size")
-    layer = conformer_layer(hidden, head_dim, kernel)
+    layer = _conformer_params(hidden, head_dim, kernel)
     return weights + second * bins * hidden + fields.layers("conf_num_hidden_layers") * layer
 
 
@@ -279,11 +279,11 @@ def _gemma4_sound(fields: Fields, text: int) -> int:
     head_dim = fields.share("hidden_size", hidden, "num_attention_heads", heads)
     kernel, out = fields.size("conv_kernel_size"), fields.size("output_proj_dims")
     thinned = 9 * (first + first * second) + first + second + second * (first // 4) * hidden
-    layers = fields.layers("num_hidden_layers") * conformer_layer(hidden, head_dim, kernel)
+    layers = fields.layers("num_hidden_layers") * _conformer_params(hidden, head_dim, kernel)
     return thinned + layers + (hidden + 1) * out + out * text
 
 
-def conformer_layer(hidden: int, head_dim: int, kernel: int) -> int:
+def _conformer_params(hidden: int, head_dim: int, kernel: int) -> int:
     """Parameters of a layer of the conformer [1]."""
     feed_forwards = 2 * (8 * hidden * hidden + 2 * hidden)
     attention = 5 * hidden * hidden + head_dim + 2 * hidden
