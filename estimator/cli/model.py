@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import add_model, add_output, model_of, refuse_given
 from estimator.cli.output import note, print_csv, print_json, print_line, print_table
-from estimator.scenario.scenario import inline_config, is_inline, read_number
+from estimator.scenario.scenario import read_number
 
 if TYPE_CHECKING:
     from estimator.workload.ledger import Architecture, Inputs, Ledger
@@ -98,12 +98,12 @@ def _read(options: argparse.Namespace, inputs: "Inputs") -> tuple["Ledger", str]
 
 def _counted(options: argparse.Namespace, inputs: "Inputs") -> tuple["Ledger", str]:
     """Ledger of a config.json as PyTorch counts it."""
+    from estimator.workload.config_file import config_name, config_of
     from estimator.workload.meta_device import counted_ledger
 
     if options.causal:
         raise ValueError("--causal cannot be counted: PyTorch runs attention in full, drop it")
-    config, name = _config(options.model)
-    return counted_ledger(config, inputs), name
+    return counted_ledger(config_of(options.model), inputs), config_name(options.model)
 
 
 def _optional(name: str, text: str | None) -> float | None:
@@ -121,20 +121,15 @@ def _limited(name: str, text: str) -> float:
 
 def _network(options: argparse.Namespace) -> tuple["Architecture", str]:
     """Network of a file if there is one of that name, else of a preset or of torchvision."""
-    from pathlib import Path
-
     from estimator.cli.options import catalog_of
+    from estimator.workload.config_file import config_name, config_of, is_config
     from estimator.workload.families.torchvision import is_named, named_architecture
-    from estimator.workload.huggingface import (
-        UnknownArchitectureError,
-        architecture,
-    )
+    from estimator.workload.huggingface import UnknownArchitectureError, architecture
 
     given = options.model
-    if is_inline(given) or Path(given).exists() or given.endswith(".json"):
-        config, name = _config(given)
+    if is_config(given):
         try:
-            return architecture(config), name
+            return architecture(config_of(given)), config_name(given)
         except UnknownArchitectureError as error:
             raise ValueError(f"{error}; --count builds and counts it with PyTorch") from None
     if is_named(given):
@@ -145,16 +140,6 @@ def _network(options: argparse.Namespace) -> tuple["Architecture", str]:
             f"no architecture of {preset.name} is on record: give its config.json instead"
         )
     return architecture(preset.config), preset.name
-
-
-def _config(given: str) -> tuple[dict[str, Any], str]:
-    """Config of a file, or piped in, and the name to show for it."""
-    from estimator.workload.huggingface import read_config
-
-    if is_inline(given):
-        config = inline_config(given)
-        return config, str(config.get("model_type", "config.json"))
-    return read_config(given), given
 
 
 def _print_for_people(name: str, ledger: "Ledger") -> None:

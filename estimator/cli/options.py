@@ -96,8 +96,7 @@ def read_piped_config(options: argparse.Namespace) -> None:
         return
     import sys
 
-    from estimator.scenario.workload import compact_json
-    from estimator.workload.huggingface import MAX_CONFIG_BYTES, parse_config
+    from estimator.workload.config_file import MAX_CONFIG_BYTES, compact_json, parse_config
 
     if sys.stdin is None:
         raise ValueError("stdin is closed: pipe a config.json in, or name its file")

@@ -20,7 +20,7 @@ from estimator.cli.output import note, print_csv, print_json, print_line
 from estimator.cli.serving_quantities import print_items, print_serving, print_serving_comparison
 from estimator.scenario.declaration import inputs_of, refuse
 from estimator.scenario.scenario import INPUTS as TRAINING
-from estimator.scenario.scenario import check_choice, is_inline
+from estimator.scenario.scenario import check_choice
 from estimator.serving.question import (
     INPUTS,
     Comparison,
@@ -126,6 +126,7 @@ def _run_items(options: argparse.Namespace, level: float) -> int:
     """Answer one question about items that are not written token by token."""
     from estimator.core.messages import rendered
     from estimator.serving.items import answer_item
+    from estimator.workload.config_file import config_name
 
     for name in inputs_of(Comparison):
         if getattr(options, name) is not None:
@@ -143,8 +144,8 @@ def _run_items(options: argparse.Namespace, level: float) -> int:
         flat = {f"{name}_{end}": one[end] for name, one in ranges.items() for end in one}
         print_csv([flat])
     else:
-        file = "" if is_inline(asked.config) else asked.config
-        print_items(asked.model or file or found.row.model.name, found.row, ranges, level)
+        config = asked.config and config_name(asked.config)
+        print_items(asked.model or config or found.row.model.name, found.row, ranges, level)
     for line in notes:
         note(line, quiet=options.quiet)
     return 0

@@ -127,6 +127,41 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
         "model_type {name} is not known: none of the {known} known types is named like it"
     ),
     "model_type_near": "model_type {name} is not known: did you mean {near}?",
+    "config_file_address": "{path} is an address: save its config.json, and pass the path",
+    "config_file_directory": "{path} is a directory: pass the config.json inside it",
+    "config_file_absent": "{path} does not exist: pass the path of a config.json",
+    "config_file_device": "{path} is a pipe or a device: save the config.json, and pass its path",
+    "config_file_weights": "{path} is a file of weights: give the model's config.json",
+    "config_file_large": (
+        "{path} is larger than {most}, a config.json is a few kB: did you pass the weights?"
+    ),
+    "config_file_not_unicode": "{path} is not Unicode text: did you pass the weights?",
+    "config_file_empty": "{path} is empty: save the config.json again",
+    "config_file_web_page": "{path} is a web page: save the raw config.json",
+    "config_file_not_json": "{path} is not JSON, which begins with {{: save the raw config.json",
+    "config_file_cut_off": "{path} is not JSON ({error}): is it cut off?",
+    "config_file_not_object": "{path} holds {kind}, not an object: not a config.json",
+    "config_of_adapter": (
+        "this is the adapter_config.json of a {kind} adapter, without sizes: give that of its "
+        "base model"
+    ),
+    "config_of_adapter_over": (
+        "this is the adapter_config.json of a {kind} adapter, without sizes: give the "
+        "config.json of its base model {base}"
+    ),
+    "config_of_pipeline": (
+        "this is the model_index.json of {name}: give the config.json of one of its parts, in "
+        "the folder unet, transformer, vae or text_encoder"
+    ),
+    "config_of_scheduler": (
+        "this is the config of {name}, a scheduler without parameters: give that of a model"
+    ),
+    "config_of_other_file": "this is {kind}, not a config: give the model's config.json",
+    "model_class_near": "{name} of diffusers is not known: did you mean {near}?",
+    "model_class_unknown": (
+        "{name} of diffusers is not known: none of the {known} known classes is named like it"
+    ),
+    "no_items_left": "the input is too small for the network: none of it is left",
     # of a device
     "no_device": "no device given: set {set[hardware]}",
     "no_precision": "{field} {word!r} is unknown: write fp32, bf16, mixed ...",

@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,8 +31,8 @@ from estimator.memory.request import LORA_RANK, Question
 from estimator.memory.training_state import TRAINING, trained
 from estimator.memory.usage import Overhead
 from estimator.scenario.provenance import Found, given, noted, of_all, prior, recorded
-from estimator.scenario.scenario import inline_config, is_inline
 from estimator.workload.blocks import Attention
+from estimator.workload.config_file import config_name, config_of, is_config
 from estimator.workload.ledger import Inputs, Ledger, takes
 from estimator.workload.transformer import Decoder
 
@@ -118,13 +117,8 @@ def find_network(question: Question, catalog: Catalog) -> Found[Network]:
     if question.params is not None:
         return _typical("a decoder", question.params, catalog)
     name = str(question.model)
-    if is_inline(name):
-        config = inline_config(name)
-        return _configured(str(config.get("model_type") or "the model"), config)
-    if Path(name).exists() or name.endswith(".json"):
-        from estimator.workload.huggingface import read_config
-
-        return _configured(name, read_config(name))
+    if is_config(name):
+        return _configured(config_name(name), config_of(name))
     preset = catalog.preset(name)
     if preset.config:
         return _configured(preset.name, preset.config)

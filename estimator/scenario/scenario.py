@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from estimator.core.units import CENTRAL
@@ -516,6 +516,7 @@ def from_link(query: Mapping[str, str]) -> tuple[Scenario, list["Notice"]]:
     ({'hardware': 'h100'}, ['unread'])
     """
     from estimator.core.notice import Notice
+    from estimator.workload.config_file import is_inline
 
     said: dict[str, Any] = {}
     notices: list[Notice] = []
@@ -536,31 +537,6 @@ def from_link(query: Mapping[str, str]) -> tuple[Scenario, list["Notice"]]:
             except ValueError as error:
                 notices.append(Notice("unread", name, {"reason": str(error)}))
     return Scenario(**said), notices
-
-
-def is_inline(config: str) -> bool:
-    """Whether a config is given as JSON text, not as the path of a file."""
-    return config.lstrip()[:1] == "{"
-
-
-@lru_cache(maxsize=64)
-def inline_config(text: str) -> dict[str, Any]:
-    """Keys and values of a config given as text.
-
-    Raises
-    ------
-    ValueError
-        If it is no JSON object.
-    """
-    import json
-
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        raise refuse("config_not_json", "config") from None
-    if not isinstance(found, dict):
-        raise refuse("config_not_json", "config")
-    return found
 
 
 def _written(value: float | str) -> str:

@@ -16,15 +16,10 @@ from estimator.core.rows import Floats, Places, in_order, nowhere, rows_where, u
 from estimator.core.uncertainty import Uncertain
 from estimator.core.work import Workload
 from estimator.scenario.provenance import Found, Input, given, noted, of_all, prior, recorded
-from estimator.scenario.scenario import (
-    INPUTS,
-    Scenario,
-    column_of,
-    inline_config,
-    is_inline,
-)
+from estimator.scenario.scenario import INPUTS, Scenario, column_of
 from estimator.scenario.scenario_table import ScenarioTable
 from estimator.scenario.workload_columns import stated_flop, work_of_rows
+from estimator.workload.config_file import compact_json, config_of, inline_config
 from estimator.workload.formulas import LORA_SHARE, attention_share, training_flop
 from estimator.workload.kind_columns import network_kinds, of_each_kind
 from estimator.workload.kinds import ADAPTERS
@@ -441,11 +436,7 @@ def read_network(config: str, seq_len: float | None) -> Network:
     ValueError
         The file or the text is no config of a known family.
     """
-    if is_inline(config):
-        return _counted(config, seq_len)
-    from estimator.workload.huggingface import read_config
-
-    return _counted(compact_json(read_config(config)), seq_len)
+    return _counted(compact_json(config_of(config)), seq_len)
 
 
 @lru_cache(maxsize=256)
@@ -502,13 +493,6 @@ def compact_config(config: str) -> str:
         if same:
             kept = rest
     return compact_json(kept)
-
-
-def compact_json(config: Mapping[str, Any]) -> str:
-    """Text of a config without a needless letter."""
-    import json
-
-    return json.dumps(config, separators=(",", ":"), ensure_ascii=False)
 
 
 def _width(config: Mapping[str, Any]) -> float | None:

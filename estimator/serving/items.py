@@ -16,7 +16,6 @@ from estimator.core.messages import refuse
 from estimator.core.notice import Notice
 from estimator.core.power import DEVICES_PER_NODE
 from estimator.core.units import J_PER_KWH, S_PER_H
-from estimator.scenario.scenario import inline_config, is_inline
 from estimator.serving.capacity import USABLE_SHARE
 from estimator.serving.engines import fitted
 from estimator.serving.model_names import find_preset
@@ -27,7 +26,8 @@ from estimator.serving.resolver import Resolver
 from estimator.serving.served_model import from_size
 from estimator.serving.setups import Resolved, ServingTable
 from estimator.serving.step import Engine, Machine, Number
-from estimator.workload.huggingface import architecture, read_config
+from estimator.workload.config_file import config_of
+from estimator.workload.huggingface import architecture
 from estimator.workload.ledger import Architecture, Inputs, takes
 
 LATENT_SIDE = 8.0
@@ -223,8 +223,7 @@ def _work(asked: ServingQuestion, item: Item, catalog: Catalog) -> _Work:
     config: Mapping[str, Any] | None = None
     preset = find_preset(catalog, asked.model) if asked.model else None
     if asked.config:
-        inline = is_inline(asked.config)
-        config = inline_config(asked.config) if inline else read_config(asked.config)
+        config = config_of(asked.config)
     elif preset is not None and preset.config:
         config = preset.config
     if config is None:

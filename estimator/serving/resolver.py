@@ -21,7 +21,6 @@ from estimator.core.rows import Floats, Places, few, first_rows, nowhere, rows_w
 from estimator.core.site import Site
 from estimator.core.uncertainty import Uncertain
 from estimator.scenario.provenance import Found, noted
-from estimator.scenario.scenario import inline_config, is_inline
 from estimator.scenario.scenario_table import Words
 from estimator.scenario.site import find_site
 from estimator.serving.capacity import devices_needed
@@ -35,7 +34,7 @@ from estimator.serving.question_table import QuestionTable
 from estimator.serving.replicas import usual_replicas
 from estimator.serving.served_model import ServedModel, from_config, from_size
 from estimator.serving.setups import Named, ServingTable, filled, table_of
-from estimator.workload.huggingface import read_config
+from estimator.workload.config_file import config_name, config_of
 
 MOST_REMEMBERED = 4096
 """Look-ups remembered at a time [1]."""
@@ -157,10 +156,7 @@ class LookUps:
             If it is unknown, or its config cannot be read.
         """
         if config:
-            if is_inline(config):
-                keys = inline_config(config)
-                return from_config(keys, name or str(keys.get("model_type", "")))
-            return from_config(read_config(config), name or config)
+            return from_config(config_of(config), name or config_name(config))
         preset = find_preset(self._catalog, name) if name else None
         if preset is not None and preset.config:
             try:

@@ -7,15 +7,12 @@ out into `defaults.json`.
 """
 
 import difflib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from os import PathLike
-from pathlib import Path
 from typing import Any
 
-from estimator.core.messages import message
+from estimator.core.messages import message, refuse
 from estimator.core.notice import Notice, Refusal, Value
 from estimator.workload.families.decoder import GENERATIVE
 from estimator.workload.families.torchvision import hub_architecture
@@ -24,23 +21,8 @@ from estimator.workload.fields import Fields
 from estimator.workload.ledger import Architecture, Inputs, Ledger, Quantity
 from estimator.workload.model_class import class_name
 from estimator.workload.older_spellings import known_by_keys, spelled_as_today
-from estimator.workload.other_files import other_file, quantized
+from estimator.workload.other_files import quantized, refuse_other_file
 from estimator.workload.registry import CLASSES, FAMILIES, known_families
-
-MAX_CONFIG_BYTES = 10_000_000
-
-WEIGHTS = (b"GGUF", b"PK\x03\x04")
-"""First bytes of weights: GGUF, and the archives of PyTorch."""
-
-JSON_KINDS = {
-    list: "a list",
-    str: "a string",
-    int: "a number",
-    float: "a number",
-    bool: "true or false",
-    type(None): "null",
-}
-"""What a JSON document can be that is no object."""
 
 PARTLY = ("Backbone", "DoubleHeadsModel")
 """Ends of class names whose own norms and heads no family counts."""
@@ -76,79 +58,6 @@ class UnknownArchitectureError(Refusal):
     """No reader knows the architecture of a config."""
 
 
-def read_config(path: str | PathLike[str]) -> dict[str, Any]:
-    """Config file as a dictionary.
-
-    Parameters
-    ----------
-    path : str or path
-        A `config.json`.
-
-    Raises
-    ------
-    ValueError
-        The file is missing, a directory, larger than 10 MB, not Unicode, not JSON, or not a JSON
-        object.
-    """
-    file = Path(path)
-    if re.match("https?:/", str(path)):
-        raise ValueError(f"{path} is an address: save its config.json, and pass the path")
-    if file.is_dir():
-        raise ValueError(f"{file} is a directory: pass the config.json inside it")
-    if file.exists() and not file.is_file():
-        raise ValueError(f"{file} is a pipe or a device: save the config.json, and pass its path")
-    if not file.is_file():
-        raise ValueError(f"{file} does not exist: pass the path of a config.json")
-    with file.open("rb") as stream:
-        return parse_config(stream.read(MAX_CONFIG_BYTES + 1), str(file))
-
-
-def parse_config(content: bytes, name: str) -> dict[str, Any]:
-    """Content of a config file as a dictionary.
-
-    Parameters
-    ----------
-    content : bytes
-        At most a byte more than `MAX_CONFIG_BYTES` need be read of it.
-    name : str
-        Where it came from, for a refusal.
-
-    Raises
-    ------
-    ValueError
-        It is larger than 10 MB, not Unicode, not JSON, or not a JSON object.
-    """
-    if content.startswith(WEIGHTS):
-        raise ValueError(f"{name} is a file of weights: give the model's config.json")
-    if len(content) > MAX_CONFIG_BYTES:
-        raise ValueError(
-            f"{name} is larger than {MAX_CONFIG_BYTES / 1e6:.0f} MB, a config.json is a few kB: "
-            "did you pass the weights?"
-        )
-    try:
-        config = json.loads(content.decode(json.detect_encoding(content)))
-    except UnicodeDecodeError:
-        raise ValueError(f"{name} is not Unicode text: did you pass the weights?") from None
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{name} {_no_json(content.strip(), error)}") from None
-    if not isinstance(config, dict):
-        raise ValueError(
-            f"{name} holds {JSON_KINDS[type(config)]}, not an object: not a config.json"
-        )
-    return config
-
-
-def _no_json(content: bytes, error: Exception) -> str:
-    """What is wrong with a file that is no JSON."""
-    if not content:
-        return "is empty: save the config.json again"
-    if content.startswith(b"<"):
-        return "is a web page: save the raw config.json"
-    if not content.startswith((b"{", b"[")):
-        return "is not JSON, which begins with {: save the raw config.json"
-    return f"is not JSON ({error}): is it cut off?"
-
-
 def architecture(config: Mapping[str, Any]) -> Architecture:
     """Architecture that a config describes.
 
@@ -180,11 +89,10 @@ def architecture(config: Mapping[str, Any]) -> Architecture:
         return CLASSES[fields.text("_class_name")](fields)
     if model_type in ("", "timm_wrapper") and fields.states("architecture"):
         return hub_architecture(fields)
-    if not model_type and (known := other_file(fields)):
-        raise ValueError(known)
+    if not model_type:
+        refuse_other_file(fields)
     if not model_type and fields.states("_class_name"):
-        name = fields.text("_class_name")
-        raise ValueError(f"{name} of diffusers is not known: {_nearest_class(name)}")
+        raise _unknown_class(fields.text("_class_name"))
     if fields.states("text_config"):
         return _language_part(fields, model_type)
     if _looks_like_a_decoder(fields):
@@ -263,10 +171,12 @@ def _letters(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-def _nearest_class(name: str) -> str:
+def _unknown_class(name: str) -> Refusal:
+    """Why a class of diffusers that is not known is refused."""
     near = difflib.get_close_matches(name, CLASSES, n=3, cutoff=0.6)
-    none = f"none of the {len(CLASSES)} known classes is named like it"
-    return f"did you mean {', '.join(near)}?" if near else none
+    if near:
+        return refuse("model_class_near", name=name, near=", ".join(near))
+    return refuse("model_class_unknown", name=name, known=len(CLASSES))
 
 
 def _language_part(fields: Fields, model_type: str) -> Architecture:

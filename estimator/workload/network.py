@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from estimator.core.messages import refuse
 from estimator.workload.blocks import Costs
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import (
@@ -73,9 +74,7 @@ class Network:
         """Ledger of one forward pass, refused for inputs too small to pass."""
         done = self.run(inputs)
         if not np.all(np.asarray(done.items) > 0):
-            raise ValueError(
-                f"the input is too small for the network: not one {self.item_unit} of it is left"
-            )
+            raise refuse("no_items_left")
         return Ledger(
             terms=added(done.lines),
             items=done.items,

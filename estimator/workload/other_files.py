@@ -6,9 +6,8 @@ the message names the file and the one to take instead.
 
 from typing import Any
 
+from estimator.core.messages import refuse
 from estimator.workload.fields import Fields
-
-CONFIG = "give the model's config.json"
 
 MARKS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("model_cfg",), "the open_clip_config.json of OpenCLIP"),
@@ -27,26 +26,21 @@ MARKS: tuple[tuple[tuple[str, ...], str], ...] = (
 """Keys, one of which is enough, and what holds them; looked through in this order."""
 
 
-def other_file(fields: Fields) -> str:
-    """What a JSON without `model_type` is and what to give instead; empty where no key tells."""
-    name = _shown(fields, "_class_name")
+def refuse_other_file(fields: Fields) -> None:
+    """Refuse a JSON without `model_type` whose keys tell what it is, with what to give instead."""
+    name, adapter = _shown(fields, "_class_name"), _shown(fields, "peft_type")
     if fields.states("peft_type"):
         base = _shown(fields, "base_model_name_or_path")
-        of_base = f"the config.json of its base model {base}" if base else "that of its base model"
-        kind = _shown(fields, "peft_type")
-        return f"this is the adapter_config.json of a {kind} adapter, without sizes: give {of_base}"
+        code = "config_of_adapter_over" if base else "config_of_adapter"
+        raise refuse(code, kind=adapter, base=base)
     if name.endswith("Pipeline"):
-        return (
-            f"this is the model_index.json of {name}: give the config.json of one of its parts, "
-            "in the folder unet, transformer, vae or text_encoder"
-        )
+        raise refuse("config_of_pipeline", name=name)
     if name.endswith("Scheduler"):
-        return f"this is the config of {name}, a scheduler without parameters: give that of a model"
+        raise refuse("config_of_scheduler", name=name)
     for keys, kind in MARKS:
         needed = all(map(fields.states, keys)) if "dim" in keys else any(map(fields.states, keys))
         if needed and not name and not fields.states("architectures"):
-            return f"this is {kind}, not a config: {CONFIG}"
-    return ""
+            raise refuse("config_of_other_file", kind=kind)
 
 
 def quantized(fields: Fields) -> tuple[str, ...]:

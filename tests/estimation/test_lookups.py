@@ -14,7 +14,7 @@ from estimator.estimation.scenario_csv import estimate_csv
 from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scenario.columns import CellReader
 from estimator.scenario.scenario import Scenario
-from estimator.workload.huggingface import read_config
+from estimator.workload.config_file import read_config
 from tests.calls import counted
 
 CONFIG = Path(__file__).parents[1] / "golden" / "configs" / "llama-3-8b.json"

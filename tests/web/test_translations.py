@@ -17,6 +17,7 @@ from estimator.web.method.page import printable
 from estimator.web.shared import language
 from estimator.web.shared.amounts import amount, localised, sentence
 from estimator.web.shared.notices import shown
+from estimator.workload.config_file import config_of
 from estimator.workload.huggingface import architecture
 from tests.web.catalogue_texts import (
     PACKAGE,
@@ -125,6 +126,9 @@ def test_what_is_known_of_a_run_and_of_a_module_is_said_in_german(german):
         ({}, "model_type fehlt: Dort nennt eine config.json ihre Familie"),
         ({"model_type": "llamma"}, "model_type 'llamma' ist nicht bekannt: Ist llama"),
         ({"model_type": "no-such"}, "bekannten Typen heißt ähnlich"),
+        ({"_class_name": "UNet2DConditionModell"}, "ist nicht bekannt: Ist UNet2DConditionModel"),
+        ({"weight_map": {}}, "das ist das Verzeichnis von Gewichten in mehreren Dateien, keine"),
+        ({"peft_type": "LORA"}, "adapter_config.json eines LORA-Adapters"),
         (
             {"model_type": "gpt2", "n_embd": -1},
             "n_embd muss eine positive ganze Zahl sein, nicht -1",
@@ -158,6 +162,15 @@ def test_what_is_wrong_inside_a_config_is_said_in_german(german, config, said):
     with pytest.raises(ValueError) as seen:
         architecture(config)
     assert said in shown(reason(seen.value))
+
+
+def test_a_file_that_is_no_config_is_refused_in_german(german, tmp_path):
+    for content, said in ((b"[1]", "enthält eine Liste, kein Objekt"), (b"", "ist leer: die")):
+        file = tmp_path / "config.json"
+        file.write_bytes(content)
+        with pytest.raises(ValueError) as seen:
+            config_of(str(file))
+        assert said in shown(reason(seen.value))
 
 
 def test_a_phrase_is_said_in_german_with_its_figures(german):

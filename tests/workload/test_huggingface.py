@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from estimator.workload.config_file import read_config
 from estimator.workload.fields import Fields
-from estimator.workload.huggingface import architecture, model_ledger, read_config
+from estimator.workload.huggingface import architecture, model_ledger
 from estimator.workload.registry import CLASSES, defaults, known_families
 
 CONFIGS = Path(__file__).parents[1] / "golden" / "configs"

@@ -15,7 +15,6 @@ import streamlit as st
 from estimator.core.messages import reason
 from estimator.core.units import significant
 from estimator.memory.fit import DeviceFit, MemoryAnswer, fit_across_devices
-from estimator.scenario.scenario import inline_config
 from estimator.web.models import charts
 from estimator.web.models.inputs import (
     CONFIG,
@@ -38,6 +37,7 @@ from estimator.web.shared.language import N_, _, ngettext
 from estimator.web.shared.notices import shown, shown_all
 from estimator.web.shared.profiles import hardware_names, open_catalog, preset_names
 from estimator.web.shared.site import Page, controls
+from estimator.workload.config_file import config_name, inline_config
 from estimator.workload.huggingface import architecture
 from estimator.workload.ledger import Architecture, Inputs, Ledger, takes
 from estimator.workload.network import DEFAULT_TOKENS
@@ -185,16 +185,15 @@ def described(values: tuple[tuple[str, Any], ...]) -> Described:
 @lru_cache(maxsize=64)
 def _read(config: str) -> tuple[Architecture, tuple[str, ...]]:
     """Architecture of the text of a config, and which inputs change its pass."""
-    network = architecture(json.loads(config))
+    network = architecture(inline_config(config))
     return network, tuple(field for field in ("seq_len", "image_size") if takes(network, field))
 
 
 def _chosen(values: Values) -> tuple[str, Mapping[str, Any], str]:
     """Name of the model, its config, and what a question about memory calls it."""
     if values["source"] == CONFIG and values["config"]:
-        config = inline_config(values["config"])
-        kind = str(config.get("model_type") or config.get("architecture") or "config.json")
-        return kind, config, values["config"]
+        config = values["config"]
+        return config_name(config), inline_config(config), config
     preset = open_catalog().preset(values["model"])
     return preset.name, preset.config, preset.id
 

@@ -14,7 +14,6 @@ from estimator.core.messages import reason, refusal
 from estimator.core.notice import Notice
 from estimator.core.units import H_PER_DAY, J_PER_KWH, S_PER_DAY
 from estimator.scenario.declaration import Description
-from estimator.scenario.scenario import inline_config, is_inline
 from estimator.serving.figures import (
     compared_with_api,
     curve,
@@ -47,6 +46,7 @@ from estimator.web.shared.profiles import (
 from estimator.web.shared.site import Page, controls
 from estimator.web.shared.url_state import Choice, Number, Parameters, Text, Typed, UrlState
 from estimator.web.shared.valid import valid
+from estimator.workload.config_file import config_name, is_inline
 
 Row = dict[str, Any]
 Values = dict[str, Any]
@@ -215,10 +215,9 @@ def _model_name(values: Values) -> str:
     if not values["config"]:
         return open_catalog().preset(values["model"]).name
     try:
-        found = inline_config(values["config"]).get("model_type")
+        return config_name(values["config"])
     except ValueError:
-        found = None
-    return str(found or "config.json")
+        return "config.json"
 
 
 def _drop_config() -> None:
