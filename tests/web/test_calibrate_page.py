@@ -372,6 +372,22 @@ def test_the_scatter_holds_every_timing():
     assert list(disturbed["timing"]) == ["GPT of 124 million parameters"]
 
 
+def test_each_program_is_listed_once_with_how_far_the_others_miss_it():
+    store(*several())
+    found = residuals(*h100())
+    rows = calibrate_tables.program_rows(found)
+    assert len({row[0] for row in rows}) == len(rows)
+    assert sum(int(row[-1].partition(" / ")[2]) for row in rows) == len(found)
+    errors = [float(row[2].removesuffix(" %")) for row in rows]
+    assert errors == sorted(errors, reverse=True)
+    (gpt,) = (one for one in found if one.observation.run == "r-train")
+    (row,) = (row for row in rows if row[0] == "GPT of 124 million parameters, bf16")
+    off = abs(gpt.mid / gpt.observation.reached - 1.0)
+    assert row[1:3] == [percent(gpt.observation.reached), percent(off)]
+    assert row[-1] == f"{int(gpt.inside)} / 1"
+    assert row[0] in text(opened(calibrate_programs=True))
+
+
 def test_power_is_reported_before_and_after_by_what_meters_measured():
     store(*several())
     known, device = h100()

@@ -30,6 +30,7 @@ from estimator.web.calibrate.next_run import draw_next
 from estimator.web.shared import share, style, widgets
 from estimator.web.shared.amounts import localised
 from estimator.web.shared.frame import Frame
+from estimator.web.shared.html_table import draw_table
 from estimator.web.shared.language import N_, _, ngettext
 from estimator.web.shared.profiles import hardware_names, kept, open_catalog
 from estimator.web.shared.site import TRUST, Page, controls
@@ -244,6 +245,18 @@ def _residuals(seen: Seen) -> None:
     table = tables.residuals_table(found)
     charts.draw_residuals(table, seen.frame.look, words.alt_of_residuals(table))
     style.caption(words.misses(found))
+    if seen.frame.slide:
+        return
+    with style.folded(_("By program"), "calibrate_programs") as fold:
+        if fold.open:
+            head = (
+                _("program"),
+                _("measured"),
+                _("median error of the others’ prediction"),
+                _("of published runs alone"),
+                _("in the 80 % interval"),
+            )
+            draw_table([widgets.heading(one) for one in head], tables.program_rows(found))
 
 
 def _next(seen: Seen) -> None:

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from estimator.calibration.measured_utilization import network_group
 from estimator.calibration.posterior import Cell, PowerCell, Residual
+from estimator.core.rows import Floats
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import human, significant
 from estimator.measure.live import Course
@@ -110,6 +112,39 @@ def residuals_table(residuals: Iterable[Residual]) -> pd.DataFrame:
             for one in residuals
         ]
     )
+
+
+def program_rows(residuals: Iterable[Residual]) -> list[list[str]]:
+    """Each program in one format, the worst predicted first.
+
+    Columns: program, what its timings reached, the median error of what the other timings and of
+    what published runs alone predict, and how many timings the interval holds.
+    """
+    programs: dict[tuple[str, str], list[Residual]] = {}
+    for one in residuals:
+        key = one.observation.program or one.observation.run, one.observation.timing.precision or ""
+        programs.setdefault(key, []).append(one)
+    found = []
+    for (program, precision), those in programs.items():
+        reached = np.array([one.observation.reached for one in those])
+        alone = np.array([float(one.observation.expected.mid) for one in those])
+        error = median_error(np.array([one.mid for one in those]), reached)
+        label = those[0].observation.timing.label if len(those) == 1 else program
+        ends = dict.fromkeys(percent(float(end)) for end in (reached.min(), reached.max()))
+        row = [
+            f"{label or program}, {precision}",
+            joined(*ends) if len(ends) > 1 else next(iter(ends)),
+            percent(error),
+            percent(median_error(alone, reached)),
+            f"{sum(one.inside for one in those)} / {len(those)}",
+        ]
+        found.append((-error, row))
+    return [row for _error, row in sorted(found)]
+
+
+def median_error(predicted: Floats, reached: Floats) -> float:
+    """Median of predicted over reached, less one, without its sign [1]."""
+    return float(np.median(np.abs(predicted / reached - 1.0)))
 
 
 def group_of(residual: Residual) -> str:

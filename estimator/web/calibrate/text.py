@@ -17,6 +17,7 @@ from estimator.runs.record import HOW_METERED
 from estimator.web.calibrate.tables import (
     GROUP_NAMES,
     cell_label,
+    median_error,
     percent,
     span,
     watts,
@@ -61,6 +62,7 @@ def sentence(device: Device, cell: Cell | None, runs: int, timings: int) -> str:
         work=_(WORK_NAMES[cell.group]), precision=escape(cell.precision)
     )
     before, now = (unbroken(percent(float(one.mid))) for one in (cell.before, cell.now))
+    longer = unbroken(localised(digits(float(cell.before.mid / cell.now.mid))))
     if not timings:
         text = _(
             "Nothing measured on {device} yet: published runs put utilization at <b>{before}</b> "
@@ -70,10 +72,12 @@ def sentence(device: Device, cell: Cell | None, runs: int, timings: int) -> str:
     timed = ngettext("<b>{n} timing</b>", "<b>{n} timings</b>", timings).format(n=timings)
     ran = ngettext("{n} measured run", "{n} measured runs", runs).format(n=runs)
     text = _(
-        "On {device}, {timed} from {ran} put utilization at <b>{now}</b> of the peak for {work}; "
-        "published runs alone put it at {before}."
+        "On {device}, {work} takes <b>{longer} times as long</b> as published runs suggest: "
+        "{timed} from {ran} put utilization at <b>{now}</b> of the peak, not {before}."
     )
-    return text.format(device=name, timed=timed, ran=ran, now=now, work=work, before=before)
+    return text.format(
+        device=name, work=work, longer=longer, timed=timed, ran=ran, now=now, before=before
+    )
 
 
 def power_sentence(device: Device, cell: PowerCell) -> str:
@@ -137,7 +141,7 @@ def misses(residuals: Sequence[Residual]) -> str:
     alone = np.array([float(one.observation.expected.mid) for one in residuals])
     others = np.array([one.mid for one in residuals])
     inside = sum(one.inside for one in residuals)
-    before, now = (percent(float(np.median(np.abs(p / reached - 1)))) for p in (alone, others))
+    before, now = (percent(median_error(one, reached)) for one in (alone, others))
     text = _(
         "Median error of the others’ prediction: {now}; of published runs alone: {before}. The "
         "80 % interval holds {inside} of {all}. The others are mostly of the same run, so this "
