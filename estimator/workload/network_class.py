@@ -162,7 +162,7 @@ SEEING = (
     *("aria", "audioflamingo3", "minimax_m3_vl", "step3p7", "granite_speech", "chameleon"),
     *("janus", "idefics", "musicflamingo", "glmasr", "qwen3_asr"),
     *("mistral_large4", "muse_glimmer", "exaone4_5", "voxtral_realtime"),
-    *("got_ocr2", "hunyuan_vl", "molmo2", "shieldgemma2"),
+    *("got_ocr2", "hunyuan_vl", "molmo2", "shieldgemma2", "modernvbert", "colmodernvbert"),
 )
 """Types whose kind no part of their name tells."""
 

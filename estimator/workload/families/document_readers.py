@@ -1,4 +1,4 @@
-"""Which language model that reads pages it is: GOT-OCR 2, HunyuanOCR.
+"""Which model that reads pages it is: GOT-OCR 2, HunyuanOCR (hunyuan_vl), ModernVBERT.
 
 A pass holds one page per sequence; its tokens are part of the sequence, so `seq_len` counts them.
 """
@@ -8,20 +8,25 @@ from dataclasses import replace
 
 from estimator.workload.blocks import affine, held, table
 from estimator.workload.convolution import Conv, Flow, image, windows
+from estimator.workload.families.clip import siglip_sight
 from estimator.workload.families.sam import sight
 from estimator.workload.families.vision_language import (
     SIDE_OF_ANY,
+    Text,
     any_tied,
     before_text,
     behind_tower,
+    dense_bridge,
     either_tied,
+    seeing_network,
     text_part,
 )
 from estimator.workload.families.vit import trunk
 from estimator.workload.fields import Fields
 from estimator.workload.ledger import Inputs, Quantity
+from estimator.workload.model_class import class_name, label_count
 from estimator.workload.network import Line, Network, lines, prefixed
-from estimator.workload.registry import family, with_defaults_of
+from estimator.workload.registry import family, known_families, with_defaults_of
 
 
 @family("got_ocr2")
@@ -65,3 +70,26 @@ def hunyuan_vl(fields: Fields) -> Network:
         yield from lines(project, batch * grid * (grid + 1.0))
 
     return behind_tower(fields, text, tower, bridged)
+
+
+@family("modernvbert")
+def modernvbert(fields: Fields) -> Network:
+    """ModernVBERT: SigLIP's tower, pixels shuffled, ModernBERT (arXiv:2510.01149, sec. 3)."""
+    name = class_name(fields).replace("VBert", "Bert")
+    stated = {
+        "architectures": [name or "ModernBertForMaskedLM"],
+        "num_labels": label_count(fields),
+        "id2label": None,
+        "tie_word_embeddings": fields.flag("tie_word_embeddings"),
+    }
+    part = fields.part("text_config")
+    part.counted("model_type", "modernbert")
+    part = with_defaults_of(part, "modernbert")
+    text = Text(
+        model=known_families()["modernbert"](part.with_values(stated)),
+        hidden=part.size("hidden_size", default=768),
+    )
+    sight = siglip_sight(fields.part("vision_config"))
+    merge = fields.size("pixel_shuffle_factor", default=4) ** 2
+    bridge = dense_bridge(merge * sight.hidden, text.hidden, bias=False)
+    return seeing_network(fields, text, sight, bridge, merged=merge)

@@ -2,8 +2,8 @@
 
 Gemma 3, ShieldGemma 2, PaliGemma, InternVL, Llama 4, LLaVA, ViP-LLaVA, Video-LLaVA, Idefics 3,
 SmolVLM, Mistral 3, Mistral Large 4, LightOnOCR, Pixtral's tower, Qwen-VL, GLM-4V, GLM-OCR, Phi-4
-multimodal, Aya and Cohere2 Vision, Fuyu, ColPali, ColQwen, PaddleOCR-VL, DeepSeek-VL, VideoLLaMA 3,
-Kimi K2.5, LFM2, EXAONE 4.5, Muse Glimmer.
+multimodal, Aya and Cohere2 Vision, Fuyu, ColPali, ColQwen, ColModernVBERT, PaddleOCR-VL, DeepSeek-
+VL, VideoLLaMA 3, Kimi K2.5, LFM2, EXAONE 4.5, Muse Glimmer.
 
 They differ in the bridge. A pass holds one image per sequence, of one tile where models cut large
 images into several; towers attend over the whole image, also where some layers keep to windows. The
@@ -313,7 +313,12 @@ def page_embedding(inside: tuple[str, int], fields: Fields) -> Network:
 
 
 # arXiv:2407.01449
-families(page_embedding, {"colpali": ("paligemma", 2048), "colqwen2": ("qwen2_vl", 8192)})
+PAGES = {
+    "colpali": ("paligemma", 2048),
+    "colqwen2": ("qwen2_vl", 8192),
+    "colmodernvbert": ("modernvbert", 768),
+}
+families(page_embedding, PAGES)
 
 
 @family("paddleocr_vl")
