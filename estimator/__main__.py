@@ -19,42 +19,50 @@ class _Later(ModuleType):
 
 
 def main() -> int:
-    """Run the command that was typed and return its exit code.
-
-    Help needs no packages, so that it is there at once on a bare Python.
-    """
+    """Run the command that was typed and return its exit code; Ctrl-C ends it in one line."""
     if sys.version_info < OLDEST_PYTHON:
         version = ".".join(str(part) for part in sys.version_info[:3])
         sys.stderr.write(f"error: Python 3.11 or newer is needed, and this is {version}\n")
         return 1
-    words = sys.argv[1:]
+    try:
+        code = _ran(sys.argv[1:])
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped\n")
+        code = INTERRUPTED
+    if code == INTERRUPTED:
+        import signal  # pressed once more, while Python shuts down, it would end by the signal
+
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return code
+
+
+def _ran(words: list[str]) -> int:
+    """Run a command; help needs no packages, so that it is there at once on a bare Python."""
     ours = words[: words.index("--")] if "--" in words else words
     if {"-h", "--help", "--version"} & set(ours):
         # `dataclasses` imports it for classes without a docstring: a tenth of the time of help.
         sys.modules.setdefault("inspect", _Later("inspect"))
-    elif words:
-        from estimator.system import environment
-        from estimator.system.pip_install import SetupError
-
-        try:
-            measures = words[0] == "calibrate"
-            environment.enter(environment.MEASURE if measures else environment.APP)
-        except SetupError as error:
-            sys.stderr.write(f"error: {error}\n")
-            return 1
-        except KeyboardInterrupt:
-            sys.stderr.write("stopped; the next start sets up from the beginning\n")
-            return INTERRUPTED
+    elif words and not _entered(measures=words[0] == "calibrate"):
+        return 1
     from estimator.cli import main as run
 
-    code = run()
-    if (
-        code == INTERRUPTED
-    ):  # pressed once more, while Python shuts down, it would end by the signal
-        import signal
+    return run()
 
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return code
+
+def _entered(*, measures: bool) -> bool:
+    """Go on where the packages are, set up if need be; else say why not."""
+    from estimator.system import environment
+    from estimator.system.pip_install import SetupError
+
+    try:
+        environment.enter(environment.MEASURE if measures else environment.APP)
+    except SetupError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return False
+    except KeyboardInterrupt:
+        sys.stderr.write("the next start sets up from the beginning\n")
+        raise
+    return True
 
 
 if __name__ == "__main__":

@@ -62,9 +62,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         return _complain(f"{where}{error.strerror or error}")
-    except KeyboardInterrupt:
-        sys.stderr.write("stopped\n")
-        return 130
     except _meter_error() as error:
         return _complain(str(error))
     return code

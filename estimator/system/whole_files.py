@@ -9,11 +9,18 @@ if TYPE_CHECKING:
 
 
 def write_whole(path: "Path", content: bytes) -> None:
-    """Write a file in one step; its name, not that of the draft, is in the error if that fails."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{get_ident()}.part")
+    """Write a file in one step; its name, not that of the draft, is in the error if that fails.
+
+    A link stays, and leads to what was written; a device or a pipe is written to as it is.
+    """
+    place = path.resolve()
+    draft = place.with_name(f".{place.name}.{os.getpid()}.{get_ident()}.part")
     try:
-        draft.write_bytes(content)
-        draft.replace(path)
+        if path.exists() and not path.is_file():
+            path.write_bytes(content)
+        else:
+            draft.write_bytes(content)
+            draft.replace(place)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:

@@ -233,6 +233,7 @@ def test_two_thousand_runs_are_shown_by_the_page(data):
     few = calibrate("show", "--runs", "--most", "3", "--csv")
     assert [row["id"] for row in csv.DictReader(io.StringIO(few.stdout))] == newest[:3]
     assert len(json.loads(calibrate("show", "--runs", "--json").stdout)["runs"]) == 2000
+    assert calibrate("show", "--runs", "--most", "1e30", "--csv").stdout.count("\n") == 2001
     assert "most must be" in refusal("show", "--most", "0")
     assert "most must be" in refusal("show", "--most", "1.5")
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -66,6 +67,28 @@ def _read(terminal):
         return os.read(terminal, 1000).decode(errors="replace")
     except OSError:
         return ""
+
+
+PRESSED = """
+import sys
+class Press:
+    def find_spec(self, name, *_):
+        if name == {module!r}:
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Press())
+sys.argv = ["twenty-watts", "calibrate", "show"]
+from estimator.__main__ import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize(
+    "module", ["estimator.system.environment", "estimator.cli", "estimator.cli.calibrate.show"]
+)
+def test_ctrl_c_while_modules_are_imported_is_one_line(module):
+    command = [sys.executable, "-c", PRESSED.format(module=module)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "stopped\n")
 
 
 @pytest.mark.parametrize("again", [(), (0.05,)], ids=["once", "twice"])

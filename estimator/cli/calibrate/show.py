@@ -1,6 +1,7 @@
 """`calibrate show`: what was measured of each device, and in which runs."""
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -96,7 +97,7 @@ def _most(options: argparse.Namespace) -> int | None:
     """How many runs to list; None for all."""
     if options.most is None:
         return None if options.json or options.csv else SHOWN
-    return whole("most", options.most)
+    return min(whole("most", options.most), sys.maxsize)  # SQLite counts no further
 
 
 def _print_for_people(
