@@ -184,16 +184,25 @@ def refusal(name: str) -> str | None:
         return "names no model of device" if text else None
     if re.search(INSTANCE, text):
         return "names a cloud instance; name the device in it"
-    counted = COUNTED.fullmatch(unicodedata.normalize("NFKC", name).strip())
-    if counted is None:
-        return None
-    device, count = counted["first"] or counted["last"], int(counted["before"] or counted["after"])
+    device, count = counted(name)
     if count < 2:
         return None
     return (
-        f"gives a number of devices; name {device.strip()[:40]!r} and set the number of devices "
-        f"to {count}"
+        f"gives a number of devices; name {device[:40]!r} and set the number of devices to {count}"
     )
+
+
+def counted(name: str) -> tuple[str, int]:
+    """Take a name apart into the device and how many of it; one where it gives no number.
+
+    >>> counted("8x A100 40GB")
+    ('A100 40GB', 8)
+    """
+    found = COUNTED.fullmatch(unicodedata.normalize("NFKC", name).strip())
+    if found is None:
+        return name, 1
+    device, count = found["first"] or found["last"], found["before"] or found["after"]
+    return device.strip(), int(count)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from estimator.catalog import toml_files as files
 from estimator.catalog.device_names import (
     Board,
     DeviceName,
+    counted,
     holds,
     matching,
     readings,
@@ -120,6 +121,9 @@ class NameIndex:
         key = name_key(name)
         why = refusal(name) if self.what == "hardware" else None
         if why is not None:
+            device, count = counted(name)
+            if count > 1 and self.look_up(device) is None:
+                return self._unknown(device)
             return ValueError(f"{self.what} {shown(name)} {why}")
         same_model = self._of_model(name) if self.what == "hardware" else []
         if same_model:

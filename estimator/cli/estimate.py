@@ -8,6 +8,7 @@ from estimator.cli.output import note, print_csv, print_json, print_line, print_
 from estimator.scenario.scenario import option_of
 
 if TYPE_CHECKING:
+    from estimator.catalog import Catalog
     from estimator.estimation.scenario_estimate import Answer
 
 EXAMPLES = """examples:
@@ -40,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     from estimator.core.messages import rendered
     from estimator.estimation import formatted_results
     from estimator.estimation.design_facts import memory_too_small
-    from estimator.estimation.equivalents import as_json, equivalents
+    from estimator.estimation.equivalents import as_json
     from estimator.estimation.scenario_estimate import answer_scenario
 
     catalog = catalog_of(options)
@@ -51,21 +52,25 @@ def run(options: argparse.Namespace) -> int:
     if options.csv:
         print_csv([formatted_results.as_row(answer, option_of)])
     else:
-        _print_for_people(answer, equivalents(answer, catalog))
+        _print_for_people(answer, catalog)
     unsaid = () if options.quiet else memory_too_small(answer, catalog)
     for warning in rendered((*answer.notices, *unsaid), option_of):
         note(warning, quiet=options.quiet)
     return 0
 
 
-def _print_for_people(answer: "Answer", alike: dict[str, float]) -> None:
+def _print_for_people(answer: "Answer", catalog: "Catalog") -> None:
     from estimator.estimation import formatted_results
-    from estimator.estimation.equivalents import as_much
+    from estimator.estimation.design_facts import price_line
+    from estimator.estimation.equivalents import as_much, equivalents
 
     print_line(formatted_results.headline(answer))
     print_table(
         ("", "median", f"{answer.level * 100:g} % interval"), formatted_results.rows(answer)
     )
+    price = price_line(answer, catalog)
+    if price:
+        print_line(price)
     if answer.plan is not None:
         print_line(str(formatted_results.schedule_line(answer, answer.plan)))
     shares = formatted_results.spread(answer)
@@ -75,6 +80,7 @@ def _print_for_people(answer: "Answer", alike: dict[str, float]) -> None:
         )
         what = "energy" if "energy_kwh" in answer.estimate else "time"
         print_line(f"What makes the {what} uncertain: {summary}")
+    alike = equivalents(answer, catalog)
     if alike:
         print_line(f"As much as {'; '.join(map(str, as_much(alike)))}")
     print_line(f"The same in the app: twenty-watts app --open '{answer.link}'")

@@ -223,6 +223,10 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
         "does not fit on {fleet}: {what} of {params} parameters take {needed} of {held}; they need "
         "at least {count:,.0f} devices, activations not included",
     ),
+    "one_sequence_needs_saving": (
+        "fits only with {set[recomputation]} or {set[tensor_parallel]}: one sequence at a time "
+        "takes {needed} of {held} on each device without them"
+    ),
     "one_sequence_does_not_fit": (
         "does not fit: one sequence at a time takes {needed} of {held} on each device; `memory` "
         "tells what would fit"

@@ -40,30 +40,36 @@ def memory_of_run(
 def memory_too_small(answer: Answer, catalog: Catalog) -> tuple[Notice, ...]:
     """Say that not even one sequence at a time fits, where the answer has not said so already.
 
-    What is unspecified is what saves most: all activations recomputed, and each layer split across
-    the devices of a server.
+    Whether what saves most and is unspecified would make it fit is said, too: all activations
+    recomputed, and each layer split across the devices of a server.
     """
     if any(notice.code == "does_not_fit" for notice in answer.notices):
+        return ()
+    memory = memory_of_run(answer, catalog, least=False)
+    if memory is None or memory.fits is not False:
         return ()
     scenario = answer.scenario
     stages = scenario.pipeline_parallel or 1.0
     split = scenario.tensor_parallel or math.gcd(int(answer.run.devices // stages), IN_SERVER)
-    memory = memory_of_run(
+    saving = memory_of_run(
         answer,
         catalog,
         least=False,
         recompute=scenario.recomputation or "full",
         tensor_parallel=float(split),
     )
-    if memory is None or memory.fits is not False:
-        return ()
+    saves = saving is not None and saving.fits
     needed = human(float(memory.memory.total_bytes.mid), "B")
     values = {"needed": needed, "held": human(memory.capacity_bytes or 0.0, "B")}
-    return (Notice("one_sequence_does_not_fit", "devices", values),)
+    code = "one_sequence_needs_saving" if saves else "one_sequence_does_not_fit"
+    return (Notice(code, "devices", values),)
 
 
 def memory_question(answer: Answer) -> Question | None:
-    """Question about memory behind a scenario; None where the size of the model is unknown."""
+    """Question about memory behind a scenario; None where the size of the model is unknown.
+
+    Where unspecified, nothing is recomputed and no layer is split: the same for every rim.
+    """
     scenario = answer.scenario
     model = scenario.preset or scenario.config
     if answer.device.kind == "brain" or (model is None and scenario.params is None):
@@ -96,3 +102,14 @@ def offers_of(answer: Answer, catalog: Catalog) -> Offers | None:
         return None
     kind, provider = scenario.price_kind or "", provider_at(scenario.site or "", catalog)
     return offers_behind(answer.device, catalog, kind=kind, year=scenario.year, provider=provider)
+
+
+def price_line(answer: Answer, catalog: Catalog) -> str:
+    """Say the rent that the cost rests on, whose and of when; empty where none was looked up."""
+    item, offers = answer.inputs.get("price_usd_per_h"), offers_of(answer, catalog)
+    if item is None or offers is None or "cost_usd" not in answer.estimate:
+        return ""
+    whose = f" of {offers.provider}" if offers.provider else ""
+    counted = "one offer" if offers.count == 1 else f"median of {offers.count} offers"
+    rate = f"{item.value:.3g} $ per device-hour"
+    return f"Price: {rate}, {counted}{whose}, newest {offers.date_to[:7]}"

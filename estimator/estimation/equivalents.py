@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from estimator.catalog import Catalog
-from estimator.core.messages import Names, in_python
+from estimator.core.messages import Names, in_python, rendered
 from estimator.core.phrase import Phrase, say
 from estimator.core.units import digits, human_count, human_duration
 from estimator.estimation import formatted_results
+from estimator.estimation.design_facts import memory_too_small
 from estimator.estimation.scenario_estimate import Answer
 
 YEAR_S = 365.25 * 86_400
@@ -17,11 +18,10 @@ LEAST_FLIGHTS = 0.1
 
 
 def as_json(answer: Answer, catalog: Catalog, names: Names = in_python) -> dict[str, Any]:
-    """Object of an answer, its equivalents among it; keys end in their units."""
-    return {
-        **formatted_results.as_json(answer, names),
-        "equivalents": equivalents(answer, catalog),
-    }
+    """Object of an answer, its equivalents and memory among it; keys end in their units."""
+    found = formatted_results.as_json(answer, names)
+    found["warnings"] += rendered(memory_too_small(answer, catalog), names)
+    return {**found, "equivalents": equivalents(answer, catalog)}
 
 
 def equivalents(answer: Answer, catalog: Catalog) -> dict[str, float]:

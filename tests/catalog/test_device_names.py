@@ -215,3 +215,10 @@ def test_a_search_ranks_the_name_first_and_finds_no_part_of_another_word():
     assert {place[2] for place in regions} == {"cloud-region"}
     assert all(place[0].startswith("gcp-") for place in regions)
     assert search("", rows) == search("zzzz", rows) == []
+
+
+def test_a_number_of_an_unknown_device_is_refused_for_the_device():
+    with pytest.raises(ValueError, match="unknown hardware 'Foo'"):
+        CATALOG.device("8xFoo")
+    with pytest.raises(ValueError, match="name 'h100' and set the number of devices to 8"):
+        CATALOG.device("8xh100")

@@ -160,8 +160,24 @@ def test_estimate_warns_of_a_run_that_cannot_fit(capsys):
     assert main([*words, "--devices", "64", *stated]) == 0
     (line,) = (line for line in capsys.readouterr().err.splitlines() if "does not fit" in line)
     assert line.startswith("note: does not fit: one sequence at a time takes")
-    assert main([*words, "--devices", "64"]) == 0
-    assert "does not fit" not in capsys.readouterr().err
+
+
+def test_estimate_compare_and_json_assume_the_same_of_the_memory(capsys):
+    words = ["--params", "7e9", "--tokens", "1e10", "--hardware", "v100", "--devices", "64"]
+    assert main(["estimate", *words]) == 0
+    out, err = capsys.readouterr()
+    (line,) = (line for line in err.splitlines() if "fits only with" in line)
+    assert line.startswith("note: fits only with --recomputation or --tensor-parallel: one seq")
+    assert "\nPrice: 1.65 $ per device-hour, median of 12 offers, newest 2026-09\n" in out
+    assert main(["estimate", *words, "--json"]) == 0
+    assert line.removeprefix("note: ") in json.loads(capsys.readouterr().out)["warnings"]
+    assert main(["compare", *words, "--json"]) == 0
+    (design,) = json.loads(capsys.readouterr().out)
+    assert not design["memory"]["fits"]
+    assert main(["estimate", *words, "--recomputation", "full"]) == 0
+    assert "fit" not in capsys.readouterr().err
+    assert main(["estimate", *words, "--price", "1"]) == 0
+    assert "Price:" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

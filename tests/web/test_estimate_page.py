@@ -543,6 +543,18 @@ def test_at_most_eight_controls_are_in_sight(entry, most):
 KINDS = ("button_group", "selectbox", "text_input", "number_input", "slider", "text_area")
 
 
+def test_a_pasted_config_stays_when_it_is_fine_tuned_and_trained_again():
+    page = opened()
+    page.pills(key="way").set_value("config").run()
+    page.text_input(key="config_tokens").set_value("10B").run()
+    page.text_area(key="config_text").set_value(json.dumps(GPT2)).run()
+    for entry, tokens in (("finetune", "5e7"), ("train", "2e12")):
+        page.segmented_control(key="entry").set_value(entry).run()
+        query = dict(parse_qsl(marker(healthy(page))[1:]))
+        assert json.loads(query["config"]) == GPT2
+        assert float(query["tokens"]) == float(tokens)
+
+
 def test_fine_tuning_opens_on_an_owned_card_at_home_with_qlora_in_the_link():
     page = opened()
     page.segmented_control(key="entry").set_value("finetune").run()

@@ -282,10 +282,8 @@ def _changed_entry() -> None:
     entry, answer = state["entry"], answer_scenario(state["_scenario"], open_catalog())
     if entry == "timed":
         scenario = replace(inputs.convert(answer, "hours"), finetune=None)
-    elif entry == "finetune":
-        scenario = replace(inputs.FINETUNE, site=answer.scenario.site)
     else:
-        scenario = replace(inputs.DEFAULT, site=answer.scenario.site)
+        scenario = inputs.usual_in(entry, answer.scenario)
     inputs.load(scenario, state)
     state["entry"] = entry
     if entry == "finetune":

@@ -264,6 +264,16 @@ def scenario_of_config(
     return {"config": config, "tokens": seen, "seq_len": length}
 
 
+def usual_in(entry: str, last: Scenario) -> Scenario:
+    """What an entry opens with, at the place and with the config that were chosen."""
+    usual = replace(FINETUNE if entry == "finetune" else DEFAULT, site=last.site)
+    if last.config is None:
+        return usual
+    tokens = usual.tokens if last.samples is None else None
+    of_config = replace(usual, preset=None, params=None, config=last.config, tokens=tokens)
+    return replace(of_config, seq_len=last.seq_len, samples=last.samples)
+
+
 USUAL_SAMPLE_FLOP = 4.1e9
 """Forward FLOPs of an image in a ResNet-50, to begin with [FLOP]."""
 
