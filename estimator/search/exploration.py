@@ -182,6 +182,11 @@ class Exploration:
                 found.append(Swing(name=name, values=ends, low=low, high=high))
         return float(mids[0]), tuple(sorted(found, key=lambda one: one.low / one.high))
 
+    def interval(self, quantity: str) -> tuple[float, float]:
+        """Interval of a quantity of the scenario itself."""
+        low, _mid, high = self._bounds[quantity][0]
+        return float(low), float(high)
+
     def _value(self, name: str, place: int) -> Value:
         """What an input is in a row of those moved alone; the first row is the scenario itself."""
         return self._moved[place - 1][1] if place else self._own[name]

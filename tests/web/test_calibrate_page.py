@@ -168,6 +168,14 @@ def test_a_run_that_goes_on_is_shown_with_its_power_energy_and_state():
         assert listed(page).loc["r-now", "state"] == "running"
 
 
+def test_what_measuring_changed_comes_first_until_a_run_goes_on():
+    store(*several())
+    compared, live = "Before and after measuring", "Just now"
+    assert [one.value for one in opened().subheader][:2] == [compared, live]
+    with begin():
+        assert [one.value for one in opened().subheader][:2] == [live, compared]
+
+
 def test_where_no_run_goes_on_and_no_meter_is_there_the_page_says_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setattr(
         "estimator.web.calibrate.live.open_meters", lambda modelled: _open(tmp_path)

@@ -70,7 +70,7 @@ class Seen:
 
 
 def draw(frame: Frame) -> None:
-    """Draw the page: live readings, then what the measured runs of a device say."""
+    """Draw the page: what the measured runs of a device say, and what goes on just now."""
     own, notes, updated = live.stored()
     known = known_runs(open_catalog())
     choice = STATE.arrive()
@@ -86,13 +86,21 @@ def draw(frame: Frame) -> None:
         frame=frame,
     )
     _head(seen)
-    for section in [SECTIONS[frame.show]] if frame.slide else SECTIONS.values():
-        section(seen)
+    for name in [frame.show] if frame.slide else _order(own):
+        SECTIONS[name](seen)
     if not frame.slide:
         _share(seen)
     with controls(frame):
         _controls()
     share.leave(STATE, asdict(choice), frame)
+
+
+def _order(own: list[MeasuredRun]) -> list[str]:
+    """Sections of the page: while a run goes on, it comes first, else what measuring changed."""
+    first, second, *rest = SECTIONS
+    if any(run.state == "running" for run in own):
+        return [first, second, *rest]
+    return [second, first, *rest]
 
 
 def _notices(notes: list[str], updated: int) -> None:

@@ -157,7 +157,8 @@ def _answer(
     """Draw the pictures asked for."""
     if frame.show in ("", "tornado"):
         middle, found = swings
-        style.sentence(escape(_sentence(base, values, middle, found, slide=frame.slide)))
+        ends = answered.interval(values["quantity"])
+        style.sentence(escape(_sentence(_title(base), values, (middle, ends), found, frame)))
         _tornado(values, middle, found, frame)
     for show, picture in PICTURES.items():
         if frame.show in ("", show):
@@ -175,20 +176,28 @@ def _title(base: Scenario) -> str:
 
 
 def _sentence(
-    base: Scenario, values: Row, middle: float, found: tuple[Swing, ...], *, slide: bool
+    title: str,
+    values: Row,
+    answer: tuple[float, tuple[float, float]],
+    found: tuple[Swing, ...],
+    frame: Frame,
 ) -> str:
     name, unit = QUANTITIES[values["quantity"]]
-    text = _("The {quantity} is {middle}. What moves it most: {input}, from {low} to {high}.")
-    if not slide:
+    text = _(
+        "The {quantity} is {middle} ({interval}). What moves it most: {input}, from {low} to "
+        "{high}."
+    )
+    if not frame.slide:
         text = _(
-            "{title}: the {quantity} is {middle}. What moves it most: {input}, from {low} to "
-            "{high}."
+            "{title}: the {quantity} is {middle} ({interval}). What moves it most: {input}, from "
+            "{low} to {high}."
         )
-    first = found[0]
+    first, (middle, ends) = found[0], answer
     return text.format(
-        title=_title(base),
+        title=title,
         quantity=_(name),
         middle=style.bold(amount(middle, unit)),
+        interval=span(*ends, unit),
         input=style.bold(_label(first.name)),
         low=f"{amount(first.low, unit)} ({_shown(first.name, first.values[0])})",
         high=f"{amount(first.high, unit)} ({_shown(first.name, first.values[1])})",
