@@ -148,6 +148,7 @@ def kind_of_domain(domain: str) -> str:
 ENCODERS = (
     *("ernie", "splinter", "dpr", "esm", "fnet", "layoutlm", "layoutlmv3", "lilt", "markuplm"),
     *("tapas", "bros", "luke", "gte", "yoso", "mra", "nystromformer", "roformer", "xlm", "xlnet"),
+    *("funnel", "openai_privacy_filter"),
 )
 TRANSLATORS = ("nllb-moe", "fsmt", "mvp", "blenderbot", "blenderbot-small", "m2m_100", "led")
 SEEING = (

@@ -3,15 +3,16 @@
 Mixtral, Qwen2 and Qwen3 MoE, OLMoE, FlexOlmo, PhiMoE, gpt-oss, Llama 4, MiniMax M2, dots1, Granite
 MoE (granitemoeshared, too), GLM 4 MoE, ERNIE 4.5 MoE, EXAONE MoE, AFMoE, Solar Open, Mellum,
 Cohere2 MoE, HY v3, DeepSeek v2 and v3, Kimi K2, Mistral 4, Aria, DBRX, MiMo v2, Hunyuan MoE,
-JetMoE, A.X K1 (axk1), LongCat Flash, Laguna, Kolibri, Beam, Mistral Large 4. A row says what a
-family is built of; the sizes that its configs leave out stand in `defaults.json`. A mixture family
-is a dense family with another `feed_forwards`: which layers are sparse, and the keys of their
-experts.
+JetMoE, A.X K1 (axk1), LongCat Flash, Laguna, Kolibri, Beam, Mistral Large 4; an encoder, OpenAI's
+privacy filter. A row says what a family is built of; the sizes that its configs leave out stand in
+`defaults.json`. A mixture family is a dense family with another `feed_forwards`: which layers are
+sparse, and the keys of their experts.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from estimator.core.messages import refuse
 from estimator.workload.blocks import (
@@ -63,7 +64,8 @@ from estimator.workload.families.sliding_window import (
 )
 from estimator.workload.fields import MAX_LAYERS, Fields
 from estimator.workload.layers import Layers
-from estimator.workload.network import Network
+from estimator.workload.model_class import class_name
+from estimator.workload.network import Network, network
 from estimator.workload.registry import families, family
 from estimator.workload.transformer import Decoder, Layer
 
@@ -485,3 +487,19 @@ ROWS: Mapping[str, Family] = {
 }
 
 families(decoder, ROWS)
+
+
+PRIVATE_LABELS = 33
+"""Labels of the privacy filter where its config states none: four of each of eight kinds, none."""
+
+
+@family("openai_privacy_filter")
+def privacy_filter(fields: Fields) -> Network:
+    """OpenAI's privacy filter: gpt-oss whose tokens see those near them on both sides."""
+    named: dict[str, Any] = {"architectures": [class_name(fields) or "OpenAIPrivacyFilterModel"]}
+    if not (fields.states("num_labels") or fields.states("id2label")):
+        named["num_labels"] = PRIVATE_LABELS
+    row = replace(ROWS["gpt_oss"], windows=sliding(128, listed=False))
+    model = decoder(row, fields.with_values(named))
+    stack = replace(model.stack, causal=False)
+    return network(replace(fields, notes=model.warnings), stack.run)
