@@ -93,7 +93,7 @@ def reachable(host: str) -> str:
 def run(options: argparse.Namespace) -> int:
     """Run Streamlit until it is stopped."""
     if not 1 <= options.port <= 65535:
-        raise ValueError(f"port must be between 1 and 65535, got {options.port}")
+        raise ValueError(f"--port must be between 1 and 65535, got {options.port}")
     if options.open and not options.open.startswith("?"):
         raise ValueError("--open takes the query part of a link, from '?' on")
     _refuse_elsewhere(options.host, options.port)

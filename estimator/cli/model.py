@@ -115,7 +115,7 @@ def _limited(name: str, text: str) -> float:
     from estimator.core.limits import within_limits
 
     number = read_number(name, text)
-    within_limits(name, number)
+    within_limits(name, number, called=name)
     return number
 
 

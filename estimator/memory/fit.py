@@ -308,7 +308,7 @@ def _plan(question: Question, network: Network, catalog: Catalog) -> Found[Plan]
         if network.takes_length:
             field = "context" if question.inference else "seq_len"
             notices.append(Notice("seq_len_assumed", field, {"tokens": length}))
-    within_limits("seq_len", length)
+    within_limits("seq_len", length, "seq_len")
     tensor = question.tensor_parallel
     if tensor is None:
         tensor = question.devices / question.pipeline_parallel if question.inference else 1.0

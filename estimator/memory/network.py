@@ -363,7 +363,7 @@ def _frozen_bytes(question: Question, catalog: Catalog) -> tuple[Found[float], F
 @lru_cache(maxsize=256)
 def _typical(name: str, params: float, catalog: Catalog) -> Found[Network]:
     """Where only the size is known: a Llama-like decoder of that size."""
-    within_limits("params", params)
+    within_limits("params", params, "params")
     vocab = prior(catalog, "memory.vocab", "logits")
     decoder = typical_decoder(params, round(float(vocab.value.mid)))
     ledger = decoder.ledger(Inputs())

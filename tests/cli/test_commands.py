@@ -611,3 +611,17 @@ def test_a_typo_in_a_users_profiles_is_refused_whatever_is_asked(tmp_path, file,
     path.write_text(text)
     arguments = ("estimate", "--flop", "1e18", "--hardware", "v100", "--profiles", tmp_path)
     assert reported in refusal(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (("model", "llama-3-8b", "--batch", "0"), "--batch"),
+        (("model", "resnet-50", "--image-size", "-1"), "--image-size"),
+        (("memory", "--params", "7e99"), "--params"),
+        (("memory", "llama-2-7b", "--seq-len", "1e12"), "--seq-len"),
+        (("app", "--port", "99999"), "--port"),
+    ],
+)
+def test_a_number_beyond_its_bounds_is_named_by_its_option(words, option):
+    assert refusal(*words).startswith(f"error: {option} must be ")
