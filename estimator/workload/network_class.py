@@ -183,6 +183,7 @@ NAMED = {
     **dict.fromkeys(
         (
             "speech_to_text",
+            "cohere_asr",
             "moonshine",
             "musicgen",
             "speecht5",

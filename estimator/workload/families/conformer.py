@@ -1,6 +1,7 @@
 """Which model of audio of conformer layers it is: wav2vec 2.0 Conformer, w2v-BERT 2.0, Parakeet.
 
-`seq_len` is audio samples at 16 kHz, ten seconds by default, and the items of a pass are frames.
+`seq_len` is audio samples at 16 kHz, ten seconds by default, and the items of a pass are frames;
+of Cohere's speech recognition it is the tokens written of ten seconds.
 """
 
 from dataclasses import replace
@@ -21,7 +22,9 @@ from estimator.workload.blocks import (
     table,
 )
 from estimator.workload.convolution import Flow, windows
+from estimator.workload.families.encoder_decoder import EncoderDecoder, side
 from estimator.workload.families.mixers import depthwise, lstm
+from estimator.workload.families.speech_recognition import SAMPLES
 from estimator.workload.families.wav2vec2 import (
     AudioFacts,
     Body,
@@ -33,7 +36,7 @@ from estimator.workload.families.wav2vec2 import (
     wav2vec2,
 )
 from estimator.workload.fields import Fields
-from estimator.workload.model_class import head_note, task
+from estimator.workload.model_class import head_note, task, word_head
 from estimator.workload.network import Network, without_input_gradient
 from estimator.workload.registry import family, with_defaults_of
 
@@ -149,6 +152,12 @@ def attending_adapter(fields: Fields, hidden: int, padding: int) -> Body:
 
 
 def _parakeet(fields: Fields, after: Costs, known: bool, whole: Fields) -> Network:
+    """The encoder of a config under what stands behind it."""
+    made = sound_network(whole, _fast_conformer(fields, after), head_note(whole, known))
+    return replace(made, run=without_input_gradient(made.run, "attention/positions"))
+
+
+def _fast_conformer(fields: Fields, after: Costs) -> Body:
     """The encoder of a config under what stands behind it (FastConformer, arXiv:2305.05084)."""
     hidden, layers = fields.size("hidden_size"), fields.layers("num_hidden_layers")
     heads, bias = fields.size("num_attention_heads"), fields.flag("attention_bias", default=True)
@@ -178,8 +187,7 @@ def _parakeet(fields: Fields, after: Costs, known: bool, whole: Fields) -> Netwo
         flow = flow.layers({"subsampling/project": joined}).attending(layer, times=layers)
         return flow.layers(after).dense(less)
 
-    made = sound_network(whole, body, head_note(whole, known))
-    return replace(made, run=without_input_gradient(made.run, "attention/positions"))
+    return body
 
 
 @family("parakeet_encoder")
@@ -217,3 +225,33 @@ def parakeet_transducer(fields: Fields) -> Network:
         "head/logits": affine(width, vocab + durations),
     }
     return _parakeet(part, written, task(fields) in ("", "RNNT", "TDT"), fields)
+
+
+@family("cohere_asr")
+def cohere_asr(fields: Fields) -> Network:
+    """Cohere's speech recognition: the encoder over ten seconds, a decoder that attends to it."""
+    given = {**fields.usual["encoder_config"], **fields.part("encoder_config").values}
+    part = Fields(given, path=f"{fields.full_name('encoder_config')}.")
+    part = with_defaults_of(part, "parakeet_encoder")
+    hidden, heads = fields.size("hidden_size"), fields.size("num_attention_heads")
+    vocab, longest = fields.size("vocab_size"), fields.size("max_position_embeddings")
+    kept = fields.size_or_none("num_key_value_heads") or heads
+    fields.equal("num_key_value_heads", kept, "num_attention_heads", heads)
+    fields.counted("attention_bias", True)
+    fields.counted("head_dim", None, hidden // heads)
+    stated = {
+        "decoder_ffn_dim": fields.size("intermediate_size"),
+        "decoder_attention_heads": heads,
+        "decoder_layers": fields.layers("num_hidden_layers"),
+    }
+    body = _fast_conformer(part, {"project": affine(part.size("hidden_size"), hidden)})
+    model = EncoderDecoder(
+        table=vocab * hidden,
+        source=None,
+        target=side(fields.with_values(stated), "decoder", longest, norms=2),
+        heads=({"head/logits": word_head(fields, hidden, vocab, biases=1)}, {}),
+        longest=longest,
+        encoded=lambda batch: body(Flow(batch=batch, side=SAMPLES, dims=1)),
+    )
+    made = model.network(fields)
+    return replace(made, run=without_input_gradient(made.run, "encoder/attention/positions"))
