@@ -70,7 +70,7 @@ def _convbert_layer(fields: Fields, sizes: Sizes) -> Costs:
     """ConvBERT: half of the heads are convolutions (arXiv:2008.02496, sec. 3)."""
     hidden, kernel = sizes.hidden, fields.size("conv_kernel_size", default=9)
     count = max(sizes.heads // fields.size("head_ratio", default=2), 1)
-    width = hidden // sizes.heads * count
+    width = hidden // count // 2 * count
     attention = replace(equal_heads(fields, width, count), hidden=hidden)
     mlp = Mlp(hidden, sizes.width, bias=True)
     return {

@@ -206,7 +206,8 @@ def olmo_hybrid(fields: Fields) -> Network:
     """OLMo hybrid: gated delta rule, and attention with wide norms in every fourth layer."""
     family = replace(PLAIN, qk_norm=width_norm)
     heads = fields.size("num_attention_heads")
-    head_dim = int(0.75 * fields.size("hidden_size") / heads)
+    usual = int(0.75 * fields.size("hidden_size") / heads)
+    head_dim = fields.size_or_none("linear_key_head_dim") or usual
     delta = delta_mixer(fields, heads, (head_dim, 2 * head_dim))
     mixers = (delta, attention_mixer(family, fields))
     return attending(fields, _every_fourth(fields), mixers, gated_mlp(fields))
