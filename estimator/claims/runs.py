@@ -199,6 +199,8 @@ def dqn_atari(facts: Facts) -> Finding:
     scenario = Scenario(preset="dqn-atari", hardware="k40", devices=1.0)
     answer = answer_scenario(scenario, facts.catalog)
     machine_kwh = answer.estimate["energy_kwh"]
+    timed = Scenario(device_hours=facts["run_h"], hardware="k40", devices=1.0)
+    run_kwh = answer_scenario(timed, facts.catalog).estimate["energy_kwh"]
     human_kwh = 20.0 * facts["human_h"] / W_PER_KW
     times = seconds / S_PER_H / facts["human_h"]
     return Finding(
@@ -217,14 +219,18 @@ def dqn_atari(facts: Facts) -> Finding:
                 times=digits(times),
             ),
             say(
-                "In energy the gap is smaller: {machine} of computing against {brain} of brain.",
+                "In energy it is {machine} for the updates alone, {run} for the {days} days on one "
+                "GPU that a run took, against {brain} of brain.",
                 machine=human(float(machine_kwh.mid) * WH_PER_KWH, "Wh"),
+                run=human(float(run_kwh.mid) * WH_PER_KWH, "Wh"),
+                days=digits(facts["run_h"] / H_PER_DAY),
                 brain=human(human_kwh * WH_PER_KWH, "Wh"),
             ),
         ),
         figures=(
             Figure("play of the machine over that of a human", "1", Uncertain(times)),
             Figure("energy of the updates on a K40", "kWh", machine_kwh),
+            Figure("energy of a whole run, on a K40", "kWh", run_kwh),
             Figure("energy of the brain", "kWh", Uncertain(human_kwh)),
         ),
         scenario=scenario,

@@ -69,6 +69,16 @@ def test_dqn_plays_for_38_days():
     assert recomputed()["dqn-atari"].verdict == "holds"
 
 
+def test_a_run_of_dqn_took_more_energy_than_its_updates_by_themselves():
+    figures = {one.name: one.interval for one in recomputed()["dqn-atari"].finding.figures}
+    run, updates = (
+        figures["energy of a whole run, on a K40"],
+        figures["energy of the updates on a K40"],
+    )
+    assert run.low > updates.high
+    assert run.mid < 240 * 0.245 * 1.75  # ten days at the limit of the board, with host and site
+
+
 def test_the_world_generates_3_4_terawatt():
     assert recomputed()["world-electricity"].interval.mid == pytest.approx(3.4e12, rel=0.02)
     assert recomputed()["world-electricity"].verdict_text == "off by ×7.44"
