@@ -141,6 +141,9 @@ mobile=False)
     )
 
 
+MIG_SLICE = r"(^|\W)\d+g\.\d+gb\b"
+"""A part of a divided board as NVIDIA's MIG user guide names it: ``1g.10gb``, ``1c.3g.40gb``."""
+
 COUNTED = re.compile(
     r"(?P<before>\d{1,9}) ?[x\u00d7] ?(?P<last>.*[a-z].*)"
     r"|(?P<first>.*\w)(?:\s[x\u00d7] ?|(?<=\d)[x\u00d7])(?P<after>\d{1,9})",
@@ -182,6 +185,8 @@ def refusal(name: str) -> str | None:
         return "names several devices; give one at a time"
     if re.fullmatch(r"(\d+ ?x )?(\d+ ?(gb|gib)? ?|unspecified )?(gpus?( ?\(.*\))?)?", text):
         return "names no model of device" if text else None
+    if re.search(MIG_SLICE, text):
+        return "names a MIG slice, whose power and price nobody states; name the whole device"
     if re.search(INSTANCE, text):
         return "names a cloud instance; name the device in it"
     device, count = counted(name)

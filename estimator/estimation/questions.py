@@ -264,7 +264,7 @@ class Questions:
             )
         self.rent_at: Places = at
         self.given_rent = self.table.number("price")
-        known = np.array([rent is not None for rent in self.rents])
+        known = np.array([rent is not None for rent in self.rents], dtype=np.bool_)
         self.rent_known: Mask = ~np.isnan(self.given_rent) | known[at]
         self.owned: Mask = self.table.says_word("pay", "own")
         asked = np.where(np.isnan(self.given_rent) & ~self.owned, at, -1)

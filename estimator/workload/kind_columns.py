@@ -52,6 +52,8 @@ class KindColumn(Sequence[NetworkKind]):
         if len(self.distinct) == 1:
             one = np.array([feature(self.distinct[0])])
             return one if self.codes.size == 1 else np.repeat(one, self.codes.size, axis=0)
+        if not self.distinct:
+            return np.zeros(0, dtype=np.bool_)
         return np.array([feature(kind) for kind in self.distinct])[self.codes]
 
     def words(self, feature: Callable[[NetworkKind], str]) -> list[str]:

@@ -222,3 +222,12 @@ def test_a_number_of_an_unknown_device_is_refused_for_the_device():
         CATALOG.device("8xFoo")
     with pytest.raises(ValueError, match="name 'h100' and set the number of devices to 8"):
         CATALOG.device("8xh100")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["h100 1g.10gb", "NVIDIA A100-SXM4-40GB MIG 1g.5gb", "H200 1c.3g.71gb", "2x H100 3g.40gb"],
+)
+def test_a_part_of_a_board_is_not_taken_for_the_board(name):
+    with pytest.raises(ValueError, match=r"names a MIG slice, .* name the whole device"):
+        CATALOG.device(name)

@@ -12,7 +12,7 @@ from estimator.catalog.records import Record
 from estimator.core.uncertainty import Uncertain
 from estimator.estimation import formatted_results
 from estimator.estimation.estimate_table import estimate_table
-from estimator.estimation.scenario_estimate import answer_scenario
+from estimator.estimation.scenario_estimate import answer_scenario, answer_scenarios
 from estimator.scenario.ownership import value_lost
 from estimator.scenario.provenance import uncertain_record
 from estimator.scenario.scenario import Scenario
@@ -494,3 +494,9 @@ def test_people_see_what_making_the_devices_emits(catalog):
     answer = ask(catalog, flop=1e20, hardware="h100", site="fr")
     labels = [label for label, _, _ in formatted_results.rows(answer)]
     assert labels.index("embodied part of it") == labels.index("CO2e") + 1
+
+
+def test_no_scenarios_have_no_answers():
+    empty = ScenarioTable.of_columns(params=[], tokens=[], hardware=[])
+    assert answer_scenarios([], Catalog.open()) == []
+    assert estimate_table(empty, Catalog.open()).count == 0
