@@ -8,7 +8,7 @@ from estimator.core.estimate import Estimate, estimate
 from estimator.core.uncertainty import Uncertain
 from estimator.estimation.scenario_estimate import Answer
 from estimator.web.offline.trace import Tape, written
-from estimator.web.shared import charts
+from estimator.web.shared import charts, ticks
 from estimator.web.shared.charts import Look
 from estimator.web.shared.language import N_, _
 
@@ -187,8 +187,8 @@ def specification(model: Model, look: Look) -> dict[str, Any]:
         "field": "low",
         "type": "quantitative",
         "scale": {"type": "log", "nice": True},
-        "title": _("times what this figure opened with"),
-        "axis": {"tickCount": 5, "format": "~g"},
+        "title": _("times what this figure opened with (logarithmic)"),
+        "axis": ticks.logarithmic("x"),
     }
     middle = {"field": "mid", "type": "quantitative"}
     return {
