@@ -14,6 +14,7 @@ from estimator import __version__
 from estimator.catalog import toml_files as files
 from estimator.catalog.records import Device, ProfileError, Record
 from estimator.runs.record import MeasuredRun, as_plain, read_run, stamp
+from estimator.runs.record_bounds import LEAST
 
 FORMAT = 1
 HEAD = ("format", "product", "exported", "note")
@@ -190,7 +191,7 @@ def _broken_rule(name: str, value: object) -> str | None:
         return f"must be at most {LONGEST_TEXT} letters, got {len(value)}"
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
-    if name in POSITIVE and value <= 0:
+    if name in POSITIVE and value < LEAST:
         return f"must be positive, got {value}"
     if value < 0 and name not in ANY_SIGN:
         return f"must not be negative, got {value}"

@@ -19,8 +19,8 @@ LARGEST_COUNT = 1e12
 LARGEST = 1e40
 """Largest value of any other field, in its unit: its square is a number still."""
 
-LEAST = 5e-324
-"""Smallest positive number."""
+LEAST = 1e-300
+"""Smallest positive value: its logarithm, and that of a part of it, is a number still."""
 
 TIMING: Bounds = {
     "time_s": (LEAST, LONGEST_S),

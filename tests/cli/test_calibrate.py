@@ -429,6 +429,7 @@ HOSTILE = {
     "format = 1" + RUN.replace("2026-11", "yesterday"): "runs[0].started: must be a time",
     "format = 1" + RUN.replace('"run"', f'"{"x" * 10_000}"'): "runs[0].origin",
     "format = 1" + RUN + TIMING.replace("= 0", "= -1"): "repetitions: must not be negative",
+    "format = 1" + RUN + TIMING.replace("time_s = 1.0", "time_s = 5e-324"): "time_s: must be posi",
     "format = 1" + RUN + TIMING.replace("= 3", "= 0"): "repetitions: must be positive where none",
     "format = 1"
     + RUN
@@ -457,6 +458,15 @@ def test_a_file_that_is_not_sound_is_one_line_by_key_and_nothing_of_it_is_taken(
     assert line.startswith(f"{file}: ")
     assert HOSTILE[text] in line
     assert "\n" not in line and len(line) < 1000
+
+
+def test_a_device_without_a_name_is_shown(data, tmp_path):
+    file = tmp_path / "unnamed.toml"
+    device = '[[runs.devices]]\nkey = "cpu"\nkind = "cpu"\nname = ""\n'
+    file.write_text("format = 1" + RUN + device, encoding="utf-8")
+    calibrate("import", str(file))
+    assert "unnamed" in calibrate("show").stdout
+    assert json.loads(calibrate("show", "--json").stdout)["devices"][0]["hardware"] == "unnamed"
 
 
 def test_a_device_that_never_ends_is_no_file():

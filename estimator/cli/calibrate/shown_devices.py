@@ -186,7 +186,7 @@ def _device(report: "DeviceReport") -> dict[str, Any]:
 def _device_values(report: "DeviceReport") -> dict[str, Any]:
     measured, expected = report.measured, report.expected
     return {
-        "hardware": measured.hardware,
+        "hardware": measured.hardware or "unnamed",
         "name": measured.name,
         "simulated": measured.simulated,
         "runs": measured.runs,
