@@ -21,7 +21,7 @@ from estimator.utilization.mechanism import (
     thin_places,
     thinness,
 )
-from estimator.utilization.parallelism import Layout
+from estimator.utilization.parallelism import USUAL_EXPERT_PARALLEL, Layout
 from estimator.workload.formulas import LAYER_PARAMS, LAYERS_PER_WIDTH, usual_width
 from estimator.workload.kind_columns import KindColumn, network_kinds, of_each_kind
 from estimator.workload.network_class import (
@@ -63,7 +63,7 @@ VENDOR_WORDS = ("mlperf", "ngc", "nemo", "megatron", "nvidia release")
 
 FLAGS = (
     *("transformer", "convolution", "depthwise", "unet", "other"),
-    *("encoder", "contrastive", "sparse", "recurrent", "lora", "rare"),
+    *("encoder", "contrastive", "sparse", "recurrent", "lora", "rare", "speech"),
 )
 """What of the kind of a network is among its features."""
 
@@ -143,11 +143,14 @@ def features_of_rows(
     numbers = {**numbers, "batch_tokens": _batch_tokens(numbers)}
     year = numbers["year"]
     params = numbers["params_total"]
-    hidden = usual_width(numbers["hidden"], params, flop)
+    active = numbers.get("params_active", unknown(len(flop)))
+    hidden = usual_width(numbers["hidden"], np.where(np.isnan(active), params, active), flop)
     transformer = flags.pop("transformer") > 0
     usual_seq_len = np.where(flags["encoder"] > 0, ENCODER_SEQ_LEN, USUAL_SEQ_LEN)
     software = numbers.get("software", unknown(len(flop)))
     software = np.where(np.isnan(software), SOFTWARE["typical"], software)
+    stepwise = of_each_kind(kinds, lambda kind: kind.stepwise)
+    software = np.where(stepwise, SOFTWARE["research"], software)
     groups = of_each_kind(kinds, lambda kind: spreads.groups[kind.spread_group])
     known_year = np.minimum(np.where(np.isnan(year), PRESENT_YEAR, year), PRESENT_YEAR)
     features = RunFeatures(
@@ -230,6 +233,8 @@ def layout_of_rows(numbers: Mapping[str, Floats], hidden: Floats, flop: Floats) 
     active = numbers.get("params_active", nothing)
     batch = numbers.get("batch_tokens", nothing)
     again = numbers.get("recomputation", nothing)
+    experts = numbers.get("expert_parallel", nothing)
+    uncounted = np.isnan(numbers.get("accelerator_count", np.ones(len(flop))))
     usual = USUAL_BATCH_TOKENS * (flop / USUAL_BATCH_FLOP) ** BATCH_EXPONENT
     return Layout(
         params=params,
@@ -238,9 +243,10 @@ def layout_of_rows(numbers: Mapping[str, Floats], hidden: Floats, flop: Floats) 
         ),
         batch_tokens=np.where(np.isnan(batch), usual, batch),
         recomputation=np.where(np.isnan(again), USUAL_RECOMPUTATION, again),
+        expert_parallel=np.where(np.isnan(experts) & uncounted, USUAL_EXPERT_PARALLEL, experts),
         **{
             name: numbers.get(name, nothing)
-            for name in (*SELDOM_REPORTED["layout"], "micro_batches", "virtual_stages")
+            for name in ("tensor_parallel", "pipeline_parallel", "micro_batches", "virtual_stages")
         },
     )
 

@@ -14,15 +14,17 @@ kind of network, and for transformers fall with the width. Encoders move more of
 more depends on how well their kernels are fused, as do all that U-Nets move: a vendor's reference
 code and compilers of whole graphs fuse most, research code little. Such compilers fuse the
 elementwise work of convolutions, too. Recurrences add a time of their own, bound by bandwidth and
-latency. A recommender's tables of embeddings are spread over the devices, which pass each other
-what they look up. Attention's share of the work, which grows with the sequence, is slower than
-matrix products, and less so with every year of fused kernels. Routing to experts slows a run down,
-and so do fields for which few people tune kernels and input. Every year of better software speeds
-it up, elementwise work most, and hides more of what devices pass to each other. That is worked out
-in `estimator.utilization.parallelism`; it grows as the share of each device shrinks. What sets
-whole runs apart from tables of steady throughput are overheads: evaluation, checkpoints, restarts.
-All parameters are fitted to published runs and tables (`estimator.validation.utilization_fit`), and
-what they leave unexplained is the uncertainty.
+latency: a vendor's library fuses their steps, and least is fused where each is launched by itself.
+A recommender's tables of embeddings are spread over the devices, which pass each other what they
+look up. Attention's share of the work, which grows with the sequence, is slower than matrix
+products, and less so with every year of fused kernels. Routing to experts slows a run down, and so
+do fields for which few people tune kernels and input, speech above all: it is cut, padded and
+turned into features on the host, unless a vendor does so on the device. Every year of better
+software speeds it up, elementwise work most, and hides more of what devices pass to each other.
+That is worked out in `estimator.utilization.parallelism`; it grows as the share of each device
+shrinks. What sets whole runs apart from tables of steady throughput are overheads: evaluation,
+checkpoints, restarts. All parameters are fitted to published runs and tables
+(`estimator.validation.utilization_fit`), and what they leave unexplained is the uncertainty.
 """
 
 from dataclasses import dataclass, fields
@@ -118,6 +120,8 @@ class RunFeatures:
         Flag: only adapters on frozen weights are trained.
     rare : float or array
         Flag: a use of such networks that few runs are published on.
+    speech : float or array
+        Flag: it hears or makes sound.
     software : float or array
         How tuned the code is: 1 a vendor's reference or a benchmark submission, 0 typical, -1
         research [1].
@@ -145,6 +149,7 @@ class RunFeatures:
     other: Number = 0.0
     lora: Number = 0.0
     rare: Number = 0.0
+    speech: Number = 0.0
     software: Number = 0.0
     steps: Number = float("nan")
     steady: Number = 0.0
@@ -171,9 +176,10 @@ class UtilizationModel:
         Values that an encoder of typical software moves beyond those of a decoder, times its width
         [1/FLOP].
     tuning : float
-        Factor on them from typical to research software, and from a vendor's to typical [1].
+        Factor on them, and on what recurrences add, from typical to research software, and from a
+        vendor's to typical [1].
     recurrent_time : float
-        Time that recurrences add on a balanced device [1].
+        Time that recurrences of typical software add on a balanced device [1].
     share_at_16_bit : float
         Share of matrix work that stays at 16 bit in runs of fewer bits [1].
     startup_s : float
@@ -185,9 +191,9 @@ class UtilizationModel:
     fusion_per_year : float
         Gain of elementwise work beyond it, whose kernels are fused more and more, and of exchanges,
         which are hidden more and more [1].
-    contrastive_slowdown, sparse_slowdown, rare_slowdown : float
-        Time over that of a plain decoder; rare: over that of a use that many runs are published of
-        [1].
+    contrastive_slowdown, sparse_slowdown, rare_slowdown, speech_slowdown : float
+        Time over that of a plain decoder; rare: over that of a use that many runs are published of;
+        speech: of transformers and recurrences, in typical and research software [1].
     attention_slowdown : float
         Time of attention over that of as many FLOPs of matrix products, in the reference year [1].
     recomputation_slowdown : float
@@ -223,6 +229,7 @@ class UtilizationModel:
     contrastive_slowdown: float
     sparse_slowdown: float
     rare_slowdown: float
+    speech_slowdown: float
     attention_slowdown: float
     recomputation_slowdown: float
     exposed_gradient_share: float
@@ -293,7 +300,8 @@ def busy_time(model: UtilizationModel, features: RunFeatures, machine: Machine) 
     values = _values_per_flop(model, features, machine.compiled)
     fused = np.exp(np.log(model.fusion_per_year) * (features.year - REFERENCE_YEAR))
     memory = balance * features.value_bytes * values / fused
-    serial = model.recurrent_time * features.recurrent * balance / REFERENCE_BALANCE
+    unfused = np.exp(-np.log(model.tuning) * _tuned(features, machine.compiled))
+    serial = model.recurrent_time * unfused * features.recurrent * balance / REFERENCE_BALANCE
     slowdown = np.exp(_log_slowdown(model, features, fused))
     busy: Number = (matrix + memory + serial) * slowdown
     return busy
@@ -409,7 +417,7 @@ def within_peak(expected: Uncertain) -> Uncertain:
 def _values_per_flop(model: UtilizationModel, features: RunFeatures, compiled: Number) -> Number:
     """Values that elementwise work moves per FLOP [1/FLOP]."""
     fewer = -np.log(model.tuning)
-    tuned = np.where(np.asarray(compiled) > 0, SOFTWARE_OF_COMPILERS, features.software)
+    tuned = _tuned(features, compiled)
     beyond = model.encoder_values * features.encoder * np.exp(fewer * tuned)
     values: Number = (
         transformer_share(features) * (model.transformer_values + beyond) / features.hidden
@@ -422,6 +430,11 @@ def _values_per_flop(model: UtilizationModel, features: RunFeatures, compiled: N
         )
     )
     return values
+
+
+def _tuned(features: RunFeatures, compiled: Number) -> Number:
+    """How tuned the kernels are [1]."""
+    return np.where(np.asarray(compiled) > 0, SOFTWARE_OF_COMPILERS, features.software)
 
 
 def _waiting_s(
@@ -476,11 +489,21 @@ def _log_slowdown(model: UtilizationModel, features: RunFeatures, fused: Number)
         np.log1p((model.attention_slowdown - 1.0) * attention_part(features) / fused)
         + np.log(model.contrastive_slowdown) * features.contrastive
         + np.log(model.sparse_slowdown) * features.sparse
-        + np.log(model.rare_slowdown) * features.rare
+        + _log_rare_slowdown(model, features)
         + np.log1p(
             (model.recomputation_slowdown - 1.0) * again * (1.0 + ADAPTER_SHARE * features.lora)
         )
         - np.log(model.speedup_per_year) * (features.year - REFERENCE_YEAR)
+    )
+    return slowdown
+
+
+def _log_rare_slowdown(model: UtilizationModel, features: RunFeatures) -> Number:
+    """Logarithm of the factor on the time of rare uses; a vendor's code for speech has none [1]."""
+    untuned = np.minimum(TUNED - np.asarray(features.software), 1.0)
+    speech = np.log(model.speech_slowdown) * untuned
+    slowdown: Number = features.rare * np.where(
+        np.asarray(features.speech) > 0, speech, np.log(model.rare_slowdown)
     )
     return slowdown
 

@@ -155,6 +155,9 @@ def traffic(
 ) -> Traffic:
     """What a transformer passes around for its work.
 
+    Experts are spread: a device holds the parameters that work on a token, and its part of the
+    others.
+
     Parameters
     ----------
     layout, machine
@@ -179,8 +182,14 @@ def traffic(
        Megatron-LM", 2021, arXiv:2104.04473, sec. 2 and 3.
     """
     peak = machine.peak_flop_per_s
+    experts = np.where(
+        np.isnan(layout.expert_parallel),
+        np.minimum(USUAL_EXPERT_PARALLEL, devices),
+        layout.expert_parallel,
+    )
+    held = layout.active_params + (layout.params - layout.active_params) / experts
     product = layout.tensor_parallel * layout.pipeline_parallel
-    needed = layout.params * STATE_BYTES / (FREE_SHARE * machine.memory_bytes)
+    needed = held * STATE_BYTES / (FREE_SHARE * machine.memory_bytes)
     shared_by = np.minimum(np.where(np.isnan(product), np.maximum(needed, 1.0), product), devices)
     copies = devices / shared_by
     inside = np.where(
@@ -188,14 +197,9 @@ def traffic(
         np.minimum(shared_by, DEVICES_PER_NODE),
         layout.tensor_parallel,
     )
-    experts = np.where(
-        np.isnan(layout.expert_parallel),
-        np.minimum(USUAL_EXPERT_PARALLEL, devices),
-        layout.expert_parallel,
-    )
     sparse = layout.active_params < layout.params
     tokens = np.maximum(layout.batch_tokens, SMALLEST_SHARE * devices) / copies
-    params_per_flop = layout.params / layout.active_params / (FLOP_PER_PARAM_AND_TOKEN * tokens)
+    params_per_flop = held / layout.active_params / (FLOP_PER_PARAM_AND_TOKEN * tokens)
     between = _between_replicas(machine, devices)
     ring = LAYER_RING * (inside - 1.0) / machine.link_bytes_per_s
     routes = sparse * EXPERT_ROUTE * _expert_exchange(machine, experts)

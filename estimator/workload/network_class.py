@@ -65,7 +65,8 @@ FAMILIES = (
 )
 """Families of one group whose speed differs on one device, and words of their architecture."""
 
-WAYS = (("numpy", "in numpy"), ("step by step", "step by step"))
+STEPWISE = "step by step"
+WAYS = (("numpy", "in numpy"), (STEPWISE, STEPWISE))
 """Words of an architecture that few programs are written in, and what its family is named then."""
 
 CONVOLUTIONS = (
@@ -120,6 +121,11 @@ class NetworkKind:
     def transformer(self) -> bool:
         """Whether attention terms make sense for it."""
         return self.group in ("decoder", "transformer")
+
+    @cached_property
+    def stepwise(self) -> bool:
+        """Whether its steps are launched one after another, as no library fuses them."""
+        return self.recurrent and self.family.endswith(STEPWISE)
 
     @cached_property
     def spread_group(self) -> str:

@@ -142,13 +142,16 @@ def test_predictions_written_down_before_the_programs_ran_were_so_far_off(board,
 
 @pytest.mark.parametrize(
     ("until", "count", "most_off", "least_inside"),
-    [("2026-11-23T02", 48, 0.4, 0.74), ("2026-11-24", 64, 0.27, 0.73)],
+    [("2026-11-23T02", 48, 0.41, 0.84), ("2026-11-24", 64, 0.3, 0.84)],
     ids=["first 48", "all"],
 )
 def test_programs_are_predicted_by_the_benchmark_and_the_others(
     until, count, most_off, least_inside, tmp_path, monkeypatch
 ):
-    """36 of 48 lie inside the interval, with 16 more programs 47 of 64: about as many."""
+    """41 of 48 lie inside the interval, with 16 more programs 55 of 64: about as many.
+
+    How far off the middle one is moves with the spreads by kind: half of them are a third off.
+    """
     monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path))
     bench = without_power(benchmarks())
     measured = without_power(programs_of(runs_on("h100")))

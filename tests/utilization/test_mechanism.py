@@ -206,18 +206,44 @@ def test_code_that_no_vendor_tuned_is_less_sure(catalog):
 
 
 def test_networks_of_experts_share_a_spread_of_their_own(catalog):
-    """Few of their runs are published, and they scatter: their interval is wider."""
-    shipped = shipped_spreads(catalog)
     nothing = np.full(2, np.nan)
-    plain, sparse = features_of_rows(
-        {"hidden": nothing, "seq_len": nothing, "year": nothing, "params_total": nothing},
-        kinds_of_rows(["language"] * 2, ["dense decoder", "MoE"], ["Llama", "Mixtral"]),
-        flop=np.full(2, 1e22),
+
+    def log_sds(spreads):
+        return features_of_rows(
+            {"hidden": nothing, "seq_len": nothing, "year": nothing, "params_total": nothing},
+            kinds_of_rows(["language"] * 2, ["dense decoder", "MoE"], ["Llama", "Mixtral"]),
+            flop=np.full(2, 1e22),
+            value_bytes=2.0,
+            spreads=spreads,
+        ).log_sd
+
+    shipped = shipped_spreads(catalog)
+    unsure = replace(shipped, groups={**shipped.groups, "experts": 1.0})
+    plain, sparse = log_sds(unsure) / log_sds(shipped)
+    assert plain == 1.0
+    assert sparse > 2.0
+
+
+def test_a_transducer_of_a_vendor_is_not_slowed_as_speech_of_others_is(model):
+    heard = replace(DECODER, recurrent=1.0, rare=1.0, speech=1.0)
+    tuned, typical, research = (
+        reached(model, replace(heard, software=s)) for s in (1.0, 0.0, -1.0)
+    )
+    assert tuned == pytest.approx(reached(model, replace(DECODER, recurrent=1.0, software=1.0)))
+    assert tuned > 2.0 * typical > 2.0 * research
+
+
+def test_steps_launched_one_by_one_are_as_little_fused_as_research_code(catalog):
+    nothing = np.full(2, np.nan)
+    found = features_of_rows(
+        {"hidden": nothing, "seq_len": nothing, "year": nothing, "params_total": nothing}
+        | {"software": np.ones(2)},
+        kinds_of_rows(["speech"] * 2, ["RNN (LSTM)", "RNN (LSTM, step by step)"], ["", ""]),
+        flop=np.full(2, 1e18),
         value_bytes=2.0,
-        spreads=shipped,
-    ).log_sd
-    assert shipped.groups["experts"] > shipped.groups["decoder"]
-    assert sparse > plain
+        spreads=shipped_spreads(catalog),
+    )
+    assert found.software.tolist() == [1.0, -1.0]
 
 
 def test_recurrences_take_longer_the_less_bandwidth_feeds_the_peak(model):

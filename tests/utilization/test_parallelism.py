@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 from estimator.catalog import Catalog
 from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scenario.scenario import Scenario
-from estimator.utilization.features import features_of_rows, fitted_model, shipped_spreads
+from estimator.utilization.features import (
+    features_of_rows,
+    fitted_model,
+    kinds_of_rows,
+    shipped_spreads,
+)
 from estimator.utilization.machine import find_machine
 from estimator.utilization.mechanism import log_utilization
 from estimator.utilization.parallelism import Layout, Machine, traffic
@@ -247,6 +252,29 @@ def test_an_unspecified_layer_is_shared_by_a_node_at_most():
     large = replace(small, params=175e9, active_params=175e9)
     assert float(passed(small, 64).layers) == 0.0
     assert float(passed(large, 64).layers) == float(passed(SHARED, 64).layers)
+
+
+def test_devices_that_share_experts_exchange_the_gradients_of_their_part():
+    sparse = replace(COPIES, params=8e9)
+    alone, shared = (passed(replace(sparse, expert_parallel=n), 64) for n in (1.0, 8.0))
+    assert float(shared.gradients / alone.gradients) == pytest.approx((1 + 7 / 8) / 8)
+    assert float(shared.updates_per_byte / alone.updates_per_byte) == pytest.approx((1 + 7 / 8) / 8)
+
+
+def test_experts_of_an_unknown_number_of_devices_are_spread_as_usual(catalog):
+    """Their width is that of a dense network of the parameters that work on a token."""
+    nothing = np.full(2, np.nan)
+    found = features_of_rows(
+        {"hidden": nothing, "seq_len": nothing, "year": nothing}
+        | {"params_total": np.full(2, 671e9), "params_active": np.full(2, 37e9)}
+        | {"accelerator_count": np.array([np.nan, 4.0])},
+        kinds_of_rows(["language"] * 2, ["MoE"] * 2, ["", ""]),
+        flop=np.full(2, 1e24),
+        value_bytes=2.0,
+        spreads=shipped_spreads(catalog),
+    )
+    assert found.layout.expert_parallel.tolist() == pytest.approx([8.0, np.nan], nan_ok=True)
+    assert found.hidden == pytest.approx(7168, rel=0.05), "that of DeepSeek-V3"
 
 
 def test_a_token_crosses_the_network_once_for_each_node_of_its_experts():
