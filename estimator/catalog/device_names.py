@@ -289,10 +289,11 @@ def chips_of_slice(name: str) -> int:
     ----------
     .. [1] Google Cloud, "Cloud TPU documentation", 2025: "v5p-32" has 16 chips, "v5litepod-16" 16.
 
-    >>> [chips_of_slice(name) for name in ("Cloud TPU v3-8", "v5litepod-16", "TPU v4", "V100-32")]
+    >>> [chips_of_slice(name) for name in ("Cloud TPU v3-8", "v5litepod-16", "TPU v4", "NPU v2-16")]
     [4, 16, 1, 1]
     """
-    found = re.search(SLICE, _with_version(plain(name)))
+    text = plain(name)
+    found = re.search(SLICE, _with_version(text)) if _is_tpu(text) else None
     if found is None:
         return 1
     return max(int(found[2]) // (2 if found[1] in TWO_CORES else 1), 1)

@@ -70,7 +70,9 @@ def add_parser(commands: Any) -> None:
     add_scenario(parser, without=("hardware", "devices", "site"))
     group = parser.add_argument_group("what to compare, separated by commas")
     group.add_argument("--hardware", metavar="NAMES", help=f"default: {DEFAULT_HARDWARE}")
-    group.add_argument("--devices", metavar="COUNTS", help="e.g. 1,8,64 (default: 1)")
+    group.add_argument(
+        "--devices", metavar="COUNTS", help="e.g. 1,8,64 (default: 1; a TPU slice: its chips)"
+    )
     group.add_argument("--site", metavar="NAMES", help="e.g. us,fr,'gcp-*'")
     for name, (_, _, placeholder, help_) in LIMITS.items():
         group.add_argument(option_of(name), metavar=placeholder, help=help_)
@@ -178,15 +180,24 @@ def _sorted(answers: "list[Row]", by: str | None) -> "list[Row]":
 
 def _combinations(options: argparse.Namespace, catalog: "Catalog") -> list[Scenario]:
     """Every device with every count at every site."""
+    from estimator.catalog.device_names import chips_of_slice
+
     names = listed("--hardware", options.hardware or DEFAULT_HARDWARE, catalog)
-    counts = listed("--devices", options.devices or "1", catalog)
+    counts: list[str | None] = [None]
+    if options.devices:
+        counts = [*listed("--devices", options.devices, catalog)]
     sites: list[str | None] = [None]
     if options.site:
         sites = [*listed("--site", options.site, catalog)]
     plain = argparse.Namespace(**{**vars(options), "hardware": None, "devices": None, "site": None})
     base = scenario_of(plain)
     return [
-        replace(base, hardware=name, devices=read_number("devices", count), site=site)
+        replace(
+            base,
+            hardware=name,
+            devices=read_number("devices", count) if count else float(chips_of_slice(name)),
+            site=site,
+        )
         for name, count, site in itertools.product(names, counts, sites)
     ]
 

@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Collection, Iterable, Mapping
-from fnmatch import filter as filter_names
+from fnmatch import fnmatchcase
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -206,7 +206,8 @@ def listed(option: str, text: str, catalog: "Catalog") -> list[str]:
 def _matching(option: str, pattern: str, catalog: "Catalog") -> list[str]:
     """Ids of the devices or places that a pattern matches."""
     places = [place.id for place in catalog.places()] if option == "--site" else []
-    found = filter_names(places or catalog.device_names(), pattern)
+    known, meant = places or catalog.device_names(), pattern.casefold()
+    found = [name for name in known if fnmatchcase(name.casefold(), meant)]
     if not found:
         raise ValueError(f"{option}: nothing matches {pattern!r}; `profiles list` shows all")
     return found

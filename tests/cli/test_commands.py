@@ -190,7 +190,7 @@ def test_compare_answers_every_combination():
 
 
 def test_a_pattern_stands_for_the_devices_or_places_of_that_name():
-    words = ("compare", "--flop", "1e20", "--hardware", "rtx-40*-super,l4", "--site", "oci-us-*")
+    words = ("compare", "--flop", "1e20", "--hardware", "RTX-40*-super,l4", "--site", "OCI-us-*")
     rows = json.loads(run(*words, "--sort", "co2e", "--json").stdout)
     named = {(row["inputs"]["hardware"], row["inputs"]["site"]) for row in rows}
     catalog = Catalog.open()
@@ -200,6 +200,13 @@ def test_a_pattern_stands_for_the_devices_or_places_of_that_name():
     assert named == set(itertools.product(cards, regions))
     reason = refusal("compare", "--flop", "1e20", "--site", "nowhere-*")
     assert "nothing matches 'nowhere-*'" in reason
+
+
+def test_compare_takes_a_slice_of_tpus_as_its_chips_unless_a_count_is_given():
+    words = ("compare", "--flop", "1e20", "--hardware", "v5p-32,tpu-v5p", "--json")
+    for counts, expected in (((), [16, 1]), (("--devices", "8"), [8, 8])):
+        reported = json.loads(run(*words, *counts).stdout)
+        assert [row["inputs"]["devices"] for row in reported] == expected
 
 
 def test_compare_keeps_what_can_be_answered():
