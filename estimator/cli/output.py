@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,19 +39,28 @@ def print_table(
 
     On a terminal too narrow for the columns' words, each row is printed as a list instead.
     """
-    from estimator.cli.columns import column_widths, lists_text, narrowed_widths, table_text
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    from estimator.cli.columns import column_widths, lists_text
 
     header = [printable(name) for name in header]
     whole = [printable(name) for name in whole]
     body = [tuple(printable(cell) for cell in row) for row in rows]
-    if sys.stdout.isatty():
-        from shutil import get_terminal_size
-
-        widths = column_widths(header, body, get_terminal_size().columns, whole)
-    else:
-        widths = narrowed_widths(header, body, LINE, whole)
-    shown = lists_text(header, body) if widths is None else table_text(header, body, widths)
-    sys.stdout.write(printable(shown))
+    terminal = sys.stdout.isatty()
+    console = Console(width=None if terminal else LINE, highlight=False, markup=False, emoji=False)
+    widths = column_widths(header, body, console.width, whole) if terminal else [None] * len(header)
+    if widths is None:
+        sys.stdout.write(printable(lists_text(header, body)))
+        return
+    table = Table(box=SIMPLE_HEAD, show_header=any(header), pad_edge=False)
+    for place, (name, width) in enumerate(zip(header, widths, strict=True)):
+        side: Literal["left", "right"] = "right" if place else "left"
+        table.add_column(name, justify=side, overflow="fold", no_wrap=name in whole, width=width)
+    for row in body:
+        table.add_row(*row)
+    console.print(table)
 
 
 LINE = 120
@@ -63,9 +72,7 @@ def print_line(text: str = "") -> None:
     sys.stdout.write(printable(text) + "\n")
 
 
-PLAIN = str.maketrans(
-    {"×": "x", "≥": ">=", "≤": "<=", "µ": "u", "−": "-", "–": "-", "·": "*", "─": "-"}
-)
+PLAIN = str.maketrans({"×": "x", "≥": ">=", "≤": "<=", "µ": "u", "−": "-", "–": "-", "·": "*"})
 """Signs of the answers, as a terminal without them has to show them."""
 
 

@@ -1,7 +1,6 @@
 """Tables on terminals of any width: no word is broken, none is lost."""
 
 import csv
-import io
 import os
 import re
 import subprocess
@@ -10,13 +9,10 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
-from rich.console import Console
-from rich.table import Table
 
 from estimator.catalog import Catalog
-from estimator.cli.columns import BETWEEN, EDGES, column_widths, narrowed_widths, table_text
+from estimator.cli.columns import BETWEEN, EDGES, column_widths
 from estimator.cli.output import print_table
 from estimator.cli.validate import SERVED
 
@@ -46,36 +42,6 @@ def test_columns_hold_their_longest_words_and_fit_the_line(table, line, kept):
         return
     assert sum(widths) + between <= line
     assert all(width >= word for width, word in zip(widths, words, strict=True))
-
-
-@given(tables(), st.integers(20, 120))
-def test_tables_are_laid_out_as_rich_does(table, line):
-    header, rows = table
-    widths = [max(4, width) for width in narrowed_widths(header, rows, line)]
-    assert table_text(header, rows, widths) == by_rich(header, rows, widths)
-
-
-def by_rich(header, rows, widths):
-    console = Console(width=1000, file=io.StringIO(), highlight=False, markup=False, emoji=False)
-    table = Table(box=SIMPLE_HEAD, show_header=any(header), pad_edge=False)
-    for place, (name, width) in enumerate(zip(header, widths, strict=True)):
-        side = "right" if place else "left"
-        table.add_column(name, justify=side, overflow="fold", width=width)
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)
-    return "\n".join(line.rstrip() for line in console.file.getvalue().split("\n"))
-
-
-@given(tables(), st.integers(1, 120), st.integers(0, 2))
-def test_columns_give_way_until_the_line_fits(table, line, kept):
-    header, rows = table
-    free = [at for at, name in enumerate(header) if name not in header[:kept]]
-    widths = narrowed_widths(header, rows, line, header[:kept])
-    fits = sum(widths) + EDGES + BETWEEN * (len(header) - 1) <= line
-    assert fits or all(widths[at] <= 1 for at in free)
-    most = narrowed_widths(header, rows, 1000)
-    assert all(width == most[at] for at, width in enumerate(widths) if fits and at not in free)
 
 
 def test_a_table_that_does_not_fit_is_wrapped(capsys):
