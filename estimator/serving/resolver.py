@@ -403,10 +403,10 @@ def _cache_bytes(asked: Naming, *, narrow: bool) -> float:
 
 
 def _devices(table: ServingTable) -> Floats:
-    """Devices as given, else the fewest that hold the weights and what is in flight [1]."""
+    """Devices as given, else the fewest equal shares that hold weights and all in flight [1]."""
     given = table.given
     replicas, experts = filled(given["data_parallel"], 1.0), filled(given["expert_parallel"], 1.0)
-    product = np.maximum(filled(given["tensor_parallel"], 1.0) * replicas, experts)
+    product = filled(given["tensor_parallel"], 1.0) * replicas
     layout = replace(
         table.layout,
         devices=replicas,
@@ -416,7 +416,8 @@ def _devices(table: ServingTable) -> Floats:
     tokens = np.nan_to_num(given["input_tokens"], nan=0.0) + table.output_tokens
     memory, flying = table.machine.memory_bytes, filled(given["concurrency"], 1.0)
     least = np.asarray(devices_needed(table.model, layout, memory, flying, tokens))
-    return np.where(np.isnan(given["devices"]), np.maximum(product, least), given["devices"])
+    equal = product * np.ceil(np.maximum(least, experts) / product)
+    return np.where(np.isnan(given["devices"]), equal, given["devices"])
 
 
 def _impossible(table: ServingTable) -> dict[int, Notice]:

@@ -251,3 +251,18 @@ def test_a_table_says_which_of_its_columns_is_almost_an_input(tmp_path, capsys):
     said = capsys.readouterr().err
     assert "column concurency is not read: did you mean concurrency?" in said
     assert "column name" not in said
+
+
+@pytest.mark.parametrize(
+    ("sizes", "devices"),
+    [
+        (("--data-parallel", "3"), 6),
+        (("--tensor-parallel", "3"), 3),
+        (("--data-parallel", "2", "--tensor-parallel", "3"), 6),
+        (("--expert-parallel", "16"), 16),
+    ],
+)
+def test_devices_left_open_are_shared_out_equally(capsys, sizes, devices):
+    words = ("--preset", "mixtral-8x7b", "--hardware", "h100", "--concurrency", "8", "--json")
+    assert main(["serve-cost", *words, *sizes]) == 0
+    assert json.loads(capsys.readouterr().out)["inputs"]["devices"] == devices
