@@ -48,7 +48,7 @@ def test_a_config_that_windows_saved_is_read(tmp_path, encoding):
         (b'{"model_type": "gpt2", "n_em', "is not JSON .* cut off"),
         (b" \n", "is empty: save"),
         (b"<!doctype html><html>", "is a web page: save the raw"),
-        (b"model_type: gpt2", "is not JSON, which begins with {"),
+        (b"model_type: gpt2", "is not JSON, beginning with a brace"),
         (b"[1, 2]", "holds a list, not an object"),
         (b'"gpt2"', "holds a string, not an object"),
         (b"null", "holds null, not an object"),

@@ -20,7 +20,8 @@ def test_a_feature_of_each_row_is_that_of_its_kind():
     assert of_each_kind(kinds, lambda kind: kind.sparse).tolist() == [False, True] * 3
     alike = [network_kind("vision", "CNN")] * 4
     assert of_each_kind(alike, lambda kind: 2.0).tolist() == [2.0] * 4
-    assert of_each_kind([], lambda kind: 1.0).dtype == np.float64
+    none = of_each_kind([], lambda kind: kind.sparse)
+    assert np.zeros(0)[none].size == 0, "of no rows it selects none"
 
 
 def test_networks_that_a_benchmark_does_not_time_are_families_of_their_own():
