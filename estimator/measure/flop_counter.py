@@ -15,7 +15,7 @@ def counted_flop(step: Callable[[], Any]) -> float:
     processor (oneDNN) nor of any recurrent layer on a board (cuDNN), and not every fast attention.
     While it counts, these run as plain products, which takes longer and gives the same result. The
     backward pass of grouped convolutions, which it counts as if they had one group, is counted by
-    `convolution_backward_flop`.
+    `convolution_backward_flop`; products of experts, which it leaves out, by `grouped_flop`.
 
     Raises
     ------
@@ -26,7 +26,11 @@ def counted_flop(step: Callable[[], Any]) -> float:
     """
     torch: Any = import_module("torch")
     counting: Any = import_module("torch.utils.flop_counter")
-    corrected = {torch.ops.aten.convolution_backward: convolution_backward_flop}
+    corrected: dict[Any, Callable[..., int]] = {
+        torch.ops.aten.convolution_backward: convolution_backward_flop
+    }
+    if hasattr(torch.ops.aten, "_grouped_mm"):
+        corrected[torch.ops.aten._grouped_mm] = grouped_flop
     counter = counting.FlopCounterMode(display=False, custom_mapping=corrected)
     with _plain_kernels(), counter:
         step()
@@ -65,6 +69,18 @@ def convolution_backward_flop(
     places = given[2:] if transposed else slope[2:]
     forward = 2 * given[0] * math.prod(places) * math.prod(weight)
     return forward * (bool(wanted[0]) + bool(wanted[1]))
+
+
+def grouped_flop(left: Sequence[int], right: Sequence[int], *_: object, **_more: object) -> int:
+    """FLOPs of a product of each group of rows, or of columns, with a matrix of its own [FLOP].
+
+    Rows of `left` are shared out among the matrices of `right`; of two plain matrices the inner
+    side is.
+
+    >>> grouped_flop((2048, 192), (4, 192, 1024)), grouped_flop((192, 2048), (2048, 1024))
+    (805306368, 805306368)
+    """
+    return 2 * math.prod(left) * right[-1]
 
 
 @contextmanager

@@ -36,3 +36,14 @@ def test_the_formula_of_each_style_is_what_is_counted(style):
     shape = style.shapes[1]
     job = engine.styled(style, shape, "fp32")
     assert job.flop == pytest.approx(counted_flop(job.prepare()), rel=0.01)
+
+
+def test_products_of_experts_are_counted():
+    """Each row is multiplied by the matrix of its expert, forward and twice back."""
+    rows, experts = torch.randn(48, 16, requires_grad=True), torch.randn(4, 16, 32)
+    experts.requires_grad_()
+    ends = torch.tensor([8, 16, 40, 48], dtype=torch.int32)
+    found = counted_flop(
+        lambda: torch._grouped_mm(rows, experts, offs=ends).square().sum().backward()
+    )
+    assert found == 3 * 2 * 48 * 16 * 32
