@@ -205,9 +205,9 @@ def listed(option: str, text: str, catalog: "Catalog") -> list[str]:
 
 def _matching(option: str, pattern: str, catalog: "Catalog") -> list[str]:
     """Ids of the devices or places that a pattern matches."""
-    places = [place.id for place in catalog.places()] if option == "--site" else []
-    known, meant = places or catalog.device_names(), pattern.casefold()
-    found = [name for name in known if fnmatchcase(name.casefold(), meant)]
+    sites = option == "--site"
+    known = [place.id for place in catalog.places()] if sites else catalog.device_names()
+    found = [name for name in known if fnmatchcase(name.casefold(), pattern.casefold())]
     if not found:
         raise ValueError(f"{option}: nothing matches {pattern!r}; `profiles list` shows all")
     return found

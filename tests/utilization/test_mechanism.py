@@ -225,9 +225,9 @@ def test_networks_of_experts_share_a_spread_of_their_own(catalog):
 
 
 def test_a_transducer_of_a_vendor_is_not_slowed_as_speech_of_others_is(model):
-    heard = replace(DECODER, recurrent=1.0, rare=1.0, speech=1.0)
+    transducer = replace(DECODER, recurrent=1.0, rare=1.0, speech=1.0)
     tuned, typical, research = (
-        reached(model, replace(heard, software=s)) for s in (1.0, 0.0, -1.0)
+        reached(model, replace(transducer, software=s)) for s in (1.0, 0.0, -1.0)
     )
     assert tuned == pytest.approx(reached(model, replace(DECODER, recurrent=1.0, software=1.0)))
     assert tuned > 2.0 * typical > 2.0 * research

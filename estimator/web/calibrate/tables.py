@@ -7,7 +7,6 @@ import pandas as pd
 
 from estimator.calibration.measured_utilization import network_group
 from estimator.calibration.posterior import Cell, PowerCell, Residual
-from estimator.core.rows import Floats
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import human, significant
 from estimator.measure.live import Course
@@ -126,25 +125,28 @@ def program_rows(residuals: Iterable[Residual]) -> list[list[str]]:
         programs.setdefault(key, []).append(one)
     found = []
     for (program, precision), those in programs.items():
-        reached = np.array([one.observation.reached for one in those])
-        alone = np.array([float(one.observation.expected.mid) for one in those])
-        error = median_error(np.array([one.mid for one in those]), reached)
+        reached = [one.observation.reached for one in those]
+        of_others, of_published = median_errors(those)
         label = those[0].observation.timing.label if len(those) == 1 else program
-        ends = dict.fromkeys(percent(float(end)) for end in (reached.min(), reached.max()))
+        ends = dict.fromkeys(percent(end) for end in (min(reached), max(reached)))
         row = [
             f"{label or program}, {precision}",
             joined(*ends) if len(ends) > 1 else next(iter(ends)),
-            percent(error),
-            percent(median_error(alone, reached)),
+            percent(of_others),
+            percent(of_published),
             f"{sum(one.inside for one in those)} / {len(those)}",
         ]
-        found.append((-error, row))
+        found.append((-of_others, row))
     return [row for _error, row in sorted(found)]
 
 
-def median_error(predicted: Floats, reached: Floats) -> float:
-    """Median of predicted over reached, less one, without its sign [1]."""
-    return float(np.median(np.abs(predicted / reached - 1.0)))
+def median_errors(residuals: Sequence[Residual]) -> tuple[float, float]:
+    """Median error of what the other timings predict, and published runs alone [1]."""
+    reached = np.array([one.observation.reached for one in residuals])
+    others = np.array([one.mid for one in residuals])
+    published = np.array([float(one.observation.expected.mid) for one in residuals])
+    of_others, of_published = np.median(np.abs([others, published] / reached - 1.0), axis=1)
+    return float(of_others), float(of_published)
 
 
 def group_of(residual: Residual) -> str:

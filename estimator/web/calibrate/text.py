@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from html import escape
 
-import numpy as np
 import pandas as pd
 
 from estimator.calibration.next_run_candidates import Worth, factor_text
@@ -17,7 +16,7 @@ from estimator.runs.record import HOW_METERED
 from estimator.web.calibrate.tables import (
     GROUP_NAMES,
     cell_label,
-    median_error,
+    median_errors,
     percent,
     span,
     watts,
@@ -137,11 +136,8 @@ def _span(span: Span) -> str:
 
 def misses(residuals: Sequence[Residual]) -> str:
     """Say how far off the prior and the other timings are."""
-    reached = np.array([one.observation.reached for one in residuals])
-    alone = np.array([float(one.observation.expected.mid) for one in residuals])
-    others = np.array([one.mid for one in residuals])
     inside = sum(one.inside for one in residuals)
-    before, now = (percent(median_error(one, reached)) for one in (alone, others))
+    now, before = map(percent, median_errors(residuals))
     text = _(
         "Median error of the others’ prediction: {now}; of published runs alone: {before}. The "
         "80 % interval holds {inside} of {all}. The others are mostly of the same run, so this "
