@@ -42,6 +42,12 @@ class Conditions:
         out, where that is unknown [1].
     own : array of bool
         Whether it is a program of the user, and not of the benchmark; all are where left out.
+    launch : array
+        Size of steps that take as long as their launches; minus infinity, as if left out, where
+        these are hidden [1].
+    ahead : array
+        Logarithm of what is expected of steps that are launched ahead over what is expected of
+        those of the run; zero where left out [1].
     """
 
     device: Words
@@ -54,10 +60,12 @@ class Conditions:
     speed: Floats = field(default_factory=lambda: np.zeros(1))
     whole: Floats = field(default_factory=lambda: np.full(1, np.nan))
     own: Flags = field(default_factory=lambda: np.ones(1, dtype=np.bool_))
+    launch: Floats = field(default_factory=lambda: np.full(1, -np.inf))
+    ahead: Floats = field(default_factory=lambda: np.zeros(1))
 
     def __post_init__(self) -> None:
         """Give what was left out the length of the others."""
-        for name in ("family", "program", "speed", "whole", "own"):
+        for name in ("family", "program", "speed", "whole", "own", "launch", "ahead"):
             if len(getattr(self, name)) != len(self.size):
                 alike = np.broadcast_to(getattr(self, name), self.size.shape)
                 object.__setattr__(self, name, alike)

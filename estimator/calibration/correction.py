@@ -25,6 +25,7 @@ from estimator.calibration.measured_utilization import (
     USUAL_STEPS,
     CalibrationObservation,
     Measured,
+    Steady,
     calibration_observations,
     components_of,
     counted,
@@ -40,7 +41,7 @@ from estimator.core.hardware import Hardware
 from estimator.core.notice import Notice
 from estimator.core.power_correction import corrected_power, device_power_w
 from estimator.core.rows import median_of, of_each, rows_of
-from estimator.core.uncertainty import Uncertain, z_score
+from estimator.core.uncertainty import Number, Uncertain, z_score
 from estimator.core.units import CENTRAL, in_percent
 from estimator.runs import readable
 from estimator.runs.observations import NAMED, is_of_steps, program_key
@@ -54,6 +55,7 @@ from estimator.utilization.machine import find_machine
 from estimator.utilization.mechanism import WELL_KNOWN_FLOP, within_peak
 from estimator.utilization.predict import (
     KNOWN_KINDS,
+    Predicted,
     Runs,
     machines_of,
     predicted_utilization,
@@ -70,6 +72,10 @@ MOST_MEASURED = 0.95
 UNIT = NormalDist()
 WELL_BELOW = 3.0
 """An expectation so many standard deviations below the peak needs no look at what is above [1]."""
+
+LAUNCHES_OF_BENCHMARK = 0.4
+"""Time to launch a step of the benchmark over that of usual programs [1]: its networks have 2 to 16
+layers, most of them 6 to 8, few of the metrics, losses and casts of a program."""
 
 ENDS = (0.5 - CENTRAL / 2.0, 0.5 + CENTRAL / 2.0)
 """Where the central interval begins and ends [1]."""
@@ -143,7 +149,14 @@ class Known:
 
     def _observed(self, device: Device) -> tuple[list[CalibrationObservation], Evidence]:
         found = calibration_observations(
-            self.measured, device, lambda timings: steady_priors(timings, device, self.catalog)
+            self.measured,
+            device,
+            lambda seen: steady_priors(
+                [one.timing for one in seen],
+                device,
+                self.catalog,
+                launches=np.where([one.own for one in seen], 1.0, LAUNCHES_OF_BENCHMARK),
+            ),
         )
         return found, evidence_of(found, device, components_of(self.catalog, device))
 
@@ -235,12 +248,14 @@ def _read(catalog: Catalog, folder: str, state: State) -> Known:
 
 def steady_prior(timing: Timing, device: Device, catalog: Catalog) -> Uncertain:
     """What was expected of steps before they were measured [1]; see `steady_priors`."""
-    single: Uncertain = rows_of(steady_priors([timing], device, catalog), 0)
-    return single
+    single: Steady = rows_of(steady_priors([timing], device, catalog), 0)
+    return single.reached
 
 
-def steady_priors(timings: Sequence[Timing], device: Device, catalog: Catalog) -> Uncertain:
-    """What was expected of steps before they were measured, an array with one for each timing [1].
+def steady_priors(
+    timings: Sequence[Timing], device: Device, catalog: Catalog, *, launches: Number = 1.0
+) -> Steady:
+    """What was expected of steps before they were measured, one for each timing.
 
     How large the network is, where nothing else tells, the work of a whole run does: that of
     `USUAL_STEPS` such steps, so that a program is expected to reach the same before its run is
@@ -249,13 +264,15 @@ def steady_priors(timings: Sequence[Timing], device: Device, catalog: Catalog) -
     count = len(timings)
     fixed = fixed_utilization(device, catalog)
     if fixed is not None:
-        return Uncertain(np.full(count, fixed.value.mid), fixed.value.loadings)
+        mids = np.full(count, fixed.value.mid)
+        return Steady(reached=Uncertain(mids, fixed.value.loadings), ahead=mids)
     columns = {
         "hidden": _column(one.hidden for one in timings),
         "seq_len": _column(one.seq_len for one in timings),
         "params_total": _column(one.params for one in timings),
         "year": np.full(count, np.nan),
         "batch_tokens": _column(one.tokens for one in timings),
+        "step_flop": _column(one.flop if is_of_steps(one) else None for one in timings),
     }
     formats = sorted({one.precision or "" for one in timings})
     at = np.array([formats.index(one.precision or "") for one in timings], dtype=np.intp)
@@ -267,9 +284,11 @@ def steady_priors(timings: Sequence[Timing], device: Device, catalog: Catalog) -
         devices=np.array([float(one.devices) for one in timings]),
         value_bytes=np.array([value_bytes(name) for name in formats])[at],
         steady=np.array([float(is_of_steps(one)) for one in timings]),
+        launches=launches,
     )
-    expected = bounded(predicted_utilization(runs, catalog)[0])
-    return Uncertain(np.broadcast_to(expected.mid, (count,)), expected.loadings)
+    found = predicted_utilization(runs, catalog)
+    reached, ahead = bounded(found.own), of_each(found.ahead.mid, (count,))
+    return Steady(reached=Uncertain(of_each(reached.mid, (count,)), reached.loadings), ahead=ahead)
 
 
 def _whole_flop(timing: Timing) -> float:
@@ -334,6 +353,22 @@ class Rows:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Launches:
+    """Launches of the steps of each row, as in `Conditions`."""
+
+    size: Floats
+    ahead: Floats
+
+
+def launches_of(found: Predicted) -> Launches:
+    """Launches of the steps of some runs; they are hidden where they take no time."""
+    shape = found.launch_s.shape
+    with np.errstate(divide="ignore"):
+        size = step_size(found.launch_s * found.ahead.mid)
+    return Launches(size=size, ahead=np.log(of_each(found.ahead.mid / found.own.mid, shape)))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Corrected:
     """Utilization of some rows after the measured runs.
 
@@ -352,14 +387,19 @@ class Corrected:
     reached: Floats
 
 
-def calibrated_utilization(prior: Uncertain, rows: Rows, known: Known) -> Corrected:
-    """Utilization of each row after the measured runs of its device; else the prior."""
+def calibrated_utilization(
+    prior: Uncertain, rows: Rows, known: Known, launches: Launches | None = None
+) -> Corrected:
+    """Utilization of each row after the measured runs of its device; else the prior.
+
+    `launches` is left out where launches do not count.
+    """
     before, prior = within_peak(prior), bounded(prior)
     evidence = [known.of(device)[1] for device in rows.devices]
     reached = np.array(of_each(prior.mid, rows.at.shape), dtype=np.float64)
     named = bool((rows.programs.codes >= 0).any())
     away = [known.elsewhere(device) if named else None for device in rows.devices]
-    found, carried = _posterior(evidence, rows, known, prior, away)
+    found, carried = _posterior(evidence, rows, known, prior, away, launches)
     if found is None:
         return Corrected(utilization=before, measured=carried, reached=reached)
     sd = _log_sd(prior, rows)
@@ -411,6 +451,7 @@ def _posterior(
     known: Known,
     prior: Uncertain,
     away: Sequence[Elsewhere | None] = (),
+    launches: Launches | None = None,
 ) -> tuple[Posterior | None, Flags]:
     """What is expected of each row, and which rows runs of their program on other devices tell of.
 
@@ -427,6 +468,8 @@ def _posterior(
             continue
         chosen, where = rows.on(number, known.measured.host)
         at = np.flatnonzero(chosen)
+        if launches is not None:
+            where = replace(where, launch=launches.size[at], ahead=launches.ahead[at])
         if len(here.log_ratio) and len(at):
             found = here.posterior(where, prior_sd[at], log_prior=log_prior[at])
             shift[at], left[at] = found.log_shift, found.log_sd
@@ -558,9 +601,12 @@ def size_notices(known: Known, device: Device, precision: str, group: str) -> tu
     sd = np.full(2, median_of(evidence.prior_sd.tolist()))
     left = evidence.posterior(where, sd).log_sd
     narrower = float(1.0 - left[1] / left[0])
-    if narrower < WORTH_SAYING:
-        return ()
-    return (Notice("step_size_unspecified", "step_flop", {"narrower": narrower}),)
+    return () if narrower < WORTH_SAYING else (step_size_unspecified(narrower),)
+
+
+def step_size_unspecified(narrower: float) -> Notice:
+    """Say by which share an interval is narrower where the size of a step is given."""
+    return Notice("step_size_unspecified", "step_flop", {"narrower": narrower})
 
 
 def program_notice(known: Known, device: Device, program: str) -> Notice:

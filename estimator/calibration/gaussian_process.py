@@ -39,6 +39,7 @@ from estimator.calibration.step_sizes import StepSizes
 from estimator.calibration.variance_components import USUAL_SHARE, Components
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL
+from estimator.utilization.launches import log_slowdown
 
 GRID = np.linspace(-8.0, 8.0, 33)
 """Sizes that an unspecified one may have, in standard deviations of the logarithm."""
@@ -249,9 +250,8 @@ class Evidence:
         """
         if not len(self.log_ratio):
             return Posterior(log_shift=np.zeros(len(prior_sd)), log_sd=prior_sd.copy())
-        nothing = np.zeros(len(prior_sd))
         expected, sd = self.components.prior(
-            nothing if log_prior is None else log_prior, prior_sd, where.speed
+            where.ahead if log_prior is None else log_prior + where.ahead, prior_sd, where.speed
         )
         stated = expected if log_prior is None else log_prior
         where = self._sizes_of_programs(where)
@@ -294,22 +294,24 @@ class Evidence:
         own = own_variance(where, of_size, prior_sd, self.spread, whole_run=whole_run)
         left = own - np.sum(weights * cross, axis=1)
         mean = usual_trend(where.size, self.spread) + weights @ self.beside_trend
-        return mean, np.maximum(left, self.components.step_sd**2)
+        return mean - _late(where, where.size), np.maximum(left, self.components.step_sd**2)
 
     def _over_sizes(
         self, where: Conditions, prior_sd: Floats, expected: Floats, *, whole_run: bool
     ) -> tuple[Floats, Floats]:
         """Median over the sizes that steps may have, and the variance that their interval shows.
 
-        A size counts by how usual the time is that its steps would take, and, where the work of the
-        whole run is known, by how usual the number of steps is that it leaves. Steps that would
-        take longer than usual are likelier those of a program that is faster than expected.
+        A size counts by how usual the time is that the work of its steps would take, launches
+        aside, and, where the work of the whole run is known, by how usual the number of steps is
+        that it leaves. Steps that would take longer than usual are likelier those of a program that
+        is faster than expected.
         """
         usual, spread = self.sizes.usual_times(where)
         width = self.components.usual_step_sd
         sizes = usual + np.log(USUAL_SHARE) + width * GRID[:, np.newaxis]
         means, variances = self._at_sizes(where, prior_sd, sizes, whole_run=whole_run)
-        times = sizes - where.speed - (expected + means)
+        work = means + _late(where, sizes)
+        times = sizes - where.speed - (expected + work)
         gain = np.maximum(np.gradient(times, width * GRID, axis=0), LEAST_GAIN)
         both = spread**2 + variances
         weights = np.log(gain) - 0.5 * (times - usual) ** 2 / both - 0.5 * np.log(both)
@@ -371,6 +373,11 @@ class Evidence:
         found.__dict__["spread"] = self.spread
         found.__dict__["weights"] = np.concatenate([self.weights, np.ones(len(prior_sd))])
         return found
+
+
+def _late(where: Conditions, sizes: Floats) -> Floats:
+    """Logarithm of the time of steps over that of those launched ahead; of rows or a grid [1]."""
+    return np.asarray(log_slowdown(np.exp(where.launch - sizes)), dtype=np.float64)
 
 
 class _Scores:

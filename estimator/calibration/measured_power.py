@@ -101,8 +101,8 @@ def power_observations(
 
 
 def _busy(one: CalibrationObservation) -> float:
-    """Share of the time that the device was busy: what it reached over what was expected [1]."""
-    return one.reached / float(one.expected.mid)
+    """Share of the time that the device was busy: what it reached over what it can [1]."""
+    return one.reached / one.ahead
 
 
 def power_evidence_of(

@@ -23,7 +23,7 @@ from estimator.runs.observations import (
     is_of_steps,
     observed,
 )
-from estimator.runs.record import MeasuredRun, Timing
+from estimator.runs.record import MeasuredRun
 from estimator.utilization.predict import KNOWN_KINDS
 from estimator.workload.network_class import WAYS, network_kind
 
@@ -113,12 +113,15 @@ class CalibrationObservation(Observation):
         Share of the peak [1].
     expected : Uncertain
         What the prior expected [1].
+    ahead : float
+        The same if the host kept ahead of the device [1].
     size : float
         Of its steps; NaN if unknown [1].
     """
 
     reached: float
     expected: Uncertain
+    ahead: float
     size: float
 
 
@@ -150,8 +153,24 @@ class Target:
     program: str | None = None
 
 
-Expected = Callable[[Sequence[Timing]], Uncertain]
-"""What the prior expects of the utilization of steady steps: one for each timing."""
+@dataclass(frozen=True, kw_only=True)
+class Steady:
+    """What the prior expects of steady steps, arrays.
+
+    Parameters
+    ----------
+    reached : Uncertain
+        Utilization [1].
+    ahead : array
+        The same if the host kept ahead of the device [1].
+    """
+
+    reached: Uncertain
+    ahead: Floats
+
+
+Expected = Callable[[Sequence[Observation]], Steady]
+"""What the prior expects of the utilization of steady steps: one for each observation."""
 
 
 def calibration_observations(
@@ -165,7 +184,7 @@ def calibration_observations(
     ]
     if not found:
         return []
-    priors = expected([one.timing for one in found])
+    priors = expected(found)
     return [
         _calibration_observation(one, device, rows_of(priors, row)) for row, one in enumerate(found)
     ]
@@ -177,7 +196,7 @@ def most_logs(device: Device) -> dict[str, float]:
 
 
 def _calibration_observation(
-    one: Observation, device: Device, expected: Uncertain
+    one: Observation, device: Device, expected: Steady
 ) -> CalibrationObservation:
     timing = one.timing
     ideal_s = (timing.flop or 0.0) / (timing.devices * device.peaks[timing.precision or ""].value)
@@ -186,7 +205,8 @@ def _calibration_observation(
     return CalibrationObservation(
         **vars(one),
         reached=ideal_s / timing.time_s,
-        expected=expected,
+        expected=expected.reached,
+        ahead=float(expected.ahead),
         size=size_of(device, timing.precision or "", per_device) if steps else UNKNOWN_SIZE,
     )
 
@@ -224,9 +244,12 @@ def evidence_of(
 def _user_steps(found: Sequence[CalibrationObservation], where: Conditions) -> Conditions:
     """Programs of the user, their sizes being those of the time that their steps and runs took.
 
-    Those left out took a time that was too disturbed to tell what is usual.
+    What their launches are expected to take is left out, and those whose time was too disturbed to
+    tell what is usual.
     """
-    times = np.array([one.timing.time_s for one in found], dtype=np.float64)
+    times = np.array(
+        [one.timing.time_s * float(one.expected.mid) / one.ahead for one in found], dtype=np.float64
+    )
     steps = np.array([one.steps or np.nan for one in found], dtype=np.float64)
     noise = np.array([one.noise_sd for one in found], dtype=np.float64)
     own = where.own & ~np.isnan(where.size) & (noise < DISTURBED)

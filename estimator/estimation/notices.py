@@ -11,16 +11,26 @@ from estimator.calibration.correction import (
     calibration_notices,
     program_notice,
     size_notices,
+    step_size_unspecified,
 )
 from estimator.core.estimate import Estimate
 from estimator.core.limits import FEW
 from estimator.core.notice import Notice
-from estimator.core.rows import Mask, Places, distinct_rows, few, in_order, nowhere, rows_where
+from estimator.core.rows import (
+    Mask,
+    Places,
+    distinct_rows,
+    few,
+    in_order,
+    nowhere,
+    of_each,
+    rows_where,
+)
 from estimator.estimation.questions import Questions
 from estimator.memory.training_state import does_not_fit, memory_of, too_large
 from estimator.runs.observations import program_key
 from estimator.scenario.scenario import SHARING
-from estimator.utilization.predict import device_notices
+from estimator.utilization.predict import Predicted, device_notices
 
 WITHOUT_EFFECT = ("heads", "kv_heads")
 """Inputs that are kept with a run and change no number yet."""
@@ -107,6 +117,20 @@ def say_of_sizes(asked: Questions, rows: Places) -> None:
             found[at, group] = size_notices(known, named.device, named.precision, group)
         bundles.append(found[at, group])
     asked.notices.each(unknown, bundles)
+
+
+def say_of_launches(asked: Questions, rows: Places, found: Predicted, asks: Mask) -> None:
+    """Say what the size of a step would tell of runs that small ones may slow down."""
+    sds = of_each(found.own.log_sd, rows.shape)
+    narrower = np.round(1.0 - found.ahead.log_sd / np.where(sds > 0, sds, 1.0), 1)
+    chosen = asks & (sds > 0) & (narrower > 0)
+    shares, at = few(narrower[chosen])
+    codes = nowhere(asked.table.count)
+    codes[rows[chosen]] = at
+    asked.notices.coded(
+        [(step_size_unspecified(share),) for share in shares.tolist()],
+        codes,
+    )
 
 
 def say_of_programs(asked: Questions, rows: Places) -> None:

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from estimator.calibration.correction import Corrected, Rows, calibrated_utilization
+from estimator.calibration.correction import Corrected, Rows, calibrated_utilization, launches_of
 from estimator.calibration.measured_utilization import assumed_step_flop, large_step_flop
 from estimator.core.hardware import REFERENCE_UTILIZATION
 from estimator.core.rows import Floats, Places, few, one_of, squeezed
 from estimator.core.uncertainty import Number, Uncertain
-from estimator.estimation.notices import say_of_devices, say_of_measured
+from estimator.estimation.notices import say_of_devices, say_of_launches, say_of_measured
 from estimator.estimation.questions import Questions
 from estimator.estimation.resolver import Named
 from estimator.scenario.hardware import value_bytes
@@ -22,7 +22,7 @@ from estimator.utilization.predict import (
     say_thin_evidence,
 )
 
-FEATURES = ("width", "seq_len", "params", "active_params")
+FEATURES = ("width", "seq_len", "layers", "params", "active_params")
 OF_STEP = ("batch", "step_flop")
 LAYOUT = ("recomputation", *SHARING, "virtual_stages")
 
@@ -85,24 +85,28 @@ def _step_flop(asked: Questions, rows: Places, named: list[Named], at: Places) -
 
 def expected_of(asked: Questions, rows: Places, devices: Devices) -> Expected:
     """Utilization expected of the rows, whether or not they ask for it."""
-    fixed, lone = devices.named[0].fixed, REFERENCE_UTILIZATION
+    fixed, lone, launches = devices.named[0].fixed, REFERENCE_UTILIZATION, None
     asks = ~asked.timed[rows] & np.isnan(asked.given_utilization[rows])
     if fixed is not None:
         prior = fixed.value
     else:
         runs = _runs(asked, rows, devices)
-        prior, lone, features = predicted_utilization(runs, asked.catalog)
-        say_thin_evidence(asked.notices, rows, runs, features, asks)
+        found = predicted_utilization(runs, asked.catalog)
+        prior, lone, launches = found.own, found.lone, launches_of(found)
+        say_thin_evidence(asked.notices, rows, runs, found.features, asks)
         say_of_devices(asked, rows[asks])
     before = within_peak(prior)
     if asked.ignore[rows[0]]:
         nothing = np.zeros(rows.shape, dtype=np.bool_)
-        same = Corrected(utilization=before, measured=nothing, reached=np.zeros(rows.shape))
-        return Expected(prior=before, corrected=same, full=lone.mid)
-    corrected = calibrated_utilization(prior, devices.rows, asked.resolver.measured)
-    if fixed is None and corrected.measured.any():
-        lone = calibrated_utilization(lone, devices.rows, asked.resolver.measured).utilization
-    say_of_measured(asked, rows, corrected, asks)
+        corrected = Corrected(utilization=before, measured=nothing, reached=np.zeros(rows.shape))
+    else:
+        measured = asked.resolver.measured
+        corrected = calibrated_utilization(prior, devices.rows, measured, launches)
+        if fixed is None and corrected.measured.any():
+            lone = calibrated_utilization(lone, devices.rows, measured).utilization
+        say_of_measured(asked, rows, corrected, asks)
+    if fixed is None:
+        say_of_launches(asked, rows, found, asks & ~corrected.measured)
     return Expected(prior=before, corrected=corrected, full=lone.mid)
 
 

@@ -11,6 +11,7 @@ from estimator.core.rows import Floats, Mask, unknown
 from estimator.core.uncertainty import Number, Uncertain, z_score
 from estimator.core.units import CENTRAL
 from estimator.scenario.provenance import uncertain_record
+from estimator.utilization.launches import UsualSteps, launch_s_of, layers_of
 from estimator.utilization.mechanism import (
     PARAMETERS,
     USUAL_SEQ_LEN,
@@ -97,11 +98,14 @@ class UtilizationSpread:
         logarithm where it is unspecified [1].
     growth : Growth
         How much wider where published runs scatter.
+    steps : UsualSteps
+        What stands for steps that are unspecified.
     """
 
     groups: Mapping[str, float]
     choices: Mapping[str, float]
     growth: Growth
+    steps: UsualSteps
 
 
 def kinds_of_rows(domains: Sequence[str], archs: Sequence[str], names: Sequence[str]) -> KindColumn:
@@ -124,7 +128,7 @@ def features_of_rows(
     ----------
     numbers : mapping of str to array
         hidden, seq_len, params_total and year, NaN where a cell is empty; params_active,
-        accelerator_count, software, batch, batch_tokens, step_flop, samples_processed,
+        layers, accelerator_count, software, batch, batch_tokens, step_flop, samples_processed,
         tokens_processed, recomputation, tensor_parallel, pipeline_parallel, expert_parallel,
         micro_batches and virtual_stages where the table has them.
     kinds : sequence of NetworkKind
@@ -152,6 +156,8 @@ def features_of_rows(
     stepwise = of_each_kind(kinds, lambda kind: kind.stepwise)
     software = np.where(stepwise, SOFTWARE["research"], software)
     groups = of_each_kind(kinds, lambda kind: spreads.groups[kind.spread_group])
+    perceptron = of_each_kind(kinds, lambda kind: kind.perceptron).astype(np.float64)
+    layers = layers_of(numbers.get("layers", unknown(len(flop))), params, numbers["hidden"])
     known_year = np.minimum(np.where(np.isnan(year), PRESENT_YEAR, year), PRESENT_YEAR)
     features = RunFeatures(
         hidden=hidden,
@@ -163,6 +169,8 @@ def features_of_rows(
         software=software,
         relative_width=np.where(flags["depthwise"] > 0, relative_width(params), 1.0),
         steps=_steps(numbers, flop),
+        launch_s=launch_s_of({**flags, "perceptron": perceptron}, layers),
+        usual_steps=spreads.steps,
         year=known_year,
         value_bytes=value_bytes,
         layout=layout_of_rows(numbers, hidden, flop),
@@ -308,6 +316,12 @@ def shipped_spreads(catalog: Catalog) -> UtilizationSpread:
         },
         growth=Growth(
             **{name: catalog.prior(f"utilization.growth.{name}").value for name in factors}
+        ),
+        steps=UsualSteps(
+            **{
+                field.name: catalog.prior(f"calibration.accelerator.usual_{field.name}").value
+                for field in fields(UsualSteps)
+            }
         ),
     )
 

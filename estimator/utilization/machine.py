@@ -65,6 +65,7 @@ def find_machine(device: Device, precision: str) -> Machine:
         compiled=float(device.kind in COMPILED),
         node_devices=RACK_DEVICES.get(device.id, DEVICES_PER_NODE),
         rare=float(device.kind not in WELL_PUBLISHED),
+        launched=float(_is_gpu(device)),
     )
 
 
@@ -84,13 +85,17 @@ def bus_bytes_per_s(device: Device) -> float:
     return next(rate for first, rate in BUSES if year >= first)
 
 
+def _is_gpu(device: Device) -> bool:
+    return device.kind.startswith("gpu") or device.kind == "superchip"
+
+
 def _has_matrix_units(device: Device, precision: str) -> bool:
     """Whether a device has units for matrix products in a format.
 
     GPUs multiply fp32 on vector units, and 16 bit, too, where its peak is hardly above that of
     fp32; what is no GPU is built of matrix units.
     """
-    if not (device.kind.startswith("gpu") or device.kind == "superchip"):
+    if not _is_gpu(device):
         return True
     peaks = device.peaks
     if precision in VECTOR_FORMATS:

@@ -7,23 +7,24 @@ peak promises, is
       + gradients + partial results + updates of the optimizer) x overheads of a large run
     + (start-up + steps x synchronisation) / ideal time of the run
 
-and the utilization is its inverse. Matrix work is slower than the peak by a factor, which is
-smaller for formats without matrix units. Elementwise work is bound by the values that it moves,
-never by the matrix units, so it adds to their time: per FLOP it moves values that depend on the
-kind of network, and for transformers fall with the width. Encoders move more of them, and how many
-more depends on how well their kernels are fused, as do all that U-Nets move: a vendor's reference
-code and compilers of whole graphs fuse most, research code little. Such compilers fuse the
-elementwise work of convolutions, too. Recurrences add a time of their own, bound by bandwidth and
-latency: a vendor's library fuses their steps, and least is fused where each is launched by itself.
-A recommender's tables of embeddings are spread over the devices, which pass each other what they
-look up. Attention's share of the work, which grows with the sequence, is slower than matrix
-products, and less so with every year of fused kernels. Routing to experts slows a run down, and so
-do fields for which few people tune kernels and input, speech above all: it is cut, padded and
-turned into features on the host, unless a vendor does so on the device. Every year of better
-software speeds it up, elementwise work most, and hides more of what devices pass to each other.
-That is worked out in `estimator.utilization.parallelism`; it grows as the share of each device
-shrinks. What sets whole runs apart from tables of steady throughput are overheads: evaluation,
-checkpoints, restarts. All parameters are fitted to published runs and tables
+and the utilization is its inverse, as long as the host that launches the operations of a step keeps
+ahead of the device (`estimator.utilization.launches`). Matrix work is slower than the peak by a
+factor, which is smaller for formats without matrix units. Elementwise work is bound by the values
+that it moves, never by the matrix units, so it adds to their time: per FLOP it moves values that
+depend on the kind of network, and for transformers fall with the width. Encoders move more of them,
+and how many more depends on how well their kernels are fused, as do all that U-Nets move: a
+vendor's reference code and compilers of whole graphs fuse most, research code little. Such
+compilers fuse the elementwise work of convolutions, too. Recurrences add a time of their own, bound
+by bandwidth and latency: a vendor's library fuses their steps, and least is fused where each is
+launched by itself. A recommender's tables of embeddings are spread over the devices, which pass
+each other what they look up. Attention's share of the work, which grows with the sequence, is
+slower than matrix products, and less so with every year of fused kernels. Routing to experts slows
+a run down, and so do fields for which few people tune kernels and input, speech above all: it is
+cut, padded and turned into features on the host, unless a vendor does so on the device. Every year
+of better software speeds it up, elementwise work most, and hides more of what devices pass to each
+other. That is worked out in `estimator.utilization.parallelism`; it grows as the share of each
+device shrinks. What sets whole runs apart from tables of steady throughput are overheads:
+evaluation, checkpoints, restarts. All parameters are fitted to published runs and tables
 (`estimator.validation.utilization_fit`), and what they leave unexplained is the uncertainty.
 """
 
@@ -34,6 +35,7 @@ import numpy as np
 from estimator.core.rows import Floats
 from estimator.core.uncertainty import Number, Uncertain, z_score
 from estimator.core.units import CENTRAL, S_PER_H
+from estimator.utilization.launches import UsualSteps, exposed_share, is_large, log_slowdown
 from estimator.utilization.parallelism import (
     Layout,
     Machine,
@@ -131,6 +133,10 @@ class RunFeatures:
         Flag of a rate in steady state, without start and overheads.
     relative_width : float or array
         Width of a depthwise network over the usual one [1].
+    launch_s : float or array
+        Time to launch the operations of a step where nothing fuses them [s].
+    usual_steps : UsualSteps
+        What stands for steps that are unspecified.
     """
 
     hidden: Number
@@ -138,6 +144,7 @@ class RunFeatures:
     year: Number
     value_bytes: Number
     layout: Layout
+    usual_steps: UsualSteps
     log_sd: Number
     convolution: Number = 0.0
     depthwise: Number = 0.0
@@ -154,6 +161,7 @@ class RunFeatures:
     steps: Number = float("nan")
     steady: Number = 0.0
     relative_width: Number = 1.0
+    launch_s: Number = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,6 +194,8 @@ class UtilizationModel:
         Time lost once per run [s].
     synchronisation_s : float
         Time that a step waits whenever its devices double [s].
+    launch_slowdown : float
+        Time to launch a step over that of the benchmark's steps on the host of an H100 [1].
     speedup_per_year : float
         Gain of software maturity in a year [1].
     fusion_per_year : float
@@ -224,6 +234,7 @@ class UtilizationModel:
     share_at_16_bit: float
     startup_s: float
     synchronisation_s: float
+    launch_slowdown: float
     speedup_per_year: float
     fusion_per_year: float
     contrastive_slowdown: float
@@ -251,9 +262,26 @@ def log_utilization(
     *,
     flop: Number,
     devices: Number,
-    busy: Number | None = None,
 ) -> Number:
     """Natural logarithm of the utilization that the mechanism expects [1].
+
+    Arguments as for `log_launched_ahead`.
+    """
+    ahead = log_launched_ahead(model, features, machine, flop=flop, devices=devices)
+    late = launching(model, features, machine, flop=flop, devices=devices, log_ahead=ahead)
+    return ahead - log_slowdown(late.share)
+
+
+def log_launched_ahead(
+    model: UtilizationModel,
+    features: RunFeatures,
+    machine: Machine,
+    *,
+    flop: Number,
+    devices: Number,
+    busy: Number | None = None,
+) -> Number:
+    """Logarithm of the utilization of steps whose operations are launched ahead of the device [1].
 
     Parameters
     ----------
@@ -288,6 +316,60 @@ def log_utilization(
     start_s = (1.0 - features.steady) * model.startup_s
     beside_s = start_s + _waiting_s(model, features, machine, devices)
     return np.minimum(-np.log(time + beside_s * devices * peak / flop), 0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launching:
+    """Time that the host launches the operations of a step.
+
+    Parameters
+    ----------
+    share : float or array
+        Over the time of the work [1].
+    step_s : float or array
+        Of one step [s].
+    log_sd : float or array
+        Standard deviation of the logarithm of the share: that of unspecified steps [1].
+    """
+
+    share: Number
+    step_s: Number
+    log_sd: Number
+
+
+def launching(
+    model: UtilizationModel,
+    features: RunFeatures,
+    machine: Machine,
+    *,
+    flop: Number,
+    devices: Number,
+    log_ahead: Number,
+) -> Launching:
+    """How long the operations take that the host launches, where nothing fuses them.
+
+    Those of large runs take no share where nothing tells their steps.
+
+    Parameters
+    ----------
+    model, features, machine, flop, devices
+        As for `log_launched_ahead`.
+    log_ahead : float or array
+        What that says [1].
+    """
+    eager = machine.launched * np.clip(TUNED - _tuned(features, machine.compiled), 0.0, 1.0)
+    step_s = model.launch_slowdown * features.launch_s * eager
+    ideal_s = flop / (devices * machine.peak_flop_per_s)
+    run_s = ideal_s / np.exp(log_ahead)
+    unknown = np.isnan(features.steps)
+    log_s, sd = features.usual_steps.log_time(run_s)
+    steps = np.where(unknown, run_s / np.exp(log_s), features.steps)
+    none = unknown & is_large(ideal_s, devices)
+    return Launching(
+        share=np.where(none, 0.0, step_s * steps / run_s),
+        step_s=step_s,
+        log_sd=np.where(unknown, sd, 0.0),
+    )
 
 
 def busy_time(model: UtilizationModel, features: RunFeatures, machine: Machine) -> Number:
@@ -392,13 +474,44 @@ def expected_utilization(
     *,
     flop: Number,
     devices: Number,
+) -> Uncertain:
+    """Utilization with the uncertainty of such runs [1]; arguments as for `log_launched_ahead`."""
+    ahead = expected_ahead(model, features, machine, flop=flop, devices=devices)
+    return launched(
+        ahead,
+        launching(
+            model, features, machine, flop=flop, devices=devices, log_ahead=np.log(ahead.mid)
+        ),
+    )
+
+
+def expected_ahead(
+    model: UtilizationModel,
+    features: RunFeatures,
+    machine: Machine,
+    *,
+    flop: Number,
+    devices: Number,
     busy: Number | None = None,
 ) -> Uncertain:
-    """Utilization with the uncertainty of such runs [1]; arguments as for `log_utilization`."""
-    expected = log_utilization(model, features, machine, flop=flop, devices=devices, busy=busy)
+    """The same of steps whose operations are launched ahead of the device [1]."""
+    expected = log_launched_ahead(model, features, machine, flop=flop, devices=devices, busy=busy)
     expected = np.minimum(expected, np.log(MOST_EXPECTED))
     log_sd = np.broadcast_to(features.log_sd, np.shape(expected))
     return Uncertain(np.exp(expected), {"utilization": log_sd})
+
+
+def launched(ahead: Uncertain, late: Launching) -> Uncertain:
+    """Utilization of runs whose host may not keep ahead of the device [1].
+
+    >>> late = Launching(share=np.ones(1), step_s=0.1, log_sd=np.array([0.8]))
+    >>> found = launched(Uncertain(np.array([0.4]), {"utilization": np.array([0.3])}), late)
+    >>> found.mid.round(3), found.log_sd
+    (array([0.283]), array([0.5]))
+    """
+    unsure = exposed_share(late.share) * late.log_sd
+    loadings = {name: np.hypot(load, unsure) for name, load in ahead.loadings.items()}
+    return Uncertain(ahead.mid * np.exp(-log_slowdown(late.share)), loadings)
 
 
 ROUNDING = 1e-14

@@ -77,6 +77,8 @@ class Machine:
         Devices behind one fast link [1].
     rare : float or array
         Flag: few runs are published on devices of its kind.
+    launched : float or array
+        Flag: a host launches its operations, one by one, as those of a GPU.
     """
 
     peak_flop_per_s: Number
@@ -89,6 +91,7 @@ class Machine:
     compiled: Number = 0.0
     node_devices: Number = DEVICES_PER_NODE
     rare: Number = 0.0
+    launched: Number = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,13 @@ from estimator.utilization.features import (
     shipped_spreads,
 )
 from estimator.utilization.machine import stacked
-from estimator.utilization.mechanism import RunFeatures, busy_time, expected_utilization
+from estimator.utilization.mechanism import (
+    RunFeatures,
+    busy_time,
+    expected_ahead,
+    launched,
+    launching,
+)
 from estimator.utilization.parallelism import Machine
 from estimator.workload.kind_columns import of_each_kind
 from estimator.workload.network_class import EXPERTS, SPEECH, NetworkKind
@@ -60,6 +66,8 @@ class Runs:
         Bytes of a value in memory [B].
     steady : float or array
         Flag: a rate in steady state is asked, without start and overheads.
+    launches : float or array
+        Time to launch their steps over that of usual ones [1].
     """
 
     numbers: Mapping[str, Floats]
@@ -69,17 +77,35 @@ class Runs:
     devices: Number
     value_bytes: Number
     steady: Number = 0.0
+    launches: Number = 1.0
 
 
-def predicted_utilization(runs: Runs, catalog: Catalog) -> tuple[Uncertain, Uncertain, RunFeatures]:
-    """Share of the peak that the fitted model expects, with the uncertainty of such networks.
+@dataclass(frozen=True, kw_only=True)
+class Predicted:
+    """Share of the peak that runs reach, with the uncertainty of such networks.
 
-    Returns
-    -------
-    Uncertain, Uncertain, RunFeatures
-        Utilization of the runs; that of steady steps on one device, which never waits for others;
-        their features [1].
+    Parameters
+    ----------
+    own : Uncertain
+        Of the runs [1].
+    ahead : Uncertain
+        Of the same if the host kept ahead of the device [1].
+    lone : Uncertain
+        That of steady steps on one device, which never waits for others nor for the host [1].
+    launch_s : array
+        Time that the host launches the operations of a step [s].
+    features : RunFeatures
     """
+
+    own: Uncertain
+    ahead: Uncertain
+    lone: Uncertain
+    launch_s: Floats
+    features: RunFeatures
+
+
+def predicted_utilization(runs: Runs, catalog: Catalog) -> Predicted:
+    """Share of the peak that the fitted model expects."""
     model = fitted_model(catalog)
     features = features_of_rows(
         runs.numbers,
@@ -95,7 +121,7 @@ def predicted_utilization(runs: Runs, catalog: Catalog) -> tuple[Uncertain, Unce
         steady=_and_alone(runs.steady, runs.flop.shape),
         layout=replace(features.layout, **shared),
     )
-    expected = expected_utilization(
+    expected = expected_ahead(
         model,
         both,
         runs.machine,
@@ -103,8 +129,22 @@ def predicted_utilization(runs: Runs, catalog: Catalog) -> tuple[Uncertain, Unce
         devices=_and_alone(runs.devices, runs.flop.shape),
         busy=busy_time(model, features, runs.machine),
     )
-    own, lone = (rows_of(expected, place) for place in range(2))
-    return own, lone, features
+    ahead, lone = (rows_of(expected, place) for place in range(2))
+    late = launching(
+        model,
+        replace(features, launch_s=features.launch_s * runs.launches),
+        runs.machine,
+        flop=runs.flop,
+        devices=runs.devices,
+        log_ahead=np.log(ahead.mid),
+    )
+    return Predicted(
+        own=launched(ahead, late),
+        ahead=ahead,
+        lone=lone,
+        launch_s=of_each(late.step_s, runs.flop.shape),
+        features=features,
+    )
 
 
 def _and_alone(values: Number, shape: tuple[int, ...]) -> Floats:

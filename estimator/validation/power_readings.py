@@ -21,7 +21,7 @@ from estimator.utilization.features import (
     shipped_spreads,
 )
 from estimator.utilization.machine import stacked
-from estimator.utilization.mechanism import expected_utilization
+from estimator.utilization.mechanism import expected_ahead
 from estimator.utilization.predict import alone
 from estimator.validation.power_fit import DEVICES, NODE, PARAMETERS, PARTS, Meters
 from estimator.validation.published_runs import NUMBERS, USABLE_TIERS, row_number
@@ -170,7 +170,7 @@ def _busy(rows: Sequence[dict[str, str]], named: Sequence[Named], resolver: Reso
         value_bytes=np.array([value_bytes(one.precision) for one in which]),
         spreads=shipped_spreads(resolver.catalog),
     )
-    full = expected_utilization(
+    full = expected_ahead(
         fitted_model(resolver.catalog), alone(features), machine, flop=flop, devices=1.0
     ).mid
     reached = flop / (machine.peak_flop_per_s * S_PER_H * numbers["accelerator_hours"])

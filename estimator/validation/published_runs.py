@@ -11,17 +11,18 @@ from estimator.catalog import Catalog
 from estimator.core.rows import Floats, Texts, rows_of
 from estimator.core.units import S_PER_H
 from estimator.estimation.resolver import Named, Resolver
-from estimator.scenario.columns import staged
+from estimator.scenario.columns import STAGED, staged
 from estimator.scenario.hardware import value_bytes
 from estimator.scenario.workload_columns import training_flop
 from estimator.utilization.features import (
     features_of_rows,
+    fitted_model,
     kinds_of_rows,
     shipped_spreads,
     software_of_rows,
 )
 from estimator.utilization.machine import stacked
-from estimator.utilization.mechanism import thin_places, thinness
+from estimator.utilization.mechanism import expected_utilization, thin_places, thinness
 from estimator.validation.throughput import steady_rows
 from estimator.validation.utilization_fit import Runs
 
@@ -152,11 +153,14 @@ def _as_arrays(
         stack=np.array([stack_of(row) for row in rows]),
     )
     runs: Runs = rows_of(every, known)
+    expected = expected_utilization(
+        fitted_model(catalog), features, machine, flop=flop, devices=every.devices
+    )
     like = np.array([spreads.groups[kind.spread_group] for kind in kinds])
     like *= thinness(thin_places(flop, features, machine.rare), spreads.growth)
     return PublishedRuns(
         runs=runs,
-        own_variance=(features.log_sd**2 - like**2)[known],
+        own_variance=(expected.log_sd**2 - like**2)[known],
         tables=steady_rows(catalog, spreads),
         rows=[row for row, has in zip(rows, known, strict=True) if has],
         stacks=runs.stack,
@@ -180,8 +184,9 @@ def stack_of(row: Mapping[str, str]) -> str:
 
 
 def _column(rows: Sequence[dict[str, str]], name: str) -> Floats:
-    """One column as numbers, NaN where the cell is empty or no number; of several, the middle."""
-    return np.array([row_number({name: staged(row[name])}, name) for row in rows])
+    """One column as numbers, NaN where the cell is empty or no number; of stages, the middle."""
+    read = staged if name in (*STAGED, BATCH) else str
+    return np.array([row_number({name: read(row[name])}, name) for row in rows])
 
 
 def row_number(row: dict[str, str], name: str, default: float = float("nan")) -> float:

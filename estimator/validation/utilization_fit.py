@@ -15,6 +15,7 @@ import numpy as np
 from estimator.core.rows import Floats, Texts
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import S_PER_H
+from estimator.utilization.launches import UsualSteps
 from estimator.utilization.mechanism import (
     PARAMETERS,
     RunFeatures,
@@ -24,7 +25,7 @@ from estimator.utilization.mechanism import (
 from estimator.utilization.parallelism import Layout, Machine
 
 Residuals = Callable[[Floats], Floats]
-Part = TypeVar("Part", "Runs", Layout, Machine, RunFeatures)
+Part = TypeVar("Part", "Runs", Layout, Machine, RunFeatures, UsualSteps)
 
 ERROR_SCALE = 0.25
 """Error of the logarithm beyond which a run counts as unusual [1]."""

@@ -123,6 +123,11 @@ class NetworkKind:
         return self.group in ("decoder", "transformer")
 
     @cached_property
+    def perceptron(self) -> bool:
+        """Whether it is made of plain matrix products."""
+        return self.family.startswith("perceptron")
+
+    @cached_property
     def stepwise(self) -> bool:
         """Whether its steps are launched one after another, as no library fuses them."""
         return self.recurrent and self.family.endswith(STEPWISE)

@@ -17,6 +17,7 @@ from estimator.utilization.features import (
     prior_model,
     shipped_spreads,
 )
+from estimator.utilization.launches import UsualSteps
 from estimator.utilization.mechanism import (
     MOST_EXPECTED,
     PARAMETERS,
@@ -41,7 +42,13 @@ A100 = Machine(
 )
 USUAL = Layout(params=7e9, active_params=7e9, batch_tokens=4e6, recomputation=0.5)
 DECODER = RunFeatures(
-    hidden=4096.0, seq_len=2048.0, year=2023.0, value_bytes=2.0, layout=USUAL, log_sd=0.4
+    hidden=4096.0,
+    seq_len=2048.0,
+    year=2023.0,
+    value_bytes=2.0,
+    layout=USUAL,
+    log_sd=0.4,
+    usual_steps=UsualSteps(step_s=0.1, step_sd=2.0, steps=1e4, steps_sd=3.0),
 )
 
 
