@@ -73,6 +73,23 @@ class Ended:
         return "interrupted" if cut_off else "failed"
 
 
+@contextmanager
+def running(words: Sequence[str], extra: Mapping[str, str] | None = None) -> "Iterator[Command]":
+    """Run a command; signals are for it from before it starts until the end of the block.
+
+    Arguments as of `Command`.
+
+    Raises
+    ------
+    CommandError
+        If it cannot be run.
+    """
+    with _passing_on() as signals:
+        command = Command(words, extra or {})
+        signals.send_to(command.process)
+        yield command
+
+
 @dataclass
 class Command:
     """A command that runs.
@@ -105,9 +122,8 @@ class Command:
             raise CommandError(f"{self.words[0]}: {error.strerror}", NOT_ALLOWED) from None
 
     def wait(self) -> Ended:
-        """Wait for the end, and hand on the signals that come meanwhile."""
-        with _passing_on(self.process):
-            code = self.process.wait()
+        """Wait for the end."""
+        code = self.process.wait()
         wall_s = time.monotonic() - self._started_s
         reported, notes = _read_report(self._report)
         self._clear()
@@ -133,19 +149,37 @@ def _place_of_report() -> Path | None:
         return None
 
 
+class _Signals:
+    """Signals for a command; those that come before it has started wait for it."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._early: list[int] = []
+
+    def send_to(self, process: "subprocess.Popen[bytes]") -> None:
+        """Send to this command from now on."""
+        self._process = process
+        for number in self._early:
+            self.received(number, None)
+
+    def received(self, number: int, _frame: FrameType | None) -> None:
+        """Hand a signal on, but for those that the terminal sends the command itself."""
+        if self._process is None:
+            self._early.append(number)
+        elif self._process.poll() is None:
+            name = signal.Signals(number).name
+            if not (name in FROM_TERMINAL and _in_foreground()):
+                self._process.send_signal(number)
+
+
 @contextmanager
-def _passing_on(process: "subprocess.Popen[bytes]") -> Iterator[None]:
-    """Hand signals on to a command."""
-
-    def pass_on(number: int, frame: FrameType | None) -> None:
-        name = signal.Signals(number).name
-        if process.poll() is None and not (name in FROM_TERMINAL and _in_foreground()):
-            process.send_signal(number)
-
+def _passing_on() -> Iterator[_Signals]:
+    """Take the signals that are for a command."""
+    signals = _Signals()
     known = [getattr(signal, name) for name in PASSED_ON if hasattr(signal, name)]
-    before = {number: signal.signal(number, pass_on) for number in known}
+    before = {number: signal.signal(number, signals.received) for number in known}
     try:
-        yield
+        yield signals
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

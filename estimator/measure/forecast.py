@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from estimator.measure.children import descendants, end_all
-from estimator.measure.command import Command, CommandError, Ended, undisturbed
+from estimator.measure.command import Command, CommandError, Ended, running, undisturbed
 from estimator.measure.recorder import Recording
 from estimator.measure.session import STAMPS, Reported, named
 from estimator.measure.stamps import Stamped, StampFile
@@ -71,15 +71,15 @@ class Watch:
         with tempfile.TemporaryDirectory(prefix="twenty-watts-") as folder:
             stamps = StampFile(path=Path(folder) / "stamps")
             python = os.pathsep.join(filter(None, (str(HOOK), os.environ.get("PYTHONPATH"))))
-            command = Command(words, extra={STAMPS: str(stamps.path), "PYTHONPATH": python})
-            over = threading.Event()
-            watcher = threading.Thread(target=self._watch, args=(stamps, command, over))
-            watcher.start()
-            try:
-                ended = command.wait()
-            finally:
-                over.set()
-                watcher.join()
+            with running(words, {STAMPS: str(stamps.path), "PYTHONPATH": python}) as command:
+                over = threading.Event()
+                watcher = threading.Thread(target=self._watch, args=(stamps, command, over))
+                watcher.start()
+                try:
+                    ended = command.wait()
+                finally:
+                    over.set()
+                    watcher.join()
             self._read(stamps)
             self.seen = stamps.stamps.stamped()
         return replace(ended, exit_code=0) if self.enough and not self.goes_on else ended

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from estimator.measure.command import Command, CommandError, Ended, undisturbed
+from estimator.measure.command import CommandError, Ended, running, undisturbed
 from estimator.measure.host import this_host
 from estimator.measure.recorder import useful
 from estimator.measure.session import REPORT, Session
@@ -187,6 +187,25 @@ def test_signals_reach_the_command(data, tmp_path, sent):
     process.communicate(timeout=60)
     assert process.returncode == 42
     assert only_run().exit_code == 42
+
+
+@pytest.mark.parametrize("early", [True, False], ids=["before it starts", "as it starts"])
+def test_no_signal_is_lost_while_a_command_starts(monkeypatch, early):
+    start_process = subprocess.Popen
+
+    def signalled(*words, **options):
+        if early:
+            os.kill(os.getpid(), signal.SIGHUP)
+        process = start_process(*words, **options)
+        if not early:
+            os.kill(os.getpid(), signal.SIGHUP)
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", signalled)
+    before = signal.getsignal(signal.SIGHUP)
+    with running(["sleep", "60"]) as command:
+        assert command.wait().exit_code == 128 + signal.SIGHUP
+    assert signal.getsignal(signal.SIGHUP) is before
 
 
 def test_a_command_ended_by_a_signal_is_reported_as_shells_do(data, tmp_path):
@@ -472,8 +491,8 @@ def test_a_forecast_needs_steps():
 def test_a_missing_command_leaves_nothing_behind(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
-    with pytest.raises(CommandError, match="no-such: command not found"):
-        Command(["no-such"])
+    with pytest.raises(CommandError, match="no-such: command not found"), running(["no-such"]):
+        pass
     assert list(tmp_path.iterdir()) == []
 
 

@@ -83,7 +83,7 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command, measured; its exit code is ours."""
-    from estimator.measure.command import Command, CommandError, undisturbed
+    from estimator.measure.command import CommandError, running, undisturbed
     from estimator.measure.recorder import Recording
     from estimator.measure.session import REPORT
     from estimator.runs import store_or_reason
@@ -107,7 +107,8 @@ def run(options: argparse.Namespace) -> int:
     recording.start()
     with undisturbed():
         try:
-            ended = Command(words).wait()
+            with running(words) as command:
+                ended = command.wait()
         except CommandError as error:
             recording.drop()
             sys.stderr.write(f"error: {error}\n")
