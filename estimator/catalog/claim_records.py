@@ -12,8 +12,9 @@ FILE = "claims.toml"
 RELATIONS = ("equal", "at least", "at most")
 """How the figure of a claim is meant."""
 
-TEXTS = ("title", "as_told", "quantity", "unit", "relation")
-LISTS = ("claimed_by", "sources")
+TEXTS = ("title", "as_told", "quantity", "unit", "relation", "formula")
+NAMES = ("claimed_by", "sources")
+SENTENCES = ("why", "assumptions")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,12 @@ class ClaimRecord:
         The claimed figure, or our reading where it was put in words.
     relation : str
         Whether the figure is meant as equal, at least or at most.
+    formula : str
+        How the figure is recomputed, with {places} for its numbers, as in all texts below.
+    why, assumptions : tuple of str
+        What explains the verdict, the most important first, and what the claim takes for granted.
+    refusal : str
+        Why the claim cannot be checked; empty where it can.
     facts : mapping of str to Record
         The numbers put into the recomputation.
     """
@@ -44,6 +51,10 @@ class ClaimRecord:
     quantity: str
     unit: str
     relation: str
+    formula: str
+    why: tuple[str, ...]
+    assumptions: tuple[str, ...]
+    refusal: str
     claimed: Record
     facts: Mapping[str, Record]
 
@@ -55,24 +66,27 @@ def read_claims(path: Path, guard: Guard) -> dict[str, ClaimRecord]:
 
 
 def _claim(path: Path, claim_id: str, table: object, guard: Guard) -> ClaimRecord:
-    known = (*TEXTS, *LISTS, "claimed", "facts")
+    known = (*TEXTS, *NAMES, *SENTENCES, "refusal", "claimed", "facts")
     if not isinstance(table, Mapping):
         raise unknown(path, claim_id, "not a claim", known)
     for key in table:
         if key not in known:
             raise unknown(path, f"{claim_id}.{key}", "unknown key", known)
-    texts = {key: need(path, table, key) for key in TEXTS}
+    texts: dict[str, Any] = {key: need(path, table, key) for key in TEXTS}
     if texts["relation"] not in RELATIONS:
         raise unknown(path, f"{claim_id}.relation", "unknown relation", RELATIONS)
     facts = {
         key: _record(path, f"{claim_id}.facts.{key}", fact, guard)
         for key, fact in table.get("facts", {}).items()
     }
+    lists: dict[str, Any] = {
+        key: _words(path, claim_id, table, key) for key in (*NAMES, *SENTENCES)
+    }
     return ClaimRecord(
         id=claim_id,
         **texts,
-        claimed_by=_names(path, claim_id, table, "claimed_by"),
-        sources=_names(path, claim_id, table, "sources"),
+        **lists,
+        refusal=table.get("refusal", ""),
         claimed=_record(path, f"{claim_id}.claimed", table.get("claimed"), guard),
         facts=facts,
     )
@@ -84,17 +98,16 @@ def _record(path: Path, key: str, table: object, guard: Guard) -> Record:
     return record
 
 
-def _names(path: Path, claim_id: str, table: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    """Return a list of ids of sources, refusing what is none."""
-    names = table.get(key)
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ProfileError(
-            path,
-            f"{claim_id}.{key}",
-            "not a list of sources",
-            f'write {key} = ["an-id-of-sources.toml"]',
-        )
-    return tuple(names)
+def _words(path: Path, claim_id: str, table: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    """Return a list of texts, refusing what is none; sentences may be left out."""
+    words = table.get(key, [] if key in SENTENCES else None)
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        kind, example = "sources", "an-id-of-sources.toml"
+        if key in SENTENCES:
+            kind, example = "sentences", "One sentence."
+        remedy = f'write {key} = ["{example}"]'
+        raise ProfileError(path, f"{claim_id}.{key}", f"not a list of {kind}", remedy)
+    return tuple(words)
 
 
 def claim_problems(claims: Mapping[str, ClaimRecord], known: set[str]) -> Iterator[Problem]:

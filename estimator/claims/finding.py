@@ -13,6 +13,7 @@ from estimator.catalog.claim_records import ClaimRecord
 from estimator.claims.verdict import OFF, UNCHECKED, Interval, verdict
 from estimator.core.phrase import Phrase
 from estimator.core.uncertainty import Uncertain
+from estimator.core.units import human_quantity
 from estimator.scenario.scenario import Scenario, link
 
 
@@ -62,12 +63,10 @@ class Finding:
     ----------
     value : Uncertain
         The figure, in the unit of the claim.
-    formula : Phrase
-        The formula with its numbers put in.
-    why : tuple of Phrase
-        What explains the verdict, the most important first.
-    assumptions : tuple of Assumption
-        What the claim takes for granted.
+    words : mapping of str to str
+        The numbers of the formula and the sentences of its record, each as text with its unit.
+    met : tuple of bool
+        Whether each of the assumptions of its record is so.
     figures : tuple of Figure
         Further figures of the case.
     scenario : Scenario, optional
@@ -76,20 +75,16 @@ class Finding:
         Which of its results is the figure.
     page, query : str, mapping
         The page that shows the case, where it is no scenario.
-    refusal : Phrase, optional
-        Why the claim cannot be checked.
     """
 
     value: Uncertain
-    formula: Phrase
-    why: tuple[Phrase, ...]
-    assumptions: tuple[Assumption, ...] = ()
+    words: Mapping[str, str]
+    met: tuple[bool, ...] = ()
     figures: tuple[Figure, ...] = ()
     scenario: Scenario | None = None
     promise: Promise | None = None
     page: str = ""
     query: Mapping[str, str] = field(default_factory=dict)
-    refusal: Phrase | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,10 +109,9 @@ class Claim:
     @cached_property
     def verdict(self) -> str:
         """What the figures say."""
-        if self.finding.refusal is not None:
+        if self.record.refusal:
             return UNCHECKED
-        met = all(assumption.met for assumption in self.finding.assumptions)
-        claimed = self.record.claimed.value
+        claimed, met = self.record.claimed.value, all(self.finding.met)
         return verdict(claimed, self.record.relation, self.interval, assumptions_met=met)
 
     @property
@@ -135,11 +129,34 @@ class Claim:
             return link(self.finding.scenario)
         return f"{self.finding.page}?{urlencode(self.finding.query)}"
 
+    @property
+    def formula(self) -> Phrase:
+        """The formula with its numbers put in."""
+        return self._say(self.record.formula)
+
+    @property
+    def refusal(self) -> tuple[Phrase, ...]:
+        """Why the claim cannot be checked, where it cannot."""
+        return (self._say(self.record.refusal),) if self.record.refusal else ()
+
+    @property
+    def why(self) -> tuple[Phrase, ...]:
+        """What explains the verdict, the most important first."""
+        return tuple(map(self._say, self.record.why))
+
+    @property
+    def assumptions(self) -> tuple[Assumption, ...]:
+        """What the claim takes for granted."""
+        texts = map(self._say, self.record.assumptions)
+        return tuple(Assumption(*one) for one in zip(texts, self.finding.met, strict=True))
+
+    def _say(self, text: str) -> Phrase:
+        return Phrase(text, self.finding.words)
+
     def reasons(self) -> tuple[Phrase, ...]:
         """Why the verdict is what it is: the refusal, what is not met, and the explanation."""
-        refusal = () if self.finding.refusal is None else (self.finding.refusal,)
-        unmet = tuple(one.text for one in self.finding.assumptions if not one.met)
-        return (*refusal, *unmet, *self.finding.why)
+        unmet = tuple(one.text for one in self.assumptions if not one.met)
+        return (*self.refusal, *unmet, *self.why)
 
     def as_json(self) -> dict[str, Any]:
         """Return everything under keys that others script against."""
@@ -163,8 +180,8 @@ class Claim:
             "verdict": self.verdict,
             "factor": self.factor,
             "why": " ".join(str(phrase) for phrase in self.reasons()),
-            "assumptions": [{"text": str(one.text), "met": one.met} for one in finding.assumptions],
-            "formula": str(finding.formula),
+            "assumptions": [{"text": str(one.text), "met": one.met} for one in self.assumptions],
+            "formula": str(self.formula),
             "also": [
                 {"name": one.name, "unit": one.unit, **vars(one.interval)}
                 for one in finding.figures
@@ -183,3 +200,8 @@ def interval_of(value: Uncertain) -> Interval:
     return Interval(
         low=float(np.asarray(low)), mid=float(np.asarray(value.mid)), high=float(np.asarray(high))
     )
+
+
+def median(value: Uncertain, unit: str) -> str:
+    """Write the median of a quantity in the unit that a person would choose."""
+    return human_quantity(float(value.mid), unit)

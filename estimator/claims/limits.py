@@ -3,10 +3,9 @@
 import numpy as np
 
 from estimator.claims.facts import Facts
-from estimator.claims.finding import Assumption, Figure, Finding, Promise
-from estimator.core.phrase import say
+from estimator.claims.finding import Figure, Finding, Promise, median
 from estimator.core.uncertainty import Uncertain, spread_between
-from estimator.core.units import WH_PER_KWH, digits, human, human_count, human_mass, human_percent
+from estimator.core.units import digits, human, human_count, human_percent
 from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scaling.coefficients import (
     LAWS,
@@ -44,40 +43,19 @@ def imagenet_5pct(facts: Facts) -> Finding:
     )
     return Finding(
         value=factor,
-        formula=say(
-            "({today} / {target})^{exponent} = {factor}",
-            today=human_percent(law.today_error),
-            target=human_percent(target),
-            exponent=digits(law.exponent),
-            factor=human_count(float(factor.mid)),
-        ),
-        why=(
-            say(
-                "The exponent is fitted on the three points that the authors print, each rounded "
-                "to a power of ten. Their gentler fit of 2021 gives {low}; the interval reaches "
-                "{high}.",
-                low=human_count(float((law.today_error / target) ** 9)),
-                high=human_count(float(high)),
-            ),
-            say(
-                "{flop} on H100 today: {energy}, {cost}, {co2e} of CO2e.",
-                flop=human(float(flop.mid), "FLOP"),
-                energy=human(float(now["energy_kwh"].mid) * WH_PER_KWH, "Wh"),
-                cost=human(float(now["cost_usd"].mid), "$"),
-                co2e=human_mass(float(now["co2e_kg"].mid)),
-            ),
-        ),
-        assumptions=(
-            Assumption(
-                say(
-                    "It holds if the law extrapolates: {target} lies outside the fitted range, "
-                    "whose best network had {today}.",
-                    target=human_percent(target),
-                    today=human_percent(law.today_error),
-                ),
-                met=not law.extrapolates(target),
-            ),
-        ),
+        words={
+            "today": human_percent(law.today_error),
+            "target": human_percent(target),
+            "exponent": digits(law.exponent),
+            "factor": human_count(float(factor.mid)),
+            "low": human_count(float((law.today_error / target) ** 9)),
+            "high": human_count(float(high)),
+            "flop": median(flop, "FLOP"),
+            "energy": median(now["energy_kwh"], "kWh"),
+            "cost": median(now["cost_usd"], "USD"),
+            "co2e": median(now["co2e_kg"], "kgCO2e"),
+        },
+        met=(not law.extrapolates(target),),
         figures=(
             Figure("compute", "FLOP", flop),
             Figure("energy on H100", "kWh", now["energy_kwh"] * factor / factor.mid),
@@ -111,38 +89,19 @@ def diminishing_returns(facts: Facts) -> Finding:
         value=spread_between(
             min(saved.values()), max(saved.values()), "law", mid=saved["besiroglu"]
         ),
-        formula=say(
-            "1 - L(10 C) / L(C) at C = {flop}: Chinchilla, corrected {corrected}; Kaplan {kaplan}",
-            flop=human(budget, "FLOP"),
-            corrected=human_percent(saved["besiroglu"]),
-            kaplan=human_percent(saved["kaplan"]),
-        ),
-        why=(
-            say(
-                "From the compute of GPT-3 on, ten times as much costs {cost} more on H100 and "
-                "saves {share} of the loss; the next 1 % alone takes {factor} times the compute.",
-                cost=human(more, "$"),
-                share=human_percent(saved["besiroglu"]),
-                factor=digits(percent_factor),
-            ),
-            say(
-                "Most of the loss is the text's own entropy, {floor} nat of {loss}, which no "
-                "compute removes; and a small step in loss may be a large one in what a model "
-                "can do.",
-                floor=digits(law.E),
-                loss=digits(loss),
-            ),
-        ),
-        assumptions=(
-            Assumption(
-                say(
-                    "The fits rest on runs of {least} to {most}: this is beyond them.",
-                    least=human(least, "FLOP"),
-                    most=human(most, "FLOP"),
-                ),
-                met=budget <= most,
-            ),
-        ),
+        words={
+            "flop": human(budget, "FLOP"),
+            "corrected": human_percent(saved["besiroglu"]),
+            "kaplan": human_percent(saved["kaplan"]),
+            "cost": human(more, "$"),
+            "share": human_percent(saved["besiroglu"]),
+            "factor": digits(percent_factor),
+            "floor": digits(law.E),
+            "loss": digits(loss),
+            "least": human(least, "FLOP"),
+            "most": human(most, "FLOP"),
+        },
+        met=(budget <= most,),
         figures=(
             Figure("compute for the next 1 %", "1", Uncertain(percent_factor)),
             Figure("cost of ten times the compute", "USD", after.estimate["cost_usd"]),
@@ -175,32 +134,14 @@ def gpt3_vs_gpt2(facts: Facts) -> Finding:
     flop = {name: answer["training_flop"] for name, answer in answers.items()}
     return Finding(
         value=spread_between(float(shares.min()), float(shares.max()), "law and tokens", mid=mid),
-        formula=say(
-            "(L(GPT-2) - L(GPT-3)) / ln({old} / {new}) = {expected} nat / {gain} nat",
-            old=digits(facts["gpt2_perplexity"]),
-            new=digits(facts["gpt3_perplexity"]),
-            expected=digits(mid * gain),
-            gain=digits(gain),
-        ),
-        why=(
-            say(
-                "GPT-3 took {factor} times the compute of GPT-2, whose number of tokens was never "
-                "published. On the Penn Treebank its loss fell by {gain} nat a word; the laws "
-                "expect {expected} nat a token of size and data alone.",
-                factor=digits(float((flop["gpt-3"] / flop["gpt-2"]).mid)),
-                gain=digits(gain),
-                expected=digits(mid * gain),
-            ),
-        ),
-        assumptions=(
-            Assumption(
-                say(
-                    "The laws were fitted on another corpus and count tokens, the benchmark counts "
-                    "words: no run of one size with the other's recipe was published."
-                ),
-                met=False,
-            ),
-        ),
+        words={
+            "old": digits(facts["gpt2_perplexity"]),
+            "new": digits(facts["gpt3_perplexity"]),
+            "expected": digits(mid * gain),
+            "gain": digits(gain),
+            "factor": digits(float((flop["gpt-3"] / flop["gpt-2"]).mid)),
+        },
+        met=(False,),
         figures=tuple(
             Figure(f"{label} of {name.upper()}", unit, answers[name][quantity])
             for name in family
@@ -222,32 +163,18 @@ def memory_wall(facts: Facts) -> Finding:
     first, last = held[0], held[-1]
     return Finding(
         value=faster(peak, bandwidth),
-        formula=say(
-            "{peak} / {bandwidth} in two years, over {devices} accelerators",
-            peak=_times(peak),
-            bandwidth=_times(bandwidth),
-            devices=digits(peak.records),
-        ),
-        why=(
-            say(
-                "In two years, by the records here: training compute {compute}, parameters "
-                "{params}, FLOP/s of a device {peak}, its memory {memory}, its bandwidth "
-                "{bandwidth}.",
-                compute=_times(grown["training compute"]),
-                params=_times(grown["parameters"]),
-                peak=_times(peak),
-                memory=_times(grown["memory of a device"]),
-                bandwidth=_times(bandwidth),
-            ),
-            say(
-                "To hold nothing but the 16-bit weights of the largest model took {before} device "
-                "in {first} and {after} in {last}.",
-                before=digits(first.devices),
-                first=str(first.year),
-                after=digits(last.devices),
-                last=str(last.year),
-            ),
-        ),
+        words={
+            "peak": _times(peak),
+            "bandwidth": _times(bandwidth),
+            "devices": digits(peak.records),
+            "compute": _times(grown["training compute"]),
+            "params": _times(grown["parameters"]),
+            "memory": _times(grown["memory of a device"]),
+            "before": digits(first.devices),
+            "first": str(first.year),
+            "after": digits(last.devices),
+            "last": str(last.year),
+        },
         figures=tuple(
             Figure(f"growth in two years: {name}", "1", _growth(one)) for name, one in grown.items()
         ),
@@ -268,29 +195,18 @@ def exponential_compute(facts: Facts) -> Finding:
     ).estimate["cost_usd"]
     return Finding(
         value=faster(trend, cheaper, years=1.0),
-        formula=say(
-            "{compute} a year / {cheaper} a year",
-            compute=_times(trend, 1.0),
-            cheaper=_times(cheaper, 1.0),
-        ),
-        why=(
-            say(
-                "The largest published runs doubled every {mid} months ({low} to {high}); the "
-                "FLOP/s that a dollar buys, every {dollar} months.",
-                mid=digits(float(doubling.mid)),
-                low=digits(float(low)),
-                high=digits(float(high)),
-                dollar=digits(cheaper.doubling_years()[1] * MONTHS),
-            ),
-            say(
-                "{name} on H100 today: {cost}, {times} times what a group may spend on a run "
-                "(assumed: {budget}).",
-                name=compute.labels[-1],
-                cost=human(float(answer.mid), "$"),
-                times=digits(float(answer.mid) / budget),
-                budget=human(budget, "$"),
-            ),
-        ),
+        words={
+            "compute": _times(trend, 1.0),
+            "cheaper": _times(cheaper, 1.0),
+            "mid": digits(float(doubling.mid)),
+            "low": digits(float(low)),
+            "high": digits(float(high)),
+            "dollar": digits(cheaper.doubling_years()[1] * MONTHS),
+            "name": compute.labels[-1],
+            "cost": median(answer, "USD"),
+            "times": digits(float(answer.mid) / budget),
+            "budget": human(budget, "$"),
+        },
         figures=(
             Figure("doubling time of the largest runs", "month", doubling),
             Figure("cost of the largest run on H100", "USD", answer),
@@ -307,25 +223,13 @@ def quantum_volume_doubles(facts: Facts) -> Finding:
     low, mid, high = ibm.doubling_years()
     return Finding(
         value=spread_between(low, high, "fit", mid=mid),
-        formula=say(
-            "1 / slope of log2 QV over {records} machines of IBM",
-            records=digits(ibm.records),
-        ),
-        why=(
-            say(
-                "IBM's machines did double about every {ibm} years; the best of all makers reached "
-                "{best} with {machine}, doubling every {front} years.",
-                ibm=digits(mid),
-                best=f"{best.values[-1]:,.0f}",
-                machine=best.labels[-1],
-                front=digits(best.trend().doubling_years()[1]),
-            ),
-        ),
-        refusal=say(
-            "A quantum volume of 2^n says that random circuits of n qubits and n layers run with "
-            "tolerable errors. It counts no operations and no time, so it cannot be turned into "
-            "FLOP/s: what it would do for deep learning cannot be computed."
-        ),
+        words={
+            "records": digits(ibm.records),
+            "ibm": digits(mid),
+            "best": f"{best.values[-1]:,.0f}",
+            "machine": best.labels[-1],
+            "front": digits(best.trend().doubling_years()[1]),
+        },
         figures=(
             Figure("doubling time, best of all makers", "year", _doubling(best.trend())),
             Figure("best quantum volume on record", "1", Uncertain(best.values[-1])),

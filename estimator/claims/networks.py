@@ -6,8 +6,7 @@ from functools import cache
 import numpy as np
 
 from estimator.claims.facts import Facts
-from estimator.claims.finding import Assumption, Figure, Finding
-from estimator.core.phrase import say
+from estimator.claims.finding import Figure, Finding
 from estimator.core.uncertainty import Uncertain, spread_between
 from estimator.core.units import digits, human_percent
 from estimator.depth.activations import checkpoints, everything, retraced_error, reversed_in_time
@@ -26,26 +25,14 @@ def depth_paths(facts: Facts) -> Finding:
     double = Network(layers=2.0 * layers, width=float(width))
     return Finding(
         value=Uncertain(ratio),
-        formula=say(
-            "paths = n^L = {width}^{layers} = 10^{paths}; parameters = (L - 1) n² = {params}",
-            width=digits(width),
-            layers=digits(layers),
-            paths=digits(float(network.log10_paths())),
-            params=digits(float(network.params())),
-        ),
-        why=(
-            say(
-                "Counted by walking through {layers} layers of {width} neurons: 10^{paths} paths "
-                "over {params} weights. Twice the depth squares the paths and makes the weights "
-                "{times} times as many.",
-                layers=digits(layers),
-                width=digits(width),
-                paths=digits(math.log10(counted)),
-                params=digits(float(network.params())),
-                times=digits(float(double.params() / network.params())),
-            ),
-            say("The paths share their weights: a path costs no memory and no time of its own."),
-        ),
+        words={
+            "width": digits(width),
+            "layers": digits(layers),
+            "paths": digits(float(network.log10_paths())),
+            "params": digits(float(network.params())),
+            "counted": digits(math.log10(counted)),
+            "times": digits(float(double.params() / network.params())),
+        },
         figures=(
             Figure("parameters", "parameter", Uncertain(float(network.params()))),
             Figure("forward pass of one example", "FLOP", Uncertain(float(network.forward_flop()))),
@@ -73,28 +60,14 @@ def gradient_bound(facts: Facts) -> Finding:
     kept = np.array([norm for norm, _ in added])
     return Finding(
         value=_sampled(ratios),
-        formula=say(
-            "||dL/dx_0|| / Π c_l c_σ over {layers} layers, {trials} random networks: "
-            "{norm} / {bound}",
-            layers=digits(layers),
-            trials=digits(TRIALS),
-            norm=f"{np.median(norms):.1e}",
-            bound=f"{np.median([bound for _, bound in plain]):.1e}",
-        ),
-        why=(
-            say(
-                "In every one of {trials} random networks the gradient lies below its bound, by "
-                "far: the bound is right and loose.",
-                trials=digits(TRIALS),
-            ),
-            say(
-                "Through {layers} logistic layers a gradient of 1 shrinks to {plain}; with "
-                "residual connections {residual} is left.",
-                layers=digits(layers),
-                plain=f"{np.median(norms):.1e}",
-                residual=digits(float(np.median(kept))),
-            ),
-        ),
+        words={
+            "layers": digits(layers),
+            "trials": digits(TRIALS),
+            "norm": f"{np.median(norms):.1e}",
+            "bound": f"{np.median([bound for _, bound in plain]):.1e}",
+            "plain": f"{np.median(norms):.1e}",
+            "residual": digits(float(np.median(kept))),
+        },
         figures=(
             Figure("gradient left, plain", "1", _sampled(norms)),
             Figure("gradient left, residual", "1", _sampled(kept)),
@@ -114,33 +87,17 @@ def ode_memory(facts: Facts) -> Finding:
     error = retraced_error(int(layers))
     return Finding(
         value=Uncertain(growth),
-        formula=say(
-            "stored({many}) / stored({few}): residual {plain}, ODE {ode}",
-            many=digits(10 * layers),
-            few=digits(layers),
-            plain=digits(stored),
-            ode=digits(growth),
-        ),
-        why=(
-            say(
-                "The memory is paid for in compute: a step takes {factor} times as much, the same "
-                "price as that of checkpoints, which store {root} of {layers} layers.",
-                factor=digits(float(few.compute_factor())),
-                root=digits(float(root.layers_stored)),
-                layers=digits(layers),
-            ),
-        ),
-        assumptions=(
-            Assumption(
-                say(
-                    "It holds if the way back meets the way there: with {layers} Euler steps the "
-                    "input comes back with an error of {error}.",
-                    layers=digits(layers),
-                    error=human_percent(error),
-                ),
-                met=error < 1e-6,
-            ),
-        ),
+        words={
+            "many": digits(10 * layers),
+            "few": digits(layers),
+            "plain": digits(stored),
+            "ode": digits(growth),
+            "factor": digits(float(few.compute_factor())),
+            "root": digits(float(root.layers_stored)),
+            "layers": digits(layers),
+            "error": human_percent(error),
+        },
+        met=(error < 1e-6,),
         figures=(
             Figure(
                 "compute of a step over that with all stored",

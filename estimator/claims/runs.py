@@ -3,8 +3,7 @@
 import numpy as np
 
 from estimator.claims.facts import Facts
-from estimator.claims.finding import Assumption, Figure, Finding, Promise
-from estimator.core.phrase import say
+from estimator.claims.finding import Figure, Finding, Promise, median
 from estimator.core.uncertainty import Uncertain, spread_between
 from estimator.core.units import (
     H_PER_DAY,
@@ -15,7 +14,7 @@ from estimator.core.units import (
     WH_PER_KWH,
     digits,
     human,
-    human_duration,
+    human_quantity,
     in_percent,
 )
 from estimator.estimation.scenario_estimate import answer_scenario
@@ -29,67 +28,44 @@ BYTES_PER_PARAM = 2.0
 
 def gpt3_v100(facts: Facts) -> Finding:
     """355 years and 4.6 M$ on one V100."""
-    flop, rate, price = (
-        facts[key] for key in ("training_flop", "rate_flop_per_s", "price_usd_per_h")
-    )
-    catalog = facts.catalog
-    v100 = catalog.device("v100")
+    catalog, v100 = facts.catalog, facts.catalog.device("v100")
     peak, memory = v100.peaks["fp16"].value, v100.records["memory_bytes"].value
-    measured = facts["measured_rate_flop_per_s"]
+    flop, price = facts["training_flop"], facts["price_usd_per_h"]
+    rate, measured = facts["rate_flop_per_s"], facts["measured_rate_flop_per_s"]
     reached = spread_between(measured, rate * rate / measured, "rate", mid=rate)
     years = flop / reached / (S_PER_H * H_PER_YEAR)
+    cost = years * (H_PER_YEAR * price)
     scenario = Scenario(
         flop=flop,
         hardware="v100",
         devices=1.0,
         precision="fp16",
         utilization=rate / peak,
-        price=facts["price_usd_per_h"],
+        price=price,
     )
-    params = catalog.preset("gpt-3").records["params"].value
-    weights = params * BYTES_PER_PARAM
+    weights = catalog.preset("gpt-3").records["params"].value * BYTES_PER_PARAM
     fleet_days = flop / (facts["fleet"] * measured) / S_PER_H / H_PER_DAY
     today = answer_scenario(Scenario(preset="gpt-3", hardware="b200", devices=1.0), catalog)
     return Finding(
         value=years,
-        formula=say(
-            "{flop} / {rate} = {time}; × {price} an hour = {cost}",
-            flop=human(flop, "FLOP"),
-            rate=human(rate, "FLOP/s"),
-            time=human_duration(float(years.mid) * H_PER_YEAR * S_PER_H),
-            price=human(price, "$"),
-            cost=human(float(years.mid) * H_PER_YEAR * price, "$"),
-        ),
-        why=(
-            say(
-                "The arithmetic is right. {rate} is {share} of the {peak} that a V100 has with its "
-                "tensor cores; {measured} was measured on {fleet} of them, so the real run took "
-                "{days} days.",
-                rate=human(rate, "FLOP/s"),
-                share=in_percent(rate / peak),
-                peak=human(peak, "FLOP/s"),
-                measured=human(measured, "FLOP/s"),
-                fleet=digits(facts["fleet"]),
-                days=digits(fleet_days),
-            ),
-            say(
-                "{tokens} tokens were processed, out of a corpus of about 500 billion.",
-                tokens=f"{facts['tokens'] / 1e9:.0f} billion",
-            ),
-        ),
-        assumptions=(
-            Assumption(
-                say(
-                    "One V100 cannot hold the model: its weights alone are {weights}, its memory "
-                    "{memory}.",
-                    weights=human(weights, "B"),
-                    memory=human(memory, "B"),
-                ),
-                met=weights <= memory,
-            ),
-        ),
+        words={
+            "flop": human(flop, "FLOP"),
+            "rate": human(rate, "FLOP/s"),
+            "time": median(years * H_PER_YEAR, "hour"),
+            "price": human(price, "$"),
+            "cost": median(cost, "USD"),
+            "share": in_percent(rate / peak),
+            "peak": human(peak, "FLOP/s"),
+            "measured": human(measured, "FLOP/s"),
+            "fleet": digits(facts["fleet"]),
+            "days": digits(fleet_days),
+            "tokens": f"{facts['tokens'] / 1e9:.0f} billion",
+            "weights": human(weights, "B"),
+            "memory": human(memory, "B"),
+        },
+        met=(weights <= memory,),
         figures=(
-            Figure("cost on one V100", "USD", years * (H_PER_YEAR * price)),
+            Figure("cost on one V100", "USD", cost),
             Figure("time on one B200", "year", today.estimate["wall_hours"] / H_PER_YEAR),
             Figure("time on 10,000 V100 as measured", "day", Uncertain(fleet_days)),
             Figure("energy of that run", "kWh", facts.uncertain("fleet_energy_kwh")),
@@ -113,32 +89,19 @@ def alphago_lee(facts: Facts) -> Finding:
     low, high = power.interval()
     return Finding(
         value=power,
-        formula=say(
-            "PUE {pue} × (1,202 CPUs + 176 GPUs at their ratings, with hosts) = {power}",
-            pue=digits(facts["pue"]),
-            power=human(float(power.mid), "W"),
-        ),
-        why=(
-            say(
-                "Nature gives the counts and no types or power. Chips of that time at their "
-                "ratings, with cooling, draw {low} to {high}: 1 MW is not in the paper, and would "
-                "take {each} for each of the 1,378 chips.",
-                low=human(float(low), "W"),
-                high=human(float(high), "W"),
-                each=human(facts.claimed / 1378, "W"),
-            ),
-            say(
-                "The contrast stays: about {ratio} brains. A game of {hours} took the machine "
-                "{machine} and the brain {brain}, {kcal} kcal; a cup of black coffee has "
-                "{coffee} kcal.",
-                ratio=digits(float(power.mid) / brain),
-                hours=human_duration(float(hours.mid) * S_PER_H),
-                machine=human(float(machine_kwh.mid) * WH_PER_KWH, "Wh"),
-                brain=human(float(human_kwh.mid) * WH_PER_KWH, "Wh"),
-                kcal=digits(float(human_kcal.mid)),
-                coffee=digits(facts["coffee_kcal"]),
-            ),
-        ),
+        words={
+            "pue": digits(facts["pue"]),
+            "power": median(power, "W"),
+            "low": human(float(low), "W"),
+            "high": human(float(high), "W"),
+            "each": human(facts.claimed / 1378, "W"),
+            "ratio": digits(float(power.mid) / brain),
+            "hours": median(hours, "hour"),
+            "machine": median(machine_kwh, "kWh"),
+            "brain": median(human_kwh, "kWh"),
+            "kcal": digits(float(human_kcal.mid)),
+            "coffee": digits(facts["coffee_kcal"]),
+        },
         figures=(
             Figure("brains that draw as much", "1", power / brain),
             Figure("energy of a game, machine", "kWh", machine_kwh),
@@ -161,26 +124,13 @@ def world_electricity(facts: Facts) -> Finding:
     whole = float(np.round(machines.mid))
     return Finding(
         value=power,
-        formula=say(
-            "{twh} TWh a year / {hours} h = {power}",
-            twh=f"{twh:,.0f}",
-            hours=f"{H_PER_YEAR:,.0f}",
-            power=human(float(power.mid), "W"),
-        ),
-        why=(
-            say(
-                "The figure seems to be the TWh of a year read as TW: the world generated {twh} "
-                "TWh in 2023, on average {power}.",
-                twh=f"{twh:,.0f}",
-                power=human(float(power.mid), "W"),
-            ),
-            say(
-                "At the claimed 1 MW that is {claimed} million AlphaGos; at the recomputed power "
-                "{found} million, so the two errors of the slide nearly cancel.",
-                claimed=digits(float(power.mid) / facts["alphago_w"] / 1e6),
-                found=digits(float(machines.mid) / 1e6),
-            ),
-        ),
+        words={
+            "twh": f"{twh:,.0f}",
+            "hours": f"{H_PER_YEAR:,.0f}",
+            "power": median(power, "W"),
+            "claimed": digits(float(power.mid) / facts["alphago_w"] / 1e6),
+            "found": digits(float(machines.mid) / 1e6),
+        },
         figures=(
             Figure("AlphaGos at the claimed 1 MW", "1", power / facts["alphago_w"]),
             Figure("AlphaGos at the recomputed power", "1", machines),
@@ -205,28 +155,17 @@ def dqn_atari(facts: Facts) -> Finding:
     times = seconds / S_PER_H / facts["human_h"]
     return Finding(
         value=Uncertain(days),
-        formula=say(
-            "{frames} frames / {rate} Hz = {days} days",
-            frames=digits(facts["frames"]),
-            rate=digits(facts["frame_rate_hz"]),
-            days=digits(days),
-        ),
-        why=(
-            say(
-                "It is time of play, not of computing. The human tester practised about "
-                "{human}: {times} times less.",
-                human=human_duration(facts["human_h"] * S_PER_H),
-                times=digits(times),
-            ),
-            say(
-                "In energy it is {machine} for the updates alone, {run} for the {days} days on one "
-                "GPU that a run took, against {brain} of brain.",
-                machine=human(float(machine_kwh.mid) * WH_PER_KWH, "Wh"),
-                run=human(float(run_kwh.mid) * WH_PER_KWH, "Wh"),
-                days=digits(facts["run_h"] / H_PER_DAY),
-                brain=human(human_kwh * WH_PER_KWH, "Wh"),
-            ),
-        ),
+        words={
+            "frames": digits(facts["frames"]),
+            "rate": digits(facts["frame_rate_hz"]),
+            "days": digits(days),
+            "human": human_quantity(facts["human_h"], "hour"),
+            "times": digits(times),
+            "machine": median(machine_kwh, "kWh"),
+            "run": median(run_kwh, "kWh"),
+            "run_days": digits(facts["run_h"] / H_PER_DAY),
+            "brain": human_quantity(human_kwh, "kWh"),
+        },
         figures=(
             Figure("play of the machine over that of a human", "1", Uncertain(times)),
             Figure("energy of the updates on a K40", "kWh", machine_kwh),
@@ -255,34 +194,18 @@ def alphastar(facts: Facts) -> Finding:
     speed = facts["play_years"] * H_PER_YEAR / H_PER_DAY / facts["days"]
     return Finding(
         value=Uncertain(hours),
-        formula=say(
-            "{days} days × {devices} TPUs × 24 h = {hours} h",
-            days=digits(facts["days"]),
-            devices=digits(facts["devices"]),
-            hours=digits(hours),
-        ),
-        why=(
-            say(
-                "{years} years of play in {days} days is {speed} times real time. Each agent cost "
-                "{energy} and {cost}.",
-                years=digits(facts["play_years"]),
-                days=digits(facts["days"]),
-                speed=digits(speed),
-                energy=human(float(one["energy_kwh"].mid) * WH_PER_KWH, "Wh"),
-                cost=human(float(one["cost_usd"].mid), "$"),
-            ),
-        ),
-        assumptions=(
-            Assumption(
-                say(
-                    "It holds for the agents of January 2019. Those of the final league, in "
-                    "Nature, took {final} TPU-hours each, {times} times as much.",
-                    final=digits(facts["final_device_h"]),
-                    times=digits(facts["final_device_h"] / hours),
-                ),
-                met=facts["final_device_h"] <= hours,
-            ),
-        ),
+        words={
+            "days": digits(facts["days"]),
+            "devices": digits(facts["devices"]),
+            "hours": digits(hours),
+            "years": digits(facts["play_years"]),
+            "speed": digits(speed),
+            "energy": median(one["energy_kwh"], "kWh"),
+            "cost": median(one["cost_usd"], "USD"),
+            "final": digits(facts["final_device_h"]),
+            "times": digits(facts["final_device_h"] / hours),
+        },
+        met=(facts["final_device_h"] <= hours,),
         figures=(
             Figure("speed of play over real time", "1", Uncertain(speed)),
             Figure(
@@ -318,30 +241,19 @@ def brain_20w(facts: Facts) -> Finding:
     low_rate, high_rate = equivalent.low or 0.0, equivalent.high or 0.0
     return Finding(
         value=power,
-        formula=say(
-            "{oxygen} ml O2/min × {heat} J/ml = {first}; {share} of a body at {body} = {second}",
-            oxygen=digits(facts["oxygen_ml_per_min"]),
-            heat=digits(facts["joule_per_ml"]),
-            first=human(float(by_oxygen.mid), "W"),
-            share=in_percent(facts["brain_share"]),
-            body=human(facts["body_w"], "W"),
-            second=human(float(by_share.mid), "W"),
-        ),
-        why=(
-            say(
-                "Twenty years of childhood at 20 W are {childhood}; the training of GPT-3 took "
-                "{gpt3}, {times} times as much.",
-                childhood=human(childhood_kwh * WH_PER_KWH, "Wh"),
-                gpt3=human(gpt3_kwh * WH_PER_KWH, "Wh"),
-                times=digits(gpt3_kwh / childhood_kwh),
-            ),
-            say(
-                "What a brain computes is known to four powers of ten only: the equivalent of "
-                "{low} to {high}.",
-                low=f"{low_rate:.0e} FLOP/s",
-                high=f"{high_rate:.0e} FLOP/s",
-            ),
-        ),
+        words={
+            "oxygen": digits(facts["oxygen_ml_per_min"]),
+            "heat": digits(facts["joule_per_ml"]),
+            "first": median(by_oxygen, "W"),
+            "share": in_percent(facts["brain_share"]),
+            "body": human(facts["body_w"], "W"),
+            "second": median(by_share, "W"),
+            "childhood": human_quantity(childhood_kwh, "kWh"),
+            "gpt3": human_quantity(gpt3_kwh, "kWh"),
+            "times": digits(gpt3_kwh / childhood_kwh),
+            "low": f"{low_rate:.0e} FLOP/s",
+            "high": f"{high_rate:.0e} FLOP/s",
+        },
         figures=(
             Figure("energy of childhood", "kWh", Uncertain(childhood_kwh)),
             Figure("GPT-3 over a childhood", "1", Uncertain(gpt3_kwh / childhood_kwh)),

@@ -3,10 +3,9 @@
 import numpy as np
 
 from estimator.claims.facts import Facts
-from estimator.claims.finding import Assumption, Figure, Finding
-from estimator.core.phrase import say
+from estimator.claims.finding import Figure, Finding, median
 from estimator.core.uncertainty import Uncertain, spread_between
-from estimator.core.units import J_PER_KWH, WH_PER_KWH, digits, human, human_duration, human_percent
+from estimator.core.units import J_PER_KWH, S_PER_H, digits, human, human_duration, human_percent
 from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.levers.break_even import low_rank_params, paying_rank
 from estimator.levers.inference import Load, Network, Roof, step
@@ -26,45 +25,21 @@ def quantization(facts: Facts) -> Finding:
     risen = [one for one in energy if (one.energy_ratio or 0.0) > 1]
     return Finding(
         value=_spread(eight),
-        formula=say(
-            "median of 1 - accuracy(after) / accuracy(before): 8 bits {eight} ({n8} results), "
-            "4 bits {four} ({n4}), 2 bits or less {few} ({n2})",
-            eight=human_percent(eight.mid),
-            four=human_percent(four.mid),
-            few=human_percent(few.mid),
-            n8=digits(eight.results),
-            n4=digits(four.results),
-            n2=digits(few.results),
-        ),
-        why=(
-            say(
-                "8 bits cost {eight} of the accuracy in the median of published results, 4 bits "
-                "{four}.",
-                eight=human_percent(eight.mid),
-                four=human_percent(four.mid),
-            ),
-            say(
-                "Fewer bits always save memory. They save time where the device reads more than "
-                "it computes, and not always energy: in {risen} of {all} measurements on models "
-                "of up to 8 billion parameters it rose, by up to {most}.",
-                risen=digits(len(risen)),
-                all=digits(len(energy)),
-                most=human_percent(max(one.energy_ratio or 1.0 for one in risen) - 1),
-            ),
-        ),
-        assumptions=(
-            Assumption(
-                say(
-                    "It holds at 8 bits. At 2 bits or less {few} is lost ({low} to {high}; thin "
-                    "evidence, sources: {sources}), unless the network is trained in them.",
-                    few=human_percent(few.mid),
-                    low=human_percent(few.low),
-                    high=human_percent(few.high),
-                    sources=digits(few.sources),
-                ),
-                met=few.high <= facts.claimed,
-            ),
-        ),
+        words={
+            "eight": human_percent(eight.mid),
+            "four": human_percent(four.mid),
+            "few": human_percent(few.mid),
+            "n8": digits(eight.results),
+            "n4": digits(four.results),
+            "n2": digits(few.results),
+            "risen": digits(len(risen)),
+            "all": digits(len(energy)),
+            "most": human_percent(max(one.energy_ratio or 1.0 for one in risen) - 1),
+            "low": human_percent(few.low),
+            "high": human_percent(few.high),
+            "sources": digits(few.sources),
+        },
+        met=(few.high <= facts.claimed,),
         figures=(
             Figure("accuracy lost at 4 bits", "share", _spread(four)),
             Figure("accuracy lost at 2 bits or less", "share", _spread(few)),
@@ -82,28 +57,13 @@ def pruning(facts: Facts) -> Finding:
     pattern = measured(results(facts.catalog, "pruning-2:4"), "speedup")
     return Finding(
         value=_spread(sparse),
-        formula=say(
-            "median of 1 - accuracy(after) / accuracy(before) over {results} published results "
-            "with a tenth of the weights or less (sources: {sources})",
-            results=digits(sparse.results),
-            sources=digits(sparse.sources),
-        ),
-        why=(
-            say(
-                "Nine of ten weights can go, at {lost} of the accuracy in the median and after "
-                "training again.",
-                lost=human_percent(sparse.mid),
-            ),
-            say(
-                "Zeros in no pattern save nothing on a GPU: it stores and multiplies them. The 2:4 "
-                "pattern, half of the weights, ran {speed} times as fast where it was measured; "
-                "whole channels or layers save what they are.",
-                speed=digits(pattern.mid),
-            ),
-        ),
-        assumptions=(
-            Assumption(say("Hardware gains nothing from zeros in no pattern."), met=False),
-        ),
+        words={
+            "results": digits(sparse.results),
+            "sources": digits(sparse.sources),
+            "lost": human_percent(sparse.mid),
+            "speed": digits(pattern.mid),
+        },
+        met=(False,),
         figures=(Figure("measured speed of 2:4 sparsity", "1", _spread(pattern)),),
         page="levers",
         query={"weights": "16", "zeros": "0.1"},
@@ -133,27 +93,16 @@ def distillation(facts: Facts) -> Finding:
     billions = spent / billion
     return Finding(
         value=spread_between(float(low), float(high), "results", mid=float(mid)),
-        formula=say(
-            "median of score(student) / score(teacher) over {results} published students",
-            results=digits(len(kept)),
-        ),
-        why=(
-            say(
-                "Students with {least} to {most} of the parameters keep {kept} of the teacher's "
-                "score in the median; small and linguistic tasks lose most.",
-                least=human_percent(min(one.kept_share or 1.0 for one in found)),
-                most=human_percent(max(one.kept_share or 1.0 for one in found)),
-                kept=human_percent(float(mid)),
-            ),
-            say(
-                "The distillation of DistilBERT took {hours} V100-hours, {energy}; it is repaid "
-                "after about {queries} billion queries of {tokens} tokens.",
-                hours=digits(hours),
-                energy=human(float(spent.mid) * WH_PER_KWH, "Wh"),
-                queries=digits(float(billions.mid)),
-                tokens=digits(facts["query_tokens"]),
-            ),
-        ),
+        words={
+            "results": digits(len(kept)),
+            "least": human_percent(min(one.kept_share or 1.0 for one in found)),
+            "most": human_percent(max(one.kept_share or 1.0 for one in found)),
+            "kept": human_percent(float(mid)),
+            "hours": digits(hours),
+            "energy": median(spent, "kWh"),
+            "queries": digits(float(billions.mid)),
+            "tokens": digits(facts["query_tokens"]),
+        },
         figures=(
             Figure("energy of the distillation", "kWh", spent),
             Figure("queries that repay it", "1", billions * 1e9),
@@ -172,34 +121,17 @@ def low_rank(facts: Facts) -> Finding:
     lost = float(np.median(fifth))
     return Finding(
         value=Uncertain(pays / width),
-        formula=say(
-            "r (m + n) < m n: r < {pays} = {share} of {width}",
-            pays=f"{pays:,.0f}",
-            share=human_percent(pays / width),
-            width=f"{width:,.0f}",
-        ),
-        why=(
-            say(
-                "Two factors are smaller than the matrix only below half its width. At rank {rank} "
-                "they have {share} of its parameters and FLOPs.",
-                rank=digits(rank),
-                share=human_percent(smaller),
-            ),
-            say(
-                "Trained networks are not of low rank: taking away a fifth of the parameters "
-                "raised the perplexity by {lost} in the median of {results} results. What does "
-                "work is a change of low rank: LoRA trains {trained} of a matrix.",
-                lost=human_percent(lost),
-                results=digits(len(fifth)),
-                trained=human_percent(float(low_rank_params(width, width, 8.0) / width**2)),
-            ),
-        ),
-        assumptions=(
-            Assumption(
-                say("It holds below that rank, and for networks trained to be of low rank."),
-                met=lost <= 0.05,
-            ),
-        ),
+        words={
+            "pays": f"{pays:,.0f}",
+            "share": human_percent(pays / width),
+            "width": f"{width:,.0f}",
+            "rank": digits(rank),
+            "smaller": human_percent(smaller),
+            "lost": human_percent(lost),
+            "results": digits(len(fifth)),
+            "trained": human_percent(float(low_rank_params(width, width, 8.0) / width**2)),
+        },
+        met=(lost <= 0.05,),
         figures=(
             Figure("parameters over those of the matrix", "share", Uncertain(smaller)),
             Figure("perplexity risen with a fifth less", "share", Uncertain(lost)),
@@ -233,20 +165,12 @@ def transfer_learning(facts: Facts) -> Finding:
     )
     return Finding(
         value=ratio,
-        formula=say(
-            "{training} / {tuning}",
-            training=human(float(both["training"]["training_flop"].mid), "FLOP"),
-            tuning=human(float(both["tuning"]["training_flop"].mid), "FLOP"),
-        ),
-        why=(
-            say(
-                "BERT large learns to answer SQuAD's questions with {tuning} on one V100, where "
-                "the training before it would take {training}.",
-                tuning=human_duration(float(both["tuning"]["wall_hours"].mid) * 3600),
-                training=human_duration(float(both["training"]["wall_hours"].mid) * 3600),
-            ),
-            say("The pre-training is paid once, by someone: the saving is that of sharing it."),
-        ),
+        words={
+            "training": median(both["training"]["training_flop"], "FLOP"),
+            "tuning": median(both["tuning"]["training_flop"], "FLOP"),
+            "tuning_time": median(both["tuning"]["wall_hours"], "hour"),
+            "training_time": median(both["training"]["wall_hours"], "hour"),
+        },
         figures=(
             Figure("energy of the fine-tuning", "kWh", both["tuning"]["energy_kwh"]),
             Figure("energy of the pre-training", "kWh", both["training"]["energy_kwh"]),
@@ -276,30 +200,20 @@ def datasets(facts: Facts) -> Finding:
     one_pass = answer_scenario(scenario, facts.catalog).estimate
     return Finding(
         value=Uncertain(apart[worst]),
-        formula=say(
-            "{worst}: {counted} / {claimed} {unit} = {factor}",
-            worst=worst,
-            counted=_millions(facts[counted]),
-            claimed=_millions(facts[claimed]),
-            unit=unit,
-            factor=digits(apart[worst]),
-        ),
-        why=(
-            say("{right} are as claimed, within a tenth.", right=", ".join(right)),
-            say(
-                "For translation no corpus of 30 million is meant for sure: English to French has "
-                "{french}, English to German {german}.",
-                french=_millions(facts["translation_sentences"]),
-                german=_millions(
-                    facts.claim.facts["translation_sentences"].low or facts["translation_sentences"]
-                ),
+        words={
+            "worst": worst,
+            "counted": _millions(facts[counted]),
+            "claimed": _millions(facts[claimed]),
+            "unit": unit,
+            "factor": digits(apart[worst]),
+            "right": ", ".join(right),
+            "french": _millions(facts["translation_sentences"]),
+            "german": _millions(
+                facts.claim.facts["translation_sentences"].low or facts["translation_sentences"]
             ),
-            say(
-                "One pass of ResNet-50 over all of ImageNet on eight V100: {time}, {energy}.",
-                time=human_duration(float(one_pass["wall_hours"].mid) * 3600),
-                energy=human(float(one_pass["energy_kwh"].mid) * WH_PER_KWH, "Wh"),
-            ),
-        ),
+            "time": median(one_pass["wall_hours"], "hour"),
+            "energy": median(one_pass["energy_kwh"], "kWh"),
+        },
         figures=(
             *(
                 Figure(f"{name} over its size as claimed", "1", Uncertain(factor))
@@ -314,70 +228,32 @@ def datasets(facts: Facts) -> Finding:
 def inference_edge(facts: Facts) -> Finding:
     """Hard on the phone."""
     share = facts.uncertain("bandwidth_share")
-    cloud = facts.catalog.device("h100")
     small = Network(params=facts["params"], weight_bits=8 * facts["edge_bytes_per_param"])
-    large = Network(params=facts["params"], weight_bits=8 * facts["cloud_bytes_per_param"])
-    phone_s = _answer_s(facts, small, _roof(45e12, facts["phone_bytes_per_s"]), 1.0)
-    cloud_s = _answer_s(
-        facts,
-        large,
-        _roof(cloud.peaks["fp16"].value, cloud.records["memory_bytes_per_s"].value),
-        facts["cloud_batch"],
-    )
-    ratio = Uncertain(phone_s / cloud_s) * share / share.mid
+    phone_op_per_s = facts.catalog.device("snapdragon-8-gen-3").peaks["int8"].value
+    phone_s = _answer_s(facts, small, _roof(phone_op_per_s, facts["phone_bytes_per_s"]), 1.0)
     phone_kwh = facts.uncertain("phone_w") * phone_s / J_PER_KWH
-    device_h = cloud_s / 3600 / facts.uncertain("cloud_batch")
-    hour = answer_scenario(
-        Scenario(device_hours=1.0, hardware="h100", devices=1.0), facts.catalog
-    ).estimate["energy_kwh"]
-    network_kwh = facts.uncertain("network_kwh_per_gb") * facts["answer_gb"]
-    cloud_kwh = hour * device_h + network_kwh
-    image_s = facts["image_flop"] / (
-        facts.catalog.device("snapdragon-8-gen-3").peaks["int8"].value
-        * facts.uncertain("image_utilization")
-    )
     battery = phone_kwh / facts["battery_kwh"]
+    cloud_s, cloud_kwh, network_kwh = _cloud_answer(facts)
+    image_s = facts["image_flop"] / (phone_op_per_s * facts.uncertain("image_utilization"))
     times = {"time of an answer on a phone": phone_s, "time of an answer on an H100": cloud_s} | {
-        f"time of an answer on {name}": _device_answer(facts, small, name)
+        f"time of an answer on {name}": _device_answer_s(facts, small, name)
         for name in ("jetson-agx-orin-64", "raspberry-pi-5")
     }
     return Finding(
-        value=ratio,
-        formula=say(
-            "{tokens} tokens × {bytes} / ({share} × {bandwidth}) = {phone} on the phone; "
-            "{cloud} in the cloud",
-            tokens=digits(facts["output_tokens"]),
-            bytes=human(float(small.weight_bytes()), "B"),
-            share=human_percent(float(share.mid)),
-            bandwidth=human(facts["phone_bytes_per_s"], "B/s"),
-            phone=human_duration(phone_s),
-            cloud=human_duration(cloud_s),
-        ),
-        why=(
-            say(
-                "A language model of 7 billion parameters in 4 bits answers on a phone in {phone} "
-                "and takes {battery} of its battery; a picture goes through ResNet-50 in {image}.",
-                phone=human_duration(phone_s),
-                battery=human_percent(float(battery.mid)),
-                image=human(float(image_s.mid), "s"),
-            ),
-            say(
-                "In energy the cloud is at {cloud} an answer, network included, and the phone at "
-                "{edge}: what speaks for the cloud is time and memory.",
-                cloud=human(float(cloud_kwh.mid) * WH_PER_KWH, "Wh"),
-                edge=human(float(phone_kwh.mid) * WH_PER_KWH, "Wh"),
-            ),
-        ),
-        assumptions=(
-            Assumption(
-                say(
-                    "It holds for large language models: pictures are classified on the phone in "
-                    "{image}.",
-                    image=human(float(image_s.mid), "s"),
-                ),
-                met=float(image_s.mid) > 0.1,
-            ),
-        ),
+        value=Uncertain(phone_s / cloud_s) * share / share.mid,
+        words={
+            "tokens": digits(facts["output_tokens"]),
+            "bytes": human(float(small.weight_bytes()), "B"),
+            "share": median(share, "share"),
+            "bandwidth": human(facts["phone_bytes_per_s"], "B/s"),
+            "phone": human_duration(phone_s),
+            "cloud": human_duration(cloud_s),
+            "battery": median(battery, "share"),
+            "image": median(image_s, "s"),
+            "cloud_energy": median(cloud_kwh, "kWh"),
+            "edge": median(phone_kwh, "kWh"),
+        },
+        met=(float(image_s.mid) > 0.1,),
         figures=(
             *(Figure(name, "s", seconds * share.mid / share) for name, seconds in times.items()),
             Figure("energy of an answer on a phone", "kWh", phone_kwh),
@@ -396,7 +272,20 @@ def _answer_s(facts: Facts, network: Network, roof: Roof, batch: float) -> float
     return float(step(network, load, roof).time_s) * facts["output_tokens"]
 
 
-def _device_answer(facts: Facts, network: Network, name: str) -> float:
+def _cloud_answer(facts: Facts) -> tuple[float, Uncertain, Uncertain]:
+    """Time of an answer on an H100 [s], its energy with the network, and the network's [kWh]."""
+    network = Network(params=facts["params"], weight_bits=8 * facts["cloud_bytes_per_param"])
+    h100 = facts.catalog.device("h100")
+    roof = _roof(h100.peaks["fp16"].value, h100.records["memory_bytes_per_s"].value)
+    seconds = _answer_s(facts, network, roof, facts["cloud_batch"])
+    hour = Scenario(device_hours=1.0, hardware="h100", devices=1.0)
+    hour_kwh = answer_scenario(hour, facts.catalog).estimate["energy_kwh"]
+    network_kwh = facts.uncertain("network_kwh_per_gb") * facts["answer_gb"]
+    device_h = seconds / S_PER_H / facts.uncertain("cloud_batch")
+    return seconds, hour_kwh * device_h + network_kwh, network_kwh
+
+
+def _device_answer_s(facts: Facts, network: Network, name: str) -> float:
     """Time of an answer on a device of the catalog [s]."""
     device = facts.catalog.device(name)
     peak = max(record.value for record in device.peaks.values())

@@ -95,7 +95,7 @@ def _print_one(one: "Claim") -> None:
     print_line(f"Claim: {record.as_told}. ({speakers})")
     _, claimed, mid, interval, _ = _cells(one)
     print_line(f"Compared: {record.quantity}: claimed {claimed}, recomputed {mid} ({interval})")
-    print_line(f"Formula: {one.finding.formula}")
+    print_line(f"Formula: {one.formula}")
     print_line()
     for phrase in one.reasons():
         print_line(str(phrase))

@@ -4,6 +4,7 @@ import json
 import math
 import re
 from functools import cache
+from string import Formatter
 from urllib.parse import parse_qsl
 
 import numpy as np
@@ -139,7 +140,16 @@ def test_a_claim_has_figure_interval_verdict_reason_and_sources(claim_id):
     assert found.sources and found.claimed_by and found.reasons()
     assert found.factor == pytest.approx(bounds.mid / found.record.claimed.value)
     written = json.dumps(found.as_json())
-    assert "to do" not in written.lower() and "{" not in str(found.finding.formula)
+    assert "to do" not in written.lower() and "{" not in str(found.formula)
+
+
+@pytest.mark.parametrize("claim_id", IDS)
+def test_the_sentences_of_a_claim_use_every_number_worked_out_for_them(claim_id):
+    found = recomputed()[claim_id]
+    texts = [found.record.formula, *found.record.why, *found.record.assumptions]
+    used = {name for text in texts for _, name, *_ in Formatter().parse(text) if name}
+    assert used == set(found.finding.words)
+    assert len(found.assumptions) == len(found.record.assumptions)
 
 
 def test_links_open_the_scenarios_they_promise():

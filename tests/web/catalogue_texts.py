@@ -90,8 +90,9 @@ def place_texts(catalog: Catalog) -> set[str]:
     return {place.name for place in catalog.places() if place.kind in ("country", "place")}
 
 
-def _texts_of_claim(claim: ClaimRecord) -> tuple[str, str, str]:
-    return claim.title, claim.as_told, claim.quantity
+def _texts_of_claim(claim: ClaimRecord) -> set[str]:
+    one = {claim.title, claim.as_told, claim.quantity, claim.formula, claim.refusal}
+    return one.union(claim.why, claim.assumptions) - {""}
 
 
 def _texts(tree: ast.AST) -> Iterator[str]:

@@ -132,7 +132,7 @@ def _one(chosen: Claim, frame: Frame) -> None:
                 _("recomputed"),
                 amount(chosen.interval.mid, record.unit),
                 span(chosen.interval.low, chosen.interval.high, record.unit),
-                [sentence(chosen.finding.formula)],
+                [sentence(chosen.formula)],
             ),
         ]
     )

@@ -158,7 +158,7 @@ def memory_wall_picture(values: Row) -> Picture:
 def _memory_wall(values: Row, frame: Frame) -> list[Row]:
     """Hardware and models, each over its own value in 2016, and who holds what."""
     found = claim("memory-wall", open_catalog())
-    style.sentence(escape(sentence(found.finding.why[0])))
+    style.sentence(escape(sentence(found.why[0])))
     picture = memory_wall_picture(values)
     _chart(picture, frame, "memory-wall")
     if not frame.slide:
@@ -303,11 +303,10 @@ def quantum_picture(values: Row) -> Picture:
 def _quantum(values: Row, frame: Frame) -> list[Row]:
     """Quantum volume, and why it is not converted."""
     found = claim("quantum-volume", open_catalog())
-    refusal = found.finding.refusal
-    style.sentence(escape(sentence(found.finding.why[0])))
+    style.sentence(escape(sentence(found.why[0])))
     picture = quantum_picture(values)
     _chart(picture, frame, "quantum")
-    if refusal is not None:
+    for refusal in found.refusal:
         style.caption(sentence(refusal))
     _rows_table(all_series()["quantum"], "1", frame)
     return picture.rows
