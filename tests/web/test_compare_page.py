@@ -82,8 +82,11 @@ def test_ratios_are_those_of_the_answers_and_the_differences_are_marked():
     found = [placed("a", one), placed("b", two)]
     ratio = float(two.estimate["energy_kwh"].mid) / float(one.estimate["energy_kwh"].mid)
     energy = next(row for row in ratios(found) if row[0] == "Energy")
-    assert float(energy[2].rpartition("×")[2]) == float(f"{ratio:.3g}")
+    times, low, high = re.findall(r"[\d.]+", energy[2].rpartition("×")[2])
+    assert float(times) == float(f"{ratio:.3g}") and float(low) < ratio < float(high)
     assert ["devices", "64", "128"] in differences(found)
+    (reached,) = (row for row in differences(found) if row[0] == "utilization")
+    assert all(cell.endswith(" %") for cell in reached[1:])
     assert not any(row[1:] == row[1:][::-1] for row in differences(found))
 
 

@@ -49,7 +49,9 @@ def english():
 def test_the_page_answers_in_its_first_sentence():
     _page, text = opened()
     assert re.match(
-        r" Serve [\d.]+ \w?Wh per answer, [\d.]+ \$ per million tokens, [\d.]+ ms per", text
+        r" Serve [\d.]+ \w?Wh per answer \([\d.]+ – [\d.]+ \w?Wh\), "
+        r"[\d.]+ \$ per million tokens \([^)]+\$\), [\d.]+ ms per token \([^)]+ ms\)",
+        text,
     )
 
 

@@ -126,8 +126,8 @@ def _sentence(title: str, energy: Uncertain | None, years: float) -> str:
             years=f"{years:g}",
             childhood=style.bold(amount(childhood, "kWh")),
             title=title,
-            energy=style.bold(amount(float(np.asarray(energy.mid)), "kWh")),
-            times=style.bold(amount(float(np.asarray(energy.mid)) / childhood, "1")),
+            energy=style.bold_with_span(energy, "kWh"),
+            times=style.bold_with_span(energy / childhood, "1"),
         )
     )
 

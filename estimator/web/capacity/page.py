@@ -38,8 +38,8 @@ from estimator.web.plan.shares import (
     draw_binding,
     draw_shares,
     few_of,
+    figures_of,
     limits_of,
-    medians,
 )
 from estimator.web.serve.page import (
     ANYWHERE,
@@ -254,10 +254,11 @@ def _figures(plan: ServingPlan, days: float) -> str:
     taken = plan.quantities
     parts = [
         _("{time} per token, {first} to the first").format(
-            time=medians(taken, [LIMITED["latency"]]), first=medians(taken, [LIMITED["first"]])
+            time=figures_of(taken, [LIMITED["latency"]]),
+            first=figures_of(taken, [LIMITED["first"]]),
         ),
         _("{amounts} in {days}").format(
-            amounts=medians(taken, [LIMITED[name] for name in ("budget", "energy", "carbon")]),
+            amounts=figures_of(taken, [LIMITED[name] for name in ("budget", "energy", "carbon")]),
             days=amount(days, "day"),
         ),
     ]

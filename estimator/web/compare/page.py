@@ -14,6 +14,7 @@ from estimator.core.units import amount as with_unit
 from estimator.core.units import digits
 from estimator.estimation.design_facts import memory_of_run, offers_of, share_of_memory
 from estimator.estimation.formatted_results import as_json, bounds
+from estimator.estimation.ratio import ratio
 from estimator.estimation.scenario_estimate import Answer
 from estimator.memory.fit import MemoryAnswer
 from estimator.runs.store_state import State, store_state
@@ -34,6 +35,7 @@ from estimator.web.shared.tables import (
     Compared,
     between,
     comparison_rows,
+    input_amount,
     input_name,
 )
 from estimator.web.shared.url_state import Choice, Parameters, Text, UrlState
@@ -238,12 +240,21 @@ def ratios(found: Sequence[Pinned]) -> list[list[str]]:
                 continue
             span = bounds(value, found[place].answer.level)
             text = f"{result(name, span['mid'])} ({between(name, span['low'], span['high'])})"
-            first = values[0]
-            if place and first is not None and float(first.mid) > 0:
-                text += f", ×{localised(digits(float(value.mid) / float(first.mid)))}"
+            times = _times(found[place], found[0], name) if place else None
+            if times:
+                text += ", ×{} ({})".format(*times)
             cells.append(text)
         rows.append([_(label), *cells])
     return rows
+
+
+def _times(one: Pinned, first: Pinned, quantity: str) -> tuple[str, str] | None:
+    """How many times as much one scenario takes as the first, and its interval, in words."""
+    if quantity not in first.answer.estimate or not first.answer.estimate[quantity].mid:
+        return None
+    times = bounds(ratio(one.answer, first.answer, quantity), first.answer.level)
+    low, mid, high = (localised(digits(times[name])) for name in ("low", "mid", "high"))
+    return mid, _("exact") if low == high else f"{low} – {high}"
 
 
 def facts(found: Sequence[Pinned]) -> list[list[str]]:
@@ -309,8 +320,7 @@ def differences(found: Sequence[Pinned]) -> list[list[str]]:
         values = [None if item is None else item.value for item in items]
         if len(set(values)) > 1:
             shown = [
-                "–" if item is None else localised(with_unit(item.value, item.unit))
-                for item in items
+                "–" if item is None else input_amount(key, item.value, item.unit) for item in items
             ]
             rows.append([input_name(key), *shown])
     return rows
@@ -347,6 +357,12 @@ def _compared(found: list[Pinned], asked: Mapping[str, Any], frame: Frame) -> No
     head = ["", *(one.letter.upper() for one in found)]
     if frame.show in ("", "ratios"):
         draw_table([_("Result"), *head[1:]], ratios(found), even=True)
+        style.caption(
+            _(
+                "In a ratio errors cancel where both scenarios share their cause; all others count "
+                "as independent, so its interval is at its widest."
+            )
+        )
     if frame.show in ("", "facts"):
         draw_table([_("Memory and price"), *head[1:]], facts(found), even=True)
     if frame.show in ("", "inputs"):
@@ -362,17 +378,21 @@ SLIDE_ROWS = 9
 
 def _sentence(found: list[Pinned], view: str) -> str:
     """Say how the first two compare, as HTML."""
-    first, second = (one.answer.estimate.quantities.get(view) for one in found[:2])
-    if first is None or second is None:
+    first, second = found[:2]
+    times = view in second.answer.estimate and _times(second, first, view)
+    if not times:
         return escape(_("One of them has no such figure."))
-    ratio = float(second.mid) / float(first.mid) if float(first.mid) > 0 else float("inf")
+    said = (result(view, float(one.answer.estimate[view].mid)) for one in (second, first))
     return _(
-        "B takes <b>{ratio} times</b> the {quantity} of A: {second} instead of {first}."
-    ).format(
-        ratio=localised(digits(ratio)),
-        quantity=escape(_(IN_A_SENTENCE[view])),
-        second=escape(result(view, float(second.mid))),
-        first=escape(result(view, float(first.mid))),
+        "B takes <b>{ratio} times</b> ({interval}) the {quantity} of A: "
+        "{second} instead of {first}."
+    ).format_map(
+        {
+            "ratio": times[0],
+            "interval": times[1],
+            "quantity": escape(_(IN_A_SENTENCE[view])),
+            **dict(zip(("second", "first"), map(escape, said), strict=True)),
+        }
     )
 
 

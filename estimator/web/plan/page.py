@@ -33,8 +33,8 @@ from estimator.web.plan.shares import (
     draw_binding,
     draw_shares,
     few_of,
+    figures_of,
     limits_of,
-    medians,
 )
 from estimator.web.shared import share, style, widgets
 from estimator.web.shared.amounts import amount, localised
@@ -176,7 +176,7 @@ def _sentence(request: Request, answer: PlanAnswer[Plan]) -> str:
     said = {
         "aim": _(AIMS[request.minimize]),
         "plan": style.bold(_name(best)),
-        "figures": medians(best.quantities, list(LIMITED.values())),
+        "figures": figures_of(best.quantities, list(LIMITED.values())),
         "work": _work(request.space),
         "probability": amount(best.probability, "share"),
         "confidence": amount(request.limits.confidence, "share"),

@@ -78,7 +78,7 @@ def few_of(answer: PlanAnswer[Found], frame: Frame) -> tuple[Found, ...]:
 def as_json(
     answer: PlanAnswer[Found], inputs: Callable[[Found], dict[str, Any]], *counts: str
 ) -> dict[str, Any]:
-    """Plans with their inputs, chances and medians, and some counts of the answer."""
+    """Plans with their inputs, chances and figures_of, and some counts of the answer."""
     plans = [
         {
             **inputs(plan),
@@ -175,12 +175,11 @@ def cell(quantities: Mapping[str, Uncertain], one: Limited) -> str:
     return with_span(quantities[one.quantity], one.unit)
 
 
-def medians(quantities: Mapping[str, Uncertain], limited: Sequence[Limited]) -> str:
-    """Medians of the quantities that are known, in a row, for a headline."""
-    known = [one for one in limited if one.quantity in quantities]
+def figures_of(quantities: Mapping[str, Uncertain], limited: Sequence[Limited]) -> str:
+    """Quantities that are known with their intervals, in a row, for a headline."""
+    known = [(one, quantities[one.quantity]) for one in limited if one.quantity in quantities]
     return ", ".join(
-        _of_what(one, style.bold(amount(float(quantities[one.quantity].mid), one.unit)))
-        for one in known
+        _of_what(one, style.bold_with_span(quantity, one.unit)) for one, quantity in known
     )
 
 

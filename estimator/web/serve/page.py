@@ -67,6 +67,13 @@ FIGURES = (
     ("output_tokens_per_s", N_("tokens per second, all devices"), "1"),
     ("co2e_per_million_output_tokens_kg", N_("CO2e of a million tokens"), "kgCO2e"),
 )
+HEADLINE = (
+    ("energy_per_request_wh", N_("{amount} per answer"), "Wh"),
+    ("cost_per_million_output_tokens_usd", N_("{amount} per million tokens"), "USD"),
+    ("inter_token_s", N_("{amount} per token"), "s"),
+)
+"""Figure of the headline, how it reads, and its unit."""
+
 PARTS = {
     "boards, dynamic": N_("boards, dynamic"),
     "boards, idle": N_("boards, idle"),
@@ -291,23 +298,23 @@ def _say_answer(values: Values, answer: ServingAnswer, runs: int, frame: Frame) 
 
 def _sentence(values: Values, answer: ServingAnswer, found: dict[str, dict[str, float]]) -> str:
     row, _table = single(answer)
-    energy = found.get("energy_per_request_wh")
-    money = found.get("cost_per_million_output_tokens_usd")
     parts = [
-        _("{amount} per answer").format(amount=amount(energy["mid"], "Wh")) if energy else "",
-        _("{amount} per million tokens").format(amount=amount(money["mid"], "USD"))
-        if money
-        else "",
-        _("{amount} per token").format(amount=amount(found["inter_token_s"]["mid"], "s")),
+        _headline(_(text), found[name], unit) for name, text, unit in HEADLINE if name in found
     ]
-    text = _("<b>{figures}</b>: {model} in {weights} on {machines}, concurrency {flying}.")
+    text = _("{figures}: {model} in {weights} on {machines}, concurrency {flying}.")
     return text.format(
-        figures=escape(", ".join(part for part in parts if part)),
+        figures=escape(", ".join(parts)),
         model=escape(_model_name(values)),
         weights=escape(row.weights.name),
         machines=escape(counted(row.devices, row.device.device.name)),
         flying=_flying(row),
     )
+
+
+def _headline(text: str, found: dict[str, float], unit: str) -> str:
+    """Write a figure of the headline, marked, and its interval."""
+    said = style.bold(text.format(amount=amount(found["mid"], unit)))
+    return f"{said} ({span(found['low'], found['high'], unit)})"
 
 
 def _flying(row: Resolved) -> str:

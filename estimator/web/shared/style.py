@@ -9,6 +9,8 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from estimator.core.uncertainty import Uncertain
+from estimator.web.shared.amounts import with_span
 from estimator.web.shared.charts import Look
 from estimator.web.shared.inline import explained, unbroken
 from estimator.web.shared.language import _, ngettext
@@ -307,6 +309,12 @@ def slide_title(text: str) -> None:
 def bold(text: str) -> str:
     """Mark what a sentence answers with, before it is escaped."""
     return f"{_BOLD[0]}{text}{_BOLD[1]}"
+
+
+def bold_with_span(value: Uncertain, unit: str) -> str:
+    """Write a median that a sentence answers with, marked, and its interval."""
+    mid, apart, interval = with_span(value, unit).partition(" (")
+    return bold(mid) + apart + interval
 
 
 def sentence(html: str) -> None:

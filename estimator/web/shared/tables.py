@@ -10,7 +10,7 @@ from typing import Any
 from estimator.calibration.correction import CALIBRATED
 from estimator.catalog import Catalog, Source
 from estimator.core.uncertainty import Uncertain, z_score
-from estimator.core.units import amount, digits
+from estimator.core.units import amount, human_percent
 from estimator.estimation.estimate_table import TableResult, estimate_table
 from estimator.estimation.formatted_results import RESULTS, bounds
 from estimator.estimation.scenario_estimate import Answer, answer_of, answer_scenario
@@ -383,15 +383,32 @@ def _source_of(item: Input, catalog: Catalog) -> Source | None:
     )
 
 
+SHARES = (
+    *("utilization", "utilization.prior", "recomputation", "power.busy_share", "power.idle_share"),
+    *("power.network_share", "ownership.busy_share", "ownership.value_lost_per_year"),
+    "ownership.network_price_share",
+)
+"""Inputs that people read in per cent."""
+
+
+def input_amount(name: str, value: float, unit: str) -> str:
+    """Write the value of an input with its unit.
+
+    >>> input_amount("utilization", 0.398, "1"), input_amount("pue", 1.25, "1")
+    ('39.8 %', '1.25')
+    """
+    return localised(human_percent(value) if name in SHARES else amount(value, unit))
+
+
 def _input_row(name: str, item: Input, catalog: Catalog) -> Row:
     source = _source_of(item, catalog)
-    ranged = item.low is not None and item.high is not None and item.low != item.high
+    ends = [end for end in (item.low, item.high) if end is not None]
     return {
         "key": name,
         "input": input_name(name),
-        "said": localised(amount(item.value, item.unit)),
-        "range": localised(f"{digits(item.low or 0.0)} – {amount(item.high or 0.0, item.unit)}")
-        if ranged
+        "said": input_amount(name, item.value, item.unit),
+        "range": joined(*(input_amount(name, end, item.unit) for end in ends))
+        if len(set(ends)) == 2
         else "",
         "value": item.value,
         "unit": item.unit,
