@@ -60,6 +60,7 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
     "config_needs_tokens": (
         "{set[config]} needs {set[tokens]} or {set[samples]}, what is seen in training"
     ),
+    "changes_nothing": "{field} changes nothing for this model: drop it",
     "preset_needs_tokens": "{preset} has no work on record: add {set[tokens]} or {set[samples]}",
     "preset_counts_samples": (
         "{preset} is counted in samples: give {set[samples]}, not {set[tokens]}"
@@ -212,6 +213,10 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
         "{device} has no format for training (it has {known}): set {set[precision]}"
     ),
     "as_reported": "PUE and grid as reported for this run; set {set[site]} for another place",
+    "image_size_assumed": (
+        "the config names no size of images: assuming the usual one of its family; set "
+        "{set[image_size]}"
+    ),
     "no_effect": "{field} has no effect here",
     "no_effect_yet": "{field} is recorded, but does not change the estimate",
     "impossible_rate": (
@@ -460,7 +465,6 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
     "serving_one_item": "assuming one item at a time; set {set[concurrency]}",
     "serving_one_pass": "assuming one pass of the network per item; set {field}",
     "serving_plain_software": "assuming code without a serving engine; set {set[software]}",
-    "serving_item_ignored": "{field} changes nothing for this model: drop it",
     "serving_positions_of_pictures": (
         "positions of a diffusion model follow from its picture: set {set[image_size]} instead of "
         "{field}"

@@ -167,6 +167,7 @@ def say_what_has_no_effect(asked: Questions) -> None:
         "samples": by_batch,
         "sample_flop": by_batch,
         "tokens": table.says("flop") & ~table.says("batch_tokens"),
+        "image_size": table.says("flop") | (asked.work.network_at < 0),
         "utilization": asked.timed,
         **dict.fromkeys(OF_UTILIZATION, settled),
         "price": asked.owned,

@@ -143,6 +143,13 @@ class Scenario:
     seq_len: float | None = _network(
         "tokens in a sequence", "Tokens in a sequence", example="4096", refines=True
     )
+    image_size: float | None = _network(
+        "pixels on a side of its images, with --config",
+        "Image side",
+        unit="pixels",
+        example="224",
+        refines=True,
+    )
     finetune: str | None = _network(
         "adapt an existing model instead of training it; qlora: LoRA over weights of 4 bits",
         "Fine-tuning",

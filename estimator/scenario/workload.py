@@ -43,6 +43,9 @@ LENGTHS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length"
 MOST_KEYS = 1000
 """More keys than this no config.json has; a usual one has 20 to 100."""
 
+VISION = "vision"
+"""Kind of work of networks that see images."""
+
 COUNTED = ("tokens", "samples")
 """Inputs whose unit is their own name."""
 
@@ -88,10 +91,13 @@ class Network:
         Its keys.
     ledger : Ledger
         Its terms, for one sequence or image.
+    side_assumed : bool
+        Whether it sees images whose size nothing tells.
     """
 
     config: Mapping[str, Any]
     ledger: "Ledger"
+    side_assumed: bool = False
 
     @cached_property
     def kind(self) -> tuple[str, str]:
@@ -229,19 +235,19 @@ class WorkTable:
             self._fill("width", rows, _width(preset.config))
 
     def _read_networks(self) -> None:
-        lengths = self.table.number("seq_len")
+        lengths, sides = self.table.number("seq_len"), self.table.number("image_size")
         if not self._configs:
             return
         self.network_at = self.network_at.copy()
-        pairs: dict[tuple[int, float | None], list[int]] = {}
+        asked: dict[tuple[int, float | None, float | None], list[int]] = {}
         for row in rows_where(self._config_at >= 0).tolist():
-            length = float(lengths[row])
-            pair = int(self._config_at[row]), length if length == length else None
-            pairs.setdefault(pair, []).append(row)
-        for (code, seq_len), listed in pairs.items():
+            sizes = (float(numbers[row]) for numbers in (lengths, sides))
+            length, side = (size if size == size else None for size in sizes)
+            asked.setdefault((int(self._config_at[row]), length, side), []).append(row)
+        for (code, length, side), listed in asked.items():
             rows = np.array(listed)
             try:
-                network = read_network(self._configs[code], seq_len)
+                network = read_network(self._configs[code], length, side)
             except ValueError as error:
                 self._give_up(rows, reason(error))
                 continue
@@ -377,7 +383,10 @@ class WorkTable:
                 self.notices.where(attempts == times, notice)
         self.notices.coded(
             [
-                tuple(Notice("text", "", {"text": text}) for text in network.ledger.warnings)
+                (
+                    *(Notice("text", "", {"text": text}) for text in network.ledger.warnings),
+                    *(Notice("image_size_assumed", "image_size"),) * network.side_assumed,
+                )
                 for network in self.networks
             ],
             self.network_at,
@@ -428,24 +437,42 @@ def find_work(scenario: Scenario, catalog: Catalog) -> tuple[Work, tuple[Notice,
     return found.work(0, workload), found.notices.of(0)
 
 
-def read_network(config: str, seq_len: float | None) -> Network:
+def read_network(
+    config: str, seq_len: float | None = None, image_size: float | None = None
+) -> Network:
     """Read and count a config: its JSON text, or the path of a file.
+
+    Parameters
+    ----------
+    config : str
+    seq_len : float, optional
+        Tokens in a sequence [token].
+    image_size : float, optional
+        Side of its images [pixel].
 
     Raises
     ------
     ValueError
-        The file or the text is no config of a known family.
+        The file or the text is no config of a known family, or one that sees no images of a size.
     """
-    return _counted(compact_json(config_of(config)), seq_len)
+    return _counted(compact_json(config_of(config)), seq_len, image_size)
 
 
 @lru_cache(maxsize=256)
-def _counted(text: str, seq_len: float | None) -> Network:
+def _counted(text: str, seq_len: float | None, image_size: float | None) -> Network:
     """Read and count a text once."""
-    from estimator.workload.huggingface import model_ledger
+    from estimator.workload.huggingface import architecture
+    from estimator.workload.image_side import side_seen, states_size
+    from estimator.workload.ledger import Inputs, takes
 
     config = inline_config(text)
-    return Network(config=config, ledger=model_ledger(config, seq_len=seq_len))
+    network = architecture(config)
+    if image_size is not None and not takes(network, "image_size"):
+        raise refusal(Notice("changes_nothing", "image_size"))
+    side = None if image_size is None else side_seen(config, image_size)
+    found = Network(config=config, ledger=network.ledger(Inputs(seq_len=seq_len, image_size=side)))
+    sees = image_size is None and found.kind[0] == VISION and not states_size(text)
+    return replace(found, side_assumed=sees and takes(network, "image_size"))
 
 
 class _Read(Mapping[str, Any]):

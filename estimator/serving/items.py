@@ -28,13 +28,8 @@ from estimator.serving.setups import Resolved, ServingTable
 from estimator.serving.step import Engine, Machine, Number
 from estimator.workload.config_file import config_of
 from estimator.workload.huggingface import architecture
+from estimator.workload.image_side import side_seen
 from estimator.workload.ledger import Architecture, Inputs, takes
-
-LATENT_SIDE = 8.0
-"""Pixels of an image per side of a latent, in Stable Diffusion, FLUX and their like [pixel]."""
-
-PACKED = ("Flux", "Qwen")
-"""Diffusion networks that get their latents in squares of two by two."""
 
 LAYERS = 40.0
 """Layers of a network whose config does not count them: launches are a small part of a pass [1]."""
@@ -232,13 +227,10 @@ def _work(asked: ServingQuestion, item: Item, catalog: Catalog) -> _Work:
         return _of_size(asked.params_total, asked.params_active, item.positions)
     for field in ("params_total", "params_active"):
         if getattr(asked, field) is not None:
-            raise refuse("serving_item_ignored", field)
-    side = item.image_size
+            raise refuse("changes_nothing", field)
     network = architecture(config)
     _check_sizes(config, network, item)
-    if side is not None and "_class_name" in config:
-        packed = str(config["_class_name"]).startswith(PACKED)
-        side = side / LATENT_SIDE / (2.0 if packed else 1.0)
+    side = None if item.image_size is None else side_seen(config, item.image_size)
     ledger = network.ledger(Inputs(image_size=side, seq_len=item.positions))
     layers = float(config.get("num_hidden_layers", config.get("num_layers", LAYERS)))
     return _Work(
@@ -255,7 +247,7 @@ def _check_sizes(config: Mapping[str, Any], network: Architecture, item: Item) -
         raise refuse("serving_positions_of_pictures", "positions")
     for field, given in (("image_size", item.image_size), ("seq_len", item.positions)):
         if given is not None and not takes(network, field):
-            raise refuse("serving_item_ignored", "positions" if field == "seq_len" else field)
+            raise refuse("changes_nothing", "positions" if field == "seq_len" else field)
 
 
 def _of_size(params: float, active: float | None, positions: float) -> _Work:

@@ -117,6 +117,7 @@ REST = st.fixed_dictionaries(
         "kv_heads": rarely(st.just(8.0)),
         "vocab": rarely(st.just(32000.0)),
         "seq_len": rarely(st.sampled_from([512.0, 4096.0])),
+        "image_size": rarely(st.sampled_from([112.0, 448.0])),
         "attempts": rarely(numbers(1.0, 3.0)),
         "batch_tokens": rarely(numbers(1e5, 1e7)),
         "batch": rarely(st.just(1024.0)),

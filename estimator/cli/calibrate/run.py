@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 WORK = (
     *("flop", "params", "active_params", "tokens", "config", "samples", "seq_len", "preset"),
+    "image_size",
     *("width", "arch", "kind", "finetune", "precision"),
     "program",
 )
