@@ -102,7 +102,7 @@ def run(options: argparse.Namespace) -> int:
     """Estimate every row; the output appears only when it is whole."""
     from pathlib import Path
 
-    from estimator.cli.output import print_json, refuse_missing_folder
+    from estimator.cli.output import print_json
     from estimator.cli.serve_cost import calibration_of
     from estimator.estimation.scenario_csv import estimate_csv
     from estimator.scenario.csv_dialect import Dialect
@@ -110,14 +110,7 @@ def run(options: argparse.Namespace) -> int:
 
     level = level_of(options)
     source = Path(options.table)
-    if options.output != DASH:
-        refuse_missing_folder(Path(options.output))
-    if Path(options.output).suffix.lower() in OTHER_TABLES:
-        raise ValueError(
-            f"{options.output}: the table is written as CSV, so its name must end in .csv"
-        )
-    if options.output == DASH and options.json:
-        raise ValueError("-o - puts the table on stdout: drop --json or name a file")
+    _check_output(options.output, json=options.json)
     used: tuple[str, ...] = ()
     with _opened(source) as lines, _written_whole(options.output, source) as whole:
         show = not options.quiet and sys.stderr.isatty() and options.table != DASH
@@ -142,6 +135,20 @@ def run(options: argparse.Namespace) -> int:
     for line in (*counts.notes, _text_of(counts, used)):
         note(line, quiet=options.quiet or options.json)
     return 0
+
+
+def _check_output(output: str, *, json: bool) -> None:
+    """Refuse a name under which the table cannot be written, before it is worked out."""
+    from pathlib import Path
+
+    from estimator.cli.output import refuse_missing_folder
+
+    if output == DASH and json:
+        raise ValueError("-o - puts the table on stdout: drop --json or name a file")
+    if output != DASH:
+        refuse_missing_folder(Path(output))
+    if Path(output).suffix.lower() in OTHER_TABLES:
+        raise ValueError(f"{output}: the table is written as CSV, so its name must end in .csv")
 
 
 def _text_of(counts: "Counts", used: Sequence[str]) -> str:

@@ -208,6 +208,11 @@ def estimate_table(
     return _Answers(questions).result()
 
 
+def _cut(rows: Places) -> Places | int:
+    """Place of a single row, or those of several: one row has numbers, several have arrays."""
+    return int(rows[0]) if rows.size == 1 else rows
+
+
 @lru_cache(maxsize=64)
 def _stacked(devices: tuple[Hardware, ...]) -> Hardware:
     """`stack` of devices that many tables name, each field of shape (n,)."""
@@ -304,20 +309,11 @@ class _Answers:
     def _answered(self, rows: Places, expected: Expected | None) -> Group:
         """Answer the rows of one group."""
         asked, first = self.asked, int(rows[0])
-        cut = first if rows.size == 1 else rows
-        known = not np.isnan(asked.flop[first])
-        attempts = self.table.numbers.get("attempts")
-        once = 1.0 if attempts is None else np.where(np.isnan(attempts), 1.0, attempts)[cut]
-        workload = Workload(
-            training_flop=rows_of(asked.work.flop, cut) if known else None,
-            device_hours=rows_of(asked.work.device_hours, cut) if asked.timed[first] else None,
-            attempts=Uncertain(once),
-        )
-        devices = self._devices(rows)
+        workload, devices = self._workload(rows), self._devices(rows)
         utilization = utilization_of(asked, rows, expected)
         hardware = self._hardware(rows, devices, expected, utilization)
         uncorrected, left = None, None
-        if not self.asked.ignore[first]:
+        if not asked.ignore[first]:
             before = hardware
             hardware, left = calibrated_power(before, utilization, devices.rows, self.known)
             hardware = hardware if rows.size > 1 or left is None else rows_of(hardware, 0)
@@ -326,7 +322,7 @@ class _Answers:
         hardware, utilization = self._limited(workload, hardware, utilization, rows)
         site = self._site(rows)
         run = Run(
-            devices=asked.devices[cut],
+            devices=asked.devices[_cut(rows)],
             utilization=utilization,
             network_share=EXACTLY_ZERO if devices.named[0].with_network else self._network_share,
             price_usd_per_h=self._price(rows),
@@ -346,6 +342,18 @@ class _Answers:
             expected=expected,
             left=left,
             uncorrected=uncorrected,
+        )
+
+    def _workload(self, rows: Places) -> Workload:
+        """Work or device time of the rows of one group, and their development overhead."""
+        work, first, cut = self.asked.work, rows[0], _cut(rows)
+        known = not np.isnan(self.asked.flop[first])
+        attempts = self.table.numbers.get("attempts")
+        once = 1.0 if attempts is None else np.where(np.isnan(attempts), 1.0, attempts)[cut]
+        return Workload(
+            training_flop=rows_of(work.flop, cut) if known else None,
+            device_hours=rows_of(work.device_hours, cut) if self.asked.timed[first] else None,
+            attempts=Uncertain(once),
         )
 
     @cached_property

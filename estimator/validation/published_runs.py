@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from estimator.catalog import Catalog
-from estimator.core.rows import Floats, Texts, rows_of
+from estimator.core.rows import Floats, Mask, Texts, rows_of
 from estimator.core.units import S_PER_H
 from estimator.estimation.resolver import Named, Resolver
 from estimator.scenario.columns import STAGED, staged
@@ -121,19 +121,12 @@ def _as_arrays(
 ) -> PublishedRuns:
     """Rows with known work as arrays; the others are counted as left out."""
     spreads = shipped_spreads(catalog)
-    numbers = {name: _column(rows, name) for name in NUMBERS}
-    numbers["batch"] = _column(rows, BATCH)
-    words = ([row[name] for row in rows] for name in ("software", "framework", "name"))
-    numbers["software"] = software_of_rows(*words)
+    numbers = _numbers(rows)
     kinds = kinds_of_rows(*([row[name] for row in rows] for name in ("domain", "arch", "name")))
     flop = training_flop(numbers, kinds)
-    known = ~np.isnan(flop)
-    left_out["no FLOPs, and nothing to work them out from"] += int(np.sum(~known))
     machine = stacked([one.machine for one in devices])
     ideal_h = flop / machine.peak_flop_per_s / S_PER_H
-    impossible = known & (ideal_h > MOST_OF_PEAK * numbers["accelerator_hours"])
-    left_out[f"more than {MOST_OF_PEAK:g} of the peak: a wrong label"] += int(np.sum(impossible))
-    known &= ~impossible
+    known = _known(ideal_h, numbers["accelerator_hours"], left_out)
     features = features_of_rows(
         numbers,
         kinds,
@@ -168,6 +161,25 @@ def _as_arrays(
         devices=np.array([one.device.id for one in devices])[known],
         left_out=dict(left_out),
     )
+
+
+def _numbers(rows: Sequence[dict[str, str]]) -> dict[str, Floats]:
+    """What the rows state in numbers, NaN where a cell is empty."""
+    words = ([row[name] for row in rows] for name in ("software", "framework", "name"))
+    return {
+        **{name: _column(rows, name) for name in NUMBERS},
+        "batch": _column(rows, BATCH),
+        "software": software_of_rows(*words),
+    }
+
+
+def _known(ideal_h: Floats, reported_h: Floats, left_out: Counter[str]) -> Mask:
+    """Rows of known work that can be true; the others are counted as left out."""
+    known = ~np.isnan(ideal_h)
+    left_out["no FLOPs, and nothing to work them out from"] += int(np.sum(~known))
+    impossible = known & (ideal_h > MOST_OF_PEAK * reported_h)
+    left_out[f"more than {MOST_OF_PEAK:g} of the peak: a wrong label"] += int(np.sum(impossible))
+    return known & ~impossible
 
 
 def stack_of(row: Mapping[str, str]) -> str:

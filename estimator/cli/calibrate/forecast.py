@@ -13,6 +13,8 @@ from estimator.core.units import human, human_duration, human_quantity, joined
 
 if TYPE_CHECKING:
     from estimator.estimation.run_forecast import RunForecast
+    from estimator.measure.forecast import Watch
+    from estimator.scenario.scenario import Scenario
 
 EXAMPLES = """examples:
   twenty-watts calibrate forecast -- python train.py
@@ -67,57 +69,66 @@ def run(options: argparse.Namespace) -> int:
     from estimator.cli.options import scenario_of
     from estimator.estimation.run_forecast import RunQuestion, check_asked, forecast_run
     from estimator.measure.command import CommandError, undisturbed
-    from estimator.measure.forecast import Watch, recorded_watch
+    from estimator.measure.forecast import recorded_watch
 
     words = command_of(options, "forecast")
     scenario = scenario_of(options)
-    steps = _count("steps", options.steps, FEWEST)
-    for_s = None if options.for_s is None else seconds(options.for_s)
-    if for_s is None and steps is None:
-        for_s = 60.0
+    watch = _watch_of(options)
     total = _count("total-steps", options.total_steps, 1)
     names = None if options.on is None else [one.strip() for one in options.on.split(",")]
     catalog = catalog_of(options)
     check_asked(scenario, total, names, catalog)
-    given = {
-        "kind": scenario.kind,
-        "arch": scenario.arch,
-        "precision": scenario.precision,
-        "flop": scenario.step_flop,
-        "style": scenario.program,
-    }
     announce_update(quiet=options.quiet)
-    watch = Watch(
-        for_s=for_s,
-        steps=steps,
-        goes_on=options.keep_going,
-        on_silence=partial(_say_what_is_awaited, quiet=options.quiet),
-    )
     try:
-        measured, ended = recorded_watch(watch, words, given)
+        measured, ended = recorded_watch(watch, words, _reported_by(scenario))
     except CommandError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code
     with undisturbed():  # all is stored: another Ctrl-C does not cut the answer off
         for line in measured.notes:
             note(line, quiet=options.quiet)
-        if watch.seen is None or watch.seen.steps < FEWEST:
-            if ended.state == "interrupted":
-                note(f"stopped before {FEWEST} steps were seen: no forecast", quiet=options.quiet)
-                return ended.exit_code
-            raise ValueError(
-                "too few steps were seen: the command ended before, or steps neither by measure() "
-                "nor by a PyTorch optimizer"
+        if watch.seen is not None and watch.seen.steps >= FEWEST:
+            question = RunQuestion(
+                seen=watch.seen, measured=measured, scenario=scenario, total=total, on=names
             )
-        question = RunQuestion(
-            seen=watch.seen, measured=measured, scenario=scenario, total=total, on=names
-        )
-        answer = forecast_run(question, catalog)
-        if options.json:
-            print_json(answer.as_plain())
-        else:
-            _print(answer, quiet=options.quiet)
-    return ended.exit_code if not watch.enough else 0
+            answer = forecast_run(question, catalog)
+            if options.json:
+                print_json(answer.as_plain())
+            else:
+                _print(answer, quiet=options.quiet)
+            return ended.exit_code if not watch.enough else 0
+        if ended.state == "interrupted":
+            note(f"stopped before {FEWEST} steps were seen: no forecast", quiet=options.quiet)
+            return ended.exit_code
+    raise ValueError(
+        "too few steps were seen: the command ended before, or steps neither by measure() "
+        "nor by a PyTorch optimizer"
+    )
+
+
+def _watch_of(options: argparse.Namespace) -> "Watch":
+    """How long the steps are watched: a minute where nothing else is given."""
+    from estimator.measure.forecast import Watch
+
+    steps = _count("steps", options.steps, FEWEST)
+    for_s = None if options.for_s is None else seconds(options.for_s)
+    return Watch(
+        for_s=60.0 if for_s is None and steps is None else for_s,
+        steps=steps,
+        goes_on=options.keep_going,
+        on_silence=partial(_say_what_is_awaited, quiet=options.quiet),
+    )
+
+
+def _reported_by(scenario: "Scenario") -> dict[str, Any]:
+    """What the measured run is recorded with."""
+    return {
+        "kind": scenario.kind,
+        "arch": scenario.arch,
+        "precision": scenario.precision,
+        "flop": scenario.step_flop,
+        "style": scenario.program,
+    }
 
 
 def _say_what_is_awaited(silent_s: float, *, quiet: bool) -> None:
