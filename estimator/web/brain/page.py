@@ -1,5 +1,6 @@
 """Brain: twenty watts beside a machine, in power, energy, samples and operations per joule."""
 
+from dataclasses import replace
 from html import escape
 from typing import Any
 
@@ -66,7 +67,7 @@ def draw(frame: Frame) -> None:
     title = _(open_catalog().preset(values["preset"]).name)
     if frame.slide:
         style.slide_title(_("The brain and the machine"))
-    style.sentence(_sentence(title, energy, years))
+    style.sentence(escape(_sentence(title, energy, years)))
     drawn = _pictures(title, values["hardware"], energy, years)
     for show, (heading, _axis, _unit) in SECTIONS.items():
         if frame.show in ("", show):
@@ -96,8 +97,11 @@ def _pictures(
         "samples": sample_rows(),
         "operations": operation_rows(hardware),
     }
+    said = {"energy": _sentence(title, energy, years)}
     return {
-        show: plots.ranges_picture(rows[show], _(axis), KINDS, unit)
+        show: replace(
+            plots.ranges_picture(rows[show], _(axis), KINDS, unit), headline=said.get(show, "")
+        )
         for show, (_heading, axis, unit) in SECTIONS.items()
     }
 
@@ -116,19 +120,20 @@ def _sentence(title: str, energy: Uncertain | None, years: float) -> str:
     if energy is None:
         text = _("{years} years of a brain at 20 W take {childhood}.")
         brain = style.bold(amount(childhood, "kWh"))
-        return escape(text.format(years=f"{years:g}", childhood=brain))
+        return text.format(years=f"{years:g}", childhood=brain)
     text = _(
         "{years} years of a brain at 20 W take {childhood}; training {title} takes {energy}, "
-        "{times} times as much."
+        "{times} times as much ({interval})."
     )
-    return escape(
-        text.format(
-            years=f"{years:g}",
-            childhood=style.bold(amount(childhood, "kWh")),
-            title=title,
-            energy=style.bold_with_span(energy, "kWh"),
-            times=style.bold_with_span(energy / childhood, "1"),
-        )
+    times = energy / childhood
+    low, high = (float(bound) for bound in times.interval())
+    return text.format(
+        years=f"{years:g}",
+        childhood=style.bold(amount(childhood, "kWh")),
+        title=title,
+        energy=style.bold_with_span(energy, "kWh"),
+        times=style.bold(amount(float(times.mid), "1")),
+        interval=span(low, high, "1"),
     )
 
 

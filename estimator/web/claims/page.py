@@ -1,6 +1,7 @@
 """Claims, checked: what lectures say of the limits of deep learning, and what the figures say."""
 
 import math
+from dataclasses import replace
 from html import escape
 from typing import Any
 from urllib.parse import urlencode
@@ -57,7 +58,7 @@ def draw(frame: Frame) -> None:
     found = recomputed()
     chosen = found[values["claim"]]
     if frame.show != "claim":
-        style.sentence(_summary(list(found.values())))
+        style.sentence(escape(_summary(list(found.values()))))
     if frame.show in ("", "claim"):
         _one(chosen, frame)
     if frame.show in ("", "factors"):
@@ -80,14 +81,12 @@ def _summary(found: list[Claim]) -> str:
         "Of {all} claims {holds} hold, {holds_if} hold under an assumption, {off} are off and "
         "{open} cannot be checked."
     )
-    return escape(
-        text.format(
-            all=len(found),
-            holds=style.bold(str(counts["holds"])),
-            holds_if=style.bold(str(counts["holds-if"])),
-            off=style.bold(str(counts["off"])),
-            open=counts["cannot-be-checked"],
-        )
+    return text.format(
+        all=len(found),
+        holds=style.bold(str(counts["holds"])),
+        holds_if=style.bold(str(counts["holds-if"])),
+        off=style.bold(str(counts["off"])),
+        open=counts["cannot-be-checked"],
     )
 
 
@@ -102,7 +101,8 @@ def factors_picture(found: list[Claim], most: int | None = None) -> Picture:
         text = f"{_(one.record.title)}: {verdict(one)}"
         rows.append(plots.interval(one.record.id, bounds, text, _(VERDICTS[one.verdict])))
     kinds = tuple(_(name) for name in VERDICTS.values())
-    return plots.ranges_picture(rows, _("recomputed over claimed (1 is right)"), kinds)
+    picture = plots.ranges_picture(rows, _("recomputed over claimed (1 is right)"), kinds)
+    return replace(picture, headline=_summary(found))
 
 
 def _factors(found: list[Claim], frame: Frame) -> None:

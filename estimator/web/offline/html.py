@@ -141,7 +141,12 @@ vegaEmbed("#figure", spec, {{ actions: false, renderer: "svg" }}).then(({{ view 
     const left = Math.floor(innerHeight - page.offsetHeight + view.height()) - 1;
     await view.height(Math.min({most} * usual, Math.max({least} * usual, left))).runAsync();
     if (window.parent === window) {{ return; }}
-    page.style.zoom = Math.min(1, (innerHeight - 1) / page.offsetHeight);
+    const room = (innerHeight - 1) / page.offsetHeight;
+    page.style.zoom = Math.min({largest}, room);
+    if (room <= 1) {{ return; }}
+    await view.width(shape.clientWidth).runAsync();
+    const shown = page.getBoundingClientRect().height;
+    page.style.zoom *= Math.min(1, (innerHeight - 1) / shown);
   }};
   fit();
   addEventListener("resize", fit);
@@ -152,10 +157,11 @@ vegaEmbed("#figure", spec, {{ actions: false, renderer: "svg" }}).then(({{ view 
 </html>
 """
 
-LEAST, MOST = 0.72, 2.0
+LEAST, MOST, LARGEST = 0.72, 2.0, 1.5
 """A figure fills the window that it is in, from so much of its usual height to so much of it [1].
 
-One that is too tall for a slide even so is shown smaller as a whole.
+One that is too tall for a slide even so is shown smaller as a whole, and one that leaves room there
+larger, up to `LARGEST` times.
 """
 
 BUNDLE = """import sys, vl_convert
@@ -284,6 +290,7 @@ def page(
         narrow=f"{PHONE_PX * look.scale:g}",
         least=LEAST,
         most=MOST,
+        largest=LARGEST,
     )
 
 

@@ -22,7 +22,7 @@ from estimator.web.offline import citation, html
 from estimator.web.offline.export import Wish, picture
 from estimator.web.offline.scenario_figure import Slider
 from estimator.web.scaling.page import AXES, curves_picture, imagenet_picture
-from estimator.web.shared import figures
+from estimator.web.shared import figures, style
 from estimator.web.shared.figures import Picture
 from estimator.web.shared.language import N_, _
 from estimator.web.trends import page as trends
@@ -106,12 +106,11 @@ def content_of(suffix: str, wish: Wish, choices: Choices, catalog: Catalog) -> b
 
 
 def _caption(drawn: Picture, version: str) -> str:
-    """What stands below a picture; rows with labels of their own are not repeated there."""
-    if drawn.by_row:
-        return _("Twenty Watts, data {version}.").format(version=version)
-    return _("{alt}. Twenty Watts, data {version}.").format(
-        alt=drawn.alt.rstrip("."), version=version
-    )
+    """What stands below a picture: its answer, what that rests on, and how to read it."""
+    bars = _("Bars hold 80 %; a point without one is exact.") if drawn.by_row else ""
+    said = style.plain(drawn.headline) or ("" if drawn.by_row else f"{drawn.alt.rstrip('.')}.")
+    data = _("Twenty Watts, data {version}.").format(version=version)
+    return " ".join(filter(None, (said, drawn.basis, bars, data)))
 
 
 def picture_of(name: str, view: str, choices: Choices, catalog: Catalog) -> Picture:

@@ -1,5 +1,6 @@
 """Scaling: what a budget buys, what the next percent costs, and where the laws were fitted."""
 
+from dataclasses import replace
 from functools import cache
 from html import escape
 from typing import Any
@@ -141,16 +142,10 @@ def _curves(now: Bought, values: Row, frame: Frame) -> None:
     if not frame.slide:
         st.subheader(_("Loss against what it takes"), anchor=False)
         widgets.switch(PARAMETERS, "axis", _("Axis"), UNIT_OF)
-    figures.draw_picture(curves_picture(now, values["axis"]), frame.look, key="scaling_curves")
-    if frame.slide:
-        return
-    style.caption(
-        _(
-            "Each law has its own corpus and tokenizer: compare slopes, not heights. Besiroglu et "
-            "al. corrected the coefficients of Chinchilla; those in print do not give the model "
-            "that was trained."
-        )
-    )
+    picture = curves_picture(now, values["axis"])
+    figures.draw_picture(picture, frame.look, key="scaling_curves")
+    if not frame.slide:
+        style.caption(picture.basis)
 
 
 def curves_picture(now: Bought, axis: str) -> Picture:
@@ -169,7 +164,13 @@ def curves_picture(now: Bought, axis: str) -> Picture:
     rows += [plots.shaded(least, most), plots.mark(now.flop * per_flop, now.loss, shown)]
     title = _("{unit} (logarithmic; shaded: fitted)").format(unit=UNIT_OF[axis])
     titles = (title, _("loss [nat per token]"))
-    return plots.curves_picture(rows, titles, (True, False), tuple(lines), alt=shown)
+    picture = plots.curves_picture(rows, titles, (True, False), tuple(lines), alt=shown)
+    basis = _(
+        "Each law has its own corpus and tokenizer: compare slopes, not heights. Besiroglu et al. "
+        "corrected the coefficients of Chinchilla; those in print do not give the model that was "
+        "trained."
+    )
+    return replace(picture, basis=basis)
 
 
 def _per_flop(now: Bought, axis: str) -> float:

@@ -95,6 +95,8 @@ class Picture:
         Its answer in words.
     by_row : bool
         Whether its height grows with the rows.
+    headline, basis : str
+        What it says in a sentence, with marks of `style.bold`, and what that rests on.
     """
 
     build: Build
@@ -102,6 +104,8 @@ class Picture:
     of: tuple[Any, ...]
     alt: str
     by_row: bool = False
+    headline: str = ""
+    basis: str = ""
 
 
 def draw_picture(picture: Picture, look: Look, *, key: str, most: float = SLIDE_PX) -> None:

@@ -317,6 +317,11 @@ def bold_with_span(value: Uncertain, unit: str) -> str:
     return bold(mid) + apart + interval
 
 
+def plain(text: str) -> str:
+    """Text without the marks of `bold`."""
+    return text.replace(_BOLD[0], "").replace(_BOLD[1], "")
+
+
 def sentence(html: str) -> None:
     """Write the answer in one sentence; the caller has escaped it."""
     marked = html.replace(_BOLD[0], "<b>").replace(_BOLD[1], "</b>")

@@ -80,46 +80,22 @@ def draw(frame: Frame) -> None:
     problems = PARAMETERS.problems(st.session_state)
     view = widgets.view(PARAMETERS, frame, values["view"], VIEW_NAMES)
     with style.last_valid(problems.get("budget", "") if view == "budget" else ""):
-        rows = DRAWN[view](values, frame)
+        picture = PICTURES[view](values)
+        style.sentence(escape(picture.headline))
+        figures.draw_picture(picture, frame.look, key=f"trends_{view}")
+        if picture.basis:
+            style.caption(picture.basis)
+        if not frame.slide:
+            TABLES[view](values)
     with controls(frame):
         widgets.typed(PARAMETERS, {"budget": N_("Budget [USD]")})
         widgets.choose(PARAMETERS, "preset", _("Training run of fixed size"), preset_names())
     files = (
-        share.csv(f"trends-{view}", lambda: str(pd.DataFrame(rows).to_csv(index=False))),
-        share.json(f"trends-{view}", lambda: rows),
+        share.csv(f"trends-{view}", lambda: str(pd.DataFrame(picture.rows).to_csv(index=False))),
+        share.json(f"trends-{view}", lambda: picture.rows),
     )
     query = PARAMETERS.query(values)
     share.finish(STATE, query, frame, SLIDES, title=_(VIEW_NAMES[view]), files=files)
-
-
-def _compute(values: Row, frame: Frame) -> list[Row]:
-    """Training compute of published runs with the fit through the largest."""
-    every = all_series()["compute"]
-    best = every.front()
-    trend = best.trend()
-    text = _(
-        "The largest published runs doubled every {mid} months ({low} to {high}, 80 % interval); "
-        "all {count} runs together every {all} months."
-    )
-    low, mid, high = (localised(digits(MONTHS * years)) for years in trend.doubling_years())
-    style.sentence_of(
-        text,
-        low=low,
-        mid=style.bold(mid),
-        high=high,
-        count=len(every.years),
-        all=localised(digits(MONTHS * every.trend().doubling_years()[1])),
-    )
-    picture = compute_picture(values)
-    _chart(picture, frame, "compute")
-    style.caption(
-        _(
-            "Only record-breaking runs enter the fit, so it shows the pace of the front, not of "
-            "all training. Point at a run for its row."
-        )
-    )
-    _rows_table(best, "FLOP", frame)
-    return picture.rows
 
 
 def compute_picture(values: Row) -> Picture:
@@ -130,7 +106,30 @@ def compute_picture(values: Row) -> Picture:
     others = [one for one in _records(every, names[0], "FLOP") if one["row"] not in best.rows]
     rows = [*others, *_records(best, names[1], "FLOP")]
     rows += _line(best.trend(), best, names[1])
-    return _picture(rows, (_("year"), _("training compute [FLOP]")), names)
+    text = _(
+        "The largest published runs doubled every {mid} months ({low} to {high}, 80 % interval); "
+        "all {count} runs together every {all} months."
+    )
+    return _picture(
+        rows,
+        _("training compute [FLOP]"),
+        names,
+        headline=text.format(
+            **_doubling(best.trend(), MONTHS),
+            count=len(every.years),
+            all=localised(digits(MONTHS * every.trend().doubling_years()[1])),
+        ),
+        basis=_(
+            "Only record-breaking runs enter the fit, so it shows the pace of the front, not of "
+            "all training. Point at a run for its row."
+        ),
+    )
+
+
+def _doubling(trend: Growth, per_year: float = 1.0) -> dict[str, str]:
+    """Time in which a trend doubles, with its interval, for a sentence."""
+    low, mid, high = (localised(digits(per_year * years)) for years in trend.doubling_years())
+    return {"low": low, "mid": style.bold(mid), "high": high}
 
 
 def memory_wall_picture(values: Row) -> Picture:
@@ -151,33 +150,28 @@ def memory_wall_picture(values: Row) -> Picture:
         unit = {"compute": "FLOP", "params": "1"}.get(key, series.unit)
         rows += [one | {"value": one["value"] / base} for one in _records(used, name, unit)]
         rows += [one | {"value": one["value"] / base} for one in _line(trend, used, name)]
-    titles = (_("year"), _("over the fitted value of 2016"))
-    return _picture(rows, titles, tuple(names.values()))
-
-
-def _memory_wall(values: Row, frame: Frame) -> list[Row]:
-    """Hardware and models, each over its own value in 2016, and who holds what."""
+    title = _("over the fitted value of 2016")
     found = claim("memory-wall", open_catalog())
-    style.sentence(escape(sentence(found.why[0])))
-    picture = memory_wall_picture(values)
-    _chart(picture, frame, "memory-wall")
-    if not frame.slide:
-        st.subheader(_("Devices that merely hold the largest model"), anchor=False)
-        draw_table(
-            (_("Year"), _("Model"), _("parameters"), _("Device"), _("devices")),
-            [
-                (
-                    str(one.year),
-                    one.model,
-                    amount(one.params, "1"),
-                    one.device,
-                    amount(one.devices, "1"),
-                )
-                for one in holders(open_catalog())
-            ],
-        )
-        style.caption(_("16-bit weights alone; the largest model and memory on record until then."))
-    return picture.rows
+    return _picture(rows, title, tuple(names.values()), headline=sentence(found.why[0]))
+
+
+def _holders(values: Row) -> None:
+    """Draw which devices merely hold the largest model of their year."""
+    st.subheader(_("Devices that merely hold the largest model"), anchor=False)
+    draw_table(
+        (_("Year"), _("Model"), _("parameters"), _("Device"), _("devices")),
+        [
+            (
+                str(one.year),
+                one.model,
+                amount(one.params, "1"),
+                one.device,
+                amount(one.devices, "1"),
+            )
+            for one in holders(open_catalog())
+        ],
+    )
+    style.caption(_("16-bit weights alone; the largest model and memory on record until then."))
 
 
 def efficiency_picture(values: Row) -> Picture:
@@ -185,23 +179,16 @@ def efficiency_picture(values: Row) -> Picture:
     series = all_series()["efficiency"]
     names = (_("accelerators"),)
     rows = [*_records(series, names[0], "FLOP/s/W"), *_line(series.trend(), series, names[0])]
-    return _picture(rows, (_("year"), _("peak per watt [FLOP/s/W]")), names)
-
-
-def _efficiency(values: Row, frame: Frame) -> list[Row]:
-    """Peak per watt."""
-    series = all_series()["efficiency"]
-    trend = series.trend()
     text = _(
         "FLOP/s per watt doubled every {mid} years ({low} to {high}) over {count} accelerators."
     )
-    low, mid, high = (localised(digits(years)) for years in trend.doubling_years())
-    style.sentence_of(text, low=low, mid=style.bold(mid), high=high, count=len(series.years))
-    picture = efficiency_picture(values)
-    _chart(picture, frame, "efficiency")
-    style.caption(_("Dense peak in 16 or 32 bits over the power limit of the device alone."))
-    _rows_table(series.front(), "FLOP/s/W", frame)
-    return picture.rows
+    return _picture(
+        rows,
+        _("peak per watt [FLOP/s/W]"),
+        names,
+        headline=text.format(**_doubling(series.trend()), count=len(series.years)),
+        basis=_("Dense peak in 16 or 32 bits over the power limit of the device alone."),
+    )
 
 
 def budget_picture(values: Row) -> Picture:
@@ -213,103 +200,85 @@ def budget_picture(values: Row) -> Picture:
     rows = [one | {"text": amount(one["value"], "FLOP")} for one in scaled]
     trend = series.front().trend()
     rows += [one | {"value": one["value"] * budget} for one in _line(trend, series, names[0])]
-    return _picture(rows, (_("year"), _("compute bought [FLOP]")), names)
-
-
-def _budget(values: Row, frame: Frame) -> list[Row]:
-    """What a budget bought."""
-    budget = values["budget"]
-    found = bought_by_year(budget, open_catalog())
-    last = found[-1]
+    last = bought_by_year(budget, open_catalog())[-1]
     text = _("{budget} bought {flop} in {year}: a language model of {params} parameters at best.")
-    style.sentence_of(
-        text,
-        budget=amount(budget, "USD"),
-        flop=style.bold(amount(last.flop, "FLOP")),
-        year=last.year,
-        params=style.bold(amount(last.params, "1")),
-    )
-    picture = budget_picture(values)
-    _chart(picture, frame, "budget")
-    style.caption(
-        _(
+    return _picture(
+        rows,
+        _("compute bought [FLOP]"),
+        names,
+        headline=text.format(
+            budget=amount(budget, "USD"),
+            flop=style.bold(amount(last.flop, "FLOP")),
+            year=last.year,
+            params=style.bold(amount(last.params, "1")),
+        ),
+        basis=_(
             "Launch prices spread over the device's life, at 30 % of the peak; hosts, electricity "
             "and interest are not included, so this is an upper bound."
-        )
+        ),
     )
-    if not frame.slide:
-        draw_table(
-            (_("Year"), _("Device"), _("compute"), _("parameters"), _("tokens")),
-            [
-                (
-                    str(one.year),
-                    one.device,
-                    amount(one.flop, "FLOP"),
-                    amount(one.params, "1"),
-                    amount(one.tokens, "1"),
-                )
-                for one in found
-            ],
-        )
-    return picture.rows
+
+
+def _bought(values: Row) -> None:
+    """Draw what a budget bought, year by year."""
+    draw_table(
+        (_("Year"), _("Device"), _("compute"), _("parameters"), _("tokens")),
+        [
+            (
+                str(one.year),
+                one.device,
+                amount(one.flop, "FLOP"),
+                amount(one.params, "1"),
+                amount(one.tokens, "1"),
+            )
+            for one in bought_by_year(values["budget"], open_catalog())
+        ],
+    )
+
+
+def _cost_series(values: Row) -> Series:
+    """Cost of a fixed model through the years."""
+    flop = open_catalog().preset(values["preset"]).records["training_flop"].value
+    return cost_by_year(flop, open_catalog())
 
 
 def cost_picture(values: Row) -> Picture:
     """Cost of a fixed model through the years."""
-    flop = open_catalog().preset(values["preset"]).records["training_flop"].value
-    series = cost_by_year(flop, open_catalog())
+    series = _cost_series(values)
     names = (_("cost of the training"),)
-    rows = [*_records(series, names[0], "USD"), *_line(series.trend(), series, names[0])]
-    return _picture(rows, (_("year"), _("cost [USD]")), names)
-
-
-def _cost(values: Row, frame: Frame) -> list[Row]:
-    """Cost of a fixed model."""
-    preset = open_catalog().preset(values["preset"])
-    flop = preset.records["training_flop"].value
-    series = cost_by_year(flop, open_catalog())
-    cheapest = int(np.argmin(series.values))
-    text = _("{name}: {first} on {old}, {last} on {new}.")
-    dearest = int(np.argmin(series.years))
-    style.sentence_of(
-        text,
-        name=preset.name,
-        first=style.bold(amount(float(series.values[dearest]), "USD")),
-        old=series.labels[dearest],
-        last=style.bold(amount(float(series.values[cheapest]), "USD")),
-        new=series.labels[cheapest],
-    )
-    picture = cost_picture(values)
-    _chart(picture, frame, "cost")
-    style.caption(
-        _(
+    cheapest, oldest = int(np.argmin(series.values)), int(np.argmin(series.years))
+    return _picture(
+        [*_records(series, names[0], "USD"), *_line(series.trend(), series, names[0])],
+        _("cost [USD]"),
+        names,
+        headline=_("{name}: {first} on {old}, {last} on {new}.").format(
+            name=open_catalog().preset(values["preset"]).name,
+            first=style.bold(amount(float(series.values[oldest]), "USD")),
+            old=series.labels[oldest],
+            last=style.bold(amount(float(series.values[cheapest]), "USD")),
+            new=series.labels[cheapest],
+        ),
+        basis=_(
             "Launch prices spread over the device's life, at 30 % of the peak; hosts, electricity "
             "and interest are not included, so this is a lower bound."
-        )
+        ),
     )
-    _rows_table(series, "USD", frame)
-    return picture.rows
 
 
 def quantum_picture(values: Row) -> Picture:
-    """Quantum volume through the years."""
+    """Quantum volume through the years, and why it is not converted."""
     names = (_("IBM"), _("best of all makers"))
     ibm, best = all_series()["ibm"], all_series()["quantum"].front()
     rows = [*_records(ibm, names[0], "1"), *_records(best, names[1], "1")]
     rows += [*_line(ibm.trend(), ibm, names[0]), *_line(best.trend(), best, names[1])]
-    return _picture(rows, (_("year"), _("quantum volume")), names)
-
-
-def _quantum(values: Row, frame: Frame) -> list[Row]:
-    """Quantum volume, and why it is not converted."""
     found = claim("quantum-volume", open_catalog())
-    style.sentence(escape(sentence(found.why[0])))
-    picture = quantum_picture(values)
-    _chart(picture, frame, "quantum")
-    for refusal in found.refusal:
-        style.caption(sentence(refusal))
-    _rows_table(all_series()["quantum"], "1", frame)
-    return picture.rows
+    return _picture(
+        rows,
+        _("quantum volume"),
+        names,
+        headline=sentence(found.why[0]),
+        basis=" ".join(map(sentence, found.refusal)),
+    )
 
 
 def _records(series: Series, name: str, unit: str) -> list[Row]:
@@ -343,23 +312,21 @@ def _line(trend: Growth, series: Series, name: str) -> list[Row]:
     ]
 
 
-def _picture(rows: list[Row], titles: tuple[str, str], names: tuple[str, ...]) -> Picture:
+def _picture(
+    rows: list[Row], y: str, names: tuple[str, ...], *, headline: str, basis: str = ""
+) -> Picture:
     return Picture(
         build=plots.fitted,
         rows=rows,
-        of=(titles, names),
-        alt=_("{y} through the years: {names}").format(y=titles[1], names=", ".join(names)),
+        of=((_("year"), y), names),
+        alt=_("{y} through the years: {names}").format(y=y, names=", ".join(names)),
+        headline=headline,
+        basis=basis,
     )
 
 
-def _chart(picture: Picture, frame: Frame, view: str) -> None:
-    figures.draw_picture(picture, frame.look, key=f"trends_{view}")
-
-
-def _rows_table(series: Series, unit: str, frame: Frame) -> None:
+def _rows_table(series: Series, unit: str) -> None:
     """Draw the records of a trend with the row behind each."""
-    if frame.slide:
-        return
     rows = list(zip(series.years, series.labels, series.values, series.rows, strict=True))
     draw_table(
         (_("Year"), _("Record"), _("value"), _("Row")),
@@ -379,14 +346,6 @@ def _row_cell(row: str) -> str:
     return _("{file}, line {line}").format(file=name, line=line) if name else row
 
 
-DRAWN: dict[str, Callable[[Row, Frame], list[Row]]] = {
-    "compute": _compute,
-    "memory-wall": _memory_wall,
-    "efficiency": _efficiency,
-    "budget": _budget,
-    "cost": _cost,
-    "quantum": _quantum,
-}
 PICTURES: dict[str, Callable[[Row], Picture]] = {
     "compute": compute_picture,
     "memory-wall": memory_wall_picture,
@@ -394,6 +353,14 @@ PICTURES: dict[str, Callable[[Row], Picture]] = {
     "budget": budget_picture,
     "cost": cost_picture,
     "quantum": quantum_picture,
+}
+TABLES: dict[str, Callable[[Row], None]] = {
+    "compute": lambda values: _rows_table(all_series()["compute"].front(), "FLOP"),
+    "memory-wall": _holders,
+    "efficiency": lambda values: _rows_table(all_series()["efficiency"].front(), "FLOP/s/W"),
+    "budget": _bought,
+    "cost": lambda values: _rows_table(_cost_series(values), "USD"),
+    "quantum": lambda values: _rows_table(all_series()["quantum"], "1"),
 }
 VIEW_NAMES = {
     "compute": N_("Training compute"),
