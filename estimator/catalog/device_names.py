@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from estimator.core.notice import Notice
 from estimator.core.units import GIB
 
 VENDORS = {
@@ -297,6 +298,16 @@ def chips_of_slice(name: str) -> int:
     if found is None:
         return 1
     return max(int(found[2]) // (2 if found[1] in TWO_CORES else 1), 1)
+
+
+def part_of_slice(name: str, devices: float) -> tuple[Notice, ...]:
+    """Say that a slice of TPUs is not counted in whole, where its name stands for one chip.
+
+    >>> part_of_slice("v5p-64", 32.0), [one.values for one in part_of_slice("v5p-64", 2.0)]
+    ((), [{'count': 32.0}])
+    """
+    chips = chips_of_slice(name)
+    return (Notice("slice_in_part", "devices", {"count": float(chips)}),) if devices % chips else ()
 
 
 def _without_pod(text: str) -> str:

@@ -199,8 +199,24 @@ def listed(option: str, text: str, catalog: "Catalog") -> list[str]:
         raise ValueError(f"{option} names nothing: give values, separated by commas")
     if option not in ("--hardware", "--site"):
         return parts
-    found = (_matching(option, part, catalog) if "*" in part else [part] for part in parts)
-    return list(chain.from_iterable(found))
+    found = [_matching(option, part, catalog) if "*" in part else [part] for part in parts]
+    matched = {
+        name for names, part in zip(found, parts, strict=True) if "*" in part for name in names
+    }
+    return [
+        name
+        for name in dict.fromkeys(chain.from_iterable(found))
+        if name in matched or _id_of(option, name, catalog) not in matched
+    ]
+
+
+def _id_of(option: str, name: str, catalog: "Catalog") -> str | None:
+    """Id of the device or place of a name; None where it is unknown."""
+    find = catalog.place if option == "--site" else catalog.device
+    try:
+        return find(name).id
+    except ValueError:
+        return None
 
 
 def _matching(option: str, pattern: str, catalog: "Catalog") -> list[str]:

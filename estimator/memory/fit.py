@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from estimator.catalog import Catalog, Device
+from estimator.catalog.device_names import part_of_slice
 from estimator.core.limits import within_limits
 from estimator.core.notice import Notice
 from estimator.core.rows import Floats, in_order
@@ -298,7 +299,7 @@ _MISPLACED: tuple[tuple[str, Callable[[Question], bool], str], ...] = (
 
 def _plan(question: Question, network: Network, catalog: Catalog) -> Found[Plan]:
     """How it is shared out; training is fully sharded and serving tensor-parallel unless said."""
-    notices: list[Notice] = []
+    notices = [*part_of_slice(question.hardware or "", question.devices)]
     length = question.seq_len
     if question.inference and question.context is not None:
         length = question.context

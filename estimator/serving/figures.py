@@ -135,7 +135,8 @@ def request_times(answer: ServingAnswer) -> dict[str, float]:
 
     Requests are taken to arrive at random, as fast as they end: more in flight make every token
     slower, and where they are more than the memory holds, a request waits. The 90th percentile adds
-    those of both, so it is rather too high.
+    those of both, so it is rather too high. Where the memory is full all the time, the queue grows
+    without end, and only the time without one is known.
     """
     row, table = single(answer)
     done = done_of(answer)
@@ -147,6 +148,8 @@ def request_times(answer: ServingAnswer) -> dict[str, float]:
     rate = _first(done.output_tokens_per_s) / written * (row.question.duty_cycle or 1.0)
     rate *= answer.factor("output_tokens_per_s")
     places = _places(table, traffic)
+    if rate * service > BUSIEST * places:
+        return {"request_s": service}
     waiting = {name: float(waiting_s(service, rate, places, q)) for name, q in QUANTILES.items()}
     flying = np.array([min(rate * service, places)])
     busy = _service_quantiles(answer, flying, places)

@@ -8,6 +8,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from estimator.catalog.device_names import part_of_slice
 from estimator.core.lazy_items import LazyItems
 from estimator.core.notice import Notice
 from estimator.core.rows import Floats, Places, nowhere, rows_of
@@ -231,6 +232,7 @@ class ServingTable:
         notes, devices = [*named.notes], float(np.asarray(self.layout.devices)[row])
         if np.isnan(self.given["devices"][row]):
             notes.append(Notice("serving_devices_assumed", "devices", {"count": devices}))
+        notes += part_of_slice(self.asked.words["hardware"].rows()[row] or "", devices)
         if self.layout_chosen[row]:
             replicas = float(np.asarray(self.layout.data_parallel)[row])
             notes.append(_layout_note(devices, replicas))

@@ -209,6 +209,25 @@ def test_compare_takes_a_slice_of_tpus_as_its_chips_unless_a_count_is_given():
         assert [row["inputs"]["devices"] for row in reported] == expected
 
 
+def test_compare_lists_what_a_pattern_matches_once():
+    words = ("compare", "--flop", "1e20", "--site", "fr", "--json", "--hardware")
+    found = [
+        [row["inputs"]["hardware"] for row in json.loads(run(*words, names).stdout)]
+        for names in ("h100-sxm*", "h100-sxm*,h100,h100-sxm*", "h100,v5p-32,h100-sxm*")
+    ]
+    assert found[0] == found[1]
+    assert found[2] == ["tpu-v5p", *found[0]]
+
+
+@pytest.mark.parametrize("words", [("serve-cost", "--precision", "bf16"), ("memory",)])
+@pytest.mark.parametrize(("devices", "said"), [("2", True), ("32", False), ("64", False)])
+def test_part_of_a_slice_of_tpus_is_said_to_be_one(words, devices, said):
+    asked = (*words, "--preset", "llama-3-8b", "--hardware", "v5p-64", "--devices", devices)
+    found = run(*asked)
+    assert found.returncode == 0
+    assert ("each device is one chip, and this slice has 32" in found.stderr) == said
+
+
 def test_compare_keeps_what_can_be_answered():
     reported = json.loads(
         run("compare", "--flop", "1e20", "--hardware", "v100,h10", "--json").stdout

@@ -451,6 +451,12 @@ def test_more_requests_take_longer_and_the_slowest_tenth_longer_still(catalog, r
     assert times[0]["request_p50_s"] <= times[0]["request_p90_s"]
 
 
+def test_a_memory_that_is_always_full_has_a_queue_without_end(catalog):
+    """Llama 3 70B on two TPU v5p: more are asked for at once than fit."""
+    asked = ServingQuestion(model="llama-3-70b", hardware="tpu-v5p", devices=2.0)
+    assert set(request_times(answer_serving([asked], catalog))) == {"request_s"}
+
+
 @pytest.mark.parametrize("hardware", ["h100-sxm", "rtx-4090", "raspberry-pi-5-16"])
 def test_the_curve_of_latencies_rises_and_ends_before_queues_without_end(catalog, hardware):
     question = ServingQuestion(model="llama-3.2-3b", hardware=hardware, precision="int4")

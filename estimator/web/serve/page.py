@@ -402,6 +402,9 @@ def _say_measured(values: Values, answer: ServingAnswer, runs: int, frame: Frame
 def _say_latency(answer: ServingAnswer) -> None:
     """Say how long a request takes, with its queue."""
     times = request_times(answer)
+    if "request_p50_s" not in times:
+        style.caption(_("The memory is full all the time, so the queue grows without end."))
+        return
     text = _("A request takes {p50} in the median and {p90} in nine of ten, its queue included.")
     style.caption(
         text.format(
@@ -433,9 +436,10 @@ def _draw_latency(values: Values, answer: ServingAnswer, frame: Frame) -> None:
     names = (_("median"), _("90th percentile"))
     rows = plots.line(found.requests_per_s, found.p50_s, names[0])
     rows += plots.line(found.requests_per_s, found.p90_s, names[1])
-    rate = float(answer.ranges["output_tokens_per_s"].mid[0]) / float(values["output"])
-    text = _("{rate} requests per second").format(rate=amount(rate, "1"))
-    rows.append(plots.mark(rate, here["request_p50_s"], text))
+    if "request_p50_s" in here:
+        rate = float(answer.ranges["output_tokens_per_s"].mid[0]) / float(values["output"])
+        text = _("{rate} requests per second").format(rate=amount(rate, "1"))
+        rows.append(plots.mark(rate, here["request_p50_s"], text))
     titles = (_("requests per second, all devices"), _("time of a request [s]"))
     _chart(rows, titles, names, frame, "latency")
 
