@@ -194,7 +194,7 @@ class UtilizationModel:
         Time lost once per run [s].
     synchronisation_s : float
         Time that a step waits whenever its devices double [s].
-    launch_slowdown : float
+    launch_time : float
         Time to launch a step over that of the benchmark's steps on the host of an H100 [1].
     speedup_per_year : float
         Gain of software maturity in a year [1].
@@ -234,7 +234,7 @@ class UtilizationModel:
     share_at_16_bit: float
     startup_s: float
     synchronisation_s: float
-    launch_slowdown: float
+    launch_time: float
     speedup_per_year: float
     fusion_per_year: float
     contrastive_slowdown: float
@@ -358,7 +358,7 @@ def launching(
         What that says [1].
     """
     eager = machine.launched * np.clip(TUNED - _tuned(features, machine.compiled), 0.0, 1.0)
-    step_s = model.launch_slowdown * features.launch_s * eager
+    step_s = model.launch_time * features.launch_s * eager
     ideal_s = flop / (devices * machine.peak_flop_per_s)
     run_s = ideal_s / np.exp(log_ahead)
     unknown = np.isnan(features.steps)
