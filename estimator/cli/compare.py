@@ -139,7 +139,7 @@ def _limits(options: argparse.Namespace) -> dict[str, float]:
 
 def _within(answers: "list[Row]", limits: dict[str, float]) -> "tuple[list[Row], int]":
     """Rows within the limits and those that have no answer, and how many others there are."""
-    from estimator.estimation.formatted_results import said
+    from estimator.estimation.formatted_results import as_text
 
     kept = [
         (one, found) for one, found in answers if isinstance(found, str) or _keeps(found, limits)
@@ -147,7 +147,7 @@ def _within(answers: "list[Row]", limits: dict[str, float]) -> "tuple[list[Row],
     if not any(not isinstance(found, str) for _, found in kept):
         known = [found for _, found in answers if not isinstance(found, str)]
         least = ", ".join(
-            f"{said(name, min(mids))}"
+            f"{as_text(name, min(mids))}"
             for name in limits
             if (mids := [float(one.estimate[name].mid) for one in known if name in one.estimate])
         )
@@ -206,7 +206,7 @@ def _json_row(scenario: Scenario, found: "Answer | str", catalog: "Catalog") -> 
     from estimator.estimation import formatted_results
 
     if isinstance(found, str):
-        return {"inputs": scenario.said(), "error": found}
+        return {"inputs": scenario.given(), "error": found}
     return {**formatted_results.as_json(found, option_of), **_facts(found, catalog)}
 
 

@@ -53,8 +53,8 @@ def run(options: argparse.Namespace) -> int:
         print_csv([formatted_results.as_row(answer, option_of)])
     else:
         _print_for_people(answer, catalog)
-    unsaid = () if options.quiet else memory_too_small(answer, catalog)
-    for warning in rendered((*answer.notices, *unsaid), option_of):
+    too_small = () if options.quiet else memory_too_small(answer, catalog)
+    for warning in rendered((*answer.notices, *too_small), option_of):
         note(warning, quiet=options.quiet)
     return 0
 

@@ -112,12 +112,12 @@ def scenario_of(options: argparse.Namespace) -> Scenario:
     ValueError
         If a number is none.
     """
-    said: dict[str, Any] = {}
+    given: dict[str, Any] = {}
     for name in INPUTS:
         text = getattr(options, name, None)
         if text is not None:
-            said[name] = read_number(name, text) if name in NUMBERS else text
-    return Scenario(**said)
+            given[name] = read_number(name, text) if name in NUMBERS else text
+    return Scenario(**given)
 
 
 def level_of(options: argparse.Namespace) -> float:

@@ -117,7 +117,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print_json(_as_json(answer, level))
     elif options.csv:
-        print_csv([plan_row(plan, plan.scenario.said(), level) for plan in answer.plans])
+        print_csv([plan_row(plan, plan.scenario.given(), level) for plan in answer.plans])
     else:
         _print_for_people(answer, options)
     note(
@@ -152,7 +152,7 @@ def _space(options: argparse.Namespace, catalog: "Catalog") -> "Space":
     plain = {name: None for name in searched} | {"interval": None}
     fixed = scenario_of(argparse.Namespace(**{**vars(options), **plain}))
     values: dict[str, tuple[float | str, ...]] = {
-        name: (value,) for name, value in fixed.said().items()
+        name: (value,) for name, value in fixed.given().items()
     }
     values["hardware"] = planned_devices(catalog)
     values["devices"] = PLANNED_COUNTS
@@ -167,7 +167,7 @@ def _as_json(answer: "PlanAnswer[Plan]", level: float) -> dict[str, Any]:
     from estimator.scenario.scenario import link
 
     def as_json(plan: "Plan") -> dict[str, Any]:
-        shown = plan_json(plan, plan.scenario.said(), level)
+        shown = plan_json(plan, plan.scenario.given(), level)
         return {**shown, "also_in": plan.also_in, "link": link(plan.scenario)}
 
     return {
@@ -212,14 +212,14 @@ def _sentence(plan: "Plan") -> str:
 
 def _cells(plan: "Plan", swept: list[str]) -> list[str]:
     """A plan as cells for people."""
-    from estimator.estimation.formatted_results import said
+    from estimator.estimation.formatted_results import as_text
 
     taken, scenario = plan.quantities, plan.scenario
     shown = ("wall_hours", "cost_usd", "energy_kwh", "co2e_kg")
     return [
         f"{scenario.devices or 1:,.0f} × {scenario.hardware}",
         *(_choice(plan, name) for name in swept),
-        *(said(name, float(taken[name].mid)) if name in taken else "unknown" for name in shown),
+        *(as_text(name, float(taken[name].mid)) if name in taken else "unknown" for name in shown),
         in_percent(plan.probability),
     ]
 

@@ -200,7 +200,7 @@ def _print_for_people(
 def _cells(plan: "ServingPlan", searched: list[str]) -> list[str]:
     """A plan as cells for people."""
     from estimator.core.units import human_duration
-    from estimator.estimation.formatted_results import said
+    from estimator.estimation.formatted_results import as_text
 
     taken, asked = plan.quantities, plan.question
 
@@ -208,7 +208,7 @@ def _cells(plan: "ServingPlan", searched: list[str]) -> list[str]:
         if name not in taken:
             return "unknown"
         value = float(taken[name].mid)
-        return human_duration(value) if name.endswith("_s") else said(name, value)
+        return human_duration(value) if name.endswith("_s") else as_text(name, value)
 
     return [
         f"{asked.devices or 1:,.0f} × {asked.hardware}",

@@ -80,7 +80,7 @@ def as_json(answer: Answer, names: Names = in_python) -> dict[str, Any]:
     planned = {} if answer.plan is None else {"schedule": as_schedule(answer, answer.plan)}
     return {
         "inputs": {
-            **{name: value for name, value in answer.scenario.said().items()},
+            **{name: value for name, value in answer.scenario.given().items()},
             "hardware": answer.device.id,
             "precision": answer.precision,
             "interval": answer.level,
@@ -159,15 +159,15 @@ def rows(answer: Answer) -> Iterator[tuple[str, str, str]]:
             exact = low == high
             yield (
                 LABELS[name],
-                said(name, float(quantity.mid)),
-                "exact" if exact else joined(said(name, low), said(name, high)),
+                as_text(name, float(quantity.mid)),
+                "exact" if exact else joined(as_text(name, low), as_text(name, high)),
             )
 
 
-def said(name: str, value: float) -> str:
+def as_text(name: str, value: float) -> str:
     """One result for people: unit chosen, three digits.
 
-    >>> said("wall_hours", 3115079), said("energy_kwh", 1.287e6), said("cost_usd", 4.67e6)
+    >>> as_text("wall_hours", 3115079), as_text("energy_kwh", 1.287e6), as_text("cost_usd", 4.67e6)
     ('355 years', '1.29 GWh', '4.67 M$')
     """
     if name == "device_hours":
@@ -180,9 +180,9 @@ def said(name: str, value: float) -> str:
 def headline(answer: Answer) -> str:
     """The answer in one sentence: '355 years on one V100, 4.67 M$ ...'."""
     known = answer.estimate
-    pieces = [f"{said('wall_hours', float(known['wall_hours'].mid))} on {fleet(answer)}"]
+    pieces = [f"{as_text('wall_hours', float(known['wall_hours'].mid))} on {fleet(answer)}"]
     pieces += [
-        said(name, float(known[name].mid))
+        as_text(name, float(known[name].mid))
         for name in ("energy_kwh", "cost_usd", "co2e_kg")
         if name in known
     ]
@@ -217,5 +217,5 @@ def with_interval(answer: Answer, name: str) -> str:
     """Median with its interval below it, for a table cell."""
     quantity = answer.estimate[name]
     low, high = (float(bound) for bound in quantity.interval(answer.level))
-    middle = said(name, float(quantity.mid))
-    return middle if low == high else f"{middle}\n{joined(said(name, low), said(name, high))}"
+    middle = as_text(name, float(quantity.mid))
+    return middle if low == high else f"{middle}\n{joined(as_text(name, low), as_text(name, high))}"

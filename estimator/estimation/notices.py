@@ -135,7 +135,7 @@ def say_of_launches(asked: Questions, rows: Places, found: Predicted, asks: Mask
 
 def say_of_programs(asked: Questions, rows: Places) -> None:
     """Say which programs were named and never measured on the device."""
-    named = rows[asked.table.says("program")[rows]]
+    named = rows[asked.table.states("program")[rows]]
     missing = named[~_measured_programs(asked, named)]
     names = asked.table.word("program").take(missing).rows()
     bundles = [
@@ -162,12 +162,12 @@ def say_what_has_no_effect(asked: Questions) -> None:
     """Say which inputs change nothing where they stand."""
     table = asked.table
     settled = asked.timed | ~np.isnan(asked.given_utilization)
-    by_batch = table.says("flop") & ~table.says("batch")
+    by_batch = table.states("flop") & ~table.states("batch")
     idle = {
         "samples": by_batch,
         "sample_flop": by_batch,
-        "tokens": table.says("flop") & ~table.says("batch_tokens"),
-        "image_size": table.says("flop") | (asked.work.network_at < 0),
+        "tokens": table.states("flop") & ~table.states("batch_tokens"),
+        "image_size": table.states("flop") | (asked.work.network_at < 0),
         "utilization": asked.timed,
         **dict.fromkeys(OF_UTILIZATION, settled),
         "price": asked.owned,
@@ -176,10 +176,10 @@ def say_what_has_no_effect(asked: Questions) -> None:
     }
     for name, rows in idle.items():
         if name in table.numbers or name in table.words:
-            asked.notices.where(rows & table.says(name), Notice("no_effect", name))
+            asked.notices.where(rows & table.states(name), Notice("no_effect", name))
     for name in WITHOUT_EFFECT:
         if name in table.numbers or name in table.words:
-            asked.notices.where(table.says(name), Notice("no_effect_yet", name))
+            asked.notices.where(table.states(name), Notice("no_effect_yet", name))
 
 
 def say_what_is_too_few(asked: Questions) -> None:

@@ -128,7 +128,7 @@ class Questions:
         Where the device was not published, one that was sold in the year of the run may be it.
         """
         for code, preset in enumerate(self.work.presets):
-            rows = (self.work.preset_at == code) & self.timed & ~self.table.says("device_hours")
+            rows = (self.work.preset_at == code) & self.timed & ~self.table.states("device_hours")
             if not rows.any():
                 continue
             device = preset.hardware or ""
@@ -224,10 +224,12 @@ class Questions:
     def _report_places(self) -> None:
         """A preset on its own hardware, at no other place, ran where its record says."""
         self.pue = self.table.number("pue")
-        unsaid = np.isnan(self.pue) & np.isnan(self.intensity) & (self.table.word("site").codes < 0)
+        unstated = (
+            np.isnan(self.pue) & np.isnan(self.intensity) & (self.table.word("site").codes < 0)
+        )
         for code, preset in enumerate(self.work.presets):
             ran = {key: preset.as_run[key].value for key in REPORTED_PLACE if key in preset.as_run}
-            rows = (self.work.preset_at == code) & self.own & unsaid
+            rows = (self.work.preset_at == code) & self.own & unstated
             if not ran or not rows.any():
                 continue
             self.notices.where(rows, Notice("as_reported", "site"))
@@ -266,11 +268,11 @@ class Questions:
         self.given_rent = self.table.number("price")
         known = np.array([rent is not None for rent in self.rents], dtype=np.bool_)
         self.rent_known: Mask = ~np.isnan(self.given_rent) | known[at]
-        self.owned: Mask = self.table.says_word("pay", "own")
+        self.owned: Mask = self.table.states_word("pay", "own")
         asked = np.where(np.isnan(self.given_rent) & ~self.owned, at, -1)
         self.notices.coded([() if rent is None else rent.notices for rent in self.rents], asked)
         self.notices.where(self.owned, Notice("owning_left_out", "pay"))
-        paid = self.table.says("device_price") & ~self.owned
+        paid = self.table.states("device_price") & ~self.owned
         self.notices.where(paid, Notice("device_price_unused", "device_price"))
 
     def _describe_steps(self) -> None:
@@ -342,15 +344,15 @@ class Questions:
         )
         self.software = software_of_rows(said, framework, name)
         self.given_utilization = self.table.number("utilization")
-        self.ignore: Mask = self.table.says_word("calibration", "ignore")
-        self.steady: Mask = self.table.says_word("rate", "steady")
+        self.ignore: Mask = self.table.states_word("calibration", "ignore")
+        self.steady: Mask = self.table.states_word("rate", "steady")
 
     def frozen_bytes(self) -> Floats:
         """Bytes of a weight that adapters leave frozen; NaN where all weights are trained."""
         lora = of_each_kind(self.work.kinds, lambda kind: kind.lora)
         found = np.where(lora, FROZEN["lora"], np.nan)
         for word, held in FROZEN.items():
-            found[self.table.says_word("finetune", word)] = held
+            found[self.table.states_word("finetune", word)] = held
         return found
 
 

@@ -344,7 +344,7 @@ class Scenario:
         example="0.9",
     )
 
-    def said(self) -> dict[str, float | str]:
+    def given(self) -> dict[str, float | str]:
         """Return what is specified, in the order of the fields."""
         return {name: answer for name, answer in vars(self).items() if answer is not None}
 
@@ -507,25 +507,25 @@ def link(scenario: Scenario) -> str:
     >>> link(Scenario(preset="gpt-3", hardware="h100", devices=1024.0))
     '?v=1&preset=gpt-3&hardware=h100&devices=1024'
     """
-    said = {name: _written(value) for name, value in scenario.said().items()}
+    given = {name: _written(value) for name, value in scenario.given().items()}
     for name in LOCAL:
-        said.pop(name, None)
+        given.pop(name, None)
     from urllib.parse import urlencode
 
-    return "?" + urlencode({"v": LINK_VERSION, **said})
+    return "?" + urlencode({"v": LINK_VERSION, **given})
 
 
 def from_link(query: Mapping[str, str]) -> tuple[Scenario, list["Notice"]]:
     """Read a link; what cannot be read is left out with a notice, never guessed.
 
     >>> scenario, notices = from_link({"v": "1", "hardware": "h100", "devices": "many"})
-    >>> scenario.said(), [notice.code for notice in notices]
+    >>> scenario.given(), [notice.code for notice in notices]
     ({'hardware': 'h100'}, ['unread'])
     """
     from estimator.core.notice import Notice
     from estimator.workload.config_file import is_inline
 
-    said: dict[str, Any] = {}
+    given: dict[str, Any] = {}
     notices: list[Notice] = []
     if query.get("v", LINK_VERSION) != LINK_VERSION:
         values = {"version": query["v"], "known": LINK_VERSION}
@@ -540,10 +540,10 @@ def from_link(query: Mapping[str, str]) -> tuple[Scenario, list["Notice"]]:
             notices.append(Notice("config_in_link", name))
         else:
             try:
-                said[name] = read_number(name, text) if name in NUMBERS else text
+                given[name] = read_number(name, text) if name in NUMBERS else text
             except ValueError as error:
                 notices.append(Notice("unread", name, {"reason": str(error)}))
-    return Scenario(**said), notices
+    return Scenario(**given), notices
 
 
 def _written(value: float | str) -> str:

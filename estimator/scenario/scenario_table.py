@@ -146,13 +146,15 @@ class ScenarioTable:
                 check_scenario(scenario)
             except ValueError as error:
                 errors[row] = reason(error)
-        said = [scenario.said() for scenario in scenarios]
-        names = said[0] if len(said) == 1 else dict.fromkeys(name for one in said for name in one)
-        cells: dict[str, list[Any]] = {name: [one.get(name) for one in said] for name in names}
+        given = [scenario.given() for scenario in scenarios]
+        names = (
+            given[0] if len(given) == 1 else dict.fromkeys(name for one in given for name in one)
+        )
+        cells: dict[str, list[Any]] = {name: [one.get(name) for one in given] for name in names}
         for name in filter(is_number, cells):
             cells[name] = [None if row in errors else one for row, one in enumerate(cells[name])]
         numbers, words = columns_of(cells)
-        return cls(count=len(said), numbers=numbers, words=words, errors=errors)
+        return cls(count=len(given), numbers=numbers, words=words, errors=errors)
 
     @classmethod
     def of_columns(cls, **columns: Any) -> "ScenarioTable":
@@ -217,13 +219,13 @@ class ScenarioTable:
         column = self.words.get(name)
         return self._no_words if column is None else column
 
-    def says(self, name: str) -> Mask:
+    def states(self, name: str) -> Mask:
         """Whether each row specifies an input."""
         if name in self.words:
             return self.words[name].codes >= 0
         return ~np.isnan(self.number(name))
 
-    def says_word(self, name: str, *words: str) -> Mask:
+    def states_word(self, name: str, *words: str) -> Mask:
         """Which rows specify one of some words for an input."""
         column = self.words.get(name)
         if column is None or not set(words) & set(column.distinct):
@@ -234,15 +236,15 @@ class ScenarioTable:
 
     def row(self, row: int) -> Scenario:
         """Return the scenario of a row."""
-        said: dict[str, Any] = {}
+        given: dict[str, Any] = {}
         for name, column in self.numbers.items():
             value = float(column[row])
             if value == value:
-                said[name] = _word_of_share(value) if name == "recomputation" else value
+                given[name] = _word_of_share(value) if name == "recomputation" else value
         for name, words in self.words.items():
             if words.codes[row] >= 0:
-                said[name] = words.distinct[words.codes[row]]
-        return Scenario(**said)
+                given[name] = words.distinct[words.codes[row]]
+        return Scenario(**given)
 
     @cached_property
     def _unspecified(self) -> Floats:
@@ -314,7 +316,7 @@ def check_scenario(scenario: Scenario) -> None:
     ValueError
         Input, rule and value in one line.
     """
-    for name, value in scenario.said().items():
+    for name, value in scenario.given().items():
         if not isinstance(value, str):
             _check_number(name, value)
     check_choices(scenario)

@@ -264,9 +264,9 @@ class WorkTable:
         said = self.words["kind"]
         count = len(said) if alike(said) else 1
         some = said[:1] if alike(said) else said
-        unsaid = np.array([not kind for kind in some], dtype=np.bool_)
+        unspecified = np.array([not kind for kind in some], dtype=np.bool_)
         bare = ~np.isnan(self.table.number("flop")) & np.isnan(self.table.number("utilization"))
-        self.notices.where(unsaid & bare, Notice("kind_assumed", "kind"))
+        self.notices.where(unspecified & bare, Notice("kind_assumed", "kind"))
         self.words["kind"] = [kind or "language" for kind in some] * count
 
     def _count_rows(self) -> None:
@@ -275,7 +275,7 @@ class WorkTable:
         own = {column_of(name): self.numbers[name] for name in OF_WORK}
         work = work_of_rows(own, self.kinds, formula)
         rows = (self.preset_at < 0) & (self.network_at < 0)
-        self._flop = np.where(rows | self.table.says("flop"), work.mid, np.nan)
+        self._flop = np.where(rows | self.table.states("flop"), work.mid, np.nan)
         load = work.loadings.get("work", 0.0)
         self._flop_load = np.where(~np.isnan(self._flop), load, 0.0)
 
@@ -283,7 +283,7 @@ class WorkTable:
         """Count presets: FLOPs as published, scaled by other tokens or samples, or 6 N D."""
         for code, preset in enumerate(self.presets):
             unit = _unit_of(preset)
-            seen, says = self.table.number(unit), self.table.says(unit)
+            seen, says = self.table.number(unit), self.table.states(unit)
             every = (self.preset_at == code) & np.isnan(self._flop) & (self.network_at < 0)
             for rows in (rows_where(every & mask) for mask in (says, ~says)):
                 if rows.size:
@@ -311,7 +311,7 @@ class WorkTable:
 
     def _adapt(self) -> None:
         """Spare LoRA the weight gradients of the frozen base."""
-        adapted = self.table.says_word("finetune", *ADAPTERS)
+        adapted = self.table.states_word("finetune", *ADAPTERS)
         if not adapted.any():
             return
         stated = ~np.isnan(stated_flop({column_of(name): self.numbers[name] for name in OF_WORK}))
@@ -319,7 +319,7 @@ class WorkTable:
         lora = adapted & ~counted
         self._flop = np.where(lora, self._flop * LORA_SHARE, self._flop)
         self.notices.where(lora, Notice("lora_saves", "finetune"))
-        packed = self.table.says_word("finetune", "qlora")
+        packed = self.table.states_word("finetune", "qlora")
         self.notices.where(packed, Notice("qlora_unpacks", "finetune"))
 
     def _refuse(self) -> None:
@@ -337,11 +337,11 @@ class WorkTable:
         """Refuse fine-tuning of unknown length, and more active parameters than there are."""
         self._refuse_other_units()
         table, given = self.table, self.numbers
-        tuned = table.says("finetune")
+        tuned = table.states("finetune")
         if tuned.any():
-            own = table.says("tokens") | table.says("samples")
+            own = table.states("tokens") | table.states("samples")
             self._give_up(rows_where(tuned & ~own), Notice("finetune_needs_tokens", "tokens"))
-            stated = rows_where(tuned & own & table.says("flop"))
+            stated = rows_where(tuned & own & table.states("flop"))
             self._give_up(stated, Notice("finetune_with_flop", "finetune"))
         active = given["active_params"]
         with np.errstate(invalid="ignore"):
@@ -357,7 +357,7 @@ class WorkTable:
             other = OTHER_UNIT[unit]
             if unit not in preset.records:
                 continue
-            rows = (self.preset_at == code) & (self.network_at < 0) & self.table.says(other)
+            rows = (self.preset_at == code) & (self.network_at < 0) & self.table.states(other)
             notice = Notice(f"preset_counts_{unit}", other, {"preset": preset.name})
             self._give_up(rows_where(rows), notice)
 
@@ -393,8 +393,8 @@ class WorkTable:
         )
         length, layers = table.number("seq_len"), self.numbers["layers"]
         own = (self.preset_at < 0) & (self.network_at < 0) & np.isnan(table.number("flop"))
-        added = own & ~np.isnan(length) & ~np.isnan(self._flop) & table.says("params")
-        added &= np.isnan(layers * self.numbers["width"]) & ~table.says("sample_flop")
+        added = own & ~np.isnan(length) & ~np.isnan(self._flop) & table.states("params")
+        added &= np.isnan(layers * self.numbers["width"]) & ~table.states("sample_flop")
         if added.any():
             transformer = of_each_kind(self.kinds, lambda kind: kind.transformer)
             rows = rows_where(added & transformer)
@@ -560,7 +560,7 @@ def _inputs(
 ) -> dict[str, Input]:
     """Numbers that the work of one scenario rests on."""
     found: dict[str, Input] = {}
-    known = scenario.said()
+    known = scenario.given()
     for name in ("flop", "device_hours", "attempts", "tokens", "samples", "sample_flop"):
         if name in known:
             unit = INPUTS[name].unit or (name if name in COUNTED else "1")

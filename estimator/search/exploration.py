@@ -129,7 +129,7 @@ class Exploration:
         asked = Questions(ScenarioTable.of([base]), Resolver(catalog))
         if asked.errors:
             raise refusal(asked.errors[0])
-        self._given = {"price_kind": KINDS_OF_PRICE[0], **base.said(), **_price(asked)}
+        self._given = {"price_kind": KINDS_OF_PRICE[0], **base.given(), **_price(asked)}
         self._moved = [(name, one) for name in SWEPT for one in _moved(self._given, name, catalog)]
         sweeps = [
             {name: explored_values(base, name, count, catalog) for name in names}

@@ -161,7 +161,7 @@ def by_command_line(scenario, capsys):
     """Answer of `estimate --json`, or none where it is refused."""
     said = [
         f"{option_of(name)}={value if isinstance(value, str) else repr(value)}"
-        for name, value in scenario.said().items()
+        for name, value in scenario.given().items()
     ]
     code = main(["estimate", "--json", "--quiet", *said])
     reported = capsys.readouterr().out
@@ -170,7 +170,7 @@ def by_command_line(scenario, capsys):
 
 def by_table(scenario):
     """Answer of one row of `batch`: its cells, and its error."""
-    said = {column_of(name): value for name, value in scenario.said().items() if name in READ}
+    said = {column_of(name): value for name, value in scenario.given().items() if name in READ}
     said.setdefault("tokens_processed", "")
     table, out = io.StringIO(), io.StringIO()
     writer = csv.DictWriter(table, said)

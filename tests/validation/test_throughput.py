@@ -111,8 +111,12 @@ def test_a_rate_with_recomputation_is_reported_without():
         "mfu_reported_peak_tflops": "312",
     }
     assert rate(specified) == 156e12
-    unsaid = ("domain", "arch", "params_active", "flops_per_sample_forward")
-    tokens = {**dict.fromkeys((*specified, *unsaid), ""), "params_total": "1e9", "model": "any"}
+    unstated = ("domain", "arch", "params_active", "flops_per_sample_forward")
+    tokens = {
+        **dict.fromkeys((*specified, *unstated), ""),
+        "params_total": "1e9",
+        "model": "any",
+    }
     assert rate(tokens | {"tokens_per_s_per_chip": "1000"}) == pytest.approx(6e12)
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 from estimator.catalog import Catalog
-from estimator.estimation.formatted_results import said
+from estimator.estimation.formatted_results import as_text
 from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scenario.scenario import Scenario, from_link, link, read_number
 from estimator.web.estimate.calibrated import applied_runs, summary
@@ -83,7 +83,7 @@ def marker(page: AppTest) -> str:
 
 
 def expected(scenario: Scenario, quantity: str) -> str:
-    return said(quantity, float(answer_scenario(scenario, CATALOG).estimate[quantity].mid))
+    return as_text(quantity, float(answer_scenario(scenario, CATALOG).estimate[quantity].mid))
 
 
 def test_the_page_opens_with_an_answer():
@@ -138,7 +138,7 @@ def test_a_link_opens_what_the_command_line_answers(query):
     answer = answer_scenario(scenario, CATALOG)
     for quantity in HEADLINES:
         if quantity in answer.estimate:
-            assert said(quantity, float(answer.estimate[quantity].mid)) in figure(page, quantity)
+            assert as_text(quantity, float(answer.estimate[quantity].mid)) in figure(page, quantity)
         else:
             assert "unknown" in figure(page, quantity)
 
@@ -485,7 +485,7 @@ def test_what_measured_runs_changed_stands_beside_what_it_was_and_can_be_switche
     measured_here,
 ):
     page = opened()
-    plain = Scenario(**{**DEFAULT.said(), "calibration": "ignore"})
+    plain = Scenario(**{**DEFAULT.given(), "calibration": "ignore"})
     before = expected(plain, "wall_hours")
     assert before != expected(DEFAULT, "wall_hours")
     assert f"published runs alone: {before} (" in figure(page, "wall_hours")

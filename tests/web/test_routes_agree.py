@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from estimator.catalog import Catalog
 from estimator.cli import main
-from estimator.estimation.formatted_results import said
+from estimator.estimation.formatted_results import as_text
 from estimator.estimation.scenario_csv import estimate_csv
 from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scenario.scenario import Scenario, column_of, link, option_of
@@ -73,7 +73,7 @@ def scenarios(draw):
 def by_command(scenario):
     """Results of the command, or None with its one line of refusal."""
     words = ["estimate", "--json", "--quiet"]
-    for name, value in scenario.said().items():
+    for name, value in scenario.given().items():
         words += [option_of(name), value if isinstance(value, str) else repr(value)]
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -86,12 +86,12 @@ def by_command(scenario):
 
 def by_table(drawn):
     """Rows of one table that holds all scenarios."""
-    fields = sorted({name for scenario in drawn for name in scenario.said()})
+    fields = sorted({name for scenario in drawn for name in scenario.given()})
     text, out = io.StringIO(), io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([column_of(name) for name in fields])
     for scenario in drawn:
-        values = scenario.said()
+        values = scenario.given()
         cells = [values.get(name, "") for name in fields]
         writer.writerow([cell if isinstance(cell, str) else repr(cell) for cell in cells])
     estimate_csv(iter(text.getvalue().splitlines(keepends=True)), out, CATALOG, level=0.8)
@@ -161,4 +161,7 @@ def test_the_page_shows_what_the_command_answers(scenario):
     page = opened(link(scenario))
     for name in HEADLINES:
         if name in reported:
-            assert said(name, reported[name]["mid"]) in figure(page, name), (scenario, name)
+            assert as_text(name, reported[name]["mid"]) in figure(page, name), (
+                scenario,
+                name,
+            )

@@ -192,7 +192,7 @@ def work_of(options: argparse.Namespace) -> "dict[str, Any]":
     if scenario.precision is not None and scenario.precision not in PRECISIONS:
         known = ", ".join(PRECISIONS)
         raise ValueError(f"precision must be one of {known}, got {scenario.precision!r}")
-    given = set(scenario.said()) - {"precision", "kind", "arch", "program"}
+    given = set(scenario.given()) - {"precision", "kind", "arch", "program"}
     common = {"precision": scenario.precision, "kind": scenario.kind, "arch": scenario.arch}
     common |= {} if scenario.program is None else {"style": scenario.program}
     if not given:

@@ -169,7 +169,7 @@ def _pinned(letter: str, link: str, _language: str, _runs: State) -> tuple[Pinne
 
 def distinguished(found: Sequence[Pinned]) -> list[Pinned]:
     """Give scenarios titles that name every input in which what is asked of them differs."""
-    said = [one.answer.scenario.said() for one in found]
+    said = [one.answer.scenario.given() for one in found]
     differ = [
         name
         for name in INPUTS

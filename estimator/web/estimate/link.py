@@ -103,7 +103,7 @@ def nearest(scenario: Scenario, catalog: Catalog) -> tuple[Answer, list[str]]:
     found = completed(scenario, catalog)
     if isinstance(found, Answer):
         return found, []
-    said: dict[str, Any] = {**scenario.said()}
+    said: dict[str, Any] = {**scenario.given()}
     for count in (1, 2):
         for names in combinations(said, count):
             rest = replace(scenario, **dict.fromkeys(names))

@@ -128,7 +128,7 @@ def assumed(answer: Answer, catalog: Catalog, usual: Scenario) -> Iterator[str]:
     if not any(name in TRAINING_PRECISIONS for name in answer.device.peaks):
         text = _("{device} trains in none of its formats: its {precision} is taken")
         yield text.format(device=answer.device.name, precision=answer.precision)
-    chosen = answer.scenario.said()
+    chosen = answer.scenario.given()
     yield from shown_all(
         one
         for one in answer.notices

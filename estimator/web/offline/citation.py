@@ -2,7 +2,7 @@
 
 from estimator import __version__
 from estimator.core.units import digits
-from estimator.estimation.formatted_results import fleet, said
+from estimator.estimation.formatted_results import as_text, fleet
 from estimator.estimation.scenario_estimate import Answer
 from estimator.web.shared.tables import between
 
@@ -65,7 +65,7 @@ def model_card(answer: Answer, data_version: str) -> str:
 def _amount(answer: Answer, name: str) -> str:
     quantity = answer.estimate[name]
     low, high = (float(bound) for bound in quantity.interval(answer.level))
-    mid = said(name, float(quantity.mid))
+    mid = as_text(name, float(quantity.mid))
     return _tex(mid if low == high else f"{mid} ({between(name, low, high)})")
 
 

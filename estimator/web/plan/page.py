@@ -222,7 +222,7 @@ def _table(shown: tuple[Plan, ...], frame: Frame) -> None:
 
 
 def _inputs(plan: Plan) -> Row:
-    return {"inputs": plan.scenario.said()}
+    return {"inputs": plan.scenario.given()}
 
 
 def _as_json(answer: PlanAnswer[Plan]) -> Row:

@@ -220,7 +220,7 @@ def _moved(
     known = [name for name in LADDER if catalog.find_device(name) is not None]
     names = [name for name in known if name != hardware][:OTHERS]
     having = [precision in catalog.device(name).peaks for name in names]
-    said = {name: one for name, one in scenario.said().items() if name not in OF_DEVICE}
+    said = {name: one for name, one in scenario.given().items() if name not in OF_DEVICE}
     return said | {
         "hardware": names,
         "precision": [precision if has else None for has in having],
