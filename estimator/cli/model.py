@@ -47,7 +47,11 @@ def add_parser(commands: Any) -> None:
         metavar="N",
         help="tokens in a sequence, on each side of an encoder-decoder; samples of raw audio",
     )
-    parser.add_argument("--image-size", metavar="N", help="pixels on a side, for vision models")
+    parser.add_argument(
+        "--image-size",
+        metavar="N",
+        help="pixels on a side, for vision models; of the latent map, for diffusion models",
+    )
     parser.add_argument(
         "--count",
         action="store_true",

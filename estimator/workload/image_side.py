@@ -4,15 +4,18 @@ from collections.abc import Mapping
 from typing import Any
 
 LATENT_SIDE = 8.0
-"""Pixels of an image per side of a latent, in Stable Diffusion, FLUX and their like [pixel]."""
+"""Pixels of an image per side of a latent, in Stable Diffusion and most others [pixel]."""
 
-PACKED = ("Flux", "Qwen")
-"""Diffusion networks that get their latents in squares of two by two."""
+LATENT_SIDES: Mapping[float, tuple[str, ...]] = {
+    1.0: ("UNet2DModel", "Autoencoder", "AsymmetricAutoencoder", "VQModel"),
+    16.0: ("Flux", "Qwen", "Chroma", "Bria", "LongCatImage", "OvisImage", "HunyuanVideo15"),
+    32.0: ("LTX", "Sana"),
+}
+"""The same of the others -> beginnings of their classes in diffusers: what sees the pixels
+themselves, or latents in squares of two by two, or those of a deeper codec [pixel]."""
 
-
-IN_PIXELS = ("UNet2DModel", "Autoencoder", "AsymmetricAutoencoder", "VQModel")
-"""Beginnings of classes of diffusers that see the pixels themselves."""
-
+CASCADE_SIDES = (4.0, 1024.0 / 24.0)
+"""The same of the stages of Stable Cascade that see no image, and that see one [pixel]."""
 
 SIZES = ('"image_size"', '"sample_size"', '"input_size"')
 """Keys of a config that tell the size of its images."""
@@ -25,9 +28,10 @@ def side_seen(config: Mapping[str, Any], pixels: float) -> float:
     (128.0, 224.0)
     """
     name = str(config.get("_class_name", ""))
-    if not name or name.startswith(IN_PIXELS):
-        return pixels
-    return pixels / LATENT_SIDE / (2.0 if name.startswith(PACKED) else 1.0)
+    if name == "StableCascadeUNet":
+        return pixels / CASCADE_SIDES[bool(config.get("clip_image_in_channels"))]
+    known = (side for side, begins in LATENT_SIDES.items() if name.startswith(begins))
+    return pixels / next(known, LATENT_SIDE if name else 1.0)
 
 
 def states_size(config: str) -> bool:

@@ -7,6 +7,8 @@ import pytest
 from estimator.catalog import Catalog
 from estimator.scenario.scenario import Scenario
 from estimator.scenario.workload import find_work
+from estimator.workload.huggingface import model_ledger
+from estimator.workload.image_side import side_seen
 
 RESNET_50 = json.dumps({"model_type": "resnet"})
 VIT = json.dumps({"model_type": "vit", "image_size": 224})
@@ -57,3 +59,20 @@ def test_a_latent_network_takes_the_pixels_of_the_image(catalog):
 def test_a_model_of_text_refuses_a_size_of_images(catalog):
     with pytest.raises(ValueError, match="image_size changes nothing for this model: drop it"):
         work(catalog, config=GPT_2, image_size=224.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "pixels", "tokens"),
+    [
+        ("FluxTransformer2DModel", 1024.0, 4096),
+        ("ChromaTransformer2DModel", 1024.0, 4096),
+        ("BriaTransformer2DModel", 1024.0, 4096),
+        ("SD3Transformer2DModel", 1024.0, 4096),
+        ("SanaTransformer2DModel", 1024.0, 1024),
+        ("DiTTransformer2DModel", 512.0, 1024),
+    ],
+)
+def test_pixels_become_the_latent_patches_of_the_paper(name, pixels, tokens):
+    """Tokens of a square picture: one per 16 x 16 pixels, per 32 x 32 behind SANA's codec."""
+    config = {"_class_name": name}
+    assert float(model_ledger(config, image_size=side_seen(config, pixels)).items) == tokens
