@@ -27,6 +27,7 @@ from estimator.web.accuracy.address import Filters
 from estimator.web.accuracy.groups import percent
 from estimator.web.shared import language
 from estimator.web.shared.charts import DARK, LIGHT, Look
+from estimator.web.shared.share import csv
 from tests.web.markup import alts, body, healthy, notices
 from tests.web.vega_lite import check_layered
 
@@ -230,13 +231,11 @@ def test_the_specifications_are_valid_and_in_the_theme(look):
 
 
 def test_the_files_hold_what_the_page_shows(report):
-    from estimator.web.accuracy import page as accuracy_page
-
     part = report.part(
         np.asarray([row["domain"] == "speech" for row in report.published.rows])
         | (accuracy_groups.works_of(report) == "vision")
     )
-    rows = pd.read_csv(io.StringIO(accuracy_page._runs_csv(part)))
+    rows = pd.read_csv(io.StringIO(csv("runs", part.run_rows).content()))
     assert len(rows) == part.scores["all"][0].count
     reported = part.as_json(with_runs=True)
     assert reported["groups"]["all"]["count"] == len(reported["runs"]) == len(rows)

@@ -209,26 +209,16 @@ def _share(report: Report, filters: Filters) -> None:
     """Draw the link, the downloads and the snippets."""
     name = "twenty-watts"
     files = (
-        share.File(
-            label=_("Groups as CSV"),
-            name=f"{name}-groups.csv",
-            mime="text/csv",
-            content=lambda: str(groups.groups_table(report, ranges=True).to_csv(index=False)),
+        share.csv(
+            f"{name}-groups",
+            lambda: groups.groups_table(report, ranges=True),
+            N_("Groups as CSV"),
         ),
-        share.File(
-            label=_("Runs as CSV"),
-            name=f"{name}-runs.csv",
-            mime="text/csv",
-            content=lambda: _runs_csv(report),
-        ),
+        share.csv(f"{name}-runs", report.run_rows, N_("Runs as CSV")),
         share.json(f"{name}-accuracy", lambda: report.as_json(with_runs=True)),
     )
     share.draw(SLIDES, address.as_query(filters), title=_("How right are we?"), files=files)
     st.button(_("Reset"), key="accuracy_reset", on_click=_reset)
-
-
-def _runs_csv(report: Report) -> str:
-    return str(pd.DataFrame(report.run_rows()).to_csv(index=False))
 
 
 def _reset() -> None:

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from html import escape
-from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -16,6 +15,7 @@ from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.scenario.scenario import Scenario
 from estimator.web.shared import figures, plots, share, style, widgets
 from estimator.web.shared.amounts import amount, span
+from estimator.web.shared.charts import Row
 from estimator.web.shared.figures import Picture
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import draw_table
@@ -33,7 +33,6 @@ from estimator.web.shared.url_state import Choice, Number, Parameters, UrlState
 
 BRAIN, MACHINE, LIMIT = N_("brain"), N_("machine"), N_("limit of physics")
 KINDS = (BRAIN, MACHINE, LIMIT)
-Row = dict[str, Any]
 
 
 @kept
@@ -70,7 +69,7 @@ def draw(frame: Frame) -> None:
     style.sentence(escape(_sentence(title, energy, years)))
     drawn = _pictures(title, values["hardware"], energy, years)
     for show, (heading, _axis, _unit) in SECTIONS.items():
-        if frame.show in ("", show):
+        if frame.shows(show):
             _section(show, _(heading), drawn[show], frame)
     with controls(frame):
         widgets.choose(PARAMETERS, "preset", _("Training run"), preset_names())

@@ -41,7 +41,7 @@ from estimator.web.plan.shares import (
     figures_of,
     limits_of,
 )
-from estimator.web.serve.page import (
+from estimator.web.serve.inputs import (
     ANYWHERE,
     CALIBRATION,
     FORMATS,
@@ -53,6 +53,7 @@ from estimator.web.serve.page import (
 )
 from estimator.web.shared import share, style, widgets
 from estimator.web.shared.amounts import amount, localised
+from estimator.web.shared.charts import Row
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
 from estimator.web.shared.language import N_, _
@@ -62,7 +63,6 @@ from estimator.web.shared.site import Page, controls
 from estimator.web.shared.url_state import Choice, Number, Parameters, Typed, UrlState
 from estimator.web.shared.valid import valid
 
-Row = dict[str, Any]
 LIMITED = {
     "latency": Limited(quantity="inter_token_s", label=N_("time per token"), unit="s", factor=1e-3),
     "first": Limited(
@@ -195,9 +195,9 @@ def _draw_answer(values: Row, answer: PlanAnswer[ServingPlan], frame: Frame) -> 
     if frame.show != "table":
         most = {LOAD: 1.0, **request.limits.most}
         draw_shares(few, _name, [*LIMITED.values(), LOADED], most, frame, "capacity_plans")
-    if frame.show in ("", "table"):
+    if frame.shows("table"):
         _table(values, few, frame)
-    if frame.show in ("", "binds"):
+    if frame.shows("binds"):
         aim = OBJECTIVES[request.minimize]
         draw_binding(answer, request.limits, list(LIMITED.values()), aim, frame)
     if not frame.slide:

@@ -59,9 +59,9 @@ def draw(frame: Frame) -> None:
     chosen = found[values["claim"]]
     if frame.show != "claim":
         style.sentence(escape(_summary(list(found.values()))))
-    if frame.show in ("", "claim"):
+    if frame.shows("claim"):
         _one(chosen, frame)
-    if frame.show in ("", "factors"):
+    if frame.shows("factors"):
         _factors(list(found.values()), frame)
     if not frame.slide:
         _list([one for one in found.values() if values["verdict"] in (ALL, one.verdict)])

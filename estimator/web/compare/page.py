@@ -338,7 +338,7 @@ def _values(found: list[Pinned], titles: Sequence[str], quantity: str) -> Iterat
 def _compared(found: list[Pinned], asked: Mapping[str, Any], frame: Frame) -> None:
     """Draw the sentence, the dot plot, and the tables."""
     style.sentence(_sentence(found, asked["view"]))
-    if frame.show in ("", "plot"):
+    if frame.shows("plot"):
         if not frame.slide or "view" in frame.controls:
             widgets.switch(PARAMETERS, "view", _("Compare by"), QUANTITIES)
         common, titles = set_apart(found)
@@ -355,7 +355,7 @@ def _compared(found: list[Pinned], asked: Mapping[str, Any], frame: Frame) -> No
         said = (f"{common}." if common else "", _("Bars hold the interval; the diamond is A."))
         style.caption(" ".join(filter(None, said)))
     head = ["", *(one.letter.upper() for one in found)]
-    if frame.show in ("", "ratios"):
+    if frame.shows("ratios"):
         draw_table([_("Result"), *head[1:]], ratios(found), even=True)
         style.caption(
             _(
@@ -363,9 +363,9 @@ def _compared(found: list[Pinned], asked: Mapping[str, Any], frame: Frame) -> No
                 "as independent, so its interval is at its widest."
             )
         )
-    if frame.show in ("", "facts"):
+    if frame.shows("facts"):
         draw_table([_("Memory and price"), *head[1:]], facts(found), even=True)
-    if frame.show in ("", "inputs"):
+    if frame.shows("inputs"):
         if not frame.slide:
             st.subheader(_("What differs between the inputs"), anchor=False)
         rows = differences(found)
@@ -438,14 +438,14 @@ def _share(found: list[Pinned], query: Mapping[str, str]) -> None:
         share.json(
             "twenty-watts-compare", lambda: {one.letter: as_json(one.answer) for one in found}
         ),
-        share.csv("twenty-watts-compare", lambda: _as_csv(found)),
+        share.csv("twenty-watts-compare", lambda: _table(found)),
     )
     share.draw(SLIDES, query, title=" / ".join(one.title for one in found), files=files)
 
 
-def _as_csv(found: list[Pinned]) -> str:
+def _table(found: list[Pinned]) -> pd.DataFrame:
     names = ["quantity", *(one.name for one in found)]
-    return str(pd.DataFrame([*ratios(found), *facts(found)], columns=names).to_csv(index=False))
+    return pd.DataFrame([*ratios(found), *facts(found)], columns=names)
 
 
 SLIDES = {

@@ -1,7 +1,6 @@
 """Depth: what another layer costs in parameters, paths, gradients and activations."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -19,11 +18,11 @@ from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import open_catalog
 from estimator.web.shared.site import LIMITS, Page, controls
 from estimator.web.shared.url_state import Choice, Number, Parameters, UrlState
+from estimator.web.shared.valid import Values
 
 VIEWS = ("paths", "gradient", "activations")
 EXAMPLES_PER_STEP = 1e6
 BYTES_PER_VALUE = 2.0
-Values = dict[str, Any]
 
 PARAMETERS = Parameters(
     "depth",

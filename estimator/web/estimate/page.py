@@ -43,7 +43,6 @@ from estimator.web.shared.tables import (
     compared_devices,
     comparison_rows,
     credit,
-    csv_text,
     parts_rows,
     results_rows,
     uncertain_quantity,
@@ -244,7 +243,7 @@ def _share(answer: Answer, query: Mapping[str, str]) -> None:
     spoken = language.current()
     files = (
         share.json("twenty-watts", lambda: as_json(answer, open_catalog())),
-        share.csv("twenty-watts", lambda: csv_text(results_rows(answer))),
+        share.csv("twenty-watts", lambda: results_rows(answer)),
     )
     offline = share.File(
         label=_("Download the figure with sliders"),

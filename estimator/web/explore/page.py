@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from html import escape
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,6 +25,7 @@ from estimator.system.data_folder import data_directory
 from estimator.web.explore import charts
 from estimator.web.shared import figures, plots, share, style, widgets
 from estimator.web.shared.amounts import amount, localised, span
+from estimator.web.shared.charts import Row
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import draw_table
 from estimator.web.shared.language import N_, _
@@ -36,7 +36,6 @@ from estimator.web.shared.site import Page, controls
 from estimator.web.shared.url_state import Choice, Number, Parameters, Typed, UrlState
 from estimator.web.shared.valid import valid
 
-Row = dict[str, Any]
 ANY = "any"
 QUANTITIES = {
     "cost_usd": (N_("cost"), "USD"),
@@ -102,7 +101,7 @@ def draw(frame: Frame) -> None:
     with controls(frame):
         _controls()
     found = known.found if shown is values else None
-    files = () if found is None else (share.csv("explore", lambda: _csv(found[0])),)
+    files = () if found is None else (share.csv("explore", lambda: found[0].sweep(-1)),)
     query = PARAMETERS.query(values)
     share.finish(STATE, query, frame, SLIDES, title=_title(base), files=files)
 
@@ -155,13 +154,13 @@ def _answer(
     answered: Exploration, swings: Swings, base: Scenario, values: Row, frame: Frame
 ) -> None:
     """Draw the pictures asked for."""
-    if frame.show in ("", "tornado"):
+    if frame.shows("tornado"):
         middle, found = swings
         ends = answered.interval(values["quantity"])
         style.sentence(escape(_sentence(_title(base), values, (middle, ends), found, frame)))
         _tornado(values, middle, found, frame)
     for show, picture in PICTURES.items():
-        if frame.show in ("", show):
+        if frame.shows(show):
             st.subheader(_(HEADINGS[show]), anchor=False)
             picture(answered, values, frame)
 
@@ -376,11 +375,6 @@ def _names(designs: Mapping[str, Sequence[float | str]]) -> list[str]:
         f"{count} × {device}, {site}"
         for count, device, site in zip(counts, hardware, sites, strict=True)
     ]
-
-
-def _csv(answered: Exploration) -> str:
-    """Write the sweep of two inputs, or of one, as a CSV file."""
-    return str(pd.DataFrame(answered.sweep(-1)).to_csv(index=False))
 
 
 def _controls() -> None:

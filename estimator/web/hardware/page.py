@@ -94,15 +94,15 @@ def draw(frame: Frame) -> None:
             count=len(table), version=escape(data_version())
         )
     )
-    if frame.show in ("", "efficiency"):
+    if frame.shows("efficiency"):
         _efficiency(table, frame)
-    if frame.show in ("", "devices"):
+    if frame.shows("devices"):
         _devices(table, frame)
     with controls(frame):
         widgets.choose(PARAMETERS, "kind", _("Kind"), KINDS)
     if not frame.slide:
         _sources()
-    files = (share.csv("twenty-watts-devices", lambda: str(table.to_csv(index=False))),)
+    files = (share.csv("twenty-watts-devices", lambda: table),)
     query, title = PARAMETERS.query(asked), _("Hardware and data")
     share.finish(STATE, query, frame, SLIDES, title=title, files=files)
 

@@ -3,7 +3,6 @@
 import math
 from functools import partial
 from html import escape
-from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -18,6 +17,7 @@ from estimator.levers.training import plain, with_adapters, with_recomputation
 from estimator.scenario.scenario import Scenario
 from estimator.web.shared import figures, plots, share, style, widgets
 from estimator.web.shared.amounts import amount, sentence, with_span
+from estimator.web.shared.charts import Row
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
 from estimator.web.shared.language import N_, _
@@ -34,7 +34,6 @@ from estimator.web.shared.site import LIMITS, Page, controls
 from estimator.web.shared.url_state import Choice, Number, Parameters, Typed, UrlState
 from estimator.web.shared.valid import valid
 
-Row = dict[str, Any]
 MOST_RESULTS = 12
 LAYERS = 32.0
 ADAPTER_SHARE = 0.002
@@ -128,11 +127,11 @@ def _answer(case: Case, found: Comparison, settings: dict[str, float], frame: Fr
                 "what the device can do (assumed)."
             )
         )
-    if frame.show in ("", "ratios"):
+    if frame.shows("ratios"):
         _ratios(found, frame)
     if not frame.slide:
         _table(found)
-    if frame.show in ("", "nothing"):
+    if frame.shows("nothing"):
         lines = [sentence(phrase) for phrase in found.nothing_gained]
         if lines:
             st.subheader(_("Where hardware gains nothing"), anchor=False)

@@ -27,23 +27,22 @@ from estimator.web.models.inputs import (
     query_of,
     question_of,
 )
-from estimator.web.serve.page import LONGEST_CONFIG
-from estimator.web.serve.page import model_names as served_models
+from estimator.web.serve.inputs import LONGEST_CONFIG
+from estimator.web.serve.inputs import model_names as served_models
 from estimator.web.shared import figures, plots, share, style, widgets
 from estimator.web.shared.amounts import amount, localised
+from estimator.web.shared.charts import Row
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, cell_html, draw_table
 from estimator.web.shared.language import N_, _, ngettext
 from estimator.web.shared.notices import shown, shown_all
 from estimator.web.shared.profiles import hardware_names, open_catalog, preset_names
 from estimator.web.shared.site import Page, controls
+from estimator.web.shared.valid import Values
 from estimator.workload.config_file import config_name, inline_config
 from estimator.workload.huggingface import architecture
 from estimator.workload.ledger import Architecture, Inputs, Ledger, takes
 from estimator.workload.network import DEFAULT_TOKENS
-
-Row = dict[str, Any]
-Values = dict[str, Any]
 
 SHOWN_TERMS, TERMS_ON_SLIDE = 10, 5
 """Largest terms drawn one by one; the rest is one bar."""
@@ -200,17 +199,13 @@ def _chosen(values: Values) -> tuple[str, Mapping[str, Any], str]:
 
 def _draw_model(values: Values, model: Described, frame: Frame) -> None:
     """Draw what the page or the slide shows."""
-    if frame.show in ("", "figures"):
+    if frame.shows("figures"):
         style.sentence(_sentence(values, model))
         style.figures(_cards(values, model))
         if not frame.slide:
             style.assumptions([*model.notes, *([model.refusal] if model.refusal else [])])
             _links(values, model)
-    for show, picture in PICTURES.items():
-        if frame.show in ("", show):
-            if not frame.slide:
-                st.subheader(_(SLIDES[show]), anchor=False)
-            picture(values, model, frame)
+    style.sections(PICTURES, SLIDES, frame, values, model)
 
 
 def _sentence(values: Values, model: Described) -> str:
@@ -514,22 +509,20 @@ def _serving(values: Values, model: Described) -> dict[str, str]:
 
 
 def _files(model: Described) -> tuple[share.File, ...]:
-    def rows() -> pd.DataFrame:
-        return pd.DataFrame(
-            [
-                {
-                    "term": name,
-                    "params": term.params,
-                    "active_params": term.active_params,
-                    "forward_flop": float(term.flop),
-                }
-                for name, term in model.ledger.terms.items()
-            ]
-        )
+    def rows() -> list[Row]:
+        return [
+            {
+                "term": name,
+                "params": term.params,
+                "active_params": term.active_params,
+                "forward_flop": float(term.flop),
+            }
+            for name, term in model.ledger.terms.items()
+        ]
 
     return (
-        share.csv("model", lambda: str(rows().to_csv(index=False))),
-        share.json("model", lambda: rows().to_dict("records")),
+        share.csv("model", rows),
+        share.json("model", rows),
     )
 
 

@@ -38,6 +38,7 @@ from estimator.web.plan.shares import (
 )
 from estimator.web.shared import share, style, widgets
 from estimator.web.shared.amounts import amount, localised
+from estimator.web.shared.charts import Row
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
 from estimator.web.shared.language import N_, _
@@ -46,7 +47,6 @@ from estimator.web.shared.site import Page, controls
 from estimator.web.shared.url_state import Choice, Number, Parameters, Typed, UrlState
 from estimator.web.shared.valid import valid
 
-Row = dict[str, Any]
 TIME = Limited(quantity="wall_hours", label=N_("time"), unit="hour", factor=24.0)
 LIMITED = {"budget": MONEY, "days": TIME, "carbon": CARBON, "energy": ENERGY}
 """Control -> what it limits."""
@@ -134,9 +134,9 @@ def _draw_answer(request: Request, answer: PlanAnswer[Plan], frame: Frame) -> No
         return
     if frame.show != "table":
         draw_shares(shown, _name, list(LIMITED.values()), request.limits.most, frame, "plan_plans")
-    if frame.show in ("", "table"):
+    if frame.shows("table"):
         _table(shown, frame)
-    if frame.show in ("", "binds"):
+    if frame.shows("binds"):
         aim = OBJECTIVES[request.minimize]
         draw_binding(answer, request.limits, list(LIMITED.values()), aim, frame)
     if not frame.slide:

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from functools import cache
 from html import escape
-from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -22,6 +21,7 @@ from estimator.scenario.scenario import Scenario
 from estimator.web.brain.page import known_hardware
 from estimator.web.shared import figures, plots, share, style, widgets
 from estimator.web.shared.amounts import amount
+from estimator.web.shared.charts import Row
 from estimator.web.shared.figures import Picture
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import draw_table
@@ -33,7 +33,6 @@ from estimator.web.shared.valid import valid
 
 AXES = {"flop": "training_flop", "kwh": "energy_kwh", "usd": "cost_usd", "kg": "co2e_kg"}
 UNIT_OF = {"flop": "FLOP", "kwh": "kWh", "usd": "USD", "kg": "kgCO2e", "days": "day"}
-Row = dict[str, Any]
 
 PARAMETERS = Parameters(
     "scaling",
@@ -61,7 +60,7 @@ def draw(frame: Frame) -> None:
     with shown.drawn() as found:
         if found is not None:
             _answer(*found, shown.values, frame)
-    if frame.show in ("", "imagenet"):
+    if frame.shows("imagenet"):
         _imagenet(frame)
     with controls(frame):
         _controls()
@@ -73,7 +72,7 @@ def draw(frame: Frame) -> None:
 def _answer(now: Bought, then: NextStep, values: Row, frame: Frame) -> None:
     """Draw the budget, the curves, and the cases beside them."""
     _budget(now, then, values, frame)
-    if frame.show in ("", "curves"):
+    if frame.shows("curves"):
         _curves(now, values, frame)
     if not frame.slide:
         _cases(now, values)

@@ -60,6 +60,10 @@ class Frame:
         """Whether one picture stands alone."""
         return bool(self.show)
 
+    def shows(self, name: str) -> bool:
+        """Whether it shows a picture: on its slide, and on a page among all."""
+        return self.show in ("", name)
+
     @property
     def look(self) -> Look:
         """Look of the charts."""

@@ -6,11 +6,12 @@ from html import escape
 from json import dumps
 from typing import Any, TypeVar
 
+import pandas as pd
 import streamlit as st
 
 from estimator.web.shared import snippets, style
 from estimator.web.shared.frame import Frame
-from estimator.web.shared.language import ENGLISH, _, current
+from estimator.web.shared.language import ENGLISH, N_, _, current
 from estimator.web.shared.url_state import Query, UrlState, address_of, versioned
 
 Asked = TypeVar("Asked")
@@ -38,9 +39,13 @@ class File:
     content: Callable[[], str | bytes]
 
 
-def csv(name: str, content: Callable[[], str]) -> File:
-    """Numbers as a CSV file."""
-    return File(label=_("Download CSV"), name=f"{name}.csv", mime="text/csv", content=content)
+def csv(name: str, rows: Callable[[], Any], label: str = N_("Download CSV")) -> File:
+    """Rows, or a table, as a CSV file."""
+
+    def content() -> str:
+        return str(pd.DataFrame(rows()).to_csv(index=False))
+
+    return File(label=_(label), name=f"{name}.csv", mime="text/csv", content=content)
 
 
 def json(name: str, content: Callable[[], Any]) -> File:

@@ -12,6 +12,7 @@ import streamlit as st
 from estimator.core.uncertainty import Uncertain
 from estimator.web.shared.amounts import with_span
 from estimator.web.shared.charts import Look
+from estimator.web.shared.frame import Frame
 from estimator.web.shared.inline import explained, unbroken
 from estimator.web.shared.language import _, ngettext
 
@@ -304,6 +305,20 @@ def dimmed(name: str) -> AbstractContextManager[Any]:
 def slide_title(text: str) -> None:
     """Say above a slide what it is about, the scenario in words."""
     write(f'<h1 class="tw tw-slide-title">{escape(text)}</h1>')
+
+
+def sections(
+    pictures: Mapping[str, Callable[..., None]],
+    titles: Mapping[str, str],
+    frame: Frame,
+    *args: object,
+) -> None:
+    """Draw each picture under its title, or on a slide the one that it shows."""
+    for show, picture in pictures.items():
+        if frame.shows(show):
+            if not frame.slide:
+                st.subheader(_(titles[show]), anchor=False)
+            picture(*args, frame)
 
 
 def bold(text: str) -> str:

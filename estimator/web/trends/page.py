@@ -2,10 +2,8 @@
 
 from collections.abc import Callable
 from html import escape
-from typing import Any
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from estimator.claims.ledger import claim
@@ -25,6 +23,7 @@ from estimator.trends.records import (
 )
 from estimator.web.shared import figures, plots, share, style, widgets
 from estimator.web.shared.amounts import amount, localised, sentence
+from estimator.web.shared.charts import Row
 from estimator.web.shared.figures import Picture
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
@@ -34,7 +33,6 @@ from estimator.web.shared.site import LIMITS, Page, controls
 from estimator.web.shared.url_state import Choice, Parameters, Typed, UrlState
 
 VIEWS = ("compute", "memory-wall", "efficiency", "budget", "cost", "quantum")
-Row = dict[str, Any]
 MONTHS = 12.0
 TABLE_ROWS = 40
 LINE = ", line "
@@ -91,7 +89,7 @@ def draw(frame: Frame) -> None:
         widgets.typed(PARAMETERS, {"budget": N_("Budget [USD]")})
         widgets.choose(PARAMETERS, "preset", _("Training run of fixed size"), preset_names())
     files = (
-        share.csv(f"trends-{view}", lambda: str(pd.DataFrame(picture.rows).to_csv(index=False))),
+        share.csv(f"trends-{view}", lambda: picture.rows),
         share.json(f"trends-{view}", lambda: picture.rows),
     )
     query = PARAMETERS.query(values)
