@@ -191,7 +191,7 @@ def _draw_answer(values: Row, answer: PlanAnswer[ServingPlan], frame: Frame) -> 
     """Draw the sentence, the picture, the table, and what stands in the way."""
     request = request_of(values)
     few = few_of(answer, frame)
-    style.sentence(escape(_sentence(values, request, answer)))
+    style.sentence(escape(_sentence(values, request, answer, frame)))
     if frame.show != "table":
         most = {LOAD: 1.0, **request.limits.most}
         draw_shares(few, _name, [*LIMITED.values(), LOADED], most, frame, "capacity_plans")
@@ -223,8 +223,10 @@ def _question(values: Row) -> str:
     )
 
 
-def _sentence(values: Row, request: ServingRequest, answer: PlanAnswer[ServingPlan]) -> str:
-    """Say the best plan, or the nearest one."""
+def _sentence(
+    values: Row, request: ServingRequest, answer: PlanAnswer[ServingPlan], frame: Frame
+) -> str:
+    """Say the best plan, or the nearest one; for what, the title of a slide has said."""
     best = answer.plans[0] if answer.plans else answer.nearest
     assert best is not None
     said = {
@@ -236,7 +238,9 @@ def _sentence(values: Row, request: ServingRequest, answer: PlanAnswer[ServingPl
         "probability": amount(best.probability, "share"),
         "confidence": amount(request.limits.confidence, "share"),
     }
-    if answer.plans:
+    if answer.plans and frame.slide:
+        text = _("{plan}: {figures}. All limits hold with a probability of {probability}.")
+    elif answer.plans:
         text = _(
             "{plan} serves {rate} requests of {model} a second, the {aim} plan: {figures}. "
             "All limits hold with a probability of {probability}."
