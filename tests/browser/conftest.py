@@ -1,6 +1,7 @@
 """A server of the app and a headless Chromium that must not leave this machine."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -206,6 +207,12 @@ OUTSIDE = """() => [...document.querySelectorAll('[data-testid=stVegaLiteChart] 
             return box.width && (box.left < frame.left - 3 || box.right > frame.right + 3);
         }).map((text) => text.textContent);
     })"""
+
+
+def shown(page, part):
+    """Wait until the page shows what its link says."""
+    pattern = re.compile(rf"[?&]{re.escape(part)}(&|$)")
+    sync_api.expect(page.locator("[data-scenario]")).to_have_attribute("data-scenario", pattern)
 
 
 def texts_outside(page):

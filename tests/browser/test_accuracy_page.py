@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from tests.browser.conftest import choose_in_menu, texts_outside, wait_until
+from tests.browser.conftest import choose_in_menu, shown, texts_outside, wait_until
 
 sync_api = pytest.importorskip("playwright.sync_api")
 expect = sync_api.expect
@@ -18,12 +18,6 @@ NARROW = """() => [...document.querySelectorAll('[data-testid=stVegaLiteChart] s
 
 
 EVERY = "accuracy?work=all&device=all&by=work"
-
-
-def shown(page, part):
-    """Wait until the page shows filters that say so."""
-    pattern = re.compile(rf"[?&]{re.escape(part)}(&|$)")
-    expect(page.locator("[data-scenario]")).to_have_attribute("data-scenario", pattern)
 
 
 def test_the_page_opens_with_its_score_and_no_blank_chart(visit):

@@ -1,10 +1,8 @@
 """The page "Calibrate" in a real browser: a running run, charts, choice, phone, slide."""
 
-import re
-
 import pytest
 
-from tests.browser.conftest import texts_outside, touring
+from tests.browser.conftest import shown, texts_outside, touring
 from tests.measured_runs import begin, measured, several, store
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -34,12 +32,6 @@ def linked(visit, measured_here):
 def slides(tab, measured_here):
     """Show slides in turn."""
     return touring(tab)
-
-
-def shown(page, part):
-    """Wait until the page shows a choice that says so."""
-    pattern = re.compile(rf"[?&]{re.escape(part)}(&|$)")
-    expect(page.locator("[data-scenario]")).to_have_attribute("data-scenario", pattern)
 
 
 def test_the_run_that_goes_on_and_what_was_measured_are_seen_and_a_choice_is_kept(linked):

@@ -26,6 +26,7 @@ from estimator.runs.record import (
 )
 from estimator.scenario.scenario import Scenario
 from tests.in_process import run as command
+from tests.measured_runs import store
 
 PEAK = 312e12
 """Dense peak of an A100 at 16 bit [FLOP/s]; NVIDIA A100 data sheet, 2020."""
@@ -91,11 +92,6 @@ def run(number=1, utilization=0.55, power_w=330.0, **changed):
 
 def timing_of(whole, **changed):
     return (dataclasses.replace(whole.timings[0], **changed),)
-
-
-def store(*runs):
-    with open_store() as kept:
-        kept.add_all(runs)
 
 
 def answer(**changed):

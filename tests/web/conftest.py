@@ -5,6 +5,8 @@ from functools import cache
 import pytest
 from streamlit.components.v2 import manifest_scanner
 
+from estimator.web.shared import language
+
 
 @pytest.fixture(scope="session", autouse=True)
 def packages_scanned_once():
@@ -13,3 +15,10 @@ def packages_scanned_once():
         scan = manifest_scanner.scan_component_manifests
         patch.setattr(manifest_scanner, "scan_component_manifests", cache(scan))
         yield
+
+
+@pytest.fixture(autouse=True)
+def english():
+    """A page in German leaves the next test in English."""
+    yield
+    language.use("en")

@@ -54,3 +54,12 @@ def unmarked(body):
     """Take off what keeps amounts together, explains words and makes them bold."""
     plain = re.sub(r"</?(?:abbr|b)\b[^>]*>", "", body)
     return re.sub(r'<span class="tw-amount">([^<]*)</span>', r"\1", plain)
+
+
+def query_of(page):
+    """What the address says, a value a name, without its versions."""
+    return {
+        name: value if isinstance(value, str) else value[0]
+        for name, value in dict(page.query_params).items()
+        if name not in ("v", "d")
+    }

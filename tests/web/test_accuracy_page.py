@@ -28,7 +28,7 @@ from estimator.web.accuracy.groups import percent
 from estimator.web.shared import language
 from estimator.web.shared.charts import DARK, LIGHT, Look
 from estimator.web.shared.share import csv
-from tests.web.markup import alts, body, healthy, notices
+from tests.web.markup import alts, body, healthy, notices, query_of
 from tests.web.vega_lite import check_layered
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -61,15 +61,6 @@ def text(page):
         re.sub(r"<[^>]+>", "", body(page).replace("</t", " </t").replace("<small", " <small"))
     )
     return " ".join(plain.split())
-
-
-def query_of(page):
-    """What the address says, a value a name, without its versions."""
-    return {
-        name: value if isinstance(value, str) else value[0]
-        for name, value in dict(page.query_params).items()
-        if name not in ("v", "d")
-    }
 
 
 def select(report, query):

@@ -28,7 +28,7 @@ from estimator.web.shared import language
 from estimator.web.shared.charts import DARK, LIGHT, Look
 from tests.measured_runs import begin, measured, several, steps, store
 from tests.runs.stored import FIGURES_BEFORE, KEPT_ANSWERS_BEFORE
-from tests.web.markup import alts, body, healthy, notices
+from tests.web.markup import alts, body, healthy, notices, query_of
 from tests.web.vega_lite import check_layered
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -70,15 +70,6 @@ def text(page):
 
 def commands(page):
     return [line for element in page.code for line in element.value.splitlines()]
-
-
-def query_of(page):
-    """What the address says, a value a name, without its versions."""
-    return {
-        name: value if isinstance(value, str) else value[0]
-        for name, value in dict(page.query_params).items()
-        if name not in ("v", "d")
-    }
 
 
 def listed(page):

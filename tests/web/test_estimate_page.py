@@ -20,7 +20,6 @@ from estimator.scenario.scenario import Scenario, from_link, link, read_number
 from estimator.web.estimate.calibrated import applied_runs, summary
 from estimator.web.estimate.examples import EXAMPLES
 from estimator.web.estimate.inputs import DEFAULT, OF_ALL
-from estimator.web.shared import language
 from estimator.web.shared.frame import MOST_CONTROLS
 from estimator.web.shared.url_state import short_number
 from tests.measured_runs import several, store
@@ -628,13 +627,6 @@ def test_an_unknown_picture_on_markdown_and_html_in_a_link_load_nothing():
     assert "<img" not in shown and "](http" not in " ".join(e.value for e in page.markdown)
 
 
-@pytest.fixture
-def english():
-    yield
-    language.use("en")
-
-
-@pytest.mark.usefixtures("english")
 def test_a_german_page_refuses_a_number_in_german():
     page = opened("lang=de&params=7e9&tokens=2e12&hardware=h100&pue=0.5&devices=1e12")
     said = notices(page)

@@ -9,7 +9,6 @@ from estimator.catalog import Catalog
 from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.runs import open_store
 from estimator.scenario.scenario import Scenario
-from estimator.web.shared import language
 from estimator.web.shared.amounts import amount
 from tests.measured_runs import several
 from tests.web.markup import body, text_of, visited
@@ -18,12 +17,6 @@ from tests.web.markup import body, text_of, visited
 def opened(path, **query):
     page = visited(path, **query)
     return body(page), text_of(page)
-
-
-@pytest.fixture(autouse=True)
-def english():
-    yield
-    language.use("en")
 
 
 def test_the_first_plan_and_its_link_say_the_same():

@@ -6,17 +6,10 @@ from urllib.parse import parse_qsl
 import pytest
 
 from estimator.claims.ledger import RECOMPUTED
-from estimator.web.shared import language
 from estimator.web.site_map import PAGES
 from tests.web.markup import text_of, visited
 
 PATHS = ("claims", "brain", "levers", "scaling", "trends", "depth", "exercises", "method")
-
-
-@pytest.fixture(autouse=True)
-def english():
-    yield
-    language.use("en")
 
 
 def opened(path, query=""):

@@ -11,7 +11,6 @@ from estimator.catalog import Catalog
 from estimator.memory.fit import answer_memory, fit_across_devices
 from estimator.memory.request import Question
 from estimator.scenario.workload import compact_config
-from estimator.web.shared import language
 from estimator.workload.huggingface import architecture
 from estimator.workload.ledger import Inputs, takes
 from tests.web.markup import body, healthy, text_of, visited
@@ -19,12 +18,6 @@ from tests.web.markup import body, healthy, text_of, visited
 CATALOG = Catalog.open()
 GPT2 = {"model_type": "gpt2", "n_embd": 768, "n_layer": 12, "n_head": 12, "n_positions": 1024}
 SLIDES = ("figures", "ledger", "cache", "fit", "terms")
-
-
-@pytest.fixture(autouse=True)
-def english():
-    yield
-    language.use("en")
 
 
 def marker(page):

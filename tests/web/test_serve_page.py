@@ -6,7 +6,6 @@ import pytest
 
 from estimator.runs import open_store
 from estimator.runs.record import Host, MeasuredDevice, MeasuredRun, ServedLoad
-from estimator.web.shared import language
 from tests.web.markup import text_of, visited
 
 LOADED = MeasuredRun(
@@ -38,12 +37,6 @@ SLIDES = ("figures", "curve", "latency", "roofline", "energy", "api", "lifetime"
 def opened(**query):
     page = visited("serve", **query)
     return page, text_of(page)
-
-
-@pytest.fixture(autouse=True)
-def english():
-    yield
-    language.use("en")
 
 
 def test_the_page_answers_in_its_first_sentence():

@@ -811,16 +811,6 @@ def test_swin_v2_over_an_image_without_a_window_in_the_last_stage_is_refused():
             r"layers_per_block\[3\] must be at most 10000, got 100000000",
         ),
         ({"_class_name": "AutoencoderKL", "layers_per_block": 10**8}, "layers_per_block must be"),
-    ],
-)
-def test_a_number_of_layers_in_a_list_is_bounded_as_any_other(config, message):
-    with pytest.raises(ValueError, match=f"^{message}"):
-        architecture(config)
-
-
-@pytest.mark.parametrize(
-    ("config", "message"),
-    [
         (
             {**CONFIGS_READ["sd1-unet"], "block_out_channels": []},
             "block_out_channels must have at least 1 item, one per stage, got 0",
@@ -857,7 +847,7 @@ def test_a_number_of_layers_in_a_list_is_bounded_as_any_other(config, message):
         ({"model_type": "resnet", "hidden_sizes": []}, "hidden_sizes must have at least 1 item"),
     ],
 )
-def test_a_list_too_short_or_too_long_is_refused_by_key(config, message):
+def test_a_list_too_short_or_too_long_or_of_too_many_layers_is_refused_by_key(config, message):
     with pytest.raises(ValueError, match=f"^{message}"):
         architecture(config)
 
