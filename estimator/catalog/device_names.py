@@ -188,6 +188,9 @@ def refusal(name: str) -> str | None:
         return "names no model of device" if text else None
     if re.search(MIG_SLICE, text):
         return "names a MIG slice, whose power and price nobody states; name the whole device"
+    found = _slice(text)
+    if found is not None and not _is_whole(*found):
+        return "names no slice of TPUs: v2, v3, v4 and v5p count two cores a chip, others chips"
     if re.search(INSTANCE, text):
         return "names a cloud instance; name the device in it"
     device, count = counted(name)
@@ -293,15 +296,26 @@ def chips_of_slice(name: str) -> int:
     >>> [chips_of_slice(name) for name in ("Cloud TPU v3-8", "v5litepod-16", "TPU v4", "NPU v2-16")]
     [4, 16, 1, 1]
     """
-    text = plain(name)
-    found = re.search(SLICE, _with_version(text)) if _is_tpu(text) else None
+    found = _slice(plain(name))
     if found is None:
         return 1
-    return max(int(found[2]) // (2 if found[1] in TWO_CORES else 1), 1)
+    version, size = found
+    return max(size // (2 if version in TWO_CORES else 1), 1)
+
+
+def _slice(text: str) -> tuple[str, int] | None:
+    """Version and size of a slice of TPUs; None for another name."""
+    found = re.search(SLICE, _with_version(text)) if _is_tpu(text) else None
+    return None if found is None else (found[1], int(found[2]))
+
+
+def _is_whole(version: str, size: int) -> bool:
+    """Whether a slice of that size has whole chips, and any."""
+    return size > 0 and not (version in TWO_CORES and size % 2)
 
 
 def part_of_slice(name: str, devices: float) -> tuple[Notice, ...]:
-    """Say that a slice of TPUs is not counted in whole, where its name stands for one chip.
+    """Say that a slice of TPUs is not counted in whole.
 
     >>> part_of_slice("v5p-64", 32.0), [one.values for one in part_of_slice("v5p-64", 2.0)]
     ((), [{'count': 32.0}])

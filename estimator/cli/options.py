@@ -1,7 +1,7 @@
 """Options that commands share: the fields of a scenario, the output format, the profiles."""
 
 import argparse
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -197,16 +197,29 @@ def listed(option: str, text: str, catalog: "Catalog") -> list[str]:
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if not parts:
         raise ValueError(f"{option} names nothing: give values, separated by commas")
-    if option not in ("--hardware", "--site"):
-        return parts
+    return matched(option, parts, catalog) if option in PATTERNED else parts
+
+
+PATTERNED = ("--hardware", "--site")
+"""Options whose values may be patterns."""
+
+
+def matched(option: str, parts: Sequence[str], catalog: "Catalog") -> list[str]:
+    """Devices or places of some names and patterns, each once; others stand as they are.
+
+    Raises
+    ------
+    ValueError
+        If a pattern matches none.
+    """
     found = [_matching(option, part, catalog) if "*" in part else [part] for part in parts]
-    matched = {
+    by_pattern = {
         name for names, part in zip(found, parts, strict=True) if "*" in part for name in names
     }
     return [
         name
         for name in dict.fromkeys(chain.from_iterable(found))
-        if name in matched or _id_of(option, name, catalog) not in matched
+        if name in by_pattern or _id_of(option, name, catalog) not in by_pattern
     ]
 
 

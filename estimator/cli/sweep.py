@@ -5,11 +5,14 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from estimator.cli.options import add_calibration, add_profiles, catalog_of, level_of
+from estimator.cli.options import add_calibration, add_profiles, catalog_of, level_of, matched
 from estimator.cli.output import note_reasons, print_json, print_line, refuse_missing_folder
+from estimator.scenario.scenario import option_of
 
 if TYPE_CHECKING:
+    from estimator.catalog import Catalog
     from estimator.search.designs import Evaluation
+    from estimator.search.space import Space
     from estimator.search.sweep import Runner, Swept
 
 EVERY_S = 1.0
@@ -22,7 +25,7 @@ EXAMPLES = """examples:
 space.toml names inputs of `estimate`, each with one value, a list, or a range:
   params = "7B"
   tokens = "140B"
-  hardware = ["h100", "a100", "v100"]
+  hardware = ["h100", "a100", "mi3*"]
   devices = { from = 8, to = 1024, scale = "log2" }
   pue = { from = 1.05, to = 1.6, steps = 12 }
   utilization = { from = 0.2, to = 0.6, step = 0.1 }
@@ -78,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
     refuse_missing_folder(out)
     space = read_space(Path(options.space))
     level = level_of(options)
-    catalog_of(options)
+    space = _matched(space, catalog_of(options))
     evaluation = Evaluation(
         level=level,
         profiles=options.profiles or "",
@@ -97,6 +100,18 @@ def run(options: argparse.Namespace) -> int:
     )
     _tell(swept, options)
     return 0
+
+
+def _matched(space: "Space", catalog: "Catalog") -> "Space":
+    """The space with the devices and places that its patterns match."""
+    from dataclasses import replace
+
+    named = {name: space.values[name] for name in ("hardware", "site") if name in space.values}
+    found = {
+        name: tuple(matched(option_of(name), [str(one) for one in values], catalog))
+        for name, values in named.items()
+    }
+    return replace(space, values={**space.values, **found})
 
 
 def _runner(address: str | None, evaluation: "Evaluation") -> "Runner":
@@ -120,6 +135,9 @@ def _tell(swept: "Swept", options: argparse.Namespace) -> None:
             f"{swept.designs - swept.rows:,} left out"
         )
     note_reasons(swept.left_out, "left out", quiet=options.quiet)
+    if not swept.rows:
+        why = max(swept.left_out, key=lambda reason: swept.left_out[reason])
+        raise ValueError(f"no design is left: {why}")
 
 
 class _Progress:

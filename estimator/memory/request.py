@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from estimator.catalog.device_names import chips_of_slice
 from estimator.memory.formats import (
     read_adapter_format,
     read_attention,
@@ -113,7 +114,9 @@ class Question:
     hardware: str | None = _hardware(
         "device by id, alias or NVML name; without one only the need is shown", example="h100"
     )
-    devices: float = _hardware("number of devices (default: 1)", default=1.0)
+    devices: float = _hardware(
+        "number of devices (default: 1; a TPU slice: its chips)", default=1.0
+    )
     counted: str | None = _hardware(
         "what the total counts: by the framework allocated or reserved, or all that nvidia-smi "
         "shows and that has to fit (default: all)",
@@ -147,6 +150,8 @@ PRECISIONS = ("bf16", "fp16", "fp32", "tf32", "fp8", "int8", "fp4")
 def as_written(words: Mapping[str, str], fixed: Mapping[str, Any]) -> dict[str, Any]:
     """Read the words of a command line or a table into the fields of a question.
 
+    A slice of TPUs is all of its chips where no number of devices is given.
+
     Parameters
     ----------
     words : mapping
@@ -168,6 +173,8 @@ def as_written(words: Mapping[str, str], fixed: Mapping[str, Any]) -> dict[str, 
     --------
     >>> as_written({"precision": "nf4 weights, bf16 compute", "sharding": "fsdp 2"}, {})
     {'precision': 'bf16', 'weights': 'nf4', 'zero': 3.0, 'devices': 2.0, 'fsdp': True}
+    >>> as_written({"hardware": "v5p-64"}, {})
+    {'hardware': 'v5p-64', 'devices': 32.0}
     """
     found: dict[str, Any] = {}
     for name, word in words.items():
@@ -187,7 +194,10 @@ def as_written(words: Mapping[str, str], fixed: Mapping[str, Any]) -> dict[str, 
             found[name] = word
     if "weights" in words:
         found["weights"] = words["weights"]
-    return {**found, **fixed}
+    found |= fixed
+    if "hardware" in found:
+        found.setdefault("devices", float(chips_of_slice(found["hardware"])))
+    return found
 
 
 def _precision(text: str) -> dict[str, Any]:

@@ -51,6 +51,11 @@ class Space:
 
     values: Mapping[str, tuple[Value, ...]]
 
+    def __post_init__(self) -> None:
+        if self.size > MOST_DESIGNS:
+            most = f"{MOST_DESIGNS:.0e}"
+            raise ValueError(f"{self.size:.3g} designs are more than {most}: sweep fewer")
+
     @cached_property
     def shape(self) -> tuple[int, ...]:
         """Values of each input [1]."""
@@ -152,8 +157,6 @@ def space_of(table: Mapping[str, Any]) -> Space:
     space = Space(values={known: _values(known, table[name]) for name, known in named.items()})
     if not space.values:
         raise ValueError("the space is empty: name inputs with a value, a list or a range each")
-    if space.size > MOST_DESIGNS:
-        raise ValueError(f"{space.size:.3g} designs are more than {MOST_DESIGNS:.0e}: sweep fewer")
     return space
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from estimator.catalog import Catalog
+from estimator.catalog.device_names import chips_of_slice
 from estimator.core.messages import refuse
 from estimator.core.notice import Notice
 from estimator.core.power import DEVICES_PER_NODE
@@ -104,7 +105,7 @@ def answer_item(asked: ServingQuestion, item: Item, catalog: Catalog) -> ItemAns
         params_total=work.params,
         params_active=None,
         software=asked.software or "research",
-        devices=asked.devices or 1.0,
+        devices=asked.devices or float(chips_of_slice(asked.hardware)),
     )
     table = Resolver(catalog, parameters).table([sized])
     row = table.row(0)
@@ -162,7 +163,9 @@ def _notes(
     if asked.concurrency is None:
         yield Notice("serving_one_item", "concurrency")
     if asked.devices is None:
-        yield Notice("devices_assumed", "devices")
+        chips = float(chips_of_slice(asked.hardware))
+        code = "devices_assumed" if chips == 1.0 else "slice_assumed"
+        yield Notice(code, "devices", {"count": chips})
     if not asked.software:
         yield Notice("serving_plain_software", "software")
     for notice in table.notes(0):

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from estimator.catalog import Catalog
+from estimator.catalog.device_names import chips_of_slice
 from estimator.core.messages import reason, refusal, refuse
 from estimator.core.notice import Notice, Refusal
 from estimator.core.power import DEVICES_PER_NODE
@@ -403,7 +404,10 @@ def _cache_bytes(asked: Naming, *, narrow: bool) -> float:
 
 
 def _devices(table: ServingTable) -> Floats:
-    """Devices as given, else the fewest equal shares that hold weights and all in flight [1]."""
+    """Devices as given, else the fewest equal shares that hold weights and all in flight [1].
+
+    A slice of TPUs is all of its chips.
+    """
     given = table.given
     replicas, experts = filled(given["data_parallel"], 1.0), filled(given["expert_parallel"], 1.0)
     product = filled(given["tensor_parallel"], 1.0) * replicas
@@ -417,7 +421,9 @@ def _devices(table: ServingTable) -> Floats:
     memory, flying = table.machine.memory_bytes, filled(given["concurrency"], 1.0)
     least = np.asarray(devices_needed(table.model, layout, memory, flying, tokens))
     equal = product * np.ceil(np.maximum(least, experts) / product)
-    return np.where(np.isnan(given["devices"]), equal, given["devices"])
+    named = table.asked.words["hardware"]
+    chips = np.array([*(float(chips_of_slice(name)) for name in named.distinct), 1.0])[named.codes]
+    return np.where(np.isnan(given["devices"]), chips * np.ceil(equal / chips), given["devices"])
 
 
 def _impossible(table: ServingTable) -> dict[int, Notice]:

@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from estimator.catalog.device_names import part_of_slice
+from estimator.catalog.device_names import chips_of_slice, part_of_slice
 from estimator.core.lazy_items import LazyItems
 from estimator.core.notice import Notice
 from estimator.core.rows import Floats, Places, nowhere, rows_of
@@ -230,9 +230,12 @@ class ServingTable:
         """What had to be assumed for a row."""
         named = self.named_of(row)
         notes, devices = [*named.notes], float(np.asarray(self.layout.devices)[row])
+        hardware = self.asked.words["hardware"].rows()[row] or ""
         if np.isnan(self.given["devices"][row]):
-            notes.append(Notice("serving_devices_assumed", "devices", {"count": devices}))
-        notes += part_of_slice(self.asked.words["hardware"].rows()[row] or "", devices)
+            whole = devices > 1.0 and devices == chips_of_slice(hardware)
+            code = "slice_assumed" if whole else "serving_devices_assumed"
+            notes.append(Notice(code, "devices", {"count": devices}))
+        notes += part_of_slice(hardware, devices)
         if self.layout_chosen[row]:
             replicas = float(np.asarray(self.layout.data_parallel)[row])
             notes.append(_layout_note(devices, replicas))

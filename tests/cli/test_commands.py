@@ -228,6 +228,17 @@ def test_part_of_a_slice_of_tpus_is_said_to_be_one(words, devices, said):
     assert ("each device is one chip, and this slice has 32" in found.stderr) == said
 
 
+@pytest.mark.parametrize("words", [("estimate", "--tokens", "1e9"), ("serve-cost",), ("memory",)])
+def test_a_slice_of_tpus_is_all_of_its_chips_in_training_serving_and_memory(words):
+    asked = (*words, "--preset", "llama-3-8b", "--hardware", "v5p-64")
+    assert re.search("on (each of )?32 (×|devices)", run(*asked).stdout)
+
+
+@pytest.mark.parametrize("name", ["v5p-33", "v5p-0", "v6e-0", "tpu-v3-7"])
+def test_a_size_of_which_there_is_no_slice_is_refused(name):
+    assert "names no slice of TPUs" in refusal("estimate", "--flop", "1e20", "--hardware", name)
+
+
 def test_compare_keeps_what_can_be_answered():
     reported = json.loads(
         run("compare", "--flop", "1e20", "--hardware", "v100,h10", "--json").stdout

@@ -221,3 +221,19 @@ def test_a_plan_names_the_other_sites_of_its_design(capsys):
     assert len(designs) == len(plans) > 1
     assert main(asked) == 0
     assert re.search(r" site .*\n.*\n.* \w\w, \w\w, \w\w ", capsys.readouterr().out)
+
+
+def test_a_sweep_matches_patterns_of_devices_and_lists_each_once(tmp_path, capsys):
+    space = tmp_path / "space.toml"
+    space.write_text('params = "7B"\ntokens = "1B"\nhardware = ["h100-sxm*", "h100"]\ndevices = 64')
+    assert main(["sweep", str(space), "-o", str(tmp_path / "out.csv")]) == 0
+    with (tmp_path / "out.csv").open(encoding="utf-8") as rows:
+        found = [row["hardware"] for row in csv.DictReader(rows)]
+    assert len(found) == len(set(found)) > 1 and all(one.startswith("h100-sxm") for one in found)
+
+
+def test_a_sweep_without_a_design_that_works_fails_and_says_why(tmp_path, capsys):
+    space = tmp_path / "space.toml"
+    space.write_text('params = 7e14\ntokens = "1B"\nhardware = "h100"\ndevices = [8, 64]')
+    assert main(["sweep", str(space), "-o", str(tmp_path / "out.csv"), "--quiet"]) == 1
+    assert "error: no design is left: weights" in capsys.readouterr().err
