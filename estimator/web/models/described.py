@@ -1,0 +1,111 @@
+"""One model, counted and set against the memory of every device."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from estimator.core.messages import reason
+from estimator.memory.fit import DeviceFit, MemoryAnswer, fit_across_devices
+from estimator.web.models.inputs import CONFIG, question_of
+from estimator.web.shared.notices import shown, shown_all
+from estimator.web.shared.profiles import open_catalog
+from estimator.web.shared.valid import Values
+from estimator.workload.config_file import config_name, inline_config
+from estimator.workload.huggingface import architecture
+from estimator.workload.ledger import Architecture, Inputs, Ledger, takes
+from estimator.workload.network import DEFAULT_TOKENS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Described:
+    """All that the page shows of one model.
+
+    Parameters
+    ----------
+    name : str
+        What people call it.
+    network : Architecture
+        The model.
+    ledger : Ledger
+        Its terms over the pass that was asked for.
+    length : float
+        Tokens in a sequence. [token]
+    takes : tuple of str
+        Which of the inputs `seq_len` and `image_size` change the pass.
+    memory : MemoryAnswer or None
+        What it needs on one device; None where that is not modelled.
+    fits : tuple of DeviceFit
+        How that stands to each device.
+    refusal : str
+        Why there is no `memory`; may be empty.
+    """
+
+    name: str
+    network: Architecture
+    ledger: Ledger
+    length: float
+    takes: tuple[str, ...]
+    memory: MemoryAnswer | None
+    fits: tuple[DeviceFit, ...]
+    refusal: str
+
+    @property
+    def without_activations(self) -> bool:
+        """Whether the memory that it needs leaves out activations."""
+        return self.memory is not None and self.memory.without_activations
+
+    @property
+    def notes(self) -> list[str]:
+        """What to know before trusting the numbers."""
+        more = () if self.memory is None else shown_all(self.memory.notices)
+        return list(dict.fromkeys((*self.ledger.warnings, *more)))
+
+
+@lru_cache(maxsize=64)
+def described(values: tuple[tuple[str, Any], ...]) -> Described:
+    """Count a model and set its memory against every device; the same is done once."""
+    asked = dict(values)
+    name, config, model = _chosen(asked)
+    network, inputs = _read(json.dumps(dict(config)))
+    ledger = network.ledger(
+        Inputs(
+            batch=float(asked["batch"]),
+            seq_len=asked["length"] if "seq_len" in inputs else None,
+            image_size=asked["image"] if "image_size" in inputs else None,
+        )
+    )
+    usual = float(min(getattr(network, "max_positions", DEFAULT_TOKENS), DEFAULT_TOKENS))
+    length = (asked["length"] if "seq_len" in inputs else None) or usual
+    memory, fits, refusal = None, tuple[DeviceFit, ...](), ""
+    try:
+        memory, fits = fit_across_devices(question_of(asked, model, length), open_catalog())
+    except ValueError as error:
+        refusal = shown(reason(error))
+    return Described(
+        name=name,
+        network=network,
+        ledger=ledger,
+        length=length,
+        takes=inputs,
+        memory=memory,
+        fits=fits,
+        refusal=refusal,
+    )
+
+
+@lru_cache(maxsize=64)
+def _read(config: str) -> tuple[Architecture, tuple[str, ...]]:
+    """Architecture of the text of a config, and which inputs change its pass."""
+    network = architecture(inline_config(config))
+    return network, tuple(field for field in ("seq_len", "image_size") if takes(network, field))
+
+
+def _chosen(values: Values) -> tuple[str, Mapping[str, Any], str]:
+    """Name of the model, its config, and what a question about memory calls it."""
+    if values["source"] == CONFIG and values["config"]:
+        config = values["config"]
+        return config_name(config), inline_config(config), config
+    preset = open_catalog().preset(values["model"])
+    return preset.name, preset.config, preset.id
