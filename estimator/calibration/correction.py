@@ -4,12 +4,10 @@ import math
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import zip_longest
 from pathlib import Path
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +26,6 @@ from estimator.calibration.measured_utilization import (
     Steady,
     calibration_observations,
     components_of,
-    counted,
     evidence_of,
     power_components,
     reference_peak,
@@ -38,17 +35,15 @@ from estimator.calibration.measured_utilization import (
 )
 from estimator.catalog import Catalog, Device
 from estimator.core.hardware import Hardware
-from estimator.core.notice import Notice
 from estimator.core.power_correction import corrected_power, device_power_w
-from estimator.core.rows import median_of, of_each, rows_of
+from estimator.core.rows import of_each, rows_of
 from estimator.core.uncertainty import Number, Uncertain, z_score
-from estimator.core.units import CENTRAL, in_percent
+from estimator.core.units import CENTRAL
 from estimator.runs import readable
 from estimator.runs.observations import NAMED, is_of_steps, program_key
 from estimator.runs.record import Timing
 from estimator.runs.store_state import FILES, State, store_state
 from estimator.scenario.hardware import find_hardware, fixed_utilization, value_bytes
-from estimator.scenario.provenance import Input
 from estimator.scenario.scenario_table import Words
 from estimator.system.data_folder import data_directory
 from estimator.utilization.machine import find_machine
@@ -62,9 +57,6 @@ from estimator.utilization.predict import (
 )
 from estimator.workload.kind_columns import KindColumn
 from estimator.workload.network_class import network_kind
-
-CALIBRATED = "calibrated"
-"""Basis of a number that measured runs corrected."""
 
 MOST_MEASURED = 0.95
 """No run is expected to reach more of the peak, whatever was measured [1]."""
@@ -479,151 +471,6 @@ def _posterior(
             found = there.evidence.posterior(sized, prior_sd[at], log_prior=log_prior[at])
             shift[at], left[at], carried[at] = found.log_shift, found.log_sd, True
     return Posterior(log_shift=shift, log_sd=left), carried
-
-
-def utilization_input(
-    found: Sequence[CalibrationObservation], before: Uncertain, now: Uncertain
-) -> Input:
-    """Calibrated utilization of one run, with its provenance."""
-    runs, timings = counted(found)
-    words = f"{timings} timing{'s' * (timings > 1)} of {runs} measured run{'s' * (runs > 1)}"
-    left = in_percent(float(now.log_sd) / float(before.log_sd))
-    return Input(
-        **_of_runs(found, now, most=1.0),
-        unit="1",
-        source=found[0].run if runs == 1 else f"{runs} measured runs",
-        note=f"{words}; expected before: {float(before.mid):.3g}; interval now {left} as wide",
-    )
-
-
-def power_input(
-    found: Sequence[PowerObservation], before: Uncertain, now: Uncertain, *, left: float
-) -> Input:
-    """Calibrated power of one run's device, with its provenance."""
-    runs = sorted({one.run for one in found})
-    return Input(
-        **_of_runs(found, now),
-        unit="W",
-        source=runs[0] if len(runs) == 1 else f"{len(runs)} measured runs",
-        note=f"mean power of the device alone; expected before: {float(before.mid):.4g} W; "
-        f"interval now {in_percent(left)} as wide",
-    )
-
-
-def _of_runs(
-    found: Sequence[CalibrationObservation] | Sequence[PowerObservation],
-    now: Uncertain,
-    *,
-    most: float = math.inf,
-) -> dict[str, Any]:
-    """What inputs that measured runs corrected have in common; none is above `most`."""
-    low, high = now.interval()
-    return {
-        "value": float(now.mid),
-        "basis": CALIBRATED,
-        "low": float(low),
-        "high": min(float(high), most),
-        "date": max(one.started[:10] for one in found),
-    }
-
-
-def calibration_notices(known: Known, device: Device) -> tuple[Notice, ...]:
-    """Say on which runs of a device the answer rests, and which of them count less, and why."""
-    found, evidence = known.of(device)
-    ours = [one for one in found if one.host == known.measured.host]
-    others = [one for one in found if one.host != known.measured.host]
-    return (
-        *_resting_on(ours, "on this machine"),
-        *_resting_on(others, "on another machine"),
-        *less_counted(found, evidence),
-    )
-
-
-def _resting_on(found: Sequence[CalibrationObservation], where: str) -> tuple[Notice, ...]:
-    """Say how many runs there are, how old, and what they reached of what was expected."""
-    if not found:
-        return ()
-    times = median_of(one.reached / float(one.expected.mid) for one in found)
-    values = {
-        "count": float(counted(found)[0]),
-        "where": where,
-        "age": age_in_words(max(one.started for one in found)),
-        "times": times,
-    }
-    return (Notice("calibrated", "calibration", values),)
-
-
-def age_in_words(started: str) -> str:
-    """How long ago a time in ISO 8601 was, in days.
-
-    >>> age_in_words(datetime.now(UTC).isoformat())
-    'today'
-    """
-    days = (datetime.now(UTC).date() - datetime.fromisoformat(started).date()).days
-    return "today" if days < 1 else f"{days} day{'s' * (days > 1)} old"
-
-
-def less_counted(found: Sequence[CalibrationObservation], evidence: Evidence) -> tuple[Notice, ...]:
-    """Say which runs count less, and why: disturbed, or far off all the others.
-
-    Where there are too many kinds of timings to keep apart, none is called far off.
-    """
-    weights = evidence.weights if len(evidence.weights) == len(found) else np.ones(len(found))
-    reasons: dict[str, dict[str, None]] = {}
-    for one, weight in zip(found, weights.tolist(), strict=True):
-        far_off = () if weight == 1.0 else (f"far off all the others, weight {in_percent(weight)}",)
-        if one.reasons or far_off:
-            reasons.setdefault(one.run, {}).update(dict.fromkeys((*one.reasons, *far_off)))
-    return tuple(
-        Notice("run_counts_less", "", {"run": run, "reasons": tuple(why)})
-        for run, why in reasons.items()
-    )
-
-
-WORTH_SAYING = 0.05
-"""An interval that would be narrower by less than this share is not worth a word [1]."""
-
-
-def size_notices(known: Known, device: Device, precision: str, group: str) -> tuple[Notice, ...]:
-    """Say what it would buy to give the size of a step, where that is not given."""
-    evidence = known.of(device)[1]
-    if not len(evidence.log_ratio):
-        return ()
-    where = Conditions(
-        device=text_array([device.id] * 2),
-        host=text_array([known.measured.host] * 2),
-        precision=text_array([precision] * 2),
-        kind=text_array([group] * 2),
-        size=np.full(2, np.nan),
-        speed=np.full(2, speed_of(device, precision)),
-    )
-    where = replace(where, size=np.array([np.nan, evidence.sizes.usual_size(where)[1]]))
-    sd = np.full(2, median_of(evidence.prior_sd.tolist()))
-    left = evidence.posterior(where, sd).log_sd
-    narrower = float(1.0 - left[1] / left[0])
-    return () if narrower < WORTH_SAYING else (step_size_unspecified(narrower),)
-
-
-def step_size_unspecified(narrower: float) -> Notice:
-    """Say by which share an interval is narrower where the size of a step is given."""
-    return Notice("step_size_unspecified", "step_flop", {"narrower": narrower})
-
-
-def program_notice(known: Known, device: Device, program: str) -> Notice:
-    """Say that a program was not measured on a device, and on which others it was."""
-    away = known.elsewhere(device)
-    others = [] if away is None else away.devices_of(program_key(None, program))
-    if not others:
-        values = {"program": program, "device": device.name}
-        return Notice("program_not_measured", "program", values)
-    values = {"program": program, "device": device.name, "others": ", ".join(others)}
-    return Notice("program_elsewhere", "program", values)
-
-
-def above_peak(device: Device, reached: float) -> Notice:
-    """Say that measured runs reach more of the peak than can be."""
-    values = {"share": reached, "device": device.name, "most": MOST_MEASURED}
-    return Notice("measured_above_peak", "hardware", values)
 
 
 def below_peak(now: Uncertain) -> Uncertain:

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from estimator.calibration.correction import (
-    MOST_MEASURED,
-    Corrected,
+from estimator.calibration.correction import MOST_MEASURED, Corrected
+from estimator.calibration.notices import (
     above_peak,
     calibration_notices,
     program_notice,

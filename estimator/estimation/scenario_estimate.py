@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from estimator.calibration.correction import power_input, utilization_input
 from estimator.calibration.measured_utilization import (
     Target,
     assumed_step_flop,
     large_step_flop,
 )
+from estimator.calibration.notices import power_input, utilization_input
 from estimator.catalog import Catalog, Device
 from estimator.core.carbon_schedule import Schedule
 from estimator.core.estimate import Estimate, Run, estimate

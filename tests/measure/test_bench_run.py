@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from estimator.calibration.correction import CALIBRATED
+from estimator.calibration.notices import CALIBRATED
 from estimator.catalog import Catalog
 from estimator.catalog.checks import sound
 from estimator.estimation.formatted_results import as_json

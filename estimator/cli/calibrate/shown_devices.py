@@ -168,7 +168,7 @@ def _without_peak(measured: "DeviceFigures", catalog: "Catalog") -> list[str]:
 
 def _less_counted(hardware: str, known: "Known") -> tuple[str, ...]:
     """Say which runs of a device count less, and why."""
-    from estimator.calibration.correction import less_counted
+    from estimator.calibration.notices import less_counted
     from estimator.core.messages import rendered
     from estimator.scenario.scenario import option_of
 

@@ -6,7 +6,8 @@ from datetime import UTC, date, datetime
 from html import escape
 from urllib.parse import urlencode
 
-from estimator.calibration.correction import CALIBRATED, known_runs
+from estimator.calibration.correction import known_runs
+from estimator.calibration.notices import CALIBRATED
 from estimator.catalog import Catalog
 from estimator.core.uncertainty import Uncertain
 from estimator.estimation.scenario_estimate import Answer, answer_scenario
