@@ -40,10 +40,12 @@ def memory_of_run(
 def memory_too_small(answer: Answer, catalog: Catalog) -> tuple[Notice, ...]:
     """Say that not even one sequence at a time fits, where the answer has not said so already.
 
-    Whether what saves most and is unspecified would make it fit is said, too: all activations
-    recomputed, and each layer split across the devices of a server.
+    What saves most and is unspecified is taken to be used: all activations recomputed, and each
+    layer split across the devices of a server. The estimate covers runs that do, so that it fits
+    only so is said of runs that describe one of the two; a run already timed has fitted.
     """
-    if any(notice.code == "does_not_fit" for notice in answer.notices):
+    said = any(notice.code == "does_not_fit" for notice in answer.notices)
+    if said or answer.scenario.device_hours is not None:
         return ()
     memory = memory_of_run(answer, catalog, least=False)
     if memory is None or memory.fits is not False:
@@ -59,6 +61,8 @@ def memory_too_small(answer: Answer, catalog: Catalog) -> tuple[Notice, ...]:
         tensor_parallel=float(split),
     )
     saves = saving is not None and saving.fits
+    if saves and scenario.recomputation is None and scenario.tensor_parallel is None:
+        return ()
     needed = human(float(memory.memory.total_bytes.mid), "B")
     values = {"needed": needed, "held": human(memory.capacity_bytes or 0.0, "B")}
     code = "one_sequence_needs_saving" if saves else "one_sequence_does_not_fit"

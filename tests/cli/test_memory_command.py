@@ -164,6 +164,7 @@ def test_estimate_warns_of_a_run_that_cannot_fit(capsys):
 
 def test_estimate_compare_and_json_assume_the_same_of_the_memory(capsys):
     words = ["--params", "7e9", "--tokens", "1e10", "--hardware", "v100", "--devices", "64"]
+    words += ["--tensor-parallel", "1"]
     assert main(["estimate", *words]) == 0
     out, err = capsys.readouterr()
     (line,) = (line for line in err.splitlines() if "fits only with" in line)
@@ -221,6 +222,15 @@ def test_images_have_no_tokens_to_assume_or_to_set(name, capsys):
         code, out, error = run(capsys, path, *words)
         assert (code, out) == (1, "")
         assert f"{words[-2]} is for models of text or sound: {path} ignores it, drop it" in error
+
+
+@pytest.mark.parametrize(
+    "further", [("--devices", "64"), ("--devices", "64", "--device-hours", "1e4")]
+)
+def test_memory_is_not_doubted_where_the_estimate_covers_what_saves_it(further, capsys):
+    words = ("--params", "7e9", "--tokens", "1e10", "--hardware", "v100", *further)
+    assert main(["estimate", *words]) == 0
+    assert "fit" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["vit-base-p16-224", "t5-11b", "whisper-base", "llava-1.5-7b"])
