@@ -1,4 +1,4 @@
-"""The pages on the limits in a real browser: every width, in German."""
+"""The pages on the limits in a real browser: every width, in German, and on paper."""
 
 import pytest
 
@@ -23,3 +23,18 @@ def test_a_page_fits_every_width_in_german(tour, path):
     for width in (1280, 1920, 390):
         page.set_viewport_size({"width": width, "height": 720})
         wait_until(page, "document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_page_prints_whole_and_without_its_controls(tour):
+    """What scrolls on the screen is as high as its content on paper."""
+    page = tour("claims")
+    page.get_by_test_id("stMainBlockContainer").locator(".tw").first.wait_for()
+    page.emulate_media(media="print")
+    for name in ("stSidebar", "stHeader"):
+        assert not page.get_by_test_id(name).is_visible()
+    wait_until(
+        page,
+        "document.documentElement.scrollHeight >= "
+        "document.querySelector('[data-testid=stMainBlockContainer]').scrollHeight",
+    )
+    page.emulate_media(media="screen")

@@ -161,6 +161,15 @@ body:has(%(unanswered)s) [data-testid="stDialog"] { display: none; }
   .tw-inputs td:nth-child(n) { display: block; border: 0; padding: 0.05rem 0; }
   .tw-inputs td:empty { display: none; }
 }
+@media print {
+  [data-testid="stSidebar"], [data-testid="stHeader"], [data-testid="stElementToolbar"],
+  [data-testid="stElementContainer"]:has(.tw-menu), [data-testid="stDownloadButton"],
+  [data-testid="stButton"], [data-testid="stButtonGroup"] { display: none; }
+  [data-testid="stApp"], [data-testid="stAppViewContainer"], [data-testid="stMain"] {
+    position: static; display: block; height: auto; overflow: visible; }
+  [data-testid="stMainBlockContainer"] { padding: 0; max-width: none; }
+  [data-testid="stVegaLiteChart"] { break-inside: avoid; }
+}
 """
 
 
