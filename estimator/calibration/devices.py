@@ -32,7 +32,7 @@ Ask = Callable[[Device, Sequence[str], str], Answers]
 
 @dataclass(frozen=True, kw_only=True)
 class Expected:
-    """Utilization that is expected of training of one kind [1]; None where nothing teaches it.
+    """Utilization that is expected of training of one kind [1]; None where no run informs it.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class DeviceReport:
     expected : Expected
         Of the kind and format that were timed most.
     expected_of : str
-        That kind of network and format; empty where no timing teaches anything.
+        That kind of network and format; empty where no timing informs it.
     work : tuple of WorkReport
         Every kind of work by itself.
     """
@@ -131,7 +131,7 @@ class _Fit:
     answers: dict[tuple[str, str], Answers] = field(default_factory=dict)
 
     def of(self, device: Device | None, work: WorkFigures) -> Expected:
-        """Expectation now and before, where a timing teaches it."""
+        """Expectation now and before, where a timing informs it."""
         if device is None or work.what != "training" or work.precision not in device.peaks:
             return Expected()
         group = network_group(work.kind, work.arch)

@@ -41,7 +41,7 @@ Words = ParamSpec("Words")
 
 @dataclass(frozen=True)
 class Catalog:
-    """Every profile, the later directories over the earlier ones. Nothing is read before asked.
+    """Every profile, the later directories over the earlier ones. Files are read on first use.
 
     Parameters
     ----------

@@ -62,7 +62,7 @@ WORK_FIELDS = {FIELDS[name] for name in WORK_COLUMNS}
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """How many rows were read, answered and refused [1], and what is said of the whole table."""
+    """How many rows were read, answered and refused [1], and notes on the whole table."""
 
     rows: int
     answered: int

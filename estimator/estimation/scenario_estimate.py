@@ -1,6 +1,6 @@
 """The estimate of one scenario: a table of one row.
 
-The numbers that an answer rests on and what is to be said of it are worked out when asked for.
+The numbers that an answer rests on and its notices are computed on first use.
 """
 
 from collections.abc import Mapping, Sequence

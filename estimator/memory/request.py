@@ -18,7 +18,7 @@ from estimator.memory.formats import (
 from estimator.scenario.declaration import declared, inputs_of
 
 LORA_RANK = 16.0
-"""Rank of adapters where none is said [1]; in the range of E. Hu et al., "LoRA", 2021,
+"""Rank of adapters where none is given [1]; in the range of E. Hu et al., "LoRA", 2021,
 arXiv:2106.09685, table 6."""
 
 

@@ -23,7 +23,7 @@ NEIGHBOURS = 5
 """The period is the median of an interval and so many on each side: rates change in long runs."""
 
 FEW_READINGS, LONG_S = 5, 5.0
-"""Fewer power readings than this, over longer than this [s], are said: the rest is guessed."""
+"""Fewer power readings than this, over longer than this [s], get a note: the rest is guessed."""
 
 DISAGREEMENT = 0.10
 """Counter and integral apart by more than this are reported; both boards and drivers err [1]."""

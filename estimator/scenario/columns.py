@@ -165,7 +165,7 @@ class _Reading:
         return np.array([known[text] for text in texts])
 
     def _unread(self, name: str, row: int, reason: str) -> None:
-        """Refuse the row of a cell that is needed; a refinement is left out, and said."""
+        """Refuse the row of a cell that is needed; a refinement is left out with a notice."""
         if INPUTS[name].refines:
             notice = Notice("left_out", name, {"reason": reason})
             self.notices.setdefault(row, []).append(notice)

@@ -116,7 +116,7 @@ class ScenarioTable:
     errors : mapping of int to Notice
         Row -> why it is refused already.
     notices : mapping of int to tuple of Notice
-        Row -> what is to be said of it already.
+        Row -> notice of what was found while reading it.
     setups : array of int, optional
         Which set-up each row is: rows of one differ in `NOT_OF_SETUP` alone, so that their time and
         power are worked out once. None: each row is one of its own.

@@ -50,7 +50,7 @@ def read_site(name: str, year: float | None = None) -> Site:
 def find_site(
     name: str, catalog: Catalog, *, bare: bool = False, year: float | None = None
 ) -> Found[Site]:
-    """The place with its grid; what is not known of it is assumed, and said.
+    """The place with its grid; what is unknown is assumed, with a notice.
 
     A place without a name is a usual one. A bare device, which needs no cooling, has a PUE of one.
     With a year, PUE and grid are those of that time or of the nearest year on record, else the

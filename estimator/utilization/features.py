@@ -185,7 +185,7 @@ def features_of_rows(
 def software_of_rows(
     said: Sequence[str], frameworks: Sequence[str], names: Sequence[str]
 ) -> Floats:
-    """How tuned the code of each row is: as said, or as its framework or name gives away [1].
+    """How tuned the code of each row is: as stated, or inferred from its framework or name [1].
 
     Returns
     -------

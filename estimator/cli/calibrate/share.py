@@ -144,7 +144,7 @@ def _chosen(
 
 
 def _ask(count: int, *, sure: bool) -> None:
-    """Ask on a terminal; elsewhere only what was said beforehand counts."""
+    """Ask on a terminal; elsewhere only the options given count."""
     what = _count(count, "run")
     if sure:
         return
