@@ -78,7 +78,7 @@ def few_of(answer: PlanAnswer[Found], frame: Frame) -> tuple[Found, ...]:
 def as_json(
     answer: PlanAnswer[Found], inputs: Callable[[Found], dict[str, Any]], *counts: str
 ) -> dict[str, Any]:
-    """Plans with their inputs, chances and figures_of, and some counts of the answer."""
+    """Plans with their inputs, chances and medians, and some counts of the answer."""
     plans = [
         {
             **inputs(plan),
