@@ -148,6 +148,7 @@ class Scenario:
         "Image side",
         unit="pixels",
         example="224",
+        whole=True,
         refines=True,
     )
     finetune: str | None = _network(

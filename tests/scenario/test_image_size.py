@@ -76,3 +76,8 @@ def test_pixels_become_the_latent_patches_of_the_paper(name, pixels, tokens):
     """Tokens of a square picture: one per 16 x 16 pixels, per 32 x 32 behind SANA's codec."""
     config = {"_class_name": name}
     assert float(model_ledger(config, image_size=side_seen(config, pixels)).items) == tokens
+
+
+def test_part_of_a_pixel_is_refused(catalog):
+    with pytest.raises(ValueError, match="image_size must be a whole number"):
+        work(catalog, config=RESNET_50, image_size=112.5)
