@@ -11,6 +11,7 @@ from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL
 from estimator.utilization.features import prior_model, shipped_spreads
 from estimator.validation.cross_validation import (
+    FEW_RUNS,
     Blind,
     as_answered,
     blind_predictions,
@@ -120,6 +121,17 @@ def test_the_shipped_spreads_are_those_of_errors_without_the_whole_stack(catalog
     assert shipped.growth.where_rare == pytest.approx(rare, rel=0.01)
     untuned = again.growth.where_untuned
     assert shipped.growth.where_untuned == pytest.approx(untuned, rel=0.01)
+
+
+def test_many_runs_of_one_recipe_do_not_narrow_a_small_group(published):
+    """Small errors of one large family, large ones of six others: the next is like the six."""
+    own = published.groups == "recurrent"
+    assert own.sum() < FEW_RUNS
+    runs, groups = rows_of(published.runs, own), published.groups[own]
+    recipe = runs.family == "nvidia_deeplearningexamples:gnmt"
+    assert recipe.sum() > np.sum(~recipe)
+    found = spread_of(np.where(recipe, 0.05, 1.0), runs, groups).of(runs, groups)
+    assert np.all(found[~recipe] * z_score(CENTRAL) > 0.5)
 
 
 def test_tuned_and_other_code_are_covered_alike(published, blind):
