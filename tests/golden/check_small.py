@@ -5,9 +5,9 @@ repository root:
 
     python -W ignore tests/golden/check_small.py
 
-Parameters are compared for every row. FLOPs are where the inputs of `make_networks` suit the
-network: the rest were counted by hand with inputs of their own, such as frames of sound or places
-of images among the tokens. Fails if parameters differ, or fewer FLOPs than `COUNTED` are the same.
+Parameters are compared for every row. FLOPs are confirmed only where the inputs that
+`make_networks` gives a model are those of the row; of the others, whose inputs the table does not
+hold, this says nothing. Fails if parameters differ, or fewer FLOPs than `COUNTED` are the same.
 """
 
 import json
