@@ -15,8 +15,10 @@ MAMBA_KEYS = ("d_model", "n_layer", "ssm_cfg")
 
 RENAMED = {
     "deepseek_ref": "deepseek_v4",
+    "llava_llama": "llava",
     "mimo": "qwen2",
     "minimax_m3": "minimax_m3_vl_text",
+    "mixformer-sequential": "phi-msft",
     "step3p7_text": "step3p5",
 }
 """Types of copies and of code on the hub -> the type of transformers that is built alike."""
@@ -36,7 +38,12 @@ def spelled_as_today(fields: Fields) -> Fields:
 
     The weights of Jina's BERT hold the trunk alone, whatever the class; MosaicBERT, which calls
     itself bert, has the same layers. A safety checker of diffusers is a CLIP without its text.
+    SantaCoder and the first ChatGLM have the layers of GPT-BigCode and GPT-NeoX. The configs of
+    TensorRT-LLM name their class in `architecture`.
     """
+    if str(fields.values.get("architecture")).endswith("ForCausalLM"):
+        name = fields.text("architecture")
+        fields = fields.with_values({"architectures": [name], "architecture": None})
     if not fields.states("model_type") and all(map(fields.states, MAMBA_KEYS)):
         return fields.with_values(_mamba(fields))
     if fields.text("model_type") == "new" and class_name(fields).startswith("New"):
@@ -49,6 +56,14 @@ def spelled_as_today(fields: Fields) -> Fields:
         fields = fields.with_values({"model_type": "jina_bert", "architectures": None})
     if fields.text("model_type") in RENAMED:
         fields = fields.with_values({"model_type": RENAMED[fields.text("model_type")]})
+    if fields.text("model_type") == "gpt2" and fields.states("attention_head_type"):
+        shared = fields.counted("attention_head_type", "multihead", "multiquery") == "multiquery"
+        values = {"multi_query": shared, "architectures": None}
+        fields = fields.with_values({"model_type": "gpt_bigcode", **values})
+    if fields.text("model_type") == "chatglm" and fields.states("inner_hidden_size"):
+        values = {"intermediate_size": fields.size("inner_hidden_size"), "architectures": None}
+        layers = {"num_hidden_layers": fields.layers("num_layers")}
+        fields = fields.with_values({"model_type": "gpt_neox", **values, **layers})
     if fields.text("model_type") == "bert" and fields.states("alibi_starting_size"):
         fields = fields.with_values({"model_type": "jina_bert"})
     if class_name(fields) == "StableDiffusionSafetyChecker":

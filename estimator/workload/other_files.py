@@ -10,6 +10,7 @@ from estimator.core.messages import refuse
 from estimator.workload.fields import Fields
 
 MARKS: tuple[tuple[tuple[str, ...], str], ...] = (
+    (("general.architecture",), "the metadata of a GGUF file"),
     (("model_cfg",), "the open_clip_config.json of OpenCLIP"),
     (("pooling_mode_mean_tokens", "word_embedding_dimension"), "the settings of a pooling layer"),
     (("__version__",), "the settings of a sentence-transformers pipeline"),
@@ -17,7 +18,7 @@ MARKS: tuple[tuple[tuple[str, ...], str], ...] = (
         ("image_processor_type", "feature_extractor_type", "processor_class"),
         "a preprocessor's settings",
     ),
-    (("tokenizer_class", "added_tokens_decoder"), "a tokenizer's settings"),
+    (("tokenizer_class", "added_tokens_decoder", "do_lower_case"), "a tokenizer's settings"),
     (("_from_model_config", "do_sample", "top_p"), "a generation_config.json"),
     (("weight_map",), "the index of weights in several files"),
     (("train_batch_size", "train_micro_batch_size_per_gpu"), "the settings of a training run"),

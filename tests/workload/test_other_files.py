@@ -32,6 +32,8 @@ BERT = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
         ({"pooling_mode_mean_tokens": True}, "settings of a pooling layer"),
         ({"__version__": {"transformers": "4.6.1"}}, "sentence-transformers pipeline"),
         ({"model_cfg": {"embed_dim": 512}}, "open_clip_config.json of OpenCLIP"),
+        ({"general.architecture": "llama", "llama.block_count": 32}, "metadata of a GGUF file"),
+        ({"max_seq_length": 256, "do_lower_case": False}, "a tokenizer's settings"),
         ({"image_processor_type": "ViTImageProcessor"}, "a preprocessor's settings"),
         ({"tokenizer_class": "LlamaTokenizer"}, "a tokenizer's settings"),
         ({"_from_model_config": True, "eos_token_id": 2}, "a generation_config.json"),
@@ -136,8 +138,52 @@ def test_flat_configs_of_the_authors_of_llava_hold_the_text():
     }
     nested = {"model_type": "llava", "text_config": {**flat, "model_type": "llama"}}
     assert model_ledger(flat).params_total == model_ledger(nested).params_total
+    renamed = {**flat, "model_type": "llava_llama"}
+    assert model_ledger(renamed).params_total == model_ledger(nested).params_total
     with pytest.raises(ValueError, match="mm_vision_tower 'siglip' is not counted"):
         model_ledger({**flat, "mm_vision_tower": "siglip"})
+
+
+def test_santacoder_shares_keys_and_values_among_its_heads():
+    """The total is that of transformers' GPTBigCodeForCausalLM of the same sizes."""
+    sizes = {"n_embd": 2048, "n_head": 16, "n_inner": 8192, "n_layer": 24, "n_positions": 2048}
+    santacoder = {
+        **{"model_type": "gpt2", "architectures": ["GPT2LMHeadCustomModel"], **sizes},
+        **{"vocab_size": 49280, "attention_head_type": "multiquery"},
+    }
+    read = model_ledger(santacoder)
+    assert read.params_total == 1_124_886_528
+    assert not read.warnings
+
+
+def test_the_first_chatglm_has_no_gate():
+    """ChatGLM-6B has 6.2 billion parameters by its card, which leaves out the untied head."""
+    hidden, vocab, inner = 4096, 130528, 16384
+    first = {
+        **{"model_type": "chatglm", "architectures": ["ChatGLMModel"], "hidden_size": hidden},
+        **{"inner_hidden_size": inner, "num_layers": 28, "num_attention_heads": 32},
+        **{"vocab_size": vocab, "max_sequence_length": 2048, "position_encoding_2d": True},
+    }
+    read = model_ledger(first)
+    layer = 4 * hidden * (hidden + 1) + 2 * hidden * inner + inner + hidden + 4 * hidden
+    assert read.params_total == 28 * layer + 2 * hidden + 2 * vocab * hidden
+    assert read.params_total - vocab * hidden == pytest.approx(6.2e9, rel=0.01)
+    assert not read.warnings
+
+
+def test_the_config_of_a_tensorrt_engine_names_its_class():
+    sizes = {
+        **{"hidden_size": 4096, "intermediate_size": 14336, "vocab_size": 128256},
+        **{"num_attention_heads": 32, "num_key_value_heads": 8, "num_hidden_layers": 32},
+    }
+    engine = model_ledger({"architecture": "LlamaForCausalLM", **sizes})
+    assert engine.params_total == model_ledger({"model_type": "llama", **sizes}).params_total
+
+
+def test_the_first_phi_is_read_under_its_first_name():
+    sizes = {"n_embd": 2048, "n_head": 32, "n_layer": 24, "n_positions": 2048, "vocab_size": 51200}
+    first = model_ledger({"model_type": "mixformer-sequential", **sizes})
+    assert first.params_total == 1_418_270_720
 
 
 def test_gte_is_read_under_its_first_name():
