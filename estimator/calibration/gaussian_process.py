@@ -253,7 +253,7 @@ class Evidence:
         expected, sd = self.components.prior(
             where.ahead if log_prior is None else log_prior + where.ahead, prior_sd, where.speed
         )
-        stated = expected if log_prior is None else log_prior
+        stated = expected - where.ahead if log_prior is None else log_prior
         where = self._sizes_of_programs(where)
         unknown = np.isnan(where.size)
         shift, variance = np.zeros(len(sd)), np.zeros(len(sd))

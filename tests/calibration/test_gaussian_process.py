@@ -27,6 +27,7 @@ from estimator.calibration.step_sizes import (
     like_measured,
 )
 from estimator.calibration.variance_components import Components
+from estimator.utilization.launches import log_slowdown
 
 PARTS = Components(
     precision=0.12,
@@ -103,6 +104,35 @@ def test_without_measured_runs_the_prior_stays():
     shift, sd = expected(nothing(), GPT)
     assert shift == [0.0]
     assert sd == [PRIOR_SD]
+
+
+def small_step(size, launch):
+    """A run of steps as large, of which the prior holds the time of the launches."""
+    late = np.array([float(log_slowdown(np.exp(launch - size)))])
+    where = runs(("gpu", "bf16", "decoder", size))
+    return replace(where, launch=np.array([launch]), ahead=late), float(late[0])
+
+
+@given(st.floats(-8, 3), st.floats(-8, 3), st.floats(-1, 1))
+def test_launches_that_the_prior_holds_are_counted_once(size, launch, ratio):
+    """What was measured moves a run by as much, whether or not its steps are small."""
+    known = evidence(runs(GPT), ratio)
+    where, _ = small_step(size, launch)
+    hidden = replace(where, launch=np.array([-np.inf]), ahead=np.zeros(1))
+    small, plain = (known.posterior(one, np.array([PRIOR_SD])).log_shift for one in (where, hidden))
+    assert small == pytest.approx(plain, abs=1e-9)
+
+
+@pytest.mark.parametrize("launch", [-3.0, 0.0])
+def test_steps_of_a_size_that_only_the_program_tells_take_its_launches(launch):
+    """The prior was that of usual steps; the measured ones are as small as their launches."""
+    measured = replace(runs(("gpu", "bf16", "decoder", launch)), program=np.array(["mine"]))
+    known = evidence(measured, 0.0)
+    unknown, _ = small_step(0.5, launch)
+    asked = replace(unknown, size=np.array([np.nan]), program=np.array(["mine"]))
+    found = known.posterior(asked, np.array([PRIOR_SD])).log_shift
+    of_usual, of_measured = (small_step(size, launch)[1] for size in (0.5, launch))
+    assert found == pytest.approx(of_usual - of_measured, abs=1e-9)
 
 
 def test_arrays_of_unequal_length_are_refused():
