@@ -244,3 +244,28 @@ def test_formulas_by_hand():
         layers=96, attention_width=12288, seq_len=2048, tokens=1.0, causal=True
     )
     assert whole == 12 * 96 * 12288 * 2048 == 2 * half
+
+
+DECI = {
+    "model_type": "deci",
+    "hidden_size": 4096,
+    "intermediate_size": 14336,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 32,
+    "vocab_size": 32000,
+    "tie_word_embeddings": False,
+}
+
+
+def test_keys_and_values_are_counted_by_the_heads_of_each_layer():
+    """A head of keys and values has 2 x 4096 x 128 weights, and keeps 2 x 128 values a token."""
+
+    def ledger(heads):
+        return model_ledger({**DECI, "num_key_value_heads_per_layer": heads})
+
+    mixed, alike = ledger([4, 4, 2, 1]), ledger([4] * 4)
+    assert alike.params_total == model_ledger({**DECI, "num_key_value_heads": 4}).params_total
+    assert alike.params_total - mixed.params_total == 5 * 2 * 4096 * 128
+    assert mixed.kv_cache_bytes_per_token() == (4 + 4 + 2 + 1) * 2 * 128 * 2
+    with pytest.raises(ValueError, match="must be num_hidden_layers = 4, got 3"):
+        ledger([4, 2, 1])

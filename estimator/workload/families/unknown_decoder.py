@@ -25,6 +25,9 @@ FOREIGN = (
 )
 """Keys of networks that are not plain attention decoders."""
 
+HEADS_BY_LAYER = "num_key_value_heads_per_layer"
+"""Key of decoders whose layers share keys and values among unlike numbers of heads: DeciLM."""
+
 OTHER_NAMES = {
     "num_experts_per_tok": (
         *("moe_topk", "moe_top_k", "moe_k", "top_k_experts", "num_experts_per_token"),
@@ -45,4 +48,11 @@ def llama_like(fields: Fields) -> Decoder:
         width = "moe_intermediate_size"
         width_key = width if fields.states(width) else "intermediate_size"
         family = mix(family, replace(DEEPSEEK, width_key=width_key))
-    return decoder(family, fields.with_usual({"max_position_embeddings": 131072}))
+    fields = fields.with_usual({"max_position_embeddings": 131072})
+    shared = fields.sizes(HEADS_BY_LAYER, fewest=0)
+    if not shared:
+        return decoder(family, fields)
+    of_layers = [decoder(family, fields.with_values({"num_key_value_heads": n})) for n in shared]
+    fields.equal(HEADS_BY_LAYER, len(shared), "num_hidden_layers", len(of_layers[0].layers))
+    layers = tuple(one.layers[place] for place, one in enumerate(of_layers))
+    return replace(of_layers[0], layers=layers)
