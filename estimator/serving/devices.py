@@ -30,6 +30,7 @@ PROCESSOR_KINDS = ("cpu", "edge", "npu-phone")
 SOFTWARE = MappingProxyType(
     {
         "vendor": VENDOR,
+        "edge-llm": CUDA,
         "tensorrt": VENDOR,
         "trt": VENDOR,
         "mlperf": VENDOR,
@@ -186,8 +187,8 @@ class ServingDevice:
         peaks, said = self.device.peaks, software.casefold()
         rate, pairs = self.peak_flop_per_s(weights, engine), self.pair_flop_per_s(weights, engine)
         half, single = (peaks[name].value if name in peaks else 0.0 for name in ("fp16", "fp32"))
-        unpacked = 0.0
-        if engine == CUDA and weights.bits < SIXTEEN.bits:
+        unpacked, widened = 0.0, self.arithmetic(weights, engine) in HALF
+        if engine == CUDA and widened and weights.bits < SIXTEEN.bits:
             no_integers = "int8" not in peaks and half > single
             unpacked = SIXTEEN.dense_bytes if "cublas" in said or no_integers else 0.0
         elif engine == INTEL_GPU and single and not any(one in said for one in INTEL_LIBRARIES):
