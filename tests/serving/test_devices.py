@@ -97,3 +97,12 @@ def test_the_power_limit_says_what_share_of_its_peak_a_board_reaches():
 
 def test_a_device_of_unknown_limit_is_not_slowed_down():
     assert find_serving_device(CATALOG, "apple-m1-pro-14-core").sustained == 1.0
+
+
+@pytest.mark.parametrize(("weights", "unpacked"), [("fp4", False), ("fp8", False), ("int4", True)])
+def test_weights_are_unpacked_only_where_products_take_16_bits(
+    weights: str, *, unpacked: bool
+) -> None:
+    device = find_serving_device(CATALOG, "Jetson AGX Thor")
+    assert device.engine("TensorRT Edge-LLM", FORMATS[weights]) == CUDA
+    assert (device.products(FORMATS[weights], CUDA, "").unpacked_bytes > 0.0) is unpacked
