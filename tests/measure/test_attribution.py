@@ -4,9 +4,10 @@ import dataclasses
 import json
 import time
 
+import numpy as np
 import pytest
 
-from estimator.calibration.measured_utilization import Measured, calibration_observations
+from estimator.calibration.measured_utilization import Measured, Steady, calibration_observations
 from estimator.catalog import Catalog
 from estimator.catalog.records import MOST_OF_PEAK, Record, most_possible
 from estimator.core.uncertainty import Uncertain
@@ -144,8 +145,9 @@ def test_what_a_device_cannot_have_done_is_said_and_teaches_nothing():
         return run_of([board(0)], timings=[one])
 
     def learnt(run):
-        expected = Uncertain(0.4, {"utilization": 0.5})
-        return calibration_observations(Measured(given=[run]), device, lambda timing: expected)
+        reached = Uncertain(np.array([0.4]), {"utilization": np.array([0.5])})
+        expected = Steady(reached=reached, ahead=reached.mid)
+        return calibration_observations(Measured(given=[run]), device, lambda seen: expected)
 
     assert implausible(run(0.5)) == []
     assert len(learnt(run(0.5))) == 1
