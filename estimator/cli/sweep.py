@@ -130,8 +130,9 @@ def _tell(swept: "Swept", options: argparse.Namespace) -> None:
         print_json({"output": options.output, **vars(swept)})
     else:
         front = f", {swept.front:,} on the Pareto front" if options.pareto else ""
+        plural = "s" * (swept.designs != 1)
         print_line(
-            f"{swept.designs:,} designs: {swept.rows:,} in {options.output}{front}, "
+            f"{swept.designs:,} design{plural}: {swept.rows:,} in {options.output}{front}, "
             f"{swept.designs - swept.rows:,} left out"
         )
     note_reasons(swept.left_out, "left out", quiet=options.quiet)

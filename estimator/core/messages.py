@@ -447,6 +447,9 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
     "serving_plan_too_large": (
         "{designs:,.0f} designs are more than {most:,.0f}: give fewer choices"
     ),
+    "serving_beyond_context": (
+        "{tokens:,.0f} tokens are more than the {context:,.0f} that {model} is made for"
+    ),
     "serving_too_long": "{tokens:g} tokens exceed the {context:g} that {model} takes",
     "serving_too_many_requests": (
         "{set[request_rate]}: {rate:g} requests/s exceed the {most:.3g} that this set-up serves"

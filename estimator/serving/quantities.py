@@ -571,7 +571,17 @@ def _notes(table: ServingTable, row: int, held: Floats) -> tuple[Notice, ...]:
     for name in ("input_tokens", "output_tokens"):
         if np.isnan(given[name][row]):
             notes.append(Notice("serving_chat_assumed", name))
-    return (*notes, *lacking(table, row))
+    return (*notes, *_beyond_context(table, row), *lacking(table, row))
+
+
+def _beyond_context(table: ServingTable, row: int) -> tuple[Notice, ...]:
+    """Say that a question is longer than what its model was made for, where it states both."""
+    tokens = float((table.given["input_tokens"] + table.output_tokens)[row])
+    context = float(table.longest_context[row])
+    if not tokens > context:
+        return ()
+    values = {"tokens": tokens, "context": context, "model": table.named_of(row).model.name}
+    return (Notice("serving_beyond_context", "input_tokens", values),)
 
 
 def lacking(table: ServingTable, row: int) -> tuple[Notice, ...]:

@@ -451,6 +451,16 @@ def test_more_requests_take_longer_and_the_slowest_tenth_longer_still(catalog, r
     assert times[0]["request_p50_s"] <= times[0]["request_p90_s"]
 
 
+@pytest.mark.parametrize(("tokens", "said"), [(40_000.0, False), (41_000.0, True)])
+def test_a_question_longer_than_the_model_is_made_for_is_said(catalog, tokens, said):
+    """Qwen3 14B: max_position_embeddings of 40,960."""
+    asked = ServingQuestion(
+        model="qwen3-14b", hardware="h200", concurrency=1.0, input_tokens=tokens, output_tokens=100
+    )
+    codes = {one.code for one in answer_serving([asked], catalog).notes[0]}
+    assert ("serving_beyond_context" in codes) == said
+
+
 def test_a_memory_that_is_always_full_has_a_queue_without_end(catalog):
     """Llama 3 70B on two TPU v5p: more are asked for at once than fit."""
     asked = ServingQuestion(model="llama-3-70b", hardware="tpu-v5p", devices=2.0)
