@@ -20,7 +20,6 @@ from estimator.calibration.measured_power import (
     power_observations,
 )
 from estimator.calibration.measured_utilization import (
-    USUAL_STEPS,
     CalibrationObservation,
     Measured,
     Steady,
@@ -46,6 +45,7 @@ from estimator.runs.store_state import FILES, State, store_state
 from estimator.scenario.hardware import find_hardware, fixed_utilization, value_bytes
 from estimator.scenario.scenario_table import Words
 from estimator.system.data_folder import data_directory
+from estimator.utilization.launches import USUAL_STEPS
 from estimator.utilization.machine import find_machine
 from estimator.utilization.mechanism import WELL_KNOWN_FLOP, within_peak
 from estimator.utilization.predict import (

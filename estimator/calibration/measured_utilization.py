@@ -24,19 +24,11 @@ from estimator.runs.observations import (
     observed,
 )
 from estimator.runs.record import MeasuredRun
+from estimator.utilization.launches import LARGE_STEP_S, is_large
 from estimator.utilization.predict import KNOWN_KINDS
 from estimator.workload.network_class import WAYS, network_kind
 
 UNKNOWN_SIZE = float("nan")
-
-ONE_MACHINE = 8
-"""Devices that share one machine, at most [1]."""
-
-USUAL_STEPS = 1e5
-"""Steps of a whole run [1]: 1e4 of a fine-tuning, 1e5 of GPT-3 and Llama 3, 1e6 of BERT."""
-
-LARGE_STEP_S = 1.0
-"""Time at the peak of a step of a large run [s]: GPT-3 on 10,000 V100 takes 2.7 s."""
 
 MOST_OBSERVED = 300
 """Beyond so many observations of a device, those of different programs alike are one."""
@@ -279,7 +271,7 @@ def assumed_step_flop(
 ) -> Floats:
     """Work of a step on each device; of an unknown one in large runs that of large steps.
 
-    Large are runs on more than one machine, and those of which `USUAL_STEPS` steps are large.
+    Which runs are large says `estimator.utilization.launches.is_large`.
 
     Parameters
     ----------
@@ -292,8 +284,8 @@ def assumed_step_flop(
     large_flop : float or array
         See `large_step_flop`.
     """
-    large = (devices > ONE_MACHINE) | (flop / (USUAL_STEPS * devices) >= large_flop)
-    assumed = np.isnan(step_flop) & large & ~np.isnan(large_flop)
+    ideal_s = LARGE_STEP_S * flop / (devices * large_flop)
+    assumed = np.isnan(step_flop) & is_large(ideal_s, devices) & ~np.isnan(large_flop)
     found: Floats = np.where(assumed, large_flop, step_flop / devices)
     return found
 

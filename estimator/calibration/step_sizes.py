@@ -8,13 +8,14 @@ import numpy as np
 from estimator.calibration.conditions import Conditions, Floats, step_size
 from estimator.calibration.one_thread import on_one_thread
 from estimator.calibration.variance_components import USUAL_SHARE, Components
+from estimator.workload.network_class import PERCEPTRON
 
 USER, SIMILAR, SINGLE = 0.1, 0.1, 0.7
 """Shares of the variance of the size of steps, in the logarithm: what all programs of a user have
 in common; those of one kind, and those in one format; and each alone [1]. A guess."""
 
-PERCEPTRON, TRANSFORMERS = "perceptron", ("decoder", "transformer")
-"""Family whose steps are mostly smaller than those of others, and kinds whose are larger."""
+TRANSFORMERS = ("decoder", "transformer")
+"""Kinds whose steps are mostly larger than those of others."""
 
 AS_MEASURED = 0.5
 """Chance that a run to predict has as many steps as measured ones of the user, and not as runs of

@@ -123,6 +123,8 @@ def say_of_launches(asked: Questions, rows: Places, found: Predicted, asks: Mask
     sds = of_each(found.own.log_sd, rows.shape)
     narrower = np.round(1.0 - found.ahead.log_sd / np.where(sds > 0, sds, 1.0), 1)
     chosen = asks & (sds > 0) & (narrower > 0)
+    if not chosen.any():
+        return
     shares, at = few(narrower[chosen])
     codes = nowhere(asked.table.count)
     codes[rows[chosen]] = at

@@ -230,7 +230,8 @@ class ServingTable:
         """What had to be assumed for a row."""
         named = self.named_of(row)
         notes, devices = [*named.notes], float(np.asarray(self.layout.devices)[row])
-        hardware = self.asked.words["hardware"].rows()[row] or ""
+        names = self.asked.words["hardware"]
+        hardware = names.distinct[names.codes[row]]
         if np.isnan(self.given["devices"][row]):
             whole = devices > 1.0 and devices == chips_of_slice(hardware)
             code = "slice_assumed" if whole else "serving_devices_assumed"

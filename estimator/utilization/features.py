@@ -63,7 +63,7 @@ VENDOR_WORDS = ("mlperf", "ngc", "nemo", "megatron", "nvidia release")
 """Words in a framework or a name that mark code tuned by a vendor."""
 
 FLAGS = (
-    *("transformer", "convolution", "depthwise", "unet", "other"),
+    *("transformer", "convolution", "depthwise", "unet", "perceptron", "other"),
     *("encoder", "contrastive", "sparse", "recurrent", "lora", "rare", "speech"),
 )
 """What of the kind of a network is among its features."""
@@ -156,8 +156,9 @@ def features_of_rows(
     stepwise = of_each_kind(kinds, lambda kind: kind.stepwise)
     software = np.where(stepwise, SOFTWARE["research"], software)
     groups = of_each_kind(kinds, lambda kind: spreads.groups[kind.spread_group])
-    perceptron = of_each_kind(kinds, lambda kind: kind.perceptron).astype(np.float64)
     layers = layers_of(numbers.get("layers", unknown(len(flop))), params, numbers["hidden"])
+    launch_s = launch_s_of(flags, layers)
+    del flags["perceptron"]
     known_year = np.minimum(np.where(np.isnan(year), PRESENT_YEAR, year), PRESENT_YEAR)
     features = RunFeatures(
         hidden=hidden,
@@ -169,7 +170,7 @@ def features_of_rows(
         software=software,
         relative_width=np.where(flags["depthwise"] > 0, relative_width(params), 1.0),
         steps=_steps(numbers, flop),
-        launch_s=launch_s_of({**flags, "perceptron": perceptron}, layers),
+        launch_s=launch_s,
         usual_steps=spreads.steps,
         year=known_year,
         value_bytes=value_bytes,

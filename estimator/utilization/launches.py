@@ -53,7 +53,7 @@ ONE_MACHINE = 8
 LARGE_STEP_S = 1.0
 """Time at the peak of a step of a large run [s]: GPT-3 on 10,000 V100 takes 2.7 s."""
 
-STEPS_OF_LARGE_RUNS = 1e5
+USUAL_STEPS = 1e5
 """Steps of a whole run [1]: 1e4 of a fine-tuning, 1e5 of GPT-3 and Llama 3, 1e6 of BERT."""
 
 
@@ -122,7 +122,7 @@ def layers_of(layers: Floats, params: Floats, hidden: Floats) -> Floats:
 
 def is_large(ideal_s: Number, devices: Number) -> Mask | np.bool_:
     """Whether a run is large, so that its steps are, too: by its time at the peak [s]."""
-    return np.logical_or(devices > ONE_MACHINE, ideal_s >= STEPS_OF_LARGE_RUNS * LARGE_STEP_S)
+    return np.logical_or(devices > ONE_MACHINE, ideal_s >= USUAL_STEPS * LARGE_STEP_S)
 
 
 def log_slowdown(launching: Number) -> Number:

@@ -47,6 +47,9 @@ BIDIRECTIONAL = (
 GRAPHS_AND_TABLES = ("dlrm", "gnn", "graph", "dcn")
 """Words of recommenders and graph networks: neither layers of tokens nor of pixels."""
 
+PERCEPTRON = "perceptron"
+"""Family of networks of plain matrix products."""
+
 FAMILIES = (
     ("lstm", ("lstm",)),
     ("gru", ("gru",)),
@@ -61,7 +64,7 @@ FAMILIES = (
     ("convolutions in time", ("wavenet", "tcn", "1-d", "1d", "in time", "temporal conv")),
     ("plain convolutions", ("vgg", "alexnet", "lenet", "cnn", "conv")),
     ("mixer", ("mixer",)),
-    ("perceptron", ("perceptron", "mlp", "kan", "tabular", "fully connected", "feedforward")),
+    (PERCEPTRON, ("perceptron", "mlp", "kan", "tabular", "fully connected", "feedforward")),
 )
 """Families of one group whose speed differs on one device, and words of their architecture."""
 
@@ -125,7 +128,7 @@ class NetworkKind:
     @cached_property
     def perceptron(self) -> bool:
         """Whether it is made of plain matrix products."""
-        return self.family.startswith("perceptron")
+        return self.family.startswith(PERCEPTRON)
 
     @cached_property
     def stepwise(self) -> bool:

@@ -52,7 +52,11 @@ def llama_like(fields: Fields) -> Decoder:
     shared = fields.sizes(HEADS_BY_LAYER, fewest=0)
     if not shared:
         return decoder(family, fields)
-    of_layers = [decoder(family, fields.with_values({"num_key_value_heads": n})) for n in shared]
-    fields.equal(HEADS_BY_LAYER, len(shared), "num_hidden_layers", len(of_layers[0].layers))
-    layers = tuple(one.layers[place] for place, one in enumerate(of_layers))
-    return replace(of_layers[0], layers=layers)
+    fields.equal(
+        HEADS_BY_LAYER, len(shared), "num_hidden_layers", fields.layers("num_hidden_layers")
+    )
+    alike = {
+        n: decoder(family, fields.with_values({"num_key_value_heads": n})) for n in set(shared)
+    }
+    layers = tuple(alike[n].layers[place] for place, n in enumerate(shared))
+    return replace(alike[shared[0]], layers=layers)
