@@ -1,0 +1,1 @@
+"""Programs that were predicted before they ran, written apart from the benchmark and all others."""
