@@ -371,7 +371,7 @@ class ParallelBlock(nn.Module):
 
 def build_parallel_gqa():
     torch.manual_seed(42)
-    vocab, d, layers, T, micro, accum = 512, 128, 3, 96, 2, 4
+    vocab, d, layers, T, micro, accum = 512, 128, 3, 80, 2, 4
     wte = nn.Embedding(vocab, d)
     body = nn.Sequential(*[ParallelBlock(d, 4, 2, 256, T) for _ in range(layers)], nn.RMSNorm(d))
     head = nn.Linear(d, vocab, bias=False)

@@ -74,7 +74,7 @@ def build_unet_seg():
     net = UNet(3, 1)
     opt = torch.optim.Adam(net.parameters(), lr=1e-3)
     bce = nn.BCEWithLogitsLoss()
-    size, n = 128, 6
+    size, n = 128, 10
     yy, xx = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
     ious = []
 
@@ -365,7 +365,7 @@ class Field(nn.Module):
 
 
 def build_field():
-    n_rays, n_samples = 256, 32
+    n_rays, n_samples = 96, 24
     field = Field()
     opt = torch.optim.Adam(field.parameters(), lr=5e-4)
     sched = torch.optim.lr_scheduler.ExponentialLR(opt, 0.9995)

@@ -182,7 +182,7 @@ class RunningMean:
 
 
 def build_sentiment():
-    vocab_size, batch, length = 8000, 24, 48
+    vocab_size, batch, length = 6000, 16, 48
     model = SentimentClassifier(vocab_size)
     loss_fn = nn.CrossEntropyLoss()
     optim = torch.optim.Adam(model.parameters(), lr=5e-4, weight_decay=1e-5)

@@ -285,7 +285,7 @@ def resnet18_cifar():
 
     def step():
         net.train()
-        idx = torch.randint(0, 512, (32,))
+        idx = torch.randint(0, 512, (48,))
         inputs, targets = random_crop_flip(data[idx]), labels[idx]
         optimizer.zero_grad()
         outputs = net(inputs)
