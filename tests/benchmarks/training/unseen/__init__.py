@@ -1,1 +1,0 @@
-"""Programs that were predicted before they ran, written apart from the benchmark and all others."""
