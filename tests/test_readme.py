@@ -51,13 +51,24 @@ def test_the_readme_shows_what_the_command_prints(command, output):
 
 def test_the_python_examples_run():
     blocks = re.findall(r"```python\n(.*?)```", README, flags=re.S)
-    measured, callback, example = blocks
+    measured, _, callback, example = blocks
     names = {"batches": range(5), "train": lambda batch: None}
     for block in (example, measured):
         exec(compile(block, "README.md", "exec"), names)
     assert names["run"].steps == 5
     assert names["low"] < 1_287_000 * 1.1 < names["high"] * 1.5
     compile(callback, "README.md", "exec")  # runs where a trainer is: tests/measure/test_callbacks
+
+
+def test_the_example_that_counts_a_step_runs(tmp_path, monkeypatch, capsys):
+    torch = pytest.importorskip("torch")
+    monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path))
+    _, counted, *_ = re.findall(r"```python\n(.*?)```", README, flags=re.S)
+    network = torch.nn.Linear(64, 64)
+    names = {"batches": [torch.ones(8, 64)], "train": lambda batch: network(batch).sum().backward()}
+    exec(compile(counted, "README.md", "exec"), names)
+    printed = capsys.readouterr().out
+    assert re.search(r"--step-flop 1.31e\+05 --step-traffic \d\.\d+e\+04", printed)
 
 
 def test_every_command_stands_in_the_readme():

@@ -17,6 +17,9 @@ GPT-3 on its 10,000 V100: 3.2e6 tokens x 6 x 1.75e11 FLOP / (10,000 x 125e12 FLO
 ResNet-50 at 256 images on a V100: 0.05 s.
 """
 
+OPTIONAL = ("family", "program", "speed", "whole", "own", "launch", "ahead", "traffic")
+"""Fields of `Conditions` that may be left out."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
@@ -48,6 +51,9 @@ class Conditions:
     ahead : array
         Logarithm of what is expected of steps that are launched ahead over what is expected of
         those of the run; zero where left out [1].
+    traffic : array
+        Logarithm of the time that the memory traffic beside the products takes at the bandwidth of
+        the device over that of the products at the peak; NaN, as if left out, where unknown [1].
     """
 
     device: Words
@@ -62,10 +68,11 @@ class Conditions:
     own: Flags = field(default_factory=lambda: np.ones(1, dtype=np.bool_))
     launch: Floats = field(default_factory=lambda: np.full(1, -np.inf))
     ahead: Floats = field(default_factory=lambda: np.zeros(1))
+    traffic: Floats = field(default_factory=lambda: np.full(1, np.nan))
 
     def __post_init__(self) -> None:
         """Give what was left out the length of the others."""
-        for name in ("family", "program", "speed", "whole", "own", "launch", "ahead"):
+        for name in OPTIONAL:
             if len(getattr(self, name)) != len(self.size):
                 alike = np.broadcast_to(getattr(self, name), self.size.shape)
                 object.__setattr__(self, name, alike)

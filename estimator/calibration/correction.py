@@ -31,7 +31,9 @@ from estimator.calibration.measured_utilization import (
     size_of,
     speed_of,
     text_array,
+    traffic_of,
 )
+from estimator.calibration.memory_traffic import WithoutTraffic, without_traffic
 from estimator.catalog import Catalog, Device
 from estimator.core.hardware import Hardware
 from estimator.core.power_correction import corrected_power, device_power_w
@@ -132,12 +134,19 @@ class Known:
     _found: dict[str, tuple[list[CalibrationObservation], Evidence]] = field(default_factory=dict)
     _power: dict[str, tuple[list[PowerObservation], Evidence]] = field(default_factory=dict)
     _elsewhere: dict[str, Elsewhere | None] = field(default_factory=dict)
+    _traffic: dict[str, WithoutTraffic | None] = field(default_factory=dict)
 
     def of(self, device: Device) -> tuple[list[CalibrationObservation], Evidence]:
         """Utilization observations of a device, and the evidence from them."""
         if device.id not in self._found:
             self._found[device.id] = self._observed(device)
         return self._found[device.id]
+
+    def without_traffic(self, device: Device) -> WithoutTraffic | None:
+        """The same evidence as if memory traffic took no time; None where too little tells it."""
+        if device.id not in self._traffic:
+            self._traffic[device.id] = without_traffic(self.of(device)[1])
+        return self._traffic[device.id]
 
     def _observed(self, device: Device) -> tuple[list[CalibrationObservation], Evidence]:
         found = calibration_observations(
@@ -313,6 +322,8 @@ class Rows:
         Parameters, by which measured runs of the same program are found; NaN where unknown [1].
     programs : Words
         Names of the programs, which show that better.
+    traffic : array
+        Memory traffic beside the products for each FLOP; NaN where unknown [B].
     """
 
     devices: Sequence[Device]
@@ -323,6 +334,7 @@ class Rows:
     flop: Floats
     params: Floats
     programs: Words
+    traffic: Floats
 
     def on(self, number: int, host: str) -> tuple[Flags, Conditions]:
         """Rows on one of the devices, and what counts of them."""
@@ -341,6 +353,7 @@ class Rows:
             whole=step_size(self.flop[chosen] / reference_peak(device, precision)),
             program=text_array(map(program_key, self.params[chosen].tolist(), programs)),
             speed=np.full(count, speed_of(device, precision)),
+            traffic=of_each(traffic_of(device, precision, self.traffic[chosen]), (count,)),
         )
 
 
@@ -372,11 +385,14 @@ class Corrected:
         Which rows the runs of their device say anything of.
     reached : array
         Share of the peak that the runs let expect, before it is kept below the peak [1].
+    by_traffic : array of bool
+        Which rows are expected by their memory traffic, too.
     """
 
     utilization: Uncertain
     measured: Flags
     reached: Floats
+    by_traffic: Flags
 
 
 def calibrated_utilization(
@@ -389,14 +405,16 @@ def calibrated_utilization(
     before, prior = within_peak(prior), bounded(prior)
     evidence = [known.of(device)[1] for device in rows.devices]
     reached = np.array(of_each(prior.mid, rows.at.shape), dtype=np.float64)
-    named = bool((rows.programs.codes >= 0).any())
+    named, tells = bool((rows.programs.codes >= 0).any()), not np.isnan(rows.traffic).all()
     away = [known.elsewhere(device) if named else None for device in rows.devices]
-    found, carried = _posterior(evidence, rows, known, prior, away, launches)
+    traffic = [known.without_traffic(device) if tells else None for device in rows.devices]
+    found = _posterior(evidence, rows, known, prior, _Besides(away, traffic, launches))
     if found is None:
-        return Corrected(utilization=before, measured=carried, reached=reached)
+        nothing = np.zeros(rows.at.shape, dtype=np.bool_)
+        return Corrected(utilization=before, measured=nothing, reached=reached, by_traffic=nothing)
     sd = _log_sd(prior, rows)
     here = np.array([bool(known.of(device)[0]) for device in rows.devices])[rows.at]
-    measured = (here | carried) & (sd > 0)
+    measured = (here | found.carried) & (sd > 0)
     reached = reached * np.exp(found.log_shift)
     left = found.log_sd / np.where(sd > 0, sd, 1.0)
     now = Uncertain(reached, {name: load * left for name, load in prior.loadings.items()})
@@ -406,7 +424,12 @@ def calibrated_utilization(
         for name, load in before.loadings.items()
     }
     mid = np.where(measured, kept.mid, before.mid)
-    return Corrected(utilization=Uncertain(mid, loadings), measured=measured, reached=reached)
+    return Corrected(
+        utilization=Uncertain(mid, loadings),
+        measured=measured,
+        reached=reached,
+        by_traffic=measured & found.by_traffic,
+    )
 
 
 def calibrated_power(
@@ -426,7 +449,7 @@ def calibrated_power(
         return hardware, None
     at = None if utilization is None else utilization.mid
     prior = device_power_w(hardware, at)
-    found, _ = _posterior(evidence, rows, known, prior)
+    found = _posterior(evidence, rows, known, prior)
     if found is None:
         return hardware, None
     left = found.log_sd / _log_sd(prior, rows)
@@ -437,40 +460,60 @@ def _log_sd(quantity: Uncertain, rows: Rows) -> Floats:
     return np.array(of_each(quantity.log_sd, rows.at.shape), dtype=np.float64)
 
 
+@dataclass(frozen=True)
+class _Besides:
+    """What else tells of rows, for each of their devices: programs measured elsewhere, traffic."""
+
+    away: Sequence[Elsewhere | None] = ()
+    traffic: Sequence[WithoutTraffic | None] = ()
+    launches: Launches | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Expected(Posterior):
+    """What is expected of rows: which rest on runs elsewhere, and which on memory traffic, too."""
+
+    carried: Flags
+    by_traffic: Flags
+
+
 def _posterior(
     evidence: Sequence[Evidence],
     rows: Rows,
     known: Known,
     prior: Uncertain,
-    away: Sequence[Elsewhere | None] = (),
-    launches: Launches | None = None,
-) -> tuple[Posterior | None, Flags]:
-    """What is expected of each row, and which rows runs of their program on other devices tell of.
-
-    None where no device was measured, nor a program elsewhere; without `away` that does not count.
-    """
-    carried = np.zeros(rows.at.shape, dtype=np.bool_)
-    if not any(away) and not any(len(one.log_ratio) for one in evidence):
-        return None, carried
+    besides: _Besides = _Besides(),
+) -> _Expected | None:
+    """What is expected of each row; None where nothing was measured that tells of any."""
+    if not any(besides.away) and not any(len(one.log_ratio) for one in evidence):
+        return None
     prior_sd = _log_sd(prior, rows)
     log_prior = np.log(np.broadcast_to(prior.mid, rows.at.shape))
     shift, left = np.zeros(len(rows.at)), prior_sd.copy()
-    for number, (here, there) in enumerate(zip_longest(evidence, away)):
+    carried, by_traffic = np.zeros((2, *rows.at.shape), dtype=np.bool_)
+    parts = zip_longest(evidence, besides.away, besides.traffic)
+    for number, (here, there, traffic) in enumerate(parts):
         if not len(here.log_ratio) and there is None:
             continue
         chosen, where = rows.on(number, known.measured.host)
         at = np.flatnonzero(chosen)
-        if launches is not None:
+        if besides.launches is not None:
+            launches = besides.launches
             where = replace(where, launch=launches.size[at], ahead=launches.ahead[at])
         if len(here.log_ratio) and len(at):
             found = here.posterior(where, prior_sd[at], log_prior=log_prior[at])
             shift[at], left[at] = found.log_shift, found.log_sd
+        if traffic is not None and (counted := traffic.knows(where)).any():
+            some = at[counted]
+            found = traffic.posterior(where.part(counted), prior_sd[some], log_prior[some])
+            shift[some], left[some], by_traffic[some] = found.log_shift, found.log_sd, True
         if there is not None and (same := there.applies(where)).any():
             at, device = at[same], rows.devices[number]
             sized = there.with_sizes(where.part(same), device, rows.precisions[number])
             found = there.evidence.posterior(sized, prior_sd[at], log_prior=log_prior[at])
             shift[at], left[at], carried[at] = found.log_shift, found.log_sd, True
-    return Posterior(log_shift=shift, log_sd=left), carried
+            by_traffic[at] = False
+    return _Expected(log_shift=shift, log_sd=left, carried=carried, by_traffic=by_traffic)
 
 
 def below_peak(now: Uncertain) -> Uncertain:

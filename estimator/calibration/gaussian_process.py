@@ -452,7 +452,8 @@ def condensed(evidence: Evidence, most: int) -> Evidence:
     where, shared = evidence.where, evidence.components
     rounded = np.where(np.isnan(where.size), -99.0, np.round(where.size)).astype(np.int64)
     words = [where.device, where.host, where.precision, where.kind]
-    names = np.array([*words, where.own.astype(np.str_), rounded.astype(np.str_)])
+    flags = [flag.astype(np.str_) for flag in (where.own, np.isnan(where.traffic))]
+    names = np.array([*words, *flags, rounded.astype(np.str_)])
     _, first, member = np.unique(names.T, axis=0, return_index=True, return_inverse=True)
     count = np.bincount(member.ravel()).astype(np.float64)
 
@@ -464,7 +465,12 @@ def condensed(evidence: Evidence, most: int) -> Evidence:
     single = shared.style**2 + shared.shape**2 + np.where(kept.own, shared.beside**2, 0.0)
     noise = mean(evidence.noise_sd**2) / count + single * np.where(count > 1, 1 / count, 0.0)
     return Evidence(
-        where=replace(kept, size=mean(where.size), program=np.where(count > 1, "", kept.program)),
+        where=replace(
+            kept,
+            size=mean(where.size),
+            traffic=mean(where.traffic),
+            program=np.where(count > 1, "", kept.program),
+        ),
         log_ratio=mean(evidence.log_ratio),
         prior_sd=mean(evidence.prior_sd),
         noise_sd=np.sqrt(noise),

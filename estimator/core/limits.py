@@ -16,6 +16,7 @@ from estimator.core.uncertainty import Quantity, Uncertain
 LIMITS: dict[str, tuple[float, float, str]] = {
     # name: (least, most, what the bound means)
     "training_flop": (1.0, 1e36, "more than ten billion times the largest run known"),
+    "traffic_bytes": (1.0, 1e26, "more than a million accelerators move in a year"),
     "params": (1.0, 1e18, "a million times the largest model known"),
     "active_params": (1.0, 1e18, "a million times the largest model known"),
     "tokens": (1.0, 1e20, "a million times the largest corpus known"),

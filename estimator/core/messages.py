@@ -293,6 +293,17 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
         "size of a step unspecified: the interval covers the sizes people run; {set[step_flop]} "
         "narrows it by about {narrower:percent}"
     ),
+    "step_traffic_unspecified": (
+        "memory traffic of a step unspecified, in which programs of one kind differ most: "
+        "{set[step_traffic]}, as count_flop counts it"
+    ),
+    "step_traffic_without_size": (
+        "memory traffic of a step changes nothing without its work; {set[step_flop]}"
+    ),
+    "step_traffic_unused": (
+        "memory traffic of a step changes nothing on {device}: it counts on processors whose "
+        "measured runs tell theirs; calibrate bench with PyTorch counts it"
+    ),
     # of the place
     "site_unknown": "region {name!r} is unknown: assuming world averages",
     "other_year": "using {what} of {year} for a run in {wanted}: the nearest on record for {place}",

@@ -35,7 +35,7 @@ WITHOUT_EFFECT = ("heads", "kv_heads")
 """Inputs that are kept with a run and change no number yet."""
 
 OF_UTILIZATION = (
-    *("batch_tokens", "batch", "step_flop", "recomputation", *SHARING),
+    *("batch_tokens", "batch", "step_flop", "step_traffic", "recomputation", *SHARING),
     *("virtual_stages", "software", "framework", "rate", "calibration", "program"),
 )
 """Inputs that change the utilization expected, and nothing else."""
@@ -95,6 +95,7 @@ def say_of_measured(asked: Questions, rows: Places, corrected: Corrected, asks: 
         every[one] = calibration_notices(asked.resolver.measured, asked.named[one].device)
     say_by(asked, rows[asks], asked.named_at, every)
     say_of_sizes(asked, rows[corrected.measured & asks])
+    say_what_traffic_tells(asked, rows[corrected.measured & asks & ~corrected.by_traffic])
     high = corrected.measured & asks & (corrected.reached > MOST_MEASURED)
     reached = corrected.reached[high].tolist()
     bundles = [
@@ -116,6 +117,32 @@ def say_of_sizes(asked: Questions, rows: Places) -> None:
             found[at, group] = size_notices(known, named.device, named.precision, group)
         bundles.append(found[at, group])
     asked.notices.each(unknown, bundles)
+
+
+def say_what_traffic_tells(asked: Questions, rows: Places) -> None:
+    """Say where the memory traffic of a step would tell more, and is not given."""
+    sized = ~np.isnan(asked.step_flop[rows]) & ~asked.table.states("step_traffic")[rows]
+    unsaid = rows[sized & ~_measured_programs(asked, rows)]
+    every: list[tuple[Notice, ...]] = [()] * len(asked.named)
+    for one in in_order(asked.named_at[unsaid]).tolist():
+        if asked.resolver.measured.without_traffic(asked.named[one].device) is not None:
+            every[one] = (Notice("step_traffic_unspecified", "step_traffic"),)
+    say_by(asked, unsaid, asked.named_at, every)
+
+
+def say_of_unused_traffic(asked: Questions, rows: Places, corrected: Corrected, asks: Mask) -> None:
+    """Say where the memory traffic of a step is given and changes nothing."""
+    if "step_traffic" not in asked.table.numbers:
+        return
+    unused = rows[asks & asked.table.states("step_traffic")[rows] & ~corrected.by_traffic]
+    sized = ~np.isnan(asked.step_flop[unused])
+    every = [
+        (Notice("step_traffic_unused", "step_traffic", {"device": one.device.name}),)
+        for one in asked.named
+    ]
+    say_by(asked, unused[sized], asked.named_at, every)
+    unsized = (Notice("step_traffic_without_size", "step_traffic"),)
+    say_by(asked, unused[~sized], asked.named_at, [unsized] * len(asked.named))
 
 
 def say_of_launches(asked: Questions, rows: Places, found: Predicted, asks: Mask) -> None:

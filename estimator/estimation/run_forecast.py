@@ -43,7 +43,7 @@ class RunQuestion:
     measured : MeasuredRun
         What was recorded meanwhile.
     scenario : Scenario
-        What the user says of it: kind, arch, precision, step_flop, place.
+        What the user says of it: kind, arch, precision, step_flop, step_traffic, place.
     total : int, optional
         Steps of the whole run; None: what its Trainer plans, if anything.
     on : sequence of str, optional
@@ -209,6 +209,7 @@ def _elsewhere(
     common = Scenario(
         flop=step_flop * total,
         step_flop=step_flop,
+        step_traffic=_step_traffic(question),
         kind=question.scenario.kind,
         arch=question.scenario.arch,
         program=question.scenario.program,
@@ -224,6 +225,12 @@ def _elsewhere(
             continue
         rows.append(_on_other(name, answer, uncertainty))
     return tuple(rows), notes
+
+
+def _step_traffic(question: RunQuestion) -> float | None:
+    """Memory traffic of a step as given, or as the program reported it [B]."""
+    timings = question.measured.timings
+    return question.scenario.step_traffic or (timings[0].traffic_bytes if timings else None)
 
 
 def _format(question: RunQuestion) -> str | None:

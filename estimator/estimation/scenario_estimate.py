@@ -37,7 +37,7 @@ from estimator.scenario.workload import Work, compact_config
 from estimator.utilization.predict import predicted_input
 from estimator.workload.config_file import compact_json
 
-ECHOED = ("batch_tokens", "batch", "step_flop", *SHARING, "power_cap", "year")
+ECHOED = ("batch_tokens", "batch", "step_flop", "step_traffic", *SHARING, "power_cap", "year")
 """Numbers of a question that are inputs of its answer as they stand."""
 
 

@@ -9,7 +9,12 @@ from estimator.calibration.measured_utilization import assumed_step_flop, large_
 from estimator.core.hardware import REFERENCE_UTILIZATION
 from estimator.core.rows import Floats, Places, few, one_of, squeezed
 from estimator.core.uncertainty import Number, Uncertain
-from estimator.estimation.notices import say_of_devices, say_of_launches, say_of_measured
+from estimator.estimation.notices import (
+    say_of_devices,
+    say_of_launches,
+    say_of_measured,
+    say_of_unused_traffic,
+)
 from estimator.estimation.questions import Questions
 from estimator.estimation.resolver import Named
 from estimator.scenario.hardware import value_bytes
@@ -71,6 +76,7 @@ def devices_of(asked: Questions, rows: Places) -> Devices:
             flop=asked.flop[rows] / asked.devices[rows],
             params=asked.work.numbers["params"][rows],
             programs=asked.table.word("program").take(rows),
+            traffic=asked.table.number("step_traffic")[rows] / asked.step_flop[rows],
         ),
     )
 
@@ -98,13 +104,19 @@ def expected_of(asked: Questions, rows: Places, devices: Devices) -> Expected:
     before = within_peak(prior)
     if asked.ignore[rows[0]]:
         nothing = np.zeros(rows.shape, dtype=np.bool_)
-        corrected = Corrected(utilization=before, measured=nothing, reached=np.zeros(rows.shape))
+        corrected = Corrected(
+            utilization=before,
+            measured=nothing,
+            reached=np.zeros(rows.shape),
+            by_traffic=nothing,
+        )
     else:
         measured = asked.resolver.measured
         corrected = calibrated_utilization(prior, devices.rows, measured, launches)
         if fixed is None and corrected.measured.any():
             lone = calibrated_utilization(lone, devices.rows, measured).utilization
         say_of_measured(asked, rows, corrected, asks)
+    say_of_unused_traffic(asked, rows, corrected, asks)
     if fixed is None:
         say_of_launches(asked, rows, found, asks & ~corrected.measured)
     return Expected(prior=before, corrected=corrected, full=lone.mid)

@@ -48,7 +48,7 @@ REPORT = "TWENTY_WATTS_REPORT"
 STAMPS = "TWENTY_WATTS_STAMPS"
 """Environment variable that names the file into which steps are stamped as they end."""
 
-NUMBERS = ("flop", "params", "tokens", "samples", "hidden", "seq_len", "devices")
+NUMBERS = ("flop", "traffic_bytes", "params", "tokens", "samples", "hidden", "seq_len", "devices")
 """Fields of a session that hold numbers."""
 
 RANK, LOCAL_RANK, WORLD_SIZE, LOCAL_SIZE = "RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"
@@ -119,6 +119,8 @@ class Session:
     ----------
     flop : float, optional
         Work of one step over all devices [FLOP].
+    traffic_bytes : float, optional
+        What it reads and writes beside its products, over all devices [B].
     params, tokens, samples, hidden, seq_len : float, optional
         Of the network, and tokens or samples of one step.
     precision, kind, arch, label : str, optional
@@ -136,6 +138,7 @@ class Session:
     """
 
     flop: float | None = None
+    traffic_bytes: float | None = None
     params: float | None = None
     tokens: float | None = None
     samples: float | None = None
@@ -191,7 +194,8 @@ class Session:
     def _reported_fields(self) -> dict[str, Any]:
         """What the program says of its steps, as fields of `Timing`."""
         names = ("precision", "kind", "arch", "params", "hidden", "seq_len", "tokens", "samples")
-        said = {"flop": self._step_flop(), **{name: getattr(self, name) for name in names}}
+        said = {"flop": self._step_flop(), "traffic_bytes": self.traffic_bytes}
+        said |= {name: getattr(self, name) for name in names}
         return {name: value for name, value in said.items() if value is not None}
 
     @property
@@ -246,14 +250,19 @@ class Session:
         return 6.0 * self.params * self.tokens
 
     def count_flop(self, step: Callable[[], Any]) -> float:
-        """Run one step under PyTorch's counter and keep its FLOPs for all of them [FLOP].
+        """Run two steps under counters of PyTorch and keep their FLOPs for all of them [FLOP].
 
-        Attention and recurrent layers run in their plain form meanwhile; errors as for
-        `counted_flop`.
+        In the first attention and recurrent layers run in their plain form; errors as for
+        `counted_flop`. The second tells the memory traffic beside the products, kept in
+        `traffic_bytes`: None where part of the step is compiled.
         """
         from estimator.measure.flop_counter import counted_flop
+        from estimator.measure.traffic_counter import counted_traffic
 
-        self.flop = counted_flop(step) * (self.devices or self.ranks)
+        everywhere = self.devices or self.ranks
+        self.flop = counted_flop(step) * everywhere
+        traffic = counted_traffic(step)
+        self.traffic_bytes = None if traffic is None else traffic * everywhere
         return self.flop
 
     def reported(self) -> Reported | None:

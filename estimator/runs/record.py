@@ -206,6 +206,9 @@ class Timing:
         How the program is written; what tells programs of one kind apart.
     flop, moved_bytes : float, optional
         Work of one repetition over all devices [FLOP], and what it moves [B].
+    traffic_bytes : float, optional
+        What a step of training reads and writes beside its products, over all devices [B]; see
+        `estimator.measure.traffic_counter`.
     time_s : float
         Median time of a repetition [s].
     log_sd : float, optional
@@ -232,6 +235,7 @@ class Timing:
     style: str | None = None
     flop: float | None = None
     moved_bytes: float | None = None
+    traffic_bytes: float | None = None
     time_s: float
     log_sd: float | None = None
     repetitions: int

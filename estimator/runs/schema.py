@@ -62,6 +62,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (),
     figures.TABLES,
     kept_answers.TABLES,
+    (),
+    (*figures.INDEXES, *figures.CHANGED),
     (
         "DROP TABLE IF EXISTS observation",
         "DROP TABLE IF EXISTS alike",
@@ -70,14 +72,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "DELETE FROM figure",
         "UPDATE run SET summarised = 0",
     ),
-    (*figures.INDEXES, *figures.CHANGED),
 )
 
 VERSION = len(MIGRATIONS)
 
-OBSERVED_SINCE = 7
-"""Version from which on observations as of today stand beside the runs: earlier ones, by other
-rules for runs that others disturbed, are dropped, and made anew when the file is brought up."""
+OBSERVED_SINCE = 9
+"""Version from which on observations as of today stand beside the runs: earlier ones know no memory
+traffic; they are dropped, and made anew when the file is brought up."""
 
 
 class ForeignFile(ValueError):

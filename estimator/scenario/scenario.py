@@ -238,6 +238,14 @@ class Scenario:
         example="1.7e17",
         limits="training_flop",
     )
+    step_traffic: float | None = _parallelism(
+        "memory that an optimizer step reads and writes beside its products, all devices together, "
+        "as count_flop counts it: a calibrated processor is predicted better with it",
+        "Memory traffic per step [B]",
+        unit="B",
+        example="2e9",
+        limits="traffic_bytes",
+    )
     recomputation: str | None = _parallelism(
         "activations recomputed in the backward pass, to save memory",
         "Activations recomputed",

@@ -12,7 +12,8 @@ benchmark of an earlier file: a function `programs()` returns some `training.pro
 A shared machine is faster in one minute than in the next; a whole run averages that, six seconds
 do not: in several rounds every program is measured again, and the median of its rounds counts.
 The third asks for each program what a user would ask: before any measurement, after the benchmark,
-and after the benchmark and all other programs; with and without the size of a step.
+and after the benchmark and all other programs; without and with the size of a step, and with its
+memory traffic, too, where PyTorch can count that.
 """
 
 import argparse
@@ -30,9 +31,10 @@ from typing import Any
 
 from estimator.measure.bench.run import BenchQuestion, benchmark, keep_processor
 from estimator.measure.session import Session, forecast
+from estimator.measure.traffic_counter import counted_traffic
 from estimator.runs.record import MeasuredRun, Timing, as_plain, read_run
 from estimator.scenario.scenario import Scenario
-from tests.benchmarks.prediction import HEADER, line, predicted_s, store_only
+from tests.benchmarks.prediction import HEADER, KNOWN, TRAFFIC, line, predicted_s, store_only
 from tests.benchmarks.training.programs import Program, programs
 
 SEEN = 20
@@ -55,6 +57,7 @@ class Trial:
     steps: int
     run_s: float
     forecast_s: tuple[float, float, float]
+    traffic_bytes: float | None = None
     times_s: tuple[float, ...] = ()
     rounds_s: tuple[float, ...] = ()
 
@@ -77,6 +80,7 @@ def ran(program: Program) -> Trial:
     run_s = time.monotonic() - begun
     timing = session.timing()
     assert timing is not None
+    traffic = counted_traffic(step)
     return Trial(
         name=program.name,
         kind=program.kind,
@@ -87,6 +91,7 @@ def ran(program: Program) -> Trial:
         steps=session.steps,
         run_s=run_s,
         forecast_s=extrapolated_s(session.times_s),
+        traffic_bytes=traffic,
         times_s=tuple(session.times_s),
     )
 
@@ -151,6 +156,7 @@ def as_run(trial: Trial, bench: MeasuredRun, number: int) -> MeasuredRun:
         arch=trial.arch,
         label=trial.name,
         flop=trial.flop,
+        traffic_bytes=trial.traffic_bytes,
         time_s=trial.step_s,
         repetitions=trial.steps,
     )
@@ -167,9 +173,12 @@ def as_run(trial: Trial, bench: MeasuredRun, number: int) -> MeasuredRun:
 
 
 def asked(
-    trial: Trial, hardware: str, *, size: bool, use: bool = True, steps: int | None = None
+    trial: Trial, hardware: str, *, known: str, use: bool = True, steps: int | None = None
 ) -> tuple[float, float, float]:
-    """Time of a run of so many steps that `estimate` answers: low, middle, high [s]."""
+    """Time of a run of so many steps that `estimate` answers: low, middle, high [s].
+
+    `known` is one of `KNOWN`: what the user tells of a step.
+    """
     scenario = Scenario(
         flop=trial.flop * (steps or trial.steps),
         kind=trial.kind,
@@ -178,7 +187,8 @@ def asked(
         hardware=hardware,
         devices=1.0,
         calibration="use" if use else "ignore",
-        step_flop=trial.flop if size else None,
+        step_flop=trial.flop if known else None,
+        step_traffic=trial.traffic_bytes if known == TRAFFIC else None,
     )
     return predicted_s(scenario)
 
@@ -193,12 +203,12 @@ def table(path: Path, steps: int | None) -> None:
     steady = [one.step_s * (steps or one.steps) for one in trials]
     ask = partial(asked, hardware=hardware, steps=steps)
     print(HEADER)
-    for size in (False, True):
-        known = ", step size given" if size else ""
-        answers = [ask(one, size=size, use=False) for one in trials]
-        print(line(f"before{known}", answers, steady))
+    for known in KNOWN:
+        if known != TRAFFIC:
+            answers = [ask(one, known=known, use=False) for one in trials]
+            print(line(f"before{known}", answers, steady))
         store_only([bench])
-        answers = [ask(one, size=size) for one in trials]
+        answers = [ask(one, known=known) for one in trials]
         print(line(f"after bench{known}", answers, steady))
         for one, answer in zip(trials, answers, strict=True):
             if os.environ.get("EACH"):
@@ -207,7 +217,7 @@ def table(path: Path, steps: int | None) -> None:
         answers = []
         for number, one in enumerate(trials):
             store_only([bench, *runs[:number], *runs[number + 1 :]])
-            answers.append(ask(one, size=size))
+            answers.append(ask(one, known=known))
         print(line(f"after bench and {len(runs) - 1} others{known}", answers, steady))
     forecasts = [extrapolated_s(one.times_s) if one.times_s else one.forecast_s for one in trials]
     print(line(f"{SEEN} steps extrapolated", forecasts, [one.run_s for one in trials]))

@@ -15,6 +15,10 @@ from estimator.scenario.scenario import Scenario
 HEADER = f"{'state':42} {'median':>7} {'p90':>7} {'bias':>6}  inside the 80 % interval"
 """Names of the columns of `line`."""
 
+SIZE, TRAFFIC = ", step size given", ", size and traffic given"
+KNOWN = ("", SIZE, TRAFFIC)
+"""What the user tells of a step: nothing, its work, its memory traffic as well."""
+
 
 def predicted_s(scenario: Scenario) -> tuple[float, float, float]:
     """Time of the whole run that `estimate` answers: low, middle, high [s]."""

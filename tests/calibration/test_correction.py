@@ -482,3 +482,67 @@ def test_batch_hears_the_measured_runs_as_estimate_does(batch_tokens):
             for end in ("low", "mid", "high"):
                 assert float(line[f"{name}_{end}"]) == pytest.approx(specified[name][end], rel=2e-3)
     assert float(found[0]["utilization_mid"]) > middle(answer(calibration="ignore"), "utilization")
+
+
+CPU, CPU_PEAK, BANDWIDTH = "core-i9-13900k", 1.33e12, 89.6e9
+"""Core i9-13900K, fp32 [FLOP/s] [B/s]: cores x clock x 16 FLOP x 2; two channels of DDR5-5600."""
+
+
+def of_traffic(number, traffic_bytes, utilization):
+    """A second of a program of its own on that processor, which moves so much beside products."""
+    whole = run(number)
+    return dataclasses.replace(
+        whole,
+        devices=(MeasuredDevice(key="cpu", kind="cpu", name="i9-13900K", hardware=CPU),),
+        energy=(),
+        conditions=(),
+        timings=timing_of(
+            whole,
+            component="cpu",
+            precision="fp32",
+            flop=CPU_PEAK * utilization,
+            traffic_bytes=traffic_bytes,
+            params=1e9 + 1e8 * number,
+        ),
+    )
+
+
+def traffic_world():
+    """24 programs of half of the peak but for what they move at the bandwidth."""
+    for number in range(1, 25):
+        over_products = 0.1 * 1.15**number
+        utilization = 0.5 / (1.0 + over_products)
+        yield of_traffic(number, over_products * utilization * BANDWIDTH, utilization)
+
+
+SIZED = {"hardware": CPU, "precision": "fp32", "devices": 1.0, "step_flop": 0.4 * CPU_PEAK}
+LITTLE, MUCH = (share * 0.4 * BANDWIDTH for share in (0.1, 2.0))
+
+
+def test_memory_traffic_moves_an_answer_as_it_moved_what_was_measured():
+    store(*traffic_world())
+    plain = answer(**SIZED)
+    given = [answer(**SIZED, step_traffic=traffic) for traffic in (LITTLE, MUCH)]
+    little, much = (middle(one, "wall_hours") for one in given)
+    assert much / little == pytest.approx(3.0 / 1.1, rel=0.05)
+    assert little < middle(plain, "wall_hours") < much
+    assert "step_traffic_unspecified" in {one.code for one in plain.notices}
+    codes = {one.code for found in given for one in found.notices}
+    assert not any(code.startswith("step_traffic") for code in codes)
+
+
+def test_traffic_that_nothing_can_be_compared_with_changes_nothing_and_says_so():
+    def said(**changed):
+        found = answer(**changed, step_traffic=MUCH)
+        assert as_json(found)["results"] == as_json(answer(**changed))["results"]
+        return [one.code for one in found.notices if one.field == "step_traffic"]
+
+    assert said(**SIZED) == ["step_traffic_unused"]
+    store(*(dataclasses.replace(one, id=f"x{one.id}") for one in traffic_world()))
+    board = SIZED | {"hardware": "a100-sxm-80", "precision": "bf16"}
+    assert said(**board) == ["step_traffic_unused"]
+    unsized = {name: SIZED[name] for name in ("hardware", "precision", "devices")}
+    work = {"flop": 1e18, "params": None, "tokens": None}
+    assert said(**unsized, **work) == ["step_traffic_without_size"]
+    assert said(**SIZED, calibration="ignore") == ["step_traffic_unused"]
+    assert said(**SIZED, utilization=0.4) == ["no_effect"]

@@ -16,6 +16,7 @@ from estimator.serving.measured_loads import KnownLoads
 from estimator.serving.quantities import answer_serving
 from estimator.serving.question import ServingQuestion
 from tests.benchmarks.gpu.table import both_measured, keep, left_out, of_program, prediction
+from tests.benchmarks.prediction import SIZE
 from tests.every import over
 
 FOLDER = Path(__file__).parents[2] / "profiles/runs"
@@ -158,8 +159,8 @@ def test_programs_are_predicted_by_the_benchmark_and_the_others(
         keep([*bench, *programs], home)
         for program in (one for one in programs if one.host.id == home):
             with left_out(program):
-                asked.append(prediction(program, size=True, use=True))
-    before = [prediction(program, size=True, use=False) for program in programs]
+                asked.append(prediction(program, known=SIZE, use=True))
+    before = [prediction(program, known=SIZE, use=False) for program in programs]
     assert len(asked) == count
 
     def error(found):
@@ -185,8 +186,8 @@ def test_a_program_measured_on_one_board_is_predicted_on_the_other(tmp_path, mon
     before, after = [], []
     for program in programs[::3]:
         keep([*bench, *of_program(there, program)], program.host.id)
-        before.append(prediction(program, size=False, use=False, name=True))
-        after.append(prediction(program, size=False, use=True, name=True))
+        before.append(prediction(program, known="", use=False, name=True))
+        after.append(prediction(program, known="", use=True, name=True))
 
     def errors(found):
         return [abs(np.log(one.mid / one.true)) for one in found]
@@ -223,7 +224,7 @@ def test_programs_in_eight_bits_are_predicted_by_a_benchmark_that_has_such_steps
     assert len(programs) == 3
     keep(without_power(benchmarks()), programs[0].host.id)
     for program in programs:
-        found = prediction(program, size=True, use=True)
+        found = prediction(program, known=SIZE, use=True)
         assert found.low < found.true < found.high
         assert found.mid == pytest.approx(found.true, rel=0.4)
 

@@ -295,6 +295,9 @@ class Sleeper:
         sizes = (1e6, 2e7, 4e7, 6e7, 8e7, 1e12)
         return [self._job("training", flop, kind="vision") for flop in sizes]
 
+    def traffic_bytes(self, step):
+        return 48e6
+
     def finish(self):
         pass
 

@@ -356,13 +356,15 @@ class Bench:
     def _measured(self, job: Job, effort: Thoroughness) -> Timing | None:
         """Prepare, time and let go of one job; None of one that the library cannot run here."""
         try:
+            work = job.prepare()
             found = timed(
-                job.prepare(),
+                work,
                 self.engine.finish,
                 contention=self.contention,
                 effort=effort,
                 dice=self.dice,
             )
+            traffic = self.engine.traffic_bytes(work) if job.what == "training" else None
         except RuntimeError as error:
             reason = str(error).partition("\n")[0][:100]
             self.notes.append(f"{job.label}, {job.precision}: cannot run here ({reason})")
@@ -377,6 +379,7 @@ class Bench:
             others=found.others,
             power_w=power_w,
             trust=trust,
+            traffic_bytes=traffic,
             **{name: getattr(job, name) for name in OF_JOB},
         )
 

@@ -194,6 +194,10 @@ class BothEngines:
     def finish(self) -> None:
         """Both are done when they return."""
 
+    def traffic_bytes(self, step: Callable[[], object]) -> float | None:
+        """What a step in PyTorch reads and writes beside its products [B]; of numpy unknown."""
+        return self.torch.traffic_bytes(step)
+
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedDevice:

@@ -28,6 +28,7 @@ from estimator.measure.bench.workloads import (
     perceptron_flop,
     vector_sums,
 )
+from estimator.measure.traffic_counter import counted_traffic
 from estimator.runs.record import MeasuredDevice
 
 MATRIX_SIZES = (256, 512, 1024, 2048, 4096, 8192, 16384)
@@ -135,6 +136,10 @@ class TorchEngine:
         """Wait until the device is done."""
         if self.place != "cpu":
             self._torch.cuda.synchronize(self.place)
+
+    def traffic_bytes(self, step: Callable[[], object]) -> float | None:
+        """What a step reads and writes beside its products [B]; None if unknown."""
+        return counted_traffic(step)
 
     def _precisions(self) -> list[str]:
         """Number formats, those that people train in most first."""

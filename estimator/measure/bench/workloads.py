@@ -81,6 +81,10 @@ class Engine(Protocol):
         """Wait until the device is done."""
         ...
 
+    def traffic_bytes(self, step: Callable[[], object]) -> float | None:
+        """What a step reads and writes beside its products [B]; None if unknown."""
+        ...
+
 
 def matrix_flop(size: int) -> float:
     """FLOPs of a product of two square matrices [FLOP].

@@ -12,7 +12,7 @@ from estimator.measure.host_id import host_id
 from estimator.runs import open_store
 from estimator.runs.record import MeasuredRun
 from estimator.scenario.scenario import Scenario
-from tests.benchmarks.prediction import HEADER, line, predicted_s, store_only
+from tests.benchmarks.prediction import HEADER, KNOWN, TRAFFIC, line, predicted_s, store_only
 
 STEPS = 20_000
 """Steps of the run that is asked for: some hours, as people run on such boards [1]."""
@@ -39,8 +39,11 @@ class Asked:
     true: float
 
 
-def prediction(run: MeasuredRun, *, size: bool, use: bool, name: bool = False) -> Asked:
-    """Time of the steps of a program as `estimate` answers; `name` says which program it is."""
+def prediction(run: MeasuredRun, *, known: str, use: bool, name: bool = False) -> Asked:
+    """Time of the steps of a program as `estimate` answers; `name` says which program it is.
+
+    `known` is one of `KNOWN`: what the user tells of a step.
+    """
     timing = run.timings[0]
     flop = timing.flop or 0.0
     scenario = Scenario(
@@ -51,7 +54,8 @@ def prediction(run: MeasuredRun, *, size: bool, use: bool, name: bool = False) -
         hardware=next(one.hardware for one in run.devices if one.key == timing.component),
         devices=1.0,
         calibration="use" if use else "ignore",
-        step_flop=flop if size else None,
+        step_flop=flop if known else None,
+        step_traffic=timing.traffic_bytes if known == TRAFFIC else None,
         program=timing.style if name else None,
     )
     low, mid, high = (whole_s / STEPS for whole_s in predicted_s(scenario))
@@ -74,12 +78,12 @@ def print_table(path: Path, *, each: bool = False) -> None:
     print(HEADER)
     with TemporaryDirectory() as folder:
         os.environ["TWENTY_WATTS_DATA"] = folder
-        for size in (False, True):
+        for known in KNOWN:
             for name, state in states.items():
                 asked = []
                 for at, program in enumerate(programs):
                     keep(state(at), program.host.id)
-                    asked.append(prediction(program, size=size, use=name != "before"))
+                    asked.append(prediction(program, known=known, use=name != "before"))
                     if each:
                         one = asked[-1]
                         print(
@@ -88,7 +92,6 @@ def print_table(path: Path, *, each: bool = False) -> None:
                             f"{one.low / one.true:.2f} to {one.high / one.true:.2f}"
                         )
                 answers = [(one.low, one.mid, one.high) for one in asked]
-                known = ", step size given" if size else ""
                 print(line(f"{name}{known}", answers, [one.true for one in asked]))
 
 
@@ -132,7 +135,7 @@ def carry_over(here: Sequence[MeasuredRun], there: Sequence[MeasuredRun]) -> Non
         answers, true_s = [], []
         for program in programs:
             keep(known(program), program.host.id)
-            asked = prediction(program, size=False, use=state != "before", name=True)
+            asked = prediction(program, known="", use=state != "before", name=True)
             answers.append((asked.low, asked.mid, asked.high))
             true_s.append(asked.true)
         print(line(state, answers, true_s))

@@ -1,0 +1,130 @@
+"""How much memory does one training step read and write beside its products?
+
+Products and convolutions keep what they work on in the caches; what lies between them does not:
+activations, norms, dropout, residual sums, losses and the optimizer take as long as their numbers
+take to come from memory and go back. Two programs of one kind and size of step differ most in this.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from types import FrameType
+from typing import Any
+
+FUSED = (
+    *("mkldnn_", "_cudnn_", "miopen_", "_thnn_", "_scaled_dot_product", "_efficient_attention"),
+    *("_flash_attention", "_transformer_encoder_layer", "_grouped_mm"),
+)
+"""How the names of kernels begin that hold products, recurrent layers and attention among them."""
+
+UNTOUCHED = (
+    *("empty", "new_empty", "detach", "lift", "alias", "_unsafe_view", "_local_scalar_dense"),
+    "set_",
+)
+"""How the names of operations begin that neither read nor write what a tensor holds."""
+
+FILLS = (
+    *("zero_", "fill_", "zeros", "ones", "full", "normal_", "uniform_", "random_", "bernoulli_"),
+    *("rand", "arange", "_foreach_zero_", "new_zeros", "new_ones", "new_full"),
+)
+"""How the names of operations begin that write what they have not read."""
+
+LOOKUPS = ("embedding", "index_select", "gather", "index")
+"""Operations that read as much as they return, however large the table is."""
+
+ELSEWHERE = ("c10d", "_c10d_functional", "prim", "profiler")
+"""Namespaces of operations that move values between devices, or none at all."""
+
+
+def counted_traffic(step: Callable[[], Any]) -> float | None:
+    """Memory that a step reads and writes beside its products, run once as it is [B].
+
+    Every operation that PyTorch dispatches reads its arguments and writes its results, a repeated
+    (stride 0) dimension once; products, convolutions and fused kernels count by their FLOPs, and
+    views move nothing. What the caches save and what the allocator does is left out.
+
+    Returns
+    -------
+    float or None
+        None where part of the step is compiled: it fuses operations, and what it moves is unknown;
+        and where nothing was seen.
+
+    Raises
+    ------
+    ImportError
+        Without PyTorch.
+    """
+    dispatch: Any = import_module("torch.utils._python_dispatch")
+    moved = 0.0
+
+    class Counter(dispatch.TorchDispatchMode):  # type: ignore[misc]
+        """Adds up what every operation moves."""
+
+        def __torch_dispatch__(
+            self, operation: Any, _types: Any, args: Any = (), named: Any = None
+        ) -> Any:
+            """Run one operation, and count it."""
+            nonlocal moved
+            found = operation(*args, **(named or {}))
+            moved += moved_bytes(operation, [*args, *(named or {}).values()], found)
+            return found
+
+    with _compiled_calls() as compiled, Counter():
+        step()
+    return None if compiled else moved or None
+
+
+def moved_bytes(operation: Any, given: list[Any], found: Any) -> float:
+    """What one operation reads and writes [B]."""
+    products: Any = import_module("torch.utils.flop_counter").flop_registry
+    name = operation._schema.name.rpartition("::")[2]
+    if operation.namespace in ELSEWHERE or operation.is_view:
+        return 0.0
+    if operation._overloadpacket in products or name.startswith((*FUSED, *UNTOUCHED)):
+        return 0.0
+    written = _held_bytes(found) or _held_bytes(
+        [
+            value
+            for value, argument in zip(given, operation._schema.arguments, strict=False)
+            if argument.alias_info is not None and argument.alias_info.is_write
+        ]
+    )
+    if name.startswith(FILLS):
+        return written
+    return written + (written if name in LOOKUPS else _held_bytes(given))
+
+
+def _held_bytes(values: Any) -> float:
+    """Memory of the dense tensors among some values, however nested [B]."""
+    torch: Any = import_module("torch")
+    leaves: Any = import_module("torch.utils._pytree").tree_leaves
+    total = 0.0
+    for one in leaves(values):
+        tensor = getattr(one, "_local_tensor", one)
+        if isinstance(tensor, torch.Tensor) and tensor.layout == torch.strided:
+            numbers = 1.0
+            for size, stride in zip(tensor.shape, tensor.stride(), strict=True):
+                numbers *= size if stride else min(size, 1)
+            total += numbers * tensor.element_size()
+    return total
+
+
+@contextmanager
+def _compiled_calls() -> Iterator[list[str]]:
+    """Names of functions of `torch.compile` that are called meanwhile.
+
+    While operations are counted, PyTorch runs these uncompiled and does not say so.
+    """
+    found: list[str] = []
+
+    def look(frame: FrameType, event: str, _value: Any) -> None:
+        if event == "call" and frame.f_code.co_name == "compile_wrapper":
+            found.append(frame.f_code.co_name)
+
+    before = sys.getprofile()
+    sys.setprofile(look)
+    try:
+        yield found
+    finally:
+        sys.setprofile(before)

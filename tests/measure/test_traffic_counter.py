@@ -1,0 +1,90 @@
+"""Memory traffic beside the products, against sums by hand; where PyTorch is installed."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from estimator.measure.session import Session  # noqa: E402
+from estimator.measure.traffic_counter import counted_traffic  # noqa: E402
+
+FLOAT = 4
+"""Bytes of a number in fp32."""
+
+SQUARE = torch.ones(8, 8)
+HEADS = torch.ones(1, 2, 4, 8)
+PICTURES, KERNEL = torch.ones(1, 3, 8, 8), torch.ones(4, 3, 3, 3)
+
+
+@pytest.fixture
+def given():
+    return torch.ones(6, 8)
+
+
+def test_what_is_read_and_what_is_written_count(given):
+    assert counted_traffic(lambda: given + given) == 3 * 48 * FLOAT
+    assert counted_traffic(given.exp) == 2 * 48 * FLOAT
+    assert counted_traffic(given.sum) == (48 + 1) * FLOAT
+    assert counted_traffic(lambda: given.add_(1.0)) == 2 * 48 * FLOAT
+    assert counted_traffic(given.clone().zero_) == 48 * FLOAT
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda: SQUARE @ SQUARE,
+        lambda: torch.baddbmm(SQUARE[None], SQUARE[None], SQUARE[None]),
+        lambda: torch.nn.functional.conv2d(PICTURES, KERNEL),
+        lambda: torch.nn.functional.scaled_dot_product_attention(HEADS, HEADS, HEADS),
+        lambda: SQUARE.view(2, 4, 8)[0].unsqueeze(0).detach(),
+    ],
+    ids=["product", "batched", "convolution", "attention", "views"],
+)
+def test_products_and_views_move_nothing(step):
+    """Beside one function of all values, which shows that something was counted."""
+    assert counted_traffic(lambda: (step(), SQUARE.exp())) == 2 * 64 * FLOAT
+
+
+def test_a_repeated_dimension_is_read_once(given):
+    repeated = given[0].expand(100, 8)
+    assert counted_traffic(lambda: repeated + 1.0) == (8 + 800) * FLOAT
+
+
+def test_a_table_is_read_where_it_is_looked_up():
+    table, words = torch.ones(1000, 8), torch.tensor([1, 2, 3])
+    lookup = torch.nn.functional.embedding
+    assert counted_traffic(lambda: lookup(words, table)) == 2 * 24 * FLOAT
+
+
+def test_an_optimizer_reads_and_writes_weights_gradients_and_moments():
+    """Weight, gradient and two moments are read; all but the gradient go back."""
+    weights = torch.ones(1_000_000, requires_grad=True)
+    weights.grad = torch.ones(1_000_000)
+    adam = torch.optim.Adam([weights], fused=True)
+    adam.step()
+    assert counted_traffic(adam.step) == pytest.approx(28e6, rel=0.15)
+
+
+def test_half_the_width_moves_half(given):
+    half = given.to(torch.bfloat16)
+    assert counted_traffic(half.exp) == 2 * 48 * 2
+
+
+def test_compiled_steps_are_unknown(given):
+    compiled = torch.compile(lambda values: values.sin() + 1.0)
+    assert counted_traffic(lambda: compiled(given)) is None
+    network = torch.compile(torch.nn.Linear(8, 8))
+    assert counted_traffic(lambda: network(given).exp()) is None
+
+
+def test_a_step_that_touches_nothing_is_unknown():
+    assert counted_traffic(lambda: None) is None
+
+
+def test_a_session_counts_it_beside_the_flop(given):
+    network = torch.nn.Linear(8, 8, bias=False)
+    session = Session(devices=2)
+    session.count_flop(lambda: network(given).exp().sum())
+    assert session.flop == 2 * 2 * 6 * 8 * 8
+    assert session.traffic_bytes == 2 * (2 * 48 + 48 + 1) * FLOAT
+    session.step()
+    assert session._reported_fields()["traffic_bytes"] == session.traffic_bytes
