@@ -3,7 +3,7 @@
 import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -32,6 +32,7 @@ def counted_flop(step: Callable[[], Any]) -> float:
     if hasattr(torch.ops.aten, "_grouped_mm"):
         corrected[torch.ops.aten._grouped_mm] = grouped_flop
     counter = counting.FlopCounterMode(display=False, custom_mapping=corrected)
+    counter.mod_tracker = _NoModules()
     with _plain_kernels(), counter:
         step()
     counted = float(counter.get_total_flops())
@@ -81,6 +82,15 @@ def grouped_flop(left: Sequence[int], right: Sequence[int], *_: object, **_more:
     (805306368, 805306368)
     """
     return 2 * math.prod(left) * right[-1]
+
+
+class _NoModules(AbstractContextManager[None]):
+    """Stands for the counter's account of modules, which refuses gradients of gradients."""
+
+    parents = ("Global",)
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing was begun."""
 
 
 @contextmanager

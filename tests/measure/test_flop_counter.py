@@ -47,3 +47,20 @@ def test_products_of_experts_are_counted():
         lambda: torch._grouped_mm(rows, experts, offs=ends).square().sum().backward()
     )
     assert found == 3 * 2 * 48 * 16 * 32
+
+
+def test_losses_that_hold_derivatives_are_counted():
+    """A solver of differential equations: gradients of gradients by its inputs."""
+    network = torch.nn.Sequential(
+        torch.nn.Linear(2, 16), torch.nn.Tanh(), torch.nn.Linear(16, 1, bias=False)
+    )
+    given = torch.ones(8, 2, requires_grad=True)
+
+    def derived(value):
+        return torch.autograd.grad(value.sum(), given, create_graph=True)[0]
+
+    def step():
+        derived(derived(network(given))[:, 0]).square().sum().backward()
+
+    once = 2 * 8 * (2 * 16 + 16)
+    assert counted_flop(step) > 3 * once
