@@ -14,9 +14,9 @@ from estimator.calibration.gaussian_process import Evidence, Posterior
 FEWEST_COUNTED = 3
 """Fewer measured runs of counted traffic say too little of what is usual on a device [1]."""
 
-UNCOUNTED_SD = 0.3
-"""Spread of the slowdown by traffic among programs, standard deviation of the logarithm [1]: 0.27
-of 31 trainings in fp32 in PyTorch on two cores (`tests/benchmarks/training`)."""
+UNCOUNTED_SD = 0.4
+"""Spread of the slowdown by traffic among programs, standard deviation of the logarithm [1]: 0.40
+of the 87 steps in fp32 of a benchmark on two cores, 0.43 by the quartiles of 29 programs there."""
 
 WEIGHT_SD = 0.4
 """Time that traffic takes over that at the measured bandwidth, standard deviation of the logarithm
@@ -37,11 +37,6 @@ class Usual:
 
     slowdown: float
     share: float
-
-    @property
-    def traffic(self) -> float:
-        """Traffic, as in `Conditions`, that slows steps by the mean."""
-        return float(np.log(np.expm1(self.slowdown)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +60,7 @@ class WithoutTraffic:
         measured = np.isin(where.device, list(self.usual))
         return measured & ~np.isnan(where.traffic) & ~np.isnan(where.size)
 
-    def posterior(
-        self, where: Conditions, prior_sd: Floats, log_prior: Floats | None = None
-    ) -> Posterior:
+    def posterior(self, where: Conditions, prior_sd: Floats, log_prior: Floats) -> Posterior:
         """As `Evidence.posterior`, of runs that `knows` holds of."""
         found = self.evidence.posterior(where, prior_sd, log_prior=log_prior)
         beyond, share = _beyond(where, self.usual)

@@ -90,7 +90,7 @@ def test_the_usual_traffic_changes_little_and_more_of_it_is_slower():
     dice = np.random.default_rng(3)
     traffic = dice.normal(-0.7, 0.8, PROGRAMS)
     known = without_traffic(evidence(traffic, errors(dice, traffic)))
-    usual = known.usual["here"].traffic
+    usual = np.log(np.expm1(known.usual["here"].slowdown))
     found = predicted(known, np.array([usual - 2.0, usual, usual + 2.0]))
     assert (np.diff(found.log_shift) < 0).all()
     assert found.log_sd[1] == min(found.log_sd)
