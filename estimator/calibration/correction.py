@@ -23,6 +23,7 @@ from estimator.calibration.measured_utilization import (
     CalibrationObservation,
     Measured,
     Steady,
+    beside_products,
     calibration_observations,
     components_of,
     evidence_of,
@@ -31,9 +32,8 @@ from estimator.calibration.measured_utilization import (
     size_of,
     speed_of,
     text_array,
-    traffic_of,
 )
-from estimator.calibration.memory_traffic import WithoutTraffic, without_traffic
+from estimator.calibration.overheads import WithoutOverheads, without_overheads
 from estimator.catalog import Catalog, Device
 from estimator.core.hardware import Hardware
 from estimator.core.power_correction import corrected_power, device_power_w
@@ -134,7 +134,7 @@ class Known:
     _found: dict[str, tuple[list[CalibrationObservation], Evidence]] = field(default_factory=dict)
     _power: dict[str, tuple[list[PowerObservation], Evidence]] = field(default_factory=dict)
     _elsewhere: dict[str, Elsewhere | None] = field(default_factory=dict)
-    _traffic: dict[str, WithoutTraffic | None] = field(default_factory=dict)
+    _overheads: dict[str, WithoutOverheads | None] = field(default_factory=dict)
 
     def of(self, device: Device) -> tuple[list[CalibrationObservation], Evidence]:
         """Utilization observations of a device, and the evidence from them."""
@@ -142,11 +142,11 @@ class Known:
             self._found[device.id] = self._observed(device)
         return self._found[device.id]
 
-    def without_traffic(self, device: Device) -> WithoutTraffic | None:
-        """The same evidence as if memory traffic took no time; None where too little tells it."""
-        if device.id not in self._traffic:
-            self._traffic[device.id] = without_traffic(self.of(device)[1])
-        return self._traffic[device.id]
+    def without_overheads(self, device: Device) -> WithoutOverheads | None:
+        """The same evidence as if products alone took time; None where too little tells it."""
+        if device.id not in self._overheads:
+            self._overheads[device.id] = without_overheads(self.of(device)[1])
+        return self._overheads[device.id]
 
     def _observed(self, device: Device) -> tuple[list[CalibrationObservation], Evidence]:
         found = calibration_observations(
@@ -322,8 +322,9 @@ class Rows:
         Parameters, by which measured runs of the same program are found; NaN where unknown [1].
     programs : Words
         Names of the programs, which show that better.
-    traffic : array
-        Memory traffic beside the products for each FLOP; NaN where unknown [B].
+    operations, traffic : array
+        Operations of a step [1], and what those beside its products read and write [B], for each
+        FLOP; NaN where unknown.
     """
 
     devices: Sequence[Device]
@@ -334,6 +335,7 @@ class Rows:
     flop: Floats
     params: Floats
     programs: Words
+    operations: Floats
     traffic: Floats
 
     def on(self, number: int, host: str) -> tuple[Flags, Conditions]:
@@ -353,7 +355,10 @@ class Rows:
             whole=step_size(self.flop[chosen] / reference_peak(device, precision)),
             program=text_array(map(program_key, self.params[chosen].tolist(), programs)),
             speed=np.full(count, speed_of(device, precision)),
-            traffic=of_each(traffic_of(device, precision, self.traffic[chosen]), (count,)),
+            beside=of_each(
+                beside_products(device, precision, self.operations[chosen], self.traffic[chosen]),
+                (count,),
+            ),
         )
 
 
@@ -385,14 +390,14 @@ class Corrected:
         Which rows the runs of their device say anything of.
     reached : array
         Share of the peak that the runs let expect, before it is kept below the peak [1].
-    by_traffic : array of bool
-        Which rows are expected by their memory traffic, too.
+    by_overheads : array of bool
+        Which rows are expected by what their steps do beside their products, too.
     """
 
     utilization: Uncertain
     measured: Flags
     reached: Floats
-    by_traffic: Flags
+    by_overheads: Flags
 
 
 def calibrated_utilization(
@@ -407,11 +412,13 @@ def calibrated_utilization(
     reached = np.array(of_each(prior.mid, rows.at.shape), dtype=np.float64)
     named, tells = bool((rows.programs.codes >= 0).any()), not np.isnan(rows.traffic).all()
     away = [known.elsewhere(device) if named else None for device in rows.devices]
-    traffic = [known.without_traffic(device) if tells else None for device in rows.devices]
-    found = _posterior(evidence, rows, known, prior, _Besides(away, traffic, launches))
+    steps = [known.without_overheads(device) if tells else None for device in rows.devices]
+    found = _posterior(evidence, rows, known, prior, _Besides(away, steps, launches))
     if found is None:
         nothing = np.zeros(rows.at.shape, dtype=np.bool_)
-        return Corrected(utilization=before, measured=nothing, reached=reached, by_traffic=nothing)
+        return Corrected(
+            utilization=before, measured=nothing, reached=reached, by_overheads=nothing
+        )
     sd = _log_sd(prior, rows)
     here = np.array([bool(known.of(device)[0]) for device in rows.devices])[rows.at]
     measured = (here | found.carried) & (sd > 0)
@@ -428,7 +435,7 @@ def calibrated_utilization(
         utilization=Uncertain(mid, loadings),
         measured=measured,
         reached=reached,
-        by_traffic=measured & found.by_traffic,
+        by_overheads=measured & found.by_overheads,
     )
 
 
@@ -462,19 +469,19 @@ def _log_sd(quantity: Uncertain, rows: Rows) -> Floats:
 
 @dataclass(frozen=True)
 class _Besides:
-    """What else tells of rows, for each of their devices: programs measured elsewhere, traffic."""
+    """What else tells of rows: for each device programs measured elsewhere, what steps do."""
 
     away: Sequence[Elsewhere | None] = ()
-    traffic: Sequence[WithoutTraffic | None] = ()
+    steps: Sequence[WithoutOverheads | None] = ()
     launches: Launches | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Expected(Posterior):
-    """What is expected of rows: which rest on runs elsewhere, and which on memory traffic, too."""
+    """What is expected of rows: which rest on runs elsewhere, which on what their steps do, too."""
 
     carried: Flags
-    by_traffic: Flags
+    by_overheads: Flags
 
 
 def _posterior(
@@ -490,9 +497,9 @@ def _posterior(
     prior_sd = _log_sd(prior, rows)
     log_prior = np.log(np.broadcast_to(prior.mid, rows.at.shape))
     shift, left = np.zeros(len(rows.at)), prior_sd.copy()
-    carried, by_traffic = np.zeros((2, *rows.at.shape), dtype=np.bool_)
-    parts = zip_longest(evidence, besides.away, besides.traffic)
-    for number, (here, there, traffic) in enumerate(parts):
+    carried, by_overheads = np.zeros((2, *rows.at.shape), dtype=np.bool_)
+    parts = zip_longest(evidence, besides.away, besides.steps)
+    for number, (here, there, steps) in enumerate(parts):
         if not len(here.log_ratio) and there is None:
             continue
         chosen, where = rows.on(number, known.measured.host)
@@ -503,17 +510,17 @@ def _posterior(
         if len(here.log_ratio) and len(at):
             found = here.posterior(where, prior_sd[at], log_prior=log_prior[at])
             shift[at], left[at] = found.log_shift, found.log_sd
-        if traffic is not None and (counted := traffic.knows(where)).any():
+        if steps is not None and (counted := steps.knows(where)).any():
             some = at[counted]
-            found = traffic.posterior(where.part(counted), prior_sd[some], log_prior[some])
-            shift[some], left[some], by_traffic[some] = found.log_shift, found.log_sd, True
+            found = steps.posterior(where.part(counted), prior_sd[some], log_prior[some])
+            shift[some], left[some], by_overheads[some] = found.log_shift, found.log_sd, True
         if there is not None and (same := there.applies(where)).any():
             at, device = at[same], rows.devices[number]
             sized = there.with_sizes(where.part(same), device, rows.precisions[number])
             found = there.evidence.posterior(sized, prior_sd[at], log_prior=log_prior[at])
             shift[at], left[at], carried[at] = found.log_shift, found.log_sd, True
-            by_traffic[at] = False
-    return _Expected(log_shift=shift, log_sd=left, carried=carried, by_traffic=by_traffic)
+            by_overheads[at] = False
+    return _Expected(log_shift=shift, log_sd=left, carried=carried, by_overheads=by_overheads)
 
 
 def below_peak(now: Uncertain) -> Uncertain:

@@ -452,7 +452,7 @@ def condensed(evidence: Evidence, most: int) -> Evidence:
     where, shared = evidence.where, evidence.components
     rounded = np.where(np.isnan(where.size), -99.0, np.round(where.size)).astype(np.int64)
     words = [where.device, where.host, where.precision, where.kind]
-    flags = [flag.astype(np.str_) for flag in (where.own, np.isnan(where.traffic))]
+    flags = [flag.astype(np.str_) for flag in (where.own, np.isnan(where.beside))]
     names = np.array([*words, *flags, rounded.astype(np.str_)])
     _, first, member = np.unique(names.T, axis=0, return_index=True, return_inverse=True)
     count = np.bincount(member.ravel()).astype(np.float64)
@@ -468,7 +468,7 @@ def condensed(evidence: Evidence, most: int) -> Evidence:
         where=replace(
             kept,
             size=mean(where.size),
-            traffic=mean(where.traffic),
+            beside=mean(where.beside),
             program=np.where(count > 1, "", kept.program),
         ),
         log_ratio=mean(evidence.log_ratio),

@@ -39,7 +39,16 @@ SHOWN = 200
 
 NAME = r"[a-z0-9]+([.-][a-z0-9]+)*"
 RUN_NAME = r"[A-Za-z0-9][A-Za-z0-9._:-]{0,99}"
-POSITIVE = ("time_s", "duration_s", "devices", "cores", "flop", "moved_bytes", "traffic_bytes")
+POSITIVE = (
+    "time_s",
+    "duration_s",
+    "devices",
+    "cores",
+    "flop",
+    "moved_bytes",
+    "operations",
+    "traffic_bytes",
+)
 SHARES = ("coverage", "busy", "memory_busy", "tensor_busy", "throttled", "others")
 ANY_SIGN = ("temperature_c", "peak_temperature_c", "exit_code")
 ROUNDING = 1e-6

@@ -16,6 +16,7 @@ from estimator.core.uncertainty import Quantity, Uncertain
 LIMITS: dict[str, tuple[float, float, str]] = {
     # name: (least, most, what the bound means)
     "training_flop": (1.0, 1e36, "more than ten billion times the largest run known"),
+    "step_operations": (1.0, 1e15, "a billion times the operations of a large network"),
     "traffic_bytes": (1.0, 1e26, "more than a million accelerators move in a year"),
     "params": (1.0, 1e18, "a million times the largest model known"),
     "active_params": (1.0, 1e18, "a million times the largest model known"),

@@ -293,16 +293,15 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
         "size of a step unspecified: the interval covers the sizes people run; {set[step_flop]} "
         "narrows it by about {narrower:percent}"
     ),
-    "step_traffic_unspecified": (
-        "memory traffic of a step unspecified, in which programs of one kind differ most: "
-        "{set[step_traffic]}, as count_flop counts it"
+    "step_uncounted": (
+        "programs of one kind differ most in what a step does beside its products: "
+        "{set[step_operations]} and {set[step_traffic]}, as count_flop counts them"
     ),
-    "step_traffic_without_size": (
-        "memory traffic of a step changes nothing without its work; {set[step_flop]}"
-    ),
-    "step_traffic_unused": (
-        "memory traffic of a step changes nothing on {device}: it counts on processors whose "
-        "measured runs tell theirs; calibrate bench with PyTorch counts it"
+    "count_without_size": "{field} changes nothing without the work of a step: {set[step_flop]}",
+    "count_unused": (
+        "{field} changes nothing here: {set[step_operations]} and {set[step_traffic]} tell "
+        "something together, of a processor whose measured runs tell theirs, as those of calibrate "
+        "bench with PyTorch do; {device} is none"
     ),
     # of the place
     "site_unknown": "region {name!r} is unknown: assuming world averages",

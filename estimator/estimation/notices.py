@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from estimator.calibration.correction import MOST_MEASURED, Corrected
 from estimator.calibration.notices import (
@@ -28,14 +29,14 @@ from estimator.core.rows import (
 from estimator.estimation.questions import Questions
 from estimator.memory.training_state import does_not_fit, memory_of, too_large
 from estimator.runs.observations import program_key
-from estimator.scenario.scenario import SHARING
+from estimator.scenario.scenario import BESIDE_PRODUCTS, SHARING
 from estimator.utilization.predict import Predicted, device_notices
 
 WITHOUT_EFFECT = ("heads", "kv_heads")
 """Inputs that are kept with a run and change no number yet."""
 
 OF_UTILIZATION = (
-    *("batch_tokens", "batch", "step_flop", "step_traffic", "recomputation", *SHARING),
+    *("batch_tokens", "batch", "step_flop", "recomputation", *SHARING, *BESIDE_PRODUCTS),
     *("virtual_stages", "software", "framework", "rate", "calibration", "program"),
 )
 """Inputs that change the utilization expected, and nothing else."""
@@ -95,7 +96,7 @@ def say_of_measured(asked: Questions, rows: Places, corrected: Corrected, asks: 
         every[one] = calibration_notices(asked.resolver.measured, asked.named[one].device)
     say_by(asked, rows[asks], asked.named_at, every)
     say_of_sizes(asked, rows[corrected.measured & asks])
-    say_what_traffic_tells(asked, rows[corrected.measured & asks & ~corrected.by_traffic])
+    say_what_steps_tell(asked, rows[corrected.measured & asks & ~corrected.by_overheads])
     high = corrected.measured & asks & (corrected.reached > MOST_MEASURED)
     reached = corrected.reached[high].tolist()
     bundles = [
@@ -119,30 +120,33 @@ def say_of_sizes(asked: Questions, rows: Places) -> None:
     asked.notices.each(unknown, bundles)
 
 
-def say_what_traffic_tells(asked: Questions, rows: Places) -> None:
-    """Say where the memory traffic of a step would tell more, and is not given."""
-    sized = ~np.isnan(asked.step_flop[rows]) & ~asked.table.states("step_traffic")[rows]
+def say_what_steps_tell(asked: Questions, rows: Places) -> None:
+    """Say where what a step does beside its products would tell more, and is not given."""
+    sized = ~np.isnan(asked.step_flop[rows]) & ~_counted(asked, rows).any(axis=0)
     unsaid = rows[sized & ~_measured_programs(asked, rows)]
     every: list[tuple[Notice, ...]] = [()] * len(asked.named)
     for one in in_order(asked.named_at[unsaid]).tolist():
-        if asked.resolver.measured.without_traffic(asked.named[one].device) is not None:
-            every[one] = (Notice("step_traffic_unspecified", "step_traffic"),)
+        if asked.resolver.measured.without_overheads(asked.named[one].device) is not None:
+            every[one] = (Notice("step_uncounted", "step_operations"),)
     say_by(asked, unsaid, asked.named_at, every)
 
 
-def say_of_unused_traffic(asked: Questions, rows: Places, corrected: Corrected, asks: Mask) -> None:
-    """Say where the memory traffic of a step is given and changes nothing."""
-    if "step_traffic" not in asked.table.numbers:
-        return
-    unused = rows[asks & asked.table.states("step_traffic")[rows] & ~corrected.by_traffic]
-    sized = ~np.isnan(asked.step_flop[unused])
-    every = [
-        (Notice("step_traffic_unused", "step_traffic", {"device": one.device.name}),)
-        for one in asked.named
-    ]
-    say_by(asked, unused[sized], asked.named_at, every)
-    unsized = (Notice("step_traffic_without_size", "step_traffic"),)
-    say_by(asked, unused[~sized], asked.named_at, [unsized] * len(asked.named))
+def say_of_unused_counts(asked: Questions, rows: Places, corrected: Corrected, asks: Mask) -> None:
+    """Say where it is given what a step does beside its products, and changes nothing."""
+    for name, given in zip(BESIDE_PRODUCTS, _counted(asked, rows), strict=True):
+        some = rows[asks & given & ~corrected.by_overheads]
+        sized = ~np.isnan(asked.step_flop[some])
+        unsized = (Notice("count_without_size", name),)
+        say_by(asked, some[~sized], asked.named_at, [unsized] * len(asked.named))
+        every = [
+            (Notice("count_unused", name, {"device": one.device.name}),) for one in asked.named
+        ]
+        say_by(asked, some[sized], asked.named_at, every)
+
+
+def _counted(asked: Questions, rows: Places) -> npt.NDArray[np.bool_]:
+    """Which rows give each of `BESIDE_PRODUCTS`, shape (2, n)."""
+    return np.array([asked.table.states(name)[rows] for name in BESIDE_PRODUCTS])
 
 
 def say_of_launches(asked: Questions, rows: Places, found: Predicted, asks: Mask) -> None:

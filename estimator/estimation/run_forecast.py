@@ -43,7 +43,8 @@ class RunQuestion:
     measured : MeasuredRun
         What was recorded meanwhile.
     scenario : Scenario
-        What the user says of it: kind, arch, precision, step_flop, step_traffic, place.
+        What the user says of it: kind, arch, precision, step_flop, step_operations,
+        step_traffic, place.
     total : int, optional
         Steps of the whole run; None: what its Trainer plans, if anything.
     on : sequence of str, optional
@@ -206,10 +207,12 @@ def _elsewhere(
     names = list(OTHERS if question.on is None else question.on)
     if not names:
         return (), notes
+    operations, traffic_bytes = _beside_products(question)
     common = Scenario(
         flop=step_flop * total,
         step_flop=step_flop,
-        step_traffic=_step_traffic(question),
+        step_operations=operations,
+        step_traffic=traffic_bytes,
         kind=question.scenario.kind,
         arch=question.scenario.arch,
         program=question.scenario.program,
@@ -227,10 +230,15 @@ def _elsewhere(
     return tuple(rows), notes
 
 
-def _step_traffic(question: RunQuestion) -> float | None:
-    """Memory traffic of a step as given, or as the program reported it [B]."""
-    timings = question.measured.timings
-    return question.scenario.step_traffic or (timings[0].traffic_bytes if timings else None)
+def _beside_products(question: RunQuestion) -> tuple[float | None, float | None]:
+    """Operations [1] and traffic [B] of a step as given, or as the program reported them."""
+    asked, timing = question.scenario, next(iter(question.measured.timings), None)
+    if timing is None:
+        return asked.step_operations, asked.step_traffic
+    return (
+        asked.step_operations or timing.operations,
+        asked.step_traffic or timing.traffic_bytes,
+    )
 
 
 def _format(question: RunQuestion) -> str | None:

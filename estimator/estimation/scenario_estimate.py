@@ -31,13 +31,13 @@ from estimator.estimation.questions import Questions
 from estimator.scenario.hardware import BUSY_SHARE
 from estimator.scenario.ownership import used_up_price
 from estimator.scenario.provenance import GIVEN, Input, given, input_of, prior, recorded
-from estimator.scenario.scenario import INPUTS, SHARING, Scenario, link
+from estimator.scenario.scenario import BESIDE_PRODUCTS, INPUTS, SHARING, Scenario, link
 from estimator.scenario.scenario_table import RECOMPUTED_SHARE, ScenarioTable
 from estimator.scenario.workload import Work, compact_config
 from estimator.utilization.predict import predicted_input
 from estimator.workload.config_file import compact_json
 
-ECHOED = ("batch_tokens", "batch", "step_flop", "step_traffic", *SHARING, "power_cap", "year")
+ECHOED = ("batch_tokens", "batch", "step_flop", *BESIDE_PRODUCTS, *SHARING, "power_cap", "year")
 """Numbers of a question that are inputs of its answer as they stand."""
 
 

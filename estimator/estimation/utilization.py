@@ -13,7 +13,7 @@ from estimator.estimation.notices import (
     say_of_devices,
     say_of_launches,
     say_of_measured,
-    say_of_unused_traffic,
+    say_of_unused_counts,
 )
 from estimator.estimation.questions import Questions
 from estimator.estimation.resolver import Named
@@ -76,6 +76,7 @@ def devices_of(asked: Questions, rows: Places) -> Devices:
             flop=asked.flop[rows] / asked.devices[rows],
             params=asked.work.numbers["params"][rows],
             programs=asked.table.word("program").take(rows),
+            operations=asked.table.number("step_operations")[rows] / asked.step_flop[rows],
             traffic=asked.table.number("step_traffic")[rows] / asked.step_flop[rows],
         ),
     )
@@ -108,7 +109,7 @@ def expected_of(asked: Questions, rows: Places, devices: Devices) -> Expected:
             utilization=before,
             measured=nothing,
             reached=np.zeros(rows.shape),
-            by_traffic=nothing,
+            by_overheads=nothing,
         )
     else:
         measured = asked.resolver.measured
@@ -116,7 +117,7 @@ def expected_of(asked: Questions, rows: Places, devices: Devices) -> Expected:
         if fixed is None and corrected.measured.any():
             lone = calibrated_utilization(lone, devices.rows, measured).utilization
         say_of_measured(asked, rows, corrected, asks)
-    say_of_unused_traffic(asked, rows, corrected, asks)
+    say_of_unused_counts(asked, rows, corrected, asks)
     if fixed is None:
         say_of_launches(asked, rows, found, asks & ~corrected.measured)
     return Expected(prior=before, corrected=corrected, full=lone.mid)

@@ -48,7 +48,17 @@ REPORT = "TWENTY_WATTS_REPORT"
 STAMPS = "TWENTY_WATTS_STAMPS"
 """Environment variable that names the file into which steps are stamped as they end."""
 
-NUMBERS = ("flop", "traffic_bytes", "params", "tokens", "samples", "hidden", "seq_len", "devices")
+NUMBERS = (
+    "flop",
+    "operations",
+    "traffic_bytes",
+    "params",
+    "tokens",
+    "samples",
+    "hidden",
+    "seq_len",
+    "devices",
+)
 """Fields of a session that hold numbers."""
 
 RANK, LOCAL_RANK, WORLD_SIZE, LOCAL_SIZE = "RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"
@@ -119,8 +129,9 @@ class Session:
     ----------
     flop : float, optional
         Work of one step over all devices [FLOP].
-    traffic_bytes : float, optional
-        What it reads and writes beside its products, over all devices [B].
+    operations, traffic_bytes : float, optional
+        Operations of one step that are dispatched one by one [1], and what those beside its
+        products read and write [B], over all devices.
     params, tokens, samples, hidden, seq_len : float, optional
         Of the network, and tokens or samples of one step.
     precision, kind, arch, label : str, optional
@@ -138,6 +149,7 @@ class Session:
     """
 
     flop: float | None = None
+    operations: float | None = None
     traffic_bytes: float | None = None
     params: float | None = None
     tokens: float | None = None
@@ -193,9 +205,11 @@ class Session:
 
     def _reported_fields(self) -> dict[str, Any]:
         """What the program says of its steps, as fields of `Timing`."""
-        names = ("precision", "kind", "arch", "params", "hidden", "seq_len", "tokens", "samples")
-        said = {"flop": self._step_flop(), "traffic_bytes": self.traffic_bytes}
-        said |= {name: getattr(self, name) for name in names}
+        names = (
+            *("operations", "traffic_bytes", "precision", "kind", "arch"),
+            *("params", "hidden", "seq_len", "tokens", "samples"),
+        )
+        said = {"flop": self._step_flop(), **{name: getattr(self, name) for name in names}}
         return {name: value for name, value in said.items() if value is not None}
 
     @property
@@ -253,16 +267,17 @@ class Session:
         """Run two steps under counters of PyTorch and keep their FLOPs for all of them [FLOP].
 
         In the first attention and recurrent layers run in their plain form; errors as for
-        `counted_flop`. The second tells the memory traffic beside the products, kept in
-        `traffic_bytes`: None where part of the step is compiled.
+        `counted_flop`. The second tells `operations` and `traffic_bytes`, which are None where part
+        of the step is compiled.
         """
         from estimator.measure.flop_counter import counted_flop
-        from estimator.measure.traffic_counter import counted_traffic
+        from estimator.measure.operation_counter import counted_operations
 
         everywhere = self.devices or self.ranks
         self.flop = counted_flop(step) * everywhere
-        traffic = counted_traffic(step)
-        self.traffic_bytes = None if traffic is None else traffic * everywhere
+        found = counted_operations(step)
+        self.operations = None if found is None else found.count * everywhere
+        self.traffic_bytes = None if found is None else found.traffic_bytes * everywhere
         return self.flop
 
     def reported(self) -> Reported | None:

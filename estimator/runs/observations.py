@@ -83,7 +83,7 @@ FIRST = ("params", "hidden", "seq_len", "tokens")
 
 SUMS = (
     *("runs", "whole", "log_flop", "log_time", "spread", "disturbed", "powered", "log_power"),
-    *("counted", "log_steps", "trafficked", "log_traffic"),
+    *("counted", "log_steps", "known", "log_operations", "log_traffic"),
 )
 """What is summed over them."""
 
@@ -180,9 +180,9 @@ class Observation:
         What disturbed the newest.
     power_w : float, optional
         Mean power of one device, where a meter measured it [W].
-    traffic : float, optional
-        What is read and written beside the products for each FLOP, geometric mean; None where no
-        run tells it [B].
+    operations, traffic : float, optional
+        Operations of its steps [1], and what those beside the products read and write [B], for each
+        FLOP: geometric means; None where no run tells them.
     """
 
     timing: Timing
@@ -199,6 +199,7 @@ class Observation:
     noise_sd: float
     reasons: tuple[str, ...]
     power_w: float | None
+    operations: float | None
     traffic: float | None
 
 
@@ -359,14 +360,14 @@ def _observation(row: Row) -> Observation:
         noise_sd=math.sqrt(max(0.0, mean["spread"] + mean["disturbed"]) / count),
         reasons=tuple(reasons),
         power_w=math.exp(row["log_power"] / row["powered"]) if row["powered"] > 0.5 else None,
-        traffic=_mean_traffic(row),
+        operations=_mean(row, "log_operations"),
+        traffic=_mean(row, "log_traffic"),
     )
 
 
-def _mean_traffic(row: Row) -> float | None:
-    """Traffic for each FLOP [B]."""
-    known = row["trafficked"]
-    return math.exp(row["log_traffic"] / known) if known > 0.5 else None
+def _mean(row: Row, name: str) -> float | None:
+    """Mean over those of which is known what their steps do."""
+    return math.exp(row[name] / row["known"]) if row["known"] > 0.5 else None
 
 
 def _rows(run: MeasuredRun) -> Iterator[Row]:
@@ -428,7 +429,7 @@ def _row(run: MeasuredRun, timing: Timing, hardware: str, what: str) -> Row:
     log_flop = math.log(timing.flop / timing.devices) if timing.flop else None
     log_time = math.log(timing.time_s / slowed(taken_by_others(run, timing)))
     power_w, count = measured_power_w(run, timing), steps_of_whole_run(run, timing)
-    moved = timing.traffic_bytes / timing.flop if timing.traffic_bytes and timing.flop else None
+    done = _for_each_flop(timing)
     spread = (timing.log_sd or 0.0) ** 2 / max(1, timing.repetitions)
     bucket = round(BUCKETS * log_flop) if steps and log_flop is not None else 0
     pace = round(BUCKETS * (log_flop - log_time)) if log_flop is not None else 0
@@ -455,13 +456,22 @@ def _row(run: MeasuredRun, timing: Timing, hardware: str, what: str) -> Row:
         "log_power": math.log(power_w) if power_w else 0.0,
         "counted": 1.0 if count else 0.0,
         "log_steps": math.log(count) if count else 0.0,
-        "trafficked": 1.0 if moved else 0.0,
-        "log_traffic": math.log(moved) if moved else 0.0,
+        "known": 1.0 if done else 0.0,
+        "log_operations": done[0] if done else 0.0,
+        "log_traffic": done[1] if done else 0.0,
         "params": timing.params,
         "hidden": timing.hidden,
         "seq_len": timing.seq_len,
         "tokens": timing.tokens,
     }
+
+
+def _for_each_flop(timing: Timing) -> tuple[float, float] | None:
+    """Logarithms of operations [1] and traffic [B] of a step for each FLOP; None if unknown."""
+    if not (timing.flop and timing.operations and timing.traffic_bytes):
+        return None
+    log_flop = math.log(timing.flop)
+    return math.log(timing.operations) - log_flop, math.log(timing.traffic_bytes) - log_flop
 
 
 def program_of(timing: Timing, run: MeasuredRun) -> str:

@@ -206,9 +206,10 @@ class Timing:
         How the program is written; what tells programs of one kind apart.
     flop, moved_bytes : float, optional
         Work of one repetition over all devices [FLOP], and what it moves [B].
-    traffic_bytes : float, optional
-        What a step of training reads and writes beside its products, over all devices [B]; see
-        `estimator.measure.traffic_counter`.
+    operations, traffic_bytes : float, optional
+        Operations of a step of training that are dispatched one by one [1], and what those beside
+        its products read and write [B], over all devices; see
+        `estimator.measure.operation_counter`.
     time_s : float
         Median time of a repetition [s].
     log_sd : float, optional
@@ -235,6 +236,7 @@ class Timing:
     style: str | None = None
     flop: float | None = None
     moved_bytes: float | None = None
+    operations: float | None = None
     traffic_bytes: float | None = None
     time_s: float
     log_sd: float | None = None

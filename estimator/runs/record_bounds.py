@@ -26,7 +26,7 @@ TIMING: Bounds = {
     "time_s": (LEAST, LONGEST_S),
     "devices": (1, LARGEST_COUNT),
     **dict.fromkeys(("repetitions", "rejected"), (0, LARGEST_COUNT)),
-    **dict.fromkeys(("flop", "moved_bytes", "traffic_bytes"), (0.0, LARGEST)),
+    **dict.fromkeys(("flop", "moved_bytes", "operations", "traffic_bytes"), (0.0, LARGEST)),
     **dict.fromkeys(("log_sd", "power_w", "others"), (0.0, LARGEST)),
     **dict.fromkeys(("params", "hidden", "seq_len", "tokens"), (0.0, LARGEST)),
 }

@@ -77,8 +77,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 VERSION = len(MIGRATIONS)
 
 OBSERVED_SINCE = 9
-"""Version from which on observations as of today stand beside the runs: earlier ones know no memory
-traffic; they are dropped, and made anew when the file is brought up."""
+"""Version from which on observations as of today stand beside the runs: earlier ones, which
+do not know what a step does beside its products, are dropped, and made anew when the file is
+brought up."""
 
 
 class ForeignFile(ValueError):

@@ -238,9 +238,15 @@ class Scenario:
         example="1.7e17",
         limits="training_flop",
     )
+    step_operations: float | None = _parallelism(
+        "operations that an eager framework dispatches per optimizer step, all devices together, "
+        "as count_flop counts them",
+        "Operations per step",
+        example="1500",
+    )
     step_traffic: float | None = _parallelism(
         "memory that an optimizer step reads and writes beside its products, all devices together, "
-        "as count_flop counts it: a calibrated processor is predicted better with it",
+        "as count_flop counts it: with --step-operations it tells a calibrated processor more",
         "Memory traffic per step [B]",
         unit="B",
         example="2e9",
@@ -372,6 +378,9 @@ LOCAL = tuple(name for name, one in INPUTS.items() if one.local)
 
 SHARING = ("tensor_parallel", "pipeline_parallel", "expert_parallel", "micro_batches")
 """Fields of how the devices share the work."""
+
+BESIDE_PRODUCTS = ("step_operations", "step_traffic")
+"""Fields of what a step does beside its products."""
 
 CHOICES = {name: one.choices for name, one in INPUTS.items() if one.choices}
 """Field -> the words that it may be."""

@@ -12,8 +12,8 @@ benchmark of an earlier file: a function `programs()` returns some `training.pro
 A shared machine is faster in one minute than in the next; a whole run averages that, six seconds
 do not: in several rounds every program is measured again, and the median of its rounds counts.
 The third asks for each program what a user would ask: before any measurement, after the benchmark,
-and after the benchmark and all other programs; without and with the size of a step, and with its
-memory traffic, too, where PyTorch can count that.
+and after the benchmark and all other programs; without and with the size of a step, and with what
+it does beside its products, too, where PyTorch can count that.
 """
 
 import argparse
@@ -30,11 +30,11 @@ from statistics import median
 from typing import Any
 
 from estimator.measure.bench.run import BenchQuestion, benchmark, keep_processor
+from estimator.measure.operation_counter import counted_operations
 from estimator.measure.session import Session, forecast
-from estimator.measure.traffic_counter import counted_traffic
 from estimator.runs.record import MeasuredRun, Timing, as_plain, read_run
 from estimator.scenario.scenario import Scenario
-from tests.benchmarks.prediction import HEADER, KNOWN, TRAFFIC, line, predicted_s, store_only
+from tests.benchmarks.prediction import COUNTED, HEADER, KNOWN, line, predicted_s, store_only
 from tests.benchmarks.training.programs import Program, programs
 
 SEEN = 20
@@ -57,6 +57,7 @@ class Trial:
     steps: int
     run_s: float
     forecast_s: tuple[float, float, float]
+    operations: float | None = None
     traffic_bytes: float | None = None
     times_s: tuple[float, ...] = ()
     rounds_s: tuple[float, ...] = ()
@@ -80,7 +81,7 @@ def ran(program: Program) -> Trial:
     run_s = time.monotonic() - begun
     timing = session.timing()
     assert timing is not None
-    traffic = counted_traffic(step)
+    done = counted_operations(step)
     return Trial(
         name=program.name,
         kind=program.kind,
@@ -91,7 +92,8 @@ def ran(program: Program) -> Trial:
         steps=session.steps,
         run_s=run_s,
         forecast_s=extrapolated_s(session.times_s),
-        traffic_bytes=traffic,
+        operations=None if done is None else done.count,
+        traffic_bytes=None if done is None else done.traffic_bytes,
         times_s=tuple(session.times_s),
     )
 
@@ -156,6 +158,7 @@ def as_run(trial: Trial, bench: MeasuredRun, number: int) -> MeasuredRun:
         arch=trial.arch,
         label=trial.name,
         flop=trial.flop,
+        operations=trial.operations,
         traffic_bytes=trial.traffic_bytes,
         time_s=trial.step_s,
         repetitions=trial.steps,
@@ -188,7 +191,8 @@ def asked(
         devices=1.0,
         calibration="use" if use else "ignore",
         step_flop=trial.flop if known else None,
-        step_traffic=trial.traffic_bytes if known == TRAFFIC else None,
+        step_operations=trial.operations if known == COUNTED else None,
+        step_traffic=trial.traffic_bytes if known == COUNTED else None,
     )
     return predicted_s(scenario)
 
@@ -204,7 +208,7 @@ def table(path: Path, steps: int | None) -> None:
     ask = partial(asked, hardware=hardware, steps=steps)
     print(HEADER)
     for known in KNOWN:
-        if known != TRAFFIC:
+        if known != COUNTED:
             answers = [ask(one, known=known, use=False) for one in trials]
             print(line(f"before{known}", answers, steady))
         store_only([bench])

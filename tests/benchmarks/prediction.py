@@ -15,9 +15,9 @@ from estimator.scenario.scenario import Scenario
 HEADER = f"{'state':42} {'median':>7} {'p90':>7} {'bias':>6}  inside the 80 % interval"
 """Names of the columns of `line`."""
 
-SIZE, TRAFFIC = ", step size given", ", size and traffic given"
-KNOWN = ("", SIZE, TRAFFIC)
-"""What the user tells of a step: nothing, its work, its memory traffic as well."""
+SIZE, COUNTED = ", step size given", ", step counted"
+KNOWN = ("", SIZE, COUNTED)
+"""What the user tells of a step: nothing, its work, all that count_flop counts."""
 
 
 def predicted_s(scenario: Scenario) -> tuple[float, float, float]:

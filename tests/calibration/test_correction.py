@@ -502,6 +502,7 @@ def of_traffic(number, traffic_bytes, utilization):
             precision="fp32",
             flop=CPU_PEAK * utilization,
             traffic_bytes=traffic_bytes,
+            operations=1.0,
             params=1e9 + 1e8 * number,
         ),
     )
@@ -519,16 +520,18 @@ SIZED = {"hardware": CPU, "precision": "fp32", "devices": 1.0, "step_flop": 0.4 
 LITTLE, MUCH = (share * 0.4 * BANDWIDTH for share in (0.1, 2.0))
 
 
-def test_memory_traffic_moves_an_answer_as_it_moved_what_was_measured():
+def test_what_steps_do_moves_an_answer_as_it_moved_what_was_measured():
     store(*traffic_world())
     plain = answer(**SIZED)
-    given = [answer(**SIZED, step_traffic=traffic) for traffic in (LITTLE, MUCH)]
+    given = [
+        answer(**SIZED, step_operations=1.0, step_traffic=traffic) for traffic in (LITTLE, MUCH)
+    ]
     little, much = (middle(one, "wall_hours") for one in given)
     assert much / little == pytest.approx(3.0 / 1.1, rel=0.05)
     assert little < middle(plain, "wall_hours") < much
-    assert "step_traffic_unspecified" in {one.code for one in plain.notices}
+    assert "step_uncounted" in {one.code for one in plain.notices}
     codes = {one.code for found in given for one in found.notices}
-    assert not any(code.startswith("step_traffic") for code in codes)
+    assert not any(code.startswith(("step_uncounted", "count_")) for code in codes)
 
 
 def test_traffic_that_nothing_can_be_compared_with_changes_nothing_and_says_so():
@@ -537,12 +540,12 @@ def test_traffic_that_nothing_can_be_compared_with_changes_nothing_and_says_so()
         assert as_json(found)["results"] == as_json(answer(**changed))["results"]
         return [one.code for one in found.notices if one.field == "step_traffic"]
 
-    assert said(**SIZED) == ["step_traffic_unused"]
+    assert said(**SIZED) == ["count_unused"]
     store(*(dataclasses.replace(one, id=f"x{one.id}") for one in traffic_world()))
     board = SIZED | {"hardware": "a100-sxm-80", "precision": "bf16"}
-    assert said(**board) == ["step_traffic_unused"]
+    assert said(**board) == ["count_unused"]
     unsized = {name: SIZED[name] for name in ("hardware", "precision", "devices")}
     work = {"flop": 1e18, "params": None, "tokens": None}
-    assert said(**unsized, **work) == ["step_traffic_without_size"]
-    assert said(**SIZED, calibration="ignore") == ["step_traffic_unused"]
+    assert said(**unsized, **work) == ["count_without_size"]
+    assert said(**SIZED, calibration="ignore") == ["count_unused"]
     assert said(**SIZED, utilization=0.4) == ["no_effect"]

@@ -35,6 +35,7 @@ from estimator.measure.bench.numpy_engine import NumpyEngine, perceptron
 from estimator.measure.bench.run import usual_steps
 from estimator.measure.bench.timing import Thoroughness, timed
 from estimator.measure.bench.workloads import Job, matrix_flop, perceptron_flop, spread_out
+from estimator.measure.operation_counter import Operations
 from estimator.runs.record import Host, MeasuredDevice, MeasuredRun, Timing
 
 BRIEF = Thoroughness(
@@ -295,8 +296,8 @@ class Sleeper:
         sizes = (1e6, 2e7, 4e7, 6e7, 8e7, 1e12)
         return [self._job("training", flop, kind="vision") for flop in sizes]
 
-    def traffic_bytes(self, step):
-        return 48e6
+    def operations(self, step):
+        return Operations(count=100.0, traffic_bytes=48e6)
 
     def finish(self):
         pass

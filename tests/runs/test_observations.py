@@ -72,13 +72,14 @@ def test_steps_of_other_sizes_and_programs_stay_apart():
     assert {one.program for one in found} == {"1e+06 parameters", "program written out"}
 
 
-def test_memory_traffic_is_its_geometric_mean_over_those_that_tell_it():
+def test_what_steps_do_is_the_geometric_mean_of_those_that_tell_it():
     def moving(number, traffic_bytes):
-        timing = dataclasses.replace(run().timings[0], traffic_bytes=traffic_bytes)
+        timing = dataclasses.replace(run().timings[0], operations=1e3, traffic_bytes=traffic_bytes)
         return run(number, timings=(timing,))
 
     (one,) = observed(in_memory([moving(1, 2e10), moving(2, 8e10), run(3)]), "my-cpu", MOST)
     assert one.traffic == pytest.approx(4e10 / 1e12)
+    assert one.operations == pytest.approx(1e3 / 1e12)
     (one,) = observed(in_memory([run(1), moving(2, 0.0)]), "my-cpu", MOST)
     assert one.traffic is None
 

@@ -31,7 +31,18 @@ FEWEST = 4
 MOST_STEPS = 1e12
 """More than any run takes [1]."""
 
-BESIDES = ("kind", "arch", "precision", "step_flop", "step_traffic", "program", "site")
+BESIDES = (
+    *(
+        "kind",
+        "arch",
+        "precision",
+        "step_flop",
+        "step_operations",
+        "step_traffic",
+        "program",
+        "site",
+    ),
+)
 """Fields that tell of the steps and of the place."""
 
 
@@ -127,6 +138,7 @@ def _reported_by(scenario: "Scenario") -> dict[str, Any]:
         "arch": scenario.arch,
         "precision": scenario.precision,
         "flop": scenario.step_flop,
+        "operations": scenario.step_operations,
         "traffic_bytes": scenario.step_traffic,
         "style": scenario.program,
     }

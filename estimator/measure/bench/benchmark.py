@@ -364,7 +364,7 @@ class Bench:
                 effort=effort,
                 dice=self.dice,
             )
-            traffic = self.engine.traffic_bytes(work) if job.what == "training" else None
+            done = self.engine.operations(work) if job.what == "training" else None
         except RuntimeError as error:
             reason = str(error).partition("\n")[0][:100]
             self.notes.append(f"{job.label}, {job.precision}: cannot run here ({reason})")
@@ -379,7 +379,8 @@ class Bench:
             others=found.others,
             power_w=power_w,
             trust=trust,
-            traffic_bytes=traffic,
+            operations=None if done is None else done.count,
+            traffic_bytes=None if done is None else done.traffic_bytes,
             **{name: getattr(job, name) for name in OF_JOB},
         )
 

@@ -83,8 +83,8 @@ class NumpyEngine:
     def finish(self) -> None:
         """Numpy is done when it returns."""
 
-    def traffic_bytes(self, _step: Callable[[], object]) -> None:
-        """Nothing counts what numpy reads and writes."""
+    def operations(self, _step: Callable[[], object]) -> None:
+        """Nothing counts what numpy does."""
 
     def _product(self, size: int, dtype: type[np.floating[Any]]) -> Callable[[], object]:
         left, right = (self._random.random((size, size)).astype(dtype) for _ in range(2))

@@ -23,6 +23,7 @@ from estimator.measure.bench.torch_engine import TorchEngine
 from estimator.measure.bench.workloads import Engine, Job
 from estimator.measure.command import interrupted_once, undisturbed
 from estimator.measure.host import Contention
+from estimator.measure.operation_counter import Operations
 from estimator.measure.recorder import Recording
 from estimator.runs import open_store
 from estimator.runs.meter import Meter, Sample
@@ -194,9 +195,9 @@ class BothEngines:
     def finish(self) -> None:
         """Both are done when they return."""
 
-    def traffic_bytes(self, step: Callable[[], object]) -> float | None:
-        """What a step in PyTorch reads and writes beside its products [B]; of numpy unknown."""
-        return self.torch.traffic_bytes(step)
+    def operations(self, step: Callable[[], object]) -> Operations | None:
+        """What a step in PyTorch does beside its products; of numpy unknown."""
+        return self.torch.operations(step)
 
 
 @dataclass(frozen=True, kw_only=True)

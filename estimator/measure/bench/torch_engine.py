@@ -28,7 +28,7 @@ from estimator.measure.bench.workloads import (
     perceptron_flop,
     vector_sums,
 )
-from estimator.measure.traffic_counter import counted_traffic
+from estimator.measure.operation_counter import Operations, counted_operations
 from estimator.runs.record import MeasuredDevice
 
 MATRIX_SIZES = (256, 512, 1024, 2048, 4096, 8192, 16384)
@@ -137,9 +137,9 @@ class TorchEngine:
         if self.place != "cpu":
             self._torch.cuda.synchronize(self.place)
 
-    def traffic_bytes(self, step: Callable[[], object]) -> float | None:
-        """What a step reads and writes beside its products [B]; None if unknown."""
-        return counted_traffic(step)
+    def operations(self, step: Callable[[], object]) -> Operations | None:
+        """What a step does beside its products; None if unknown."""
+        return counted_operations(step)
 
     def _precisions(self) -> list[str]:
         """Number formats, those that people train in most first."""

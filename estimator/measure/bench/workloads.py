@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal, Protocol
 
+from estimator.measure.operation_counter import Operations
+
 ADAM_BYTES_PER_PARAM = 28.0
 """Read and written by a step of Adam in fp32: weight, gradient, two moments; three go back [B]."""
 
@@ -81,8 +83,8 @@ class Engine(Protocol):
         """Wait until the device is done."""
         ...
 
-    def traffic_bytes(self, step: Callable[[], object]) -> float | None:
-        """What a step reads and writes beside its products [B]; None if unknown."""
+    def operations(self, step: Callable[[], object]) -> Operations | None:
+        """What a step does beside its products; None if unknown."""
         ...
 
 

@@ -12,7 +12,7 @@ from estimator.measure.host_id import host_id
 from estimator.runs import open_store
 from estimator.runs.record import MeasuredRun
 from estimator.scenario.scenario import Scenario
-from tests.benchmarks.prediction import HEADER, KNOWN, TRAFFIC, line, predicted_s, store_only
+from tests.benchmarks.prediction import COUNTED, HEADER, KNOWN, line, predicted_s, store_only
 
 STEPS = 20_000
 """Steps of the run that is asked for: some hours, as people run on such boards [1]."""
@@ -55,7 +55,8 @@ def prediction(run: MeasuredRun, *, known: str, use: bool, name: bool = False) -
         devices=1.0,
         calibration="use" if use else "ignore",
         step_flop=flop if known else None,
-        step_traffic=timing.traffic_bytes if known == TRAFFIC else None,
+        step_operations=timing.operations if known == COUNTED else None,
+        step_traffic=timing.traffic_bytes if known == COUNTED else None,
         program=timing.style if name else None,
     )
     low, mid, high = (whole_s / STEPS for whole_s in predicted_s(scenario))

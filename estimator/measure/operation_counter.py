@@ -1,13 +1,15 @@
-"""How much memory does one training step read and write beside its products?
+"""What does one training step do beside its products: how many operations, how much memory traffic?
 
 Products and convolutions keep what they work on in the caches; what lies between them does not:
 activations, norms, dropout, residual sums, losses and the optimizer take as long as their numbers
-take to come from memory and go back. Two programs of one kind and size of step differ most in this.
+take to come from memory and go back. An eager framework dispatches each operation by itself, which
+takes microseconds, however small it is. Programs of one kind and size of step differ most in these.
 """
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import import_module
 from types import FrameType
 from typing import Any
@@ -37,17 +39,33 @@ ELSEWHERE = ("c10d", "_c10d_functional", "prim", "profiler")
 """Namespaces of operations that move values between devices, or none at all."""
 
 
-def counted_traffic(step: Callable[[], Any]) -> float | None:
-    """Memory that a step reads and writes beside its products, run once as it is [B].
+@dataclass(frozen=True, kw_only=True)
+class Operations:
+    """What a step does.
+
+    Parameters
+    ----------
+    count : float
+        Operations that are dispatched one by one, products among them [1].
+    traffic_bytes : float
+        What those beside its products read and write [B].
+    """
+
+    count: float
+    traffic_bytes: float
+
+
+def counted_operations(step: Callable[[], Any]) -> Operations | None:
+    """Run a step once as it is, and count what it does.
 
     Every operation that PyTorch dispatches reads its arguments and writes its results, a repeated
     (stride 0) dimension once; products, convolutions and fused kernels count by their FLOPs, and
-    views move nothing. What the caches save and what the allocator does is left out.
+    views do nothing. What the caches save and what the allocator does is left out.
 
     Returns
     -------
-    float or None
-        None where part of the step is compiled: it fuses operations, and what it moves is unknown;
+    Operations or None
+        None where part of the step is compiled: it fuses operations, and what it does is unknown;
         and where nothing was seen.
 
     Raises
@@ -56,7 +74,7 @@ def counted_traffic(step: Callable[[], Any]) -> float | None:
         Without PyTorch.
     """
     dispatch: Any = import_module("torch.utils._python_dispatch")
-    moved = 0.0
+    count, moved = 0.0, 0.0
 
     class Counter(dispatch.TorchDispatchMode):  # type: ignore[misc]
         """Adds up what every operation moves."""
@@ -65,23 +83,32 @@ def counted_traffic(step: Callable[[], Any]) -> float | None:
             self, operation: Any, _types: Any, args: Any = (), named: Any = None
         ) -> Any:
             """Run one operation, and count it."""
-            nonlocal moved
+            nonlocal count, moved
             found = operation(*args, **(named or {}))
-            moved += moved_bytes(operation, [*args, *(named or {}).values()], found)
+            if does_something(operation):
+                count += 1.0
+                moved += moved_bytes(operation, [*args, *(named or {}).values()], found)
             return found
 
     with _compiled_calls() as compiled, Counter():
         step()
-    return None if compiled else moved or None
+    if compiled or not moved:
+        return None
+    return Operations(count=count, traffic_bytes=moved)
+
+
+def does_something(operation: Any) -> bool:
+    """Whether an operation reads or writes what a tensor holds."""
+    if operation.namespace in ELSEWHERE or operation.is_view:
+        return False
+    return not _name(operation).startswith(UNTOUCHED)
 
 
 def moved_bytes(operation: Any, given: list[Any], found: Any) -> float:
-    """What one operation reads and writes [B]."""
+    """What one operation that does something reads and writes, unless it is a product [B]."""
     products: Any = import_module("torch.utils.flop_counter").flop_registry
-    name = operation._schema.name.rpartition("::")[2]
-    if operation.namespace in ELSEWHERE or operation.is_view:
-        return 0.0
-    if operation._overloadpacket in products or name.startswith((*FUSED, *UNTOUCHED)):
+    name = _name(operation)
+    if operation._overloadpacket in products or name.startswith(FUSED):
         return 0.0
     written = _held_bytes(found) or _held_bytes(
         [
@@ -93,6 +120,11 @@ def moved_bytes(operation: Any, given: list[Any], found: Any) -> float:
     if name.startswith(FILLS):
         return written
     return written + (written if name in LOOKUPS else _held_bytes(given))
+
+
+def _name(operation: Any) -> str:
+    name: str = operation._schema.name.rpartition("::")[2]
+    return name
 
 
 def _held_bytes(values: Any) -> float:

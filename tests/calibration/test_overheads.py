@@ -1,4 +1,4 @@
-"""Runs of known memory traffic: a world in which a step takes the time of products and traffic."""
+"""Runs whose steps were counted: worlds in which they take the time of products and the rest."""
 
 from dataclasses import replace
 
@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from estimator.calibration.conditions import Conditions
 from estimator.calibration.gaussian_process import Evidence, condensed
-from estimator.calibration.memory_traffic import (
+from estimator.calibration.overheads import (
     FEWEST_COUNTED,
     UNCOUNTED_SD,
     WEIGHT_SD,
     log_slowdown,
-    without_traffic,
+    without_overheads,
 )
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL
@@ -33,7 +33,7 @@ def conditions(traffic, *, device="here", size=0.0):
         kind=np.array(["convolution"] * count),
         program=np.array([f"{device} {at}" for at in range(count)]),
         size=np.full(count, size),
-        traffic=traffic,
+        beside=traffic,
     )
 
 
@@ -78,7 +78,7 @@ def test_unmeasured_programs_are_foretold_better_and_inside_as_often_as_said():
         known = evidence(traffic[:PROGRAMS], found[:PROGRAMS])
         ahead, true = traffic[PROGRAMS:], found[PROGRAMS:]
         plain = predicted(known, ahead)
-        better = predicted(without_traffic(known), ahead)
+        better = predicted(without_overheads(known), ahead)
         off.append(np.abs(better.log_shift - true))
         off_without.append(np.abs(plain.log_shift - true))
         inside.append(off[-1] < Z80 * better.log_sd)
@@ -89,7 +89,7 @@ def test_unmeasured_programs_are_foretold_better_and_inside_as_often_as_said():
 def test_the_usual_traffic_changes_little_and_more_of_it_is_slower():
     dice = np.random.default_rng(3)
     traffic = dice.normal(-0.7, 0.8, PROGRAMS)
-    known = without_traffic(evidence(traffic, errors(dice, traffic)))
+    known = without_overheads(evidence(traffic, errors(dice, traffic)))
     usual = np.log(np.expm1(known.usual["here"].slowdown))
     found = predicted(known, np.array([usual - 2.0, usual, usual + 2.0]))
     assert (np.diff(found.log_shift) < 0).all()
@@ -102,7 +102,7 @@ def test_the_usual_traffic_changes_little_and_more_of_it_is_slower():
 def test_more_traffic_never_makes_a_run_faster(traffic, more):
     dice = np.random.default_rng(5)
     seen = dice.normal(-0.7, 0.8, 6)
-    known = without_traffic(evidence(seen, errors(dice, seen)))
+    known = without_overheads(evidence(seen, errors(dice, seen)))
     found = predicted(known, np.array([traffic, traffic + more]))
     assert found.log_shift[1] <= found.log_shift[0]
 
@@ -110,7 +110,7 @@ def test_more_traffic_never_makes_a_run_faster(traffic, more):
 def test_far_from_what_was_measured_the_interval_is_wider_as_its_weight_is_uncertain():
     dice = np.random.default_rng(5)
     seen = np.full(8, -3.0)
-    known = without_traffic(evidence(seen, errors(dice, seen)))
+    known = without_overheads(evidence(seen, errors(dice, seen)))
     near, far = predicted(known, np.array([-3.0, 4.0])).log_sd
     share = 1.0 / (1.0 + np.exp(-4.0)) - known.usual["here"].share
     assert far == pytest.approx(np.hypot(near, WEIGHT_SD * share))
@@ -121,7 +121,7 @@ def test_runs_that_were_not_counted_have_the_usual_traffic_and_more_noise():
     traffic = dice.normal(-0.7, 0.8, 9)
     traffic[:4] = np.nan
     plain = evidence(traffic, np.zeros(9))
-    known = without_traffic(plain).evidence
+    known = without_overheads(plain).evidence
     assert (known.log_ratio[:4] == 0.0).all()
     assert known.noise_sd[:4] == pytest.approx(np.hypot(plain.noise_sd[:4], UNCOUNTED_SD))
     slowdown = log_slowdown(traffic[4:])
@@ -132,13 +132,13 @@ def test_runs_that_were_not_counted_have_the_usual_traffic_and_more_noise():
 def test_too_few_counted_runs_tell_nothing():
     traffic = np.full(10, np.nan)
     traffic[: FEWEST_COUNTED - 1] = -1.0
-    assert without_traffic(evidence(traffic, np.zeros(10))) is None
+    assert without_overheads(evidence(traffic, np.zeros(10))) is None
     traffic[FEWEST_COUNTED - 1] = -1.0
-    assert without_traffic(evidence(traffic, np.zeros(10))) is not None
+    assert without_overheads(evidence(traffic, np.zeros(10))) is not None
 
 
 def test_it_knows_runs_of_that_device_whose_size_and_traffic_are_known():
-    known = without_traffic(evidence(np.zeros(5), np.zeros(5)))
+    known = without_overheads(evidence(np.zeros(5), np.zeros(5)))
     assert known.knows(conditions(np.array([0.0, np.nan]))).tolist() == [True, False]
     assert not known.knows(conditions(np.zeros(1), device="elsewhere")).any()
     assert not known.knows(conditions(np.zeros(1), size=np.nan)).any()
@@ -147,4 +147,4 @@ def test_it_knows_runs_of_that_device_whose_size_and_traffic_are_known():
 def test_programs_alike_that_count_as_one_keep_their_mean_traffic():
     traffic = np.concatenate([np.full(20, -1.0), np.full(20, np.nan), np.full(20, 1.0)])
     one = condensed(evidence(traffic, np.zeros(60)), 10)
-    assert sorted(one.where.traffic.tolist(), key=str) == [0.0, pytest.approx(np.nan, nan_ok=True)]
+    assert sorted(one.where.beside.tolist(), key=str) == [0.0, pytest.approx(np.nan, nan_ok=True)]

@@ -1,11 +1,17 @@
-"""Memory traffic beside the products, against sums by hand; where PyTorch is installed."""
+"""Operations and memory traffic of a step, against sums by hand; where PyTorch is installed."""
 
 import pytest
 
 torch = pytest.importorskip("torch")
 
+from estimator.measure.operation_counter import counted_operations  # noqa: E402
 from estimator.measure.session import Session  # noqa: E402
-from estimator.measure.traffic_counter import counted_traffic  # noqa: E402
+
+
+def counted_traffic(step):
+    found = counted_operations(step)
+    return None if found is None else found.traffic_bytes
+
 
 FLOAT = 4
 """Bytes of a number in fp32."""
@@ -64,6 +70,11 @@ def test_an_optimizer_reads_and_writes_weights_gradients_and_moments():
     assert counted_traffic(adam.step) == pytest.approx(28e6, rel=0.15)
 
 
+def test_operations_are_products_and_the_rest_but_no_views(given):
+    step = counted_operations(lambda: (SQUARE @ SQUARE).t().exp().sum())
+    assert step.count == 3
+
+
 def test_half_the_width_moves_half(given):
     half = given.to(torch.bfloat16)
     assert counted_traffic(half.exp) == 2 * 48 * 2
@@ -86,5 +97,6 @@ def test_a_session_counts_it_beside_the_flop(given):
     session.count_flop(lambda: network(given).exp().sum())
     assert session.flop == 2 * 2 * 6 * 8 * 8
     assert session.traffic_bytes == 2 * (2 * 48 + 48 + 1) * FLOAT
+    assert session.operations == 2 * 3
     session.step()
     assert session._reported_fields()["traffic_bytes"] == session.traffic_bytes

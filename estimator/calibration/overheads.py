@@ -1,7 +1,8 @@
-"""What do runs reach whose memory traffic is known? Measured ones as if theirs took no time.
+"""What do runs reach whose operations are known? Measured ones as if products alone took time.
 
-A step takes the time of its products and that of what it reads and writes beside them: activations,
-norms, losses, the optimizer. Networks of one kind differ most in the second, and it can be counted.
+A step takes the time of its products, that of what it reads and writes beside them (activations,
+norms, losses, the optimizer), and that of dispatching its operations. Networks of one kind differ
+most in the last two, and these can be counted.
 """
 
 from dataclasses import dataclass, replace
@@ -12,15 +13,16 @@ from estimator.calibration.conditions import Conditions, Flags, Floats
 from estimator.calibration.gaussian_process import Evidence, Posterior
 
 FEWEST_COUNTED = 3
-"""Fewer measured runs of counted traffic say too little of what is usual on a device [1]."""
+"""Fewer measured runs whose steps were counted say too little of what is usual on a device [1]."""
 
 UNCOUNTED_SD = 0.4
-"""Spread of the slowdown by traffic among programs, standard deviation of the logarithm [1]: 0.40
-of the 87 steps in fp32 of a benchmark on two cores, 0.43 by the quartiles of 29 programs there."""
+"""Spread among programs of the slowdown by what is beside their products, standard deviation of the
+logarithm [1]: 0.40 of the 87 steps in fp32 of a benchmark on two cores, 0.43 by the quartiles of 29
+programs there, by their memory traffic alone."""
 
 WEIGHT_SD = 0.4
-"""Time that traffic takes over that at the measured bandwidth, standard deviation of the logarithm
-[1]: of factors from 0.6 to 1.7 none foretold the same programs clearly better than one."""
+"""Time beside the products over that counted, standard deviation of the logarithm [1]: of factors
+on the traffic from 0.6 to 1.7 none foretold the same programs clearly better than one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,9 +32,9 @@ class Usual:
     Parameters
     ----------
     slowdown : float
-        By traffic, in the logarithm [1].
+        By what is beside the products, in the logarithm [1].
     share : float
-        Of the time of a step that its traffic takes [1].
+        Of the time of a step that this takes [1].
     """
 
     slowdown: float
@@ -40,14 +42,14 @@ class Usual:
 
 
 @dataclass(frozen=True, kw_only=True)
-class WithoutTraffic:
-    """Measured runs of some devices, as if their memory traffic took no time.
+class WithoutOverheads:
+    """Measured runs of some devices, as if their products alone took time.
 
     Parameters
     ----------
     evidence : Evidence
-        Their errors but for it; runs whose traffic was not counted have the usual one of their
-        device, with its spread as noise.
+        Their errors but for the rest; runs whose steps were not counted have the usual one of
+        their device, with its spread as noise.
     usual : mapping of str to Usual
         By device.
     """
@@ -56,9 +58,9 @@ class WithoutTraffic:
     usual: dict[str, Usual]
 
     def knows(self, where: Conditions) -> Flags:
-        """Which runs have traffic that something is known to compare with, and a size of step."""
+        """Which runs have counted steps that there is something to compare with."""
         measured = np.isin(where.device, list(self.usual))
-        return measured & ~np.isnan(where.traffic) & ~np.isnan(where.size)
+        return measured & ~np.isnan(where.beside) & ~np.isnan(where.size)
 
     def posterior(self, where: Conditions, prior_sd: Floats, log_prior: Floats) -> Posterior:
         """As `Evidence.posterior`, of runs that `knows` holds of."""
@@ -70,14 +72,14 @@ class WithoutTraffic:
         )
 
 
-def without_traffic(evidence: Evidence) -> WithoutTraffic | None:
-    """Return the same runs as if their traffic took no time; None where too few tell theirs."""
+def without_overheads(evidence: Evidence) -> WithoutOverheads | None:
+    """Return the same runs as if products alone took time; None where too few were counted."""
     where, usual = evidence.where, dict[str, Usual]()
-    counted = ~np.isnan(where.traffic)
+    counted = ~np.isnan(where.beside)
     for device in np.unique(where.device[counted]).tolist():
         here = counted & (where.device == device)
         if np.count_nonzero(here) >= FEWEST_COUNTED:
-            slowdown = log_slowdown(where.traffic[here])
+            slowdown = log_slowdown(where.beside[here])
             share = 1.0 - np.exp(-slowdown)
             usual[device] = Usual(slowdown=float(slowdown.mean()), share=float(share.mean()))
     counted &= np.isin(where.device, list(usual))
@@ -91,22 +93,22 @@ def without_traffic(evidence: Evidence) -> WithoutTraffic | None:
         log_ratio=evidence.log_ratio + beyond,
         noise_sd=np.hypot(evidence.noise_sd, noise),
     )
-    return WithoutTraffic(evidence=corrected, usual=usual)
+    return WithoutOverheads(evidence=corrected, usual=usual)
 
 
-def log_slowdown(traffic: Floats) -> Floats:
+def log_slowdown(beside: Floats) -> Floats:
     """Logarithm of the time of a step over that of its products alone [1].
 
     >>> float(np.exp(log_slowdown(np.log(np.array([0.25])))[0]))
     1.25
     """
-    return np.logaddexp(0.0, traffic)
+    return np.logaddexp(0.0, beside)
 
 
 def _beyond(where: Conditions, usual: dict[str, Usual]) -> tuple[Floats, Floats]:
     """Slowdown beyond the usual one, in the logarithm, and share of the time beyond it [1]."""
     means = [usual[device] for device in where.device.tolist()]
-    slowdown = log_slowdown(where.traffic)
+    slowdown = log_slowdown(where.beside)
     share = 1.0 - np.exp(-slowdown)
     return (
         slowdown - np.array([one.slowdown for one in means]),
