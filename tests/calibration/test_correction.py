@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from estimator.calibration.correction import known_runs
+from estimator.calibration.measured_utilization import BEYOND_CACHES
 from estimator.calibration.notices import CALIBRATED
 from estimator.catalog import Catalog
 from estimator.core.uncertainty import z_score
@@ -513,11 +514,12 @@ def traffic_world():
     for number in range(1, 25):
         over_products = 0.1 * 1.15**number
         utilization = 0.5 / (1.0 + over_products)
-        yield of_traffic(number, over_products * utilization * BANDWIDTH, utilization)
+        moved = over_products * utilization * BANDWIDTH / BEYOND_CACHES
+        yield of_traffic(number, moved, utilization)
 
 
 SIZED = {"hardware": CPU, "precision": "fp32", "devices": 1.0, "step_flop": 0.4 * CPU_PEAK}
-LITTLE, MUCH = (share * 0.4 * BANDWIDTH for share in (0.1, 2.0))
+LITTLE, MUCH = (share * 0.4 * BANDWIDTH / BEYOND_CACHES for share in (0.1, 2.0))
 
 
 def test_what_steps_do_moves_an_answer_as_it_moved_what_was_measured():

@@ -113,17 +113,19 @@ def point_clouds() -> Step:
 
 
 class Messages(nn.Module):
-    """Each atom sums what its bonds tell of its neighbours."""
+    """Each atom sums the messages of its neighbours."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.tell = nn.Sequential(nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, width))
-        self.hear = nn.GRUCell(width, width)
+        self.message = nn.Sequential(
+            nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, width)
+        )
+        self.update = nn.GRUCell(width, width)
 
     def forward(self, atoms: torch.Tensor, bonds: torch.Tensor) -> torch.Tensor:
         source, target = bonds
-        told = self.tell(torch.cat((atoms[source], atoms[target]), 1))
-        return self.hear(torch.zeros_like(atoms).index_add(0, target, told), atoms)
+        messages = self.message(torch.cat((atoms[source], atoms[target]), 1))
+        return self.update(torch.zeros_like(atoms).index_add(0, target, messages), atoms)
 
 
 def molecules() -> Step:
