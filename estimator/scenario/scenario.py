@@ -240,13 +240,13 @@ class Scenario:
     )
     step_operations: float | None = _parallelism(
         "operations that an eager framework dispatches per optimizer step, all devices together, "
-        "as count_flop counts them",
+        "as count_flop counts them; beside the memory traffic, for a calibrated processor",
         "Operations per step",
         example="1500",
     )
     step_traffic: float | None = _parallelism(
         "memory that an optimizer step reads and writes beside its products, all devices together, "
-        "as count_flop counts it: with --step-operations it tells a calibrated processor more",
+        "as count_flop counts it; beside the operations, for a calibrated processor",
         "Memory traffic per step [B]",
         unit="B",
         example="2e9",
