@@ -68,9 +68,7 @@ def test_the_example_that_counts_a_step_runs(tmp_path, monkeypatch, capsys):
     names = {"batches": [torch.ones(8, 64)], "train": lambda batch: network(batch).sum().backward()}
     exec(compile(counted, "README.md", "exec"), names)
     printed = capsys.readouterr().out
-    assert re.search(
-        r"--step-flop 1.31e\+05 --step-operations \d+\n--step-traffic \d\.\d+e\+04", printed
-    )
+    assert re.search(r"--step-flop 131072 --step-operations \d+ --step-traffic \d+", printed)
 
 
 def test_every_command_stands_in_the_readme():

@@ -35,6 +35,10 @@ OPERATION_S = 5e-6
 PyTorch 2.13 in training on two cores of an AMD EPYC. With 3 and 8 the times of 77 programs were
 foretold as well."""
 
+MOST_BESIDE = 5.0
+"""Time beside the products, as counted, over that of the whole step as measured, above which the
+counts cannot be those of that step [1]."""
+
 BEYOND_CACHES = 0.5
 """Share of its memory traffic that a processor takes from beyond its caches [1]: with 0.3 and 1 the
 same programs were foretold a little less well."""
@@ -311,9 +315,12 @@ def size_of(device: Device, precision: str, step_flop: float) -> float:
 
 
 def _beside(device: Device, one: CalibrationObservation) -> Number:
+    """Of one that took the time that its counts need at the least; of others unknown."""
     if one.operations is None or one.traffic is None:
         return UNKNOWN_BESIDE
-    return beside_products(device, one.timing.precision or "", one.operations, one.traffic)
+    found = beside_products(device, one.timing.precision or "", one.operations, one.traffic)
+    possible = np.exp(found) * one.reached < MOST_BESIDE
+    return found if possible else UNKNOWN_BESIDE
 
 
 def beside_products(device: Device, precision: str, operations: Number, traffic: Number) -> Number:

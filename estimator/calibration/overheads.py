@@ -6,6 +6,7 @@ most in the last two, and these can be counted.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -57,6 +58,13 @@ class WithoutOverheads:
     evidence: Evidence
     usual: dict[str, Usual]
 
+    @cached_property
+    def _smallest(self) -> float:
+        """Smallest size that was measured: below it products take no larger a share [1]."""
+        sizes = self.evidence.where.size
+        known = sizes[~np.isnan(sizes)]
+        return float(known.min()) if known.size else -np.inf
+
     def knows(self, where: Conditions) -> Flags:
         """Which runs have counted steps that there is something to compare with."""
         measured = np.isin(where.device, list(self.usual))
@@ -64,7 +72,8 @@ class WithoutOverheads:
 
     def posterior(self, where: Conditions, prior_sd: Floats, log_prior: Floats) -> Posterior:
         """As `Evidence.posterior`, of runs that `knows` holds of."""
-        found = self.evidence.posterior(where, prior_sd, log_prior=log_prior)
+        sized = replace(where, size=np.maximum(where.size, self._smallest))
+        found = self.evidence.posterior(sized, prior_sd, log_prior=log_prior)
         beyond, share = _beyond(where, self.usual)
         return Posterior(
             log_shift=found.log_shift - beyond,

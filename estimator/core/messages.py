@@ -294,14 +294,18 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
         "narrows it by about {narrower:percent}"
     ),
     "step_uncounted": (
-        "programs of one kind differ most in what a step does beside its products: "
-        "{set[step_operations]} and {set[step_traffic]}, as count_flop counts them"
+        "programs of one kind differ most in what a step does beside its products: count one with "
+        "run.count_flop in the script, and give {set[step_operations]} and {set[step_traffic]}"
     ),
     "count_without_size": "{field} changes nothing without the work of a step: {set[step_flop]}",
-    "count_unused": (
-        "{field} changes nothing here: {set[step_operations]} and {set[step_traffic]} tell "
-        "something together, of a processor whose measured runs tell theirs, as those of calibrate "
-        "bench with PyTorch do; {device} is none"
+    "count_alone": "{field} changes nothing alone: {set[step_operations]}, {set[step_traffic]}",
+    "counts_of_accelerator": (
+        "operations and memory traffic of a step change nothing on {device}: they count on "
+        "processors alone"
+    ),
+    "counts_unused": (
+        "operations and memory traffic of a step change nothing here: no measured run of {device} "
+        "counts to compare with them; calibrate bench with PyTorch makes one"
     ),
     # of the place
     "site_unknown": "region {name!r} is unknown: assuming world averages",

@@ -30,7 +30,7 @@ from estimator.estimation.questions import Questions
 from estimator.memory.training_state import does_not_fit, memory_of, too_large
 from estimator.runs.observations import program_key
 from estimator.scenario.scenario import BESIDE_PRODUCTS, SHARING
-from estimator.utilization.predict import Predicted, device_notices
+from estimator.utilization.predict import KNOWN_KINDS, Predicted, device_notices
 
 WITHOUT_EFFECT = ("heads", "kv_heads")
 """Inputs that are kept with a run and change no number yet."""
@@ -133,15 +133,33 @@ def say_what_steps_tell(asked: Questions, rows: Places) -> None:
 
 def say_of_unused_counts(asked: Questions, rows: Places, corrected: Corrected, asks: Mask) -> None:
     """Say where it is given what a step does beside its products, and changes nothing."""
-    for name, given in zip(BESIDE_PRODUCTS, _counted(asked, rows), strict=True):
-        some = rows[asks & given & ~corrected.by_overheads]
-        sized = ~np.isnan(asked.step_flop[some])
-        unsized = (Notice("count_without_size", name),)
-        say_by(asked, some[~sized], asked.named_at, [unsized] * len(asked.named))
+    given = _counted(asked, rows)
+    idle = given.any(axis=0) & asks & ~corrected.by_overheads
+    idle &= ~asked.ignore[rows]
+    accelerated = np.array([one.device.kind in KNOWN_KINDS for one in asked.named], dtype=np.bool_)
+    on_accelerator = accelerated[asked.named_at[rows]]
+    unsized = np.isnan(asked.step_flop[rows])
+    for name, some in zip(BESIDE_PRODUCTS, given, strict=True):
+        for code, which in (
+            ("count_without_size", some & unsized),
+            ("count_alone", some & ~unsized & ~given.all(axis=0)),
+        ):
+            notices = (Notice(code, name),)
+            _say_to_all(asked, rows[idle & ~on_accelerator & which], [notices] * len(asked.named))
+    for code, which in (
+        ("counts_of_accelerator", on_accelerator),
+        ("counts_unused", ~on_accelerator & ~unsized & given.all(axis=0)),
+    ):
         every = [
-            (Notice("count_unused", name, {"device": one.device.name}),) for one in asked.named
+            (Notice(code, BESIDE_PRODUCTS[0], {"device": one.device.name}),) for one in asked.named
         ]
-        say_by(asked, some[sized], asked.named_at, every)
+        _say_to_all(asked, rows[idle & which], every)
+
+
+def _say_to_all(asked: Questions, rows: Places, of_devices: Sequence[tuple[Notice, ...]]) -> None:
+    """Say of rows what holds for the device of each."""
+    if rows.size:
+        say_by(asked, rows, asked.named_at, of_devices)
 
 
 def _counted(asked: Questions, rows: Places) -> npt.NDArray[np.bool_]:

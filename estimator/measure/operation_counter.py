@@ -35,6 +35,12 @@ FILLS = (
 LOOKUPS = ("embedding", "index_select", "gather", "index")
 """Operations that read as much as they return, however large the table is."""
 
+COMPILED = tuple(
+    f"_TorchDynamoContext.__call__.<locals>.{name}" for name in ("compile_wrapper", "_fn")
+)
+"""What `torch.compile` puts in the place of a function, by the name of its code: now, and up to
+PyTorch 2.6."""
+
 ELSEWHERE = ("c10d", "_c10d_functional", "prim", "profiler")
 """Namespaces of operations that move values between devices, or none at all."""
 
@@ -65,8 +71,9 @@ def counted_operations(step: Callable[[], Any]) -> Operations | None:
     Returns
     -------
     Operations or None
-        None where part of the step is compiled: it fuses operations, and what it does is unknown;
-        and where nothing was seen.
+        None where part of the step is compiled, which fuses operations, so that what it does is
+        unknown; where a profiler of C code runs, beside which that cannot be seen; and where
+        nothing was counted: other threads are not looked at.
 
     Raises
     ------
@@ -74,6 +81,7 @@ def counted_operations(step: Callable[[], Any]) -> Operations | None:
         Without PyTorch.
     """
     dispatch: Any = import_module("torch.utils._python_dispatch")
+    products: Any = import_module("torch.utils.flop_counter").flop_registry
     count, moved = 0.0, 0.0
 
     class Counter(dispatch.TorchDispatchMode):  # type: ignore[misc]
@@ -84,6 +92,11 @@ def counted_operations(step: Callable[[], Any]) -> Operations | None:
         ) -> Any:
             """Run one operation, and count it."""
             nonlocal count, moved
+            if operation.namespace == "aten" and operation._overloadpacket not in products:
+                with self:  # of operations that others make up, in inference mode, these count
+                    found = operation.decompose(*args, **(named or {}))
+                if found is not NotImplemented:
+                    return found
             found = operation(*args, **(named or {}))
             if does_something(operation):
                 count += 1.0
@@ -151,10 +164,13 @@ def _compiled_calls() -> Iterator[list[str]]:
     found: list[str] = []
 
     def look(frame: FrameType, event: str, _value: Any) -> None:
-        if event == "call" and frame.f_code.co_name == "compile_wrapper":
-            found.append(frame.f_code.co_name)
+        if event == "call" and frame.f_code.co_qualname in COMPILED:
+            found.append(frame.f_code.co_qualname)
 
-    before = sys.getprofile()
+    before: Any = sys.getprofile()
+    if before is not None and not callable(before):
+        yield ["unknown: a profiler of C code runs, and could not be set again"]
+        return
     sys.setprofile(look)
     try:
         yield found

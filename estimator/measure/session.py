@@ -10,6 +10,7 @@ import math
 import os
 import sys
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -60,6 +61,9 @@ NUMBERS = (
     "devices",
 )
 """Fields of a session that hold numbers."""
+
+MOST_COUNTED = {"operations": 1e15, "traffic_bytes": 1e26}
+"""Counts of a step beyond which one is left out, as in a question [1] [B]."""
 
 RANK, LOCAL_RANK, WORLD_SIZE, LOCAL_SIZE = "RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"
 """Environment variables by which torchrun and its like tell a process which of how many it is."""
@@ -174,6 +178,14 @@ class Session:
             value = getattr(self, name)
             if hasattr(value, "item"):
                 setattr(self, name, value.item())
+        for name, most in MOST_COUNTED.items():
+            value = getattr(self, name)
+            if value is not None and not _is_count(value, most):
+                warnings.warn(
+                    f"{name} must be a number from 1 to {most:g}, got {value!r}: left out",
+                    stacklevel=3,
+                )
+                setattr(self, name, None)
         self.label = None if self.label is None else str(self.label)
 
     def step(self) -> None:
@@ -268,17 +280,34 @@ class Session:
 
         In the first attention and recurrent layers run in their plain form; errors as for
         `counted_flop`. The second tells `operations` and `traffic_bytes`, which are None where part
-        of the step is compiled.
+        of the step is compiled; where it fails, a warning says so.
         """
         from estimator.measure.flop_counter import counted_flop
         from estimator.measure.operation_counter import counted_operations
 
         everywhere = self.devices or self.ranks
         self.flop = counted_flop(step) * everywhere
-        found = counted_operations(step)
-        self.operations = None if found is None else found.count * everywhere
-        self.traffic_bytes = None if found is None else found.traffic_bytes * everywhere
+        self.operations = self.traffic_bytes = None
+        try:
+            found = counted_operations(step)
+        except Exception as error:  # noqa: BLE001 - the FLOPs are counted, whatever a step raises
+            reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+            warnings.warn(f"operations and memory traffic unknown: {reason}", stacklevel=2)
+            return self.flop
+        if found is not None:
+            self.operations = found.count * everywhere
+            self.traffic_bytes = found.traffic_bytes * everywhere
         return self.flop
+
+    @property
+    def step_options(self) -> str:
+        """What is known of a step, as options of `estimate`: empty where nothing is."""
+        options = {
+            "step-flop": self._step_flop(),
+            "step-operations": self.operations,
+            "step-traffic": self.traffic_bytes,
+        }
+        return " ".join(f"--{name} {value:.6g}" for name, value in options.items() if value)
 
     def reported(self) -> Reported | None:
         """What there is to tell of the steps; None before there is anything."""
@@ -307,6 +336,10 @@ class Session:
         if reported is not None:
             with suppress(OSError), path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(without_unknown(asdict(reported))) + "\n")
+
+
+def _is_count(value: Any, most: float) -> bool:
+    return isinstance(value, int | float) and 1.0 <= value <= most
 
 
 def synchronise() -> bool:

@@ -26,8 +26,9 @@ TIMING: Bounds = {
     "time_s": (LEAST, LONGEST_S),
     "devices": (1, LARGEST_COUNT),
     **dict.fromkeys(("repetitions", "rejected"), (0, LARGEST_COUNT)),
-    **dict.fromkeys(("flop", "moved_bytes", "operations", "traffic_bytes"), (0.0, LARGEST)),
-    **dict.fromkeys(("log_sd", "power_w", "others"), (0.0, LARGEST)),
+    **dict.fromkeys(("flop", "moved_bytes", "log_sd", "power_w", "others"), (0.0, LARGEST)),
+    "operations": (0.0, 1e15),
+    "traffic_bytes": (0.0, 1e26),
     **dict.fromkeys(("params", "hidden", "seq_len", "tokens"), (0.0, LARGEST)),
 }
 ENERGY: Bounds = {"energy_j": (0.0, LARGEST), "duration_s": (LEAST, LONGEST_S)}

@@ -239,14 +239,14 @@ class Scenario:
         limits="training_flop",
     )
     step_operations: float | None = _parallelism(
-        "operations that an eager framework dispatches per optimizer step, all devices together, "
-        "as count_flop counts them; beside the memory traffic, for a calibrated processor",
+        "operations that an eager framework dispatches per optimizer step, as run.count_flop "
+        "counts them; tell of a measured CPU, with the memory traffic and the FLOPs of a step",
         "Operations per step",
         example="1500",
     )
     step_traffic: float | None = _parallelism(
-        "memory that an optimizer step reads and writes beside its products, all devices together, "
-        "as count_flop counts it; beside the operations, for a calibrated processor",
+        "memory that an optimizer step reads and writes beside its products, as run.count_flop "
+        "counts it; tells of a measured CPU, with the operations and the FLOPs of a step",
         "Memory traffic per step [B]",
         unit="B",
         example="2e9",

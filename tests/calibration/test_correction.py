@@ -536,18 +536,30 @@ def test_what_steps_do_moves_an_answer_as_it_moved_what_was_measured():
     assert not any(code.startswith(("step_uncounted", "count_")) for code in codes)
 
 
-def test_traffic_that_nothing_can_be_compared_with_changes_nothing_and_says_so():
-    def said(**changed):
-        found = answer(**changed, step_traffic=MUCH)
-        assert as_json(found)["results"] == as_json(answer(**changed))["results"]
-        return [one.code for one in found.notices if one.field == "step_traffic"]
+def test_counts_that_the_measured_time_cannot_hold_are_not_believed():
+    store(*traffic_world())
+    known = middle(answer(**SIZED, step_operations=1.0, step_traffic=MUCH), "wall_hours")
+    odd = next(traffic_world())
+    odd = dataclasses.replace(odd, id="odd", timings=timing_of(odd, operations=1e12))
+    store(odd)
+    found = middle(answer(**SIZED, step_operations=1.0, step_traffic=MUCH), "wall_hours")
+    assert found == pytest.approx(known, rel=0.1)
 
-    assert said(**SIZED) == ["count_unused"]
+
+def test_counts_that_nothing_can_be_compared_with_change_nothing_and_say_so():
+    def said(counts=(1.0, MUCH), **changed):
+        given = dict(zip(("step_operations", "step_traffic"), counts, strict=True))
+        found = answer(**changed, **given)
+        assert as_json(found)["results"] == as_json(answer(**changed))["results"]
+        return [one.code for one in found.notices if one.field in given]
+
+    assert said(**SIZED) == ["counts_unused"]
     store(*(dataclasses.replace(one, id=f"x{one.id}") for one in traffic_world()))
     board = SIZED | {"hardware": "a100-sxm-80", "precision": "bf16"}
-    assert said(**board) == ["count_unused"]
+    assert said(**board) == ["counts_of_accelerator"]
+    assert said((1.0, None), **SIZED) == said((None, MUCH), **SIZED) == ["count_alone"]
     unsized = {name: SIZED[name] for name in ("hardware", "precision", "devices")}
     work = {"flop": 1e18, "params": None, "tokens": None}
-    assert said(**unsized, **work) == ["count_without_size"]
-    assert said(**SIZED, calibration="ignore") == ["count_unused"]
-    assert said(**SIZED, utilization=0.4) == ["no_effect"]
+    assert said(**unsized, **work) == ["count_without_size"] * 2
+    assert said(**SIZED, calibration="ignore") == []
+    assert said(**SIZED, utilization=0.4) == ["no_effect"] * 2

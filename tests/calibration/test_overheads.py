@@ -129,6 +129,17 @@ def test_runs_that_were_not_counted_have_the_usual_traffic_and_more_noise():
     assert (known.noise_sd[4:] == plain.noise_sd[4:]).all()
 
 
+def test_of_smaller_steps_than_were_measured_products_take_no_larger_share():
+    """Beside them counts the time that their operations take, and no trend on top of it."""
+    dice = np.random.default_rng(5)
+    seen = dice.normal(-0.7, 0.8, 9)
+    known = without_overheads(evidence(seen, errors(dice, seen)))
+    same = asked(np.full(2, 3.0))
+    sd, log_prior = np.full(2, PRIOR_SD), np.full(2, -1.0)
+    found = known.posterior(replace(same, size=np.array([0.0, -9.0])), sd, log_prior=log_prior)
+    assert found.log_shift[0] == pytest.approx(found.log_shift[1])
+
+
 def test_too_few_counted_runs_tell_nothing():
     traffic = np.full(10, np.nan)
     traffic[: FEWEST_COUNTED - 1] = -1.0

@@ -52,3 +52,10 @@ def test_without_pytorch_that_is_an_import_error(monkeypatch):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ImportError):
         Session().count_flop(lambda: None)
+
+
+@pytest.mark.parametrize("value", ["abc", -5, 0, float("nan"), float("inf"), 1e20])
+def test_a_count_that_cannot_be_is_left_out_and_said(value):
+    with pytest.warns(UserWarning, match="operations must be a number from 1 to 1e.15, got "):
+        session = Session(operations=value, traffic_bytes=1e6)
+    assert session.operations is None and session.traffic_bytes == 1e6

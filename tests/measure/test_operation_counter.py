@@ -1,5 +1,8 @@
 """Operations and memory traffic of a step, against sums by hand; where PyTorch is installed."""
 
+import cProfile
+import sys
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -100,3 +103,43 @@ def test_a_session_counts_it_beside_the_flop(given):
     assert session.operations == 2 * 3
     session.step()
     assert session._reported_fields()["traffic_bytes"] == session.traffic_bytes
+
+
+def test_in_inference_mode_products_move_nothing(given):
+    layer = torch.nn.Linear(8, 8, bias=False)
+    with torch.inference_mode():
+        assert counted_traffic(lambda: layer(given).exp()) == 2 * 48 * FLOAT
+
+
+def test_beside_a_profiler_of_c_code_nothing_is_known_and_nothing_breaks(given):
+    with cProfile.Profile() as profiler:
+        assert counted_operations(given.exp) is None
+        assert sys.getprofile() is profiler
+
+
+def test_a_profile_function_is_set_again(given):
+    before = sys.getprofile()
+    sys.setprofile(seen := lambda *_: None)
+    try:
+        counted_operations(given.exp)
+        assert sys.getprofile() is seen
+    finally:
+        sys.setprofile(before)
+
+
+def test_a_step_that_runs_once_keeps_its_flop_and_says_what_is_unknown(given):
+    network = torch.nn.Linear(8, 8, bias=False)
+    batches = iter([given])
+    session = Session(operations=7.0, traffic_bytes=9.0)
+    with pytest.warns(UserWarning, match="operations and memory traffic unknown: StopIteration"):
+        session.count_flop(lambda: network(next(batches)))
+    assert session.flop == 2 * 6 * 8 * 8
+    assert session.operations is session.traffic_bytes is None
+    assert session.step_options == "--step-flop 768"
+
+
+def test_a_session_tells_its_step_as_options():
+    assert Session(flop=2e9, operations=812.0, traffic_bytes=3e8).step_options == (
+        "--step-flop 2e+09 --step-operations 812 --step-traffic 3e+08"
+    )
+    assert Session().step_options == ""
