@@ -297,8 +297,12 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
         "programs of one kind differ most in what a step does beside its products: count one with "
         "run.count_flop in the script, and give {set[step_operations]} and {set[step_traffic]}"
     ),
-    "count_without_size": "{field} changes nothing without the work of a step: {set[step_flop]}",
-    "count_alone": "{field} changes nothing alone: {set[step_operations]}, {set[step_traffic]}",
+    "count_without_size": (
+        "{field} changes nothing without the work of a step: set {set[step_flop]}"
+    ),
+    "count_alone": (
+        "{field} changes nothing alone: set {set[step_operations]} and {set[step_traffic]}"
+    ),
     "counts_of_accelerator": (
         "operations and memory traffic of a step change nothing on {device}: they count on "
         "processors alone"

@@ -135,20 +135,21 @@ def say_of_unused_counts(asked: Questions, rows: Places, corrected: Corrected, a
     """Say where it is given what a step does beside its products, and changes nothing."""
     given = _counted(asked, rows)
     idle = given.any(axis=0) & asks & ~corrected.by_overheads
-    idle &= ~asked.ignore[rows]
+    ignored = asked.ignore[rows]
     accelerated = np.array([one.device.kind in KNOWN_KINDS for one in asked.named], dtype=np.bool_)
     on_accelerator = accelerated[asked.named_at[rows]]
     unsized = np.isnan(asked.step_flop[rows])
     for name, some in zip(BESIDE_PRODUCTS, given, strict=True):
         for code, which in (
-            ("count_without_size", some & unsized),
-            ("count_alone", some & ~unsized & ~given.all(axis=0)),
+            ("no_effect", some & ignored),
+            ("count_without_size", some & ~ignored & unsized),
+            ("count_alone", some & ~ignored & ~unsized & ~given.all(axis=0)),
         ):
             notices = (Notice(code, name),)
             _say_to_all(asked, rows[idle & ~on_accelerator & which], [notices] * len(asked.named))
     for code, which in (
         ("counts_of_accelerator", on_accelerator),
-        ("counts_unused", ~on_accelerator & ~unsized & given.all(axis=0)),
+        ("counts_unused", ~on_accelerator & ~ignored & ~unsized & given.all(axis=0)),
     ):
         every = [
             (Notice(code, BESIDE_PRODUCTS[0], {"device": one.device.name}),) for one in asked.named

@@ -561,5 +561,5 @@ def test_counts_that_nothing_can_be_compared_with_change_nothing_and_say_so():
     unsized = {name: SIZED[name] for name in ("hardware", "precision", "devices")}
     work = {"flop": 1e18, "params": None, "tokens": None}
     assert said(**unsized, **work) == ["count_without_size"] * 2
-    assert said(**SIZED, calibration="ignore") == []
+    assert said(**SIZED, calibration="ignore") == ["no_effect"] * 2
     assert said(**SIZED, utilization=0.4) == ["no_effect"] * 2
