@@ -1,7 +1,7 @@
 """Programs of many trades, apart from the other sets: lines of text, videos, codecs, robot arms.
 
-They were written, and sized by their FLOPs, after the last change of what is expected of counted
-steps, and before any of them was timed.
+They were written, and sized by their FLOPs, after it was settled what is expected of counted steps,
+and before any of them was timed.
 """
 
 import copy
