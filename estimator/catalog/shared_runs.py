@@ -28,8 +28,10 @@ LONGEST_TEXT = 2000
 LARGEST = {
     **dict.fromkeys(("time_s", "duration_s", "wall_s"), 1e10),
     **dict.fromkeys(("repetitions", "rejected", "devices", "cores"), 1e12),
+    "operations": 1e15,
+    "traffic_bytes": 1e26,
 }
-"""Largest values by name: three hundred years, and counts that no run has [s] [1]."""
+"""Largest values by name: three hundred years, and counts that no run has [s] [1] [B]."""
 
 LARGEST_NUMBER = 1e40
 """Largest value of any other name, in its unit."""

@@ -661,13 +661,13 @@ BOUNDED = {
     name: SHARES
     for name in ("coverage", "busy", "memory_busy", "tensor_busy", "throttled", "others")
 }
-TIMES = {
+LIMITED = {
     name: st.floats(min_value=1e-300, max_value=LARGEST[name])
-    for name in ("time_s", "duration_s", "wall_s")
+    for name in ("time_s", "duration_s", "wall_s", "operations", "traffic_bytes")
 }
 KNOWN = {
     **BOUNDED,
-    **TIMES,
+    **LIMITED,
     "id": st.from_regex(RUN_NAME, fullmatch=True),
     "started": st.datetimes(min_value=datetime(2000, 1, 1)).map(
         lambda moment: f"{moment:%Y-%m-%dT%H:%M:%SZ}"
