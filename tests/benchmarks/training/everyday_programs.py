@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from tests.benchmarks.training import torch_programs as t
-from tests.benchmarks.training.programs import Program
+from tests.benchmarks.training.programs import Program, of_rows
 
 Step = Callable[[], float]
 
@@ -40,16 +40,7 @@ def programs() -> list[Program]:
         ("PPO", "other", "MLP", "fp32", on_policy),
         ("DLRM", "other", "MLP", "fp32", recommender),
     )
-    return [
-        Program(
-            name=name,
-            kind=kind,
-            arch=arch,
-            precision=precision,
-            build=lambda make=make: (make(), None),
-        )
-        for name, kind, arch, precision, make in rows
-    ]
+    return of_rows(rows)
 
 
 def cropped(store: np.ndarray, edge: int) -> torch.Tensor:

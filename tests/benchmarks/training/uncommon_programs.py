@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from tests.benchmarks.training.programs import Program
+from tests.benchmarks.training.programs import Program, of_rows
 
 Step = Callable[[], float]
 
@@ -36,16 +36,7 @@ def programs() -> list[Program]:
         ("sharper pictures", "vision", "CNN", "bf16", sharper_pictures),
         ("chess moves", "other", "ResNet", "fp32", chess_moves),
     )
-    return [
-        Program(
-            name=name,
-            kind=kind,
-            arch=arch,
-            precision=precision,
-            build=lambda make=make: (make(), None),
-        )
-        for name, kind, arch, precision, make in rows
-    ]
+    return of_rows(rows)
 
 
 def stepping(model: nn.Module, loss: Callable[[], torch.Tensor], **options: Any) -> Step:

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from tests.benchmarks.training.programs import Program
+from tests.benchmarks.training.programs import Program, of_rows
 from tests.benchmarks.training.uncommon_programs import stepping
 
 Step = Callable[[], float]
@@ -37,16 +37,7 @@ def programs() -> list[Program]:
         ("captions", "language", "encoder-decoder transformer", "fp32", captions),
         ("small letters", "vision", "CNN", "bf16", small_letters),
     )
-    return [
-        Program(
-            name=name,
-            kind=kind,
-            arch=arch,
-            precision=precision,
-            build=lambda make=make: (make(), None),
-        )
-        for name, kind, arch, precision, make in rows
-    ]
+    return of_rows(rows)
 
 
 def filtered(before: int, after: int, *, stride: int = 1, size: int = 3) -> nn.Sequential:
