@@ -498,14 +498,13 @@ def _posterior(
     log_prior = np.log(np.broadcast_to(prior.mid, rows.at.shape))
     shift, left = np.zeros(len(rows.at)), prior_sd.copy()
     carried, by_overheads = np.zeros((2, *rows.at.shape), dtype=np.bool_)
-    parts = zip_longest(evidence, besides.away, besides.steps)
+    launches, parts = besides.launches, zip_longest(evidence, besides.away, besides.steps)
     for number, (here, there, steps) in enumerate(parts):
         if not len(here.log_ratio) and there is None:
             continue
         chosen, where = rows.on(number, known.measured.host)
         at = np.flatnonzero(chosen)
-        if besides.launches is not None:
-            launches = besides.launches
+        if launches is not None:
             where = replace(where, launch=launches.size[at], ahead=launches.ahead[at])
         if len(here.log_ratio) and len(at):
             found = here.posterior(where, prior_sd[at], log_prior=log_prior[at])

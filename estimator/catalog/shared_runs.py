@@ -14,7 +14,7 @@ from estimator import __version__
 from estimator.catalog import toml_files as files
 from estimator.catalog.records import Device, ProfileError, Record
 from estimator.runs.record import MeasuredRun, as_plain, read_run, stamp
-from estimator.runs.record_bounds import LEAST
+from estimator.runs.record_bounds import LEAST, MOST_COUNTED
 
 FORMAT = 1
 HEAD = ("format", "product", "exported", "note")
@@ -28,8 +28,7 @@ LONGEST_TEXT = 2000
 LARGEST = {
     **dict.fromkeys(("time_s", "duration_s", "wall_s"), 1e10),
     **dict.fromkeys(("repetitions", "rejected", "devices", "cores"), 1e12),
-    "operations": 1e15,
-    "traffic_bytes": 1e26,
+    **MOST_COUNTED,
 }
 """Largest values by name: three hundred years, and counts that no run has [s] [1] [B]."""
 

@@ -135,6 +135,8 @@ def say_of_unused_counts(asked: Questions, rows: Places, corrected: Corrected, a
     """Say where it is given what a step does beside its products, and changes nothing."""
     given = _counted(asked, rows)
     idle = given.any(axis=0) & asks & ~corrected.by_overheads
+    if not idle.any():
+        return
     ignored = asked.ignore[rows]
     accelerated = np.array([one.device.kind in KNOWN_KINDS for one in asked.named], dtype=np.bool_)
     on_accelerator = accelerated[asked.named_at[rows]]
@@ -146,7 +148,8 @@ def say_of_unused_counts(asked: Questions, rows: Places, corrected: Corrected, a
             ("count_alone", some & ~ignored & ~unsized & ~given.all(axis=0)),
         ):
             notices = (Notice(code, name),)
-            _say_to_all(asked, rows[idle & ~on_accelerator & which], [notices] * len(asked.named))
+            unused = rows[idle & ~on_accelerator & which]
+            say_by(asked, unused, asked.named_at, [notices] * len(asked.named))
     for code, which in (
         ("counts_of_accelerator", on_accelerator),
         ("counts_unused", ~on_accelerator & ~ignored & ~unsized & given.all(axis=0)),
@@ -154,13 +157,7 @@ def say_of_unused_counts(asked: Questions, rows: Places, corrected: Corrected, a
         every = [
             (Notice(code, BESIDE_PRODUCTS[0], {"device": one.device.name}),) for one in asked.named
         ]
-        _say_to_all(asked, rows[idle & which], every)
-
-
-def _say_to_all(asked: Questions, rows: Places, of_devices: Sequence[tuple[Notice, ...]]) -> None:
-    """Say of rows what holds for the device of each."""
-    if rows.size:
-        say_by(asked, rows, asked.named_at, of_devices)
+        say_by(asked, rows[idle & which], asked.named_at, every)
 
 
 def _counted(asked: Questions, rows: Places) -> npt.NDArray[np.bool_]:

@@ -92,7 +92,8 @@ def counted_operations(step: Callable[[], Any]) -> Operations | None:
         ) -> Any:
             """Run one operation, and count it."""
             nonlocal count, moved
-            if operation.namespace == "aten" and operation._overloadpacket not in products:
+            product = operation._overloadpacket in products
+            if operation.namespace == "aten" and not product:
                 with self:  # of operations that others make up, in inference mode, these count
                     found = operation.decompose(*args, **(named or {}))
                 if found is not NotImplemented:
@@ -100,7 +101,8 @@ def counted_operations(step: Callable[[], Any]) -> Operations | None:
             found = operation(*args, **(named or {}))
             if does_something(operation):
                 count += 1.0
-                moved += moved_bytes(operation, [*args, *(named or {}).values()], found)
+                given = [*args, *(named or {}).values()]
+                moved += 0.0 if product else moved_bytes(operation, given, found)
             return found
 
     with _compiled_calls() as compiled, Counter():
@@ -118,10 +120,9 @@ def does_something(operation: Any) -> bool:
 
 
 def moved_bytes(operation: Any, given: list[Any], found: Any) -> float:
-    """What one operation that does something reads and writes, unless it is a product [B]."""
-    products: Any = import_module("torch.utils.flop_counter").flop_registry
+    """What one operation that does something, and is no product, reads and writes [B]."""
     name = _name(operation)
-    if operation._overloadpacket in products or name.startswith(FUSED):
+    if name.startswith(FUSED):
         return 0.0
     written = _held_bytes(found) or _held_bytes(
         [

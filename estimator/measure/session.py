@@ -23,6 +23,7 @@ from estimator.core.units import CENTRAL
 from estimator.measure.drift import Strength, between, strength
 from estimator.measure.steady import PAUSE, Steady, steady
 from estimator.runs.record import Timing, without_unknown
+from estimator.runs.record_bounds import MOST_COUNTED
 
 STRAY_SD = 0.02
 """Error of the mean pace over a second, standard deviation of the logarithm [1], beside its drift
@@ -50,20 +51,10 @@ STAMPS = "TWENTY_WATTS_STAMPS"
 """Environment variable that names the file into which steps are stamped as they end."""
 
 NUMBERS = (
-    "flop",
-    "operations",
-    "traffic_bytes",
-    "params",
-    "tokens",
-    "samples",
-    "hidden",
-    "seq_len",
-    "devices",
+    *("flop", "operations", "traffic_bytes", "params", "tokens", "samples"),
+    *("hidden", "seq_len", "devices"),
 )
 """Fields of a session that hold numbers."""
-
-MOST_COUNTED = {"operations": 1e15, "traffic_bytes": 1e26}
-"""Counts of a step beyond which one is left out, as in a question [1] [B]."""
 
 RANK, LOCAL_RANK, WORLD_SIZE, LOCAL_SIZE = "RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"
 """Environment variables by which torchrun and its like tell a process which of how many it is."""

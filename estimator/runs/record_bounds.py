@@ -22,13 +22,15 @@ LARGEST = 1e40
 LEAST = 1e-300
 """Smallest positive value: its logarithm, and that of a part of it, is a number still."""
 
+MOST_COUNTED = {"operations": 1e15, "traffic_bytes": 1e26}
+"""Counts that no step has, nor a question asks for [1] [B]."""
+
 TIMING: Bounds = {
     "time_s": (LEAST, LONGEST_S),
     "devices": (1, LARGEST_COUNT),
     **dict.fromkeys(("repetitions", "rejected"), (0, LARGEST_COUNT)),
     **dict.fromkeys(("flop", "moved_bytes", "log_sd", "power_w", "others"), (0.0, LARGEST)),
-    "operations": (0.0, 1e15),
-    "traffic_bytes": (0.0, 1e26),
+    **{name: (0.0, most) for name, most in MOST_COUNTED.items()},
     **dict.fromkeys(("params", "hidden", "seq_len", "tokens"), (0.0, LARGEST)),
 }
 ENERGY: Bounds = {"energy_j": (0.0, LARGEST), "duration_s": (LEAST, LONGEST_S)}

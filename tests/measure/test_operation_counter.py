@@ -10,18 +10,17 @@ torch = pytest.importorskip("torch")
 from estimator.measure.operation_counter import counted_operations  # noqa: E402
 from estimator.measure.session import Session  # noqa: E402
 
-
-def counted_traffic(step):
-    found = counted_operations(step)
-    return None if found is None else found.traffic_bytes
-
-
 FLOAT = 4
 """Bytes of a number in fp32."""
 
 SQUARE = torch.ones(8, 8)
 HEADS = torch.ones(1, 2, 4, 8)
 PICTURES, KERNEL = torch.ones(1, 3, 8, 8), torch.ones(4, 3, 3, 3)
+
+
+def counted_traffic(step):
+    found = counted_operations(step)
+    return None if found is None else found.traffic_bytes
 
 
 @pytest.fixture
