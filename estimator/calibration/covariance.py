@@ -28,7 +28,7 @@ SAME_SIZE = 0.1
 """Steps of one program whose sizes differ by less, in the logarithm, are the same [1]."""
 
 LIKENESS = {
-    **dict.fromkeys(("precision", "kind", "family", "both", "size", "shape")),
+    **dict.fromkeys(("precision", "kind", "family", "both", "size", "shape", "own")),
     "slope": "trend",
     "family_slope": "family_trend",
     "precision_slope": "precision_trend",
@@ -62,6 +62,7 @@ class Likeness:
     own_program_trend: Floats
     precision_trend: Floats
     shape: Floats
+    own: Floats
 
 
 def likeness_of(here: Conditions, there: Conditions, shared: Components) -> Likeness:
@@ -79,7 +80,8 @@ def likeness_of(here: Conditions, there: Conditions, shared: Components) -> Like
     family, both = device * same_family, precision * same_family
     features = _bends(here.size, shared)[0] @ _bends(there.size, shared)[0].T
     program = same_program * device
-    own_program = program * np.outer(here.own, there.own)
+    both_own = np.outer(here.own, there.own)
+    own_program = program * both_own
     return Likeness(
         device=device,
         precision=precision,
@@ -95,6 +97,7 @@ def likeness_of(here: Conditions, there: Conditions, shared: Components) -> Like
         own_program_trend=features * own_program,
         precision_trend=features * precision,
         shape=program * precision * _same_steps(here.size, there.size),
+        own=device * both_own,
     )
 
 
@@ -142,7 +145,8 @@ def own_variance(
     of_device, inner = shared.amplitudes(prior_sd)
     slopes = (shared.slope, shared.family_slope, shared.precision_slope, shared.program_slope)
     trend = sum(slope**2 for slope in slopes) * of_size
-    beside = np.where(where.own, shared.beside_slope**2 * of_size, -(shared.beside**2))
+    absent = shared.beside**2 + shared.own**2
+    beside = np.where(where.own, shared.beside_slope**2 * of_size, -absent)
     steady = shared.within - shared.run**2 + beside + trend
     alone = shared.run**2 * inner**2 if whole_run else 0.0
     variance: Floats = of_device**2 + inner**2 * steady + alone

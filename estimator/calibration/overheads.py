@@ -82,7 +82,10 @@ class WithoutOverheads:
 
 
 def without_overheads(evidence: Evidence) -> WithoutOverheads | None:
-    """Return the same runs as if products alone took time; None where too few were counted."""
+    """Return the same runs as if products alone took time; None where too few were counted.
+
+    What programs of users have in common beside those of the benchmark is counted, then.
+    """
     where, usual = evidence.where, dict[str, Usual]()
     counted = ~np.isnan(where.beside)
     for device in np.unique(where.device[counted]).tolist():
@@ -101,6 +104,7 @@ def without_overheads(evidence: Evidence) -> WithoutOverheads | None:
         evidence,
         log_ratio=evidence.log_ratio + beyond,
         noise_sd=np.hypot(evidence.noise_sd, noise),
+        components=replace(evidence.components, own=0.0),
     )
     return WithoutOverheads(evidence=corrected, usual=usual)
 

@@ -34,6 +34,9 @@ class Components:
     beside : float, optional
         Of one program of a user, and of none of the benchmark: what it does beside its network,
         such as loading data, drawing samples and keeping averages [1].
+    own : float, optional
+        Of all programs of a user, and of none of the benchmark: both are not timed in the same
+        minutes, and people's programs have in common what a benchmark lacks [1].
     run : float
         Of no other run [1].
     elsewhere : float
@@ -96,6 +99,7 @@ class Components:
     shape: float = 0.0
     family: float = 0.0
     beside: float = 0.0
+    own: float = 0.0
     widened: float = 1.0
     usual_perceptron_s: float | None = None
     usual_transformer_s: float | None = None
@@ -108,7 +112,7 @@ class Components:
     def within(self) -> float:
         """Variance between runs on one device [1]."""
         by_network = self.precision**2 + self.kind**2 + self.family**2 + self.both**2
-        by_program = self.shape**2 + self.style**2 + self.beside**2
+        by_program = self.shape**2 + self.style**2 + self.beside**2 + self.own**2
         return by_network + self.size**2 + by_program + self.run**2
 
     @property

@@ -293,6 +293,11 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
         "size of a step unspecified: the interval covers the sizes people run; {set[step_flop]} "
         "narrows it by about {narrower:percent}"
     ),
+    "launch_bound": (
+        "steps so small wait for the host, which launches their operations one after another: they "
+        "take {times:.2g} times as long as their work; a larger {set[batch]} or a compiled step "
+        "wastes less"
+    ),
     "step_uncounted": (
         "programs of one kind differ most in what a step does beside its products: count one with "
         "run.count_flop in the script, and give {set[step_operations]} and {set[step_traffic]}"
@@ -306,6 +311,10 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
     "counts_of_accelerator": (
         "operations and memory traffic of a step change nothing on {device}: they count on "
         "processors alone"
+    ),
+    "heavy_counts": (
+        "operations and memory traffic as given take {times:.2g} times as long as the products of "
+        "a step at the peak: check {set[step_operations]} and {set[step_traffic]}"
     ),
     "counts_unused": (
         "operations and memory traffic of a step change nothing here: no measured run of {device} "

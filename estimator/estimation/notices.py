@@ -1,11 +1,12 @@
 """Notices of the rows of a table: what is unknown, measured, without effect, or too large."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from estimator.calibration.correction import MOST_MEASURED, Corrected
+from estimator.calibration.correction import MOST_MEASURED, Corrected, Rows
+from estimator.calibration.measured_utilization import beside_products
 from estimator.calibration.notices import (
     above_peak,
     calibration_notices,
@@ -17,6 +18,7 @@ from estimator.core.estimate import Estimate
 from estimator.core.limits import FEW
 from estimator.core.notice import Notice
 from estimator.core.rows import (
+    Floats,
     Mask,
     Places,
     distinct_rows,
@@ -34,6 +36,16 @@ from estimator.utilization.predict import KNOWN_KINDS, Predicted, device_notices
 
 WITHOUT_EFFECT = ("heads", "kv_heads")
 """Inputs that are kept with a run and change no number yet."""
+
+LAUNCH_BOUND = "launch_bound"
+"""Code of what is said of steps that wait for the host."""
+
+LONGER_THAN_WORK = 2.0**0.5
+"""Slowdown by launches that take as long as the work, see `launches.log_slowdown` [1]."""
+
+PLAUSIBLE_BESIDE = 1000.0
+"""Time beside the products of a step over that of these at the peak, beyond which counts are likely
+mistaken [1]: 100 in the smallest networks of reinforcement learning."""
 
 OF_UTILIZATION = (
     *("batch_tokens", "batch", "step_flop", "recomputation", *SHARING, *BESIDE_PRODUCTS),
@@ -160,6 +172,23 @@ def say_of_unused_counts(asked: Questions, rows: Places, corrected: Corrected, a
         say_by(asked, rows[idle & which], asked.named_at, every)
 
 
+def say_of_heavy_counts(asked: Questions, rows: Places, named: Rows, corrected: Corrected) -> None:
+    """Say which counts make a step so slow that one of them is likely mistaken."""
+    for number, (device, precision) in enumerate(zip(named.devices, named.precisions, strict=True)):
+        here = np.flatnonzero(corrected.by_overheads & (named.at == number))
+        if not here.size:
+            continue
+        logs = beside_products(device, precision, named.operations[here], named.traffic[here])
+        times = np.exp(np.asarray(logs, dtype=np.float64))
+        heavy = times > PLAUSIBLE_BESIDE
+        _say_rounded(asked, rows[here[heavy]], np.rint(times[heavy]), heavy_counts)
+
+
+def heavy_counts(times: float) -> Notice:
+    """Say how much longer counts take than the products of a step."""
+    return Notice("heavy_counts", BESIDE_PRODUCTS[0], {"times": times})
+
+
 def _counted(asked: Questions, rows: Places) -> npt.NDArray[np.bool_]:
     """Which rows give each of `BESIDE_PRODUCTS`, shape (2, n)."""
     return np.array([asked.table.states(name)[rows] for name in BESIDE_PRODUCTS])
@@ -170,15 +199,30 @@ def say_of_launches(asked: Questions, rows: Places, found: Predicted, asks: Mask
     sds = of_each(found.own.log_sd, rows.shape)
     narrower = np.round(1.0 - found.ahead.log_sd / np.where(sds > 0, sds, 1.0), 1)
     chosen = asks & (sds > 0) & (narrower > 0)
-    if not chosen.any():
-        return
-    shares, at = few(narrower[chosen])
-    codes = nowhere(asked.table.count)
-    codes[rows[chosen]] = at
-    asked.notices.coded(
-        [(step_size_unspecified(share),) for share in shares.tolist()],
-        codes,
-    )
+    _say_rounded(asked, rows[chosen], narrower[chosen], step_size_unspecified)
+
+
+def say_of_waiting(asked: Questions, rows: Places, found: Predicted, asks: Mask) -> None:
+    """Say which steps are so small that launching their operations takes longer than their work."""
+    slower = np.asarray(of_each(found.ahead.mid / found.own.mid, rows.shape), dtype=np.float64)
+    chosen = asks & ~np.isnan(asked.step_flop[rows]) & (slower > LONGER_THAN_WORK)
+    _say_rounded(asked, rows[chosen], np.round(slower[chosen], 1), waiting_for_launches)
+
+
+def _say_rounded(
+    asked: Questions, rows: Places, values: Floats, notice: Callable[[float], Notice]
+) -> None:
+    """Say of each row what its value tells; rounded, few of these differ."""
+    if rows.size:
+        distinct, at = few(values)
+        codes = nowhere(asked.table.count)
+        codes[rows] = at
+        asked.notices.coded([(notice(one),) for one in distinct.tolist()], codes)
+
+
+def waiting_for_launches(times: float) -> Notice:
+    """Say that steps wait for the host, and how much longer they take for that."""
+    return Notice(LAUNCH_BOUND, "batch", {"times": times})
 
 
 def say_of_programs(asked: Questions, rows: Places) -> None:

@@ -14,15 +14,25 @@ from typing import Any
 from estimator.catalog import Catalog
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import J_PER_KWH, S_PER_H, in_percent
+from estimator.estimation.notices import LAUNCH_BOUND
 from estimator.estimation.scenario_estimate import Answer, answer_scenario, answer_scenarios
+from estimator.measure.session import step_options
 from estimator.measure.stamps import Stamped
 from estimator.runs.figures import Span
-from estimator.runs.record import MeasuredRun
+from estimator.runs.record import MeasuredRun, without_unknown
 from estimator.scenario.scenario import Scenario
 from estimator.scenario.site import find_site
 
 OTHERS = ("rtx-4090", "l40s", "a100-sxm-80", "h100-sxm", "b200", "tpu-v5e")
 """Hardware that a run is compared with unless other is named."""
+
+OF_STEP = {
+    "step_flop": "flop",
+    "step_operations": "operations",
+    "step_traffic": "traffic_bytes",
+    "precision": "precision",
+}
+"""Input of a question that tells of a step -> field of a timing."""
 
 METER_SD = 0.05
 """Error of a board's meter, random by board [1]; Yang, Adamek, Armour 2024, arXiv:2312.02741."""
@@ -88,8 +98,14 @@ class RunForecast:
         None if unspecified: only the time of a step is known then.
     step_s : float
         Time of a step once steady [s].
-    left_s, wall_s : Span
-        Time left, and of all steps [s]; of none where the total is unknown.
+    step_flop, step_operations, step_traffic : float, optional
+        What a step does, as given, reported or counted: work of its products [FLOP], operations
+        [1], and what those beside products read and write [B].
+    precision : str, optional
+        Number format of most of its products.
+    left_s, wall_s : Span, optional
+        Time of the steps not seen, and of all of them [s]; None where the total is unknown, as all
+        that follows.
     energy_kwh, cost_usd, co2e_kg : Span, optional
         Of the whole run; the cost is that of the electricity.
     elsewhere : tuple of OnOther
@@ -100,23 +116,31 @@ class RunForecast:
     seen_steps: int
     total_steps: int | None
     step_s: float
-    left_s: Span
-    wall_s: Span
-    energy_kwh: Span | None
-    cost_usd: Span | None
-    co2e_kg: Span | None
-    elsewhere: tuple[OnOther, ...]
-    notes: tuple[str, ...]
+    step_flop: float | None = None
+    step_operations: float | None = None
+    step_traffic: float | None = None
+    precision: str | None = None
+    left_s: Span | None = None
+    wall_s: Span | None = None
+    energy_kwh: Span | None = None
+    cost_usd: Span | None = None
+    co2e_kg: Span | None = None
+    elsewhere: tuple[OnOther, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def step_options(self) -> str:
+        """What is known of a step, as options of `estimate`: empty where nothing is."""
+        counts = step_options(self.step_flop, self.step_operations, self.step_traffic)
+        return (
+            counts
+            if not counts or self.precision is None
+            else (f"{counts} --precision {self.precision}")
+        )
 
     def as_plain(self) -> dict[str, Any]:
         """As JSON; what is unknown is absent."""
-        found = {name: value for name, value in asdict(self).items() if value is not None}
-        if self.total_steps is None:
-            found = {name: found[name] for name in ("seen_steps", "step_s", "notes")}
-        found["elsewhere"] = [
-            {name: value for name, value in one.items() if value is not None}
-            for one in found.get("elsewhere", ())
-        ]
+        found: dict[str, Any] = without_unknown(asdict(self))
         return found
 
 
@@ -132,25 +156,27 @@ def forecast_run(question: RunQuestion, catalog: Catalog) -> RunForecast:
     total = question.total or seen.planned
     if total is not None and total < seen.steps:
         raise ValueError(f"total_steps must be {seen.steps} at least, so many were seen: {total}")
-    found = seen.forecast(total or seen.steps)
     step_s = seen.forecast(seen.steps + 1).mid_s - seen.forecast(seen.steps).mid_s
+    steps = RunForecast(
+        seen_steps=seen.steps, total_steps=total, step_s=step_s, **_known_step(question)
+    )
+    if total is None:
+        return steps
+    found = seen.forecast(total)
     wall = Span(low=found.low_s, mid=found.mid_s, high=found.high_s)
     left = Span(**{name: one - found.seen_s for name, one in asdict(wall).items()})
     log_sd = math.log(wall.high / wall.mid) / 1.2816
     energy, notes = _energy(question, Uncertain(wall.mid, {"time": log_sd}), catalog)
-    elsewhere: tuple[OnOther, ...] = ()
-    if total is not None:
-        elsewhere, more = _elsewhere(question, total, step_s, catalog)
-        notes += more
-    return RunForecast(
-        seen_steps=seen.steps,
-        total_steps=total,
-        step_s=step_s,
+    elsewhere, more = _elsewhere(question, total, step_s, catalog)
+    return replace(
+        steps,
         left_s=left,
         wall_s=wall,
-        **{name: energy.get(name) for name in ("energy_kwh", "cost_usd", "co2e_kg")},
+        energy_kwh=energy.get("energy_kwh"),
+        cost_usd=energy.get("cost_usd"),
+        co2e_kg=energy.get("co2e_kg"),
         elsewhere=elsewhere,
-        notes=tuple(notes),
+        notes=(*notes, *more),
     )
 
 
@@ -207,44 +233,44 @@ def _elsewhere(
     names = list(OTHERS if question.on is None else question.on)
     if not names:
         return (), notes
-    operations, traffic_bytes = _beside_products(question)
     common = Scenario(
         flop=step_flop * total,
-        step_flop=step_flop,
-        step_operations=operations,
-        step_traffic=traffic_bytes,
+        **{**_known_step(question), "step_flop": step_flop},
         kind=question.scenario.kind,
         arch=question.scenario.arch,
         program=question.scenario.program,
         site=question.scenario.site,
         devices=1.0,
     )
-    asked = [replace(common, hardware=name, precision=_format(question)) for name in names]
-    rows = []
+    asked = [replace(common, hardware=name) for name in names]
+    rows, waiting = [], []
     for name, answer in zip(names, answer_scenarios(asked, catalog), strict=True):
         if isinstance(answer, ValueError):
             if question.on is not None:
                 raise answer
             continue
         rows.append(_on_other(name, answer, uncertainty))
+        if any(notice.code == LAUNCH_BOUND for notice in answer.notices):
+            waiting.append(answer.device.name)
+    if waiting:
+        notes.append(
+            f"on {', '.join(waiting)} steps so small wait for the host, which launches their "
+            "operations: a faster device is no faster there"
+        )
     return tuple(rows), notes
 
 
-def _beside_products(question: RunQuestion) -> tuple[float | None, float | None]:
-    """Operations [1] and traffic [B] of a step as given, or as the program reported them."""
-    asked, timing = question.scenario, next(iter(question.measured.timings), None)
-    if timing is None:
-        return asked.step_operations, asked.step_traffic
-    return (
-        asked.step_operations or timing.operations,
-        asked.step_traffic or timing.traffic_bytes,
-    )
-
-
-def _format(question: RunQuestion) -> str | None:
-    """Number format as given, or as the program reported it."""
-    timings = question.measured.timings
-    return question.scenario.precision or (timings[0].precision if timings else None)
+def _known_step(question: RunQuestion) -> dict[str, Any]:
+    """What a step does and in which format: as given, else as the program says, else as counted."""
+    seen = question.seen
+    timings = [asdict(one) for one in question.measured.timings[:1]]
+    found: dict[str, Any] = {}
+    for one in (seen.counted, seen.given, *timings):
+        found |= {name: value for name, value in one.items() if value is not None}
+    return {
+        name: getattr(question.scenario, name) or found.get(counted)
+        for name, counted in OF_STEP.items()
+    }
 
 
 def _on_other(name: str, answer: Answer, uncertainty: Uncertain) -> OnOther:
@@ -266,10 +292,9 @@ def _step_flop(
 ) -> tuple[float | None, Uncertain, list[str]]:
     """FLOPs per step as given or reported; else as this machine's calibration lets expect."""
     certain = Uncertain(1.0, {})
-    reported = [one.flop for one in question.measured.timings if one.flop is not None]
-    given = question.scenario.step_flop or (reported[0] if reported else None)
-    if given is not None:
-        return float(given), certain, []
+    known = _known_step(question)
+    if known["step_flop"] is not None:
+        return float(known["step_flop"]), certain, []
     used = [one.hardware for one in question.measured.devices if one.hardware is not None]
     unknown = "the work of a step is unknown: set --step-flop to compare with other hardware"
     if not used or catalog.find_device(used[-1]) is None:
@@ -283,7 +308,7 @@ def _step_flop(
                 kind=question.scenario.kind,
                 arch=question.scenario.arch,
                 program=question.scenario.program,
-                precision=_format(question),
+                precision=known["precision"],
             ),
             catalog,
         )

@@ -11,9 +11,11 @@ from estimator.core.rows import Floats, Places, few, one_of, squeezed
 from estimator.core.uncertainty import Number, Uncertain
 from estimator.estimation.notices import (
     say_of_devices,
+    say_of_heavy_counts,
     say_of_launches,
     say_of_measured,
     say_of_unused_counts,
+    say_of_waiting,
 )
 from estimator.estimation.questions import Questions
 from estimator.estimation.resolver import Named
@@ -118,8 +120,10 @@ def expected_of(asked: Questions, rows: Places, devices: Devices) -> Expected:
             lone = calibrated_utilization(lone, devices.rows, measured).utilization
         say_of_measured(asked, rows, corrected, asks)
     say_of_unused_counts(asked, rows, corrected, asks)
+    say_of_heavy_counts(asked, rows, devices.rows, corrected)
     if fixed is None:
         say_of_launches(asked, rows, found, asks & ~corrected.measured)
+        say_of_waiting(asked, rows, found, asks)
     return Expected(prior=before, corrected=corrected, full=lone.mid)
 
 

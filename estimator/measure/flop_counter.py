@@ -1,11 +1,12 @@
 """How many FLOPs has one training step? Counted as PyTorch runs it, recurrent layers included."""
 
-import math
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from importlib import import_module
 from typing import Any
+
+from estimator.measure.step_counter import convolution_backward_flop, grouped_flop
 
 
 def counted_flop(step: Callable[[], Any]) -> float:
@@ -39,49 +40,6 @@ def counted_flop(step: Callable[[], Any]) -> float:
     if counted <= 0:
         raise ValueError("the counter saw no product of matrices in this step")
     return counted
-
-
-def convolution_backward_flop(
-    slope: Sequence[int],
-    given: Sequence[int],
-    weight: Sequence[int],
-    _bias: object,
-    _stride: object,
-    _padding: object,
-    _dilation: object,
-    transposed: bool,
-    _output_padding: object,
-    _groups: int,
-    wanted: Sequence[bool],
-    **_more: object,
-) -> int:
-    """FLOPs of the gradients of a convolution: each as many as of the forward pass [FLOP].
-
-    The weight's second size counts the channels of a group, so groups are in it already.
-
-    >>> one_group, each_alone = (8, 8, 3, 3), (8, 1, 3, 3)
-    >>> places = (1, 8, 4, 4)
-    >>> common = (None, None, None, None, False, None)
-    >>> convolution_backward_flop(places, places, one_group, *common, 1, (True, True, False))
-    36864
-    >>> convolution_backward_flop(places, places, each_alone, *common, 8, (True, True, False))
-    4608
-    """
-    places = given[2:] if transposed else slope[2:]
-    forward = 2 * given[0] * math.prod(places) * math.prod(weight)
-    return forward * (bool(wanted[0]) + bool(wanted[1]))
-
-
-def grouped_flop(left: Sequence[int], right: Sequence[int], *_: object, **_more: object) -> int:
-    """FLOPs of a product of each group of rows, or of columns, with a matrix of its own [FLOP].
-
-    Rows of `left` are shared out among the matrices of `right`; of two plain matrices the inner
-    side is.
-
-    >>> grouped_flop((2048, 192), (4, 192, 1024)), grouped_flop((192, 2048), (2048, 1024))
-    (805306368, 805306368)
-    """
-    return 2 * math.prod(left) * right[-1]
 
 
 class _NoModules(AbstractContextManager[None]):

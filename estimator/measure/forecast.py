@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from estimator.measure import step_counter
 from estimator.measure.children import descendants, end_all
 from estimator.measure.command import Command, CommandError, Ended, running, undisturbed
 from estimator.measure.recorder import Recording
@@ -26,6 +27,9 @@ from estimator.runs.record import FORECAST, MeasuredRun, State, Timing
 
 POLL_S = 0.05
 """How often the stamps are read [s]."""
+
+COUNTER = "TWENTY_WATTS_COUNTER"
+"""Environment variable that names the module by which a step is counted."""
 
 SILENCE_S = 30.0
 """After so long without two steps it is said what is waited for [s]."""
@@ -49,6 +53,8 @@ class Watch:
         Steps after which enough is seen.
     goes_on : bool
         Leave the command alone then; else it is stopped.
+    counts : bool
+        Count what the second step of an optimizer does, which makes that one slower.
     on_silence : callable, optional
         Called once if no steps are seen for a while, with how long that is [s].
     """
@@ -56,6 +62,7 @@ class Watch:
     for_s: float | None = 60.0
     steps: int | None = None
     goes_on: bool = False
+    counts: bool = True
     on_silence: Callable[[float], None] | None = None
     seen: Stamped | None = field(default=None, init=False)
     enough: bool = field(default=False, init=False)
@@ -71,7 +78,10 @@ class Watch:
         with tempfile.TemporaryDirectory(prefix="twenty-watts-") as folder:
             stamps = StampFile(path=Path(folder) / "stamps")
             python = os.pathsep.join(filter(None, (str(HOOK), os.environ.get("PYTHONPATH"))))
-            with running(words, {STAMPS: str(stamps.path), "PYTHONPATH": python}) as command:
+            variables = {STAMPS: str(stamps.path), "PYTHONPATH": python}
+            if self.counts:
+                variables[COUNTER] = step_counter.__file__
+            with running(words, variables) as command:
                 over = threading.Event()
                 watcher = threading.Thread(target=self._watch, args=(stamps, command, over))
                 watcher.start()
@@ -152,6 +162,8 @@ def recorded_watch(
             raise
         recording.notes += ended.notes
         reported = named(ended.reported, given.get("style")) or reported_steps(watch.seen, given)
+        if watch.seen is not None:
+            reported = tuple(completed(one, watch.seen.counted) for one in reported)
         if watch.seen is not None and watch.seen.processes > 1:
             recording.notes.append(
                 f"{watch.seen.processes} processes step: the one that steps for longest counts"
@@ -165,6 +177,13 @@ def recorded_watch(
         if store is not None:
             store.close()
     return measured, ended
+
+
+def completed(reported: Reported, counted: Mapping[str, Any]) -> Reported:
+    """The same steps with what was counted of one, where nobody says it."""
+    timing = reported.timing
+    missing = {name: value for name, value in counted.items() if getattr(timing, name) is None}
+    return replace(reported, timing=replace(timing, **missing))
 
 
 def reported_steps(seen: Stamped | None, given: Mapping[str, Any]) -> tuple[Reported, ...]:

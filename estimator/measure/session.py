@@ -8,6 +8,7 @@ by itself it measures both and stores the run.
 import json
 import math
 import os
+import reprlib
 import sys
 import time
 import warnings
@@ -23,7 +24,7 @@ from estimator.core.units import CENTRAL
 from estimator.measure.drift import Strength, between, strength
 from estimator.measure.steady import PAUSE, Steady, steady
 from estimator.runs.record import Timing, without_unknown
-from estimator.runs.record_bounds import MOST_COUNTED
+from estimator.runs.record_bounds import LARGEST, TIMING
 
 STRAY_SD = 0.02
 """Error of the mean pace over a second, standard deviation of the logarithm [1], beside its drift
@@ -167,16 +168,15 @@ class Session:
         """Take numbers of NumPy and PyTorch as plain ones, and any label as text: both are kept."""
         for name in NUMBERS:
             value = getattr(self, name)
-            if hasattr(value, "item"):
-                setattr(self, name, value.item())
-        for name, most in MOST_COUNTED.items():
-            value = getattr(self, name)
+            value = value.item() if hasattr(value, "item") else value
+            _, most = TIMING.get(name, (0.0, LARGEST))
             if value is not None and not _is_count(value, most):
+                got = reprlib.repr(value)
                 warnings.warn(
-                    f"{name} must be a number from 1 to {most:g}, got {value!r}: left out",
-                    stacklevel=3,
+                    f"{name} must be a number from 1 to {most:g}, got {got}: left out", stacklevel=3
                 )
-                setattr(self, name, None)
+                value = None
+            setattr(self, name, value)
         self.label = None if self.label is None else str(self.label)
 
     def step(self) -> None:
@@ -274,7 +274,7 @@ class Session:
         of the step is compiled; where it fails, a warning says so.
         """
         from estimator.measure.flop_counter import counted_flop
-        from estimator.measure.operation_counter import counted_operations
+        from estimator.measure.step_counter import counted_operations
 
         everywhere = self.devices or self.ranks
         self.flop = counted_flop(step) * everywhere
@@ -293,12 +293,7 @@ class Session:
     @property
     def step_options(self) -> str:
         """What is known of a step, as options of `estimate`: empty where nothing is."""
-        options = {
-            "step-flop": self._step_flop(),
-            "step-operations": self.operations,
-            "step-traffic": self.traffic_bytes,
-        }
-        return " ".join(f"--{name} {value:.6g}" for name, value in options.items() if value)
+        return step_options(self._step_flop(), self.operations, self.traffic_bytes)
 
     def reported(self) -> Reported | None:
         """What there is to tell of the steps; None before there is anything."""
@@ -327,6 +322,16 @@ class Session:
         if reported is not None:
             with suppress(OSError), path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(without_unknown(asdict(reported))) + "\n")
+
+
+def step_options(flop: float | None, operations: float | None, traffic_bytes: float | None) -> str:
+    """What is known of a step, as options of `estimate`: empty where nothing is.
+
+    >>> step_options(5.1e9, 812.0, None)
+    '--step-flop 5.1e+09 --step-operations 812'
+    """
+    options = {"flop": flop, "operations": operations, "traffic": traffic_bytes}
+    return " ".join(f"--step-{name} {value:.6g}" for name, value in options.items() if value)
 
 
 def _is_count(value: Any, most: float) -> bool:

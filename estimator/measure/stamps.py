@@ -33,8 +33,9 @@ class Stamped:
         First and last stamp on the monotonic clock [s].
     planned : int, optional
         Steps of the whole run, where the program's Trainer states them.
-    given : mapping
-        What `measure()` in the script says of its steps, as fields of `Timing`.
+    given, counted : mapping
+        What `measure()` in the script says of its steps, and what was counted of one of them, as
+        fields of `Timing`.
     processes : int
         How many stepped; the steps are those of one of them.
     """
@@ -44,6 +45,7 @@ class Stamped:
     ended_s: float
     planned: int | None = None
     given: Mapping[str, Any] = field(default_factory=dict)
+    counted: Mapping[str, Any] = field(default_factory=dict)
     processes: int = 1
 
     @property
@@ -101,6 +103,7 @@ class Stamps:
 
     planned: int | None = field(default=None, init=False)
     given: Mapping[str, Any] = field(default_factory=dict, init=False)
+    counted: Mapping[str, Any] = field(default_factory=dict, init=False)
     _own: dict[str, _Marks] = field(default_factory=dict, init=False)
     _optimizer: dict[str, _Marks] = field(default_factory=dict, init=False)
 
@@ -108,13 +111,15 @@ class Stamps:
         """Take in whole lines; those that say nothing are left out."""
         for line in text.split("\n"):
             mark, _, rest = line.partition(" ")
-            with suppress(ValueError):
+            with suppress(ValueError, TypeError):
                 if mark in (*OWN, *OPTIMIZER):
                     self._take_mark(mark, *rest.split(" "))
                 elif mark == "total":
                     self.planned = int(rest)
                 elif mark == "facts" and not self.given:
-                    self.given = json.loads(rest)
+                    self.given = dict(json.loads(rest))
+                elif mark == "counted" and not self.counted:
+                    self.counted = dict(json.loads(rest))
 
     def _take_mark(self, mark: str, time: str, process: str = "", *_more: str) -> None:
         at_s = float(time)
@@ -154,6 +159,7 @@ class Stamps:
             ended_s=marks.ends_s[marks.steps - 1],
             planned=self.planned,
             given=self.given,
+            counted=self.counted,
             processes=len(self._processes),
         )
 

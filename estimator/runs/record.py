@@ -209,7 +209,7 @@ class Timing:
     operations, traffic_bytes : float, optional
         Operations of a step of training that are dispatched one by one [1], and what those beside
         its products read and write [B], over all devices; see
-        `estimator.measure.operation_counter`.
+        `estimator.measure.step_counter`.
     time_s : float
         Median time of a repetition [s].
     log_sd : float, optional

@@ -31,8 +31,8 @@ from statistics import median
 from typing import Any
 
 from estimator.measure.bench.run import BenchQuestion, benchmark, keep_processor
-from estimator.measure.operation_counter import counted_operations
 from estimator.measure.session import Session, forecast
+from estimator.measure.step_counter import counted_operations
 from estimator.runs.record import MeasuredRun, Timing, as_plain, read_run
 from estimator.scenario.scenario import Scenario
 from tests.benchmarks.prediction import COUNTED, HEADER, KNOWN, line, predicted_s, store_only

@@ -35,7 +35,7 @@ from estimator.measure.bench.numpy_engine import NumpyEngine, perceptron
 from estimator.measure.bench.run import usual_steps
 from estimator.measure.bench.timing import Thoroughness, timed
 from estimator.measure.bench.workloads import Job, matrix_flop, perceptron_flop, spread_out
-from estimator.measure.operation_counter import Operations
+from estimator.measure.step_counter import Operations
 from estimator.runs.record import Host, MeasuredDevice, MeasuredRun, Timing
 
 BRIEF = Thoroughness(

@@ -59,3 +59,10 @@ def test_a_count_that_cannot_be_is_left_out_and_said(value):
     with pytest.warns(UserWarning, match="operations must be a number from 1 to 1e.15, got "):
         session = Session(operations=value, traffic_bytes=1e6)
     assert session.operations is None and session.traffic_bytes == 1e6
+
+
+@pytest.mark.parametrize("name", ["flop", "params", "tokens", "samples", "devices"])
+@pytest.mark.parametrize("value", ["abc", -5, 0, float("nan"), [1e9]])
+def test_another_number_that_cannot_be_is_left_out_and_said(name, value):
+    with pytest.warns(UserWarning, match=f"{name} must be a number from 1 to 1e.*, got "):
+        assert getattr(Session(**{name: value}), name) is None

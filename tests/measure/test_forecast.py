@@ -17,11 +17,11 @@ from estimator.cli import main
 from estimator.estimation.run_forecast import RunQuestion, forecast_run
 from estimator.measure import forecast
 from estimator.measure.forecast import Watch
-from estimator.measure.session import Session
+from estimator.measure.session import Reported, Session
 from estimator.measure.stamps import Stamped, StampFile, Stamps
 from estimator.runs import read_runs
 from estimator.runs.process import born
-from estimator.runs.record import Energy, Host, MeasuredDevice, MeasuredRun
+from estimator.runs.record import Energy, Host, MeasuredDevice, MeasuredRun, Timing
 from estimator.scenario.scenario import Scenario
 
 SCRIPT = """
@@ -84,8 +84,13 @@ def test_what_a_program_says_of_its_steps_may_be_cut_short():
 
 def test_lines_that_are_no_stamps_are_left_out():
     """Whoever writes into the file stops no watching: neither no number, nor no time."""
-    odd = "o\no x\no nan\ntotal many\nfacts {\n\x00\n"
+    odd = "o\no x\no nan\ntotal many\nfacts {\ncounted 7\ncounted [1]\n\x00\n"
     assert read_stamps(f"{odd}o 1.0 7\n{odd}o 1.5 7\n{odd}").times_s == (0.5,)
+
+
+def test_what_was_counted_is_read_once():
+    found = read_stamps('o 1.0 7\no 2.0 7\ncounted {"flop": 5.0}\ncounted {"flop": 6.0}\n')
+    assert found.counted == {"flop": 5.0}
 
 
 def test_processes_that_step_beside_each_other_count_as_one():
@@ -177,6 +182,39 @@ def test_the_steps_of_an_optimizer_are_found(script):
     watch = Watch(steps=50, for_s=None)
     assert watch.run(script(OPTIMIZER)).exit_code == 0
     assert watch.seen.steps >= 50
+
+
+def test_what_a_step_of_an_optimizer_does_is_counted(script, capsys):
+    """Nobody says its FLOPs nor its format; the gradient of what is given needs none."""
+    pytest.importorskip("torch")
+    words = script(OPTIMIZER)
+    options = ["--steps", "30", "--total-steps", "1000", "--on", "rtx-4090", "--json", "--quiet"]
+    assert main(["calibrate", "forecast", *options, "--", *words]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["step_flop"] == 2 * 2 * 32 * 64 * 64
+    assert found["precision"] == "fp32"
+    assert 10 < found["step_operations"] < 60
+    assert 4 * 4 * 64 * 64 < found["step_traffic"] < 1e6
+    (run,) = read_runs()[0]
+    (timing,) = run.timings
+    assert (timing.flop, timing.operations, timing.traffic_bytes, timing.precision) == (
+        *(found["step_flop"], found["step_operations"], found["step_traffic"]),
+        "fp32",
+    )
+    assert main(["calibrate", "forecast", "--no-count", *options, "--", *words]) == 0
+    assert "step_flop" not in json.loads(capsys.readouterr().out)
+
+
+def test_what_the_program_or_the_user_says_goes_before_what_was_counted():
+    counted = {"flop": 1.0, "operations": 2.0, "precision": "fp32"}
+    timing = Timing(what="training", component="", time_s=1.0, repetitions=9, flop=7.0)
+    reported = Reported(timing=timing, began_s=0.0, ended_s=1.0)
+    found = forecast.completed(reported, counted).timing
+    assert (found.flop, found.operations, found.precision) == (7.0, 2.0, "fp32")
+    seen = Stamped(times_s=(1.0,) * 9, began_s=0.0, ended_s=9.0, counted=counted)
+    question = RunQuestion(seen=seen, measured=measured(), scenario=Scenario(step_flop=9.0))
+    found = forecast_run(question, Catalog.open())
+    assert found.step_options == "--step-flop 9 --step-operations 2 --precision fp32"
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc")

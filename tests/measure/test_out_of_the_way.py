@@ -57,7 +57,9 @@ def test_a_failure_of_measuring_is_said_and_the_training_goes_on(tmp_path, broke
 def test_what_is_reported_wrongly_fails_no_training(tmp_path):
     done = trained(tmp_path, reported="params='many', tokens=1.0")
     assert (done.stdout, done.returncode) == ("trained 5\n", 0)
-    assert "measuring failed" in done.stderr
+    assert "params must be a number from 1 to 1e+40, got 'many': left out" in done.stderr
+    (run,) = read_runs(tmp_path / "data" / "runs.sqlite")[0]
+    assert run.state == "finished"
 
 
 def test_what_the_training_raises_is_its_own(tmp_path):

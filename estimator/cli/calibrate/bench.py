@@ -102,9 +102,24 @@ def _row(timing: "Timing") -> tuple[str, ...]:
         human(timing.time_s, "s"),
         reached,
         "" if timing.log_sd is None else f"{timing.log_sd * 100:.1f} %",
-        f"{timing.rejected} of {timing.rejected + timing.repetitions}" if timing.rejected else "",
+        _rejected(timing),
         "" if timing.power_w is None else human(timing.power_w, "W"),
     )
+
+
+def _rejected(timing: "Timing") -> str:
+    """How many repetitions were disturbed; where all were, they stand for the time, but weigh less.
+
+    >>> from estimator.runs.record import Timing
+    >>> disturbed = Timing(what="copy", component="cpu", time_s=1.0, repetitions=0, rejected=9)
+    >>> _rejected(disturbed)
+    'all 9: counts less'
+    """
+    if not timing.rejected:
+        return ""
+    if not timing.repetitions:
+        return f"all {timing.rejected}: counts less"
+    return f"{timing.rejected} of {timing.rejected + timing.repetitions}"
 
 
 class _Progress:

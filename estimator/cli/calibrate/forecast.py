@@ -21,8 +21,9 @@ EXAMPLES = """examples:
   twenty-watts calibrate forecast --for 60s --total-steps 20000 -- python train.py
   twenty-watts calibrate forecast --steps 200 --keep-going --kind vision -- python train.py
 Steps are found automatically: those that measure() in the script reports, else the steps of
-PyTorch's optimizers, and with them those of Hugging Face's Trainer, Lightning and Accelerate. After
-the minute the command is stopped, unless --keep-going lets it run on.
+PyTorch's optimizers, and with them those of Hugging Face's Trainer, Lightning and Accelerate. The
+second step of an optimizer is counted, too: its FLOPs, operations, memory traffic and number format
+need not be given. After the minute the command is stopped, unless --keep-going lets it run on.
 """
 
 FEWEST = 4
@@ -63,6 +64,9 @@ def add_parser(commands: Any) -> None:
     how.add_argument(
         "--total-steps", metavar="N", help="steps of the whole run, if no Trainer reports them"
     )
+    how.add_argument(
+        "--no-count", action="store_true", help="do not count what the second step does"
+    )
     how.add_argument("--keep-going", action="store_true", help="let the command run to its end")
     add_fields(parser.add_argument_group("what the command does, if you know it"), BESIDES)
     parser.add_argument(
@@ -99,8 +103,13 @@ def run(options: argparse.Namespace) -> int:
         for line in measured.notes:
             note(line, quiet=options.quiet)
         if watch.seen is not None and watch.seen.steps >= FEWEST:
+            whole = ended.state == "finished" and not ended.exit_code and not watch.enough
             question = RunQuestion(
-                seen=watch.seen, measured=measured, scenario=scenario, total=total, on=names
+                seen=watch.seen,
+                measured=measured,
+                scenario=scenario,
+                total=total or watch.seen.planned or (watch.seen.steps if whole else None),
+                on=names,
             )
             answer = forecast_run(question, catalog)
             if options.json:
@@ -127,6 +136,7 @@ def _watch_of(options: argparse.Namespace) -> "Watch":
         for_s=60.0 if for_s is None and steps is None else for_s,
         steps=steps,
         goes_on=options.keep_going,
+        counts=not options.no_count,
         on_silence=partial(_say_what_is_awaited, quiet=options.quiet),
     )
 
@@ -188,13 +198,18 @@ def _print(answer: "RunForecast", *, quiet: bool) -> None:
     """Say it to people."""
     step = human(answer.step_s, "s")
     print_line(f"{answer.seen_steps} steps seen, {step} each once steady")
-    if answer.total_steps is None:
+    if answer.step_options:
+        print_line(f"a step as estimate takes it: {answer.step_options}")
+    wall, left = answer.wall_s, answer.left_s
+    if wall is None or left is None:
         print_line("how many steps the whole run has is unknown: set --total-steps")
+    elif left.mid <= 0:
+        print_line(f"that was the whole run: {human_duration(wall.mid)}")
     else:
-        left = answer.left_s
         print_line(
-            f"whole run of {answer.total_steps:,} steps: {human_duration(left.mid)} left "
-            f"({joined(human_duration(left.low), human_duration(left.high))}, 80 % interval)"
+            f"whole run of {answer.total_steps:,} steps: {human_duration(wall.mid)} "
+            f"({joined(human_duration(wall.low), human_duration(wall.high))}, 80 % interval), "
+            f"{human_duration(left.mid)} of it left after those"
         )
     for name, span, unit in (
         ("energy", answer.energy_kwh, "kWh"),

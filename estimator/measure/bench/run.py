@@ -23,8 +23,8 @@ from estimator.measure.bench.torch_engine import TorchEngine
 from estimator.measure.bench.workloads import Engine, Job
 from estimator.measure.command import interrupted_once, undisturbed
 from estimator.measure.host import Contention
-from estimator.measure.operation_counter import Operations
 from estimator.measure.recorder import Recording
+from estimator.measure.step_counter import Operations
 from estimator.runs import open_store
 from estimator.runs.meter import Meter, Sample
 from estimator.runs.record import MeasuredDevice, MeasuredRun, State, Timing, Trust

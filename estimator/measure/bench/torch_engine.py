@@ -28,7 +28,7 @@ from estimator.measure.bench.workloads import (
     perceptron_flop,
     vector_sums,
 )
-from estimator.measure.operation_counter import Operations, counted_operations
+from estimator.measure.step_counter import Operations, counted_operations
 from estimator.runs.record import MeasuredDevice
 
 MATRIX_SIZES = (256, 512, 1024, 2048, 4096, 8192, 16384)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal, Protocol
 
-from estimator.measure.operation_counter import Operations
+from estimator.measure.step_counter import Operations
 
 ADAM_BYTES_PER_PARAM = 28.0
 """Read and written by a step of Adam in fp32: weight, gradient, two moments; three go back [B]."""

@@ -2,21 +2,26 @@
 
 It stands alone, for the Python of the program may lack Twenty Watts: once PyTorch is there, a hook
 after each step of the first optimizer writes the time; the Trainer of Hugging Face, Lightning and
-Accelerate step through the same optimizers. Whatever goes wrong here stays here.
+Accelerate step through the same optimizers. What the second step does is counted. Whatever goes
+wrong here stays here.
 """
 
 import contextlib
 import importlib.util
+import json
 import os
 import sys
 import threading
 import time
 import weakref
+from types import ModuleType
+from typing import Any
 
 STAMPS = "TWENTY_WATTS_STAMPS"
+COUNTER = "TWENTY_WATTS_COUNTER"
 POLL_S = 0.02
 FIRST_STEPS, EVERY = (1, 2, 4, 8), 16
-TOTAL_AT = 2
+COUNTED_AFTER, TOTAL_AT = 1, 2
 RESTS_AFTER = 100
 
 
@@ -26,10 +31,18 @@ def _the_other_sitecustomize() -> None:
     for folder in sys.path:
         path = os.path.join(folder, "sitecustomize.py")
         if os.path.abspath(folder or ".") != here and os.path.isfile(path):
-            spec = importlib.util.spec_from_file_location("sitecustomize", path)
-            if spec is not None and spec.loader is not None:
-                spec.loader.exec_module(importlib.util.module_from_spec(spec))
+            _loaded("sitecustomize", path)
             return
+
+
+def _loaded(name: str, path: str) -> ModuleType:
+    """Run a module that lies anywhere."""
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 class _Stamps:
@@ -40,6 +53,7 @@ class _Stamps:
         self.optimizer: weakref.ref[object] | None = None
         self.others = 0
         self.steps = 0
+        self.counting: Any = None
 
     def stepped(self, optimizer: object, *_arguments: object) -> None:
         """Stamp a step; boards finish first at the ends of windows."""
@@ -53,11 +67,32 @@ class _Stamps:
                 if torch.cuda.is_initialized():
                     torch.cuda.synchronize()
                     mark = "s"
-            os.write(self.file, f"{mark} {time.monotonic()!r} {os.getpid()}\n".encode())
+            self._write(f"{mark} {time.monotonic()!r} {os.getpid()}")
+            self._count()
             if self.steps == TOTAL_AT:
                 total = _planned_steps()
                 if total:
-                    os.write(self.file, f"total {total}\n".encode())
+                    self._write(f"total {total}")
+
+    def _write(self, line: str) -> None:
+        os.write(self.file, f"{line}\n".encode())
+
+    def _count(self) -> None:
+        """Begin to count what the next step does, or end it, and write what was found."""
+        if self.steps == COUNTED_AFTER and COUNTER in os.environ:
+            self.counting = _loaded("twenty_watts_step_counter", os.environ[COUNTER]).Counting()
+        elif self.counting is not None:
+            counts = self.counting.counts
+            if self.steps == COUNTED_AFTER + 1 and counts.total_flop:
+                ranks = max(1, int(os.environ.get("WORLD_SIZE") or 1))
+                found = {"flop": counts.total_flop * ranks, "precision": counts.precision}
+                if counts.operations is not None:
+                    found["operations"] = counts.operations.count * ranks
+                    found["traffic_bytes"] = counts.operations.traffic_bytes * ranks
+                known = {name: value for name, value in found.items() if value}
+                self._write(f"counted {json.dumps(known)}")
+            if self.counting.end():
+                self.counting = None
 
     def _counts(self, optimizer: object) -> bool:
         """Whether it is the one that counts; one that is gone or rests is followed by another."""

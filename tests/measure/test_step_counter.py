@@ -7,8 +7,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from estimator.measure.operation_counter import counted_operations  # noqa: E402
+from estimator.measure.flop_counter import counted_flop  # noqa: E402
 from estimator.measure.session import Session  # noqa: E402
+from estimator.measure.step_counter import Counting, counted_operations  # noqa: E402
 
 FLOAT = 4
 """Bytes of a number in fp32."""
@@ -142,3 +143,90 @@ def test_a_session_tells_its_step_as_options():
         "--step-flop 2e+09 --step-operations 812 --step-traffic 3e+08"
     )
     assert Session().step_options == ""
+
+
+def counts_of(step):
+    counting = Counting()
+    step()
+    assert counting.end()
+    return counting.counts
+
+
+def trained(layer, *shape):
+    given = torch.randn(*shape, requires_grad=True)
+
+    def step():
+        found = layer(given)
+        (found[0] if isinstance(found, tuple) else found).square().sum().backward()
+
+    return step
+
+
+def attended(dropout=0.0, mask=None):
+    heads = [torch.randn(2, 4, length, 16, requires_grad=True) for length in (32, 48, 48)]
+    attention = torch.nn.functional.scaled_dot_product_attention
+    return lambda: attention(*heads, attn_mask=mask, dropout_p=dropout).sum().backward()
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        trained(torch.nn.LSTM(16, 24, num_layers=2, bidirectional=True), 20, 4, 16),
+        trained(torch.nn.GRU(16, 24, batch_first=True), 4, 20, 16),
+        trained(torch.nn.RNN(16, 24), 20, 4, 16),
+        trained(torch.nn.Conv2d(8, 16, 3, groups=4), 2, 8, 10, 10),
+        trained(torch.nn.ConvTranspose1d(8, 4, 5, stride=2), 2, 8, 30),
+        trained(torch.nn.TransformerEncoderLayer(32, 4, 64, batch_first=True), 2, 24, 32),
+        attended(),
+        attended(dropout=0.5),
+        attended(mask=torch.ones(32, 48, dtype=torch.bool)),
+    ],
+    ids=[
+        *("LSTM", "GRU", "RNN", "grouped", "transposed", "encoder", "attention", "dropout"),
+        "masked",
+    ],
+)
+def test_kernels_as_they_run_count_what_plain_products_count(step):
+    """Another route: formulas of fused kernels against the same step without any."""
+    assert counts_of(step).total_flop == pytest.approx(counted_flop(step), rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("float32", "fp32"), ("bfloat16", "bf16"), ("float64", "fp64")]
+)
+def test_the_number_format_is_that_of_the_products(kind, name):
+    matrix = torch.ones(8, 8, dtype=getattr(torch, kind))
+    counts = counts_of(lambda: (matrix @ matrix).float().exp().sum())
+    assert counts.precision == name
+    assert counts.total_flop == 2 * 8**3
+
+
+def test_under_autocast_it_is_that_of_the_casts():
+    layer = torch.nn.Linear(8, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert counts_of(lambda: layer(SQUARE).sum()).precision == "bf16"
+
+
+def test_a_mode_that_began_later_is_not_ended(given):
+    """Ours goes on below it, counts no more, and is ended when that one is over."""
+
+    class Other(torch.utils._python_dispatch.TorchDispatchMode):
+        def __torch_dispatch__(self, operation, types, args=(), named=None):
+            return operation(*args, **(named or {}))
+
+    counting = Counting()
+    SQUARE @ SQUARE
+    with Other():
+        assert not counting.end()
+        SQUARE @ SQUARE
+    assert counting.counts.total_flop == 2 * 8**3
+    assert counting.end()
+    assert torch.utils._python_dispatch._get_current_dispatch_mode() is None
+    assert sys.getprofile() is None or "look" not in repr(sys.getprofile())
+
+
+def test_a_condition_in_the_graph_runs_and_hides_what_it_does(given):
+    counts = counts_of(
+        lambda: torch.cond(given.sum() > 0, lambda x: x.sin(), lambda x: x.cos(), (given,))
+    )
+    assert counts.operations is None

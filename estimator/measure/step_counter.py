@@ -1,0 +1,432 @@
+"""What does one training step do: FLOPs of its products, operations, memory traffic beside them?
+
+Products and convolutions keep what they work on in the caches; what lies between them does not:
+activations, norms, dropout, residual sums, losses and the optimizer take as long as their numbers
+take to come from memory and go back. An eager framework dispatches each operation by itself, which
+takes microseconds, however small it is. Programs of one kind and size of step differ most in these.
+
+This module stands alone: the hook below `calibrate forecast` loads it into programs whose Python
+may lack Twenty Watts, and what it counts there runs as it always does.
+"""
+
+import math
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from importlib import import_module
+from types import FrameType
+from typing import Any
+
+FUSED = (
+    *("mkldnn_", "_cudnn_", "miopen_", "_thnn_", "_scaled_dot_product", "_efficient_attention"),
+    *("_flash_attention", "_transformer_encoder_layer", "_grouped_mm"),
+)
+"""How the names of kernels begin that hold products, recurrent layers and attention among them."""
+
+UNTOUCHED = (
+    *("empty", "new_empty", "detach", "lift", "alias", "_unsafe_view", "_local_scalar_dense"),
+    "set_",
+)
+"""How the names of operations begin that neither read nor write what a tensor holds."""
+
+FILLS = (
+    *("zero_", "fill_", "zeros", "ones", "full", "normal_", "uniform_", "random_", "bernoulli_"),
+    *("rand", "arange", "_foreach_zero_", "new_zeros", "new_ones", "new_full"),
+)
+"""How the names of operations begin that write what they have not read."""
+
+LOOKUPS = ("embedding", "index_select", "gather", "index")
+"""Operations that read as much as they return, however large the table is."""
+
+COMPILED = tuple(
+    f"_TorchDynamoContext.__call__.<locals>.{name}" for name in ("compile_wrapper", "_fn")
+)
+"""What `torch.compile` puts in the place of a function, by the name of its code: now, and up to
+PyTorch 2.6."""
+
+ELSEWHERE = ("c10d", "_c10d_functional", "prim", "profiler")
+"""Namespaces of operations that move values between devices, or none at all."""
+
+
+FORMATS = {
+    "torch.float32": "fp32",
+    "torch.float64": "fp64",
+    "torch.bfloat16": "bf16",
+    "torch.float16": "fp16",
+}
+"""Type of numbers -> number format, of products that no tensor core rounds."""
+
+MOST_SHARE = 0.5
+"""A format of more than this share of the FLOPs is that of the step [1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operations:
+    """What a step does.
+
+    Parameters
+    ----------
+    count : float
+        Operations that are dispatched one by one, products among them [1].
+    traffic_bytes : float
+        What those beside its products read and write [B].
+    """
+
+    count: float
+    traffic_bytes: float
+
+
+@dataclass(kw_only=True)
+class StepCounts:
+    """What was counted so far.
+
+    Parameters
+    ----------
+    count, traffic_bytes : float
+        As in `Operations`.
+    flop : dict of str to float
+        FLOPs of products by number format [FLOP].
+    hidden : list of str
+        Why part of it was not seen.
+    """
+
+    count: float = 0.0
+    traffic_bytes: float = 0.0
+    flop: dict[str, float] = field(default_factory=dict)
+    hidden: list[str] = field(default_factory=list)
+
+    @property
+    def operations(self) -> Operations | None:
+        """Operations and memory traffic; None where part is hidden, or nothing was seen."""
+        if self.hidden or not self.traffic_bytes:
+            return None
+        return Operations(count=self.count, traffic_bytes=self.traffic_bytes)
+
+    @property
+    def total_flop(self) -> float:
+        """FLOPs in all formats [FLOP]."""
+        return sum(self.flop.values())
+
+    @property
+    def precision(self) -> str | None:
+        """Number format of most FLOPs; None where there is none."""
+        name = max(self.flop, key=self.flop.__getitem__, default="")
+        return name if self.flop.get(name, 0.0) > MOST_SHARE * self.total_flop else None
+
+
+def counted_operations(step: Callable[[], Any]) -> Operations | None:
+    """Run a step once as it is, and count what it does.
+
+    Every operation that PyTorch dispatches reads its arguments and writes its results, a repeated
+    (stride 0) dimension once; products, convolutions and fused kernels count by their FLOPs, and
+    views do nothing. What the caches save and what the allocator does is left out.
+
+    Returns
+    -------
+    Operations or None
+        None where part of the step is compiled, which fuses operations, so that what it does is
+        unknown; where a profiler of C code runs, beside which that cannot be seen; and where
+        nothing was counted: other threads are not looked at.
+
+    Raises
+    ------
+    ImportError
+        Without PyTorch.
+    """
+    counts = StepCounts()
+    with _compiled_calls(counts.hidden), _counter(counts):
+        step()
+    return counts.operations
+
+
+class Counting:
+    """Counts what this thread does between two calls: the steps of a program that is not ours."""
+
+    def __init__(self) -> None:
+        """From here on operations are counted."""
+        self.counts = StepCounts()
+        self._counter = _counter(self.counts)
+        self._look = ExitStack()
+        self._look.enter_context(_compiled_calls(self.counts.hidden))
+        self._counter.__enter__()
+
+    def end(self) -> bool:
+        """Count no more; false where another mode of PyTorch began meanwhile and is not over.
+
+        That one must end first: until then ours stays, and does nothing; try again later.
+        """
+        self._counter.counts = None
+        self._look.close()
+        current = import_module("torch.utils._python_dispatch")._get_current_dispatch_mode()
+        if current is not self._counter:
+            return False
+        self._counter.__exit__(None, None, None)
+        return True
+
+
+def _counter(counts: StepCounts) -> Any:
+    """Mode of PyTorch that adds up what every operation does."""
+    dispatch: Any = import_module("torch.utils._python_dispatch")
+    overload: Any = import_module("torch._ops").OpOverload
+    formulas = flop_formulas()
+
+    class Counter(dispatch.TorchDispatchMode):  # type: ignore[misc]
+        """Adds up what every operation does, while it has where to."""
+
+        supports_higher_order_operators = True
+        counts: StepCounts | None
+
+        def __torch_dispatch__(
+            self, operation: Any, _types: Any, args: Any = (), named: Any = None
+        ) -> Any:
+            """Run one operation, and count it."""
+            named = named or {}
+            if self.counts is None:
+                return operation(*args, **named)
+            known = isinstance(operation, overload)
+            formula = formulas.get(operation._overloadpacket) if known else None
+            if known and operation.namespace == "aten" and formula is None:
+                with self:  # of operations that others make up, in inference mode, these count
+                    found = operation.decompose(*args, **named)
+                if found is not NotImplemented:
+                    return found
+            found = operation(*args, **named)
+            if not known:
+                self.counts.hidden.append(f"{operation} runs functions that are not looked into")
+                return found
+            try:
+                _count(self.counts, operation, formula, args, named, found)
+            except Exception as error:  # noqa: BLE001 - what is counted runs on, whatever fails here
+                self.counts.hidden.append(f"{operation}: {error}")
+            return found
+
+    counter = Counter()
+    counter.counts = counts
+    return counter
+
+
+def _count(
+    counts: StepCounts,
+    operation: Any,
+    formula: Callable[..., int] | None,
+    args: Sequence[Any],
+    named: dict[str, Any],
+    found: Any,
+) -> None:
+    """Add one operation that has run."""
+    if not does_something(operation):
+        return
+    counts.count += 1.0
+    given = [*args, *named.values()]
+    if formula is None:
+        counts.traffic_bytes += moved_bytes(operation, given, found)
+        return
+    precision = _format_of(operation, given)
+    flop = float(formula(*args, **named, out_val=found))
+    counts.flop[precision] = counts.flop.get(precision, 0.0) + flop
+
+
+def _format_of(operation: Any, given: list[Any]) -> str:
+    """Number format in which a product is computed; empty where it has no name here."""
+    torch: Any = import_module("torch")
+    leaves: Any = import_module("torch.utils._pytree").tree_leaves
+    first = next(one for one in leaves(given) if isinstance(one, torch.Tensor))
+    found = FORMATS.get(str(first.dtype), "fp8" if "float8" in str(first.dtype) else "")
+    if found == "fp32" and first.device.type == "cuda":
+        backend = torch.backends.cudnn if "conv" in _name(operation) else torch.backends.cuda.matmul
+        found = "tf32" if backend.allow_tf32 else found
+    return found
+
+
+def flop_formulas() -> dict[Any, Callable[..., int]]:
+    """Formulas of the FLOPs of every kind of product that PyTorch dispatches, by operation.
+
+    Those of PyTorch, but: gradients of grouped convolutions, which it counts as if they had one
+    group; products of experts, recurrent layers and attention in kernels of processors, which it
+    leaves out; and the gradients of fused attention, for which products that are only repeated do
+    not count.
+    """
+    counting: Any = import_module("torch.utils.flop_counter")
+    counter: Any = counting.FlopCounterMode(display=False, custom_mapping=_formulas_of_ours())
+    found: dict[Any, Callable[..., int]] = counter.flop_registry
+    return found
+
+
+def _formulas_of_ours() -> dict[Any, Callable[..., int]]:
+    aten: Any = import_module("torch").ops.aten
+    recurrent: dict[str, Callable[..., int]] = {
+        "mkldnn_rnn_layer": mkldnn_flop,
+        "_cudnn_rnn": rnn_flop,
+        "miopen_rnn": rnn_flop,
+    }
+    kernels = ("flash_attention", "efficient_attention", "cudnn_attention")
+    attention = [f"_scaled_dot_product_{one}" for one in (*kernels, "flash_attention_for_cpu")]
+    formulas: dict[str, Callable[..., int]] = {
+        "convolution_backward": convolution_backward_flop,
+        "_grouped_mm": grouped_flop,
+        **recurrent,
+        **{f"{name}_backward": _twice(formula) for name, formula in recurrent.items()},
+        **dict.fromkeys(attention, attention_flop),
+        **{f"{name}_backward": _twice(_after_the_slope(attention_flop)) for name in attention},
+    }
+    return {
+        getattr(aten, name): formula for name, formula in formulas.items() if hasattr(aten, name)
+    }
+
+
+def _twice(formula: Callable[..., int]) -> Callable[..., int]:
+    """Gradients by both sides of each product."""
+    return lambda *args, **named: 2 * formula(*args, **named)
+
+
+def _after_the_slope(formula: Callable[..., int]) -> Callable[..., int]:
+    """The same for operations that are given the slope first."""
+    return lambda _slope, *args, **named: formula(*args, **named)
+
+
+def convolution_backward_flop(
+    slope: Sequence[int],
+    given: Sequence[int],
+    weight: Sequence[int],
+    _bias: object,
+    _stride: object,
+    _padding: object,
+    _dilation: object,
+    transposed: bool,
+    _output_padding: object,
+    _groups: int,
+    wanted: Sequence[bool],
+    **_more: object,
+) -> int:
+    """FLOPs of the gradients of a convolution: each as many as of the forward pass [FLOP].
+
+    The weight's second size counts the channels of a group, so groups are in it already.
+
+    >>> one_group, each_alone = (8, 8, 3, 3), (8, 1, 3, 3)
+    >>> places = (1, 8, 4, 4)
+    >>> common = (None, None, None, None, False, None)
+    >>> convolution_backward_flop(places, places, one_group, *common, 1, (True, True, False))
+    36864
+    >>> convolution_backward_flop(places, places, each_alone, *common, 8, (True, True, False))
+    4608
+    """
+    places = given[2:] if transposed else slope[2:]
+    forward = 2 * given[0] * math.prod(places) * math.prod(weight)
+    return forward * (bool(wanted[0]) + bool(wanted[1]))
+
+
+def grouped_flop(left: Sequence[int], right: Sequence[int], *_: object, **_more: object) -> int:
+    """FLOPs of a product of each group of rows, or of columns, with a matrix of its own [FLOP].
+
+    Rows of `left` are shared out among the matrices of `right`; of two plain matrices the inner
+    side is.
+
+    >>> grouped_flop((2048, 192), (4, 192, 1024)), grouped_flop((192, 2048), (2048, 1024))
+    (805306368, 805306368)
+    """
+    return 2 * math.prod(left) * right[-1]
+
+
+def attention_flop(
+    query: Sequence[int], key: Sequence[int], value: Sequence[int], *_: object, **_more: object
+) -> int:
+    """FLOPs of the scores of all pairs and of the sums that they weigh [FLOP].
+
+    Shapes are batch, heads, length, width; a mask saves nothing that counts.
+
+    >>> attention_flop((2, 4, 128, 64), (2, 4, 256, 64), (2, 4, 256, 32))
+    50331648
+    """
+    *pairs, width = query
+    return 2 * math.prod(pairs) * key[-2] * (width + value[-1])
+
+
+def mkldnn_flop(
+    given: Sequence[int], by_input: Sequence[int], by_state: Sequence[int], *_: object, **_m: object
+) -> int:
+    """FLOPs of one direction of a recurrent layer in oneDNN [FLOP]: rows by two matrices.
+
+    >>> mkldnn_flop((50, 4, 32), (128, 32), (128, 32))
+    3276800
+    """
+    return rnn_flop(given, [by_input, by_state])
+
+
+def rnn_flop(
+    given: Sequence[int], weights: Sequence[Sequence[int]], *_: object, **_more: object
+) -> int:
+    """FLOPs of recurrent layers in cuDNN [FLOP]: each row of the input by every matrix.
+
+    >>> rnn_flop((50, 4, 32), [(128, 32), (128, 32), (128,), (128,)])
+    3276800
+    """
+    matrices = sum(math.prod(shape) for shape in weights if len(shape) == 2)
+    return 2 * math.prod(given[:-1]) * matrices
+
+
+def does_something(operation: Any) -> bool:
+    """Whether an operation reads or writes what a tensor holds."""
+    if operation.namespace in ELSEWHERE or operation.is_view:
+        return False
+    return not _name(operation).startswith(UNTOUCHED)
+
+
+def moved_bytes(operation: Any, given: list[Any], found: Any) -> float:
+    """What one operation that does something, and is no product, reads and writes [B]."""
+    name = _name(operation)
+    if name.startswith(FUSED):
+        return 0.0
+    written = _held_bytes(found) or _held_bytes(
+        [
+            value
+            for value, argument in zip(given, operation._schema.arguments, strict=False)
+            if argument.alias_info is not None and argument.alias_info.is_write
+        ]
+    )
+    if name.startswith(FILLS):
+        return written
+    return written + (written if name in LOOKUPS else _held_bytes(given))
+
+
+def _name(operation: Any) -> str:
+    name: str = operation._schema.name.rpartition("::")[2]
+    return name
+
+
+def _held_bytes(values: Any) -> float:
+    """Memory of the dense tensors among some values, however nested [B]."""
+    torch: Any = import_module("torch")
+    leaves: Any = import_module("torch.utils._pytree").tree_leaves
+    total = 0.0
+    for one in leaves(values):
+        tensor = getattr(one, "_local_tensor", one)
+        if isinstance(tensor, torch.Tensor) and tensor.layout == torch.strided:
+            numbers = 1.0
+            for size, stride in zip(tensor.shape, tensor.stride(), strict=True):
+                numbers *= size if stride else min(size, 1)
+            total += numbers * tensor.element_size()
+    return total
+
+
+@contextmanager
+def _compiled_calls(found: list[str]) -> Iterator[None]:
+    """Add the names of functions of `torch.compile` that are called meanwhile.
+
+    While operations are counted, PyTorch runs these uncompiled and does not say so.
+    """
+
+    def look(frame: FrameType, event: str, _value: Any) -> None:
+        if event == "call" and frame.f_code.co_qualname in COMPILED:
+            found.append(frame.f_code.co_qualname)
+
+    before: Any = sys.getprofile()
+    if before is not None and not callable(before):
+        found.append("a profiler of C code runs, and could not be set again")
+        yield
+        return
+    sys.setprofile(look)
+    try:
+        yield
+    finally:
+        sys.setprofile(before)
