@@ -237,6 +237,10 @@ def joined(low: str, high: str, between: str = "to") -> str:
 
     >>> joined("440 W", "568 W"), joined("102 k$", "1.14 M$"), joined("74.8 k$", "772 k$", "–")
     ('440 to 568 W', '102 k$ to 1.14 M$', '74.8 – 772 k$')
+    >>> joined("below 0.0001 $", "below 0.0001 $")
+    'below 0.0001 $'
     """
+    if low == high:
+        return low
     number, _, unit = low.partition(" ")
     return f"{number if high.partition(' ')[2] == unit else low} {between} {high}"

@@ -7,6 +7,7 @@ calibration knows, which the interval then holds.
 """
 
 import math
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -17,7 +18,7 @@ from estimator.core.units import J_PER_KWH, S_PER_H, in_percent
 from estimator.estimation.notices import LAUNCH_BOUND
 from estimator.estimation.scenario_estimate import Answer, answer_scenario, answer_scenarios
 from estimator.measure.session import step_options
-from estimator.measure.stamps import Stamped
+from estimator.measure.stamps import Stamped, missing
 from estimator.runs.figures import Span
 from estimator.runs.record import MeasuredRun, without_unknown
 from estimator.scenario.scenario import Scenario
@@ -30,7 +31,7 @@ OF_STEP = {
     "step_flop": "flop",
     "step_operations": "operations",
     "step_traffic": "traffic_bytes",
-    "precision": "precision",
+    **{name: name for name in ("precision", "kind", "arch")},
 }
 """Input of a question that tells of a step -> field of a timing."""
 
@@ -101,8 +102,8 @@ class RunForecast:
     step_flop, step_operations, step_traffic : float, optional
         What a step does, as given, reported or counted: work of its products [FLOP], operations
         [1], and what those beside products read and write [B].
-    precision : str, optional
-        Number format of most of its products.
+    precision, kind, arch : str, optional
+        Number format of most of its products, kind of work and architecture.
     left_s, wall_s : Span, optional
         Time of the steps not seen, and of all of them [s]; None where the total is unknown, as all
         that follows.
@@ -120,6 +121,8 @@ class RunForecast:
     step_operations: float | None = None
     step_traffic: float | None = None
     precision: str | None = None
+    kind: str | None = None
+    arch: str | None = None
     left_s: Span | None = None
     wall_s: Span | None = None
     energy_kwh: Span | None = None
@@ -132,11 +135,9 @@ class RunForecast:
     def step_options(self) -> str:
         """What is known of a step, as options of `estimate`: empty where nothing is."""
         counts = step_options(self.step_flop, self.step_operations, self.step_traffic)
-        return (
-            counts
-            if not counts or self.precision is None
-            else (f"{counts} --precision {self.precision}")
-        )
+        words = {name: getattr(self, name) for name in ("precision", "kind", "arch")}
+        said = [f"--{name} {shlex.quote(word)}" for name, word in words.items() if word]
+        return " ".join([counts, *said]) if counts else ""
 
     def as_plain(self) -> dict[str, Any]:
         """As JSON; what is unknown is absent."""
@@ -160,8 +161,9 @@ def forecast_run(question: RunQuestion, catalog: Catalog) -> RunForecast:
     steps = RunForecast(
         seen_steps=seen.steps, total_steps=total, step_s=step_s, **_known_step(question)
     )
+    seems = _assumed_kind(question)
     if total is None:
-        return steps
+        return replace(steps, notes=tuple(seems))
     found = seen.forecast(total)
     wall = Span(low=found.low_s, mid=found.mid_s, high=found.high_s)
     left = Span(**{name: one - found.seen_s for name, one in asdict(wall).items()})
@@ -176,7 +178,7 @@ def forecast_run(question: RunQuestion, catalog: Catalog) -> RunForecast:
         cost_usd=energy.get("cost_usd"),
         co2e_kg=energy.get("co2e_kg"),
         elsewhere=elsewhere,
-        notes=(*notes, *more),
+        notes=(*seems, *notes, *more),
     )
 
 
@@ -236,8 +238,6 @@ def _elsewhere(
     common = Scenario(
         flop=step_flop * total,
         **{**_known_step(question), "step_flop": step_flop},
-        kind=question.scenario.kind,
-        arch=question.scenario.arch,
         program=question.scenario.program,
         site=question.scenario.site,
         devices=1.0,
@@ -260,17 +260,35 @@ def _elsewhere(
     return tuple(rows), notes
 
 
+def _assumed_kind(question: RunQuestion) -> list[str]:
+    """Say which kind of network it is taken for, where nobody says."""
+    found = missing(_said(question), question.seen.counted)
+    if "kind" not in found:
+        return []
+    kind, arch = found["kind"], found["arch"]
+    return [f"assuming --kind {kind}, {arch}, by what a step does; set --kind and --arch"]
+
+
 def _known_step(question: RunQuestion) -> dict[str, Any]:
     """What a step does and in which format: as given, else as the program says, else as counted."""
+    found = _said(question)
+    found |= missing(found, question.seen.counted)
+    return {name: found.get(counted) for name, counted in OF_STEP.items()}
+
+
+def _said(question: RunQuestion) -> dict[str, Any]:
+    """What user and program say of a step, as fields of a timing."""
     seen = question.seen
-    timings = [asdict(one) for one in question.measured.timings[:1]]
-    found: dict[str, Any] = {}
-    for one in (seen.counted, seen.given, *timings):
-        found |= {name: value for name, value in one.items() if value is not None}
-    return {
-        name: getattr(question.scenario, name) or found.get(counted)
-        for name, counted in OF_STEP.items()
+    asked = {counted: getattr(question.scenario, name) for name, counted in OF_STEP.items()}
+    timings = [vars(one) for one in question.measured.timings[:1]]
+    stored = {
+        name: value
+        for one in timings
+        for name, value in one.items()
+        if value != seen.counted.get(name)
     }
+    said: dict[str, Any] = without_unknown({**seen.given, **stored}) | without_unknown(asked)
+    return said
 
 
 def _on_other(name: str, answer: Answer, uncertainty: Uncertain) -> OnOther:
@@ -305,10 +323,8 @@ def _step_flop(
                 flop=1e12,
                 hardware=used[-1],
                 devices=1.0,
-                kind=question.scenario.kind,
-                arch=question.scenario.arch,
                 program=question.scenario.program,
-                precision=known["precision"],
+                **{name: known[name] for name in ("precision", "kind", "arch")},
             ),
             catalog,
         )

@@ -20,7 +20,7 @@ from estimator.measure.children import descendants, end_all
 from estimator.measure.command import Command, CommandError, Ended, running, undisturbed
 from estimator.measure.recorder import Recording
 from estimator.measure.session import STAMPS, Reported, named
-from estimator.measure.stamps import Stamped, StampFile
+from estimator.measure.stamps import Stamped, StampFile, missing
 from estimator.measure.steady import steady
 from estimator.runs import store_or_reason
 from estimator.runs.record import FORECAST, MeasuredRun, State, Timing
@@ -182,8 +182,7 @@ def recorded_watch(
 def completed(reported: Reported, counted: Mapping[str, Any]) -> Reported:
     """The same steps with what was counted of one, where nobody says it."""
     timing = reported.timing
-    missing = {name: value for name, value in counted.items() if getattr(timing, name) is None}
-    return replace(reported, timing=replace(timing, **missing))
+    return replace(reported, timing=replace(timing, **missing(vars(timing), counted)))
 
 
 def reported_steps(seen: Stamped | None, given: Mapping[str, Any]) -> tuple[Reported, ...]:

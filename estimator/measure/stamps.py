@@ -14,7 +14,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from estimator.measure.network_seen import network_seen
 from estimator.measure.session import Forecast, forecast
+
+OF_KIND = ("kind", "arch")
 
 OWN, OPTIMIZER = ("m", "M"), ("o", "s")
 """Marks of steps that `measure()` in the script reports, and of those of an optimizer; the second
@@ -119,7 +122,7 @@ class Stamps:
                 elif mark == "facts" and not self.given:
                     self.given = dict(json.loads(rest))
                 elif mark == "counted" and not self.counted:
-                    self.counted = dict(json.loads(rest))
+                    self.counted = _as_timing(**json.loads(rest))
 
     def _take_mark(self, mark: str, time: str, process: str = "", *_more: str) -> None:
         at_s = float(time)
@@ -162,6 +165,26 @@ class Stamps:
             counted=self.counted,
             processes=len(self._processes),
         )
+
+
+def _as_timing(
+    *, products: Mapping[str, float], seen: Mapping[str, int], **counted: Any
+) -> dict[str, Any]:
+    """What was counted of a step as fields of `Timing`."""
+    return {**counted, **network_seen(products, seen)}
+
+
+def missing(said: Mapping[str, Any], counted: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of what was counted that nobody said; kind and architecture go together.
+
+    >>> counted = {"flop": 2.0, "kind": "vision", "arch": "ViT"}
+    >>> missing({"flop": None, "kind": "language"}, counted), missing({"flop": 1.0}, counted)
+    ({'flop': 2.0}, {'kind': 'vision', 'arch': 'ViT'})
+    """
+    known = {name for name, value in said.items() if value is not None}
+    if known & set(OF_KIND):
+        known |= set(OF_KIND)
+    return {name: value for name, value in counted.items() if name not in known}
 
 
 @dataclass(kw_only=True)

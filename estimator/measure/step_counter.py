@@ -57,6 +57,15 @@ FORMATS = {
 }
 """Type of numbers -> number format, of products that no tensor core rounds."""
 
+FORWARD = ("sum of maps", "cat of maps", "sum by edge")
+"""What tells of a network only before gradients, and weights as large as maps, are added up."""
+
+SUMS_BY_EDGE = ("index_add", "scatter_add", "scatter_reduce")
+"""How operations begin that add up what comes along the edges of a graph."""
+
+CELLS = {0: "RNN", 1: "RNN", 2: "LSTM", 3: "GRU"}
+"""Number of a recurrent layer in the fused kernels -> its name."""
+
 MOST_SHARE = 0.5
 """A format of more than this share of the FLOPs is that of the step [1]."""
 
@@ -87,6 +96,14 @@ class StepCounts:
         As in `Operations`.
     flop : dict of str to float
         FLOPs of products by number format [FLOP].
+    products : dict of str to float
+        The same by sort: "convolution", "depthwise", both also "in time", "recurrent LSTM",
+        "attention", "batched" of matrices in pairs, "product" [FLOP].
+    seen : dict of str to int
+        How often each operation ran, and what tells of a network: "depthwise", "transposed",
+        "causal", "sum of maps", "cat of maps", "sum by edge" [1].
+    forward : bool
+        Whether no gradient was computed yet.
     hidden : list of str
         Why part of it was not seen.
     """
@@ -94,6 +111,9 @@ class StepCounts:
     count: float = 0.0
     traffic_bytes: float = 0.0
     flop: dict[str, float] = field(default_factory=dict)
+    products: dict[str, float] = field(default_factory=dict)
+    seen: dict[str, int] = field(default_factory=dict)
+    forward: bool = True
     hidden: list[str] = field(default_factory=list)
 
     @property
@@ -219,12 +239,89 @@ def _count(
         return
     counts.count += 1.0
     given = [*args, *named.values()]
+    counts.forward &= "_backward" not in _name(operation)
+    for mark in marks_of(operation, args, named):
+        if counts.forward or mark not in FORWARD:
+            counts.seen[mark] = counts.seen.get(mark, 0) + 1
     if formula is None:
         counts.traffic_bytes += moved_bytes(operation, given, found)
         return
     precision = _format_of(operation, given)
     flop = float(formula(*args, **named, out_val=found))
     counts.flop[precision] = counts.flop.get(precision, 0.0) + flop
+    sort = sort_of(operation, args, named)
+    counts.products[sort] = counts.products.get(sort, 0.0) + flop
+
+
+def marks_of(operation: Any, args: Sequence[Any], named: dict[str, Any]) -> Iterator[str]:
+    """What an operation tells of its network: its name, and more of some, see `StepCounts.seen`."""
+    name = _name(operation)
+    yield name
+    if name == "convolution":
+        if _is_depthwise(args, 0):
+            yield "depthwise"
+        if args[6]:
+            yield "transposed"
+    elif name in ("add", "add_") and len(args) > 1 and _maps(args[:2]):
+        yield "sum of maps"
+    elif name == "cat" and _maps(args[0]):
+        yield "cat of maps"
+    elif name.startswith(SUMS_BY_EDGE):
+        yield "sum by edge"
+    elif _is_causal(operation, args, named):
+        yield "causal"
+
+
+def sort_of(operation: Any, args: Sequence[Any], named: dict[str, Any]) -> str:
+    """Sort of a product, see `StepCounts.products`."""
+    name = _name(operation)
+    if name in ("convolution", "convolution_backward"):
+        back = int(name == "convolution_backward")
+        sort = "depthwise" if _is_depthwise(args, back) else "convolution"
+        _channels, _of_group, *places = args[1 + back].shape
+        if len(places) != 1:
+            return sort
+        return "product" if places == [1] else f"{sort} in time"
+    if "rnn" in name:
+        return f"recurrent {CELLS.get(_named(operation, args, named).get('mode', 0), 'RNN')}"
+    if "attention" in name:
+        return "attention"
+    return "batched" if "bmm" in name else "product"
+
+
+def _named(operation: Any, args: Sequence[Any], named: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of an operation by name."""
+    names = (one.name for one in operation._schema.arguments)
+    return {**dict(zip(names, args, strict=False)), **named}
+
+
+def _is_depthwise(args: Sequence[Any], back: int) -> bool:
+    """Whether each filter of a convolution sees one channel; its slope comes first on the way back.
+
+    The way back has the sizes of the bias in the place of the bias, so all else is one further.
+    """
+    weight, groups = args[1 + back], args[8 + back]
+    return bool(groups > 1 and weight.shape[1] == 1)
+
+
+def _is_causal(operation: Any, args: Sequence[Any], named: dict[str, Any]) -> bool:
+    """Whether it hides from each position those that follow."""
+    name = _name(operation)
+    if name in ("masked_fill", "masked_fill_", "where"):
+        return any(map(_is_square, args[:2]))
+    return "attention" in name and bool(_named(operation, args, named).get("is_causal"))
+
+
+def _is_square(mask: Any) -> bool:
+    """Whether it says of each position which others it sees."""
+    shape: Sequence[int] = getattr(mask, "shape", ())
+    masks = str(getattr(mask, "dtype", "")) == "torch.bool"
+    return masks and len(shape) >= 2 and shape[-1] == shape[-2] > 1
+
+
+def _maps(values: Sequence[Any]) -> bool:
+    """Whether these are maps of features: tensors of channels in a plane or a space."""
+    return all(hasattr(one, "dim") and one.dim() >= 4 for one in values)
 
 
 def _format_of(operation: Any, given: list[Any]) -> str:

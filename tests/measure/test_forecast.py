@@ -89,8 +89,12 @@ def test_lines_that_are_no_stamps_are_left_out():
 
 
 def test_what_was_counted_is_read_once():
-    found = read_stamps('o 1.0 7\no 2.0 7\ncounted {"flop": 5.0}\ncounted {"flop": 6.0}\n')
-    assert found.counted == {"flop": 5.0}
+    lines = "".join(
+        f'counted {{"flop": {flop}, "products": {{"product": {flop}}}, "seen": {{}}}}\n'
+        for flop in (5.0, 6.0)
+    )
+    found = read_stamps(f"o 1.0 7\no 2.0 7\n{lines}")
+    assert found.counted == {"flop": 5.0, "kind": "other", "arch": "MLP"}
 
 
 def test_processes_that_step_beside_each_other_count_as_one():
@@ -192,7 +196,8 @@ def test_what_a_step_of_an_optimizer_does_is_counted(script, capsys):
     assert main(["calibrate", "forecast", *options, "--", *words]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["step_flop"] == 2 * 2 * 32 * 64 * 64
-    assert found["precision"] == "fp32"
+    assert (found["precision"], found["kind"], found["arch"]) == ("fp32", "other", "MLP")
+    assert any("assuming --kind other, MLP" in note for note in found["notes"])
     assert 10 < found["step_operations"] < 60
     assert 4 * 4 * 64 * 64 < found["step_traffic"] < 1e6
     (run,) = read_runs()[0]
@@ -215,6 +220,22 @@ def test_what_the_program_or_the_user_says_goes_before_what_was_counted():
     question = RunQuestion(seen=seen, measured=measured(), scenario=Scenario(step_flop=9.0))
     found = forecast_run(question, Catalog.open())
     assert found.step_options == "--step-flop 9 --step-operations 2 --precision fp32"
+    assert found.notes == ()
+
+
+def test_kind_and_architecture_are_said_together_or_counted_together():
+    counted = {"flop": 1.0, "kind": "vision", "arch": "ViT"}
+    seen = Stamped(times_s=(1.0,) * 9, began_s=0.0, ended_s=9.0, counted=counted)
+    catalog = Catalog.open()
+
+    def asked(**said):
+        question = RunQuestion(seen=seen, measured=measured(), scenario=Scenario(**said))
+        return forecast_run(question, catalog)
+
+    assert asked(kind="language").step_options == "--step-flop 1 --kind language"
+    assert asked().step_options == "--step-flop 1 --kind vision --arch ViT"
+    (note,) = asked().notes
+    assert note.startswith("assuming --kind vision, ViT, by what a step does")
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc")

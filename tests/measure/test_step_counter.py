@@ -8,6 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from estimator.measure.flop_counter import counted_flop  # noqa: E402
+from estimator.measure.network_seen import network_seen  # noqa: E402
 from estimator.measure.session import Session  # noqa: E402
 from estimator.measure.step_counter import Counting, counted_operations  # noqa: E402
 
@@ -205,6 +206,56 @@ def test_under_autocast_it_is_that_of_the_casts():
     layer = torch.nn.Linear(8, 8)
     with torch.autocast("cpu", torch.bfloat16):
         assert counts_of(lambda: layer(SQUARE).sum()).precision == "bf16"
+
+
+CAUSAL = torch.ones(24, 24, dtype=torch.bool).triu(1)
+PADDED = torch.ones(2, 1, 1, 24, dtype=torch.bool)
+
+
+def looked_at(mask):
+    """Attention written out: scores of all pairs, hidden where masked."""
+    heads = torch.randn(2, 4, 24, 16, requires_grad=True)
+    words = torch.nn.Embedding(30, 8)
+
+    def step():
+        scores = (heads @ heads.transpose(-1, -2)).masked_fill(mask, -1e9)
+        found = (scores.softmax(-1) @ heads).sum() + words(torch.arange(9)).sum()
+        found.backward()
+
+    return step
+
+
+class Residual(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = torch.nn.ModuleList(torch.nn.Conv2d(4, 4, 3, padding=1) for _ in range(3))
+
+    def forward(self, given):
+        for layer in self.layers:
+            given = given + layer(given).relu()
+        return given
+
+
+@pytest.mark.parametrize(
+    ("step", "arch"),
+    [
+        (trained(torch.nn.LSTM(16, 24), 20, 4, 16), "LSTM"),
+        (trained(torch.nn.GRU(16, 24), 20, 4, 16), "GRU"),
+        (trained(torch.nn.Linear(8, 8), 4, 8), "MLP"),
+        (trained(Residual(), 2, 4, 8, 8), "ResNet"),
+        (trained(torch.nn.Conv2d(3, 4, 3), 2, 3, 8, 8), "CNN"),
+        (trained(torch.nn.Conv2d(4, 4, 3, groups=4), 2, 4, 8, 8), "depthwise CNN"),
+        (trained(torch.nn.Conv1d(3, 4, 3), 2, 3, 8), "1-D CNN"),
+        (trained(torch.nn.Conv1d(3, 4, 1), 2, 3, 8), "MLP"),
+        (trained(torch.nn.TransformerEncoderLayer(32, 4, 64), 24, 2, 32), "transformer encoder"),
+        (looked_at(CAUSAL), "decoder"),
+        (looked_at(PADDED), "encoder"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_runs_tells_the_network(step, arch):
+    counts = counts_of(step)
+    assert network_seen(counts.products, counts.seen)["arch"] == arch
 
 
 def test_a_mode_that_began_later_is_not_ended(given):

@@ -85,10 +85,14 @@ class _Stamps:
             counts = self.counting.counts
             if self.steps == COUNTED_AFTER + 1 and counts.total_flop:
                 ranks = max(1, int(os.environ.get("WORLD_SIZE") or 1))
-                found = {"flop": counts.total_flop * ranks, "precision": counts.precision}
+                found: dict[str, Any] = {
+                    "flop": counts.total_flop * ranks,
+                    "precision": counts.precision,
+                }
                 if counts.operations is not None:
                     found["operations"] = counts.operations.count * ranks
                     found["traffic_bytes"] = counts.operations.traffic_bytes * ranks
+                found |= {"products": counts.products, "seen": counts.seen}
                 known = {name: value for name, value in found.items() if value}
                 self._write(f"counted {json.dumps(known)}")
             if self.counting.end():

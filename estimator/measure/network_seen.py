@@ -1,0 +1,105 @@
+"""Which kind of network is it, by what one of its steps was seen to do?
+
+For programs that nobody describes. What decides is where the work is: in convolutions, in recurrent
+layers, between attention and its softmax, or in plain products alone.
+"""
+
+from collections.abc import Callable, Mapping
+
+Share = Callable[[str], float]
+"""Sorts of products, by how their name begins -> their share of the work [1]."""
+
+MOST = 0.5
+"""Convolutions of more than this share of the work make a convolutional network [1]."""
+
+RECURRENT = 0.3
+"""As much of recurrent layers a recurrent one: what they feed is often as large [1]."""
+
+DEPTHWISE = 0.1
+"""Convolutions that see one channel each, of all: more than this in networks built of them [1]."""
+
+SUMS_OF_MAPS = 3
+"""So many sums of two maps of features tell of residual connections [1]."""
+
+GATES = 0.5
+"""Gates over products: more than this in recurrent layers that run step by step [1]."""
+
+FEWEST_GATES = 16
+"""So few gates may be activations of a perceptron [1]."""
+
+
+def network_seen(products: Mapping[str, float], seen: Mapping[str, int]) -> dict[str, str]:
+    """Kind of work and architecture in words, as fields of `Timing`; none where nothing tells.
+
+    Parameters
+    ----------
+    products : mapping of str to float
+        FLOPs by sort of product, as `step_counter.StepCounts` has them [FLOP].
+    seen : mapping of str to int
+        How often each operation ran [1].
+
+    >>> network_seen({"convolution": 9e9, "product": 1e6}, {"convolution": 8})
+    {'kind': 'vision', 'arch': 'CNN'}
+    >>> network_seen({"product": 9e9, "batched": 1e9}, {"_softmax": 2, "embedding": 2})
+    {'kind': 'language', 'arch': 'encoder'}
+    """
+    total = sum(products.values())
+    if total <= 0:
+        return {}
+
+    def share(sort: str) -> float:
+        return sum(flop for name, flop in products.items() if name.startswith(sort)) / total
+
+    kind, arch = "other", "MLP"
+    fed_by = "language" if seen.get("embedding") else "other"
+    attends = share("attention") or (share("batched") and {"_softmax", "_safe_softmax"} & set(seen))
+    separable = seen.get("depthwise") and not attends
+    if separable or share("convolution") + share("depthwise") > MOST:
+        kind, arch = _convolutional(share, seen)
+    elif share("recurrent") > RECURRENT:
+        layers = max((one for one in products if "recurrent" in one), key=products.__getitem__)
+        kind, arch = fed_by, layers.removeprefix("recurrent ")
+    elif attends:
+        kind, arch = _transformer(seen, over_time=share("convolution in time") > 0)
+    elif gated := _gated(seen):
+        kind, arch = fed_by, gated
+    elif seen.get("sum by edge"):
+        arch = "graph network"
+    return {"kind": kind, "arch": arch}
+
+
+def _convolutional(share: Share, seen: Mapping[str, int]) -> tuple[str, str]:
+    if share("convolution in time") + share("depthwise in time") > MOST / 2:
+        return "other", "1-D CNN"
+    convolutions = sum(seen.get(name, 0) for name in ("convolution", "_convolution"))
+    if seen.get("depthwise", 0) > DEPTHWISE * convolutions:
+        normed = any("batch_norm" in name for name in seen)
+        return "vision", "MobileNet" if normed else "depthwise CNN"
+    larger = any(name.startswith("upsample") for name in seen) or "transposed" in seen
+    if larger and seen.get("cat of maps"):
+        return "vision", "U-Net"
+    residual = seen.get("sum of maps", 0) >= SUMS_OF_MAPS
+    return "vision", "ResNet" if residual else "CNN"
+
+
+def _transformer(seen: Mapping[str, int], *, over_time: bool) -> tuple[str, str]:
+    if seen.get("convolution"):
+        return ("speech", "encoder") if over_time else ("vision", "ViT")
+    if seen.get("topk"):
+        return "language", "mixture of experts"
+    if seen.get("embedding"):
+        return "language", "decoder" if seen.get("causal") else "encoder"
+    return "other", "transformer encoder"
+
+
+def _gated(seen: Mapping[str, int]) -> str:
+    """Recurrent layer by the gates of its steps; empty if there are few.
+
+    An LSTM has three sigmoids and two hyperbolic tangents a step, a GRU two and one. A plain
+    recurrence has a tangent alone, as a layer of a perceptron may: it is taken for one.
+    """
+    sigmoid, tanh = (seen.get(name, 0) + seen.get(f"{name}_", 0) for name in ("sigmoid", "tanh"))
+    products = sum(seen.get(name, 0) for name in ("mm", "addmm", "bmm", "baddbmm"))
+    if not sigmoid or sigmoid + tanh < max(FEWEST_GATES, GATES * products):
+        return ""
+    return "GRU" if sigmoid > 1.8 * tanh else "LSTM"
