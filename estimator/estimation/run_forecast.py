@@ -261,7 +261,10 @@ def _elsewhere(
 
 
 def _assumed_kind(question: RunQuestion) -> list[str]:
-    """Say which kind of network it is taken for, where nobody says."""
+    """Say which kind of network it is taken for, where nobody says, or why nothing is counted."""
+    if question.seen.missed:
+        names = ", ".join(question.seen.missed)
+        return [f"{names} may hold work that cannot be seen: nothing of a step is counted"]
     found = missing(_said(question), question.seen.counted)
     if "kind" not in found:
         return []

@@ -7,11 +7,12 @@ processes that step, each at its own pace, the one that steps for longest counts
 import json
 import math
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from estimator.measure.network_seen import network_seen
@@ -39,6 +40,8 @@ class Stamped:
     given, counted : mapping
         What `measure()` in the script says of its steps, and what was counted of one of them, as
         fields of `Timing`.
+    missed : tuple of str
+        Operations of that one that may hold work which is not counted: then nothing is.
     processes : int
         How many stepped; the steps are those of one of them.
     """
@@ -49,6 +52,7 @@ class Stamped:
     planned: int | None = None
     given: Mapping[str, Any] = field(default_factory=dict)
     counted: Mapping[str, Any] = field(default_factory=dict)
+    missed: tuple[str, ...] = ()
     processes: int = 1
 
     @property
@@ -107,6 +111,7 @@ class Stamps:
     planned: int | None = field(default=None, init=False)
     given: Mapping[str, Any] = field(default_factory=dict, init=False)
     counted: Mapping[str, Any] = field(default_factory=dict, init=False)
+    missed: tuple[str, ...] = field(default=(), init=False)
     _own: dict[str, _Marks] = field(default_factory=dict, init=False)
     _optimizer: dict[str, _Marks] = field(default_factory=dict, init=False)
 
@@ -122,7 +127,18 @@ class Stamps:
                 elif mark == "facts" and not self.given:
                     self.given = dict(json.loads(rest))
                 elif mark == "counted" and not self.counted:
-                    self.counted = _as_timing(**json.loads(rest))
+                    self._take_counts(**json.loads(rest))
+
+    def _take_counts(
+        self,
+        *,
+        products: Mapping[str, float] = MappingProxyType({}),
+        seen: Mapping[str, int] = MappingProxyType({}),
+        missed: Sequence[str] = (),
+        **counted: Any,
+    ) -> None:
+        """Take what was counted of a step as fields of `Timing`."""
+        self.counted, self.missed = {**counted, **network_seen(products, seen)}, tuple(missed)
 
     def _take_mark(self, mark: str, time: str, process: str = "", *_more: str) -> None:
         at_s = float(time)
@@ -163,15 +179,9 @@ class Stamps:
             planned=self.planned,
             given=self.given,
             counted=self.counted,
+            missed=self.missed,
             processes=len(self._processes),
         )
-
-
-def _as_timing(
-    *, products: Mapping[str, float], seen: Mapping[str, int], **counted: Any
-) -> dict[str, Any]:
-    """What was counted of a step as fields of `Timing`."""
-    return {**counted, **network_seen(products, seen)}
 
 
 def missing(said: Mapping[str, Any], counted: Mapping[str, Any]) -> dict[str, Any]:

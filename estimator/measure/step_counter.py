@@ -66,6 +66,9 @@ SUMS_BY_EDGE = ("index_add", "scatter_add", "scatter_reduce")
 CELLS = {0: "RNN", 1: "RNN", 2: "LSTM", 3: "GRU"}
 """Number of a recurrent layer in the fused kernels -> its name."""
 
+KNOWN_NAMESPACES = ("aten", "prims", "torchvision", "torchaudio", *ELSEWHERE)
+"""Namespaces of operations whose products are known; others may hold some."""
+
 MOST_SHARE = 0.5
 """A format of more than this share of the FLOPs is that of the step [1]."""
 
@@ -105,7 +108,9 @@ class StepCounts:
     forward : bool
         Whether no gradient was computed yet.
     hidden : list of str
-        Why part of it was not seen.
+        Why the operations that run are others than those that were seen.
+    missed : list of str
+        Operations that may hold products that were not seen.
     """
 
     count: float = 0.0
@@ -115,11 +120,12 @@ class StepCounts:
     seen: dict[str, int] = field(default_factory=dict)
     forward: bool = True
     hidden: list[str] = field(default_factory=list)
+    missed: list[str] = field(default_factory=list)
 
     @property
     def operations(self) -> Operations | None:
-        """Operations and memory traffic; None where part is hidden, or nothing was seen."""
-        if self.hidden or not self.traffic_bytes:
+        """Operations and memory traffic; None where part was not seen, or nothing was."""
+        if self.hidden or self.missed or not self.traffic_bytes:
             return None
         return Operations(count=self.count, traffic_bytes=self.traffic_bytes)
 
@@ -212,13 +218,13 @@ def _counter(counts: StepCounts) -> Any:
                 if found is not NotImplemented:
                     return found
             found = operation(*args, **named)
-            if not known:
-                self.counts.hidden.append(f"{operation} runs functions that are not looked into")
-                return found
             try:
-                _count(self.counts, operation, formula, args, named, found)
-            except Exception as error:  # noqa: BLE001 - what is counted runs on, whatever fails here
-                self.counts.hidden.append(f"{operation}: {error}")
+                if known and (formula or operation.namespace in KNOWN_NAMESPACES):
+                    _count(self.counts, operation, formula, args, named, found)
+                else:
+                    self.counts.missed.append(str(operation))
+            except Exception:  # noqa: BLE001 - what is counted runs on, whatever fails here
+                self.counts.missed.append(str(operation))
             return found
 
     counter = Counter()

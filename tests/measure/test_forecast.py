@@ -223,6 +223,17 @@ def test_what_the_program_or_the_user_says_goes_before_what_was_counted():
     assert found.notes == ()
 
 
+def test_what_may_hold_work_unseen_is_named_and_nothing_is_counted():
+    steps = "".join(f"o {at}.0 7\n" for at in range(9))
+    found = read_stamps(f'{steps}counted {{"missed": ["flash_attn._forward"]}}\n')
+    question = RunQuestion(seen=found, measured=measured(), scenario=Scenario())
+    answer = forecast_run(question, Catalog.open())
+    assert answer.step_options == ""
+    assert answer.notes == (
+        "flash_attn._forward may hold work that cannot be seen: nothing of a step is counted",
+    )
+
+
 def test_kind_and_architecture_are_said_together_or_counted_together():
     counted = {"flop": 1.0, "kind": "vision", "arch": "ViT"}
     seen = Stamped(times_s=(1.0,) * 9, began_s=0.0, ended_s=9.0, counted=counted)

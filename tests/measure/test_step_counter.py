@@ -281,3 +281,14 @@ def test_a_condition_in_the_graph_runs_and_hides_what_it_does(given):
         lambda: torch.cond(given.sum() > 0, lambda x: x.sin(), lambda x: x.cos(), (given,))
     )
     assert counts.operations is None
+    assert counts.missed == ["cond"]
+
+
+def test_operations_of_others_may_hold_products(given):
+    @torch.library.custom_op("twenty_watts_test::scaled", mutates_args=())
+    def scaled(values: torch.Tensor) -> torch.Tensor:
+        return values * 2.0
+
+    counts = counts_of(lambda: (SQUARE @ SQUARE, scaled(given)))
+    assert counts.missed == ["twenty_watts_test.scaled.default"]
+    assert counts.operations is None

@@ -23,6 +23,7 @@ POLL_S = 0.02
 FIRST_STEPS, EVERY = (1, 2, 4, 8), 16
 COUNTED_AFTER, TOTAL_AT = 1, 2
 RESTS_AFTER = 100
+MOST = 3
 
 
 def _the_other_sitecustomize() -> None:
@@ -83,7 +84,9 @@ class _Stamps:
             self.counting = _loaded("twenty_watts_step_counter", os.environ[COUNTER]).Counting()
         elif self.counting is not None:
             counts = self.counting.counts
-            if self.steps == COUNTED_AFTER + 1 and counts.total_flop:
+            if self.steps == COUNTED_AFTER + 1 and counts.missed:
+                self._write(f"counted {json.dumps({'missed': sorted(set(counts.missed))[:MOST]})}")
+            elif self.steps == COUNTED_AFTER + 1 and counts.total_flop:
                 ranks = max(1, int(os.environ.get("WORLD_SIZE") or 1))
                 found: dict[str, Any] = {
                     "flop": counts.total_flop * ranks,
