@@ -295,7 +295,7 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
     ),
     "launch_bound": (
         "steps so small wait for the host, which launches their operations one after another: they "
-        "take {times:.2g} times as long as their work; a larger {set[batch]} or a compiled step "
+        "take {times:count} times as long as their work; a larger {set[batch]} or a compiled step "
         "wastes less"
     ),
     "step_uncounted": (
@@ -313,8 +313,8 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
         "processors alone"
     ),
     "heavy_counts": (
-        "operations and memory traffic as given take {times:.2g} times as long as the products of "
-        "a step at the peak: check {set[step_operations]} and {set[step_traffic]}"
+        "operations and memory traffic as given take {times:count} times as long as the products "
+        "of a step at the peak: check {set[step_operations]} and {set[step_traffic]}"
     ),
     "counts_unused": (
         "operations and memory traffic of a step change nothing here: no measured run of {device} "

@@ -536,6 +536,18 @@ def test_what_steps_do_moves_an_answer_as_it_moved_what_was_measured():
     assert not any(code.startswith(("step_uncounted", "count_")) for code in codes)
 
 
+def test_counts_that_take_far_longer_than_the_products_are_questioned():
+    store(*traffic_world())
+
+    def said(operations):
+        found = answer(**SIZED, step_operations=operations, step_traffic=LITTLE)
+        return [one.values["times"] for one in found.notices if one.code == "heavy_counts"]
+
+    assert said(1.0) == []
+    (times,) = said(1e9)
+    assert times > 1000
+
+
 def test_counts_that_the_measured_time_cannot_hold_are_not_believed():
     store(*traffic_world())
     known = middle(answer(**SIZED, step_operations=1.0, step_traffic=MUCH), "wall_hours")

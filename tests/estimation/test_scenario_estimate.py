@@ -500,3 +500,19 @@ def test_no_scenarios_have_no_answers():
     empty = ScenarioTable.of_columns(params=[], tokens=[], hardware=[])
     assert answer_scenarios([], Catalog.open()) == []
     assert estimate_table(empty, Catalog.open()).count == 0
+
+
+def test_steps_that_wait_for_their_launches_are_named_by_how_much_longer_they_take(catalog):
+    def slower(step_flop, **said):
+        found = ask(catalog, flop=1e18, hardware="h100-sxm", step_flop=step_flop, **said)
+        return [one.values["times"] for one in found.notices if one.code == "launch_bound"]
+
+    assert slower(1e15) == slower(None) == []
+    (small,), (smaller,) = slower(1e12), slower(1e11)
+    assert 1.4 < small < smaller
+    assert slower(1e11, utilization=0.3) == [], "a utilization that is given is not questioned"
+
+
+def test_named_launches_are_those_of_accelerators(catalog):
+    found = ask(catalog, flop=1e15, hardware="brain", step_flop=1e6, utilization=0.3)
+    assert "launch_bound" not in {one.code for one in found.notices}
