@@ -295,8 +295,8 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
     ),
     "launch_bound": (
         "steps so small wait for the host, which launches their operations one after another: they "
-        "take {times:count} times as long as their work; a larger {set[batch]} or a compiled step "
-        "wastes less"
+        "take {times:count} times as long as their work; larger steps, of a larger batch, or "
+        "compiled ones waste less"
     ),
     "step_uncounted": (
         "programs of one kind differ most in what a step does beside its products: count one with "

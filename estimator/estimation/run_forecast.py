@@ -246,8 +246,7 @@ def _elsewhere(
     rows, waiting = [], []
     for name, answer in zip(names, answer_scenarios(asked, catalog), strict=True):
         if isinstance(answer, ValueError):
-            if question.on is not None:
-                raise answer
+            notes += [] if question.on is None else [f"not on {name}: {answer}"]
             continue
         rows.append(_on_other(name, answer, uncertainty))
         if any(notice.code == LAUNCH_BOUND for notice in answer.notices):
@@ -264,7 +263,7 @@ def _assumed_kind(question: RunQuestion) -> list[str]:
     """Say which kind of network it is taken for, where nobody says, or why nothing is counted."""
     if question.seen.missed:
         names = ", ".join(question.seen.missed)
-        return [f"{names} may hold work that cannot be seen: nothing of a step is counted"]
+        return [f"{names}: may hold work that cannot be seen, so nothing of a step is counted"]
     found = missing(_said(question), question.seen.counted)
     if "kind" not in found:
         return []

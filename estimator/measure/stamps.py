@@ -17,8 +17,14 @@ from typing import Any
 
 from estimator.measure.network_seen import network_seen
 from estimator.measure.session import Forecast, forecast
+from estimator.measure.step_counter import FORMATS
+from estimator.runs.record_bounds import MOST_COUNTED
 
 OF_KIND = ("kind", "arch")
+"""Fields of a timing that are said together."""
+
+COUNTED = ("flop", "operations", "traffic_bytes")
+"""Fields of a timing that are counted."""
 
 OWN, OPTIMIZER = ("m", "M"), ("o", "s")
 """Marks of steps that `measure()` in the script reports, and of those of an optimizer; the second
@@ -119,7 +125,7 @@ class Stamps:
         """Take in whole lines; those that say nothing are left out."""
         for line in text.split("\n"):
             mark, _, rest = line.partition(" ")
-            with suppress(ValueError, TypeError):
+            with suppress(ValueError, TypeError, AttributeError, RecursionError):
                 if mark in (*OWN, *OPTIMIZER):
                     self._take_mark(mark, *rest.split(" "))
                 elif mark == "total":
@@ -137,8 +143,15 @@ class Stamps:
         missed: Sequence[str] = (),
         **counted: Any,
     ) -> None:
-        """Take what was counted of a step as fields of `Timing`."""
-        self.counted, self.missed = {**counted, **network_seen(products, seen)}, tuple(missed)
+        """Take what was counted of a step as fields of `Timing`; of what cannot be nothing."""
+        numbers = {name: value for name, value in counted.items() if name != "precision"}
+        precision = counted.get("precision", FORMATS["torch.float32"])
+        if not set(numbers) <= set(COUNTED) or precision not in (*FORMATS.values(), "tf32", "fp8"):
+            return
+        values = (*numbers.values(), *products.values(), *seen.values())
+        if all(0 < float(value) <= MOST_COUNTED["traffic_bytes"] for value in values):
+            self.counted = {**counted, **network_seen(products, seen)}
+            self.missed = tuple(map(str, missed))
 
     def _take_mark(self, mark: str, time: str, process: str = "", *_more: str) -> None:
         at_s = float(time)

@@ -11,6 +11,7 @@ may lack Twenty Watts, and what it counts there runs as it always does.
 
 import math
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -68,6 +69,13 @@ CELLS = {0: "RNN", 1: "RNN", 2: "LSTM", 3: "GRU"}
 
 KNOWN_NAMESPACES = ("aten", "prims", "torchvision", "torchaudio", *ELSEWHERE)
 """Namespaces of operations whose products are known; others may hold some."""
+
+PRODUCTS_UNKNOWN = (
+    *("linalg_", "fft_", "trilinear", "cdist_forward", "native_multi_head_attention"),
+    *("transformer_encoder_layer_fwd", "weight_int", "sparse_", "cholesky", "lu_", "svd"),
+    *("triangular_solve", "dyn_quant_matmul", "scaled_grouped_mm", "mixed_dtypes_linear"),
+)
+"""How the names of operations begin that hold products of which no formula is known here."""
 
 MOST_SHARE = 0.5
 """A format of more than this share of the FLOPs is that of the step [1]."""
@@ -166,33 +174,61 @@ def counted_operations(step: Callable[[], Any]) -> Operations | None:
     return counts.operations
 
 
+class CannotCountError(Exception):
+    """What hides the work of a step: its text."""
+
+
 class Counting:
     """Counts what this thread does between two calls: the steps of a program that is not ours."""
 
     def __init__(self) -> None:
-        """From here on operations are counted."""
+        """From here on operations are counted; what is compiled runs as it was written, meanwhile.
+
+        Raises
+        ------
+        CannotCountError
+            Where that would change what the program does.
+        """
+        torch: Any = import_module("torch")
+        if _current_mode() is not None or sys.getprofile() is not None:
+            raise CannotCountError("a mode of PyTorch or a profiler that is at work")
+        if not hasattr(torch.compiler, "set_stance"):
+            raise CannotCountError(f"PyTorch {torch.__version__}")
+        dynamo: Any = sys.modules.get("torch._dynamo.utils")
+        if dynamo is not None and dynamo.counters["frames"].get("total"):
+            raise CannotCountError("what torch.compile made")
         self.counts = StepCounts()
+        self._thread = threading.get_ident()
         self._counter = _counter(self.counts)
-        self._look = ExitStack()
-        self._look.enter_context(_compiled_calls(self.counts.hidden))
+        self._stack = ExitStack()
+        self._stack.enter_context(_compiled_calls(self.counts.hidden))
+        self._stack.enter_context(torch.compiler.set_stance("force_eager"))
         self._counter.__enter__()
 
     def end(self) -> bool:
-        """Count no more; false where another mode of PyTorch began meanwhile and is not over.
+        """Count no more; false where that must wait: try again later.
 
-        That one must end first: until then ours stays, and does nothing; try again later.
+        In another thread than where it began, and where another mode of PyTorch began meanwhile
+        and is not over: that one must end first. Until then ours stays, and does nothing.
         """
         self._counter.counts = None
-        self._look.close()
-        current = import_module("torch.utils._python_dispatch")._get_current_dispatch_mode()
-        if current is not self._counter:
+        if threading.get_ident() != self._thread:
+            return False
+        self._stack.close()
+        if _current_mode() is not self._counter:
             return False
         self._counter.__exit__(None, None, None)
         return True
 
 
+def _current_mode() -> Any:
+    """Innermost mode of PyTorch that sees operations; None where there is none."""
+    return import_module("torch.utils._python_dispatch")._get_current_dispatch_mode()
+
+
 def _counter(counts: StepCounts) -> Any:
     """Mode of PyTorch that adds up what every operation does."""
+    torch: Any = import_module("torch")
     dispatch: Any = import_module("torch.utils._python_dispatch")
     overload: Any = import_module("torch._ops").OpOverload
     formulas = flop_formulas()
@@ -204,22 +240,22 @@ def _counter(counts: StepCounts) -> Any:
         counts: StepCounts | None
 
         def __torch_dispatch__(
-            self, operation: Any, _types: Any, args: Any = (), named: Any = None
+            self, operation: Any, types: Any, args: Any = (), named: Any = None
         ) -> Any:
             """Run one operation, and count it."""
             named = named or {}
-            if self.counts is None:
+            if self.counts is None or any(one.__name__ == "FakeTensor" for one in types):
                 return operation(*args, **named)
             known = isinstance(operation, overload)
             formula = formulas.get(operation._overloadpacket) if known else None
-            if known and operation.namespace == "aten" and formula is None:
-                with self:  # of operations that others make up, in inference mode, these count
+            if known and formula is None and torch.is_inference_mode_enabled() and not types:
+                with self:  # of operations that others make up, which only here are seen, these
                     found = operation.decompose(*args, **named)
                 if found is not NotImplemented:
                     return found
             found = operation(*args, **named)
             try:
-                if known and (formula or operation.namespace in KNOWN_NAMESPACES):
+                if known and (formula or _holds_no_product(operation)):
                     _count(self.counts, operation, formula, args, named, found)
                 else:
                     self.counts.missed.append(str(operation))
@@ -230,6 +266,13 @@ def _counter(counts: StepCounts) -> Any:
     counter = Counter()
     counter.counts = counts
     return counter
+
+
+def _holds_no_product(operation: Any) -> bool:
+    """Whether an operation without a formula has none to count."""
+    name = _name(operation).lstrip("_")
+    named = name.startswith(PRODUCTS_UNKNOWN) and not name.startswith("linalg_vector_norm")
+    return operation.namespace in KNOWN_NAMESPACES and not named
 
 
 def _count(
@@ -252,6 +295,8 @@ def _count(
     if formula is None:
         counts.traffic_bytes += moved_bytes(operation, given, found)
         return
+    if any(one.is_complex() or one.layout != _strided() for one in _tensors(given)):
+        raise ValueError("products of complex numbers and of sparse matrices have other formulas")
     precision = _format_of(operation, given)
     flop = float(formula(*args, **named, out_val=found))
     counts.flop[precision] = counts.flop.get(precision, 0.0) + flop
@@ -333,13 +378,22 @@ def _maps(values: Sequence[Any]) -> bool:
 def _format_of(operation: Any, given: list[Any]) -> str:
     """Number format in which a product is computed; empty where it has no name here."""
     torch: Any = import_module("torch")
-    leaves: Any = import_module("torch.utils._pytree").tree_leaves
-    first = next(one for one in leaves(given) if isinstance(one, torch.Tensor))
+    first = next(_tensors(given))
     found = FORMATS.get(str(first.dtype), "fp8" if "float8" in str(first.dtype) else "")
     if found == "fp32" and first.device.type == "cuda":
         backend = torch.backends.cudnn if "conv" in _name(operation) else torch.backends.cuda.matmul
         found = "tf32" if backend.allow_tf32 else found
     return found
+
+
+def _strided() -> Any:
+    return import_module("torch").strided
+
+
+def _tensors(given: list[Any]) -> Iterator[Any]:
+    torch: Any = import_module("torch")
+    leaves: Any = import_module("torch.utils._pytree").tree_leaves
+    return (one for one in leaves(given) if isinstance(one, torch.Tensor))
 
 
 def flop_formulas() -> dict[Any, Callable[..., int]]:
@@ -368,10 +422,13 @@ def _formulas_of_ours() -> dict[Any, Callable[..., int]]:
     formulas: dict[str, Callable[..., int]] = {
         "convolution_backward": convolution_backward_flop,
         "_grouped_mm": grouped_flop,
+        **dict.fromkeys(("mv", "_int_mm"), matrix_flop),
+        **dict.fromkeys(("addmv", "addbmm"), _after_the_first(matrix_flop)),
+        **dict.fromkeys(("dot", "vdot"), lambda left, *_, **_more: 2 * math.prod(left)),
         **recurrent,
         **{f"{name}_backward": _twice(formula) for name, formula in recurrent.items()},
         **dict.fromkeys(attention, attention_flop),
-        **{f"{name}_backward": _twice(_after_the_slope(attention_flop)) for name in attention},
+        **{f"{name}_backward": _twice(_after_the_first(attention_flop)) for name in attention},
     }
     return {
         getattr(aten, name): formula for name, formula in formulas.items() if hasattr(aten, name)
@@ -383,9 +440,18 @@ def _twice(formula: Callable[..., int]) -> Callable[..., int]:
     return lambda *args, **named: 2 * formula(*args, **named)
 
 
-def _after_the_slope(formula: Callable[..., int]) -> Callable[..., int]:
-    """The same for operations that are given the slope first."""
-    return lambda _slope, *args, **named: formula(*args, **named)
+def _after_the_first(formula: Callable[..., int]) -> Callable[..., int]:
+    """The same for operations that are given a slope or what is added first."""
+    return lambda _first, *args, **named: formula(*args, **named)
+
+
+def matrix_flop(left: Sequence[int], right: Sequence[int], *_: object, **_more: object) -> int:
+    """FLOPs of a product of a matrix, or of several, with a vector or a matrix each [FLOP].
+
+    >>> matrix_flop((64, 32), (32,)), matrix_flop((8, 64, 32), (8, 32, 16))
+    (4096, 524288)
+    """
+    return 2 * math.prod(left) * (right[-1] if len(right) > 1 else 1)
 
 
 def convolution_backward_flop(
@@ -520,10 +586,13 @@ def _compiled_calls(found: list[str]) -> Iterator[None]:
     """
 
     def look(frame: FrameType, event: str, _value: Any) -> None:
-        if event == "call" and frame.f_code.co_qualname in COMPILED:
+        if over:
+            sys.setprofile(None)
+        elif event == "call" and frame.f_code.co_qualname in COMPILED:
             found.append(frame.f_code.co_qualname)
 
     before: Any = sys.getprofile()
+    over = False
     if before is not None and not callable(before):
         found.append("a profiler of C code runs, and could not be set again")
         yield
@@ -532,4 +601,6 @@ def _compiled_calls(found: list[str]) -> Iterator[None]:
     try:
         yield
     finally:
-        sys.setprofile(before)
+        if sys.getprofile() is look:  # else somebody else began to look meanwhile
+            sys.setprofile(before)
+        over = True

@@ -97,6 +97,20 @@ def test_what_was_counted_is_read_once():
     assert found.counted == {"flop": 5.0, "kind": "other", "arch": "MLP"}
 
 
+@pytest.mark.parametrize(
+    "counted",
+    [
+        *('{"foo": 1}', '{"flop": "x"}', '{"flop": NaN}', '{"flop": -5}', '{"flop": 1e308}'),
+        *('{"flop": 1, "kind": "zzz"}', '{"flop": 1, "precision": "nope"}', '{"products": [1]}'),
+        *('{"flop": 1, "seen": [1]}', "[" * 100_000, '{"flop": 1, "products": {"a": {}}}'),
+    ],
+)
+def test_counts_that_cannot_be_are_left_out(counted):
+    """Whatever wrote them: a newer hook, a slip, or somebody else."""
+    found = read_stamps(f"o 1.0 7\no 2.0 7\ncounted {counted}\no 3.0 7\n")
+    assert (found.steps, dict(found.counted)) == (3, {})
+
+
 def test_processes_that_step_beside_each_other_count_as_one():
     """Two of torch.multiprocessing, which names no ranks, are no steps of half the time."""
     found = read_stamps("".join(f"o {at}.0 7\no {at}.5 8\n" for at in range(1, 5)))
@@ -230,7 +244,7 @@ def test_what_may_hold_work_unseen_is_named_and_nothing_is_counted():
     answer = forecast_run(question, Catalog.open())
     assert answer.step_options == ""
     assert answer.notes == (
-        "flash_attn._forward may hold work that cannot be seen: nothing of a step is counted",
+        "flash_attn._forward: may hold work that cannot be seen, so nothing of a step is counted",
     )
 
 

@@ -2,15 +2,23 @@
 
 import cProfile
 import sys
+import threading
 
 import pytest
 
 torch = pytest.importorskip("torch")
+pytest.importorskip("torch._dynamo.utils")
+
+from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 from estimator.measure.flop_counter import counted_flop  # noqa: E402
 from estimator.measure.network_seen import network_seen  # noqa: E402
 from estimator.measure.session import Session  # noqa: E402
-from estimator.measure.step_counter import Counting, counted_operations  # noqa: E402
+from estimator.measure.step_counter import (  # noqa: E402
+    CannotCountError,
+    Counting,
+    counted_operations,
+)
 
 FLOAT = 4
 """Bytes of a number in fp32."""
@@ -18,6 +26,11 @@ FLOAT = 4
 SQUARE = torch.ones(8, 8)
 HEADS = torch.ones(1, 2, 4, 8)
 PICTURES, KERNEL = torch.ones(1, 3, 8, 8), torch.ones(4, 3, 3, 3)
+
+
+@pytest.fixture(autouse=True)
+def nothing_compiled():
+    torch._dynamo.utils.counters.clear()
 
 
 def counted_traffic(step):
@@ -148,8 +161,10 @@ def test_a_session_tells_its_step_as_options():
 
 def counts_of(step):
     counting = Counting()
-    step()
-    assert counting.end()
+    try:
+        step()
+    finally:
+        assert counting.end()
     return counting.counts
 
 
@@ -292,3 +307,82 @@ def test_operations_of_others_may_hold_products(given):
     counts = counts_of(lambda: (SQUARE @ SQUARE, scaled(given)))
     assert counts.missed == ["twenty_watts_test.scaled.default"]
     assert counts.operations is None
+
+
+def test_a_profiler_that_began_later_is_left_alone(given):
+    profiler = cProfile.Profile()
+    try:
+        counted_operations(lambda: (given.exp(), profiler.enable()))
+        assert sys.getprofile() is profiler
+    finally:
+        profiler.disable()
+
+
+@pytest.mark.parametrize("compiled", [True, False], ids=["compiled", "under a mode"])
+def test_nothing_is_counted_where_that_would_change_the_program(compiled, given):
+    if compiled:
+        torch._dynamo.utils.counters["frames"]["total"] = 1
+        with pytest.raises(CannotCountError, match="what torch"):
+            Counting()
+    else:
+        with FlopCounterMode(display=False), pytest.raises(CannotCountError, match="a mode of"):
+            Counting()
+    assert sys.getprofile() is None
+    assert torch.utils._python_dispatch._get_current_dispatch_mode() is None
+
+
+def test_a_function_that_compiles_whole_runs_while_a_step_is_counted(given):
+    """As it was written: PyTorch refuses to compile it under our mode."""
+    whole = torch.compile(lambda values: values @ values.T, fullgraph=True)
+    counts = counts_of(lambda: whole(given))
+    assert counts.total_flop == 2 * 6 * 6 * 8
+    assert counts.operations is None
+
+
+def test_nested_tensors_train_on(given):
+    layer = torch.nn.Linear(8, 8)
+    ragged = torch.nested.nested_tensor([given, given[:3]], layout=torch.jagged)
+    counts_of(lambda: layer(ragged).values().sum().backward())
+    assert layer.weight.grad is not None
+
+
+@pytest.mark.parametrize(
+    ("product", "flop"),
+    [
+        (lambda: SQUARE.mv(SQUARE[0]), 2 * 64),
+        (lambda: torch.addmv(SQUARE[0], SQUARE, SQUARE[0]), 2 * 64),
+        (lambda: SQUARE[0].dot(SQUARE[0]), 2 * 8),
+        (lambda: torch.addbmm(SQUARE, SQUARE[None], SQUARE[None]), 2 * 512),
+    ],
+    ids=["mv", "addmv", "dot", "addbmm"],
+)
+def test_small_products_count(product, flop):
+    assert counts_of(product).total_flop == flop
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta")
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda: torch.linalg.inv(SQUARE + torch.eye(8)),
+        lambda: torch.fft.fft(SQUARE),
+        lambda: SQUARE.to_sparse_csr() @ SQUARE,
+        lambda: SQUARE.to(torch.complex64) @ SQUARE.to(torch.complex64),
+    ],
+    ids=["inverse", "transform", "sparse", "complex"],
+)
+def test_products_without_a_formula_are_missed(step):
+    assert counts_of(step).missed
+
+
+def test_norms_of_gradients_are_no_products(given):
+    assert counts_of(lambda: (SQUARE @ SQUARE, torch.linalg.vector_norm(given))).missed == []
+
+
+def test_a_count_that_ends_in_another_thread_ends_in_its_own(given):
+    counting, found = Counting(), []
+    thread = threading.Thread(target=lambda: found.append(counting.end()))
+    thread.start()
+    thread.join()
+    assert found == [False]
+    assert counting.end()

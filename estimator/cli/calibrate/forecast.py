@@ -112,17 +112,30 @@ def run(options: argparse.Namespace) -> int:
                 on=names,
             )
             answer = forecast_run(question, catalog)
+            if ended.exit_code and not watch.enough:
+                note(
+                    f"the command ended with exit code {ended.exit_code} after "
+                    f"{watch.seen.steps} steps",
+                    quiet=options.quiet,
+                )
             if options.json:
                 print_json(answer.as_plain())
             else:
-                _print(answer, quiet=options.quiet)
+                over = watch.goes_on and ended.state == "finished"
+                _print(answer, over=over, quiet=options.quiet)
             return ended.exit_code if not watch.enough else 0
         if ended.state == "interrupted":
             note(f"stopped before {FEWEST} steps were seen: no forecast", quiet=options.quiet)
             return ended.exit_code
+    steps = 0 if watch.seen is None else watch.seen.steps
+    if steps or watch.enough:
+        raise ValueError(
+            f"too few steps were seen: {steps} of the {FEWEST} that a forecast needs; watch for "
+            "longer with --for"
+        )
     raise ValueError(
-        "too few steps were seen: the command ended before, or steps neither by measure() "
-        "nor by a PyTorch optimizer"
+        "too few steps were seen: none. They are seen where a PyTorch optimizer steps, or "
+        "run.step() is called within measure() in the script; did the command come so far?"
     )
 
 
@@ -194,8 +207,8 @@ def seconds(text: str) -> float:
     return found
 
 
-def _print(answer: "RunForecast", *, quiet: bool) -> None:
-    """Say it to people."""
+def _print(answer: "RunForecast", *, over: bool, quiet: bool) -> None:
+    """Say it to people; of a run that is over not what is left."""
     step = human(answer.step_s, "s")
     print_line(f"{answer.seen_steps} steps seen, {step} each once steady")
     if answer.step_options:
@@ -208,8 +221,8 @@ def _print(answer: "RunForecast", *, quiet: bool) -> None:
     else:
         print_line(
             f"whole run of {answer.total_steps:,} steps: {human_duration(wall.mid)} "
-            f"({joined(human_duration(wall.low), human_duration(wall.high))}, 80 % interval), "
-            f"{human_duration(left.mid)} of it left after those"
+            f"({joined(human_duration(wall.low), human_duration(wall.high))}, 80 % interval)"
+            + ("" if over else f", {human_duration(left.mid)} of it left after those")
         )
     for name, span, unit in (
         ("energy", answer.energy_kwh, "kWh"),

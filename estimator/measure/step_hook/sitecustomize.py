@@ -81,7 +81,11 @@ class _Stamps:
     def _count(self) -> None:
         """Begin to count what the next step does, or end it, and write what was found."""
         if self.steps == COUNTED_AFTER and COUNTER in os.environ:
-            self.counting = _loaded("twenty_watts_step_counter", os.environ[COUNTER]).Counting()
+            counter = _loaded("twenty_watts_step_counter", os.environ[COUNTER])
+            try:
+                self.counting = counter.Counting()
+            except counter.CannotCountError as error:
+                self._write(f"counted {json.dumps({'missed': [str(error)]})}")
         elif self.counting is not None:
             counts = self.counting.counts
             if self.steps == COUNTED_AFTER + 1 and counts.missed:
