@@ -144,13 +144,14 @@ class Stamps:
         **counted: Any,
     ) -> None:
         """Take what was counted of a step as fields of `Timing`; of what cannot be nothing."""
-        numbers = {name: value for name, value in counted.items() if name != "precision"}
-        precision = counted.get("precision", FORMATS["torch.float32"])
-        if not set(numbers) <= set(COUNTED) or precision not in (*FORMATS.values(), "tf32", "fp8"):
+        precision = {name: counted.pop(name) for name in ("precision",) if name in counted}
+        formats = (*FORMATS.values(), "tf32", "fp8")
+        if not set(counted) <= set(COUNTED) or not set(precision.values()) <= set(formats):
             return
+        numbers = {name: float(value) for name, value in counted.items()}
         values = (*numbers.values(), *products.values(), *seen.values())
         if all(0 < float(value) <= MOST_COUNTED["traffic_bytes"] for value in values):
-            self.counted = {**counted, **network_seen(products, seen)}
+            self.counted = {**numbers, **precision, **network_seen(products, seen)}
             self.missed = tuple(map(str, missed))
 
     def _take_mark(self, mark: str, time: str, process: str = "", *_more: str) -> None:

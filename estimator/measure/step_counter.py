@@ -200,10 +200,11 @@ class Counting:
         self.counts = StepCounts()
         self._thread = threading.get_ident()
         self._counter = _counter(self.counts)
-        self._stack = ExitStack()
-        self._stack.enter_context(_compiled_calls(self.counts.hidden))
-        self._stack.enter_context(torch.compiler.set_stance("force_eager"))
-        self._counter.__enter__()
+        with ExitStack() as stack:
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
+            stack.enter_context(_compiled_calls(self.counts.hidden))
+            self._counter.__enter__()
+            self._stack = stack.pop_all()
 
     def end(self) -> bool:
         """Count no more; false where that must wait: try again later.

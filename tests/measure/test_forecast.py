@@ -102,6 +102,7 @@ def test_what_was_counted_is_read_once():
     [
         *('{"foo": 1}', '{"flop": "x"}', '{"flop": NaN}', '{"flop": -5}', '{"flop": 1e308}'),
         *('{"flop": 1, "kind": "zzz"}', '{"flop": 1, "precision": "nope"}', '{"products": [1]}'),
+        '{"flop": 1, "precision": ["fp32"]}',
         *('{"flop": 1, "seen": [1]}', "[" * 100_000, '{"flop": 1, "products": {"a": {}}}'),
     ],
 )

@@ -87,23 +87,11 @@ class _Stamps:
             except counter.CannotCountError as error:
                 self._write(f"counted {json.dumps({'missed': [str(error)]})}")
         elif self.counting is not None:
-            counts = self.counting.counts
-            if self.steps == COUNTED_AFTER + 1 and counts.missed:
-                self._write(f"counted {json.dumps({'missed': sorted(set(counts.missed))[:MOST]})}")
-            elif self.steps == COUNTED_AFTER + 1 and counts.total_flop:
-                ranks = max(1, int(os.environ.get("WORLD_SIZE") or 1))
-                found: dict[str, Any] = {
-                    "flop": counts.total_flop * ranks,
-                    "precision": counts.precision,
-                }
-                if counts.operations is not None:
-                    found["operations"] = counts.operations.count * ranks
-                    found["traffic_bytes"] = counts.operations.traffic_bytes * ranks
-                found |= {"products": counts.products, "seen": counts.seen}
-                known = {name: value for name, value in found.items() if value}
-                self._write(f"counted {json.dumps(known)}")
-            if self.counting.end():
+            counting = self.counting
+            if counting.end():
                 self.counting = None
+            if self.steps == COUNTED_AFTER + 1 and (found := _found(counting.counts)):
+                self._write(f"counted {json.dumps(found)}")
 
     def _counts(self, optimizer: object) -> bool:
         """Whether it is the one that counts; one that is gone or rests is followed by another."""
@@ -115,6 +103,19 @@ class _Stamps:
             self.optimizer = weakref.ref(optimizer)
         self.others = 0
         return True
+
+
+def _found(counts: Any) -> dict[str, Any]:
+    """What was counted in all processes, or what hides it."""
+    if counts.missed:
+        return {"missed": sorted(set(counts.missed))[:MOST]}
+    ranks = max(1, int(os.environ.get("WORLD_SIZE") or 1))
+    found: dict[str, Any] = {"flop": counts.total_flop * ranks, "precision": counts.precision}
+    if counts.operations is not None:
+        found["operations"] = counts.operations.count * ranks
+        found["traffic_bytes"] = counts.operations.traffic_bytes * ranks
+    found |= {"products": counts.products, "seen": counts.seen}
+    return {name: value for name, value in found.items() if value} if counts.total_flop else {}
 
 
 def _planned_steps() -> int:
