@@ -158,10 +158,8 @@ def forecast_run(question: RunQuestion, catalog: Catalog) -> RunForecast:
     if total is not None and total < seen.steps:
         raise ValueError(f"total_steps must be {seen.steps} at least, so many were seen: {total}")
     step_s = seen.forecast(seen.steps + 1).mid_s - seen.forecast(seen.steps).mid_s
-    steps = RunForecast(
-        seen_steps=seen.steps, total_steps=total, step_s=step_s, **_known_step(question)
-    )
-    seems = _assumed_kind(question)
+    step, seems = _known_step(question)
+    steps = RunForecast(seen_steps=seen.steps, total_steps=total, step_s=step_s, **step)
     if total is None:
         return replace(steps, notes=tuple(seems))
     found = seen.forecast(total)
@@ -169,7 +167,7 @@ def forecast_run(question: RunQuestion, catalog: Catalog) -> RunForecast:
     left = Span(**{name: one - found.seen_s for name, one in asdict(wall).items()})
     log_sd = math.log(wall.high / wall.mid) / 1.2816
     energy, notes = _energy(question, Uncertain(wall.mid, {"time": log_sd}), catalog)
-    elsewhere, more = _elsewhere(question, total, step_s, catalog)
+    elsewhere, more = _elsewhere(question, steps, total, catalog)
     return replace(
         steps,
         left_s=left,
@@ -226,10 +224,10 @@ def check_asked(
 
 
 def _elsewhere(
-    question: RunQuestion, total: int, step_s: float, catalog: Catalog
+    question: RunQuestion, steps: RunForecast, total: int, catalog: Catalog
 ) -> tuple[tuple[OnOther, ...], list[str]]:
     """The same run on one device of other hardware each, and what is assumed."""
-    step_flop, uncertainty, notes = _step_flop(question, step_s, catalog)
+    step_flop, uncertainty, notes = _step_flop(question, steps, catalog)
     if step_flop is None:
         return (), notes
     names = list(OTHERS if question.on is None else question.on)
@@ -237,7 +235,7 @@ def _elsewhere(
         return (), notes
     common = Scenario(
         flop=step_flop * total,
-        **{**_known_step(question), "step_flop": step_flop},
+        **{**{name: getattr(steps, name) for name in OF_STEP}, "step_flop": step_flop},
         program=question.scenario.program,
         site=question.scenario.site,
         devices=1.0,
@@ -259,37 +257,31 @@ def _elsewhere(
     return tuple(rows), notes
 
 
-def _assumed_kind(question: RunQuestion) -> list[str]:
-    """Say which kind of network it is taken for, where nobody says, or why nothing is counted."""
-    if question.seen.missed:
-        names = ", ".join(question.seen.missed)
-        return [f"{names}: may hold work that cannot be seen, so nothing of a step is counted"]
-    found = missing(_said(question), question.seen.counted)
-    if "kind" not in found:
-        return []
-    kind, arch = found["kind"], found["arch"]
-    return [f"assuming --kind {kind}, {arch}, by what a step does; set --kind and --arch"]
+def _known_step(question: RunQuestion) -> tuple[dict[str, Any], list[str]]:
+    """What a step does and in which format: as given, else as the program says, else as counted.
 
-
-def _known_step(question: RunQuestion) -> dict[str, Any]:
-    """What a step does and in which format: as given, else as the program says, else as counted."""
-    found = _said(question)
-    found |= missing(found, question.seen.counted)
-    return {name: found.get(counted) for name, counted in OF_STEP.items()}
+    And what to say of it: for which kind of network it is taken where nobody says one, or why
+    nothing is counted.
+    """
+    seen, said = question.seen, _said(question)
+    counted = missing(said, seen.counted)
+    found, notes = {**said, **counted}, list[str]()
+    if seen.missed:
+        names = ", ".join(seen.missed)
+        notes = [f"{names}: may hold work that cannot be seen, so nothing of a step is counted"]
+    elif "kind" in counted:
+        kind = f"--kind {counted['kind']}, {counted['arch']}"
+        notes = [f"assuming {kind}, by what a step does; set --kind and --arch"]
+    return {name: found.get(field) for name, field in OF_STEP.items()}, notes
 
 
 def _said(question: RunQuestion) -> dict[str, Any]:
     """What user and program say of a step, as fields of a timing."""
-    seen = question.seen
-    asked = {counted: getattr(question.scenario, name) for name, counted in OF_STEP.items()}
-    timings = [vars(one) for one in question.measured.timings[:1]]
-    stored = {
-        name: value
-        for one in timings
-        for name, value in one.items()
-        if value != seen.counted.get(name)
-    }
-    said: dict[str, Any] = without_unknown({**seen.given, **stored}) | without_unknown(asked)
+    seen, timings = question.seen, question.measured.timings
+    asked = {field: getattr(question.scenario, name) for name, field in OF_STEP.items()}
+    stored = vars(timings[0]) if timings else {}
+    own = {name: value for name, value in stored.items() if value != seen.counted.get(name)}
+    said: dict[str, Any] = without_unknown({**seen.given, **own}) | without_unknown(asked)
     return said
 
 
@@ -308,13 +300,12 @@ def _on_other(name: str, answer: Answer, uncertainty: Uncertain) -> OnOther:
 
 
 def _step_flop(
-    question: RunQuestion, step_s: float, catalog: Catalog
+    question: RunQuestion, steps: RunForecast, catalog: Catalog
 ) -> tuple[float | None, Uncertain, list[str]]:
     """FLOPs per step as given or reported; else as this machine's calibration lets expect."""
     certain = Uncertain(1.0, {})
-    known = _known_step(question)
-    if known["step_flop"] is not None:
-        return float(known["step_flop"]), certain, []
+    if steps.step_flop is not None:
+        return float(steps.step_flop), certain, []
     used = [one.hardware for one in question.measured.devices if one.hardware is not None]
     unknown = "the work of a step is unknown: set --step-flop to compare with other hardware"
     if not used or catalog.find_device(used[-1]) is None:
@@ -326,7 +317,9 @@ def _step_flop(
                 hardware=used[-1],
                 devices=1.0,
                 program=question.scenario.program,
-                **{name: known[name] for name in ("precision", "kind", "arch")},
+                precision=steps.precision,
+                kind=steps.kind,
+                arch=steps.arch,
             ),
             catalog,
         )
@@ -336,7 +329,7 @@ def _step_flop(
     peak = catalog.device(used[-1]).peaks[here.precision].value
     sd = math.log(rate.high / rate.value) / 1.2816 if rate.high else 0.0
     return (
-        rate.value * peak * step_s,
+        rate.value * peak * steps.step_s,
         Uncertain(1.0, {"work of a step": sd}),
         [
             f"assuming that a step reaches {in_percent(rate.value)} of the peak of this machine, "

@@ -71,8 +71,7 @@ def network_seen(products: Mapping[str, float], seen: Mapping[str, int]) -> dict
 def _convolutional(share: Share, seen: Mapping[str, int]) -> tuple[str, str]:
     if share("convolution in time") + share("depthwise in time") > MOST / 2:
         return "other", "1-D CNN"
-    convolutions = sum(seen.get(name, 0) for name in ("convolution", "_convolution"))
-    if seen.get("depthwise", 0) > DEPTHWISE * convolutions:
+    if seen.get("depthwise", 0) > DEPTHWISE * seen.get("convolution", 0):
         normed = any("batch_norm" in name for name in seen)
         return "vision", "MobileNet" if normed else "depthwise CNN"
     larger = any(name.startswith("upsample") for name in seen) or "transposed" in seen

@@ -17,7 +17,7 @@ from typing import Any
 
 from estimator.measure.network_seen import network_seen
 from estimator.measure.session import Forecast, forecast
-from estimator.measure.step_counter import FORMATS
+from estimator.measure.step_counter import PRECISIONS
 from estimator.runs.record_bounds import MOST_COUNTED
 
 OF_KIND = ("kind", "arch")
@@ -144,14 +144,11 @@ class Stamps:
         **counted: Any,
     ) -> None:
         """Take what was counted of a step as fields of `Timing`; of what cannot be nothing."""
-        precision = {name: counted.pop(name) for name in ("precision",) if name in counted}
-        formats = (*FORMATS.values(), "tf32", "fp8")
-        if not set(counted) <= set(COUNTED) or not set(precision.values()) <= set(formats):
-            return
-        numbers = {name: float(value) for name, value in counted.items()}
+        numbers = {name: float(value) for name, value in counted.items() if name != "precision"}
+        known = set(numbers) <= set(COUNTED) and counted.get("precision", "fp32") in PRECISIONS
         values = (*numbers.values(), *products.values(), *seen.values())
-        if all(0 < float(value) <= MOST_COUNTED["traffic_bytes"] for value in values):
-            self.counted = {**numbers, **precision, **network_seen(products, seen)}
+        if known and all(0 < float(value) <= MOST_COUNTED["traffic_bytes"] for value in values):
+            self.counted = {**counted, **numbers, **network_seen(products, seen)}
             self.missed = tuple(map(str, missed))
 
     def _take_mark(self, mark: str, time: str, process: str = "", *_more: str) -> None:

@@ -58,6 +58,10 @@ FORMATS = {
 }
 """Type of numbers -> number format, of products that no tensor core rounds."""
 
+TENSOR_FLOAT, EIGHT_BIT = "tf32", "fp8"
+PRECISIONS = (*FORMATS.values(), TENSOR_FLOAT, EIGHT_BIT)
+"""Number formats that products are counted in."""
+
 FORWARD = ("sum of maps", "cat of maps", "sum by edge")
 """What tells of a network only before gradients, and weights as large as maps, are added up."""
 
@@ -296,9 +300,10 @@ def _count(
     if formula is None:
         counts.traffic_bytes += moved_bytes(operation, given, found)
         return
-    if any(one.is_complex() or one.layout != _strided() for one in _tensors(given)):
+    tensors = list(_tensors(given))
+    if any(one.is_complex() or not _is_dense(one) for one in tensors):
         raise ValueError("products of complex numbers and of sparse matrices have other formulas")
-    precision = _format_of(operation, given)
+    precision = _format_of(operation, tensors[0])
     flop = float(formula(*args, **named, out_val=found))
     counts.flop[precision] = counts.flop.get(precision, 0.0) + flop
     sort = sort_of(operation, args, named)
@@ -376,25 +381,14 @@ def _maps(values: Sequence[Any]) -> bool:
     return all(hasattr(one, "dim") and one.dim() >= 4 for one in values)
 
 
-def _format_of(operation: Any, given: list[Any]) -> str:
+def _format_of(operation: Any, first: Any) -> str:
     """Number format in which a product is computed; empty where it has no name here."""
-    torch: Any = import_module("torch")
-    first = next(_tensors(given))
-    found = FORMATS.get(str(first.dtype), "fp8" if "float8" in str(first.dtype) else "")
+    found = FORMATS.get(str(first.dtype), EIGHT_BIT if "float8" in str(first.dtype) else "")
     if found == "fp32" and first.device.type == "cuda":
+        torch: Any = import_module("torch")
         backend = torch.backends.cudnn if "conv" in _name(operation) else torch.backends.cuda.matmul
-        found = "tf32" if backend.allow_tf32 else found
+        found = TENSOR_FLOAT if backend.allow_tf32 else found
     return found
-
-
-def _strided() -> Any:
-    return import_module("torch").strided
-
-
-def _tensors(given: list[Any]) -> Iterator[Any]:
-    torch: Any = import_module("torch")
-    leaves: Any = import_module("torch.utils._pytree").tree_leaves
-    return (one for one in leaves(given) if isinstance(one, torch.Tensor))
 
 
 def flop_formulas() -> dict[Any, Callable[..., int]]:
@@ -566,17 +560,26 @@ def _name(operation: Any) -> str:
 
 def _held_bytes(values: Any) -> float:
     """Memory of the dense tensors among some values, however nested [B]."""
-    torch: Any = import_module("torch")
-    leaves: Any = import_module("torch.utils._pytree").tree_leaves
     total = 0.0
-    for one in leaves(values):
+    for one in _tensors(values):
         tensor = getattr(one, "_local_tensor", one)
-        if isinstance(tensor, torch.Tensor) and tensor.layout == torch.strided:
+        if _is_dense(tensor):
             numbers = 1.0
             for size, stride in zip(tensor.shape, tensor.stride(), strict=True):
                 numbers *= size if stride else min(size, 1)
             total += numbers * tensor.element_size()
     return total
+
+
+def _tensors(values: Any) -> Iterator[Any]:
+    """Tensors among some values, however nested."""
+    torch: Any = import_module("torch")
+    leaves: Any = import_module("torch.utils._pytree").tree_leaves
+    return (one for one in leaves(values) if isinstance(one, torch.Tensor))
+
+
+def _is_dense(tensor: Any) -> bool:
+    return str(tensor.layout) == "torch.strided"
 
 
 @contextmanager

@@ -33,16 +33,8 @@ MOST_STEPS = 1e12
 """More than any run takes [1]."""
 
 BESIDES = (
-    *(
-        "kind",
-        "arch",
-        "precision",
-        "step_flop",
-        "step_operations",
-        "step_traffic",
-        "program",
-        "site",
-    ),
+    *("kind", "arch", "precision", "step_flop", "step_operations", "step_traffic"),
+    *("program", "site"),
 )
 """Fields that tell of the steps and of the place."""
 
