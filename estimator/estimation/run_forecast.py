@@ -27,11 +27,14 @@ from estimator.scenario.site import find_site
 OTHERS = ("rtx-4090", "l40s", "a100-sxm-80", "h100-sxm", "b200", "tpu-v5e")
 """Hardware that a run is compared with unless other is named."""
 
+OF_NETWORK = ("precision", "kind", "arch")
+"""Words that tell of a network, beside the name of its program."""
+
 OF_STEP = {
     "step_flop": "flop",
     "step_operations": "operations",
     "step_traffic": "traffic_bytes",
-    **{name: name for name in ("precision", "kind", "arch")},
+    **{name: name for name in OF_NETWORK},
 }
 """Input of a question that tells of a step -> field of a timing."""
 
@@ -55,7 +58,7 @@ class RunQuestion:
         What was recorded meanwhile.
     scenario : Scenario
         What the user says of it: kind, arch, precision, step_flop, step_operations,
-        step_traffic, place.
+        step_traffic, program, place.
     total : int, optional
         Steps of the whole run; None: what its Trainer plans, if anything.
     on : sequence of str, optional
@@ -104,6 +107,8 @@ class RunForecast:
         [1], and what those beside products read and write [B].
     precision, kind, arch : str, optional
         Number format of most of its products, kind of work and architecture.
+    program : str, optional
+        Name under which the run is stored: what it tells of this program, `estimate` uses for it.
     left_s, wall_s : Span, optional
         Time of the steps not seen, and of all of them [s]; None where the total is unknown, as all
         that follows.
@@ -123,6 +128,7 @@ class RunForecast:
     precision: str | None = None
     kind: str | None = None
     arch: str | None = None
+    program: str | None = None
     left_s: Span | None = None
     wall_s: Span | None = None
     energy_kwh: Span | None = None
@@ -135,7 +141,7 @@ class RunForecast:
     def step_options(self) -> str:
         """What is known of a step, as options of `estimate`: empty where nothing is."""
         counts = step_options(self.step_flop, self.step_operations, self.step_traffic)
-        words = {name: getattr(self, name) for name in ("precision", "kind", "arch")}
+        words = {name: getattr(self, name) for name in (*OF_NETWORK, "program")}
         said = [f"--{name} {shlex.quote(word)}" for name, word in words.items() if word]
         return " ".join([counts, *said]) if counts else ""
 
@@ -159,9 +165,16 @@ def forecast_run(question: RunQuestion, catalog: Catalog) -> RunForecast:
         raise ValueError(f"total_steps must be {seen.steps} at least, so many were seen: {total}")
     step_s = seen.forecast(seen.steps + 1).mid_s - seen.forecast(seen.steps).mid_s
     step, seems = _known_step(question)
-    steps = RunForecast(seen_steps=seen.steps, total_steps=total, step_s=step_s, **step)
+    steps = RunForecast(
+        seen_steps=seen.steps,
+        total_steps=total,
+        step_s=step_s,
+        program=question.scenario.program,
+        **step,
+    )
     if total is None:
-        return replace(steps, notes=tuple(seems))
+        unknown = "how many steps the whole run has is unknown: set --total-steps"
+        return replace(steps, notes=(unknown, *seems))
     found = seen.forecast(total)
     wall = Span(low=found.low_s, mid=found.mid_s, high=found.high_s)
     left = Span(**{name: one - found.seen_s for name, one in asdict(wall).items()})
@@ -236,7 +249,7 @@ def _elsewhere(
     common = Scenario(
         flop=step_flop * total,
         **{**{name: getattr(steps, name) for name in OF_STEP}, "step_flop": step_flop},
-        program=question.scenario.program,
+        program=steps.program,
         site=question.scenario.site,
         devices=1.0,
     )

@@ -19,12 +19,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from estimator.catalog.schema import PRECISIONS
 from estimator.core.uncertainty import student_quantile
 from estimator.core.units import CENTRAL
 from estimator.measure.drift import Strength, between, strength
 from estimator.measure.steady import PAUSE, Steady, steady
 from estimator.runs.record import Timing, without_unknown
 from estimator.runs.record_bounds import LARGEST, TIMING
+from estimator.workload.kinds import KINDS
 
 STRAY_SD = 0.02
 """Error of the mean pace over a second, standard deviation of the logarithm [1], beside its drift
@@ -165,7 +167,10 @@ class Session:
     _began_s: float = field(default_factory=time.monotonic, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Take numbers of NumPy and PyTorch as plain ones, and any label as text: both are kept."""
+        """Take numbers of NumPy and PyTorch as plain ones, and any label as text: both are kept.
+
+        What no run can have is left out, with a warning: it must not cost hours of training.
+        """
         for name in NUMBERS:
             value = getattr(self, name)
             value = value.item() if hasattr(value, "item") else value
@@ -177,6 +182,14 @@ class Session:
                 )
                 value = None
             setattr(self, name, value)
+        for name, known in (("kind", KINDS), ("precision", PRECISIONS)):
+            word = getattr(self, name)
+            if word is not None and word not in known:
+                got = reprlib.repr(word)
+                warnings.warn(
+                    f"{name} must be one of {', '.join(known)}, got {got}: left out", stacklevel=3
+                )
+                setattr(self, name, None)
         self.label = None if self.label is None else str(self.label)
 
     def step(self) -> None:

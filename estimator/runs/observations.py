@@ -478,7 +478,8 @@ def program_of(timing: Timing, run: MeasuredRun) -> str:
     """What tells programs of one kind apart: a name, the parameters, or the label of the run."""
     if timing.style and run.origin == "bench":
         return timing.style
-    return program_key(timing.params, timing.style or "") or run.label or ""
+    label = "" if run.label == FORECAST else run.label  # which any program may have
+    return program_key(timing.params, timing.style or "") or label or ""
 
 
 def program_key(params: float | None, name: str = "") -> str:

@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,12 @@ from estimator.measure.forecast import Watch
 from estimator.measure.session import Reported, Session
 from estimator.measure.stamps import Stamped, StampFile, Stamps
 from estimator.runs import read_runs
+from estimator.runs.observations import program_of
 from estimator.runs.process import born
-from estimator.runs.record import Energy, Host, MeasuredDevice, MeasuredRun, Timing
+from estimator.runs.record import FORECAST, Energy, Host, MeasuredDevice, MeasuredRun, Timing
 from estimator.scenario.scenario import Scenario
+
+TOTAL_UNKNOWN = "how many steps the whole run has is unknown: set --total-steps"
 
 SCRIPT = """
 import sys, time
@@ -235,7 +239,7 @@ def test_what_the_program_or_the_user_says_goes_before_what_was_counted():
     question = RunQuestion(seen=seen, measured=measured(), scenario=Scenario(step_flop=9.0))
     found = forecast_run(question, Catalog.open())
     assert found.step_options == "--step-flop 9 --step-operations 2 --precision fp32"
-    assert found.notes == ()
+    assert found.notes == (TOTAL_UNKNOWN,)
 
 
 def test_what_may_hold_work_unseen_is_named_and_nothing_is_counted():
@@ -245,6 +249,7 @@ def test_what_may_hold_work_unseen_is_named_and_nothing_is_counted():
     answer = forecast_run(question, Catalog.open())
     assert answer.step_options == ""
     assert answer.notes == (
+        TOTAL_UNKNOWN,
         "flash_attn._forward: may hold work that cannot be seen, so nothing of a step is counted",
     )
 
@@ -260,7 +265,7 @@ def test_kind_and_architecture_are_said_together_or_counted_together():
 
     assert asked(kind="language").step_options == "--step-flop 1 --kind language"
     assert asked().step_options == "--step-flop 1 --kind vision --arch ViT"
-    (note,) = asked().notes
+    _, note = asked().notes
     assert note.startswith("assuming --kind vision, ViT, by what a step does")
 
 
@@ -317,6 +322,32 @@ def test_the_command_line_forecasts_and_keeps_a_run(script, capsys):
     assert other["time_s"]["mid"] > 0
     (run,) = read_runs()[0]
     assert (run.label, run.state) == ("forecast", "finished")
+    (timing,) = run.timings
+    assert timing.style == found["program"] == forecast.name_of_command(words)
+
+
+def test_forecasts_of_one_command_are_of_one_program_and_those_of_others_are_not(monkeypatch):
+    """Else what one script wastes would be expected of every other that was ever watched."""
+    train = forecast.name_of_command(["python", "train.py"])
+    assert train == forecast.name_of_command(["python", "train.py"])
+    assert train != forecast.name_of_command(["python", "train.py", "--wide"])
+    assert train != forecast.name_of_command(["python", "other.py"])
+    assert "train" not in train
+    monkeypatch.chdir("/")
+    assert train != forecast.name_of_command(["python", "train.py"])
+    timing = Timing(what="training", component="", time_s=1.0, repetitions=9)
+    run = replace(measured(), label=FORECAST)
+    assert program_of(timing, run) == ""
+    assert program_of(replace(timing, style=train), run) == f"program {train}"
+    assert program_of(timing, replace(run, label="my run")) == "my run"
+
+
+def test_without_a_total_it_says_what_it_needs(script, capsys):
+    words = script(SCRIPT.format(steps=100_000))
+    for options, out in ((["--json"], True), ([], False)):
+        assert main(["calibrate", "forecast", "--steps", "40", *options, "--", *words]) == 0
+        printed = capsys.readouterr()
+        assert TOTAL_UNKNOWN in (printed.out if out else printed.err)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,9 @@ EXAMPLES = """examples:
 Steps are found automatically: those that measure() in the script reports, else the steps of
 PyTorch's optimizers, and with them those of Hugging Face's Trainer, Lightning and Accelerate. The
 second step of an optimizer is counted, too: its FLOPs, operations, memory traffic and number format
-need not be given. After the minute the command is stopped, unless --keep-going lets it run on.
+need not be given. After the minute the command is stopped, unless --keep-going lets it run on. The
+run is stored as one of a program that is called after its command, unless --program names it:
+estimate --program with that name uses what was measured of it.
 """
 
 FEWEST = 4
@@ -76,10 +79,12 @@ def run(options: argparse.Namespace) -> int:
     from estimator.cli.options import scenario_of
     from estimator.estimation.run_forecast import RunQuestion, check_asked, forecast_run
     from estimator.measure.command import CommandError, undisturbed
-    from estimator.measure.forecast import recorded_watch
+    from estimator.measure.forecast import name_of_command, recorded_watch
 
     words = command_of(options, "forecast")
     scenario = scenario_of(options)
+    if scenario.program is None:
+        scenario = replace(scenario, program=name_of_command(words))
     watch = _watch_of(options)
     total = _count("total-steps", options.total_steps, 1)
     names = None if options.on is None else [one.strip() for one in options.on.split(",")]
@@ -206,16 +211,15 @@ def _print(answer: "RunForecast", *, over: bool, quiet: bool) -> None:
     if answer.step_options:
         print_line(f"a step as estimate takes it: {answer.step_options}")
     wall, left = answer.wall_s, answer.left_s
-    if wall is None or left is None:
-        print_line("how many steps the whole run has is unknown: set --total-steps")
-    elif left.mid <= 0:
-        print_line(f"that was the whole run: {human_duration(wall.mid)}")
-    else:
-        print_line(
-            f"whole run of {answer.total_steps:,} steps: {human_duration(wall.mid)} "
-            f"({joined(human_duration(wall.low), human_duration(wall.high))}, 80 % interval)"
-            + ("" if over else f", {human_duration(left.mid)} of it left after those")
-        )
+    if wall is not None and left is not None:
+        if left.mid <= 0:
+            print_line(f"that was the whole run: {human_duration(wall.mid)}")
+        else:
+            print_line(
+                f"whole run of {answer.total_steps:,} steps: {human_duration(wall.mid)} "
+                f"({joined(human_duration(wall.low), human_duration(wall.high))}, 80 % interval)"
+                + ("" if over else f", {human_duration(left.mid)} of it left after those")
+            )
     for name, span, unit in (
         ("energy", answer.energy_kwh, "kWh"),
         ("cost of electricity", answer.cost_usd, "USD"),

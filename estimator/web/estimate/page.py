@@ -11,6 +11,7 @@ import streamlit as st
 from estimator.catalog import Catalog
 from estimator.core.messages import reason
 from estimator.estimation.equivalents import as_json, as_much, equivalents
+from estimator.estimation.notices import LAUNCH_BOUND
 from estimator.estimation.scenario_estimate import Answer, answer_scenario
 from estimator.web.compare.page import pin
 from estimator.web.estimate import calibrated as measured
@@ -349,6 +350,8 @@ def _badges(answer: Answer) -> Iterator[str]:
             yield _("cheapest remedy: {what}").format(what="; ".join(fit.remedies))
     if float(answer.estimate["wall_hours"].mid) > LONGEST_H:
         yield _("over 100 years: use more devices or less work")
+    if any(notice.code == LAUNCH_BOUND for notice in answer.notices):
+        yield _("so small steps wait for the host: take a larger batch")
 
 
 def _card(answer: Answer, name: str, applied_runs: AppliedRuns | None) -> str:
