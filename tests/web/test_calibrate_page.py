@@ -17,6 +17,8 @@ from streamlit.testing.v1 import AppTest
 from estimator.calibration.correction import known_runs
 from estimator.calibration.posterior import cells, power_cells, residuals
 from estimator.catalog import Catalog
+from estimator.estimation.run_forecast import OTHERS
+from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.measure.host_id import host_id
 from estimator.runs import open_store, store_path
 from estimator.scenario.scenario import Scenario
@@ -24,6 +26,7 @@ from estimator.web.calibrate import charts as calibrate_figures
 from estimator.web.calibrate import live as calibrate_live
 from estimator.web.calibrate import tables as calibrate_tables
 from estimator.web.calibrate.tables import GROUP_NAMES, MEASURED, NOW, percent
+from estimator.web.calibrate.whole_run import Program, command_line, programs_on, whole_run
 from estimator.web.shared import language
 from estimator.web.shared.charts import DARK, LIGHT, Look
 from tests.measured_runs import begin, measured, several, steps, store
@@ -33,7 +36,7 @@ from tests.web.vega_lite import check_layered
 
 APP = Path(__file__).parents[2] / "app.py"
 CATALOG = Catalog.open()
-SECTIONS = ("live", "picture", "power", "residuals", "next", "runs")
+SECTIONS = ("live", "picture", "whole", "power", "residuals", "next", "runs")
 
 
 @pytest.fixture(autouse=True)
@@ -194,6 +197,7 @@ def test_in_a_public_deployment_nothing_live_is_read_and_no_label_told(monkeypat
         assert "has been running for" not in text(page)
         assert not any("Power of the last minutes" in specified for specified in alts(page))
         assert "label" not in listed(page)
+        assert "gpt" not in text(page).lower()
 
 
 @pytest.mark.parametrize(
@@ -433,6 +437,61 @@ def test_many_samples_become_few_points():
     assert 100 < len(table) <= 300
     assert table["ago_min"].max() == 0.0
     assert table["ago_min"].min() == pytest.approx(-10.0, abs=0.2)
+
+
+def test_the_whole_run_of_a_program_is_near_its_measured_steps_here_and_shown_elsewhere():
+    step = steps(0.37, 0.3, repetitions=80, style="my-gpt")
+    own = {"origin": "run", "label": "forecast", "started": "2026-11-22T10:00:00Z"}
+    store(*several(), measured("r-own", step, **own))
+    page = opened("device=h100-sxm")
+    assert "my-gpt: 10,000 steps, each of which took 811 ms on NVIDIA H100" in text(page)
+    assert all(CATALOG.device(name).name in text(page) for name in OTHERS)
+    question = whole_run(Program(run=several()[0], timing=step), 10_000, CATALOG.device("h100-sxm"))
+    (line,) = (one for one in commands(page) if one.startswith("twenty-watts estimate"))
+    assert line == command_line(question)
+    low, high = answer_scenario(question, CATALOG).estimate["wall_hours"].interval()
+    assert low < step.time_s * 10_000 / 3600.0 < high < 1.5 * low
+    page.number_input(key="calibrate_steps").set_value(20_000)
+    assert "my-gpt: 20,000 steps" in text(page.run())
+    (select,) = (one for one in page.selectbox if one.key == "calibrate_program")
+    assert [one.partition(",")[0] for one in select.options] == [
+        "my-gpt",
+        "GPT of 124 million parameters",
+    ]
+
+
+def test_small_steps_are_said_to_wait_for_the_host_on_other_hardware():
+    small = steps(0.1, 1e-5, repetitions=80, style="tiny")
+    store(measured("r-own", small, origin="run", label="forecast"))
+    page = opened("device=h100-sxm&show=whole")
+    assert re.search("So small steps wait for the host on .*NVIDIA B200", text(page))
+
+
+def test_where_no_program_was_measured_the_page_says_how():
+    store(*several()[:1])
+    page = opened("device=h100-sxm&show=whole")
+    assert "No program of yours whose steps are known was measured on NVIDIA H100" in text(page)
+    assert "twenty-watts calibrate forecast -- python train.py" in commands(page)
+
+
+def test_programs_are_of_the_user_of_this_device_and_listed_once_as_last_measured():
+    own = {"origin": "run", "label": "forecast"}
+    late, early = "2026-11-22T10:00:00Z", "2026-11-21T10:00:00Z"
+    named = steps(0.4, 0.3, style="my-gpt")
+    runs = [
+        measured("r-early", named, started=early, **own),
+        measured("r-late", dataclasses.replace(named, time_s=9.0), started=late, **own),
+        measured("r-bench", steps(0.4)),
+        measured("r-stub", steps(0.4), simulated=True, **own),
+        measured("r-unknown", steps(0.4, flop=None), **own),
+        measured("r-whole", steps(0.4, repetitions=1), **own),
+        measured("r-else", steps(0.4, component="gpu:7"), **own),
+    ]
+    (found,) = programs_on(CATALOG.device("h100-sxm"), runs)
+    assert (found.run.id, found.title, found.timing.time_s) == ("r-late", "my-gpt", 9.0)
+    assert programs_on(CATALOG.device("v100-sxm2-16"), runs) == []
+    unnamed = Program(run=runs[0], timing=steps(0.4, label=None))
+    assert unnamed.title == "language, dense decoder"
 
 
 def test_no_page_starts_a_command():

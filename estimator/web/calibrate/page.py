@@ -27,6 +27,7 @@ from estimator.web.calibrate import text as words
 from estimator.web.calibrate.address import Choice
 from estimator.web.calibrate.live_readings import draw_now
 from estimator.web.calibrate.next_run import draw_next
+from estimator.web.calibrate.whole_run import draw_whole
 from estimator.web.shared import share, style, widgets
 from estimator.web.shared.amounts import localised
 from estimator.web.shared.frame import Frame
@@ -121,7 +122,7 @@ def _notices(notes: list[str], updated: int) -> None:
 
 def _head(seen: Seen) -> None:
     """Draw the sentence, the figures, and how to measure where nothing was."""
-    if seen.frame.show in ("live", "runs"):
+    if seen.frame.show in ("live", "whole", "runs"):
         return
     if not seen.own and not seen.frame.slide:
         _teach()
@@ -279,6 +280,14 @@ def _next(seen: Seen) -> None:
             draw_next(seen.known, seen.device, seen.choice.precision, slide=slide)
 
 
+def _whole(seen: Seen) -> None:
+    """Draw what the whole run of a program takes; only who sits here is shown its name."""
+    if not live.allowed():
+        return
+    st.subheader(_("The whole run of your program"), anchor=False)
+    draw_whole(seen.device, seen.own, slide=bool(seen.frame.slide))
+
+
 def _runs(seen: Seen) -> None:
     """Draw the table of runs."""
     st.subheader(_("The runs"), anchor=False)
@@ -330,6 +339,7 @@ def _columns() -> dict[str, Any]:
 SECTIONS: Mapping[str, Callable[[Seen], None]] = {
     "live": _live,
     "picture": _picture,
+    "whole": _whole,
     "power": _power,
     "residuals": _residuals,
     "next": _next,
@@ -372,6 +382,7 @@ STATE = UrlState("calibrate", address.ChoiceCodec(lambda: known_runs(open_catalo
 SLIDES = {
     "live": N_("what the devices draw just now"),
     "picture": N_("utilization before and after measuring"),
+    "whole": N_("the whole run of your program"),
     "power": N_("power before and after measuring"),
     "residuals": N_("each timing, predicted by the others"),
     "next": N_("what to measure next"),
