@@ -264,7 +264,8 @@ def _work_missing(measured: "MeasuredRun", options: argparse.Namespace) -> tuple
         return ()
     return (
         "the work is unknown, so this run corrects no utilization: give --flop, or --params with "
-        "--tokens, or report steps by measure() in the script",
+        "--tokens, report steps by measure() in the script, or let calibrate forecast "
+        "--keep-going count a step of it",
     )
 
 
