@@ -9,6 +9,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -240,6 +241,31 @@ def test_what_the_program_or_the_user_says_goes_before_what_was_counted():
     found = forecast_run(question, Catalog.open())
     assert found.step_options == "--step-flop 9 --step-operations 2 --precision fp32"
     assert found.notes == (TOTAL_UNKNOWN,)
+
+
+@pytest.mark.parametrize(
+    ("times_s", "said"),
+    [
+        ([0.1] * 60 + [0.4] * 200, True),
+        ([0.4] * 60 + [0.1] * 200, True),
+        ([0.5, 9.0, 0.3, 0.12] + [0.1] * 200, False),
+        ([0.1] * 260, False),
+    ],
+    ids=["slower", "faster", "warm-up", "alike"],
+)
+def test_a_step_counted_in_another_phase_than_the_one_timed_is_said(times_s, said):
+    """The FLOPs of small pictures go with the time of small pictures."""
+    noise = np.random.default_rng(1).normal(0.0, 0.02, len(times_s))
+    times = tuple(np.array(times_s) * np.exp(noise))
+    common = {"times_s": times, "began_s": 0.0, "ended_s": sum(times)}
+    seen = Stamped(**common, counted={"flop": 1.0, "operations": 2.0})
+
+    def notes(**said):
+        question = RunQuestion(seen=seen, measured=measured(), scenario=Scenario(**said))
+        return " ".join(forecast_run(question, Catalog.open()).notes)
+
+    assert ("the step that was counted is one of the first" in notes()) == said
+    assert "the step that was counted" not in notes(step_flop=7.0)
 
 
 def test_what_may_hold_work_unseen_is_named_and_nothing_is_counted():
