@@ -10,7 +10,6 @@ import math
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from statistics import median
 from typing import Any
 
 from estimator.catalog import Catalog
@@ -20,7 +19,6 @@ from estimator.estimation.notices import LAUNCH_BOUND
 from estimator.estimation.scenario_estimate import Answer, answer_scenario, answer_scenarios
 from estimator.measure.session import step_options
 from estimator.measure.stamps import Stamped, missing
-from estimator.measure.steady import steady
 from estimator.runs.figures import Span
 from estimator.runs.record import MeasuredRun, without_unknown
 from estimator.scenario.scenario import Scenario
@@ -39,13 +37,6 @@ OF_STEP = {
     **{name: name for name in OF_NETWORK},
 }
 """Input of a question that tells of a step -> field of a timing."""
-
-COUNTED_AT = 2
-"""The step that is counted is the second; those after it take their usual time again [1]."""
-
-PHASE_STEPS, PHASE_RATIO = 10, 1.5
-"""So many steps that take so much longer, or less long, than the later ones are no warm-up, but
-other work [1]."""
 
 METER_SD = 0.05
 """Error of a board's meter, random by board [1]; Yang, Adamek, Armour 2024, arXiv:2312.02741."""
@@ -286,7 +277,7 @@ def _known_step(question: RunQuestion) -> tuple[dict[str, Any], list[str]]:
     nothing is counted.
     """
     seen, said = question.seen, _said(question)
-    counted = missing(said, seen.counted)
+    counted = missing(said, seen.counts)
     found, notes = {**said, **counted}, list[str]()
     if seen.missed:
         names = ", ".join(seen.missed)
@@ -294,28 +285,14 @@ def _known_step(question: RunQuestion) -> tuple[dict[str, Any], list[str]]:
     elif "kind" in counted:
         kind = f"--kind {counted['kind']}, {counted['arch']}"
         notes = [f"assuming {kind}, by what a step does; set --kind and --arch"]
-    if "flop" in counted:
-        notes += _of_another_phase(seen)
+    phase = seen.counted_phase
+    if phase is not None and found.get("flop") is None:
+        notes.append(
+            f"the first {phase.steps} steps took {human(phase.step_s, 's')} each, and those after "
+            f"them {human(phase.later_s, 's')}: one of the first was counted, which tells nothing "
+            "of the others' work; set --step-flop"
+        )
     return {name: found.get(field) for name, field in OF_STEP.items()}, notes
-
-
-def _of_another_phase(seen: Stamped) -> list[str]:
-    """Say where the step that was counted may not be like those that the time is taken from.
-
-    As where a script trains one network and then another, or on pictures that grow.
-    """
-    found = steady(seen.times_s)
-    first = seen.times_s[COUNTED_AT : found.warm_up] if found is not None else ()
-    if found is None or len(first) < PHASE_STEPS:
-        return []
-    each_s = median(first)
-    if 1 / PHASE_RATIO < each_s / found.step_s < PHASE_RATIO:
-        return []
-    return [
-        f"the first {found.warm_up} steps took {human(each_s, 's')} each, and those after them "
-        f"{human(found.step_s, 's')}: the step that was counted is one of the first; set "
-        "--step-flop if the others do other work"
-    ]
 
 
 def _said(question: RunQuestion) -> dict[str, Any]:
@@ -323,7 +300,7 @@ def _said(question: RunQuestion) -> dict[str, Any]:
     seen, timings = question.seen, question.measured.timings
     asked = {field: getattr(question.scenario, name) for name, field in OF_STEP.items()}
     stored = vars(timings[0]) if timings else {}
-    own = {name: value for name, value in stored.items() if value != seen.counted.get(name)}
+    own = {name: value for name, value in stored.items() if value != seen.counts.get(name)}
     said: dict[str, Any] = without_unknown({**seen.given, **own}) | without_unknown(asked)
     return said
 

@@ -164,7 +164,7 @@ def recorded_watch(
         recording.notes += ended.notes
         reported = named(ended.reported, given.get("style")) or reported_steps(watch.seen, given)
         if watch.seen is not None:
-            reported = tuple(completed(one, watch.seen.counted) for one in reported)
+            reported = tuple(completed(one, watch.seen.counts) for one in reported)
         if watch.seen is not None and watch.seen.processes > 1:
             recording.notes.append(
                 f"{watch.seen.processes} processes step: the one that steps for longest counts"

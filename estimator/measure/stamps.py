@@ -12,11 +12,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from types import MappingProxyType
 from typing import Any
 
 from estimator.measure.network_seen import network_seen
 from estimator.measure.session import Forecast, forecast
+from estimator.measure.steady import steady
 from estimator.measure.step_counter import PRECISIONS
 from estimator.runs.record_bounds import MOST_COUNTED
 
@@ -29,6 +31,31 @@ COUNTED = ("flop", "operations", "traffic_bytes")
 OWN, OPTIMIZER = ("m", "M"), ("o", "s")
 """Marks of steps that `measure()` in the script reports, and of those of an optimizer; the second
 of each where boards had finished."""
+
+
+COUNTED_AT = 2
+"""The step that is counted is the second; those after it take their usual time again [1]."""
+
+PHASE_STEPS, PHASE_RATIO = 10, 1.5
+"""So many steps that take so much longer, or less long, than the later ones are no warm-up, but
+other work [1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """First steps of a program that goes on to other ones.
+
+    Parameters
+    ----------
+    steps : int
+        How many.
+    step_s, later_s : float
+        Time of one of them, and of one of the others [s].
+    """
+
+    steps: int
+    step_s: float
+    later_s: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +92,29 @@ class Stamped:
     def steps(self) -> int:
         """Steps seen: the first stamp ends the first of them."""
         return len(self.times_s) + 1
+
+    @property
+    def counted_phase(self) -> Phase | None:
+        """The phase in which a step was counted, if it is over; None where there is but one.
+
+        As where a script trains one network and then another, or on pictures that grow: the work
+        of the first steps does not go with the time of the others.
+        """
+        found = steady(self.times_s) if self.counted else None
+        first = self.times_s[COUNTED_AT : found.warm_up] if found is not None else ()
+        if found is None or len(first) < PHASE_STEPS:
+            return None
+        step_s = median(first)
+        if 1 / PHASE_RATIO < step_s / found.step_s < PHASE_RATIO:
+            return None
+        return Phase(steps=found.warm_up, step_s=step_s, later_s=found.step_s)
+
+    @property
+    def counts(self) -> Mapping[str, Any]:
+        """What was counted of a step like those that are timed, as fields of `Timing`."""
+        if self.counted_phase is None:
+            return self.counted
+        return {name: value for name, value in self.counted.items() if name not in COUNTED}
 
     def forecast(self, steps: int) -> Forecast:
         """Time of so many steps, from the start of the second [s]."""

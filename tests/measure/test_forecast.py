@@ -253,19 +253,25 @@ def test_what_the_program_or_the_user_says_goes_before_what_was_counted():
     ],
     ids=["slower", "faster", "warm-up", "alike"],
 )
-def test_a_step_counted_in_another_phase_than_the_one_timed_is_said(times_s, said):
+def test_a_step_counted_in_another_phase_than_the_one_timed_is_said_and_left_out(times_s, said):
     """The FLOPs of small pictures go with the time of small pictures."""
     noise = np.random.default_rng(1).normal(0.0, 0.02, len(times_s))
     times = tuple(np.array(times_s) * np.exp(noise))
     common = {"times_s": times, "began_s": 0.0, "ended_s": sum(times)}
-    seen = Stamped(**common, counted={"flop": 1.0, "operations": 2.0})
+    seen = Stamped(**common, counted={"flop": 1.0, "operations": 2.0, "precision": "fp32"})
 
     def notes(**said):
         question = RunQuestion(seen=seen, measured=measured(), scenario=Scenario(**said))
         return " ".join(forecast_run(question, Catalog.open()).notes)
 
-    assert ("the step that was counted is one of the first" in notes()) == said
-    assert "the step that was counted" not in notes(step_flop=7.0)
+    def options(**said):
+        question = RunQuestion(seen=seen, measured=measured(), scenario=Scenario(**said))
+        return forecast_run(question, Catalog.open()).step_options
+
+    assert ("one of the first was counted" in notes()) == said
+    assert "was counted" not in notes(step_flop=7.0)
+    assert options() == ("" if said else "--step-flop 1 --step-operations 2 --precision fp32")
+    assert seen.counts == ({"precision": "fp32"} if said else seen.counted)
 
 
 def test_what_may_hold_work_unseen_is_named_and_nothing_is_counted():
