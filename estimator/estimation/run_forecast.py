@@ -38,6 +38,9 @@ OF_STEP = {
 }
 """Input of a question that tells of a step -> field of a timing."""
 
+TOTAL_UNKNOWN = "how many steps the whole run has is unknown: set --total-steps"
+"""What is said where nothing but the time of a step is answered."""
+
 METER_SD = 0.05
 """Error of a board's meter, random by board [1]; Yang, Adamek, Armour 2024, arXiv:2312.02741."""
 
@@ -173,8 +176,7 @@ def forecast_run(question: RunQuestion, catalog: Catalog) -> RunForecast:
         **step,
     )
     if total is None:
-        unknown = "how many steps the whole run has is unknown: set --total-steps"
-        return replace(steps, notes=(unknown, *seems))
+        return replace(steps, notes=(TOTAL_UNKNOWN, *seems))
     found = seen.forecast(total)
     wall = Span(low=found.low_s, mid=found.mid_s, high=found.high_s)
     left = Span(**{name: one - found.seen_s for name, one in asdict(wall).items()})
@@ -265,7 +267,7 @@ def _elsewhere(
     if waiting:
         notes.append(
             f"on {', '.join(waiting)} steps so small wait for the host, which launches their "
-            "operations: a faster device is no faster there"
+            "operations: larger ones, of a larger batch, or compiled ones waste less"
         )
     return tuple(rows), notes
 

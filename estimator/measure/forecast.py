@@ -189,7 +189,11 @@ def name_of_command(words: Sequence[str]) -> str:
     >>> name_of_command(["python", "a.py"]) == name_of_command(["python", "b.py"])
     False
     """
-    said = "\0".join([os.getcwd(), *words])
+    try:
+        folder = os.getcwd()
+    except FileNotFoundError:  # removed meanwhile: the command may run all the same
+        folder = ""
+    said = "\0".join([folder, *words])
     return f"command-{hashlib.sha256(os.fsencode(said)).hexdigest()[:8]}"
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from estimator.catalog.schema import PRECISIONS
-from estimator.core.uncertainty import student_quantile
+from estimator.core.uncertainty import Z_CENTRAL, student_quantile
 from estimator.core.units import CENTRAL
 from estimator.measure.drift import Strength, between, strength
 from estimator.measure.steady import PAUSE, Steady, steady
@@ -182,14 +182,15 @@ class Session:
                 )
                 value = None
             setattr(self, name, value)
-        for name, known in (("kind", KINDS), ("precision", PRECISIONS)):
+        for name, known in (("kind", KINDS), ("precision", PRECISIONS), ("arch", None)):
             word = getattr(self, name)
-            if word is not None and word not in known:
-                got = reprlib.repr(word)
-                warnings.warn(
-                    f"{name} must be one of {', '.join(known)}, got {got}: left out", stacklevel=3
-                )
-                setattr(self, name, None)
+            if word is None or (isinstance(word, str) and (known is None or word in known)):
+                continue
+            needed = "a text" if known is None else f"one of {', '.join(known)}"
+            warnings.warn(
+                f"{name} must be {needed}, got {reprlib.repr(word)}: left out", stacklevel=3
+            )
+            setattr(self, name, None)
         self.label = None if self.label is None else str(self.label)
 
     def step(self) -> None:
@@ -386,6 +387,24 @@ def forecast(times_s: Sequence[float], steps: int) -> Forecast:
         high_s=seen_s + total_s * factor,
         seen_s=seen_s,
     )
+
+
+def pace_sd(timing: Timing, steps: int) -> float:
+    """Standard deviation of the logarithm of the pace of so many further steps [1].
+
+    From what a run keeps of its steps: how strongly its pace drifts is taken as usual.
+    """
+    found = Steady(
+        warm_up=0,
+        steps=max(1, timing.repetitions),
+        step_s=timing.time_s,
+        log_sd=timing.log_sd,
+        pauses=0,
+        pause_s=0.0,
+    )
+    drift = strength([timing.time_s])
+    wider = student_quantile(0.5 + CENTRAL / 2, drift.differences) / Z_CENTRAL
+    return wider * _pace_sd(found, drift, steps * timing.time_s)
 
 
 def _pace_sd(found: Steady, drift: Strength, ahead_s: float) -> float:

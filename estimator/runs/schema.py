@@ -64,6 +64,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     kept_answers.TABLES,
     (),
     (*figures.INDEXES, *figures.CHANGED),
+    (),
     (
         "DROP TABLE IF EXISTS observation",
         "DROP TABLE IF EXISTS alike",
@@ -76,10 +77,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 
 VERSION = len(MIGRATIONS)
 
-OBSERVED_SINCE = 9
-"""Version from which on observations as of today stand beside the runs: earlier ones, which
-do not know what a step does beside its products, are dropped, and made anew when the file is
-brought up."""
+OBSERVED_SINCE = 10
+"""Version from which on observations as of today stand beside the runs: earlier ones, to which all
+forecasts without a name are of one program, are dropped, and made anew when the file is brought
+up."""
 
 
 class ForeignFile(ValueError):

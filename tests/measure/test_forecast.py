@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from estimator.catalog import Catalog
 from estimator.cli import main
-from estimator.estimation.run_forecast import RunQuestion, forecast_run
+from estimator.estimation.run_forecast import TOTAL_UNKNOWN, RunQuestion, forecast_run
 from estimator.measure import forecast
 from estimator.measure.forecast import Watch
 from estimator.measure.session import Reported, Session
@@ -26,8 +26,6 @@ from estimator.runs.observations import program_of
 from estimator.runs.process import born
 from estimator.runs.record import FORECAST, Energy, Host, MeasuredDevice, MeasuredRun, Timing
 from estimator.scenario.scenario import Scenario
-
-TOTAL_UNKNOWN = "how many steps the whole run has is unknown: set --total-steps"
 
 SCRIPT = """
 import sys, time
@@ -358,7 +356,9 @@ def test_the_command_line_forecasts_and_keeps_a_run(script, capsys):
     assert timing.style == found["program"] == forecast.name_of_command(words)
 
 
-def test_forecasts_of_one_command_are_of_one_program_and_those_of_others_are_not(monkeypatch):
+def test_forecasts_of_one_command_are_of_one_program_and_those_of_others_are_not(
+    monkeypatch, tmp_path
+):
     """Else what one script wastes would be expected of every other that was ever watched."""
     train = forecast.name_of_command(["python", "train.py"])
     assert train == forecast.name_of_command(["python", "train.py"])
@@ -367,6 +367,11 @@ def test_forecasts_of_one_command_are_of_one_program_and_those_of_others_are_not
     assert "train" not in train
     monkeypatch.chdir("/")
     assert train != forecast.name_of_command(["python", "train.py"])
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert forecast.name_of_command(["python", "train.py"]).startswith("command-")
     timing = Timing(what="training", component="", time_s=1.0, repetitions=9)
     run = replace(measured(), label=FORECAST)
     assert program_of(timing, run) == ""
@@ -374,12 +379,13 @@ def test_forecasts_of_one_command_are_of_one_program_and_those_of_others_are_not
     assert program_of(timing, replace(run, label="my run")) == "my run"
 
 
-def test_without_a_total_it_says_what_it_needs(script, capsys):
+def test_without_a_total_it_says_what_it_needs_even_where_it_is_quiet(script, capsys):
     words = script(SCRIPT.format(steps=100_000))
-    for options, out in ((["--json"], True), ([], False)):
+    for options in (["--json"], [], ["--quiet"]):
         assert main(["calibrate", "forecast", "--steps", "40", *options, "--", *words]) == 0
         printed = capsys.readouterr()
-        assert TOTAL_UNKNOWN in (printed.out if out else printed.err)
+        assert TOTAL_UNKNOWN in printed.out
+        assert TOTAL_UNKNOWN not in printed.err
 
 
 @pytest.mark.parametrize(

@@ -63,14 +63,15 @@ def test_what_is_reported_wrongly_fails_no_training(tmp_path):
 
 
 def test_words_that_nobody_knows_are_said_at_once_and_left_out(tmp_path):
-    done = trained(tmp_path, reported="flop=1e9, kind='banana', precision=32")
+    done = trained(tmp_path, reported="flop=1e9, kind='banana', precision=32, arch=['x']")
     assert (done.stdout, done.returncode) == ("trained 5\n", 0)
     said = "kind must be one of language, vision, diffusion, speech, multimodal, other"
     assert f"{said}, got 'banana': left out" in done.stderr
     assert "int8, equivalent, got 32: left out" in done.stderr
+    assert "arch must be a text, got ['x']: left out" in done.stderr
     (run,) = read_runs(tmp_path / "data" / "runs.sqlite")[0]
     (timing,) = run.timings
-    assert (timing.flop, timing.kind, timing.precision) == (1e9, None, None)
+    assert (timing.flop, timing.kind, timing.precision, timing.arch) == (1e9, None, None, None)
 
 
 def test_what_the_training_raises_is_its_own(tmp_path):

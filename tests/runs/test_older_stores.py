@@ -18,7 +18,7 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 MOST = {"bf16": 40.0}
 
 
-@pytest.fixture(params=[2, 3, 6, 8])
+@pytest.fixture(params=[2, 3, 6, 8, 9])
 def older(request, tmp_path, monkeypatch):
     """A store of a run, a benchmark, and a run that was cut off, as that version wrote it."""
     monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path))

@@ -18,7 +18,6 @@ from estimator.calibration.correction import known_runs
 from estimator.calibration.posterior import cells, power_cells, residuals
 from estimator.catalog import Catalog
 from estimator.estimation.run_forecast import OTHERS
-from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.measure.host_id import host_id
 from estimator.runs import open_store, store_path
 from estimator.scenario.scenario import Scenario
@@ -26,7 +25,13 @@ from estimator.web.calibrate import charts as calibrate_figures
 from estimator.web.calibrate import live as calibrate_live
 from estimator.web.calibrate import tables as calibrate_tables
 from estimator.web.calibrate.tables import GROUP_NAMES, MEASURED, NOW, percent
-from estimator.web.calibrate.whole_run import Program, command_line, programs_on, whole_run
+from estimator.web.calibrate.whole_run import (
+    Program,
+    at_its_pace,
+    command_line,
+    programs_on,
+    whole_run,
+)
 from estimator.web.shared import language
 from estimator.web.shared.charts import DARK, LIGHT, Look
 from tests.measured_runs import begin, measured, several, steps, store
@@ -198,6 +203,7 @@ def test_in_a_public_deployment_nothing_live_is_read_and_no_label_told(monkeypat
         assert not any("Power of the last minutes" in specified for specified in alts(page))
         assert "label" not in listed(page)
         assert "gpt" not in text(page).lower()
+        assert "Programs are shown only at the machine" in text(opened("show=whole"))
 
 
 @pytest.mark.parametrize(
@@ -439,32 +445,68 @@ def test_many_samples_become_few_points():
     assert table["ago_min"].min() == pytest.approx(-10.0, abs=0.2)
 
 
-def test_the_whole_run_of_a_program_is_near_its_measured_steps_here_and_shown_elsewhere():
-    step = steps(0.37, 0.3, repetitions=80, style="my-gpt")
-    own = {"origin": "run", "label": "forecast", "started": "2026-11-22T10:00:00Z"}
-    store(*several(), measured("r-own", step, **own))
+OWN = {"origin": "run", "label": "forecast", "started": "2026-11-22T10:00:00Z"}
+
+
+def test_the_whole_run_of_a_program_goes_on_at_its_pace_here_and_is_expected_elsewhere():
+    store(*several(), measured("r-own", steps(0.37, 0.3, repetitions=80, style="my-gpt"), **OWN))
     page = opened("device=h100-sxm")
     assert "my-gpt: 10,000 steps, each of which took 811 ms on NVIDIA H100" in text(page)
+    assert "one NVIDIA H100 SXM5 80GB 2.25 hours (" in text(page)
     assert all(CATALOG.device(name).name in text(page) for name in OTHERS)
-    question = whole_run(Program(run=several()[0], timing=step), 10_000, CATALOG.device("h100-sxm"))
-    (line,) = (one for one in commands(page) if one.startswith("twenty-watts estimate"))
-    assert line == command_line(question)
-    low, high = answer_scenario(question, CATALOG).estimate["wall_hours"].interval()
-    assert low < step.time_s * 10_000 / 3600.0 < high < 1.5 * low
+    question = whole_run(
+        Program(run=several()[0], timing=steps(0.37, 0.3, style="my-gpt")),
+        10_000,
+        CATALOG.device("h100-sxm"),
+    )
+    assert command_line(question) in commands(page)
     page.number_input(key="calibrate_steps").set_value(20_000)
     assert "my-gpt: 20,000 steps" in text(page.run())
+
+
+@pytest.mark.parametrize("share", [0.02, 0.15, 0.37, 0.6])
+@pytest.mark.parametrize("count", [2, 100, 1_000_000])
+def test_the_row_of_the_device_measured_takes_as_long_as_its_steps(share, count):
+    """However few or many, and however far off what others reach."""
+    store(*several()[:1], measured("r-own", steps(share, 0.3, repetitions=80), **OWN))
+    program = Program(run=measured("r", **OWN), timing=steps(share, 0.3, repetitions=80))
+    question = whole_run(program, count, CATALOG.device("h100-sxm"))
+    hours = at_its_pace(program, question).estimate["wall_hours"]
+    assert float(hours.mid) == pytest.approx(count * 0.3 / share / 3600.0, rel=1e-6)
+
+
+def test_programs_of_one_name_are_told_apart_and_a_choice_outlasts_a_new_run():
+    runs = [measured(f"r-{at}", steps(0.4, at * 0.1, style="dup"), **OWN) for at in (1, 2, 3)]
+    store(*runs)
+    page = opened("device=h100-sxm")
     (select,) = (one for one in page.selectbox if one.key == "calibrate_program")
-    assert [one.partition(",")[0] for one in select.options] == [
-        "my-gpt",
-        "GPT of 124 million parameters",
-    ]
+    assert len(set(select.options)) == 3
+    assert "took 250 ms" in text(page)
+    page.number_input(key="calibrate_steps").set_value(20_000)
+    assert "20,000 steps, each of which took 250 ms" in text(page.run())
+    select = page.selectbox(key="calibrate_program").set_value(select.options[2])
+    assert "took 750 ms" in text(page.run())
+    store(
+        measured(
+            "r-new", steps(0.4, 0.9, style="new"), **{**OWN, "started": "2026-11-23T10:00:00Z"}
+        )
+    )
+    assert "dup: 20,000 steps, each of which took 750 ms" in text(page.run())
+
+
+def test_hardware_too_small_for_the_program_is_named_and_has_no_row():
+    store(measured("r-own", steps(0.4, 0.3, style="big", params=70e9), **OWN))
+    page = opened("device=h100-sxm&show=whole")
+    assert "Does not fit on one NVIDIA GeForce RTX 4090" in text(page)
+    assert '<td data-head="Device">one NVIDIA GeForce RTX 4090' not in body(page)
+    assert '<td data-head="Device">one NVIDIA H100 SXM5 80GB' in body(page)
 
 
 def test_small_steps_are_said_to_wait_for_the_host_on_other_hardware():
     small = steps(0.1, 1e-5, repetitions=80, style="tiny")
     store(measured("r-own", small, origin="run", label="forecast"))
     page = opened("device=h100-sxm&show=whole")
-    assert re.search("So small steps wait for the host on .*NVIDIA B200", text(page))
+    assert re.search("Steps so small wait for the host on .*NVIDIA B200", text(page))
 
 
 def test_where_no_program_was_measured_the_page_says_how():
@@ -487,11 +529,14 @@ def test_programs_are_of_the_user_of_this_device_and_listed_once_as_last_measure
         measured("r-whole", steps(0.4, repetitions=1), **own),
         measured("r-else", steps(0.4, component="gpu:7"), **own),
     ]
-    (found,) = programs_on(CATALOG.device("h100-sxm"), runs)
+    (found,) = programs_on(CATALOG.device("h100-sxm"), runs).values()
     assert (found.run.id, found.title, found.timing.time_s) == ("r-late", "my-gpt", 9.0)
-    assert programs_on(CATALOG.device("v100-sxm2-16"), runs) == []
-    unnamed = Program(run=runs[0], timing=steps(0.4, label=None))
+    assert programs_on(CATALOG.device("v100-sxm2-16"), runs) == {}
+    many = dataclasses.replace(named, devices=8)
+    assert len(programs_on(CATALOG.device("h100-sxm"), [*runs, measured("r-8", many, **own)])) == 2
+    unnamed = Program(run=runs[0], timing=steps(0.4, label=None, style=" "))
     assert unnamed.title == "language, dense decoder"
+    assert whole_run(unnamed, 2, CATALOG.device("h100-sxm")).program is None
 
 
 def test_no_page_starts_a_command():

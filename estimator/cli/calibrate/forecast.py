@@ -206,20 +206,23 @@ def seconds(text: str) -> float:
 
 def _print(answer: "RunForecast", *, over: bool, quiet: bool) -> None:
     """Say it to people; of a run that is over not what is left."""
+    from estimator.estimation.run_forecast import TOTAL_UNKNOWN
+
     step = human(answer.step_s, "s")
     print_line(f"{answer.seen_steps} steps seen, {step} each once steady")
     if answer.step_options:
         print_line(f"a step as estimate takes it: {answer.step_options}")
     wall, left = answer.wall_s, answer.left_s
-    if wall is not None and left is not None:
-        if left.mid <= 0:
-            print_line(f"that was the whole run: {human_duration(wall.mid)}")
-        else:
-            print_line(
-                f"whole run of {answer.total_steps:,} steps: {human_duration(wall.mid)} "
-                f"({joined(human_duration(wall.low), human_duration(wall.high))}, 80 % interval)"
-                + ("" if over else f", {human_duration(left.mid)} of it left after those")
-            )
+    if wall is None or left is None:
+        print_line(TOTAL_UNKNOWN)
+    elif left.mid <= 0:
+        print_line(f"that was the whole run: {human_duration(wall.mid)}")
+    else:
+        print_line(
+            f"whole run of {answer.total_steps:,} steps: {human_duration(wall.mid)} "
+            f"({joined(human_duration(wall.low), human_duration(wall.high))}, 80 % interval)"
+            + ("" if over else f", {human_duration(left.mid)} of it left after those")
+        )
     for name, span, unit in (
         ("energy", answer.energy_kwh, "kWh"),
         ("cost of electricity", answer.cost_usd, "USD"),
@@ -231,7 +234,8 @@ def _print(answer: "RunForecast", *, over: bool, quiet: bool) -> None:
             )
             print_line(f"{name}: {mid} ({joined(low, high)})")
     for line in answer.notes:
-        note(line, quiet=quiet)
+        if line != TOTAL_UNKNOWN:  # which stands among the figures
+            note(line, quiet=quiet)
     if answer.elsewhere:
         rows = [
             [

@@ -282,9 +282,10 @@ def _next(seen: Seen) -> None:
 
 def _whole(seen: Seen) -> None:
     """Draw what the whole run of a program takes; only who sits here is shown its name."""
-    if not live.allowed():
-        return
     st.subheader(_("The whole run of your program"), anchor=False)
+    if not live.allowed():
+        style.caption(_("Programs are shown only at the machine that the server runs on."))
+        return
     draw_whole(seen.device, seen.own, slide=bool(seen.frame.slide))
 
 

@@ -1,30 +1,38 @@
 """What does the whole run of a measured program take: here and elsewhere, on "Calibrate"."""
 
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import streamlit as st
 
 from estimator.catalog import Device
 from estimator.core.messages import reason as why
-from estimator.core.units import S_PER_H
+from estimator.core.notice import Notice
+from estimator.core.uncertainty import Uncertain
+from estimator.core.units import S_PER_H, human
+from estimator.estimation.design_facts import memory_too_small
 from estimator.estimation.notices import LAUNCH_BOUND
 from estimator.estimation.run_forecast import OTHERS
-from estimator.estimation.scenario_estimate import Answer, answer_scenarios
-from estimator.runs.observations import is_of_steps, program_of
+from estimator.estimation.scenario_estimate import Answer, answer_scenario, answer_scenarios
+from estimator.measure.session import pace_sd
+from estimator.runs.observations import disturbance_of, is_of_steps, program_of
 from estimator.runs.record import FORECAST, MeasuredRun, Timing
 from estimator.scenario.scenario import Scenario, option_of
 from estimator.web.shared import style, widgets
 from estimator.web.shared.amounts import counted, localised, result
+from estimator.web.shared.frame import shortened
 from estimator.web.shared.html_table import draw_table
 from estimator.web.shared.language import _
-from estimator.web.shared.notices import shown
+from estimator.web.shared.notices import shown, shown_all
 from estimator.web.shared.profiles import open_catalog
 from estimator.web.shared.tables import COMPARED, between
 
-STEPS, USUAL_STEPS, MOST_STEPS = "calibrate_steps", 10_000, 1_000_000_000
-"""Widget of the number of steps, what it shows at first, and the most."""
+STEPS, USUAL_STEPS, FEWEST_STEPS, MOST_STEPS = "calibrate_steps", 10_000, 2, 1_000_000_000
+"""Widget of the number of steps, what it shows at first, and its limits."""
+
+DOES_NOT_FIT = "does_not_fit"
+"""Code of what an answer says of a run that needs more memory than there is."""
 
 PROGRAM = "calibrate_program"
 """Widget of the program."""
@@ -32,7 +40,7 @@ PROGRAM = "calibrate_program"
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """Steps of a program as last measured.
+    """Steps of a program as last measured, undisturbed where they ever were.
 
     Parameters
     ----------
@@ -48,26 +56,44 @@ class Program:
     def title(self) -> str:
         """What people call it."""
         one, label = self.timing, self.run.label
-        named = one.style or one.label or ("" if label == FORECAST else label)
-        return named or ", ".join(filter(None, (one.kind, one.arch))) or self.run.id
+        named = (one.style, one.label, "" if label == FORECAST else label)
+        network = ", ".join(filter(None, (one.kind, one.arch)))
+        text = next((name for name in map(_plain, (*named, network)) if name), self.run.id)
+        return shortened(text)
+
+    @property
+    def disturbed_by(self) -> tuple[str, ...]:
+        """What made its steps slower than they are alone."""
+        return disturbance_of(self.run, self.timing)[1]
 
 
-def programs_on(device: Device, runs: Iterable[MeasuredRun]) -> list[Program]:
+def _plain(name: str | None) -> str:
+    """Return a name in one line."""
+    return " ".join((name or "").split())
+
+
+def programs_on(device: Device, runs: Iterable[MeasuredRun]) -> dict[str, Program]:
     """Programs of the user whose steps were measured on a device, each once, the newest first.
 
-    Runs of a benchmark and of a stub are none, nor are steps of unknown work.
+    Runs of a benchmark and of a stub are none, nor are steps of unknown work. By a key that stays
+    when further runs are added: steps of other work, or on more devices, are of another program.
     """
-    found: dict[tuple[str, str | None, float | None], Program] = {}
+    found: dict[str, Program] = {}
     for run in sorted(runs, key=lambda run: run.started, reverse=True):
         if run.origin == "bench" or run.simulated or run.state == "running":
             continue
         used = {one.key for one in run.devices if one.hardware == device.id}
         for timing in run.timings:
             known = timing.what == "training" and timing.flop and is_of_steps(timing)
-            if known and timing.component in used:
-                key = program_of(timing, run) or run.id, timing.precision, timing.flop
-                found.setdefault(key, Program(run=run, timing=timing))
-    return list(found.values())
+            if not known or timing.component not in used:
+                continue
+            name = program_of(timing, run) or run.id
+            key = f"{name} {timing.precision} {timing.devices} {timing.flop:.2g}"
+            program = Program(run=run, timing=timing)
+            before = found.setdefault(key, program)
+            if before.disturbed_by and not program.disturbed_by:
+                found[key] = program
+    return found
 
 
 def whole_run(program: Program, steps: int, device: Device) -> Scenario:
@@ -83,20 +109,35 @@ def whole_run(program: Program, steps: int, device: Device) -> Scenario:
         precision=one.precision,
         kind=one.kind,
         arch=one.arch,
-        program=one.style,
+        program=one.style if _plain(one.style) else None,
         hardware=device.id,
         devices=float(one.devices),
     )
+
+
+def at_its_pace(program: Program, question: Scenario) -> Answer:
+    """Answer for the device measured, at the utilization that its steps reached there.
+
+    Raises
+    ------
+    ValueError
+        If the question cannot be answered, or its steps are faster than the device can be.
+    """
+    catalog, one = open_catalog(), program.timing
+    expected = answer_scenario(question, catalog)
+    peak = expected.device.peaks[expected.precision].value * one.devices
+    reached = (one.flop or 0.0) / one.time_s / peak
+    return answer_scenario(replace(question, utilization=reached, program=None), catalog)
 
 
 def command_line(scenario: Scenario) -> str:
     """Ask the same at the command line, where the name of a program is known.
 
     >>> command_line(Scenario(flop=1e18, program="my gpt", hardware="h100-sxm"))
-    "twenty-watts estimate --flop 1e+18 --hardware h100-sxm --program 'my gpt'"
+    "twenty-watts estimate --flop=1e+18 --hardware=h100-sxm --program='my gpt'"
     """
     options = " ".join(
-        f"{option_of(name)} {shlex.quote(value) if isinstance(value, str) else f'{value:.6g}'}"
+        f"{option_of(name)}={shlex.quote(value) if isinstance(value, str) else f'{value:.6g}'}"
         for name, value in scenario.given().items()
     )
     return f"twenty-watts estimate {options}"
@@ -107,81 +148,123 @@ def draw_whole(device: Device, runs: Iterable[MeasuredRun], *, slide: bool) -> N
     found = programs_on(device, runs)
     if not found:
         text = _(
-            "No program of yours whose steps are known was measured on {device}: this watches one, "
-            "as it is, for a minute."
+            "No program of yours whose steps are known was measured on {device}. This command "
+            "watches one for a minute, as it is:"
         )
         style.caption(text.format(device=device.name))
         st.code("twenty-watts calibrate forecast -- python train.py", language=None)
         return
     program, steps = _chosen(found, slide=slide)
     question = whole_run(program, steps, device)
-    rows, notes = _rows(question, device)
-    heads = (_("device"), _("time"), _("energy"), _("cost"), _("CO2e"))
-    draw_table([widgets.heading(one) for one in heads], rows)
+    rows, notes, assumed = _rows(program, question, steps)
+    if rows:
+        heads = (_("device"), _("time"), _("energy"), _("cost"), _("CO2e"))
+        draw_table([widgets.heading(one) for one in heads], rows)
+    style.caption(" ".join([*_said(program, steps, device), *notes]))
+    if rows and not slide:
+        with style.folded(_("Every assumption"), "calibrate_whole_assumed") as fold:
+            if fold.open:
+                style.assumptions(assumed)
+        st.code(command_line(question), language=None, wrap_lines=True)
+
+
+def _said(program: Program, steps: int, device: Device) -> Iterator[str]:
+    """Sentences that say of which steps it is."""
     text = _(
-        "{title}: {steps} steps, each of which took {step} on {device}. Intervals hold 80 %; what "
-        "was measured of the program counts."
+        "{title}: {steps} steps, each of which took {step} on {device}; its row goes on at that "
+        "pace, the others are expected. Intervals hold 80 %."
     )
-    said = text.format(
+    yield text.format(
         title=program.title,
         steps=localised(f"{steps:,}"),
         step=result("wall_hours", program.timing.time_s / S_PER_H),
         device=device.name,
     )
-    style.caption(" ".join([said, *notes]))
-    if not slide:
-        st.code(command_line(question), language=None, wrap_lines=True)
+    if program.disturbed_by:
+        yield _("Disturbed: {reasons}.").format(reasons="; ".join(program.disturbed_by))
 
 
-def _chosen(found: list[Program], *, slide: bool) -> tuple[Program, int]:
+def _chosen(found: Mapping[str, Program], *, slide: bool) -> tuple[Program, int]:
     """Which program, and how many steps: the newest at first."""
-    by_run = {f"{one.run.id} {at}": one for at, one in enumerate(found)}
     state = st.session_state
-    if state.get(PROGRAM) not in by_run:
-        state[PROGRAM] = next(iter(by_run))
+    if state.get(PROGRAM) not in found:
+        state[PROGRAM] = next(iter(found))
     state.setdefault(STEPS, USUAL_STEPS)
     if not slide:
         left, right = st.columns(2)
         with left:
-            titles = {name: _described(one) for name, one in by_run.items()}
+            titles = {key: _described(one) for key, one in found.items()}
             st.selectbox(_("Program"), list(titles), format_func=titles.__getitem__, key=PROGRAM)
         with right:
-            st.number_input(_("Steps of the whole run"), 1, MOST_STEPS, step=1000, key=STEPS)
-    return by_run[state[PROGRAM]], int(state[STEPS])
+            st.number_input(
+                _("Steps of the whole run"), FEWEST_STEPS, MOST_STEPS, step=1000, key=STEPS
+            )
+    return found[state[PROGRAM]], int(state[STEPS])
 
 
 def _described(program: Program) -> str:
-    """Name of a program, its number format, and the day when it was measured."""
-    day = program.run.started[:10]
-    return ", ".join(filter(None, (program.title, program.timing.precision, day)))
+    """Tell a program from others of its name: its format, work and devices, and the day."""
+    one = program.timing
+    work = _("{work} a step").format(work=localised(human(one.flop or 0.0, "FLOP")))
+    many = "" if one.devices == 1 else _("{n} devices").format(n=one.devices)
+    parts = (program.title, one.precision, work, many, program.run.started[:10])
+    return ", ".join(filter(None, parts))
 
 
-def _rows(question: Scenario, device: Device) -> tuple[list[list[str]], list[str]]:
-    """A row for each hardware that can run it, this device first; and what is to be said of it."""
-    catalog = open_catalog()
-    names = list(dict.fromkeys((device.id, *OTHERS)))
-    asked = [replace(question, hardware=name) for name in names]
-    rows, notes, waiting = list[list[str]](), list[str](), list[str]()
-    for name, answer in zip(names, answer_scenarios(asked, catalog), strict=True):
-        if isinstance(answer, Answer):
-            rows.append([counted(float(answer.run.devices), answer.device.name), *_spans(answer)])
-            if any(notice.code == LAUNCH_BOUND for notice in answer.notices):
-                waiting.append(answer.device.name)
-        else:
-            text = _("Not on {device}: {reason}.")
-            notes.append(text.format(device=catalog.device(name).name, reason=shown(why(answer))))
+def _rows(
+    program: Program, question: Scenario, steps: int
+) -> tuple[list[list[str]], list[str], list[str]]:
+    """A row for each hardware that can run it, what is to be said, and what was assumed.
+
+    The device measured comes first, at the pace of its steps.
+    """
+    catalog, here = open_catalog(), str(question.hardware)
+    others = [name for name in OTHERS if name != here]
+    asked = [replace(question, hardware=name) for name in others]
+    answers = [_own(program, question), *answer_scenarios(asked, catalog)]
+    pace = Uncertain(1.0, {"pace": pace_sd(program.timing, steps)})
+    rows, notes, waiting, assumed = list[list[str]](), list[str](), list[str](), list[str]()
+    for name, answer in zip((here, *others), answers, strict=True):
+        if not isinstance(answer, Answer):
+            notes.append(f"{shown(why(answer))}.")
+            continue
+        too_small = [] if name == here else _too_small(answer)
+        if too_small:
+            notes += [f"{text}." for text in shown_all(too_small)]
+            continue
+        title = counted(float(answer.run.devices), answer.device.name)
+        rows.append([title, *_spans(answer, pace if name == here else Uncertain(1.0, {}))])
+        if name != here and any(notice.code == LAUNCH_BOUND for notice in answer.notices):
+            waiting.append(answer.device.name)
+        said = {LAUNCH_BOUND, *(one.code for one in _too_small(answer))}
+        assumed += shown_all(one for one in answer.notices if one.code not in said)
     if waiting:
-        text = _("So small steps wait for the host on {devices}: a faster device is no faster.")
+        text = _("Steps so small wait for the host on {devices}; larger batches waste less.")
         notes.append(text.format(devices=", ".join(waiting)))
-    return rows, notes
+    notes = [f"{one[:1].upper()}{one[1:]}" for one in dict.fromkeys(notes)]
+    return rows, notes, list(dict.fromkeys(assumed))
 
 
-def _spans(answer: Answer) -> Iterator[str]:
+def _too_small(answer: Answer) -> list[Notice]:
+    """What says that the program does not fit into the memory; nothing where that is unknown."""
+    fits_not = [one for one in answer.notices if one.code == DOES_NOT_FIT]
+    return [*fits_not, *memory_too_small(answer, open_catalog())]
+
+
+def _own(program: Program, question: Scenario) -> Answer | ValueError:
+    """Answer for the device measured, or why there is none."""
+    try:
+        return at_its_pace(program, question)
+    except ValueError as error:
+        return error
+
+
+def _spans(answer: Answer, pace: Uncertain) -> Iterator[str]:
     """Results with their intervals; a dash for what is unknown."""
     for name in COMPARED:
-        quantity = answer.estimate.quantities.get(name)
-        if quantity is None:
+        if name not in answer.estimate.quantities:
             yield f"– {_('unknown')}"
             continue
+        quantity = answer.estimate.quantities[name] * pace
         low, high = (float(end) for end in quantity.interval(answer.level))
         yield f"{result(name, float(quantity.mid))} ({between(name, low, high)})"
