@@ -182,17 +182,16 @@ def forecast_run(question: RunQuestion, catalog: Catalog) -> RunForecast:
     left = Span(**{name: one - found.seen_s for name, one in asdict(wall).items()})
     log_sd = math.log(wall.high / wall.mid) / 1.2816
     energy, notes = _energy(question, Uncertain(wall.mid, {"time": log_sd}), catalog)
-    elsewhere, more = _elsewhere(question, steps, total, catalog)
-    return replace(
+    steps = replace(
         steps,
         left_s=left,
         wall_s=wall,
         energy_kwh=energy.get("energy_kwh"),
         cost_usd=energy.get("cost_usd"),
         co2e_kg=energy.get("co2e_kg"),
-        elsewhere=elsewhere,
-        notes=(*seems, *notes, *more),
     )
+    elsewhere, more = _elsewhere(question, steps, total, catalog)
+    return replace(steps, elsewhere=elsewhere, notes=(*seems, *notes, *more))
 
 
 def _energy(
@@ -256,8 +255,11 @@ def _elsewhere(
         devices=1.0,
     )
     asked = [replace(common, hardware=name) for name in names]
-    rows, waiting = [], []
+    here, rows, waiting = _measured_device(question), [], []
     for name, answer in zip(names, answer_scenarios(asked, catalog), strict=True):
+        if here is not None and catalog.find_device(name) == here:
+            rows.append(_on_this(name, steps, catalog))
+            continue
         if isinstance(answer, ValueError):
             notes += [] if question.on is None else [f"not on {name}: {answer}"]
             continue
@@ -305,6 +307,29 @@ def _said(question: RunQuestion) -> dict[str, Any]:
     own = {name: value for name, value in stored.items() if value != seen.counts.get(name)}
     said: dict[str, Any] = without_unknown({**seen.given, **own}) | without_unknown(asked)
     return said
+
+
+def _measured_device(question: RunQuestion) -> str | None:
+    """Id of the one device on which the steps were timed; None of several, or of an unknown one."""
+    timings = question.measured.timings
+    if not timings or timings[0].devices != 1 or question.seen.processes != 1:
+        return None
+    at = timings[0].component
+    return next((one.hardware for one in question.measured.devices if one.key == at), None)
+
+
+def _on_this(name: str, steps: RunForecast, catalog: Catalog) -> OnOther:
+    """The run on the device that was watched: as its steps and its meters say, not as estimated."""
+    if steps.wall_s is None:
+        raise ValueError("total_steps is needed: the time of the whole run is unknown")
+    return OnOther(
+        hardware=name,
+        name=catalog.device(name).name,
+        time_s=steps.wall_s,
+        energy_kwh=steps.energy_kwh,
+        cost_usd=steps.cost_usd,
+        co2e_kg=steps.co2e_kg,
+    )
 
 
 def _on_other(name: str, answer: Answer, uncertainty: Uncertain) -> OnOther:

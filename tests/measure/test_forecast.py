@@ -452,6 +452,27 @@ def measured(*energy):
     )
 
 
+def test_the_row_of_the_device_that_was_watched_is_what_was_watched():
+    """What an estimate says of it may be far off, and nobody needs it any more."""
+    seen = Stamped(times_s=(1.0,) * 100, began_s=0.0, ended_s=100.0)
+    timing = Timing(what="training", component="gpu:0", time_s=1.0, repetitions=99)
+    board = MeasuredDevice(key="gpu:0", kind="gpu", name="x", hardware="h100-sxm")
+    common = {"scenario": Scenario(step_flop=1e9, precision="bf16"), "total": 5000}
+
+    def rows(timing, board=board):
+        run = replace(measured(), devices=(board,), timings=(timing,))
+        on = ["h100", "b200"]
+        return forecast_run(RunQuestion(seen=seen, measured=run, on=on, **common), Catalog.open())
+
+    found = rows(timing)
+    here, other = found.elsewhere
+    assert here.time_s == found.wall_s != other.time_s
+    assert here.name == "NVIDIA H100 SXM5 80GB"
+    assert here.energy_kwh == found.energy_kwh
+    for unlike in (rows(replace(timing, devices=2)), rows(timing, replace(board, hardware=None))):
+        assert unlike.elsewhere[0].time_s != unlike.wall_s
+
+
 def test_energy_is_power_by_time_by_the_overhead_of_the_site():
     seen = Stamped(times_s=(1.0,) * 100, began_s=0.0, ended_s=100.0)
     counter = Energy(
