@@ -152,7 +152,8 @@ def draw_whole(device: Device, runs: Iterable[MeasuredRun], *, slide: bool) -> N
             "watches one for a minute, as it is:"
         )
         style.caption(text.format(device=device.name))
-        st.code("twenty-watts calibrate forecast -- python train.py", language=None)
+        command = "twenty-watts calibrate forecast -- python train.py"
+        st.code(command, language=None, wrap_lines=True)
         return
     program, steps = _chosen(found, slide=slide)
     question = whole_run(program, steps, device)
