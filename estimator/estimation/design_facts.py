@@ -10,7 +10,7 @@ from estimator.core.units import human
 from estimator.estimation.scenario_estimate import Answer
 from estimator.memory.fit import MemoryAnswer, answer_memory
 from estimator.memory.request import Question
-from estimator.memory.training_state import TRAINING
+from estimator.memory.training_state import DOES_NOT_FIT, TRAINING
 from estimator.scenario.hardware import Offers, offers_behind
 from estimator.scenario.site import provider_at
 
@@ -44,7 +44,7 @@ def memory_too_small(answer: Answer, catalog: Catalog) -> tuple[Notice, ...]:
     layer split across the devices of a server. The estimate covers runs that do, so that it fits
     only so is said of runs that describe one of the two; a run already timed has fitted.
     """
-    said = any(notice.code == "does_not_fit" for notice in answer.notices)
+    said = any(notice.code == DOES_NOT_FIT for notice in answer.notices)
     if said or answer.scenario.device_hours is not None:
         return ()
     memory = memory_of_run(answer, catalog, least=False)

@@ -10,6 +10,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -93,7 +94,7 @@ class Stamped:
         """Steps seen: the first stamp ends the first of them."""
         return len(self.times_s) + 1
 
-    @property
+    @cached_property
     def counted_phase(self) -> Phase | None:
         """The phase in which a step was counted, if it is over; None where there is but one.
 
@@ -109,7 +110,7 @@ class Stamped:
             return None
         return Phase(steps=found.warm_up, step_s=step_s, later_s=found.step_s)
 
-    @property
+    @cached_property
     def counts(self) -> Mapping[str, Any]:
         """What was counted of a step like those that are timed, as fields of `Timing`."""
         if self.counted_phase is None:

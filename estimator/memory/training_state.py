@@ -11,6 +11,9 @@ from estimator.core.units import human, human_count
 from estimator.memory.request import Question
 from estimator.scenario.provenance import Found, of_all, prior
 
+DOES_NOT_FIT = "does_not_fit"
+"""Code of what is said of a run that needs more memory than there is."""
+
 TRAINING = {"bf16": 2.0, "fp16": 2.0, "fp32": 4.0, "tf32": 4.0, "fp8": 2.0}
 """Bytes of a weight and of an activation by format of the matrix work; with fp8 both stay in 16
 bit and are cast on the way, as Transformer Engine does [byte]."""
@@ -111,4 +114,4 @@ def does_not_fit(
         "held": human(devices * held, "B"),
         "count": float(math.ceil(needed_bytes / held)),
     }
-    return Notice("does_not_fit", "devices", values)
+    return Notice(DOES_NOT_FIT, "devices", values)

@@ -16,6 +16,7 @@ from estimator.estimation.notices import LAUNCH_BOUND
 from estimator.estimation.run_forecast import OTHERS
 from estimator.estimation.scenario_estimate import Answer, answer_scenario, answer_scenarios
 from estimator.measure.session import pace_sd
+from estimator.memory.training_state import DOES_NOT_FIT
 from estimator.runs.observations import disturbance_of, is_of_steps, program_of
 from estimator.runs.record import FORECAST, MeasuredRun, Timing
 from estimator.scenario.scenario import Scenario, option_of
@@ -30,9 +31,6 @@ from estimator.web.shared.tables import COMPARED, between
 
 STEPS, USUAL_STEPS, FEWEST_STEPS, MOST_STEPS = "calibrate_steps", 10_000, 2, 1_000_000_000
 """Widget of the number of steps, what it shows at first, and its limits."""
-
-DOES_NOT_FIT = "does_not_fit"
-"""Code of what an answer says of a run that needs more memory than there is."""
 
 PROGRAM = "calibrate_program"
 """Widget of the program."""
@@ -99,7 +97,7 @@ def programs_on(device: Device, runs: Iterable[MeasuredRun]) -> dict[str, Progra
 def whole_run(program: Program, steps: int, device: Device) -> Scenario:
     """The run of so many steps, as a question with all that was measured of one."""
     one = program.timing
-    on_processor = program.timing.component == "cpu"
+    on_processor = one.component == "cpu"
     return Scenario(
         flop=(one.flop or 0.0) * steps,
         params=one.params,
@@ -229,15 +227,15 @@ def _rows(
         if not isinstance(answer, Answer):
             notes.append(f"{shown(why(answer))}.")
             continue
-        too_small = [] if name == here else _too_small(answer)
-        if too_small:
+        too_small = _too_small(answer)
+        if too_small and name != here:  # where it ran it did fit
             notes += [f"{text}." for text in shown_all(too_small)]
             continue
         title = counted(float(answer.run.devices), answer.device.name)
         rows.append([title, *_spans(answer, pace if name == here else Uncertain(1.0, {}))])
         if name != here and any(notice.code == LAUNCH_BOUND for notice in answer.notices):
             waiting.append(answer.device.name)
-        said = {LAUNCH_BOUND, *(one.code for one in _too_small(answer))}
+        said = {LAUNCH_BOUND, *(one.code for one in too_small)}
         assumed += shown_all(one for one in answer.notices if one.code not in said)
     if waiting:
         text = _("Steps so small wait for the host on {devices}; larger batches waste less.")
