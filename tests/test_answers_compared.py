@@ -36,5 +36,6 @@ def test_the_commands_are_drawn_alike_and_ask_every_kind():
     assert drawn == list(commands())
     asked = {command.split()[0] for command in drawn}
     assert asked == {
-        *("estimate", "memory", "serve-cost", "model", "validate", "claims", "plan", "batch")
+        *("estimate", "memory", "serve-cost", "model", "validate", "claims", "plan", "batch"),
+        *("sweep", "page"),
     }

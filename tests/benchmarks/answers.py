@@ -1,31 +1,42 @@
-"""Do two versions answer alike? The commands that one version answered are asked again of another.
+"""Do two versions answer alike? What one version answered is asked again of another.
 
-`python -m tests.benchmarks.answers write FILE` in the one, then `... compare FILE` in the other:
-estimates drawn over all inputs, memory and serving drawn over some, every golden config, every
-published run as a table, the score, the claims and a plan. Nothing measured here counts. Printed
-by command: how many answers and numbers, how many of them differ by more than 1e-9, and the largest
-difference. A command whose words changed or that fails now differs, too.
+`python -m tests.benchmarks.answers compare` asks again what `tests/golden/answers.json.xz` holds;
+`... write FILE` records the answers of this version, `... compare FILE` compares with those.
+Recorded are estimates, memory, serving, plans and sweeps drawn over all inputs, every golden
+config, every published run as a table, the scores, the claims, and the numbers on every page by its
+link. Measured runs of this machine do not count. Printed for each command: answers and numbers, how
+many of them differ by more than 1e-9, and the largest difference. A command whose words changed
+or that fails now differs, too.
 """
 
 import argparse
 import csv
 import json
+import lzma
 import math
 import os
 import random
+import re
 import shlex
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 from estimator.catalog import Catalog
+from estimator.memory import request as memory
 from estimator.scenario.scenario import INPUTS, option_of
-from tests.in_process import run
+from estimator.serving import question as serving
+from tests.in_process import Done, run
 
 ROOT = Path(__file__).parents[2]
-ESTIMATES, MEMORIES, SERVED = 400, 100, 100
+BASELINE = ROOT / "tests" / "golden" / "answers.json.xz"
+"""Answers of the version before the house was rebuilt."""
+
+ESTIMATES, MEMORIES, SERVED = 400, 150, 200
 CLOSE = 1e-9
 """Numbers closer than this share of the larger are the same [1]."""
 
@@ -43,9 +54,90 @@ FIXED = (
     "validate --task memory --json",
     "validate --task serving --json",
     "claims --json",
-    "plan --preset gpt-3 --budget 5000000 --json",
-    f"batch {ROOT / 'profiles' / 'runs' / 'published_runs.csv'} -o -",
+    "batch profiles/runs/published_runs.csv -o -",
 )
+PLANS = (
+    "--preset gpt-3 --budget 5000000",
+    "--preset gpt-3 --deadline 720 --minimize cost",
+    "--params 7e9 --tokens 1e12 --budget 200000 --minimize time",
+    "--params 7e9 --tokens 1e12 --hardware h100,a100 --site us,fr,pl --carbon-cap 20000",
+    "--flop 1e22 --deadline 100 --confidence 0.9 --minimize co2e",
+    "--flop 1e21 --budget 3000 --deadline 200 --minimize energy --precision bf16,fp8",
+    "--config tests/golden/networks/albert-base-v2.json --tokens 1e10 --budget 10000",
+    "--params 70e9 --tokens 1e12 --hardware h100,b200 --tensor-parallel 1,2,4,8 --budget 2e6",
+    "--task serving --preset llama-3-8b --request-rate 20 --latency 0.05",
+    "--task serving --preset llama-2-70b --request-rate 5 --budget 30",
+)
+SPACES = (
+    "params = 7e9\ntokens = '140B'\nhardware = ['h100', 'a100', 'v100']\n"
+    "devices = { from = 8, to = 1024, scale = 'log2' }\n",
+    "params = 7e9\ntokens = 1e12\nhardware = 'h100'\ndevices = 64\n"
+    "pue = { from = 1.05, to = 1.6, steps = 12 }\nsite = ['us', 'fr', 'pl']\n",
+    "preset = 'gpt-3'\nhardware = ['v100', 'h100']\ndevices = [512, 1024]\n"
+    "precision = ['fp16', 'fp32']\n",
+    "flop = { from = 1e18, to = 1e24, steps = 7, scale = 'log' }\nhardware = ['h100', 'tpu-v4']\n",
+    "params = 70e9\ntokens = 1e12\nhardware = 'b200'\ndevices = 1024\n"
+    "tensor_parallel = [1, 2, 4, 8]\npipeline_parallel = [1, 4]\n",
+    "params = 7e9\ntokens = 1e11\nhardware = 'a100'\ndevices = 32\n"
+    "batch_tokens = { from = 1e5, to = 1e7, steps = 5, scale = 'log' }\n",
+    "samples = 1e9\nsample_flop = 8e9\nhardware = ['v100', 't4']\ndevices = [1, 8]\n"
+    "kind = ['vision', 'speech']\n",
+    "params = 7e9\ntokens = 1e11\nhardware = 'h100'\ndevices = 8\nprice = [1, 2, 4]\n"
+    "power_cap = [300, 500, 700]\n",
+    "device_hours = [1e3, 1e5]\nhardware = ['h100', 'a100']\ndevices = 64\nsite = ['de', 'se']\n",
+    "params = 1e9\ntokens = 1e10\nhardware = 'rtx-4090'\ndevices = 1\n"
+    "finetune = ['full', 'lora', 'qlora']\n",
+)
+MODES = (
+    (
+        "",
+        (
+            "batch",
+            "seq_len",
+            "optimizer",
+            "recompute",
+            "zero",
+            "states",
+            "loss",
+            "dropout",
+            "attention",
+        ),
+    ),
+    ("--finetune lora", ("lora_rank", "batch", "seq_len", "recompute", "train_embeddings")),
+    ("--finetune qlora", ("lora_rank", "batch", "adapter_precision", "optimizer")),
+    ("--inference", ("context", "batch", "kv_precision", "weights", "prefill_tokens")),
+    ("", ("batch", "fused_backward", "offload", "offload_activations", "accumulation")),
+)
+"""Options of a kind of question about memory, and the inputs that go with it."""
+
+ANY_MODE = ("counted", "tensor_parallel")
+
+PAGES = (
+    "estimate?preset=gpt-3&hardware=v100&devices=1",
+    "estimate?params=7e9&tokens=2e12&hardware=h100&devices=64&site=fr",
+    "compare?a=preset%3Dgpt-3%26hardware%3Dv100&b=preset%3Dgpt-3%26hardware%3Dh100",
+    "explore?",
+    "plan?",
+    "models?",
+    "models?hardware=b200",
+    "serve?",
+    "serve?model=llama-3-8b&hardware=h100&concurrency=16",
+    "capacity?",
+    "claims?",
+    "brain?",
+    "levers?",
+    "scaling?",
+    "trends?",
+    "depth?",
+    "exercises?",
+    "accuracy?",
+    "method?",
+    "calibrate?",
+    "hardware?",
+)
+"""Links: path and query of pages."""
+
+NUMBER = re.compile(r"\d[\d,.]*(?:e[+-]?\d+)?")
 
 DRAWN = {
     name: known
@@ -62,7 +154,9 @@ def commands() -> Iterator[str]:
     devices = [
         one.id for one in catalog.devices() if {"fp16", "tdp_w"} <= {*one.peaks, *one.records}
     ]
-    models = [preset.id for preset in catalog.presets() if preset.config]
+    writers = [
+        preset.id for preset in catalog.presets() if "CausalLM" in json.dumps(preset.config or "")
+    ]
     places = [place.id for place in catalog.places()]
     for _ in range(ESTIMATES):
         words = ["estimate --json --quiet --devices 512", draw.choice(WORKS)]
@@ -72,19 +166,74 @@ def commands() -> Iterator[str]:
             words += [f"{option_of(name)} {shlex.quote(value)}"] if draw.random() < SHARE else []
         yield " ".join(words)
     for _ in range(MEMORIES):
-        rest = draw.choice(("--inference", "--finetune lora", "--recompute full", ""))
+        mode, names = draw.choice(MODES)
+        of_memory = {name: memory.INPUTS[name] for name in (*names, *ANY_MODE)}
         yield (
-            f"memory {draw.choice(models)} --hardware {draw.choice(devices)} --json --quiet "
-            f"--devices {2 ** draw.randrange(5)} --batch {draw.choice((1, 8))} {rest}"
+            f"memory {draw.choice(writers)} --hardware {draw.choice(devices)} --json --quiet "
+            f"--devices {2 ** draw.randrange(5)} {mode}{_further(draw, of_memory, option_of)}"
         )
+    of_serving = {
+        name: known
+        for name, known in serving.INPUTS.items()
+        if name not in ("model", "config", "hardware", "params_total", "params_active")
+        and known.group not in ("items", "comparison")
+    }
     for _ in range(SERVED):
         yield (
-            f"serve-cost --preset {draw.choice(models)} --hardware {draw.choice(devices)} --json "
-            f"--quiet --concurrency {draw.choice((1, 32))} --site {draw.choice(places)}"
+            f"serve-cost --preset {draw.choice(writers)} --hardware {draw.choice(devices)} --json "
+            f"--quiet --site {draw.choice(places)}"
+            f"{_further(draw, of_serving, serving.option_of)}"
         )
+    yield from (f"plan {words} --json --quiet" for words in PLANS)
+    yield from (f"sweep {shlex.quote(space)}" for space in SPACES)
+    yield from (f"page {link}" for link in PAGES)
     for path in sorted((ROOT / "tests" / "golden").glob("*/*.json")):
         yield f"model {path.relative_to(ROOT)} --json --quiet"
     yield from FIXED
+
+
+EXAMPLES = {
+    "concurrency": "1,8,64,256",
+    "request_rate": "0.5,5",
+    "input_tokens": "100,1000,8000",
+    "output_tokens": "50,300,2000",
+    "precision": "fp8,int4,awq,Q4_K_M,bf16",
+    "kv_precision": "fp8,bf16",
+    "software": "vendor,typical,research,vllm,llama.cpp,sglang,tensorrt-llm",
+    "region": "us,fr,pl",
+    "devices": "1,2,4,8,16",
+    "sharding": "fsdp,zero2,none",
+    "data_parallel": "1,2,4",
+    "cached_share": "0,0.5,0.9",
+    "draft_tokens": "4",
+    "draft_acceptance": "0.7",
+    "draft_params": "1e9",
+    "duty_cycle": "0.3,0.8",
+    "pue": "1.1,1.5",
+    "price_usd_per_h": "1,3",
+    "lora_rank": "8,64",
+    "batch": "1,4,16",
+    "seq_len": "512,2048",
+    "context": "1024,8192",
+    "prefill_tokens": "512,8192",
+    "tensor_parallel": "1,2",
+    "zero": "0,1,2,3",
+}
+"""Values to draw from where a declaration has no example."""
+
+
+def _further(draw: random.Random, inputs: Mapping[str, Any], option: Callable[[str], str]) -> str:
+    """Options of some further inputs, each with a value out of its choices or examples."""
+    words = []
+    for name, known in inputs.items():
+        if draw.random() >= SHARE:
+            continue
+        if known.flag:
+            words.append(option(name))
+            continue
+        values = known.choices or (EXAMPLES.get(name) or known.example or "2").split(",")
+        words += [option(name), shlex.quote(draw.choice(list(values)).strip(" '"))]
+    return "".join(f" {word}" for word in words)
 
 
 def _first(example: str) -> str:
@@ -94,9 +243,12 @@ def _first(example: str) -> str:
 
 def answered(command: str) -> dict[str, Any]:
     """Exit code, and every value of the answer by its place in it."""
-    done = run(*shlex.split(command))
+    name, *words = shlex.split(command)
+    if name == "page":
+        return dict(_numbers_of_page(*words))
+    done = _swept(*words) if name == "sweep" else run(name, *words)
     if done.returncode:
-        return {"exit code": done.returncode, "error": done.stderr.strip()}
+        return {"exit code": done.returncode}
     if done.stdout.startswith(("{", "[")):
         return dict(_leaves("", json.loads(done.stdout)))
     rows = csv.reader(done.stdout.splitlines())
@@ -107,9 +259,34 @@ def answered(command: str) -> dict[str, Any]:
     }
 
 
+def _swept(space: str) -> Done:
+    """Designs of a space as a table."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, table = Path(folder, "space.toml"), Path(folder, "designs.csv")
+        path.write_text(space, encoding="utf-8")
+        done = run("sweep", path, "-o", table, "--quiet")
+        return replace(done, stdout=table.read_text("utf-8")) if not done.returncode else done
+
+
+def _numbers_of_page(link: str) -> Iterator[tuple[str, str]]:
+    """Numbers that a page shows, in their order."""
+    from tests.web.markup import text_of, visited
+
+    path, _, query = link.partition("?")
+    text = text_of(visited(path, **dict(parse_qsl(query))))
+    for place, number in enumerate(NUMBER.findall(text)):
+        yield f"{place}", number
+
+
+WORDS = ("warnings", "error", "errors", "reasons", "note")
+"""Keys of sentences, which may be written anew."""
+
+
 def _leaves(place: str, value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict):
         for name, inner in value.items():
+            if name in WORDS:
+                continue
             yield from _leaves(f"{place}.{name}", inner)
     elif isinstance(value, list):
         for number, inner in enumerate(value):
@@ -165,16 +342,16 @@ def main() -> None:
     """Write the answers of now into a file, or compare those of a file with them."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.answers")
     parser.add_argument("action", choices=("write", "compare"))
-    parser.add_argument("file", type=Path)
+    parser.add_argument("file", type=Path, nargs="?", default=BASELINE)
     options = parser.parse_args()
     os.chdir(ROOT)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["TWENTY_WATTS_DATA"] = folder
         if options.action == "write":
             answers = {command: answered(command) for command in commands()}
-            options.file.write_text(json.dumps(answers), encoding="utf-8")
+            options.file.write_bytes(lzma.compress(json.dumps(answers).encode(), preset=9))
             return
-        asked = json.loads(options.file.read_text(encoding="utf-8"))
+        asked = json.loads(lzma.decompress(options.file.read_bytes()))
         header = ("command", "answers", "differ", "values", "largest", "where")
         for row in (header, *compared(asked)):
             sys.stdout.write("{:<12}{:>8}{:>8}{:>9}{:>9}  {}\n".format(*row))
