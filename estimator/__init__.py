@@ -9,33 +9,33 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from estimator import measure
+    from estimator.answer.scenario_estimate import Answer, answer_scenario
     from estimator.catalog import Catalog
     from estimator.core.estimate import Estimate, Run, estimate
     from estimator.core.hardware import Hardware, stack
     from estimator.core.site import Site
     from estimator.core.uncertainty import Uncertain, spread_between
     from estimator.core.work import Workload
-    from estimator.estimation.scenario_estimate import Answer, answer_scenario
     from estimator.measure.callbacks import lightning_callback, trainer_callback
-    from estimator.scenario.hardware import read_hardware
-    from estimator.scenario.scenario import Scenario
-    from estimator.scenario.site import read_site
+    from estimator.question.hardware import read_hardware
+    from estimator.question.scenario import Scenario
+    from estimator.question.site import read_site
 
 _HOME = {
-    "Answer": "estimation.scenario_estimate",
+    "Answer": "answer.scenario_estimate",
     "Catalog": "catalog",
     "Estimate": "core.estimate",
     "Hardware": "core.hardware",
     "Run": "core.estimate",
-    "Scenario": "scenario.scenario",
+    "Scenario": "question.scenario",
     "Site": "core.site",
     "Uncertain": "core.uncertainty",
     "Workload": "core.work",
-    "answer_scenario": "estimation.scenario_estimate",
+    "answer_scenario": "answer.scenario_estimate",
     "estimate": "core.estimate",
     "lightning_callback": "measure.callbacks",
-    "read_hardware": "scenario.hardware",
-    "read_site": "scenario.site",
+    "read_hardware": "question.hardware",
+    "read_site": "question.site",
     "spread_between": "core.uncertainty",
     "stack": "core.hardware",
     "trainer_callback": "measure.callbacks",

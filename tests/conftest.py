@@ -47,7 +47,13 @@ LONG = (
         "tests/cli/test_calibrate.py",
         "tests/cli/test_profiles_command.py",
     ),
-    *("tests/measure/", "tests/test_house.py", "tests/web/", "tests/search/", "tests/validation/"),
+    *(
+        "tests/measure/",
+        "tests/test_house.py",
+        "tests/web/",
+        "tests/studies/search/",
+        "tests/validation/",
+    ),
 )
 """What takes longest begins first, so that no worker is left alone with it at the end."""
 

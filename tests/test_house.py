@@ -32,22 +32,17 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 ROOMS = (
     "system",
     "core",
-    "workload",
+    "networks",
     "runs",
     "catalog",
     "measure",
-    "scenario",
-    "utilization",
+    "question",
+    "training",
     "memory",
     "calibration",
-    "estimation",
-    "serving",
-    "levers",
-    "scaling",
-    "trends",
-    "depth",
-    "search",
-    "claims",
+    "answer",
+    "inference",
+    "studies",
     "validation",
     "web",
     "cli",
@@ -65,7 +60,7 @@ ALLOWED = {
     "codecarbon": {"measure"},
     "platformdirs": {"system"},
     "tomli_w": {"catalog"},
-    "pyarrow": {"scenario", "search", "web"},
+    "pyarrow": {"question", "studies", "web"},
     "threadpoolctl": {"measure", "calibration"},
     "psutil": {"runs", "measure"},
 }
@@ -219,7 +214,7 @@ def opens_profiles(path):
 
 
 def test_only_the_catalog_opens_profiles():
-    spaces = PACKAGE / "search" / "space.py"  # reads a user's own file, never a profile
+    spaces = PACKAGE / "studies" / "search" / "space.py"  # reads a user's own file, never a profile
     readers = {part_of(path) for path in SOURCES if path != spaces and opens_profiles(path)}
     assert readers == {"catalog"}
 

@@ -40,25 +40,25 @@ from estimator.core.power_correction import corrected_power, device_power_w
 from estimator.core.rows import of_each, rows_of
 from estimator.core.uncertainty import Number, Uncertain, z_score
 from estimator.core.units import CENTRAL
+from estimator.networks.kind_columns import KindColumn
+from estimator.networks.network_class import network_kind
+from estimator.question.hardware import find_hardware, fixed_utilization, value_bytes
+from estimator.question.scenario_table import Words
 from estimator.runs import readable
 from estimator.runs.observations import NAMED, is_of_steps, program_key
 from estimator.runs.record import Timing
 from estimator.runs.store_state import FILES, State, store_state
-from estimator.scenario.hardware import find_hardware, fixed_utilization, value_bytes
-from estimator.scenario.scenario_table import Words
 from estimator.system.data_folder import data_directory
-from estimator.utilization.launches import USUAL_STEPS
-from estimator.utilization.machine import find_machine
-from estimator.utilization.mechanism import WELL_KNOWN_FLOP, within_peak
-from estimator.utilization.predict import (
+from estimator.training.launches import USUAL_STEPS
+from estimator.training.machine import find_machine
+from estimator.training.mechanism import WELL_KNOWN_FLOP, within_peak
+from estimator.training.predict import (
     KNOWN_KINDS,
     Predicted,
     Runs,
     machines_of,
     predicted_utilization,
 )
-from estimator.workload.kind_columns import KindColumn
-from estimator.workload.network_class import network_kind
 
 MOST_MEASURED = 0.95
 """No run is expected to reach more of the peak, whatever was measured [1]."""

@@ -39,7 +39,7 @@ from estimator.calibration.step_sizes import StepSizes
 from estimator.calibration.variance_components import USUAL_SHARE, Components
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL
-from estimator.utilization.launches import log_slowdown
+from estimator.training.launches import log_slowdown
 
 GRID = np.linspace(-8.0, 8.0, 33)
 """Sizes that an unspecified one may have, in standard deviations of the logarithm."""

@@ -15,6 +15,7 @@ from estimator.catalog import Catalog, Device
 from estimator.catalog.records import most_possible
 from estimator.core.rows import rows_of
 from estimator.core.uncertainty import Number, Uncertain
+from estimator.networks.network_class import WAYS, network_kind
 from estimator.runs import read_devices_of_programs, read_observations, read_runs
 from estimator.runs.documents import in_memory
 from estimator.runs.observations import (
@@ -24,9 +25,8 @@ from estimator.runs.observations import (
     observed,
 )
 from estimator.runs.record import MeasuredRun
-from estimator.utilization.launches import LARGE_STEP_S, is_large
-from estimator.utilization.predict import KNOWN_KINDS
-from estimator.workload.network_class import WAYS, network_kind
+from estimator.training.launches import LARGE_STEP_S, is_large
+from estimator.training.predict import KNOWN_KINDS
 
 UNKNOWN_SIZE = UNKNOWN_BESIDE = float("nan")
 
@@ -285,7 +285,7 @@ def assumed_step_flop(
 ) -> Floats:
     """Work of a step on each device; of an unknown one in large runs that of large steps.
 
-    Which runs are large says `estimator.utilization.launches.is_large`.
+    Which runs are large says `estimator.training.launches.is_large`.
 
     Parameters
     ----------

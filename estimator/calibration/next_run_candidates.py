@@ -24,9 +24,9 @@ from estimator.catalog import Catalog, Device
 from estimator.core.phrase import Phrase, say
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL, digits
+from estimator.networks.network_class import network_kind
+from estimator.question.hardware import TRAINING_PRECISIONS
 from estimator.runs.record import Timing
-from estimator.scenario.hardware import TRAINING_PRECISIONS
-from estimator.workload.network_class import network_kind
 
 WORKS = (
     ("language", "dense decoder"),

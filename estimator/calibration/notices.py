@@ -23,8 +23,8 @@ from estimator.core.notice import Notice
 from estimator.core.rows import median_of
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import in_percent
+from estimator.question.provenance import Input
 from estimator.runs.observations import program_key
-from estimator.scenario.provenance import Input
 
 CALIBRATED = "calibrated"
 """Basis of a number that measured runs corrected."""

@@ -33,7 +33,7 @@ from estimator.catalog.schema import CALIBRATIONS, FOLDERS, PLACE_FILES, PRECISI
 from estimator.catalog.serving_checks import serving_problems
 from estimator.catalog.shared_runs import read_overlay
 from estimator.catalog.table_checks import TABLES, table_problems
-from estimator.workload.huggingface import model_ledger
+from estimator.networks.huggingface import model_ledger
 
 # Dense 16-bit FLOP/s per watt that no chip of the year or before exceeds. A sparse figure is twice
 # the dense one and lies above: an H100 has 1.4e12 (SXM) to 2.2e12 (PCIe), with sparsity 2.8e12.

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from estimator.catalog.catalog import Catalog
 from estimator.catalog.records import Problem, is_past, offer
-from estimator.workload.formulas import FLOP_PER_PARAM_AND_TOKEN
+from estimator.networks.formulas import FLOP_PER_PARAM_AND_TOKEN
 
 Row = Mapping[str, str]
 CellProblems = Iterator[tuple[str, str, str]]

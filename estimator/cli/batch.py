@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 from estimator.cli.options import add_calibration, add_profiles, catalog_of, level_of
 from estimator.cli.output import note
 from estimator.core.units import rows_text
-from estimator.scenario.scenario import INPUTS, NOT_READ, column_of
+from estimator.question.scenario import INPUTS, NOT_READ, column_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from estimator.estimation.scenario_csv import Counts
+    from estimator.answer.scenario_csv import Counts
 
 TABLE_TEXT: Any = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
 """How tables are written: bytes that were no UTF-8 come out as they went in."""
@@ -53,7 +53,7 @@ def _columns() -> str:
     """What a table may hold, by the names of its columns."""
     from textwrap import fill
 
-    from estimator.serving.question import COLUMNS as SERVING
+    from estimator.inference.question import COLUMNS as SERVING
 
     def listed(names: Iterable[str]) -> str:
         return fill(" ".join(names), 98, initial_indent="  ", subsequent_indent="  ")
@@ -102,11 +102,11 @@ def run(options: argparse.Namespace) -> int:
     """Estimate every row; the output appears only when it is whole."""
     from pathlib import Path
 
+    from estimator.answer.scenario_csv import estimate_csv
     from estimator.cli.output import print_json
     from estimator.cli.serve_cost import calibration_of
-    from estimator.estimation.scenario_csv import estimate_csv
-    from estimator.scenario.csv_dialect import Dialect
-    from estimator.serving.serving_csv import answer_table
+    from estimator.inference.serving_csv import answer_table
+    from estimator.question.csv_dialect import Dialect
 
     level = level_of(options)
     source = Path(options.table)
@@ -223,7 +223,7 @@ def _at(output: str) -> Iterator[None]:
 @contextmanager
 def _progress(source: "Path", lines: TextIO, *, show: bool) -> Iterator[Iterator[str]]:
     """Pass the lines on, with a bar on a terminal: share of the bytes read and time left."""
-    from estimator.estimation.scenario_csv import lines_of
+    from estimator.answer.scenario_csv import lines_of
 
     if not show:
         yield lines_of(lines)

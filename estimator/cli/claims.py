@@ -8,8 +8,8 @@ from estimator.cli.output import print_csv, print_json, print_line, print_table
 from estimator.core.units import human_quantity, joined
 
 if TYPE_CHECKING:
-    from estimator.claims.finding import Claim
-    from estimator.claims.verdict import Interval
+    from estimator.studies.claims.finding import Claim
+    from estimator.studies.claims.verdict import Interval
 
 EXAMPLES = """examples:
   twenty-watts claims
@@ -41,7 +41,7 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Recompute one claim, or all."""
-    from estimator.claims.ledger import claim, claims
+    from estimator.studies.claims.ledger import claim, claims
 
     catalog = catalog_of(options)
     found = claims(catalog) if options.id is None else [claim(options.id, catalog)]

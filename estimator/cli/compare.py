@@ -18,12 +18,12 @@ from estimator.cli.options import (
 )
 from estimator.cli.output import error_text, note, print_csv, print_json, print_line, print_table
 from estimator.core.units import in_percent
-from estimator.scenario.scenario import INPUTS, Scenario, option_of, read_number
-from estimator.serving.question import INPUTS as SERVING
+from estimator.inference.question import INPUTS as SERVING
+from estimator.question.scenario import INPUTS, Scenario, option_of, read_number
 
 if TYPE_CHECKING:
+    from estimator.answer.scenario_estimate import Answer
     from estimator.catalog import Catalog
-    from estimator.estimation.scenario_estimate import Answer
 
     Row = tuple[Scenario, Answer | str]
     """A combination with its answer, or why there is none."""
@@ -92,8 +92,8 @@ def run(options: argparse.Namespace) -> int:
         serve_cost.refuse_training(options, (*LIMITS, "sort"))
         return serve_cost.compare(options)
     serve_cost.refuse_serving(options, SERVED)
+    from estimator.answer.scenario_estimate import answer_scenarios
     from estimator.core.messages import rendered
-    from estimator.estimation.scenario_estimate import answer_scenarios
 
     catalog = catalog_of(options)
     scenarios = _combinations(options, catalog)
@@ -139,7 +139,7 @@ def _limits(options: argparse.Namespace) -> dict[str, float]:
 
 def _within(answers: "list[Row]", limits: dict[str, float]) -> "tuple[list[Row], int]":
     """Rows within the limits and those that have no answer, and how many others there are."""
-    from estimator.estimation.formatted_results import as_text
+    from estimator.answer.formatted_results import as_text
 
     kept = [
         (one, found) for one, found in answers if isinstance(found, str) or _keeps(found, limits)
@@ -203,7 +203,7 @@ def _combinations(options: argparse.Namespace, catalog: "Catalog") -> list[Scena
 
 
 def _json_row(scenario: Scenario, found: "Answer | str", catalog: "Catalog") -> dict[str, Any]:
-    from estimator.estimation import formatted_results
+    from estimator.answer import formatted_results
 
     if isinstance(found, str):
         return {"inputs": scenario.given(), "error": found}
@@ -211,7 +211,7 @@ def _json_row(scenario: Scenario, found: "Answer | str", catalog: "Catalog") -> 
 
 
 def _csv_row(scenario: Scenario, found: "Answer | str", catalog: "Catalog") -> dict[str, Any]:
-    from estimator.estimation import formatted_results
+    from estimator.answer import formatted_results
 
     named = {"hardware": scenario.hardware, "devices": scenario.devices}
     site = {"site": scenario.site or ""}
@@ -227,7 +227,7 @@ def _csv_row(scenario: Scenario, found: "Answer | str", catalog: "Catalog") -> d
 
 def _facts(found: "Answer", catalog: "Catalog") -> dict[str, dict[str, Any]]:
     """Does it fit, and on how many offers of which dates its price rests; what is known of it."""
-    from estimator.estimation.design_facts import memory_of_run, offers_of, share_of_memory
+    from estimator.answer.design_facts import memory_of_run, offers_of, share_of_memory
 
     facts: dict[str, dict[str, Any]] = {}
     memory, offers = memory_of_run(found, catalog), offers_of(found, catalog)
@@ -245,7 +245,7 @@ def _facts(found: "Answer", catalog: "Catalog") -> dict[str, dict[str, Any]]:
 
 
 def _print_for_people(answers: "list[Row]", catalog: "Catalog") -> None:
-    from estimator.estimation import formatted_results
+    from estimator.answer import formatted_results
 
     several = len({scenario.site for scenario, _ in answers}) > 1
     table, refused = [], []

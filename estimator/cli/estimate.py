@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import add_output, add_scenario, catalog_of, scenario_of
 from estimator.cli.output import note, print_csv, print_json, print_line, print_table
-from estimator.scenario.scenario import option_of
+from estimator.question.scenario import option_of
 
 if TYPE_CHECKING:
+    from estimator.answer.scenario_estimate import Answer
     from estimator.catalog import Catalog
-    from estimator.estimation.scenario_estimate import Answer
 
 EXAMPLES = """examples:
   twenty-watts estimate --preset gpt-3 --hardware v100 --devices 1
@@ -38,11 +38,11 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Answer one scenario."""
+    from estimator.answer import formatted_results
+    from estimator.answer.design_facts import memory_too_small
+    from estimator.answer.equivalents import as_json
+    from estimator.answer.scenario_estimate import answer_scenario
     from estimator.core.messages import rendered
-    from estimator.estimation import formatted_results
-    from estimator.estimation.design_facts import memory_too_small
-    from estimator.estimation.equivalents import as_json
-    from estimator.estimation.scenario_estimate import answer_scenario
 
     catalog = catalog_of(options)
     answer = answer_scenario(scenario_of(options), catalog)
@@ -60,9 +60,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _print_for_people(answer: "Answer", catalog: "Catalog") -> None:
-    from estimator.estimation import formatted_results
-    from estimator.estimation.design_facts import price_line
-    from estimator.estimation.equivalents import as_much, equivalents
+    from estimator.answer import formatted_results
+    from estimator.answer.design_facts import price_line
+    from estimator.answer.equivalents import as_much, equivalents
 
     print_line(formatted_results.headline(answer))
     print_table(

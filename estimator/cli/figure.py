@@ -123,7 +123,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _refuse_unused(path: "Path", options: argparse.Namespace) -> None:
     """Refuse options that would not change the figure."""
-    from estimator.scenario.scenario import INPUTS
+    from estimator.question.scenario import INPUTS
 
     figure, unused = options.figure, list[str]()
     if figure in LIMITS or figure == "deck":
@@ -149,9 +149,9 @@ def _wish(options: argparse.Namespace, view: str) -> "Wish":
 
 def _write(path: "Path", options: argparse.Namespace, catalog: "Catalog") -> None:
     """Write the figure in the language that is set."""
+    from estimator.answer.scenario_estimate import answer_scenario
     from estimator.core.messages import rendered
-    from estimator.estimation.scenario_estimate import answer_scenario
-    from estimator.scenario.scenario import option_of
+    from estimator.question.scenario import option_of
     from estimator.web.offline.export import content_of
 
     if options.figure in LIMITS:

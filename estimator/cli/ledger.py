@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from estimator.core.units import human, in_percent
-from estimator.workload.ledger import Ledger
+from estimator.networks.ledger import Ledger
 
 
 def ledger_json(ledger: Ledger) -> dict[str, Any]:

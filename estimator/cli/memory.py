@@ -14,7 +14,7 @@ from estimator.cli.options import (
 )
 from estimator.cli.output import note, print_csv, print_json, print_line, print_table
 from estimator.memory.request import INPUTS
-from estimator.scenario.scenario import option_of, read_number
+from estimator.question.scenario import option_of, read_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,12 +5,12 @@ from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any
 
+from estimator.answer.formatted_results import bounds
 from estimator.core.messages import rendered
 from estimator.core.uncertainty import Quantity, uncertain
 from estimator.core.units import GIB, human, in_percent, joined
-from estimator.estimation.formatted_results import bounds
 from estimator.memory.fit import MemoryAnswer
-from estimator.scenario.scenario import option_of
+from estimator.question.scenario import option_of
 
 NO_SAVING: Mapping[str, str] = MappingProxyType({})
 

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import add_model, add_output, model_of, refuse_given
 from estimator.cli.output import note, print_csv, print_json, print_line, print_table
-from estimator.scenario.scenario import read_number
+from estimator.question.scenario import read_number
 
 if TYPE_CHECKING:
-    from estimator.workload.ledger import Architecture, Inputs, Ledger
+    from estimator.networks.ledger import Architecture, Inputs, Ledger
 
 EXAMPLES = """examples:
   twenty-watts model config.json
@@ -66,7 +66,7 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Read the architecture and print its ledger."""
     from estimator.cli.ledger import ledger_json, ledger_rows
-    from estimator.workload.ledger import Inputs
+    from estimator.networks.ledger import Inputs
 
     inputs = Inputs(
         batch=_limited("batch", options.batch),
@@ -91,7 +91,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _read(options: argparse.Namespace, inputs: "Inputs") -> tuple["Ledger", str]:
     """Ledger of a known architecture; an input that changes nothing is refused."""
-    from estimator.workload.ledger import takes
+    from estimator.networks.ledger import takes
 
     network, name = _network(options)
     for field, takers in TAKEN_BY.items():
@@ -102,8 +102,8 @@ def _read(options: argparse.Namespace, inputs: "Inputs") -> tuple["Ledger", str]
 
 def _counted(options: argparse.Namespace, inputs: "Inputs") -> tuple["Ledger", str]:
     """Ledger of a config.json as PyTorch counts it."""
-    from estimator.workload.config_file import config_name, config_of
-    from estimator.workload.meta_device import counted_ledger
+    from estimator.networks.config_file import config_name, config_of
+    from estimator.networks.meta_device import counted_ledger
 
     if options.causal:
         raise ValueError("--causal cannot be counted: PyTorch runs attention in full, drop it")
@@ -126,9 +126,9 @@ def _limited(name: str, text: str) -> float:
 def _network(options: argparse.Namespace) -> tuple["Architecture", str]:
     """Network of a file if there is one of that name, else of a preset or of torchvision."""
     from estimator.cli.options import catalog_of
-    from estimator.workload.config_file import config_name, config_of, is_config
-    from estimator.workload.families.torchvision import is_named, named_architecture
-    from estimator.workload.huggingface import UnknownArchitectureError, architecture
+    from estimator.networks.config_file import config_name, config_of, is_config
+    from estimator.networks.families.torchvision import is_named, named_architecture
+    from estimator.networks.huggingface import UnknownArchitectureError, architecture
 
     given = options.model
     if is_config(given):

@@ -6,8 +6,8 @@ from fnmatch import fnmatchcase
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from estimator.scenario.declaration import GROUPS, Description, option_in
-from estimator.scenario.scenario import INPUTS, NUMBERS, Scenario, option_of, read_number
+from estimator.question.declaration import GROUPS, Description, option_in
+from estimator.question.scenario import INPUTS, NUMBERS, Scenario, option_of, read_number
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog
@@ -96,7 +96,7 @@ def read_piped_config(options: argparse.Namespace) -> None:
         return
     import sys
 
-    from estimator.workload.config_file import MAX_CONFIG_BYTES, compact_json, parse_config
+    from estimator.networks.config_file import MAX_CONFIG_BYTES, compact_json, parse_config
 
     if sys.stdin is None:
         raise ValueError("stdin is closed: pipe a config.json in, or name its file")

@@ -130,6 +130,6 @@ def error_text(error: ValueError) -> str:
         signs = ascii(error.object[error.start : error.end])
         return f"stdout in {error.encoding} has no sign for {signs}: set PYTHONIOENCODING=utf-8"
     from estimator.core.messages import reason, render
-    from estimator.scenario.scenario import option_of
+    from estimator.question.scenario import option_of
 
     return render(reason(error), option_of)

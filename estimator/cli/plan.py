@@ -26,12 +26,12 @@ from estimator.cli.options import (
 )
 from estimator.cli.output import note, note_reasons, print_csv, print_json, print_line
 from estimator.core.units import in_percent
-from estimator.scenario.scenario import NUMBERS, option_of, read_number
+from estimator.question.scenario import NUMBERS, option_of, read_number
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog
-    from estimator.search.plan import Plan, PlanAnswer
-    from estimator.search.space import Space
+    from estimator.studies.search.plan import Plan, PlanAnswer
+    from estimator.studies.search.space import Space
 
 LIMITS = {
     "budget": ("cost_usd", "USD", "maximum cost"),
@@ -97,8 +97,8 @@ def run(options: argparse.Namespace) -> int:
     if options.task == "serving":
         return plan_serving.run(options, whole("plans", options.plans))
     plan_serving.refuse_serving(options)
-    from estimator.search.limits import Limits
-    from estimator.search.plan import Request, best_plans
+    from estimator.studies.search.limits import Limits
+    from estimator.studies.search.plan import Request, best_plans
 
     catalog = catalog_of(options)
     level = level_of(options)
@@ -133,8 +133,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _assumptions(answer: "PlanAnswer[Plan]", catalog: "Catalog") -> tuple[str, ...]:
     """What the best plan assumes, or the nearest one."""
+    from estimator.answer.scenario_estimate import answer_scenario
     from estimator.core.messages import rendered
-    from estimator.estimation.scenario_estimate import answer_scenario
 
     shown = answer.plans[:1] or ((answer.nearest,) if answer.nearest else ())
     notices = [answer_scenario(plan.scenario, catalog).notices for plan in shown]
@@ -143,8 +143,8 @@ def _assumptions(answer: "PlanAnswer[Plan]", catalog: "Catalog") -> tuple[str, .
 
 def _space(options: argparse.Namespace, catalog: "Catalog") -> "Space":
     """What is fixed, and what the plan chooses from."""
-    from estimator.search.plan import PLANNED_COUNTS, planned_devices
-    from estimator.search.space import Space
+    from estimator.studies.search.plan import PLANNED_COUNTS, planned_devices
+    from estimator.studies.search.space import Space
 
     searched = {
         name: getattr(options, name) for name in CHOICES if getattr(options, name, None) is not None
@@ -164,7 +164,7 @@ def _space(options: argparse.Namespace, catalog: "Catalog") -> "Space":
 
 def _as_json(answer: "PlanAnswer[Plan]", level: float) -> dict[str, Any]:
     """The whole answer."""
-    from estimator.scenario.scenario import link
+    from estimator.question.scenario import link
 
     def as_json(plan: "Plan") -> dict[str, Any]:
         shown = plan_json(plan, plan.scenario.given(), level)
@@ -182,7 +182,7 @@ def _as_json(answer: "PlanAnswer[Plan]", level: float) -> dict[str, Any]:
 
 def _print_for_people(answer: "PlanAnswer[Plan]", options: argparse.Namespace) -> None:
     """The answer in one sentence, the plans as a table, what binds."""
-    from estimator.scenario.scenario import link
+    from estimator.question.scenario import link
 
     shown = answer.plans or ((answer.nearest,) if answer.nearest else ())
     if not shown:
@@ -212,7 +212,7 @@ def _sentence(plan: "Plan") -> str:
 
 def _cells(plan: "Plan", swept: list[str]) -> list[str]:
     """A plan as cells for people."""
-    from estimator.estimation.formatted_results import as_text
+    from estimator.answer.formatted_results import as_text
 
     taken, scenario = plan.quantities, plan.scenario
     shown = ("wall_hours", "cost_usd", "energy_kwh", "co2e_kg")

@@ -22,15 +22,15 @@ from estimator.cli.options import (
 from estimator.cli.output import note, note_reasons, print_csv, print_json
 from estimator.cli.serve_cost import PLACES
 from estimator.core.units import in_percent
-from estimator.scenario.scenario import option_of
-from estimator.serving.question import INPUTS as SERVING
-from estimator.serving.question import option_of as input_option
-from estimator.serving.question import read_number
+from estimator.inference.question import INPUTS as SERVING
+from estimator.inference.question import option_of as input_option
+from estimator.inference.question import read_number
+from estimator.question.scenario import option_of
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog
-    from estimator.search.plan import PlanAnswer
-    from estimator.search.serving_plan import ServingPlan, ServingRequest
+    from estimator.studies.search.plan import PlanAnswer
+    from estimator.studies.search.serving_plan import ServingPlan, ServingRequest
 
 TRAFFIC = ("request_rate", "input_tokens", "output_tokens", "cached_share", "kv_precision")
 """Inputs of a question about serving that a plan takes, and training has not."""
@@ -74,7 +74,7 @@ def refuse_serving(options: argparse.Namespace) -> None:
 @serve_cost.options_named()
 def run(options: argparse.Namespace, count: int) -> int:
     """Plan a service."""
-    from estimator.search.serving_plan import best_serving_plans
+    from estimator.studies.search.serving_plan import best_serving_plans
 
     serve_cost.refuse_training(options, ("deadline",))
     catalog = catalog_of(options)
@@ -100,8 +100,8 @@ def run(options: argparse.Namespace, count: int) -> int:
 
 def _request(options: argparse.Namespace, catalog: "Catalog", count: int) -> "ServingRequest":
     """The service, its limits and what the plan chooses from."""
-    from estimator.search.limits import Limits
-    from estimator.search.serving_plan import COUNTS, ServingRequest, served_devices
+    from estimator.studies.search.limits import Limits
+    from estimator.studies.search.serving_plan import COUNTS, ServingRequest, served_devices
 
     most = {
         quantity: positive(name, _number(name, getattr(options, name)))
@@ -155,7 +155,7 @@ def _said(plan: "ServingPlan") -> dict[str, Any]:
 def _notes(answer: "PlanAnswer[ServingPlan]") -> tuple[str, ...]:
     """What was assumed for the first plan, and the measured loads that correct any."""
     from estimator.core.messages import rendered
-    from estimator.serving.measured_loads import OF_MEASURED_LOADS
+    from estimator.inference.measured_loads import OF_MEASURED_LOADS
 
     first, *others = answer.plans or (answer.nearest,)
     notes = list(first.notes) if first else []
@@ -199,8 +199,8 @@ def _print_for_people(
 
 def _cells(plan: "ServingPlan", searched: list[str]) -> list[str]:
     """A plan as cells for people."""
+    from estimator.answer.formatted_results import as_text
     from estimator.core.units import human_duration
-    from estimator.estimation.formatted_results import as_text
 
     taken, asked = plan.quantities, plan.question
 

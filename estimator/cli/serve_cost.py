@@ -18,10 +18,7 @@ from estimator.cli.options import (
 )
 from estimator.cli.output import note, print_csv, print_json, print_line
 from estimator.cli.serving_quantities import print_items, print_serving, print_serving_comparison
-from estimator.scenario.declaration import inputs_of, refuse
-from estimator.scenario.scenario import INPUTS as TRAINING
-from estimator.scenario.scenario import check_choice
-from estimator.serving.question import (
+from estimator.inference.question import (
     INPUTS,
     Comparison,
     Item,
@@ -29,10 +26,13 @@ from estimator.serving.question import (
     option_of,
     read,
 )
+from estimator.question.declaration import inputs_of, refuse
+from estimator.question.scenario import INPUTS as TRAINING
+from estimator.question.scenario import check_choice
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog
-    from estimator.serving.quantities import Calibration, ServingAnswer
+    from estimator.inference.quantities import Calibration, ServingAnswer
 
 DEFAULT_HARDWARE = "h100,h200-sxm,b200,rtx-4090,apple-m2-ultra"
 """Devices that a comparison takes if none is named."""
@@ -82,7 +82,7 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Answer one question about serving."""
     from estimator.core.messages import rendered
-    from estimator.serving.figures import (
+    from estimator.inference.figures import (
         inputs,
         memory,
         request_times,
@@ -90,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
         roofline,
         single,
     )
-    from estimator.serving.quantities import answer_serving
+    from estimator.inference.quantities import answer_serving
 
     level = level_of(options)
     catalog = catalog_of(options)
@@ -125,8 +125,8 @@ def run(options: argparse.Namespace) -> int:
 def _run_items(options: argparse.Namespace, level: float) -> int:
     """Answer one question about items that are not written token by token."""
     from estimator.core.messages import rendered
-    from estimator.serving.items import answer_item
-    from estimator.workload.config_file import config_name
+    from estimator.inference.items import answer_item
+    from estimator.networks.config_file import config_name
 
     for name in inputs_of(Comparison):
         if getattr(options, name) is not None:
@@ -176,7 +176,7 @@ def question_from(options: argparse.Namespace, **instead: str) -> ServingQuestio
 
 def calibration_of(options: argparse.Namespace, catalog: "Catalog") -> "Calibration | None":
     """What measured loads change, unless they shall be ignored."""
-    from estimator.serving.measured_loads import known_loads
+    from estimator.inference.measured_loads import known_loads
 
     check_choice("calibration", options.calibration)
     return None if options.calibration == "ignore" else known_loads(catalog).corrected
@@ -187,9 +187,9 @@ def compare(options: argparse.Namespace) -> int:
     """Print one model served on several devices, counts and sites."""
     from estimator.core.messages import rendered
     from estimator.core.notice import Notice
-    from estimator.serving.figures import single
-    from estimator.serving.quantities import answer_serving
-    from estimator.serving.serving_csv import RESULT_COLUMNS, result_rows
+    from estimator.inference.figures import single
+    from estimator.inference.quantities import answer_serving
+    from estimator.inference.serving_csv import RESULT_COLUMNS, result_rows
 
     level = level_of(options)
     catalog = catalog_of(options)
@@ -223,7 +223,7 @@ def compare(options: argparse.Namespace) -> int:
 
 
 def _goal(held: Comparison, answer: "ServingAnswer") -> dict[str, float]:
-    from estimator.serving.figures import most_within
+    from estimator.inference.figures import most_within
 
     if held.latency_goal is None:
         return {}
@@ -262,7 +262,7 @@ def _api(held: Comparison, catalog: "Catalog") -> dict[str, Any]:
 def _against_api(api: dict[str, Any], answer: "ServingAnswer") -> dict[str, float]:
     from dataclasses import asdict
 
-    from estimator.serving.figures import compared_with_api, single
+    from estimator.inference.figures import compared_with_api, single
 
     if not api:
         return {}
@@ -279,8 +279,8 @@ SERVICE_DAYS = 365.0
 
 
 def _over_life(held: Comparison, answer: "ServingAnswer") -> dict[str, float]:
-    from estimator.serving.figures import single
-    from estimator.serving.lifetime import lifetime
+    from estimator.inference.figures import single
+    from estimator.inference.lifetime import lifetime
 
     training, tokens = held.training_kwh, held.tokens_per_day
     if training is None and tokens is None:

@@ -6,8 +6,8 @@ from estimator.cli.output import note, print_line, print_table
 from estimator.core.units import digits, human, human_duration, human_mass, human_percent, joined
 
 if TYPE_CHECKING:
-    from estimator.serving.quantities import ServingAnswer
-    from estimator.serving.setups import Resolved
+    from estimator.inference.quantities import ServingAnswer
+    from estimator.inference.setups import Resolved
 
 LABELS = {
     "time_to_first_token_s": ("time to first token", 1.0, "s"),
@@ -112,7 +112,7 @@ def figure(value: float, unit: str) -> str:
 
 def print_serving(answer: "ServingAnswer", level: float, setup: dict[str, float]) -> None:
     """Print the headline, the figures with intervals, the decode step and the set-up."""
-    from estimator.serving.figures import inputs, results, roofline, single
+    from estimator.inference.figures import inputs, results, roofline, single
 
     named, found, step = inputs(answer), results(answer, level), roofline(answer)
     row, _ = single(answer)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import add_calibration, add_profiles, catalog_of, level_of, matched
 from estimator.cli.output import note_reasons, print_json, print_line, refuse_missing_folder
-from estimator.scenario.scenario import option_of
+from estimator.question.scenario import option_of
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog
-    from estimator.search.designs import Evaluation
-    from estimator.search.space import Space
-    from estimator.search.sweep import Runner, Swept
+    from estimator.studies.search.designs import Evaluation
+    from estimator.studies.search.space import Space
+    from estimator.studies.search.sweep import Runner, Swept
 
 EVERY_S = 1.0
 """How often progress is shown [s]."""
@@ -72,10 +72,10 @@ def run(options: argparse.Namespace) -> int:
     from dataclasses import asdict
     from pathlib import Path
 
-    from estimator.search.designs import Evaluation
-    from estimator.search.parts import Parts
-    from estimator.search.space import read_space
-    from estimator.search.sweep import sweep
+    from estimator.studies.search.designs import Evaluation
+    from estimator.studies.search.parts import Parts
+    from estimator.studies.search.space import read_space
+    from estimator.studies.search.sweep import sweep
 
     out = Path(options.output)
     refuse_missing_folder(out)
@@ -115,11 +115,11 @@ def _matched(space: "Space", catalog: "Catalog") -> "Space":
 
 
 def _runner(address: str | None, evaluation: "Evaluation") -> "Runner":
-    from estimator.search.sweep import in_process
+    from estimator.studies.search.sweep import in_process
 
     if address is None:
         return in_process(evaluation)
-    from estimator.search.cluster import on_cluster
+    from estimator.studies.search.cluster import on_cluster
 
     return on_cluster(address, evaluation)
 

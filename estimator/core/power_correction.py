@@ -49,7 +49,7 @@ def corrected_power(
 
     Examples
     --------
-    >>> from estimator.scenario.hardware import read_hardware
+    >>> from estimator.question.hardware import read_hardware
     >>> v100 = read_hardware("v100")
     >>> moved = corrected_power(v100, 0.3, log_shift=-0.1, left=0.5)
     >>> ratio = device_power_w(moved, 0.3) / device_power_w(v100, 0.3)

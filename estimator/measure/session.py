@@ -24,9 +24,9 @@ from estimator.core.uncertainty import Z_CENTRAL, student_quantile
 from estimator.core.units import CENTRAL
 from estimator.measure.drift import Strength, between, strength
 from estimator.measure.steady import PAUSE, Steady, steady
+from estimator.networks.kinds import KINDS
 from estimator.runs.record import Timing, without_unknown
 from estimator.runs.record_bounds import LARGEST, TIMING
-from estimator.workload.kinds import KINDS
 
 STRAY_SD = 0.02
 """Error of the mean pace over a second, standard deviation of the logarithm [1], beside its drift

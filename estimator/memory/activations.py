@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from estimator.core.uncertainty import Number
-from estimator.workload.blocks import Attention, Experts, LatentAttention, Mlp
-from estimator.workload.transformer import Decoder, Head, Layer
+from estimator.networks.blocks import Attention, Experts, LatentAttention, Mlp
+from estimator.networks.transformer import Decoder, Head, Layer
 
 FP32_BYTES = 4.0
 FUSED_VALUES = 2

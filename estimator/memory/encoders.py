@@ -8,13 +8,13 @@ conv nets, windows and diffusion models keep tensors that their ledgers do not l
 from collections.abc import Mapping
 from typing import Any
 
-from estimator.workload.blocks import Mlp, equal_heads
-from estimator.workload.convolution import rectangle, square
-from estimator.workload.families.text_encoder import Sizes, bert_sizes
-from estimator.workload.fields import Fields
-from estimator.workload.model_class import task
-from estimator.workload.registry import with_defaults_of
-from estimator.workload.transformer import Decoder, Head, Layer
+from estimator.networks.blocks import Mlp, equal_heads
+from estimator.networks.convolution import rectangle, square
+from estimator.networks.families.text_encoder import Sizes, bert_sizes
+from estimator.networks.fields import Fields
+from estimator.networks.model_class import task
+from estimator.networks.registry import with_defaults_of
+from estimator.networks.transformer import Decoder, Head, Layer
 
 TEXT_ENCODERS = (
     *("bert", "roberta", "xlm-roberta", "camembert", "data2vec-text", "ernie"),

@@ -27,8 +27,8 @@ from estimator.memory.plan import Plan, Serving, check_plan
 from estimator.memory.request import CHOICES, Question
 from estimator.memory.training_state import TRAINING, memory_of, states_of
 from estimator.memory.usage import Memory, inference_memory, training_memory, with_overhead
-from estimator.scenario.provenance import Found, Input, noted, of_all, prior, recorded
-from estimator.workload.network import DEFAULT_TOKENS
+from estimator.networks.network import DEFAULT_TOKENS
+from estimator.question.provenance import Found, Input, noted, of_all, prior, recorded
 
 MOST_RANKS = 65_536
 """More data-parallel or tensor-parallel ranks than this are not searched [1]."""

@@ -30,11 +30,11 @@ from estimator.memory.plan import Model, Parameters
 from estimator.memory.request import LORA_RANK, Question
 from estimator.memory.training_state import TRAINING, trained
 from estimator.memory.usage import Overhead
-from estimator.scenario.provenance import Found, given, noted, of_all, prior, recorded
-from estimator.workload.blocks import Attention
-from estimator.workload.config_file import config_name, config_of, is_config
-from estimator.workload.ledger import Inputs, Ledger, takes
-from estimator.workload.transformer import Decoder
+from estimator.networks.blocks import Attention
+from estimator.networks.config_file import config_name, config_of, is_config
+from estimator.networks.ledger import Inputs, Ledger, takes
+from estimator.networks.transformer import Decoder
+from estimator.question.provenance import Found, given, noted, of_all, prior, recorded
 
 QUANTIZED = {"nf4": "nf4", "nf4-dq": "nf4_dq", "int4": "int4", "int8": "int8"}
 """Priors of the bytes of a quantized weight with its scales, by format."""
@@ -390,7 +390,7 @@ def _configured(name: str, config: Mapping[str, Any]) -> Found[Network]:
 @lru_cache(maxsize=256)
 def _counted(name: str, text: str) -> Found[Network]:
     """Read and count the text of a config once."""
-    from estimator.workload.huggingface import architecture
+    from estimator.networks.huggingface import architecture
 
     config = json.loads(text)
     found = architecture(config)
@@ -414,7 +414,7 @@ def _counted(name: str, text: str) -> Found[Network]:
 
 def _decoder(found: object, config: Mapping[str, Any]) -> Decoder | None:
     """Decoder of a network: itself, an encoder's layers, or the language part of several."""
-    from estimator.workload.huggingface import architecture
+    from estimator.networks.huggingface import architecture
 
     if isinstance(found, Decoder):
         return found

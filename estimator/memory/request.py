@@ -15,7 +15,7 @@ from estimator.memory.formats import (
     read_recomputation,
     read_sharding,
 )
-from estimator.scenario.declaration import declared, inputs_of
+from estimator.question.declaration import declared, inputs_of
 
 LORA_RANK = 16.0
 """Rank of adapters where none is given [1]; in the range of E. Hu et al., "LoRA", 2021,

@@ -9,7 +9,7 @@ from estimator.core.notice import Notice
 from estimator.core.rows import Floats, Mask
 from estimator.core.units import human, human_count
 from estimator.memory.request import Question
-from estimator.scenario.provenance import Found, of_all, prior
+from estimator.question.provenance import Found, of_all, prior
 
 DOES_NOT_FIT = "does_not_fit"
 """Code of what is said of a run that needs more memory than there is."""

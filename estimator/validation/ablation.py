@@ -7,8 +7,8 @@ from typing import Any
 from estimator.catalog import Catalog
 from estimator.core.rows import rows_of
 from estimator.core.units import in_percent
-from estimator.utilization.features import prior_model
-from estimator.utilization.mechanism import PARAMETERS
+from estimator.training.features import prior_model
+from estimator.training.mechanism import PARAMETERS
 from estimator.validation.cross_validation import (
     ablated,
     as_answered,

@@ -15,7 +15,7 @@ import numpy as np
 from estimator.catalog import Catalog
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import W_PER_KW
-from estimator.scenario.hardware import find_price
+from estimator.question.hardware import find_price
 from estimator.validation.cross_validation import Blind, Score, score
 from estimator.validation.energy import measured_power
 from estimator.validation.published_runs import USABLE_TIERS, row_number

@@ -16,8 +16,8 @@ import numpy.typing as npt
 from estimator.core.rows import Floats, Places, Texts, rows_of
 from estimator.core.uncertainty import Number, Uncertain, z_score
 from estimator.core.units import CENTRAL
-from estimator.utilization.features import SMALLEST_SD
-from estimator.utilization.mechanism import (
+from estimator.training.features import SMALLEST_SD
+from estimator.training.mechanism import (
     MOST_EXPECTED,
     Growth,
     ThinPlaces,

@@ -12,7 +12,8 @@ from estimator.catalog import Catalog, once
 from estimator.core.rows import Mask, rows_of
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL, digits, in_percent, in_times
-from estimator.utilization.features import prior_model
+from estimator.networks.network_class import kind_of_domain
+from estimator.training.features import prior_model
 from estimator.validation.cross_validation import (
     Blind,
     Points,
@@ -25,7 +26,6 @@ from estimator.validation.cross_validation import (
     score,
 )
 from estimator.validation.published_runs import PublishedRuns, usable_runs
-from estimator.workload.network_class import kind_of_domain
 
 BASELINES = {"constant_0.30": 0.30, "constant_0.375": 0.375}
 """Utilizations that calculators take for every run [1]: a rule of thumb, and Epoch AI's."""

@@ -6,23 +6,23 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from estimator.answer.resolver import Named, Resolver
 from estimator.catalog import Catalog
 from estimator.core.rows import Floats
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import S_PER_H, W_PER_KW
-from estimator.estimation.resolver import Named, Resolver
-from estimator.scenario.hardware import value_bytes
-from estimator.scenario.provenance import uncertain_record
-from estimator.scenario.workload_columns import training_flop
-from estimator.utilization.features import (
+from estimator.question.hardware import value_bytes
+from estimator.question.provenance import uncertain_record
+from estimator.question.workload_columns import training_flop
+from estimator.training.features import (
     features_of_rows,
     fitted_model,
     kinds_of_rows,
     shipped_spreads,
 )
-from estimator.utilization.machine import stacked
-from estimator.utilization.mechanism import expected_ahead
-from estimator.utilization.predict import alone
+from estimator.training.machine import stacked
+from estimator.training.mechanism import expected_ahead
+from estimator.training.predict import alone
 from estimator.validation.power_fit import DEVICES, NODE, PARAMETERS, PARTS, Meters
 from estimator.validation.published_runs import NUMBERS, USABLE_TIERS, row_number
 

@@ -7,22 +7,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from estimator.answer.resolver import Named, Resolver
 from estimator.catalog import Catalog
 from estimator.core.rows import Floats, Mask, Texts, rows_of
 from estimator.core.units import S_PER_H
-from estimator.estimation.resolver import Named, Resolver
-from estimator.scenario.columns import STAGED, staged
-from estimator.scenario.hardware import value_bytes
-from estimator.scenario.workload_columns import training_flop
-from estimator.utilization.features import (
+from estimator.question.columns import STAGED, staged
+from estimator.question.hardware import value_bytes
+from estimator.question.workload_columns import training_flop
+from estimator.training.features import (
     features_of_rows,
     fitted_model,
     kinds_of_rows,
     shipped_spreads,
     software_of_rows,
 )
-from estimator.utilization.machine import stacked
-from estimator.utilization.mechanism import expected_utilization, thin_places, thinness
+from estimator.training.machine import stacked
+from estimator.training.mechanism import expected_utilization, thin_places, thinness
 from estimator.validation.throughput import steady_rows
 from estimator.validation.utilization_fit import Runs
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from estimator.catalog import Catalog
 from estimator.core.messages import message
 from estimator.core.rows import Floats, Mask, Texts
-from estimator.serving.engines import (
+from estimator.inference.engines import (
     ENGINES,
     NAMES,
     OF_ENGINE,
@@ -25,11 +25,11 @@ from estimator.serving.engines import (
     prior,
     to_line,
 )
-from estimator.serving.performance import performance
-from estimator.serving.question import ServingQuestion
-from estimator.serving.question_table import QuestionTable
-from estimator.serving.resolver import Resolver
-from estimator.serving.setups import ServingTable
+from estimator.inference.performance import performance
+from estimator.inference.question import ServingQuestion
+from estimator.inference.question_table import QuestionTable
+from estimator.inference.resolver import Resolver
+from estimator.inference.setups import ServingTable
 from estimator.validation.serving_rows import ServingCase, serving_cases
 
 Residuals = Callable[[Floats], Floats]

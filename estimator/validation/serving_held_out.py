@@ -15,10 +15,10 @@ from estimator.catalog import Catalog
 from estimator.core.rows import Floats, Mask, Texts
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL
-from estimator.serving.capacity import weight_bytes
-from estimator.serving.engines import ENGINES, fitted
-from estimator.serving.measured_loads import devices_of
-from estimator.serving.quantities import spread_scale, stated_variance
+from estimator.inference.capacity import weight_bytes
+from estimator.inference.engines import ENGINES, fitted
+from estimator.inference.measured_loads import devices_of
+from estimator.inference.quantities import spread_scale, stated_variance
 from estimator.validation.serving_fit import Measured, fit, measured_cases, predicted
 from estimator.validation.serving_spread import FEWEST, Errors
 

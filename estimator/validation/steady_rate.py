@@ -7,7 +7,7 @@ import numpy as np
 
 from estimator.catalog import Catalog
 from estimator.core.rows import Mask, rows_of
-from estimator.utilization.features import prior_model, shipped_spreads
+from estimator.training.features import prior_model, shipped_spreads
 from estimator.validation.cross_validation import Blind, Score, log_hours_ratio, score
 from estimator.validation.published_runs import usable_runs
 from estimator.validation.throughput import kind_of_row, rows_with, runs_of_rows

@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 
+from estimator.answer.resolver import Resolver
 from estimator.catalog import Catalog
 from estimator.core.rows import Floats
 from estimator.core.units import S_PER_H
-from estimator.estimation.resolver import Resolver
-from estimator.scenario.hardware import value_bytes
-from estimator.utilization.features import UtilizationSpread, features_of_rows, software_of_rows
-from estimator.utilization.machine import stacked
+from estimator.networks.formulas import LORA_SHARE, TRAINING_OVER_FORWARD, training_flop
+from estimator.networks.network_class import NetworkKind, kind_of_domain, network_kind
+from estimator.question.hardware import value_bytes
+from estimator.training.features import UtilizationSpread, features_of_rows, software_of_rows
+from estimator.training.machine import stacked
 from estimator.validation.utilization_fit import Runs
-from estimator.workload.formulas import LORA_SHARE, TRAINING_OVER_FORWARD, training_flop
-from estimator.workload.network_class import NetworkKind, kind_of_domain, network_kind
 
 USUAL_TOKENS_PER_CHIP = 32_768.0
 """Tokens per step that a chip is given where a table does not tell [token]."""

@@ -15,14 +15,14 @@ import numpy as np
 from estimator.core.rows import Floats, Texts
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import S_PER_H
-from estimator.utilization.launches import UsualSteps
-from estimator.utilization.mechanism import (
+from estimator.training.launches import UsualSteps
+from estimator.training.mechanism import (
     PARAMETERS,
     RunFeatures,
     UtilizationModel,
     log_utilization,
 )
-from estimator.utilization.parallelism import Layout, Machine
+from estimator.training.parallelism import Layout, Machine
 
 Residuals = Callable[[Floats], Floats]
 Part = TypeVar("Part", "Runs", Layout, Machine, RunFeatures, UsualSteps)

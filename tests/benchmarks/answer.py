@@ -7,9 +7,9 @@ calls, and the least of several such means.
 import sys
 import time
 
+from estimator.answer.scenario_estimate import answer_scenario
 from estimator.catalog import Catalog
-from estimator.estimation.scenario_estimate import answer_scenario
-from estimator.scenario.scenario import Scenario
+from estimator.question.scenario import Scenario
 
 CALLS = 100
 REPEATS = 15

@@ -27,9 +27,9 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from estimator.catalog import Catalog
+from estimator.inference import question as serving
 from estimator.memory import request as memory
-from estimator.scenario.scenario import INPUTS, option_of
-from estimator.serving import question as serving
+from estimator.question.scenario import INPUTS, option_of
 from tests.in_process import Done, run
 
 ROOT = Path(__file__).parents[2]

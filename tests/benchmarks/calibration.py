@@ -33,8 +33,8 @@ from typing import Any
 from estimator.measure.bench.run import BenchQuestion, benchmark, keep_processor
 from estimator.measure.session import Session, forecast
 from estimator.measure.step_counter import counted_operations
+from estimator.question.scenario import Scenario
 from estimator.runs.record import MeasuredRun, Timing, as_plain, read_run
-from estimator.scenario.scenario import Scenario
 from tests.benchmarks.prediction import COUNTED, HEADER, KNOWN, line, predicted_s, store_only
 from tests.benchmarks.training.programs import Program, programs
 

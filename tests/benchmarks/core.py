@@ -16,8 +16,8 @@ import numpy as np
 from estimator.core.estimate import Run, estimate
 from estimator.core.uncertainty import Uncertain, spread_between
 from estimator.core.work import Workload
-from estimator.scenario.hardware import read_hardware
-from estimator.scenario.site import read_site
+from estimator.question.hardware import read_hardware
+from estimator.question.site import read_site
 
 SCENARIOS = 1_000_000
 REPEATS = 7

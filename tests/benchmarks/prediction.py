@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from estimator.answer.scenario_estimate import answer_scenario
 from estimator.catalog import Catalog
-from estimator.estimation.scenario_estimate import answer_scenario
+from estimator.question.scenario import Scenario
 from estimator.runs import open_store, store_path
 from estimator.runs.record import MeasuredRun
-from estimator.scenario.scenario import Scenario
 
 HEADER = f"{'state':42} {'median':>7} {'p90':>7} {'bias':>6}  inside the 80 % interval"
 """Names of the columns of `line`."""

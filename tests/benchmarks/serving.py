@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from estimator.catalog import Catalog
-from estimator.serving.engines import Parameters, fitted
-from estimator.serving.performance import Setup, Traffic, performance
-from estimator.serving.question import ServingQuestion
-from estimator.serving.question_table import QuestionTable
-from estimator.serving.resolver import Resolver
-from estimator.serving.setups import ServingTable
+from estimator.inference.engines import Parameters, fitted
+from estimator.inference.performance import Setup, Traffic, performance
+from estimator.inference.question import ServingQuestion
+from estimator.inference.question_table import QuestionTable
+from estimator.inference.resolver import Resolver
+from estimator.inference.setups import ServingTable
 
 ROWS, BLOCK = 1_000_000, 16_384
 MODELS = ("qwen3-30b-a3b", "llama-3-8b", "llama-2-70b", "gpt-oss-20b", "Qwen/Qwen3-14B")

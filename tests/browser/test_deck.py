@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from estimator.answer.scenario_estimate import answer_scenario
 from estimator.catalog import Catalog
-from estimator.estimation.scenario_estimate import answer_scenario
-from estimator.scenario.scenario import Scenario
+from estimator.question.scenario import Scenario
 from estimator.web.estimate import text as words
 from estimator.web.offline import export, limits_figure
 from estimator.web.offline.export import Wish

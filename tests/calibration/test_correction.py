@@ -8,15 +8,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from estimator.answer.formatted_results import as_json
+from estimator.answer.scenario_csv import estimate_csv
+from estimator.answer.scenario_estimate import answer_scenario
 from estimator.calibration.correction import known_runs
 from estimator.calibration.measured_utilization import BEYOND_CACHES
 from estimator.calibration.notices import CALIBRATED
 from estimator.catalog import Catalog
 from estimator.core.uncertainty import z_score
-from estimator.estimation.formatted_results import as_json
-from estimator.estimation.scenario_csv import estimate_csv
-from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.measure.host_id import host_id
+from estimator.question.scenario import Scenario
 from estimator.runs import open_store
 from estimator.runs.record import (
     Condition,
@@ -26,7 +27,6 @@ from estimator.runs.record import (
     MeasuredRun,
     Timing,
 )
-from estimator.scenario.scenario import Scenario
 from tests.in_process import run as command
 from tests.measured_runs import store
 

@@ -27,7 +27,7 @@ from estimator.calibration.step_sizes import (
     like_measured,
 )
 from estimator.calibration.variance_components import Components
-from estimator.utilization.launches import log_slowdown
+from estimator.training.launches import log_slowdown
 
 PARTS = Components(
     precision=0.12,

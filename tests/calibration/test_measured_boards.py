@@ -12,9 +12,9 @@ import pytest
 
 from estimator.catalog import Catalog
 from estimator.catalog.shared_runs import read_overlay
-from estimator.serving.measured_loads import KnownLoads
-from estimator.serving.quantities import answer_serving
-from estimator.serving.question import ServingQuestion
+from estimator.inference.measured_loads import KnownLoads
+from estimator.inference.quantities import answer_serving
+from estimator.inference.question import ServingQuestion
 from tests.benchmarks.gpu.table import both_measured, keep, left_out, of_program, prediction
 from tests.benchmarks.prediction import SIZE
 from tests.every import over

@@ -9,7 +9,7 @@ from estimator.catalog import Catalog, ProfileError
 from estimator.catalog.architectures import FILE, hub_names, read_architectures
 from estimator.catalog.checks import own_problems
 from estimator.catalog.profile_folders import shipped_directory
-from estimator.workload.huggingface import model_ledger
+from estimator.networks.huggingface import model_ledger
 from tests.every import over
 
 CATALOG = Catalog.open()

@@ -15,8 +15,8 @@ import pytest
 from estimator.catalog import Catalog
 from estimator.cli import main
 from estimator.cli.parser import Help
-from estimator.scenario.columns import FIELDS
-from estimator.serving.question import COLUMNS
+from estimator.inference.question import COLUMNS
+from estimator.question.columns import FIELDS
 from tests.in_process import run
 
 ROOT = Path(__file__).parents[2]

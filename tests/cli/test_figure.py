@@ -5,10 +5,10 @@ import re
 
 import pytest
 
+from estimator.answer.scenario_estimate import answer_scenario
 from estimator.catalog import Catalog
 from estimator.cli import main
-from estimator.estimation.scenario_estimate import answer_scenario
-from estimator.scenario.scenario import Scenario
+from estimator.question.scenario import Scenario
 
 SCENARIO = ["--params", "7e9", "--tokens", "2e12", "--hardware", "h100", "--devices", "64"]
 

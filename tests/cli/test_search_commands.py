@@ -56,7 +56,7 @@ def test_the_summary_of_a_sweep_is_json(space, tmp_path, capsys):
 )
 def test_a_sweep_that_cannot_be_is_one_line(space, tmp_path, capsys, monkeypatch, words, reason):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("estimator.search.cluster.PATIENCE_S", 0.2)
+    monkeypatch.setattr("estimator.studies.search.cluster.PATIENCE_S", 0.2)
     assert main(["sweep", str(space), *words]) == 1
     reported = capsys.readouterr().err
     assert reported.startswith("error: ") and reason in reported and reported.count("\n") == 1

@@ -7,7 +7,7 @@ import pytest
 
 from estimator.cli import main
 from estimator.cli.serving_quantities import figure
-from estimator.serving.question import INPUTS, option_of
+from estimator.inference.question import INPUTS, option_of
 
 LINE = (
     "serve-cost --preset Qwen/Qwen3-14B --hardware h100 --concurrency 32 --site fr "

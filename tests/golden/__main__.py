@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from estimator.workload.huggingface import model_ledger
+from estimator.networks.huggingface import model_ledger
 
 HERE = Path(__file__).parent
 TABLES = (("models.csv", "configs"), ("networks.csv", "networks"))

@@ -1,4 +1,4 @@
-"""Check estimator/workload/defaults.json, defaults of transformers and diffusers, against both.
+"""Check estimator/networks/defaults.json, defaults of transformers and diffusers, against both.
 
 Needs them, which neither users nor CI need. Run from the repository root:
 
@@ -17,7 +17,7 @@ from typing import Any
 import diffusers
 from transformers import CONFIG_MAPPING
 
-TABLE = Path(__file__).parents[2] / "estimator" / "workload" / "defaults.json"
+TABLE = Path(__file__).parents[2] / "estimator" / "networks" / "defaults.json"
 OURS = {
     "first_k_dense_replace": "what the default of mlp_layer_types is made of",
     "max_position_embeddings": "no default: positions are relative, or the model has no longest",

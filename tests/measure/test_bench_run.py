@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from estimator.answer.formatted_results import as_json
+from estimator.answer.scenario_estimate import answer_scenario
 from estimator.calibration.notices import CALIBRATED
 from estimator.catalog import Catalog
 from estimator.catalog.checks import sound
-from estimator.estimation.formatted_results import as_json
-from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.measure.bench import numpy_engine
 from estimator.measure.bench import run as bench_run
 from estimator.measure.bench import timing as protocol
@@ -20,11 +20,11 @@ from estimator.measure.bench.benchmark import Effort
 from estimator.measure.bench.cpu_profile import merged
 from estimator.measure.bench.run import BenchQuestion, RecordedDevice, benchmark, left_aside
 from estimator.measure.bench.timing import Thoroughness
+from estimator.question.scenario import Scenario
 from estimator.runs import open_store
 from estimator.runs.meter import Sample
 from estimator.runs.observations import slowed
 from estimator.runs.record import MeasuredDevice, Timing
-from estimator.scenario.scenario import Scenario
 
 ROOT = Path(__file__).parents[2]
 BRIEF = Thoroughness(

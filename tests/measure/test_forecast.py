@@ -14,18 +14,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from estimator.answer.run_forecast import TOTAL_UNKNOWN, RunQuestion, forecast_run
 from estimator.catalog import Catalog
 from estimator.cli import main
-from estimator.estimation.run_forecast import TOTAL_UNKNOWN, RunQuestion, forecast_run
 from estimator.measure import forecast
 from estimator.measure.forecast import Watch
 from estimator.measure.session import Reported, Session
 from estimator.measure.stamps import Stamped, StampFile, Stamps
+from estimator.question.scenario import Scenario
 from estimator.runs import read_runs
 from estimator.runs.observations import program_of
 from estimator.runs.process import born
 from estimator.runs.record import FORECAST, Energy, Host, MeasuredDevice, MeasuredRun, Timing
-from estimator.scenario.scenario import Scenario
 
 SCRIPT = """
 import sys, time

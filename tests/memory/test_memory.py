@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from estimator.answer.scenario_estimate import answer_scenario
 from estimator.catalog import Catalog
 from estimator.cli.memory_need import verdict
 from estimator.core.uncertainty import Uncertain, spread_between
 from estimator.core.units import GIB
-from estimator.estimation.scenario_estimate import answer_scenario
 from estimator.memory.activations import (
     Kept,
     Style,
@@ -30,11 +30,11 @@ from estimator.memory.network import find_network, training_model
 from estimator.memory.plan import Model, Parameters, Plan, Serving
 from estimator.memory.request import Question
 from estimator.memory.usage import Overhead, inference_memory, training_memory, with_overhead
-from estimator.scenario.scenario import Scenario
-from estimator.workload.blocks import Attention, Mlp
-from estimator.workload.huggingface import architecture, model_ledger
-from estimator.workload.ledger import Inputs
-from estimator.workload.transformer import Layer
+from estimator.networks.blocks import Attention, Mlp
+from estimator.networks.huggingface import architecture, model_ledger
+from estimator.networks.ledger import Inputs
+from estimator.networks.transformer import Layer
+from estimator.question.scenario import Scenario
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 ROWS = list(csv.DictReader((GOLDEN / "memory.csv").read_text().splitlines()))

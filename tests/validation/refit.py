@@ -16,9 +16,9 @@ from estimator.catalog import Catalog
 from estimator.core.rows import Floats
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL
-from estimator.serving.engines import CUDA, ENGINES, LOCAL, NAMES, fitted
-from estimator.serving.quantities import DELIVERED
-from estimator.utilization.features import prior_model
+from estimator.inference.engines import CUDA, ENGINES, LOCAL, NAMES, fitted
+from estimator.inference.quantities import DELIVERED
+from estimator.training.features import prior_model
 from estimator.validation.cross_validation import blind_predictions, spread_of
 from estimator.validation.memory import memory_cases, memory_groups
 from estimator.validation.published_runs import usable_runs

@@ -19,7 +19,7 @@ from estimator.catalog import Catalog
 from estimator.core.rows import rows_of
 from estimator.core.uncertainty import Uncertain, z_score
 from estimator.core.units import CENTRAL, in_percent, in_times
-from estimator.utilization.features import SMALLEST_SD, prior_model
+from estimator.training.features import SMALLEST_SD, prior_model
 from estimator.validation.cross_validation import (
     Blind,
     as_answered,

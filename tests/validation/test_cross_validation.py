@@ -9,7 +9,7 @@ from estimator.catalog import Catalog
 from estimator.core.rows import rows_of
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL
-from estimator.utilization.features import prior_model, shipped_spreads
+from estimator.training.features import prior_model, shipped_spreads
 from estimator.validation.cross_validation import (
     FEW_RUNS,
     Blind,

@@ -9,8 +9,8 @@ from estimator.catalog import Catalog
 from estimator.catalog.table_checks import table_problems
 from estimator.core.power import LOAD_EXPONENT, node_power
 from estimator.core.uncertainty import EXACTLY_ZERO, Uncertain
-from estimator.scenario.hardware import read_hardware
-from estimator.scenario.scenario import Scenario
+from estimator.question.hardware import read_hardware
+from estimator.question.scenario import Scenario
 from estimator.validation.energy import (
     HOURS_ALONE,
     WORK_KNOWN,
@@ -194,7 +194,7 @@ def test_a_network_bound_by_memory_draws_as_much_at_a_lower_utilization():
 
 
 def test_a_run_that_waits_for_others_draws_less_than_one_that_does_not(catalog):
-    from estimator.estimation.scenario_estimate import answer_scenario
+    from estimator.answer.scenario_estimate import answer_scenario
 
     def answered(devices):
         scenario = Scenario(params=7e9, tokens=1e10, hardware="h100", devices=devices)
@@ -209,7 +209,7 @@ def test_a_run_that_waits_for_others_draws_less_than_one_that_does_not(catalog):
 
 
 def test_hours_alone_leave_the_power_wider_open_than_hours_and_work(catalog):
-    from estimator.estimation.scenario_estimate import answer_scenario
+    from estimator.answer.scenario_estimate import answer_scenario
 
     timed = Scenario(device_hours=1e4, hardware="a100", devices=8)
     known = replace(timed, params=7e9, tokens=3e10)

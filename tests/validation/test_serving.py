@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from estimator.catalog import Catalog
-from estimator.serving.engines import NAMES, fitted, from_line, prior, to_line
+from estimator.inference.engines import NAMES, fitted, from_line, prior, to_line
 from estimator.validation.held_out import stored_scores
 from estimator.validation.serving_fit import fit, measured_cases, predicted
 from estimator.validation.serving_held_out import held_out, report_of

@@ -9,8 +9,8 @@ import pytest
 
 from estimator.catalog import Catalog
 from estimator.catalog.table_checks import table_problems
-from estimator.utilization.features import fitted_model, shipped_spreads
-from estimator.utilization.mechanism import log_utilization
+from estimator.training.features import fitted_model, shipped_spreads
+from estimator.training.mechanism import log_utilization
 from estimator.validation.throughput import degree, kind_of_row, rate, steady_rows
 from estimator.validation.utilization_fit import row_weight
 

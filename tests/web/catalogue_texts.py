@@ -13,14 +13,14 @@ from pathlib import Path
 import estimator
 from estimator.catalog import Catalog
 from estimator.catalog.claim_records import ClaimRecord
-from estimator.claims.glossary import GLOSSARY
 from estimator.core.limits import LIMITS
 from estimator.core.messages import MESSAGES
-from estimator.levers.levers import LEVERS
+from estimator.inference.question import INPUTS as SERVING
 from estimator.measure.meters.nvml_binding import REMEDIES
 from estimator.measure.meters.rapl import NONE_HERE, NOT_READABLE
-from estimator.scenario.scenario import INPUTS
-from estimator.serving.question import INPUTS as SERVING
+from estimator.question.scenario import INPUTS
+from estimator.studies.claims.glossary import GLOSSARY
+from estimator.studies.levers.levers import LEVERS
 from estimator.web.method.page import MODULES, stated
 
 PACKAGE = Path(estimator.__file__).parent

@@ -14,13 +14,13 @@ from urllib.parse import parse_qsl
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from estimator.answer.run_forecast import OTHERS
 from estimator.calibration.correction import known_runs
 from estimator.calibration.posterior import cells, power_cells, residuals
 from estimator.catalog import Catalog
-from estimator.estimation.run_forecast import OTHERS
 from estimator.measure.host_id import host_id
+from estimator.question.scenario import Scenario
 from estimator.runs import open_store, store_path
-from estimator.scenario.scenario import Scenario
 from estimator.web.calibrate import charts as calibrate_figures
 from estimator.web.calibrate import live as calibrate_live
 from estimator.web.calibrate import tables as calibrate_tables

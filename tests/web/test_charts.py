@@ -8,9 +8,9 @@ import pytest
 import vl_convert
 from jsonschema import ValidationError
 
+from estimator.answer.scenario_estimate import answer_scenario
 from estimator.catalog import Catalog
-from estimator.estimation.scenario_estimate import answer_scenario
-from estimator.scenario.scenario import Scenario
+from estimator.question.scenario import Scenario
 from estimator.web.calibrate.charts import _cells
 from estimator.web.plan.shares import shares_of_limits
 from estimator.web.shared import charts, language, plots

@@ -5,10 +5,10 @@ import re
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
+from estimator.answer.design_facts import memory_of_run
+from estimator.answer.scenario_estimate import answer_scenario
 from estimator.catalog import Catalog
-from estimator.estimation.design_facts import memory_of_run
-from estimator.estimation.scenario_estimate import answer_scenario
-from estimator.scenario.scenario import Scenario
+from estimator.question.scenario import Scenario
 from estimator.web.compare.page import USUAL, Pinned, differences, facts, ratios
 from estimator.web.estimate.fit import badge, fit_of
 from estimator.web.hardware import page as hardware_page

@@ -5,10 +5,10 @@ import re
 
 import pytest
 
+from estimator.answer.scenario_estimate import answer_scenario
 from estimator.catalog import Catalog
-from estimator.estimation.scenario_estimate import answer_scenario
+from estimator.question.scenario import Scenario
 from estimator.runs import open_store
-from estimator.scenario.scenario import Scenario
 from estimator.web.shared.amounts import amount
 from tests.measured_runs import several
 from tests.web.markup import body, text_of, visited
@@ -96,7 +96,7 @@ def test_a_run_that_no_device_holds_is_said_to_be_one():
 
 
 def test_where_nothing_can_be_planned_the_last_plan_stays(monkeypatch):
-    from estimator.search import plan as search
+    from estimator.studies.search import plan as search
 
     page = visited("plan")
     before = re.search(r"[^.]*is the cheapest plan", text_of(page))[0].strip()

@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from estimator.claims.ledger import RECOMPUTED
+from estimator.studies.claims.ledger import RECOMPUTED
 from estimator.web.site_map import PAGES
 from tests.web.markup import text_of, visited
 
@@ -55,7 +55,7 @@ def test_the_claims_page_tells_355_years():
 @pytest.mark.parametrize("claim", [name for name, one in RECOMPUTED.items() if one])
 def test_the_link_of_a_claim_opens_its_page_without_a_notice(claim):
     from estimator.catalog import Catalog
-    from estimator.claims.ledger import claim as recompute
+    from estimator.studies.claims.ledger import claim as recompute
 
     found = recompute(claim, Catalog.open())
     if found.finding.scenario is None:

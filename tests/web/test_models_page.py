@@ -10,9 +10,9 @@ import pytest
 from estimator.catalog import Catalog
 from estimator.memory.fit import answer_memory, fit_across_devices
 from estimator.memory.request import Question
-from estimator.scenario.workload import compact_config
-from estimator.workload.huggingface import architecture
-from estimator.workload.ledger import Inputs, takes
+from estimator.networks.huggingface import architecture
+from estimator.networks.ledger import Inputs, takes
+from estimator.question.workload import compact_config
 from tests.web.markup import body, healthy, text_of, visited
 
 CATALOG = Catalog.open()

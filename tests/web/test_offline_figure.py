@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import vl_convert
 
+from estimator.answer.scenario_estimate import answer_scenario
 from estimator.catalog import Catalog
 from estimator.core.uncertainty import Uncertain
-from estimator.estimation.scenario_estimate import answer_scenario
-from estimator.scenario.scenario import Scenario
-from estimator.trends.budget import cost_by_year
+from estimator.question.scenario import Scenario
+from estimator.studies.trends.budget import cost_by_year
 from estimator.web.offline import citation, html, limits_figure
 from estimator.web.offline.export import Wish, caption, content_of, figure_of
 from estimator.web.offline.limits_figure import Choices

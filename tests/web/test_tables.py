@@ -3,10 +3,10 @@
 import pandas as pd
 import pytest
 
+from estimator.answer.formatted_results import bounds
+from estimator.answer.scenario_estimate import Answer, answer_scenario, answer_scenarios
 from estimator.catalog import Catalog
-from estimator.estimation.formatted_results import bounds
-from estimator.estimation.scenario_estimate import Answer, answer_scenario, answer_scenarios
-from estimator.scenario.scenario import Scenario
+from estimator.question.scenario import Scenario
 from estimator.web.shared.amounts import span
 from estimator.web.shared.tables import (
     COMPARED,

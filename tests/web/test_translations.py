@@ -6,19 +6,19 @@ from types import CodeType
 
 import pytest
 
+from estimator.answer.scenario_estimate import answer_scenario
 from estimator.catalog import Catalog
 from estimator.core.messages import reason
 from estimator.core.notice import Notice
 from estimator.core.phrase import say
-from estimator.estimation.scenario_estimate import answer_scenario
-from estimator.scenario.scenario import Scenario
+from estimator.networks.config_file import config_of
+from estimator.networks.huggingface import architecture
+from estimator.question.scenario import Scenario
 from estimator.web.estimate.text import assumed
 from estimator.web.method.page import printable
 from estimator.web.shared import language
 from estimator.web.shared.amounts import amount, localised, sentence
 from estimator.web.shared.notices import shown
-from estimator.workload.config_file import config_of
-from estimator.workload.huggingface import architecture
 from tests.web.catalogue_texts import (
     PACKAGE,
     claim_texts,
@@ -38,7 +38,7 @@ OTHERS = [name for name in language.languages() if name != language.ENGLISH]
 
 @cache
 def texts():
-    pages = texts_of("web", "claims", "levers", "calibration", "estimation")
+    pages = texts_of("web", "studies/claims", "studies/levers", "calibration", "answer")
     catalog = Catalog.open()
     words = claim_texts(catalog) | input_texts() | notice_texts() | glossary_texts()
     words |= lever_texts() | meter_texts() | module_texts() | preset_texts(catalog)

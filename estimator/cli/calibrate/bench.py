@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     """Measure, store, and print the result."""
     from estimator.measure.bench.run import BenchQuestion, benchmark
     from estimator.measure.command import undisturbed
-    from estimator.scenario.scenario import read_number
+    from estimator.question.scenario import read_number
 
     wanted = None
     if options.precision is not None:

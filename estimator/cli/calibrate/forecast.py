@@ -13,9 +13,9 @@ from estimator.cli.output import note, print_json, print_line, print_table
 from estimator.core.units import human, human_duration, human_quantity, joined
 
 if TYPE_CHECKING:
-    from estimator.estimation.run_forecast import RunForecast
+    from estimator.answer.run_forecast import RunForecast
     from estimator.measure.forecast import Watch
-    from estimator.scenario.scenario import Scenario
+    from estimator.question.scenario import Scenario
 
 EXAMPLES = """examples:
   twenty-watts calibrate forecast -- python train.py
@@ -76,8 +76,8 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Watch the command, then answer; its own exit code where it failed before."""
+    from estimator.answer.run_forecast import RunQuestion, check_asked, forecast_run
     from estimator.cli.options import scenario_of
-    from estimator.estimation.run_forecast import RunQuestion, check_asked, forecast_run
     from estimator.measure.command import CommandError, undisturbed
     from estimator.measure.forecast import name_of_command, recorded_watch
 
@@ -175,7 +175,7 @@ def _say_what_is_awaited(silent_s: float, *, quiet: bool) -> None:
 
 def _count(name: str, text: str | None, least: int) -> int | None:
     """Read a number of steps."""
-    from estimator.scenario.scenario import read_number
+    from estimator.question.scenario import read_number
 
     if text is None:
         return None
@@ -191,7 +191,7 @@ def seconds(text: str) -> float:
     >>> seconds("90"), seconds("1.5m")
     (90.0, 90.0)
     """
-    from estimator.scenario.scenario import read_number
+    from estimator.question.scenario import read_number
 
     units = {"s": 1.0, "m": 60.0, "h": 3600.0}
     factor = units.get(text[-1:], 0.0)
@@ -206,7 +206,7 @@ def seconds(text: str) -> float:
 
 def _print(answer: "RunForecast", *, over: bool, quiet: bool) -> None:
     """Say it to people; of a run that is over not what is left."""
-    from estimator.estimation.run_forecast import TOTAL_UNKNOWN
+    from estimator.answer.run_forecast import TOTAL_UNKNOWN
 
     step = human(answer.step_s, "s")
     print_line(f"{answer.seen_steps} steps seen, {step} each once steady")

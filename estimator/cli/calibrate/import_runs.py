@@ -11,7 +11,7 @@ from estimator.cli.calibrate.served_options import FIELDS, add_served_options, r
 from estimator.cli.calibrate.store_update import announce_update
 from estimator.cli.options import add_fields, add_profiles, catalog_of, refuse_given
 from estimator.cli.output import note, print_json
-from estimator.scenario.scenario import option_of
+from estimator.question.scenario import option_of
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog

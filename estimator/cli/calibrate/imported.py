@@ -52,7 +52,7 @@ def time_of(name: str, text: str) -> float:
 
 def positive(name: str, text: str | None) -> float | None:
     """Read a positive number, None where none is given."""
-    from estimator.scenario.scenario import read_number
+    from estimator.question.scenario import read_number
 
     if text is None:
         return None

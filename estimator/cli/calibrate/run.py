@@ -87,8 +87,8 @@ def run(options: argparse.Namespace) -> int:
     from estimator.measure.command import CommandError, running, undisturbed
     from estimator.measure.recorder import Recording
     from estimator.measure.session import REPORT
+    from estimator.question.scenario import read_number
     from estimator.runs import store_or_reason
-    from estimator.scenario.scenario import read_number
 
     words = command_of(options, "run")
     rate_hz = read_number("rate", options.sampling_hz)
@@ -185,7 +185,7 @@ def command_of(options: argparse.Namespace, verb: str) -> list[str]:
 def work_of(options: argparse.Namespace) -> "dict[str, Any]":
     """What the command does, as parts of a `Timing`; checked before anything runs."""
     from estimator.catalog.schema import PRECISIONS
-    from estimator.scenario.scenario import check_choices, option_of
+    from estimator.question.scenario import check_choices, option_of
 
     scenario = scenario_of(options)
     check_choices(scenario)
@@ -199,7 +199,7 @@ def work_of(options: argparse.Namespace) -> "dict[str, Any]":
         return common
     from estimator.catalog import Catalog
     from estimator.core.messages import rendered
-    from estimator.scenario.workload import find_work
+    from estimator.question.workload import find_work
 
     work, notices = find_work(scenario, Catalog.open())
     for warning in rendered(notices, option_of):

@@ -4,7 +4,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import add_fields, refuse_given
-from estimator.serving.question import INPUTS, check_number, option_of, read_number
+from estimator.inference.question import INPUTS, check_number, option_of, read_number
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog
@@ -32,7 +32,7 @@ def refuse_served(options: argparse.Namespace, why: str) -> None:
 
 def load_of(options: argparse.Namespace) -> dict[str, Any]:
     """What the options say of a served load; errors as for `serve-cost`."""
-    from estimator.serving.formats import weight_format
+    from estimator.inference.formats import weight_format
 
     stated: dict[str, Any] = {"model": options.preset, "precision": options.precision}
     numbers = {"params_total": options.params, "params_active": options.active_params}
@@ -55,7 +55,7 @@ def check_served(run: "MeasuredRun", catalog: "Catalog") -> None:
     """Refuse a served load of which no answer can come."""
     from estimator.core.messages import render
     from estimator.core.notice import Refusal
-    from estimator.serving.measured_loads import check_loads
+    from estimator.inference.measured_loads import check_loads
 
     try:
         check_loads(run, catalog)

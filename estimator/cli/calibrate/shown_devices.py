@@ -142,9 +142,9 @@ def _fitted(
     figures: "Sequence[DeviceFigures]", catalog: "Catalog"
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Devices with what is expected of them, and what counts less."""
+    from estimator.answer.usual_run import usual_utilizations
     from estimator.calibration.correction import known_runs
     from estimator.calibration.devices import reports_of
-    from estimator.estimation.usual_run import usual_utilizations
 
     known = known_runs(catalog)
     reports = reports_of(
@@ -170,7 +170,7 @@ def _less_counted(hardware: str, known: "Known") -> tuple[str, ...]:
     """Say which runs of a device count less, and why."""
     from estimator.calibration.notices import less_counted
     from estimator.core.messages import rendered
-    from estimator.scenario.scenario import option_of
+    from estimator.question.scenario import option_of
 
     name = known.catalog.find_device(hardware)
     if name is None:

@@ -24,9 +24,9 @@ from estimator.measure.bench.timing import (
     timed,
 )
 from estimator.measure.bench.workloads import Engine, Job, spread_out
+from estimator.networks.network_class import network_kind
 from estimator.runs.observations import SMALLEST_STEP_FLOP
 from estimator.runs.record import Timing, Trust
-from estimator.workload.network_class import network_kind
 
 SHARE_OF_PRODUCT = 0.3
 """Usual throughput of training over that of a product, to foresee how long a step takes before

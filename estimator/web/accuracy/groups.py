@@ -9,6 +9,7 @@ import pandas as pd
 from estimator.catalog import Catalog
 from estimator.core.rows import rows_of
 from estimator.core.units import digits
+from estimator.networks.network_class import kind_of_domain
 from estimator.validation.cross_validation import (
     Points,
     Score,
@@ -28,7 +29,6 @@ from estimator.validation.held_out import (
 )
 from estimator.web.shared.amounts import localised
 from estimator.web.shared.language import N_, _, ngettext
-from estimator.workload.network_class import kind_of_domain
 
 Chosen = npt.NDArray[np.bool_]
 

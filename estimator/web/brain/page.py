@@ -6,13 +6,13 @@ from html import escape
 import numpy as np
 import streamlit as st
 
-from estimator.claims.finding import Claim
-from estimator.claims.ledger import claim
+from estimator.answer.scenario_estimate import answer_scenario
 from estimator.core.brain import BRAIN_POWER_W, energy_of_years_kwh, landauer_j
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import H_PER_YEAR
-from estimator.estimation.scenario_estimate import answer_scenario
-from estimator.scenario.scenario import Scenario
+from estimator.question.scenario import Scenario
+from estimator.studies.claims.finding import Claim
+from estimator.studies.claims.ledger import claim
 from estimator.web.shared import figures, plots, share, style, widgets
 from estimator.web.shared.amounts import amount, span
 from estimator.web.shared.charts import Row

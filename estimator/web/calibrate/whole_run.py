@@ -6,20 +6,20 @@ from dataclasses import dataclass, replace
 
 import streamlit as st
 
+from estimator.answer.design_facts import memory_too_small
+from estimator.answer.notices import LAUNCH_BOUND
+from estimator.answer.run_forecast import OTHERS
+from estimator.answer.scenario_estimate import Answer, answer_scenario, answer_scenarios
 from estimator.catalog import Device
 from estimator.core.messages import reason as why
 from estimator.core.notice import Notice
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import S_PER_H, human
-from estimator.estimation.design_facts import memory_too_small
-from estimator.estimation.notices import LAUNCH_BOUND
-from estimator.estimation.run_forecast import OTHERS
-from estimator.estimation.scenario_estimate import Answer, answer_scenario, answer_scenarios
 from estimator.measure.session import pace_sd
 from estimator.memory.training_state import DOES_NOT_FIT
+from estimator.question.scenario import Scenario, option_of
 from estimator.runs.observations import disturbance_of, is_of_steps, program_of
 from estimator.runs.record import FORECAST, MeasuredRun, Timing
-from estimator.scenario.scenario import Scenario, option_of
 from estimator.web.shared import style, widgets
 from estimator.web.shared.amounts import counted, localised, result
 from estimator.web.shared.frame import shortened

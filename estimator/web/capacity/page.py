@@ -9,9 +9,11 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from estimator.core.messages import reason
+from estimator.inference.measured_loads import known_loads
+from estimator.inference.question import ServingQuestion
 from estimator.runs.store_state import store_state
-from estimator.search.plan import PlanAnswer
-from estimator.search.serving_plan import (
+from estimator.studies.search.plan import PlanAnswer
+from estimator.studies.search.serving_plan import (
     COUNTS,
     LOAD,
     OBJECTIVES,
@@ -20,8 +22,6 @@ from estimator.search.serving_plan import (
     best_serving_plans,
     served_devices,
 )
-from estimator.serving.measured_loads import known_loads
-from estimator.serving.question import ServingQuestion
 from estimator.system.data_folder import data_directory
 from estimator.web.plan.shares import (
     AIMS,

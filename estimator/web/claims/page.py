@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from estimator.claims.finding import Claim
-from estimator.claims.ledger import RECOMPUTED, claims
+from estimator.studies.claims.finding import Claim
+from estimator.studies.claims.ledger import RECOMPUTED, claims
 from estimator.web.shared import figures, plots, share, style, widgets
 from estimator.web.shared.amounts import amount, localised, sentence, span
 from estimator.web.shared.figures import Picture

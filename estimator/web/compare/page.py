@@ -10,16 +10,16 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pandas as pd
 import streamlit as st
 
+from estimator.answer.design_facts import memory_of_run, offers_of, share_of_memory
+from estimator.answer.formatted_results import as_json, bounds
+from estimator.answer.ratio import ratio
+from estimator.answer.scenario_estimate import Answer
 from estimator.core.units import amount as with_unit
 from estimator.core.units import digits
-from estimator.estimation.design_facts import memory_of_run, offers_of, share_of_memory
-from estimator.estimation.formatted_results import as_json, bounds
-from estimator.estimation.ratio import ratio
-from estimator.estimation.scenario_estimate import Answer
 from estimator.memory.fit import MemoryAnswer
+from estimator.question.hardware import Offers
+from estimator.question.scenario import INPUTS
 from estimator.runs.store_state import State, store_state
-from estimator.scenario.hardware import Offers
-from estimator.scenario.scenario import INPUTS
 from estimator.system.data_folder import data_directory
 from estimator.web.estimate import text as words
 from estimator.web.estimate.link import answer_link

@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import numpy as np
 
+from estimator.answer.estimate_table import estimate_table
 from estimator.core.units import S_PER_H
-from estimator.depth.activations import Storage, checkpoints, everything, reversed_in_time
-from estimator.depth.gradients import SLOPES, log10_bound
-from estimator.depth.paths import Network
-from estimator.estimation.estimate_table import estimate_table
-from estimator.scenario.scenario_table import ScenarioTable
+from estimator.question.scenario_table import ScenarioTable
+from estimator.studies.depth.activations import Storage, checkpoints, everything, reversed_in_time
+from estimator.studies.depth.gradients import SLOPES, log10_bound
+from estimator.studies.depth.paths import Network
 from estimator.web.shared import figures, plots, share, style, widgets
 from estimator.web.shared.amounts import amount
 from estimator.web.shared.frame import Frame

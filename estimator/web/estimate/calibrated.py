@@ -6,11 +6,11 @@ from datetime import UTC, date, datetime
 from html import escape
 from urllib.parse import urlencode
 
+from estimator.answer.scenario_estimate import Answer, answer_scenario
 from estimator.calibration.correction import known_runs
 from estimator.calibration.notices import CALIBRATED
 from estimator.catalog import Catalog
 from estimator.core.uncertainty import Uncertain
-from estimator.estimation.scenario_estimate import Answer, answer_scenario
 from estimator.web.shared import style
 from estimator.web.shared.amounts import result
 from estimator.web.shared.language import N_, _, ngettext

@@ -4,11 +4,11 @@ from io import BytesIO, TextIOWrapper
 
 import streamlit as st
 
+from estimator.answer.formatted_results import schedule_line
+from estimator.answer.scenario_estimate import Answer
+from estimator.answer.start_times import on_profile
 from estimator.core.rows import Floats
-from estimator.estimation.formatted_results import schedule_line
-from estimator.estimation.scenario_estimate import Answer
-from estimator.estimation.start_times import on_profile
-from estimator.scenario.carbon_profile import FEWEST, MOST, profile_of
+from estimator.question.carbon_profile import FEWEST, MOST, profile_of
 from estimator.web.shared import style
 from estimator.web.shared.amounts import localised, result, sentence
 from estimator.web.shared.language import _

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import streamlit as st
 
+from estimator.answer.scenario_estimate import Answer, answer_scenario
 from estimator.core.units import digits
-from estimator.estimation.scenario_estimate import Answer, answer_scenario
-from estimator.scenario.scenario import INPUTS
+from estimator.question.scenario import INPUTS
 from estimator.web.estimate import inputs
 from estimator.web.estimate.inputs import Asked
 from estimator.web.estimate.link import STATE

@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from estimator.catalog import Catalog
-from estimator.core.units import human
-from estimator.estimation.design_facts import (
+from estimator.answer.design_facts import (
     memory_of_run,
     memory_question,
     share_of_memory,
 )
-from estimator.estimation.scenario_estimate import Answer
+from estimator.answer.scenario_estimate import Answer
+from estimator.catalog import Catalog
+from estimator.core.units import human
 from estimator.memory.fit import MemoryAnswer, answer_memory
 from estimator.memory.request import Question
 from estimator.memory.savings import cheapest_saving

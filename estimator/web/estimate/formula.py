@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from estimator.answer.scenario_estimate import Answer
 from estimator.core.power import LOAD_EXPONENT
 from estimator.core.units import amount, digits, human, human_count
-from estimator.estimation.scenario_estimate import Answer
+from estimator.networks.formulas import FLOP_PER_PARAM_AND_TOKEN
+from estimator.networks.kinds import ADAPTERS
 from estimator.web.shared.amounts import localised, result
 from estimator.web.shared.language import _
-from estimator.workload.formulas import FLOP_PER_PARAM_AND_TOKEN
-from estimator.workload.kinds import ADAPTERS
 
 
 @dataclass(frozen=True, kw_only=True)

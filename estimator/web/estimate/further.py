@@ -2,9 +2,9 @@
 
 from urllib.parse import urlencode
 
+from estimator.answer.scenario_estimate import Answer
 from estimator.core.units import significant
-from estimator.estimation.scenario_estimate import Answer
-from estimator.scenario.hardware import TRAINING_PRECISIONS
+from estimator.question.hardware import TRAINING_PRECISIONS
 from estimator.web.shared.html_table import Html, anchor
 from estimator.web.shared.language import _
 from estimator.web.shared.profiles import place_names

@@ -8,19 +8,19 @@ widgets afterwards, with the numbers that the answer took where nothing was said
 from dataclasses import dataclass, replace
 from typing import Any
 
+from estimator.answer.scenario_estimate import Answer
 from estimator.catalog import Catalog, Preset
 from estimator.core.messages import reason
 from estimator.core.units import CENTRAL, significant
-from estimator.estimation.scenario_estimate import Answer
-from estimator.scenario.hardware import named_precision
-from estimator.scenario.scenario import INPUTS, NUMBERS, Scenario, read_number
-from estimator.scenario.workload import compact_config, read_network
+from estimator.networks.formulas import TRAINING_OVER_FORWARD
+from estimator.question.hardware import named_precision
+from estimator.question.scenario import INPUTS, NUMBERS, Scenario, read_number
+from estimator.question.workload import compact_config, read_network
 from estimator.web.shared.frame import shortened
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import shown as sentence_of
 from estimator.web.shared.profiles import usual_precision
 from estimator.web.shared.url_state import State, short_number
-from estimator.workload.formulas import TRAINING_OVER_FORWARD
 
 DEFAULT = Scenario(
     params=7e9,

@@ -6,10 +6,10 @@ from itertools import combinations
 from typing import Any
 from urllib.parse import parse_qsl
 
+from estimator.answer.scenario_estimate import Answer, answer_scenario
 from estimator.catalog import Catalog
 from estimator.core.messages import reason as why
-from estimator.estimation.scenario_estimate import Answer, answer_scenario
-from estimator.scenario.scenario import Scenario, from_link
+from estimator.question.scenario import Scenario, from_link
 from estimator.web.estimate.inputs import DEFAULT, Asked, complete, gather, load, unread
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import shown

@@ -8,11 +8,11 @@ from urllib.parse import parse_qsl
 
 import streamlit as st
 
+from estimator.answer.equivalents import as_json, as_much, equivalents
+from estimator.answer.notices import LAUNCH_BOUND
+from estimator.answer.scenario_estimate import Answer, answer_scenario
 from estimator.catalog import Catalog
 from estimator.core.messages import reason
-from estimator.estimation.equivalents import as_json, as_much, equivalents
-from estimator.estimation.notices import LAUNCH_BOUND
-from estimator.estimation.scenario_estimate import Answer, answer_scenario
 from estimator.web.compare.page import pin
 from estimator.web.estimate import calibrated as measured
 from estimator.web.estimate import controls, parts

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from estimator.estimation.scenario_estimate import Answer
+from estimator.answer.scenario_estimate import Answer
 from estimator.web.estimate.calibrated import AppliedRuns
 from estimator.web.estimate.inputs import Asked
 from estimator.web.shared.parts import follow, redraw

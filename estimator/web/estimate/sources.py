@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from estimator.answer.scenario_estimate import Answer
 from estimator.catalog import Catalog
-from estimator.estimation.scenario_estimate import Answer
 from estimator.web.estimate.formula import Step, steps
 from estimator.web.shared import style
 from estimator.web.shared.language import _

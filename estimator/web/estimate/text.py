@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterator, Sequence
 from html import escape, unescape
 
+from estimator.answer.scenario_estimate import Answer
 from estimator.catalog import Catalog
 from estimator.core.brain import BRAIN_POWER_W
 from estimator.core.units import amount, human_count
-from estimator.estimation.scenario_estimate import Answer
-from estimator.scenario.hardware import TRAINING_PRECISIONS
-from estimator.scenario.scenario import Scenario
+from estimator.question.hardware import TRAINING_PRECISIONS
+from estimator.question.scenario import Scenario
 from estimator.web.shared.amounts import counted, localised, result, unbroken
 from estimator.web.shared.charts import Row
 from estimator.web.shared.language import _

@@ -4,8 +4,8 @@ from html import escape
 
 import streamlit as st
 
-from estimator.claims.exercises import Exercise, exercises
-from estimator.claims.glossary import GLOSSARY
+from estimator.studies.claims.exercises import Exercise, exercises
+from estimator.studies.claims.glossary import GLOSSARY
 from estimator.web.shared import share, style, widgets
 from estimator.web.shared.amounts import amount, sentence
 from estimator.web.shared.frame import Frame

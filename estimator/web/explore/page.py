@@ -10,10 +10,10 @@ import streamlit as st
 
 from estimator.core.messages import reason
 from estimator.core.units import amount as with_unit
+from estimator.question.hardware import TRAINING_PRECISIONS
+from estimator.question.scenario import INPUTS, Scenario, option_of
 from estimator.runs.store_state import State, store_state
-from estimator.scenario.hardware import TRAINING_PRECISIONS
-from estimator.scenario.scenario import INPUTS, Scenario, option_of
-from estimator.search.exploration import (
+from estimator.studies.search.exploration import (
     PLACES,
     SWEPT,
     WORDS,

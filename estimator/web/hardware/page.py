@@ -9,7 +9,7 @@ import streamlit as st
 from estimator.catalog import Device
 from estimator.catalog.records import Record
 from estimator.core.units import human, significant
-from estimator.scenario.hardware import TRAINING_PRECISIONS
+from estimator.question.hardware import TRAINING_PRECISIONS
 from estimator.web.shared import charts, figures, share, style, ticks, widgets
 from estimator.web.shared.amounts import localised
 from estimator.web.shared.charts import Look

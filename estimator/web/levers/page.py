@@ -7,14 +7,14 @@ from html import escape
 import numpy as np
 import streamlit as st
 
-from estimator.depth.activations import checkpoints
-from estimator.levers.case import Case, case_of
-from estimator.levers.comparison import Comparison, State, compared
-from estimator.levers.inference import Load
-from estimator.levers.levers import LEVERS
-from estimator.levers.results import Result, measured, results
-from estimator.levers.training import plain, with_adapters, with_recomputation
-from estimator.scenario.scenario import Scenario
+from estimator.question.scenario import Scenario
+from estimator.studies.depth.activations import checkpoints
+from estimator.studies.levers.case import Case, case_of
+from estimator.studies.levers.comparison import Comparison, State, compared
+from estimator.studies.levers.inference import Load
+from estimator.studies.levers.levers import LEVERS
+from estimator.studies.levers.results import Result, measured, results
+from estimator.studies.levers.training import plain, with_adapters, with_recomputation
 from estimator.web.shared import figures, plots, share, style, widgets
 from estimator.web.shared.amounts import amount, sentence, with_span
 from estimator.web.shared.charts import Row

@@ -41,7 +41,18 @@ MODULES = {
     "depth.gradients": (),
     "claims.verdict": (),
 }
-"""Module -> first words of the keys of the numbers it reads."""
+"""Part, as links name it -> first words of the keys of the numbers it reads."""
+
+ROOMS = {
+    "utilization": "training",
+    "serving": "inference",
+    "scaling": "studies.scaling",
+    "levers": "studies.levers",
+    "trends": "studies.trends",
+    "depth": "studies.depth",
+    "claims": "studies.claims",
+}
+"""First word of a part -> room of its module, where that has another name."""
 
 PARAMETERS = Parameters("method", Choice("part", tuple(MODULES)))
 STATE = UrlState("method", PARAMETERS)
@@ -74,7 +85,9 @@ def stated(part: str) -> tuple[str, str]:
     >>> stated("scaling.error_law")[1]
     'C(e) = C_0 (e_0 / e)^k'
     """
-    text = cleandoc(importlib.import_module(f"estimator.{part}").__doc__ or "")
+    room, _dot, name = part.partition(".")
+    module = importlib.import_module(f"estimator.{ROOMS.get(room, room)}.{name}")
+    text = cleandoc(module.__doc__ or "")
     lines = text.splitlines()
     indented = [line for line in lines if line.startswith("    ") and line.strip()]
     return lines[0], "\n".join(line.strip() for line in indented)

@@ -8,14 +8,14 @@ from typing import Any
 
 from estimator.core.messages import reason
 from estimator.memory.fit import DeviceFit, MemoryAnswer, fit_across_devices
+from estimator.networks.config_file import config_name, inline_config
+from estimator.networks.huggingface import architecture
+from estimator.networks.ledger import Architecture, Inputs, Ledger, takes
+from estimator.networks.network import DEFAULT_TOKENS
 from estimator.web.models.inputs import CONFIG, question_of
 from estimator.web.shared.notices import shown, shown_all
 from estimator.web.shared.profiles import open_catalog
 from estimator.web.shared.valid import Values
-from estimator.workload.config_file import config_name, inline_config
-from estimator.workload.huggingface import architecture
-from estimator.workload.ledger import Architecture, Inputs, Ledger, takes
-from estimator.workload.network import DEFAULT_TOKENS
 
 
 @dataclass(frozen=True, kw_only=True)

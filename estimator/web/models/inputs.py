@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from estimator.core.messages import reason
+from estimator.inference.model_names import find_preset
 from estimator.memory.request import Question
-from estimator.scenario.workload import compact_config
-from estimator.serving.model_names import find_preset
+from estimator.question.workload import compact_config
 from estimator.web.shared.frame import shortened
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import shown

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from estimator.memory.fit import DeviceFit
+from estimator.networks.ledger import Ledger
 from estimator.web.models.described import Described, described
 from estimator.web.models.inputs import (
     CONFIG,
@@ -32,7 +33,6 @@ from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import hardware_names, open_catalog, preset_names
 from estimator.web.shared.site import Page, controls
 from estimator.web.shared.valid import Values
-from estimator.workload.ledger import Ledger
 
 SAMPLES = "1e8"
 """Samples of the link to Estimate, for models that read no text [1]."""

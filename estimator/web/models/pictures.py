@@ -9,6 +9,7 @@ import streamlit as st
 
 from estimator.core.units import significant
 from estimator.memory.fit import DeviceFit
+from estimator.networks.ledger import Ledger
 from estimator.web.models.described import Described
 from estimator.web.models.inputs import USES
 from estimator.web.shared import charts, figures, plots, style, ticks, widgets
@@ -18,7 +19,6 @@ from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import draw_table
 from estimator.web.shared.language import _, ngettext
 from estimator.web.shared.valid import Values
-from estimator.workload.ledger import Ledger
 
 SHOWN_TERMS, TERMS_ON_SLIDE = 10, 5
 """Largest terms drawn one by one; the rest is one bar."""

@@ -1,9 +1,9 @@
 """The answer for a paper: a carbon statement in LaTeX, a BibTeX entry, a model card's metadata."""
 
 from estimator import __version__
+from estimator.answer.formatted_results import as_text, fleet
+from estimator.answer.scenario_estimate import Answer
 from estimator.core.units import digits
-from estimator.estimation.formatted_results import as_text, fleet
-from estimator.estimation.scenario_estimate import Answer
 from estimator.web.shared.tables import between
 
 

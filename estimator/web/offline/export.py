@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from estimator.answer.formatted_results import as_json
+from estimator.answer.scenario_estimate import Answer
 from estimator.catalog import Catalog
-from estimator.estimation.formatted_results import as_json
-from estimator.estimation.scenario_estimate import Answer
 from estimator.web.estimate import text as words
 from estimator.web.offline import citation, html, scenario_figure
 from estimator.web.offline.scenario_figure import Slider

@@ -12,10 +12,10 @@ from typing import Any
 import pandas as pd
 
 from estimator.catalog import Catalog
-from estimator.claims.ledger import claims
-from estimator.scaling.budget import bought
-from estimator.scaling.coefficients import LAWS
-from estimator.scenario.scenario import Scenario
+from estimator.question.scenario import Scenario
+from estimator.studies.claims.ledger import claims
+from estimator.studies.scaling.budget import bought
+from estimator.studies.scaling.coefficients import LAWS
 from estimator.web.brain import page as brain
 from estimator.web.claims.page import factors_picture
 from estimator.web.offline import citation, html

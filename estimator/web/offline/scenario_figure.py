@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from estimator.answer.scenario_estimate import Answer
 from estimator.core.estimate import Estimate, estimate
 from estimator.core.uncertainty import Uncertain
-from estimator.estimation.scenario_estimate import Answer
 from estimator.web.offline.trace import Tape, written
 from estimator.web.shared import charts, ticks
 from estimator.web.shared.charts import Look

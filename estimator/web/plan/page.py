@@ -4,10 +4,10 @@ from functools import lru_cache
 from html import escape
 from typing import Any
 
+from estimator.question.scenario import link
 from estimator.runs.store_state import State, store_state
-from estimator.scenario.scenario import link
-from estimator.search.exploration import KINDS_OF_PRICE, PLACES
-from estimator.search.plan import (
+from estimator.studies.search.exploration import KINDS_OF_PRICE, PLACES
+from estimator.studies.search.plan import (
     OBJECTIVES,
     PLANNED_COUNTS,
     Plan,
@@ -16,7 +16,7 @@ from estimator.search.plan import (
     best_plans,
     planned_devices,
 )
-from estimator.search.space import Space
+from estimator.studies.search.space import Space
 from estimator.system.data_folder import data_directory
 from estimator.web.plan.shares import (
     AIMS,

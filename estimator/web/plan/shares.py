@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 import streamlit as st
 
 from estimator.core.uncertainty import Uncertain
-from estimator.search.limits import Limits
-from estimator.search.plan import Plan, PlanAnswer, share_of_limit
-from estimator.search.serving_plan import ServingPlan
+from estimator.studies.search.limits import Limits
+from estimator.studies.search.plan import Plan, PlanAnswer, share_of_limit
+from estimator.studies.search.serving_plan import ServingPlan
 from estimator.web.shared import charts, figures, style
 from estimator.web.shared.amounts import amount, with_span
 from estimator.web.shared.charts import SHAPES, Look, Spec

@@ -7,8 +7,9 @@ from html import escape
 import numpy as np
 import streamlit as st
 
-from estimator.scaling.budget import CURRENCIES, Bought, NextStep, bought, next_step
-from estimator.scaling.coefficients import (
+from estimator.question.scenario import Scenario
+from estimator.studies.scaling.budget import CURRENCIES, Bought, NextStep, bought, next_step
+from estimator.studies.scaling.coefficients import (
     LAWS,
     error_law,
     fitted_range_flop,
@@ -16,8 +17,7 @@ from estimator.scaling.coefficients import (
     repeated_data,
     scaling_law,
 )
-from estimator.scaling.laws import optimum_with_serving
-from estimator.scenario.scenario import Scenario
+from estimator.studies.scaling.laws import optimum_with_serving
 from estimator.web.brain.page import known_hardware
 from estimator.web.shared import figures, plots, share, style, widgets
 from estimator.web.shared.amounts import amount

@@ -7,8 +7,9 @@ import streamlit as st
 
 from estimator.catalog.api_prices import ApiPrice
 from estimator.core.notice import Notice
-from estimator.scenario.declaration import Description
-from estimator.serving.question import INPUTS, ServingQuestion
+from estimator.inference.question import INPUTS, ServingQuestion
+from estimator.networks.config_file import config_name, is_inline
+from estimator.question.declaration import Description
 from estimator.web.shared import style, widgets
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import label_of_control, shown
@@ -22,7 +23,6 @@ from estimator.web.shared.profiles import (
 )
 from estimator.web.shared.url_state import Choice, Number, Parameters, Text, Typed, UrlState
 from estimator.web.shared.valid import Values
-from estimator.workload.config_file import config_name, is_inline
 
 WRITING = ("dense decoder", "MoE decoder", "SSM")
 """Architectures that write token by token."""

@@ -2,9 +2,9 @@
 
 from estimator.core.messages import reason, refusal
 from estimator.core.notice import Notice
-from estimator.serving.figures import results, single
-from estimator.serving.measured_loads import known_loads
-from estimator.serving.quantities import ServingAnswer, answer_serving
+from estimator.inference.figures import results, single
+from estimator.inference.measured_loads import known_loads
+from estimator.inference.quantities import ServingAnswer, answer_serving
 from estimator.web.serve.inputs import (
     CALIBRATION,
     PARAMETERS,

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from estimator.core.units import H_PER_DAY, J_PER_KWH, S_PER_DAY
-from estimator.serving.figures import (
+from estimator.inference.figures import (
     compared_with_api,
     curve,
     energy_parts,
@@ -17,8 +17,8 @@ from estimator.serving.figures import (
     roofline_of,
     single,
 )
-from estimator.serving.lifetime import lifetime
-from estimator.serving.quantities import ServingAnswer
+from estimator.inference.lifetime import lifetime
+from estimator.inference.quantities import ServingAnswer
 from estimator.web.serve.inputs import offer
 from estimator.web.serve.text import LEVEL, flying
 from estimator.web.shared import charts, figures, plots, style

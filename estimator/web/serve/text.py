@@ -2,9 +2,9 @@
 
 from html import escape
 
-from estimator.serving.figures import request_times, results, single
-from estimator.serving.quantities import ServingAnswer
-from estimator.serving.setups import Resolved
+from estimator.inference.figures import request_times, results, single
+from estimator.inference.quantities import ServingAnswer
+from estimator.inference.setups import Resolved
 from estimator.web.serve.inputs import label_of, model_name
 from estimator.web.shared import style
 from estimator.web.shared.amounts import amount, counted, span

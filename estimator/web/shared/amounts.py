@@ -6,11 +6,11 @@ gets both exchanged, and the words of units from its catalogue.
 
 import re
 
+from estimator.answer.formatted_results import as_text
 from estimator.core import units
 from estimator.core.phrase import Phrase
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import human_quantity
-from estimator.estimation.formatted_results import as_text
 from estimator.web.shared.language import COMMA_LANGUAGES, N_, _, current
 
 UNIT_WORDS = (

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import cache
 from html import escape
 
-from estimator.claims.glossary import GLOSSARY
+from estimator.studies.claims.glossary import GLOSSARY
 from estimator.web.shared.amounts import sentence
 from estimator.web.shared.language import _, current
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from estimator.core.messages import Names, render
 from estimator.core.notice import Notice
-from estimator.scenario.scenario import INPUTS, label_of
-from estimator.serving.question import option_of
+from estimator.inference.question import option_of
+from estimator.question.scenario import INPUTS, label_of
 from estimator.web.shared.amounts import localised
 from estimator.web.shared.language import _
 

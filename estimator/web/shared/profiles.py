@@ -8,7 +8,7 @@ import streamlit as st
 
 from estimator.catalog import Catalog, Device, Preset
 from estimator.core.units import human
-from estimator.scenario.hardware import TRAINING_PRECISIONS, choose_precision
+from estimator.question.hardware import TRAINING_PRECISIONS, choose_precision
 from estimator.web.shared.language import N_, current, translations
 
 KIND_ORDER = (

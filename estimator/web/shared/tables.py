@@ -7,16 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from estimator.answer.estimate_table import TableResult, estimate_table
+from estimator.answer.formatted_results import RESULTS, bounds
+from estimator.answer.scenario_estimate import Answer, answer_of, answer_scenario
 from estimator.calibration.notices import CALIBRATED
 from estimator.catalog import Catalog, Source
 from estimator.core.uncertainty import Uncertain, z_score
 from estimator.core.units import amount, human_percent
-from estimator.estimation.estimate_table import TableResult, estimate_table
-from estimator.estimation.formatted_results import RESULTS, bounds
-from estimator.estimation.scenario_estimate import Answer, answer_of, answer_scenario
-from estimator.scenario.provenance import Input
-from estimator.scenario.scenario import Scenario
-from estimator.scenario.scenario_table import ScenarioTable, check_scenario
+from estimator.question.provenance import Input
+from estimator.question.scenario import Scenario
+from estimator.question.scenario_table import ScenarioTable, check_scenario
 from estimator.web.shared.amounts import joined, localised, result
 from estimator.web.shared.charts import Row
 from estimator.web.shared.language import N_, _

@@ -6,12 +6,12 @@ from html import escape
 import numpy as np
 import streamlit as st
 
-from estimator.claims.ledger import claim
 from estimator.core.units import digits
-from estimator.trends.budget import bought_by_year, compute_per_dollar, cost_by_year
-from estimator.trends.growth import Growth
-from estimator.trends.memory_wall import holders
-from estimator.trends.records import (
+from estimator.studies.claims.ledger import claim
+from estimator.studies.trends.budget import bought_by_year, compute_per_dollar, cost_by_year
+from estimator.studies.trends.growth import Growth
+from estimator.studies.trends.memory_wall import holders
+from estimator.studies.trends.records import (
     Series,
     device_bandwidth,
     device_efficiency,

@@ -9,9 +9,9 @@ from tempfile import TemporaryDirectory
 
 from estimator.catalog.shared_runs import read_overlay
 from estimator.measure.host_id import host_id
+from estimator.question.scenario import Scenario
 from estimator.runs import open_store
 from estimator.runs.record import MeasuredRun
-from estimator.scenario.scenario import Scenario
 from tests.benchmarks.prediction import COUNTED, HEADER, KNOWN, line, predicted_s, store_only
 
 STEPS = 20_000

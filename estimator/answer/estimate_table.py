@@ -1,0 +1,461 @@
+"""Many scenarios at once: names are resolved once, then the core is called once per group.
+
+Rows share a call of the core unless different results can be had of them: the device's power may
+be unknown, the run timed, the devices owned. This is the one path from a question to its answer: a
+single question is a table of one row, a file of any length goes through it in chunks, and a sweep
+of ten million designs does too.
+"""
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+
+import numpy as np
+
+from estimator.answer.notices import (
+    note_absent,
+    say_what_does_not_fit,
+    say_what_has_no_effect,
+    say_what_is_too_few,
+)
+from estimator.answer.power_limit import EXPONENT, under_limit
+from estimator.answer.questions import Questions
+from estimator.answer.resolver import Resolver
+from estimator.answer.utilization import (
+    Devices,
+    Expected,
+    devices_of,
+    expected_of,
+    utilization_of,
+)
+from estimator.calibration.correction import calibrated_power
+from estimator.catalog import Catalog
+from estimator.core.carbon_schedule import Schedule, schedule
+from estimator.core.estimate import Estimate, Run, estimate
+from estimator.core.hardware import REFERENCE_UTILIZATION, Hardware, stack
+from estimator.core.notice import Notice
+from estimator.core.notice_table import NoticeTable
+from estimator.core.power import DEVICES_PER_NODE
+from estimator.core.rows import (
+    Floats,
+    Places,
+    by_row,
+    few,
+    filled,
+    first_rows,
+    in_order,
+    of_each,
+    rows_of,
+    squeezed,
+)
+from estimator.core.site import Site
+from estimator.core.uncertainty import EXACTLY_ZERO, Uncertain
+from estimator.core.work import Workload
+from estimator.question.ownership import used_up_price
+from estimator.question.provenance import uncertain_record
+from estimator.question.scenario_table import ScenarioTable
+
+SEVERAL = "several devices"
+"""Name of the devices of a group; a notice names that of its row."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Rows that one call of the core answered.
+
+    Parameters
+    ----------
+    rows : array of int
+        Which rows of the table; one row alone has numbers instead of arrays.
+    workload, hardware, site, run
+        What the core was given.
+    estimate : Estimate
+        What it gave.
+    expected : Expected, optional
+        What was expected of the utilization.
+    left : array, optional
+        Share of the uncertainty of the power that measured runs leave [1].
+    uncorrected : (Hardware, Hardware), optional
+        Devices before and after the measured runs corrected their power, if they did.
+    """
+
+    rows: Places
+    workload: Workload
+    hardware: Hardware
+    site: Site
+    run: Run
+    estimate: Estimate
+    expected: "Expected | None"
+    left: Floats | None
+    uncorrected: tuple[Hardware, Hardware] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableResult:
+    """Answers to a table of scenarios.
+
+    Parameters
+    ----------
+    questions : Questions
+        The table with all that its rows name, for the provenance of single rows.
+    groups : tuple of Group
+        The answered rows.
+    errors : mapping of int to Notice
+        Row -> why it is refused.
+    plans : mapping of int to Schedule
+        Row -> when it starts and should, where a carbon profile is given.
+
+    Examples
+    --------
+    >>> from estimator.catalog import Catalog
+    >>> table = ScenarioTable.of_columns(
+    ...     hardware=["v100", "h100"], flop=1e21, devices=8.0, site="fr"
+    ... )
+    >>> result = estimate_table(table, Catalog.open())
+    >>> energy = result["energy_kwh"]
+    >>> bool(energy.mid[0] > energy.mid[1]), result.errors
+    (True, {})
+    """
+
+    questions: "Questions"
+    groups: tuple[Group, ...]
+    errors: Mapping[int, Notice]
+    plans: Mapping[int, Schedule]
+
+    @cached_property
+    def notices(self) -> NoticeTable:
+        """What was assumed in each row; some of it is worked out when it is first asked for."""
+        for group in self.groups:
+            note_absent(self.questions, group.rows, group.estimate)
+        say_what_is_too_few(self.questions)
+        say_what_has_no_effect(self.questions)
+        say_what_does_not_fit(self.questions)
+        return self.questions.notices
+
+    @property
+    def count(self) -> int:
+        """Rows."""
+        return self.questions.table.count
+
+    def group_of(self, row: int) -> tuple[Group, int]:
+        """Group of an answered row, and its place there."""
+        for group in self.groups:
+            place = int(np.searchsorted(group.rows, row))
+            if place < group.rows.size and group.rows[place] == row:
+                return group, place
+        raise ValueError(f"row {row} has no answer")
+
+    def __getitem__(self, name: str) -> Uncertain:
+        """Return one quantity of all rows: NaN where it cannot be had, and its loadings."""
+        having = [group for group in self.groups if name in group.estimate]
+        mid = np.full(self.count, np.nan)
+        sources = dict.fromkeys(
+            source for group in having for source in group.estimate[name].loadings
+        )
+        loadings = {source: np.zeros(self.count) for source in sources}
+        for group in having:
+            quantity = group.estimate[name]
+            mid[group.rows] = quantity.mid
+            for source, load in quantity.loadings.items():
+                loadings[source][group.rows] = load
+        return Uncertain(mid, dict(loadings))
+
+    def bounds(self, name: str, z: float) -> Floats:
+        """Low, median and high of one quantity of all rows, of shape (count, 3).
+
+        Parameters
+        ----------
+        name : str
+        z : float
+            Half-width of the interval in standard deviations [1].
+        """
+        ends = np.full((self.count, 3), np.nan)
+        for group in self.groups:
+            if name in group.estimate:
+                quantity = group.estimate[name]
+                spread = np.exp(z * quantity.log_sd)
+                for column, end in enumerate(
+                    (
+                        quantity.mid / spread,
+                        quantity.mid,
+                        np.minimum(quantity.mid * spread, quantity.most),
+                    )
+                ):
+                    ends[group.rows, column] = end
+        return ends
+
+
+def estimate_table(
+    table: ScenarioTable, catalog: Catalog, *, resolver: Resolver | None = None
+) -> TableResult:
+    """Time, energy, cost, CO2e and water of every row of a table.
+
+    Parameters
+    ----------
+    table : ScenarioTable
+        Any number of rows; by the hundred thousand, chunks of about 5,000 rows use the cache best.
+    catalog : Catalog
+        The profiles.
+    resolver : Resolver, optional
+        Look-ups to go on with, for the next chunk of the same table.
+
+    Returns
+    -------
+    TableResult
+        By row: quantities with their uncertainty, notices, and errors. No row disturbs another.
+    """
+    questions = Questions(table, resolver or Resolver(catalog))
+    return _Answers(questions).result()
+
+
+def _cut(rows: Places) -> Places | int:
+    """Place of a single row, or those of several: one row has numbers, several have arrays."""
+    return int(rows[0]) if rows.size == 1 else rows
+
+
+@lru_cache(maxsize=64)
+def _stacked(devices: tuple[Hardware, ...]) -> Hardware:
+    """`stack` of devices that many tables name, each field of shape (n,)."""
+    stacked: Hardware = rows_of(stack(devices), (slice(None), 0))
+    return stacked
+
+
+class _Answers:
+    """The rows of a table, answered group by group."""
+
+    def __init__(self, questions: Questions) -> None:
+        self.asked, self.table = questions, questions.table
+        self.catalog, self.resolver = questions.catalog, questions.resolver
+        self.notices, self.known = questions.notices, questions.resolver.measured
+        self.plans: dict[int, Schedule] = {}
+        self._last: tuple[Places, Devices] | None = None
+
+    def result(self) -> TableResult:
+        """Answer every row that can be."""
+        every = tuple(self._groups())
+        expected = self._expectations(every)
+        groups = tuple(self._answered(*one) for one in zip(every, expected, strict=True))
+        return TableResult(
+            questions=self.asked, groups=groups, errors=self.asked.errors, plans=self.plans
+        )
+
+    def _groups(self) -> Iterator[Places]:
+        """Rows that one call of the core can answer."""
+        asked, rows = self.asked, self.asked.answerable()
+        if rows.size < 2:
+            yield from [rows] * rows.size
+            return
+        likes: dict[Hashable, int] = {}
+        like = [likes.setdefault(named.like, len(likes)) for named in asked.named]
+        bought = [named.hardware.price_usd is not None for named in asked.named]
+        key = np.array(like)[asked.named_at[rows]]
+        for specified in (
+            asked.timed,
+            ~np.isnan(asked.flop),
+            ~np.isnan(self.asked.given_utilization),
+            asked.rent_known,
+            asked.owned,
+            asked.owned & np.array(bought)[asked.named_at],
+            self.table.states("device_price"),
+            self.table.states("power_cap"),
+            asked.profiled,
+            asked.wue_known,
+            self.asked.ignore,
+        ):
+            key = 2 * key + specified[rows]
+        for one in in_order(key):
+            yield rows[key == one]
+
+    def _expectations(self, groups: Sequence[Places]) -> list[Expected | None]:
+        """Utilization expected of each group, worked out for all at once; None without work."""
+        asked = self.asked
+        together: dict[Hashable, list[int]] = {}
+        for number, rows in enumerate(groups):
+            first = int(rows[0])
+            if not np.isnan(asked.flop[first]):
+                by_model = asked.device(first).fixed is None
+                like = (-1 if by_model else number, bool(asked.ignore[first]))
+                together.setdefault(like, []).append(number)
+        found: list[Expected | None] = [None] * len(groups)
+        for numbers in together.values():
+            if len(numbers) == 1:
+                found[numbers[0]] = self._expected(groups[numbers[0]])
+                continue
+            rows = np.sort(np.concatenate([groups[number] for number in numbers]))
+            expected = self._expected(rows)
+            for number in numbers:
+                found[number] = rows_of(expected, np.searchsorted(rows, groups[number]))
+        return found
+
+    def _expected(self, rows: Places) -> Expected:
+        """Utilization expected of some rows, worked out once for those of one set-up."""
+        asked, setups = self.asked, self.table.setups
+        if setups is not None and rows.size > 1:
+            first, at = first_rows(setups[rows])
+            if 1 < first.size < rows.size:
+                since, some = self.notices.layers, rows[first]
+                found = expected_of(asked, some, self._devices(some))
+                self.notices.shared(since, rows, some[at])
+                expected: Expected = rows_of(found, at)
+                return expected
+        return expected_of(asked, rows, self._devices(rows))
+
+    def _devices(self, rows: Places) -> Devices:
+        """Devices of some rows; those asked for last are still known."""
+        if self._last is None or self._last[0] is not rows:
+            self._last = (rows, devices_of(self.asked, rows))
+        return self._last[1]
+
+    def _answered(self, rows: Places, expected: Expected | None) -> Group:
+        """Answer the rows of one group."""
+        asked, first = self.asked, int(rows[0])
+        workload, devices = self._workload(rows), self._devices(rows)
+        utilization = utilization_of(asked, rows, expected)
+        hardware = self._hardware(rows, devices, expected, utilization)
+        uncorrected, left = None, None
+        if not asked.ignore[first]:
+            before = hardware
+            hardware, left = calibrated_power(before, utilization, devices.rows, self.known)
+            hardware = hardware if rows.size > 1 or left is None else rows_of(hardware, 0)
+            uncorrected = None if left is None else (before, hardware)
+        hardware = self._owned(hardware, rows, devices)
+        hardware, utilization = self._limited(workload, hardware, utilization, rows)
+        site = self._site(rows)
+        run = Run(
+            devices=asked.devices[_cut(rows)],
+            utilization=utilization,
+            network_share=EXACTLY_ZERO if devices.named[0].with_network else self._network_share,
+            price_usd_per_h=self._price(rows),
+            own=bool(asked.owned[first]),
+        )
+        result = estimate(workload, hardware, site, run)
+        if asked.profiled[first]:
+            site = self._scheduled(rows, result, site)
+            result = estimate(workload, hardware, site, run)
+        return Group(
+            rows=rows,
+            workload=workload,
+            hardware=hardware,
+            site=site,
+            run=run,
+            estimate=result,
+            expected=expected,
+            left=left,
+            uncorrected=uncorrected,
+        )
+
+    def _workload(self, rows: Places) -> Workload:
+        """Work or device time of the rows of one group, and their development overhead."""
+        work, first, cut = self.asked.work, rows[0], _cut(rows)
+        known = not np.isnan(self.asked.flop[first])
+        attempts = self.table.numbers.get("attempts")
+        once = 1.0 if attempts is None else np.where(np.isnan(attempts), 1.0, attempts)[cut]
+        return Workload(
+            training_flop=rows_of(work.flop, cut) if known else None,
+            device_hours=rows_of(work.device_hours, cut) if self.asked.timed[first] else None,
+            attempts=Uncertain(once),
+        )
+
+    @cached_property
+    def _network_share(self) -> Uncertain:
+        return uncertain_record(self.catalog.prior("power.network_share"), "network")
+
+    def _hardware(
+        self,
+        rows: Places,
+        devices: Devices,
+        expected: Expected | None,
+        utilization: Uncertain | None,
+    ) -> Hardware:
+        """Device of each row; its uncertainty of the utilization is that of the run."""
+        full = REFERENCE_UTILIZATION
+        if expected is not None:
+            mid = of_each(expected.full, rows.shape)
+            predicted = utilization is not None and np.isnan(self.asked.given_utilization[rows[0]])
+            loadings = utilization.loadings if predicted and utilization is not None else {}
+            full = Uncertain(squeezed(mid), loadings)
+        several: list[Hardware] = [one.hardware for one in devices.named]
+        if len(several) == 1:
+            return replace(several[0], full_utilization=full)
+        by_device: Hardware = rows_of(_stacked(tuple(several)), devices.at)
+        return replace(by_device, name=SEVERAL, full_utilization=full)
+
+    def _owned(self, hardware: Hardware, rows: Places, devices: Devices) -> Hardware:
+        """Device at what its life takes off its price, where it is owned."""
+        if not self.asked.owned[rows[0]]:
+            return hardware
+        paid = self.table.number("device_price")[rows]
+        many = self.asked.devices[rows] > DEVICES_PER_NODE
+        unit = None if np.isnan(paid[0]) else 1.0
+        prices = [
+            used_up_price(one.device, self.catalog, paid=unit, many=more)
+            for one in devices.named
+            for more in (False, True)
+        ]
+        known = [price.value for price in prices if price is not None]
+        if len(known) < len(prices):
+            return replace(hardware, price_usd=None)
+        price = by_row(known, 2 * devices.at + many)
+        return replace(hardware, price_usd=price if unit is None else price * squeezed(paid))
+
+    def _limited(
+        self,
+        workload: Workload,
+        hardware: Hardware,
+        utilization: Uncertain | None,
+        rows: Places,
+    ) -> tuple[Hardware, Uncertain | None]:
+        """Device and utilization under the power limit, where there is one."""
+        limit = self.table.number("power_cap")[rows]
+        if np.isnan(limit[0]):
+            return hardware, utilization
+        exponent = uncertain_record(self.catalog.prior(EXPONENT), "power cap")
+        hardware, utilization, specified = under_limit(
+            squeezed(limit), workload, hardware, utilization, exponent
+        )
+        self.notices.each(rows, specified)
+        return hardware, utilization
+
+    def _site(self, rows: Places) -> Site:
+        """Place of each row at its time, with what the row itself gives of it."""
+        asked = self.asked
+        which, at = few(asked.site_at[rows])
+        sites = [asked.sites[one].value for one in which.tolist()]
+
+        def of_sites(name: str) -> Uncertain:
+            return by_row([getattr(site, name) or EXACTLY_ZERO for site in sites], at)
+
+        electricity = self.table.number("electricity_price")
+        wue = None
+        if asked.wue_known[rows[0]]:
+            wue = filled(asked.given_wue[rows], of_sites("wue_l_per_kwh"))
+        return Site(
+            name=sites[0].name,
+            pue=filled(asked.pue[rows], of_sites("pue")),
+            co2e_kg_per_kwh=filled(asked.intensity[rows], of_sites("co2e_kg_per_kwh")),
+            wue_l_per_kwh=wue,
+            offsite_l_per_kwh=of_sites("offsite_l_per_kwh"),
+            electricity_usd_per_kwh=filled(electricity[rows], of_sites("electricity_usd_per_kwh"))
+            if asked.owned[rows[0]]
+            else None,
+        )
+
+    def _price(self, rows: Places) -> Uncertain | None:
+        """Rent as given, or by the offers on record; None if unknown, or for owned devices."""
+        asked = self.asked
+        if asked.owned[rows[0]] or not asked.rent_known[rows[0]]:
+            return None
+        which, at = few(asked.rent_at[rows])
+        rents = [asked.rents[one] for one in which.tolist()]
+        offered = [EXACTLY_ZERO if rent is None else rent.value for rent in rents]
+        return filled(asked.given_rent[rows], by_row(offered, at))
+
+    def _scheduled(self, rows: Places, result: Estimate, site: Site) -> Site:
+        """Site with the carbon intensity of the hours that each run covers."""
+        start = np.nan_to_num(self.table.number("start"))
+        hours = np.broadcast_to(result["wall_hours"].mid, rows.shape)
+        for row, wall_hours in zip(rows.tolist(), hours.tolist(), strict=True):
+            hourly = self.asked.profiles[self.asked.profile_at[row]]
+            self.plans[row] = schedule(hourly, float(start[row]), wall_hours)
+        covered = np.array([self.plans[row].co2e_kg_per_kwh for row in rows.tolist()])
+        return replace(site, co2e_kg_per_kwh=Uncertain(squeezed(covered)))

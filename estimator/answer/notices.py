@@ -1,0 +1,332 @@
+"""Notices of the rows of a table: what is unknown, measured, without effect, or too large."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.answer.questions import Questions
+from estimator.calibration.correction import MOST_MEASURED, Corrected, Rows
+from estimator.calibration.measured_utilization import beside_products
+from estimator.calibration.notices import (
+    above_peak,
+    calibration_notices,
+    program_notice,
+    size_notices,
+    step_size_unspecified,
+)
+from estimator.core.estimate import Estimate
+from estimator.core.limits import FEW
+from estimator.core.notice import Notice
+from estimator.core.rows import (
+    Floats,
+    Mask,
+    Places,
+    distinct_rows,
+    few,
+    in_order,
+    nowhere,
+    of_each,
+    rows_where,
+)
+from estimator.memory.training_state import does_not_fit, memory_of, too_large
+from estimator.question.scenario import BESIDE_PRODUCTS, SHARING
+from estimator.runs.observations import program_key
+from estimator.training.predict import KNOWN_KINDS, Predicted, device_notices
+
+WITHOUT_EFFECT = ("heads", "kv_heads")
+"""Inputs that are kept with a run and change no number yet."""
+
+LAUNCH_BOUND = "launch_bound"
+"""Code of what is said of steps that wait for the host."""
+
+LONGER_THAN_WORK = 2.0**0.5
+"""Slowdown by launches that take as long as the work, see `launches.log_slowdown` [1]."""
+
+PLAUSIBLE_BESIDE = 1000.0
+"""Time beside the products of a step over that of these at the peak, beyond which counts are likely
+mistaken [1]: 100 in the smallest networks of reinforcement learning."""
+
+OF_UTILIZATION = (
+    *("batch_tokens", "batch", "step_flop", "recomputation", *SHARING, *BESIDE_PRODUCTS),
+    *("virtual_stages", "software", "framework", "rate", "calibration", "program"),
+)
+"""Inputs that change the utilization expected, and nothing else."""
+
+
+def note_absent(asked: Questions, rows: Places, result: Estimate) -> None:
+    """Say what cannot be had of the rows, and what cannot be true together."""
+    for notice in dict.fromkeys(result.absent.values()):
+        if "device" in notice.values:
+            named = [one.device.name for one in asked.named]
+            _say_about(asked, rows, asked.named_at, notice, "device", named)
+        elif "place" in notice.values:
+            places = [found.value.name for found in asked.sites]
+            _say_about(asked, rows, asked.site_at, notice, "place", places)
+        else:
+            say_by(asked, rows, np.zeros(asked.table.count, dtype=np.intp), [(notice,)])
+    if "utilization" in result and asked.timed[rows[0]]:
+        share = np.broadcast_to(result["utilization"].mid, rows.shape)
+        high = share > 1
+        bundles = [
+            (Notice("impossible_rate", "device_hours", {"share": one}),)
+            for one in share[high].tolist()
+        ]
+        asked.notices.each(rows[high], bundles)
+
+
+def say_by(
+    asked: Questions, rows: Places, at: Places, bundles: Sequence[tuple[Notice, ...]]
+) -> None:
+    """Say of some rows what holds for the thing that each of them names."""
+    codes = nowhere(asked.table.count)
+    codes[rows] = at[rows]
+    asked.notices.coded(bundles, codes)
+
+
+def say_of_devices(asked: Questions, rows: Places) -> None:
+    """Say what is not known of the devices of some rows of a group."""
+    if rows.size:
+        which, _ = few(asked.named_at[rows])
+        every: list[tuple[Notice, ...]] = [()] * len(asked.named)
+        for one in which.tolist():
+            every[one] = device_notices(asked.named[one].device)
+        say_by(asked, rows, asked.named_at, every)
+
+
+def say_of_measured(asked: Questions, rows: Places, corrected: Corrected, asks: Mask) -> None:
+    """Say what about the measured runs of the devices matters to some rows."""
+    for line in asked.resolver.measured.notes:
+        notice = Notice("text", "", {"text": line})
+        say_by(asked, rows[asks], np.zeros(asked.table.count, dtype=np.intp), [(notice,)])
+    if "program" in asked.table.words:
+        say_of_programs(asked, rows[asks])
+    if not corrected.measured.any():
+        return
+    every: list[tuple[Notice, ...]] = [()] * len(asked.named)
+    for one in in_order(asked.named_at[rows]).tolist():
+        every[one] = calibration_notices(asked.resolver.measured, asked.named[one].device)
+    say_by(asked, rows[asks], asked.named_at, every)
+    say_of_sizes(asked, rows[corrected.measured & asks])
+    say_what_steps_tell(asked, rows[corrected.measured & asks & ~corrected.by_overheads])
+    high = corrected.measured & asks & (corrected.reached > MOST_MEASURED)
+    reached = corrected.reached[high].tolist()
+    bundles = [
+        (above_peak(asked.device(row).device, share),)
+        for row, share in zip(rows[high].tolist(), reached, strict=True)
+    ]
+    asked.notices.each(rows[high], bundles)
+
+
+def say_of_sizes(asked: Questions, rows: Places) -> None:
+    """Say what it would buy to give the size of a step, where that is not given."""
+    unknown = rows[np.isnan(asked.step_flop[rows]) & ~_measured_programs(asked, rows)]
+    found: dict[tuple[int, str], tuple[Notice, ...]] = {}
+    bundles = []
+    for row in unknown.tolist():
+        at, group = int(asked.named_at[row]), asked.work.kinds[row].group
+        if (at, group) not in found:
+            named, known = asked.named[at], asked.resolver.measured
+            found[at, group] = size_notices(known, named.device, named.precision, group)
+        bundles.append(found[at, group])
+    asked.notices.each(unknown, bundles)
+
+
+def say_what_steps_tell(asked: Questions, rows: Places) -> None:
+    """Say where what a step does beside its products would tell more, and is not given."""
+    sized = ~np.isnan(asked.step_flop[rows]) & ~_counted(asked, rows).any(axis=0)
+    unsaid = rows[sized & ~_measured_programs(asked, rows)]
+    every: list[tuple[Notice, ...]] = [()] * len(asked.named)
+    for one in in_order(asked.named_at[unsaid]).tolist():
+        if asked.resolver.measured.without_overheads(asked.named[one].device) is not None:
+            every[one] = (Notice("step_uncounted", "step_operations"),)
+    say_by(asked, unsaid, asked.named_at, every)
+
+
+def say_of_unused_counts(asked: Questions, rows: Places, corrected: Corrected, asks: Mask) -> None:
+    """Say where it is given what a step does beside its products, and changes nothing."""
+    given = _counted(asked, rows)
+    idle = given.any(axis=0) & asks & ~corrected.by_overheads
+    if not idle.any():
+        return
+    ignored = asked.ignore[rows]
+    accelerated = np.array([one.device.kind in KNOWN_KINDS for one in asked.named], dtype=np.bool_)
+    on_accelerator = accelerated[asked.named_at[rows]]
+    unsized = np.isnan(asked.step_flop[rows])
+    for name, some in zip(BESIDE_PRODUCTS, given, strict=True):
+        for code, which in (
+            ("no_effect", some & ignored),
+            ("count_without_size", some & ~ignored & unsized),
+            ("count_alone", some & ~ignored & ~unsized & ~given.all(axis=0)),
+        ):
+            notices = (Notice(code, name),)
+            unused = rows[idle & ~on_accelerator & which]
+            say_by(asked, unused, asked.named_at, [notices] * len(asked.named))
+    for code, which in (
+        ("counts_of_accelerator", on_accelerator),
+        ("counts_unused", ~on_accelerator & ~ignored & ~unsized & given.all(axis=0)),
+    ):
+        every = [
+            (Notice(code, BESIDE_PRODUCTS[0], {"device": one.device.name}),) for one in asked.named
+        ]
+        say_by(asked, rows[idle & which], asked.named_at, every)
+
+
+def say_of_heavy_counts(asked: Questions, rows: Places, named: Rows, corrected: Corrected) -> None:
+    """Say which counts make a step so slow that one of them is likely mistaken."""
+    for number, (device, precision) in enumerate(zip(named.devices, named.precisions, strict=True)):
+        here = np.flatnonzero(corrected.by_overheads & (named.at == number))
+        if not here.size:
+            continue
+        logs = beside_products(device, precision, named.operations[here], named.traffic[here])
+        times = np.exp(np.asarray(logs, dtype=np.float64))
+        heavy = times > PLAUSIBLE_BESIDE
+        _say_rounded(asked, rows[here[heavy]], np.rint(times[heavy]), heavy_counts)
+
+
+def heavy_counts(times: float) -> Notice:
+    """Say how much longer counts take than the products of a step."""
+    return Notice("heavy_counts", BESIDE_PRODUCTS[0], {"times": times})
+
+
+def _counted(asked: Questions, rows: Places) -> npt.NDArray[np.bool_]:
+    """Which rows give each of `BESIDE_PRODUCTS`, shape (2, n)."""
+    return np.array([asked.table.states(name)[rows] for name in BESIDE_PRODUCTS])
+
+
+def say_of_launches(asked: Questions, rows: Places, found: Predicted, asks: Mask) -> None:
+    """Say what the size of a step would tell of runs that small ones may slow down."""
+    sds = of_each(found.own.log_sd, rows.shape)
+    narrower = np.round(1.0 - found.ahead.log_sd / np.where(sds > 0, sds, 1.0), 1)
+    chosen = asks & (sds > 0) & (narrower > 0)
+    _say_rounded(asked, rows[chosen], narrower[chosen], step_size_unspecified)
+
+
+def say_of_waiting(asked: Questions, rows: Places, found: Predicted, asks: Mask) -> None:
+    """Say which steps are so small that launching their operations takes longer than their work."""
+    slower = np.asarray(of_each(found.ahead.mid / found.own.mid, rows.shape), dtype=np.float64)
+    chosen = asks & ~np.isnan(asked.step_flop[rows]) & (slower > LONGER_THAN_WORK)
+    _say_rounded(asked, rows[chosen], np.round(slower[chosen], 1), waiting_for_launches)
+
+
+def _say_rounded(
+    asked: Questions, rows: Places, values: Floats, notice: Callable[[float], Notice]
+) -> None:
+    """Say of each row what its value tells; rounded, few of these differ."""
+    if rows.size:
+        distinct, at = few(values)
+        codes = nowhere(asked.table.count)
+        codes[rows] = at
+        asked.notices.coded([(notice(one),) for one in distinct.tolist()], codes)
+
+
+def waiting_for_launches(times: float) -> Notice:
+    """Say that steps wait for the host, and how much longer they take for that."""
+    return Notice(LAUNCH_BOUND, "batch", {"times": times})
+
+
+def say_of_programs(asked: Questions, rows: Places) -> None:
+    """Say which programs were named and never measured on the device."""
+    named = rows[asked.table.states("program")[rows]]
+    missing = named[~_measured_programs(asked, named)]
+    names = asked.table.word("program").take(missing).rows()
+    bundles = [
+        (program_notice(asked.resolver.measured, asked.device(row).device, name),)
+        for row, name in zip(missing.tolist(), names, strict=True)
+    ]
+    asked.notices.each(missing, bundles)
+
+
+def _measured_programs(asked: Questions, rows: Places) -> Mask:
+    """Which rows name a program of which runs on the device were measured."""
+    names = asked.table.word("program").take(rows).rows()
+    known = asked.resolver.measured
+    return np.array(
+        [
+            bool(name) and program_key(None, name) in known.programs_of(asked.device(row).device)
+            for name, row in zip(names, rows.tolist(), strict=True)
+        ],
+        dtype=np.bool_,
+    )
+
+
+def say_what_has_no_effect(asked: Questions) -> None:
+    """Say which inputs change nothing where they stand."""
+    table = asked.table
+    settled = asked.timed | ~np.isnan(asked.given_utilization)
+    by_batch = table.states("flop") & ~table.states("batch")
+    idle = {
+        "samples": by_batch,
+        "sample_flop": by_batch,
+        "tokens": table.states("flop") & ~table.states("batch_tokens"),
+        "image_size": table.states("flop") | (asked.work.network_at < 0),
+        "utilization": asked.timed,
+        **dict.fromkeys(OF_UTILIZATION, settled),
+        "price": asked.owned,
+        "price_kind": asked.owned | ~np.isnan(asked.given_rent),
+        "electricity_price": ~asked.owned,
+    }
+    for name, rows in idle.items():
+        if name in table.numbers or name in table.words:
+            asked.notices.where(rows & table.states(name), Notice("no_effect", name))
+    for name in WITHOUT_EFFECT:
+        if name in table.numbers or name in table.words:
+            asked.notices.where(table.states(name), Notice("no_effect_yet", name))
+
+
+def say_what_is_too_few(asked: Questions) -> None:
+    """Say where a network or its text is so small that a letter after the number is missing."""
+    for name in ("params", "tokens"):
+        if name in asked.table.numbers:
+            given = asked.table.number(name)
+            rows = rows_where(given < FEW)
+            bundles = [(Notice("too_few", name, {"value": one}),) for one in given[rows].tolist()]
+            asked.notices.each(rows, bundles)
+
+
+def say_what_does_not_fit(asked: Questions) -> None:
+    """Say where weights and optimizer alone exceed the devices, however they are sharded."""
+    rows = rows_where(~np.isnan(asked.work.numbers["params"]) & (asked.named_at >= 0))
+    if not rows.size:
+        return
+    params = asked.work.numbers["params"][rows]
+    frozen_bytes = asked.frozen_bytes()[rows]
+    held = np.array([memory_of(one.device) for one in asked.named])
+    exceeding, needed = too_large(
+        params,
+        held[asked.named_at[rows]] * asked.devices[rows],
+        frozen_bytes=frozen_bytes,
+        catalog=asked.catalog,
+    )
+    over = rows_where(exceeding)
+    if not over.size:
+        return
+    counts, sizes = few(asked.devices[rows[over]])[1], few(params[over])[1]
+    keys = (asked.named_at[rows[over]], counts, sizes, few(frozen_bytes[over])[1])
+    _, first, at = distinct_rows(*keys)
+    bundles = [
+        (
+            does_not_fit(
+                asked.device(int(rows[place])).device,
+                devices=float(asked.devices[rows[place]]),
+                params=float(params[place]),
+                needed_bytes=float(needed[place]),
+                frozen=not np.isnan(frozen_bytes[place]),
+            ),
+        )
+        for place in over[first].tolist()
+    ]
+    codes = nowhere(asked.table.count)
+    codes[rows[over]] = at
+    asked.notices.coded(bundles, codes)
+
+
+def _say_about(
+    asked: Questions, rows: Places, at: Places, notice: Notice, key: str, names: Sequence[str]
+) -> None:
+    """Say a notice of a group of the things that its rows name."""
+    bundles: list[tuple[Notice, ...]] = [()] * len(names)
+    for one in few(at[rows])[0].tolist():
+        values = {**notice.values, key: names[one]}
+        bundles[one] = (Notice(notice.code, notice.field, values),)
+    say_by(asked, rows, at, bundles)

@@ -1,0 +1,390 @@
+"""What does the whole of a run take whose first steps were watched: here, and on other hardware?
+
+Time is extrapolated from the steps; energy from the power that meters measured meanwhile; CO2e and
+the cost of electricity follow from the place. On other hardware the same work is estimated as any
+run: its FLOPs are those given, else those that this machine does in a step as far as its
+calibration knows, which the interval then holds.
+"""
+
+import math
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from estimator.answer.notices import LAUNCH_BOUND
+from estimator.answer.scenario_estimate import Answer, answer_scenario, answer_scenarios
+from estimator.catalog import Catalog
+from estimator.core.uncertainty import Uncertain
+from estimator.core.units import J_PER_KWH, S_PER_H, human, in_percent
+from estimator.measure.session import step_options
+from estimator.measure.stamps import Stamped, missing
+from estimator.question.scenario import Scenario
+from estimator.question.site import find_site
+from estimator.runs.figures import Span
+from estimator.runs.record import MeasuredRun, without_unknown
+
+OTHERS = ("rtx-4090", "l40s", "a100-sxm-80", "h100-sxm", "b200", "tpu-v5e")
+"""Hardware that a run is compared with unless other is named."""
+
+OF_NETWORK = ("precision", "kind", "arch")
+"""Words that tell of a network, beside the name of its program."""
+
+OF_STEP = {
+    "step_flop": "flop",
+    "step_operations": "operations",
+    "step_traffic": "traffic_bytes",
+    **{name: name for name in OF_NETWORK},
+}
+"""Input of a question that tells of a step -> field of a timing."""
+
+TOTAL_UNKNOWN = "how many steps the whole run has is unknown: set --total-steps"
+"""What is said where nothing but the time of a step is answered."""
+
+METER_SD = 0.05
+"""Error of a board's meter, random by board [1]; Yang, Adamek, Armour 2024, arXiv:2312.02741."""
+
+MODELLED_SD = 0.7
+"""Uncertainty of a power that is modelled from the load: 8 W were modelled where the data sheet has
+tens; a factor of 2.5 either way, standard deviation of the logarithm [1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunQuestion:
+    """A run that was watched for a while.
+
+    Parameters
+    ----------
+    seen : Stamped
+        Its steps so far.
+    measured : MeasuredRun
+        What was recorded meanwhile.
+    scenario : Scenario
+        What the user says of it: kind, arch, precision, step_flop, step_operations,
+        step_traffic, program, place.
+    total : int, optional
+        Steps of the whole run; None: what its Trainer plans, if anything.
+    on : sequence of str, optional
+        Other hardware; None: `OTHERS`.
+    """
+
+    seen: Stamped
+    measured: MeasuredRun
+    scenario: Scenario
+    total: int | None = None
+    on: Sequence[str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnOther:
+    """The same run on one device of other hardware.
+
+    Parameters
+    ----------
+    hardware, name : str
+    time_s, energy_kwh, cost_usd, co2e_kg : Span, optional
+        None where that cannot be had.
+    """
+
+    hardware: str
+    name: str
+    time_s: Span
+    energy_kwh: Span | None
+    cost_usd: Span | None
+    co2e_kg: Span | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunForecast:
+    """What the whole run takes.
+
+    Parameters
+    ----------
+    seen_steps : int
+    total_steps : int, optional
+        None if unspecified: only the time of a step is known then.
+    step_s : float
+        Time of a step once steady [s].
+    step_flop, step_operations, step_traffic : float, optional
+        What a step does, as given, reported or counted: work of its products [FLOP], operations
+        [1], and what those beside products read and write [B].
+    precision, kind, arch : str, optional
+        Number format of most of its products, kind of work and architecture.
+    program : str, optional
+        Name under which the run is stored: what it tells of this program, `estimate` uses for it.
+    left_s, wall_s : Span, optional
+        Time of the steps not seen, and of all of them [s]; None where the total is unknown, as all
+        that follows.
+    energy_kwh, cost_usd, co2e_kg : Span, optional
+        Of the whole run; the cost is that of the electricity.
+    elsewhere : tuple of OnOther
+        The same run on one device of other hardware.
+    notes : tuple of str
+    """
+
+    seen_steps: int
+    total_steps: int | None
+    step_s: float
+    step_flop: float | None = None
+    step_operations: float | None = None
+    step_traffic: float | None = None
+    precision: str | None = None
+    kind: str | None = None
+    arch: str | None = None
+    program: str | None = None
+    left_s: Span | None = None
+    wall_s: Span | None = None
+    energy_kwh: Span | None = None
+    cost_usd: Span | None = None
+    co2e_kg: Span | None = None
+    elsewhere: tuple[OnOther, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def step_options(self) -> str:
+        """What is known of a step, as options of `estimate`: empty where nothing is."""
+        counts = step_options(self.step_flop, self.step_operations, self.step_traffic)
+        words = {name: getattr(self, name) for name in (*OF_NETWORK, "program")}
+        said = [f"--{name} {shlex.quote(word)}" for name, word in words.items() if word]
+        return " ".join([counts, *said]) if counts else ""
+
+    def as_plain(self) -> dict[str, Any]:
+        """As JSON; what is unknown is absent."""
+        found: dict[str, Any] = without_unknown(asdict(self))
+        return found
+
+
+def forecast_run(question: RunQuestion, catalog: Catalog) -> RunForecast:
+    """Forecast a run from its first steps.
+
+    Raises
+    ------
+    ValueError
+        If other hardware is unknown, or fewer steps are planned than were seen.
+    """
+    seen = question.seen
+    total = question.total or seen.planned
+    if total is not None and total < seen.steps:
+        raise ValueError(f"total_steps must be {seen.steps} at least, so many were seen: {total}")
+    step_s = seen.forecast(seen.steps + 1).mid_s - seen.forecast(seen.steps).mid_s
+    step, seems = _known_step(question)
+    steps = RunForecast(
+        seen_steps=seen.steps,
+        total_steps=total,
+        step_s=step_s,
+        program=question.scenario.program,
+        **step,
+    )
+    if total is None:
+        return replace(steps, notes=(TOTAL_UNKNOWN, *seems))
+    found = seen.forecast(total)
+    wall = Span(low=found.low_s, mid=found.mid_s, high=found.high_s)
+    left = Span(**{name: one - found.seen_s for name, one in asdict(wall).items()})
+    log_sd = math.log(wall.high / wall.mid) / 1.2816
+    energy, notes = _energy(question, Uncertain(wall.mid, {"time": log_sd}), catalog)
+    steps = replace(
+        steps,
+        left_s=left,
+        wall_s=wall,
+        energy_kwh=energy.get("energy_kwh"),
+        cost_usd=energy.get("cost_usd"),
+        co2e_kg=energy.get("co2e_kg"),
+    )
+    elsewhere, more = _elsewhere(question, steps, total, catalog)
+    return replace(steps, elsewhere=elsewhere, notes=(*seems, *notes, *more))
+
+
+def _energy(
+    question: RunQuestion, time_s: Uncertain, catalog: Catalog
+) -> tuple[dict[str, Span], list[str]]:
+    """Energy, CO2e and cost of the electricity, by the power of the meters."""
+    meters = question.measured.energy
+    measured = [one for one in meters if one.trust != "modelled"] or list(meters)
+    if not measured:
+        return {}, ["no meter of the power here: energy, cost and CO2e are unknown"]
+    modelled = measured[0].trust == "modelled"
+    notes = ["power is modelled from the load, not measured: a rough figure"] if modelled else []
+    silent = {one.key for one in question.measured.devices} - {one.component for one in measured}
+    if silent:
+        notes.append(f"energy without {', '.join(sorted(silent))}: no meter there")
+    site = find_site(question.scenario.site or "", catalog).value
+    meter_sd = MODELLED_SD if modelled else METER_SD
+    power_w = Uncertain(sum(one.mean_w for one in measured), {"power": meter_sd})
+    energy_kwh = power_w * time_s * site.pue / J_PER_KWH
+    found = {"energy_kwh": _span(energy_kwh)}
+    if site.co2e_kg_per_kwh is not None:
+        found["co2e_kg"] = _span(energy_kwh * site.co2e_kg_per_kwh)
+    if site.electricity_usd_per_kwh is not None:
+        found["cost_usd"] = _span(energy_kwh * site.electricity_usd_per_kwh)
+    return found, notes
+
+
+def check_asked(
+    scenario: Scenario, total: int | None, on: Sequence[str] | None, catalog: Catalog
+) -> None:
+    """Refuse before a command runs what would be refused after it.
+
+    Raises
+    ------
+    ValueError
+        If hardware is unknown or not comparable, or a number is out of its limits.
+    """
+    flop = max(1.0, scenario.step_flop or 0.0) * (total or 1)
+    plain = replace(scenario, flop=flop, devices=1.0, precision=None, hardware=OTHERS[0])
+    named = [replace(plain, precision=scenario.precision, hardware=name) for name in on or ()]
+    for answer in answer_scenarios([plain, *named], catalog):
+        if isinstance(answer, ValueError):
+            raise answer
+
+
+def _elsewhere(
+    question: RunQuestion, steps: RunForecast, total: int, catalog: Catalog
+) -> tuple[tuple[OnOther, ...], list[str]]:
+    """The same run on one device of other hardware each, and what is assumed."""
+    step_flop, uncertainty, notes = _step_flop(question, steps, catalog)
+    if step_flop is None:
+        return (), notes
+    names = list(OTHERS if question.on is None else question.on)
+    if not names:
+        return (), notes
+    common = Scenario(
+        flop=step_flop * total,
+        **{**{name: getattr(steps, name) for name in OF_STEP}, "step_flop": step_flop},
+        program=steps.program,
+        site=question.scenario.site,
+        devices=1.0,
+    )
+    asked = [replace(common, hardware=name) for name in names]
+    here, rows, waiting = _measured_device(question), [], []
+    for name, answer in zip(names, answer_scenarios(asked, catalog), strict=True):
+        if here is not None and catalog.find_device(name) == here:
+            rows.append(_on_this(name, steps, catalog))
+            continue
+        if isinstance(answer, ValueError):
+            notes += [] if question.on is None else [f"not on {name}: {answer}"]
+            continue
+        rows.append(_on_other(name, answer, uncertainty))
+        if any(notice.code == LAUNCH_BOUND for notice in answer.notices):
+            waiting.append(answer.device.name)
+    if waiting:
+        notes.append(
+            f"on {', '.join(waiting)} steps so small wait for the host, which launches their "
+            "operations: larger ones, of a larger batch, or compiled ones waste less"
+        )
+    return tuple(rows), notes
+
+
+def _known_step(question: RunQuestion) -> tuple[dict[str, Any], list[str]]:
+    """What a step does and in which format: as given, else as the program says, else as counted.
+
+    And what to say of it: for which kind of network it is taken where nobody says one, or why
+    nothing is counted.
+    """
+    seen, said = question.seen, _said(question)
+    counted = missing(said, seen.counts)
+    found, notes = {**said, **counted}, list[str]()
+    if seen.missed:
+        names = ", ".join(seen.missed)
+        notes = [f"{names}: may hold work that cannot be seen, so nothing of a step is counted"]
+    elif "kind" in counted:
+        kind = f"--kind {counted['kind']}, {counted['arch']}"
+        notes = [f"assuming {kind}, by what a step does; set --kind and --arch"]
+    phase = seen.counted_phase
+    if phase is not None and found.get("flop") is None:
+        notes.append(
+            f"the first {phase.steps} steps took {human(phase.step_s, 's')} each, and those after "
+            f"them {human(phase.later_s, 's')}: one of the first was counted, which tells nothing "
+            "of the others' work; set --step-flop"
+        )
+    return {name: found.get(field) for name, field in OF_STEP.items()}, notes
+
+
+def _said(question: RunQuestion) -> dict[str, Any]:
+    """What user and program say of a step, as fields of a timing."""
+    seen, timings = question.seen, question.measured.timings
+    asked = {field: getattr(question.scenario, name) for name, field in OF_STEP.items()}
+    stored = vars(timings[0]) if timings else {}
+    own = {name: value for name, value in stored.items() if value != seen.counts.get(name)}
+    said: dict[str, Any] = without_unknown({**seen.given, **own}) | without_unknown(asked)
+    return said
+
+
+def _measured_device(question: RunQuestion) -> str | None:
+    """Id of the one device on which the steps were timed; None of several, or of an unknown one."""
+    timings = question.measured.timings
+    if not timings or timings[0].devices != 1 or question.seen.processes != 1:
+        return None
+    at = timings[0].component
+    return next((one.hardware for one in question.measured.devices if one.key == at), None)
+
+
+def _on_this(name: str, steps: RunForecast, catalog: Catalog) -> OnOther:
+    """The run on the device that was watched: as its steps and its meters say, not as estimated."""
+    if steps.wall_s is None:
+        raise ValueError("total_steps is needed: the time of the whole run is unknown")
+    return OnOther(
+        hardware=name,
+        name=catalog.device(name).name,
+        time_s=steps.wall_s,
+        energy_kwh=steps.energy_kwh,
+        cost_usd=steps.cost_usd,
+        co2e_kg=steps.co2e_kg,
+    )
+
+
+def _on_other(name: str, answer: Answer, uncertainty: Uncertain) -> OnOther:
+    result = answer.estimate.quantities
+    spans = {
+        field: _span(result[field] * uncertainty) if field in result else None
+        for field in ("energy_kwh", "cost_usd", "co2e_kg")
+    }
+    return OnOther(
+        hardware=name,
+        name=answer.device.name,
+        time_s=_span(result["wall_hours"] * S_PER_H * uncertainty),
+        **spans,
+    )
+
+
+def _step_flop(
+    question: RunQuestion, steps: RunForecast, catalog: Catalog
+) -> tuple[float | None, Uncertain, list[str]]:
+    """FLOPs per step as given or reported; else as this machine's calibration lets expect."""
+    certain = Uncertain(1.0, {})
+    if steps.step_flop is not None:
+        return float(steps.step_flop), certain, []
+    used = [one.hardware for one in question.measured.devices if one.hardware is not None]
+    unknown = "the work of a step is unknown: set --step-flop to compare with other hardware"
+    if not used or catalog.find_device(used[-1]) is None:
+        return None, certain, [unknown]
+    try:
+        here = answer_scenario(
+            Scenario(
+                flop=1e12,
+                hardware=used[-1],
+                devices=1.0,
+                program=question.scenario.program,
+                precision=steps.precision,
+                kind=steps.kind,
+                arch=steps.arch,
+            ),
+            catalog,
+        )
+    except ValueError:
+        return None, certain, [unknown]
+    rate = here.inputs["utilization"]
+    peak = catalog.device(used[-1]).peaks[here.precision].value
+    sd = math.log(rate.high / rate.value) / 1.2816 if rate.high else 0.0
+    return (
+        rate.value * peak * steps.step_s,
+        Uncertain(1.0, {"work of a step": sd}),
+        [
+            f"assuming that a step reaches {in_percent(rate.value)} of the peak of this machine, "
+            "within its interval; set --step-flop"
+        ],
+    )
+
+
+def _span(quantity: Uncertain) -> Span:
+    low, high = quantity.interval()
+    return Span(low=float(low), mid=float(quantity.mid), high=float(high))

@@ -1,0 +1,164 @@
+"""Which utilization is expected of the rows of a group, before and after the measured runs?"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from estimator.answer.notices import (
+    say_of_devices,
+    say_of_heavy_counts,
+    say_of_launches,
+    say_of_measured,
+    say_of_unused_counts,
+    say_of_waiting,
+)
+from estimator.answer.questions import Questions
+from estimator.answer.resolver import Named
+from estimator.calibration.correction import Corrected, Rows, calibrated_utilization, launches_of
+from estimator.calibration.measured_utilization import assumed_step_flop, large_step_flop
+from estimator.core.hardware import REFERENCE_UTILIZATION
+from estimator.core.rows import Floats, Places, few, one_of, squeezed
+from estimator.core.uncertainty import Number, Uncertain
+from estimator.question.hardware import value_bytes
+from estimator.question.scenario import SHARING, column_of
+from estimator.training.mechanism import within_peak
+from estimator.training.predict import (
+    Runs,
+    machines_of,
+    predicted_utilization,
+    say_thin_evidence,
+)
+
+FEATURES = ("width", "seq_len", "layers", "params", "active_params")
+OF_STEP = ("batch", "step_flop")
+LAYOUT = ("recomputation", *SHARING, "virtual_stages")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expected:
+    """Utilization of a group before and after the measured runs, and of a device alone [1].
+
+    Parameters
+    ----------
+    prior : Uncertain
+        What published runs let expect.
+    corrected : Corrected
+        The same after the measured runs.
+    full : float or array
+        What steady steps reach on one device that waits for no other.
+    """
+
+    prior: Uncertain
+    corrected: Corrected
+    full: Number
+
+
+@dataclass(frozen=True, kw_only=True)
+class Devices:
+    """Distinct devices of a group, which of them each row is on, and what calibrates them."""
+
+    named: list[Named]
+    at: Places
+    rows: Rows
+
+
+def devices_of(asked: Questions, rows: Places) -> Devices:
+    """Devices of a group as its calibration needs them."""
+    which, at = few(asked.named_at[rows])
+    named = [asked.named[one] for one in which.tolist()]
+    return Devices(
+        named=named,
+        at=at,
+        rows=Rows(
+            devices=[one.device for one in named],
+            precisions=[one.precision for one in named],
+            at=at,
+            kinds=asked.work.kinds.take(rows),
+            step_flop=_step_flop(asked, rows, named, at),
+            flop=asked.flop[rows] / asked.devices[rows],
+            params=asked.work.numbers["params"][rows],
+            programs=asked.table.word("program").take(rows),
+            operations=asked.table.number("step_operations")[rows] / asked.step_flop[rows],
+            traffic=asked.table.number("step_traffic")[rows] / asked.step_flop[rows],
+        ),
+    )
+
+
+def _step_flop(asked: Questions, rows: Places, named: list[Named], at: Places) -> Floats:
+    """Work of one step on each device of some rows [FLOP]."""
+    large = np.array([large_step_flop(one.device, one.precision) for one in named])
+    return assumed_step_flop(
+        asked.step_flop[rows], asked.flop[rows], asked.devices[rows], large[at]
+    )
+
+
+def expected_of(asked: Questions, rows: Places, devices: Devices) -> Expected:
+    """Utilization expected of the rows, whether or not they ask for it."""
+    fixed, lone, launches = devices.named[0].fixed, REFERENCE_UTILIZATION, None
+    asks = ~asked.timed[rows] & np.isnan(asked.given_utilization[rows])
+    if fixed is not None:
+        prior = fixed.value
+    else:
+        runs = _runs(asked, rows, devices)
+        found = predicted_utilization(runs, asked.catalog)
+        prior, lone, launches = found.own, found.lone, launches_of(found)
+        say_thin_evidence(asked.notices, rows, runs, found.features, asks)
+        say_of_devices(asked, rows[asks])
+    before = within_peak(prior)
+    if asked.ignore[rows[0]]:
+        nothing = np.zeros(rows.shape, dtype=np.bool_)
+        corrected = Corrected(
+            utilization=before,
+            measured=nothing,
+            reached=np.zeros(rows.shape),
+            by_overheads=nothing,
+        )
+    else:
+        measured = asked.resolver.measured
+        corrected = calibrated_utilization(prior, devices.rows, measured, launches)
+        if fixed is None and corrected.measured.any():
+            lone = calibrated_utilization(lone, devices.rows, measured).utilization
+        say_of_measured(asked, rows, corrected, asks)
+    say_of_unused_counts(asked, rows, corrected, asks)
+    say_of_heavy_counts(asked, rows, devices.rows, corrected)
+    if fixed is None:
+        say_of_launches(asked, rows, found, asks & ~corrected.measured)
+        say_of_waiting(asked, rows, found, asks)
+    return Expected(prior=before, corrected=corrected, full=lone.mid)
+
+
+def _runs(asked: Questions, rows: Places, devices: Devices) -> Runs:
+    """The rows as the model of the utilization sees them."""
+    table = asked.table
+    numbers = {column_of(name): asked.work.numbers[name][rows] for name in FEATURES}
+    numbers |= {name: table.numbers[name][rows] for name in LAYOUT if name in table.numbers}
+    counted = np.where(asked.devices_known, asked.devices, np.nan)
+    numbers |= {
+        "year": asked.year[rows],
+        "accelerator_count": counted[rows],
+        "batch_tokens": asked.batch_tokens[rows],
+    }
+    numbers |= {column_of(name): asked.work.numbers[name][rows] for name in ("samples", "tokens")}
+    numbers |= {name: table.numbers[name][rows] for name in OF_STEP if name in table.numbers}
+    numbers["software"] = asked.software[rows]
+    sizes = np.array([value_bytes(one.precision) for one in devices.named])
+    return Runs(
+        numbers=numbers,
+        kinds=asked.work.kinds.take(rows),
+        machine=machines_of([one.machine for one in devices.named], devices.at),
+        flop=asked.flop[rows],
+        devices=asked.devices[rows],
+        value_bytes=sizes[devices.at],
+        steady=asked.steady[rows].astype(np.float64) if asked.steady.any() else 0.0,
+    )
+
+
+def utilization_of(asked: Questions, rows: Places, expected: Expected | None) -> Uncertain | None:
+    """Utilization of the rows as given or as expected; None where the run is timed."""
+    first = int(rows[0])
+    if not np.isnan(asked.given_utilization[first]):
+        return Uncertain(squeezed(asked.given_utilization[rows]))
+    if expected is None or asked.timed[first]:
+        return None
+    found = expected.corrected.utilization
+    return found if rows.size > 1 else one_of(found, 0)

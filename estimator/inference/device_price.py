@@ -1,0 +1,57 @@
+"""What does an hour of a device cost: the rent on record, else what owning it uses up."""
+
+from dataclasses import dataclass, replace
+
+from estimator.catalog import Catalog, Device
+from estimator.core.notice import Notice
+from estimator.core.uncertainty import Uncertain
+from estimator.question.hardware import find_price
+from estimator.question.ownership import find_lifetime_h, used_up_price
+from estimator.question.site import provider_at
+
+
+@dataclass(frozen=True, kw_only=True)
+class DevicePrice:
+    """Price of a device-hour.
+
+    Parameters
+    ----------
+    usd_per_h : Uncertain
+        Of one device [USD/h].
+    source : str
+        Id in the profiles' sources; empty where the price was given.
+    owned : bool
+        Whether it is what owning uses up, electricity not included.
+    notices : tuple of Notice
+        What was assumed of the offers.
+    """
+
+    usd_per_h: Uncertain
+    source: str = ""
+    owned: bool = False
+    notices: tuple[Notice, ...] = ()
+
+
+def find_device_price(
+    device: Device, catalog: Catalog, *, given: float | None, many: bool, region: str = ""
+) -> DevicePrice | None:
+    """Price as given, else by the newest offers on demand, else by the purchase price.
+
+    None where neither is on record. A cloud region takes the offers of its own provider. A device
+    of many, more than a node holds, that is owned pays for its part of the network too.
+    """
+    if given is not None:
+        return DevicePrice(usd_per_h=Uncertain(given))
+    rent = find_price(device, catalog, provider=provider_at(region, catalog))
+    if rent is not None:
+        source = rent.inputs["price_usd_per_h"].source
+        notices = tuple(replace(one, field="price_usd_per_h") for one in rent.notices)
+        return DevicePrice(usd_per_h=rent.value, source=source, notices=notices)
+    bought = used_up_price(device, catalog, many=many)
+    if bought is None:
+        return None
+    return DevicePrice(
+        usd_per_h=bought.value / find_lifetime_h(catalog).value,
+        source=bought.inputs["launch_price_usd"].source,
+        owned=True,
+    )

@@ -1,0 +1,279 @@
+"""What of a device does serving depend on: its memory, links, arithmetic, power, and its engine."""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from estimator.catalog import Catalog, Device
+from estimator.core.messages import refuse
+from estimator.inference.device_names import (
+    find_named_device,
+    stated_memory_bytes,
+    states_board_computer,
+)
+from estimator.inference.engines import (
+    BOARD_GPU,
+    CPU,
+    CUDA,
+    EAGER,
+    INTEL_GPU,
+    METAL,
+    OTHER_GPU,
+    SERVER,
+    VENDOR,
+)
+from estimator.inference.formats import HALF, SIXTEEN, WeightFormat
+from estimator.training.machine import bus_bytes_per_s
+
+SERVER_KINDS = ("gpu-datacenter", "superchip", "tpu", "asic", "wafer", "server")
+PROCESSOR_KINDS = ("cpu", "edge", "npu-phone")
+
+SOFTWARE = MappingProxyType(
+    {
+        "vendor": VENDOR,
+        "edge-llm": CUDA,
+        "tensorrt": VENDOR,
+        "trt": VENDOR,
+        "mlperf": VENDOR,
+        "nim": VENDOR,
+        "typical": SERVER,
+        "vllm": SERVER,
+        "sglang": SERVER,
+        "tgi": SERVER,
+        "lmdeploy": SERVER,
+        "mlc": SERVER,
+        "research": EAGER,
+        "transformers": EAGER,
+        "accelerate": EAGER,
+        "llama.cpp": CUDA,
+        "llamacpp": CUDA,
+        "llama-bench": CUDA,
+        "ollama": CUDA,
+        "lm studio": CUDA,
+        "koboldcpp": CUDA,
+        "mlx": METAL,
+        "exllama": CUDA,
+    }
+)
+"""Words in the name of a program -> engine; llama.cpp's is that of the device."""
+
+
+INTEL_LIBRARIES = ("sycl", "ipex", "openvino")
+"""Words in the names of programs that use the matrix units of Intel's GPUs."""
+
+SHADER_HALF = 2.0
+"""FP16 over FP32 rate of Intel's vector units [1]: Arc A770, 39.3 and 19.7 TFLOP/s in print."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Products:
+    """How a program multiplies weights on a device.
+
+    Parameters
+    ----------
+    peak_flop_per_s, pair_flop_per_s, unpacked_bytes : float
+        As in `Machine`.
+    """
+
+    peak_flop_per_s: float
+    pair_flop_per_s: float
+    unpacked_bytes: float
+
+
+def engine_of(software: str) -> int | None:
+    """Engine that the name of a program says; None where it says none."""
+    return next((code for word, code in SOFTWARE.items() if word in software.casefold()), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServingDevice:
+    """A device with the numbers that serving needs.
+
+    Parameters
+    ----------
+    device : Device
+        Its profile.
+    bytes_per_s, memory_bytes, link_bytes_per_s : float
+        As in its profile; the memory as its name states it, where it does.
+    tdp_w, idle_w : float or None
+        Power limit and idle power, None if not known; idle power by the usual share of the limit
+        where only the limit is on record. [W]
+    sustained : float
+        Share of its peak at which its power limit lets large matrix products run [1].
+    board_computer : bool
+        Whether its name states that it stands behind a single-board computer.
+    """
+
+    device: Device
+    bytes_per_s: float
+    memory_bytes: float | None
+    link_bytes_per_s: float
+    tdp_w: float | None
+    idle_w: float | None
+    sustained: float = 1.0
+    board_computer: bool = False
+
+    @property
+    def is_server(self) -> bool:
+        """Whether it stands in a data center and serves many at a time."""
+        return self.device.kind in SERVER_KINDS
+
+    def local_engine(self) -> int:
+        """Engine of llama.cpp and its like on this device."""
+        device = self.device
+        if device.kind in PROCESSOR_KINDS and device.vendor not in ("Apple", "NVIDIA"):
+            return CPU
+        if device.vendor == "Apple":
+            return METAL
+        if device.vendor == "NVIDIA":
+            return CUDA
+        if device.vendor == "Intel":
+            return INTEL_GPU
+        return BOARD_GPU if self.board_computer else OTHER_GPU
+
+    def engine(self, software: str, weights: WeightFormat) -> int:
+        """Engine by the program's name, else by the format of the weights and the device."""
+        named, local = engine_of(software), self.local_engine()
+        if named in (CUDA, METAL) or (named is None and weights.packed_by):
+            return local
+        if named is not None:
+            return local if local == CPU and named != EAGER else named
+        return SERVER if self.is_server else local
+
+    def arithmetic(self, weights: WeightFormat, engine: int) -> str:
+        """Format of the device in which an engine multiplies such weights.
+
+        A vendor's engine multiplies MXFP4 by activations of 8 bits where the device has products of
+        4 bits, and unpacks it to 16 bits elsewhere [1]_; other engines always unpack it.
+
+        Raises
+        ------
+        ValueError
+            If the device states no format that multiplies them.
+
+        References
+        ----------
+        .. [1] NVIDIA, "Deployment guide for GPT-OSS on TensorRT-LLM", support matrix of the
+           mixtures: MXFP8 activations on B200 to GB300, BF16 on H200.
+        """
+        peaks = self.device.peaks
+        if engine == VENDOR and weights.name == "mxfp4" and {"fp4", "fp8"} <= peaks.keys():
+            return "fp8"
+        wanted = next((name for name in weights.arithmetic if name in peaks), None)
+        if wanted is None:
+            raise refuse(
+                "serving_no_arithmetic",
+                "precision",
+                device=self.device.name,
+                weights=weights.name,
+                known=tuple(sorted(peaks)) or "none",
+            )
+        return wanted
+
+    def products(self, weights: WeightFormat, engine: int, software: str) -> Products:
+        """How a program multiplies such weights.
+
+        On CUDA, llama.cpp multiplies packed weights as integers, unless it is set to cuBLAS,
+        or the matrix units of the board multiply none (V100, P100): then it unpacks them to 16 bits
+        first [1]_. On Arc, its Vulkan leaves the matrix units idle or gains nothing by them [2]_;
+        programs on Intel's own libraries use them.
+
+        References
+        ----------
+        .. [1] J. Gaessler, "CUDA: use MMQ instead of cuBLAS by default", llama.cpp pull request
+           8075 of 2024-06; earlier builds unpack for long inputs everywhere.
+        .. [2] llama.cpp issue 12690, 2025, and pull request 22461, 2026: 7.8 TFLOP/s of a B580 in
+           BF16 with its matrix units, 117 in print.
+        """
+        peaks, said = self.device.peaks, software.casefold()
+        rate, pairs = self.peak_flop_per_s(weights, engine), self.pair_flop_per_s(weights, engine)
+        half, single = (peaks[name].value if name in peaks else 0.0 for name in ("fp16", "fp32"))
+        unpacked, widened = 0.0, self.arithmetic(weights, engine) in HALF
+        if engine == CUDA and widened and weights.bits < SIXTEEN.bits:
+            no_integers = "int8" not in peaks and half > single
+            unpacked = SIXTEEN.dense_bytes if "cublas" in said or no_integers else 0.0
+        elif engine == INTEL_GPU and single and not any(one in said for one in INTEL_LIBRARIES):
+            rate, pairs = min(rate, SHADER_HALF * single), min(pairs, SHADER_HALF * single)
+        return Products(peak_flop_per_s=rate, pair_flop_per_s=pairs, unpacked_bytes=unpacked)
+
+    def peak_flop_per_s(self, weights: WeightFormat, engine: int) -> float:
+        """Peak at which an engine multiplies such weights [FLOP/s].
+
+        Weights of 16 bits and packed ones are multiplied in the fastest format that holds them,
+        as FP16 takes boards of Pascal 64 times as long as FP32. llama.cpp and its like multiply on
+        CUDA in INT8 and add up in FP16, half as fast as INT8 alone on every board since Turing;
+        adding up in FP32, as profiles state it, takes GeForce boards twice as long. It runs on
+        boards of all power limits, which slow down some; what servers reach of their boards' peaks
+        is fitted to them.
+        """
+        peaks, wanted = self.device.peaks, self.arithmetic(weights, engine)
+        rate = peaks[wanted].value if wanted not in HALF else _fastest_half(self.device)
+        if engine != CUDA:
+            return rate
+        if wanted in HALF and "int8" in peaks:
+            rate = max(rate, 0.5 * peaks["int8"].value)
+        return self.sustained * rate
+
+    def pair_flop_per_s(self, weights: WeightFormat, engine: int) -> float:
+        """Peak of attention's products, which stay in 16 bits whatever the weights [FLOP/s]."""
+        packed = self.arithmetic(weights, engine) not in HALF
+        wide = packed and any(name in self.device.peaks for name in HALF)
+        return self.peak_flop_per_s(SIXTEEN if wide else weights, engine)
+
+
+def find_serving_device(catalog: Catalog, name: str) -> ServingDevice:
+    """Device by the name people write.
+
+    Raises
+    ------
+    ValueError
+        If it is unknown, or its memory bandwidth is.
+    """
+    if not name.strip():
+        raise refuse("serving_no_device", "hardware")
+    device = find_named_device(catalog, name)
+    records = device.records
+    if "memory_bytes_per_s" not in records:
+        raise refuse("serving_bandwidth_unknown", "hardware", device=device.name)
+
+    def value(key: str) -> float | None:
+        return records[key].value if key in records else None
+
+    memory = value("memory_bytes")
+    stated = stated_memory_bytes(name)
+    return ServingDevice(
+        device=device,
+        bytes_per_s=records["memory_bytes_per_s"].value,
+        memory_bytes=memory if stated is None else max(stated, memory or 0.0),
+        link_bytes_per_s=value("link_bytes_per_s") or bus_bytes_per_s(device),
+        tdp_w=value("tdp_w"),
+        idle_w=_idle_w(device, catalog),
+        sustained=_sustained(device, catalog),
+        board_computer=states_board_computer(name),
+    )
+
+
+def _idle_w(device: Device, catalog: Catalog) -> float | None:
+    records = device.records
+    if "idle_w" in records:
+        return records["idle_w"].value
+    if "tdp_w" not in records:
+        return None
+    return catalog.prior("power.idle_share").value * records["tdp_w"].value
+
+
+def _sustained(device: Device, catalog: Catalog) -> float:
+    """Share of the peak that a power limit leaves, 1 where either is unknown [1].
+
+    A board that promises more arithmetic for each watt of its limit lowers its clock further: the
+    share is 1 / (1 + peak / limit / half), half the promise at which it would be one half.
+    """
+    limit = device.records.get("tdp_w")
+    if limit is None or not any(name in device.peaks for name in HALF):
+        return 1.0
+    half = catalog.prior("serving.half_peak_per_limit").value
+    return 1.0 / (1.0 + _fastest_half(device) / limit.value / half)
+
+
+def _fastest_half(device: Device) -> float:
+    """Peak of the fastest format that holds weights of 16 bits [FLOP/s]."""
+    return max(device.peaks[name].value for name in HALF if name in device.peaks)

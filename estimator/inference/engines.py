@@ -1,0 +1,221 @@
+"""What do serving engines reach on a device: parameters by engine, their priors and their fit.
+
+An engine is a kind of program on a kind of device: a server that batches continuously (vLLM,
+SGLang, TGI), a vendor's own build (TensorRT-LLM, MLPerf submissions), llama.cpp and its like on
+CUDA, on Apple's Metal, on other GPUs (Vulkan, ROCm) and on processors, on Intel's GPUs, whose
+drivers for Windows and Linux differ several-fold, and on GPUs behind one lane of a single-board
+computer, which every launch has to cross, and plain research code that launches every kernel from
+Python. Shares lie in (0, 1), so they are fitted as logits; the other parameters are positive and
+fitted as logarithms.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.catalog import Catalog, Record
+from estimator.core.uncertainty import z_score
+from estimator.core.units import CENTRAL
+from estimator.inference.power import Draw
+from estimator.inference.step import SERVER_PASS_TOKENS, Engine, Number
+
+Floats = npt.NDArray[np.float64]
+
+ENGINES = (
+    "server",
+    "vendor",
+    "local-cuda",
+    "local-metal",
+    "local-gpu",
+    "local-cpu",
+    "eager",
+    "local-intel",
+    "local-board",
+)
+SERVER, VENDOR, CUDA, METAL, OTHER_GPU, CPU, EAGER, INTEL_GPU, BOARD_GPU = range(len(ENGINES))
+"""Codes of the engines."""
+
+LOCAL = (CUDA, METAL, OTHER_GPU, CPU, INTEL_GPU, BOARD_GPU)
+"""Engines of one user's own machine, which split layers, not matrices, over several devices."""
+
+BETWEEN_LAUNCHES = 0.1
+"""Share of the way from idle power to the limit that a board takes while its host launches kernels
+one by one [1]: an H100 122 to 157 W on products of 256 x 256, of 74 W at rest and 700 W at most
+(`profiles/runs/measured_h100.toml`). Engines with graphs do not wait so."""
+
+LOCAL_PASS_TOKENS = 512.0
+"""Tokens of an input in one pass of llama.cpp: the default of its `--ubatch-size` [token]."""
+
+OF_ENGINE = (
+    "read_share",
+    "cache_share",
+    "ceiling_bytes_per_s",
+    "matrix_share",
+    "half_rows",
+    "layer_s",
+    "step_s",
+    "sequence_s",
+)
+"""Parameters that each engine has of its own."""
+
+SHARED = (
+    "expert_share",
+    "expert_8_bit_share",
+    "expert_4_bit_share",
+    "expert_layer_s",
+    "tile_rows",
+    "unpack_rows",
+    "request_s",
+    "stage_s",
+    "collective_s",
+    "link_share",
+    "input_tokens",
+    "saturated_sequences",
+    "awake",
+    "reading",
+    "computing",
+)
+"""Parameters that all engines share."""
+
+NAMES = (*(f"{engine}.{name}" for engine in ENGINES for name in OF_ENGINE), *SHARED)
+"""All parameters, in the order of the fit."""
+
+_PLACE = {name: place for place, name in enumerate(NAMES)}
+
+IS_LOCAL = np.array([code in LOCAL for code in range(len(ENGINES))])
+"""Whether an engine is one user's own, by its code."""
+
+SHARES = frozenset(
+    name for name in NAMES if name.rpartition(".")[2].endswith("_share") or name == "awake"
+)
+"""Parameters in (0, 1)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameters:
+    """Values of `NAMES`, as an array of that length."""
+
+    values: Floats
+
+    def of(self, name: str) -> float:
+        """Value of one parameter."""
+        return float(self.values[_PLACE[name]])
+
+    def by_engine(self, name: str, codes: npt.NDArray[np.int64]) -> Floats:
+        """Values of an engine's own parameter for rows of engine codes."""
+        return self._own[name][codes]
+
+    @cached_property
+    def _own(self) -> dict[str, Floats]:
+        """Engines' own parameters, by name and code."""
+        return {
+            name: np.array([self.of(f"{engine}.{name}") for engine in ENGINES])
+            for name in OF_ENGINE
+        }
+
+    def engine(
+        self,
+        codes: npt.NDArray[np.int64],
+        *,
+        sparse: npt.NDArray[np.bool_],
+        expert_bits: Number,
+        nested: npt.NDArray[np.bool_],
+        stages: Number,
+    ) -> Engine:
+        """Numbers of the engines of some rows.
+
+        Parameters
+        ----------
+        codes : array of int
+            Engine of each row.
+        sparse : array of bool
+            Whether the model has routed experts.
+        expert_bits : float or array
+            Bits of their weights; kernels for packed experts reach other rates. [bit]
+        nested : array of bool
+            Whether the weights are in a format of llama.cpp that takes longer to unpack.
+        stages : float or array
+            Pipeline stages, each a hand-over. [1]
+        """
+        local = IS_LOCAL[codes]
+        packed = np.where(
+            np.asarray(expert_bits) < 6.0,
+            self.of("expert_4_bit_share"),
+            np.where(
+                np.asarray(expert_bits) <= 8.0,
+                self.of("expert_8_bit_share"),
+                self.of("expert_share"),
+            ),
+        )
+        own = {name: self.by_engine(name, codes) for name in OF_ENGINE}
+        own["layer_s"] = own["layer_s"] + self.of("expert_layer_s") * sparse
+        own["half_rows"] = own["half_rows"] * np.where(
+            nested & (codes != CPU), self.of("unpack_rows"), 1.0
+        )
+        own["step_s"] = own["step_s"] + self.of("stage_s") * (np.asarray(stages) - 1.0)
+        return Engine(
+            expert_share=np.where(local, self.of("expert_4_bit_share"), packed),
+            collective_s=np.where(local, 0.0, self.of("collective_s")),
+            link_share=self.of("link_share"),
+            tile_rows=self.of("tile_rows"),
+            pass_tokens=np.where(local, LOCAL_PASS_TOKENS, SERVER_PASS_TOKENS),
+            launches_ahead=codes == EAGER,
+            **own,
+        )
+
+    def request_s(self, codes: npt.NDArray[np.int64]) -> Floats:
+        """Time that admitting a request takes from all others [s]."""
+        return np.where(codes == SERVER, self.of("request_s"), 0.0)
+
+    def draw_of(self, codes: npt.NDArray[np.int64]) -> Draw:
+        """How a board spends its power under the engines of some rows."""
+        between = np.where(codes == EAGER, BETWEEN_LAUNCHES, self.of("awake"))
+        return replace(self.draw, between=between)
+
+    @property
+    def draw(self) -> Draw:
+        """How a board spends its power."""
+        return Draw(
+            awake=self.of("awake"), reading=self.of("reading"), computing=self.of("computing")
+        )
+
+
+def to_line(values: Sequence[float] | Floats) -> Floats:
+    """Parameters on the line on which they are fitted: logits of shares, logarithms of the rest."""
+    numbers = np.asarray(values, dtype=np.float64)
+    share = np.array([name in SHARES for name in NAMES])
+    inside = np.where(share, numbers, 0.5)
+    return np.where(share, np.log(inside / (1.0 - inside)), np.log(numbers))
+
+
+def from_line(line: Floats) -> Parameters:
+    """Parameters from their place on that line."""
+    share = np.array([name in SHARES for name in NAMES])
+    return Parameters(values=np.where(share, 1.0 / (1.0 + np.exp(-line)), np.exp(line)))
+
+
+def prior(catalog: Catalog) -> tuple[Floats, Floats]:
+    """Centre and standard deviation of every parameter on the line of the fit."""
+    records = [catalog.prior(f"serving.prior.{name}") for name in NAMES]
+    centre = to_line([record.value for record in records])
+    low = to_line([_bound(record, record.low) for record in records])
+    high = to_line([_bound(record, record.high) for record in records])
+    return centre, (high - low) / (2.0 * z_score(CENTRAL))
+
+
+def fitted(catalog: Catalog) -> Parameters:
+    """Parameters after the fit to measured rows, as the profiles hold them."""
+    return catalog.once("serving parameters", lambda: _fitted(catalog.priors()))
+
+
+def _fitted(records: Mapping[str, Record]) -> Parameters:
+    return Parameters(values=np.array([records[f"serving.fitted.{name}"].value for name in NAMES]))
+
+
+def _bound(record: Record, bound: float | None) -> float:
+    if bound is None:
+        raise ValueError("a prior of serving needs low and high")
+    return bound

@@ -1,0 +1,386 @@
+"""Figures of one set-up, what bounds them, and what fits."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from estimator.catalog import Catalog
+from estimator.core.messages import refusal
+from estimator.core.power import DEVICES_PER_NODE
+from estimator.core.rows import Floats
+from estimator.core.units import H_PER_DAY, S_PER_H
+from estimator.inference.capacity import held_bytes, longest_context, weight_bytes
+from estimator.inference.engines import ENGINES
+from estimator.inference.lifetime import ApiComparison, against_api
+from estimator.inference.performance import Performance, Traffic, performance
+from estimator.inference.quantities import (
+    QUANTITIES,
+    SUSTAINED,
+    ServingAnswer,
+    idle_factor,
+    values_of,
+)
+from estimator.inference.queueing import flying_quantile, waiting_s
+from estimator.inference.setups import Resolved, ServingTable
+from estimator.inference.step import kept_values, visited_share
+
+MOST_PLACES = 4096.0
+"""Sequences that servers run at once at most [1]."""
+
+QUANTILES = {"p50": 0.5, "p90": 0.9}
+"""Quantiles of the latency of a request."""
+
+MOST_WAITED = 30.0
+"""The curve ends where a request takes so many times as long as alone: beyond, queues grow [1]."""
+
+LATENCY_POINTS = 60
+"""Loads at which the latency of a request is drawn [1]."""
+
+BUSIEST = 0.97
+"""Share of the places up to which it is drawn: beyond, the queue has no end [1]."""
+
+GOALS = 400
+"""Concurrencies among which one that meets a latency goal is looked for [1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """Latency and throughput over the concurrency, up to what the memory holds."""
+
+    concurrency: list[float]
+    inter_token_s: list[float]
+    output_tokens_per_s: list[float]
+
+
+def single(answer: ServingAnswer) -> tuple[Resolved, ServingTable]:
+    """Row and table of the answer to one question.
+
+    Raises
+    ------
+    Refusal
+        With the reason if it is refused.
+    """
+    if answer.errors:
+        raise refusal(answer.errors[min(answer.errors)])
+    return answer.table.row(0), answer.table
+
+
+def done_of(answer: ServingAnswer) -> Performance:
+    """What the one set-up does, before measured loads correct it.
+
+    Raises
+    ------
+    Refusal
+        With the reason if it is refused.
+    """
+    single(answer)
+    if answer.performance is None:
+        raise ValueError("an answer without a performance")
+    return answer.performance
+
+
+def results(answer: ServingAnswer, level: float) -> dict[str, dict[str, float]]:
+    """Quantity -> low, mid and high of the one set-up; what cannot be had is absent."""
+    found = {
+        name: answer.ranges[name].ends(level)
+        for name in (*QUANTITIES, SUSTAINED)
+        if name in answer.ranges and np.isfinite(answer.ranges[name].mid[0])
+    }
+    return found | battery(answer, level)
+
+
+def roofline(answer: ServingAnswer) -> dict[str, float]:
+    """What a decode step and an input spend their time on [s].
+
+    Measured loads tell how long a step takes, not which part of it: all parts move alike.
+    """
+    done = answer.performance
+    if done is None:
+        return {}
+    first, step = (answer.factor(name) for name in PARTS_OF_REQUEST)
+    share = _first(done.pace.prefill_share)
+    return {
+        "read_s": step * _first(done.step.read_s),
+        "compute_s": step * _first(done.step.compute_s),
+        "overhead_s": step * _first(done.step.overhead_s),
+        "decode_step_s": step * _first(done.step.total_s),
+        "prefill_s": first * _first(done.prefill_s),
+        "prefill_share": first * share / (first * share + step * (1.0 - share)),
+    }
+
+
+def memory(answer: ServingAnswer) -> dict[str, float]:
+    """Bytes of the weights, most sequences and the longest context that fit."""
+    row, table = single(answer)
+    layout, bytes_each = table.layout, table.machine.memory_bytes
+    if not np.isfinite(np.asarray(bytes_each)).all():
+        return {"weights_bytes": _first(held_bytes(table.model, layout))}
+    traffic = done_of(answer).passes.traffic
+    tokens = np.asarray(traffic.input_tokens) + np.asarray(traffic.output_tokens)
+    found = {
+        "weights_bytes": _first(held_bytes(table.model, layout)),
+        "memory_bytes": _first(np.asarray(bytes_each) * layout.devices),
+        "most_sequences": float(np.floor(table.most_sequences(tokens)[0])),
+    }
+    if _first(table.model.cache_values) > 0:
+        longest = longest_context(table.model, layout, bytes_each)
+        made_for = row.model.longest_context or np.inf
+        found["longest_context_tokens"] = float(np.floor(min(_first(longest), made_for)))
+    return found
+
+
+def request_times(answer: ServingAnswer) -> dict[str, float]:
+    """Time of an answer without a queue, of waiting for a place, and of a request: p50, p90 [s].
+
+    Requests are taken to arrive at random, as fast as they end: more in flight make every token
+    slower, and where they are more than the memory holds, a request waits. The 90th percentile adds
+    those of both, so it is rather too high. Where the memory is full all the time, the queue grows
+    without end, and only the time without one is known.
+    """
+    row, table = single(answer)
+    done = done_of(answer)
+    traffic = done.passes.traffic
+    written = _first(traffic.output_tokens)
+    first, step = (answer.factor(name) for name in PARTS_OF_REQUEST)
+    service = _first(done.pace.time_to_first_token_s) * first
+    service += written * _first(done.pace.mean_step_s) * step
+    rate = _first(done.output_tokens_per_s) / written * (row.question.duty_cycle or 1.0)
+    rate *= answer.factor("output_tokens_per_s")
+    places = _places(table, traffic)
+    if rate * service > BUSIEST * places:
+        return {"request_s": service}
+    waiting = {name: float(waiting_s(service, rate, places, q)) for name, q in QUANTILES.items()}
+    flying = np.array([min(rate * service, places)])
+    busy = _service_quantiles(answer, flying, places)
+    return {
+        "request_s": service,
+        **{f"waiting_{name}_s": wait for name, wait in waiting.items()},
+        **{f"request_{name}_s": _first(busy[name]) + wait for name, wait in waiting.items()},
+    }
+
+
+def _places(table: ServingTable, traffic: Traffic) -> float:
+    """Sequences that run at once at most [1]."""
+    tokens = np.asarray(traffic.tokens_in_flight)
+    return max(min(float(table.most_sequences(tokens)[0]), MOST_PLACES), 1.0)
+
+
+PARTS_OF_REQUEST = ("time_to_first_token_s", "inter_token_s")
+"""Quantities whose correction by measured loads the parts of a request take."""
+
+
+def _service_quantiles(answer: ServingAnswer, flying: Floats, places: float) -> dict[str, Floats]:
+    """Quantile -> time of an answer with some in flight on average, without a queue [s]."""
+    passes = done_of(answer).passes
+    first, step = (answer.factor(name) for name in PARTS_OF_REQUEST)
+    found = {}
+    for name, quantile in QUANTILES.items():
+        beside = np.minimum(flying_quantile(flying, quantile), np.maximum(places, flying))
+        pace = passes.pace(beside, passes.step(beside))
+        written = np.asarray(passes.traffic.output_tokens)
+        whole = first * pace.time_to_first_token_s + step * written * pace.mean_step_s
+        found[name] = np.asarray(np.broadcast_to(whole, flying.shape))
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatencyCurve:
+    """Latency of a request over the rate of requests, up to what the set-up serves."""
+
+    requests_per_s: list[float]
+    p50_s: list[float]
+    p90_s: list[float]
+
+
+def latency_curve(answer: ServingAnswer) -> LatencyCurve:
+    """Median and 90th percentile of the time of a request, the queue included."""
+    _, table = single(answer)
+    passes = done_of(answer).passes
+    places = _places(table, passes.traffic)
+    flying = np.geomspace(1.0, max(BUSIEST * places, 1.0), LATENCY_POINTS)
+    rate = passes.output_tokens_per_s(flying) * answer.factor("output_tokens_per_s")
+    rates = np.broadcast_to(rate / _first(passes.traffic.output_tokens), flying.shape)
+    busy = _service_quantiles(answer, flying, places)
+    ends = {
+        name: busy[name] + waiting_s(busy[name], rates, places, quantile)
+        for name, quantile in QUANTILES.items()
+    }
+    shown = int(np.count_nonzero(ends["p90"] <= MOST_WAITED * ends["p90"][0]))
+    return LatencyCurve(
+        requests_per_s=rates[:shown].tolist(),
+        p50_s=ends["p50"][:shown].tolist(),
+        p90_s=ends["p90"][:shown].tolist(),
+    )
+
+
+def curve(answer: ServingAnswer, points: int = 40) -> Curve:
+    """Latency and throughput at concurrencies from one to what the memory holds.
+
+    Measured loads move all of it as they move the concurrency asked for.
+    """
+    _, table = single(answer)
+    passes = done_of(answer).passes
+    setup, traffic = passes.setup, passes.traffic
+    flying = np.unique(np.round(np.geomspace(1.0, _places(table, traffic), points)))
+    found = performance(setup, replace(traffic, sequences=flying))
+    values = values_of(found)
+    latency, rate = (
+        (np.broadcast_to(values[name], flying.shape) * answer.factor(name)).tolist()
+        for name in ("inter_token_s", "output_tokens_per_s")
+    )
+    return Curve(concurrency=flying.tolist(), inter_token_s=latency, output_tokens_per_s=rate)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RooflinePoint:
+    """FLOPs per byte that a phase moves [FLOP/B], and the rate that it reaches [FLOP/s]."""
+
+    intensity: float
+    flop_per_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Roofline:
+    """Roof of one device, and the phases under it.
+
+    Parameters
+    ----------
+    peak_flop_per_s, bytes_per_s : float
+        Of one device.
+    decode, prefill : RooflinePoint
+    """
+
+    peak_flop_per_s: float
+    bytes_per_s: float
+    decode: RooflinePoint
+    prefill: RooflinePoint
+
+
+def roofline_of(answer: ServingAnswer) -> Roofline:
+    """Where decoding and reading the input stand under the roof of one device.
+
+    Measured loads move both as they move the time per token and the time to the first one.
+    """
+    _, table = single(answer)
+    first, step = (answer.factor(name) for name in PARTS_OF_REQUEST)
+    done = done_of(answer)
+    traffic = done.passes.traffic
+    model, layout = table.model, table.layout
+    each = 2.0 * _first(model.visited_params) / _first(layout.dense_shard)
+    rows = _first(traffic.sequences) / _first(layout.data_parallel)
+    share = _first(visited_share(model.experts, model.experts_per_token, rows))
+    weights = _first(model.dense_params) * _first(layout.dense_bytes)
+    weights += _first(model.routed_params) * share * _first(layout.expert_bytes)
+    tokens = _first(traffic.tokens_in_flight)
+    cache = rows * _first(kept_values(model, tokens)) * _first(layout.cache_bytes)
+    moved = (weights + cache) / _first(layout.dense_shard)
+    whole = _first(weight_bytes(model, layout)) / _first(layout.dense_shard)
+    read = _first(traffic.input_tokens)
+    return Roofline(
+        peak_flop_per_s=_first(table.machine.peak_flop_per_s),
+        bytes_per_s=_first(table.machine.bytes_per_s),
+        decode=RooflinePoint(
+            intensity=each * rows / moved,
+            flop_per_s=each * rows / (step * _first(done.step.total_s)),
+        ),
+        prefill=RooflinePoint(
+            intensity=each * read / whole,
+            flop_per_s=each * read / (first * _first(done.prefill_s)),
+        ),
+    )
+
+
+def energy_parts(answer: ServingAnswer, catalog: Catalog) -> dict[str, float]:
+    """Part -> energy per output token at the median, adding up to the whole [J].
+
+    What the boards draw above idle, what they draw idle while they serve and while they are
+    reserved without work, the hosts, the network between more than one node, and the site.
+    """
+    row, table = single(answer)
+    device = float(answer.ranges["device_energy_per_output_token_j"].mid[0])
+    whole = float(answer.ranges["energy_per_output_token_j"].mid[0])
+    rate = float(answer.ranges["output_tokens_per_s"].mid[0])
+    idle = min(float(table.idle_w[0]) * row.devices / rate, device)
+    boards = device * float(idle_factor(table)[0])
+    host = boards * (catalog.prior(f"power.host_factor.{row.device.device.kind}").value - 1.0)
+    computers = whole / float(row.site.pue.mid)
+    return {
+        "boards, dynamic": device - idle,
+        "boards, idle": idle,
+        "reserved without work": boards - device,
+        "host": host,
+        "network": computers - boards - host if row.devices > DEVICES_PER_NODE else 0.0,
+        "PUE: cooling and losses": whole - computers,
+    }
+
+
+def battery(answer: ServingAnswer, level: float) -> dict[str, dict[str, float]]:
+    """Share of a battery charge that an answer takes, and answers per charge; empty without one."""
+    row, _ = single(answer)
+    capacity = row.device.device.records.get("battery_wh")
+    energy = answer.ranges["energy_per_request_wh"]
+    if capacity is None or not np.isfinite(energy.mid[0]):
+        return {}
+    share = {end: part / capacity.value for end, part in energy.ends(level).items()}
+    answers = {"low": 1.0 / share["high"], "mid": 1.0 / share["mid"], "high": 1.0 / share["low"]}
+    return {"battery_share_per_request": share, "requests_per_charge": answers}
+
+
+def compared_with_api(
+    answer: ServingAnswer, *, input_usd: float, output_usd: float
+) -> ApiComparison | None:
+    """Reserved machines against an API's price of a million tokens; None without their price."""
+    row, _ = single(answer)
+    if row.price is None:
+        return None
+    traffic = done_of(answer).passes.traffic
+    return against_api(
+        float(row.price.usd_per_h.mid) * H_PER_DAY * row.devices,
+        _first(answer.ranges["output_tokens_per_s"].mid) * H_PER_DAY * S_PER_H,
+        input_usd=input_usd,
+        output_usd=output_usd,
+        input_per_output=_first(traffic.input_tokens) / _first(traffic.output_tokens),
+    )
+
+
+def most_within(answer: ServingAnswer, goal_s: float) -> float | None:
+    """Largest concurrency whose median inter-token latency meets a goal, None if none does [1]."""
+    found = curve(answer, GOALS)
+    met = [
+        flying
+        for flying, latency in zip(found.concurrency, found.inter_token_s, strict=True)
+        if latency <= goal_s
+    ]
+    return max(met) if met else None
+
+
+def inputs(answer: ServingAnswer) -> dict[str, Any]:
+    """What the set-up was resolved to, and what was assumed."""
+    row, table = single(answer)
+    numbers: dict[str, Any] = {
+        "model": row.model.name,
+        "params_total": row.model.params,
+        "params_active": float(row.model.numbers.visited_params),
+        "hardware": row.device.device.id,
+        "devices": row.devices,
+        "weights": row.weights.name,
+        "weight_bits": row.weights.bits,
+        "cache_bytes_per_value": row.cache_bytes,
+        "engine": ENGINES[row.engine],
+        "data_parallel": row.data_parallel,
+        "tensor_parallel": _first(table.layout.dense_shard),
+        "expert_parallel": row.expert_shard,
+        "pipeline_stages": row.stages,
+        "place": row.site.name,
+        "pue": row.site.pue.mid,
+    }
+    if row.site.co2e_kg_per_kwh is not None:
+        numbers["co2e_kg_per_kwh"] = row.site.co2e_kg_per_kwh.mid
+    if row.price is not None:
+        numbers |= {"price_usd_per_h": row.price.usd_per_h.mid, "price_source": row.price.source}
+    return numbers
+
+
+def _first(value: Any) -> float:
+    return float(np.ravel(np.asarray(value))[0])

@@ -1,0 +1,260 @@
+"""What does an item take that is not written token by token: an image, a film, a label, an hour.
+
+An item goes through the network in one or more passes: the steps of a diffusion model, twice where
+guidance compares two prompts, or one pass of a classifier or an encoder. A pass multiplies every
+weight for all positions of all items of a batch, so large ones are bound by the arithmetic.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from estimator.catalog import Catalog
+from estimator.catalog.device_names import chips_of_slice
+from estimator.core.messages import refuse
+from estimator.core.notice import Notice
+from estimator.core.power import DEVICES_PER_NODE
+from estimator.core.units import J_PER_KWH, S_PER_H
+from estimator.inference.capacity import USABLE_SHARE
+from estimator.inference.engines import fitted
+from estimator.inference.model_names import find_preset
+from estimator.inference.power import board_power_w
+from estimator.inference.quantities import UNKNOWN, Range, cost_of, lacking, node_factor
+from estimator.inference.question import Item, ServingQuestion
+from estimator.inference.resolver import Resolver
+from estimator.inference.served_model import from_size
+from estimator.inference.setups import Resolved, ServingTable
+from estimator.inference.step import Engine, Machine, Number
+from estimator.networks.config_file import config_of
+from estimator.networks.huggingface import architecture
+from estimator.networks.image_side import side_seen
+from estimator.networks.ledger import Architecture, Inputs, takes
+
+LAYERS = 40.0
+"""Layers of a network whose config does not count them: launches are a small part of a pass [1]."""
+
+ITEM_LOG_SD = 0.4
+"""Error of the time of an item: ratios of 17 rows of ML.ENERGY's image and film models, none of
+which was fitted, spread so [1]."""
+
+POWER_LOG_SD = 0.2
+
+OF_TOKENS = (
+    *("request_rate", "input_tokens", "output_tokens", "cached_share", "kv_precision"),
+    *("draft_tokens", "draft_acceptance", "draft_params"),
+    *("tensor_parallel", "expert_parallel", "data_parallel", "duty_cycle"),
+)
+"""Fields of a question that matter where tokens are written, and not for items: each device holds
+the whole network, and answers for its own items."""
+
+
+def item_pass_s(
+    flop: Number, weight_bytes: Number, machine: Machine, engine: Engine, *, layers: Number
+) -> Number:
+    """Time of one pass of a batch on one device [s].
+
+    Parameters
+    ----------
+    flop : float or array
+        FLOPs of the pass, all items of the batch together. [flop]
+    weight_bytes : float or array
+        Bytes of the weights, read once a pass. [B]
+    machine, engine : Machine, Engine
+    layers : float or array
+        Launched one after another. [1]
+    """
+    compute_s = flop / (machine.peak_flop_per_s * engine.matrix_share)
+    read_s = weight_bytes / (machine.bytes_per_s * engine.read_share)
+    return np.maximum(compute_s, read_s) + layers * engine.layer_s + engine.step_s
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemAnswer:
+    """What an item takes: ranges of quantities, the set-up that was resolved, what was assumed."""
+
+    ranges: Mapping[str, Range]
+    row: Resolved
+    notes: tuple[Notice, ...]
+
+
+def answer_item(asked: ServingQuestion, item: Item, catalog: Catalog) -> ItemAnswer:
+    """Latency, rate, energy, money and CO2e of items, with intervals, and what was assumed.
+
+    Parameters
+    ----------
+    asked : ServingQuestion
+        `concurrency` is the batch.
+    item : Item
+    catalog : Catalog
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, the size of the item is missing, the weights do not fit in one device,
+        or an input would have no effect.
+    """
+    _check_used(asked)
+    work = _work(asked, item, catalog)
+    parameters = fitted(catalog)
+    sized = replace(
+        asked,
+        model="",
+        config="",
+        params_total=work.params,
+        params_active=None,
+        software=asked.software or "research",
+        devices=asked.devices or float(chips_of_slice(asked.hardware)),
+    )
+    table = Resolver(catalog, parameters).table([sized])
+    row = table.row(0)
+    setup = table.setup(parameters)
+    batch = asked.concurrency or 1.0
+    held = work.params * row.weights.dense_bytes
+    _check_fit(held, row)
+    pass_s = item_pass_s(
+        work.flop * batch, held, setup.machine, setup.engine, layers=np.array([work.layers])
+    )
+    batch_s = item.passes * pass_s
+    rate = row.devices * batch / batch_s
+    power = row.devices * board_power_w(
+        table.tdp_w,
+        table.idle_w,
+        parameters.draw,
+        memory_rate=held / pass_s / setup.machine.bytes_per_s,
+        arithmetic_rate=work.flop * batch / pass_s / setup.machine.peak_flop_per_s,
+    )
+    return ItemAnswer(
+        ranges=_ranges(catalog, table, np.asarray(batch_s), np.asarray(rate), np.asarray(power)),
+        row=row,
+        notes=tuple(_notes(asked, item, work, table)),
+    )
+
+
+def _check_used(asked: ServingQuestion) -> None:
+    """Refuse what would be left out in silence."""
+    for field in OF_TOKENS:
+        if getattr(asked, field) not in (None, ""):
+            raise refuse("serving_not_for_items", field)
+
+
+def _check_fit(held_bytes: float, row: Resolved) -> None:
+    """Refuse weights that one device cannot hold; one of unknown memory may."""
+    device = row.device.device
+    known = device.records.get("memory_bytes")
+    if known is not None and held_bytes > USABLE_SHARE * known.value:
+        weights, memory = held_bytes / 1e9, known.value / 1e9
+        raise refuse(
+            "serving_item_does_not_fit",
+            "precision",
+            weights=weights,
+            memory=memory,
+            device=device.name,
+        )
+
+
+def _notes(
+    asked: ServingQuestion, item: Item, work: "_Work", table: ServingTable
+) -> Iterator[Notice]:
+    """What was assumed of the item and its set-up, and what the device lacks."""
+    if work.of_diffusion and item.passes == 1:
+        yield Notice("serving_one_pass", "steps")
+    if asked.concurrency is None:
+        yield Notice("serving_one_item", "concurrency")
+    if asked.devices is None:
+        chips = float(chips_of_slice(asked.hardware))
+        code = "devices_assumed" if chips == 1.0 else "slice_assumed"
+        yield Notice(code, "devices", {"count": chips})
+    if not asked.software:
+        yield Notice("serving_plain_software", "software")
+    for notice in table.notes(0):
+        if notice.code != "serving_layers_assumed" or work.sized:
+            yield notice
+    yield from lacking(table, 0)
+
+
+def _ranges(
+    catalog: Catalog, table: ServingTable, batch_s: Any, rate: Any, power: Any
+) -> dict[str, Range]:
+    row = table.row(0)
+    sd = np.array([ITEM_LOG_SD])
+    joule_sd = np.hypot(sd, POWER_LOG_SD)
+    several = row.devices > DEVICES_PER_NODE
+    node = node_factor(catalog, row.device.device.kind, several=several)
+    factors = (node, row.site.pue)
+    joule = power / rate * factors[0].mid * factors[1].mid
+    whole_sd = np.sqrt(joule_sd**2 + sum(one.log_sd**2 for one in factors))
+    carbon = row.site.co2e_kg_per_kwh or UNKNOWN
+    kwh = joule * 1000.0 / J_PER_KWH
+    found = {
+        "item_s": Range(mid=batch_s, log_sd=sd),
+        "items_per_s": Range(mid=rate, log_sd=sd),
+        "device_power_w": Range(mid=power, log_sd=np.array([POWER_LOG_SD])),
+        "device_energy_per_item_j": Range(mid=power / rate, log_sd=joule_sd),
+        "energy_per_item_j": Range(mid=joule, log_sd=whole_sd),
+        "co2e_per_1000_items_kg": Range(
+            mid=kwh * carbon.mid, log_sd=np.hypot(whole_sd, carbon.log_sd)
+        ),
+    }
+    hours = Range(mid=1000.0 * row.devices / rate / S_PER_H, log_sd=sd)
+    cost = cost_of(table, hours, kwh)
+    return found if row.price is None else found | {"cost_per_1000_items_usd": cost}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Work:
+    """FLOPs of one pass of one item, parameters, and layers launched one after another.
+
+    `of_diffusion` says whether its network is one of a diffusion model, `sized` whether only the
+    number of its parameters is known.
+    """
+
+    flop: float
+    params: float
+    layers: float
+    of_diffusion: bool = False
+    sized: bool = False
+
+
+def _work(asked: ServingQuestion, item: Item, catalog: Catalog) -> _Work:
+    config: Mapping[str, Any] | None = None
+    preset = find_preset(catalog, asked.model) if asked.model else None
+    if asked.config:
+        config = config_of(asked.config)
+    elif preset is not None and preset.config:
+        config = preset.config
+    if config is None:
+        if asked.params_total is None or item.positions is None:
+            raise refuse("serving_item_unknown", "model")
+        return _of_size(asked.params_total, asked.params_active, item.positions)
+    for field in ("params_total", "params_active"):
+        if getattr(asked, field) is not None:
+            raise refuse("changes_nothing", field)
+    network = architecture(config)
+    _check_sizes(config, network, item)
+    side = None if item.image_size is None else side_seen(config, item.image_size)
+    ledger = network.ledger(Inputs(image_size=side, seq_len=item.positions))
+    layers = float(config.get("num_hidden_layers", config.get("num_layers", LAYERS)))
+    return _Work(
+        flop=float(ledger.forward_flop),
+        params=float(ledger.params_total),
+        layers=layers,
+        of_diffusion="_class_name" in config,
+    )
+
+
+def _check_sizes(config: Mapping[str, Any], network: Architecture, item: Item) -> None:
+    """Refuse a size of an item that changes nothing, or not what it says."""
+    if item.positions is not None and "_class_name" in config:
+        raise refuse("serving_positions_of_pictures", "positions")
+    for field, given in (("image_size", item.image_size), ("seq_len", item.positions)):
+        if given is not None and not takes(network, field):
+            raise refuse("changes_nothing", "positions" if field == "seq_len" else field)
+
+
+def _of_size(params: float, active: float | None, positions: float) -> _Work:
+    """Work of a transformer of which only the size is known, all positions seen by all."""
+    model = from_size(params, active).numbers
+    flop = 2.0 * (active or params) * positions + float(model.pair_flop) * positions * positions
+    return _Work(flop=flop, params=params, layers=float(model.layers), sized=True)

@@ -1,0 +1,319 @@
+"""Which measured loads of servers are known here, and what do they change in an answer?"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.catalog import Catalog
+from estimator.core.lazy_items import LazyItems
+from estimator.core.messages import refuse
+from estimator.core.notice import Notice
+from estimator.inference.calibration import (
+    DELIVERED,
+    ENERGY,
+    POWER,
+    RATE,
+    Components,
+    Evidence,
+    Floats,
+    Loads,
+    components_of,
+)
+from estimator.inference.engines import Parameters, fitted
+from estimator.inference.performance import performance
+from estimator.inference.quantities import Range, open_variance, own_log_sd, values_of
+from estimator.inference.question import ServingQuestion
+from estimator.inference.question_table import QuestionTable
+from estimator.inference.resolver import Resolver
+from estimator.inference.setups import ServingTable
+from estimator.runs import read_served
+from estimator.runs.record import MeasuredRun, ServedLoad
+from estimator.runs.store_state import FILES, State, store_state
+from estimator.system.data_folder import data_directory
+
+MOST_LOADS = 200
+"""Of more loads of a device the newest count."""
+
+FAR_OFF = 5.0
+"""A load so many standard deviations off is taken for an error, and left out [1]."""
+
+OF_MEASURED_LOADS = ("serving_calibrated", "serving_runs_far_off")
+"""Codes of the notices about measured loads."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """One measured load."""
+
+    run: MeasuredRun
+    load: ServedLoad
+
+
+@dataclass(frozen=True)
+class KnownLoads:
+    """Measured loads, resolved and set against the model when they are first asked for.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    runs : sequence of MeasuredRun
+        Shipped, imported or measured here.
+    host : str
+        Id of this host.
+    """
+
+    catalog: Catalog
+    runs: Sequence[MeasuredRun]
+    host: str = ""
+
+    @cached_property
+    def far_off(self) -> dict[str, list[str]]:
+        """Device -> ids of the runs of which a load is too far off to be right."""
+        return {}
+
+    @cached_property
+    def _by_device(self) -> dict[str, tuple[list[Measured], ServingTable]]:
+        """Device -> its loads, the newest first, at most `MOST_LOADS`, and the same as set-ups."""
+        loads: list[Measured] = []
+        asked: list[ServingQuestion] = []
+        for run in sorted(self.runs, key=lambda one: one.started, reverse=True):
+            for load in () if run.simulated else run.served:
+                try:
+                    asked.append(_question(run, load))
+                except ValueError:
+                    continue
+                loads.append(Measured(run=run, load=load))
+        resolver = Resolver(self.catalog, fitted(self.catalog))
+        found = resolver.resolve(QuestionTable.of(asked))
+        groups: dict[str, list[int]] = {}
+        for row, device in enumerate(devices_of(found.table).tolist()):
+            groups.setdefault(device, []).append(row)
+        kept = {device: np.array(rows[:MOST_LOADS]) for device, rows in groups.items()}
+        return {
+            device: ([loads[at] for at in found.rows[rows].tolist()], found.table.part(rows))
+            for device, rows in kept.items()
+        }
+
+    @cached_property
+    def _evidence(self) -> dict[str, tuple[list[Measured], Evidence]]:
+        """Device -> its loads and the evidence that they make."""
+        parts = components_of(self.catalog)
+        return {
+            device: self._against_model(device, loads, table, parts)
+            for device, (loads, table) in self._by_device.items()
+        }
+
+    def _against_model(
+        self, device: str, found: list[Measured], table: ServingTable, parts: Components
+    ) -> tuple[list[Measured], Evidence]:
+        """Loads that can be right, against what the model expected of them."""
+        parameters = fitted(self.catalog)
+        done = performance(table.setup(parameters), table.traffic(parameters))
+        expected = np.array([values_of(done)[name] for name in DELIVERED]).T
+        measured = np.array(
+            [[_positive(one.load.measured, name) for name in DELIVERED] for one in found]
+        )
+        ratio = np.log(measured / expected)
+        own = own_log_sd(table, self.catalog)
+        own_sd = np.array([own[name] for name in DELIVERED]).T
+        variance = open_variance(table, parameters, done)
+        open_sd = np.sqrt(np.array([variance[name] for name in DELIVERED]).T)
+        usable = np.isfinite(own_sd) & np.isfinite(ratio)
+        far = np.where(usable, np.abs(ratio) / np.hypot(own_sd, open_sd), 0.0).max(axis=1) > FAR_OFF
+        if far.any():
+            ids = dict.fromkeys(one.run.id for one, off in zip(found, far, strict=True) if off)
+            self.far_off[device] = list(ids)
+        kept = ~far & usable.any(axis=1)
+        hosts = [self._host(one.run.host.id) for one in found]
+        evidence = Evidence(
+            loads=loads_of(table, parameters, np.array(hosts)).part(kept),
+            log_ratio=np.where(usable, ratio, np.nan)[kept],
+            own_sd=own_sd[kept],
+            open_sd=open_sd[kept],
+            components=parts,
+        )
+        return [one for one, keep in zip(found, kept, strict=True) if keep], evidence
+
+    def runs_on(self, device: str) -> int:
+        """How many runs have loads on a device that can be right [1]."""
+        found = self._evidence.get(device)
+        return len({one.run.id for one in found[0]}) if found else 0
+
+    def _warned(self, device: str) -> tuple[Notice, ...]:
+        """Say which runs of a device are too far off to be used."""
+        ids = self.far_off.get(device, [])
+        values = {"count": float(len(ids)), "run": ids[0] if ids else "", "sds": FAR_OFF}
+        return (Notice("serving_runs_far_off", "", values),) if ids else ()
+
+    def _host(self, name: str) -> int:
+        """Number of a host: 0 for this one."""
+        return 0 if name == self.host else 1 + int.from_bytes(name.encode()[:6], "big")
+
+    def corrected(
+        self, table: ServingTable, parameters: Parameters, ranges: Mapping[str, Range]
+    ) -> tuple[dict[str, Range], Sequence[tuple[Notice, ...]]]:
+        """Quantities of some set-ups after the measured loads, and what is to be said of each."""
+        devices = devices_of(table)
+        known = [name for name in self._evidence if (devices == name).any()]
+        if not known:
+            return dict(ranges), [()] * table.count
+        mids = np.array([ranges[name].mid for name in DELIVERED]).T
+        total = np.array([ranges[name].log_sd for name in DELIVERED]).T
+        own = own_log_sd(table, self.catalog)
+        own_sd = np.array([own[name] for name in DELIVERED]).T
+        where = loads_of(table, parameters, np.zeros(table.count, dtype=np.int64))
+        shift, left = np.zeros(mids.shape), np.ones(mids.shape)
+        for name in known:
+            evidence = self._evidence[name][1]
+            rows = devices == name
+            mean, share = evidence.posterior(where.part(rows))
+            shift[rows], left[rows] = mean * own_sd[rows], share
+        shift[:, ENERGY] = shift[:, POWER] - shift[:, RATE]
+        variance = np.square(total) - np.square(own_sd) * (1.0 - np.square(left))
+        after = np.sqrt(np.maximum(variance, 0.0))
+
+        def notices_of(place: int) -> tuple[Notice, ...]:
+            name = str(devices[place])
+            if name not in known:
+                return ()
+            changed = (shift[place], after[place] / total[place])
+            full_name = self.catalog.device(name).name
+            said = _said(*self._evidence[name], where, place, changed, full_name)
+            return (*said, *self._warned(name))
+
+        return {
+            **ranges,
+            **{
+                name: Range(mid=mids[:, at] * np.exp(shift[:, at]), log_sd=after[:, at])
+                for at, name in enumerate(DELIVERED)
+            },
+        }, LazyItems(table.count, notices_of)
+
+
+def check_loads(run: MeasuredRun, catalog: Catalog) -> None:
+    """Refuse a run whose loads no answer can rest on.
+
+    Raises
+    ------
+    ValueError
+        Why: an unknown model, a format that the device lacks, a number out of its limits.
+    """
+    resolver = Resolver(catalog, fitted(catalog))
+    resolver.table([_question(run, load) for load in run.served])
+
+
+def _question(run: MeasuredRun, load: ServedLoad) -> ServingQuestion:
+    """What a user would ask to have a load predicted.
+
+    Raises
+    ------
+    ValueError
+        If it names no known device, or a number that cannot be.
+    """
+    device = next((one for one in run.devices if one.key == load.component), None)
+    if device is None or device.hardware is None or device.shares_board is not None:
+        raise refuse("serving_run_without_device", "hardware")
+    return ServingQuestion(
+        model=load.model,
+        params_total=load.params_total,
+        params_active=load.params_active,
+        hardware=device.hardware,
+        devices=float(load.devices),
+        precision=load.precision,
+        kv_precision=load.kv_precision,
+        software=load.program,
+        concurrency=load.concurrency,
+        input_tokens=load.input_tokens,
+        output_tokens=load.output_tokens,
+        tensor_parallel=load.tensor_parallel,
+        expert_parallel=load.expert_parallel,
+        data_parallel=load.data_parallel,
+    )
+
+
+def _positive(measured: Mapping[str, float], name: str) -> float:
+    value = measured.get(name, np.nan)
+    return value if value > 0 else np.nan
+
+
+def devices_of(table: ServingTable) -> npt.NDArray[np.str_]:
+    """Id of the device of each row."""
+    return np.array([one.device.device.id for one in table.named], dtype=np.str_)[table.named_at]
+
+
+def loads_of(table: ServingTable, parameters: Parameters, hosts: np.ndarray) -> Loads:
+    """What the errors of some set-ups depend on."""
+    traffic, at = table.traffic(parameters), table.named_at
+    size = table.count
+
+    def logs(values: object) -> Floats:
+        return np.array(np.broadcast_to(np.log(np.asarray(values, dtype=np.float64)), size))
+
+    return Loads(
+        place=np.array([hash((one.device.device.id, one.engine)) for one in table.named])[at],
+        local=table.local,
+        setup=_setups(table),
+        host=np.asarray(hosts, dtype=np.int64),
+        params=logs(np.array([one.model.params for one in table.named])[at]),
+        visited=logs(table.model.visited_params),
+        sequences=logs(traffic.sequences),
+        input_tokens=logs(traffic.input_tokens),
+        output_tokens=logs(traffic.output_tokens),
+    )
+
+
+def _setups(table: ServingTable) -> npt.NDArray[np.int64]:
+    """Number of how the weights of each row are kept and shared, the same for the same way."""
+    layout = table.layout
+    kept = (table.expert_bits, layout.dense_bytes, layout.cache_bytes)
+    columns = (*kept, layout.devices, layout.data_parallel, layout.expert_shard, layout.stages)
+    cells = np.array([np.broadcast_to(one, table.count) for one in columns]).T
+    return np.array([hash(tuple(row)) for row in cells.tolist()], dtype=np.int64)
+
+
+def _said(
+    found: Sequence[Measured],
+    evidence: Evidence,
+    where: Loads,
+    place: int,
+    changed: tuple[Floats, Floats],
+    device: str,
+) -> tuple[Notice, ...]:
+    """How many runs an answer rests on, how old, and what they changed."""
+    target = where.part(np.array([place]))
+    same = evidence.loads.place == target.place[0]
+    runs = {one.run.id: one.run for one, on in zip(found, same, strict=True) if on}
+    if not runs:
+        return ()
+    at = DELIVERED.index("inter_token_s")
+    values = {
+        "count": float(len(runs)),
+        "device": device,
+        "date": max(one.started for one in runs.values())[:10],
+        "times": float(np.exp(changed[0][at])),
+        "left": float(changed[1][at]),
+    }
+    return (Notice("serving_calibrated", "", values),)
+
+
+def known_loads(catalog: Catalog) -> KnownLoads:
+    """Measured loads that came with the profiles or lie in the user's store."""
+    folder = data_directory()
+    return _read(catalog, str(folder), store_state(folder))
+
+
+@lru_cache(maxsize=8)
+def _read(catalog: Catalog, folder: str, state: State) -> KnownLoads:
+    """Read the loads of a state of the store."""
+    shipped = [one.run for one in catalog.calibrations() if one.run.served]
+    if not state:
+        return KnownLoads(catalog, shipped)
+    from estimator.measure.host_id import host_id
+
+    own = read_served(Path(folder) / FILES[0])
+    runs = {run.id: run for run in (*shipped, *own)}
+    return KnownLoads(catalog, tuple(runs.values()), host_id())

@@ -1,0 +1,602 @@
+"""What comes out: every quantity of serving with its interval, for one set-up or many.
+
+The error of a prediction has parts that are independent: what the engine's model cannot know (the
+spread of held-out measurements), layers guessed from a size, traffic that was left open, and the
+factors of money, grid and site. Their variances of the logarithm add up.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.catalog import Catalog
+from estimator.core.lazy_items import LazyItems
+from estimator.core.notice import Notice
+from estimator.core.power import DEVICES_PER_NODE
+from estimator.core.rows import Places, rows_where
+from estimator.core.uncertainty import Uncertain, total, z_score
+from estimator.core.units import CENTRAL, J_PER_KWH, J_PER_WH, MILLION, S_PER_H
+from estimator.inference.calibration import DELIVERED
+from estimator.inference.capacity import devices_needed
+from estimator.inference.engines import ENGINES, SERVER, VENDOR, Parameters, fitted
+from estimator.inference.performance import Performance, performance
+from estimator.inference.question import INPUTS, ServingQuestion
+from estimator.inference.question_table import QuestionTable
+from estimator.inference.queueing import concurrency_of_rates, does_not_fit
+from estimator.inference.resolver import Resolver
+from estimator.inference.setups import Resolved, ServingTable, filled
+from estimator.question.provenance import uncertain_record
+
+Floats = npt.NDArray[np.float64]
+
+QUANTITIES = (
+    *DELIVERED,
+    "energy_per_output_token_j",
+    "cost_per_million_output_tokens_usd",
+    "co2e_per_million_output_tokens_kg",
+    "water_per_million_output_tokens_l",
+    "energy_per_request_wh",
+    "cost_per_request_usd",
+)
+"""All quantities with an interval, in their order."""
+
+SUSTAINED = "sustained_output_tokens_per_s"
+"""Quantity of phones alone: tokens per second once they are warm."""
+
+SHAPE_LOG_SD = 0.12
+"""How far layers guessed from a size move a latency [1]."""
+
+UNKNOWN = Uncertain(math.nan)
+"""A factor that is not on record."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Range:
+    """Median of a quantity and the standard deviation of its logarithm, one a row."""
+
+    mid: Floats
+    log_sd: Floats
+
+    def bounds(self, level: float) -> tuple[Floats, Floats]:
+        """Central interval of a probability."""
+        width = np.exp(z_score(level) * self.log_sd)
+        return self.mid / width, self.mid * width
+
+    def ends(self, level: float, place: int = 0) -> dict[str, float]:
+        """Low, mid and high of one row."""
+        low, high = self.bounds(level)
+        return {"low": float(low[place]), "mid": float(self.mid[place]), "high": float(high[place])}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServingAnswer:
+    """Answers to some questions.
+
+    Parameters
+    ----------
+    table : ServingTable
+        What the questions that are not refused name, one row each.
+    places : array of int
+        Which question each row of the table is.
+    errors : mapping of int to Notice
+        Question -> why it is refused.
+    ranges : mapping of str to Range
+        Quantity -> one value a row, NaN where it cannot be had; empty if all are refused.
+    notes : sequence of tuple of Notice
+        What was assumed for each row.
+    performance
+        Behind them, for the roofline and the memory; None if all are refused.
+    corrected : mapping of str to array
+        Quantity -> factor by which measured loads moved it; empty where none are known [1].
+    """
+
+    table: ServingTable
+    places: Places
+    errors: Mapping[int, Notice]
+    ranges: dict[str, Range] = field(default_factory=dict)
+    notes: Sequence[tuple[Notice, ...]] = ()
+    performance: Performance | None = None
+    corrected: Mapping[str, Floats] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> Sequence[Resolved | Notice]:
+        """What each question named, or why it is refused."""
+        return LazyItems(self.places.size + len(self.errors), self._row)
+
+    def factor(self, quantity: str) -> float:
+        """Factor by which measured loads moved a quantity of the first set-up [1]."""
+        moved = self.corrected.get(quantity)
+        return 1.0 if moved is None else float(moved[0])
+
+    def _row(self, question: int) -> Resolved | Notice:
+        if question in self.errors:
+            return self.errors[question]
+        return self.table.row(int(np.searchsorted(self.places, question)))
+
+
+Calibration = Callable[
+    [ServingTable, Parameters, dict[str, Range]],
+    tuple[dict[str, Range], Sequence[tuple[Notice, ...]]],
+]
+"""Corrects what set-ups deliver by measured loads, and says for each what that changed."""
+
+
+def answer_serving(
+    questions: Sequence[ServingQuestion | Notice],
+    catalog: Catalog,
+    *,
+    resolver: Resolver | None = None,
+    calibration: Calibration | None = None,
+) -> ServingAnswer:
+    """Answer questions about serving, refused ones with their reason.
+
+    Parameters
+    ----------
+    questions : sequence of ServingQuestion or Notice
+        A notice is a question that could not be read: the reason.
+    catalog : Catalog
+    resolver : Resolver, optional
+        Look-ups to go on with.
+    calibration : callable, optional
+        As `KnownLoads.corrected`; without it measured loads are left out.
+    """
+    unread = {row: one for row, one in enumerate(questions) if isinstance(one, Notice)}
+    asked = [one for one in questions if not isinstance(one, Notice)]
+    known = Resolver(catalog, fitted(catalog)) if resolver is None else resolver
+    found = answer_questions(QuestionTable.of(asked), known, calibration=calibration)
+    if not unread:
+        return found
+    read = np.array([row for row in range(len(questions)) if row not in unread], dtype=np.intp)
+    errors = unread | {int(read[row]): why for row, why in found.errors.items()}
+    return replace(found, places=read[found.places], errors=errors)
+
+
+def answer_questions(
+    asked: QuestionTable, resolver: Resolver, *, calibration: Calibration | None = None
+) -> ServingAnswer:
+    """Answer a table of questions, as `answer_serving`."""
+    found = resolver.resolve(asked)
+    table, rows, errors = found.table, found.rows, found.errors
+    for step in (_loaded, _held):
+        table, refused = step(table, resolver)
+        if refused:
+            errors |= {int(rows[row]): why for row, why in refused.items()}
+            fine = np.ones(rows.size, dtype=np.bool_)
+            fine[list(refused)] = False
+            table, rows = table.part(rows_where(fine)), rows[fine]
+    if not rows.size:
+        return ServingAnswer(table=table, places=rows, errors=errors)
+    return replace(
+        answer_table(table, resolver, calibration=calibration), places=rows, errors=errors
+    )
+
+
+def answer_table(
+    table: ServingTable, resolver: Resolver, *, calibration: Calibration | None = None
+) -> ServingAnswer:
+    """Answer set-ups that can serve what is asked of them."""
+    catalog, values = resolver.catalog, resolver.parameters
+    found = performance(table.setup(values), table.traffic(values))
+    ranges, said, corrected = _corrected(table, found, resolver, calibration)
+    ranges |= _priced(table, ranges, catalog) | _sustained(table, ranges, catalog)
+    held = table.most_sequences(table.tokens_in_flight)
+
+    def notes_of(row: int) -> tuple[Notice, ...]:
+        return (*said[row], *_notes(table, row, held), *_throttled(ranges, row))
+
+    return ServingAnswer(
+        table=table,
+        places=np.arange(table.count),
+        errors={},
+        ranges=ranges,
+        notes=LazyItems(table.count, notes_of),
+        performance=found,
+        corrected=corrected,
+    )
+
+
+def delivered(
+    table: ServingTable, resolver: Resolver, *, calibration: Calibration | None = None
+) -> dict[str, Range]:
+    """What the devices alone deliver, by quantity."""
+    values = resolver.parameters
+    found = performance(table.setup(values), table.traffic(values))
+    return _corrected(table, found, resolver, calibration)[0]
+
+
+def _corrected(
+    table: ServingTable, found: Performance, resolver: Resolver, calibration: Calibration | None
+) -> tuple[dict[str, Range], Sequence[tuple[Notice, ...]], dict[str, Floats]]:
+    """What the devices deliver after the measured loads, what is said of that, and the factors."""
+    catalog, values = resolver.catalog, resolver.parameters
+    before = _delivered(table, _expected(table, values, found), catalog)
+    if calibration is None:
+        return before, [()] * table.count, {}
+    ranges, said = calibration(table, values, before)
+    return ranges, said, {name: ranges[name].mid / before[name].mid for name in DELIVERED}
+
+
+def _loaded(table: ServingTable, resolver: Resolver) -> tuple[ServingTable, dict[int, Notice]]:
+    """Set-ups laid out for, and under, the sequences that rates keep in flight; why not of some."""
+    given = table.given
+    rated = rows_where(~np.isnan(given["request_rate"]))
+    if not rated.size:
+        return table, {}
+    flying = np.full(table.count, np.nan)
+    part = table if rated.size == table.count else table.part(rated)
+    flying[rated], why = concurrency_of_rates(part, resolver.parameters)
+    table, flying = _laid_out_for(table, flying, resolver)
+    known = ~np.isnan(flying)
+    busy = np.where(np.isnan(given["duty_cycle"]) & (flying < 1.0), flying, given["duty_cycle"])
+    loaded = table.under(
+        request_rate=np.full(table.count, np.nan),
+        concurrency=np.where(known, np.maximum(flying, 1.0), given["concurrency"]),
+        duty_cycle=np.where(known, np.maximum(busy, LEAST_BUSY), given["duty_cycle"]),
+    )
+    return loaded, {int(rated[row]): one for row, one in why.items()}
+
+
+LEAST_BUSY, _ = INPUTS["duty_cycle"].bounds
+"""Share of the time that machines serve at least [1]."""
+
+
+def _laid_out_for(
+    table: ServingTable, flying: Floats, resolver: Resolver
+) -> tuple[ServingTable, Floats]:
+    """Set-ups whose replicas have too few sequences laid out anew, and the sequences in flight."""
+    given, layout = table.given, table.layout
+    replicas = np.asarray(layout.data_parallel)
+    open_ = table.layout_chosen & (replicas > 1.0) & ~np.isnan(flying)
+    if not open_.any():
+        return table, flying
+    fewer = table.under(concurrency=np.where(open_, np.maximum(flying, 1.0), given["concurrency"]))
+    other = resolver.laid_out(fewer, np.asarray(layout.devices))
+    rows = rows_where(open_ & (np.asarray(other.layout.data_parallel) != replicas))
+    if not rows.size:
+        return table, flying
+    again, _ = concurrency_of_rates(
+        other.part(rows).under(request_rate=given["request_rate"][rows]), resolver.parameters
+    )
+    moved = np.zeros(table.count, dtype=np.bool_)
+    moved[rows] = ~np.isnan(again)
+    flying = np.array(flying)
+    flying[moved] = again[~np.isnan(again)]
+    shares = {
+        name: np.where(moved, getattr(other.layout, name), getattr(layout, name))
+        for name in ("data_parallel", "expert_shard", "stages")
+    }
+    return replace(table, layout=replace(layout, **shares)), flying
+
+
+def _held(table: ServingTable, resolver: Resolver) -> tuple[ServingTable, dict[int, Notice]]:
+    """The set-ups as they are, and why some of them cannot run."""
+    read, written = table.input_tokens(resolver.parameters), table.output_tokens
+    asked = filled(table.given["concurrency"], 1.0)
+    short = np.where(np.isnan(table.given["input_tokens"]), 0.0, read)
+    least, longest = short + 0.5 * written, read + written
+    most = table.most_sequences(least)
+    too_many = (most < np.minimum(1.0, asked)) | (most < LEAST_FIT * asked)
+    too_long = ~too_many & (longest > table.longest_context * CONTEXT_SLACK)
+    refused: dict[int, Notice] = {}
+    if too_many.any():
+        memory = np.asarray(table.machine.memory_bytes)
+        needed = np.asarray(devices_needed(table.model, table.layout, memory, asked, least))
+        for row in rows_where(too_many).tolist():
+            beside = float(asked[row]) if most[row] > 0 else None
+            refused[row] = does_not_fit(table, row, float(needed[row]), beside)
+    for row in rows_where(too_long).tolist():
+        name = table.named_of(row).model.name
+        context = float(table.longest_context[row])
+        values = {"tokens": float(longest[row]), "context": context, "model": name}
+        refused[row] = Notice("serving_too_long", "input_tokens", values)
+    return table, refused
+
+
+LEAST_FIT = 0.55
+"""Share of the sequences asked for that the memory must hold at half of their final length: what
+is in flight may be shorter, as measured rows are that run at the limit of their memory [1]."""
+
+CONTEXT_SLACK = 8.0
+"""Contexts are stretched by rotary scaling; beyond so many times the config's it is a slip [1]."""
+
+
+def _expected(
+    table: ServingTable, parameters: Parameters, found: Performance
+) -> dict[str, tuple[Floats, Floats]]:
+    """Median of each quantity, and the variance of its logarithm that open inputs make.
+
+    Where neither the program nor its load is stated, it may be a usual server or a vendor's build,
+    two standard deviations apart: throughput without a load is mostly a vendor's figure.
+    """
+    variance = open_variance(table, parameters, found)
+    values = values_of(found)
+    open_ = table.program_open
+    if not open_.any():
+        return {name: (values[name], variance[name]) for name in DELIVERED}
+    packed = open_ & (table.expert_bits <= 8.0)
+    cache_bytes = np.where(packed, 1.0, table.layout.cache_bytes)
+    tuned = replace(
+        table,
+        engines=np.where(open_, VENDOR, table.engines),
+        layout=replace(table.layout, cache_bytes=cache_bytes),
+    )
+    other = values_of(performance(tuned.setup(parameters), tuned.traffic(parameters)))
+    apart = {name: np.log(other[name] / values[name]) for name in DELIVERED}
+    return {
+        name: (
+            values[name] * np.exp(TUNED_CHANCE * apart[name]),
+            variance[name] + 0.25 * apart[name] ** 2,
+        )
+        for name in DELIVERED
+    }
+
+
+TUNED_CHANCE = 2.0 / 3.0
+"""How likely throughput of an unstated program at an unstated load is a vendor's [1]."""
+
+
+def open_variance(
+    table: ServingTable, parameters: Parameters, found: Performance
+) -> dict[str, Floats]:
+    """Variance of the logarithm of each quantity that open traffic and layouts make."""
+    setup, traffic, base = found.passes.setup, found.passes.traffic, values_of(found)
+    variance = {name: np.zeros(table.count) for name in DELIVERED}
+    other = table.other_layout()
+    if np.any(other.data_parallel != table.layout.data_parallel):
+        spread = replace(table, layout=other)
+        moved = values_of(performance(spread.setup(parameters), spread.traffic(parameters)))
+        for name in DELIVERED:
+            variance[name] += np.square(LAYOUT_SHARE * np.log(moved[name] / base[name]))
+    for part, log_sd in table.open_log_sd().items():
+        if not log_sd.any():
+            continue
+        shifted = {}
+        for sign in (-1.0, 1.0):
+            value = np.asarray(getattr(traffic, part)) * np.exp(sign * log_sd)
+            if part == "sequences":
+                tokens = np.asarray(traffic.tokens_in_flight)
+                held = np.maximum(table.most_sequences(tokens), np.asarray(traffic.sequences))
+                value = np.where(log_sd > 0.0, np.clip(value, 1.0, held), value)
+            moved = values_of(performance(setup, replace(traffic, **{part: value})))
+            shifted[sign] = moved
+        for name in DELIVERED:
+            up = np.log(shifted[1.0][name] / base[name])
+            down = np.log(shifted[-1.0][name] / base[name])
+            variance[name] += 0.5 * (up * up + down * down)
+    return variance
+
+
+def values_of(found: Performance) -> dict[str, Floats]:
+    """Quantity -> its median, one a row."""
+    return {
+        "time_to_first_token_s": np.asarray(found.pace.time_to_first_token_s),
+        "inter_token_s": np.asarray(found.pace.inter_token_s),
+        "output_tokens_per_s": np.asarray(found.output_tokens_per_s),
+        "device_power_w": np.asarray(found.device_power_w),
+        "device_energy_per_output_token_j": np.asarray(found.device_energy_per_output_token_j),
+    }
+
+
+def stated_variance(table: ServingTable, parameters: Parameters) -> dict[str, Floats]:
+    """Variance of every delivered quantity that what a question leaves out makes, by row [1]."""
+    found = performance(table.setup(parameters), table.traffic(parameters))
+    expected = _expected(table, parameters, found)
+    return {name: _beside(table, name, expected[name][1]) for name in DELIVERED}
+
+
+def own_log_sd(table: ServingTable, catalog: Catalog) -> dict[str, Floats]:
+    """Standard deviation of the model's own error of every delivered quantity, by row [1]."""
+    nothing = np.zeros(table.count)
+    return {
+        name: _with_own(table, name, _beside(table, name, nothing), catalog) for name in DELIVERED
+    }
+
+
+def spread_scale(table: ServingTable, quantity: str, catalog: Catalog) -> Floats:
+    """Spread of a row over that at the reference bandwidth and load [1].
+
+    The faster a server's device, the more of a step is the host's, which no table describes. The
+    fewer sequences it has in flight, the more its power depends on how it waits between them; a
+    full one nears its limit.
+    """
+    slope = catalog.prior(f"serving.spread.exponent.{quantity}").value
+    wide = np.asarray(table.machine.bytes_per_s) / REFERENCE_BYTES_PER_S
+    scale = np.maximum(wide, LEAST_WIDTH) ** slope
+    if quantity == POWER:
+        sequences = np.clip(filled(table.given["concurrency"], REFERENCE_LOAD), *LOADS)
+        scale = scale * (REFERENCE_LOAD / sequences) ** catalog.prior(POWER_BY_LOAD).value
+    return np.asarray(np.where(table.engines == SERVER, scale, 1.0))
+
+
+POWER = "device_power_w"
+POWER_BY_LOAD = "serving.spread.load.device_power_w"
+"""Quantity whose spread falls with the load, and the record of how fast."""
+
+REFERENCE_LOAD = 64.0
+LOADS = (4.0, 512.0)
+"""Sequences in flight at which its spread is stated, and those between which it falls [1]."""
+
+
+LAYOUT_SHARE = 0.5
+"""Part of the way to the other choice, split layers or replicas, that one standard deviation of an
+unspecified layout goes [1]."""
+
+REFERENCE_BYTES_PER_S = 3.35e12
+"""Bandwidth of an H100, at which the spreads are stated [B/s]."""
+
+LEAST_WIDTH = 0.5
+"""Slower devices are predicted no better than at this share of that bandwidth [1]."""
+
+
+def _beside(table: ServingTable, quantity: str, variance: Floats) -> Floats:
+    """Variance of what a question leaves out, that of an unknown shape of the model included."""
+    known = np.array([one.model.shape_known for one in table.named])[table.named_at]
+    shape = np.where(known | (quantity == POWER), 0.0, SHAPE_LOG_SD)
+    return np.asarray(shape**2 + variance, dtype=np.float64)
+
+
+def _with_own(table: ServingTable, quantity: str, beside: Floats, catalog: Catalog) -> Floats:
+    """Standard deviation with the spread of the engine itself."""
+    own = _engine_spreads(catalog)[quantity][table.engines]
+    own = own * spread_scale(table, quantity, catalog)
+    return np.asarray(np.sqrt(own**2 + beside), dtype=np.float64)
+
+
+def _engine_spreads(catalog: Catalog) -> dict[str, Floats]:
+    """Quantity -> spread of every engine, by its code [1]."""
+    return catalog.once("serving spreads", lambda: _read_spreads(catalog))
+
+
+def _read_spreads(catalog: Catalog) -> dict[str, Floats]:
+    def of(engine: str, quantity: str) -> float:
+        return catalog.prior(f"serving.spread.{engine}.{quantity}").value
+
+    return {name: np.array([of(engine, name) for engine in ENGINES]) for name in DELIVERED}
+
+
+def _delivered(
+    table: ServingTable, expected: dict[str, tuple[Floats, Floats]], catalog: Catalog
+) -> dict[str, Range]:
+    return {
+        name: Range(mid=mid, log_sd=_with_own(table, name, _beside(table, name, variance), catalog))
+        for name, (mid, variance) in expected.items()
+    }
+
+
+def _priced(table: ServingTable, ranges: dict[str, Range], catalog: Catalog) -> dict[str, Range]:
+    """Energy with host and site, money, CO2e and water of output tokens."""
+    idle, (sites, at) = idle_factor(table), table.sites
+    joule = ranges["device_energy_per_output_token_j"]
+    devices = Range(mid=joule.mid * idle, log_sd=joule.log_sd)
+    computers = _times(devices, *_node_factors(table, catalog))
+    energy = _times(computers, [site.pue for site in sites], at)
+    rate = ranges["output_tokens_per_s"]
+    energy_kwh, it_kwh = (
+        replace(one, mid=one.mid * MILLION / J_PER_KWH) for one in (energy, computers)
+    )
+    busy = filled(table.given["duty_cycle"], 1.0)
+    hours = np.asarray(table.layout.devices) * MILLION / rate.mid / S_PER_H / busy
+    cost = cost_of(table, Range(mid=hours, log_sd=rate.log_sd), energy_kwh.mid)
+    carbon = _times(energy_kwh, [site.co2e_kg_per_kwh or UNKNOWN for site in sites], at)
+    water = _times(it_kwh, [total(site.water_l_per_it_kwh().values()) for site in sites], at)
+    written = table.output_tokens
+    return {
+        "energy_per_output_token_j": energy,
+        "cost_per_million_output_tokens_usd": cost,
+        "co2e_per_million_output_tokens_kg": carbon,
+        "water_per_million_output_tokens_l": water,
+        "energy_per_request_wh": replace(energy, mid=energy.mid * written / J_PER_WH),
+        "cost_per_request_usd": replace(cost, mid=cost.mid * written / MILLION),
+    }
+
+
+def idle_factor(table: ServingTable) -> Floats:
+    """Energy with the idle time of reserved machines over that of serving alone [1]."""
+    busy = filled(table.given["duty_cycle"], 1.0)
+    share = table.idle_w / table.tdp_w
+    return 1.0 + np.where(busy < 1.0, (1.0 - busy) / busy * np.nan_to_num(share, nan=0.1), 0.0)
+
+
+def node_factor(catalog: Catalog, kind: str, *, several: bool) -> Uncertain:
+    """Node over devices of a kind, and the network over several nodes."""
+    host = uncertain_record(catalog.prior(f"power.host_factor.{kind}"), "host")
+    return host * (1.0 + catalog.prior("power.network_share").value) if several else host
+
+
+def _node_factors(table: ServingTable, catalog: Catalog) -> tuple[list[Uncertain], Places]:
+    """`node_factor` of what rows name, on one node and on several, and which each row has."""
+    kinds, at = table.each_of([one.device.device.kind for one in table.named])
+    factors = [
+        node_factor(catalog, kind, several=several) for kind in kinds for several in (False, True)
+    ]
+    return factors, 2 * at + (np.asarray(table.layout.devices) > DEVICES_PER_NODE)
+
+
+def cost_of(table: ServingTable, hours: Range, energy_kwh: Floats) -> Range:
+    """Rent of device-hours; of owned devices, what their life uses up, and electricity [USD].
+
+    NaN where no price of the device is on record.
+    """
+    prices = [UNKNOWN if one is None else one.usd_per_h for one in table.prices]
+    rent = _times(hours, prices, table.price_at)
+    owned = np.array([one is not None and one.owned for one in table.prices])
+    if not owned.any():
+        return rent
+    sites, at = table.sites
+    per_kwh = np.array([(site.electricity_usd_per_kwh or UNKNOWN).mid for site in sites])
+    electricity = energy_kwh * per_kwh[at]
+    return replace(rent, mid=rent.mid + np.where(owned[table.price_at], electricity, 0.0))
+
+
+def _times(quantity: Range, factors: Sequence[Uncertain], at: Places) -> Range:
+    """Quantity times one of some factors, by which one each row has."""
+    known = np.array([(one.mid, one.log_sd) for one in factors], dtype=np.float64)
+    mids, spreads = known.T[:, at]
+    return Range(mid=quantity.mid * mids, log_sd=np.hypot(quantity.log_sd, spreads))
+
+
+def _sustained(table: ServingTable, ranges: dict[str, Range], catalog: Catalog) -> dict[str, Range]:
+    """Throughput of phones that are warm, NaN for other devices; empty where there are none."""
+    kinds = [one.device.device.kind == "npu-phone" for one in table.named]
+    phones = np.array(kinds)[table.named_at]
+    if not phones.any():
+        return {}
+    rate = ranges["output_tokens_per_s"]
+    share = uncertain_record(catalog.prior("serving.phone_sustained_share"), "throttling")
+    warm = _times(rate, [share], np.zeros(table.count, dtype=np.intp))
+    return {SUSTAINED: replace(warm, mid=np.where(phones, warm.mid, np.nan))}
+
+
+def _throttled(ranges: dict[str, Range], place: int) -> tuple[Notice, ...]:
+    """Say how fast a phone is once it is warm."""
+    warm = ranges.get(SUSTAINED)
+    if warm is None or np.isnan(warm.mid[place]):
+        return ()
+    ends = warm.ends(CENTRAL, place)
+    values = {"rate": ends["mid"], "low": ends["low"], "high": ends["high"]}
+    return (Notice("serving_phone_throttles", "hardware", values),)
+
+
+def _notes(table: ServingTable, row: int, held: Floats) -> tuple[Notice, ...]:
+    """What was assumed for one row, and what it lacks."""
+    given, notes = table.given, [*table.notes(row)]
+    if np.isnan(given["concurrency"][row]):
+        code = "serving_alone" if table.local[row] else "serving_saturated"
+        notes.append(Notice(code, "concurrency"))
+    elif held[row] < given["concurrency"][row]:
+        notes.append(Notice("serving_some_wait", "concurrency"))
+    for name in ("input_tokens", "output_tokens"):
+        if np.isnan(given[name][row]):
+            notes.append(Notice("serving_chat_assumed", name))
+    return (*notes, *_beyond_context(table, row), *lacking(table, row))
+
+
+def _beyond_context(table: ServingTable, row: int) -> tuple[Notice, ...]:
+    """Say that a question is longer than what its model was made for, where it states both."""
+    tokens = float((table.given["input_tokens"] + table.output_tokens)[row])
+    context = float(table.longest_context[row])
+    if not tokens > context:
+        return ()
+    values = {"tokens": tokens, "context": context, "model": table.named_of(row).model.name}
+    return (Notice("serving_beyond_context", "input_tokens", values),)
+
+
+def lacking(table: ServingTable, row: int) -> tuple[Notice, ...]:
+    """What is not known of the device of one row: its power, its price, its memory."""
+    notes = []
+    board = table.named_of(row).device
+    price, device = table.prices[int(table.price_at[row])], {"device": board.device.name}
+    if board.tdp_w is None:
+        notes.append(Notice("serving_power_unknown", "hardware", device))
+    if price is None:
+        notes.append(Notice("serving_price_unknown", "price_usd_per_h", device))
+    elif price.owned:
+        notes.append(Notice("serving_owned", "price_usd_per_h", device))
+    else:
+        notes += price.notices
+    if board.memory_bytes is None:
+        notes.append(Notice("serving_memory_unknown", "hardware", device))
+    return tuple(notes)

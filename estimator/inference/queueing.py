@@ -1,0 +1,174 @@
+"""How many requests are in flight at a rate of arrivals, and how long do they wait.
+
+By Little's law [1]_, requests in flight are their rate times their time in service; that time grows
+with their number, so it is found by looking between ever nearer loads. Waiting beyond a limit on
+the sequences follows Sakasegawa's approximation of a queue with many servers [2]_.
+
+    n = rate x service(n)
+    busy = rate x service / places
+    mean wait = service x busy^(sqrt(2 (places + 1)) - 1) / (places (1 - busy))
+    share that waits = busy^sqrt(2 (places + 1))
+    wait(p) = mean wait / share x ln(share / (1 - p)), 0 where share <= 1 - p
+
+References
+----------
+.. [1] J. Little, "A proof for the queuing formula L = lambda W", 1961, Operations Research 9(3).
+.. [2] H. Sakasegawa, "An approximation formula L_q", 1977, Ann. Inst. Statist. Math. 29.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from estimator.core.notice import Notice, Value
+from estimator.core.rows import Floats, rows_of, rows_where
+from estimator.inference.capacity import devices_needed, most_sequences
+from estimator.inference.performance import Passes, passes_of
+from estimator.inference.step import Number
+
+if TYPE_CHECKING:
+    from estimator.inference.engines import Parameters
+    from estimator.inference.setups import ServingTable
+
+ROUNDS, CLOSE = 60, 1e-12
+"""Rounds of the search for a load at most, and the logarithm of a rate over another that counts as
+none [1]."""
+
+MOST_LOAD = 1e6
+"""Sequences in flight that are looked at at most [1]."""
+
+
+def concurrency_of_rates(
+    table: "ServingTable", parameters: "Parameters"
+) -> tuple[Floats, dict[int, Notice]]:
+    """Sequences in flight at which requests end as fast as each row asks for [1].
+
+    NaN where a set-up cannot serve them with all that its memory holds, and why.
+    """
+    rates, traffic = table.given["request_rate"], table.traffic(parameters)
+    tokens = np.asarray(traffic.tokens_in_flight)
+    most = np.minimum(table.most_sequences(tokens), MOST_LOAD)
+    holds = most > 0
+    served = partial(_served_per_s, passes_of(table.setup(parameters), traffic))
+    most = np.where(holds, most, 1.0)
+    alone, fastest = served(np.ones(table.count)), served(most)
+    possible = holds & (rates <= fastest)
+    busy = possible & (rates > alone)
+    ends = (np.where(busy, alone, rates), np.where(busy, fastest, rates))
+    flying = np.where(busy, _load_of_rates(served, rates, most, ends), rates / alone)
+    memory = np.asarray(table.machine.memory_bytes)
+    needed = np.asarray(devices_needed(table.model, table.layout, memory, 1.0, tokens))
+    refused: dict[int, Notice] = {}
+    for row in rows_where(~possible).tolist():
+        if holds[row]:
+            values = {"rate": float(rates[row]), "most": float(fastest[row])}
+            refused[row] = Notice("serving_too_many_requests", "request_rate", values)
+        else:
+            refused[row] = does_not_fit(table, row, float(needed[row]))
+    return np.where(possible, flying, np.nan), refused
+
+
+def _load_of_rates(
+    served: Callable[[Floats], Floats], rates: Floats, most: Floats, ends: tuple[Floats, Floats]
+) -> Floats:
+    """Load, from one to the most, at which as many requests end as arrive, of several set-ups.
+
+    `ends` are the rates served at both. The time in service is nearly linear in the load, and so
+    is the load less the rate times that time: its zero is found in few rounds [4]_.
+
+    References
+    ----------
+    .. [4] N. Anderson, A. Bjorck, "A new high order method of regula falsi type for computing a
+       root of an equation", 1973, BIT 13, p. 253.
+    """
+    low, high = np.ones(most.shape), most
+    under, over = 1.0 - rates / ends[0], most * (1.0 - rates / ends[1])
+    found, best = low, np.where(under < 0, np.inf, 0.0)
+    side = np.zeros(most.shape)
+    for _ in range(ROUNDS):
+        if not (best > CLOSE).any():
+            break
+        apart = np.where(best > CLOSE, over - under, 1.0)
+        middle = np.where(best > CLOSE, high - over * (high - low) / apart, found)
+        rate = served(middle)
+        off = np.abs(np.log(rate / rates))
+        nearer = off < best
+        found, best = np.where(nearer, middle, found), np.where(nearer, off, best)
+        now = middle * (1.0 - rates / rate)
+        short = now < 0
+        again = side == np.where(short, -1.0, 1.0)
+        replaced = np.where(short, under, over)
+        left = 1.0 - now / np.where(replaced == 0, 1.0, replaced)
+        kept = np.where(again, np.where(left > 0, left, 0.5), 1.0)
+        under = np.where(short, now, kept * under)
+        over = np.where(short, kept * over, now)
+        low, high = np.where(short, middle, low), np.where(short, high, middle)
+        side = np.where(short, -1.0, 1.0)
+    return found
+
+
+def does_not_fit(
+    table: "ServingTable", row: int, needed: float, sequences: float | None = None
+) -> Notice:
+    """Say that the devices cannot hold the weights, or so many sequences beside them."""
+    device = table.named_of(row).device.device.name
+    devices = float(np.asarray(table.layout.devices)[row])
+    values: dict[str, Value] = {"devices": devices, "device": device, "needed": needed}
+    if sequences is None and _fits_shared(table, row):
+        return Notice("serving_experts_do_not_fit", "expert_parallel", values)
+    if sequences is None:
+        return Notice("serving_weights_do_not_fit", "devices", values)
+    return Notice("serving_sequences_do_not_fit", "devices", {**values, "sequences": sequences})
+
+
+def _fits_shared(table: "ServingTable", row: int) -> bool:
+    """Whether the weights fit as soon as all replicas share one copy of the experts."""
+    model, layout = rows_of(table.model, row), rows_of(table.layout, row)
+    shared = replace(layout, expert_shard=layout.devices)
+    memory = np.asarray(table.machine.memory_bytes)[row]
+    alone = layout.expert_shard < layout.devices and layout.stages == 1.0
+    return bool(alone and most_sequences(model, shared, memory, 1.0) >= 1.0)
+
+
+def waiting_s(
+    service_s: Number, requests_per_s: Number, sequences: Number, quantile: float
+) -> Floats:
+    """Time that a request waits for one of some places, with a probability at most that [s].
+
+    >>> float(waiting_s(1.0, 5.0, 10.0, 0.5)), bool(waiting_s(1.0, 9.0, 10.0, 0.9) > 0.5)
+    (0.0, True)
+    """
+    busy = np.minimum(np.asarray(requests_per_s * service_s / sequences), 1.0 - 1e-9)
+    power = np.sqrt(2.0 * (sequences + 1.0))
+    mean = service_s * busy ** (power - 1.0) / (sequences * (1.0 - busy))
+    waits = busy**power
+    late = waits > 1.0 - quantile
+    some = np.where(late, waits, 1.0)
+    return np.asarray(np.where(late, mean / some * np.log(some / (1.0 - quantile)), 0.0))
+
+
+def flying_quantile(mean: Number, quantile: float) -> Number:
+    """Sequences in flight as a request sees them on the mean of its life, with a probability [1].
+
+    Requests that arrive at random and stay equally long are a Poisson number with the covariance
+    m (1 - t / T) at a distance t, so their mean over one life T has the variance 2 m / 3 [3]_.
+
+    References
+    ----------
+    .. [3] D. R. Cox and V. Isham, "Point processes", 1980, section 3: the queue M/D/infinity.
+
+    >>> round(float(flying_quantile(96.0, 0.9)), 2), float(flying_quantile(0.01, 0.5))
+    (106.25, 1.0)
+    """
+    deviation = NormalDist().inv_cdf(quantile)
+    return np.maximum(mean + deviation * np.sqrt(2.0 * np.asarray(mean) / 3.0), 1.0)
+
+
+def _served_per_s(passes: Passes, sequences: Floats) -> Floats:
+    """Requests that end per second at some sequences in flight; less than one is idle in part."""
+    written = passes.output_tokens_per_s(np.maximum(sequences, 1.0))
+    return np.asarray(written / passes.traffic.output_tokens * np.minimum(sequences, 1.0))

@@ -1,0 +1,452 @@
+"""What do questions name, and what is assumed of the rest: each distinct word looked up once.
+
+Words name a model, a device, weights, an engine and a site; the numbers of all questions are then
+columns. What a question leaves open is assumed here, and every assumption is a note of its row.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.catalog import Catalog
+from estimator.catalog.device_names import chips_of_slice
+from estimator.core.messages import reason, refusal, refuse
+from estimator.core.notice import Notice, Refusal
+from estimator.core.power import DEVICES_PER_NODE
+from estimator.core.rows import Floats, Places, few, first_rows, nowhere, rows_where
+from estimator.core.site import Site
+from estimator.core.uncertainty import Uncertain
+from estimator.inference.capacity import devices_needed
+from estimator.inference.device_price import find_device_price
+from estimator.inference.devices import ServingDevice, engine_of, find_serving_device
+from estimator.inference.engines import EAGER, LOCAL, VENDOR, Parameters
+from estimator.inference.formats import FORMATS, HALF, WeightFormat, weight_format
+from estimator.inference.model_names import find_preset, stated_format, stated_size
+from estimator.inference.question import ServingQuestion
+from estimator.inference.question_table import QuestionTable
+from estimator.inference.replicas import usual_replicas
+from estimator.inference.served_model import ServedModel, from_config, from_size
+from estimator.inference.setups import Named, ServingTable, filled, table_of
+from estimator.networks.config_file import config_name, config_of
+from estimator.question.provenance import Found, noted
+from estimator.question.scenario_table import Words
+from estimator.question.site import find_site
+
+MOST_REMEMBERED = 4096
+"""Look-ups remembered at a time [1]."""
+
+NATIVE_MXFP4 = "gpt-oss"
+"""Models that are published in MXFP4: experts packed, the rest in 16 bit."""
+
+LOCAL_OUTER_BITS = 8.5
+"""llama.cpp keeps what is not an expert of such a model in Q8_0 [bit]."""
+
+HALF_AND_MORE = ("bf16", "fp16", "tf32", "fp32")
+"""Formats that every device has in one form or another."""
+
+SAME_SIZE = 0.3
+"""A preset whose size is off the given one by more, as a logarithm, is another model [1]."""
+
+Mask = npt.NDArray[np.bool_]
+FindModel = Callable[[str, str, float | None, float | None], ServedModel]
+
+
+class Naming(NamedTuple):
+    """Fields of a question on which `Named` rests, words and numbers."""
+
+    hardware: str
+    model: str
+    config: str
+    precision: str
+    kv_precision: str
+    software: str
+    region: str
+    params_total: float | None
+    params_active: float | None
+    pue: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolution:
+    """What questions name and how they are laid out.
+
+    Parameters
+    ----------
+    table : ServingTable
+        One row for each question that is not refused.
+    rows : array of int
+        Which question each row of the table is.
+    errors : mapping of int to Notice
+        Question -> why it is refused.
+    """
+
+    table: ServingTable
+    rows: Places
+    errors: dict[int, Notice]
+
+
+class LookUps:
+    """Devices, sites, prices, known models and what questions name, remembered with the catalog."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        remembered = lru_cache(maxsize=MOST_REMEMBERED)
+        self._catalog = catalog
+        self.device = remembered(lambda name: find_serving_device(catalog, name))
+        self.site = remembered(lambda name, pue, bare: _site(catalog, name, pue, bare=bare))
+        self.price = remembered(
+            lambda name, region, given, many: find_device_price(
+                self.device(name).device, catalog, given=given, many=many, region=region
+            )
+        )
+        self.preset = remembered(
+            lambda identity, name: from_config(catalog.preset(identity).config, name)
+        )
+        self.named = remembered(lambda naming: self.find_named(naming, self.find_model))
+
+    def find_named(self, asked: Naming, find_model: FindModel) -> Named:
+        """What the words of a question name.
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown, or what is asked cannot be.
+        """
+        notes: list[Notice] = []
+        device = self.device(asked.hardware)
+        model = find_model(asked.model, asked.config, asked.params_total, asked.params_active)
+        notes += [_as_notice(text) for text in model.warnings]
+        if not model.shape_known:
+            notes.append(Notice("serving_layers_assumed", "params_total"))
+        if asked.params_active is not None and asked.params_total is None:
+            notes.append(Notice("no_effect", "params_active"))
+        if asked.software and engine_of(asked.software) is None:
+            notes.append(Notice("serving_software_unknown", "software", {"word": asked.software}))
+        weights = _weights(asked, device, notes)
+        engine = device.engine(asked.software, weights)
+        weights = _native(weights, model, engine)
+        narrow = device.arithmetic(weights, engine) not in HALF
+        wanted = weights.arithmetic[0]
+        if wanted not in HALF_AND_MORE and wanted not in device.device.peaks:
+            values = {"device": device.device.name, "arithmetic": wanted}
+            notes.append(Notice("serving_weights_unpacked", "precision", values))
+        inside = device.is_server and engine not in LOCAL
+        return Named(
+            model=model,
+            device=device,
+            weights=weights,
+            products=device.products(weights, engine, asked.software),
+            cache_bytes=_cache_bytes(asked, narrow=narrow and engine == VENDOR),
+            engine=engine,
+            site=self.site(asked.region, asked.pue, not inside),
+            notes=tuple(notes),
+        )
+
+    def find_model(
+        self, name: str, config: str, params: float | None, active: float | None
+    ) -> ServedModel:
+        """Model of a question: its name, config, parameters and active parameters.
+
+        Raises
+        ------
+        ValueError, OSError
+            If it is unknown, or its config cannot be read.
+        """
+        if config:
+            return from_config(config_of(config), name or config_name(config))
+        preset = find_preset(self._catalog, name) if name else None
+        if preset is not None and preset.config:
+            try:
+                found = self.preset(preset.id, name)
+                if params is None or abs(math.log(found.params / params)) < SAME_SIZE:
+                    return found
+            except ValueError:
+                if params is None:
+                    raise
+        if preset is not None and params is None and "params" in preset.records:
+            known = preset.records
+            active = known["active_params"].value if "active_params" in known else None
+            return from_size(known["params"].value, active, name)
+        if params is not None:
+            return from_size(params, active, name)
+        return _of_name(name, self._catalog)
+
+
+class Resolver:
+    """Looks up what questions name, and lays their devices out.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    parameters : Parameters
+        Of the engines.
+    """
+
+    def __init__(self, catalog: Catalog, parameters: Parameters) -> None:
+        self.catalog = catalog
+        self.parameters = parameters
+        self._found = catalog.once("look-ups of serving", lambda: LookUps(catalog))
+        self._read = lru_cache(maxsize=MOST_REMEMBERED)(self._found.find_model)
+
+    def resolve(self, asked: QuestionTable) -> Resolution:
+        """Everything that questions name; a refused one disturbs no other."""
+        named, named_at, errors = self._names(asked)
+        rows = rows_where(named_at >= 0)
+        if errors:
+            asked, named_at = asked.part(rows), named_at[rows]
+        table = table_of(asked, named, named_at)
+        table = self.laid_out(table, _devices(table))
+        impossible = _impossible(table)
+        if impossible:
+            errors |= {int(rows[place]): why for place, why in impossible.items()}
+            fine = np.ones(rows.size, dtype=np.bool_)
+            fine[list(impossible)] = False
+            table, rows = table.part(rows_where(fine)), rows[fine]
+        return Resolution(table=self._priced(table), rows=rows, errors=errors)
+
+    def table(self, questions: Sequence[ServingQuestion]) -> ServingTable:
+        """Everything that some questions name.
+
+        Raises
+        ------
+        Refusal
+            The first reason why one of them cannot be.
+        """
+        found = self.resolve(QuestionTable.of(questions))
+        if found.errors:
+            raise refusal(found.errors[min(found.errors)])
+        return found.table
+
+    def laid_out(self, table: ServingTable, devices: Floats) -> ServingTable:
+        """Return the table with so many devices, in layouts that are usual where unspecified."""
+        given = table.given
+        replicas, chosen = self._replicas(table, devices)
+        experts, tensor = filled(given["expert_parallel"], 1.0), given["tensor_parallel"]
+        group = devices / replicas
+        whole = table.local | ((table.engines == EAGER) & np.isnan(tensor))
+        by_expert = np.isnan(tensor) | (experts > 1.0)
+        shard = np.where(by_expert, np.maximum(experts, group), tensor)
+        layout = replace(
+            table.layout,
+            devices=devices,
+            data_parallel=replicas,
+            expert_shard=np.where(whole, 1.0, shard),
+            stages=np.where(whole, group, np.where(by_expert, 1.0, group / tensor)),
+        )
+        return replace(table, layout=layout, layout_chosen=chosen)
+
+    def _replicas(self, table: ServingTable, devices: Floats) -> tuple[Floats, Mask]:
+        """Replicas of each row, and where they are chosen here: where the layout is left open."""
+        given, memory = table.given, np.asarray(table.machine.memory_bytes)
+        fixed = ~np.isnan(given["tensor_parallel"]) | ~np.isnan(given["data_parallel"])
+        fixed |= ~np.isnan(given["expert_parallel"])
+        alone = table.local | (table.engines == EAGER) | (devices <= 1.0)
+        chosen = ~(fixed | alone) & np.isfinite(memory)
+        replicas = filled(given["data_parallel"], 1.0)
+        if not chosen.any():
+            return replicas, chosen
+        read = given["input_tokens"]
+        read = np.where(np.isnan(read), self.parameters.of("input_tokens"), read)
+        tokens = read + 0.5 * table.output_tokens
+        layout = replace(table.layout, devices=devices)
+        usual = usual_replicas(table.model, layout, memory, given["concurrency"], tokens)
+        return np.where(chosen, usual, replicas), chosen
+
+    def _names(self, asked: QuestionTable) -> tuple[list[Named], Places, dict[int, Notice]]:
+        """What the words of each row name, each combination looked up once; why others cannot."""
+        words = [asked.words[name] for name in Naming._fields[:NAMING_WORDS]]
+        numbers = [asked.numbers[name] for name in Naming._fields[NAMING_WORDS:]]
+        keys = (*(word.codes for word in words), *map(_codes, numbers))
+        first, at = first_rows(*keys)
+        words_said = [_words(one, first) for one in words]
+        numbers_said = [_numbers(one, first) for one in numbers]
+        named: list[Named] = []
+        errors: dict[int, Notice] = {}
+        number = nowhere(first.size)
+        for place, said in enumerate(zip(*words_said, *numbers_said, strict=True)):
+            try:
+                found = self._named(Naming._make(said))
+            except (ValueError, OSError) as error:
+                why = _reason(error)
+                errors |= dict.fromkeys(rows_where(at == place).tolist(), why)
+                continue
+            number[place] = len(named)
+            named.append(found)
+        return named, number[at], errors
+
+    def _named(self, asked: Naming) -> Named:
+        """What the words of one question name; a config on disk is read once a resolver."""
+        if asked.config:
+            return self._found.find_named(asked, self._read)
+        return self._found.named(asked)
+
+    def _priced(self, table: ServingTable) -> ServingTable:
+        """Return the table with the price of each row's device."""
+        hardware, region = (table.asked.words[name] for name in ("hardware", "region"))
+        given = table.given["price_usd_per_h"]
+        many = np.asarray(table.layout.devices) > DEVICES_PER_NODE
+        first, at = first_rows(hardware.codes, region.codes, _codes(given), many.astype(np.intp))
+        words = (_words(hardware, first), _words(region, first))
+        said = (*words, _numbers(given, first), many[first].tolist())
+        prices = [self._found.price(*one) for one in zip(*said, strict=True)]
+        return replace(table, prices=prices, price_at=at)
+
+
+NAMING_WORDS = 7
+"""Fields of `Naming` that are words, the first ones [1]."""
+
+
+def _words(words: Words, rows: Places) -> list[str]:
+    """Word of some rows, empty where they say none."""
+    return words.take(rows).rows()
+
+
+def _numbers(column: Floats, rows: Places) -> list[float | None]:
+    """Number of some rows, None where they give none."""
+    return [value if value == value else None for value in column[rows].tolist()]
+
+
+def _codes(column: Floats) -> Places:
+    """Number of the value of each row; of columns that no row fills, zero."""
+    if np.isnan(column).all():
+        return np.zeros(column.size, dtype=np.intp)
+    return few(column)[1]
+
+
+def _reason(error: ValueError | OSError) -> Notice:
+    """Why a question is refused."""
+    if isinstance(error, Refusal):
+        return error.notice
+    return Notice("text", "", {"text": " ".join(str(error).split())})
+
+
+def _weights(asked: Naming, device: ServingDevice, notes: list[Notice]) -> WeightFormat:
+    """Format of the weights: as asked, as the name of the model says, else what is usual."""
+    if asked.precision:
+        return weight_format(asked.precision)
+    stated = stated_format(asked.model)
+    if stated is not None:
+        return weight_format(stated)
+    if NATIVE_MXFP4 in asked.model.casefold():
+        return FORMATS["mxfp4"]
+    name = _usual_weights(device)
+    values = {"weights": FORMATS[name].name}
+    notes.append(Notice("serving_weights_assumed", "precision", values))
+    return FORMATS[name]
+
+
+def _usual_weights(device: ServingDevice) -> str:
+    """16 bits on a server, in the format that it multiplies; four on one's own machine."""
+    if not device.is_server:
+        return "q4_k_m"
+    peaks = device.device.peaks
+    return "fp16" if "fp16" in peaks and "bf16" not in peaks else "bf16"
+
+
+def _site(catalog: Catalog, name: str, pue: float | None, *, bare: bool) -> Found[Site]:
+    """Site by name, with the PUE where it is given, and what is assumed of it."""
+    found = find_site(name.strip(), catalog, bare=bare)
+    grid = any(notice.field == "carbon_intensity" for notice in found.notices)
+    assumed = (Notice("serving_grid_assumed", "region"),) if grid else ()
+    if pue is not None:
+        return noted(replace(found.value, pue=Uncertain(pue)), *assumed)
+    return noted(found.value, *assumed, *(one for one in found.notices if one.field == "pue"))
+
+
+def _of_name(name: str, catalog: Catalog) -> ServedModel:
+    """Model of the size that its name states."""
+    if not name:
+        raise refuse("serving_no_model", "model")
+    stated = stated_size(name)
+    if stated is None or not stated[0] > 0:
+        raise _unknown_model(name, catalog)
+    note = Notice("serving_size_of_name", "model", {"name": name, "params": stated[0]})
+    return replace(from_size(*stated, name), warnings=(note,))
+
+
+def _unknown_model(name: str, catalog: Catalog) -> ValueError:
+    """Why a model is not known: with the presets that resemble it, else with what to give."""
+    try:
+        catalog.preset(name)
+    except ValueError as error:
+        if reason(error).code == "unknown_name":
+            return error
+    return refuse("serving_model_unknown", "model", name=name)
+
+
+def _as_notice(warning: Notice | str) -> Notice:
+    """Warning of a model as a notice; those of a config are sentences."""
+    return Notice("text", "config", {"text": warning}) if isinstance(warning, str) else warning
+
+
+def _native(weights: WeightFormat, model: ServedModel, engine: int) -> WeightFormat:
+    """Experts published packed stay so, whatever 4-bit format a file is named for.
+
+    A format of experts alone packs all weights of a model that has none.
+    """
+    if weights.outer_bits is not None and not model.sparse:
+        return replace(weights, outer_bits=None)
+    if NATIVE_MXFP4 not in model.name.casefold() or weights.bits > 6.0:
+        return weights
+    packed = FORMATS["mxfp4"]
+    return replace(packed, outer_bits=LOCAL_OUTER_BITS) if engine in LOCAL else packed
+
+
+def _cache_bytes(asked: Naming, *, narrow: bool) -> float:
+    """Bytes of a cached value: as asked; a vendor's engines that compute in 8 bits cache so [B]."""
+    if asked.kv_precision:
+        return weight_format(asked.kv_precision, "kv_precision").bits / 8.0
+    return 1.0 if narrow else 2.0
+
+
+def _devices(table: ServingTable) -> Floats:
+    """Devices as given, else the fewest equal shares that hold weights and all in flight [1].
+
+    A slice of TPUs is all of its chips.
+    """
+    given = table.given
+    replicas, experts = filled(given["data_parallel"], 1.0), filled(given["expert_parallel"], 1.0)
+    product = filled(given["tensor_parallel"], 1.0) * replicas
+    layout = replace(
+        table.layout,
+        devices=replicas,
+        data_parallel=replicas,
+        expert_shard=np.where(experts > 1.0, replicas, 1.0),
+    )
+    tokens = np.nan_to_num(given["input_tokens"], nan=0.0) + table.output_tokens
+    memory, flying = table.machine.memory_bytes, filled(given["concurrency"], 1.0)
+    least = np.asarray(devices_needed(table.model, layout, memory, flying, tokens))
+    equal = product * np.ceil(np.maximum(least, experts) / product)
+    named = table.asked.words["hardware"]
+    chips = np.array([*(float(chips_of_slice(name)) for name in named.distinct), 1.0])[named.codes]
+    return np.where(np.isnan(given["devices"]), chips * np.ceil(equal / chips), given["devices"])
+
+
+def _impossible(table: ServingTable) -> dict[int, Notice]:
+    """Row -> why its devices cannot share the model as asked."""
+    given, layout = table.given, table.layout
+    experts, tensor = filled(given["expert_parallel"], 1.0), given["tensor_parallel"]
+    devices, replicas = np.asarray(layout.devices), np.asarray(layout.data_parallel)
+    needed = np.maximum(experts, filled(tensor, 1.0) * replicas)
+    group = devices / replicas
+    dense = (experts > 1.0) & (np.asarray(table.model.routed_params) == 0)
+    split = ~table.local & ~(experts > 1.0) & (np.nan_to_num(group % tensor) > 0)
+    errors: dict[int, Notice] = {}
+    for row in rows_where(dense | (needed > devices) | (devices % replicas > 0) | split).tolist():
+        if dense[row]:
+            values = {"model": table.named_of(row).model.name}
+            errors[row] = Notice("serving_dense", "expert_parallel", values)
+        elif needed[row] > devices[row]:
+            sizes = {"needed": float(needed[row]), "given": float(devices[row])}
+            errors[row] = Notice("serving_sizes_exceed", "devices", sizes)
+        elif devices[row] % replicas[row]:
+            shared = {"devices": float(devices[row]), "replicas": float(replicas[row])}
+            errors[row] = Notice("serving_unequal_replicas", "data_parallel", shared)
+        else:
+            cut = {"shards": float(tensor[row]), "devices": float(group[row])}
+            errors[row] = Notice("serving_unequal_shards", "tensor_parallel", cut)
+    return errors

@@ -1,0 +1,412 @@
+"""Set-ups as arrays: what questions name, how they are laid out, and the traffic on them."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.catalog.device_names import chips_of_slice, part_of_slice
+from estimator.core.lazy_items import LazyItems
+from estimator.core.notice import Notice
+from estimator.core.rows import Floats, Places, nowhere, rows_of
+from estimator.core.site import Site
+from estimator.inference.capacity import most_sequences, weight_bytes
+from estimator.inference.device_price import DevicePrice
+from estimator.inference.devices import Products, ServingDevice
+from estimator.inference.engines import EAGER, IS_LOCAL, SERVER, VENDOR, Parameters
+from estimator.inference.formats import WeightFormat
+from estimator.inference.performance import Board, Setup, Traffic
+from estimator.inference.question import ServingQuestion
+from estimator.inference.question_table import QuestionTable
+from estimator.inference.replicas import REPLICA_SHARE
+from estimator.inference.served_model import ServedModel
+from estimator.inference.step import Layout, Machine, Number, Served
+from estimator.question.provenance import Found
+
+Mask = npt.NDArray[np.bool_]
+Thing = TypeVar("Thing", bound=Hashable)
+
+LOCAL_INPUT_TOKENS = 64.0
+"""A prompt at one's own machine, where it is unspecified [token]."""
+
+OUTPUT_TOKENS = 400.0
+"""An answer of unspecified length: chats of the measured rows write 350 to 900 [token]."""
+
+DRAFT_ACCEPTANCE = 0.7
+"""Probability that a draft is accepted, where it is unspecified [1]: 0.6 to 0.9 in print."""
+
+INPUT_LOG_SD, OUTPUT_LOG_SD, SEQUENCES_LOG_SD, SATURATED_LOG_SD = 0.8, 0.7, 1.0, 0.35
+"""How unsure unspecified traffic is; a vendor's table states saturated throughput [1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """What the words of a question name, whatever its counts.
+
+    Parameters
+    ----------
+    model, device, weights, products, cache_bytes, engine
+        Model, device, weight format and how it is multiplied, bytes of a cached value [B] and code
+        of the engine.
+    site : Found of Site
+    notes : tuple of Notice
+        What the words have assumed, without those of the site.
+    """
+
+    model: ServedModel
+    device: ServingDevice
+    weights: WeightFormat
+    products: Products
+    cache_bytes: float
+    engine: int
+    site: Found[Site]
+    notes: tuple[Notice, ...]
+
+    @cached_property
+    def cells(self) -> tuple[float | None, ...]:
+        """Numbers of the columns of a table, in the order of `_CELLS`."""
+        numbers, device, weights = self.model.numbers, self.device, self.weights
+        return (
+            *(float(getattr(numbers, name)) for name in _SERVED),
+            self.products.peak_flop_per_s,
+            self.products.pair_flop_per_s,
+            device.bytes_per_s,
+            device.memory_bytes or np.inf,
+            device.link_bytes_per_s,
+            self.products.unpacked_bytes,
+            weights.dense_bytes,
+            weights.expert_bytes,
+            self.cache_bytes,
+            device.tdp_w or None,
+            device.idle_w or None,
+            weights.bits,
+            weights.nested,
+            self.model.longest_context,
+        )
+
+
+_SERVED = tuple(Served.__dataclass_fields__)
+_MACHINE = tuple(Machine.__dataclass_fields__)
+_FORMATS = ("dense_bytes", "expert_bytes", "cache_bytes")
+_CELLS = (
+    *_SERVED,
+    *_MACHINE,
+    *_FORMATS,
+    "tdp_w",
+    "idle_w",
+    "expert_bits",
+    "nested",
+    "longest_context",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolved:
+    """One question with everything that it names, and what had to be assumed."""
+
+    question: ServingQuestion
+    model: ServedModel
+    device: ServingDevice
+    weights: WeightFormat
+    cache_bytes: float
+    engine: int
+    devices: float
+    data_parallel: float
+    expert_shard: float
+    stages: float
+    site: Site
+    price: DevicePrice | None
+    notes: tuple[Notice, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServingTable:
+    """Set-ups as arrays of one length.
+
+    Parameters
+    ----------
+    asked : QuestionTable
+        What they are asked, a rate of requests as the sequences that it keeps in flight.
+    named : sequence of Named
+        What the words of several rows name.
+    named_at : array of int
+        Which of them each row has.
+    prices, price_at
+        Prices of a device-hour, None where none is on record, and which each row has.
+    model, machine, layout : Served, Machine, Layout
+    layout_chosen : array of bool
+        Whether the layout was left open.
+    tdp_w, idle_w : array
+        Of one device, NaN where unknown. [W]
+    engines : array of int
+        Codes of the engines.
+    expert_bits : array
+        Bits of a weight of an expert. [bit]
+    nested : array of bool
+        Whether the weights take longer to unpack.
+    longest_context : array
+        Tokens that the model was made for, NaN where unknown. [token]
+    """
+
+    asked: QuestionTable
+    named: Sequence[Named]
+    named_at: Places
+    prices: Sequence[DevicePrice | None]
+    price_at: Places
+    model: Served
+    machine: Machine
+    layout: Layout
+    layout_chosen: Mask
+    tdp_w: Floats
+    idle_w: Floats
+    engines: npt.NDArray[np.int64]
+    expert_bits: Floats
+    nested: Mask
+    longest_context: Floats
+
+    @property
+    def count(self) -> int:
+        """Rows."""
+        return self.asked.count
+
+    def named_of(self, row: int) -> Named:
+        """What the words of a row name."""
+        return self.named[int(self.named_at[row])]
+
+    @property
+    def given(self) -> Mapping[str, Floats]:
+        """Numbers of the questions, NaN where unspecified."""
+        return self.asked.numbers
+
+    @cached_property
+    def sites(self) -> tuple[list[Site], Places]:
+        """Places of the set-ups, and which each row has."""
+        return self.each_of([one.site.value for one in self.named])
+
+    def each_of(self, things: Sequence[Thing]) -> tuple[list[Thing], Places]:
+        """Distinct ones of something that `named` have, and which each row has."""
+        numbers: dict[Thing, int] = {}
+        codes = [numbers.setdefault(one, len(numbers)) for one in things]
+        return list(numbers), np.array(codes, dtype=np.intp)[self.named_at]
+
+    @property
+    def rows(self) -> Sequence[Resolved]:
+        """Every row by itself, made when it is asked for."""
+        return LazyItems(self.count, self.row)
+
+    @cached_property
+    def _rows(self) -> dict[int, Resolved]:
+        """Rows by themselves that were asked for."""
+        return {}
+
+    def row(self, row: int) -> Resolved:
+        """One row by itself."""
+        if row not in self._rows:
+            self._rows[row] = self._row(row)
+        return self._rows[row]
+
+    def _row(self, row: int) -> Resolved:
+        named, layout = self.named_of(row), rows_of(self.layout, row)
+        return Resolved(
+            question=self.asked.row(row),
+            model=named.model,
+            device=named.device,
+            weights=named.weights,
+            cache_bytes=named.cache_bytes,
+            engine=named.engine,
+            devices=float(layout.devices),
+            data_parallel=float(layout.data_parallel),
+            expert_shard=float(layout.expert_shard),
+            stages=float(layout.stages),
+            site=named.site.value,
+            price=self.prices[int(self.price_at[row])],
+            notes=self.notes(row),
+        )
+
+    def notes(self, row: int) -> tuple[Notice, ...]:
+        """What had to be assumed for a row."""
+        named = self.named_of(row)
+        notes, devices = [*named.notes], float(np.asarray(self.layout.devices)[row])
+        names = self.asked.words["hardware"]
+        hardware = names.distinct[names.codes[row]]
+        if np.isnan(self.given["devices"][row]):
+            whole = devices > 1.0 and devices == chips_of_slice(hardware)
+            code = "slice_assumed" if whole else "serving_devices_assumed"
+            notes.append(Notice(code, "devices", {"count": devices}))
+        notes += part_of_slice(hardware, devices)
+        if self.layout_chosen[row]:
+            replicas = float(np.asarray(self.layout.data_parallel)[row])
+            notes.append(_layout_note(devices, replicas))
+        return (*notes, *named.site.notices)
+
+    def part(self, rows: Places) -> "ServingTable":
+        """Return the table of some rows."""
+        cut: ServingTable = rows_of(replace(self, asked=NOTHING_ASKED), rows)
+        return replace(cut, asked=self.asked.part(rows))
+
+    def under(self, **numbers: Floats) -> "ServingTable":
+        """Return the same set-ups with other numbers asked of them."""
+        return replace(self, asked=self.asked.changed(**numbers))
+
+    def input_tokens(self, parameters: Parameters) -> Floats:
+        """Tokens of a prompt [token]."""
+        usual = np.where(self.local, LOCAL_INPUT_TOKENS, parameters.of("input_tokens"))
+        return np.maximum(filled(self.given["input_tokens"], usual), 1.0)
+
+    @property
+    def output_tokens(self) -> Floats:
+        """Tokens of an answer [token]."""
+        return filled(self.given["output_tokens"], OUTPUT_TOKENS)
+
+    @property
+    def tokens_in_flight(self) -> Floats:
+        """Mean tokens of a sequence in flight, unspecified inputs taken as short [token]."""
+        return np.nan_to_num(self.given["input_tokens"], nan=0.0) + 0.5 * self.output_tokens
+
+    @property
+    def program_open(self) -> Mask:
+        """Whether neither the program of a server nor its load is stated."""
+        unstated = self.asked.words["software"].codes < 0
+        return np.asarray((self.engines == SERVER) & unstated & np.isnan(self.given["concurrency"]))
+
+    @property
+    def local(self) -> Mask:
+        """Whether one user's own program runs it."""
+        return IS_LOCAL[self.engines]
+
+    def setup(self, parameters: Parameters) -> Setup:
+        """Set-ups under engines of some parameters."""
+        return Setup(
+            model=self.model,
+            machine=self.machine,
+            engine=parameters.engine(
+                self.engines,
+                sparse=np.asarray(self.model.routed_params) > 0,
+                expert_bits=self.expert_bits,
+                nested=self.nested,
+                stages=self.layout.stages,
+            ),
+            board=Board(
+                tdp_w=self.tdp_w, idle_w=self.idle_w, draw=parameters.draw_of(self.engines)
+            ),
+            layout=self.layout,
+            request_s=parameters.request_s(self.engines),
+            static_batches=self.engines == EAGER,
+        )
+
+    def traffic(self, parameters: Parameters) -> Traffic:
+        """Traffic, with what is usual where it is unspecified."""
+        given, read, written = self.given, self.input_tokens(parameters), self.output_tokens
+        full = np.clip(
+            self.most_sequences(read + 0.5 * written),
+            1.0,
+            parameters.of("saturated_sequences") * np.asarray(self.layout.data_parallel),
+        )
+        drafted = filled(given["draft_tokens"], 0.0)
+        accepted = filled(given["draft_acceptance"], DRAFT_ACCEPTANCE)
+        return Traffic(
+            sequences=filled(given["concurrency"], np.where(self.local, 1.0, full)),
+            input_tokens=read,
+            output_tokens=written,
+            cached_share=filled(given["cached_share"], 0.0),
+            tokens_per_pass=tokens_per_pass(drafted, accepted),
+            drafted=drafted,
+            draft_share=filled(given["draft_params"], 0.0) / np.asarray(self.model.visited_params),
+        )
+
+    def open_log_sd(self) -> dict[str, Floats]:
+        """Field of the traffic -> how unsure it is where unspecified, 0 where given [1]."""
+        saturated = np.where(self.engines == VENDOR, SATURATED_LOG_SD, SEQUENCES_LOG_SD)
+        open_ = {name: np.isnan(values) for name, values in self.given.items()}
+        return {
+            "input_tokens": np.where(open_["input_tokens"], INPUT_LOG_SD, 0.0),
+            "output_tokens": np.where(open_["output_tokens"], OUTPUT_LOG_SD, 0.0),
+            "sequences": np.where(open_["concurrency"] & ~self.local, saturated, 0.0),
+        }
+
+    def other_layout(self) -> Layout:
+        """Layouts with the other choice where the question left it open.
+
+        Split layers instead of replicas, and as many replicas as the weights allow instead of
+        split layers.
+        """
+        weights = np.asarray(weight_bytes(self.model, self.layout))
+        room = REPLICA_SHARE * np.asarray(self.machine.memory_bytes)
+        group = np.exp2(np.ceil(np.log2(np.maximum(weights / room, 1.0))))
+        layout, given = self.layout, self.given
+        open_ = (
+            np.isnan(given["tensor_parallel"])
+            & np.isnan(given["data_parallel"])
+            & np.isnan(given["expert_parallel"])
+            & ~self.local
+            & (np.asarray(layout.stages) == 1.0)
+        )
+        devices, chosen = np.asarray(layout.devices), np.asarray(layout.data_parallel)
+        most = np.maximum(np.floor(devices / np.minimum(group, devices)), 1.0)
+        replicas = np.where(open_, np.where(chosen > 1.0, 1.0, most), chosen)
+        shard = np.where(open_, devices / replicas, layout.expert_shard)
+        return replace(layout, data_parallel=replicas, expert_shard=shard)
+
+    def most_sequences(self, tokens: Number) -> Floats:
+        """Sequences of some tokens that the memory holds beside the weights [1]."""
+        memory = self.machine.memory_bytes
+        return np.asarray(most_sequences(self.model, self.layout, memory, tokens))
+
+
+NOTHING_ASKED = QuestionTable(count=0, numbers={}, words={})
+"""No question."""
+
+
+def table_of(asked: QuestionTable, named: Sequence[Named], named_at: Places) -> ServingTable:
+    """What questions name as arrays, their devices not laid out nor priced yet."""
+    cells = np.array([one.cells for one in named], dtype=np.float64).reshape(-1, len(_CELLS))
+    columns = dict(zip(_CELLS, np.ascontiguousarray(cells.T)[:, named_at], strict=True))
+    engines = np.array([one.engine for one in named], dtype=np.int64)
+    return ServingTable(
+        asked=asked,
+        named=named,
+        named_at=named_at,
+        prices=(),
+        price_at=nowhere(asked.count),
+        model=Served(**{name: columns[name] for name in _SERVED}),
+        machine=Machine(**{name: columns[name] for name in _MACHINE}),
+        layout=Layout(**{name: columns[name] for name in _FORMATS}),
+        layout_chosen=np.zeros(asked.count, dtype=np.bool_),
+        tdp_w=columns["tdp_w"],
+        idle_w=columns["idle_w"],
+        engines=engines[named_at],
+        expert_bits=columns["expert_bits"],
+        nested=columns["nested"] > 0.0,
+        longest_context=columns["longest_context"],
+    )
+
+
+def _layout_note(devices: float, replicas: float) -> Notice:
+    """What was assumed of an unspecified layout."""
+    if replicas == 1.0:
+        return Notice("serving_layers_split", "tensor_parallel", {"devices": devices})
+    values = {"replicas": replicas, "count": devices / replicas}
+    return Notice("serving_replicas_assumed", "data_parallel", values)
+
+
+def tokens_per_pass(drafted: Floats, acceptance: Floats) -> Floats:
+    """Tokens that a pass yields with some drafts, each accepted with a probability [1]_.
+
+    References
+    ----------
+    .. [1] Y. Leviathan et al., "Fast inference from transformers via speculative decoding", 2023,
+       arXiv:2211.17192, eq. 1.
+
+    >>> round(float(tokens_per_pass(np.array(4.0), np.array(0.8))), 4)
+    3.3616
+    """
+    chance = np.minimum(acceptance, 1.0 - 1e-9)
+    return np.asarray((1.0 - chance ** (drafted + 1.0)) / (1.0 - chance))
+
+
+def filled(values: Floats, otherwise: Number) -> Floats:
+    """Numbers of a column, and something else where there is none."""
+    return np.where(np.isnan(values), otherwise, values)

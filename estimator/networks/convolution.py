@@ -1,0 +1,304 @@
+"""How much work a convolution is, and how large the feature maps are that it leaves."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import KW_ONLY, dataclass, field, replace
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
+
+from estimator.core.messages import refuse
+from estimator.networks.blocks import Cost, Costs, affine, held
+from estimator.networks.fields import Fields
+from estimator.networks.ledger import Inputs, Quantity, quantity
+from estimator.networks.network import Line, Network, Pass, crossing, lines, network
+
+BATCH_NORM = 2
+"""Parameters per channel of a norm: scale and shift; running statistics are not parameters."""
+
+
+@dataclass(frozen=True)
+class Conv:
+    """A square convolution, and the norm behind it.
+
+    Parameters
+    ----------
+    inputs, outputs : int
+        Channels. [1]
+    kernel, stride : int
+        Sides in pixels. [pixel]
+    padding : int or None
+        Pixels added on each side; None keeps the map's size at stride 1. [pixel]
+    groups : int
+        Channels are convolved in so many groups, all inputs each if 1. [1]
+    bias, norm : bool
+        Parameters per output channel: one, and scale and shift of a norm.
+
+    >>> stem = Conv(3, 64, kernel=7, stride=2)
+    >>> stem.cost().params, float(stem.side(224.0))
+    (9536, 112.0)
+    """
+
+    inputs: int
+    outputs: int
+    _: KW_ONLY
+    kernel: int = 3
+    stride: int = 1
+    padding: int | None = None
+    groups: int = 1
+    bias: bool = False
+    norm: bool = True
+
+    def cost(self) -> Cost:
+        """Cost per output position."""
+        weights = self.kernel**2 * (self.inputs // self.groups) * self.outputs
+        params = weights + self.outputs * (self.bias + BATCH_NORM * self.norm)
+        return Cost(params=params, active_params=params, flop_per_token=2 * weights)
+
+    def side(self, side: Quantity) -> Quantity:
+        """Side of the map that it leaves [pixel]."""
+        padding = (self.kernel - 1) // 2 if self.padding is None else self.padding
+        return windows(side, self.kernel, self.stride, padding)
+
+
+def plain(
+    inputs: int, outputs: int, kernel: int = 3, stride: int = 1, padding: int | None = None
+) -> Conv:
+    """A convolution with bias and without norm."""
+    bare = Conv(inputs, outputs, kernel=kernel, stride=stride, padding=padding)
+    return replace(bare, bias=True, norm=False)
+
+
+def pointwise(inputs: int, outputs: int) -> Conv:
+    """A convolution of single positions, with norm."""
+    return Conv(inputs, outputs, kernel=1)
+
+
+def depthwise_conv(channels: int, kernel: int, stride: int) -> Conv:
+    """One kernel per channel."""
+    return Conv(channels, channels, kernel=kernel, stride=stride, groups=channels)
+
+
+def windows(side: Quantity, kernel: int, stride: int, padding: int = 0) -> Quantity:
+    """Positions of a window along a side, refused where there is none.
+
+    >>> float(windows(224.0, 3, 2, 1))
+    112.0
+    """
+    count: Quantity = np.floor((side + 2.0 * padding - kernel) / stride) + 1.0
+    if np.any(np.asarray(count) < 1):
+        raise refuse("input_too_small", kernel=kernel)
+    return count
+
+
+class Steps(NamedTuple):
+    """Lines of the last step of a flow, and the steps before it."""
+
+    before: "Steps | None"
+    last: tuple[Line, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flow:
+    """Feature maps on their way through a network: their side, and the lines so far.
+
+    A recording is a map of one of `dims`, its side the frames. Where norms are frozen, they are no
+    parameters; `text` is the length of what maps attend to. Lines are kept step by step, so that a
+    step of a deep network does not copy those before it.
+    """
+
+    batch: Quantity
+    side: Quantity
+    dims: int = 2
+    frozen: bool = False
+    text: Quantity = 0.0
+    steps: Steps | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """The lines so far, in order."""
+        found: list[tuple[Line, ...]] = []
+        steps = self.steps
+        while steps is not None:
+            found.append(steps.last)
+            steps = steps.before
+        return tuple(chain.from_iterable(reversed(found)))
+
+    def with_lines(self, added: Iterable[Line]) -> "Flow":
+        """With further lines."""
+        return replace(self, steps=Steps(self.steps, tuple(added)))
+
+    def conv(self, name: str, conv: Conv, first: bool = False) -> "Flow":
+        """After a convolution."""
+        conv = replace(conv, norm=conv.norm and not self.frozen)
+        side = conv.side(self.side)
+        done = lines({name: conv.cost()}, self.batch * side * side, first=first)
+        return self.with_lines(done).at(side)
+
+    def convs(self, name: str, convs: Iterable[Conv]) -> "Flow":
+        """After convolutions one behind the other."""
+        flow = self
+        for conv in convs:
+            flow = flow.conv(name, conv)
+        return flow
+
+    def beside(self, name: str, conv: Conv) -> "Flow":
+        """With a convolution on a side path, which leaves the maps as they are."""
+        return replace(self, steps=self.conv(name, conv).steps)
+
+    def pool(self, kernel: int, stride: int, padding: int = 0) -> "Flow":
+        """After pooling, which costs nothing."""
+        return self.at(windows(self.side, kernel, stride, padding))
+
+    def layers(
+        self,
+        costs: Costs,
+        positions: Quantity | None = None,
+        *,
+        pairs: Quantity = 0.0,
+        times: int = 1,
+        prefix: str = "",
+        first: bool = False,
+    ) -> "Flow":
+        """With `times` equal layers on `positions` of each image, on all of the map if None.
+
+        `pairs` are those of attention in an image; the rest as in `network.lines`.
+        """
+        each = self.batch * (self.positions if positions is None else positions)
+        pairs = self.batch * pairs
+        done = lines(costs, each, pairs=pairs, times=times, prefix=prefix, first=first)
+        return self.with_lines(done)
+
+    def attending(
+        self, costs: Costs, positions: Quantity | None = None, *, times: int = 1, prefix: str = ""
+    ) -> "Flow":
+        """With `times` equal layers on positions that attend to each other."""
+        each = self.positions if positions is None else positions
+        return self.layers(costs, each, pairs=each * each, times=times, prefix=prefix)
+
+    def crossing(
+        self, costs: Costs, positions: Quantity, seen: Quantity, *, times: int, prefix: str
+    ) -> "Flow":
+        """With `times` equal layers on `positions` that attend to those `seen`."""
+        asking, found = self.batch * positions, self.batch * seen
+        return self.with_lines(
+            crossing(costs, self.batch, asking, found, times=times, prefix=prefix)
+        )
+
+    def dense(self, costs: Costs, positions: Quantity = 1.0) -> "Flow":
+        """With dense layers on one pooled position of each image, or on `positions`."""
+        return self.layers(costs, positions)
+
+    def norm(self, channels: int) -> "Flow":
+        """With a norm outside the stages."""
+        return self.dense({"norm/outer": held(BATCH_NORM * channels)})
+
+    def squeezed(self, name: str, channels: int, narrow: int) -> "Flow":
+        """With channels weighed by the mean of the map, through `narrow` (arXiv:1709.01507)."""
+        costs = {
+            f"{name}/squeeze": affine(channels, narrow),
+            f"{name}/excite": affine(narrow, channels),
+        }
+        return self.dense(costs)
+
+    def scaled(self, factor: float) -> "Flow":
+        """With maps resized, which costs nothing."""
+        return self.at(factor * self.side)
+
+    def at(self, side: Quantity) -> "Flow":
+        """With maps of another side."""
+        return replace(self, side=side)
+
+    @property
+    def positions(self) -> Quantity:
+        """Positions of a map [1]."""
+        return self.side if self.dims == 1 else self.side * self.side
+
+
+def all_positions(sides: Iterable[Quantity]) -> Quantity:
+    """Positions of maps of these sides together [1]."""
+    return sum((side * side for side in sides), start=0.0)
+
+
+def image(inputs: Inputs, default: int) -> tuple[Quantity, Quantity]:
+    """Batch and side of the images."""
+    batch = quantity("batch", inputs.batch)
+    side = default if inputs.image_size is None else inputs.image_size
+    return batch, quantity("image_size", side)
+
+
+def flow_network(
+    fields: Fields,
+    side: int,
+    body: Callable[[Flow], Flow],
+    notes: tuple[str, ...] = (),
+    class_tokens: int | None = None,
+) -> Network:
+    """The network of a config that takes images of `side` through `body`.
+
+    The items of a pass are images; where `class_tokens` is given, they are the positions of the
+    last map, and so many more for each image.
+    """
+
+    def run(inputs: Inputs) -> Pass:
+        batch, pixels = image(inputs, side)
+        flow = body(Flow(batch=batch, side=pixels))
+        tokens = 1.0 if class_tokens is None else flow.positions + class_tokens
+        return Pass(lines=flow.lines, items=batch * tokens)
+
+    unit = "image" if class_tokens is None else "token"
+    return network(fields, run, notes, item_unit=unit)
+
+
+def square(fields: Fields, name: str, default: int | None = None) -> int:
+    """A side that a config states as one number, or as two equal ones."""
+    value = fields.values.get(name)
+    if isinstance(value, list | tuple) and len(value) == 2 and value[0] == value[1]:
+        return fields.with_values({name: value[0]}).size(name)
+    return fields.size(name, default=default)
+
+
+def rectangle(fields: Fields, name: str, default: int) -> tuple[int, int]:
+    """Height and width that a config states as one number or as two."""
+    if isinstance(fields.values.get(name), list | tuple):
+        high, wide = fields.sizes(name, (default, default), 2)
+        return high, wide
+    side = fields.size(name, default=default)
+    return side, side
+
+
+COUNTS = ("depths", "depth", "blocks_per_stage", "focal_levels", "num_block_repeats")
+"""Keys of lists of layers, one number per stage."""
+
+
+def stages(fields: Fields, names: tuple[str, ...]) -> list[tuple[int, ...]]:
+    """One row per stage of the lists of a config, all as long as the first.
+
+    Those of `COUNTS` are numbers of layers.
+
+    >>> stages(Fields({"depths": [2, 4], "widths": [8, 16]}), ("depths", "widths"))
+    [(2, 8), (4, 16)]
+    """
+    columns: list[list[int]] = []
+    for name in names:
+        read = fields.layer_counts if name in COUNTS else fields.sizes
+        columns.append(read(name, length=len(columns[0]) if columns else 0))
+    return list(zip(*columns, strict=True))
+
+
+def ratio(fields: Fields, name: str, default: float) -> float:
+    """A positive number."""
+    value = fields.values.get(name)
+    if value is None:
+        return default
+    if type(value) not in (int, float) or not 0 < value < 1e6:
+        raise refuse("config_key_positive", key=fields.full_name(name), value=repr(value))
+    return float(value)
+
+
+def positive(fields: Fields, name: str, default: float) -> bool:
+    """Whether a number is above 0, which turns a part of a network on; null turns it off."""
+    value = fields.values.get(name, default)
+    if type(value) not in (int, float, type(None)):
+        raise refuse("config_key_number", key=fields.full_name(name), value=repr(value))
+    return value is not None and value > 0

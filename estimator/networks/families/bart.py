@@ -1,0 +1,123 @@
+"""Which encoder-decoder of BART's line a config describes: mBART, Pegasus, Marian.
+
+Also PLBART, Blenderbot, M2M 100, NLLB-MoE, MVP, FSMT.
+"""
+
+from dataclasses import dataclass, replace
+
+from estimator.networks.blocks import Experts, Mlp
+from estimator.networks.families.encoder_decoder import (
+    EncoderDecoder,
+    Side,
+    encoder_decoder,
+    head,
+    side,
+)
+from estimator.networks.fields import Fields
+from estimator.networks.model_class import task, tied_as_stated
+from estimator.networks.network import Network
+from estimator.networks.registry import families, family
+
+
+@dataclass(frozen=True, kw_only=True)
+class BartFacts:
+    """What sets one family of BART's line apart.
+
+    Parameters
+    ----------
+    spare_positions : int or None
+        Rows of the position table beyond the positions; None without parameters. [1]
+    embedding_norm, final_norm : bool
+        A norm after the tables; after the last layer.
+    """
+
+    spare_positions: int | None = 2
+    embedding_norm: bool = True
+    final_norm: bool = False
+
+
+def bart(facts: BartFacts, fields: Fields) -> Network:
+    """BART: learned positions, biases everywhere, one token table."""
+    positions = fields.size("max_position_embeddings")
+    rows = 0 if facts.spare_positions is None else positions + facts.spare_positions
+    norms = facts.embedding_norm + facts.final_norm
+    writes = task(fields) == "CausalLM"
+    source = None if writes else side(fields, "encoder", rows, norms=norms)
+    target = side(fields, "decoder", rows, norms=norms)
+    model = encoder_decoder(fields, source, target, positions)
+    return _with_decoded_words(fields, model, target.attention.hidden).network(fields)
+
+
+def _with_decoded_words(fields: Fields, model: EncoderDecoder, hidden: int) -> EncoderDecoder:
+    """The model whose decoder writes other words than it reads; Marian and FSMT may share none."""
+    vocab, reads = fields.size("vocab_size"), model.source is not None
+    written = fields.size_or_none("decoder_vocab_size") or vocab
+    shared = fields.flag("share_encoder_decoder_embeddings", default=True)
+    if fields.text("model_type") in ("marian", "fsmt") and not shared:
+        rows = written + vocab * reads
+        return replace(model, table=rows * hidden, heads=head(fields, hidden, written))
+    own = reads and not tied_as_stated(fields)
+    return replace(model, table=model.table + own * (written - vocab) * hidden)
+
+
+@family("fsmt")
+def fsmt(fields: Fields) -> Network:
+    """FSMT, the translators of WMT 2019: tables of two languages (arXiv:1907.06616)."""
+    tied = fields.flag("tie_word_embeddings")
+    written = fields.size("tgt_vocab_size")
+    tables = {
+        "vocab_size": written if tied else fields.size("src_vocab_size"),
+        "decoder_vocab_size": written,
+        "share_encoder_decoder_embeddings": tied,
+    }
+    return bart(BartFacts(embedding_norm=False), fields.with_values(tables))
+
+
+@family("mvp")
+def mvp(fields: Fields) -> Network:
+    """MVP: BART, whose prompts are not counted (arXiv:2206.12131)."""
+    note = ("the prompts are not counted",) * fields.flag("use_prompt")
+    return bart(BartFacts(), fields.noted(*note))
+
+
+BARE = BartFacts(spare_positions=0, embedding_norm=False)
+
+families(
+    bart,
+    {
+        "bart": BartFacts(),
+        "mbart": BartFacts(final_norm=True),
+        "plbart": BartFacts(),
+        "pegasus": replace(BARE, final_norm=True),
+        "marian": BARE,
+        "blenderbot": replace(BARE, final_norm=True),
+        "blenderbot-small": BartFacts(spare_positions=0),
+        "m2m_100": BartFacts(spare_positions=None, embedding_norm=False, final_norm=True),
+    },
+)
+
+
+def _with_experts(fields: Fields, one: Side, name: str) -> Side:
+    """A side whose every so many layers send a token to two of many MLPs."""
+    step, group = fields.size(f"{name}_sparse_step", least=0), one.stack[0]
+    sparse = one.layers // step if step else 0
+    hidden, width = one.attention.hidden, fields.size(f"{name}_ffn_dim")
+    block = Experts(
+        expert=Mlp(hidden, width, bias=True),
+        experts=fields.size("num_experts"),
+        active=2,
+        router_bias=fields.flag("router_bias"),
+    )
+    rest = {part: cost for part, cost in group.costs.items() if not part.startswith("mlp/")}
+    routed = replace(group, costs={**rest, **block.costs()}, times=sparse)
+    return replace(one, stack=(replace(group, times=one.layers - sparse), routed))
+
+
+@family("nllb-moe")
+def nllb_moe(fields: Fields) -> Network:
+    """NLLB MoE: M2M 100 with experts in every fourth layer (arXiv:2207.04672, sec. 6.2)."""
+    source, target = (
+        _with_experts(fields, side(fields, name), name) for name in ("encoder", "decoder")
+    )
+    longest = fields.size("max_position_embeddings")
+    return encoder_decoder(fields, source, target, longest).network(fields)

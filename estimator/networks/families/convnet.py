@@ -1,0 +1,278 @@
+"""Which conv net a config describes: ResNet, RegNet, ConvNeXt, PoolFormer, FocalNet, SuperPoint.
+
+DINOv3 over ConvNeXt, too. The items of a pass are images. The first convolution needs no gradient
+of its input, so training is a little less than three times the forward pass.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
+from estimator.networks.blocks import Cost, Costs, Mlp, affine, held, product
+from estimator.networks.convolution import (
+    BATCH_NORM,
+    Conv,
+    Flow,
+    depthwise_conv,
+    flow_network,
+    plain,
+    pointwise,
+    positive,
+    ratio,
+    square,
+    stages,
+)
+from estimator.networks.fields import Fields
+from estimator.networks.model_class import classifier, head_note, task
+from estimator.networks.network import Network
+from estimator.networks.registry import families, family
+
+DEFAULT_SIDE = 224
+"""Side of the images for configs that state none. [pixel]"""
+
+Body = Callable[[Flow], Flow]
+
+STEM_WIDTH, WIDTHS = 64, (256, 512, 1024, 2048)
+"""Channels of a ResNet of bottlenecks (arXiv:1512.03385, table 1)."""
+
+
+def conv_net(
+    fields: Fields,
+    body: Body,
+    features: int,
+    side: int | None = None,
+    class_tokens: int | None = None,
+) -> Network:
+    """The network of a config, its classifier included where the class has one."""
+    head = classifier(fields, features)
+    pixels = square(fields, "image_size", DEFAULT_SIDE) if side is None else side
+    notes = head_note(fields, head or not task(fields))
+    return flow_network(fields, pixels, lambda flow: body(flow).dense(head), notes, class_tokens)
+
+
+@family("resnet")
+def resnet(fields: Fields) -> Network:
+    """ResNet: basic or bottleneck layers, stride in the 3x3 convolution (version 1.5)."""
+    return conv_net(fields, *resnet_body(fields))
+
+
+def resnet_body(fields: Fields) -> tuple[Body, int]:
+    """From images to the maps of a ResNet, and their channels."""
+    widths = fields.sizes("hidden_sizes", WIDTHS)
+    depths = fields.layer_counts("depths", (3, 4, 6, 3), len(widths))
+    stem = fields.size("embedding_size", default=STEM_WIDTH)
+    channels = fields.size("num_channels", default=3)
+    basic = fields.text("layer_type", default="bottleneck") == "basic"
+    early = fields.flag("downsample_in_bottleneck")
+    layer = basic_layer if basic else partial(bottleneck, early)
+    first = 2 if fields.flag("downsample_in_first_stage") else 1
+
+    def body(flow: Flow) -> Flow:
+        flow = wide_stem(flow, channels, stem)
+        return staged(flow, layer, (stem, *widths), depths, first)
+
+    return body, widths[-1]
+
+
+def wide_stem(flow: Flow, channels: int, width: int) -> Flow:
+    """A 7x7 convolution and a pooling, which halve the map each."""
+    conv = Conv(channels, width, kernel=7, stride=2)
+    return flow.conv("stem/convolution", conv, first=True).pool(3, 2, 1)
+
+
+Layer = Callable[[int, int, int], list[Conv]]
+"""Convolutions of a layer from its input channels, output channels and stride."""
+
+
+def staged(
+    flow: Flow, layer: Layer, widths: Sequence[int], depths: Sequence[int], first_stride: int
+) -> Flow:
+    """Stages of layers, all but the first of which halve the map."""
+    for place, depth in enumerate(depths):
+        stride = 2 if place else first_stride
+        flow = stage(flow, f"stage{place + 1}", layer, widths[place : place + 2], depth, stride)
+    return flow
+
+
+def stage(
+    flow: Flow, name: str, layer: Layer, widths: Sequence[int], depth: int, stride: int
+) -> Flow:
+    """Layers with a shortcut, convolved where the map's shape changes."""
+    inputs, outputs = widths
+    if inputs != outputs or stride != 1:
+        shortcut = Conv(inputs, outputs, kernel=1, stride=stride)
+        flow = flow.beside(f"{name}/shortcut", shortcut)
+    flow = flow.convs(f"{name}/convolution", layer(inputs, outputs, stride))
+    for _ in range(depth - 1):
+        flow = flow.convs(f"{name}/convolution", layer(outputs, outputs, 1))
+    return flow
+
+
+def basic_layer(inputs: int, outputs: int, stride: int) -> list[Conv]:
+    """Two 3x3 convolutions."""
+    return [Conv(inputs, outputs, stride=stride), Conv(outputs, outputs)]
+
+
+def bottleneck(
+    early: bool, inputs: int, outputs: int, stride: int, narrow: int | None = None, groups: int = 1
+) -> list[Conv]:
+    """To `narrow` channels, a quarter of the outputs if None, a 3x3 convolution, and back."""
+    narrow = outputs // 4 if narrow is None else narrow
+    first, second = (stride, 1) if early else (1, stride)
+    return [
+        Conv(inputs, narrow, kernel=1, stride=first),
+        Conv(narrow, narrow, stride=second, groups=groups),
+        pointwise(narrow, outputs),
+    ]
+
+
+@family("regnet")
+def regnet(fields: Fields) -> Network:
+    """RegNet X, and Y with squeeze and excitation (arXiv:2003.13678)."""
+    widths = fields.sizes("hidden_sizes", (128, 192, 512, 1088))
+    depths = fields.layer_counts("depths", (2, 6, 12, 2), len(widths))
+    stem = fields.size("embedding_size", default=32)
+    channels = fields.size("num_channels", default=3)
+    group_width = fields.size("groups_width", default=64)
+    squeezes = fields.text("layer_type", default="y") != "x"
+    first = 2 if fields.flag("downsample_in_first_stage", default=True) else 1
+
+    def layer(inputs: int, outputs: int, stride: int) -> list[Conv]:
+        groups = max(1, outputs // group_width)
+        return bottleneck(False, inputs, outputs, stride, narrow=outputs, groups=groups)
+
+    def body(flow: Flow) -> Flow:
+        flow = flow.conv("stem/convolution", Conv(channels, stem, stride=2), first=True)
+        flow = staged(flow, layer, (stem, *widths), depths, first)
+        return _squeezed(flow, (stem, *widths), depths) if squeezes else flow
+
+    return conv_net(fields, body, widths[-1])
+
+
+def _squeezed(flow: Flow, widths: Sequence[int], depths: Sequence[int]) -> Flow:
+    """Squeeze and excitation of each layer."""
+    for stage, depth in enumerate(depths):
+        for place in range(depth):
+            narrow = round(widths[stage + (place > 0)] / 4)
+            flow = flow.squeezed(f"stage{stage + 1}", widths[stage + 1], narrow)
+    return flow
+
+
+def convnext(version: int, fields: Fields) -> Network:
+    """ConvNeXt: depthwise 7x7, then an MLP at every position; version 2 normalises inside it."""
+    usual = (96, 192, 384, 768)
+    widths = fields.sizes("hidden_sizes", usual, fewest=0) or list(usual)
+    depths = fields.layer_counts("depths", (3, 3, 9, 3), len(widths))
+    channels = fields.size("num_channels", default=3)
+    patch = square(fields, "patch_size", 4)
+    scale = positive(fields, "layer_scale_init_value", 1e-6)
+
+    def body(flow: Flow) -> Flow:
+        conv = replace(plain(channels, widths[0], patch, patch, padding=0), norm=True)
+        flow = flow.conv("stem/convolution", conv, first=True)
+        for stage, (width, depth) in enumerate(zip(widths, depths, strict=True)):
+            name, before = f"stage{stage + 1}", widths[stage - 1]
+            if stage:
+                down = plain(before, width, kernel=2, stride=2, padding=0)
+                flow = flow.norm(before).conv(f"{name}/downsample", down)
+            wide = replace(depthwise_conv(width, 7, 1), bias=True)
+            up = replace(plain(width, 4 * width, kernel=1), norm=version == 2)
+            down = plain(4 * width, width, kernel=1)
+            flow = flow.convs(f"{name}/depthwise", (wide,) * depth)
+            for _ in range(depth):
+                flow = flow.conv(f"{name}/up", up).conv(f"{name}/down", down)
+            if version == 1 and scale:
+                flow = flow.dense({f"{name}/scale": held(depth * width)})
+        return flow.norm(widths[-1])
+
+    return conv_net(fields, body, widths[-1])
+
+
+families(convnext, {"convnext": 1, "convnextv2": 2, "dinov3_convnext": 1})
+
+
+@family("poolformer")
+def poolformer(fields: Fields) -> Network:
+    """PoolFormer: averages where others attend, then an MLP (arXiv:2111.11418, sec. 3)."""
+    rows = stages(fields, ("hidden_sizes", "depths", "patch_sizes", "strides", "padding"))
+    factor = ratio(fields, "mlp_ratio", 4)
+    norms = 4 + 2 * fields.flag("use_layer_scale", default=True)
+
+    def body(flow: Flow) -> Flow:
+        before = fields.size("num_channels", default=3)
+        for stage, (width, depth, kernel, stride, padding) in enumerate(rows):
+            name, patch = f"stage{stage + 1}/", plain(before, width, kernel, stride, padding)
+            flow = flow.conv(f"{name}patch", patch, first=stage == 0)
+            mlp = Mlp(width, int(width * factor), bias=True).costs()
+            flow = flow.layers(mlp, times=depth, prefix=name)
+            flow, before = flow.dense({"norm/layers": held(depth * norms * width)}), width
+        return flow.norm(before) if task(fields) else flow
+
+    return conv_net(fields, body, rows[-1][0], DEFAULT_SIDE, class_tokens=0)
+
+
+@family("focalnet")
+def focalnet(fields: Fields) -> Network:
+    """FocalNet: convolutions of growing reach, gated and summed (arXiv:2203.11926, sec. 3.2)."""
+    rows = stages(fields, ("depths", "focal_levels", "focal_windows"))
+    first = fields.size("embed_dim", default=96)
+    scale = 2 * fields.flag("use_layerscale")
+    normed = 2 * fields.flag("use_post_layernorm_in_modulation")
+    factor, overlaps = ratio(fields, "mlp_ratio", 4.0), fields.flag("use_conv_embed")
+    patch = square(fields, "patch_size", 4)
+
+    def body(flow: Flow) -> Flow:
+        before = fields.size("num_channels", default=3)
+        for stage, (depth, levels, window) in enumerate(rows):
+            name, width = f"stage{stage + 1}/", first * 2**stage
+            size = (2, 2, 0) if stage else (patch, patch, 0)
+            if overlaps:
+                size = (3, 2, 1) if stage else (7, 4, 2)
+            flow = flow.conv(f"{name}patch", plain(before, width, *size), first=stage == 0)
+            layer = _focal_layer(width, levels, window, int(width * factor))
+            flow = flow.layers(layer, times=depth, prefix=name)
+            norms = depth * (2 * BATCH_NORM + scale + normed) + BATCH_NORM
+            flow, before = flow.dense({f"{name}norm": held(norms * width)}), width
+        return flow.norm(before)
+
+    return conv_net(fields, body, first * 2 ** (len(rows) - 1))
+
+
+def _focal_layer(width: int, levels: int, window: int, wide: int) -> Costs:
+    """Modulation and MLP of a layer, per position."""
+    reach = sum((window + 2 * level) ** 2 for level in range(levels)) * width
+    context: dict[str, Cost] = {
+        "modulation/in": affine(width, 2 * width + levels + 1),
+        "modulation/depthwise": product(reach, 2 * reach),
+        "modulation/context": affine(width, width),
+        "modulation/out": affine(width, width),
+    }
+    return {**context, **Mlp(width, wide, bias=True).costs()}
+
+
+SUPERPOINT_SIDE = 480
+"""Shorter side of an image (sec. 6). [pixel]"""
+
+
+@family("superpoint")
+def superpoint(fields: Fields) -> Network:
+    """SuperPoint: where points of interest are, and what they look like."""
+    widths = fields.sizes("encoder_hidden_sizes", (64, 64, 128, 128), fewest=2)
+    hidden = fields.size("decoder_hidden_size", default=256)
+    heads = (("keypoint_decoder_dim", 65), ("descriptor_decoder_dim", 256))
+
+    def body(flow: Flow) -> Flow:
+        before = 1  # grey
+        for place, width in enumerate(widths, start=1):
+            name, first = f"stage{place}", place == 1
+            flow = flow.conv(f"{name}/first", plain(before, width), first=first)
+            flow = flow.conv(f"{name}/second", plain(width, width))
+            flow, before = flow.pool(2, 2) if place < len(widths) else flow, width
+        for key, usual in heads:
+            outputs = fields.size(key, default=usual)
+            name = f"head/{key.partition('_')[0]}"
+            flow = flow.convs(name, (plain(before, hidden), plain(hidden, outputs, kernel=1)))
+        return flow
+
+    notes = head_note(fields, task(fields) in ("", "KeypointDetection"))
+    return flow_network(fields, SUPERPOINT_SIDE, body, notes)

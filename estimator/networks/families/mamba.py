@@ -1,0 +1,101 @@
+"""Which recurrence without attention a config describes: Mamba, Falcon Mamba, Mamba-2, RWKV, xLSTM.
+
+What is multiplied element by element, as the decay of a state, is no matrix product and is not
+counted.
+"""
+
+from dataclasses import replace
+
+from estimator.networks.blocks import Cost, Mlp, held, linear
+from estimator.networks.convolution import ratio
+from estimator.networks.families.hybrid_stack import language_model, with_costs
+from estimator.networks.families.mixers import expanded, in_chunks, mamba2_mixer, mamba_mixer
+from estimator.networks.fields import Fields
+from estimator.networks.layers import Layers
+from estimator.networks.network import Network
+from estimator.networks.registry import family
+
+UNBOUNDED = 10**9
+"""A recurrent model has no longest sequence. [token]"""
+
+
+def recurrent(fields: Fields, layer: Layers, outer_norm_params: int | None = None) -> Network:
+    """A stack of equal recurrent layers."""
+    stack = [replace(layer, times=fields.layers("num_hidden_layers"))]
+    return language_model(fields, stack, UNBOUNDED, outer_norm_params)
+
+
+@family("mamba", "falcon_mamba")
+def mamba(fields: Fields) -> Network:
+    """Mamba: selective state spaces (arXiv:2312.00752, sec. 3.4)."""
+    inner = fields.size("intermediate_size", default=expanded(fields, "expand"))
+    layer = with_costs(fields, mamba_mixer(fields, inner), {}, norms=1)
+    return recurrent(fields, layer)
+
+
+@family("mamba2")
+def mamba2(fields: Fields) -> Network:
+    """Mamba-2: heads with a scalar decay, scanned in chunks (arXiv:2405.21060, sec. 6)."""
+    inner = expanded(fields, "expand")
+    heads, head_dim = fields.size("num_heads"), fields.size("head_dim")
+    fields.equal("num_heads * head_dim", heads * head_dim, "expand * hidden_size", inner)
+    scan = mamba2_mixer(fields, inner, heads, normed=False)
+    norm = held(fields.size("hidden_size") + inner)
+    layer = replace(scan, costs={**scan.costs, "norm/layers": norm})
+    return recurrent(fields, layer)
+
+
+@family("xlstm")
+def xlstm(fields: Fields) -> Network:
+    """xLSTM: heads with a matrix for a memory, scanned in chunks, and MLPs (arXiv:2503.13427)."""
+    hidden, heads = fields.size("hidden_size"), fields.size("num_heads")
+    keys = int(hidden * ratio(fields, "qk_dim_factor", 0.5))
+    values = int(hidden * ratio(fields, "v_dim_factor", 1.0))
+    step = fields.size("ffn_round_up_to_multiple_of")
+    width = int((hidden * ratio(fields, "ffn_proj_factor", 2.667) + step - 1) // step * step)
+    bias, norm = fields.flag("use_bias"), 1 + fields.flag("use_bias")
+    value_dim = fields.share("the width of values", values, "num_heads", heads)
+    state = keys * value_dim
+    layer = Layers(
+        costs={
+            "mixer/query": linear(hidden, keys, bias),
+            "mixer/key": linear(hidden, keys, bias),
+            "mixer/value": linear(hidden, values, bias),
+            "mixer/gate": linear(hidden, values, bias),
+            "mixer/gates": linear(hidden, 2 * heads, True),
+            "mixer/norm": held(norm * values),
+            "mixer/block": Cost(flop_per_pair=2 * (keys + values)),
+            "mixer/state": Cost(flop_per_token=4 * state + 2 * keys),
+            "mixer/out": linear(values, hidden, bias),
+            **Mlp(hidden, width, gated=True, bias=bias).costs(),
+            "norm/layers": held(2 * norm * hidden),
+        },
+        near=in_chunks(fields.size("chunk_size")),
+        state_values=state + keys + heads,
+    )
+    layers = fields.layers("num_hidden_layers", "num_blocks")
+    stated = {"num_hidden_layers": layers, "tie_word_embeddings": False}
+    fields = fields.with_values(stated)
+    return recurrent(fields, layer)
+
+
+@family("rwkv")
+def rwkv(fields: Fields) -> Network:
+    """RWKV 4: two norms with bias in each layer and round the stack (arXiv:2305.13048, sec. 3)."""
+    hidden = fields.size("hidden_size")
+    inner = fields.size_or_none("attention_hidden_size") or hidden
+    width = fields.size_or_none("intermediate_size") or 4 * hidden
+    layer = Layers(
+        costs={
+            "norm/layers": held(4 * hidden),
+            "mixer/decay": held(2 * inner),
+            "mixer/shift": held(5 * hidden),
+            **{f"mixer/{part}": linear(hidden, inner) for part in ("key", "value", "receptance")},
+            "mixer/output": linear(inner, hidden),
+            "mlp/up": linear(hidden, width),
+            "mlp/receptance": linear(hidden, hidden),
+            "mlp/down": linear(width, hidden),
+        },
+        state_values=2 * hidden + 3 * inner,
+    )
+    return recurrent(fields, layer, outer_norm_params=4 * hidden)

@@ -1,0 +1,142 @@
+"""What mixes the tokens of a recurrent layer, its cost, and the state it keeps.
+
+What is multiplied element by element along the sequence (decays, gates, short solves) is no matrix
+product and is not counted, as norms are not. Scans in chunks are matrix products and are.
+"""
+
+import numpy as np
+
+from estimator.networks.blocks import Cost, affine, held, linear, product
+from estimator.networks.convolution import ratio
+from estimator.networks.fields import Fields
+from estimator.networks.layers import Layers, Near
+from estimator.networks.ledger import Quantity
+
+PADDED = ("mixer/inside_chunks", "mixer/chunk_states")
+"""Parts of a scan in chunks that run on whole ones."""
+
+
+def in_chunks(chunk: int) -> Near:
+    """Scans in chunks of so many tokens; the last may be shorter in attention inside chunks."""
+
+    def near(part: str, length: Quantity) -> tuple[Quantity, Quantity] | None:
+        chunks, whole = np.ceil(length / chunk), np.floor(length / chunk)
+        if part in PADDED:
+            return chunks * chunk, 0.0
+        if part == "mixer/between_chunks":  # per pair of states
+            return (chunks + 1.0) ** 2, 0.0
+        if part == "mixer/block":
+            return 0.0, whole * chunk**2 + (length - whole * chunk) ** 2
+        return None
+
+    return near
+
+
+def depthwise(channels: int, kernel: int, bias: bool) -> Cost:
+    """A short convolution along the sequence, one kernel per channel."""
+    return product(channels * (kernel + bias), 2 * kernel * channels)
+
+
+def lstm(width: int) -> Cost:
+    """A long short-term memory as wide as what it reads, four gates of two matrices each."""
+    return product(8 * width * width + 8 * width, 16 * width * width)
+
+
+def expanded(fields: Fields, key: str = "mamba_expand") -> int:
+    """Width inside a mixer, `key` times the model's."""
+    return int(ratio(fields, key, 2) * fields.size("hidden_size"))
+
+
+def mamba_mixer(fields: Fields, inner: int, heads: int = 1, normed: bool = False) -> Layers:
+    """Selective state space with a state per channel (arXiv:2312.00752, sec. 3.4).
+
+    Its sizes stand under the keys of Mamba or of Jamba. `inner` is the width inside, `heads` the
+    groups of channels that select for themselves, `normed` puts norms on the selected values.
+    """
+    hidden = fields.size("hidden_size")
+    state = fields.size("mamba_d_state", "state_size", default=16)
+    kernel = fields.size("mamba_d_conv", "conv_kernel", default=4)
+    key = fields.key("mamba_dt_rank", "time_step_rank")
+    auto = fields.values.get(key, "auto") == "auto"
+    rank = -(-hidden // 16) if auto else fields.size(key)
+    conv_bias = fields.flag("mamba_conv_bias", "use_conv_bias", default=True)
+    bias = fields.flag("mamba_proj_bias", "use_bias")
+    return Layers(
+        costs={
+            "mixer/in": linear(hidden, 2 * inner, bias),
+            "mixer/convolution": depthwise(inner, kernel, conv_bias),
+            "mixer/select": linear(inner // heads, heads * (rank + 2 * state)),
+            "mixer/time_step": affine(rank, inner),
+            "mixer/state": held(inner * (state + 1)),
+            "mixer/norm": held(normed * (rank + 2 * state)),
+            "mixer/read": Cost(flop_per_token=2 * inner * state),
+            "mixer/out": linear(inner, hidden, bias),
+        },
+        state_values=inner * (state + kernel),
+    )
+
+
+def mamba2_mixer(fields: Fields, inner: int, heads: int, normed: bool = True) -> Layers:
+    """Heads with a scalar decay, scanned in chunks (arXiv:2405.21060, sec. 6).
+
+    `inner` is the width inside, `normed` a norm before the output.
+    """
+    hidden = fields.size("hidden_size")
+    groups = fields.size("mamba_n_groups", "mamba_ngroups", "n_groups")
+    state = fields.size("mamba_d_state", "ssm_state_size", "state_size")
+    chunk = fields.size("mamba_chunk_size", "chunk_size")
+    kernel = fields.size("mamba_d_conv", "conv_kernel", default=4)
+    conv_bias = fields.flag("mamba_conv_bias", "use_conv_bias", default=True)
+    bias = fields.flag("mamba_proj_bias", "add_bias_linear", "use_bias")
+    channels = inner + 2 * groups * state
+    return Layers(
+        costs={
+            "mixer/in": linear(hidden, inner + channels + heads, bias),
+            "mixer/convolution": depthwise(channels, kernel, conv_bias),
+            "mixer/state": held(3 * heads),
+            "mixer/norm": held(normed * inner),
+            "mixer/out": linear(inner, hidden, bias),
+            "mixer/inside_chunks": Cost(flop_per_token=2 * chunk * (inner + heads * state)),
+            "mixer/chunk_states": Cost(flop_per_token=4 * inner * state),
+            "mixer/between_chunks": Cost(flop_per_token=2 * inner * state),
+        },
+        near=in_chunks(chunk),
+        state_values=inner * state + channels * kernel,
+    )
+
+
+DELTA_CHUNK = 64
+"""Tokens of a chunk of the gated delta rule in transformers. [token]"""
+
+
+def delta_mixer(
+    fields: Fields, heads: int | None = None, dims: tuple[int | None, int | None] = (None, None)
+) -> Layers:
+    """Gated delta rule over a matrix state per head (arXiv:2412.06464, sec. 3).
+
+    `heads` and the widths `dims` of a head's keys and values are those where the config is silent.
+    """
+    hidden = fields.size("hidden_size")
+    key_heads = fields.size("linear_num_key_heads", default=heads)
+    value_heads = fields.size("linear_num_value_heads", default=heads)
+    key_dim = fields.size("linear_key_head_dim", default=dims[0])
+    value_dim = fields.size("linear_value_head_dim", default=dims[1])
+    kernel = fields.size("linear_conv_kernel_dim", default=4)
+    keys, values = key_heads * key_dim, value_heads * value_dim
+    channels = 2 * keys + values
+    inside = DELTA_CHUNK * (4 * key_dim + 2 * value_dim)
+    state = key_dim * value_dim
+    return Layers(
+        costs={
+            "mixer/in": linear(hidden, channels + values),
+            "mixer/gates": linear(hidden, 2 * value_heads),
+            "mixer/convolution": depthwise(channels, kernel, False),
+            "mixer/state": held(2 * value_heads),
+            "mixer/norm": held(value_dim),
+            "mixer/out": linear(values, hidden),
+            "mixer/inside_chunks": Cost(flop_per_token=value_heads * inside),
+            "mixer/chunk_states": Cost(flop_per_token=value_heads * 6 * state),
+        },
+        near=in_chunks(DELTA_CHUNK),
+        state_values=value_heads * state + channels * kernel,
+    )

@@ -1,0 +1,99 @@
+"""Which layers of a decoder see the whole sequence, and which only a window.
+
+A rule answers with one window per layer, None for the whole sequence. It moves the key-value
+cache and the windowed FLOPs; parameters and the primary FLOPs do not depend on it.
+"""
+
+from collections.abc import Callable
+
+from estimator.networks.fields import Fields
+
+Windows = Callable[[Fields, int], tuple[int | None, ...]]
+"""From a config and a number of layers to a window for each."""
+
+Slides = Callable[[Fields, int, int], bool]
+"""From a config, a number of layers and one of them to whether it slides."""
+
+
+def full_attention(fields: Fields, layers: int) -> tuple[int | None, ...]:
+    """Every layer sees the whole sequence."""
+    return (None,) * layers
+
+
+def sliding(
+    default: int | None,
+    slides: Slides | None = None,
+    *,
+    key: str = "sliding_window",
+    asked: bool = False,
+    listed: bool = True,
+) -> Windows:
+    """Windows of the layers of `layer_types` that are not full, else of those that `slides` names.
+
+    Parameters
+    ----------
+    default : int or None
+        Window of a config that does not state `key`. [token]
+    slides : function or None
+        Which layers slide, all if None.
+    asked : bool
+        Only where `use_sliding_window` asks.
+    listed : bool
+        Whether the family reads `layer_types`.
+    """
+
+    def rule(fields: Fields, layers: int) -> tuple[int | None, ...]:
+        if asked and not fields.flag("use_sliding_window"):
+            return full_attention(fields, layers)
+        window = fields.size_or_none(key, default=default)
+        kinds = fields.items("layer_types", layers) if listed else None
+        if kinds is not None:
+            return tuple(None if kind == "full_attention" else window for kind in kinds)
+        if slides is None:
+            return (window,) * layers
+        return tuple(window if slides(fields, layers, at) else None for at in range(layers))
+
+    return rule
+
+
+def but_every(period: int, key: str = "") -> Slides:
+    """All but every `period`-th layer, or as many as `key` says."""
+    return lambda fields, layers, layer: (
+        (layer + 1) % (fields.size(key, default=period) if key else period) != 0
+    )
+
+
+def from_layer(default: int) -> Slides:
+    """Layers from `max_window_layers` on."""
+    return lambda fields, layers, layer: (
+        layer >= fields.size("max_window_layers", default=default, least=0)
+    )
+
+
+def every_other_below(default: int) -> Slides:
+    """Every other layer below `max_window_layers`."""
+    later = from_layer(default)
+    return lambda fields, layers, layer: layer % 2 == 0 and not later(fields, layers, layer)
+
+
+def with_rotary(fields: Fields, layers: int, layer: int) -> bool:
+    """Layers with rotary positions: those of `no_rope_layers`, else all but every fourth."""
+    period = fields.size("no_rope_layer_interval", default=4)
+    if not fields.values.get("no_rope_layers"):
+        return (layer + 1) % period != 0
+    return bool((fields.items("no_rope_layers", layers) or ())[layer])
+
+
+def without_rotary(fields: Fields, layers: int, layer: int) -> bool:
+    """Layers without rotary positions."""
+    return not with_rotary(fields, layers, layer)
+
+
+WINDOWED = sliding(4096, listed=False)
+"""Every layer, unless `sliding_window` is null."""
+
+WINDOWED_IF_STATED = sliding(None, listed=False)
+QWEN_WINDOWS = sliding(4096, from_layer(28), asked=True)
+QWEN2_MOE_WINDOWS = sliding(4096, every_other_below(28), asked=True)
+QWEN3_MOE_WINDOWS = sliding(4096, asked=True, listed=False)
+LLAMA4_CHUNKS = sliding(8192, with_rotary, key="attention_chunk_size")

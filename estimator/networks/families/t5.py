@@ -1,0 +1,215 @@
+"""Which model of T5's line a config describes: T5, mT5, umT5, Switch, Pix2Struct, UDOP.
+
+One exception to the defaults of transformers 5.23: a config that says `tie_word_embeddings = false`
+(version 1.1, Flan) has a head of its own, as its weights do; transformers 5 ties it all the same.
+Pix2Struct (arXiv:2210.03347), of whose type DePlot and MatCha are, reads patches of a page.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from estimator.networks.blocks import (
+    Attention,
+    Costs,
+    Experts,
+    Mlp,
+    affine,
+    equal_heads,
+    held,
+    layer_costs,
+    multi_head,
+    table,
+    vocabulary_head,
+)
+from estimator.networks.convolution import image, square, windows
+from estimator.networks.families.encoder_decoder import WIDTH, EncoderDecoder, Side, head
+from estimator.networks.fields import Fields
+from estimator.networks.layers import Layers
+from estimator.networks.ledger import Inputs
+from estimator.networks.model_class import class_name, task, tied_as_stated
+from estimator.networks.network import Network, Pass, length_warning, lines, sequence
+from estimator.networks.registry import families, family, with_defaults_of
+
+DEFAULT_POSITIONS = 512
+"""Tokens of either side in pre-training (arXiv:1910.10683, sec. 3.1.2); positions are relative."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class T5Facts:
+    """What sets one family of T5's line apart.
+
+    Parameters
+    ----------
+    bias_everywhere, sparse : bool
+        Distance biases of its own in each layer; experts in some layers.
+    encoder : function
+        The encoder of a config, from T5's.
+    """
+
+    bias_everywhere: bool = False
+    sparse: bool = False
+    encoder: Callable[[Fields, Side], Side] = lambda fields, source: source
+
+
+def t5(facts: T5Facts, fields: Fields) -> Network:
+    """T5: biases by distance in the first layer, norms without bias, no other biases."""
+    heads, hidden = fields.size("num_attention_heads", "num_heads"), fields.size(*WIDTH)
+    head_dim = fields.size("head_dim", "d_kv")
+    attention = multi_head(hidden, heads, head_dim)
+    vocab, layers = fields.size("vocab_size"), fields.layers("num_hidden_layers", "num_layers")
+    decoded = fields.size_or_none("num_decoder_layers") or layers
+    encodes = class_name(fields).endswith("EncoderModel") or task(fields) == "TokenClassification"
+    own = not tied_as_stated(fields) and facts.sparse
+    tables = 1 + own * (1 if encodes else 2)
+    model = EncoderDecoder(
+        table=tables * vocab * hidden,
+        source=facts.encoder(fields, _side(fields, facts, attention, layers)),
+        target=None if encodes else _side(fields, facts, attention, decoded, decodes=True),
+        heads=head(fields, hidden, vocab),
+        longest=fields.size("n_positions", default=DEFAULT_POSITIONS),
+    )
+    return model.network(fields)
+
+
+def distance_biases(fields: Fields, attention: Attention, tables: int = 1) -> Costs:
+    """Tables of biases by distance, and the norm behind the layers."""
+    buckets = fields.size("relative_attention_num_buckets", default=32)
+    biases = held(tables * buckets * attention.heads)
+    return {"attention/relative_bias": biases, "norm/outer": held(attention.hidden)}
+
+
+def _side(
+    fields: Fields, facts: T5Facts, attention: Attention, layers: int, decodes: bool = False
+) -> Side:
+    """One side: tables of distances, final norm, layers."""
+    norms = (3 if decodes else 2) * attention.hidden
+    parts = _feed_forwards(fields, facts, attention.hidden, layers, decodes)
+    return Side(
+        before=distance_biases(fields, attention, layers if facts.bias_everywhere else 1),
+        stack=tuple(
+            Layers(costs=layer_costs(attention, part, norms), times=times) for part, times in parts
+        ),
+        attention=attention,
+    )
+
+
+def _feed_forwards(
+    fields: Fields, facts: T5Facts, hidden: int, layers: int, decodes: bool
+) -> list[tuple[Mlp | Experts, int]]:
+    """MLP, gated where the config asks for it, and experts; in how many layers each sits."""
+    kind = fields.text("feed_forward_proj")
+    gated = fields.flag("is_gated_act", default=kind.startswith("gated-"))
+    mlp = Mlp(hidden, fields.size("intermediate_size", "d_ff"), gated=gated)
+    if not facts.sparse:
+        return [(mlp, layers)]
+    key = f"num_sparse_{'decoder' if decodes else 'encoder'}_layers"
+    count = fields.size(key, least=0)
+    step = layers // count if count else layers
+    sparse = sum(step == 1 or layer % step == 1 for layer in range(layers)) if step else 0
+    bias = fields.flag("router_bias")
+    experts = Experts(expert=mlp, experts=fields.size("num_experts"), active=1, router_bias=bias)
+    return [(mlp, layers - sparse), (experts, sparse)]
+
+
+families(
+    t5,
+    {
+        "t5": T5Facts(),
+        "mt5": T5Facts(),
+        "umt5": T5Facts(bias_everywhere=True),
+        "switch_transformers": T5Facts(sparse=True),
+    },
+)
+
+
+PATCHES = 2048.0
+"""Patches of a page. [1]"""
+
+
+def _stack(fields: Fields, attention: Attention, norms: int, layers: int) -> tuple[Layers, ...]:
+    """Layers with gated MLPs and RMS norms, without biases."""
+    hidden = attention.hidden
+    mlp = Mlp(hidden, fields.size("d_ff"), gated=True)
+    return (Layers(costs=layer_costs(attention, mlp, norms * hidden), times=layers),)
+
+
+@family("pix2struct")
+def pix2struct(fields: Fields) -> Network:
+    """Pix2Struct: two tables of positions, rows and columns; the head is tied where it says so."""
+    vision = with_defaults_of(fields.part("vision_config"), "pix2struct_vision_model")
+    text = with_defaults_of(fields.part("text_config"), "pix2struct_text_model")
+    seen, heads = vision.size("hidden_size"), vision.size("num_attention_heads")
+    looks = multi_head(seen, heads, vision.size("d_kv"))
+    hidden, vocab = text.size("hidden_size"), text.size("vocab_size")
+    keys = ("hidden_size", "num_heads")
+    asks = equal_heads(text, hidden, text.size("num_heads"), keys, bias=False)
+    patch = affine(vision.size("patch_embed_hidden_size"), seen)
+    places = table(2 * vision.size("seq_len"), seen)
+    layers = vision.layers("num_hidden_layers"), text.layers("num_layers")
+    tied = fields.flag("tie_word_embeddings")
+    head = {"head/logits": vocabulary_head(hidden, vocab, own=not tied)}
+    model = EncoderDecoder(
+        table=vocab * hidden,
+        source=Side(
+            before={"embedding/position": places, "norm/outer": held(seen)},
+            stack=_stack(vision, looks, 2, layers[0]),
+            attention=looks,
+        ),
+        target=Side(
+            before=distance_biases(text, asks),
+            stack=_stack(text, asks, 3, layers[1]),
+            attention=asks,
+        ),
+        heads=(head, {}),
+        longest=DEFAULT_POSITIONS,
+        filters=(("encoder/patch", patch, PATCHES),),
+    )
+    return model.network(fields)
+
+
+PAGE_BUCKETS = 32
+"""Rows of the tables of biases by distance on a page, whatever the config says of others. [1]"""
+
+
+@family("udop")
+def udop(fields: Fields) -> Network:
+    """UDOP: words of a page behind its patches (arXiv:2212.02623, sec. 3).
+
+    All patches are counted beside the words; one that holds a word joins it instead.
+    """
+    hidden, heads = fields.size(*WIDTH), fields.size("num_attention_heads", "num_heads")
+    attention, vocab = multi_head(hidden, heads, fields.size("d_kv")), fields.size("vocab_size")
+    layers, kind = fields.layers("num_hidden_layers", "num_layers"), class_name(fields)
+    decoded = fields.size_or_none("num_decoder_layers") or layers
+    encodes = kind.endswith("EncoderModel")
+    side, patch = square(fields, "image_size"), square(fields, "patch_size")
+    look = affine(patch**2 * fields.size("num_channels", default=3), hidden)
+    bare = kind == "UdopModel"  # whose biases by distance stand beside those of the layers
+    biases = held((2 + bare) * PAGE_BUCKETS * heads)
+    cells = table(2 * fields.size("max_2d_position_embeddings"), hidden)
+    source = _side(fields, T5Facts(), attention, layers)
+    target = _side(fields, T5Facts(), attention, decoded, decodes=True)
+    idle = held(look.params)
+    model = EncoderDecoder(
+        table=vocab * hidden,
+        source=replace(
+            source, before={**source.before, "page/cells": cells, "page/biases": biases}
+        ),
+        target=replace(target, before={**target.before, "page/biases": biases, "page/idle": idle}),
+        heads=({"head/logits": vocabulary_head(hidden, vocab, own=False)}, {}),
+        longest=DEFAULT_POSITIONS,
+    )
+    if task(fields) != "ConditionalGeneration":
+        model = replace(model, heads=({}, {}))
+    model = replace(model, target=None) if encodes else model
+
+    def run(inputs: Inputs) -> Pass:
+        batch, words = sequence(inputs, DEFAULT_POSITIONS)
+        _, pixels = image(inputs, side)
+        patches = windows(pixels, patch, patch) ** 2
+        done = [*lines({"embedding/patch": look}, batch * patches, first=True)]
+        done += model.lines(batch, (words + patches, words), inputs)
+        items = batch * (words + patches + words * (not encodes))
+        return Pass(lines=done, items=items, warnings=length_warning(words, DEFAULT_POSITIONS))
+
+    return replace(model.network(fields), run=run)

@@ -1,0 +1,567 @@
+"""How much work a U-Net, a ControlNet or an autoencoder (VAE) of latent diffusion is.
+
+Defaults are those of diffusers 0.42. A pass denoises each image once, or encodes and decodes it.
+`image_size` is the side of the map that the network gets, `sample_size` in the config; `seq_len`
+the text tokens, 77 by default. The items of a pass are images, of ModelScope's videos frames.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import pairwise
+from typing import NamedTuple
+
+from estimator.networks.blocks import (
+    Cost,
+    Costs,
+    Mlp,
+    affine,
+    equal_heads,
+    held,
+    layer_costs,
+    linear,
+    table,
+)
+from estimator.networks.convolution import (
+    BATCH_NORM,
+    Conv,
+    Flow,
+    flow_network,
+    image,
+    plain,
+    square,
+)
+from estimator.networks.fields import Fields
+from estimator.networks.ledger import Inputs
+from estimator.networks.network import Network, Pass, length, network
+from estimator.networks.registry import diffusers_class
+
+TEXT_TOKENS = 77
+"""Tokens of CLIP's text tower, which all versions of Stable Diffusion read."""
+
+Body = Callable[[Flow], Flow]
+
+Attend = Callable[[Flow, str], Flow]
+"""What is done to the maps behind a residual block of a name."""
+
+
+def no_attention(flow: Flow, name: str) -> Flow:
+    """No attention."""
+    return flow
+
+
+class Level(NamedTuple):
+    """One resolution of a U-Net: width, residual blocks on the way down, and width of the time.
+
+    There is one block more on the way up; `down` and `up` are what stands behind each.
+    """
+
+    channels: int
+    layers: int
+    time: int = 0
+    down: Attend = no_attention
+    up: Attend = no_attention
+
+
+def down(flow: Flow, levels: Sequence[Level], prefix: str = "", edge: int = 0) -> Flow:
+    """From the finest map to the coarsest, halved with pixels on both edges or on one alone."""
+    inputs = levels[0].channels
+    for place, level in enumerate(levels):
+        name = f"{prefix}down{place + 1}"
+        for _ in range(level.layers):
+            flow = residual(flow, name, (inputs, level.channels), level.time)
+            flow, inputs = level.down(flow, name), level.channels
+        if place + 1 < len(levels):
+            conv = plain(inputs, inputs, stride=2, padding=1 - edge)
+            flow = flow.at(flow.side + edge).conv(f"{name}/downsample", conv)
+    return flow
+
+
+def up(flow: Flow, levels: Sequence[Level], prefix: str = "", skips: bool = True) -> Flow:
+    """From the coarsest map to the finest, perhaps beside those of the way down."""
+    beside = [levels[0].channels]
+    for place, level in enumerate(levels):
+        beside += [level.channels] * (level.layers + (place + 1 < len(levels)))
+    inputs = levels[-1].channels
+    for place, level in enumerate(reversed(levels)):
+        name = f"{prefix}up{place + 1}"
+        for _ in range(level.layers + 1):
+            shape = (inputs + skips * beside.pop(), level.channels)
+            flow = level.up(residual(flow, name, shape, level.time), name)
+            inputs = level.channels
+        if place + 1 < len(levels):
+            flow = flow.scaled(2.0).conv(f"{name}/upsample", plain(inputs, inputs))
+    return flow
+
+
+def middle(flow: Flow, name: str, level: Level, attend: Attend) -> Flow:
+    """Attention at the coarsest map, between two residual blocks."""
+    shape = (level.channels, level.channels)
+    flow = attend(residual(flow, name, shape, level.time), name)
+    return residual(flow, name, shape, level.time)
+
+
+def residual(flow: Flow, name: str, shape: tuple[int, int], time_width: int) -> Flow:
+    """Two convolutions with norms before them, the time in between, a shortcut."""
+    inputs, outputs = shape
+    flow = flow.dense({f"{name}/norm": held(BATCH_NORM * (inputs + outputs))})
+    if inputs != outputs:
+        flow = flow.beside(f"{name}/shortcut", plain(inputs, outputs, kernel=1))
+    if time_width:
+        flow = flow.dense({f"{name}/time": affine(time_width, outputs)})
+    return flow.convs(f"{name}/convolution", (plain(inputs, outputs), plain(outputs, outputs)))
+
+
+def text_attention(
+    width: int, depth: int, context: int, twice: bool = False, *, projected: bool = False
+) -> Attend:
+    """Layers over the map: to itself, to the text, an MLP.
+
+    `twice` says that they look at the text instead of the map, too. The text gets no gradient,
+    unless it is `projected` before.
+    """
+    dense, scores = affine(width, width), Cost(flop_per_pair=4 * width)
+    mlp = affine(width, 8 * width) + affine(4 * width, width)
+    own = {"mlp": mlp}
+    if not twice:
+        own = {"attention": linear(width, 3 * width) + dense, "scores": scores, **own}
+    cross = {"cross": linear(width, width) + dense, "cross_scores": scores}
+    read = {"text": linear(context, 2 * width)}
+    norm = {"norm": held(BATCH_NORM * width)}
+
+    def attend(flow: Flow, name: str) -> Flow:
+        here, prefix = flow.positions, f"{name}/"
+        flow = flow.layers({"project": dense}, times=2, prefix=prefix)
+        flow = flow.layers(norm, times=1 + 3 * depth, prefix=prefix)
+        flow = flow.layers(own, pairs=0.0 if twice else here * here, times=depth, prefix=prefix)
+        for _ in range(1 + twice):
+            flow = flow.layers(cross, pairs=here * flow.text, times=depth, prefix=prefix)
+            flow = flow.layers(read, flow.text, times=depth, prefix=prefix, first=not projected)
+        return flow
+
+    return attend if depth else no_attention
+
+
+def map_attention(width: int) -> Attend:
+    """Attention of one head over the map."""
+    costs = {**equal_heads(Fields({}), width, 1).costs(), "norm": held(BATCH_NORM * width)}
+    return lambda flow, name: flow.attending(costs, prefix=f"{name}/")
+
+
+DOWN = ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",)
+UP = ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3
+
+
+def text_levels(fields: Fields) -> tuple[list[Level], Attend, Costs, Costs]:
+    """Levels that read a text, what attends between them, costs per image and per word."""
+    widths = fields.sizes("block_out_channels", (320, 640, 1280, 1280))
+    count = len(widths)
+    refuse_values(fields, READ)
+    time = fields.size_or_none("time_embedding_dim") or 4 * widths[0]
+    layers = _per_level(fields, "layers_per_block", 2, count, layers=True)
+    depths = _per_level(fields, "transformer_layers_per_block", 1, count, layers=True)
+    context = _per_level(fields, "cross_attention_dim", 1280, count)
+    twice = _only_text(fields, count)
+    shapes = [*zip(widths, depths, context, strict=True)]
+    per_word = _per_word(fields, context[0])
+    reads = partial(text_attention, projected=bool(per_word))
+    attends = [reads(*shape, one) for shape, one in zip(shapes, twice, strict=True)]
+    ways = _attending(fields, attends, DOWN, UP)
+    levels = [Level(*row) for row in zip(widths, layers, [time] * count, *ways, strict=True)]
+    return levels, reads(*shapes[-1]), _per_image(fields, widths[0], time), per_word
+
+
+def text_middle(fields: Fields, flow: Flow, last: Level, attend: Attend) -> Flow:
+    """What stands at the coarsest map: attention between two blocks, one block, or nothing."""
+    kind = fields.values.get("mid_block_type", MIDDLES[0])
+    if kind == MIDDLES[0]:
+        return middle(flow, "middle", last, attend)
+    shape = (last.channels, last.channels)
+    return flow if kind is None else residual(flow, "middle", shape, last.time)
+
+
+def denoising(fields: Fields, side: int, body: Body, item_unit: str = "latent") -> Network:
+    """The network of a config that takes noisy maps of `side`, and texts, through `body`."""
+
+    def run(inputs: Inputs) -> Pass:
+        batch, pixels = image(inputs, side)
+        flow = body(Flow(batch=batch, side=pixels, text=length(inputs, TEXT_TOKENS)))
+        return Pass(lines=flow.lines, items=flow.batch)
+
+    return network(fields, run, item_unit=item_unit)
+
+
+@diffusers_class("UNet2DConditionModel")
+def unet(fields: Fields) -> Network:
+    """Stable Diffusion 1, 2 and XL (arXiv:2112.10752, arXiv:2307.01952)."""
+    levels, attend, per_image, per_word = text_levels(fields)
+    widths = [level.channels for level in levels]
+    kernel = fields.size("conv_in_kernel", default=3)
+    stem = plain(fields.size("in_channels", default=4), widths[0], kernel)
+    kernel = fields.size("conv_out_kernel", default=3)
+    last = plain(widths[0], fields.size("out_channels", default=4), kernel)
+
+    def body(flow: Flow) -> Flow:
+        flow = flow.dense(per_image).layers(per_word, flow.text, first=True)
+        flow = down(flow.conv("stem/convolution", stem, first=True), levels)
+        flow = text_middle(fields, flow, levels[-1], attend)
+        return up(flow, levels).norm(widths[0]).conv("head/convolution", last)
+
+    return denoising(fields, square(fields, "sample_size", 64), body)
+
+
+PLAIN_DOWN = ("DownBlock2D",) + ("AttnDownBlock2D",) * 3
+PLAIN_UP = ("AttnUpBlock2D",) * 3 + ("UpBlock2D",)
+
+
+@diffusers_class("UNet2DModel")
+def unet_of_pixels(fields: Fields) -> Network:
+    """The U-Net of DDPM: attention over the map in some levels (arXiv:2006.11239, app. B)."""
+    widths = fields.sizes("block_out_channels", (224, 448, 672, 896))
+    count = len(widths)
+    refuse_values(fields, READ_OF_PIXELS)
+    time = fields.size_or_none("time_embedding_dim") or 4 * widths[0]
+    layers = [fields.layers("layers_per_block", default=2, stages=count)] * count
+    attends = [map_attention(width) for width in widths]
+    ways = _attending(fields, attends, PLAIN_DOWN, PLAIN_UP)
+    levels = [Level(*row) for row in zip(widths, layers, [time] * count, *ways, strict=True)]
+    attend = attends[-1] if fields.flag("add_attention", default=True) else no_attention
+    stem = plain(fields.size("in_channels", default=3), widths[0])
+    last = plain(widths[0], fields.size("out_channels", default=3))
+    per_image = _per_image(fields, widths[0], time)
+
+    def body(flow: Flow) -> Flow:
+        flow = down(flow.dense(per_image).conv("stem/convolution", stem, first=True), levels)
+        flow = up(middle(flow, "middle", levels[-1], attend), levels)
+        return flow.norm(widths[0]).conv("head/convolution", last)
+
+    return flow_network(fields, square(fields, "sample_size", 32), body)
+
+
+def _attending(
+    fields: Fields, attends: list[Attend], usual_down: tuple[str, ...], usual_up: tuple[str, ...]
+) -> Iterator[list[Attend]]:
+    """What stands behind blocks on the way down and up, from the finest; others are refused."""
+    ways = (
+        fields.listed("down_block_types", usual_down, len(attends)),
+        fields.listed("up_block_types", usual_up, len(attends))[::-1],
+    )
+    known = sorted({*usual_down, *usual_up})
+    for key, way in zip(("down_block_types", "up_block_types"), ways, strict=True):
+        for name in way:
+            if name not in known:
+                raise fields.uncounted(key, name, *known)
+        blocks = zip(attends, way, strict=True)
+        yield [attend if "Attn" in name else no_attention for attend, name in blocks]
+
+
+def _per_level(
+    fields: Fields, name: str, default: int, count: int, *, layers: bool = False
+) -> list[int]:
+    """A number, perhaps one of layers, for all levels, or a list with one each."""
+    if isinstance(fields.values.get(name), list | tuple):
+        return fields.layer_counts(name, (), count) if layers else fields.sizes(name, (), count)
+    read = partial(fields.layers, stages=count) if layers else fields.size
+    return [read(name, default=default)] * count
+
+
+def _only_text(fields: Fields, count: int) -> list[bool]:
+    """Whether the layers of each level look at the text alone."""
+    stated = fields.values.get("only_cross_attention")
+    if not isinstance(stated, list | tuple):
+        refuse_values(fields, {"only_cross_attention": (False, None)})
+        return [False] * count
+    return [item is True for item in fields.listed("only_cross_attention", (), count)]
+
+
+def _per_image(fields: Fields, first: int, width: int) -> Costs:
+    """Embeddings of the time, of guidance (LCM), of a class, of sizes and pooled text (SDXL)."""
+    costs: dict[str, Cost] = {
+        "time/in": affine(first, width),
+        "time/out": affine(width, width),
+        "time/guidance": linear(fields.size_or_none("time_cond_proj_dim") or 0, first),
+    }
+    classes = fields.size_or_none("num_class_embeds") or 0
+    kind = fields.text("class_embed_type")
+    if kind == "timestep" or kind == "projection":
+        inputs = fields.size("projection_class_embeddings_input_dim") if kind[0] == "p" else first
+        costs["class/in"] = affine(inputs, width)
+        costs["class/out"] = affine(width, width)
+    elif not kind:
+        costs["class/table"] = table(classes, width)
+    if fields.text("addition_embed_type") == "text_time":
+        inputs = fields.size("projection_class_embeddings_input_dim")
+        costs["size/in"] = affine(inputs, width)
+        costs["size/out"] = affine(width, width)
+    return costs
+
+
+def _per_word(fields: Fields, context: int) -> Costs:
+    """The projection of a text of another width."""
+    inputs = fields.size_or_none("encoder_hid_dim")
+    return {} if inputs is None else {"text/project": affine(inputs, context)}
+
+
+MIDDLES = ("UNetMidBlock2DCrossAttn", "UNetMidBlock2D")
+"""Blocks at the coarsest map, with attention and without; none where the config says null."""
+
+READ: Mapping[str, tuple[object, ...]] = {
+    "mid_block_type": (*MIDDLES, None),
+    "mid_block_only_cross_attention": (False, None),
+    "dual_cross_attention": (False, None),
+    "attention_type": ("default", None),
+    "time_embedding_type": ("positional", None),
+    "class_embed_type": ("timestep", "projection", None),
+    "class_embeddings_concat": (False, None),
+    "addition_embed_type": ("text_time", None),
+    "encoder_hid_dim_type": ("text_proj", None),
+    "resnet_time_scale_shift": ("default", None),
+    "cross_attention_norm": (None,),
+    "num_attention_heads": (None,),
+    "reverse_transformer_layers_per_block": (None,),
+}
+"""Keys that change the network, and the values with which it is counted."""
+
+
+READ_OF_PIXELS: Mapping[str, tuple[object, ...]] = {
+    "mid_block_type": ("UNetMidBlock2D",),
+    "time_embedding_type": ("positional", None),
+    "class_embed_type": (None,),
+    "resnet_time_scale_shift": ("default", None),
+    "downsample_type": ("conv", None),
+    "upsample_type": ("conv", None),
+}
+"""The same of the U-Net of pixels."""
+
+
+def refuse_values(fields: Fields, read: Mapping[str, tuple[object, ...]]) -> None:
+    """Refuse parts that are not counted, rather than leave them out."""
+    for key, known in read.items():
+        fields.counted(key, *known)
+
+
+@diffusers_class("AutoencoderKL", "AutoencoderKLFlux2")
+def autoencoder(fields: Fields) -> Network:
+    """The autoencoder of latent diffusion (arXiv:2112.10752, sec. 3.1)."""
+    side = square(fields, "sample_size", 32)
+    channels = fields.size("in_channels", default=3)
+    outputs = fields.size("out_channels", default=3)
+    latent = fields.size("latent_channels", default=4)
+    widths = fields.sizes("block_out_channels", (64,))
+    layers = fields.layers("layers_per_block", default=1, stages=len(widths))
+    wide = widths
+    if fields.items("decoder_block_out_channels"):
+        wide = fields.sizes("decoder_block_out_channels", length=len(widths))
+    levels, back = (
+        [Level(channels=width, layers=layers) for width in side] for side in (widths, wide)
+    )
+    attends = fields.flag("mid_block_add_attention", default=True)
+    attend, again = (
+        map_attention(side[-1]) if attends else no_attention for side in (widths, wide)
+    )
+    quant = fields.flag("use_quant_conv", default=True)
+    post_quant = fields.flag("use_post_quant_conv", default=True)
+
+    def body(flow: Flow) -> Flow:
+        flow = encoded(flow, (channels, 2 * latent), levels, attend)
+        if quant:
+            flow = flow.conv("encoder/quant", plain(2 * latent, 2 * latent, kernel=1))
+        if post_quant:
+            flow = flow.conv("decoder/quant", plain(latent, latent, kernel=1))
+        flow = flow.conv("decoder/in", plain(latent, wide[-1]))
+        flow = middle(flow, "decoder/middle", back[-1], again)
+        flow = up(flow, back, "decoder/", skips=False)
+        flow = flow.dense({"decoder/norm": held(2 * wide[0])})
+        return flow.conv("decoder/out", plain(wide[0], outputs))
+
+    return flow_network(fields, side, body)
+
+
+def encoded(flow: Flow, ends: tuple[int, int], levels: Sequence[Level], attend: Attend) -> Flow:
+    """The coarsest map of images, from the channels of a pixel to those at the other of `ends`."""
+    first, last = levels[0].channels, levels[-1].channels
+    flow = flow.conv("encoder/stem", plain(ends[0], first), first=True)
+    flow = middle(down(flow, levels, "encoder/", edge=1), "encoder/middle", levels[-1], attend)
+    return flow.dense({"encoder/norm": held(2 * last)}).conv("encoder/out", plain(last, ends[1]))
+
+
+PIXELS = 512
+"""Side of the images of Stable Diffusion 1, for which the small autoencoder is made. [pixel]"""
+
+
+@diffusers_class("AutoencoderTiny")
+def tiny_autoencoder(fields: Fields) -> Network:
+    """The tiny autoencoder (TAESD): residual blocks of three convolutions, no norms."""
+    ends = fields.size("in_channels", default=3), fields.size("out_channels", default=3)
+    latent = fields.size("latent_channels")
+    (narrow, downs), (back, ups) = (
+        _tiny_stages(fields, way, blocks)
+        for way, blocks in (("encoder", (1, 3, 3, 3)), ("decoder", (3, 3, 3, 1)))
+    )
+    factor = fields.size("upsampling_scaling_factor")
+
+    def body(flow: Flow) -> Flow:
+        flow = flow.conv("encoder/in", plain(ends[0], narrow), first=True)
+        for place, blocks in enumerate(downs):
+            if place:
+                shrink = Conv(narrow, narrow, stride=2, norm=False)
+                flow = flow.conv("encoder/downsample", shrink)
+            flow = flow.convs("encoder/blocks", [plain(narrow, narrow)] * (3 * blocks))
+        flow = flow.conv("encoder/out", plain(narrow, latent))
+        flow = flow.conv("decoder/in", plain(latent, back))
+        for place, blocks in enumerate(ups):
+            flow = flow.convs("decoder/blocks", [plain(back, back)] * (3 * blocks))
+            if place + 1 < len(ups):
+                grow = Conv(back, back, norm=False)
+                flow = flow.scaled(factor).conv("decoder/upsample", grow)
+        return flow.conv("decoder/out", plain(back, ends[1]))
+
+    return flow_network(fields, PIXELS, body)
+
+
+def _tiny_stages(fields: Fields, way: str, usual: tuple[int, ...]) -> tuple[int, list[int]]:
+    """Width of all maps on a way, and the residual blocks of each resolution."""
+    key = f"{way}_block_out_channels"
+    blocks = fields.layer_counts(f"num_{way}_blocks", usual)
+    width, *others = fields.sizes(key, (64,) * len(usual), len(blocks))
+    for other in others:
+        fields.equal(key, other, f"{key}[0]", width)
+    return width, blocks
+
+
+NOISE_SIDE, SCALE = 64, 8
+"""Side of the noise of Stable Diffusion 1, and pixels of the image along one of its. [1]"""
+
+
+@diffusers_class("ControlNetModel")
+def controlnet(fields: Fields) -> Network:
+    """A ControlNet of Stable Diffusion: each map of the way down leaves by a convolution."""
+    return _controlnet(fields, lambda flow: flow)
+
+
+@diffusers_class("ControlNetUnionModel")
+def controlnet_union(fields: Fields) -> Network:
+    """A ControlNet for many kinds of control, one of which is counted.
+
+    Layers over the mean of each map set how it enters.
+    """
+    width, kinds = fields.size("num_trans_channel"), fields.size("num_control_type")
+    attention = equal_heads(
+        fields, width, fields.size("num_trans_head"), ("num_trans_channel", "num_trans_head")
+    )
+    layer = layer_costs(attention, Mlp(width, 4 * width, bias=True), 4 * width)
+    times = fields.layers("num_trans_layer")
+    time = 4 * fields.sizes("block_out_channels", (320, 640, 1280, 1280))[0]
+    once = {
+        "control/kinds": held(kinds * width),
+        "control/project": affine(width, fields.size("num_proj_channel")),
+        "control/time": affine(fields.size("addition_time_embed_dim") * kinds, time, time),
+    }
+    return _controlnet(
+        fields, lambda flow: flow.attending(layer, 2.0, times=times, prefix="control/").dense(once)
+    )
+
+
+def _controlnet(fields: Fields, controls: Callable[[Flow], Flow]) -> Network:
+    """A ControlNet, and the `controls` that enter beside the map."""
+    levels_of = len(fields.sizes("block_out_channels", (320, 640, 1280, 1280)))
+    below = fields.with_values({"up_block_types": ["UpBlock2D"] * levels_of})
+    levels, attend, per_image, per_word = text_levels(below)
+    first, last = levels[0].channels, levels[-1]
+    pixels = fields.sizes("conditioning_embedding_out_channels", (16, 32, 96, 256), 4)
+    seen = fields.size("conditioning_channels", default=3)
+    stem = plain(fields.size("in_channels", default=4), first)
+
+    def body(flow: Flow) -> Flow:
+        side = flow.side
+        flow = flow.scaled(SCALE).conv("hint/in", plain(seen, pixels[0]), first=True)
+        for before, after in pairwise(pixels):
+            flow = flow.conv("hint/same", plain(before, before))
+            flow = flow.conv("hint/shrink", plain(before, after, stride=2))
+        flow = flow.conv("hint/out", plain(pixels[-1], first))
+        flow = flow.at(side).dense(per_image).layers(per_word, flow.text, first=True)
+        flow = controls(flow)
+        flow = flow.conv("stem/convolution", stem, first=True)
+        flow = flow.beside("control/stem", plain(first, first, kernel=1))
+        for place, level in enumerate(levels):
+            width, coarser = level.channels, place + 1 < len(levels)
+            kept = {"control/level": affine(width, width).times(level.layers)}
+            flow = flow.layers(kept)
+            if coarser:
+                flow = flow.scaled(0.5).beside("control/coarser", plain(width, width, kernel=1))
+        flow = down(flow.at(side), levels)
+        flow = text_middle(fields, flow, last, attend)
+        out = plain(last.channels, last.channels, kernel=1)
+        return flow.conv("control/middle", out)
+
+    return denoising(fields, NOISE_SIDE, body)
+
+
+FRAMES = 16
+"""Frames of a video (arXiv:2308.06571, sec. 3). [frame]"""
+
+FIRST_HEADS = 8
+"""Heads of the layer along time that stands first. [1]"""
+
+
+def _convolved(width: int) -> Attend:
+    """Four convolutions of three frames each."""
+    cost = (affine(3 * width, width) + held(BATCH_NORM * width)).times(4)
+    return lambda flow, name: flow.layers({f"{name}/time_convolution": cost})
+
+
+def _along_time(width: int, inner: int) -> Attend:
+    """A layer in which each place attends to itself in all frames, twice, and an MLP."""
+    out = affine(inner, inner)
+    attention = (linear(inner, 3 * inner) + out + Cost(flop_per_pair=4 * inner)).times(2)
+    mlp = affine(inner, 8 * inner) + affine(4 * inner, inner)
+    around = affine(width, inner, width)
+    costs = {
+        "time_attention": attention,
+        "time_mlp": mlp + around,
+        "norm": held(BATCH_NORM * (width + 3 * inner)),
+    }
+    return lambda flow, name: flow.layers(costs, pairs=flow.positions * FRAMES, prefix=f"{name}/")
+
+
+def _with_time(width: int, attend: Attend) -> Attend:
+    """What stands behind a block of a frame, with what runs along time."""
+    convolved, timed = _convolved(width), _along_time(width, width)
+    if attend is no_attention:
+        return convolved
+    return lambda flow, name: timed(attend(convolved(flow, name), name), name)
+
+
+@diffusers_class("UNet3DConditionModel")
+def unet_3d(fields: Fields) -> Network:
+    """ModelScope's U-Net of videos, of sixteen frames: each place reads the others, too.
+
+    Stable Diffusion's with layers along time (arXiv:2308.06571).
+    """
+    names = {
+        key: [str(one).replace("3D", "2D") for one in stated]
+        for key in ("down_block_types", "up_block_types")
+        if (stated := fields.items(key)) is not None
+    }
+    flat = fields.with_values({**names, "mid_block_type": "UNetMidBlock2DCrossAttn"})
+    levels, attend, per_video, per_word = text_levels(flat)
+    levels = [
+        level._replace(
+            down=_with_time(level.channels, level.down), up=_with_time(level.channels, level.up)
+        )
+        for level in levels
+    ]
+    first, last = levels[0].channels, levels[-1]
+    stem = plain(fields.size("in_channels", default=4), first)
+    head = plain(first, fields.size("out_channels", default=4))
+    starts = _along_time(first, FIRST_HEADS * fields.size("attention_head_dim", default=64))
+    between = _with_time(last.channels, attend)
+
+    def body(flow: Flow) -> Flow:
+        flow = flow.dense(per_video).layers(per_word, flow.text)
+        flow = replace(flow, batch=flow.batch * FRAMES).conv("stem/convolution", stem, first=True)
+        flow = middle(down(starts(flow, "stem"), levels), "middle", last, between)
+        flow = _convolved(last.channels)(flow, "middle")
+        return up(flow, levels).norm(first).conv("head/convolution", head)
+
+    return denoising(fields, square(fields, "sample_size", 32), body, item_unit="frame")

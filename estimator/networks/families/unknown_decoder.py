@@ -1,0 +1,62 @@
+"""What to make of a decoder whose family is not known.
+
+Most new decoders are Llama with other sizes. A config that states every familiar size is read
+so: RMSNorm, gated MLP, no biases unless stated, experts in every layer if it has experts. The
+norms and biases that this misses are a small share of the parameters; the reader is warned.
+"""
+
+from dataclasses import replace
+
+from estimator.networks.families.decoder import decoder
+from estimator.networks.families.dense_decoders import LLAMA
+from estimator.networks.families.moe_decoders import DEEPSEEK, EXPERTS, mix
+from estimator.networks.fields import Fields
+from estimator.networks.transformer import Decoder
+
+FAMILIAR = (
+    *("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"),
+    "vocab_size",
+)
+"""Sizes without which an unknown family is refused."""
+
+FOREIGN = (
+    *("conv_kernel", "encoder_layers", "image_size", "kv_lora_rank", "linear_num_value_heads"),
+    *("num_decoder_layers", "patch_size", "ssm_state_size", "state_size", "type_vocab_size"),
+)
+"""Keys of networks that are not plain attention decoders."""
+
+HEADS_BY_LAYER = "num_key_value_heads_per_layer"
+"""Key of decoders whose layers share keys and values among unlike numbers of heads: DeciLM."""
+
+OTHER_NAMES = {
+    "num_experts_per_tok": (
+        *("moe_topk", "moe_top_k", "moe_k", "top_k_experts", "num_experts_per_token"),
+    ),
+    "n_shared_experts": ("num_shared_experts", "num_shared_expert", "moe_num_shared_experts"),
+}
+"""Key -> what other families call it."""
+
+
+def llama_like(fields: Fields) -> Decoder:
+    """Llama-like decoder of the stated sizes."""
+    found = {
+        key: (fields, next(filter(fields.states, (key, *others)), key))
+        for key, others in OTHER_NAMES.items()
+    }
+    fields, family = fields.renamed(found), LLAMA
+    if fields.states(*EXPERTS) and fields.flag("is_moe", default=True):
+        width = "moe_intermediate_size"
+        width_key = width if fields.states(width) else "intermediate_size"
+        family = mix(family, replace(DEEPSEEK, width_key=width_key))
+    fields = fields.with_usual({"max_position_embeddings": 131072})
+    shared = fields.sizes(HEADS_BY_LAYER, fewest=0)
+    if not shared:
+        return decoder(family, fields)
+    fields.equal(
+        HEADS_BY_LAYER, len(shared), "num_hidden_layers", fields.layers("num_hidden_layers")
+    )
+    alike = {
+        n: decoder(family, fields.with_values({"num_key_value_heads": n})) for n in set(shared)
+    }
+    layers = tuple(alike[n].layers[place] for place, n in enumerate(shared))
+    return replace(alike[shared[0]], layers=layers)

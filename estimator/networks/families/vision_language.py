@@ -1,0 +1,684 @@
+"""Which language model that sees a config describes: a decoder behind a tower and a bridge.
+
+Gemma 3, ShieldGemma 2, PaliGemma, InternVL, Llama 4, LLaVA, ViP-LLaVA, Video-LLaVA, Idefics 3,
+SmolVLM, Mistral 3, Mistral Large 4, LightOnOCR, Pixtral's tower, Qwen-VL, GLM-4V, GLM-OCR, Phi-4
+multimodal, Aya and Cohere2 Vision, Fuyu, ColPali, ColQwen, ColModernVBERT, PaddleOCR-VL, DeepSeek-
+VL, VideoLLaMA 3, Kimi K2.5, LFM2, EXAONE 4.5, Muse Glimmer.
+
+They differ in the bridge. A pass holds one image per sequence, of one tile where models cut large
+images into several; towers attend over the whole image, also where some layers keep to windows. The
+image's tokens are part of the sequence, so `seq_len` counts them; the items of a pass are those of
+the text side.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from math import log2
+from typing import Any
+
+from estimator.core.messages import refuse
+from estimator.networks.blocks import Costs, Mlp, affine, held, linear, scaled, table
+from estimator.networks.convolution import image, ratio
+from estimator.networks.families.clip import clip_sight, patched, siglip_sight
+from estimator.networks.families.vit import Vision, trunk
+from estimator.networks.fields import Fields
+from estimator.networks.ledger import Architecture, Inputs, Quantity
+from estimator.networks.model_class import class_name, label_count
+from estimator.networks.network import Line, Network, Pass, lines, network, prefixed
+from estimator.networks.network_class import configured_kind
+from estimator.networks.registry import defaults, families, family, known_families, with_defaults_of
+
+OUTSIDE = ("vision_config", "model_type", "architectures")
+"""Keys of a wrapper that are not those of the language model inside."""
+
+WRITES = "ForConditionalGeneration"
+"""What a class of an encoder-decoder is called that has a head over the vocabulary."""
+
+WRAPPER = ("multimodal", "vision encoder and decoder")
+"""Kind of the types that hold a language model and a tower of images or sound."""
+
+
+def with_text_inside(fields: Fields) -> Fields:
+    """The config with its text part; flat ones hold the keys of the text at the top."""
+    if fields.states("text_config"):
+        return fields
+    inner = {key: value for key, value in fields.values.items() if key not in OUTSIDE}
+    return _holding(fields, {"text_config": inner}) if inner else fields
+
+
+def _holding(fields: Fields, parts: Mapping[str, Any]) -> Fields:
+    """A flat config with parts made of its own keys, for messages to name as they are stated."""
+    here = {"text_config": fields.path.removesuffix(".")}
+    return replace(fields.with_values(parts), aliases={**fields.aliases, **here})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """The language model inside, and its width [1]."""
+
+    model: Architecture
+    hidden: int
+
+
+def text_part(fields: Fields, usual: str, tied: bool) -> Text:
+    """The language model inside, any that generates token by token; the wrapper ties its head."""
+    part = fields.part("text_config").with_defaults(fields.usual.get("text_inside", {}))
+    if not part.values:
+        raise refuse("config_key_missing", key=fields.full_name("text_config"))
+    inner = part.text("model_type", default=usual)
+    if configured_kind(inner, sparse=False) == WRAPPER:
+        raise refuse("config_part_wrapper", key=part.full_name("model_type"), value=repr(inner))
+    values = {**defaults().get(inner, {}).get("inside", {}), **part.values}
+    values |= {"model_type": inner, "tie_word_embeddings": tied}
+    name = class_name(fields)
+    values["architectures"] = [WRITES] if "For" in name or not name else ["Model"]
+    if name.endswith(("ForSequenceClassification", "ForTokenClassification")):
+        labels = {"num_labels": label_count(fields), "id2label": None}
+        values |= {"architectures": [name], **labels}
+    part = Fields(values, path=part.path)
+    reader = known_families().get(inner)
+    model = None if reader is None else reader(part)
+    if model is None or not model.cache:
+        raise refuse("config_part_unknown", key=part.full_name("model_type"), value=repr(inner))
+    return Text(model=model, hidden=part.size("hidden_size", "n_embd", "d_model"))
+
+
+def seeing_network(
+    fields: Fields,
+    text: Text,
+    sight: Vision,
+    bridge: Costs,
+    *,
+    image_tokens: int | None = None,
+    merged: int = 1,
+) -> Network:
+    """A decoder with an image tower and a bridge between them.
+
+    Parameters
+    ----------
+    fields, text, sight : Fields, Text, Vision
+        The config and its parts.
+    bridge : mapping
+        Costs per image token.
+    image_tokens : int or None
+        Tokens of an image on the text side; None takes one for each `merged` patches. [token]
+    """
+
+    def bridged(batch: Quantity, positions: Quantity) -> Iterable[Line]:
+        patches = positions - sight.prefix
+        return lines(bridge, batch * (patches / merged if image_tokens is None else image_tokens))
+
+    return behind_tower(fields, text, sight, bridged)
+
+
+def behind_tower(
+    fields: Fields,
+    text: Text,
+    sight: Vision,
+    bridged: Callable[[Quantity, Quantity], Iterable[Line]],
+) -> Network:
+    """A decoder behind a tower, `bridged` from a batch of images and the positions of each."""
+
+    def seen(inputs: Inputs) -> list[Line]:
+        batch, pixels = image(inputs, sight.side)
+        tower = prefixed(sight.lines(batch, pixels), "vision/")
+        return [*tower, *bridged(batch, sight.positions(pixels)[1])]
+
+    return before_text(fields, text, seen)
+
+
+def before_text(fields: Fields, text: Text, seen: Callable[[Inputs], Iterable[Line]]) -> Network:
+    """A decoder, and the lines of the image or sound before it."""
+
+    def run(inputs: Inputs) -> Pass:
+        spoken = text.model.ledger(inputs)
+        done = [*seen(inputs), *spoken.terms.items()]
+        return Pass(lines=done, items=spoken.items, warnings=spoken.warnings)
+
+    return replace(network(fields, run, cache=text.model.cache), text=text.model)
+
+
+def either_tied(fields: Fields, default: bool) -> bool:
+    """Whether the head is tied: as the wrapper says, else as the text part does."""
+    inner = fields.part("text_config").flag("tie_word_embeddings", default=default)
+    return fields.flag("tie_word_embeddings", default=inner)
+
+
+def untied_unless_stated(fields: Fields) -> tuple[bool, Fields]:
+    """Whether the head is tied, and the config, with a note where it does not say."""
+    if fields.states("tie_word_embeddings") or fields.part("text_config").states(
+        "tie_word_embeddings"
+    ):
+        return either_tied(fields, False), fields
+    return False, fields.noted(UNSTATED)
+
+
+UNSTATED = (
+    "tie_word_embeddings is not stated: a head of its own is counted, as published weights have"
+)
+
+
+def any_tied(fields: Fields, default: bool = False) -> bool:
+    """Whether the head is tied: where the wrapper or the text part says so."""
+    parts = (fields, fields.part("text_config"))
+    return any([part.flag("tie_word_embeddings", default=default) for part in parts])
+
+
+def dense_bridge(*widths: int, bias: bool = True, norm: int = 0) -> Costs:
+    """One or two dense layers from width to width, behind a norm of so many parameters."""
+    names = ("project",) if len(widths) == 2 else ("in", "out")
+    layers = [linear(inputs, outputs, bias) for inputs, outputs in pairwise(widths)]
+    named = {f"bridge/{name}": layer for name, layer in zip(names, layers, strict=True)}
+    return {"bridge/norm": held(norm), **named}
+
+
+def tower_of_frames(fields: Fields, *, bias: bool, gated: bool, norm: int) -> Vision:
+    """A vision transformer over pairs of frames, a still image being doubled."""
+    names = {"num_attention_heads": "num_heads", "num_hidden_layers": "depth"}
+    names["num_channels"] = fields.key("in_channels", "in_chans")
+    fields = fields.renamed({name: (fields, stated) for name, stated in names.items()})
+    sight = trunk(fields, prefix=0, bias=bias, gated=gated, norm=norm)
+    return replace(sight, channels=fields.size("temporal_patch_size", default=2) * sight.channels)
+
+
+@family("gemma3", "shieldgemma2")
+def gemma3(fields: Fields) -> Network:
+    """Gemma 3: SigLIP's tower pooled to a few tokens, one matrix (arXiv:2503.19786, sec. 2.1)."""
+    sight = siglip_sight(fields.part("vision_config"))
+    text = text_part(fields, "gemma3_text", fields.flag("tie_word_embeddings", default=True))
+    bridge = dense_bridge(sight.hidden, text.hidden, bias=False, norm=sight.hidden)
+    tokens = fields.size("mm_tokens_per_image", default=256)
+    return seeing_network(fields, text, sight, bridge, image_tokens=tokens)
+
+
+@family("paligemma")
+def paligemma(fields: Fields) -> Network:
+    """PaliGemma: SigLIP's tower, one matrix, Gemma (arXiv:2407.07726, sec. 3.1)."""
+    sight = siglip_sight(fields.part("vision_config"))
+    text = text_part(fields, "gemma", either_tied(fields, True))
+    width = fields.size("projection_dim", default=2048)
+    return seeing_network(fields, text, sight, dense_bridge(sight.hidden, width))
+
+
+@family("internvl")
+def internvl(fields: Fields) -> Network:
+    """InternVL: a tower with layer scale, four patches shuffled to a token (arXiv:2404.16821)."""
+    vision = with_defaults_of(fields.part("vision_config"), "internvl_vision")
+    bias = vision.flag("attention_bias")
+    sight = trunk(vision.with_values({"qkv_bias": bias}))
+    hidden = sight.hidden
+    placed = vision.flag("use_absolute_position_embeddings", default=True)
+    masked = hidden * vision.flag("use_mask_token")
+    after = 0 if vision.flag("use_mean_pooling", default=True) else 2 * hidden
+    norms = 2 * hidden * vision.flag("use_qk_norm")
+    scale = {"norm/scale": held(2 * hidden), "attention/norm": held(norms)}
+    tables = {**sight.tables, "norm/outer": held(after), "embedding/mask": held(masked)}
+    if not placed:
+        del tables["embedding/position"]
+    sight = replace(sight, tables=tables, layer={**sight.layer, **scale})
+    tied, fields = untied_unless_stated(fields)
+    text = text_part(fields, "qwen2", tied)
+    merge = round(1 / ratio(fields, "downsample_ratio", 0.5)) ** 2
+    wide = merge * hidden
+    bridge = dense_bridge(wide, text.hidden, text.hidden, norm=2 * wide)
+    return seeing_network(fields, text, sight, bridge, merged=merge)
+
+
+@family("llama4")
+def llama4(fields: Fields) -> Network:
+    """Llama 4: a tower with a class token, four patches shuffled to one."""
+    part = with_defaults_of(fields.part("vision_config"), "llama4_vision_model")
+    sight = trunk(part)
+    hidden = sight.hidden
+    tables = {**sight.tables, "norm/outer": held(4 * hidden)}
+    sight = replace(sight, tables=tables, patch_bias=False)
+    inner = fields.part("text_config").flag("tie_word_embeddings")
+    text = text_part(fields, "llama4_text", tied=inner)
+    fold = round(1 / ratio(part, "pixel_shuffle_ratio", 0.5)) ** 2
+    wide = part.size("projector_input_dim", default=4096)
+    bridge = {
+        "bridge/in": linear(part.size("intermediate_size", default=fold * hidden), wide),
+        "bridge/out": linear(wide, part.size("projector_output_dim", default=4096)),
+        "bridge/project": linear(part.size("vision_output_dim", default=7680), text.hidden),
+    }
+    return seeing_network(fields, text, sight, bridge, merged=fold)
+
+
+@family("aya_vision", "cohere2_vision")
+def cohere_vision(fields: Fields) -> Network:
+    """Aya Vision and Cohere's: patches folded, one half of a dense layer gates the other."""
+    aya = fields.text("model_type") == "aya_vision"
+    sight = siglip_sight(fields.part("vision_config"))
+    text = text_part(fields, "cohere2", either_tied(fields, True))
+    fold = fields.size("downsample_factor", default=2) ** 2
+    wide, usual = fold * sight.hidden, text.hidden if aya else 36864
+    between = fields.size("alignment_intermediate_size", default=usual)
+    bridge = {
+        "bridge/norm": held(2 * wide * aya),
+        "bridge/in": affine(wide, between),
+        "bridge/out": affine(between // 2, text.hidden),
+    }
+    return seeing_network(fields, text, sight, bridge, merged=fold)
+
+
+@family("lfm2_vl")
+def lfm2_vl(fields: Fields) -> Network:
+    """LFM2-VL: SigLIP 2's tower, patches folded, two dense layers."""
+    sight = siglip_sight(patched(fields.part("vision_config")))
+    text = text_part(fields, "lfm2", either_tied(fields, True))
+    fold = fields.size("downsample_factor", default=2) ** 2
+    wide, between = fold * sight.hidden, fields.size("projector_hidden_size", default=2560)
+    bias = fields.flag("projector_bias", default=True)
+    norm = 2 * wide * fields.flag("projector_use_layernorm", default=True)
+    bridge = dense_bridge(wide, between, text.hidden, bias=bias, norm=norm)
+    return seeing_network(fields, text, sight, bridge, merged=fold)
+
+
+@family("fuyu")
+def fuyu(fields: Fields) -> Network:
+    """Fuyu: patches are projected as if they were tokens, no tower; flat configs hold the text."""
+    fields = with_text_inside(fields)
+    text = text_part(fields, "persimmon", fields.flag("tie_word_embeddings"))
+    patch = fields.size("patch_size", default=30)
+    inputs_of_patch = patch * patch * fields.size("num_channels", default=3)
+    project = {"vision/project": affine(inputs_of_patch, text.hidden)}
+    side = fields.size("image_size", default=300)
+
+    def seen(inputs: Inputs) -> list[Line]:
+        batch, pixels = image(inputs, side)
+        return [*lines(project, batch * (pixels // patch) ** 2, first=True)]
+
+    return before_text(fields, text, seen)
+
+
+def page_embedding(inside: tuple[str, int], fields: Fields) -> Network:
+    """ColPali and its line: states of a model that sees, each projected to compare pages.
+
+    `inside` holds the type of that model and its width where the config leaves it out.
+    """
+    inner = fields.part("vlm_config").with_values({"architectures": ["Model"]})
+    inner = inner.with_defaults({"model_type": inside[0]})
+    model = known_families()[inside[0]](inner)
+    text = inner.part("text_config") if inner.states("text_config") else inner
+    width = text.size("hidden_size", default=inside[1])
+    project = affine(width, fields.size("embedding_dim", default=128))
+
+    def run(inputs: Inputs) -> Pass:
+        done = model.ledger(inputs)
+        head = lines({"head/project": project}, done.items)
+        return Pass(lines=[*done.terms.items(), *head], items=done.items)
+
+    return network(fields, run)
+
+
+# arXiv:2407.01449
+PAGES = {
+    "colpali": ("paligemma", 2048),
+    "colqwen2": ("qwen2_vl", 8192),
+    "colmodernvbert": ("modernvbert", 768),
+}
+families(page_embedding, PAGES)
+
+
+@family("paddleocr_vl")
+def paddleocr_vl(fields: Fields) -> Network:
+    """PaddleOCR-VL: SigLIP's tower, patches folded to tokens, ERNIE 4.5 (arXiv:2510.14528)."""
+    part = with_defaults_of(fields.part("vision_config"), "paddleocr_vl_vision")
+    sight = siglip_sight(part.with_values({"vision_use_head": False}))
+    fields = with_text_inside(fields)
+    text = text_part(fields, "paddleocr_vl_text", any_tied(fields, default=True))
+    fold = part.size("spatial_merge_size", default=2) ** 2
+    wide = fold * sight.hidden
+    bridge = dense_bridge(wide, wide, text.hidden, norm=2 * sight.hidden)
+    return seeing_network(fields, text, sight, bridge, merged=fold)
+
+
+@family("deepseek_vl")
+def deepseek_vl(fields: Fields) -> Network:
+    """DeepSeek-VL: SigLIP's tower, two dense layers, a Llama (arXiv:2403.05525, sec. 3.1)."""
+    sight = siglip_sight(fields.part("vision_config"))
+    text = text_part(fields, "llama", fields.flag("tie_word_embeddings", default=True))
+    bridge = dense_bridge(sight.hidden, text.hidden, text.hidden)
+    return seeing_network(fields, text, sight, bridge)
+
+
+SIDE_OF_ANY = 448
+"""Side of the image that is counted where none is asked for and configs state none. [pixel]"""
+
+
+@family("video_llama_3")
+def video_llama_3(fields: Fields) -> Network:
+    """VideoLLaMA 3: SigLIP's tower with rotary positions, two dense layers (arXiv:2501.13106)."""
+    stated = {"vision_use_head": False, "image_size": SIDE_OF_ANY}
+    sight = siglip_sight(fields.part("vision_config").with_values(stated))
+    sight = replace(sight, tables={"norm/outer": held(2 * sight.hidden)})
+    text = text_part(fields, "qwen2", any_tied(fields))
+    bridge = dense_bridge(sight.hidden, text.hidden, text.hidden)
+    return seeing_network(fields, text, sight, bridge)
+
+
+@family("kimi_k25")
+def kimi_k25(fields: Fields) -> Network:
+    """Kimi K2.5: MoonViT, four patches folded to a token, two dense layers, Kimi K2."""
+    part = with_defaults_of(fields.part("vision_config"), "kimi_k25_vision")
+    rows = part.size("pos_emb_height", default=64) * part.size("pos_emb_width", default=64)
+    sight = trunk(part.with_values({"image_size": SIDE_OF_ANY}))
+    tables = {"embedding/position": table(rows, sight.hidden), "norm/outer": held(2 * sight.hidden)}
+    sight = replace(sight, prefix=0, tables=tables)
+    text = text_part(fields, "deepseek_v3", either_tied(fields, True))
+    high, across = part.sizes("merge_kernel_size", (2, 2), 2)
+    fold = high * across
+    wide = fold * sight.hidden
+    norm = 2 * fields.size("projection_hidden_size", default=1152)
+    bridge = dense_bridge(wide, wide, text.hidden, norm=norm)
+    return seeing_network(fields, text, sight, bridge, merged=fold)
+
+
+def _flat_llava(fields: Fields) -> Fields:
+    """A config of LLaVA's authors: Llama's keys, and the name of the tower."""
+    projector, counted = fields.text("mm_projector_type", default="linear"), "mlp2x_gelu"
+    if projector != counted:
+        raise fields.uncounted("mm_projector_type", projector, counted)
+    tower, counted = fields.text("mm_vision_tower"), "clip-vit-large-patch14-336"
+    if not tower.endswith(counted):
+        raise fields.uncounted("mm_vision_tower", tower, counted)
+    inner = {**fields.values, "model_type": "llama", "architectures": None}
+    values = {"text_config": inner, "architectures": ["LlavaForConditionalGeneration"]}
+    return _holding(fields, values)
+
+
+@family("llava", "llava_next", "llava_next_video", "llava_onevision")
+def llava(fields: Fields) -> Network:
+    """LLaVA: a tower, two dense layers, a decoder (arXiv:2310.03744)."""
+    if not fields.states("text_config") and fields.states("hidden_size"):
+        fields = _flat_llava(fields)
+    vision = fields.part("vision_config")
+    tower = vision.counted("model_type", "clip_vision_model", "siglip_vision_model")
+    sight = clip_sight(vision) if tower == "clip_vision_model" else siglip_sight(vision)
+    newline = "next" in fields.text("model_type") or "onevision" in fields.text("model_type")
+    alone = fields.text("model_type") == "llava_next"  # its wrapper alone ties the head
+    tied = fields.flag("tie_word_embeddings") if alone else any_tied(fields)
+    text = text_part(fields, "llama", tied)
+    layers = fields.values.get("vision_feature_layer", -2)
+    wide = sight.hidden * (len(layers) if isinstance(layers, list) else 1)
+    bias = fields.flag("multimodal_projector_bias", default=True)
+    dense = dense_bridge(wide, text.hidden, text.hidden, bias=bias)
+    bridge = {**dense, "bridge/newline": held(newline * text.hidden)}
+    whole = fields.text("vision_feature_select_strategy", default="default") == "full"
+    tokens = (sight.side // sight.patch) ** 2 + sight.prefix if whole else None
+    return seeing_network(fields, text, sight, bridge, image_tokens=tokens)
+
+
+@family("vipllava")
+def vipllava(fields: Fields) -> Network:
+    """ViP-LLaVA: states of several layers of the tower side by side (arXiv:2312.00784)."""
+    sight = clip_sight(fields.part("vision_config"))
+    text = text_part(fields, "llama", fields.flag("tie_word_embeddings"))
+    layers = fields.values.get("vision_feature_layers", fields.values.get("vision_feature_layer"))
+    wide = sight.hidden * (len(layers) if isinstance(layers, list | tuple) else 5)
+    bridge = dense_bridge(wide, text.hidden, text.hidden, norm=2 * wide)
+    return seeing_network(fields, text, sight, bridge)
+
+
+@family("video_llava")
+def video_llava(fields: Fields) -> Network:
+    """Video-LLaVA: a tower for images, and one for videos that rests (arXiv:2311.10122)."""
+    sight = clip_sight(fields.part("vision_config"))
+    text = text_part(fields, "llama", fields.flag("tie_word_embeddings"))
+    done = sight.lines(1.0, float(sight.side))
+    resting = {"video": held(sum(term.params for _, term in done))}
+    bias = fields.flag("multimodal_projector_bias", default=True)
+    bridge = {**resting, **dense_bridge(sight.hidden, text.hidden, text.hidden, bias=bias)}
+    return seeing_network(fields, text, sight, bridge)
+
+
+@family("idefics3", "smolvlm")
+def idefics3(fields: Fields) -> Network:
+    """Idefics 3 and SmolVLM: pixels shuffled into fewer, wider tokens (arXiv:2408.12637)."""
+    vision = with_defaults_of(fields.part("vision_config"), "idefics3_vision")
+    sight = siglip_sight(vision.with_values({"vision_use_head": False}))
+    text = text_part(fields, "llama", fields.flag("tie_word_embeddings"))
+    merge = fields.size("scale_factor", default=2) ** 2
+    bridge = dense_bridge(merge * sight.hidden, text.hidden, bias=False)
+    return seeing_network(fields, text, sight, bridge, merged=merge)
+
+
+def pixtral_sight(fields: Fields) -> Vision:
+    """Pixtral's tower: rotary positions, RMS norms, gated MLPs (arXiv:2410.07073, sec. 2.2)."""
+    part = with_defaults_of(fields, "pixtral")
+    sight = trunk(part, prefix=0, bias=False, gated=True, norm=1)
+    return replace(sight, tables={"norm/outer": held(sight.hidden)}, patch_bias=False)
+
+
+@family("mistral3")
+def mistral3(fields: Fields) -> Network:
+    """Mistral Small 3.1 and Ministral 3: Pixtral's tower, four patches merged to a token."""
+    tied, fields = untied_unless_stated(fields)
+    text = text_part(fields, "mistral", tied)
+    return behind_pixtral(fields, text, fields.flag("multimodal_projector_bias"))
+
+
+def behind_pixtral(fields: Fields, text: Text, bias: bool) -> Network:
+    """A decoder behind Pixtral's tower, whose patches are normed and merged to fewer tokens."""
+    sight = pixtral_sight(fields.part("vision_config"))
+    merge = fields.size("spatial_merge_size", default=2) ** 2
+    hidden = sight.hidden
+    dense = dense_bridge(hidden, text.hidden, text.hidden, bias=bias, norm=hidden)
+    bridge = {"bridge/merge": linear(merge * hidden, hidden), **dense}
+    return seeing_network(fields, text, sight, bridge, merged=merge)
+
+
+@family("mistral_large4")
+def mistral_large4(fields: Fields) -> Network:
+    """Mistral Large 4: Pixtral's tower, four patches merged to a token."""
+    text = text_part(fields, "mistral_large4_text", fields.flag("tie_word_embeddings"))
+    return behind_pixtral(fields, text, fields.flag("multimodal_projector_bias"))
+
+
+@family("muse_glimmer")
+def muse_glimmer(fields: Fields) -> Network:
+    """Muse Glimmer: a tower over pairs of frames, four patches folded, three matrices."""
+    part = with_defaults_of(fields.part("vision_config"), "muse_glimmer_vision")
+    rows = part.size("pos_emb_height") * part.size("pos_emb_width")
+    sight = trunk(part.with_values({"image_size": SIDE_OF_ANY}), prefix=0)
+    hidden, fold = sight.hidden, part.size("merge_size") ** 2
+    tables = {"embedding/position": table(rows, hidden), "norm/outer": held(4 * hidden)}
+    channels = part.size("patch_temporal") * sight.channels
+    sight = replace(sight, tables=tables, channels=channels, patch_bias=False)
+    text = text_part(fields, "muse_glimmer_text", fields.flag("tie_word_embeddings"))
+    wide, folded = fields.size("projector_hidden_size"), fields.size("out_hidden_size")
+    bridge = {
+        **dense_bridge(folded, wide, wide, bias=False),
+        "bridge/project": linear(wide, text.hidden),
+    }
+    return seeing_network(fields, text, sight, bridge, merged=fold)
+
+
+@family("lighton_ocr")
+def lighton_ocr(fields: Fields) -> Network:
+    """LightOnOCR: Pixtral's tower, four patches merged to a token, Qwen3."""
+    text = text_part(fields, "qwen3", either_tied(fields, True))
+    return behind_pixtral(fields, text, bias=False)
+
+
+@family("pixtral")
+def pixtral(fields: Fields) -> Network:
+    """Pixtral's tower alone."""
+    return network(fields, pixtral_sight(fields).run)
+
+
+def _glm_tower(fields: Fields, bias: bool) -> Vision:
+    """A tower with RMS norms and gated MLPs."""
+    fields = fields.with_values({"qkv_bias": fields.flag("attention_bias")})
+    return tower_of_frames(fields, bias=bias, gated=True, norm=1)
+
+
+def glm4v(text_type: str, fields: Fields) -> Network:
+    """GLM-4.1V and 4.5V: MLPs of the tower as wide as its output (arXiv:2507.01006, sec. 2)."""
+    vision = with_defaults_of(fields.part("vision_config"), "glm4v_vision")
+    text = text_part(fields, text_type, any_tied(fields))
+    out, width = vision.size("out_hidden_size"), vision.size("intermediate_size")
+    sight = _glm_tower(vision.with_values({"intermediate_size": out}), bias=False)
+    return _convolved(fields, text, sight, out, width)
+
+
+@family("glm_ocr")
+def glm_ocr(fields: Fields) -> Network:
+    """GLM-OCR: GLM-4.1V's tower with biases and with norms of queries and keys."""
+    vision = with_defaults_of(fields.part("vision_config"), "glm_ocr_vision")
+    sight = _glm_tower(vision, vision.flag("attention_bias"))
+    normed = {
+        "attention/norm": held(2 * sight.hidden // vision.size("num_heads", "num_attention_heads"))
+    }
+    tables = {"norm/outer": held(sight.hidden)}
+    sight = replace(sight, tables=tables, layer={**sight.layer, **normed})
+    text = text_part(fields, "glm_ocr_text", any_tied(fields))
+    out = vision.size("out_hidden_size")
+    return _convolved(fields, text, sight, out, out * vision.size("in_channels", default=3))
+
+
+def _convolved(fields: Fields, text: Text, sight: Vision, out: int, width: int) -> Network:
+    """The bridge of GLM: patches convolved to tokens of the tower's output, then a gated MLP."""
+    merge = fields.part("vision_config").size("spatial_merge_size", default=2) ** 2
+    bridge = {
+        "bridge/merge": affine(merge * sight.hidden, out),
+        "bridge/project": linear(out, out),
+        "bridge/norm": held(2 * out),
+        **scaled(Mlp(out, width, gated=True).costs(), 1, "bridge/"),
+    }
+    return seeing_network(fields, text, sight, bridge, merged=merge)
+
+
+families(glm4v, {"glm4v": "glm4v_text", "glm46v": "glm4v_text", "glm4v_moe": "glm4v_moe_text"})
+
+
+QWEN_SIDE = 448
+"""Side of the image counted where a config has none, 16 x 16 merged patches. [pixel]"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tower:
+    """What sets the image towers of the Qwen line apart.
+
+    Parameters
+    ----------
+    text : str
+        Type of the language model behind it where the config has none; the type's own if empty.
+    hidden_key, out_key : str
+        Keys of the tower's width and of the width behind it.
+    gated, norm_params, placed : bool, int, bool
+        Gated MLP; parameters per channel of a norm; a table of positions and biases of patches.
+    deep : int
+        Layers whose states go deep into the text. [1]
+    alone : bool
+        The wrapper alone says whether the head is tied, whatever its text part says.
+    grouped : bool
+        Fewer key and value heads than heads.
+    """
+
+    text: str = ""
+    hidden_key: str = "hidden_size"
+    out_key: str = "out_hidden_size"
+    gated: bool = False
+    norm_params: int = 2
+    placed: bool = False
+    deep: int = 0
+    alone: bool = False
+    grouped: bool = False
+
+
+def qwen_sight(tower: Tower, fields: Fields) -> Vision:
+    """Image tower of Qwen2-VL to Qwen3-VL (arXiv:2409.12191, sec. 2.1)."""
+    hidden, patch = fields.size(tower.hidden_key), fields.size("patch_size", "spatial_patch_size")
+    stated = {"image_size": QWEN_SIDE, "patch_size": patch, "hidden_size": hidden}
+    if tower.hidden_key == "embed_dim":
+        stated["intermediate_size"] = fields.size("mlp_ratio") * hidden
+    fields = replace(
+        fields.with_values(stated), aliases={**fields.aliases, "hidden_size": tower.hidden_key}
+    )
+    sight = tower_of_frames(fields, bias=True, gated=tower.gated, norm=tower.norm_params)
+    rows = fields.size("num_position_embeddings") if tower.placed else 0
+    tables = {"embedding/position": table(rows, hidden)}
+    layer = dict(sight.layer)
+    if tower.grouped:
+        head_dim = hidden // fields.size("num_attention_heads", "num_heads")
+        kept = affine(hidden, fields.size("num_key_value_heads") * head_dim)
+        layer |= {"attention/key": kept, "attention/value": kept}
+    return replace(sight, tables=tables, layer=layer, patch_bias=tower.placed)
+
+
+def qwen_vl(tower: Tower, fields: Fields) -> Network:
+    """Qwen-VL: patches merged four to a token; flat configs keep the text at the top."""
+    kind = fields.text("model_type")
+    vision = with_defaults_of(fields.part("vision_config"), f"{kind}_vision")
+    fields = with_text_inside(fields)
+    sight = qwen_sight(tower, vision)
+    tied = fields.flag("tie_word_embeddings") if tower.alone else any_tied(fields)
+    text = text_part(fields, tower.text or f"{kind}_text", tied)
+    merge = vision.size("spatial_merge_size")
+    wide = merge * merge * sight.hidden
+    out = vision.size(tower.out_key)
+    costs = dict(dense_bridge(wide, wide, out, norm=tower.norm_params * sight.hidden))
+    if tower.deep:
+        stated = vision.items("deepstack_visual_indexes")
+        deep = tower.deep if stated is None else len(stated)
+        again = dense_bridge(wide, wide, out, norm=tower.norm_params * wide)
+        costs |= {part.replace("/", "/deep_"): cost.times(deep) for part, cost in again.items()}
+    return seeing_network(fields, text, sight, costs, merged=merge * merge)
+
+
+QWEN2_5 = Tower(gated=True, norm_params=1)
+QWEN3 = Tower(placed=True, deep=3, alone=True)
+
+families(
+    qwen_vl,
+    {
+        "qwen2_vl": Tower(hidden_key="embed_dim", out_key="hidden_size"),
+        "qwen2_5_vl": QWEN2_5,
+        "exaone4_5": replace(QWEN2_5, text="exaone4", alone=True, grouped=True),
+        "qwen3_vl": QWEN3,
+        "qwen3_vl_moe": QWEN3,
+        "qwen3_5": replace(QWEN3, deep=0),
+        "qwen3_5_moe": replace(QWEN3, deep=0),
+    },
+)
+
+
+def _sound_params(fields: Fields, text: int) -> int:
+    """Parameters of the conformer for sound and of the two paths from it into the text."""
+    hidden, wide = fields.size("hidden_size"), fields.size("intermediate_size")
+    between, out = fields.size("ext_pw_out_channel"), fields.size("depthwise_separable_out_channel")
+    deep, kernel = hidden * fields.size("depthwise_multiplier"), fields.size("kernel_size")
+    mlp = 2 * hidden + affine(hidden, 2 * wide).params + affine(wide, hidden).params
+    glu = affine(hidden, 2 * between).params + 2 * between
+    convolution = glu + deep * (kernel + 1) + (deep + 1) * out + (hidden + 1) * between
+    layer = 2 * mlp + 4 * hidden * (hidden + 1) + 6 * hidden + convolution
+    channels, halvings = fields.size("nemo_conv_channels"), int(log2(fields.size("time_reduction")))
+    bins = fields.size("input_size")
+    for _ in range(halvings):
+        bins = (bins + 1) // 2
+    thinned = 10 * channels + (halvings - 1) * channels * (channels + 11)
+    buckets = fields.size("bias_max_distance") * (2 - fields.flag("bias_symmetric"))
+    biases = buckets * fields.size("num_attention_heads")
+    project = (hidden * fields.size("downsample_rate", default=1) + 1) * text + (text + 1) * text
+    layers = fields.layers("num_blocks") * layer
+    return thinned + (channels * bins + 1) * hidden + biases + layers + 2 * project
+
+
+@family("phi4_multimodal")
+def phi4(fields: Fields) -> Network:
+    """Phi-4 multimodal: the keys of the text stand at the top."""
+    inner = {**fields.usual, **fields.values, "model_type": "phi3"}
+    tied = fields.flag("tie_word_embeddings")
+    text = text_part(fields.with_values({"text_config": inner}), "phi3", tied)
+    vision, audio = (
+        with_defaults_of(fields.part(f"{part}_config"), f"phi4_multimodal_{part}")
+        for part in ("vision", "audio")
+    )
+    sight = siglip_sight(vision)
+    bridge = {
+        **dense_bridge(sight.hidden, text.hidden, text.hidden, norm=2 * sight.hidden),
+        "audio": held(_sound_params(audio, text.hidden)),
+    }
+    return seeing_network(fields, text, sight, bridge, merged=4)

@@ -1,0 +1,440 @@
+"""Which vision transformer a config describes: ViT, DeiT, I-JEPA, BEiT, DINO, ViT-MAE.
+
+YOLOS and ViTPose, and over spectrograms AST (audio-spectrogram-transformer), too; data2vec-vision
+is read as BEiT. The items of a pass are the positions that pass the layers: patches, class token
+and registers. The patch convolution needs no gradient of its input.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from estimator.networks.blocks import (
+    Cost,
+    Costs,
+    Mlp,
+    affine,
+    equal_heads,
+    held,
+    layer_costs,
+    linear,
+    product,
+    table,
+)
+from estimator.networks.convolution import (
+    Conv,
+    image,
+    plain,
+    positive,
+    ratio,
+    rectangle,
+    square,
+    windows,
+)
+from estimator.networks.fields import Fields
+from estimator.networks.ledger import Inputs, Quantity, quantity
+from estimator.networks.model_class import classifier, head_note, label_count, label_head, task
+from estimator.networks.network import Line, Network, Pass, lines, network
+from estimator.networks.registry import families, family
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vision:
+    """A vision transformer.
+
+    Parameters
+    ----------
+    side, patch, channels, hidden : int
+        Height of an image and side of a patch [pixel]; image channels; width of a layer. [1]
+    wide : int
+        Width of an image [pixel].
+    prefix : int
+        Tokens before the patches: class, distillation, registers. [1]
+    tables : mapping
+        Parameters that multiply nothing: tokens, positions, outer norms.
+    layer : mapping
+        Costs of one layer.
+    layers : int
+        Layers. [1]
+    after, once : mapping
+        Heads over every patch, and per image.
+    patch_bias : bool
+        The patch convolution has a bias.
+    steps : int
+        Patches in time, more than one for videos. [1]
+    """
+
+    side: int
+    wide: int
+    patch: int
+    channels: int
+    hidden: int
+    prefix: int
+    tables: Costs
+    layer: Costs
+    layers: int
+    after: Costs = field(default_factory=dict)
+    once: Costs = field(default_factory=dict)
+    patch_bias: bool = True
+    steps: int = 1
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Patches along the height and the width of an image of the config."""
+        return self.side // self.patch, self.wide // self.patch
+
+    def positions(self, pixels: Quantity) -> tuple[Quantity, Quantity]:
+        """Patches of an image, and all positions that pass the layers."""
+        grid = windows(pixels, self.patch, self.patch)
+        patches = self.steps * grid * grid
+        return patches, patches + self.prefix
+
+    def lines(self, batch: Quantity, pixels: Quantity) -> list[Line]:
+        """Lines of one pass over square images of `pixels` a side."""
+        return self.over(batch, self.positions(pixels)[0])
+
+    def over(self, batch: Quantity, patches: Quantity, seen: Quantity | None = None) -> list[Line]:
+        """Lines of one pass over so many patches each, of whose positions the layers see `seen`."""
+        positions = patches + self.prefix if seen is None else seen
+        patch = linear(self.patch**2 * self.channels, self.hidden, self.patch_bias)
+        done = [*lines({"embedding/patch": patch}, batch * patches, first=True)]
+        done += lines(self.tables, batch)
+        tokens, pairs = batch * positions, batch * positions * positions
+        done += lines(self.layer, tokens, pairs=pairs, times=self.layers)
+        done += lines(self.after, batch * patches)
+        return [*done, *lines(self.once, batch)]
+
+    def run(self, inputs: Inputs) -> Pass:
+        """Pass over `batch` images, square ones where a side is asked for."""
+        if self.wide != self.side and inputs.image_size is None:
+            high, wide = (
+                windows(float(one), self.patch, self.patch) for one in (self.side, self.wide)
+            )
+            return self.passed(quantity("batch", inputs.batch), self.steps * high * wide)
+        batch, pixels = image(inputs, self.side)
+        return self.passed(batch, self.positions(pixels)[0])
+
+    def passed(self, batch: Quantity, patches: Quantity) -> Pass:
+        """Pass over so many patches each."""
+        return Pass(lines=self.over(batch, patches), items=batch * (patches + self.prefix))
+
+
+def vision_network(fields: Fields, vision: Vision) -> Network:
+    """The model under its name."""
+    counted = not task(fields) or vision.after or vision.once
+    return network(fields, vision.run, head_note(fields, counted))
+
+
+def trunk(
+    fields: Fields,
+    prefix: int = 1,
+    *,
+    bias: bool = True,
+    gated: bool = False,
+    norm: int = 2,
+    oblong: bool = False,
+) -> Vision:
+    """Patches behind learned tokens, positions, and layers.
+
+    `bias` is that of all matrices of a layer, where the config does not say otherwise of queries,
+    keys and values; `gated` says whether the MLP is; `norm` is the parameters per channel of a
+    norm; `oblong` says whether the network takes images that are not square.
+    """
+    hidden = fields.size("hidden_size", default=768)
+    patch = square(fields, "patch_size", 16)
+    sides = rectangle(fields, "image_size", 224) if oblong else (square(fields, "image_size", 224),)
+    heads = fields.size("num_attention_heads", default=12)
+    keys = ("hidden_size", "num_attention_heads")
+    projected = fields.flag("qkv_bias", default=bias)
+    attention = equal_heads(fields, hidden, heads, keys, projected, output_bias=bias)
+    width = fields.size("intermediate_size", default=3072)
+    mlp = Mlp(hidden, width, gated=gated, bias=bias)
+    high, wide = sides[0], sides[-1]
+    return Vision(
+        side=high,
+        wide=wide,
+        patch=patch,
+        channels=fields.size("num_channels", default=3),
+        hidden=hidden,
+        prefix=prefix,
+        tables={
+            "embedding/class": held(prefix * hidden),
+            "embedding/position": table((high // patch) * (wide // patch) + prefix, hidden),
+            "norm/outer": held(2 * hidden),
+        },
+        layer=layer_costs(attention, mlp, 2 * norm * hidden),
+        layers=fields.layers("num_hidden_layers", default=12),
+    )
+
+
+def keys_without_bias(layer: Costs, hidden: int, bias: bool = True) -> Costs:
+    """A layer whose queries and values may have a bias, its keys not."""
+    one = linear(hidden, hidden, bias)
+    own = {"attention/query": one, "attention/key": linear(hidden, hidden), "attention/value": one}
+    return {**layer, **own}
+
+
+def vit(row: tuple[int, bool], fields: Fields) -> Network:
+    """ViT, by its tokens before the patches and whether the bare trunk ends in a pooler."""
+    prefix, pooled = row
+    vision = trunk(fields, prefix, oblong=True)
+    return vision_network(fields, with_heads(fields, vision) if pooled or task(fields) else vision)
+
+
+families(
+    vit,
+    {
+        "vit": (1, True),  # arXiv:2010.11929
+        "deit": (2, True),  # a distillation token too, arXiv:2012.12877
+        "vit_msn": (1, False),  # arXiv:2204.07141
+        "ijepa": (0, False),  # patches are averaged, arXiv:2301.08243
+    },
+)
+
+
+def with_heads(fields: Fields, vision: Vision) -> Vision:
+    """With the head of the class: pooler, classifiers, or pixels of masked patches."""
+    kind, hidden = task(fields), vision.hidden
+    if kind.startswith("ImageClassification"):
+        part = label_head(fields, hidden)
+        once = {"head/classifier": part}
+        if kind.endswith("WithTeacher") and vision.prefix == 2:
+            once["head/distillation"] = part
+        return replace(vision, once=once)
+    if kind == "MaskedImageModeling":
+        pixels = fields.size("encoder_stride", default=16) ** 2 * vision.channels
+        tables = {**vision.tables, "embedding/mask": held(hidden)}
+        after = {"head/pixels": affine(hidden, pixels)}
+        return replace(vision, tables=tables, after=after)
+    if kind:
+        return vision
+    width = fields.size_or_none("pooler_output_size") or hidden
+    return replace(vision, once={"pooler": affine(hidden, width)})
+
+
+def beit(pooling: tuple[str, ...], fields: Fields) -> Network:
+    """BEiT: biases by distance, layer scale, no bias on keys (arXiv:2106.08254)."""
+    absolute = fields.flag("use_absolute_position_embeddings")
+    vision = trunk(fields, oblong=not absolute)
+    hidden, (high, wide) = vision.hidden, vision.grid
+    heads = fields.size("num_attention_heads", default=12)
+    distances = ((2 * high - 1) * (2 * wide - 1) + 3) * heads
+    own = fields.flag("use_relative_position_bias")
+    shared = fields.flag("use_shared_relative_position_bias")
+    mean = fields.flag("use_mean_pooling", default=True)
+    pooled = task(fields) in pooling
+    masked = task(fields) == "MaskedImageModeling"
+    layer = {
+        **keys_without_bias(vision.layer, hidden),
+        "attention/relative_bias": held(distances * own),
+        "norm/scale": held(2 * hidden * positive(fields, "layer_scale_init_value", 0.1)),
+    }
+    tables = {
+        "embedding/class": held(hidden),
+        "embedding/mask": held(hidden * fields.flag("use_mask_token")),
+        "embedding/position": table((high * wide + 1) * hidden, absolute),
+        "attention/shared_bias": held(distances * shared),
+        "norm/outer": held(2 * hidden * ((not mean) + (mean and pooled) + masked)),
+    }
+    vocab = fields.size("vocab_size", default=8192)
+    after = {"head/tokens": affine(hidden, vocab)} if masked else {}
+    once = classifier(fields, hidden)
+    vision = replace(vision, layer=layer, tables=tables, after=after, once=once)
+    return vision_network(fields, vision)
+
+
+def dinov2(registers: bool, fields: Fields) -> Network:
+    """DINOv2: layer scale, wide classifier, perhaps registers (arXiv:2304.07193)."""
+    vision = dinov2_sight(registers, fields)
+    once = classifier(fields, 2 * vision.hidden)
+    return vision_network(fields, replace(vision, once=once))
+
+
+def dinov2_sight(registers: bool, fields: Fields) -> Vision:
+    """The tower, perhaps with registers."""
+    vision = trunk(fields)
+    hidden = vision.hidden
+    extra = fields.size("num_register_tokens", least=0) if registers else 0
+    masks = registers or fields.flag("use_mask_token", default=True)
+    tables = {
+        **vision.tables,
+        "embedding/mask": held(hidden * masks),
+        "embedding/register": held(extra * hidden),
+    }
+    width, gated = int(hidden * ratio(fields, "mlp_ratio", 4)), fields.flag("use_swiglu_ffn")
+    if gated:  # two thirds of the width, rounded up to eight
+        width = (int(width * 2 / 3) + 7) // 8 * 8
+    mlp = Mlp(hidden, width, gated=gated, bias=True).costs()
+    layer = {**vision.layer, **mlp, "norm/scale": held(2 * hidden)}
+    return replace(vision, prefix=1 + extra, tables=tables, layer=layer)
+
+
+@family("dinov3_vit")
+def dinov3(fields: Fields) -> Network:
+    """DINOv3 alone."""
+    return vision_network(fields, dinov3_sight(fields))
+
+
+def dinov3_sight(fields: Fields) -> Vision:
+    """The tower: rotary positions, registers, biases one by one (arXiv:2508.10104)."""
+    vision = trunk(fields, oblong=True)
+    hidden = vision.hidden
+    registers = fields.size("num_register_tokens", default=0, least=0)
+    mlp = Mlp(
+        hidden,
+        fields.size("intermediate_size"),
+        gated=fields.flag("use_gated_mlp"),
+        bias=fields.flag("mlp_bias", default=True),
+    )
+    layer = {**vision.layer, **mlp.costs(), "norm/scale": held(2 * hidden)}
+    for part, key in (("query", "query"), ("key", "key"), ("value", "value"), ("output", "proj")):
+        bias = fields.flag(f"{key}_bias", default=key != "key")
+        layer[f"attention/{part}"] = linear(hidden, hidden, bias)
+    tables = {
+        "embedding/class": held((1 + registers) * hidden),
+        "embedding/mask": held(hidden * fields.flag("use_mask_token", default=True)),
+        "norm/outer": held(2 * hidden),
+    }
+    return replace(vision, prefix=1 + registers, tables=tables, layer=layer)
+
+
+families(beit, {"beit": ("", "ImageClassification"), "data2vec-vision": ("ImageClassification",)})
+families(dinov2, {"dinov2": False, "dinov2_with_registers": True})
+
+
+def pixel_decoder(fields: Fields) -> Vision:
+    """What makes the pixels of masked patches: its keys are those of a trunk behind `decoder_`."""
+    beginning = "decoder_"
+    values, usual = (
+        {key.removeprefix(beginning): one[key] for key in one if key.startswith(beginning)}
+        for one in (fields.values, fields.usual)
+    )
+    names = {"hidden_size": f"{fields.path}decoder_hidden_size"}
+    return trunk(Fields(values, path=f"{fields.path}decoder_", usual=usual, aliases=names))
+
+
+def masked_autoencoder(
+    sight: Vision,
+    decoder: Vision,
+    kept: Callable[[Quantity], Quantity],
+    bridge: Costs,
+    pixels: Costs,
+    *,
+    whole: bool,
+) -> Callable[[Inputs], Pass]:
+    """Pass in which the layers see what is `kept` of the patches, those of the decoder all.
+
+    `pixels` are made of every position if `whole`, else of the patches that the layers do not see.
+    """
+
+    def run(inputs: Inputs) -> Pass:
+        batch, side = image(inputs, sight.side)
+        patches, positions = sight.positions(side)
+        seen, every = kept(patches), batch * positions
+        done, pairs, name = sight.over(batch, patches, seen=seen), every * positions, "decoder/"
+        done += lines(bridge, batch * seen, prefix=name)
+        done += lines(decoder.layer, every, pairs=pairs, times=decoder.layers, prefix=name)
+        done += lines(pixels, every if whole else batch * (patches - seen), prefix=name)
+        return Pass(lines=done, items=batch * seen)
+
+    return run
+
+
+@family("vit_mae")
+def vit_mae(fields: Fields) -> Network:
+    """ViT-MAE: a quarter of the patches is seen (arXiv:2111.06377, sec. 3)."""
+    sight, pretrains = trunk(fields), task(fields) == "PreTraining"
+    bias = fields.flag("qkv_bias", default=True)
+    decoder = pixel_decoder(fields.with_values({"decoder_qkv_bias": bias}))
+    width, rows = decoder.hidden, (sight.side // sight.patch) ** 2 + 1
+    masked = ratio(fields, "mask_ratio", 0.75)
+    bridge: Costs = {
+        "embed": affine(sight.hidden, width),
+        "tables": held((rows + 1) * width + 2 * width),
+    }
+    pixels: Costs = {"pixels": affine(width, sight.patch**2 * sight.channels)}
+    if not pretrains:
+        decoder, bridge, pixels = replace(decoder, layers=0), {}, {}
+
+    def kept(patches: Quantity) -> Quantity:
+        return (patches * (1.0 - masked)) // 1.0 + sight.prefix
+
+    run = masked_autoencoder(sight, decoder, kept, bridge, pixels, whole=True)
+    return network(fields, run, head_note(fields, not task(fields) or pretrains))
+
+
+@family("yolos")
+def yolos(fields: Fields) -> Network:
+    """YOLOS: object tokens beside the patches, positions in every layer (arXiv:2106.00666, sec. 3).
+
+    Its images are 512 pixels high and 864 wide where the config does not say.
+    """
+    objects = fields.size("num_detection_tokens", default=100)
+    sides = fields.sizes("image_size", (512, 864), 2)
+    vision = trunk(fields.with_values({"image_size": sides}), objects + 1, oblong=True)
+    hidden = vision.hidden
+    middle = (vision.layers - 1) * fields.flag("use_mid_position_embeddings", default=True)
+    positions = vision.tables["embedding/position"].times(1 + middle)
+    tables = {**vision.tables, "embedding/position": positions}
+    once: Costs = {} if task(fields) else {"pooler": affine(hidden, hidden)}
+    if task(fields) == "ObjectDetection":
+        classes = affine(hidden, hidden, hidden, label_count(fields) + 1)
+        heads = {"head/classes": classes, "head/boxes": affine(hidden, hidden, hidden, 4)}
+        once = {part: cost.repeated(objects) for part, cost in heads.items()}
+    return vision_network(fields, replace(vision, tables=tables, once=once))
+
+
+BETWEEN = 256
+"""Channels of the transposed convolutions. [1]"""
+
+
+@family("vitpose")
+def vitpose(fields: Fields) -> Network:
+    """ViTPose, perhaps with experts for parts of the features, all of which run."""
+    part = fields.part("backbone_config")
+    hidden = part.size("hidden_size", default=768)
+    width = part.size("mlp_ratio", default=4) * hidden
+    stated = part.with_values({"intermediate_size": width})
+    sight = trunk(stated.with_defaults({"image_size": [256, 192]}), prefix=0, oblong=True)
+    experts, layer = part.size("num_experts", default=1), dict(sight.layer)
+    if experts > 1:
+        own = part.size("part_features", default=256, most=hidden)
+        layer["mlp/down"] = affine(width, hidden - own)
+        layer["moe/expert"] = affine(width, own).times(experts)
+    rows = sight.grid[0] * sight.grid[1] + 1
+    tables = {**sight.tables, "embedding/position": table(rows, hidden)}
+    after = _maps(fields, hidden) if task(fields) == "PoseEstimation" else {}
+    sight = replace(sight, layer=layer, tables=tables, after=after)
+    return vision_network(fields, sight)
+
+
+def _maps(fields: Fields, hidden: int) -> Costs:
+    """Heads per patch: a convolution on enlarged maps, or two transposed ones before it."""
+    joints = label_count(fields)
+    if fields.flag("use_simple_decoder", default=True):
+        each = plain(hidden, joints).cost()
+        scale = fields.size("scale_factor", default=4) ** 2
+        return {"head/joints": product(each.params, scale * each.flop_per_token)}
+    first, second = linear(hidden, 16 * BETWEEN), linear(BETWEEN, 16 * BETWEEN).repeated(4)
+    joint: Cost = Conv(BETWEEN, joints, kernel=1, bias=True, norm=False).cost().repeated(16)
+    return {"head/grow": first + second, "norm/head": held(4 * BETWEEN), "head/joints": joint}
+
+
+@family("audio-spectrogram-transformer")
+def spectrogram(fields: Fields) -> Network:
+    """AST: overlapping patches of a spectrogram as long as stated (arXiv:2104.01778, sec. 2)."""
+    vision = trunk(fields, prefix=2)
+    hidden, patch = vision.hidden, vision.patch
+    mel = fields.size("num_mel_bins", default=128)
+    frames = fields.size("max_length", default=1024)
+    wide = (mel - patch) // fields.size("frequency_stride", default=10) + 1
+    patches = wide * ((frames - patch) // fields.size("time_stride", default=10) + 1)
+    tables = {**vision.tables, "embedding/position": table(patches + 2, hidden)}
+    once = dict(classifier(fields, hidden, "AudioClassification"))
+    if once:
+        once["norm/head"] = held(2 * hidden)
+    sight = replace(vision, channels=1, tables=tables, once=once)
+
+    def run(inputs: Inputs) -> Pass:
+        return sight.passed(quantity("batch", inputs.batch), float(patches))
+
+    return network(fields, run)

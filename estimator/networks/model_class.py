@@ -1,0 +1,52 @@
+"""Which class the weights of a config belong to, what it is for, and how many labels it has."""
+
+import re
+
+from estimator.networks.blocks import Cost, Costs, linear, vocabulary_head
+from estimator.networks.fields import Fields
+
+
+def class_name(fields: Fields) -> str:
+    """First of `architectures`, empty where the config has none."""
+    names = fields.items("architectures") or [""]
+    return str(names[0])
+
+
+def task(fields: Fields) -> str:
+    """What the class does: `MaskedLM` for `BertForMaskedLM`; empty for a bare trunk."""
+    name = class_name(fields)
+    if name.endswith("LMHeadModel"):
+        return "CausalLM"
+    found = re.search(r"For([A-Z]\w*)$", name)
+    return found.group(1) if found else ""
+
+
+def label_count(fields: Fields) -> int:
+    """Classes of a classifier: `num_labels`, the length of `id2label`, or 2."""
+    labels = fields.part("id2label").values
+    return fields.size("num_labels", default=len(labels) or 2)
+
+
+def head_note(fields: Fields, counted: object) -> tuple[str, ...]:
+    """A warning where the head of the class is not counted."""
+    return () if counted else (f"the head of {class_name(fields)} is not counted",)
+
+
+def label_head(fields: Fields, width: int, bias: bool = True) -> Cost:
+    """A dense layer from states of `width` to the labels, or to one score for each choice."""
+    return linear(width, 1 if task(fields) == "MultipleChoice" else label_count(fields), bias)
+
+
+def tied_as_stated(fields: Fields) -> bool:
+    """Whether the head shares the token table, as it does where the config is silent."""
+    return fields.flag("tie_word_embeddings", default=True)
+
+
+def word_head(fields: Fields, width: int, vocab: int, *, biases: int = 0) -> Cost:
+    """Logits over a vocabulary, from the token table or where nothing is tied from a matrix."""
+    return vocabulary_head(width, vocab, own=not tied_as_stated(fields), biases=biases)
+
+
+def classifier(fields: Fields, width: int, kind: str = "ImageClassification") -> Costs:
+    """The label head of a class for `kind`, nothing for others."""
+    return {"head/classifier": label_head(fields, width)} if task(fields) == kind else {}

@@ -1,0 +1,268 @@
+"""Records of a CSV table: as they stand, to be written back to the byte, and as columns of text.
+
+Lines are read by the thousand with pyarrow. Where that does not give one record a line (a cell of
+several lines, a row of too few cells, bytes that are no UTF-8), the block is read record by record.
+"""
+
+import csv
+import re
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import StringIO
+from itertools import islice
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+
+from estimator.core.rows import Floats, Places
+from estimator.question.scenario_table import UNSPECIFIED, Words
+
+NO_UTF_8 = re.compile("[\ud800-\udfff]")
+"""Bytes that were not UTF-8, kept as lone surrogates."""
+
+QUOTED = re.compile('[",\r\n]').search
+"""First character for which a cell is quoted."""
+
+BESIDE = np.frombuffer(b',\n"', dtype=np.uint8)
+"""Letters before a quote that opens a cell and after one that closes it, or that is doubled."""
+
+MOST_LETTERS = csv.field_size_limit()
+"""Longest line that is read; a longer one is no row of a table."""
+
+
+@dataclass(frozen=True)
+class TextColumn:
+    """One column of text.
+
+    Parameters
+    ----------
+    cells : pyarrow.StringArray
+        Null where a cell is empty.
+
+    Examples
+    --------
+    >>> column = TextColumn.of(["8", "", "1e3"])
+    >>> column.numbers().tolist(), column.texts(), column.words().distinct
+    ([8.0, nan, 1000.0], ['8', '', '1e3'], ('8', '1e3'))
+    """
+
+    cells: pa.StringArray
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> "TextColumn":
+        """Texts as a column."""
+        return cls(pa.array([text or None for text in texts], pa.string()))
+
+    @property
+    def empty(self) -> int:
+        """Number of empty cells [1]."""
+        return int(self.cells.null_count)
+
+    def texts(self) -> list[str]:
+        """Cells as they stand."""
+        return [text or "" for text in self.cells.to_pylist()]
+
+    def words(self) -> Words:
+        """Distinct texts in the order they come, and which of them each row says."""
+        encoded = self.cells.dictionary_encode()
+        codes: Places = encoded.indices.fill_null(UNSPECIFIED).to_numpy().astype(np.intp)
+        return Words(tuple(encoded.dictionary.to_pylist()), codes)
+
+    def numbers(self) -> Floats | None:
+        """Cells as numbers, NaN where one is empty; None if any is no number."""
+        try:
+            values = self.cells.cast(pa.float64())
+        except pa.ArrowInvalid:
+            return None
+        return np.array(values.to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some rows of a table.
+
+    Parameters
+    ----------
+    texts : list of str
+        Rows as they are written back; a row of another width is cut or filled up.
+    columns : list of TextColumn
+        Those that were asked for; a refused row has empty cells.
+    refused : mapping of int to str
+        Row -> why it cannot be read.
+    """
+
+    texts: list[str]
+    columns: list[TextColumn]
+    refused: dict[int, str]
+
+
+class Records:
+    """Records of lines of CSV, as text and as cells, or by the block.
+
+    A line without quotes is its own record; blank lines are left out.
+
+    Raises
+    ------
+    ValueError
+        Where a line is no CSV, with its number.
+    """
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines, self._number = lines, 0
+        self._ahead: deque[str] = deque()
+        self._taken: list[str | None] = []
+        self._quoted = csv.reader(iter(self._noted, None), strict=True)
+
+    def __iter__(self) -> Iterator[tuple[str, list[str]]]:
+        """Each record as it stands and as cells."""
+        while (line := self._line()) is not None:
+            text = line.rstrip("\r\n")
+            if '"' in text:
+                yield self._quoted_record(line)
+            elif len(text) > MOST_LETTERS:
+                raise ValueError(f"line {self._number} is longer than {MOST_LETTERS:,} letters")
+            elif text:
+                yield text, text.split(",")
+
+    def blocks(self, width: int, places: Sequence[int], size: int) -> Iterator[Block]:
+        """Rows by the block.
+
+        Parameters
+        ----------
+        width : int
+            Cells of a row.
+        places : sequence of int
+            Which cells are read.
+        size : int
+            Lines of a block.
+        """
+        while lines := list(islice(self._lines, size)):
+            texts = [text for line in lines if (text := line.rstrip("\r\n"))]
+            columns = _columns(texts, width, places)
+            if columns is not None:
+                self._number += len(lines)
+                block = Block(texts, columns, {})
+            else:
+                self._ahead.extend(lines)
+                block = _block(self._of_lines_ahead(), width, places)
+            if block.texts:
+                yield block
+
+    def _of_lines_ahead(self) -> list[tuple[str, list[str]]]:
+        """Records that begin in the lines that were read ahead."""
+        records, found = iter(self), []
+        while self._ahead and (record := next(records, None)) is not None:
+            found.append(record)
+        return found
+
+    def _line(self) -> str | None:
+        line = self._ahead.popleft() if self._ahead else next(self._lines, None)
+        self._number += line is not None
+        return line
+
+    def _noted(self) -> str | None:
+        """Next line, noted as part of the record that is being read."""
+        self._taken.append(self._line())
+        return self._taken[-1]
+
+    def _quoted_record(self, line: str) -> tuple[str, list[str]]:
+        """Record that begins with a line, with as many more as its quotes need."""
+        number = self._number
+        self._ahead.appendleft(line)
+        self._number -= 1
+        self._taken.clear()
+        try:
+            cells = next(self._quoted)
+        except csv.Error as error:
+            if self._taken[-1] is None:
+                raise ValueError(f"line {number} opens a quote that is never closed") from None
+            if "expected after" in str(error):
+                raise ValueError(
+                    f"line {number} has text after a closing quote: quote the whole cell, and "
+                    "double the quotes inside it"
+                ) from None
+            raise ValueError(f"line {number} cannot be read as CSV: {error}") from None
+        return "".join(filter(None, self._taken)).rstrip("\r\n"), cells
+
+
+def _columns(texts: list[str], width: int, places: Sequence[int]) -> list[TextColumn] | None:
+    """Columns of lines that are a record each; None where they are not, or not for sure.
+
+    A row of our own stands before and after them: a mark of the byte order would be dropped in
+    the first, and a quote left open would swallow the last.
+    """
+    guard = "-" + "," * (width - 1)
+    text = "\n".join([guard, *texts, guard])
+    if "\r" in text or text.count("\n") != len(texts) + 1:
+        return None
+    if max(map(len, texts), default=0) > MOST_LETTERS:
+        return None
+    names = [str(place) for place in range(width)]
+    read = [names[place] for place in places]
+    try:
+        data = text.encode()
+        if not _quotes_at_ends(data):
+            return None
+        table = pyarrow.csv.read_csv(
+            pa.BufferReader(data),
+            pyarrow.csv.ReadOptions(
+                use_threads=False, column_names=names, block_size=len(data) + 1
+            ),
+            convert_options=pyarrow.csv.ConvertOptions(
+                include_columns=read,
+                column_types=dict.fromkeys(read, pa.string()),
+                null_values=[""],
+                strings_can_be_null=True,
+                check_utf8=False,
+            ),
+        )
+    except (UnicodeEncodeError, pa.ArrowInvalid):
+        return None
+    if table.num_rows != len(texts) + 2:
+        return None
+    return [TextColumn(column.combine_chunks()[1:-1]) for column in table.columns]
+
+
+def _quotes_at_ends(data: bytes) -> bool:
+    """Whether quotes stand at the ends of cells alone, and doubled in between.
+
+    Only a reader of records is sure of the others: a cell may have text after its closing quote.
+    """
+    letters = np.frombuffer(data, dtype=np.uint8)
+    quotes = np.flatnonzero(letters == ord('"'))
+    if len(quotes) % 2:
+        return False
+    opened, closed = letters[quotes[::2] - 1], letters[quotes[1::2] + 1]
+    return bool(np.isin(opened, BESIDE).all() and np.isin(closed, BESIDE).all())
+
+
+def _block(records: list[tuple[str, list[str]]], width: int, places: Sequence[int]) -> Block:
+    """Records as a block; one of another width, or of bytes that are no UTF-8, is refused."""
+    texts, rows, refused = [], [], {}
+    for row, (text, cells) in enumerate(records):
+        if len(cells) != width:
+            refused[row] = f"the row has {len(cells)} cells, the header {width}"
+        elif not text.isascii() and NO_UTF_8.search(text):
+            refused[row] = "the row holds bytes that are not UTF-8: save it as UTF-8"
+        texts.append(text if len(cells) == width else _fitted(cells, width))
+        rows.append(("",) * width if row in refused else cells)
+    columns = [TextColumn.of([cells[place] for cells in rows]) for place in places]
+    return Block(texts, columns, refused)
+
+
+def _fitted(cells: Sequence[str], width: int) -> str:
+    """Cells of a ragged row as CSV, cut or filled up to the header."""
+    out = StringIO()
+    csv.writer(out, lineterminator="").writerow([*cells[:width], *[""] * (width - len(cells))])
+    return out.getvalue()
+
+
+def csv_cell(text: str) -> str:
+    """Text as a cell of CSV.
+
+    >>> csv_cell("plain"), csv_cell('of "many", or few')
+    ('plain', '"of ""many"", or few"')
+    """
+    return '"' + text.replace('"', '""') + '"' if QUOTED(text) else text

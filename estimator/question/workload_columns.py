@@ -1,0 +1,102 @@
+"""How much work is each row of a table, and how sure is that: as a single estimate would say."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from estimator.core.rows import Floats, unknown
+from estimator.core.uncertainty import Uncertain
+from estimator.networks import formulas
+from estimator.networks.formulas import (
+    LAYER_PARAMS,
+    LORA_SHARE,
+    TRAINING_OVER_FORWARD,
+    attention_share,
+    attention_training_flop,
+)
+from estimator.networks.kind_columns import of_each_kind
+from estimator.networks.network_class import NetworkKind
+
+LEAST_BODY = 0.3
+"""Layers hold at least this share of the parameters of an encoder [1]."""
+
+
+def work_of_rows(
+    numbers: Mapping[str, Floats], kinds: Sequence[NetworkKind], formula: Uncertain
+) -> Uncertain:
+    """FLOPs of every run, NaN where there is nothing to work them out from [FLOP].
+
+    Parameters
+    ----------
+    numbers : mapping of str to array
+        Columns of the table, NaN where a cell is empty.
+    kinds : sequence of NetworkKind
+        One a row.
+    formula : Uncertain
+        Uncertainty of the formula of parameters and tokens; FLOPs that a row states are exact [1].
+    """
+    stated = ~np.isnan(stated_flop(numbers))
+    return Uncertain(
+        training_flop(numbers, kinds) * np.where(stated, 1.0, formula.mid),
+        {name: np.where(stated, 0.0, load) for name, load in formula.loadings.items()},
+    )
+
+
+def training_flop(numbers: Mapping[str, Floats], kinds: Sequence[NetworkKind]) -> Floats:
+    """FLOPs of each run: as reported, by sample, or by parameters and tokens; NaN where unknown.
+
+    Parameters
+    ----------
+    numbers : mapping of str to array
+        Columns of the table, NaN where a cell is empty.
+    kinds : sequence of NetworkKind
+        One a row.
+
+    Returns
+    -------
+    array [FLOP]
+    """
+    transformer = of_each_kind(kinds, lambda kind: kind.transformer)
+    share = np.where(of_each_kind(kinds, lambda kind: kind.lora), LORA_SHARE, 1.0)
+    total, active = numbers["params_total"], numbers["params_active"]
+    params = np.where(np.isnan(active), total, active)
+    layers, hidden = numbers["layers"], numbers["hidden"]
+    in_layers = LAYER_PARAMS * layers * hidden**2
+    shared_layers = transformer & ((in_layers > 2 * total) | np.isnan(params))
+    computed = np.where(shared_layers, in_layers, params)
+    computed = np.where(
+        of_each_kind(kinds, lambda kind: kind.encoder) & ~shared_layers,
+        _without_tables(numbers, computed),
+        computed,
+    )
+    tokens = numbers["tokens_processed"]
+    of_samples = numbers["samples_processed"] * numbers["seq_len"]
+    tokens = np.where(np.isnan(tokens) & transformer, of_samples, tokens)
+    layered = attention_training_flop(
+        layers=layers, attention_width=hidden, seq_len=numbers["seq_len"], tokens=tokens
+    )
+    by_params = formulas.training_flop(params=computed, tokens=tokens)
+    usual = by_params * attention_share(numbers["seq_len"], hidden, params)
+    attention = np.where(np.isnan(layers * hidden), usual, layered)
+    flop = (by_params + np.where(transformer & ~np.isnan(attention), attention, 0.0)) * share
+    stated = stated_flop(numbers)
+    return np.where(np.isnan(stated), flop, stated)
+
+
+def _without_tables(numbers: Mapping[str, Floats], params: Floats) -> Floats:
+    """Parameters of an encoder that multiply: without its word table, where its size is known [1].
+
+    An encoder has a head on few of its tokens; a decoder has one, as large as the table, on all.
+    """
+    nothing = unknown(len(params))
+    table = numbers.get("vocab", nothing) * numbers["hidden"]
+    return np.where(np.isnan(table), params, np.maximum(params - table, LEAST_BODY * params))
+
+
+def stated_flop(numbers: Mapping[str, Floats]) -> Floats:
+    """FLOPs of each run as reported or by sample, NaN where a row tells neither [FLOP]."""
+    by_sample = (
+        TRAINING_OVER_FORWARD * numbers["flops_per_sample_forward"] * numbers["samples_processed"]
+    )
+    reported = numbers["train_flops_reported"]
+    return np.where(np.isnan(reported), by_sample, reported)

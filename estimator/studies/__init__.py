@@ -1,0 +1,1 @@
+"""Sweeps, plans, levers, scaling laws, trends, depth and claims."""

@@ -1,0 +1,207 @@
+"""What a recomputation finds, and the claim it belongs to with its verdict."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlencode
+
+import numpy as np
+
+from estimator.catalog import Source
+from estimator.catalog.claim_records import ClaimRecord
+from estimator.core.phrase import Phrase
+from estimator.core.uncertainty import Uncertain
+from estimator.core.units import human_quantity
+from estimator.question.scenario import Scenario, link
+from estimator.studies.claims.verdict import OFF, UNCHECKED, Interval, verdict
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """Something a claim takes for granted, and whether it is so."""
+
+    text: Phrase
+    met: bool
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A further figure of a case.
+
+    Parameters
+    ----------
+    name, unit : str
+        What it is, in which unit.
+    value : Uncertain
+        Its median and uncertainty.
+    """
+
+    name: str
+    unit: str
+    value: Uncertain
+
+    @property
+    def interval(self) -> Interval:
+        """Its central 80 %."""
+        return interval_of(self.value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Promise:
+    """What the linked scenario answers: a quantity of `estimate`, and the factor to the claim's."""
+
+    quantity: str
+    factor: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What a recomputation finds.
+
+    Parameters
+    ----------
+    value : Uncertain
+        The figure, in the unit of the claim.
+    words : mapping of str to str
+        The numbers of the formula and the sentences of its record, each as text with its unit.
+    met : tuple of bool
+        Whether each of the assumptions of its record is so.
+    figures : tuple of Figure
+        Further figures of the case.
+    scenario : Scenario, optional
+        The same case as a scenario.
+    promise : Promise, optional
+        Which of its results is the figure.
+    page, query : str, mapping
+        The page that shows the case, where it is no scenario.
+    """
+
+    value: Uncertain
+    words: Mapping[str, str]
+    met: tuple[bool, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    scenario: Scenario | None = None
+    promise: Promise | None = None
+    page: str = ""
+    query: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A claim with its recomputation, who made it, and the primary sources."""
+
+    record: ClaimRecord
+    finding: Finding
+    claimed_by: tuple[Source, ...]
+    sources: tuple[Source, ...]
+
+    @cached_property
+    def interval(self) -> Interval:
+        """The recomputed figure with its central 80 %."""
+        return interval_of(self.finding.value)
+
+    @property
+    def factor(self) -> float:
+        """The recomputed figure over the claimed one [1]."""
+        return self.interval.mid / self.record.claimed.value
+
+    @cached_property
+    def verdict(self) -> str:
+        """What the figures say."""
+        if self.record.refusal:
+            return UNCHECKED
+        claimed, met = self.record.claimed.value, all(self.finding.met)
+        return verdict(claimed, self.record.relation, self.interval, assumptions_met=met)
+
+    @property
+    def verdict_text(self) -> str:
+        """The verdict, with the factor where it is off."""
+        if self.verdict != OFF:
+            return self.verdict
+        apart = max(self.factor, 1 / self.factor)
+        return f"off by ×{apart:.3g}"
+
+    @property
+    def link(self) -> str:
+        """Query string, or page and query string, that opens the same case in the app."""
+        if self.finding.scenario is not None:
+            return link(self.finding.scenario)
+        return f"{self.finding.page}?{urlencode(self.finding.query)}"
+
+    @property
+    def formula(self) -> Phrase:
+        """The formula with its numbers put in."""
+        return self._say(self.record.formula)
+
+    @property
+    def refusal(self) -> tuple[Phrase, ...]:
+        """Why the claim cannot be checked, where it cannot."""
+        return (self._say(self.record.refusal),) if self.record.refusal else ()
+
+    @property
+    def why(self) -> tuple[Phrase, ...]:
+        """What explains the verdict, the most important first."""
+        return tuple(map(self._say, self.record.why))
+
+    @property
+    def assumptions(self) -> tuple[Assumption, ...]:
+        """What the claim takes for granted."""
+        texts = map(self._say, self.record.assumptions)
+        return tuple(Assumption(*one) for one in zip(texts, self.finding.met, strict=True))
+
+    def _say(self, text: str) -> Phrase:
+        return Phrase(text, self.finding.words)
+
+    def reasons(self) -> tuple[Phrase, ...]:
+        """Why the verdict is what it is: the refusal, what is not met, and the explanation."""
+        unmet = tuple(one.text for one in self.assumptions if not one.met)
+        return (*self.refusal, *unmet, *self.why)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return everything under keys that others script against."""
+        record, finding = self.record, self.finding
+        return {
+            "id": record.id,
+            "title": record.title,
+            "as_told": record.as_told,
+            "source": [source.title for source in self.claimed_by],
+            "told": {
+                "value": record.claimed.value,
+                "unit": record.unit,
+                "relation": record.relation,
+                "basis": record.claimed.basis,
+            },
+            "recomputed": {
+                "quantity": record.quantity,
+                "unit": record.unit,
+                **vars(self.interval),
+            },
+            "verdict": self.verdict,
+            "factor": self.factor,
+            "why": " ".join(str(phrase) for phrase in self.reasons()),
+            "assumptions": [{"text": str(one.text), "met": one.met} for one in self.assumptions],
+            "formula": str(self.formula),
+            "also": [
+                {"name": one.name, "unit": one.unit, **vars(one.interval)}
+                for one in finding.figures
+            ],
+            "primary_sources": [
+                {"id": one.id, "title": one.title, "date": one.date, "url": one.url or ""}
+                for one in self.sources
+            ],
+            "link": self.link,
+        }
+
+
+def interval_of(value: Uncertain) -> Interval:
+    """Median and central 80 % of a quantity."""
+    low, high = value.interval()
+    return Interval(
+        low=float(np.asarray(low)), mid=float(np.asarray(value.mid)), high=float(np.asarray(high))
+    )
+
+
+def median(value: Uncertain, unit: str) -> str:
+    """Write the median of a quantity in the unit that a person would choose."""
+    return human_quantity(float(value.mid), unit)

@@ -1,0 +1,131 @@
+"""The user's case before any lever: a network, what is asked of it, and the device it runs on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from estimator.catalog import Catalog, Device, Preset
+from estimator.core.uncertainty import Number
+from estimator.networks.huggingface import model_ledger
+from estimator.studies.levers.inference import Load, Network, Roof, Step, step
+
+FORMATS = ((4.0, ("fp4",)), (8.0, ("fp8", "int8")), (16.0, ("bf16", "fp16", "tf32", "fp32")))
+"""Width of the products -> formats that a device may have for it, the first taken [bit]."""
+
+GPUS = ("gpu-datacenter", "gpu-workstation", "gpu-consumer", "superchip")
+AMPERE = "2020-05"
+"""NVIDIA's tensor cores skip the zeros of 2:4 sparsity from Ampere on (A100, May 2020)."""
+
+BYTES_16_BIT = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A network on a device.
+
+    Parameters
+    ----------
+    network, load : Network, Load
+        What runs, and what is asked of it.
+    device : str
+        Name of the device, for people.
+    peaks : mapping of str to float
+        Format -> dense peak [FLOP/s].
+    memory_bytes, bytes_per_s : float
+        Memory of the device and its bandwidth [B, B/s].
+    skips_2_4 : bool
+        Whether 2:4 sparsity doubles its peak.
+    """
+
+    network: Network
+    load: Load
+    device: str
+    peaks: Mapping[str, float]
+    memory_bytes: float
+    bytes_per_s: float
+    skips_2_4: bool
+
+    def product_format(self) -> str:
+        """Format in which the device multiplies: the narrowest that holds weights and activations.
+
+        Weights narrower than the activations are widened before they are multiplied.
+        """
+        bits = float(np.maximum(self.network.weight_bits, self.network.activation_bits))
+        for width, names in FORMATS:
+            known = [name for name in names if name in self.peaks]
+            if bits <= width and known:
+                return known[0]
+        return max(self.peaks, key=lambda name: self.peaks[name])
+
+    def roof(self) -> Roof:
+        """What the device can do in that format."""
+        return Roof(
+            peak_flop_per_s=self.peaks[self.product_format()],
+            bytes_per_s=self.bytes_per_s,
+            skips_2_4=self.skips_2_4,
+        )
+
+    def step(self) -> Step:
+        """One step of decoding."""
+        return step(self.network, self.load, self.roof())
+
+    def needed_bytes(self) -> Number:
+        """Memory of weights and caches [B]."""
+        return self.network.memory_bytes(self.load)
+
+    def on(self, network: Network) -> "Case":
+        """Return the case with another network."""
+        return replace(self, network=network)
+
+
+def case_of(preset: str, hardware: str, load: Load, catalog: Catalog) -> Case:
+    """Read a case out of the profiles.
+
+    Raises
+    ------
+    ValueError
+        If the preset has no size, or the device no memory, bandwidth or peak on record.
+    """
+    device = catalog.device(hardware)
+    for key in ("memory_bytes", "memory_bytes_per_s"):
+        if key not in device.records:
+            raise ValueError(f"{key} of {device.name} is unknown: take another device")
+    if not device.peaks:
+        raise ValueError(f"no peak of {device.name} is known: take another device")
+    return Case(
+        network=network_of(preset, catalog),
+        load=load,
+        device=device.name,
+        peaks={name: record.value for name, record in device.peaks.items()},
+        memory_bytes=device.records["memory_bytes"].value,
+        bytes_per_s=device.records["memory_bytes_per_s"].value,
+        skips_2_4=skips_2_4(device),
+    )
+
+
+def network_of(preset: str, catalog: Catalog) -> Network:
+    """Read a network out of a preset: its size, and its cache where its architecture is known."""
+    found = catalog.preset(preset)
+    if "params" not in found.records:
+        raise ValueError(f"{found.name} has no size on record: take another preset")
+    params = found.records["params"].value
+    active = found.records.get("active_params")
+    return Network(
+        params=params,
+        active_share=1.0 if active is None else active.value / params,
+        cache_values=catalog.once(f"cache of {found.id}", lambda: _cache_values(found)),
+    )
+
+
+def _cache_values(preset: Preset) -> float:
+    """Values that a token leaves in the cache; none where the architecture is not known [1]."""
+    if not preset.config:
+        return 0.0
+    return model_ledger(preset.config).kv_cache_bytes_per_token() / BYTES_16_BIT
+
+
+def skips_2_4(device: Device) -> bool:
+    """Tell whether a device skips the zeros of 2:4 sparsity."""
+    recent = (device.released or "") >= AMPERE
+    return device.vendor == "NVIDIA" and device.kind in GPUS and recent

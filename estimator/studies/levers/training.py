@@ -1,0 +1,81 @@
+"""Levers on training: narrower products, recomputation, adapters, transfer.
+
+Each changes the compute of a run and the bytes that its states need, over plain training in 16 bits
+with AdamW.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from estimator.core.uncertainty import Number
+from estimator.networks.formulas import FLOP_PER_PARAM_AND_TOKEN
+
+WEIGHT_AND_GRADIENT_BYTES = 4.0
+"""16-bit weight and gradient of a parameter [B]."""
+
+STATE_BYTES = 12.0
+"""32-bit copy of the weight and two moments of AdamW [B] (Rajbhandari et al. 2020, sec. 3.1)."""
+
+FROZEN_BYTES = 2.0
+"""16-bit weight that is not trained [B]."""
+
+FROZEN_FLOP_PER_PARAM_AND_TOKEN = 4.0
+"""Forward pass, and the backward pass without the gradient of the weights [FLOP]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingCost:
+    """What a way of training takes.
+
+    Parameters
+    ----------
+    flop : float or array
+        Training compute [FLOP].
+    state_bytes : float or array
+        Weights, gradients and states of the optimizer [B].
+    activation_share : float or array
+        Activations stored, over those of every layer [1].
+    """
+
+    flop: Number
+    state_bytes: Number
+    activation_share: Number = 1.0
+
+
+def plain(params: Number, tokens: Number) -> TrainingCost:
+    """Train everything in 16 bits.
+
+    >>> plain(7e9, 1e9).state_bytes
+    112000000000.0
+    """
+    return TrainingCost(
+        flop=FLOP_PER_PARAM_AND_TOKEN * params * tokens,
+        state_bytes=(WEIGHT_AND_GRADIENT_BYTES + STATE_BYTES) * params,
+    )
+
+
+def with_recomputation(params: Number, tokens: Number, layers: Number) -> TrainingCost:
+    """Store every sqrt(L)-th activation and compute the others again: a third more compute."""
+    whole = plain(params, tokens)
+    root = np.ceil(np.sqrt(layers))
+    return TrainingCost(
+        flop=whole.flop * 4.0 / 3.0,
+        state_bytes=whole.state_bytes,
+        activation_share=(root + np.ceil(layers / root)) / layers,
+    )
+
+
+def with_adapters(params: Number, tokens: Number, trained_share: Number) -> TrainingCost:
+    """Train adapters of low rank beside frozen weights (LoRA, Hu et al. 2021).
+
+    >>> whole, lora = plain(7e9, 1e9), with_adapters(7e9, 1e9, 0.002)
+    >>> round(whole.state_bytes / lora.state_bytes, 1), round(whole.flop / lora.flop, 2)
+    (7.9, 1.5)
+    """
+    trained = params * trained_share
+    return TrainingCost(
+        flop=(FROZEN_FLOP_PER_PARAM_AND_TOKEN * params + FLOP_PER_PARAM_AND_TOKEN * trained)
+        * tokens,
+        state_bytes=FROZEN_BYTES * params + (WEIGHT_AND_GRADIENT_BYTES + STATE_BYTES) * trained,
+    )

@@ -1,0 +1,159 @@
+"""What does each design of a space take: a part of the space as a table of results.
+
+The designs are rows of a `ScenarioTable` and go through the one path of every other question.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import pyarrow as pa
+
+from estimator.answer.estimate_table import TableResult, estimate_table
+from estimator.answer.resolver import Resolver
+from estimator.catalog import Catalog
+from estimator.core.messages import message
+from estimator.core.rows import Floats, Places
+from estimator.core.uncertainty import Uncertain, z_score
+from estimator.memory.training_state import memory_of, too_large
+from estimator.question.scenario_table import ScenarioTable, Words, columns_of, setups_of
+from estimator.studies.search.space import Space, Value
+from estimator.studies.search.sweep import with_left_out
+
+QUANTITIES = ("wall_hours", "device_hours", "energy_kwh", "cost_usd", "co2e_kg", "water_l")
+"""What a table of designs tells of each, as low, mid and high."""
+
+CHUNK_DESIGNS = 10_000
+"""Designs estimated at once [1]; larger chunks leave the processor's cache."""
+
+NO_ROOM = "weights and optimizer states alone do not fit in the memory of the devices"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """Estimates designs; travels to other processes as it stands.
+
+    Parameters
+    ----------
+    level : float
+        Probability inside the intervals [1].
+    profiles : str
+        A directory of the user's over the shipped profiles; empty for none.
+    calibrated : bool
+        Whether measured runs correct the predictions.
+    keep_too_large : bool
+        Whether designs stay whose devices cannot hold the model.
+    """
+
+    level: float = 0.8
+    profiles: str = ""
+    calibrated: bool = True
+    keep_too_large: bool = False
+
+    def __call__(self, space: Space, start: int, stop: int) -> pa.Table:
+        """Designs from one number up to before another, those left out counted by reason."""
+        resolver = Resolver(_catalog(self.profiles), calibrated=self.calibrated)
+        stop = min(stop, space.size)
+        tables, left_out = [], Counter[str]()
+        for first in range(start, stop, CHUNK_DESIGNS):
+            table, reasons = self._chunk(space, first, min(first + CHUNK_DESIGNS, stop), resolver)
+            tables.append(table)
+            left_out.update(reasons)
+        return with_left_out(pa.concat_tables(tables).unify_dictionaries(), left_out)
+
+    def _chunk(
+        self, space: Space, start: int, stop: int, resolver: Resolver
+    ) -> tuple[pa.Table, Counter[str]]:
+        """Results of a few designs, and why others have none."""
+        table = table_of(space, start, stop)
+        result = estimate_table(table, resolver.catalog, resolver=resolver)
+        reasons = Counter(message(notice) for notice in result.errors.values())
+        kept = np.ones(table.count, dtype=np.bool_)
+        kept[list(result.errors)] = False
+        needed_bytes, held_bytes = memory(result)
+        fits = ~(needed_bytes > held_bytes)
+        if not self.keep_too_large:
+            reasons[NO_ROOM] += int(np.count_nonzero(kept & ~fits))
+            kept &= fits
+        rows = np.flatnonzero(kept)
+        columns: dict[str, pa.Array] = {"design": pa.array(start + rows)}
+        chosen = space.designs(start, stop)
+        for name in space.swept:
+            values = pa.array(list(space.values[name]))
+            columns[name] = pa.DictionaryArray.from_arrays(
+                pa.array(chosen[name][rows].astype(np.int32)), values
+            )
+        columns["memory_bytes_mid"] = _column(needed_bytes[rows])
+        z = z_score(self.level)
+        for name in QUANTITIES:
+            bounds = result.bounds(name, z)[rows]
+            for place, end in enumerate(("low", "mid", "high")):
+                columns[f"{name}_{end}"] = _column(bounds[:, place])
+        return pa.table(columns), +reasons
+
+
+def table_of(space: Space, start: int, stop: int) -> ScenarioTable:
+    """Designs of a space as scenarios, from one number up to before another."""
+    chosen = space.designs(start, stop)
+    setups = setups_of(chosen, min(stop, space.size) - start)
+    return product_table(space.values, chosen, setups).checked()
+
+
+def product_table(
+    values: Mapping[str, Sequence[Value | None]], at: Mapping[str, Places], setups: Places
+) -> ScenarioTable:
+    """Table of some inputs, from what each may be and the place of that in each row.
+
+    Without places each row has a value of its own.
+    """
+    numbers, words = columns_of(values)
+    every = slice(None)
+    return ScenarioTable(
+        count=setups.size,
+        numbers={name: column[at.get(name, every)] for name, column in numbers.items()},
+        words={
+            name: Words(column.distinct, column.codes[at.get(name, every)])
+            for name, column in words.items()
+        },
+        setups=setups,
+    )
+
+
+def memory(result: TableResult) -> tuple[Floats, Floats]:
+    """Least bytes that each design must hold, and those that its devices have; NaN where unknown.
+
+    Returns
+    -------
+    needed, held : array [B]
+        Weights, gradients and optimizer states, shared out as well as can be; activations and what
+        a framework reserves are not included.
+    """
+    asked = result.questions
+    params = asked.work.numbers["params"]
+    needed, held = np.full(result.count, np.nan), np.full(result.count, np.nan)
+    rows = np.flatnonzero(~np.isnan(params) & (asked.named_at >= 0))
+    if rows.size:
+        device_bytes = np.array([memory_of(one.device) for one in asked.named])
+        held[rows] = device_bytes[asked.named_at[rows]] * asked.devices[rows]
+        frozen_bytes = asked.frozen_bytes()[rows]
+        _, needed[rows] = too_large(
+            params[rows], held[rows], frozen_bytes=frozen_bytes, catalog=asked.catalog
+        )
+    return needed, held
+
+
+def quantities(result: TableResult) -> Mapping[str, Uncertain]:
+    """Every quantity of a table of designs, with its sources of uncertainty."""
+    return {name: result[name] for name in QUANTITIES}
+
+
+def _column(values: Floats) -> pa.Array:
+    """Numbers as a column, empty where unknown."""
+    return pa.array(values, from_pandas=True)
+
+
+@lru_cache(maxsize=4)
+def _catalog(profiles: str) -> Catalog:
+    return Catalog.open(profiles or None)

@@ -1,0 +1,356 @@
+"""What moves the answer: one input at a time, one or two swept, and every design of a small space.
+
+All of it are designs of one workload that go through the one path; nothing is computed twice.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from estimator.answer.estimate_table import estimate_table
+from estimator.answer.questions import Questions
+from estimator.answer.resolver import Resolver
+from estimator.catalog import Catalog
+from estimator.core.messages import refusal
+from estimator.core.rows import Floats, Mask, one_of
+from estimator.core.uncertainty import z_score
+from estimator.core.units import CENTRAL
+from estimator.question.scenario import NUMBERS, Scenario
+from estimator.question.scenario_table import ScenarioTable, Words, setups_of
+from estimator.studies.search.designs import QUANTITIES, memory, product_table
+from estimator.studies.search.pareto import pareto_front
+from estimator.studies.search.plan import PLANNED_COUNTS, planned_devices
+from estimator.studies.search.space import Value
+
+PLACES = ("us", "gb", "de", "fr", "se", "in", "jp")
+"""Places that a search looks at where none is named: from clean grids to dirty ones."""
+
+KINDS_OF_PRICE = ("on-demand", "spot", "reserved")
+"""Rental offers that a search chooses from."""
+
+RANGES: Mapping[str, tuple[float, float]] = {
+    "utilization": (0.05, 0.7),
+    "pue": (1.0, 2.0),
+    "price": (0.5, 12.0),
+    "carbon_intensity": (0.02, 1.0),
+}
+"""Input -> its usual range, in the unit of the input."""
+
+SCALED = ("params", "tokens")
+"""Inputs that are swept around their value."""
+
+MANTISSAS = (1, 1.5, 2, 3, 4, 5, 7)
+"""Round numbers of a decade [1]."""
+
+ROUNDING = 1e-9
+"""Numbers that differ by less are equal [1]."""
+
+DECADE = 10.0
+"""How far they are swept to either side [1]."""
+
+WORDS = ("hardware", "site", "price_kind")
+"""Inputs that are swept over words."""
+
+SWEPT = ("devices", *SCALED, *RANGES, *WORDS)
+"""Inputs that can be explored."""
+
+SWING = (0.5, 2.0)
+"""How far counts and prices are moved, as factors of their value [1]."""
+
+SWUNG = {"utilization": (0.2, 0.5), "pue": (1.05, 1.6)}
+"""Input -> the values between which it is moved, in the unit of the input."""
+
+Column = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Swing:
+    """One input moved alone, and what that does to a quantity.
+
+    Parameters
+    ----------
+    name : str
+        Input of `Scenario`.
+    values : (Value, Value)
+        The values that give the least and the most.
+    low, high : float
+        The quantity there, in the unit of its name.
+    """
+
+    name: str
+    values: tuple[Value, Value]
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """Rows of the table that belong together: the inputs they change, and which rows they are."""
+
+    names: tuple[str, ...]
+    changed: ScenarioTable
+    places: slice
+
+
+class Exploration:
+    """What moves the answer, and designs around it: all of them rows of one table.
+
+    Parameters
+    ----------
+    base : Scenario
+        What is kept.
+    swept : sequence of tuple of str
+        Inputs of `SWEPT` that are swept together: one, or two different ones.
+    steps : sequence of int
+        Values of each input that is a number, for each sweep [1].
+    places : tuple of str
+        Where designs may stand.
+    catalog : Catalog
+
+    Raises
+    ------
+    ValueError
+        If the base itself cannot be estimated.
+    """
+
+    def __init__(
+        self,
+        base: Scenario,
+        swept: Sequence[tuple[str, ...]],
+        steps: Sequence[int],
+        places: tuple[str, ...],
+        catalog: Catalog,
+    ) -> None:
+        asked = Questions(ScenarioTable.of([base]), Resolver(catalog))
+        if asked.errors:
+            raise refusal(asked.errors[0])
+        self._given = {"price_kind": KINDS_OF_PRICE[0], **base.given(), **_price(asked)}
+        self._moved = [(name, one) for name in SWEPT for one in _moved(self._given, name, catalog)]
+        sweeps = [
+            {name: explored_values(base, name, count, catalog) for name in names}
+            for names, count in zip(swept, steps, strict=True)
+        ]
+        chosen: list[Mapping[str, tuple[Value, ...]]] = [
+            *sweeps,
+            {"hardware": planned_devices(catalog), "devices": PLANNED_COUNTS, "site": places},
+        ]
+        names = [(), *map(tuple, chosen)]
+        changed = [_swung(base, self._moved), *map(_product, chosen)]
+        ends = np.cumsum([one.count for one in changed]).tolist()
+        self._parts = [
+            _Part(names=some, changed=one, places=slice(end - one.count, end))
+            for some, one, end in zip(names, changed, ends, strict=True)
+        ]
+        self._result = estimate_table(_stacked(base, self._parts), catalog)
+
+    @cached_property
+    def _own(self) -> dict[str, Value]:
+        """Input -> its value in the scenario, where it is left out the one that was found."""
+        group, place = self._result.group_of(0)
+        found = {**self._given, "pue": float(one_of(group.site.pue, place).mid)}
+        if group.run.utilization is not None:
+            found["utilization"] = float(one_of(group.run.utilization, place).mid)
+        return found
+
+    def swings(self, quantity: str) -> tuple[float, tuple[Swing, ...]]:
+        """Median of a quantity, and how far each input alone moves it, the widest first.
+
+        What an input is by itself is among its values, so that each range holds the median.
+
+        Raises
+        ------
+        ValueError
+            If the base does not have the quantity.
+        """
+        mids = self._bounds[quantity][:, 1]
+        if np.isnan(mids[0]):
+            raise refusal(self._result.group_of(0)[0].estimate.absent[quantity])
+        found = []
+        for name in SWEPT:
+            places = [at for at, (one, _) in enumerate(self._moved, start=1) if one == name]
+            places += [0] if name in self._own else []
+            known = [at for at in places if not np.isnan(mids[at])]
+            if set(known) - {0}:
+                least, most = min(known, key=mids.__getitem__), max(known, key=mids.__getitem__)
+                ends = (self._value(name, least), self._value(name, most))
+                low, high = float(mids[least]), float(mids[most])
+                found.append(Swing(name=name, values=ends, low=low, high=high))
+        return float(mids[0]), tuple(sorted(found, key=lambda one: one.low / one.high))
+
+    def interval(self, quantity: str) -> tuple[float, float]:
+        """Interval of a quantity of the scenario itself."""
+        low, _mid, high = self._bounds[quantity][0]
+        return float(low), float(high)
+
+    def _value(self, name: str, place: int) -> Value:
+        """What an input is in a row of those moved alone; the first row is the scenario itself."""
+        return self._moved[place - 1][1] if place else self._own[name]
+
+    def sweep(self, number: int) -> dict[str, Column]:
+        """Every quantity of one of the sweeps, those left out that do not fit in memory.
+
+        Returns
+        -------
+        dict of str to array
+            A column for each input swept, the least memory [B], and low, mid and high of each
+            quantity.
+        """
+        return self._columns(self._parts[1:-1][number])
+
+    def designs(self) -> dict[str, Column]:
+        """Every device, count and place: what each takes, and whether it is beaten by none.
+
+        Returns
+        -------
+        dict of str to array
+            As `sweep`, and `pareto`: none takes less time, money and CO2e at once.
+        """
+        table = self._columns(self._parts[-1])
+        costs = [table[f"{name}_mid"] for name in ("wall_hours", "cost_usd", "co2e_kg")]
+        return {**table, "pareto": pareto_front(np.column_stack(costs))}
+
+    @cached_property
+    def _bounds(self) -> dict[str, Floats]:
+        z = z_score(CENTRAL)
+        return {name: self._result.bounds(name, z) for name in QUANTITIES}
+
+    @cached_property
+    def _memory(self) -> tuple[Floats, Mask]:
+        """Least bytes that each row must hold, and whether it can be estimated and held."""
+        needed_bytes, held_bytes = memory(self._result)
+        fits = ~(needed_bytes > held_bytes)
+        fits[list(self._result.errors)] = False
+        return needed_bytes, fits
+
+    def _columns(self, part: _Part) -> dict[str, Column]:
+        needed_bytes, fits = self._memory
+        kept = fits[part.places]
+        columns: dict[str, Column] = {}
+        for name in part.names:
+            if name in NUMBERS:
+                columns[name] = part.changed.number(name)[kept]
+            else:
+                column = part.changed.word(name)
+                columns[name] = np.array(column.distinct)[column.codes[kept]]
+        columns["memory_bytes_mid"] = needed_bytes[part.places][kept]
+        for name in QUANTITIES:
+            bounds = self._bounds[name][part.places][kept]
+            for place, end in enumerate(("low", "mid", "high")):
+                columns[f"{name}_{end}"] = bounds[:, place]
+        return columns
+
+
+def explored_values(
+    base: Scenario, name: str, steps: int, catalog: Catalog
+) -> tuple[float, ...] | tuple[str, ...]:
+    """Values over which an input is swept."""
+    if name == "devices":
+        return PLANNED_COUNTS
+    if name in RANGES:
+        return _round_values(*RANGES[name], steps)
+    if name in SCALED:
+        middle = getattr(base, name)
+        if middle is None:
+            raise ValueError(f"{name} is unspecified, and is swept around its value")
+        return _round_logarithmic(middle / DECADE, middle * DECADE, steps)
+    return _words(name, catalog)
+
+
+def _round_values(low: float, high: float, steps: int) -> tuple[float, ...]:
+    """Multiples of a round number between two bounds, at most so many.
+
+    >>> _round_values(1.0, 2.0, 6)
+    (1.0, 1.2, 1.4, 1.6, 1.8, 2.0)
+    """
+    least = (high - low) / max(steps - 1, 1)
+    power = 10.0 ** math.floor(math.log10(least))
+    step = next(
+        one * power for one in (1.0, 2.0, 5.0, 10.0) if one * power > least * (1 - ROUNDING)
+    )
+    first, last = math.ceil(low / step - ROUNDING), math.floor(high / step + ROUNDING)
+    return tuple(float(f"{number * step:.6g}") for number in range(first, last + 1))
+
+
+def _round_logarithmic(low: float, high: float, steps: int) -> tuple[float, ...]:
+    """Round numbers between two bounds at about equal ratios; of two digits where they are many.
+
+    >>> _round_logarithmic(3e9, 3e10, 8)
+    (3000000000.0, 4000000000.0, 5000000000.0, 7000000000.0, 10000000000.0, 15000000000.0, \
+20000000000.0, 30000000000.0)
+    """
+    if steps > len(MANTISSAS) * math.log10(high / low) + 2:
+        values = np.geomspace(low, high, steps).tolist()
+        return tuple(dict.fromkeys(float(f"{value:.1e}") for value in values))
+    first, last = math.floor(math.log10(low)), math.floor(math.log10(high))
+    every = (float(f"{one}e{power}") for power in range(first, last + 1) for one in MANTISSAS)
+    return tuple(one for one in every if low * (1 - ROUNDING) <= one <= high * (1 + ROUNDING))
+
+
+def _price(asked: Questions) -> dict[str, Value]:
+    """Rent of a device of the only row, given or by the offers [USD/h]; none if it is owned."""
+    if asked.owned[0] or not asked.rent_known[0]:
+        return {}
+    offered = asked.rents[asked.rent_at[0]]
+    given = asked.given_rent[0]
+    return {"price": float(given if offered is None or given == given else offered.value.mid)}
+
+
+def _moved(own: Mapping[str, Value], name: str, catalog: Catalog) -> tuple[Value, ...]:
+    """Values to which an input is moved alone."""
+    if name in SWUNG:
+        return SWUNG[name]
+    middle = own.get(name)
+    if name == "price" and isinstance(middle, float):
+        return tuple(middle * one for one in SWING)
+    if name in ("devices", *SCALED) and isinstance(middle, float):
+        return tuple(max(middle * one, 1.0) for one in SWING)
+    return _words(name, catalog) if name in WORDS else ()
+
+
+def _words(name: str, catalog: Catalog) -> tuple[str, ...]:
+    if name == "hardware":
+        return planned_devices(catalog)
+    return PLACES if name == "site" else KINDS_OF_PRICE
+
+
+def _swung(base: Scenario, moved: Sequence[tuple[str, Value]]) -> ScenarioTable:
+    """The scenario itself, and then with one input moved in each row."""
+    count = 1 + len(moved)
+    changed: dict[str, list[Value | None]] = {}
+    for row, (name, value) in enumerate(moved, start=1):
+        changed.setdefault(name, [getattr(base, name)] * count)[row] = value
+    return product_table(changed, {}, np.arange(count))
+
+
+def _product(values: Mapping[str, tuple[Value, ...]]) -> ScenarioTable:
+    """All combinations of some values, the last input varying fastest."""
+    places = np.indices(tuple(map(len, values.values()))).reshape(len(values), -1)
+    at = dict(zip(values, places, strict=True))
+    return product_table(values, at, setups_of(at, places.shape[1]))
+
+
+def _stacked(base: Scenario, parts: Sequence[_Part]) -> ScenarioTable:
+    """Rows of several parts as one table, with what the scenario says where they change nothing."""
+    own, tables = ScenarioTable.of([base]), [part.changed for part in parts]
+    numbers = {
+        name: np.concatenate(
+            [table.numbers.get(name, np.repeat(own.number(name), table.count)) for table in tables]
+        )
+        for name in dict.fromkeys(name for table in (own, *tables) for name in table.numbers)
+    }
+    words = {
+        name: Words.joined(
+            table.words.get(name, own.word(name).take(np.zeros(table.count, dtype=np.intp)))
+            for table in tables
+        )
+        for name in dict.fromkeys(name for table in (own, *tables) for name in table.words)
+    }
+    setups = [part.places.start + part.changed.setups for part in parts]
+    count = parts[-1].places.stop
+    table = ScenarioTable(count=count, numbers=numbers, words=words, setups=np.concatenate(setups))
+    return table.checked()

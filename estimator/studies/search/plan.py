@@ -1,0 +1,346 @@
+"""What is the best way to do this by Friday: the best designs under limits, what binds, what helps.
+
+Every design is estimated; of those that the devices can hold, the best few are kept that stay under
+all limits with the confidence asked. Each limit is then relaxed by a tenth, by itself, to see what
+that buys.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from estimator.answer.estimate_table import estimate_table
+from estimator.answer.resolver import Resolver
+from estimator.catalog import Catalog, once
+from estimator.core.messages import Names, in_python, message, render
+from estimator.core.notice import Notice, Refusal
+from estimator.core.rows import Mask, Places, rows_of
+from estimator.core.uncertainty import Number, Uncertain
+from estimator.question.scenario import Scenario
+from estimator.studies.search.designs import CHUNK_DESIGNS, memory, quantities, table_of
+from estimator.studies.search.limits import (
+    RELAXED,
+    Limits,
+    best_designs,
+    gains_of_relaxing,
+    holds,
+    keeping,
+    known_of,
+    nearness,
+    probabilities_within,
+    probability_of_all,
+)
+from estimator.studies.search.space import Space
+
+OBJECTIVES = {
+    "cost": "cost_usd",
+    "time": "wall_hours",
+    "co2e": "co2e_kg",
+    "energy": "energy_kwh",
+}
+"""What may be made small -> its quantity."""
+
+MOST_DESIGNS = 2_000_000
+"""Designs of a plan at most [1]: they are all estimated."""
+
+SAME = 1e-8
+"""Designs whose objectives differ by less are equal: what else they take decides [1]."""
+
+PLANNED_KINDS = ("gpu-datacenter", "superchip", "tpu", "asic")
+"""Kinds of device that a plan looks at where none are named."""
+
+PLANNED_COUNTS = tuple(float(2**power) for power in range(13))
+"""Device counts that a plan looks at where none are given [1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is to be planned.
+
+    Parameters
+    ----------
+    space : Space
+        The workload and what is fixed, as inputs of one value, and the choices as lists.
+    limits : Limits
+        What must be kept, by quantity: `cost_usd`, `wall_hours`, `co2e_kg`, `energy_kwh`.
+    minimize : str
+        A key of `OBJECTIVES`.
+    count : int
+        Plans at most [1].
+    """
+
+    space: Space
+    limits: Limits
+    minimize: str = "cost"
+    count: int = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """One design that keeps the limits, or comes nearest to that.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        The design as a question of its own.
+    probability : float
+        That all limits hold at once [1].
+    holds : mapping of str to float
+        Quantity that is limited -> probability that this limit holds [1].
+    quantities : mapping of str to Uncertain
+        What the design takes.
+    also_in : tuple of str
+        Other sites where the same design keeps the limits.
+    """
+
+    scenario: Scenario
+    probability: float
+    holds: Mapping[str, float]
+    quantities: Mapping[str, Uncertain]
+    also_in: tuple[str, ...] = ()
+
+
+Shown = TypeVar("Shown")
+"""A plan of training, or of serving."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanAnswer(Generic[Shown]):
+    """The best plans, and what stands in the way of better ones.
+
+    Parameters
+    ----------
+    plans : tuple of Plan or ServingPlan
+        The best first; empty if no design keeps the limits.
+    nearest : Plan or ServingPlan, optional
+        Where there are no plans: the design most likely to keep the limits.
+    gains : mapping of str to float
+        Limit -> by which share the objective of the best plan falls where this limit alone is
+        relaxed by a tenth [1]; a limit that binds has a gain, and infinity is a first plan at all.
+    designs, too_large : int
+        How many were looked at, and do not fit their devices [1].
+    refusals : tuple of Notice
+        Why designs cannot be estimated or cannot serve the requests at all, one each.
+    """
+
+    plans: tuple[Shown, ...]
+    nearest: Shown | None
+    gains: Mapping[str, float] = field(default_factory=dict)
+    designs: int = 0
+    too_large: int = 0
+    refusals: tuple[Notice, ...] = ()
+
+    @property
+    def refused(self) -> int:
+        """How many cannot be estimated or cannot serve the requests at all [1]."""
+        return len(self.refusals)
+
+    def reasons(self, names: Names = in_python) -> dict[str, int]:
+        """Why they cannot -> how many [1], the most common reason first.
+
+        Reasons that differ by their numbers alone are one, with its most common sentence.
+        """
+        found: dict[str, int] = {}
+        for some in _alike(self.refusals):
+            several = len({render(one, names) for one in some}) > 1
+            reason = render(some.most_common(1)[0][0], names)
+            found[reason + (", for example" if several else "")] = some.total()
+        return found
+
+
+def most_common(refusals: Iterable[Notice]) -> Notice:
+    """The refusal given most often, those that differ by their numbers alone taken as one."""
+    return _alike(refusals)[0].most_common(1)[0][0]
+
+
+def _alike(refusals: Iterable[Notice]) -> list[Counter[Notice]]:
+    """Refusals that differ by their numbers alone together, the most common first."""
+    groups: dict[str, Counter[Notice]] = {}
+    for notice in refusals:
+        alike = notice.code if notice.code != "text" else message(notice)
+        groups.setdefault(alike, Counter())[notice] += 1
+    return sorted(groups.values(), key=lambda some: -some.total())
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Candidates:
+    """Designs that may be among the best: their numbers and what they take."""
+
+    numbers: Places
+    quantities: Mapping[str, Uncertain]
+
+    def plans(self, request: Request, chosen: Mapping[int, float]) -> tuple[Plan, ...]:
+        """Some of them with the probability that they keep all limits [1], as they are shown."""
+        held = probabilities_within(self.quantities, request.limits.most, [*chosen])
+        taken = known_of(self.quantities, [*chosen])
+        return tuple(
+            Plan(
+                scenario=request.space.scenario(int(self.numbers[place])),
+                probability=probability,
+                holds=holds,
+                quantities=takes,
+            )
+            for (place, probability), holds, takes in zip(chosen.items(), held, taken, strict=True)
+        )
+
+
+def best_plans(request: Request, catalog: Catalog) -> PlanAnswer[Plan]:
+    """Find the best plans among all designs of a space.
+
+    Raises
+    ------
+    ValueError
+        If the objective or a limited quantity is unknown, there are more than `MOST_DESIGNS`
+        designs, or not one of them can be estimated; the message gives the most common reason.
+    """
+    _check(request)
+    resolver = Resolver(catalog)
+    kept: list[_Candidates] = []
+    nearest: list[_Candidates] = []
+    too_large, refusals = 0, list[Notice]()
+    for start in range(0, request.space.size, CHUNK_DESIGNS):
+        table = table_of(request.space, start, start + CHUNK_DESIGNS)
+        result = estimate_table(table, catalog, resolver=resolver)
+        refusals += result.errors.values()
+        needed_bytes, held_bytes = memory(result)
+        fits = ~(needed_bytes > held_bytes)
+        fits[list(result.errors)] = False
+        too_large += table.count - len(result.errors) - int(np.count_nonzero(fits))
+        every = _Candidates(
+            numbers=np.arange(start, start + table.count), quantities=quantities(result)
+        )
+        kept.append(_among(every, _possible(every, request, fits)))
+        nearest.append(_among(every, _nearest(every, request, fits)))
+    if len(refusals) == request.space.size:
+        why = most_common(refusals)
+        raise Refusal(why, f"no design can be estimated: {message(why)}")
+    return replace(
+        _answer(request, _joined(kept), _joined(nearest)),
+        designs=request.space.size,
+        too_large=too_large,
+        refusals=tuple(refusals),
+    )
+
+
+@once
+def planned_devices(catalog: Catalog) -> tuple[str, ...]:
+    """Ids of the data-center devices with rental offers on record."""
+    offered = {price.device for price in catalog.prices()}
+    return tuple(
+        device.id
+        for device in catalog.devices()
+        if device.kind in PLANNED_KINDS and device.id in offered
+    )
+
+
+def share_of_limit(quantity: Uncertain, limit: float) -> tuple[float, float, float]:
+    """Low, median and high of a quantity as a share of its limit [1]."""
+    low, high = quantity.interval()
+    return float(low) / limit, float(quantity.mid) / limit, float(high) / limit
+
+
+def _check(request: Request) -> None:
+    """Refuse a request that cannot be planned."""
+    check_aim(request.minimize, OBJECTIVES, request.limits, tuple(OBJECTIVES.values()))
+    if request.space.size > MOST_DESIGNS:
+        raise ValueError(
+            f"{request.space.size:,} designs are more than {MOST_DESIGNS:,}: give fewer choices"
+        )
+
+
+def check_aim(
+    aim: str, objectives: Collection[str], limits: Limits, limited: Collection[str]
+) -> None:
+    """Refuse an aim, or a limit, that is none of those a plan can have."""
+    if aim not in objectives:
+        raise ValueError(f"minimize must be one of {', '.join(objectives)}, got {aim!r}")
+    for name in limits.most:
+        if name not in limited:
+            raise ValueError(f"a limit is of {', '.join(limited)}, not of {name!r}")
+
+
+def _possible(every: _Candidates, request: Request, fits: Mask) -> Places:
+    """Designs that may be among the best, or would be if a limit were relaxed."""
+    objective = np.asarray(every.quantities[OBJECTIVES[request.minimize]].mid)
+    good = fits & ~np.isnan(objective)
+    for name, limit in request.limits.most.items():
+        good &= holds(every.quantities[name], RELAXED * limit, request.limits.confidence)
+    places = np.flatnonzero(good)
+    if request.limits.most:
+        return places
+    ordered = places[np.argsort(objective[places], kind="stable")]
+    alike = request.space.apart_from("site", every.numbers[ordered])
+    first = ordered[np.sort(np.unique(alike, return_index=True)[1])][: request.count]
+    worst = objective[first[-1]] if first.size else 0.0
+    return places[objective[places] <= worst * (1 + SAME)]
+
+
+def _nearest(every: _Candidates, request: Request, fits: Mask) -> Places:
+    """Design that comes nearest to all limits; none where nothing fits."""
+    near = np.where(fits, nearness(every.quantities, request.limits.most), np.nan)
+    known = np.flatnonzero(~np.isnan(near))
+    return known[np.argmax(near[known])][None] if known.size else known
+
+
+def _answer(request: Request, kept: _Candidates, nearest: _Candidates) -> PlanAnswer[Plan]:
+    """Choose among the candidates, under the limits and with each of them relaxed."""
+    objective = np.asarray(kept.quantities[OBJECTIVES[request.minimize]].mid)
+    limits = request.limits
+    ties = [np.asarray(kept.quantities[name].mid) for name in OBJECTIVES.values()]
+    alike = request.space.apart_from("site", kept.numbers)
+    best = best_designs(objective, kept.quantities, limits, request.count, ties=ties, alike=alike)
+    gains = gains_of_relaxing(objective, kept.quantities, limits, [*best], ties=ties)
+    closest = None
+    if not best and nearest.numbers.size:
+        (place, *_) = _nearest(nearest, request, np.ones(nearest.numbers.size, dtype=np.bool_))
+        probability = probability_of_all(nearest.quantities, limits.most, int(place))
+        (closest,) = nearest.plans(request, {int(place): probability})
+    others = [np.flatnonzero(alike == alike[at]) for at in best if limits.most]
+    rivals = sorted({place for some in others for place in some.tolist()} - {*best})
+    keep = np.isin(np.arange(alike.size), keeping(kept.quantities, limits, rivals))
+    plans = list(kept.plans(request, best))
+    for number, some in enumerate(others):
+        sites = _sites(request.space, kept.numbers[some[keep[some]]])
+        plans[number] = replace(plans[number], also_in=sites)
+    return PlanAnswer(plans=tuple(plans), nearest=closest, gains=gains)
+
+
+def _sites(space: Space, numbers: Places) -> tuple[str, ...]:
+    sites = (space.scenario(number).site for number in numbers.tolist())
+    return tuple(site for site in sites if site is not None)
+
+
+def _among(every: _Candidates, places: Places) -> _Candidates:
+    """Some of the candidates."""
+    chosen = {name: rows_of(quantity, places) for name, quantity in every.quantities.items()}
+    return _Candidates(numbers=every.numbers[places], quantities=chosen)
+
+
+def _joined(parts: Sequence[_Candidates]) -> _Candidates:
+    """Candidates of all chunks."""
+    if len(parts) == 1:
+        return parts[0]
+    joined = {
+        name: _concatenated([part.quantities[name] for part in parts])
+        for name in parts[0].quantities
+    }
+    return _Candidates(numbers=np.concatenate([part.numbers for part in parts]), quantities=joined)
+
+
+def _concatenated(quantities: Sequence[Uncertain]) -> Uncertain:
+    """One quantity of all chunks; a source that a chunk lacks does not move it there."""
+
+    def loads(source: str) -> Number:
+        return np.concatenate(
+            [
+                np.broadcast_to(one.loadings.get(source, 0.0), np.shape(one.mid))
+                for one in quantities
+            ]
+        )
+
+    sources = dict.fromkeys(source for one in quantities for source in one.loadings)
+    mids = [np.asarray(one.mid) for one in quantities]
+    return Uncertain(np.concatenate(mids), {source: loads(source) for source in sources})

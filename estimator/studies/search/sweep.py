@@ -1,0 +1,157 @@
+"""How do all designs of a space compare: each estimated once, in parts of bounded memory.
+
+Parts are made in any order, here or by the workers of a Dask cluster, and lie on disk until the
+last one is there; then they are joined to one table, with the Pareto front marked in it.
+"""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from estimator.core.rows import Floats
+from estimator.studies.search.pareto import pareto_front
+from estimator.studies.search.parts import Parts
+from estimator.studies.search.space import Space
+
+PART_DESIGNS = 100_000
+"""Designs of one part [1]."""
+
+COSTS = {
+    "time": "wall_hours_mid",
+    "cost": "cost_usd_mid",
+    "energy": "energy_kwh_mid",
+    "co2e": "co2e_kg_mid",
+    "memory": "memory_bytes_mid",
+}
+"""What a front may be of -> its column."""
+
+LEFT_OUT = b"left_out"
+"""Key of a part's metadata: why designs are not in it, and how many."""
+
+Evaluate = Callable[[Space, int, int], pa.Table]
+"""Estimates the designs of a space from one number up to before another."""
+
+Runner = Callable[[Space, Sequence[int]], Iterator[tuple[int, pa.Table]]]
+"""Makes the parts of these numbers, in any order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Swept:
+    """What became of a sweep.
+
+    Parameters
+    ----------
+    designs, rows : int
+        Of the space, and in the table [1].
+    front : int
+        Designs on the Pareto front [1]; 0 if none was asked for.
+    left_out : mapping of str to int
+        Why designs are not in the table -> how many.
+    """
+
+    designs: int
+    rows: int
+    front: int
+    left_out: Mapping[str, int]
+
+
+def in_process(evaluate: Evaluate) -> Runner:
+    """Make one part after the other, here."""
+
+    def run(space: Space, numbers: Sequence[int]) -> Iterator[tuple[int, pa.Table]]:
+        for number in numbers:
+            yield number, evaluate(space, *bounds(number))
+
+    return run
+
+
+def bounds(number: int) -> tuple[int, int]:
+    """First design of a part, and the one after its last."""
+    return number * PART_DESIGNS, (number + 1) * PART_DESIGNS
+
+
+def sweep(
+    space: Space,
+    parts: Parts,
+    run: Runner,
+    *,
+    costs: Sequence[str] = (),
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> Swept:
+    """Estimate every design of a space, and write one table.
+
+    Parameters
+    ----------
+    space : Space
+    parts : Parts
+        Where the parts lie, and the file that they become; parts that are there are kept.
+    run : Runner
+        Makes parts.
+    costs : sequence of str
+        Keys of `COSTS`; with some, a column `pareto` marks the designs that none beats in them.
+    progress : callable
+        Called with the parts done and all of them.
+
+    Raises
+    ------
+    ValueError
+        If a cost is unknown, or the parts on disk are of another sweep.
+    """
+    unknown = [name for name in costs if name not in COSTS]
+    if unknown:
+        raise ValueError(f"a front is of {', '.join(COSTS)}, not of {unknown[0]!r}")
+    parts.open()
+    count = math.ceil(space.size / PART_DESIGNS)
+    done = parts.done()
+    progress(len(done), count)
+    for number, table in run(space, [one for one in range(count) if one not in done]):
+        parts.write(number, table)
+        done.add(number)
+        progress(len(done), count)
+    front = _front(parts, [COSTS[name] for name in costs]) if costs else None
+    left_out: Counter[str] = Counter()
+    for table in parts.tables():
+        left_out.update(json.loads((table.schema.metadata or {}).get(LEFT_OUT, b"{}")))
+    rows = parts.join(_marked(parts.tables(), front))
+    on_front = 0 if front is None else len(front)
+    return Swept(designs=space.size, rows=rows, front=on_front, left_out=dict(left_out))
+
+
+def with_left_out(table: pa.Table, left_out: Mapping[str, int]) -> pa.Table:
+    """Note in a part why designs are not in it."""
+    return table.replace_schema_metadata({LEFT_OUT: json.dumps(dict(left_out)).encode()})
+
+
+def _front(parts: Parts, columns: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Numbers of the designs that no other beats; no more than a front and a part are in memory."""
+    numbers = np.empty(0, dtype=np.int64)
+    costs = np.empty((0, len(columns)))
+    for table in parts.tables():
+        numbers = np.concatenate((numbers, table["design"].to_numpy()))
+        costs = np.concatenate((costs, np.column_stack([_floats(table, one) for one in columns])))
+        kept = pareto_front(costs)
+        numbers, costs = numbers[kept], costs[kept]
+    return np.sort(numbers)
+
+
+def _floats(table: pa.Table, name: str) -> Floats:
+    """Column of a part, NaN where it is empty."""
+    if name not in table.column_names:
+        return np.full(table.num_rows, np.nan)
+    return np.asarray(table[name].to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def _marked(tables: Iterator[pa.Table], front: npt.NDArray[np.int64] | None) -> Iterator[pa.Table]:
+    """Parts without their notes, and with the front marked."""
+    for table in tables:
+        bare: Any = table.replace_schema_metadata(None)
+        if front is not None:
+            bare = bare.append_column("pareto", pa.array(np.isin(table["design"], front)))
+        yield bare

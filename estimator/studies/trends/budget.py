@@ -1,0 +1,92 @@
+"""What did a budget buy, year by year, and what did a fixed model cost.
+
+    compute = budget / price x peak x utilization x busy share x lifetime
+
+A device is bought at its launch price and used up over its life: the compute that its price buys.
+Electricity, hosts and the price of money are left out, so this is an upper bound.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from estimator.catalog import Catalog
+from estimator.core.hardware import REFERENCE_UTILIZATION
+from estimator.core.units import H_PER_YEAR, S_PER_H
+from estimator.studies.scaling.coefficients import scaling_law
+from estimator.studies.trends.records import Series, device_per_dollar
+
+
+@dataclass(frozen=True, kw_only=True)
+class YearBought:
+    """What a budget bought with the best device until a year.
+
+    Parameters
+    ----------
+    year : int
+        Year.
+    device, row : str
+        The device that gave most for a dollar, and where it stands.
+    flop : float
+        Compute that the budget bought [FLOP].
+    params, tokens : float
+        Best size and data for it, by the law of language models [parameter, token].
+    """
+
+    year: int
+    device: str
+    row: str
+    flop: float
+    params: float
+    tokens: float
+
+
+def compute_per_dollar(catalog: Catalog) -> Series:
+    """Compute that a dollar of each accelerator buys over its life [FLOP/USD]."""
+    series = device_per_dollar(catalog)
+    life_s = catalog.prior("ownership.lifetime_years").value * H_PER_YEAR * S_PER_H
+    busy = catalog.prior("ownership.busy_share").value
+    share = float(np.asarray(REFERENCE_UTILIZATION.mid))
+    return replace(
+        series,
+        name="compute per dollar",
+        unit="FLOP/USD",
+        values=series.values * life_s * busy * share,
+    )
+
+
+def bought_by_year(budget_usd: float, catalog: Catalog) -> list[YearBought]:
+    """Compute that a budget bought in each year in which a better device came.
+
+    Raises
+    ------
+    ValueError
+        If the budget is not positive.
+    """
+    if not (np.isfinite(budget_usd) and budget_usd > 0):
+        raise ValueError(f"budget must be positive, got {budget_usd:g}")
+    best = compute_per_dollar(catalog).front()
+    law = scaling_law(catalog)
+    found = []
+    for label, row, when, per_dollar in zip(
+        best.labels, best.rows, best.years, best.values, strict=True
+    ):
+        flop = float(budget_usd * per_dollar)
+        params, tokens = law.optimum(flop)
+        found.append(
+            YearBought(
+                year=int(when),
+                device=label,
+                row=row,
+                flop=flop,
+                params=float(params),
+                tokens=float(tokens),
+            )
+        )
+    return found
+
+
+def cost_by_year(flop: float, catalog: Catalog) -> Series:
+    """What a training of so much compute cost on each accelerator [USD]."""
+    series = compute_per_dollar(catalog)
+    return replace(series, name="cost", unit="USD", values=flop / series.values)

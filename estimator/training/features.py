@@ -1,0 +1,334 @@
+"""What a run reports about itself: work and features from the columns of a table."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from operator import attrgetter
+
+import numpy as np
+
+from estimator.catalog import Catalog, Record, once
+from estimator.core.rows import Floats, Mask, unknown
+from estimator.core.uncertainty import Number, Uncertain, z_score
+from estimator.core.units import CENTRAL
+from estimator.networks.formulas import LAYER_PARAMS, LAYERS_PER_WIDTH, usual_width
+from estimator.networks.kind_columns import KindColumn, network_kinds, of_each_kind
+from estimator.networks.network_class import (
+    SPREAD_GROUPS,
+    NetworkKind,
+    alike,
+    kind_of_domain,
+    texts_with,
+)
+from estimator.question.provenance import uncertain_record
+from estimator.training.launches import UsualSteps, launch_s_of, layers_of
+from estimator.training.mechanism import (
+    PARAMETERS,
+    USUAL_SEQ_LEN,
+    Growth,
+    RunFeatures,
+    UtilizationModel,
+    relative_width,
+    thin_places,
+    thinness,
+)
+from estimator.training.parallelism import USUAL_EXPERT_PARALLEL, Layout
+
+PRESENT_YEAR = 2025.0
+"""Software of runs that do not say when they were made, and of all since [year]: with a year more,
+held-out runs of 2026 were predicted no better."""
+
+USUAL_BATCH_TOKENS = 1e6
+"""Tokens per step of a run of `USUAL_BATCH_FLOP` [token]; GPT-3, LLaMA, BLOOM: 2 to 4e6."""
+
+USUAL_BATCH_FLOP = 1e21
+BATCH_EXPONENT = 0.2
+"""Work of such a run [FLOP], and how the batch grows with it [1]."""
+
+USUAL_RECOMPUTATION = 0.5
+"""Share of runs that compute activations again, where it is unspecified [1]."""
+
+SMALLEST_SD = 0.1
+"""No utilization is surer than this, however much a run tells [1]."""
+
+MOST_EXPERTS = 50.0
+"""Parameters over active ones at most [1]."""
+
+ENCODER_SEQ_LEN = 256.0
+"""Usual sequence of an encoder, where unspecified [token]: sentences, image patches, frames."""
+
+SOFTWARE = {"vendor": 1.0, "typical": 0.0, "research": -1.0}
+"""How tuned the code is, in words -> as a number [1]."""
+
+VENDOR_WORDS = ("mlperf", "ngc", "nemo", "megatron", "nvidia release")
+"""Words in a framework or a name that mark code tuned by a vendor."""
+
+FLAGS = (
+    *("transformer", "convolution", "depthwise", "unet", "perceptron", "other"),
+    *("encoder", "contrastive", "sparse", "recurrent", "lora", "rare", "speech"),
+)
+"""What of the kind of a network is among its features."""
+
+FLAGS_OF = attrgetter(*FLAGS)
+
+SELDOM_REPORTED = {
+    "recomputation": ("recomputation",),
+    "batch": ("batch_tokens",),
+    "layout": ("tensor_parallel", "pipeline_parallel", "expert_parallel"),
+}
+"""What published runs seldom report: the uncertainty is smaller where a run does."""
+
+USUALLY_REPORTED = {
+    "width": ("hidden",),
+    "sequence": ("seq_len",),
+    "devices": ("accelerator_count",),
+}
+"""What they usually report: the uncertainty is larger where a run does not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UtilizationSpread:
+    """How uncertain the utilization is.
+
+    Parameters
+    ----------
+    groups : mapping of str to float
+        Group of networks -> standard deviation of the logarithm of their utilization [1].
+    choices : mapping of str to float
+        Key of `SELDOM_REPORTED` or `USUALLY_REPORTED`, or software -> standard deviation of the
+        logarithm where it is unspecified [1].
+    growth : Growth
+        How much wider where published runs scatter.
+    steps : UsualSteps
+        What stands for steps that are unspecified.
+    """
+
+    groups: Mapping[str, float]
+    choices: Mapping[str, float]
+    growth: Growth
+    steps: UsualSteps
+
+
+def kinds_of_rows(domains: Sequence[str], archs: Sequence[str], names: Sequence[str]) -> KindColumn:
+    """Kind of network of each row, from its free words."""
+    return network_kinds([kind_of_domain(domain) for domain in domains], archs, names)
+
+
+def features_of_rows(
+    numbers: Mapping[str, Floats],
+    kinds: Sequence[NetworkKind],
+    *,
+    flop: Floats,
+    value_bytes: Number,
+    spreads: UtilizationSpread,
+    rare_device: Number = 0.0,
+) -> RunFeatures:
+    """Features of runs; what a row leaves out takes the usual value of such runs.
+
+    Parameters
+    ----------
+    numbers : mapping of str to array
+        hidden, seq_len, params_total and year, NaN where a cell is empty; params_active,
+        layers, accelerator_count, software, batch, batch_tokens, step_flop, samples_processed,
+        tokens_processed, recomputation, tensor_parallel, pipeline_parallel, expert_parallel,
+        micro_batches and virtual_stages where the table has them.
+    kinds : sequence of NetworkKind
+        One a row.
+    flop : array
+        FLOPs of each run [FLOP].
+    value_bytes : float or array
+        Bytes of a value in memory [B].
+    spreads : UtilizationSpread
+        Uncertainty by group of networks, and of what a row leaves out.
+    rare_device : float or array
+        Flag of `Machine`: devices of a kind that few runs are published on.
+    """
+    of_kind = of_each_kind(kinds, FLAGS_OF).astype(np.float64).T
+    flags = dict(zip(FLAGS, of_kind, strict=True))
+    numbers = {**numbers, "batch_tokens": _batch_tokens(numbers)}
+    year = numbers["year"]
+    params = numbers["params_total"]
+    active = numbers.get("params_active", unknown(len(flop)))
+    hidden = usual_width(numbers["hidden"], np.where(np.isnan(active), params, active), flop)
+    transformer = flags.pop("transformer") > 0
+    usual_seq_len = np.where(flags["encoder"] > 0, ENCODER_SEQ_LEN, USUAL_SEQ_LEN)
+    software = numbers.get("software", unknown(len(flop)))
+    software = np.where(np.isnan(software), SOFTWARE["typical"], software)
+    stepwise = of_each_kind(kinds, lambda kind: kind.stepwise)
+    software = np.where(stepwise, SOFTWARE["research"], software)
+    groups = of_each_kind(kinds, lambda kind: spreads.groups[kind.spread_group])
+    layers = layers_of(numbers.get("layers", unknown(len(flop))), params, numbers["hidden"])
+    launch_s = launch_s_of(flags, layers)
+    del flags["perceptron"]
+    known_year = np.minimum(np.where(np.isnan(year), PRESENT_YEAR, year), PRESENT_YEAR)
+    features = RunFeatures(
+        hidden=hidden,
+        seq_len=np.where(
+            transformer,
+            np.where(np.isnan(numbers["seq_len"]), usual_seq_len, numbers["seq_len"]),
+            USUAL_SEQ_LEN,
+        ),
+        software=software,
+        relative_width=np.where(flags["depthwise"] > 0, relative_width(params), 1.0),
+        steps=_steps(numbers, flop),
+        launch_s=launch_s,
+        usual_steps=spreads.steps,
+        year=known_year,
+        value_bytes=value_bytes,
+        layout=layout_of_rows(numbers, hidden, flop),
+        log_sd=0.0,
+        **flags,
+    )
+    like = groups * thinness(thin_places(flop, features, rare_device), spreads.growth)
+    which = {"transformer": transformer, "tunable": flags["encoder"] + flags["unet"] > 0}
+    return replace(features, log_sd=_log_sds(numbers, like, which, spreads.choices))
+
+
+def software_of_rows(
+    said: Sequence[str], frameworks: Sequence[str], names: Sequence[str]
+) -> Floats:
+    """How tuned the code of each row is: as stated, or inferred from its framework or name [1].
+
+    Returns
+    -------
+    array
+        A value of `SOFTWARE`; NaN where nothing tells.
+
+    >>> software_of_rows(["research", "", ""], ["", "NGC PyTorch 23.04", "PyTorch"], ["", "", ""])
+    array([-1.,  1., nan])
+    """
+    if alike(said) and alike(frameworks) and alike(names) and len(said) > 1:
+        same = software_of_rows(said[:1], frameworks[:1], names[:1])
+        return np.repeat(same, len(said))
+    tuned = {text: 1.0 for texts in (frameworks, names) for text in texts_with(VENDOR_WORDS, texts)}
+    return np.array(
+        [
+            SOFTWARE.get(word) if word else tuned.get(framework) or tuned.get(name)
+            for word, framework, name in zip(said, frameworks, names, strict=True)
+        ],
+        dtype=np.float64,
+    )
+
+
+def _batch_tokens(numbers: Mapping[str, Floats]) -> Floats:
+    """Tokens per step: as given, or its sequences times their length; NaN where unknown."""
+    nothing = unknown(len(numbers["year"]))
+    tokens = numbers.get("batch_tokens", nothing)
+    return np.where(np.isnan(tokens), numbers.get("batch", nothing) * numbers["seq_len"], tokens)
+
+
+def _steps(numbers: Mapping[str, Floats], flop: Floats) -> Floats:
+    """Steps of the optimizer, out of the size of one and of the whole; NaN where unknown [1]."""
+    nothing = unknown(len(flop))
+    steps = flop / numbers.get("step_flop", nothing)
+    for whole, part in (("samples_processed", "batch"), ("tokens_processed", "batch_tokens")):
+        other = numbers.get(whole, nothing) / numbers.get(part, nothing)
+        steps = np.where(np.isnan(steps), other, steps)
+    return steps
+
+
+def layout_of_rows(numbers: Mapping[str, Floats], hidden: Floats, flop: Floats) -> Layout:
+    """How runs share their work; what a row leaves out is usual, or left to the mechanism.
+
+    Parameters
+    ----------
+    numbers : mapping of str to array
+        As for `features_of_rows`.
+    hidden, flop : array
+        Width [1] and work [FLOP] of each run.
+    """
+    nothing = unknown(len(flop))
+    total = numbers["params_total"]
+    params = np.where(np.isnan(total), LAYER_PARAMS * LAYERS_PER_WIDTH * hidden**3, total)
+    active = numbers.get("params_active", nothing)
+    batch = numbers.get("batch_tokens", nothing)
+    again = numbers.get("recomputation", nothing)
+    experts = numbers.get("expert_parallel", nothing)
+    uncounted = np.isnan(numbers.get("accelerator_count", np.ones(len(flop))))
+    usual = USUAL_BATCH_TOKENS * (flop / USUAL_BATCH_FLOP) ** BATCH_EXPONENT
+    return Layout(
+        params=params,
+        active_params=np.clip(
+            np.where(np.isnan(active), params, active), params / MOST_EXPERTS, params
+        ),
+        batch_tokens=np.where(np.isnan(batch), usual, batch),
+        recomputation=np.where(np.isnan(again), USUAL_RECOMPUTATION, again),
+        expert_parallel=np.where(np.isnan(experts) & uncounted, USUAL_EXPERT_PARALLEL, experts),
+        **{
+            name: numbers.get(name, nothing)
+            for name in ("tensor_parallel", "pipeline_parallel", "micro_batches", "virtual_stages")
+        },
+    )
+
+
+def _log_sds(
+    numbers: Mapping[str, Floats],
+    spread: Floats,
+    kind: Mapping[str, Mask],
+    choices: Mapping[str, float],
+) -> Floats:
+    """Uncertainty of similar runs, less for what these report, more for what they omit."""
+    transformer = kind["transformer"]
+    untuned = kind["tunable"] & ~_specified(numbers, ("software",))
+    variance = spread**2 + choices["software"] ** 2 * untuned
+    for key, names in SELDOM_REPORTED.items():
+        variance = variance - choices[key] ** 2 * (transformer & _specified(numbers, names))
+    for key, names in USUALLY_REPORTED.items():
+        if names[0] in numbers:
+            variance = variance + choices[key] ** 2 * (transformer & ~_specified(numbers, names))
+    return np.asarray(np.sqrt(np.maximum(variance, SMALLEST_SD**2)), dtype=np.float64)
+
+
+def _specified(numbers: Mapping[str, Floats], names: tuple[str, ...]) -> Mask:
+    """Whether a row tells any of these."""
+    reported = np.zeros(len(numbers["year"]), dtype=np.bool_)
+    for name in names:
+        if name in numbers:
+            reported |= ~np.isnan(numbers[name])
+    return reported
+
+
+@once
+def fitted_model(catalog: Catalog) -> UtilizationModel:
+    """Parameters of the utilization as shipped, fitted to the published runs."""
+    return UtilizationModel(
+        **{name: catalog.prior(f"utilization.fitted.{name}").value for name in PARAMETERS}
+    )
+
+
+def prior_model(catalog: Catalog) -> dict[str, Uncertain]:
+    """Parameters of the utilization before any run was seen."""
+    return {
+        name: uncertain_record(catalog.prior(f"utilization.prior.{name}"), name)
+        for name in PARAMETERS
+    }
+
+
+@once
+def shipped_spreads(catalog: Catalog) -> UtilizationSpread:
+    """Uncertainty of the utilization: by group of networks, and of what a run leaves out."""
+    factors = (field.name for field in fields(Growth))
+    return UtilizationSpread(
+        groups={
+            name: _log_sd(catalog.prior(f"utilization.spread.{name}")) for name in SPREAD_GROUPS
+        },
+        choices={
+            name: _log_sd(catalog.prior(f"utilization.unspecified.{name}"))
+            for name in (*SELDOM_REPORTED, *USUALLY_REPORTED, "software")
+        },
+        growth=Growth(
+            **{name: catalog.prior(f"utilization.growth.{name}").value for name in factors}
+        ),
+        steps=UsualSteps(
+            **{
+                field.name: catalog.prior(f"calibration.accelerator.usual_{field.name}").value
+                for field in fields(UsualSteps)
+            }
+        ),
+    )
+
+
+def _log_sd(record: Record) -> float:
+    """Standard deviation of the logarithm, of a record that is all spread [1]."""
+    if record.low is None or record.high is None:
+        raise ValueError(f"a spread of the utilization needs low and high, got {record}")
+    return float(np.log(record.high / record.low)) / (2 * z_score(CENTRAL))

@@ -1,0 +1,153 @@
+"""How long does a host take to launch the operations of a step, one after another?
+
+An eager framework dispatches each operation by itself, ahead of the device [1]_. Where that takes
+longer than the work, the device waits; where it takes less, it is hidden. Small steps are bound by
+it, however fast the device.
+
+References
+----------
+.. [1] J. Fernandez et al., "The framework tax: disparities between inference efficiency in NLP
+   research and deployment", 2023, arXiv:2302.06117, sec. 3.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from estimator.core.rows import Floats, Mask
+from estimator.core.uncertainty import Number
+from estimator.networks.formulas import LAYER_PARAMS
+
+LAYER_S = 0.003
+"""Time that one transformer layer takes to launch, forward, backward and update [s].
+
+Steps of the benchmark on an H100 whose work is small, PyTorch 2.11: 1.8 ms with fused attention, 3
+as a library writes it, 4 with attention and 5.5 with norms and gates written out.
+"""
+
+USUAL_LAYERS = 12.0
+"""Layers of a transformer that does not tell [1]: BERT base, GPT-2, ViT-B."""
+
+WIDTH_PER_LAYER = 64.0
+"""Width over layers of the deepest usual transformers [1]: BERT large 43, GPT-2 64, Llama 128."""
+
+LAUNCH_S = {
+    "convolution": 0.015,
+    "depthwise": 0.02,
+    "unet": 0.015,
+    "recurrent": 0.004,
+    "perceptron": 0.003,
+    "other": 0.003,
+}
+"""Flag of a network -> time to launch a usual step of it [s].
+
+As the longer ones among small steps of the same benchmark, since usual networks are deeper: plain
+convolutions 4 to 6 ms, bottlenecks 22; depthwise kernels 7, inverted residuals 17; U-Nets 6 to 12;
+perceptrons below 4. Of recurrences and recommenders a guess.
+"""
+
+ONE_MACHINE = 8
+"""Devices that share one machine, at most [1]."""
+
+LARGE_STEP_S = 1.0
+"""Time at the peak of a step of a large run [s]: GPT-3 on 10,000 V100 takes 2.7 s."""
+
+USUAL_STEPS = 1e5
+"""Steps of a whole run [1]: 1e4 of a fine-tuning, 1e5 of GPT-3 and Llama 3, 1e6 of BERT."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UsualSteps:
+    """Which steps people run: what stands for those that are unspecified.
+
+    Parameters
+    ----------
+    step_s, step_sd : float or array
+        Median time of one [s], and the standard deviation of its logarithm [1].
+    steps, steps_sd : float or array
+        Median number of them in a run, and the standard deviation of its logarithm [1].
+    """
+
+    step_s: Number
+    step_sd: Number
+    steps: Number
+    steps_sd: Number
+
+    def log_time(self, run_s: Number) -> tuple[Number, Number]:
+        """Logarithm of the time of a step of a run that takes so long, and its deviation [1].
+
+        Both what steps take and how many a run has say something of it, by their precision.
+
+        >>> usual = UsualSteps(step_s=0.1, step_sd=1.0, steps=1000.0, steps_sd=1.0)
+        >>> log_s, sd = usual.log_time(1000.0)
+        >>> round(float(np.exp(log_s)), 3), round(float(sd), 3)
+        (0.316, 0.707)
+        """
+        by_time, by_number = 1.0 / np.square(self.step_sd), 1.0 / np.square(self.steps_sd)
+        whole = by_time + by_number
+        log_s = by_time * np.log(self.step_s) + by_number * np.log(run_s / self.steps)
+        return log_s / whole, np.sqrt(1.0 / whole)
+
+
+def launch_s_of(flags: Mapping[str, Floats], layers: Floats) -> Floats:
+    """Time to launch a step of each network where nothing fuses its operations [s].
+
+    Parameters
+    ----------
+    flags : mapping of str to array
+        Those of `LAUNCH_S`; networks of none are transformers.
+    layers : array
+        Of a transformer [1].
+    """
+    by_kind: Floats = np.sum([flags[name] * time_s for name, time_s in LAUNCH_S.items()], axis=0)
+    return np.where(by_kind > 0, by_kind, LAYER_S * layers)
+
+
+def layers_of(layers: Floats, params: Floats, hidden: Floats) -> Floats:
+    """Layers of each transformer: as given, or by its size, or usual ones [1].
+
+    Of small ones most parameters are tables of words, not layers.
+
+    >>> nan = np.nan
+    >>> hidden = np.array([4096.0, 128.0, nan])
+    >>> layers_of(np.array([nan, nan, 6.0]), np.array([6.7e9, 1e7, nan]), hidden).round(1)
+    array([33.3, 12. ,  6. ])
+    """
+    by_size = params / (LAYER_PARAMS * hidden**2)
+    most = np.maximum(USUAL_LAYERS, hidden / WIDTH_PER_LAYER)
+    by_size = np.where(np.isnan(by_size), USUAL_LAYERS, np.clip(by_size, 1.0, most))
+    return np.where(np.isnan(layers), by_size, layers)
+
+
+def is_large(ideal_s: Number, devices: Number) -> Mask | np.bool_:
+    """Whether a run is large, so that its steps are, too: by its time at the peak [s]."""
+    return np.logical_or(devices > ONE_MACHINE, ideal_s >= USUAL_STEPS * LARGE_STEP_S)
+
+
+def log_slowdown(launching: Number) -> Number:
+    """Logarithm of the time of a step over that of its work [1].
+
+    A smooth maximum of both: the longer one hides the shorter.
+
+    Parameters
+    ----------
+    launching : float or array
+        Time of the launches over that of the work [1].
+
+    >>> np.exp(log_slowdown(np.array([0.0, 0.1, 10.0]))).round(3)
+    array([ 1.   ,  1.005, 10.05 ])
+    """
+    slower: Number = 0.5 * np.log1p(np.square(launching))
+    return slower
+
+
+def exposed_share(launching: Number) -> Number:
+    """Change of that logarithm with the logarithm of the launches [1].
+
+    >>> float(exposed_share(1.0))
+    0.5
+    """
+    square = np.square(launching)
+    share: Number = square / (1.0 + square)
+    return share

@@ -1,0 +1,105 @@
+"""What of a device does the utilization depend on: its peak, memory, link and network."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+
+import numpy as np
+
+from estimator.catalog import Device
+from estimator.core.power import DEVICES_PER_NODE
+from estimator.training.mechanism import REFERENCE_BALANCE
+from estimator.training.parallelism import NETWORK_SHARE, Machine
+
+HALF = ("bf16", "fp16", "tf32", "fp32")
+"""Formats of 16 bit or more, for what does not run at fewer bits."""
+
+USUAL_MEMORY_BYTES = 16e9
+"""Memory of a device that does not tell its own [B]."""
+
+BUSES = ((2025, 128e9), (2020, 64e9), (2012, 32e9), (0, 16e9))
+"""Year of release -> bus of boards from then on: PCIe 5.0 (RTX 50), 4.0 (RTX 30), 3.0 (GTX 600) and
+2.0, 16 lanes, both ways [B/s]; PCI-SIG."""
+
+USUAL_BUS_YEAR = 2019
+"""Year of a device that does not tell its own."""
+
+WHOLE_MACHINE = ("tpu",)
+"""Kinds of device whose link spans the whole machine, not one node."""
+
+RACK_DEVICES = {"gb200": 72.0, "gb300": 72.0, "vr200": 72.0}
+"""Device -> devices behind one fast link, where it is sold as a rack [1]; NVIDIA, NVL72."""
+
+COMPILED = ("tpu",)
+"""Kinds of device that run graphs compiled as a whole, their elementwise work fused."""
+
+WELL_PUBLISHED = ("gpu-datacenter", "gpu-workstation", "superchip")
+"""Kinds of device that most published runs were made on."""
+
+VECTOR_FORMATS = ("fp32", "fp64")
+"""Formats for which GPUs have no matrix units, with the exceptions of `_has_matrix_units`."""
+
+PACKED = 2.2
+"""Without TF32, a 16-bit peak of at most so many times that of fp32 is vector work [1]: P100."""
+
+
+def find_machine(device: Device, precision: str) -> Machine:
+    """What the utilization depends on; without a bandwidth, that of a balanced machine is meant.
+
+    A device without a link on record passes its values over the bus.
+    """
+    peak = device.peaks[precision].value
+    sixteen = max((device.peaks[name].value for name in HALF if name in device.peaks), default=peak)
+
+    def value(key: str, otherwise: float) -> float:
+        return device.records[key].value if key in device.records else otherwise
+
+    link = value("link_bytes_per_s", bus_bytes_per_s(device))
+    return Machine(
+        peak_flop_per_s=peak,
+        peak_16_bit_flop_per_s=min(sixteen, peak),
+        memory_bytes_per_s=value("memory_bytes_per_s", peak / REFERENCE_BALANCE),
+        memory_bytes=value("memory_bytes", USUAL_MEMORY_BYTES),
+        link_bytes_per_s=link,
+        network_bytes_per_s=link if device.kind in WHOLE_MACHINE else NETWORK_SHARE * link,
+        matrix_units=float(_has_matrix_units(device, precision)),
+        compiled=float(device.kind in COMPILED),
+        node_devices=RACK_DEVICES.get(device.id, DEVICES_PER_NODE),
+        rare=float(device.kind not in WELL_PUBLISHED),
+        launched=float(_is_gpu(device)),
+    )
+
+
+def stacked(machines: Sequence[Machine]) -> Machine:
+    """Several machines as one, each field an array."""
+    return Machine(
+        **{
+            field.name: np.array([getattr(machine, field.name) for machine in machines])
+            for field in fields(Machine)
+        }
+    )
+
+
+def bus_bytes_per_s(device: Device) -> float:
+    """Link of a device without one of its own [B/s]: the bus of its year."""
+    year = int(device.released[:4]) if device.released else USUAL_BUS_YEAR
+    return next(rate for first, rate in BUSES if year >= first)
+
+
+def _is_gpu(device: Device) -> bool:
+    return device.kind.startswith("gpu") or device.kind == "superchip"
+
+
+def _has_matrix_units(device: Device, precision: str) -> bool:
+    """Whether a device has units for matrix products in a format.
+
+    GPUs multiply fp32 on vector units, and 16 bit, too, where its peak is hardly above that of
+    fp32; what is no GPU is built of matrix units.
+    """
+    if not _is_gpu(device):
+        return True
+    peaks = device.peaks
+    if precision in VECTOR_FORMATS:
+        return False
+    if "tf32" in peaks or "fp32" not in peaks:
+        return True
+    return peaks[precision].value > PACKED * peaks["fp32"].value

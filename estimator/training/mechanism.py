@@ -1,0 +1,654 @@
+"""What share of the peak does a training run reach, and with what uncertainty.
+
+A mechanism with few parameters, each with a meaning. The time of one FLOP, in units of what the
+peak promises, is
+
+    ((matrix work + values moved / memory bandwidth) x slow-downs x recomputation x bubbles
+      + gradients + partial results + updates of the optimizer) x overheads of a large run
+    + (start-up + steps x synchronisation) / ideal time of the run
+
+and the utilization is its inverse, as long as the host that launches the operations of a step keeps
+ahead of the device (`estimator.training.launches`). Matrix work is slower than the peak by a
+factor, which is smaller for formats without matrix units. Elementwise work is bound by the values
+that it moves, never by the matrix units, so it adds to their time: per FLOP it moves values that
+depend on the kind of network, and for transformers fall with the width. Encoders move more of them,
+and how many more depends on how well their kernels are fused, as do all that U-Nets move: a
+vendor's reference code and compilers of whole graphs fuse most, research code little. Such
+compilers fuse the elementwise work of convolutions, too. Recurrences add a time of their own, bound
+by bandwidth and latency: a vendor's library fuses their steps, and least is fused where each is
+launched by itself. A recommender's tables of embeddings are spread over the devices, which pass
+each other what they look up. Attention's share of the work, which grows with the sequence, is
+slower than matrix products, and less so with every year of fused kernels. Routing to experts slows
+a run down, and so do fields for which few people tune kernels and input, speech above all: it is
+cut, padded and turned into features on the host, unless a vendor does so on the device. Every year
+of better software speeds it up, elementwise work most, and hides more of what devices pass to each
+other. That is worked out in `estimator.training.parallelism`; it grows as the share of each
+device shrinks. What sets whole runs apart from tables of steady throughput are overheads:
+evaluation, checkpoints, restarts. All parameters are fitted to published runs and tables
+(`estimator.validation.utilization_fit`), and what they leave unexplained is the uncertainty.
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from estimator.core.rows import Floats
+from estimator.core.uncertainty import Number, Uncertain, z_score
+from estimator.core.units import CENTRAL, S_PER_H
+from estimator.training.launches import UsualSteps, exposed_share, is_large, log_slowdown
+from estimator.training.parallelism import (
+    Layout,
+    Machine,
+    Traffic,
+    exchanged_value_s,
+    replicated_gradients_s,
+    traffic,
+)
+
+REFERENCE_YEAR = 2021.0
+"""Year at which software counts as neither young nor mature [year]."""
+
+USUAL_SEQ_LEN = 2048.0
+"""Usual sequence of a decoder, where unspecified [token]."""
+
+MOST_EXPECTED = 0.85
+"""No training run is expected to reach more of the peak [1]; the best published ones reach 0.7."""
+
+REFERENCE_BALANCE = 200.0
+"""Peak over memory bandwidth at which a device counts as balanced [FLOP/B]."""
+
+USUAL_UTILIZATION = 0.4
+"""Utilization at which the size of a run is judged, to see how much overhead it needs [1]."""
+
+TUNED = 1.0
+"""How tuned a vendor's reference code is [1]."""
+
+SOFTWARE_OF_COMPILERS = TUNED
+"""How tuned the kernels are that compilers of whole graphs make: as a vendor's [1]."""
+
+ADAPTER_SHARE = 0.5
+"""A forward pass is one part in two of the work of adapters, one in three of full training: what
+recomputation costs beyond full training [1]."""
+
+LARGE_RUN_S = 3_000 * S_PER_H
+"""Device time of a run that has half the overhead of the largest: 64 devices for two days [s]."""
+
+MANY_DEVICES = 10_000.0
+"""Devices for which the share lost to restarts is given [1]; it grows with their square root."""
+
+WELL_KNOWN_FLOP = 1e20
+"""Work from which on published runs are many [FLOP]; below, they scatter more."""
+
+WELL_KNOWN_YEAR = 2022.0
+"""Year from which on transformers ran on mature software; before, they scatter more."""
+
+WIDTH_EXPONENT = 1.0 / 3.0
+"""Growth of the width of a depthwise network with its parameters [1]: a half where the width alone
+grows (Howard et al. 2017), a quarter where depth and resolution do as well (Tan, Le 2019)."""
+
+USUAL_DEPTHWISE_PARAMS = 1e7
+"""Parameters of a depthwise network of usual width [1]: EfficientNet-B2."""
+
+MOST_DECADES = 6.0
+MOST_YEARS = 4.0
+"""Decades and years over which it grows [1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFeatures:
+    """What a run tells about itself beside its FLOPs; flags are 0 or 1, and arrays broadcast.
+
+    Parameters
+    ----------
+    hidden : float or array
+        Width of a transformer [1].
+    seq_len : float or array
+        Tokens in a sequence [token].
+    year : float or array
+        When it was trained [year].
+    value_bytes : float or array
+        Bytes of a value in memory: 2 at 16 bit and below, 4 above [B].
+    convolution, depthwise, unet, other : float or array
+        Flags of networks whose elementwise work is not that of a transformer; other: embeddings of
+        recommenders, graphs and the like.
+    encoder, contrastive, sparse, recurrent : float or array
+        Flags: sees whole sequences at once, trains two towers against each other, routes tokens to
+        experts, computes step after step.
+    layout : Layout
+        How the work is shared.
+    log_sd : float or array
+        Uncertainty of such runs: standard deviation of the logarithm of the utilization [1].
+    lora : float or array
+        Flag: only adapters on frozen weights are trained.
+    rare : float or array
+        Flag: a use of such networks that few runs are published on.
+    speech : float or array
+        Flag: it hears or makes sound.
+    software : float or array
+        How tuned the code is: 1 a vendor's reference or a benchmark submission, 0 typical, -1
+        research [1].
+    steps : float or array
+        Steps of the optimizer; NaN where unspecified [1].
+    steady : float or array
+        Flag of a rate in steady state, without start and overheads.
+    relative_width : float or array
+        Width of a depthwise network over the usual one [1].
+    launch_s : float or array
+        Time to launch the operations of a step where nothing fuses them [s].
+    usual_steps : UsualSteps
+        What stands for steps that are unspecified.
+    """
+
+    hidden: Number
+    seq_len: Number
+    year: Number
+    value_bytes: Number
+    layout: Layout
+    usual_steps: UsualSteps
+    log_sd: Number
+    convolution: Number = 0.0
+    depthwise: Number = 0.0
+    unet: Number = 0.0
+    encoder: Number = 0.0
+    contrastive: Number = 0.0
+    sparse: Number = 0.0
+    recurrent: Number = 0.0
+    other: Number = 0.0
+    lora: Number = 0.0
+    rare: Number = 0.0
+    speech: Number = 0.0
+    software: Number = 0.0
+    steps: Number = float("nan")
+    steady: Number = 0.0
+    relative_width: Number = 1.0
+    launch_s: Number = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class UtilizationModel:
+    """Parameters of the mechanism, all positive.
+
+    Parameters
+    ----------
+    matrix_slowdown, vector_slowdown : float
+        Time of matrix work over that at the peak, on matrix units and in formats without them [1].
+    transformer_values, convolution_values, depthwise_values, unet_values, other_values : float
+        Values that elementwise work moves per FLOP [1/FLOP], for transformers times their width,
+        for depthwise networks at usual width, for U-Nets in typical software.
+    lookup_values : float
+        Values that devices exchange per FLOP of a recommender: vectors looked up in each other's
+        tables, and their gradients [1/FLOP].
+    unet_tuning : float
+        As `tuning`, of the values of U-Nets [1].
+    encoder_values : float
+        Values that an encoder of typical software moves beyond those of a decoder, times its width
+        [1/FLOP].
+    tuning : float
+        Factor on them, and on what recurrences add, from typical to research software, and from a
+        vendor's to typical [1].
+    recurrent_time : float
+        Time that recurrences of typical software add on a balanced device [1].
+    share_at_16_bit : float
+        Share of matrix work that stays at 16 bit in runs of fewer bits [1].
+    startup_s : float
+        Time lost once per run [s].
+    synchronisation_s : float
+        Time that a step waits whenever its devices double [s].
+    launch_time : float
+        Time to launch a step over that of the benchmark's steps on the host of an H100 [1].
+    speedup_per_year : float
+        Gain of software maturity in a year [1].
+    fusion_per_year : float
+        Gain of elementwise work beyond it, whose kernels are fused more and more, and of exchanges,
+        which are hidden more and more [1].
+    contrastive_slowdown, sparse_slowdown, rare_slowdown, speech_slowdown : float
+        Time over that of a plain decoder; rare: over that of a use that many runs are published of;
+        speech: of transformers and recurrences, in typical and research software [1].
+    attention_slowdown : float
+        Time of attention over that of as many FLOPs of matrix products, in the reference year [1].
+    recomputation_slowdown : float
+        Time over that without, where all activations are computed again [1].
+    exposed_gradient_share, exposed_layer_share : float
+        Share of the gradients' time, and of that of partial results, not hidden behind work [1].
+    update_bytes : float
+        Bytes that the update of one parameter moves [B].
+    bubble_share : float
+        Idle share of a pipeline over that of a plain schedule [1].
+    overhead_share, restart_share : float
+        Time of evaluation and checkpoints of a large run over that of its steps, and of restarts on
+        `MANY_DEVICES` [1].
+    """
+
+    matrix_slowdown: float
+    vector_slowdown: float
+    transformer_values: float
+    encoder_values: float
+    tuning: float
+    convolution_values: float
+    depthwise_values: float
+    unet_values: float
+    unet_tuning: float
+    other_values: float
+    lookup_values: float
+    recurrent_time: float
+    share_at_16_bit: float
+    startup_s: float
+    synchronisation_s: float
+    launch_time: float
+    speedup_per_year: float
+    fusion_per_year: float
+    contrastive_slowdown: float
+    sparse_slowdown: float
+    rare_slowdown: float
+    speech_slowdown: float
+    attention_slowdown: float
+    recomputation_slowdown: float
+    exposed_gradient_share: float
+    exposed_layer_share: float
+    update_bytes: float
+    bubble_share: float
+    overhead_share: float
+    restart_share: float
+
+
+PARAMETERS = tuple(field.name for field in fields(UtilizationModel))
+"""Names of the parameters, in order."""
+
+
+def log_utilization(
+    model: UtilizationModel,
+    features: RunFeatures,
+    machine: Machine,
+    *,
+    flop: Number,
+    devices: Number,
+) -> Number:
+    """Natural logarithm of the utilization that the mechanism expects [1].
+
+    Arguments as for `log_launched_ahead`.
+    """
+    ahead = log_launched_ahead(model, features, machine, flop=flop, devices=devices)
+    late = launching(model, features, machine, flop=flop, devices=devices, log_ahead=ahead)
+    return ahead - log_slowdown(late.share)
+
+
+def log_launched_ahead(
+    model: UtilizationModel,
+    features: RunFeatures,
+    machine: Machine,
+    *,
+    flop: Number,
+    devices: Number,
+    busy: Number | None = None,
+) -> Number:
+    """Logarithm of the utilization of steps whose operations are launched ahead of the device [1].
+
+    Parameters
+    ----------
+    model : UtilizationModel
+        Parameters.
+    features, machine
+        The run and the device.
+    flop : float or array
+        FLOPs of the whole run [FLOP].
+    devices : float or array
+        Devices that share them [1].
+    busy : float or array, optional
+        `busy_time` of the run, if it is at hand [1].
+
+    Returns
+    -------
+    float or array, all broadcast together; at most 0.
+    """
+    peak = machine.peak_flop_per_s
+    passed = traffic(
+        features.layout,
+        machine,
+        hidden=features.hidden,
+        seq_len=features.seq_len,
+        value_bytes=features.value_bytes,
+        devices=devices,
+    )
+    if busy is None:
+        busy = busy_time(model, features, machine)
+    step = _step(model, features, busy, passed) + _lookups(model, features, machine, devices)
+    time = step * (1.0 + _overhead(model, features, flop / peak, devices))
+    start_s = (1.0 - features.steady) * model.startup_s
+    beside_s = start_s + _waiting_s(model, features, machine, devices)
+    return np.minimum(-np.log(time + beside_s * devices * peak / flop), 0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launching:
+    """Time that the host launches the operations of a step.
+
+    Parameters
+    ----------
+    share : float or array
+        Over the time of the work [1].
+    step_s : float or array
+        Of one step [s].
+    log_sd : float or array
+        Standard deviation of the logarithm of the share: that of unspecified steps [1].
+    """
+
+    share: Number
+    step_s: Number
+    log_sd: Number
+
+
+def launching(
+    model: UtilizationModel,
+    features: RunFeatures,
+    machine: Machine,
+    *,
+    flop: Number,
+    devices: Number,
+    log_ahead: Number,
+) -> Launching:
+    """How long the operations take that the host launches, where nothing fuses them.
+
+    Those of large runs take no share where nothing tells their steps.
+
+    Parameters
+    ----------
+    model, features, machine, flop, devices
+        As for `log_launched_ahead`.
+    log_ahead : float or array
+        What that says [1].
+    """
+    eager = machine.launched * np.clip(TUNED - _tuned(features, machine.compiled), 0.0, 1.0)
+    step_s = model.launch_time * features.launch_s * eager
+    ideal_s = flop / (devices * machine.peak_flop_per_s)
+    run_s = ideal_s / np.exp(log_ahead)
+    unknown = np.isnan(features.steps)
+    log_s, sd = features.usual_steps.log_time(run_s)
+    steps = np.where(unknown, run_s / np.exp(log_s), features.steps)
+    none = unknown & is_large(ideal_s, devices)
+    return Launching(
+        share=np.where(none, 0.0, step_s * steps / run_s),
+        step_s=step_s,
+        log_sd=np.where(unknown, sd, 0.0),
+    )
+
+
+def busy_time(model: UtilizationModel, features: RunFeatures, machine: Machine) -> Number:
+    """Time of a step at work over its ideal [1]; however many devices share it."""
+    peak = machine.peak_flop_per_s
+    fewer_bits = peak / machine.peak_16_bit_flop_per_s
+    plain = np.where(machine.matrix_units > 0, model.matrix_slowdown, model.vector_slowdown)
+    matrix = plain * (1 + model.share_at_16_bit * (fewer_bits - 1))
+    balance = peak / machine.memory_bytes_per_s
+    values = _values_per_flop(model, features, machine.compiled)
+    fused = np.exp(np.log(model.fusion_per_year) * (features.year - REFERENCE_YEAR))
+    memory = balance * features.value_bytes * values / fused
+    unfused = np.exp(-np.log(model.tuning) * _tuned(features, machine.compiled))
+    serial = model.recurrent_time * unfused * features.recurrent * balance / REFERENCE_BALANCE
+    slowdown = np.exp(_log_slowdown(model, features, fused))
+    busy: Number = (matrix + memory + serial) * slowdown
+    return busy
+
+
+ThinPlaces = tuple[Number, Number, Number, Number]
+"""What `thin_places` says of runs, in the order of `Growth`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Growth:
+    """How the uncertainty grows where published runs scatter.
+
+    Parameters
+    ----------
+    per_decade, per_year : float
+        Factor for every decade of less work, and for every earlier year of a transformer [1].
+    where_rare : float
+        Factor on kinds of device, and for uses of a network, that few runs are published on [1].
+    where_untuned : float
+        Factor for every step of tuning that software is short of a vendor's [1].
+    """
+
+    per_decade: float
+    per_year: float
+    where_rare: float = 1.0
+    where_untuned: float = 1.0
+
+
+def relative_width(params: Number) -> Number:
+    """Width of a depthwise network over the usual one, by its parameters; 1 where unknown [1].
+
+    Its channels set how many FLOPs a value takes part in, as the width of a transformer does.
+
+    >>> relative_width(np.array([8e7, np.nan]))
+    array([2., 1.])
+    """
+    width = (params / USUAL_DEPTHWISE_PARAMS) ** WIDTH_EXPONENT
+    return np.where(np.isnan(width), 1.0, width)
+
+
+def thinness(places: ThinPlaces, growth: Growth) -> Floats:
+    """How much wider the uncertainty is where published runs are few or scatter [1].
+
+    Returns
+    -------
+    array, all broadcast together; at least 1 where the growth is.
+
+    >>> thinness((2.0, 1.0, 0.0, 0.0), Growth(per_decade=1.2, per_year=1.1)).item()
+    1.584
+    """
+    decades, years, rare, untuned = places
+    grown = growth.per_decade**decades * growth.per_year**years
+    grown = grown * growth.where_rare**rare * growth.where_untuned**untuned
+    return np.asarray(grown, dtype=np.float64)
+
+
+def thin_places(flop: Number, features: RunFeatures, rare_device: Number) -> ThinPlaces:
+    """In what respects published runs are few or scatter [1].
+
+    Parameters
+    ----------
+    flop : float or array
+        Work [FLOP].
+    features : RunFeatures
+        Their uncertainty is not used.
+    rare_device : float or array
+        Flag of `Machine`: devices of a kind that few runs are published on.
+
+    Returns
+    -------
+    tuple
+        Decades of work and years of a transformer before published runs are many; in how many ways
+        it is rarely published (U-Nets on rare devices are not: their spread, which their runs on
+        TPUs belong to, covers those already); steps of tuning from a vendor's code, one for typical
+        and two for research.
+    """
+    decades = np.clip(np.log10(WELL_KNOWN_FLOP / flop), 0.0, MOST_DECADES)
+    years = np.clip(WELL_KNOWN_YEAR - features.year, 0.0, MOST_YEARS) * transformer_share(features)
+    rare = rare_device * (1.0 - features.unet) + features.rare
+    return decades, years, rare, np.maximum(TUNED - np.asarray(features.software), 0.0)
+
+
+def expected_utilization(
+    model: UtilizationModel,
+    features: RunFeatures,
+    machine: Machine,
+    *,
+    flop: Number,
+    devices: Number,
+) -> Uncertain:
+    """Utilization with the uncertainty of such runs [1]; arguments as for `log_launched_ahead`."""
+    ahead = expected_ahead(model, features, machine, flop=flop, devices=devices)
+    return launched(
+        ahead,
+        launching(
+            model, features, machine, flop=flop, devices=devices, log_ahead=np.log(ahead.mid)
+        ),
+    )
+
+
+def expected_ahead(
+    model: UtilizationModel,
+    features: RunFeatures,
+    machine: Machine,
+    *,
+    flop: Number,
+    devices: Number,
+    busy: Number | None = None,
+) -> Uncertain:
+    """The same of steps whose operations are launched ahead of the device [1]."""
+    expected = log_launched_ahead(model, features, machine, flop=flop, devices=devices, busy=busy)
+    expected = np.minimum(expected, np.log(MOST_EXPECTED))
+    log_sd = np.broadcast_to(features.log_sd, np.shape(expected))
+    return Uncertain(np.exp(expected), {"utilization": log_sd})
+
+
+def launched(ahead: Uncertain, late: Launching) -> Uncertain:
+    """Utilization of runs whose host may not keep ahead of the device [1].
+
+    >>> late = Launching(share=np.ones(1), step_s=0.1, log_sd=np.array([0.8]))
+    >>> found = launched(Uncertain(np.array([0.4]), {"utilization": np.array([0.3])}), late)
+    >>> found.mid.round(3), found.log_sd
+    (array([0.283]), array([0.5]))
+    """
+    unsure = exposed_share(late.share) * late.log_sd
+    loadings = {name: np.hypot(load, unsure) for name, load in ahead.loadings.items()}
+    return Uncertain(ahead.mid * np.exp(-log_slowdown(late.share)), loadings)
+
+
+ROUNDING = 1e-14
+"""How far below the peak an interval ends, in the logarithm: no rounded end is above it [1]."""
+
+
+def within_peak(expected: Uncertain) -> Uncertain:
+    """Utilization whose 80 % interval ends at the peak at the latest, and begins as it did [1]."""
+    half = z_score(CENTRAL) * expected.log_sd
+    beyond = np.maximum(np.log(expected.mid) + half + ROUNDING, 0.0) / 2
+    left = 1.0 - beyond / np.where(half > 0, half, 1.0)[()]
+    loadings = {name: load * left for name, load in expected.loadings.items()}
+    return Uncertain(expected.mid * np.exp(-beyond), loadings)
+
+
+def _values_per_flop(model: UtilizationModel, features: RunFeatures, compiled: Number) -> Number:
+    """Values that elementwise work moves per FLOP [1/FLOP]."""
+    fewer = -np.log(model.tuning)
+    tuned = _tuned(features, compiled)
+    beyond = model.encoder_values * features.encoder * np.exp(fewer * tuned)
+    values: Number = (
+        transformer_share(features) * (model.transformer_values + beyond) / features.hidden
+        + features.unet * model.unet_values * np.exp(-np.log(model.unet_tuning) * tuned)
+        + features.other * model.other_values
+        + np.exp(fewer * compiled)
+        * (
+            features.convolution * model.convolution_values
+            + features.depthwise * model.depthwise_values / features.relative_width
+        )
+    )
+    return values
+
+
+def _tuned(features: RunFeatures, compiled: Number) -> Number:
+    """How tuned the kernels are [1]."""
+    return np.where(np.asarray(compiled) > 0, SOFTWARE_OF_COMPILERS, features.software)
+
+
+def _waiting_s(
+    model: UtilizationModel, features: RunFeatures, machine: Machine, devices: Number
+) -> Number:
+    """Time that all steps wait for other devices, as far as their number is known [s].
+
+    The gradients of a transformer are in its traffic.
+    """
+    steps = np.where(np.isnan(features.steps), 0.0, features.steps)
+    exchange_s = replicated_gradients_s(
+        features.layout.params, machine, value_bytes=features.value_bytes, devices=devices
+    )
+    elsewhere = 1.0 - transformer_share(features) - features.other
+    exposed_s = model.exposed_gradient_share * elsewhere * exchange_s
+    return steps * (exposed_s + model.synchronisation_s * np.log2(np.maximum(devices, 1.0)))
+
+
+def _lookups(
+    model: UtilizationModel, features: RunFeatures, machine: Machine, devices: Number
+) -> Number:
+    """Time over the ideal that a recommender exchanges vectors of embeddings [1]_ [1].
+
+    References
+    ----------
+    .. [1] D. Mudigere et al., "Software-hardware co-design for fast and scalable training of deep
+       learning recommendation models", 2022, arXiv:2104.05158, sec. 3.
+    """
+    value_s = exchanged_value_s(machine, value_bytes=features.value_bytes, devices=devices)
+    lookups: Number = features.other * model.lookup_values * machine.peak_flop_per_s * value_s
+    return lookups
+
+
+def attention_part(features: RunFeatures) -> Number:
+    """Share of a transformer's FLOPs that is attention, s / (6 h + s) [1]."""
+    part: Number = features.seq_len / (6.0 * features.hidden + features.seq_len)
+    return transformer_share(features) * part
+
+
+def _log_slowdown(model: UtilizationModel, features: RunFeatures, fused: Number) -> Number:
+    """Logarithm of the factors on the time of matrix work and memory [1].
+
+    `fused` is what elementwise work has gained, and attention with it [1]_.
+
+    References
+    ----------
+    .. [1] T. Dao, "FlashAttention-2", 2023, arXiv:2307.08691: its predecessor of 2022 reaches 25 to
+       40 % of the peak, matrix products 80 to 90 %.
+    """
+    again = transformer_share(features) * features.layout.recomputation
+    slowdown: Number = (
+        np.log1p((model.attention_slowdown - 1.0) * attention_part(features) / fused)
+        + np.log(model.contrastive_slowdown) * features.contrastive
+        + np.log(model.sparse_slowdown) * features.sparse
+        + _log_rare_slowdown(model, features)
+        + np.log1p(
+            (model.recomputation_slowdown - 1.0) * again * (1.0 + ADAPTER_SHARE * features.lora)
+        )
+        - np.log(model.speedup_per_year) * (features.year - REFERENCE_YEAR)
+    )
+    return slowdown
+
+
+def _log_rare_slowdown(model: UtilizationModel, features: RunFeatures) -> Number:
+    """Logarithm of the factor on the time of rare uses; a vendor's code for speech has none [1]."""
+    untuned = np.minimum(TUNED - np.asarray(features.software), 1.0)
+    speech = np.log(model.speech_slowdown) * untuned
+    slowdown: Number = features.rare * np.where(
+        np.asarray(features.speech) > 0, speech, np.log(model.rare_slowdown)
+    )
+    return slowdown
+
+
+def _step(model: UtilizationModel, features: RunFeatures, busy: Number, passed: Traffic) -> Number:
+    """Time of a step over its ideal: work, waiting for the pipeline, and what is passed around."""
+    per_year = np.log(model.speedup_per_year * model.fusion_per_year)
+    hidden: Number = np.exp(per_year * (features.year - REFERENCE_YEAR))
+    exposed = (
+        model.exposed_gradient_share * passed.gradients + model.exposed_layer_share * passed.layers
+    )
+    exchange = exposed / hidden + model.update_bytes * passed.updates_per_byte
+    waiting = 1.0 + model.bubble_share * passed.bubble
+    return busy * waiting + transformer_share(features) * exchange
+
+
+def _overhead(
+    model: UtilizationModel, features: RunFeatures, ideal_device_s: Number, devices: Number
+) -> Number:
+    """Time lost to evaluation, checkpoints and restarts over the time of the steps [1]."""
+    device_s = ideal_device_s / USUAL_UTILIZATION
+    large = device_s / (device_s + LARGE_RUN_S)
+    lost = model.overhead_share + model.restart_share * np.sqrt(devices / MANY_DEVICES)
+    return transformer_share(features) * (1.0 - features.steady) * large * lost
+
+
+def transformer_share(features: RunFeatures) -> Number:
+    """Whether it is a transformer: 1, or 0 for networks of other elementwise work [1]."""
+    return 1.0 - (
+        features.convolution
+        + features.depthwise
+        + features.unet
+        + features.other
+        + features.recurrent
+    )

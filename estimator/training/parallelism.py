@@ -1,0 +1,278 @@
+"""What does a run pass between its devices and memories, over the work that it does.
+
+A training step moves more than the values of its layers: gradients between the copies of the model
+(data parallelism), partial results between the devices that share a layer (tensor and expert
+parallelism), and weights with the state of the optimizer through the memory. Each is given here as
+the time it takes over the time of the step's work at the peak, before any of it is hidden behind
+that work; how much is not hidden is a parameter of `estimator.training.mechanism`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from estimator.core.power import DEVICES_PER_NODE
+from estimator.core.uncertainty import Number
+from estimator.networks.formulas import FLOP_PER_PARAM_AND_TOKEN
+
+UNSPECIFIED = float("nan")
+"""A way to share the work that a run does not tell: the usual one is meant."""
+
+STATE_BYTES = 16.0
+"""Weight, gradient and Adam's state of a parameter [B]; Rajbhandari et al. 2020, sec. 3.1."""
+
+FREE_SHARE = 0.7
+"""Share of a device's memory that they may take, beside activations [1]."""
+
+NETWORK_SHARE = 1.0 / 24.0
+"""Network over link bandwidth of a device: DGX A100, 200 Gbit/s a GPU behind 600 GB/s [1]."""
+
+LAYER_RING = 1.0 / 9.0
+"""Four ring all-reduces of a layer, 8 h bytes-wide values a token, over its 72 h^2 FLOPs [1]."""
+
+FORWARD_SHARE = 0.5
+"""Share of these all-reduces and exchanges that the forward pass makes, and recomputation makes
+again [1]; Korthikanti et al. 2022, sec. 4.1."""
+
+EXPERTS_OF_TOKEN = 8.0
+"""Experts that work on a token, as in DeepSeek-V3, Qwen3 and OLMoE [1]."""
+
+EXPERT_ROUTE = 4.0 * EXPERTS_OF_TOKEN / 72.0
+"""Four exchanges of a token with eight experts over the 72 h^2 FLOPs of a layer [1]."""
+
+USUAL_EXPERT_PARALLEL = 8.0
+"""Devices that share the experts where a run does not tell [1]: those of a node."""
+
+SMALLEST_SHARE = 256.0
+"""Tokens per step that a device is given at least, where the batch is unspecified [token]."""
+
+USUAL_VIRTUAL_STAGES = 2.0
+"""Stages of layers that a device holds where they are unspecified: pipelines of large models are
+interleaved as a rule [1]; Narayanan et al. 2021, sec. 2.2."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """What the mechanism needs to know of a device.
+
+    Parameters
+    ----------
+    peak_flop_per_s : float or array
+        Dense peak at the precision of the run [FLOP/s].
+    peak_16_bit_flop_per_s : float or array
+        Dense peak at 16 bit, or the peak itself where it is lower [FLOP/s].
+    memory_bytes_per_s : float or array
+        Bandwidth of the device's memory [B/s].
+    memory_bytes : float or array
+        Memory of the device [B].
+    link_bytes_per_s : float or array
+        Bandwidth to the devices of its node [B/s].
+    network_bytes_per_s : float or array
+        Bandwidth to other nodes [B/s].
+    matrix_units : float or array
+        Flag: units for matrix products work in the format of the run.
+    compiled : float or array
+        Flag: a compiler of whole graphs fuses elementwise work, as on TPUs.
+    node_devices : float or array
+        Devices behind one fast link [1].
+    rare : float or array
+        Flag: few runs are published on devices of its kind.
+    launched : float or array
+        Flag: a host launches its operations, one by one, as those of a GPU.
+    """
+
+    peak_flop_per_s: Number
+    peak_16_bit_flop_per_s: Number
+    memory_bytes_per_s: Number
+    memory_bytes: Number
+    link_bytes_per_s: Number
+    network_bytes_per_s: Number
+    matrix_units: Number = 1.0
+    compiled: Number = 0.0
+    node_devices: Number = DEVICES_PER_NODE
+    rare: Number = 0.0
+    launched: Number = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """How a run shares its work; NaN where it does not tell, and then the usual way is meant.
+
+    Parameters
+    ----------
+    params, active_params : float or array
+        Parameters, and those that work on one token [1].
+    batch_tokens : float or array
+        Tokens of one step of the optimizer [token].
+    recomputation : float or array
+        Share of the layers that are computed again on the way back [1].
+    tensor_parallel, pipeline_parallel, expert_parallel : float or array
+        Devices that share a layer, stages of layers, and devices that share the experts [1].
+    micro_batches : float or array
+        Parts of the batch that follow each other through the stages [1].
+    virtual_stages : float or array
+        Stages that each device of a pipeline holds, interleaved [1].
+    """
+
+    params: Number
+    active_params: Number
+    batch_tokens: Number
+    recomputation: Number
+    tensor_parallel: Number = UNSPECIFIED
+    pipeline_parallel: Number = UNSPECIFIED
+    expert_parallel: Number = UNSPECIFIED
+    micro_batches: Number = UNSPECIFIED
+    virtual_stages: Number = UNSPECIFIED
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traffic:
+    """Time over the time of the step's work at the peak, were nothing hidden behind it [1].
+
+    Parameters
+    ----------
+    gradients : float or array
+        Of the gradients, between copies of the model.
+    layers : float or array
+        Of partial results, between devices that share a layer or its experts.
+    updates_per_byte : float or array
+        Of the update of the parameters, per byte that it moves for each [1/B].
+    bubble : float or array
+        Of stages that wait for the first and the last micro-batch.
+    """
+
+    gradients: Number
+    layers: Number
+    updates_per_byte: Number
+    bubble: Number
+
+
+def traffic(
+    layout: Layout,
+    machine: Machine,
+    *,
+    hidden: Number,
+    seq_len: Number,
+    value_bytes: Number,
+    devices: Number,
+) -> Traffic:
+    """What a transformer passes around for its work.
+
+    Experts are spread: a device holds the parameters that work on a token, and its part of the
+    others.
+
+    Parameters
+    ----------
+    layout, machine
+        How the work is shared, on what.
+    hidden : float or array
+        Width [1].
+    seq_len : float or array
+        Tokens of a sequence [token].
+    value_bytes : float or array
+        Bytes of a value [B].
+    devices : float or array
+        Devices of the run [1].
+
+    Returns
+    -------
+    Traffic
+        Fields broadcast together.
+
+    References
+    ----------
+    .. [1] D. Narayanan et al., "Efficient large-scale language model training on GPU clusters using
+       Megatron-LM", 2021, arXiv:2104.04473, sec. 2 and 3.
+    """
+    peak = machine.peak_flop_per_s
+    experts = np.where(
+        np.isnan(layout.expert_parallel),
+        np.minimum(USUAL_EXPERT_PARALLEL, devices),
+        layout.expert_parallel,
+    )
+    held = layout.active_params + (layout.params - layout.active_params) / experts
+    product = layout.tensor_parallel * layout.pipeline_parallel
+    needed = held * STATE_BYTES / (FREE_SHARE * machine.memory_bytes)
+    shared_by = np.minimum(np.where(np.isnan(product), np.maximum(needed, 1.0), product), devices)
+    copies = devices / shared_by
+    inside = np.where(
+        np.isnan(layout.tensor_parallel),
+        np.minimum(shared_by, DEVICES_PER_NODE),
+        layout.tensor_parallel,
+    )
+    sparse = layout.active_params < layout.params
+    tokens = np.maximum(layout.batch_tokens, SMALLEST_SHARE * devices) / copies
+    params_per_flop = held / layout.active_params / (FLOP_PER_PARAM_AND_TOKEN * tokens)
+    between = _between_replicas(machine, devices)
+    ring = LAYER_RING * (inside - 1.0) / machine.link_bytes_per_s
+    routes = sparse * EXPERT_ROUTE * _expert_exchange(machine, experts)
+    forward_again = 1.0 + FORWARD_SHARE * layout.recomputation
+    return Traffic(
+        gradients=peak * 2.0 * value_bytes * (1.0 - 1.0 / copies) * params_per_flop / between,
+        layers=peak * value_bytes / hidden * (ring * forward_again + routes),
+        updates_per_byte=peak / machine.memory_bytes_per_s * params_per_flop,
+        bubble=_bubble(layout, sequences=layout.batch_tokens / copies / seq_len),
+    )
+
+
+def replicated_gradients_s(
+    params: Number, machine: Machine, *, value_bytes: Number, devices: Number
+) -> Number:
+    """Time of an all-reduce of the gradients where every device holds the whole network [s].
+
+    Parameters
+    ----------
+    params : float or array
+        Parameters [1].
+    machine : Machine
+    value_bytes : float or array
+        Bytes of a value [B].
+    devices : float or array
+        Devices of the run [1].
+
+    Returns
+    -------
+    float or array, all broadcast together.
+    """
+    return 2.0 * params * exchanged_value_s(machine, value_bytes=value_bytes, devices=devices)
+
+
+def exchanged_value_s(machine: Machine, *, value_bytes: Number, devices: Number) -> Number:
+    """Time to get a value from any of the devices, oneself among them [s]; arguments as above."""
+    return value_bytes * (1.0 - 1.0 / devices) / _between_replicas(machine, devices)
+
+
+def _between_replicas(machine: Machine, devices: Number) -> Number:
+    """Bandwidth between replicas: that of the node, or of the network beyond it [B/s]."""
+    in_node = devices <= machine.node_devices
+    return np.where(in_node, machine.link_bytes_per_s, machine.network_bytes_per_s)
+
+
+def _expert_exchange(machine: Machine, experts: Number) -> Number:
+    """Time per byte of a token's exchange with its experts [s/B].
+
+    A token crosses the network once for each other node that holds one of its experts, and is
+    passed on inside that node [1]_.
+
+    References
+    ----------
+    .. [1] DeepSeek-AI, "DeepSeek-V3 technical report", 2024, arXiv:2412.19437, sec. 3.2.2.
+    """
+    nodes = np.maximum(experts / machine.node_devices, 1.0)
+    reached = nodes * (1.0 - (1.0 - 1.0 / nodes) ** EXPERTS_OF_TOKEN)
+    across = reached * (1.0 - 1.0 / nodes) / EXPERTS_OF_TOKEN
+    inside = 1.0 - 1.0 / np.minimum(experts, machine.node_devices)
+    return inside / machine.link_bytes_per_s + across / machine.network_bytes_per_s
+
+
+def _bubble(layout: Layout, *, sequences: Number) -> Number:
+    """Idle over busy time of a pipeline, (stages - 1) / (virtual stages x micro-batches) [1].
+
+    Unspecified micro-batches are one sequence each, out of the `sequences` of a replica's step.
+    """
+    stages = np.where(np.isnan(layout.pipeline_parallel), 1.0, layout.pipeline_parallel)
+    parts = np.where(
+        np.isnan(layout.micro_batches), np.maximum(sequences, stages), layout.micro_batches
+    )
+    virtual = np.where(np.isnan(layout.virtual_stages), USUAL_VIRTUAL_STAGES, layout.virtual_stages)
+    return np.asarray((stages - 1.0) / (virtual * parts), dtype=np.float64)

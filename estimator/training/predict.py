@@ -1,0 +1,240 @@
+"""Which utilization is expected of runs: their features, the fitted model, its uncertainty."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from estimator.catalog import Catalog, Device
+from estimator.core.notice import Notice
+from estimator.core.notice_table import NoticeTable
+from estimator.core.rows import Floats, Mask, Places, few, nowhere, of_each, rows_of
+from estimator.core.uncertainty import Number, Uncertain
+from estimator.networks.kind_columns import of_each_kind
+from estimator.networks.network_class import EXPERTS, SPEECH, NetworkKind
+from estimator.question.provenance import Input
+from estimator.training.features import (
+    features_of_rows,
+    fitted_model,
+    shipped_spreads,
+)
+from estimator.training.machine import stacked
+from estimator.training.mechanism import (
+    RunFeatures,
+    busy_time,
+    expected_ahead,
+    launched,
+    launching,
+)
+from estimator.training.parallelism import Machine
+
+KNOWN_KINDS = ("gpu-datacenter", "gpu-consumer", "gpu-workstation", "superchip", "tpu")
+"""Kinds of device that published runs were made on, with single runs on others."""
+
+FEW_FLOP = 1e17
+"""Below, hardly any run is published [FLOP]."""
+
+FEW_TOKENS = 4096.0
+"""Tokens per step and device below which the batch sets the utilization [token]."""
+
+FEW_RUNS = ("depthwise", "unet", "recurrent", "other", EXPERTS, SPEECH)
+"""Kinds of network of which few runs are published."""
+
+MOST_DEVICES = 25_000
+"""Published runs end about here [1]."""
+
+SHARED = ("tensor_parallel", "pipeline_parallel", "expert_parallel")
+"""Sizes of the parallelism; each is one on a device alone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runs:
+    """Runs whose utilization is asked, as arrays.
+
+    Parameters
+    ----------
+    numbers : mapping of str to array
+        Columns as for `features_of_rows`; accelerator_count is NaN where it was only assumed.
+    kinds : sequence of NetworkKind
+        One a run.
+    machine : Machine
+        What the utilization depends on of the devices.
+    flop, devices : array
+        Work [FLOP] and devices [1].
+    value_bytes : float or array
+        Bytes of a value in memory [B].
+    steady : float or array
+        Flag: a rate in steady state is asked, without start and overheads.
+    launches : float or array
+        Time to launch their steps over that of usual ones [1].
+    """
+
+    numbers: Mapping[str, Floats]
+    kinds: Sequence[NetworkKind]
+    machine: Machine
+    flop: Floats
+    devices: Number
+    value_bytes: Number
+    steady: Number = 0.0
+    launches: Number = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predicted:
+    """Share of the peak that runs reach, with the uncertainty of such networks.
+
+    Parameters
+    ----------
+    own : Uncertain
+        Of the runs [1].
+    ahead : Uncertain
+        Of the same if the host kept ahead of the device [1].
+    lone : Uncertain
+        That of steady steps on one device, which never waits for others nor for the host [1].
+    launch_s : array
+        Time that the host launches the operations of a step [s].
+    features : RunFeatures
+    """
+
+    own: Uncertain
+    ahead: Uncertain
+    lone: Uncertain
+    launch_s: Floats
+    features: RunFeatures
+
+
+def predicted_utilization(runs: Runs, catalog: Catalog) -> Predicted:
+    """Share of the peak that the fitted model expects."""
+    model = fitted_model(catalog)
+    features = features_of_rows(
+        runs.numbers,
+        runs.kinds,
+        flop=runs.flop,
+        value_bytes=runs.value_bytes,
+        spreads=shipped_spreads(catalog),
+        rare_device=runs.machine.rare,
+    )
+    shared = {name: _and_alone(getattr(features.layout, name), runs.flop.shape) for name in SHARED}
+    both = replace(
+        features,
+        steady=_and_alone(runs.steady, runs.flop.shape),
+        layout=replace(features.layout, **shared),
+    )
+    expected = expected_ahead(
+        model,
+        both,
+        runs.machine,
+        flop=runs.flop,
+        devices=_and_alone(runs.devices, runs.flop.shape),
+        busy=busy_time(model, features, runs.machine),
+    )
+    ahead, lone = (rows_of(expected, place) for place in range(2))
+    late = launching(
+        model,
+        replace(features, launch_s=features.launch_s * runs.launches),
+        runs.machine,
+        flop=runs.flop,
+        devices=runs.devices,
+        log_ahead=np.log(ahead.mid),
+    )
+    return Predicted(
+        own=launched(ahead, late),
+        ahead=ahead,
+        lone=lone,
+        launch_s=of_each(late.step_s, runs.flop.shape),
+        features=features,
+    )
+
+
+def _and_alone(values: Number, shape: tuple[int, ...]) -> Floats:
+    """Number of each run, and that of the same on one device in steady state: one."""
+    both = np.ones((2, *shape))
+    both[0] = values
+    return both
+
+
+def alone(features: RunFeatures) -> RunFeatures:
+    """Features of the same networks in steady steps on one device."""
+    return replace(
+        features, steady=1.0, layout=replace(features.layout, **dict.fromkeys(SHARED, 1.0))
+    )
+
+
+def machines_of(several: Sequence[Machine], at: Places) -> Machine:
+    """Machine of each run out of a few; `at` says which."""
+    if len(several) == 1:
+        return several[0]
+    each: Machine = rows_of(stacked(several), at)
+    return each
+
+
+def say_thin_evidence(
+    notices: NoticeTable,
+    rows: Places,
+    runs: Runs,
+    features: RunFeatures,
+    asked: Mask,
+) -> None:
+    """Say of some rows of a table where published runs are few, or a batch was assumed.
+
+    Parameters
+    ----------
+    notices : NoticeTable
+        Of the whole table.
+    rows : array of int
+        Rows of the runs.
+    runs, features
+        The runs and their features.
+    asked : array of bool
+        Which of the runs take the prediction.
+    """
+
+    def mark(which: Mask, code: str, field: str, **values: Any) -> None:
+        if which.any():
+            mask = np.zeros(notices.count, dtype=np.bool_)
+            mask[rows[which & asked]] = True
+            notices.where(mask, Notice(code, field, values))
+
+    devices = of_each(runs.devices, rows.shape)
+    mark(devices > MOST_DEVICES, "beyond_published_devices", "devices", most=float(MOST_DEVICES))
+    mark(runs.flop < FEW_FLOP, "little_work", "", flop=FEW_FLOP)
+    groups = of_each_kind(runs.kinds, lambda kind: kind.spread_group)
+    for group in FEW_RUNS:
+        mark(groups == group, "few_runs_of_kind", "kind", group=group)
+    batch = of_each(features.layout.batch_tokens, rows.shape)
+    small = np.isnan(runs.numbers["batch_tokens"]) & (batch < FEW_TOKENS * devices) & asked
+    small &= of_each(np.asarray(runs.steady) == 0, rows.shape)
+    if small.any():
+        small &= of_each_kind(runs.kinds, lambda kind: kind.transformer)
+        sizes, at = few(batch[small])
+        codes = nowhere(notices.count)
+        codes[rows[small]] = at
+        said = [
+            Notice("small_batch_assumed", "batch_tokens", {"tokens": n}) for n in sizes.tolist()
+        ]
+        notices.coded([(one,) for one in said], codes)
+
+
+def device_notices(device: Device) -> tuple[Notice, ...]:
+    """Say what is not known of a device whose utilization is predicted."""
+    found = []
+    if device.kind not in KNOWN_KINDS:
+        found.append(Notice("kind_of_device_unpublished", "hardware", {"kind": device.kind}))
+    if "memory_bytes_per_s" not in device.records:
+        found.append(Notice("bandwidth_unknown", "hardware", {"device": device.name}))
+    return tuple(found)
+
+
+def predicted_input(expected: Uncertain, group: str, catalog: Catalog) -> Input:
+    """Predicted utilization of one run, with its provenance."""
+    low, high = expected.interval()
+    return Input(
+        value=float(expected.mid),
+        unit="1",
+        basis="derived",
+        source=catalog.prior("utilization.fitted.matrix_slowdown").source,
+        low=float(low),
+        high=float(min(high, 1.0)),
+        note=f"model fitted to published runs, for a {group}; `validate` shows its errors",
+    )

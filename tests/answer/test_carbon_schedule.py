@@ -1,0 +1,223 @@
+"""The grid by the hour: golden days by hand, laws of shifting, files refused in one line."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from estimator.answer import formatted_results
+from estimator.answer.scenario_estimate import answer_scenario
+from estimator.answer.start_times import on_profile
+from estimator.catalog import Catalog
+from estimator.cli import main
+from estimator.core.carbon_schedule import SAME, mean_intensity, schedule
+from estimator.question.carbon_profile import read_profile
+from estimator.question.scenario import Scenario, from_link
+
+DAY = np.array([0.4] * 8 + [0.1] * 8 + [0.4] * 8)
+"""Dirty nights and mornings, eight clean hours from hour 8."""
+
+PROFILES = arrays(np.float64, st.integers(24, 60), elements=st.floats(0.0, 2.0))
+
+
+@pytest.fixture(scope="module")
+def catalog():
+    return Catalog.open()
+
+
+def written(tmp_path, values=DAY, column="co2e_kg_per_kwh", times=None):
+    path = tmp_path / "grid.csv"
+    hours = range(len(values)) if times is None else times
+    name = "hour" if times is None else "time"
+    rows = [f"{hour},{value}" for hour, value in zip(hours, values, strict=True)]
+    path.write_text("\n".join([f"{name},{column}", *rows, ""]))
+    return str(path)
+
+
+def ask(catalog, **said):
+    work = {"device_hours": 32.0, "hardware": "v100", "devices": 8.0, "site": "fr"}
+    return answer_scenario(Scenario(**work | said), catalog)
+
+
+def test_a_run_has_the_mean_of_the_hours_that_it_covers():
+    # By hand: four hours from hour 6 are two dirty and two clean ones.
+    assert mean_intensity(DAY, 6.0, 4.0) == pytest.approx((2 * 0.4 + 2 * 0.1) / 4)
+    assert mean_intensity(DAY, 15.5, 1.0) == pytest.approx(0.25)
+    assert mean_intensity(DAY, 3.0, 24.0 * 7) == pytest.approx(DAY.mean())
+
+
+def test_the_best_start_is_the_nearest_clean_one():
+    plan = schedule(DAY, 0.0, 4.0)
+    assert (plan.start_h, plan.best_start_h) == (0.0, 8.0)
+    assert plan.saving_share == pytest.approx(0.75)
+    assert schedule(DAY, 9.0, 4.0).best_start_h == 9.0
+    assert schedule(DAY, 20.0, 4.0).best_start_h == 8.0
+
+
+@given(PROFILES, st.floats(0.01, 200.0), st.floats(0.0, 23.9))
+def test_cumulative_sums_equal_adding_up_minutes(hourly, duration_h, start_h):
+    steps = np.linspace(start_h, start_h + duration_h, 20_001)
+    middle = (steps[1:] + steps[:-1]) / 2
+    slow = hourly[np.floor(middle).astype(int) % len(hourly)].mean()
+    width = duration_h / 20_000
+    bound = (duration_h + 2) * width * 2.0 / duration_h + 1e-9
+    assert mean_intensity(hourly, start_h, duration_h) == pytest.approx(slow, abs=bound)
+
+
+@given(PROFILES, st.floats(0.01, 500.0), st.integers(0, 23))
+def test_no_start_is_better_than_the_best(hourly, duration_h, start):
+    plan = schedule(hourly, float(start), duration_h)
+    everywhere = mean_intensity(hourly, np.arange(len(hourly), dtype=float), duration_h)
+    assert plan.best_co2e_kg_per_kwh == pytest.approx(
+        everywhere.min(), rel=1e-6, abs=SAME * everywhere.max() + 1e-12
+    )
+    assert plan.co2e_kg_per_kwh == pytest.approx(everywhere[start], abs=1e-12)
+    assert 0 <= plan.saving_share <= 1
+
+
+@given(PROFILES, st.floats(0.01, 100.0), st.integers(0, 23))
+def test_turning_the_profile_turns_the_best_start(hourly, duration_h, turn):
+    plan = schedule(hourly, 0.0, duration_h)
+    turned = schedule(np.roll(hourly, turn), float(turn), duration_h)
+    same = SAME * hourly.max() + 1e-12
+    assert turned.best_co2e_kg_per_kwh == pytest.approx(plan.best_co2e_kg_per_kwh, abs=same)
+
+
+@given(st.floats(0.0, 2.0), st.floats(0.01, 1e6))
+def test_a_flat_grid_leaves_nothing_to_save(level, duration_h):
+    plan = schedule(np.full(24, level), 5.0, duration_h)
+    assert plan.saving_share == pytest.approx(0.0, abs=1e-6)
+
+
+def test_an_estimate_follows_its_schedule(catalog, tmp_path):
+    path = written(tmp_path)
+    dirty = ask(catalog, carbon_profile=path)  # four hours from hour 0
+    reported = formatted_results.as_json(dirty)
+    operational = reported["results"]["co2e_kg"]["operational_mid"]
+    assert operational == pytest.approx(0.4 * reported["results"]["energy_kwh"]["mid"])
+    assert reported["schedule"]["best_start"] == 8.0
+    assert reported["schedule"]["saving_share"] == pytest.approx(0.75)
+    assert reported["schedule"]["saving_kg"] == pytest.approx(0.75 * operational)
+    assert "hour 8 instead of 0 would save 75 %" in str(
+        formatted_results.schedule_line(dirty, dirty.plan)
+    )
+    clean = ask(catalog, carbon_profile=path, start=8.0)
+    saved = formatted_results.as_json(clean)["results"]["co2e_kg"]["operational_mid"]
+    assert saved == pytest.approx(operational - reported["schedule"]["saving_kg"])
+    assert "as good" in str(formatted_results.schedule_line(clean, clean.plan))
+    assert json.loads(json.dumps(reported, allow_nan=False)) == reported
+
+
+def test_a_link_carries_the_intensity_and_never_a_file(catalog, tmp_path):
+    answer = ask(catalog, carbon_profile=written(tmp_path), start=6.0)
+    assert "profile" not in answer.link
+    assert "start" not in answer.link
+    assert "carbon_intensity=0.25" in answer.link
+    scenario, _ = from_link({"carbon_profile": "grid.csv", "start": "3", "config": "x.json"})
+    assert scenario == Scenario()
+
+
+def test_grams_and_times_are_read_like_kilograms_and_hours(tmp_path):
+    expected = read_profile(written(tmp_path))
+    times = [f"2024-03-{1 + (hour + 5) // 24:02}T{(hour + 5) % 24:02}:00Z" for hour in range(24)]
+    grams = read_profile(written(tmp_path, DAY * 1000, "co2e_g_per_kwh", times))
+    assert grams == pytest.approx(expected)
+
+
+NOT_HOURLY = [f"2024-03-01T{hour:02}:30" for hour in range(24)]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("", "the columns must be one of co2e_kg_per_kwh, co2e_g_per_kwh and one of time, hour"),
+        ("hour,carbon\n0,1\n", "the columns must be"),
+        ("hour,co2e_kg_per_kwh,co2e_g_per_kwh\n", "the columns must be"),
+        ("hour,co2e_kg_per_kwh\n0,0.1\n", "24 to 8784 rows an hour apart are needed, got 1"),
+        ([(hour, 0.1) for hour in range(9000)], "more than 8784"),
+        ([(2 * hour, 0.1) for hour in range(24)], "line 3 is not an hour after"),
+        ([(hour, "x" if hour == 3 else 0.1) for hour in range(24)], "line 5 is not a number: 'x'"),
+        ([(hour, "nan") for hour in range(24)], "line 2 must be between 0 and 5, got nan"),
+        ([(hour, 300) for hour in range(24)], "line 2 must be between 0 and 5, got 300"),
+        ([(hour, -0.1) for hour in range(24)], "line 2 must be between 0 and 5, got -0.1"),
+        ([("noon", 0.1) for _ in range(24)], "line 2 must be a whole hour, got 'noon'"),
+        ([(hour, "0.1,7") for hour in range(24)], "line 2 has 3 cells, not 2"),
+        (b"\xff\xfe\x00", "is no CSV file in UTF-8"),
+        (None, "No such file"),
+    ],
+)
+def test_a_bad_profile_is_refused_in_one_line(tmp_path, content, reason):
+    path = tmp_path / "grid.csv"
+    if isinstance(content, list):
+        rows = [f"{hour},{value}" for hour, value in content]
+        path.write_text("\n".join(["hour,co2e_kg_per_kwh", *rows]))
+    elif isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content is not None:
+        path.write_text(content)
+    with pytest.raises(ValueError, match=reason) as refusal:
+        read_profile(str(path))
+    assert "\n" not in str(refusal.value)
+    assert "grid.csv" in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("times", "reason"),
+    [
+        (["2024-13-01T00:00", *NOT_HOURLY[1:]], "must be a time like"),
+        ([*NOT_HOURLY[:-1], "2024-03-02T05:00"], "line 25 is not an hour after"),
+        ([*NOT_HOURLY[:-1], "2024-03-01T23:30Z"], "times with and without a zone"),
+    ],
+)
+def test_times_that_are_not_an_hour_apart_are_refused(tmp_path, times, reason):
+    with pytest.raises(ValueError, match=reason):
+        read_profile(written(tmp_path, times=times))
+
+
+def test_a_schedule_that_cannot_be_is_refused(catalog, tmp_path):
+    path = written(tmp_path)
+    with pytest.raises(ValueError, match="start must be an hour of the profile, 0 to 23, got 24"):
+        ask(catalog, carbon_profile=path, start=24.0)
+    with pytest.raises(ValueError, match="start must be at least 0"):
+        ask(catalog, carbon_profile=path, start=-1.0)
+    with pytest.raises(ValueError, match="start is an hour of a carbon_profile"):
+        ask(catalog, start=3.0)
+    with pytest.raises(ValueError, match="mutually exclusive"):
+        ask(catalog, carbon_profile=path, carbon_intensity=0.1)
+
+
+def test_the_command_line_tells_what_another_start_saves(tmp_path, capsys):
+    path = written(tmp_path)
+    words = ["estimate", "--device-hours", "32", "--hardware", "v100", "--devices", "8"]
+    assert main([*words, "--carbon-profile", path, "--start", "2"]) == 0
+    assert "Starting at hour 8 instead of 2 would save 75 %" in capsys.readouterr().out
+    assert main([*words, "--carbon-profile", path, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["schedule"]["best_start"] == 8.0
+    assert main([*words, "--carbon-profile", str(tmp_path / "none.csv")]) == 1
+    refusal = capsys.readouterr().err.strip()
+    assert refusal.startswith("error: ")
+    assert "\n" not in refusal
+
+
+def test_the_command_line_takes_a_cap_and_a_purchase_price(capsys):
+    words = ["estimate", "--flop", "1e21", "--hardware", "h100", "--devices", "8", "--json"]
+    assert main([*words, "--power-cap", "350", "--pay", "own", "--device-price", "27000"]) == 0
+    reported = json.loads(capsys.readouterr().out)
+    assert reported["inputs"]["power_cap"] == 350
+    assert reported["inputs"]["resolved"]["launch_price_usd"]["value"] == 27000
+    assert {"power_cap=350", "device_price=27000"} <= set(reported["link"].split("&"))
+
+
+def test_an_answer_put_on_a_profile_is_the_answer_that_was_asked_with_it(catalog, tmp_path):
+    path = written(tmp_path)
+    asked = ask(catalog, carbon_profile=path, start=6.0)
+    later = on_profile(ask(catalog), read_profile(path), 6.0)
+    assert later.plan == asked.plan
+    for name in asked.estimate.quantities:
+        assert later.estimate[name].interval() == asked.estimate[name].interval(), name
+    assert later.inputs["co2e_kg_per_kwh"] == asked.inputs["co2e_kg_per_kwh"]
+    with pytest.raises(ValueError, match="0 to 23, got 24"):
+        on_profile(ask(catalog), read_profile(path), 24.0)

@@ -1,0 +1,60 @@
+"""Items that are not written token by token: rows of print, and laws."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from estimator.catalog import Catalog
+from estimator.inference.items import answer_item
+from estimator.inference.question import Item, ServingQuestion
+
+ML_ENERGY = {
+    "FLUX.1-dev": (12e9, 4608, 50, 11.64, 7949),
+    "stable-diffusion-3.5-medium": (2.5e9, 4429, 56, 3.53, 1581),
+    "Wan2.1-T2V-14B": (14e9, 32760, 100, 466.9, 289253),
+    "HunyuanVideo": (13e9, 118800, 50, 1689.0, 1164112),
+}
+"""Parameters, positions, passes; seconds and joules an item on one H100 (leaderboard v3, xDiT)."""
+
+
+@pytest.fixture(scope="module")
+def catalog():
+    return Catalog.open()
+
+
+@pytest.mark.parametrize("name", ML_ENERGY)
+def test_images_and_films_on_an_h100_are_within_the_interval_of_95_percent(catalog, name):
+    params, positions, passes, seconds, joules = ML_ENERGY[name]
+    asked = ServingQuestion(params_total=params, hardware="h100", precision="bf16")
+    found = answer_item(asked, Item(steps=passes, positions=positions), catalog).ranges
+    for quantity, measured in (("item_s", seconds), ("device_energy_per_item_j", joules)):
+        low, high = found[quantity].bounds(0.95)
+        assert low[0] < measured < high[0], quantity
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.floats(1.0, 200.0), st.floats(1.1, 4.0))
+def test_twice_the_steps_take_twice_as_long(steps, times):
+    catalog = Catalog.open()
+    asked = ServingQuestion(params_total=2e9, hardware="h100", precision="bf16")
+    few = answer_item(asked, Item(steps=steps, positions=4096), catalog).ranges
+    many = answer_item(asked, Item(steps=steps * times, positions=4096), catalog).ranges
+    assert many["item_s"].mid[0] == pytest.approx(few["item_s"].mid[0] * times)
+
+
+def test_only_active_parameters_of_a_mixture_are_multiplied(catalog):
+    """A quarter of the parameters, a quarter of the FLOPs of a large batch; all are held."""
+    asked = ServingQuestion(params_total=40e9, hardware="h100", precision="fp8", concurrency=4096)
+    sparse = replace(asked, params_active=10e9)
+    whole, part = (
+        answer_item(one, Item(positions=128), catalog).ranges["item_s"].mid[0]
+        for one in (asked, sparse)
+    )
+    assert part == pytest.approx(whole / 4.0, rel=0.05)
+
+
+def test_an_item_of_unknown_size_is_refused(catalog):
+    with pytest.raises(ValueError, match="an item needs"):
+        answer_item(ServingQuestion(params_total=1e9, hardware="h100"), Item(), catalog)

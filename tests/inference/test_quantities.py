@@ -1,0 +1,581 @@
+"""Answers about serving: golden figures from print, refusals, and what is left open."""
+
+import io
+
+import numpy as np
+import pytest
+
+from estimator.answer.scenario_estimate import answer_scenario
+from estimator.catalog import Catalog
+from estimator.core.messages import message, render
+from estimator.core.notice import Notice
+from estimator.inference.engines import ENGINES, NAMES, fitted, from_line, to_line
+from estimator.inference.figures import (
+    compared_with_api,
+    energy_parts,
+    latency_curve,
+    request_times,
+    results,
+    single,
+)
+from estimator.inference.quantities import answer_serving
+from estimator.inference.question import ServingQuestion, option_of
+from estimator.inference.queueing import concurrency_of_rates, flying_quantile
+from estimator.inference.resolver import Resolver
+from estimator.inference.serving_csv import RESULT_COLUMNS, answer_table
+from estimator.question.hardware import choose_precision, find_hardware
+from estimator.question.scenario import Scenario
+from estimator.question.site import find_site
+
+
+@pytest.fixture(scope="module")
+def catalog():
+    return Catalog.open()
+
+
+def interval(catalog, quantity, **asked):
+    answer = answer_serving([ServingQuestion(**asked)], catalog)
+    assert not isinstance(answer.rows[0], Notice), answer.rows[0]
+    low, high = answer.ranges[quantity].bounds(0.8)
+    return low[0], answer.ranges[quantity].mid[0], high[0]
+
+
+LLAMA_CPP = {
+    "apple-m1-max": 61.19,
+    "apple-m2-ultra": 94.27,
+    "apple-m3-max": 66.31,
+    "apple-m2": 21.91,
+}
+"""Tokens/s of Llama 2 7B, Q4_0, 128 tokens: llama.cpp discussion 4167; none was fitted."""
+
+
+@pytest.mark.parametrize(("hardware", "tokens_per_s"), LLAMA_CPP.items())
+def test_llama_cpp_on_apple_chips_is_within_the_interval(catalog, hardware, tokens_per_s):
+    low, _, high = interval(
+        catalog,
+        "inter_token_s",
+        model="llama-2-7b",
+        hardware=hardware,
+        devices=1,
+        precision="Q4_0",
+        concurrency=1,
+        input_tokens=1,
+        output_tokens=128,
+    )
+    assert low < 1.0 / tokens_per_s < high
+
+
+OLLAMA_ON_A_RASPBERRY_PI = {
+    ("raspberry-pi-5-16", "llama-3.2-3b", "Q4_K_M"): 4.51,
+    ("raspberry-pi-5-16", "llama-3.1-8b", "Q4_K_M"): 2.05,
+    ("raspberry-pi-5-16", "llama-2-13b", "Q4_0"): 1.35,
+    ("raspberry-pi-4", "qwen-1.8b", "Q4_0"): 3.054,
+}
+"""Tokens/s on four cores, in Ollama's format of each model, without tuned memory banks:
+geerlingguy/ai-benchmarks issue 7, aidatatools/ollama-benchmark pull request 9; none was fitted."""
+
+
+@pytest.mark.parametrize(("system", "tokens_per_s"), OLLAMA_ON_A_RASPBERRY_PI.items())
+def test_llama_cpp_on_a_raspberry_pi_is_within_the_interval(catalog, system, tokens_per_s):
+    hardware, model, precision = system
+    low, median, high = interval(
+        catalog,
+        "inter_token_s",
+        model=model,
+        hardware=hardware,
+        devices=1,
+        precision=precision,
+        concurrency=1,
+        input_tokens=50,
+        output_tokens=300,
+    )
+    assert low < 1.0 / tokens_per_s < high
+    assert 1.0 / (1.5 * tokens_per_s) < median < 1.5 / tokens_per_s
+
+
+def test_mlperf_llama_2_70b_on_one_h200_is_within_the_interval(catalog):
+    """4,488 tokens/s offline: MLPerf Inference v4.1, 4.1-0045; not among the fitted rows."""
+    low, _, high = interval(
+        catalog,
+        "output_tokens_per_s",
+        model="llama-2-70b",
+        hardware="h200-sxm",
+        devices=1,
+        precision="fp8",
+        software="vendor",
+        input_tokens=294,
+        output_tokens=294,
+    )
+    assert low < 4488 < high
+
+
+MLPERF_OFFLINE_ON_EIGHT = {
+    ("h200-sxm", "vendor"): 34_864.2,
+    ("mi300x", "vllm"): 23_514.8,
+    ("mi325x", "vllm"): 33_928.1,
+}
+"""Tokens/s of Llama 2 70B: MLPerf Inference 4.1-0046, 4.1-0002 and 5.0-0001; none was fitted."""
+
+
+@pytest.mark.parametrize(("system", "tokens_per_s"), MLPERF_OFFLINE_ON_EIGHT.items())
+def test_mlperf_llama_2_70b_on_eight_devices_is_within_the_interval(catalog, system, tokens_per_s):
+    hardware, software = system
+    low, median, high = interval(
+        catalog,
+        "output_tokens_per_s",
+        model="llama-2-70b",
+        hardware=hardware,
+        devices=8,
+        precision="fp8",
+        software=software,
+        input_tokens=294,
+        output_tokens=294,
+    )
+    assert low < tokens_per_s < high
+    assert tokens_per_s / 1.5 < median < 1.5 * tokens_per_s
+
+
+LLAMA_70B = {"model": "llama-2-70b", "devices": 8, "precision": "fp8", "software": "vllm"}
+
+
+@pytest.mark.parametrize(
+    ("hardware", "load", "replicas"),
+    [
+        ("h200-sxm", {}, 8),
+        ("h100", {}, 4),
+        ("h200-sxm", {"concurrency": 4}, 1),
+        ("h200-sxm", {"concurrency": 512}, 8),
+        ("h200-sxm", {"concurrency": 512, "tensor_parallel": 8}, 1),
+        ("h200-sxm", {"request_rate": 0.1}, 1),
+        ("h200-sxm", {"request_rate": 30.0}, 8),
+    ],
+)
+def test_an_unspecified_layout_is_an_operator_s_choice(catalog, hardware, load, replicas):
+    asked = {"hardware": hardware, "input_tokens": 294, "output_tokens": 294, **LLAMA_70B, **load}
+    answer = answer_serving([ServingQuestion(**asked)], catalog)
+    row = answer.rows[0]
+    assert not isinstance(row, Notice), row
+    assert row.data_parallel == replicas
+    said = any("layout unspecified" in message(note) for note in answer.notes[0])
+    assert said == ("tensor_parallel" not in load)
+
+
+def test_caches_that_crowd_small_replicas_make_them_larger(catalog):
+    asked = {"hardware": "h200-sxm", "concurrency": 512, "output_tokens": 294, **LLAMA_70B}
+    answer = answer_serving(
+        [ServingQuestion(**asked, input_tokens=tokens) for tokens in (294, 4000)], catalog
+    )
+    few, many = answer.rows
+    assert few.data_parallel == 8
+    assert 1 <= many.data_parallel < 8
+
+
+def test_an_unspecified_layout_widens_the_interval(catalog):
+    asked = {"hardware": "h200-sxm", "concurrency": 512, **LLAMA_70B}
+    low, _, high = interval(catalog, "output_tokens_per_s", **asked)
+    fixed = interval(catalog, "output_tokens_per_s", **asked, data_parallel=8, tensor_parallel=1)
+    assert high / low > 1.1 * fixed[2] / fixed[0]
+
+
+def test_bloom_s_requests_take_what_was_measured_with_its_idle_machines(catalog):
+    """914 kWh for 230,768 requests in 18 days on 16 A100: Luccioni et al. 2022, sec. 4.4.
+
+    Most of it kept the model in memory; the meter saw no cooling.
+    """
+    low, _, high = interval(
+        catalog,
+        "energy_per_request_wh",
+        model="bloom-176b",
+        hardware="a100-sxm-40",
+        devices=16,
+        precision="bf16",
+        software="research",
+        request_rate=230_768 / (18 * 86_400),
+        output_tokens=60,
+        pue=1.0,
+    )
+    assert low < 914e3 / 230_768 < high
+
+
+def test_sequences_beyond_the_memory_leave_the_replicas_of_a_full_server(catalog):
+    """Not one replica over all devices, which would write a third of the tokens per second."""
+    rates = [
+        interval(
+            catalog,
+            "output_tokens_per_s",
+            model="Qwen/Qwen3-14B",
+            hardware="h100",
+            devices=8,
+            concurrency=concurrency,
+            input_tokens=8192,
+            output_tokens=16,
+        )[1]
+        for concurrency in (300, 512)
+    ]
+    assert rates == sorted(rates)
+
+
+REFUSED = (
+    ({"model": "llama-2-70b", "hardware": "h100", "devices": 1}, "2 would hold them"),
+    (
+        {"model": "deepseek-v3", "hardware": "h200", "devices": 32, "data_parallel": 4},
+        "setting expert_parallel to 32",
+    ),
+    (
+        {"model": "deepseek-v3", "hardware": "h200", "devices": 8, "data_parallel": 4},
+        "64 would hold them",
+    ),
+    ({"model": "llama-2-7b", "hardware": "h100", "expert_parallel": 2}, "dense"),
+    ({"model": "nothing-known", "hardware": "h100"}, "unknown model"),
+    ({"model": "mistral", "hardware": "h100"}, "did you mean mistral-7b"),
+    ({"model": "llama-2-7b", "hardware": "no such card"}, "unknown hardware"),
+    ({"model": "llama-2-7b", "hardware": "h100", "precision": "fp3"}, "unknown weight format"),
+    (
+        {"model": "llama-2-7b", "hardware": "h100", "devices": 2, "tensor_parallel": 4},
+        "need 4 devices",
+    ),
+    (
+        {"model": "llama-2-7b", "hardware": "h100", "devices": 1, "concurrency": 1e6},
+        "do not fit",
+    ),
+    (
+        {"model": "llama-2-7b", "hardware": "h100", "devices": 64, "input_tokens": 1e6},
+        "exceed the",
+    ),
+    ({"model": "llama-2-7b", "hardware": "h100", "request_rate": 1e6}, "exceed"),
+)
+
+
+@pytest.mark.parametrize(("asked", "reason"), REFUSED)
+def test_what_cannot_be_is_refused_in_one_line(catalog, asked, reason):
+    row = answer_serving([ServingQuestion(**asked)], catalog).rows[0]
+    assert isinstance(row, Notice)
+    assert reason in message(row)
+    assert "\n" not in message(row)
+
+
+@pytest.mark.parametrize(
+    "quantity", ["input_tokens", "price_usd_per_h", "devices", "data_parallel"]
+)
+def test_a_note_names_the_input_as_the_rim_does(catalog, quantity):
+    asked = ServingQuestion(model="llama-2-70b", hardware="apple-m2-ultra", output_tokens=10)
+    if quantity == "data_parallel":
+        asked = ServingQuestion(model="llama-3-8b", hardware="h100", devices=4)
+    notes = answer_serving([asked], catalog).notes[0]
+    (note,) = [one for one in notes if one.field == quantity]
+    assert quantity in message(note)
+    assert option_of(quantity) in render(note, option_of)
+    assert quantity not in render(note, option_of).replace(option_of(quantity), "")
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [({"software": "banana"}, "software"), ({"params_active": 1e9}, "params_active")],
+)
+def test_what_is_not_used_as_it_is_said_is_noted(catalog, asked, field):
+    plain, _ = single(
+        answer_serving([ServingQuestion(model="llama-3-8b", hardware="h100")], catalog)
+    )
+    row, _ = single(
+        answer_serving([ServingQuestion(model="llama-3-8b", hardware="h100", **asked)], catalog)
+    )
+    assert field in {one.field for one in row.notes} - {one.field for one in plain.notes}
+
+
+@pytest.mark.parametrize("software", ["vLLM 0.9", "ollama", "research", "TensorRT-LLM"])
+def test_a_known_program_needs_no_note(catalog, software):
+    asked = ServingQuestion(model="llama-3-8b", hardware="h100", software=software)
+    row, _ = single(answer_serving([asked], catalog))
+    assert "serving_software_unknown" not in {one.code for one in row.notes}
+
+
+@pytest.mark.parametrize("tokens", [0.0, 1e9])
+def test_no_answer_or_one_of_a_billion_tokens_is_refused(tokens):
+    with pytest.raises(ValueError, match="output_tokens must be between"):
+        ServingQuestion(output_tokens=tokens)
+
+
+@pytest.mark.parametrize(
+    ("hardware", "weights"), [("h100", "bf16"), ("t4", "fp16"), ("v100", "fp16"), ("m2", "q4_k_m")]
+)
+def test_unspecified_weights_are_in_a_format_that_the_device_multiplies(catalog, hardware, weights):
+    asked = ServingQuestion(model="llama-3.2-1b", hardware=hardware)
+    row, _ = single(answer_serving([asked], catalog))
+    (assumed,) = (one for one in row.notes if one.code == "serving_weights_assumed")
+    assert row.weights.name.casefold() == assumed.values["weights"].casefold() == weights
+
+
+def test_unspecified_concurrency_widens_the_interval(catalog):
+    asked = {"model": "llama-3-8b", "hardware": "h100", "devices": 1, "input_tokens": 200}
+    asked |= {"output_tokens": 300}
+    open_ = interval(catalog, "output_tokens_per_s", **asked)
+    given = interval(catalog, "output_tokens_per_s", **asked, concurrency=64)
+    assert open_[2] / open_[0] > 1.1 * given[2] / given[0]
+
+
+def test_a_table_answers_its_rows_and_gives_the_others_their_reason(catalog):
+    table = (
+        "name,model,params_total,hardware,devices,concurrency,note\n"
+        "a,Qwen/Qwen3-14B,14e9,NVIDIA H100,1,8,kept\n"
+        "b,,70e9,RTX 4090,1,1,\n"
+        "c,llama-3-8b,,NVIDIA B200,1,many,\n"
+    )
+    out = io.StringIO()
+    summary = answer_table(iter(table.splitlines(keepends=True)), out, catalog, level=0.8)
+    lines = out.getvalue().splitlines()
+    assert (summary.rows, summary.answered, summary.refused) == (3, 1, 2)
+    assert lines[0].endswith(",".join(RESULT_COLUMNS))
+    assert lines[1].startswith("a,Qwen/Qwen3-14B,14e9,NVIDIA H100,1,8,kept,")
+    assert "would hold them" in lines[2]
+    assert "concurrency must be a number, got 'many'" in lines[3]
+
+
+@pytest.mark.parametrize("beside", [{}, {"concurrency": 8.0}, {"input_tokens": 100.0}])
+def test_a_server_that_idles_half_of_the_time_is_as_sure_beside_other_rows(catalog, beside):
+    """What another row leaves open says nothing of a row that states half a sequence in flight."""
+    half = ServingQuestion(model="llama-3-8b", hardware="h100", concurrency=0.5)
+    other = ServingQuestion(model="llama-3-8b", hardware="h100", **beside)
+    alone, both = answer_serving([half], catalog), answer_serving([half, other], catalog)
+    for name, found in alone.ranges.items():
+        assert both.ranges[name].mid[0] == pytest.approx(found.mid[0], nan_ok=True), name
+        assert both.ranges[name].log_sd[0] == pytest.approx(found.log_sd[0], nan_ok=True), name
+
+
+def test_a_rate_of_requests_and_its_concurrency_are_one_state(catalog):
+    parameters = fitted(catalog)
+    resolver = Resolver(catalog, parameters)
+    asked = ServingQuestion(
+        model="llama-3-8b",
+        hardware="h100",
+        devices=1,
+        input_tokens=300,
+        output_tokens=200,
+        request_rate=10.0,
+    )
+    (flying,), refused = concurrency_of_rates(resolver.table([asked]), parameters)
+    assert not refused
+    rate = interval(
+        catalog,
+        "output_tokens_per_s",
+        model="llama-3-8b",
+        hardware="h100",
+        devices=1,
+        input_tokens=300,
+        output_tokens=200,
+        concurrency=flying,
+    )[1]
+    assert rate / 200 == pytest.approx(10.0, rel=1e-3)
+
+
+def test_parameters_come_back_from_the_line_of_the_fit(catalog):
+    values = fitted(catalog).values
+    assert from_line(to_line(values)).values == pytest.approx(values)
+    assert len(NAMES) == values.size
+
+
+def test_energy_with_host_and_site_is_more_than_that_of_the_devices(catalog):
+    rng = np.random.default_rng(3)
+    asked = [
+        ServingQuestion(
+            params_total=float(size), hardware="h100", concurrency=float(flying), pue=1.2
+        )
+        for size, flying in zip(rng.uniform(1e9, 6e10, 20), rng.integers(1, 64, 20), strict=True)
+    ]
+    answer = answer_serving(asked, catalog)
+    whole = answer.ranges["energy_per_output_token_j"].mid
+    assert np.all(whole > 1.2 * answer.ranges["device_energy_per_output_token_j"].mid)
+
+
+SERVED = {"model": "llama-3.1-8b", "hardware": "h100", "devices": 1, "concurrency": 32}
+SERVED |= {"input_tokens": 500, "output_tokens": 300}
+
+
+def test_the_parts_of_the_energy_add_up_to_the_whole(catalog):
+    for asked in (SERVED, SERVED | {"devices": 16, "duty_cycle": 0.25, "pue": 1.4}):
+        answer = answer_serving([ServingQuestion(**asked)], catalog)
+        parts = energy_parts(answer, catalog)
+        whole = answer.ranges["energy_per_output_token_j"].mid[0]
+        assert sum(parts.values()) == pytest.approx(whole)
+        assert min(parts.values()) >= 0.0
+        assert (parts["network"] > 0) == (asked["devices"] > 8)
+        assert (parts["reserved without work"] > 0) == ("duty_cycle" in asked)
+
+
+def test_an_answer_takes_its_energy_from_the_battery_of_a_phone(catalog):
+    asked = {"model": "qwen2.5-1.5b", "hardware": "iPhone 16 Pro", "precision": "Q4_0"}
+    found = results(answer_serving([ServingQuestion(**asked, output_tokens=200)], catalog), 0.8)
+    share, charge = found["battery_share_per_request"], found["requests_per_charge"]
+    assert share["mid"] == pytest.approx(found["energy_per_request_wh"]["mid"] / 13.94, rel=1e-3)
+    assert charge["low"] == pytest.approx(1.0 / share["high"])
+    assert share["low"] < share["mid"] < share["high"] < 0.05
+    assert "battery_share_per_request" not in results(
+        answer_serving([ServingQuestion(**SERVED)], catalog), 0.8
+    )
+
+
+def test_an_api_is_charged_for_what_it_reads_and_writes(catalog):
+    answer = answer_serving([ServingQuestion(**SERVED, price_usd_per_h=2.0)], catalog)
+    dear = compared_with_api(answer, input_usd=3.0, output_usd=15.0)
+    assert dear.api_cost_per_million_output_tokens_usd == pytest.approx(15.0 + 3.0 * 500 / 300)
+    even = dear.break_even_tokens_per_day
+    assert even == pytest.approx(48.0 / 20.0 * 1e6)
+    most = answer.ranges["output_tokens_per_s"].mid[0] * 86_400
+    assert dear.own_cost_over_api == pytest.approx(48.0 / (20.0 * most / 1e6))
+    cheap = compared_with_api(answer, input_usd=0.0, output_usd=0.001)
+    assert cheap.break_even_tokens_per_day is None
+    assert cheap.own_cost_over_api > 1.0
+
+
+def test_every_list_price_is_dated_and_of_a_model_that_can_be_served(catalog):
+    prices = catalog.api_prices()
+    assert len(prices) >= 10
+    for price in prices.values():
+        assert price.date
+        assert catalog.source(price.source).url
+        if price.preset:
+            assert catalog.preset(price.preset).config
+    with pytest.raises(ValueError, match="unknown API 'nothing'"):
+        catalog.api_price("nothing")
+
+
+@pytest.mark.parametrize("rate", [0.1, 5.0, 15.0, 19.0])
+def test_more_requests_take_longer_and_the_slowest_tenth_longer_still(catalog, rate):
+    asked = {**SERVED, "concurrency": None}
+    times = [
+        request_times(answer_serving([ServingQuestion(**asked, request_rate=one)], catalog))
+        for one in (rate, 1.02 * rate)
+    ]
+    for name in ("request_s", "request_p50_s", "request_p90_s"):
+        assert times[0][name] <= times[1][name] * (1.0 + 1e-9)
+    assert times[0]["request_s"] <= times[0]["request_p50_s"] * (1.0 + 1e-9)
+    assert times[0]["request_p50_s"] <= times[0]["request_p90_s"]
+
+
+@pytest.mark.parametrize(("tokens", "said"), [(40_000.0, False), (41_000.0, True)])
+def test_a_question_longer_than_the_model_is_made_for_is_said(catalog, tokens, said):
+    """Qwen3 14B: max_position_embeddings of 40,960."""
+    asked = ServingQuestion(
+        model="qwen3-14b", hardware="h200", concurrency=1.0, input_tokens=tokens, output_tokens=100
+    )
+    codes = {one.code for one in answer_serving([asked], catalog).notes[0]}
+    assert ("serving_beyond_context" in codes) == said
+
+
+def test_a_memory_that_is_always_full_has_a_queue_without_end(catalog):
+    """Llama 3 70B on two TPU v5p: more are asked for at once than fit."""
+    asked = ServingQuestion(model="llama-3-70b", hardware="tpu-v5p", devices=2.0)
+    assert set(request_times(answer_serving([asked], catalog))) == {"request_s"}
+
+
+@pytest.mark.parametrize("hardware", ["h100-sxm", "rtx-4090", "raspberry-pi-5-16"])
+def test_the_curve_of_latencies_rises_and_ends_before_queues_without_end(catalog, hardware):
+    question = ServingQuestion(model="llama-3.2-3b", hardware=hardware, precision="int4")
+    found = latency_curve(answer_serving([question], catalog))
+    assert len(found.requests_per_s) > 10
+    assert np.all(np.diff(found.requests_per_s) > 0)
+    assert np.all(np.asarray(found.p90_s) >= np.asarray(found.p50_s))
+    assert found.p90_s[0] < found.p90_s[-1] <= 30.0 * found.p90_s[0]
+
+
+def test_sequences_in_flight_vary_as_those_of_a_simulated_server():
+    """Random arrivals that stay 10 s each: the 90th percentile of their mean over one stay."""
+    random = np.random.default_rng(5)
+    rate, stay, horizon = 9.6, 10.0, 40_000.0
+    arrivals = np.sort(random.uniform(0.0, horizon, random.poisson(rate * horizon)))
+    starts = arrivals[(arrivals > 20.0) & (arrivals < horizon - 20.0)][::50]
+    grid = np.arange(0.0, stay, 0.25)
+    counts = [
+        np.mean(
+            np.searchsorted(arrivals, one + grid) - np.searchsorted(arrivals, one + grid - stay)
+        )
+        for one in starts
+    ]
+    seen = np.quantile(counts, 0.9)
+    assert flying_quantile(rate * stay, 0.9) == pytest.approx(seen, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("hardware", "engine"),
+    [
+        ("Pi 5 - 8GB (AMD RX 7600) [GPU]", "local-board"),
+        ("Raspberry Pi 5 (AMD Pro W7700) [GPU]", "local-board"),
+        ("AMD RX 7600", "local-gpu"),
+        ("Intel 265K Custom PC (AMD Radeon AI Pro R9700) [GPU]", "local-gpu"),
+        ("Arc B580", "local-intel"),
+        ("Pi 500+ - 16GB (Intel Arc B580) [GPU]", "local-intel"),
+        ("Pi CM5 - 16GB (Nvidia RTX 3080 Ti) [GPU]", "local-cuda"),
+        ("Pi 5 - 16GB [CPU]", "local-cpu"),
+    ],
+)
+def test_a_card_behind_a_board_computer_and_one_of_intel_have_engines_of_their_own(
+    catalog, hardware, engine
+):
+    asked = ServingQuestion(params_total=3.2e9, hardware=hardware, precision="Q4_K_M")
+    row, _table = single(answer_serving([asked], catalog))
+    assert ENGINES[row.engine] == engine
+
+
+def test_a_board_computer_launches_slower_than_a_computer(catalog):
+    times = []
+    for hardware in ("AMD RX 7600", "Pi 5 - 8GB (AMD RX 7600) [GPU]"):
+        asked = ServingQuestion(params_total=3.2e9, hardware=hardware, precision="Q4_K_M")
+        times.append(answer_serving([asked], catalog).ranges["inter_token_s"].mid[0])
+    assert times[1] > 1.3 * times[0]
+
+
+def test_a_warm_phone_writes_about_half_as_fast_and_is_less_sure(catalog):
+    asked = ServingQuestion(model="qwen2.5-1.5b", hardware="iPhone 16 Pro", precision="Q4_0")
+    found = results(answer_serving([asked], catalog), 0.8)
+    cold, warm = found["output_tokens_per_s"], found["sustained_output_tokens_per_s"]
+    assert 0.38 < warm["mid"] / cold["mid"] < 0.67
+    assert warm["high"] / warm["low"] > cold["high"] / cold["low"]
+    assert warm["low"] < 22.6 < warm["high"]
+    other = ServingQuestion(model="qwen2.5-1.5b", hardware="h100", precision="bf16")
+    both = answer_serving([other, asked], catalog)
+    assert np.isnan(both.ranges["sustained_output_tokens_per_s"].mid[0])
+    assert "sustained_output_tokens_per_s" not in results(answer_serving([other], catalog), 0.8)
+
+
+@pytest.mark.parametrize("name", ["", "fr", "gcp-us-central1", "google", "us"])
+def test_a_site_and_a_rent_are_those_of_an_estimate(catalog, name):
+    """PUE, carbon intensity and price of a device-hour, with their intervals."""
+    row, _ = single(answer_serving([ServingQuestion(**SERVED, region=name)], catalog))
+    scenario = Scenario(device_hours=1.0, hardware=SERVED["hardware"], site=name or None)
+    estimate = answer_scenario(scenario, catalog)
+    for key, found in (
+        ("pue", row.site.pue),
+        ("co2e_kg_per_kwh", row.site.co2e_kg_per_kwh),
+        ("price_usd_per_h", row.price.usd_per_h),
+    ):
+        known = estimate.run.price_usd_per_h if "price" in key else getattr(estimate.site, key)
+        assert np.allclose(found.interval(), known.interval(), rtol=1e-12), key
+
+
+def test_water_on_site_is_that_of_the_computers_as_in_an_estimate(catalog):
+    place = next(one for one in catalog.places() if {"wue_l_per_kwh", "pue"} <= set(one.records))
+    answer = answer_serving([ServingQuestion(**SERVED, region=place.id)], catalog)
+    joule = answer.ranges["energy_per_output_token_j"].mid[0]
+    litres = answer.ranges["water_per_million_output_tokens_l"].mid[0]
+    site = find_site(place.id, catalog).value
+    per_kwh = site.wue_l_per_kwh.mid / site.pue.mid + site.offsite_l_per_kwh.mid
+    assert litres == pytest.approx(joule / 3.6 * per_kwh)
+
+
+def test_a_device_without_a_rent_costs_what_owning_it_uses_up_and_says_so(catalog):
+    asked = ServingQuestion(model="llama-3.1-8b", hardware="rtx-3090", precision="int4")
+    answer = answer_serving([asked], catalog)
+    row, _ = single(answer)
+    assert row.price.owned
+    assert "serving_owned" in {notice.code for notice in answer.notes[0]}
+    device = catalog.device("rtx-3090")
+    hardware = find_hardware(device, choose_precision(device, None), catalog).value
+    assert row.price.usd_per_h.mid == pytest.approx(
+        float(hardware.price_usd.mid / hardware.lifetime_h.mid)
+    )
+
+
+@pytest.mark.parametrize("hardware", ["rtx-4090", "h100"])
+def test_a_format_of_experts_packs_all_weights_of_a_model_without_experts(catalog, hardware):
+    asked = {"model": "llama-3-8b", "hardware": hardware, "concurrency": 1.0}
+    packed = interval(catalog, "inter_token_s", precision="mxfp4", **asked)
+    assert packed[1] < 0.7 * interval(catalog, "inter_token_s", precision="bf16", **asked)[1]

@@ -1,0 +1,336 @@
+"""Laws of a serving step: what must hold whatever the parameters are."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from estimator.catalog import Catalog
+from estimator.inference.batching import static_pace, steady_pace
+from estimator.inference.performance import Board, Setup, Traffic, performance
+from estimator.inference.power import Draw, board_power_w
+from estimator.inference.served_model import from_config
+from estimator.inference.step import (
+    Engine,
+    Layout,
+    Machine,
+    Served,
+    decode_costs,
+    prefill_times,
+    visited_share,
+)
+
+MODEL = Served(
+    dense_params=7e9, layers=32.0, hidden=4096.0, cache_values=65536.0, pair_flop=524288.0
+)
+MIXTURE = replace(
+    MODEL, dense_params=1.2e9, routed_params=29e9, experts=128.0, experts_per_token=8.0
+)
+MACHINE = Machine(
+    peak_flop_per_s=989e12,
+    pair_flop_per_s=989e12,
+    bytes_per_s=3.35e12,
+    memory_bytes=80e9,
+    link_bytes_per_s=900e9,
+)
+ENGINE = Engine(
+    read_share=0.9,
+    cache_share=0.6,
+    expert_share=0.8,
+    ceiling_bytes_per_s=2e13,
+    matrix_share=0.7,
+    half_rows=32.0,
+    layer_s=5e-5,
+    step_s=3e-4,
+    sequence_s=2e-5,
+    collective_s=8e-6,
+    link_share=0.6,
+)
+ONE = Layout()
+BOARD = Board(tdp_w=700.0, idle_w=70.0, draw=Draw(awake=0.5, reading=0.3, computing=1.5))
+
+
+def test_a_board_that_waits_for_launches_draws_little_more_than_at_rest():
+    draw = replace(BOARD.draw, between=0.1)
+    at_rest = {"memory_rate": 0.0, "arithmetic_rate": 0.0}
+    power_w = [
+        board_power_w(700.0, 70.0, draw.over_time(one), **at_rest) for one in (0.0, 0.5, 2.0)
+    ]
+    awake_w = board_power_w(700.0, 70.0, BOARD.draw.over_time(0.5), **at_rest)
+    assert power_w[0] == pytest.approx(awake_w)
+    assert power_w == sorted(power_w, reverse=True)
+    assert power_w[2] == pytest.approx(70.0 + 0.1 * 630.0, rel=1e-3)
+
+
+sequences = st.floats(1.0, 2048.0)
+context = st.floats(1.0, 32768.0)
+models = st.sampled_from((MODEL, MIXTURE))
+
+
+def decode_step(model, machine, engine, flying, tokens, layout=ONE):
+    """Time of a step that writes one token of each sequence in flight."""
+    return decode_costs(model, machine, engine, layout, tokens).at(flying)
+
+
+@given(models, sequences, context, st.sampled_from((1.0, 2.0, 4.0)))
+def test_twice_the_devices_are_never_slower_but_for_communication(model, flying, tokens, devices):
+    free = replace(ENGINE, collective_s=0.0)
+    links = replace(MACHINE, link_bytes_per_s=1e30)
+    times = [
+        decode_step(model, links, free, flying, tokens, Layout(devices=n, expert_shard=n)).total_s
+        for n in (devices, 2.0 * devices)
+    ]
+    assert times[1] <= times[0] * (1.0 + 1e-9)
+
+
+@given(models, sequences, context)
+def test_four_bit_weights_never_take_longer_to_read(model, flying, tokens):
+    packed = replace(ONE, dense_bytes=0.53, expert_bytes=0.53)
+    assert (
+        decode_step(model, MACHINE, ENGINE, flying, tokens, packed).read_s
+        < decode_step(model, MACHINE, ENGINE, flying, tokens).read_s
+    )
+
+
+@given(models, st.floats(1.0, 1000.0), st.floats(1.01, 4.0))
+def test_energy_per_token_falls_with_the_batch_while_reading_bounds_the_step(model, few, times):
+    setup = Setup(
+        model=replace(model, cache_values=0.0, pair_flop=0.0),
+        machine=replace(MACHINE, peak_flop_per_s=1e30, pair_flop_per_s=1e30),
+        engine=replace(ENGINE, sequence_s=0.0),
+        board=BOARD,
+        layout=Layout(),
+    )
+    traffic = Traffic(sequences=few, input_tokens=1.0, output_tokens=1e6)
+    alone = performance(setup, traffic).device_energy_per_output_token_j
+    shared = performance(setup, replace(traffic, sequences=few * times))
+    assert shared.device_energy_per_output_token_j < alone * (1.0 + 1e-9)
+
+
+@given(models, sequences, st.floats(1.0, 4096.0), st.floats(1.0, 2048.0))
+def test_twice_the_devices_are_never_slower_per_request_at_a_fixed_batch(
+    model, flying, read, written
+):
+    """A whole request, its input read and its answer written, where links cost nothing."""
+    free = replace(ENGINE, collective_s=0.0)
+    machine = replace(MACHINE, link_bytes_per_s=1e30)
+    traffic = Traffic(sequences=flying, input_tokens=read, output_tokens=written)
+    times = []
+    for devices in (1.0, 2.0, 4.0):
+        layout = Layout(devices=devices, expert_shard=devices)
+        setup = Setup(model=model, machine=machine, engine=free, board=BOARD, layout=layout)
+        pace = performance(setup, traffic).pace
+        times.append(pace.time_to_first_token_s + written * pace.mean_step_s)
+    assert times[1] <= times[0] * (1.0 + 1e-9)
+    assert times[2] <= times[1] * (1.0 + 1e-9)
+
+
+layouts = st.sampled_from(
+    (
+        ONE,
+        Layout(devices=8.0, expert_shard=8.0),
+        Layout(devices=8.0, data_parallel=4.0, expert_shard=2.0),
+        Layout(devices=8.0, data_parallel=8.0, expert_shard=8.0),
+        Layout(devices=4.0, stages=4.0),
+    )
+)
+
+
+@given(models, layouts, st.booleans(), sequences, context, st.floats(1.0, 2048.0), st.data())
+def test_more_sequences_or_longer_prompts_never_shorten_the_time_per_token(
+    model, layout, ahead, flying, read, written, data
+):
+    """And more sequences never write fewer tokens per second; layouts as given."""
+    more = data.draw(st.floats(1.0, 8.0))
+    engine = replace(ENGINE, launches_ahead=ahead, tile_rows=139.0, pass_tokens=512.0)
+    setup = Setup(
+        model=replace(model, window_values=4096.0, window=1024.0),
+        machine=MACHINE,
+        engine=engine,
+        board=BOARD,
+        layout=layout,
+        static_batches=ahead,
+    )
+    asked = Traffic(sequences=flying, input_tokens=read, output_tokens=written)
+    base, crowded, longer = (
+        performance(setup, traffic)
+        for traffic in (
+            asked,
+            replace(asked, sequences=flying * more),
+            replace(asked, input_tokens=read * more),
+        )
+    )
+    least = 1.0 - 1e-9
+    for other in (crowded, longer):
+        assert other.pace.inter_token_s >= base.pace.inter_token_s * least
+        assert other.pace.mean_step_s >= base.pace.mean_step_s * least
+        assert other.pace.time_to_first_token_s >= base.pace.time_to_first_token_s * least
+    assert crowded.output_tokens_per_s >= base.output_tokens_per_s * least
+
+
+@given(models, st.floats(1.0, 4096.0))
+def test_energy_per_token_no_longer_falls_once_arithmetic_bounds_the_step(model, flying):
+    """With the arithmetic as the only cost, a batch of twice the size saves less than 1 %."""
+    bound = Setup(
+        model=replace(model, cache_values=0.0, pair_flop=0.0),
+        machine=replace(MACHINE, bytes_per_s=1e30),
+        engine=replace(
+            ENGINE,
+            half_rows=0.0,
+            ceiling_bytes_per_s=1e30,
+            layer_s=0.0,
+            step_s=0.0,
+            sequence_s=0.0,
+        ),
+        board=BOARD,
+        layout=Layout(),
+    )
+    traffic = Traffic(sequences=flying, input_tokens=1.0, output_tokens=1e6)
+    alone = performance(bound, traffic).device_energy_per_output_token_j
+    shared = performance(bound, replace(traffic, sequences=2.0 * flying))
+    assert shared.device_energy_per_output_token_j == pytest.approx(alone, rel=0.01)
+
+
+@given(st.lists(st.tuples(sequences, context), min_size=1, max_size=8))
+def test_arrays_give_what_a_loop_over_scalars_gives(cases):
+    flying, tokens = (np.array(values) for values in zip(*cases, strict=True))
+    setup = Setup(
+        model=MIXTURE, machine=MACHINE, engine=ENGINE, board=BOARD, layout=Layout(devices=2.0)
+    )
+    traffic = Traffic(sequences=flying, input_tokens=tokens, output_tokens=200.0)
+    together = performance(setup, traffic)
+    for place, (one, length) in enumerate(cases):
+        alone = performance(setup, Traffic(sequences=one, input_tokens=length, output_tokens=200.0))
+        assert together.output_tokens_per_s[place] == pytest.approx(alone.output_tokens_per_s)
+        assert together.device_power_w[place] == pytest.approx(alone.device_power_w)
+
+
+def test_the_expected_share_of_visited_experts_is_that_of_random_routing():
+    random = np.random.default_rng(1)
+    tokens, experts, visits, trials = 24, 64, 6, 400
+    hits = [
+        np.unique(
+            np.concatenate([random.choice(experts, visits, replace=False) for _ in range(tokens)])
+        ).size
+        for _ in range(trials)
+    ]
+    share = float(visited_share(float(experts), float(visits), float(tokens)))
+    assert share == pytest.approx(np.mean(hits) / experts, rel=0.01)
+
+
+def test_one_sequence_reads_the_weights_of_an_8_b_model_in_the_time_of_the_arithmetic():
+    bare = replace(
+        ENGINE,
+        read_share=1.0,
+        ceiling_bytes_per_s=1e30,
+        layer_s=0.0,
+        step_s=0.0,
+        sequence_s=0.0,
+        half_rows=0.0,
+    )
+    step = decode_step(MODEL, MACHINE, bare, 1.0, 1.0)
+    by_hand_s = 7e9 * 2.0 / 3.35e12
+    assert step.total_s == pytest.approx(by_hand_s, rel=0.01)
+
+
+@given(st.floats(1.0, 4096.0), st.floats(1.0, 4096.0), st.floats(1e-3, 1.0), st.floats(0.0, 10.0))
+def test_requests_end_as_fast_as_their_tokens_are_written(flying, written, decode_s, read_s):
+    pace = steady_pace(flying, written, decode_s, read_s, decode_s + read_s)
+    assert pace.requests_per_s * written == pytest.approx(pace.output_tokens_per_s)
+    assert decode_s <= pace.inter_token_s <= pace.mean_step_s * (1.0 + 1e-12)
+
+
+@given(st.floats(1.0, 512.0), st.integers(1, 64), st.floats(1e-3, 1.0), st.floats(1e-3, 10.0))
+def test_a_static_batch_takes_its_inputs_and_then_its_steps(flying, written, decode_s, read_s):
+    pace = static_pace(flying, float(written), decode_s, read_s)
+    batch_s = read_s + sum(decode_s for _ in range(written - 1))
+    assert pace.requests_per_s * batch_s == pytest.approx(flying)
+    assert pace.requests_per_s * written == pytest.approx(pace.output_tokens_per_s)
+    assert (pace.time_to_first_token_s, pace.inter_token_s) == (read_s, decode_s)
+
+
+@given(models, sequences, context, st.floats(1e-6, 1e-2))
+def test_launches_ahead_are_hidden_by_the_slower_of_host_and_device(model, flying, tokens, layer_s):
+    behind = replace(ENGINE, layer_s=layer_s)
+    added = decode_step(model, MACHINE, behind, flying, tokens)
+    hidden = decode_step(model, MACHINE, replace(behind, launches_ahead=True), flying, tokens)
+    slower_s = max(added.busy_s, added.overhead_s)
+    assert slower_s <= hidden.total_s <= min(1.5 * slower_s, added.total_s)
+    assert hidden.waiting_s == pytest.approx(hidden.total_s - added.busy_s)
+    assert added.waiting_s == pytest.approx(added.overhead_s)
+
+
+def test_a_program_of_launches_waits_the_less_the_more_its_host_is_ahead():
+    """A step bound by its host takes as long for eight sequences as for one, and draws no more."""
+    engine = replace(ENGINE, layer_s=5e-4, launches_ahead=True)
+    setup = Setup(
+        model=MODEL,
+        machine=MACHINE,
+        engine=engine,
+        board=replace(BOARD, draw=replace(BOARD.draw, between=0.1)),
+        layout=Layout(),
+        static_batches=True,
+    )
+    flying = np.array([1.0, 8.0, 512.0])
+    done = performance(setup, Traffic(sequences=flying, input_tokens=256.0, output_tokens=64.0))
+    one, eight, many = done.pace.inter_token_s
+    assert eight == pytest.approx(one, rel=0.05)
+    assert many > 1.5 * one
+    one_w, eight_w, many_w = done.device_power_w
+    assert one_w == pytest.approx(eight_w, rel=0.2) and many_w > 2.0 * one_w
+
+
+@given(st.floats(0.0, 1.0), st.floats(0.0, 1.0))
+def test_a_board_draws_between_idle_and_its_limit(reading, computing):
+    power = board_power_w(700.0, 70.0, BOARD.draw, memory_rate=reading, arithmetic_rate=computing)
+    assert 70.0 < power <= 700.0
+
+
+@pytest.mark.parametrize(
+    ("params", "packed_bytes", "bytes_per_s", "printed_s"),
+    [
+        (6.74e9, 4.89 / 8.0, 768e9, 512.0 / 3450.93 - 512.0 / 4098.15),
+        (8.03e9, 4.64 / 8.0, 1008e9, 2.0 * 512.0 / 7430.94 - 1024.0 / 8655.73),
+    ],
+)
+def test_unpacking_takes_the_memory_as_long_as_printed(
+    params, packed_bytes, bytes_per_s, printed_s
+):
+    """llama.cpp with cuBLAS: an A6000 in Q4_K_M beside F16, pull request 3816; an RTX 4090 in Q4_0
+    in passes of 512 tokens beside 1024, pull request 7860."""
+    model = replace(MODEL, dense_params=params)
+    machine = replace(MACHINE, bytes_per_s=bytes_per_s)
+    layout = replace(ONE, dense_bytes=packed_bytes)
+    engine = replace(ENGINE, read_share=1.0)
+    bare, unpacked = (
+        prefill_times(model, one, engine, layout, 512.0)[0].overhead_s
+        for one in (machine, replace(machine, unpacked_bytes=2.0))
+    )
+    assert unpacked - bare == pytest.approx(printed_s, rel=0.1)
+
+
+def test_two_passes_over_four_stages_take_five_eighths_of_their_time_in_turn():
+    """llama.cpp read 1.33 to 1.56 times as fast on four boards as on one; the law says 1.6."""
+    one, _ = prefill_times(MODEL, MACHINE, replace(ENGINE, pass_tokens=512.0), ONE, 1024.0)
+    layout = replace(ONE, devices=4.0, stages=4.0)
+    four, _ = prefill_times(MODEL, MACHINE, replace(ENGINE, pass_tokens=512.0), layout, 1024.0)
+    assert one.compute_s / four.compute_s == pytest.approx(1.6)
+
+
+def test_replicas_that_share_experts_send_each_token_to_all_who_hold_its_own():
+    """DeepSeek-V3's eight experts lie on 5.25 of eight devices: 8 (1 - (7 / 8)^8)."""
+    sharing = Layout(devices=8.0, data_parallel=8.0, expert_shard=8.0)
+    costs = decode_costs(MIXTURE, MACHINE, replace(ENGINE, sequence_s=0.0), sharing, 1.0)
+    devices = 8.0 * (1.0 - (7.0 / 8.0) ** 8)
+    sent_bytes = 2.0 * devices * 7.0 / 8.0 * MIXTURE.hidden * 2.0
+    rate = MACHINE.link_bytes_per_s / 2.0 * ENGINE.link_share
+    assert costs.row_overhead_s == pytest.approx(MIXTURE.layers * sent_bytes / rate)
+
+
+def test_attention_of_a_latent_cache_multiplies_the_whole_latent_for_every_head():
+    """DeepSeek-V3, arXiv:2412.19437: 61 layers, 128 heads, a latent of 512 and 64 rotary values."""
+    numbers = from_config(Catalog.open().preset("deepseek-r1").config).numbers
+    decoded = 61 * 128 * 2 * (512 + 64 + 512)
+    assert numbers.pair_flop + numbers.latent_pair_flop == pytest.approx(decoded)

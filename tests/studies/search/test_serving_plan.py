@@ -1,0 +1,223 @@
+"""Plans of a service against brute force: every design answered on its own, one after the other."""
+
+import itertools
+import math
+from functools import cache
+from statistics import NormalDist
+
+import pytest
+
+from estimator.catalog import Catalog
+from estimator.inference.figures import memory, single
+from estimator.inference.measured_loads import KnownLoads
+from estimator.inference.quantities import answer_serving
+from estimator.inference.question import ServingQuestion
+from estimator.runs.record import Host, MeasuredDevice, MeasuredRun, ServedLoad
+from estimator.studies.search.limits import RELAXED, Limits
+from estimator.studies.search.serving_plan import OBJECTIVES, ServingRequest, best_serving_plans
+
+RATE, DAYS = 4.0, 30.0
+QUESTION = ServingQuestion(
+    model="llama-3.1-70b", request_rate=RATE, input_tokens=500.0, output_tokens=300.0
+)
+CHOICES = {
+    "hardware": ("h100-sxm", "l40s", "mi300x"),
+    "devices": (1.0, 2.0, 4.0, 8.0),
+    "precision": ("bf16", "fp8"),
+    "region": ("us", "se"),
+}
+QUANTITIES = ("cost_usd", "inter_token_s", "co2e_kg", "energy_kwh", "time_to_first_token_s")
+
+
+@cache
+def catalog():
+    return Catalog.open()
+
+
+@cache
+def one_by_one():
+    """Design -> median and log-standard-deviation of what it takes, of all that can serve."""
+    found = {}
+    for values in itertools.product(*CHOICES.values()):
+        cells = dict(zip(CHOICES, values, strict=True))
+        asked = ServingQuestion(**{**vars(QUESTION), **cells})
+        answer = answer_serving([asked], catalog())
+        try:
+            row, _table = single(answer)
+        except ValueError:
+            continue
+        found[values] = taken(row, answer, asked)
+    return found
+
+
+def taken(row, answer, asked):
+    """What one design takes in the days, worked out from its answer alone."""
+    hours, requests = 24.0 * DAYS, RATE * 86400.0 * DAYS
+    price, ranges = row.price.usd_per_h, answer.ranges
+    energy = ranges["energy_per_request_wh"]
+    carbon = ranges["co2e_per_million_output_tokens_kg"]
+    full = math.floor(most_in_flight(answer))
+    saturated = ServingQuestion(
+        **{**vars(asked), "request_rate": None, "concurrency": float(min(full, 4096))},
+    )
+    capacity = answer_serving([saturated], catalog()).ranges["output_tokens_per_s"]
+    pairs = {
+        name: (float(ranges[name].mid[0]), float(ranges[name].log_sd[0]))
+        for name in ("inter_token_s", "time_to_first_token_s")
+    }
+    return {
+        **pairs,
+        "cost_usd": (row.devices * price.mid * hours, price.log_sd),
+        "energy_kwh": (float(energy.mid[0]) * requests / 1e3, float(energy.log_sd[0])),
+        "co2e_kg": (float(carbon.mid[0]) * requests * 300.0 / 1e6, float(carbon.log_sd[0])),
+        "load": (RATE * 300.0 / float(capacity.mid[0]), float(capacity.log_sd[0])),
+    }
+
+
+def most_in_flight(answer):
+    """Sequences that the memory holds at half of their final length."""
+    _row, table = single(answer)
+    held = memory(answer)
+    assert held["most_sequences"] >= 1
+    return float(table.most_sequences(500.0 + 0.5 * 300.0)[0])
+
+
+def holds(one, name, most):
+    mid, log_sd = one[name]
+    return NormalDist().cdf(math.log(most / mid) / log_sd) if log_sd else float(mid <= most)
+
+
+def brute_force(limited, most, minimize, confidence=0.8):
+    """Designs that keep one limit and their load, the best first; speed moves both at once."""
+    kept = {}
+    for design, one in one_by_one().items():
+        together = min(holds(one, limited, most), holds(one, "load", 1.0))
+        if limited not in ("inter_token_s", "time_to_first_token_s"):
+            together = holds(one, limited, most) * holds(one, "load", 1.0)
+        if together >= confidence:
+            kept[design] = one[OBJECTIVES[minimize]][0]
+    return sorted(kept.values())
+
+
+@pytest.mark.parametrize("minimize", sorted(OBJECTIVES))
+@pytest.mark.parametrize(
+    ("limited", "most"),
+    [
+        ("inter_token_s", 0.012),
+        ("inter_token_s", 0.05),
+        ("time_to_first_token_s", 0.1),
+        ("cost_usd", 9e3),
+        ("co2e_kg", 120.0),
+        ("energy_kwh", 3e3),
+    ],
+)
+def test_plans_are_those_of_brute_force(minimize, limited, most):
+    expected = brute_force(limited, most, minimize)
+    limits = Limits(most={limited: most}, confidence=0.8)
+    request = ServingRequest(
+        question=QUESTION, choices=CHOICES, limits=limits, days=DAYS, minimize=minimize, count=3
+    )
+    answer = best_serving_plans(request, catalog())
+    mids = [float(plan.quantities[OBJECTIVES[minimize]].mid) for plan in answer.plans]
+    assert mids == pytest.approx(expected[:3])
+    assert answer.designs == 48 and answer.designs - answer.refused == len(one_by_one())
+    better = brute_force(limited, RELAXED * most, minimize)
+    if expected and better:
+        gain = 1 - better[0] / expected[0]
+        assert answer.gains.get(limited, 0.0) == pytest.approx(gain, abs=1e-9)
+    elif better:
+        assert answer.gains[limited] == math.inf
+
+
+def test_plans_that_cost_the_same_are_ordered_by_what_else_they_take():
+    limits = Limits(most={}, confidence=0.8)
+    request = ServingRequest(question=QUESTION, choices=CHOICES, limits=limits, days=DAYS, count=8)
+    plans = best_serving_plans(request, catalog()).plans
+    keys = [
+        tuple(float(f"{plan.quantities[name].mid:.9e}") for name in QUANTITIES[:4])
+        for plan in plans
+    ]
+    assert keys == sorted(keys)
+    assert plans[0].question.region == "se"
+    again = ServingRequest(
+        question=QUESTION,
+        choices={**CHOICES, "region": ("se", "us"), "precision": ("fp8", "bf16")},
+        limits=limits,
+        days=DAYS,
+        count=8,
+    )
+    assert [plan.question for plan in best_serving_plans(again, catalog()).plans] == [
+        plan.question for plan in plans
+    ]
+
+
+def test_what_nothing_keeps_names_the_nearest():
+    limits = Limits(most={"inter_token_s": 1e-4}, confidence=0.8)
+    request = ServingRequest(question=QUESTION, choices=CHOICES, limits=limits)
+    answer = best_serving_plans(request, catalog())
+    assert answer.plans == () and answer.nearest is not None
+    assert answer.nearest.holds["inter_token_s"] < 0.01
+
+
+def slow_load(times):
+    """A load of one design of the plan that took so many times as long as expected."""
+    design = {"hardware": "h100-sxm", "devices": 4.0, "precision": "fp8", "concurrency": 40.0}
+    asked = ServingQuestion(**{**vars(QUESTION), **design, "request_rate": None})
+    expected = float(answer_serving([asked], catalog()).ranges["inter_token_s"].mid[0])
+    return MeasuredRun(
+        id="log-1",
+        origin="log",
+        started="2026-05-01T12:00:00Z",
+        wall_s=160.0,
+        state="finished",
+        host=Host(id="here", cpu="c", system="s", software={}),
+        devices=(MeasuredDevice(key="gpu:0", kind="gpu", name="H100", hardware="h100-sxm"),),
+        served=(
+            ServedLoad(
+                component="gpu:0",
+                model="llama-3.1-70b",
+                precision="fp8",
+                program="vllm",
+                devices=4,
+                concurrency=40.0,
+                input_tokens=500.0,
+                output_tokens=300.0,
+                measured={"inter_token_s": times * expected},
+            ),
+        ),
+    )
+
+
+def test_measured_loads_correct_a_plan_and_are_named():
+    known = KnownLoads(catalog(), [slow_load(1.3)], "here")
+    request = ServingRequest(
+        question=QUESTION,
+        choices={"hardware": ("h100-sxm",), "devices": (4.0,), "precision": ("fp8",)},
+        limits=Limits(most={"cost_usd": 1e9}, confidence=0.1),
+    )
+    (plain,) = best_serving_plans(request, catalog()).plans
+    (slow,) = best_serving_plans(request, catalog(), calibration=known.corrected).plans
+    assert not [one for one in plain.notes if one.code == "serving_calibrated"]
+    (notice,) = [one for one in slow.notes if one.code == "serving_calibrated"]
+    assert (notice.values["count"], notice.values["date"]) == (1.0, "2026-05-01")
+    served = answer_serving([slow.question], catalog(), calibration=known.corrected)
+    mid = float(slow.quantities["inter_token_s"].mid)
+    assert mid == pytest.approx(float(served.ranges["inter_token_s"].mid[0]))
+    times = notice.values["times"]
+    assert 1.02 < times < 1.3
+    assert mid == pytest.approx(times * float(plain.quantities["inter_token_s"].mid))
+    assert slow.quantities["load"].mid > 1.02 * plain.quantities["load"].mid
+    assert slow.quantities["load"].log_sd < plain.quantities["load"].log_sd
+
+
+def test_a_plan_that_cannot_be_is_refused():
+    none = Limits(most={}, confidence=0.8)
+    small = {"hardware": ("t4",), "devices": (1.0,)}
+    with pytest.raises(ValueError, match="do not fit in 1 ×"):
+        best_serving_plans(ServingRequest(question=QUESTION, choices=small, limits=none), catalog())
+    many = {"hardware": ("h100",), "devices": tuple(map(float, range(1, 6000)))}
+    with pytest.raises(ValueError, match="5,999 designs are more than"):
+        best_serving_plans(ServingRequest(question=QUESTION, choices=many, limits=none), catalog())
+    bad = Limits(most={"wall_hours": 1.0}, confidence=0.8)
+    with pytest.raises(ValueError, match="not of 'wall_hours'"):
+        best_serving_plans(ServingRequest(question=QUESTION, choices=small, limits=bad), catalog())

@@ -1,0 +1,455 @@
+"""The mechanism behind the utilization, its fit, and the shipped parameters."""
+
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from estimator.catalog import Catalog
+from estimator.core.rows import rows_of
+from estimator.networks.network_class import network_kind
+from estimator.question.workload_columns import training_flop
+from estimator.training.features import (
+    features_of_rows,
+    fitted_model,
+    kinds_of_rows,
+    prior_model,
+    shipped_spreads,
+)
+from estimator.training.launches import UsualSteps
+from estimator.training.mechanism import (
+    MOST_EXPECTED,
+    PARAMETERS,
+    RunFeatures,
+    expected_utilization,
+    log_utilization,
+    within_peak,
+)
+from estimator.training.parallelism import Layout, Machine
+from estimator.validation.published_runs import usable_runs
+from estimator.validation.utilization_fit import Runs, joined
+from estimator.validation.utilization_fit import fitted_model as fit
+
+A100 = Machine(
+    peak_flop_per_s=312e12,
+    peak_16_bit_flop_per_s=312e12,
+    memory_bytes_per_s=2.039e12,
+    memory_bytes=80 * 2**30,
+    link_bytes_per_s=600e9,
+    network_bytes_per_s=25e9,
+)
+USUAL = Layout(params=7e9, active_params=7e9, batch_tokens=4e6, recomputation=0.5)
+DECODER = RunFeatures(
+    hidden=4096.0,
+    seq_len=2048.0,
+    year=2023.0,
+    value_bytes=2.0,
+    layout=USUAL,
+    log_sd=0.4,
+    usual_steps=UsualSteps(step_s=0.1, step_sd=2.0, steps=1e4, steps_sd=3.0),
+)
+
+
+@pytest.fixture(scope="module")
+def catalog():
+    return Catalog.open()
+
+
+@pytest.fixture(scope="module")
+def model(catalog):
+    return fitted_model(catalog)
+
+
+def reached(model, features=DECODER, machine=A100, flop=1e22, devices=64.0):
+    return float(np.exp(log_utilization(model, features, machine, flop=flop, devices=devices)))
+
+
+@given(
+    st.floats(64, 20_000),
+    st.floats(128, 1e6),
+    st.floats(1e12, 1e29),
+    st.integers(1, 100_000),
+    st.floats(1e11, 1e14),
+)
+def test_a_utilization_is_a_share(model, hidden, seq_len, flop, devices, bandwidth):
+    features = replace(DECODER, hidden=hidden, seq_len=seq_len)
+    machine = replace(A100, memory_bytes_per_s=bandwidth)
+    assert 0 < reached(model, features, machine, flop, float(devices)) <= 1
+
+
+@given(st.floats(0.01, 2), st.floats(16, 100_000), st.floats(2000, 2040))
+def test_the_peak_ends_an_interval_and_makes_nothing_else_surer(model, log_sd, hidden, year):
+    """An answer near the peak may be as far too high as any other."""
+    features = replace(DECODER, hidden=hidden, year=year, log_sd=log_sd)
+    expected = min(reached(model, features), MOST_EXPECTED)
+    unbounded = expected_utilization(model, features, A100, flop=1e22, devices=64.0)
+    low, high = within_peak(unbounded).interval()
+    spread = np.exp(1.2815515655446008 * log_sd)
+    assert low == pytest.approx(expected / spread)
+    assert high == pytest.approx(min(expected * spread, 1.0))
+    assert high <= 1.0, "an end above the peak is refused where it is typed again"
+
+
+@given(st.floats(128, 10_000), st.floats(1.1, 4))
+def test_wider_networks_and_faster_memories_never_hurt(model, hidden, factor):
+    narrow = reached(model, replace(DECODER, hidden=hidden))
+    assert reached(model, replace(DECODER, hidden=hidden * factor)) >= narrow
+    faster = replace(A100, memory_bytes_per_s=A100.memory_bytes_per_s * factor)
+    assert reached(model, machine=faster) >= reached(model)
+
+
+@given(st.floats(1e18, 1e24), st.integers(1, 1000))
+def test_little_work_on_many_devices_is_wasteful(model, flop, devices):
+    assert reached(model, flop=flop, devices=2.0 * devices) <= reached(
+        model, flop=flop, devices=float(devices)
+    )
+
+
+def test_the_same_resnet_reaches_more_of_the_fp32_peak_than_of_the_tensor_peak(model):
+    resnet = replace(DECODER, convolution=1.0, year=2019.0)
+    tensor = replace(
+        A100, peak_flop_per_s=125e12, peak_16_bit_flop_per_s=125e12, memory_bytes_per_s=897e9
+    )
+    fp32 = replace(tensor, peak_flop_per_s=15.7e12, peak_16_bit_flop_per_s=15.7e12)
+    slow = reached(model, replace(resnet, value_bytes=4.0), fp32, 1e18, 8.0)
+    fast = reached(model, resnet, tensor, 1e18, 8.0)
+    assert slow > 1.5 * fast
+
+
+@given(st.floats(128, 10_000), st.floats(512, 8192))
+def test_encoders_of_vendors_are_faster_than_those_of_research_and_decoders_do_not_care(
+    model, hidden, seq_len
+):
+    decoder = replace(DECODER, hidden=hidden, seq_len=seq_len)
+    encoder = replace(decoder, encoder=1.0)
+    rates = [reached(model, replace(encoder, software=tuned)) for tuned in (-1.0, 0.0, 1.0)]
+    assert rates[0] < rates[1] < rates[2] <= reached(model, decoder)
+    assert reached(model, replace(decoder, software=-1.0)) == reached(model, decoder)
+
+
+def test_unets_of_vendors_are_faster_and_convolutions_do_not_care(model):
+    unet = replace(DECODER, unet=1.0)
+    rates = [reached(model, replace(unet, software=tuned)) for tuned in (-1.0, 0.0, 1.0)]
+    assert rates[0] < rates[1] < rates[2]
+    resnet = replace(DECODER, convolution=1.0)
+    assert reached(model, replace(resnet, software=-1.0)) == reached(model, resnet)
+
+
+def test_a_compiler_of_whole_graphs_tunes_as_a_vendor_does(model):
+    encoder = replace(DECODER, encoder=1.0, hidden=768.0)
+    compiled = reached(model, encoder, replace(A100, compiled=1.0))
+    assert compiled == reached(model, replace(encoder, software=1.0))
+    resnet = replace(DECODER, convolution=1.0)
+    assert reached(model, resnet, replace(A100, compiled=1.0)) > reached(model, resnet)
+
+
+def test_recommenders_wait_for_vectors_that_other_devices_hold(model):
+    """The more of their tables are elsewhere, the slower the links: only recommenders look up."""
+    dlrm = replace(DECODER, other=1.0, software=1.0)
+    alone, node, nodes = (
+        reached(model, dlrm, flop=1e22, devices=devices) for devices in (1.0, 8.0, 64.0)
+    )
+    assert nodes < 0.7 * node < alone
+    slow = replace(A100, link_bytes_per_s=64e9)
+    assert reached(model, dlrm, slow, devices=8.0) < 0.9 * node
+    resnet = replace(dlrm, other=0.0, convolution=1.0)
+    assert reached(model, resnet, slow, devices=8.0) == reached(model, resnet, devices=8.0)
+
+
+@given(st.floats(256, 8192), st.floats(2014, 2024))
+def test_attention_is_slower_than_matrix_products_until_its_kernels_are_fused(model, hidden, year):
+    def lost(year):
+        """Utilization of long over that of short sequences, all else of them alike."""
+        short = replace(DECODER, hidden=hidden, year=year, seq_len=128.0)
+        one, other = (reached(model, it) for it in (short, replace(short, seq_len=65_536.0)))
+        return other / one
+
+    assert lost(year) < lost(year + 1.0) < 1.0
+    resnet = replace(DECODER, convolution=1.0)
+    assert reached(model, resnet) == reached(model, replace(resnet, seq_len=65_536.0))
+
+
+def test_uses_that_few_runs_are_published_of_are_slower(model):
+    assert reached(model, replace(DECODER, rare=1.0)) < 0.95 * reached(model)
+
+
+def test_formats_without_matrix_units_reach_more_of_their_peak(model):
+    slow = replace(A100, peak_flop_per_s=19.5e12, peak_16_bit_flop_per_s=19.5e12)
+    assert reached(model, machine=replace(slow, matrix_units=0.0)) > reached(model, machine=slow)
+
+
+def test_wider_depthwise_networks_move_fewer_values_for_a_flop(catalog, model):
+    """EfficientNet-B4 has 3.6 times the parameters of B0; unknown, they are as usual."""
+    params = np.array([5.3e6, 1e7, 1.9e7, np.nan])
+    nothing = np.full(4, np.nan)
+    features = features_of_rows(
+        {"hidden": nothing, "seq_len": nothing, "year": nothing, "params_total": params},
+        kinds_of_rows(["vision"] * 4, ["CNN"] * 4, ["EfficientNet"] * 4),
+        flop=np.full(4, 1e18),
+        value_bytes=2.0,
+        spreads=shipped_spreads(catalog),
+    )
+    expected = log_utilization(model, features, A100, flop=1e18, devices=8.0)
+    assert expected[0] < expected[1] < expected[2]
+    assert expected[3] == pytest.approx(expected[1])
+    assert np.exp(expected[2] - expected[0]) == pytest.approx((1.9 / 0.53) ** (1 / 3), rel=0.1)
+
+
+def test_code_that_no_vendor_tuned_is_less_sure(catalog):
+    """Unspecified software counts as such; submissions scatter least, research code most."""
+    software = np.array([1.0, 0.0, -1.0, np.nan])
+    nothing = np.full(4, np.nan)
+    numbers = {"hidden": nothing, "seq_len": nothing, "year": nothing, "params_total": nothing}
+    spread = features_of_rows(
+        numbers | {"software": software},
+        kinds_of_rows(["language"] * 4, ["decoder"] * 4, ["Llama"] * 4),
+        flop=np.full(4, 1e22),
+        value_bytes=2.0,
+        spreads=shipped_spreads(catalog),
+    ).log_sd
+    assert spread[0] < spread[1] == spread[3] < spread[2]
+
+
+def test_networks_of_experts_share_a_spread_of_their_own(catalog):
+    nothing = np.full(2, np.nan)
+
+    def log_sds(spreads):
+        return features_of_rows(
+            {"hidden": nothing, "seq_len": nothing, "year": nothing, "params_total": nothing},
+            kinds_of_rows(["language"] * 2, ["dense decoder", "MoE"], ["Llama", "Mixtral"]),
+            flop=np.full(2, 1e22),
+            value_bytes=2.0,
+            spreads=spreads,
+        ).log_sd
+
+    shipped = shipped_spreads(catalog)
+    unsure = replace(shipped, groups={**shipped.groups, "experts": 1.0})
+    plain, sparse = log_sds(unsure) / log_sds(shipped)
+    assert plain == 1.0
+    assert sparse > 2.0
+
+
+def test_a_transducer_of_a_vendor_is_not_slowed_as_speech_of_others_is(model):
+    transducer = replace(DECODER, recurrent=1.0, rare=1.0, speech=1.0)
+    tuned, typical, research = (
+        reached(model, replace(transducer, software=s)) for s in (1.0, 0.0, -1.0)
+    )
+    assert tuned == pytest.approx(reached(model, replace(DECODER, recurrent=1.0, software=1.0)))
+    assert tuned > 2.0 * typical > 2.0 * research
+
+
+def test_steps_launched_one_by_one_are_as_little_fused_as_research_code(catalog):
+    nothing = np.full(2, np.nan)
+    found = features_of_rows(
+        {"hidden": nothing, "seq_len": nothing, "year": nothing, "params_total": nothing}
+        | {"software": np.ones(2)},
+        kinds_of_rows(["speech"] * 2, ["RNN (LSTM)", "RNN (LSTM, step by step)"], ["", ""]),
+        flop=np.full(2, 1e18),
+        value_bytes=2.0,
+        spreads=shipped_spreads(catalog),
+    )
+    assert found.software.tolist() == [1.0, -1.0]
+
+
+def test_recurrences_take_longer_the_less_bandwidth_feeds_the_peak(model):
+    recurrent = replace(DECODER, recurrent=1.0)
+    starved = replace(A100, memory_bytes_per_s=A100.memory_bytes_per_s / 4)
+    assert reached(model, recurrent) < reached(model)
+    assert reached(model, recurrent, starved) < 0.6 * reached(model, recurrent)
+
+
+def test_recomputation_costs_adapters_half_as_much_again(model):
+    def cost(lora):
+        rates = [
+            reached(
+                model,
+                replace(DECODER, lora=lora, steady=1.0, layout=replace(USUAL, recomputation=share)),
+                devices=1.0,
+            )
+            for share in (0.0, 1.0)
+        ]
+        return rates[0] / rates[1] - 1.0
+
+    assert cost(1.0) == pytest.approx(1.5 * cost(0.0), rel=0.02)
+
+
+@given(st.integers(2, 4096), st.floats(1e3, 1e6))
+def test_steps_that_many_devices_share_wait_for_each_other(model, devices, steps):
+    resnet = replace(DECODER, convolution=1.0, steps=steps)
+    unknown = replace(resnet, steps=float("nan"))
+    assert reached(model, resnet, devices=float(devices)) < reached(
+        model, unknown, devices=float(devices)
+    )
+
+
+def test_the_fit_recovers_the_parameters_that_made_the_runs(model, catalog):
+    """Runs made by a known model, on the devices and networks of the real ones, give it back."""
+    real = usable_runs(catalog).runs
+    prior = prior_model(catalog)
+    truth = replace(model, matrix_slowdown=2.2, convolution_values=0.009, startup_s=8.0)
+    expected = log_utilization(
+        truth, real.features, real.machine, flop=real.flop, devices=real.devices
+    )
+    rng = np.random.default_rng(4)
+    noise = rng.normal(0.0, 0.05, len(real.flop))
+    hours = real.flop / real.machine.peak_flop_per_s / 3600 / np.exp(expected + noise)
+    found = fit(prior, replace(real, device_hours=hours))
+    again = log_utilization(
+        found, real.features, real.machine, flop=real.flop, devices=real.devices
+    )
+    assert np.median(np.abs(again - expected)) < 0.03
+    for name in ("convolution_values", "speedup_per_year"):
+        assert getattr(found, name) == pytest.approx(getattr(truth, name), rel=0.25), name
+
+
+def test_without_runs_the_prior_stands(catalog):
+    prior = prior_model(catalog)
+    runs = usable_runs(catalog).runs
+    found = fit(prior, rows_of(runs, np.zeros(len(runs.flop), dtype=bool)))
+    for name in PARAMETERS:
+        assert getattr(found, name) == pytest.approx(float(prior[name].mid)), name
+
+
+def test_the_shipped_parameters_are_those_of_the_fit(catalog):
+    published = usable_runs(catalog)
+    again = fit(prior_model(catalog), joined(published.runs, published.tables))
+    shipped = asdict(fitted_model(catalog))
+    for name, value in asdict(again).items():
+        assert shipped[name] == pytest.approx(value, rel=1e-3), name
+
+
+def test_every_group_of_networks_has_a_spread(catalog):
+    shipped = shipped_spreads(catalog)
+    spreads = shipped.groups
+    groups = {
+        network_kind(work, arch).group
+        for work in ("language", "vision", "diffusion", "speech", "multimodal", "other")
+        for arch in ("", "CNN", "dense decoder", "MoE", "U-Net", "LSTM", "EfficientNet", "GNN")
+    }
+    assert groups <= set(spreads)
+    untuned = shipped.growth.where_untuned
+    assert all(0.2 < untuned * spread < 1.2 for spread in spreads.values())
+    assert all(spread > 0.15 for spread in spreads.values())
+
+
+@pytest.mark.parametrize(
+    ("work", "arch", "name", "group", "flags"),
+    [
+        ("language", "dense decoder", "Llama", "decoder", ()),
+        ("language", "", "", "decoder", ()),
+        ("language", "MoE", "Mixtral", "decoder", ("sparse",)),
+        ("language", "dense transformer encoder", "BERT", "transformer", ("encoder",)),
+        ("vision", "CNN", "ResNet-50", "convolution", ("convolution",)),
+        ("vision", "", "", "convolution", ("convolution",)),
+        ("vision", "CNN", "EfficientNet-B4", "depthwise", ("depthwise",)),
+        ("vision", "CNN", "EfficientNetV2-XL", "convolution", ("convolution",)),
+        ("vision", "dense transformer encoder (ViT)", "DeiT-B", "transformer", ("encoder",)),
+        ("multimodal", "contrastive ViT", "CLIP", "transformer", ("encoder", "contrastive")),
+        ("diffusion", "diffusion U-Net", "DDPM", "unet", ("unet",)),
+        ("other", "SSM (Hyena)", "HyenaDNA", "recurrent", ("recurrent", "rare")),
+        ("language", "dense decoder (LoRA r16)", "llama2 lora", "decoder", ("lora",)),
+        ("other", "", "", "other", ()),
+        ("other", "DLRM-DCNv2", "", "other", ("other",)),
+        ("vision", "DETR", "DETR R50", "transformer", ("encoder",)),
+        ("speech", "wav2vec2", "", "transformer", ("encoder", "rare", "speech")),
+        ("language", "BERT", "PubMedBERT", "transformer", ("encoder",)),
+        ("other", "decoder transformer", "BioGPT", "decoder", ("rare",)),
+    ],
+)
+def test_free_words_name_a_kind_of_network(work, arch, name, group, flags):
+    kind = network_kind(work, arch, name)
+    assert kind.group == group
+    on = {flag for flag, value in asdict(kind).items() if value is True}
+    assert on == set(flags)
+
+
+def test_work_by_tokens_counts_attention_experts_adapters_and_shared_layers():
+    empty = np.array([np.nan])
+    base = {
+        name: empty
+        for name in (
+            *("train_flops_reported", "flops_per_sample_forward", "samples_processed"),
+            *("params_total", "params_active", "tokens_processed", "layers", "hidden", "seq_len"),
+        )
+    }
+
+    def flop(arch, **given):
+        numbers = base | {name: np.array([value]) for name, value in given.items()}
+        return float(training_flop(numbers, kinds_of_rows(["language"], [arch], ["x"]))[0])
+
+    plain = {"params_total": 1e9, "tokens_processed": 1e10}
+    assert flop("dense decoder", **plain) == 6e19
+    assert flop("MoE", **plain, params_active=2e8) == pytest.approx(1.2e19)
+    assert flop("dense decoder (LoRA)", **plain) == pytest.approx(4e19)
+    sized = plain | {"layers": 16.0, "hidden": 2048.0, "seq_len": 2048.0}
+    attention = 12 * 16 * 2048 * 2048 * 1e10
+    assert flop("dense decoder", **sized) == pytest.approx(6e19 + attention)
+    assert flop("SSM", **sized) == 6e19
+    albert = {"params_total": 2.35e8, "tokens_processed": 1.0, "layers": 12.0, "hidden": 4096.0}
+    assert flop("encoder", **albert) == pytest.approx(6 * 12 * 12 * 4096**2)
+    assert np.isnan(flop("dense decoder"))
+
+
+def test_work_of_encoders_leaves_their_word_table_out():
+    kinds = kinds_of_rows(["language"], ["BERT"], ["x"])
+    numbers = {
+        name: np.array([np.nan])
+        for name in (
+            *("train_flops_reported", "flops_per_sample_forward", "samples_processed", "seq_len"),
+            *("params_total", "params_active", "tokens_processed", "layers", "hidden", "vocab"),
+        )
+    }
+    numbers |= {"params_total": np.array([110e6]), "tokens_processed": np.array([1e9])}
+    sized = numbers | {"hidden": np.array([768.0]), "vocab": np.array([30_522.0])}
+    assert training_flop(numbers, kinds)[0] == pytest.approx(6 * 110e6 * 1e9)
+    assert training_flop(sized, kinds)[0] == pytest.approx(6 * (110e6 - 768 * 30_522) * 1e9)
+
+
+def test_samples_of_a_known_length_are_tokens():
+    kinds = kinds_of_rows(["language"], ["dense decoder"], ["x"])
+    empty = dict.fromkeys(
+        ("train_flops_reported", "flops_per_sample_forward", "params_active", "tokens_processed"),
+        np.array([np.nan]),
+    ) | dict.fromkeys(("layers", "hidden"), np.array([np.nan]))
+    numbers = empty | {
+        "params_total": np.array([1e9]),
+        "samples_processed": np.array([1e6]),
+        "seq_len": np.array([2048.0]),
+    }
+    counted = training_flop(numbers | {"tokens_processed": np.array([2048e6])}, kinds)
+    assert training_flop(numbers, kinds) == counted
+
+
+def test_attention_of_a_usual_network_is_counted_where_its_layers_are_not_told():
+    """As `estimate` counts it: one of 1e9 parameters and the usual shape, stated or not."""
+    kinds = kinds_of_rows(["language"] * 2, ["dense decoder"] * 2, ["x"] * 2)
+    layers, hidden = 15.625, 2309.4  # 12 layers x width^2 are 1e9, the width 148 a layer
+    numbers = {
+        "params_total": np.full(2, 1e9),
+        "tokens_processed": np.full(2, 1e10),
+        "seq_len": np.full(2, 8192.0),
+        "layers": np.array([layers, np.nan]),
+        "hidden": np.array([hidden, np.nan]),
+    }
+    empty = ("train_flops_reported", "flops_per_sample_forward", "samples_processed")
+    numbers |= dict.fromkeys((*empty, "params_active"), np.full(2, np.nan))
+    stated, usual = training_flop(numbers, kinds)
+    assert stated == pytest.approx(6e19 + 12 * layers * hidden * 8192 * 1e10)
+    assert usual == pytest.approx(stated, rel=0.1)
+
+
+def test_runs_can_be_cut():
+    runs = Runs(
+        flop=np.array([1e18, 1e19]),
+        devices=np.array([1.0, 2.0]),
+        device_hours=np.array([1.0, 2.0]),
+        machine=A100,
+        features=DECODER,
+        family=np.array(["a", "b"]),
+        stack=np.array(["a", "b"]),
+    )
+    cut = rows_of(runs, np.array([False, True]))
+    assert cut.flop.tolist() == [1e19]
+    assert cut.machine == A100
