@@ -1,5 +1,6 @@
-"""How is a file written so that there is never half of it: beside its place, then put there."""
+"""Whole files: written in one step, read up to a size."""
 
+import errno
 import os
 from threading import get_ident
 from typing import TYPE_CHECKING
@@ -25,3 +26,28 @@ def write_whole(path: "Path", content: bytes) -> None:
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         draft.unlink(missing_ok=True)
+
+
+def read_bounded(path: "Path", most_bytes: int) -> bytes:
+    """Return the content of a file, pipe or device; refuse more than `most_bytes`.
+
+    A named pipe without a writer is empty: it is not waited for.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read, or with errno EFBIG if it is larger.
+    """
+    with open(path, "rb", opener=_open_now) as file:
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise OSError(errno.EFBIG, f"larger than {most_bytes / 1e6:,.0f} MB", str(path))
+    return content
+
+
+def _open_now(name: str, flags: int) -> int:
+    """Open a file without waiting for the writer of a pipe."""
+    descriptor = os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+    if hasattr(os, "O_NONBLOCK"):
+        os.set_blocking(descriptor, True)
+    return descriptor

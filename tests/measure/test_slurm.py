@@ -382,7 +382,7 @@ def test_a_text_comes_from_a_file_or_a_pipe(monkeypatch, tmp_path):
     again = calibrate("import", "--slurm", "-", "--json", text_in=CONTAINED)
     assert (first["added"], json.loads(again.stdout)["duplicates"]) == (1, 1)
     assert "0 runs added, 1 there already and unchanged" in again.stderr
-    for name, says in ((tmp_path, "is a directory"), (tmp_path / "no", "No such file")):
+    for name, says in ((tmp_path, "Is a directory"), (tmp_path / "no", "No such file")):
         done = calibrate("import", "--slurm", str(name))
         assert done.returncode == 1
         assert says in done.stderr

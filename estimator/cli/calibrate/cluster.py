@@ -1,18 +1,13 @@
 """`calibrate import --prometheus` and `--slurm`: one run on a cluster, by its telemetry."""
 
 import argparse
-import os
 import sys
-from typing import TYPE_CHECKING
 
 from estimator.cli.calibrate.imported import store_runs, time_of
 from estimator.cli.calibrate.run import work_of
 from estimator.cli.calibrate.served_options import check_served, load_of
 from estimator.cli.options import catalog_of, whole
 from estimator.cli.output import note
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LARGEST_BYTES = 64 * 2**20
 """A text of sacct above this is of more than one job [B]."""
@@ -88,25 +83,16 @@ def _text_of(name: str) -> str:
     """Content of a file, or of what is piped in."""
     from pathlib import Path
 
+    from estimator.system.whole_files import read_bounded
+
     if name == "-":
         data = sys.stdin.buffer.read(LARGEST_BYTES + 1)
+        if len(data) > LARGEST_BYTES:
+            raise ValueError("stdin has more than 64 MiB: ask sacct for one job")
     else:
-        path = Path(name)
-        if path.is_dir():
-            raise ValueError(f"{name} is a directory: name a file")
-        data = _content(path)
-    if len(data) > LARGEST_BYTES:
-        raise ValueError(f"{name} is larger than 64 MiB: ask sacct for one job")
+        data = read_bounded(Path(name), LARGEST_BYTES)
     coding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     return data.decode(coding, errors="replace")
-
-
-def _content(path: "Path") -> bytes:
-    """Content of a file or of a pipe, up to a byte too much; of a pipe nobody writes to none."""
-    opened = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    os.set_blocking(opened, True)
-    with os.fdopen(opened, "rb") as file:
-        return file.read(LARGEST_BYTES + 1)
 
 
 class _Progress:

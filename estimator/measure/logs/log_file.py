@@ -1,6 +1,7 @@
 """How a log of another program is read: in bounded size, as data only, one line per refusal."""
 
 import csv
+import errno
 import io
 import json
 import math
@@ -16,6 +17,7 @@ from typing import Any
 from estimator.core.units import YEAR_3000_S
 from estimator.runs.meter import MeterError
 from estimator.runs.record import stamp
+from estimator.system.whole_files import read_bounded
 
 LARGEST_BYTES = 64 * 2**20
 """A larger log is refused [B]."""
@@ -79,10 +81,12 @@ def read_log(path: Path) -> LogFile:
     """
     if path.exists() and not path.is_file():
         raise MeterError(f"{path} cannot be read: no regular file")
-    with path.open("rb") as file:
-        data = file.read(LARGEST_BYTES + 1)
-    if len(data) > LARGEST_BYTES:
-        raise MeterError(f"{path} is larger than 64 MiB: import a part of it")
+    try:
+        data = read_bounded(path, LARGEST_BYTES)
+    except OSError as error:
+        if error.errno != errno.EFBIG:
+            raise
+        raise MeterError(f"{path} is larger than 64 MiB: import a part of it") from None
     if b"\0" in data[:4096] and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise MeterError(f"{path} holds binary data, no log")
     coding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
