@@ -31,7 +31,7 @@ from estimator.core.work import Workload
 from estimator.networks.config_file import compact_json
 from estimator.question.hardware import BUSY_SHARE
 from estimator.question.ownership import used_up_price
-from estimator.question.provenance import GIVEN, Input, given, input_of, prior, recorded
+from estimator.question.provenance import GIVEN, SourcedNumber, given, input_of, prior, recorded
 from estimator.question.scenario import BESIDE_PRODUCTS, INPUTS, SHARING, Scenario, link
 from estimator.question.scenario_table import RECOMPUTED_SHARE, ScenarioTable
 from estimator.question.workload import Work, compact_config
@@ -65,7 +65,7 @@ class Answer:
         Which row.
     plan : Schedule, optional
         When the run starts and when it should, where a carbon profile was given.
-    replaced : mapping of str to Input
+    replaced : mapping of str to SourcedNumber
         Inputs that are others than those of the row.
     """
 
@@ -80,10 +80,10 @@ class Answer:
     result: TableResult = field(repr=False, compare=False)
     row: int
     plan: Schedule | None = None
-    replaced: Mapping[str, Input] = field(default_factory=dict)
+    replaced: Mapping[str, SourcedNumber] = field(default_factory=dict)
 
     @cached_property
-    def inputs(self) -> Mapping[str, Input]:
+    def inputs(self) -> Mapping[str, SourcedNumber]:
         """Each number used, with its unit, basis, source and date."""
         where = self.result.group_of(self.row)
         return {**_inputs(self.result, self.row, self.scenario, where), **self.replaced}
@@ -224,7 +224,7 @@ def _target(asked: Questions, row: int, work: Work, program: str | None) -> Targ
 
 def _inputs(
     result: TableResult, row: int, scenario: Scenario, where: tuple[Group, int]
-) -> dict[str, Input]:
+) -> dict[str, SourcedNumber]:
     """Every number that the answer of a row rests on, with its provenance."""
     asked = result.questions
     catalog, named = asked.catalog, asked.device(row)
@@ -250,7 +250,7 @@ def _inputs(
 
 def _inputs_of_money(
     result: TableResult, row: int, scenario: Scenario, group: Group
-) -> dict[str, Input]:
+) -> dict[str, SourcedNumber]:
     """Rent, or the price of a device that is owned."""
     asked = result.questions
     if group.run.own:
@@ -264,7 +264,7 @@ def _inputs_of_money(
     return {} if rent is None else rent.inputs
 
 
-def _inputs_of_site(result: TableResult, row: int, scenario: Scenario) -> dict[str, Input]:
+def _inputs_of_site(result: TableResult, row: int, scenario: Scenario) -> dict[str, SourcedNumber]:
     """Numbers of the place, those of the row itself over them."""
     asked = result.questions
     found = dict(asked.sites[asked.site_at[row]].inputs)
@@ -282,7 +282,9 @@ def _inputs_of_site(result: TableResult, row: int, scenario: Scenario) -> dict[s
     return found
 
 
-def _inputs_of_devices(result: TableResult, row: int, scenario: Scenario) -> Mapping[str, Input]:
+def _inputs_of_devices(
+    result: TableResult, row: int, scenario: Scenario
+) -> Mapping[str, SourcedNumber]:
     """Count of the devices, where it is not merely assumed."""
     asked = result.questions
     if scenario.devices is not None:
@@ -295,7 +297,7 @@ def _inputs_of_devices(result: TableResult, row: int, scenario: Scenario) -> Map
 
 def _inputs_of_utilization(
     result: TableResult, row: int, scenario: Scenario, where: tuple[Group, int]
-) -> dict[str, Input]:
+) -> dict[str, SourcedNumber]:
     """Utilization as given, fixed, predicted or calibrated; or what stands for it."""
     asked, (group, place) = result.questions, where
     if scenario.utilization is not None:
@@ -321,7 +323,9 @@ def _inputs_of_utilization(
     }
 
 
-def _inputs_of_power(result: TableResult, row: int, where: tuple[Group, int]) -> dict[str, Input]:
+def _inputs_of_power(
+    result: TableResult, row: int, where: tuple[Group, int]
+) -> dict[str, SourcedNumber]:
     """Power of the device after the measured runs."""
     asked, (group, place) = result.questions, where
     named = asked.device(row)

@@ -23,7 +23,7 @@ from estimator.core.notice import Notice
 from estimator.core.rows import median_of
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import in_percent
-from estimator.question.provenance import Input
+from estimator.question.provenance import SourcedNumber
 from estimator.runs.observations import program_key
 
 CALIBRATED = "calibrated"
@@ -35,12 +35,12 @@ WORTH_SAYING = 0.05
 
 def utilization_input(
     found: Sequence[CalibrationObservation], before: Uncertain, now: Uncertain
-) -> Input:
+) -> SourcedNumber:
     """Calibrated utilization of one run, with its provenance."""
     runs, timings = counted(found)
     words = f"{timings} timing{'s' * (timings > 1)} of {runs} measured run{'s' * (runs > 1)}"
     left = in_percent(float(now.log_sd) / float(before.log_sd))
-    return Input(
+    return SourcedNumber(
         **_of_runs(found, now, most=1.0),
         unit="1",
         source=found[0].run if runs == 1 else f"{runs} measured runs",
@@ -50,10 +50,10 @@ def utilization_input(
 
 def power_input(
     found: Sequence[PowerObservation], before: Uncertain, now: Uncertain, *, left: float
-) -> Input:
+) -> SourcedNumber:
     """Calibrated power of one run's device, with its provenance."""
     runs = sorted({one.run for one in found})
-    return Input(
+    return SourcedNumber(
         **_of_runs(found, now),
         unit="W",
         source=runs[0] if len(runs) == 1 else f"{len(runs)} measured runs",

@@ -28,7 +28,7 @@ from estimator.memory.request import CHOICES, Question
 from estimator.memory.training_state import TRAINING, memory_of, states_of
 from estimator.memory.usage import Memory, inference_memory, training_memory, with_overhead
 from estimator.networks.network import DEFAULT_TOKENS
-from estimator.question.provenance import Found, Input, noted, of_all, prior, recorded
+from estimator.question.provenance import Found, SourcedNumber, noted, of_all, prior, recorded
 
 MOST_RANKS = 65_536
 """More data-parallel or tensor-parallel ranks than this are not searched [1]."""
@@ -100,7 +100,7 @@ class MemoryAnswer:
     capacity_bytes: float | None
     least_devices: float | None
     remedy: Remedy | None
-    inputs: Mapping[str, Input]
+    inputs: Mapping[str, SourcedNumber]
     notices: tuple[Notice, ...]
 
     @property

@@ -15,7 +15,7 @@ GIVEN = "given"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Input:
+class SourcedNumber:
     """One number that an estimate rests on.
 
     Parameters
@@ -50,14 +50,14 @@ class Found(Generic[Thing]):
     ----------
     value
         The thing itself.
-    inputs : mapping of str to Input
+    inputs : mapping of str to SourcedNumber
         Each number behind it, by name.
     notices : tuple of Notice
         What was assumed.
     """
 
     value: Thing
-    inputs: dict[str, Input] = field(default_factory=dict)
+    inputs: dict[str, SourcedNumber] = field(default_factory=dict)
     notices: tuple[Notice, ...] = ()
 
 
@@ -68,7 +68,7 @@ def noted(value: Thing, *notices: Notice) -> Found[Thing]:
 
 def of_all(value: Thing, *parts: Found[Any]) -> Found[Thing]:
     """Something made of several, with the inputs and the notices of all of them."""
-    inputs: dict[str, Input] = {}
+    inputs: dict[str, SourcedNumber] = {}
     notices: tuple[Notice, ...] = ()
     for part in parts:
         inputs |= part.inputs
@@ -78,7 +78,9 @@ def of_all(value: Thing, *parts: Found[Any]) -> Found[Thing]:
 
 def given(name: str, value: float, unit: str) -> Found[Uncertain]:
     """Number that the user specified; it is exact."""
-    return Found(value=Uncertain(value), inputs={name: Input(value=value, unit=unit, basis=GIVEN)})
+    return Found(
+        value=Uncertain(value), inputs={name: SourcedNumber(value=value, unit=unit, basis=GIVEN)}
+    )
 
 
 def recorded(
@@ -95,9 +97,9 @@ def prior(catalog: Catalog, key: str, source: str) -> Found[Uncertain]:
     return recorded(key, catalog.prior(key), source)
 
 
-def input_of(record: Record) -> Input:
+def input_of(record: Record) -> SourcedNumber:
     """Number from the profiles as an input."""
-    return Input(
+    return SourcedNumber(
         value=record.value,
         unit=record.unit,
         basis=record.basis,

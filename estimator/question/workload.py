@@ -20,7 +20,15 @@ from estimator.networks.formulas import LORA_SHARE, attention_share, training_fl
 from estimator.networks.kind_columns import network_kinds, of_each_kind
 from estimator.networks.kinds import ADAPTERS
 from estimator.networks.network_class import alike, configured_kind
-from estimator.question.provenance import Found, Input, given, noted, of_all, prior, recorded
+from estimator.question.provenance import (
+    Found,
+    SourcedNumber,
+    given,
+    noted,
+    of_all,
+    prior,
+    recorded,
+)
 from estimator.question.scenario import INPUTS, Scenario, column_of
 from estimator.question.scenario_table import ScenarioTable
 from estimator.question.workload_columns import stated_flop, work_of_rows
@@ -170,7 +178,7 @@ class WorkTable:
         """Config that a row names."""
         return self.networks[self.network_at[row]] if self.network_at[row] >= 0 else None
 
-    def inputs(self, row: int) -> dict[str, Input]:
+    def inputs(self, row: int) -> dict[str, SourcedNumber]:
         """Numbers that the work of a row rests on, with their provenance."""
         return _inputs(self.table.row(row), self.preset(row), self.network(row), self.catalog)
 
@@ -557,9 +565,9 @@ def _flop_of_preset(preset: Preset, seen: Floats, catalog: Catalog) -> Found[Unc
 
 def _inputs(
     scenario: Scenario, preset: Preset | None, network: Network | None, catalog: Catalog
-) -> dict[str, Input]:
+) -> dict[str, SourcedNumber]:
     """Numbers that the work of one scenario rests on."""
-    found: dict[str, Input] = {}
+    found: dict[str, SourcedNumber] = {}
     known = scenario.given()
     for name in ("flop", "device_hours", "attempts", "tokens", "samples", "sample_flop"):
         if name in known:
@@ -579,7 +587,9 @@ def _inputs(
     return found if preset is None else found | _inputs_of_preset(scenario, preset, catalog)
 
 
-def _inputs_of_preset(scenario: Scenario, preset: Preset, catalog: Catalog) -> dict[str, Input]:
+def _inputs_of_preset(
+    scenario: Scenario, preset: Preset, catalog: Catalog
+) -> dict[str, SourcedNumber]:
     """Published numbers of a preset that its work rests on."""
     seen = getattr(scenario, _unit_of(preset))
     found = _flop_of_preset(preset, np.array([np.nan if seen is None else seen]), catalog)

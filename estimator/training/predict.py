@@ -13,7 +13,7 @@ from estimator.core.rows import Floats, Mask, Places, few, nowhere, of_each, row
 from estimator.core.uncertainty import Number, Uncertain
 from estimator.networks.kind_columns import of_each_kind
 from estimator.networks.network_class import EXPERTS, SPEECH, NetworkKind
-from estimator.question.provenance import Input
+from estimator.question.provenance import SourcedNumber
 from estimator.training.features import (
     features_of_rows,
     fitted_model,
@@ -226,10 +226,10 @@ def device_notices(device: Device) -> tuple[Notice, ...]:
     return tuple(found)
 
 
-def predicted_input(expected: Uncertain, group: str, catalog: Catalog) -> Input:
+def predicted_input(expected: Uncertain, group: str, catalog: Catalog) -> SourcedNumber:
     """Predicted utilization of one run, with its provenance."""
     low, high = expected.interval()
-    return Input(
+    return SourcedNumber(
         value=float(expected.mid),
         unit="1",
         basis="derived",

@@ -14,7 +14,7 @@ from estimator.calibration.notices import CALIBRATED
 from estimator.catalog import Catalog, Source
 from estimator.core.uncertainty import Uncertain, z_score
 from estimator.core.units import amount, human_percent
-from estimator.question.provenance import Input
+from estimator.question.provenance import SourcedNumber
 from estimator.question.scenario import Scenario
 from estimator.question.scenario_table import ScenarioTable, check_scenario
 from estimator.web.shared.amounts import joined, localised, result
@@ -365,7 +365,7 @@ def _percent(share: float) -> str:
     return _("under 1 %") if share < 0.01 else f"{share * 100:.0f} %"
 
 
-def _source_of(item: Input, catalog: Catalog) -> Source | None:
+def _source_of(item: SourcedNumber, catalog: Catalog) -> Source | None:
     """Source of a number; what measured runs corrected rests on these."""
     if not item.source:
         return None
@@ -400,7 +400,7 @@ def input_amount(name: str, value: float, unit: str) -> str:
     return localised(human_percent(value) if name in SHARES else amount(value, unit))
 
 
-def _input_row(name: str, item: Input, catalog: Catalog) -> Row:
+def _input_row(name: str, item: SourcedNumber, catalog: Catalog) -> Row:
     source = _source_of(item, catalog)
     ends = [end for end in (item.low, item.high) if end is not None]
     return {
