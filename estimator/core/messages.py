@@ -428,6 +428,10 @@ MESSAGES: Mapping[str, str | tuple[str, str]] = {
         "{count:.0f} runs, {run} among them, are left out: more than {sds:.0f} standard deviations "
         "from what is expected",
     ),
+    "serving_runs_unusable": (
+        "run {run} is left out of the calibration: {why}",
+        "{count:.0f} runs are left out of the calibration, {run} among them: {why}",
+    ),
     "serving_alone": "assuming one sequence at a time; set {set[concurrency]}",
     "serving_saturated": "assuming a saturated server; set {set[concurrency]}",
     "serving_some_wait": (

@@ -1,6 +1,7 @@
 """Which measured loads of servers are known here, and what do they change in an answer?"""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy.typing as npt
 
 from estimator.catalog import Catalog
 from estimator.core.lazy_items import LazyItems
-from estimator.core.messages import refuse
+from estimator.core.messages import message, reason, refuse
 from estimator.core.notice import Notice
 from estimator.inference.calibration import (
     DELIVERED,
@@ -23,6 +24,7 @@ from estimator.inference.calibration import (
     Loads,
     components_of,
 )
+from estimator.inference.devices import find_serving_device
 from estimator.inference.engines import Parameters, fitted
 from estimator.inference.performance import performance
 from estimator.inference.quantities import Range, open_variance, own_log_sd, values_of
@@ -41,7 +43,7 @@ MOST_LOADS = 200
 FAR_OFF = 5.0
 """A load so many standard deviations off is taken for an error, and left out [1]."""
 
-OF_MEASURED_LOADS = ("serving_calibrated", "serving_runs_far_off")
+OF_MEASURED_LOADS = ("serving_calibrated", "serving_runs_far_off", "serving_runs_unusable")
 """Codes of the notices about measured loads."""
 
 
@@ -76,6 +78,14 @@ class KnownLoads:
         return {}
 
     @cached_property
+    def unusable(self) -> dict[str, dict[str, str]]:
+        """Device -> id of each run with a load that no question can be made of, and the reason.
+
+        Loads without a known device are absent: no answer is about their device.
+        """
+        return {}
+
+    @cached_property
     def _by_device(self) -> dict[str, tuple[list[Measured], ServingTable]]:
         """Device -> its loads, the newest first, at most `MOST_LOADS`, and the same as set-ups."""
         loads: list[Measured] = []
@@ -84,11 +94,14 @@ class KnownLoads:
             for load in () if run.simulated else run.served:
                 try:
                     asked.append(_question(run, load))
-                except ValueError:
+                except ValueError as error:
+                    self._leave_out(run, load, reason(error))
                     continue
                 loads.append(Measured(run=run, load=load))
         resolver = Resolver(self.catalog, fitted(self.catalog))
         found = resolver.resolve(QuestionTable.of(asked))
+        for row, why in found.errors.items():
+            self._leave_out(loads[row].run, loads[row].load, why)
         groups: dict[str, list[int]] = {}
         for row, device in enumerate(devices_of(found.table).tolist()):
             groups.setdefault(device, []).append(row)
@@ -138,16 +151,32 @@ class KnownLoads:
         )
         return [one for one, keep in zip(found, kept, strict=True) if keep], evidence
 
+    def _leave_out(self, run: MeasuredRun, load: ServedLoad, why: Notice) -> None:
+        """Remember why a load is not used, under its device."""
+        hardware = _hardware_of(run, load)
+        if hardware is None:
+            return
+        with suppress(ValueError):
+            device = find_serving_device(self.catalog, hardware).device.id
+            self.unusable.setdefault(device, {}).setdefault(run.id, message(why))
+
     def runs_on(self, device: str) -> int:
         """How many runs have loads on a device that can be right [1]."""
         found = self._evidence.get(device)
         return len({one.run.id for one in found[0]}) if found else 0
 
     def _warned(self, device: str) -> tuple[Notice, ...]:
-        """Say which runs of a device are too far off to be used."""
-        ids = self.far_off.get(device, [])
-        values = {"count": float(len(ids)), "run": ids[0] if ids else "", "sds": FAR_OFF}
-        return (Notice("serving_runs_far_off", "", values),) if ids else ()
+        """Name the runs of a device that are left out, and the reason."""
+        warned: list[Notice] = []
+        far_off, unusable = self.far_off.get(device, []), self.unusable.get(device, {})
+        if far_off:
+            values = {"count": float(len(far_off)), "run": far_off[0], "sds": FAR_OFF}
+            warned.append(Notice("serving_runs_far_off", "", values))
+        if unusable:
+            run, why = next(iter(unusable.items()))
+            values = {"count": float(len(unusable)), "run": run, "why": why}
+            warned.append(Notice("serving_runs_unusable", "", values))
+        return tuple(warned)
 
     def _host(self, name: str) -> int:
         """Number of a host: 0 for this one."""
@@ -158,8 +187,9 @@ class KnownLoads:
     ) -> tuple[dict[str, Range], Sequence[tuple[Notice, ...]]]:
         """Quantities of some set-ups after the measured loads, and what is to be said of each."""
         devices = devices_of(table)
-        known = [name for name in self._evidence if (devices == name).any()]
-        if not known:
+        evidence = self._evidence
+        known = [name for name in evidence if (devices == name).any()]
+        if not known and not np.isin(devices, list(self.unusable)).any():
             return dict(ranges), [()] * table.count
         mids = np.array([ranges[name].mid for name in DELIVERED]).T
         total = np.array([ranges[name].log_sd for name in DELIVERED]).T
@@ -168,9 +198,8 @@ class KnownLoads:
         where = loads_of(table, parameters, np.zeros(table.count, dtype=np.int64))
         shift, left = np.zeros(mids.shape), np.ones(mids.shape)
         for name in known:
-            evidence = self._evidence[name][1]
             rows = devices == name
-            mean, share = evidence.posterior(where.part(rows))
+            mean, share = evidence[name][1].posterior(where.part(rows))
             shift[rows], left[rows] = mean * own_sd[rows], share
         shift[:, ENERGY] = shift[:, POWER] - shift[:, RATE]
         variance = np.square(total) - np.square(own_sd) * (1.0 - np.square(left))
@@ -179,10 +208,10 @@ class KnownLoads:
         def notices_of(place: int) -> tuple[Notice, ...]:
             name = str(devices[place])
             if name not in known:
-                return ()
+                return self._warned(name)
             changed = (shift[place], after[place] / total[place])
             full_name = self.catalog.device(name).name
-            said = _said(*self._evidence[name], where, place, changed, full_name)
+            said = _said(*evidence[name], where, place, changed, full_name)
             return (*said, *self._warned(name))
 
         return {
@@ -214,14 +243,14 @@ def _question(run: MeasuredRun, load: ServedLoad) -> ServingQuestion:
     ValueError
         If it names no known device, or a number that cannot be.
     """
-    device = next((one for one in run.devices if one.key == load.component), None)
-    if device is None or device.hardware is None or device.shares_board is not None:
+    hardware = _hardware_of(run, load)
+    if hardware is None:
         raise refuse("serving_run_without_device", "hardware")
     return ServingQuestion(
         model=load.model,
         params_total=load.params_total,
         params_active=load.params_active,
-        hardware=device.hardware,
+        hardware=hardware,
         devices=float(load.devices),
         precision=load.precision,
         kv_precision=load.kv_precision,
@@ -233,6 +262,12 @@ def _question(run: MeasuredRun, load: ServedLoad) -> ServingQuestion:
         expert_parallel=load.expert_parallel,
         data_parallel=load.data_parallel,
     )
+
+
+def _hardware_of(run: MeasuredRun, load: ServedLoad) -> str | None:
+    """Return the id of the whole device that served a load, or None if it is unknown."""
+    device = next((one for one in run.devices if one.key == load.component), None)
+    return None if device is None or device.shares_board is not None else device.hardware
 
 
 def _positive(measured: Mapping[str, float], name: str) -> float:

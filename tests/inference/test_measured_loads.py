@@ -180,6 +180,24 @@ def test_a_load_that_cannot_be_right_is_left_out_and_named(catalog):
     assert after.notes[0][0].values["run"] == "log-1"
 
 
+@pytest.mark.parametrize("beside", [(), ({},)])
+def test_a_load_that_cannot_be_used_is_named_with_its_reason(catalog, beside):
+    runs = [run_of(slower(catalog)) for _ in beside]
+    unusable = (
+        ({"model": "no such model"}, "no such model"),
+        ({"precision": "int17"}, "int17"),
+        ({"concurrency": -1.0}, "concurrency"),
+    )
+    for number, (changed, word) in enumerate(unusable):
+        run = replace(run_of(slower(catalog), **changed), id=f"own-{number}")
+        after = answered(catalog, *runs, run)
+        (notice,) = [one for one in after.notes[0] if one.code == "serving_runs_unusable"]
+        assert notice.values["run"] == run.id and word in notice.values["why"]
+        assert quantity(after) == quantity(answered(catalog, *runs))
+    other = answered(catalog, run, asked=replace(ASKED, hardware="a100-sxm-80"))
+    assert not [one for one in other.notes[0] if one.code == "serving_runs_unusable"]
+
+
 def test_a_load_that_no_answer_can_rest_on_is_refused(catalog):
     with pytest.raises(Refusal, match="set hardware") as found:
         check_loads(run_of({}, hardware=None), catalog)
