@@ -19,7 +19,8 @@ UNSPECIFIED = float("nan")
 """A way to share the work that a run does not tell: the usual one is meant."""
 
 STATE_BYTES = 16.0
-"""Weight, gradient and Adam's state of a parameter [B]; Rajbhandari et al. 2020, sec. 3.1."""
+"""Memory per trained parameter [B]: 16-bit weight and gradient, 32-bit weight, two Adam moments
+(Rajbhandari et al. 2020, arXiv:1910.02054, sec. 3.1)."""
 
 FREE_SHARE = 0.7
 """Share of a device's memory that they may take, beside activations [1]."""

@@ -10,12 +10,7 @@ import numpy as np
 
 from estimator.core.uncertainty import Number
 from estimator.networks.formulas import FLOP_PER_PARAM_AND_TOKEN
-
-WEIGHT_AND_GRADIENT_BYTES = 4.0
-"""16-bit weight and gradient of a parameter [B]."""
-
-STATE_BYTES = 12.0
-"""32-bit copy of the weight and two moments of AdamW [B] (Rajbhandari et al. 2020, sec. 3.1)."""
+from estimator.training.parallelism import STATE_BYTES
 
 FROZEN_BYTES = 2.0
 """16-bit weight that is not trained [B]."""
@@ -51,7 +46,7 @@ def plain(params: Number, tokens: Number) -> TrainingCost:
     """
     return TrainingCost(
         flop=FLOP_PER_PARAM_AND_TOKEN * params * tokens,
-        state_bytes=(WEIGHT_AND_GRADIENT_BYTES + STATE_BYTES) * params,
+        state_bytes=STATE_BYTES * params,
     )
 
 
@@ -77,5 +72,5 @@ def with_adapters(params: Number, tokens: Number, trained_share: Number) -> Trai
     return TrainingCost(
         flop=(FROZEN_FLOP_PER_PARAM_AND_TOKEN * params + FLOP_PER_PARAM_AND_TOKEN * trained)
         * tokens,
-        state_bytes=FROZEN_BYTES * params + (WEIGHT_AND_GRADIENT_BYTES + STATE_BYTES) * trained,
+        state_bytes=FROZEN_BYTES * params + STATE_BYTES * trained,
     )

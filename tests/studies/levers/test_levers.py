@@ -126,6 +126,9 @@ def test_a_bad_setting_is_refused(bad):
 def test_levers_on_training():
     whole, lora = plain(7e9, 1e9), with_adapters(7e9, 1e9, 0.002)
     assert lora.state_bytes < whole.state_bytes / 7
+    # Rajbhandari et al. 2020, sec. 3.1: 16 bytes per trained parameter; 2 for a frozen 16-bit one.
+    assert whole.state_bytes == pytest.approx(7e9 * 16)
+    assert lora.state_bytes == pytest.approx(7e9 * 2 + 7e9 * 0.002 * 16)
     assert lora.flop == pytest.approx(whole.flop * 2 / 3, rel=0.01)
     again = with_recomputation(7e9, 1e9, 100.0)
     assert again.activation_share == pytest.approx(0.2)
