@@ -15,8 +15,8 @@ from typing import Any
 from estimator.answer.notices import LAUNCH_BOUND
 from estimator.answer.scenario_estimate import Answer, answer_scenario, answer_scenarios
 from estimator.catalog import Catalog
-from estimator.core.uncertainty import Uncertain
-from estimator.core.units import J_PER_KWH, S_PER_H, human, in_percent
+from estimator.core.uncertainty import Uncertain, z_score
+from estimator.core.units import CENTRAL, J_PER_KWH, S_PER_H, human, in_percent
 from estimator.measure.session import step_options
 from estimator.measure.stamps import Stamped, missing
 from estimator.question.scenario import Scenario
@@ -180,7 +180,7 @@ def forecast_run(question: RunQuestion, catalog: Catalog) -> RunForecast:
     found = seen.forecast(total)
     wall = Span(low=found.low_s, mid=found.mid_s, high=found.high_s)
     left = Span(**{name: one - found.seen_s for name, one in asdict(wall).items()})
-    log_sd = math.log(wall.high / wall.mid) / 1.2816
+    log_sd = math.log(wall.high / wall.mid) / z_score(CENTRAL)
     energy, notes = _energy(question, Uncertain(wall.mid, {"time": log_sd}), catalog)
     steps = replace(
         steps,
@@ -374,7 +374,7 @@ def _step_flop(
         return None, certain, [unknown]
     rate = here.inputs["utilization"]
     peak = catalog.device(used[-1]).peaks[here.precision].value
-    sd = math.log(rate.high / rate.value) / 1.2816 if rate.high else 0.0
+    sd = math.log(rate.high / rate.value) / z_score(CENTRAL) if rate.high else 0.0
     return (
         rate.value * peak * steps.step_s,
         Uncertain(1.0, {"work of a step": sd}),

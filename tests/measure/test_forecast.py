@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import math
 import os
 import shlex
 import sys
@@ -492,6 +493,30 @@ def test_energy_is_power_by_time_by_the_overhead_of_the_site():
     assert found.energy_kwh.low < found.energy_kwh.mid < found.energy_kwh.high
     grid = found.co2e_kg.mid / found.energy_kwh.mid
     assert 0.005 < grid < 0.1
+
+
+def test_the_energy_of_a_forecast_is_as_uncertain_as_its_time_and_its_meter():
+    """What the meter and the site add to log-variance is the same for a short and a long run."""
+    jumpy = np.random.default_rng(3).uniform(0.5, 1.5, 100).tolist()
+    seen = Stamped(times_s=tuple(jumpy), began_s=0.0, ended_s=100.0)
+    counter = Energy(
+        component="gpu:0", meter="nvml counter", trust="counter", energy_j=18e3, duration_s=60.0
+    )
+
+    def beyond_time(total):
+        scenario = Scenario(site="fr", step_flop=1e12)
+        run = RunQuestion(
+            seen=seen, measured=measured(counter), scenario=scenario, total=total, on=[]
+        )
+        found = forecast_run(run, Catalog.open())
+        energy, wall = (
+            math.log(one.high / one.mid) ** 2 for one in (found.energy_kwh, found.wall_s)
+        )
+        return energy - wall, wall
+
+    (short, short_time), (long, long_time) = beyond_time(102), beyond_time(1_000_000)
+    assert long_time > 4 * short_time
+    assert short == pytest.approx(long, rel=1e-9)
 
 
 def test_a_total_below_what_was_seen_is_refused():
