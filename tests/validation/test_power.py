@@ -7,7 +7,7 @@ import pytest
 
 from estimator.catalog import Catalog
 from estimator.catalog.table_checks import table_problems
-from estimator.core.power import LOAD_EXPONENT, node_power
+from estimator.core.power import node_power
 from estimator.core.uncertainty import EXACTLY_ZERO, Uncertain
 from estimator.question.hardware import read_hardware
 from estimator.question.scenario import Scenario
@@ -63,7 +63,13 @@ def test_the_shipped_power_is_that_of_the_fit(catalog, model):
     assert catalog.prior("power.load.gpu-datacenter").value == pytest.approx(model.load, rel=2e-3)
     node = catalog.prior("power.host_factor.gpu-datacenter").value
     assert node == pytest.approx(1 + model.host_share, rel=2e-3)
-    assert pytest.approx(model.load_exponent, abs=5e-3) == LOAD_EXPONENT
+    h100 = read_hardware("h100")
+    more_w, less_w = (
+        node_power(h100, utilization=share, devices=1.0, network_share=EXACTLY_ZERO).device_w.mid
+        for share in (0.2, 0.1)
+    )
+    elasticity = np.log2((more_w - h100.idle_w.mid) / (less_w - h100.idle_w.mid))
+    assert elasticity == pytest.approx(model.load_exponent, abs=5e-4)
 
 
 def test_the_shipped_interval_is_as_wide_as_the_blind_errors(runs):
