@@ -6,6 +6,8 @@ Each name is imported when it is first used: commands that open no profile start
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from estimator.core.notice import add_messages
+
 if TYPE_CHECKING:
     from estimator.catalog.catalog import Catalog, once
     from estimator.catalog.records import (
@@ -31,6 +33,22 @@ __all__ = [
     "Source",
     "once",
 ]
+
+add_messages(
+    unknown_name="unknown {what} {name}: did you mean {near}?",
+    unknown_board=(
+        "unknown hardware {name}: known boards are {known}; profiles of your own add to them"
+    ),
+    unknown_preset="unknown preset {name}: `profiles list` shows all",
+    unknown_place=(
+        "unknown place {name}: a country code, a cloud region, an operator or a named place will do"
+    ),
+    unknown_prior="unknown prior {name}: they stand in priors.toml",
+    unknown_source="unknown source {name}: they stand in sources.toml",
+    slice_in_part=(
+        "each device is one chip, and this slice has {count:,.0f}: set {set[devices]} to a multiple"
+    ),
+)
 
 
 def __getattr__(name: str) -> object:

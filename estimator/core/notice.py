@@ -1,8 +1,8 @@
 """What an answer has to say beside its numbers: data until a rim shows it.
 
 A notice names what happened (`code`), the input that it is about (`field`) and the values in it.
-The command line, a page and a table each render it with their own names for the inputs; the
-sentences stand once, in `estimator.core.messages`.
+The command line, a page and a table each render it with their own names for the inputs. The
+sentence of each code is in `messages.py`, or `__init__.py`, of the room that raises it.
 """
 
 import dataclasses
@@ -12,6 +12,9 @@ from typing import Any
 
 Value = float | str | tuple[str, ...]
 """A number in the unit that its name states, a word, or several words."""
+
+MESSAGES: dict[str, str | tuple[str, str]] = {}
+"""Code of a notice -> its sentence, or its singular and plural; of the rooms that are imported."""
 
 _NO_VALUES: Mapping[str, Any] = MappingProxyType({})
 
@@ -23,7 +26,7 @@ class Notice:
     Parameters
     ----------
     code : str
-        What happened: a key of `estimator.core.messages.MESSAGES`.
+        What happened: a key of `MESSAGES`.
     field : str
         Input of the scenario that it is about, or that changes it; may be empty.
     values : mapping of str to Value
@@ -52,3 +55,16 @@ class Refusal(ValueError):
     def __init__(self, notice: Notice, text: str) -> None:
         super().__init__(text)
         self.notice = notice
+
+
+def add_messages(**sentences: str | tuple[str, str]) -> None:
+    """Add the sentences of a room, by the code of their notice.
+
+    Raises
+    ------
+    ValueError
+        If there is a different sentence for one of the codes.
+    """
+    for code, sentence in sentences.items():
+        if MESSAGES.setdefault(code, sentence) != sentence:
+            raise ValueError(f"two sentences for the notice {code}")

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from estimator.cli import main
-from estimator.core.messages import MESSAGES, render
-from estimator.core.notice import Notice
+from estimator.core.messages import render
+from estimator.core.notice import MESSAGES, Notice
 from estimator.question.scenario import (
     NUMBERS,
     Description,

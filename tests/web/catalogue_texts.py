@@ -14,7 +14,7 @@ import estimator
 from estimator.catalog import Catalog
 from estimator.catalog.claim_records import ClaimRecord
 from estimator.core.limits import LIMITS
-from estimator.core.messages import MESSAGES
+from estimator.core.notice import MESSAGES
 from estimator.inference.question import INPUTS as SERVING
 from estimator.measure.meters.nvml_binding import REMEDIES
 from estimator.measure.meters.rapl import NONE_HERE, NOT_READABLE

@@ -1,0 +1,81 @@
+"""Sentences about a training estimate."""
+
+from estimator.core.notice import add_messages
+
+add_messages(
+    unknown_hardware=(
+        "unknown hardware {name}: `profiles list` shows all, profiles of your own add to them"
+    ),
+    no_device="no device given: set {set[hardware]}",
+    start_without_profile="{set[start]} is an hour of a {set[carbon_profile]}, which is missing",
+    two_intensities="{set[carbon_intensity]} and {set[carbon_profile]} are mutually exclusive",
+    parallelism_exceeds_devices=(
+        "the parallelism needs {needed:g} devices, and there are {devices:g}: set {set[devices]}, "
+        "or less of {set[tensor_parallel]}, {set[pipeline_parallel]}, {set[expert_parallel]}"
+    ),
+    hours_of_other_device=(
+        "{preset} is published as device-hours on {device}: on another device it cannot be "
+        "compared; its FLOPs are not known ({set[flop]}, or {set[hardware]} {id})"
+    ),
+    hours_of_unknown_device=(
+        "{preset} is published as device-hours on {device}: a device that was not sold by {year} "
+        "cannot be compared; its FLOPs are not known, set {set[flop]}"
+    ),
+    work_exceeds_hours=(
+        "reaching this work in these hours would take {times} times the peak of {device}"
+    ),
+    hours_of_preset=(
+        "{preset} is published as device time on {device}, not as FLOPs: its hours are used "
+        "as published"
+    ),
+    device_of_preset="no device given: assuming {device}, which {preset} ran on",
+    precision_assumed="assuming {precision}, the fastest training format of {device}",
+    as_reported="PUE and grid as reported for this run; set {set[site]} for another place",
+    no_effect_yet="{field} is recorded, but does not change the estimate",
+    impossible_rate=(
+        "reaching this work in these hours would take {share:percent} of the device's peak"
+    ),
+    one_sequence_needs_saving=(
+        "fits only with {set[recomputation]} or {set[tensor_parallel]}: one sequence at a time "
+        "takes {needed} of {held} on each device without them"
+    ),
+    one_sequence_does_not_fit=(
+        "does not fit: one sequence at a time takes {needed} of {held} on each device; `memory` "
+        "tells what would fit"
+    ),
+    power_limit_idle="the power limit of {limit} W is above what the run draws: no effect",
+    power_limit_slows=(
+        "the power limit of {limit} W makes the run {longer:.2g} % longer: the utilization falls "
+        "from {before} to {after}"
+    ),
+    launch_bound=(
+        "steps so small wait for the host, which launches their operations one after another: they "
+        "take {times:count} times as long as their work; larger steps, of a larger batch, or "
+        "compiled ones waste less"
+    ),
+    step_uncounted=(
+        "programs of one kind differ most in what a step does beside its products: count one with "
+        "run.count_flop in the script, and give {set[step_operations]} and {set[step_traffic]}"
+    ),
+    count_without_size=("{field} changes nothing without the work of a step: set {set[step_flop]}"),
+    count_alone=(
+        "{field} changes nothing alone: set {set[step_operations]} and {set[step_traffic]}"
+    ),
+    counts_of_accelerator=(
+        "operations and memory traffic of a step change nothing on {device}: they count on "
+        "processors alone"
+    ),
+    heavy_counts=(
+        "operations and memory traffic as given take {times:count} times as long as the products "
+        "of a step at the peak: check {set[step_operations]} and {set[step_traffic]}"
+    ),
+    counts_unused=(
+        "operations and memory traffic of a step change nothing here: no measured run of {device} "
+        "counts to compare with them; calibrate bench with PyTorch makes one"
+    ),
+    owning_left_out=(
+        "owning counts depreciation, server, network and electricity; staff, building, "
+        "repairs and interest are not included"
+    ),
+    device_price_unused="the purchase price is not used; set {set[pay]} to own to count it",
+)

@@ -1,0 +1,135 @@
+"""Sentences about inference."""
+
+from estimator.core.notice import add_messages
+
+add_messages(
+    not_a_number="{field} must be a number, got {text!r}",
+    out_of_range="{field} must be between {least:g} and {most:g}, got {value:g}",
+    serving_software_unknown=(
+        "{field} {word!r} is unknown: assuming the usual program on such a device; write vllm, "
+        "tensorrt-llm, llama.cpp, transformers ..."
+    ),
+    serving_two_loads="{set[concurrency]} and {set[request_rate]} are mutually exclusive",
+    serving_no_model=(
+        "the model is missing: set {set[model]}, {set[config]} or {set[params_total]}"
+    ),
+    serving_model_unknown=(
+        "unknown model {name!r}: set {set[model]}, {set[config]} or {set[params_total]}"
+    ),
+    serving_size_of_name=(
+        "{name} is not on record: assuming the {params:count} parameters that it states"
+    ),
+    serving_no_device="the device is missing: set {set[hardware]}",
+    serving_layers_assumed="layers unknown: assuming those usual at this size",
+    serving_weights_assumed="assuming weights in {weights}; set {set[precision]}",
+    serving_weights_unpacked="{device} has no {arithmetic} arithmetic: weights are unpacked",
+    serving_devices_assumed=(
+        "assuming 1 device, the fewest that hold it; set {set[devices]}",
+        "assuming {count:.0f} devices, the fewest that hold it; set {set[devices]}",
+    ),
+    serving_layers_split=(
+        "layout unspecified: assuming tensor parallelism over all {devices:.0f} devices; "
+        "set {set[tensor_parallel]}"
+    ),
+    serving_replicas_assumed=(
+        "layout unspecified: assuming {replicas:.0f} data-parallel replicas of 1 device each; "
+        "set {set[data_parallel]}",
+        "layout unspecified: assuming {replicas:.0f} data-parallel replicas of {count:.0f} devices "
+        "each; set {set[data_parallel]}",
+    ),
+    serving_grid_assumed="carbon intensity: assuming the world average; set {set[region]}",
+    serving_owned=(
+        "{device} has no rental price on record: counting what owning it uses up, with server, "
+        "network and electricity; set {set[price_usd_per_h]}"
+    ),
+    serving_calibrated=(
+        "calibrated: {count:.0f} run on {device}, newest of {date}; time per token {times:.2f} "
+        "times the uncalibrated estimate, with an interval {left:percent} as wide",
+        "calibrated: {count:.0f} runs on {device}, newest of {date}; time per token {times:.2f} "
+        "times the uncalibrated estimate, with an interval {left:percent} as wide",
+    ),
+    serving_runs_far_off=(
+        "run {run} is left out: more than {sds:.0f} standard deviations from what is expected",
+        "{count:.0f} runs, {run} among them, are left out: more than {sds:.0f} standard deviations "
+        "from what is expected",
+    ),
+    serving_runs_unusable=(
+        "run {run} is left out of the calibration: {why}",
+        "{count:.0f} runs are left out of the calibration, {run} among them: {why}",
+    ),
+    serving_alone="assuming one sequence at a time; set {set[concurrency]}",
+    serving_saturated="assuming a saturated server; set {set[concurrency]}",
+    serving_some_wait=(
+        "more sequences than the memory holds at their mean length: some will wait; "
+        "lower {set[concurrency]}"
+    ),
+    serving_chat_assumed="{field} unspecified: assuming a typical chat",
+    serving_power_unknown="power limit of {device} unknown: energy cannot be estimated",
+    serving_price_unknown="price of {device} unknown; set {set[price_usd_per_h]}",
+    serving_phone_throttles=(
+        "phones throttle within minutes: {rate:.3g} tokens/s once warm ({low:.3g} to {high:.3g}); "
+        "the other figures are for a cold phone"
+    ),
+    serving_memory_unknown="memory of {device} unknown: assuming that it fits",
+    serving_weights_do_not_fit=(
+        "the weights do not fit in {devices:g} × {device}: {needed:.0f} would hold them; "
+        "set {set[devices]}"
+    ),
+    serving_experts_do_not_fit=(
+        "each replica's own copy of the experts does not fit in {devices:g} × {device}: share one "
+        "copy by setting {set[expert_parallel]} to {devices:g}"
+    ),
+    serving_sequences_do_not_fit=(
+        "{sequences:g} sequences do not fit in {devices:g} × {device}: {needed:.0f} would hold "
+        "them; set {set[devices]}"
+    ),
+    serving_format_unknown="unknown weight format {text!r}: set {field} to one of {known}",
+    serving_no_arithmetic=(
+        "{device} has no arithmetic for {weights} (it has {known}): set {set[precision]}"
+    ),
+    serving_bandwidth_unknown=(
+        "memory bandwidth of {device} unknown: add memory_bytes_per_s to its profile"
+    ),
+    serving_writes_no_tokens=(
+        "{model} does not write token by token: for its items give `serve-cost` their "
+        "--image-size, or the --positions of a text"
+    ),
+    serving_active_above_all=(
+        "{set[params_active]} must be at most {set[params_total]}, {all:count}; got {active:count}"
+    ),
+    serving_run_without_device="no known device served it: set {set[hardware]}",
+    serving_beyond_context=(
+        "{tokens:,.0f} tokens are more than the {context:,.0f} that {model} is made for"
+    ),
+    serving_too_long="{tokens:g} tokens exceed the {context:g} that {model} takes",
+    serving_too_many_requests=(
+        "{set[request_rate]}: {rate:g} requests/s exceed the {most:.3g} that this set-up serves"
+    ),
+    serving_dense="{set[expert_parallel]} is for mixtures of experts: {model} is dense",
+    serving_sizes_exceed=(
+        "the parallel sizes need {needed:.0f} devices, and {given:.0f} are given: "
+        "set {set[devices]}"
+    ),
+    serving_unequal_replicas=(
+        "{devices:.0f} devices cannot make {replicas:.0f} equal replicas: set {set[data_parallel]}"
+    ),
+    serving_unequal_shards=(
+        "{set[tensor_parallel]} {shards:.0f} does not divide {devices:.0f} devices"
+    ),
+    serving_one_item="assuming one item at a time; set {set[concurrency]}",
+    serving_one_pass="assuming one pass of the network per item; set {field}",
+    serving_plain_software="assuming code without a serving engine; set {set[software]}",
+    serving_positions_of_pictures=(
+        "positions of a diffusion model follow from its picture: set {set[image_size]} instead of "
+        "{field}"
+    ),
+    serving_not_for_items="{field} has no effect on items: drop it",
+    serving_item_does_not_fit=(
+        "weights of {weights:.3g} GB do not fit in one {device} of {memory:.3g} GB, and items are "
+        "not split over devices: set {set[precision]} or {set[hardware]}"
+    ),
+    serving_energy_needed="power limit of {device} unknown: drop {set[training_kwh]}",
+    serving_item_unknown=(
+        "an item needs {set[model]}, {set[config]}, or {set[params_total]} with {set[positions]}"
+    ),
+)

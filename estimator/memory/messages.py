@@ -1,0 +1,37 @@
+"""Sentences about device memory."""
+
+from estimator.core.notice import add_messages
+
+add_messages(
+    not_whole_from="{field} must be a whole number of at least {least:g}, got {value:g}",
+    not_whole_within=("{field} must be a whole number from {least:g} to {most:g}, got {value:g}"),
+    not_a_multiple=(
+        "{field} must be a multiple of {set[tensor_parallel]} x {set[pipeline_parallel]} = "
+        "{parts:g}, got {value:g}"
+    ),
+    does_not_fit=(
+        "does not fit on {fleet}: {what} of {params} parameters take {needed} of {held}; they need "
+        "at least {count:,.0f} device, activations not included",
+        "does not fit on {fleet}: {what} of {params} parameters take {needed} of {held}; they need "
+        "at least {count:,.0f} devices, activations not included",
+    ),
+    memory_unknown="the memory of {device} is not on record: only the need is shown",
+    seq_len_assumed="assuming {tokens:,.0f} tokens in a sequence; set {field}",
+    fully_sharded=(
+        "assuming weights, gradients and optimizer fully sharded (ZeRO 3, FSDP); set {field}"
+    ),
+    selective_recompute_assumed=(
+        "selective recomputation of fused attention assumed to keep about half: frameworks differ, "
+        "from nothing saved to two thirds"
+    ),
+    activations_not_modelled=(
+        "activations of {network} are not modelled and not included; only those of decoders and of "
+        "encoders like BERT and ViT are, other ledgers list products and not the tensors between "
+        "them"
+    ),
+    working_memory_not_modelled=("working memory of {network} is not modelled and not included"),
+    architecture_assumed=(
+        "no architecture given: {layers:,.0f} layers of width {width:,.0f} and {words:,.0f} words "
+        "are assumed for activations and cache; a config.json is exact"
+    ),
+)
