@@ -22,7 +22,8 @@ add_messages(
         "cannot be compared; its FLOPs are not known, set {set[flop]}"
     ),
     work_exceeds_hours=(
-        "reaching this work in these hours would take {times} times the peak of {device}"
+        "this work in these hours needs {times} times the peak of {device}: correct one of them, "
+        "or set only {set[device_hours]}"
     ),
     hours_of_preset=(
         "{preset} is published as device time on {device}, not as FLOPs: its hours are used "
@@ -32,9 +33,6 @@ add_messages(
     precision_assumed="assuming {precision}, the fastest training format of {device}",
     as_reported="PUE and grid as reported for this run; set {set[site]} for another place",
     no_effect_yet="{field} is recorded, but does not change the estimate",
-    impossible_rate=(
-        "reaching this work in these hours would take {share:percent} of the device's peak"
-    ),
     one_sequence_needs_saving=(
         "fits only with {set[recomputation]} or {set[tensor_parallel]}: one sequence at a time "
         "takes {needed} of {held} on each device without them"

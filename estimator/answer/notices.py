@@ -65,14 +65,6 @@ def note_absent(asked: Questions, rows: Places, result: Estimate) -> None:
             _say_about(asked, rows, asked.site_at, notice, "place", places)
         else:
             say_by(asked, rows, np.zeros(asked.table.count, dtype=np.intp), [(notice,)])
-    if "utilization" in result and asked.timed[rows[0]]:
-        share = np.broadcast_to(result["utilization"].mid, rows.shape)
-        high = share > 1
-        bundles = [
-            (Notice("impossible_rate", "device_hours", {"share": one}),)
-            for one in share[high].tolist()
-        ]
-        asked.notices.each(rows[high], bundles)
 
 
 def say_by(

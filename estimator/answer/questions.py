@@ -4,6 +4,7 @@ import numpy as np
 
 from estimator.answer.resolver import Named, Resolver
 from estimator.catalog import Device
+from estimator.core.estimate import ROUNDING
 from estimator.core.messages import reason
 from estimator.core.notice import Notice
 from estimator.core.power import check_cap
@@ -38,10 +39,6 @@ from estimator.training.features import software_of_rows
 
 REPORTED_PLACE = {"pue": "pue", "co2e_kg_per_kwh": "carbon_intensity"}
 """What a published run tells of the place it ran at -> field."""
-
-
-MOST_ABOVE_PEAK = 2.0
-"""Times the peak from which work and hours exclude each other: sparsity doubles it at most [1]."""
 
 
 class Questions:
@@ -314,19 +311,17 @@ class Questions:
             self.refuse(np.array([row]), Notice("parallelism_exceeds_devices", "devices", values))
 
     def _check_hours(self) -> None:
-        """Refuse work and hours that exclude each other; a little above the peak is only said."""
+        """Refuse work that a device cannot do in the given hours."""
         rows = rows_where(self.timed & ~np.isnan(self.flop) & (self.named_at >= 0))
         hours = np.asarray(self.work.device_hours.mid)
         if not rows.size:
             return
         peaks = np.array([float(named.hardware.peak_flop_per_s.mid) for named in self.named])
         shares = self.flop[rows] / (hours[rows] * S_PER_H * peaks[self.named_at[rows]])
-        above = shares > MOST_ABOVE_PEAK
+        above = shares > 1 + ROUNDING
         for row, share in zip(rows[above].tolist(), shares[above].tolist(), strict=True):
-            named = self.device(row)
-            if named.device.kind not in SELF_CONTAINED:
-                values = {"times": digits(share), "device": named.device.name}
-                self.refuse(np.array([row]), Notice("work_exceeds_hours", "device_hours", values))
+            values = {"times": digits(share), "device": self.device(row).device.name}
+            self.refuse(np.array([row]), Notice("work_exceeds_hours", "device_hours", values))
 
     def _check_power_limit(self) -> None:
         """Refuse a power limit that a device cannot keep."""

@@ -13,6 +13,8 @@ Every number may be an array; all broadcast together.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from estimator.core.brain import brain_years, power_in_brains
 from estimator.core.hardware import Hardware
 from estimator.core.limits import is_share, within_limits
@@ -26,6 +28,9 @@ from estimator.core.work import Workload
 
 Parts = Mapping[str, Number]
 """Part -> its median."""
+
+ROUNDING = 1e-9
+"""Share of the peak by which rounding may lift a utilization above 1 [1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +125,7 @@ def estimate(workload: Workload, hardware: Hardware, site: Site, run: Run) -> Es
     Raises
     ------
     ValueError
-        If the utilization is needed and not given.
+        If the utilization is needed and not given, or timed work is more than the peak allows.
     """
     time = _time(workload, hardware, run)
     spent_h = time["device_hours"] * workload.attempts
@@ -138,7 +143,10 @@ def _time(workload: Workload, hardware: Hardware, run: Run) -> Estimate:
     if workload.device_hours is not None:
         device_h = workload.device_hours
         if flop is not None:
-            utilization = flop / (hardware.peak_flop_per_s * device_h * S_PER_H)
+            reached = flop / (hardware.peak_flop_per_s * device_h * S_PER_H)
+            rounded = (reached.mid > 1.0) & (reached.mid <= 1.0 + ROUNDING)
+            utilization = replace(reached, mid=np.where(rounded, 1.0, reached.mid)[()])
+            is_share("utilization", utilization)
     elif flop is None or utilization is None:
         raise ValueError("a workload in FLOPs needs a utilization: give Run(utilization=...)")
     else:

@@ -43,7 +43,13 @@ class Uncertain:
     loadings : mapping of str to float or array
         Source of uncertainty -> shift of log(quantity) for one of its standard deviations [1].
     most : float
-        No interval ends above it; what is computed from the quantity has no such bound.
+        Upper bound of every interval, at least the median. What is computed from the quantity has
+        no such bound.
+
+    Raises
+    ------
+    ValueError
+        If a median is above the bound, so that an interval could not contain it.
 
     Examples
     --------
@@ -58,6 +64,10 @@ class Uncertain:
     mid: Number
     loadings: Loadings = field(default_factory=lambda: _NO_LOADINGS)
     most: float = field(default=math.inf, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.most != math.inf and np.any(np.asarray(self.mid) > self.most):
+            raise ValueError(f"median {np.max(self.mid):g} is above its bound {self.most:g}")
 
     __array_ufunc__ = None  # an array on the left leaves the operation to this class
 

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -426,14 +427,35 @@ def test_hours_on_an_unpublished_device_are_not_moved_to_a_later_one(catalog, de
     assert ask(catalog, preset="alphago", hardware="p100").estimate["device_hours"].mid == 34800
 
 
-@pytest.mark.parametrize(("flop", "share"), [(1e17, 0.22), (7e17, 1.55), (1e25, None)])
-def test_work_and_hours_that_exclude_each_other_are_refused(catalog, flop, share):
+@pytest.mark.parametrize(("flop", "share"), [(1e17, 0.22), (4.5e17, 1.0), (4.51e17, None)])
+def test_work_that_a_device_cannot_do_in_its_hours_is_refused(catalog, flop, share):
+    """An H100 was answered 148 % of its peak, in an interval from 148 to 100 %."""
     said = {"flop": flop, "device_hours": 1.0, "hardware": "v100", "precision": "fp16"}
     if share is None:
         with pytest.raises(ValueError, match="times the peak of NVIDIA Tesla V100"):
             ask(catalog, **said)
     else:
         assert ask(catalog, **said).estimate["utilization"].mid == pytest.approx(share, abs=0.01)
+
+
+@given(
+    log_flop=st.floats(10.0, 34.0),
+    log_hours=st.floats(-6.0, 12.0),
+    device=st.sampled_from(["v100", "h100", "tpu-v4", "rtx-4090", "brain"]),
+    level=st.sampled_from([0.5, 0.8, 0.99]),
+)
+def test_every_interval_of_a_timed_run_contains_its_median(
+    catalog, log_flop, log_hours, device, level
+):
+    table = ScenarioTable.of_columns(
+        hardware=[device] * 2, flop=10.0**log_flop, device_hours=10.0**log_hours, devices=[1.0, 9.0]
+    )
+    result = estimate_table(table, catalog)
+    assert not result.groups or not result.errors
+    for group in result.groups:
+        for quantity in group.estimate.quantities.values():
+            low, high = quantity.interval(level)
+            assert np.all((low <= quantity.mid) & (quantity.mid <= high))
 
 
 def test_a_bound_of_zero_is_none(catalog):

@@ -107,6 +107,15 @@ def test_a_timed_run_keeps_its_hours_and_tells_its_utilization():
     assert result["utilization"].mid == pytest.approx(0.3)
 
 
+def test_a_timed_run_above_the_peak_is_refused():
+    hours, most_flop = np.array([10.0, 20.0]), 125e12 * 3600 * 10
+    work = Workload(training_flop=Uncertain(most_flop), device_hours=Uncertain(hours))
+    assert estimate(work, V100, SITE, Run())["utilization"].mid == pytest.approx([1.0, 0.5])
+    work = Workload(training_flop=Uncertain(1.01 * most_flop), device_hours=Uncertain(hours))
+    with pytest.raises(ValueError, match=r"utilization must be in \(0, 1\], got 1.01"):
+        estimate(work, V100, SITE, Run())
+
+
 def test_owning_costs_wear_and_electricity():
     result = answered(own=True)
     parts = result.parts["cost_usd"]

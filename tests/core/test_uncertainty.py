@@ -56,6 +56,14 @@ def test_variances_of_independent_factors_add(a, b, sd_a, sd_b):
     assert product.log_variance == pytest.approx(sd_a**2 + sd_b**2)
 
 
+@given(mids, sds, st.floats(1.0, 1e6), st.floats(0.01, 0.999))
+def test_every_interval_contains_the_median_whatever_bounds_it(mid, sd, above, level):
+    low, high = Uncertain(mid, {"a": sd}, most=mid * above).interval(level)
+    assert low <= mid <= high <= mid * above
+    with pytest.raises(ValueError, match="above its bound"):
+        Uncertain(np.array([mid, 2 * mid * above]), {"a": sd}, most=mid * above)
+
+
 @given(mids, sds)
 def test_a_quantity_over_itself_is_exactly_one(mid, sd):
     quantity = Uncertain(mid, {"x": sd})
