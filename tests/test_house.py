@@ -182,6 +182,17 @@ def test_every_module_imports_only_the_packages_its_room_may():
     assert not found
 
 
+def test_streamlit_is_used_by_its_public_names_only():
+    private = re.compile(r"streamlit\.(?!testing|column_config|errors)\w+")
+    found = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in SOURCES
+        for name in imports_of(path)
+        if private.match(name)
+    ]
+    assert not found
+
+
 def test_every_module_has_a_room():
     parts = {part_of(path) for path in SOURCES}
     assert parts - set(ROOMS) == {"__init__", "__main__", "app.py"}

@@ -42,6 +42,11 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="default: %(default)s")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument(
+        "--public-host",
+        metavar="NAME",
+        help="name under which a proxy serves the app, such as watts.example.org",
+    )
     parser.add_argument("--open", metavar="LINK", default="", help="scenario to open, '?v=1&...'")
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
     parser.add_argument(
@@ -105,8 +110,10 @@ def run(options: argparse.Namespace) -> int:
 
         sound(Catalog.open(options.profiles))
         environment["TWENTY_WATTS_PROFILES"] = str(Path(options.profiles).resolve())
-    command = [sys.executable, "-m", "estimator.web.server", "run", str(script_path())]
+    command = [sys.executable, "-m", "streamlit", "run", str(script_path())]
     command += [f"--server.port={options.port}", f"--server.address={options.host}"]
+    if options.public_host:
+        command.append(f"--browser.serverAddress={options.public_host}")
     address = f"http://{reachable(options.host)}:{options.port}"
     sys.stderr.write(f"Twenty Watts on {address}/{options.open}\n")
     if not is_loopback(options.host):

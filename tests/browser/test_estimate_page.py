@@ -164,28 +164,6 @@ def test_quick_changes_end_at_the_last_one(visit):
     wait_for(page, "devices=70")
 
 
-def test_a_change_sends_the_answer_and_no_control_or_fold(visit):
-    page = visit(LINK)
-    sent = []
-    page.on(
-        "websocket",
-        lambda socket: socket.on("framereceived", lambda data: sent.append(bytes(data))),
-    )
-    page.reload()
-    expect(page.get_by_text("Ten examples to start from")).to_be_attached()
-    expect(page.locator(".st-key-site")).to_be_visible()
-    wait_for(page, "devices=64")
-    opened = b"".join(sent)
-    assert b"Ten examples" in opened and b"Afghanistan" in opened
-    sent.clear()
-    set_devices(page, 65)
-    wait_for(page, "devices=65")
-    changed = b"".join(sent)
-    assert b"tw-figures" in changed
-    assert b"Ten examples" not in changed and b"Afghanistan" not in changed
-    expect(page.locator(".st-key-site")).to_be_visible()
-
-
 def test_what_is_open_follows_a_change_of_another_control(visit):
     page = visit(LINK)
     page.get_by_role("button", name="The formula, with your numbers").click()
@@ -305,3 +283,51 @@ def test_on_a_slide_one_chart_stands_alone_with_its_axis(visit, section):
     page.locator(f"{CHARTS} svg .role-mark > *").first.wait_for(state="attached")
     box = page.locator(f"{CHARTS} svg").first.bounding_box()
     assert box["y"] + box["height"] <= 720
+
+
+CONTROLS = """() => [...document.querySelectorAll('[data-testid=stSidebar] input')]
+    .map((input) => [input.getAttribute('aria-label'), input.value])"""
+"""Label and value of each control in the sidebar."""
+
+SETTLED = """([before]) => {
+    const drawn = document.querySelector('[data-scenario]');
+    return drawn && drawn.dataset.scenario !== before
+        && document.querySelector('[data-test-script-state=notRunning]');
+}"""
+"""Whether another scenario is drawn, whole."""
+
+
+def press(page, button):
+    """Press a button that opens another scenario, and return the controls of the sidebar."""
+    before = page.locator("[data-scenario]").get_attribute("data-scenario")
+    button.click()
+    wait_until(page, SETTLED, [before])
+    return settled_controls(page)
+
+
+def settled_controls(page):
+    """Controls of the sidebar once they stay as they are: a text box is filled after its page."""
+    before, now = None, page.evaluate(CONTROLS)
+    while now != before:
+        page.wait_for_timeout(500)
+        before, now = now, page.evaluate(CONTROLS)
+    return now
+
+
+def controls_once_loaded(page):
+    """Controls of the sidebar after a reload of the address, which holds all of the scenario."""
+    page.reload()
+    wait_until(page, SETTLED, [""])
+    expect(page.get_by_role("button", name="Reset")).to_be_visible()
+    return settled_controls(page)
+
+
+def test_after_an_example_and_after_reset_the_sidebar_shows_the_inputs_of_the_result(visit):
+    page = visit(LINK)
+    for number in (0, 1, 5, 7):
+        page.get_by_role("button", name="Ten examples to start from").click()
+        example = page.locator(f".st-key-example_{number} button")
+        assert press(page, example) == controls_once_loaded(page), number
+    reset = press(page, page.get_by_role("button", name="Reset"))
+    assert ["Training tokens", "2T"] in reset
+    assert reset == controls_once_loaded(page)

@@ -12,7 +12,6 @@ from estimator.question.scenario import INPUTS
 from estimator.web.estimate import inputs
 from estimator.web.estimate.inputs import Asked
 from estimator.web.estimate.link import STATE
-from estimator.web.estimate.parts import CONTROLS, OPEN, changed, changed_controls
 from estimator.web.shared import style
 from estimator.web.shared.amounts import localised
 from estimator.web.shared.language import N_, _
@@ -43,7 +42,7 @@ def draw(answer: Answer, asked: Asked, *, measured: bool, without: Collection[st
             draw_one(name, answer, asked)
     drawn = {*inputs.WORK, *in_sight, *without}
     titles = {group: title for group, (title, _groups) in _SECTIONS.items()}
-    opened = style.opened(_("More inputs"), titles, OPEN[CONTROLS], changed_controls)
+    opened = style.opened(_("More inputs"), titles, "open_controls")
     for section, (title, groups) in _SECTIONS.items():
         every = [name for name in inputs.OF_ALL if INPUTS[name].group in groups]
         names = [name for name in every if name not in drawn]
@@ -77,7 +76,6 @@ def draw_one(name: str, answer: Answer, asked: Asked) -> None:
             key=name,
             placeholder=_("unspecified: 1"),
             help=_(described.help),
-            on_change=changed,
         )
     elif name == "precision":
         _select(name, precisions(answer.device))
@@ -154,7 +152,6 @@ def _work(answer: Answer, asked: Asked) -> None:
             list(methods),
             format_func=methods.__getitem__,
             key="finetune",
-            on_change=changed,
         )
     way = st.session_state["way"] if len(ways) > 1 else ways[0]
     if way == "config":
@@ -214,7 +211,6 @@ def _config(asked: Asked) -> None:
         key="config_text",
         height=120,
         placeholder='{"model_type": "llama", "hidden_size": 4096, ...}',
-        on_change=changed,
     )
     st.file_uploader(
         _("or as a file"),
@@ -224,10 +220,8 @@ def _config(asked: Asked) -> None:
         on_change=_changed_file,
     )
     left, right = st.columns(2)
-    left.text_input(_("Training tokens"), key="config_tokens", placeholder="2T", on_change=changed)
-    right.text_input(
-        _("Tokens in a sequence"), key="config_seq_len", placeholder="2048", on_change=changed
-    )
+    left.text_input(_("Training tokens"), key="config_tokens", placeholder="2T")
+    right.text_input(_("Tokens in a sequence"), key="config_seq_len", placeholder="2048")
     _problem("config_text", asked)
 
 
@@ -236,7 +230,7 @@ def _select(
     options: dict[str, str] | dict[float, str],
     *,
     placeholder: str | None = None,
-    on_change: Callable[[], None] = changed,
+    on_change: Callable[[], None] | None = None,
 ) -> None:
     """One choice; with a placeholder it may be left open."""
     st.selectbox(
@@ -258,7 +252,6 @@ def _number(name: str, answer: Answer, asked: Asked, *, placeholder: str = "") -
         key=name,
         placeholder=placeholder or _taken(name, answer),
         help=_(INPUTS[name].help),
-        on_change=changed,
     )
     _problem(name, asked)
 
@@ -288,16 +281,9 @@ def _changed_entry() -> None:
     state["entry"] = entry
     if entry == "finetune":
         state["finetune"] = "qlora"
-    changed_controls()
 
 
 def _changed_way() -> None:
-    """Draw the controls of another way to give the work."""
-    _convert_work()
-    changed_controls()
-
-
-def _convert_work() -> None:
     """Keep the work while the way of giving it changes."""
     state = st.session_state
     entry, way, method = state["entry"], state["way"], state.get("finetune")
@@ -316,24 +302,20 @@ def _convert_work() -> None:
 
 def _changed_preset() -> None:
     inputs.take_preset(st.session_state, open_catalog())
-    changed_controls()
 
 
 def _changed_hardware() -> None:
     inputs.take_hardware(st.session_state, open_catalog())
-    changed_controls()
 
 
 def _reset() -> None:
     """Say the default again; the step can be undone by going back."""
     inputs.load(inputs.DEFAULT, st.session_state)
-    changed_controls()
 
 
 def _reopen() -> None:
     """Say again what the address of the frame says, which is never written."""
     STATE.forget()
-    changed_controls()
 
 
 def _changed_file() -> None:
@@ -341,4 +323,3 @@ def _changed_file() -> None:
     upload = st.session_state["config_file"]
     if upload is not None:
         st.session_state["config_text"] = upload.getvalue().decode("utf-8", errors="replace")
-    changed_controls()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
-from functools import partial
+from dataclasses import dataclass
 from html import escape
 from urllib.parse import parse_qsl
 
@@ -15,7 +15,7 @@ from estimator.catalog import Catalog
 from estimator.core.messages import reason
 from estimator.web.compare.page import pin
 from estimator.web.estimate import calibrated as measured
-from estimator.web.estimate import controls, parts
+from estimator.web.estimate import controls
 from estimator.web.estimate import text as words
 from estimator.web.estimate.calibrated import AppliedRuns
 from estimator.web.estimate.carbon_schedule import draw_schedule
@@ -24,7 +24,6 @@ from estimator.web.estimate.fit import badge, fit_of
 from estimator.web.estimate.further import further_links
 from estimator.web.estimate.inputs import DEFAULT, OF_ALL, Asked
 from estimator.web.estimate.link import OF_PAGE, PICTURES, STATE, as_query
-from estimator.web.estimate.parts import Drawn
 from estimator.web.estimate.sources import compared_by, draw_formula, draw_sources
 from estimator.web.shared import charts, figures, language, share, style
 from estimator.web.shared.amounts import localised, result, sentence
@@ -32,7 +31,6 @@ from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import quoted, shown
-from estimator.web.shared.parts import alone, let_send
 from estimator.web.shared.profiles import open_catalog
 from estimator.web.shared.site import Page
 from estimator.web.shared.site import controls as site_controls
@@ -87,84 +85,70 @@ NOTHING = N_("Nothing: every number was given, and is taken as exact.")
 """Said of assumptions and of uncertainty where there are none."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """The answer on the page.
+
+    Parameters
+    ----------
+    answer : Answer
+    asked : Asked
+        State of the controls.
+    query : dict of str to str
+        State of the page as its link writes it.
+    others : Others, optional
+        The same work on other devices, where it was answered with it.
+    applied_runs : AppliedRuns, optional
+        Effect of measured runs on the answer.
+    refusal : str
+        Reason that this is the last valid answer; empty if it is the answer to `asked`.
+    """
+
+    answer: Answer
+    asked: Asked
+    query: dict[str, str]
+    others: Others | None
+    applied_runs: AppliedRuns | None
+    refusal: str
+
+
 def draw(frame: Frame) -> None:
-    """Draw the answer to what the URL or the widgets ask; its figures are sent before the rest."""
-    state, catalog = st.session_state, open_catalog()
+    """Draw the answer to what the URL or the widgets ask, then the controls."""
+    catalog = open_catalog()
     asked = STATE.arrive()
-    answer, others, refusal = _answered(asked, state, catalog)
+    answer, others, refusal = _answered(asked, st.session_state, catalog)
+    drawn = Drawn(
+        answer=answer,
+        asked=asked,
+        query=as_query(answer, asked),
+        others=others,
+        applied_runs=measured.applied_runs(answer, catalog),
+        refusal=refusal,
+    )
     style.notices(STATE.notices)
-    applied_runs = measured.applied_runs(answer, catalog)
     with style.last_valid(refusal):
-        if not frame.slide:
-            with style.block():
-                _headline(answer, frame, catalog)
-                _figures(answer, applied_runs)
-            let_send()
-        query = as_query(answer, asked)
-        drawn = Drawn(
-            answer=answer,
-            asked=asked,
-            query=query,
-            others=others,
-            applied_runs=applied_runs,
-            refusal=refusal,
-        )
-        parts.keep(drawn)
-        if frame.slide:
+        with style.block():
             _headline(answer, frame, catalog)
+            if not frame.slide:
+                _figures(answer, drawn.applied_runs)
+        if frame.slide:
             _slide(drawn, frame)
         else:
             with style.block():
                 _notes(drawn, frame)
-            parts.keep_picture(SECTIONS[asked.picture](answer, frame, catalog))
-
-
-def draw_switch(frame: Frame) -> None:
-    """Draw the choice of the picture, which no answer changes."""
-    if frame.slide:
-        return
-    _switch("picture", _("Picture"), PICTURES)
-    if parts.shown().asked.picture == "devices":
-        _view()
-
-
-def draw_picture(frame: Frame) -> None:
-    """Draw the one picture of the page, by choice, and write the URL: the last part of a change.
-
-    The picture is worked out with the answer: what is sent in one go, a browser draws in one go.
-    All of the page is drawn again where another part is out of date.
-    """
-    drawn = parts.shown()
-    if alone() and parts.outdated(parts.CONTROLS, parts.DETAILS):
-        st.rerun()
-    with style.dimmed("picture") if drawn.refusal else nullcontext(), style.block():
-        if not frame.slide:
-            parts.picture()()
-        STATE.leave(drawn.query, embedded=frame.embedded)
-        style.marker({name: text for name, text in drawn.query.items() if name not in OF_PAGE})
-
-
-def draw_details(frame: Frame) -> None:
-    """Draw what is one click away below the picture."""
-    drawn = parts.shown()
     if not frame.slide:
-        with style.dimmed("details") if drawn.refusal else nullcontext():
-            _details(drawn, open_catalog())
-    parts.remember(parts.DETAILS)
-
-
-def draw_controls(frame: Frame) -> None:
-    """Draw the controls, with what the answer took where nothing was given."""
-    drawn = parts.shown()
+        _switch("picture", _("Picture"), PICTURES)
+        if asked.picture == "devices":
+            _view()
+        with style.dimmed("picture") if refusal else nullcontext(), style.block():
+            SECTIONS[asked.picture](drawn, frame, catalog)
+        with style.dimmed("details") if refusal else nullcontext():
+            _details(drawn, catalog)
     with site_controls(frame):
-        controls.draw(
-            drawn.answer,
-            drawn.asked,
-            measured=drawn.applied_runs is not None,
-            without=_on_slide(frame),
-        )
-    parts.remember(parts.CONTROLS)
-    parts.arrange()
+        has_runs = drawn.applied_runs is not None
+        controls.draw(answer, asked, measured=has_runs, without=_on_slide(frame))
+    STATE.leave(drawn.query, embedded=frame.embedded)
+    style.marker({name: text for name, text in drawn.query.items() if name not in OF_PAGE})
 
 
 def _headline(answer: Answer, frame: Frame, catalog: Catalog) -> None:
@@ -189,7 +173,7 @@ def _slide(drawn: Drawn, frame: Frame) -> None:
     else:
         if frame.show == "devices":
             _view()
-        SECTIONS[frame.show](drawn.answer, frame, open_catalog())()
+        SECTIONS[frame.show](drawn, frame, open_catalog())
 
 
 def _on_slide(frame: Frame) -> list[str]:
@@ -210,7 +194,6 @@ def _switch(key: str, label: str, names: Mapping[str, str]) -> None:
         format_func=lambda name: _(names[name]),
         required=True,
         key=key,
-        on_change=parts.changed_picture,
         label_visibility="collapsed",
     )
 
@@ -218,9 +201,8 @@ def _switch(key: str, label: str, names: Mapping[str, str]) -> None:
 def _details(drawn: Drawn, catalog: Catalog) -> None:
     """Draw what is one click away; nothing of it is worked out before."""
     answer = drawn.answer
-    st.button(_("Pin to compare"), key="pin", on_click=_pin)
-    key = parts.OPEN[parts.DETAILS]
-    for name in style.opened(_("More about it"), DETAILS, key, parts.arrange):
+    st.button(_("Pin to compare"), key="pin", on_click=pin, args=(drawn.query,))
+    for name in style.opened(_("More about it"), DETAILS, "open_details"):
         if name == "start":
             draw_schedule(answer)
         elif name == "assumed":
@@ -273,12 +255,6 @@ def _examples() -> None:
 def _open_example(link: str) -> None:
     """Make the widgets show an example."""
     STATE.choose(STATE.codec.read(dict(parse_qsl(link)))[0])
-    parts.changed_controls()
-
-
-def _pin() -> None:
-    """Keep the scenario that is shown for the page Compare."""
-    pin(parts.shown().query)
 
 
 def _answered(asked: Asked, state: State, catalog: Catalog) -> tuple[Answer, Others | None, str]:
@@ -367,14 +343,15 @@ def _card(answer: Answer, name: str, applied_runs: AppliedRuns | None) -> str:
     return style.figure(name, _(LABELS[name]), value, span, notes)
 
 
-def _parts(answer: Answer, frame: Frame, catalog: Catalog) -> Callable[[], None]:
-    """Work out where the energy goes, to be drawn."""
+def _parts(drawn: Drawn, frame: Frame, catalog: Catalog) -> None:
+    """Draw where the energy goes."""
+    answer = drawn.answer
     rows = parts_rows(answer)
     if not rows:
-        return partial(style.caption, " ".join(words.absent(answer, "energy_kwh")))
+        style.caption(" ".join(words.absent(answer, "energy_kwh")))
+        return
     names = credit(answer, catalog, ("tdp_w", "idle_w", "power.", "pue"))
-    return partial(
-        figures.draw,
+    figures.draw(
         charts.energy_by_part,
         rows,
         frame.look,
@@ -384,18 +361,19 @@ def _parts(answer: Answer, frame: Frame, catalog: Catalog) -> Callable[[], None]
     )
 
 
-def _uncertainty(answer: Answer, frame: Frame, catalog: Catalog) -> Callable[[], None]:
-    """Work out what makes the interval wide, to be drawn."""
+def _uncertainty(drawn: Drawn, frame: Frame, catalog: Catalog) -> None:
+    """Draw what makes the interval wide."""
+    answer = drawn.answer
     rows = uncertainty_rows(answer)
     if not rows:
-        return partial(style.caption, _(NOTHING))
+        style.caption(_(NOTHING))
+        return
     quantity = _("energy") if uncertain_quantity(answer) == "energy_kwh" else _("device time")
     text = _(
         "How much each input's uncertainty moves the {quantity}, and its share of the total "
         "(log-variance)."
     )
-    return partial(
-        figures.draw,
+    figures.draw(
         charts.quantity_by_source,
         rows,
         frame.look,
@@ -407,22 +385,22 @@ def _uncertainty(answer: Answer, frame: Frame, catalog: Catalog) -> Callable[[],
     )
 
 
-def _devices(answer: Answer, frame: Frame, catalog: Catalog) -> Callable[[], None]:
-    """Work out the same work on other devices, to be drawn."""
-    drawn = parts.shown()
-    quantity = drawn.asked.view
+def _devices(drawn: Drawn, frame: Frame, catalog: Catalog) -> None:
+    """Draw the same work on other devices."""
+    answer, quantity = drawn.answer, drawn.asked.view
     compared = compared_devices(answer, quantity, catalog, drawn.others)
     rows = comparison_rows(compared, quantity, yours=True)
     if len(rows) < 2:
-        text = _("A run known only by its device-hours cannot be moved: give its work, too.")
-        return partial(style.caption, text)
+        style.caption(
+            _("A run known only by its device-hours cannot be moved: give its work, too.")
+        )
+        return
     text = _(
         "{count} of each, at the utilization predicted for each; bars hold {level} %. Sources: "
         "{names}"
     )
     most = figures.SLIDE_PX if frame.controls else DEVICES_PX
-    return partial(
-        figures.draw,
+    figures.draw(
         charts.quantity_by_device,
         rows,
         frame.look,
@@ -443,12 +421,12 @@ def _level(answer: Answer) -> str:
     return localised(f"{answer.level * 100:.3g}")
 
 
-def _formula(answer: Answer, frame: Frame, catalog: Catalog) -> Callable[[], None]:
-    """Take the formula with the numbers of this run, to be drawn."""
-    return partial(draw_formula, answer, linked=False)
+def _formula(drawn: Drawn, frame: Frame, catalog: Catalog) -> None:
+    """Draw the formula with the numbers of this run."""
+    draw_formula(drawn.answer, linked=False)
 
 
-SECTIONS: Mapping[str, Callable[[Answer, Frame, Catalog], Callable[[], None]]] = {
+SECTIONS: Mapping[str, Callable[[Drawn, Frame, Catalog], None]] = {
     "parts": _parts,
     "doubts": _uncertainty,
     "devices": _devices,
@@ -470,10 +448,4 @@ PAGE = Page(
     draw=draw,
     slides=SLIDES,
     controls=OF_ALL,
-    parts={
-        parts.SWITCH: draw_switch,
-        parts.PICTURE: draw_picture,
-        parts.DETAILS: draw_details,
-        parts.CONTROLS: draw_controls,
-    },
 )

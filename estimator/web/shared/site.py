@@ -34,14 +34,7 @@ from typing import Any
 
 import streamlit as st
 
-from estimator.web.server import (
-    keep_for_good,
-    read_theme_once,
-    send_together,
-    stay_home,
-    switch_often,
-)
-from estimator.web.shared import navigation, parts, style
+from estimator.web.shared import navigation, style
 from estimator.web.shared.frame import Frame, frame_of, language_of_link
 from estimator.web.shared.language import N_, _
 
@@ -55,9 +48,6 @@ LIMITS = N_("The limits")
 TRUST = N_("Trust")
 DATA = N_("Data")
 """Groups of the navigation; pages without a group stand by themselves."""
-
-CONTENTS = "contents"
-"""Name of the part of a page that its `draw` draws."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +66,6 @@ class Page:
         Heading of the navigation; empty for a page that stands by itself.
     slides : mapping of str to str
         What `show=` can ask for, and what each slide shows, marked by `N_`.
-    parts : mapping of str to callable
-        What is drawn after `draw`, each by itself, see `parts`.
     controls : collection of str
         What `controls=` can put on its slides.
     """
@@ -87,7 +75,6 @@ class Page:
     draw: Callable[[Frame], None]
     group: str = ""
     slides: Mapping[str, str] = field(default_factory=dict)
-    parts: Mapping[str, Callable[[Frame], None]] = field(default_factory=dict)
     controls: Collection[str] = ()
 
 
@@ -99,10 +86,6 @@ def run(pages: Sequence[Page]) -> None:
         layout="wide",
         initial_sidebar_state=SIDEBAR_PX,
     )
-    stay_home()
-    switch_often()
-    send_together()
-    read_theme_once()
     bare = st.context.is_embedded or "show" in st.query_params
     language_of_link()
     entries = {page.path: _entry(page, root=page is pages[0]) for page in pages}
@@ -110,14 +93,10 @@ def run(pages: Sequence[Page]) -> None:
     if not bare:
         _menu(pages, chosen.url_path)
     chosen.run()
-    keep_for_good()
 
 
 def draw(page: Page) -> None:
-    """Draw one page in the frame that its link asks for.
-
-    A change of a control draws the page again without what surrounds it.
-    """
+    """Draw one page in the frame that its link asks for."""
     frame = frame_of(page.slides, page.controls)
     style.write_stylesheet(frame.look)
     if frame.embedded:
@@ -126,20 +105,8 @@ def draw(page: Page) -> None:
         with st.sidebar:
             style.brand("Twenty Watts", _("what training takes, beside a brain"))
         style.page_name(_(page.group) if page.group else "", _(page.title))
-    for name, drawing in {CONTENTS: page.draw, **page.parts}.items():
-        parts.draw(name, _drawing_of(page, name, drawing))
-
-
-def _drawing_of(page: Page, name: str, drawing: Callable[[Frame], None]) -> Callable[[], None]:
-    """Draw one part of a page in the frame that its link asks for."""
-
-    def part() -> None:
-        frame = frame_of(page.slides, page.controls)
-        if name == CONTENTS:
-            style.notices(frame.notices)
-        drawing(frame)
-
-    return part
+    style.notices(frame.notices)
+    page.draw(frame)
 
 
 def controls(frame: Frame) -> AbstractContextManager[Any]:

@@ -402,8 +402,8 @@ def folded(label: str, key: str, on_change: Callable[[], None] | None = None) ->
     return st.expander(label, key=key, on_change=on_change or "rerun")
 
 
-def opened(label: str, titles: Mapping[str, str], key: str, on_change: Callable[[], None]) -> Any:
-    """Draw the titles of sections side by side, and return which of them are open.
+def opened(label: str, titles: Mapping[str, str], key: str) -> list[str]:
+    """Draw the titles of sections side by side, and return the open ones.
 
     One element, where a browser draws each folded section again with every answer.
     """
@@ -413,7 +413,6 @@ def opened(label: str, titles: Mapping[str, str], key: str, on_change: Callable[
         format_func=lambda name: _(titles[name]),
         selection_mode="multi",
         key=key,
-        on_change=on_change,
     )
     return [name for name in titles if name in chosen]
 
