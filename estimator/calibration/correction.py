@@ -41,7 +41,7 @@ from estimator.core.rows import of_each, rows_of
 from estimator.core.uncertainty import Number, Uncertain, z_score
 from estimator.core.units import CENTRAL
 from estimator.networks.kind_columns import KindColumn
-from estimator.networks.network_class import network_kind
+from estimator.networks.kinds import network_kind
 from estimator.question.hardware import find_hardware, fixed_utilization, value_bytes
 from estimator.question.scenario_table import Words
 from estimator.runs import readable

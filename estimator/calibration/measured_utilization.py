@@ -15,7 +15,7 @@ from estimator.catalog import Catalog, Device
 from estimator.catalog.records import most_possible
 from estimator.core.rows import rows_of
 from estimator.core.uncertainty import Number, Uncertain
-from estimator.networks.network_class import WAYS, network_kind
+from estimator.networks.kinds import WAYS, network_kind
 from estimator.runs import read_devices_of_programs, read_observations, read_runs
 from estimator.runs.documents import in_memory
 from estimator.runs.observations import (

@@ -24,7 +24,7 @@ from estimator.catalog import Catalog, Device
 from estimator.core.phrase import Phrase, say
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL, digits
-from estimator.networks.network_class import network_kind
+from estimator.networks.kinds import network_kind
 from estimator.question.hardware import TRAINING_PRECISIONS
 from estimator.runs.record import Timing
 

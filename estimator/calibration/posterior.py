@@ -25,7 +25,7 @@ from estimator.calibration.next_run_candidates import formats, nominal
 from estimator.catalog import Device
 from estimator.core.uncertainty import Uncertain, z_score
 from estimator.core.units import CENTRAL
-from estimator.networks.network_class import GROUPS
+from estimator.networks.kinds import GROUPS
 
 USUAL_WORKS = {
     "decoder": ("language", "dense decoder"),

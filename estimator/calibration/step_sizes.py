@@ -8,7 +8,7 @@ import numpy as np
 from estimator.calibration.conditions import Conditions, Floats, step_size
 from estimator.calibration.one_thread import on_one_thread
 from estimator.calibration.variance_components import USUAL_SHARE, Components
-from estimator.networks.network_class import PERCEPTRON
+from estimator.networks.kinds import PERCEPTRON
 
 USER, SIMILAR, SINGLE = 0.1, 0.1, 0.7
 """Shares of the variance of the size of steps, in the logarithm: what all programs of a user have

@@ -28,6 +28,7 @@ from estimator.inference.served_model import from_size
 from estimator.inference.setups import Resolved, ServingTable
 from estimator.inference.step import Engine, Machine, Number
 from estimator.networks.config_file import config_of
+from estimator.networks.fields import MAX_LAYERS, Fields
 from estimator.networks.huggingface import architecture
 from estimator.networks.image_side import side_seen
 from estimator.networks.ledger import Architecture, Inputs, takes
@@ -235,7 +236,8 @@ def _work(asked: ServingQuestion, item: Item, catalog: Catalog) -> _Work:
     _check_sizes(config, network, item)
     side = None if item.image_size is None else side_seen(config, item.image_size)
     ledger = network.ledger(Inputs(image_size=side, seq_len=item.positions))
-    layers = float(config.get("num_hidden_layers", config.get("num_layers", LAYERS)))
+    stated = "num_hidden_layers" if "num_hidden_layers" in config else "num_layers"
+    layers = float(Fields(config).size_or_none(stated, most=MAX_LAYERS) or LAYERS)
     return _Work(
         flop=float(ledger.forward_flop),
         params=float(ledger.params_total),

@@ -130,8 +130,10 @@ def parse_config(content: bytes, name: str) -> dict[str, Any]:
         config = json.loads(content.decode(json.detect_encoding(content)))
     except UnicodeDecodeError:
         raise refuse("config_file_not_unicode", path=name) from None
-    except (ValueError, RecursionError) as error:
+    except json.JSONDecodeError as error:
         raise refuse(_no_json(content.strip()), path=name, error=str(error)) from None
+    except (ValueError, RecursionError):
+        raise refuse("config_file_beyond_reading", path=name) from None
     if not isinstance(config, dict):
         raise refuse("config_file_not_object", path=name, kind=JSON_KINDS[type(config)])
     return config

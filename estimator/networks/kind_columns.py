@@ -7,7 +7,7 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from estimator.networks.network_class import OF_NAMES, NetworkKind, alike, network_kind, texts_with
+from estimator.networks.kinds import NAME_STEMS, NetworkKind, alike, network_kind, texts_with
 
 Places = npt.NDArray[np.intp]
 
@@ -84,7 +84,7 @@ def network_kinds(works: Sequence[str], archs: Sequence[str], names: Sequence[st
     >>> [kind.group for kind in network_kinds(["vision"] * 2, ["CNN"] * 2, ["MnasNet", "X 7"])]
     ['depthwise', 'convolution']
     """
-    telling = set(texts_with(OF_NAMES, names))
+    telling = set(texts_with(NAME_STEMS, names))
     if all(map(alike, (works, archs, names))) and works:
         name = names[0] if names[0] in telling else ""
         only = (network_kind(works[0], archs[0], name),)

@@ -1,7 +1,455 @@
-"""Words that a user may say of a workload, apart from what reads them: help starts with them."""
+"""Kinds of networks: one table of words, matched as words.
+
+A word is matched in small letters where no letter adjoins it, so that `gru` is not found in
+"congruent"; `*` stands for further letters (`*bert` is found in RoBERTa).
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from itertools import accumulate
+from operator import add
 
 KINDS = ("language", "vision", "diffusion", "speech", "multimodal", "other")
-"""Kinds of work that a user can name."""
+"""Workload types that a user can name."""
 
 ADAPTERS = ("lora", "qlora")
 """Ways to fine-tune that train adapters beside frozen weights."""
+
+GROUPS = ("decoder", "transformer", "convolution", "depthwise", "unet", "recurrent", "other")
+"""Groups of networks whose measured runs inform each other."""
+
+EXPERTS, SPEECH = "experts", "speech"
+SPREAD_GROUPS = (*GROUPS, EXPERTS, SPEECH)
+"""Groups of networks that share their uncertainty; experts and speech have their own."""
+
+DOMAINS = (
+    (("language", "code"), "language"),
+    (("vision: generative", "image", "video"), "diffusion"),
+    (("vision-language", "vision: vision-language", "multimodal"), "multimodal"),
+    (("vision",), "vision"),
+    (("speech", "audio", "vocoder"), "speech"),
+)
+"""Beginnings of a domain -> workload type; an empty domain is language, any other is other."""
+
+PERCEPTRON = "perceptron"
+"""Family of networks of plain matrix products."""
+
+STEPWISE = "step by step"
+WAYS = (("numpy", "in numpy"), (STEPWISE, STEPWISE))
+"""Words of an architecture that few programs are written in -> what is added to its family."""
+
+RARE_WORK = ("speech", "diffusion", "other")
+RARE_GROUPS = ("transformer", "decoder", "recurrent")
+"""Workload types for which few networks of these groups are published."""
+
+NAME_STEMS = ("efficientnet", "efficientdet", "mobilenet", "mnasnet", "mixnet", "depthwise", "lora")
+"""Parts of every model name that can decide a kind, to skip the other names of a long table."""
+
+
+def words(*patterns: str) -> re.Pattern[str]:
+    """Compile the pattern of a text that contains one of some words.
+
+    >>> bool(words("gru").search("congruent")), bool(words("*bert").search("roberta bert2"))
+    (False, True)
+    """
+    either = "|".join(re.escape(pattern).replace(r"\*", "[a-z]*") for pattern in patterns)
+    return re.compile(f"(?<![a-z])(?:{either})(?![a-z])")
+
+
+DEPTHWISE = words(
+    "*efficientnet*", "efficientdet*", "*mobilenet*", "mnasnet*", "mixnet*", "depthwise"
+)
+DENSE_AGAIN = words("*efficientnetv*", "*efficientnet-v*", "*efficientnet v*")
+"""Networks that spend their time in depthwise convolutions, but for those with dense ones."""
+
+UNETS = words("*unet", "u-net")
+RECURRENT = words(
+    *(
+        "*rnn",
+        "*rnns",
+        "*lstm",
+        "*lstms",
+        "*gru",
+        "*grus",
+        "recurrent*",
+        "recurrence",
+        "linear attention",
+    ),
+    *("ssm", "ssms", "*hyena", "*mamba", "rwkv"),
+)
+GRAPHS_AND_TABLES = words(
+    *(
+        "dlrm",
+        "*gnn",
+        "*gnns",
+        "dcn",
+        "dcnv2",
+        "graphs",
+        "graph net*",
+        "graph neural",
+        "graph conv*",
+    ),
+    *("graph attention", "graph transformer"),
+)
+"""Recommenders and graph networks: neither layers of tokens nor of pixels."""
+
+CONTRASTIVE = words("contrastive", "*clip", "+ text")
+CONVOLUTIONS = words(
+    *("*cnn", "*cnns", "conv", "*convnet*", "*convnext*", "*convolution*", "*resnet", "*resnets"),
+    *("*resnext", "vgg", "*densenet", "*regnet*", "*dcgan", "*wavenet", "tcn", "conv1d", "conv2d"),
+)
+BIDIRECTIONAL = words(
+    *("encoder", "encoders", "*vit", "*vits", "*bert", "*berta", "*electra", "*t5", "*bart"),
+    *("enc-dec", "*detr", "wav2vec*", "data2vec*", "*clip", "*conformer", "*swin", "swinv2", "mae"),
+)
+TRANSFORMERS = words(
+    *(
+        "*transformer",
+        "*transformers",
+        "decoder",
+        "decoders",
+        "encoder",
+        "encoders",
+        "*vit",
+        "*vits",
+    ),
+    *(
+        "*bert",
+        "*berta",
+        "attention",
+        "*swin",
+        "swinv2",
+        "*moe",
+        "*electra",
+        "*t5",
+        "*bart",
+        "*detr",
+    ),
+    *("wav2vec*", "data2vec*", "*clip", "*former", "mixture of experts"),
+)
+"""Transformers, and those that see whole sequences at once, in part or in all."""
+
+SPARSE = words("*moe", "mixture of experts", "switch")
+DECODERS = words("decoder", "decoders")
+LORA = words("*lora")
+
+FAMILIES = (
+    ("lstm", words("*lstm", "*lstms")),
+    ("gru", words("*gru", "*grus")),
+    ("state space", words("ssm", "ssms", "*mamba", "*hyena", "rwkv", "linear attention")),
+    ("plain recurrence", words("*rnn", "*rnns", "recurrent*", "recurrence")),
+    (
+        "inverted residuals",
+        words("*mobilenet*", "*efficientnet*", "mnasnet*", "mixnet*", "inverted"),
+    ),
+    ("depthwise", words("depthwise", "*convnext*")),
+    (
+        "residual",
+        words("*resnet", "*resnets", "*resnext", "residual", "bottleneck", "*densenet", "*regnet*"),
+    ),
+    ("patches", words("*vit", "*vits", "*swin", "swinv2", "deit", "patch", "patches")),
+    ("experts", words("*moe", "mixture of experts")),
+    ("encoder", BIDIRECTIONAL),
+    (
+        "convolutions in time",
+        words("*wavenet", "tcn", "1-d", "1d", "in time", "temporal conv*"),
+    ),
+    (
+        "plain convolutions",
+        words("vgg", "alexnet", "lenet", "*cnn", "*cnns", "conv", "*convnet", "*convolution*"),
+    ),
+    ("mixer", words("*mixer")),
+    (
+        PERCEPTRON,
+        words(
+            *("perceptron", "perceptrons", "*mlp", "*mlps", "kan", "tabular", "fully connected"),
+            *("feedforward", "feed-forward"),
+        ),
+    ),
+)
+"""Families of one group whose speed differs on one device -> words of their architecture."""
+
+ENCODER_DECODER, SEEING = "encoder-decoder transformer", "vision encoder and decoder"
+
+TYPES = (
+    ("language", "SSM", "*mamba* *rwkv*"),
+    ("vision", "CNN, depthwise", "*efficientnet* *mobilenet*"),
+    (
+        "vision",
+        "ViT encoder",
+        "pixtral table-transformer rt_detr rt_detr_v2 safety_checker eomt lightglue *poolformer* "
+        "*pvt* *focalnet* *detr* *yolos* *dpt* *depth_anything* *hiera* *cvt* *glpn* *vjepa* "
+        "*maskformer* *mask2former* *upernet* *depth_pro* *d_fine* *ijepa* *timesformer* "
+        "*videomae* *data2vec-vision*",
+    ),
+    (
+        "vision",
+        "CNN",
+        "hgnet_v2 *resnet* *convnext* *regnet* *alexnet* *vgg* *densenet* *superpoint*",
+    ),
+    ("diffusion", "diffusion transformer", "*fluxcontrolnet*"),
+    ("diffusion", "U-Net", "*unet* *autoencoder* *controlnet*"),
+    (
+        "diffusion",
+        "diffusion transformer",
+        "*dit2d* *ditmodel* *transformer2d* *transformer3d*",
+    ),
+    ("multimodal", "contrastive ViT", "*clip* *siglip* *aimv2* bridgetower flava"),
+    (
+        "multimodal",
+        SEEING,
+        "gemma3 llama4 mistral3 mllama paligemma internvl internvl_chat idefics3 smolvlm qwen2_vl "
+        "qwen2_5_vl qwen3_vl qwen3_vl_moe qwen3_5 qwen3_5_moe glm4v glm46v glm4v_moe qwen2_audio "
+        "voxtral aya_vision cohere2_vision lfm2_vl lighton_ocr idefics2 fuyu colpali blip blip-2 "
+        "instructblip instructblipvideo git vision-encoder-decoder gemma4 colqwen2 qwen2_5_omni "
+        "qwen2_5_omni_thinker glm_ocr paddleocr_vl deepseek_vl video_llama_3 kimi_k25 florence2 "
+        "gemma3n phi4_multimodal qwen3_omni_moe qwen3_omni_moe_thinker pix2struct t5gemma2 "
+        "kosmos-2 aria audioflamingo3 minimax_m3_vl step3p7 granite_speech chameleon janus "
+        "idefics musicflamingo glmasr qwen3_asr mistral_large4 muse_glimmer exaone4_5 "
+        "voxtral_realtime got_ocr2 hunyuan_vl molmo2 shieldgemma2 modernvbert colmodernvbert "
+        "*llava* *gemma3_mm*",
+    ),
+    ("vision", "ViT encoder", "*vit* *deit* *beit* *swin* *dino* *segformer* *sam* *owl*"),
+    (
+        "speech",
+        ENCODER_DECODER,
+        "speech_to_text cohere_asr moonshine musicgen speecht5 bark dia seamless_m4t "
+        "seamless_m4t_v2 speech-encoder-decoder *whisper*",
+    ),
+    (
+        "speech",
+        "encoder",
+        "*wav2vec2* *hubert* *wavlm* *data2vec-audio* *unispeech* *sew* *audio-spectrogram* "
+        "*parakeet*",
+    ),
+    ("speech", "dense decoder", "csm moshi higgs_audio_v2 kyutai_speech_to_text"),
+    ("speech", "CNN", "encodec mimi dac vits"),
+    ("multimodal", "contrastive encoder", "clap"),
+    ("multimodal", "ViT encoder", "vilt"),
+    ("multimodal", "encoder", "visual_bert lxmert"),
+    ("other", "encoder", "patchtst patchtsmixer timesfm timesfm2_5"),
+    ("vision", "dense decoder", "imagegpt"),
+    (
+        "language",
+        ENCODER_DECODER,
+        "nllb-moe fsmt mvp blenderbot blenderbot-small m2m_100 led encoder-decoder *t5* *bart* "
+        "*pegasus* *marian* *switch*",
+    ),
+    ("language", "dense decoder", "modernbert-decoder"),
+    (
+        "language",
+        "encoder",
+        "ernie splinter dpr esm fnet layoutlm layoutlmv3 lilt markuplm tapas bros luke gte yoso "
+        "mra nystromformer roformer xlm xlnet funnel openai_privacy_filter xmod "
+        "jina_embeddings_v3 canine *bert* *electra* *data2vec-text* *deberta* *mpnet* "
+        "*longformer* *big_bird*",
+    ),
+)
+"""Workload type, architecture -> each `model_type`; those with `*` after all others, in order."""
+
+
+@lru_cache(maxsize=1)
+def _types() -> tuple[dict[str, tuple[str, str]], tuple[tuple[re.Pattern[str], str, str], ...]]:
+    """Types by name, and the patterns of others."""
+    rows = [(work, arch, name) for work, arch, names in TYPES for name in names.split()]
+    exact = {name: (work, arch) for work, arch, name in rows if "*" not in name}
+    patterns = tuple(
+        (re.compile(re.escape(name).replace(r"\*", ".*")), work, arch)
+        for work, arch, name in rows
+        if "*" in name
+    )
+    return exact, patterns
+
+
+def configured_kind(model_type: str, *, sparse: bool) -> tuple[str, str]:
+    """Workload type and architecture in words of a Hugging Face `model_type`.
+
+    >>> configured_kind("modernbert", sparse=False), configured_kind("mixtral", sparse=True)
+    (('language', 'encoder'), ('language', 'MoE decoder'))
+    """
+    name = model_type.lower()
+    exact, patterns = _types()
+    if name in exact:
+        return exact[name]
+    for pattern, work, arch in patterns:
+        if pattern.fullmatch(name):
+            return work, arch
+    return "language", "MoE decoder" if sparse else "dense decoder"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkKind:
+    """Kind of a network as flags, and the group of runs that it learns from.
+
+    Parameters
+    ----------
+    group : str
+        One of `GROUPS`: runs of one group share what is measured of them.
+    transformer, convolution, depthwise, unet, other : bool
+        Nature of its elementwise work; other: recommenders and graphs. An unknown network counts
+        as a transformer.
+    encoder, contrastive, sparse, recurrent : bool
+        Properties that slow it down.
+    lora : bool
+        Only adapters are trained.
+    family : str
+        One of `FAMILIES`, and of `WAYS`; empty if none.
+    rare : bool
+        A transformer or recurrence outside language and vision: few are published.
+    speech : bool
+        It hears or makes sound.
+    """
+
+    group: str
+    convolution: bool = False
+    depthwise: bool = False
+    unet: bool = False
+    encoder: bool = False
+    contrastive: bool = False
+    sparse: bool = False
+    recurrent: bool = False
+    other: bool = False
+    lora: bool = False
+    family: str = ""
+    rare: bool = False
+    speech: bool = False
+
+    @cached_property
+    def transformer(self) -> bool:
+        """Whether attention terms make sense for it."""
+        return self.group in ("decoder", "transformer")
+
+    @cached_property
+    def perceptron(self) -> bool:
+        """Whether it is made of plain matrix products."""
+        return self.family.startswith(PERCEPTRON)
+
+    @cached_property
+    def stepwise(self) -> bool:
+        """Whether its steps are launched one after another, as no library fuses them."""
+        return self.recurrent and self.family.endswith(STEPWISE)
+
+    @cached_property
+    def spread_group(self) -> str:
+        """Runs whose uncertainty it shares: of experts, of speech, otherwise of its group."""
+        if self.sparse:
+            return EXPERTS
+        return SPEECH if self.speech else self.group
+
+
+@lru_cache(maxsize=4096)
+def kind_of_domain(domain: str) -> str:
+    """Workload type of a free-text domain.
+
+    >>> kind_of_domain("vision: ImageNet classification"), kind_of_domain("games (RL)")
+    ('vision', 'other')
+    """
+    text = domain.strip().lower()
+    if not text:
+        return "language"
+    for beginnings, kind in DOMAINS:
+        if text.startswith(beginnings):
+            return kind
+    return "other"
+
+
+@lru_cache(maxsize=4096)
+def network_kind(work: str, arch: str = "", name: str = "") -> NetworkKind:
+    """Kind of a network from its workload type, and an architecture and a name in free words.
+
+    Parameters
+    ----------
+    work : str
+        One of `KINDS`.
+    arch, name : str
+        As in a table of runs. Without an architecture the usual network of the type is meant.
+
+    Examples
+    --------
+    >>> network_kind("vision", "CNN", "EfficientNet-B0").group
+    'depthwise'
+    >>> network_kind("language", "MoE", "Mixtral").sparse, network_kind("other", "GRU").family
+    (True, 'gru')
+    """
+    arch = _by_layers(arch.lower())
+    both = f"{name.lower()} {arch}"
+    lora = bool(LORA.search(both))
+    if DEPTHWISE.search(both) and not DENSE_AGAIN.search(both):
+        kind, described = NetworkKind(group="depthwise", depthwise=True, lora=lora), both
+    else:
+        kind, described = replace(_kind(work, arch), lora=lora), arch
+    rare = work in RARE_WORK and kind.group in RARE_GROUPS
+    return replace(kind, rare=rare, family=_family(described), speech=work == SPEECH)
+
+
+def _by_layers(arch: str) -> str:
+    """Architecture in small letters, an autoencoder by its layers: masked ones are encoders.
+
+    >>> _by_layers("mlp autoencoder"), _by_layers("masked autoencoder")
+    ('mlp', 'mae encoder')
+    """
+    return arch.replace("masked autoencoder", "mae encoder").replace("autoencoder", "").strip()
+
+
+def _family(arch: str) -> str:
+    family = next((family for family, pattern in FAMILIES if pattern.search(arch)), "")
+    way = next((way for word, way in WAYS if word in arch), "")
+    return f"{family} {way}".strip()
+
+
+def _kind(work: str, arch: str) -> NetworkKind:
+    """Kind of a network that is not depthwise, by the words of its architecture."""
+    if UNETS.search(arch) or (work == "diffusion" and not arch):
+        return NetworkKind(group="unet", unet=True)
+    if RECURRENT.search(arch):
+        return NetworkKind(group="recurrent", recurrent=True)
+    if GRAPHS_AND_TABLES.search(arch):
+        return NetworkKind(group="other", other=True)
+    contrastive = bool(CONTRASTIVE.search(arch))
+    transformer = bool(TRANSFORMERS.search(arch))
+    if CONVOLUTIONS.search(arch) and not transformer:
+        return NetworkKind(group="convolution", convolution=True, contrastive=contrastive)
+    if not arch and work == "vision":
+        return NetworkKind(group="convolution", convolution=True)
+    if not transformer and (arch or work in ("other", "multimodal")):
+        return NetworkKind(group="other")
+    encoder = bool(BIDIRECTIONAL.search(arch)) or work in ("vision", "speech")
+    causal = work == "language" or bool(DECODERS.search(arch))
+    return NetworkKind(
+        group="transformer" if encoder or contrastive or not causal else "decoder",
+        encoder=encoder,
+        contrastive=contrastive,
+        sparse=bool(SPARSE.search(arch)),
+    )
+
+
+def alike(things: Sequence[object]) -> bool:
+    """Whether all things equal the first one, as in most tables."""
+    return not things or things.count(things[0]) == len(things)
+
+
+def texts_with(parts: Sequence[str], texts: Iterable[str]) -> list[str]:
+    """Distinct texts that contain one of some parts in small letters.
+
+    >>> texts_with(("ngc", "nemo"), ["NGC 23.04", "PyTorch", "NGC 23.04"])
+    ['NGC 23.04']
+    """
+    distinct = [text for text in dict.fromkeys(texts) if text]
+    if not distinct:
+        return []
+    together = "\n".join(distinct).lower()
+    small = together.split("\n")
+    if len(small) != len(distinct):
+        small = [text.lower() for text in distinct]
+    ends = list(map(add, accumulate(map(len, small)), range(1, len(small) + 1)))
+    found = set()
+    for part in parts:
+        at = together.find(part)
+        while at >= 0:
+            place = bisect_right(ends, at)
+            found.add(place)
+            at = together.find(part, ends[place])
+    return [distinct[place] for place in sorted(found)]

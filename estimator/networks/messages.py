@@ -58,6 +58,9 @@ add_messages(
     config_file_empty="{path} is empty: save the config.json again",
     config_file_web_page="{path} is a web page: save the raw config.json",
     config_file_not_json="{path} is not JSON, beginning with a brace: save the raw config.json",
+    config_file_beyond_reading=(
+        "{path} is not JSON of a config: it has numbers of thousands of digits or nests too deep"
+    ),
     config_file_cut_off="{path} is not JSON ({error}): is it cut off?",
     config_file_not_object="{path} holds {kind}, not an object: not a config.json",
     config_of_adapter=(

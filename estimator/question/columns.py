@@ -12,7 +12,7 @@ from estimator.catalog import Catalog
 from estimator.core.limits import LIMITS
 from estimator.core.notice import Notice
 from estimator.core.rows import Floats, Places, unknown
-from estimator.networks.network_class import kind_of_domain
+from estimator.networks.kinds import kind_of_domain
 from estimator.question.scenario import (
     INPUT_OF,
     INPUTS,

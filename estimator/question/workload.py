@@ -18,8 +18,7 @@ from estimator.core.work import Workload
 from estimator.networks.config_file import compact_json, config_of, inline_config
 from estimator.networks.formulas import LORA_SHARE, attention_share, training_flop
 from estimator.networks.kind_columns import network_kinds, of_each_kind
-from estimator.networks.kinds import ADAPTERS
-from estimator.networks.network_class import alike, configured_kind
+from estimator.networks.kinds import ADAPTERS, alike, configured_kind
 from estimator.question.provenance import (
     Found,
     SourcedNumber,
@@ -532,8 +531,11 @@ def compact_config(config: str) -> str:
 
 def _width(config: Mapping[str, Any]) -> float | None:
     """Width of the network in a config.json, whatever its family calls it."""
-    known = [config[key] for key in ("hidden_size", "n_embd", "d_model") if key in config]
-    return float(known[0]) if known else None
+    from estimator.networks.fields import Fields
+
+    stated = next((key for key in ("hidden_size", "n_embd", "d_model") if key in config), "")
+    width = Fields(config).size_or_none(stated) if stated else None
+    return None if width is None else float(width)
 
 
 OTHER_UNIT = {"tokens": "samples", "samples": "tokens"}

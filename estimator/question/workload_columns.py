@@ -15,7 +15,7 @@ from estimator.networks.formulas import (
     attention_training_flop,
 )
 from estimator.networks.kind_columns import of_each_kind
-from estimator.networks.network_class import NetworkKind
+from estimator.networks.kinds import NetworkKind
 
 LEAST_BODY = 0.3
 """Layers hold at least this share of the parameters of an encoder [1]."""

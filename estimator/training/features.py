@@ -12,7 +12,7 @@ from estimator.core.uncertainty import Number, Uncertain, z_score
 from estimator.core.units import CENTRAL
 from estimator.networks.formulas import LAYER_PARAMS, LAYERS_PER_WIDTH, usual_width
 from estimator.networks.kind_columns import KindColumn, network_kinds, of_each_kind
-from estimator.networks.network_class import (
+from estimator.networks.kinds import (
     SPREAD_GROUPS,
     NetworkKind,
     alike,

@@ -12,7 +12,7 @@ from estimator.core.notice_table import NoticeTable
 from estimator.core.rows import Floats, Mask, Places, few, nowhere, of_each, rows_of
 from estimator.core.uncertainty import Number, Uncertain
 from estimator.networks.kind_columns import of_each_kind
-from estimator.networks.network_class import EXPERTS, SPEECH, NetworkKind
+from estimator.networks.kinds import EXPERTS, SPEECH, NetworkKind
 from estimator.question.provenance import SourcedNumber
 from estimator.training.features import (
     features_of_rows,

@@ -12,7 +12,7 @@ from estimator.catalog import Catalog, once
 from estimator.core.rows import Mask, rows_of
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL, digits, in_percent, in_times
-from estimator.networks.network_class import kind_of_domain
+from estimator.networks.kinds import kind_of_domain
 from estimator.training.features import prior_model
 from estimator.validation.cross_validation import (
     Blind,

@@ -11,7 +11,7 @@ from estimator.catalog import Catalog
 from estimator.core.rows import Floats
 from estimator.core.units import S_PER_H
 from estimator.networks.formulas import LORA_SHARE, TRAINING_OVER_FORWARD, training_flop
-from estimator.networks.network_class import NetworkKind, kind_of_domain, network_kind
+from estimator.networks.kinds import NetworkKind, kind_of_domain, network_kind
 from estimator.question.hardware import value_bytes
 from estimator.training.features import UtilizationSpread, features_of_rows, software_of_rows
 from estimator.training.machine import stacked

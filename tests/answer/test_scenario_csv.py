@@ -16,7 +16,7 @@ from estimator.answer import scenario_csv as batch
 from estimator.answer.scenario_csv import RESULT_COLUMNS, RESULTS, estimate_csv
 from estimator.answer.scenario_estimate import answer_scenario
 from estimator.catalog import Catalog
-from estimator.networks.network_class import kind_of_domain, network_kind
+from estimator.networks.kinds import kind_of_domain, network_kind
 from estimator.question.hardware import named_precision
 from estimator.question.scenario import Scenario
 from estimator.training.features import fitted_model

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from estimator.cli import main
 from estimator.networks.config_file import read_config
 from estimator.networks.fields import Fields
 from estimator.networks.huggingface import architecture, model_ledger
@@ -62,6 +63,25 @@ def test_a_file_that_is_no_config_is_refused(tmp_path, content, message):
     path.write_bytes(content)
     with pytest.raises(ValueError, match=message):
         read_config(path)
+
+
+@pytest.mark.parametrize("digits", [400, 5000])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("estimate", "--tokens", "1e9", "--hardware", "h100", "--config"),
+        ("serve-cost", "--hardware", "h100", "--image-size", "224", "--config"),
+    ],
+)
+def test_a_size_of_hundreds_of_digits_is_refused_in_one_line(words, digits, tmp_path, capsys):
+    path = tmp_path / "config.json"
+    key = "hidden_size" if words[0] == "estimate" else "num_hidden_layers"
+    path.write_text(f'{{"model_type": "clip", "{key}": 1{"0" * digits}}}')
+    assert main([*words, str(path)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert (f"{key} must be at most" if digits == 400 else "thousands of digits") in error
 
 
 def test_missing_files_and_directories_are_refused(tmp_path):

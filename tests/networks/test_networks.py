@@ -11,8 +11,8 @@ from estimator.cli import main
 from estimator.networks.families import vits
 from estimator.networks.families.torchvision import is_named, named_architecture, named_networks
 from estimator.networks.huggingface import architecture, model_ledger
+from estimator.networks.kinds import configured_kind, network_kind
 from estimator.networks.ledger import ITEM_UNITS, Inputs, takes
-from estimator.networks.network_class import configured_kind, network_kind
 from estimator.networks.registry import CLASSES, FAMILIES, family
 from tests.every import over
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from estimator.catalog import Catalog
 from estimator.core.rows import rows_of
-from estimator.networks.network_class import network_kind
+from estimator.networks.kinds import network_kind
 from estimator.question.workload_columns import training_flop
 from estimator.training.features import (
     features_of_rows,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from estimator.answer.scenario_estimate import answer_scenario
 from estimator.catalog import Catalog
-from estimator.networks.network_class import network_kind
+from estimator.networks.kinds import network_kind
 from estimator.question.scenario import Scenario
 from estimator.training.features import (
     features_of_rows,

@@ -24,7 +24,7 @@ from estimator.measure.bench.timing import (
     timed,
 )
 from estimator.measure.bench.workloads import Engine, Job, spread_out
-from estimator.networks.network_class import network_kind
+from estimator.networks.kinds import network_kind
 from estimator.runs.observations import SMALLEST_STEP_FLOP
 from estimator.runs.record import Timing, Trust
 

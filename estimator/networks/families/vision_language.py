@@ -23,10 +23,10 @@ from estimator.networks.convolution import image, ratio
 from estimator.networks.families.clip import clip_sight, patched, siglip_sight
 from estimator.networks.families.vit import Vision, trunk
 from estimator.networks.fields import Fields
+from estimator.networks.kinds import configured_kind
 from estimator.networks.ledger import Architecture, Inputs, Quantity
 from estimator.networks.model_class import class_name, label_count
 from estimator.networks.network import Line, Network, Pass, lines, network, prefixed
-from estimator.networks.network_class import configured_kind
 from estimator.networks.registry import defaults, families, family, known_families, with_defaults_of
 
 OUTSIDE = ("vision_config", "model_type", "architectures")

@@ -9,7 +9,7 @@ import pandas as pd
 from estimator.catalog import Catalog
 from estimator.core.rows import rows_of
 from estimator.core.units import digits
-from estimator.networks.network_class import kind_of_domain
+from estimator.networks.kinds import kind_of_domain
 from estimator.validation.cross_validation import (
     Points,
     Score,

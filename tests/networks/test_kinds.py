@@ -1,9 +1,10 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from estimator.networks.kind_columns import network_kinds, of_each_kind
-from estimator.networks.network_class import network_kind, texts_with
+from estimator.networks.kinds import configured_kind, network_kind, texts_with
 
 TEXTS = st.text(alphabet="aBn\nGcΣİς -", max_size=6)
 
@@ -31,3 +32,33 @@ def test_networks_that_a_benchmark_does_not_time_are_families_of_their_own():
     assert (in_time.group, in_time.family) == ("convolution", "convolutions in time")
     assert network_kind("vision", "DenseNet").group == "convolution"
     assert network_kind("vision", "CNN").family == "plain convolutions"
+
+
+@pytest.mark.parametrize(
+    ("arch", "group"),
+    [
+        ("congruent decoder", "decoder"),
+        ("decoder for graph text", "decoder"),
+        ("ResNet-50, mammography", "convolution"),
+        ("decoder for conversations", "decoder"),
+        ("GRU", "recurrent"),
+        ("biLSTM", "recurrent"),
+        ("equivariant GNN", "other"),
+        ("graph neural network", "other"),
+        ("RoBERTa", "transformer"),
+        ("3D U-Net", "unet"),
+    ],
+)
+def test_words_are_found_as_words_not_inside_others(arch, group):
+    assert network_kind("language", arch).group == group
+
+
+def test_no_type_of_images_or_of_several_media_counts_as_a_language_model():
+    kinds = {name: configured_kind(name, sparse=False)[0] for name in ("hgnet_v2", "flava", "eomt")}
+    assert kinds == {"hgnet_v2": "vision", "flava": "multimodal", "eomt": "vision"}
+
+
+def test_a_name_that_decides_a_kind_has_a_stem_by_which_long_tables_find_it():
+    names = ["EfficientNet-B0", "MobileNetV2", "MnasNet", "MixNet-S", "QLoRA run", "ResNet-50"]
+    kinds = network_kinds(["vision"] * 6, ["CNN"] * 6, names)
+    assert list(kinds) == [network_kind("vision", "CNN", name) for name in names]
