@@ -13,7 +13,7 @@ from importlib.metadata import version
 from typing import Any
 
 from estimator.system.data_folder import data_directory
-from estimator.system.whole_files import write_whole
+from estimator.system.whole_files import read_bounded, write_whole
 from estimator.web.offline.scenario_figure import Slider
 from estimator.web.shared.charts import Look
 from estimator.web.shared.language import _, current
@@ -174,25 +174,34 @@ sys.stdout.buffer.write(text.encode())
 KEPT = "vega.js"
 """File in the folder of the user's own data that keeps the script for the next program."""
 
+LARGEST_BYTES = 16 * 2**20
+"""Largest such file that is read [B]; the script has 0.9 MB."""
+
+DIGESTS = {
+    "1.9.0.post1": "373b1f84072b31010f15ceb787be6b415c53936411aae267c8c2b2b6ccde46e7",
+}
+"""Version of the bundler -> SHA-256 of the script that it writes."""
+
 
 @cache
 def library() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script.
 
-    To bundle them takes a second and a half, so it is done once for each version of the bundler,
-    where a file can keep it.
+    Bundling takes over a second, so a file keeps the script. The file is used only if it has the
+    content known for the installed bundler: others may have written it, and it runs in the figure.
     """
-    named = f"{version('vl-convert-python')} {BUNDLE}".encode()
-    stamp = f"// {hashlib.sha256(named).hexdigest()}"
+    digest = DIGESTS.get(version("vl-convert-python"))
+    if digest is None:
+        return _bundled()
     kept = data_directory() / KEPT
-    with suppress(OSError, ValueError):
-        first, _, script = kept.read_bytes().decode().partition("\n")
-        if first == stamp:
-            return script
+    with suppress(OSError):
+        content = read_bounded(kept, LARGEST_BYTES)
+        if hashlib.sha256(content).hexdigest() == digest:
+            return content.decode()
     script = _bundled()
     with suppress(OSError):
         kept.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(kept, f"{stamp}\n{script}".encode())
+        write_whole(kept, script.encode())
     return script
 
 
