@@ -28,6 +28,9 @@ DASH = "-"
 OTHER_TABLES = (".json", ".jsonl", ".ods", ".parquet", ".xls", ".xlsx")
 """Ends of names of tables that are not CSV."""
 
+PATIENCE_S = 2.0
+"""Silence of a pipe after which it is named [s]."""
+
 SHOWN = 5
 """So many devices are named in the summary."""
 
@@ -112,7 +115,10 @@ def run(options: argparse.Namespace) -> int:
     source = Path(options.table)
     _check_output(options.output, json=options.json)
     used: tuple[str, ...] = ()
-    with _opened(source) as lines, _written_whole(options.output, source) as whole:
+    with (
+        _opened(source, quiet=options.quiet) as lines,
+        _written_whole(options.output, source) as whole,
+    ):
         show = not options.quiet and sys.stderr.isatty() and options.table != DASH
         with _progress(source, lines, show=show) as seen:
             catalog, dialect = catalog_of(options), Dialect(seen)
@@ -162,18 +168,36 @@ def _text_of(counts: "Counts", used: Sequence[str]) -> str:
 
 
 @contextmanager
-def _opened(source: "Path") -> Iterator[TextIO]:
+def _opened(source: "Path", *, quiet: bool) -> Iterator[TextIO]:
     """Open the table; bytes that are not UTF-8 are kept, and refused row by row."""
     if source.is_dir():
         raise ValueError(f"{source} is a directory: give a CSV file")
-    if str(source) == DASH and sys.stdin is None:
+    piped = str(source) == DASH
+    if piped and sys.stdin is None:
         raise ValueError("stdin is closed: pipe a table in, or name its file")
-    opened: Any = nullcontext(sys.stdin.buffer) if str(source) == DASH else source.open("rb")
-    with opened as raw:
-        if raw.peek(2)[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    with _waiting("stdin" if piped else str(source), quiet=quiet):
+        raw: Any = sys.stdin.buffer if piped else source.open("rb")
+        mark = raw.peek(2)[:2]
+    with nullcontext() if piped else raw:
+        if mark in (b"\xff\xfe", b"\xfe\xff"):
             yield TextIOWrapper(raw, encoding="utf-16", errors="replace", newline="")
         else:
             yield TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="")
+
+
+@contextmanager
+def _waiting(name: str, *, quiet: bool) -> Iterator[None]:
+    """Say what is waited for if nothing comes: the writer of a pipe may need hours, or be gone."""
+    from threading import Timer
+
+    waiting = f"waiting for {name}, which has sent nothing so far; Ctrl-C stops"
+    timer = Timer(PATIENCE_S, note, (waiting,), {"quiet": quiet})
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @contextmanager

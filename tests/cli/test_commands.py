@@ -4,16 +4,18 @@ import csv
 import io
 import itertools
 import json
+import os
 import re
 import subprocess
 import sys
+import threading
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from estimator.catalog import Catalog
-from estimator.cli import main
+from estimator.cli import batch, main
 from estimator.cli.parser import Help
 from estimator.inference.question import COLUMNS
 from estimator.question.columns import FIELDS
@@ -404,6 +406,30 @@ def test_a_closed_stdin_is_named():
     closed = ["sh", "-c", '"$0" -m estimator model - <&-', sys.executable]
     found = subprocess.run(closed, capture_output=True, text=True, check=False)
     assert (found.returncode, found.stderr[:23]) == (1, "error: stdin is closed:")
+
+
+def test_a_pipe_that_sends_nothing_is_named_and_then_read(tmp_path, monkeypatch):
+    """It waited for ever, without a word."""
+    pipe, named = tmp_path / "pipe", threading.Event()
+    os.mkfifo(pipe)
+    said = []
+
+    def heard(text, *, quiet):
+        said.append((text, quiet))
+        named.set()
+
+    def written():
+        named.wait(60)
+        pipe.write_text("hardware,flop\nh100,1e20\n", encoding="utf-8")
+
+    monkeypatch.setattr(batch, "note", heard)
+    monkeypatch.setattr(batch, "PATIENCE_S", 0.01)
+    writer = threading.Thread(target=written)
+    writer.start()
+    found = run("batch", pipe, "-o", "-")
+    writer.join()
+    assert said[0] == (f"waiting for {pipe}, which has sent nothing so far; Ctrl-C stops", False)
+    assert (found.returncode, len(found.stdout.splitlines())) == (0, 2)
 
 
 @pytest.mark.parametrize("name", ["out.xlsx", "out.json", "OUT.XLSX"])
