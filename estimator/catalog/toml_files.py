@@ -33,11 +33,15 @@ from estimator.catalog.schema import (
     SOURCE_KEYS,
     Field,
 )
+from estimator.system.whole_files import read_bounded
 
 Guard = Callable[[Path, str, Record], None]
 
 LONGEST_KEPT = 2**20
 """Texts up to this are parsed once in a process; longer ones are no profiles [letters]."""
+
+LARGEST_BYTES = 256 * 2**20
+"""Largest file of a profile folder [B]: a hundred times the largest one shipped."""
 
 
 def look_at_directory(directory: Path) -> None:
@@ -55,6 +59,8 @@ def look_at_directory(directory: Path) -> None:
                 "name a readable directory laid out like profiles/",
             ) from error
         for entry in entries:
+            if entry.name in known and not (entry.is_file() or entry.is_dir()):
+                raise ProfileError(entry, "file", "no regular file", "name a readable UTF-8 file")
             data = entry.is_dir() or entry.suffix in (".toml", ".csv")
             if data and entry.name not in known and not entry.name.startswith("."):
                 raise unknown(folder, entry.name, "no profile", known)
@@ -68,7 +74,7 @@ def digest(directory: Path) -> str:
     for path in sorted(directory.rglob("*")):
         if path.suffix in (".toml", ".csv"):
             content.update(path.relative_to(directory).as_posix().encode())
-            content.update(path.read_bytes().replace(b"\r\n", b"\n"))
+            content.update(read_text(path).encode())
     return content.hexdigest()[:7]
 
 
@@ -81,11 +87,13 @@ def unknown(path: Path, key: str, message: str, known: Sequence[str]) -> Profile
 def read_text(path: Path) -> str:
     """Read a file, or refuse it with the reason the system gives."""
     try:
-        return path.read_text(encoding="utf-8")
+        text = read_bounded(path, LARGEST_BYTES).decode()
     except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
         raise ProfileError(
-            path, "file", f"cannot be read ({error})", "make it a readable UTF-8 file"
+            path, "file", f"cannot be read ({why})", "make it a readable UTF-8 file"
         ) from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def read_head(path: Path) -> dict[str, Any]:

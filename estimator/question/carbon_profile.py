@@ -4,11 +4,13 @@ import csv
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 
 from estimator.core.limits import LIMITS
 from estimator.core.rows import Floats
+from estimator.system.whole_files import read_bounded
 
 INTENSITIES = {"co2e_kg_per_kwh": 1.0, "co2e_g_per_kwh": 1e-3}
 """Column -> factor to kgCO2e/kWh."""
@@ -17,8 +19,8 @@ TIMES = ("time", "hour")
 FEWEST, MOST = 24, 8784
 """Hours of a profile: from a day to a leap year [h]."""
 
-MOST_LETTERS = 4_000_000
-"""Letters of a file of so many rows at most [1]."""
+LARGEST_BYTES = 4_000_000
+"""Largest file of that many rows [B]."""
 
 
 def check_start(start_h: float, hourly: Floats) -> None:
@@ -32,14 +34,11 @@ def check_start(start_h: float, hourly: Floats) -> None:
 def read_profile(path: str) -> Floats:
     """Hourly carbon intensities of a CSV file [kgCO2e/kWh]; see `profile_of`."""
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            text = file.read(MOST_LETTERS + 1)
+        text = read_bounded(Path(path), LARGEST_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError(f"{path} is no CSV file in UTF-8") from None
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}") from None
-    if len(text) > MOST_LETTERS:
-        raise ValueError(f"{path} is longer than {MOST_LETTERS:,} letters: no hourly profile")
     return profile_of(path, text.splitlines(keepends=True))
 
 

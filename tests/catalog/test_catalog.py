@@ -302,6 +302,16 @@ def test_an_unreadable_directory_or_file_is_refused(tmp_path):
         Catalog.open(tmp_path / "mine").device("a")
 
 
+@pytest.mark.parametrize("name", ["hardware/a.toml", "prices.csv"])
+def test_a_link_to_a_device_without_an_end_is_refused(tmp_path, name):
+    """It was read until the memory was full, or passed over without a word."""
+    (tmp_path / "hardware").mkdir()
+    (tmp_path / name).symlink_to("/dev/zero")
+    with pytest.raises(ProfileError, match=r"larger than|no regular file") as refusal:
+        Catalog.open(tmp_path).device("a")
+    assert refusal.value.problem.file == str(tmp_path / name)
+
+
 def test_check_finds_what_single_files_cannot_show(mine):
     second = DEVICE.replace("My card", "Second")
     (mine / "hardware" / "second.toml").write_text(second)
@@ -343,12 +353,14 @@ def test_what_one_reader_changes_no_other_sees(tmp_path):
 
 def test_importing_reads_no_file_and_an_id_reads_one():
     code = (
-        "import sys, pathlib, estimator.catalog as c\n"
+        "import sys, os.path, estimator.catalog as c\n"
         "read = []\n"
-        "real = pathlib.Path.read_text\n"
-        "pathlib.Path.read_text = lambda p, *a, **k: read.append(p.name) or real(p, *a, **k)\n"
+        "def heard(event, said):\n"
+        "    if event == 'open' and str(said[0]).endswith(('.toml', '.csv')):\n"
+        "        read.append(os.path.basename(said[0]))\n"
+        "sys.addaudithook(heard)\n"
         "c.Catalog.open().device('h100-sxm')\n"
-        "print(read, 'pandas' in sys.modules)\n"
+        "print(sorted(set(read)), 'pandas' in sys.modules)\n"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "['h100-sxm.toml'] False"

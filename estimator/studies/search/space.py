@@ -26,9 +26,13 @@ import numpy as np
 from estimator.catalog.records import nearest
 from estimator.core.rows import Places
 from estimator.question.scenario import INPUT_OF, NUMBERS, Scenario, read_number
+from estimator.system.whole_files import read_bounded
 
 MOST_DESIGNS = 10**10
 """Designs of one space at most [1]."""
+
+LARGEST_BYTES = 64 * 2**20
+"""Largest file of a space [B]."""
 
 MOST_VALUES = 10**7
 """Values of one range at most [1]."""
@@ -126,7 +130,7 @@ def read_space(path: Path) -> Space:
         If the file cannot be read.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(read_bounded(path, LARGEST_BYTES).decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"{path}: not a TOML file: {error}") from None
     try:

@@ -1,5 +1,7 @@
 """Spaces: what is read, what is refused, and that every design is made once."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,6 +75,12 @@ def test_lists_too_deep_to_be_read_are_refused_by_name(tmp_path):
     path.write_text("params = " + "[" * 2000 + "]" * 2000, encoding="utf-8")
     with pytest.raises(ValueError, match=r"space\.toml: not a TOML file"):
         read_space(path)
+
+
+def test_a_file_without_an_end_is_refused_by_name():
+    with pytest.raises(OSError, match="larger than") as refused:
+        read_space(Path("/dev/zero"))
+    assert refused.value.filename == "/dev/zero"
 
 
 def test_doublings_of_the_least_number_are_finite():
