@@ -44,6 +44,7 @@ ROOMS = (
     "inference",
     "studies",
     "validation",
+    "show",
     "web",
     "cli",
 )
@@ -55,7 +56,7 @@ ALLOWED = {
     "altair": {"web"},
     "vl_convert": {"web"},
     "streamlit": {"web", "app.py"},
-    "rich": {"cli"},
+    "rich": {"show", "cli"},
     "pynvml": {"measure"},
     "codecarbon": {"measure"},
     "platformdirs": {"system"},

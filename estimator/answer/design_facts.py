@@ -106,14 +106,3 @@ def offers_of(answer: Answer, catalog: Catalog) -> Offers | None:
         return None
     kind, provider = scenario.price_kind or "", provider_at(scenario.site or "", catalog)
     return offers_behind(answer.device, catalog, kind=kind, year=scenario.year, provider=provider)
-
-
-def price_line(answer: Answer, catalog: Catalog) -> str:
-    """Say the rent that the cost rests on, whose and of when; empty where none was looked up."""
-    item, offers = answer.inputs.get("price_usd_per_h"), offers_of(answer, catalog)
-    if item is None or offers is None or "cost_usd" not in answer.estimate:
-        return ""
-    whose = f" of {offers.provider}" if offers.provider else ""
-    counted = "one offer" if offers.count == 1 else f"median of {offers.count} offers"
-    rate = f"{item.value:.3g} $ per device-hour"
-    return f"Price: {rate}, {counted}{whose}, newest {offers.date_to[:7]}"

@@ -13,8 +13,7 @@ from importlib import import_module
 from itertools import pairwise
 
 from estimator import __version__
-from estimator.cli.options import read_piped_config
-from estimator.cli.output import error_text
+from estimator.cli.options import error_text, read_piped_config
 from estimator.cli.parser import CommandParser
 
 COMMANDS = (
@@ -109,7 +108,7 @@ def _empty(words: Sequence[str]) -> str | None:
 
 
 def _complain(message: str) -> int:
-    from estimator.cli.output import harmless
+    from estimator.show.terminal import harmless
 
     if sys.stderr is not None:
         sys.stderr.write(f"error: {harmless(' '.join(message.split()))}\n")

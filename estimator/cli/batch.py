@@ -10,9 +10,9 @@ from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any, TextIO
 
 from estimator.cli.options import add_calibration, add_profiles, catalog_of, level_of
-from estimator.cli.output import note
 from estimator.core.units import rows_text
 from estimator.question.scenario import INPUTS, NOT_READ, column_of
+from estimator.show.terminal import note
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,10 +106,10 @@ def run(options: argparse.Namespace) -> int:
     from pathlib import Path
 
     from estimator.answer.scenario_csv import estimate_csv
-    from estimator.cli.output import print_json
     from estimator.cli.serve_cost import calibration_of
     from estimator.inference.serving_csv import answer_table
     from estimator.question.csv_dialect import Dialect
+    from estimator.show.terminal import print_json
 
     level = level_of(options)
     source = Path(options.table)
@@ -147,7 +147,7 @@ def _check_output(output: str, *, json: bool) -> None:
     """Refuse a name under which the table cannot be written, before it is worked out."""
     from pathlib import Path
 
-    from estimator.cli.output import refuse_missing_folder
+    from estimator.cli.options import refuse_missing_folder
 
     if output == DASH and json:
         raise ValueError("-o - puts the table on stdout: drop --json or name a file")

@@ -4,9 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from estimator.cli.output import print_line, print_table
 from estimator.core.units import in_percent
 from estimator.question.scenario import option_of
+from estimator.show.terminal import print_line, print_table
 
 if TYPE_CHECKING:
     from estimator.studies.search.plan import Plan, PlanAnswer
@@ -27,7 +27,7 @@ def designs_text(count: int) -> str:
 
 def plan_row(plan: "Plan | ServingPlan", stated: Mapping[str, Any], level: float) -> dict[str, Any]:
     """One plan as a row with units in its keys; `stated` is what its question states."""
-    from estimator.answer.formatted_results import bounds
+    from estimator.answer.report import bounds
 
     row: dict[str, Any] = {**stated, "probability": plan.probability}
     for name, quantity in plan.quantities.items():
@@ -39,7 +39,7 @@ def plan_json(
     plan: "Plan | ServingPlan", stated: Mapping[str, Any], level: float
 ) -> dict[str, Any]:
     """One plan as an object; `stated` is what its question states."""
-    from estimator.answer.formatted_results import bounds
+    from estimator.answer.report import bounds
 
     return {
         "inputs": dict(stated),

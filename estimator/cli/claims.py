@@ -4,8 +4,8 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import add_output, catalog_of
-from estimator.cli.output import print_csv, print_json, print_line, print_table
 from estimator.core.units import human_quantity, joined
+from estimator.show.terminal import print_csv, print_json, print_line, print_table
 
 if TYPE_CHECKING:
     from estimator.studies.claims.finding import Claim

@@ -12,16 +12,18 @@ from estimator.cli.options import (
     add_output,
     add_scenario,
     catalog_of,
+    error_text,
     listed,
     positive,
     scenario_of,
+    shape_of,
 )
-from estimator.cli.output import error_text, note, print_csv, print_json, print_line, print_table
-from estimator.core.units import in_percent
 from estimator.inference.question import INPUTS as SERVING
 from estimator.question.scenario import INPUTS, Scenario, option_of, read_number
+from estimator.show.terminal import note, print_csv, print_json, print_line, print_table
 
 if TYPE_CHECKING:
+    from estimator.answer.report import Report
     from estimator.answer.scenario_estimate import Answer
     from estimator.catalog import Catalog
 
@@ -107,8 +109,7 @@ def run(options: argparse.Namespace) -> int:
     if len(refused) == len(answers):
         raise ValueError(refused[0])
     answers, left_out = _within(answers, limits)
-    answers = _sorted(answers, options.sort)
-    _print(answers, catalog, options)
+    _print(_sorted(answers, options.sort), catalog, shape_of(options))
     notices = [found.notices for _, found in answers if not isinstance(found, str)]
     for warning in rendered(tuple(itertools.chain(*notices)), option_of):
         note(warning, quiet=options.quiet)
@@ -117,14 +118,47 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _print(answers: "list[Row]", catalog: "Catalog", options: argparse.Namespace) -> None:
+def _print(answers: "list[Row]", catalog: "Catalog", shape: str) -> None:
     """Print the rows in the shape asked for."""
-    if options.json:
-        print_json([_json_row(scenario, found, catalog) for scenario, found in answers])
-    elif options.csv:
-        print_csv([_csv_row(scenario, found, catalog) for scenario, found in answers])
+    from estimator.answer.training_report import estimate_report
+    from estimator.show.comparison import comparison_table, design_facts, flattened
+    from estimator.show.quantities import label
+    from estimator.show.values import as_json, as_row
+
+    rows: list[dict[str, Any]] = []
+    shown: list[tuple[list[str], Report]] = []
+    refused = []
+    several = len({scenario.site for scenario, _ in answers}) > 1
+    for scenario, found in answers:
+        named = {"hardware": scenario.hardware, "devices": scenario.devices}
+        named["site"] = scenario.site or ""
+        site = [scenario.site or ""] if several else []
+        if isinstance(found, str):
+            row = {"inputs": scenario.given()} if shape == "json" else named
+            rows.append({**row, "error": found})
+            refused.append(": ".join([str(scenario.hardware), *site, found]))
+            continue
+        facts = design_facts(found, catalog, option_of)
+        report = estimate_report(found)
+        if shape == "json":
+            rows.append({**as_json(report, option_of), **facts})
+        elif shape == "csv":
+            rows.append({**named, **as_row(report, option_of), **flattened(facts)})
+        else:
+            details = {**report.details, "memory": facts.get("memory"), **facts}
+            leading = [report.details["fleet"], *site]
+            shown.append((leading, replace(report, details=details)))
+    if shape == "json":
+        print_json(rows)
+    elif shape == "csv":
+        print_csv(rows)
     else:
-        _print_for_people(answers, catalog)
+        heads = {name: label(name) for name in SHOWN}
+        first = ("", "site") if several else ("",)
+        table = comparison_table(shown, heads, first=first, unknown="not known")
+        print_table(table.header, table.rows, whole=table.whole)
+        for line in refused:
+            print_line(line)
 
 
 def _limits(options: argparse.Namespace) -> dict[str, float]:
@@ -139,7 +173,7 @@ def _limits(options: argparse.Namespace) -> dict[str, float]:
 
 def _within(answers: "list[Row]", limits: dict[str, float]) -> "tuple[list[Row], int]":
     """Rows within the limits and those that have no answer, and how many others there are."""
-    from estimator.answer.formatted_results import as_text
+    from estimator.show.quantities import amount
 
     kept = [
         (one, found) for one, found in answers if isinstance(found, str) or _keeps(found, limits)
@@ -147,7 +181,7 @@ def _within(answers: "list[Row]", limits: dict[str, float]) -> "tuple[list[Row],
     if not any(not isinstance(found, str) for _, found in kept):
         known = [found for _, found in answers if not isinstance(found, str)]
         least = ", ".join(
-            f"{as_text(name, min(mids))}"
+            amount(name, min(mids))
             for name in limits
             if (mids := [float(one.estimate[name].mid) for one in known if name in one.estimate])
         )
@@ -200,91 +234,3 @@ def _combinations(options: argparse.Namespace, catalog: "Catalog") -> list[Scena
         )
         for name, count, site in itertools.product(names, counts, sites)
     ]
-
-
-def _json_row(scenario: Scenario, found: "Answer | str", catalog: "Catalog") -> dict[str, Any]:
-    from estimator.answer import formatted_results
-
-    if isinstance(found, str):
-        return {"inputs": scenario.given(), "error": found}
-    return {**formatted_results.as_json(found, option_of), **_facts(found, catalog)}
-
-
-def _csv_row(scenario: Scenario, found: "Answer | str", catalog: "Catalog") -> dict[str, Any]:
-    from estimator.answer import formatted_results
-
-    named = {"hardware": scenario.hardware, "devices": scenario.devices}
-    site = {"site": scenario.site or ""}
-    if isinstance(found, str):
-        return {**named, **site, "error": found}
-    facts = {
-        f"{group}_{name}": value
-        for group, values in _facts(found, catalog).items()
-        for name, value in values.items()
-    }
-    return {**named, **site, **formatted_results.as_row(found, option_of), **facts}
-
-
-def _facts(found: "Answer", catalog: "Catalog") -> dict[str, dict[str, Any]]:
-    """Does it fit, and on how many offers of which dates its price rests; what is known of it."""
-    from estimator.answer.design_facts import memory_of_run, offers_of, share_of_memory
-
-    facts: dict[str, dict[str, Any]] = {}
-    memory, offers = memory_of_run(found, catalog), offers_of(found, catalog)
-    if memory is not None:
-        facts["memory"] = {"fits": memory.fits, "share": share_of_memory(memory)}
-        facts["memory"]["without_activations"] = memory.without_activations
-        if memory.least_devices is not None:
-            facts["memory"]["least_devices"] = memory.least_devices
-        if memory.remedy:
-            facts["memory"]["remedy"] = str(memory.remedy)
-            facts["memory"]["remedy_devices"] = memory.remedy.devices
-    if offers is not None:
-        facts["price_offers"] = dict(vars(offers))
-    return facts
-
-
-def _print_for_people(answers: "list[Row]", catalog: "Catalog") -> None:
-    from estimator.answer import formatted_results
-
-    several = len({scenario.site for scenario, _ in answers}) > 1
-    table, refused = [], []
-    for scenario, found in answers:
-        site = [scenario.site or ""] if several else []
-        if isinstance(found, str):
-            refused.append(": ".join([str(scenario.hardware), *site, found]))
-            continue
-        cells = [
-            formatted_results.with_interval(found, name) if name in found.estimate else "not known"
-            for name in SHOWN
-        ]
-        full, offers = _fact_cells(found, catalog)
-        cells[SHOWN.index("cost_usd")] += offers
-        table.append([formatted_results.fleet(found), *site, *cells, full])
-    labels = [formatted_results.LABELS[name] for name in SHOWN]
-    header = ["", *(["site"] if several else []), *labels, "memory"]
-    print_table(header, table, whole=labels)
-    for line in refused:
-        print_line(line)
-
-
-def _fact_cells(found: "Answer", catalog: "Catalog") -> tuple[str, str]:
-    """How full the memory is, and as a line under the price how many offers it rests on."""
-    facts = _facts(found, catalog)
-    memory, offers = facts.get("memory"), facts.get("price_offers")
-    missing = "without\nactivations" if memory and memory["without_activations"] else ""
-    still = f"too small even\n{missing}" if missing else "too small"
-    if memory is None:
-        full = "unknown"
-    elif memory["fits"]:
-        full = f"fits {missing}".strip() + f",\n{in_percent(memory['share'])} full"
-    elif "least_devices" in memory:
-        full = f"{still},\n{memory['least_devices']:,.0f} hold it"
-    else:
-        needed = memory.get("remedy_devices")
-        full = still if needed is None else f"{still},\n{needed:,.0f} hold it,\nrecomputing"
-    if offers is None:
-        return full, ""
-    plural = "s" if offers["count"] > 1 else ""
-    whose = f"{offers['provider']} " if offers["provider"] else ""
-    return full, f"\n{offers['count']} {whose}offer{plural}, {offers['date_to'][:7]}"

@@ -3,8 +3,15 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from estimator.cli.options import add_profiles, add_scenario, catalog_of, refuse_given, scenario_of
-from estimator.cli.output import note, refuse_missing_folder
+from estimator.cli.options import (
+    add_profiles,
+    add_scenario,
+    catalog_of,
+    refuse_given,
+    refuse_missing_folder,
+    scenario_of,
+)
+from estimator.show.terminal import note
 from estimator.system.whole_files import write_whole
 
 if TYPE_CHECKING:

@@ -11,16 +11,13 @@ from estimator.cli.options import (
     level_of,
     model_of,
     refuse_given,
+    shape_of,
 )
-from estimator.cli.output import note, print_csv, print_json, print_line, print_table
 from estimator.memory.request import INPUTS
 from estimator.question.scenario import option_of, read_number
+from estimator.show.terminal import print_report
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from estimator.catalog import Catalog
-    from estimator.memory.fit import MemoryAnswer
     from estimator.memory.request import Question
 
 EXAMPLES = """examples:
@@ -58,8 +55,7 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Answer one question about memory."""
-    from estimator.cli.memory_need import memory_csv, memory_json
-    from estimator.core.messages import rendered
+    from estimator.answer.memory_report import memory_report
     from estimator.memory.fit import answer_memory
 
     level = level_of(options)
@@ -68,16 +64,8 @@ def run(options: argparse.Namespace) -> int:
     if not answer.network.takes_length:
         why = f"is for models of text or sound: {answer.network.name} ignores it, drop it"
         refuse_given(options, ("seq_len", "context", "prefill_tokens"), why)
-    saving = _saving(answer, catalog)
-    if options.json:
-        print_json(memory_json(answer, level, saving))
-        return 0
-    if options.csv:
-        print_csv(memory_csv(answer, level))
-    else:
-        _print_for_people(answer, level, saving)
-    for warning in rendered(answer.notices, option_of):
-        note(warning, quiet=options.quiet)
+    report = memory_report(answer, catalog, level)
+    print_report(report, option_of, shape_of(options), quiet=options.quiet)
     return 0
 
 
@@ -93,23 +81,3 @@ def _question(options: argparse.Namespace) -> "Question":
     if model is not None:
         said["model"] = model
     return Question(**as_written(written, said))
-
-
-def _saving(answer: "MemoryAnswer", catalog: "Catalog") -> "Mapping[str, str]":
-    """What would make a run fit on its devices; empty where it does, or nothing does."""
-    from estimator.memory.savings import SAVINGS, cheapest_saving
-
-    name = cheapest_saving(answer.question, catalog) if answer.fits is False else None
-    return SAVINGS[name] if name else {}
-
-
-def _print_for_people(answer: "MemoryAnswer", level: float, saving: "Mapping[str, str]") -> None:
-    from estimator.cli.memory_need import memory_rows, verdict
-
-    task = "serving" if answer.question.inference else "training"
-    count = answer.plan.devices
-    where = "on one device" if count == 1 else f"on each of {count:,.0f} devices"
-    print_line(f"{answer.network.name}, {task}, {where}")
-    header = ("", "median", f"{level * 100:g} % interval", "share")
-    print_table(header, memory_rows(answer, level))
-    print_line(verdict(answer, level, saving))

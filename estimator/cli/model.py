@@ -3,9 +3,9 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from estimator.cli.options import add_model, add_output, model_of, refuse_given
-from estimator.cli.output import note, print_csv, print_json, print_line, print_table
-from estimator.question.scenario import read_number
+from estimator.cli.options import add_model, add_output, model_of, refuse_given, shape_of
+from estimator.question.scenario import option_of, read_number
+from estimator.show.terminal import print_report
 
 if TYPE_CHECKING:
     from estimator.networks.ledger import Architecture, Inputs, Ledger
@@ -65,7 +65,7 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Read the architecture and print its ledger."""
-    from estimator.cli.ledger import ledger_json, ledger_rows
+    from estimator.answer.network_report import network_report
     from estimator.networks.ledger import Inputs
 
     inputs = Inputs(
@@ -78,14 +78,8 @@ def run(options: argparse.Namespace) -> int:
     if options.model is None:
         raise ValueError("no network: name a config.json, a preset, or one of torchvision or timm")
     ledger, name = _counted(options, inputs) if options.count else _read(options, inputs)
-    if options.json:
-        print_json({"model": name, **ledger_json(ledger)})
-    elif options.csv:
-        print_csv(ledger_rows(ledger))
-    else:
-        _print_for_people(name, ledger)
-    for warning in ledger.warnings:
-        note(warning, quiet=options.quiet)
+    report = network_report(name, ledger)
+    print_report(report, option_of, shape_of(options), quiet=options.quiet)
     return 0
 
 
@@ -144,11 +138,3 @@ def _network(options: argparse.Namespace) -> tuple["Architecture", str]:
             f"no architecture of {preset.name} is on record: give its config.json instead"
         )
     return architecture(preset.config), preset.name
-
-
-def _print_for_people(name: str, ledger: "Ledger") -> None:
-    from estimator.cli.ledger import ledger_summary, ledger_terms
-
-    print_line(f"{name} ({ledger.model_type})")
-    print_table(("", ""), ledger_summary(ledger))
-    print_table(("term", "parameters", "share", "forward", "share"), ledger_terms(ledger))

@@ -10,6 +10,8 @@ from estimator.question.declaration import GROUPS, Description, option_in
 from estimator.question.scenario import INPUTS, NUMBERS, Scenario, option_of, read_number
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from estimator.catalog import Catalog
 
 
@@ -273,3 +275,24 @@ def model_of(options: argparse.Namespace) -> str | None:
         raise ValueError(f"two networks, {options.model} and {options.named}: name one")
     found: str | None = options.model if options.named is None else options.named
     return found
+
+
+def shape_of(options: argparse.Namespace) -> str:
+    """Shape of the output: json, csv or text."""
+    return "json" if options.json else "csv" if options.csv else "text"
+
+
+def refuse_missing_folder(output: "Path") -> None:
+    """Refuse a file to write whose folder is not there, before any work is done for it."""
+    if not output.parent.is_dir():
+        raise ValueError(f"{output}: there is no folder {output.parent}: make it first")
+
+
+def error_text(error: ValueError) -> str:
+    """Say an error in the words of the command line."""
+    if isinstance(error, UnicodeEncodeError):
+        signs = ascii(error.object[error.start : error.end])
+        return f"stdout in {error.encoding} has no sign for {signs}: set PYTHONIOENCODING=utf-8"
+    from estimator.core.messages import reason, render
+
+    return render(reason(error), option_of)

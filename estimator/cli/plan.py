@@ -24,9 +24,9 @@ from estimator.cli.options import (
     scenario_of,
     whole,
 )
-from estimator.cli.output import note, note_reasons, print_csv, print_json, print_line
 from estimator.core.units import in_percent
 from estimator.question.scenario import NUMBERS, option_of, read_number
+from estimator.show.terminal import note, note_reasons, print_csv, print_json, print_line
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog
@@ -212,14 +212,14 @@ def _sentence(plan: "Plan") -> str:
 
 def _cells(plan: "Plan", swept: list[str]) -> list[str]:
     """A plan as cells for people."""
-    from estimator.answer.formatted_results import as_text
+    from estimator.show.quantities import amount
 
     taken, scenario = plan.quantities, plan.scenario
     shown = ("wall_hours", "cost_usd", "energy_kwh", "co2e_kg")
     return [
         f"{scenario.devices or 1:,.0f} × {scenario.hardware}",
         *(_choice(plan, name) for name in swept),
-        *(as_text(name, float(taken[name].mid)) if name in taken else "unknown" for name in shown),
+        *(amount(name, float(taken[name].mid)) if name in taken else "unknown" for name in shown),
         in_percent(plan.probability),
     ]
 

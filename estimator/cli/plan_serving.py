@@ -19,13 +19,13 @@ from estimator.cli.options import (
     listed,
     positive,
 )
-from estimator.cli.output import note, note_reasons, print_csv, print_json
 from estimator.cli.serve_cost import PLACES
 from estimator.core.units import in_percent
 from estimator.inference.question import INPUTS as SERVING
 from estimator.inference.question import option_of as input_option
 from estimator.inference.question import read_number
 from estimator.question.scenario import option_of
+from estimator.show.terminal import note, note_reasons, print_csv, print_json
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog
@@ -199,8 +199,8 @@ def _print_for_people(
 
 def _cells(plan: "ServingPlan", searched: list[str]) -> list[str]:
     """A plan as cells for people."""
-    from estimator.answer.formatted_results import as_text
     from estimator.core.units import human_duration
+    from estimator.show.quantities import amount
 
     taken, asked = plan.quantities, plan.question
 
@@ -208,7 +208,7 @@ def _cells(plan: "ServingPlan", searched: list[str]) -> list[str]:
         if name not in taken:
             return "unknown"
         value = float(taken[name].mid)
-        return human_duration(value) if name.endswith("_s") else as_text(name, value)
+        return human_duration(value) if name.endswith("_s") else amount(name, value)
 
     return [
         f"{asked.devices or 1:,.0f} × {asked.hardware}",

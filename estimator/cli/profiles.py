@@ -6,8 +6,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import add_output, catalog_of, open_catalog
-from estimator.cli.output import print_csv, print_json, print_line, print_table
 from estimator.core.units import amount, joined
+from estimator.show.terminal import print_csv, print_json, print_line, print_table
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog, Record

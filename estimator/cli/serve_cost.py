@@ -16,7 +16,6 @@ from estimator.cli.options import (
     listed,
     refuse_given,
 )
-from estimator.cli.output import note, print_csv, print_json, print_line
 from estimator.cli.serving_quantities import print_items, print_serving, print_serving_comparison
 from estimator.inference.question import (
     INPUTS,
@@ -29,6 +28,7 @@ from estimator.inference.question import (
 from estimator.question.declaration import inputs_of, refuse
 from estimator.question.scenario import INPUTS as TRAINING
 from estimator.question.scenario import check_choice
+from estimator.show.terminal import note, print_csv, print_json, print_line
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog

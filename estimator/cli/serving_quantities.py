@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from estimator.cli.output import note, print_line, print_table
 from estimator.core.units import digits, human, human_duration, human_mass, human_percent, joined
+from estimator.show.terminal import note, print_line, print_table
 
 if TYPE_CHECKING:
     from estimator.inference.quantities import ServingAnswer

@@ -5,9 +5,16 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from estimator.cli.options import add_calibration, add_profiles, catalog_of, level_of, matched
-from estimator.cli.output import note_reasons, print_json, print_line, refuse_missing_folder
+from estimator.cli.options import (
+    add_calibration,
+    add_profiles,
+    catalog_of,
+    level_of,
+    matched,
+    refuse_missing_folder,
+)
 from estimator.question.scenario import option_of
+from estimator.show.terminal import note_reasons, print_json, print_line
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog

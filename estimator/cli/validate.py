@@ -5,8 +5,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import add_output, catalog_of
-from estimator.cli.output import note, print_csv, print_json, print_line, print_table
 from estimator.core.units import in_percent, in_times, rows_text
+from estimator.show.terminal import note, print_csv, print_json, print_line, print_table
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog

@@ -4,12 +4,14 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from estimator.catalog import Catalog, Device
 from estimator.catalog.device_names import part_of_slice
 from estimator.core.limits import within_limits
+from estimator.core.messages import refuse
 from estimator.core.notice import Notice
 from estimator.core.rows import Floats, in_order
 from estimator.core.uncertainty import Uncertain
@@ -40,29 +42,28 @@ MACHINES = ("server", "supercomputer")
 """Kinds of device that are many devices in one."""
 
 
+THRIFTIER: tuple[Mapping[str, Any], ...] = (
+    {"zero": 3.0},
+    {"zero": 3.0, "recompute": "full"},
+    {"zero": 3.0, "recompute": "full", "batch": 1.0},
+)
+"""Settings that need less memory, the mildest first."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Remedy:
-    """What makes a model fit that no number of devices holds as it was asked.
+    """Changes that make a model fit that no number of devices holds as it was asked.
 
     Parameters
     ----------
-    options : str
-        As `memory` takes them.
+    changes : mapping
+        Input -> its value instead.
     devices : float
         The least number of devices that it fits on this way. [1]
     """
 
-    options: str
+    changes: Mapping[str, float | str]
     devices: float
-
-    @property
-    def recomputes(self) -> bool:
-        """Whether activations are recomputed."""
-        return "--recompute" in self.options
-
-    def __str__(self) -> str:
-        plural = "" if self.devices == 1 else "s"
-        return f"with {self.options} from {self.devices:,.0f} device{plural} on"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,18 +237,22 @@ def _check(question: Question) -> None:
     for name, choices in CHOICES.items():
         word = getattr(question, name)
         if word is not None and word not in choices:
-            raise ValueError(f"{name} must be one of {', '.join(choices)}, got {word!r}")
+            raise refuse("no_choice", name, choices=choices, word=word)
     formats = (*INFERENCE, "fp4") if question.inference else tuple(TRAINING)
     if question.precision not in formats:
         use = "serving" if question.inference else "training"
-        raise ValueError(
-            f"precision must be one of {', '.join(formats)} for {use}, got {question.precision!r}"
+        raise refuse(
+            "memory_format_unknown",
+            "precision",
+            known=tuple(formats),
+            use=use,
+            word=question.precision,
         )
     if question.lora_rank is not None:
         within_limits("lora_rank", question.lora_rank, "lora_rank")
-    for name, goes, where in _MISPLACED:
+    for name, (goes, code) in _MISPLACED.items():
         if getattr(question, name) not in (None, False) and not goes(question):
-            raise ValueError(f"--{name.replace('_', '-')} goes with {where}")
+            raise refuse(code, name)
     within_limits("devices", question.devices, "devices")
     if question.prefill_tokens is not None:
         within_limits("prefill_tokens", question.prefill_tokens, "prefill_tokens")
@@ -261,7 +266,7 @@ def _check(question: Question) -> None:
         )
     )
     if question.inference and question.finetune is not None:
-        raise ValueError("--finetune is training: drop it or --inference")
+        raise refuse("memory_of_training", "finetune")
 
 
 def _adapts(question: Question) -> bool:
@@ -276,25 +281,26 @@ def _trains(question: Question) -> bool:
     return not question.inference
 
 
-_MISPLACED: tuple[tuple[str, Callable[[Question], bool], str], ...] = (
-    ("lora_rank", _adapts, "--finetune lora or qlora"),
-    *(
-        (name, _adapts, "--finetune lora or qlora")
-        for name in ("train_embeddings", "lora_targets", "adapter_precision")
+_MISPLACED: Mapping[str, tuple[Callable[[Question], bool], str]] = {
+    **dict.fromkeys(
+        ("lora_rank", "train_embeddings", "lora_targets", "adapter_precision"),
+        (_adapts, "memory_of_adapters"),
     ),
-    ("weights", lambda question: _serves(question) or _adapts(question), "--inference or adapters"),
-    ("context", _serves, "--inference; in training it is --seq-len"),
-    ("kv_precision", _serves, "--inference"),
-    ("prefill_tokens", _serves, "--inference"),
-    *(
-        (name, _trains, "training, not --inference")
-        for name in (
+    "weights": (
+        lambda question: _serves(question) or _adapts(question),
+        "memory_of_serving_or_adapters",
+    ),
+    "context": (_serves, "memory_of_context"),
+    **dict.fromkeys(("kv_precision", "prefill_tokens"), (_serves, "memory_of_serving")),
+    **dict.fromkeys(
+        (
             *("states", "loss", "dropout", "accumulation"),
             *("offload_activations", "fused_backward"),
-        )
+        ),
+        (_trains, "memory_not_of_serving"),
     ),
-)
-"""Inputs that mean something in some questions only: field, which, and how they are called."""
+}
+"""Inputs that mean something in some questions only: field -> which, and how others are refused."""
 
 
 def _plan(question: Question, network: Network, catalog: Catalog) -> Found[Plan]:
@@ -428,16 +434,10 @@ def _remedy(
     """The mildest thriftier setting that fits on some number of devices."""
     if question.inference:
         return None
-    sharded = replace(question, zero=3.0)
-    recomputed = replace(sharded, recompute="full")
-    thriftier = {
-        "--zero 3": sharded,
-        "--zero 3 --recompute full": recomputed,
-        "--zero 3 --recompute full --batch 1": replace(recomputed, batch=1.0),
-    }
-    for words, asked in thriftier.items():
+    for changes in THRIFTIER:
+        asked = replace(question, **changes)
         plan = _plan(asked, network, catalog).value
         (least,) = _least_devices(asked, network, plan, catalog, [capacity_bytes])
         if least is not None:
-            return Remedy(options=words, devices=least)
+            return Remedy(changes=changes, devices=least)
     return None

@@ -34,4 +34,13 @@ add_messages(
         "no architecture given: {layers:,.0f} layers of width {width:,.0f} and {words:,.0f} words "
         "are assumed for activations and cache; a config.json is exact"
     ),
+    memory_format_unknown="{field} must be one of {known} for {use}, got {word!r}",
+    memory_of_adapters="{field} goes with {set[finetune]} lora or qlora",
+    memory_of_serving_or_adapters="{field} goes with {set[inference]} or adapters",
+    memory_of_context="{field} goes with {set[inference]}; in training it is {set[seq_len]}",
+    memory_of_serving="{field} goes with {set[inference]}",
+    memory_not_of_serving="{field} goes with training, not {set[inference]}",
+    memory_of_training="{field} is training: drop it or {set[inference]}",
+    memory_one_model="give one model: a config.json, a preset by name, or {set[params]} 7e9",
+    memory_size_unknown="no size of {preset} is on record: give a config.json or {set[params]}",
 )

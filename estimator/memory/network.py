@@ -10,6 +10,7 @@ import numpy as np
 
 from estimator.catalog import Catalog
 from estimator.core.limits import FEW, within_limits
+from estimator.core.messages import refuse
 from estimator.core.notice import Notice
 from estimator.core.rows import in_order
 from estimator.core.uncertainty import EXACTLY_ONE, Number, Uncertain
@@ -113,7 +114,7 @@ def find_network(question: Question, catalog: Catalog) -> Found[Network]:
         If it names none, or two.
     """
     if (question.model is None) == (question.params is None):
-        raise ValueError("give one model: a config.json, a preset by name, or --params 7e9")
+        raise refuse("memory_one_model", "model")
     if question.params is not None:
         return _typical("a decoder", question.params, catalog)
     name = str(question.model)
@@ -123,7 +124,7 @@ def find_network(question: Question, catalog: Catalog) -> Found[Network]:
     if preset.config:
         return _configured(preset.name, preset.config)
     if "params" not in preset.records:
-        raise ValueError(f"no size of {preset.name} is on record: give a config.json or --params")
+        raise refuse("memory_size_unknown", "params", preset=preset.name)
     params = preset.records["params"].value
     if preset.kind == "language":
         return _typical(preset.name, params, catalog)

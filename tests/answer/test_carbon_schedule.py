@@ -8,14 +8,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from estimator.answer import formatted_results
 from estimator.answer.scenario_estimate import answer_scenario
 from estimator.answer.start_times import on_profile
+from estimator.answer.training_report import estimate_report
 from estimator.catalog import Catalog
 from estimator.cli import main
 from estimator.core.carbon_schedule import SAME, mean_intensity, schedule
 from estimator.question.carbon_profile import read_profile
 from estimator.question.scenario import Scenario, from_link
+from estimator.show import values
+from estimator.show.phrases import schedule_line
+
+
+def as_json(answer):
+    """JSON of an estimate."""
+    return values.as_json(estimate_report(answer))
+
 
 DAY = np.array([0.4] * 8 + [0.1] * 8 + [0.4] * 8)
 """Dirty nights and mornings, eight clean hours from hour 8."""
@@ -95,19 +103,17 @@ def test_a_flat_grid_leaves_nothing_to_save(level, duration_h):
 def test_an_estimate_follows_its_schedule(catalog, tmp_path):
     path = written(tmp_path)
     dirty = ask(catalog, carbon_profile=path)  # four hours from hour 0
-    reported = formatted_results.as_json(dirty)
+    reported = as_json(dirty)
     operational = reported["results"]["co2e_kg"]["operational_mid"]
     assert operational == pytest.approx(0.4 * reported["results"]["energy_kwh"]["mid"])
     assert reported["schedule"]["best_start"] == 8.0
     assert reported["schedule"]["saving_share"] == pytest.approx(0.75)
     assert reported["schedule"]["saving_kg"] == pytest.approx(0.75 * operational)
-    assert "hour 8 instead of 0 would save 75 %" in str(
-        formatted_results.schedule_line(dirty, dirty.plan)
-    )
+    assert "hour 8 instead of 0 would save 75 %" in str(schedule_line(reported["schedule"]))
     clean = ask(catalog, carbon_profile=path, start=8.0)
-    saved = formatted_results.as_json(clean)["results"]["co2e_kg"]["operational_mid"]
+    saved = as_json(clean)["results"]["co2e_kg"]["operational_mid"]
     assert saved == pytest.approx(operational - reported["schedule"]["saving_kg"])
-    assert "as good" in str(formatted_results.schedule_line(clean, clean.plan))
+    assert "as good" in str(schedule_line(estimate_report(clean).facts["schedule"]))
     assert json.loads(json.dumps(reported, allow_nan=False)) == reported
 
 

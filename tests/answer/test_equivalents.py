@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from estimator.answer.equivalents import as_much, equivalents
 from estimator.answer.scenario_estimate import answer_scenario
+from estimator.answer.training_report import equivalents
 from estimator.catalog import Catalog
 from estimator.question.scenario import Scenario
+from estimator.show.phrases import as_much
 from tests.in_process import run
 
 

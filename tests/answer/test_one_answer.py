@@ -9,14 +9,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from estimator.answer.formatted_results import as_json
 from estimator.answer.scenario_csv import RESULTS, estimate_csv
 from estimator.answer.scenario_estimate import answer_scenario
+from estimator.answer.training_report import estimate_report
 from estimator.catalog import Catalog
 from estimator.cli import main
 from estimator.question.columns import FIELDS
 from estimator.question.scenario import Scenario, column_of, from_link, option_of
+from estimator.show import values
 from estimator.web.estimate.link import STATE
+
+
+def as_json(answer):
+    """JSON of an estimate."""
+    return values.as_json(estimate_report(answer))
+
 
 CATALOG = Catalog.open()
 

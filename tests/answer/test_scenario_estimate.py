@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from estimator.answer import formatted_results
 from estimator.answer.estimate_table import estimate_table
 from estimator.answer.scenario_estimate import answer_scenario, answer_scenarios
+from estimator.answer.training_report import estimate_report
 from estimator.catalog import Catalog
 from estimator.catalog.records import Record
 from estimator.core.uncertainty import Uncertain
@@ -18,6 +18,13 @@ from estimator.question.ownership import value_lost
 from estimator.question.provenance import uncertain_record
 from estimator.question.scenario import Scenario
 from estimator.question.scenario_table import ScenarioTable
+from estimator.show import values
+from estimator.show.text import results_table
+
+
+def as_json(answer):
+    """JSON of an estimate."""
+    return values.as_json(estimate_report(answer))
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +37,7 @@ def ask(catalog, **said):
 
 
 def test_gpt_3_on_one_v100_takes_355_years_and_4_67_million_dollars(catalog):
-    reported = formatted_results.as_json(
+    reported = as_json(
         ask(
             catalog,
             flop=3.14e23,
@@ -48,7 +55,7 @@ def test_gpt_3_on_one_v100_takes_355_years_and_4_67_million_dollars(catalog):
 
 def test_gpt_3_as_it_was_run(catalog):
     # D. Patterson et al., arXiv:2104.10350, table 4: 14.8 days, 1,287 MWh, 552 t.
-    reported = formatted_results.as_json(
+    reported = as_json(
         ask(
             catalog,
             preset="gpt-3",
@@ -70,7 +77,7 @@ def test_every_preset_on_its_own_hardware_is_answered(catalog):
         tokens = None if preset.has_work else 1e11
         answer = ask(catalog, preset=preset.id, hardware=hardware, tokens=tokens)
         assert answer.estimate["wall_hours"].mid > 0, preset.id
-        json.dumps(formatted_results.as_json(answer), allow_nan=False)
+        json.dumps(as_json(answer), allow_nan=False)
 
 
 def test_every_device_answers_or_says_why_not(catalog):
@@ -149,7 +156,7 @@ def test_a_given_quantity_has_no_width_and_no_share_of_the_spread(catalog):
     answer = ask(
         catalog, flop=1e20, hardware="v100", utilization=0.3, pue=1.1, price=1.0, site="fr"
     )
-    reported = formatted_results.as_json(answer)
+    reported = as_json(answer)
     for name in ("training_flop", "device_hours", "wall_hours", "cost_usd"):
         assert reported["results"][name]["low"] == reported["results"][name]["high"]
     assert "utilization" not in reported["spread"]
@@ -158,9 +165,7 @@ def test_a_given_quantity_has_no_width_and_no_share_of_the_spread(catalog):
 
 def test_a_higher_level_widens_the_interval(catalog):
     narrow, wide = (
-        formatted_results.as_json(ask(catalog, flop=1e20, hardware="v100", interval=level))[
-            "results"
-        ]
+        as_json(ask(catalog, flop=1e20, hardware="v100", interval=level))["results"]
         for level in (0.5, 0.95)
     )
     assert wide["energy_kwh"]["low"] < narrow["energy_kwh"]["low"]
@@ -317,7 +322,7 @@ def test_a_power_cap_saves_power_costs_time_and_says_so(catalog):
     slower = bound.estimate["wall_hours"].mid / free.estimate["wall_hours"].mid
     assert 1.05 < slower < 1.3
     assert any("power limit of 180 W makes the run" in line for line in bound.warnings)
-    reported = formatted_results.as_json(bound)["results"]["utilization"]
+    reported = as_json(bound)["results"]["utilization"]
     assert reported["basis"] == "derived"
     assert reported["high"] < 0.45
     timed = ask(catalog, device_hours=100.0, hardware="a100", power_cap=180.0)
@@ -331,7 +336,7 @@ def test_a_power_cap_saves_power_costs_time_and_says_so(catalog):
 def test_a_power_cap_above_the_draw_is_told_to_do_nothing(catalog):
     said = {"flop": 1e21, "hardware": "a100", "devices": 8.0, "utilization": 0.45}
     free, bound = ask(catalog, **said), ask(catalog, power_cap=400.0, **said)
-    assert formatted_results.as_json(bound)["results"] == formatted_results.as_json(free)["results"]
+    assert as_json(bound)["results"] == as_json(free)["results"]
     assert any("no effect" in line for line in bound.warnings)
 
 
@@ -344,7 +349,7 @@ def test_the_water_of_the_electricity_is_known_everywhere(catalog):
         (None, 3.908),
     ):
         answer = ask(catalog, site=site, **said)
-        reported = formatted_results.as_json(answer)["results"]
+        reported = as_json(answer)["results"]
         water = reported["water_l"]
         assert water["offsite_mid"] == pytest.approx(litres * reported["energy_kwh"]["mid"]), site
         parts = water["offsite_mid"] + water.get("onsite_mid", 0.0)
@@ -355,10 +360,10 @@ def test_the_water_of_the_electricity_is_known_everywhere(catalog):
 
 def test_water_on_site_as_said_and_none_for_what_needs_no_cooling(catalog):
     said = {"flop": 1e20, "hardware": "h100", "site": "fr", "pue": 1.2}
-    reported = formatted_results.as_json(ask(catalog, wue=0.3, **said))["results"]
+    reported = as_json(ask(catalog, wue=0.3, **said))["results"]
     on_site = 0.3 * reported["energy_kwh"]["mid"] / 1.2
     assert reported["water_l"]["onsite_mid"] == pytest.approx(on_site)
-    brain = formatted_results.as_json(ask(catalog, flop=1e20, hardware="human-brain"))["results"]
+    brain = as_json(ask(catalog, flop=1e20, hardware="human-brain"))["results"]
     assert brain["water_l"]["onsite_mid"] == 0
 
 
@@ -514,7 +519,7 @@ def test_a_slice_of_tpus_is_as_many_devices_as_it_has_chips(catalog, name, devic
 
 def test_people_see_what_making_the_devices_emits(catalog):
     answer = ask(catalog, flop=1e20, hardware="h100", site="fr")
-    labels = [label for label, _, _ in formatted_results.rows(answer)]
+    labels = [label for label, _, _ in results_table(estimate_report(answer)).rows]
     assert labels.index("embodied part of it") == labels.index("CO2e") + 1
 
 

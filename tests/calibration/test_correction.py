@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from estimator.answer.formatted_results import as_json
 from estimator.answer.scenario_csv import estimate_csv
 from estimator.answer.scenario_estimate import answer_scenario
+from estimator.answer.training_report import estimate_report
 from estimator.calibration.correction import known_runs
 from estimator.calibration.measured_utilization import BEYOND_CACHES
 from estimator.calibration.notices import CALIBRATED
@@ -27,8 +27,15 @@ from estimator.runs.record import (
     MeasuredRun,
     Timing,
 )
+from estimator.show import values
 from tests.in_process import run as command
 from tests.measured_runs import store
+
+
+def as_json(answer):
+    """JSON of an estimate."""
+    return values.as_json(estimate_report(answer))
+
 
 PEAK = 312e12
 """Dense peak of an A100 at 16 bit [FLOP/s]; NVIDIA A100 data sheet, 2020."""

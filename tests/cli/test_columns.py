@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from estimator.catalog import Catalog
-from estimator.cli.columns import BETWEEN, EDGES, column_widths
-from estimator.cli.output import print_table
 from estimator.cli.validate import SERVED
+from estimator.show.terminal import BETWEEN, EDGES, column_widths, print_table
 
 ODD = st.sampled_from(["日本 日", "e\u0301", " a", "", "a\nbc", "abc d\n\nab", "a\n", "\n"])
 TEXTS = st.one_of(st.text(alphabet="ab Z09.,%()–×µ²é", max_size=30), ODD)
@@ -85,7 +84,7 @@ def on_a_terminal(columns, header, rows):
     master, slave = os.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     call = f"print_table({header!r}, {rows!r}, whole={header[1:4]!r})"
-    command = [sys.executable, "-c", f"from estimator.cli.output import print_table; {call}"]
+    command = [sys.executable, "-c", f"from estimator.show.terminal import print_table; {call}"]
     plain = {name: text for name, text in os.environ.items() if name not in ("COLUMNS", "LINES")}
     subprocess.run(command, stdin=slave, stdout=slave, check=True, env={**plain, "TERM": "xterm"})
     os.close(slave)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from estimator.answer.formatted_results import as_json
 from estimator.answer.scenario_estimate import answer_scenario
+from estimator.answer.training_report import estimate_report
 from estimator.calibration.notices import CALIBRATED
 from estimator.catalog import Catalog
 from estimator.catalog.checks import sound
@@ -25,6 +25,13 @@ from estimator.runs import open_store
 from estimator.runs.meter import Sample
 from estimator.runs.observations import slowed
 from estimator.runs.record import MeasuredDevice, Timing
+from estimator.show import values
+
+
+def as_json(answer):
+    """JSON of an estimate."""
+    return values.as_json(estimate_report(answer))
+
 
 ROOT = Path(__file__).parents[2]
 BRIEF = Thoroughness(

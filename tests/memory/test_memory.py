@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from estimator.answer.memory_report import memory_report
 from estimator.answer.scenario_estimate import answer_scenario
 from estimator.catalog import Catalog
-from estimator.cli.memory_need import verdict
+from estimator.core.messages import in_python
 from estimator.core.uncertainty import Uncertain, spread_between
 from estimator.core.units import GIB
 from estimator.memory.activations import (
@@ -35,6 +36,13 @@ from estimator.networks.huggingface import architecture, model_ledger
 from estimator.networks.ledger import Inputs
 from estimator.networks.transformer import Layer
 from estimator.question.scenario import Scenario
+from estimator.show.verdicts import remedy_text, verdict
+
+
+def said(answer):
+    """Verdict on a memory need."""
+    return verdict(memory_report(answer, Catalog.open(), 0.8), in_python)
+
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 ROWS = list(csv.DictReader((GOLDEN / "memory.csv").read_text().splitlines()))
@@ -488,12 +496,12 @@ def test_of_a_network_that_is_no_decoder_the_states_are_known_and_the_rest_said_
     assert "activations_not_modelled" in {notice.code for notice in found.notices}
     params = CATALOG.preset("resnet-50").records["params"].value
     assert found.memory.optimizer_bytes.mid == pytest.approx(8 * params, rel=0.01)
-    assert verdict(found, 0.8).startswith("without activations, which are not modelled: needs ")
+    assert said(found).startswith("without activations, which are not modelled: needs ")
     with pytest.raises(ValueError, match="adapters of ResNet-50"):
         ask(model="resnet-50", finetune="lora")
     fitting = ask(model="resnet-50", precision="fp32", hardware="h100")
     assert found.without_activations and fitting.without_activations
-    assert verdict(fitting, 0.8).startswith("fits without activations, which are not modelled: ")
+    assert said(fitting).startswith("fits without activations, which are not modelled: ")
     assert not ask(model="llama-2-7b").without_activations
 
 
@@ -559,7 +567,7 @@ def test_the_least_devices_are_those_of_a_search_through_every_count(asked):
 def test_where_no_number_of_devices_is_enough_the_remedy_is():
     found = ask(params=70e9, hardware="h100", devices=8, zero=0)
     assert found.least_devices is None
-    assert str(found.remedy).startswith("with --zero 3 from ")
+    assert remedy_text(found.remedy, in_python).startswith("with zero 3 from ")
 
 
 def test_full_recomputation_and_eager_attention_move_the_right_way():
@@ -607,10 +615,10 @@ def test_a_run_that_cannot_fit_is_reported_and_one_that_can_is_not():
         ({"params": 1e9, "recompute": "half"}, "recompute must be one of"),
         ({"params": 1e9, "precision": "fp4"}, "for training"),
         ({"params": 1e9, "precision": "tf32", "inference": True}, "for serving"),
-        ({"params": 1e9, "context": 10}, "--context goes with --inference"),
-        ({"params": 1e9, "inference": True, "finetune": "lora"}, "--finetune is training"),
+        ({"params": 1e9, "context": 10}, "context goes with inference"),
+        ({"params": 1e9, "inference": True, "finetune": "lora"}, "finetune is training"),
         ({"params": 1e9, "finetune": "lora", "lora_rank": 0}, "lora_rank must be positive"),
-        ({"params": 1e9, "lora_rank": 8}, "--lora-rank goes with --finetune"),
+        ({"params": 1e9, "lora_rank": 8}, "lora_rank goes with finetune"),
         ({"model": "gpt-33"}, "unknown preset"),
         ({"params": 1e9, "hardware": "h10"}, "unknown hardware"),
     ],

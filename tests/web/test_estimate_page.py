@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from estimator.answer.formatted_results import as_text
 from estimator.answer.scenario_estimate import answer_scenario
 from estimator.catalog import Catalog
 from estimator.question.scenario import Scenario, from_link, link, read_number
+from estimator.show.quantities import amount as as_text
 from estimator.web.estimate.calibrated import applied_runs, summary
 from estimator.web.estimate.examples import EXAMPLES
 from estimator.web.estimate.inputs import DEFAULT, OF_ALL

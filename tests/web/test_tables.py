@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from estimator.answer.formatted_results import bounds
+from estimator.answer.report import bounds
 from estimator.answer.scenario_estimate import Answer, answer_scenario, answer_scenarios
 from estimator.catalog import Catalog
 from estimator.question.scenario import Scenario

@@ -5,7 +5,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.calibrate.store_update import announce_update
-from estimator.cli.output import note, print_json, print_line, print_table
+from estimator.show.terminal import note, print_json, print_line, print_table
 
 if TYPE_CHECKING:
     from estimator.measure.bench.benchmark import Progress

@@ -7,7 +7,7 @@ from estimator.cli.calibrate.imported import store_runs, time_of
 from estimator.cli.calibrate.run import work_of
 from estimator.cli.calibrate.served_options import check_served, load_of
 from estimator.cli.options import catalog_of, whole
-from estimator.cli.output import note
+from estimator.show.terminal import note
 
 LARGEST_BYTES = 64 * 2**20
 """A text of sacct above this is of more than one job [B]."""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from estimator.cli.calibrate.run import command_of
 from estimator.cli.calibrate.store_update import announce_update
 from estimator.cli.options import add_fields, add_profiles, catalog_of
-from estimator.cli.output import note, print_json, print_line, print_table
 from estimator.core.units import human, human_duration, human_quantity, joined
+from estimator.show.terminal import note, print_json, print_line, print_table
 
 if TYPE_CHECKING:
     from estimator.answer.run_forecast import RunForecast

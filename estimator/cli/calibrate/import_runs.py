@@ -10,8 +10,8 @@ from estimator.cli.calibrate.run import OF_TRAINING, WORK
 from estimator.cli.calibrate.served_options import FIELDS, add_served_options, refuse_served
 from estimator.cli.calibrate.store_update import announce_update
 from estimator.cli.options import add_fields, add_profiles, catalog_of, refuse_given
-from estimator.cli.output import note, print_json
 from estimator.question.scenario import option_of
+from estimator.show.terminal import note, print_json
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog

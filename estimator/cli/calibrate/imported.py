@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from estimator.cli.calibrate.store_update import announce_update
 from estimator.cli.options import positive as positive_number
-from estimator.cli.output import note, print_json
 from estimator.core.units import YEAR_3000_S
+from estimator.show.terminal import note, print_json
 
 if TYPE_CHECKING:
     from estimator.runs.record import MeasuredRun

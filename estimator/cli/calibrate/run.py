@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from estimator.cli.calibrate.served_options import add_served_options, load_of, refuse_served
 from estimator.cli.calibrate.store_update import announce_update
 from estimator.cli.options import add_fields, refuse_given, scenario_of
-from estimator.cli.output import note
+from estimator.show.terminal import note
 
 if TYPE_CHECKING:
     from estimator.measure.command import Ended

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.calibrate.store_update import announce_update
-from estimator.cli.options import add_profiles, catalog_of
-from estimator.cli.output import note, refuse_missing_folder
+from estimator.cli.options import add_profiles, catalog_of, refuse_missing_folder
+from estimator.show.terminal import note
 from estimator.system.whole_files import write_whole
 
 if TYPE_CHECKING:

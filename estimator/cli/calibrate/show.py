@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from estimator.cli.calibrate.store_update import announce_update
 from estimator.cli.options import add_output, catalog_of, whole
-from estimator.cli.output import harmless, note, print_csv, print_json, print_line, print_table
 from estimator.core.units import S_PER_DAY, digits, human, human_duration, joined
+from estimator.show.terminal import harmless, note, print_csv, print_json, print_line, print_table
 
 if TYPE_CHECKING:
     from estimator.runs.record import Energy, MeasuredRun, ServedLoad

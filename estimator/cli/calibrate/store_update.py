@@ -1,6 +1,6 @@
 """A note before a store of an older version is brought up to date, which may take a while."""
 
-from estimator.cli.output import note
+from estimator.show.terminal import note
 
 MANY = 250
 """Runs whose figures take about a second to be summed up [1]."""

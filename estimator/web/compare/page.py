@@ -11,15 +11,17 @@ import pandas as pd
 import streamlit as st
 
 from estimator.answer.design_facts import memory_of_run, offers_of, share_of_memory
-from estimator.answer.formatted_results import as_json, bounds
 from estimator.answer.ratio import ratio
+from estimator.answer.report import bounds
 from estimator.answer.scenario_estimate import Answer
+from estimator.answer.training_report import estimate_report
 from estimator.core.units import amount as with_unit
 from estimator.core.units import digits
 from estimator.memory.fit import MemoryAnswer
 from estimator.question.hardware import Offers
 from estimator.question.scenario import INPUTS
 from estimator.runs.store_state import State, store_state
+from estimator.show.values import as_json
 from estimator.system.data_folder import data_directory
 from estimator.web.estimate import text as words
 from estimator.web.estimate.link import answer_link
@@ -285,7 +287,7 @@ def _full(memory: MemoryAnswer, share: str) -> str:
         return _("too small: {count} devices hold it").format(
             count=localised(f"{memory.least_devices:,.0f}")
         )
-    if memory.remedy is not None and memory.remedy.recomputes:
+    if memory.remedy is not None and "recompute" in memory.remedy.changes:
         return _("too small: {count} devices hold it if they recompute activations").format(
             count=localised(f"{memory.remedy.devices:,.0f}")
         )
@@ -436,7 +438,8 @@ def _share(found: list[Pinned], query: Mapping[str, str]) -> None:
     """Draw the link and the downloads."""
     files = (
         share.json(
-            "twenty-watts-compare", lambda: {one.letter: as_json(one.answer) for one in found}
+            "twenty-watts-compare",
+            lambda: {one.letter: as_json(estimate_report(one.answer)) for one in found},
         ),
         share.csv("twenty-watts-compare", lambda: _table(found)),
     )

@@ -4,11 +4,12 @@ from io import BytesIO, TextIOWrapper
 
 import streamlit as st
 
-from estimator.answer.formatted_results import schedule_line
 from estimator.answer.scenario_estimate import Answer
 from estimator.answer.start_times import on_profile
+from estimator.answer.training_report import schedule_of
 from estimator.core.rows import Floats
 from estimator.question.carbon_profile import FEWEST, MOST, profile_of
+from estimator.show.phrases import schedule_line
 from estimator.web.shared import style
 from estimator.web.shared.amounts import localised, result, sentence
 from estimator.web.shared.language import _
@@ -66,4 +67,4 @@ def _tell(timed: Answer) -> None:
         mean = localised(f"{timed.plan.co2e_kg_per_kwh:.3g}")
         text = _("By these hours its electricity emits {mass}, at {mean} kgCO2e/kWh.")
         st.markdown(text.format(mass=mass, mean=mean))
-    st.markdown(sentence(schedule_line(timed, timed.plan)))
+    st.markdown(sentence(schedule_line(schedule_of(timed, timed.plan))))

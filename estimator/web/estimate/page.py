@@ -8,11 +8,13 @@ from urllib.parse import parse_qsl
 
 import streamlit as st
 
-from estimator.answer.equivalents import as_json, as_much, equivalents
 from estimator.answer.notices import LAUNCH_BOUND
 from estimator.answer.scenario_estimate import Answer, answer_scenario
+from estimator.answer.training_report import equivalents, training_report
 from estimator.catalog import Catalog
 from estimator.core.messages import reason
+from estimator.show.phrases import as_much
+from estimator.show.values import as_json
 from estimator.web.compare.page import pin
 from estimator.web.estimate import calibrated as measured
 from estimator.web.estimate import controls
@@ -225,7 +227,7 @@ def _share(answer: Answer, query: Mapping[str, str]) -> None:
     """Draw the link, the downloads and the snippets."""
     spoken = language.current()
     files = (
-        share.json("twenty-watts", lambda: as_json(answer, open_catalog())),
+        share.json("twenty-watts", lambda: as_json(training_report(answer, open_catalog()))),
         share.csv("twenty-watts", lambda: results_rows(answer)),
     )
     offline = share.File(

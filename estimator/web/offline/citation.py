@@ -1,9 +1,10 @@
 """The answer for a paper: a carbon statement in LaTeX, a BibTeX entry, a model card's metadata."""
 
 from estimator import __version__
-from estimator.answer.formatted_results import as_text, fleet
 from estimator.answer.scenario_estimate import Answer
+from estimator.answer.training_report import fleet
 from estimator.core.units import digits
+from estimator.show.quantities import amount
 from estimator.web.shared.tables import between
 
 
@@ -65,7 +66,7 @@ def model_card(answer: Answer, data_version: str) -> str:
 def _amount(answer: Answer, name: str) -> str:
     quantity = answer.estimate[name]
     low, high = (float(bound) for bound in quantity.interval(answer.level))
-    mid = as_text(name, float(quantity.mid))
+    mid = amount(name, float(quantity.mid))
     return _tex(mid if low == high else f"{mid} ({between(name, low, high)})")
 
 

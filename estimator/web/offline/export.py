@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from estimator.answer.formatted_results import as_json
 from estimator.answer.scenario_estimate import Answer
+from estimator.answer.training_report import estimate_report
 from estimator.catalog import Catalog
+from estimator.show.values import as_json
 from estimator.web.estimate import text as words
 from estimator.web.offline import citation, html, scenario_figure
 from estimator.web.offline.scenario_figure import Slider
@@ -67,7 +68,9 @@ def content_of(suffix: str, wish: Wish, answer: Answer, catalog: Catalog) -> byt
     if suffix == ".csv":
         return csv_text(results_rows(answer)).encode()
     if suffix == ".json":
-        return json.dumps({**as_json(answer), "data_version": version}, indent=2).encode()
+        return json.dumps(
+            {**as_json(estimate_report(answer)), "data_version": version}, indent=2
+        ).encode()
     if suffix == ".bib":
         return citation.bibtex(version, datetime.now(UTC).year).encode()
     if suffix == ".tex":

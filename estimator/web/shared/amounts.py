@@ -6,11 +6,11 @@ gets both exchanged, and the words of units from its catalogue.
 
 import re
 
-from estimator.answer.formatted_results import as_text
 from estimator.core import units
 from estimator.core.phrase import Phrase
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import human_quantity
+from estimator.show import quantities
 from estimator.web.shared.language import COMMA_LANGUAGES, N_, _, current
 
 UNIT_WORDS = (
@@ -52,7 +52,7 @@ def result(name: str, value: float) -> str:
     >>> result("wall_hours", 3115079), result("device_hours", 1080.0)
     ('355 years', '1,080 device-hours')
     """
-    return localised(as_text(name, value))
+    return localised(quantities.amount(name, value))
 
 
 def counted(devices: float, name: str) -> str:

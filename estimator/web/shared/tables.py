@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from estimator.answer.estimate_table import TableResult, estimate_table
-from estimator.answer.formatted_results import RESULTS, bounds
+from estimator.answer.report import bounds
 from estimator.answer.scenario_estimate import Answer, answer_of, answer_scenario
+from estimator.answer.training_report import RESULTS
 from estimator.calibration.notices import CALIBRATED
 from estimator.catalog import Catalog, Source
 from estimator.core.uncertainty import Uncertain, z_score

@@ -1,11 +1,47 @@
-"""How do commands print: JSON, CSV, tables for people, and notes on stderr."""
+"""Reports and tables on the terminal: data on stdout, notes on stderr."""
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, repeat, zip_longest
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from estimator.answer.report import Report
+    from estimator.core.messages import Names
+
+
+def print_report(report: "Report", names: "Names", shape: str, *, quiet: bool = False) -> None:
+    """Print a report, and unless it is JSON its notices on stderr.
+
+    Parameters
+    ----------
+    report : Report
+    names : function
+        From an input to its option.
+    shape : str
+        json, csv or text.
+    quiet : bool
+        Whether notices are left out.
+    """
+    if shape == "json":
+        from estimator.show.values import as_json
+
+        print_json(as_json(report, names))
+        return
+    if shape == "csv":
+        from estimator.show.values import as_rows
+
+        print_csv(as_rows(report, names))
+    else:
+        from estimator.show.text import Table, as_text
+
+        for block in as_text(report, names):
+            if isinstance(block, Table):
+                print_table(block.header, block.rows, whole=block.whole)
+            else:
+                print_line(block)
+    for line in report.warnings(names):
+        note(line, quiet=quiet)
 
 
 def print_json(value: object) -> None:
@@ -42,8 +78,6 @@ def print_table(
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
-
-    from estimator.cli.columns import column_widths, lists_text
 
     header = [printable(name) for name in header]
     whole = [printable(name) for name in whole]
@@ -118,18 +152,73 @@ SHOWN_REASONS = 5
 """Reasons shown at most [1]."""
 
 
-def refuse_missing_folder(output: "Path") -> None:
-    """Refuse a file to write whose folder is not there, before any work is done for it."""
-    if not output.parent.is_dir():
-        raise ValueError(f"{output}: there is no folder {output.parent}: make it first")
+BETWEEN = 3
+"""Letters between two columns: their padding, and the place of a divider."""
+
+EDGES = 2
+"""Letters beside the first and the last column."""
 
 
-def error_text(error: ValueError) -> str:
-    """Say an error in the words of the command line."""
-    if isinstance(error, UnicodeEncodeError):
-        signs = ascii(error.object[error.start : error.end])
-        return f"stdout in {error.encoding} has no sign for {signs}: set PYTHONIOENCODING=utf-8"
-    from estimator.core.messages import reason, render
-    from estimator.question.scenario import option_of
+def column_widths(
+    header: Sequence[str], rows: Sequence[Sequence[str]], line: int, whole: Sequence[str] = ()
+) -> list[int] | None:
+    """Width of each column so that no word is broken; None where the line is too narrow.
 
-    return render(reason(error), option_of)
+    Parameters
+    ----------
+    header, rows
+        Texts; cells may have several lines.
+    line : int
+        Letters of a line.
+    whole : sequence of str
+        Columns whose cells are not broken into several lines.
+
+    >>> column_widths(["", "80 % interval"], [["wall time", "105 years to 270 years"]], 24)
+    [5, 13]
+    """
+    columns = list(zip_longest(header, *rows, fillvalue=""))
+    natural = [max(map(_longest_line, column)) for column in columns]
+    least = [
+        most if name in whole else max(map(_longest_word, column))
+        for name, column, most in zip(header, columns, natural, strict=True)
+    ]
+    spare = line - EDGES - BETWEEN * (len(columns) - 1) - sum(least)
+    if spare < 0:
+        return None
+    wanted = sum(natural) - sum(least)
+    if spare >= wanted:
+        return natural
+    return [few + spare * (most - few) // wanted for few, most in zip(least, natural, strict=True)]
+
+
+def lists_text(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Lay out a table as one list for each row, for a line too narrow for its columns.
+
+    >>> print(lists_text(["device", "time", "cost"], [["a100", "5 h", "3 $"]]), end="")
+    <BLANKLINE>
+    a100
+      time  5 h
+      cost  3 $
+    <BLANKLINE>
+    """
+    names = [" ".join(name.split()) for name in header[1:]]
+    longest = max(map(len, names), default=0)
+    lines = []
+    for row in rows:
+        lines += ["", " ".join(row[0].split())]
+        for name, cell in zip(names, row[1:], strict=False):
+            for label, part in zip(chain([name], repeat("")), cell.splitlines(), strict=False):
+                lines.append(f"  {label:<{longest}}  {part}")
+    return "\n".join([*lines, "", ""])
+
+
+def _longest_line(cell: str) -> int:
+    from rich.cells import cell_len
+
+    return max(map(cell_len, cell.split("\n")))
+
+
+def _longest_word(cell: str) -> int:
+    from rich.cells import cell_len
+
+    return max(map(cell_len, cell.split()), default=0)

@@ -1,0 +1,68 @@
+"""The report of a memory need: bytes per device by component, and whether they fit."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from estimator.answer.report import Report
+from estimator.catalog import Catalog
+from estimator.core.uncertainty import uncertain
+from estimator.memory.fit import MemoryAnswer
+from estimator.memory.savings import SAVINGS, cheapest_saving
+
+
+def memory_report(answer: MemoryAnswer, catalog: Catalog, level: float) -> Report:
+    """Report of a memory need, with the cheapest change that would make it fit.
+
+    Parameters
+    ----------
+    answer : MemoryAnswer
+    catalog : Catalog
+    level : float
+        Probability inside the intervals [1].
+
+    Returns
+    -------
+    Report
+        Quantities are the components of the need of one device, and `total_bytes` [byte].
+    """
+    need = {**answer.memory.components, "total_bytes": answer.memory.total_bytes}
+    question = {name: one for name, one in asdict(answer.question).items() if one is not None}
+    named = {} if answer.device is None else {"hardware": answer.device.id}
+    return Report(
+        question="memory",
+        quantities={name: uncertain(part) for name, part in need.items()},
+        level=level,
+        inputs={
+            **question,
+            **named,
+            "params": answer.network.params,
+            "seq_len": answer.plan.seq_len,
+            "tensor_parallel": answer.plan.tensor_parallel,
+            "zero": answer.plan.zero,
+            "what_is_counted": answer.question.counted or "nvidia-smi",
+        },
+        resolved=answer.inputs,
+        notices=answer.notices,
+        facts=_fit(answer, catalog),
+        columns=("hardware", "devices", "memory_bytes", "fits", "least_devices"),
+        details={
+            "network": answer.network.name,
+            "device": None if answer.device is None else answer.device.name,
+            "without_activations": answer.without_activations,
+            "remedy": answer.remedy,
+        },
+    )
+
+
+def _fit(answer: MemoryAnswer, catalog: Catalog) -> Mapping[str, Any]:
+    """Return whether it fits, how many devices hold it, and what would make it fit."""
+    if answer.device is None or answer.capacity_bytes is None:
+        return {}
+    name = cheapest_saving(answer.question, catalog) if answer.fits is False else None
+    return {
+        "memory_bytes": answer.capacity_bytes,
+        "fits": answer.fits,
+        "least_devices": answer.least_devices,
+        **({"fits_with": dict(SAVINGS[name])} if name else {}),
+    }

@@ -1,0 +1,78 @@
+"""The answer to any question: quantities, the numbers they rest on, and what to know of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from estimator.core.messages import Names, rendered
+from estimator.core.notice import Notice
+from estimator.core.notice_table import NoticeTable
+from estimator.core.uncertainty import Uncertain
+from estimator.core.units import CENTRAL
+from estimator.question.provenance import SourcedNumber
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Answer to one question of any kind, or to a table of them with one row each.
+
+    Parameters
+    ----------
+    question : str
+        Kind of question: training, inference, items, memory, network or plan.
+    quantities : mapping of str to Uncertain
+        Quantity, its name ending in its unit -> value; an array with NaN where a row lacks it, for
+        a table. Quantities that are unknown everywhere are absent.
+    level : float
+        Probability inside the intervals [1].
+    inputs : mapping
+        Inputs as they were used, by name.
+    resolved : mapping of str to SourcedNumber, optional
+        Numbers that the answer rests on, with unit, basis and source.
+    notices : tuple of Notice, or NoticeTable
+        Assumptions, and reasons why a quantity is absent; of each row, for a table.
+    errors : mapping of int to Notice
+        Row of a table -> why it is refused.
+    breakdown : mapping of str to mapping
+        Quantity -> part -> median in the unit of the quantity.
+    basis : mapping of str to str
+        Quantity -> what it rests on, where that differs between answers.
+    facts : mapping
+        Further figures and words by name; plain numbers are columns of a table, too.
+    columns : tuple of str
+        Inputs and facts that come first in a row of a table.
+    details : mapping
+        What only a text shows.
+    """
+
+    question: str
+    quantities: Mapping[str, Uncertain]
+    level: float = CENTRAL
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    resolved: Mapping[str, SourcedNumber] | None = None
+    notices: tuple[Notice, ...] | NoticeTable = ()
+    errors: Mapping[int, Notice] = field(default_factory=dict)
+    breakdown: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    basis: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def mid(self, name: str) -> float:
+        """Median of a quantity, in the unit of its name."""
+        return float(self.quantities[name].mid)
+
+    def bounds(self, name: str) -> dict[str, float]:
+        """Low, mid and high of a quantity, in the unit of its name."""
+        return bounds(self.quantities[name], self.level)
+
+    def warnings(self, names: Names) -> tuple[str, ...]:
+        """Return the notices as sentences, with the inputs as `names` calls them."""
+        assert isinstance(self.notices, tuple)
+        return rendered(self.notices, names)
+
+
+def bounds(quantity: Uncertain, level: float) -> dict[str, float]:
+    """Low, mid and high of a single quantity."""
+    low, high = quantity.interval(level)
+    return {"low": float(low), "mid": float(quantity.mid), "high": float(high)}

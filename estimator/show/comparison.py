@@ -1,0 +1,102 @@
+"""Several reports side by side: a row each, the interval under each median."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from estimator.answer.design_facts import memory_of_run, offers_of, share_of_memory
+from estimator.answer.report import Report
+from estimator.answer.scenario_estimate import Answer
+from estimator.catalog import Catalog
+from estimator.core.messages import Names
+from estimator.core.units import in_percent
+from estimator.show.quantities import with_interval
+from estimator.show.text import Table
+from estimator.show.verdicts import remedy_text
+
+
+def design_facts(answer: Answer, catalog: Catalog, names: Names) -> dict[str, dict[str, Any]]:
+    """Return whether a run fits in memory, and the offers that its price rests on, as known."""
+    facts: dict[str, dict[str, Any]] = {}
+    memory, offers = memory_of_run(answer, catalog), offers_of(answer, catalog)
+    if memory is not None:
+        facts["memory"] = {"fits": memory.fits, "share": share_of_memory(memory)}
+        facts["memory"]["without_activations"] = memory.without_activations
+        if memory.least_devices is not None:
+            facts["memory"]["least_devices"] = memory.least_devices
+        if memory.remedy:
+            facts["memory"]["remedy"] = remedy_text(memory.remedy, names)
+            facts["memory"]["remedy_devices"] = memory.remedy.devices
+    if offers is not None:
+        facts["price_offers"] = dict(vars(offers))
+    return facts
+
+
+def flattened(facts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Facts as columns: group and name."""
+    return {
+        f"{group}_{name}": value for group, some in facts.items() for name, value in some.items()
+    }
+
+
+def comparison_table(
+    rows: Iterable[tuple[Sequence[str], Report]],
+    heads: Mapping[str, str],
+    *,
+    first: Sequence[str] = ("",),
+    unknown: str,
+) -> Table:
+    """Lay out reports as a table.
+
+    Parameters
+    ----------
+    rows : iterable of (sequence of str, Report)
+        Leading cells of a row, and the report behind it; with `memory` among its facts, a last cell
+        says how full the memory is.
+    heads : mapping of str to str
+        Quantity -> head of its column.
+    first : sequence of str
+        Heads of the leading cells.
+    unknown : str
+        Cell of a quantity that is not known.
+    """
+    listed = list(rows)
+    designs = any("memory" in report.details for _, report in listed)
+    cells = [
+        [
+            *leading,
+            *(_cell(report, name, unknown) for name in heads),
+            *([_fullness(report.details["memory"])] if designs else []),
+        ]
+        for leading, report in listed
+    ]
+    last = ["memory"] if designs else []
+    return Table(
+        header=[*first, *heads.values(), *last], rows=cells, whole=[*heads.values()] * designs
+    )
+
+
+def _cell(report: Report, name: str, unknown: str) -> str:
+    """Median over its interval; under a cost the number of offers that it rests on."""
+    offers = report.details.get("price_offers") if name == "cost_usd" else None
+    if name not in report.quantities:
+        return unknown
+    cell = with_interval(name, report.quantities[name], report.level)
+    if offers is None:
+        return cell
+    plural = "s" if offers["count"] > 1 else ""
+    whose = f"{offers['provider']} " if offers["provider"] else ""
+    return f"{cell}\n{offers['count']} {whose}offer{plural}, {offers['date_to'][:7]}"
+
+
+def _fullness(memory: Mapping[str, Any] | None) -> str:
+    """Say how full the memory of each device is, or how many devices would hold the model."""
+    if memory is None:
+        return "unknown"
+    missing = "without\nactivations" if memory["without_activations"] else ""
+    if memory["fits"]:
+        return f"fits {missing}".strip() + f",\n{in_percent(memory['share'])} full"
+    still = f"too small even\n{missing}" if missing else "too small"
+    if "least_devices" in memory:
+        return f"{still},\n{memory['least_devices']:,.0f} hold it"
+    needed = memory.get("remedy_devices")
+    return still if needed is None else f"{still},\n{needed:,.0f} hold it,\nrecomputing"

@@ -1,0 +1,212 @@
+"""A report as text: a headline, tables with labels and units, and what to know besides."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from estimator.answer.report import Report
+from estimator.core.messages import Names
+from estimator.core.uncertainty import Uncertain
+from estimator.core.units import human, human_duration, in_percent
+from estimator.show.phrases import as_much, schedule_line
+from estimator.show.quantities import QUANTITIES, amount, interval, label
+from estimator.show.verdicts import places, verdict
+
+HEADLINES: Mapping[str, Mapping[str, str]] = {
+    "training": {
+        "energy_kwh": "",
+        "cost_usd": "",
+        "co2e_kg": " of CO2e",
+    },
+    "inference": {
+        "energy_per_request_wh": " per answer",
+        "cost_per_million_output_tokens_usd": " per million output tokens",
+        "inter_token_s": " per token",
+    },
+    "items": {
+        "energy_per_item_j": " per item",
+        "cost_per_1000_items_usd": " per 1000 items",
+        "item_s": " per batch",
+    },
+}
+"""Kind of question -> quantities that the first line answers with, and what follows each."""
+
+LEAST_SHARE = 0.005
+"""Smaller shares of the uncertainty are not shown [1]."""
+
+SHARE_DECIMALS = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Cells for people; the first column is on the left.
+
+    Parameters
+    ----------
+    header : sequence of str
+    rows : sequence of sequences of str
+    whole : sequence of str
+        Columns whose cells are never broken into several lines.
+    """
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    whole: Sequence[str] = ()
+
+
+Block = str | Table
+"""A line, or a table."""
+
+
+def as_text(report: Report, names: Names) -> Iterator[Block]:
+    """Yield the lines and tables of a report, in the order in which they are read."""
+    yield from TEXTS[report.question](report, names)
+
+
+def results_table(report: Report) -> Table:
+    """Return label, median and interval of each quantity."""
+    rows = [
+        (label(name), amount(name, float(quantity.mid)), interval(name, quantity, report.level))
+        for name, quantity in _listed(report).items()
+    ]
+    shown = [(text, mid, span or "exact") for text, mid, span in rows]
+    return Table(header=("", "median", f"{report.level * 100:g} % interval"), rows=shown)
+
+
+def _training(report: Report, names: Names) -> Iterator[Block]:
+    yield (
+        f"{amount('wall_hours', report.mid('wall_hours'))} on {report.details['fleet']}"
+        + "".join(f", {part}" for part in _headline(report))
+    )
+    yield results_table(report)
+    facts, offers = report.facts, report.details.get("offers")
+    if offers is not None and "cost_usd" in report.quantities and report.resolved is not None:
+        whose = f" of {offers.provider}" if offers.provider else ""
+        counted = "one offer" if offers.count == 1 else f"median of {offers.count} offers"
+        rate = f"{report.resolved['price_usd_per_h'].value:.3g} $ per device-hour"
+        yield f"Price: {rate}, {counted}{whose}, newest {offers.date_to[:7]}"
+    if "schedule" in facts:
+        yield str(schedule_line(facts["schedule"]))
+    if facts["spread"]:
+        shares = (
+            f"{name} {share * 100:.0f} %"
+            for name, share in facts["spread"].items()
+            if share >= LEAST_SHARE
+        )
+        what = "energy" if "energy_kwh" in report.quantities else "time"
+        yield f"What makes the {what} uncertain: {', '.join(shares)}"
+    if facts.get("equivalents"):
+        yield f"As much as {'; '.join(map(str, as_much(facts['equivalents'])))}"
+    yield f"The same in the app: twenty-watts app --open '{facts['link']}'"
+
+
+def _inference(report: Report, names: Names) -> Iterator[Block]:
+    inputs, facts, step = report.inputs, report.facts, report.facts["step"]
+    yield (
+        f"{', '.join(_headline(report))}: {inputs['model']} in {inputs['weights']} on "
+        f"{inputs['devices']:.0f} × {report.details['device']} ({inputs['engine']})"
+    )
+    yield results_table(report)
+    whole, reads, compute, others = (
+        human_duration(step[name])
+        for name in ("decode_step_s", "read_s", "compute_s", "overhead_s")
+    )
+    yield (
+        f"A decode step takes {whole}: memory reads {reads}, compute {compute}, "
+        f"launches, scheduling and links {others}"
+    )
+    setup = [(label(name), amount(name, facts[name])) for name in facts if name in QUANTITIES]
+    yield Table(header=("set-up", ""), rows=setup)
+    api = facts.get("api", {})
+    if "name" in api:
+        yield (
+            f"{api['name']}: {api['input_usd']:g} $ per million input tokens, "
+            f"{api['output_usd']:g} $ per million output tokens ({api['date']}, {api['source']})"
+        )
+
+
+def _items(report: Report, names: Names) -> Iterator[Block]:
+    inputs = report.inputs
+    yield (
+        f"{', '.join(_headline(report))}: {inputs['model']} in {inputs['weights']} on "
+        f"{inputs['devices']:.0f} × {report.details['device']}"
+    )
+    yield results_table(report)
+
+
+def _memory(report: Report, names: Names) -> Iterator[Block]:
+    task = "serving" if report.inputs["inference"] else "training"
+    yield f"{report.details['network']}, {task}, {places(report.inputs['devices'])}"
+    table, whole = results_table(report), report.mid("total_bytes")
+    shares = [in_percent(report.mid(name) / whole, SHARE_DECIMALS) for name in _listed(report)]
+    rows = [(*row, share) for row, share in zip(table.rows, shares, strict=True)]
+    yield Table(header=(*table.header, "share"), rows=rows)
+    yield verdict(report, names)
+
+
+def _network(report: Report, names: Names) -> Iterator[Block]:
+    facts = report.facts
+    yield f"{facts['model']} ({facts['model_type']})"
+    yield Table(header=("", ""), rows=list(_totals(facts)))
+    params, flop = facts["params_total"], facts["forward_flop"]
+    terms = [
+        (
+            name,
+            f"{term['params']:,}",
+            in_percent(term["params"] / params, SHARE_DECIMALS),
+            human(term["flop"], "FLOP"),
+            in_percent(term["flop"] / flop, SHARE_DECIMALS),
+        )
+        for name, term in facts["ledger"].items()
+    ]
+    yield Table(header=("term", "parameters", "share", "forward", "share"), rows=terms)
+
+
+def _totals(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Label and amount of each total of a network."""
+    item = facts["item_unit"]
+    yield "parameters", f"{facts['params_total']:,}"
+    if facts["params_active"] != facts["params_total"]:
+        yield f"active per {item}", f"{facts['params_active']:,}"
+    yield "in embeddings", f"{facts['params_embedding']:,}"
+    yield f"{item}s in the pass", f"{facts['items']:,.0f}"
+    for text, name, unit in (
+        ("forward", "forward_flop", "FLOP"),
+        (f"forward per {item}", "forward_flop_per_item", "FLOP"),
+        ("training step", "training_flop", "FLOP"),
+        ("weights at 16 bit", "weights_bytes", "B"),
+        ("KV cache per token", "kv_cache_bytes_per_token", "B"),
+        ("state per sequence", "state_bytes", "B"),
+    ):
+        if name in facts:
+            yield text, human(facts[name], unit)
+
+
+def _listed(report: Report) -> Mapping[str, Uncertain]:
+    """Return what the table lists: the embodied part of the CO2e, too, and no empty memory."""
+    embodied = report.details.get("embodied")
+    if embodied is not None:
+        every = {**report.quantities, "embodied_co2e_kg": embodied}
+        return {name: every[name] for name in QUANTITIES if name in every}
+    if report.question == "memory":
+        return {name: need for name, need in report.quantities.items() if float(need.mid) > 0}
+    return report.quantities
+
+
+def _headline(report: Report) -> Iterable[str]:
+    """Amounts that the first line answers with, where they are known."""
+    return (
+        f"{amount(name, report.mid(name))}{after}"
+        for name, after in HEADLINES[report.question].items()
+        if name in report.quantities
+    )
+
+
+TEXTS: Mapping[str, Callable[[Report, Names], Iterator[Block]]] = {
+    "training": _training,
+    "inference": _inference,
+    "items": _items,
+    "memory": _memory,
+    "network": _network,
+}
+"""Kind of question -> what writes its report."""
