@@ -23,6 +23,7 @@ from estimator.inference.question import COLUMNS, ServingQuestion, read
 from estimator.inference.resolver import Resolver
 from estimator.question.csv_dialect import TableOut
 from estimator.question.csv_records import Records
+from estimator.system.formula_cells import without_formula
 
 BLOCK_ROWS = 2_000
 """Rows answered together [1]."""
@@ -67,14 +68,15 @@ def answer_table(
     records = (cells for _, cells in Records(lines))
     header = _header(next(records, []))
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*header, *RESULT_COLUMNS])
+    writer.writerow([*map(without_formula, header), *RESULT_COLUMNS])
     resolver = Resolver(catalog, fitted(catalog))
     rows = refused = 0
     while block := list(islice(records, BLOCK_ROWS)):
         asked = [_question(header, record) for record in block]
         answer = answer_serving(asked, catalog, resolver=resolver, calibration=calibration)
         for record, results in zip(block, result_rows(answer, level), strict=True):
-            fitted_record = [*record[: len(header)], *[""] * (len(header) - len(record))]
+            given = map(without_formula, record[: len(header)])
+            fitted_record = [*given, *[""] * (len(header) - len(record))]
             writer.writerow([*fitted_record, *results])
             refused += bool(results[-1])
         rows += len(block)

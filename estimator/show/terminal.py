@@ -58,11 +58,13 @@ def print_csv(rows: Iterable[Mapping[str, Any]]) -> None:
     """Print rows under the union of their keys, in the order in which they appear."""
     import csv
 
+    from estimator.system.formula_cells import without_formula
+
     listed = list(rows)
     columns = list(dict.fromkeys(key for row in listed for key in row))
     writer = csv.DictWriter(sys.stdout, columns, restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(listed)
+    writer.writerows({key: without_formula(cell) for key, cell in row.items()} for row in listed)
 
 
 def print_table(
