@@ -34,7 +34,7 @@ from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import draw_table
 from estimator.web.shared.language import N_, _, ngettext
 from estimator.web.shared.profiles import hardware_names, kept, open_catalog
-from estimator.web.shared.site import TRUST, Page, controls
+from estimator.web.shared.site import MODELS, Page, controls
 from estimator.web.shared.url_state import UrlState
 
 HIDDEN = N_("some measured runs could not be read; see the server's log")
@@ -390,4 +390,4 @@ SLIDES = {
     "runs": N_("the runs"),
 }
 
-PAGE = Page(path="calibrate", title=N_("Calibrate"), group=TRUST, draw=draw, slides=SLIDES)
+PAGE = Page(path="calibrate", title=N_("Calibrate"), group=MODELS, draw=draw, slides=SLIDES)
