@@ -10,12 +10,11 @@ from estimator.answer.scenario_csv import Counts, header_of, misspelled
 from estimator.catalog import Catalog
 from estimator.core.messages import Names, in_python, reason, render, rendered
 from estimator.core.notice import Notice
-from estimator.core.uncertainty import z_score
+from estimator.core.uncertainty import Uncertain, z_score
 from estimator.inference.engines import fitted
 from estimator.inference.quantities import (
     QUANTITIES,
     Calibration,
-    Range,
     ServingAnswer,
     answer_serving,
 )
@@ -90,8 +89,8 @@ def result_rows(
     """Cells of `RESULT_COLUMNS` for every question; inputs are named as the columns are."""
     columns = []
     for name in QUANTITIES:
-        found = answer.ranges.get(name) or Range(mid=np.array([]), log_sd=np.array([]))
-        low, high = found.bounds(level)
+        found = answer.ranges.get(name) or Uncertain(np.array([]))
+        low, high = found.interval(level)
         columns += [low, found.mid, high]
     cells = np.array(columns).T if answer.ranges else np.empty((0, len(columns)))
     place = 0
