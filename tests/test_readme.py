@@ -13,7 +13,13 @@ import pytest
 from tests.in_process import run
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+}
+README = DOCUMENTS["README.md"]
+ACCURACY = DOCUMENTS["docs/explanation/accuracy.md"]
+CALIBRATE = DOCUMENTS["docs/tutorials/calibrate.md"]
 
 
 @pytest.fixture(autouse=True)
@@ -22,12 +28,16 @@ def no_runs(tmp_path, monkeypatch):
     monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path))
 
 
-def shown():
+def commands_shown(text):
     """Command and output of every console block."""
-    for block in re.findall(r"```console\n(.*?)```", README, flags=re.S):
+    for block in re.findall(r"```console\n(.*?)```", text, flags=re.S):
         for piece in re.split(r"(?m)^\$ ", block)[1:]:
             command, _, output = piece.partition("\n")
             yield command, output.strip("\n")
+
+
+SHOWN = dict(pair for text in DOCUMENTS.values() for pair in commands_shown(text))
+"""Command -> output that a document shows."""
 
 
 def reported(command):
@@ -43,15 +53,15 @@ def reported(command):
     return "\n".join(shown[: int(most)] if most else shown)
 
 
-@pytest.mark.parametrize(("command", "output"), list(shown()), ids=[c for c, _ in shown()])
-def test_the_readme_shows_what_the_command_prints(command, output):
+@pytest.mark.parametrize(("command", "output"), SHOWN.items(), ids=SHOWN)
+def test_the_documents_show_what_the_command_prints(command, output):
     squeezed = [line for line in reported(command).splitlines() if line]
     assert squeezed == [line.rstrip() for line in output.splitlines() if line]
 
 
 def test_the_python_examples_run():
-    blocks = re.findall(r"```python\n(.*?)```", README, flags=re.S)
-    measured, _, callback, example = blocks
+    (example,) = re.findall(r"```python\n(.*?)```", README, flags=re.S)
+    measured, _, callback = re.findall(r"```python\n(.*?)```", CALIBRATE, flags=re.S)
     names = {"batches": range(5), "train": lambda batch: None}
     for block in (example, measured):
         exec(compile(block, "README.md", "exec"), names)
@@ -63,7 +73,7 @@ def test_the_python_examples_run():
 def test_the_example_that_counts_a_step_runs(tmp_path, monkeypatch, capsys):
     torch = pytest.importorskip("torch")
     monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path))
-    _, counted, *_ = re.findall(r"```python\n(.*?)```", README, flags=re.S)
+    _, counted, *_ = re.findall(r"```python\n(.*?)```", CALIBRATE, flags=re.S)
     network = torch.nn.Linear(64, 64)
     names = {"batches": [torch.ones(8, 64)], "train": lambda batch: network(batch).sum().backward()}
     exec(compile(counted, "README.md", "exec"), names)
@@ -78,6 +88,17 @@ def test_every_command_stands_in_the_readme():
         assert f"`{name}" in README
 
 
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_link_to_a_file_leads_somewhere(document):
+    folder = (ROOT / document).parent
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", DOCUMENTS[document]):
+        assert (folder / target).is_file(), target
+
+
+def test_the_readme_is_short():
+    assert len(README.encode()) <= 8_000
+
+
 def test_the_two_commands_stand_in_the_readme():
     assert "python3 -m estimator app\npython3 -m tests\n" in README
     assert "python3 -m tests" in (ROOT / ".ci" / "run").read_text()
@@ -85,7 +106,7 @@ def test_the_two_commands_stand_in_the_readme():
 
 def test_the_changelog_quotes_the_score_that_is_computed(tmp_path):
     changelog = " ".join((ROOT / "CHANGELOG.md").read_text().split())
-    line = next(text for command, text in shown() if "validate" in command).splitlines()[0]
+    line = next(text for command, text in SHOWN.items() if "validate" in command).splitlines()[0]
     percent = re.findall(r"(\d+)\s?%", line)
     ours, baseline, _, coverage = percent
     assert f"median error of the device-hours is {ours} %" in changelog
@@ -118,22 +139,39 @@ def test_the_pictures_of_the_readme_say_what_is_computed(tmp_path):
         assert kept == fresh and any("Tesla V100" in text for text in kept)
 
 
-BEGINNING = (r"(hours\sof\s)\d+(\spublished)", r"(off\sby\s)\d+(\s%)", r"(and\s)\d+(\s%\sof\sthem)")
-"""Around the runs, the error and the coverage in the first paragraphs, which `validate` prints."""
+def scored_training():
+    """Pattern around each score of device-hours in the README -> the score in `validate`."""
+    runs, error, constant, coverage, stack, covered_by_stack = re.search(
+        r"^Device-hours of (\d+).* error (\d+) %, against (\d+) %.* holds (\d+) %.\n"
+        r"Also .* median error (\d+) % .* coverage (\d+) %",
+        ACCURACY,
+        re.MULTILINE,
+    ).groups()
+    return {
+        r"(hours\sof\s)\d+(\spublished)": runs,
+        r"(off\sby\s)\d+(%)": error,
+        r"(covers\s)\d+(%\sof\sthem)": coverage,
+        r"(of training \| )\d+(?= published)": runs,
+        r"(of training \| \d+ published runs \| )\d+(% \|)": error,
+        r"(of training \| .* \| \d+% \| )\d+(%)": coverage,
+        r"(software stack \| )\d+(?= published)": runs,
+        r"(software stack \| .* \| )\d+(?=% \| \d)": stack,
+        r"(software stack \| .* \| \d+% \| )\d+(%)": covered_by_stack,
+        r"(for comparison \| )\d+(?= published)": runs,
+        r"(for comparison \| .* \| )\d+(%)": constant,
+    }
 
 
-def rescored(text):
-    """Text whose first paragraphs say what it shows of `validate`."""
-    line = re.search(r"^Device-hours of (\d+).* error (\d+) %.* holds (\d+) %", text, re.MULTILINE)
-    start, middle, rest = text.partition("## Start")
-    for pattern, number in zip(BEGINNING, line.groups(), strict=True):
-        start, found = re.subn(pattern, rf"\g<1>{number}\g<2>", start)
-        assert found == 1, pattern
-    return start + middle + rest
-
-
-def test_the_readme_begins_with_the_score_that_is_computed():
-    assert rescored(README) == README
+def scored_memory():
+    """Pattern around each score of memory in the README -> the score that `validate` prints."""
+    peaks, error, coverage = re.search(
+        r"^ all +(\d+) +\d+ % +\d+ % +(\d+) % +\S+ % +(\d+) %", ACCURACY, re.MULTILINE
+    ).groups()
+    return {
+        r"(peak memory \| )\d+( measured)": peaks,
+        r"(peak memory \| .* \| )\d+(?=% \| \d)": error,
+        r"(peak memory \| .* \| \d+% \| )\d+(%)": coverage,
+    }
 
 
 def counted():
@@ -146,32 +184,32 @@ def counted():
         with (ROOT / "tests" / "golden" / name).open(encoding="utf-8", newline="") as file:
             rows += csv.DictReader(file)
     return {
-        r"(on\s)\d+(\sdevices)": len(catalog.devices()),
-        r"(\s)\d+(\scloud\sregions)": len(catalog.places("cloud-region")),
+        r"(on\s)\d+(\s+devices)": len(catalog.devices()),
+        r"(\s)\d+(\s+cloud\s+regions)": len(catalog.places("cloud-region")),
         r"(parameter\scounts\sof\s)\d+(\spublished\sarchitectures)": len(rows),
         r"(forward\sFLOPs\sof\s)\d+(\sof\sthem)": sum(bool(row["forward_flop"]) for row in rows),
     }
 
 
 SERVING = {
-    r"(error\sis\s)\d+(\s%\sfor\sthe\stime)": ("inter_token_s", "server GPUs", "median_error"),
-    r"(weights\salone:\s)\d+(\s%)": ("inter_token_s", "server GPUs", "roofline_error"),
-    r"(\s)\d+(\s%\sfor\sdecoding)": ("decode_tokens_per_s", "elsewhere", "median_error"),
-    r"(\s)\d+(\s%\sfor\sthroughput)": ("output_tokens_per_s", "server GPUs", "median_error"),
-    r"(\s)\d+(\s%\sfor\senergy\sper\stoken)": (
+    r"(error\sis\s)\d+(%\sfor\sthe\stime)": ("inter_token_s", "server GPUs", "median_error"),
+    r"(weights\salone:\s)\d+(%)": ("inter_token_s", "server GPUs", "roofline_error"),
+    r"(\s)\d+(%\sfor\sdecoding)": ("decode_tokens_per_s", "elsewhere", "median_error"),
+    r"(\s)\d+(%\sfor\sthroughput)": ("output_tokens_per_s", "server GPUs", "median_error"),
+    r"(\s)\d+(%\sfor\senergy\sper\stoken)": (
         *("device_energy_per_output_token_j", "server GPUs", "median_error"),
     ),
-    r"(per\stoken\sholds\s)\d+(\s%)": ("inter_token_s", "server GPUs", "coverage"),
-    r"(\()\d+(\s%\swith\sCUDA)": ("prefill_tokens_per_s", "local-cuda", "median_error"),
-    r"(,\s)\d+(\s%\son\sIntel)": ("prefill_tokens_per_s", "local-intel", "median_error"),
-    r"(differ\sseveral-fold\s\()\d+(\s%)": ("decode_tokens_per_s", "local-intel", "median_error"),
-    r"(single-board\scomputer\s\()\d+(\s%)": ("decode_tokens_per_s", "local-board", "median_error"),
+    r"(per\stoken\scovers\s)\d+(%)": ("inter_token_s", "server GPUs", "coverage"),
+    r"(\()\d+(%\swith\sCUDA)": ("prefill_tokens_per_s", "local-cuda", "median_error"),
+    r"(,\s)\d+(%\son\sIntel)": ("prefill_tokens_per_s", "local-intel", "median_error"),
+    r"(differ\sseveral-fold\s\()\d+(%)": ("decode_tokens_per_s", "local-intel", "median_error"),
+    r"(single-board\scomputer\s\()\d+(%)": ("decode_tokens_per_s", "local-board", "median_error"),
 }
 """Around each number of the paragraph on serving -> quantity, group and column of its score."""
 
 
-def scored_serving():
-    """Pattern around each number of the paragraph on serving -> its score now [%]."""
+def scored_serving(places):
+    """Pattern around each number on inference -> its score now [%]."""
     from estimator.catalog import Catalog
     from estimator.validation.held_out import stored_scores
 
@@ -180,35 +218,60 @@ def scored_serving():
     }
     return {
         pattern: round(100 * float(rows[quantity, group][column]))
-        for pattern, (quantity, group, column) in SERVING.items()
+        for pattern, (quantity, group, column) in places.items()
     }
 
 
-def recounted(text):
-    """Text with the numbers of now; each stands in it."""
-    for pattern, number in {**counted(), **scored_serving()}.items():
-        text, found = re.subn(pattern, rf"\g<1>{number}\g<2>", text)
+README_SERVING = {
+    r"(server GPUs \| .* \| )\d+(?=% \| \d)": ("inter_token_s", "server GPUs", "median_error"),
+    r"(server GPUs \| .* \| \d+% \| )\d+(%)": ("inter_token_s", "server GPUs", "coverage"),
+}
+
+
+def numbers_of(document):
+    """Pattern around each number of a document that changes with the profiles -> the number now."""
+    known = counted()
+    if document == "README.md":
+        regions = {pattern: known[pattern] for pattern in known if "architect" not in pattern}
+        regions = {pattern: now for pattern, now in regions.items() if "FLOPs" not in pattern}
+        scores = scored_serving(README_SERVING)
+        return {**regions, **scored_training(), **scored_memory(), **scores}
+    if document == "docs/explanation/accuracy.md":
+        architectures = {p: now for p, now in known.items() if "archi" in p or "FLOPs" in p}
+        return {**architectures, **scored_serving(SERVING)}
+    return {}
+
+
+def recounted(document):
+    """Text of a document with the numbers of now; each of them is found in it."""
+    text = DOCUMENTS[document]
+    for pattern, number in numbers_of(document).items():
+        groups = rf"\g<1>{number}" + (r"\g<2>" if re.compile(pattern).groups > 1 else "")
+        text, found = re.subn(pattern, groups, text)
         assert found, pattern
     return text
 
 
-def test_the_readme_counts_what_there_is():
-    assert recounted(README) == README
+@pytest.mark.parametrize("document", ["README.md", "docs/explanation/accuracy.md"])
+def test_the_documents_state_the_numbers_of_now(document):
+    assert recounted(document) == DOCUMENTS[document]
 
 
 def renew():
-    """Write what the commands print and what is counted now into the README."""
-    text = recounted(README)
-    for command, output in shown():
-        now = "\n".join(line for line in reported(command).splitlines())
-        text = text.replace(f"$ {command}\n{output}", f"$ {command}\n{now}", 1)
-    (ROOT / "README.md").write_text(rescored(text), encoding="utf-8")
+    """Write what the commands print and what is counted now into the documents."""
+    for document, text in DOCUMENTS.items():
+        for command, output in commands_shown(text):
+            text = text.replace(f"$ {command}\n{output}", f"$ {command}\n{reported(command)}", 1)
+        DOCUMENTS[document] = text
+    globals()["ACCURACY"] = DOCUMENTS["docs/explanation/accuracy.md"]
+    for document in DOCUMENTS:
+        (ROOT / document).write_text(recounted(document), encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
         for path, now in drawn(folder):
             path.write_bytes(now.read_bytes())
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as folder:  # what was measured here is not for the README
+    with tempfile.TemporaryDirectory() as folder:  # runs measured here are not for the documents
         os.environ["TWENTY_WATTS_DATA"] = folder
         renew()
