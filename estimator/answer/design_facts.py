@@ -9,7 +9,7 @@ from estimator.catalog import Catalog
 from estimator.core.notice import Notice
 from estimator.core.units import human
 from estimator.memory.fit import MemoryAnswer, answer_memory
-from estimator.memory.request import Question
+from estimator.memory.request import MemoryQuestion
 from estimator.memory.training_state import DOES_NOT_FIT, TRAINING
 from estimator.question.hardware import Offers, offers_behind
 from estimator.question.site import provider_at
@@ -57,7 +57,7 @@ def memory_too_small(answer: Answer, catalog: Catalog) -> tuple[Notice, ...]:
         answer,
         catalog,
         least=False,
-        recompute=scenario.recomputation or "full",
+        recomputation=scenario.recomputation or "full",
         tensor_parallel=float(split),
     )
     saves = saving is not None and saving.fits
@@ -69,7 +69,7 @@ def memory_too_small(answer: Answer, catalog: Catalog) -> tuple[Notice, ...]:
     return (Notice(code, "devices", values),)
 
 
-def memory_question(answer: Answer) -> Question | None:
+def memory_question(answer: Answer) -> MemoryQuestion | None:
     """Question about memory behind a scenario; None where the size of the model is unknown.
 
     Where unspecified, nothing is recomputed and no layer is split: the same for every rim.
@@ -78,13 +78,13 @@ def memory_question(answer: Answer) -> Question | None:
     model = scenario.preset or scenario.config
     if answer.device.kind == "brain" or (model is None and scenario.params is None):
         return None
-    return Question(
+    return MemoryQuestion(
         model=model,
         params=None if model is not None else scenario.params,
         hardware=answer.device.id,
         devices=float(answer.run.devices),
         precision=answer.precision if answer.precision in TRAINING else "bf16",
-        recompute=scenario.recomputation or "none",
+        recomputation=scenario.recomputation or "none",
         seq_len=scenario.seq_len,
         finetune=scenario.finetune,
         tensor_parallel=scenario.tensor_parallel,

@@ -53,7 +53,8 @@ from estimator.core.uncertainty import EXACTLY_ZERO, Uncertain
 from estimator.core.work import Workload
 from estimator.question.ownership import used_up_price
 from estimator.question.provenance import uncertain_record
-from estimator.question.scenario_table import ScenarioTable
+from estimator.question.scenario import Scenario
+from estimator.question.table import Table
 
 SEVERAL = "several devices"
 """Name of the devices of a group; a notice names that of its row."""
@@ -108,7 +109,8 @@ class TableResult:
     Examples
     --------
     >>> from estimator.catalog import Catalog
-    >>> table = ScenarioTable.of_columns(
+    >>> table = Table.of_columns(
+            Scenario,
     ...     hardware=["v100", "h100"], flop=1e21, devices=8.0, site="fr"
     ... )
     >>> result = estimate_table(table, Catalog.open())
@@ -186,13 +188,13 @@ class TableResult:
 
 
 def estimate_table(
-    table: ScenarioTable, catalog: Catalog, *, resolver: Resolver | None = None
+    table: Table[Scenario], catalog: Catalog, *, resolver: Resolver | None = None
 ) -> TableResult:
     """Time, energy, cost, CO2e and water of every row of a table.
 
     Parameters
     ----------
-    table : ScenarioTable
+    table : Table[Scenario]
         Any number of rows; by the hundred thousand, chunks of about 5,000 rows use the cache best.
     catalog : Catalog
         The profiles.

@@ -10,6 +10,14 @@ from estimator.core.uncertainty import uncertain
 from estimator.memory.fit import MemoryAnswer
 from estimator.memory.savings import SAVINGS, cheapest_saving
 
+KEYS = {"micro_batch": "batch", "recomputation": "recompute"}
+"""Input -> its key, where that is not its name."""
+
+
+def _keyed(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return inputs by their keys."""
+    return {KEYS.get(name, name): value for name, value in inputs.items()}
+
 
 def memory_report(answer: MemoryAnswer, catalog: Catalog, level: float) -> Report:
     """Report of a memory need, with the cheapest change that would make it fit.
@@ -27,7 +35,9 @@ def memory_report(answer: MemoryAnswer, catalog: Catalog, level: float) -> Repor
         Quantities are the components of the need of one device, and `total_bytes` [byte].
     """
     need = {**answer.memory.components, "total_bytes": answer.memory.total_bytes}
-    question = {name: one for name, one in asdict(answer.question).items() if one is not None}
+    question = _keyed(
+        {name: one for name, one in asdict(answer.question).items() if one is not None}
+    )
     named = {} if answer.device is None else {"hardware": answer.device.id}
     return Report(
         question="memory",
@@ -64,5 +74,5 @@ def _fit(answer: MemoryAnswer, catalog: Catalog) -> Mapping[str, Any]:
         "memory_bytes": answer.capacity_bytes,
         "fits": answer.fits,
         "least_devices": answer.least_devices,
-        **({"fits_with": dict(SAVINGS[name])} if name else {}),
+        **({"fits_with": _keyed(SAVINGS[name])} if name else {}),
     }

@@ -15,8 +15,8 @@ from estimator.calibration.notices import (
     size_notices,
     step_size_unspecified,
 )
+from estimator.core.bounds import FEW
 from estimator.core.estimate import Estimate
-from estimator.core.limits import FEW
 from estimator.core.notice import Notice
 from estimator.core.rows import (
     Floats,

@@ -31,9 +31,9 @@ from estimator.networks.kind_columns import of_each_kind
 from estimator.question.carbon_profile import check_start, read_profile
 from estimator.question.hardware import SELF_CONTAINED
 from estimator.question.provenance import Found
-from estimator.question.scenario import SHARING
-from estimator.question.scenario_table import ScenarioTable
+from estimator.question.scenario import SHARING, Scenario
 from estimator.question.site import PROVIDERS, find_site
+from estimator.question.table import Table
 from estimator.question.workload import WorkTable
 from estimator.training.features import software_of_rows
 
@@ -44,7 +44,7 @@ REPORTED_PLACE = {"pue": "pue", "co2e_kg_per_kwh": "carbon_intensity"}
 class Questions:
     """Rows of a table with what they name: work, device, count, place, rent."""
 
-    def __init__(self, table: ScenarioTable, resolver: Resolver) -> None:
+    def __init__(self, table: Table[Scenario], resolver: Resolver) -> None:
         self.table, self.resolver, self.catalog = table, resolver, resolver.catalog
         self.work = WorkTable(table, self.catalog)
         self.errors: dict[int, Notice] = dict(self.work.errors)

@@ -1,7 +1,7 @@
 """A table of scenarios: read rows, estimate them by the thousand, write them with their results.
 
 Rows stream through in chunks, so a file of any length runs in bounded memory. Each chunk is a
-`ScenarioTable`, answered like any other.
+`Table`, answered like any other.
 """
 
 import gc
@@ -23,12 +23,11 @@ from estimator.core.notice_table import NoticeTable
 from estimator.core.number_text import rows_in_text
 from estimator.core.rows import Places
 from estimator.core.uncertainty import z_score
-from estimator.question.columns import DEVICE_COLUMNS, FIELDS, WORK_COLUMNS, CellReader
+from estimator.question.columns import CellReader, fields_of
 from estimator.question.csv_dialect import TableOut
 from estimator.question.csv_records import MOST_LETTERS, Records, csv_cell
-from estimator.question.scenario import NOT_READ, column_of
-from estimator.question.scenario_table import ScenarioTable, Words
-from estimator.system.formula_cells import without_formulas
+from estimator.question.scenario import NOT_READ, Scenario, column_of
+from estimator.question.table import Table, Words
 
 CHUNK_ROWS = 10_000
 """Rows estimated together [1]."""
@@ -57,8 +56,20 @@ RESULT_COLUMNS = (
 MISSPELLED = 0.85
 """Names that are so much alike may be meant for one another [1]."""
 
-WORK_FIELDS = {FIELDS[name] for name in WORK_COLUMNS}
-"""Fields that those columns fill."""
+FIELDS = fields_of(Scenario, NOT_READ)
+"""Column -> input."""
+
+WORK_COLUMNS = (
+    "train_flops_reported",
+    "tokens_processed",
+    "samples_processed",
+    "accelerator_hours",
+    "preset",
+)
+"""At least one of them gives the amount of work of a row."""
+
+DEVICES = ("hardware", "preset")
+"""At least one of these inputs gives the device."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,20 +124,17 @@ def estimate_csv(
     records = Records(lines)
     text, cells = next(iter(records), ("", []))
     header = _header(cells)
-    (text,) = without_formulas([text])
     out.write(f"{text},{','.join(RESULT_COLUMNS)}\n")
     rows = refused = 0
     resolver = Resolver(catalog, calibrated=calibrated)
-    read = _columns_read(header)
-    reader = CellReader(read, catalog)
-    places = [header.index(name) for name in read]
+    reader = CellReader(Scenario, header, catalog, NOT_READ)
     with _no_search_for_cycles():
-        for block in records.blocks(len(header), places, CHUNK_ROWS):
+        for block in records.blocks(len(header), reader.places, CHUNK_ROWS):
             table = reader.table(block)
             if carbon_profile:
                 table = _profiled(table, carbon_profile)
             result = estimate_table(table, catalog, resolver=resolver)
-            out.writelines(_written(without_formulas(block.texts), result, z))
+            out.writelines(_written(block.texts, result, z))
             refused += len(result.errors)
             rows += len(block.texts)
     return Summary(
@@ -185,17 +193,7 @@ def lines_of(file: TextIO) -> Iterator[str]:
         yield line
 
 
-def _columns_read(header: Sequence[str]) -> list[str]:
-    """Columns that say something; of two for one input, the one named for tables of runs."""
-    found: dict[str, str] = {}
-    for column in header:
-        name = FIELDS.get(column)
-        if name is not None and (name not in found or column == column_of(name)):
-            found[name] = column
-    return list(found.values())
-
-
-def _profiled(table: ScenarioTable, path: str) -> ScenarioTable:
+def _profiled(table: Table[Scenario], path: str) -> Table[Scenario]:
     """Rows under a carbon profile, but for those that give their own intensity."""
     own = ~np.isnan(table.number("carbon_intensity"))
     column = Words((path,), np.where(own, -1, 0))
@@ -240,9 +238,10 @@ def _no_search_for_cycles() -> Iterator[None]:
 def _header(cells: Sequence[str]) -> list[str]:
     """First row, or a refusal of the whole table."""
     header = header_of(cells, RESULT_COLUMNS)
-    if not any(name in header for name in DEVICE_COLUMNS):
+    asked = {FIELDS.get(column) for column in header}
+    if not asked & set(DEVICES):
         raise ValueError("the table has no column 'accelerator': add one that names the device")
-    if not any(FIELDS.get(name) in WORK_FIELDS for name in header):
+    if not asked & {FIELDS[column] for column in WORK_COLUMNS}:
         listed = ", ".join(WORK_COLUMNS)
         raise ValueError(f"the table has no column that says how much work: add one of {listed}")
     return header

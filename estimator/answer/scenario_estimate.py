@@ -33,7 +33,7 @@ from estimator.question.hardware import BUSY_SHARE
 from estimator.question.ownership import used_up_price
 from estimator.question.provenance import GIVEN, SourcedNumber, given, input_of, prior, recorded
 from estimator.question.scenario import BESIDE_PRODUCTS, INPUTS, SHARING, Scenario, link
-from estimator.question.scenario_table import RECOMPUTED_SHARE, ScenarioTable
+from estimator.question.table import RECOMPUTED_SHARE, Table
 from estimator.question.workload import Work, compact_config
 from estimator.training.predict import predicted_input
 
@@ -137,12 +137,12 @@ def answer_scenario(scenario: Scenario, catalog: Catalog) -> Answer:
         One line: what is missing or not admissible, why, and what to say instead. A `Refusal`
         carries it as a notice, too.
     """
-    return answer_of(estimate_table(ScenarioTable.of([scenario]), catalog), 0, scenario)
+    return answer_of(estimate_table(Table.of(Scenario, [scenario]), catalog), 0, scenario)
 
 
 def answer_scenarios(scenarios: Sequence[Scenario], catalog: Catalog) -> list[Answer | ValueError]:
     """Answer several scenarios in one call; one that cannot be answered is why not."""
-    result = estimate_table(ScenarioTable.of(scenarios), catalog)
+    result = estimate_table(Table.of(Scenario, scenarios), catalog)
     answers: list[Answer | ValueError] = []
     for row, scenario in enumerate(scenarios):
         try:

@@ -10,7 +10,7 @@ from estimator.core.messages import refusal
 from estimator.core.rows import rows_of
 from estimator.core.uncertainty import Uncertain
 from estimator.question.scenario import Scenario
-from estimator.question.scenario_table import ScenarioTable
+from estimator.question.table import Table
 from estimator.training.mechanism import WELL_KNOWN_FLOP
 
 
@@ -38,7 +38,7 @@ def usual_utilizations(
     """
     questions = [usual_question(device, group, precision) for group in groups]
     without = [replace(question, calibration="ignore") for question in questions]
-    result = estimate_table(ScenarioTable.of([*questions, *without]), catalog)
+    result = estimate_table(Table.of(Scenario, [*questions, *without]), catalog)
     for notice in result.errors.values():
         raise refusal(notice)
     found = result["utilization"]

@@ -43,7 +43,7 @@ from estimator.core.units import CENTRAL
 from estimator.networks.kind_columns import KindColumn
 from estimator.networks.kinds import network_kind
 from estimator.question.hardware import find_hardware, fixed_utilization, value_bytes
-from estimator.question.scenario_table import Words
+from estimator.question.table import Words
 from estimator.runs import readable
 from estimator.runs.observations import NAMED, is_of_steps, program_key
 from estimator.runs.record import Timing

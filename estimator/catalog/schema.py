@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from estimator.core.bounds import LIMITS
+
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
@@ -50,8 +52,8 @@ DEVICE_FIELDS: Mapping[str, Field] = {
     "battery_wh": Field(unit="Wh", smallest=0.1, largest=1e5),
 }
 PRESET_FIELDS: Mapping[str, Field] = {
-    "params": Field(unit="parameter", smallest=1e3, largest=1e14),
-    "active_params": Field(unit="parameter", smallest=1e3, largest=1e14),
+    "params": Field(unit="parameter", smallest=1e3, largest=LIMITS["params"].most),
+    "active_params": Field(unit="parameter", smallest=1e3, largest=LIMITS["params"].most),
     "tokens": Field(unit="token", smallest=1e3, largest=1e16),
     "samples": Field(unit="sample", smallest=1, largest=1e14),
     "training_flop": Field(unit="FLOP", smallest=1e6, largest=1e29),

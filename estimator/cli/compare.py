@@ -18,9 +18,10 @@ from estimator.cli.options import (
     scenario_of,
     shape_of,
 )
-from estimator.inference.question import INPUTS as SERVING
-from estimator.question.scenario import INPUTS, Scenario, option_of, read_number
-from estimator.show.terminal import note, print_blocks, print_csv, print_json
+from estimator.inference.question import ServingQuestion
+from estimator.question.inputs import option_of, read_number
+from estimator.question.scenario import INPUTS, Scenario
+from estimator.show.terminal import note, print_csv, print_json, print_line, print_table
 
 if TYPE_CHECKING:
     from estimator.answer.report import Report
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     """A combination with its answer, or why there is none."""
 
 DEFAULT_HARDWARE = "v100,a100,h100,b200,tpu-v4,human-brain"
-SERVED = tuple(name for place, name in serve_cost.PLACES.items() if place not in INPUTS)
+SERVED = tuple(name for name in ServingQuestion.inputs if name not in INPUTS)
 """Inputs of a question about serving that training has not."""
 
 LIMITS = {
@@ -83,7 +84,7 @@ def add_parser(commands: Any) -> None:
     )
     served = parser.add_argument_group("with --task serving")
     served.add_argument("--task", choices=("training", "serving"), default="training")
-    add_fields(served, SERVED, SERVING)
+    add_fields(served, SERVED, ServingQuestion.inputs)
     add_output(parser)
     parser.set_defaults(run=run)
 
@@ -156,7 +157,9 @@ def _print(answers: "list[Row]", catalog: "Catalog", shape: str) -> None:
         heads = {name: label(name) for name in SHOWN}
         first = ("", "site") if several else ("",)
         table = comparison_table(shown, heads, first=first, unknown="not known")
-        print_blocks((table, *refused))
+        print_table(table.header, table.rows, whole=table.whole)
+        for line in refused:
+            print_line(line)
 
 
 def _limits(options: argparse.Namespace) -> dict[str, float]:

@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from estimator.cli.options import add_output, add_scenario, catalog_of, scenario_of, shape_of
-from estimator.question.scenario import option_of
+from estimator.question.inputs import option_of
 from estimator.show.terminal import print_report
 
 EXAMPLES = """examples:

@@ -158,7 +158,7 @@ def _write(path: "Path", options: argparse.Namespace, catalog: "Catalog") -> Non
     """Write the figure in the language that is set."""
     from estimator.answer.scenario_estimate import answer_scenario
     from estimator.core.messages import rendered
-    from estimator.question.scenario import option_of
+    from estimator.question.inputs import option_of
     from estimator.web.offline.export import content_of
 
     if options.figure in LIMITS:

@@ -1,7 +1,7 @@
 """`memory`: does it fit, component by component, and how many devices hold it."""
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from estimator.cli.options import (
     add_inputs,
@@ -13,12 +13,9 @@ from estimator.cli.options import (
     refuse_given,
     shape_of,
 )
-from estimator.memory.request import INPUTS
-from estimator.question.scenario import option_of, read_number
+from estimator.memory.request import MemoryQuestion
+from estimator.question.inputs import option_of, read_number
 from estimator.show.terminal import print_report
-
-if TYPE_CHECKING:
-    from estimator.memory.request import Question
 
 EXAMPLES = """examples:
   twenty-watts memory llama-2-7b --hardware h100 --devices 8
@@ -47,7 +44,7 @@ def add_parser(commands: Any) -> None:
     add_model(
         parser, metavar="CONFIG.json|PRESET", help="a file (- for stdin), or a preset by name"
     )
-    add_inputs(parser, INPUTS)
+    add_inputs(parser, MemoryQuestion.inputs)
     parser.add_argument("--sharding", metavar="WORDS", help=SHARDING)
     add_output(parser)
     parser.set_defaults(run=run)
@@ -69,15 +66,16 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _question(options: argparse.Namespace) -> "Question":
-    from estimator.memory.request import Question, as_written
+def _question(options: argparse.Namespace) -> MemoryQuestion:
+    from estimator.memory.request import as_written
 
-    given = {name: getattr(options, name) for name in (*INPUTS, "sharding")}
+    inputs = MemoryQuestion.inputs
+    given = {name: getattr(options, name) for name in (*inputs, "sharding")}
     written = {name: word for name, word in given.items() if isinstance(word, str)}
-    numbers = [name for name in written if name in INPUTS and INPUTS[name].number]
+    numbers = [name for name in written if name in inputs and inputs[name].number]
     said: dict[str, Any] = {name: read_number(name, written.pop(name)) for name in numbers}
     said |= {name: True for name, word in given.items() if word is True}
     model = model_of(options)
     if model is not None:
         said["model"] = model
-    return Question(**as_written(written, said))
+    return MemoryQuestion(**as_written(written, said))

@@ -4,7 +4,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import add_model, add_output, model_of, refuse_given, shape_of
-from estimator.question.scenario import option_of, read_number
+from estimator.question.inputs import option_of, read_number
 from estimator.show.terminal import print_report
 
 if TYPE_CHECKING:

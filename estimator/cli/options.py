@@ -6,8 +6,8 @@ from fnmatch import fnmatchcase
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from estimator.question.declaration import GROUPS, Description, option_in
-from estimator.question.scenario import INPUTS, NUMBERS, Scenario, option_of, read_number
+from estimator.question.inputs import GROUPS, Input, option_of, read_number, read_question
+from estimator.question.scenario import INPUTS, Scenario
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ def add_scenario(parser: argparse.ArgumentParser, without: tuple[str, ...] = ())
 
 def add_inputs(
     parser: argparse.ArgumentParser,
-    inputs: Mapping[str, Description],
+    inputs: Mapping[str, Input],
     without: Collection[str] = (),
 ) -> None:
     """Add one option per input under its heading; numbers stay text until the command runs."""
@@ -36,13 +36,13 @@ def add_inputs(
 def add_fields(
     group: Any,
     names: Iterable[str],
-    inputs: Mapping[str, Description] = INPUTS,
+    inputs: Mapping[str, Input] = INPUTS,
     prefix: str = "",
 ) -> None:
     """Add the options of some inputs; their places among those parsed begin with the prefix."""
     for name in names:
         described, place = inputs[name], prefix + name
-        option, text = option_in(inputs, name), _explained(described)
+        option, text = option_of(name), _explained(described)
         if described.flag:
             group.add_argument(option, action="store_true", help=text, dest=place)
             continue
@@ -114,12 +114,7 @@ def scenario_of(options: argparse.Namespace) -> Scenario:
     ValueError
         If a number is none.
     """
-    given: dict[str, Any] = {}
-    for name in INPUTS:
-        text = getattr(options, name, None)
-        if text is not None:
-            given[name] = read_number(name, text) if name in NUMBERS else text
-    return Scenario(**given)
+    return read_question(Scenario, vars(options))
 
 
 def level_of(options: argparse.Namespace) -> float:
@@ -244,11 +239,11 @@ def _matching(option: str, pattern: str, catalog: "Catalog") -> list[str]:
     return found
 
 
-def _metavar(described: Description) -> str:
+def _metavar(described: Input) -> str:
     return "N" if described.number else "WORD" if described.choices else "NAME"
 
 
-def _explained(described: Description) -> str:
+def _explained(described: Input) -> str:
     text = described.help
     if described.unit:
         text += f" [{described.unit}]"

@@ -13,7 +13,7 @@ from estimator.cli.options import (
     matched,
     refuse_missing_folder,
 )
-from estimator.question.scenario import option_of
+from estimator.question.inputs import option_of
 from estimator.show.terminal import note_reasons, print_json, print_line
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ class DevicePrice:
 
 
 def find_device_price(
-    device: Device, catalog: Catalog, *, given: float | None, many: bool, region: str = ""
+    device: Device, catalog: Catalog, *, given: float | None, many: bool, site: str = ""
 ) -> DevicePrice | None:
     """Price as given, else by the newest offers on demand, else by the purchase price.
 
@@ -42,10 +42,10 @@ def find_device_price(
     """
     if given is not None:
         return DevicePrice(usd_per_h=Uncertain(given))
-    rent = find_price(device, catalog, provider=provider_at(region, catalog))
+    rent = find_price(device, catalog, provider=provider_at(site, catalog))
     if rent is not None:
         source = rent.inputs["price_usd_per_h"].source
-        notices = tuple(replace(one, field="price_usd_per_h") for one in rent.notices)
+        notices = tuple(replace(one, field="price") for one in rent.notices)
         return DevicePrice(usd_per_h=rent.value, source=source, notices=notices)
     bought = used_up_price(device, catalog, many=many)
     if bought is None:

@@ -16,13 +16,12 @@ from estimator.catalog.device_names import chips_of_slice
 from estimator.core.messages import refuse
 from estimator.core.notice import Notice
 from estimator.core.power import DEVICES_PER_NODE
-from estimator.core.uncertainty import Uncertain
 from estimator.core.units import J_PER_KWH, S_PER_H
 from estimator.inference.capacity import USABLE_SHARE
 from estimator.inference.engines import fitted
 from estimator.inference.model_names import find_preset
 from estimator.inference.power import board_power_w
-from estimator.inference.quantities import MODEL, UNKNOWN, cost_of, lacking, node_factor
+from estimator.inference.quantities import UNKNOWN, Range, cost_of, lacking, node_factor
 from estimator.inference.question import Item, ServingQuestion
 from estimator.inference.resolver import Resolver
 from estimator.inference.served_model import from_size
@@ -33,6 +32,7 @@ from estimator.networks.fields import MAX_LAYERS, Fields
 from estimator.networks.huggingface import architecture
 from estimator.networks.image_side import side_seen
 from estimator.networks.ledger import Architecture, Inputs, takes
+from estimator.question.table import check_question
 
 LAYERS = 40.0
 """Layers of a network whose config does not count them: launches are a small part of a pass [1]."""
@@ -76,7 +76,7 @@ def item_pass_s(
 class ItemAnswer:
     """What an item takes: ranges of quantities, the set-up that was resolved, what was assumed."""
 
-    ranges: Mapping[str, Uncertain]
+    ranges: Mapping[str, Range]
     row: Resolved
     notes: tuple[Notice, ...]
 
@@ -97,15 +97,16 @@ def answer_item(asked: ServingQuestion, item: Item, catalog: Catalog) -> ItemAns
         If a name is unknown, the size of the item is missing, the weights do not fit in one device,
         or an input would have no effect.
     """
+    check_question(item)
     _check_used(asked)
     work = _work(asked, item, catalog)
     parameters = fitted(catalog)
     sized = replace(
         asked,
-        model="",
+        preset="",
         config="",
-        params_total=work.params,
-        params_active=None,
+        params=work.params,
+        active_params=None,
         software=asked.software or "research",
         devices=asked.devices or float(chips_of_slice(asked.hardware)),
     )
@@ -178,24 +179,29 @@ def _notes(
 
 def _ranges(
     catalog: Catalog, table: ServingTable, batch_s: Any, rate: Any, power: Any
-) -> dict[str, Uncertain]:
+) -> dict[str, Range]:
     row = table.row(0)
+    sd = np.array([ITEM_LOG_SD])
+    joule_sd = np.hypot(sd, POWER_LOG_SD)
     several = row.devices > DEVICES_PER_NODE
     node = node_factor(catalog, row.device.device.kind, several=several)
-    time = Uncertain(batch_s, {MODEL: ITEM_LOG_SD})
-    device_j = Uncertain(power / rate, {MODEL: ITEM_LOG_SD, "power": POWER_LOG_SD})
-    joule = device_j * node * row.site.pue
-    kwh = joule * (1000.0 / J_PER_KWH)
+    factors = (node, row.site.pue)
+    joule = power / rate * factors[0].mid * factors[1].mid
+    whole_sd = np.sqrt(joule_sd**2 + sum(one.log_sd**2 for one in factors))
+    carbon = row.site.co2e_kg_per_kwh or UNKNOWN
+    kwh = joule * 1000.0 / J_PER_KWH
     found = {
-        "item_s": time,
-        "items_per_s": Uncertain(rate, time.loadings),
-        "device_power_w": Uncertain(power, {"power": POWER_LOG_SD}),
-        "device_energy_per_item_j": device_j,
-        "energy_per_item_j": joule,
-        "co2e_per_1000_items_kg": kwh * (row.site.co2e_kg_per_kwh or UNKNOWN),
+        "item_s": Range(mid=batch_s, log_sd=sd),
+        "items_per_s": Range(mid=rate, log_sd=sd),
+        "device_power_w": Range(mid=power, log_sd=np.array([POWER_LOG_SD])),
+        "device_energy_per_item_j": Range(mid=power / rate, log_sd=joule_sd),
+        "energy_per_item_j": Range(mid=joule, log_sd=whole_sd),
+        "co2e_per_1000_items_kg": Range(
+            mid=kwh * carbon.mid, log_sd=np.hypot(whole_sd, carbon.log_sd)
+        ),
     }
-    hours = Uncertain(1000.0 * row.devices / rate / S_PER_H, time.loadings)
-    cost = cost_of(table, hours, np.asarray(kwh.mid))
+    hours = Range(mid=1000.0 * row.devices / rate / S_PER_H, log_sd=sd)
+    cost = cost_of(table, hours, kwh)
     return found if row.price is None else found | {"cost_per_1000_items_usd": cost}
 
 
@@ -216,16 +222,16 @@ class _Work:
 
 def _work(asked: ServingQuestion, item: Item, catalog: Catalog) -> _Work:
     config: Mapping[str, Any] | None = None
-    preset = find_preset(catalog, asked.model) if asked.model else None
+    preset = find_preset(catalog, asked.preset) if asked.preset else None
     if asked.config:
         config = config_of(asked.config)
     elif preset is not None and preset.config:
         config = preset.config
     if config is None:
-        if asked.params_total is None or item.positions is None:
-            raise refuse("serving_item_unknown", "model")
-        return _of_size(asked.params_total, asked.params_active, item.positions)
-    for field in ("params_total", "params_active"):
+        if asked.params is None or item.positions is None:
+            raise refuse("serving_item_unknown", "preset")
+        return _of_size(asked.params, asked.active_params, item.positions)
+    for field in ("params", "active_params"):
         if getattr(asked, field) is not None:
             raise refuse("changes_nothing", field)
     network = architecture(config)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from estimator.core.messages import refuse
 from estimator.core.units import J_PER_KWH, MILLION
-from estimator.inference.question import INPUTS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,8 +107,6 @@ def tokens_to_break_even(
     True
     """
     if not api_usd_per_million > 0:
-        least, most = INPUTS["api_price_out"].bounds
-        values = {"least": least, "most": most, "value": api_usd_per_million}
-        raise refuse("out_of_range", "api_price_out", **values)
+        raise refuse("not_positive", "api_price_out", value=api_usd_per_million)
     tokens = machine_usd_per_day / api_usd_per_million * MILLION
     return tokens if tokens <= most_tokens_per_day else None

@@ -13,7 +13,6 @@ from estimator.catalog import Catalog
 from estimator.core.lazy_items import LazyItems
 from estimator.core.messages import message, reason, refuse
 from estimator.core.notice import Notice
-from estimator.core.uncertainty import Uncertain
 from estimator.inference.calibration import (
     DELIVERED,
     ENERGY,
@@ -28,11 +27,11 @@ from estimator.inference.calibration import (
 from estimator.inference.devices import find_serving_device
 from estimator.inference.engines import Parameters, fitted
 from estimator.inference.performance import performance
-from estimator.inference.quantities import MODEL, open_variance, own_log_sd, values_of
+from estimator.inference.quantities import Range, open_variance, own_log_sd, values_of
 from estimator.inference.question import ServingQuestion
-from estimator.inference.question_table import QuestionTable
 from estimator.inference.resolver import Resolver
 from estimator.inference.setups import ServingTable
+from estimator.question.table import Table
 from estimator.runs import read_served
 from estimator.runs.record import MeasuredRun, ServedLoad
 from estimator.runs.store_state import FILES, State, store_state
@@ -100,7 +99,7 @@ class KnownLoads:
                     continue
                 loads.append(Measured(run=run, load=load))
         resolver = Resolver(self.catalog, fitted(self.catalog))
-        found = resolver.resolve(QuestionTable.of(asked))
+        found = resolver.resolve(Table.of(ServingQuestion, asked))
         for row, why in found.errors.items():
             self._leave_out(loads[row].run, loads[row].load, why)
         groups: dict[str, list[int]] = {}
@@ -184,8 +183,8 @@ class KnownLoads:
         return 0 if name == self.host else 1 + int.from_bytes(name.encode()[:6], "big")
 
     def corrected(
-        self, table: ServingTable, parameters: Parameters, ranges: Mapping[str, Uncertain]
-    ) -> tuple[dict[str, Uncertain], Sequence[tuple[Notice, ...]]]:
+        self, table: ServingTable, parameters: Parameters, ranges: Mapping[str, Range]
+    ) -> tuple[dict[str, Range], Sequence[tuple[Notice, ...]]]:
         """Quantities of some set-ups after the measured loads, and what is to be said of each."""
         devices = devices_of(table)
         evidence = self._evidence
@@ -218,7 +217,7 @@ class KnownLoads:
         return {
             **ranges,
             **{
-                name: Uncertain(mids[:, at] * np.exp(shift[:, at]), {MODEL: after[:, at]})
+                name: Range(mid=mids[:, at] * np.exp(shift[:, at]), log_sd=after[:, at])
                 for at, name in enumerate(DELIVERED)
             },
         }, LazyItems(table.count, notices_of)
@@ -248,9 +247,9 @@ def _question(run: MeasuredRun, load: ServedLoad) -> ServingQuestion:
     if hardware is None:
         raise refuse("serving_run_without_device", "hardware")
     return ServingQuestion(
-        model=load.model,
-        params_total=load.params_total,
-        params_active=load.params_active,
+        preset=load.model,
+        params=load.params_total,
+        active_params=load.params_active,
         hardware=hardware,
         devices=float(load.devices),
         precision=load.precision,

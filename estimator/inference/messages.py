@@ -3,18 +3,14 @@
 from estimator.core.notice import add_messages
 
 add_messages(
-    not_a_number="{field} must be a number, got {text!r}",
-    out_of_range="{field} must be between {least:g} and {most:g}, got {value:g}",
     serving_software_unknown=(
         "{field} {word!r} is unknown: assuming the usual program on such a device; write vllm, "
         "tensorrt-llm, llama.cpp, transformers ..."
     ),
     serving_two_loads="{set[concurrency]} and {set[request_rate]} are mutually exclusive",
-    serving_no_model=(
-        "the model is missing: set {set[model]}, {set[config]} or {set[params_total]}"
-    ),
+    serving_no_model=("the model is missing: set {set[preset]}, {set[config]} or {set[params]}"),
     serving_model_unknown=(
-        "unknown model {name!r}: set {set[model]}, {set[config]} or {set[params_total]}"
+        "unknown model {name!r}: set {set[preset]}, {set[config]} or {set[params]}"
     ),
     serving_size_of_name=(
         "{name} is not on record: assuming the {params:count} parameters that it states"
@@ -37,10 +33,10 @@ add_messages(
         "layout unspecified: assuming {replicas:.0f} data-parallel replicas of {count:.0f} devices "
         "each; set {set[data_parallel]}",
     ),
-    serving_grid_assumed="carbon intensity: assuming the world average; set {set[region]}",
+    serving_grid_assumed="carbon intensity: assuming the world average; set {set[site]}",
     serving_owned=(
         "{device} has no rental price on record: counting what owning it uses up, with server, "
-        "network and electricity; set {set[price_usd_per_h]}"
+        "network and electricity; set {set[price]}"
     ),
     serving_calibrated=(
         "calibrated: {count:.0f} run on {device}, newest of {date}; time per token {times:.2f} "
@@ -65,7 +61,7 @@ add_messages(
     ),
     serving_chat_assumed="{field} unspecified: assuming a typical chat",
     serving_power_unknown="power limit of {device} unknown: energy cannot be estimated",
-    serving_price_unknown="price of {device} unknown; set {set[price_usd_per_h]}",
+    serving_price_unknown="price of {device} unknown; set {set[price]}",
     serving_phone_throttles=(
         "phones throttle within minutes: {rate:.3g} tokens/s once warm ({low:.3g} to {high:.3g}); "
         "the other figures are for a cold phone"
@@ -95,7 +91,7 @@ add_messages(
         "--image-size, or the --positions of a text"
     ),
     serving_active_above_all=(
-        "{set[params_active]} must be at most {set[params_total]}, {all:count}; got {active:count}"
+        "{set[active_params]} must be at most {set[params]}, {all:count}; got {active:count}"
     ),
     serving_run_without_device="no known device served it: set {set[hardware]}",
     serving_beyond_context=(
@@ -130,10 +126,6 @@ add_messages(
     ),
     serving_energy_needed="power limit of {device} unknown: drop {set[training_kwh]}",
     serving_item_unknown=(
-        "an item needs {set[model]}, {set[config]}, or {set[params_total]} with {set[positions]}"
+        "an item needs {set[preset]}, {set[config]}, or {set[params]} with {set[positions]}"
     ),
-    serving_goal_missed="no concurrency reaches {goal:g} s per token on these devices",
-    serving_api_half_priced="{field} needs {set[api_price_out]}",
-    serving_two_apis="{field} and {set[api_price_out]} are mutually exclusive",
-    serving_half_a_life="set both {field} and {set[tokens_per_day]}, or neither",
 )

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from estimator.catalog import Catalog
 from estimator.catalog.device_names import chips_of_slice
+from estimator.core.bounds import FEW
 from estimator.core.messages import reason, refusal, refuse
 from estimator.core.notice import Notice, Refusal
 from estimator.core.power import DEVICES_PER_NODE
@@ -28,14 +29,13 @@ from estimator.inference.engines import EAGER, LOCAL, VENDOR, Parameters
 from estimator.inference.formats import FORMATS, HALF, WeightFormat, weight_format
 from estimator.inference.model_names import find_preset, stated_format, stated_size
 from estimator.inference.question import ServingQuestion
-from estimator.inference.question_table import QuestionTable
 from estimator.inference.replicas import usual_replicas
 from estimator.inference.served_model import ServedModel, from_config, from_size
 from estimator.inference.setups import Named, ServingTable, filled, table_of
 from estimator.networks.config_file import config_name, config_of
 from estimator.question.provenance import Found, noted
-from estimator.question.scenario_table import Words
 from estimator.question.site import find_site
+from estimator.question.table import Table, Words
 
 MOST_REMEMBERED = 4096
 """Look-ups remembered at a time [1]."""
@@ -60,14 +60,14 @@ class Naming(NamedTuple):
     """Fields of a question on which `Named` rests, words and numbers."""
 
     hardware: str
-    model: str
+    preset: str
     config: str
     precision: str
     kv_precision: str
     software: str
-    region: str
-    params_total: float | None
-    params_active: float | None
+    site: str
+    params: float | None
+    active_params: float | None
     pue: float | None
 
 
@@ -99,8 +99,8 @@ class LookUps:
         self.device = remembered(lambda name: find_serving_device(catalog, name))
         self.site = remembered(lambda name, pue, bare: _site(catalog, name, pue, bare=bare))
         self.price = remembered(
-            lambda name, region, given, many: find_device_price(
-                self.device(name).device, catalog, given=given, many=many, region=region
+            lambda name, site, given, many: find_device_price(
+                self.device(name).device, catalog, given=given, many=many, site=site
             )
         )
         self.preset = remembered(
@@ -118,12 +118,14 @@ class LookUps:
         """
         notes: list[Notice] = []
         device = self.device(asked.hardware)
-        model = find_model(asked.model, asked.config, asked.params_total, asked.params_active)
+        model = find_model(asked.preset, asked.config, asked.params, asked.active_params)
         notes += [_as_notice(text) for text in model.warnings]
         if not model.shape_known:
-            notes.append(Notice("serving_layers_assumed", "params_total"))
-        if asked.params_active is not None and asked.params_total is None:
-            notes.append(Notice("no_effect", "params_active"))
+            notes.append(Notice("serving_layers_assumed", "params"))
+        if asked.params is not None and asked.params < FEW:
+            notes.append(Notice("too_few", "params", {"value": asked.params}))
+        if asked.active_params is not None and asked.params is None:
+            notes.append(Notice("no_effect", "active_params"))
         if asked.software and engine_of(asked.software) is None:
             notes.append(Notice("serving_software_unknown", "software", {"word": asked.software}))
         weights = _weights(asked, device, notes)
@@ -142,7 +144,7 @@ class LookUps:
             products=device.products(weights, engine, asked.software),
             cache_bytes=_cache_bytes(asked, narrow=narrow and engine == VENDOR),
             engine=engine,
-            site=self.site(asked.region, asked.pue, not inside),
+            site=self.site(asked.site, asked.pue, not inside),
             notes=tuple(notes),
         )
 
@@ -192,12 +194,20 @@ class Resolver:
         self._found = catalog.once("look-ups of serving", lambda: LookUps(catalog))
         self._read = lru_cache(maxsize=MOST_REMEMBERED)(self._found.find_model)
 
-    def resolve(self, asked: QuestionTable) -> Resolution:
+    def resolve(self, asked: Table[ServingQuestion]) -> Resolution:
         """Everything that questions name; a refused one disturbs no other."""
-        named, named_at, errors = self._names(asked)
-        rows = rows_where(named_at >= 0)
-        if errors:
-            asked, named_at = asked.part(rows), named_at[rows]
+        both = asked.states("concurrency") & asked.states("request_rate")
+        twice = Notice("serving_two_loads", "request_rate")
+        errors = {**dict.fromkeys(rows_where(both).tolist(), twice), **asked.errors}
+        fine = np.ones(asked.count, dtype=np.bool_)
+        fine[list(errors)] = False
+        rows = rows_where(fine)
+        asked = asked.part(rows) if errors else asked
+        named, named_at, unknown = self._names(asked)
+        if unknown:
+            errors |= {int(rows[place]): why for place, why in unknown.items()}
+            known = rows_where(named_at >= 0)
+            asked, named_at, rows = asked.part(known), named_at[known], rows[known]
         table = table_of(asked, named, named_at)
         table = self.laid_out(table, _devices(table))
         impossible = _impossible(table)
@@ -216,7 +226,7 @@ class Resolver:
         Refusal
             The first reason why one of them cannot be.
         """
-        found = self.resolve(QuestionTable.of(questions))
+        found = self.resolve(Table.of(ServingQuestion, questions))
         if found.errors:
             raise refusal(found.errors[min(found.errors)])
         return found.table
@@ -256,10 +266,12 @@ class Resolver:
         usual = usual_replicas(table.model, layout, memory, given["concurrency"], tokens)
         return np.where(chosen, usual, replicas), chosen
 
-    def _names(self, asked: QuestionTable) -> tuple[list[Named], Places, dict[int, Notice]]:
+    def _names(
+        self, asked: Table[ServingQuestion]
+    ) -> tuple[list[Named], Places, dict[int, Notice]]:
         """What the words of each row name, each combination looked up once; why others cannot."""
-        words = [asked.words[name] for name in Naming._fields[:NAMING_WORDS]]
-        numbers = [asked.numbers[name] for name in Naming._fields[NAMING_WORDS:]]
+        words = [asked.word(name) for name in Naming._fields[:NAMING_WORDS]]
+        numbers = [asked.number(name) for name in Naming._fields[NAMING_WORDS:]]
         keys = (*(word.codes for word in words), *map(_codes, numbers))
         first, at = first_rows(*keys)
         words_said = [_words(one, first) for one in words]
@@ -286,11 +298,11 @@ class Resolver:
 
     def _priced(self, table: ServingTable) -> ServingTable:
         """Return the table with the price of each row's device."""
-        hardware, region = (table.asked.words[name] for name in ("hardware", "region"))
-        given = table.given["price_usd_per_h"]
+        hardware, site = (table.asked.word(name) for name in ("hardware", "site"))
+        given = table.given["price"]
         many = np.asarray(table.layout.devices) > DEVICES_PER_NODE
-        first, at = first_rows(hardware.codes, region.codes, _codes(given), many.astype(np.intp))
-        words = (_words(hardware, first), _words(region, first))
+        first, at = first_rows(hardware.codes, site.codes, _codes(given), many.astype(np.intp))
+        words = (_words(hardware, first), _words(site, first))
         said = (*words, _numbers(given, first), many[first].tolist())
         prices = [self._found.price(*one) for one in zip(*said, strict=True)]
         return replace(table, prices=prices, price_at=at)
@@ -328,10 +340,10 @@ def _weights(asked: Naming, device: ServingDevice, notes: list[Notice]) -> Weigh
     """Format of the weights: as asked, as the name of the model says, else what is usual."""
     if asked.precision:
         return weight_format(asked.precision)
-    stated = stated_format(asked.model)
+    stated = stated_format(asked.preset)
     if stated is not None:
         return weight_format(stated)
-    if NATIVE_MXFP4 in asked.model.casefold():
+    if NATIVE_MXFP4 in asked.preset.casefold():
         return FORMATS["mxfp4"]
     name = _usual_weights(device)
     values = {"weights": FORMATS[name].name}
@@ -351,7 +363,7 @@ def _site(catalog: Catalog, name: str, pue: float | None, *, bare: bool) -> Foun
     """Site by name, with the PUE where it is given, and what is assumed of it."""
     found = find_site(name.strip(), catalog, bare=bare)
     grid = any(notice.field == "carbon_intensity" for notice in found.notices)
-    assumed = (Notice("serving_grid_assumed", "region"),) if grid else ()
+    assumed = (Notice("serving_grid_assumed", "site"),) if grid else ()
     if pue is not None:
         return noted(replace(found.value, pue=Uncertain(pue)), *assumed)
     return noted(found.value, *assumed, *(one for one in found.notices if one.field == "pue"))
@@ -360,11 +372,11 @@ def _site(catalog: Catalog, name: str, pue: float | None, *, bare: bool) -> Foun
 def _of_name(name: str, catalog: Catalog) -> ServedModel:
     """Model of the size that its name states."""
     if not name:
-        raise refuse("serving_no_model", "model")
+        raise refuse("serving_no_model", "preset")
     stated = stated_size(name)
     if stated is None or not stated[0] > 0:
         raise _unknown_model(name, catalog)
-    note = Notice("serving_size_of_name", "model", {"name": name, "params": stated[0]})
+    note = Notice("serving_size_of_name", "preset", {"name": name, "params": stated[0]})
     return replace(from_size(*stated, name), warnings=(note,))
 
 
@@ -375,7 +387,7 @@ def _unknown_model(name: str, catalog: Catalog) -> ValueError:
     except ValueError as error:
         if reason(error).code == "unknown_name":
             return error
-    return refuse("serving_model_unknown", "model", name=name)
+    return refuse("serving_model_unknown", "preset", name=name)
 
 
 def _as_notice(warning: Notice | str) -> Notice:
@@ -421,7 +433,7 @@ def _devices(table: ServingTable) -> Floats:
     memory, flying = table.machine.memory_bytes, filled(given["concurrency"], 1.0)
     least = np.asarray(devices_needed(table.model, layout, memory, flying, tokens))
     equal = product * np.ceil(np.maximum(least, experts) / product)
-    named = table.asked.words["hardware"]
+    named = table.asked.word("hardware")
     chips = np.array([*(float(chips_of_slice(name)) for name in named.distinct), 1.0])[named.codes]
     return np.where(np.isnan(given["devices"]), chips * np.ceil(equal / chips), given["devices"])
 

@@ -76,7 +76,7 @@ def from_config(config: Mapping[str, Any], name: str = "") -> ServedModel:
     whole, one = network.ledger(Inputs()), spoken.ledger(Inputs(seq_len=1.0))
     if not one.cache:
         shown = name or whole.name or whole.model_type
-        raise refuse("serving_writes_no_tokens", "model", model=shown)
+        raise refuse("serving_writes_no_tokens", "preset", model=shown)
     layers = getattr(spoken, "layers", ())
     experts, visits = _experts(layers, one)
     numbers = _numbers(one, spoken.ledger(Inputs(seq_len=2.0)), experts, visits)
@@ -106,7 +106,7 @@ def from_size(params: float, active_params: float | None = None, name: str = "")
     """
     if active_params is not None and active_params > params:
         values = {"all": params, "active": active_params}
-        raise refuse("serving_active_above_all", "params_active", **values)
+        raise refuse("serving_active_above_all", "active_params", **values)
     active = params if active_params is None else active_params
     hidden = _usual_hidden(active)
     layers = hidden / TYPICAL_DEPTH_RATIO

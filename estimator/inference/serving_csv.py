@@ -1,28 +1,26 @@
 """A table of set-ups: rows read, answered by the thousand, written with their results."""
 
-import csv
 from collections.abc import Iterator, Sequence
-from itertools import islice
 
 import numpy as np
 
 from estimator.answer.scenario_csv import Counts, header_of, misspelled
 from estimator.catalog import Catalog
-from estimator.core.messages import Names, in_python, reason, render, rendered
-from estimator.core.notice import Notice
-from estimator.core.uncertainty import Uncertain, z_score
+from estimator.core.messages import Names, render, rendered
+from estimator.core.uncertainty import z_score
 from estimator.inference.engines import fitted
 from estimator.inference.quantities import (
     QUANTITIES,
     Calibration,
+    Range,
     ServingAnswer,
-    answer_serving,
+    answer_questions,
 )
-from estimator.inference.question import COLUMNS, ServingQuestion, read
+from estimator.inference.question import COLUMNS, INPUTS, ServingQuestion
 from estimator.inference.resolver import Resolver
+from estimator.question.columns import CellReader, fields_of
 from estimator.question.csv_dialect import TableOut
-from estimator.question.csv_records import Records
-from estimator.system.formula_cells import without_formula
+from estimator.question.csv_records import Records, csv_cell
 
 BLOCK_ROWS = 2_000
 """Rows answered together [1]."""
@@ -34,6 +32,10 @@ RESULT_COLUMNS = (
     "error",
 )
 MODELS = ("model", "config", "params_total")
+"""At least one of them gives the model of a row."""
+
+FIELDS = fields_of(ServingQuestion)
+"""Column -> input."""
 
 
 def answer_table(
@@ -64,33 +66,40 @@ def answer_table(
         If the table lacks a header, a device or a model column, has a column twice, or is no CSV.
     """
     z_score(level)
-    records = (cells for _, cells in Records(lines))
-    header = _header(next(records, []))
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*map(without_formula, header), *RESULT_COLUMNS])
+    records = Records(lines)
+    text, cells = next(iter(records), ("", []))
+    header = _header(cells)
+    out.write(f"{text},{','.join(RESULT_COLUMNS)}\n")
     resolver = Resolver(catalog, fitted(catalog))
+    reader = CellReader(ServingQuestion, header, catalog)
     rows = refused = 0
-    while block := list(islice(records, BLOCK_ROWS)):
-        asked = [_question(header, record) for record in block]
-        answer = answer_serving(asked, catalog, resolver=resolver, calibration=calibration)
-        for record, results in zip(block, result_rows(answer, level), strict=True):
-            given = map(without_formula, record[: len(header)])
-            fitted_record = [*given, *[""] * (len(header) - len(record))]
-            writer.writerow([*fitted_record, *results])
-            refused += bool(results[-1])
-        rows += len(block)
-    said = tuple(misspelled(header, COLUMNS))
+    for block in records.blocks(len(header), reader.places, BLOCK_ROWS):
+        answer = answer_questions(reader.table(block), resolver, calibration=calibration)
+        for given, results in zip(block.texts, result_rows(answer, level), strict=True):
+            out.write(f"{given},{','.join(map(csv_cell, results))}\n")
+        refused += len(answer.errors)
+        rows += len(block.texts)
+    said = tuple(misspelled(header, FIELDS))
     return Counts(rows=rows, answered=rows - refused, refused=refused, notes=said)
 
 
+def column_of(name: str) -> str:
+    """Return the documented column of an input.
+
+    >>> column_of("params"), column_of("site")
+    ('params_total', 'site')
+    """
+    return INPUTS[name].column if name in INPUTS else name
+
+
 def result_rows(
-    answer: ServingAnswer, level: float, names: Names = in_python
+    answer: ServingAnswer, level: float, names: Names = column_of
 ) -> Iterator[list[str]]:
     """Cells of `RESULT_COLUMNS` for every question; inputs are named as the columns are."""
     columns = []
     for name in QUANTITIES:
-        found = answer.ranges.get(name) or Uncertain(np.array([]))
-        low, high = found.interval(level)
+        found = answer.ranges.get(name) or Range(mid=np.array([]), log_sd=np.array([]))
+        low, high = found.bounds(level)
         columns += [low, found.mid, high]
     cells = np.array(columns).T if answer.ranges else np.empty((0, len(columns)))
     place = 0
@@ -103,21 +112,12 @@ def result_rows(
         place += 1
 
 
-def _question(header: Sequence[str], record: Sequence[str]) -> ServingQuestion | Notice:
-    if len(record) != len(header):
-        text = f"the row has {len(record)} cells, the header {len(header)}"
-        return Notice("text", "", {"text": text})
-    try:
-        return read(ServingQuestion, dict(zip(header, record, strict=True)))
-    except ValueError as error:
-        return reason(error)
-
-
 def _header(cells: Sequence[str]) -> list[str]:
     """First row, or a refusal of the whole table."""
     header = header_of(cells, RESULT_COLUMNS)
-    if "hardware" not in header:
+    asked = {FIELDS.get(column) for column in header}
+    if "hardware" not in asked:
         raise ValueError(f"the table has no column 'hardware'; known are {', '.join(COLUMNS)}")
-    if not any(name in header for name in MODELS):
+    if not asked & {FIELDS[column] for column in MODELS}:
         raise ValueError(f"the table names no model: add one of {', '.join(MODELS)}")
     return header

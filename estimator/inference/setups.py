@@ -20,11 +20,11 @@ from estimator.inference.engines import EAGER, IS_LOCAL, SERVER, VENDOR, Paramet
 from estimator.inference.formats import WeightFormat
 from estimator.inference.performance import Board, Setup, Traffic
 from estimator.inference.question import ServingQuestion
-from estimator.inference.question_table import QuestionTable
 from estimator.inference.replicas import REPLICA_SHARE
 from estimator.inference.served_model import ServedModel
 from estimator.inference.step import Layout, Machine, Number, Served
 from estimator.question.provenance import Found
+from estimator.question.table import Table
 
 Mask = npt.NDArray[np.bool_]
 Thing = TypeVar("Thing", bound=Hashable)
@@ -128,7 +128,7 @@ class ServingTable:
 
     Parameters
     ----------
-    asked : QuestionTable
+    asked : Table of ServingQuestion
         What they are asked, a rate of requests as the sequences that it keeps in flight.
     named : sequence of Named
         What the words of several rows name.
@@ -151,7 +151,7 @@ class ServingTable:
         Tokens that the model was made for, NaN where unknown. [token]
     """
 
-    asked: QuestionTable
+    asked: Table[ServingQuestion]
     named: Sequence[Named]
     named_at: Places
     prices: Sequence[DevicePrice | None]
@@ -176,10 +176,11 @@ class ServingTable:
         """What the words of a row name."""
         return self.named[int(self.named_at[row])]
 
-    @property
+    @cached_property
     def given(self) -> Mapping[str, Floats]:
         """Numbers of the questions, NaN where unspecified."""
-        return self.asked.numbers
+        inputs = ServingQuestion.inputs.items()
+        return {name: self.asked.number(name) for name, declared in inputs if declared.number}
 
     @cached_property
     def sites(self) -> tuple[list[Site], Places]:
@@ -230,8 +231,8 @@ class ServingTable:
         """What had to be assumed for a row."""
         named = self.named_of(row)
         notes, devices = [*named.notes], float(np.asarray(self.layout.devices)[row])
-        names = self.asked.words["hardware"]
-        hardware = names.distinct[names.codes[row]]
+        names = self.asked.word("hardware")
+        hardware = names.distinct[names.codes[row]] if names.codes[row] >= 0 else ""
         if np.isnan(self.given["devices"][row]):
             whole = devices > 1.0 and devices == chips_of_slice(hardware)
             code = "slice_assumed" if whole else "serving_devices_assumed"
@@ -240,7 +241,7 @@ class ServingTable:
         if self.layout_chosen[row]:
             replicas = float(np.asarray(self.layout.data_parallel)[row])
             notes.append(_layout_note(devices, replicas))
-        return (*notes, *named.site.notices)
+        return (*notes, *named.site.notices, *self.asked.notices.get(row, ()))
 
     def part(self, rows: Places) -> "ServingTable":
         """Return the table of some rows."""
@@ -269,7 +270,7 @@ class ServingTable:
     @property
     def program_open(self) -> Mask:
         """Whether neither the program of a server nor its load is stated."""
-        unstated = self.asked.words["software"].codes < 0
+        unstated = self.asked.word("software").codes < 0
         return np.asarray((self.engines == SERVER) & unstated & np.isnan(self.given["concurrency"]))
 
     @property
@@ -356,11 +357,13 @@ class ServingTable:
         return np.asarray(most_sequences(self.model, self.layout, memory, tokens))
 
 
-NOTHING_ASKED = QuestionTable(count=0, numbers={}, words={})
+NOTHING_ASKED = Table(question=ServingQuestion, count=0)
 """No question."""
 
 
-def table_of(asked: QuestionTable, named: Sequence[Named], named_at: Places) -> ServingTable:
+def table_of(
+    asked: Table[ServingQuestion], named: Sequence[Named], named_at: Places
+) -> ServingTable:
     """What questions name as arrays, their devices not laid out nor priced yet."""
     cells = np.array([one.cells for one in named], dtype=np.float64).reshape(-1, len(_CELLS))
     columns = dict(zip(_CELLS, np.ascontiguousarray(cells.T)[:, named_at], strict=True))

@@ -26,11 +26,12 @@ from estimator.memory.network import (
     training_model,
 )
 from estimator.memory.plan import Plan, Serving, check_plan
-from estimator.memory.request import CHOICES, Question
+from estimator.memory.request import MemoryQuestion
 from estimator.memory.training_state import TRAINING, memory_of, states_of
 from estimator.memory.usage import Memory, inference_memory, training_memory, with_overhead
 from estimator.networks.network import DEFAULT_TOKENS
 from estimator.question.provenance import Found, SourcedNumber, noted, of_all, prior, recorded
+from estimator.question.table import check_question
 
 MOST_RANKS = 65_536
 """More data-parallel or tensor-parallel ranks than this are not searched [1]."""
@@ -44,8 +45,8 @@ MACHINES = ("server", "supercomputer")
 
 THRIFTIER: tuple[Mapping[str, Any], ...] = (
     {"zero": 3.0},
-    {"zero": 3.0, "recompute": "full"},
-    {"zero": 3.0, "recompute": "full", "batch": 1.0},
+    {"zero": 3.0, "recomputation": "full"},
+    {"zero": 3.0, "recomputation": "full", "micro_batch": 1.0},
 )
 """Settings that need less memory, the mildest first."""
 
@@ -72,7 +73,7 @@ class MemoryAnswer:
 
     Parameters
     ----------
-    question : Question
+    question : MemoryQuestion
         As asked.
     network : Network
         The model as found.
@@ -93,7 +94,7 @@ class MemoryAnswer:
         As in `Answer`.
     """
 
-    question: Question
+    question: MemoryQuestion
     network: Network
     plan: Plan
     memory: Memory
@@ -117,7 +118,9 @@ class MemoryAnswer:
         return self.network.decoder is None
 
 
-def answer_memory(question: Question, catalog: Catalog, *, least: bool = True) -> MemoryAnswer:
+def answer_memory(
+    question: MemoryQuestion, catalog: Catalog, *, least: bool = True
+) -> MemoryAnswer:
     """Answer one question.
 
     The least devices that hold it are sought where it does not fit, and with `least` where it does.
@@ -127,7 +130,7 @@ def answer_memory(question: Question, catalog: Catalog, *, least: bool = True) -
     ValueError
         One line: what is missing or not admissible.
 
-    >>> found = answer_memory(Question(model="llama-2-7b", hardware="h100"), Catalog.open())
+    >>> found = answer_memory(MemoryQuestion(model="llama-2-7b", hardware="h100"), Catalog.open())
     >>> found.fits, found.least_devices
     (False, 2.0)
     """
@@ -195,7 +198,7 @@ class DeviceFit:
 
 
 def fit_across_devices(
-    question: Question, catalog: Catalog
+    question: MemoryQuestion, catalog: Catalog
 ) -> tuple[MemoryAnswer, tuple[DeviceFit, ...]]:
     """Answer one question, and set it against every device whose memory is on record.
 
@@ -204,7 +207,7 @@ def fit_across_devices(
     ValueError
         As in `answer_memory`.
 
-    >>> _answer, fits = fit_across_devices(Question(model="llama-2-7b"), Catalog.open())
+    >>> _answer, fits = fit_across_devices(MemoryQuestion(model="llama-2-7b"), Catalog.open())
     >>> {fit.device.id: fit.least_devices for fit in fits if fit.device.id.startswith("h100-sxm")}
     {'h100-sxm': 2.0, 'h100-sxm-64': 3.0, 'h100-sxm-96': 2.0}
     """
@@ -233,11 +236,8 @@ def _of_known_memory(catalog: Catalog) -> tuple[list[Device], list[float]]:
     return devices, [memory_of(device) for device in devices]
 
 
-def _check(question: Question) -> None:
-    for name, choices in CHOICES.items():
-        word = getattr(question, name)
-        if word is not None and word not in choices:
-            raise refuse("no_choice", name, choices=choices, word=word)
+def _check(question: MemoryQuestion) -> None:
+    check_question(question)
     formats = (*INFERENCE, "fp4") if question.inference else tuple(TRAINING)
     if question.precision not in formats:
         use = "serving" if question.inference else "training"
@@ -248,40 +248,35 @@ def _check(question: Question) -> None:
             use=use,
             word=question.precision,
         )
-    if question.lora_rank is not None:
-        within_limits("lora_rank", question.lora_rank, "lora_rank")
     for name, (goes, code) in _MISPLACED.items():
         if getattr(question, name) not in (None, False) and not goes(question):
             raise refuse(code, name)
-    within_limits("devices", question.devices, "devices")
-    if question.prefill_tokens is not None:
-        within_limits("prefill_tokens", question.prefill_tokens, "prefill_tokens")
     check_plan(
         Plan(
             devices=question.devices,
             tensor_parallel=1.0 if question.tensor_parallel is None else question.tensor_parallel,
             pipeline_parallel=question.pipeline_parallel,
             zero=question.zero or 0.0,
-            batch=question.batch,
+            batch=question.micro_batch,
         )
     )
     if question.inference and question.finetune is not None:
         raise refuse("memory_of_training", "finetune")
 
 
-def _adapts(question: Question) -> bool:
+def _adapts(question: MemoryQuestion) -> bool:
     return question.finetune in ("lora", "qlora")
 
 
-def _serves(question: Question) -> bool:
+def _serves(question: MemoryQuestion) -> bool:
     return question.inference
 
 
-def _trains(question: Question) -> bool:
+def _trains(question: MemoryQuestion) -> bool:
     return not question.inference
 
 
-_MISPLACED: Mapping[str, tuple[Callable[[Question], bool], str]] = {
+_MISPLACED: Mapping[str, tuple[Callable[[MemoryQuestion], bool], str]] = {
     **dict.fromkeys(
         ("lora_rank", "train_embeddings", "lora_targets", "adapter_precision"),
         (_adapts, "memory_of_adapters"),
@@ -303,7 +298,7 @@ _MISPLACED: Mapping[str, tuple[Callable[[Question], bool], str]] = {
 """Inputs that mean something in some questions only: field -> which, and how others are refused."""
 
 
-def _plan(question: Question, network: Network, catalog: Catalog) -> Found[Plan]:
+def _plan(question: MemoryQuestion, network: Network, catalog: Catalog) -> Found[Plan]:
     """How it is shared out; training is fully sharded and serving tensor-parallel unless said."""
     notices = [*part_of_slice(question.hardware or "", question.devices)]
     length = question.seq_len
@@ -322,17 +317,17 @@ def _plan(question: Question, network: Network, catalog: Catalog) -> Found[Plan]
     ranks = question.devices / (tensor * question.pipeline_parallel)
     if question.zero is None and ranks > 1 and not question.inference:
         notices.append(Notice("fully_sharded", "zero"))
-    if question.attention == "fused" and question.recompute == "selective":
-        notices.append(Notice("selective_recompute_assumed", "recompute"))
+    if question.attention == "fused" and question.recomputation == "selective":
+        notices.append(Notice("selective_recompute_assumed", "recomputation"))
     gathered = prior(catalog, "memory.gathered_layers", "gathered")
     plan = Plan(
         devices=question.devices,
         tensor_parallel=tensor,
         pipeline_parallel=question.pipeline_parallel,
         zero=3.0 if question.zero is None else question.zero,
-        batch=question.batch,
+        batch=question.micro_batch,
         seq_len=length,
-        recompute_layers=question.recompute == "full",
+        recompute_layers=question.recomputation == "full",
         sequence_parallel=question.sequence_parallel,
         gathered_layers=float(gathered.value.mid),
         offload=question.offload,
@@ -343,7 +338,9 @@ def _plan(question: Question, network: Network, catalog: Catalog) -> Found[Plan]
     return of_all(plan, noted(None, *notices), gathered)
 
 
-def _memory(question: Question, network: Network, plan: Plan, catalog: Catalog) -> Found[Memory]:
+def _memory(
+    question: MemoryQuestion, network: Network, plan: Plan, catalog: Catalog
+) -> Found[Memory]:
     overhead = find_overhead(question, network, plan.devices, catalog)
     if question.inference:
         serving = _serving(question, network, plan, catalog)
@@ -356,7 +353,9 @@ def _memory(question: Question, network: Network, plan: Plan, catalog: Catalog) 
     return of_all(whole, overhead, memory)
 
 
-def _serving(question: Question, network: Network, plan: Plan, catalog: Catalog) -> Found[Serving]:
+def _serving(
+    question: MemoryQuestion, network: Network, plan: Plan, catalog: Catalog
+) -> Found[Serving]:
     """What serving holds beside the weights: the cache, and the prompts on their way."""
     cache = 0.0
     if network.ledger is not None:
@@ -380,7 +379,7 @@ def _serving(question: Question, network: Network, plan: Plan, catalog: Catalog)
 
 
 def _needed_by_count(
-    question: Question, network: Network, plan: Plan, catalog: Catalog, counts: Floats
+    question: MemoryQuestion, network: Network, plan: Plan, catalog: Catalog, counts: Floats
 ) -> tuple[Floats, Floats]:
     """Counts of devices, and the bytes that each of them then needs.
 
@@ -400,7 +399,7 @@ def _needed_by_count(
 
 
 def _least_devices(
-    question: Question,
+    question: MemoryQuestion,
     network: Network,
     plan: Plan,
     catalog: Catalog,
@@ -429,7 +428,7 @@ def _least(wanted: Floats, needed: Floats, capacity_bytes: float) -> float | Non
 
 
 def _remedy(
-    question: Question, network: Network, catalog: Catalog, capacity_bytes: float
+    question: MemoryQuestion, network: Network, catalog: Catalog, capacity_bytes: float
 ) -> Remedy | None:
     """The mildest thriftier setting that fits on some number of devices."""
     if question.inference:

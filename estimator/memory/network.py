@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from estimator.catalog import Catalog
-from estimator.core.limits import FEW, within_limits
+from estimator.core.bounds import FEW
+from estimator.core.limits import within_limits
 from estimator.core.messages import refuse
 from estimator.core.notice import Notice
 from estimator.core.rows import in_order
@@ -28,7 +29,7 @@ from estimator.memory.activations import (
 )
 from estimator.memory.encoders import encoder_stack
 from estimator.memory.plan import Model, Parameters
-from estimator.memory.request import LORA_RANK, Question
+from estimator.memory.request import LORA_RANK, MemoryQuestion
 from estimator.memory.training_state import TRAINING, trained
 from estimator.memory.usage import Overhead
 from estimator.networks.blocks import Attention
@@ -105,7 +106,7 @@ class Network:
         return float(min((p.kv_heads if isinstance(p, Attention) else 1 for p in parts), default=1))
 
 
-def find_network(question: Question, catalog: Catalog) -> Found[Network]:
+def find_network(question: MemoryQuestion, catalog: Catalog) -> Found[Network]:
     """Find the model of a question.
 
     Raises
@@ -140,11 +141,11 @@ def find_network(question: Question, catalog: Catalog) -> Found[Network]:
     return of_all(network, recorded("params", preset.records["params"], ""))
 
 
-def training_model(question: Question, network: Network, catalog: Catalog) -> Found[Model]:
+def training_model(question: MemoryQuestion, network: Network, catalog: Catalog) -> Found[Model]:
     """What training holds, in the formats and with the optimizer asked for."""
     size = TRAINING[question.precision]
     loss = prior(catalog, LOSS_BYTES, "logits")
-    eager = question.attention == "eager" and question.recompute == "none"
+    eager = question.attention == "eager" and question.recomputation == "none"
     style = Style(
         value_bytes=size,
         eager=eager,
@@ -171,9 +172,11 @@ def training_model(question: Question, network: Network, catalog: Catalog) -> Fo
     return of_all(model, loss, _left_out(network, "activations_not_modelled"), share, groups)
 
 
-def _selective_share(question: Question, catalog: Catalog, uncertainty: str) -> Found[Uncertain]:
+def _selective_share(
+    question: MemoryQuestion, catalog: Catalog, uncertainty: str
+) -> Found[Uncertain]:
     """Share of what is kept that selective recomputation of fused attention still keeps [1]."""
-    if question.recompute == "selective" and question.attention == "fused":
+    if question.recomputation == "selective" and question.attention == "fused":
         return prior(catalog, "memory.selective_share", uncertainty)
     return EXACT
 
@@ -185,7 +188,7 @@ def _left_out(network: Network, code: str) -> Found[None]:
     return noted(None, Notice(code, "model", {"network": network.name}))
 
 
-def _adapters(question: Question) -> Adapters | None:
+def _adapters(question: MemoryQuestion) -> Adapters | None:
     """Adapters, if only these are trained; they work in the format of the work unless said."""
     if question.finetune not in ("lora", "qlora"):
         return None
@@ -196,7 +199,7 @@ def _adapters(question: Question) -> Adapters | None:
     )
 
 
-def inference_model(question: Question, network: Network, catalog: Catalog) -> Found[Model]:
+def inference_model(question: MemoryQuestion, network: Network, catalog: Catalog) -> Found[Model]:
     """What serving holds; up to 8 bit the tables and the head stay in 16 bit."""
     served = _served_bytes(question, catalog)
     size = served.value
@@ -221,7 +224,7 @@ def inference_model(question: Question, network: Network, catalog: Catalog) -> F
     return of_all(model, _left_out(network, "working_memory_not_modelled"), served, share)
 
 
-def _served_bytes(question: Question, catalog: Catalog) -> Found[float]:
+def _served_bytes(question: MemoryQuestion, catalog: Catalog) -> Found[float]:
     """Bytes of a served weight [byte]."""
     name = question.weights or ("int4" if question.precision == "fp4" else None)
     if name is not None:
@@ -235,7 +238,7 @@ def _quantized(name: str, catalog: Catalog) -> Found[float]:
     return of_all(float(record.value.mid), record)
 
 
-def _dequantized(question: Question, network: Network) -> float:
+def _dequantized(question: MemoryQuestion, network: Network) -> float:
     """The widest matrix of quantized weights in 16 bit, while it is multiplied [byte]."""
     quantized = question.weights is not None or question.finetune == "qlora"
     if not quantized or network.decoder is None:
@@ -248,7 +251,7 @@ GATHERING_STAGE = 3.0
 
 
 def find_overhead(
-    question: Question, network: Network, devices: Number, catalog: Catalog
+    question: MemoryQuestion, network: Network, devices: Number, catalog: Catalog
 ) -> Found[Overhead]:
     """Uncertainty of the terms, and what is held beside the tensors."""
     kind = "lora" if question.finetune in ("lora", "qlora") else "decoder"
@@ -278,7 +281,7 @@ def find_overhead(
     return of_all(overhead, *parts)
 
 
-def _fragmentation(question: Question, devices: Number, catalog: Catalog) -> Found[Uncertain]:
+def _fragmentation(question: MemoryQuestion, devices: Number, catalog: Catalog) -> Found[Uncertain]:
     """Reserved beyond the tensors: more where fine-tuning gathers whole layers and frees them."""
     alone = (question.tensor_parallel or 1.0) * question.pipeline_parallel
     gathers = np.asarray(devices) > alone
@@ -293,7 +296,7 @@ def _fragmentation(question: Question, devices: Number, catalog: Catalog) -> Fou
     return of_all(Uncertain(share[()], widest.value.loadings), *known.values())
 
 
-def _use(question: Question) -> str:
+def _use(question: MemoryQuestion) -> str:
     """Name the use of the device: what frameworks hold besides differs by it."""
     if question.inference:
         return "serving"
@@ -302,14 +305,14 @@ def _use(question: Question) -> str:
     return "adapters" if question.finetune in ("lora", "qlora") else "finetuning"
 
 
-def _activations_factor(question: Question, kind: str, catalog: Catalog) -> Found[Uncertain]:
+def _activations_factor(question: MemoryQuestion, kind: str, catalog: Catalog) -> Found[Uncertain]:
     """Factor on the activations; that of selective recomputation names no one thing."""
     factor = prior(catalog, f"memory.activations.{kind}", "activations")
     share = _selective_share(question, catalog, "selective")
     return of_all(factor.value * (share.value / share.value.mid), factor, share)
 
 
-def _weights_factor(question: Question, catalog: Catalog) -> Found[Uncertain]:
+def _weights_factor(question: MemoryQuestion, catalog: Catalog) -> Found[Uncertain]:
     """Factor on the weights: exact in the format of the work, unsure where they are quantized."""
     name = question.weights or ("nf4-dq" if question.finetune == "qlora" else None)
     if name is None:
@@ -317,7 +320,7 @@ def _weights_factor(question: Question, catalog: Catalog) -> Found[Uncertain]:
     return prior(catalog, f"memory.weights.{QUANTIZED[name]}", "weights")
 
 
-def _states_factor(question: Question, catalog: Catalog) -> Found[Uncertain]:
+def _states_factor(question: MemoryQuestion, catalog: Catalog) -> Found[Uncertain]:
     """Factor on gradients, master copy and optimizer: wide where their formats are unspecified."""
     if question.inference:
         return EXACT
@@ -328,7 +331,7 @@ def _states_factor(question: Question, catalog: Catalog) -> Found[Uncertain]:
 
 
 def _groups(
-    question: Question, network: Network, catalog: Catalog
+    question: MemoryQuestion, network: Network, catalog: Catalog
 ) -> Found[tuple[Parameters, ...]]:
     state = trained(question, catalog)
     inner, outer = state.value
@@ -351,7 +354,7 @@ def _groups(
     return of_all(groups, state, base, tables)
 
 
-def _frozen_bytes(question: Question, catalog: Catalog) -> tuple[Found[float], Found[float]]:
+def _frozen_bytes(question: MemoryQuestion, catalog: Catalog) -> tuple[Found[float], Found[float]]:
     """Bytes of a frozen weight under adapters: in the layers, and in the tables and the head."""
     size = TRAINING[question.precision]
     name = question.weights or ("nf4-dq" if question.finetune == "qlora" else None)

@@ -1,8 +1,7 @@
-"""What does the user ask about memory: one question, in the words of the command line."""
+"""Question about memory, and how its words are read."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from estimator.catalog.device_names import chips_of_slice
@@ -15,21 +14,55 @@ from estimator.memory.formats import (
     read_recomputation,
     read_sharding,
 )
-from estimator.question.declaration import declared, inputs_of
+from estimator.question.inputs import Question
 
 LORA_RANK = 16.0
 """Rank of adapters where none is given [1]; in the range of E. Hu et al., "LoRA", 2021,
 arXiv:2106.09685, table 6."""
 
 
-_model, _use, _hardware, _parallelism = (
-    partial(declared, label="", group=group)
-    for group in ("model", "network", "hardware", "parallelism")
-)
-
-
 @dataclass(frozen=True, kw_only=True)
-class Question:
+class MemoryQuestion(
+    Question,
+    wording={
+        "params": {
+            "help": "parameters, if there is no config",
+            "group": "model",
+            "unit": "",
+        },
+        "precision": {
+            "help": "bf16, fp16, fp32, tf32, fp8; bf16-true, bf16 AMP; with --inference or "
+            'adapters nf4, int8, "GPTQ 4 bit" and the like (default: bf16)',
+            "group": "model",
+            "choices": (),
+        },
+        "kv_precision": {
+            "help": "format of the key-value cache",
+            "choices": ("bf16", "fp16", "fp8", "int8", "fp32"),
+        },
+        "seq_len": {
+            "help": "tokens per training sequence (default: up to 2048)",
+            "example": "",
+        },
+        "recomputation": {
+            "help": "activations recomputed (default: none)",
+            "group": "network",
+        },
+        "finetune": {"help": "adapt an existing model; qlora: a base in 4 bit"},
+        "hardware": {
+            "help": "device by id, alias or NVML name; without one only the need is shown",
+        },
+        "devices": {
+            "help": "number of devices (default: 1; a TPU slice: its chips)",
+            "example": "",
+        },
+        "tensor_parallel": {
+            "help": "devices that each layer is split across (default: 1, all with --inference)",
+            "example": "",
+        },
+        "pipeline_parallel": {"help": "pipeline stages (default: 1)", "example": ""},
+    },
+):
     """One question about memory; None is unspecified, and what is then assumed is listed.
 
     `model` is the path of a config.json, its text, or a preset; `fsdp` says that states are sharded
@@ -37,111 +70,45 @@ class Question:
     """
 
     model: str | None = None
-    params: float | None = _model("parameters, if there is no config", example="7e9")
-    precision: str = _model(
-        "bf16, fp16, fp32, tf32, fp8; bf16-true, bf16 AMP; with --inference or adapters nf4, int8, "
-        '"GPTQ 4 bit" and the like (default: bf16)',
-        default="bf16",
-    )
-    weights: str | None = _model(
-        "format of served or frozen weights", choices=("nf4", "nf4-dq", "int4", "int8")
-    )
-    kv_precision: str | None = _model(
-        "format of the key-value cache", choices=("bf16", "fp16", "fp8", "int8", "fp32")
-    )
-    adapter_precision: str | None = _model(
-        "format that adapters compute in (default: as under autocast)",
-        choices=("fp32", "bf16", "fp16"),
-    )
-    states: str | None = _model(
-        "gradients and optimizer in the format of the weights, or with fp32 copies",
-        choices=("pure", "mixed"),
-    )
-    fp32_gradients: bool = _model("accumulate gradients in fp32, as Megatron does", default=False)
-    inference: bool = _use("serve instead of train: weights and key-value cache", default=False)
-    batch: float = _use(
-        "sequences at a time per data-parallel rank or replica (default: 1)",
-        default=1.0,
-        aliases=("micro-batch",),
-    )
-    seq_len: float | None = _use("tokens per training sequence (default: up to 2048)")
-    context: float | None = _use("tokens kept per sequence, with --inference (default: up to 2048)")
-    prefill_tokens: float | None = _use(
-        "prompt tokens that pass a layer at once, with --inference (default: 8192)"
-    )
-    optimizer: str = _use(
-        "optimizer (default: adamw)",
-        default="adamw",
-        choices=(
-            *("adamw", "sgd", "sgd-momentum", "adafactor", "muon"),
-            *("adam-8bit", "adam-4bit"),
-        ),
-    )
-    recompute: str = _use(
-        "activations recomputed (default: none)",
-        default="none",
-        choices=("none", "selective", "full"),
-        aliases=("recomputation",),
-    )
-    attention: str = _use(
-        "kernel of attention; eager keeps its scores (default: fused)",
-        default="fused",
-        choices=("fused", "eager"),
-        aliases=("flash-attention",),
-    )
-    loss: str | None = _use(
-        "chunked: the logits are never all held at once", choices=("plain", "chunked")
-    )
-    accumulation: str | None = _use(
-        "micro-batches of a step; gradients of several stay beside the activations "
-        "(default: several)",
-        choices=("none", "several"),
-    )
-    dropout: bool = _use("keep dropout masks, as in GPT-2 and GPT-3", default=False)
-    finetune: str | None = _use(
-        "adapt an existing model; qlora: a base in 4 bit", choices=("full", "lora", "qlora")
-    )
-    lora_rank: float | None = _use("rank of the adapters (default: 16)")
-    lora_targets: str | None = _use(
-        "matrices with an adapter; qv: queries and values (default: all)", choices=("all", "qv")
-    )
-    train_embeddings: bool = _use(
-        "train the token table and head beside the adapters", default=False
-    )
-    fused_backward: bool = _use(
-        "run the optimizer step within the backward pass: no gradients are kept", default=False
-    )
-    hardware: str | None = _hardware(
-        "device by id, alias or NVML name; without one only the need is shown", example="h100"
-    )
-    devices: float = _hardware(
-        "number of devices (default: 1; a TPU slice: its chips)", default=1.0
-    )
-    counted: str | None = _hardware(
-        "what the total counts: by the framework allocated or reserved, or all that nvidia-smi "
-        "shows and that has to fit (default: all)",
-        choices=("allocated", "reserved", "nvidia-smi"),
-    )
-    zero: float | None = _parallelism("ZeRO stage, 0 to 3 (default: 3)")
-    tensor_parallel: float | None = _parallelism(
-        "devices that each layer is split across (default: 1, all with --inference)"
-    )
-    pipeline_parallel: float = _parallelism("pipeline stages (default: 1)", default=1.0)
-    sequence_parallel: bool = _parallelism(
-        "split the norms across the tensor-parallel devices, too", default=False
-    )
-    offload: bool = _parallelism("keep weights and optimizer states in host memory", default=False)
-    offload_activations: bool = _parallelism(
-        "keep stored activations in host memory", default=False
-    )
+    params: float | None = None
+    precision: str = "bf16"
+    weights: str | None = None
+    kv_precision: str | None = None
+    adapter_precision: str | None = None
+    states: str | None = None
+    fp32_gradients: bool = False
+    inference: bool = False
+    micro_batch: float = 1.0
+    seq_len: float | None = None
+    context: float | None = None
+    prefill_tokens: float | None = None
+    optimizer: str = "adamw"
+    recomputation: str = "none"
+    attention: str = "fused"
+    loss: str | None = None
+    accumulation: str | None = None
+    dropout: bool = False
+    finetune: str | None = None
+    lora_rank: float | None = None
+    lora_targets: str | None = None
+    train_embeddings: bool = False
+
+    fused_backward: bool = False
+
+    hardware: str | None = None
+    devices: float = 1.0
+
+    counted: str | None = None
+    zero: float | None = None
+    tensor_parallel: float | None = None
+    pipeline_parallel: float = 1.0
+    sequence_parallel: bool = False
+
+    offload: bool = False
+    offload_activations: bool = False
+
     fsdp: bool = False
 
-
-INPUTS = inputs_of(Question)
-"""Field -> its declaration; those without one are filled by what is written."""
-
-CHOICES = {name: one.choices for name, one in INPUTS.items() if one.choices}
-"""Words that a question may use, once read (`as_written`)."""
 
 PRECISIONS = ("bf16", "fp16", "fp32", "tf32", "fp8", "int8", "fp4")
 """Precisions that mean just themselves."""
@@ -162,7 +129,7 @@ def as_written(words: Mapping[str, str], fixed: Mapping[str, Any]) -> dict[str, 
     Returns
     -------
     dict
-        Fields of `Question`.
+        Fields of `MemoryQuestion`.
 
     Raises
     ------
@@ -185,8 +152,8 @@ def as_written(words: Mapping[str, str], fixed: Mapping[str, Any]) -> dict[str, 
         elif name == "optimizer":
             found["optimizer"] = read_optimizer(word)
             found |= {"fused_backward": True} if "in backward" in word.casefold() else {}
-        elif name == "recompute":
-            found["recompute"], hosted = read_recomputation(word)
+        elif name == "recomputation":
+            found["recomputation"], hosted = read_recomputation(word)
             found |= {"offload_activations": True} if hosted else {}
         elif name == "attention":
             found["attention"] = read_attention(word)

@@ -7,25 +7,25 @@ from typing import Any
 
 from estimator.catalog import Catalog
 from estimator.memory.fit import answer_memory
-from estimator.memory.request import Question
+from estimator.memory.request import MemoryQuestion
 
 SAVINGS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
-        "recompute": {"recompute": "full"},
+        "recompute": {"recomputation": "full"},
         "lora": {"finetune": "lora"},
         "qlora": {"finetune": "qlora"},
-        "qlora, recompute": {"finetune": "qlora", "recompute": "full"},
+        "qlora, recompute": {"finetune": "qlora", "recomputation": "full"},
     }
 )
 """What saves memory, the cheapest in time first -> how it changes the question."""
 
 
-def cheapest_saving(question: Question, catalog: Catalog) -> str | None:
+def cheapest_saving(question: MemoryQuestion, catalog: Catalog) -> str | None:
     """Name of the cheapest saving that makes a run fit; None where none does, and for serving.
 
     Adapters are for a run that fine-tunes already.
 
-    >>> tight = Question(model="llama-2-7b", hardware="rtx-4090", finetune="lora")
+    >>> tight = MemoryQuestion(model="llama-2-7b", hardware="rtx-4090", finetune="lora")
     >>> cheapest_saving(tight, Catalog.open())
     'recompute'
     """

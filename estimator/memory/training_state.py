@@ -8,7 +8,7 @@ from estimator.catalog import Catalog, Device
 from estimator.core.notice import Notice
 from estimator.core.rows import Floats, Mask
 from estimator.core.units import human, human_count
-from estimator.memory.request import Question
+from estimator.memory.request import MemoryQuestion
 from estimator.question.provenance import Found, of_all, prior
 
 DOES_NOT_FIT = "does_not_fit"
@@ -26,7 +26,7 @@ MASTER_BYTES = 4.0
 arXiv:1710.03740, sec. 3.1."""
 
 
-def states_of(question: Question) -> str:
+def states_of(question: MemoryQuestion) -> str:
     """How gradients and optimizer are held: as given, else as is usual for the task.
 
     Pretraining and ZeRO keep fp32 copies; fine-tuning of all weights on one device or with FSDP
@@ -40,7 +40,7 @@ def states_of(question: Question) -> str:
 
 
 def trained(
-    question: Question, catalog: Catalog
+    question: MemoryQuestion, catalog: Catalog
 ) -> Found[tuple[dict[str, float], dict[str, float]]]:
     """Bytes per trained parameter: in the matrices of the layers, and outside of them."""
     size = TRAINING[question.precision]
@@ -94,7 +94,7 @@ def too_large(
     """
     whole = catalog.once(
         "bytes of a trained parameter",
-        lambda: float(sum(trained(Question(), catalog).value[0].values())),
+        lambda: float(sum(trained(MemoryQuestion(), catalog).value[0].values())),
     )
     needed = params * np.where(np.isnan(frozen_bytes), whole, frozen_bytes)
     return needed > held_bytes, needed

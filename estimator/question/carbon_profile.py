@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from estimator.core.limits import LIMITS
+from estimator.core.bounds import LIMITS
 from estimator.core.rows import Floats
 from estimator.system.whole_files import read_bounded
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from estimator.core.rows import Floats, Places
-from estimator.question.scenario_table import UNSPECIFIED, Words
+from estimator.question.table import UNSPECIFIED, Words
 
 NO_UTF_8 = re.compile("[\ud800-\udfff]")
 """Bytes that were not UTF-8, kept as lone surrogates."""
@@ -255,8 +255,8 @@ def _block(records: list[tuple[str, list[str]]], width: int, places: Sequence[in
 def _fitted(cells: Sequence[str], width: int) -> str:
     """Cells of a ragged row as CSV, cut or filled up to the header."""
     out = StringIO()
-    csv.writer(out).writerow([*cells[:width], *[""] * (width - len(cells))])
-    return out.getvalue().removesuffix("\r\n")
+    csv.writer(out, lineterminator="").writerow([*cells[:width], *[""] * (width - len(cells))])
+    return out.getvalue()
 
 
 def csv_cell(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from estimator.catalog import Catalog, Preset
-from estimator.core.limits import LIMITS
+from estimator.core.bounds import LIMITS
 from estimator.core.messages import reason, refusal
 from estimator.core.notice import Notice
 from estimator.core.notice_table import NoticeTable
@@ -29,7 +29,7 @@ from estimator.question.provenance import (
     recorded,
 )
 from estimator.question.scenario import INPUTS, Scenario, column_of
-from estimator.question.scenario_table import ScenarioTable
+from estimator.question.table import Table
 from estimator.question.workload_columns import stated_flop, work_of_rows
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class WorkTable:
     notices : NoticeTable
     """
 
-    def __init__(self, table: ScenarioTable, catalog: Catalog) -> None:
+    def __init__(self, table: Table[Scenario], catalog: Catalog) -> None:
         self.table, self.catalog = table, catalog
         self.errors: dict[int, Notice] = dict(table.errors)
         self.notices = NoticeTable(table.count)
@@ -433,7 +433,7 @@ def find_work(scenario: Scenario, catalog: Catalog) -> tuple[Work, tuple[Notice,
     ValueError
         If it names no work, or work in two ways that exclude each other.
     """
-    found = WorkTable(ScenarioTable.of([scenario]), catalog)
+    found = WorkTable(Table.of(Scenario, [scenario]), catalog)
     if 0 in found.errors:
         raise refusal(found.errors[0])
     flop, hours = (float(np.asarray(one.mid)[0]) for one in (found.flop, found.device_hours))

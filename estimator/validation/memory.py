@@ -16,11 +16,14 @@ from estimator.core.rows import Floats, Texts, rows_of
 from estimator.core.uncertainty import uncertain, z_score
 from estimator.core.units import CENTRAL, GIB
 from estimator.memory.fit import answer_memory
-from estimator.memory.request import Question, as_written
+from estimator.memory.request import MemoryQuestion, as_written
 from estimator.memory.usage import Memory
 from estimator.validation.cross_validation import spread_by_votes
 
 CASES = "runs/memory_cases.csv"
+
+FIELDS = {"recompute": "recomputation", "batch": "micro_batch"}
+"""Column -> input of a question, where its name is another."""
 
 WORDS = (
     *("precision", "optimizer", "sharding", "recompute", "attention", "loss", "counted"),
@@ -66,7 +69,7 @@ class MemoryCase:
     ----------
     row : mapping
         Of ``runs/memory_cases.csv``.
-    question : Question
+    question : MemoryQuestion
         As the command line would ask it.
     predicted_gib, low_gib, high_gib : float
         With the priors, and its 80 % interval. [GiB]
@@ -75,7 +78,7 @@ class MemoryCase:
     """
 
     row: Mapping[str, str]
-    question: Question
+    question: MemoryQuestion
     predicted_gib: float
     low_gib: float
     high_gib: float
@@ -117,7 +120,7 @@ class MemoryScore:
     held_out_too_low: float
 
 
-def question_of(row: Mapping[str, str]) -> Question:
+def question_of(row: Mapping[str, str]) -> MemoryQuestion:
     """Ask what the command line would ask for a row.
 
     >>> row = {"model": "llama-2-7b", "task": "qlora", "precision": "nf4 weights, bf16 compute"}
@@ -130,10 +133,10 @@ def question_of(row: Mapping[str, str]) -> Question:
         fixed["inference"] = True
     elif row["task"] != "pretrain":
         fixed["finetune"] = row["task"]
-    fixed |= {name: float(row[name]) for name in NUMBERS if row.get(name)}
+    fixed |= {FIELDS.get(name, name): float(row[name]) for name in NUMBERS if row.get(name)}
     fixed |= {name: True for name in FLAGS if row.get(name)}
-    words = {name: row[name] for name in WORDS if row.get(name)}
-    return Question(**as_written(words, fixed))
+    words = {FIELDS.get(name, name): row[name] for name in WORDS if row.get(name)}
+    return MemoryQuestion(**as_written(words, fixed))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,14 +175,14 @@ def peaks_of(catalog: Catalog) -> Peaks:
 
 
 @once
-def _asked(catalog: Catalog) -> tuple[list[dict[str, str]], list[Question], list[Memory]]:
+def _asked(catalog: Catalog) -> tuple[list[dict[str, str]], list[MemoryQuestion], list[Memory]]:
     """Rows that are used, what they ask, and the answers."""
     rows = [row for row in catalog.table(CASES) if row["use"] == "yes"]
     asked = [question_of(row) for row in rows]
     return rows, asked, [answer_memory(question, catalog).memory for question in asked]
 
 
-def _peaks(rows: list[dict[str, str]], asked: list[Question], needs: list[Memory]) -> Peaks:
+def _peaks(rows: list[dict[str, str]], asked: list[MemoryQuestion], needs: list[Memory]) -> Peaks:
     terms = np.array([_terms(*pair) for pair in zip(needs, asked, strict=True)])
     totals = np.array([float(need.total_bytes.mid) for need in needs]) / GIB
     return Peaks(
@@ -285,7 +288,7 @@ def widths_elsewhere(sizes: Floats, peaks: Peaks, tasks: Texts) -> Floats:
     return factors
 
 
-def _terms(need: Memory, question: Question) -> list[float]:
+def _terms(need: Memory, question: MemoryQuestion) -> list[float]:
     """GiB of a need that each factor scales, in the order of `FACTORS`."""
     part = {name: float(uncertain(value).mid) / GIB for name, value in need.components.items()}
     adapts, serves = question.finetune in ("lora", "qlora"), question.inference

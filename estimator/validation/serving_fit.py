@@ -27,9 +27,9 @@ from estimator.inference.engines import (
 )
 from estimator.inference.performance import performance
 from estimator.inference.question import ServingQuestion
-from estimator.inference.question_table import QuestionTable
 from estimator.inference.resolver import Resolver
 from estimator.inference.setups import ServingTable
+from estimator.question.table import Table
 from estimator.validation.serving_rows import ServingCase, serving_cases
 
 Residuals = Callable[[Floats], Floats]
@@ -87,7 +87,7 @@ def measured_cases(catalog: Catalog, parameters: Parameters) -> Measured:
             readable.append(case)
         except ValueError as error:
             reasons.append(str(error))
-    found = resolver.resolve(QuestionTable.of(questions))
+    found = resolver.resolve(Table.of(ServingQuestion, questions))
     kept = [readable[place] for place in found.rows.tolist()]
     reasons += [message(found.errors[place]) for place in sorted(found.errors)]
     left_out = dict(Counter(reason.partition(":")[0] for reason in reasons))
@@ -99,9 +99,9 @@ def measured_cases(catalog: Catalog, parameters: Parameters) -> Measured:
 def question_of_case(case: ServingCase) -> ServingQuestion:
     """Question that a user of `batch` would ask for a configuration."""
     return ServingQuestion(
-        model=case.model,
-        params_total=case.params_total,
-        params_active=case.params_active,
+        preset=case.model,
+        params=case.params_total,
+        active_params=case.params_active,
         hardware=case.hardware,
         devices=case.devices,
         precision=case.precision,

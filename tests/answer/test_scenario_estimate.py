@@ -17,7 +17,7 @@ from estimator.core.uncertainty import Uncertain
 from estimator.question.ownership import value_lost
 from estimator.question.provenance import uncertain_record
 from estimator.question.scenario import Scenario
-from estimator.question.scenario_table import ScenarioTable
+from estimator.question.table import Table
 from estimator.show import values
 from estimator.show.text import results_table
 
@@ -452,8 +452,12 @@ def test_work_that_a_device_cannot_do_in_its_hours_is_refused(catalog, flop, sha
 def test_every_interval_of_a_timed_run_contains_its_median(
     catalog, log_flop, log_hours, device, level
 ):
-    table = ScenarioTable.of_columns(
-        hardware=[device] * 2, flop=10.0**log_flop, device_hours=10.0**log_hours, devices=[1.0, 9.0]
+    table = Table.of_columns(
+        Scenario,
+        hardware=[device] * 2,
+        flop=10.0**log_flop,
+        device_hours=10.0**log_hours,
+        devices=[1.0, 9.0],
     )
     result = estimate_table(table, catalog)
     assert not result.groups or not result.errors
@@ -480,7 +484,7 @@ def test_a_number_beyond_all_limits_is_refused_before_anything_is_computed(catal
         ask(catalog, **said)
     column = {name: [value, value] for name, value in said.items()}
     column[field] = [1e308, 1e6]
-    found = estimate_table(ScenarioTable.of_columns(**column), catalog)
+    found = estimate_table(Table.of_columns(Scenario, **column), catalog)
     assert list(found.errors) == [0]
 
 
@@ -524,7 +528,7 @@ def test_people_see_what_making_the_devices_emits(catalog):
 
 
 def test_no_scenarios_have_no_answers():
-    empty = ScenarioTable.of_columns(params=[], tokens=[], hardware=[])
+    empty = Table.of_columns(Scenario, params=[], tokens=[], hardware=[])
     assert answer_scenarios([], Catalog.open()) == []
     assert estimate_table(empty, Catalog.open()).count == 0
 

@@ -342,9 +342,9 @@ def test_a_region_whose_provider_has_no_such_device_takes_all_offers_and_says_so
 def test_serving_in_a_cloud_region_takes_the_offers_of_its_provider():
     def price(device, region):
         return find_device_price(
-            CATALOG.device(device), CATALOG, given=None, many=False, region=region
+            CATALOG.device(device), CATALOG, given=None, many=False, site=region
         )
 
     assert price("h100", "us-east-1").usd_per_h.mid == 6.88
     assert price("h100", "westeurope").usd_per_h.mid == 12.29
-    assert [one.field for one in price("mi300x", "us-east-1").notices] == ["price_usd_per_h"]
+    assert [one.field for one in price("mi300x", "us-east-1").notices] == ["price"]

@@ -29,7 +29,8 @@ from urllib.parse import parse_qsl
 from estimator.catalog import Catalog
 from estimator.inference import question as serving
 from estimator.memory import request as memory
-from estimator.question.scenario import INPUTS, option_of
+from estimator.question.inputs import option_of
+from estimator.question.scenario import INPUTS
 from tests.in_process import Done, run
 
 ROOT = Path(__file__).parents[2]

@@ -16,9 +16,9 @@ from estimator.catalog import Catalog
 from estimator.inference.engines import Parameters, fitted
 from estimator.inference.performance import Setup, Traffic, performance
 from estimator.inference.question import ServingQuestion
-from estimator.inference.question_table import QuestionTable
 from estimator.inference.resolver import Resolver
 from estimator.inference.setups import ServingTable
+from estimator.question.table import Table
 
 ROWS, BLOCK = 1_000_000, 16_384
 MODELS = ("qwen3-30b-a3b", "llama-3-8b", "llama-2-70b", "gpt-oss-20b", "Qwen/Qwen3-14B")
@@ -30,7 +30,9 @@ def main() -> None:
     """Print the time of a million rows, with one set-up and with many."""
     catalog = Catalog.open()
     parameters = fitted(catalog)
-    known = Resolver(catalog, parameters).resolve(QuestionTable.of(list(questions()))).table
+    known = (
+        Resolver(catalog, parameters).resolve(Table.of(ServingQuestion, list(questions()))).table
+    )
     one = known.part(np.zeros(1, dtype=np.intp))
     for title, table in (("one set-up", one), (f"{known.count} set-ups mixed", known)):
         spent = min(seconds(parameters, table) for _ in range(3))
@@ -41,7 +43,7 @@ def main() -> None:
 def questions() -> Iterator[ServingQuestion]:
     """Set-ups that differ in model, device and weights."""
     for model, device, weights in product(MODELS, DEVICES, FORMATS):
-        yield ServingQuestion(model=model, hardware=device, devices=8, precision=weights)
+        yield ServingQuestion(preset=model, hardware=device, devices=8, precision=weights)
 
 
 def seconds(parameters: Parameters, table: ServingTable) -> float:

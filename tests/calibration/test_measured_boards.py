@@ -233,7 +233,7 @@ def predicted_load(run, load, others):
     """Quantities of a load while the others of its run are known."""
     device = next(one for one in run.devices if one.key == load.component)
     asked = ServingQuestion(
-        model=load.model,
+        preset=load.model,
         hardware=device.hardware,
         devices=1.0,
         precision=load.precision,

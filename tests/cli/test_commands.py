@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from estimator.answer.scenario_csv import FIELDS
 from estimator.catalog import Catalog
 from estimator.cli import batch, main
 from estimator.cli.parser import Help
 from estimator.inference.question import COLUMNS
-from estimator.question.columns import FIELDS
 from tests.in_process import run
 
 ROOT = Path(__file__).parents[2]
@@ -406,19 +406,6 @@ def test_a_closed_stdin_is_named():
     closed = ["sh", "-c", '"$0" -m estimator model - <&-', sys.executable]
     found = subprocess.run(closed, capture_output=True, text=True, check=False)
     assert (found.returncode, found.stderr[:23]) == (1, "error: stdin is closed:")
-
-
-def test_a_formula_is_text_in_every_table(tmp_path):
-    table = tmp_path / "servers.csv"
-    table.write_text("name,model,hardware\n=1+1,llama-3-8b,h100\n", encoding="utf-8")
-    served = run("batch", table, "-o", "-", "--task", "serving", "--quiet").stdout
-    assert served.splitlines()[1].startswith("'=1+1,")
-    mine = tmp_path / "mine"
-    (mine / "hardware").mkdir(parents=True)
-    device = 'name = "=HYPERLINK(1)"\nvendor = "Me"\naliases = []\nkind = "gpu-datacenter"\n'
-    (mine / "hardware" / "mine.toml").write_text(device, encoding="utf-8")
-    listed = run("profiles", "list", "--csv", "--profiles", mine).stdout
-    assert ",'=HYPERLINK(1)" in listed and ",=HYPERLINK" not in listed
 
 
 def test_a_pipe_that_sends_nothing_is_named_and_then_read(tmp_path, monkeypatch):

@@ -130,15 +130,24 @@ def test_serving_is_weights_and_cache(capsys):
         (("absent.json",), "absent.json does not exist"),
         (("gpt-33",), "unknown preset"),
         (("--params", "many"), "params is not a number: 'many'"),
-        (("--params", "7e9", "--zero", "5"), "--zero must be a whole number from 0 to 3, got 5"),
+        (
+            ("--params", "7e9", "--zero", "5"),
+            "--zero must be at most 3 (the stages of ZeRO), got 5",
+        ),
         (("--params", "7e9", "--hardware", "h10"), "did you mean h100"),
         (("--params", "7e9", "--devices", "0"), "devices must be positive, got 0"),
         (
             ("--params", "7e9", "--devices", "8", "--tensor-parallel", "3"),
             "x --pipeline-parallel = 3",
         ),
-        (("--params", "7e9", "--pipeline-parallel", "0"), "--pipeline-parallel must be a whole"),
-        (("--params", "7e9", "--tensor-parallel", "0"), "--tensor-parallel must be a whole"),
+        (
+            ("--params", "7e9", "--pipeline-parallel", "0"),
+            "--pipeline-parallel must be positive, got 0",
+        ),
+        (
+            ("--params", "7e9", "--tensor-parallel", "0"),
+            "--tensor-parallel must be positive, got 0",
+        ),
         (("--params", "7e9", "--interval", "1"), "interval must be between 0 and 1"),
         (("--params", "7e9", "--optimizer", "lion"), "optimizer must be one of"),
     ],

@@ -27,10 +27,10 @@ def catalog():
 @pytest.mark.parametrize("name", ML_ENERGY)
 def test_images_and_films_on_an_h100_are_within_the_interval_of_95_percent(catalog, name):
     params, positions, passes, seconds, joules = ML_ENERGY[name]
-    asked = ServingQuestion(params_total=params, hardware="h100", precision="bf16")
+    asked = ServingQuestion(params=params, hardware="h100", precision="bf16")
     found = answer_item(asked, Item(steps=passes, positions=positions), catalog).ranges
     for quantity, measured in (("item_s", seconds), ("device_energy_per_item_j", joules)):
-        low, high = found[quantity].interval(0.95)
+        low, high = found[quantity].bounds(0.95)
         assert low[0] < measured < high[0], quantity
 
 
@@ -38,7 +38,7 @@ def test_images_and_films_on_an_h100_are_within_the_interval_of_95_percent(catal
 @given(st.floats(1.0, 200.0), st.floats(1.1, 4.0))
 def test_twice_the_steps_take_twice_as_long(steps, times):
     catalog = Catalog.open()
-    asked = ServingQuestion(params_total=2e9, hardware="h100", precision="bf16")
+    asked = ServingQuestion(params=2e9, hardware="h100", precision="bf16")
     few = answer_item(asked, Item(steps=steps, positions=4096), catalog).ranges
     many = answer_item(asked, Item(steps=steps * times, positions=4096), catalog).ranges
     assert many["item_s"].mid[0] == pytest.approx(few["item_s"].mid[0] * times)
@@ -46,8 +46,8 @@ def test_twice_the_steps_take_twice_as_long(steps, times):
 
 def test_only_active_parameters_of_a_mixture_are_multiplied(catalog):
     """A quarter of the parameters, a quarter of the FLOPs of a large batch; all are held."""
-    asked = ServingQuestion(params_total=40e9, hardware="h100", precision="fp8", concurrency=4096)
-    sparse = replace(asked, params_active=10e9)
+    asked = ServingQuestion(params=40e9, hardware="h100", precision="fp8", concurrency=4096)
+    sparse = replace(asked, active_params=10e9)
     whole, part = (
         answer_item(one, Item(positions=128), catalog).ranges["item_s"].mid[0]
         for one in (asked, sparse)
@@ -57,4 +57,4 @@ def test_only_active_parameters_of_a_mixture_are_multiplied(catalog):
 
 def test_an_item_of_unknown_size_is_refused(catalog):
     with pytest.raises(ValueError, match="an item needs"):
-        answer_item(ServingQuestion(params_total=1e9, hardware="h100"), Item(), catalog)
+        answer_item(ServingQuestion(params=1e9, hardware="h100"), Item(), catalog)

@@ -30,7 +30,7 @@ from estimator.validation.serving_fit import fit, measured_cases
 HERE = "this-host"
 MODEL = "Qwen/Qwen3-14B"
 ASKED = ServingQuestion(
-    model=MODEL,
+    preset=MODEL,
     hardware="h100",
     devices=1.0,
     precision="bf16",
@@ -137,7 +137,7 @@ def test_energy_stays_power_over_throughput(catalog):
     [
         ({}, {"concurrency": 8.0}),
         ({"concurrency": 48.0}, {"concurrency": 8.0}),
-        ({"concurrency": 8.0}, {"model": "llama-3-8b"}),
+        ({"concurrency": 8.0}, {"preset": "llama-3-8b"}),
         ({}, {"precision": "fp8"}),
     ],
 )

@@ -10,7 +10,7 @@ from estimator.memory.formats import (
     read_recomputation,
     read_sharding,
 )
-from estimator.memory.request import Question, as_written
+from estimator.memory.request import MemoryQuestion, as_written
 from estimator.validation.memory import question_of
 
 CATALOG = Catalog.open()
@@ -91,7 +91,7 @@ def test_every_case_becomes_a_question_of_its_own_task():
     assert len(used) > 200
     for row in used:
         question = question_of(row)
-        assert isinstance(question, Question)
+        assert isinstance(question, MemoryQuestion)
         assert question.inference == (row["task"] == "inference")
         assert question.finetune == (
             row["task"] if row["task"] in ("full", "lora", "qlora") else None

@@ -29,7 +29,7 @@ from estimator.memory.encoders import encoder_stack
 from estimator.memory.fit import answer_memory, fit_across_devices
 from estimator.memory.network import find_network, training_model
 from estimator.memory.plan import Model, Parameters, Plan, Serving
-from estimator.memory.request import Question
+from estimator.memory.request import MemoryQuestion
 from estimator.memory.usage import Overhead, inference_memory, training_memory, with_overhead
 from estimator.networks.blocks import Attention, Mlp
 from estimator.networks.huggingface import architecture, model_ledger
@@ -56,7 +56,7 @@ ADAM = {"weights_bytes": 2, "gradients_bytes": 2, "master_bytes": 4, "optimizer_
 
 
 def ask(**said):
-    return answer_memory(Question(**said), CATALOG)
+    return answer_memory(MemoryQuestion(**said), CATALOG)
 
 
 def total_gb(memory):
@@ -68,7 +68,7 @@ def network_of(row, tmp_path):
     config.write_text(row["config"])
     precision = {"fp32": "fp32", "bf16": "bf16"}[row["dtype"]]
     attention = "eager" if row["attention"] == "eager" else "fused"
-    question = Question(model=str(config), precision=precision, attention=attention)
+    question = MemoryQuestion(model=str(config), precision=precision, attention=attention)
     return question, find_network(question, CATALOG).value
 
 
@@ -126,7 +126,7 @@ def test_70_billion_weights_in_16_bit_are_140_gb():
 )
 def test_the_cache_is_as_known(config, context, batch, printed_bytes):
     path = str(GOLDEN / "configs" / f"{config}.json")
-    found = ask(model=path, inference=True, context=context, batch=batch)
+    found = ask(model=path, inference=True, context=context, micro_batch=batch)
     assert found.memory.kv_cache_bytes == printed_bytes
 
 
@@ -168,7 +168,7 @@ def test_dropout_counts_in_the_activations_of_the_published_22_billion(tmp_path)
     config = tmp_path / "config.json"
     sizes = {"n_embd": 6144, "n_layer": 48, "n_head": 64, "n_positions": 2048}
     config.write_text(json.dumps({"model_type": "gpt2", "activation_function": "gelu", **sizes}))
-    said = {"precision": "fp16", "attention": "eager", "batch": 4.0, "seq_len": 2048.0}
+    said = {"precision": "fp16", "attention": "eager", "micro_batch": 4.0, "seq_len": 2048.0}
     shared = {"devices": 8.0, "tensor_parallel": 8.0}
     with_masks, without = (
         float(ask(model=str(config), dropout=kept, **said, **shared).memory.activations_bytes.mid)
@@ -197,7 +197,7 @@ def test_what_is_counted_orders_the_totals_and_changes_no_tensor():
     [
         ({}, {"loss": "chunked"}, "logits_bytes"),
         ({"finetune": "full", "states": "mixed"}, {"states": "pure"}, "master_weights_bytes"),
-        ({"recompute": "full"}, {"offload_activations": True}, "activations_bytes"),
+        ({"recomputation": "full"}, {"offload_activations": True}, "activations_bytes"),
         ({"devices": 8}, {"offload": True}, "optimizer_bytes"),
         ({"finetune": "full"}, {"fused_backward": True}, "gradients_bytes"),
         ({"finetune": "full"}, {"accumulation": "none"}, "gradients_bytes"),
@@ -207,8 +207,8 @@ def test_what_is_counted_orders_the_totals_and_changes_no_tensor():
             {"adapter_precision": "bf16"},
             "activations_bytes",
         ),
-        ({"inference": True, "batch": 8.0}, {"prefill_tokens": 512.0}, "working_bytes"),
-        ({"recompute": "none"}, {"recompute": "selective"}, "activations_bytes"),
+        ({"inference": True, "micro_batch": 8.0}, {"prefill_tokens": 512.0}, "working_bytes"),
+        ({"recomputation": "none"}, {"recomputation": "selective"}, "activations_bytes"),
         ({"inference": True}, {"kv_precision": "int8"}, "kv_cache_bytes"),
         ({"inference": True}, {"weights": "int4"}, "weights_bytes"),
         (
@@ -261,7 +261,7 @@ def test_adapters_of_queries_and_values_have_the_parameters_that_peft_counts():
 
 def test_adapters_in_fp32_keep_what_an_h100_measured():
     """Mistral 7B, 2 x 1024 tokens, rank 8: 32.59 GiB allocated with Transformers and PEFT."""
-    said = {"batch": 2.0, "seq_len": 1024.0, "lora_rank": 8.0, "accumulation": "none"}
+    said = {"micro_batch": 2.0, "seq_len": 1024.0, "lora_rank": 8.0, "accumulation": "none"}
     found = ask(
         model="mistral-7b-v0.1",
         finetune="lora",
@@ -274,9 +274,9 @@ def test_adapters_in_fp32_keep_what_an_h100_measured():
 
 def test_without_accumulation_gradients_grow_as_activations_go():
     """Llama 3.2 1B, 2 x 512 tokens on an H100: 10.26 GiB with or without recomputation."""
-    said = {"finetune": "full", "counted": "allocated", "batch": 2.0, "seq_len": 512.0}
+    said = {"finetune": "full", "counted": "allocated", "micro_batch": 2.0, "seq_len": 512.0}
     totals = [
-        ask(model="llama-3.2-1b", accumulation="none", recompute=word, **said).memory
+        ask(model="llama-3.2-1b", accumulation="none", recomputation=word, **said).memory
         for word in ("none", "full")
     ]
     for memory in totals:
@@ -291,7 +291,7 @@ def test_latent_attention_has_no_matrix_of_values_alone():
 
 
 def test_a_vision_language_model_has_the_activations_of_its_decoder():
-    found = ask(model="mistral-small-3.1-24b", finetune="lora", recompute="full", seq_len=2048)
+    found = ask(model="mistral-small-3.1-24b", finetune="lora", recomputation="full", seq_len=2048)
     assert found.network.decoder is not None
     assert float(found.memory.activations_bytes.mid) > 0
 
@@ -325,14 +325,14 @@ def test_what_is_kept_outside_the_layers_is_mostly_logits(row, tmp_path):
 def test_the_peak_of_a_step_is_within_what_is_said(row, recompute, tmp_path):
     """Three layers measured; states are not part of the peak, but gradients are."""
     question, _ = network_of(row, tmp_path)
-    tokens = {"batch": float(row["batch"]), "seq_len": float(row["seq_len"])}
-    found = answer_memory(replace(question, recompute=recompute, **tokens), CATALOG)
+    tokens = {"micro_batch": float(row["batch"]), "seq_len": float(row["seq_len"])}
+    found = answer_memory(replace(question, recomputation=recompute, **tokens), CATALOG)
     parts = found.memory
     held = (parts.activations_bytes, parts.logits_bytes, parts.working_bytes)
     low, high = sum(held[1:], start=held[0]).interval(0.9)
     gradients = float(parts.gradients_bytes.mid)
     column = "peak_bytes" if recompute == "none" else "peak_recomputed_bytes"
-    measured = float(row[column]) * tokens["batch"] * tokens["seq_len"]
+    measured = float(row[column]) * tokens["micro_batch"] * tokens["seq_len"]
     assert low <= measured <= high + gradients
 
 
@@ -463,20 +463,22 @@ def test_adapters_by_hand():
 def test_quantised_fine_tuning_holds_half_a_byte_a_parameter():
     """Dettmers et al. 2023, arXiv:2305.14314: 65 billion parameters within 48 GB."""
     path = str(GOLDEN / "configs" / "llama-1-65b.json")
-    found = ask(model=path, finetune="qlora", recompute="full", seq_len=512, hardware="a40")
+    found = ask(model=path, finetune="qlora", recomputation="full", seq_len=512, hardware="a40")
     assert found.memory.weights_bytes.mid / 1e9 == pytest.approx(34.5, rel=0.08)
     assert found.fits
 
 
 def test_quantised_fine_tuning_of_7_billion_takes_less_than_10_gb():
     """PyTorch's torchtune tutorial on QLoRA: Llama 2 7B, "in <10 GB of memory"."""
-    found = ask(model="llama-2-7b", finetune="qlora", lora_rank=8, batch=2, recompute="full")
+    found = ask(
+        model="llama-2-7b", finetune="qlora", lora_rank=8, micro_batch=2, recomputation="full"
+    )
     assert 7 < total_gb(found.memory) < 10
 
 
 def test_a_published_peak_of_adapters_on_long_sequences():
     """Chen et al. 2023, LongLoRA, arXiv:2309.12307, table 12: 25.7 GB with plain LoRA, ZeRO-2."""
-    said = {"finetune": "lora", "lora_rank": 8, "zero": 2, "recompute": "full", "devices": 8}
+    said = {"finetune": "lora", "lora_rank": 8, "zero": 2, "recomputation": "full", "devices": 8}
     found = ask(model="llama-2-7b", seq_len=8192, **said)
     low, high = found.memory.total_bytes.interval(0.9)
     assert low <= 25.7e9 <= high
@@ -521,8 +523,8 @@ def test_a_layer_of_an_encoder_keeps_what_was_measured(family):
 @pytest.mark.parametrize("network", ["bert-base-mlm", "vit-base-p16-224", "electra-base"])
 def test_activations_of_an_encoder_grow_with_the_batch_and_shrink_when_recomputed(network):
     path = str(GOLDEN / "networks" / f"{network}.json")
-    one, eight = ask(model=path), ask(model=path, batch=8)
-    recomputed = ask(model=path, recompute="full")
+    one, eight = ask(model=path), ask(model=path, micro_batch=8)
+    recomputed = ask(model=path, recomputation="full")
     assert eight.memory.activations_bytes.mid == 8 * one.memory.activations_bytes.mid > 0
     assert recomputed.memory.activations_bytes.mid < one.memory.activations_bytes.mid / 10
     assert "activations_not_modelled" not in {notice.code for notice in one.notices}
@@ -539,9 +541,11 @@ def test_optimizers_in_the_order_of_their_state():
 
 
 def test_least_devices_is_the_least():
-    found = ask(model="llama-2-7b", hardware="v100", batch=1, seq_len=1024, recompute="full")
+    found = ask(
+        model="llama-2-7b", hardware="v100", micro_batch=1, seq_len=1024, recomputation="full"
+    )
     least = found.least_devices
-    again = {"model": "llama-2-7b", "hardware": "v100", "seq_len": 1024, "recompute": "full"}
+    again = {"model": "llama-2-7b", "hardware": "v100", "seq_len": 1024, "recomputation": "full"}
     assert not found.fits
     assert ask(devices=least, **again).fits
     assert not ask(devices=least - 1, **again).fits
@@ -550,14 +554,14 @@ def test_least_devices_is_the_least():
 @pytest.mark.parametrize(
     "asked",
     [
-        {"model": "gpt-3", "hardware": "h100", "recompute": "full"},
-        {"model": "llama-2-70b", "hardware": "v100", "recompute": "full", "seq_len": 512},
+        {"model": "gpt-3", "hardware": "h100", "recomputation": "full"},
+        {"model": "llama-2-70b", "hardware": "v100", "recomputation": "full", "seq_len": 512},
         {"model": "llama-2-70b", "hardware": "rtx-4090", "inference": True},
         {"model": "llama-2-7b", "hardware": "a100", "zero": 1},
     ],
 )
 def test_the_least_devices_are_those_of_a_search_through_every_count(asked):
-    question, catalog = Question(**asked), Catalog.open()
+    question, catalog = MemoryQuestion(**asked), Catalog.open()
     found = answer_memory(question, catalog)
     _, fits = fit_across_devices(question, catalog)
     every = {fit.device.id: fit.least_devices for fit in fits}
@@ -572,13 +576,13 @@ def test_where_no_number_of_devices_is_enough_the_remedy_is():
 
 def test_full_recomputation_and_eager_attention_move_the_right_way():
     plain = ask(model="llama-2-7b", seq_len=4096).memory.activations_bytes.mid
-    assert ask(model="llama-2-7b", seq_len=4096, recompute="full").memory.activations_bytes.mid == (
-        4096 * 32 * 4096 * 2
-    )
+    assert ask(
+        model="llama-2-7b", seq_len=4096, recomputation="full"
+    ).memory.activations_bytes.mid == (4096 * 32 * 4096 * 2)
     eager = ask(model="llama-2-7b", seq_len=4096, attention="eager").memory
     assert eager.activations_bytes.mid > 2 * plain
     selective = ask(
-        model="llama-2-7b", seq_len=4096, attention="eager", recompute="selective"
+        model="llama-2-7b", seq_len=4096, attention="eager", recomputation="selective"
     ).memory
     assert selective.activations_bytes.mid == plain
 
@@ -606,13 +610,13 @@ def test_a_run_that_cannot_fit_is_reported_and_one_that_can_is_not():
         ({}, "give one model"),
         ({"model": "gpt-3", "params": 1e9}, "give one model"),
         ({"params": -1}, "params must be positive"),
-        ({"params": 1e9, "zero": 4}, "zero must be a whole number from 0 to 3"),
+        ({"params": 1e9, "zero": 4}, "zero must be at most 3"),
         ({"params": 1e9, "devices": 1.5}, "devices must be a whole number"),
         ({"params": 1e9, "devices": 8, "tensor_parallel": 3}, "devices must be a multiple"),
-        ({"params": 1e9, "batch": 0}, "batch must be positive"),
+        ({"params": 1e9, "micro_batch": 0}, "micro_batch must be positive"),
         ({"params": 1e9, "seq_len": 0}, "seq_len must be positive"),
         ({"params": 1e9, "optimizer": "adam"}, "optimizer must be one of"),
-        ({"params": 1e9, "recompute": "half"}, "recompute must be one of"),
+        ({"params": 1e9, "recomputation": "half"}, "recomputation must be one of"),
         ({"params": 1e9, "precision": "fp4"}, "for training"),
         ({"params": 1e9, "precision": "tf32", "inference": True}, "for serving"),
         ({"params": 1e9, "context": 10}, "context goes with inference"),

@@ -10,16 +10,11 @@ from hypothesis import strategies as st
 from estimator.cli import main
 from estimator.core.messages import render
 from estimator.core.notice import MESSAGES, Notice
-from estimator.question.scenario import (
-    NUMBERS,
-    Description,
-    Scenario,
-    check_choices,
-    from_link,
-    link,
-    option_of,
-    read_number,
-)
+from estimator.inference.question import Comparison, Item, ServingQuestion
+from estimator.memory.request import MemoryQuestion
+from estimator.question.inputs import REGISTRY, Input, option_of, read_number
+from estimator.question.scenario import NUMBERS, Scenario, from_link, link
+from estimator.question.table import check_choices, check_question
 from tests.every import over
 
 numbers = st.floats(1e-6, 1e30, allow_nan=False).map(lambda value: float(f"{value:.12g}"))
@@ -83,10 +78,10 @@ def test_a_bad_value_in_a_link_is_left_out_and_reported():
 def test_every_field_is_described():
     for name in NUMBERS:
         assert name in Scenario.__dataclass_fields__
-    for item in Scenario.__dataclass_fields__.values():
-        described = item.metadata["input"]
-        assert described.help
-        assert described.choices or described.example
+    assert list(Scenario.inputs) == list(Scenario.__dataclass_fields__)
+    for declared in Scenario.inputs.values():
+        assert declared.help
+        assert declared.choices or declared.example
 
 
 def test_a_word_that_is_no_choice_is_refused_with_the_choices():
@@ -134,4 +129,32 @@ def test_every_sentence_can_be_said_in_singular_and_plural(code):
 
 def test_an_input_of_no_group_is_refused_for_no_command_would_have_its_option():
     with pytest.raises(ValueError, match=r"^unknown group 'site': use one of work, .*place"):
-        Description(help="loss of the grid", label="Loss of the grid", group="site")
+        Input(name="loss", help="loss of the grid", group="site")
+
+
+QUESTIONS = (Scenario, ServingQuestion, Item, Comparison, MemoryQuestion)
+
+
+def test_an_input_has_the_same_limits_unit_and_count_in_every_question():
+    for question in QUESTIONS:
+        for name, declared in question.inputs.items():
+            known = REGISTRY[name]
+            assert declared.whole == known.whole, name
+            bounded = declared.number and name != "interval"
+            assert not bounded or declared.limit == known.limit, name
+    assert {name for question in QUESTIONS for name in question.inputs} == set(REGISTRY)
+
+
+@pytest.mark.parametrize(("params", "admissible"), [(2e17, True), (2e18, False)])
+def test_a_size_is_admissible_in_all_questions_or_in_none(params, admissible):
+    asked = (
+        Scenario(params=params, tokens=1e9),
+        ServingQuestion(params=params),
+        MemoryQuestion(params=params),
+    )
+    for question in asked:
+        if admissible:
+            check_question(question)
+        else:
+            with pytest.raises(ValueError, match="params must be at most 1e"):
+                check_question(question)

@@ -12,7 +12,7 @@ from estimator.catalog import Catalog
 from estimator.cli import main
 from estimator.core.uncertainty import uncertain
 from estimator.memory.fit import answer_memory
-from estimator.memory.request import Question
+from estimator.memory.request import MemoryQuestion
 from estimator.validation.memory import (
     FACTORS,
     Peaks,
@@ -84,7 +84,9 @@ def test_tensors_of_sharded_adapters_are_met_and_what_is_reserved_less_well():
 
 def test_what_gathers_weights_in_fine_tuning_reserves_more_beyond_the_tensors():
     def gaps(**said):
-        parts = answer_memory(Question(model="llama-2-7b", devices=2.0, **said), CATALOG).memory
+        parts = answer_memory(
+            MemoryQuestion(model="llama-2-7b", devices=2.0, **said), CATALOG
+        ).memory
         whole = parts.components
         moving = sum(
             float(uncertain(whole[f"{name}_bytes"]).mid)

@@ -13,7 +13,7 @@ from pathlib import Path
 import estimator
 from estimator.catalog import Catalog
 from estimator.catalog.claim_records import ClaimRecord
-from estimator.core.limits import LIMITS
+from estimator.core.bounds import LIMITS
 from estimator.core.notice import MESSAGES
 from estimator.inference.question import INPUTS as SERVING
 from estimator.measure.meters.nvml_binding import REMEDIES

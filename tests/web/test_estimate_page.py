@@ -15,7 +15,8 @@ from streamlit.testing.v1 import AppTest
 
 from estimator.answer.scenario_estimate import answer_scenario
 from estimator.catalog import Catalog
-from estimator.question.scenario import Scenario, from_link, link, read_number
+from estimator.question.inputs import read_number
+from estimator.question.scenario import Scenario, from_link, link
 from estimator.show.quantities import amount as as_text
 from estimator.web.estimate.calibrated import applied_runs, summary
 from estimator.web.estimate.examples import EXAMPLES

@@ -9,7 +9,7 @@ import pytest
 
 from estimator.catalog import Catalog
 from estimator.memory.fit import answer_memory, fit_across_devices
-from estimator.memory.request import Question
+from estimator.memory.request import MemoryQuestion
 from estimator.networks.huggingface import architecture
 from estimator.networks.ledger import Inputs, takes
 from estimator.question.workload import compact_config
@@ -131,12 +131,12 @@ def test_the_page_speaks_german():
 
 @pytest.mark.parametrize("said", [{"inference": True}, {}, {"finetune": "qlora"}])
 def test_the_memory_across_devices_is_that_of_each_alone(said):
-    question = Question(model="llama-3.1-8b", seq_len=None, **said)
+    question = MemoryQuestion(model="llama-3.1-8b", seq_len=None, **said)
     _answer, fits = fit_across_devices(question, CATALOG)
     assert len(fits) > 200
     for fit in fits[::60]:
         alone = answer_memory(
-            Question(model="llama-3.1-8b", hardware=fit.device.id, **said), CATALOG
+            MemoryQuestion(model="llama-3.1-8b", hardware=fit.device.id, **said), CATALOG
         )
         assert fit.least_devices == alone.least_devices
         assert (float(fit.share.mid) <= 1) == alone.fits
@@ -146,7 +146,7 @@ def test_the_memory_of_a_config_given_as_text_is_that_of_its_file(tmp_path):
     path = tmp_path / "config.json"
     path.write_text(json.dumps(GPT2))
     needs = [
-        answer_memory(Question(model=model), CATALOG).memory.total_bytes.mid
+        answer_memory(MemoryQuestion(model=model), CATALOG).memory.total_bytes.mid
         for model in (str(path), json.dumps(GPT2))
     ]
     assert needs[0] == needs[1]

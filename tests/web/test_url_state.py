@@ -5,7 +5,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from estimator.question.scenario import read_number
+from estimator.question.inputs import read_number
 from estimator.web.shared.frame import LONGEST
 from estimator.web.shared.url_state import (
     LONGEST_QUERY,

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.calibrate.run import command_of
+from estimator.cli.calibrate.store_update import announce_update
 from estimator.cli.options import add_fields, add_profiles, catalog_of
 from estimator.core.units import human, human_duration, human_quantity, joined
 from estimator.show.terminal import note, print_json, print_line, print_table
@@ -89,6 +90,7 @@ def run(options: argparse.Namespace) -> int:
     names = None if options.on is None else [one.strip() for one in options.on.split(",")]
     catalog = catalog_of(options)
     check_asked(scenario, total, names, catalog)
+    announce_update(quiet=options.quiet)
     try:
         measured, ended = recorded_watch(watch, words, _reported_by(scenario))
     except CommandError as error:
@@ -173,7 +175,7 @@ def _say_what_is_awaited(silent_s: float, *, quiet: bool) -> None:
 
 def _count(name: str, text: str | None, least: int) -> int | None:
     """Read a number of steps."""
-    from estimator.question.scenario import read_number
+    from estimator.question.inputs import read_number
 
     if text is None:
         return None
@@ -189,7 +191,7 @@ def seconds(text: str) -> float:
     >>> seconds("90"), seconds("1.5m")
     (90.0, 90.0)
     """
-    from estimator.question.scenario import read_number
+    from estimator.question.inputs import read_number
 
     units = {"s": 1.0, "m": 60.0, "h": 3600.0}
     factor = units.get(text[-1:], 0.0)

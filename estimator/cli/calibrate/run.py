@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.calibrate.served_options import add_served_options, load_of, refuse_served
+from estimator.cli.calibrate.store_update import announce_update
 from estimator.cli.options import add_fields, refuse_given, scenario_of
 from estimator.show.terminal import note
 
@@ -86,7 +87,7 @@ def run(options: argparse.Namespace) -> int:
     from estimator.measure.command import CommandError, running, undisturbed
     from estimator.measure.recorder import Recording
     from estimator.measure.session import REPORT
-    from estimator.question.scenario import read_number
+    from estimator.question.inputs import read_number
     from estimator.runs import store_or_reason
 
     words = command_of(options, "run")
@@ -95,6 +96,7 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError(f"rate must be between 0.01 and 100 a second, got {options.sampling_hz}")
     result = _result_file(options)
     work = {} if result is not None else work_of(options)
+    announce_update(quiet=options.quiet)
     store, notes = store_or_reason()
     if store is None:
         note(f"the run is not stored: {notes[0]}", quiet=not options.quiet)
@@ -183,7 +185,8 @@ def command_of(options: argparse.Namespace, verb: str) -> list[str]:
 def work_of(options: argparse.Namespace) -> "dict[str, Any]":
     """What the command does, as parts of a `Timing`; checked before anything runs."""
     from estimator.catalog.schema import PRECISIONS
-    from estimator.question.scenario import check_choices, option_of
+    from estimator.question.inputs import option_of
+    from estimator.question.table import check_choices
 
     scenario = scenario_of(options)
     check_choices(scenario)

@@ -4,7 +4,8 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import add_fields, refuse_given
-from estimator.inference.question import INPUTS, check_number, option_of, read_number
+from estimator.inference.question import INPUTS
+from estimator.question.inputs import option_of, read_number
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog
@@ -15,6 +16,9 @@ SERVED = (
     *("tensor_parallel", "expert_parallel", "data_parallel"),
 )
 """Inputs of a question about serving that a benchmark may leave out."""
+
+OF_LOAD = {"params": "params_total", "active_params": "params_active"}
+"""Input -> field of a measured load, where its name is another."""
 
 FIELDS = {f"served_{name}": name for name in SERVED}
 """Place of such an option among those of its command -> the input."""
@@ -33,9 +37,10 @@ def refuse_served(options: argparse.Namespace, why: str) -> None:
 def load_of(options: argparse.Namespace) -> dict[str, Any]:
     """What the options say of a served load; errors as for `serve-cost`."""
     from estimator.inference.formats import weight_format
+    from estimator.question.table import check_number
 
     stated: dict[str, Any] = {"model": options.preset, "precision": options.precision}
-    numbers = {"params_total": options.params, "params_active": options.active_params}
+    numbers = {"params": options.params, "active_params": options.active_params}
     for name in SERVED:
         given = getattr(options, f"served_{name}")
         (numbers if INPUTS[name].number else stated)[name] = given
@@ -44,10 +49,10 @@ def load_of(options: argparse.Namespace) -> dict[str, Any]:
         if stated[name]:
             weight_format(stated[name])
     for name, text in numbers.items():
-        value = None if text is None else read_number(name, text)
-        if value is not None:
-            check_number(name, value)
-            stated[name] = value
+        if text:
+            value = read_number(name, text)
+            check_number(INPUTS[name], value)
+            stated[OF_LOAD.get(name, name)] = value
     return {name: value for name, value in stated.items() if value not in (None, "")}
 
 

@@ -18,7 +18,7 @@ from estimator.core.rows import Floats
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import H_PER_DAY
 from estimator.question.scenario import Scenario
-from estimator.question.scenario_table import ScenarioTable
+from estimator.question.table import Table
 from estimator.studies.scaling.coefficients import CORRECTED, fitted_range_flop, scaling_law
 from estimator.studies.scaling.laws import ScalingLaw
 
@@ -172,7 +172,7 @@ def _coarse(
 ) -> tuple[Floats, Floats]:
     """Logarithms of works far apart, and of what they take, as far as that can be had."""
     runs = [optimal_run(law, float(flop), scenario) for flop in COARSE_FLOP]
-    taken = np.log(np.asarray(estimate_table(ScenarioTable.of(runs), catalog)[quantity].mid))
+    taken = np.log(np.asarray(estimate_table(Table.of(Scenario, runs), catalog)[quantity].mid))
     known = ~np.isnan(taken)
     return np.log(COARSE_FLOP[known]), taken[known]
 

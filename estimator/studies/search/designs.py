@@ -1,6 +1,6 @@
 """What does each design of a space take: a part of the space as a table of results.
 
-The designs are rows of a `ScenarioTable` and go through the one path of every other question.
+The designs are rows of a `Table` and go through the one path of every other question.
 """
 
 from collections import Counter
@@ -18,7 +18,8 @@ from estimator.core.messages import message
 from estimator.core.rows import Floats, Places
 from estimator.core.uncertainty import Uncertain, z_score
 from estimator.memory.training_state import memory_of, too_large
-from estimator.question.scenario_table import ScenarioTable, Words, columns_of, setups_of
+from estimator.question.scenario import Scenario
+from estimator.question.table import Table, Words, columns_of, setups_of
 from estimator.studies.search.space import Space, Value
 from estimator.studies.search.sweep import with_left_out
 
@@ -94,7 +95,7 @@ class Evaluation:
         return pa.table(columns), +reasons
 
 
-def table_of(space: Space, start: int, stop: int) -> ScenarioTable:
+def table_of(space: Space, start: int, stop: int) -> Table[Scenario]:
     """Designs of a space as scenarios, from one number up to before another."""
     chosen = space.designs(start, stop)
     setups = setups_of(chosen, min(stop, space.size) - start)
@@ -103,14 +104,15 @@ def table_of(space: Space, start: int, stop: int) -> ScenarioTable:
 
 def product_table(
     values: Mapping[str, Sequence[Value | None]], at: Mapping[str, Places], setups: Places
-) -> ScenarioTable:
+) -> Table[Scenario]:
     """Table of some inputs, from what each may be and the place of that in each row.
 
     Without places each row has a value of its own.
     """
-    numbers, words = columns_of(values)
+    numbers, words = columns_of(Scenario, values)
     every = slice(None)
-    return ScenarioTable(
+    return Table(
+        question=Scenario,
         count=setups.size,
         numbers={name: column[at.get(name, every)] for name, column in numbers.items()},
         words={

@@ -21,7 +21,7 @@ from estimator.core.rows import Floats, Mask, one_of
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL
 from estimator.question.scenario import NUMBERS, Scenario
-from estimator.question.scenario_table import ScenarioTable, Words, setups_of
+from estimator.question.table import Table, Words, setups_of
 from estimator.studies.search.designs import QUANTITIES, memory, product_table
 from estimator.studies.search.pareto import pareto_front
 from estimator.studies.search.plan import PLANNED_COUNTS, planned_devices
@@ -93,7 +93,7 @@ class _Part:
     """Rows of the table that belong together: the inputs they change, and which rows they are."""
 
     names: tuple[str, ...]
-    changed: ScenarioTable
+    changed: Table[Scenario]
     places: slice
 
 
@@ -126,7 +126,7 @@ class Exploration:
         places: tuple[str, ...],
         catalog: Catalog,
     ) -> None:
-        asked = Questions(ScenarioTable.of([base]), Resolver(catalog))
+        asked = Questions(Table.of(Scenario, [base]), Resolver(catalog))
         if asked.errors:
             raise refusal(asked.errors[0])
         self._given = {"price_kind": KINDS_OF_PRICE[0], **base.given(), **_price(asked)}
@@ -318,7 +318,7 @@ def _words(name: str, catalog: Catalog) -> tuple[str, ...]:
     return PLACES if name == "site" else KINDS_OF_PRICE
 
 
-def _swung(base: Scenario, moved: Sequence[tuple[str, Value]]) -> ScenarioTable:
+def _swung(base: Scenario, moved: Sequence[tuple[str, Value]]) -> Table[Scenario]:
     """The scenario itself, and then with one input moved in each row."""
     count = 1 + len(moved)
     changed: dict[str, list[Value | None]] = {}
@@ -327,16 +327,16 @@ def _swung(base: Scenario, moved: Sequence[tuple[str, Value]]) -> ScenarioTable:
     return product_table(changed, {}, np.arange(count))
 
 
-def _product(values: Mapping[str, tuple[Value, ...]]) -> ScenarioTable:
+def _product(values: Mapping[str, tuple[Value, ...]]) -> Table[Scenario]:
     """All combinations of some values, the last input varying fastest."""
     places = np.indices(tuple(map(len, values.values()))).reshape(len(values), -1)
     at = dict(zip(values, places, strict=True))
     return product_table(values, at, setups_of(at, places.shape[1]))
 
 
-def _stacked(base: Scenario, parts: Sequence[_Part]) -> ScenarioTable:
+def _stacked(base: Scenario, parts: Sequence[_Part]) -> Table[Scenario]:
     """Rows of several parts as one table, with what the scenario says where they change nothing."""
-    own, tables = ScenarioTable.of([base]), [part.changed for part in parts]
+    own, tables = Table.of(Scenario, [base]), [part.changed for part in parts]
     numbers = {
         name: np.concatenate(
             [table.numbers.get(name, np.repeat(own.number(name), table.count)) for table in tables]
@@ -352,5 +352,7 @@ def _stacked(base: Scenario, parts: Sequence[_Part]) -> ScenarioTable:
     }
     setups = [part.places.start + part.changed.setups for part in parts]
     count = parts[-1].places.stop
-    table = ScenarioTable(count=count, numbers=numbers, words=words, setups=np.concatenate(setups))
+    table = Table(
+        question=Scenario, count=count, numbers=numbers, words=words, setups=np.concatenate(setups)
+    )
     return table.checked()

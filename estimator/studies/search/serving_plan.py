@@ -21,15 +21,16 @@ from estimator.inference.engines import fitted
 from estimator.inference.figures import MOST_PLACES
 from estimator.inference.quantities import (
     Calibration,
+    Range,
     ServingAnswer,
     answer_questions,
     cost_of,
     delivered,
 )
 from estimator.inference.question import ServingQuestion
-from estimator.inference.question_table import QuestionTable
 from estimator.inference.resolver import Resolver
 from estimator.inference.setups import ServingTable
+from estimator.question.table import Table
 from estimator.studies.search.limits import (
     Limits,
     best_designs,
@@ -90,9 +91,9 @@ class ServingRequest:
     count: int = 5
 
     @property
-    def designs(self) -> QuestionTable:
+    def designs(self) -> Table[ServingQuestion]:
         """One question per combination of the choices, in their order."""
-        return QuestionTable.of_choices(self.question, self.choices)
+        return Table.of_choices(self.question, self.choices)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,19 +204,19 @@ def served_quantities(request: ServingRequest, answer: ServingAnswer) -> dict[st
     }
 
 
-def _output_tokens(per_request: Uncertain, per_token: Uncertain) -> Floats:
+def _output_tokens(per_request: Range, per_token: Range) -> Floats:
     """Tokens per answer, from its energy and that of a token [token]."""
     return np.asarray(per_request.mid * S_PER_H / per_token.mid)
 
 
-def _slower(quantity: Uncertain) -> Uncertain:
+def _slower(quantity: Range) -> Uncertain:
     return Uncertain(quantity.mid, {"speed": quantity.log_sd})
 
 
 def _cost(table: ServingTable, hours: float, energy_kwh: Floats) -> Uncertain:
     """What all devices of each design cost for so long [USD]."""
     device_hours = np.asarray(table.layout.devices) * hours
-    cost = cost_of(table, Uncertain(device_hours), energy_kwh)
+    cost = cost_of(table, Range(mid=device_hours, log_sd=np.zeros(table.count)), energy_kwh)
     return Uncertain(cost.mid, {"price": cost.log_sd})
 
 

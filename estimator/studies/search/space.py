@@ -25,7 +25,8 @@ import numpy as np
 
 from estimator.catalog.records import nearest
 from estimator.core.rows import Places
-from estimator.question.scenario import INPUT_OF, NUMBERS, Scenario, read_number
+from estimator.question.inputs import read_number
+from estimator.question.scenario import INPUT_OF, NUMBERS, Scenario
 from estimator.system.whole_files import read_bounded
 
 MOST_DESIGNS = 10**10

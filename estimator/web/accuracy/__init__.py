@@ -1,1 +1,1 @@
-"""The page "Accuracy"."""
+"""The page "How right are we?"."""

@@ -1,1 +1,1 @@
-"""The page "Brain and machine"."""
+"""The page "Brain"."""

@@ -17,7 +17,8 @@ from estimator.core.uncertainty import Uncertain
 from estimator.core.units import S_PER_H, human
 from estimator.measure.session import pace_sd
 from estimator.memory.training_state import DOES_NOT_FIT
-from estimator.question.scenario import Scenario, option_of
+from estimator.question.inputs import option_of
+from estimator.question.scenario import Scenario
 from estimator.runs.observations import disturbance_of, is_of_steps, program_of
 from estimator.runs.record import FORECAST, MeasuredRun, Timing
 from estimator.web.shared import style, widgets

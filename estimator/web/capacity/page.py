@@ -59,7 +59,7 @@ from estimator.web.shared.html_table import anchor, draw_table
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import label_of_control, shown, shown_all
 from estimator.web.shared.profiles import hardware_names, kept, open_catalog, place_names
-from estimator.web.shared.site import INFERENCE, Page, controls
+from estimator.web.shared.site import Page, controls
 from estimator.web.shared.url_state import Choice, Number, Parameters, Typed, UrlState
 from estimator.web.shared.valid import valid
 
@@ -150,12 +150,12 @@ def draw(frame: Frame) -> None:
 def request_of(values: Row) -> ServingRequest:
     """Request that the controls ask."""
     question = ServingQuestion(
-        model=values["model"],
+        preset=values["model"],
         request_rate=float(values["rate"]),
         input_tokens=float(values["input"]),
         output_tokens=float(values["output"]),
         precision="" if values["precision"] == USUAL else values["precision"],
-        region="" if values["site"] == ANYWHERE else values["site"],
+        site="" if values["site"] == ANYWHERE else values["site"],
         pue=values["pue"],
     )
     chosen = values["hardware"]
@@ -383,4 +383,4 @@ label_of = partial(label_of_control, LABELS, "plan")
 """Name of an input on this page; what has no control is set on the command line."""
 
 
-PAGE = Page(path="capacity", title=N_("Capacity"), group=INFERENCE, draw=draw, slides=SLIDES)
+PAGE = Page(path="capacity", title=N_("Capacity"), draw=draw, slides=SLIDES)

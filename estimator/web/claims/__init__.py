@@ -1,1 +1,1 @@
-"""The page "Fact checks"."""
+"""The page "Claims, checked"."""

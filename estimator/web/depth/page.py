@@ -6,7 +6,8 @@ import numpy as np
 
 from estimator.answer.estimate_table import estimate_table
 from estimator.core.units import S_PER_H
-from estimator.question.scenario_table import ScenarioTable
+from estimator.question.scenario import Scenario
+from estimator.question.table import Table
 from estimator.studies.depth.activations import Storage, checkpoints, everything, reversed_in_time
 from estimator.studies.depth.gradients import SLOPES, log10_bound
 from estimator.studies.depth.paths import Network
@@ -16,7 +17,7 @@ from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import draw_table
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import open_catalog
-from estimator.web.shared.site import LEARN, Page, controls
+from estimator.web.shared.site import LIMITS, Page, controls
 from estimator.web.shared.url_state import Choice, Number, Parameters, UrlState
 from estimator.web.shared.valid import Values
 
@@ -159,7 +160,7 @@ def _prices(ways: list[Storage], names: tuple[str, ...], layers: float, width: f
     layer_bytes = width * BYTES_PER_VALUE
     work = 3 * float(Network(layers=layers, width=width).forward_flop()) * EXAMPLES_PER_STEP
     flops = [max(work * float(way.compute_factor()), 1.0) for way in ways]
-    runs = ScenarioTable.of_columns(flop=flops, hardware="v100")
+    runs = Table.of_columns(Scenario, flop=flops, hardware="v100")
     found = estimate_table(runs, open_catalog())
     hours, kwh = (np.asarray(found[name].mid) for name in ("wall_hours", "energy_kwh"))
     rows = [
@@ -216,4 +217,4 @@ SLIDES = {
     "gradient": N_("The gradient vanishes, or residual connections keep it"),
     "activations": N_("Activations can be computed again instead of stored"),
 }
-PAGE = Page(path="depth", title=N_("Depth"), group=LEARN, draw=draw, slides=SLIDES)
+PAGE = Page(path="depth", title=N_("Depth"), group=LIMITS, draw=draw, slides=SLIDES)

@@ -12,7 +12,7 @@ from estimator.answer.scenario_estimate import Answer
 from estimator.catalog import Catalog
 from estimator.core.units import human
 from estimator.memory.fit import MemoryAnswer, answer_memory
-from estimator.memory.request import Question
+from estimator.memory.request import MemoryQuestion
 from estimator.memory.savings import cheapest_saving
 from estimator.web.shared.amounts import localised
 from estimator.web.shared.language import N_, _
@@ -60,7 +60,7 @@ def fit_of(answer: Answer, catalog: Catalog) -> Fit | None:
     return Fit(memory=memory, share=share, remedies=tuple(remedies(question, memory, catalog)))
 
 
-def remedies(question: Question, memory: MemoryAnswer, catalog: Catalog) -> Iterator[str]:
+def remedies(question: MemoryQuestion, memory: MemoryAnswer, catalog: Catalog) -> Iterator[str]:
     """Say what makes it fit, the cheapest first: time, then adapters, then more devices."""
     saving = cheapest_saving(question, catalog)
     if saving is not None:
@@ -68,7 +68,7 @@ def remedies(question: Question, memory: MemoryAnswer, catalog: Catalog) -> Iter
     text, least = _("{count} devices or more"), memory.least_devices
     if least is None:
         text = _("{count} devices or more, and recompute all activations")
-        recomputed = _memory(replace(question, recompute="full"), catalog)
+        recomputed = _memory(replace(question, recomputation="full"), catalog)
         least = None if recomputed is None else recomputed.least_devices
     if least is not None and least > question.devices:
         yield text.format(count=localised(f"{least:,.0f}"))
@@ -107,7 +107,7 @@ def _compared(fit: Fit) -> str:
     )
 
 
-def _memory(question: Question, catalog: Catalog) -> MemoryAnswer | None:
+def _memory(question: MemoryQuestion, catalog: Catalog) -> MemoryAnswer | None:
     """Memory of a changed run; None where it cannot be changed so."""
     try:
         return answer_memory(question, catalog)

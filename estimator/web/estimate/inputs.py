@@ -14,7 +14,8 @@ from estimator.core.messages import reason
 from estimator.core.units import CENTRAL, significant
 from estimator.networks.formulas import TRAINING_OVER_FORWARD
 from estimator.question.hardware import named_precision
-from estimator.question.scenario import INPUTS, NUMBERS, Scenario, read_number
+from estimator.question.inputs import read_number
+from estimator.question.scenario import INPUTS, NUMBERS, Scenario
 from estimator.question.workload import compact_config, read_network
 from estimator.web.shared.frame import shortened
 from estimator.web.shared.language import N_, _

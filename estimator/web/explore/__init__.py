@@ -1,1 +1,1 @@
-"""The page "Sensitivity"."""
+"""The page "Explore"."""

@@ -11,7 +11,8 @@ import streamlit as st
 from estimator.core.messages import reason
 from estimator.core.units import amount as with_unit
 from estimator.question.hardware import TRAINING_PRECISIONS
-from estimator.question.scenario import INPUTS, Scenario, option_of
+from estimator.question.inputs import option_of
+from estimator.question.scenario import INPUTS, Scenario
 from estimator.runs.store_state import State, store_state
 from estimator.studies.search.exploration import (
     PLACES,
@@ -32,7 +33,7 @@ from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import quoted
 from estimator.web.shared.notices import shown as sentence_of
 from estimator.web.shared.profiles import hardware_names, kept, led_by, open_catalog, place_names
-from estimator.web.shared.site import TRAIN, Page, controls
+from estimator.web.shared.site import Page, controls
 from estimator.web.shared.url_state import Choice, Number, Parameters, Typed, UrlState
 from estimator.web.shared.valid import valid
 
@@ -71,8 +72,8 @@ def known_devices() -> tuple[str, ...]:
 
 PARAMETERS = Parameters(
     "explore",
-    Typed("params", usual=7e9, low=1e3, high=1e15, required=True),
-    Typed("tokens", usual=140e9, low=1.0, high=1e17, required=True),
+    Typed("params", 7e9, *INPUTS["params"].limit.range, required=True),
+    Typed("tokens", 140e9, *INPUTS["tokens"].limit.range, required=True),
     Choice("hardware", known_devices()),
     Number("devices", 64.0, low=1.0, high=100000.0, whole=True),
     Choice("site", tuple(place_names()), usual="us"),
@@ -404,4 +405,4 @@ SLIDES = {
     "map": N_("two inputs swept"),
     "front": N_("time against cost against CO2e, with the Pareto front"),
 }
-PAGE = Page(path="explore", title=N_("Sensitivity"), group=TRAIN, draw=draw, slides=SLIDES)
+PAGE = Page(path="explore", title=N_("Explore"), draw=draw, slides=SLIDES)

@@ -1,1 +1,1 @@
-"""The page "Compression"."""
+"""The page "Shrink it"."""

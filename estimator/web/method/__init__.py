@@ -1,1 +1,1 @@
-"""The page "Methodology"."""
+"""The page "How it works"."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from estimator.core.messages import reason
 from estimator.inference.model_names import find_preset
-from estimator.memory.request import Question
+from estimator.memory.request import MemoryQuestion
 from estimator.question.workload import compact_config
 from estimator.web.shared.frame import shortened
 from estimator.web.shared.language import N_, _
@@ -110,7 +110,7 @@ def query_of(values: dict[str, Any]) -> dict[str, str]:
     return {name: text for name, text in query.items() if text}
 
 
-def question_of(values: dict[str, Any], model: str, length: float) -> Question:
+def question_of(values: dict[str, Any], model: str, length: float) -> MemoryQuestion:
     """Question about the memory of the model, used as the controls say."""
     use = values["use"]
     if use == "serve":
@@ -118,4 +118,4 @@ def question_of(values: dict[str, Any], model: str, length: float) -> Question:
         said: dict[str, Any] = {"inference": True, "context": length, **formats}
     else:
         said = {"seq_len": length, "finetune": None if use == "train" else use}
-    return Question(model=model, batch=float(values["batch"]), **said)
+    return MemoryQuestion(model=model, micro_batch=float(values["batch"]), **said)

@@ -4,7 +4,7 @@ from functools import lru_cache
 from html import escape
 from typing import Any
 
-from estimator.question.scenario import link
+from estimator.question.scenario import INPUTS, link
 from estimator.runs.store_state import State, store_state
 from estimator.studies.search.exploration import KINDS_OF_PRICE, PLACES
 from estimator.studies.search.plan import (
@@ -43,7 +43,7 @@ from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import hardware_names, kept, open_catalog, place_names
-from estimator.web.shared.site import TRAIN, Page, controls
+from estimator.web.shared.site import Page, controls
 from estimator.web.shared.url_state import Choice, Number, Parameters, Typed, UrlState
 from estimator.web.shared.valid import valid
 
@@ -66,8 +66,8 @@ def known_places() -> tuple[str, ...]:
 
 PARAMETERS = Parameters(
     "plan",
-    Typed("params", usual=7e9, low=1e3, high=1e15, required=True),
-    Typed("tokens", usual=140e9, low=1.0, high=1e17, required=True),
+    Typed("params", 7e9, *INPUTS["params"].limit.range, required=True),
+    Typed("tokens", 140e9, *INPUTS["tokens"].limit.range, required=True),
     Typed("budget", usual=10e3, low=1e-3, high=1e15),
     Typed("days", usual=14.0, low=1e-4, high=1e6),
     Typed("carbon", usual=1e3, low=1e-6, high=1e15),
@@ -253,4 +253,4 @@ TYPED = {
 }
 """Control that is typed -> its label."""
 
-PAGE = Page(path="plan", title=N_("Plan"), group=TRAIN, draw=draw, slides=SLIDES)
+PAGE = Page(path="plan", title=N_("Plan"), draw=draw, slides=SLIDES)

@@ -1,1 +1,1 @@
-"""The page "Scaling laws"."""
+"""The page "Scaling"."""

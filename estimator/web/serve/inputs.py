@@ -9,7 +9,7 @@ from estimator.catalog.api_prices import ApiPrice
 from estimator.core.notice import Notice
 from estimator.inference.question import INPUTS, ServingQuestion
 from estimator.networks.config_file import config_name, is_inline
-from estimator.question.declaration import Description
+from estimator.question.inputs import Input
 from estimator.web.shared import style, widgets
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import label_of_control, shown
@@ -78,8 +78,7 @@ INPUT = {
     "input": "input_tokens",
     "output": "output_tokens",
     "rate": "request_rate",
-    "site": "region",
-    "price": "price_usd_per_h",
+    "model": "preset",
     "offer": "api",
     "api": "api_price_out",
     "apiin": "api_price_in",
@@ -89,14 +88,14 @@ INPUT = {
 """Parameter of a link -> the input of a question that it says, where its name is another."""
 
 
-def described(name: str) -> Description:
+def described(name: str) -> Input:
     """Declaration of the input that a parameter says."""
     return INPUTS[INPUT.get(name, name)]
 
 
 def bounds(name: str, least: float | None = None) -> tuple[float, float]:
     """Least and most of a parameter: those of its input, or the least that the page allows."""
-    low, high = described(name).bounds
+    low, high = described(name).limit.range
     return (low if least is None else least), high
 
 
@@ -142,7 +141,7 @@ def _drop_config() -> None:
 def question_of(values: Values) -> ServingQuestion:
     """Question that the controls ask."""
     return ServingQuestion(
-        model="" if values["config"] else values["model"],
+        preset="" if values["config"] else values["model"],
         config=values["config"],
         hardware=values["hardware"],
         devices=float(values["devices"]) or None,
@@ -151,9 +150,9 @@ def question_of(values: Values) -> ServingQuestion:
         request_rate=float(values["rate"]) or None,
         input_tokens=float(values["input"]),
         output_tokens=float(values["output"]),
-        region="" if values["site"] == ANYWHERE else values["site"],
+        site="" if values["site"] == ANYWHERE else values["site"],
         pue=values["pue"],
-        price_usd_per_h=values["price"],
+        price=values["price"],
     )
 
 

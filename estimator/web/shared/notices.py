@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from estimator.core.messages import Names, render
 from estimator.core.notice import Notice
-from estimator.inference.question import option_of
+from estimator.question.inputs import option_of
 from estimator.question.scenario import INPUTS, label_of
 from estimator.web.shared.amounts import localised
 from estimator.web.shared.language import _

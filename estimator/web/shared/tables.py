@@ -17,8 +17,7 @@ from estimator.core.uncertainty import Uncertain, z_score
 from estimator.core.units import amount, human_percent
 from estimator.question.provenance import SourcedNumber
 from estimator.question.scenario import Scenario
-from estimator.question.scenario_table import ScenarioTable, check_scenario
-from estimator.system.formula_cells import without_formula
+from estimator.question.table import Table, check_question
 from estimator.web.shared.amounts import joined, localised, result
 from estimator.web.shared.charts import Row
 from estimator.web.shared.language import N_, _
@@ -194,25 +193,25 @@ def answer_beside(scenario: Scenario, catalog: Catalog) -> tuple[Answer, Others 
     hardware, count = catalog.find_device(scenario.hardware or ""), scenario.devices
     if hardware is None or count is None:
         return answer_scenario(scenario, catalog), None
-    check_scenario(scenario)
+    check_question(scenario)
     columns = _moved(scenario, hardware, scenario.precision, count, catalog)
     others = [None] * len(columns["hardware"])
     for name in OF_DEVICE:
         columns[name] = [getattr(scenario, name), *columns.get(name, others)]
-    result = estimate_table(ScenarioTable.of_columns(**columns), catalog)
+    result = estimate_table(Table.of_columns(Scenario, **columns), catalog)
     return answer_of(result, 0, scenario), Others(result=result, first=1)
 
 
-def other_devices(answer: Answer, catalog: Catalog) -> ScenarioTable:
+def other_devices(answer: Answer, catalog: Catalog) -> Table[Scenario]:
     """Ask for the same work on other devices, a row each, at its own predicted utilization.
 
     A run that is only known by its device time cannot be moved: there is no row.
     """
     if answer.workload.training_flop is None:
-        return ScenarioTable(count=0)
+        return Table(question=Scenario, count=0)
     count = float(answer.run.devices)
     moved = _moved(answer.scenario, answer.device.id, answer.precision, count, catalog)
-    return ScenarioTable.of_columns(**moved)
+    return Table.of_columns(Scenario, **moved)
 
 
 def _moved(
@@ -313,7 +312,7 @@ def csv_text(rows: Sequence[Row]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows({key: without_formula(cell) for key, cell in row.items()} for row in rows)
+    writer.writerows(rows)
     return text.getvalue()
 
 

@@ -23,7 +23,8 @@ from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
 
-from estimator.question.scenario import LINK_VERSION, read_number
+from estimator.question.inputs import read_number
+from estimator.question.scenario import LINK_VERSION
 from estimator.web.shared.frame import KEPT, shortened
 from estimator.web.shared.language import _, ngettext
 from estimator.web.shared.profiles import data_version

@@ -8,7 +8,7 @@ import pytest
 from estimator.answer.estimate_table import estimate_table
 from estimator.catalog import Catalog
 from estimator.core.rows import rows_of
-from estimator.question.scenario_table import NOT_OF_SETUP
+from estimator.question.table import NOT_OF_SETUP
 from estimator.studies.search.designs import QUANTITIES, table_of
 from estimator.studies.search.space import space_of
 

@@ -18,13 +18,13 @@ from estimator.studies.search.serving_plan import OBJECTIVES, ServingRequest, be
 
 RATE, DAYS = 4.0, 30.0
 QUESTION = ServingQuestion(
-    model="llama-3.1-70b", request_rate=RATE, input_tokens=500.0, output_tokens=300.0
+    preset="llama-3.1-70b", request_rate=RATE, input_tokens=500.0, output_tokens=300.0
 )
 CHOICES = {
     "hardware": ("h100-sxm", "l40s", "mi300x"),
     "devices": (1.0, 2.0, 4.0, 8.0),
     "precision": ("bf16", "fp8"),
-    "region": ("us", "se"),
+    "site": ("us", "se"),
 }
 QUANTITIES = ("cost_usd", "inter_token_s", "co2e_kg", "energy_kwh", "time_to_first_token_s")
 
@@ -138,10 +138,10 @@ def test_plans_that_cost_the_same_are_ordered_by_what_else_they_take():
         for plan in plans
     ]
     assert keys == sorted(keys)
-    assert plans[0].question.region == "se"
+    assert plans[0].question.site == "se"
     again = ServingRequest(
         question=QUESTION,
-        choices={**CHOICES, "region": ("se", "us"), "precision": ("fp8", "bf16")},
+        choices={**CHOICES, "site": ("se", "us"), "precision": ("fp8", "bf16")},
         limits=limits,
         days=DAYS,
         count=8,

@@ -1,0 +1,821 @@
+"""Every input that a question may have, declared once for training, inference and memory.
+
+A question is a dataclass that lists the names of its inputs. Options, widgets, links, columns,
+limits and documentation are derived from the declarations here; to add an input, declare it here,
+list it in the questions that have it, and use it where it has its effect.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from estimator.core.bounds import LIMITS, Limit
+from estimator.core.units import CENTRAL
+from estimator.networks.kinds import ADAPTERS, KINDS
+
+if TYPE_CHECKING:
+    from estimator.core.notice import Refusal
+
+GROUPS = {
+    "work": "workload: --preset, --params with --tokens, --flop, --config or --device-hours",
+    "network": "workload details",
+    "model": "model and number formats",
+    "hardware": "hardware",
+    "parallelism": "parallelism, if known",
+    "traffic": "traffic",
+    "place": "location",
+    "money": "cost",
+    "items": "items instead of tokens: images, videos, labels, texts",
+    "comparison": "comparisons",
+    "answer": "answer",
+}
+"""Heading -> its words in a help text; inputs follow in the order of their question."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Input:
+    """Declaration of one input.
+
+    Parameters
+    ----------
+    name : str
+        Field of the questions that have it.
+    help : str
+        Meaning, for a help text.
+    group : str
+        A key of `GROUPS`.
+    label : str
+        Label of its control on a page; empty where no page asks for it.
+    unit : str
+        Of its number; empty for counts, shares and words.
+    example : str
+        As people would write it.
+    choices : tuple of str
+        Words that it may be.
+    open_choices : bool
+        Whether other words than `choices` are left to the profiles.
+    limits : str
+        A key of `core.bounds.LIMITS`, where that is not the name.
+    columns : tuple of str
+        Its names in a table, the documented one first; the name itself where empty.
+    option : str
+        Its documented option, where that is not the name.
+    aliases : tuple of str
+        Further spellings of its option.
+    resolved : str
+        Name of the number that it overrides in an answer, where that is not its own.
+    number, flag : bool
+        Whether it is a number, or yes or no.
+    whole : bool
+        Whether its number is a count.
+    refines : bool
+        Whether a row of a table can be answered without it where its cell cannot be read.
+    local : bool
+        A file of the user, or meaningless without one: no link carries it.
+    """
+
+    name: str
+    help: str
+    group: str
+    label: str = ""
+    unit: str = ""
+    example: str = ""
+    choices: tuple[str, ...] = ()
+    open_choices: bool = False
+    limits: str = ""
+    columns: tuple[str, ...] = ()
+    option: str = ""
+    aliases: tuple[str, ...] = ()
+    resolved: str = ""
+    number: bool = False
+    flag: bool = False
+    whole: bool = False
+    refines: bool = False
+    local: bool = False
+
+    def __post_init__(self) -> None:
+        if self.group not in GROUPS:
+            raise ValueError(f"unknown group {self.group!r}: use one of {', '.join(GROUPS)}")
+
+    @property
+    def limit(self) -> Limit:
+        """Least and most of its number."""
+        return LIMITS[self.limits or self.name]
+
+    @property
+    def column(self) -> str:
+        """Documented column in a table."""
+        return self.columns[0] if self.columns else self.name
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """Names under which a table or a file may give it."""
+        option = option_of(self.name)[2:].replace("-", "_")
+        return tuple(dict.fromkeys((*self.columns, self.name, option)))
+
+
+def _word(name: str, help_text: str, label: str = "", **more: Any) -> dict[str, Any]:
+    """Declare an input in words."""
+    return {"name": name, "help": help_text, "label": label, **more}
+
+
+def _number(name: str, help_text: str, label: str = "", **more: Any) -> dict[str, Any]:
+    """Declare a number."""
+    return _word(name, help_text, label, number=True, **more)
+
+
+def _count(name: str, help_text: str, label: str = "", **more: Any) -> dict[str, Any]:
+    """Declare a whole number."""
+    return _number(name, help_text, label, whole=True, **more)
+
+
+def _flag(name: str, help_text: str) -> dict[str, Any]:
+    """Declare an input that is on or off."""
+    return _word(name, help_text, flag=True)
+
+
+_DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
+    "work": (
+        _word("preset", "a published run or model by name", "Model or run", example="gpt-3"),
+        _number(
+            "params",
+            "parameters of the model",
+            "Parameters",
+            unit="parameters",
+            example="7e9",
+            columns=("params_total",),
+        ),
+        _number(
+            "tokens",
+            "tokens seen in training, epochs included",
+            "Training tokens",
+            example="2e12",
+            columns=("tokens_processed",),
+        ),
+        _number(
+            "active_params",
+            "parameters active per token, for a mixture of experts",
+            "Active parameters (mixture of experts)",
+            unit="parameters",
+            example="37e9",
+            columns=("params_active",),
+        ),
+        _number(
+            "flop",
+            "FLOPs of the whole training run",
+            "Training FLOPs",
+            unit="FLOP",
+            example="3.14e23",
+            limits="training_flop",
+            columns=("train_flops_reported",),
+            resolved="training_flop",
+        ),
+        _word("config", "a Hugging Face config.json", "config.json", example="config.json"),
+        _number(
+            "samples",
+            "sequences, images or clips seen, with --config or --sample-flop",
+            "Samples",
+            example="1e8",
+            columns=("samples_processed",),
+        ),
+        _number(
+            "sample_flop",
+            "forward FLOPs of one sample, with --samples",
+            "Forward FLOPs per sample",
+            unit="FLOP",
+            example="4.1e9",
+            limits="training_flop",
+            columns=("flops_per_sample_forward",),
+        ),
+    ),
+    "network": (
+        _number(
+            "device_hours",
+            "device-hours of a run already timed; energy, cost and CO2e follow",
+            "Device-hours already spent",
+            unit="h",
+            example="1.08e6",
+            columns=("accelerator_hours",),
+        ),
+        _word(
+            "kind",
+            "kind of workload; sets the expected utilization",
+            "Kind of work",
+            choices=KINDS,
+            columns=("domain",),
+        ),
+        _word(
+            "arch",
+            "architecture, as free text",
+            "Architecture in words",
+            example="'MoE decoder', CNN, encoder",
+        ),
+        _word(
+            "name",
+            "name of the network, if it identifies the architecture",
+            "Name of the network",
+            example="EfficientNet-B4",
+        ),
+        _number(
+            "width",
+            "width of the network, its hidden size",
+            "Width (hidden size)",
+            example="4096",
+            columns=("hidden",),
+            refines=True,
+        ),
+        _count(
+            "layers",
+            "transformer layers; with width and sequence length, attention is counted exactly",
+            "Layers",
+            example="32",
+            refines=True,
+        ),
+        _count(
+            "heads",
+            "attention heads",
+            "Attention heads",
+            example="32",
+            limits="layers",
+            refines=True,
+        ),
+        _count(
+            "kv_heads",
+            "key-value heads, fewer than --heads in grouped-query attention",
+            "Key-value heads",
+            example="8",
+            limits="layers",
+            refines=True,
+        ),
+        _count(
+            "vocab",
+            "vocabulary size; the embedding table of an encoder costs no FLOPs",
+            "Vocabulary",
+            example="30522",
+            limits="width",
+            refines=True,
+        ),
+        _number(
+            "seq_len", "tokens in a sequence", "Tokens in a sequence", example="4096", refines=True
+        ),
+        _count(
+            "image_size",
+            "pixels on a side of its images, with --config",
+            "Image side",
+            unit="pixels",
+            example="224",
+            refines=True,
+        ),
+        _word(
+            "finetune",
+            "adapt an existing model instead of training it; qlora: LoRA over weights of 4 bits",
+            "Fine-tuning",
+            choices=("full", *ADAPTERS),
+        ),
+        _number(
+            "attempts",
+            "development overhead: compute of all runs over that of the final one, failed runs "
+            "and experiments included",
+            "Development overhead (all runs / final run)",
+            example="1.5",
+            option="development-overhead",
+            aliases=("attempts",),
+        ),
+        _flag("inference", "serve instead of train: weights and key-value cache"),
+        _number(
+            "micro_batch",
+            "sequences at a time per data-parallel rank or replica (default: 1)",
+            limits="batch",
+            option="batch",
+            aliases=("micro-batch",),
+        ),
+        _number(
+            "context",
+            "tokens kept per sequence, with --inference (default: up to 2048)",
+            limits="seq_len",
+        ),
+        _number(
+            "prefill_tokens",
+            "prompt tokens that pass a layer at once, with --inference (default: 8192)",
+        ),
+        _word(
+            "optimizer",
+            "optimizer (default: adamw)",
+            choices=(
+                *("adamw", "sgd", "sgd-momentum", "adafactor", "muon"),
+                *("adam-8bit", "adam-4bit"),
+            ),
+        ),
+        _word(
+            "attention",
+            "kernel of attention; eager keeps its scores (default: fused)",
+            choices=("fused", "eager"),
+            aliases=("flash-attention",),
+        ),
+        _word(
+            "loss", "chunked: the logits are never all held at once", choices=("plain", "chunked")
+        ),
+        _word(
+            "accumulation",
+            "micro-batches of a step; gradients of several stay beside the activations (default: "
+            "several)",
+            choices=("none", "several"),
+        ),
+        _flag("dropout", "keep dropout masks, as in GPT-2 and GPT-3"),
+        _number("lora_rank", "rank of the adapters (default: 16)"),
+        _word(
+            "lora_targets",
+            "matrices with an adapter; qv: queries and values (default: all)",
+            choices=("all", "qv"),
+        ),
+        _flag("train_embeddings", "train the token table and head beside the adapters"),
+        _flag(
+            "fused_backward",
+            "run the optimizer step within the backward pass: no gradients are kept",
+        ),
+    ),
+    "model": (
+        _word(
+            "weights",
+            "format of served or frozen weights",
+            choices=("nf4", "nf4-dq", "int4", "int8"),
+        ),
+        _word("kv_precision", "format of the key-value cache: bf16, fp8 (default: as usual)"),
+        _word(
+            "adapter_precision",
+            "format that adapters compute in (default: as under autocast)",
+            choices=("fp32", "bf16", "fp16"),
+        ),
+        _word(
+            "states",
+            "gradients and optimizer in the format of the weights, or with fp32 copies",
+            choices=("pure", "mixed"),
+        ),
+        _flag("fp32_gradients", "accumulate gradients in fp32, as Megatron does"),
+    ),
+    "hardware": (
+        _word(
+            "hardware",
+            "device by id, alias or NVML name",
+            "Device",
+            example="h100",
+            columns=("accelerator",),
+        ),
+        _count(
+            "devices", "number of devices", "Devices", example="64", columns=("accelerator_count",)
+        ),
+        _word(
+            "precision",
+            "number format of the matrix work",
+            "Number format",
+            choices=(
+                *("fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "fp4", "int8", "equivalent"),
+                "mixed",
+            ),
+            open_choices=True,
+        ),
+        _number(
+            "utilization",
+            "model FLOPs utilization (MFU): share of the dense peak, in (0, 1]; predicted if "
+            "omitted",
+            "Utilization (share of the peak)",
+            example="0.4",
+        ),
+        _word(
+            "calibration",
+            "use or ignore measured runs on this device",
+            "Measured runs of this device",
+            choices=("use", "ignore"),
+        ),
+        _word(
+            "program",
+            "name of your program; its own measured runs weigh most",
+            "Program",
+            example="my-gpt",
+            local=True,
+        ),
+        _number(
+            "power_cap",
+            "power limit of each device: less power, longer run; --utilization is without the "
+            "limit",
+            "Power limit of a device [W]",
+            unit="W",
+            example="250",
+            option="power-limit",
+            aliases=("power-cap",),
+        ),
+        _word(
+            "software",
+            "how well tuned the code is: a vendor reference or benchmark submission, a typical "
+            "stack, or research code",
+            "Software",
+            choices=("vendor", "typical", "research"),
+        ),
+        _word(
+            "framework",
+            "framework and version, if they indicate how well tuned the code is",
+            "Framework",
+            example="'NGC PyTorch 24.10'",
+        ),
+        _word(
+            "rate",
+            "steady-state step speed, or the whole run with its overheads",
+            "Rate",
+            choices=("steady", "run"),
+        ),
+        _word(
+            "counted",
+            "what the total counts: by the framework allocated or reserved, or all that "
+            "nvidia-smi shows and that has to fit (default: all)",
+            choices=("allocated", "reserved", "nvidia-smi"),
+        ),
+    ),
+    "parallelism": (
+        _number(
+            "batch_tokens",
+            "tokens per optimizer step",
+            "Tokens per step",
+            unit="tokens",
+            example="4e6",
+            limits="tokens",
+            refines=True,
+        ),
+        _number(
+            "batch",
+            "sequences, samples or images per optimizer step",
+            "Batch (sequences or samples of a step)",
+            example="1024",
+            columns=("batch_per_step",),
+            refines=True,
+        ),
+        _number(
+            "step_flop",
+            "FLOPs per optimizer step, all devices together",
+            "FLOPs per step",
+            unit="FLOP",
+            example="1.7e17",
+            limits="training_flop",
+            refines=True,
+        ),
+        _number(
+            "step_operations",
+            "operations that an eager framework dispatches per optimizer step, as run.count_flop "
+            "counts them; tell of a measured CPU, with the memory traffic and the FLOPs of a step",
+            "Operations per step",
+            example="1500",
+            refines=True,
+        ),
+        _number(
+            "step_traffic",
+            "memory that an optimizer step reads and writes beside its products, as "
+            "run.count_flop counts it; tells of a measured CPU, with the operations and the FLOPs "
+            "of a step",
+            "Memory traffic per step [B]",
+            unit="B",
+            example="2e9",
+            limits="traffic_bytes",
+            refines=True,
+        ),
+        _word(
+            "recomputation",
+            "activations recomputed in the backward pass, to save memory",
+            "Activations recomputed",
+            aliases=("recompute",),
+            choices=("none", "selective", "full"),
+            refines=True,
+        ),
+        _count("zero", "ZeRO stage, 0 to 3 (default: 3)"),
+        _count(
+            "tensor_parallel",
+            "devices that each layer is split across",
+            "Tensor-parallel devices",
+            example="8",
+            limits="devices",
+            refines=True,
+        ),
+        _count(
+            "pipeline_parallel",
+            "pipeline stages that the layers are split into",
+            "Pipeline stages",
+            example="4",
+            limits="devices",
+            refines=True,
+        ),
+        _count(
+            "expert_parallel",
+            "devices that the experts are split across",
+            "Expert-parallel devices",
+            example="8",
+            limits="devices",
+            refines=True,
+        ),
+        _count("data_parallel", "replicas of the attention layers", limits="devices"),
+        _count(
+            "micro_batches",
+            "micro-batches per step in the pipeline",
+            "Micro-batches",
+            example="32",
+            limits="devices",
+            refines=True,
+        ),
+        _count(
+            "virtual_stages",
+            "stages per pipeline device (interleaved schedule)",
+            "Virtual stages of a pipeline device",
+            example="2",
+            limits="devices",
+            refines=True,
+        ),
+        _flag("sequence_parallel", "split the norms across the tensor-parallel devices, too"),
+        _flag("offload", "keep weights and optimizer states in host memory"),
+        _flag("offload_activations", "keep stored activations in host memory"),
+    ),
+    "traffic": (
+        _number("concurrency", "sequences in flight on all devices", "Concurrent answers"),
+        _number(
+            "request_rate",
+            "requests per second, which decide how many are in flight",
+            "Requests per second",
+        ),
+        _number("input_tokens", "tokens per prompt", "Tokens per prompt"),
+        _number("output_tokens", "tokens per answer", "Tokens per answer"),
+        _number("cached_share", "share of prompt tokens found in the prefix cache", limits="share"),
+        _number("draft_tokens", "tokens drafted at a time in speculative decoding"),
+        _number("draft_acceptance", "probability that a draft is accepted", limits="share"),
+        _number("draft_params", "parameters of the draft model", limits="params"),
+        _number("duty_cycle", "share of the time that reserved machines are serving"),
+    ),
+    "place": (
+        _word(
+            "site",
+            "country, cloud region, operator or place; a cloud brings its own rental prices",
+            "Country, cloud region or operator",
+            example="fr",
+            columns=("region",),
+        ),
+        _number(
+            "year",
+            "year of the run, for its grid, PUE and rental prices; the latest on record if omitted",
+            "Year of the run",
+            example="2020",
+            refines=True,
+        ),
+        _number(
+            "carbon_intensity",
+            "carbon intensity of the electricity",
+            "Carbon intensity [kgCO2e/kWh]",
+            unit="kgCO2e/kWh",
+            example="0.429",
+            limits="co2e_kg_per_kwh",
+            columns=("grid_kg_per_kwh",),
+            resolved="co2e_kg_per_kwh",
+        ),
+        _word(
+            "carbon_profile",
+            "CSV file of hourly carbon intensities that repeat: time or hour, and co2e_kg_per_kwh "
+            "or co2e_g_per_kwh; 24 to 8784 rows",
+            "Hourly carbon intensity of your grid",
+            example="grid.csv",
+            local=True,
+        ),
+        _number(
+            "start",
+            "hour of the --carbon-profile at which the run starts (default: 0)",
+            "Starts at hour",
+            unit="h",
+            example="18",
+            local=True,
+        ),
+        _number("pue", "power usage effectiveness of the site, from 1", "PUE", example="1.1"),
+        _number(
+            "wue",
+            "water usage effectiveness of the site",
+            "Water (WUE) [L/kWh]",
+            unit="L/kWh",
+            example="0.2",
+            limits="wue_l_per_kwh",
+            resolved="wue_l_per_kwh",
+        ),
+    ),
+    "money": (
+        _number(
+            "price",
+            "rental price of one device",
+            "Rent [USD per device-hour]",
+            unit="USD/h",
+            example="2.5",
+            limits="price_usd_per_h",
+            columns=("price_usd_per_h",),
+            resolved="price_usd_per_h",
+        ),
+        _word(
+            "price_kind",
+            "which rental offers to take",
+            "Rental offers",
+            choices=("on-demand", "spot", "reserved"),
+        ),
+        _word(
+            "pay",
+            "rent the devices, or own them (amortized price and electricity)",
+            "Pay",
+            choices=("rent", "own"),
+        ),
+        _number(
+            "device_price",
+            "purchase price of one device, for --pay own",
+            "Purchase price of a device [USD]",
+            unit="USD",
+            example="27000",
+            resolved="launch_price_usd",
+        ),
+        _number(
+            "electricity_price",
+            "price of electricity, for --pay own",
+            "Electricity [USD/kWh]",
+            unit="USD/kWh",
+            example="0.12",
+            limits="electricity_usd_per_kwh",
+            resolved="electricity_usd_per_kwh",
+        ),
+    ),
+    "items": (
+        _number("steps", "steps of a diffusion model (default: 1)"),
+        _number("guidance", "passes per step: 2 with classifier-free guidance (default: 1)"),
+        _number(
+            "positions",
+            "tokens, patches or frames per item, if there is no image size",
+            limits="seq_len",
+        ),
+    ),
+    "comparison": (
+        _number("latency_goal", "maximum time per output token", unit="s"),
+        _word("api", "an API on record", "API", example="groq-gpt-oss-120b"),
+        _number(
+            "api_price_out",
+            "price per million output tokens, instead of --api",
+            "API price per million output tokens [USD]",
+            unit="USD",
+            aliases=("api-price",),
+        ),
+        _number(
+            "api_price_in",
+            "price per million input tokens (default: not counted)",
+            "API price per million input tokens [USD]",
+            unit="USD",
+        ),
+        _number("training_kwh", "energy used by training", "Energy of training [kWh]", unit="kWh"),
+        _number(
+            "tokens_per_day",
+            "output tokens per day, with --training-kwh",
+            "Output tokens served a day",
+            limits="tokens",
+        ),
+        _number("service_days", "days in service, for training + serving (default: 365)"),
+    ),
+    "answer": (
+        _number(
+            "interval",
+            f"probability inside low..high in (0, 1), {CENTRAL:g} if not given",
+            "Probability inside the intervals",
+            example="0.9",
+        ),
+    ),
+}
+"""Group -> its inputs."""
+
+REGISTRY: Mapping[str, Input] = {
+    declared["name"]: Input(group=group, **declared)
+    for group, members in _DECLARED.items()
+    for declared in members
+}
+"""Name -> declaration."""
+
+
+Asked = TypeVar("Asked", bound="Question")
+
+
+class Question:
+    """A question: a dataclass whose fields are names of inputs.
+
+    A subclass may word inputs in its own way (`wording`: input -> what is worded otherwise); their
+    limits and units are the same in every question. A field that `REGISTRY` does not declare is
+    filled by the program.
+    """
+
+    inputs: ClassVar[Mapping[str, Input]]
+    """Field -> its declaration, in the order of the fields."""
+
+    def __init_subclass__(cls, wording: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+        own = wording or {}
+        cls.inputs = {
+            name: replace(REGISTRY[name], **own.get(name, {}))
+            for name in cls.__annotations__
+            if name in REGISTRY
+        }
+
+    def given(self) -> dict[str, Any]:
+        """Return the specified inputs, in the order of the fields."""
+        known = vars(self).items()
+        return {name: value for name, value in known if value is not None and value != ""}
+
+    def check(self) -> None:
+        """Refuse inputs that exclude each other."""
+
+
+def option_of(name: str) -> str:
+    """Return the documented option of an input, or of a name that is none.
+
+    >>> option_of("seq_len"), option_of("attempts"), option_of("max_days")
+    ('--seq-len', '--development-overhead', '--max-days')
+    """
+    declared = REGISTRY.get(name)
+    return "--" + ((declared.option if declared else "") or name.replace("_", "-"))
+
+
+def refuse(code: str, name: str, **values: Any) -> "Refusal":
+    """Refuse an input; the sentences are imported when one is needed, for help goes without."""
+    from estimator.core import messages
+
+    return messages.refuse(code, name, **values)
+
+
+def read_question(question: type[Asked], cells: Mapping[str, Any]) -> Asked:
+    """Read a question from texts by the names of its inputs; an empty one is unspecified.
+
+    Raises
+    ------
+    ValueError
+        If a number cannot be read.
+    """
+    said: dict[str, Any] = {}
+    for name, declared in question.inputs.items():
+        text = cells.get(name)
+        if text not in (None, "", False):
+            said[name] = read_number(name, text) if declared.number else text
+    return question(**said)
+
+
+FACTORS = {
+    **dict.fromkeys(("k", "thousand"), 1e3),
+    **dict.fromkeys(("m", "mn", "million"), 1e6),
+    **dict.fromkeys(("b", "bn", "g", "billion"), 1e9),
+    **dict.fromkeys(("t", "tn", "trillion"), 1e12),
+}
+"""Suffix of a number, in any case -> factor."""
+
+_NUMBER = r"([+-]?[0-9._]*(?:[eE][+-]?\d+)?)\s*([A-Za-z]*)"
+_GROUPED = r"[+-]?[1-9]\d{0,2}([,_]\d{3})+(\.\d*)?\s*[A-Za-z]*"
+_COMMA = r"[+-]?\d+,\d+([eE][+-]?\d+)?\s*[A-Za-z]*"
+
+
+def read_number(name: str, text: str) -> float:
+    """Read one number as people write it; unlike `float`, refuse what is not finite.
+
+    Raises
+    ------
+    ValueError
+        Name, text and what would be read.
+
+    Examples
+    --------
+    >>> read_number("params", "175e9"), read_number("tokens", "300B"), read_number("devices", "10k")
+    (175000000000.0, 300000000000.0, 10000.0)
+    >>> [read_number("params", text) for text in ("8b", "7bn", "7 billion")]
+    [8000000000.0, 7000000000.0, 7000000000.0]
+    >>> [read_number("pue", text) for text in ("1,25", "0,429", "1,500")]
+    [1.25, 0.429, 1500.0]
+    """
+    cleaned = text.strip()
+    if re.fullmatch(_GROUPED, cleaned):
+        cleaned = cleaned.replace(",", "").replace("_", "")
+    elif re.fullmatch(_COMMA, cleaned):
+        cleaned = cleaned.replace(",", ".")
+    try:
+        number = _read(cleaned)
+    except ValueError:
+        shown = cleaned if len(cleaned) <= 40 else cleaned[:40] + "..."
+        like = _like(name, cleaned)
+        raise refuse("unread_number", name, text=shown, like=like) from None
+    if not math.isfinite(number):
+        raise refuse("not_finite", name, value=number)
+    return number
+
+
+def _like(name: str, text: str) -> str:
+    """How a number is to be written instead of a text."""
+    declared = REGISTRY.get(name)
+    if text.endswith("%"):
+        return "a share of one, such as 0.4"
+    if declared is None or not declared.unit or not declared.example:
+        return "it like 7e9 or 7B"
+    return f"it like {declared.example} [{declared.unit}]"
+
+
+def _read(text: str) -> float:
+    """Plain number, or one with a suffix out of `FACTORS`."""
+    parts = re.fullmatch(_NUMBER, text)
+    if parts is not None and parts[2].lower() in FACTORS:
+        return float(parts[1]) * FACTORS[parts[2].lower()]
+    return float(text)
