@@ -30,7 +30,7 @@ found, or else installed; the tests of Prometheus start one that is found, or el
 examples:
   python -m tests
   python -m tests -k transformer
-  python -m tests --no-browser -x tests/test_units.py
+  python -m tests --no-browser -x tests/core/test_estimate.py
 
 environment:
   {BROWSER}      the Chromium to drive

@@ -1,6 +1,7 @@
 """`pytest` alone installs nothing; `python -m tests.benchmarks` says what it lacks in one line."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,14 @@ NEEDS_PROGRAMS = (
     "tests/measure/test_prometheus.py::test_energies_are_those_of_the_boards",
     "tests/browser/test_accuracy_page.py::test_the_page_opens_with_its_score_and_no_blank_chart",
 )
+
+
+def test_the_help_of_the_tests_names_tests_that_exist():
+    command = [sys.executable, "-m", "tests", "--help"]
+    text = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    named = re.findall(r"tests/\S+\.py", text)
+    assert named
+    assert all((ROOT / name).is_file() for name in named)
 
 
 def test_tests_that_need_programs_are_left_out_where_these_are_missing(tmp_path):

@@ -28,6 +28,7 @@ from estimator.question.csv_dialect import TableOut
 from estimator.question.csv_records import MOST_LETTERS, Records, csv_cell
 from estimator.question.scenario import NOT_READ, Scenario, column_of
 from estimator.question.table import Table, Words
+from estimator.system.formula_cells import without_formulas
 
 CHUNK_ROWS = 10_000
 """Rows estimated together [1]."""
@@ -124,6 +125,7 @@ def estimate_csv(
     records = Records(lines)
     text, cells = next(iter(records), ("", []))
     header = _header(cells)
+    (text,) = without_formulas([text])
     out.write(f"{text},{','.join(RESULT_COLUMNS)}\n")
     rows = refused = 0
     resolver = Resolver(catalog, calibrated=calibrated)
@@ -134,7 +136,7 @@ def estimate_csv(
             if carbon_profile:
                 table = _profiled(table, carbon_profile)
             result = estimate_table(table, catalog, resolver=resolver)
-            out.writelines(_written(block.texts, result, z))
+            out.writelines(_written(without_formulas(block.texts), result, z))
             refused += len(result.errors)
             rows += len(block.texts)
     return Summary(

@@ -1,7 +1,6 @@
 """What do the runs measured here show about each device: as measured, and as fitted."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -10,16 +9,15 @@ from estimator.calibration.measured_utilization import network_group
 from estimator.calibration.posterior import Cell, main_cell, measured_cell, measured_groups
 from estimator.catalog import Catalog, Device
 from estimator.core.uncertainty import Uncertain
-from estimator.runs.documents import in_memory
+from estimator.runs.documents import figures_of
 from estimator.runs.figures import (
     DeviceFigures,
-    Figures,
     Peaks,
     Span,
     Used,
     WorkFigures,
     days_since,
-    rows_from,
+    sum_up_devices,
 )
 from estimator.runs.record import MeasuredRun
 
@@ -82,8 +80,7 @@ class DeviceReport:
 
 def device_figures(runs: Sequence[MeasuredRun], catalog: Catalog) -> list[DeviceFigures]:
     """Return what some runs measured of each device, by name; the catalog tells the peaks."""
-    with closing(in_memory(runs)) as database:
-        return Figures(rows_from(database)).devices(peaks_of(catalog))
+    return sum_up_devices(map(figures_of, runs), peaks_of(catalog))
 
 
 def reports_of(

@@ -1,10 +1,10 @@
 """Measured runs of a device: what they imply about its utilization and its power."""
 
-import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,13 +16,14 @@ from estimator.catalog.records import most_possible
 from estimator.core.rows import rows_of
 from estimator.core.uncertainty import Number, Uncertain
 from estimator.networks.kinds import WAYS, network_kind
-from estimator.runs import read_devices_of_programs, read_observations, read_runs
-from estimator.runs.documents import in_memory
+from estimator.runs import read_runs, read_timings
 from estimator.runs.observations import (
     Observation,
+    TimingRow,
     devices_of_programs,
     is_of_steps,
     observed,
+    timing_rows,
 )
 from estimator.runs.record import MeasuredRun
 from estimator.training.launches import LARGE_STEP_S, is_large
@@ -82,23 +83,34 @@ class Measured:
         return (*self.given, *(one.run for one in shipped))
 
     @cached_property
-    def _tables(self) -> sqlite3.Connection:
-        """The same, as a store has them."""
-        return in_memory(run for run in self._shared if run.state != "running")
+    def _shared_timings(self) -> list[TimingRow]:
+        """Timings of the same; of two runs of one id the last counts."""
+        runs = {run.id: run for run in self._shared if run.state != "running"}
+        return [row for run in runs.values() for row in timing_rows(run)]
+
+    @cached_property
+    def _own_timings(self) -> list[Sequence[Any]]:
+        """Timings of the runs in the store, fields of `TimingRow`."""
+        return [] if self.store is None else read_timings(self.store)
 
     def observed(self, hardware: str, most: Mapping[str, float]) -> list[Observation]:
         """Like timings on a device as one; arguments as for `runs.observations.observed`."""
-        shipped = self.shipped is not None and self.shipped.may_be_calibrated(hardware)
-        found = observed(self._tables, hardware, most) if self.given or shipped else []
-        if self.store is not None:
-            found += read_observations(hardware, most, path=self.store)
-        return found
+        if hardware not in self._observed:
+            shipped = self.shipped is not None and self.shipped.may_be_calibrated(hardware)
+            shared = observed(self._shared_timings, hardware, most) if self.given or shipped else []
+            own = observed(self._own_timings, hardware, most)
+            self._observed[hardware] = shared + own
+        return self._observed[hardware]
+
+    @cached_property
+    def _observed(self) -> dict[str, list[Observation]]:
+        """Observations of the devices asked for so far."""
+        return {}
 
     @cached_property
     def devices_of_programs(self) -> frozenset[str]:
         """Ids of the devices on which programs were measured that have a name."""
-        given = devices_of_programs(self._tables)
-        return given if self.store is None else given | read_devices_of_programs(self.store)
+        return devices_of_programs((*self._shared_timings, *self._own_timings))
 
 
 NOTHING_MEASURED = Measured()

@@ -21,7 +21,7 @@ from estimator.cli.options import (
 from estimator.inference.question import ServingQuestion
 from estimator.question.inputs import option_of, read_number
 from estimator.question.scenario import INPUTS, Scenario
-from estimator.show.terminal import note, print_csv, print_json, print_line, print_table
+from estimator.show.terminal import note, print_blocks, print_csv, print_json
 
 if TYPE_CHECKING:
     from estimator.answer.report import Report
@@ -157,9 +157,7 @@ def _print(answers: "list[Row]", catalog: "Catalog", shape: str) -> None:
         heads = {name: label(name) for name in SHOWN}
         first = ("", "site") if several else ("",)
         table = comparison_table(shown, heads, first=first, unknown="not known")
-        print_table(table.header, table.rows, whole=table.whole)
-        for line in refused:
-            print_line(line)
+        print_blocks((table, *refused))
 
 
 def _limits(options: argparse.Namespace) -> dict[str, float]:

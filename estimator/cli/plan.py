@@ -5,15 +5,6 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli import plan_serving
-from estimator.cli.best_plans import (
-    AIMS,
-    designs_text,
-    gains_json,
-    plan_json,
-    plan_row,
-    print_binding,
-    print_plans,
-)
 from estimator.cli.options import (
     add_output,
     add_scenario,
@@ -24,15 +15,27 @@ from estimator.cli.options import (
     scenario_of,
     whole,
 )
-from estimator.core.units import in_percent
 from estimator.question.inputs import option_of, read_number
 from estimator.question.scenario import NUMBERS
-from estimator.show.terminal import note, note_reasons, print_csv, print_json, print_line
+from estimator.show.terminal import (
+    note,
+    note_reasons,
+    print_blocks,
+    print_csv,
+    print_json,
+    print_line,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from estimator.answer.report import Report
     from estimator.catalog import Catalog
-    from estimator.studies.search.plan import Plan, PlanAnswer
+    from estimator.studies.search.plan import Plan
     from estimator.studies.search.space import Space
+
+AIMS = ("cost", "time", "co2e", "energy")
+"""What a plan may minimize."""
 
 LIMITS = {
     "budget": ("cost_usd", "USD", "maximum cost"),
@@ -47,6 +50,9 @@ CHOICES = (
     *("tensor_parallel", "pipeline_parallel", "micro_batches", "recomputation"),
 )
 """Inputs over which a plan searches; each takes several values, separated by commas."""
+
+COLUMNS = ("wall_hours", "cost_usd", "energy_kwh", "co2e_kg")
+"""Quantities of a plan that people see."""
 
 MOST_SITES = 2
 """Further sites that the table names [1]."""
@@ -77,7 +83,7 @@ def add_parser(commands: Any) -> None:
     group = parser.add_argument_group("limits and aim")
     for name, (_, unit, text) in LIMITS.items():
         group.add_argument(option_of(name), metavar=unit, help=text)
-    group.add_argument("--minimize", choices=tuple(AIMS), default="cost", help="the aim")
+    group.add_argument("--minimize", choices=AIMS, default="cost", help="the aim")
     group.add_argument(
         "--confidence",
         metavar="P",
@@ -98,6 +104,9 @@ def run(options: argparse.Namespace) -> int:
     if options.task == "serving":
         return plan_serving.run(options, whole("plans", options.plans))
     plan_serving.refuse_serving(options)
+    from estimator.answer.scenario_estimate import answer_scenario
+    from estimator.core.messages import rendered
+    from estimator.show.plans import Plans, designs_text, plans_json, plans_rows, plans_text
     from estimator.studies.search.limits import Limits
     from estimator.studies.search.plan import Request, best_plans
 
@@ -115,31 +124,36 @@ def run(options: argparse.Namespace) -> int:
         count=whole("plans", options.plans),
     )
     answer = best_plans(request, catalog)
+    shown = answer.plans or ((answer.nearest,) if answer.nearest else ())
+    plans = Plans(
+        answer=answer,
+        reports=[_report(plan, level, shown) for plan in shown],
+        aim=options.minimize,
+        confidence=request.limits.confidence,
+        limited={quantity: name for name, (quantity, _, _) in LIMITS.items()},
+    )
+    found = [answer_scenario(plan.scenario, catalog).notices for plan in shown[:1]]
+    assumed = rendered(tuple(chain(*found)), option_of)
+    reasons = answer.reasons(option_of)
     if options.json:
-        print_json(_as_json(answer, level))
+        print_json(plans_json(plans, option_of, ("designs", "too_large", "refused")))
     elif options.csv:
-        print_csv([plan_row(plan, plan.scenario.given(), level) for plan in answer.plans])
+        print_csv(plans_rows(plans, option_of))
+    elif not shown:
+        print_line("No plan: no design fits in the memory of its devices.")
     else:
-        _print_for_people(answer, options)
+        print_blocks(plans_text(plans, option_of, _sentence(plans.reports[0]), COLUMNS))
+        link = plans.reports[0].facts["link"]
+        print_line(f"The best in the app: twenty-watts app --open '{link}'")
     note(
         f"{designs_text(answer.designs)} examined: {answer.too_large:,} do not fit in memory, "
         f"{answer.refused:,} cannot be estimated",
         quiet=options.quiet,
     )
-    for line in _assumptions(answer, catalog):
+    for line in assumed:
         note(line, quiet=options.quiet)
-    note_reasons(answer.reasons(option_of), "not estimated", quiet=options.quiet)
+    note_reasons(reasons, "not estimated", quiet=options.quiet)
     return 0
-
-
-def _assumptions(answer: "PlanAnswer[Plan]", catalog: "Catalog") -> tuple[str, ...]:
-    """What the best plan assumes, or the nearest one."""
-    from estimator.answer.scenario_estimate import answer_scenario
-    from estimator.core.messages import rendered
-
-    shown = answer.plans[:1] or ((answer.nearest,) if answer.nearest else ())
-    notices = [answer_scenario(plan.scenario, catalog).notices for plan in shown]
-    return rendered(tuple(chain(*notices)), option_of)
 
 
 def _space(options: argparse.Namespace, catalog: "Catalog") -> "Space":
@@ -163,73 +177,43 @@ def _space(options: argparse.Namespace, catalog: "Catalog") -> "Space":
     return Space(values=values)
 
 
-def _as_json(answer: "PlanAnswer[Plan]", level: float) -> dict[str, Any]:
-    """The whole answer."""
+def _report(plan: "Plan", level: float, shown: "Sequence[Plan]") -> "Report":
+    """Report of one of the plans that are shown; its leading cells are what they differ in."""
+    from estimator.answer.report import Report
     from estimator.question.scenario import link
 
-    def as_json(plan: "Plan") -> dict[str, Any]:
-        shown = plan_json(plan, plan.scenario.given(), level)
-        return {**shown, "also_in": plan.also_in, "link": link(plan.scenario)}
-
-    return {
-        "plans": [as_json(plan) for plan in answer.plans],
-        "nearest": as_json(answer.nearest) if answer.nearest else None,
-        "relaxing_by_a_tenth": gains_json(answer.gains),
-        "designs": answer.designs,
-        "too_large": answer.too_large,
-        "refused": answer.refused,
-    }
-
-
-def _print_for_people(answer: "PlanAnswer[Plan]", options: argparse.Namespace) -> None:
-    """The answer in one sentence, the plans as a table, what binds."""
-    from estimator.question.scenario import link
-
-    shown = answer.plans or ((answer.nearest,) if answer.nearest else ())
-    if not shown:
-        print_line("No plan: no design fits in the memory of its devices.")
-        return
-    first = shown[0]
+    scenario = plan.scenario
     swept = [name for name in CHOICES if len({getattr(one.scenario, name) for one in shown}) > 1]
     swept = [name for name in swept if name not in ("hardware", "devices", "site")]
     if any(one.also_in for one in shown) or len({one.scenario.site for one in shown}) > 1:
         swept.insert(0, "site")
-    header = ["", *swept, "time", "cost", "energy", "CO2e", "limits hold"]
-    confidence = read_number("confidence", options.confidence)
-    cells = [_cells(plan, swept) for plan in shown]
-    print_plans(answer, confidence, _sentence(first), header, cells)
-    limits = {quantity: name for name, (quantity, _, _) in LIMITS.items()}
-    print_binding(answer.gains, limits, options.minimize)
-    print_line(f"The best in the app: twenty-watts app --open '{link(first.scenario)}'")
+    chosen = {name: str(getattr(scenario, name)) for name in swept}
+    if "site" in chosen:
+        more = len(plan.also_in) - MOST_SITES
+        sites = ", ".join((chosen["site"], *plan.also_in[:MOST_SITES]))
+        chosen["site"] = f"{sites} and {more} more" if more > 0 else sites
+    return Report(
+        question="plan",
+        quantities=plan.quantities,
+        level=level,
+        inputs=scenario.given(),
+        facts={
+            "probability": plan.probability,
+            "limits_hold": dict(plan.holds),
+            "also_in": plan.also_in,
+            "link": link(scenario),
+        },
+        columns=(*scenario.given(), "probability"),
+        details={"leading": {"": f"{scenario.devices or 1:,.0f} × {scenario.hardware}", **chosen}},
+    )
 
 
-def _sentence(plan: "Plan") -> str:
+def _sentence(report: "Report") -> str:
     """A plan in one sentence."""
-    cells = _cells(plan, [])
-    where = f" in {plan.scenario.site}" if plan.scenario.site else ""
-    mass = " of CO2e" if "co2e_kg" in plan.quantities else ""
-    return f"{cells[0]}{where}: {', '.join(cells[1:-1])}{mass}"
+    site = report.inputs.get("site")
+    where = f" in {site}" if site else ""
+    mass = " of CO2e" if "co2e_kg" in report.quantities else ""
+    from estimator.show.plans import cell
 
-
-def _cells(plan: "Plan", swept: list[str]) -> list[str]:
-    """A plan as cells for people."""
-    from estimator.show.quantities import amount
-
-    taken, scenario = plan.quantities, plan.scenario
-    shown = ("wall_hours", "cost_usd", "energy_kwh", "co2e_kg")
-    return [
-        f"{scenario.devices or 1:,.0f} × {scenario.hardware}",
-        *(_choice(plan, name) for name in swept),
-        *(amount(name, float(taken[name].mid)) if name in taken else "unknown" for name in shown),
-        in_percent(plan.probability),
-    ]
-
-
-def _choice(plan: "Plan", name: str) -> str:
-    """What a plan chose; of sites some where the same design keeps the limits, the best first."""
-    chosen = str(getattr(plan.scenario, name))
-    if name != "site":
-        return chosen
-    more = len(plan.also_in) - MOST_SITES
-    shown = ", ".join((chosen, *plan.also_in[:MOST_SITES]))
-    return f"{shown} and {more} more" if more > 0 else shown
+    taken = ", ".join(cell(report, name) for name in COLUMNS)
+    return f"{report.details['leading']['']}{where}: {taken}{mass}"

@@ -4,14 +4,6 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli import serve_cost
-from estimator.cli.best_plans import (
-    designs_text,
-    gains_json,
-    plan_json,
-    plan_row,
-    print_binding,
-    print_plans,
-)
 from estimator.cli.options import (
     add_fields,
     catalog_of,
@@ -19,12 +11,12 @@ from estimator.cli.options import (
     listed,
     positive,
 )
-from estimator.core.units import in_percent
 from estimator.inference.question import INPUTS as SERVING
 from estimator.question.inputs import option_of, read_number
-from estimator.show.terminal import note, note_reasons, print_csv, print_json
+from estimator.show.terminal import note, note_reasons, print_blocks, print_csv, print_json
 
 if TYPE_CHECKING:
+    from estimator.answer.report import Report
     from estimator.catalog import Catalog
     from estimator.studies.search.plan import PlanAnswer
     from estimator.studies.search.serving_plan import ServingPlan, ServingRequest
@@ -50,7 +42,8 @@ AS_BEFORE = {"region", "price_usd_per_h"}
 
 DAYS = "30"
 
-HEADER = ("", "weights", "in flight", "per token", "first token", "load", "cost", "energy", "CO2e")
+COLUMNS = ("inter_token_s", "time_to_first_token_s", "load", "cost_usd", "energy_kwh", "co2e_kg")
+"""Quantities of a plan that people see."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -74,6 +67,7 @@ def refuse_serving(options: argparse.Namespace) -> None:
 @serve_cost.options_named()
 def run(options: argparse.Namespace, count: int) -> int:
     """Plan a service."""
+    from estimator.show.plans import Plans, designs_text, plans_json, plans_rows, plans_text
     from estimator.studies.search.serving_plan import best_serving_plans
 
     serve_cost.refuse_training(options, ("deadline",))
@@ -82,19 +76,29 @@ def run(options: argparse.Namespace, count: int) -> int:
     request = _request(options, catalog, count)
     measured = serve_cost.calibration_of(options, catalog)
     answer = best_serving_plans(request, catalog, calibration=measured)
+    shown = answer.plans or ((answer.nearest,) if answer.nearest else ())
+    plans = Plans(
+        answer=answer,
+        reports=[_report(plan, level, request) for plan in shown],
+        aim=options.minimize,
+        confidence=request.limits.confidence,
+        limited={quantity: name for name, quantity in {**GOALS, **CAPS}.items()},
+    )
+    reasons = answer.reasons(option_of)
     if options.json:
-        print_json(_as_json(answer, level))
+        print_json(plans_json(plans, option_of, ("designs", "refused")))
     elif options.csv:
-        print_csv([plan_row(plan, _said(plan), level) for plan in answer.plans])
+        print_csv(plans_rows(plans, option_of))
     else:
-        _print_for_people(request, answer, options)
+        sentence = _sentence(plans.reports[0], request.days)
+        print_blocks(plans_text(plans, option_of, sentence, COLUMNS))
     for line in () if options.json else _notes(answer):
         note(line, quiet=options.quiet)
     note(
         f"{designs_text(answer.designs)} examined: {answer.refused:,} cannot serve these requests",
         quiet=options.quiet,
     )
-    note_reasons(answer.reasons(option_of), "cannot serve", quiet=options.quiet)
+    note_reasons(reasons, "cannot serve", quiet=options.quiet)
     return 0
 
 
@@ -140,15 +144,6 @@ def _number(name: str, text: str) -> float:
     return read_number(name, text)
 
 
-def _said(plan: "ServingPlan") -> dict[str, Any]:
-    """What the question of a plan states."""
-    stated: dict[str, Any] = {}
-    for name, value in plan.question.given().items():
-        declared = SERVING[name]
-        stated |= dict.fromkeys({declared.column, *(AS_BEFORE & {*declared.columns})}, value)
-    return {**stated, "concurrency": plan.concurrency, "weights": plan.weights}
-
-
 def _notes(answer: "PlanAnswer[ServingPlan]") -> tuple[str, ...]:
     """What was assumed for the first plan, and the measured loads that correct any."""
     from estimator.core.messages import rendered
@@ -160,60 +155,43 @@ def _notes(answer: "PlanAnswer[ServingPlan]") -> tuple[str, ...]:
     return rendered(tuple(notes), option_of)
 
 
-def _as_json(answer: "PlanAnswer[ServingPlan]", level: float) -> dict[str, Any]:
-    """The whole answer."""
-    from estimator.core.messages import rendered
+def _report(plan: "ServingPlan", level: float, request: "ServingRequest") -> "Report":
+    """Report of a plan; its leading cells are what it chose, and its sequences in flight."""
+    from estimator.answer.report import Report
 
-    def shown(plan: "ServingPlan") -> dict[str, Any]:
-        notes = rendered(plan.notes, option_of)
-        return {**plan_json(plan, _said(plan), level), "warnings": list(notes)}
-
-    return {
-        "plans": [shown(plan) for plan in answer.plans],
-        "nearest": shown(answer.nearest) if answer.nearest else None,
-        "relaxing_by_a_tenth": gains_json(answer.gains),
-        "designs": answer.designs,
-        "refused": answer.refused,
-    }
-
-
-def _print_for_people(
-    request: "ServingRequest", answer: "PlanAnswer[ServingPlan]", options: argparse.Namespace
-) -> None:
-    """The answer in one sentence, the plans as a table, what binds."""
-    shown = answer.plans or ((answer.nearest,) if answer.nearest else ())
-    first = shown[0]
-    cells = _cells(first, [])
-    mass = f"{cells[8]} of CO2e" if "co2e_kg" in first.quantities else "CO2e unknown"
-    sentence = f"{cells[0]}: {cells[6]} and {mass} in {request.days:g} days, {cells[3]} a token"
+    asked = plan.question
+    stated: dict[str, Any] = {}
+    for name, value in asked.given().items():
+        declared = SERVING[name]
+        stated |= dict.fromkeys({declared.column, *(AS_BEFORE & {*declared.columns})}, value)
+    stated |= {"concurrency": plan.concurrency, "weights": plan.weights}
     searched = [name for name in ("site", "tensor_parallel") if name in request.choices]
-    header = (HEADER[0], *searched, *HEADER[1:], "limits hold")
-    rows = [[*_cells(plan, searched), in_percent(plan.probability)] for plan in shown]
-    print_plans(answer, request.limits.confidence, sentence, header, rows)
-    limits = {quantity: name for name, quantity in {**GOALS, **CAPS}.items()}
-    print_binding(answer.gains, limits, options.minimize)
+    return Report(
+        question="plan",
+        quantities=plan.quantities,
+        level=level,
+        inputs=stated,
+        notices=plan.notes,
+        facts={"probability": plan.probability, "limits_hold": dict(plan.holds)},
+        columns=(*stated, "probability"),
+        details={
+            "leading": {
+                "": f"{asked.devices or 1:,.0f} × {asked.hardware}",
+                **{name: str(getattr(asked, name)) for name in searched},
+                "weights": plan.weights,
+                "in flight": f"{plan.concurrency:.3g}",
+            }
+        },
+    )
 
 
-def _cells(plan: "ServingPlan", searched: list[str]) -> list[str]:
-    """A plan as cells for people."""
-    from estimator.core.units import human_duration
-    from estimator.show.quantities import amount
+def _sentence(report: "Report", days: float) -> str:
+    """A plan in one sentence."""
+    from estimator.show.plans import cell
 
-    taken, asked = plan.quantities, plan.question
-
-    def shown(name: str) -> str:
-        if name not in taken:
-            return "unknown"
-        value = float(taken[name].mid)
-        return human_duration(value) if name.endswith("_s") else amount(name, value)
-
-    return [
-        f"{asked.devices or 1:,.0f} × {asked.hardware}",
-        *(str(getattr(asked, name)) for name in searched),
-        plan.weights,
-        f"{plan.concurrency:.3g}",
-        shown("inter_token_s"),
-        shown("time_to_first_token_s"),
-        in_percent(float(taken["load"].mid)),
-        *(shown(name) for name in ("cost_usd", "energy_kwh", "co2e_kg")),
-    ]
+    mass = f"{cell(report, 'co2e_kg')} of CO2e"
+    mass = mass if "co2e_kg" in report.quantities else "CO2e unknown"
+    fleet, cost, pace = report.details["leading"][""], "cost_usd", "inter_token_s"
+    return (
+        f"{fleet}: {cell(report, cost)} and {mass} in {days:g} days, {cell(report, pace)} a token"
+    )

@@ -2,7 +2,6 @@
 
 import argparse
 import itertools
-import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -15,12 +14,12 @@ from estimator.cli.options import (
     level_of,
     listed,
     refuse_given,
+    shape_of,
 )
-from estimator.cli.serving_quantities import print_items, print_serving, print_serving_comparison
 from estimator.inference.question import INPUTS, Comparison, Item, ServingQuestion
 from estimator.question.inputs import option_of, read_question, refuse
 from estimator.question.scenario import INPUTS as TRAINING
-from estimator.show.terminal import note, print_csv, print_json, print_line
+from estimator.show.terminal import note, print_blocks, print_csv, print_json, print_report
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog
@@ -73,75 +72,29 @@ def add_parser(commands: Any) -> None:
 @options_named()
 def run(options: argparse.Namespace) -> int:
     """Answer one question about serving."""
-    from estimator.core.messages import rendered
-    from estimator.inference.figures import (
-        inputs,
-        memory,
-        request_times,
-        results,
-        roofline,
-        single,
-    )
-    from estimator.inference.quantities import answer_serving
-    from estimator.question.table import check_question
-
-    level = level_of(options)
-    catalog = catalog_of(options)
-    if any(getattr(options, name) for name in Item.inputs):
-        return _run_items(options, level)
-    held = read_question(Comparison, vars(options))
-    check_question(held)
-    measured = calibration_of(options, catalog)
-    answer = answer_serving([question_from(options)], catalog, calibration=measured)
-    single(answer)
-    beside = {**memory(answer), **request_times(answer)}
-    api = _api(held, catalog)
-    beside |= {**_goal(held, answer), **_against_api(api, answer), **_over_life(held, answer)}
-    notes = rendered(answer.notes[0], option_of)
-    if options.json:
-        given = {"inputs": inputs(answer), "results": results(answer, level)}
-        given |= {"api": api} if api else {}
-        print_json({**given, "step": roofline(answer), **beside, "warnings": list(notes)})
-        return 0
-    if options.csv:
-        found = results(answer, level).items()
-        ends = {f"{name}_{end}": value for name, one in found for end, value in one.items()}
-        print_csv([{**inputs(answer), **ends, **beside}])
-    else:
-        print_serving(answer, level, beside)
-        if "name" in api:
-            print_line(API_LINE.format(**api))
-    for line in notes:
-        note(line, quiet=options.quiet)
-    return 0
-
-
-def _run_items(options: argparse.Namespace, level: float) -> int:
-    """Answer one question about items that are not written token by token."""
-    from estimator.core.messages import rendered
-    from estimator.inference.items import answer_item
-    from estimator.networks.config_file import config_name
-
-    for name in Comparison.inputs:
-        if getattr(options, name) is not None:
-            raise refuse("serving_not_for_items", name)
+    level, catalog = level_of(options), catalog_of(options)
     asked = question_from(options)
-    found = answer_item(asked, read_question(Item, vars(options)), catalog_of(options))
-    ranges = {
-        name: one.ends(level) for name, one in found.ranges.items() if math.isfinite(one.mid[0])
-    }
-    notes = rendered(found.notes, option_of)
-    if options.json:
-        print_json({"results": ranges, "warnings": list(notes)})
-        return 0
-    if options.csv:
-        flat = {f"{name}_{end}": one[end] for name, one in ranges.items() for end in one}
-        print_csv([flat])
+    if any(getattr(options, name) for name in Item.inputs):
+        from estimator.inference.items import answer_item
+        from estimator.inference.report import items_report
+        from estimator.networks.config_file import config_name
+
+        for name in Comparison.inputs:
+            if getattr(options, name) is not None:
+                raise refuse("serving_not_for_items", name)
+        found = answer_item(asked, read_question(Item, vars(options)), catalog)
+        named = asked.preset or (asked.config and config_name(asked.config)) or ""
+        report = items_report(found, named, level)
     else:
-        config = asked.config and config_name(asked.config)
-        print_items(asked.preset or config or found.row.model.name, found.row, ranges, level)
-    for line in notes:
-        note(line, quiet=options.quiet)
+        from estimator.inference.quantities import answer_serving
+        from estimator.inference.report import inference_report
+        from estimator.question.table import check_question
+
+        held = read_question(Comparison, vars(options))
+        check_question(held)
+        answer = answer_serving([asked], catalog, calibration=calibration_of(options, catalog))
+        report = inference_report(answer, catalog, level, held)
+    print_report(report, option_of, shape_of(options), quiet=options.quiet)
     return 0
 
 
@@ -171,17 +124,24 @@ def calibration_of(options: argparse.Namespace, catalog: "Catalog") -> "Calibrat
     return None if options.calibration == "ignore" else known_loads(catalog).corrected
 
 
+COMPARED = {
+    "inter_token_s": "time per token",
+    "output_tokens_per_s": "output",
+    "energy_per_output_token_j": "energy per token",
+    "cost_per_million_output_tokens_usd": "cost per M tokens",
+    "co2e_per_million_output_tokens_kg": "CO2e per M tokens",
+}
+"""Quantities of a comparison -> heads of their columns."""
+
+
 @options_named()
 def compare(options: argparse.Namespace) -> int:
     """Print one model served on several devices, counts and sites."""
-    from estimator.core.messages import rendered
-    from estimator.core.notice import Notice
-    from estimator.inference.figures import single
+    from estimator.core.messages import refusal, rendered
     from estimator.inference.quantities import answer_serving
     from estimator.inference.serving_csv import RESULT_COLUMNS, result_rows
 
-    level = level_of(options)
-    catalog = catalog_of(options)
+    level, catalog = level_of(options), catalog_of(options)
     names = listed("--hardware", options.hardware or DEFAULT_HARDWARE, catalog)
     counts = listed("--devices", options.devices, catalog) if options.devices else [""]
     sites = listed("--site", options.site, catalog) if options.site else [""]
@@ -190,101 +150,44 @@ def compare(options: argparse.Namespace) -> int:
         for hardware, count, site in itertools.product(names, counts, sites)
     ]
     questions = [question_from(options, **one) for one in cases]
-    measured = calibration_of(options, catalog)
-    answer = answer_serving(questions, catalog, calibration=measured)
-    if all(isinstance(row, Notice) for row in answer.rows):
-        single(answer)
+    answer = answer_serving(questions, catalog, calibration=calibration_of(options, catalog))
+    if not answer.places.size:
+        raise refusal(answer.errors[0])
     rows = [
         {**one, "region": one["site"], **dict(zip(RESULT_COLUMNS, cells, strict=True))}
         for one, cells in zip(cases, result_rows(answer, level, option_of), strict=True)
     ]
     if options.json:
         print_json(rows)
-    elif options.csv:
+        return 0
+    if options.csv:
         print_csv(rows)
     else:
-        print_serving_comparison(rows, level)
-    if not options.json:
-        assumed = tuple(dict.fromkeys(notice for notices in answer.notes for notice in notices))
-        for line in rendered(assumed, option_of):
-            note(line, quiet=options.quiet)
+        _print_comparison(answer, rows, level)
+    assumed = tuple(dict.fromkeys(notice for notices in answer.notes for notice in notices))
+    for line in rendered(assumed, option_of):
+        note(line, quiet=options.quiet)
     return 0
 
 
-def _goal(held: Comparison, answer: "ServingAnswer") -> dict[str, float]:
-    from estimator.inference.figures import most_within
+def _print_comparison(answer: "ServingAnswer", rows: list[dict[str, str]], level: float) -> None:
+    """Print one row per set-up, and why some of them are refused."""
+    from estimator.answer.report import Report
+    from estimator.inference.report import quantities_of
+    from estimator.show.comparison import comparison_table
 
-    if held.latency_goal is None:
-        return {}
-    found = most_within(answer, held.latency_goal)
-    if found is None:
-        goal = held.latency_goal
-        raise ValueError(f"no concurrency reaches {goal:g} s per token on these devices")
-    return {"concurrency_within_goal": found}
-
-
-API_LINE = (
-    "{name}: {input_usd:g} $ per million input tokens, {output_usd:g} $ per million output tokens "
-    "({date}, {source})"
-)
-
-
-def _api(held: Comparison, catalog: "Catalog") -> dict[str, Any]:
-    """Prices of the API to compare with: on record with name, date and source, or as given."""
-    prompt, answer = held.api_price_in, held.api_price_out
-    if not held.api:
-        if answer is None and prompt is not None:
-            raise ValueError("--api-price-in needs --api-price-out")
-        return {} if answer is None else {"input_usd": prompt or 0.0, "output_usd": answer}
-    if prompt is not None or answer is not None:
-        raise ValueError("--api and --api-price-out are mutually exclusive")
-    known = catalog.api_price(held.api)
-    return {
-        "name": known.name,
-        "date": known.date,
-        "source": known.source,
-        "input_usd": known.input_usd_per_million_tokens,
-        "output_usd": known.output_usd_per_million_tokens,
-    }
-
-
-def _against_api(api: dict[str, Any], answer: "ServingAnswer") -> dict[str, float]:
-    from dataclasses import asdict
-
-    from estimator.inference.figures import compared_with_api, single
-
-    if not api:
-        return {}
-    prices = {name: float(api[name]) for name in ("input_usd", "output_usd")}
-    found = compared_with_api(answer, **prices)
-    if found is None:
-        device = single(answer)[0].device.device.name
-        raise refuse("serving_price_unknown", "price", device=device)
-    return {name: value for name, value in asdict(found).items() if value is not None}
-
-
-SERVICE_DAYS = 365.0
-"""Days in service of a model where they are not given [day]."""
-
-
-def _over_life(held: Comparison, answer: "ServingAnswer") -> dict[str, float]:
-    from estimator.inference.figures import single
-    from estimator.inference.lifetime import lifetime
-
-    training, tokens = held.training_kwh, held.tokens_per_day
-    if training is None and tokens is None:
-        return {}
-    if training is None or tokens is None:
-        raise ValueError("set both --training-kwh and --tokens-per-day, or neither")
-    joule = float(answer.ranges["energy_per_output_token_j"].mid[0])
-    if not math.isfinite(joule):
-        device = single(answer)[0].device.device.name
-        raise refuse("serving_energy_needed", "training_kwh", device=device)
-    days = SERVICE_DAYS if held.service_days is None else held.service_days
-    life = lifetime(training, joule, tokens, days)
-    return {
-        "serving_kwh_per_day": life.serving_kwh / days,
-        "days_to_overtake_training": life.days_to_overtake,
-        "lifetime_kwh": training + life.serving_kwh,
-        "training_share_of_lifetime": training / (training + life.serving_kwh),
-    }
+    places = {question: place for place, question in enumerate(answer.places.tolist())}
+    shown = []
+    for question, row in enumerate(rows):
+        known = {}
+        if question in places:
+            known = quantities_of(answer.ranges, COMPARED, places[question])
+        devices = f" × {row['devices']}" if row["devices"] else ""
+        where = f", {row['region']}" if row["region"] else ""
+        report = Report(question="inference", quantities=known, level=level)
+        shown.append(((f"{row['hardware']}{devices}{where}",), report))
+    lines = (f"Median, and under it the {level * 100:g} % interval.",)
+    print_blocks((comparison_table(shown, COMPARED, unknown="unknown"), *lines))
+    for row in rows:
+        if row["error"]:
+            note(f"{row['hardware']}: {row['error']}")

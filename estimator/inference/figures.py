@@ -5,10 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from estimator.answer.report import bounds
 from estimator.catalog import Catalog
 from estimator.core.messages import refusal
 from estimator.core.power import DEVICES_PER_NODE
-from estimator.core.rows import Floats
+from estimator.core.rows import Floats, one_of
+from estimator.core.uncertainty import Uncertain
 from estimator.core.units import H_PER_DAY, S_PER_H
 from estimator.inference.capacity import held_bytes, longest_context, weight_bytes
 from estimator.inference.engines import ENGINES
@@ -83,11 +85,11 @@ def done_of(answer: ServingAnswer) -> Performance:
 def results(answer: ServingAnswer, level: float) -> dict[str, dict[str, float]]:
     """Quantity -> low, mid and high of the one set-up; what cannot be had is absent."""
     found = {
-        name: answer.ranges[name].ends(level)
+        name: one_of(answer.ranges[name], 0)
         for name in (*QUANTITIES, SUSTAINED)
-        if name in answer.ranges and np.isfinite(answer.ranges[name].mid[0])
+        if name in answer.ranges and np.isfinite(answer.mid(name))
     }
-    return found | battery(answer, level)
+    return {name: bounds(one, level) for name, one in (found | battery(answer)).items()}
 
 
 def roofline(answer: ServingAnswer) -> dict[str, float]:
@@ -298,9 +300,9 @@ def energy_parts(answer: ServingAnswer, catalog: Catalog) -> dict[str, float]:
     reserved without work, the hosts, the network between more than one node, and the site.
     """
     row, table = single(answer)
-    device = float(answer.ranges["device_energy_per_output_token_j"].mid[0])
-    whole = float(answer.ranges["energy_per_output_token_j"].mid[0])
-    rate = float(answer.ranges["output_tokens_per_s"].mid[0])
+    device = answer.mid("device_energy_per_output_token_j")
+    whole = answer.mid("energy_per_output_token_j")
+    rate = answer.mid("output_tokens_per_s")
     idle = min(float(table.idle_w[0]) * row.devices / rate, device)
     boards = device * float(idle_factor(table)[0])
     host = boards * (catalog.prior(f"power.host_factor.{row.device.device.kind}").value - 1.0)
@@ -315,16 +317,15 @@ def energy_parts(answer: ServingAnswer, catalog: Catalog) -> dict[str, float]:
     }
 
 
-def battery(answer: ServingAnswer, level: float) -> dict[str, dict[str, float]]:
+def battery(answer: ServingAnswer) -> dict[str, Uncertain]:
     """Share of a battery charge that an answer takes, and answers per charge; empty without one."""
     row, _ = single(answer)
     capacity = row.device.device.records.get("battery_wh")
-    energy = answer.ranges["energy_per_request_wh"]
-    if capacity is None or not np.isfinite(energy.mid[0]):
+    energy = one_of(answer.ranges["energy_per_request_wh"], 0)
+    if capacity is None or not np.isfinite(energy.mid):
         return {}
-    share = {end: part / capacity.value for end, part in energy.ends(level).items()}
-    answers = {"low": 1.0 / share["high"], "mid": 1.0 / share["mid"], "high": 1.0 / share["low"]}
-    return {"battery_share_per_request": share, "requests_per_charge": answers}
+    share = energy / capacity.value
+    return {"battery_share_per_request": share, "requests_per_charge": 1.0 / share}
 
 
 def compared_with_api(
@@ -337,7 +338,7 @@ def compared_with_api(
     traffic = done_of(answer).passes.traffic
     return against_api(
         float(row.price.usd_per_h.mid) * H_PER_DAY * row.devices,
-        _first(answer.ranges["output_tokens_per_s"].mid) * H_PER_DAY * S_PER_H,
+        answer.mid("output_tokens_per_s") * H_PER_DAY * S_PER_H,
         input_usd=input_usd,
         output_usd=output_usd,
         input_per_output=_first(traffic.input_tokens) / _first(traffic.output_tokens),

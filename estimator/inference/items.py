@@ -16,12 +16,13 @@ from estimator.catalog.device_names import chips_of_slice
 from estimator.core.messages import refuse
 from estimator.core.notice import Notice
 from estimator.core.power import DEVICES_PER_NODE
+from estimator.core.uncertainty import Uncertain
 from estimator.core.units import J_PER_KWH, S_PER_H
 from estimator.inference.capacity import USABLE_SHARE
 from estimator.inference.engines import fitted
 from estimator.inference.model_names import find_preset
 from estimator.inference.power import board_power_w
-from estimator.inference.quantities import UNKNOWN, Range, cost_of, lacking, node_factor
+from estimator.inference.quantities import MODEL, UNKNOWN, cost_of, lacking, node_factor
 from estimator.inference.question import Item, ServingQuestion
 from estimator.inference.resolver import Resolver
 from estimator.inference.served_model import from_size
@@ -76,7 +77,7 @@ def item_pass_s(
 class ItemAnswer:
     """What an item takes: ranges of quantities, the set-up that was resolved, what was assumed."""
 
-    ranges: Mapping[str, Range]
+    ranges: Mapping[str, Uncertain]
     row: Resolved
     notes: tuple[Notice, ...]
 
@@ -179,29 +180,24 @@ def _notes(
 
 def _ranges(
     catalog: Catalog, table: ServingTable, batch_s: Any, rate: Any, power: Any
-) -> dict[str, Range]:
+) -> dict[str, Uncertain]:
     row = table.row(0)
-    sd = np.array([ITEM_LOG_SD])
-    joule_sd = np.hypot(sd, POWER_LOG_SD)
     several = row.devices > DEVICES_PER_NODE
     node = node_factor(catalog, row.device.device.kind, several=several)
-    factors = (node, row.site.pue)
-    joule = power / rate * factors[0].mid * factors[1].mid
-    whole_sd = np.sqrt(joule_sd**2 + sum(one.log_sd**2 for one in factors))
-    carbon = row.site.co2e_kg_per_kwh or UNKNOWN
-    kwh = joule * 1000.0 / J_PER_KWH
+    time = Uncertain(batch_s, {MODEL: ITEM_LOG_SD})
+    device_j = Uncertain(power / rate, {MODEL: ITEM_LOG_SD, "power": POWER_LOG_SD})
+    joule = device_j * node * row.site.pue
+    kwh = joule * (1000.0 / J_PER_KWH)
     found = {
-        "item_s": Range(mid=batch_s, log_sd=sd),
-        "items_per_s": Range(mid=rate, log_sd=sd),
-        "device_power_w": Range(mid=power, log_sd=np.array([POWER_LOG_SD])),
-        "device_energy_per_item_j": Range(mid=power / rate, log_sd=joule_sd),
-        "energy_per_item_j": Range(mid=joule, log_sd=whole_sd),
-        "co2e_per_1000_items_kg": Range(
-            mid=kwh * carbon.mid, log_sd=np.hypot(whole_sd, carbon.log_sd)
-        ),
+        "item_s": time,
+        "items_per_s": Uncertain(rate, time.loadings),
+        "device_power_w": Uncertain(power, {"power": POWER_LOG_SD}),
+        "device_energy_per_item_j": device_j,
+        "energy_per_item_j": joule,
+        "co2e_per_1000_items_kg": kwh * (row.site.co2e_kg_per_kwh or UNKNOWN),
     }
-    hours = Range(mid=1000.0 * row.devices / rate / S_PER_H, log_sd=sd)
-    cost = cost_of(table, hours, kwh)
+    hours = Uncertain(1000.0 * row.devices / rate / S_PER_H, time.loadings)
+    cost = cost_of(table, hours, np.asarray(kwh.mid))
     return found if row.price is None else found | {"cost_per_1000_items_usd": cost}
 
 

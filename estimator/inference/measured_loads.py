@@ -13,6 +13,7 @@ from estimator.catalog import Catalog
 from estimator.core.lazy_items import LazyItems
 from estimator.core.messages import message, reason, refuse
 from estimator.core.notice import Notice
+from estimator.core.uncertainty import Uncertain
 from estimator.inference.calibration import (
     DELIVERED,
     ENERGY,
@@ -27,7 +28,7 @@ from estimator.inference.calibration import (
 from estimator.inference.devices import find_serving_device
 from estimator.inference.engines import Parameters, fitted
 from estimator.inference.performance import performance
-from estimator.inference.quantities import Range, open_variance, own_log_sd, values_of
+from estimator.inference.quantities import MODEL, open_variance, own_log_sd, values_of
 from estimator.inference.question import ServingQuestion
 from estimator.inference.resolver import Resolver
 from estimator.inference.setups import ServingTable
@@ -183,8 +184,8 @@ class KnownLoads:
         return 0 if name == self.host else 1 + int.from_bytes(name.encode()[:6], "big")
 
     def corrected(
-        self, table: ServingTable, parameters: Parameters, ranges: Mapping[str, Range]
-    ) -> tuple[dict[str, Range], Sequence[tuple[Notice, ...]]]:
+        self, table: ServingTable, parameters: Parameters, ranges: Mapping[str, Uncertain]
+    ) -> tuple[dict[str, Uncertain], Sequence[tuple[Notice, ...]]]:
         """Quantities of some set-ups after the measured loads, and what is to be said of each."""
         devices = devices_of(table)
         evidence = self._evidence
@@ -217,7 +218,7 @@ class KnownLoads:
         return {
             **ranges,
             **{
-                name: Range(mid=mids[:, at] * np.exp(shift[:, at]), log_sd=after[:, at])
+                name: Uncertain(mids[:, at] * np.exp(shift[:, at]), {MODEL: after[:, at]})
                 for at, name in enumerate(DELIVERED)
             },
         }, LazyItems(table.count, notices_of)

@@ -128,4 +128,8 @@ add_messages(
     serving_item_unknown=(
         "an item needs {set[preset]}, {set[config]}, or {set[params]} with {set[positions]}"
     ),
+    serving_goal_missed="no concurrency reaches {goal:g} s per token on these devices",
+    serving_api_half_priced="{field} needs {set[api_price_out]}",
+    serving_two_apis="{field} and {set[api_price_out]} are mutually exclusive",
+    serving_half_a_life="set both {field} and {set[tokens_per_day]}, or neither",
 )

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from estimator.answer.report import bounds
 from estimator.catalog import Catalog
 from estimator.core.bounds import LIMITS
 from estimator.core.lazy_items import LazyItems
 from estimator.core.notice import Notice
 from estimator.core.power import DEVICES_PER_NODE
-from estimator.core.rows import Places, rows_where
-from estimator.core.uncertainty import Uncertain, total, z_score
+from estimator.core.rows import Places, by_row, one_of, rows_where
+from estimator.core.uncertainty import Uncertain, total
 from estimator.core.units import CENTRAL, J_PER_KWH, J_PER_WH, MILLION, S_PER_H
 from estimator.inference.calibration import DELIVERED
 from estimator.inference.capacity import devices_needed
@@ -50,26 +51,11 @@ SUSTAINED = "sustained_output_tokens_per_s"
 SHAPE_LOG_SD = 0.12
 """How far layers guessed from a size move a latency [1]."""
 
+MODEL = "model"
+"""Source of what the model of an engine cannot know, and of what a question leaves open."""
+
 UNKNOWN = Uncertain(math.nan)
 """A factor that is not on record."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Range:
-    """Median of a quantity and the standard deviation of its logarithm, one a row."""
-
-    mid: Floats
-    log_sd: Floats
-
-    def bounds(self, level: float) -> tuple[Floats, Floats]:
-        """Central interval of a probability."""
-        width = np.exp(z_score(level) * self.log_sd)
-        return self.mid / width, self.mid * width
-
-    def ends(self, level: float, place: int = 0) -> dict[str, float]:
-        """Low, mid and high of one row."""
-        low, high = self.bounds(level)
-        return {"low": float(low[place]), "mid": float(self.mid[place]), "high": float(high[place])}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +70,7 @@ class ServingAnswer:
         Which question each row of the table is.
     errors : mapping of int to Notice
         Question -> why it is refused.
-    ranges : mapping of str to Range
+    ranges : mapping of str to Uncertain
         Quantity -> one value a row, NaN where it cannot be had; empty if all are refused.
     notes : sequence of tuple of Notice
         What was assumed for each row.
@@ -97,7 +83,7 @@ class ServingAnswer:
     table: ServingTable
     places: Places
     errors: Mapping[int, Notice]
-    ranges: dict[str, Range] = field(default_factory=dict)
+    ranges: dict[str, Uncertain] = field(default_factory=dict)
     notes: Sequence[tuple[Notice, ...]] = ()
     performance: Performance | None = None
     corrected: Mapping[str, Floats] = field(default_factory=dict)
@@ -106,6 +92,10 @@ class ServingAnswer:
     def rows(self) -> Sequence[Resolved | Notice]:
         """What each question named, or why it is refused."""
         return LazyItems(self.places.size + len(self.errors), self._row)
+
+    def mid(self, quantity: str) -> float:
+        """Median of a quantity of the first set-up; NaN where it cannot be had."""
+        return float(np.ravel(self.ranges[quantity].mid)[0])
 
     def factor(self, quantity: str) -> float:
         """Factor by which measured loads moved a quantity of the first set-up [1]."""
@@ -119,8 +109,8 @@ class ServingAnswer:
 
 
 Calibration = Callable[
-    [ServingTable, Parameters, dict[str, Range]],
-    tuple[dict[str, Range], Sequence[tuple[Notice, ...]]],
+    [ServingTable, Parameters, dict[str, Uncertain]],
+    tuple[dict[str, Uncertain], Sequence[tuple[Notice, ...]]],
 ]
 """Corrects what set-ups deliver by measured loads, and says for each what that changed."""
 
@@ -193,7 +183,7 @@ def answer_table(
 
 def delivered(
     table: ServingTable, resolver: Resolver, *, calibration: Calibration | None = None
-) -> dict[str, Range]:
+) -> dict[str, Uncertain]:
     """What the devices alone deliver, by quantity."""
     values = resolver.parameters
     found = performance(table.setup(values), table.traffic(values))
@@ -202,14 +192,18 @@ def delivered(
 
 def _corrected(
     table: ServingTable, found: Performance, resolver: Resolver, calibration: Calibration | None
-) -> tuple[dict[str, Range], Sequence[tuple[Notice, ...]], dict[str, Floats]]:
+) -> tuple[dict[str, Uncertain], Sequence[tuple[Notice, ...]], dict[str, Floats]]:
     """What the devices deliver after the measured loads, what is said of that, and the factors."""
     catalog, values = resolver.catalog, resolver.parameters
     before = _delivered(table, _expected(table, values, found), catalog)
     if calibration is None:
         return before, [()] * table.count, {}
     ranges, said = calibration(table, values, before)
-    return ranges, said, {name: ranges[name].mid / before[name].mid for name in DELIVERED}
+    return (
+        ranges,
+        said,
+        {name: np.asarray(ranges[name].mid / before[name].mid) for name in DELIVERED},
+    )
 
 
 def _loaded(table: ServingTable, resolver: Resolver) -> tuple[ServingTable, dict[int, Notice]]:
@@ -452,37 +446,38 @@ def _read_spreads(catalog: Catalog) -> dict[str, Floats]:
 
 def _delivered(
     table: ServingTable, expected: dict[str, tuple[Floats, Floats]], catalog: Catalog
-) -> dict[str, Range]:
+) -> dict[str, Uncertain]:
     return {
-        name: Range(mid=mid, log_sd=_with_own(table, name, _beside(table, name, variance), catalog))
+        name: Uncertain(
+            mid, {MODEL: _with_own(table, name, _beside(table, name, variance), catalog)}
+        )
         for name, (mid, variance) in expected.items()
     }
 
 
-def _priced(table: ServingTable, ranges: dict[str, Range], catalog: Catalog) -> dict[str, Range]:
+def _priced(
+    table: ServingTable, ranges: dict[str, Uncertain], catalog: Catalog
+) -> dict[str, Uncertain]:
     """Energy with host and site, money, CO2e and water of output tokens."""
     idle, (sites, at) = idle_factor(table), table.sites
     joule = ranges["device_energy_per_output_token_j"]
-    devices = Range(mid=joule.mid * idle, log_sd=joule.log_sd)
-    computers = _times(devices, *_node_factors(table, catalog))
-    energy = _times(computers, [site.pue for site in sites], at)
+    computers = joule * idle * by_row(*_node_factors(table, catalog))
+    energy = computers * by_row([site.pue for site in sites], at)
     rate = ranges["output_tokens_per_s"]
-    energy_kwh, it_kwh = (
-        replace(one, mid=one.mid * MILLION / J_PER_KWH) for one in (energy, computers)
-    )
+    energy_kwh, it_kwh = energy * (MILLION / J_PER_KWH), computers * (MILLION / J_PER_KWH)
     busy = filled(table.given["duty_cycle"], 1.0)
-    hours = np.asarray(table.layout.devices) * MILLION / rate.mid / S_PER_H / busy
-    cost = cost_of(table, Range(mid=hours, log_sd=rate.log_sd), energy_kwh.mid)
-    carbon = _times(energy_kwh, [site.co2e_kg_per_kwh or UNKNOWN for site in sites], at)
-    water = _times(it_kwh, [total(site.water_l_per_it_kwh().values()) for site in sites], at)
+    hours = np.asarray(table.layout.devices) * MILLION / rate / S_PER_H / busy
+    cost = cost_of(table, hours, np.asarray(energy_kwh.mid))
+    carbon = energy_kwh * by_row([site.co2e_kg_per_kwh or UNKNOWN for site in sites], at)
+    water = it_kwh * by_row([total(site.water_l_per_it_kwh().values()) for site in sites], at)
     written = table.output_tokens
     return {
         "energy_per_output_token_j": energy,
         "cost_per_million_output_tokens_usd": cost,
         "co2e_per_million_output_tokens_kg": carbon,
         "water_per_million_output_tokens_l": water,
-        "energy_per_request_wh": replace(energy, mid=energy.mid * written / J_PER_WH),
-        "cost_per_request_usd": replace(cost, mid=cost.mid * written / MILLION),
+        "energy_per_request_wh": energy * (written / J_PER_WH),
+        "cost_per_request_usd": cost * (written / MILLION),
     }
 
 
@@ -508,13 +503,13 @@ def _node_factors(table: ServingTable, catalog: Catalog) -> tuple[list[Uncertain
     return factors, 2 * at + (np.asarray(table.layout.devices) > DEVICES_PER_NODE)
 
 
-def cost_of(table: ServingTable, hours: Range, energy_kwh: Floats) -> Range:
+def cost_of(table: ServingTable, hours: Uncertain, energy_kwh: Floats) -> Uncertain:
     """Rent of device-hours; of owned devices, what their life uses up, and electricity [USD].
 
     NaN where no price of the device is on record.
     """
     prices = [UNKNOWN if one is None else one.usd_per_h for one in table.prices]
-    rent = _times(hours, prices, table.price_at)
+    rent = hours * by_row(prices, table.price_at)
     owned = np.array([one is not None and one.owned for one in table.prices])
     if not owned.any():
         return rent
@@ -524,14 +519,9 @@ def cost_of(table: ServingTable, hours: Range, energy_kwh: Floats) -> Range:
     return replace(rent, mid=rent.mid + np.where(owned[table.price_at], electricity, 0.0))
 
 
-def _times(quantity: Range, factors: Sequence[Uncertain], at: Places) -> Range:
-    """Quantity times one of some factors, by which one each row has."""
-    known = np.array([(one.mid, one.log_sd) for one in factors], dtype=np.float64)
-    mids, spreads = known.T[:, at]
-    return Range(mid=quantity.mid * mids, log_sd=np.hypot(quantity.log_sd, spreads))
-
-
-def _sustained(table: ServingTable, ranges: dict[str, Range], catalog: Catalog) -> dict[str, Range]:
+def _sustained(
+    table: ServingTable, ranges: dict[str, Uncertain], catalog: Catalog
+) -> dict[str, Uncertain]:
     """Throughput of phones that are warm, NaN for other devices; empty where there are none."""
     kinds = [one.device.device.kind == "npu-phone" for one in table.named]
     phones = np.array(kinds)[table.named_at]
@@ -539,16 +529,15 @@ def _sustained(table: ServingTable, ranges: dict[str, Range], catalog: Catalog) 
         return {}
     rate = ranges["output_tokens_per_s"]
     share = uncertain_record(catalog.prior("serving.phone_sustained_share"), "throttling")
-    warm = _times(rate, [share], np.zeros(table.count, dtype=np.intp))
-    return {SUSTAINED: replace(warm, mid=np.where(phones, warm.mid, np.nan))}
+    return {SUSTAINED: rate * share * np.where(phones, 1.0, np.nan)}
 
 
-def _throttled(ranges: dict[str, Range], place: int) -> tuple[Notice, ...]:
+def _throttled(ranges: dict[str, Uncertain], place: int) -> tuple[Notice, ...]:
     """Say how fast a phone is once it is warm."""
     warm = ranges.get(SUSTAINED)
-    if warm is None or np.isnan(warm.mid[place]):
+    if warm is None or np.isnan(one_of(warm, place).mid):
         return ()
-    ends = warm.ends(CENTRAL, place)
+    ends = bounds(one_of(warm, place), CENTRAL)
     values = {"rate": ends["mid"], "low": ends["low"], "high": ends["high"]}
     return (Notice("serving_phone_throttles", "hardware", values),)
 

@@ -7,12 +7,11 @@ import numpy as np
 from estimator.answer.scenario_csv import Counts, header_of, misspelled
 from estimator.catalog import Catalog
 from estimator.core.messages import Names, render, rendered
-from estimator.core.uncertainty import z_score
+from estimator.core.uncertainty import Uncertain, z_score
 from estimator.inference.engines import fitted
 from estimator.inference.quantities import (
     QUANTITIES,
     Calibration,
-    Range,
     ServingAnswer,
     answer_questions,
 )
@@ -21,6 +20,7 @@ from estimator.inference.resolver import Resolver
 from estimator.question.columns import CellReader, fields_of
 from estimator.question.csv_dialect import TableOut
 from estimator.question.csv_records import Records, csv_cell
+from estimator.system.formula_cells import without_formulas
 
 BLOCK_ROWS = 2_000
 """Rows answered together [1]."""
@@ -69,13 +69,15 @@ def answer_table(
     records = Records(lines)
     text, cells = next(iter(records), ("", []))
     header = _header(cells)
+    (text,) = without_formulas([text])
     out.write(f"{text},{','.join(RESULT_COLUMNS)}\n")
     resolver = Resolver(catalog, fitted(catalog))
     reader = CellReader(ServingQuestion, header, catalog)
     rows = refused = 0
     for block in records.blocks(len(header), reader.places, BLOCK_ROWS):
         answer = answer_questions(reader.table(block), resolver, calibration=calibration)
-        for given, results in zip(block.texts, result_rows(answer, level), strict=True):
+        texts = without_formulas(block.texts)
+        for given, results in zip(texts, result_rows(answer, level), strict=True):
             out.write(f"{given},{','.join(map(csv_cell, results))}\n")
         refused += len(answer.errors)
         rows += len(block.texts)
@@ -98,8 +100,8 @@ def result_rows(
     """Cells of `RESULT_COLUMNS` for every question; inputs are named as the columns are."""
     columns = []
     for name in QUANTITIES:
-        found = answer.ranges.get(name) or Range(mid=np.array([]), log_sd=np.array([]))
-        low, high = found.bounds(level)
+        found = answer.ranges.get(name) or Uncertain(np.array([]))
+        low, high = found.interval(level)
         columns += [low, found.mid, high]
     cells = np.array(columns).T if answer.ranges else np.empty((0, len(columns)))
     place = 0

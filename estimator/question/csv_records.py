@@ -255,8 +255,8 @@ def _block(records: list[tuple[str, list[str]]], width: int, places: Sequence[in
 def _fitted(cells: Sequence[str], width: int) -> str:
     """Cells of a ragged row as CSV, cut or filled up to the header."""
     out = StringIO()
-    csv.writer(out, lineterminator="").writerow([*cells[:width], *[""] * (width - len(cells))])
-    return out.getvalue()
+    csv.writer(out).writerow([*cells[:width], *[""] * (width - len(cells))])
+    return out.getvalue().removesuffix("\r\n")
 
 
 def csv_cell(text: str) -> str:

@@ -12,8 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from estimator.runs.documents import summarise_all
-from estimator.runs.schema import VERSION, ForeignFile, migrate, version_of
+from estimator.runs.schema import VERSION, ForeignFile, bring_up, version_of
 from estimator.system.file_lock import held
 
 POLL_S = 0.05
@@ -151,12 +150,11 @@ class Connection:
                 self._patiently(lambda: database.execute("PRAGMA auto_vacuum = INCREMENTAL"))
             self._patiently(lambda: database.execute("PRAGMA journal_mode = WAL").fetchall())
             database.execute("PRAGMA synchronous = NORMAL")
-            database.execute("PRAGMA foreign_keys = ON")
             if version < VERSION:
                 self._patiently(lambda: database.execute("BEGIN IMMEDIATE"))
-                migrate(database)
-                summarise_all(database)
+                bring_up(database)
                 self._patiently(lambda: database.execute("COMMIT"))
+            database.execute("PRAGMA foreign_keys = ON")
         except BaseException:
             database.close()
             raise

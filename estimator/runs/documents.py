@@ -1,95 +1,130 @@
-"""How is a run written into the tables and read back.
-
-Its whole record is one JSON text; beside it stands what runs are searched by, and whose it is.
-"""
+"""Runs as documents: each is one JSON text, with columns derived from it that are read faster."""
 
 import json
-import sqlite3
-import time
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+import zlib
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from estimator.runs import figures, observations
-from estimator.runs.process import Process, this_process
+from estimator.runs.observations import timing_rows
 from estimator.runs.record import MeasuredRun, as_plain, read_run
 from estimator.runs.record_bounds import check_values
-from estimator.runs.schema import migrate
 
 FORMAT = 1
-"""Of the documents: what stands in them and how; one without a number is of the first."""
-
+"""Version of the documents' layout; a document without a number has the first."""
 
 SERVED = '"served":[{'
-"""What the document of a run that measured a server holds, and of hardly another."""
+"""Text in the document of every run that measured a server."""
+
+WHOLE_RUN = "run"
+"""Name of the mean power over a run, besides the names of `Timing.what`."""
+
+CHECKED = 8
+"""Hexadecimal digits of the checksum in front of a derived column."""
 
 
-def insert(database: sqlite3.Connection, run: MeasuredRun, process: Process | None) -> bool:
-    """Put a run in unless there is one of its id."""
-    whose: Mapping[str, Any] = vars(process) if process else {}
-    keys = ("machine", "boot", "space", "pid", "born")
-    done = database.execute(
-        "INSERT INTO run (id, started, state, document, machine, boot, space, pid, born, heard_s) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
-        (run.id, run.started, run.state, _text(run), *map(whose.get, keys), time.time()),
-    )
-    if done.rowcount:
-        _summarise(database, run)
-    return done.rowcount > 0
+class Figure(NamedTuple):
+    """Rate and power of one timing of a device, or its mean power over a run.
 
-
-def replace_or_insert(
-    database: sqlite3.Connection, run: MeasuredRun, *, only_running: bool = False
-) -> None:
-    """Write a run over the one of its id; put it in if it could not be begun."""
-    text = (run.started, run.state, _text(run), run.id)
-    sure = " AND state = 'running'" if only_running else ""
-    done = database.execute(
-        f"UPDATE run SET started = ?, state = ?, document = ? WHERE id = ?{sure}", text
-    )
-    if done.rowcount:
-        _summarise(database, run)
-    elif not only_running:
-        insert(database, run, this_process())
-
-
-def in_memory(runs: Iterable[MeasuredRun]) -> sqlite3.Connection:
-    """Make the tables of runs that are in no store, without their documents.
-
-    Of a run that is there twice the last counts.
+    Parameters
+    ----------
+    hardware : str
+        Id of its profile, or the name by its driver.
+    what, precision, kind, arch : str
+        As in `Timing`; empty where unknown.
+    rate : float, optional
+        Of one device [FLOP/s].
+    power_w : float, optional
+        Measured mean power of one device [W].
     """
-    database = sqlite3.connect(":memory:", check_same_thread=False)
-    migrate(database)
-    for run in {run.id: run for run in runs}.values():
-        database.execute(
-            "INSERT INTO run (id, started, state, document) VALUES (?, ?, ?, '')",
-            (run.id, run.started, run.state),
-        )
-        _summarise(database, run)
-    return database
+
+    hardware: str
+    what: str
+    precision: str
+    kind: str
+    arch: str
+    rate: float | None
+    power_w: float | None
 
 
-def summarise_all(database: sqlite3.Connection) -> None:
-    """Sum up the runs that an older version put in; to be called for writing."""
-    rows = database.execute(
-        "SELECT id, document FROM run WHERE summarised = 0 ORDER BY started, key"
-    ).fetchall()
-    for run_id, document in rows:
-        with suppress(ValueError):
-            _summarise(database, read_document(document, run_id))
+class RunFigures(NamedTuple):
+    """Figures of all devices of a run."""
+
+    started: str
+    simulated: bool
+    devices: Sequence[Sequence[str]]
+    """Profile, or name where there is none, and name of each."""
+    figures: Sequence[Sequence[Any]]
+    """Fields of `Figure`."""
 
 
-def _summarise(database: sqlite3.Connection, run: MeasuredRun) -> None:
-    """Write what calibrations and lists need of a run, so that they need not read its document."""
-    (key,) = database.execute("SELECT key FROM run WHERE id = ?", (run.id,)).fetchone()
-    observations.insert(database, key, run)
-    figures.insert(database, key, run)
+def figures_of(run: MeasuredRun) -> RunFigures:
+    """Return the figures of a run."""
+    found = []
+    for device in run.devices:
+        hardware = device.hardware or device.name
+        for timing in run.timings:
+            if timing.component == device.key:
+                work = (timing.what, timing.precision or "", timing.kind or "", timing.arch or "")
+                device_s = timing.time_s * timing.devices
+                rate = None if timing.flop is None else timing.flop / device_s
+                power_w = None if timing.trust == "modelled" else timing.power_w
+                found.append(Figure(hardware, *work, rate, power_w))
+        for energy in run.energy if run.origin != "bench" else ():
+            if energy.component == device.key and energy.trust != "modelled" and energy.duration_s:
+                found.append(Figure(hardware, WHOLE_RUN, "", "", "", None, energy.mean_w))
+    devices = [(device.hardware or device.name, device.name) for device in run.devices]
+    return RunFigures(run.started, run.simulated, devices, found)
 
 
-def _text(run: MeasuredRun) -> str:
-    plain = {"format": FORMAT, **as_plain(run)}
-    return json.dumps(plain, allow_nan=False, separators=(",", ":"))
+def columns_of(run: MeasuredRun) -> dict[str, str]:
+    """Return the document of a run and what is derived from it, as columns of the store."""
+    document = {"format": FORMAT, **as_plain(run)}
+    found = {"document": json.dumps(document, allow_nan=False, separators=(",", ":"))}
+    for column, derive in DERIVED.items():
+        text = json.dumps(derive(run), separators=(",", ":"))
+        found[column] = f"{_checksum(text)}{text}"
+    return found
+
+
+DERIVED: dict[str, Callable[[MeasuredRun], Any]] = {
+    "figures": figures_of,
+    "timings": timing_rows,
+}
+"""Columns that lists and calibrations read in place of the documents."""
+
+Read = Callable[..., list[Any]]
+"""Return the rows that answer a query with its values."""
+
+
+def read_derived(path: Path, read: Read, column: str) -> tuple[dict[str, Any], list[str]]:
+    """Read a derived column; where it is missing or damaged, from the document.
+
+    Returns
+    -------
+    derived : dict of str to list
+        Id of each run -> its value, in the order in which they were stored.
+    notes : list of str
+        One line for each run that cannot be read.
+    """
+    texts = {
+        run_id: text[CHECKED:]
+        if isinstance(text, str) and text[:CHECKED] == _checksum(text[CHECKED:])
+        else None
+        for run_id, text in read(f"SELECT id, {column} FROM run ORDER BY key")
+    }
+    notes: list[str] = []
+    if wrong := [run_id for run_id, text in texts.items() if text is None]:
+        query = "SELECT id, document FROM run WHERE id IN (SELECT value FROM json_each(?))"
+        runs, notes = read_all(path, read(query, json.dumps(wrong)))
+        texts |= {run.id: json.dumps(DERIVED[column](run)) for run in runs}
+    known = {run_id: text for run_id, text in texts.items() if text is not None}
+    plain = json.loads(f"[{','.join(known.values())}]")
+    return dict(zip(known, plain, strict=True)), notes
+
+
+def _checksum(text: str) -> str:
+    return f"{zlib.crc32(text.encode('utf-8', 'surrogatepass')):0{CHECKED}x}"
 
 
 def read_document(text: str, run_id: str) -> MeasuredRun:
@@ -98,7 +133,7 @@ def read_document(text: str, run_id: str) -> MeasuredRun:
     Raises
     ------
     ValueError
-        If it is broken, of a newer format or of another run, or holds what cannot be.
+        If it is broken, of a newer format or of another run, or has impossible values.
     """
     plain = json.loads(text)
     number = plain.pop("format", FORMAT) if isinstance(plain, dict) else FORMAT
@@ -112,7 +147,7 @@ def read_document(text: str, run_id: str) -> MeasuredRun:
 
 
 def read_all(path: Path, rows: Iterable[Any]) -> tuple[list[MeasuredRun], list[str]]:
-    """Read runs; one that cannot be read, of another version perhaps, becomes a note."""
+    """Read runs from rows of id and document; note those that cannot be read."""
     found, notes = [], []
     for run_id, document in rows:
         try:

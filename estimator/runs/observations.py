@@ -1,18 +1,14 @@
-"""What a calibration needs of the measured runs: sufficient statistics of like timings.
+"""Sufficient statistics of like timings in the measured runs, for calibrations.
 
-Each timing adds to the sums of the timings like it (same device, host, number format, network,
-program, size of step, and pace to a factor), which stand in the store beside the runs. A
-calibration reads the sums alone, so ten thousand runs cost it as little as ten.
+Timings are alike if they have the same device, host, number format, network, program, size of step,
+and pace to a factor.
 """
 
-import json
 import math
-import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from estimator.core.units import in_percent
 from estimator.runs.record import FORECAST, Condition, MeasuredRun, Timing
@@ -58,94 +54,60 @@ BUCKETS = 2.0
 SMALLEST_STEP_FLOP = 1e7
 """Below this a step of training is overhead more than work: no size to calibrate at [FLOP]."""
 
-EXPLAINED, UNEXPLAINED = "training", "unexplained"
-"""A timing of known work; the power of a device at unknown work."""
-
-KEYS = (
-    "level",
-    "hardware",
-    "what",
-    "host",
-    "precision",
-    "kind",
-    "arch",
-    "program",
-    "own",
-    "steps",
-    "devices",
-    "bucket",
-    "pace",
-)
-"""What like timings have in common; `level` is 0 for single programs, 1 for many as one."""
-
-FIRST = ("params", "hidden", "seq_len", "tokens")
-"""What is taken from the first of them."""
-
-SUMS = (
-    *("runs", "whole", "log_flop", "log_time", "spread", "disturbed", "powered", "log_power"),
-    *("counted", "log_steps", "known", "log_operations", "log_traffic"),
-)
-"""What is summed over them."""
-
 NAMED = "program "
-"""How the key of a program begins that has a name."""
-
-FINE, COARSE = 0, 1
+"""Prefix of the key of a program that has a name."""
 
 MOST_FINE = 300
 """With more kinds of timings of a device than these, those of many programs count as one."""
 
-_CHANGE = """
-    CREATE TRIGGER observation_{name} AFTER {event} ON observation BEGIN
-        UPDATE alike SET count = count {sign} 1, {sums}, newest = {newest}
-        WHERE key IN ({row}.fine, {row}.coarse);
-        DELETE FROM alike WHERE key IN ({row}.fine, {row}.coarse) AND count <= 0;
-    END
-"""
+
+class TimingRow(NamedTuple):
+    """One timing of training; rows with the same keys are alike, and count as their mean.
+
+    The keys are `hardware` to `pace`; `params` to `tokens` are those of the first of alike rows.
+    """
+
+    hardware: str
+    host: str
+    precision: str
+    kind: str
+    arch: str
+    own: bool
+    steps: bool
+    devices: int
+    explained: bool
+    program: str
+    bucket: int
+    pace: int
+
+    params: float | None
+    hidden: float | None
+    seq_len: float | None
+    tokens: float | None
+
+    started: str
+    run: str
+    label: str
+    reasons: str
+    """Disturbances of the run, a line each."""
+
+    runs: float
+    whole: float
+    log_flop: float
+    log_time: float
+    variance: float
+    log_power: float | None
+    log_steps: float | None
+    log_operations: float | None
+    log_traffic: float | None
 
 
-def _trigger(event: str, sign: str, row: str, newest: str) -> str:
-    sums = ", ".join(f"{name} = {name} {sign} {row}.{name}" for name in SUMS)
-    return _CHANGE.format(
-        name=event.lower(), event=event, sign=sign, sums=sums, row=row, newest=newest
-    )
-
-
-TABLES = (
-    f"""
-    CREATE TABLE alike (
-        key INTEGER PRIMARY KEY,
-        {", ".join(f"{name} NOT NULL" for name in KEYS)},
-        {", ".join(f"{name} REAL" for name in FIRST)},
-        {", ".join(f"{name} REAL NOT NULL DEFAULT 0" for name in SUMS)},
-        count INTEGER NOT NULL DEFAULT 0,
-        newest TEXT NOT NULL DEFAULT '',
-        UNIQUE ({", ".join(KEYS)})
-    )
-    """,
-    f"""
-    CREATE TABLE observation (
-        run INTEGER NOT NULL REFERENCES run (key) ON DELETE CASCADE,
-        fine INTEGER NOT NULL,
-        coarse INTEGER NOT NULL,
-        newest TEXT NOT NULL,
-        {", ".join(f"{name} REAL NOT NULL" for name in SUMS)}
-    )
-    """,
-    "CREATE INDEX alike_of_device ON alike (hardware, level)",
-    "CREATE INDEX observation_of_run ON observation (run)",
-    "CREATE INDEX observation_alike ON observation (fine, newest)",
-    _trigger("INSERT", "+", "NEW", "max(newest, NEW.newest)"),
-    _trigger(
-        "DELETE",
-        "-",
-        "OLD",
-        "coalesce((SELECT max(newest) FROM observation WHERE fine = alike.key), newest)",
-    ),
-)
-"""Tables of the store; `schema.MIGRATIONS` takes them in."""
-
-Row = dict[str, Any]
+COARSE = TimingRow._fields.index("program")
+FIRST = TimingRow._fields.index("params")
+STARTED = TimingRow._fields.index("started")
+SUMMED = TimingRow._fields.index("runs")
+"""Places of the first key that tells programs apart, of the first field that is no key, of the run,
+and of the first field that is summed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,174 +165,123 @@ class Observation:
     traffic: float | None
 
 
-class Misdated(ValueError):
-    """What is kept of some newest run has no date: a fault of the disk, unseen by SQLite."""
-
-
-def insert(database: sqlite3.Connection, key: int, run: MeasuredRun) -> None:
-    """Write the timings of a run that is over; those written of it before are replaced.
-
-    Parameters
-    ----------
-    database : sqlite3.Connection
-    key : int
-        Of the run in its table.
-    run : MeasuredRun
-    """
-    database.execute("DELETE FROM observation WHERE run = ?", (key,))
+def timing_rows(run: MeasuredRun) -> list[TimingRow]:
+    """Return the rows of a run that is over; none of a simulated one."""
     if run.state == "running" or run.simulated:
-        return
+        return []
     rows = list(_rows(run))
-    places = [(_alike(database, row), _alike(database, _coarse(row))) for row in rows]
-    beside = Counter(fine for fine, _ in places)
-    of_device = Counter(row["hardware"] for row in rows)
-    names = ", ".join(SUMS)
-    marks = ", ".join("?" * len(SUMS))
-    for (fine, coarse), row in zip(places, rows, strict=True):
-        row["runs"], row["whole"] = 1.0 / beside[fine], 1.0 / of_device[row["hardware"]]
-        database.execute(
-            f"INSERT INTO observation (run, fine, coarse, newest, {names}) "
-            f"VALUES (?, ?, ?, ?, {marks})",
-            (key, fine, coarse, row["newest"], *(row[name] for name in SUMS)),
-        )
-
-
-def _alike(database: sqlite3.Connection, row: Row) -> int:
-    """Key of the timings like one, begun if there are none yet."""
-    names = (*KEYS, *FIRST)
-    database.execute(
-        f"INSERT OR IGNORE INTO alike ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",
-        [row[name] for name in names],
-    )
-    where = " AND ".join(f"{name} = ?" for name in KEYS)
-    found = database.execute(f"SELECT key FROM alike WHERE {where}", [row[name] for name in KEYS])
-    return int(found.fetchone()[0])
-
-
-def _coarse(row: Row) -> Row:
-    """The same among programs of one kind whose steps differ in size by up to e squared."""
-    return {
-        **row,
-        "level": COARSE,
-        "program": "",
-        "bucket": round(row["bucket"] / 4),
-        "pace": round(row["pace"] / 2),
-    }
+    alike = Counter(row[:FIRST] for row in rows)
+    of_device = Counter(row.hardware for row in rows)
+    return [
+        row._replace(runs=1.0 / alike[row[:FIRST]], whole=1.0 / of_device[row.hardware])
+        for row in rows
+    ]
 
 
 def observed(
-    database: sqlite3.Connection, hardware: str, most: Mapping[str, float]
+    rows: Iterable[Sequence[Any]], hardware: str, most: Mapping[str, float]
 ) -> list[Observation]:
-    """Like timings on a device, as one each.
+    """Return like timings on a device, as one each.
 
     Parameters
     ----------
-    database : sqlite3.Connection
-        A store, or what `documents.in_memory` makes.
+    rows : iterable of sequence
+        Fields of `TimingRow`.
     hardware : str
         Id of its profile.
     most : mapping of str to float
         Number format -> logarithm of the highest rate that one device can have reached [FLOP/s]:
         what claims more is left out.
-
-    Raises
-    ------
-    Misdated
-        If one has no date.
     """
-    (fine,) = database.execute(
-        "SELECT count(*) FROM alike WHERE hardware = ? AND level = ?", (hardware, FINE)
-    ).fetchone()
-    level = FINE if fine <= MOST_FINE else COARSE
-    names = (*KEYS, *FIRST, *SUMS, "count", "newest")
-    rows = database.execute(
-        f"SELECT {', '.join(names)} FROM alike WHERE hardware = ? AND level = ?",
-        (hardware, level),
-    )
-    found = [dict(zip(names, row, strict=True)) for row in rows]
-    if not all(_is_dated(row["newest"]) for row in found):
-        raise Misdated
-    return [_observation(row) for row in found if _possible(row, most)]
+    ours = [row for row in rows if row[0] == hardware]
+    groups = _groups(ours, lambda row: tuple(row[:FIRST]))
+    if many := len(groups) > MOST_FINE:
+        groups = _groups(ours, _coarse)
+    found = (_observation(group, many=many) for group in groups)
+    return [one for one in found if _possible(one, most)]
 
 
-def misdated(database: sqlite3.Connection) -> bool:
-    """Whether anything of a store is `Misdated`.
-
-    SQLite leaves the few dates to Python that it does not know itself.
-    """
-    kept = "CASE WHEN json_valid(newest) THEN json_extract(newest, '$[0]') END"
-    rows = database.execute(f"SELECT newest FROM alike WHERE julianday({kept}) IS NULL")
-    return not all(_is_dated(newest) for (newest,) in rows)
+Rows = list[Sequence[Any]]
 
 
-def _is_dated(newest: str) -> bool:
-    try:
-        started, *_ = json.loads(newest)
-        datetime.fromisoformat(started)
-    except (ValueError, TypeError):
-        return False
-    return True
+def _groups(rows: Rows, key: Callable[[Sequence[Any]], tuple[Any, ...]]) -> list[Rows]:
+    """Rows with the same key, in the order of their first."""
+    groups: dict[tuple[Any, ...], Rows] = {}
+    for row in rows:
+        groups.setdefault(key(row), []).append(row)
+    return list(groups.values())
 
 
-def devices_of_programs(database: sqlite3.Connection) -> frozenset[str]:
-    """Ids of the devices on which programs were measured that have a name."""
-    rows = database.execute(
-        "SELECT DISTINCT hardware FROM alike WHERE level = ? AND own = 1 AND program LIKE ?",
-        (FINE, f"{NAMED}%"),
-    )
-    return frozenset(name for (name,) in rows)
+def _coarse(row: Sequence[Any]) -> tuple[Any, ...]:
+    """Key of programs of one kind whose steps differ in size by up to e squared."""
+    *same, bucket, pace = row[:FIRST]
+    return (*same[:COARSE], round(bucket / 4), round(pace / 2))
 
 
-def _possible(row: Row, most: Mapping[str, float]) -> bool:
-    rate = (row["log_flop"] - row["log_time"]) / row["count"]
-    limit = most.get(row["precision"])
-    return bool(row["what"] == UNEXPLAINED or (limit is not None and rate <= limit))
+def devices_of_programs(rows: Iterable[Sequence[Any]]) -> frozenset[str]:
+    """Return the ids of the devices on which programs with a name were measured."""
+    own = TimingRow._fields.index("own")
+    return frozenset(row[0] for row in rows if row[own] and row[COARSE].startswith(NAMED))
 
 
-def _observation(row: Row) -> Observation:
-    count, devices = row["count"], int(row["devices"])
-    mean = {name: row[name] / count for name in ("log_flop", "log_time", "spread", "disturbed")}
-    started, run, label, reasons = json.loads(row["newest"])
-    explained = row["what"] == EXPLAINED
+def _possible(one: Observation, most: Mapping[str, float]) -> bool:
+    timing = one.timing
+    if timing.flop is None:
+        return True
+    limit = most.get(timing.precision or "")
+    return limit is not None and math.log(timing.flop / timing.devices / timing.time_s) <= limit
+
+
+def _observation(rows: Rows, *, many: bool) -> Observation:
+    first, count = TimingRow._make(rows[0]), len(rows)
+    columns = zip(*(row[SUMMED:] for row in rows), strict=True)
+    runs, whole, log_flop, log_time, variance, *partly_known = columns
+    power_w, steps, operations, traffic = map(_geometric_mean, partly_known)
+    started, run, label, reasons = max(tuple(row[STARTED:SUMMED]) for row in rows)
+    flop = math.exp(sum(log_flop) / count) * first.devices
     timing = Timing(
         what="training",
         component="",
-        devices=devices,
-        precision=row["precision"] or None,
-        kind=row["kind"] or None,
-        arch=row["arch"] or None,
+        devices=first.devices,
+        precision=first.precision or None,
+        kind=first.kind or None,
+        arch=first.arch or None,
         label=label or None,
-        flop=math.exp(mean["log_flop"]) * devices if explained else None,
-        time_s=math.exp(mean["log_time"]),
-        repetitions=2 if row["steps"] else 1,
-        **{name: row[name] for name in FIRST},
+        flop=flop if first.explained else None,
+        time_s=math.exp(sum(log_time) / count),
+        repetitions=2 if first.steps else 1,
+        params=first.params,
+        hidden=first.hidden,
+        seq_len=first.seq_len,
+        tokens=first.tokens,
     )
     return Observation(
         timing=timing,
         run=run,
         started=started,
-        host=row["host"],
-        program=row["program"],
-        many=row["level"] == COARSE,
-        own=bool(row["own"]),
-        runs=row["runs"],
-        whole=row["whole"],
+        host=first.host,
+        program="" if many else first.program,
+        many=many,
+        own=first.own,
+        runs=sum(runs),
+        whole=sum(whole),
         timings=count,
-        steps=math.exp(row["log_steps"] / row["counted"]) if row["counted"] > 0.5 else None,
-        noise_sd=math.sqrt(max(0.0, mean["spread"] + mean["disturbed"]) / count),
-        reasons=tuple(reasons),
-        power_w=math.exp(row["log_power"] / row["powered"]) if row["powered"] > 0.5 else None,
-        operations=_mean(row, "log_operations"),
-        traffic=_mean(row, "log_traffic"),
+        steps=steps,
+        noise_sd=math.sqrt(sum(variance)) / count,
+        reasons=tuple(reasons.splitlines()),
+        power_w=power_w,
+        operations=operations,
+        traffic=traffic,
     )
 
 
-def _mean(row: Row, name: str) -> float | None:
-    """Mean over those of which is known what their steps do."""
-    return math.exp(row[name] / row["known"]) if row["known"] > 0.5 else None
+def _geometric_mean(logs: Iterable[float | None]) -> float | None:
+    """Mean over the rows that know it; None where none does."""
+    known = [log for log in logs if log is not None]
+    return math.exp(sum(known) / len(known)) if known else None
 
 
-def _rows(run: MeasuredRun) -> Iterator[Row]:
+def _rows(run: MeasuredRun) -> Iterator[TimingRow]:
     """Every timing of training of a run, on whole boards; power alone where there is none."""
     for device in run.devices:
         if device.hardware is None or device.shares_board is not None:
@@ -382,12 +293,12 @@ def _rows(run: MeasuredRun) -> Iterator[Row]:
         ]
         for timing in trained:
             if timing.flop and timing.flop >= SMALLEST_STEP_FLOP * timing.devices:
-                yield _row(run, timing, device.hardware, EXPLAINED)
+                yield _row(run, timing, device.hardware)
         busy = {one.component: one.busy for one in run.conditions}
         idle = run.timings or run.served or not run.wall_s
         if not idle and (busy.get(device.key) or 0.0) >= BUSY_ENOUGH:
             whole = Timing(what="training", component=device.key, time_s=run.wall_s, repetitions=1)
-            yield _row(run, whole, device.hardware, UNEXPLAINED)
+            yield _row(run, whole, device.hardware)
 
 
 def slowed(share: float) -> float:
@@ -422,7 +333,7 @@ def contended(condition: Condition) -> float:
     return max(0.0, (condition.others or 0.0) - max(0.0, 1.0 - busy))
 
 
-def _row(run: MeasuredRun, timing: Timing, hardware: str, what: str) -> Row:
+def _row(run: MeasuredRun, timing: Timing, hardware: str) -> TimingRow:
     noise_sd, reasons = disturbance_of(run, timing)
     alike = sum(one.component == timing.component for one in run.timings) or 1
     steps = is_of_steps(timing)
@@ -430,40 +341,37 @@ def _row(run: MeasuredRun, timing: Timing, hardware: str, what: str) -> Row:
     log_time = math.log(timing.time_s / slowed(taken_by_others(run, timing)))
     power_w, count = measured_power_w(run, timing), steps_of_whole_run(run, timing)
     done = _for_each_flop(timing)
-    spread = (timing.log_sd or 0.0) ** 2 / max(1, timing.repetitions)
-    bucket = round(BUCKETS * log_flop) if steps and log_flop is not None else 0
-    pace = round(BUCKETS * (log_flop - log_time)) if log_flop is not None else 0
-    return {
-        "level": FINE,
-        "hardware": hardware,
-        "what": what,
-        "host": run.host.id,
-        "precision": timing.precision or "",
-        "kind": timing.kind or "",
-        "arch": timing.arch or "",
-        "program": program_of(timing, run),
-        "own": int(run.origin != "bench"),
-        "steps": int(steps),
-        "devices": timing.devices,
-        "bucket": bucket,
-        "pace": pace,
-        "newest": json.dumps([run.started, run.id, timing.label or run.label or "", reasons]),
-        "log_flop": log_flop or 0.0,
-        "log_time": log_time,
-        "spread": spread,
-        "disturbed": noise_sd**2 * alike,
-        "powered": 1.0 if power_w else 0.0,
-        "log_power": math.log(power_w) if power_w else 0.0,
-        "counted": 1.0 if count else 0.0,
-        "log_steps": math.log(count) if count else 0.0,
-        "known": 1.0 if done else 0.0,
-        "log_operations": done[0] if done else 0.0,
-        "log_traffic": done[1] if done else 0.0,
-        "params": timing.params,
-        "hidden": timing.hidden,
-        "seq_len": timing.seq_len,
-        "tokens": timing.tokens,
-    }
+    return TimingRow(
+        hardware=hardware,
+        host=run.host.id,
+        precision=timing.precision or "",
+        kind=timing.kind or "",
+        arch=timing.arch or "",
+        own=run.origin != "bench",
+        steps=steps,
+        devices=timing.devices,
+        explained=log_flop is not None,
+        program=program_of(timing, run),
+        bucket=round(BUCKETS * log_flop) if steps and log_flop is not None else 0,
+        pace=round(BUCKETS * (log_flop - log_time)) if log_flop is not None else 0,
+        params=timing.params,
+        hidden=timing.hidden,
+        seq_len=timing.seq_len,
+        tokens=timing.tokens,
+        started=run.started,
+        run=run.id,
+        label=timing.label or run.label or "",
+        reasons="\n".join(reasons),
+        runs=1.0,
+        whole=1.0,
+        log_flop=log_flop or 0.0,
+        log_time=log_time,
+        variance=(timing.log_sd or 0.0) ** 2 / max(1, timing.repetitions) + noise_sd**2 * alike,
+        log_power=math.log(power_w) if power_w else None,
+        log_steps=math.log(count) if count else None,
+        log_operations=done[0] if done else None,
+        log_traffic=done[1] if done else None,
+    )
 
 
 def _for_each_flop(timing: Timing) -> tuple[float, float] | None:

@@ -1,86 +1,80 @@
-"""How do the tables of the store look, and how does an older file become a newer one.
-
-Every entry of `MIGRATIONS` takes a file one version further; a new file goes through all of them.
-They are never edited once released: a change of the tables is one more entry, and so is a change of
-the rules by which observations are made. What such an entry makes anew goes out of the older ones.
-"""
+"""Tables of the store, and the one step that brings a file of any earlier version to them."""
 
 import sqlite3
+from contextlib import suppress
 
-from estimator.runs import figures, kept_answers, observations
+from estimator.runs.documents import columns_of, read_document
 
 APPLICATION = 0x57617474
-"""What marks a file as ours in its header: "Watt"."""
+"""Mark of our files in their header: "Watt"."""
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (
-    (
-        """
-        CREATE TABLE run (
-            key INTEGER PRIMARY KEY,
-            id TEXT NOT NULL UNIQUE,
-            started TEXT NOT NULL,
-            state TEXT NOT NULL,
-            document TEXT NOT NULL,
-            machine TEXT,
-            boot TEXT,
-            space TEXT,
-            pid INTEGER,
-            born TEXT,
-            heard_s REAL
-        )
-        """,
-        """
-        CREATE TABLE sample (
-            run INTEGER NOT NULL REFERENCES run (key) ON DELETE CASCADE,
-            component TEXT NOT NULL,
-            time_s REAL NOT NULL,
-            power_w REAL,
-            energy_j REAL,
-            temperature_c REAL,
-            clock_hz REAL,
-            busy REAL,
-            memory_busy REAL,
-            throttled_by TEXT,
-            others REAL
-        )
-        """,
-        "CREATE INDEX sample_of_run ON sample (run, component, time_s)",
-    ),
-    (
-        """
-        CREATE TABLE meter (
-            run INTEGER NOT NULL REFERENCES run (key) ON DELETE CASCADE,
-            component TEXT NOT NULL,
-            name TEXT NOT NULL,
-            trust TEXT NOT NULL,
-            PRIMARY KEY (run, component)
-        )
-        """,
-        "ALTER TABLE run ADD COLUMN thinned INTEGER NOT NULL DEFAULT 0",
-    ),
-    (),
-    (),
-    figures.TABLES,
-    kept_answers.TABLES,
-    (),
-    (*figures.INDEXES, *figures.CHANGED),
-    (),
-    (
-        "DROP TABLE IF EXISTS observation",
-        "DROP TABLE IF EXISTS alike",
-        *observations.TABLES,
-        "DELETE FROM part",
-        "DELETE FROM figure",
-        "UPDATE run SET summarised = 0",
-    ),
+VERSION = 11
+"""Version of the tables and of the rules by which its columns are derived."""
+
+RUN = """
+    CREATE TABLE {name} (
+        key INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        state TEXT NOT NULL,
+        document TEXT NOT NULL,
+        figures TEXT,
+        timings TEXT,
+        process TEXT,
+        meters TEXT NOT NULL DEFAULT '{{}}',
+        heard_s REAL,
+        thinned INTEGER NOT NULL DEFAULT 0
+    )
+"""
+"""Figures and timings are derived from the document; what follows is of runs that are not over."""
+
+SAMPLE = """
+    CREATE TABLE sample (
+        run INTEGER NOT NULL REFERENCES run (key) ON DELETE CASCADE,
+        component TEXT NOT NULL,
+        time_s REAL NOT NULL,
+        power_w REAL,
+        energy_j REAL,
+        temperature_c REAL,
+        clock_hz REAL,
+        busy REAL,
+        memory_busy REAL,
+        throttled_by TEXT,
+        others REAL
+    )
+"""
+
+CHANGED = """
+    CREATE TRIGGER run_changed AFTER UPDATE OF document ON run BEGIN
+        UPDATE run SET figures = NULL, timings = NULL WHERE key = NEW.key;
+    END
+"""
+"""Nothing derived from another document stays, even after a change by hand."""
+
+INDEXES = (
+    "CREATE INDEX IF NOT EXISTS sample_of_run ON sample (run, component, time_s)",
+    "CREATE INDEX IF NOT EXISTS run_by_state ON run (state)",
 )
 
-VERSION = len(MIGRATIONS)
+CARRY_OVER = """
+    INSERT INTO carried (key, id, state, document, process, meters, heard_s)
+    SELECT key, id, state, document, {process}, {meters}, heard_s FROM run
+"""
 
-OBSERVED_SINCE = 10
-"""Version from which on observations as of today stand beside the runs: earlier ones, to which all
-forecasts without a name are of one program, are dropped, and made anew when the file is brought
-up."""
+OWNER = """
+    CASE WHEN machine IS NOT NULL THEN json_object(
+        'machine', machine, 'boot', boot, 'space', space, 'pid', pid, 'born', born
+    ) END
+"""
+
+AS_NOW = """
+    CREATE TEMP VIEW run AS
+    SELECT key, id, state, document, NULL AS figures, NULL AS timings FROM main.run
+"""
+"""Let a file of an earlier version be read as one of today."""
+
+METERS = """
+    (SELECT json_group_object(component, json_array(name, trust)) FROM meter WHERE run = key)
+"""
 
 
 class ForeignFile(ValueError):
@@ -95,7 +89,7 @@ def version_of(database: sqlite3.Connection) -> int:
     ForeignFile
         If they are not ours, or of a version that is not known yet.
     """
-    # The mark last: a file that another process makes meanwhile has it as soon as it has tables.
+    # The mark last: a file that another process is making has it as soon as it has tables.
     holds_tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     version: int = database.execute("PRAGMA user_version").fetchone()[0]
     mark = database.execute("PRAGMA application_id").fetchone()[0]
@@ -109,10 +103,57 @@ def version_of(database: sqlite3.Connection) -> int:
     return version
 
 
-def migrate(database: sqlite3.Connection) -> None:
-    """Bring the tables to the newest version; to be called within a transaction for writing."""
-    for number, statements in enumerate(MIGRATIONS[version_of(database) :], version_of(database)):
-        for statement in statements:
-            database.execute(statement)
-        database.execute(f"PRAGMA user_version = {number + 1}")
+def bring_up(database: sqlite3.Connection) -> None:
+    """Make the tables, or carry over the runs and samples of an earlier version.
+
+    To be called within a transaction for writing, without foreign keys: the samples stay.
+    """
+    version = version_of(database)
+    if version == VERSION:
+        return
+    if version:
+        _carry_over(database)
+    else:
+        database.execute(RUN.format(name="run"))
+        database.execute(SAMPLE)
+    for statement in (*INDEXES, CHANGED):
+        database.execute(statement)
+    database.execute(f"PRAGMA user_version = {VERSION}")
     database.execute(f"PRAGMA application_id = {APPLICATION}")
+
+
+def _carry_over(database: sqlite3.Connection) -> None:
+    """Copy what every earlier version had beside the documents; derive the rest from these."""
+    columns = {row[1] for row in database.execute("PRAGMA table_info(run)")}
+    tables = _names(database, "table") - {"run", "sample"}
+    database.execute(RUN.format(name="carried"))
+    database.execute(
+        CARRY_OVER.format(
+            process="process" if "process" in columns else OWNER,
+            meters="meters" if "meters" in columns else METERS if "meter" in tables else "'{}'",
+        )
+    )
+    if "thinned" in columns:
+        database.execute(
+            "UPDATE carried SET thinned = (SELECT thinned FROM run WHERE key = carried.key)"
+        )
+    for trigger in _names(database, "trigger"):
+        database.execute(f'DROP TRIGGER "{trigger}"')
+    for table in (*tables, "run"):
+        database.execute(f'DROP TABLE "{table}"')
+    database.execute("ALTER TABLE carried RENAME TO run")
+    for key, run_id, document in database.execute("SELECT key, id, document FROM run").fetchall():
+        with suppress(ValueError):
+            derived = columns_of(read_document(document, run_id))
+            database.execute(
+                "UPDATE run SET figures = ?, timings = ? WHERE key = ?",
+                (derived["figures"], derived["timings"], key),
+            )
+
+
+def _names(database: sqlite3.Connection, kind: str) -> set[str]:
+    """Names of the tables or triggers that can be dropped."""
+    rows = database.execute(
+        "SELECT name FROM sqlite_master WHERE type = ? AND name NOT LIKE 'sqlite_%'", (kind,)
+    )
+    return {str(name) for (name,) in rows}

@@ -4,6 +4,7 @@ A run is in the store from its beginning on, and so are its samples, a second at
 measured when the program or the machine is stopped is there the next time that the store is opened.
 """
 
+import json
 import sqlite3
 import threading
 import time
@@ -13,9 +14,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any
 
-from estimator.runs import documents, interrupted, kept_answers, samples
+from estimator.runs import documents, interrupted, samples
 from estimator.runs.connection import (
     BRIEF_S,
     Connection,
@@ -24,19 +25,12 @@ from estimator.runs.connection import (
     StoreError,
     open_for_reading,
 )
-from estimator.runs.figures import DeviceFigures, Figures, Peaks, Used, rows_from
-from estimator.runs.kept_answers import Kept
+from estimator.runs.documents import Read, RunFigures, columns_of, read_derived
+from estimator.runs.figures import DeviceFigures, Peaks, Used, sum_up_devices
 from estimator.runs.meter import Meter, Sample
-from estimator.runs.observations import (
-    Misdated,
-    Observation,
-    devices_of_programs,
-    misdated,
-    observed,
-)
 from estimator.runs.process import Process, is_gone, this_process
 from estimator.runs.record import MeasuredRun, Trust
-from estimator.runs.schema import OBSERVED_SINCE, VERSION, ForeignFile, version_of
+from estimator.runs.schema import AS_NOW, VERSION, ForeignFile, version_of
 from estimator.system.data_folder import data_directory
 
 FILE = "runs.sqlite"
@@ -49,7 +43,7 @@ BATCH_S = 1.0
 BUFFER = 100_000
 """So many samples are held when they cannot be written."""
 
-Found = TypeVar("Found")
+DOCUMENTS = "SELECT id, document FROM run ORDER BY key"
 
 Reading = tuple[str, Sample]
 """Component and what was read of it."""
@@ -113,102 +107,66 @@ def read_runs(path: Path | None = None) -> tuple[list[MeasuredRun], list[str]]:
     notes : list of str
         One line for each run that cannot be read, or for the store.
     """
-    rows, why_not = _documents(path)
-    runs, notes = documents.read_all(path or store_path(), rows)
+    path = path or store_path()
+    rows, why_not = _ask(path, lambda read: read(DOCUMENTS))
+    runs, notes = _oldest_first(path, rows)
     return runs, [*why_not, *notes]
 
 
 def read_served(path: Path | None = None) -> list[MeasuredRun]:
     """Read the runs that measured a server, oldest first; none where they cannot be read."""
-    rows, _ = _documents(path, "state != 'running' AND instr(document, ?)", documents.SERVED)
-    return [run for run in documents.read_all(path or store_path(), rows)[0] if run.served]
+    path = path or store_path()
+    query = "SELECT id, document FROM run WHERE state != 'running' AND instr(document, ?)"
+    rows, _ = _ask(path, lambda read: read(f"{query} ORDER BY key", documents.SERVED))
+    return [run for run in _oldest_first(path, rows)[0] if run.served]
 
 
-def read_observations(
-    hardware: str,
-    most: Mapping[str, float],
-    *,
-    path: Path | None = None,
-) -> list[Observation]:
-    """Like timings on a device in the store, as one each; none where it cannot be read.
-
-    Arguments as for `estimator.runs.observations.observed`; `readable` says why it cannot.
-    """
-    return _of_timings(path, lambda one: observed(one, hardware, most), [])
-
-
-def read_devices_of_programs(path: Path | None = None) -> frozenset[str]:
-    """Ids of the devices on which named programs were measured; none where it cannot be read."""
-    return _of_timings(path, devices_of_programs, frozenset())
+def read_timings(path: Path | None = None) -> list[Sequence[Any]]:
+    """Read the timings of all runs, fields of `TimingRow`; none where they cannot be read."""
+    path = path or store_path()
+    found, _ = _ask(path, lambda read: list(read_derived(path, read, "timings")[0].values()))
+    return [row for rows in found for row in rows]
 
 
 def readable(path: Path | None = None) -> list[str]:
-    """Say in one line why the store cannot be read, or not as fast; empty where it can be."""
-
-    def asked(database: sqlite3.Connection, version: int) -> bool:
-        if version:
-            database.execute("SELECT count(*) FROM run WHERE key = 0").fetchone()
-        return version >= OBSERVED_SINCE and misdated(database)
-
-    damaged, why_not = _asked(path, asked, False)
-    where = path or store_path()
-    what = "a date beside the measured runs is damaged: those of their records count"
-    return [f"{where}: {what}"] if damaged else why_not
+    """Say in one line why the store cannot be read; empty where it can be."""
+    return _ask(path or store_path(), lambda read: read("SELECT id FROM run WHERE key = 0"))[1]
 
 
-def runs_of_older_version() -> int:
-    """Count the runs that are summed up anew when the store is opened next; 0 if it is current."""
-    query = "SELECT count(*) FROM run"
-    found, _ = _asked(
-        None,
-        lambda one, version: one.execute(query).fetchone() if 0 < version < VERSION else (0,),
-        (0,),
-    )
-    return int(found[0])
+def _oldest_first(path: Path, rows: Iterable[Any]) -> tuple[list[MeasuredRun], list[str]]:
+    """Read runs from their documents, and note those that cannot be read."""
+    runs, notes = documents.read_all(path, rows)
+    return sorted(runs, key=lambda run: run.started), notes
 
 
-def _documents(path: Path | None, which: str = "1", *values: str) -> tuple[list[Any], list[str]]:
-    """Id and document of some runs, oldest first, and why they cannot be read."""
-    query = f"SELECT id, document FROM run WHERE {which} ORDER BY started, key"
-    nothing: list[Any] = []
-    return _asked(
-        path,
-        lambda one, version: one.execute(query, values).fetchall() if version else nothing,
-        nothing,
-    )
-
-
-def _of_timings(
-    path: Path | None, ask: Callable[[sqlite3.Connection], Found], nothing: Found
-) -> Found:
-    """What like timings of a store say; of an older or damaged one from its records."""
-
-    def asked(database: sqlite3.Connection, version: int) -> Found:
-        if version >= OBSERVED_SINCE:
-            with suppress(Misdated):
-                return ask(database)
-        return ask(documents.in_memory(read_runs(path)[0]))
-
-    return _asked(path, asked, nothing)[0]
-
-
-def _asked(
-    path: Path | None, ask: Callable[[sqlite3.Connection, int], Found], nothing: Found
-) -> tuple[Found, list[str]]:
-    """Answer of a store and the version of its tables, which may be none; nothing is changed.
-
-    `nothing`, and in one line why, where it cannot be read; `nothing` where there is no store.
-    """
-    path = path or store_path()
+def _ask(path: Path, ask: Callable[[Read], list[Any]]) -> tuple[list[Any], list[str]]:
+    """Ask the store without changing it; return the answer, and in a line why there is none."""
     if not path.exists():
-        return nothing, []
+        return [], []
     try:
         with closing(open_for_reading(path)) as database:
-            return ask(database, version_of(database)), []
+            version = version_of(database)
+            if 0 < version < VERSION:
+                database.execute(AS_NOW)
+            answer = ask(lambda query, *values: database.execute(query, values).fetchall())
+            return answer if version else [], []
     except ForeignFile as error:
-        return nothing, [f"measured runs are left out: {path} {error}"]
+        return [], [f"measured runs are left out: {path} {error}"]
     except (sqlite3.Error, OSError) as error:
-        return nothing, [f"measured runs are left out: {path}: {error}"]
+        return [], [f"measured runs are left out: {path}: {error}"]
+
+
+def _look_up(path: Path, ask: Callable[[Read], list[Any]]) -> tuple[list[Any], list[str]]:
+    """Ask the store, and mark the runs that were cut off if it can be written."""
+    if not path.exists():
+        return [], []
+    try:
+        with open_store(path) as store:
+            return ask(store.read), store.notes
+    except StoreDamaged as error:
+        return [], [str(error)]
+    except OSError:
+        return _ask(path, ask)
 
 
 def look_up(path: Path | None = None) -> tuple[list[MeasuredRun], list[str]]:
@@ -222,39 +180,30 @@ def look_up(path: Path | None = None) -> tuple[list[MeasuredRun], list[str]]:
         One line for each run that cannot be read, or for the store.
     """
     path = path or store_path()
-    if not path.exists():
-        return [], []
-    try:
-        with open_store(path) as store:
-            return store.runs(), list(store.notes)
-    except StoreDamaged as error:
-        return [], [str(error)]
-    except OSError:
-        return read_runs(path)
+    rows, why_not = _look_up(path, lambda read: read(DOCUMENTS))
+    runs, notes = _oldest_first(path, rows)
+    return runs, [*why_not, *notes]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Overview:
-    """What the store holds, in short.
+    """Contents of the store, in short.
 
     Parameters
     ----------
     devices : sequence of DeviceFigures
-        What was measured of each.
+        Measurements of each.
     runs : sequence of MeasuredRun
         The newest, newest first.
     older : int
-        How many are not among them.
-    meant : list of (str, str), optional
-        Profile, or name where there is none, and name of the devices that are meant; None for all.
-    notes : list of str
+        Number of runs that are not among them.
+    notes : sequence of str
         One line for each run that cannot be read, or for the store.
     """
 
     devices: Sequence[DeviceFigures] = ()
     runs: Sequence[MeasuredRun] = ()
     older: int = 0
-    meant: Sequence[tuple[str, str]] | None = None
     notes: Sequence[str] = ()
 
 
@@ -265,114 +214,47 @@ def overview(
     most: int | None = None,
     path: Path | None = None,
 ) -> Overview:
-    """Sum up the store without reading all its runs; those cut off are marked as by `look_up`.
+    """Sum up the store; runs cut off are marked as by `look_up`.
 
     Parameters
     ----------
     peaks : callable, optional
         Id of a device -> number format -> its peak [FLOP/s]; by default no device is summed up.
     used : callable, optional
-        Which devices are meant: only runs that used one of them count.
+        Selects devices: only runs that used one of them count.
     most : int, optional
-        How many runs to read; by default all.
+        Number of runs to read; by default all.
     path : Path, optional
         File of the store.
     """
     path = path or store_path()
-    if not path.exists():
-        return Overview()
-    try:
-        with open_store(path) as store:
-            return store.overview(peaks, used=used, most=most)
-    except StoreDamaged as error:
-        return Overview(notes=[str(error)])
-    except OSError:
-        return _overview_read_only(path, peaks, used, most)
+    found, why_not = _look_up(path, lambda read: [_overview(path, read, peaks, used, most)])
+    answer: Overview = found[0] if found else Overview()
+    return replace(answer, notes=list(dict.fromkeys((*why_not, *answer.notes))))
 
 
-def kept_answer(question: str) -> Kept:
-    """Look for an answer to a question about all runs of the store as they are now.
-
-    Parameters
-    ----------
-    question : str
-        With all that the answer depends on beside the runs.
-    """
-    if not store_path().exists():
-        return Kept()
-    try:
-        with open_store() as store:
-            return store.kept_answer(question)
-    except StoreDamaged as error:
-        return Kept(notes=(str(error),))
-    except OSError:
-        return Kept()
-
-
-def keep_answer(question: str, kept: Kept, content: str) -> None:
-    """Keep an answer for as long as no run changes, if that can be written.
-
-    Parameters
-    ----------
-    question : str
-    kept : Kept
-        What `kept_answer` found before the answer was worked out.
-    content : str
-    """
-    if kept.number is None:
-        return
-    with suppress(OSError), open_store(wait_s=BRIEF_S) as store:
-        store.keep_answer(question, kept.number, content)
-
-
-UNSUMMARISED = "SELECT id, document FROM run WHERE summarised = 0"
-"""Runs whose figures are not in their columns: those that cannot be read, or were changed."""
-
-MISDATED = """
-    SELECT DISTINCT id FROM part CROSS JOIN run ON run.key = part.run
-    WHERE julianday(part.started) IS NULL AND part.started <> run.started
-"""
-"""Runs beside whose document stands no date: a fault of the disk, which SQLite does not see."""
-
-SUMMARISE_ANEW = "UPDATE run SET document = document WHERE id = ?"
-
-
-def _overview_read_only(
-    path: Path, peaks: Peaks | None, used: Used | None, most: int | None
+def _overview(
+    path: Path, read: Read, peaks: Peaks | None, used: Used | None, most: int | None
 ) -> Overview:
-    """Sum up a store that cannot be written, of an older version perhaps."""
-    with (
-        suppress(ForeignFile, sqlite3.Error, OSError),
-        closing(open_for_reading(path)) as database,
-    ):
-        if version_of(database) == VERSION:
-            changed, notes = documents.read_all(path, database.execute(UNSUMMARISED).fetchall())
-            if not (changed or database.execute(MISDATED).fetchone()):
-                found = _overview(path, Figures(rows_from(database), used), peaks, most)
-                return replace(found, notes=(*notes, *found.notes))
-    runs, notes = read_runs(path)
-    by_id = {run.id: run for run in runs}
-    with closing(documents.in_memory(runs)) as database:
-        figures = Figures(rows_from(database), used)
-        newest, older = figures.newest(most)
-        return Overview(
-            devices=() if peaks is None else figures.devices(peaks),
-            runs=[by_id[run_id] for run_id, _ in newest],
-            older=older,
-            meant=figures.meant,
-            notes=notes,
-        )
-
-
-def _overview(path: Path, figures: Figures, peaks: Peaks | None, most: int | None) -> Overview:
-    rows, older = figures.newest(most)
-    runs, notes = documents.read_all(path, rows)
+    derived, notes = read_derived(path, read, "figures")
+    figures = {run_id: RunFigures._make(plain) for run_id, plain in derived.items()}
+    if used is not None:
+        pairs = {tuple(pair) for one in figures.values() for pair in one.devices}
+        meant = {pair for pair in pairs if used(*pair)}
+        figures = {
+            run_id: one
+            for run_id, one in figures.items()
+            if not meant.isdisjoint(map(tuple, one.devices))
+        }
+    newest = sorted(figures, key=lambda run_id: figures[run_id].started)[::-1][:most]
+    query = "SELECT id, document FROM run WHERE id IN (SELECT value FROM json_each(?))"
+    texts = dict(read(query, json.dumps(newest)))
+    runs, unread = documents.read_all(path, [(run_id, texts[run_id]) for run_id in newest])
     return Overview(
-        devices=() if peaks is None else figures.devices(peaks),
+        devices=() if peaks is None else sum_up_devices(figures.values(), peaks),
         runs=runs,
-        older=older,
-        meant=figures.meant,
-        notes=notes,
+        older=len(figures) - len(newest),
+        notes=[*notes, *unread],
     )
 
 
@@ -439,15 +321,12 @@ class Store:
             raise ValueError(f"a run that begins must be running, got {run.state!r}")
         is_new = run.id not in self._buffers
         self._buffers.setdefault(run.id, _Buffer(written_s=time.monotonic()))
+        named = {meter.component: (meter.name, meter.trust) for meter in meters}
         with self._connection.writing() as database:
-            if not documents.insert(database, run, this_process()):
+            if not _insert(database, run, this_process(), named):
                 if is_new:
                     del self._buffers[run.id]
                 raise ValueError(f"a run {run.id} is in the store already")
-            database.executemany(
-                "INSERT INTO meter SELECT key, ?, ?, ? FROM run WHERE id = ?",
-                [(meter.component, meter.name, meter.trust, run.id) for meter in meters],
-            )
 
     def append(self, run_id: str, readings: Iterable[Reading]) -> None:
         """Add samples to a run that goes on; they are written a second at a time.
@@ -477,7 +356,7 @@ class Store:
     def update(self, run: MeasuredRun) -> None:
         """Replace what is known of a run that goes on, so that a kill does not lose it."""
         with self._connection.writing() as database:
-            documents.replace_or_insert(database, run)
+            _replace_or_insert(database, run)
 
     def finish(self, run: MeasuredRun) -> None:
         """Put in the result of a run, and thin its samples to what a picture needs.
@@ -496,7 +375,7 @@ class Store:
             raise ValueError(f"run {run.id} has a result already")
         self._flush(run.id)
         with self._connection.writing() as database:
-            documents.replace_or_insert(database, run)
+            _replace_or_insert(database, run)
             samples.thin(database, run.id, step_s=samples.step_for_keeping(database, run.id))
         self._buffers.pop(run.id, None)
         self._connection.shrink()
@@ -508,49 +387,20 @@ class Store:
     def add_all(self, runs: Iterable[MeasuredRun]) -> int:
         """Put in runs that are over, all or none; return how many were not there already."""
         with self._connection.writing() as database:
-            return sum(documents.insert(database, run, None) for run in runs)
+            return sum(_insert(database, run) for run in runs)
+
+    def read(self, query: str, *values: str) -> list[Any]:
+        """Return the rows that answer a query."""
+        return self._connection.read(query, values)
 
     def runs(self) -> list[MeasuredRun]:
         """Return all runs, oldest first; one that cannot be read is named in `notes`."""
-        rows = self._connection.read("SELECT id, document FROM run ORDER BY started, key")
-        found, notes = documents.read_all(self._connection.path, rows)
-        self.notes.extend(note for note in notes if note not in self.notes)
+        found, notes = _oldest_first(self._connection.path, self.read(DOCUMENTS))
+        self._note(notes)
         return found
 
-    def overview(self, peaks: Peaks | None, *, used: Used | None, most: int | None) -> Overview:
-        """Sum up the runs; arguments as for the function of this name."""
-        path = self._connection.path
-        if damaged := self._connection.read(MISDATED):
-            with self._connection.writing() as database:
-                database.executemany(SUMMARISE_ANEW, damaged)
-        why = "had a damaged date: that of its record counts"
-        notes = [*(f"{path}: run {run_id} {why}" for (run_id,) in damaged), *self._summarise()]
-        found = _overview(path, Figures(self._connection.read, used), peaks, most)
-        self.notes.extend(note for note in (*notes, *found.notes) if note not in self.notes)
-        return replace(found, notes=list(self.notes))
-
-    def _summarise(self) -> list[str]:
-        """Sum up runs that were changed by hand; name those that cannot be read."""
-        rows = self._connection.read(UNSUMMARISED)
-        changed, notes = documents.read_all(self._connection.path, rows)
-        if changed:
-            with self._connection.writing() as database:
-                documents.summarise_all(database)
-        return notes
-
-    def kept_answer(self, question: str) -> Kept:
-        """Look for an answer; see the function of this name."""
-        self._summarise()
-        ((number,),) = self._connection.read(kept_answers.READ)
-        rows = self._connection.read(kept_answers.FIND, (question, number))
-        return Kept(
-            content=kept_answers.whole(rows), number=int(str(number)), notes=tuple(self.notes)
-        )
-
-    def keep_answer(self, question: str, number: int, content: str) -> None:
-        """Keep an answer that was worked out at a number of changes."""
-        with self._connection.writing() as database:
-            kept_answers.keep(database, question, number, content)
+    def _note(self, notes: Iterable[str]) -> None:
+        self.notes.extend(note for note in notes if note not in self.notes)
 
     def run(self, run_id: str) -> MeasuredRun:
         """Return one run; ValueError if there is none of this id."""
@@ -561,14 +411,9 @@ class Store:
 
     def unreadable(self) -> dict[str, str]:
         """Return id -> document of the runs that cannot be read."""
-        rows = self._connection.read("SELECT id, document FROM run ORDER BY started, key")
-        found = {}
-        for run_id, document in rows:
-            try:
-                documents.read_document(str(document), str(run_id))
-            except ValueError:
-                found[str(run_id)] = str(document)
-        return found
+        rows = self.read(DOCUMENTS)
+        read = {run.id for run in documents.read_all(self._connection.path, rows)[0]}
+        return {run_id: document for run_id, document in rows if run_id not in read}
 
     def _state(self, run_id: str) -> str | None:
         """State of a run as stored; None if there is none of this id."""
@@ -582,9 +427,8 @@ class Store:
 
     def meters(self, run_id: str) -> dict[str, tuple[str, Trust]]:
         """Return the meters of a run that was begun here: component -> name and trust."""
-        query = "SELECT component, name, trust FROM meter JOIN run ON run = key WHERE id = ?"
-        rows: list[Any] = self._connection.read(query, (run_id,))
-        return {component: (name, trust) for component, name, trust in rows}
+        rows = self.read("SELECT meters FROM run WHERE id = ?", run_id)
+        return {key: (name, trust) for key, (name, trust) in json.loads(rows[0][0]).items()}
 
     def forget(self, run_ids: Iterable[str]) -> int:
         """Take runs out with their samples, all or none; return how many.
@@ -616,11 +460,8 @@ class Store:
         list of str
             Their ids.
         """
-        rows = self._connection.read(
-            "SELECT id, document, machine, boot, space, pid, born, heard_s FROM run "
-            "WHERE state = 'running'"
-        )
-        marked = [str(row[0]) for row in rows if row[2] is None or _is_over(row)]
+        rows = self.read("SELECT id, process, heard_s FROM run WHERE state = 'running'")
+        marked = [run_id for run_id, process, heard_s in rows if _is_over(process, heard_s)]
         for run_id in marked:
             self._mark_interrupted(run_id)
         return marked
@@ -630,11 +471,11 @@ class Store:
             samples.even_out(database, run_id)
         rows = self._connection.read("SELECT id, document FROM run WHERE id = ?", (run_id,))
         found, notes = documents.read_all(self._connection.path, rows)
-        self.notes.extend(note for note in notes if note not in self.notes)
+        self._note(notes)
         for run in found:
             whole = interrupted.with_summary(run, self.samples(run_id), self.meters(run_id))
             with self._connection.writing() as database:
-                documents.replace_or_insert(database, whole, only_running=True)
+                _replace_or_insert(database, whole, only_running=True)
 
     def _flush(self, run_id: str, brief_s: float | None = None) -> None:
         """Write the samples held of a run; if time is brief, a lock is no reason to complain."""
@@ -660,8 +501,45 @@ class Store:
             buffer.since_thinned = 0
 
 
-def _is_over(row: Sequence[Any]) -> bool:
-    """Tell whether the process of a run is gone."""
-    machine, boot, space, pid, born, alive_s = row[2:]
-    process = Process(machine=machine, boot=boot, space=space, pid=pid, born=born)
-    return is_gone(process, time.time() - alive_s)
+def _insert(
+    database: sqlite3.Connection,
+    run: MeasuredRun,
+    process: Process | None = None,
+    meters: Mapping[str, tuple[str, Trust]] | None = None,
+) -> bool:
+    """Put a run in unless there is one of its id."""
+    columns = columns_of(run) | {
+        "id": run.id,
+        "state": run.state,
+        "process": None if process is None else json.dumps(vars(process)),
+        "meters": json.dumps(meters or {}),
+        "heard_s": time.time(),
+    }
+    done = database.execute(
+        f"INSERT INTO run ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) "
+        "ON CONFLICT (id) DO NOTHING",
+        list(columns.values()),
+    )
+    return done.rowcount > 0
+
+
+def _replace_or_insert(
+    database: sqlite3.Connection, run: MeasuredRun, *, only_running: bool = False
+) -> None:
+    """Write a run over the one of its id; put it in if it could not be begun."""
+    columns = columns_of(run)
+    sure = " AND state = 'running'" if only_running else ""
+    done = database.execute(
+        f"UPDATE run SET state = ?, document = ? WHERE id = ?{sure}",
+        (run.state, columns["document"], run.id),
+    )
+    if done.rowcount:
+        derived = (columns["figures"], columns["timings"], run.id)
+        database.execute("UPDATE run SET figures = ?, timings = ? WHERE id = ?", derived)
+    elif not only_running:
+        _insert(database, run, this_process())
+
+
+def _is_over(process: str | None, heard_s: float) -> bool:
+    """Whether the process of a run is gone."""
+    return process is None or is_gone(Process(**json.loads(process)), time.time() - heard_s)

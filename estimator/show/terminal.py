@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from estimator.answer.report import Report
     from estimator.core.messages import Names
+    from estimator.show.text import Block
 
 
 def print_report(report: "Report", names: "Names", shape: str, *, quiet: bool = False) -> None:
@@ -33,15 +34,20 @@ def print_report(report: "Report", names: "Names", shape: str, *, quiet: bool = 
 
         print_csv(as_rows(report, names))
     else:
-        from estimator.show.text import Table, as_text
+        from estimator.show.text import as_text
 
-        for block in as_text(report, names):
-            if isinstance(block, Table):
-                print_table(block.header, block.rows, whole=block.whole)
-            else:
-                print_line(block)
+        print_blocks(as_text(report, names))
     for line in report.warnings(names):
         note(line, quiet=quiet)
+
+
+def print_blocks(blocks: "Iterable[Block]") -> None:
+    """Print lines and tables for people."""
+    for block in blocks:
+        if isinstance(block, str):
+            print_line(block)
+        else:
+            print_table(block.header, block.rows, whole=block.whole)
 
 
 def print_json(value: object) -> None:
@@ -58,11 +64,13 @@ def print_csv(rows: Iterable[Mapping[str, Any]]) -> None:
     """Print rows under the union of their keys, in the order in which they appear."""
     import csv
 
+    from estimator.system.formula_cells import without_formula
+
     listed = list(rows)
     columns = list(dict.fromkeys(key for row in listed for key in row))
     writer = csv.DictWriter(sys.stdout, columns, restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(listed)
+    writer.writerows({key: without_formula(cell) for key, cell in row.items()} for row in listed)
 
 
 def print_table(

@@ -126,10 +126,10 @@ def _inference(report: Report, names: Names) -> Iterator[Block]:
 
 
 def _items(report: Report, names: Names) -> Iterator[Block]:
-    inputs = report.inputs
+    set_up = report.details
     yield (
-        f"{', '.join(_headline(report))}: {inputs['model']} in {inputs['weights']} on "
-        f"{inputs['devices']:.0f} × {report.details['device']}"
+        f"{', '.join(_headline(report))}: {set_up['model']} in {set_up['weights']} on "
+        f"{set_up['devices']:.0f} × {set_up['device']}"
     )
     yield results_table(report)
 

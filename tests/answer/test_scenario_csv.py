@@ -278,10 +278,19 @@ def test_a_bad_row_carries_its_reason_and_disturbs_no_other(catalog, row, reason
     assert first["error"] == ""
 
 
-def test_cells_that_look_like_formulas_pass_through_as_text(catalog):
-    (row,) = run_rows(['"=HYPERLINK(""http://x"",""y"")",v100,1,fp16,1e20,'], catalog)
-    assert row["name"] == '=HYPERLINK("http://x","y")'
-    assert row["error"] == ""
+def test_formulas_pass_through_as_text_and_negative_numbers_as_they_are(catalog):
+    lines = ['"=HYPERLINK(""http://x"",""y"")",v100,1,fp16,1e20,', "-1.50,v100,1,fp16,1e20,"]
+    formula, number = run_rows(lines, catalog)
+    assert formula["name"] == '\'=HYPERLINK("http://x","y")'
+    assert number["name"] == "-1.50"
+    assert formula["error"] == number["error"] == ""
+
+
+def test_a_refused_row_of_another_width_stays_one_record(catalog):
+    """A line break in one of its cells was written without quotes, and broke the table."""
+    first, second = run_rows(['"two\nlines",v100,1', "next,v100,1,fp16,1e20,"], catalog)
+    assert (first["name"], second["name"]) == ("two\nlines", "next")
+    assert first["error"].startswith("the row has 3 cells") and not second["error"]
 
 
 def test_the_input_is_written_back_to_the_byte(catalog):

@@ -8,14 +8,12 @@ compiled, as at every start but the first.
 import argparse
 import os
 import random
-import sqlite3
 import subprocess
 import sys
 import tempfile
-from contextlib import closing
 from pathlib import Path
 
-from estimator.runs import open_store, store_path
+from estimator.runs import open_store
 from estimator.runs.record import Condition, Energy, Host, MeasuredDevice, MeasuredRun, Timing
 from tests.benchmarks.startup import ROOT, compiled
 
@@ -86,15 +84,10 @@ def timing(chance: random.Random) -> Timing:
     )
 
 
-def cost(arguments: tuple[str, ...], *, anew: bool = False) -> tuple[float, float]:
-    """Least processor time of a command [s], and its most memory [MB]; kept answers dropped or not.
-
-    Answers are kept once no file of the program has changed for some seconds.
-    """
+def cost(arguments: tuple[str, ...]) -> tuple[float, float]:
+    """Return the least processor time of a command [s], and its most memory [MB]."""
     times, most = [], 0.0
     for _ in range(REPEATS):
-        if anew:
-            drop_kept_answers()
         process = subprocess.Popen(
             [sys.executable, *arguments],
             cwd=ROOT,
@@ -108,12 +101,6 @@ def cost(arguments: tuple[str, ...], *, anew: bool = False) -> tuple[float, floa
         times.append(used.ru_utime + used.ru_stime)
         most = max(most, used.ru_maxrss / 1024.0)
     return min(times), most
-
-
-def drop_kept_answers() -> None:
-    """Let the store forget what it answered, as it does when a run is added."""
-    with closing(sqlite3.connect(store_path(), isolation_level=None)) as database:
-        database.execute("DELETE FROM answer")
 
 
 def main() -> None:
@@ -137,13 +124,11 @@ def print_costs(options: argparse.Namespace) -> None:
             with open_store(Path(folder) / "runs.sqlite") as store:
                 store.add_all(made_up(one, options.timings, chance) for one in range(count))
             for name, arguments in COMMANDS.items():
-                for anew in (True, False):
-                    spent_s, most_mb = cost(("-m", "estimator", *arguments), anew=anew)
-                    sys.stdout.write(
-                        f"{name} with {count:,} runs{', first' if anew else ''}: "
-                        f"{spent_s * 1e3:.0f} ms, "
-                        f"{(spent_s - numpy_s) * 1e3:.0f} ms above numpy, {most_mb:.0f} MB\n"
-                    )
+                spent_s, most_mb = cost(("-m", "estimator", *arguments))
+                sys.stdout.write(
+                    f"{name} with {count:,} runs: {spent_s * 1e3:.0f} ms, "
+                    f"{(spent_s - numpy_s) * 1e3:.0f} ms above numpy, {most_mb:.0f} MB\n"
+                )
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def test_axe_finds_nothing_on_a_page(tour, axe, path):
 
 
 def test_axe_finds_what_is_wrong(visit, axe):
-    page = visit("method?part=core.power")
+    page = visit("depth?")
     page.evaluate(axe)
     page.evaluate("document.querySelector('.tw-sentence').innerHTML += '<img src=\"data:,\">'")
     assert any(line.startswith("image-alt") for line in page.evaluate(FOUND))

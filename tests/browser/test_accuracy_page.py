@@ -1,4 +1,4 @@
-"""The page "How right are we?" in a real browser: charts, filters, history, phone, dark."""
+"""The page "Accuracy" in a real browser: charts, filters, history, phone, dark."""
 
 import re
 from urllib.parse import parse_qsl, urlsplit
@@ -22,7 +22,7 @@ EVERY = "accuracy?work=all&device=all&by=work"
 
 def test_the_page_opens_with_its_score_and_no_blank_chart(visit):
     page = visit()
-    choose_in_menu(page, "Trust", "How right are we?")
+    choose_in_menu(page, "Accuracy", "Accuracy")
     shown(page, "work=all")
     assert re.search(r"\d", page.locator('[data-quantity="median_error"]').inner_text())
     expect(page.locator(f"{CHARTS} svg")).to_have_count(2)
@@ -61,9 +61,9 @@ def test_the_filters_outlast_a_look_at_the_other_page(visit):
     page = visit(EVERY)
     page.get_by_role("radio", name="Year").click()
     shown(page, "by=year")
-    page.get_by_role("link", name="Estimate").click()
+    choose_in_menu(page, "Train", "Estimate")
     page.locator('[data-quantity="energy_kwh"]').wait_for()
-    choose_in_menu(page, "Trust", "How right are we?")
+    choose_in_menu(page, "Accuracy", "Accuracy")
     shown(page, "by=year")
 
 

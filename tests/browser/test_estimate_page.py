@@ -102,7 +102,7 @@ def test_the_menu_on_a_phone_opens_a_page_in_the_same_language(visit):
     page.locator(".tw-narrow summary").click()
     page.locator(".tw-narrow").get_by_role("link", name="Gehirn").click()
     page.wait_for_url("**/brain?lang=de*")
-    expect(page.locator(".tw-page")).to_have_text("Die Grenzen · Gehirn")
+    expect(page.locator(".tw-page")).to_have_text("Verstehen · Gehirn und Maschine")
 
 
 def test_a_control_changes_the_figures_and_the_address(visit):
@@ -222,39 +222,37 @@ def outline(page):
 
 def test_by_keyboard_every_stop_is_seen_and_a_link_of_the_navigation_opens(visit):
     page = visit(LINK)
-    page.get_by_role("link", name="Estimate").first.focus()
-    stops = []
-    for _ in range(12):
+    page.locator(".tw-wide summary").first.focus()
+    stops = [page.evaluate("document.activeElement.innerText").strip()]
+    for _ in range(4):
         page.keyboard.press("Tab")
         stops.append(page.evaluate("document.activeElement.innerText").strip())
         assert outline(page) == "solid", stops
-        if stops[-1] == "Trust":
-            break
-    pages = ["Compare", "Explore", "Plan", "Models", "Serve", "Capacity"]
-    assert stops == [*pages, "The limits", "Trust"]
+    assert stops == ["Train", "Inference", "Models & hardware", "Learn", "Accuracy"]
     page.keyboard.press("Enter")
     entries = []
-    while "Calibrate" not in entries and len(entries) < 4:
+    for _ in range(2):
         page.keyboard.press("Tab")
         entries.append(page.evaluate("document.activeElement.innerText").strip())
         assert outline(page) == "solid", entries
-    assert entries == ["How right are we?", "How it works", "Calibrate"]
+    assert entries == ["Accuracy", "Methodology"]
     page.keyboard.press("Enter")
-    page.wait_for_url("**/calibrate*")
+    page.wait_for_url("**/method*")
 
 
 def test_the_menu_closes_by_escape_and_beside_it_and_keeps_the_session(visit):
     page = visit(LINK)
     page.evaluate("window.sameDocument = true")
-    trust = page.locator(".tw-wide details", has_text="Trust")
+    group = page.locator(".tw-wide details", has_text="Models & hardware")
     for close in (
         lambda: page.keyboard.press("Escape"),
         lambda: page.locator(".tw-sentence").click(position={"x": 2, "y": 2}),
     ):
-        trust.locator("summary").click()
-        expect(trust.get_by_role("link", name="Calibrate")).to_be_visible()
+        group.locator("summary").click()
+        expect(group.get_by_role("link", name="Calibrate")).to_be_visible()
         close()
-        expect(trust.get_by_role("link", name="Calibrate")).to_be_hidden()
+        expect(group.get_by_role("link", name="Calibrate")).to_be_hidden()
+    page.locator(".tw-wide details", has_text="Train").locator("summary").click()
     page.locator(".tw-wide").get_by_role("link", name="Compare").click()
     page.wait_for_url("**/compare*")
     expect(page.locator(".tw-wide [aria-current=page]")).to_have_text("Compare")

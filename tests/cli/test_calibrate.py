@@ -7,13 +7,11 @@ import json
 import os
 import pty
 import re
-import sqlite3
 import subprocess
 import sys
 import tempfile
 import threading
 import tomllib
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import get_type_hints
@@ -40,7 +38,6 @@ from estimator.catalog.shared_runs import (
 from estimator.runs import open_store, read_runs
 from estimator.runs.record import Energy, Host, MeasuredDevice, MeasuredRun, Timing
 from tests.in_process import run
-from tests.runs.stored import FIGURES_BEFORE, KEPT_ANSWERS_BEFORE
 
 HOST = Host(id="h1", cpu="Some CPU", cores=8, system="Linux", software={"python": "3.11"})
 H100 = MeasuredDevice(key="gpu:0", kind="gpu", name="NVIDIA H100 80GB HBM3", hardware="h100-sxm")
@@ -751,17 +748,16 @@ def test_ids_are_names_of_files():
     assert re.fullmatch(RUN_NAME, "20261121T050924Z-7f3a9c01")
 
 
-@pytest.mark.parametrize(
-    ("runs", "words", "announced"),
-    [(300, [], True), (300, ["--json"], True), (300, ["--quiet"], False), (3, [], False)],
-)
-def test_a_large_store_says_once_that_it_is_brought_up_to_date(data, runs, words, announced):
-    stored(*(measured(f"r{number}", trained(0.4)) for number in range(runs)))
-    with closing(sqlite3.connect(data / "runs.sqlite")) as database:
-        database.executescript(f"{KEPT_ANSWERS_BEFORE} {FIGURES_BEFORE} PRAGMA user_version = 4;")
-    line = f"note: bringing the store of {runs} runs up to date, once\n"
-    first = calibrate("show", *words)
-    assert first.returncode == 0
-    assert (line in first.stderr) is announced
-    assert "up to date" not in first.stdout
-    assert "up to date" not in calibrate("show", *words).stderr
+def test_a_damaged_store_is_said_once(data):
+    stored(measured("a", trained(0.3)))
+    (data / "runs.sqlite").write_bytes(b"not a database" * 1000)
+    assert calibrate("show").stderr.count("is damaged: it is kept as") == 1
+
+
+def test_a_device_without_a_peak_is_noted_and_a_format_may_be_unknown(data):
+    unknown = dataclasses.replace(H100, hardware=None, name="Strange Card 9")
+    stored(
+        measured("a", trained(0.3), devices=(unknown,)),
+        measured("b", trained(0.3, precision=None), devices=(unknown,)),
+    )
+    assert "Strange Card 9: no bf16 peak on record" in calibrate("show").stderr

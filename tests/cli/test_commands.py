@@ -408,6 +408,19 @@ def test_a_closed_stdin_is_named():
     assert (found.returncode, found.stderr[:23]) == (1, "error: stdin is closed:")
 
 
+def test_a_formula_is_text_in_every_table(tmp_path):
+    table = tmp_path / "servers.csv"
+    table.write_text("name,model,hardware\n=1+1,llama-3-8b,h100\n", encoding="utf-8")
+    served = run("batch", table, "-o", "-", "--task", "serving", "--quiet").stdout
+    assert served.splitlines()[1].startswith("'=1+1,")
+    mine = tmp_path / "mine"
+    (mine / "hardware").mkdir(parents=True)
+    device = 'name = "=HYPERLINK(1)"\nvendor = "Me"\naliases = []\nkind = "gpu-datacenter"\n'
+    (mine / "hardware" / "mine.toml").write_text(device, encoding="utf-8")
+    listed = run("profiles", "list", "--csv", "--profiles", mine).stdout
+    assert ",'=HYPERLINK(1)" in listed and ",=HYPERLINK" not in listed
+
+
 def test_a_pipe_that_sends_nothing_is_named_and_then_read(tmp_path, monkeypatch):
     """It waited for ever, without a word."""
     pipe, named = tmp_path / "pipe", threading.Event()

@@ -237,3 +237,15 @@ def test_a_sweep_without_a_design_that_works_fails_and_says_why(tmp_path, capsys
     space.write_text('params = 7e14\ntokens = "1B"\nhardware = "h100"\ndevices = [8, 64]')
     assert main(["sweep", str(space), "-o", str(tmp_path / "out.csv"), "--quiet"]) == 1
     assert "error: no design is left: weights" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("shape", ["--json", "--csv", "--quiet"])
+def test_a_plan_that_is_refused_at_the_end_prints_no_answer_before(monkeypatch, capsys, shape):
+    def refused(scenario, catalog):
+        raise ValueError("the best plan cannot be estimated by itself")
+
+    monkeypatch.setattr("estimator.answer.scenario_estimate.answer_scenario", refused)
+    assert main([*PLAN, "--devices", "8", shape]) == 1
+    shown, noted = capsys.readouterr()
+    assert shown == ""
+    assert noted == "error: the best plan cannot be estimated by itself\n"

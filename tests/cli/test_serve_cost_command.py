@@ -6,9 +6,9 @@ import re
 import pytest
 
 from estimator.cli import main
-from estimator.cli.serving_quantities import figure
 from estimator.inference.question import INPUTS
 from estimator.question.inputs import option_of
+from estimator.show.quantities import amount
 
 LINE = (
     "serve-cost --preset Qwen/Qwen3-14B --hardware h100 --concurrency 32 --site fr "
@@ -139,7 +139,7 @@ def test_a_life_on_a_device_of_unknown_power_is_refused(capsys):
 
 
 def test_a_tiny_share_is_shown_without_an_exponent():
-    assert figure(2e-12, "%") == "below 0.0001 %"
+    assert amount("training_share_of_lifetime", 2e-12) == "below 0.0001 %"
 
 
 def test_the_help_has_every_input_by_the_option_that_a_note_names(capsys):
@@ -167,11 +167,16 @@ def test_a_comparison_writes_medians_over_ranges(capsys):
 
 
 @pytest.mark.parametrize(
-    ("value", "unit", "shown"),
-    [(0.00637, "kg", "6.37 g"), (0.02, "Wh", "0.02 Wh"), (9.02, "s", "9.02 s")],
+    ("value", "name", "shown"),
+    [
+        (0.00637, "co2e_per_million_output_tokens_kg", "6.37 g"),
+        (0.02, "energy_per_request_wh", "0.02 Wh"),
+        (9.02, "request_s", "9.02 s"),
+        (1.0, "output_tokens_per_s", "1 tokens/s"),
+    ],
 )
-def test_a_figure_wears_the_unit_of_its_size(value, unit, shown):
-    assert figure(value, unit) == shown
+def test_a_figure_wears_the_unit_of_its_size(value, name, shown):
+    assert amount(name, value) == shown
 
 
 def test_an_api_on_record_is_reported_with_its_date(capsys):

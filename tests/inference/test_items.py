@@ -30,7 +30,7 @@ def test_images_and_films_on_an_h100_are_within_the_interval_of_95_percent(catal
     asked = ServingQuestion(params=params, hardware="h100", precision="bf16")
     found = answer_item(asked, Item(steps=passes, positions=positions), catalog).ranges
     for quantity, measured in (("item_s", seconds), ("device_energy_per_item_j", joules)):
-        low, high = found[quantity].bounds(0.95)
+        low, high = found[quantity].interval(0.95)
         assert low[0] < measured < high[0], quantity
 
 

@@ -38,7 +38,7 @@ def catalog():
 def interval(catalog, quantity, **asked):
     answer = answer_serving([ServingQuestion(**asked)], catalog)
     assert not isinstance(answer.rows[0], Notice), answer.rows[0]
-    low, high = answer.ranges[quantity].bounds(0.8)
+    low, high = answer.ranges[quantity].interval(0.8)
     return low[0], answer.ranges[quantity].mid[0], high[0]
 
 

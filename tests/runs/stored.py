@@ -28,23 +28,3 @@ def measured(run_id="a", state="finished", **other):
 
 def reading(time_s, power_w=100.0, **other):
     return ("gpu:0", Sample(time_s=time_s, power_w=power_w, **other))
-
-
-INDEXES_BEFORE = """
-    DROP INDEX run_of_device; DROP INDEX run_of_work;
-    CREATE INDEX figure_of_work ON figure
-    (hardware, simulated, what, precision, kind, rate, run);
-"""
-"""What takes a store back to the indexes before runs were counted by them."""
-
-KEPT_ANSWERS_BEFORE = """
-    DROP TABLE answer; DROP TRIGGER run_counted_insert; DROP TRIGGER run_counted_update;
-    DROP TRIGGER run_counted_delete; DROP TABLE change;
-"""
-"""What takes it further back, to the version before answers were kept."""
-
-FIGURES_BEFORE = """
-    DROP TABLE part; DROP TABLE figure; DROP TRIGGER run_changed; DROP INDEX run_by_time;
-    DROP INDEX run_by_state; ALTER TABLE run DROP COLUMN summarised;
-"""
-"""What takes it further back, to the version before there were figures."""

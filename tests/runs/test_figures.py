@@ -1,6 +1,8 @@
 """Figures of the runs beside their documents: the same as from the documents, whatever happens."""
 
+import json
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -10,20 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from estimator.runs import (
-    documents,
-    open_store,
-    overview,
-    read_observations,
-    read_runs,
-    readable,
-)
-from estimator.runs.documents import in_memory
-from estimator.runs.figures import Figures, Span, rows_from
-from estimator.runs.observations import observed
+from estimator.runs import documents, open_store, overview, read_runs, read_timings
+from estimator.runs.documents import figures_of
+from estimator.runs.figures import Span, sum_up_devices
+from estimator.runs.observations import observed, timing_rows
 from estimator.runs.record import Energy, Host, MeasuredDevice, MeasuredRun, Timing
-from estimator.runs.schema import VERSION
-from tests.runs.stored import FIGURES_BEFORE, KEPT_ANSWERS_BEFORE
 from tests.runs.test_store import ended_without_rights
 
 PEAKS = {"fp32": 2e12, "bf16": 4e12}
@@ -123,9 +116,7 @@ def power(one):
 @settings(deadline=None, max_examples=60)
 @given(RUNS)
 def test_figures_are_those_of_the_documents(runs):
-    database = in_memory(runs)
-    found = Figures(rows_from(database)).devices(lambda hardware: PEAKS)
-    database.close()
+    found = sum_up_devices(map(figures_of, runs), lambda hardware: PEAKS)
     flags = {run.simulated for run in runs}
     pairs = [(name, flag) for name in ("Strange Card", "my-cpu") for flag in sorted(flags)]
     assert [(one.hardware, one.simulated) for one in found] == pairs
@@ -229,48 +220,40 @@ def test_a_document_that_was_changed_by_hand_is_summed_up_again_or_left_out(path
     assert reached(path) == Span(low=0.125, mid=0.125, high=0.125)
 
 
-def test_a_damaged_date_beside_a_record_is_said_and_that_of_the_record_counts(path):
-    with open_store(path) as store:
-        store.add_all([trained(1), trained(2)])
-    before = overview(lambda hardware: PEAKS, path=path)
-    with sqlite3.connect(path) as database:
-        database.execute("UPDATE part SET started = 'garbage' WHERE run = 1")
-    database.close()
-    found = overview(lambda hardware: PEAKS, path=path)
-    (note,) = found.notes
-    assert "run r1 had a damaged date" in note
-    assert replace(found, notes=[]) == before
-    assert overview(lambda hardware: PEAKS, path=path) == before
-
-
 @pytest.mark.parametrize(
-    "newest", ['["garbage", "r2", "", []]', '["2026-11-01T10', "garbage", "7", "[]", "[null]"]
+    "damage",
+    ["NULL", "x'00ff'", "''", "substr(timings, 1, 40)", "replace(timings, '11-01', '11-02')"],
 )
-def test_a_damaged_date_beside_observations_is_said_and_those_of_the_records_count(path, newest):
+def test_a_damaged_derived_column_is_made_again_from_its_document(path, damage):
     with open_store(path) as store:
         store.add_all([trained(1), trained(2)])
-    most = {"fp32": 99.0}
-    before = read_observations("my-cpu", most, path=path)
-    assert before
-    assert not readable(path)
-    with sqlite3.connect(path) as database:
-        database.execute("UPDATE alike SET newest = ?", (newest,))
-    database.close()
-    assert read_observations("my-cpu", most, path=path) == before
-    (note,) = readable(path)
-    assert "a date beside the measured runs is damaged" in note
+    before = overview(lambda hardware: PEAKS, path=path), read_timings(path)
+    with closing(sqlite3.connect(path)) as database:
+        figures = damage.replace("timings", "figures")
+        change = f"UPDATE run SET timings = {damage}, figures = {figures} WHERE id = 'r1'"
+        assert database.execute(change).rowcount == 1
+        database.commit()
+    found = overview(lambda hardware: PEAKS, path=path), read_timings(path)
+    assert found[0] == before[0]
+    assert json.dumps(found[1]) == json.dumps(before[1])
 
 
-@pytest.mark.parametrize("version", [4, VERSION])
-def test_a_store_that_cannot_be_written_is_summed_up_as_it_is(path, version):
+def test_what_is_derived_stays_with_a_run_that_is_written_again(path):
+    with open_store(path) as store:
+        store.begin(trained(1, state="running"))
+        store.update(trained(1, state="running", notes=("a word",)))
+        store.finish(trained(1, notes=("a word",)))
+    with closing(sqlite3.connect(path)) as database:
+        found = database.execute("SELECT figures IS NULL OR timings IS NULL FROM run").fetchall()
+    assert found == [(0,)]
+
+
+def test_a_store_that_cannot_be_written_is_summed_up_as_it_is(path):
     with open_store(path) as store:
         store.add_all([trained(1), trained(2), trained(3)])
-    database = sqlite3.connect(path)
-    database.execute("UPDATE run SET document = '{}' WHERE id = 'r1'")
-    database.commit()
-    if version < VERSION:
-        database.executescript(f"{KEPT_ANSWERS_BEFORE} {FIGURES_BEFORE} PRAGMA user_version = 4;")
-    database.close()
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("UPDATE run SET document = '{}' WHERE id = 'r1'")
+        database.commit()
     path.parent.chmod(0o555)
     path.chmod(0o444)
     try:
@@ -289,27 +272,6 @@ def test_a_store_that_cannot_be_written_is_summed_up_as_it_is(path, version):
     assert listed.startswith("['r3'] 1 ")
     assert "run r1 is left out" in listed
     assert devices == "[(2, None), (2, Span(low=0.5, mid=0.5, high=0.5))]"
-
-
-def test_a_store_that_cannot_be_summed_up_whole_stays_of_its_version(path, monkeypatch):
-    with open_store(path) as store:
-        store.add_all([trained(1), trained(2)])
-    database = sqlite3.connect(path)
-    database.executescript(f"{KEPT_ANSWERS_BEFORE} {FIGURES_BEFORE} PRAGMA user_version = 4;")
-    database.close()
-
-    def stopped(*_):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr("estimator.runs.figures.insert", stopped)
-        with pytest.raises(KeyboardInterrupt):
-            open_store(path)
-    database = sqlite3.connect(path)
-    assert database.execute("PRAGMA user_version").fetchone() == (4,)
-    database.close()
-    assert [run.id for run in read_runs(path)[0]] == ["r1", "r2"]
-    assert reached(path) == Span(low=0.5, mid=0.5, high=0.5)
 
 
 CHANGES = st.lists(
@@ -335,7 +297,7 @@ def apply(path, change, number, time_s):
         elif change == "forget" and one.id in here:
             store.forget([one.id])
     if change in ("change", "damage"):
-        text = documents._text(one) if change == "change" else "{"
+        text = documents.columns_of(one)["document"] if change == "change" else "{"
         with sqlite3.connect(path) as database:
             database.execute("UPDATE run SET document = ? WHERE id = ?", (text, one.id))
         database.close()
@@ -350,18 +312,17 @@ def test_whatever_befalls_a_store_its_statistics_are_those_of_its_runs(changes):
             apply(path, *change)
         found = overview(lambda hardware: PEAKS, path=path)
         runs = read_runs(path)[0]
-        database = in_memory(runs)
-        anew = Figures(rows_from(database)).devices(lambda hardware: PEAKS)
+        anew = sum_up_devices(map(figures_of, runs), lambda hardware: PEAKS)
         assert {run.id for run in found.runs} == {run.id for run in runs}
         assert list(found.devices) == anew
-        stored = read_observations("my-cpu", MOST, path=path)
-        assert {facts(one) for one in stored} == {
-            facts(one) for one in observed(database, "my-cpu", MOST)
+        stored = read_timings(path)
+        fresh = [row for run in runs for row in timing_rows(run)]
+        assert {facts(one) for one in observed(stored, "my-cpu", MOST)} == {
+            facts(one) for one in observed(fresh, "my-cpu", MOST)
         }
-        database.close()
 
 
 def facts(one):
-    """What an observation says, to nine digits: sums that grew and shrank keep their rounding."""
+    """Values of an observation to nine digits: sums in another order round otherwise."""
     figures = (one.runs, one.whole, one.timings, one.timing.time_s, one.timing.flop, one.noise_sd)
     return (one.run, one.started, one.program, *(f"{value:.9g}" for value in figures))

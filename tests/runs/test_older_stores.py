@@ -1,21 +1,18 @@
 """Stores as earlier versions wrote them, whole and damaged: read, brought up, and nothing lost."""
 
 import json
-import math
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from estimator.runs import open_store, overview, read_observations, read_runs
-from estimator.runs.documents import in_memory
-from estimator.runs.observations import observed
+from estimator.runs import open_store, overview, read_runs, read_timings
+from estimator.runs.observations import timing_rows
 from estimator.runs.schema import VERSION
 from tests.in_process import run
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-MOST = {"bf16": 40.0}
 
 
 @pytest.fixture(params=[2, 3, 6, 8, 9])
@@ -39,7 +36,7 @@ def changed(path, run_id, change):
         database.commit()
 
 
-def test_it_is_read_and_brought_up(older):
+def test_it_is_read_and_carried_over(older):
     before, notes = read_runs(older)
     assert [(one.id, one.state) for one in before] == [
         ("r1", "finished"),
@@ -47,34 +44,47 @@ def test_it_is_read_and_brought_up(older):
         ("r8", "running"),
     ]
     assert notes == []
-    unwritten = read_observations("h100-sxm", MOST, path=older)
-    assert unwritten == observed(in_memory(before[:2]), "h100-sxm", MOST)
+    uncarried = read_timings(older)
     with open_store(older) as store:
         first, second, third = store.runs()
+        assert [len(one) for one in store.samples("r8").values()] == [4]
     assert (first, second) == tuple(before[:2])
     assert third.state == "interrupted"
-    assert read_observations("h100-sxm", MOST, path=older)[0] == unwritten[0]
+    derived = [row for run in (first, second) for row in timing_rows(run)]
+    assert json.dumps(uncarried) == json.dumps(read_timings(older)) == json.dumps(derived)
     (device,) = overview(lambda hardware: {"bf16": 1e15}, path=older).devices
     assert device.runs == 3
     assert device.utilization.mid == pytest.approx(0.4)
     with closing(sqlite3.connect(older)) as database:
         assert database.execute("PRAGMA user_version").fetchone() == (VERSION,)
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert database.execute("PRAGMA foreign_key_check").fetchall() == []
+        names = database.execute(
+            "SELECT name FROM sqlite_master WHERE type IN ('table', 'trigger')"
+        )
+        assert {name for (name,) in names} == {"run", "run_changed", "sample"}
 
 
-def test_a_run_beside_others_is_judged_anew(tmp_path):
-    """Others used 40 % of a board that it kept 90 % busy; version 6 took no time off for that."""
+def test_the_meters_of_an_earlier_version_are_carried_over(older):
+    with closing(sqlite3.connect(older)) as database:
+        database.execute("INSERT INTO meter VALUES (3, 'gpu:0', 'nvml power', 'sampled')")
+        database.commit()
+    with open_store(older) as store:
+        assert store.meters("r8") == {"gpu:0": ("nvml power", "sampled")}
+        assert store.run("r8").energy[0].energy_j == 900.0
+
+
+def test_the_first_version_had_no_meters_beside_its_samples(tmp_path):
     path = tmp_path / "runs.sqlite"
     with closing(sqlite3.connect(path)) as database:
-        database.executescript((GOLDEN / "runs_version_6.sql").read_text(encoding="utf-8"))
-    for _ in range(2):  # read as it is, then brought up
-        (one,) = [one for one in read_observations("h100-sxm", MOST, path=path) if one.own]
-        (timing,) = read_runs(path)[0][0].timings
-        assert one.timing.time_s == pytest.approx(timing.time_s * 0.7)
-        beside, throttled = 1.2 * math.log(1 / 0.7), 0.5 * 0.1
-        spread = timing.log_sd**2 / timing.repetitions
-        assert one.noise_sd**2 == pytest.approx(beside**2 + throttled**2 + spread)
-        open_store(path).close()
+        database.executescript((GOLDEN / "runs_version_1.sql").read_text(encoding="utf-8"))
+    assert [run.state for run in read_runs(path)[0]] == ["finished", "running"]
+    with open_store(path) as store:
+        first, second = store.runs()
+        assert first.energy[0].energy_j == 6250.0
+        assert store.samples(first.id)["gpu:0"][1].throttled_by == ("power", "heat")
+        assert second.state == "interrupted"
+        assert second.notes[1] == "gpu:0: no meter is named for its samples"
 
 
 def with_timing(**values):
@@ -124,22 +134,22 @@ def test_one_damaged_run_is_named_and_costs_no_other(older, change, says):
 def test_two_that_bring_it_up_at_once_do_it_once(older):
     with open_store(older) as one, open_store(older) as other:
         assert len(one.runs()) == len(other.runs()) == 3
-    with closing(sqlite3.connect(older)) as database:
-        assert database.execute("SELECT count(*) FROM observation").fetchone() == (2,)
 
 
 def test_a_kill_while_it_is_brought_up_leaves_it_as_it_was(older, monkeypatch):
     class Killed(BaseException):
         """Stands for the end of the process."""
 
-    def killed(database):
+    def killed(*_):
         raise Killed
 
-    monkeypatch.setattr("estimator.runs.connection.summarise_all", killed)
+    monkeypatch.setattr("estimator.runs.schema.columns_of", killed)
     before = read_runs(older)
     with pytest.raises(Killed):
         open_store(older)
     monkeypatch.undo()
+    with closing(sqlite3.connect(older)) as database:
+        assert database.execute("PRAGMA user_version").fetchone()[0] < VERSION
     assert read_runs(older) == before
     with open_store(older) as store:
         assert len(store.runs()) == 3

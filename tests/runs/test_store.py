@@ -17,13 +17,12 @@ import pytest
 from estimator.runs import StoreError, connection, data_directory, new_run_id, open_store, read_runs
 from estimator.runs.documents import FORMAT
 from estimator.runs.process import Process, is_gone, this_process
-from estimator.runs.record import Energy, Timing
+from estimator.runs.record import Timing
 from estimator.runs.samples import KEPT
 from estimator.runs.schema import APPLICATION, VERSION, version_of
 from estimator.runs.store import BATCH_S
 from tests.runs.stored import METERS, measured, reading
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "runs_version_1.sql"
 PRELUDE = """
 import sys, time
 from pathlib import Path
@@ -240,7 +239,7 @@ def test_an_endless_run_does_not_fill_the_disk_and_its_summary_is_still_right(pa
 def forget_process(path):
     """Let all runs be those of a process that is gone."""
     with sqlite3.connect(path) as database:
-        database.execute("UPDATE run SET born = 'long ago' WHERE state = 'running'")
+        database.execute("UPDATE run SET process = json_set(process, '$.born', 'long ago')")
     database.close()
 
 
@@ -562,34 +561,6 @@ def test_a_store_that_another_sets_aside_while_it_is_opened_is_opened_anew(path,
     assert aside.stat().st_size == 0
 
 
-def test_a_store_of_version_1_becomes_one_of_today(path):
-    path.parent.mkdir()
-    database = sqlite3.connect(path)
-    database.executescript(GOLDEN.read_text(encoding="utf-8"))
-    database.close()
-    assert [run.state for run in read_runs(path)[0]] == ["finished", "running"]
-    with open_store(path) as store:
-        first, second = store.runs()
-        assert first.energy == (
-            Energy(
-                component="gpu:0",
-                meter="nvml counter",
-                trust="counter",
-                energy_j=6250.0,
-                duration_s=12.5,
-            ),
-        )
-        assert store.samples(first.id)["gpu:0"][1].throttled_by == ("power", "heat")
-        assert second.state == "interrupted"
-        assert second.notes[1] == "gpu:0: no meter is named for its samples"
-        store.begin(measured(state="running"), METERS)
-        store.finish(measured())
-    database = sqlite3.connect(path)
-    assert database.execute("PRAGMA user_version").fetchone() == (VERSION,)
-    database.close()
-    holds(path)
-
-
 @pytest.mark.parametrize("looks", range(4))
 def test_a_store_that_is_made_between_two_looks_at_it_is_no_other_program_s(path, looks):
     class Beside(sqlite3.Connection):
@@ -605,16 +576,6 @@ def test_a_store_that_is_made_between_two_looks_at_it_is_no_other_program_s(path
     with closing(sqlite3.connect(path, factory=Beside)) as database:
         assert version_of(database) in (0, VERSION)
         assert database.looked == 3
-
-
-def test_migrating_at_once_happens_once(path):
-    path.parent.mkdir()
-    database = sqlite3.connect(path)
-    database.executescript(GOLDEN.read_text(encoding="utf-8"))
-    database.close()
-    openers = [start("open_store(path, wait_s=60.0).close()", path) for _ in range(4)]
-    all_ended(openers)
-    assert len(read_runs(path)[0]) == 2
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The page "How right are we?" as a visitor without a browser sees it: figures, filters, links."""
+"""The page "Accuracy" as a visitor without a browser sees it: figures, filters, links."""
 
 import html
 import io

@@ -4,10 +4,8 @@ import dataclasses
 import html
 import json
 import re
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -35,7 +33,6 @@ from estimator.web.calibrate.whole_run import (
 from estimator.web.shared import language
 from estimator.web.shared.charts import DARK, LIGHT, Look
 from tests.measured_runs import begin, measured, several, steps, store
-from tests.runs.stored import FIGURES_BEFORE, KEPT_ANSWERS_BEFORE
 from tests.web.markup import alts, body, healthy, notices, query_of
 from tests.web.vega_lite import check_layered
 
@@ -327,15 +324,6 @@ def test_the_next_run_is_reported_with_its_command():
     page = opened("show=next&device=h100-sxm&precision=fp16")
     assert "all kinds in fp16" in text(page)
     assert "twenty-watts calibrate bench --precision fp16" in commands(page)
-
-
-def test_a_store_of_an_older_version_is_brought_up_to_date_with_a_word(data):
-    store(*several())
-    with closing(sqlite3.connect(data / "runs.sqlite")) as database:
-        database.executescript(f"{KEPT_ANSWERS_BEFORE} {FIGURES_BEFORE} PRAGMA user_version = 4;")
-    page = opened("device=h100-sxm")
-    assert "runs was of an older version and is now up to date" in text(page)
-    assert "older version" not in text(page.run())
 
 
 def test_the_next_run_is_worked_out_once_it_is_asked_for():

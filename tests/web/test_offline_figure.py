@@ -4,11 +4,13 @@ import hashlib
 import json
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from importlib.metadata import version
 
 import numpy as np
 import pytest
 import vl_convert
+import yaml
 
 from estimator.answer.scenario_estimate import answer_scenario
 from estimator.catalog import Catalog
@@ -216,6 +218,9 @@ def test_the_other_files_hold_the_answer():
     card = content_of(".md", wish, answer, CATALOG).decode()
     grams = float(re.search(r"emissions: (\S+)", card)[1])
     assert grams == pytest.approx(1000 * float(answer.estimate["co2e_kg"].mid), rel=1e-3)
+    site = replace(answer.site, name='C:\\Rack "A"\x07')
+    metadata = yaml.safe_load(citation.model_card(replace(answer, site=site), "abc").strip("-\n"))
+    assert metadata["co2_eq_emissions"]["geographical_location"] == 'C:\\Rack "A" '
     tex = content_of(".tex", wish, answer, CATALOG).decode()
     assert r"\times" in tex and r"80\,\%" in tex and CATALOG.data_version in tex
     assert "@software{twenty-watts," in citation.bibtex("abc", 2026)

@@ -4,7 +4,6 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from estimator.cli.calibrate.store_update import announce_update
 from estimator.show.terminal import note, print_json, print_line, print_table
 
 if TYPE_CHECKING:
@@ -68,7 +67,6 @@ def run(options: argparse.Namespace) -> int:
         quick=options.quick,
         minutes=None if options.minutes is None else read_number("minutes", options.minutes),
     )
-    announce_update(quiet=options.quiet)
     measured, hardware = benchmark(question, _Progress(quiet=options.quiet or options.json))
     with undisturbed():  # all is stored: what is pressed once more does not break its table
         _print(measured, hardware, options)

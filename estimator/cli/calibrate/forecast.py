@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.calibrate.run import command_of
-from estimator.cli.calibrate.store_update import announce_update
 from estimator.cli.options import add_fields, add_profiles, catalog_of
 from estimator.core.units import human, human_duration, human_quantity, joined
 from estimator.show.terminal import note, print_json, print_line, print_table
@@ -90,7 +89,6 @@ def run(options: argparse.Namespace) -> int:
     names = None if options.on is None else [one.strip() for one in options.on.split(",")]
     catalog = catalog_of(options)
     check_asked(scenario, total, names, catalog)
-    announce_update(quiet=options.quiet)
     try:
         measured, ended = recorded_watch(watch, words, _reported_by(scenario))
     except CommandError as error:

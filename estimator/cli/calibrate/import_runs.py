@@ -8,7 +8,6 @@ from estimator.cli.calibrate.import_logs import FORMATS, add_log_options, import
 from estimator.cli.calibrate.imported import added_of
 from estimator.cli.calibrate.run import OF_TRAINING, WORK
 from estimator.cli.calibrate.served_options import FIELDS, add_served_options, refuse_served
-from estimator.cli.calibrate.store_update import announce_update
 from estimator.cli.options import add_fields, add_profiles, catalog_of, refuse_given
 from estimator.question.inputs import option_of
 from estimator.show.terminal import note, print_json
@@ -231,7 +230,6 @@ def _import_file(options: argparse.Namespace) -> int:
     catalog = catalog_of(options)
     overlay = read_overlay(Path(options.file), catalog.source_ids)
     kept, skipped = _new_profiles(overlay, catalog)
-    announce_update(quiet=options.quiet)
     with open_store() as store:
         added = store.add_all(overlay.runs)
         notes = list(store.notes)

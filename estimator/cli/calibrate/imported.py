@@ -5,7 +5,6 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from estimator.cli.calibrate.store_update import announce_update
 from estimator.cli.options import positive as positive_number
 from estimator.core.units import YEAR_3000_S
 from estimator.show.terminal import note, print_json
@@ -71,7 +70,6 @@ def store_runs(runs: "Sequence[MeasuredRun]", options: argparse.Namespace) -> in
 
     for key, rule in (found for run in runs for found in implausible_values(run)):
         raise ValueError(f"the source is damaged, nothing is stored: {key} {rule}")
-    announce_update(quiet=options.quiet)
     with open_store() as store:
         added = store.add_all(runs)
         notes = list(store.notes)

@@ -6,7 +6,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.calibrate.served_options import add_served_options, load_of, refuse_served
-from estimator.cli.calibrate.store_update import announce_update
 from estimator.cli.options import add_fields, refuse_given, scenario_of
 from estimator.show.terminal import note
 
@@ -96,7 +95,6 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError(f"rate must be between 0.01 and 100 a second, got {options.sampling_hz}")
     result = _result_file(options)
     work = {} if result is not None else work_of(options)
-    announce_update(quiet=options.quiet)
     store, notes = store_or_reason()
     if store is None:
         note(f"the run is not stored: {notes[0]}", quiet=not options.quiet)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from estimator.cli.calibrate.store_update import announce_update
 from estimator.cli.options import add_profiles, catalog_of, refuse_missing_folder
 from estimator.show.terminal import note
 from estimator.system.whole_files import write_whole
@@ -94,7 +93,6 @@ def run_forget(options: argparse.Namespace) -> int:
     catalog = catalog_of(options)
     if not store_path().exists():
         raise ValueError("nothing measured yet, so nothing to forget")
-    announce_update(quiet=options.quiet)
     with open_store() as store:
         runs, damaged = _to_forget(store, options, catalog)
         ids = [*(run.id for run in runs), *damaged]

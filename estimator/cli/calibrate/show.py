@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from estimator.cli.calibrate.store_update import announce_update
 from estimator.cli.options import add_output, catalog_of, whole
 from estimator.core.units import S_PER_DAY, digits, human, human_duration, joined
 from estimator.show.terminal import harmless, note, print_csv, print_json, print_line, print_table
@@ -66,27 +65,24 @@ def add_parser(verbs: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print devices and runs."""
-    from estimator.cli.calibrate.shown_devices import only_runs, shown_devices
-    from estimator.runs import overview
+    from estimator.cli.calibrate.shown_devices import shown_devices, stored_runs
 
-    most = _most(options)
-    announce_update(quiet=options.quiet)
-    shown = only_runs(options) if options.runs else shown_devices(options, most)
-    stored = shown.stored or overview(None, used=shown.used, most=most)
+    catalog = catalog_of(options)
+    stored = stored_runs(options.hardware, _most(options), catalog)
     if options.hardware is not None and not stored.runs:
-        catalog_of(options).device(options.hardware)  # a name that no run has is that of a device
-    for line in dict.fromkeys((*stored.notes, *shown.notes)):
+        catalog.device(options.hardware)  # a name that no run has is that of a device
+    devices, notes = ([], []) if options.runs else shown_devices(stored.devices, catalog)
+    for line in dict.fromkeys((*stored.notes, *notes)):
         note(line, quiet=options.quiet)
     runs, older = stored.runs, stored.older
     if options.json:
         listed = [_run_json(one) for one in runs]
-        devices = {} if options.runs else {"devices": shown.devices}
-        print_json({**devices, "runs": listed})
+        print_json({"runs": listed} if options.runs else {"devices": devices, "runs": listed})
     elif options.csv:
-        rows = map(_run_row, runs) if options.runs else map(_device_row, shown.devices)
+        rows = map(_run_row, runs) if options.runs else map(_device_row, devices)
         print_csv(rows)
     else:
-        _print_for_people(runs, shown.devices, options.hardware)
+        _print_for_people(runs, devices, options.hardware)
     if older:
         number = "1 older run is" if older == 1 else f"{older:,} older runs are"
         note(f"{number} not listed: --most {older + len(runs)}", quiet=options.quiet)
@@ -97,7 +93,7 @@ def _most(options: argparse.Namespace) -> int | None:
     """How many runs to list; None for all."""
     if options.most is None:
         return None if options.json or options.csv else SHOWN
-    return min(whole("most", options.most), sys.maxsize)  # SQLite counts no further
+    return min(whole("most", options.most), sys.maxsize)
 
 
 def _print_for_people(

@@ -21,7 +21,6 @@ from estimator.inference.engines import fitted
 from estimator.inference.figures import MOST_PLACES
 from estimator.inference.quantities import (
     Calibration,
-    Range,
     ServingAnswer,
     answer_questions,
     cost_of,
@@ -204,19 +203,19 @@ def served_quantities(request: ServingRequest, answer: ServingAnswer) -> dict[st
     }
 
 
-def _output_tokens(per_request: Range, per_token: Range) -> Floats:
+def _output_tokens(per_request: Uncertain, per_token: Uncertain) -> Floats:
     """Tokens per answer, from its energy and that of a token [token]."""
     return np.asarray(per_request.mid * S_PER_H / per_token.mid)
 
 
-def _slower(quantity: Range) -> Uncertain:
+def _slower(quantity: Uncertain) -> Uncertain:
     return Uncertain(quantity.mid, {"speed": quantity.log_sd})
 
 
 def _cost(table: ServingTable, hours: float, energy_kwh: Floats) -> Uncertain:
     """What all devices of each design cost for so long [USD]."""
     device_hours = np.asarray(table.layout.devices) * hours
-    cost = cost_of(table, Range(mid=device_hours, log_sd=np.zeros(table.count)), energy_kwh)
+    cost = cost_of(table, Uncertain(device_hours), energy_kwh)
     return Uncertain(cost.mid, {"price": cost.log_sd})
 
 

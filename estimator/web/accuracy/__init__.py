@@ -1,1 +1,1 @@
-"""The page "How right are we?"."""
+"""The page "Accuracy"."""

@@ -1,4 +1,4 @@
-"""Filters of the page "How right are we?": in the URL, in the widgets, and on the runs."""
+"""Filters of the page "Accuracy": in the URL, in the widgets, and on the runs."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Charts of the page "How right are we?": specifications built once per look, then fed."""
+"""Charts of the page "Accuracy": specifications built once per look, then fed."""
 
 import math
 from collections.abc import Sequence

@@ -14,7 +14,7 @@ from estimator.web.shared import share, style
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import N_, _, current
 from estimator.web.shared.profiles import kept, open_catalog
-from estimator.web.shared.site import TRUST, Page, controls
+from estimator.web.shared.site import ACCURACY, Page, controls
 from estimator.web.shared.url_state import UrlState
 
 WAITING = (
@@ -217,7 +217,7 @@ def _share(report: Report, filters: Filters) -> None:
         share.csv(f"{name}-runs", report.run_rows, N_("Runs as CSV")),
         share.json(f"{name}-accuracy", lambda: report.as_json(with_runs=True)),
     )
-    share.draw(SLIDES, address.as_query(filters), title=_("How right are we?"), files=files)
+    share.draw(SLIDES, address.as_query(filters), title=_("Accuracy"), files=files)
     st.button(_("Reset"), key="accuracy_reset", on_click=_reset)
 
 
@@ -259,4 +259,4 @@ SLIDES = {
     "serving": N_("serving against measurements"),
 }
 
-PAGE = Page(path="accuracy", title=N_("How right are we?"), group=TRUST, draw=draw, slides=SLIDES)
+PAGE = Page(path="accuracy", title=N_("Accuracy"), group=ACCURACY, draw=draw, slides=SLIDES)

@@ -1,4 +1,4 @@
-"""Tables of the page "How right are we?", as HTML that can be read aloud and scrolled sideways."""
+"""Tables of the page "Accuracy", as HTML that can be read aloud and scrolled sideways."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from html import escape

@@ -1,1 +1,1 @@
-"""The page "Brain"."""
+"""The page "Brain and machine"."""

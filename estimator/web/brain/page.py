@@ -28,7 +28,7 @@ from estimator.web.shared.profiles import (
     open_catalog,
     preset_names,
 )
-from estimator.web.shared.site import LIMITS, Page, controls
+from estimator.web.shared.site import LEARN, Page, controls
 from estimator.web.shared.url_state import Choice, Number, Parameters, UrlState
 
 BRAIN, MACHINE, LIMIT = N_("brain"), N_("machine"), N_("limit of physics")
@@ -255,4 +255,4 @@ SLIDES = {
     "samples": N_("samples to learn"),
     "operations": N_("operations per joule and the limit of physics"),
 }
-PAGE = Page(path="brain", title=N_("Brain"), group=LIMITS, draw=draw, slides=SLIDES)
+PAGE = Page(path="brain", title=N_("Brain and machine"), group=LEARN, draw=draw, slides=SLIDES)

@@ -10,7 +10,7 @@ import streamlit as st
 
 from estimator.measure.live import Course, Watch, courses
 from estimator.measure.meters.open import open_meters
-from estimator.runs import look_up, open_store, runs_of_older_version
+from estimator.runs import open_store
 from estimator.runs.record import MeasuredRun
 from estimator.web.shared.profiles import kept
 
@@ -80,16 +80,6 @@ def is_loopback(host: str) -> bool:
 def watch() -> Watch:
     """Meters of this machine, one set for all visitors; nothing modelled."""
     return Watch(*open_meters(modelled=False))
-
-
-def stored() -> tuple[list[MeasuredRun], list[str], int]:
-    """Runs of the store, those cut off marked, what is wrong with it, and how many were updated.
-
-    A store of an older version is brought up to date.
-    """
-    older = runs_of_older_version()
-    runs, notes = look_up()
-    return runs, notes, older if not runs_of_older_version() else 0
 
 
 def running(runs: list[MeasuredRun]) -> list[MeasuredRun]:

@@ -6,6 +6,7 @@ import streamlit as st
 
 from estimator.core.units import human_duration
 from estimator.measure.live import Course
+from estimator.runs import look_up
 from estimator.runs.record import MeasuredRun
 from estimator.web.calibrate import charts, live, tables
 from estimator.web.calibrate import text as words
@@ -34,7 +35,7 @@ def draw_now(look: Look) -> None:
 def _now(look: Look, spoken: str) -> None:
     """Draw the runs that go on, or the meters where none does."""
     language.use(spoken)
-    runs = live.running(live.stored()[0])
+    runs = live.running(look_up()[0])
     for run in runs:
         elapsed_s = _elapsed_s(run)
         name = run.label or _(RUNNING.get(run.origin, A_SCRIPT))

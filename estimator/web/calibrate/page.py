@@ -20,6 +20,7 @@ from estimator.calibration.posterior import (
     residuals,
 )
 from estimator.catalog import Device
+from estimator.runs import look_up
 from estimator.runs.figures import DeviceFigures
 from estimator.runs.record import MeasuredRun
 from estimator.web.calibrate import address, charts, live, tables
@@ -29,12 +30,11 @@ from estimator.web.calibrate.live_readings import draw_now
 from estimator.web.calibrate.next_run import draw_next
 from estimator.web.calibrate.whole_run import draw_whole
 from estimator.web.shared import share, style, widgets
-from estimator.web.shared.amounts import localised
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import draw_table
-from estimator.web.shared.language import N_, _, ngettext
+from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import hardware_names, kept, open_catalog
-from estimator.web.shared.site import TRUST, Page, controls
+from estimator.web.shared.site import MODELS, Page, controls
 from estimator.web.shared.url_state import UrlState
 
 HIDDEN = N_("some measured runs could not be read; see the server's log")
@@ -72,10 +72,10 @@ class Seen:
 
 def draw(frame: Frame) -> None:
     """Draw the page: what the measured runs of a device say, and what goes on just now."""
-    own, notes, updated = live.stored()
+    own, notes = look_up()
     known = known_runs(open_catalog())
     choice = STATE.arrive()
-    _notices(notes, updated)
+    _notices(notes)
     shipped = [one.run for one in open_catalog().calibrations()]
     kept = {run.id: run for run in (*shipped, *own)}
     seen = Seen(
@@ -104,20 +104,13 @@ def _order(own: list[MeasuredRun]) -> list[str]:
     return [second, first, *rest]
 
 
-def _notices(notes: list[str], updated: int) -> None:
-    """Say what of the link could not be used, what is wrong with the store, and what was done."""
+def _notices(notes: list[str]) -> None:
+    """Show which parts of the link could not be used, and what is wrong with the store."""
     kept = st.session_state.setdefault("_calibrate_store", [])
     kept += [note for note in notes if note not in kept]
     hidden = kept and not live.allowed()
     style.notices(STATE.notices)
     style.notices([HIDDEN] if hidden else kept)
-    if updated:
-        text = ngettext(
-            "The store of {n} measured run was of an older version and is now up to date.",
-            "The store of {n} measured runs was of an older version and is now up to date.",
-            updated,
-        )
-        style.notices([text.format(n=localised(f"{updated:,}"))])
 
 
 def _head(seen: Seen) -> None:
@@ -390,4 +383,4 @@ SLIDES = {
     "runs": N_("the runs"),
 }
 
-PAGE = Page(path="calibrate", title=N_("Calibrate"), group=TRUST, draw=draw, slides=SLIDES)
+PAGE = Page(path="calibrate", title=N_("Calibrate"), group=MODELS, draw=draw, slides=SLIDES)

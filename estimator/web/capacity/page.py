@@ -59,7 +59,7 @@ from estimator.web.shared.html_table import anchor, draw_table
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import label_of_control, shown, shown_all
 from estimator.web.shared.profiles import hardware_names, kept, open_catalog, place_names
-from estimator.web.shared.site import Page, controls
+from estimator.web.shared.site import INFERENCE, Page, controls
 from estimator.web.shared.url_state import Choice, Number, Parameters, Typed, UrlState
 from estimator.web.shared.valid import valid
 
@@ -383,4 +383,4 @@ label_of = partial(label_of_control, LABELS, "plan")
 """Name of an input on this page; what has no control is set on the command line."""
 
 
-PAGE = Page(path="capacity", title=N_("Capacity"), draw=draw, slides=SLIDES)
+PAGE = Page(path="capacity", title=N_("Capacity"), group=INFERENCE, draw=draw, slides=SLIDES)

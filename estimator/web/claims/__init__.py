@@ -1,1 +1,1 @@
-"""The page "Claims, checked"."""
+"""The page "Fact checks"."""

@@ -17,7 +17,7 @@ from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import kept, open_catalog
-from estimator.web.shared.site import LIMITS, Page, controls
+from estimator.web.shared.site import LEARN, Page, controls
 from estimator.web.shared.url_state import Choice, Parameters, UrlState
 
 VERDICTS = {
@@ -210,4 +210,4 @@ SLIDES: dict[str, Any] = {
     "claim": N_("one claim with its argument"),
     "factors": N_("all claims: recomputed over claimed"),
 }
-PAGE = Page(path="claims", title=N_("Claims, checked"), group=LIMITS, draw=draw, slides=SLIDES)
+PAGE = Page(path="claims", title=N_("Fact checks"), group=LEARN, draw=draw, slides=SLIDES)

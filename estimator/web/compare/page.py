@@ -31,7 +31,7 @@ from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, cell_html, draw_table
 from estimator.web.shared.language import N_, _, current, ngettext
 from estimator.web.shared.profiles import open_catalog, place_names
-from estimator.web.shared.site import Page, controls
+from estimator.web.shared.site import TRAIN, Page, controls
 from estimator.web.shared.tables import (
     COMPARED,
     Compared,
@@ -457,4 +457,6 @@ SLIDES = {
     "facts": N_("whether each fits in memory, and the offers behind each price"),
     "inputs": N_("what differs between the inputs"),
 }
-PAGE = Page(path="compare", title=N_("Compare"), draw=draw, slides=SLIDES, controls=("view",))
+PAGE = Page(
+    path="compare", title=N_("Compare"), group=TRAIN, draw=draw, slides=SLIDES, controls=("view",)
+)

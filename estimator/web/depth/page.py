@@ -17,7 +17,7 @@ from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import draw_table
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import open_catalog
-from estimator.web.shared.site import LIMITS, Page, controls
+from estimator.web.shared.site import LEARN, Page, controls
 from estimator.web.shared.url_state import Choice, Number, Parameters, UrlState
 from estimator.web.shared.valid import Values
 
@@ -217,4 +217,4 @@ SLIDES = {
     "gradient": N_("The gradient vanishes, or residual connections keep it"),
     "activations": N_("Activations can be computed again instead of stored"),
 }
-PAGE = Page(path="depth", title=N_("Depth"), group=LIMITS, draw=draw, slides=SLIDES)
+PAGE = Page(path="depth", title=N_("Depth"), group=LEARN, draw=draw, slides=SLIDES)

@@ -34,7 +34,7 @@ from estimator.web.shared.html_table import anchor
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import quoted, shown
 from estimator.web.shared.profiles import open_catalog
-from estimator.web.shared.site import Page
+from estimator.web.shared.site import TRAIN, Page
 from estimator.web.shared.site import controls as site_controls
 from estimator.web.shared.tables import (
     COMPARED,
@@ -447,6 +447,7 @@ SLIDES = {
 PAGE = Page(
     path="estimate",
     title=N_("Estimate"),
+    group=TRAIN,
     draw=draw,
     slides=SLIDES,
     controls=OF_ALL,

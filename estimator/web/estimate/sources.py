@@ -59,7 +59,7 @@ def _step(step: Step, *, linked: bool) -> str:
     if linked:
         name = (
             f'<a href="method?part={step.part}" target="_self" style="color:inherit" '
-            f'title="{escape(_("How it works"))}">{name}</a>'
+            f'title="{escape(_("Methodology"))}">{name}</a>'
         )
     numbers = f"<p>= {_raised(step.numbers)}</p>" if step.numbers else ""
     return (

@@ -11,7 +11,7 @@ from estimator.web.shared.amounts import amount, sentence
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import N_, _, current
 from estimator.web.shared.profiles import kept, open_catalog
-from estimator.web.shared.site import LIMITS, Page, controls
+from estimator.web.shared.site import LEARN, Page, controls
 from estimator.web.shared.url_state import Number, Parameters, UrlState
 
 COUNT = 12
@@ -85,4 +85,4 @@ def _glossary() -> None:
 
 
 SLIDES = {"one": N_("one exercise, its answer folded"), "glossary": N_("the glossary")}
-PAGE = Page(path="exercises", title=N_("Exercises"), group=LIMITS, draw=draw, slides=SLIDES)
+PAGE = Page(path="exercises", title=N_("Exercises"), group=LEARN, draw=draw, slides=SLIDES)

@@ -33,7 +33,7 @@ from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import quoted
 from estimator.web.shared.notices import shown as sentence_of
 from estimator.web.shared.profiles import hardware_names, kept, led_by, open_catalog, place_names
-from estimator.web.shared.site import Page, controls
+from estimator.web.shared.site import TRAIN, Page, controls
 from estimator.web.shared.url_state import Choice, Number, Parameters, Typed, UrlState
 from estimator.web.shared.valid import valid
 
@@ -405,4 +405,4 @@ SLIDES = {
     "map": N_("two inputs swept"),
     "front": N_("time against cost against CO2e, with the Pareto front"),
 }
-PAGE = Page(path="explore", title=N_("Explore"), draw=draw, slides=SLIDES)
+PAGE = Page(path="explore", title=N_("Sensitivity"), group=TRAIN, draw=draw, slides=SLIDES)

@@ -22,7 +22,7 @@ from estimator.web.shared.profiles import (
     open_catalog,
     usual_precision,
 )
-from estimator.web.shared.site import DATA, Page, controls
+from estimator.web.shared.site import MODELS, Page, controls
 from estimator.web.shared.url_state import Choice, Parameters, UrlState
 
 EVERY = "all"
@@ -103,7 +103,7 @@ def draw(frame: Frame) -> None:
     if not frame.slide:
         _sources()
     files = (share.csv("twenty-watts-devices", lambda: table),)
-    query, title = PARAMETERS.query(asked), _("Hardware and data")
+    query, title = PARAMETERS.query(asked), _("Hardware")
     share.finish(STATE, query, frame, SLIDES, title=title, files=files)
 
 
@@ -268,4 +268,4 @@ SLIDES = {
     "efficiency": N_("efficiency of devices through the years"),
     "devices": N_("every device with its source"),
 }
-PAGE = Page(path="hardware", title=N_("Hardware and data"), group=DATA, draw=draw, slides=SLIDES)
+PAGE = Page(path="hardware", title=N_("Hardware"), group=MODELS, draw=draw, slides=SLIDES)

@@ -1,1 +1,1 @@
-"""The page "Shrink it"."""
+"""The page "Compression"."""

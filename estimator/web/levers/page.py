@@ -30,7 +30,7 @@ from estimator.web.shared.profiles import (
     place_names,
     preset_names,
 )
-from estimator.web.shared.site import LIMITS, Page, controls
+from estimator.web.shared.site import LEARN, Page, controls
 from estimator.web.shared.url_state import Choice, Number, Parameters, Typed, UrlState
 from estimator.web.shared.valid import valid
 
@@ -86,7 +86,7 @@ def draw(frame: Frame) -> None:
     shown = valid(PARAMETERS, values, _answered)
     settings = pulled_levers(shown.values)
     if frame.slide:
-        style.slide_title(_("Shrink it"))
+        style.slide_title(_("Compression"))
     with shown.drawn() as answer:
         if answer is not None:
             _answer(*answer, settings, frame)
@@ -96,7 +96,7 @@ def draw(frame: Frame) -> None:
         _controls()
     files = (share.json("levers", lambda: shown.as_json(partial(_as_json, settings))),)
     query = PARAMETERS.query(values)
-    share.finish(STATE, query, frame, SLIDES, title=_("Shrink it"), files=files)
+    share.finish(STATE, query, frame, SLIDES, title=_("Compression"), files=files)
 
 
 def pulled_levers(values: Row) -> dict[str, float]:
@@ -381,4 +381,4 @@ SLIDES = {
     "ratios": N_("what the levers do to memory, time, energy and cost"),
     "nothing": N_("where hardware gains nothing, and why"),
 }
-PAGE = Page(path="levers", title=N_("Shrink it"), group=LIMITS, draw=draw, slides=SLIDES)
+PAGE = Page(path="levers", title=N_("Compression"), group=LEARN, draw=draw, slides=SLIDES)

@@ -1,1 +1,1 @@
-"""The page "How it works"."""
+"""The page "Methodology"."""

@@ -19,7 +19,7 @@ from estimator.web.shared.amounts import amount, localised
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import data_version, open_catalog
-from estimator.web.shared.site import TRUST, Page, controls
+from estimator.web.shared.site import ACCURACY, Page, controls
 from estimator.web.shared.url_state import Choice, Parameters, UrlState
 
 MODULES = {
@@ -76,7 +76,7 @@ def draw(frame: Frame) -> None:
         widgets.choose(PARAMETERS, "part", _("Part"), PARTS)
     files = (share.printable("method", printable),)
     query = PARAMETERS.query(values)
-    share.finish(STATE, query, frame, SLIDES, title=_("How it works"), files=files)
+    share.finish(STATE, query, frame, SLIDES, title=_("Methodology"), files=files)
 
 
 def stated(part: str) -> tuple[str, str]:
@@ -156,7 +156,7 @@ def printable() -> str:
         parts.append(
             f"<h2>{escape(_(name))}</h2><p>{escape(_(sentence))}</p><pre>{escape(equations)}</pre>{table}"
         )
-    title = escape(_("How it works"))
+    title = escape(_("Methodology"))
     return (
         f'<!doctype html><html><meta charset="utf-8"><title>Twenty Watts: {title}</title><style>'
         "body{font:15px/1.5 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
@@ -186,4 +186,4 @@ PARTS: dict[str, Any] = {
     "claims.verdict": N_("Verdicts on claims"),
 }
 SLIDES = {"equations": N_("the equations of one part")}
-PAGE = Page(path="method", title=N_("How it works"), group=TRUST, draw=draw, slides=SLIDES)
+PAGE = Page(path="method", title=N_("Methodology"), group=ACCURACY, draw=draw, slides=SLIDES)

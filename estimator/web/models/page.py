@@ -31,7 +31,7 @@ from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, cell_html
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import hardware_names, open_catalog, preset_names
-from estimator.web.shared.site import Page, controls
+from estimator.web.shared.site import MODELS, Page, controls
 from estimator.web.shared.valid import Values
 
 SAMPLES = "1e8"
@@ -289,4 +289,4 @@ SLIDES = {
     "fit": N_("Memory on one of each device"),
     "terms": N_("Every term of the ledger"),
 }
-PAGE = Page(path="models", title=N_("Models"), draw=draw, slides=SLIDES)
+PAGE = Page(path="models", title=N_("Model size"), group=MODELS, draw=draw, slides=SLIDES)

@@ -1,5 +1,7 @@
 """The answer for a paper: a carbon statement in LaTeX, a BibTeX entry, a model card's metadata."""
 
+import json
+
 from estimator import __version__
 from estimator.answer.scenario_estimate import Answer
 from estimator.answer.training_report import fleet
@@ -57,8 +59,8 @@ def model_card(answer: Answer, data_version: str) -> str:
         f"  emissions: {float(answer.estimate['co2e_kg'].mid) * 1000:.4g}",
         f'  source: "Twenty Watts {__version__}, data {data_version} (estimate)"',
         f'  training_type: "{stage}"',
-        f'  geographical_location: "{answer.site.name}"',
-        f'  hardware_used: "{fleet(answer)}"',
+        f"  geographical_location: {_yaml(answer.site.name)}",
+        f"  hardware_used: {_yaml(fleet(answer))}",
     )
     return "---\n" + "\n".join(lines) + "\n---\n"
 
@@ -68,6 +70,16 @@ def _amount(answer: Answer, name: str) -> str:
     low, high = (float(bound) for bound in quantity.interval(answer.level))
     mid = amount(name, float(quantity.mid))
     return _tex(mid if low == high else f"{mid} ({between(name, low, high)})")
+
+
+def _yaml(text: str) -> str:
+    r"""Text in double quotes, where YAML has the escapes of JSON.
+
+    >>> print(_yaml(r'Rack "A" \ Berlin'))
+    "Rack \"A\" \\ Berlin"
+    """
+    visible = "".join(letter if letter.isprintable() else " " for letter in text)
+    return json.dumps(visible, ensure_ascii=False)
 
 
 def _tex(text: str) -> str:

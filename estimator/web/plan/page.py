@@ -43,7 +43,7 @@ from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import hardware_names, kept, open_catalog, place_names
-from estimator.web.shared.site import Page, controls
+from estimator.web.shared.site import TRAIN, Page, controls
 from estimator.web.shared.url_state import Choice, Number, Parameters, Typed, UrlState
 from estimator.web.shared.valid import valid
 
@@ -253,4 +253,4 @@ TYPED = {
 }
 """Control that is typed -> its label."""
 
-PAGE = Page(path="plan", title=N_("Plan"), draw=draw, slides=SLIDES)
+PAGE = Page(path="plan", title=N_("Plan"), group=TRAIN, draw=draw, slides=SLIDES)

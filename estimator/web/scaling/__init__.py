@@ -1,1 +1,1 @@
-"""The page "Scaling"."""
+"""The page "Scaling laws"."""

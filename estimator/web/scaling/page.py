@@ -27,7 +27,7 @@ from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import draw_table
 from estimator.web.shared.language import N_, _, current
 from estimator.web.shared.profiles import hardware_names, open_catalog, place_names
-from estimator.web.shared.site import LIMITS, Page, controls
+from estimator.web.shared.site import LEARN, Page, controls
 from estimator.web.shared.url_state import Choice, Number, Parameters, Typed, UrlState
 from estimator.web.shared.valid import valid
 
@@ -66,7 +66,7 @@ def draw(frame: Frame) -> None:
         _controls()
     files = (share.json("scaling", lambda: shown.as_json(_as_json)),)
     query = PARAMETERS.query(values)
-    share.finish(STATE, query, frame, SLIDES, title=_("Scaling"), files=files)
+    share.finish(STATE, query, frame, SLIDES, title=_("Scaling laws"), files=files)
 
 
 def _answer(now: Bought, then: NextStep, values: Row, frame: Frame) -> None:
@@ -293,4 +293,4 @@ SLIDES = {
     "curves": N_("loss against compute, energy, money or emissions"),
     "imagenet": N_("error on ImageNet against compute"),
 }
-PAGE = Page(path="scaling", title=N_("Scaling"), group=LIMITS, draw=draw, slides=SLIDES)
+PAGE = Page(path="scaling", title=N_("Scaling laws"), group=LEARN, draw=draw, slides=SLIDES)

@@ -21,7 +21,7 @@ from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import shown
 from estimator.web.shared.profiles import hardware_names, open_catalog
-from estimator.web.shared.site import Page, controls
+from estimator.web.shared.site import INFERENCE, Page, controls
 from estimator.web.shared.valid import Values, valid
 
 
@@ -93,4 +93,4 @@ SLIDES = {
     "api": N_("Own machines against an API"),
     "lifetime": N_("When serving overtakes training"),
 }
-PAGE = Page(path="serve", title=N_("Serve"), draw=draw, slides=SLIDES)
+PAGE = Page(path="serve", title=N_("Inference"), group=INFERENCE, draw=draw, slides=SLIDES)

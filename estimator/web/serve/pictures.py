@@ -103,7 +103,7 @@ def _draw_latency(values: Values, answer: ServingAnswer, frame: Frame) -> None:
     rows = plots.line(found.requests_per_s, found.p50_s, names[0])
     rows += plots.line(found.requests_per_s, found.p90_s, names[1])
     if "request_p50_s" in here:
-        rate = float(answer.ranges["output_tokens_per_s"].mid[0]) / float(values["output"])
+        rate = answer.mid("output_tokens_per_s") / float(values["output"])
         text = _("{rate} requests per second").format(rate=amount(rate, "1"))
         rows.append(plots.mark(rate, here["request_p50_s"], text))
     titles = (_("requests per second, all devices"), _("time of a request [s]"))
@@ -151,7 +151,7 @@ def _draw_api(values: Values, answer: ServingAnswer, frame: Frame) -> None:
     if rent is None or found is None:
         style.caption(_("No price of this device is on record."))
         return
-    most = float(answer.ranges["output_tokens_per_s"].mid[0]) * S_PER_DAY
+    most = answer.mid("output_tokens_per_s") * S_PER_DAY
     daily = rent * H_PER_DAY * row.devices
     api_usd = found.api_cost_per_million_output_tokens_usd
     tokens = np.geomspace(most / 1e4, most, 50)
@@ -186,7 +186,7 @@ def _draw_api(values: Values, answer: ServingAnswer, frame: Frame) -> None:
 
 def _draw_lifetime(values: Values, answer: ServingAnswer, frame: Frame) -> None:
     """Days until serving has used as much energy as training, over what training took."""
-    joule = float(answer.ranges["energy_per_output_token_j"].mid[0])
+    joule = answer.mid("energy_per_output_token_j")
     if not np.isfinite(joule):
         style.caption(_("The power of this device is not on record."))
         return

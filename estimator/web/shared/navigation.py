@@ -19,17 +19,15 @@ def draw(pages: Iterable[tuple[str, str, str]], here: str) -> None:
     Parameters
     ----------
     pages : iterable of (str, str, str)
-        Path of each page, its title and its group, translated; pages without a group come first.
+        Path of each page, its title and its group, translated.
     here : str
         Path of the page that is shown.
     """
-    groups: dict[str, str] = {"": ""}
+    groups: dict[str, str] = {}
     for path, title, group in pages:
         groups[group] = groups.get(group, "") + _link(path, title, here)
-    wide = groups[""] + "".join(_opening(group, links) for group, links in groups.items() if group)
-    headed = "".join(
-        (f"<b>{escape(group)}</b>" if group else "") + links for group, links in groups.items()
-    )
+    wide = "".join(_opening(group, links) for group, links in groups.items())
+    headed = "".join(f"<b>{escape(group)}</b>{links}" for group, links in groups.items())
     label = escape(_("Pages"))
     st.html(
         f'<div class="tw tw-menu"><nav class="tw-nav tw-wide" aria-label="{label}">{wide}</nav>'

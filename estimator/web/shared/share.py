@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import pandas as pd
 import streamlit as st
 
+from estimator.system.formula_cells import without_formula
 from estimator.web.shared import snippets, style
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import ENGLISH, N_, _, current
@@ -43,7 +44,7 @@ def csv(name: str, rows: Callable[[], Any], label: str = N_("Download CSV")) -> 
     """Rows, or a table, as a CSV file."""
 
     def content() -> str:
-        return str(pd.DataFrame(rows()).to_csv(index=False))
+        return str(pd.DataFrame(rows()).map(without_formula).to_csv(index=False))
 
     return File(label=_(label), name=f"{name}.csv", mime="text/csv", content=content)
 

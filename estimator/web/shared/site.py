@@ -18,7 +18,7 @@ To add a page, write `estimator/web/NAME/page.py`, beside an `__init__.py` of on
         share.finish(STATE, query, frame, SLIDES, title="the scenario in words")
 
     SLIDES = {"chart": N_("what is on the slide")}
-    PAGE = Page(path="NAME", title=N_("Name"), group=LIMITS, draw=draw_page, slides=SLIDES)
+    PAGE = Page(path="NAME", title=N_("Name"), group=LEARN, draw=draw_page, slides=SLIDES)
 
 and add `NAME.PAGE` to `estimator/web/site_map.py`. The kit writes the stylesheet, the menu
 and the keys of a clicker, and hands over the frame: `frame.show` is one of the page's
@@ -44,10 +44,12 @@ ICON = (
 )
 SIDEBAR_PX = 368
 
-LIMITS = N_("The limits")
-TRUST = N_("Trust")
-DATA = N_("Data")
-"""Groups of the navigation; pages without a group stand by themselves."""
+TRAIN = N_("Train")
+INFERENCE = N_("Inference")
+MODELS = N_("Models & hardware")
+LEARN = N_("Learn")
+ACCURACY = N_("Accuracy")
+"""Groups of the navigation."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +65,7 @@ class Page:
     draw : callable
         Draws it in a frame.
     group : str
-        Heading of the navigation; empty for a page that stands by itself.
+        Heading of the navigation, marked by `N_`.
     slides : mapping of str to str
         What `show=` can ask for, and what each slide shows, marked by `N_`.
     controls : collection of str
@@ -73,7 +75,7 @@ class Page:
     path: str
     title: str
     draw: Callable[[Frame], None]
-    group: str = ""
+    group: str
     slides: Mapping[str, str] = field(default_factory=dict)
     controls: Collection[str] = ()
 
@@ -104,7 +106,7 @@ def draw(page: Page) -> None:
     if not (frame.embedded or frame.slide):
         with st.sidebar:
             style.brand("Twenty Watts", _("what training takes, beside a brain"))
-        style.page_name(_(page.group) if page.group else "", _(page.title))
+        style.page_name(_(page.group), _(page.title))
     style.notices(frame.notices)
     page.draw(frame)
 
@@ -138,7 +140,7 @@ def _menu(pages: Sequence[Page], here: str) -> None:
             (
                 "" if page.path == first else page.path,
                 _(page.title),
-                _(page.group) if page.group else "",
+                _(page.group),
             )
             for page in pages
         ),

@@ -18,6 +18,7 @@ from estimator.core.units import amount, human_percent
 from estimator.question.provenance import SourcedNumber
 from estimator.question.scenario import Scenario
 from estimator.question.table import Table, check_question
+from estimator.system.formula_cells import without_formula
 from estimator.web.shared.amounts import joined, localised, result
 from estimator.web.shared.charts import Row
 from estimator.web.shared.language import N_, _
@@ -312,7 +313,7 @@ def csv_text(rows: Sequence[Row]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({key: without_formula(cell) for key, cell in row.items()} for row in rows)
     return text.getvalue()
 
 

@@ -29,7 +29,7 @@ from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import kept, led_by, open_catalog, preset_names
-from estimator.web.shared.site import LIMITS, Page, controls
+from estimator.web.shared.site import LEARN, Page, controls
 from estimator.web.shared.url_state import Choice, Parameters, Typed, UrlState
 
 VIEWS = ("compute", "memory-wall", "efficiency", "budget", "cost", "quantum")
@@ -376,4 +376,4 @@ SLIDES = {
     "cost": N_("the cost of a fixed model"),
     "quantum": N_("quantum volume, and why it is not converted"),
 }
-PAGE = Page(path="trends", title=N_("Trends"), group=LIMITS, draw=draw, slides=SLIDES)
+PAGE = Page(path="trends", title=N_("Trends"), group=LEARN, draw=draw, slides=SLIDES)

@@ -1,0 +1,155 @@
+"""The reports of inference: of tokens and requests, against an API or training; and of items."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from estimator.answer.report import Report
+from estimator.catalog import Catalog
+from estimator.core.messages import refuse
+from estimator.core.rows import one_of
+from estimator.core.uncertainty import Uncertain
+from estimator.inference.figures import (
+    battery,
+    compared_with_api,
+    inputs,
+    memory,
+    most_within,
+    request_times,
+    roofline,
+    single,
+)
+from estimator.inference.items import ItemAnswer
+from estimator.inference.lifetime import lifetime
+from estimator.inference.quantities import QUANTITIES, SUSTAINED, ServingAnswer
+from estimator.inference.question import Comparison
+
+SERVICE_DAYS = 365.0
+"""Days in service of a model where they are not given [day]."""
+
+
+def inference_report(
+    answer: ServingAnswer, catalog: Catalog, level: float, held: Comparison | None = None
+) -> Report:
+    """Report of the one set-up of an answer.
+
+    Parameters
+    ----------
+    answer : ServingAnswer
+    catalog : Catalog
+    level : float
+        Probability inside the intervals [1].
+    held : Comparison, optional
+        What it is compared with: a latency goal, an API, the energy of training.
+
+    Raises
+    ------
+    Refusal
+        If the set-up is refused, or a comparison lacks a number.
+    """
+    row, _ = single(answer)
+    facts: dict[str, Any] = {"step": roofline(answer), **memory(answer), **request_times(answer)}
+    if held is not None:
+        api = _api(held, catalog)
+        facts = {**({"api": api} if api else {}), **facts}
+        facts |= {**_goal(held, answer), **_against_api(api, answer), **_over_life(held, answer)}
+    named = inputs(answer)
+    return Report(
+        question="inference",
+        quantities=quantities_of(answer.ranges, (*QUANTITIES, SUSTAINED)) | battery(answer),
+        level=level,
+        inputs=named,
+        notices=answer.notes[0],
+        facts=facts,
+        columns=tuple(named),
+        details={"device": row.device.device.name},
+    )
+
+
+def items_report(found: ItemAnswer, name: str, level: float) -> Report:
+    """Report of items that are not written token by token, of a model by its name."""
+    row = found.row
+    return Report(
+        question="items",
+        quantities=quantities_of(found.ranges, found.ranges),
+        level=level,
+        notices=found.notes,
+        details={
+            "model": name or row.model.name,
+            "weights": row.weights.name,
+            "devices": row.devices,
+            "device": row.device.device.name,
+        },
+    )
+
+
+def quantities_of(
+    ranges: Mapping[str, Uncertain], names: Iterable[str], place: int = 0
+) -> dict[str, Uncertain]:
+    """Return some quantities of one set-up, as far as they are known."""
+    first = {name: one_of(ranges[name], place) for name in names if name in ranges}
+    return {name: one for name, one in first.items() if np.isfinite(one.mid)}
+
+
+def _goal(held: Comparison, answer: ServingAnswer) -> dict[str, float]:
+    """Return the highest concurrency within a latency goal."""
+    if held.latency_goal is None:
+        return {}
+    found = most_within(answer, held.latency_goal)
+    if found is None:
+        raise refuse("serving_goal_missed", "latency_goal", goal=held.latency_goal)
+    return {"concurrency_within_goal": found}
+
+
+def _api(held: Comparison, catalog: Catalog) -> dict[str, Any]:
+    """Prices of the API to compare with: on record with name, date and source, or as given."""
+    prompt, answer = held.api_price_in, held.api_price_out
+    if not held.api:
+        if answer is None and prompt is not None:
+            raise refuse("serving_api_half_priced", "api_price_in")
+        return {} if answer is None else {"input_usd": prompt or 0.0, "output_usd": answer}
+    if prompt is not None or answer is not None:
+        raise refuse("serving_two_apis", "api")
+    known = catalog.api_price(held.api)
+    return {
+        "name": known.name,
+        "date": known.date,
+        "source": known.source,
+        "input_usd": known.input_usd_per_million_tokens,
+        "output_usd": known.output_usd_per_million_tokens,
+    }
+
+
+def _against_api(api: Mapping[str, Any], answer: ServingAnswer) -> dict[str, float]:
+    """Return the break-even of reserved machines against an API."""
+    if not api:
+        return {}
+    prices = {name: float(api[name]) for name in ("input_usd", "output_usd")}
+    found = compared_with_api(answer, **prices)
+    if found is None:
+        device = single(answer)[0].device.device.name
+        raise refuse("serving_price_unknown", "price", device=device)
+    return {name: value for name, value in asdict(found).items() if value is not None}
+
+
+def _over_life(held: Comparison, answer: ServingAnswer) -> dict[str, float]:
+    """Return the energy of training and inference over the days in service."""
+    training, tokens = held.training_kwh, held.tokens_per_day
+    if training is None and tokens is None:
+        return {}
+    if training is None or tokens is None:
+        raise refuse("serving_half_a_life", "training_kwh")
+    joule = answer.mid("energy_per_output_token_j")
+    if not np.isfinite(joule):
+        device = single(answer)[0].device.device.name
+        raise refuse("serving_energy_needed", "training_kwh", device=device)
+    days = SERVICE_DAYS if held.service_days is None else held.service_days
+    life = lifetime(training, joule, tokens, days)
+    return {
+        "serving_kwh_per_day": life.serving_kwh / days,
+        "days_to_overtake_training": life.days_to_overtake,
+        "lifetime_kwh": training + life.serving_kwh,
+        "training_share_of_lifetime": training / (training + life.serving_kwh),
+    }

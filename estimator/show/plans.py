@@ -1,0 +1,129 @@
+"""The best plans of training and of inference: as JSON, as rows, as text with what binds."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from estimator.answer.report import Report
+from estimator.core.messages import Names
+from estimator.core.units import in_percent
+from estimator.show.quantities import amount
+from estimator.show.text import Block, Table
+from estimator.show.values import as_json, as_row
+from estimator.studies.search.plan import PlanAnswer
+
+HEADS: Mapping[str, str] = {
+    "wall_hours": "time",
+    "inter_token_s": "per token",
+    "time_to_first_token_s": "first token",
+    "load": "load",
+    "cost_usd": "cost",
+    "energy_kwh": "energy",
+    "co2e_kg": "CO2e",
+}
+"""Quantity of a plan -> head of its column."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plans:
+    """Plans to be shown.
+
+    Parameters
+    ----------
+    answer : PlanAnswer
+        What was found.
+    reports : sequence of Report
+        Of its plans, or of the nearest one where there is none; empty where nothing fits.
+    aim : str
+        What is minimized: cost, time, co2e or energy.
+    confidence : float
+        Probability with which all limits were to hold [1].
+    limited : mapping of str to str
+        Quantity -> the input that limits it.
+    """
+
+    answer: PlanAnswer[Any]
+    reports: Sequence[Report]
+    aim: str
+    confidence: float
+    limited: Mapping[str, str]
+
+
+def plans_json(plans: Plans, names: Names, counts: Sequence[str]) -> dict[str, Any]:
+    """All plans and what stands in the way of better ones, with some counts of the search."""
+    answer = plans.answer
+    shown = [as_json(report, names) for report in plans.reports]
+    return {
+        "plans": shown if answer.plans else [],
+        "nearest": shown[0] if shown and not answer.plans else None,
+        "relaxing_by_a_tenth": {
+            name: {"gain": None if math.isinf(gain) else gain, "first_plan": math.isinf(gain)}
+            for name, gain in answer.gains.items()
+        },
+        **{name: getattr(answer, name) for name in counts},
+    }
+
+
+def plans_rows(plans: Plans, names: Names) -> list[dict[str, Any]]:
+    """One row per plan."""
+    return [as_row(report, names) for report in plans.reports] if plans.answer.plans else []
+
+
+def plans_text(
+    plans: Plans, names: Names, sentence: str, quantities: Sequence[str]
+) -> Iterator[Block]:
+    """Say the best plan, or the nearest one, in a sentence, all as a table, and what binds.
+
+    Parameters
+    ----------
+    plans : Plans
+        With at least one report, its leading cells in `details["leading"]`, by their heads.
+    names : function
+        From an input to its option.
+    sentence : str
+        The first plan in words.
+    quantities : sequence of str
+        Columns of the table.
+    """
+    answer, first = plans.answer, plans.reports[0]
+    sure = in_percent(first.facts["probability"])
+    if answer.plans:
+        yield f"{sentence}; all limits hold with {sure} probability"
+    else:
+        wanted = in_percent(plans.confidence)
+        yield f"No plan keeps all limits with {wanted}; the nearest does with {sure}: {sentence}"
+    yield Table(
+        header=[*first.details["leading"], *(HEADS[name] for name in quantities), "limits hold"],
+        rows=[
+            [
+                *report.details["leading"].values(),
+                *(cell(report, name) for name in quantities),
+                in_percent(report.facts["probability"]),
+            ]
+            for report in plans.reports
+        ],
+    )
+    aim = "CO2e" if plans.aim == "co2e" else plans.aim
+    for quantity, gain in answer.gains.items():
+        bought = f"saves {in_percent(gain, 1)} of the {aim}"
+        if math.isinf(gain):
+            bought = "makes a plan possible"
+        yield f"{names(plans.limited[quantity])} binds: 10 % more {bought}"
+
+
+def cell(report: Report, name: str) -> str:
+    """Median of a quantity of a plan."""
+    if name not in report.quantities:
+        return "unknown"
+    mid = report.mid(name)
+    return in_percent(mid) if name == "load" else amount(name, mid)
+
+
+def designs_text(count: int) -> str:
+    """Count designs.
+
+    >>> designs_text(1), designs_text(2772)
+    ('1 design', '2,772 designs')
+    """
+    return f"{count:,} design{'s' * (count != 1)}"
