@@ -76,4 +76,30 @@ add_messages(
         "repairs and interest are not included"
     ),
     device_price_unused="the purchase price is not used; set {set[pay]} to own to count it",
+    forecast_total_unknown="how many steps the whole run has is unknown: set {field}",
+    forecast_without_meter="no meter of the power here: energy, cost and CO2e are unknown",
+    forecast_power_modelled="power is modelled from the load, not measured: a rough figure",
+    forecast_unmetered="energy without {devices}: no meter there",
+    forecast_not_on="not on {name}: {why}",
+    forecast_launch_bound=(
+        "on {devices} steps so small wait for the host, which launches their operations: larger "
+        "ones, of a larger batch, or compiled ones waste less"
+    ),
+    forecast_unseen_work=(
+        "{names}: may hold work that cannot be seen, so nothing of a step is counted"
+    ),
+    forecast_kind_counted=(
+        "assuming {set[kind]} {kind}, {arch}, by what a step does; set {set[kind]} and {set[arch]}"
+    ),
+    forecast_other_phase=(
+        "the first {count:.0f} steps took {early} each, and those after them {later}: one of the "
+        "first was counted, which tells nothing of the others' work; set {field}"
+    ),
+    forecast_step_unknown=(
+        "the work of a step is unknown: set {field} to compare with other hardware"
+    ),
+    forecast_step_assumed=(
+        "assuming that a step reaches {share:percent} of the peak of this machine, within its "
+        "interval; set {field}"
+    ),
 )
