@@ -97,6 +97,16 @@ def test_on_a_phone_nothing_is_cut_and_the_inputs_are_at_hand(visit):
     wait_for(page, "devices=16")
 
 
+def test_the_menu_switches_the_language_and_keeps_the_scenario(visit):
+    page = visit(LINK)
+    before = page.locator("[data-scenario]").get_attribute("data-scenario")
+    page.locator(".tw-wide").get_by_role("link", name="Deutsch").click()
+    expect(page.locator(".tw-page")).to_have_text("Training · Schätzung")
+    expect(page.locator("[data-scenario]")).to_have_attribute("data-scenario", before)
+    page.locator(".tw-wide").get_by_role("link", name="English").click()
+    expect(page.locator(".tw-page")).to_have_text("Train · Estimate")
+
+
 def test_the_menu_on_a_phone_opens_a_page_in_the_same_language(visit):
     page = visit("?lang=de", load=True, width=390, height=844)
     page.locator(".tw-narrow summary").click()

@@ -71,8 +71,15 @@ class Frame:
 
 
 def language_of_link() -> str:
-    """Set the language of the page to the one that the link names, and return what it says."""
-    spoken = st.query_params.get("lang", language.ENGLISH)
+    """Set the language of the page, and return its name as the link gives it.
+
+    A page without `lang=` takes the browser's language; a slide stays English, whoever shows it.
+    """
+    query = st.query_params
+    usual = language.ENGLISH
+    if not (st.context.is_embedded or "show" in query):
+        usual = language.nearest(st.context.locale or "")
+    spoken = query.get("lang", usual)
     language.use(spoken if spoken in language.languages() else language.ENGLISH)
     return spoken
 

@@ -18,6 +18,9 @@ from pathlib import Path
 FOLDER = Path(__file__).parents[1] / "locale"
 DOMAIN = "twenty_watts"
 ENGLISH = "en"
+NAMES = {"en": "English", "de": "Deutsch"}
+"""Language -> its own name."""
+
 COMMA_LANGUAGES = ("de",)
 """Languages that write 1.234,5 for 1,234.5."""
 
@@ -52,6 +55,16 @@ def languages() -> tuple[str, ...]:
     """
     found = sorted(path.parents[1].name for path in FOLDER.glob(f"*/LC_MESSAGES/{DOMAIN}.po"))
     return (ENGLISH, *found)
+
+
+def nearest(locale: str) -> str:
+    """Return the language of a browser's locale if there is a catalogue for it, else English.
+
+    >>> nearest("de-AT"), nearest("fr"), nearest("")
+    ('de', 'en', 'en')
+    """
+    language = locale.partition("-")[0].lower()
+    return language if language in languages() else ENGLISH
 
 
 def use(language: str) -> None:

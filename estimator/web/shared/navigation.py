@@ -10,7 +10,7 @@ from html import escape
 
 import streamlit as st
 
-from estimator.web.shared.language import ENGLISH, _, current
+from estimator.web.shared.language import NAMES, _, current
 
 
 def draw(pages: Iterable[tuple[str, str, str]], here: str) -> None:
@@ -28,10 +28,11 @@ def draw(pages: Iterable[tuple[str, str, str]], here: str) -> None:
         groups[group] = groups.get(group, "") + _link(path, title, here)
     wide = "".join(_opening(group, links) for group, links in groups.items())
     headed = "".join(f"<b>{escape(group)}</b>{links}" for group, links in groups.items())
-    label = escape(_("Pages"))
+    label, others = escape(_("Pages")), _other_languages(here)
+    wide, narrow = wide + others, _opening(_("Pages"), headed + others)
     st.html(
         f'<div class="tw tw-menu"><nav class="tw-nav tw-wide" aria-label="{label}">{wide}</nav>'
-        f'<nav class="tw-nav tw-narrow" aria-label="{label}">{_opening(_("Pages"), headed)}</nav>'
+        f'<nav class="tw-nav tw-narrow" aria-label="{label}">{narrow}</nav>'
         f"</div>{MOVE_ON}",
         unsafe_allow_javascript=True,
     )
@@ -39,9 +40,18 @@ def draw(pages: Iterable[tuple[str, str, str]], here: str) -> None:
 
 def _link(path: str, title: str, here: str) -> str:
     """Link to a page beside this one, in the language of this one."""
-    spoken = "" if current() == ENGLISH else f"?lang={current()}"
+    spoken = f"?lang={current()}" if "lang" in st.query_params else ""
     mark = ' aria-current="page"' if path == here else ""
     return f'<a href="./{escape(path)}{spoken}"{mark}>{escape(title)}</a>'
+
+
+def _other_languages(here: str) -> str:
+    """Links to this page in the other languages; a click keeps the rest of the address."""
+    return "".join(
+        f'<a href="./{escape(here)}?lang={code}" lang="{code}" hreflang="{code}">{name}</a>'
+        for code, name in NAMES.items()
+        if code != current()
+    )
 
 
 def _opening(title: str, links: str) -> str:
@@ -62,7 +72,13 @@ MOVE_ON = """<script>
     const modified = event.ctrlKey || event.metaKey || event.shiftKey || event.altKey;
     if (!link || modified) { return; }
     event.preventDefault();
-    history.pushState(null, "", link.href);
+    let address = link.href;
+    if (link.hreflang) {
+      const here = new URL(location.href);
+      here.searchParams.set("lang", link.hreflang);
+      address = here.href;
+    }
+    history.pushState(null, "", address);
     dispatchEvent(new PopStateEvent("popstate"));
   });
   document.addEventListener("keydown", (event) => {
