@@ -1,8 +1,11 @@
 """The comparison of two versions finds what changed, and nothing where nothing did."""
 
+from itertools import islice
+
 import pytest
 
 from tests.benchmarks.answers import answered, commands, compared
+from tests.every import over
 
 COMMAND = "memory llama-2-7b --hardware h100 --json --quiet"
 
@@ -39,3 +42,19 @@ def test_the_commands_are_drawn_alike_and_ask_every_kind():
         *("estimate", "memory", "serve-cost", "model", "validate", "claims", "plan", "batch"),
         *("sweep", "page"),
     }
+
+
+def some_commands():
+    """Every twentieth command that prints JSON."""
+    yield from islice((command for command in commands() if "--json" in command), 0, None, 20)
+
+
+@over(some_commands())
+def test_every_interval_of_an_answer_contains_its_median(command):
+    found = answered(command)
+    places = {place.rpartition(".")[0] for place in found if place.endswith((".low", ".high"))}
+    for place in places:
+        names = [f"{place}.{end}" for end in ("low", "mid", "value", "high")]
+        ends = [found[name] for name in names if name in found]
+        assert ends == sorted(ends), place
+    assert places or "exit code" in found or not command.startswith(("estimate", "serve-cost"))
