@@ -27,8 +27,8 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from estimator.catalog import Catalog
-from estimator.inference import question as serving
-from estimator.memory import request as memory
+from estimator.inference.question import INPUTS as SERVING_INPUTS
+from estimator.memory.request import MemoryQuestion
 from estimator.question.inputs import option_of
 from estimator.question.scenario import INPUTS
 from tests.in_process import Done, run
@@ -93,10 +93,10 @@ MODES = (
     (
         "",
         (
-            "batch",
+            "micro_batch",
             "seq_len",
             "optimizer",
-            "recompute",
+            "recomputation",
             "zero",
             "states",
             "loss",
@@ -104,10 +104,13 @@ MODES = (
             "attention",
         ),
     ),
-    ("--finetune lora", ("lora_rank", "batch", "seq_len", "recompute", "train_embeddings")),
-    ("--finetune qlora", ("lora_rank", "batch", "adapter_precision", "optimizer")),
-    ("--inference", ("context", "batch", "kv_precision", "weights", "prefill_tokens")),
-    ("", ("batch", "fused_backward", "offload", "offload_activations", "accumulation")),
+    (
+        "--finetune lora",
+        ("lora_rank", "micro_batch", "seq_len", "recomputation", "train_embeddings"),
+    ),
+    ("--finetune qlora", ("lora_rank", "micro_batch", "adapter_precision", "optimizer")),
+    ("--inference", ("context", "micro_batch", "kv_precision", "weights", "prefill_tokens")),
+    ("", ("micro_batch", "fused_backward", "offload", "offload_activations", "accumulation")),
 )
 """Options of a kind of question about memory, and the inputs that go with it."""
 
@@ -168,22 +171,22 @@ def commands() -> Iterator[str]:
         yield " ".join(words)
     for _ in range(MEMORIES):
         mode, names = draw.choice(MODES)
-        of_memory = {name: memory.INPUTS[name] for name in (*names, *ANY_MODE)}
+        of_memory = {name: MemoryQuestion.inputs[name] for name in (*names, *ANY_MODE)}
         yield (
             f"memory {draw.choice(writers)} --hardware {draw.choice(devices)} --json --quiet "
             f"--devices {2 ** draw.randrange(5)} {mode}{_further(draw, of_memory, option_of)}"
         )
     of_serving = {
         name: known
-        for name, known in serving.INPUTS.items()
-        if name not in ("model", "config", "hardware", "params_total", "params_active")
+        for name, known in SERVING_INPUTS.items()
+        if name not in ("preset", "config", "hardware", "params", "active_params")
         and known.group not in ("items", "comparison")
     }
     for _ in range(SERVED):
         yield (
             f"serve-cost --preset {draw.choice(writers)} --hardware {draw.choice(devices)} --json "
             f"--quiet --site {draw.choice(places)}"
-            f"{_further(draw, of_serving, serving.option_of)}"
+            f"{_further(draw, of_serving, option_of)}"
         )
     yield from (f"plan {words} --json --quiet" for words in PLANS)
     yield from (f"sweep {shlex.quote(space)}" for space in SPACES)
@@ -201,7 +204,7 @@ EXAMPLES = {
     "precision": "fp8,int4,awq,Q4_K_M,bf16",
     "kv_precision": "fp8,bf16",
     "software": "vendor,typical,research,vllm,llama.cpp,sglang,tensorrt-llm",
-    "region": "us,fr,pl",
+    "site": "us,fr,pl",
     "devices": "1,2,4,8,16",
     "sharding": "fsdp,zero2,none",
     "data_parallel": "1,2,4",
@@ -211,9 +214,9 @@ EXAMPLES = {
     "draft_params": "1e9",
     "duty_cycle": "0.3,0.8",
     "pue": "1.1,1.5",
-    "price_usd_per_h": "1,3",
+    "price": "1,3",
     "lora_rank": "8,64",
-    "batch": "1,4,16",
+    "micro_batch": "1,4,16",
     "seq_len": "512,2048",
     "context": "1024,8192",
     "prefill_tokens": "512,8192",
