@@ -35,7 +35,6 @@ from estimator.core.estimate import Estimate, Run, estimate
 from estimator.core.hardware import REFERENCE_UTILIZATION, Hardware, stack
 from estimator.core.notice import Notice
 from estimator.core.notice_table import NoticeTable
-from estimator.core.power import DEVICES_PER_NODE
 from estimator.core.rows import (
     Floats,
     Places,
@@ -387,7 +386,8 @@ class _Answers:
         if not self.asked.owned[rows[0]]:
             return hardware
         paid = self.table.number("device_price")[rows]
-        many = self.asked.devices[rows] > DEVICES_PER_NODE
+        size = np.array([named.hardware.node_devices for named in devices.named])[devices.at]
+        many = self.asked.devices[rows] > size
         unit = None if np.isnan(paid[0]) else 1.0
         prices = [
             used_up_price(one.device, self.catalog, paid=unit, many=more)

@@ -22,14 +22,13 @@ from estimator.core.estimate import Estimate, Run, estimate
 from estimator.core.hardware import Hardware
 from estimator.core.messages import message, refusal
 from estimator.core.notice import Notice
-from estimator.core.power import DEVICES_PER_NODE
 from estimator.core.power_correction import device_power_w
 from estimator.core.rows import one_of, rows_of
 from estimator.core.site import Site
 from estimator.core.units import CENTRAL
 from estimator.core.work import Workload
 from estimator.networks.config_file import compact_json
-from estimator.question.hardware import BUSY_SHARE
+from estimator.question.hardware import BUSY_SHARE, node_devices
 from estimator.question.ownership import used_up_price
 from estimator.question.provenance import GIVEN, SourcedNumber, given, input_of, prior, recorded
 from estimator.question.scenario import BESIDE_PRODUCTS, INPUTS, SHARING, Scenario, link
@@ -254,8 +253,8 @@ def _inputs_of_money(
     """Rent, or the price of a device that is owned."""
     asked = result.questions
     if group.run.own:
-        many = bool(asked.devices[row] > DEVICES_PER_NODE)
         device = asked.device(row).device
+        many = bool(asked.devices[row] > node_devices(device))
         price = used_up_price(device, asked.catalog, paid=scenario.device_price, many=many)
         return {} if price is None else price.inputs
     if scenario.price is not None:

@@ -49,6 +49,7 @@ DEVICE_FIELDS: Mapping[str, Field] = {
     "system_power_w": Field(unit="W", smallest=0.1, largest=1e8),
     "launch_price_usd": Field(unit="USD", smallest=1, largest=1e9),
     "embodied_co2e_kg": Field(unit="kgCO2e", smallest=0.1, largest=1e8),
+    "rack_devices": Field(unit="device", smallest=2, largest=1e5),
     "battery_wh": Field(unit="Wh", smallest=0.1, largest=1e5),
 }
 PRESET_FIELDS: Mapping[str, Field] = {

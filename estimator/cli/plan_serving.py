@@ -163,7 +163,7 @@ def _report(plan: "ServingPlan", level: float, request: "ServingRequest") -> "Re
     stated: dict[str, Any] = {}
     for name, value in asked.given().items():
         declared = SERVING[name]
-        stated |= dict.fromkeys({declared.column, *(AS_BEFORE & {*declared.columns})}, value)
+        stated |= dict.fromkeys([declared.column, *AS_BEFORE & {*declared.columns}], value)
     stated |= {"concurrency": plan.concurrency, "weights": plan.weights}
     searched = [name for name in ("site", "tensor_parallel") if name in request.choices]
     return Report(

@@ -10,10 +10,14 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from estimator.core.limits import within_limits
-from estimator.core.uncertainty import EXACTLY_ONE, Uncertain
+from estimator.core.uncertainty import EXACTLY_ONE, Number, Uncertain
 
 REFERENCE_UTILIZATION = Uncertain(0.3)
 """Utilization of a device that never waits, where nothing is known of the network [1]."""
+
+
+DEVICES_PER_NODE = 8.0
+"""Devices of a usual node, which need no network outside it [1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +49,8 @@ class Hardware:
     full_utilization : Uncertain
         Share of the peak that such a network reaches on it without waiting for others: work bound
         by the memory keeps a device busy at a low one [1].
+    node_devices : float or array
+        Devices that one fast link connects, a node or a rack: more need a network [1].
     unknown_busy : Uncertain
         Busy share of the time of a run of which only the hours are known [1].
     """
@@ -60,6 +66,7 @@ class Hardware:
     embodied_co2e_kg: Uncertain | None = None
     full_utilization: Uncertain = REFERENCE_UTILIZATION
     unknown_busy: Uncertain = EXACTLY_ONE
+    node_devices: Number = DEVICES_PER_NODE
 
     def __post_init__(self) -> None:
         within_limits("peak_flop_per_s", self.peak_flop_per_s)
@@ -82,9 +89,13 @@ def stack(devices: Sequence[Hardware]) -> Hardware:
     stacked: dict[str, Uncertain] = {}
     for field in fields(Hardware):
         values = [getattr(device, field.name) for device in devices]
-        if field.name != "name" and all(value is not None for value in values):
+        if all(isinstance(value, Uncertain) for value in values):
             stacked[field.name] = _column(values)
-    return Hardware(name=", ".join(device.name for device in devices), **stacked)
+    return Hardware(
+        name=", ".join(device.name for device in devices),
+        node_devices=np.array([[device.node_devices] for device in devices], dtype=np.float64),
+        **stacked,
+    )
 
 
 def _column(values: Sequence[Uncertain]) -> Uncertain:

@@ -32,9 +32,6 @@ meter (`estimator.validation.power_fit`; a test fits it again)."""
 MOST_CAP = 3.0
 """A cap above so many power limits is a typing error [1]."""
 
-DEVICES_PER_NODE = 8
-"""Up to this many devices share a node and need no network outside it [1]."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Power:
@@ -87,7 +84,7 @@ def node_power(
     idle, reach = _idle_and_reach(hardware)
     device = total((idle, _load(hardware, utilization) * reach))
     node = device * hardware.host_factor
-    beyond_node = np.where(devices > DEVICES_PER_NODE, network_share.mid, 0.0)[()]
+    beyond_node = np.where(devices > hardware.node_devices, network_share.mid, 0.0)[()]
     whole = node * total((1.0, Uncertain(beyond_node, network_share.loadings)))
     return Power(idle_w=idle, device_w=device, node_w=node, whole_w=whole)
 

@@ -8,7 +8,6 @@ import numpy as np
 from estimator.answer.report import bounds
 from estimator.catalog import Catalog
 from estimator.core.messages import refusal
-from estimator.core.power import DEVICES_PER_NODE
 from estimator.core.rows import Floats, one_of
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import H_PER_DAY, S_PER_H
@@ -26,6 +25,7 @@ from estimator.inference.quantities import (
 from estimator.inference.queueing import flying_quantile, waiting_s
 from estimator.inference.setups import Resolved, ServingTable
 from estimator.inference.step import kept_values, visited_share
+from estimator.question.hardware import node_devices
 
 MOST_PLACES = 4096.0
 """Sequences that servers run at once at most [1]."""
@@ -307,12 +307,13 @@ def energy_parts(answer: ServingAnswer, catalog: Catalog) -> dict[str, float]:
     boards = device * float(idle_factor(table)[0])
     host = boards * (catalog.prior(f"power.host_factor.{row.device.device.kind}").value - 1.0)
     computers = whole / float(row.site.pue.mid)
+    networked = row.devices > node_devices(row.device.device)
     return {
         "boards, dynamic": device - idle,
         "boards, idle": idle,
         "reserved without work": boards - device,
         "host": host,
-        "network": computers - boards - host if row.devices > DEVICES_PER_NODE else 0.0,
+        "network": computers - boards - host if networked else 0.0,
         "PUE: cooling and losses": whole - computers,
     }
 

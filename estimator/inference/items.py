@@ -15,7 +15,6 @@ from estimator.catalog import Catalog
 from estimator.catalog.device_names import chips_of_slice
 from estimator.core.messages import refuse
 from estimator.core.notice import Notice
-from estimator.core.power import DEVICES_PER_NODE
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import J_PER_KWH, S_PER_H
 from estimator.inference.capacity import USABLE_SHARE
@@ -33,6 +32,7 @@ from estimator.networks.fields import MAX_LAYERS, Fields
 from estimator.networks.huggingface import architecture
 from estimator.networks.image_side import side_seen
 from estimator.networks.ledger import Architecture, Inputs, takes
+from estimator.question.hardware import node_devices
 from estimator.question.table import check_question
 
 LAYERS = 40.0
@@ -182,7 +182,7 @@ def _ranges(
     catalog: Catalog, table: ServingTable, batch_s: Any, rate: Any, power: Any
 ) -> dict[str, Uncertain]:
     row = table.row(0)
-    several = row.devices > DEVICES_PER_NODE
+    several = row.devices > node_devices(row.device.device)
     node = node_factor(catalog, row.device.device.kind, several=several)
     time = Uncertain(batch_s, {MODEL: ITEM_LOG_SD})
     device_j = Uncertain(power / rate, {MODEL: ITEM_LOG_SD, "power": POWER_LOG_SD})

@@ -17,7 +17,6 @@ from estimator.catalog import Catalog
 from estimator.core.bounds import LIMITS
 from estimator.core.lazy_items import LazyItems
 from estimator.core.notice import Notice
-from estimator.core.power import DEVICES_PER_NODE
 from estimator.core.rows import Places, by_row, one_of, rows_where
 from estimator.core.uncertainty import Uncertain, total
 from estimator.core.units import CENTRAL, J_PER_KWH, J_PER_WH, MILLION, S_PER_H
@@ -500,7 +499,7 @@ def _node_factors(table: ServingTable, catalog: Catalog) -> tuple[list[Uncertain
     factors = [
         node_factor(catalog, kind, several=several) for kind in kinds for several in (False, True)
     ]
-    return factors, 2 * at + (np.asarray(table.layout.devices) > DEVICES_PER_NODE)
+    return factors, 2 * at + (np.asarray(table.layout.devices) > table.node_devices)
 
 
 def cost_of(table: ServingTable, hours: Uncertain, energy_kwh: Floats) -> Uncertain:

@@ -18,7 +18,6 @@ from estimator.catalog.device_names import chips_of_slice
 from estimator.core.bounds import FEW
 from estimator.core.messages import reason, refusal, refuse
 from estimator.core.notice import Notice, Refusal
-from estimator.core.power import DEVICES_PER_NODE
 from estimator.core.rows import Floats, Places, few, first_rows, nowhere, rows_where
 from estimator.core.site import Site
 from estimator.core.uncertainty import Uncertain
@@ -300,7 +299,7 @@ class Resolver:
         """Return the table with the price of each row's device."""
         hardware, site = (table.asked.word(name) for name in ("hardware", "site"))
         given = table.given["price"]
-        many = np.asarray(table.layout.devices) > DEVICES_PER_NODE
+        many = np.asarray(table.layout.devices) > table.node_devices
         first, at = first_rows(hardware.codes, site.codes, _codes(given), many.astype(np.intp))
         words = (_words(hardware, first), _words(site, first))
         said = (*words, _numbers(given, first), many[first].tolist())

@@ -23,6 +23,7 @@ from estimator.inference.question import ServingQuestion
 from estimator.inference.replicas import REPLICA_SHARE
 from estimator.inference.served_model import ServedModel
 from estimator.inference.step import Layout, Machine, Number, Served
+from estimator.question.hardware import node_devices
 from estimator.question.provenance import Found
 from estimator.question.table import Table
 
@@ -181,6 +182,12 @@ class ServingTable:
         """Numbers of the questions, NaN where unspecified."""
         inputs = ServingQuestion.inputs.items()
         return {name: self.asked.number(name) for name, declared in inputs if declared.number}
+
+    @cached_property
+    def node_devices(self) -> Floats:
+        """Devices of a node or a rack of each row [1]."""
+        sizes = [node_devices(one.device.device) for one in self.named]
+        return np.array(sizes, dtype=np.float64)[self.named_at]
 
     @cached_property
     def sites(self) -> tuple[list[Site], Places]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from estimator.catalog import Catalog, Device, Price, Record, once
-from estimator.core.hardware import Hardware
+from estimator.core.hardware import DEVICES_PER_NODE, Hardware
 from estimator.core.messages import refuse
 from estimator.core.notice import Notice
 from estimator.core.rows import median_of
@@ -150,9 +150,16 @@ def find_hardware(device: Device, precision: str, catalog: Catalog) -> Found[Har
         load=load.value,
         host_factor=host.value,
         lifetime_h=life_h.value,
+        node_devices=node_devices(device),
         **numbers,
     )
     return of_all(hardware, peak, *optional.values(), life_h, load, host)
+
+
+def node_devices(device: Device) -> float:
+    """Return how many devices one fast link connects: those of a rack, or of a usual node [1]."""
+    records = device.records
+    return records["rack_devices"].value if "rack_devices" in records else DEVICES_PER_NODE
 
 
 def value_bytes(precision: str) -> float:

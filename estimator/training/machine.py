@@ -6,7 +6,7 @@ from dataclasses import fields
 import numpy as np
 
 from estimator.catalog import Device
-from estimator.core.power import DEVICES_PER_NODE
+from estimator.question.hardware import node_devices
 from estimator.training.mechanism import REFERENCE_BALANCE
 from estimator.training.parallelism import NETWORK_SHARE, Machine
 
@@ -25,9 +25,6 @@ USUAL_BUS_YEAR = 2019
 
 WHOLE_MACHINE = ("tpu",)
 """Kinds of device whose link spans the whole machine, not one node."""
-
-RACK_DEVICES = {"gb200": 72.0, "gb300": 72.0, "vr200": 72.0}
-"""Device -> devices behind one fast link, where it is sold as a rack [1]; NVIDIA, NVL72."""
 
 COMPILED = ("tpu",)
 """Kinds of device that run graphs compiled as a whole, their elementwise work fused."""
@@ -63,7 +60,7 @@ def find_machine(device: Device, precision: str) -> Machine:
         network_bytes_per_s=link if device.kind in WHOLE_MACHINE else NETWORK_SHARE * link,
         matrix_units=float(_has_matrix_units(device, precision)),
         compiled=float(device.kind in COMPILED),
-        node_devices=RACK_DEVICES.get(device.id, DEVICES_PER_NODE),
+        node_devices=node_devices(device),
         rare=float(device.kind not in WELL_PUBLISHED),
         launched=float(_is_gpu(device)),
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from estimator.core.power import DEVICES_PER_NODE
+from estimator.core.hardware import DEVICES_PER_NODE
 from estimator.core.uncertainty import Number
 from estimator.networks.formulas import FLOP_PER_PARAM_AND_TOKEN
 

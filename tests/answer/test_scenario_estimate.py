@@ -13,6 +13,7 @@ from estimator.answer.scenario_estimate import answer_scenario, answer_scenarios
 from estimator.answer.training_report import estimate_report
 from estimator.catalog import Catalog
 from estimator.catalog.records import Record
+from estimator.core.power import node_power
 from estimator.core.uncertainty import Uncertain
 from estimator.question.ownership import value_lost
 from estimator.question.provenance import uncertain_record
@@ -547,3 +548,28 @@ def test_steps_that_wait_for_their_launches_are_named_by_how_much_longer_they_ta
 def test_named_launches_are_those_of_accelerators(catalog):
     found = ask(catalog, flop=1e15, hardware="brain", step_flop=1e6, utilization=0.3)
     assert "launch_bound" not in {one.code for one in found.notices}
+
+
+def test_the_devices_of_a_rack_need_no_network_beyond_it():
+    catalog = Catalog.open()
+
+    def network_w(hardware, devices):
+        asked = Scenario(flop=1e24, hardware=hardware, devices=devices, utilization=0.4)
+        answer = answer_scenario(asked, catalog)
+        power = node_power(
+            answer.hardware,
+            utilization=0.4,
+            devices=devices,
+            network_share=answer.run.network_share,
+        )
+        return power.parts_w()["network"]
+
+    assert network_w("gb200", 72.0) == network_w("h100", 8.0) == 0.0
+    assert network_w("gb200", 73.0) > 0.0 and network_w("h100", 9.0) > 0.0
+    mixed = Table.of_columns(
+        Scenario, hardware=["gb200", "h100"] * 2, devices=[72.0, 72.0, 73.0, 8.0], flop=1e24
+    )
+    together = estimate_table(mixed, catalog)["energy_kwh"].mid
+    for row in range(mixed.count):
+        alone = answer_scenario(mixed.row(row), catalog).estimate["energy_kwh"].mid
+        assert together[row] == pytest.approx(float(alone), rel=1e-12)

@@ -593,3 +593,17 @@ def test_a_format_of_experts_packs_all_weights_of_a_model_without_experts(catalo
     asked = {"preset": "llama-3-8b", "hardware": hardware, "concurrency": 1.0}
     packed = interval(catalog, "inter_token_s", precision="mxfp4", **asked)
     assert packed[1] < 0.7 * interval(catalog, "inter_token_s", precision="bf16", **asked)[1]
+
+
+@pytest.mark.parametrize(("hardware", "rack"), [("gb200", 72), ("h100", 8)])
+def test_serving_within_a_rack_draws_no_network_power(catalog, hardware, rack):
+    def network_factor(devices):
+        load = {"concurrency": 64.0, "output_tokens": 300.0, "pue": 1.0}
+        asked = ServingQuestion(params=8e9, hardware=hardware, devices=float(devices), **load)
+        ranges = answer_serving([asked], catalog).ranges
+        parts = ("energy_per_output_token_j", "device_energy_per_output_token_j")
+        whole, device = (float(ranges[name].mid[0]) for name in parts)
+        return whole / device
+
+    assert network_factor(rack) == pytest.approx(network_factor(1))
+    assert network_factor(2 * rack) > 1.02 * network_factor(rack)

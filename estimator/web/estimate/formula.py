@@ -97,7 +97,7 @@ def _energy(answer: Answer) -> Iterator[Step]:
     share = known.get("utilization")
     full = float(hardware.full_utilization.mid)
     used = full if share is None else min(float(share.mid), full)
-    network = float(run.network_share.mid) if run.devices > 8 else 0.0
+    network = float(run.network_share.mid) if run.devices > answer.hardware.node_devices else 0.0
     power_w = float(known["power_w"].mid) / float(answer.site.pue.mid) / float(run.devices)
     yield Step(
         name=_("power of a device"),
