@@ -5,6 +5,7 @@ import json
 import math
 import os
 import shlex
+import subprocess
 import sys
 import tempfile
 from dataclasses import replace
@@ -72,6 +73,20 @@ def read_stamps(text):
     stamps = Stamps()
     stamps.take(text)
     return stamps.stamped()
+
+
+def test_a_program_that_never_trains_has_no_thread_of_ours():
+    """A thread that polls for PyTorch would wake up every child of the command for ever."""
+    text = "import sys, threading; print(threading.active_count(), 'sitecustomize' in sys.modules)"
+    variables = {"PYTHONPATH": str(forecast.HOOK), "TWENTY_WATTS_STAMPS": os.devnull}
+    done = subprocess.run(
+        [sys.executable, "-c", text],
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "1 True\n"
 
 
 def test_stamps_that_are_cut_short_are_left_out(tmp_path):
@@ -198,6 +213,25 @@ def test_a_command_that_fails_before_keeps_its_exit_code(script):
     watch = Watch(steps=10, for_s=None)
     ended = watch.run(script("raise SystemExit(7)"))
     assert (watch.enough, ended.exit_code, watch.seen) == (False, 7, None)
+
+
+def test_the_steps_are_hooked_into_when_the_optimizers_are_imported(tmp_path):
+    optim = tmp_path / "torch" / "optim"
+    optim.mkdir(parents=True)
+    (optim.parent / "__init__.py").write_text(
+        "import types\ncuda = types.SimpleNamespace(is_initialized=lambda: False)\n"
+    )
+    (optim / "__init__.py").write_text("from .optimizer import hooks\n")
+    (optim / "optimizer.py").write_text(
+        "hooks = []\ndef register_optimizer_step_post_hook(hook): hooks.append(hook)\n"
+    )
+    text = "import torch.optim as o\nfor _ in range(3): [hook(o, (), {}) for hook in o.hooks]"
+    variables = {
+        "PYTHONPATH": f"{forecast.HOOK}{os.pathsep}{tmp_path}",
+        "TWENTY_WATTS_STAMPS": str(tmp_path / "stamps"),
+    }
+    subprocess.run([sys.executable, "-c", text], env=os.environ | variables, check=True)
+    assert read_stamps((tmp_path / "stamps").read_text("utf-8")).steps == 3
 
 
 def test_the_steps_of_an_optimizer_are_found(script):

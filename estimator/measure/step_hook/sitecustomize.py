@@ -1,8 +1,8 @@
 """Loaded at the start of every Python below `calibrate forecast`: it stamps optimizer steps.
 
-It stands alone, for the Python of the program may lack Twenty Watts: once PyTorch is there, a hook
-after each step of the first optimizer writes the time; the Trainer of Hugging Face, Lightning and
-Accelerate step through the same optimizers. What the second step does is counted. Whatever goes
+It stands alone, for the Python of the program may lack Twenty Watts. Once PyTorch is imported, a
+hook after each step of the first optimizer writes the time. The Trainer of Hugging Face, Lightning
+and Accelerate step through the same optimizers. What the second step does is counted. Whatever goes
 wrong here stays here.
 """
 
@@ -11,15 +11,17 @@ import importlib.util
 import json
 import os
 import sys
-import threading
 import time
 import weakref
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
 STAMPS = "TWENTY_WATTS_STAMPS"
 COUNTER = "TWENTY_WATTS_COUNTER"
-POLL_S = 0.02
+OPTIMIZERS = "torch.optim.optimizer"
 FIRST_STEPS, EVERY = (1, 2, 4, 8), 16
 COUNTED_AFTER, TOTAL_AT = 1, 2
 RESTS_AFTER = 100
@@ -135,19 +137,33 @@ def _planned_steps() -> int:
     return 0
 
 
-def _watch(path: str) -> None:
-    """Wait for PyTorch's optimizers, then hook into their steps."""
-    while True:
-        optimizers = sys.modules.get("torch.optim.optimizer")
-        register = getattr(optimizers, "register_optimizer_step_post_hook", None)
-        if register is not None:
-            register(_Stamps(path).stepped)
-            return
-        time.sleep(POLL_S)
+class _OnImport(MetaPathFinder):
+    """Hooks into the steps of PyTorch's optimizers when their module is imported."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Find the module of the optimizers as others do, and register once it has been run."""
+        if name != OPTIMIZERS:
+            return None
+        sys.meta_path.remove(self)
+        spec = PathFinder.find_spec(name, path, target)
+        if spec is not None and spec.loader is not None:
+            run = spec.loader.exec_module
+
+            def run_and_register(module: ModuleType) -> None:
+                run(module)
+                with contextlib.suppress(Exception):
+                    module.register_optimizer_step_post_hook(_Stamps(self.path).stepped)
+
+            spec.loader.exec_module = run_and_register  # type: ignore[method-assign]
+        return spec
 
 
 _path = os.environ.get(STAMPS)
 if _path and os.environ.get("RANK", "0") in ("", "0"):
-    with contextlib.suppress(Exception):
-        threading.Thread(target=_watch, args=(_path,), daemon=True).start()
+    sys.meta_path.insert(0, _OnImport(_path))
 _the_other_sitecustomize()
