@@ -19,9 +19,6 @@ from estimator.runs.record_bounds import LEAST, MOST_COUNTED
 FORMAT = 1
 HEAD = ("format", "product", "exported", "note")
 TABLES = ("runs", "hardware", "sources")
-LARGEST_BYTES = 64 * 2**20
-"""A file above this is none of ours [B]."""
-
 LONGEST_TEXT = 2000
 """A label, name or note above this is none of ours [1]."""
 
@@ -143,8 +140,6 @@ def _content(path: Path) -> dict[str, Any]:
     """Parse the file and look at its head."""
     if path.exists() and not path.is_file():
         raise ProfileError(path, "file", "cannot be read: no regular file", "name an exported file")
-    if path.is_file() and path.stat().st_size > LARGEST_BYTES:
-        raise ProfileError(path, "file", f"larger than {LARGEST_BYTES} bytes", "share fewer runs")
     content = files.read_toml(path)
     for key in content:
         if key not in HEAD and key not in TABLES:

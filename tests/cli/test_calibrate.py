@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import re
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -761,3 +762,40 @@ def test_a_device_without_a_peak_is_noted_and_a_format_may_be_unknown(data):
         measured("b", trained(0.3, precision=None), devices=(unknown,)),
     )
     assert "Strange Card 9: no bf16 peak on record" in calibrate("show").stderr
+
+
+def test_runs_that_no_import_would_read_are_neither_exported_nor_forgotten(
+    data, tmp_path, monkeypatch
+):
+    stored(*(measured(f"r{number}", trained(0.4)) for number in range(9)))
+    file = tmp_path / "all.toml"
+    assert calibrate("export", "-o", file).returncode == 0
+    assert len(read_overlay(file).runs) == 9
+    monkeypatch.setattr("estimator.catalog.toml_files.LARGEST_BYTES", file.stat().st_size - 1)
+    for words in (("export", "-o", tmp_path / "more.toml"), ("forget", "--all", "--yes")):
+        refused = calibrate(*words)
+        assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+        assert "9 runs make a file of more than" in refused.stderr
+    assert not (tmp_path / "more.toml").exists()
+    assert len(read_runs()[0]) == 9
+    with pytest.raises(ProfileError, match="larger than"):
+        read_overlay(file)
+
+
+def test_no_command_leaves_a_database_open(data, monkeypatch):
+    """Python 3.13 warns of each one that is."""
+    stored(measured("a", trained(0.3)))
+    opened, connect = [], sqlite3.connect
+
+    def connected(*words, **named):
+        opened.append(connect(*words, **named))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", connected)
+    assert calibrate("show").returncode == 0
+    question = ("--flop", "1e15", "--kind", "language", "--hardware", "amd-epyc-2-cores")
+    assert run("estimate", *question, "--precision", "fp32").returncode == 0
+    assert len(opened) >= 2
+    for database in opened:
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            database.execute("SELECT 1")

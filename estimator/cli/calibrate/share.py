@@ -158,6 +158,7 @@ def _overlay_text(runs: "Sequence[MeasuredRun]") -> str:
     """Write runs with the measured profiles of their devices."""
     from estimator.catalog.measured_profiles import kept_profiles, kept_sources
     from estimator.catalog.shared_runs import overlay_text
+    from estimator.catalog.toml_files import LARGEST_BYTES
 
     used = {device.hardware for run in runs for device in run.devices}
     profiles = {name: table for name, table in kept_profiles().items() if name in used}
@@ -169,7 +170,13 @@ def _overlay_text(runs: "Sequence[MeasuredRun]") -> str:
         for source in (record.get("source"), *record.get("sources", ()))
     }
     sources = {name: table for name, table in kept_sources().items() if name in named}
-    return overlay_text(runs, profiles, sources)
+    text = overlay_text(runs, profiles, sources)
+    if len(text.encode()) > LARGEST_BYTES:
+        raise ValueError(
+            f"{len(runs):,} runs make a file of more than {LARGEST_BYTES / 1e6:.0f} MB, which no "
+            "import reads: name a device with --hardware"
+        )
+    return text
 
 
 def _without_paths(run: "MeasuredRun") -> "MeasuredRun":
