@@ -6,6 +6,7 @@ single question is a table of one row, a file of any length goes through it in c
 of ten million designs does too.
 """
 
+import math
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -159,7 +160,8 @@ class TableResult:
             mid[group.rows] = quantity.mid
             for source, load in quantity.loadings.items():
                 loadings[source][group.rows] = load
-        return Uncertain(mid, dict(loadings))
+        most = max((group.estimate[name].most for group in having), default=math.inf)
+        return Uncertain(mid, dict(loadings), most)
 
     def bounds(self, name: str, z: float) -> Floats:
         """Low, median and high of one quantity of all rows, of shape (count, 3).

@@ -1,8 +1,10 @@
 """The report of a training estimate, with what its energy and CO2e amount to in everyday terms."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from estimator.answer.design_facts import memory_too_small, offers_of
+from estimator.answer.estimate_table import TableResult
 from estimator.answer.report import Report
 from estimator.answer.scenario_estimate import Answer, utilization_basis
 from estimator.catalog import Catalog
@@ -117,3 +119,14 @@ def equivalents(answer: Answer, catalog: Catalog) -> dict[str, Any]:
         found["car_km"] = emitted_kg / records["car.co2e_kg_per_km"].value
         found["flights"] = emitted_kg / records["flight.co2e_kg"].value
     return found
+
+
+def table_report(result: TableResult, names: Iterable[str], level: float) -> Report:
+    """Report of a table of scenarios, one row each: its training FLOPs and some quantities."""
+    return Report(
+        question="training",
+        quantities={name: result[name] for name in ("training_flop", *names)},
+        level=level,
+        notices=result.notices,
+        errors=result.errors,
+    )

@@ -4,7 +4,7 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any, TextIO
@@ -17,7 +17,7 @@ from estimator.show.terminal import note
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from estimator.answer.scenario_csv import Counts
+    from estimator.show.csv_table import Counts
 
 TABLE_TEXT: Any = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
 """How tables are written: bytes that were no UTF-8 come out as they went in."""
@@ -105,16 +105,14 @@ def run(options: argparse.Namespace) -> int:
     """Estimate every row; the output appears only when it is whole."""
     from pathlib import Path
 
-    from estimator.answer.scenario_csv import estimate_csv
     from estimator.cli.serve_cost import calibration_of
-    from estimator.inference.serving_csv import answer_table
     from estimator.question.csv_dialect import Dialect
+    from estimator.show.csv_table import estimate_csv, serve_csv
     from estimator.show.terminal import print_json
 
     level = level_of(options)
     source = Path(options.table)
     _check_output(options.output, json=options.json)
-    used: tuple[str, ...] = ()
     with (
         _opened(source, quiet=options.quiet) as lines,
         _written_whole(options.output, source) as whole,
@@ -125,9 +123,9 @@ def run(options: argparse.Namespace) -> int:
             table, out = dialect.lines, dialect.writer(whole)
             if options.task == "serving":
                 measured = calibration_of(options, catalog)
-                counts = answer_table(table, out, catalog, level=level, calibration=measured)
+                counts = serve_csv(table, out, catalog, level=level, calibration=measured)
             else:
-                counts = summary = estimate_csv(
+                counts = estimate_csv(
                     table,
                     out,
                     catalog,
@@ -135,10 +133,9 @@ def run(options: argparse.Namespace) -> int:
                     calibrated=options.calibration == "use",
                     carbon_profile=options.carbon_profile or "",
                 )
-                used = summary.calibrated
     if options.json:
         print_json(vars(counts))
-    for line in (*counts.notes, _text_of(counts, used)):
+    for line in (*counts.notes, _text_of(counts)):
         note(line, quiet=options.quiet or options.json)
     return 0
 
@@ -157,11 +154,11 @@ def _check_output(output: str, *, json: bool) -> None:
         raise ValueError(f"{output}: the table is written as CSV, so its name must end in .csv")
 
 
-def _text_of(counts: "Counts", used: Sequence[str]) -> str:
+def _text_of(counts: "Counts") -> str:
     """How many rows were answered, and the devices of which measured runs are used."""
     text = f"{rows_text(counts.rows)}: {counts.answered:,} answered, {counts.refused:,} refused"
     text += " (see the column `error`)" if counts.refused else ""
-    if used:
+    if used := counts.calibrated:
         some = ", ".join(used[:SHOWN]) + (" ..." if len(used) > SHOWN else "")
         text += f"; measured runs of {some} are used: --calibration ignore leaves them out"
     return text
@@ -247,7 +244,7 @@ def _at(output: str) -> Iterator[None]:
 @contextmanager
 def _progress(source: "Path", lines: TextIO, *, show: bool) -> Iterator[Iterator[str]]:
     """Pass the lines on, with a bar on a terminal: share of the bytes read and time left."""
-    from estimator.answer.scenario_csv import lines_of
+    from estimator.question.csv_records import lines_of
 
     if not show:
         yield lines_of(lines)

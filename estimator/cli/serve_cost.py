@@ -139,7 +139,8 @@ def compare(options: argparse.Namespace) -> int:
     """Print one model served on several devices, counts and sites."""
     from estimator.core.messages import refusal, rendered
     from estimator.inference.quantities import answer_serving
-    from estimator.inference.serving_csv import RESULT_COLUMNS, result_rows
+    from estimator.inference.report import set_ups_report
+    from estimator.show.csv_table import served_rows
 
     level, catalog = level_of(options), catalog_of(options)
     names = listed("--hardware", options.hardware or DEFAULT_HARDWARE, catalog)
@@ -153,9 +154,10 @@ def compare(options: argparse.Namespace) -> int:
     answer = answer_serving(questions, catalog, calibration=calibration_of(options, catalog))
     if not answer.places.size:
         raise refusal(answer.errors[0])
+    report = set_ups_report(answer, len(cases), level)
     rows = [
-        {**one, "region": one["site"], **dict(zip(RESULT_COLUMNS, cells, strict=True))}
-        for one, cells in zip(cases, result_rows(answer, level, option_of), strict=True)
+        {**one, "region": one["site"], **cells}
+        for one, cells in zip(cases, served_rows(report, option_of), strict=True)
     ]
     if options.json:
         print_json(rows)

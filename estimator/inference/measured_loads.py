@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from estimator.catalog import Catalog
-from estimator.core.lazy_items import LazyItems
 from estimator.core.messages import message, reason, refuse
 from estimator.core.notice import Notice
 from estimator.core.uncertainty import Uncertain
@@ -27,6 +26,7 @@ from estimator.inference.calibration import (
 )
 from estimator.inference.devices import find_serving_device
 from estimator.inference.engines import Parameters, fitted
+from estimator.inference.lazy_items import LazyItems
 from estimator.inference.performance import performance
 from estimator.inference.quantities import MODEL, open_variance, own_log_sd, values_of
 from estimator.inference.question import ServingQuestion

@@ -15,7 +15,6 @@ import numpy.typing as npt
 from estimator.answer.report import bounds
 from estimator.catalog import Catalog
 from estimator.core.bounds import LIMITS
-from estimator.core.lazy_items import LazyItems
 from estimator.core.notice import Notice
 from estimator.core.rows import Places, by_row, one_of, rows_where
 from estimator.core.uncertainty import Uncertain, total
@@ -23,6 +22,7 @@ from estimator.core.units import CENTRAL, J_PER_KWH, J_PER_WH, MILLION, S_PER_H
 from estimator.inference.calibration import DELIVERED
 from estimator.inference.capacity import devices_needed
 from estimator.inference.engines import ENGINES, SERVER, VENDOR, Parameters, fitted
+from estimator.inference.lazy_items import LazyItems
 from estimator.inference.performance import Performance, performance
 from estimator.inference.question import ServingQuestion
 from estimator.inference.queueing import concurrency_of_rates, does_not_fit

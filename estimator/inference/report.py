@@ -9,8 +9,10 @@ import numpy as np
 from estimator.answer.report import Report
 from estimator.catalog import Catalog
 from estimator.core.messages import refuse
-from estimator.core.rows import one_of
-from estimator.core.uncertainty import Uncertain
+from estimator.core.notice import Notice
+from estimator.core.notice_table import NoticeTable
+from estimator.core.rows import Floats, nowhere, one_of
+from estimator.core.uncertainty import Number, Uncertain
 from estimator.inference.figures import (
     battery,
     compared_with_api,
@@ -23,7 +25,7 @@ from estimator.inference.figures import (
 )
 from estimator.inference.items import ItemAnswer
 from estimator.inference.lifetime import lifetime
-from estimator.inference.quantities import QUANTITIES, SUSTAINED, ServingAnswer
+from estimator.inference.quantities import MODEL, QUANTITIES, SUSTAINED, UNKNOWN, ServingAnswer
 from estimator.inference.question import Comparison
 
 SERVICE_DAYS = 365.0
@@ -82,6 +84,41 @@ def items_report(found: ItemAnswer, name: str, level: float) -> Report:
             "devices": row.devices,
             "device": row.device.device.name,
         },
+    )
+
+
+def set_ups_report(answer: ServingAnswer, count: int, level: float) -> Report:
+    """Report of several set-ups, one row for each of so many questions; NaN where one is refused.
+
+    >>> from estimator.inference.quantities import answer_serving
+    >>> from estimator.inference.question import ServingQuestion
+    >>> asked = [ServingQuestion(preset="llama-3-8b", hardware=one) for one in ("h100", "h1000")]
+    >>> report = set_ups_report(answer_serving(asked, Catalog.open()), 2, 0.8)
+    >>> np.isnan(report.quantities["inter_token_s"].mid).tolist(), list(report.errors)
+    ([False, True], [1])
+    """
+    places = answer.places
+
+    def by_question(values: Number) -> Floats:
+        column = np.full(count, np.nan)
+        column[places] = values
+        return column
+
+    known = {name: answer.ranges.get(name, UNKNOWN) for name in QUANTITIES}
+    notices = NoticeTable(count)
+    distinct: dict[tuple[Notice, ...], int] = {}
+    codes = nowhere(count)
+    codes[places] = [distinct.setdefault(said, len(distinct)) for said in answer.notes]
+    notices.coded(list(distinct), codes)
+    return Report(
+        question="inference",
+        quantities={
+            name: Uncertain(by_question(one.mid), {MODEL: by_question(one.log_sd)})
+            for name, one in known.items()
+        },
+        level=level,
+        notices=notices,
+        errors=answer.errors,
     )
 
 

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from estimator.catalog.device_names import chips_of_slice, part_of_slice
-from estimator.core.lazy_items import LazyItems
 from estimator.core.notice import Notice
 from estimator.core.rows import Floats, Places, nowhere, rows_of
 from estimator.core.site import Site
@@ -18,6 +17,7 @@ from estimator.inference.device_price import DevicePrice
 from estimator.inference.devices import Products, ServingDevice
 from estimator.inference.engines import EAGER, IS_LOCAL, SERVER, VENDOR, Parameters
 from estimator.inference.formats import WeightFormat
+from estimator.inference.lazy_items import LazyItems
 from estimator.inference.performance import Board, Setup, Traffic
 from estimator.inference.question import ServingQuestion
 from estimator.inference.replicas import REPLICA_SHARE

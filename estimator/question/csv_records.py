@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from itertools import islice
+from typing import TextIO
 
 import numpy as np
 import pyarrow as pa
@@ -185,6 +186,22 @@ class Records:
                 ) from None
             raise ValueError(f"line {number} cannot be read as CSV: {error}") from None
         return "".join(filter(None, self._taken)).rstrip("\r\n"), cells
+
+
+def lines_of(file: TextIO) -> Iterator[str]:
+    """Lines of a file, none of them without end.
+
+    Raises
+    ------
+    ValueError
+        If a line is longer than any row of a table.
+    """
+    number = 0
+    while line := file.readline(MOST_LETTERS + 1):
+        number += 1
+        if len(line) > MOST_LETTERS:
+            raise ValueError(f"line {number} is longer than {MOST_LETTERS:,} letters")
+        yield line
 
 
 def _columns(texts: list[str], width: int, places: Sequence[int]) -> list[TextColumn] | None:

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from estimator.answer.resolver import MOST_SUGGESTIONS
-from estimator.answer.scenario_csv import estimate_csv
 from estimator.answer.scenario_estimate import answer_scenario
 from estimator.catalog import Catalog
 from estimator.catalog.suggestions import Suggestions
@@ -15,6 +14,7 @@ from estimator.cli import main
 from estimator.networks.config_file import read_config
 from estimator.question.columns import CellReader
 from estimator.question.scenario import Scenario
+from estimator.show.csv_table import estimate_csv
 from tests.calls import counted
 
 CONFIG = Path(__file__).parents[1] / "golden" / "configs" / "llama-3-8b.json"

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from estimator.answer.scenario_csv import FIELDS, RESULTS, estimate_csv
 from estimator.answer.scenario_estimate import answer_scenario
 from estimator.answer.training_report import estimate_report
 from estimator.catalog import Catalog
@@ -17,6 +16,7 @@ from estimator.cli import main
 from estimator.question.inputs import option_of
 from estimator.question.scenario import Scenario, column_of, from_link
 from estimator.show import values
+from estimator.show.csv_table import FIELDS, RESULTS, estimate_csv
 from estimator.web.estimate.link import STATE
 
 

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from estimator import read_site
 from estimator.answer.design_facts import offers_of
-from estimator.answer.scenario_csv import estimate_csv
 from estimator.answer.scenario_estimate import answer_scenario
 from estimator.catalog import Catalog, Record
 from estimator.cli import main
@@ -29,6 +28,7 @@ from estimator.question.site import (
     nearest_entry,
     widened,
 )
+from estimator.show.csv_table import estimate_csv
 
 CATALOG = Catalog.open()
 ROOT = Path(__file__).parents[2]

@@ -14,10 +14,10 @@ import sys
 import time
 from tempfile import TemporaryFile
 
-from estimator.answer.scenario_csv import estimate_csv
 from estimator.catalog import Catalog
 from estimator.catalog.profile_folders import shipped_directory
 from estimator.cli.batch import TABLE_TEXT
+from estimator.show.csv_table import estimate_csv
 
 ROWS = 100_000
 REPEATS = 5

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from estimator.answer.scenario_csv import estimate_csv
 from estimator.answer.scenario_estimate import answer_scenario
 from estimator.answer.training_report import estimate_report
 from estimator.calibration.correction import known_runs
@@ -28,6 +27,7 @@ from estimator.runs.record import (
     Timing,
 )
 from estimator.show import values
+from estimator.show.csv_table import estimate_csv
 from tests.in_process import run as command
 from tests.measured_runs import store
 

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from estimator.answer.scenario_csv import FIELDS
 from estimator.catalog import Catalog
 from estimator.cli import batch, main
 from estimator.cli.parser import Help
 from estimator.inference.question import COLUMNS
+from estimator.show.csv_table import FIELDS
 from tests.in_process import run
 
 ROOT = Path(__file__).parents[2]

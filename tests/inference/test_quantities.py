@@ -23,11 +23,11 @@ from estimator.inference.quantities import answer_serving
 from estimator.inference.question import ServingQuestion
 from estimator.inference.queueing import concurrency_of_rates, flying_quantile
 from estimator.inference.resolver import Resolver
-from estimator.inference.serving_csv import RESULT_COLUMNS, answer_table
 from estimator.question.hardware import choose_precision, find_hardware
 from estimator.question.inputs import option_of
 from estimator.question.scenario import Scenario
 from estimator.question.site import find_site
+from estimator.show.csv_table import SERVED_COLUMNS, serve_csv
 
 
 @pytest.fixture(scope="module")
@@ -322,10 +322,10 @@ def test_a_table_answers_its_rows_and_gives_the_others_their_reason(catalog):
         "c,llama-3-8b,,NVIDIA B200,1,many,\n"
     )
     out = io.StringIO()
-    summary = answer_table(iter(table.splitlines(keepends=True)), out, catalog, level=0.8)
+    summary = serve_csv(iter(table.splitlines(keepends=True)), out, catalog, level=0.8)
     lines = out.getvalue().splitlines()
     assert (summary.rows, summary.answered, summary.refused) == (3, 1, 2)
-    assert lines[0].endswith(",".join(RESULT_COLUMNS))
+    assert lines[0].endswith(",".join(SERVED_COLUMNS))
     assert lines[1].startswith("a,Qwen/Qwen3-14B,14e9,NVIDIA H100,1,8,kept,")
     assert "would hold them" in lines[2]
     assert "concurrency is not a number: 'many'" in lines[3]
@@ -335,7 +335,7 @@ def test_a_table_is_read_by_the_documented_columns_and_by_those_of_before(catalo
     def answered(header):
         lines = iter([f"{header}\n", "llama-3-8b,h100,2,16,fr,1.5\n"])
         out = io.StringIO()
-        answer_table(lines, out, catalog, level=0.8)
+        serve_csv(lines, out, catalog, level=0.8)
         return out.getvalue().splitlines()[1]
 
     documented = answered("model,hardware,devices,concurrency,site,price")

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from estimator.answer.scenario_csv import estimate_csv
 from estimator.answer.scenario_estimate import answer_scenario
 from estimator.catalog import Catalog
 from estimator.cli import main
 from estimator.question.inputs import option_of
 from estimator.question.scenario import Scenario, column_of, link
+from estimator.show.csv_table import estimate_csv
 from estimator.show.quantities import amount as as_text
 from estimator.web.offline.scenario_figure import model_of
 from tests.web.test_estimate_page import HEADLINES, figure, opened

@@ -12,13 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from estimator.answer import scenario_csv as batch
-from estimator.answer.scenario_csv import RESULT_COLUMNS, RESULTS, estimate_csv
 from estimator.answer.scenario_estimate import answer_scenario
 from estimator.catalog import Catalog
 from estimator.networks.kinds import kind_of_domain, network_kind
+from estimator.question import csv_records as batch
 from estimator.question.hardware import named_precision
 from estimator.question.scenario import Scenario
+from estimator.show import csv_table
+from estimator.show.csv_table import RESULT_COLUMNS, RESULTS, estimate_csv
 from estimator.training.features import fitted_model
 from estimator.training.mechanism import expected_utilization, within_peak
 from estimator.validation.published_runs import usable_runs
@@ -206,7 +207,7 @@ def peak_bytes(rows, catalog):
 
 
 def test_a_longer_table_takes_no_more_memory(catalog, monkeypatch):
-    monkeypatch.setattr(batch, "CHUNK_ROWS", 300)
+    monkeypatch.setattr(csv_table, "TRAINING_ROWS", 300)
     peak_bytes(600, catalog)  # reads the profiles
     assert peak_bytes(6_000, catalog) < 1.3 * peak_bytes(1_500, catalog)
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from estimator.core.number_text import rows_in_text
+from estimator.show.number_text import rows_in_text
 
 HALVES = st.builds(
     lambda digits, power, apart: np.nextafter((digits + 0.5) * 10.0**power, apart * 1e300),

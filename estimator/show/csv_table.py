@@ -1,0 +1,388 @@
+"""Tables of questions: rows read, answered by the thousand, written back with their results.
+
+Rows stream through in chunks, so a file of any length runs in bounded memory. Each chunk is a
+`Table`, whose answer is a `Report` with one row each.
+"""
+
+import gc
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+
+from estimator.answer.estimate_table import estimate_table
+from estimator.answer.notices import WITHOUT_EFFECT
+from estimator.answer.report import Report
+from estimator.answer.resolver import Resolver as TrainingResolver
+from estimator.answer.training_report import table_report
+from estimator.catalog import Catalog
+from estimator.core.messages import Names, render
+from estimator.core.notice_table import NoticeTable
+from estimator.core.rows import Floats, Places
+from estimator.core.uncertainty import z_score
+from estimator.inference.engines import fitted
+from estimator.inference.quantities import QUANTITIES, Calibration, answer_questions
+from estimator.inference.question import COLUMNS, INPUTS, ServingQuestion
+from estimator.inference.report import set_ups_report
+from estimator.inference.resolver import Resolver
+from estimator.question.columns import CellReader, fields_of
+from estimator.question.csv_dialect import TableOut
+from estimator.question.csv_records import Records, csv_cell
+from estimator.question.inputs import Question
+from estimator.question.scenario import NOT_READ, Scenario, column_of
+from estimator.question.table import Table, Words
+from estimator.show.number_text import rows_in_text
+from estimator.system.formula_cells import without_formulas
+
+TRAINING_ROWS, INFERENCE_ROWS = 10_000, 2_000
+"""Rows answered together [1]."""
+
+WRITTEN_ROWS = 1_000
+"""Rows made text together: their numbers stay in the cache [1]."""
+
+RESULTS = (
+    "utilization",
+    "device_hours",
+    "wall_hours",
+    "energy_kwh",
+    "cost_usd",
+    "co2e_kg",
+    "water_l",
+)
+"""Quantities of training that are written with `_low`, `_mid` and `_high`."""
+
+FIELDS = fields_of(Scenario, NOT_READ)
+"""Column of a table of training -> input."""
+
+SERVING_FIELDS = fields_of(ServingQuestion)
+"""Column of a table of inference -> input."""
+
+WORK_COLUMNS = (
+    "train_flops_reported",
+    "tokens_processed",
+    "samples_processed",
+    "accelerator_hours",
+    "preset",
+)
+"""At least one of them gives the amount of work of a row."""
+
+DEVICES = ("hardware", "preset")
+"""At least one of these inputs gives the device."""
+
+MODELS = ("model", "config", "params_total")
+"""At least one of them gives the model of a row."""
+
+MISSPELLED = 0.85
+"""Names that are so much alike may be meant for one another [1]."""
+
+
+def result_columns(mids: Sequence[str], quantities: Sequence[str]) -> tuple[str, ...]:
+    """Columns of results: medians, quantities with their ends, warnings and error."""
+    ends = (f"{name}_{end}" for name in quantities for end in ("low", "mid", "high"))
+    return (*mids, *ends, "warnings", "error")
+
+
+RESULT_COLUMNS = result_columns(("training_flop",), RESULTS)
+"""Columns that are added to a table of training."""
+
+SERVED_COLUMNS = result_columns((), QUANTITIES)
+"""Columns that are added to a table of inference."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """Summary of a table that was answered.
+
+    Parameters
+    ----------
+    rows, answered, refused : int
+        Rows [1].
+    notes : tuple of str
+        What to know of the whole table.
+    calibrated : tuple of str
+        Devices of which measured runs were used.
+    """
+
+    rows: int
+    answered: int
+    refused: int
+    notes: tuple[str, ...] = ()
+    calibrated: tuple[str, ...] = ()
+
+
+def estimate_csv(
+    lines: Iterator[str],
+    out: TableOut,
+    catalog: Catalog,
+    *,
+    level: float,
+    calibrated: bool = True,
+    carbon_profile: str = "",
+) -> Counts:
+    """Estimate every row of a CSV table of training runs.
+
+    Parameters
+    ----------
+    lines : iterator of str
+        The table, with a header line.
+    out : text file
+        Takes the input columns, then `RESULT_COLUMNS`.
+    catalog : Catalog
+        The profiles.
+    level : float
+        Probability inside the intervals [1].
+    calibrated : bool
+        Whether measured runs are used.
+    carbon_profile : str
+        CSV file of hourly carbon intensities for all rows.
+
+    Raises
+    ------
+    ValueError
+        If the table has no header, no device column, no work column, or a column twice.
+    """
+    z_score(level)
+    resolver = TrainingResolver(catalog, calibrated=calibrated)
+
+    def answered(table: Table[Scenario]) -> Report:
+        if carbon_profile:
+            table = _profiled(table, carbon_profile)
+        return table_report(estimate_table(table, catalog, resolver=resolver), RESULTS, level)
+
+    written = _Written(out, RESULT_COLUMNS, ("training_flop",), RESULTS, column_of)
+    header, rows, refused = _answered(
+        lines, written, (Scenario, NOT_READ, TRAINING_ROWS), catalog, _check_training, answered
+    )
+    return Counts(
+        rows=rows,
+        answered=rows - refused,
+        refused=refused,
+        calibrated=tuple(resolver.measured.calibrated_devices()),
+        notes=(*_ignored(header), *resolver.measured.notes),
+    )
+
+
+def serve_csv(
+    lines: Iterator[str],
+    out: TableOut,
+    catalog: Catalog,
+    *,
+    level: float,
+    calibration: Calibration | None = None,
+) -> Counts:
+    """Answer every row of a CSV table of inference set-ups.
+
+    Parameters
+    ----------
+    lines, out, catalog, level
+        As for `estimate_csv`; `SERVED_COLUMNS` are added.
+    calibration : callable, optional
+        As for `answer_serving`.
+
+    Raises
+    ------
+    ValueError
+        If the table lacks a header, a device or a model column, has a column twice, or is no CSV.
+    """
+    z_score(level)
+    resolver = Resolver(catalog, fitted(catalog))
+
+    def answered(table: Table[ServingQuestion]) -> Report:
+        found = answer_questions(table, resolver, calibration=calibration)
+        return set_ups_report(found, table.count, level)
+
+    written = _Written(out, SERVED_COLUMNS, (), QUANTITIES, serving_column_of)
+    header, rows, refused = _answered(
+        lines, written, (ServingQuestion, (), INFERENCE_ROWS), catalog, _check_serving, answered
+    )
+    notes = tuple(misspelled(header, SERVING_FIELDS))
+    return Counts(rows=rows, answered=rows - refused, refused=refused, notes=notes)
+
+
+def serving_column_of(name: str) -> str:
+    """Return the documented column of an input of inference.
+
+    >>> serving_column_of("params"), serving_column_of("site")
+    ('params_total', 'site')
+    """
+    return INPUTS[name].column if name in INPUTS else name
+
+
+def served_rows(report: Report, names: Names) -> list[dict[str, str]]:
+    """Return the results of a table of inference as texts, a row for each question."""
+    numbers = _numbers(report, (), QUANTITIES)
+    numbers[list(report.errors)] = np.nan
+    cells = [line.split(",") for line in rows_in_text(numbers)]
+    assert isinstance(report.notices, NoticeTable)
+    found = []
+    for row, values in enumerate(cells):
+        error = report.errors.get(row)
+        said = () if error else dict.fromkeys(render(one, names) for one in report.notices.of(row))
+        ends = ("; ".join(said), render(error, names) if error else "")
+        found.append(dict(zip(SERVED_COLUMNS, (*values, *ends), strict=True)))
+    return found
+
+
+@dataclass(frozen=True)
+class _Written:
+    """Where rows are written, with which results.
+
+    `mids` are quantities of which the median alone is written, `names` calls the inputs.
+    """
+
+    out: TableOut
+    columns: tuple[str, ...]
+    mids: tuple[str, ...]
+    quantities: tuple[str, ...]
+    names: Names
+
+    def rows(self, texts: Sequence[str], report: Report) -> Iterator[str]:
+        """Rows as they stand with numbers, warnings and error; no number where one is refused."""
+        numbers = _numbers(report, self.mids, self.quantities)
+        assert isinstance(report.notices, NoticeTable)
+        warnings, at = self._warnings(report.notices)
+        ends = [warnings[which] for which in at.tolist()]
+        for row, error in report.errors.items():
+            numbers[row], ends[row] = np.nan, f",,{csv_cell(render(error, self.names))}\n"
+        for first in range(0, len(texts), WRITTEN_ROWS):
+            some = slice(first, first + WRITTEN_ROWS)
+            rows = zip(texts[some], rows_in_text(numbers[some]), ends[some], strict=True)
+            yield "".join([f"{text},{values}{end}" for text, values, end in rows])
+
+    def _warnings(self, notices: NoticeTable) -> tuple[list[str], Places]:
+        """Ends of the rows that are answered, and which of them each row has."""
+        sets, at = notices.distinct()
+        every = {id(notice): notice for found in sets for notice in found}
+        sentences = {one: render(notice, self.names) for one, notice in every.items()}
+        texts = ("; ".join(dict.fromkeys([sentences[id(one)] for one in found])) for found in sets)
+        return [f",{csv_cell(text)},\n" for text in texts], at
+
+
+def _numbers(report: Report, mids: Sequence[str], quantities: Sequence[str]) -> Floats:
+    """Results of a table by row: medians, then low, median and high of each quantity."""
+    columns = [report.quantities[name].mid for name in mids]
+    for name in quantities:
+        quantity = report.quantities[name]
+        low, high = quantity.interval(report.level)
+        columns += [low, quantity.mid, high]
+    return np.column_stack(columns)
+
+
+def _answered(
+    lines: Iterator[str],
+    written: _Written,
+    asked: tuple[type[Any], Collection[str], int],
+    catalog: Catalog,
+    check: Callable[[Sequence[str]], None],
+    answered: Callable[[Table[Any]], Report],
+) -> tuple[list[str], int, int]:
+    """Answer a table in chunks; its header, and how many rows there are and were refused [1]."""
+    question, without, size = asked
+    records = Records(lines)
+    text, cells = next(iter(records), ("", []))
+    header = header_of(cells, written.columns)
+    check(header)
+    (text,) = without_formulas([text])
+    written.out.write(f"{text},{','.join(written.columns)}\n")
+    reader: CellReader[Question] = CellReader(question, header, catalog, without)
+    rows = refused = 0
+    with _no_search_for_cycles():
+        for block in records.blocks(len(header), reader.places, size):
+            report = answered(reader.table(block))
+            written.out.writelines(written.rows(without_formulas(block.texts), report))
+            refused += len(report.errors)
+            rows += len(block.texts)
+    return header, rows, refused
+
+
+def _ignored(header: Sequence[str]) -> tuple[str, ...]:
+    """Name the inputs of the scenario that no column gives, if the header has any."""
+    ignored = [name for name in header if name in NOT_READ]
+    idle = [name for name in ignored if name in WITHOUT_EFFECT]
+    others = [name for name in ignored if name not in WITHOUT_EFFECT]
+    return (
+        *_said_of(idle, "without effect on the result"),
+        *_said_of(others, "no input of a single row, see `batch --help` for those of all rows"),
+        *misspelled(header, FIELDS, NOT_READ),
+    )
+
+
+def misspelled(
+    header: Sequence[str], inputs: Collection[str], others: Collection[str] = ()
+) -> Iterator[str]:
+    """Name the columns that pass through and are spelled almost like an input."""
+    open_inputs = [name for name in inputs if name not in header]
+    for column in header:
+        close = column not in (*inputs, *others) and get_close_matches(
+            column.lower(), open_inputs, 1, MISSPELLED
+        )
+        if close:
+            yield f"column {column} is not read: did you mean {close[0]}?"
+
+
+def _said_of(names: Sequence[str], why: str) -> tuple[str, ...]:
+    """Say why some columns are ignored, if there are any."""
+    column = "column" if len(names) == 1 else "columns"
+    return (f"{column} {', '.join(names)} ignored: {why}",) if names else ()
+
+
+def _profiled(table: Table[Scenario], path: str) -> Table[Scenario]:
+    """Rows under a carbon profile, but for those that give their own intensity."""
+    own = ~np.isnan(table.number("carbon_intensity"))
+    column = Words((path,), np.where(own, -1, 0))
+    return replace(table, words={**table.words, "carbon_profile": column})
+
+
+@contextmanager
+def _no_search_for_cycles() -> Iterator[None]:
+    """Let reference counts alone free the rows: they hold no cycles, and the search takes time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _check_training(header: Sequence[str]) -> None:
+    """Refuse a table of training without a device or work."""
+    asked = {FIELDS.get(column) for column in header}
+    if not asked & set(DEVICES):
+        raise ValueError("the table has no column 'accelerator': add one that names the device")
+    if not asked & {FIELDS[column] for column in WORK_COLUMNS}:
+        listed = ", ".join(WORK_COLUMNS)
+        raise ValueError(f"the table has no column that says how much work: add one of {listed}")
+
+
+def _check_serving(header: Sequence[str]) -> None:
+    """Refuse a table of inference without a device or a model."""
+    asked = {SERVING_FIELDS.get(column) for column in header}
+    if "hardware" not in asked:
+        raise ValueError(f"the table has no column 'hardware'; known are {', '.join(COLUMNS)}")
+    if not asked & {SERVING_FIELDS[column] for column in MODELS}:
+        raise ValueError(f"the table names no model: add one of {', '.join(MODELS)}")
+
+
+def header_of(cells: Sequence[str], results: Collection[str]) -> list[str]:
+    """Names of the columns of a table, whatever it asks.
+
+    Raises
+    ------
+    ValueError
+        If there are none, if a name appears twice, or is that of a column to be written.
+    """
+    header = [name.strip() for name in cells]
+    if not any(header):
+        raise ValueError("the table is empty: its first line must name the columns")
+    twice = [name for name, count in Counter(header).items() if count > 1 and name]
+    if twice:
+        raise ValueError(f"the column {twice[0]!r} appears twice: rename one")
+    clash = [name for name in header if name in results]
+    if clash:
+        raise ValueError(f"the column {clash[0]!r} is one that batch writes: rename it")
+    return header
