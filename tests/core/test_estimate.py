@@ -196,6 +196,48 @@ def test_the_interval_of_the_energy_is_that_of_a_monte_carlo():
     assert [low, result.mid, high] == pytest.approx(np.quantile(kwh, [0.1, 0.5, 0.9]), rel=0.012)
 
 
+def test_each_source_moves_a_result_as_far_as_its_loading_says():
+    """An independent route: the derivative of the median by each input, without the algebra."""
+    hardware = replace(
+        V100,
+        full_utilization=spread_between(0.5, 0.7, "full"),
+        price_usd=spread_between(1e4, 2e4, "price"),
+    )
+    site = replace(
+        SITE,
+        pue=spread_between(1.1, 1.4, "pue"),
+        wue_l_per_kwh=spread_between(0.2, 1.0, "wue"),
+        electricity_usd_per_kwh=spread_between(0.05, 0.2, "electricity"),
+    )
+    work = Workload(
+        training_flop=spread_between(1e21, 3e21, "work"),
+        attempts=spread_between(1.5, 4.0, "attempts"),
+    )
+    run = Run(devices=64.0, utilization=UTILIZATION, network_share=NETWORK, own=True)
+
+    def moved(holder, source, step):
+        quantities = {
+            name: Uncertain(
+                value.mid * np.exp(step * value.loadings.get(source, 0.0)), value.loadings
+            )
+            for name, value in vars(holder).items()
+            if isinstance(value, Uncertain)
+        }
+        return replace(holder, **quantities)
+
+    def result(source="", step=0.0):
+        return estimate(*(moved(one, source, step) for one in (work, hardware, site, run)))
+
+    now = result()
+    sources = {source for quantity in now.quantities.values() for source in quantity.loadings}
+    assert {"utilization", "power", "host", "network", "pue", "work", "attempts"} < sources
+    for source in sources:
+        up, down = result(source, 1e-5), result(source, -1e-5)
+        for name, quantity in now.quantities.items():
+            slope = np.log(up[name].mid / down[name].mid) / 2e-5
+            assert slope == pytest.approx(quantity.loadings.get(source, 0.0), abs=1e-6), name
+
+
 @pytest.mark.parametrize("bad", [0.0, -1.0, float("nan"), float("inf"), 1e40])
 def test_work_that_cannot_be_is_refused_by_name(bad):
     with pytest.raises(ValueError, match=r"^training_flop must be"):
@@ -241,6 +283,18 @@ def test_a_capped_device_draws_the_cap_and_slows_by_the_dynamic_power_left():
     assert power.device_w.log_sd == pytest.approx(0.0, abs=1e-12)
     host_w = (V100.host_factor.mid - 1) * 243.2
     assert power.node_w.mid == pytest.approx(150.0 + host_w, rel=1e-3)
+
+
+def test_under_a_cap_the_host_moves_the_power_as_far_as_its_loading_says():
+    def node(step):
+        host = V100.host_factor
+        factor = Uncertain(host.mid * np.exp(step * host.loadings["host"]), host.loadings)
+        device, reached = capped(replace(V100, host_factor=factor), Uncertain(0.3), 150.0, EXPONENT)
+        return node_power(device, utilization=reached, devices=1.0, network_share=NETWORK).node_w
+
+    slope = np.log(node(1e-5).mid / node(-1e-5).mid) / 2e-5
+    assert slope > 0.05
+    assert node(0.0).loadings["host"] == pytest.approx(slope, abs=1e-6)
 
 
 def test_the_exponent_is_that_of_language_models_on_a_v100_at_60_percent():
