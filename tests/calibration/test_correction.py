@@ -10,8 +10,8 @@ import pytest
 
 from estimator.answer.scenario_estimate import answer_scenario
 from estimator.answer.training_report import estimate_report
-from estimator.calibration.correction import known_runs
-from estimator.calibration.measured_utilization import BEYOND_CACHES
+from estimator.calibration.correction import Known, known_runs
+from estimator.calibration.measured_utilization import BEYOND_CACHES, Measured
 from estimator.calibration.notices import CALIBRATED
 from estimator.catalog import Catalog
 from estimator.core.uncertainty import z_score
@@ -29,7 +29,7 @@ from estimator.runs.record import (
 from estimator.show import values
 from estimator.show.csv_table import estimate_csv
 from tests.in_process import run as command
-from tests.measured_runs import store
+from tests.measured_runs import measured, steps, store
 
 
 def as_json(answer):
@@ -154,6 +154,16 @@ def test_an_answer_says_on_which_runs_it_rests():
     assert all(any(line.startswith(start) for line in specified) for start in starts), specified
     assert all("the rate expected from published runs" in line for line in specified)
     assert not any("calibrated:" in line for line in answer(calibration="ignore").warnings)
+
+
+@pytest.mark.parametrize(("step_sd", "usual"), [(0.02, True), (2.0, True), (3.6, False)])
+def test_steps_whose_time_is_off_by_two_thirds_tell_nothing_of_usual_programs(step_sd, usual):
+    """The mean of 36 steps is known to 0.3, 33 and 60 %."""
+    timing = steps(0.4, 0.1, log_sd=step_sd, repetitions=36)
+    known = Known(Catalog.open(), Measured(given=(measured("r", timing, origin="script"),)))
+    observations, evidence = known.of(Catalog.open().device("h100-sxm"))
+    assert len(observations) == 1
+    assert len(evidence.user_steps.program) == usual
 
 
 def test_a_run_far_off_all_the_others_is_named():

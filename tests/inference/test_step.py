@@ -17,6 +17,7 @@ from estimator.inference.step import (
     Layout,
     Machine,
     Served,
+    busiest,
     decode_costs,
     prefill_times,
     visited_share,
@@ -218,6 +219,24 @@ def test_the_expected_share_of_visited_experts_is_that_of_random_routing():
     ]
     share = float(visited_share(float(experts), float(visits), float(tokens)))
     assert share == pytest.approx(np.mean(hits) / experts, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("experts", "shard", "visits", "tokens"),
+    [(64, 8, 6, 24), (64, 8, 6, 4), (256, 32, 8, 16), (128, 8, 8, 1)],
+)
+def test_the_busiest_device_visits_as_many_experts_as_with_random_routing(
+    experts, shard, visits, tokens
+):
+    random, counts = np.random.default_rng(3), []
+    for _ in range(200):
+        hit = np.zeros(experts)
+        for _ in range(tokens):
+            hit[random.choice(experts, visits, replace=False)] = 1.0
+        counts.append(hit.reshape(shard, -1).sum(axis=1))
+    drawn = np.max(counts, axis=1).mean() / np.mean(counts)
+    share = float(visited_share(float(experts), float(visits), float(tokens)))
+    assert float(busiest(share, float(experts), float(shard))) == pytest.approx(drawn, rel=0.2)
 
 
 def test_one_sequence_reads_the_weights_of_an_8_b_model_in_the_time_of_the_arithmetic():

@@ -68,6 +68,24 @@ def test_inside_a_node_the_gradients_take_the_fast_link():
     assert float(specified.gradients) == float(passed(COPIES, 8).gradients)
 
 
+@pytest.mark.parametrize(
+    ("device", "inside"), [("h100", 8), ("b200", 8), ("gb200", 72), ("gb300", 72), ("vr200", 72)]
+)
+def test_gradients_stay_on_the_fast_link_of_a_node_or_a_rack(catalog, device, inside):
+    """NVIDIA, "GB200 NVL72" and its successors: 72 GPUs behind one NVLink switch."""
+    machine = find_machine(catalog.device(device), "bf16")
+    slow = replace(machine, network_bytes_per_s=machine.network_bytes_per_s / 100)
+
+    def gradients(machine, devices):
+        shared = traffic(
+            COPIES, machine, hidden=4096.0, seq_len=2048.0, value_bytes=2.0, devices=devices
+        )
+        return float(shared.gradients)
+
+    assert gradients(slow, inside) == gradients(machine, inside)
+    assert gradients(slow, inside + 1) > 10 * gradients(machine, inside + 1)
+
+
 def test_partial_results_of_a_layer_are_four_all_reduces():
     hidden, tokens, sharing = 12288.0, 2048.0, 8
     ring_s = 4 * 2 * (sharing - 1) / sharing * tokens * hidden * 2 / 600e9
