@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from estimator.core.estimate import Run, estimate
 from estimator.core.hardware import Hardware, stack
 from estimator.core.power import capped, node_power
+from estimator.core.power_correction import corrected_power, device_power_w
 from estimator.core.site import Site
 from estimator.core.uncertainty import Uncertain, spread_between
 from estimator.core.work import Workload
@@ -295,6 +296,25 @@ def test_under_a_cap_the_host_moves_the_power_as_far_as_its_loading_says():
     slope = np.log(node(1e-5).mid / node(-1e-5).mid) / 2e-5
     assert slope > 0.05
     assert node(0.0).loadings["host"] == pytest.approx(slope, abs=1e-6)
+
+
+@given(st.floats(-0.3, 0.3), st.floats(0.0, 1.0), st.none() | st.floats(0.05, 0.5))
+def test_a_measured_power_moves_and_narrows_the_draw_and_nothing_else(shift, left, share):
+    before = device_power_w(V100, share)
+    moved = corrected_power(V100, share, log_shift=shift, left=left)
+    after = device_power_w(moved, share)
+    assume(after.mid < 300.0 and before.mid < 300.0)
+    assert after.mid == pytest.approx(before.mid * np.exp(shift))
+    assert after.log_sd == pytest.approx(left * before.log_sd)
+    assert (moved.idle_w.mid, moved.tdp_w.mid) == (35.0, 300.0)
+    assert moved.host_factor == V100.host_factor
+
+
+def test_a_device_that_drew_less_than_at_rest_draws_a_little_more():
+    moved = corrected_power(V100, 0.3, log_shift=np.array([-5.0, 0.0]), left=1.0)
+    low, same = device_power_w(moved, 0.3).mid
+    assert 35.0 < low < 35.01
+    assert same == pytest.approx(device_power_w(V100, 0.3).mid)
 
 
 def test_the_exponent_is_that_of_language_models_on_a_v100_at_60_percent():

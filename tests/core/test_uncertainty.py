@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from estimator.core.rows import one_of, rows_of
-from estimator.core.uncertainty import Z_CENTRAL, Uncertain, spread_between, total, z_score
+from estimator.core.uncertainty import (
+    Z_CENTRAL,
+    Uncertain,
+    spread_between,
+    student_quantile,
+    total,
+    z_score,
+)
 
 mids = st.floats(1e-6, 1e12)
 sds = st.floats(0.0, 1.5)
@@ -131,3 +138,12 @@ def test_a_level_outside_zero_to_one_is_refused(level):
 
 def test_the_stated_half_width_of_the_usual_interval_is_that_of_the_normal():
     assert NormalDist().inv_cdf(0.9) == Z_CENTRAL == z_score(0.8)
+
+
+@pytest.mark.parametrize(
+    ("probability", "freedom", "quantile"),
+    [(0.9, 1, 3.078), (0.975, 2, 4.303), (0.9, 5, 1.476), (0.975, 10, 2.228), (0.995, 30, 2.750)],
+)
+def test_the_quantiles_of_student_are_those_in_print(probability, freedom, quantile):
+    """Student's t distribution, as tabulated in any textbook of statistics."""
+    assert student_quantile(probability, freedom) == pytest.approx(quantile, abs=1e-3)

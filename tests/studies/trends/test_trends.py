@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from estimator.catalog import Catalog
-from estimator.core.uncertainty import student_quantile
 from estimator.studies.trends.growth import growth, running_records
 from estimator.studies.trends.memory_wall import faster, holders, wall
 from estimator.studies.trends.records import (
@@ -41,11 +40,6 @@ def test_the_interval_holds_the_truth_as_often_as_it_says():
     fits = [growth(years, 2 ** (years + random.normal(0, 1, 8))) for _ in range(2000)]
     inside = np.mean([fit.rate_low <= 1.0 <= fit.rate_high for fit in fits])
     assert inside == pytest.approx(0.8, abs=0.03)
-
-
-def test_students_quantiles_are_those_of_the_tables():
-    assert student_quantile(0.975, 10) == pytest.approx(2.228, abs=1e-3)
-    assert student_quantile(0.9, 1) == pytest.approx(3.078, abs=1e-3)
 
 
 def test_records_exceed_all_before_them():
