@@ -13,13 +13,13 @@ def trainer_callback(session: Session) -> Any:
     """
     transformers: Any = import_module("transformers")
 
-    class Steps(transformers.TrainerCallback):  # type: ignore[misc]
+    class TrainerSteps(transformers.TrainerCallback):  # type: ignore[misc]
         """Says that a step has ended."""
 
         def on_step_end(self, *arguments: Any, **more: Any) -> None:
             session.step()
 
-    return Steps()
+    return TrainerSteps()
 
 
 def lightning_callback(session: Session) -> Any:
@@ -39,7 +39,7 @@ def lightning_callback(session: Session) -> Any:
     except ModuleNotFoundError:  # its older package
         lightning = import_module("pytorch_lightning")
 
-    class Steps(lightning.Callback):  # type: ignore[misc]
+    class LightningSteps(lightning.Callback):  # type: ignore[misc]
         """Says that a step has ended."""
 
         def __init__(self) -> None:
@@ -53,4 +53,4 @@ def lightning_callback(session: Session) -> Any:
                 self.seen = trainer.global_step
                 session.step()
 
-    return Steps()
+    return LightningSteps()

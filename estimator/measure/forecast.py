@@ -43,7 +43,7 @@ HOOK = Path(__file__).parent / "step_hook"
 
 
 @dataclass(kw_only=True)
-class Watch:
+class StepWatch:
     """Watches a command until enough of it was seen.
 
     Parameters
@@ -135,13 +135,13 @@ def _stop(process: "subprocess.Popen[bytes]", over: threading.Event) -> None:
 
 
 def recorded_watch(
-    watch: Watch, words: Sequence[str], given: Mapping[str, Any]
+    watch: StepWatch, words: Sequence[str], given: Mapping[str, Any]
 ) -> tuple[MeasuredRun, Ended]:
     """Watch a command with the meters on, and store what was measured as a run.
 
     Parameters
     ----------
-    watch : Watch
+    watch : StepWatch
     words : sequence of str
         The command.
     given : mapping

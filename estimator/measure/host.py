@@ -81,14 +81,14 @@ class Use:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shares:
+class ProcessorShares:
     """Shares of the processors that we may use: by others, and by all together [1]."""
 
     others: float
     busy: float
 
 
-class Contention:
+class ContentionMeter:
     """Share of what this process may use of the machine that others used, between readings.
 
     Own is what this process used, and those that it started, once they have ended.
@@ -119,7 +119,7 @@ class Contention:
         found = self.shares()
         return None if found is None else found.others
 
-    def shares(self) -> "Shares | None":
+    def shares(self) -> "ProcessorShares | None":
         """What others and all together used since the last reading, or the beginning."""
         before, after = self._before, self._use()
         self._before = after
@@ -127,7 +127,7 @@ class Contention:
             return None
         cores = len(_affinity())
         every = (after.all_s - before.all_s) / (after.time_s - before.time_s)
-        return Shares(
+        return ProcessorShares(
             others=others_share(before, after, cores=cores, quota=self._quota),
             busy=min(1.0, every / cores),
         )

@@ -66,7 +66,7 @@ class Course:
     throttled_by: tuple[str, ...] = ()
 
 
-class Watch:
+class LiveMeters:
     """Meters that are read when somebody looks.
 
     Parameters
@@ -78,7 +78,7 @@ class Watch:
 
     Examples
     --------
-    >>> Watch([], ["gpu: no driver"]).look(), Watch([], ["gpu: no driver"]).notes
+    >>> LiveMeters([], ["gpu: no driver"]).look(), LiveMeters([], ["gpu: no driver"]).notes
     ((), ('gpu: no driver',))
     """
 

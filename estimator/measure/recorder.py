@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from estimator.core.units import in_percent
 from estimator.measure.attribution import implausible, placed
 from estimator.measure.bench.cpu_profile import processor_id
-from estimator.measure.host import Contention, Shares, this_host
+from estimator.measure.host import ContentionMeter, ProcessorShares, this_host
 from estimator.measure.meters.open import open_meters
 from estimator.measure.meters.rapl import RaplMeter
 from estimator.measure.sampler import MOST_OF_A_CORE, Sampler
@@ -77,7 +77,7 @@ class Recording:
     lost: list[str] = field(default_factory=list, init=False)
     meters: list[Meter] = field(default_factory=list, init=False)
     _sampler: Sampler | None = field(default=None, init=False)
-    _contention: Contention | None = field(default=None, init=False)
+    _contention: ContentionMeter | None = field(default=None, init=False)
     _begun: MeasuredRun | None = field(default=None, init=False)
     _started_s: float = field(default=0.0, init=False)
 
@@ -122,7 +122,7 @@ class Recording:
             most_of_a_core=None if self.origin == "bench" else MOST_OF_A_CORE,
             on_samples=self._keep,
         )
-        self._contention = Contention(running_children=True)
+        self._contention = ContentionMeter(running_children=True)
         self._sampler.start()
         self._started_s = time.monotonic()
 
@@ -265,7 +265,7 @@ class Recording:
         return energy, conditions
 
 
-def _with_shares(found: Sequence[Condition], shares: Shares | None) -> list[Condition]:
+def _with_shares(found: Sequence[Condition], shares: ProcessorShares | None) -> list[Condition]:
     """Conditions of the devices, with how far the processors were used, and by others."""
     known = next((one for one in found if one.component == "cpu"), Condition(component="cpu"))
     if shares is not None:
@@ -273,7 +273,7 @@ def _with_shares(found: Sequence[Condition], shares: Shares | None) -> list[Cond
     return [*(one for one in found if one.component != "cpu"), known]
 
 
-def _beside_others(shares: Shares) -> list[str]:
+def _beside_others(shares: ProcessorShares) -> list[str]:
     """Say that others took what the run might have used of the processors."""
     taken = contended(_with_shares([], shares)[0])
     if taken < WORTH_A_NOTE:

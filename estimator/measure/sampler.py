@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from estimator.runs.meter import (
     Annotated,
     Assisted,
-    Counting,
+    CounterOnly,
     DeviceLost,
     Meter,
     MeterError,
@@ -206,7 +206,7 @@ class Sampler:
     def _only_counts(self, meter: Meter) -> bool:
         """Whether a meter tells nothing between the readings of counters."""
         often = meter.component in self._often
-        return isinstance(meter, Counting) and meter.only_counts and not often
+        return isinstance(meter, CounterOnly) and meter.only_counts and not often
 
     def _ask_every_s(self) -> float:
         """How often meters are asked whose answers take time of another process of ours [s]."""

@@ -23,7 +23,7 @@ from estimator.catalog.schema import PRECISIONS
 from estimator.core.uncertainty import Z_CENTRAL, student_quantile
 from estimator.core.units import CENTRAL
 from estimator.measure.drift import Strength, between, strength
-from estimator.measure.steady import PAUSE, Steady, steady
+from estimator.measure.steady import PAUSE, SteadySteps, steady
 from estimator.networks.kinds import KINDS
 from estimator.runs.record import Timing, without_unknown
 from estimator.runs.record_bounds import LARGEST, TIMING
@@ -394,7 +394,7 @@ def pace_sd(timing: Timing, steps: int) -> float:
 
     From what a run keeps of its steps: how strongly its pace drifts is taken as usual.
     """
-    found = Steady(
+    found = SteadySteps(
         warm_up=0,
         steps=max(1, timing.repetitions),
         step_s=timing.time_s,
@@ -407,7 +407,7 @@ def pace_sd(timing: Timing, steps: int) -> float:
     return wider * _pace_sd(found, drift, steps * timing.time_s)
 
 
-def _pace_sd(found: Steady, drift: Strength, ahead_s: float) -> float:
+def _pace_sd(found: SteadySteps, drift: Strength, ahead_s: float) -> float:
     """Scale of the logarithm of the pace ahead over that of the steady steps [1]."""
     seen_s = max(LEAST_WINDOW_S, found.steps * found.step_s)
     return math.hypot(

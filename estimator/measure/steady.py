@@ -41,7 +41,7 @@ MANY = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
-class Steady:
+class SteadySteps:
     """The steady part of some steps.
 
     Parameters
@@ -69,7 +69,7 @@ class Steady:
     pause_s: float
 
 
-def steady(times_s: Sequence[float]) -> Steady | None:
+def steady(times_s: Sequence[float]) -> SteadySteps | None:
     """Find the steady part of the times of some steps; None where there is but a first one.
 
     >>> found = steady([0.9, 0.3] + [0.1] * 20 + [2.1] + [0.1] * 10)
@@ -86,7 +86,7 @@ def steady(times_s: Sequence[float]) -> Steady | None:
     if np.mean(long) > MOST_PAUSES:
         long = np.zeros(len(rest), dtype=bool)
     plain = rest[~long]
-    return Steady(
+    return SteadySteps(
         warm_up=warm_up,
         steps=len(plain),
         step_s=trimmed_mean(plain),

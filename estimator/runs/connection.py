@@ -41,7 +41,7 @@ class StoreDamaged(StoreError):
     """The file was damaged; it is set aside and a new one is open."""
 
 
-class Connection:
+class StoreFile:
     """One open file; every thread may use it, one at a time.
 
     Parameters

@@ -23,7 +23,7 @@ CHECKED = 8
 """Hexadecimal digits of the checksum in front of a derived column."""
 
 
-class Figure(NamedTuple):
+class RunFigure(NamedTuple):
     """Rate and power of one timing of a device, or its mean power over a run.
 
     Parameters
@@ -55,7 +55,7 @@ class RunFigures(NamedTuple):
     devices: Sequence[Sequence[str]]
     """Profile, or name where there is none, and name of each."""
     figures: Sequence[Sequence[Any]]
-    """Fields of `Figure`."""
+    """Fields of `RunFigure`."""
 
 
 def figures_of(run: MeasuredRun) -> RunFigures:
@@ -69,10 +69,10 @@ def figures_of(run: MeasuredRun) -> RunFigures:
                 device_s = timing.time_s * timing.devices
                 rate = None if timing.flop is None else timing.flop / device_s
                 power_w = None if timing.trust == "modelled" else timing.power_w
-                found.append(Figure(hardware, *work, rate, power_w))
+                found.append(RunFigure(hardware, *work, rate, power_w))
         for energy in run.energy if run.origin != "bench" else ():
             if energy.component == device.key and energy.trust != "modelled" and energy.duration_s:
-                found.append(Figure(hardware, WHOLE_RUN, "", "", "", None, energy.mean_w))
+                found.append(RunFigure(hardware, WHOLE_RUN, "", "", "", None, energy.mean_w))
     devices = [(device.hardware or device.name, device.name) for device in run.devices]
     return RunFigures(run.started, run.simulated, devices, found)
 

@@ -47,7 +47,7 @@ Numbers = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Summary:
+class EnergySummary:
     """What the samples of one component tell.
 
     Parameters
@@ -66,7 +66,7 @@ class Summary:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Part:
+class _Energies:
     """Energy of one series and the time it covers; each interval apart."""
 
     start_s: Numbers
@@ -91,7 +91,7 @@ def summarise(
     *,
     duration_s: float,
     limit_w: float | None = None,
-) -> Summary:
+) -> EnergySummary:
     """Energy and state of one component over a run.
 
     Parameters
@@ -146,7 +146,7 @@ def summarise(
         )
     if trust != "modelled":
         _say_if_stuck(*readings, found)
-    return Summary(
+    return EnergySummary(
         energy=energy,
         condition=_condition(component, samples),
         notes=tuple(f"{component}: {note}" for note in found),
@@ -174,7 +174,9 @@ def _series(
     return table[:, 0], table[:, 1]
 
 
-def _integral(time_s: Numbers, power_w: Numbers, sane_w: float, found: list[str]) -> _Part | None:
+def _integral(
+    time_s: Numbers, power_w: Numbers, sane_w: float, found: list[str]
+) -> _Energies | None:
     """Integrate the power readings, without gaps and what cannot be believed."""
     sound = np.isfinite(power_w) & (power_w >= 0)
     if not sound.all():
@@ -203,7 +205,7 @@ def _integral(time_s: Numbers, power_w: Numbers, sane_w: float, found: list[str]
     if len(time_s) < FEW_READINGS and length_s[kept].sum() > LONG_S:
         found.append(f"only {len(time_s)} power readings in {length_s[kept].sum():.3g} s")
     middle_w = (power_w[1:] + power_w[:-1]) / 2
-    return _Part(
+    return _Energies(
         start_s=time_s[:-1][kept],
         length_s=length_s[kept],
         energy_j=(middle_w * length_s)[kept],
@@ -220,7 +222,7 @@ def _period_s(length_s: Numbers) -> Numbers:
     return np.asarray(np.median(windows, axis=1), dtype=np.float64)
 
 
-def _counter(samples: Sequence[Sample], sane_w: float, found: list[str]) -> _Part | None:
+def _counter(samples: Sequence[Sample], sane_w: float, found: list[str]) -> _Energies | None:
     """Difference the counter; the intervals in which it cannot be right are not covered."""
     time_s, energy_j = _series(samples, lambda one: one.energy_j)
     sound = np.isfinite(energy_j)
@@ -240,7 +242,7 @@ def _counter(samples: Sequence[Sample], sane_w: float, found: list[str]) -> _Par
         found.append("the energy counter did not move: not used")
         return None
     whole = kept & (length_s > 2 * PUBLISHED_EVERY_S)
-    return _Part(
+    return _Energies(
         start_s=time_s[:-1][kept],
         length_s=length_s[kept],
         energy_j=gained_j[kept],
@@ -250,7 +252,7 @@ def _counter(samples: Sequence[Sample], sane_w: float, found: list[str]) -> _Par
     )
 
 
-def _check_j(counter: _Part | None, power: _Part | None, found: list[str]) -> float | None:
+def _check_j(counter: _Energies | None, power: _Energies | None, found: list[str]) -> float | None:
     """Integral of power where the counter has the energy from, scaled over gaps in the power."""
     if counter is None or power is None:
         return None
@@ -274,7 +276,7 @@ def _check_j(counter: _Part | None, power: _Part | None, found: list[str]) -> fl
     return ratio * counter.total_j
 
 
-def _coverage(used: _Part, duration_s: float, found: list[str]) -> float:
+def _coverage(used: _Energies, duration_s: float, found: list[str]) -> float:
     coverage = used.covered_s / duration_s
     if coverage < COVERED_ENOUGH:
         found.append(f"the readings cover {in_percent(coverage)} of the run")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from estimator.core.units import S_PER_DAY
-from estimator.runs.documents import WHOLE_RUN, Figure, RunFigures
+from estimator.runs.documents import WHOLE_RUN, RunFigure, RunFigures
 
 IDLE = "idle"
 
@@ -103,11 +103,11 @@ def sum_up_devices(runs: Iterable[RunFigures], peaks: Peaks) -> list[DeviceFigur
         Peaks of a device by its id; empty without a profile [FLOP/s].
     """
     used: dict[tuple[str, bool], list[tuple[str, int, str]]] = {}
-    works: dict[tuple[str, bool], dict[tuple[str, str, str], list[tuple[int, Figure]]]] = {}
+    works: dict[tuple[str, bool], dict[tuple[str, str, str], list[tuple[int, RunFigure]]]] = {}
     for number, run in enumerate(runs):
         for hardware, name in run.devices:
             used.setdefault((hardware, run.simulated), []).append((run.started, number, name))
-        for figure in map(Figure._make, run.figures):
+        for figure in map(RunFigure._make, run.figures):
             work = works.setdefault((figure.hardware, run.simulated), {})
             work.setdefault(figure[1:4], []).append((number, figure))
     return [_device(key, used[key], works.get(key, {}), peaks(key[0])) for key in sorted(used)]
@@ -116,7 +116,7 @@ def sum_up_devices(runs: Iterable[RunFigures], peaks: Peaks) -> list[DeviceFigur
 def _device(
     key: tuple[str, bool],
     runs: Sequence[tuple[str, int, str]],
-    works: Mapping[tuple[str, str, str], Sequence[tuple[int, Figure]]],
+    works: Mapping[tuple[str, str, str], Sequence[tuple[int, RunFigure]]],
     peaks: Mapping[str, float],
 ) -> DeviceFigures:
     by_work = {work: [figure for _, figure in found] for work, found in works.items()}
@@ -148,12 +148,12 @@ def _device(
     )
 
 
-def _all_of(by_work: Mapping[tuple[str, str, str], list[Figure]], what: str) -> list[Figure]:
+def _all_of(by_work: Mapping[tuple[str, str, str], list[RunFigure]], what: str) -> list[RunFigure]:
     """Figures of one kind of work in all formats."""
     return [figure for work, found in by_work.items() if work[0] == what for figure in found]
 
 
-def _utilization(figures: Iterable[Figure], peaks: Mapping[str, float]) -> Span | None:
+def _utilization(figures: Iterable[RunFigure], peaks: Mapping[str, float]) -> Span | None:
     """Shares of the peaks reached, in the formats that have one [1]."""
     return _span(
         [
@@ -164,7 +164,7 @@ def _utilization(figures: Iterable[Figure], peaks: Mapping[str, float]) -> Span 
     )
 
 
-def _power_w(figures: Iterable[Figure]) -> Span | None:
+def _power_w(figures: Iterable[RunFigure]) -> Span | None:
     return _span([figure.power_w for figure in figures if figure.power_w is not None])
 
 

@@ -101,7 +101,7 @@ class Annotated(Protocol):
 
 
 @runtime_checkable
-class Counting(Protocol):
+class CounterOnly(Protocol):
     """A meter that tells its counter and nothing else: between counters it need not be read."""
 
     only_counts: bool

@@ -19,10 +19,10 @@ from typing import Any
 from estimator.runs import documents, interrupted, samples
 from estimator.runs.connection import (
     BRIEF_S,
-    Connection,
     StoreBusy,
     StoreDamaged,
     StoreError,
+    StoreFile,
     open_for_reading,
 )
 from estimator.runs.documents import Read, RunFigures, columns_of, read_derived
@@ -78,7 +78,7 @@ def open_store(path: Path | None = None, *, wait_s: float = WAIT_S) -> "Store":
     StoreError
         If it cannot be had: no right, no room, locked for too long, or of a newer version.
     """
-    store = Store(Connection(path or store_path(), wait_s))
+    store = Store(StoreFile(path or store_path(), wait_s))
     try:
         with suppress(StoreDamaged):
             store.mark_interrupted()
@@ -274,7 +274,7 @@ class Store:
         What the user should know of the file: one line each.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: StoreFile) -> None:
         self._connection = connection
         self._buffers: dict[str, _Buffer] = {}
         self._turn = threading.RLock()

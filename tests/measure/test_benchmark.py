@@ -19,8 +19,8 @@ from estimator.measure.bench import numpy_engine, numpy_networks
 from estimator.measure.bench import timing as protocol
 from estimator.measure.bench.benchmark import (
     Bench,
+    BenchSteps,
     Effort,
-    UsualSteps,
     for_part_load,
     formats_mixed,
 )
@@ -314,7 +314,7 @@ class Meter:
 EFFORT = Effort(job=BRIEF, brief=BRIEF, sizes=3, idle_s=0.05, cool_s=0.0)
 
 
-USUAL = UsualSteps(step_s=0.05, transformer_s=0.1, perceptron_s=0.008)
+USUAL = BenchSteps(step_s=0.05, transformer_s=0.1, perceptron_s=0.008)
 
 
 def bench(**reported):

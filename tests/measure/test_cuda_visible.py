@@ -4,16 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from estimator.measure.meters.cuda_visible import Board, visible
+from estimator.measure.meters.cuda_visible import VisibleBoard, visible
 
 BOARDS = [
-    Board(index=0, name="A100", uuid="GPU-8932f937-d72c", slices=("MIG-c0ffee01", "MIG-c0ffee02")),
-    Board(index=1, name="A100", uuid="GPU-8932aaaa-1111"),
-    Board(index=2, name="A100", uuid="GPU-77770000-2222", slices=("MIG-deadbeef",)),
+    VisibleBoard(
+        index=0, name="A100", uuid="GPU-8932f937-d72c", slices=("MIG-c0ffee01", "MIG-c0ffee02")
+    ),
+    VisibleBoard(index=1, name="A100", uuid="GPU-8932aaaa-1111"),
+    VisibleBoard(index=2, name="A100", uuid="GPU-77770000-2222", slices=("MIG-deadbeef",)),
 ]
 UNLIKE = [
-    Board(index=0, name="GTX 1080", uuid="GPU-aaaa"),
-    Board(index=1, name="RTX 4090", uuid="GPU-bbbb"),
+    VisibleBoard(index=0, name="GTX 1080", uuid="GPU-aaaa"),
+    VisibleBoard(index=1, name="RTX 4090", uuid="GPU-bbbb"),
 ]
 
 

@@ -21,7 +21,7 @@ from estimator.catalog import Catalog
 from estimator.cli import main
 from estimator.core.messages import message, render
 from estimator.measure import forecast
-from estimator.measure.forecast import Watch
+from estimator.measure.forecast import StepWatch
 from estimator.measure.session import Reported, Session
 from estimator.measure.stamps import Stamped, StampFile, Stamps
 from estimator.question.scenario import Scenario, option_of
@@ -194,7 +194,7 @@ def test_on_boards_steps_count_between_waits_for_them():
 
 
 def test_a_command_is_stopped_when_enough_was_seen(script, capfd):
-    watch = Watch(steps=30, for_s=None)
+    watch = StepWatch(steps=30, for_s=None)
     ended = watch.run(script(SCRIPT.format(steps=100_000)))
     assert watch.enough
     assert ended.exit_code == 0
@@ -203,14 +203,14 @@ def test_a_command_is_stopped_when_enough_was_seen(script, capfd):
 
 
 def test_a_command_goes_on_where_that_is_asked(script, capfd):
-    watch = Watch(steps=10, for_s=None, goes_on=True)
+    watch = StepWatch(steps=10, for_s=None, goes_on=True)
     ended = watch.run(script(SCRIPT.format(steps=40)))
     assert (watch.enough, ended.exit_code) == (True, 0)
     assert "to the end" in capfd.readouterr().out
 
 
 def test_a_command_that_fails_before_keeps_its_exit_code(script):
-    watch = Watch(steps=10, for_s=None)
+    watch = StepWatch(steps=10, for_s=None)
     ended = watch.run(script("raise SystemExit(7)"))
     assert (watch.enough, ended.exit_code, watch.seen) == (False, 7, None)
 
@@ -237,7 +237,7 @@ def test_the_steps_are_hooked_into_when_the_optimizers_are_imported(tmp_path):
 def test_the_steps_of_an_optimizer_are_found(script):
     """The Trainer of Hugging Face, Lightning and Accelerate step through the same optimizers."""
     pytest.importorskip("torch")
-    watch = Watch(steps=50, for_s=None)
+    watch = StepWatch(steps=50, for_s=None)
     assert watch.run(script(OPTIMIZER)).exit_code == 0
     assert watch.seen.steps >= 50
 
@@ -341,7 +341,7 @@ def test_what_a_shell_started_is_stopped_with_it(tmp_path):
     """A terminated shell ends at once, and its training would run on."""
     text = f"import os\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n"
     (tmp_path / "train.py").write_text(text + SCRIPT.format(steps=100_000), encoding="utf-8")
-    watch = Watch(steps=5, for_s=None)
+    watch = StepWatch(steps=5, for_s=None)
     watch.run(["sh", "-c", f"{shlex.quote(sys.executable)} {tmp_path}/train.py; true"])
     assert watch.enough
     pid = int((tmp_path / "pid").read_text("utf-8"))
@@ -466,12 +466,12 @@ def test_a_command_that_never_steps_is_said_once_while_it_runs(script, capsys, m
 
 def test_a_command_that_steps_is_not_called_silent(script):
     said = []
-    watch = Watch(steps=50, for_s=None, on_silence=said.append)
+    watch = StepWatch(steps=50, for_s=None, on_silence=said.append)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(forecast, "SILENCE_S", 0.0)
         watch.run(script(SCRIPT.format(steps=100_000)))
     assert said == [0.0], "before the first step"
-    steps = Watch(steps=50, for_s=None, on_silence=said.append)
+    steps = StepWatch(steps=50, for_s=None, on_silence=said.append)
     steps.run(script(SCRIPT.format(steps=100_000)))
     assert said == [0.0]
 

@@ -20,7 +20,7 @@ from estimator.measure import host as host_module
 from estimator.measure.cgroup import memory_limit_bytes, quota_cores, used_cpu_s
 from estimator.measure.children import descendants, end_all, running_children_s
 from estimator.measure.host import (
-    Contention,
+    ContentionMeter,
     Use,
     _installed,
     others_share,
@@ -127,7 +127,7 @@ def test_a_system_without_files_of_linux_is_described_as_far_as_it_goes(tmp_path
     assert host.cores >= 1
     assert host.cpu
     assert host.software["python"] == ".".join(map(str, sys.version_info[:3]))
-    assert Contention(tmp_path).read() is None
+    assert ContentionMeter(tmp_path).read() is None
 
 
 def test_this_very_machine_names_its_blas_and_does_not_import_torch_for_its_version():
@@ -235,7 +235,7 @@ def test_contention_reads_the_time_of_the_processors_that_we_may_use(tmp_path):
     idle = "cpu{} 0 0 0 5 5 0 0 {} 0 0\n"
     mine, foreign = min(os.sched_getaffinity(0)), max(os.sched_getaffinity(0)) + 1
     put(tmp_path, {"proc/stat": idle.format(mine, 0) + idle.format(foreign, 0)})
-    contention = Contention(tmp_path)
+    contention = ContentionMeter(tmp_path)
     before = own_cpu_s()
     while own_cpu_s() - before < 0.02:
         pass
@@ -285,7 +285,7 @@ def test_what_a_running_child_uses_is_not_called_another_ones(tmp_path, monkeypa
     mine, tick = min(os.sched_getaffinity(0)), os.sysconf("SC_CLK_TCK")
     put(tmp_path, {"proc/stat": idle.format(mine, 0)})
     monkeypatch.setattr(host_module, "running_children_s", lambda: 1.0)
-    hearing, deaf = Contention(tmp_path, running_children=True), Contention(tmp_path)
+    hearing, deaf = ContentionMeter(tmp_path, running_children=True), ContentionMeter(tmp_path)
     began_s = time.monotonic()
     while time.monotonic() - began_s < 0.05:
         pass
@@ -309,7 +309,7 @@ def test_on_macos_others_are_known_from_the_times_of_all_processors(tmp_path, mo
         )
     )
     monkeypatch.setattr(psutil, "cpu_times", lambda: next(times))
-    shares = Contention(tmp_path).shares()
+    shares = ContentionMeter(tmp_path).shares()
     assert shares.others == pytest.approx((17 - 7) / 40)
     assert shares.busy == pytest.approx(17 / 40)
 

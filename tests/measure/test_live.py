@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from estimator.measure.live import FAILURES_IN_A_ROW, KEPT_S, Watch, courses
+from estimator.measure.live import FAILURES_IN_A_ROW, KEPT_S, LiveMeters, courses
 from estimator.measure.meters.open import open_meters
 from estimator.runs.meter import DeviceLost, MeterError, Sample
 from tests.measured_runs import H100, measured
@@ -59,7 +59,7 @@ def test_power_energy_and_state_are_reported(clock):
         )
         for at in range(11)
     ]
-    (one,) = looks(Watch([Recorded(samples)]), clock, 11)
+    (one,) = looks(LiveMeters([Recorded(samples)]), clock, 11)
     assert one.name == "NVIDIA H100 80GB HBM3"
     assert one.power_w[-1] == 300.0
     assert one.energy_kwh == pytest.approx(3000.0 / 3.6e6)
@@ -70,20 +70,20 @@ def test_power_energy_and_state_are_reported(clock):
 
 def test_a_counter_alone_tells_power_between_its_readings(clock):
     samples = [Sample(time_s=1000.0 + at, energy_j=50.0 * at**2) for at in range(4)]
-    (one,) = looks(Watch([Recorded(samples, "rapl", "counter")]), clock, 4)
+    (one,) = looks(LiveMeters([Recorded(samples, "rapl", "counter")]), clock, 4)
     assert one.power_w == (50.0, 150.0, 250.0)
     assert one.ago_s == (2.0, 1.0, 0.0)
 
 
 def test_one_reading_is_no_energy(clock):
-    (one,) = looks(Watch([Recorded([Sample(time_s=1000.0, power_w=300.0)])]), clock, 1)
+    (one,) = looks(LiveMeters([Recorded([Sample(time_s=1000.0, power_w=300.0)])]), clock, 1)
     assert one.power_w == (300.0,)
     assert one.energy_kwh is None
 
 
 def test_many_who_look_at_once_read_once(clock):
     meter = Recorded([Sample(time_s=1000.0, power_w=300.0)])
-    watch = Watch([meter])
+    watch = LiveMeters([meter])
     with ThreadPoolExecutor(8) as people:
         found = list(people.map(lambda _: watch.look(), range(40)))
     assert meter.reads == 1
@@ -92,13 +92,13 @@ def test_many_who_look_at_once_read_once(clock):
 
 def test_old_readings_are_dropped(clock):
     samples = [Sample(time_s=1000.0 + 100 * at, power_w=300.0) for at in range(20)]
-    (one,) = looks(Watch([Recorded(samples)]), clock, 20, step_s=100.0)
+    (one,) = looks(LiveMeters([Recorded(samples)]), clock, 20, step_s=100.0)
     assert one.ago_s[0] == KEPT_S
 
 
 def test_a_lost_board_is_said_and_no_longer_read(clock):
     meter = Recorded([Sample(time_s=1000.0, power_w=300.0), DeviceLost("fell off the bus")])
-    watch = Watch([meter])
+    watch = LiveMeters([meter])
     assert looks(watch, clock, 3) == ()
     assert watch.notes == ("gpu:0: no longer read: fell off the bus",)
     assert meter.closed and meter.reads == 2
@@ -106,16 +106,16 @@ def test_a_lost_board_is_said_and_no_longer_read(clock):
 
 def test_a_meter_that_fails_now_and_then_is_kept_and_one_that_always_fails_is_not(clock):
     failing = [MeterError("busy"), Sample(time_s=1001.0, power_w=300.0)]
-    now_and_then = Watch([Recorded(failing * FAILURES_IN_A_ROW)])
+    now_and_then = LiveMeters([Recorded(failing * FAILURES_IN_A_ROW)])
     assert looks(now_and_then, clock, 2 * FAILURES_IN_A_ROW)
-    always = Watch([Recorded([MeterError("busy")] * FAILURES_IN_A_ROW)])
+    always = LiveMeters([Recorded([MeterError("busy")] * FAILURES_IN_A_ROW)])
     looks(always, clock, FAILURES_IN_A_ROW + 3)
     assert always.notes == ("gpu:0: no longer read: busy",)
 
 
 def test_closing_lets_the_meters_go():
     meter = Recorded([])
-    watch = Watch([meter], ["cpu: no counters"])
+    watch = LiveMeters([meter], ["cpu: no counters"])
     watch.close()
     watch.close()
     assert meter.closed

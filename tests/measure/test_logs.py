@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from estimator.calibration.correction import known_runs
 from estimator.catalog import Catalog
-from estimator.measure.logs.formats import FORMATS, Reading, format_of, logged_runs
+from estimator.measure.logs.formats import FORMATS, LogReading, format_of, logged_runs
 from estimator.measure.logs.log_file import LogFile, number, read_log
 from estimator.measure.logs.logged_run import Unlogged, measured_run
 from estimator.runs import open_store
@@ -136,7 +136,7 @@ def log_of(text):
 def imported(catalog):
     def runs(text, column=None, **added):
         log = log_of(text)
-        by = Reading(catalog=catalog, hardware=added.get("hardware"), step_time_column=column)
+        by = LogReading(catalog=catalog, hardware=added.get("hardware"), step_time_column=column)
         found = logged_runs(log, format_of(log) or "none", by)
         return [measured_run(log, one, Unlogged(**added), catalog) for one in found]
 
@@ -323,11 +323,11 @@ def test_a_column_of_step_times_can_be_named(imported, catalog):
     odd = LIGHTNING.replace("train/step_time_ms", "took").replace("step", "steps")
     log = log_of(odd)
     assert format_of(log) is None
-    by = Reading(catalog=catalog, step_time_column="took")
+    by = LogReading(catalog=catalog, step_time_column="took")
     (found,) = logged_runs(log, "metrics", by)
     assert found.steps.step_s == pytest.approx(251, rel=0.01)
     with pytest.raises(MeterError, match="no column 'other'; it has epoch, steps"):
-        logged_runs(log, "metrics", Reading(catalog=catalog, step_time_column="other"))
+        logged_runs(log, "metrics", LogReading(catalog=catalog, step_time_column="other"))
 
 
 def test_steps_faster_than_the_device_teach_nothing_and_say_so(imported):
@@ -356,7 +356,7 @@ def test_a_damaged_log_is_refused_in_one_line(name, data, catalog):
         st.sampled_from(["", "9" * 400, "nan", "-1", "null", '"', ",", "\n", "[[[[", "1e999"])
     )
     log = log_of(text[:at] + odd + text[at + cut :])
-    by = Reading(catalog=catalog, hardware="h100")
+    by = LogReading(catalog=catalog, hardware="h100")
     added = Unlogged(hardware="h100", devices=1, step_flop=1e12, **worked())
     try:
         for one in logged_runs(log, name, by):

@@ -19,8 +19,8 @@ from estimator.measure.cluster.dcgm import devices_of
 from estimator.measure.cluster.node_power import MOST_COUNTERS, chosen, node_summary
 from estimator.measure.cluster.nodes import in_order
 from estimator.measure.cluster.prometheus import (
+    MetricSeries,
     Prometheus,
-    Series,
     Window,
     labels_of,
     moment,
@@ -657,7 +657,7 @@ def test_quoted_labels_hold_no_bare_quote_or_line(values):
 
 def series(*pairs):
     table = np.array(pairs, dtype=float).reshape(-1, 2)
-    return Series(time_s=table[:, 0], value=table[:, 1])
+    return MetricSeries(time_s=table[:, 0], value=table[:, 1])
 
 
 @given(
@@ -667,7 +667,7 @@ def series(*pairs):
 def test_a_counter_that_wraps_gains_what_one_that_does_not_gains(gains, begins_j):
     true_j = begins_j + np.concatenate([[0.0], np.cumsum(gains)])
     time_s = 15.0 * np.arange(len(true_j))
-    wrapped = Series(time_s=time_s, value=true_j % RANGES_J[2])
+    wrapped = MetricSeries(time_s=time_s, value=true_j % RANGES_J[2])
     running, resets = without_resets(wrapped, limit_w=200, ranges_j=RANGES_J[2:])
     np.testing.assert_allclose(np.diff(running.value), gains, atol=1e-6)
     assert resets == 0

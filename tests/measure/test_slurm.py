@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from estimator.catalog import Catalog
 from estimator.measure.cluster.sacct import FIELDS, ask_sacct, read_sacct
-from estimator.measure.cluster.slurm_import import Asked, job_run
+from estimator.measure.cluster.slurm_import import SlurmRequest, job_run
 from estimator.runs import open_store
 from estimator.runs.meter import MeterError
 from estimator.runs.record import as_plain
@@ -48,7 +48,7 @@ def catalog():
 @pytest.fixture
 def run(catalog):
     def imported(text, **asked):
-        return job_run(read_sacct(text), Asked(**asked), catalog)
+        return job_run(read_sacct(text), SlurmRequest(**asked), catalog)
 
     return imported
 
@@ -310,7 +310,7 @@ def test_more_boards_than_there_are_is_refused(run):
 def test_no_text_does_more_than_be_refused(text):
     catalog = Catalog.open()
     try:
-        job_run(read_sacct(f"{HEADER}\n{text}"), Asked(), catalog)
+        job_run(read_sacct(f"{HEADER}\n{text}"), SlurmRequest(), catalog)
     except MeterError as error:
         assert "\n" not in str(error)
 

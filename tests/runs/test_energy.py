@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from estimator.runs.energy import Summary, summarise
+from estimator.runs.energy import EnergySummary, summarise
 from estimator.runs.meter import Sample
 
 PERIOD_S = 0.1
@@ -23,7 +23,7 @@ def powers(time_s, power_w):
     return [Sample(time_s=at, power_w=w) for at, w in zip(time_s, power_w, strict=True)]
 
 
-def reported(samples, duration_s=None, **more) -> Summary:
+def reported(samples, duration_s=None, **more) -> EnergySummary:
     if duration_s is None:
         duration_s = samples[-1].time_s - samples[0].time_s
     name = more.pop("name", "nvml power")

@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
         quick=options.quick,
         minutes=None if options.minutes is None else read_number("minutes", options.minutes),
     )
-    measured, hardware = benchmark(question, _Progress(quiet=options.quiet or options.json))
+    measured, hardware = benchmark(question, _BenchProgress(quiet=options.quiet or options.json))
     with undisturbed():  # all is stored: what is pressed once more does not break its table
         _print(measured, hardware, options)
     return 0 if measured.state == "finished" else 130
@@ -120,7 +120,7 @@ def _rejected(timing: "Timing") -> str:
     return f"{timing.rejected} of {timing.rejected + timing.repetitions}"
 
 
-class _Progress:
+class _BenchProgress:
     """A line on the terminal that is written over; plain lines where stderr is none."""
 
     def __init__(self, *, quiet: bool) -> None:

@@ -32,7 +32,7 @@ def import_prometheus(options: argparse.Namespace) -> int:
         kepler_measures=options.kepler_measures,
     )
     server = Prometheus.at(options.prometheus)
-    progress = _Progress(quiet=options.quiet or options.json)
+    progress = _QueryProgress(quiet=options.quiet or options.json)
     catalog = catalog_of(options)
     stated = load_of(options) if options.task == "serving" else {}
     try:
@@ -64,9 +64,9 @@ def _matchers(text: str | None) -> str:
 def import_slurm(options: argparse.Namespace) -> int:
     """Read one job from Slurm's accounting and store it."""
     from estimator.measure.cluster.sacct import ask_sacct, read_sacct
-    from estimator.measure.cluster.slurm_import import Asked, job_run
+    from estimator.measure.cluster.slurm_import import SlurmRequest, job_run
 
-    asked = Asked(
+    asked = SlurmRequest(
         job=options.slurm_job,
         hardware=options.board,
         exclusive=options.exclusive,
@@ -95,7 +95,7 @@ def _text_of(name: str) -> str:
     return data.decode(coding, errors="replace")
 
 
-class _Progress:
+class _QueryProgress:
     """A line on the terminal that is written over; nothing where stderr is none."""
 
     def __init__(self, *, quiet: bool) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from estimator.answer.run_forecast import RunForecast
-    from estimator.measure.forecast import Watch
+    from estimator.measure.forecast import StepWatch
     from estimator.question.scenario import Scenario
 
 EXAMPLES = """examples:
@@ -138,13 +138,13 @@ def run(options: argparse.Namespace) -> int:
     )
 
 
-def _watch_of(options: argparse.Namespace) -> "Watch":
+def _watch_of(options: argparse.Namespace) -> "StepWatch":
     """How long the steps are watched: a minute where nothing else is given."""
-    from estimator.measure.forecast import Watch
+    from estimator.measure.forecast import StepWatch
 
     steps = _count("steps", options.steps, FEWEST)
     for_s = None if options.for_s is None else seconds(options.for_s)
-    return Watch(
+    return StepWatch(
         for_s=60.0 if for_s is None and steps is None else for_s,
         steps=steps,
         goes_on=options.keep_going,

@@ -41,7 +41,7 @@ def import_log(options: argparse.Namespace) -> int:
     """Read the runs of a log and store them, all or none."""
     from pathlib import Path
 
-    from estimator.measure.logs.formats import Reading, logged_runs
+    from estimator.measure.logs.formats import LogReading, logged_runs
     from estimator.measure.logs.log_file import read_log
     from estimator.measure.logs.logged_run import measured_run
 
@@ -49,7 +49,7 @@ def import_log(options: argparse.Namespace) -> int:
     log = read_log(Path(options.file))
     name = options.format or _recognized(log)
     catalog = catalog_of(options)
-    reading = Reading(
+    reading = LogReading(
         catalog=catalog, hardware=options.board, step_time_column=options.step_time_column
     )
     found = logged_runs(log, name, reading)

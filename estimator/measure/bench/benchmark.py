@@ -23,7 +23,7 @@ from estimator.measure.bench.timing import (
     Thoroughness,
     timed,
 )
-from estimator.measure.bench.workloads import Engine, Job, spread_out
+from estimator.measure.bench.workloads import BenchEngine, Job, spread_out
 from estimator.networks.kinds import network_kind
 from estimator.runs.observations import SMALLEST_STEP_FLOP
 from estimator.runs.record import Timing, Trust
@@ -92,7 +92,7 @@ class PowerMeter(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class UsualSteps:
+class BenchSteps:
     """How long the steps take that people run: sizes near it are measured first.
 
     Parameters
@@ -169,7 +169,7 @@ class Bench:
 
     Parameters
     ----------
-    engine : Engine
+    engine : BenchEngine
         What runs the jobs.
     contention : Contention
         Who else uses the machine.
@@ -178,7 +178,7 @@ class Bench:
     effort : Effort
     memory_bytes : float
         Memory of the device [B].
-    usual : UsualSteps
+    usual : BenchSteps
         Which sizes of steps are measured first.
     precisions : sequence of str, optional
         Number formats to measure; None: all that the engine has.
@@ -189,10 +189,10 @@ class Bench:
         What was left out, and why.
     """
 
-    engine: Engine
+    engine: BenchEngine
     contention: Contention
     memory_bytes: float
-    usual: UsualSteps
+    usual: BenchSteps
     meter: PowerMeter | None = None
     effort: Effort = FULL
     precisions: Sequence[str] | None = None

@@ -98,11 +98,13 @@ def unet(torch: Any, channels: int, edge: int, *, grouped: bool) -> Any:
         layers = [nn.Conv2d(before, after, 3, padding=1), *normed(after)]
         return nn.Sequential(*layers, nn.Conv2d(after, after, 3, padding=1), *normed(after))
 
-    class Level(nn.Module):  # type: ignore[name-defined, misc]
+    class PyramidLevel(nn.Module):  # type: ignore[name-defined, misc]
         def __init__(self, width: int, depth: int) -> None:
             super().__init__()
             self.down, self.halve = block(width, width), nn.AvgPool2d(2)
-            inner = [Level(2 * width, depth - 1)] if depth > 1 else [block(2 * width, 2 * width)]
+            inner = (
+                [PyramidLevel(2 * width, depth - 1)] if depth > 1 else [block(2 * width, 2 * width)]
+            )
             self.inner = nn.Sequential(nn.Conv2d(width, 2 * width, 1), *inner)
             self.grow = nn.Upsample(scale_factor=2)
             self.up = block(3 * width, width)
@@ -113,7 +115,7 @@ def unet(torch: Any, channels: int, edge: int, *, grouped: bool) -> Any:
             return self.up(torch.cat((kept, grown), dim=1))
 
     return nn.Sequential(
-        nn.Conv2d(3, channels, 3, padding=1), Level(channels, 2), nn.Conv2d(channels, 3, 1)
+        nn.Conv2d(3, channels, 3, padding=1), PyramidLevel(channels, 2), nn.Conv2d(channels, 3, 1)
     )
 
 

@@ -37,7 +37,7 @@ HELD_WIDTHS = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Style:
+class ProgramStyle:
     """One way of writing one family of networks.
 
     Parameters
@@ -145,21 +145,21 @@ VECTORS = (
     *((192, 64), (384, 128), (768, 256), (1536, 512), (3072, 1024), (6144, 4096), (12288, 8192)),
 )
 
-_transformer = partial(Style, kind="language", data="words", shapes=SEQUENCES)
-_recurrent = partial(Style, kind="language", data="words", shapes=RECURRENT)
+_transformer = partial(ProgramStyle, kind="language", data="words", shapes=SEQUENCES)
+_recurrent = partial(ProgramStyle, kind="language", data="words", shapes=RECURRENT)
 _of_patches = partial(
-    Style, kind="vision", arch="ViT encoder", data="pictures", shapes=PATCHED, patches=True
+    ProgramStyle, kind="vision", arch="ViT encoder", data="pictures", shapes=PATCHED, patches=True
 )
-_convolutions = partial(Style, kind="vision", data="pictures", shapes=PICTURES)
+_convolutions = partial(ProgramStyle, kind="vision", data="pictures", shapes=PICTURES)
 _unet = partial(
-    Style,
+    ProgramStyle,
     kind="diffusion",
     arch="U-Net",
     data="images",
     shapes=PICTURES,
     flop_per_pixel=(762.0, 126.0),
 )
-_perceptron = partial(Style, kind="other", arch="perceptron", data="vectors", shapes=VECTORS)
+_perceptron = partial(ProgramStyle, kind="other", arch="perceptron", data="vectors", shapes=VECTORS)
 
 STYLES = (
     _transformer(

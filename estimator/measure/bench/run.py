@@ -9,7 +9,7 @@ from estimator.catalog.measured_profiles import keep_profile
 from estimator.core.units import in_percent
 from estimator.measure.attribution import mean_power_w
 from estimator.measure.bench import torch_engine
-from estimator.measure.bench.benchmark import FAST, FULL, Bench, Effort, Progress, UsualSteps
+from estimator.measure.bench.benchmark import FAST, FULL, Bench, BenchSteps, Effort, Progress
 from estimator.measure.bench.cpu_profile import (
     merged,
     processor_id,
@@ -20,9 +20,9 @@ from estimator.measure.bench.cpu_profile import (
 from estimator.measure.bench.numpy_engine import NumpyEngine
 from estimator.measure.bench.timing import SHORT
 from estimator.measure.bench.torch_engine import TorchEngine
-from estimator.measure.bench.workloads import Engine, Job
+from estimator.measure.bench.workloads import BenchEngine, Job
 from estimator.measure.command import interrupted_once, undisturbed
-from estimator.measure.host import Contention
+from estimator.measure.host import ContentionMeter
 from estimator.measure.recorder import Recording
 from estimator.measure.step_counter import Operations
 from estimator.runs import open_store
@@ -121,7 +121,7 @@ def benchmark(
             return measured, _known_as(measured, engine)
 
 
-def _engine(question: BenchQuestion, devices: Sequence[MeasuredDevice]) -> Engine:
+def _engine(question: BenchQuestion, devices: Sequence[MeasuredDevice]) -> BenchEngine:
     """What runs the work, as asked or as installed."""
     has_torch = torch_engine.installed()
     engine = question.engine or ("torch" if has_torch else "numpy")
@@ -133,7 +133,7 @@ def _engine(question: BenchQuestion, devices: Sequence[MeasuredDevice]) -> Engin
         has = ", ".join(["cpu", *boards])
         hint = "" if has_torch else "; boards need PyTorch: pip install torch"
         raise ValueError(f"no device {key!r} to measure: there is {has}{hint}")
-    found: Engine = NumpyEngine()
+    found: BenchEngine = NumpyEngine()
     if key in boards:
         found = TorchEngine(boards[key], key)
     elif engine == "torch":
@@ -171,8 +171,8 @@ def left_aside(component: str, devices: Sequence[MeasuredDevice]) -> list[str]:
 class BothEngines:
     """Numpy and PyTorch on the processor: perceptrons by both, as two styles."""
 
-    numpy: Engine
-    torch: Engine
+    numpy: BenchEngine
+    torch: BenchEngine
     component: str = "cpu"
 
     @property
@@ -209,13 +209,13 @@ class RecordedDevice:
     recording : Recording
     component : str
         Key of the device.
-    host : Contention
+    host : ContentionMeter
         Of the processor.
     """
 
     recording: Recording
     component: str
-    host: Contention
+    host: ContentionMeter
 
     @property
     def meter(self) -> Meter | None:
@@ -284,10 +284,12 @@ def summary(timings: Sequence[Timing]) -> list[str]:
     return lines
 
 
-def _bench(question: BenchQuestion, engine: Engine, recording: Recording) -> Bench:
+def _bench(question: BenchQuestion, engine: BenchEngine, recording: Recording) -> Bench:
     """The benchmark of a device with the meters of a recording."""
     device = recording.device(engine.component)
-    measured = RecordedDevice(recording=recording, component=engine.component, host=Contention())
+    measured = RecordedDevice(
+        recording=recording, component=engine.component, host=ContentionMeter()
+    )
     effort = effort_of(question)
     if measured.meter is None:
         effort = replace(effort, job=SHORT)
@@ -302,7 +304,7 @@ def _bench(question: BenchQuestion, engine: Engine, recording: Recording) -> Ben
     )
 
 
-def usual_steps(component: str) -> UsualSteps:
+def usual_steps(component: str) -> BenchSteps:
     """Time of the steps that people run on a processor or a board, as the profiles say."""
     device = "processor" if component == "cpu" else "accelerator"
     priors = Catalog.open().priors_under(f"calibration.{device}.")
@@ -311,10 +313,10 @@ def usual_steps(component: str) -> UsualSteps:
         name: priors[f"usual_{name}"].value if f"usual_{name}" in priors else step_s
         for name in ("transformer_s", "perceptron_s")
     }
-    return UsualSteps(step_s=step_s, **others)
+    return BenchSteps(step_s=step_s, **others)
 
 
-def _known_as(measured: MeasuredRun, engine: Engine) -> str:
+def _known_as(measured: MeasuredRun, engine: BenchEngine) -> str:
     """Id of the device for `estimate`; a processor's profile is written for it."""
     device = next(one for one in measured.devices if one.key == engine.component)
     if device.kind == "gpu":

@@ -17,7 +17,7 @@ def written_out_decoder(torch: Any, layers: int, width: int, length: int) -> Any
     """Build a decoder whose attention is written out, with biases and dropout."""
     nn = torch.nn
 
-    class Block(nn.Module):  # type: ignore[name-defined, misc]
+    class WrittenOutBlock(nn.Module):  # type: ignore[name-defined, misc]
         def __init__(self) -> None:
             super().__init__()
             self.heads = max(1, width // 32)
@@ -39,7 +39,7 @@ def written_out_decoder(torch: Any, layers: int, width: int, length: int) -> Any
             inner = nn.functional.relu(self.up(self.between(stream)))
             return stream + self.dropout(self.down(inner))
 
-    return _of_words(torch, nn.Sequential(*(Block() for _ in range(layers))), width)
+    return _of_words(torch, nn.Sequential(*(WrittenOutBlock() for _ in range(layers))), width)
 
 
 def gated_decoder(torch: Any, layers: int, width: int, length: int) -> Any:
@@ -55,7 +55,7 @@ def gated_decoder(torch: Any, layers: int, width: int, length: int) -> Any:
             square = stream.float().square().mean(-1, keepdim=True)
             return self.scale * (stream.float() * (square + 1e-5).rsqrt()).to(stream.dtype)
 
-    class Block(nn.Module):  # type: ignore[name-defined, misc]
+    class GatedBlock(nn.Module):  # type: ignore[name-defined, misc]
         def __init__(self) -> None:
             super().__init__()
             self.heads, inner = max(1, width // 48), 8 * width // 3
@@ -78,7 +78,7 @@ def gated_decoder(torch: Any, layers: int, width: int, length: int) -> Any:
             at = self.between(stream)
             return stream + self.down(nn.functional.silu(self.gate(at)) * self.up(at))
 
-    return _of_words(torch, nn.Sequential(*(Block() for _ in range(layers))), width)
+    return _of_words(torch, nn.Sequential(*(GatedBlock() for _ in range(layers))), width)
 
 
 def _rotated(torch: Any, values: Any) -> Any:

@@ -55,7 +55,7 @@ def decoder(torch: Any, layers: int, width: int, length: int) -> Any:
     """Build a GPT-2 without biases: learned places, norms before attention and perceptron."""
     nn = torch.nn
 
-    class Block(nn.Module):  # type: ignore[name-defined, misc]
+    class DecoderBlock(nn.Module):  # type: ignore[name-defined, misc]
         def __init__(self) -> None:
             super().__init__()
             self.heads = max(1, width // HEAD_WIDTH)
@@ -74,19 +74,19 @@ def decoder(torch: Any, layers: int, width: int, length: int) -> Any:
             stream = stream + self.out(seen.transpose(1, 2).flatten(2))
             return stream + self.down(nn.functional.gelu(self.up(self.between(stream))))
 
-    class Decoder(nn.Module):  # type: ignore[name-defined, misc]
+    class SmallDecoder(nn.Module):  # type: ignore[name-defined, misc]
         def __init__(self) -> None:
             super().__init__()
             self.words = nn.Embedding(VOCABULARY, width)
             self.places = nn.Parameter(torch.zeros(length, width))
-            self.blocks = nn.Sequential(*(Block() for _ in range(layers)))
+            self.blocks = nn.Sequential(*(DecoderBlock() for _ in range(layers)))
             self.after = nn.LayerNorm(width)
             self.head = nn.Linear(width, VOCABULARY, bias=False)
 
         def forward(self, words: Any) -> Any:
             return self.head(self.after(self.blocks(self.words(words) + self.places)))
 
-    return Decoder()
+    return SmallDecoder()
 
 
 def residual_network(torch: Any, channels: int) -> Any:
@@ -97,7 +97,7 @@ def residual_network(torch: Any, channels: int) -> Any:
         layer = nn.Conv2d(before, after, size, stride, padding=size // 2, bias=False)
         return [layer, nn.BatchNorm2d(after)]
 
-    class Block(nn.Module):  # type: ignore[name-defined, misc]
+    class ResidualBlock(nn.Module):  # type: ignore[name-defined, misc]
         def __init__(self, before: int, after: int, stride: int) -> None:
             super().__init__()
             self.deep = nn.Sequential(
@@ -114,7 +114,7 @@ def residual_network(torch: Any, channels: int) -> Any:
     for stage in range(STAGES):
         after = channels * 2**stage
         for block in range(BLOCKS_OF_A_STAGE):
-            layers.append(Block(before, after, 2 if stage and not block else 1))
+            layers.append(ResidualBlock(before, after, 2 if stage and not block else 1))
             before = after
     pooled = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before, CLASSES)]
     return nn.Sequential(*layers, *pooled)

@@ -12,7 +12,7 @@ from typing import Any
 
 from estimator.measure.bench import small_networks
 from estimator.measure.bench.eight_bit import in_eight_bits
-from estimator.measure.bench.network_styles import STYLES, Style
+from estimator.measure.bench.network_styles import STYLES, ProgramStyle
 from estimator.measure.bench.small_networks import (
     CLASSES,
     DEPTH,
@@ -256,7 +256,7 @@ class TorchEngine:
             samples=float(batch),
         )
 
-    def styled(self, style: Style, shape: tuple[int, ...], precision: str) -> Job:
+    def styled(self, style: ProgramStyle, shape: tuple[int, ...], precision: str) -> Job:
         """Step of training a network in another style."""
         *size, batch = shape
         sequence = style.data == "words"

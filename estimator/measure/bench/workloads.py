@@ -54,7 +54,7 @@ class Job:
     samples: float | None = None
 
 
-class Engine(Protocol):
+class BenchEngine(Protocol):
     """What runs jobs on one device."""
 
     @property

@@ -12,9 +12,9 @@ import numpy as np
 
 from estimator.catalog import Catalog
 from estimator.measure.cluster.nodes import in_order, number_in, short_name
-from estimator.measure.cluster.prometheus import Labels, Series, Window
+from estimator.measure.cluster.prometheus import Labels, MetricSeries, Window
 from estimator.measure.cluster.series import inside, merged, samples_of, with_resets, without_resets
-from estimator.runs.energy import Summary, summarise
+from estimator.runs.energy import EnergySummary, summarise
 from estimator.runs.meter import MeterError
 from estimator.runs.record import Condition, MeasuredDevice
 
@@ -54,7 +54,7 @@ UNKNOWN_BOARD_LIMIT_W = 2000.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Board:
+class DcgmBoard:
     """One board, by its labels.
 
     Parameters
@@ -93,11 +93,11 @@ def node_of(labels: Labels) -> tuple[str, str]:
     )
 
 
-def board_of(labels: Labels) -> Board:
+def board_of(labels: Labels) -> DcgmBoard:
     """Board that a series is of; errors as for `node_of`."""
     known = dict(labels)
     index = known.get("gpu") or known.get("device", "").removeprefix("nvidia")
-    board = Board(
+    board = DcgmBoard(
         node=short_name(node_of(labels)[1]),
         id=known.get("UUID", "") or index,
         index=index,
@@ -122,7 +122,7 @@ def devices_of(found: Iterable[Labels], catalog: Catalog) -> dict[tuple[str, str
     catalog : Catalog
         Whose profiles are looked up by name.
     """
-    boards: dict[tuple[str, str], Board] = {}
+    boards: dict[tuple[str, str], DcgmBoard] = {}
     divided: set[tuple[str, str]] = set()
     for labels in found:
         board = board_of(labels)
@@ -130,7 +130,7 @@ def devices_of(found: Iterable[Labels], catalog: Catalog) -> dict[tuple[str, str
         divided |= {(board.node, board.id)} if is_part(labels) else set()
     numbers = {node: at for at, node in enumerate(in_order(one.node for one in boards.values()))}
 
-    def place(board: Board) -> tuple[int, int, str, str]:
+    def place(board: DcgmBoard) -> tuple[int, int, str, str]:
         number = number_in(board.index)
         by_index = len(boards) if number is None else number
         return numbers[board.node], by_index, board.index, board.id
@@ -160,16 +160,16 @@ def limit_w(device: MeasuredDevice, catalog: Catalog) -> float:
     return UNKNOWN_BOARD_LIMIT_W
 
 
-def scaled(metric: str, series: Sequence[Series]) -> Series:
+def scaled(metric: str, series: Sequence[MetricSeries]) -> MetricSeries:
     """One series of a board in our units, without what stands for "not known"."""
     one = merged(series)
     known = (one.value >= 0) & (one.value < BLANK)
-    return Series(time_s=one.time_s[known], value=one.value[known] * SCALE[metric])
+    return MetricSeries(time_s=one.time_s[known], value=one.value[known] * SCALE[metric])
 
 
 def board_summary(
-    device: MeasuredDevice, series: Mapping[str, Series], window: Window, limit_w: float
-) -> Summary:
+    device: MeasuredDevice, series: Mapping[str, MetricSeries], window: Window, limit_w: float
+) -> EnergySummary:
     """Energy of a board, by its counter where there is one, with the integral of its power beside.
 
     Parameters
@@ -222,7 +222,7 @@ def condition_of(device: MeasuredDevice, series: Mapping[str, tuple[float, float
     )
 
 
-def mean_and_peak(series: Series) -> tuple[float, float] | None:
+def mean_and_peak(series: MetricSeries) -> tuple[float, float] | None:
     """Mean over time and highest value; None without samples."""
     if not len(series.value):
         return None

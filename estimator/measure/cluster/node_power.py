@@ -11,7 +11,7 @@ from typing import Literal
 
 from estimator.measure.cluster.dcgm import node_of
 from estimator.measure.cluster.nodes import short_name
-from estimator.measure.cluster.prometheus import Labels, Series, Window
+from estimator.measure.cluster.prometheus import Labels, MetricSeries, Window
 from estimator.measure.cluster.series import (
     RANGES_J,
     inside,
@@ -22,7 +22,7 @@ from estimator.measure.cluster.series import (
     without_mirrors,
     without_resets,
 )
-from estimator.runs.energy import Summary, summarise
+from estimator.runs.energy import EnergySummary, summarise
 from estimator.runs.meter import MeterError
 from estimator.runs.record import Trust
 
@@ -38,7 +38,7 @@ KEPLER = "kepler"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class PowerSource:
     """A metric that tells of the energy of a part of a node.
 
     Parameters
@@ -63,14 +63,14 @@ class Source:
     counts: bool
 
 
-def _power(metric: str, meter: str, **where: str) -> Source:
-    return Source(
+def _power(metric: str, meter: str, **where: str) -> PowerSource:
+    return PowerSource(
         part="host", metric=metric, meter=meter, trust="sampled", where=where, counts=False
     )
 
 
-def _counter(part: Part, metric: str, meter: str, trust: Trust, **where: str) -> Source:
-    return Source(part=part, metric=metric, meter=meter, trust=trust, where=where, counts=True)
+def _counter(part: Part, metric: str, meter: str, trust: Trust, **where: str) -> PowerSource:
+    return PowerSource(part=part, metric=metric, meter=meter, trust=trust, where=where, counts=True)
 
 
 SOURCES = (
@@ -92,7 +92,7 @@ METRICS = tuple(dict.fromkeys(source.metric for source in SOURCES))
 
 def chosen(
     found: Sequence[Labels], nodes: Sequence[str]
-) -> dict[tuple[str, Part], tuple[Source, list[Labels]]]:
+) -> dict[tuple[str, Part], tuple[PowerSource, list[Labels]]]:
     """The best source of each part of each node, with its series.
 
     Parameters
@@ -106,7 +106,7 @@ def chosen(
     for labels in found:
         for at in [at for at, source in enumerate(SOURCES) if _is_of(dict(labels), source)]:
             groups.setdefault((at, short_name(node_of(labels)[1])), []).append(labels)
-    best: dict[tuple[str, Part], tuple[Source, list[Labels]]] = {}
+    best: dict[tuple[str, Part], tuple[PowerSource, list[Labels]]] = {}
     for at, source in enumerate(SOURCES):
         for node in nodes:
             if (at, node) in groups:
@@ -114,7 +114,7 @@ def chosen(
     return best
 
 
-def _is_of(known: Mapping[str, str], source: Source) -> bool:
+def _is_of(known: Mapping[str, str], source: PowerSource) -> bool:
     return (
         known.get("__name__") == source.metric
         and all(text in known.get(label, "").lower() for label, text in source.where.items())
@@ -124,19 +124,19 @@ def _is_of(known: Mapping[str, str], source: Source) -> bool:
 
 def node_summary(
     component: str,
-    source: Source,
-    series: Mapping[Labels, Series],
+    source: PowerSource,
+    series: Mapping[Labels, MetricSeries],
     window: Window,
     *,
     trusted: bool,
-) -> Summary:
+) -> EnergySummary:
     """Energy of a part of a node over a window.
 
     Parameters
     ----------
     component : str
         As in `Energy`.
-    source : Source
+    source : PowerSource
     series : mapping
         Of this part of this node: one for each package, or each mode.
     window : Window
@@ -165,8 +165,8 @@ SAME_COUNTER = ("index", "path", "zone", "mode", "source", "chip", "sensor")
 twice may differ from itself."""
 
 
-def _one_of_each(series: Mapping[Labels, Series]) -> list[Series]:
-    groups: dict[tuple[str | None, ...], list[Series]] = {}
+def _one_of_each(series: Mapping[Labels, MetricSeries]) -> list[MetricSeries]:
+    groups: dict[tuple[str | None, ...], list[MetricSeries]] = {}
     for labels, one in series.items():
         known = dict(labels)
         groups.setdefault(tuple(known.get(name) for name in SAME_COUNTER), []).append(one)

@@ -52,7 +52,7 @@ Progress = Callable[[float], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Series:
+class MetricSeries:
     """Samples of one series.
 
     Parameters
@@ -255,7 +255,7 @@ class Prometheus:
 
     def raw(
         self, name: str, selector: str, window: Window, progress: Progress = lambda _share: None
-    ) -> dict[Labels, Series]:
+    ) -> dict[Labels, MetricSeries]:
         """Raw samples of all series of a metric.
 
         Parameters
@@ -422,14 +422,14 @@ def _samples(plain: Mapping[str, Any]) -> Numbers:
     return table if known.all() else table[known.all(axis=1)]
 
 
-def _joined(pieces: Sequence[Numbers]) -> Series:
+def _joined(pieces: Sequence[Numbers]) -> MetricSeries:
     """Join pieces; a sample at a border may be in two of them."""
     table = np.concatenate(pieces) if len(pieces) > 1 else pieces[0]
     time_s, value = table[:, 0], table[:, 1]
     if (np.diff(time_s) > 0).all():
-        return Series(time_s=time_s, value=value)
+        return MetricSeries(time_s=time_s, value=value)
     time_s, first = np.unique(time_s, return_index=True)
-    return Series(time_s=time_s, value=value[first])
+    return MetricSeries(time_s=time_s, value=value[first])
 
 
 def _refuse_if_too_many(name: str, samples: float) -> None:

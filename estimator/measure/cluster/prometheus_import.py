@@ -8,7 +8,7 @@ from estimator.measure.attribution import at_work
 from estimator.measure.cluster import nodes as fleet
 from estimator.measure.cluster.dcgm import devices_of
 from estimator.measure.cluster.prometheus import Prometheus, Window, moment
-from estimator.measure.cluster.prometheus_series import Place, Progress, Reader, Steps, Wanted
+from estimator.measure.cluster.prometheus_series import Place, Progress, Reader, StepTotals, Wanted
 from estimator.runs.meter import MeterError
 from estimator.runs.record import MeasuredDevice, MeasuredRun
 
@@ -61,7 +61,7 @@ def import_run(
     hosts = job.sources_of_nodes(nodes, devices)
     if not devices and (wanted.selector or not hosts):
         raise job.nothing()
-    steps = Steps(tell=progress, count=job.metrics(boards, hosts))
+    steps = StepTotals(tell=progress, count=job.metrics(boards, hosts))
     energy, conditions = job.of_boards(boards, devices, steps)
     energy += job.of_nodes(hosts, nodes, steps)
     if not energy:

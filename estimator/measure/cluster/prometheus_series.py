@@ -7,7 +7,7 @@ from typing import Any
 from estimator.catalog import Catalog
 from estimator.measure.cluster import dcgm, node_power
 from estimator.measure.cluster import nodes as fleet
-from estimator.measure.cluster.prometheus import Labels, Prometheus, Series, Window, one_of
+from estimator.measure.cluster.prometheus import Labels, MetricSeries, Prometheus, Window, one_of
 from estimator.measure.cluster.series import inside
 from estimator.runs.meter import MeterError
 from estimator.runs.record import Condition, Energy, MeasuredDevice
@@ -21,7 +21,7 @@ Progress = Callable[[float, str], None]
 Place = tuple[str, str]
 """Node and id of a board."""
 
-Sources = dict[tuple[str, node_power.Part], tuple[node_power.Source, list[Labels]]]
+Sources = dict[tuple[str, node_power.Part], tuple[node_power.PowerSource, list[Labels]]]
 """(Node, part) -> what tells its energy."""
 
 
@@ -65,7 +65,7 @@ class Wanted:
 
 
 @dataclass(kw_only=True)
-class Steps:
+class StepTotals:
     """Progress over several metrics."""
 
     tell: Progress
@@ -159,12 +159,12 @@ class Reader:
         return set(nodes) & (left_out | divided)
 
     def of_boards(
-        self, found: Sequence[Labels], devices: Mapping[Place, MeasuredDevice], steps: Steps
+        self, found: Sequence[Labels], devices: Mapping[Place, MeasuredDevice], steps: StepTotals
     ) -> tuple[list[Energy], list[Condition]]:
         """Energy and state of the boards."""
         present = [name for name in dcgm.SCALE if any(_named(one, name) for one in found)]
         self._say_what_is_missing(present, devices)
-        readings: dict[Place, dict[str, Series]] = {place: {} for place in devices}
+        readings: dict[Place, dict[str, MetricSeries]] = {place: {} for place in devices}
         states: dict[Place, dict[str, tuple[float, float]]] = {place: {} for place in devices}
         for name in present:
             chosen = [one for one in found if _named(one, name)]
@@ -203,14 +203,16 @@ class Reader:
                 "with it"
             )
 
-    def _read(self, name: str, matchers: Sequence[str], steps: Steps) -> dict[Labels, Series]:
+    def _read(
+        self, name: str, matchers: Sequence[str], steps: StepTotals
+    ) -> dict[Labels, MetricSeries]:
         """Samples of a metric, from a little before the window to a little after."""
         window = self.wanted.window
         wider = Window(start_s=window.start_s - MARGIN_S, end_s=window.end_s + MARGIN_S)
         selector = ",".join(one for one in matchers if one)
         return self.server.raw(name, selector, wider, steps.step(name))
 
-    def of_nodes(self, hosts: Sources, nodes: Sequence[str], steps: Steps) -> list[Energy]:
+    def of_nodes(self, hosts: Sources, nodes: Sequence[str], steps: StepTotals) -> list[Energy]:
         """Energy of the nodes themselves."""
         energy: list[Energy] = []
         for metric in dict.fromkeys(source.metric for source, _ in hosts.values()):
@@ -246,10 +248,10 @@ def _of_nodes(series: Sequence[Labels]) -> str:
 
 
 def _by_board(
-    read: Mapping[Labels, Series], devices: Mapping[Place, MeasuredDevice]
-) -> dict[Place, list[Series]]:
+    read: Mapping[Labels, MetricSeries], devices: Mapping[Place, MeasuredDevice]
+) -> dict[Place, list[MetricSeries]]:
     """Put the series of each board together, those of its parts too."""
-    groups: dict[Place, list[Series]] = {}
+    groups: dict[Place, list[MetricSeries]] = {}
     for labels, series in read.items():
         board = dcgm.board_of(labels)
         if (board.node, board.id) in devices:

@@ -6,8 +6,8 @@ from functools import reduce
 
 import numpy as np
 
-from estimator.measure.cluster.prometheus import Numbers, Series, Window
-from estimator.runs.energy import GAP_PERIODS, SANE_TIMES_LIMIT, Summary
+from estimator.measure.cluster.prometheus import MetricSeries, Numbers, Window
+from estimator.runs.energy import GAP_PERIODS, SANE_TIMES_LIMIT, EnergySummary
 from estimator.runs.meter import Sample
 
 RANGES_J = (65_532.610987, 65_712.999613, 262_143.328850)
@@ -17,13 +17,13 @@ MIRRORED_J = 10.0
 """Counters of two packages that never differ by more show the same one twice [J]."""
 
 
-def merged(series: Sequence[Series]) -> Series:
+def merged(series: Sequence[MetricSeries]) -> MetricSeries:
     """One series of several that show the same: the largest value where they have one moment.
 
     A divided board repeats its power for each part, and labels change as jobs come and go.
 
-    >>> first = Series(time_s=np.array([0.0, 15.0]), value=np.array([50.0, 52.0]))
-    >>> later = Series(time_s=np.array([15.0, 30.0]), value=np.array([52.0, 54.0]))
+    >>> first = MetricSeries(time_s=np.array([0.0, 15.0]), value=np.array([50.0, 52.0]))
+    >>> later = MetricSeries(time_s=np.array([15.0, 30.0]), value=np.array([52.0, 54.0]))
     >>> merged([first, later]).value
     array([50., 52., 54.])
     """
@@ -33,26 +33,26 @@ def merged(series: Sequence[Series]) -> Series:
     value = np.concatenate([one.value for one in series])
     order = np.lexsort((-value, time_s))
     time_s, first = np.unique(time_s[order], return_index=True)
-    return Series(time_s=time_s, value=value[order][first])
+    return MetricSeries(time_s=time_s, value=value[order][first])
 
 
-def summed(series: Sequence[Series]) -> Series:
+def summed(series: Sequence[MetricSeries]) -> MetricSeries:
     """Sum of several series at the moments that all of them have."""
     common_s = reduce(np.intersect1d, [one.time_s for one in series])
     parts = [one.value[np.isin(one.time_s, common_s)] for one in series]
-    return Series(time_s=common_s, value=np.sum(parts, axis=0))
+    return MetricSeries(time_s=common_s, value=np.sum(parts, axis=0))
 
 
-def without_mirrors(series: Sequence[Series]) -> list[Series]:
+def without_mirrors(series: Sequence[MetricSeries]) -> list[MetricSeries]:
     """Leave out the counters that repeat another one, as some dies of one package do."""
-    kept: list[Series] = []
+    kept: list[MetricSeries] = []
     for one in series:
         if not any(_is_mirror(one, other) for other in kept):
             kept.append(one)
     return kept
 
 
-def _is_mirror(one: Series, other: Series) -> bool:
+def _is_mirror(one: MetricSeries, other: MetricSeries) -> bool:
     common_s = np.intersect1d(one.time_s, other.time_s)
     if len(common_s) < 2:
         return False
@@ -62,8 +62,8 @@ def _is_mirror(one: Series, other: Series) -> bool:
 
 
 def without_resets(
-    counter: Series, limit_w: float, ranges_j: Sequence[float] = ()
-) -> tuple[Series, int]:
+    counter: MetricSeries, limit_w: float, ranges_j: Sequence[float] = ()
+) -> tuple[MetricSeries, int]:
     """Counter that runs on where it began anew.
 
     What it shows after a reset was gained since; what it gained before, since its last reading, is
@@ -72,7 +72,7 @@ def without_resets(
 
     Parameters
     ----------
-    counter : Series
+    counter : MetricSeries
         Of energy [J].
     limit_w : float
         Power limit of what it counts [W].
@@ -81,13 +81,13 @@ def without_resets(
 
     Returns
     -------
-    Series
+    MetricSeries
     int
         How many resets were undone; wraps are none.
 
     Examples
     --------
-    >>> series = Series(time_s=np.arange(4) * 15.0, value=np.array([900.0, 1000.0, 20.0, 120.0]))
+    >>> series = MetricSeries(time_s=np.arange(4) * 15.0, value=np.array([9e2, 1e3, 20.0, 120.0]))
     >>> on, resets = without_resets(series, limit_w=10)
     >>> on.value, resets
     (array([ 900., 1000., 1020., 1120.]), 1)
@@ -104,10 +104,10 @@ def without_resets(
     reset = back & ~wrapped & near & (after_j <= most_j)
     lifted_j[reset] = before_j[reset]
     value = counter.value + np.concatenate([[0.0], np.cumsum(lifted_j)])
-    return Series(time_s=counter.time_s, value=value), int(reset.sum())
+    return MetricSeries(time_s=counter.time_s, value=value), int(reset.sum())
 
 
-def with_resets(summary: Summary, component: str, resets: int) -> Summary:
+def with_resets(summary: EnergySummary, component: str, resets: int) -> EnergySummary:
     """Energy of a component with a note of the resets that were undone."""
     if not resets:
         return summary
@@ -135,7 +135,7 @@ def _wraps_j(
     return taken_j
 
 
-def inside(series: Series, window: Window) -> Series:
+def inside(series: MetricSeries, window: Window) -> MetricSeries:
     """Part of a series in a window, with values at its edges where samples lie on both sides."""
     time_s, value = series.time_s, series.value
     edges = list(_edges(time_s, window))
@@ -143,7 +143,7 @@ def inside(series: Series, window: Window) -> Series:
     all_s = np.concatenate([time_s[kept], edges])
     all_values = np.concatenate([value[kept], np.interp(edges, time_s, value) if edges else []])
     order = np.argsort(all_s, kind="stable")
-    return Series(time_s=all_s[order], value=all_values[order])
+    return MetricSeries(time_s=all_s[order], value=all_values[order])
 
 
 def _edges(time_s: Numbers, window: Window) -> Iterator[float]:
@@ -159,13 +159,13 @@ def _edges(time_s: Numbers, window: Window) -> Iterator[float]:
             yield edge_s
 
 
-def samples_of(power: Series | None, energy: Series | None) -> list[Sample]:
+def samples_of(power: MetricSeries | None, energy: MetricSeries | None) -> list[Sample]:
     """Samples of power [W] and of an energy counter [J], in the order of time."""
     found = [*_samples(power, "power_w"), *_samples(energy, "energy_j")]
     return sorted(found, key=lambda one: one.time_s)
 
 
-def _samples(series: Series | None, name: str) -> Iterable[Sample]:
+def _samples(series: MetricSeries | None, name: str) -> Iterable[Sample]:
     if series is None:
         return []
     pairs = zip(series.time_s.tolist(), series.value.tolist(), strict=True)

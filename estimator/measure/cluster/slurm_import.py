@@ -42,7 +42,7 @@ PART_OF_BOARD = re.compile(r"(^|[_.-])\d+g\.\d+gb", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class SlurmRequest:
     """Which job, and what its accounting does not tell.
 
     Parameters
@@ -72,14 +72,14 @@ class Asked:
     work: Mapping[str, Any] = field(default_factory=dict)
 
 
-def job_run(rows: Sequence[Row], asked: Asked, catalog: Catalog) -> MeasuredRun:
+def job_run(rows: Sequence[Row], asked: SlurmRequest, catalog: Catalog) -> MeasuredRun:
     """Make a record of a job that is over.
 
     Parameters
     ----------
     rows : sequence of Row
         What sacct reported.
-    asked : Asked
+    asked : SlurmRequest
     catalog : Catalog
         Whose profiles are looked up by the type of the boards.
 
@@ -120,7 +120,7 @@ class _Job:
     """One job: its rows, itself first, and what is to be said."""
 
     rows: Sequence[Row]
-    asked: Asked
+    asked: SlurmRequest
     catalog: Catalog
     notes: list[str] = field(default_factory=list)
 

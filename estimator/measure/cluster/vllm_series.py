@@ -16,7 +16,7 @@ from estimator.catalog import Catalog
 from estimator.core.units import in_percent
 from estimator.measure.attribution import at_work, with_power
 from estimator.measure.cluster import nodes as fleet
-from estimator.measure.cluster.prometheus import Labels, Prometheus, Series
+from estimator.measure.cluster.prometheus import Labels, MetricSeries, Prometheus
 from estimator.measure.cluster.prometheus_import import Imported, import_run
 from estimator.measure.cluster.prometheus_series import MARGIN_S, Progress, Wanted
 from estimator.measure.cluster.series import inside
@@ -139,7 +139,7 @@ class _Server:
             measured=measured,
         )
 
-    def _read(self, name: str) -> dict[Labels, Series]:
+    def _read(self, name: str) -> dict[Labels, MetricSeries]:
         """Samples of a metric in the window, and values at its edges."""
         window = self.wanted.window
         wider = replace(window, start_s=window.start_s - MARGIN_S, end_s=window.end_s + MARGIN_S)
@@ -151,7 +151,7 @@ class _Server:
         means = [float(np.mean(one.value)) for one in self._read(name).values() if len(one.value)]
         return sum(means) if means else None
 
-    def _refuse_gaps(self, read: Mapping[Labels, Series]) -> None:
+    def _refuse_gaps(self, read: Mapping[Labels, MetricSeries]) -> None:
         """Refuse series that cover too little of the window."""
         spans = [one.time_s[-1] - one.time_s[0] for one in read.values() if len(one.time_s) > 1]
         covered = max(spans, default=0.0) / self.wanted.window.length_s
@@ -192,10 +192,10 @@ class _Server:
         return None
 
 
-def gained(series: Series) -> float:
+def gained(series: MetricSeries) -> float:
     """What a counter gained, across restarts.
 
-    >>> gained(Series(time_s=np.arange(4.0), value=np.array([5.0, 9.0, 1.0, 3.0])))
+    >>> gained(MetricSeries(time_s=np.arange(4.0), value=np.array([5.0, 9.0, 1.0, 3.0])))
     7.0
     """
     steps = pairwise(series.value.tolist())

@@ -16,7 +16,7 @@ from estimator.measure.logs.trainer_state import is_trainer_state, read_trainer_
 
 
 @dataclass(frozen=True)
-class Reading:
+class LogReading:
     """What a reader may need beside the log.
 
     Parameters
@@ -33,7 +33,7 @@ class Reading:
     step_time_column: str | None = None
 
 
-Reader = Callable[[LogFile, Reading], list[LoggedRun]]
+Reader = Callable[[LogFile, LogReading], list[LoggedRun]]
 
 FORMATS: Mapping[str, tuple[Callable[[LogFile], bool], Reader]] = {
     "trainer-state": (is_trainer_state, lambda log, _: read_trainer_state(log)),
@@ -55,7 +55,7 @@ def format_of(log: LogFile) -> str | None:
     return next((name for name, (fits, _) in FORMATS.items() if fits(log)), None)
 
 
-def logged_runs(log: LogFile, name: str, by: Reading) -> list[LoggedRun]:
+def logged_runs(log: LogFile, name: str, by: LogReading) -> list[LoggedRun]:
     """Runs of a log of a format.
 
     Raises

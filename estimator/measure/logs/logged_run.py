@@ -11,7 +11,7 @@ from estimator.measure.attribution import at_work, implausible
 from estimator.measure.cluster import nodes
 from estimator.measure.host import this_host
 from estimator.measure.logs.log_file import LogFile
-from estimator.measure.steady import Steady
+from estimator.measure.steady import SteadySteps
 from estimator.runs.record import (
     Condition,
     Energy,
@@ -54,7 +54,7 @@ class LoggedRun:
         Mean power of one device while it worked [W], and its trust.
     flop, tokens, samples : float, optional
         Work of the whole run [FLOP], and what it went through.
-    steps : Steady, optional
+    steps : SteadySteps, optional
         Steps that were timed one by one.
     all_steps : float, optional
         Steps of the whole run.
@@ -75,7 +75,7 @@ class LoggedRun:
     flop: float | None = None
     tokens: float | None = None
     samples: float | None = None
-    steps: Steady | None = None
+    steps: SteadySteps | None = None
     all_steps: float | None = None
     served: tuple[ServedLoad, ...] = ()
 

@@ -15,7 +15,7 @@ from estimator.measure.cluster.nodes import digest, gathered
 from estimator.measure.logs.log_file import LogFile, Row, moment_of, number, table_of
 from estimator.measure.logs.logged_run import LoggedRun
 from estimator.measure.meters.nvml_readings import HELD_DOWN_BY
-from estimator.runs.energy import Summary, summarise
+from estimator.runs.energy import EnergySummary, summarise
 from estimator.runs.meter import Sample
 from estimator.runs.record import Host, MeasuredDevice
 
@@ -183,7 +183,7 @@ def _summaries(
     names: Mapping[str, str | None],
     window: tuple[float, float],
     catalog: Catalog,
-) -> tuple[list[MeasuredDevice], list[Summary]]:
+) -> tuple[list[MeasuredDevice], list[EnergySummary]]:
     """Each board and what its samples tell within the window."""
     begin, end = window
     devices, summaries = [], []

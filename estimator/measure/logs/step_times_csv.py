@@ -14,7 +14,7 @@ import numpy as np
 
 from estimator.measure.logs.log_file import LogFile, Row, moment_of, number, table_of
 from estimator.measure.logs.logged_run import LoggedRun
-from estimator.measure.steady import Steady, steady
+from estimator.measure.steady import SteadySteps, steady
 
 STEP_TIMES = (
     *("step_time", "step_time_s", "train_step_time", "iter_time", "iteration_time", "batch_time"),
@@ -116,7 +116,7 @@ def _seconds(cell: str) -> float | None:
     return number(cell) if moment is None else moment.timestamp()
 
 
-def _pauses(found: Steady) -> list[str]:
+def _pauses(found: SteadySteps) -> list[str]:
     if not found.pauses:
         return []
     return [f"{found.pauses} pauses of {found.pause_s:.3g} s in all, which no step time holds"]

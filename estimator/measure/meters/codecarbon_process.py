@@ -32,7 +32,7 @@ class NetworkRefused(OSError):
     """CodeCarbon reached for the network."""
 
 
-class Answer:
+class CodeCarbonStart:
     """Handler of CodeCarbon's output, which tells the totals."""
 
     def __init__(self) -> None:
@@ -117,7 +117,7 @@ def serve(
     gpus: list[int], questions: SimpleQueue[str], answers: TextIO, refused: list[str]
 ) -> None:
     """Start a tracker, report what it assumes, and answer each question."""
-    answer = Answer()
+    answer = CodeCarbonStart()
     tracker = started(gpus, answer)
     if not answer.totals:
         tell(answers, {"error": "CodeCarbon did not start and gave no reason"})
@@ -132,7 +132,7 @@ def serve(
         tell(answers, answer.totals or {"error": "CodeCarbon failed and gave no reason"})
 
 
-def started(gpus: list[int], answer: Answer) -> Any:
+def started(gpus: list[int], answer: CodeCarbonStart) -> Any:
     """Start a tracker that leaves no argument to its configuration."""
     from codecarbon import OfflineEmissionsTracker
 

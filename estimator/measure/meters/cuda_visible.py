@@ -10,7 +10,7 @@ ORDER, BY_PLACE = "CUDA_DEVICE_ORDER", "PCI_BUS_ID"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Board:
+class VisibleBoard:
     """A board as its driver lists it.
 
     Parameters
@@ -29,8 +29,8 @@ class Board:
 
 
 def visible(
-    boards: Sequence[Board], environment: Mapping[str, str]
-) -> tuple[list[Board], list[str]]:
+    boards: Sequence[VisibleBoard], environment: Mapping[str, str]
+) -> tuple[list[VisibleBoard], list[str]]:
     """Boards that CUDA may use, each once, and what is wrong with their names [1]_.
 
     As with CUDA, a name that means no board, or more than one, ends the list, and -1 hides what
@@ -38,7 +38,7 @@ def visible(
 
     Parameters
     ----------
-    boards : sequence of Board
+    boards : sequence of VisibleBoard
         All that the driver lists, in its order.
     environment : mapping of str to str
         With CUDA_VISIBLE_DEVICES: numbers, UUIDs of boards or of parts of them, or beginnings of
@@ -46,7 +46,7 @@ def visible(
 
     Returns
     -------
-    list of Board
+    list of VisibleBoard
         Where numbers do not identify one of several unlike boards: all.
     list of str
         Why boards are missing, or are too many; each begins with "gpu: ".
@@ -57,14 +57,14 @@ def visible(
 
     Examples
     --------
-    >>> boards = [Board(index=at, name="A100", uuid=f"GPU-{at}") for at in range(2)]
+    >>> boards = [VisibleBoard(index=at, name="A100", uuid=f"GPU-{at}") for at in range(2)]
     >>> visible(boards, {"CUDA_VISIBLE_DEVICES": "GPU-1,7"})[1]
     ["gpu: CUDA_VISIBLE_DEVICES: '7' is no board of this machine; it ends the list for CUDA"]
     """
     listed = environment.get(VISIBLE)
     if listed is None:
         return list(boards), []
-    chosen: list[Board] = []
+    chosen: list[VisibleBoard] = []
     numbered = False
     notes: list[str] = []
     for word in (one.strip() for one in listed.split(",")):
@@ -92,7 +92,7 @@ def visible(
     return chosen, notes
 
 
-def _named(word: str, boards: Sequence[Board]) -> list[Board]:
+def _named(word: str, boards: Sequence[VisibleBoard]) -> list[VisibleBoard]:
     """Boards that a name may mean; that of a part means the board it is part of."""
     if word.isdecimal():
         return list(boards[int(word) : int(word) + 1])

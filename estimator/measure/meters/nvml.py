@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from estimator.measure.meters.cuda_visible import Board, visible
+from estimator.measure.meters.cuda_visible import VisibleBoard, visible
 from estimator.measure.meters.gpu_processes import Users
 from estimator.measure.meters.nvml_binding import Driver, Unclear
 from estimator.measure.meters.nvml_readings import (
@@ -224,10 +224,10 @@ def devices(environment: Mapping[str, str] = os.environ) -> tuple[list[MeasuredD
     return found, notes
 
 
-def _boards(environment: Mapping[str, str]) -> tuple[list[Board], list[str]]:
+def _boards(environment: Mapping[str, str]) -> tuple[list[VisibleBoard], list[str]]:
     """Boards that answer and that CUDA may use, and why others are not among them."""
     driver = Driver()
-    found: list[Board] = []
+    found: list[VisibleBoard] = []
     notes: list[str] = []
     try:
         count = driver.ask("nvmlDeviceGetCount")
@@ -245,14 +245,14 @@ def _boards(environment: Mapping[str, str]) -> tuple[list[Board], list[str]]:
     return chosen, notes + (more if found else [])
 
 
-def _board(driver: Driver, index: int) -> Board:
+def _board(driver: Driver, index: int) -> VisibleBoard:
     """Name a board, and the parts that it is divided into."""
     handle = driver.ask("nvmlDeviceGetHandleByIndex", index)
     parts = []
     for at in range(driver.tells("nvmlDeviceGetMaxMigDeviceCount", handle) or 0):
         part = driver.tells("nvmlDeviceGetMigDeviceHandleByIndex", handle, at)
         parts.append(None if part is None else driver.tells("nvmlDeviceGetUUID", part))
-    return Board(
+    return VisibleBoard(
         index=index,
         name=driver.ask("nvmlDeviceGetName", handle),
         uuid=driver.ask("nvmlDeviceGetUUID", handle),

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from estimator.measure.live import Course, Watch, courses
+from estimator.measure.live import Course, LiveMeters, courses
 from estimator.measure.meters.open import open_meters
 from estimator.runs import open_store
 from estimator.runs.record import MeasuredRun
@@ -77,9 +77,9 @@ def is_loopback(host: str) -> bool:
 
 
 @kept
-def watch() -> Watch:
+def watch() -> LiveMeters:
     """Meters of this machine, one set for all visitors; nothing modelled."""
-    return Watch(*open_meters(modelled=False))
+    return LiveMeters(*open_meters(modelled=False))
 
 
 def running(runs: list[MeasuredRun]) -> list[MeasuredRun]:
