@@ -1,12 +1,12 @@
 """What each row of a table has to say, without a list for each row."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 
 import numpy as np
 
 from estimator.core.notice import Notice
-from estimator.core.rows import Mask, Places
+from estimator.core.rows import Floats, Mask, Places, few, nowhere
 
 
 class NoticeTable:
@@ -32,12 +32,22 @@ class NoticeTable:
         if rows.any():
             self._layers.append((((notice,),), np.where(rows, 0, -1)))
 
-    def each(self, rows: Places, notices: Sequence[tuple[Notice, ...]]) -> None:
-        """Add notices of their own for some rows."""
+    def each(
+        self, rows: Places, notices: Sequence[tuple[Notice, ...]], *, first: bool = False
+    ) -> None:
+        """Add notices of their own for some rows, before those of others where they come first."""
         if len(rows):
-            codes = np.full(self.count, -1, dtype=np.intp)
+            codes = nowhere(self.count)
             codes[rows] = np.arange(len(rows))
-            self._layers.append((notices, codes))
+            self._layers.insert(0 if first else len(self._layers), (notices, codes))
+
+    def of_values(self, rows: Mask, values: Floats, notice: Callable[[float], Notice]) -> None:
+        """Add a notice of the value of each row of a mask; few values differ."""
+        if rows.any():
+            distinct, at = few(values[rows])
+            codes = nowhere(self.count)
+            codes[rows] = at
+            self._layers.append(([(notice(value),) for value in distinct.tolist()], codes))
 
     @property
     def layers(self) -> int:

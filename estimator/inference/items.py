@@ -172,7 +172,7 @@ def _notes(
         yield Notice(code, "devices", {"count": chips})
     if not asked.software:
         yield Notice("serving_plain_software", "software")
-    for notice in table.notes(0):
+    for notice in table.notices().of(0):
         if notice.code != "serving_layers_assumed" or work.sized:
             yield notice
     yield from lacking(table, 0)

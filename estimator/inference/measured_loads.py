@@ -191,7 +191,7 @@ class KnownLoads:
         evidence = self._evidence
         known = [name for name in evidence if (devices == name).any()]
         if not known and not np.isin(devices, list(self.unusable)).any():
-            return dict(ranges), [()] * table.count
+            return dict(ranges), ()
         mids = np.array([ranges[name].mid for name in DELIVERED]).T
         total = np.array([ranges[name].log_sd for name in DELIVERED]).T
         own = own_log_sd(table, self.catalog)

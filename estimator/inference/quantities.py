@@ -16,7 +16,8 @@ from estimator.answer.report import bounds
 from estimator.catalog import Catalog
 from estimator.core.bounds import LIMITS
 from estimator.core.notice import Notice
-from estimator.core.rows import Places, by_row, one_of, rows_where
+from estimator.core.notice_table import NoticeTable
+from estimator.core.rows import Places, by_row, distinct_rows, one_of, rows_where
 from estimator.core.uncertainty import Uncertain, total
 from estimator.core.units import CENTRAL, J_PER_KWH, J_PER_WH, MILLION, S_PER_H
 from estimator.inference.calibration import DELIVERED
@@ -71,8 +72,8 @@ class ServingAnswer:
         Question -> why it is refused.
     ranges : mapping of str to Uncertain
         Quantity -> one value a row, NaN where it cannot be had; empty if all are refused.
-    notes : sequence of tuple of Notice
-        What was assumed for each row.
+    notices : NoticeTable
+        What was assumed for each row of the table.
     performance
         Behind them, for the roofline and the memory; None if all are refused.
     corrected : mapping of str to array
@@ -83,7 +84,7 @@ class ServingAnswer:
     places: Places
     errors: Mapping[int, Notice]
     ranges: dict[str, Uncertain] = field(default_factory=dict)
-    notes: Sequence[tuple[Notice, ...]] = ()
+    notices: NoticeTable = field(default_factory=lambda: NoticeTable(0))
     performance: Performance | None = None
     corrected: Mapping[str, Floats] = field(default_factory=dict)
 
@@ -91,6 +92,11 @@ class ServingAnswer:
     def rows(self) -> Sequence[Resolved | Notice]:
         """What each question named, or why it is refused."""
         return LazyItems(self.places.size + len(self.errors), self._row)
+
+    @property
+    def notes(self) -> Sequence[tuple[Notice, ...]]:
+        """What was assumed for each row of the table, row by row."""
+        return LazyItems(self.notices.count, self.notices.of)
 
     def mid(self, quantity: str) -> float:
         """Median of a quantity of the first set-up; NaN where it cannot be had."""
@@ -111,7 +117,7 @@ Calibration = Callable[
     [ServingTable, Parameters, dict[str, Uncertain]],
     tuple[dict[str, Uncertain], Sequence[tuple[Notice, ...]]],
 ]
-"""Corrects what set-ups deliver by measured loads, and says for each what that changed."""
+"""Corrects what set-ups deliver by measured loads, and says for each what that changed, if any."""
 
 
 def answer_serving(
@@ -165,16 +171,12 @@ def answer_table(
     ranges, said, corrected = _corrected(table, found, resolver, calibration)
     ranges |= _priced(table, ranges, catalog) | _sustained(table, ranges, catalog)
     held = table.most_sequences(table.tokens_in_flight)
-
-    def notes_of(row: int) -> tuple[Notice, ...]:
-        return (*said[row], *_notes(table, row, held), *_throttled(ranges, row))
-
     return ServingAnswer(
         table=table,
         places=np.arange(table.count),
         errors={},
         ranges=ranges,
-        notes=LazyItems(table.count, notes_of),
+        notices=_notices(table, held, ranges, said),
         performance=found,
         corrected=corrected,
     )
@@ -196,7 +198,7 @@ def _corrected(
     catalog, values = resolver.catalog, resolver.parameters
     before = _delivered(table, _expected(table, values, found), catalog)
     if calibration is None:
-        return before, [()] * table.count, {}
+        return before, (), {}
     ranges, said = calibration(table, values, before)
     return (
         ranges,
@@ -531,37 +533,44 @@ def _sustained(
     return {SUSTAINED: rate * share * np.where(phones, 1.0, np.nan)}
 
 
-def _throttled(ranges: dict[str, Uncertain], place: int) -> tuple[Notice, ...]:
+def _notices(
+    table: ServingTable,
+    held: Floats,
+    ranges: Mapping[str, Uncertain],
+    measured: Sequence[tuple[Notice, ...]],
+) -> NoticeTable:
+    """What measured loads changed in each row, what was assumed for it, and what it lacks."""
+    given, said = table.given, table.notices()
+    said.each(np.arange(len(measured)), measured, first=True)
+    flying = given["concurrency"]
+    unloaded = np.isnan(flying)
+    said.where(unloaded & table.local, Notice("serving_alone", "concurrency"))
+    said.where(unloaded & ~table.local, Notice("serving_saturated", "concurrency"))
+    said.where(held < flying, Notice("serving_some_wait", "concurrency"))
+    for name in ("input_tokens", "output_tokens"):
+        said.where(np.isnan(given[name]), Notice("serving_chat_assumed", name))
+    tokens = given["input_tokens"] + table.output_tokens
+    beyond = rows_where(tokens > table.longest_context)
+    said.each(beyond, [_beyond_context(table, row, tokens[row]) for row in beyond.tolist()])
+    _, first, at = distinct_rows(table.named_at, table.price_at)
+    said.coded([lacking(table, row) for row in first.tolist()], at)
+    if SUSTAINED in ranges:
+        warm = rows_where(~np.isnan(ranges[SUSTAINED].mid))
+        said.each(warm, [_throttled(ranges[SUSTAINED], row) for row in warm.tolist()])
+    return said
+
+
+def _throttled(warm: Uncertain, row: int) -> tuple[Notice, ...]:
     """Say how fast a phone is once it is warm."""
-    warm = ranges.get(SUSTAINED)
-    if warm is None or np.isnan(one_of(warm, place).mid):
-        return ()
-    ends = bounds(one_of(warm, place), CENTRAL)
+    ends = bounds(one_of(warm, row), CENTRAL)
     values = {"rate": ends["mid"], "low": ends["low"], "high": ends["high"]}
     return (Notice("serving_phone_throttles", "hardware", values),)
 
 
-def _notes(table: ServingTable, row: int, held: Floats) -> tuple[Notice, ...]:
-    """What was assumed for one row, and what it lacks."""
-    given, notes = table.given, [*table.notes(row)]
-    if np.isnan(given["concurrency"][row]):
-        code = "serving_alone" if table.local[row] else "serving_saturated"
-        notes.append(Notice(code, "concurrency"))
-    elif held[row] < given["concurrency"][row]:
-        notes.append(Notice("serving_some_wait", "concurrency"))
-    for name in ("input_tokens", "output_tokens"):
-        if np.isnan(given[name][row]):
-            notes.append(Notice("serving_chat_assumed", name))
-    return (*notes, *_beyond_context(table, row), *lacking(table, row))
-
-
-def _beyond_context(table: ServingTable, row: int) -> tuple[Notice, ...]:
-    """Say that a question is longer than what its model was made for, where it states both."""
-    tokens = float((table.given["input_tokens"] + table.output_tokens)[row])
-    context = float(table.longest_context[row])
-    if not tokens > context:
-        return ()
-    values = {"tokens": tokens, "context": context, "model": table.named_of(row).model.name}
+def _beyond_context(table: ServingTable, row: int, tokens: float) -> tuple[Notice, ...]:
+    """Say that a question is longer than its model was made for."""
+    context, model = float(table.longest_context[row]), table.named_of(row).model.name
+    values = {"tokens": float(tokens), "context": context, "model": model}
     return (Notice("serving_beyond_context", "input_tokens", values),)
 
 

@@ -9,7 +9,6 @@ import numpy as np
 from estimator.answer.report import Report
 from estimator.catalog import Catalog
 from estimator.core.messages import refuse
-from estimator.core.notice import Notice
 from estimator.core.notice_table import NoticeTable
 from estimator.core.rows import Floats, nowhere, one_of
 from estimator.core.uncertainty import Number, Uncertain
@@ -106,10 +105,10 @@ def set_ups_report(answer: ServingAnswer, count: int, level: float) -> Report:
 
     known = {name: answer.ranges.get(name, UNKNOWN) for name in QUANTITIES}
     notices = NoticeTable(count)
-    distinct: dict[tuple[Notice, ...], int] = {}
+    said, at = answer.notices.distinct()
     codes = nowhere(count)
-    codes[places] = [distinct.setdefault(said, len(distinct)) for said in answer.notes]
-    notices.coded(list(distinct), codes)
+    codes[places] = at
+    notices.coded(said, codes)
     return Report(
         question="inference",
         quantities={

@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from estimator.catalog import Catalog
-from estimator.catalog.device_names import chips_of_slice
 from estimator.core.bounds import FEW
 from estimator.core.messages import reason, refusal, refuse
 from estimator.core.notice import Notice, Refusal
@@ -432,8 +431,7 @@ def _devices(table: ServingTable) -> Floats:
     memory, flying = table.machine.memory_bytes, filled(given["concurrency"], 1.0)
     least = np.asarray(devices_needed(table.model, layout, memory, flying, tokens))
     equal = product * np.ceil(np.maximum(least, experts) / product)
-    named = table.asked.word("hardware")
-    chips = np.array([*(float(chips_of_slice(name)) for name in named.distinct), 1.0])[named.codes]
+    chips = table.chips
     return np.where(np.isnan(given["devices"]), chips * np.ceil(equal / chips), given["devices"])
 
 

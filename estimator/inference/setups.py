@@ -2,15 +2,24 @@
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from estimator.catalog.device_names import chips_of_slice, part_of_slice
+from estimator.catalog.device_names import chips_of_slice
 from estimator.core.notice import Notice
-from estimator.core.rows import Floats, Places, nowhere, rows_of
+from estimator.core.notice_table import NoticeTable
+from estimator.core.rows import (
+    Floats,
+    Places,
+    distinct_rows,
+    few,
+    nowhere,
+    rows_of,
+    rows_where,
+)
 from estimator.core.site import Site
 from estimator.inference.capacity import most_sequences, weight_bytes
 from estimator.inference.device_price import DevicePrice
@@ -231,24 +240,37 @@ class ServingTable:
             stages=float(layout.stages),
             site=named.site.value,
             price=self.prices[int(self.price_at[row])],
-            notes=self.notes(row),
+            notes=self.notices().of(row),
         )
 
-    def notes(self, row: int) -> tuple[Notice, ...]:
-        """What had to be assumed for a row."""
-        named = self.named_of(row)
-        notes, devices = [*named.notes], float(np.asarray(self.layout.devices)[row])
+    def notices(self) -> NoticeTable:
+        """Return what had to be assumed for each row."""
+        said, devices = NoticeTable(self.count), np.asarray(self.layout.devices)
+        said.coded([one.notes for one in self.named], self.named_at)
+        chips, assumed = self.chips, np.isnan(self.given["devices"])
+        whole = (devices > 1.0) & (devices == chips)
+        said.of_values(assumed & whole, devices, partial(_counted, "slice_assumed"))
+        said.of_values(assumed & ~whole, devices, partial(_counted, "serving_devices_assumed"))
+        said.of_values(devices % chips > 0, chips, partial(_counted, "slice_in_part"))
+        chosen = rows_where(self.layout_chosen)
+        if chosen.size:
+            replicas = np.asarray(self.layout.data_parallel)[chosen]
+            _, first, at = distinct_rows(few(devices[chosen])[1], few(replicas)[1])
+            pairs = zip(devices[chosen][first].tolist(), replicas[first].tolist(), strict=True)
+            codes = nowhere(self.count)
+            codes[chosen] = at
+            said.coded([(_layout_note(*pair),) for pair in pairs], codes)
+        said.coded([one.site.notices for one in self.named], self.named_at)
+        read = self.asked.notices
+        said.each(np.array(list(read), dtype=np.intp), list(read.values()))
+        return said
+
+    @property
+    def chips(self) -> Floats:
+        """Chips of the slice of TPUs that each row names; 1 for one device [1]."""
         names = self.asked.word("hardware")
-        hardware = names.distinct[names.codes[row]] if names.codes[row] >= 0 else ""
-        if np.isnan(self.given["devices"][row]):
-            whole = devices > 1.0 and devices == chips_of_slice(hardware)
-            code = "slice_assumed" if whole else "serving_devices_assumed"
-            notes.append(Notice(code, "devices", {"count": devices}))
-        notes += part_of_slice(hardware, devices)
-        if self.layout_chosen[row]:
-            replicas = float(np.asarray(self.layout.data_parallel)[row])
-            notes.append(_layout_note(devices, replicas))
-        return (*notes, *named.site.notices, *self.asked.notices.get(row, ()))
+        sizes = [*(float(chips_of_slice(name)) for name in names.distinct), 1.0]
+        return np.array(sizes)[names.codes]
 
     def part(self, rows: Places) -> "ServingTable":
         """Return the table of some rows."""
@@ -392,6 +414,11 @@ def table_of(
         nested=columns["nested"] > 0.0,
         longest_context=columns["longest_context"],
     )
+
+
+def _counted(code: str, count: float) -> Notice:
+    """Notice about a number of devices."""
+    return Notice(code, "devices", {"count": count})
 
 
 def _layout_note(devices: float, replicas: float) -> Notice:

@@ -38,7 +38,7 @@ from estimator.question.table import Table, Words
 from estimator.show.number_text import rows_in_text
 from estimator.system.formula_cells import without_formulas
 
-TRAINING_ROWS, INFERENCE_ROWS = 10_000, 2_000
+CHUNK_ROWS = 10_000
 """Rows answered together [1]."""
 
 WRITTEN_ROWS = 1_000
@@ -155,7 +155,7 @@ def estimate_csv(
 
     written = _Written(out, RESULT_COLUMNS, ("training_flop",), RESULTS, column_of)
     header, rows, refused = _answered(
-        lines, written, (Scenario, NOT_READ, TRAINING_ROWS), catalog, _check_training, answered
+        lines, written, (Scenario, NOT_READ), catalog, _check_training, answered
     )
     return Counts(
         rows=rows,
@@ -197,7 +197,7 @@ def serve_csv(
 
     written = _Written(out, SERVED_COLUMNS, (), QUANTITIES, serving_column_of)
     header, rows, refused = _answered(
-        lines, written, (ServingQuestion, (), INFERENCE_ROWS), catalog, _check_serving, answered
+        lines, written, (ServingQuestion, ()), catalog, _check_serving, answered
     )
     notes = tuple(misspelled(header, SERVING_FIELDS))
     return Counts(rows=rows, answered=rows - refused, refused=refused, notes=notes)
@@ -275,13 +275,13 @@ def _numbers(report: Report, mids: Sequence[str], quantities: Sequence[str]) -> 
 def _answered(
     lines: Iterator[str],
     written: _Written,
-    asked: tuple[type[Any], Collection[str], int],
+    asked: tuple[type[Any], Collection[str]],
     catalog: Catalog,
     check: Callable[[Sequence[str]], None],
     answered: Callable[[Table[Any]], Report],
 ) -> tuple[list[str], int, int]:
     """Answer a table in chunks; its header, and how many rows there are and were refused [1]."""
-    question, without, size = asked
+    question, without = asked
     records = Records(lines)
     text, cells = next(iter(records), ("", []))
     header = header_of(cells, written.columns)
@@ -291,7 +291,7 @@ def _answered(
     reader: CellReader[Question] = CellReader(question, header, catalog, without)
     rows = refused = 0
     with _no_search_for_cycles():
-        for block in records.blocks(len(header), reader.places, size):
+        for block in records.blocks(len(header), reader.places, CHUNK_ROWS):
             report = answered(reader.table(block))
             written.out.writelines(written.rows(without_formulas(block.texts), report))
             refused += len(report.errors)

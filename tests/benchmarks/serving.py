@@ -4,10 +4,11 @@ Once with one set-up under a million loads, and once with every row a set-up of 
 device, weight format and layout differ from row to row, as in a table.
 """
 
+import io
 import time
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
-from itertools import product
+from itertools import cycle, product
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,10 @@ from estimator.inference.question import ServingQuestion
 from estimator.inference.resolver import Resolver
 from estimator.inference.setups import ServingTable
 from estimator.question.table import Table
+from estimator.show.csv_table import serve_csv
 
 ROWS, BLOCK = 1_000_000, 16_384
+BATCH_ROWS = 40_000
 MODELS = ("qwen3-30b-a3b", "llama-3-8b", "llama-2-70b", "gpt-oss-20b", "Qwen/Qwen3-14B")
 DEVICES = ("h100", "h200-sxm", "b200", "mi300x", "a100-sxm-80")
 FORMATS = ("bf16", "fp8", "int4")
@@ -38,6 +41,24 @@ def main() -> None:
         spent = min(seconds(parameters, table) for _ in range(3))
         rate = ROWS / spent / 1e6
         print(f"{ROWS:,} serving scenarios, {title}: {spent:.2f} s, {rate:.2f} million a second")
+
+    lines, times = list(table_lines()), []
+    for _ in range(4):
+        begun = time.process_time()
+        serve_csv(iter(lines), io.StringIO(), catalog, level=0.8)
+        times.append(time.process_time() - begun)
+    rate = BATCH_ROWS / min(times)
+    print(f"batch --task serving: {rate:,.0f} rows a second of one core (at least 50,000)")
+
+
+def table_lines() -> Iterator[str]:
+    """Lines of a CSV table of set-ups, each under a load of its own."""
+    random = np.random.default_rng(1)
+    loads = random.integers(1, 1000, (BATCH_ROWS, 3)).tolist()
+    yield "name,model,hardware,devices,precision,concurrency,input_tokens,output_tokens\n"
+    for row, (asked, load) in enumerate(zip(cycle(questions()), loads, strict=False)):
+        names = f"r{row},{asked.preset},{asked.hardware},8,{asked.precision}"
+        yield f"{names},{','.join(map(str, load))}\n"
 
 
 def questions() -> Iterator[ServingQuestion]:

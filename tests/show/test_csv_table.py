@@ -207,7 +207,7 @@ def peak_bytes(rows, catalog):
 
 
 def test_a_longer_table_takes_no_more_memory(catalog, monkeypatch):
-    monkeypatch.setattr(csv_table, "TRAINING_ROWS", 300)
+    monkeypatch.setattr(csv_table, "CHUNK_ROWS", 300)
     peak_bytes(600, catalog)  # reads the profiles
     assert peak_bytes(6_000, catalog) < 1.3 * peak_bytes(1_500, catalog)
 
