@@ -6,9 +6,9 @@ the sequences follows Sakasegawa's approximation of a queue with many servers [2
 
     n = rate x service(n)
     busy = rate x service / places
-    mean wait = service x busy^(sqrt(2 (places + 1)) - 1) / (places (1 - busy))
-    share that waits = busy^sqrt(2 (places + 1))
-    wait(p) = mean wait / share x ln(share / (1 - p)), 0 where share <= 1 - p
+    share that waits = busy^(sqrt(2 (places + 1)) - 1)
+    mean wait of those = service / (places (1 - busy))
+    wait(p) = mean wait of those x ln(share / (1 - p)), 0 where share <= 1 - p
 
 References
 ----------
@@ -143,12 +143,9 @@ def waiting_s(
     (0.0, True)
     """
     busy = np.minimum(np.asarray(requests_per_s * service_s / sequences), 1.0 - 1e-9)
-    power = np.sqrt(2.0 * (sequences + 1.0))
-    mean = service_s * busy ** (power - 1.0) / (sequences * (1.0 - busy))
-    waits = busy**power
-    late = waits > 1.0 - quantile
-    some = np.where(late, waits, 1.0)
-    return np.asarray(np.where(late, mean / some * np.log(some / (1.0 - quantile)), 0.0))
+    waits = busy ** (np.sqrt(2.0 * (sequences + 1.0)) - 1.0)
+    mean_s = service_s / (sequences * (1.0 - busy))
+    return np.asarray(mean_s * np.log(np.maximum(waits / (1.0 - quantile), 1.0)))
 
 
 def flying_quantile(mean: Number, quantile: float) -> Number:
