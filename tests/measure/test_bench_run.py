@@ -139,24 +139,21 @@ def test_on_a_machine_in_use_the_peak_is_a_range_and_that_is_said(monkeypatch):
     assert peak.value == pytest.approx(alone, rel=1e-3)
 
 
-def test_the_calibrated_utilization_moves_towards_the_measured_steps(benched):
-    """Steps as long as at a share of the peak, for what they took here depends on other tests."""
-    run, hardware, _ = benched
+def test_the_calibrated_utilization_moves_towards_the_measured_steps():
+    """Recorded timings as if of another processor, their steps at a share of its peak."""
     catalog = Catalog.open()
+    hardware = "epyc-7742"
+    recorded = catalog.calibrations()[0].run
+    devices = tuple(dataclasses.replace(one, hardware=hardware) for one in recorded.devices)
     peak = catalog.device(hardware).peaks["fp32"].value
-    step_flop = [one.flop for one in run.timings if one.what == "training"][-1]
+    steps = [one for one in recorded.timings if one.what == "training" and one.kind == "other"]
 
     def answered(reached):
-        timings = [
-            dataclasses.replace(one, time_s=one.flop / reached / peak)
-            if one.what == "training"
-            else one
-            for one in run.timings
-        ]
+        timings = tuple(dataclasses.replace(one, time_s=one.flop / reached / peak) for one in steps)
         with open_store() as store:
-            store.forget([run.id])
-            store.add(dataclasses.replace(run, timings=tuple(timings), conditions=()))
-        work = {"flop": 1e15, "kind": "other", "precision": "fp32", "step_flop": step_flop}
+            store.forget(run.id for run in store.runs())
+            store.add(dataclasses.replace(recorded, devices=devices, timings=timings))
+        work = {"flop": 1e15, "kind": "other", "precision": "fp32", "step_flop": steps[-1].flop}
         return answer_scenario(Scenario(**work, hardware=hardware), catalog).inputs
 
     found = {reached: answered(reached) for reached in (0.02, 0.2, 0.8)}
