@@ -5,43 +5,17 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import add_output, catalog_of
-from estimator.core.units import in_percent, in_times, rows_text
-from estimator.show.terminal import note, print_csv, print_json, print_line, print_table
+from estimator.show.terminal import note, print_blocks, print_csv, print_json, print_line
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from estimator.catalog import Catalog
     from estimator.validation.cost_and_carbon import Judgement
     from estimator.validation.cross_validation import Score
-    from estimator.validation.held_out import Report
 
 MONEY = {"cost": "cost at listed prices", "co2e": "CO2e behind a meter, grid given"}
 """What is scored, for people."""
-
-SERVED = {
-    "time_to_first_token_s": "Time to first token",
-    "inter_token_s": "Time per output token",
-    "output_tokens_per_s": "Output tokens per second, all devices",
-    "device_power_w": "Power of the devices",
-    "device_energy_per_output_token_j": "Energy per output token, devices",
-    "decode_tokens_per_s": "Decoding one sequence, tokens per second",
-    "prefill_tokens_per_s": "Prefill, tokens per second",
-}
-"""Quantity of serving -> what heads its scores."""
-
-EARLIER = "The model of 2026-11-21 (fitted to a third of these runs) and the present one:"
-
-RUN_HEADER = ("run", "device", "predicted hours", "reported hours", "ratio")
-
-RUNS_LEGEND = (
-    "in 80 %: share of the reported hours inside the 80 % interval; bias: median of predicted over "
-    "reported; constant: median error with that utilization for every run."
-)
-PEAKS_LEGEND = (
-    "too low, 15 % too low: share of the peaks predicted over 15 % too low, with the priors "
-    "and held out; in 80 %: share inside the 80 % interval; bias: median of predicted over "
-    "measured, less one. From held out on, each is predicted without its source."
-)
-"""What heads of the tables mean."""
 
 EXAMPLES = """examples:
   twenty-watts validate
@@ -84,154 +58,56 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Predict every published run held out and print the score."""
+    catalog = catalog_of(options)
     if options.task == "serving":
-        return _run_serving(options)
+        return _run_serving(options, catalog)
     if options.task == "memory":
-        return _run_memory(options)
+        return _run_memory(options, catalog)
     if options.ablation:
-        return _run_ablation(options)
+        return _run_ablation(options, catalog)
+    from estimator.show.scores import change_text, held_out_text, left_out, runs_table, titled
     from estimator.validation.held_out import earlier_scores, validation_report
+    from estimator.validation.steady_rate import steady_rates
     from estimator.validation.whole_chain import whole_chain_scores
 
     note("fitting once per family of runs: a few seconds", quiet=options.quiet)
-    catalog = catalog_of(options)
     report = validation_report(catalog)
     if options.json:
-        energy = {name: asdict(shown) for name, shown in _energy(catalog).items()}
-        given = {"energy_given_hours": energy, **_money_as_json(catalog)}
-        before = {"earlier_model": earlier_scores(catalog)}
-        whole = whole_chain_scores(catalog, report)
-        before["hours_predicted"] = {name: asdict(shown) for name, shown in whole.items()}
-        before["steady_rate"] = {name: asdict(shown) for name, shown in _steady(catalog).items()}
-        print_json({**report.as_json(with_runs=options.runs), **before, **given})
+        print_json(
+            {
+                **report.as_json(with_runs=options.runs),
+                "earlier_model": earlier_scores(catalog),
+                "hours_predicted": _as_dicts(whole_chain_scores(catalog, report)),
+                "steady_rate": _as_dicts(steady_rates(catalog).scores()),
+                "energy_given_hours": _as_dicts(_energy(catalog)),
+                **{
+                    f"{name}_given_hours": {"score": asdict(one.score), "left_out": one.left_out}
+                    for name, one in _money(catalog).items()
+                },
+            }
+        )
     elif options.csv:
         print_csv(report.run_rows() if options.runs else report.group_rows())
+    elif options.runs:
+        print_blocks([runs_table(report)])
     else:
-        _print_for_people(report, with_runs=options.runs)
-        if not options.runs:
-            _print_change(report, catalog)
-            _print_scores("Energy of runs with a meter, their hours given:", _energy(catalog))
-            _print_scores(
-                "Energy, cost and CO2e from the work alone, the hours predicted:",
-                whole_chain_scores(catalog, report),
-            )
-            _print_money(catalog)
-            _print_scores(
-                "Steady rate of published throughput tables, each family held out:",
-                _steady(catalog),
-            )
+        money = _money(catalog)
+        scored = {MONEY[name]: one.score for name, one in money.items()}
+        print_blocks(held_out_text(report))
+        print_blocks(change_text(report, earlier_scores(catalog)))
+        print_blocks(titled("Energy of runs with a meter, their hours given:", _energy(catalog)))
+        chain = "Energy, cost and CO2e from the work alone, the hours predicted:"
+        print_blocks(titled(chain, whole_chain_scores(catalog, report)))
+        print_blocks(titled("Cost and CO2e of runs, their hours given:", scored))
+        for name, one in money.items():
+            print_blocks(left_out(one.left_out, f" of {MONEY[name]}"))
+        steady = "Steady rate of published throughput tables, each family held out:"
+        print_blocks(titled(steady, steady_rates(catalog).scores()))
     return 0
 
 
-def _steady(catalog: "Catalog") -> "dict[str, Score]":
-    from estimator.validation.steady_rate import steady_rates
-
-    return steady_rates(catalog).scores()
-
-
-def _run_memory(options: argparse.Namespace) -> int:
-    """Print the score of the memory need, with the priors and with whole sources held out."""
-    from estimator.validation.memory import left_out, memory_cases, memory_groups
-
-    catalog = catalog_of(options)
-    cases = memory_cases(catalog)
-    groups = {name: asdict(score) for name, score in memory_groups(cases).items()}
-    if options.runs:
-        columns = ("predicted_gib", "low_gib", "high_gib", "held_out_gib", "held_out_log_sd")
-        rows = [{**case.row, **{name: getattr(case, name) for name in columns}} for case in cases]
-        print_json(rows) if options.json else print_csv(rows)
-        return 0
-    if options.json:
-        print_json({"groups": groups, "left_out": left_out(catalog)})
-        return 0
-    if options.csv:
-        print_csv([{"group": name, **score} for name, score in groups.items()])
-        return 0
-    print_line(PEAKS_LEGEND)
-    header = ("", "peaks", "with priors", "too low", "held out", "bias", "in 80 %", "15 % too low")
-    shares = ("error", "too_low", "held_out_error", "bias", "coverage", "held_out_too_low")
-    print_table(
-        header,
-        [
-            (
-                _titled(name, catalog),
-                str(score["cases"]),
-                *(in_percent(score[share]) for share in shares),
-            )
-            for name, score in groups.items()
-        ],
-    )
-    for why, count in left_out(catalog).items():
-        print_line(f"left out: {rows_text(count)}, {why}")
-    return 0
-
-
-def _titled(group: str, catalog: "Catalog") -> str:
-    """Name of a group, a source by its title."""
-    by, _, source = group.partition(": ")
-    return f"{by}: {catalog.source(source).title}" if by == "source" else group
-
-
-def _run_serving(options: argparse.Namespace) -> int:
-    """Print the score of serving, held out by line of models and by system."""
-    from estimator.validation.serving_held_out import serving_report
-
-    note("fitting once per line of models and per system: some seconds", quiet=options.quiet)
-    report = serving_report(catalog_of(options))
-    if options.json:
-        print_json(report.as_json())
-        return 0
-    if options.csv:
-        print_csv([asdict(score) for score in report.scores])
-        return 0
-    header = ("", "rows", "median error", "bias", "within ×1.5", "in 80 %", "weights only")
-    for quantity in dict.fromkeys(score.quantity for score in report.scores):
-        rows = [
-            (
-                f"{score.by}: {score.group}",
-                str(score.rows),
-                in_percent(score.median_error),
-                in_times(score.bias),
-                in_percent(score.within_1_5),
-                in_percent(score.coverage),
-                "" if score.roofline_error is None else in_percent(score.roofline_error),
-            )
-            for score in report.scores
-            if score.quantity == quantity
-        ]
-        print_line(f"{SERVED[quantity]}:")
-        print_table(header, rows)
-    for reason, count in report.left_out.items():
-        what = "configuration" if count == 1 else "configurations"
-        print_line(f"left out: {count:,} {what}, {reason}")
-    return 0
-
-
-def _run_ablation(options: argparse.Namespace) -> int:
-    """Print the held-out score without each term of the mechanism."""
-    from estimator.validation.ablation import ablation_rows, ablation_table
-
-    note("fitting every model without one of its terms: some twenty seconds", quiet=options.quiet)
-    catalog = catalog_of(options)
-    if options.json:
-        print_json(list(ablation_rows(catalog)))
-    elif options.csv:
-        print_csv(ablation_rows(catalog))
-    else:
-        header = ("without", "median error", "per-family median", "large language", "within ×2")
-        print_table(header, ablation_table(catalog))
-    return 0
-
-
-def _print_change(report: "Report", catalog: "Catalog") -> None:
-    """Print the earlier model and the present one side by side."""
-    from estimator.validation.held_out import change_table, earlier_scores
-
-    print_line()
-    print_line(EARLIER)
-    header = ("", "runs", "error before", "now", "by stack", "bias before", "now")
-    rows = change_table(report, earlier_scores(catalog))
-    print_table((*header, "in 80 % before", "now"), rows)
+def _as_dicts(scores: "Mapping[str, Score]") -> dict[str, dict[str, Any]]:
+    return {name: asdict(score) for name, score in scores.items()}
 
 
 def _energy(catalog: "Catalog") -> "dict[str, Score]":
@@ -249,51 +125,70 @@ def _money(catalog: "Catalog") -> "dict[str, Judgement]":
     return {name: judgement for name, judgement in found.items() if judgement.runs}
 
 
-def _money_as_json(catalog: "Catalog") -> dict[str, Any]:
-    return {
-        f"{name}_given_hours": {"score": asdict(shown.score), "left_out": shown.left_out}
-        for name, shown in _money(catalog).items()
-    }
+def _run_memory(options: argparse.Namespace, catalog: "Catalog") -> int:
+    """Print the score of the memory need, with the priors and with whole sources held out."""
+    from estimator.show.scores import PEAKS, PEAKS_LEGEND, left_out, scores_table
+    from estimator.validation.memory import left_out as not_scored
+    from estimator.validation.memory import memory_cases, memory_groups
+
+    cases = memory_cases(catalog)
+    groups = {name: asdict(score) for name, score in memory_groups(cases).items()}
+    if options.runs:
+        columns = ("predicted_gib", "low_gib", "high_gib", "held_out_gib", "held_out_log_sd")
+        rows = [{**case.row, **{name: getattr(case, name) for name in columns}} for case in cases]
+        print_json(rows) if options.json else print_csv(rows)
+    elif options.json:
+        print_json({"groups": groups, "left_out": not_scored(catalog)})
+    elif options.csv:
+        print_csv([{"group": name, **score} for name, score in groups.items()])
+    else:
+        named = [(_titled(name, catalog), score) for name, score in groups.items()]
+        table = scores_table("", named, PEAKS)
+        print_blocks((PEAKS_LEGEND, table, *left_out(not_scored(catalog))))
+    return 0
 
 
-def _print_money(catalog: "Catalog") -> None:
-    judged = _money(catalog)
-    scores = {MONEY[name]: shown.score for name, shown in judged.items()}
-    _print_scores("Cost and CO2e of runs, their hours given:", scores)
-    for name, shown in judged.items():
-        for reason, count in shown.left_out.items():
-            print_line(f"left out of {MONEY[name]}: {rows_text(count)}, {reason}")
+def _titled(group: str, catalog: "Catalog") -> str:
+    """Name of a group, a source by its title."""
+    by, _, source = group.partition(": ")
+    return f"{by}: {catalog.source(source).title}" if by == "source" else group
 
 
-def _print_scores(title: str, scores: "dict[str, Score]") -> None:
-    print_line()
-    print_line(title)
-    header = ("", "runs", "families", "median error", "per-family median", "bias", "in 80 %")
-    rows = [
-        (
-            name,
-            str(shown.count),
-            str(shown.families),
-            in_percent(shown.median_error),
-            in_percent(shown.family_median_error),
-            in_times(shown.bias),
-            in_percent(shown.coverage),
-        )
-        for name, shown in scores.items()
-    ]
-    print_table(header, rows)
+def _run_serving(options: argparse.Namespace, catalog: "Catalog") -> int:
+    """Print the score of serving, held out by line of models and by system."""
+    from estimator.show.scores import SERVED, SERVING, scores_table
+    from estimator.validation.serving_held_out import serving_report
 
-
-def _print_for_people(report: "Report", *, with_runs: bool) -> None:
-    if with_runs:
-        print_table(RUN_HEADER, report.run_table())
-        return
-    print_line(report.headline())
-    print_line(report.strict_headline())
-    print_line(RUNS_LEGEND)
-    header = ("", "runs", "families", "median error", "by stack", "bias", "within ×2", "in 80 %")
-    print_table((*header, "constant 0.30", "constant 0.375"), report.group_table())
-    print_line("Furthest off:")
-    print_table(RUN_HEADER, report.worst_table())
+    note("fitting once per line of models and per system: some seconds", quiet=options.quiet)
+    report = serving_report(catalog)
+    if options.json:
+        print_json(report.as_json())
+        return 0
+    if options.csv:
+        print_csv([asdict(score) for score in report.scores])
+        return 0
+    for quantity in dict.fromkeys(score.quantity for score in report.scores):
+        some = [score for score in report.scores if score.quantity == quantity]
+        rows = [(f"{score.by}: {score.group}", score) for score in some]
+        print_blocks((f"{SERVED[quantity]}:", scores_table("", rows, SERVING)))
     for reason, count in report.left_out.items():
-        print_line(f"left out: {rows_text(count)}, {reason}")
+        what = "configuration" if count == 1 else "configurations"
+        print_line(f"left out: {count:,} {what}, {reason}")
+    return 0
+
+
+def _run_ablation(options: argparse.Namespace, catalog: "Catalog") -> int:
+    """Print the held-out score without each term of the mechanism."""
+    from estimator.show.scores import ABLATION, scores_table
+    from estimator.validation.ablation import ablation_rows
+
+    note("fitting every model without one of its terms: some twenty seconds", quiet=options.quiet)
+    rows = list(ablation_rows(catalog))
+    if options.json:
+        print_json(rows)
+    elif options.csv:
+        print_csv(rows)
+    else:
+        named = [(row["without"].removesuffix("_s").replace("_", " "), row) for row in rows]
+        print_blocks([scores_table("without", named, ABLATION)])
+    return 0

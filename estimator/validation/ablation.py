@@ -6,7 +6,6 @@ from typing import Any
 
 from estimator.catalog import Catalog
 from estimator.core.rows import rows_of
-from estimator.core.units import in_percent
 from estimator.training.features import prior_model
 from estimator.training.mechanism import PARAMETERS
 from estimator.validation.cross_validation import (
@@ -39,14 +38,3 @@ def ablation_rows(catalog: Catalog) -> Iterator[dict[str, Any]]:
                 rows_of(blind, large), runs.family[large]
             ).median_error,
         }
-
-
-def ablation_table(catalog: Catalog) -> Iterator[tuple[str, ...]]:
-    """Return the rows for people."""
-    for row in ablation_rows(catalog):
-        yield (
-            row["without"].removesuffix("_s").replace("_", " "),
-            *(in_percent(row[key], 1) for key in ("median_error", "family_median_error")),
-            in_percent(row["large_language_median_error"], 1),
-            in_percent(row["within_2"]),
-        )

@@ -1,7 +1,7 @@
 """The held-out score: by group of runs, beside the baselines, with the worst misses."""
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 from estimator.catalog import Catalog, once
 from estimator.core.rows import Mask, rows_of
 from estimator.core.uncertainty import z_score
-from estimator.core.units import CENTRAL, digits, in_percent, in_times
+from estimator.core.units import CENTRAL
 from estimator.networks.kinds import kind_of_domain
 from estimator.training.features import prior_model
 from estimator.validation.cross_validation import (
@@ -52,7 +52,7 @@ EARLIER = "earlier_scores.csv"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class HeldOut:
     """The blind score of the device-hours.
 
     Parameters
@@ -113,7 +113,7 @@ class Report:
         """Reason -> rows of the table that could not be scored [1]."""
         return self.published.left_out
 
-    def part(self, chosen: Mask) -> "Report":
+    def part(self, chosen: Mask) -> "HeldOut":
         """Return the same predictions, scored on the runs where `chosen` holds.
 
         Raises
@@ -133,7 +133,7 @@ class Report:
             own_variance=whole.own_variance[chosen],
             stacks=whole.stacks[chosen],
         )
-        return Report(
+        return HeldOut(
             published=published,
             blind=rows_of(self.blind, chosen),
             by_stack=rows_of(self.by_stack, chosen),
@@ -153,28 +153,6 @@ class Report:
         return (
             float(np.mean([self.scores[name][0].median_error for name in kinds])),
             float(np.mean([self.stack_scores[name].median_error for name in kinds])),
-        )
-
-    def headline(self) -> str:
-        """The score in one sentence."""
-        ours, baselines = self.scores["all"]
-        constant = in_percent(baselines["constant_0.30"])
-        return (
-            f"Device-hours of {ours.count} published runs, each predicted without its family: "
-            f"median error {in_percent(ours.median_error)}, against {constant} for a constant "
-            f"utilization of 0.30; the 80 % interval holds {in_percent(ours.coverage)}."
-        )
-
-    def strict_headline(self) -> str:
-        """The stricter score, its range, and the one that does not depend on the mix."""
-        ours = self.stack_scores["all"]
-        low, high = in_percent(ours.median_error_low), in_percent(ours.median_error_high)
-        by_family, by_stack = map(in_percent, self.mean_over_kinds)
-        return (
-            "Also without its benchmark, software collection or model line: median error "
-            f"{in_percent(ours.median_error)} ({low} to {high} by bootstrap), coverage "
-            f"{in_percent(ours.coverage)}. Mean over kinds of network: {by_family} by family, "
-            f"{by_stack} by stack."
         )
 
     def as_json(self, *, with_runs: bool) -> dict[str, Any]:
@@ -204,21 +182,6 @@ class Report:
             for name, (ours, baselines) in self.scores.items()
         ]
 
-    def group_table(self) -> Iterator[Sequence[str]]:
-        """One row per group for people."""
-        for name, (ours, baselines) in self.scores.items():
-            yield (
-                name,
-                str(ours.count),
-                str(ours.families),
-                in_percent(ours.median_error),
-                in_percent(self.stack_scores[name].median_error),
-                in_times(ours.bias),
-                in_percent(ours.within_2),
-                in_percent(ours.coverage),
-                *(in_percent(baselines[name]) for name in BASELINES),
-            )
-
     def run_rows(self) -> list[dict[str, Any]]:
         """One flat row per run, the worst first."""
         runs = self.published.runs
@@ -240,26 +203,9 @@ class Report:
             for place in np.argsort(-np.abs(self.blind.log_ratio))
         ]
 
-    def run_table(self) -> Iterator[Sequence[str]]:
-        """One row per run for people, the worst first."""
-        for row in self.run_rows():
-            ratio = row["device_hours_mid"] / row["device_hours_reported"]
-            yield (
-                row["name"],
-                row["hardware"],
-                digits(row["device_hours_mid"]),
-                digits(row["device_hours_reported"]),
-                in_times(ratio),
-            )
-
-    def worst_table(self) -> Iterator[Sequence[str]]:
-        """Return the runs that were missed by most."""
-        for _, row in zip(range(WORST), self.run_table(), strict=False):
-            yield row
-
 
 @once
-def validation_report(catalog: Catalog) -> Report:
+def validation_report(catalog: Catalog) -> HeldOut:
     """Predict every usable published run without its family, and score the predictions."""
     published = usable_runs(catalog)
     runs, tables = published.runs, published.tables
@@ -272,7 +218,7 @@ def validation_report(catalog: Catalog) -> Report:
         )
         for by in ("family", "stack")
     )
-    return Report(published=published, blind=blind, by_stack=by_stack)
+    return HeldOut(published=published, blind=blind, by_stack=by_stack)
 
 
 @once
@@ -301,24 +247,6 @@ def _rows(catalog: Catalog, name: str) -> list[dict[str, str]]:
     """Rows of a table in `runs`."""
     with (catalog.layers[0] / "runs" / name).open(encoding="utf-8") as lines:
         return list(csv.DictReader(lines))
-
-
-def change_table(report: Report, earlier: Mapping[str, Mapping[str, float]]) -> Iterator[list[str]]:
-    """One row per group for people: the earlier model and the present one side by side."""
-    for name, (ours, _) in report.scores.items():
-        if name in earlier:
-            before = earlier[name]
-            yield [
-                name,
-                f"{before['count']:.0f} / {ours.count}",
-                in_percent(before["median_error"]),
-                in_percent(ours.median_error),
-                in_percent(report.stack_scores[name].median_error),
-                in_times(before["bias"]),
-                in_times(ours.bias),
-                in_percent(before["coverage"]),
-                in_percent(ours.coverage),
-            ]
 
 
 def large_language(published: PublishedRuns) -> Mask:

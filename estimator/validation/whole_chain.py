@@ -15,16 +15,16 @@ from estimator.core.uncertainty import Uncertain
 from estimator.validation.cost_and_carbon import judged_costs, judged_emissions
 from estimator.validation.cross_validation import Blind, Score, score
 from estimator.validation.energy import measured_power
-from estimator.validation.held_out import Report
+from estimator.validation.held_out import HeldOut
 
 
-def whole_chain_scores(catalog: Catalog, report: Report) -> dict[str, Score]:
+def whole_chain_scores(catalog: Catalog, report: HeldOut) -> dict[str, Score]:
     """Score of energy, cost and CO2e from the work alone; a quantity without runs is left out.
 
     Parameters
     ----------
     catalog : Catalog
-    report : Report
+    report : HeldOut
         Of the device-hours.
 
     Returns
@@ -45,7 +45,7 @@ def whole_chain_scores(catalog: Catalog, report: Report) -> dict[str, Score]:
     return {name: score for name, score in scores.items() if score is not None}
 
 
-def _end_to_end(given_hours: Sequence[tuple[str, Uncertain]], report: Report) -> Score | None:
+def _end_to_end(given_hours: Sequence[tuple[str, Uncertain]], report: HeldOut) -> Score | None:
     """Score with the error of the hours on top of that where they are given."""
     places: Mapping[str, int] = {
         row["name"]: place for place, row in enumerate(report.published.rows)

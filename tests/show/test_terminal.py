@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from estimator.catalog import Catalog
-from estimator.cli.validate import SERVED
+from estimator.show.scores import SERVED
 from estimator.show.terminal import BETWEEN, EDGES, column_widths, print_table
 
 ODD = st.sampled_from(["日本 日", "e\u0301", " a", "", "a\nbc", "abc d\n\nab", "a\n", "\n"])

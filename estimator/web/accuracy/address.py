@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from estimator.validation.held_out import Report
+from estimator.validation.held_out import HeldOut
 from estimator.web.accuracy.groups import (
     DIMENSIONS,
     GENERATIONS,
@@ -53,13 +53,13 @@ class Filters:
     by: str
 
 
-def every(report: Report) -> Filters:
+def every(report: HeldOut) -> Filters:
     """Filters that leave all runs."""
     years = years_of(report)
     return Filters(work=ALL, device=ALL, first=int(years.min()), last=int(years.max()), by="work")
 
 
-def chosen(report: Report, filters: Filters) -> Chosen:
+def chosen(report: HeldOut, filters: Filters) -> Chosen:
     """Runs that pass the filters."""
     years = years_of(report)
     kept: Chosen = (years >= filters.first) & (years <= filters.last)
@@ -70,7 +70,7 @@ def chosen(report: Report, filters: Filters) -> Chosen:
     return kept
 
 
-def works(report: Report) -> list[str]:
+def works(report: HeldOut) -> list[str]:
     """Kinds of work to choose from."""
     return [ALL, *(str(name) for name in np.unique(works_of(report)))]
 
@@ -81,7 +81,7 @@ def as_query(filters: Filters) -> dict[str, str]:
     return {"work": filters.work, "device": filters.device, **years, "by": filters.by}
 
 
-def read(query: Query, report: Report) -> tuple[Filters, list[str]]:
+def read(query: Query, report: HeldOut) -> tuple[Filters, list[str]]:
     """Filters that a URL asks for, and what of it could not be used."""
     usual = every(report)
     low, high = usual.first, usual.last
@@ -106,7 +106,7 @@ def read(query: Query, report: Report) -> tuple[Filters, list[str]]:
 class FiltersCodec:
     """How the filters stand in a link and in the widgets."""
 
-    report: Callable[[], Report]
+    report: Callable[[], HeldOut]
 
     def names(self) -> Collection[str]:
         """Names that a link may have."""

@@ -25,7 +25,7 @@ from estimator.validation.held_out import (
     BASELINES,
     FEWEST,
     LARGE_RUN_FLOP,
-    Report,
+    HeldOut,
 )
 from estimator.web.shared.amounts import localised
 from estimator.web.shared.language import N_, _, ngettext
@@ -59,19 +59,19 @@ DIMENSIONS = {
 """What runs are grouped by."""
 
 
-def works_of(report: Report) -> npt.NDArray[np.str_]:
+def works_of(report: HeldOut) -> npt.NDArray[np.str_]:
     """Kind of work of each run."""
     domains = [row["domain"] for row in report.published.rows]
     kinds = {domain: kind_of_domain(domain) for domain in dict.fromkeys(domains)}
     return np.array([kinds[domain] for domain in domains])
 
 
-def generations_of(report: Report) -> npt.NDArray[np.str_]:
+def generations_of(report: HeldOut) -> npt.NDArray[np.str_]:
     """Device generation of each run."""
     return np.array([generation(str(device)) for device in report.published.devices])
 
 
-def years_of(report: Report) -> npt.NDArray[np.int_]:
+def years_of(report: HeldOut) -> npt.NDArray[np.int_]:
     """Year of each run."""
     return np.array([int(float(row["year"])) for row in report.published.rows])
 
@@ -86,18 +86,18 @@ def generation(device: str) -> str:
     return next(found, OTHER_DEVICES)
 
 
-def classes_of(report: Report) -> npt.NDArray[np.str_]:
+def classes_of(report: HeldOut) -> npt.NDArray[np.str_]:
     """Kind of work of each run, as the scatter shows it."""
     return _classes_of(report, works_of(report))
 
 
-def _classes_of(report: Report, works: npt.NDArray[np.str_]) -> npt.NDArray[np.str_]:
+def _classes_of(report: HeldOut, works: npt.NDArray[np.str_]) -> npt.NDArray[np.str_]:
     kept = np.where(np.isin(works, CLASSES), works, "other")
     size = np.where(report.published.runs.flop >= LARGE_RUN_FLOP, LARGE, SMALL)
     return np.where(works == "language", size, kept)
 
 
-def groups_of(report: Report) -> dict[str, dict[str, Chosen]]:
+def groups_of(report: HeldOut) -> dict[str, dict[str, Chosen]]:
     """Dimension -> group -> its runs, groups in the order to show them."""
     works, years = works_of(report), years_of(report)
     classes = _classes_of(report, works)
@@ -115,7 +115,7 @@ def groups_of(report: Report) -> dict[str, dict[str, Chosen]]:
     }
 
 
-def groups_table(report: Report, *, ranges: bool = False) -> pd.DataFrame:
+def groups_table(report: HeldOut, *, ranges: bool = False) -> pd.DataFrame:
     """One row per group, all runs first; shares and errors in [1].
 
     Groups of fewer than `FEWEST` runs, and those of all runs again, are left out.
@@ -182,7 +182,7 @@ def group_name(name: str) -> str:
     return _("{first} to {last}").format(first=first, last=last) if to else _(name)
 
 
-def runs_table(report: Report, catalog: Catalog) -> pd.DataFrame:
+def runs_table(report: HeldOut, catalog: Catalog) -> pd.DataFrame:
     """One row per run for the scatter: reported and predicted device-hours, and what it was.
 
     Columns: class, reported_h, predicted_h, half_h and double_h (the reported over and times 2),
@@ -213,7 +213,7 @@ def runs_table(report: Report, catalog: Catalog) -> pd.DataFrame:
     )
 
 
-def worst_first(report: Report) -> npt.NDArray[np.intp]:
+def worst_first(report: HeldOut) -> npt.NDArray[np.intp]:
     """Places of the runs in the order of `runs_table`."""
     return np.argsort(-np.abs(report.blind.log_ratio))
 

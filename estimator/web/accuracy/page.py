@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from estimator.validation.cross_validation import Score
-from estimator.validation.held_out import WORST, Report, validation_report
+from estimator.validation.held_out import WORST, HeldOut, validation_report
 from estimator.web.accuracy import address, charts, groups, score_tables, tables
 from estimator.web.accuracy import text as words
 from estimator.web.accuracy.address import Filters
@@ -43,12 +43,12 @@ def draw(frame: Frame) -> None:
 
 
 @st.cache_resource(show_spinner=WAITING)
-def open_report() -> Report:
+def open_report() -> HeldOut:
     """Return the blind score, computed once per server."""
     return validation_report(open_catalog())
 
 
-def _score(report: Report, filters: Filters, frame: Frame) -> None:
+def _score(report: HeldOut, filters: Filters, frame: Frame) -> None:
     """Draw the sentence, the figures and the sections, or the one that the link asks for."""
     table = groups.groups_table(report)
     usual = address.every(open_report())
@@ -65,7 +65,7 @@ def _score(report: Report, filters: Filters, frame: Frame) -> None:
     _share(report, filters)
 
 
-def _runs(report: Report, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:
+def _runs(report: HeldOut, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:
     """Draw predicted against reported device-hours."""
     st.subheader(_("Predicted against reported"), anchor=False)
     whole = open_report()
@@ -86,7 +86,7 @@ def _every_run(spoken: str) -> pd.DataFrame:
     return groups.runs_table(open_report(), open_catalog())
 
 
-def _errors(report: Report, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:
+def _errors(report: HeldOut, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:
     """Draw the median error of groups, beside that of a constant."""
     st.subheader(_("Where we are further off"), anchor=False)
     st.segmented_control(
@@ -109,7 +109,7 @@ def _largest(table: pd.DataFrame, dimension: str) -> pd.DataFrame:
     return chosen.loc[chosen["count"].nlargest(SLIDE_GROUPS).index.sort_values()]
 
 
-def _groups(report: Report, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:
+def _groups(report: HeldOut, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:
     """Draw the table of groups."""
     st.subheader(_("Every group, beside two constants"), anchor=False)
     shown = table
@@ -127,7 +127,7 @@ def _groups(report: Report, table: pd.DataFrame, filters: Filters, frame: Frame)
     )
 
 
-def _worst(report: Report, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:
+def _worst(report: HeldOut, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:
     """Draw the worst misses."""
     st.subheader(_("The worst misses"), anchor=False)
     whole = open_report()
@@ -135,7 +135,7 @@ def _worst(report: Report, table: pd.DataFrame, filters: Filters, frame: Frame) 
     tables.draw_worst(whole, address.chosen(whole, filters), open_catalog(), most)
 
 
-def _change(report: Report, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:
+def _change(report: HeldOut, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:
     """Draw the earlier model and the present one side by side, on all runs."""
     st.subheader(_("What changed, and how it is held out"), anchor=False)
     score_tables.draw_change(open_report(), open_catalog(), slide=frame.slide)
@@ -150,13 +150,13 @@ def _metered() -> Mapping[str, Score]:
     return score_tables.energy_table(open_catalog(), open_report())
 
 
-Section = Callable[[Report, pd.DataFrame, Filters, Frame], None]
+Section = Callable[[HeldOut, pd.DataFrame, Filters, Frame], None]
 
 
 def _scores(title: str, draw: Callable[[bool], None], caption: str) -> Section:
     """Section of a score of its own, whatever the filters say; `draw` takes whether on a slide."""
 
-    def section(report: Report, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:
+    def section(report: HeldOut, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:
         st.subheader(_(title), anchor=False)
         draw(frame.slide)
         if not frame.slide:
@@ -189,7 +189,7 @@ SECTIONS: Mapping[str, Section] = {
 }
 
 
-def _fit_sees(report: Report) -> None:
+def _fit_sees(report: HeldOut) -> None:
     """Draw what the model knows of a run, and which rows could not be scored."""
     st.subheader(_("What the fit sees, and what it does not"), anchor=False)
     style.assumptions([_(words.SEES)])
@@ -205,7 +205,7 @@ def _fit_sees(report: Report) -> None:
     tables.draw_left_out(whole.left_out)
 
 
-def _share(report: Report, filters: Filters) -> None:
+def _share(report: HeldOut, filters: Filters) -> None:
     """Draw the link, the downloads and the snippets."""
     name = "twenty-watts"
     files = (
@@ -226,7 +226,7 @@ def _reset() -> None:
     STATE.choose(address.every(open_report()))
 
 
-def _filters(report: Report, filters: Filters) -> None:
+def _filters(report: HeldOut, filters: Filters) -> None:
     """Draw the filters."""
     st.subheader(_("Which runs"), anchor=False)
     st.selectbox(

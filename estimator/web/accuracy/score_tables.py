@@ -8,7 +8,7 @@ import streamlit as st
 from estimator.catalog import Catalog
 from estimator.validation.cross_validation import Score
 from estimator.validation.energy import energy_scores, measured_power
-from estimator.validation.held_out import KIND, Report, earlier_scores, stored_scores
+from estimator.validation.held_out import KIND, HeldOut, earlier_scores, stored_scores
 from estimator.validation.whole_chain import whole_chain_scores
 from estimator.web.shared.amounts import localised
 from estimator.web.shared.language import N_, _
@@ -92,7 +92,7 @@ ALONE = ("",)
 """Columns under a heading that is that of one column."""
 
 
-def draw_change(report: Report, catalog: Catalog, *, slide: bool) -> None:
+def draw_change(report: HeldOut, catalog: Catalog, *, slide: bool) -> None:
     """Draw the earlier model and the present one, by both ways of holding out."""
     earlier = earlier_scores(catalog)
     head: Head = (
@@ -111,7 +111,7 @@ def draw_change(report: Report, catalog: Catalog, *, slide: bool) -> None:
     _draw(_("Runs"), head, rows, slide=slide)
 
 
-def energy_table(catalog: Catalog, report: Report) -> dict[str, Score]:
+def energy_table(catalog: Catalog, report: HeldOut) -> dict[str, Score]:
     """Score of the energy of metered runs by group, those whose hours are predicted last."""
     scores = energy_scores(measured_power(catalog))
     return scores | {FROM_WORK: whole_chain_scores(catalog, report)["energy"]}

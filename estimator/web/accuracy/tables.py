@@ -9,7 +9,7 @@ import streamlit as st
 
 from estimator.catalog import Catalog
 from estimator.core.units import digits
-from estimator.validation.held_out import Report
+from estimator.validation.held_out import HeldOut
 from estimator.web.accuracy.groups import DIMENSIONS, Chosen, devices_text, group_name, percent
 from estimator.web.accuracy.score_tables import ALONE, draw_scrolled, head_html
 from estimator.web.accuracy.text import note, reasons
@@ -84,7 +84,7 @@ def draw_groups(table: pd.DataFrame) -> None:
     draw_scrolled(f'<table class="tw tw-scores">{head_html(head)}{body}</table>')
 
 
-def draw_worst(report: Report, chosen: Chosen, catalog: Catalog, most: int) -> None:
+def draw_worst(report: HeldOut, chosen: Chosen, catalog: Catalog, most: int) -> None:
     """Draw the runs chosen that were missed by most, each with what its row tells about it."""
     order = np.argsort(-np.abs(report.blind.log_ratio))
     places = order[chosen[order]][:most]
@@ -131,7 +131,7 @@ def _percent(share: float) -> str:
     return percent(share).partition(" ")[0]
 
 
-def _miss(report: Report, place: int, catalog: Catalog) -> tuple[Html, ...]:
+def _miss(report: HeldOut, place: int, catalog: Catalog) -> tuple[Html, ...]:
     """Cells of one of the worst: what it was, how far off, and what its row tells."""
     row, runs = report.published.rows[place], report.published.runs
     reported = float(runs.device_hours[place])

@@ -8,7 +8,7 @@ import pandas as pd
 
 from estimator.core.units import digits, human_count
 from estimator.validation.cross_validation import SMALL_GROUP
-from estimator.validation.held_out import FEWEST, LARGE_RUN_FLOP, Report
+from estimator.validation.held_out import FEWEST, LARGE_RUN_FLOP, HeldOut
 from estimator.web.accuracy.address import ALL, DEVICES, Filters
 from estimator.web.accuracy.groups import DIMENSIONS, group_name, percent
 from estimator.web.calibrate.tables import GROUP_NAMES
@@ -76,7 +76,7 @@ REMARKS = ("CHECK:", "FLAG:")
 """Beginnings of what the collectors of the table wrote to each other in its notes."""
 
 
-def sentence(report: Report, filters: Filters, all_years: tuple[int, int]) -> str:
+def sentence(report: HeldOut, filters: Filters, all_years: tuple[int, int]) -> str:
     """Tell the score in one sentence, as HTML; `all_years` are those without a filter."""
     ours, baselines = report.overall
     runs = ngettext("{count} published run", "{count} published runs", ours.count)
@@ -93,7 +93,7 @@ def sentence(report: Report, filters: Filters, all_years: tuple[int, int]) -> st
     )
 
 
-def strict(report: Report) -> str:
+def strict(report: HeldOut) -> str:
     """Tell the stricter score with its range, and the one that does not depend on the mix."""
     ours = report.stack_scores["all"]
     by_family, by_stack = report.mean_over_kinds
@@ -157,7 +157,7 @@ def better(groups: pd.DataFrame) -> str:
     return text.format(where=_(", and ").join(shown))
 
 
-def reasons(report: Report, place: int) -> Iterator[str]:
+def reasons(report: HeldOut, place: int) -> Iterator[str]:
     """What a row tells about why it was missed; the report is that of all runs."""
     row, runs = report.published.rows[place], report.published.runs
     longer = report.blind.log_ratio[place] > 0
@@ -199,7 +199,7 @@ def note(row: Mapping[str, str]) -> str:
     return text.strip()
 
 
-def alt_of_runs(report: Report) -> str:
+def alt_of_runs(report: HeldOut) -> str:
     """Say the scatter in words."""
     ours, _baselines = report.overall
     hours = report.published.runs.device_hours
