@@ -214,6 +214,15 @@ def test_no_module_imports_itself_by_way_of_others():
     sorter.prepare()
 
 
+def test_a_class_name_exists_once_in_the_package():
+    homes = {}
+    for path in SOURCES:
+        for node in parsed(path)[1]:
+            if isinstance(node, ast.ClassDef):
+                homes.setdefault(node.name, []).append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert {name: places for name, places in homes.items() if len(places) > 1} == {}
+
+
 def opens_profiles(path):
     """Whether a module reads TOML or joins a path to the profiles."""
     joined = [

@@ -25,7 +25,7 @@ from estimator.question.hardware import (
 from estimator.question.provenance import Found
 from estimator.question.site import provider_at
 from estimator.training.machine import find_machine
-from estimator.training.parallelism import Machine
+from estimator.training.parallelism import TrainingMachine
 
 Answer = TypeVar("Answer")
 
@@ -48,7 +48,7 @@ class Named:
         Number format of the run.
     found : Found of Hardware
         Numbers of the device at it.
-    machine : Machine
+    machine : TrainingMachine
         What the utilization depends on.
     fixed : Found of Uncertain, optional
         Utilization of a device that the model does not cover [1].
@@ -61,7 +61,7 @@ class Named:
     device: Device
     precision: str
     found: Found[Hardware]
-    machine: Machine
+    machine: TrainingMachine
     fixed: Found[Uncertain] | None
     notices: tuple[Notice, ...]
     chips: int = 1

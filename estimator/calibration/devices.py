@@ -29,7 +29,7 @@ Ask = Callable[[Device, Sequence[str], str], Answers]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Expected:
+class DeviceExpectation:
     """Utilization that is expected of training of one kind [1]; None where no run informs it.
 
     Parameters
@@ -51,7 +51,7 @@ class WorkReport:
     """One kind of work in one number format on one device, as measured and as expected."""
 
     measured: WorkFigures
-    expected: Expected
+    expected: DeviceExpectation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ class DeviceReport:
     measured : DeviceFigures
     age_days : float
         Time since the last of its runs [day].
-    expected : Expected
+    expected : DeviceExpectation
         Of the kind and format that were timed most.
     expected_of : str
         That kind of network and format; empty where no timing informs it.
@@ -73,7 +73,7 @@ class DeviceReport:
 
     measured: DeviceFigures
     age_days: float
-    expected: Expected
+    expected: DeviceExpectation
     expected_of: str
     work: tuple[WorkReport, ...]
 
@@ -113,7 +113,7 @@ def _report(measured: DeviceFigures, fit: "_Fit", now: datetime) -> DeviceReport
     return DeviceReport(
         measured=measured,
         age_days=days_since(measured.newest, now),
-        expected=Expected() if device is None else fit.expected(device, cell),
+        expected=DeviceExpectation() if device is None else fit.expected(device, cell),
         expected_of="" if cell is None else f"{cell.group}, {cell.precision}",
         work=tuple(WorkReport(measured=one, expected=fit.of(device, one)) for one in measured.work),
     )
@@ -127,26 +127,26 @@ class _Fit:
     ask: Ask | None
     answers: dict[tuple[str, str], Answers] = field(default_factory=dict)
 
-    def of(self, device: Device | None, work: WorkFigures) -> Expected:
+    def of(self, device: Device | None, work: WorkFigures) -> DeviceExpectation:
         """Expectation now and before, where a timing informs it."""
         if device is None or work.what != "training" or work.precision not in device.peaks:
-            return Expected()
+            return DeviceExpectation()
         group = network_group(work.kind, work.arch)
         return self.expected(device, measured_cell(self.known, device, group, work.precision))
 
-    def expected(self, device: Device, cell: Cell | None) -> Expected:
+    def expected(self, device: Device, cell: Cell | None) -> DeviceExpectation:
         """What is expected of steps like those measured, and what an estimate answers."""
         if cell is None:
-            return Expected()
+            return DeviceExpectation()
         steady = _interval(cell.now)
         if self.ask is None:
-            return Expected(steady=steady)
+            return DeviceExpectation(steady=steady)
         asked = (device.id, cell.precision)
         if asked not in self.answers:
             groups = measured_groups(self.known, device, cell.precision)
             self.answers[asked] = self.ask(device, groups, cell.precision)
         now, before = map(_interval, self.answers[asked][cell.group])
-        return Expected(now=now, before=before, steady=steady)
+        return DeviceExpectation(now=now, before=before, steady=steady)
 
 
 def _interval(quantity: Uncertain) -> Span:

@@ -10,7 +10,7 @@ from estimator.calibration.gaussian_process import Evidence
 
 
 @dataclass(frozen=True, kw_only=True)
-class Runs:
+class CandidateRuns:
     """Runs that could be measured, or that are to be predicted, n of them.
 
     Parameters
@@ -24,7 +24,7 @@ class Runs:
     prior_sd: Floats
 
 
-def uncertainty_of(evidence: Evidence, wanted: Runs) -> float:
+def uncertainty_of(evidence: Evidence, wanted: CandidateRuns) -> float:
     """Uncertainty of some runs after the evidence: the root mean square over them [1].
 
     It is a standard deviation of the logarithm, as in `Posterior`.
@@ -33,16 +33,18 @@ def uncertainty_of(evidence: Evidence, wanted: Runs) -> float:
     return float(np.sqrt(np.mean(log_sd**2)))
 
 
-def uncertainty_left(evidence: Evidence, plans: Sequence[Runs], wanted: Runs) -> Floats:
+def uncertainty_left(
+    evidence: Evidence, plans: Sequence[CandidateRuns], wanted: CandidateRuns
+) -> Floats:
     """Uncertainty of the wanted runs after each plan alone, were it measured now.
 
     Parameters
     ----------
     evidence : Evidence
         What was measured so far; may be empty.
-    plans : sequence of Runs
+    plans : sequence of CandidateRuns
         What could be measured next, m of them; a plan may be of several runs.
-    wanted : Runs
+    wanted : CandidateRuns
         What is to be predicted.
 
     Returns

@@ -19,7 +19,7 @@ from estimator.calibration.measured_utilization import (
     text_array,
     whole_size,
 )
-from estimator.calibration.next_run import Runs, uncertainty_left, uncertainty_of
+from estimator.calibration.next_run import CandidateRuns, uncertainty_left, uncertainty_of
 from estimator.catalog import Catalog, Device
 from estimator.core.phrase import Phrase, say
 from estimator.core.uncertainty import z_score
@@ -68,7 +68,7 @@ STEPS_S = (0.01, 0.1, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class NextRun:
     """Something to measure.
 
     Parameters
@@ -80,14 +80,14 @@ class Plan:
         What it is, for people.
     command : str
         What to type.
-    runs : Runs
+    runs : CandidateRuns
         What it would measure.
     """
 
     way: str
     text: Phrase
     command: str
-    runs: Runs
+    runs: CandidateRuns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,14 +96,14 @@ class Worth:
 
     Parameters
     ----------
-    plan : Plan
+    plan : NextRun
     factor_now, factor_left : float
         Bounds of the interval over its middle, before and after [1].
     narrower : float
         Share of the logarithmic width that goes [1].
     """
 
-    plan: Plan
+    plan: NextRun
     factor_now: float
     factor_left: float
     narrower: float
@@ -159,10 +159,10 @@ def formats(device: Device) -> list[str]:
     return [name for name in TRAINING_PRECISIONS if name in device.peaks]
 
 
-def _plans(known: Known, device: Device) -> Iterator[Plan]:
+def _plans(known: Known, device: Device) -> Iterator[NextRun]:
     yield from _benchmarks(known, device)
     for (kind, arch), precision in product(WORKS, formats(device)):
-        yield Plan(
+        yield NextRun(
             way="run",
             text=say(
                 "a training run of your own, {kind} ({arch}), in {precision}",
@@ -175,7 +175,7 @@ def _plans(known: Known, device: Device) -> Iterator[Plan]:
         )
         for step_s in STEPS_S:
             flop = f"{device.peaks[precision].value * step_s:.0e}".replace("e+", "e")
-            yield Plan(
+            yield NextRun(
                 way="script",
                 text=say(
                     "steps of your own training, {kind} ({arch}), in {precision}, each of about "
@@ -192,11 +192,11 @@ def _plans(known: Known, device: Device) -> Iterator[Plan]:
             )
 
 
-def _own(target: Target, wanted: Runs) -> Plan:
+def _own(target: Target, wanted: CandidateRuns) -> NextRun:
     """A part of the run to be predicted; the size of its steps is known where it states them."""
     kind, arch, precision = target.kind, target.arch, target.precision
     step_flop = target.step_flop
-    return Plan(
+    return NextRun(
         way="own",
         text=say("a few minutes of the very run that is to be predicted, on one device or a few"),
         command=_wrapped(kind, arch, precision)
@@ -220,7 +220,7 @@ def _scripted(flop: str, kind: str, arch: str, precision: str) -> str:
     )
 
 
-def _benchmarks(known: Known, device: Device) -> Iterator[Plan]:
+def _benchmarks(known: Known, device: Device) -> Iterator[NextRun]:
     place = BENCHED_KINDS.get(device.kind)
     for precision in BENCHED_FORMATS.get(place or "", ()):
         if precision not in device.peaks:
@@ -230,7 +230,7 @@ def _benchmarks(known: Known, device: Device) -> Iterator[Plan]:
             (kind, arch, precision, _size(device, precision, s)) for (kind, arch), s in steps_of
         ]
         where = " --device cpu" if place == "cpu" else ""
-        yield Plan(
+        yield NextRun(
             way="bench",
             text=say(
                 "the benchmark in {precision}: steps of {families} families, small to large, "
@@ -252,9 +252,9 @@ Steps = tuple[str, str, str, float]
 """Kind of work, architecture, number format, and size [1]."""
 
 
-def runs_of(known: Known, device: Device, steps: Sequence[Steps]) -> Runs:
+def runs_of(known: Known, device: Device, steps: Sequence[Steps]) -> CandidateRuns:
     """Steps that could be measured on a device here."""
-    return Runs(
+    return CandidateRuns(
         where=Conditions(
             device=text_array(device.id for _ in steps),
             host=text_array(known.measured.host for _ in steps),
@@ -286,7 +286,7 @@ def _prior_sd(catalog: Catalog, device: str, what: tuple[str, str, str]) -> floa
     return float(steady_prior(nominal(*what), catalog.device(device), catalog).log_sd)
 
 
-def _wanted(known: Known, device: Device, target: Target | str) -> Runs:
+def _wanted(known: Known, device: Device, target: Target | str) -> CandidateRuns:
     """Runs to be predicted: the one asked for, or all kinds of work in one format."""
     if isinstance(target, str):
         return runs_of(known, device, [(*work, target, UNKNOWN_SIZE) for work in WORKS])

@@ -215,7 +215,7 @@ def counted(name: str) -> tuple[str, int]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Board:
+class BoardWords:
     """What tells a device on record from others of its model.
 
     Parameters
@@ -237,7 +237,7 @@ class Board:
     any_memory: bool
 
 
-def matching(asked: DeviceName, boards: Iterable[Board]) -> list[Board]:
+def matching(asked: DeviceName, boards: Iterable[BoardWords]) -> list[BoardWords]:
     """Return the boards that nothing in a name contradicts; the one of the bare name alone."""
     left = [board for board in boards if _agrees(asked, board)]
     bare = [
@@ -251,7 +251,7 @@ def matching(asked: DeviceName, boards: Iterable[Board]) -> list[Board]:
     return bare if len(left) > 1 and len(bare) == 1 else left
 
 
-def holds(memory_gb: float, board: Board) -> bool:
+def holds(memory_gb: float, board: BoardWords) -> bool:
     """Tell whether a board has so much memory, in either meaning of GB."""
     named = {name.memory_gb for name in board.names} - {None}
     if memory_gb in named:
@@ -264,7 +264,7 @@ def holds(memory_gb: float, board: Board) -> bool:
     return any(abs(memory_gb / size - 1) <= TOLERANCE for size in sizes)
 
 
-def _agrees(asked: DeviceName, board: Board) -> bool:
+def _agrees(asked: DeviceName, board: BoardWords) -> bool:
     """Tell whether vendor, laptop, cores, form and memory of a name are those of a board."""
     forms = {name.form for name in board.names if name.form}
     cores = {name.gpu_cores for name in board.names if name.gpu_cores}

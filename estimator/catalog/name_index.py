@@ -9,7 +9,7 @@ from typing import Any
 
 from estimator.catalog import toml_files as files
 from estimator.catalog.device_names import (
-    Board,
+    BoardWords,
     DeviceName,
     counted,
     holds,
@@ -95,11 +95,11 @@ class NameIndex:
                 return found[0].id
         return None
 
-    def _boards(self, model: str) -> list[Board]:
+    def _boards(self, model: str) -> list[BoardWords]:
         """Return the devices that are sold under the name of a model."""
         return [self._board(item) for item in self._models.get(model, ())]
 
-    def _board(self, item: str) -> Board:
+    def _board(self, item: str) -> BoardWords:
         """Read what tells a device from others of its model."""
         if item not in self._boards_read:
             tables: dict[str, Any] = {}
@@ -107,7 +107,7 @@ class NameIndex:
                 tables |= files.read_toml(path)
             memory = tables.get("memory_bytes", {})
             size = memory.get("value") if isinstance(memory, Mapping) else None
-            self._boards_read[item] = Board(
+            self._boards_read[item] = BoardWords(
                 id=item,
                 vendor=str(tables.get("vendor", "")),
                 names=self._parts[item],
@@ -157,7 +157,7 @@ class NameIndex:
         return {}
 
     @cached_property
-    def _boards_read(self) -> dict[str, Board]:
+    def _boards_read(self) -> dict[str, BoardWords]:
         return {}
 
     @cached_property

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from estimator.answer.report import Report
     from estimator.catalog import Catalog
-    from estimator.studies.search.plan import Plan
+    from estimator.studies.search.plan import TrainingPlan
     from estimator.studies.search.space import Space
 
 AIMS = ("cost", "time", "co2e", "energy")
@@ -177,7 +177,7 @@ def _space(options: argparse.Namespace, catalog: "Catalog") -> "Space":
     return Space(values=values)
 
 
-def _report(plan: "Plan", level: float, shown: "Sequence[Plan]") -> "Report":
+def _report(plan: "TrainingPlan", level: float, shown: "Sequence[TrainingPlan]") -> "Report":
     """Report of one of the plans that are shown; its leading cells are what they differ in."""
     from estimator.answer.report import Report
     from estimator.question.scenario import link

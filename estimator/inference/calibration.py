@@ -65,7 +65,7 @@ class Shares:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Components:
+class LoadComponents:
     """How errors of loads go together.
 
     Parameters
@@ -91,7 +91,7 @@ class Components:
     shared: Floats
 
 
-def components_of(catalog: Catalog) -> Components:
+def components_of(catalog: Catalog) -> LoadComponents:
     """Components as the profiles hold them; quantities never measured together are uncorrelated."""
 
     def value(name: str) -> float:
@@ -109,7 +109,7 @@ def components_of(catalog: Catalog) -> Components:
     shared = np.ones(len(DELIVERED))
     of_energy = 1.0 - value("rest_of_energy")
     shared[ENERGY] = np.sqrt(of_energy / (server.device + server.model + server.load))
-    return Components(
+    return LoadComponents(
         server=server,
         local=Shares(**{name: value(f"local.{name}") for name in names}),
         elsewhere=value("elsewhere"),
@@ -154,7 +154,7 @@ class Loads:
         return Loads(**{item.name: getattr(self, item.name)[chosen] for item in fields(Loads)})
 
 
-def _shared(here: Loads, there: Loads, parts: Components) -> Floats:
+def _shared(here: Loads, there: Loads, parts: LoadComponents) -> Floats:
     """Share of the variance that loads have in common, shape (n, m)."""
     found = np.zeros((len(here.place), len(there.place)))
     same_place = here.place[:, None] == there.place
@@ -180,7 +180,7 @@ def _shared(here: Loads, there: Loads, parts: Components) -> Floats:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evidence:
+class LoadEvidence:
     """Measured loads against what the model expected of them.
 
     Parameters
@@ -191,14 +191,14 @@ class Evidence:
         Logarithm of what was measured over what was expected; NaN where nothing was [1].
     own_sd, open_sd : array of shape (n, 5)
         Standard deviations of that expectation: the model's, and what unknown traffic adds [1].
-    components : Components
+    components : LoadComponents
     """
 
     loads: Loads
     log_ratio: Floats
     own_sd: Floats
     open_sd: Floats
-    components: Components
+    components: LoadComponents
 
     @cached_property
     def _seen(self) -> tuple[Whole, Whole]:

@@ -23,7 +23,7 @@ from estimator.inference.model_names import find_preset
 from estimator.inference.power import board_power_w
 from estimator.inference.quantities import MODEL, UNKNOWN, cost_of, lacking, node_factor
 from estimator.inference.question import Item, ServingQuestion
-from estimator.inference.resolver import Resolver
+from estimator.inference.resolver import ServingResolver
 from estimator.inference.served_model import from_size
 from estimator.inference.setups import Resolved, ServingTable
 from estimator.inference.step import Engine, Machine, Number
@@ -111,7 +111,7 @@ def answer_item(asked: ServingQuestion, item: Item, catalog: Catalog) -> ItemAns
         software=asked.software or "research",
         devices=asked.devices or float(chips_of_slice(asked.hardware)),
     )
-    table = Resolver(catalog, parameters).table([sized])
+    table = ServingResolver(catalog, parameters).table([sized])
     row = table.row(0)
     setup = table.setup(parameters)
     batch = asked.concurrency or 1.0

@@ -18,9 +18,9 @@ from estimator.inference.calibration import (
     ENERGY,
     POWER,
     RATE,
-    Components,
-    Evidence,
     Floats,
+    LoadComponents,
+    LoadEvidence,
     Loads,
     components_of,
 )
@@ -30,7 +30,7 @@ from estimator.inference.lazy_items import LazyItems
 from estimator.inference.performance import performance
 from estimator.inference.quantities import MODEL, open_variance, own_log_sd, values_of
 from estimator.inference.question import ServingQuestion
-from estimator.inference.resolver import Resolver
+from estimator.inference.resolver import ServingResolver
 from estimator.inference.setups import ServingTable
 from estimator.question.table import Table
 from estimator.runs import read_served
@@ -49,7 +49,7 @@ OF_MEASURED_LOADS = ("serving_calibrated", "serving_runs_far_off", "serving_runs
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class MeasuredLoad:
     """One measured load."""
 
     run: MeasuredRun
@@ -87,9 +87,9 @@ class KnownLoads:
         return {}
 
     @cached_property
-    def _by_device(self) -> dict[str, tuple[list[Measured], ServingTable]]:
+    def _by_device(self) -> dict[str, tuple[list[MeasuredLoad], ServingTable]]:
         """Device -> its loads, the newest first, at most `MOST_LOADS`, and the same as set-ups."""
-        loads: list[Measured] = []
+        loads: list[MeasuredLoad] = []
         asked: list[ServingQuestion] = []
         for run in sorted(self.runs, key=lambda one: one.started, reverse=True):
             for load in () if run.simulated else run.served:
@@ -98,8 +98,8 @@ class KnownLoads:
                 except ValueError as error:
                     self._leave_out(run, load, reason(error))
                     continue
-                loads.append(Measured(run=run, load=load))
-        resolver = Resolver(self.catalog, fitted(self.catalog))
+                loads.append(MeasuredLoad(run=run, load=load))
+        resolver = ServingResolver(self.catalog, fitted(self.catalog))
         found = resolver.resolve(Table.of(ServingQuestion, asked))
         for row, why in found.errors.items():
             self._leave_out(loads[row].run, loads[row].load, why)
@@ -113,7 +113,7 @@ class KnownLoads:
         }
 
     @cached_property
-    def _evidence(self) -> dict[str, tuple[list[Measured], Evidence]]:
+    def _evidence(self) -> dict[str, tuple[list[MeasuredLoad], LoadEvidence]]:
         """Device -> its loads and the evidence that they make."""
         parts = components_of(self.catalog)
         return {
@@ -122,8 +122,8 @@ class KnownLoads:
         }
 
     def _against_model(
-        self, device: str, found: list[Measured], table: ServingTable, parts: Components
-    ) -> tuple[list[Measured], Evidence]:
+        self, device: str, found: list[MeasuredLoad], table: ServingTable, parts: LoadComponents
+    ) -> tuple[list[MeasuredLoad], LoadEvidence]:
         """Loads that can be right, against what the model expected of them."""
         parameters = fitted(self.catalog)
         done = performance(table.setup(parameters), table.traffic(parameters))
@@ -143,7 +143,7 @@ class KnownLoads:
             self.far_off[device] = list(ids)
         kept = ~far & usable.any(axis=1)
         hosts = [self._host(one.run.host.id) for one in found]
-        evidence = Evidence(
+        evidence = LoadEvidence(
             loads=loads_of(table, parameters, np.array(hosts)).part(kept),
             log_ratio=np.where(usable, ratio, np.nan)[kept],
             own_sd=own_sd[kept],
@@ -232,7 +232,7 @@ def check_loads(run: MeasuredRun, catalog: Catalog) -> None:
     ValueError
         Why: an unknown model, a format that the device lacks, a number out of its limits.
     """
-    resolver = Resolver(catalog, fitted(catalog))
+    resolver = ServingResolver(catalog, fitted(catalog))
     resolver.table([_question(run, load) for load in run.served])
 
 
@@ -312,8 +312,8 @@ def _setups(table: ServingTable) -> npt.NDArray[np.int64]:
 
 
 def _said(
-    found: Sequence[Measured],
-    evidence: Evidence,
+    found: Sequence[MeasuredLoad],
+    evidence: LoadEvidence,
     where: Loads,
     place: int,
     changed: tuple[Floats, Floats],

@@ -27,7 +27,7 @@ from estimator.inference.lazy_items import LazyItems
 from estimator.inference.performance import Performance, performance
 from estimator.inference.question import ServingQuestion
 from estimator.inference.queueing import concurrency_of_rates, does_not_fit
-from estimator.inference.resolver import Resolver
+from estimator.inference.resolver import ServingResolver
 from estimator.inference.setups import Resolved, ServingTable, filled
 from estimator.question.provenance import uncertain_record
 from estimator.question.table import Table
@@ -124,7 +124,7 @@ def answer_serving(
     questions: Sequence[ServingQuestion],
     catalog: Catalog,
     *,
-    resolver: Resolver | None = None,
+    resolver: ServingResolver | None = None,
     calibration: Calibration | None = None,
 ) -> ServingAnswer:
     """Answer questions about serving, refused ones with their reason.
@@ -133,17 +133,20 @@ def answer_serving(
     ----------
     questions : sequence of ServingQuestion
     catalog : Catalog
-    resolver : Resolver, optional
+    resolver : ServingResolver, optional
         Look-ups to go on with.
     calibration : callable, optional
         As `KnownLoads.corrected`; without it measured loads are left out.
     """
-    known = Resolver(catalog, fitted(catalog)) if resolver is None else resolver
+    known = ServingResolver(catalog, fitted(catalog)) if resolver is None else resolver
     return answer_questions(Table.of(ServingQuestion, questions), known, calibration=calibration)
 
 
 def answer_questions(
-    asked: Table[ServingQuestion], resolver: Resolver, *, calibration: Calibration | None = None
+    asked: Table[ServingQuestion],
+    resolver: ServingResolver,
+    *,
+    calibration: Calibration | None = None,
 ) -> ServingAnswer:
     """Answer a table of questions, as `answer_serving`."""
     found = resolver.resolve(asked)
@@ -163,7 +166,7 @@ def answer_questions(
 
 
 def answer_table(
-    table: ServingTable, resolver: Resolver, *, calibration: Calibration | None = None
+    table: ServingTable, resolver: ServingResolver, *, calibration: Calibration | None = None
 ) -> ServingAnswer:
     """Answer set-ups that can serve what is asked of them."""
     catalog, values = resolver.catalog, resolver.parameters
@@ -183,7 +186,7 @@ def answer_table(
 
 
 def delivered(
-    table: ServingTable, resolver: Resolver, *, calibration: Calibration | None = None
+    table: ServingTable, resolver: ServingResolver, *, calibration: Calibration | None = None
 ) -> dict[str, Uncertain]:
     """What the devices alone deliver, by quantity."""
     values = resolver.parameters
@@ -192,7 +195,10 @@ def delivered(
 
 
 def _corrected(
-    table: ServingTable, found: Performance, resolver: Resolver, calibration: Calibration | None
+    table: ServingTable,
+    found: Performance,
+    resolver: ServingResolver,
+    calibration: Calibration | None,
 ) -> tuple[dict[str, Uncertain], Sequence[tuple[Notice, ...]], dict[str, Floats]]:
     """What the devices deliver after the measured loads, what is said of that, and the factors."""
     catalog, values = resolver.catalog, resolver.parameters
@@ -207,7 +213,9 @@ def _corrected(
     )
 
 
-def _loaded(table: ServingTable, resolver: Resolver) -> tuple[ServingTable, dict[int, Notice]]:
+def _loaded(
+    table: ServingTable, resolver: ServingResolver
+) -> tuple[ServingTable, dict[int, Notice]]:
     """Set-ups laid out for, and under, the sequences that rates keep in flight; why not of some."""
     given = table.given
     rated = rows_where(~np.isnan(given["request_rate"]))
@@ -232,7 +240,7 @@ LEAST_BUSY = LIMITS["duty_cycle"].least
 
 
 def _laid_out_for(
-    table: ServingTable, flying: Floats, resolver: Resolver
+    table: ServingTable, flying: Floats, resolver: ServingResolver
 ) -> tuple[ServingTable, Floats]:
     """Set-ups whose replicas have too few sequences laid out anew, and the sequences in flight."""
     given, layout = table.given, table.layout
@@ -259,7 +267,7 @@ def _laid_out_for(
     return replace(table, layout=replace(layout, **shares)), flying
 
 
-def _held(table: ServingTable, resolver: Resolver) -> tuple[ServingTable, dict[int, Notice]]:
+def _held(table: ServingTable, resolver: ServingResolver) -> tuple[ServingTable, dict[int, Notice]]:
     """The set-ups as they are, and why some of them cannot run."""
     read, written = table.input_tokens(resolver.parameters), table.output_tokens
     asked = filled(table.given["concurrency"], 1.0)

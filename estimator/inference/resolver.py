@@ -29,7 +29,7 @@ from estimator.inference.model_names import find_preset, stated_format, stated_s
 from estimator.inference.question import ServingQuestion
 from estimator.inference.replicas import usual_replicas
 from estimator.inference.served_model import ServedModel, from_config, from_size
-from estimator.inference.setups import Named, ServingTable, filled, table_of
+from estimator.inference.setups import NamedSetup, ServingTable, filled, table_of
 from estimator.networks.config_file import config_name, config_of
 from estimator.question.provenance import Found, noted
 from estimator.question.site import find_site
@@ -55,7 +55,7 @@ FindModel = Callable[[str, str, float | None, float | None], ServedModel]
 
 
 class Naming(NamedTuple):
-    """Fields of a question on which `Named` rests, words and numbers."""
+    """Fields of a question on which `NamedSetup` rests, words and numbers."""
 
     hardware: str
     preset: str
@@ -106,7 +106,7 @@ class LookUps:
         )
         self.named = remembered(lambda naming: self.find_named(naming, self.find_model))
 
-    def find_named(self, asked: Naming, find_model: FindModel) -> Named:
+    def find_named(self, asked: Naming, find_model: FindModel) -> NamedSetup:
         """What the words of a question name.
 
         Raises
@@ -135,7 +135,7 @@ class LookUps:
             values = {"device": device.device.name, "arithmetic": wanted}
             notes.append(Notice("serving_weights_unpacked", "precision", values))
         inside = device.is_server and engine not in LOCAL
-        return Named(
+        return NamedSetup(
             model=model,
             device=device,
             weights=weights,
@@ -176,7 +176,7 @@ class LookUps:
         return _of_name(name, self._catalog)
 
 
-class Resolver:
+class ServingResolver:
     """Looks up what questions name, and lays their devices out.
 
     Parameters
@@ -266,7 +266,7 @@ class Resolver:
 
     def _names(
         self, asked: Table[ServingQuestion]
-    ) -> tuple[list[Named], Places, dict[int, Notice]]:
+    ) -> tuple[list[NamedSetup], Places, dict[int, Notice]]:
         """What the words of each row name, each combination looked up once; why others cannot."""
         words = [asked.word(name) for name in Naming._fields[:NAMING_WORDS]]
         numbers = [asked.number(name) for name in Naming._fields[NAMING_WORDS:]]
@@ -274,7 +274,7 @@ class Resolver:
         first, at = first_rows(*keys)
         words_said = [_words(one, first) for one in words]
         numbers_said = [_numbers(one, first) for one in numbers]
-        named: list[Named] = []
+        named: list[NamedSetup] = []
         errors: dict[int, Notice] = {}
         number = nowhere(first.size)
         for place, said in enumerate(zip(*words_said, *numbers_said, strict=True)):
@@ -288,7 +288,7 @@ class Resolver:
             named.append(found)
         return named, number[at], errors
 
-    def _named(self, asked: Naming) -> Named:
+    def _named(self, asked: Naming) -> NamedSetup:
         """What the words of one question name; a config on disk is read once a resolver."""
         if asked.config:
             return self._found.find_named(asked, self._read)

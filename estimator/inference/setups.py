@@ -53,7 +53,7 @@ INPUT_LOG_SD, OUTPUT_LOG_SD, SEQUENCES_LOG_SD, SATURATED_LOG_SD = 0.8, 0.7, 1.0,
 
 
 @dataclass(frozen=True, kw_only=True)
-class Named:
+class NamedSetup:
     """What the words of a question name, whatever its counts.
 
     Parameters
@@ -140,7 +140,7 @@ class ServingTable:
     ----------
     asked : Table of ServingQuestion
         What they are asked, a rate of requests as the sequences that it keeps in flight.
-    named : sequence of Named
+    named : sequence of NamedSetup
         What the words of several rows name.
     named_at : array of int
         Which of them each row has.
@@ -162,7 +162,7 @@ class ServingTable:
     """
 
     asked: Table[ServingQuestion]
-    named: Sequence[Named]
+    named: Sequence[NamedSetup]
     named_at: Places
     prices: Sequence[DevicePrice | None]
     price_at: Places
@@ -182,7 +182,7 @@ class ServingTable:
         """Rows."""
         return self.asked.count
 
-    def named_of(self, row: int) -> Named:
+    def named_of(self, row: int) -> NamedSetup:
         """What the words of a row name."""
         return self.named[int(self.named_at[row])]
 
@@ -391,7 +391,7 @@ NOTHING_ASKED = Table(question=ServingQuestion, count=0)
 
 
 def table_of(
-    asked: Table[ServingQuestion], named: Sequence[Named], named_at: Places
+    asked: Table[ServingQuestion], named: Sequence[NamedSetup], named_at: Places
 ) -> ServingTable:
     """What questions name as arrays, their devices not laid out nor priced yet."""
     cells = np.array([one.cells for one in named], dtype=np.float64).reshape(-1, len(_CELLS))

@@ -19,7 +19,7 @@ from estimator.memory.network import (
     CACHE,
     CACHE_GROWTH,
     INFERENCE,
-    Network,
+    HeldNetwork,
     find_network,
     find_overhead,
     inference_model,
@@ -75,7 +75,7 @@ class MemoryAnswer:
     ----------
     question : MemoryQuestion
         As asked.
-    network : Network
+    network : HeldNetwork
         The model as found.
     plan : Plan
         How it is shared out.
@@ -95,7 +95,7 @@ class MemoryAnswer:
     """
 
     question: MemoryQuestion
-    network: Network
+    network: HeldNetwork
     plan: Plan
     memory: Memory
     device: Device | None
@@ -298,7 +298,7 @@ _MISPLACED: Mapping[str, tuple[Callable[[MemoryQuestion], bool], str]] = {
 """Inputs that mean something in some questions only: field -> which, and how others are refused."""
 
 
-def _plan(question: MemoryQuestion, network: Network, catalog: Catalog) -> Found[Plan]:
+def _plan(question: MemoryQuestion, network: HeldNetwork, catalog: Catalog) -> Found[Plan]:
     """How it is shared out; training is fully sharded and serving tensor-parallel unless said."""
     notices = [*part_of_slice(question.hardware or "", question.devices)]
     length = question.seq_len
@@ -339,7 +339,7 @@ def _plan(question: MemoryQuestion, network: Network, catalog: Catalog) -> Found
 
 
 def _memory(
-    question: MemoryQuestion, network: Network, plan: Plan, catalog: Catalog
+    question: MemoryQuestion, network: HeldNetwork, plan: Plan, catalog: Catalog
 ) -> Found[Memory]:
     overhead = find_overhead(question, network, plan.devices, catalog)
     if question.inference:
@@ -354,7 +354,7 @@ def _memory(
 
 
 def _serving(
-    question: MemoryQuestion, network: Network, plan: Plan, catalog: Catalog
+    question: MemoryQuestion, network: HeldNetwork, plan: Plan, catalog: Catalog
 ) -> Found[Serving]:
     """What serving holds beside the weights: the cache, and the prompts on their way."""
     cache = 0.0
@@ -379,7 +379,7 @@ def _serving(
 
 
 def _needed_by_count(
-    question: MemoryQuestion, network: Network, plan: Plan, catalog: Catalog, counts: Floats
+    question: MemoryQuestion, network: HeldNetwork, plan: Plan, catalog: Catalog, counts: Floats
 ) -> tuple[Floats, Floats]:
     """Counts of devices, and the bytes that each of them then needs.
 
@@ -400,7 +400,7 @@ def _needed_by_count(
 
 def _least_devices(
     question: MemoryQuestion,
-    network: Network,
+    network: HeldNetwork,
     plan: Plan,
     catalog: Catalog,
     capacities_bytes: Sequence[float],
@@ -428,7 +428,7 @@ def _least(wanted: Floats, needed: Floats, capacity_bytes: float) -> float | Non
 
 
 def _remedy(
-    question: MemoryQuestion, network: Network, catalog: Catalog, capacity_bytes: float
+    question: MemoryQuestion, network: HeldNetwork, catalog: Catalog, capacity_bytes: float
 ) -> Remedy | None:
     """The mildest thriftier setting that fits on some number of devices."""
     if question.inference:

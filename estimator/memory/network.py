@@ -28,7 +28,7 @@ from estimator.memory.activations import (
     widest_matrix,
 )
 from estimator.memory.encoders import encoder_stack
-from estimator.memory.plan import Model, Parameters
+from estimator.memory.plan import Model, ParameterGroup
 from estimator.memory.request import LORA_RANK, MemoryQuestion
 from estimator.memory.training_state import TRAINING, trained
 from estimator.memory.usage import Overhead
@@ -73,7 +73,7 @@ CACHE_GROWTH = "memory.inference.cache_growth"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Network:
+class HeldNetwork:
     """A model as found: its name, ledger, decoder if it is one, and its parameters by place.
 
     `takes_length` says whether the tokens of a sequence change anything: not for images.
@@ -106,7 +106,7 @@ class Network:
         return float(min((p.kv_heads if isinstance(p, Attention) else 1 for p in parts), default=1))
 
 
-def find_network(question: MemoryQuestion, catalog: Catalog) -> Found[Network]:
+def find_network(question: MemoryQuestion, catalog: Catalog) -> Found[HeldNetwork]:
     """Find the model of a question.
 
     Raises
@@ -129,7 +129,7 @@ def find_network(question: MemoryQuestion, catalog: Catalog) -> Found[Network]:
     params = preset.records["params"].value
     if preset.kind == "language":
         return _typical(preset.name, params, catalog)
-    network = Network(
+    network = HeldNetwork(
         name=preset.name,
         ledger=None,
         decoder=None,
@@ -141,7 +141,9 @@ def find_network(question: MemoryQuestion, catalog: Catalog) -> Found[Network]:
     return of_all(network, recorded("params", preset.records["params"], ""))
 
 
-def training_model(question: MemoryQuestion, network: Network, catalog: Catalog) -> Found[Model]:
+def training_model(
+    question: MemoryQuestion, network: HeldNetwork, catalog: Catalog
+) -> Found[Model]:
     """What training holds, in the formats and with the optimizer asked for."""
     size = TRAINING[question.precision]
     loss = prior(catalog, LOSS_BYTES, "logits")
@@ -181,7 +183,7 @@ def _selective_share(
     return EXACT
 
 
-def _left_out(network: Network, code: str) -> Found[None]:
+def _left_out(network: HeldNetwork, code: str) -> Found[None]:
     """Say what is not modelled of a network whose layers are not known."""
     if network.decoder is not None:
         return Found(value=None)
@@ -199,7 +201,9 @@ def _adapters(question: MemoryQuestion) -> Adapters | None:
     )
 
 
-def inference_model(question: MemoryQuestion, network: Network, catalog: Catalog) -> Found[Model]:
+def inference_model(
+    question: MemoryQuestion, network: HeldNetwork, catalog: Catalog
+) -> Found[Model]:
     """What serving holds; up to 8 bit the tables and the head stay in 16 bit."""
     served = _served_bytes(question, catalog)
     size = served.value
@@ -210,8 +214,8 @@ def inference_model(question: MemoryQuestion, network: Network, catalog: Catalog
     kept = NOTHING_KEPT if decoder is None else decoder_kept(decoder, style)
     model = Model(
         parameters=(
-            Parameters(layers=network.layers, weights_bytes=size),
-            Parameters(
+            ParameterGroup(layers=network.layers, weights_bytes=size),
+            ParameterGroup(
                 layers=0.0, embedding=network.embedding, head=network.head, weights_bytes=outer
             ),
         ),
@@ -238,7 +242,7 @@ def _quantized(name: str, catalog: Catalog) -> Found[float]:
     return of_all(float(record.value.mid), record)
 
 
-def _dequantized(question: MemoryQuestion, network: Network) -> float:
+def _dequantized(question: MemoryQuestion, network: HeldNetwork) -> float:
     """The widest matrix of quantized weights in 16 bit, while it is multiplied [byte]."""
     quantized = question.weights is not None or question.finetune == "qlora"
     if not quantized or network.decoder is None:
@@ -251,7 +255,7 @@ GATHERING_STAGE = 3.0
 
 
 def find_overhead(
-    question: MemoryQuestion, network: Network, devices: Number, catalog: Catalog
+    question: MemoryQuestion, network: HeldNetwork, devices: Number, catalog: Catalog
 ) -> Found[Overhead]:
     """Uncertainty of the terms, and what is held beside the tensors."""
     kind = "lora" if question.finetune in ("lora", "qlora") else "decoder"
@@ -331,14 +335,14 @@ def _states_factor(question: MemoryQuestion, catalog: Catalog) -> Found[Uncertai
 
 
 def _groups(
-    question: MemoryQuestion, network: Network, catalog: Catalog
-) -> Found[tuple[Parameters, ...]]:
+    question: MemoryQuestion, network: HeldNetwork, catalog: Catalog
+) -> Found[tuple[ParameterGroup, ...]]:
     state = trained(question, catalog)
     inner, outer = state.value
     ends = {"embedding": network.embedding, "head": network.head}
     if question.finetune not in ("lora", "qlora"):
-        layers = Parameters(layers=network.layers, **inner)
-        return of_all((layers, Parameters(layers=0.0, **ends, **outer)), state)
+        layers = ParameterGroup(layers=network.layers, **inner)
+        return of_all((layers, ParameterGroup(layers=0.0, **ends, **outer)), state)
     if network.decoder is None:
         raise ValueError(f"adapters of {network.name} are not modelled: its layers are not known")
     base, tables = _frozen_bytes(question, catalog)
@@ -347,9 +351,9 @@ def _groups(
     )
     table_bytes = outer if question.train_embeddings else {"weights_bytes": tables.value}
     groups = (
-        Parameters(layers=network.layers, weights_bytes=base.value),
-        Parameters(layers=0.0, **ends, **table_bytes),
-        Parameters(layers=trainable, **inner),
+        ParameterGroup(layers=network.layers, weights_bytes=base.value),
+        ParameterGroup(layers=0.0, **ends, **table_bytes),
+        ParameterGroup(layers=trainable, **inner),
     )
     return of_all(groups, state, base, tables)
 
@@ -365,7 +369,7 @@ def _frozen_bytes(question: MemoryQuestion, catalog: Catalog) -> tuple[Found[flo
 
 
 @lru_cache(maxsize=256)
-def _typical(name: str, params: float, catalog: Catalog) -> Found[Network]:
+def _typical(name: str, params: float, catalog: Catalog) -> Found[HeldNetwork]:
     """Where only the size is known: a Llama-like decoder of that size."""
     within_limits("params", params, "params")
     vocab = prior(catalog, "memory.vocab", "logits")
@@ -373,7 +377,7 @@ def _typical(name: str, params: float, catalog: Catalog) -> Found[Network]:
     ledger = decoder.ledger(Inputs())
     outer = min(ledger.params_embedding, OUTER_SHARE * params)
     shape = {"layers": len(decoder.layers), "width": decoder.hidden, "words": decoder.vocab}
-    network = Network(
+    network = HeldNetwork(
         name=name,
         ledger=ledger,
         decoder=decoder,
@@ -387,12 +391,12 @@ def _typical(name: str, params: float, catalog: Catalog) -> Found[Network]:
     return of_all(network, given("params", params, "parameter"), vocab, assumed)
 
 
-def _configured(name: str, config: Mapping[str, Any]) -> Found[Network]:
+def _configured(name: str, config: Mapping[str, Any]) -> Found[HeldNetwork]:
     return _counted(name, json.dumps(dict(config)))
 
 
 @lru_cache(maxsize=256)
-def _counted(name: str, text: str) -> Found[Network]:
+def _counted(name: str, text: str) -> Found[HeldNetwork]:
     """Read and count the text of a config once."""
     from estimator.networks.huggingface import architecture
 
@@ -402,7 +406,7 @@ def _counted(name: str, text: str) -> Found[Network]:
     notices = tuple(Notice("text", "model", {"text": warning}) for warning in ledger.warnings)
     head = ledger.terms["head/logits"].params if "head/logits" in ledger.terms else 0
     decoder = _decoder(found, config)
-    network = Network(
+    network = HeldNetwork(
         name=name,
         ledger=ledger,
         decoder=decoder,

@@ -10,7 +10,7 @@ from estimator.memory.activations import NOTHING_KEPT, Kept
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parameters:
+class ParameterGroup:
     """Parameters that are held alike, and the bytes that each of them needs.
 
     Parameters
@@ -41,7 +41,7 @@ class Model:
 
     Parameters
     ----------
-    parameters : tuple of Parameters
+    parameters : tuple of ParameterGroup
         Groups that are held in different formats, such as a quantised base and its adapters.
     layers : float or array
         Layers. [1]
@@ -59,7 +59,7 @@ class Model:
         A quantized matrix in 16 bit, while it is multiplied. [byte]
     """
 
-    parameters: tuple[Parameters, ...]
+    parameters: tuple[ParameterGroup, ...]
     layers: Number
     kept: Kept = NOTHING_KEPT
     checkpoint_bytes: Number = 0.0

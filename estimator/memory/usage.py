@@ -29,7 +29,7 @@ from estimator.core.uncertainty import (
     total,
     uncertain,
 )
-from estimator.memory.plan import Model, Parameters, Plan, Serving, check_plan
+from estimator.memory.plan import Model, ParameterGroup, Plan, Serving, check_plan
 
 LOGIT_BYTES = 4.0
 """The loss keeps one fp32 value per token and word, in 16 bit as well [byte]; Korthikanti et al.
@@ -110,8 +110,8 @@ def training_memory(model: Model, plan: Plan) -> Memory:
     .. [2] V. Korthikanti et al., "Reducing activation recomputation in large transformer
        models", 2022, arXiv:2205.05198, sec. 4.
 
-    >>> from estimator.memory.plan import Parameters
-    >>> adam = Parameters(
+    >>> from estimator.memory.plan import ParameterGroup
+    >>> adam = ParameterGroup(
     ...     layers=7.5e9, weights_bytes=2, gradients_bytes=2, master_bytes=4, optimizer_bytes=8
     ... )
     >>> held = Model(parameters=(adam,), layers=72)
@@ -132,8 +132,8 @@ def training_memory(model: Model, plan: Plan) -> Memory:
 def inference_memory(model: Model, plan: Plan, serving: Serving) -> Memory:
     """Memory of serving on the fullest device, without overhead; ZeRO and batch play no part.
 
-    >>> from estimator.memory.plan import Parameters
-    >>> held = Model(parameters=(Parameters(layers=70e9, weights_bytes=2),), layers=80)
+    >>> from estimator.memory.plan import ParameterGroup
+    >>> held = Model(parameters=(ParameterGroup(layers=70e9, weights_bytes=2),), layers=80)
     >>> float(inference_memory(held, Plan(), Serving(cache_bytes=1e9)).total_bytes.mid) / 1e9
     141.0
     """
@@ -290,7 +290,7 @@ def _parameters(model: Model, plan: Plan, ends: tuple[Number, Number]) -> Memory
 
 def _gradient_counts(
     model: Model, plan: Plan, ends: tuple[Number, Number]
-) -> list[tuple[Parameters, Number]]:
+) -> list[tuple[ParameterGroup, Number]]:
     """Parameters whose gradients are there at once where the optimizer steps within the backward.
 
     Those of some layers, or of the token table or the head. The gradient of a tied table waits for

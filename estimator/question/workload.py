@@ -89,7 +89,7 @@ class Work:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Network:
+class CountedNetwork:
     """A config, read and counted.
 
     Parameters
@@ -150,7 +150,7 @@ class WorkTable:
         self._flop, self._flop_load = unknown(table.count), np.zeros(table.count)
         self._hours, self._hours_load = table.number("device_hours"), np.zeros(table.count)
         self.presets: list[Preset] = []
-        self.networks: list[Network] = []
+        self.networks: list[CountedNetwork] = []
         self.preset_at = self.network_at = nowhere(table.count)
         configs = table.word("config")
         self._configs, self._config_at = list(configs.distinct), configs.codes
@@ -173,7 +173,7 @@ class WorkTable:
         """Preset that a row names."""
         return self.presets[self.preset_at[row]] if self.preset_at[row] >= 0 else None
 
-    def network(self, row: int) -> Network | None:
+    def network(self, row: int) -> CountedNetwork | None:
         """Config that a row names."""
         return self.networks[self.network_at[row]] if self.network_at[row] >= 0 else None
 
@@ -446,7 +446,7 @@ def find_work(scenario: Scenario, catalog: Catalog) -> tuple[Work, tuple[Notice,
 
 def read_network(
     config: str, seq_len: float | None = None, image_size: float | None = None
-) -> Network:
+) -> CountedNetwork:
     """Read and count a config: its JSON text, or the path of a file.
 
     Parameters
@@ -466,7 +466,7 @@ def read_network(
 
 
 @lru_cache(maxsize=256)
-def _counted(text: str, seq_len: float | None, image_size: float | None) -> Network:
+def _counted(text: str, seq_len: float | None, image_size: float | None) -> CountedNetwork:
     """Read and count a text once."""
     from estimator.networks.huggingface import architecture
     from estimator.networks.image_side import side_seen, states_size
@@ -477,7 +477,9 @@ def _counted(text: str, seq_len: float | None, image_size: float | None) -> Netw
     if image_size is not None and not takes(network, "image_size"):
         raise refusal(Notice("changes_nothing", "image_size"))
     side = None if image_size is None else side_seen(config, image_size)
-    found = Network(config=config, ledger=network.ledger(Inputs(seq_len=seq_len, image_size=side)))
+    found = CountedNetwork(
+        config=config, ledger=network.ledger(Inputs(seq_len=seq_len, image_size=side))
+    )
     sees = image_size is None and found.kind[0] == VISION and not states_size(text)
     return replace(found, side_assumed=sees and takes(network, "image_size"))
 
@@ -566,7 +568,7 @@ def _flop_of_preset(preset: Preset, seen: Floats, catalog: Catalog) -> Found[Unc
 
 
 def _inputs(
-    scenario: Scenario, preset: Preset | None, network: Network | None, catalog: Catalog
+    scenario: Scenario, preset: Preset | None, network: CountedNetwork | None, catalog: Catalog
 ) -> dict[str, SourcedNumber]:
     """Numbers that the work of one scenario rests on."""
     found: dict[str, SourcedNumber] = {}

@@ -10,7 +10,7 @@ from estimator.catalog import Catalog
 from estimator.core.messages import Names
 from estimator.core.units import in_percent
 from estimator.show.quantities import with_interval
-from estimator.show.text import Table
+from estimator.show.text import TextTable
 from estimator.show.verdicts import remedy_text
 
 
@@ -44,7 +44,7 @@ def comparison_table(
     *,
     first: Sequence[str] = ("",),
     unknown: str,
-) -> Table:
+) -> TextTable:
     """Lay out reports as a table.
 
     Parameters
@@ -70,7 +70,7 @@ def comparison_table(
         for leading, report in listed
     ]
     last = ["memory"] if designs else []
-    return Table(
+    return TextTable(
         header=[*first, *heads.values(), *last], rows=cells, whole=[*heads.values()] * designs
     )
 

@@ -17,7 +17,7 @@ import numpy as np
 from estimator.answer.estimate_table import estimate_table
 from estimator.answer.notices import WITHOUT_EFFECT
 from estimator.answer.report import Report
-from estimator.answer.resolver import Resolver as TrainingResolver
+from estimator.answer.resolver import Resolver
 from estimator.answer.training_report import table_report
 from estimator.catalog import Catalog
 from estimator.core.messages import Names, render
@@ -28,7 +28,7 @@ from estimator.inference.engines import fitted
 from estimator.inference.quantities import QUANTITIES, Calibration, answer_questions
 from estimator.inference.question import COLUMNS, INPUTS, ServingQuestion
 from estimator.inference.report import set_ups_report
-from estimator.inference.resolver import Resolver
+from estimator.inference.resolver import ServingResolver
 from estimator.question.columns import CellReader, fields_of
 from estimator.question.csv_dialect import TableOut
 from estimator.question.csv_records import Records, csv_cell
@@ -146,14 +146,14 @@ def estimate_csv(
         If the table has no header, no device column, no work column, or a column twice.
     """
     z_score(level)
-    resolver = TrainingResolver(catalog, calibrated=calibrated)
+    resolver = Resolver(catalog, calibrated=calibrated)
 
     def answered(table: Table[Scenario]) -> Report:
         if carbon_profile:
             table = _profiled(table, carbon_profile)
         return table_report(estimate_table(table, catalog, resolver=resolver), RESULTS, level)
 
-    written = _Written(out, RESULT_COLUMNS, ("training_flop",), RESULTS, column_of)
+    written = _ResultsWriter(out, RESULT_COLUMNS, ("training_flop",), RESULTS, column_of)
     header, rows, refused = _answered(
         lines, written, (Scenario, NOT_READ), catalog, _check_training, answered
     )
@@ -189,13 +189,13 @@ def serve_csv(
         If the table lacks a header, a device or a model column, has a column twice, or is no CSV.
     """
     z_score(level)
-    resolver = Resolver(catalog, fitted(catalog))
+    resolver = ServingResolver(catalog, fitted(catalog))
 
     def answered(table: Table[ServingQuestion]) -> Report:
         found = answer_questions(table, resolver, calibration=calibration)
         return set_ups_report(found, table.count, level)
 
-    written = _Written(out, SERVED_COLUMNS, (), QUANTITIES, serving_column_of)
+    written = _ResultsWriter(out, SERVED_COLUMNS, (), QUANTITIES, serving_column_of)
     header, rows, refused = _answered(
         lines, written, (ServingQuestion, ()), catalog, _check_serving, answered
     )
@@ -228,7 +228,7 @@ def served_rows(report: Report, names: Names) -> list[dict[str, str]]:
 
 
 @dataclass(frozen=True)
-class _Written:
+class _ResultsWriter:
     """Where rows are written, with which results.
 
     `mids` are quantities of which the median alone is written, `names` calls the inputs.
@@ -274,7 +274,7 @@ def _numbers(report: Report, mids: Sequence[str], quantities: Sequence[str]) -> 
 
 def _answered(
     lines: Iterator[str],
-    written: _Written,
+    written: _ResultsWriter,
     asked: tuple[type[Any], Collection[str]],
     catalog: Catalog,
     check: Callable[[Sequence[str]], None],

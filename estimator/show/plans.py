@@ -9,7 +9,7 @@ from estimator.answer.report import Report
 from estimator.core.messages import Names
 from estimator.core.units import in_percent
 from estimator.show.quantities import amount
-from estimator.show.text import Block, Table
+from estimator.show.text import Block, TextTable
 from estimator.show.values import as_json, as_row
 from estimator.studies.search.plan import PlanAnswer
 
@@ -93,7 +93,7 @@ def plans_text(
     else:
         wanted = in_percent(plans.confidence)
         yield f"No plan keeps all limits with {wanted}; the nearest does with {sure}: {sentence}"
-    yield Table(
+    yield TextTable(
         header=[*first.details["leading"], *(HEADS[name] for name in quantities), "limits hold"],
         rows=[
             [

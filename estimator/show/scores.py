@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from estimator.core.units import digits, in_percent, in_times, rows_text
-from estimator.show.text import Block, Table
+from estimator.show.text import Block, TextTable
 from estimator.validation.cross_validation import Points
 from estimator.validation.held_out import WORST, HeldOut
 
@@ -104,13 +104,13 @@ RUNS: Columns = (
 )
 
 
-def scores_table(first: str, rows: Iterable[tuple[str, Any]], columns: Columns) -> Table:
+def scores_table(first: str, rows: Iterable[tuple[str, Any]], columns: Columns) -> TextTable:
     """Lay out rows, each with its name, and values by field: of a mapping or a dataclass."""
     cells = []
     for name, row in rows:
         known = row if isinstance(row, Mapping) else vars(row)
         cells.append([name, *(write(known[field]) for _, field, write in columns)])
-    return Table(header=[first, *(head for head, _, _ in columns)], rows=cells)
+    return TextTable(header=[first, *(head for head, _, _ in columns)], rows=cells)
 
 
 def left_out(counts: Mapping[str, int], of: str = "") -> Iterator[str]:
@@ -126,7 +126,7 @@ def titled(title: str, scores: Mapping[str, Points]) -> Iterator[Block]:
     yield scores_table("", scores.items(), CHAIN)
 
 
-def runs_table(report: HeldOut, most: int | None = None) -> Table:
+def runs_table(report: HeldOut, most: int | None = None) -> TextTable:
     """Published runs against their predictions, the worst first."""
     rows = report.run_rows()[:most]
     ratios = (row["device_hours_mid"] / row["device_hours_reported"] for row in rows)

@@ -38,7 +38,7 @@ SHARE_DECIMALS = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
+class TextTable:
     """Cells for people; the first column is on the left.
 
     Parameters
@@ -54,7 +54,7 @@ class Table:
     whole: Sequence[str] = ()
 
 
-Block = str | Table
+Block = str | TextTable
 """A line, or a table."""
 
 
@@ -63,14 +63,14 @@ def as_text(report: Report, names: Names) -> Iterator[Block]:
     yield from TEXTS[report.question](report, names)
 
 
-def results_table(report: Report) -> Table:
+def results_table(report: Report) -> TextTable:
     """Return label, median and interval of each quantity."""
     rows = [
         (label(name), amount(name, float(quantity.mid)), interval(name, quantity, report.level))
         for name, quantity in _listed(report).items()
     ]
     shown = [(text, mid, span or "exact") for text, mid, span in rows]
-    return Table(header=("", "median", f"{report.level * 100:g} % interval"), rows=shown)
+    return TextTable(header=("", "median", f"{report.level * 100:g} % interval"), rows=shown)
 
 
 def _training(report: Report, names: Names) -> Iterator[Block]:
@@ -116,7 +116,7 @@ def _inference(report: Report, names: Names) -> Iterator[Block]:
         f"launches, scheduling and links {others}"
     )
     setup = [(label(name), amount(name, facts[name])) for name in facts if name in QUANTITIES]
-    yield Table(header=("set-up", ""), rows=setup)
+    yield TextTable(header=("set-up", ""), rows=setup)
     api = facts.get("api", {})
     if "name" in api:
         yield (
@@ -140,14 +140,14 @@ def _memory(report: Report, names: Names) -> Iterator[Block]:
     table, whole = results_table(report), report.mid("total_bytes")
     shares = [in_percent(report.mid(name) / whole, SHARE_DECIMALS) for name in _listed(report)]
     rows = [(*row, share) for row, share in zip(table.rows, shares, strict=True)]
-    yield Table(header=(*table.header, "share"), rows=rows)
+    yield TextTable(header=(*table.header, "share"), rows=rows)
     yield verdict(report, names)
 
 
 def _network(report: Report, names: Names) -> Iterator[Block]:
     facts = report.facts
     yield f"{facts['model']} ({facts['model_type']})"
-    yield Table(header=("", ""), rows=list(_totals(facts)))
+    yield TextTable(header=("", ""), rows=list(_totals(facts)))
     params, flop = facts["params_total"], facts["forward_flop"]
     terms = [
         (
@@ -159,7 +159,7 @@ def _network(report: Report, names: Names) -> Iterator[Block]:
         )
         for name, term in facts["ledger"].items()
     ]
-    yield Table(header=("term", "parameters", "share", "forward", "share"), rows=terms)
+    yield TextTable(header=("term", "parameters", "share", "forward", "share"), rows=terms)
 
 
 def _totals(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -31,7 +31,7 @@ from estimator.training.mechanism import (
     thin_places,
     thinness,
 )
-from estimator.training.parallelism import USUAL_EXPERT_PARALLEL, Layout
+from estimator.training.parallelism import USUAL_EXPERT_PARALLEL, TrainingLayout
 
 PRESENT_YEAR = 2025.0
 """Software of runs that do not say when they were made, and of all since [year]: with a year more,
@@ -226,7 +226,7 @@ def _steps(numbers: Mapping[str, Floats], flop: Floats) -> Floats:
     return steps
 
 
-def layout_of_rows(numbers: Mapping[str, Floats], hidden: Floats, flop: Floats) -> Layout:
+def layout_of_rows(numbers: Mapping[str, Floats], hidden: Floats, flop: Floats) -> TrainingLayout:
     """How runs share their work; what a row leaves out is usual, or left to the mechanism.
 
     Parameters
@@ -245,7 +245,7 @@ def layout_of_rows(numbers: Mapping[str, Floats], hidden: Floats, flop: Floats) 
     experts = numbers.get("expert_parallel", nothing)
     uncounted = np.isnan(numbers.get("accelerator_count", np.ones(len(flop))))
     usual = USUAL_BATCH_TOKENS * (flop / USUAL_BATCH_FLOP) ** BATCH_EXPONENT
-    return Layout(
+    return TrainingLayout(
         params=params,
         active_params=np.clip(
             np.where(np.isnan(active), params, active), params / MOST_EXPERTS, params

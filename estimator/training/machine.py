@@ -8,7 +8,7 @@ import numpy as np
 from estimator.catalog import Device
 from estimator.question.hardware import node_devices
 from estimator.training.mechanism import REFERENCE_BALANCE
-from estimator.training.parallelism import NETWORK_SHARE, Machine
+from estimator.training.parallelism import NETWORK_SHARE, TrainingMachine
 
 HALF = ("bf16", "fp16", "tf32", "fp32")
 """Formats of 16 bit or more, for what does not run at fewer bits."""
@@ -39,7 +39,7 @@ PACKED = 2.2
 """Without TF32, a 16-bit peak of at most so many times that of fp32 is vector work [1]: P100."""
 
 
-def find_machine(device: Device, precision: str) -> Machine:
+def find_machine(device: Device, precision: str) -> TrainingMachine:
     """What the utilization depends on; without a bandwidth, that of a balanced machine is meant.
 
     A device without a link on record passes its values over the bus.
@@ -51,7 +51,7 @@ def find_machine(device: Device, precision: str) -> Machine:
         return device.records[key].value if key in device.records else otherwise
 
     link = value("link_bytes_per_s", bus_bytes_per_s(device))
-    return Machine(
+    return TrainingMachine(
         peak_flop_per_s=peak,
         peak_16_bit_flop_per_s=min(sixteen, peak),
         memory_bytes_per_s=value("memory_bytes_per_s", peak / REFERENCE_BALANCE),
@@ -66,12 +66,12 @@ def find_machine(device: Device, precision: str) -> Machine:
     )
 
 
-def stacked(machines: Sequence[Machine]) -> Machine:
+def stacked(machines: Sequence[TrainingMachine]) -> TrainingMachine:
     """Several machines as one, each field an array."""
-    return Machine(
+    return TrainingMachine(
         **{
             field.name: np.array([getattr(machine, field.name) for machine in machines])
-            for field in fields(Machine)
+            for field in fields(TrainingMachine)
         }
     )
 

@@ -37,9 +37,9 @@ from estimator.core.uncertainty import Number, Uncertain, z_score
 from estimator.core.units import CENTRAL, S_PER_H
 from estimator.training.launches import UsualSteps, exposed_share, is_large, log_slowdown
 from estimator.training.parallelism import (
-    Layout,
-    Machine,
-    Traffic,
+    TrainingLayout,
+    TrainingMachine,
+    TrainingTraffic,
     exchanged_value_s,
     replicated_gradients_s,
     traffic,
@@ -114,7 +114,7 @@ class RunFeatures:
     encoder, contrastive, sparse, recurrent : float or array
         Flags: sees whole sequences at once, trains two towers against each other, routes tokens to
         experts, computes step after step.
-    layout : Layout
+    layout : TrainingLayout
         How the work is shared.
     log_sd : float or array
         Uncertainty of such runs: standard deviation of the logarithm of the utilization [1].
@@ -143,7 +143,7 @@ class RunFeatures:
     seq_len: Number
     year: Number
     value_bytes: Number
-    layout: Layout
+    layout: TrainingLayout
     usual_steps: UsualSteps
     log_sd: Number
     convolution: Number = 0.0
@@ -258,7 +258,7 @@ PARAMETERS = tuple(field.name for field in fields(UtilizationModel))
 def log_utilization(
     model: UtilizationModel,
     features: RunFeatures,
-    machine: Machine,
+    machine: TrainingMachine,
     *,
     flop: Number,
     devices: Number,
@@ -275,7 +275,7 @@ def log_utilization(
 def log_launched_ahead(
     model: UtilizationModel,
     features: RunFeatures,
-    machine: Machine,
+    machine: TrainingMachine,
     *,
     flop: Number,
     devices: Number,
@@ -340,7 +340,7 @@ class Launching:
 def launching(
     model: UtilizationModel,
     features: RunFeatures,
-    machine: Machine,
+    machine: TrainingMachine,
     *,
     flop: Number,
     devices: Number,
@@ -372,7 +372,7 @@ def launching(
     )
 
 
-def busy_time(model: UtilizationModel, features: RunFeatures, machine: Machine) -> Number:
+def busy_time(model: UtilizationModel, features: RunFeatures, machine: TrainingMachine) -> Number:
     """Time of a step at work over its ideal [1]; however many devices share it."""
     peak = machine.peak_flop_per_s
     fewer_bits = peak / machine.peak_16_bit_flop_per_s
@@ -451,7 +451,7 @@ def thin_places(flop: Number, features: RunFeatures, rare_device: Number) -> Thi
     features : RunFeatures
         Their uncertainty is not used.
     rare_device : float or array
-        Flag of `Machine`: devices of a kind that few runs are published on.
+        Flag of `TrainingMachine`: devices of a kind that few runs are published on.
 
     Returns
     -------
@@ -470,7 +470,7 @@ def thin_places(flop: Number, features: RunFeatures, rare_device: Number) -> Thi
 def expected_utilization(
     model: UtilizationModel,
     features: RunFeatures,
-    machine: Machine,
+    machine: TrainingMachine,
     *,
     flop: Number,
     devices: Number,
@@ -488,7 +488,7 @@ def expected_utilization(
 def expected_ahead(
     model: UtilizationModel,
     features: RunFeatures,
-    machine: Machine,
+    machine: TrainingMachine,
     *,
     flop: Number,
     devices: Number,
@@ -551,7 +551,7 @@ def _tuned(features: RunFeatures, compiled: Number) -> Number:
 
 
 def _waiting_s(
-    model: UtilizationModel, features: RunFeatures, machine: Machine, devices: Number
+    model: UtilizationModel, features: RunFeatures, machine: TrainingMachine, devices: Number
 ) -> Number:
     """Time that all steps wait for other devices, as far as their number is known [s].
 
@@ -567,7 +567,7 @@ def _waiting_s(
 
 
 def _lookups(
-    model: UtilizationModel, features: RunFeatures, machine: Machine, devices: Number
+    model: UtilizationModel, features: RunFeatures, machine: TrainingMachine, devices: Number
 ) -> Number:
     """Time over the ideal that a recommender exchanges vectors of embeddings [1]_ [1].
 
@@ -621,7 +621,9 @@ def _log_rare_slowdown(model: UtilizationModel, features: RunFeatures) -> Number
     return slowdown
 
 
-def _step(model: UtilizationModel, features: RunFeatures, busy: Number, passed: Traffic) -> Number:
+def _step(
+    model: UtilizationModel, features: RunFeatures, busy: Number, passed: TrainingTraffic
+) -> Number:
     """Time of a step over its ideal: work, waiting for the pipeline, and what is passed around."""
     per_year = np.log(model.speedup_per_year * model.fusion_per_year)
     hidden: Number = np.exp(per_year * (features.year - REFERENCE_YEAR))

@@ -53,7 +53,7 @@ interleaved as a rule [1]; Narayanan et al. 2021, sec. 2.2."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Machine:
+class TrainingMachine:
     """What the mechanism needs to know of a device.
 
     Parameters
@@ -96,7 +96,7 @@ class Machine:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layout:
+class TrainingLayout:
     """How a run shares its work; NaN where it does not tell, and then the usual way is meant.
 
     Parameters
@@ -127,7 +127,7 @@ class Layout:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Traffic:
+class TrainingTraffic:
     """Time over the time of the step's work at the peak, were nothing hidden behind it [1].
 
     Parameters
@@ -149,14 +149,14 @@ class Traffic:
 
 
 def traffic(
-    layout: Layout,
-    machine: Machine,
+    layout: TrainingLayout,
+    machine: TrainingMachine,
     *,
     hidden: Number,
     seq_len: Number,
     value_bytes: Number,
     devices: Number,
-) -> Traffic:
+) -> TrainingTraffic:
     """What a transformer passes around for its work.
 
     Experts are spread: a device holds the parameters that work on a token, and its part of the
@@ -208,7 +208,7 @@ def traffic(
     ring = LAYER_RING * (inside - 1.0) / machine.link_bytes_per_s
     routes = sparse * EXPERT_ROUTE * _expert_exchange(machine, experts)
     forward_again = 1.0 + FORWARD_SHARE * layout.recomputation
-    return Traffic(
+    return TrainingTraffic(
         gradients=peak * 2.0 * value_bytes * (1.0 - 1.0 / copies) * params_per_flop / between,
         layers=peak * value_bytes / hidden * (ring * forward_again + routes),
         updates_per_byte=peak / machine.memory_bytes_per_s * params_per_flop,
@@ -217,7 +217,7 @@ def traffic(
 
 
 def replicated_gradients_s(
-    params: Number, machine: Machine, *, value_bytes: Number, devices: Number
+    params: Number, machine: TrainingMachine, *, value_bytes: Number, devices: Number
 ) -> Number:
     """Time of an all-reduce of the gradients where every device holds the whole network [s].
 
@@ -225,7 +225,7 @@ def replicated_gradients_s(
     ----------
     params : float or array
         Parameters [1].
-    machine : Machine
+    machine : TrainingMachine
     value_bytes : float or array
         Bytes of a value [B].
     devices : float or array
@@ -238,18 +238,18 @@ def replicated_gradients_s(
     return 2.0 * params * exchanged_value_s(machine, value_bytes=value_bytes, devices=devices)
 
 
-def exchanged_value_s(machine: Machine, *, value_bytes: Number, devices: Number) -> Number:
+def exchanged_value_s(machine: TrainingMachine, *, value_bytes: Number, devices: Number) -> Number:
     """Time to get a value from any of the devices, oneself among them [s]; arguments as above."""
     return value_bytes * (1.0 - 1.0 / devices) / _between_replicas(machine, devices)
 
 
-def _between_replicas(machine: Machine, devices: Number) -> Number:
+def _between_replicas(machine: TrainingMachine, devices: Number) -> Number:
     """Bandwidth between replicas: that of the node, or of the network beyond it [B/s]."""
     in_node = devices <= machine.node_devices
     return np.where(in_node, machine.link_bytes_per_s, machine.network_bytes_per_s)
 
 
-def _expert_exchange(machine: Machine, experts: Number) -> Number:
+def _expert_exchange(machine: TrainingMachine, experts: Number) -> Number:
     """Time per byte of a token's exchange with its experts [s/B].
 
     A token crosses the network once for each other node that holds one of its experts, and is
@@ -266,7 +266,7 @@ def _expert_exchange(machine: Machine, experts: Number) -> Number:
     return inside / machine.link_bytes_per_s + across / machine.network_bytes_per_s
 
 
-def _bubble(layout: Layout, *, sequences: Number) -> Number:
+def _bubble(layout: TrainingLayout, *, sequences: Number) -> Number:
     """Idle over busy time of a pipeline, (stages - 1) / (virtual stages x micro-batches) [1].
 
     Unspecified micro-batches are one sequence each, out of the `sequences` of a replica's step.

@@ -27,7 +27,7 @@ from estimator.training.mechanism import (
     launched,
     launching,
 )
-from estimator.training.parallelism import Machine
+from estimator.training.parallelism import TrainingMachine
 
 KNOWN_KINDS = ("gpu-datacenter", "gpu-consumer", "gpu-workstation", "superchip", "tpu")
 """Kinds of device that published runs were made on, with single runs on others."""
@@ -58,7 +58,7 @@ class Runs:
         Columns as for `features_of_rows`; accelerator_count is NaN where it was only assumed.
     kinds : sequence of NetworkKind
         One a run.
-    machine : Machine
+    machine : TrainingMachine
         What the utilization depends on of the devices.
     flop, devices : array
         Work [FLOP] and devices [1].
@@ -72,7 +72,7 @@ class Runs:
 
     numbers: Mapping[str, Floats]
     kinds: Sequence[NetworkKind]
-    machine: Machine
+    machine: TrainingMachine
     flop: Floats
     devices: Number
     value_bytes: Number
@@ -161,11 +161,11 @@ def alone(features: RunFeatures) -> RunFeatures:
     )
 
 
-def machines_of(several: Sequence[Machine], at: Places) -> Machine:
+def machines_of(several: Sequence[TrainingMachine], at: Places) -> TrainingMachine:
     """Machine of each run out of a few; `at` says which."""
     if len(several) == 1:
         return several[0]
-    each: Machine = rows_of(stacked(several), at)
+    each: TrainingMachine = rows_of(stacked(several), at)
     return each
 
 

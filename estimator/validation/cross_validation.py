@@ -27,7 +27,7 @@ from estimator.training.mechanism import (
     within_peak,
 )
 from estimator.validation.utilization_fit import (
-    Runs,
+    PublishedArrays,
     fitted_logs,
     joined,
     model_of,
@@ -122,8 +122,8 @@ class Blind:
 
 def blind_predictions(
     prior: Mapping[str, Uncertain],
-    runs: Runs,
-    tables: Runs,
+    runs: PublishedArrays,
+    tables: PublishedArrays,
     groups: Texts,
     own_variance: Floats,
     *,
@@ -135,7 +135,7 @@ def blind_predictions(
     ----------
     prior : mapping of str to Uncertain
         Parameters before any run was seen.
-    runs, tables : Runs
+    runs, tables : PublishedArrays
         Published runs, and rows of throughput tables.
     groups : array of str
         Kind of network of each run; runs of one kind share their uncertainty.
@@ -164,7 +164,7 @@ def blind_predictions(
     return Blind(log_ratio=ratio, log_sd=uncertainty)
 
 
-def as_answered(blind: Blind, runs: Runs) -> Blind:
+def as_answered(blind: Blind, runs: PublishedArrays) -> Blind:
     """Predictions as an answer gives them: no 80 % interval ends above the peak."""
     reached = runs.log_utilization()
     answered = within_peak(Uncertain(np.exp(reached - blind.log_ratio), {"": blind.log_sd}))
@@ -197,7 +197,10 @@ def ablated(prior: Mapping[str, Uncertain], parameter: str) -> dict[str, Uncerta
 
 
 def log_hours_ratio(
-    prior: Mapping[str, Uncertain], fitted_on: Runs, scored: Runs, near: Floats | None = None
+    prior: Mapping[str, Uncertain],
+    fitted_on: PublishedArrays,
+    scored: PublishedArrays,
+    near: Floats | None = None,
 ) -> Floats:
     """Logarithm of predicted over reported device-hours of runs that the fit has not seen [1].
 
@@ -206,7 +209,7 @@ def log_hours_ratio(
     return _log_ratio(fitted_logs(prior, fitted_on, near), scored)
 
 
-def _log_ratio(logs: Floats, scored: Runs) -> Floats:
+def _log_ratio(logs: Floats, scored: PublishedArrays) -> Floats:
     """Logarithm of the hours that parameters predict over those reported [1]."""
     model = model_of(logs.tolist())
     expected = log_utilization(
@@ -234,7 +237,7 @@ class Spread:
     every: float
     growth: Growth
 
-    def of(self, runs: Runs, groups: Texts) -> Floats:
+    def of(self, runs: PublishedArrays, groups: Texts) -> Floats:
         """Standard deviation of each run [1]."""
         like = np.array([self.groups.get(group, self.every) for group in groups.tolist()])
         return like * thinness(_places(runs), self.growth)
@@ -242,7 +245,7 @@ class Spread:
 
 def spread_of(
     log_ratio: Floats,
-    runs: Runs,
+    runs: PublishedArrays,
     groups: Texts,
     variance: Number = 0.0,
 ) -> Spread:
@@ -276,7 +279,7 @@ def spread_of(
     return Spread(groups=of_group, every=every, growth=growth)
 
 
-def growth_of(log_ratio: Floats, runs: Runs) -> Growth:
+def growth_of(log_ratio: Floats, runs: PublishedArrays) -> Growth:
     """How much larger errors are for less work, in earlier years, where runs are rare or untuned.
 
     A straight line through the logarithms of their sizes, drawn a little towards none.
@@ -290,7 +293,7 @@ def growth_of(log_ratio: Floats, runs: Runs) -> Growth:
     return Growth(per_decade=decade, per_year=year, where_rare=rare, where_untuned=untuned)
 
 
-def _places(runs: Runs) -> ThinPlaces:
+def _places(runs: PublishedArrays) -> ThinPlaces:
     return thin_places(runs.flop, runs.features, runs.machine.rare)
 
 
@@ -388,7 +391,7 @@ def _votes(groups: int) -> Places:
     return votes
 
 
-def constant_utilization(runs: Runs, utilization: float, log_sd: float) -> Blind:
+def constant_utilization(runs: PublishedArrays, utilization: float, log_sd: float) -> Blind:
     """What a calculator with one utilization for everything predicts."""
     ratio = runs.log_utilization() - np.log(utilization)
     return Blind(log_ratio=ratio, log_sd=np.full(len(ratio), log_sd))

@@ -24,7 +24,7 @@ from estimator.training.features import (
 from estimator.training.machine import stacked
 from estimator.training.mechanism import expected_utilization, thin_places, thinness
 from estimator.validation.throughput import steady_rows
-from estimator.validation.utilization_fit import Runs
+from estimator.validation.utilization_fit import PublishedArrays
 
 NUMBERS = (
     *("train_flops_reported", "flops_per_sample_forward", "samples_processed", "params_total"),
@@ -55,9 +55,9 @@ class PublishedRuns:
 
     Parameters
     ----------
-    runs : Runs
+    runs : PublishedArrays
         For the fit.
-    tables : Runs
+    tables : PublishedArrays
         Rows of throughput tables, for the fit beside them; never scored.
     rows : sequence of dict
         The rows behind them, as in the table.
@@ -71,8 +71,8 @@ class PublishedRuns:
         Reason -> how many rows of the table were not usable.
     """
 
-    runs: Runs
-    tables: Runs
+    runs: PublishedArrays
+    tables: PublishedArrays
     rows: Sequence[dict[str, str]]
     own_variance: Floats
     stacks: Texts
@@ -136,7 +136,7 @@ def _as_arrays(
         rare_device=machine.rare,
     )
     count = numbers["accelerator_count"]
-    every = Runs(
+    every = PublishedArrays(
         flop=flop,
         devices=np.where(np.isnan(count), 1.0, count),
         device_hours=numbers["accelerator_hours"],
@@ -145,7 +145,7 @@ def _as_arrays(
         family=np.array([row["family"] for row in rows]),
         stack=np.array([stack_of(row) for row in rows]),
     )
-    runs: Runs = rows_of(every, known)
+    runs: PublishedArrays = rows_of(every, known)
     expected = expected_utilization(
         fitted_model(catalog), features, machine, flop=flop, devices=every.devices
     )

@@ -27,7 +27,7 @@ from estimator.inference.engines import (
 )
 from estimator.inference.performance import performance
 from estimator.inference.question import ServingQuestion
-from estimator.inference.resolver import Resolver
+from estimator.inference.resolver import ServingResolver
 from estimator.inference.setups import ServingTable
 from estimator.question.table import Table
 from estimator.validation.serving_rows import ServingCase, serving_cases
@@ -51,7 +51,7 @@ STEPS, SLOPE_STEP, LONGEST_STEP, ENOUGH = 80, 1e-3, 0.7, 1e-4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class MeasuredSetups:
     """Measured configurations beside the same set-ups resolved.
 
     Parameters
@@ -75,9 +75,9 @@ class Measured:
         return np.array([str(getattr(case, field)) for case in self.cases])
 
 
-def measured_cases(catalog: Catalog, parameters: Parameters) -> Measured:
+def measured_cases(catalog: Catalog, parameters: Parameters) -> MeasuredSetups:
     """Every configuration of the table that names a known model and device."""
-    resolver = Resolver(catalog, parameters)
+    resolver = ServingResolver(catalog, parameters)
     readable: list[ServingCase] = []
     questions: list[ServingQuestion] = []
     reasons: list[str] = []
@@ -93,7 +93,7 @@ def measured_cases(catalog: Catalog, parameters: Parameters) -> Measured:
     left_out = dict(Counter(reason.partition(":")[0] for reason in reasons))
     names = (*QUANTITIES, "device_energy_per_output_token_j")
     values = {name: np.array([case.measured.get(name, np.nan) for case in kept]) for name in names}
-    return Measured(cases=kept, table=found.table, values=values, left_out=left_out)
+    return MeasuredSetups(cases=kept, table=found.table, values=values, left_out=left_out)
 
 
 def question_of_case(case: ServingCase) -> ServingQuestion:
@@ -131,7 +131,7 @@ def predicted(table: ServingTable, parameters: Parameters) -> dict[str, Floats]:
 
 def fit(
     catalog: Catalog,
-    measured: Measured,
+    measured: MeasuredSetups,
     chosen: Mask | None = None,
     start: Parameters | None = None,
 ) -> Parameters:

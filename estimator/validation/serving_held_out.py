@@ -19,7 +19,7 @@ from estimator.inference.capacity import weight_bytes
 from estimator.inference.engines import ENGINES, fitted
 from estimator.inference.measured_loads import devices_of
 from estimator.inference.quantities import spread_scale, stated_variance
-from estimator.validation.serving_fit import Measured, fit, measured_cases, predicted
+from estimator.validation.serving_fit import MeasuredSetups, fit, measured_cases, predicted
 from estimator.validation.serving_spread import FEWEST, Errors
 
 MOST_SYSTEMS = 12
@@ -90,7 +90,7 @@ def serving_report(catalog: Catalog) -> ServingReport:
 
 
 def report_of(
-    catalog: Catalog, measured: Measured, blind: list[dict[str, Floats]]
+    catalog: Catalog, measured: MeasuredSetups, blind: list[dict[str, Floats]]
 ) -> ServingReport:
     """Score predictions of everything measured that `held_out` made."""
     return ServingReport(
@@ -100,18 +100,18 @@ def report_of(
     )
 
 
-def held_out(catalog: Catalog, measured: Measured) -> list[dict[str, Floats]]:
+def held_out(catalog: Catalog, measured: MeasuredSetups) -> list[dict[str, Floats]]:
     """Predictions without the line of models, and without the system."""
     return [_blind(catalog, measured, groups) for groups in _held_out_groups(measured)]
 
 
-def _held_out_groups(measured: Measured) -> list[Texts]:
+def _held_out_groups(measured: MeasuredSetups) -> list[Texts]:
     """Line of models and system of every case: what is held out as a whole."""
     return [measured.labels("line"), _systems(measured)]
 
 
 def held_out_errors(
-    catalog: Catalog, measured: Measured, blind: list[dict[str, Floats]]
+    catalog: Catalog, measured: MeasuredSetups, blind: list[dict[str, Floats]]
 ) -> Iterator[tuple[str, Mask, Errors]]:
     """Quantity, the rows that measured it, and their held-out errors."""
     groups = _held_out_groups(measured)
@@ -132,7 +132,7 @@ def held_out_errors(
         )
 
 
-def _systems(measured: Measured) -> Texts:
+def _systems(measured: MeasuredSetups) -> Texts:
     """System of every case; those of few rows are put together by their names."""
     names = devices_of(measured.table)
     large = {name for name in names if (names == name).sum() >= LARGE_SYSTEM}
@@ -144,7 +144,7 @@ def _group_of(name: str) -> str:
     return f"group {zlib.crc32(name.encode()) % MOST_SYSTEMS}"
 
 
-def _blind(catalog: Catalog, measured: Measured, groups: Texts) -> dict[str, Floats]:
+def _blind(catalog: Catalog, measured: MeasuredSetups, groups: Texts) -> dict[str, Floats]:
     found = {name: np.full(len(measured.cases), np.nan) for name in measured.values}
     near = fitted(catalog)
     for group in np.unique(groups):
@@ -156,7 +156,7 @@ def _blind(catalog: Catalog, measured: Measured, groups: Texts) -> dict[str, Flo
 
 
 def _scores(
-    catalog: Catalog, measured: Measured, blind: list[dict[str, Floats]]
+    catalog: Catalog, measured: MeasuredSetups, blind: list[dict[str, Floats]]
 ) -> Iterator[ServingScore]:
     roofline = _roofline(measured)
     for quantity, seen, held in held_out_errors(catalog, measured, blind):
@@ -190,7 +190,7 @@ def _median_or_none(errors: Floats | None, rows: Mask) -> float | None:
     return float(np.median(known)) if known.size else None
 
 
-def _groupings(measured: Measured) -> dict[str, Texts]:
+def _groupings(measured: MeasuredSetups) -> dict[str, Texts]:
     table = measured.table
     devices = [one.device for one in table.named]
     params = np.array([case.params_total for case in measured.cases])
@@ -210,7 +210,7 @@ def _groupings(measured: Measured) -> dict[str, Texts]:
     }
 
 
-def _roofline(measured: Measured) -> dict[str, Floats]:
+def _roofline(measured: MeasuredSetups) -> dict[str, Floats]:
     """Weights over the bandwidth: all that several calculators count."""
     table = measured.table
     shared = np.asarray(table.layout.devices) / np.asarray(table.layout.stages)

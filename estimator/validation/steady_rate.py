@@ -11,7 +11,7 @@ from estimator.training.features import prior_model, shipped_spreads
 from estimator.validation.cross_validation import Blind, Score, log_hours_ratio, score
 from estimator.validation.published_runs import usable_runs
 from estimator.validation.throughput import kind_of_row, rows_with, runs_of_rows
-from estimator.validation.utilization_fit import Runs, fitted_logs, joined
+from estimator.validation.utilization_fit import PublishedArrays, fitted_logs, joined
 
 KEPT_APART = "no: kept apart, to score the steady rate"
 """What the cell `fit` says of rows that no fit has seen."""
@@ -32,7 +32,7 @@ class SteadyRates:
 
     Parameters
     ----------
-    runs : Runs
+    runs : PublishedArrays
         Rows as runs of one hour.
     rows : list of dict
         The rows as in the table.
@@ -40,7 +40,7 @@ class SteadyRates:
         Predictions, and the same where the layout is kept from the model.
     """
 
-    runs: Runs
+    runs: PublishedArrays
     rows: list[dict[str, str]]
     blind: Blind
     without_layout: Blind
@@ -91,20 +91,20 @@ def steady_rates(catalog: Catalog) -> SteadyRates:
     return SteadyRates(runs=runs, rows=rows, blind=blinds[GIVEN], without_layout=blinds[NOT_GIVEN])
 
 
-def layout_given(runs: Runs) -> Mask:
+def layout_given(runs: PublishedArrays) -> Mask:
     """Rows that state their parallelism."""
     given = [~np.isnan(getattr(runs.features.layout, name)) for name in LAYOUT]
     return np.asarray(np.any(given, axis=0))
 
 
-def without_layout(runs: Runs) -> Runs:
+def without_layout(runs: PublishedArrays) -> PublishedArrays:
     """Return the same runs without their parallelism."""
     unknown = np.full(len(runs.flop), np.nan)
     silent = replace(runs.features.layout, **dict.fromkeys(LAYOUT_NUMBERS, unknown))
     return replace(runs, features=replace(runs.features, layout=silent))
 
 
-def _without(runs: Runs, tables: Runs, family: str) -> Runs:
+def _without(runs: PublishedArrays, tables: PublishedArrays, family: str) -> PublishedArrays:
     """Runs and tables that are neither of a family nor of a software collection of its name."""
     others = rows_of(runs, (runs.family != family) & (runs.stack != family))
     return joined(others, rows_of(tables, tables.family != family))

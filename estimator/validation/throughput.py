@@ -15,7 +15,7 @@ from estimator.networks.kinds import NetworkKind, kind_of_domain, network_kind
 from estimator.question.hardware import value_bytes
 from estimator.training.features import UtilizationSpread, features_of_rows, software_of_rows
 from estimator.training.machine import stacked
-from estimator.validation.utilization_fit import Runs
+from estimator.validation.utilization_fit import PublishedArrays
 
 USUAL_TOKENS_PER_CHIP = 32_768.0
 """Tokens per step that a chip is given where a table does not tell [token]."""
@@ -37,7 +37,7 @@ WHOLE_MODEL = ("FSDP", "ZeRO")
 """Words of a layout in which every device computes whole layers."""
 
 
-def steady_rows(catalog: Catalog, spreads: UtilizationSpread) -> Runs:
+def steady_rows(catalog: Catalog, spreads: UtilizationSpread) -> PublishedArrays:
     """Rows of the throughput tables that can be used, as if each had run for one hour."""
     return runs_of_rows(rows_with(catalog, "yes"), catalog, spreads)
 
@@ -49,7 +49,7 @@ def rows_with(catalog: Catalog, *uses: str) -> list[dict[str, str]]:
 
 def runs_of_rows(
     rows: Sequence[dict[str, str]], catalog: Catalog, spreads: UtilizationSpread
-) -> Runs:
+) -> PublishedArrays:
     """Rows of the tables as runs of one hour in steady state."""
     resolver = Resolver(catalog)
     named = [resolver.named(row["accelerator"], row["precision"]) for row in rows]
@@ -64,7 +64,7 @@ def runs_of_rows(
         spreads=spreads,
         rare_device=machine.rare,
     )
-    return Runs(
+    return PublishedArrays(
         flop=flop,
         devices=chips,
         device_hours=chips,

@@ -22,10 +22,10 @@ from estimator.training.mechanism import (
     UtilizationModel,
     log_utilization,
 )
-from estimator.training.parallelism import Layout, Machine
+from estimator.training.parallelism import TrainingLayout, TrainingMachine
 
 Residuals = Callable[[Floats], Floats]
-Part = TypeVar("Part", "Runs", Layout, Machine, RunFeatures, UsualSteps)
+Part = TypeVar("Part", "PublishedArrays", TrainingLayout, TrainingMachine, RunFeatures, UsualSteps)
 
 ERROR_SCALE = 0.25
 """Error of the logarithm beyond which a run counts as unusual [1]."""
@@ -54,7 +54,7 @@ DAMPING = 1e-2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Runs:
+class PublishedArrays:
     """Published runs as arrays, all of one length.
 
     Parameters
@@ -72,7 +72,7 @@ class Runs:
     flop: Floats
     devices: Floats
     device_hours: Floats
-    machine: Machine
+    machine: TrainingMachine
     features: RunFeatures
     family: Texts
     stack: Texts
@@ -89,14 +89,14 @@ class Runs:
         return np.log(ideal_h / self.device_hours)
 
 
-def fitted_model(prior: Mapping[str, Uncertain], runs: Runs) -> UtilizationModel:
+def fitted_model(prior: Mapping[str, Uncertain], runs: PublishedArrays) -> UtilizationModel:
     """Parameters that the runs and the prior together make most likely.
 
     Parameters
     ----------
     prior : mapping of str to Uncertain
         Parameter -> median and spread expected before seeing any run.
-    runs : Runs
+    runs : PublishedArrays
         What was published.
 
     Returns
@@ -106,7 +106,9 @@ def fitted_model(prior: Mapping[str, Uncertain], runs: Runs) -> UtilizationModel
     return model_of(fitted_logs(prior, runs).tolist())
 
 
-def fitted_logs(prior: Mapping[str, Uncertain], runs: Runs, start: Floats | None = None) -> Floats:
+def fitted_logs(
+    prior: Mapping[str, Uncertain], runs: PublishedArrays, start: Floats | None = None
+) -> Floats:
     """Logarithms of those parameters, in the order of `PARAMETERS` [1].
 
     `start` is the end of a fit to almost the same runs: it saves time.
@@ -114,7 +116,9 @@ def fitted_logs(prior: Mapping[str, Uncertain], runs: Runs, start: Floats | None
     return _minimised(_objective(prior, runs), start)
 
 
-def parameter_covariance(prior: Mapping[str, Uncertain], runs: Runs, logs: Floats) -> Floats:
+def parameter_covariance(
+    prior: Mapping[str, Uncertain], runs: PublishedArrays, logs: Floats
+) -> Floats:
     """Covariance of those logarithms at the end of a fit [1]_: the inverse of the curvature.
 
     Where no run speaks for a parameter, its prior's variance is left. How far the values moved per
@@ -136,7 +140,7 @@ def parameter_covariance(prior: Mapping[str, Uncertain], runs: Runs, logs: Float
     return np.asarray(np.linalg.inv(curvature), dtype=np.float64)
 
 
-def prediction_variance(runs: Runs, logs: Floats, covariance: Floats) -> Floats:
+def prediction_variance(runs: PublishedArrays, logs: Floats, covariance: Floats) -> Floats:
     """Variance of the expected logarithm of the utilization that the parameters leave [1]."""
     moved = logs + SLOPE_STEP * np.eye(len(logs), len(logs) + 1).T
     *ahead, there = _expected(moved.T[:, :, np.newaxis], runs)
@@ -144,7 +148,7 @@ def prediction_variance(runs: Runs, logs: Floats, covariance: Floats) -> Floats:
     return np.asarray(np.sum(jacobian * (covariance @ jacobian), axis=0), dtype=np.float64)
 
 
-def _expected(logs: Floats, runs: Runs) -> Floats:
+def _expected(logs: Floats, runs: PublishedArrays) -> Floats:
     """Logarithm of the utilization that parameters expect [1]."""
     expected = log_utilization(
         model_of(logs), runs.features, runs.machine, flop=runs.flop, devices=runs.devices
@@ -152,7 +156,7 @@ def _expected(logs: Floats, runs: Runs) -> Floats:
     return np.asarray(expected, dtype=np.float64)
 
 
-def _objective(prior: Mapping[str, Uncertain], runs: Runs) -> "_Objective":
+def _objective(prior: Mapping[str, Uncertain], runs: PublishedArrays) -> "_Objective":
     centre = np.array([np.log(float(prior[name].mid)) for name in PARAMETERS])
     spread = np.array([float(prior[name].log_sd) for name in PARAMETERS])
     weight = row_weight(runs) / ERROR_SCALE
@@ -169,7 +173,7 @@ def model_of(logs: Floats | Sequence[float]) -> UtilizationModel:
     return UtilizationModel(**dict(zip(PARAMETERS, np.exp(logs), strict=True)))
 
 
-def row_weight(runs: Runs) -> Floats:
+def row_weight(runs: PublishedArrays) -> Floats:
     """Weight of each run or row of a table, by the size of its family among its like [1]."""
     steady = np.broadcast_to(np.asarray(runs.features.steady) > 0, runs.flop.shape)
     weight = np.empty(len(runs.flop))
@@ -179,7 +183,7 @@ def row_weight(runs: Runs) -> Floats:
     return weight
 
 
-def joined(runs: Runs, more: Runs) -> Runs:
+def joined(runs: PublishedArrays, more: PublishedArrays) -> PublishedArrays:
     """Return the runs of both, the first first."""
     return _joined(runs, more, (len(runs.flop), len(more.flop)))
 

@@ -17,7 +17,7 @@ from estimator.catalog import Catalog
 from estimator.inference.engines import Parameters, fitted
 from estimator.inference.performance import Setup, Traffic, performance
 from estimator.inference.question import ServingQuestion
-from estimator.inference.resolver import Resolver
+from estimator.inference.resolver import ServingResolver
 from estimator.inference.setups import ServingTable
 from estimator.question.table import Table
 from estimator.show.csv_table import serve_csv
@@ -34,7 +34,9 @@ def main() -> None:
     catalog = Catalog.open()
     parameters = fitted(catalog)
     known = (
-        Resolver(catalog, parameters).resolve(Table.of(ServingQuestion, list(questions()))).table
+        ServingResolver(catalog, parameters)
+        .resolve(Table.of(ServingQuestion, list(questions())))
+        .table
     )
     one = known.part(np.zeros(1, dtype=np.intp))
     for title, table in (("one set-up", one), (f"{known.count} set-ups mixed", known)):

@@ -12,7 +12,7 @@ from estimator.calibration.conditions import Conditions
 from estimator.calibration.correction import Known, below_peak, known_runs
 from estimator.calibration.gaussian_process import Evidence
 from estimator.calibration.measured_utilization import MOST_OBSERVED, Measured, Target
-from estimator.calibration.next_run import Runs, uncertainty_left, uncertainty_of
+from estimator.calibration.next_run import CandidateRuns, uncertainty_left, uncertainty_of
 from estimator.calibration.next_run_candidates import best_of_each_way, formats, next_runs
 from estimator.calibration.posterior import (
     cell,
@@ -55,7 +55,7 @@ PLACES = st.tuples(
 
 def runs(*places, host="here"):
     """Runs on one device, by format, kind and size."""
-    return Runs(
+    return CandidateRuns(
         where=Conditions(
             device=np.array(["h100"] * len(places)),
             host=np.array([host] * len(places)),

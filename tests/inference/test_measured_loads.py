@@ -10,7 +10,7 @@ from estimator.catalog import Catalog
 from estimator.core.notice import Refusal
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL
-from estimator.inference.calibration import DELIVERED, Evidence, components_of
+from estimator.inference.calibration import DELIVERED, LoadEvidence, components_of
 from estimator.inference.engines import LOCAL, fitted
 from estimator.inference.figures import (
     curve,
@@ -246,7 +246,7 @@ def errors_without(catalog, measured, name, split):
         known = np.unique(models)[::2]
         half = np.isin(models, known) if split == "models" else np.arange(len(rows)) % 2 == 0
         taught, test = rows[half], rows[~half]
-        evidence = Evidence(
+        evidence = LoadEvidence(
             loads=loads.part(taught),
             log_ratio=ratio[taught],
             own_sd=own_sd[taught],

@@ -22,7 +22,7 @@ from estimator.inference.figures import (
 from estimator.inference.quantities import answer_serving
 from estimator.inference.question import ServingQuestion
 from estimator.inference.queueing import concurrency_of_rates, flying_quantile
-from estimator.inference.resolver import Resolver
+from estimator.inference.resolver import ServingResolver
 from estimator.question.hardware import choose_precision, find_hardware
 from estimator.question.inputs import option_of
 from estimator.question.scenario import Scenario
@@ -359,7 +359,7 @@ def test_a_server_that_idles_half_of_the_time_is_as_sure_beside_other_rows(catal
 
 def test_a_rate_of_requests_and_its_concurrency_are_one_state(catalog):
     parameters = fitted(catalog)
-    resolver = Resolver(catalog, parameters)
+    resolver = ServingResolver(catalog, parameters)
     asked = ServingQuestion(
         preset="llama-3-8b",
         hardware="h100",

@@ -28,7 +28,7 @@ from estimator.memory.activations import (
 from estimator.memory.encoders import encoder_stack
 from estimator.memory.fit import answer_memory, fit_across_devices
 from estimator.memory.network import find_network, training_model
-from estimator.memory.plan import Model, Parameters, Plan, Serving
+from estimator.memory.plan import Model, ParameterGroup, Plan, Serving
 from estimator.memory.request import MemoryQuestion
 from estimator.memory.usage import Overhead, inference_memory, training_memory, with_overhead
 from estimator.networks.blocks import Attention, Mlp
@@ -75,7 +75,7 @@ def network_of(row, tmp_path):
 @pytest.mark.parametrize(("stage", "printed_gb"), [(0, 120.0), (1, 31.4), (2, 16.6), (3, 1.88)])
 def test_states_of_a_model_of_7_5_billion_on_64_devices_as_zero_prints_them(stage, printed_gb):
     """Rajbhandari et al. 2020, arXiv:1910.02054, figure 1 and table 1."""
-    model = Model(parameters=(Parameters(layers=7.5e9, **ADAM),), layers=72)
+    model = Model(parameters=(ParameterGroup(layers=7.5e9, **ADAM),), layers=72)
     held = training_memory(model, Plan(devices=64, zero=stage))
     states = total_gb(replace(held, gathered_bytes=0.0))
     assert states == pytest.approx(printed_gb, rel=0.005)
@@ -97,7 +97,7 @@ def test_states_of_a_model_of_7_5_billion_on_64_devices_as_zero_prints_them(stag
 )
 def test_states_of_other_models_as_zero_prints_them(params, shards, stage, printed_gb):
     """The same paper, table 1."""
-    model = Model(parameters=(Parameters(layers=params, **ADAM),), layers=100)
+    model = Model(parameters=(ParameterGroup(layers=params, **ADAM),), layers=100)
     held = training_memory(model, Plan(devices=shards, zero=stage))
     assert total_gb(replace(held, gathered_bytes=0.0)) == pytest.approx(printed_gb, rel=0.03)
 
@@ -349,8 +349,8 @@ def models(draw):
         pair_bytes=draw(st.floats(0, 1e3)),
     )
     groups = (
-        Parameters(layers=draw(sizes), **ADAM),
-        Parameters(layers=0.0, embedding=draw(sizes), head=draw(sizes), **ADAM),
+        ParameterGroup(layers=draw(sizes), **ADAM),
+        ParameterGroup(layers=0.0, embedding=draw(sizes), head=draw(sizes), **ADAM),
     )
     vocab = draw(st.floats(0, 1e5))
     return Model(
@@ -441,7 +441,7 @@ def test_arrays_equal_a_loop_over_scalars(model, plan):
 
 
 def test_one_stage_holds_all_and_the_last_of_several_a_copy_of_a_tied_table():
-    tables = Parameters(layers=8e9, embedding=2e9, weights_bytes=2)
+    tables = ParameterGroup(layers=8e9, embedding=2e9, weights_bytes=2)
     model = Model(parameters=(tables,), layers=8, tied=True)
     assert total_gb(training_memory(model, Plan())) == 20
     two = training_memory(model, Plan(devices=2, pipeline_parallel=2))
@@ -499,7 +499,7 @@ def test_zero_3_gathers_two_layers_and_the_outer_tables_at_a_time():
 
 
 def test_serving_shares_the_cache_by_heads():
-    model = Model(parameters=(Parameters(layers=1e9, weights_bytes=2),), layers=10)
+    model = Model(parameters=(ParameterGroup(layers=1e9, weights_bytes=2),), layers=10)
     serving = Serving(cache_bytes=8e9, cache_splits=4)
     held = inference_memory(model, Plan(devices=8, tensor_parallel=8), serving)
     assert held.kv_cache_bytes == 2e9

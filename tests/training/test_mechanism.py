@@ -27,12 +27,12 @@ from estimator.training.mechanism import (
     log_utilization,
     within_peak,
 )
-from estimator.training.parallelism import Layout, Machine
+from estimator.training.parallelism import TrainingLayout, TrainingMachine
 from estimator.validation.published_runs import usable_runs
-from estimator.validation.utilization_fit import Runs, joined
+from estimator.validation.utilization_fit import PublishedArrays, joined
 from estimator.validation.utilization_fit import fitted_model as fit
 
-A100 = Machine(
+A100 = TrainingMachine(
     peak_flop_per_s=312e12,
     peak_16_bit_flop_per_s=312e12,
     memory_bytes_per_s=2.039e12,
@@ -40,7 +40,7 @@ A100 = Machine(
     link_bytes_per_s=600e9,
     network_bytes_per_s=25e9,
 )
-USUAL = Layout(params=7e9, active_params=7e9, batch_tokens=4e6, recomputation=0.5)
+USUAL = TrainingLayout(params=7e9, active_params=7e9, batch_tokens=4e6, recomputation=0.5)
 DECODER = RunFeatures(
     hidden=4096.0,
     seq_len=2048.0,
@@ -441,7 +441,7 @@ def test_attention_of_a_usual_network_is_counted_where_its_layers_are_not_told()
 
 
 def test_runs_can_be_cut():
-    runs = Runs(
+    runs = PublishedArrays(
         flop=np.array([1e18, 1e19]),
         devices=np.array([1.0, 2.0]),
         device_hours=np.array([1.0, 2.0]),

@@ -19,9 +19,9 @@ from estimator.training.features import (
 )
 from estimator.training.machine import find_machine
 from estimator.training.mechanism import log_utilization
-from estimator.training.parallelism import Layout, Machine, traffic
+from estimator.training.parallelism import TrainingLayout, TrainingMachine, traffic
 
-A100 = Machine(
+A100 = TrainingMachine(
     peak_flop_per_s=312e12,
     peak_16_bit_flop_per_s=312e12,
     memory_bytes_per_s=2.039e12,
@@ -29,7 +29,7 @@ A100 = Machine(
     link_bytes_per_s=600e9,
     network_bytes_per_s=25e9,
 )
-COPIES = Layout(
+COPIES = TrainingLayout(
     params=1e9,
     active_params=1e9,
     batch_tokens=1e6,

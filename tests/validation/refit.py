@@ -22,7 +22,7 @@ from estimator.training.features import prior_model
 from estimator.validation.cross_validation import blind_predictions, spread_of
 from estimator.validation.memory import memory_cases, memory_groups
 from estimator.validation.published_runs import usable_runs
-from estimator.validation.serving_fit import Measured, fit, measured_cases
+from estimator.validation.serving_fit import MeasuredSetups, fit, measured_cases
 from estimator.validation.serving_held_out import (
     AS_ANSWERED,
     held_out,
@@ -89,7 +89,7 @@ def serving_fitted(text: str, catalog: Catalog) -> str:
 
 
 def fitted_spreads(
-    catalog: Catalog, measured: Measured, blind: list[dict[str, Floats]]
+    catalog: Catalog, measured: MeasuredSetups, blind: list[dict[str, Floats]]
 ) -> dict[str, dict[str, float]]:
     """Engine -> quantity -> spread of the held-out errors, at the reference bandwidth [1]."""
     found: dict[str, dict[str, float]] = {}

@@ -10,8 +10,8 @@ from estimator.web.shared.frame import LONGEST
 from estimator.web.shared.url_state import (
     LONGEST_QUERY,
     Choice,
+    LinkParameters,
     Number,
-    Parameters,
     Typed,
     _bounded,
     _unknown,
@@ -21,7 +21,7 @@ from estimator.web.shared.url_state import (
     widget_key,
 )
 
-CODEC = Parameters(
+CODEC = LinkParameters(
     "trial",
     Choice("field", ("all", "energy", "cost")),
     Number("sites", 3.0, low=1.0, high=50.0, whole=True),

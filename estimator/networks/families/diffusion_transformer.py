@@ -19,7 +19,7 @@ SINE_WIDTH = 256
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sizes:
+class TransformerSizes:
     """Width, of a head too; layers; side of a patch; values of a patch that go in and come out."""
 
     width: int
@@ -30,12 +30,12 @@ class Sizes:
     patch_outputs: int
 
 
-def patch_sizes(fields: Fields, frames: int = 1, folded: bool = False) -> Sizes:
+def patch_sizes(fields: Fields, frames: int = 1, folded: bool = False) -> TransformerSizes:
     """What configs state of patches of so many frames, perhaps folded to one position before."""
     head_dim, channels = fields.size("attention_head_dim"), fields.size("in_channels")
     patch = fields.size("patch_size")
     volume = patch * patch * frames
-    return Sizes(
+    return TransformerSizes(
         width=fields.size("num_attention_heads") * head_dim,
         head_dim=head_dim,
         layers=fields.layers("num_layers"),
@@ -45,7 +45,7 @@ def patch_sizes(fields: Fields, frames: int = 1, folded: bool = False) -> Sizes:
     )
 
 
-def divided_sizes(fields: Fields, **stated: int | None) -> Sizes:
+def divided_sizes(fields: Fields, **stated: int | None) -> TransformerSizes:
     """The same where configs state the width of the model and not of a head."""
     width, heads = fields.size("hidden_size"), fields.size("num_attention_heads")
     head_dim = fields.share("hidden_size", width, "num_attention_heads", heads)
@@ -58,7 +58,7 @@ class Joint:
 
     Parameters
     ----------
-    sizes : Sizes
+    sizes : TransformerSizes
         What the config states.
     side, text_tokens : int
         Side of the latent map and tokens of text where the caller gives none; 0 without text. [1]
@@ -74,7 +74,7 @@ class Joint:
         The other side of a latent map that is not square; maps of a video. [1]
     """
 
-    sizes: Sizes
+    sizes: TransformerSizes
     side: int
     biases: tuple[bool, bool] = (True, True)
     text_tokens: int = 0
@@ -136,7 +136,12 @@ def time_embedding(width: int, vectors: int, sines: int = SINE_WIDTH, bias: bool
 
 
 def stream(
-    sizes: Sizes, inner: int, *, normed: bool = True, bias: bool = True, gated: bool = False
+    sizes: TransformerSizes,
+    inner: int,
+    *,
+    normed: bool = True,
+    bias: bool = True,
+    gated: bool = False,
 ) -> Costs:
     """Projections and MLP of a layer for one kind of positions, perhaps with norms of each head."""
     return {

@@ -25,7 +25,7 @@ from estimator.networks.convolution import ratio, square
 from estimator.networks.families.diffusion_transformer import (
     SINE_WIDTH,
     Joint,
-    Sizes,
+    TransformerSizes,
     divided_sizes,
     feed_forward,
     patch_sizes,
@@ -59,7 +59,9 @@ def with_two_streams(
     )
 
 
-def _single_stream(sizes: Sizes, inner: int, *, bias: bool = True, gated: bool = False) -> Costs:
+def _single_stream(
+    sizes: TransformerSizes, inner: int, *, bias: bool = True, gated: bool = False
+) -> Costs:
     """A layer of one stream, whose MLP of width `inner` runs beside its attention."""
     return {
         "single/query_key_value": linear(sizes.width, 3 * sizes.width, bias),
@@ -75,14 +77,16 @@ def flux(fields: Fields) -> Network:
     return network(fields, _with_pooled_text(fields, patch_sizes(fields, folded=True)).run)
 
 
-def _with_pooled_text(fields: Fields, sizes: Sizes, outer: int = 2) -> Joint:
+def _with_pooled_text(fields: Fields, sizes: TransformerSizes, outer: int = 2) -> Joint:
     """Flux, with so many vectors of the time outside its layers."""
     pooled = two_dense(fields.size("pooled_projection_dim"), sizes.width)
     model = _flux_model(fields, sizes, outer)
     return replace(model, per_image={**model.per_image, "time/text": pooled})
 
 
-def _flux_model(fields: Fields, sizes: Sizes, outer: int = 2, *, gated: bool = False) -> Joint:
+def _flux_model(
+    fields: Fields, sizes: TransformerSizes, outer: int = 2, *, gated: bool = False
+) -> Joint:
     """Flux given the time, perhaps the guidance, and no pooled text."""
     width, single = sizes.width, fields.size("num_single_layers", least=0, most=MAX_LAYERS)
     model = Joint(
@@ -132,7 +136,7 @@ def sd3(fields: Fields) -> Network:
     return network(fields, _sd3_model(fields, patch_sizes(fields), controls=False).run)
 
 
-def _sd3_model(fields: Fields, sizes: Sizes, *, controls: bool) -> Joint:
+def _sd3_model(fields: Fields, sizes: TransformerSizes, *, controls: bool) -> Joint:
     """Stable Diffusion 3, or layers of it that control one, whose text passes the last as well."""
     width, layers = sizes.width, sizes.layers
     normed = fields.states("qk_norm")
@@ -173,7 +177,7 @@ def qwen_image(fields: Fields) -> Network:
     return network(fields, _qwen_model(fields, patch_sizes(fields, folded=True)).run)
 
 
-def _qwen_model(fields: Fields, sizes: Sizes, outer: int = 2) -> Joint:
+def _qwen_model(fields: Fields, sizes: TransformerSizes, outer: int = 2) -> Joint:
     """Qwen-Image, with so many vectors of the time outside its layers."""
     words, width = fields.size("joint_attention_dim"), sizes.width
     time = time_embedding(width, 12 * sizes.layers + outer)
@@ -279,7 +283,7 @@ def cogvideox(fields: Fields) -> Network:
     return network(fields, model.run)
 
 
-def _refined_text(sizes: Sizes, words: int, layers: int) -> Costs:
+def _refined_text(sizes: TransformerSizes, words: int, layers: int) -> Costs:
     """States of a text of width `words`, which pass layers of their own."""
     width = sizes.width
     refined = {**stream(sizes, 4 * width, normed=False), "norm/layers": held(4 * width)}

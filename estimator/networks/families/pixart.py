@@ -24,7 +24,7 @@ from estimator.networks.convolution import ratio, square
 from estimator.networks.families.diffusion_transformer import (
     SINE_WIDTH,
     Joint,
-    Sizes,
+    TransformerSizes,
     divided_sizes,
     feed_forward,
     patch_sizes,
@@ -75,7 +75,7 @@ def with_cross_attention(
     )
 
 
-def _latent(sizes: Sizes, side: int, text_tokens: int, words: int | None) -> Joint:
+def _latent(sizes: TransformerSizes, side: int, text_tokens: int, words: int | None) -> Joint:
     """A model of a latent map and text states of width `words`, modulated alike in all layers."""
     width = sizes.width
     return Joint(

@@ -25,7 +25,7 @@ BLOCKS = ("SDCascadeResBlock", "SDCascadeTimestepBlock", ATTENTION)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Level:
+class CascadeLevel:
     """One width of the network: what its layers are of, how many and how often they are run."""
 
     width: int
@@ -68,7 +68,7 @@ def stable_cascade(fields: Fields) -> Network:
     return denoising(fields, SIDES[reads], body)
 
 
-def _levels(fields: Fields) -> list[Level]:
+def _levels(fields: Fields) -> list[CascadeLevel]:
     """What the config lists for each width."""
     widths = fields.sizes("block_out_channels", (2048, 2048))
     count = len(widths)
@@ -85,7 +85,7 @@ def _levels(fields: Fields) -> list[Level]:
     ]
     rows = zip(widths, heads, map(tuple, kinds), down, up, runs[0], runs[1][::-1], strict=True)
     names = ("width", "heads", "kinds", "down", "up", "down_runs", "up_runs")
-    return [Level(**dict(zip(names, row, strict=True))) for row in rows]
+    return [CascadeLevel(**dict(zip(names, row, strict=True))) for row in rows]
 
 
 def _heads(fields: Fields, kinds: list[Any]) -> list[int]:
@@ -149,7 +149,7 @@ def _wider(flow: Flow, inputs: int, outputs: int, place: int, switches: list[boo
 
 
 def _layers(
-    fields: Fields, flow: Flow, level: Level, name: str, shape: tuple[int, int, int]
+    fields: Fields, flow: Flow, level: CascadeLevel, name: str, shape: tuple[int, int, int]
 ) -> Flow:
     """`shape` is how many layers, how often they are run, and channels that join the first."""
     layers, runs, skip = shape
@@ -173,7 +173,9 @@ def _layers(
     return _attending(fields, flow, level, name, (attending, runs)) if attending else flow
 
 
-def _attending(fields: Fields, flow: Flow, level: Level, name: str, shape: tuple[int, int]) -> Flow:
+def _attending(
+    fields: Fields, flow: Flow, level: CascadeLevel, name: str, shape: tuple[int, int]
+) -> Flow:
     """With layers of attention of the map to itself and to the states of text and image."""
     layers, runs = shape
     width, here = level.width, flow.positions

@@ -10,7 +10,7 @@ from estimator.networks.convolution import ratio
 from estimator.networks.families.diffusion_transformer import (
     SINE_WIDTH,
     Joint,
-    Sizes,
+    TransformerSizes,
     divided_sizes,
     two_dense,
 )
@@ -23,7 +23,12 @@ SIDE = 128
 
 
 def _refined(
-    fields: Fields, sizes: Sizes, layer: Costs, shared: int, embedding: Cost, spare: int = 0
+    fields: Fields,
+    sizes: TransformerSizes,
+    layer: Costs,
+    shared: int,
+    embedding: Cost,
+    spare: int = 0,
 ) -> Network:
     """Layers over noise and over words alone, then over both.
 
@@ -65,7 +70,7 @@ def z_image(fields: Fields) -> Network:
     head_dim = fields.share("dim", width, "n_heads", heads)
     patch, deep = fields.sizes("all_patch_size", (2,))[0], fields.sizes("all_f_patch_size", (1,))[0]
     volume = fields.size("in_channels") * patch * patch * deep
-    sizes = Sizes(
+    sizes = TransformerSizes(
         width=width,
         head_dim=head_dim,
         layers=fields.layers("n_layers"),

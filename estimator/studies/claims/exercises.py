@@ -11,9 +11,9 @@ from estimator.core.phrase import Phrase, say
 from estimator.question.scenario import Scenario
 from estimator.studies.claims.ledger import claim
 from estimator.studies.depth.activations import checkpoints
-from estimator.studies.depth.paths import Network
+from estimator.studies.depth.paths import PlainNetwork
 from estimator.studies.levers.break_even import paying_rank
-from estimator.studies.levers.inference import Network as Decoder
+from estimator.studies.levers.inference import StoredDecoder
 from estimator.studies.scaling.coefficients import scaling_law
 
 CHINCHILLA_FLOP = 5.88e23
@@ -83,8 +83,10 @@ def _arithmetic(catalog: Catalog) -> tuple[Exercise, ...]:
 
 
 def _networks(catalog: Catalog) -> tuple[Exercise, ...]:
-    network = Network(layers=10.0, width=100.0)
-    llama = Decoder(params=catalog.preset("llama-2-7b").records["params"].value, weight_bits=4.0)
+    network = PlainNetwork(layers=10.0, width=100.0)
+    llama = StoredDecoder(
+        params=catalog.preset("llama-2-7b").records["params"].value, weight_bits=4.0
+    )
     return (
         Exercise(
             say("How many paths lead through 10 layers of 100 neurons? Give the power of ten."),

@@ -15,7 +15,7 @@ from estimator.studies.scaling.coefficients import (
     kaplan_law,
     scaling_law,
 )
-from estimator.studies.trends.growth import Growth
+from estimator.studies.trends.growth import GrowthRate
 from estimator.studies.trends.memory_wall import faster, holders, wall
 from estimator.studies.trends.records import (
     device_efficiency,
@@ -239,15 +239,15 @@ def quantum_volume_doubles(facts: Facts) -> Finding:
     )
 
 
-def _times(trend: Growth, years: float = 2.0) -> str:
+def _times(trend: GrowthRate, years: float = 2.0) -> str:
     return f"×{digits(trend.factor(years)[1])}"
 
 
-def _growth(trend: Growth) -> Uncertain:
+def _growth(trend: GrowthRate) -> Uncertain:
     low, mid, high = trend.factor(2.0)
     return spread_between(low, high, "fit", mid=mid)
 
 
-def _doubling(trend: Growth) -> Uncertain:
+def _doubling(trend: GrowthRate) -> Uncertain:
     low, mid, high = trend.doubling_years()
     return spread_between(low, high, "fit", mid=mid)

@@ -16,7 +16,7 @@ from estimator.studies.depth.activations import (
     reversed_in_time,
 )
 from estimator.studies.depth.gradients import simulated_gradient
-from estimator.studies.depth.paths import Network, counted_paths
+from estimator.studies.depth.paths import PlainNetwork, counted_paths
 
 TRIALS = 20
 
@@ -24,10 +24,10 @@ TRIALS = 20
 def depth_paths(facts: Facts) -> Finding:
     """O(L n^2) parameters, O(n^L) paths."""
     layers, width = int(facts["layers"]), int(facts["width"])
-    network = Network(layers=float(layers), width=float(width))
+    network = PlainNetwork(layers=float(layers), width=float(width))
     counted = counted_paths(layers, width)
     ratio = math.exp(math.log(counted) - layers * math.log(width))
-    double = Network(layers=2.0 * layers, width=float(width))
+    double = PlainNetwork(layers=2.0 * layers, width=float(width))
     return Finding(
         value=Uncertain(ratio),
         words={

@@ -10,8 +10,8 @@ from estimator.question.scenario import Scenario
 from estimator.studies.claims.facts import Facts
 from estimator.studies.claims.finding import Figure, Finding, median
 from estimator.studies.levers.break_even import low_rank_params, paying_rank
-from estimator.studies.levers.inference import Load, Network, Roof, step
-from estimator.studies.levers.results import Result, Spread, lost_accuracy, measured, results
+from estimator.studies.levers.inference import Load, Roof, StoredDecoder, step
+from estimator.studies.levers.results import Result, ResultSpread, lost_accuracy, measured, results
 
 QUANTIZED = ("quantization-weights", "quantization-weights-activations")
 
@@ -228,7 +228,7 @@ def datasets(facts: Facts) -> Finding:
 def inference_edge(facts: Facts) -> Finding:
     """Hard on the phone."""
     share = facts.uncertain("bandwidth_share")
-    small = Network(params=facts["params"], weight_bits=8 * facts["edge_bytes_per_param"])
+    small = StoredDecoder(params=facts["params"], weight_bits=8 * facts["edge_bytes_per_param"])
     phone_op_per_s = facts.catalog.device("snapdragon-8-gen-3").peaks["int8"].value
     phone_s = _answer_s(facts, small, _roof(phone_op_per_s, facts["phone_bytes_per_s"]), 1.0)
     phone_kwh = facts.uncertain("phone_w") * phone_s / J_PER_KWH
@@ -266,7 +266,7 @@ def inference_edge(facts: Facts) -> Finding:
     )
 
 
-def _answer_s(facts: Facts, network: Network, roof: Roof, batch: float) -> float:
+def _answer_s(facts: Facts, network: StoredDecoder, roof: Roof, batch: float) -> float:
     """Time in which an answer is written, token by token [s]."""
     load = Load(batch=batch, context=facts["output_tokens"])
     return float(step(network, load, roof).time_s) * facts["output_tokens"]
@@ -274,7 +274,7 @@ def _answer_s(facts: Facts, network: Network, roof: Roof, batch: float) -> float
 
 def _cloud_answer(facts: Facts) -> tuple[float, Uncertain, Uncertain]:
     """Time of an answer on an H100 [s], its energy with the network, and the network's [kWh]."""
-    network = Network(params=facts["params"], weight_bits=8 * facts["cloud_bytes_per_param"])
+    network = StoredDecoder(params=facts["params"], weight_bits=8 * facts["cloud_bytes_per_param"])
     h100 = facts.catalog.device("h100")
     roof = _roof(h100.peaks["fp16"].value, h100.records["memory_bytes_per_s"].value)
     seconds = _answer_s(facts, network, roof, facts["cloud_batch"])
@@ -285,7 +285,7 @@ def _cloud_answer(facts: Facts) -> tuple[float, Uncertain, Uncertain]:
     return seconds, hour_kwh * device_h + network_kwh, network_kwh
 
 
-def _device_answer_s(facts: Facts, network: Network, name: str) -> float:
+def _device_answer_s(facts: Facts, network: StoredDecoder, name: str) -> float:
     """Time of an answer on a device of the catalog [s]."""
     device = facts.catalog.device(name)
     peak = max(record.value for record in device.peaks.values())
@@ -296,7 +296,7 @@ def _roof(peak: float, bytes_per_s: float) -> Roof:
     return Roof(peak_flop_per_s=peak, bytes_per_s=bytes_per_s)
 
 
-def _spread(found: Spread) -> Uncertain:
+def _spread(found: ResultSpread) -> Uncertain:
     return spread_between(found.low, found.high, "results", mid=found.mid)
 
 

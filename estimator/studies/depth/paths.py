@@ -8,7 +8,7 @@ from estimator.core.uncertainty import Number
 
 
 @dataclass(frozen=True, kw_only=True)
-class Network:
+class PlainNetwork:
     """A fully connected network of L layers of n neurons.
 
     Parameters

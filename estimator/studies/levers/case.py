@@ -8,7 +8,7 @@ import numpy as np
 from estimator.catalog import Catalog, Device, Preset
 from estimator.core.uncertainty import Number
 from estimator.networks.huggingface import model_ledger
-from estimator.studies.levers.inference import Load, Network, Roof, Step, step
+from estimator.studies.levers.inference import Load, Roof, Step, StoredDecoder, step
 
 FORMATS = ((4.0, ("fp4",)), (8.0, ("fp8", "int8")), (16.0, ("bf16", "fp16", "tf32", "fp32")))
 """Width of the products -> formats that a device may have for it, the first taken [bit]."""
@@ -26,7 +26,7 @@ class Case:
 
     Parameters
     ----------
-    network, load : Network, Load
+    network, load : StoredDecoder, Load
         What runs, and what is asked of it.
     device : str
         Name of the device, for people.
@@ -38,7 +38,7 @@ class Case:
         Whether 2:4 sparsity doubles its peak.
     """
 
-    network: Network
+    network: StoredDecoder
     load: Load
     device: str
     peaks: Mapping[str, float]
@@ -74,7 +74,7 @@ class Case:
         """Memory of weights and caches [B]."""
         return self.network.memory_bytes(self.load)
 
-    def on(self, network: Network) -> "Case":
+    def on(self, network: StoredDecoder) -> "Case":
         """Return the case with another network."""
         return replace(self, network=network)
 
@@ -104,14 +104,14 @@ def case_of(preset: str, hardware: str, load: Load, catalog: Catalog) -> Case:
     )
 
 
-def network_of(preset: str, catalog: Catalog) -> Network:
+def network_of(preset: str, catalog: Catalog) -> StoredDecoder:
     """Read a network out of a preset: its size, and its cache where its architecture is known."""
     found = catalog.preset(preset)
     if "params" not in found.records:
         raise ValueError(f"{found.name} has no size on record: take another preset")
     params = found.records["params"].value
     active = found.records.get("active_params")
-    return Network(
+    return StoredDecoder(
         params=params,
         active_share=1.0 if active is None else active.value / params,
         cache_values=catalog.once(f"cache of {found.id}", lambda: _cache_values(found)),

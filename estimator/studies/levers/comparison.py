@@ -17,7 +17,7 @@ from estimator.question.scenario import Scenario
 from estimator.studies.levers.break_even import break_even, distillation_flop
 from estimator.studies.levers.case import Case
 from estimator.studies.levers.levers import LEVERS, gains_nothing, lever_of, pulled
-from estimator.studies.levers.results import Result, Spread, results, spread
+from estimator.studies.levers.results import Result, ResultSpread, results, spread
 
 PER_HOUR = ("energy_kwh", "cost_usd", "co2e_kg")
 CALIBRATION_TOKENS = 128 * 2048.0
@@ -52,14 +52,14 @@ class State:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evidence:
+class LeverEvidence:
     """What was published of the accuracy that a lever costs.
 
     Parameters
     ----------
     lever : str
         Which.
-    lost : Spread, optional
+    lost : ResultSpread, optional
         Share of the quality lost in results near the setting; none where there is none.
     of : str
         Which quality: the accuracy, or, where no accuracy was published, the perplexity.
@@ -68,13 +68,13 @@ class Evidence:
     """
 
     lever: str
-    lost: Spread | None
+    lost: ResultSpread | None
     of: str
     results: tuple[Result, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class LeverComparison:
     """A case with and without levers.
 
     Parameters
@@ -83,7 +83,7 @@ class Comparison:
         Both.
     nothing_gained : tuple of Phrase
         Where the hardware gains nothing, and why.
-    evidence : tuple of Evidence
+    evidence : tuple of LeverEvidence
         Accuracy cost by lever.
     application_flop : float
         Compute that applying the levers takes [FLOP].
@@ -96,7 +96,7 @@ class Comparison:
     before: State
     after: State
     nothing_gained: tuple[Phrase, ...]
-    evidence: tuple[Evidence, ...]
+    evidence: tuple[LeverEvidence, ...]
     application_flop: float
     application: Mapping[str, Uncertain]
     break_even_tokens: Mapping[str, float]
@@ -108,7 +108,7 @@ def compared(
     scenario: Scenario,
     catalog: Catalog,
     retraining_tokens: float = 1e9,
-) -> Comparison:
+) -> LeverComparison:
     """Set a case with levers pulled against itself.
 
     Parameters
@@ -131,7 +131,7 @@ def compared(
     flop = application_flop(case, settings, retraining_tokens)
     hour, application = _hour_and_application(flop, scenario, catalog)
     before, after = _state(case, hour), _state(changed, hour)
-    return Comparison(
+    return LeverComparison(
         before=before,
         after=after,
         nothing_gained=(*gains_nothing(case, settings), *_measured_rises(case, settings, catalog)),
@@ -167,7 +167,7 @@ def application_flop(case: Case, settings: Mapping[str, float], tokens: float) -
     return flop
 
 
-def evidence(lever_id: str, setting: float, catalog: Catalog) -> Evidence:
+def evidence(lever_id: str, setting: float, catalog: Catalog) -> LeverEvidence:
     """Return the published results of a lever near a setting, and their spread."""
     lever = lever_of(lever_id)
     near = tuple(
@@ -180,7 +180,7 @@ def evidence(lever_id: str, setting: float, catalog: Catalog) -> Evidence:
     lost = None
     if listed:
         lost = spread([one.lost_share() for one in listed], [one.source for one in listed])
-    return Evidence(
+    return LeverEvidence(
         lever=lever_id, lost=lost, of="accuracy" if alike else "perplexity", results=near
     )
 

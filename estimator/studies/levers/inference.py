@@ -20,7 +20,7 @@ MASK_BITS = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Network:
+class StoredDecoder:
     """A decoder as it is stored and run.
 
     Parameters
@@ -142,14 +142,14 @@ class Step:
         return bool(np.all(np.asarray(self.memory_s) >= self.compute_s))
 
 
-def step(network: Network, load: Load, roof: Roof) -> Step:
+def step(network: StoredDecoder, load: Load, roof: Roof) -> Step:
     """Time of one step of decoding.
 
     Examples
     --------
     Llama 7B in 16 bits on an H100 reads 13.5 GB for every token:
 
-    >>> llama = Network(params=6.74e9)
+    >>> llama = StoredDecoder(params=6.74e9)
     >>> h100 = Roof(peak_flop_per_s=989e12, bytes_per_s=3.35e12)
     >>> alone = step(llama, Load(batch=1), h100)
     >>> alone.bound_by_memory, round(float(alone.tokens_per_s))
@@ -167,7 +167,7 @@ def step(network: Network, load: Load, roof: Roof) -> Step:
     )
 
 
-def _touched(network: Network, load: Load) -> Number:
+def _touched(network: StoredDecoder, load: Load) -> Number:
     """Share of the weights that some token of the batch needs: with experts, more tokens, more."""
     missed = (1 - np.asarray(network.active_share, dtype=np.float64)) ** load.batch
     touched: Number = (1 - missed)[()]

@@ -14,7 +14,7 @@ import numpy as np
 from estimator.core.phrase import Phrase, say
 from estimator.core.units import digits
 from estimator.studies.levers.case import Case
-from estimator.studies.levers.inference import Network
+from estimator.studies.levers.inference import StoredDecoder
 
 SAME = 1e-9
 
@@ -44,7 +44,7 @@ class Lever:
     id: str
     title: str
     results: str
-    apply: Callable[[Network, float], Network]
+    apply: Callable[[StoredDecoder, float], StoredDecoder]
     setting: str = "share of the parameters kept"
     unit: str = "share"
     default: float = 0.5
@@ -56,34 +56,34 @@ class Lever:
 def _bits(lever_id: str, title: str, results: str, field: str, **more: Any) -> Lever:
     """Lever that narrows the numbers of a field of the network."""
 
-    def narrowed(network: Network, bits: float) -> Network:
+    def narrowed(network: StoredDecoder, bits: float) -> StoredDecoder:
         return replace(network, **{field: np.minimum(getattr(network, field), bits)[()]})
 
     usual: dict[str, Any] = {"unit": "bit", "most": 16.0, "retrains": False, **more}
     return Lever(id=lever_id, title=title, results=results, apply=narrowed, **usual)
 
 
-def _zeros(network: Network, kept: float) -> Network:
+def _zeros(network: StoredDecoder, kept: float) -> StoredDecoder:
     return replace(network, zero_share=1 - (1 - network.zero_share) * kept)
 
 
-def _pattern(network: Network, _: float) -> Network:
+def _pattern(network: StoredDecoder, _: float) -> StoredDecoder:
     return replace(network, sparse_2_4=True)
 
 
-def _smaller(network: Network, kept: float) -> Network:
+def _smaller(network: StoredDecoder, kept: float) -> StoredDecoder:
     return replace(network, params=network.params * kept, cache_values=network.cache_values * kept)
 
 
-def _low_rank(network: Network, kept: float) -> Network:
+def _low_rank(network: StoredDecoder, kept: float) -> StoredDecoder:
     return replace(network, params=network.params * kept)
 
 
-def _early_exit(network: Network, share: float) -> Network:
+def _early_exit(network: StoredDecoder, share: float) -> StoredDecoder:
     return replace(network, depth_share=network.depth_share * share)
 
 
-def _experts(network: Network, share: float) -> Network:
+def _experts(network: StoredDecoder, share: float) -> StoredDecoder:
     """The same compute for a token, out of 1/share times as many parameters."""
     return replace(
         network, params=network.params / share, active_share=network.active_share * share

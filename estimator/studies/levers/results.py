@@ -63,7 +63,7 @@ class Result:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spread:
+class ResultSpread:
     """Several results in one line.
 
     Parameters
@@ -94,7 +94,7 @@ def results(catalog: Catalog, *levers: str) -> list[Result]:
     return [one for one in every if not levers or one.lever in levers]
 
 
-def spread(values: Sequence[float], sources: Sequence[str]) -> Spread:
+def spread(values: Sequence[float], sources: Sequence[str]) -> ResultSpread:
     """Summarise results; ValueError if there is none.
 
     >>> spread([0.0, 0.1, 0.2], ["a", "a", "b"]).mid
@@ -103,7 +103,7 @@ def spread(values: Sequence[float], sources: Sequence[str]) -> Spread:
     if not values:
         raise ValueError("no published result of this kind")
     low, mid, high = np.quantile(np.asarray(values, dtype=np.float64), [0.1, 0.5, 0.9])
-    return Spread(
+    return ResultSpread(
         low=float(low),
         mid=float(mid),
         high=float(high),
@@ -112,13 +112,13 @@ def spread(values: Sequence[float], sources: Sequence[str]) -> Spread:
     )
 
 
-def lost_accuracy(found: Sequence[Result]) -> Spread:
+def lost_accuracy(found: Sequence[Result]) -> ResultSpread:
     """Summarise the share of the accuracy lost in some results [1]."""
     chosen = [result for result in found if result.is_accuracy]
     return spread([result.lost_share() for result in chosen], [one.source for one in chosen])
 
 
-def measured(found: Sequence[Result], name: str) -> Spread:
+def measured(found: Sequence[Result], name: str) -> ResultSpread:
     """Summarise a measured ratio, "speedup" or "energy_ratio" [1]."""
     chosen = [result for result in found if getattr(result, name) is not None]
     return spread([getattr(result, name) for result in chosen], [one.source for one in chosen])

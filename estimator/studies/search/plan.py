@@ -79,7 +79,7 @@ class Request:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class TrainingPlan:
     """One design that keeps the limits, or comes nearest to that.
 
     Parameters
@@ -113,9 +113,9 @@ class PlanAnswer(Generic[Shown]):
 
     Parameters
     ----------
-    plans : tuple of Plan or ServingPlan
+    plans : tuple of TrainingPlan or ServingPlan
         The best first; empty if no design keeps the limits.
-    nearest : Plan or ServingPlan, optional
+    nearest : TrainingPlan or ServingPlan, optional
         Where there are no plans: the design most likely to keep the limits.
     gains : mapping of str to float
         Limit -> by which share the objective of the best plan falls where this limit alone is
@@ -172,12 +172,12 @@ class _Candidates:
     numbers: Places
     quantities: Mapping[str, Uncertain]
 
-    def plans(self, request: Request, chosen: Mapping[int, float]) -> tuple[Plan, ...]:
+    def plans(self, request: Request, chosen: Mapping[int, float]) -> tuple[TrainingPlan, ...]:
         """Some of them with the probability that they keep all limits [1], as they are shown."""
         held = probabilities_within(self.quantities, request.limits.most, [*chosen])
         taken = known_of(self.quantities, [*chosen])
         return tuple(
-            Plan(
+            TrainingPlan(
                 scenario=request.space.scenario(int(self.numbers[place])),
                 probability=probability,
                 holds=holds,
@@ -187,7 +187,7 @@ class _Candidates:
         )
 
 
-def best_plans(request: Request, catalog: Catalog) -> PlanAnswer[Plan]:
+def best_plans(request: Request, catalog: Catalog) -> PlanAnswer[TrainingPlan]:
     """Find the best plans among all designs of a space.
 
     Raises
@@ -285,7 +285,7 @@ def _nearest(every: _Candidates, request: Request, fits: Mask) -> Places:
     return known[np.argmax(near[known])][None] if known.size else known
 
 
-def _answer(request: Request, kept: _Candidates, nearest: _Candidates) -> PlanAnswer[Plan]:
+def _answer(request: Request, kept: _Candidates, nearest: _Candidates) -> PlanAnswer[TrainingPlan]:
     """Choose among the candidates, under the limits and with each of them relaxed."""
     objective = np.asarray(kept.quantities[OBJECTIVES[request.minimize]].mid)
     limits = request.limits

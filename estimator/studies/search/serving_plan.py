@@ -27,7 +27,7 @@ from estimator.inference.quantities import (
     delivered,
 )
 from estimator.inference.question import ServingQuestion
-from estimator.inference.resolver import Resolver
+from estimator.inference.resolver import ServingResolver
 from estimator.inference.setups import ServingTable
 from estimator.question.table import Table
 from estimator.studies.search.limits import (
@@ -145,7 +145,7 @@ def best_serving_plans(
         than `MOST_DESIGNS` designs, or none can serve; the message gives the most common reason.
     """
     _check(request)
-    designs, resolver = request.designs, Resolver(catalog, fitted(catalog))
+    designs, resolver = request.designs, ServingResolver(catalog, fitted(catalog))
     answer = answer_questions(designs, resolver, calibration=calibration)
     if not answer.table.count:
         raise refusal(most_common(answer.errors.values()))
@@ -222,7 +222,7 @@ def _cost(table: ServingTable, hours: float, energy_kwh: Floats) -> Uncertain:
 def _load(
     request: ServingRequest,
     table: ServingTable,
-    resolver: Resolver,
+    resolver: ServingResolver,
     calibration: Calibration | None,
 ) -> Uncertain:
     """Requests that arrive over those that the devices serve with all that their memory holds."""

@@ -16,7 +16,7 @@ from estimator.core.units import CENTRAL
 
 
 @dataclass(frozen=True, kw_only=True)
-class Growth:
+class GrowthRate:
     """An exponential through records.
 
     Parameters
@@ -53,7 +53,7 @@ class Growth:
         return 1 / fast, 1 / mid, 1 / slow if slow > 0 else float("inf")
 
 
-def growth(years: Floats, values: Floats) -> Growth:
+def growth(years: Floats, values: Floats) -> GrowthRate:
     """Fit an exponential through records by least squares of the logarithm.
 
     Parameters
@@ -85,7 +85,7 @@ def growth(years: Floats, values: Floats) -> Growth:
     freedom = len(years) - 2
     residual_sd = float(np.sqrt(residuals @ residuals / freedom))
     half = student_quantile(0.5 + CENTRAL / 2, freedom) * residual_sd / np.sqrt(spread)
-    return Growth(
+    return GrowthRate(
         rate=rate,
         rate_low=rate - float(half),
         rate_high=rate + float(half),

@@ -8,7 +8,7 @@ from estimator.catalog import Catalog
 from estimator.core.rows import Mask
 from estimator.core.uncertainty import Uncertain, z_score
 from estimator.core.units import CENTRAL
-from estimator.studies.trends.growth import Growth
+from estimator.studies.trends.growth import GrowthRate
 from estimator.studies.trends.records import (
     Series,
     device_bandwidth,
@@ -47,7 +47,7 @@ class Held:
     devices: float
 
 
-def wall(catalog: Catalog) -> dict[str, Growth]:
+def wall(catalog: Catalog) -> dict[str, GrowthRate]:
     """Growth of what the wall is made of, of the records that exceeded all before them."""
     return {
         "training compute": training_compute(catalog).front().trend(),
@@ -58,7 +58,7 @@ def wall(catalog: Catalog) -> dict[str, Growth]:
     }
 
 
-def faster(one: Growth, other: Growth, years: float = TWO_YEARS) -> Uncertain:
+def faster(one: GrowthRate, other: GrowthRate, years: float = TWO_YEARS) -> Uncertain:
     """Growth of one over that of another in so many years, as if their errors were apart [1]."""
     difference = one.rate - other.rate
     half = np.hypot(one.rate_high - one.rate, other.rate_high - other.rate)

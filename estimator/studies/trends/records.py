@@ -8,7 +8,7 @@ import numpy as np
 from estimator.catalog import Catalog, Device
 from estimator.core.rows import Floats, Places
 from estimator.networks.formulas import FLOP_PER_PARAM_AND_TOKEN, TRAINING_OVER_FORWARD
-from estimator.studies.trends.growth import Growth, growth, running_records
+from estimator.studies.trends.growth import GrowthRate, growth, running_records
 
 CHIPS = ("gpu-datacenter", "tpu", "superchip", "asic")
 """Kinds of device that large networks are trained on."""
@@ -41,7 +41,7 @@ class Series:
     years: Floats
     values: Floats
 
-    def trend(self) -> Growth:
+    def trend(self) -> GrowthRate:
         """Exponential through all records."""
         return growth(self.years, self.values)
 

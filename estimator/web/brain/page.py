@@ -29,7 +29,7 @@ from estimator.web.shared.profiles import (
     preset_names,
 )
 from estimator.web.shared.site import LEARN, Page, controls
-from estimator.web.shared.url_state import Choice, Number, Parameters, UrlState
+from estimator.web.shared.url_state import Choice, LinkParameters, Number, UrlState
 
 BRAIN, MACHINE, LIMIT = N_("brain"), N_("machine"), N_("limit of physics")
 KINDS = (BRAIN, MACHINE, LIMIT)
@@ -49,7 +49,7 @@ def known_hardware() -> tuple[str, ...]:
     return led_by(catalog.device("v100").id, found)
 
 
-PARAMETERS = Parameters(
+PARAMETERS = LinkParameters(
     "brain",
     Choice("preset", known_presets()),
     Choice("hardware", known_hardware()),

@@ -17,7 +17,7 @@ KEYS = {"device": "calibrate_device", "precision": "calibrate_precision"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
+class DeviceChoice:
     """Which device and number format are looked at.
 
     Parameters
@@ -47,16 +47,16 @@ def usual_precision(known: Known, device: str) -> str:
     return measured_precisions(known, known.catalog.device(device))[0]
 
 
-def usual(known: Known, state: State) -> Choice:
+def usual(known: Known, state: State) -> DeviceChoice:
     """Device measured last here; else the one of the Estimate page."""
     open_one = state["_scenario"].hardware if "_scenario" in state else DEFAULT.hardware
     found = known.catalog.find_device(open_one or "")
     measured = measured_devices(known)
     device = next(iter(measured), found or "h100-sxm")
-    return Choice(device=device, precision=usual_precision(known, device))
+    return DeviceChoice(device=device, precision=usual_precision(known, device))
 
 
-def read(query: Mapping[str, str], known: Known, state: State) -> tuple[Choice, list[str]]:
+def read(query: Mapping[str, str], known: Known, state: State) -> tuple[DeviceChoice, list[str]]:
     """Choice that a URL asks for, and what of it could not be used."""
     notices: list[str] = []
     default = usual(known, state)
@@ -77,7 +77,7 @@ def read(query: Mapping[str, str], known: Known, state: State) -> tuple[Choice, 
         notices.append(
             text.format(given=given, device=device, known=known_formats, usual=precision)
         )
-    return Choice(device=device, precision=precision), notices
+    return DeviceChoice(device=device, precision=precision), notices
 
 
 @dataclass(frozen=True)
@@ -94,20 +94,20 @@ class ChoiceCodec:
         """Whether the widgets hold a choice."""
         return KEYS["device"] in state
 
-    def read(self, query: Query) -> tuple[Choice, list[str]]:
+    def read(self, query: Query) -> tuple[DeviceChoice, list[str]]:
         """Choice that a link asks for, and what of it could not be used."""
         return read(query, self.known(), st.session_state)
 
-    def show(self, value: Choice, state: State) -> None:
+    def show(self, value: DeviceChoice, state: State) -> None:
         """Make the widgets show a choice."""
         for name, key in KEYS.items():
             state[key] = getattr(value, name)
 
-    def gather(self, state: State, last: Choice) -> Choice:
+    def gather(self, state: State, last: DeviceChoice) -> DeviceChoice:
         """What the widgets ask for; a format that the device has not gives way to its usual one."""
         known, device = self.known(), state[KEYS["device"]]
         formats = measured_precisions(known, known.catalog.device(device))
         precision = state.get(KEYS["precision"])
         if precision not in formats:
             precision = state[KEYS["precision"]] = formats[0]
-        return Choice(device=device, precision=precision)
+        return DeviceChoice(device=device, precision=precision)

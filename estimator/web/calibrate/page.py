@@ -25,7 +25,7 @@ from estimator.runs.figures import DeviceFigures
 from estimator.runs.record import MeasuredRun
 from estimator.web.calibrate import address, charts, live, tables
 from estimator.web.calibrate import text as words
-from estimator.web.calibrate.address import Choice
+from estimator.web.calibrate.address import DeviceChoice
 from estimator.web.calibrate.live_readings import draw_now
 from estimator.web.calibrate.next_run import draw_next
 from estimator.web.calibrate.whole_run import draw_whole
@@ -53,7 +53,7 @@ class Seen:
     own : list of MeasuredRun
         Those of the store.
     device : Device
-    choice : Choice
+    choice : DeviceChoice
     frame : Frame
     """
 
@@ -61,7 +61,7 @@ class Seen:
     runs: list[MeasuredRun]
     own: list[MeasuredRun]
     device: Device
-    choice: Choice
+    choice: DeviceChoice
     frame: Frame
 
     @cached_property

@@ -60,7 +60,7 @@ from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import label_of_control, shown, shown_all
 from estimator.web.shared.profiles import hardware_names, kept, open_catalog, place_names
 from estimator.web.shared.site import INFERENCE, Page, controls
-from estimator.web.shared.url_state import Choice, Number, Parameters, Typed, UrlState
+from estimator.web.shared.url_state import Choice, LinkParameters, Number, Typed, UrlState
 from estimator.web.shared.valid import valid
 
 LIMITED = {
@@ -105,7 +105,7 @@ def known_devices() -> tuple[str, ...]:
     return (ANY, *served_devices(open_catalog()))
 
 
-PARAMETERS = Parameters(
+PARAMETERS = LinkParameters(
     "capacity",
     Choice("model", tuple(model_names())),
     Typed("rate", 20.0, *bounds("rate"), required=True),

@@ -18,7 +18,7 @@ from estimator.web.shared.html_table import anchor, draw_table
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import kept, open_catalog
 from estimator.web.shared.site import LEARN, Page, controls
-from estimator.web.shared.url_state import Choice, Parameters, UrlState
+from estimator.web.shared.url_state import Choice, LinkParameters, UrlState
 
 VERDICTS = {
     "holds": N_("holds"),
@@ -40,7 +40,7 @@ RELATIONS = {"equal": "", "at least": "≥ ", "at most": "≤ "}
 ALL = "all"
 SLIDE_ROWS = 8
 
-PARAMETERS = Parameters(
+PARAMETERS = LinkParameters(
     "claims", Choice("claim", tuple(RECOMPUTED)), Choice("verdict", (ALL, *VERDICTS))
 )
 STATE = UrlState("claims", PARAMETERS)

@@ -40,7 +40,7 @@ from estimator.web.shared.tables import (
     input_amount,
     input_name,
 )
-from estimator.web.shared.url_state import Choice, Parameters, Text, UrlState
+from estimator.web.shared.url_state import Choice, LineOfText, LinkParameters, UrlState
 
 LETTERS = ("a", "b", "c", "d")
 """Places for a scenario on the page."""
@@ -81,7 +81,7 @@ PINS = "_pins"
 """Links that the page Estimate has pinned, in the session."""
 
 
-class Places(Parameters):
+class Places(LinkParameters):
     """The places of a link; one made before `fourth` named its fourth scenario `d`."""
 
     def read(self, query: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
@@ -93,7 +93,7 @@ class Places(Parameters):
 PARAMETERS = Places(
     "compare",
     Choice("view", COMPARED, "energy_kwh"),
-    *(Text(name, USUAL.get(letter, "")) for letter, name in NAMES.items()),
+    *(LineOfText(name, USUAL.get(letter, "")) for letter, name in NAMES.items()),
 )
 STATE = UrlState("compare", PARAMETERS)
 

@@ -10,7 +10,7 @@ from estimator.question.scenario import Scenario
 from estimator.question.table import Table
 from estimator.studies.depth.activations import Storage, checkpoints, everything, reversed_in_time
 from estimator.studies.depth.gradients import SLOPES, log10_bound
-from estimator.studies.depth.paths import Network
+from estimator.studies.depth.paths import PlainNetwork
 from estimator.web.shared import figures, plots, share, style, widgets
 from estimator.web.shared.amounts import amount
 from estimator.web.shared.frame import Frame
@@ -18,14 +18,14 @@ from estimator.web.shared.html_table import draw_table
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import open_catalog
 from estimator.web.shared.site import LEARN, Page, controls
-from estimator.web.shared.url_state import Choice, Number, Parameters, UrlState
+from estimator.web.shared.url_state import Choice, LinkParameters, Number, UrlState
 from estimator.web.shared.valid import Values
 
 VIEWS = ("paths", "gradient", "activations")
 EXAMPLES_PER_STEP = 1e6
 BYTES_PER_VALUE = 2.0
 
-PARAMETERS = Parameters(
+PARAMETERS = LinkParameters(
     "depth",
     Choice("view", VIEWS),
     Number("layers", 10.0, low=2.0, high=1000.0, whole=True),
@@ -54,7 +54,7 @@ def draw(frame: Frame) -> None:
 def _paths(values: Values, frame: Frame) -> list[Values]:
     """Parameters and paths over depth."""
     layers, width = float(values["layers"]), float(values["width"])
-    here = Network(layers=layers, width=width)
+    here = PlainNetwork(layers=layers, width=width)
     text = _(
         "{layers} layers of {width} neurons have {params} parameters and 10^{paths} paths; one "
         "more layer adds {more} parameters and makes the paths {width} times as many."
@@ -68,7 +68,7 @@ def _paths(values: Values, frame: Frame) -> list[Values]:
         more=amount(width * width, "1"),
     )
     depths = np.unique(np.linspace(2, max(3.0, 2 * layers), 60).round())
-    along = Network(layers=depths, width=np.full_like(depths, width))
+    along = PlainNetwork(layers=depths, width=np.full_like(depths, width))
     names = (_("parameters, (L - 1) n²"), _("paths, nᴸ"))
     rows = [
         *plots.line(depths, np.log10(along.params()), names[0]),
@@ -158,7 +158,7 @@ def _activations(values: Values, frame: Frame) -> list[Values]:
 def _prices(ways: list[Storage], names: tuple[str, ...], layers: float, width: float) -> None:
     """Draw memory, compute, time and energy of a million examples by each way."""
     layer_bytes = width * BYTES_PER_VALUE
-    work = 3 * float(Network(layers=layers, width=width).forward_flop()) * EXAMPLES_PER_STEP
+    work = 3 * float(PlainNetwork(layers=layers, width=width).forward_flop()) * EXAMPLES_PER_STEP
     flops = [max(work * float(way.compute_factor()), 1.0) for way in ways]
     runs = Table.of_columns(Scenario, flop=flops, hardware="v100")
     found = estimate_table(runs, open_catalog())

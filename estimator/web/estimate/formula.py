@@ -13,7 +13,7 @@ from estimator.web.shared.language import _
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class FormulaStep:
     """One line of the model: what is computed, in words, in numbers, and what comes out.
 
     `part` names the module whose equations the page How it works shows.
@@ -26,7 +26,7 @@ class Step:
     part: str = "core.estimate"
 
 
-def steps(answer: Answer) -> list[Step]:
+def steps(answer: Answer) -> list[FormulaStep]:
     """All lines that this answer rests on, in the order of the model."""
     return [
         *_work(answer),
@@ -38,7 +38,7 @@ def steps(answer: Answer) -> list[Step]:
     ]
 
 
-def _work(answer: Answer) -> Iterator[Step]:
+def _work(answer: Answer) -> Iterator[FormulaStep]:
     inputs = answer.inputs
     if "training_flop" not in answer.estimate:
         return
@@ -54,7 +54,7 @@ def _work(answer: Answer) -> Iterator[Step]:
         )
         if answer.scenario.finetune in ADAPTERS:
             words, numbers = f"{words} × 4/6 (LoRA)", f"{numbers} × 4/6"
-    yield Step(
+    yield FormulaStep(
         name=_("training compute"),
         words=words,
         numbers=numbers,
@@ -62,18 +62,18 @@ def _work(answer: Answer) -> Iterator[Step]:
     )
 
 
-def _time(answer: Answer) -> Iterator[Step]:
+def _time(answer: Answer) -> Iterator[FormulaStep]:
     peak = localised(human(float(answer.hardware.peak_flop_per_s.mid), "FLOP/s"))
     timed = answer.workload.device_hours is not None
     if timed and "utilization" in answer.estimate:
-        yield Step(
+        yield FormulaStep(
             name=_("utilization"),
             part="utilization.mechanism",
             words=_("training compute ÷ (dense peak × device time)"),
             numbers=f"{_said(answer, 'training_flop')} ÷ ({peak} × {_device_time(answer)})",
             result=_said(answer, "utilization"),
         )
-    yield Step(
+    yield FormulaStep(
         name=_("device time"),
         words=_("as given") if timed else _("training compute ÷ (dense peak × utilization)"),
         numbers=""
@@ -81,7 +81,7 @@ def _time(answer: Answer) -> Iterator[Step]:
         else f"{_said(answer, 'training_flop')} ÷ ({peak} × {_said(answer, 'utilization')})",
         result=_device_time(answer),
     )
-    yield Step(
+    yield FormulaStep(
         name=_("wall time"),
         words=_("device time ÷ devices"),
         numbers=f"{_device_time(answer)} ÷ {localised(f'{answer.run.devices:,.0f}')}",
@@ -89,7 +89,7 @@ def _time(answer: Answer) -> Iterator[Step]:
     )
 
 
-def _energy(answer: Answer) -> Iterator[Step]:
+def _energy(answer: Answer) -> Iterator[FormulaStep]:
     hardware, run = answer.hardware, answer.run
     if "energy_kwh" not in answer.estimate or hardware.idle_w is None or hardware.tdp_w is None:
         return
@@ -99,7 +99,7 @@ def _energy(answer: Answer) -> Iterator[Step]:
     used = full if share is None else min(float(share.mid), full)
     network = float(run.network_share.mid) if run.devices > answer.hardware.node_devices else 0.0
     power_w = float(known["power_w"].mid) / float(answer.site.pue.mid) / float(run.devices)
-    yield Step(
+    yield FormulaStep(
         name=_("power of a device"),
         part="core.power",
         words=_(
@@ -112,7 +112,7 @@ def _energy(answer: Answer) -> Iterator[Step]:
         f"{_digits(float(hardware.host_factor.mid))} × {_digits(1 + network)}",
         result=localised(human(power_w, "W")),
     )
-    yield Step(
+    yield FormulaStep(
         name=_("energy"),
         words=_("PUE × power × device time") + _words_of_attempts(answer),
         numbers=f"{_digits(float(answer.site.pue.mid))} × {localised(human(power_w, 'W'))} × "
@@ -121,11 +121,11 @@ def _energy(answer: Answer) -> Iterator[Step]:
     )
 
 
-def _cost(answer: Answer) -> Iterator[Step]:
+def _cost(answer: Answer) -> Iterator[FormulaStep]:
     if "cost_usd" not in answer.estimate:
         return
     if not answer.run.own and answer.run.price_usd_per_h is not None:
-        yield Step(
+        yield FormulaStep(
             name=_("cost"),
             words=_("rent × device time") + _words_of_attempts(answer),
             numbers=f"{_amount(float(answer.run.price_usd_per_h.mid), 'USD/h')} × "
@@ -136,7 +136,7 @@ def _cost(answer: Answer) -> Iterator[Step]:
     price, electricity = answer.hardware.price_usd, answer.site.electricity_usd_per_kwh
     if price is not None and electricity is not None:
         life_h = float(answer.hardware.lifetime_h.mid)
-        yield Step(
+        yield FormulaStep(
             name=_("cost"),
             words=_("value lost over its life ÷ hours of its life × device time")
             + _words_of_attempts(answer)
@@ -148,7 +148,7 @@ def _cost(answer: Answer) -> Iterator[Step]:
         )
 
 
-def _emissions(answer: Answer) -> Iterator[Step]:
+def _emissions(answer: Answer) -> Iterator[FormulaStep]:
     intensity = answer.site.co2e_kg_per_kwh
     if "co2e_kg" not in answer.estimate or intensity is None:
         return
@@ -162,12 +162,12 @@ def _emissions(answer: Answer) -> Iterator[Step]:
             f"{_digits(float(answer.hardware.lifetime_h.mid))} h × "
             f"{_device_time(answer)}{_attempts(answer)}"
         )
-    yield Step(name=_("CO2e"), words=words, numbers=numbers, result=_said(answer, "co2e_kg"))
+    yield FormulaStep(name=_("CO2e"), words=words, numbers=numbers, result=_said(answer, "co2e_kg"))
 
 
-def _brain(answer: Answer) -> Iterator[Step]:
+def _brain(answer: Answer) -> Iterator[FormulaStep]:
     if "brain_years" in answer.estimate:
-        yield Step(
+        yield FormulaStep(
             name=_("one brain"),
             words=_("energy ÷ 20 W"),
             numbers=f"{_said(answer, 'energy_kwh')} ÷ 20 W",

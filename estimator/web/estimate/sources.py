@@ -9,7 +9,7 @@ import streamlit as st
 
 from estimator.answer.scenario_estimate import Answer
 from estimator.catalog import Catalog
-from estimator.web.estimate.formula import Step, steps
+from estimator.web.estimate.formula import FormulaStep, steps
 from estimator.web.shared import style
 from estimator.web.shared.language import _
 from estimator.web.shared.tables import author, inputs_rows
@@ -54,7 +54,7 @@ def compared_by(catalog: Catalog) -> str:
     return "; ".join(f"{author(source)}, {source.date[:4]}" for source in found)
 
 
-def _step(step: Step, *, linked: bool) -> str:
+def _step(step: FormulaStep, *, linked: bool) -> str:
     name = escape(step.name)
     if linked:
         name = (

@@ -12,13 +12,15 @@ from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import N_, _, current
 from estimator.web.shared.profiles import kept, open_catalog
 from estimator.web.shared.site import LEARN, Page, controls
-from estimator.web.shared.url_state import Number, Parameters, UrlState
+from estimator.web.shared.url_state import LinkParameters, Number, UrlState
 
 COUNT = 12
 SLIDE_PX = 520
 """Room for the glossary on a slide at fs=1.4 [px]."""
 
-PARAMETERS = Parameters("exercises", Number("number", 1.0, low=1.0, high=float(COUNT), whole=True))
+PARAMETERS = LinkParameters(
+    "exercises", Number("number", 1.0, low=1.0, high=float(COUNT), whole=True)
+)
 STATE = UrlState("exercises", PARAMETERS)
 
 

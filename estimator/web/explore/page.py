@@ -34,7 +34,7 @@ from estimator.web.shared.notices import quoted
 from estimator.web.shared.notices import shown as sentence_of
 from estimator.web.shared.profiles import hardware_names, kept, led_by, open_catalog, place_names
 from estimator.web.shared.site import TRAIN, Page, controls
-from estimator.web.shared.url_state import Choice, Number, Parameters, Typed, UrlState
+from estimator.web.shared.url_state import Choice, LinkParameters, Number, Typed, UrlState
 from estimator.web.shared.valid import valid
 
 ANY = "any"
@@ -70,7 +70,7 @@ def known_devices() -> tuple[str, ...]:
     return led_by("h100-sxm", trains)
 
 
-PARAMETERS = Parameters(
+PARAMETERS = LinkParameters(
     "explore",
     Typed("params", 7e9, *INPUTS["params"].limit.range, required=True),
     Typed("tokens", 140e9, *INPUTS["tokens"].limit.range, required=True),
@@ -380,7 +380,7 @@ def _names(designs: Mapping[str, Sequence[float | str]]) -> list[str]:
 
 def _controls() -> None:
     """Draw the controls: the case, the quantity, the inputs swept."""
-    widgets.typed(PARAMETERS, {"params": N_("Parameters"), "tokens": N_("Training tokens")})
+    widgets.typed(PARAMETERS, {"params": N_("LinkParameters"), "tokens": N_("Training tokens")})
     widgets.choose(PARAMETERS, "hardware", _("Hardware"), hardware_names())
     widgets.number(PARAMETERS, "devices", _("Devices"))
     widgets.choose(PARAMETERS, "site", _("Place"), place_names())

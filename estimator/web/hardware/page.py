@@ -23,10 +23,10 @@ from estimator.web.shared.profiles import (
     usual_precision,
 )
 from estimator.web.shared.site import MODELS, Page, controls
-from estimator.web.shared.url_state import Choice, Parameters, UrlState
+from estimator.web.shared.url_state import Choice, LinkParameters, UrlState
 
 EVERY = "all"
-PARAMETERS = Parameters("hardware", Choice("kind", (EVERY, *KIND_ORDER)))
+PARAMETERS = LinkParameters("hardware", Choice("kind", (EVERY, *KIND_ORDER)))
 STATE = UrlState("hardware", PARAMETERS)
 
 KINDS = {

@@ -10,7 +10,7 @@ import streamlit as st
 from estimator.question.scenario import Scenario
 from estimator.studies.depth.activations import checkpoints
 from estimator.studies.levers.case import Case, case_of
-from estimator.studies.levers.comparison import Comparison, State, compared
+from estimator.studies.levers.comparison import LeverComparison, State, compared
 from estimator.studies.levers.inference import Load
 from estimator.studies.levers.levers import LEVERS
 from estimator.studies.levers.results import Result, measured, results
@@ -31,7 +31,7 @@ from estimator.web.shared.profiles import (
     preset_names,
 )
 from estimator.web.shared.site import LEARN, Page, controls
-from estimator.web.shared.url_state import Choice, Number, Parameters, Typed, UrlState
+from estimator.web.shared.url_state import Choice, LinkParameters, Number, Typed, UrlState
 from estimator.web.shared.valid import valid
 
 MOST_RESULTS = 12
@@ -58,7 +58,7 @@ def known_devices() -> tuple[str, ...]:
     return led_by("h100-sxm", devices_with("memory_bytes", "memory_bytes_per_s", "tdp_w"))
 
 
-PARAMETERS = Parameters(
+PARAMETERS = LinkParameters(
     "levers",
     Choice("preset", known_presets()),
     Choice("hardware", known_devices()),
@@ -107,7 +107,7 @@ def pulled_levers(values: Row) -> dict[str, float]:
     return settings | ({"pattern": 0.5} if values["pattern"] == "on" else {})
 
 
-def _answered(values: Row) -> tuple[Case, Comparison]:
+def _answered(values: Row) -> tuple[Case, LeverComparison]:
     """Answer the case with and without the levers."""
     catalog, settings = open_catalog(), pulled_levers(values)
     load = Load(batch=float(values["batch"]), context=float(values["context"]))
@@ -117,7 +117,7 @@ def _answered(values: Row) -> tuple[Case, Comparison]:
     return case, compared(case, settings, scenario, catalog, values["retraining"])
 
 
-def _answer(case: Case, found: Comparison, settings: dict[str, float], frame: Frame) -> None:
+def _answer(case: Case, found: LeverComparison, settings: dict[str, float], frame: Frame) -> None:
     """Draw the result of the levers on the case."""
     style.sentence(escape(_headline(case, found, settings)))
     if not frame.slide:
@@ -143,7 +143,7 @@ def _answer(case: Case, found: Comparison, settings: dict[str, float], frame: Fr
         _evidence(found)
 
 
-def _headline(case: Case, found: Comparison, settings: dict[str, float]) -> str:
+def _headline(case: Case, found: LeverComparison, settings: dict[str, float]) -> str:
     before, after = found.before, found.after
     if not settings:
         text = _(
@@ -169,7 +169,7 @@ def _headline(case: Case, found: Comparison, settings: dict[str, float]) -> str:
     )
 
 
-def _ratios(found: Comparison, frame: Frame) -> None:
+def _ratios(found: LeverComparison, frame: Frame) -> None:
     """Draw each quantity after over before."""
     kind = _("after over before")
     pairs = {
@@ -190,7 +190,7 @@ def _ratios(found: Comparison, frame: Frame) -> None:
     figures.draw_picture(picture, frame.look, key="levers_ratios")
 
 
-def _table(found: Comparison) -> None:
+def _table(found: LeverComparison) -> None:
     """Draw before and after with intervals."""
     before, after = found.before, found.after
     rows = [
@@ -216,7 +216,7 @@ def _table(found: Comparison) -> None:
     draw_table((_("A million tokens"), _("before"), _("after")), rows)
 
 
-def _application(found: Comparison) -> None:
+def _application(found: LeverComparison) -> None:
     """Draw what applying the levers takes, and when it is repaid."""
     if not found.application:
         return
@@ -240,7 +240,7 @@ def _application(found: Comparison) -> None:
     )
 
 
-def _evidence(found: Comparison) -> None:
+def _evidence(found: LeverComparison) -> None:
     """Draw the published accuracy cost of each lever, and the results behind it."""
     if not found.evidence:
         return
@@ -335,7 +335,7 @@ def _bound(state: State) -> str:
     return _("memory bandwidth") if state.bound_by_memory else _("compute")
 
 
-def _as_json(settings: dict[str, float], answer: tuple[Case, Comparison]) -> Row:
+def _as_json(settings: dict[str, float], answer: tuple[Case, LeverComparison]) -> Row:
     _case, found = answer
     return {
         "levers": settings,

@@ -20,7 +20,7 @@ from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import data_version, open_catalog
 from estimator.web.shared.site import ACCURACY, Page, controls
-from estimator.web.shared.url_state import Choice, Parameters, UrlState
+from estimator.web.shared.url_state import Choice, LinkParameters, UrlState
 
 MODULES = {
     "core.estimate": ("ownership", "price", "embodied"),
@@ -54,7 +54,7 @@ ROOMS = {
 }
 """First word of a part -> room of its module, where that has another name."""
 
-PARAMETERS = Parameters("method", Choice("part", tuple(MODULES)))
+PARAMETERS = LinkParameters("method", Choice("part", tuple(MODULES)))
 STATE = UrlState("method", PARAMETERS)
 
 

@@ -11,7 +11,14 @@ from estimator.web.shared.frame import shortened
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import shown
 from estimator.web.shared.profiles import devices_with, kept, led_by, open_catalog
-from estimator.web.shared.url_state import Choice, Number, Parameters, Text, Typed, UrlState
+from estimator.web.shared.url_state import (
+    Choice,
+    LineOfText,
+    LinkParameters,
+    Number,
+    Typed,
+    UrlState,
+)
 
 FIRST_MODEL, FIRST_DEVICE = "llama-3.1-8b", "h100-sxm"
 KNOWN, CONFIG = "known", "config"
@@ -71,7 +78,7 @@ class ModelName(Choice):
 
 
 @dataclass(frozen=True)
-class ConfigText(Text):
+class ConfigText(LineOfText):
     """A config.json, reduced to the keys that its ledger needs."""
 
     def read(self, text: str | None) -> tuple[str, str]:
@@ -87,7 +94,7 @@ class ConfigText(Text):
             return "", shown(reason(error))
 
 
-PARAMETERS = Parameters(
+PARAMETERS = LinkParameters(
     "models",
     Choice("source", tuple(SOURCES)),
     ModelName("model", known_models()),

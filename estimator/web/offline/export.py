@@ -83,7 +83,7 @@ def content_of(suffix: str, wish: Wish, answer: Answer, catalog: Catalog) -> byt
             spec,
             sliders,
             wish.look,
-            html.Words(
+            html.FigureWords(
                 title=words.title(answer, catalog), caption=caption(wish.name, answer, version)
             ),
             sources(answer, catalog),

@@ -238,7 +238,7 @@ def fitting(spec: dict[str, Any], look: Look) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Words:
+class FigureWords:
     """What is written around a figure.
 
     Parameters
@@ -258,7 +258,7 @@ def page(
     spec: dict[str, Any],
     sliders: Iterable[Slider],
     look: Look,
-    words: Words,
+    words: FigureWords,
     sources: Iterable[tuple[str, str]],
 ) -> str:
     """Write a figure as one file.
@@ -270,7 +270,7 @@ def page(
     sliders : iterable of Slider
         What the reader moves; signals of the specification.
     look : Look
-    words : Words
+    words : FigureWords
     sources : iterable of tuple of str
         Text and address of what the numbers rest on.
     """

@@ -100,7 +100,7 @@ def content_of(suffix: str, wish: Wish, choices: Choices, catalog: Catalog) -> b
         spec,
         sliders,
         wish.look,
-        html.Words(title=title, caption=_caption(drawn, catalog.data_version), alt=drawn.alt),
+        html.FigureWords(title=title, caption=_caption(drawn, catalog.data_version), alt=drawn.alt),
         _sources(wish.name, drawn, catalog),
     ).encode()
 

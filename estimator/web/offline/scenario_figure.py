@@ -82,7 +82,7 @@ class Slider:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Model:
+class SliderModel:
     """What a figure computes: its sliders, the steps of arithmetic, and the bounds they end in.
 
     Parameters
@@ -102,7 +102,7 @@ class Model:
     authored: Mapping[str, float]
 
 
-def model_of(answer: Answer) -> Model:
+def model_of(answer: Answer) -> SliderModel:
     """Run the core on numbers that take notes, and keep what they noted."""
     tape = Tape()
     sliders: list[Slider] = []
@@ -120,7 +120,7 @@ def model_of(answer: Answer) -> Model:
         for low, high in [value.interval(level)]
     }
     names = [one for three in bounds.values() for one in three]
-    return Model(
+    return SliderModel(
         sliders=tuple(sliders),
         steps=tape.needed(names),
         bounds=bounds,
@@ -167,7 +167,7 @@ _GRID = Slider(
 )
 
 
-def specification(model: Model, look: Look) -> dict[str, Any]:
+def specification(model: SliderModel, look: Look) -> dict[str, Any]:
     """Vega-Lite specification of the figure: a row per quantity, over its value as authored."""
     rows = [{"row": _(QUANTITIES[name]), "name": name} for name in model.bounds]
     params: list[dict[str, Any]] = [
@@ -218,7 +218,7 @@ def specification(model: Model, look: Look) -> dict[str, Any]:
     }
 
 
-def _chosen(model: Model, expression: Any) -> str:
+def _chosen(model: SliderModel, expression: Any) -> str:
     """Expression of a row: that of its quantity."""
     *first, last = model.bounds
     text = f"({expression(last)})"
@@ -227,7 +227,7 @@ def _chosen(model: Model, expression: Any) -> str:
     return text
 
 
-def _written(model: Model, name: str) -> str:
+def _written(model: SliderModel, name: str) -> str:
     """Expression of the low bound, the median and the high bound of a quantity as texts."""
     words = {word: _(word) for word in ("days", "years", "billion", "trillion")}
     return f"[{', '.join(WRITTEN[name].format(bound, **words) for bound in model.bounds[name])}]"

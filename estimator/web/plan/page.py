@@ -10,9 +10,9 @@ from estimator.studies.search.exploration import KINDS_OF_PRICE, PLACES
 from estimator.studies.search.plan import (
     OBJECTIVES,
     PLANNED_COUNTS,
-    Plan,
     PlanAnswer,
     Request,
+    TrainingPlan,
     best_plans,
     planned_devices,
 )
@@ -44,7 +44,7 @@ from estimator.web.shared.html_table import anchor, draw_table
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import hardware_names, kept, open_catalog, place_names
 from estimator.web.shared.site import TRAIN, Page, controls
-from estimator.web.shared.url_state import Choice, Number, Parameters, Typed, UrlState
+from estimator.web.shared.url_state import Choice, LinkParameters, Number, Typed, UrlState
 from estimator.web.shared.valid import valid
 
 TIME = Limited(quantity="wall_hours", label=N_("time"), unit="hour", factor=24.0)
@@ -64,7 +64,7 @@ def known_places() -> tuple[str, ...]:
     return (ANY, *place_names())
 
 
-PARAMETERS = Parameters(
+PARAMETERS = LinkParameters(
     "plan",
     Typed("params", 7e9, *INPUTS["params"].limit.range, required=True),
     Typed("tokens", 140e9, *INPUTS["tokens"].limit.range, required=True),
@@ -115,18 +115,18 @@ def request_of(values: Row) -> Request:
     return Request(space=space, limits=limits, minimize=values["aim"], count=PLANS)
 
 
-def _answered(values: Row) -> PlanAnswer[Plan]:
+def _answered(values: Row) -> PlanAnswer[TrainingPlan]:
     """Plan with the measured runs as they are."""
     return answered(tuple(values.items()), store_state(data_directory()))
 
 
 @lru_cache(maxsize=64)
-def answered(values: tuple[tuple[str, Any], ...], _runs: State) -> PlanAnswer[Plan]:
+def answered(values: tuple[tuple[str, Any], ...], _runs: State) -> PlanAnswer[TrainingPlan]:
     """Plan; the same question is answered once, until a measured run changes."""
     return best_plans(request_of(dict(values)), open_catalog())
 
 
-def _draw_answer(request: Request, answer: PlanAnswer[Plan], frame: Frame) -> None:
+def _draw_answer(request: Request, answer: PlanAnswer[TrainingPlan], frame: Frame) -> None:
     """Draw the sentence, the picture, the table, and what stands in the way."""
     shown = few_of(answer, frame)
     style.sentence(escape(_sentence(request, answer)))
@@ -167,7 +167,7 @@ def _work(space: Space) -> str:
     return _("{params} parameters on {tokens} tokens").format(params=params, tokens=tokens)
 
 
-def _sentence(request: Request, answer: PlanAnswer[Plan]) -> str:
+def _sentence(request: Request, answer: PlanAnswer[TrainingPlan]) -> str:
     """Say the best plan, or the nearest one."""
     if not answer.plans and answer.nearest is None:
         return _("No plan: no design fits in the memory of its devices.")
@@ -196,7 +196,7 @@ def _sentence(request: Request, answer: PlanAnswer[Plan]) -> str:
     return text.format(**said)
 
 
-def _name(plan: Plan) -> str:
+def _name(plan: TrainingPlan) -> str:
     """Name a plan: how many of what, where."""
     scenario = plan.scenario
     device = hardware_names().get(str(scenario.hardware), str(scenario.hardware))
@@ -204,7 +204,7 @@ def _name(plan: Plan) -> str:
     return f"{localised(f'{scenario.devices or 1.0:,.0f}')} × {device}, {place}"
 
 
-def _table(shown: tuple[Plan, ...], frame: Frame) -> None:
+def _table(shown: tuple[TrainingPlan, ...], frame: Frame) -> None:
     """Draw the plans with their figures, each with the link that opens it on Estimate."""
     rows = []
     for plan in shown:
@@ -218,14 +218,14 @@ def _table(shown: tuple[Plan, ...], frame: Frame) -> None:
         opened = name if frame.slide else anchor(f"estimate{link(plan.scenario)}", name)
         rows.append((opened, *cells, amount(plan.probability, "share")))
     labels = [_(one.label) for one in LIMITED.values()]
-    draw_table((_("Plan"), *labels, _("limits hold")), rows)
+    draw_table((_("TrainingPlan"), *labels, _("limits hold")), rows)
 
 
-def _inputs(plan: Plan) -> Row:
+def _inputs(plan: TrainingPlan) -> Row:
     return {"inputs": plan.scenario.given()}
 
 
-def _as_json(answer: PlanAnswer[Plan]) -> Row:
+def _as_json(answer: PlanAnswer[TrainingPlan]) -> Row:
     return as_json(answer, _inputs, "designs", "too_large", "refused")
 
 
@@ -244,7 +244,7 @@ def _controls() -> None:
 
 
 TYPED = {
-    "params": N_("Parameters"),
+    "params": N_("LinkParameters"),
     "tokens": N_("Training tokens"),
     "budget": CAPS["budget"],
     "days": N_("Days, empty for none"),
@@ -253,4 +253,4 @@ TYPED = {
 }
 """Control that is typed -> its label."""
 
-PAGE = Page(path="plan", title=N_("Plan"), group=TRAIN, draw=draw, slides=SLIDES)
+PAGE = Page(path="plan", title=N_("TrainingPlan"), group=TRAIN, draw=draw, slides=SLIDES)

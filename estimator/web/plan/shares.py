@@ -9,7 +9,7 @@ import streamlit as st
 
 from estimator.core.uncertainty import Uncertain
 from estimator.studies.search.limits import Limits
-from estimator.studies.search.plan import Plan, PlanAnswer, share_of_limit
+from estimator.studies.search.plan import PlanAnswer, TrainingPlan, share_of_limit
 from estimator.studies.search.serving_plan import ServingPlan
 from estimator.web.shared import charts, figures, style
 from estimator.web.shared.amounts import amount, with_span
@@ -17,7 +17,7 @@ from estimator.web.shared.charts import SHAPES, Look, Spec
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import N_, _
 
-Found = TypeVar("Found", Plan, ServingPlan)
+Found = TypeVar("Found", TrainingPlan, ServingPlan)
 ANY = "any"
 PLANS = 5
 ON_SLIDE = 3

@@ -28,13 +28,13 @@ from estimator.web.shared.html_table import draw_table
 from estimator.web.shared.language import N_, _, current
 from estimator.web.shared.profiles import hardware_names, open_catalog, place_names
 from estimator.web.shared.site import LEARN, Page, controls
-from estimator.web.shared.url_state import Choice, Number, Parameters, Typed, UrlState
+from estimator.web.shared.url_state import Choice, LinkParameters, Number, Typed, UrlState
 from estimator.web.shared.valid import valid
 
 AXES = {"flop": "training_flop", "kwh": "energy_kwh", "usd": "cost_usd", "kg": "co2e_kg"}
 UNIT_OF = {"flop": "FLOP", "kwh": "kWh", "usd": "USD", "kg": "kgCO2e", "days": "day"}
 
-PARAMETERS = Parameters(
+PARAMETERS = LinkParameters(
     "scaling",
     Typed("amount", usual=1e6, low=1e-3, high=1e33, required=True),
     Choice("unit", tuple(CURRENCIES)),

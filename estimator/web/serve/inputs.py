@@ -21,7 +21,14 @@ from estimator.web.shared.profiles import (
     open_catalog,
     place_names,
 )
-from estimator.web.shared.url_state import Choice, Number, Parameters, Text, Typed, UrlState
+from estimator.web.shared.url_state import (
+    Choice,
+    LineOfText,
+    LinkParameters,
+    Number,
+    Typed,
+    UrlState,
+)
 from estimator.web.shared.valid import Values
 
 WRITING = ("dense decoder", "MoE decoder", "SSM")
@@ -63,7 +70,7 @@ LONGEST_CONFIG = 6_000
 
 
 @dataclass(frozen=True)
-class ConfigLink(Text):
+class ConfigLink(LineOfText):
     """A config.json as its text; a link names no file of the server."""
 
     def read(self, text: str | None) -> tuple[str, str]:
@@ -99,7 +106,7 @@ def bounds(name: str, least: float | None = None) -> tuple[float, float]:
     return (low if least is None else least), high
 
 
-PARAMETERS = Parameters(
+PARAMETERS = LinkParameters(
     "serve",
     Choice("model", tuple(model_names())),
     Choice("hardware", known_devices()),
@@ -210,7 +217,7 @@ def _number(name: str, step: float = 1, *, hint: str = "") -> None:
     widgets.number(PARAMETERS, name, f"{text} ({hint})" if hint else text, step)
 
 
-def labels(parameters: Parameters) -> dict[str, str]:
+def labels(parameters: LinkParameters) -> dict[str, str]:
     """Input of a question -> label of the control that sets it, of a page with such parameters."""
     names = {INPUT.get(name, name) for name in parameters.names()}
     return {name: one.label for name, one in INPUTS.items() if name in names}

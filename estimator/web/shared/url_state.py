@@ -2,7 +2,7 @@
 
 A page declares what its link can say, once:
 
->>> STATE = UrlState("claims", Parameters(
+>>> STATE = UrlState("claims", LinkParameters(
 ...     "claims",
 ...     Choice("field", ("all", "energy", "cost")),
 ...     Number("sites", 3.0, low=1.0, high=50.0, whole=True),
@@ -60,7 +60,7 @@ class Codec(Protocol[Value]):
 
 
 @dataclass
-class Memory:
+class VisitMemory:
     """What one session remembers of a page between two runs of its script."""
 
     asked: Any
@@ -95,7 +95,7 @@ class UrlState(Generic[Value]):
         distinguished from going back by the widget that it changed.
         """
         state, query = st.session_state, _bounded(dict(st.query_params))
-        memory: Memory | None = state.get(self._place)
+        memory: VisitMemory | None = state.get(self._place)
         if memory is None:
             memory = self._open(query, state)
         elif not self.codec.present(state):
@@ -115,12 +115,12 @@ class UrlState(Generic[Value]):
     @property
     def notices(self) -> list[str]:
         """What of the link that was opened could not be used; none once a control has moved."""
-        memory: Memory | None = st.session_state.get(self._place)
+        memory: VisitMemory | None = st.session_state.get(self._place)
         return [] if memory is None else memory.notices
 
     def leave(self, query: Query, *, embedded: bool) -> None:
         """Write the URL if what it says has changed; in a frame it is never written."""
-        memory: Memory = st.session_state[self._place]
+        memory: VisitMemory = st.session_state[self._place]
         address = with_look(query)
         if not embedded and address != (memory.written or address):
             st.query_params.from_dict(address)
@@ -135,7 +135,7 @@ class UrlState(Generic[Value]):
         """Read the URL again, as if the page had just been opened."""
         del st.session_state[self._place]
 
-    def _open(self, query: dict[str, str], state: State) -> Memory:
+    def _open(self, query: dict[str, str], state: State) -> VisitMemory:
         """Make the widgets show what a URL says."""
         value, notices = self.codec.read(query)
         known = {*VERSIONS, *KEPT, *self.codec.names()}
@@ -143,7 +143,7 @@ class UrlState(Generic[Value]):
         notices = [*_versions(query), *notices, *_unknown(unknown)]
         self.codec.show(value, state)
         asked = self.codec.gather(state, value)
-        state[self._place] = memory = Memory(asked=asked, seen=dict(query), notices=notices)
+        state[self._place] = memory = VisitMemory(asked=asked, seen=dict(query), notices=notices)
         return memory
 
     @property
@@ -177,14 +177,14 @@ def address_of(query: Query, page: str | None = None, **look: str) -> str:
 
 
 @dataclass(frozen=True, init=False)
-class Parameters:
+class LinkParameters:
     """Codec of a page whose state is a few named values, each with one widget of its own.
 
     Parameters
     ----------
     page : str
         Path of the page.
-    *known : Choice, Number, Typed or Text
+    *known : Choice, Number, Typed or LineOfText
         What a link can say; the first value is in every link, none is left to a default.
     """
 
@@ -374,7 +374,7 @@ class Typed:
 
 
 @dataclass(frozen=True)
-class Text(Word):
+class LineOfText(Word):
     """A text of one line, such as a link; what is longer than any is left out."""
 
     name: str
@@ -384,7 +384,7 @@ class Text(Word):
     def read(self, text: str | None) -> tuple[str, str]:
         """Text that a link says, and what is wrong with it.
 
-        >>> Text("a").read("x" * 5000)[1]
+        >>> LineOfText("a").read("x" * 5000)[1]
         '“a” is longer than 4000 characters'
         """
         if text is None:
@@ -395,7 +395,7 @@ class Text(Word):
         return text.strip(), ""
 
 
-Parameter = Choice | Number | Typed | Text
+Parameter = Choice | Number | Typed | LineOfText
 
 
 @lru_cache(maxsize=1024)

@@ -14,7 +14,7 @@ from estimator.core.messages import reason
 from estimator.web.shared import style
 from estimator.web.shared.language import _
 from estimator.web.shared.notices import shown
-from estimator.web.shared.url_state import Parameters
+from estimator.web.shared.url_state import LinkParameters
 
 Found = TypeVar("Found")
 Values = dict[str, Any]
@@ -54,7 +54,7 @@ class Shown(Generic[Found]):
 
 
 def valid(
-    parameters: Parameters,
+    parameters: LinkParameters,
     values: Values,
     answer: Callable[[Values], Found],
     worded: Callable[[ValueError], str] = lambda error: shown(reason(error)),
@@ -75,7 +75,7 @@ def valid(
 
 
 def _instead(
-    parameters: Parameters, answer: Callable[[Values], Found], problems: list[str]
+    parameters: LinkParameters, answer: Callable[[Values], Found], problems: list[str]
 ) -> Shown[Found]:
     """Answer what the session answered last, else what the page opens with."""
     place = f"_{parameters.page}_valid"

@@ -8,18 +8,18 @@ import streamlit as st
 from estimator.web.shared import style
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import _
-from estimator.web.shared.url_state import Choice, Number, Parameters, widget_key
+from estimator.web.shared.url_state import Choice, LinkParameters, Number, widget_key
 
 Names = Mapping[str, str]
 """Option -> what the control calls it, translated or marked by `N_`."""
 
 
-def choose(parameters: Parameters, name: str, label: str, names: Names, rest: str = "") -> None:
+def choose(parameters: LinkParameters, name: str, label: str, names: Names, rest: str = "") -> None:
     """Draw a menu of the options of a `Choice`.
 
     Parameters
     ----------
-    parameters : Parameters
+    parameters : LinkParameters
         Those of the page.
     name, label : str
         Name of the parameter; text beside the control, translated.
@@ -34,7 +34,7 @@ def choose(parameters: Parameters, name: str, label: str, names: Names, rest: st
 
 
 def switch(
-    parameters: Parameters, name: str, label: str, names: Names, *, visible: bool = False
+    parameters: LinkParameters, name: str, label: str, names: Names, *, visible: bool = False
 ) -> None:
     """Draw the options of a `Choice` side by side; the label is for screen readers alone."""
     options, called = _options(parameters, name, names, "")
@@ -48,12 +48,12 @@ def switch(
     )
 
 
-def view(parameters: Parameters, frame: Frame, chosen: str, names: Names) -> str:
+def view(parameters: LinkParameters, frame: Frame, chosen: str, names: Names) -> str:
     """Draw the views of a page side by side, or the title of the one that is a slide.
 
     Parameters
     ----------
-    parameters : Parameters
+    parameters : LinkParameters
         Those of the page, `view` among them.
     frame : Frame
         A slide has the name of its view, with underlines.
@@ -75,14 +75,14 @@ def view(parameters: Parameters, frame: Frame, chosen: str, names: Names) -> str
     return shown
 
 
-def number(parameters: Parameters, name: str, label: str, step: float = 1) -> None:
+def number(parameters: LinkParameters, name: str, label: str, step: float = 1) -> None:
     """Draw the box of a `Number`."""
     declared, kind = _number(parameters, name)
     key = widget_key(parameters.page, name)
     st.number_input(label, kind(declared.low), kind(declared.high), step=kind(step), key=key)
 
 
-def slider(parameters: Parameters, name: str, label: str, step: float | None = None) -> None:
+def slider(parameters: LinkParameters, name: str, label: str, step: float | None = None) -> None:
     """Draw the slider of a `Number`, written as the browser's language writes numbers."""
     declared, kind = _number(parameters, name)
     steps = {} if step is None else {"step": kind(step)}
@@ -105,14 +105,14 @@ def number_column(text: str) -> Any:
     return st.column_config.NumberColumn(heading(text), format="localized")
 
 
-def typed(parameters: Parameters, names: Names) -> None:
+def typed(parameters: LinkParameters, names: Names) -> None:
     """Draw a box for each parameter that is typed: `names` holds them with their labels."""
     for name, label in names.items():
         st.text_input(_(label), key=widget_key(parameters.page, name))
 
 
 def _options(
-    parameters: Parameters, name: str, names: Names, rest: str
+    parameters: LinkParameters, name: str, names: Names, rest: str
 ) -> tuple[tuple[str, ...], dict[str, str]]:
     """Options of a choice, and what each is called."""
     declared = parameters.declared(name)
@@ -121,7 +121,7 @@ def _options(
     return tuple(declared.options), called
 
 
-def _number(parameters: Parameters, name: str) -> tuple[Number, Any]:
+def _number(parameters: LinkParameters, name: str) -> tuple[Number, Any]:
     """Return the number as declared, and the type that its widget holds."""
     declared = parameters.declared(name)
     assert isinstance(declared, Number)

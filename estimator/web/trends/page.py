@@ -9,7 +9,7 @@ import streamlit as st
 from estimator.core.units import digits
 from estimator.studies.claims.ledger import claim
 from estimator.studies.trends.budget import bought_by_year, compute_per_dollar, cost_by_year
-from estimator.studies.trends.growth import Growth
+from estimator.studies.trends.growth import GrowthRate
 from estimator.studies.trends.memory_wall import holders
 from estimator.studies.trends.records import (
     Series,
@@ -30,7 +30,7 @@ from estimator.web.shared.html_table import anchor, draw_table
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import kept, led_by, open_catalog, preset_names
 from estimator.web.shared.site import LEARN, Page, controls
-from estimator.web.shared.url_state import Choice, Parameters, Typed, UrlState
+from estimator.web.shared.url_state import Choice, LinkParameters, Typed, UrlState
 
 VIEWS = ("compute", "memory-wall", "efficiency", "budget", "cost", "quantum")
 MONTHS = 12.0
@@ -46,7 +46,7 @@ def with_flop() -> tuple[str, ...]:
     return led_by("gpt-3", (name for name in found if name in preset_names()))
 
 
-PARAMETERS = Parameters(
+PARAMETERS = LinkParameters(
     "trends",
     Choice("view", VIEWS),
     Typed("budget", usual=100e3, low=1.0, high=1e15, required=True),
@@ -124,7 +124,7 @@ def compute_picture(values: Row) -> Picture:
     )
 
 
-def _doubling(trend: Growth, per_year: float = 1.0) -> dict[str, str]:
+def _doubling(trend: GrowthRate, per_year: float = 1.0) -> dict[str, str]:
     """Time in which a trend doubles, with its interval, for a sentence."""
     low, mid, high = (localised(digits(per_year * years)) for years in trend.doubling_years())
     return {"low": low, "mid": style.bold(mid), "high": high}
@@ -295,7 +295,7 @@ def _records(series: Series, name: str, unit: str) -> list[Row]:
     ]
 
 
-def _line(trend: Growth, series: Series, name: str) -> list[Row]:
+def _line(trend: GrowthRate, series: Series, name: str) -> list[Row]:
     ends = (float(series.years.min()), float(series.years.max()))
     return [
         {

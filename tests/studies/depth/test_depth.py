@@ -14,13 +14,13 @@ from estimator.studies.depth.activations import (
     reversed_in_time,
 )
 from estimator.studies.depth.gradients import log10_bound, simulated_gradient
-from estimator.studies.depth.paths import Network, counted_paths
+from estimator.studies.depth.paths import PlainNetwork, counted_paths
 
 
 @given(layers=st.integers(1, 12), width=st.integers(1, 30))
 def test_paths_counted_are_width_to_the_layers(layers, width):
     assert counted_paths(layers, width) == width**layers
-    network = Network(layers=float(layers), width=float(width))
+    network = PlainNetwork(layers=float(layers), width=float(width))
     assert network.log10_paths() == pytest.approx(layers * math.log10(width))
 
 

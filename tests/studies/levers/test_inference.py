@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 
 from estimator.catalog import Catalog
 from estimator.studies.levers.break_even import break_even, low_rank_params, paying_rank
-from estimator.studies.levers.inference import Load, Network, Roof, step
+from estimator.studies.levers.inference import Load, Roof, StoredDecoder, step
 from estimator.studies.levers.results import lost_accuracy, measured, results, spread
 
 CATALOG = Catalog.open()
 H100 = Roof(peak_flop_per_s=989e12, bytes_per_s=3.35e12, skips_2_4=True)
-LLAMA = Network(params=6.74e9, cache_values=2 * 32 * 4096)
+LLAMA = StoredDecoder(params=6.74e9, cache_values=2 * 32 * 4096)
 
 
 def test_there_are_enough_results_each_with_a_source():
@@ -24,8 +24,8 @@ def test_there_are_enough_results_each_with_a_source():
 
 
 def test_fewer_bits_help_where_the_memory_binds_and_not_where_the_compute_does():
-    four = Network(params=6.74e9, weight_bits=4.0)
-    sixteen = Network(params=6.74e9)
+    four = StoredDecoder(params=6.74e9, weight_bits=4.0)
+    sixteen = StoredDecoder(params=6.74e9)
     alone, full = Load(batch=1, context=1), Load(batch=4096, context=1)
     assert step(sixteen, alone, H100).time_s / step(four, alone, H100).time_s == pytest.approx(4)
     assert step(sixteen, full, H100).time_s == step(four, full, H100).time_s
@@ -33,13 +33,13 @@ def test_fewer_bits_help_where_the_memory_binds_and_not_where_the_compute_does()
 
 @given(batch=st.floats(1, 1e4), bits=st.sampled_from([2.0, 4.0, 8.0]))
 def test_a_step_is_never_quicker_than_either_part(batch, bits):
-    found = step(Network(params=1e9, weight_bits=bits), Load(batch=batch), H100)
+    found = step(StoredDecoder(params=1e9, weight_bits=bits), Load(batch=batch), H100)
     assert found.time_s >= max(found.compute_s, found.memory_s)
     assert found.tokens_per_s == pytest.approx(batch / found.time_s)
 
 
 def test_zeros_in_no_pattern_change_nothing():
-    masked = Network(params=6.74e9, zero_share=0.9, cache_values=LLAMA.cache_values)
+    masked = StoredDecoder(params=6.74e9, zero_share=0.9, cache_values=LLAMA.cache_values)
     assert step(masked, Load(), H100) == step(LLAMA, Load(), H100)
     assert masked.memory_bytes(Load()) == LLAMA.memory_bytes(Load())
 
@@ -49,13 +49,13 @@ def test_the_cache_of_llama_is_half_a_megabyte_a_token():
 
 
 def test_experts_are_read_as_far_as_a_batch_needs_them():
-    moe = Network(params=46.7e9, active_share=0.276)
+    moe = StoredDecoder(params=46.7e9, active_share=0.276)
     one, many = (step(moe, Load(batch=batch, context=0), H100) for batch in (1, 64))
     assert one.memory_s / many.memory_s == pytest.approx(0.276, rel=0.01)
 
 
 def test_two_of_four_halve_the_work_where_hardware_skips_them():
-    sparse = Network(params=6.74e9, sparse_2_4=True)
+    sparse = StoredDecoder(params=6.74e9, sparse_2_4=True)
     full = Load(batch=4096, context=1)
     plain = Roof(peak_flop_per_s=989e12, bytes_per_s=3.35e12)
     assert step(sparse, full, H100).compute_s == step(sparse, full, plain).compute_s / 2
