@@ -451,7 +451,9 @@ def test_one_stage_holds_all_and_the_last_of_several_a_copy_of_a_tied_table():
     assert total_gb(last) == pytest.approx(12 + 1e4 * 1e5 * 14 / 1e9)
 
 
-SEPARATE = Model(parameters=(Parameters(layers=8e9, embedding=1e9, head=3e9, **ADAM),), layers=8)
+SEPARATE = Model(
+    parameters=(ParameterGroup(layers=8e9, embedding=1e9, head=3e9, **ADAM),), layers=8
+)
 """Eight layers of a billion parameters each, a token table, and a head of its own."""
 
 
@@ -483,7 +485,9 @@ def test_a_step_that_copies_holds_gradients_in_fp32_and_half_of_the_moments(zero
 
 def test_a_tied_gradient_is_there_three_times_while_its_parts_are_added():
     """Without accumulation the other gradients come as activations go; here there are none."""
-    tied = Model(parameters=(Parameters(layers=1e9, embedding=2e9, **ADAM),), layers=8, tied=True)
+    tied = Model(
+        parameters=(ParameterGroup(layers=1e9, embedding=2e9, **ADAM),), layers=8, tied=True
+    )
     held = training_memory(tied, Plan(accumulates=False))
     assert float(held.gradients_bytes) / 1e9 == pytest.approx(2 * 3 + 2 * 2 * 2)
     split = training_memory(tied, Plan(devices=2, tensor_parallel=2, accumulates=False))
