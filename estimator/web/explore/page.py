@@ -380,7 +380,7 @@ def _names(designs: Mapping[str, Sequence[float | str]]) -> list[str]:
 
 def _controls() -> None:
     """Draw the controls: the case, the quantity, the inputs swept."""
-    widgets.typed(PARAMETERS, {"params": N_("LinkParameters"), "tokens": N_("Training tokens")})
+    widgets.typed(PARAMETERS, {"params": N_("Parameters"), "tokens": N_("Training tokens")})
     widgets.choose(PARAMETERS, "hardware", _("Hardware"), hardware_names())
     widgets.number(PARAMETERS, "devices", _("Devices"))
     widgets.choose(PARAMETERS, "site", _("Place"), place_names())

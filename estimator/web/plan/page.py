@@ -218,7 +218,7 @@ def _table(shown: tuple[TrainingPlan, ...], frame: Frame) -> None:
         opened = name if frame.slide else anchor(f"estimate{link(plan.scenario)}", name)
         rows.append((opened, *cells, amount(plan.probability, "share")))
     labels = [_(one.label) for one in LIMITED.values()]
-    draw_table((_("TrainingPlan"), *labels, _("limits hold")), rows)
+    draw_table((_("Plan"), *labels, _("limits hold")), rows)
 
 
 def _inputs(plan: TrainingPlan) -> Row:
@@ -244,7 +244,7 @@ def _controls() -> None:
 
 
 TYPED = {
-    "params": N_("LinkParameters"),
+    "params": N_("Parameters"),
     "tokens": N_("Training tokens"),
     "budget": CAPS["budget"],
     "days": N_("Days, empty for none"),
@@ -253,4 +253,4 @@ TYPED = {
 }
 """Control that is typed -> its label."""
 
-PAGE = Page(path="plan", title=N_("TrainingPlan"), group=TRAIN, draw=draw, slides=SLIDES)
+PAGE = Page(path="plan", title=N_("Plan"), group=TRAIN, draw=draw, slides=SLIDES)
