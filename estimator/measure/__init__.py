@@ -1,4 +1,4 @@
-"""What does this machine draw and do: the only package that touches live devices and telemetry.
+"""Measurement: the only package that touches live devices and telemetry.
 
 The package can be called like a function: ``estimator.measure(...)`` is
 `estimator.measure.training_run.measure`.

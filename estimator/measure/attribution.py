@@ -1,4 +1,4 @@
-"""Which devices did the reported work, what did they draw meanwhile, and can it be true?"""
+"""Attribution of reported work and power to devices, with a plausibility check."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace

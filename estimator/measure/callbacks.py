@@ -1,4 +1,4 @@
-"""How does a training library report its steps to a session: one callback per library."""
+"""Callbacks by which training libraries report their steps, one per library."""
 
 from importlib import import_module
 from typing import Any

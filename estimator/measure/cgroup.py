@@ -1,4 +1,4 @@
-"""How much of the machine may this process use, where Linux confines it to a control group?
+"""Share of the machine that a Linux control group allows this process.
 
 Both generations of control groups; the tightest limit of the group and those above it holds.
 """

@@ -1,4 +1,4 @@
-"""Which processes that one started still run, and how much processor time have they used?
+"""Processes started by a process, and the processor time they used.
 
 Where Linux shows no /proc, as in some sandboxes, none are seen.
 """

@@ -1,4 +1,4 @@
-"""What does a command take while it runs: it is started, left alone, and measured from beside.
+"""Wrapped command: started, left alone, and measured from outside.
 
 Its input, output, open files, terminal and exit code are its own. Signals sent to us go on to it;
 those that the terminal sends to all, Ctrl-C among them, reach it by themselves, and we wait.

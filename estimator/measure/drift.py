@@ -1,4 +1,4 @@
-"""How far does the pace of a machine drift between the steps seen and those ahead?
+"""Drift of a machine between the steps seen and the steps ahead.
 
 Neighbours, clocks and caches change the pace of a machine on every scale of time: averaging longer
 hardly helps, as the next minutes differ from the last ones by as much as the next seconds do. That

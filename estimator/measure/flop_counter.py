@@ -1,4 +1,4 @@
-"""How many FLOPs has one training step? Counted as PyTorch runs it, recurrent layers included."""
+"""FLOPs of one training step, counted by PyTorch, recurrent layers included."""
 
 import warnings
 from collections.abc import Callable, Iterator

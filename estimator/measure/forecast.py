@@ -1,4 +1,4 @@
-"""How long will the whole run take? A command runs for a while, and its steps are watched.
+"""Watch over the steps of a command, to forecast its whole run.
 
 Steps are found automatically: those that `measure()` in the script reports, else those of
 PyTorch's optimizers, through which the Trainer of Hugging Face, Lightning and Accelerate step, too.

@@ -1,4 +1,4 @@
-"""Which machine is this, and which other processes use it?
+"""Description of this machine, and load by other processes.
 
 What a system does not tell is left out: outside Linux that is more. Nothing here names a person,
 a machine or a path.

@@ -1,4 +1,4 @@
-"""By which id is this machine known in a record: one that names nobody, and stays the same."""
+"""Id of this machine in records: stable, and without names."""
 
 import re
 from pathlib import Path

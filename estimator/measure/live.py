@@ -1,4 +1,4 @@
-"""What do the devices of this machine draw now: read on demand, and cached for a short time.
+"""Current power and load of the devices, read on demand and cached briefly.
 
 No thread reads them: where nobody looks, nothing is read. All who look share the readings.
 """

@@ -1,4 +1,4 @@
-"""Which kind of network is it, by what one of its steps was seen to do?
+"""Kind of network, recognized by the operations of one step.
 
 For programs that nobody describes. What decides is where the work is: in convolutions, in recurrent
 layers, between attention and its softmax, or in plain products alone.

@@ -1,4 +1,4 @@
-"""How does a run become a record: meters are read, samples go to disk, and it is summed up.
+"""Recording of a run: meters are read, samples go to disk and are summed up.
 
 Nothing here may stop or slow the job that is measured: what fails is noted.
 """

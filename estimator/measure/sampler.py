@@ -1,4 +1,4 @@
-"""How are meters read beside a job: again and again, at uneven times, never in its way.
+"""Sampler: reads meters beside a job at uneven times, never in its way.
 
 The waits are jittered: even ones beat with training steps that take a multiple of the period, and
 the readings then see always the same part of a step.

@@ -1,4 +1,4 @@
-"""What did a command that benchmarks a server find: its result file, and the power meanwhile."""
+"""Result file and power of a command that benchmarks a server."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

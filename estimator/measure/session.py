@@ -1,4 +1,4 @@
-"""How long do the steps of a training script take: for those who can edit it.
+"""Session that times the steps of a training script that calls it.
 
 A session counts each step as it ends; the first ones, slower by their start-up, do not count.
 Under `calibrate run` the command around it measures the power, and the session hands it the times;

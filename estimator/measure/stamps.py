@@ -1,4 +1,4 @@
-"""Which steps of a program were stamped while it ran, and how long did each take?
+"""Steps of a program that were stamped while it ran, and their times.
 
 A line is a mark, the time on the monotonic clock and the process: `o 12.5 4711`. Of several
 processes that step, each at its own pace, the one that steps for longest counts.

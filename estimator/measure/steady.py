@@ -1,4 +1,4 @@
-"""From which step on is a run steady, what is one step's time, and which steps were pauses?
+"""Steady part of a run: its first step, the time of one step, and pauses.
 
 The warm-up ends where the marginal standard error of the rest is least (MSER [1]_): a test on the
 times themselves, and not a number of steps. The time of a step is a trimmed mean, which stragglers

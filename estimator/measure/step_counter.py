@@ -1,4 +1,4 @@
-"""What does one training step do: FLOPs of its products, operations, memory traffic beside them?
+"""FLOPs, operations and memory traffic of one training step, counted as it runs.
 
 Products and convolutions keep what they work on in the caches; what lies between them does not:
 activations, norms, dropout, residual sums, losses and the optimizer take as long as their numbers

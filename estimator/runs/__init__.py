@@ -1,4 +1,4 @@
-"""Which runs were measured here: a store of them, open to several programs at once."""
+"""Measured runs in a store that several programs may open at once."""
 
 from estimator.runs.connection import StoreError
 from estimator.runs.store import (

@@ -1,4 +1,4 @@
-"""How is the file of the store opened, shared and guarded against what can go wrong with it."""
+"""File of the store: opened, shared, and set aside when damaged."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""What energy and which state do the samples of one component tell, and what is wrong with them?
+"""Energy and condition of one component from its samples, and faults in them.
 
 Power is integrated by the trapezoid rule on the clock of the samples; an energy counter is the
 difference of its readings. Where both are there, both are kept, and a disagreement is noted.

@@ -1,4 +1,4 @@
-"""What remains of an interrupted run: its summary, made from the samples on disk."""
+"""Summary of an interrupted run, made from the samples on disk."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What is a meter: something that is read again and again, and reports what a component draws."""
+"""Meters: read repeatedly, they report the power or energy of a component."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Is the program that measures a run still alive, or was it killed.
+"""Liveness of the process that measures a run.
 
 A process number alone tells little, for numbers are used again: the start of the machine and the
 start of the process go with it. Where the process cannot be looked up, because it runs on another

@@ -1,4 +1,4 @@
-"""What is a measured run: host, devices, what each meter said, what was timed, how far to trust it.
+"""Record of a measured run: host, devices, energy, conditions and timings.
 
 One shape for all origins: a benchmark, a wrapped command, a script that measured itself, telemetry
 of a cluster. It goes to JSON and TOML and back without loss; what is not known is absent there.

@@ -1,4 +1,4 @@
-"""Which values can a run not have: what a fault or a slip in its document may have left there.
+"""Bounds of the values in a run, which only a fault or a slip exceeds.
 
 One such run must not stop the answers that the others give: it is left out and named.
 """

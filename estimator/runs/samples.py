@@ -1,4 +1,4 @@
-"""How are samples kept: all while a run goes on, afterwards as many as a picture needs."""
+"""Samples in the store: all while a run goes on, afterwards enough for a chart."""
 
 import sqlite3
 import time

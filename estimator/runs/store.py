@@ -1,4 +1,4 @@
-"""Which runs were measured here: begun, sampled, finished, looked at and forgotten.
+"""Store of measured runs: begun, sampled, finished, listed and forgotten.
 
 A run is in the store from its beginning on, and so are its samples, a second at a time; what was
 measured when the program or the machine is stopped is there the next time that the store is opened.

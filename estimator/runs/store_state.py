@@ -1,4 +1,4 @@
-"""Has the store changed: when its files were last written, and how long they are."""
+"""State of the store: modification times and sizes of its files."""
 
 import os
 

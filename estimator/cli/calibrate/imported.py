@@ -1,4 +1,4 @@
-"""What the imports of all sources have in common: their times and numbers, and what they store."""
+"""Common parts of all imports: times, numbers, and storing the runs."""
 
 import argparse
 import math

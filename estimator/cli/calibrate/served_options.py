@@ -1,4 +1,4 @@
-"""Options that say of a measured load what the result of its benchmark leaves out."""
+"""Options that describe a measured load beyond its benchmark's result."""
 
 import argparse
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""What does this device reach: idle, products, memory, and real steps of training, by a protocol.
+"""Benchmark of a device: idle power, products, memory and real training steps.
 
 A product of matrices alone says too much: steps of training reach between a third and two thirds of
 it, and not by one factor. So a few real steps of each family, number format and size are timed, and

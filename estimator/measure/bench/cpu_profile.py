@@ -1,4 +1,4 @@
-"""Which profile does a processor get that no data sheet describes: what its benchmark measured.
+"""Profile of a processor without a data sheet, made from its benchmark.
 
 The data sheet of a processor speaks of all its cores; a virtual machine or a container has some of
 them. So a processor always gets a profile of its own, whose peaks are the fastest products of

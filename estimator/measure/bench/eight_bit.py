@@ -1,4 +1,4 @@
-"""How do linear layers multiply in 8-bit floating point while they are trained?
+"""Linear layers that multiply in 8-bit floating point in training.
 
 As is usual [1]_: forward in E4M3, gradients in E5M2, each tensor scaled by its largest value, sums
 and results in wider formats, and the weights themselves kept in fp32. The last layer stays wide, as

@@ -1,4 +1,4 @@
-"""How do people write networks of pictures, and perceptrons: several styles of each.
+"""Networks of images and perceptrons, in several styles.
 
 PyTorch is handed in: it is not a dependency.
 """

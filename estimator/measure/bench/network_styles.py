@@ -1,4 +1,4 @@
-"""How else do people write the networks that the benchmark trains: further styles of each family.
+"""Further styles of the networks that the benchmark trains.
 
 The same work takes different times by how it is written: attention spelled out or fused, dropout,
 norms, convolutions of one pixel, recurrent layers. What the styles of a family differ by on a

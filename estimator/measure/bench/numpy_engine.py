@@ -1,4 +1,4 @@
-"""What does the processor reach with numpy's BLAS: products, sums of vectors, steps of training."""
+"""Work for the benchmark with numpy's BLAS: products, vector sums, training steps."""
 
 from collections.abc import Callable
 from functools import partial

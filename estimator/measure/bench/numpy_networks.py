@@ -1,4 +1,4 @@
-"""How do people write networks in numpy: convolutions as unfolded products, an LSTM through time.
+"""Networks in numpy: convolutions as unfolded products, an LSTM through time.
 
 Each function returns a step of training on fixed data, which returns its loss; all in single
 precision, with plain gradient descent.

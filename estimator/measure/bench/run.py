@@ -1,4 +1,4 @@
-"""How does a benchmark become a stored run, and a processor's profile with it?"""
+"""Benchmark as a stored run, with a processor's profile."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""How do people write networks of sequences: transformers and recurrent layers in several styles.
+"""Networks of sequences in several styles: transformers and recurrent layers.
 
 PyTorch is handed in: it is not a dependency.
 """

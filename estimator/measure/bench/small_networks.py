@@ -1,4 +1,4 @@
-"""Which small networks does the benchmark train with PyTorch, and what work is a step of each?
+"""Small networks that the benchmark trains with PyTorch, and the work of a step.
 
 They are small versions of what people train. PyTorch is handed in: it is not a dependency.
 """

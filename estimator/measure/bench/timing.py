@@ -1,4 +1,4 @@
-"""How long does one piece of work take: a protocol that is not fooled by start-up, noise or others.
+"""Timing protocol that start-up, noise and other programs do not mislead.
 
 Warm up; then trials with pauses of uneven length between them, each a window of several slices. A
 slice is as many repetitions as last long enough for the system to tell who used the machine; one

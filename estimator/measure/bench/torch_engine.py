@@ -1,4 +1,4 @@
-"""What does a device reach with PyTorch: products, sums of vectors, and real steps of training.
+"""Work for the benchmark with PyTorch: products, vector sums, training steps.
 
 PyTorch is not a dependency: where it is installed, it is used. Networks (`small_networks`) have the
 usual optimizer, in eager mode.

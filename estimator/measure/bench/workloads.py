@@ -1,4 +1,4 @@
-"""What can a benchmark run: pieces of work whose FLOPs are known, and the engines that run them."""
+"""Pieces of work with known FLOPs, and the engines that run them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

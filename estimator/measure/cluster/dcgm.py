@@ -1,4 +1,4 @@
-"""What do the series of NVIDIA's DCGM exporter report about the boards of a cluster?
+"""Boards of a cluster, from the series of NVIDIA's DCGM exporter.
 
 Names and units are those of dcgm-exporter's list of counters (etc/default-counters.csv of
 github.com/NVIDIA/dcgm-exporter). A board divided by MIG repeats its power for every part.

@@ -1,4 +1,4 @@
-"""What do exporters report about the energy of whole nodes, their processors and their memory?
+"""Energy of whole nodes, their processors and memory, by exporters.
 
 Of each component the most direct source is taken, never the sum of two: a node's own power meter
 (IPMI, ACPI) before Kepler's platform, the counters of RAPL before Kepler's. Kepler models them on

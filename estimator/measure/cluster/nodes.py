@@ -1,4 +1,4 @@
-"""What is common to all runs that are imported from a cluster: its host, its work, its notes.
+"""Host, work and notes of runs imported from a cluster.
 
 No name of a node is kept: a record may be shared. Nodes are numbered in the order of their names.
 """

@@ -1,4 +1,4 @@
-"""What did a Prometheus server record: raw samples of chosen series, as they were scraped.
+"""Raw samples of chosen series from a Prometheus server, as they were scraped.
 
 Samples are asked for with an instant query on a range selector, ``metric{...}[W]``, piece by piece.
 A range query (``query_range``) would fill gaps with the last value, up to five minutes long.

@@ -1,4 +1,4 @@
-"""What did a run on a cluster take, by the telemetry that Prometheus kept of it?"""
+"""Run on a cluster, from the telemetry in Prometheus."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which series of a server are of a run, and what do they tell of its devices and nodes?"""
+"""Series of a run on a server, read into its devices and nodes."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What does Slurm's accounting report about a job: ``sacct -P --noconvert``, and one job of it."""
+"""Slurm's accounting of a job: ``sacct -P --noconvert``."""
 
 import os
 import re

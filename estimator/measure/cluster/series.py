@@ -1,4 +1,4 @@
-"""How do scraped series become samples of one component: merged, resets undone, cut to a window."""
+"""Samples of one component from scraped series: merged, resets undone, cut to a window."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What did a job take, by Slurm's accounting?
+"""Run of a job, from Slurm's accounting.
 
 The energy is that of whole nodes (slurm.conf(5), AcctGatherEnergyType: "in case of node sharing
 between jobs the reported consumed energy per job will not reflect the real energy"), so it is the

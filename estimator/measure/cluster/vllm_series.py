@@ -1,4 +1,4 @@
-"""What do the series of a vLLM server report about the load that it served in a window?
+"""Load that a vLLM server served in a window, from its series.
 
 Names are those of vLLM's page "Metrics" (docs.vllm.ai, 2025). Counters add up over the engines; the
 median of a latency follows from its histogram where the buckets around it are narrow enough. Power

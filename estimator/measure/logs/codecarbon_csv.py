@@ -1,4 +1,4 @@
-"""What did CodeCarbon write of some runs: emissions.csv, one row a run.
+"""Runs in CodeCarbon's emissions.csv, one row each.
 
 Only energy is taken, over the time that it covers. That of NVIDIA boards is the difference of their
 energy counters since CodeCarbon 2; that of the processor and of memory follows, unless the machine

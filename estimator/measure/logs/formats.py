@@ -1,4 +1,4 @@
-"""Which program wrote a log, by what stands in it, and the runs that it holds."""
+"""Log formats: recognized by their content, and read into runs."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

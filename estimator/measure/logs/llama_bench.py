@@ -1,4 +1,4 @@
-"""What did llama.cpp's benchmark find: ``llama-bench -o json`` or ``-o jsonl``.
+"""Results of llama.cpp's benchmark: ``llama-bench -o json`` or ``-o jsonl``.
 
 A test that only writes (tg) times the tokens of one sequence; one that only reads (pp), the prompt.
 Layers that stayed on the processor are a set-up of their own: such results are refused.

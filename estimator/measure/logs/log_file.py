@@ -1,4 +1,4 @@
-"""How a log of another program is read: in bounded size, as data only, one line per refusal."""
+"""Log files of other programs: bounded in size, read as data only."""
 
 import csv
 import errno

@@ -1,4 +1,4 @@
-"""What a log says of a run, and the measured run that it makes with what the log leaves out."""
+"""Measured run made of what a log contains and what the user adds."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence

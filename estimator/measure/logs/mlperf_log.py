@@ -1,4 +1,4 @@
-"""What does the result log of an MLPerf training benchmark contain: its :::MLLOG lines.
+"""Result log of an MLPerf training benchmark: its :::MLLOG lines.
 
 The run is timed from run_start to run_stop. On what it ran stands nowhere in a form that can be
 trusted (submission_platform is free text), nor the work: both are asked for.

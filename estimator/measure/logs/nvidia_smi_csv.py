@@ -1,4 +1,4 @@
-"""What did nvidia-smi log of some boards: ``--query-gpu=timestamp,power.draw --format=csv -l 1``.
+"""Boards in a log of ``nvidia-smi --query-gpu=timestamp,power.draw --format=csv -l 1``.
 
 Power is sampled and integrated as that of any meter; time before the first and after the last
 sample in which a board was at work is left out, where the log has utilization.gpu.

@@ -1,4 +1,4 @@
-"""What did a benchmark of a server find: the results of ``vllm bench serve`` and of SGLang's.
+"""Results of a server benchmark: ``vllm bench serve`` or SGLang's.
 
 Both write one JSON object a run (vLLM with --save-result, SGLang one a line into --output-file).
 The sequences in flight follow from Little's law [1]_, and where all requests were sent at once from

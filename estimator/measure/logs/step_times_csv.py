@@ -1,4 +1,4 @@
-"""How long did the steps take, by a table of metrics: Lightning's metrics.csv and its like.
+"""Step times in a table of metrics, such as Lightning's metrics.csv.
 
 Either a column holds the time of a step, or the steps of a column of times follow from its
 differences: TensorBoard's and Weights & Biases' exports have that. Which one it is follows from

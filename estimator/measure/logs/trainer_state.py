@@ -1,4 +1,4 @@
-"""What does a Hugging Face Trainer write of a run: trainer_state.json.
+"""Runs in a Hugging Face Trainer's trainer_state.json.
 
 `total_flos` is the Trainer's own count over all devices: 6 FLOPs per parameter (embeddings aside)
 and token [1]_. `train_runtime` is logged once, when training ends; the state of a checkpoint lacks

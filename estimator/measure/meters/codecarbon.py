@@ -1,4 +1,4 @@
-"""What power does CodeCarbon report for the host, where no better meter is available?
+"""Power of the host by CodeCarbon, where no better meter is available.
 
 Mostly that is a formula of the load and a guess of the power at full load: modelled, which is no
 measurement. Only its energy is taken, over the time it covers; carbon is our own affair.

@@ -1,4 +1,4 @@
-"""What power does CodeCarbon report for this machine? A process that asks it, and nothing else.
+"""Process that asks CodeCarbon for the power of this machine, and does nothing else.
 
 It runs apart from the job and from us: CodeCarbon takes over a second of processor time to begin,
 reads configuration files and variables that could make it write files or send data, and replaces

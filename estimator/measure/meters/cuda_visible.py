@@ -1,4 +1,4 @@
-"""Which boards of NVIDIA may this process use, as CUDA reads its environment?"""
+"""NVIDIA boards that CUDA_VISIBLE_DEVICES lets this process use."""
 
 import re
 from collections.abc import Mapping, Sequence

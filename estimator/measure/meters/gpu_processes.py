@@ -1,4 +1,4 @@
-"""Who else computes on a board, and what share of its time do they take?"""
+"""Other processes that compute on a board, and their share of its time."""
 
 import os
 from collections.abc import Sequence

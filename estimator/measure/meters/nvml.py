@@ -1,4 +1,4 @@
-"""What do NVIDIA boards draw and do, as reported by their driver (NVML)?
+"""Power and condition of NVIDIA boards, as reported by their driver (NVML).
 
 Power of the moment is sampled, and the board's own energy counter is read seldom: both go into the
 samples, and neither stands in for the other. What a board does not tell is absent and named.

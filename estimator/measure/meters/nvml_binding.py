@@ -1,4 +1,4 @@
-"""How is NVIDIA's driver called: never after its shutdown, and with every error raised?
+"""Calls of NVIDIA's driver: never after its shutdown, every error raised.
 
 The only module that knows the binding, `pynvml` of the distribution nvidia-ml-py, which brings no
 types.

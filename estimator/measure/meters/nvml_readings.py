@@ -1,4 +1,4 @@
-"""How is each quantity of a board read from NVIDIA's driver, and in which state is the board?
+"""Quantities of a board, each read from NVIDIA's driver.
 
 A quantity has several ways, the best first: drivers and boards differ in which they know.
 """

@@ -1,4 +1,4 @@
-"""Which meters has this machine?"""
+"""Meters of this machine."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What do processor packages and main memory draw, by the energy counters of the processor (RAPL)?
+"""Energy of processor packages and memory by the processor's counters (RAPL).
 
 Linux shows them as powercap zones, for Intel and AMD. A package holds its cores and graphics, and
 the platform holds the packages: only packages and memory are added up.
