@@ -16,10 +16,10 @@ from estimator.runs.schema import VERSION, ForeignFile, bring_up, version_of
 from estimator.system.file_lock import held
 
 POLL_S = 0.05
-"""How long SQLite itself waits for a lock before we look at the clock [s]."""
+"""Time that SQLite itself waits for a lock before we look at the clock [s]."""
 
 BRIEF_S = 0.5
-"""How long to wait for another program while samples come in, and to read alone [s]."""
+"""Wait for another program while samples come in, and for reading only [s]."""
 
 BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -175,7 +175,7 @@ class StoreFile:
             raise refusal from error
 
     def _refusal(self, error: sqlite3.Error) -> StoreError:
-        """Say why the file cannot be used, and what to do."""
+        """Return why the file cannot be used, and what to do."""
         code, extended = _code(error), getattr(error, "sqlite_errorcode", 0)
         if code in BUSY:
             return StoreBusy(

@@ -48,7 +48,7 @@ Numbers = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class EnergySummary:
-    """What the samples of one component tell.
+    """Energy and condition of one component over a run.
 
     Parameters
     ----------
@@ -284,7 +284,7 @@ def _coverage(used: _Energies, duration_s: float, found: list[str]) -> float:
 
 
 def _why_nothing(samples: Sequence[Sample]) -> str:
-    """Say why there is no energy."""
+    """Return why there is no energy."""
     found = sum(one.power_w is not None or one.energy_j is not None for one in samples)
     if found == 0:
         return "no reading, so no energy is reported"
@@ -294,7 +294,7 @@ def _why_nothing(samples: Sequence[Sample]) -> str:
 
 
 def _say_if_stuck(time_s: Numbers, power_w: Numbers, found: list[str]) -> None:
-    """Say when the power never changed for long: stuck, or truly steady."""
+    """Note when the power did not change for long: stuck, or truly steady."""
     if len(power_w) < STUCK_READINGS or not power_w.any():
         return
     changes = np.flatnonzero(np.diff(power_w)) + 1

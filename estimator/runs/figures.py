@@ -13,7 +13,7 @@ Peaks = Callable[[str], Mapping[str, float]]
 """Number format -> peak of a device, by the id of its profile [FLOP/s]."""
 
 Used = Callable[[str | None, str], bool]
-"""Whether a device is meant, by the id of its profile and the name by its driver."""
+"""Return whether a device is meant, by the id of its profile and its driver's name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ class WorkFigures:
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceFigures:
-    """What was measured of one device.
+    """Measurements of one device.
 
     Parameters
     ----------

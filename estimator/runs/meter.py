@@ -96,7 +96,7 @@ class Annotated(Protocol):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What to know of its readings."""
+        """Notes on its readings."""
         ...
 
 
@@ -119,7 +119,7 @@ class Assisted(Protocol):
 
     @property
     def assistance_s(self) -> float:
-        """What its answers have taken so far [s]."""
+        """Time that its answers have taken so far [s]."""
         ...
 
 

@@ -311,7 +311,7 @@ def slowed(share: float) -> float:
 
 
 def leaves_out_disturbed(run: MeasuredRun, timing: Timing) -> bool:
-    """Whether what others disturbed was left out, unless that was all: by a benchmark."""
+    """Return whether disturbed repetitions were left out, as a benchmark does."""
     return timing.others is not None or run.origin == "bench"
 
 
@@ -383,7 +383,7 @@ def _for_each_flop(timing: Timing) -> tuple[float, float] | None:
 
 
 def program_of(timing: Timing, run: MeasuredRun) -> str:
-    """What tells programs of one kind apart: a name, the parameters, or the label of the run."""
+    """Return the key of a program: a name, the parameters, or the label of the run."""
     if timing.style and run.origin == "bench":
         return timing.style
     label = "" if run.label == FORECAST else run.label  # which any program may have
@@ -391,7 +391,7 @@ def program_of(timing: Timing, run: MeasuredRun) -> str:
 
 
 def program_key(params: float | None, name: str = "") -> str:
-    """What tells a program apart: its name, else its parameters; empty where neither is known.
+    """Return the key of a program by its name or its parameters; empty if neither is known.
 
     >>> program_key(124.4e6), program_key(124.4e6, "my-gpt"), program_key(None)
     ('1.24e+08 parameters', 'program my-gpt', '')
@@ -402,12 +402,12 @@ def program_key(params: float | None, name: str = "") -> str:
 
 
 def is_of_steps(timing: Timing) -> bool:
-    """Whether it is of repeated steps, and not of one whole run."""
+    """Return whether it times repeated steps, not one whole run."""
     return timing.repetitions + timing.rejected > 1
 
 
 def steps_of_whole_run(run: MeasuredRun, timing: Timing) -> int | None:
-    """How many steps a program of the user took from its start to its end; None where unknown.
+    """Return the number of steps of a whole run of the user; None where unknown.
 
     Those of a benchmark or a forecast, and of a run that was cut off, say nothing of it.
     """
@@ -427,7 +427,7 @@ def measured_power_w(run: MeasuredRun, timing: Timing) -> float | None:
 
 
 def disturbance_of(run: MeasuredRun, timing: Timing) -> tuple[float, tuple[str, ...]]:
-    """How far the conditions of a timing differ from those of a quiet device, and in what."""
+    """Return how far the conditions were from a quiet device, and the reasons."""
     found: dict[str, float] = {}
     apart = math.log(slowed(taken_by_others(run, timing)))
     apart *= SLOWED_SD if leaves_out_disturbed(run, timing) else OWN_SLOWED_SD

@@ -61,7 +61,7 @@ def this_process(root: Path = Path("/")) -> Process:
 
 
 def is_gone(process: Process, silent_s: float, root: Path = Path("/")) -> bool:
-    """Whether a process has ended, as far as is known.
+    """Return whether a process has ended, as far as is known.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def is_gone(process: Process, silent_s: float, root: Path = Path("/")) -> bool:
 
 
 def born(proc: Path, pid: int) -> str:
-    """Tell when a process started; empty if there is none of that number."""
+    """Return when a process started; empty if there is none of that number."""
     if fields := process_stat(proc, pid):
         return "" if fields[0] in ENDED else fields[19]
     import psutil

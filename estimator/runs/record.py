@@ -24,10 +24,10 @@ HOW_METERED: Mapping[Trust, str] = MappingProxyType(
         "modelled": "modelled from the load, not measured",
     }
 )
-"""How an energy was metered, in words."""
+"""Words for the trust in an energy."""
 
 State = Literal["running", "finished", "failed", "interrupted"]
-"""Of the run: failed is a command that ended with another code than 0; interrupted, one cut off."""
+"""State of a run: failed if the command ended with a code other than 0, interrupted if cut off."""
 
 Origin = Literal["bench", "run", "script", "prometheus", "slurm", "log"]
 
@@ -147,7 +147,7 @@ class Energy:
 
 @dataclass(frozen=True, kw_only=True)
 class Condition:
-    """In which state a device was during the run.
+    """Condition of a device during the run.
 
     Parameters
     ----------
@@ -404,7 +404,7 @@ def read_part(shape: type[Part], plain: object, where: str) -> Part:
 
 
 class _Misread(Exception):
-    """Why a value cannot be read, and its place below what is being read."""
+    """Value that cannot be read: the reason and its place."""
 
     def __init__(self, why: str, place: str = "") -> None:
         super().__init__(why)

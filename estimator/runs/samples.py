@@ -12,7 +12,7 @@ KEPT = 20_000
 """Samples of a run that is over."""
 
 KEPT_EVERY_S = 1.0
-"""And no closer than this, by component [s]."""
+"""Least distance of samples kept, by component [s]."""
 
 THIN_EVERY = 100_000
 """After so many samples, a run that goes on is thinned to one a second."""
@@ -21,7 +21,7 @@ WHOLE_S = 60.0
 """Except for the last of them [s]."""
 
 FIELDS = tuple(item.name for item in fields(Sample))
-"""What was read, each in the column of its name."""
+"""Columns, named as the fields of a sample."""
 
 QUERY = f"""
     SELECT component, {", ".join(FIELDS)}
@@ -43,7 +43,7 @@ THIN = """
         ) WHERE 1 IN (place, first, last)
     )
 """
-"""Of each step of each component one is kept, with a counter if any has one; the ends, always."""
+"""Keep one sample per step and component, one with a counter if possible, and both ends."""
 
 
 def write(
@@ -106,5 +106,5 @@ def _key(database: sqlite3.Connection, run_id: str) -> int | None:
 
 
 def _columns(sample: Sample) -> dict[str, Any]:
-    """What was read, as the columns hold it: the words in lines."""
+    """Return the columns of a sample; words are joined by line breaks."""
     return {**vars(sample), "throttled_by": "\n".join(sample.throttled_by) or None}

@@ -35,13 +35,13 @@ from estimator.system.data_folder import data_directory
 
 FILE = "runs.sqlite"
 WAIT_S = 10.0
-"""How long to wait for another program that writes [s]."""
+"""Wait for another program that writes [s]."""
 
 BATCH_S = 1.0
-"""How often samples are written; a kill loses no more than these [s]."""
+"""Interval at which samples are written, all that a kill can lose [s]."""
 
 BUFFER = 100_000
-"""So many samples are held when they cannot be written."""
+"""Most samples kept in memory while they cannot be written [1]."""
 
 DOCUMENTS = "SELECT id, document FROM run ORDER BY key"
 
@@ -129,7 +129,7 @@ def read_timings(path: Path | None = None) -> list[Sequence[Any]]:
 
 
 def readable(path: Path | None = None) -> list[str]:
-    """Say in one line why the store cannot be read; empty where it can be."""
+    """Return in one line why the store cannot be read; empty where it can be."""
     return _ask(path or store_path(), lambda read: read("SELECT id FROM run WHERE key = 0"))[1]
 
 
@@ -541,5 +541,5 @@ def _replace_or_insert(
 
 
 def _is_over(process: str | None, heard_s: float) -> bool:
-    """Whether the process of a run is gone."""
+    """Return whether the process of a run is gone."""
     return process is None or is_gone(Process(**json.loads(process)), time.time() - heard_s)

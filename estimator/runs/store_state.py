@@ -21,7 +21,7 @@ def store_state(folder: str | os.PathLike[str]) -> State:
 
 
 def _stamp(path: str) -> tuple[int, int] | None:
-    """When a file was last changed, and its size; None if there is none."""
+    """Return the modification time and size of a file; None if there is none."""
     try:
         status = os.stat(path)
     except OSError:
