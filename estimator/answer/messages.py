@@ -3,9 +3,6 @@
 from estimator.core.notice import add_messages
 
 add_messages(
-    unknown_hardware=(
-        "unknown hardware {name}: `profiles list` shows all, profiles of your own add to them"
-    ),
     no_device="no device given: set {set[hardware]}",
     start_without_profile="{set[start]} is an hour of a {set[carbon_profile]}, which is missing",
     two_intensities="{set[carbon_intensity]} and {set[carbon_profile]} are mutually exclusive",

@@ -36,6 +36,9 @@ __all__ = [
 
 add_messages(
     unknown_name="unknown {what} {name}: did you mean {near}?",
+    unknown_hardware=(
+        "unknown hardware {name}: `profiles list` shows all, profiles of your own add to them"
+    ),
     unknown_board=(
         "unknown hardware {name}: known boards are {known}; profiles of your own add to them"
     ),
