@@ -54,7 +54,7 @@ def test_one_device_sends_nothing():
 
 
 def test_latency_grows_with_the_logarithm_of_the_devices():
-    """Latency of two collectives a layer, at no rows: 1 + log2(n) steps over that of two devices."""
+    """Latency of two collectives a layer, at no rows, by the steps of a tree."""
 
     def latency_s(devices):
         layout = Layout(devices=float(devices), expert_shard=float(devices))

@@ -1,4 +1,4 @@
-"""What a device is to the utilization: by data sheets, and what is assumed where they are silent."""
+"""What a device is to the utilization: by data sheets, and where they are silent."""
 
 import pytest
 
