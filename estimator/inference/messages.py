@@ -87,8 +87,8 @@ add_messages(
         "memory bandwidth of {device} unknown: add memory_bytes_per_s to its profile"
     ),
     serving_writes_no_tokens=(
-        "{model} does not write token by token: for its items give `serve-cost` their "
-        "--image-size, or the --positions of a text"
+        "{model} does not write token by token: for images set {set[image_size]}, for texts "
+        "{set[positions]}"
     ),
     serving_active_above_all=(
         "{set[active_params]} must be at most {set[params]}, {all:count}; got {active:count}"
