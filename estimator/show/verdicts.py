@@ -1,12 +1,14 @@
 """Whether a model fits in memory, in words."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from estimator.answer.report import Report
 from estimator.core.messages import Names
 from estimator.core.units import GIB, human, in_percent
-from estimator.memory.fit import Remedy
+
+if TYPE_CHECKING:
+    from estimator.memory.fit import Remedy
 
 MISSING = "without activations, which are not modelled"
 
@@ -45,7 +47,7 @@ def places(devices: float) -> str:
     return "on one device" if devices == 1 else f"on each of {devices:,.0f} devices"
 
 
-def remedy_text(remedy: Remedy, names: Names) -> str:
+def remedy_text(remedy: "Remedy", names: Names) -> str:
     """Say what makes a model fit that no number of devices holds as it was asked."""
     plural = "" if remedy.devices == 1 else "s"
     changes = written(remedy.changes, names)
