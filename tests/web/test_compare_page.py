@@ -192,3 +192,8 @@ def test_a_link_names_the_version_of_its_data_and_no_empty_place():
 def test_a_link_that_named_its_fourth_scenario_d_is_read():
     older = visited("compare", a=A, b=B, d=A.replace("h100-sxm", "b200"))
     assert "fourth=params" in older.code[0].value and "D: " in body(older)
+
+
+def test_where_only_recomputation_makes_a_model_fit_the_page_says_how_many_devices():
+    page = visited("compare", a="preset=gpt-3&hardware=v100", b="preset=gpt-3&hardware=h100")
+    assert "too small: 53 devices hold it if they recompute activations" in body(page)

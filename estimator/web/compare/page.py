@@ -287,7 +287,7 @@ def _full(memory: MemoryAnswer, share: str) -> str:
         return _("too small: {count} devices hold it").format(
             count=localised(f"{memory.least_devices:,.0f}")
         )
-    if memory.remedy is not None and "recompute" in memory.remedy.changes:
+    if memory.remedy is not None and "recomputation" in memory.remedy.changes:
         return _("too small: {count} devices hold it if they recompute activations").format(
             count=localised(f"{memory.remedy.devices:,.0f}")
         )
