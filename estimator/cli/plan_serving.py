@@ -64,7 +64,6 @@ def refuse_serving(options: argparse.Namespace) -> None:
     serve_cost.refuse_serving(options, (*TRAFFIC, *GOALS, "days"))
 
 
-@serve_cost.options_named()
 def run(options: argparse.Namespace, count: int) -> int:
     """Plan a service."""
     from estimator.show.plans import Plans, designs_text, plans_json, plans_rows, plans_text

@@ -2,8 +2,7 @@
 
 import argparse
 import itertools
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import (
@@ -42,18 +41,6 @@ Omitted inputs are assumed, and every assumption is listed. Numbers may be writt
 """
 
 
-@contextmanager
-def options_named() -> Iterator[None]:
-    """Name the inputs of a refusal as the options of serving are."""
-    from estimator.core.messages import render
-    from estimator.core.notice import Refusal
-
-    try:
-        yield
-    except Refusal as refusal:
-        raise ValueError(render(refusal.notice, option_of)) from refusal
-
-
 def add_parser(commands: Any) -> None:
     """Add the command."""
     parser: argparse.ArgumentParser = commands.add_parser(
@@ -69,7 +56,6 @@ def add_parser(commands: Any) -> None:
     parser.set_defaults(run=run)
 
 
-@options_named()
 def run(options: argparse.Namespace) -> int:
     """Answer one question about serving."""
     level, catalog = level_of(options), catalog_of(options)
@@ -134,7 +120,6 @@ COMPARED = {
 """Quantities of a comparison -> heads of their columns."""
 
 
-@options_named()
 def compare(options: argparse.Namespace) -> int:
     """Print one model served on several devices, counts and sites."""
     from estimator.core.messages import refusal, rendered

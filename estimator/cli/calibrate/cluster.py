@@ -5,7 +5,7 @@ import sys
 
 from estimator.cli.calibrate.imported import store_runs, time_of
 from estimator.cli.calibrate.run import work_of
-from estimator.cli.calibrate.served_options import check_served, load_of
+from estimator.cli.calibrate.served_options import load_of
 from estimator.cli.options import catalog_of, whole
 from estimator.show.terminal import note
 
@@ -15,6 +15,7 @@ LARGEST_BYTES = 64 * 2**20
 
 def import_prometheus(options: argparse.Namespace) -> int:
     """Read one run from a server and store it."""
+    from estimator.inference.measured_loads import check_loads
     from estimator.measure.cluster.prometheus import Prometheus
     from estimator.measure.cluster.prometheus_import import import_run
     from estimator.measure.cluster.prometheus_series import Wanted
@@ -52,7 +53,7 @@ def import_prometheus(options: argparse.Namespace) -> int:
     for number, node in enumerate(imported.nodes):
         note(f"node{number} is {node}", quiet=options.quiet)
     if imported.run.served:
-        check_served(imported.run, catalog)
+        check_loads(imported.run, catalog)
     return store_runs([imported.run], options)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from estimator.cli.calibrate.imported import positive, store_runs, time_of
 from estimator.cli.calibrate.run import work_of
-from estimator.cli.calibrate.served_options import check_served, load_of, refuse_served
+from estimator.cli.calibrate.served_options import load_of, refuse_served
 from estimator.cli.options import catalog_of, whole
 from estimator.core.units import S_PER_H
 
@@ -41,6 +41,7 @@ def import_log(options: argparse.Namespace) -> int:
     """Read the runs of a log and store them, all or none."""
     from pathlib import Path
 
+    from estimator.inference.measured_loads import check_loads
     from estimator.measure.logs.formats import LogReading, logged_runs
     from estimator.measure.logs.log_file import read_log
     from estimator.measure.logs.logged_run import measured_run
@@ -60,7 +61,7 @@ def import_log(options: argparse.Namespace) -> int:
     runs = [measured_run(log, one, added, catalog) for one in found]
     for run in runs:
         if run.served:
-            check_served(run, catalog)
+            check_loads(run, catalog)
     return store_runs(runs, options)
 
 

@@ -1,15 +1,11 @@
 """Options that describe a measured load beyond its benchmark's result."""
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from estimator.cli.options import add_fields, refuse_given
 from estimator.inference.question import INPUTS
 from estimator.question.inputs import option_of, read_number
-
-if TYPE_CHECKING:
-    from estimator.catalog import Catalog
-    from estimator.runs.record import MeasuredRun
 
 SERVED = (
     *("kv_precision", "software", "concurrency", "input_tokens", "output_tokens"),
@@ -54,15 +50,3 @@ def load_of(options: argparse.Namespace) -> dict[str, Any]:
             check_number(INPUTS[name], value)
             stated[OF_LOAD.get(name, name)] = value
     return {name: value for name, value in stated.items() if value not in (None, "")}
-
-
-def check_served(run: "MeasuredRun", catalog: "Catalog") -> None:
-    """Refuse a served load of which no answer can come."""
-    from estimator.core.messages import render
-    from estimator.core.notice import Refusal
-    from estimator.inference.measured_loads import check_loads
-
-    try:
-        check_loads(run, catalog)
-    except Refusal as refusal:
-        raise ValueError(render(refusal.notice, option_of)) from refusal
