@@ -14,10 +14,12 @@ from estimator.core.limits import within_limits
 from estimator.core.messages import refuse
 from estimator.core.notice import Notice
 from estimator.core.rows import Floats, in_order
-from estimator.core.uncertainty import Uncertain
+from estimator.core.uncertainty import Uncertain, uncertain, z_score
+from estimator.core.units import CENTRAL
 from estimator.memory.network import (
     CACHE,
     CACHE_GROWTH,
+    GATHERING_STAGE,
     INFERENCE,
     HeldNetwork,
     find_network,
@@ -29,6 +31,7 @@ from estimator.memory.plan import Plan, Serving, check_plan
 from estimator.memory.request import MemoryQuestion
 from estimator.memory.training_state import TRAINING, memory_of, states_of
 from estimator.memory.usage import Memory, inference_memory, training_memory, with_overhead
+from estimator.networks.blocks import LatentAttention
 from estimator.networks.network import DEFAULT_TOKENS
 from estimator.question.provenance import Found, SourcedNumber, noted, of_all, prior, recorded
 from estimator.question.table import check_question
@@ -38,6 +41,23 @@ MOST_RANKS = 65_536
 
 COARSE_RANKS = in_order(np.round(np.geomspace(1.0, MOST_RANKS, 257)))
 """Ranks among which the least that suffice are first sought [1]."""
+
+WAYS_TO_FIT: Mapping[str, Mapping[str, Any]] = {
+    "recompute_assumed": {"recomputation": "full"},
+    "states_offloaded": {"recomputation": "full", "zero": 2.0, "offload": True},
+    "weights_offloaded": {"recomputation": "full", "offload": True},
+}
+"""What training that fits no other way must do, the cheapest in time first: notice -> changes."""
+
+OTHER_CHOICES: Mapping[str, Any] = {
+    "recomputation": "full",
+    "loss": "chunked",
+    "lora_targets": "qv",
+}
+"""The other common choice of what is often left open; the interval reaches its need."""
+
+MOST_REACH = math.log(2.0)
+"""Most that an open choice widens the interval, as a logarithm [1]: assumed."""
 
 MACHINES = ("server", "supercomputer")
 """Kinds of device that are many devices in one."""
@@ -137,11 +157,14 @@ def answer_memory(
     _check(question)
     network = find_network(question, catalog)
     device = None if question.hardware is None else catalog.device(question.hardware)
+    held = _capacity(device)
+    capacity = held.value
+    settled = _settled(question, network.value, catalog, capacity)
+    asked, question = question, settled.value
     plan = _plan(question, network.value, catalog)
     memory = _memory(question, network.value, plan.value, catalog)
-    held = _capacity(device)
-    found = of_all(memory.value, network, plan, memory, held)
-    capacity = held.value
+    covered = _covering(memory.value, asked, question, network.value, catalog, capacity)
+    found = of_all(covered, network, plan, memory, held, settled)
     fewest, remedy = None, None
     if capacity is not None and (least or found.value.total_bytes.mid > capacity):
         (fewest,) = _least_devices(question, network.value, plan.value, catalog, [capacity])
@@ -158,6 +181,83 @@ def answer_memory(
         inputs=found.inputs,
         notices=tuple(dict.fromkeys(found.notices)),
     )
+
+
+def _settled(
+    question: MemoryQuestion, network: HeldNetwork, catalog: Catalog, capacity_bytes: float | None
+) -> Found[MemoryQuestion]:
+    """Settle whether activations are recomputed: only where training fits no other way.
+
+    Where recomputation is not enough for fine-tuning, states and then weights wait on the host.
+    What the allocator holds beyond the tensors does not count: it gives back before it fails.
+    """
+    if question.inference or question.recomputation is not None:
+        return Found(value=question)
+    usual = replace(question, recomputation="none")
+    if capacity_bytes is None or _tensor_bytes(usual, network, catalog) <= capacity_bytes:
+        return Found(value=usual)
+    for code, changes in WAYS_TO_FIT.items():
+        left_open = all(getattr(question, name) in (None, False) for name in changes)
+        if left_open and (question.finetune is not None or "offload" not in changes):
+            way = replace(question, **changes)
+            if _tensor_bytes(way, network, catalog) <= capacity_bytes:
+                return noted(way, Notice(code, list(changes)[-1]))
+    return Found(value=usual)
+
+
+def _tensor_bytes(question: MemoryQuestion, network: HeldNetwork, catalog: Catalog) -> float:
+    """What has to fit, without what the allocator holds beyond the tensors [byte]."""
+    question = replace(question, counted=None)
+    memory = _memory(question, network, _plan(question, network, catalog).value, catalog).value
+    return float(memory.total_bytes.mid - uncertain(memory.fragmentation_bytes).mid)
+
+
+def _covering(
+    memory: Memory,
+    asked: MemoryQuestion,
+    settled: MemoryQuestion,
+    network: HeldNetwork,
+    catalog: Catalog,
+    capacity_bytes: float | None,
+) -> Memory:
+    """Memory whose interval reaches what it would be by each choice that was left open.
+
+    Where a setting was assumed for the run to fit, it fits, and so do others: up to what a device
+    holds.
+    """
+    if asked.inference:
+        return memory
+    reached = {}
+    assumed = asked.recomputation is None and settled.recomputation != "none"
+    if assumed and capacity_bytes is not None:
+        over = max(float(memory.total_bytes.mid) - capacity_bytes, 0.0)
+        slack = uncertain(memory.fragmentation_bytes)
+        left = Uncertain(max(slack.mid - over, 0.0), slack.loadings)
+        memory = replace(memory, fragmentation_bytes=left)
+        reached["recomputation"] = capacity_bytes / float(memory.total_bytes.mid)
+    tensors = _tensor_bytes(settled, network, catalog)
+    for name, word in _other_choices(asked, network).items():
+        other = _tensor_bytes(replace(settled, **{name: word}), network, catalog)
+        reached.setdefault(name, tensors / other)
+    loadings = {
+        f"unspecified {name}": min(abs(math.log(reach)), MOST_REACH) / z_score(CENTRAL)
+        for name, reach in reached.items()
+    }
+    return replace(memory, framework=memory.framework * Uncertain(1.0, loadings))
+
+
+def _other_choices(asked: MemoryQuestion, network: HeldNetwork) -> dict[str, Any]:
+    """Choices that were left open -> the other common one."""
+    decoder = network.decoder
+    if decoder is None:
+        return {}
+    latent = any(isinstance(layer.attention, LatentAttention) for layer in decoder.layers)
+    return {
+        name: word
+        for name, word in OTHER_CHOICES.items()
+        if getattr(asked, name) is None
+        and (name != "lora_targets" or (_adapts(asked) and not latent))
+    }
 
 
 def _capacity(device: Device | None) -> Found[float | None]:
@@ -330,7 +430,7 @@ def _plan(question: MemoryQuestion, network: HeldNetwork, catalog: Catalog) -> F
         recompute_layers=question.recomputation == "full",
         sequence_parallel=question.sequence_parallel,
         gathered_layers=float(gathered.value.mid),
-        offload=question.offload,
+        offload=question.offload and question.zero in (None, GATHERING_STAGE),
         fused_backward=question.fused_backward,
         accumulates=question.accumulation != "none",
         step_copies=bool(question.zero) and not question.fsdp and states_of(question) == "mixed",

@@ -20,6 +20,17 @@ add_messages(
     fully_sharded=(
         "assuming weights, gradients and optimizer fully sharded (ZeRO 3, FSDP); set {field}"
     ),
+    recompute_assumed=(
+        "assuming full activation recomputation, without which this does not fit; set {field}"
+    ),
+    states_offloaded=(
+        "assuming full activation recomputation and optimizer states in host memory, without which "
+        "this does not fit; set {field}"
+    ),
+    weights_offloaded=(
+        "assuming full activation recomputation and weights and optimizer states in host memory, "
+        "without which this does not fit; set {field}"
+    ),
     selective_recompute_assumed=(
         "selective recomputation of fused attention assumed to keep about half: frameworks differ, "
         "from nothing saved to two thirds"

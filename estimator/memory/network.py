@@ -147,7 +147,7 @@ def training_model(
     """What training holds, in the formats and with the optimizer asked for."""
     size = TRAINING[question.precision]
     loss = prior(catalog, LOSS_BYTES, "logits")
-    eager = question.attention == "eager" and question.recomputation == "none"
+    eager = question.attention == "eager" and question.recomputation in (None, "none")
     style = Style(
         value_bytes=size,
         eager=eager,

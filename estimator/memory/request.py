@@ -45,7 +45,8 @@ class MemoryQuestion(
             "example": "",
         },
         "recomputation": {
-            "help": "activations recomputed (default: none)",
+            "help": "activations recomputed (default: none, or full in training that fits no other "
+            "way)",
             "group": "network",
         },
         "finetune": {"help": "adapt an existing model; qlora: a base in 4 bit"},
@@ -83,7 +84,7 @@ class MemoryQuestion(
     context: float | None = None
     prefill_tokens: float | None = None
     optimizer: str = "adamw"
-    recomputation: str = "none"
+    recomputation: str | None = None
     attention: str = "fused"
     loss: str | None = None
     accumulation: str | None = None

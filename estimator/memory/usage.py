@@ -272,7 +272,7 @@ def _parameters(model: Model, plan: Plan, ends: tuple[Number, Number]) -> Memory
     shards = [1.0 + (plan.ranks - 1.0) * _where(plan.zero >= stage) for stage in (1, 2, 3)]
     held = []
     for group, count in zip(model.parameters, _counts(model, plan, ends), strict=True):
-        outer = ends[0] * group.embedding + ends[1] * group.head
+        outer = np.maximum(ends[0] * group.embedding, ends[1] * group.head)
         units = plan.gathered_layers * group.layers / model.layers + outer
         held.append((group, count, np.minimum(count, units / plan.tensor_parallel)))
     here = 0.0 if plan.offload else 1.0

@@ -89,19 +89,32 @@ def test_people_read_a_table_and_a_verdict(capsys):
 
 def test_what_makes_a_run_fit_on_its_devices_is_named_and_does(capsys):
     words = ("llama-2-7b", "--hardware", "rtx-4090", "--finetune", "lora")
-    tight = answer(capsys, *words)
+    tight = answer(capsys, *words, "--recompute", "none")
     assert not tight["fits"]
     assert tight["fits_with"] == {"recompute": "full"}
     assert tight["verdict"].endswith("; fits with --recompute full")
     recomputed = answer(capsys, *words, "--recompute", "full")
     assert recomputed["fits"]
     assert "fits_with" not in recomputed
-    full = answer(capsys, "llama-2-7b", "--hardware", "rtx-4090", "--finetune", "full")
+    specified = ("--finetune", "full", "--recompute", "none")
+    full = answer(capsys, "llama-2-7b", "--hardware", "rtx-4090", *specified)
     assert full["fits_with"] == {"finetune": "lora"} or "qlora" in full["fits_with"].values()
-    none = answer(capsys, "pythia-12b", "--hardware", "a40", "--finetune", "lora", "--batch", "8")
+    adapters = ("--finetune", "lora", "--batch", "8", "--recompute", "none")
+    none = answer(capsys, "pythia-12b", "--hardware", "a40", *adapters)
     assert none["verdict"].count("--recompute full") == 1
     assert "fits_with" not in answer(capsys, "llama-2-7b", "--hardware", "rtx-4090")
     assert "fits_with" not in answer(capsys, "gpt-3", "--hardware", "t4", "--inference")
+
+
+def test_a_run_that_fits_only_with_recomputation_is_assumed_to_recompute(capsys):
+    words = ("llama-2-7b", "--hardware", "rtx-4090", "--finetune", "lora")
+    assumed, given = answer(capsys, *words), answer(capsys, *words, "--recompute", "full")
+    assert assumed["fits"]
+    assert assumed["inputs"]["recompute"] == "full"
+    assert assumed["results"]["total_bytes"]["mid"] == given["results"]["total_bytes"]["mid"]
+    assert assumed["results"]["total_bytes"]["high"] > given["results"]["total_bytes"]["high"]
+    assert any("full activation recomputation" in line for line in assumed["warnings"])
+    assert not any("full activation recomputation" in line for line in given["warnings"])
 
 
 def test_without_a_device_only_the_need_is_reported(capsys):

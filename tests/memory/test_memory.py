@@ -494,11 +494,11 @@ def test_a_tied_gradient_is_there_three_times_while_its_parts_are_added():
     assert float(split.gradients_bytes) / 1e9 == pytest.approx((2 * 3 + 2 * 2 * 2) / 2)
 
 
-def test_zero_3_gathers_two_layers_and_the_outer_tables_at_a_time():
+def test_zero_3_gathers_two_layers_and_the_larger_table_at_a_time():
     held = training_memory(SEPARATE, Plan(devices=4, zero=3))
-    assert float(held.gathered_bytes) / 1e9 == pytest.approx(2 * (2 + 1 + 3) * 3 / 4)
+    assert float(held.gathered_bytes) / 1e9 == pytest.approx(2 * (2 + 3) * 3 / 4)
     hosted = training_memory(SEPARATE, Plan(devices=4, zero=3, offload=True))
-    assert float(hosted.gathered_bytes) / 1e9 == pytest.approx(2 * (2 + 1 + 3))
+    assert float(hosted.gathered_bytes) / 1e9 == pytest.approx(2 * (2 + 3))
     assert float(hosted.weights_bytes) == 0
 
 
@@ -641,6 +641,49 @@ def test_full_recomputation_and_eager_attention_move_the_right_way():
         model="llama-2-7b", seq_len=4096, attention="eager", recomputation="selective"
     ).memory
     assert selective.activations_bytes.mid == plain
+
+
+def test_an_interval_reaches_the_choices_that_were_left_open():
+    """With or without recomputation, whole or chunked loss; none once they are specified."""
+    left_open = ask(model="llama-3.2-3b", finetune="full", seq_len=2048.0)
+    low, _high = left_open.memory.total_bytes.interval()
+    for other in ({"recomputation": "full"}, {"loss": "chunked"}):
+        asked = {"recomputation": "none", "loss": "plain"} | other
+        named = ask(model="llama-3.2-3b", finetune="full", seq_len=2048.0, **asked)
+        assert low <= named.memory.total_bytes.mid
+        assert named.memory.total_bytes.log_sd < left_open.memory.total_bytes.log_sd
+    assert ask(model="deepseek-v3", finetune="lora").memory.total_bytes.mid > 0
+
+
+def test_what_fits_no_other_way_recomputes_then_offloads_states_then_weights():
+    """Llama 3.1 8B tuned whole on 24 GB, 70B on eight of 80 GB: torchtune's table, October 2024."""
+    codes = ("recompute_assumed", "states_offloaded", "weights_offloaded")
+
+    def assumed(**said):
+        found = ask(micro_batch=2.0, seq_len=2048.0, **said)
+        assert found.fits
+        needed = found.memory.total_bytes
+        assert min(found.capacity_bytes, 2 * needed.mid) <= needed.interval()[1] * (1 + 1e-9)
+        return [notice.code for notice in found.notices if notice.code in codes]
+
+    small = {"model": "llama-3.1-8b", "hardware": "rtx-4090"}
+    large = {"model": "llama-3.1-70b", "hardware": "a100-sxm-80", "devices": 8.0}
+    assert assumed(**small, finetune="lora") == ["recompute_assumed"]
+    assert assumed(**small, finetune="full") == ["states_offloaded"]
+    assert assumed(**large, finetune="full") == ["weights_offloaded"]
+    given = ask(**small, finetune="full", recomputation="none")
+    assert not given.fits
+    assert not {notice.code for notice in given.notices} & set(codes)
+    assert not ask(model="llama-2-7b", hardware="h100").fits
+
+
+def test_below_stage_3_offload_keeps_the_weights_on_the_device():
+    """Ren et al. 2021, ZeRO-Offload, arXiv:2101.06840, sec. 4: states leave, weights stay."""
+    fixed = {"model": "llama-3.2-3b", "finetune": "full", "recomputation": "full", "offload": True}
+    states, weights = ask(zero=2.0, **fixed).memory, ask(zero=3.0, **fixed).memory
+    assert states.weights_bytes == pytest.approx(2 * 3.2128e9, rel=1e-3)
+    assert states.optimizer_bytes.mid == 0
+    assert weights.weights_bytes == 0
 
 
 def test_a_run_that_cannot_fit_is_reported_and_one_that_can_is_not():
