@@ -142,6 +142,22 @@ mobile=False)
     )
 
 
+POWER_LIMIT = r",? *\b(\d{2,4}) ?w\b"
+"""A power limit of a device, which several boards of a model can have."""
+
+OFFLOAD = r",? *[(+]? *\b(with )?(cpu|host)[ -]offload(ing)?\)?"
+"""What a run does where its device holds too little."""
+
+
+def without(pattern: str, name: str) -> str:
+    """Cut what matches out of a name, shortened for a message.
+
+    >>> without(POWER_LIMIT, "NVIDIA H100 96GB HBM2e 500W")
+    'NVIDIA H100 96GB HBM2e'
+    """
+    return re.sub(pattern, "", name, flags=re.IGNORECASE).strip()[:40]
+
+
 MIG_SLICE = r"(^|\W)\d+g\.\d+gb\b"
 """A part of a divided board as NVIDIA's MIG user guide names it: ``1g.10gb``, ``1c.3g.40gb``."""
 
@@ -182,6 +198,8 @@ def refusal(name: str) -> str | None:
     'names several devices; give one at a time'
     """
     text = re.sub(r"\[[^\]]*\]", "", plain(name))
+    if re.search(OFFLOAD, text):
+        return f"describes offloading, not the device; name {without(OFFLOAD, name)!r}"
     if re.search(r"(^|\W)\+ |\d\w*/[a-z]*\d|^mixed\b|\bcluster\b", text):
         return "names several devices; give one at a time"
     if re.fullmatch(r"(\d+ ?x )?(\d+ ?(gb|gib)? ?|unspecified )?(gpus?( ?\(.*\))?)?", text):
@@ -193,6 +211,10 @@ def refusal(name: str) -> str | None:
         return "names no slice of TPUs: v2, v3, v4 and v5p count two cores a chip, others chips"
     if re.search(INSTANCE, text):
         return "names a cloud instance; name the device in it"
+    limit = re.search(POWER_LIMIT, text)
+    if limit is not None:
+        device = without(POWER_LIMIT, name)
+        return f"gives a power limit; name {device!r} and set the power limit to {limit[1]} W"
     device, count = counted(name)
     if count < 2:
         return None

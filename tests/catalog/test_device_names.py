@@ -43,6 +43,13 @@ WRITTEN = {
     "Nvidia 4090": "rtx-4090",
     "NVIDIA GeForce RTX 4090 Laptop GPU": "rtx-4090-mobile",
     "NVIDIA H100 96GB SXM": "h100-sxm-96",
+    "NVIDIA H100 96GB HBM2e": "h100-sxm-96",
+    "AMD RX 580": "rx-580",
+    "Radeon RX 580 8GB": "rx-580",
+    "Intel N150": "intel-n150",
+    "Raspberry Pi 400": "raspberry-pi-400",
+    "Raspberry Pi 500+": "raspberry-pi-5-16",
+    "Radxa Orion O6": "cix-p1",
     "M1 Max 24-core GPU": "apple-m1-max-24-core",
     "RTX 3080 12GB": "rtx-3080-12",
     "4070 Ti Super 16 GB": "rtx-4070-ti-super",
@@ -231,3 +238,29 @@ def test_a_number_of_an_unknown_device_is_refused_for_the_device():
 def test_a_part_of_a_board_is_not_taken_for_the_board(name):
     with pytest.raises(ValueError, match=r"names a MIG slice, .* name the whole device"):
         CATALOG.device(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "device", "remedy"),
+    [
+        ("NVIDIA H100 96GB HBM2e 500W", "'NVIDIA H100 96GB HBM2e'", "power limit to 500 W"),
+        ("RTX 4090 450 W", "'RTX 4090'", "power limit to 450 W"),
+        ("RTX 4090 with CPU offload", "'RTX 4090'", "offloading"),
+        ("NVIDIA GeForce RTX 4090 + CPU offload", "'NVIDIA GeForce RTX 4090'", "offloading"),
+        ("RTX 4090 (CPU offload)", "'RTX 4090'", "offloading"),
+    ],
+)
+def test_a_setting_in_a_name_is_refused_with_the_input_it_belongs_to(name, device, remedy):
+    with pytest.raises(ValueError, match="name ") as refused:
+        CATALOG.device(name)
+    assert device in str(refused.value)
+    assert remedy in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_half_precision_on_apple_gpus_runs_at_the_rate_of_single():
+    """XiongjieDai, 2024: M2 Ultra reads prompts of Llama 3 8B in F16 at 0.7 of its FP32 peak."""
+    m2 = CATALOG.device("Apple M2 Ultra").peaks
+    read_flop_per_s = 1202.74 * 2 * 8.03e9
+    assert 0.6 < read_flop_per_s / m2["fp16"].value < 0.8
+    assert m2["fp16"].value == m2["fp32"].value
