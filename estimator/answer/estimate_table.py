@@ -20,7 +20,8 @@ from estimator.answer.notices import (
     say_what_is_too_few,
 )
 from estimator.answer.power_limit import EXPONENT, under_limit
-from estimator.answer.questions import Questions, resolve
+from estimator.answer.questions import Questions
+from estimator.answer.resolver import Resolver
 from estimator.answer.utilization import (
     Devices,
     Expected,
@@ -28,19 +29,21 @@ from estimator.answer.utilization import (
     expected_of,
     utilization_of,
 )
-from estimator.calibration.correction import Known, calibrated_power
+from estimator.calibration.correction import calibrated_power
 from estimator.catalog import Catalog
 from estimator.core.carbon_schedule import Schedule, schedule
 from estimator.core.estimate import Estimate, Run, estimate
 from estimator.core.hardware import REFERENCE_UTILIZATION, Hardware, stack
 from estimator.core.notice import Notice
 from estimator.core.notice_table import NoticeTable
+from estimator.core.power import busy_share, odds_by_network, odds_by_run
 from estimator.core.rows import (
     Floats,
     Places,
     by_row,
     few,
     filled,
+    first_known,
     first_rows,
     in_order,
     of_each,
@@ -48,8 +51,10 @@ from estimator.core.rows import (
     squeezed,
 )
 from estimator.core.site import Site
-from estimator.core.uncertainty import EXACTLY_ZERO, Uncertain
+from estimator.core.uncertainty import EXACTLY_ONE, EXACTLY_ZERO, Uncertain
 from estimator.core.work import Workload
+from estimator.networks.kinds import NetworkKind
+from estimator.question.hardware import BUSY_SHARE, HOST_LED_ODDS, WAITING_PARAMS
 from estimator.question.ownership import used_up_price
 from estimator.question.provenance import uncertain_record
 from estimator.question.scenario import Scenario
@@ -188,7 +193,7 @@ class TableResult:
 
 
 def estimate_table(
-    table: Table[Scenario], catalog: Catalog, *, known: Known | None = None
+    table: Table[Scenario], catalog: Catalog, *, resolver: Resolver | None = None
 ) -> TableResult:
     """Time, energy, cost, CO2e and water of every row of a table.
 
@@ -198,15 +203,16 @@ def estimate_table(
         Any number of rows; by the hundred thousand, chunks of about 5,000 rows use the cache best.
     catalog : Catalog
         The profiles.
-    known : Known, optional
-        Measured runs; those on record where none are given.
+    resolver : Resolver, optional
+        Look-ups to go on with, for the next chunk of the same table.
 
     Returns
     -------
     TableResult
         By row: quantities with their uncertainty, notices, and errors. No row disturbs another.
     """
-    return _Answers(resolve(table, catalog, known)).result()
+    questions = Questions(table, resolver or Resolver(catalog))
+    return _Answers(questions).result()
 
 
 def _cut(rows: Places) -> Places | int:
@@ -226,8 +232,8 @@ class _Answers:
 
     def __init__(self, questions: Questions) -> None:
         self.asked, self.table = questions, questions.table
-        self.catalog = questions.catalog
-        self.notices, self.known = questions.notices, questions.known
+        self.catalog, self.resolver = questions.catalog, questions.resolver
+        self.notices, self.known = questions.notices, questions.resolver.measured
         self.plans: dict[int, Schedule] = {}
         self._last: tuple[Places, Devices] | None = None
 
@@ -261,6 +267,7 @@ class _Answers:
             self.table.states("power_cap"),
             asked.profiled,
             asked.wue_known,
+            asked.boards_only,
             self.asked.ignore,
         ):
             key = 2 * key + specified[rows]
@@ -322,10 +329,14 @@ class _Answers:
         hardware = self._owned(hardware, rows, devices)
         hardware, utilization = self._limited(workload, hardware, utilization, rows)
         site = self._site(rows)
+        alone = bool(asked.boards_only[first])
+        if alone:
+            hardware = replace(hardware, host_factor=EXACTLY_ONE)
+        within = alone or devices.named[0].with_network
         run = Run(
             devices=asked.devices[_cut(rows)],
             utilization=utilization,
-            network_share=EXACTLY_ZERO if devices.named[0].with_network else self._network_share,
+            network_share=EXACTLY_ZERO if within else self._network_share,
             price_usd_per_h=self._price(rows),
             own=bool(asked.owned[first]),
         )
@@ -369,17 +380,42 @@ class _Answers:
         utilization: Uncertain | None,
     ) -> Hardware:
         """Device of each row; its uncertainty of the utilization is that of the run."""
+        several = tuple(one.hardware for one in devices.named)
+        hardware = several[0]
+        if len(several) > 1:
+            by_device: Hardware = rows_of(_stacked(several), devices.at)
+            hardware = replace(by_device, name=SEVERAL)
+        if np.isnan(self.asked.flop[rows[0]]) and hardware.unknown_busy.loadings:
+            hardware = replace(hardware, unknown_busy=self._busy(rows, hardware))
         full = REFERENCE_UTILIZATION
         if expected is not None:
             mid = of_each(expected.full, rows.shape)
             predicted = utilization is not None and np.isnan(self.asked.given_utilization[rows[0]])
             loadings = utilization.loadings if predicted and utilization is not None else {}
             full = Uncertain(squeezed(mid), loadings)
-        several: list[Hardware] = [one.hardware for one in devices.named]
-        if len(several) == 1:
-            return replace(several[0], full_utilization=full)
-        by_device: Hardware = rows_of(_stacked(tuple(several)), devices.at)
-        return replace(by_device, name=SEVERAL, full_utilization=full)
+        return replace(hardware, full_utilization=full)
+
+    def _busy(self, rows: Places, hardware: Hardware) -> Uncertain:
+        """Busy share of runs of which only the hours are known: by their size, else devices."""
+        asked, catalog = self.asked, self.catalog
+        numbers, kinds = asked.work.numbers, asked.work.kinds
+        params = first_known(numbers["active_params"][rows], numbers["params"][rows])
+        alone = uncertain_record(catalog.prior(BUSY_SHARE), "busy share")
+        waiting = uncertain_record(catalog.prior(WAITING_PARAMS), "busy share")
+        led = uncertain_record(catalog.prior(HOST_LED_ODDS), "busy share")
+        of_host = np.array([_led_by_host(kinds[row]) for row in rows])
+        by_size = odds_by_network(params, hardware.peak_flop_per_s.mid, waiting)
+        hours = np.asarray(asked.work.device_hours.mid)[rows]
+        by_run = odds_by_run(asked.devices[rows], hours) * alone.mid / (1.0 - alone.mid)
+        run_sd = alone.log_sd / (1.0 - alone.mid)
+        sized = ~np.isnan(params)
+        odds = np.where(sized, by_size.mid, by_run * np.where(of_host, led.mid, 1.0))
+        led_sd = np.where(of_host, led.log_sd, 0.0)
+        log_sd = np.where(sized, waiting.log_sd, np.hypot(run_sd, led_sd))
+        busy = busy_share(Uncertain(odds, {"busy share": log_sd}))
+        known = np.broadcast_to(np.asarray(hardware.unknown_busy.log_sd) == 0.0, rows.shape)
+        mid = squeezed(np.where(known, hardware.unknown_busy.mid, busy.mid))
+        return Uncertain(mid, {"busy share": squeezed(np.where(known, 0.0, busy.log_sd))})
 
     def _owned(self, hardware: Hardware, rows: Places, devices: Devices) -> Hardware:
         """Device at what its life takes off its price, where it is owned."""
@@ -461,3 +497,8 @@ class _Answers:
             self.plans[row] = schedule(hourly, float(start[row]), wall_hours)
         covered = np.array([self.plans[row].co2e_kg_per_kwh for row in rows.tolist()])
         return replace(site, co2e_kg_per_kwh=Uncertain(squeezed(covered)))
+
+
+def _led_by_host(kind: NetworkKind) -> bool:
+    """Whether look-ups, sampling or simulation on the host lead the work: recommenders, games."""
+    return kind.group == "other" and not kind.perceptron

@@ -68,6 +68,7 @@ add_messages(
         "operations and memory traffic of a step change nothing here: no measured run of {device} "
         "counts to compare with them; calibrate bench with PyTorch makes one"
     ),
+    boards_only="energy of the devices only, without host, network and PUE",
     owning_left_out=(
         "owning counts depreciation, server, network and electricity; staff, building, "
         "repairs and interest are not included"

@@ -3,6 +3,7 @@
 The numbers that an answer rests on and its notices are computed on first use.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -28,7 +29,7 @@ from estimator.core.site import Site
 from estimator.core.units import CENTRAL
 from estimator.core.work import Workload
 from estimator.networks.config_file import compact_json
-from estimator.question.hardware import BUSY_SHARE, node_devices
+from estimator.question.hardware import BUSY_SHARE, WAITING_PARAMS, node_devices
 from estimator.question.ownership import used_up_price
 from estimator.question.provenance import GIVEN, SourcedNumber, given, input_of, prior, recorded
 from estimator.question.scenario import BESIDE_PRODUCTS, INPUTS, SHARING, Scenario, link
@@ -303,8 +304,10 @@ def _inputs_of_utilization(
         return dict(given("utilization", scenario.utilization, "1").inputs)
     if group.expected is None or asked.timed[row]:
         timed = group.workload.training_flop is None and group.hardware.unknown_busy.loadings
-        busy = asked.catalog.prior(BUSY_SHARE)
-        return {BUSY_SHARE: input_of(busy)} if timed else {}
+        sizes = (asked.work.numbers[name][row] for name in ("active_params", "params"))
+        sized = not all(math.isnan(size) for size in sizes)
+        name = WAITING_PARAMS if sized else BUSY_SHARE
+        return {name: input_of(asked.catalog.prior(name))} if timed else {}
     named, corrected = asked.device(row), group.expected.corrected
     predicted = one_of(group.expected.prior, place)
     if named.fixed is not None:
@@ -314,7 +317,7 @@ def _inputs_of_utilization(
         before = {"utilization": predicted_input(predicted, kind, asked.catalog)}
     if not corrected.measured[place]:
         return before
-    known = asked.known.of_program(named.device, scenario.program or "")
+    known = asked.resolver.measured.of_program(named.device, scenario.program or "")
     was = before["utilization"]
     return {
         "utilization": utilization_input(known, predicted, one_of(corrected.utilization, place)),
@@ -328,7 +331,7 @@ def _inputs_of_power(
     """Power of the device after the measured runs."""
     asked, (group, place) = result.questions, where
     named = asked.device(row)
-    found = asked.known.power_of(named.device)[0]
+    found = asked.resolver.measured.power_of(named.device)[0]
     if not found or group.left is None or group.uncorrected is None:
         return {}
     before, now = (

@@ -38,6 +38,7 @@ LIMITS: dict[str, Limit] = {
     "devices": Limit(1.0, 1e9, "more accelerators than exist"),
     "start": Limit(0.0, 8784.0, "the hours of a leap year"),
     "recomputation": Limit(0.0, 1.0, "the share of the forward pass that is computed again"),
+    "boards_only": Limit(0.0, 1.0, "1 for yes, 0 for no"),
     "pue": Limit(1.0, 10.0, "the energy of the whole site over that of its computers"),
     "co2e_kg_per_kwh": Limit(0.0, 5.0, "several times the dirtiest grid; 350 g/kWh are 0.35"),
     "wue_l_per_kwh": Limit(0.0, 100.0, "many times the thirstiest site"),

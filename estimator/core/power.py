@@ -5,6 +5,10 @@ share of the time that the device is busy: the utilization over that which the s
 where nothing waits. A network bound by the memory keeps a device as busy at a tenth of the peak as
 another at four tenths, and draws as much; one that waits for others draws less, but far more than
 in proportion, because memory, clocks and leakage go on.
+
+Where only the hours of a run are known, its device waits for the host that feeds it. The host needs
+as long for a sample of a small network as of a large one, the device in proportion to parameters
+over speed: the odds of being busy are the parameters over those that keep the host just as long.
 """
 
 from dataclasses import dataclass, replace
@@ -25,9 +29,19 @@ from estimator.core.uncertainty import (
     z_score,
 )
 
-LOAD_EXPONENT = 0.339
+LOAD_EXPONENT = 0.464
 """Elasticity of the load to the share of the time that a device is busy [1], fitted to runs with a
 meter (`estimator.validation.power_fit`; a test fits it again)."""
+
+REFERENCE_PEAK = 1e14
+"""Peak of the device for which `power.waiting_params` is given [FLOP/s]: about a V100's."""
+
+RUN_ODDS_EXPONENT = 0.36
+"""Growth of the odds that a device is busy with the devices of a run [1], assumed: half of the time
+on one, 0.8 on 64, 0.96 on ten thousand, for what is costly is kept busy."""
+
+LONGEST_ALONE_H = 720.0
+"""Most hours that one device is taken to work on a run whose devices are unknown [h]: a month."""
 
 MOST_CAP = 3.0
 """A cap above so many power limits is a typing error [1]."""
@@ -58,6 +72,45 @@ class Power:
             "host": node - device,
             "network": self.whole_w.mid - node,
         }
+
+
+def odds_by_network(
+    params: Number, peak_flop_per_s: Number, waiting_params: Uncertain
+) -> Uncertain:
+    """Odds that a device is busy rather than waiting for the host, by the size of its network [1].
+
+    Parameters
+    ----------
+    params : float or array
+        Parameters that compute on each sample [1].
+    peak_flop_per_s : float or array
+        Peak of the device [FLOP/s].
+    waiting_params : Uncertain
+        Parameters whose samples take a device of `REFERENCE_PEAK` as long as the host [1].
+
+    >>> odds_by_network(86e6, 1e14, Uncertain(86e6)).mid
+    1.0
+    """
+    return params * REFERENCE_PEAK / (waiting_params * peak_flop_per_s)
+
+
+def odds_by_run(devices: Number, device_hours: Number) -> Number:
+    """Odds that a device is busy rather than waiting, where nothing is known of its network [1].
+
+    >>> float(odds_by_run(1.0, 10.0))
+    1.0
+    """
+    return np.maximum(devices, device_hours / LONGEST_ALONE_H) ** RUN_ODDS_EXPONENT
+
+
+def busy_share(odds: Uncertain) -> Uncertain:
+    """Share of the time that a device is busy, by the odds of that [1].
+
+    >>> busy_share(Uncertain(3.0)).mid
+    0.75
+    """
+    waiting = 1.0 / (1.0 + odds.mid)
+    return Uncertain(odds.mid * waiting, _scaled(odds.loadings, waiting))
 
 
 def node_power(

@@ -33,6 +33,12 @@ meters were read in small and large runs, and what is taken like them."""
 BUSY_SHARE = "power.busy_share"
 """Prior: busy share of the time where only the hours are known."""
 
+HOST_LED_ODDS = "power.host_led_odds"
+"""Prior: odds that a device is busy, over others, where the host leads the work."""
+
+WAITING_PARAMS = "power.waiting_params"
+"""Prior: parameters that keep a device as long as its host, where hours and size are known."""
+
 SAME_TIME = 0.5
 """Offers count as of one time within this [year]."""
 
@@ -57,7 +63,7 @@ FRESH_YEARS = 1.5
 
 
 def choose_precision(device: Device, asked: str | None) -> str:
-    """Number format of the run: as asked, or the fastest one of the device that trains.
+    """Number format of the run: as asked, or the fastest of the device that trains, else FP32.
 
     Raises
     ------
@@ -73,7 +79,7 @@ def choose_precision(device: Device, asked: str | None) -> str:
     if not trainable:
         has = tuple(sorted(device.peaks)) or "none"
         raise refuse("no_training_format", "precision", device=device.name, known=has)
-    return max(trainable, key=lambda name: device.peaks[name].value)
+    return max(trainable, key=lambda name: (device.peaks[name].value, name == "fp32"))
 
 
 def formats_in(text: str) -> list[str]:

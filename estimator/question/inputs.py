@@ -589,6 +589,11 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
             local=True,
         ),
         _number("pue", "power usage effectiveness of the site, from 1", "PUE", example="1.1"),
+        _flag(
+            "boards_only",
+            "energy of the devices only, as NVML and CodeCarbon's GPU part read it: without host, "
+            "network and PUE",
+        ),
         _number(
             "wue",
             "water usage effectiveness of the site",
@@ -786,8 +791,10 @@ def read_number(name: str, text: str) -> float:
     [8000000000.0, 7000000000.0, 7000000000.0]
     >>> [read_number("pue", text) for text in ("1,25", "0,429", "1,500")]
     [1.25, 0.429, 1500.0]
+    >>> read_number("power_cap", "500 W"), read_number("price", "2.5 USD/h")
+    (500.0, 2.5)
     """
-    cleaned = text.strip()
+    cleaned = _without_unit(name, text.strip())
     if re.fullmatch(_GROUPED, cleaned):
         cleaned = cleaned.replace(",", "").replace("_", "")
     elif re.fullmatch(_COMMA, cleaned):
@@ -801,6 +808,13 @@ def read_number(name: str, text: str) -> float:
     if not math.isfinite(number):
         raise refuse("not_finite", name, value=number)
     return number
+
+
+def _without_unit(name: str, text: str) -> str:
+    """Text of a number without the unit of its input; "B" stays, for it means billions."""
+    declared = REGISTRY.get(name)
+    unit = "" if declared is None else declared.unit
+    return text.removesuffix(unit).rstrip() if unit.casefold() not in FACTORS else text
 
 
 def _like(name: str, text: str) -> str:

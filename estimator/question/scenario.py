@@ -67,6 +67,7 @@ class Scenario(Question):
     carbon_profile: str | None = None
     start: float | None = None
     pue: float | None = None
+    boards_only: bool | None = None
     wue: float | None = None
     price: float | None = None
     price_kind: str | None = None
@@ -90,6 +91,8 @@ class Scenario(Question):
             raise refuse("mutually_exclusive", ways[0], second_input=ways[1])
         if self.preset is not None and ways:
             raise refuse("preset_says_work", ways[0])
+        if self.boards_only and self.pue is not None:
+            raise refuse("pue_of_boards", "pue")
         if self.active_params is not None and self.params is None:
             raise refuse("active_needs_params", "params")
 
@@ -174,16 +177,21 @@ def from_link(query: Mapping[str, str]) -> tuple[Scenario, list["Notice"]]:
             notices.append(Notice("config_in_link", name))
         else:
             try:
-                said[name] = read_number(name, text) if name in NUMBERS else text
+                if declared.flag:
+                    said[name] = read_number(name, text) == 1 or None
+                else:
+                    said[name] = read_number(name, text) if name in NUMBERS else text
             except ValueError as error:
                 notices.append(Notice("unread", name, {"reason": str(error)}))
     return Scenario(**said), notices
 
 
-def _written(value: float | str) -> str:
-    """Write a number shortly and exactly, without a plus sign."""
+def _written(value: float | str | bool) -> str:
+    """Write a number shortly and exactly, without a plus sign, and yes as 1."""
     if isinstance(value, str):
         return value
+    if value is True:
+        return "1"
     from decimal import Decimal
 
     exact = Decimal(repr(value)).normalize()

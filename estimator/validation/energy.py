@@ -12,8 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from estimator.catalog import Catalog
+from estimator.core.power import LOAD_EXPONENT, busy_share, odds_by_network
 from estimator.core.rows import Floats, Mask, Texts
 from estimator.core.uncertainty import Uncertain
+from estimator.question.hardware import BUSY_SHARE, WAITING_PARAMS
+from estimator.question.provenance import uncertain_record
 from estimator.validation.cross_validation import Blind, Score, score, spread_by_votes
 from estimator.validation.power_fit import (
     FAMILY_EXPONENT,
@@ -23,7 +26,20 @@ from estimator.validation.power_fit import (
     expected_power,
     fitted_power,
 )
-from estimator.validation.power_readings import Reading, meters, power_prior, readings
+from estimator.validation.power_readings import (
+    Reading,
+    meters,
+    own_readings,
+    power_prior,
+    readings,
+)
+
+SET_ASIDE = ("olmo", "dodge2022:vit")
+"""Families, one busy and one lightly loaded, that no fit behind a score has seen since 2026-11-24,
+neither their own nor each other's."""
+
+ALONE_WAITING = 0.5
+"""Share of the time that a device waits in a run on one of which only the hours are known [1]."""
 
 WORK_KNOWN, HOURS_ALONE = "work known", "hours alone"
 """Runs whose work tells how busy the devices were, and others: the errors of these are larger."""
@@ -48,23 +64,48 @@ class MeasuredPower:
     def groups(self) -> tuple[str, ...]:
         """Groups that it is scored with."""
         domain = self.reading.domain.partition(":")[0]
-        groups = ("measured", domain, self.reading.scope, work_group(self.reading))
+        aside = "set aside" if self.reading.family in SET_ASIDE else ""
+        groups = (aside, "measured", domain, self.reading.scope, work_group(self.reading))
         return tuple(filter(None, groups))
 
 
 def measured_power(catalog: Catalog) -> list[MeasuredPower]:
     """Published runs with measured power, each with its blind prediction."""
     found = readings(catalog)
-    blind = blind_power(found, power_prior(catalog), catalog.prior("power.load.tpu").value)
+    own = own_readings(catalog)
+    blind = blind_power(found, power_prior(catalog), catalog.prior("power.load.tpu").value, own)
     if np.isnan(blind.log_ratio).any():
         raise ValueError("no other system power of a TPU is on record to predict its power by")
+    log_sd = np.hypot(blind.log_sd, waiting_log_sd(found, catalog))
     return [
         MeasuredPower(
             reading=one,
             predicted_w=Uncertain(one.measured_w * np.exp(float(ratio)), {"power": float(sd)}),
         )
-        for one, ratio, sd in zip(found, blind.log_ratio, blind.log_sd, strict=True)
+        for one, ratio, sd in zip(found, blind.log_ratio, log_sd, strict=True)
     ]
+
+
+def waiting_log_sd(found: Sequence[Reading], catalog: Catalog) -> Floats:
+    """Uncertainty of each power by how long its device waits where the work is not known [1]."""
+    every = meters(found)
+    sd = {
+        name: float(uncertain_record(catalog.prior(name), "busy share").log_sd)
+        for name in (WAITING_PARAMS, BUSY_SHARE)
+    }
+    waiting = catalog.prior(WAITING_PARAMS).value
+    by_size = odds_by_network(every.params, every.peak_flop_per_s, Uncertain(waiting)).mid
+    sized = ~np.isnan(every.params)
+    odds = Uncertain(
+        np.where(sized, by_size, every.run_odds),
+        {"busy share": np.where(sized, sd[WAITING_PARAMS], sd[BUSY_SHARE] / ALONE_WAITING)},
+    )
+    unknown = np.isnan(every.busy) & np.array([one.kind != "tpu" for one in found])
+    busy = busy_share(odds)
+    load = catalog.prior("power.load.gpu-datacenter").value * busy.mid**LOAD_EXPONENT
+    dynamic = load * (every.limit_w - every.idle_w)
+    share = dynamic / (every.idle_w + dynamic)
+    return np.where(unknown, LOAD_EXPONENT * busy.log_sd * share, 0.0)
 
 
 def energy_scores(runs: Sequence[MeasuredPower]) -> dict[str, Score]:
@@ -82,7 +123,12 @@ def energy_score(runs: Sequence[MeasuredPower]) -> Score:
     return score(Blind(log_ratio=ratio, log_sd=uncertainty), family)
 
 
-def blind_power(found: Sequence[Reading], prior: Mapping[str, Uncertain], tpu_load: float) -> Blind:
+def blind_power(
+    found: Sequence[Reading],
+    prior: Mapping[str, Uncertain],
+    tpu_load: float,
+    own: Sequence[Reading] = (),
+) -> Blind:
     """Hold out each family in turn, fit to the others, and predict it.
 
     Parameters
@@ -93,21 +139,29 @@ def blind_power(found: Sequence[Reading], prior: Mapping[str, Uncertain], tpu_lo
         Parameters before any meter was read.
     tpu_load : float
         Share of the way from idle to the power limit of a busy TPU [1].
+    own : sequence of Reading
+        Further readings that every fit knows, and that are not scored.
     """
-    ratio = held_out_ratio(found, prior, tpu_load)
+    ratio = held_out_ratio(found, prior, tpu_load, own)
     return Blind(log_ratio=ratio, log_sd=_spread(ratio, found))
 
 
 def held_out_ratio(
-    found: Sequence[Reading], prior: Mapping[str, Uncertain], tpu_load: float
+    found: Sequence[Reading],
+    prior: Mapping[str, Uncertain],
+    tpu_load: float,
+    own: Sequence[Reading] = (),
 ) -> Floats:
     """Logarithm of predicted over measured power, each family predicted by the others [1]."""
     family = np.array([one.family for one in found])
     ratio = np.empty(len(found))
     for held in np.unique(family):
         out = family == held
-        own, others = ([found[n] for n in np.flatnonzero(part).tolist()] for part in (out, ~out))
-        ratio[out] = power_ratio(others, own, prior, tpu_load)
+        known = ~(np.isin(family, SET_ASIDE) if held in SET_ASIDE else out)
+        scored, others = (
+            [found[n] for n in np.flatnonzero(part).tolist()] for part in (out, known)
+        )
+        ratio[out] = power_ratio([*others, *own], scored, prior, tpu_load)
     return ratio
 
 
@@ -172,12 +226,19 @@ def _system_power(
         idle_w=np.full(2, one.idle_w),
         limit_w=np.full(2, one.limit_w),
         busy=shares,
+        params=np.full(2, np.nan),
+        peak_flop_per_s=np.full(2, one.peak_flop_per_s),
+        run_odds=np.ones(2),
         scope=np.full(2, NODE),
         measured_w=np.full(2, np.nan),
         family=np.full(2, one.family),
     )
     chip = PowerModel(
-        load=tpu_load, load_exponent=model.load_exponent, parts_share=1.0, host_share=1.0
+        load=tpu_load,
+        load_exponent=model.load_exponent,
+        parts_share=1.0,
+        host_share=1.0,
+        waiting_params=model.waiting_params,
     )
     now, busy = expected_power(chip, both)
     return float(np.median(others) * now / busy)

@@ -1,4 +1,4 @@
-"""What do metered runs imply about the power: a maximum a posteriori fit of four parameters.
+"""What do metered runs imply about the power: a maximum a posteriori fit of five parameters.
 
 Each parameter has a log-normal prior from physical reasoning. Every measurement informs what its
 meter saw and no more: counters of the devices the load, a meter at the node the host beside it,
@@ -11,8 +11,9 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from estimator.core.power import odds_by_network
 from estimator.core.rows import Floats, Texts
-from estimator.core.uncertainty import Uncertain
+from estimator.core.uncertainty import Uncertain, uncertain
 
 DEVICES, PARTS, NODE = "devices", "parts", "node"
 """What a meter saw: the devices; with processors and memory; all of the node."""
@@ -42,12 +43,16 @@ class PowerModel:
     parts_share, host_share : float
         Power of processors and memory, and of all of the node beside the devices, over that of the
         devices [1].
+    waiting_params : float
+        Parameters whose samples take a device of `REFERENCE_PEAK` as long as the host that feeds
+        it [1].
     """
 
     load: float
     load_exponent: float
     parts_share: float
     host_share: float
+    waiting_params: float
 
 
 PARAMETERS = tuple(field.name for field in fields(PowerModel))
@@ -63,7 +68,11 @@ class Meters:
     idle_w, limit_w : array
         Idle power and power limit of the device [W].
     busy : array
-        Utilization over that without waiting [1]; one where the work is not known.
+        Utilization over that without waiting [1]; NaN where the work is not known.
+    params, peak_flop_per_s : array
+        Parameters of the network, NaN where unknown [1]; peak of the device [FLOP/s].
+    run_odds : array
+        Odds that the device is busy where neither work nor parameters are known [1].
     scope : array of str
         `DEVICES`, `PARTS` or `NODE`.
     measured_w : array
@@ -75,6 +84,9 @@ class Meters:
     idle_w: Floats
     limit_w: Floats
     busy: Floats
+    params: Floats
+    peak_flop_per_s: Floats
+    run_odds: Floats
     scope: Texts
     measured_w: Floats
     family: Texts
@@ -93,7 +105,11 @@ def expected_power(model: PowerModel, meters: Meters) -> Floats:
     -------
     array of shape (n,) [W]
     """
-    load = np.minimum(model.load * np.minimum(meters.busy, 1.0) ** model.load_exponent, 1.0)
+    waiting = uncertain(model.waiting_params)
+    by_size = odds_by_network(meters.params, meters.peak_flop_per_s, waiting).mid
+    odds = np.where(np.isnan(meters.params), meters.run_odds, by_size)
+    busy = np.where(np.isnan(meters.busy), odds / (1.0 + odds), np.minimum(meters.busy, 1.0))
+    load = np.minimum(model.load * busy**model.load_exponent, 1.0)
     device = meters.idle_w + load * (meters.limit_w - meters.idle_w)
     beside = {DEVICES: 0.0, PARTS: model.parts_share, NODE: model.host_share}
     return np.asarray(device * (1.0 + np.array([beside[one] for one in meters.scope.tolist()])))

@@ -6,14 +6,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from estimator.answer.named_device import NamedDevice, find_device
+from estimator.answer.resolver import Named, Resolver
+from estimator.calibration.correction import steady_priors
 from estimator.catalog import Catalog
+from estimator.catalog.shared_runs import read_overlay
+from estimator.core.power import odds_by_run
 from estimator.core.rows import Floats
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import S_PER_H, W_PER_KW
-from estimator.question.hardware import value_bytes
+from estimator.question.hardware import find_hardware, value_bytes
 from estimator.question.provenance import uncertain_record
 from estimator.question.workload_columns import training_flop
+from estimator.runs.record import Timing
 from estimator.training.features import (
     features_of_rows,
     fitted_model,
@@ -38,6 +42,10 @@ SCOPES = {
 WALL_POWER = "AC power measured"
 """What the name of a run says whose nodes were metered at the wall."""
 
+OWN = "own programs"
+OWN_RUNS = {"measured_h100.toml": "h100-sxm", "measured_h200.toml": "h200-sxm"}
+"""Families of readings of our own programs, by kind and board; files -> the device that ran."""
+
 METERED_ELSEWHERE = re.compile(r"measured on \d+ ([^,]+)")
 """How the table says that the power was read on another device than that of the run."""
 
@@ -58,6 +66,9 @@ class Reading:
         Idle power and power limit of the device [W].
     busy : float
         Utilization over that without waiting [1]; NaN where the work is not known.
+    params, devices, peak_flop_per_s : float
+        Parameters of the network [1] and devices of the run [1], NaN where unknown; peak of the
+        device [FLOP/s].
     """
 
     name: str
@@ -70,38 +81,85 @@ class Reading:
     idle_w: float
     limit_w: float
     busy: float
+    params: float
+    devices: float
+    peak_flop_per_s: float
 
 
 def readings(catalog: Catalog) -> list[Reading]:
     """Everything of which a meter read the power: runs of trusted tiers, then facts."""
-    metered: list[tuple[dict[str, str], str, float, NamedDevice]] = []
+    resolver = Resolver(catalog)
+    metered: list[tuple[dict[str, str], str, float, Named]] = []
     for row in catalog.published_runs():
         found = _metered(row)
         if found is not None and row["validation_tier"] in USABLE_TIERS:
-            metered.append(
-                (row, *found, find_device(row["accelerator"], row["precision"], catalog))
-            )
-    busy = _busy([row for row, *_ in metered], [named for *_, named in metered], catalog)
+            metered.append((row, *found, resolver.named(row["accelerator"], row["precision"])))
+    busy = _busy([row for row, *_ in metered], [named for *_, named in metered], resolver)
     readings = [
-        _reading(row, scope, watts, _meter_device(row, named, catalog), catalog)
+        _reading(row, scope, watts, _meter_device(row, named, resolver), resolver)
         for row, scope, watts, named in metered
     ]
     return [
         *(replace(one, busy=share) for one, share in zip(readings, busy.tolist(), strict=True)),
         *(
-            _reading(row, row["scope"], float(row["power_w"]), row["hardware"], catalog)
+            _reading(row, row["scope"], float(row["power_w"]), row["hardware"], resolver)
             for row in catalog.table("runs/power_facts.csv")
         ),
     ]
 
 
+def own_readings(catalog: Catalog) -> list[Reading]:
+    """Steps of our own programs on one H100 or H200, small ones above all; they only inform a fit.
+
+    Their devices are the only ones metered over a wide range of the busy share.
+    """
+    found = []
+    for name, device_id in OWN_RUNS.items():
+        runs = read_overlay(catalog.layers[0] / "runs" / name).runs
+        steps = [one for run in runs for one in run.timings if _is_metered_step(one)]
+        device = catalog.device(device_id)
+        ahead = np.broadcast_to(steady_priors(steps, device, catalog).ahead, len(steps))
+        for step, full in zip(steps, ahead.tolist(), strict=True):
+            precision = step.precision or ""
+            hardware = find_hardware(device, precision, catalog).value
+            peak = float(hardware.peak_flop_per_s.mid)
+            idle, limit = hardware.idle_w, hardware.tdp_w
+            assert step.flop and step.power_w and idle is not None and limit is not None
+            found.append(
+                Reading(
+                    name=step.label or "",
+                    family=f"{OWN}: {step.kind} on {device.id}",
+                    domain=step.kind or "",
+                    kind=device.kind,
+                    device=device.id,
+                    scope=DEVICES,
+                    measured_w=step.power_w,
+                    idle_w=float(idle.mid),
+                    limit_w=float(limit.mid),
+                    busy=step.flop / (step.time_s * step.devices * peak * full),
+                    params=float("nan"),
+                    devices=float(step.devices),
+                    peak_flop_per_s=peak,
+                )
+            )
+    return found
+
+
+def _is_metered_step(timing: Timing) -> bool:
+    on_gpu = timing.component.startswith("gpu")
+    return on_gpu and timing.what == "training" and bool(timing.flop and timing.power_w)
+
+
 def meters(found: Sequence[Reading]) -> Meters:
-    """Readings as arrays; a device of which the work is not known counts as busy."""
-    busy = np.array([one.busy for one in found])
+    """Readings as arrays."""
+    devices = np.array([one.devices for one in found])
     return Meters(
         idle_w=np.array([one.idle_w for one in found]),
         limit_w=np.array([one.limit_w for one in found]),
-        busy=np.where(np.isnan(busy), 1.0, busy),
+        busy=np.array([one.busy for one in found]),
+        params=np.array([one.params for one in found]),
+        peak_flop_per_s=np.array([one.peak_flop_per_s for one in found]),
+        run_odds=np.asarray(odds_by_run(np.where(np.isnan(devices), 1.0, devices), 0.0)),
         scope=np.array([one.scope for one in found]),
         measured_w=np.array([one.measured_w for one in found]),
         family=np.array([one.family for one in found]),
@@ -126,17 +184,17 @@ def _metered(row: dict[str, str]) -> tuple[str, float] | None:
     return scope, kwh * W_PER_KW / row_number(row, "accelerator_hours")
 
 
-def _meter_device(row: dict[str, str], named: NamedDevice, catalog: Catalog) -> str:
+def _meter_device(row: dict[str, str], named: Named, resolver: Resolver) -> str:
     """Device that the meter was on, by its id: that of the run unless the row names another."""
     other = METERED_ELSEWHERE.search(row["energy_scope"])
-    found = None if other is None else catalog.find_device(other[1])
+    found = None if other is None else resolver.catalog.find_device(other[1])
     return named.device.id if found is None else found
 
 
 def _reading(
-    row: dict[str, str], scope: str, watts: float, device: str, catalog: Catalog
+    row: dict[str, str], scope: str, watts: float, device: str, resolver: Resolver
 ) -> Reading:
-    named = find_device(device, "", catalog)
+    named = resolver.named(device, "")
     tdp, idle = named.hardware.tdp_w, named.hardware.idle_w
     if tdp is None or idle is None:
         raise ValueError(f"the power limit of {named.device.name} is not known: give its tdp_w")
@@ -151,10 +209,13 @@ def _reading(
         idle_w=float(idle.mid),
         limit_w=float(tdp.mid),
         busy=float("nan"),
+        params=row_number(row, "params_total" if "params_total" in row else "params"),
+        devices=row_number(row, "accelerator_count" if "accelerator_count" in row else "devices"),
+        peak_flop_per_s=float(named.hardware.peak_flop_per_s.mid),
     )
 
 
-def _busy(rows: Sequence[dict[str, str]], named: Sequence[NamedDevice], catalog: Catalog) -> Floats:
+def _busy(rows: Sequence[dict[str, str]], named: Sequence[Named], resolver: Resolver) -> Floats:
     """Utilization that each run reached over that of steady steps on one device [1]."""
     numbers = {name: np.array([row_number(row, name) for row in rows]) for name in NUMBERS}
     kinds = kinds_of_rows(*([row[name] for row in rows] for name in ("domain", "arch", "name")))
@@ -169,10 +230,10 @@ def _busy(rows: Sequence[dict[str, str]], named: Sequence[NamedDevice], catalog:
         [kinds[place] for place in known.tolist()],
         flop=flop,
         value_bytes=np.array([value_bytes(one.precision) for one in which]),
-        spreads=shipped_spreads(catalog),
+        spreads=shipped_spreads(resolver.catalog),
     )
     full = expected_ahead(
-        fitted_model(catalog), alone(features), machine, flop=flop, devices=1.0
+        fitted_model(resolver.catalog), alone(features), machine, flop=flop, devices=1.0
     ).mid
     reached = flop / (machine.peak_flop_per_s * S_PER_H * numbers["accelerator_hours"])
     busy = np.full(len(rows), np.nan)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from estimator.answer.named_device import NamedDevice, find_device
+from estimator.answer.resolver import Named, Resolver
 from estimator.catalog import Catalog
 from estimator.core.rows import Floats, Mask, Texts, rows_of
 from estimator.core.units import S_PER_H
@@ -83,14 +83,15 @@ class PublishedRuns:
 
 def usable_runs(catalog: Catalog) -> PublishedRuns:
     """Runs whose time, hardware and FLOPs were stated, the FLOPs independently of the time."""
+    resolver = Resolver(catalog)
     left_out: Counter[str] = Counter()
     rows: list[dict[str, str]] = []
-    devices: list[NamedDevice] = []
+    devices: list[Named] = []
     for row in catalog.published_runs():
         reason = _unusable(row)
         if not reason:
             try:
-                devices.append(find_device(row["accelerator"], row["precision"], catalog))
+                devices.append(resolver.named(row["accelerator"], row["precision"]))
             except ValueError:
                 reason = "device or precision not on record"
         if reason:
@@ -114,7 +115,7 @@ def _unusable(row: dict[str, str]) -> str:
 
 def _as_arrays(
     rows: Sequence[dict[str, str]],
-    devices: Sequence[NamedDevice],
+    devices: Sequence[Named],
     left_out: Counter[str],
     catalog: Catalog,
 ) -> PublishedRuns:

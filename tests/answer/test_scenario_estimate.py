@@ -573,3 +573,31 @@ def test_the_devices_of_a_rack_need_no_network_beyond_it():
     for row in range(mixed.count):
         alone = answer_scenario(mixed.row(row), catalog).estimate["energy_kwh"].mid
         assert together[row] == pytest.approx(float(alone), rel=1e-12)
+
+
+def test_boards_only_is_what_nvml_reads_without_host_network_and_pue(catalog):
+    """Dodge et al. 2022: a ViT of 5.7 million parameters, 1.7 kWh in 19 hours on one V100."""
+    said = {"params": 5.7e6, "kind": "vision", "device_hours": 19.0, "hardware": "v100-sxm2-16"}
+    boards = ask(catalog, **said, boards_only=True)
+    low, high = boards.estimate["energy_kwh"].interval()
+    assert low < 1.7 < high
+    assert boards.estimate["energy_kwh"].mid == pytest.approx(1.7, rel=0.2)
+    wall = ask(catalog, **said, pue=1.2).estimate["energy_kwh"].mid
+    host = float(boards.hardware.host_factor.mid)
+    assert host == 1.0
+    node = float(catalog.prior("power.host_factor.gpu-datacenter").value)
+    assert wall / boards.estimate["energy_kwh"].mid == pytest.approx(1.2 * node)
+    codes = [notice.code for notice in boards.notices]
+    assert "boards_only" in codes
+    assert "pue_assumed" not in codes
+
+
+def test_boards_only_counts_no_network_and_excludes_a_pue(catalog):
+    said = {"flop": 1e22, "hardware": "h100", "devices": 512.0}
+    boards = ask(catalog, **said, boards_only=True)
+    whole = ask(catalog, **said, pue=1.0)
+    ratio = whole.estimate["energy_kwh"].mid / boards.estimate["energy_kwh"].mid
+    network = 1.0 + float(whole.run.network_share.mid)
+    assert ratio == pytest.approx(float(whole.hardware.host_factor.mid) * network)
+    with pytest.raises(ValueError, match="boards"):
+        ask(catalog, **said, boards_only=True, pue=1.2)

@@ -379,8 +379,10 @@ def test_images_of_a_network_that_is_piped_in_are_served():
 )
 def test_an_estimate_says_once_that_not_even_one_sequence_fits(finetune, device, fits):
     said = ("--preset", "Qwen/Qwen3-4B", "--finetune", finetune, "--hardware", device)
-    notes = run("estimate", *said, "--tokens", "1e8", "--recomputation", "none").stderr
-    needed = run("memory", "Qwen/Qwen3-4B", "--finetune", finetune, "--hardware", device).stdout
+    plain = ("--recomputation", "none")
+    notes = run("estimate", *said, "--tokens", "1e8", *plain).stderr
+    adapted = ("--finetune", finetune, "--hardware", device, *plain)
+    needed = run("memory", "Qwen/Qwen3-4B", *adapted).stdout
     assert ("does not fit" in needed) == (not fits)
     assert notes.count("does not fit") == (0 if fits else 1)
 
@@ -458,8 +460,8 @@ def test_a_table_is_not_written_under_the_name_of_another_format(name, tmp_path)
     [
         (("--flop", "0", "--hardware", "v100"), "flop must be positive, got 0"),
         (
-            ("--flop", "1e20", "--hardware", "h100", "--power-limit", "500W"),
-            "--power-limit is not a number: '500W'; write it like 250 [W]",
+            ("--flop", "1e20", "--hardware", "h100", "--power-limit", "500A"),
+            "--power-limit is not a number: '500A'; write it like 250 [W]",
         ),
         (
             ("--flop", "1e20", "--hardware", "h100", "--carbon-intensity", "350"),

@@ -186,7 +186,7 @@ def test_the_interval_of_the_energy_is_that_of_a_monte_carlo():
     rng = np.random.default_rng(8)
     z = {name: rng.standard_normal(300_000) for name in ("utilization", "power", "host", "network")}
     u = UTILIZATION.mid * np.exp(UTILIZATION.log_sd * z["utilization"])
-    load = V100.load.mid * np.exp(V100.load.log_sd * z["power"]) * u**0.339
+    load = V100.load.mid * np.exp(V100.load.log_sd * z["power"]) * u**0.464
     host = V100.host_factor.mid * np.exp(V100.host_factor.log_sd * z["host"])
     network = 1 + NETWORK.mid * np.exp(NETWORK.log_sd * z["network"])
     watts = (35 + load * 265) * host * network
@@ -194,7 +194,7 @@ def test_the_interval_of_the_energy_is_that_of_a_monte_carlo():
     never_full = replace(V100, full_utilization=Uncertain(1.0))
     result = answered(hardware=never_full)["energy_kwh"]
     low, high = result.interval()
-    assert [low, result.mid, high] == pytest.approx(np.quantile(kwh, [0.1, 0.5, 0.9]), rel=0.012)
+    assert [low, result.mid, high] == pytest.approx(np.quantile(kwh, [0.1, 0.5, 0.9]), rel=0.015)
 
 
 def test_each_source_moves_a_result_as_far_as_its_loading_says():

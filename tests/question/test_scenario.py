@@ -81,7 +81,7 @@ def test_every_field_is_described():
     assert list(Scenario.inputs) == list(Scenario.__dataclass_fields__)
     for declared in Scenario.inputs.values():
         assert declared.help
-        assert declared.choices or declared.example
+        assert declared.choices or declared.example or declared.flag
 
 
 def test_a_word_that_is_no_choice_is_refused_with_the_choices():

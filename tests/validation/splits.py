@@ -37,7 +37,7 @@ from estimator.validation.memory import (
     peaks_of,
     widths_elsewhere,
 )
-from estimator.validation.power_readings import Reading, power_prior, readings
+from estimator.validation.power_readings import Reading, own_readings, power_prior, readings
 from estimator.validation.published_runs import PublishedRuns, usable_runs
 from estimator.validation.utilization_fit import joined
 
@@ -163,12 +163,13 @@ def power_apart(
     scored: Sequence[Reading],
     prior: Mapping[str, Uncertain],
     tpu_load: float,
+    own: Sequence[Reading] = (),
 ) -> Blind:
     """Predictions of readings by a model, and uncertainty by errors, of others alone.
 
     A TPU of which the others hold no system power is NaN.
     """
-    found = held_out_ratio(fitted_on, prior, tpu_load)
+    found = held_out_ratio(fitted_on, prior, tpu_load, own)
     known = ~np.isnan(found)
     group = np.array([work_group(one) for one in fitted_on])[known]
     family = np.array([one.family for one in fitted_on])[known]
@@ -177,7 +178,8 @@ def power_apart(
         for of in np.unique(group).tolist()
     }
     sd = np.array([spreads.get(work_group(one), np.nan) for one in scored])
-    return Blind(log_ratio=power_ratio(fitted_on, scored, prior, tpu_load), log_sd=sd)
+    ratio = power_ratio([*fitted_on, *own], scored, prior, tpu_load)
+    return Blind(log_ratio=ratio, log_sd=sd)
 
 
 def split_power(catalog: Catalog, found: Sequence[Reading], fitted_on: Mask) -> Split:
@@ -185,7 +187,7 @@ def split_power(catalog: Catalog, found: Sequence[Reading], fitted_on: Mask) -> 
     which = (np.flatnonzero(part).tolist() for part in (fitted_on, ~fitted_on))
     known, scored = ([found[place] for place in places] for places in which)
     load = catalog.prior("power.load.tpu").value
-    blind = power_apart(known, scored, power_prior(catalog), load)
+    blind = power_apart(known, scored, power_prior(catalog), load, own_readings(catalog))
     return Split(scored=~fitted_on, blind=blind)
 
 

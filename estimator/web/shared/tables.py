@@ -74,6 +74,7 @@ INPUT_NAMES: Mapping[str, str] = {
     "idle_w": N_("idle power of the device"),
     "power.load": N_("dynamic power over its maximum"),
     "power.busy_share": N_("duty cycle"),
+    "power.waiting_params": N_("network size at which a device waits half of the time"),
     "power.host_factor": N_("node power over device power"),
     "power.idle_share": N_("idle power over power limit"),
     "power.network_share": N_("network power over node power"),
