@@ -11,7 +11,7 @@ from hypothesis import settings
 
 from estimator.catalog import Catalog
 
-settings.register_profile("any-machine", deadline=None)
+settings.register_profile("any-machine", deadline=None, max_examples=50)
 settings.load_profile("any-machine")
 
 collect_ignore = ["benchmarks"]

@@ -47,7 +47,7 @@ PARTS = Components(
 )
 """Those of processors."""
 
-PRIOR_SD, WORLDS, OWN = 0.6, 160, 12
+PRIOR_SD, WORLDS, OWN = 0.6, 100, 12
 STEADY = Components(**{**vars(PARTS), "run": 0.0})
 KINDS = (
     *(("decoder", ""), ("transformer", "encoder"), ("convolution", "residual")),
