@@ -77,10 +77,24 @@ def run(options: argparse.Namespace) -> int:
     options.model = model_of(options)
     if options.model is None:
         raise ValueError("no network: name a config.json, a preset, or one of torchvision or timm")
-    ledger, name = _counted(options, inputs) if options.count else _read(options, inputs)
+    answer = _counted if options.count else _read_or_counted
+    ledger, name = answer(options, inputs)
     report = network_report(name, ledger)
     print_report(report, option_of, shape_of(options), quiet=options.quiet)
     return 0
+
+
+def _read_or_counted(options: argparse.Namespace, inputs: "Inputs") -> tuple["Ledger", str]:
+    """Ledger of a known architecture, or of any other where PyTorch can count it."""
+    from estimator.networks.compiled import UnknownArchitectureError
+    from estimator.networks.meta_device import can_count
+
+    try:
+        return _read(options, inputs)
+    except UnknownArchitectureError as error:
+        if can_count():
+            return _counted(options, inputs)
+        raise ValueError(f"{error}; --count builds and counts it with PyTorch") from None
 
 
 def _read(options: argparse.Namespace, inputs: "Inputs") -> tuple["Ledger", str]:
@@ -122,14 +136,11 @@ def _network(options: argparse.Namespace) -> tuple["Architecture", str]:
     from estimator.cli.options import catalog_of
     from estimator.networks.config_file import config_name, config_of, is_config
     from estimator.networks.families.torchvision import is_named, named_architecture
-    from estimator.networks.huggingface import UnknownArchitectureError, architecture
+    from estimator.networks.huggingface import architecture
 
     given = options.model
     if is_config(given):
-        try:
-            return architecture(config_of(given)), config_name(given)
-        except UnknownArchitectureError as error:
-            raise ValueError(f"{error}; --count builds and counts it with PyTorch") from None
+        return architecture(config_of(given)), config_name(given)
     if is_named(given):
         return named_architecture(given), given
     preset = catalog_of(options).preset(given)

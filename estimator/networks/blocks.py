@@ -197,6 +197,30 @@ class DifferentialAttention(Attention):
         return {**once, **{part: once[part] + once[part] for part in twice}}
 
 
+@dataclass(frozen=True, kw_only=True)
+class IndexedAttention(Attention):
+    """Attention beside light heads that score all keys, whose one key is kept too."""
+
+    index_heads: int
+    index_dim: int
+
+    @property
+    def cache_values_per_token(self) -> int:
+        """Keys, values and the indexer's key kept per token [1]."""
+        return super().cache_values_per_token + self.index_dim
+
+    def costs(self) -> Costs:
+        """Costs by part."""
+        width = self.index_heads * self.index_dim
+        return {
+            **super().costs(),
+            "indexer/query": linear(self.hidden, width),
+            "indexer/key": linear(self.hidden, self.index_dim),
+            "indexer/norm": held(2 * self.index_dim),
+            "indexer/scores": Cost(flop_per_pair=2 * width),
+        }
+
+
 def multi_head(
     hidden: int,
     heads: int,

@@ -14,6 +14,11 @@ from typing import Any
 
 from estimator.core.messages import message, refuse
 from estimator.core.notice import Notice, Refusal, Value
+from estimator.networks.compiled import (
+    UnknownArchitectureError,
+    compiled_network,
+    compiled_types,
+)
 from estimator.networks.families.decoder import GENERATIVE
 from estimator.networks.families.torchvision import hub_architecture
 from estimator.networks.families.unknown_decoder import FAMILIAR, FOREIGN, llama_like
@@ -54,10 +59,6 @@ SLIP = 0.75
 """Share of a name that two spellings of one type have in common; names less alike are others'."""
 
 
-class UnknownArchitectureError(Refusal):
-    """No reader knows the architecture of a config."""
-
-
 def architecture(config: Mapping[str, Any]) -> Architecture:
     """Architecture that a config describes.
 
@@ -83,10 +84,11 @@ def architecture(config: Mapping[str, Any]) -> Architecture:
     fields = _named(spelled_as_today(Fields(config)))
     fields = fields.noted(*_partly(fields), *quantized(fields))
     model_type = fields.text("model_type")
-    if model_type in known_families():
-        return FAMILIES[model_type](fields)
-    if fields.text("_class_name") in CLASSES:
-        return CLASSES[fields.text("_class_name")](fields)
+    for name, readers in ((model_type, known_families()), (fields.text("_class_name"), CLASSES)):
+        if name in readers:
+            return readers[name](fields)
+        if name in compiled_types():
+            return compiled_network(fields, name)
     if model_type in ("", "timm_wrapper") and fields.states("architecture"):
         return hub_architecture(fields)
     if not model_type:
@@ -147,7 +149,7 @@ def _named(fields: Fields) -> Fields:
     if not name:
         return known_by_keys(fields)
     stem = re.sub(r"(For[A-Z]\w*|LMHeadModel|DoubleHeadsModel|Model)$", "", name)
-    for known in known_families():
+    for known in (*known_families(), *compiled_types()):
         if _letters(known) == _letters(stem):
             note = f"model_type is missing: read as {known} by its class {name}"
             return fields.with_values({"model_type": known}).noted(note)
@@ -158,7 +160,7 @@ def _partly(fields: Fields) -> tuple[str, ...]:
     """Warnings for classes of which no family counts all, and for those of other families."""
     name, model_type = class_name(fields), fields.text("model_type")
     notes = (f"{name} is counted as another class of its family",) * name.endswith(PARTLY)
-    if not name or model_type not in known_families():
+    if not name or not (model_type in known_families() or model_type in compiled_types()):
         return notes
     part = re.sub(r"(_text|_vision)?(_model)?$", "", model_type)
     beginning = CLASS_STEMS.get(model_type) or _letters(part)
@@ -173,7 +175,7 @@ def _letters(name: str) -> str:
 
 def _unknown_class(name: str) -> Refusal:
     """Why a class of diffusers that is not known is refused."""
-    near = difflib.get_close_matches(name, CLASSES, n=3, cutoff=0.6)
+    near = difflib.get_close_matches(name, (*CLASSES, *compiled_types()), n=3, cutoff=0.6)
     if near:
         return refuse("model_class_near", name=name, near=", ".join(near))
     return refuse("model_class_unknown", name=name, known=len(CLASSES))
@@ -197,7 +199,7 @@ def _language_part(fields: Fields, model_type: str) -> Architecture:
 
 def _best_effort(fields: Fields, model_type: str) -> Architecture:
     """A decoder of an unknown family, with a warning that names the nearest known ones."""
-    near = difflib.get_close_matches(model_type, FAMILIES, n=3, cutoff=SLIP)
+    near = difflib.get_close_matches(model_type, (*FAMILIES, *compiled_types()), n=3, cutoff=SLIP)
     nearest = f" (nearest: {', '.join(near)})" if near else ""
     shown = f"{model_type!r} is not known{nearest}" if model_type else "is missing"
     note = f"model_type {shown}: read as a Llama-like decoder, check the parameter count"
@@ -217,12 +219,14 @@ def _looks_like_a_decoder(fields: Fields) -> bool:
 
 def _unknown(model_type: str) -> UnknownArchitectureError:
     """Why a family that is not known is refused."""
-    near = difflib.get_close_matches(model_type, FAMILIES, n=3, cutoff=SLIP)
+    near = difflib.get_close_matches(model_type, (*FAMILIES, *compiled_types()), n=3, cutoff=SLIP)
     values: dict[str, Value] = {"name": repr(model_type)}
     if not model_type:
         notice = Notice("model_type_missing")
     elif near:
         notice = Notice("model_type_near", "", values | {"near": ", ".join(near)})
     else:
-        notice = Notice("model_type_unknown", "", values | {"known": len(FAMILIES)})
+        notice = Notice(
+            "model_type_unknown", "", values | {"known": len({*FAMILIES, *compiled_types()})}
+        )
     return UnknownArchitectureError(notice, message(notice))

@@ -13,6 +13,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from estimator.core.notice import Refusal
+
 Quantity = float | NDArray[np.float64]
 """A float, or an array that broadcasts with the others."""
 
@@ -231,12 +233,17 @@ CHANGED = {"image_size": (448.0, 896.0), "seq_len": (16_000.0, 32_000.0)}
 
 
 def takes(network: Architecture, field: str) -> bool:
-    """Whether another value of an input, one of `CHANGED`, makes another pass."""
+    """Whether another value of an input, one of `CHANGED`, makes another pass, or is refused."""
     image = field == "image_size"
-    small, large = (
-        network.ledger(Inputs(image_size=value) if image else Inputs(seq_len=value)).forward_flop
-        for value in CHANGED[field]
-    )
+    try:
+        small, large = (
+            network.ledger(
+                Inputs(image_size=value) if image else Inputs(seq_len=value)
+            ).forward_flop
+            for value in CHANGED[field]
+        )
+    except Refusal:
+        return True
     return bool(small != large)
 
 

@@ -41,6 +41,14 @@ add_messages(
     config_nested="the config is nested more than {most} levels deep: give that of one model",
     input_too_small="the input is too small for the network: a window of {kernel} does not fit",
     architecture_unknown="{name} is no known architecture: known are {known}",
+    network_not_compiled=(
+        "{type} is known in published sizes only: {key} is {value}, {known} in {name}; count it "
+        'with PyTorch (pip install "twenty-watts[count]")'
+    ),
+    size_not_compiled=(
+        "{type} is counted at its usual size only: drop {field}, or count it with PyTorch "
+        '(pip install "twenty-watts[count]")'
+    ),
     model_type_missing="model_type is missing: a config.json names its family there",
     model_type_unknown=(
         "model_type {name} is not known: none of the {known} known types is named like it"

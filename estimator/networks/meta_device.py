@@ -7,6 +7,7 @@ counter sees.
 """
 
 import importlib
+import importlib.util
 import inspect
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from typing import Any
 
 from estimator.networks.ledger import Inputs, Ledger, Term
 
-NEEDED = "counting needs torch and transformers: pip install torch transformers"
+NEEDED = 'counting needs torch and transformers: pip install "twenty-watts[count]"'
 DEFAULT_TOKENS = 2048
 DEFAULT_SAMPLES = 160_000
 DEFAULT_SIDE = 224
@@ -64,6 +65,11 @@ def counted_ledger(config: Mapping[str, Any], inputs: Inputs) -> Ledger:
         name=str(config.get("_name_or_path") or type(model).__name__),
         warnings=(counted, share, *notes),
     )
+
+
+def can_count() -> bool:
+    """Whether torch and transformers are installed."""
+    return all(importlib.util.find_spec(name) for name in ("torch", "transformers"))
 
 
 def _installed() -> tuple[Any, Any]:

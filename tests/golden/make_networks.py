@@ -289,7 +289,8 @@ def sound_of(config: Any, names: set[str]) -> tuple[dict, int | str]:
     if config.model_type == "moonshine":
         return {"input_values": empty(1, 10 * SAMPLES)}, CLIP_LEN
     if config.model_type in ("encodec", "dac"):
-        return {"input_values": empty(1, getattr(config, "audio_channels", 1), SAMPLES)}, SAMPLES
+        length = 10 * SAMPLES if config.model_type == "dac" else SAMPLES
+        return {"input_values": empty(1, getattr(config, "audio_channels", 1), length)}, length
     if "input_values" in names:
         return {"input_values": empty(1, SAMPLES)}, SAMPLES
     if config.model_type.startswith("parakeet"):

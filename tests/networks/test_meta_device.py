@@ -18,7 +18,9 @@ def test_without_torch_one_line_says_what_is_needed(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "torch", None)
     assert main(["model", str(GOLDEN / "configs/gpt2.json"), "--count"]) == 1
     error = capsys.readouterr().err
-    assert error == "error: counting needs torch and transformers: pip install torch transformers\n"
+    assert error == (
+        'error: counting needs torch and transformers: pip install "twenty-watts[count]"\n'
+    )
 
 
 def test_an_unknown_architecture_is_refused_with_the_way_to_count_it(tmp_path, capsys):

@@ -14,6 +14,7 @@ from typing import Any
 
 from estimator.core.messages import refuse
 from estimator.networks.blocks import affine, held
+from estimator.networks.compiled import compiled_network
 from estimator.networks.convolution import (
     BATCH_NORM,
     Conv,
@@ -259,7 +260,8 @@ def named_architecture(
     values |= {"vision_config": sight} if count and "vision_config" in row else sight
     kind = kind if count else BARE.get(kind, kind)
     values |= {"model_type": kind, "_name_or_path": key}
-    return known_families()[kind](Fields(values))
+    reader = known_families().get(kind)
+    return reader(Fields(values)) if reader else compiled_network(Fields(values), kind)
 
 
 def hub_architecture(fields: Fields) -> Architecture:

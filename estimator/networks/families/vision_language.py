@@ -316,7 +316,6 @@ def page_embedding(inside: tuple[str, int], fields: Fields) -> Network:
 PAGES = {
     "colpali": ("paligemma", 2048),
     "colqwen2": ("qwen2_vl", 8192),
-    "colmodernvbert": ("modernvbert", 768),
 }
 families(page_embedding, PAGES)
 

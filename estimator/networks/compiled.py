@@ -1,0 +1,297 @@
+"""Networks of published sizes, each stored as a ledger of polynomials.
+
+A type that few people build with sizes of their own has no reader. Its published networks are
+lines of `compiled_networks.jsonl`: the facts of a config that identify one, and either the blocks
+of a decoder, or for each term its parameters and its forward FLOPs as a polynomial in the tokens
+of a sequence and the pixels of an image. `tests/golden/make_compiled.py` writes a line by counting
+on PyTorch's meta device. A config of the same type with other sizes is refused with the way to
+count it.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from estimator.core.messages import message, refuse
+from estimator.core.notice import Notice, Refusal
+from estimator.networks.blocks import (
+    Attention,
+    DifferentialAttention,
+    Experts,
+    IndexedAttention,
+    LatentAttention,
+    Mlp,
+)
+from estimator.networks.fields import Fields
+from estimator.networks.ledger import Architecture, CacheLayers, Inputs, Quantity, Term, quantity
+from estimator.networks.model_class import class_name, task
+from estimator.networks.network import Line, Network, Pass, length, length_warning
+from estimator.networks.registry import known_families
+from estimator.networks.transformer import Decoder, Head, Layer
+
+FILE = Path(__file__).with_name("compiled_networks.jsonl")
+
+BLOCKS = {
+    block.__name__: block
+    for block in (
+        *(Attention, DifferentialAttention, IndexedAttention, LatentAttention),
+        *(Mlp, Experts),
+    )
+}
+
+Row = Mapping[str, Any]
+"""A line of the file, or the language model inside one."""
+
+Coefficients = Mapping[str, float]
+"""Product of sizes (`s` tokens of a sequence, `u` squares of pixels, `l` labels) -> coefficient."""
+
+
+class UnknownArchitectureError(Refusal):
+    """No reader or compiled network knows the architecture of a config."""
+
+
+@cache
+def compiled_types() -> Mapping[str, tuple[str, ...]]:
+    """Lines of the file by `model_type`, or `_class_name`, unparsed but for that."""
+    lines: dict[str, list[str]] = {}
+    for line in FILE.read_text(encoding="utf-8").splitlines():
+        lines.setdefault(line.split('"', 4)[3], []).append(line)
+    return {name: tuple(found) for name, found in lines.items()}
+
+
+@cache
+def compiled_rows(model_type: str) -> tuple[Row, ...]:
+    """Compiled networks of a type."""
+    return tuple(map(json.loads, compiled_types()[model_type]))
+
+
+def compiled_network(fields: Fields, model_type: str) -> Network | Decoder:
+    """Network of a config whose type is compiled; refused as by `compiled_row`."""
+    return _network(compiled_row(fields, model_type), fields)
+
+
+def compiled_row(fields: Fields, model_type: str) -> Row:
+    """Line of a compiled type whose facts are those of a config.
+
+    Raises
+    ------
+    UnknownArchitectureError
+        The sizes of the config are those of no compiled network of its type.
+    """
+    differences = []
+    for row in compiled_rows(model_type):
+        found = _difference(fields, row)
+        if not found:
+            return row
+        differences.append((len(found), row["name"], found[0]))
+    _, name, (key, known, value) = min(differences)
+    short = (text if len(text) <= 40 else f"{text[:37]}..." for text in (known, value))
+    values = dict(zip(("known", "value"), short, strict=True))
+    values |= {"type": model_type, "name": name, "key": key}
+    notice = Notice("network_not_compiled", "", values)
+    raise UnknownArchitectureError(notice, message(notice))
+
+
+def _difference(fields: Fields, row: Row) -> list[tuple[str, str, str]]:
+    """Facts of a compiled network that a config contradicts: key, fact, value."""
+    found = []
+    for facts, required in ((row["facts"], True), (row["usual"], False)):
+        for names, fact in facts.items():
+            if names == "task":
+                stated, value = bool(class_name(fields)), task(fields)
+            else:
+                stated, value = _stated(fields, names.split("|"))
+            same = value == fact or (value in _EMPTY and fact in _EMPTY)
+            if not same and (required or stated):
+                found.append((names.split("|")[0], json.dumps(fact), json.dumps(value)))
+    return found
+
+
+_EMPTY: tuple[Any, ...] = (None, False, 0, [], {}, "")
+"""Values that state the same: that there is none."""
+
+
+def _stated(fields: Fields, paths: Sequence[str]) -> tuple[bool, Any]:
+    """Whether a config states one of some keys, and its value: the last one's that it states."""
+    found: tuple[bool, Any] = (False, None)
+    for path in paths:
+        part: Any = fields.values
+        *outer, key = path.split(".")
+        for name in outer:
+            part = part.get(name) if isinstance(part, Mapping) else part
+        if part is not None and not isinstance(part, Mapping):
+            return True, part
+        if part is not None and key in part:
+            value = part[key]
+            found = (True, list(value) if isinstance(value, tuple) else value)
+    return found
+
+
+def _network(row: Row, fields: Fields) -> Network | Decoder:
+    if "decoder" in row:
+        decoder = _decoder(row["decoder"])
+        name, warnings = fields.text("_name_or_path"), (*fields.notes, *row.get("warnings", ()))
+        return replace(decoder, model_type=str(row["type"]), name=name, warnings=warnings)
+    return Network(
+        run=_Polynomials(row, _labels(row, fields), _side(row, fields)).run,
+        model_type=str(row["type"]),
+        name=fields.text("_name_or_path"),
+        warnings=(*fields.notes, *row.get("warnings", ())),
+        cache=tuple(
+            CacheLayers(layers=layers, values_per_token=values, window=window, state_values=state)
+            for layers, values, window, state in row.get("cache", ())
+        ),
+        item_unit=row["unit"],
+        text=_text(row.get("text")),
+    )
+
+
+def _labels(row: Row, fields: Fields) -> int:
+    """Labels that a config states for its classifier, or the usual number."""
+    if "labels" not in row:
+        return 0
+    listed = len(fields.part("id2label").values)
+    return fields.size("num_labels", default=listed or row["labels"])
+
+
+def _side(row: Row, fields: Fields) -> float | None:
+    """Side of the images that a config states, where any is compiled. [pixel]"""
+    key = row.get("image", {}).get("key", "")
+    return float(fields.size(key)) if key and fields.states(key) else None
+
+
+def _decoder(row: Row) -> Decoder:
+    """A decoder of blocks, its layers stored as runs of equal ones."""
+    layers = [
+        layer
+        for count, attention, feed_forward, norm_params in row["layers"]
+        for layer in [
+            Layer(
+                attention=_block(attention),
+                feed_forward=_block(feed_forward),
+                norm_params=norm_params,
+            )
+        ]
+        * count
+    ]
+    head = None if row["head"] is None else Head(**row["head"])
+    return Decoder(**{**row, "layers": tuple(layers), "head": head})
+
+
+def _block(row: Row) -> Any:
+    """A block by the name of its class and its fields."""
+    name, fields = row["block"], {key: value for key, value in row.items() if key != "block"}
+    inner = {key: _block(value) for key, value in fields.items() if isinstance(value, dict)}
+    return BLOCKS[name](**{**fields, **inner})
+
+
+def _text(row: Row | None) -> Architecture | None:
+    """The language model inside: compiled itself, or a config that a reader knows."""
+    if row is None:
+        return None
+    if "type" in row:
+        return _network(row, Fields({}))
+    return known_families()[row["model_type"]](Fields(row))
+
+
+@dataclass(frozen=True)
+class _Polynomials:
+    """Pass of a compiled network, for so many labels and images of the side of its config."""
+
+    row: Row
+    labels: int = 0
+    side: float | None = None
+
+    def run(self, inputs: Inputs) -> Pass:
+        """Lines of a pass over sequences and images of any size."""
+        batch = quantity("batch", inputs.batch)
+        for field, usual in self.row.get("fixed", {}).items():
+            value = getattr(inputs, field)
+            if value is not None and not np.all(np.asarray(value) == usual):
+                raise refuse("size_not_compiled", field=field, type=self.row["type"])
+        sizes, warnings = self._sizes(inputs)
+        usual = "usual_items" in self.row and inputs.image_size is None
+        items = _value(self.row["usual_items" if usual else "items"], sizes)
+        return Pass(
+            lines=list(self._lines(batch, sizes, items, inputs)),
+            items=batch * items,
+            warnings=warnings,
+        )
+
+    def _sizes(self, inputs: Inputs) -> tuple[dict[str, Quantity], tuple[str, ...]]:
+        """Tokens and squares of pixels of a pass, and warnings about them."""
+        sizes: dict[str, Quantity] = {"l": float(self.labels)}
+        warnings: tuple[str, ...] = ()
+        if "length" in self.row:
+            facts = self.row["length"]
+            tokens = length(inputs, facts["usual"])
+            sizes["s"], warnings = _in_steps(tokens, facts, "seq_len")
+            warnings += length_warning(tokens, facts["longest"]) if "longest" in facts else ()
+        if "image" in self.row:
+            facts = self.row["image"]
+            sizes["u"] = facts.get("usual", 0.0)
+            side = self.side if inputs.image_size is None else inputs.image_size
+            if side is not None:
+                side = quantity("image_size", side)
+                steps, warned = _in_steps(side, facts, "image_size")
+                sizes["u"], warnings = steps * steps, warnings + warned
+        return sizes, warnings
+
+    def _lines(
+        self, batch: Quantity, sizes: Mapping[str, Quantity], items: Quantity, inputs: Inputs
+    ) -> Iterator[Line]:
+        usual = "usual_items" in self.row and inputs.image_size is None
+        for name, term in self.row["terms"].items():
+            flop = _value(term.get("usual" if usual else "flop", {}), sizes)
+            if inputs.windowed and "window" in term:
+                flop = flop + _outside_window(term["window"], items)
+            if inputs.causal and "masked" in term:
+                masked = _value(term["masked"], sizes)
+                if inputs.windowed and "window" in term:
+                    masked = masked + _outside_window(term["window"], items)
+                flop = flop - 0.5 * masked
+            params = term.get("params", 0) + term.get("label_params", 0) * self.labels
+            yield (
+                name,
+                Term(
+                    params=params,
+                    active_params=term.get("active", params),
+                    flop=batch * flop + term.get("once", 0.0),
+                    backward_ratio=1.0 if term.get("first") else 2.0,
+                    is_embedding=bool(term.get("table")),
+                ),
+            )
+
+
+def _value(coefficients: Coefficients, sizes: Mapping[str, Quantity]) -> Quantity:
+    """Value of a polynomial; the name of a product lists its factors, `1` none."""
+    total: Quantity = 0.0
+    for product, coefficient in coefficients.items():
+        value: Quantity = float(coefficient)
+        for factor in product.strip("1"):
+            value = value * sizes[factor]
+        total = total + value
+    return total
+
+
+def _in_steps(size: Quantity, facts: Row, field: str) -> tuple[Quantity, tuple[str, ...]]:
+    """A size in the steps that the network counts it in, and a warning where none fits."""
+    step, rounding = facts.get("step", 1), facts.get("rounding")
+    steps = size / step
+    if rounding is not None:
+        return (np.floor if rounding == "down" else np.ceil)(steps), ()
+    if step == 1 or np.all(np.asarray(steps) == np.floor(steps)):
+        return steps, ()
+    return steps, (f"counted for {field} in steps of {step}, others in between are approximate",)
+
+
+def _outside_window(window: Sequence[float], tokens: Quantity) -> Quantity:
+    """FLOPs of pairs farther apart than a window, negative: what windowed attention leaves out."""
+    width, flop_per_pair = window
+    outside = np.maximum(tokens - width, 0.0)
+    return -flop_per_pair * outside * outside
