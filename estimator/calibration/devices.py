@@ -9,7 +9,7 @@ from estimator.calibration.measured_utilization import network_group
 from estimator.calibration.posterior import Cell, main_cell, measured_cell, measured_groups
 from estimator.catalog import Catalog, Device
 from estimator.core.uncertainty import Uncertain
-from estimator.runs.documents import figures_of
+from estimator.runs.documents import figure_rows
 from estimator.runs.figures import (
     DeviceFigures,
     Peaks,
@@ -80,7 +80,7 @@ class DeviceReport:
 
 def device_figures(runs: Sequence[MeasuredRun], catalog: Catalog) -> list[DeviceFigures]:
     """Return what some runs measured of each device, by name; the catalog tells the peaks."""
-    return sum_up_devices(map(figures_of, runs), peaks_of(catalog))
+    return sum_up_devices([row for run in runs for row in figure_rows(run)], peaks_of(catalog))
 
 
 def reports_of(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from estimator.runs.observations import timing_rows
+from estimator.runs.observations import TimingRow, timing_rows
 from estimator.runs.record import MeasuredRun, as_plain, read_run
 from estimator.runs.record_bounds import check_values
 
@@ -16,20 +16,25 @@ FORMAT = 1
 SERVED = '"served":[{'
 """Text in the document of every run that measured a server."""
 
-WHOLE_RUN = "run"
-"""Name of the mean power over a run, besides the names of `Timing.what`."""
+RUN, DEVICE, WHOLE_RUN = "", "device", "run"
+"""Values of `FigureRow.what` besides those of `Timing`: the run itself, a device that it used, and
+the device's mean power over the run."""
 
 CHECKED = 8
 """Hexadecimal digits of the checksum in front of a derived column."""
 
 
-class RunFigure(NamedTuple):
-    """Rate and power of one timing of a device, or its mean power over a run.
+class FigureRow(NamedTuple):
+    """A run, a device that it used, or the rate and power of one of its timings.
 
     Parameters
     ----------
+    id, started : str
+    simulated : bool
     hardware : str
-        Id of its profile, or the name by its driver.
+        Id of the device's profile, or the name by its driver.
+    name : str
+        By its driver; of a device only.
     what, precision, kind, arch : str
         As in `Timing`; empty where unknown.
     rate : float, optional
@@ -38,72 +43,80 @@ class RunFigure(NamedTuple):
         Measured mean power of one device [W].
     """
 
-    hardware: str
-    what: str
-    precision: str
-    kind: str
-    arch: str
-    rate: float | None
-    power_w: float | None
-
-
-class RunFigures(NamedTuple):
-    """Figures of all devices of a run."""
-
+    id: str
     started: str
     simulated: bool
-    devices: Sequence[Sequence[str]]
-    """Profile, or name where there is none, and name of each."""
-    figures: Sequence[Sequence[Any]]
-    """Fields of `RunFigure`."""
+    hardware: str = ""
+    name: str = ""
+    what: str = RUN
+    precision: str = ""
+    kind: str = ""
+    arch: str = ""
+    rate: float | None = None
+    power_w: float | None = None
 
 
-def figures_of(run: MeasuredRun) -> RunFigures:
-    """Return the figures of a run."""
-    found = []
+def figure_rows(run: MeasuredRun) -> list[FigureRow]:
+    """Return the rows of a run, its devices and its timings."""
+    row = FigureRow(run.id, run.started, run.simulated)
+    found = [row]
     for device in run.devices:
-        hardware = device.hardware or device.name
-        for timing in run.timings:
-            if timing.component == device.key:
-                work = (timing.what, timing.precision or "", timing.kind or "", timing.arch or "")
-                device_s = timing.time_s * timing.devices
-                rate = None if timing.flop is None else timing.flop / device_s
-                power_w = None if timing.trust == "modelled" else timing.power_w
-                found.append(RunFigure(hardware, *work, rate, power_w))
-        for energy in run.energy if run.origin != "bench" else ():
-            if energy.component == device.key and energy.trust != "modelled" and energy.duration_s:
-                found.append(RunFigure(hardware, WHOLE_RUN, "", "", "", None, energy.mean_w))
-    devices = [(device.hardware or device.name, device.name) for device in run.devices]
-    return RunFigures(run.started, run.simulated, devices, found)
+        row = row._replace(hardware=device.hardware or device.name)
+        found.append(row._replace(name=device.name, what=DEVICE))
+        found += [
+            row._replace(
+                what=timing.what,
+                precision=timing.precision or "",
+                kind=timing.kind or "",
+                arch=timing.arch or "",
+                rate=timing.flop and timing.flop / (timing.time_s * timing.devices),
+                power_w=None if timing.trust == "modelled" else timing.power_w,
+            )
+            for timing in run.timings
+            if timing.component == device.key
+        ]
+        found += [
+            row._replace(what=WHOLE_RUN, power_w=energy.mean_w)
+            for energy in run.energy
+            if energy.component == device.key and energy.trust != "modelled" and energy.duration_s
+            if run.origin != "bench"
+        ]
+    return found
+
+
+DERIVED: dict[str, tuple[int, Callable[[MeasuredRun], Iterable[Sequence[Any]]]]] = {
+    "figures": (len(FigureRow._fields), figure_rows),
+    "timings": (len(TimingRow._fields), timing_rows),
+}
+"""Column that lists and calibrations read in place of the documents -> its fields, and its rows."""
+
+Read = Callable[..., list[Any]]
+"""Return the rows that answer a query with its values."""
 
 
 def columns_of(run: MeasuredRun) -> dict[str, str]:
     """Return the document of a run and what is derived from it, as columns of the store."""
     document = {"format": FORMAT, **as_plain(run)}
     found = {"document": json.dumps(document, allow_nan=False, separators=(",", ":"))}
-    for column, derive in DERIVED.items():
-        text = json.dumps(derive(run), separators=(",", ":"))
+    for column in DERIVED:
+        text = _derived_text(run, column)
         found[column] = f"{_checksum(text)}{text}"
     return found
 
 
-DERIVED: dict[str, Callable[[MeasuredRun], Any]] = {
-    "figures": figures_of,
-    "timings": timing_rows,
-}
-"""Columns that lists and calibrations read in place of the documents."""
-
-Read = Callable[..., list[Any]]
-"""Return the rows that answer a query with its values."""
+def _derived_text(run: MeasuredRun, column: str) -> str:
+    """Write all fields of all rows one after another: so they are read fastest."""
+    _, derive = DERIVED[column]
+    return json.dumps([field for row in derive(run) for field in row], separators=(",", ":"))[1:-1]
 
 
-def read_derived(path: Path, read: Read, column: str) -> tuple[dict[str, Any], list[str]]:
+def read_derived(path: Path, read: Read, column: str) -> tuple[list[Sequence[Any]], list[str]]:
     """Read a derived column; where it is missing or damaged, from the document.
 
     Returns
     -------
-    derived : dict of str to list
-        Id of each run -> its value, in the order in which they were stored.
+    rows : list of tuple
+        Of all runs, in the order in which they were stored.
     notes : list of str
         One line for each run that cannot be read.
     """
@@ -117,10 +130,10 @@ def read_derived(path: Path, read: Read, column: str) -> tuple[dict[str, Any], l
     if wrong := [run_id for run_id, text in texts.items() if text is None]:
         query = "SELECT id, document FROM run WHERE id IN (SELECT value FROM json_each(?))"
         runs, notes = read_all(path, read(query, json.dumps(wrong)))
-        texts |= {run.id: json.dumps(DERIVED[column](run)) for run in runs}
-    known = {run_id: text for run_id, text in texts.items() if text is not None}
-    plain = json.loads(f"[{','.join(known.values())}]")
-    return dict(zip(known, plain, strict=True)), notes
+        texts |= {run.id: _derived_text(run, column) for run in runs}
+    fields = iter(json.loads(f"[{','.join(filter(None, texts.values()))}]"))
+    width, _ = DERIVED[column]
+    return list(zip(*[fields] * width, strict=True)), notes
 
 
 def _checksum(text: str) -> str:

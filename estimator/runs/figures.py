@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from estimator.core.units import S_PER_DAY
-from estimator.runs.documents import WHOLE_RUN, RunFigure, RunFigures
+from estimator.runs.documents import DEVICE, RUN, WHOLE_RUN
 
 IDLE = "idle"
 
@@ -92,80 +93,74 @@ class DeviceFigures:
     work: tuple[WorkFigures, ...]
 
 
-def sum_up_devices(runs: Iterable[RunFigures], peaks: Peaks) -> list[DeviceFigures]:
+def sum_up_devices(rows: Iterable[Sequence[Any]], peaks: Peaks) -> list[DeviceFigures]:
     """Sum up the devices of some runs, by name.
 
     Parameters
     ----------
-    runs : iterable of RunFigures
-        In the order in which they were stored.
+    rows : iterable of sequence
+        Fields of `FigureRow`, in the order in which the runs were stored.
     peaks : callable
         Peaks of a device by its id; empty without a profile [FLOP/s].
     """
-    used: dict[tuple[str, bool], list[tuple[str, int, str]]] = {}
-    works: dict[tuple[str, bool], dict[tuple[str, str, str], list[tuple[int, RunFigure]]]] = {}
-    for number, run in enumerate(runs):
-        for hardware, name in run.devices:
-            used.setdefault((hardware, run.simulated), []).append((run.started, number, name))
-        for figure in map(RunFigure._make, run.figures):
-            work = works.setdefault((figure.hardware, run.simulated), {})
-            work.setdefault(figure[1:4], []).append((number, figure))
-    return [_device(key, used[key], works.get(key, {}), peaks(key[0])) for key in sorted(used)]
+    by_device: dict[tuple[str, bool], dict[tuple[str, str, str], list[Sequence[Any]]]] = {}
+    for row in rows:
+        _, _, simulated, hardware, _, what, precision, kind, *_ = row
+        if what != RUN:
+            works = by_device.setdefault((hardware, simulated), {})
+            works.setdefault((what, precision, kind), []).append(row)
+    return [_device(works, peaks(key[0])) for key, works in sorted(by_device.items())]
 
 
-def _device(
-    key: tuple[str, bool],
-    runs: Sequence[tuple[str, int, str]],
-    works: Mapping[tuple[str, str, str], Sequence[tuple[int, RunFigure]]],
-    peaks: Mapping[str, float],
-) -> DeviceFigures:
-    by_work = {work: [figure for _, figure in found] for work, found in works.items()}
-    training = _all_of(by_work, "training")
-    newest, _, name = max((started, at, name) for at, (started, _, name) in enumerate(runs))
+Works = Mapping[tuple[str, str, str], list[Sequence[Any]]]
+"""Work, number format and kind of network -> its rows."""
+
+ID, STARTED, SIMULATED, HARDWARE, NAME, _, PRECISION, _, ARCH, RATE, POWER_W = range(11)
+"""Places of the fields of `FigureRow`."""
+
+
+def _device(works: Works, peaks: Mapping[str, float]) -> DeviceFigures:
+    runs, training = works[DEVICE, "", ""], _all_of(works, "training")
+    newest, _, name = max((row[STARTED], at, row[NAME]) for at, row in enumerate(runs))
     return DeviceFigures(
-        hardware=key[0],
+        hardware=runs[0][HARDWARE],
         name=name,
-        simulated=key[1],
-        runs=len({number for _, number, _ in runs}),
-        oldest=min(runs)[0],
+        simulated=runs[0][SIMULATED],
+        runs=len({row[ID] for row in runs}),
+        oldest=min(row[STARTED] for row in runs),
         newest=newest,
         utilization=_utilization(training, peaks),
-        power_w=_power_w(training) or _power_w(by_work.get((WHOLE_RUN, "", ""), ())),
-        idle_w=_power_w(_all_of(by_work, IDLE)),
+        power_w=_power_w(training) or _power_w(_all_of(works, WHOLE_RUN)),
+        idle_w=_power_w(_all_of(works, IDLE)),
         work=tuple(
             WorkFigures(
-                what=work[0],
-                precision=work[1],
-                kind=work[2],
-                arch=found[0].arch,
-                runs=len({number for number, _ in works[work]}),
+                what=what,
+                precision=precision,
+                kind=kind,
+                arch=found[0][ARCH],
+                runs=len({row[ID] for row in found}),
                 utilization=_utilization(found, peaks),
                 power_w=_power_w(found),
             )
-            for work, found in sorted(by_work.items())
-            if work[0] not in (IDLE, WHOLE_RUN)
+            for (what, precision, kind), found in sorted(works.items())
+            if what not in (DEVICE, IDLE, WHOLE_RUN)
         ),
     )
 
 
-def _all_of(by_work: Mapping[tuple[str, str, str], list[RunFigure]], what: str) -> list[RunFigure]:
-    """Figures of one kind of work in all formats."""
-    return [figure for work, found in by_work.items() if work[0] == what for figure in found]
+def _all_of(works: Works, what: str) -> list[Sequence[Any]]:
+    """Rows of one kind of work in all formats."""
+    return [row for work, found in works.items() if work[0] == what for row in found]
 
 
-def _utilization(figures: Iterable[RunFigure], peaks: Mapping[str, float]) -> Span | None:
+def _utilization(rows: Iterable[Sequence[Any]], peaks: Mapping[str, float]) -> Span | None:
     """Shares of the peaks reached, in the formats that have one [1]."""
-    return _span(
-        [
-            figure.rate / peaks[figure.precision]
-            for figure in figures
-            if figure.rate is not None and figure.precision in peaks
-        ]
-    )
+    known = (row for row in rows if row[RATE] is not None and row[PRECISION] in peaks)
+    return _span([row[RATE] / peaks[row[PRECISION]] for row in known])
 
 
-def _power_w(figures: Iterable[RunFigure]) -> Span | None:
-    return _span([figure.power_w for figure in figures if figure.power_w is not None])
+def _power_w(rows: Iterable[Sequence[Any]]) -> Span | None:
+    return _span([row[POWER_W] for row in rows if row[POWER_W] is not None])
 
 
 def _span(values: list[float]) -> Span | None:

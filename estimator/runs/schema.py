@@ -8,7 +8,7 @@ from estimator.runs.documents import columns_of, read_document
 APPLICATION = 0x57617474
 """Mark of our files in their header: "Watt"."""
 
-VERSION = 11
+VERSION = 12
 """Version of the tables and of the rules by which its columns are derived."""
 
 RUN = """

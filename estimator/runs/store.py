@@ -25,7 +25,7 @@ from estimator.runs.connection import (
     StoreFile,
     open_for_reading,
 )
-from estimator.runs.documents import Read, RunFigures, columns_of, read_derived
+from estimator.runs.documents import DEVICE, FigureRow, Read, columns_of, read_derived
 from estimator.runs.figures import DeviceFigures, Peaks, Used, sum_up_devices
 from estimator.runs.meter import Meter, Sample
 from estimator.runs.process import Process, is_gone, this_process
@@ -124,8 +124,7 @@ def read_served(path: Path | None = None) -> list[MeasuredRun]:
 def read_timings(path: Path | None = None) -> list[Sequence[Any]]:
     """Read the timings of all runs, fields of `TimingRow`; none where they cannot be read."""
     path = path or store_path()
-    found, _ = _ask(path, lambda read: list(read_derived(path, read, "timings")[0].values()))
-    return [row for rows in found for row in rows]
+    return _ask(path, lambda read: read_derived(path, read, "timings")[0])[0]
 
 
 def readable(path: Path | None = None) -> list[str]:
@@ -236,24 +235,21 @@ def overview(
 def _overview(
     path: Path, read: Read, peaks: Peaks | None, used: Used | None, most: int | None
 ) -> Overview:
-    derived, notes = read_derived(path, read, "figures")
-    figures = {run_id: RunFigures._make(plain) for run_id, plain in derived.items()}
+    rows, notes = read_derived(path, read, "figures")
     if used is not None:
-        pairs = {tuple(pair) for one in figures.values() for pair in one.devices}
-        meant = {pair for pair in pairs if used(*pair)}
-        figures = {
-            run_id: one
-            for run_id, one in figures.items()
-            if not meant.isdisjoint(map(tuple, one.devices))
-        }
-    newest = sorted(figures, key=lambda run_id: figures[run_id].started)[::-1][:most]
+        devices = [one for one in map(FigureRow._make, rows) if one.what == DEVICE]
+        meant = {pair for pair in {(one.hardware, one.name) for one in devices} if used(*pair)}
+        chosen = {one.id for one in devices if (one.hardware, one.name) in meant}
+        rows = [row for row in rows if row[0] in chosen]
+    started = {row[0]: row[1] for row in rows}
+    newest = sorted(started, key=started.__getitem__)[::-1][:most]
     query = "SELECT id, document FROM run WHERE id IN (SELECT value FROM json_each(?))"
     texts = dict(read(query, json.dumps(newest)))
     runs, unread = documents.read_all(path, [(run_id, texts[run_id]) for run_id in newest])
     return Overview(
-        devices=() if peaks is None else sum_up_devices(figures.values(), peaks),
+        devices=() if peaks is None else sum_up_devices(rows, peaks),
         runs=runs,
-        older=len(figures) - len(newest),
+        older=len(started) - len(newest),
         notes=[*notes, *unread],
     )
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from estimator.runs import documents, open_store, overview, read_runs, read_timings
-from estimator.runs.documents import figures_of
+from estimator.runs.documents import figure_rows
 from estimator.runs.figures import Span, sum_up_devices
 from estimator.runs.observations import observed, timing_rows
 from estimator.runs.record import Energy, Host, MeasuredDevice, MeasuredRun, Timing
@@ -113,10 +113,17 @@ def power(one):
     return None if one.trust == "modelled" else one.power_w
 
 
+def summed_up(runs):
+    rows = [row for run in runs for row in figure_rows(run)]
+    return sum_up_devices(rows, lambda hardware: PEAKS)
+
+
 @settings(deadline=None, max_examples=60)
 @given(RUNS)
 def test_figures_are_those_of_the_documents(runs):
-    found = sum_up_devices(map(figures_of, runs), lambda hardware: PEAKS)
+    found = sum_up_devices(
+        [row for run in runs for row in figure_rows(run)], lambda hardware: PEAKS
+    )
     flags = {run.simulated for run in runs}
     pairs = [(name, flag) for name in ("Strange Card", "my-cpu") for flag in sorted(flags)]
     assert [(one.hardware, one.simulated) for one in found] == pairs
@@ -312,7 +319,9 @@ def test_whatever_befalls_a_store_its_statistics_are_those_of_its_runs(changes):
             apply(path, *change)
         found = overview(lambda hardware: PEAKS, path=path)
         runs = read_runs(path)[0]
-        anew = sum_up_devices(map(figures_of, runs), lambda hardware: PEAKS)
+        anew = sum_up_devices(
+            [row for run in runs for row in figure_rows(run)], lambda hardware: PEAKS
+        )
         assert {run.id for run in found.runs} == {run.id for run in runs}
         assert list(found.devices) == anew
         stored = read_timings(path)
