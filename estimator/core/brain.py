@@ -35,6 +35,7 @@ BOLTZMANN_J_PER_K = 1.380649e-23
 """Boltzmann constant, exact by definition (SI brochure, 9th ed., 2019) [J/K]."""
 
 BODY_TEMPERATURE_K = 310.0
+"""Temperature of the human body, 37 degrees Celsius [K]."""
 
 
 def landauer_j(temperature_k: float = BODY_TEMPERATURE_K) -> float:

@@ -15,6 +15,8 @@ from estimator.networks.blocks import Attention, Experts, LatentAttention, Mlp
 from estimator.networks.transformer import Decoder, Head, Layer
 
 FP32_BYTES = 4.0
+"""Size of a value of 32 bits [B]."""
+
 FUSED_VALUES = 2
 """Values that a plain MLP keeps per unit of width: what enters the activation, what leaves it."""
 
@@ -22,6 +24,8 @@ OP_BY_OP_VALUES = 5
 """The same for a GELU written out in elementary operations, as GPT-2's is in Transformers."""
 
 HEAD_DIM = 128
+"""Width of an attention head of usual decoders, GPT-3 to Llama 3 [1]."""
+
 ASPECT = 128
 """Width over depth of a typical decoder: GPT-3 12288 / 96, Llama 7B 4096 / 32 [1]."""
 

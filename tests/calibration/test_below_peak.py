@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from estimator.calibration.correction import MOST_MEASURED, below_peak
+from estimator.calibration.correction import below_peak
 from estimator.core.uncertainty import Uncertain
 
 
@@ -14,7 +14,7 @@ def test_what_is_expected_below_the_peak_rises_with_what_was_reached(reached, sd
     found = below_peak(Uncertain(reached, {"all": sd}))
     low, high = (float(end) for end in found.interval())
     assert 0.0 < low <= float(found.mid) <= high <= 1.0 + 1e-9
-    assert float(found.mid) <= min(reached, MOST_MEASURED) * (1.0 + 1e-9)
+    assert float(found.mid) <= min(reached, 0.95) * (1.0 + 1e-9)
     further = below_peak(Uncertain(reached * more, {"all": sd}))
     assert float(further.mid) >= float(found.mid) * (1.0 - 1e-3)
     if np.log(reached) + 3.0 * sd < 0.0:

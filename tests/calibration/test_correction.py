@@ -11,7 +11,7 @@ import pytest
 from estimator.answer.scenario_estimate import answer_scenario
 from estimator.answer.training_report import estimate_report
 from estimator.calibration.correction import Known, known_runs
-from estimator.calibration.measured_utilization import BEYOND_CACHES, Measured
+from estimator.calibration.measured_utilization import Measured
 from estimator.calibration.notices import CALIBRATED
 from estimator.catalog import Catalog
 from estimator.core.uncertainty import z_score
@@ -531,12 +531,12 @@ def traffic_world():
     for number in range(1, 25):
         over_products = 0.1 * 1.15**number
         utilization = 0.5 / (1.0 + over_products)
-        moved = over_products * utilization * BANDWIDTH / BEYOND_CACHES
+        moved = over_products * utilization * 2 * BANDWIDTH
         yield of_traffic(number, moved, utilization)
 
 
 SIZED = {"hardware": CPU, "precision": "fp32", "devices": 1.0, "step_flop": 0.4 * CPU_PEAK}
-LITTLE, MUCH = (share * 0.4 * BANDWIDTH / BEYOND_CACHES for share in (0.1, 2.0))
+LITTLE, MUCH = (share * 0.4 * 2 * BANDWIDTH for share in (0.1, 2.0))
 
 
 def test_what_steps_do_moves_an_answer_as_it_moved_what_was_measured():
