@@ -20,8 +20,7 @@ from estimator.answer.notices import (
     say_what_is_too_few,
 )
 from estimator.answer.power_limit import EXPONENT, under_limit
-from estimator.answer.questions import Questions
-from estimator.answer.resolver import Resolver
+from estimator.answer.questions import Questions, resolve
 from estimator.answer.utilization import (
     Devices,
     Expected,
@@ -29,7 +28,7 @@ from estimator.answer.utilization import (
     expected_of,
     utilization_of,
 )
-from estimator.calibration.correction import calibrated_power
+from estimator.calibration.correction import Known, calibrated_power
 from estimator.catalog import Catalog
 from estimator.core.carbon_schedule import Schedule, schedule
 from estimator.core.estimate import Estimate, Run, estimate
@@ -193,7 +192,7 @@ class TableResult:
 
 
 def estimate_table(
-    table: Table[Scenario], catalog: Catalog, *, resolver: Resolver | None = None
+    table: Table[Scenario], catalog: Catalog, *, known: Known | None = None
 ) -> TableResult:
     """Time, energy, cost, CO2e and water of every row of a table.
 
@@ -203,16 +202,15 @@ def estimate_table(
         Any number of rows; by the hundred thousand, chunks of about 5,000 rows use the cache best.
     catalog : Catalog
         The profiles.
-    resolver : Resolver, optional
-        Look-ups to go on with, for the next chunk of the same table.
+    known : Known, optional
+        Measured runs; those on record where none are given.
 
     Returns
     -------
     TableResult
         By row: quantities with their uncertainty, notices, and errors. No row disturbs another.
     """
-    questions = Questions(table, resolver or Resolver(catalog))
-    return _Answers(questions).result()
+    return _Answers(resolve(table, catalog, known)).result()
 
 
 def _cut(rows: Places) -> Places | int:
@@ -232,8 +230,8 @@ class _Answers:
 
     def __init__(self, questions: Questions) -> None:
         self.asked, self.table = questions, questions.table
-        self.catalog, self.resolver = questions.catalog, questions.resolver
-        self.notices, self.known = questions.notices, questions.resolver.measured
+        self.catalog = questions.catalog
+        self.notices, self.known = questions.notices, questions.known
         self.plans: dict[int, Schedule] = {}
         self._last: tuple[Places, Devices] | None = None
 

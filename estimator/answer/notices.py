@@ -88,7 +88,7 @@ def say_of_devices(asked: Questions, rows: Places) -> None:
 
 def say_of_measured(asked: Questions, rows: Places, corrected: Corrected, asks: Mask) -> None:
     """Say what about the measured runs of the devices matters to some rows."""
-    for line in asked.resolver.measured.notes:
+    for line in asked.known.notes:
         notice = Notice("text", "", {"text": line})
         say_by(asked, rows[asks], np.zeros(asked.table.count, dtype=np.intp), [(notice,)])
     if "program" in asked.table.words:
@@ -97,7 +97,7 @@ def say_of_measured(asked: Questions, rows: Places, corrected: Corrected, asks: 
         return
     every: list[tuple[Notice, ...]] = [()] * len(asked.named)
     for one in in_order(asked.named_at[rows]).tolist():
-        every[one] = calibration_notices(asked.resolver.measured, asked.named[one].device)
+        every[one] = calibration_notices(asked.known, asked.named[one].device)
     say_by(asked, rows[asks], asked.named_at, every)
     say_of_sizes(asked, rows[corrected.measured & asks])
     say_what_steps_tell(asked, rows[corrected.measured & asks & ~corrected.by_overheads])
@@ -118,7 +118,7 @@ def say_of_sizes(asked: Questions, rows: Places) -> None:
     for row in unknown.tolist():
         at, group = int(asked.named_at[row]), asked.work.kinds[row].group
         if (at, group) not in found:
-            named, known = asked.named[at], asked.resolver.measured
+            named, known = asked.named[at], asked.known
             found[at, group] = size_notices(known, named.device, named.precision, group)
         bundles.append(found[at, group])
     asked.notices.each(unknown, bundles)
@@ -130,7 +130,7 @@ def say_what_steps_tell(asked: Questions, rows: Places) -> None:
     unsaid = rows[sized & ~_measured_programs(asked, rows)]
     every: list[tuple[Notice, ...]] = [()] * len(asked.named)
     for one in in_order(asked.named_at[unsaid]).tolist():
-        if asked.resolver.measured.without_overheads(asked.named[one].device) is not None:
+        if asked.known.without_overheads(asked.named[one].device) is not None:
             every[one] = (Notice("step_uncounted", "step_operations"),)
     say_by(asked, unsaid, asked.named_at, every)
 
@@ -223,7 +223,7 @@ def say_of_programs(asked: Questions, rows: Places) -> None:
     missing = named[~_measured_programs(asked, named)]
     names = asked.table.word("program").take(missing).rows()
     bundles = [
-        (program_notice(asked.resolver.measured, asked.device(row).device, name),)
+        (program_notice(asked.known, asked.device(row).device, name),)
         for row, name in zip(missing.tolist(), names, strict=True)
     ]
     asked.notices.each(missing, bundles)
@@ -232,7 +232,7 @@ def say_of_programs(asked: Questions, rows: Places) -> None:
 def _measured_programs(asked: Questions, rows: Places) -> Mask:
     """Which rows name a program of which runs on the device were measured."""
     names = asked.table.word("program").take(rows).rows()
-    known = asked.resolver.measured
+    known = asked.known
     return np.array(
         [
             bool(name) and program_key(None, name) in known.programs_of(asked.device(row).device)

@@ -1,12 +1,21 @@
-"""What the rows of a table name: device, count, year, place, rent, steps; each looked up once."""
+"""Rows of a table with what they name: device, count, year, site, rent, steps.
+
+Each step is a function of the table and of what earlier steps found; every distinct name is looked
+up once.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from estimator.answer.resolver import Named, Resolver
-from estimator.catalog import Device
+from estimator.answer.named_device import NamedDevice, find_device, find_provider, find_rent
+from estimator.calibration.correction import Known, known_runs
+from estimator.catalog import Catalog, Device, Preset
 from estimator.core.estimate import ROUNDING
 from estimator.core.messages import reason
 from estimator.core.notice import Notice
+from estimator.core.notice_table import NoticeTable, Remarks
 from estimator.core.power import check_cap
 from estimator.core.rows import (
     Floats,
@@ -34,38 +43,131 @@ from estimator.question.provenance import Found
 from estimator.question.scenario import SHARING, Scenario
 from estimator.question.site import PROVIDERS, find_site
 from estimator.question.table import Table
-from estimator.question.workload import WorkTable
+from estimator.question.workload import WorkTable, resolve_work
 from estimator.training.features import software_of_rows
 
 REPORTED_PLACE = {"pue": "pue", "co2e_kg_per_kwh": "carbon_intensity"}
-"""What a published run tells of the place it ran at -> field."""
+"""Fact of a published run about its site -> input."""
+
+MOST_SUGGESTIONS = 30
+"""Unknown devices of a table for which near names are searched, which takes longer than an
+estimate [1]."""
 
 
-class Questions:
-    """Rows of a table with what they name: work, device, count, place, rent."""
+@dataclass(frozen=True, kw_only=True)
+class DevicesOfRows:
+    """Devices and precisions that rows name.
 
-    def __init__(self, table: Table[Scenario], resolver: Resolver) -> None:
-        self.table, self.resolver, self.catalog = table, resolver, resolver.catalog
-        self.work = WorkTable(table, self.catalog)
-        self.errors: dict[int, Notice] = dict(self.work.errors)
-        self.notices = self.work.notices
-        self.flop: Floats = np.asarray(self.work.flop.mid)
-        self.timed: Mask = ~np.isnan(np.asarray(self.work.device_hours.mid))
-        self._name_devices()
-        self._count_devices()
-        self._date()
-        self._place()
-        self._rent()
-        self._describe_steps()
-        self._check_parallelism()
-        self._check_power_limit()
-        self._check_hours()
-        self._describe_software()
+    Parameters
+    ----------
+    named : sequence of NamedDevice
+    named_at : array of int
+        Which of them each row has; -1: none.
+    own : array of bool
+        Whether a row runs a preset on the hardware it was published on.
+    bare : array of bool
+        Whether the device needs neither cooling nor a network.
+    """
 
-    def refuse(self, rows: Places, notice: Notice) -> None:
-        """Give rows up; the first reason stands."""
-        for row in rows.tolist():
-            self.errors.setdefault(row, notice)
+    named: Sequence[NamedDevice]
+    named_at: Places
+    own: Mask
+    bare: Mask
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountsOfRows:
+    """Devices of each row, whether their number is known, and the year of its run [1]."""
+
+    devices: Floats
+    devices_known: Mask
+    year: Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class SitesOfRows:
+    """Sites of rows at their time, and what a row itself gives of its site.
+
+    Parameters
+    ----------
+    sites, site_at
+        Sites, and which of them each row has.
+    pue, intensity, given_wue : array
+        As given or reported, NaN where unknown [1], [kgCO2e/kWh], [L/kWh].
+    boards_only : array of bool
+        Whether only the energy of the devices counts.
+    wue_known : array of bool
+        Whether on-site water is known.
+    profiles, profile_at, profiled
+        Hourly carbon intensities [kgCO2e/kWh], which of them each row has, and whether it has one.
+    """
+
+    sites: Sequence[Found[Site]]
+    site_at: Places
+    pue: Floats
+    boards_only: Mask
+    intensity: Floats
+    given_wue: Floats
+    wue_known: Mask
+    profiles: Sequence[Floats]
+    profile_at: Places
+    profiled: Mask
+
+
+@dataclass(frozen=True, kw_only=True)
+class RentsOfRows:
+    """Rents that rows take, and which each has; given rents [USD/h], and which rows are owned."""
+
+    rents: Sequence[Found[Uncertain] | None]
+    rent_at: Places
+    given_rent: Floats
+    rent_known: Mask
+    owned: Mask
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepsOfRows:
+    """Tokens [token] and FLOPs [FLOP] of an optimizer step of each row, NaN where unknown."""
+
+    batch_tokens: Floats
+    step_flop: Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class Questions(DevicesOfRows, CountsOfRows, SitesOfRows, RentsOfRows, StepsOfRows):
+    """Rows of a table with everything that they name.
+
+    Parameters
+    ----------
+    table : Table of Scenario
+    catalog : Catalog
+    known : Known
+        Measured runs, which correct what is expected.
+    work : WorkTable
+    errors : mapping of int to Notice
+        Row -> why it is refused.
+    notices : NoticeTable
+        What was assumed; what an answer adds goes there, too.
+    flop : array
+        Of the final run, NaN where unknown [FLOP].
+    timed, ignore, steady : array of bool
+        Whether the run is timed, measured runs are ignored, and the rate is that of steady steps.
+    software, given_utilization : array
+        How tuned the code is [1], and the utilization given, NaN where it is not [1].
+    """
+
+    table: Table[Scenario]
+    catalog: Catalog
+    known: Known
+    work: WorkTable
+    errors: Mapping[int, Notice]
+    notices: NoticeTable
+    flop: Floats
+    timed: Mask
+    ignore: Mask
+    steady: Mask
+    software: Floats
+    given_utilization: Floats
 
     def answerable(self) -> Places:
         """Rows that no reason speaks against."""
@@ -73,276 +175,9 @@ class Questions:
         fine[list(self.errors)] = False
         return rows_where(fine)
 
-    def device(self, row: int) -> Named:
+    def device(self, row: int) -> NamedDevice:
         """Device and precision of a row."""
         return self.named[int(self.named_at[row])]
-
-    def _name_devices(self) -> None:
-        """What the rows name as device and precision; a preset brings what it ran on."""
-        hardware, precision = self.table.word("hardware"), self.table.word("precision")
-        presets = self.work.presets
-        keys = (hardware.codes, precision.codes, self.work.preset_at)
-        triples, at = distinct(*keys)
-        self.named: list[Named] = []
-        bundles: list[tuple[Notice, ...]] = []
-        own: list[bool] = []
-        number = nowhere(len(triples))
-        for place, (device, form, preset_at) in enumerate(triples):
-            preset = presets[preset_at] if preset_at >= 0 else None
-            words = hardware.distinct[device] if device >= 0 else ""
-            form_words = precision.distinct[form] if form >= 0 else ""
-            notices: tuple[Notice, ...] = ()
-            if not words and preset is not None and preset.hardware is not None:
-                values = {"device": preset.hardware, "preset": preset.name}
-                words, notices = preset.hardware, (Notice("device_of_preset", "hardware", values),)
-            try:
-                if not words:
-                    raise ValueError
-                known = self.catalog.find_device(words)
-                ran_here = preset is not None and known == preset.hardware
-                if ran_here and not form_words and preset is not None and preset.precision:
-                    peaks = self.catalog.device(words).peaks
-                    form_words = preset.precision if preset.precision in peaks else ""
-                named = self.resolver.named(words, form_words)
-            except ValueError as error:
-                why = reason(error) if words else Notice("no_device", "hardware")
-                self.refuse(rows_where(at == place), why)
-                continue
-            number[place] = len(self.named)
-            self.named.append(named)
-            own.append(ran_here)
-            bundles.append((*notices, *named.notices))
-        self.named_at: Places = number[at]
-        self.own: Mask = np.array([*own, False], dtype=np.bool_)[self.named_at]
-        self.notices.coded(bundles, self.named_at)
-        self._keep_hours_at_home()
-        bare = [named.device.kind in SELF_CONTAINED for named in self.named]
-        self.bare: Mask = np.array([*bare, False], dtype=np.bool_)[self.named_at]
-
-    def _keep_hours_at_home(self) -> None:
-        """Refuse hours of a preset on another device: they are no work to be moved.
-
-        Where the device was not published, one that was sold in the year of the run may be it.
-        """
-        for code, preset in enumerate(self.work.presets):
-            rows = (self.work.preset_at == code) & self.timed & ~self.table.states("device_hours")
-            if not rows.any():
-                continue
-            device = preset.hardware or ""
-            name = self.catalog.device(device).name if device else "hardware that is unpublished"
-            values = {"preset": preset.name, "device": name, "id": device}
-            if device:
-                unlike = Notice("hours_of_other_device", "hardware", values)
-                self.refuse(rows_where(rows & ~self.own), unlike)
-            else:
-                homes = [_may_be_home(named.device, preset.year) for named in self.named]
-                away = rows & ~np.array([*homes, True], dtype=np.bool_)[self.named_at]
-                values["year"] = str(preset.year)
-                unlike = Notice("hours_of_unknown_device", "hardware", values)
-                self.refuse(rows_where(away), unlike)
-            self.notices.where(rows, Notice("hours_of_preset", "device_hours", values))
-
-    def _count_devices(self) -> None:
-        """Count as given; a preset on its own hardware brings the count it ran on; else one."""
-        count = self.table.number("devices")
-        for code, preset in enumerate(self.work.presets):
-            if "devices" in preset.as_run:
-                rows = (self.work.preset_at == code) & self.own & np.isnan(count)
-                count = np.where(rows, preset.as_run["devices"].value, count)
-        self.devices_known: Mask = ~np.isnan(count)
-        chips = np.array([*(float(named.chips) for named in self.named), 1.0])[self.named_at]
-        self.devices: Floats = np.where(self.devices_known, count, chips)
-        alone = ~self.devices_known & (chips == 1.0)
-        self.notices.where(alone, Notice("devices_assumed", "devices"))
-        for size in np.unique(chips[chips > 1.0]).tolist():
-            assumed = ~self.devices_known & (chips == size)
-            part = self.devices_known & (chips == size) & (count % size != 0)
-            self.notices.where(assumed, Notice("slice_assumed", "devices", {"count": size}))
-            self.notices.where(part, Notice("slice_in_part", "devices", {"count": size}))
-
-    def _date(self) -> None:
-        """Year of each run: as given, or of a preset on the hardware it ran on."""
-        self.year = self.table.number("year")
-        for code, preset in enumerate(self.work.presets):
-            rows = (self.work.preset_at == code) & self.own & np.isnan(self.year)
-            if rows.any():
-                self.year = np.where(rows, float(preset.year), self.year)
-
-    def _place(self) -> None:
-        """Place of each run at its time, and what the run itself gives of it."""
-        site = self.table.word("site")
-        years, year_at = few(np.floor(self.year))
-        keys = (site.codes, year_at, self.bare.astype(np.intp))
-        triples, at = distinct(*keys)
-        self.sites: list[Found[Site]] = []
-        number = nowhere(len(triples))
-        for place, (code, when, bare) in enumerate(triples):
-            name = site.distinct[code] if code >= 0 else ""
-            year = None if np.isnan(years[when]) else float(years[when])
-            try:
-                found = find_site(name, self.catalog, bare=bool(bare), year=year)
-            except ValueError as error:
-                self.refuse(rows_where(at == place), reason(error))
-                continue
-            number[place] = len(self.sites)
-            self.sites.append(found)
-        self.site_at: Places = number[at]
-        self._read_profiles()
-        self._report_places()
-        self.given_wue = self.table.number("wue")
-        has = [found.value.wue_l_per_kwh is not None for found in self.sites]
-        self.wue_known: Mask = ~np.isnan(self.given_wue) | np.array([*has, False])[self.site_at]
-        self._say_of_sites()
-
-    def _read_profiles(self) -> None:
-        """Carbon profiles by row: the mean for a start, the hours of the run afterwards."""
-        self.intensity = self.table.number("carbon_intensity")
-        column, start = self.table.word("carbon_profile"), self.table.number("start")
-        self.profiled: Mask = column.codes >= 0
-        self.profile_at, self.profiles = column.codes, list[Floats]()
-        if not column.distinct and "start" not in self.table.numbers:
-            return
-        lost = ~np.isnan(start) & ~self.profiled
-        self.refuse(rows_where(lost), Notice("start_without_profile", "start"))
-        both = self.profiled & ~np.isnan(self.intensity)
-        self.refuse(rows_where(both), Notice("two_intensities", "carbon_intensity"))
-        for code, path in enumerate(column.distinct):
-            rows = rows_where(column.codes == code)
-            hourly = np.zeros(24)
-            try:
-                hourly = read_profile(path)
-                for row in rows.tolist():
-                    check_start(float(np.nan_to_num(start[row])), hourly)
-            except ValueError as error:
-                self.refuse(rows, reason(error))
-            self.profiles.append(hourly)
-            self.intensity = np.where(column.codes == code, float(hourly.mean()), self.intensity)
-
-    def _report_places(self) -> None:
-        """A preset on its own hardware, at no other place, ran where its record says."""
-        self.boards_only: Mask = self.table.number("boards_only") == 1.0
-        self.notices.where(self.boards_only, Notice("boards_only", "boards_only"))
-        self.pue = np.where(self.boards_only, 1.0, self.table.number("pue"))
-        unstated = (
-            np.isnan(self.pue) & np.isnan(self.intensity) & (self.table.word("site").codes < 0)
-        )
-        for code, preset in enumerate(self.work.presets):
-            ran = {key: preset.as_run[key].value for key in REPORTED_PLACE if key in preset.as_run}
-            rows = (self.work.preset_at == code) & self.own & unstated
-            if not ran or not rows.any():
-                continue
-            self.notices.where(rows, Notice("as_reported", "site"))
-            self.pue = np.where(rows, ran.get("pue", np.nan), self.pue)
-            self.intensity = np.where(rows, ran.get("co2e_kg_per_kwh", np.nan), self.intensity)
-
-    def _say_of_sites(self) -> None:
-        """Say what was assumed of the places, where the row does not give it itself."""
-        of_pue, of_grid = np.isnan(self.pue), np.isnan(self.intensity)
-        for field, rows in (("pue", of_pue), ("carbon_intensity", of_grid)):
-            bundles = [
-                tuple(notice for notice in found.notices if notice.field == field)
-                for found in self.sites
-            ]
-            self.notices.coded(bundles, np.where(rows, self.site_at, -1))
-
-    def _rent(self) -> None:
-        """Rent of each row: as given, or by the offers on record where and when it runs."""
-        self.rents: list[Found[Uncertain] | None] = []
-        kind, site = self.table.word("price_kind"), self.table.word("site")
-        years, year_at = few(self.table.number("year"))
-        sellers = ("", *PROVIDERS.values())
-        sold = [sellers.index(self.resolver.provider(name)) for name in site.distinct]
-        seller_at = np.array([*sold, 0], dtype=np.intp)[site.codes]
-        combinations, at = distinct(self.named_at, kind.codes, year_at, seller_at)
-        for named, code, when, seller in combinations:
-            year = None if np.isnan(years[when]) else float(years[when])
-            offers = kind.distinct[code] if code >= 0 else ""
-            device = self.named[named].device if named >= 0 else None
-            self.rents.append(
-                None
-                if device is None
-                else self.resolver.rent(device, offers, year, sellers[seller])
-            )
-        self.rent_at: Places = at
-        self.given_rent = self.table.number("price")
-        known = np.array([rent is not None for rent in self.rents], dtype=np.bool_)
-        self.rent_known: Mask = ~np.isnan(self.given_rent) | known[at]
-        self.owned: Mask = self.table.states_word("pay", "own")
-        asked = np.where(np.isnan(self.given_rent) & ~self.owned, at, -1)
-        self.notices.coded([() if rent is None else rent.notices for rent in self.rents], asked)
-        self.notices.where(self.owned, Notice("owning_left_out", "pay"))
-        paid = self.table.states("device_price") & ~self.owned
-        self.notices.where(paid, Notice("device_price_unused", "device_price"))
-
-    def _describe_steps(self) -> None:
-        """Tokens and FLOPs per step of the optimizer, from whatever a row gives of them."""
-        table, numbers = self.table, self.work.numbers
-        active = np.where(
-            np.isnan(numbers["active_params"]), numbers["params"], numbers["active_params"]
-        )
-        tokens, batch, flop = (
-            table.number(name) for name in ("batch_tokens", "batch", "step_flop")
-        )
-        if not {"batch_tokens", "batch", "step_flop"} & set(table.numbers):
-            self.batch_tokens = self.step_flop = tokens
-            return
-        balanced = np.sqrt(self.flop / (FLOP_PER_PARAM_AND_TOKEN * TOKENS_PER_PARAM))
-        size = np.where(np.isnan(active), balanced, active)
-        by_step = flop / (FLOP_PER_PARAM_AND_TOKEN * size)
-        self.batch_tokens = first_known(tokens, batch * numbers["seq_len"], by_step)
-        sample_flop = TRAINING_OVER_FORWARD * numbers["sample_flop"]
-        self.step_flop = first_known(
-            flop,
-            batch * sample_flop,
-            batch * self.flop / table.number("samples"),
-            tokens * self.flop / table.number("tokens"),
-            FLOP_PER_PARAM_AND_TOKEN * size * self.batch_tokens,
-        )
-
-    def _check_parallelism(self) -> None:
-        """Refuse a parallelism that needs more devices than there are."""
-        if not set(SHARING) & set(self.table.numbers):
-            return
-        tensor, stages, experts = (
-            np.nan_to_num(self.table.number(name), nan=1.0)
-            for name in ("tensor_parallel", "pipeline_parallel", "expert_parallel")
-        )
-        needed = np.maximum(tensor * stages, experts)
-        for row in rows_where(needed > self.devices).tolist():
-            values = {"needed": float(needed[row]), "devices": float(self.devices[row])}
-            self.refuse(np.array([row]), Notice("parallelism_exceeds_devices", "devices", values))
-
-    def _check_hours(self) -> None:
-        """Refuse work that a device cannot do in the given hours."""
-        rows = rows_where(self.timed & ~np.isnan(self.flop) & (self.named_at >= 0))
-        hours = np.asarray(self.work.device_hours.mid)
-        if not rows.size:
-            return
-        peaks = np.array([float(named.hardware.peak_flop_per_s.mid) for named in self.named])
-        shares = self.flop[rows] / (hours[rows] * S_PER_H * peaks[self.named_at[rows]])
-        above = shares > 1 + ROUNDING
-        for row, share in zip(rows[above].tolist(), shares[above].tolist(), strict=True):
-            values = {"times": digits(share), "device": self.device(row).device.name}
-            self.refuse(np.array([row]), Notice("work_exceeds_hours", "device_hours", values))
-
-    def _check_power_limit(self) -> None:
-        """Refuse a power limit that a device cannot keep."""
-        limit = self.table.number("power_cap")
-        for row in rows_where(~np.isnan(limit) & (self.named_at >= 0)).tolist():
-            try:
-                check_cap(self.device(row).hardware, float(limit[row]))
-            except ValueError as error:
-                self.refuse(np.array([row]), reason(error))
-
-    def _describe_software(self) -> None:
-        """Utilization as given, and what the rows say of the code and its measured runs."""
-        said, framework, name = (
-            self.table.word(field).rows() for field in ("software", "framework", "name")
-        )
-        self.software = software_of_rows(said, framework, name)
-        self.given_utilization = self.table.number("utilization")
-        self.ignore: Mask = self.table.states_word("calibration", "ignore")
-        self.steady: Mask = self.table.states_word("rate", "steady")
 
     def frozen_bytes(self) -> Floats:
         """Bytes of a weight that adapters leave frozen; NaN where all weights are trained."""
@@ -353,7 +188,358 @@ class Questions:
         return found
 
 
+def resolve(table: Table[Scenario], catalog: Catalog, known: Known | None = None) -> Questions:
+    """Return the rows of a table with everything that they name.
+
+    Parameters
+    ----------
+    table : Table of Scenario
+    catalog : Catalog
+    known : Known, optional
+        Measured runs; those on record where none are given.
+    """
+    work = resolve_work(table, catalog)
+    flop, timed = np.asarray(work.flop.mid), ~np.isnan(np.asarray(work.device_hours.mid))
+    devices, of_devices = name_devices(table, work, catalog)
+    counts, of_counts = count_devices(table, work, devices)
+    sites, of_sites = find_sites(table, work, devices, counts.year, catalog)
+    rents, of_rents = find_rents(table, devices, catalog)
+    impossible = check_rows(table, work, devices, counts)
+    said, framework, name = (table.word(one).rows() for one in ("software", "framework", "name"))
+    remarks = (work.remarks, of_devices, of_counts, of_sites, of_rents, impossible)
+    merged = Remarks(table.count, *remarks)
+    return Questions(
+        **vars(devices),
+        **vars(counts),
+        **vars(sites),
+        **vars(rents),
+        **vars(steps_of(table, work)),
+        table=table,
+        catalog=catalog,
+        known=known_runs(catalog) if known is None else known,
+        work=work,
+        errors=merged.errors,
+        notices=merged.notices,
+        flop=flop,
+        timed=timed,
+        ignore=table.states_word("calibration", "ignore"),
+        steady=table.states_word("rate", "steady"),
+        software=software_of_rows(said, framework, name),
+        given_utilization=table.number("utilization"),
+    )
+
+
+def name_devices(
+    table: Table[Scenario], work: WorkTable, catalog: Catalog
+) -> tuple[DevicesOfRows, Remarks]:
+    """Return the devices and precisions of rows; a preset brings what it ran on."""
+    said = Remarks(table.count)
+    hardware, precision = table.word("hardware"), table.word("precision")
+    triples, at = distinct(hardware.codes, precision.codes, work.preset_at)
+    named: list[NamedDevice] = []
+    bundles: list[tuple[Notice, ...]] = []
+    own: list[bool] = []
+    number, unknown = nowhere(len(triples)), 0
+    for place, (device, form, preset_at) in enumerate(triples):
+        preset = work.presets[preset_at] if preset_at >= 0 else None
+        words = hardware.distinct[device] if device >= 0 else ""
+        form_words = precision.distinct[form] if form >= 0 else ""
+        notices: tuple[Notice, ...] = ()
+        if not words and preset is not None and preset.hardware is not None:
+            values = {"device": preset.hardware, "preset": preset.name}
+            words, notices = preset.hardware, (Notice("device_of_preset", "hardware", values),)
+        if not words:
+            said.refuse(rows_where(at == place), Notice("no_device", "hardware"))
+            continue
+        ran_here = preset is not None and catalog.find_device(words) == preset.hardware
+        try:
+            if ran_here and not form_words:
+                form_words = _published_precision(preset, words, catalog)
+            found = find_device(words, form_words, catalog, suggest=unknown <= MOST_SUGGESTIONS)
+        except ValueError as error:
+            unknown += catalog.find_device(words) is None
+            said.refuse(rows_where(at == place), reason(error))
+            continue
+        number[place] = len(named)
+        named.append(found)
+        own.append(ran_here)
+        bundles.append((*notices, *found.notices))
+    named_at: Places = number[at]
+    said.notices.coded(bundles, named_at)
+    bare = [one.device.kind in SELF_CONTAINED for one in named]
+    devices = DevicesOfRows(
+        named=named,
+        named_at=named_at,
+        own=np.array([*own, False], dtype=np.bool_)[named_at],
+        bare=np.array([*bare, False], dtype=np.bool_)[named_at],
+    )
+    _keep_hours_at_home(table, work, devices, catalog, said)
+    return devices, said
+
+
+def _published_precision(preset: Preset | None, device: str, catalog: Catalog) -> str:
+    """Precision of a preset on its own device, where the device has it."""
+    precision = "" if preset is None else preset.precision or ""
+    return precision if precision in catalog.device(device).peaks else ""
+
+
+def _keep_hours_at_home(
+    table: Table[Scenario],
+    work: WorkTable,
+    devices: DevicesOfRows,
+    catalog: Catalog,
+    said: Remarks,
+) -> None:
+    """Refuse hours of a preset on another device: they are no work to be moved.
+
+    Where the device was not published, one that was sold in the year of the run may be it.
+    """
+    timed = ~np.isnan(np.asarray(work.device_hours.mid))
+    for code, preset in enumerate(work.presets):
+        rows = (work.preset_at == code) & timed & ~table.states("device_hours")
+        if not rows.any():
+            continue
+        device = preset.hardware or ""
+        name = catalog.device(device).name if device else "hardware that is unpublished"
+        values = {"preset": preset.name, "device": name, "id": device}
+        if device:
+            unlike = Notice("hours_of_other_device", "hardware", values)
+            said.refuse(rows_where(rows & ~devices.own), unlike)
+        else:
+            homes = [_may_be_home(named.device, preset.year) for named in devices.named]
+            away = rows & ~np.array([*homes, True], dtype=np.bool_)[devices.named_at]
+            values["year"] = str(preset.year)
+            said.refuse(rows_where(away), Notice("hours_of_unknown_device", "hardware", values))
+        said.notices.where(rows, Notice("hours_of_preset", "device_hours", values))
+
+
 def _may_be_home(device: Device, year: int) -> bool:
     """Whether a run of a year may have been on a device: an accelerator that was sold by then."""
     released = (device.released or "")[:4]
     return device.kind not in SELF_CONTAINED and bool(released) and int(released) <= year
+
+
+def count_devices(
+    table: Table[Scenario], work: WorkTable, devices: DevicesOfRows
+) -> tuple[CountsOfRows, Remarks]:
+    """Return counts and years: as given, those of a preset on its own hardware, or one device."""
+    said = Remarks(table.count)
+    count, year = table.number("devices"), table.number("year")
+    for code, preset in enumerate(work.presets):
+        rows = (work.preset_at == code) & devices.own
+        if "devices" in preset.as_run:
+            count = np.where(rows & np.isnan(count), preset.as_run["devices"].value, count)
+        if (rows & np.isnan(year)).any():
+            year = np.where(rows & np.isnan(year), float(preset.year), year)
+    known: Mask = ~np.isnan(count)
+    sizes = [*(float(named.chips) for named in devices.named), 1.0]
+    chips = np.array(sizes)[devices.named_at]
+    said.notices.where(~known & (chips == 1.0), Notice("devices_assumed", "devices"))
+    for size in np.unique(chips[chips > 1.0]).tolist():
+        part = known & (chips == size) & (count % size != 0)
+        values = {"count": size}
+        said.notices.where(~known & (chips == size), Notice("slice_assumed", "devices", values))
+        said.notices.where(part, Notice("slice_in_part", "devices", values))
+    counts = CountsOfRows(devices=np.where(known, count, chips), devices_known=known, year=year)
+    return counts, said
+
+
+def find_sites(
+    table: Table[Scenario],
+    work: WorkTable,
+    devices: DevicesOfRows,
+    year: Floats,
+    catalog: Catalog,
+) -> tuple[SitesOfRows, Remarks]:
+    """Return the site of each run at its time, and what the run itself gives of it."""
+    said = Remarks(table.count)
+    site = table.word("site")
+    years, year_at = few(np.floor(year))
+    triples, at = distinct(site.codes, year_at, devices.bare.astype(np.intp))
+    sites: list[Found[Site]] = []
+    number = nowhere(len(triples))
+    for place, (code, when, bare) in enumerate(triples):
+        name = site.distinct[code] if code >= 0 else ""
+        time = None if np.isnan(years[when]) else float(years[when])
+        try:
+            found = find_site(name, catalog, bare=bool(bare), year=time)
+        except ValueError as error:
+            said.refuse(rows_where(at == place), reason(error))
+            continue
+        number[place] = len(sites)
+        sites.append(found)
+    site_at: Places = number[at]
+    profiles, intensity = _read_profiles(table, said)
+    pue, intensity = _reported(table, work, devices.own, intensity, said)
+    boards_only: Mask = table.number("boards_only") == 1.0
+    said.notices.where(boards_only, Notice("boards_only", "boards_only"))
+    pue = np.where(boards_only, 1.0, pue)
+    for field, values in (("pue", pue), ("carbon_intensity", intensity)):
+        bundles = [tuple(one for one in found.notices if one.field == field) for found in sites]
+        said.notices.coded(bundles, np.where(np.isnan(values), site_at, -1))
+    given_wue = table.number("wue")
+    has = [found.value.wue_l_per_kwh is not None for found in sites]
+    column = table.word("carbon_profile")
+    of_rows = SitesOfRows(
+        sites=sites,
+        site_at=site_at,
+        pue=pue,
+        boards_only=boards_only,
+        intensity=intensity,
+        given_wue=given_wue,
+        wue_known=~np.isnan(given_wue) | np.array([*has, False])[site_at],
+        profiles=profiles,
+        profile_at=column.codes,
+        profiled=column.codes >= 0,
+    )
+    return of_rows, said
+
+
+def _read_profiles(table: Table[Scenario], said: Remarks) -> tuple[list[Floats], Floats]:
+    """Carbon profiles, and carbon intensities by row: of a profile the mean for a start."""
+    intensity = table.number("carbon_intensity")
+    column, start = table.word("carbon_profile"), table.number("start")
+    profiles: list[Floats] = []
+    if not column.distinct and "start" not in table.numbers:
+        return profiles, intensity
+    profiled = column.codes >= 0
+    lost = ~np.isnan(start) & ~profiled
+    said.refuse(rows_where(lost), Notice("start_without_profile", "start"))
+    both = profiled & ~np.isnan(intensity)
+    said.refuse(rows_where(both), Notice("two_intensities", "carbon_intensity"))
+    for code, path in enumerate(column.distinct):
+        rows = rows_where(column.codes == code)
+        hourly = np.zeros(24)
+        try:
+            hourly = read_profile(path)
+            for row in rows.tolist():
+                check_start(float(np.nan_to_num(start[row])), hourly)
+        except ValueError as error:
+            said.refuse(rows, reason(error))
+        profiles.append(hourly)
+        intensity = np.where(column.codes == code, float(hourly.mean()), intensity)
+    return profiles, intensity
+
+
+def _reported(
+    table: Table[Scenario], work: WorkTable, own: Mask, intensity: Floats, said: Remarks
+) -> tuple[Floats, Floats]:
+    """PUE and carbon intensity; a preset on its own hardware and site has those of its record."""
+    pue = table.number("pue")
+    unstated = np.isnan(pue) & np.isnan(intensity) & (table.word("site").codes < 0)
+    for code, preset in enumerate(work.presets):
+        ran = {key: preset.as_run[key].value for key in REPORTED_PLACE if key in preset.as_run}
+        rows = (work.preset_at == code) & own & unstated
+        if not ran or not rows.any():
+            continue
+        said.notices.where(rows, Notice("as_reported", "site"))
+        pue = np.where(rows, ran.get("pue", np.nan), pue)
+        intensity = np.where(rows, ran.get("co2e_kg_per_kwh", np.nan), intensity)
+    return pue, intensity
+
+
+def find_rents(
+    table: Table[Scenario], devices: DevicesOfRows, catalog: Catalog
+) -> tuple[RentsOfRows, Remarks]:
+    """Return the rent of each row: as given, or by the offers on record where and when it runs."""
+    said = Remarks(table.count)
+    kind, site = table.word("price_kind"), table.word("site")
+    years, year_at = few(table.number("year"))
+    sellers = ("", *PROVIDERS.values())
+    sold = [sellers.index(find_provider(name, catalog)) for name in site.distinct]
+    seller_at = np.array([*sold, 0], dtype=np.intp)[site.codes]
+    combinations, at = distinct(devices.named_at, kind.codes, year_at, seller_at)
+    rents: list[Found[Uncertain] | None] = []
+    for named, code, when, seller in combinations:
+        if named < 0:
+            rents.append(None)
+            continue
+        rent = find_rent(
+            devices.named[named].device,
+            catalog,
+            kind=kind.distinct[code] if code >= 0 else "",
+            year=None if np.isnan(years[when]) else float(years[when]),
+            provider=sellers[seller],
+        )
+        rents.append(rent)
+    given, owned = table.number("price"), table.states_word("pay", "own")
+    known = np.array([rent is not None for rent in rents], dtype=np.bool_)
+    asked = np.where(np.isnan(given) & ~owned, at, -1)
+    said.notices.coded([() if rent is None else rent.notices for rent in rents], asked)
+    said.notices.where(owned, Notice("owning_left_out", "pay"))
+    paid = table.states("device_price") & ~owned
+    said.notices.where(paid, Notice("device_price_unused", "device_price"))
+    of_rows = RentsOfRows(
+        rents=rents,
+        rent_at=at,
+        given_rent=given,
+        rent_known=~np.isnan(given) | known[at],
+        owned=owned,
+    )
+    return of_rows, said
+
+
+def steps_of(table: Table[Scenario], work: WorkTable) -> StepsOfRows:
+    """Return tokens and FLOPs per optimizer step, from whatever a row gives of them."""
+    tokens, batch, flop = (table.number(name) for name in ("batch_tokens", "batch", "step_flop"))
+    if not {"batch_tokens", "batch", "step_flop"} & set(table.numbers):
+        return StepsOfRows(batch_tokens=tokens, step_flop=tokens)
+    numbers, whole = work.numbers, np.asarray(work.flop.mid)
+    active = first_known(numbers["active_params"], numbers["params"])
+    balanced = np.sqrt(whole / (FLOP_PER_PARAM_AND_TOKEN * TOKENS_PER_PARAM))
+    size = first_known(active, balanced)
+    by_step = flop / (FLOP_PER_PARAM_AND_TOKEN * size)
+    batch_tokens = first_known(tokens, batch * numbers["seq_len"], by_step)
+    step_flop = first_known(
+        flop,
+        batch * TRAINING_OVER_FORWARD * numbers["sample_flop"],
+        batch * whole / table.number("samples"),
+        tokens * whole / table.number("tokens"),
+        FLOP_PER_PARAM_AND_TOKEN * size * batch_tokens,
+    )
+    return StepsOfRows(batch_tokens=batch_tokens, step_flop=step_flop)
+
+
+def check_rows(
+    table: Table[Scenario], work: WorkTable, devices: DevicesOfRows, counts: CountsOfRows
+) -> Remarks:
+    """Refuse parallelism, power limits and hours that the devices of a row cannot have."""
+    said = Remarks(table.count)
+    _check_parallelism(table, counts.devices, said)
+    limit = table.number("power_cap")
+    for row in rows_where(~np.isnan(limit) & (devices.named_at >= 0)).tolist():
+        try:
+            check_cap(devices.named[devices.named_at[row]].hardware, float(limit[row]))
+        except ValueError as error:
+            said.refuse(np.array([row]), reason(error))
+    _check_hours(work, devices, said)
+    return said
+
+
+def _check_parallelism(table: Table[Scenario], devices: Floats, said: Remarks) -> None:
+    """Refuse a parallelism that needs more devices than there are."""
+    if not set(SHARING) & set(table.numbers):
+        return
+    tensor, stages, experts = (
+        np.nan_to_num(table.number(name), nan=1.0)
+        for name in ("tensor_parallel", "pipeline_parallel", "expert_parallel")
+    )
+    needed = np.maximum(tensor * stages, experts)
+    for row in rows_where(needed > devices).tolist():
+        values = {"needed": float(needed[row]), "devices": float(devices[row])}
+        said.refuse(np.array([row]), Notice("parallelism_exceeds_devices", "devices", values))
+
+
+def _check_hours(work: WorkTable, devices: DevicesOfRows, said: Remarks) -> None:
+    """Refuse work that a device cannot do in the given hours."""
+    flop, hours = np.asarray(work.flop.mid), np.asarray(work.device_hours.mid)
+    rows = rows_where(~np.isnan(hours) & ~np.isnan(flop) & (devices.named_at >= 0))
+    if not rows.size:
+        return
+    peaks = np.array([float(named.hardware.peak_flop_per_s.mid) for named in devices.named])
+    shares = flop[rows] / (hours[rows] * S_PER_H * peaks[devices.named_at[rows]])
+    above = shares > 1 + ROUNDING
+    for row, share in zip(rows[above].tolist(), shares[above].tolist(), strict=True):
+        device = devices.named[devices.named_at[row]].device
+        values = {"times": digits(share), "device": device.name}
+        said.refuse(np.array([row]), Notice("work_exceeds_hours", "device_hours", values))

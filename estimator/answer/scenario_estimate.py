@@ -317,7 +317,7 @@ def _inputs_of_utilization(
         before = {"utilization": predicted_input(predicted, kind, asked.catalog)}
     if not corrected.measured[place]:
         return before
-    known = asked.resolver.measured.of_program(named.device, scenario.program or "")
+    known = asked.known.of_program(named.device, scenario.program or "")
     was = before["utilization"]
     return {
         "utilization": utilization_input(known, predicted, one_of(corrected.utilization, place)),
@@ -331,7 +331,7 @@ def _inputs_of_power(
     """Power of the device after the measured runs."""
     asked, (group, place) = result.questions, where
     named = asked.device(row)
-    found = asked.resolver.measured.power_of(named.device)[0]
+    found = asked.known.power_of(named.device)[0]
     if not found or group.left is None or group.uncorrected is None:
         return {}
     before, now = (

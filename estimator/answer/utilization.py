@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from estimator.answer.named_device import NamedDevice
 from estimator.answer.notices import (
     say_of_devices,
     say_of_heavy_counts,
@@ -13,7 +14,6 @@ from estimator.answer.notices import (
     say_of_waiting,
 )
 from estimator.answer.questions import Questions
-from estimator.answer.resolver import Named
 from estimator.calibration.correction import Corrected, Rows, calibrated_utilization, launches_of
 from estimator.calibration.measured_utilization import assumed_step_flop, large_step_flop
 from estimator.core.hardware import REFERENCE_UTILIZATION
@@ -57,7 +57,7 @@ class Expected:
 class Devices:
     """Distinct devices of a group, which of them each row is on, and what calibrates them."""
 
-    named: list[Named]
+    named: list[NamedDevice]
     at: Places
     rows: Rows
 
@@ -84,7 +84,7 @@ def devices_of(asked: Questions, rows: Places) -> Devices:
     )
 
 
-def _step_flop(asked: Questions, rows: Places, named: list[Named], at: Places) -> Floats:
+def _step_flop(asked: Questions, rows: Places, named: list[NamedDevice], at: Places) -> Floats:
     """Work of one step on each device of some rows [FLOP]."""
     large = np.array([large_step_flop(one.device, one.precision) for one in named])
     return assumed_step_flop(
@@ -114,7 +114,7 @@ def expected_of(asked: Questions, rows: Places, devices: Devices) -> Expected:
             by_overheads=nothing,
         )
     else:
-        measured = asked.resolver.measured
+        measured = asked.known
         corrected = calibrated_utilization(prior, devices.rows, measured, launches)
         if fixed is None and corrected.measured.any():
             lone = calibrated_utilization(lone, devices.rows, measured).utilization

@@ -20,6 +20,7 @@ from estimator.calibration.measured_power import (
     power_observations,
 )
 from estimator.calibration.measured_utilization import (
+    NOTHING_MEASURED,
     CalibrationObservation,
     Measured,
     Steady,
@@ -226,11 +227,13 @@ def _expected_w(busy: float | None, device: Device, catalog: Catalog) -> Uncerta
     return device_power_w(hardware, None if busy is None else busy * hardware.full_utilization)
 
 
-def known_runs(catalog: Catalog) -> Known:
-    """Return the measured runs that came with the profiles or lie in the user's store.
+def known_runs(catalog: Catalog, *, calibrated: bool = True) -> Known:
+    """Return the measured runs of the profiles and of the user's store; none if not calibrated.
 
     Those of the store are read again when it has changed.
     """
+    if not calibrated:
+        return Known(catalog, NOTHING_MEASURED)
     folder = os.fspath(data_directory())
     return _read(catalog, folder, store_state(folder))
 

@@ -3,7 +3,7 @@
 import csv
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, wraps
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from estimator.catalog import csv_tables as rows
 from estimator.catalog import toml_files as files
+from estimator.catalog.lookups import LookUps
 from estimator.catalog.name_index import NameIndex, unknown
 from estimator.catalog.prior_tables import Priors
 from estimator.catalog.profile_folders import further_directories, shipped_directory
@@ -333,6 +334,16 @@ class Catalog:
         if name not in self._cache:
             self._cache[name] = work_out()
         return cast(Found, self._cache[name])
+
+    def look_up(self, key: Hashable, find: Callable[[], Found]) -> Found:
+        """Return what a key stands for, looked up the first time; refusals are remembered, too.
+
+        Raises
+        ------
+        ValueError
+            The reason why the look-up was refused, now or before.
+        """
+        return self.once("look-ups of names", LookUps).find(key, find)
 
     @cached_property
     def _hardware(self) -> NameIndex:

@@ -49,6 +49,10 @@ class NoticeTable:
             codes[rows] = at
             self._layers.append(([(notice(value),) for value in distinct.tolist()], codes))
 
+    def extend(self, other: "NoticeTable") -> None:
+        """Add the notices of another table of the same rows."""
+        self._layers += other._layers
+
     @property
     def layers(self) -> int:
         """How many groups of notices were added."""
@@ -88,3 +92,36 @@ class NoticeTable:
             for place in range(len(first))
         ]
         return sets, at
+
+
+class Remarks:
+    """What one step found to say of the rows of a table: notices, and why rows are refused.
+
+    Parameters
+    ----------
+    count : int
+        Rows.
+    *earlier : Remarks
+        Those of earlier steps; the first reason to refuse a row stands.
+
+    Examples
+    --------
+    >>> first, second = Remarks(2), Remarks(2)
+    >>> first.refuse(np.array([1]), Notice("no_work"))
+    >>> second.refuse(np.array([0, 1]), Notice("no_device", "hardware"))
+    >>> {row: why.code for row, why in Remarks(2, first, second).errors.items()}
+    {1: 'no_work', 0: 'no_device'}
+    """
+
+    def __init__(self, count: int, *earlier: "Remarks") -> None:
+        self.notices = NoticeTable(count)
+        self.errors: dict[int, Notice] = {}
+        for step in earlier:
+            self.notices.extend(step.notices)
+            for row, why in step.errors.items():
+                self.errors.setdefault(row, why)
+
+    def refuse(self, rows: Places, notice: Notice) -> None:
+        """Give rows up; the first reason stands."""
+        for row in rows.tolist():
+            self.errors.setdefault(row, notice)

@@ -1,6 +1,6 @@
 """How much work does each scenario name: FLOPs, a size, a config, a preset or device time."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
@@ -11,13 +11,21 @@ from estimator.catalog import Catalog, Preset
 from estimator.core.bounds import LIMITS
 from estimator.core.messages import reason, refusal
 from estimator.core.notice import Notice
-from estimator.core.notice_table import NoticeTable
-from estimator.core.rows import Floats, Places, in_order, nowhere, rows_where, unknown
+from estimator.core.notice_table import Remarks
+from estimator.core.rows import (
+    Floats,
+    Mask,
+    Places,
+    first_known,
+    in_order,
+    nowhere,
+    rows_where,
+)
 from estimator.core.uncertainty import Uncertain
 from estimator.core.work import Workload
 from estimator.networks.config_file import compact_json, config_of, inline_config
 from estimator.networks.formulas import LORA_SHARE, attention_share, training_flop
-from estimator.networks.kind_columns import network_kinds, of_each_kind
+from estimator.networks.kind_columns import KindColumn, network_kinds, of_each_kind
 from estimator.networks.kinds import ADAPTERS, alike, configured_kind
 from estimator.question.provenance import (
     Found,
@@ -40,6 +48,9 @@ PRESET_KINDS = {"games": "other"}
 
 SIZE = ("params", "active_params", "width", "seq_len", "layers", "tokens", "samples")
 """Numbers that a preset or a config brings where the row does not."""
+
+OF_PRESET = ("params", "active_params", "seq_len")
+"""Numbers that a preset has on record, its width aside."""
 
 OF_WORK = (*SIZE, "flop", "sample_flop", "vocab")
 """Numbers that the work follows from."""
@@ -118,56 +129,42 @@ class CountedNetwork:
         return samples * whole if tokens != tokens else tokens * (whole / float(self.ledger.items))
 
 
+@dataclass(frozen=True, kw_only=True)
 class WorkTable:
     """Work of every row of a table: what rows state, then presets, then configs.
 
-    What is named is looked up once.
-
-    Attributes
+    Parameters
     ----------
-    flop, device_hours : Uncertain
-        Of the final run, arrays, NaN where unknown [FLOP], [h].
+    table : Table of Scenario
+    catalog : Catalog
+    presets, preset_at
+        Presets that rows name, and which of them each row has; -1: none.
+    networks, network_at
+        Configs that rows name, read and counted, and which of them each row has; -1: none.
     numbers : mapping of str to array
-        Fields of `SIZE`, with what presets and configs bring; NaN where unknown.
-    kinds : KindColumn
+        Fields of `OF_WORK`, with what presets and configs bring; NaN where unknown.
     words : mapping of str to list of str
         kind, arch and name of each row.
-    presets, networks : list
-        What a row names, by its code, and the codes.
-    errors : mapping of int to Notice
-    notices : NoticeTable
+    kinds : KindColumn
+        Kind of network of each row.
+    flop, device_hours : Uncertain
+        Of the final run, arrays, NaN where unknown [FLOP], [h].
+    remarks : Remarks
+        Notices, and why rows are refused.
     """
 
-    def __init__(self, table: Table[Scenario], catalog: Catalog) -> None:
-        self.table, self.catalog = table, catalog
-        self.errors: dict[int, Notice] = dict(table.errors)
-        self.notices = NoticeTable(table.count)
-        if table.notices:
-            rows = np.array(list(table.notices), dtype=np.intp)
-            self.notices.each(rows, list(table.notices.values()))
-        self.numbers = {name: table.number(name) for name in OF_WORK}
-        self.words = {name: table.word(name).rows() for name in ("kind", "arch", "name")}
-        self._flop, self._flop_load = unknown(table.count), np.zeros(table.count)
-        self._hours, self._hours_load = table.number("device_hours"), np.zeros(table.count)
-        self.presets: list[Preset] = []
-        self.networks: list[CountedNetwork] = []
-        self.preset_at = self.network_at = nowhere(table.count)
-        configs = table.word("config")
-        self._configs, self._config_at = list(configs.distinct), configs.codes
-        self._read_presets()
-        self._read_networks()
-        for row in rows_where(~np.isnan(table.number("active_params"))).tolist():
-            self.words["arch"][row] = self.words["arch"][row] or "MoE decoder"
-        self._assume_kinds()
-        self.kinds = network_kinds(*(self.words[name] for name in ("kind", "arch", "name")))
-        self._count_rows()
-        self._count_presets()
-        self._count_networks()
-        self._adapt()
-        self._refuse()
-        self._say()
-        self.flop = _of_work(self._flop, self._flop_load)
-        self.device_hours = _of_work(self._hours, self._hours_load)
+    table: Table[Scenario]
+    catalog: Catalog
+    presets: Sequence[Preset]
+    preset_at: Places
+    networks: Sequence[CountedNetwork]
+    network_at: Places
+    numbers: Mapping[str, Floats]
+    words: Mapping[str, list[str]]
+    kinds: KindColumn
+    flop: Uncertain
+    device_hours: Uncertain
+    remarks: Remarks
 
     def preset(self, row: int) -> Preset | None:
         """Preset that a row names."""
@@ -201,228 +198,312 @@ class WorkTable:
             seq_len=known("seq_len"),
         )
 
-    def _fill(self, name: str, rows: Places, value: float | None) -> None:
-        """Fill in a number that the rows leave out."""
-        if value is not None:
-            column = self.numbers[name].copy()
-            column[rows] = np.where(np.isnan(column[rows]), value, column[rows])
-            self.numbers[name] = column
 
-    def _fill_words(self, rows: Places, kind: str, arch: str, name: str) -> None:
-        for row in rows.tolist():
-            for field_, word in (("kind", kind), ("arch", arch), ("name", name)):
-                self.words[field_][row] = self.words[field_][row] or word
+@dataclass(frozen=True, kw_only=True)
+class _Named:
+    """Presets and configs of rows, and which each row has."""
 
-    def _read_presets(self) -> None:
-        column = self.table.word("preset")
-        if not column.distinct:
-            return
-        self.preset_at = self.preset_at.copy()
-        for code, name in enumerate(column.distinct):
-            rows = rows_where(column.codes == code)
-            try:
-                preset = self.catalog.preset(name)
-            except ValueError as error:
-                self._give_up(rows, reason(error))
+    presets: Sequence[Preset]
+    preset_at: Places
+    networks: Sequence[CountedNetwork] = ()
+    network_at: Places
+
+    def of_own(self) -> Mask:
+        """Rows that name neither."""
+        return np.asarray((self.preset_at < 0) & (self.network_at < 0))
+
+
+def resolve_work(table: Table[Scenario], catalog: Catalog) -> WorkTable:
+    """Return the work of every row of a table; what is named is looked up once."""
+    said = Remarks(table.count)
+    said.errors.update(table.errors)
+    read = np.array(list(table.notices), dtype=np.intp)
+    said.notices.each(read, list(table.notices.values()))
+    named = _find_named(table, catalog, said)
+    numbers, words = _filled(table, named, said)
+    kinds = network_kinds(*(words[name] for name in ("kind", "arch", "name")))
+    flop, hours = _amounts(table, named, numbers, kinds, catalog)
+    flop = _adapted(table, numbers, kinds, flop, said)
+    _refuse(table, named, numbers, (flop, hours), said)
+    _say(table, named, numbers, kinds, flop, said)
+    return WorkTable(
+        table=table,
+        catalog=catalog,
+        **vars(named),
+        numbers=numbers,
+        words=words,
+        kinds=kinds,
+        flop=flop.uncertain(),
+        device_hours=hours.uncertain(),
+        remarks=said,
+    )
+
+
+@dataclass(frozen=True)
+class _Amounts:
+    """Amounts of rows, NaN where unknown, and their loading of the work's uncertainty [1]."""
+
+    mids: Floats
+    loads: Floats
+
+    def uncertain(self) -> Uncertain:
+        """Return the amounts with their uncertainty."""
+        return Uncertain(self.mids, {"work": self.loads} if self.loads.any() else {})
+
+    def where(self, rows: Places, other: Uncertain) -> "_Amounts":
+        """Return the amounts with others in some rows."""
+        mids, loads = self.mids.copy(), self.loads.copy()
+        mids[rows] = other.mid
+        loads[rows] = other.loadings.get("work", 0.0)
+        return _Amounts(mids, loads)
+
+
+def _find_named(table: Table[Scenario], catalog: Catalog, said: Remarks) -> _Named:
+    """Presets and configs that rows name; a preset without work brings its config."""
+    column, own = table.word("preset"), table.word("config")
+    presets: list[Preset] = []
+    preset_at, config_at = nowhere(table.count), own.codes
+    configs = list(own.distinct)
+    for code, name in enumerate(column.distinct):
+        rows = column.codes == code
+        try:
+            preset = catalog.preset(name)
+        except ValueError as error:
+            said.refuse(rows_where(rows), reason(error))
+            continue
+        preset_at[rows] = len(presets)
+        presets.append(preset)
+        if preset.config and not preset.has_work:
+            config_at = np.where(rows, len(configs), config_at)
+            configs.append(compact_json(preset.config))
+    networks, network_at = _read_networks(table, configs, config_at, said)
+    return _Named(presets=presets, preset_at=preset_at, networks=networks, network_at=network_at)
+
+
+def _read_networks(
+    table: Table[Scenario], configs: Sequence[str], config_at: Places, said: Remarks
+) -> tuple[list[CountedNetwork], Places]:
+    """Configs read and counted at the sizes that rows give, and which each row has."""
+    networks: list[CountedNetwork] = []
+    network_at = nowhere(table.count)
+    if not configs:
+        return networks, network_at
+    lengths, sides = table.number("seq_len"), table.number("image_size")
+    asked: dict[tuple[int, float | None, float | None], list[int]] = {}
+    for row in rows_where(config_at >= 0).tolist():
+        sizes = (float(numbers[row]) for numbers in (lengths, sides))
+        length, side = (size if size == size else None for size in sizes)
+        asked.setdefault((int(config_at[row]), length, side), []).append(row)
+    for (code, length, side), listed in asked.items():
+        rows = np.array(listed)
+        try:
+            network = read_network(configs[code], length, side)
+        except ValueError as error:
+            said.refuse(rows, reason(error))
+            continue
+        network_at[rows] = len(networks)
+        networks.append(network)
+    return networks, network_at
+
+
+def _filled(
+    table: Table[Scenario], named: _Named, said: Remarks
+) -> tuple[dict[str, Floats], dict[str, list[str]]]:
+    """Numbers and words of rows, with what presets and then configs bring where they are left out.
+
+    A row that does not say is taken as work on language; that matters to the utilization.
+    """
+    numbers = {name: table.number(name) for name in OF_WORK}
+    words = {name: table.word(name).rows() for name in ("kind", "arch", "name")}
+
+    def fill(rows: Mask, brought: Mapping[str, float | None], said_of: Sequence[str]) -> None:
+        for name, value in brought.items():
+            if value is not None:
+                column = numbers[name]
+                numbers[name] = np.where(rows & np.isnan(column), value, column)
+        for row in rows_where(rows).tolist():
+            for name, word in zip(words, said_of, strict=True):
+                words[name][row] = words[name][row] or word
+
+    for code, preset in enumerate(named.presets):
+        rows = named.preset_at == code
+        if preset.config and not preset.has_work:
+            fill(rows, {}, ("", "", preset.name))
+            continue
+        records = preset.records
+        sizes = {name: records[name].value for name in OF_PRESET if name in records}
+        kind = PRESET_KINDS.get(preset.kind, preset.kind)
+        fill(rows, {**sizes, "width": _width(preset.config)}, (kind, preset.arch, preset.name))
+    for code, network in enumerate(named.networks):
+        total, active = float(network.ledger.params_total), float(network.ledger.params_active)
+        shape: dict[str, float | None] = {"params": total, "width": _width(network.config)}
+        shape["active_params"] = active if active < total else None
+        fill(named.network_at == code, shape, (*network.kind, ""))
+    for row in rows_where(~np.isnan(table.number("active_params"))).tolist():
+        words["arch"][row] = words["arch"][row] or "MoE decoder"
+    kinds = words["kind"]
+    count = len(kinds) if alike(kinds) else 1
+    some = kinds[:1] if alike(kinds) else kinds
+    unspecified = np.array([not kind for kind in some], dtype=np.bool_)
+    bare = ~np.isnan(table.number("flop")) & np.isnan(table.number("utilization"))
+    said.notices.where(unspecified & bare, Notice("kind_assumed", "kind"))
+    words["kind"] = [kind or "language" for kind in some] * count
+    return numbers, words
+
+
+def _amounts(
+    table: Table[Scenario],
+    named: _Named,
+    numbers: Mapping[str, Floats],
+    kinds: KindColumn,
+    catalog: Catalog,
+) -> tuple[_Amounts, _Amounts]:
+    """FLOPs and device-hours: what rows state, then presets, then exact ledgers of configs."""
+    formula = prior(catalog, "work.formula", "work").value
+    work = work_of_rows({column_of(name): numbers[name] for name in OF_WORK}, kinds, formula)
+    mids = np.where(named.of_own() | table.states("flop"), work.mid, np.nan)
+    loads = np.where(~np.isnan(mids), work.loadings.get("work", 0.0), 0.0)
+    flop = _Amounts(mids, loads)
+    hours = _Amounts(table.number("device_hours"), np.zeros(table.count))
+    for code, preset in enumerate(named.presets):
+        unit = _unit_of(preset)
+        seen, says = table.number(unit), table.states(unit)
+        every = (named.preset_at == code) & np.isnan(flop.mids) & (named.network_at < 0)
+        for rows in (rows_where(every & mask) for mask in (says, ~says)):
+            if not rows.size:
                 continue
-            self.preset_at[rows] = len(self.presets)
-            self.presets.append(preset)
-            if preset.config and not preset.has_work:
-                self._config_at = np.where(
-                    column.codes == code, len(self._configs), self._config_at
-                )
-                self._configs.append(compact_json(preset.config))
-                self._fill_words(rows, "", "", preset.name)
-                continue
-            kind = PRESET_KINDS.get(preset.kind, preset.kind)
-            self._fill_words(rows, kind, preset.arch, preset.name)
-            records = preset.records
-            for field_ in ("params", "active_params", "seq_len"):
-                self._fill(field_, rows, records[field_].value if field_ in records else None)
-            self._fill("width", rows, _width(preset.config))
+            found = _flop_of_preset(preset, seen[rows], catalog)
+            if found is not None:
+                flop = flop.where(rows, found.value)
+            elif "device_hours" in preset.records:
+                timed = rows[np.isnan(hours.mids[rows])]
+                record = recorded("device_hours", preset.records["device_hours"], "work")
+                hours = hours.where(timed, record.value)
+    tokens, samples = table.number("tokens"), table.number("samples")
+    mids = flop.mids.copy()
+    for row in rows_where((named.network_at >= 0) & np.isnan(mids)).tolist():
+        network = named.networks[named.network_at[row]]
+        mids[row] = network.flop(float(tokens[row]), float(samples[row]))
+    return _Amounts(mids, flop.loads), hours
 
-    def _read_networks(self) -> None:
-        lengths, sides = self.table.number("seq_len"), self.table.number("image_size")
-        if not self._configs:
-            return
-        self.network_at = self.network_at.copy()
-        asked: dict[tuple[int, float | None, float | None], list[int]] = {}
-        for row in rows_where(self._config_at >= 0).tolist():
-            sizes = (float(numbers[row]) for numbers in (lengths, sides))
-            length, side = (size if size == size else None for size in sizes)
-            asked.setdefault((int(self._config_at[row]), length, side), []).append(row)
-        for (code, length, side), listed in asked.items():
-            rows = np.array(listed)
-            try:
-                network = read_network(self._configs[code], length, side)
-            except ValueError as error:
-                self._give_up(rows, reason(error))
-                continue
-            self.network_at[rows] = len(self.networks)
-            self.networks.append(network)
-            self._fill_words(rows, *network.kind, "")
-            total, active = float(network.ledger.params_total), float(network.ledger.params_active)
-            self._fill("params", rows, total)
-            self._fill("active_params", rows, active if active < total else None)
-            self._fill("width", rows, _width(network.config))
 
-    def _assume_kinds(self) -> None:
-        """Take work on language where a row does not say; that matters to the utilization."""
-        said = self.words["kind"]
-        count = len(said) if alike(said) else 1
-        some = said[:1] if alike(said) else said
-        unspecified = np.array([not kind for kind in some], dtype=np.bool_)
-        bare = ~np.isnan(self.table.number("flop")) & np.isnan(self.table.number("utilization"))
-        self.notices.where(unspecified & bare, Notice("kind_assumed", "kind"))
-        self.words["kind"] = [kind or "language" for kind in some] * count
+def _adapted(
+    table: Table[Scenario],
+    numbers: Mapping[str, Floats],
+    kinds: KindColumn,
+    flop: _Amounts,
+    said: Remarks,
+) -> _Amounts:
+    """FLOPs without the weight gradients of the base that LoRA freezes."""
+    adapted = table.states_word("finetune", *ADAPTERS)
+    if not adapted.any():
+        return flop
+    stated = ~np.isnan(stated_flop({column_of(name): numbers[name] for name in OF_WORK}))
+    counted = of_each_kind(kinds, lambda kind: kind.lora) & ~stated
+    lora = adapted & ~counted
+    said.notices.where(lora, Notice("lora_saves", "finetune"))
+    packed = table.states_word("finetune", "qlora")
+    said.notices.where(packed, Notice("qlora_unpacks", "finetune"))
+    return _Amounts(np.where(lora, flop.mids * LORA_SHARE, flop.mids), flop.loads)
 
-    def _count_rows(self) -> None:
-        """Count what the rows themselves state: FLOPs, FLOPs by sample, or parameters."""
-        formula = prior(self.catalog, "work.formula", "work").value
-        own = {column_of(name): self.numbers[name] for name in OF_WORK}
-        work = work_of_rows(own, self.kinds, formula)
-        rows = (self.preset_at < 0) & (self.network_at < 0)
-        self._flop = np.where(rows | self.table.states("flop"), work.mid, np.nan)
-        load = work.loadings.get("work", 0.0)
-        self._flop_load = np.where(~np.isnan(self._flop), load, 0.0)
 
-    def _count_presets(self) -> None:
-        """Count presets: FLOPs as published, scaled by other tokens or samples, or 6 N D."""
-        for code, preset in enumerate(self.presets):
-            unit = _unit_of(preset)
-            seen, says = self.table.number(unit), self.table.states(unit)
-            every = (self.preset_at == code) & np.isnan(self._flop) & (self.network_at < 0)
-            for rows in (rows_where(every & mask) for mask in (says, ~says)):
-                if rows.size:
-                    self._count_preset(preset, rows, seen[rows])
+def _refuse(
+    table: Table[Scenario],
+    named: _Named,
+    numbers: Mapping[str, Floats],
+    amounts: tuple[_Amounts, _Amounts],
+    said: Remarks,
+) -> None:
+    """Refuse rows without work, of more than any machine could do, and that do not fit."""
+    _refuse_contradictions(table, named, numbers, said)
+    flop, hours = (amount.mids for amount in amounts)
+    most = LIMITS["training_flop"].most
+    for row in rows_where(flop > most).tolist():
+        values = {"flop": float(flop[row]), "most": most}
+        said.refuse(np.array([row]), Notice("too_much_work", "", values))
+    for row in rows_where(np.isnan(flop) & np.isnan(hours)).tolist():
+        at = named.preset_at[row]
+        preset = named.presets[at] if at >= 0 else None
+        said.refuse(np.array([row]), _no_work(table.row(row), preset))
 
-    def _count_preset(self, preset: Preset, rows: Places, seen: Floats) -> None:
-        """Count rows of a preset that all give what it saw, or that all leave it out."""
-        work = _flop_of_preset(preset, seen, self.catalog)
-        if work is not None:
-            self._flop[rows] = work.value.mid
-            self._flop_load[rows] = work.value.loadings.get("work", 0.0)
-        elif "device_hours" in preset.records:
-            timed = rows[np.isnan(self._hours[rows])]
-            found = recorded("device_hours", preset.records["device_hours"], "work").value
-            self._hours = self._hours.copy()
-            self._hours[timed] = found.mid
-            self._hours_load[timed] = found.loadings.get("work", 0.0)
 
-    def _count_networks(self) -> None:
-        """Count configs: the exact ledger, times the tokens or the samples."""
-        tokens, samples = self.table.number("tokens"), self.table.number("samples")
-        for row in rows_where((self.network_at >= 0) & np.isnan(self._flop)).tolist():
-            network = self.networks[self.network_at[row]]
-            self._flop[row] = network.flop(float(tokens[row]), float(samples[row]))
+def _refuse_contradictions(
+    table: Table[Scenario], named: _Named, numbers: Mapping[str, Floats], said: Remarks
+) -> None:
+    """Refuse units that a preset is not counted in, and contradictory sizes and fine-tuning."""
+    for code, preset in enumerate(named.presets):
+        unit = _unit_of(preset)
+        other = OTHER_UNIT[unit]
+        if unit not in preset.records:
+            continue
+        rows = (named.preset_at == code) & (named.network_at < 0) & table.states(other)
+        notice = Notice(f"preset_counts_{unit}", other, {"preset": preset.name})
+        said.refuse(rows_where(rows), notice)
+    tuned = table.states("finetune")
+    if tuned.any():
+        own = table.states("tokens") | table.states("samples")
+        said.refuse(rows_where(tuned & ~own), Notice("finetune_needs_tokens", "tokens"))
+        stated = rows_where(tuned & own & table.states("flop"))
+        said.refuse(stated, Notice("finetune_with_flop", "finetune"))
+    active = numbers["active_params"]
+    for row in rows_where(active > numbers["params"]).tolist():
+        values = {"value": float(active[row])}
+        said.refuse(np.array([row]), Notice("active_above_params", "active_params", values))
 
-    def _adapt(self) -> None:
-        """Spare LoRA the weight gradients of the frozen base."""
-        adapted = self.table.states_word("finetune", *ADAPTERS)
-        if not adapted.any():
-            return
-        stated = ~np.isnan(stated_flop({column_of(name): self.numbers[name] for name in OF_WORK}))
-        counted = of_each_kind(self.kinds, lambda kind: kind.lora) & ~stated
-        lora = adapted & ~counted
-        self._flop = np.where(lora, self._flop * LORA_SHARE, self._flop)
-        self.notices.where(lora, Notice("lora_saves", "finetune"))
-        packed = self.table.states_word("finetune", "qlora")
-        self.notices.where(packed, Notice("qlora_unpacks", "finetune"))
 
-    def _refuse(self) -> None:
-        """Refuse rows without work, of more than any machine could do, and that do not fit."""
-        self._refuse_contradictions()
-        flop, most = self._flop, LIMITS["training_flop"][1]
-        with np.errstate(invalid="ignore"):
-            for row in rows_where(flop > most).tolist():
-                values = {"flop": float(flop[row]), "most": most}
-                self._give_up(np.array([row]), Notice("too_much_work", "", values))
-        for row in rows_where(np.isnan(flop) & np.isnan(self._hours)).tolist():
-            self._give_up(np.array([row]), self._no_work(row))
+def _no_work(scenario: Scenario, preset: Preset | None) -> Notice:
+    """Why a scenario has no work."""
+    if scenario.finetune is not None and scenario.preset is not None:
+        return Notice("finetune_needs_size", "finetune")
+    if scenario.params is not None:
+        return Notice("params_need_tokens", "tokens")
+    if scenario.config is not None:
+        return Notice("config_needs_tokens", "tokens")
+    if preset is not None:
+        return Notice("preset_needs_tokens", "tokens", {"preset": preset.name})
+    return Notice("no_work")
 
-    def _refuse_contradictions(self) -> None:
-        """Refuse fine-tuning of unknown length, and more active parameters than there are."""
-        self._refuse_other_units()
-        table, given = self.table, self.numbers
-        tuned = table.states("finetune")
-        if tuned.any():
-            own = table.states("tokens") | table.states("samples")
-            self._give_up(rows_where(tuned & ~own), Notice("finetune_needs_tokens", "tokens"))
-            stated = rows_where(tuned & own & table.states("flop"))
-            self._give_up(stated, Notice("finetune_with_flop", "finetune"))
-        active = given["active_params"]
-        with np.errstate(invalid="ignore"):
-            above = rows_where(active > given["params"])
-        for row in above.tolist():
-            values = {"value": float(active[row])}
-            self._give_up(np.array([row]), Notice("active_above_params", "active_params", values))
 
-    def _refuse_other_units(self) -> None:
-        """Refuse samples of a preset that is counted in tokens, and the reverse."""
-        for code, preset in enumerate(self.presets):
-            unit = _unit_of(preset)
-            other = OTHER_UNIT[unit]
-            if unit not in preset.records:
-                continue
-            rows = (self.preset_at == code) & (self.network_at < 0) & self.table.states(other)
-            notice = Notice(f"preset_counts_{unit}", other, {"preset": preset.name})
-            self._give_up(rows_where(rows), notice)
-
-    def _no_work(self, row: int) -> Notice:
-        scenario, preset = self.table.row(row), self.preset_at[row]
-        if scenario.finetune is not None and scenario.preset is not None:
-            return Notice("finetune_needs_size", "finetune")
-        if scenario.params is not None:
-            return Notice("params_need_tokens", "tokens")
-        if scenario.config is not None:
-            return Notice("config_needs_tokens", "tokens")
-        if preset >= 0:
-            return Notice("preset_needs_tokens", "tokens", {"preset": self.presets[preset].name})
-        return Notice("no_work")
-
-    def _say(self) -> None:
-        """Say what was assumed, and what follows from the architecture."""
-        table = self.table
-        attempts = table.number("attempts")
-        if "attempts" in table.numbers:
-            for times in in_order(attempts[attempts > 1]).tolist():
-                notice = Notice("attempts_counted", "attempts", {"times": times})
-                self.notices.where(attempts == times, notice)
-        self.notices.coded(
-            [
-                (
-                    *(Notice("text", "", {"text": text}) for text in network.ledger.warnings),
-                    *(Notice("image_size_assumed", "image_size"),) * network.side_assumed,
-                )
-                for network in self.networks
-            ],
-            self.network_at,
-        )
-        length, layers = table.number("seq_len"), self.numbers["layers"]
-        own = (self.preset_at < 0) & (self.network_at < 0) & np.isnan(table.number("flop"))
-        added = own & ~np.isnan(length) & ~np.isnan(self._flop) & table.states("params")
-        added &= np.isnan(layers * self.numbers["width"]) & ~table.states("sample_flop")
-        if added.any():
-            transformer = of_each_kind(self.kinds, lambda kind: kind.transformer)
-            rows = rows_where(added & transformer)
-            active = self.numbers["active_params"][rows]
-            size = np.where(np.isnan(active), self.numbers["params"][rows], active)
-            shares = attention_share(length[rows], self.numbers["width"][rows], size)
-            self.notices.each(
-                rows,
-                [
-                    (Notice("attention_added", "seq_len", {"tokens": tokens, "share": share}),)
-                    for tokens, share in zip(length[rows].tolist(), shares.tolist(), strict=True)
-                ],
+def _say(
+    table: Table[Scenario],
+    named: _Named,
+    numbers: Mapping[str, Floats],
+    kinds: KindColumn,
+    flop: _Amounts,
+    said: Remarks,
+) -> None:
+    """Say what was assumed, and what follows from the architecture."""
+    attempts = table.number("attempts")
+    if "attempts" in table.numbers:
+        for times in in_order(attempts[attempts > 1]).tolist():
+            notice = Notice("attempts_counted", "attempts", {"times": times})
+            said.notices.where(attempts == times, notice)
+    said.notices.coded(
+        [
+            (
+                *(Notice("text", "", {"text": text}) for text in network.ledger.warnings),
+                *(Notice("image_size_assumed", "image_size"),) * network.side_assumed,
             )
-
-    def _give_up(self, rows: Places, notice: Notice) -> None:
-        for row in rows.tolist():
-            self.errors.setdefault(row, notice)
-
-
-def _of_work(mids: Floats, loads: Floats) -> Uncertain:
-    return Uncertain(mids, {"work": loads} if loads.any() else {})
+            for network in named.networks
+        ],
+        named.network_at,
+    )
+    length, layers = table.number("seq_len"), numbers["layers"]
+    own = named.of_own() & np.isnan(table.number("flop"))
+    added = own & ~np.isnan(length) & ~np.isnan(flop.mids) & table.states("params")
+    added &= np.isnan(layers * numbers["width"]) & ~table.states("sample_flop")
+    if not added.any():
+        return
+    rows = rows_where(added & of_each_kind(kinds, lambda kind: kind.transformer))
+    size = first_known(numbers["active_params"], numbers["params"])[rows]
+    shares = attention_share(length[rows], numbers["width"][rows], size)
+    said.notices.each(
+        rows,
+        [
+            (Notice("attention_added", "seq_len", {"tokens": tokens, "share": share}),)
+            for tokens, share in zip(length[rows].tolist(), shares.tolist(), strict=True)
+        ],
+    )
 
 
 def find_work(scenario: Scenario, catalog: Catalog) -> tuple[Work, tuple[Notice, ...]]:
@@ -433,15 +514,15 @@ def find_work(scenario: Scenario, catalog: Catalog) -> tuple[Work, tuple[Notice,
     ValueError
         If it names no work, or work in two ways that exclude each other.
     """
-    found = WorkTable(Table.of(Scenario, [scenario]), catalog)
-    if 0 in found.errors:
-        raise refusal(found.errors[0])
+    found = resolve_work(Table.of(Scenario, [scenario]), catalog)
+    if 0 in found.remarks.errors:
+        raise refusal(found.remarks.errors[0])
     flop, hours = (float(np.asarray(one.mid)[0]) for one in (found.flop, found.device_hours))
     workload = Workload(
         training_flop=Uncertain(flop) if flop == flop else None,
         device_hours=Uncertain(hours) if hours == hours else None,
     )
-    return found.work(0, workload), found.notices.of(0)
+    return found.work(0, workload), found.remarks.notices.of(0)
 
 
 def read_network(

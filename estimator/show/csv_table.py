@@ -17,8 +17,8 @@ import numpy as np
 from estimator.answer.estimate_table import estimate_table
 from estimator.answer.notices import WITHOUT_EFFECT
 from estimator.answer.report import Report
-from estimator.answer.resolver import Resolver
 from estimator.answer.training_report import table_report
+from estimator.calibration.correction import known_runs
 from estimator.catalog import Catalog
 from estimator.core.messages import Names, render
 from estimator.core.notice_table import NoticeTable
@@ -146,12 +146,12 @@ def estimate_csv(
         If the table has no header, no device column, no work column, or a column twice.
     """
     z_score(level)
-    resolver = Resolver(catalog, calibrated=calibrated)
+    known = known_runs(catalog, calibrated=calibrated)
 
     def answered(table: Table[Scenario]) -> Report:
         if carbon_profile:
             table = _profiled(table, carbon_profile)
-        return table_report(estimate_table(table, catalog, resolver=resolver), RESULTS, level)
+        return table_report(estimate_table(table, catalog, known=known), RESULTS, level)
 
     written = _ResultsWriter(out, RESULT_COLUMNS, ("training_flop",), RESULTS, column_of)
     header, rows, refused = _answered(
@@ -161,8 +161,8 @@ def estimate_csv(
         rows=rows,
         answered=rows - refused,
         refused=refused,
-        calibrated=tuple(resolver.measured.calibrated_devices()),
-        notes=(*_ignored(header), *resolver.measured.notes),
+        calibrated=tuple(known.calibrated_devices()),
+        notes=(*_ignored(header), *known.notes),
     )
 
 

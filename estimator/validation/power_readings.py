@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from estimator.answer.resolver import Named, Resolver
+from estimator.answer.named_device import NamedDevice, find_device
 from estimator.calibration.correction import steady_priors
 from estimator.catalog import Catalog
 from estimator.catalog.shared_runs import read_overlay
@@ -88,21 +88,22 @@ class Reading:
 
 def readings(catalog: Catalog) -> list[Reading]:
     """Everything of which a meter read the power: runs of trusted tiers, then facts."""
-    resolver = Resolver(catalog)
-    metered: list[tuple[dict[str, str], str, float, Named]] = []
+    metered: list[tuple[dict[str, str], str, float, NamedDevice]] = []
     for row in catalog.published_runs():
         found = _metered(row)
         if found is not None and row["validation_tier"] in USABLE_TIERS:
-            metered.append((row, *found, resolver.named(row["accelerator"], row["precision"])))
-    busy = _busy([row for row, *_ in metered], [named for *_, named in metered], resolver)
+            metered.append(
+                (row, *found, find_device(row["accelerator"], row["precision"], catalog))
+            )
+    busy = _busy([row for row, *_ in metered], [named for *_, named in metered], catalog)
     readings = [
-        _reading(row, scope, watts, _meter_device(row, named, resolver), resolver)
+        _reading(row, scope, watts, _meter_device(row, named, catalog), catalog)
         for row, scope, watts, named in metered
     ]
     return [
         *(replace(one, busy=share) for one, share in zip(readings, busy.tolist(), strict=True)),
         *(
-            _reading(row, row["scope"], float(row["power_w"]), row["hardware"], resolver)
+            _reading(row, row["scope"], float(row["power_w"]), row["hardware"], catalog)
             for row in catalog.table("runs/power_facts.csv")
         ),
     ]
@@ -184,17 +185,17 @@ def _metered(row: dict[str, str]) -> tuple[str, float] | None:
     return scope, kwh * W_PER_KW / row_number(row, "accelerator_hours")
 
 
-def _meter_device(row: dict[str, str], named: Named, resolver: Resolver) -> str:
+def _meter_device(row: dict[str, str], named: NamedDevice, catalog: Catalog) -> str:
     """Device that the meter was on, by its id: that of the run unless the row names another."""
     other = METERED_ELSEWHERE.search(row["energy_scope"])
-    found = None if other is None else resolver.catalog.find_device(other[1])
+    found = None if other is None else catalog.find_device(other[1])
     return named.device.id if found is None else found
 
 
 def _reading(
-    row: dict[str, str], scope: str, watts: float, device: str, resolver: Resolver
+    row: dict[str, str], scope: str, watts: float, device: str, catalog: Catalog
 ) -> Reading:
-    named = resolver.named(device, "")
+    named = find_device(device, "", catalog)
     tdp, idle = named.hardware.tdp_w, named.hardware.idle_w
     if tdp is None or idle is None:
         raise ValueError(f"the power limit of {named.device.name} is not known: give its tdp_w")
@@ -215,7 +216,7 @@ def _reading(
     )
 
 
-def _busy(rows: Sequence[dict[str, str]], named: Sequence[Named], resolver: Resolver) -> Floats:
+def _busy(rows: Sequence[dict[str, str]], named: Sequence[NamedDevice], catalog: Catalog) -> Floats:
     """Utilization that each run reached over that of steady steps on one device [1]."""
     numbers = {name: np.array([row_number(row, name) for row in rows]) for name in NUMBERS}
     kinds = kinds_of_rows(*([row[name] for row in rows] for name in ("domain", "arch", "name")))
@@ -230,10 +231,10 @@ def _busy(rows: Sequence[dict[str, str]], named: Sequence[Named], resolver: Reso
         [kinds[place] for place in known.tolist()],
         flop=flop,
         value_bytes=np.array([value_bytes(one.precision) for one in which]),
-        spreads=shipped_spreads(resolver.catalog),
+        spreads=shipped_spreads(catalog),
     )
     full = expected_ahead(
-        fitted_model(resolver.catalog), alone(features), machine, flop=flop, devices=1.0
+        fitted_model(catalog), alone(features), machine, flop=flop, devices=1.0
     ).mid
     reached = flop / (machine.peak_flop_per_s * S_PER_H * numbers["accelerator_hours"])
     busy = np.full(len(rows), np.nan)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from estimator.answer.resolver import Named, Resolver
+from estimator.answer.named_device import NamedDevice, find_device
 from estimator.catalog import Catalog
 from estimator.core.rows import Floats, Mask, Texts, rows_of
 from estimator.core.units import S_PER_H
@@ -83,15 +83,14 @@ class PublishedRuns:
 
 def usable_runs(catalog: Catalog) -> PublishedRuns:
     """Runs whose time, hardware and FLOPs were stated, the FLOPs independently of the time."""
-    resolver = Resolver(catalog)
     left_out: Counter[str] = Counter()
     rows: list[dict[str, str]] = []
-    devices: list[Named] = []
+    devices: list[NamedDevice] = []
     for row in catalog.published_runs():
         reason = _unusable(row)
         if not reason:
             try:
-                devices.append(resolver.named(row["accelerator"], row["precision"]))
+                devices.append(find_device(row["accelerator"], row["precision"], catalog))
             except ValueError:
                 reason = "device or precision not on record"
         if reason:
@@ -115,7 +114,7 @@ def _unusable(row: dict[str, str]) -> str:
 
 def _as_arrays(
     rows: Sequence[dict[str, str]],
-    devices: Sequence[Named],
+    devices: Sequence[NamedDevice],
     left_out: Counter[str],
     catalog: Catalog,
 ) -> PublishedRuns:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from estimator.answer.resolver import Resolver
+from estimator.answer.named_device import find_device
 from estimator.catalog import Catalog
 from estimator.core.rows import Floats
 from estimator.core.units import S_PER_H
@@ -51,8 +51,7 @@ def runs_of_rows(
     rows: Sequence[dict[str, str]], catalog: Catalog, spreads: UtilizationSpread
 ) -> PublishedArrays:
     """Rows of the tables as runs of one hour in steady state."""
-    resolver = Resolver(catalog)
-    named = [resolver.named(row["accelerator"], row["precision"]) for row in rows]
+    named = [find_device(row["accelerator"], row["precision"], catalog) for row in rows]
     machine = stacked([one.machine for one in named])
     chips = np.array([float(row["chips"]) for row in rows])
     flop = np.array([rate(row) for row in rows]) * chips * S_PER_H

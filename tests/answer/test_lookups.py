@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from estimator.answer.resolver import MOST_SUGGESTIONS
+from estimator.answer.questions import MOST_SUGGESTIONS
 from estimator.answer.scenario_estimate import answer_scenario
 from estimator.catalog import Catalog
 from estimator.catalog.suggestions import Suggestions

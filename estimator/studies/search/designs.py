@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from estimator.answer.estimate_table import TableResult, estimate_table
-from estimator.answer.resolver import Resolver
+from estimator.calibration.correction import Known, known_runs
 from estimator.catalog import Catalog
 from estimator.core.messages import message
 from estimator.core.rows import Floats, Places
@@ -55,21 +55,22 @@ class Evaluation:
 
     def __call__(self, space: Space, start: int, stop: int) -> pa.Table:
         """Designs from one number up to before another, those left out counted by reason."""
-        resolver = Resolver(_catalog(self.profiles), calibrated=self.calibrated)
+        catalog = _catalog(self.profiles)
+        known = known_runs(catalog, calibrated=self.calibrated)
         stop = min(stop, space.size)
         tables, left_out = [], Counter[str]()
         for first in range(start, stop, CHUNK_DESIGNS):
-            table, reasons = self._chunk(space, first, min(first + CHUNK_DESIGNS, stop), resolver)
+            table, reasons = self._chunk(space, first, min(first + CHUNK_DESIGNS, stop), known)
             tables.append(table)
             left_out.update(reasons)
         return with_left_out(pa.concat_tables(tables).unify_dictionaries(), left_out)
 
     def _chunk(
-        self, space: Space, start: int, stop: int, resolver: Resolver
+        self, space: Space, start: int, stop: int, known: Known
     ) -> tuple[pa.Table, Counter[str]]:
         """Results of a few designs, and why others have none."""
         table = table_of(space, start, stop)
-        result = estimate_table(table, resolver.catalog, resolver=resolver)
+        result = estimate_table(table, known.catalog, known=known)
         reasons = Counter(message(notice) for notice in result.errors.values())
         kept = np.ones(table.count, dtype=np.bool_)
         kept[list(result.errors)] = False

@@ -13,8 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from estimator.answer.estimate_table import estimate_table
-from estimator.answer.questions import Questions
-from estimator.answer.resolver import Resolver
+from estimator.answer.questions import Questions, resolve
 from estimator.catalog import Catalog
 from estimator.core.messages import refusal
 from estimator.core.rows import Floats, Mask, one_of
@@ -126,7 +125,7 @@ class Exploration:
         places: tuple[str, ...],
         catalog: Catalog,
     ) -> None:
-        asked = Questions(Table.of(Scenario, [base]), Resolver(catalog))
+        asked = resolve(Table.of(Scenario, [base]), catalog)
         if asked.errors:
             raise refusal(asked.errors[0])
         self._given = {"price_kind": KINDS_OF_PRICE[0], **base.given(), **_price(asked)}

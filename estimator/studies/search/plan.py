@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from estimator.answer.estimate_table import estimate_table
-from estimator.answer.resolver import Resolver
+from estimator.calibration.correction import known_runs
 from estimator.catalog import Catalog, once
 from estimator.core.messages import Names, in_python, message, render
 from estimator.core.notice import Notice, Refusal
@@ -197,13 +197,13 @@ def best_plans(request: Request, catalog: Catalog) -> PlanAnswer[TrainingPlan]:
         designs, or not one of them can be estimated; the message gives the most common reason.
     """
     _check(request)
-    resolver = Resolver(catalog)
+    known = known_runs(catalog)
     kept: list[_Candidates] = []
     nearest: list[_Candidates] = []
     too_large, refusals = 0, list[Notice]()
     for start in range(0, request.space.size, CHUNK_DESIGNS):
         table = table_of(request.space, start, start + CHUNK_DESIGNS)
-        result = estimate_table(table, catalog, resolver=resolver)
+        result = estimate_table(table, catalog, known=known)
         refusals += result.errors.values()
         needed_bytes, held_bytes = memory(result)
         fits = ~(needed_bytes > held_bytes)

@@ -1,0 +1,129 @@
+"""Named devices and their rents: what a device and a precision in words stand for."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from functools import cached_property
+
+from estimator.catalog import Catalog, Device
+from estimator.catalog.device_names import chips_of_slice
+from estimator.core.hardware import Hardware
+from estimator.core.messages import refuse
+from estimator.core.notice import Notice
+from estimator.core.uncertainty import Uncertain
+from estimator.question.hardware import (
+    WITH_NETWORK,
+    choose_precision,
+    find_hardware,
+    find_price,
+    fixed_utilization,
+    formats_in,
+    named_precision,
+)
+from estimator.question.provenance import Found
+from estimator.question.site import provider_at
+from estimator.training.machine import find_machine
+from estimator.training.parallelism import TrainingMachine
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedDevice:
+    """Device with a precision, as words name them.
+
+    Parameters
+    ----------
+    device : Device
+        The profile.
+    precision : str
+        Number format of the run.
+    found : Found of Hardware
+        Numbers of the device at it.
+    machine : TrainingMachine
+        What the utilization depends on.
+    fixed : Found of Uncertain, optional
+        Utilization of a device that the model does not cover [1].
+    notices : tuple of Notice
+        What was assumed.
+    chips : int
+        Devices that the name stands for: those of a slice of TPUs [1].
+    """
+
+    device: Device
+    precision: str
+    found: Found[Hardware]
+    machine: TrainingMachine
+    fixed: Found[Uncertain] | None
+    notices: tuple[Notice, ...]
+    chips: int = 1
+
+    @property
+    def hardware(self) -> Hardware:
+        """Numbers of the device."""
+        return self.found.value
+
+    @property
+    def with_network(self) -> bool:
+        """Whether its power holds that of the network."""
+        return self.device.kind in WITH_NETWORK
+
+    @cached_property
+    def like(self) -> Hashable:
+        """What devices share that one call can answer: what is known of them."""
+        hardware = self.hardware
+        optional = (hardware.tdp_w, hardware.idle_w, hardware.embodied_co2e_kg)
+        kind = "" if self.fixed is None else self.device.kind
+        return kind, self.with_network, *(number is not None for number in optional)
+
+
+def find_device(
+    name: str, precision: str, catalog: Catalog, *, suggest: bool = True
+) -> NamedDevice:
+    """Return what a device and a precision in words stand for.
+
+    Without `suggest` an unknown device is refused without near names, whose search takes longer
+    than an estimate.
+
+    Raises
+    ------
+    ValueError
+        If the device is not known, or lacks the precision.
+    """
+    if not suggest and catalog.find_device(name) is None:
+        raise refuse("unknown_hardware", name=repr(name[:40]))
+    return catalog.look_up(
+        ("device", name, precision), lambda: _find_device(name, precision, catalog)
+    )
+
+
+def _find_device(name: str, precision: str, catalog: Catalog) -> NamedDevice:
+    if not name.strip():
+        raise ValueError("accelerator is empty: name the device")
+    device = catalog.device(name.strip())
+    asked = named_precision(precision, device)
+    chosen = choose_precision(device, asked)
+    values = {"precision": chosen, "device": device.name}
+    sole = set(device.peaks) == {"equivalent"}
+    exact = sole or (asked is not None and asked in formats_in(precision))
+    return NamedDevice(
+        device=device,
+        precision=chosen,
+        found=find_hardware(device, chosen, catalog),
+        machine=find_machine(device, chosen),
+        fixed=fixed_utilization(device, catalog),
+        notices=() if exact else (Notice("precision_assumed", "precision", values),),
+        chips=chips_of_slice(name),
+    )
+
+
+def find_provider(site: str, catalog: Catalog) -> str:
+    """Return the provider whose offers a site takes; empty where it is none of theirs."""
+    return catalog.look_up(("provider", site), lambda: provider_at(site, catalog))
+
+
+def find_rent(
+    device: Device, catalog: Catalog, *, kind: str, year: float | None, provider: str
+) -> Found[Uncertain] | None:
+    """Return the rent of a device with its provenance, by the kind of offer."""
+    return catalog.look_up(
+        ("rent", device.id, kind, year, provider),
+        lambda: find_price(device, catalog, kind=kind, year=year, provider=provider),
+    )
