@@ -7,7 +7,7 @@ columns. What a question leaves open is assumed here, and every assumption is a 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +21,7 @@ from estimator.core.rows import Floats, Places, few, first_rows, nowhere, rows_w
 from estimator.core.site import Site
 from estimator.core.uncertainty import Uncertain
 from estimator.inference.capacity import devices_needed
-from estimator.inference.device_price import find_device_price
+from estimator.inference.device_price import DevicePrice, find_device_price
 from estimator.inference.devices import ServingDevice, engine_of, find_serving_device
 from estimator.inference.engines import EAGER, LOCAL, VENDOR, Parameters
 from estimator.inference.formats import FORMATS, HALF, WeightFormat, weight_format
@@ -35,8 +35,8 @@ from estimator.question.provenance import Found, noted
 from estimator.question.site import find_site
 from estimator.question.table import Table, Words
 
-MOST_REMEMBERED = 4096
-"""Look-ups remembered at a time [1]."""
+MOST_READ = 4096
+"""Configs remembered at a time [1]."""
 
 NATIVE_MXFP4 = "gpt-oss"
 """Models that are published in MXFP4: experts packed, the rest in 16 bit."""
@@ -88,96 +88,101 @@ class Resolution:
     errors: dict[int, Notice]
 
 
-class LookUps:
-    """Devices, sites, prices, known models and what questions name, remembered with the catalog."""
-
-    def __init__(self, catalog: Catalog) -> None:
-        remembered = lru_cache(maxsize=MOST_REMEMBERED)
-        self._catalog = catalog
-        self.device = remembered(lambda name: find_serving_device(catalog, name))
-        self.site = remembered(lambda name, pue, bare: _site(catalog, name, pue, bare=bare))
-        self.price = remembered(
-            lambda name, site, given, many: find_device_price(
-                self.device(name).device, catalog, given=given, many=many, site=site
-            )
-        )
-        self.preset = remembered(
-            lambda identity, name: from_config(catalog.preset(identity).config, name)
-        )
-        self.named = remembered(lambda naming: self.find_named(naming, self.find_model))
-
-    def find_named(self, asked: Naming, find_model: FindModel) -> NamedSetup:
-        """What the words of a question name.
-
-        Raises
-        ------
-        ValueError
-            If a name is unknown, or what is asked cannot be.
-        """
-        notes: list[Notice] = []
-        device = self.device(asked.hardware)
-        model = find_model(asked.preset, asked.config, asked.params, asked.active_params)
-        notes += [_as_notice(text) for text in model.warnings]
-        if not model.shape_known:
-            notes.append(Notice("serving_layers_assumed", "params"))
-        if asked.params is not None and asked.params < FEW:
-            notes.append(Notice("too_few", "params", {"value": asked.params}))
-        if asked.active_params is not None and asked.params is None:
-            notes.append(Notice("no_effect", "active_params"))
-        if asked.software and engine_of(asked.software) is None:
-            notes.append(Notice("serving_software_unknown", "software", {"word": asked.software}))
-        weights = _weights(asked, device, notes)
-        engine = device.engine(asked.software, weights)
-        weights = _native(weights, model, engine)
-        narrow = device.arithmetic(weights, engine) not in HALF
-        wanted = weights.arithmetic[0]
-        if wanted not in HALF_AND_MORE and wanted not in device.device.peaks:
-            values = {"device": device.device.name, "arithmetic": wanted}
-            notes.append(Notice("serving_weights_unpacked", "precision", values))
-        inside = device.is_server and engine not in LOCAL
-        return NamedSetup(
-            model=model,
-            device=device,
-            weights=weights,
-            products=device.products(weights, engine, asked.software),
-            cache_bytes=_cache_bytes(asked, narrow=narrow and engine == VENDOR),
-            engine=engine,
-            site=self.site(asked.site, asked.pue, not inside),
-            notes=tuple(notes),
-        )
-
-    def find_model(
-        self, name: str, config: str, params: float | None, active: float | None
-    ) -> ServedModel:
-        """Model of a question: its name, config, parameters and active parameters.
-
-        Raises
-        ------
-        ValueError, OSError
-            If it is unknown, or its config cannot be read.
-        """
-        if config:
-            return from_config(config_of(config), name or config_name(config))
-        preset = find_preset(self._catalog, name) if name else None
-        if preset is not None and preset.config:
-            try:
-                found = self.preset(preset.id, name)
-                if params is None or abs(math.log(found.params / params)) < SAME_SIZE:
-                    return found
-            except ValueError:
-                if params is None:
-                    raise
-        if preset is not None and params is None and "params" in preset.records:
-            known = preset.records
-            active = known["active_params"].value if "active_params" in known else None
-            return from_size(known["params"].value, active, name)
-        if params is not None:
-            return from_size(params, active, name)
-        return _of_name(name, self._catalog)
+def _device(name: str, catalog: Catalog) -> ServingDevice:
+    return catalog.look_up(("serving device", name), lambda: find_serving_device(catalog, name))
 
 
+def _preset(identity: str, name: str, catalog: Catalog) -> ServedModel:
+    return catalog.look_up(
+        ("served preset", identity, name),
+        lambda: from_config(catalog.preset(identity).config, name),
+    )
+
+
+def _price(
+    hardware: str, site: str, given: float | None, many: bool, catalog: Catalog
+) -> DevicePrice | None:
+    device = _device(hardware, catalog).device
+    return catalog.look_up(
+        ("price", hardware, site, given, many),
+        lambda: find_device_price(device, catalog, given=given, many=many, site=site),
+    )
+
+
+def find_named(asked: Naming, catalog: Catalog, find_model: FindModel) -> NamedSetup:
+    """What the words of a question name.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, or what is asked cannot be.
+    """
+    notes: list[Notice] = []
+    device = _device(asked.hardware, catalog)
+    model = find_model(asked.preset, asked.config, asked.params, asked.active_params)
+    notes += [_as_notice(text) for text in model.warnings]
+    if not model.shape_known:
+        notes.append(Notice("serving_layers_assumed", "params"))
+    if asked.params is not None and asked.params < FEW:
+        notes.append(Notice("too_few", "params", {"value": asked.params}))
+    if asked.active_params is not None and asked.params is None:
+        notes.append(Notice("no_effect", "active_params"))
+    if asked.software and engine_of(asked.software) is None:
+        notes.append(Notice("serving_software_unknown", "software", {"word": asked.software}))
+    weights = _weights(asked, device, notes)
+    engine = device.engine(asked.software, weights)
+    weights = _native(weights, model, engine)
+    narrow = device.arithmetic(weights, engine) not in HALF
+    wanted = weights.arithmetic[0]
+    if wanted not in HALF_AND_MORE and wanted not in device.device.peaks:
+        values = {"device": device.device.name, "arithmetic": wanted}
+        notes.append(Notice("serving_weights_unpacked", "precision", values))
+    inside = device.is_server and engine not in LOCAL
+    return NamedSetup(
+        model=model,
+        device=device,
+        weights=weights,
+        products=device.products(weights, engine, asked.software),
+        cache_bytes=_cache_bytes(asked, narrow=narrow and engine == VENDOR),
+        engine=engine,
+        site=_site(asked.site, asked.pue, catalog, bare=not inside),
+        notes=tuple(notes),
+    )
+
+
+def find_model(
+    name: str, config: str, params: float | None, active: float | None, *, catalog: Catalog
+) -> ServedModel:
+    """Model of a question: its name, config, parameters and active parameters.
+
+    Raises
+    ------
+    ValueError, OSError
+        If it is unknown, or its config cannot be read.
+    """
+    if config:
+        return from_config(config_of(config), name or config_name(config))
+    preset = find_preset(catalog, name) if name else None
+    if preset is not None and preset.config:
+        try:
+            found = _preset(preset.id, name, catalog)
+            if params is None or abs(math.log(found.params / params)) < SAME_SIZE:
+                return found
+        except ValueError:
+            if params is None:
+                raise
+    if preset is not None and params is None and "params" in preset.records:
+        known = preset.records
+        active = known["active_params"].value if "active_params" in known else None
+        return from_size(known["params"].value, active, name)
+    if params is not None:
+        return from_size(params, active, name)
+    return _of_name(name, catalog)
+
+
+@dataclass(frozen=True)
 class ServingResolver:
-    """Looks up what questions name, and lays their devices out.
+    """Profiles and engines by which questions are resolved, and their devices laid out.
 
     Parameters
     ----------
@@ -186,11 +191,13 @@ class ServingResolver:
         Of the engines.
     """
 
-    def __init__(self, catalog: Catalog, parameters: Parameters) -> None:
-        self.catalog = catalog
-        self.parameters = parameters
-        self._found = catalog.once("look-ups of serving", lambda: LookUps(catalog))
-        self._read = lru_cache(maxsize=MOST_REMEMBERED)(self._found.find_model)
+    catalog: Catalog
+    parameters: Parameters
+
+    @cached_property
+    def _read(self) -> FindModel:
+        """`find_model` that reads each config on disk once."""
+        return lru_cache(maxsize=MOST_READ)(partial(find_model, catalog=self.catalog))
 
     def resolve(self, asked: Table[ServingQuestion]) -> Resolution:
         """Everything that questions name; a refused one disturbs no other."""
@@ -291,8 +298,9 @@ class ServingResolver:
     def _named(self, asked: Naming) -> NamedSetup:
         """What the words of one question name; a config on disk is read once a resolver."""
         if asked.config:
-            return self._found.find_named(asked, self._read)
-        return self._found.named(asked)
+            return find_named(asked, self.catalog, self._read)
+        find = partial(find_model, catalog=self.catalog)
+        return self.catalog.look_up(asked, lambda: find_named(asked, self.catalog, find))
 
     def _priced(self, table: ServingTable) -> ServingTable:
         """Return the table with the price of each row's device."""
@@ -302,7 +310,7 @@ class ServingResolver:
         first, at = first_rows(hardware.codes, site.codes, _codes(given), many.astype(np.intp))
         words = (_words(hardware, first), _words(site, first))
         said = (*words, _numbers(given, first), many[first].tolist())
-        prices = [self._found.price(*one) for one in zip(*said, strict=True)]
+        prices = [_price(*one, self.catalog) for one in zip(*said, strict=True)]
         return replace(table, prices=prices, price_at=at)
 
 
@@ -329,7 +337,7 @@ def _codes(column: Floats) -> Places:
 
 def _reason(error: ValueError | OSError) -> Notice:
     """Why a question is refused."""
-    if isinstance(error, Refusal):
+    if isinstance(error, Refusal) and error.notice.code != "text":
         return error.notice
     return Notice("text", "", {"text": " ".join(str(error).split())})
 
@@ -357,7 +365,7 @@ def _usual_weights(device: ServingDevice) -> str:
     return "fp16" if "fp16" in peaks and "bf16" not in peaks else "bf16"
 
 
-def _site(catalog: Catalog, name: str, pue: float | None, *, bare: bool) -> Found[Site]:
+def _site(name: str, pue: float | None, catalog: Catalog, *, bare: bool) -> Found[Site]:
     """Site by name, with the PUE where it is given, and what is assumed of it."""
     found = find_site(name.strip(), catalog, bare=bare)
     grid = any(notice.field == "carbon_intensity" for notice in found.notices)
