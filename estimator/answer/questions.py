@@ -24,6 +24,7 @@ from estimator.core.rows import (
     distinct,
     few,
     first_known,
+    in_order,
     nowhere,
     rows_where,
 )
@@ -335,7 +336,8 @@ def count_devices(
     sizes = [*(float(named.chips) for named in devices.named), 1.0]
     chips = np.array(sizes)[devices.named_at]
     said.notices.where(~known & (chips == 1.0), Notice("devices_assumed", "devices"))
-    for size in np.unique(chips[chips > 1.0]).tolist():
+    slices = chips > 1.0
+    for size in in_order(chips[slices]).tolist() if slices.any() else ():
         part = known & (chips == size) & (count % size != 0)
         values = {"count": size}
         said.notices.where(~known & (chips == size), Notice("slice_assumed", "devices", values))

@@ -111,6 +111,8 @@ def distinct(*keys: Places) -> tuple[list[tuple[int, ...]], Places]:
 def distinct_rows(*keys: Places) -> tuple[list[tuple[int, ...]], Places, Places]:
     """Distinct combinations of codes, the first row of each, and which of them each row has."""
     first, at = first_rows(*keys)
+    if keys[0].size == 1:
+        return [tuple(codes.item() for codes in keys)], first, at
     return list(zip(*(codes[first].tolist() for codes in keys), strict=True)), first, at
 
 

@@ -381,9 +381,12 @@ def check_question(asked: Question) -> None:
     """
     for name, value in asked.given().items():
         declared = asked.inputs.get(name)
-        if declared is not None and declared.number:
+        if declared is None or declared.flag:
+            continue
+        if declared.number:
             check_number(declared, value)
-    check_choices(asked)
+        elif declared.choices:
+            check_choice(declared, value)
     asked.check()
 
 

@@ -6,8 +6,10 @@ that passes through. An apostrophe keeps such a cell text, as OWASP recommends (
 
 import csv
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from io import StringIO
+from itertools import accumulate
 from typing import Any
 
 FIRST_LETTERS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
@@ -18,8 +20,14 @@ PLAIN = re.compile(
 )
 """Numbers with a sign, and dashes for nothing: these stay as they are."""
 
-MARKS = (*"=@\t\r\uff1d\uff0b\uff0d\uff20", ",-", ",+", '"-', '"+', "\n-", "\n+", '"\n')
-"""Records after a line break contain one of these if a cell begins with one of the letters."""
+SUSPECT = re.compile(rf'[{re.escape("".join(FIRST_LETTERS))}](?<=[,"\0].)', re.DOTALL)
+"""First letter of a cell that may be a formula, after a comma, a quote or a record."""
+
+PLAIN_CELL = re.compile(
+    rf'(?<=")(?:{PLAIN.pattern})(?="(?:[,\0]|\Z))|(?<!")(?:{PLAIN.pattern})(?=[,\0]|\Z)',
+    re.IGNORECASE,
+)
+"""A whole cell that stays as it is."""
 
 
 def without_formula(cell: Any) -> Any:
@@ -39,14 +47,16 @@ def without_formulas(records: Sequence[str]) -> Sequence[str]:
     >>> without_formulas(['a,"=1+1",-2', '"b, c",-,d'])
     ["a,'=1+1,-2", '"b, c",-,d']
     """
-    if not _may_hold_formulas("\n".join(records)):
+    text = "\0" + "\0".join(records)
+    found = (hit.start() for hit in SUSPECT.finditer(text))
+    suspects = [place for place in found if not PLAIN_CELL.match(text, place)]
+    if not suspects:
         return records
-    return [_rewritten(record) if _may_hold_formulas(record) else record for record in records]
-
-
-def _may_hold_formulas(text: str) -> bool:
-    text = f"\n{text}"
-    return any(mark in text for mark in MARKS)
+    ends = list(accumulate((len(record) + 1 for record in records), initial=1))[1:]
+    safe = list(records)
+    for row in {bisect_right(ends, place) for place in suspects}:
+        safe[row] = _rewritten(safe[row])
+    return safe
 
 
 def _rewritten(record: str) -> str:
