@@ -99,11 +99,17 @@ def compiled_row(fields: Fields, model_type: str) -> Row:
 
 def _difference(fields: Fields, row: Row) -> list[tuple[str, str, str]]:
     """Facts of a compiled network that a config contradicts: key, fact, value."""
-    found = []
+    found = [
+        (part, "an object", "null")
+        for part in row.get("parts", ())
+        if not isinstance(_stated(fields, [part])[1], Mapping)
+    ]
     for facts, required in ((row["facts"], True), (row["usual"], False)):
         for names, fact in facts.items():
             if names == "task":
                 stated, value = bool(class_name(fields)), task(fields)
+            elif names == "class":
+                stated, value = bool(class_name(fields)), class_name(fields)
             else:
                 stated, value = _stated(fields, names.split("|"))
             same = value == fact or (value in _EMPTY and fact in _EMPTY)

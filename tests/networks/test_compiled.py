@@ -3,6 +3,7 @@
 Totals of the lines are compared with PyTorch's in test_networks.py, like those of any network.
 """
 
+import csv
 import json
 import math
 import sys
@@ -27,6 +28,10 @@ from tests.every import over
 from tests.networks.test_networks import CONFIGS_READ, GOLDEN, SMALL_ROWS
 
 LINES = [row for name in compiled_types() for row in compiled_rows(name)]
+READ_BEFORE = {
+    row["name"]: row
+    for row in csv.DictReader((GOLDEN / "compiled.csv").read_text(encoding="utf-8").splitlines())
+}
 OMNI = {
     "qwen2.5-omni-7b": ("qwen2_5_omni", "qwen2.5-omni-7b-thinker"),
     "qwen3-omni-30b-a3b": ("qwen3_omni_moe", "qwen3-omni-30b-a3b-thinker"),
@@ -46,7 +51,14 @@ SEGFORMER, CVT = CONFIGS_READ["segformer-mit-b0"], CONFIGS_READ["cvt-13"]
 def config_of(line, *, parts=("facts",)):
     """A config that states the facts of a line, each under its last name."""
     config = {"_class_name" if line["type"][0].isupper() else "model_type": line["type"]}
+    for path in line.get("parts", ()):
+        part = config
+        for name in path.split("."):
+            part = part.setdefault(name, {})
     for names, value in [pair for part in parts for pair in line[part].items()]:
+        if names == "class":
+            config["architectures"] = [value]
+            continue
         if names == "task":
             config["architectures"] = [f"For{value}"] if value else None
             continue
@@ -69,6 +81,16 @@ def test_a_line_is_found_by_its_facts_and_by_all_that_it_takes_for_granted(line)
         assert built.params_total >= sum(counts)
         assert math.isfinite(float(built.forward_flop)) and built.forward_flop > 0
         assert built.model_type == line["type"]
+
+
+@over(LINES, lambda line: line["name"])
+def test_a_line_counts_as_the_reader_that_it_replaced(line):
+    """compiled.csv holds what the readers counted, with the labels that a config leaves out."""
+    built = compiled_network(Fields(config_of(line)), line["type"]).ledger(Inputs())
+    before = READ_BEFORE[line["name"]]
+    assert built.params_total == int(before["params_total"])
+    assert float(built.forward_flop) == pytest.approx(float(before["forward_flop"]), rel=1e-9)
+    assert float(built.training_flop) == pytest.approx(float(before["training_flop"]), rel=1e-9)
 
 
 def test_no_two_lines_of_a_type_have_the_same_facts_and_no_type_has_a_reader_too():
@@ -123,6 +145,11 @@ def test_a_trunk_by_name_is_the_network_without_its_head(name):
         ({**CVT, "embed_dim": 10**400}, "embed_dim"),
         ({**CVT, "depth": "many"}, "depth"),
         ({"model_type": "sam", "vision_config": []}, "vision_config"),
+        ({**CONFIGS_READ["gemma-4-e2b"], "audio_config": None}, "audio_config"),
+        (
+            {**CONFIGS_READ["bert-generation-large"], "architectures": ["BertGenerationEncoder"]},
+            "class",
+        ),
     ],
 )
 def test_other_sizes_are_refused_with_the_way_to_count_them(
