@@ -200,6 +200,11 @@ SERVING = {
         *("device_energy_per_output_token_j", "server GPUs", "median_error"),
     ),
     r"(per\stoken\scovers\s)\d+(%)": ("inter_token_s", "server GPUs", "coverage"),
+    r"(under\sload\sis\s)\d+(%)": ("time_to_first_token_s", "server GPUs", "median_error"),
+    r"(median\s\()\d+(%\swith\svLLM)": ("time_to_first_token_s", "server", "median_error"),
+    r"(\s)\d+(%\swith\sTensorRT)": ("time_to_first_token_s", "vendor", "median_error"),
+    r"(\s)\d+(%\swith\sSGLang)": ("time_to_first_token_s", "sglang", "median_error"),
+    r"(its\sinterval\scovers\s)\d+(%)": ("time_to_first_token_s", "server GPUs", "coverage"),
     r"(\()\d+(%\swith\sCUDA)": ("prefill_tokens_per_s", "local-cuda", "median_error"),
     r"(,\s)\d+(%\son\sIntel)": ("prefill_tokens_per_s", "local-intel", "median_error"),
     r"(differ\sseveral-fold\s\()\d+(%)": ("decode_tokens_per_s", "local-intel", "median_error"),
@@ -214,7 +219,9 @@ def scored_serving(places):
     from estimator.validation.held_out import stored_scores
 
     rows = {
-        (row["quantity"], row["group"]): row for row in stored_scores(Catalog.open(), "serving")
+        (row["quantity"], row["group"]): row
+        for row in stored_scores(Catalog.open(), "serving")
+        if row["by"] in ("all", "framework")
     }
     return {
         pattern: round(100 * float(rows[quantity, group][column]))

@@ -155,11 +155,14 @@ def _titled(group: str, catalog: "Catalog") -> str:
 
 
 def _run_serving(options: argparse.Namespace, catalog: "Catalog") -> int:
-    """Print the score of serving, held out by line of models and by system."""
+    """Print the score of serving, held out by line of models, system, release and half."""
     from estimator.show.scores import SERVED, SERVING, scores_table
     from estimator.validation.serving_held_out import serving_report
 
-    note("fitting once per line of models and per system: some seconds", quiet=options.quiet)
+    note(
+        "fitting without each line of models, system, release and half: a minute",
+        quiet=options.quiet,
+    )
     report = serving_report(catalog)
     if options.json:
         print_json(report.as_json())

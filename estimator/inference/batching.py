@@ -2,13 +2,16 @@
 
 Continuous batching: every step advances all sequences in flight by a token; a sequence that ends
 makes room for the next, whose input is read between or within steps. At `sequences` in flight and
-`output_tokens` each, `sequences / output_tokens` requests begin per step.
+`output_tokens` each, `sequences / output_tokens` requests begin per step, and as many requests end
+in the time of one as are in flight.
 
 Static batching, as of `generate` in research code: all sequences begin and end together, their
 inputs are read in one pass, which yields their first tokens.
 """
 
+import math
 from dataclasses import dataclass, fields
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -22,26 +25,51 @@ class Pace:
 
     Parameters
     ----------
-    mean_step_s, inter_token_s : float or array
-        Mean time between tokens of a sequence, inputs of others included; its median [s].
-    time_to_first_token_s : float or array
-        From the admission of a request to its first token, median [s].
+    inter_token_s, median_gap_s, late_gap_s : float or array
+        Time per output token of a request, prompts of others included; gap between two of its
+        tokens that half of all gaps, and 90 % of them, stay within [s].
+    time_to_first_token_s, queue_s : float or array
+        From the start of a request to its first token, median; the part of it that is spent behind
+        other prompts, which varies from request to request [s].
     output_tokens_per_s, requests_per_s : float or array
         Of all sequences in flight.
     prefill_share : float or array
         Share of the time that goes into reading inputs [1].
     """
 
-    mean_step_s: Number
     inter_token_s: Number
+    median_gap_s: Number
+    late_gap_s: Number
     time_to_first_token_s: Number
+    queue_s: Number
     output_tokens_per_s: Number
     requests_per_s: Number
     prefill_share: Number
 
+    def first_token_s(self, quantile: float) -> Number:
+        """Time to the first token that a share of all requests stays within [s].
+
+        Time behind other prompts is spread like an exponential of the same median.
+        """
+        medians = math.log(1.0 - quantile) / math.log(0.5)
+        return self.time_to_first_token_s + self.queue_s * (medians - 1.0)
+
+    def request_s(self, output_tokens: Number, quantile: float) -> Number:
+        """Time of a whole request that a share of all requests stays within [s]."""
+        return self.first_token_s(quantile) + (output_tokens - 1.0) * self.inter_token_s
+
+
+LATE = 0.9
+"""Share of the gaps between tokens that stay within `Pace.late_gap_s` [1]."""
+
 
 def steady_pace(
-    sequences: Number, output_tokens: Number, decode_s: Number, prefill_s: Number, first_s: Number
+    sequences: Number,
+    output_tokens: Number,
+    decode_s: Number,
+    prefill_s: Number,
+    first_s: Number,
+    queue_s: Number = 0.0,
 ) -> Pace:
     """Pace at which sequences advance while others begin and end.
 
@@ -49,24 +77,30 @@ def steady_pace(
     ----------
     sequences, output_tokens : float or array
         Sequences in flight; tokens that each writes. [1]
-    decode_s, prefill_s, first_s : float or array
-        Time of a step without new inputs; time that one input adds; of a step that reads one. [s]
+    decode_s, prefill_s : float or array
+        Time of a step without new inputs; time that one input adds. [s]
+    first_s, queue_s : float or array
+        Time to a first token behind no other prompt; median time behind other prompts. [s]
 
     >>> pace = steady_pace(8.0, 100.0, 0.01, 0.05, 0.06)
     >>> round(float(pace.output_tokens_per_s)), round(float(pace.inter_token_s), 4)
-    (571, 0.0103)
+    (573, 0.0135)
     """
-    begun = sequences / output_tokens
-    reading_s = begun * prefill_s
-    mean_s = decode_s + reading_s
-    median_s = decode_s + reading_s * -np.expm1(-begun)
+    others = np.maximum(sequences - 1.0, 0.0) / output_tokens
+    inter_token_s = decode_s + others * prefill_s
+    read_late = others + NormalDist().inv_cdf(LATE) * np.sqrt(others)
+    late = np.where(np.exp(-others) >= LATE, 0.0, np.maximum(read_late, 1.0))
+    request_s = first_s + queue_s + (output_tokens - 1.0) * inter_token_s
+    requests_per_s = sequences / request_s
     return Pace(
-        mean_step_s=mean_s,
-        inter_token_s=median_s,
-        time_to_first_token_s=first_s + 0.5 * begun * prefill_s,
-        output_tokens_per_s=sequences / mean_s,
-        requests_per_s=sequences / (output_tokens * mean_s),
-        prefill_share=reading_s / mean_s,
+        inter_token_s=inter_token_s,
+        median_gap_s=decode_s + others * prefill_s * -np.expm1(-others),
+        late_gap_s=np.maximum(decode_s + late * prefill_s, inter_token_s),
+        time_to_first_token_s=first_s + queue_s,
+        queue_s=queue_s + np.zeros_like(request_s),
+        output_tokens_per_s=requests_per_s * output_tokens,
+        requests_per_s=requests_per_s,
+        prefill_share=prefill_s * sequences / (decode_s * output_tokens + prefill_s * sequences),
     )
 
 
@@ -87,9 +121,11 @@ def static_pace(sequences: Number, output_tokens: Number, decode_s: Number, read
     batch_s = read_s + (output_tokens - 1.0) * decode_s
     requests_per_s = sequences / batch_s
     return Pace(
-        mean_step_s=decode_s,
         inter_token_s=decode_s,
+        median_gap_s=decode_s,
+        late_gap_s=decode_s,
         time_to_first_token_s=read_s,
+        queue_s=np.zeros_like(read_s),
         output_tokens_per_s=requests_per_s * output_tokens,
         requests_per_s=requests_per_s,
         prefill_share=read_s / batch_s,

@@ -19,9 +19,11 @@ from estimator.inference.engines import (
     METAL,
     OTHER_GPU,
     SERVER,
+    SGLANG,
     VENDOR,
 )
 from estimator.inference.formats import HALF, SIXTEEN, WeightFormat
+from estimator.question.hardware import node_devices
 from estimator.training.machine import bus_bytes_per_s
 
 SERVER_KINDS = ("gpu-datacenter", "superchip", "tpu", "asic", "wafer", "server")
@@ -37,7 +39,7 @@ SOFTWARE = MappingProxyType(
         "nim": VENDOR,
         "typical": SERVER,
         "vllm": SERVER,
-        "sglang": SERVER,
+        "sglang": SGLANG,
         "tgi": SERVER,
         "lmdeploy": SERVER,
         "mlc": SERVER,
@@ -97,6 +99,8 @@ class ServingDevice:
     tdp_w, idle_w : float or None
         Power limit and idle power, None if not known; idle power by the usual share of the limit
         where only the limit is on record. [W]
+    linked_devices : float
+        Devices behind one fast link [1].
     sustained : float
         Share of its peak at which its power limit lets large matrix products run [1].
     board_computer : bool
@@ -109,6 +113,7 @@ class ServingDevice:
     link_bytes_per_s: float
     tdp_w: float | None
     idle_w: float | None
+    linked_devices: float = 8.0
     sustained: float = 1.0
     board_computer: bool = False
 
@@ -247,6 +252,7 @@ def find_serving_device(catalog: Catalog, name: str) -> ServingDevice:
         link_bytes_per_s=value("link_bytes_per_s") or bus_bytes_per_s(device),
         tdp_w=value("tdp_w"),
         idle_w=_idle_w(device, catalog),
+        linked_devices=node_devices(device),
         sustained=_sustained(device, catalog),
         board_computer=states_board_computer(name),
     )

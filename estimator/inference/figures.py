@@ -146,7 +146,7 @@ def request_times(answer: ServingAnswer) -> dict[str, float]:
     written = _first(traffic.output_tokens)
     first, step = (answer.factor(name) for name in PARTS_OF_REQUEST)
     service = _first(done.pace.time_to_first_token_s) * first
-    service += written * _first(done.pace.mean_step_s) * step
+    service += (written - 1.0) * _first(done.pace.inter_token_s) * step
     rate = _first(done.output_tokens_per_s) / written * (row.question.duty_cycle or 1.0)
     rate *= answer.factor("output_tokens_per_s")
     places = _places(table, traffic)
@@ -181,7 +181,7 @@ def _service_quantiles(answer: ServingAnswer, flying: Floats, places: float) -> 
         beside = np.minimum(flying_quantile(flying, quantile), np.maximum(places, flying))
         pace = passes.pace(beside, passes.step(beside))
         written = np.asarray(passes.traffic.output_tokens)
-        whole = first * pace.time_to_first_token_s + step * written * pace.mean_step_s
+        whole = first * pace.time_to_first_token_s + step * (written - 1.0) * pace.inter_token_s
         found[name] = np.asarray(np.broadcast_to(whole, flying.shape))
     return found
 

@@ -33,6 +33,10 @@ add_messages(
         "layout unspecified: assuming {replicas:.0f} data-parallel replicas of {count:.0f} devices "
         "each; set {set[data_parallel]}",
     ),
+    serving_experts_shared=(
+        "layout unspecified: assuming {replicas:.0f} attention replicas that share the experts on "
+        "{devices:.0f} devices; set {set[data_parallel]} and {set[expert_parallel]}"
+    ),
     serving_grid_assumed="carbon intensity: assuming the world average; set {set[site]}",
     serving_owned=(
         "{device} has no rental price on record: counting what owning it uses up, with server, "

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from estimator.inference.batching import Pace, chosen_pace, static_pace, steady_pace
+from estimator.inference.capacity import most_sequences
 from estimator.inference.power import Draw, board_power_w
 from estimator.inference.step import (
     DecodeCosts,
@@ -102,8 +103,6 @@ class Setup:
     Parameters
     ----------
     model, machine, engine, board, layout : Served, Machine, Engine, Board, Layout
-    request_s : float or array
-        Time that admitting a request takes from all others [s].
     static_batches : bool or array of bool
         Whether sequences begin and end together, and do not make room one by one.
     """
@@ -113,7 +112,6 @@ class Setup:
     engine: Engine
     board: Board
     layout: Layout
-    request_s: Number = 0.0
     static_batches: Flag = False
 
 
@@ -149,15 +147,26 @@ class Passes:
         each = sequences / self.setup.layout.data_parallel
         drafting = 1.0 + traffic.drafted * traffic.draft_share
         token_s = step.total_s * drafting / traffic.tokens_per_pass
-        admitted_s = self.riding_s + self.setup.request_s
-        first_s = _shared_pass(step, self.prefill).total_s + self.setup.request_s
-        steady = steady_pace(each, traffic.output_tokens, token_s, admitted_s, first_s)
+        first_s = self._first_s(each, step, token_s)
+        steady = steady_pace(each, traffic.output_tokens, token_s, self.riding_s, *first_s)
         static = np.asarray(self.setup.static_batches)
         if not static.any():
             return steady
         read_s = overlapped_s(each * self.riding_s, step.overhead_s)
         batch = static_pace(each, traffic.output_tokens, token_s, read_s)
         return chosen_pace(static, batch, steady)
+
+    def _first_s(self, each: Number, step: StepTime, token_s: Number) -> tuple[Number, Number]:
+        """Time to a first token behind no other prompt, and median time behind others [s].
+
+        A prompt is read after the step under way, and shares the steps in which it is read.
+        """
+        engine = self.setup.engine
+        begun = each / self.traffic.output_tokens
+        steps_s = engine.waiting_steps * (token_s + begun * self.riding_s)
+        alone_s = engine.request_s + self.prefill.total_s + step.total_s + steps_s
+        waves_s = each * (engine.queue_s + engine.wave_share * self.riding_s)
+        return alone_s, waves_s + 0.5 * begun * self.riding_s
 
     def output_tokens_per_s(self, sequences: Number) -> Number:
         """Output tokens of all devices in a second with some sequences in flight."""
@@ -175,10 +184,14 @@ def performance(setup: Setup, traffic: Traffic) -> Performance:
         Their fields broadcast together.
     """
     layout, passes = setup.layout, passes_of(setup, traffic)
-    step = passes.step(traffic.sequences)
-    pace = passes.pace(traffic.sequences, step)
+    running = _running(setup, traffic)
+    step = passes.step(running)
+    pace = passes.pace(running, step)
+    request_s = running / layout.data_parallel / pace.requests_per_s
+    admission_s = (traffic.sequences / running - 1.0) * request_s
+    pace = replace(pace, time_to_first_token_s=pace.time_to_first_token_s + admission_s)
     rate = layout.data_parallel * pace.output_tokens_per_s
-    power_w = layout.devices * _board_w(setup, traffic, step, rate)
+    power_w = layout.devices * _board_w(setup, replace(traffic, sequences=running), step, rate)
     return Performance(
         passes=passes,
         pace=pace,
@@ -204,14 +217,11 @@ def passes_of(setup: Setup, traffic: Traffic) -> Passes:
     )
 
 
-def _shared_pass(step: StepTime, prefill: StepTime) -> StepTime:
-    """A decode step in which an input is read as well: weights and launches serve both."""
-    return replace(
-        step,
-        read_s=np.maximum(step.read_s, prefill.read_s),
-        compute_s=step.compute_s + prefill.compute_s,
-        overhead_s=np.maximum(step.overhead_s, prefill.overhead_s),
-    )
+def _running(setup: Setup, traffic: Traffic) -> Number:
+    """Sequences that the memory holds at a time; the others wait to be admitted [1]."""
+    reserved = traffic.input_tokens + setup.engine.reserved_share * traffic.output_tokens
+    most = most_sequences(setup.model, setup.layout, setup.machine.memory_bytes, reserved)
+    return np.minimum(traffic.sequences, np.maximum(most, 1.0))
 
 
 def _rows(layout: Layout, traffic: Traffic, sequences: Number) -> Number:

@@ -23,11 +23,11 @@ from estimator.core.uncertainty import Uncertain
 from estimator.inference.capacity import devices_needed
 from estimator.inference.device_price import DevicePrice, find_device_price
 from estimator.inference.devices import ServingDevice, engine_of, find_serving_device
-from estimator.inference.engines import EAGER, LOCAL, VENDOR, Parameters
+from estimator.inference.engines import EAGER, LOCAL, SERVERS, Parameters
 from estimator.inference.formats import FORMATS, HALF, WeightFormat, weight_format
+from estimator.inference.layouts import fastest_layout
 from estimator.inference.model_names import find_preset, stated_format, stated_size
 from estimator.inference.question import ServingQuestion
-from estimator.inference.replicas import usual_replicas
 from estimator.inference.served_model import ServedModel, from_config, from_size
 from estimator.inference.setups import NamedSetup, ServingTable, filled, table_of
 from estimator.networks.config_file import config_name, config_of
@@ -143,7 +143,7 @@ def find_named(asked: Naming, catalog: Catalog, find_model: FindModel) -> NamedS
         device=device,
         weights=weights,
         products=device.products(weights, engine, asked.software),
-        cache_bytes=_cache_bytes(asked, narrow=narrow and engine == VENDOR),
+        cache_bytes=_cache_bytes(asked, narrow=narrow and engine in SERVERS),
         engine=engine,
         site=_site(asked.site, asked.pue, catalog, bare=not inside),
         notes=tuple(notes),
@@ -237,10 +237,10 @@ class ServingResolver:
         return found.table
 
     def laid_out(self, table: ServingTable, devices: Floats) -> ServingTable:
-        """Return the table with so many devices, in layouts that are usual where unspecified."""
+        """Return the table with so many devices, in the fastest layouts where unspecified."""
         given = table.given
-        replicas, chosen = self._replicas(table, devices)
         experts, tensor = filled(given["expert_parallel"], 1.0), given["tensor_parallel"]
+        replicas = filled(given["data_parallel"], 1.0)
         group = devices / replicas
         whole = table.local | ((table.engines == EAGER) & np.isnan(tensor))
         by_expert = np.isnan(tensor) | (experts > 1.0)
@@ -252,24 +252,21 @@ class ServingResolver:
             expert_shard=np.where(whole, 1.0, shard),
             stages=np.where(whole, group, np.where(by_expert, 1.0, group / tensor)),
         )
-        return replace(table, layout=layout, layout_chosen=chosen)
-
-    def _replicas(self, table: ServingTable, devices: Floats) -> tuple[Floats, Mask]:
-        """Replicas of each row, and where they are chosen here: where the layout is left open."""
-        given, memory = table.given, np.asarray(table.machine.memory_bytes)
-        fixed = ~np.isnan(given["tensor_parallel"]) | ~np.isnan(given["data_parallel"])
-        fixed |= ~np.isnan(given["expert_parallel"])
+        sizes = ("tensor_parallel", "data_parallel", "expert_parallel")
+        fixed = np.any([~np.isnan(given[name]) for name in sizes], axis=0)
         alone = table.local | (table.engines == EAGER) | (devices <= 1.0)
-        chosen = ~(fixed | alone) & np.isfinite(memory)
-        replicas = filled(given["data_parallel"], 1.0)
-        if not chosen.any():
-            return replicas, chosen
-        read = given["input_tokens"]
-        read = np.where(np.isnan(read), self.parameters.of("input_tokens"), read)
-        tokens = read + 0.5 * table.output_tokens
-        layout = replace(table.layout, devices=devices)
-        usual = usual_replicas(table.model, layout, memory, given["concurrency"], tokens)
-        return np.where(chosen, usual, replicas), chosen
+        chosen = ~(fixed | alone) & np.isfinite(np.asarray(table.machine.memory_bytes))
+        table = replace(table, layout=layout, layout_chosen=chosen)
+        rows = rows_where(chosen)
+        if not rows.size:
+            return table
+        part = table if rows.size == table.count else table.part(rows)
+        found = fastest_layout(part, self.parameters)
+        for name, values in (("data_parallel", replicas), ("expert_shard", layout.expert_shard)):
+            values = np.array(values)
+            values[rows] = getattr(found, name)
+            layout = replace(layout, **{name: values})
+        return replace(table, layout=layout)
 
     def _names(
         self, asked: Table[ServingQuestion]
@@ -415,7 +412,7 @@ def _native(weights: WeightFormat, model: ServedModel, engine: int) -> WeightFor
 
 
 def _cache_bytes(asked: Naming, *, narrow: bool) -> float:
-    """Bytes of a cached value: as asked; a vendor's engines that compute in 8 bits cache so [B]."""
+    """Bytes of a cached value: as asked; servers that compute in 8 bits or fewer cache in 8 [B]."""
     if asked.kv_precision:
         return weight_format(asked.kv_precision, "kv_precision").bits / 8.0
     return 1.0 if narrow else 2.0

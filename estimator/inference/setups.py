@@ -29,7 +29,6 @@ from estimator.inference.formats import WeightFormat
 from estimator.inference.lazy_items import LazyItems
 from estimator.inference.performance import Board, Setup, Traffic
 from estimator.inference.question import ServingQuestion
-from estimator.inference.replicas import REPLICA_SHARE
 from estimator.inference.served_model import ServedModel
 from estimator.inference.step import Layout, Machine, Number, Served
 from estimator.question.hardware import node_devices
@@ -38,6 +37,9 @@ from estimator.question.table import Table
 
 Mask = npt.NDArray[np.bool_]
 Thing = TypeVar("Thing", bound=Hashable)
+
+REPLICA_SHARE = 0.6
+"""Share of a device's memory that weights may fill where each replica is to serve many [1]."""
 
 LOCAL_INPUT_TOKENS = 64.0
 """A prompt at one's own machine, where it is unspecified [token]."""
@@ -92,6 +94,7 @@ class NamedSetup:
             self.cache_bytes,
             device.tdp_w or None,
             device.idle_w or None,
+            device.linked_devices,
             weights.bits,
             weights.nested,
             self.model.longest_context,
@@ -107,6 +110,7 @@ _CELLS = (
     *_FORMATS,
     "tdp_w",
     "idle_w",
+    "linked_devices",
     "expert_bits",
     "nested",
     "longest_context",
@@ -151,6 +155,8 @@ class ServingTable:
         Whether the layout was left open.
     tdp_w, idle_w : array
         Of one device, NaN where unknown. [W]
+    linked_devices : array
+        Devices behind one fast link. [1]
     engines : array of int
         Codes of the engines.
     expert_bits : array
@@ -172,6 +178,7 @@ class ServingTable:
     layout_chosen: Mask
     tdp_w: Floats
     idle_w: Floats
+    linked_devices: Floats
     engines: npt.NDArray[np.int64]
     expert_bits: Floats
     nested: Mask
@@ -254,9 +261,12 @@ class ServingTable:
         said.of_values(devices % chips > 0, chips, partial(_counted, "slice_in_part"))
         chosen = rows_where(self.layout_chosen)
         if chosen.size:
-            replicas = np.asarray(self.layout.data_parallel)[chosen]
-            _, first, at = distinct_rows(few(devices[chosen])[1], few(replicas)[1])
-            pairs = zip(devices[chosen][first].tolist(), replicas[first].tolist(), strict=True)
+            sizes = [
+                np.asarray(size)[chosen]
+                for size in (devices, self.layout.data_parallel, self.layout.expert_shard)
+            ]
+            _, first, at = distinct_rows(*(few(size)[1] for size in sizes))
+            pairs = zip(*(size[first].tolist() for size in sizes), strict=True)
             codes = nowhere(self.count)
             codes[chosen] = at
             said.coded([(_layout_note(*pair),) for pair in pairs], codes)
@@ -323,7 +333,6 @@ class ServingTable:
                 tdp_w=self.tdp_w, idle_w=self.idle_w, draw=parameters.draw_of(self.engines)
             ),
             layout=self.layout,
-            request_s=parameters.request_s(self.engines),
             static_batches=self.engines == EAGER,
         )
 
@@ -358,27 +367,21 @@ class ServingTable:
         }
 
     def other_layout(self) -> Layout:
-        """Layouts with the other choice where the question left it open.
-
-        Split layers instead of replicas, and as many replicas as the weights allow instead of
-        split layers.
-        """
-        weights = np.asarray(weight_bytes(self.model, self.layout))
-        room = REPLICA_SHARE * np.asarray(self.machine.memory_bytes)
-        group = np.exp2(np.ceil(np.log2(np.maximum(weights / room, 1.0))))
-        layout, given = self.layout, self.given
-        open_ = (
-            np.isnan(given["tensor_parallel"])
-            & np.isnan(given["data_parallel"])
-            & np.isnan(given["expert_parallel"])
-            & ~self.local
-            & (np.asarray(layout.stages) == 1.0)
+        """Layouts one choice away where the question leaves them open: half the replicas, or 2."""
+        layout, memory = self.layout, np.asarray(self.machine.memory_bytes)
+        devices, replicas = np.asarray(layout.devices), np.asarray(layout.data_parallel)
+        others = np.where(replicas > 1.0, np.ceil(replicas / 2.0), 2.0)
+        shared = np.asarray(layout.expert_shard) > devices / replicas
+        weights = np.asarray(weight_bytes(self.model, layout))
+        room = weights <= REPLICA_SHARE * memory * devices / 2.0
+        open_ = self.layout_chosen & (devices % others == 0) & ((replicas > 1.0) | room)
+        others = np.where(open_, others, replicas)
+        shard = np.where(shared, layout.expert_shard, devices / others)
+        return replace(
+            layout,
+            data_parallel=others,
+            expert_shard=np.where(open_, shard, layout.expert_shard),
         )
-        devices, chosen = np.asarray(layout.devices), np.asarray(layout.data_parallel)
-        most = np.maximum(np.floor(devices / np.minimum(group, devices)), 1.0)
-        replicas = np.where(open_, np.where(chosen > 1.0, 1.0, most), chosen)
-        shard = np.where(open_, devices / replicas, layout.expert_shard)
-        return replace(layout, data_parallel=replicas, expert_shard=shard)
 
     def most_sequences(self, tokens: Number) -> Floats:
         """Sequences of some tokens that the memory holds beside the weights [1]."""
@@ -409,6 +412,7 @@ def table_of(
         layout_chosen=np.zeros(asked.count, dtype=np.bool_),
         tdp_w=columns["tdp_w"],
         idle_w=columns["idle_w"],
+        linked_devices=columns["linked_devices"],
         engines=engines[named_at],
         expert_bits=columns["expert_bits"],
         nested=columns["nested"] > 0.0,
@@ -421,11 +425,13 @@ def _counted(code: str, count: float) -> Notice:
     return Notice(code, "devices", {"count": count})
 
 
-def _layout_note(devices: float, replicas: float) -> Notice:
+def _layout_note(devices: float, replicas: float, shard: float) -> Notice:
     """What was assumed of an unspecified layout."""
     if replicas == 1.0:
         return Notice("serving_layers_split", "tensor_parallel", {"devices": devices})
-    values = {"replicas": replicas, "count": devices / replicas}
+    values = {"replicas": replicas, "count": devices / replicas, "devices": devices}
+    if shard > devices / replicas:
+        return Notice("serving_experts_shared", "expert_parallel", values)
     return Notice("serving_replicas_assumed", "data_parallel", values)
 
 

@@ -7,7 +7,7 @@ every sequence. Reading and computing overlap, launches, scheduling and collecti
     t_step = r (+) c + t_launch + t_exchange
     a (+) b = max(a, b) + min(a, b)^2 / (2 max(a, b))
     r = weights / shard x (1 / (e_read B) + 1 / ceiling) + n cache / (e_cache B)
-    c = (2 params (n + half_rows) / peak + n pairs(context) / peak_16) / (shard x e_matrix)
+    c = (2 params (n + half_rows) / (peak e_matrix) + n pairs(context) / (peak_16 e_pair)) / shard
     visited experts = 1 - (1 - k / experts)^n
     t_launch = step + layers x layer + n x sequence
     t_exchange = 2 layers (2 (d - 1) / d x n x hidden x 2 B / (e_link link / 2) + latency(d))
@@ -127,10 +127,14 @@ class Engine:
         Rate that small matrices do not pass on the widest memory [B/s].
     matrix_share : float or array
         Share of the peak that large matrix products reach [1].
+    pair_share : float or array, optional
+        Share of the peak that the products of attention reach; None where it is `matrix_share` [1].
     half_rows : float or array
         Rows at which a matrix product reaches half of that share [token].
     layer_s, step_s, sequence_s : float or array
         Floor of a step per layer, per step and per sequence: launches, scheduling, sampling [s].
+    latent_layer_s : float or array
+        Additional floor per layer whose attention works on a latent cache [s].
     collective_s, link_share : float or array
         Latency of one collective [s]; share of the link that it reaches [1].
     pass_tokens, tile_rows : float or array
@@ -139,6 +143,14 @@ class Engine:
     launches_ahead : bool or array of bool
         Whether the host launches kernels while earlier ones run, so that the slower of the two
         sets the pace.
+    request_s, queue_s : float or array
+        Time of a request outside all steps: connection, tokenizer, scheduler; and what each other
+        request in flight adds to it, as one process handles them all [s].
+    waiting_steps, wave_share : float or array
+        Steps that end before a prompt is read and its first token is delivered; share of the
+        requests in flight whose prompts are read first, as clients start and finish in waves [1].
+    reserved_share : float or array
+        Share of an answer that a request is granted memory for when it is admitted [1].
     """
 
     read_share: Number
@@ -155,6 +167,13 @@ class Engine:
     pass_tokens: Number = SERVER_PASS_TOKENS
     tile_rows: Number = 0.0
     launches_ahead: Flag = False
+    pair_share: Number | None = None
+    latent_layer_s: Number = 0.0
+    request_s: Number = 0.0
+    queue_s: Number = 0.0
+    waiting_steps: Number = 0.0
+    wave_share: Number = 0.0
+    reserved_share: Number = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -348,7 +367,9 @@ def _step_costs(
     seen = np.minimum(context_tokens, model.window)
     pair_flop = model.pair_flop + model.latent_pair_flop
     pairs = pair_flop * context_tokens + model.window_pair_flop * seen
-    pairs_s = pairs / (machine.pair_flop_per_s * engine.matrix_share)
+    pair_share = engine.matrix_share if engine.pair_share is None else engine.pair_share
+    pairs_s = pairs / (machine.pair_flop_per_s * pair_share)
+    layer_s = engine.layer_s + engine.latent_layer_s * np.greater(model.latent_pair_flop, 0.0)
     exchange_s, row_exchange_s = _exchange_costs(model, machine, engine, layout)
     experts, row_s = None, (2.0 * model.visited_params * per_flop_s + pairs_s) / shard
     if np.any(model.routed_params):
@@ -364,7 +385,7 @@ def _step_costs(
     return DecodeCosts(
         read_s=dense * layout.dense_bytes * per_byte_s,
         compute_s=2.0 * dense * engine.half_rows * per_flop_s,
-        overhead_s=engine.step_s + model.layers * engine.layer_s + exchange_s,
+        overhead_s=engine.step_s + model.layers * layer_s + exchange_s,
         row_read_s=cache_bytes / (engine.cache_share * machine.bytes_per_s),
         row_compute_s=row_s,
         row_overhead_s=engine.sequence_s + row_exchange_s,

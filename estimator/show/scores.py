@@ -14,6 +14,8 @@ Columns = Sequence[tuple[str, str, Callable[[Any], str]]]
 SERVED = {
     "time_to_first_token_s": "Time to first token",
     "inter_token_s": "Time per output token",
+    "median_gap_s": "Gap between output tokens, median",
+    "closed_loop_tokens_per_s": "Output tokens per second of a closed loop, by its latencies",
     "output_tokens_per_s": "Output tokens per second, all devices",
     "device_power_w": "Power of the devices",
     "device_energy_per_output_token_j": "Energy per output token, devices",

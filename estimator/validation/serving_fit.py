@@ -19,9 +19,11 @@ from estimator.inference.engines import (
     ENGINES,
     NAMES,
     OF_ENGINE,
+    SERVERS,
     SHARED,
     Parameters,
     from_line,
+    holder,
     prior,
     to_line,
 )
@@ -30,24 +32,33 @@ from estimator.inference.question import ServingQuestion
 from estimator.inference.resolver import ServingResolver
 from estimator.inference.setups import ServingTable
 from estimator.question.table import Table
-from estimator.validation.serving_rows import ServingCase, serving_cases
+from estimator.validation.serving_rows import ServingCase, engine_cases, serving_cases
 
 Residuals = Callable[[Floats], Floats]
 
 QUANTITIES = {
-    "inter_token_s": 0.15,
-    "output_tokens_per_s": 0.15,
+    "inter_token_s": 0.10,
+    "median_gap_s": 0.10,
+    "time_to_first_token_s": 0.15,
+    "output_tokens_per_s": 0.12,
     "device_power_w": 0.10,
     "decode_tokens_per_s": 0.15,
     "prefill_tokens_per_s": 0.30,
 }
 """Quantity -> logarithmic error beyond which a row counts as unusual [1]."""
 
+DERIVED = ("closed_loop_tokens_per_s", "device_energy_per_output_token_j")
+"""Quantities that follow from others of the same row: they are scored, but not fitted twice."""
+
 FREEDOM = 3.0
 """Degrees of freedom of the errors [1]."""
 
-STEPS, SLOPE_STEP, LONGEST_STEP, ENOUGH = 80, 1e-3, 0.7, 1e-4
-"""Most steps of the fit; step of the differences; longest step and least gain [1]."""
+STEPS, SLOPE_STEP, LONGEST_STEP = 80, 1e-3, 0.7
+"""Most steps of the fit; step of the differences; longest step [1]."""
+
+ENOUGH, ENOUGH_NEAR = 1e-2, 0.3
+"""Gain of a step, as a logarithm of the likelihood, below which a fit ends; the same for one that
+starts near its end [1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +92,8 @@ def measured_cases(catalog: Catalog, parameters: Parameters) -> MeasuredSetups:
     readable: list[ServingCase] = []
     questions: list[ServingQuestion] = []
     reasons: list[str] = []
-    for case in serving_cases(catalog.table("runs/serving_measured.csv")):
+    cases = serving_cases(catalog.table("runs/serving_measured.csv"))
+    for case in cases + engine_cases(catalog.table("runs/serving_engines.csv")):
         try:
             questions.append(question_of_case(case))
             readable.append(case)
@@ -91,7 +103,7 @@ def measured_cases(catalog: Catalog, parameters: Parameters) -> MeasuredSetups:
     kept = [readable[place] for place in found.rows.tolist()]
     reasons += [message(found.errors[place]) for place in sorted(found.errors)]
     left_out = dict(Counter(reason.partition(":")[0] for reason in reasons))
-    names = (*QUANTITIES, "device_energy_per_output_token_j")
+    names = (*QUANTITIES, *DERIVED)
     values = {name: np.array([case.measured.get(name, np.nan) for case in kept]) for name in names}
     return MeasuredSetups(cases=kept, table=found.table, values=values, left_out=left_out)
 
@@ -121,7 +133,10 @@ def predicted(table: ServingTable, parameters: Parameters) -> dict[str, Floats]:
     found = performance(setup, traffic)
     return {
         "inter_token_s": np.asarray(found.pace.inter_token_s),
+        "median_gap_s": np.asarray(found.pace.median_gap_s),
+        "time_to_first_token_s": np.asarray(found.pace.time_to_first_token_s),
         "output_tokens_per_s": np.asarray(found.output_tokens_per_s),
+        "closed_loop_tokens_per_s": np.asarray(found.output_tokens_per_s),
         "device_power_w": np.asarray(found.device_power_w),
         "decode_tokens_per_s": 1.0 / np.asarray(found.step.total_s),
         "prefill_tokens_per_s": np.asarray(traffic.input_tokens / found.prefill_s),
@@ -172,7 +187,7 @@ def fit(
                 line, errors, damping = line + step, tried, max(damping / 5.0, 1e-6)
                 break
             damping *= 5.0
-        if before - loss < ENOUGH:
+        if before - loss < (ENOUGH if start is None else ENOUGH_NEAR):
             break
     return from_line(line)
 
@@ -195,11 +210,17 @@ def _slopes(
     """
     slopes = np.zeros((errors.size, line.size))
     rows = np.arange(errors.size)
-    for name in OF_ENGINE:
-        places = np.array([NAMES.index(f"{engine}.{name}") for engine in ENGINES])
+    codes = range(len(ENGINES))
+    of_engine = {name: [holder(code, name) for code in codes] for name in OF_ENGINE}
+    of_engine["request_s"] = [f"{ENGINES[code]}.request_s" for code in SERVERS]
+    for names in of_engine.values():
+        places = np.array([NAMES.index(name) for name in names])
+        has = np.isin(engines, SERVERS) if len(names) < len(ENGINES) else rows >= 0
+        by_code = np.zeros(len(ENGINES), dtype=np.intp)
+        by_code[list(SERVERS) if len(names) < len(ENGINES) else list(codes)] = places
         moved = line.copy()
         moved[places] += SLOPE_STEP
-        slopes[rows, places[engines]] = (residuals(moved) - errors) / SLOPE_STEP
+        slopes[rows[has], by_code[engines[has]]] = ((residuals(moved) - errors) / SLOPE_STEP)[has]
     for name in SHARED:
         place = NAMES.index(name)
         moved = line.copy()

@@ -1,12 +1,14 @@
-"""How right is serving: predictions of models and systems that the fit has not seen, by group.
+"""How right is serving: predictions of what the fit has not seen, by group.
 
-Every configuration is predicted twice: by a fit without its line of models, and by one without its
-system. Both errors count. Beside them stands a roofline of the weights alone: bytes of the weights
+Every configuration is predicted four times, each time by a fit without a part of the rows that it
+belongs to: its line of models; its system; its release of an engine; half of all combinations of
+engine, device and model, drawn with `SEED`. All errors count. `in-sample` scores are of the shipped
+fit, which has seen them. Beside them stands a roofline of the weights alone: bytes of the weights
 over the bandwidth of the devices, for latency and, times the sequences, throughput.
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -18,20 +20,28 @@ from estimator.core.units import CENTRAL
 from estimator.inference.capacity import weight_bytes
 from estimator.inference.engines import ENGINES, fitted
 from estimator.inference.measured_loads import devices_of
-from estimator.inference.quantities import spread_scale, stated_variance
+from estimator.inference.quantities import own_log_sd, spread_scale, stated_variance
 from estimator.validation.serving_fit import MeasuredSetups, fit, measured_cases, predicted
 from estimator.validation.serving_spread import FEWEST, Errors
 
-MOST_SYSTEMS = 12
-"""Systems of few rows are held out in so many groups [1]."""
+SEED = 20261124
+"""Start of the draw of halves, set before the first fit [1]."""
 
-LARGE_SYSTEM = 100
-"""From so many configurations on, a system is held out alone [1]."""
+WAYS = ("line of models", "system", "engine release", "half of engine x device x model")
+"""Parts of the rows that are held out, in turn."""
+
+MOST_GROUPS = 5
+"""Lines, systems and releases of few rows are held out in so many groups [1]."""
+
+LARGE = 100
+"""From so many configurations on, a line, system or release is held out alone [1]."""
 
 SIZES = ((1e10, "below 10 B"), (5e10, "10 to 50 B"), (1.5e11, "50 to 150 B"), (1e30, "above 150 B"))
 LOADS = ((1.5, "one"), (32.0, "2 to 32"), (256.0, "33 to 256"), (1e9, "above 256"))
 
 AS_ANSWERED = {
+    "median_gap_s": "inter_token_s",
+    "closed_loop_tokens_per_s": "output_tokens_per_s",
     "decode_tokens_per_s": "inter_token_s",
     "prefill_tokens_per_s": "time_to_first_token_s",
 }
@@ -47,7 +57,7 @@ class ServingScore:
     quantity, by, group : str
         What is scored, by which property the rows are grouped, and the group.
     rows : int
-        Predictions: two a configuration, without its models and without its system.
+        Predictions: one a configuration for each of `WAYS`.
     median_error, bias, within_1_5, coverage : float
         Median of |predicted / measured - 1|; median of predicted / measured; share within a factor
         of 1.5; share inside the 80 % interval. [1]
@@ -101,20 +111,76 @@ def report_of(
 
 
 def held_out(catalog: Catalog, measured: MeasuredSetups) -> list[dict[str, Floats]]:
-    """Predictions without the line of models, and without the system."""
-    return [_blind(catalog, measured, groups) for groups in _held_out_groups(measured)]
+    """Predictions without each of `WAYS`."""
+    return [_blind(catalog, measured, groups) for groups in held_out_groups(measured)]
 
 
-def _held_out_groups(measured: MeasuredSetups) -> list[Texts]:
-    """Line of models and system of every case: what is held out as a whole."""
-    return [measured.labels("line"), _systems(measured)]
+def held_out_groups(measured: MeasuredSetups) -> list[Texts]:
+    """Part of the rows that every case is held out with, by `WAYS`."""
+    lines, systems = measured.labels("line"), devices_of(measured.table)
+    half = _halves(measured)
+    programs = np.char.add(measured.labels("framework"), measured.labels("version"))
+    versions = np.where(measured.labels("version") == "", half, programs)
+    return [_grouped(lines), _grouped(systems), _grouped(versions), half]
+
+
+def _halves(measured: MeasuredSetups) -> Texts:
+    """Half of every case: all rows of one engine, device and model are in one."""
+    parts = np.array(
+        [f"{case.framework}, {case.hardware}, {case.model}" for case in measured.cases]
+    )
+    names = np.unique(parts)
+    drawn = np.random.default_rng(SEED).permutation(names)[: names.size // 2]
+    return np.where(np.isin(parts, drawn), "one half", "the other half")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOutErrors:
+    """Held-out errors of a quantity of the rows, the rows that measured it, and their spread.
+
+    Parameters
+    ----------
+    quantity : str
+    seen : array of bool
+        Rows that measured it.
+    errors : Errors
+    stated : array of shape (h, n)
+        Standard deviation of every error by the rows that share no group with it [1].
+    """
+
+    quantity: str
+    seen: Mask
+    errors: Errors
+    stated: Floats
 
 
 def held_out_errors(
     catalog: Catalog, measured: MeasuredSetups, blind: list[dict[str, Floats]]
+) -> list[HeldOutErrors]:
+    """Errors of every quantity of the rows; those of one quantity of an answer share a spread."""
+    found = list(_errors_of_rows(catalog, measured, blind))
+    stated = {name: errors.stated() for name, errors in errors_of_answers(found).items()}
+    together = []
+    for quantity, seen, errors in found:
+        name, count = AS_ANSWERED.get(quantity, quantity), int(seen.sum())
+        own, stated[name] = stated[name][:, :count], stated[name][:, count:]
+        together.append(HeldOutErrors(quantity=quantity, seen=seen, errors=errors, stated=own))
+    return together
+
+
+def errors_of_answers(found: Iterable[tuple[str, Mask, Errors]]) -> dict[str, Errors]:
+    """Quantity of an answer -> errors of all quantities of the rows that test it."""
+    answers: dict[str, Errors] = {}
+    for quantity, _, errors in found:
+        name = AS_ANSWERED.get(quantity, quantity)
+        answers[name] = answers[name].joined(errors) if name in answers else errors
+    return answers
+
+
+def _errors_of_rows(
+    catalog: Catalog, measured: MeasuredSetups, blind: list[dict[str, Floats]]
 ) -> Iterator[tuple[str, Mask, Errors]]:
-    """Quantity, the rows that measured it, and their held-out errors."""
-    groups = _held_out_groups(measured)
+    groups = held_out_groups(measured)
     beside = stated_variance(measured.table, fitted(catalog))
     for quantity, values in measured.values.items():
         seen = ~np.isnan(values)
@@ -127,21 +193,21 @@ def held_out_errors(
                 beside=beside[name][seen],
                 scale=spread_scale(measured.table, name, catalog)[seen],
                 engines=measured.table.engines[seen],
+                tests=np.full(int(seen.sum()), quantity),
                 held_out=[labels[seen] for labels in groups],
             ),
         )
 
 
-def _systems(measured: MeasuredSetups) -> Texts:
-    """System of every case; those of few rows are put together by their names."""
-    names = devices_of(measured.table)
-    large = {name for name in names if (names == name).sum() >= LARGE_SYSTEM}
-    return np.array([name if name in large else _group_of(name) for name in names])
+def _grouped(names: Texts) -> Texts:
+    """Names of many rows as they are; those of few rows are put together."""
+    large = {name for name in np.unique(names) if (names == name).sum() >= LARGE}
+    return np.array([name if name in large else _group_of(name) for name in names.tolist()])
 
 
 def _group_of(name: str) -> str:
-    """Group of a small system: by its name alone, so that further systems leave it where it is."""
-    return f"group {zlib.crc32(name.encode()) % MOST_SYSTEMS}"
+    """Group of a name of few rows: by the name only, so that further names leave it where it is."""
+    return f"group {zlib.crc32(name.encode()) % MOST_GROUPS}"
 
 
 def _blind(catalog: Catalog, measured: MeasuredSetups, groups: Texts) -> dict[str, Floats]:
@@ -159,30 +225,50 @@ def _scores(
     catalog: Catalog, measured: MeasuredSetups, blind: list[dict[str, Floats]]
 ) -> Iterator[ServingScore]:
     roofline = _roofline(measured)
-    for quantity, seen, held in held_out_errors(catalog, measured, blind):
+    shipped = predicted(measured.table, fitted(catalog))
+    own_sd = own_log_sd(measured.table, catalog)
+    for found in held_out_errors(catalog, measured, blind):
+        quantity, seen, held = found.quantity, found.seen, found.errors
         errors = np.full((len(held.held_out), len(seen)), np.nan)
         errors[:, seen] = held.logs
         inside = np.zeros(errors.shape, dtype=bool)
-        inside[:, seen] = np.abs(held.logs) <= z_score(CENTRAL) * held.stated()
+        inside[:, seen] = np.abs(held.logs) <= z_score(CENTRAL) * found.stated
         values = measured.values[quantity]
         bare = np.abs(roofline[quantity] / values - 1.0) if quantity in roofline else None
         for by, labels in _groupings(measured).items():
             for group in sorted(set(labels[seen])):
                 rows = seen & (labels == group)
-                if rows.sum() < FEWEST:
-                    continue
-                part = errors[:, rows]
-                yield ServingScore(
-                    quantity=quantity,
-                    by=by,
-                    group=str(group),
-                    rows=part.size,
-                    median_error=float(np.median(np.abs(np.expm1(part)))),
-                    bias=float(np.exp(np.median(part))),
-                    within_1_5=float(np.mean(np.abs(part) <= np.log(1.5))),
-                    coverage=float(inside[:, rows].mean()),
-                    roofline_error=_median_or_none(bare, rows),
-                )
+                if rows.sum() >= FEWEST:
+                    part = errors[:, rows], inside[:, rows]
+                    yield _score(quantity, by, str(group), *part, _median_or_none(bare, rows))
+        known = np.log(shipped[quantity] / values)
+        log_sd = np.hypot(own_sd[AS_ANSWERED.get(quantity, quantity)][seen], np.sqrt(held.beside))
+        covered = np.abs(known[seen]) <= z_score(CENTRAL) * log_sd
+        programs = np.array([ENGINES[code] for code in measured.table.engines])
+        for program in sorted(set(programs[seen])):
+            rows = seen & (programs == program)
+            if rows.sum() >= FEWEST:
+                for way, name in enumerate(WAYS):
+                    part = errors[way, rows], inside[way, rows]
+                    yield _score(quantity, f"held out: {name}", program, *part)
+                part = known[rows], covered[programs[seen] == program]
+                yield _score(quantity, "in-sample", program, *part)
+
+
+def _score(
+    quantity: str, by: str, group: str, errors: Floats, inside: Mask, roofline: float | None = None
+) -> ServingScore:
+    return ServingScore(
+        quantity=quantity,
+        by=by,
+        group=group,
+        rows=errors.size,
+        median_error=float(np.median(np.abs(np.expm1(errors)))),
+        bias=float(np.exp(np.median(errors))),
+        within_1_5=float(np.mean(np.abs(errors) <= np.log(1.5))),
+        coverage=float(inside.mean()),
+        roofline_error=roofline,
+    )
 
 
 def _median_or_none(errors: Floats | None, rows: Mask) -> float | None:
@@ -193,7 +279,8 @@ def _median_or_none(errors: Floats | None, rows: Mask) -> float | None:
 def _groupings(measured: MeasuredSetups) -> dict[str, Texts]:
     table = measured.table
     devices = [one.device for one in table.named]
-    params = np.array([case.params_total for case in measured.cases])
+    model = table.model
+    params = np.asarray(model.dense_params) + np.asarray(model.routed_params)
     load = np.array([case.concurrency or np.inf for case in measured.cases])
     words = [
         next(name for most, name in LOADS if one < most) if np.isfinite(one) else "unspecified"
@@ -220,6 +307,7 @@ def _roofline(measured: MeasuredSetups) -> dict[str, Floats]:
     step_s = active * weight_bytes(table.model, table.layout) / table.machine.bytes_per_s / shared
     return {
         "inter_token_s": step_s,
+        "median_gap_s": step_s,
         "decode_tokens_per_s": 1.0 / step_s,
         "output_tokens_per_s": np.asarray(table.given["concurrency"]) / step_s,
     }

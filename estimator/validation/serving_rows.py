@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 METRICS = {
-    "inter-token latency, median": ("inter_token_s", 1e-3),
+    "inter-token latency, median": ("median_gap_s", 1e-3),
     "output throughput, all devices": ("output_tokens_per_s", 1.0),
     "output throughput": ("output_tokens_per_s", 1.0),
     "mean power, all boards": ("device_power_w", 1.0),
@@ -26,6 +26,7 @@ DECODED = {"decode speed, 1024 tokens generated": 1024.0, "decode speed tg128": 
 
 LINES = (
     ("gpt-oss", "gpt-oss"),
+    ("minimax", "MiniMax"),
     ("deepseek", "DeepSeek"),
     ("mixtral", "Mixtral"),
     ("mistral", "Mistral"),
@@ -44,13 +45,14 @@ LINES = (
 class ServingCase:
     """One measured configuration, as a user would ask for it.
 
-    Fields are texts as written in the table; `measured` maps a quantity to its value.
+    Fields are texts as written in the table; `version` is empty where the table states none of its
+    program; `measured` maps a quantity to its value.
     """
 
     model: str
     line: str
-    params_total: float
-    params_active: float
+    params_total: float | None
+    params_active: float | None
     hardware: str
     devices: float
     precision: str
@@ -62,6 +64,7 @@ class ServingCase:
     tensor_parallel: float | None
     expert_parallel: float | None
     data_parallel: float | None
+    version: str = ""
     measured: dict[str, float] = field(default_factory=dict)
 
 
@@ -78,6 +81,51 @@ def serving_cases(rows: Iterable[Mapping[str, str]]) -> list[ServingCase]:
         quantity, factor = METRICS[row["metric"]]
         cases.setdefault(key, case).measured[quantity] = float(row["value"]) * factor
     return list(cases.values())
+
+
+KNOWN_AS = {
+    "MiniMaxAI/MiniMax-M2.5": "minimax-m2",
+    "nvidia/DeepSeek-V3.1-NVFP4": "deepseek-v3",
+}
+"""Model of the table of engines -> a preset of the same sizes."""
+
+
+def engine_cases(rows: Iterable[Mapping[str, str]]) -> list[ServingCase]:
+    """Configurations of serving engines whose prompts and answers share their devices."""
+    return [_engine_case(row) for row in rows if row["mode"] == "aggregated"]
+
+
+def _engine_case(row: Mapping[str, str]) -> ServingCase:
+    name = KNOWN_AS.get(row["model"], row["model"])
+    flying, written = float(row["concurrency"]), float(row["output_tokens"])
+    token_s, first_s = float(row["tpot_ms"]) * 1e-3, float(row["ttft_ms"]) * 1e-3
+    return ServingCase(
+        model=name,
+        line=model_line(name),
+        params_total=None,
+        params_active=None,
+        hardware=row["hardware"],
+        devices=float(row["devices"]),
+        precision=row["precision"],
+        framework=row["engine"],
+        source=row["source"],
+        concurrency=flying,
+        input_tokens=float(row["input_tokens"]),
+        output_tokens=written,
+        tensor_parallel=_number(row["tensor_parallel"]),
+        expert_parallel=_number(row["expert_parallel"]),
+        data_parallel=_number(row["data_parallel"]),
+        version=row["engine_version"],
+        measured={
+            "inter_token_s": token_s,
+            "time_to_first_token_s": first_s,
+            "closed_loop_tokens_per_s": flying * written / (first_s + (written - 1.0) * token_s),
+        },
+    )
+
+
+def _number(cell: str) -> float | None:
+    return float(cell) if cell else None
 
 
 def _looks_wrong(row: Mapping[str, str]) -> bool:

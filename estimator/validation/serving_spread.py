@@ -19,6 +19,9 @@ from estimator.core.units import CENTRAL
 FEWEST = 5
 """Engines of fewer rows take the spread of the other engines, each a vote [1]."""
 
+MANY = 50
+"""From so many rows on, a quantity tells its own spread [1]."""
+
 LONE = float(np.sqrt(2.0))
 """Widening of an engine seen on one line and one system: 1 + 1/k of the variance, all of it [1]."""
 
@@ -35,8 +38,8 @@ class Errors:
         Variance that is stated without them: of what the question leaves out [1].
     scale : array of shape (n,)
         Spread of a row over that of its engine [1].
-    engines : array of shape (n,)
-        Code of the engine of a row.
+    engines, tests : array of shape (n,)
+        Code of the engine of a row; quantity of the rows that it measured.
     held_out : sequence of arrays of shape (n,)
         What each way holds out as a whole: the line of models, the system.
     """
@@ -45,13 +48,34 @@ class Errors:
     beside: Floats
     scale: Floats
     engines: npt.NDArray[np.int64]
+    tests: Texts
     held_out: Sequence[Texts]
+
+    def joined(self, other: "Errors") -> "Errors":
+        """Return these errors, and others of the same ways of holding out."""
+        return Errors(
+            logs=np.concatenate([self.logs, other.logs], axis=1),
+            beside=np.concatenate([self.beside, other.beside]),
+            scale=np.concatenate([self.scale, other.scale]),
+            engines=np.concatenate([self.engines, other.engines]),
+            tests=np.concatenate([self.tests, other.tests]),
+            held_out=[
+                np.concatenate(groups) for groups in zip(self.held_out, other.held_out, strict=True)
+            ],
+        )
 
     def spread(self, chosen: Mask) -> float:
         """Log-standard-deviation of a new line or system, by the chosen rows [1].
 
-        The way of holding out that makes the most groups tells what one more may be off by.
+        Of several quantities that test one answer, by the one that is predicted worst of those with
+        `MANY` rows. The way of holding out that makes the most groups tells what one more may be
+        off by.
         """
+        parts = [chosen & (self.tests == test) for test in np.unique(self.tests[chosen])]
+        large = [part for part in parts if part.sum() >= MANY]
+        return max(self._spread_by(part) for part in large or [chosen])
+
+    def _spread_by(self, chosen: Mask) -> float:
         beyond = (self.logs / z_score(CENTRAL)) ** 2 - self.beside
         sizes = np.sqrt(np.maximum(beyond, 0.0)) / self.scale
         level = min(CENTRAL * (1.0 + 1.0 / np.count_nonzero(chosen)), 1.0)

@@ -24,7 +24,7 @@ from estimator.validation.memory import memory_cases, memory_groups
 from estimator.validation.published_runs import usable_runs
 from estimator.validation.serving_fit import MeasuredSetups, fit, measured_cases
 from estimator.validation.serving_held_out import (
-    AS_ANSWERED,
+    errors_of_answers,
     held_out,
     held_out_errors,
     serving_report,
@@ -62,7 +62,7 @@ def refitted(text: str, catalog: Catalog) -> str:
 
 
 SERVING_COUNTS = r"maximum a posteriori over \d+ measured configurations"
-DATED = 'unit = "1", basis = "{}", source = "{}", date = 2026-11-22, note = "{}"'
+DATED = 'unit = "1", basis = "{}", source = "{}", date = 2026-11-24, note = "{}"'
 MEASURED_SPREAD = DATED.format(
     "derived",
     "serving-measurements-collection",
@@ -92,13 +92,13 @@ def fitted_spreads(
     catalog: Catalog, measured: MeasuredSetups, blind: list[dict[str, Floats]]
 ) -> dict[str, dict[str, float]]:
     """Engine -> quantity -> spread of the held-out errors, at the reference bandwidth [1]."""
-    found: dict[str, dict[str, float]] = {}
-    for quantity, _, errors in held_out_errors(catalog, measured, blind):
+    asked, found = (catalog, measured, blind), dict[str, dict[str, float]]()
+    rows_of = ((one.quantity, one.seen, one.errors) for one in held_out_errors(*asked))
+    for name, errors in errors_of_answers(rows_of).items():
         for code, engine in enumerate(ENGINES):
             rows = errors.engines == code
             if rows.sum() >= FEWEST:
-                name = AS_ANSWERED.get(quantity, quantity)
-                found.setdefault(engine, {}).setdefault(name, errors.spread(rows))
+                found.setdefault(engine, {})[name] = errors.spread(rows)
     return found
 
 

@@ -61,6 +61,7 @@ TASKS = {
 """Group of memory peaks -> what it is called here."""
 
 QUANTITIES = {
+    "time_to_first_token_s": N_("time to the first token"),
     "inter_token_s": N_("time per token"),
     "output_tokens_per_s": N_("throughput"),
     "decode_tokens_per_s": N_("decoding, one user"),
@@ -73,7 +74,8 @@ QUANTITIES = {
 PROGRAMS = {
     "server GPUs": N_("server GPUs"),
     "elsewhere": N_("consumer GPUs, Apple, processors"),
-    "server": "vLLM, SGLang, TGI",
+    "server": "vLLM, TGI",
+    "sglang": "SGLang",
     "vendor": "TensorRT-LLM",
     "local-cuda": N_("llama.cpp on NVIDIA"),
     "local-metal": N_("llama.cpp on Apple"),

@@ -1,0 +1,67 @@
+"""The layout of devices whose parallel sizes are unspecified, chosen by the model of serving.
+
+Replicas of the attention layers and the devices that share a layer are searched together: the
+layout is taken that ends most requests per second at the load that is asked for. With few sequences
+in flight that splits every layer, under load it makes replicas, and on a rack these share experts.
+"""
+
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+
+from estimator.core.rows import Floats, Mask
+from estimator.inference.capacity import most_sequences
+from estimator.inference.engines import Parameters
+from estimator.inference.performance import performance
+from estimator.inference.setups import ServingTable
+from estimator.inference.step import Layout
+
+WORTH = 1.05
+"""Gain in throughput that more replicas, or experts shared by them, must bring [1]: every further
+choice is one more thing to operate."""
+
+
+def fastest_layout(table: ServingTable, parameters: Parameters) -> Layout:
+    """Layout of every row of a table whose devices are known, none in stages.
+
+    Replicas lie behind one fast link where the weights allow it. A row of which nothing fits has
+    every layer split over all of its devices.
+    """
+    devices = np.asarray(table.layout.devices)
+    sparse = np.asarray(table.model.routed_params) > 0
+    best = replace(table.layout, data_parallel=np.ones(table.count), expert_shard=devices)
+    rate, fits = _rate(table, best, parameters)
+    best_rate, found = np.where(fits, rate, 0.0), fits & (devices <= table.linked_devices)
+    groups = np.exp2(np.arange(np.floor(np.log2(devices.max(initial=1.0))), -1.0, -1.0))
+    for group, shared in product(groups.tolist(), (False, True)):
+        replicas = devices / group
+        possible = (devices % group == 0) & (replicas > 1.0) & (sparse | (not shared))
+        possible &= (devices if shared else group) <= table.linked_devices
+        if not possible.any():
+            continue
+        shard = np.where(shared, devices, group)
+        tried = replace(
+            table.layout,
+            data_parallel=np.where(possible, replicas, 1.0),
+            expert_shard=np.where(possible, shard, devices),
+        )
+        rate, fits = _rate(table, tried, parameters)
+        better = possible & fits & ((rate > WORTH * best_rate) | ~found)
+        best_rate, found = np.where(better, rate, best_rate), found | better
+        best = replace(
+            best,
+            data_parallel=np.where(better, tried.data_parallel, best.data_parallel),
+            expert_shard=np.where(better, tried.expert_shard, best.expert_shard),
+        )
+    return best
+
+
+def _rate(table: ServingTable, layout: Layout, parameters: Parameters) -> tuple[Floats, Mask]:
+    """Output tokens per second of all devices, and whether a sequence fits."""
+    tried = replace(table, layout=layout)
+    traffic = tried.traffic(parameters)
+    memory = table.machine.memory_bytes
+    held = most_sequences(table.model, layout, memory, traffic.tokens_in_flight)
+    done = performance(tried.setup(parameters), traffic)
+    return np.asarray(done.output_tokens_per_s), np.asarray(held >= layout.data_parallel)
