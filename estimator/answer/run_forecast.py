@@ -7,7 +7,6 @@ calibration knows, which the interval then holds.
 """
 
 import math
-import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -15,9 +14,10 @@ from typing import Any
 from estimator.answer.notices import LAUNCH_BOUND
 from estimator.answer.scenario_estimate import Answer, answer_scenario, answer_scenarios
 from estimator.catalog import Catalog
+from estimator.core.messages import Names, in_python, rendered
+from estimator.core.notice import Notice
 from estimator.core.uncertainty import Uncertain, z_score
-from estimator.core.units import CENTRAL, J_PER_KWH, S_PER_H, human, in_percent
-from estimator.measure.session import step_options
+from estimator.core.units import CENTRAL, J_PER_KWH, S_PER_H, human
 from estimator.measure.stamps import Stamped, missing
 from estimator.question.scenario import Scenario
 from estimator.question.site import find_site
@@ -38,8 +38,8 @@ OF_STEP = {
 }
 """Input of a question that tells of a step -> field of a timing."""
 
-TOTAL_UNKNOWN = "how many steps the whole run has is unknown: set --total-steps"
-"""What is said where nothing but the time of a step is answered."""
+TOTAL_UNKNOWN = Notice("forecast_total_unknown", "total_steps")
+"""Where nothing but the time of a step is answered."""
 
 METER_SD = 0.05
 """Error of a board's meter, random by board [1]; Yang, Adamek, Armour 2024, arXiv:2312.02741."""
@@ -119,7 +119,8 @@ class RunForecast:
         Of the whole run; the cost is that of the electricity.
     elsewhere : tuple of OnOther
         The same run on one device of other hardware.
-    notes : tuple of str
+    notices : tuple of Notice
+        Assumptions, and what could not be had.
     """
 
     seen_steps: int
@@ -138,20 +139,21 @@ class RunForecast:
     cost_usd: Span | None = None
     co2e_kg: Span | None = None
     elsewhere: tuple[OnOther, ...] = ()
-    notes: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()
 
     @property
-    def step_options(self) -> str:
-        """What is known of a step, as options of `estimate`: empty where nothing is."""
-        counts = step_options(self.step_flop, self.step_operations, self.step_traffic)
-        words = {name: getattr(self, name) for name in (*OF_NETWORK, "program")}
-        said = [f"--{name} {shlex.quote(word)}" for name, word in words.items() if word]
-        return " ".join([counts, *said]) if counts else ""
+    def step_inputs(self) -> dict[str, float | str]:
+        """What is known of a step, as inputs of an estimate; empty where nothing is counted."""
+        counts = ("step_flop", "step_operations", "step_traffic")
+        found = {name: getattr(self, name) for name in (*counts, *OF_NETWORK, "program")}
+        known = {name: value for name, value in found.items() if value}
+        return known if known.keys() & {*counts} else {}
 
-    def as_plain(self) -> dict[str, Any]:
+    def as_plain(self, names: Names = in_python) -> dict[str, Any]:
         """As JSON; what is unknown is absent."""
-        found: dict[str, Any] = without_unknown(asdict(self))
-        return found
+        found: dict[str, Any] = without_unknown(asdict(replace(self, notices=())))
+        del found["notices"]
+        return found | {"notes": list(rendered(self.notices, names))}
 
 
 def forecast_run(question: RunQuestion, catalog: Catalog) -> RunForecast:
@@ -176,12 +178,12 @@ def forecast_run(question: RunQuestion, catalog: Catalog) -> RunForecast:
         **step,
     )
     if total is None:
-        return replace(steps, notes=(TOTAL_UNKNOWN, *seems))
+        return replace(steps, notices=(TOTAL_UNKNOWN, *seems))
     found = seen.forecast(total)
     wall = Span(low=found.low_s, mid=found.mid_s, high=found.high_s)
     left = Span(**{name: one - found.seen_s for name, one in asdict(wall).items()})
     log_sd = math.log(wall.high / wall.mid) / z_score(CENTRAL)
-    energy, notes = _energy(question, Uncertain(wall.mid, {"time": log_sd}), catalog)
+    energy, notices = _energy(question, Uncertain(wall.mid, {"time": log_sd}), catalog)
     steps = replace(
         steps,
         left_s=left,
@@ -191,22 +193,22 @@ def forecast_run(question: RunQuestion, catalog: Catalog) -> RunForecast:
         co2e_kg=energy.get("co2e_kg"),
     )
     elsewhere, more = _elsewhere(question, steps, total, catalog)
-    return replace(steps, elsewhere=elsewhere, notes=(*seems, *notes, *more))
+    return replace(steps, elsewhere=elsewhere, notices=(*seems, *notices, *more))
 
 
 def _energy(
     question: RunQuestion, time_s: Uncertain, catalog: Catalog
-) -> tuple[dict[str, Span], list[str]]:
+) -> tuple[dict[str, Span], list[Notice]]:
     """Energy, CO2e and cost of the electricity, by the power of the meters."""
     meters = question.measured.energy
     measured = [one for one in meters if one.trust != "modelled"] or list(meters)
     if not measured:
-        return {}, ["no meter of the power here: energy, cost and CO2e are unknown"]
+        return {}, [Notice("forecast_without_meter")]
     modelled = measured[0].trust == "modelled"
-    notes = ["power is modelled from the load, not measured: a rough figure"] if modelled else []
+    notices = [Notice("forecast_power_modelled")] if modelled else []
     silent = {one.key for one in question.measured.devices} - {one.component for one in measured}
     if silent:
-        notes.append(f"energy without {', '.join(sorted(silent))}: no meter there")
+        notices.append(Notice("forecast_unmetered", "", {"devices": tuple(sorted(silent))}))
     site = find_site(question.scenario.site or "", catalog).value
     meter_sd = MODELLED_SD if modelled else METER_SD
     power_w = Uncertain(sum(one.mean_w for one in measured), {"power": meter_sd})
@@ -216,7 +218,7 @@ def _energy(
         found["co2e_kg"] = _span(energy_kwh * site.co2e_kg_per_kwh)
     if site.electricity_usd_per_kwh is not None:
         found["cost_usd"] = _span(energy_kwh * site.electricity_usd_per_kwh)
-    return found, notes
+    return found, notices
 
 
 def check_asked(
@@ -239,14 +241,14 @@ def check_asked(
 
 def _elsewhere(
     question: RunQuestion, steps: RunForecast, total: int, catalog: Catalog
-) -> tuple[tuple[OnOther, ...], list[str]]:
+) -> tuple[tuple[OnOther, ...], list[Notice]]:
     """The same run on one device of other hardware each, and what is assumed."""
-    step_flop, uncertainty, notes = _step_flop(question, steps, catalog)
+    step_flop, uncertainty, notices = _step_flop(question, steps, catalog)
     if step_flop is None:
-        return (), notes
+        return (), notices
     names = list(OTHERS if question.on is None else question.on)
     if not names:
-        return (), notes
+        return (), notices
     common = Scenario(
         flop=step_flop * total,
         **{**{name: getattr(steps, name) for name in OF_STEP}, "step_flop": step_flop},
@@ -261,20 +263,18 @@ def _elsewhere(
             rows.append(_on_this(name, steps, catalog))
             continue
         if isinstance(answer, ValueError):
-            notes += [] if question.on is None else [f"not on {name}: {answer}"]
+            why = {"name": name, "why": str(answer)}
+            notices += [] if question.on is None else [Notice("forecast_not_on", "", why)]
             continue
         rows.append(_on_other(name, answer, uncertainty))
         if any(notice.code == LAUNCH_BOUND for notice in answer.notices):
             waiting.append(answer.device.name)
     if waiting:
-        notes.append(
-            f"on {', '.join(waiting)} steps so small wait for the host, which launches their "
-            "operations: larger ones, of a larger batch, or compiled ones waste less"
-        )
-    return tuple(rows), notes
+        notices.append(Notice("forecast_launch_bound", "", {"devices": tuple(waiting)}))
+    return tuple(rows), notices
 
 
-def _known_step(question: RunQuestion) -> tuple[dict[str, Any], list[str]]:
+def _known_step(question: RunQuestion) -> tuple[dict[str, Any], list[Notice]]:
     """What a step does and in which format: as given, else as the program says, else as counted.
 
     And what to say of it: for which kind of network it is taken where nobody says one, or why
@@ -282,21 +282,21 @@ def _known_step(question: RunQuestion) -> tuple[dict[str, Any], list[str]]:
     """
     seen, said = question.seen, _said(question)
     counted = missing(said, seen.counts)
-    found, notes = {**said, **counted}, list[str]()
+    found, notices = {**said, **counted}, list[Notice]()
     if seen.missed:
-        names = ", ".join(seen.missed)
-        notes = [f"{names}: may hold work that cannot be seen, so nothing of a step is counted"]
+        notices = [Notice("forecast_unseen_work", "", {"names": tuple(seen.missed)})]
     elif "kind" in counted:
-        kind = f"--kind {counted['kind']}, {counted['arch']}"
-        notes = [f"assuming {kind}, by what a step does; set --kind and --arch"]
+        kind = {"kind": counted["kind"], "arch": counted["arch"]}
+        notices = [Notice("forecast_kind_counted", "kind", kind)]
     phase = seen.counted_phase
     if phase is not None and found.get("flop") is None:
-        notes.append(
-            f"the first {phase.steps} steps took {human(phase.step_s, 's')} each, and those after "
-            f"them {human(phase.later_s, 's')}: one of the first was counted, which tells nothing "
-            "of the others' work; set --step-flop"
-        )
-    return {name: found.get(field) for name, field in OF_STEP.items()}, notes
+        values = {
+            "count": float(phase.steps),
+            "early": human(phase.step_s, "s"),
+            "later": human(phase.later_s, "s"),
+        }
+        notices.append(Notice("forecast_other_phase", "step_flop", values))
+    return {name: found.get(field) for name, field in OF_STEP.items()}, notices
 
 
 def _said(question: RunQuestion) -> dict[str, Any]:
@@ -348,13 +348,13 @@ def _on_other(name: str, answer: Answer, uncertainty: Uncertain) -> OnOther:
 
 def _step_flop(
     question: RunQuestion, steps: RunForecast, catalog: Catalog
-) -> tuple[float | None, Uncertain, list[str]]:
+) -> tuple[float | None, Uncertain, list[Notice]]:
     """FLOPs per step as given or reported; else as this machine's calibration lets expect."""
     certain = Uncertain(1.0, {})
     if steps.step_flop is not None:
         return float(steps.step_flop), certain, []
     used = [one.hardware for one in question.measured.devices if one.hardware is not None]
-    unknown = "the work of a step is unknown: set --step-flop to compare with other hardware"
+    unknown = Notice("forecast_step_unknown", "step_flop")
     if not used or catalog.find_device(used[-1]) is None:
         return None, certain, [unknown]
     try:
@@ -378,10 +378,7 @@ def _step_flop(
     return (
         rate.value * peak * steps.step_s,
         Uncertain(1.0, {"work of a step": sd}),
-        [
-            f"assuming that a step reaches {in_percent(rate.value)} of the peak of this machine, "
-            "within its interval; set --step-flop"
-        ],
+        [Notice("forecast_step_assumed", "step_flop", {"share": rate.value})],
     )
 
 

@@ -19,11 +19,12 @@ from hypothesis import strategies as st
 from estimator.answer.run_forecast import TOTAL_UNKNOWN, RunQuestion, forecast_run
 from estimator.catalog import Catalog
 from estimator.cli import main
+from estimator.core.messages import message, render
 from estimator.measure import forecast
 from estimator.measure.forecast import StepWatch
 from estimator.measure.session import Reported, Session
 from estimator.measure.stamps import Stamped, StampFile, Stamps
-from estimator.question.scenario import Scenario
+from estimator.question.scenario import Scenario, option_of
 from estimator.runs import read_runs
 from estimator.runs.observations import program_of
 from estimator.runs.process import born
@@ -272,8 +273,8 @@ def test_what_the_program_or_the_user_says_goes_before_what_was_counted():
     seen = Stamped(times_s=(1.0,) * 9, began_s=0.0, ended_s=9.0, counted=counted)
     question = RunQuestion(seen=seen, measured=measured(), scenario=Scenario(step_flop=9.0))
     found = forecast_run(question, Catalog.open())
-    assert found.step_options == "--step-flop 9 --step-operations 2 --precision fp32"
-    assert found.notes == (TOTAL_UNKNOWN,)
+    assert found.step_inputs == {"step_flop": 9.0, "step_operations": 2.0, "precision": "fp32"}
+    assert found.notices == (TOTAL_UNKNOWN,)
 
 
 @pytest.mark.parametrize(
@@ -295,15 +296,16 @@ def test_a_step_counted_in_another_phase_than_the_one_timed_is_said_and_left_out
 
     def notes(**said):
         question = RunQuestion(seen=seen, measured=measured(), scenario=Scenario(**said))
-        return " ".join(forecast_run(question, Catalog.open()).notes)
+        return " ".join(map(message, forecast_run(question, Catalog.open()).notices))
 
     def options(**said):
         question = RunQuestion(seen=seen, measured=measured(), scenario=Scenario(**said))
-        return forecast_run(question, Catalog.open()).step_options
+        return forecast_run(question, Catalog.open()).step_inputs
 
     assert ("one of the first was counted" in notes()) == said
     assert "was counted" not in notes(step_flop=7.0)
-    assert options() == ("" if said else "--step-flop 1 --step-operations 2 --precision fp32")
+    counted = {"step_flop": 1.0, "step_operations": 2.0, "precision": "fp32"}
+    assert options() == ({} if said else counted)
     assert seen.counts == ({"precision": "fp32"} if said else seen.counted)
 
 
@@ -312,9 +314,9 @@ def test_what_may_hold_work_unseen_is_named_and_nothing_is_counted():
     found = read_stamps(f'{steps}counted {{"missed": ["flash_attn._forward"]}}\n')
     question = RunQuestion(seen=found, measured=measured(), scenario=Scenario())
     answer = forecast_run(question, Catalog.open())
-    assert answer.step_options == ""
-    assert answer.notes == (
-        TOTAL_UNKNOWN,
+    assert answer.step_inputs == {}
+    assert tuple(map(message, answer.notices)) == (
+        message(TOTAL_UNKNOWN),
         "flash_attn._forward: may hold work that cannot be seen, so nothing of a step is counted",
     )
 
@@ -328,10 +330,10 @@ def test_kind_and_architecture_are_said_together_or_counted_together():
         question = RunQuestion(seen=seen, measured=measured(), scenario=Scenario(**said))
         return forecast_run(question, catalog)
 
-    assert asked(kind="language").step_options == "--step-flop 1 --kind language"
-    assert asked().step_options == "--step-flop 1 --kind vision --arch ViT"
-    _, note = asked().notes
-    assert note.startswith("assuming --kind vision, ViT, by what a step does")
+    assert asked(kind="language").step_inputs == {"step_flop": 1.0, "kind": "language"}
+    assert asked().step_inputs == {"step_flop": 1.0, "kind": "vision", "arch": "ViT"}
+    _, note = asked().notices
+    assert message(note).startswith("assuming kind vision, ViT, by what a step does")
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc")
@@ -419,8 +421,8 @@ def test_without_a_total_it_says_what_it_needs_even_where_it_is_quiet(script, ca
     for options in (["--json"], [], ["--quiet"]):
         assert main(["calibrate", "forecast", "--steps", "40", *options, "--", *words]) == 0
         printed = capsys.readouterr()
-        assert TOTAL_UNKNOWN in printed.out
-        assert TOTAL_UNKNOWN not in printed.err
+        assert render(TOTAL_UNKNOWN, option_of) in printed.out
+        assert render(TOTAL_UNKNOWN, option_of) not in printed.err
 
 
 @pytest.mark.parametrize(

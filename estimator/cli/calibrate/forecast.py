@@ -1,6 +1,7 @@
 """`calibrate forecast`: run a training command for a minute, and predict the whole run."""
 
 import argparse
+import shlex
 import sys
 from dataclasses import replace
 from functools import partial
@@ -9,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 from estimator.cli.calibrate.run import command_of
 from estimator.cli.options import add_fields, add_profiles, catalog_of
 from estimator.core.units import human, human_duration, human_quantity, joined
+from estimator.question.inputs import option_of
 from estimator.show.terminal import note, print_json, print_line, print_table
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from estimator.answer.run_forecast import RunForecast
     from estimator.measure.forecast import StepWatch
     from estimator.question.scenario import Scenario
@@ -114,7 +118,7 @@ def run(options: argparse.Namespace) -> int:
                     quiet=options.quiet,
                 )
             if options.json:
-                print_json(answer.as_plain())
+                print_json(answer.as_plain(option_of))
             else:
                 over = watch.goes_on and ended.state == "finished"
                 _print(answer, over=over, quiet=options.quiet)
@@ -205,14 +209,15 @@ def seconds(text: str) -> float:
 def _print(answer: "RunForecast", *, over: bool, quiet: bool) -> None:
     """Say it to people; of a run that is over not what is left."""
     from estimator.answer.run_forecast import TOTAL_UNKNOWN
+    from estimator.core.messages import render, rendered
 
     step = human(answer.step_s, "s")
     print_line(f"{answer.seen_steps} steps seen, {step} each once steady")
-    if answer.step_options:
-        print_line(f"a step as estimate takes it: {answer.step_options}")
+    if answer.step_inputs:
+        print_line(f"a step as estimate takes it: {_options(answer.step_inputs)}")
     wall, left = answer.wall_s, answer.left_s
     if wall is None or left is None:
-        print_line(TOTAL_UNKNOWN)
+        print_line(render(TOTAL_UNKNOWN, option_of))
     elif left.mid <= 0:
         print_line(f"that was the whole run: {human_duration(wall.mid)}")
     else:
@@ -231,9 +236,9 @@ def _print(answer: "RunForecast", *, over: bool, quiet: bool) -> None:
                 human_quantity(value, unit) for value in (span.mid, span.low, span.high)
             )
             print_line(f"{name}: {mid} ({joined(low, high)})")
-    for line in answer.notes:
-        if line != TOTAL_UNKNOWN:  # which stands among the figures
-            note(line, quiet=quiet)
+    others = tuple(notice for notice in answer.notices if notice != TOTAL_UNKNOWN)
+    for line in rendered(others, option_of):
+        note(line, quiet=quiet)
     if answer.elsewhere:
         rows = [
             [
@@ -246,3 +251,16 @@ def _print(answer: "RunForecast", *, over: bool, quiet: bool) -> None:
             for one in answer.elsewhere
         ]
         print_table(["the same run on one", "time", "energy", "cost"], rows)
+
+
+def _options(inputs: "Mapping[str, float | str]") -> str:
+    """Write inputs as options.
+
+    >>> _options({"step_flop": 5.1e9, "arch": "MoE decoder"})
+    "--step-flop 5.1e+09 --arch 'MoE decoder'"
+    """
+    words = (
+        shlex.quote(value) if isinstance(value, str) else f"{value:.6g}"
+        for value in inputs.values()
+    )
+    return " ".join(f"{option_of(name)} {word}" for name, word in zip(inputs, words, strict=True))
