@@ -1,7 +1,8 @@
 """Fit again and write what the profiles hold: `python -m tests.validation.refit`.
 
-Parameters of the utilization and of serving with their spreads, and the stored scores of memory and
-serving that the page shows. Run it when rows or the mechanism change; the tests say when it is due.
+Parameters of the utilization, power and serving with their spreads, and the stored scores of memory
+and serving that the page shows. Run it when rows or the mechanism change; the tests say when it is
+due.
 """
 
 import csv
@@ -21,6 +22,8 @@ from estimator.inference.quantities import DELIVERED
 from estimator.training.features import prior_model
 from estimator.validation.cross_validation import blind_predictions, spread_of
 from estimator.validation.memory import memory_cases, memory_groups
+from estimator.validation.power_fit import fitted_power
+from estimator.validation.power_readings import meters, own_readings, power_prior, readings
 from estimator.validation.published_runs import usable_runs
 from estimator.validation.serving_fit import MeasuredSetups, fit, measured_cases
 from estimator.validation.serving_held_out import (
@@ -58,6 +61,27 @@ def refitted(text: str, catalog: Catalog) -> str:
         part = _part(text, f"utilization.spread.{group}")
         count = f"held out, {np.sum(published.groups == group)} runs"
         text = text.replace(part, re.sub(r"held out, \d+ runs", count, part))
+    return text
+
+
+def power_fitted(text: str, catalog: Catalog) -> str:
+    """Text of `priors.toml` with the power fitted again; ranges keep their ratio.
+
+    `LOAD_EXPONENT` in `estimator.core.power` is code: a test names its value.
+    """
+    found = [one for one in readings(catalog) if one.kind != "tpu"]
+    model = fitted_power(power_prior(catalog), meters([*found, *own_readings(catalog)]))
+    changed = {
+        "power.host_factor.gpu-datacenter": 1.0 + model.host_share,
+        "power.waiting_params": model.waiting_params,
+    }
+    kinds = ("gpu-datacenter", "gpu-workstation", "gpu-consumer", "superchip")
+    changed |= {f"power.load.{kind}": model.load for kind in kinds}
+    for name, value in changed.items():
+        record = catalog.prior(name)
+        for key, bound in (("value", record.value), ("low", record.low), ("high", record.high)):
+            assert bound is not None
+            text = _set(text, name, key, f"{value * bound / record.value:.4g}")
     return text
 
 
@@ -181,7 +205,7 @@ def main() -> None:
     folder = Catalog.open().layers[0]
     priors = folder / "priors.toml"
     priors.write_text(refitted(priors.read_text(encoding="utf-8"), Catalog.open()), "utf-8")
-    for change in (serving_fitted, serving_spread):
+    for change in (power_fitted, serving_fitted, serving_spread):
         priors.write_text(change(priors.read_text(encoding="utf-8"), Catalog.open()), "utf-8")
     catalog = Catalog.open()
     groups = memory_groups(memory_cases(catalog)).items()
