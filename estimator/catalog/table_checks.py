@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from estimator.catalog.catalog import Catalog
 from estimator.catalog.records import Problem, is_past, offer
-from estimator.networks.formulas import FLOP_PER_PARAM_AND_TOKEN
+from estimator.networks.formulas import FLOP_PER_PARAM_AND_TOKEN, LORA_SHARE
 
 Row = Mapping[str, str]
 CellProblems = Iterator[tuple[str, str, str]]
@@ -141,7 +141,8 @@ def _contradictions(row: Row) -> CellProblems:
         yield "row", "no rate", "give one, or write why it is not fit"
     if tokens and counted and not row["counts_recomputation"]:
         params = float(row["params_active"] or row["params_total"])
-        least = FLOP_PER_PARAM_AND_TOKEN * params * float(tokens) / 1e12
+        share = LORA_SHARE if "lora" in row["model"].lower() else 1.0
+        least = share * FLOP_PER_PARAM_AND_TOKEN * params * float(tokens) / 1e12
         if least > SLACK * float(counted):
             message = f"its parameters and tokens make {least:.0f} TFLOP/s, more than reported"
             yield "tflops_per_chip_reported", message, "mend one of them"
