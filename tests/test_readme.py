@@ -106,9 +106,15 @@ def test_the_two_commands_stand_in_the_readme():
 
 def test_the_changelog_quotes_the_score_that_is_computed(tmp_path):
     changelog = " ".join((ROOT / "CHANGELOG.md").read_text().split())
-    line = next(text for command, text in SHOWN.items() if "validate" in command).splitlines()[0]
+    line = next(
+        line
+        for command, text in SHOWN.items()
+        if "validate" in command
+        for line in text.splitlines()
+        if "each predicted without its benchmark" in line
+    )
     percent = re.findall(r"(\d+)\s?%", line)
-    ours, baseline, _, coverage = percent
+    ours, _, _, baseline, _, coverage = percent
     assert f"median error of the device-hours is {ours} %" in changelog
     assert f"against {baseline} % for a constant utilization" in changelog
     assert f"holds {coverage} %" in changelog
@@ -141,9 +147,10 @@ def test_the_pictures_of_the_readme_say_what_is_computed(tmp_path):
 
 def scored_training():
     """Pattern around each score of device-hours in the README -> the score in `validate`."""
-    runs, error, constant, coverage, stack, covered_by_stack = re.search(
-        r"^Device-hours of (\d+).* error (\d+) %, against (\d+) %.* holds (\d+) %.\n"
-        r"Also .* median error (\d+) % .* coverage (\d+) %",
+    late, late_error, late_covered, runs, error, constant, coverage, own, own_covered = re.search(
+        r"^Device-hours of the (\d+).* error (\d+) %.* holds (\d+) %.\n"
+        r"Device-hours of (\d+).* error (\d+) % .* against (\d+) %.* holds (\d+) %.\n"
+        r"In-sample .* median error (\d+) %, coverage (\d+) %",
         ACCURACY,
         re.MULTILINE,
     ).groups()
@@ -154,9 +161,12 @@ def scored_training():
         r"(of training \| )\d+(?= published)": runs,
         r"(of training \| \d+ published runs \| )\d+(% \|)": error,
         r"(of training \| .* \| \d+% \| )\d+(%)": coverage,
-        r"(software stack \| )\d+(?= published)": runs,
-        r"(software stack \| .* \| )\d+(?=% \| \d)": stack,
-        r"(software stack \| .* \| \d+% \| )\d+(%)": covered_by_stack,
+        r"(before them \| )\d+(?= published)": late,
+        r"(before them \| .* \| )\d+(?=% \| \d)": late_error,
+        r"(before them \| .* \| \d+% \| )\d+(%)": late_covered,
+        r"(\(in-sample\) \| )\d+(?= published)": runs,
+        r"(\(in-sample\) \| .* \| )\d+(?=% \| \d)": own,
+        r"(\(in-sample\) \| .* \| \d+% \| )\d+(%)": own_covered,
         r"(for comparison \| )\d+(?= published)": runs,
         r"(for comparison \| .* \| )\d+(%)": constant,
     }

@@ -49,7 +49,15 @@ mistaken [1]: 100 in the smallest networks of reinforcement learning."""
 
 OF_UTILIZATION = (
     *("batch_tokens", "batch", "step_flop", "recomputation", *SHARING, *BESIDE_PRODUCTS),
-    *("virtual_stages", "software", "framework", "rate", "calibration", "program"),
+    *(
+        "virtual_stages",
+        "software",
+        "framework",
+        "rate",
+        "attention_mask",
+        "calibration",
+        "program",
+    ),
 )
 """Inputs that change the utilization expected, and nothing else."""
 

@@ -78,11 +78,15 @@ class DevicesOfRows:
 
 @dataclass(frozen=True, kw_only=True)
 class CountsOfRows:
-    """Devices of each row, whether their number is known, and the year of its run [1]."""
+    """Devices of each row, whether their number is known, and the year of its run [1].
+
+    `software_year` is that of a preset, too, where it may have run on the device.
+    """
 
     devices: Floats
     devices_known: Mask
     year: Floats
+    software_year: Floats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +157,8 @@ class Questions(DevicesOfRows, CountsOfRows, SitesOfRows, RentsOfRows, StepsOfRo
         Of the final run, NaN where unknown [FLOP].
     timed, ignore, steady : array of bool
         Whether the run is timed, measured runs are ignored, and the rate is that of steady steps.
+    causal : array
+        1 where attention kernels are said to skip the masked half, 0 where not, else NaN [1].
     software, given_utilization : array
         How tuned the code is [1], and the utilization given, NaN where it is not [1].
     """
@@ -167,6 +173,7 @@ class Questions(DevicesOfRows, CountsOfRows, SitesOfRows, RentsOfRows, StepsOfRo
     timed: Mask
     ignore: Mask
     steady: Mask
+    causal: Floats
     software: Floats
     given_utilization: Floats
 
@@ -225,9 +232,16 @@ def resolve(table: Table[Scenario], catalog: Catalog, known: Known | None = None
         timed=timed,
         ignore=table.states_word("calibration", "ignore"),
         steady=table.states_word("rate", "steady"),
+        causal=_causal(table),
         software=software_of_rows(said, framework, name),
         given_utilization=table.number("utilization"),
     )
+
+
+def _causal(table: Table[Scenario]) -> Floats:
+    """Tell where attention kernels skip the masked half: 1 or 0 as said, NaN elsewhere [1]."""
+    full, causal = (table.states_word("attention_mask", word) for word in ("full", "causal"))
+    return np.where(full, 0.0, np.where(causal, 1.0, np.nan))
 
 
 def name_devices(
@@ -342,8 +356,29 @@ def count_devices(
         values = {"count": size}
         said.notices.where(~known & (chips == size), Notice("slice_assumed", "devices", values))
         said.notices.where(part, Notice("slice_in_part", "devices", values))
-    counts = CountsOfRows(devices=np.where(known, count, chips), devices_known=known, year=year)
+    counts = CountsOfRows(
+        devices=np.where(known, count, chips),
+        devices_known=known,
+        year=year,
+        software_year=_software_year(table, work, devices, year, said),
+    )
     return counts, said
+
+
+def _software_year(
+    table: Table[Scenario], work: WorkTable, devices: DevicesOfRows, year: Floats, said: Remarks
+) -> Floats:
+    """Year of the software of each run: its own, or of a preset on a device of its time."""
+    predicted = np.isnan(np.asarray(work.device_hours.mid)) & ~table.states("utilization")
+    for code, preset in enumerate(work.presets):
+        rows = (work.preset_at == code) & np.isnan(year)
+        if rows.any():
+            of_its_time = [_may_be_home(named.device, preset.year) for named in devices.named]
+            rows &= np.array([*of_its_time, False], dtype=np.bool_)[devices.named_at]
+            year = np.where(rows, float(preset.year), year)
+            values = {"preset": preset.name, "year": float(preset.year)}
+            said.notices.where(rows & predicted, Notice("software_of_preset", "year", values))
+    return year
 
 
 def find_sites(

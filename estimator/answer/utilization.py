@@ -134,7 +134,8 @@ def _runs(asked: Questions, rows: Places, devices: Devices) -> Runs:
     numbers |= {name: table.numbers[name][rows] for name in LAYOUT if name in table.numbers}
     counted = np.where(asked.devices_known, asked.devices, np.nan)
     numbers |= {
-        "year": asked.year[rows],
+        "year": asked.software_year[rows],
+        "causal": asked.causal[rows],
         "accelerator_count": counted[rows],
         "batch_tokens": asked.batch_tokens[rows],
     }

@@ -24,8 +24,9 @@ EXAMPLES = """examples:
   twenty-watts validate --ablation
   twenty-watts validate --task serving
   twenty-watts validate --task memory
-Each family of runs is predicted by a model fitted to all the other families, so that no run helps
-to predict itself; "by stack" holds out a whole benchmark, software collection or model line.
+First come the runs of late years, predicted by a fit to those before. Then each run is predicted by
+a fit that has not seen its stack: its benchmark, software collection or model line; "by family"
+holds out its family alone, so that other runs of its software help.
 Rows whose FLOPs were worked out from their time are left out, and counted. Energy, cost and CO2e
 are scored with the hours given: energy and CO2e where a meter read the energy, cost where the price
 was listed; hours times a power limit or an assumed price are left out.
@@ -37,8 +38,8 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "validate",
         help="published runs against predictions: error and interval coverage",
-        description="How right are we: device-hours of published runs, each predicted without its "
-        "own family.",
+        description="How right are we: device-hours of published runs, later ones predicted by "
+        "earlier ones, and each without its stack.",
         epilog=EXAMPLES,
     )
     what = parser.add_mutually_exclusive_group()
@@ -67,6 +68,7 @@ def run(options: argparse.Namespace) -> int:
         return _run_ablation(options, catalog)
     from estimator.show.scores import change_text, held_out_text, left_out, runs_table, titled
     from estimator.validation.held_out import earlier_scores, validation_report
+    from estimator.validation.splits import LAST_YEAR, later_scores, set_aside_scores
     from estimator.validation.steady_rate import steady_rates
     from estimator.validation.whole_chain import whole_chain_scores
 
@@ -78,6 +80,8 @@ def run(options: argparse.Namespace) -> int:
                 **report.as_json(with_runs=options.runs),
                 "earlier_model": earlier_scores(catalog),
                 "hours_predicted": _as_dicts(whole_chain_scores(catalog, report)),
+                "later_runs": _as_dicts(later_scores(catalog)),
+                "set_aside": _as_dicts(set_aside_scores(catalog)),
                 "steady_rate": _as_dicts(steady_rates(catalog).scores()),
                 "energy_given_hours": _as_dicts(_energy(catalog)),
                 **{
@@ -93,8 +97,10 @@ def run(options: argparse.Namespace) -> int:
     else:
         money = _money(catalog)
         scored = {MONEY[name]: one.score for name, one in money.items()}
-        print_blocks(held_out_text(report))
+        print_blocks(held_out_text(report, later_scores(catalog)["all"], LAST_YEAR))
         print_blocks(change_text(report, earlier_scores(catalog)))
+        aside = "Set aside while the model was made, predicted by a fit to all others:"
+        print_blocks(titled(aside, set_aside_scores(catalog)))
         print_blocks(titled("Energy of runs with a meter, their hours given:", _energy(catalog)))
         chain = "Energy, cost and CO2e from the work alone, the hours predicted:"
         print_blocks(titled(chain, whole_chain_scores(catalog, report)))

@@ -29,7 +29,7 @@ from estimator.core.uncertainty import (
     z_score,
 )
 
-LOAD_EXPONENT = 0.464
+LOAD_EXPONENT = 0.4637
 """Elasticity of the load to the share of the time that a device is busy [1], fitted to runs with a
 meter (`estimator.validation.power_fit`; a test fits it again)."""
 

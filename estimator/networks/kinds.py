@@ -45,7 +45,17 @@ RARE_WORK = ("speech", "diffusion", "other")
 RARE_GROUPS = ("transformer", "decoder", "recurrent")
 """Workload types for which few networks of these groups are published."""
 
-NAME_STEMS = ("efficientnet", "efficientdet", "mobilenet", "mnasnet", "mixnet", "depthwise", "lora")
+PICTURES = ("vision",)
+"""Workload types whose samples are photographs that a host decodes."""
+
+SMALL_PICTURES = ("cifar", "mnist", "svhn")
+"""Collections of pictures so small that no run waits for them."""
+
+NAME_STEMS = (
+    *("efficientnet", "efficientdet", "mobilenet", "mnasnet", "mixnet", "depthwise", "lora"),
+    *("xception", "shufflenet", "ghostnet", "nasnet", "mobilevit"),
+    *SMALL_PICTURES,
+)
 """Parts of every model name that can decide a kind, to skip the other names of a long table."""
 
 
@@ -60,7 +70,8 @@ def words(*patterns: str) -> re.Pattern[str]:
 
 
 DEPTHWISE = words(
-    "*efficientnet*", "efficientdet*", "*mobilenet*", "mnasnet*", "mixnet*", "depthwise"
+    *("*efficientnet*", "efficientdet*", "*mobilenet*", "mnasnet*", "mixnet*", "depthwise"),
+    *("*xception*", "*shufflenet*", "ghostnet*", "*nasnet*", "mobilevit*", "separable conv*"),
 )
 DENSE_AGAIN = words("*efficientnetv*", "*efficientnet-v*", "*efficientnet v*")
 """Networks that spend their time in depthwise convolutions, but for those with dense ones."""
@@ -80,6 +91,12 @@ RECURRENT = words(
     ),
     *("ssm", "ssms", "*hyena", "*mamba", "rwkv"),
 )
+SCANNED = words(
+    *("rwkv*", "linear attention", "ssm", "ssms", "*mamba", "*hyena", "retnet", "*deltanet"),
+    *("linear recurren*", "linear rnn*", "hybrid"),
+)
+"""Recurrences that are linear in their state: training works on all steps of a sequence at once."""
+
 GRAPHS_AND_TABLES = words(
     *(
         "dlrm",
@@ -301,6 +318,11 @@ class NetworkKind:
         A transformer or recurrence outside language and vision: few are published.
     speech : bool
         It hears or makes sound.
+    linear : bool
+        Its attention grows with the sequence as other work does: a recurrence over all steps at
+        once, alone or beside attention.
+    pictures : bool
+        Its samples are photographs that a host decodes.
     """
 
     group: str
@@ -316,11 +338,13 @@ class NetworkKind:
     family: str = ""
     rare: bool = False
     speech: bool = False
+    linear: bool = False
+    pictures: bool = False
 
     @cached_property
     def transformer(self) -> bool:
         """Whether attention terms make sense for it."""
-        return self.group in ("decoder", "transformer")
+        return self.group in ("decoder", "transformer") and not self.linear
 
     @cached_property
     def perceptron(self) -> bool:
@@ -337,6 +361,8 @@ class NetworkKind:
         """Runs whose uncertainty it shares: of experts, of speech, otherwise of its group."""
         if self.sparse:
             return EXPERTS
+        if self.linear:
+            return "recurrent"
         return SPEECH if self.speech else self.group
 
 
@@ -382,7 +408,13 @@ def network_kind(work: str, arch: str = "", name: str = "") -> NetworkKind:
     else:
         kind, described = replace(_kind(work, arch), lora=lora), arch
     rare = work in RARE_WORK and kind.group in RARE_GROUPS
-    return replace(kind, rare=rare, family=_family(described), speech=work == SPEECH)
+    return replace(
+        kind,
+        rare=rare,
+        family=_family(described),
+        speech=work == SPEECH,
+        pictures=work in PICTURES and not any(word in both for word in SMALL_PICTURES),
+    )
 
 
 def _by_layers(arch: str) -> str:
@@ -404,7 +436,10 @@ def _kind(work: str, arch: str) -> NetworkKind:
     """Kind of a network that is not depthwise, by the words of its architecture."""
     if UNETS.search(arch) or (work == "diffusion" and not arch):
         return NetworkKind(group="unet", unet=True)
-    if RECURRENT.search(arch):
+    linear = bool(SCANNED.search(arch))
+    if RECURRENT.search(arch) and not (
+        linear and (work == "language" or TRANSFORMERS.search(arch) or "hybrid" in arch)
+    ):
         return NetworkKind(group="recurrent", recurrent=True)
     if GRAPHS_AND_TABLES.search(arch):
         return NetworkKind(group="other", other=True)
@@ -414,7 +449,7 @@ def _kind(work: str, arch: str) -> NetworkKind:
         return NetworkKind(group="convolution", convolution=True, contrastive=contrastive)
     if not arch and work == "vision":
         return NetworkKind(group="convolution", convolution=True)
-    if not transformer and (arch or work in ("other", "multimodal")):
+    if not (transformer or linear) and (arch or work in ("other", "multimodal")):
         return NetworkKind(group="other")
     encoder = bool(BIDIRECTIONAL.search(arch)) or work in ("vision", "speech")
     causal = work == "language" or bool(DECODERS.search(arch))
@@ -423,6 +458,7 @@ def _kind(work: str, arch: str) -> NetworkKind:
         encoder=encoder,
         contrastive=contrastive,
         sparse=bool(SPARSE.search(arch)),
+        linear=linear,
     )
 
 

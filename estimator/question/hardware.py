@@ -227,7 +227,7 @@ def _of_all_sources(record: Record, catalog: Catalog) -> Record:
 
 
 def fixed_utilization(device: Device, catalog: Catalog) -> Found[Uncertain] | None:
-    """Utilization of a brain or a processor, for which no runs are published; None for others."""
+    """Utilization of a brain, a processor or a wafer, whose runs are not published, else None."""
     if device.kind == "brain":
         record = Record(
             value=1.0,
@@ -239,6 +239,8 @@ def fixed_utilization(device: Device, catalog: Catalog) -> Found[Uncertain] | No
         return recorded("utilization", record, "utilization")
     if device.kind in PROCESSORS:
         return recorded("utilization", catalog.prior("utilization.processor"), "utilization")
+    if device.kind == "wafer":
+        return recorded("utilization", catalog.prior("utilization.wafer"), "utilization")
     return None
 
 

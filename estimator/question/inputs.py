@@ -426,6 +426,13 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
             choices=("steady", "run"),
         ),
         _word(
+            "attention_mask",
+            "kernels of a decoder: causal ones skip the masked half of the attention scores (usual "
+            "since 2023), full ones work all of them out; FLOPs and utilization count all",
+            "Attention kernels",
+            choices=("causal", "full"),
+        ),
+        _word(
             "counted",
             "what the total counts: by the framework allocated or reserved, or all that "
             "nvidia-smi shows and that has to fit (default: all)",

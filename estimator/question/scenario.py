@@ -50,6 +50,7 @@ class Scenario(Question):
     software: str | None = None
     framework: str | None = None
     rate: str | None = None
+    attention_mask: str | None = None
     batch_tokens: float | None = None
     batch: float | None = None
     step_flop: float | None = None

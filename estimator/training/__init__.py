@@ -19,6 +19,11 @@ add_messages(
         "little data"
     ),
     bandwidth_unknown="memory bandwidth of {device} unknown: assuming a typical one",
+    causal_assumed=(
+        "assuming kernels that skip the masked half of the attention scores, {share:percent} of "
+        "the FLOPs, which count all of them as MFU does; {set[attention_mask]} full if they do not"
+    ),
+    software_of_preset="assuming software of {year:.0f}, the year of {preset}; set {set[year]}",
     small_batch_assumed=(
         "assuming a batch of {tokens:count} tokens, which gives each device little work; set "
         "{set[batch_tokens]}, which matters here"

@@ -7,7 +7,7 @@ from operator import attrgetter
 import numpy as np
 
 from estimator.catalog import Catalog, Record, once
-from estimator.core.rows import Floats, Mask, unknown
+from estimator.core.rows import Floats, Mask, Texts, unknown
 from estimator.core.uncertainty import Number, Uncertain, z_score
 from estimator.core.units import CENTRAL
 from estimator.networks.formulas import LAYER_PARAMS, LAYERS_PER_WIDTH, usual_width
@@ -37,6 +37,13 @@ PRESENT_YEAR = 2025.0
 """Software of runs that do not say when they were made, and of all since [year]: with a year more,
 held-out runs of 2026 were predicted no better."""
 
+CAUSAL_YEAR = 2023.0
+"""Year from which on kernels of decoders skip the masked half of the scores, as a rule [year]:
+FlashAttention-2 (Dao 2023, arXiv:2307.08691) and its kin."""
+
+CAUSAL_SCORES = 0.5
+"""Attention scores below the mask over all of them, for long sequences [1]."""
+
 USUAL_BATCH_TOKENS = 1e6
 """Tokens per step of a run of `USUAL_BATCH_FLOP` [token]; GPT-3, LLaMA, BLOOM: 2 to 4e6."""
 
@@ -59,7 +66,7 @@ ENCODER_SEQ_LEN = 256.0
 SOFTWARE = {"vendor": 1.0, "typical": 0.0, "research": -1.0}
 """How tuned the code is, in words -> as a number [1]."""
 
-VENDOR_WORDS = ("mlperf", "ngc", "nemo", "megatron", "nvidia release")
+VENDOR_WORDS = ("mlperf", "ngc", "nemo", "megatron", "nvidia release", "ffcv", "dali")
 """Words in a framework or a name that mark code tuned by a vendor."""
 
 FLAGS = (
@@ -85,6 +92,10 @@ USUALLY_REPORTED = {
 """What they usually report: the uncertainty is larger where a run does not."""
 
 
+VENDORS = "vendor "
+"""Beginning of the name of a group of networks in the code of vendors."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class UtilizationSpread:
     """How uncertain the utilization is.
@@ -92,7 +103,8 @@ class UtilizationSpread:
     Parameters
     ----------
     groups : mapping of str to float
-        Group of networks -> standard deviation of the logarithm of their utilization [1].
+        Group of networks, those of vendors' code apart -> standard deviation of the logarithm of
+        their utilization [1].
     choices : mapping of str to float
         Key of `SELDOM_REPORTED` or `USUALLY_REPORTED`, or software -> standard deviation of the
         logarithm where it is unspecified [1].
@@ -129,8 +141,8 @@ def features_of_rows(
     numbers : mapping of str to array
         hidden, seq_len, params_total and year, NaN where a cell is empty; params_active,
         layers, accelerator_count, software, batch, batch_tokens, step_flop, samples_processed,
-        tokens_processed, recomputation, tensor_parallel, pipeline_parallel, expert_parallel,
-        micro_batches and virtual_stages where the table has them.
+        tokens_processed, causal, recomputation, tensor_parallel, pipeline_parallel,
+        expert_parallel, micro_batches and virtual_stages where the table has them.
     kinds : sequence of NetworkKind
         One a row.
     flop : array
@@ -155,12 +167,15 @@ def features_of_rows(
     software = np.where(np.isnan(software), SOFTWARE["typical"], software)
     stepwise = of_each_kind(kinds, lambda kind: kind.stepwise)
     software = np.where(stepwise, SOFTWARE["research"], software)
-    groups = of_each_kind(kinds, lambda kind: spreads.groups[kind.spread_group])
+    groups = _of_group(kinds, software, spreads.groups)
     layers = layers_of(numbers.get("layers", unknown(len(flop))), params, numbers["hidden"])
     launch_s = launch_s_of(flags, layers)
     del flags["perceptron"]
     known_year = np.minimum(np.where(np.isnan(year), PRESENT_YEAR, year), PRESENT_YEAR)
+    pictures = of_each_kind(kinds, lambda kind: kind.pictures)
+    samples = numbers.get("samples_processed", unknown(len(flop)))
     features = RunFeatures(
+        pictures=np.where(pictures & ~np.isnan(samples), samples, 0.0),
         hidden=hidden,
         seq_len=np.where(
             transformer,
@@ -173,6 +188,7 @@ def features_of_rows(
         launch_s=launch_s,
         usual_steps=spreads.steps,
         year=known_year,
+        scores=_scores(numbers, transformer & (flags["encoder"] == 0), known_year),
         value_bytes=value_bytes,
         layout=layout_of_rows(numbers, hidden, flop),
         log_sd=0.0,
@@ -181,6 +197,22 @@ def features_of_rows(
     like = groups * thinness(thin_places(flop, features, rare_device), spreads.growth)
     which = {"transformer": transformer, "tunable": flags["encoder"] + flags["unet"] > 0}
     return replace(features, log_sd=_log_sds(numbers, like, which, spreads.choices))
+
+
+def spread_groups(kinds: Sequence[NetworkKind], software: Floats) -> Texts:
+    """Group whose spread each run shares: that of its network, in a vendor's code or another."""
+    tuned = software >= SOFTWARE["vendor"]
+    names = of_each_kind(kinds, lambda kind: kind.spread_group).astype(np.str_)
+    return np.where(tuned, np.char.add(VENDORS, names), names)
+
+
+def _of_group(
+    kinds: Sequence[NetworkKind], software: Floats, groups: Mapping[str, float]
+) -> Floats:
+    """Spread of the group of each run [1]; as `spread_groups`, without their names."""
+    tuned = software >= SOFTWARE["vendor"]
+    theirs = of_each_kind(kinds, lambda kind: groups[f"{VENDORS}{kind.spread_group}"])
+    return np.where(tuned, theirs, of_each_kind(kinds, lambda kind: groups[kind.spread_group]))
 
 
 def software_of_rows(
@@ -207,6 +239,16 @@ def software_of_rows(
         ],
         dtype=np.float64,
     )
+
+
+def _scores(numbers: Mapping[str, Floats], decoder: Mask, year: Floats) -> Floats:
+    """Attention scores that are worked out over those counted [1]: half of them by causal kernels.
+
+    As said, or else such kernels for decoders from `CAUSAL_YEAR` on.
+    """
+    said = numbers.get("causal", unknown(len(year)))
+    causal = np.where(np.isnan(said), decoder & (year >= CAUSAL_YEAR), said > 0)
+    return np.where(causal, CAUSAL_SCORES, 1.0)
 
 
 def _batch_tokens(numbers: Mapping[str, Floats]) -> Floats:
@@ -309,7 +351,9 @@ def shipped_spreads(catalog: Catalog) -> UtilizationSpread:
     factors = (field.name for field in fields(Growth))
     return UtilizationSpread(
         groups={
-            name: _log_sd(catalog.prior(f"utilization.spread.{name}")) for name in SPREAD_GROUPS
+            f"{of}{name}": _log_sd(catalog.prior(f"utilization.spread.{table}.{name}"))
+            for of, table in (("", "other"), (VENDORS, "vendor"))
+            for name in SPREAD_GROUPS
         },
         choices={
             name: _log_sd(catalog.prior(f"utilization.unspecified.{name}"))

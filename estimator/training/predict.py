@@ -22,6 +22,7 @@ from estimator.training.features import (
 from estimator.training.machine import stacked
 from estimator.training.mechanism import (
     RunFeatures,
+    attention_part,
     busy_time,
     expected_ahead,
     launched,
@@ -37,6 +38,9 @@ FEW_FLOP = 1e17
 
 FEW_TOKENS = 4096.0
 """Tokens per step and device below which the batch sets the utilization [token]."""
+
+SAID_OF_SCORES = 0.1
+"""Share of the work from which on it is said that causal kernels are meant [1]."""
 
 FEW_RUNS = ("depthwise", "unet", "recurrent", "other", EXPERTS, SPEECH)
 """Kinds of network of which few runs are published."""
@@ -55,7 +59,8 @@ class Runs:
     Parameters
     ----------
     numbers : mapping of str to array
-        Columns as for `features_of_rows`; accelerator_count is NaN where it was only assumed.
+        Columns as for `features_of_rows`; accelerator_count is NaN where it was only assumed,
+        causal where it is not said.
     kinds : sequence of NetworkKind
         One a run.
     machine : TrainingMachine
@@ -202,6 +207,18 @@ def say_thin_evidence(
     groups = of_each_kind(runs.kinds, lambda kind: kind.spread_group)
     for group in FEW_RUNS:
         mark(groups == group, "few_runs_of_kind", "kind", group=group)
+    skipped = of_each((1.0 - features.scores) * attention_part(features), rows.shape)
+    assumed = np.isnan(runs.numbers["causal"]) & asked & (skipped >= SAID_OF_SCORES)
+    shares, at = few(np.round(skipped[assumed], 2))
+    codes = nowhere(notices.count)
+    codes[rows[assumed]] = at
+    notices.coded(
+        [
+            (Notice("causal_assumed", "attention_mask", {"share": share}),)
+            for share in shares.tolist()
+        ],
+        codes,
+    )
     batch = of_each(features.layout.batch_tokens, rows.shape)
     small = np.isnan(runs.numbers["batch_tokens"]) & (batch < FEW_TOKENS * devices) & asked
     small &= of_each(np.asarray(runs.steady) == 0, rows.shape)

@@ -28,7 +28,7 @@ def ablation_rows(catalog: Catalog) -> Iterator[dict[str, Any]]:
     for name in (WHOLE, *PARAMETERS):
         without = prior if name == WHOLE else ablated(prior, name)
         blind = blind_predictions(
-            without, runs, published.tables, published.groups, published.own_variance
+            without, runs, published.tables, published.like, published.own_variance
         )
         blind = as_answered(blind, runs)
         yield {

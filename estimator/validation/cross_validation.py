@@ -38,11 +38,8 @@ from estimator.validation.utilization_fit import (
 NEUTRAL_AT_ONE = ("_slowdown", "_per_year", "tuning")
 """Endings of parameters that are factors, without effect at one."""
 
-SMALL_GROUP = 8
-"""Fewer runs of a group than this borrow their uncertainty from all runs [1]."""
-
-FEW_RUNS = 20
-"""Groups of fewer runs are also judged with one vote a kin, and by the wider of both [1]."""
+SMALL_GROUP = 4
+"""Fewer stacks of a group than this borrow their uncertainty from all runs [1]."""
 
 LARGE_FOLD = 15
 SMALL_FOLDS = 32
@@ -52,8 +49,9 @@ RESAMPLES = 400
 RESAMPLING_SEED = 7
 """Drawings of the bootstrap, and where they start [1]."""
 
-VOTE_EXPONENT = -0.25
-"""Power of the size of a kin that weighs its errors: between one vote a run and one a kin [1]."""
+VOTE_EXPONENT = -0.5
+"""Power of the size of a stack that weighs its errors: between one vote a run and one a stack
+[1]."""
 
 SMALLEST_SIZE = 0.02
 """Smaller errors of the logarithm count as this where their sizes are compared [1]."""
@@ -138,7 +136,7 @@ def blind_predictions(
     runs, tables : PublishedArrays
         Published runs, and rows of throughput tables.
     groups : array of str
-        Kind of network of each run; runs of one kind share their uncertainty.
+        Group of networks whose uncertainty each run shares.
     own_variance : array
         Variance from what a run omits, beside that of similar runs [1].
     by : str
@@ -226,7 +224,8 @@ class Spread:
     Parameters
     ----------
     groups : mapping of str to float
-        Group of networks -> standard deviation of well-known runs [1].
+        Group of networks, in vendors' code or another -> standard deviation of well-known runs
+        [1].
     every : float
         That of all networks together [1].
     growth : Growth
@@ -239,8 +238,12 @@ class Spread:
 
     def of(self, runs: PublishedArrays, groups: Texts) -> Floats:
         """Standard deviation of each run [1]."""
-        like = np.array([self.groups.get(group, self.every) for group in groups.tolist()])
+        like = np.array([self.of_group(group) for group in groups.tolist()])
         return like * thinness(_places(runs), self.growth)
+
+    def of_group(self, group: str) -> float:
+        """Standard deviation of well-known runs of a group [1]; without runs as of one stack."""
+        return self.groups.get(group, self.every * _widened(1))
 
 
 def spread_of(
@@ -254,8 +257,8 @@ def spread_of(
     It comes on top of `variance`, that of what the parameters of the fit leave open [1].
 
     A group to come falls outside more often than those at hand, the more so the fewer they are
-    [1]_. A small group is drawn towards all runs; runs of one kin share their votes, and in a small
-    group they can not outvote the others: eight runs of one tuned recipe say little of the next.
+    [1]_. What is asked is another stack, so the runs of one share their votes, and a group of few
+    stacks is drawn towards all runs and widened.
 
     References
     ----------
@@ -265,32 +268,45 @@ def spread_of(
     growth = growth_of(log_ratio, runs)
     beyond = log_ratio**2 - z_score(CENTRAL) ** 2 * variance
     even = np.sqrt(np.maximum(beyond, 0.0)) / thinness(_places(runs), growth)
-    _, places, counts = np.unique(runs.kin, return_inverse=True, return_counts=True)
-    votes = np.asarray(counts[places] ** VOTE_EXPONENT, dtype=np.float64)
+    votes = _votes_of_stacks(runs)
     every = spread_by_votes(even, votes)
     of_group: dict[str, float] = {}
     for group in np.unique(groups).tolist():
         own = groups == group
+        stacks = len(np.unique(runs.stack[own]))
         alone = spread_by_votes(even[own], votes[own])
-        if own.sum() < FEW_RUNS:
-            alone = max(alone, spread_by_votes(even[own], 1.0 / counts[places[own]]))
-        trust = own.sum() / (own.sum() + SMALL_GROUP)
-        of_group[group] = float(np.sqrt(trust * alone**2 + (1 - trust) * every**2))
+        trust = stacks / (stacks + SMALL_GROUP)
+        mixed = np.sqrt(trust * alone**2 + (1 - trust) * every**2)
+        of_group[group] = float(mixed * _widened(stacks))
     return Spread(groups=of_group, every=every, growth=growth)
 
 
-def growth_of(log_ratio: Floats, runs: PublishedArrays) -> Growth:
-    """How much larger errors are for less work, in earlier years, where runs are rare or untuned.
+def _votes_of_stacks(runs: PublishedArrays) -> Floats:
+    """Weight of the error of each run, by the size of its stack [1]."""
+    _, places, counts = np.unique(runs.stack, return_inverse=True, return_counts=True)
+    return np.asarray(counts[places] ** VOTE_EXPONENT, dtype=np.float64)
 
-    A straight line through the logarithms of their sizes, drawn a little towards none.
+
+def _widened(stacks: int) -> float:
+    """Factor on a spread that errors of so few stacks tell: the next is as far from their mean."""
+    return float(np.sqrt(1.0 + 1.0 / stacks))
+
+
+def growth_of(log_ratio: Floats, runs: PublishedArrays) -> Growth:
+    """How much larger errors are for less work, and where runs are rare.
+
+    A straight line through the logarithms of their sizes, drawn a little towards none; runs of one
+    stack share their votes.
     """
     places = np.broadcast_arrays(np.ones(len(log_ratio)), *_places(runs))
     columns = np.array(places, dtype=np.float64).T
     sizes = np.log(np.maximum(np.abs(log_ratio), SMALLEST_SIZE))
-    pulled = columns.T @ columns + np.diag([0.0, *(PULL for _ in places[1:])])
-    slopes = np.linalg.solve(pulled, columns.T @ sizes)[1:]
-    decade, year, rare, untuned = np.exp(np.maximum(slopes, 0.0)).tolist()
-    return Growth(per_decade=decade, per_year=year, where_rare=rare, where_untuned=untuned)
+    votes = _votes_of_stacks(runs)
+    voted = columns.T * (votes / votes.mean())
+    pulled = voted @ columns + np.diag([0.0, *(PULL for _ in places[1:])])
+    slopes = np.linalg.solve(pulled, voted @ sizes)[1:]
+    decade, rare = np.exp(np.maximum(slopes, 0.0)).tolist()
+    return Growth(per_decade=decade, where_rare=rare)
 
 
 def _places(runs: PublishedArrays) -> ThinPlaces:

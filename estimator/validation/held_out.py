@@ -45,6 +45,9 @@ FEWEST_OF_A_KIND = 8
 FEWEST = 5
 """Groups of fewer runs are not shown apart [1]."""
 
+WORSE = "worse than a constant"
+"""What is said of a group whose error is above that of a baseline."""
+
 WORST = 10
 
 EARLIER = "earlier_scores.csv"
@@ -130,6 +133,7 @@ class HeldOut:
             rows=[row for row, kept in zip(whole.rows, chosen, strict=True) if kept],
             groups=whole.groups[chosen],
             devices=whole.devices[chosen],
+            like=whole.like[chosen],
             own_variance=whole.own_variance[chosen],
             stacks=whole.stacks[chosen],
         )
@@ -178,9 +182,16 @@ class HeldOut:
                 **asdict(ours),
                 **{f"by_stack_{key}": of for key, of in asdict(self.stack_scores[name]).items()},
                 **baselines,
+                "remark": self._remark(name),
             }
             for name, (ours, baselines) in self.scores.items()
         ]
+
+    def _remark(self, group: str) -> str:
+        """Say of a group that a constant is nearer to it."""
+        _, baselines = self.scores[group]
+        worse = self.stack_scores[group].median_error > min(baselines.values())
+        return WORSE if worse else ""
 
     def run_rows(self) -> list[dict[str, Any]]:
         """One flat row per run, the worst first."""
@@ -212,7 +223,7 @@ def validation_report(catalog: Catalog) -> HeldOut:
     blind, by_stack = (
         as_answered(
             blind_predictions(
-                prior_model(catalog), runs, tables, published.groups, published.own_variance, by=by
+                prior_model(catalog), runs, tables, published.like, published.own_variance, by=by
             ),
             runs,
         )

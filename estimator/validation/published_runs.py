@@ -20,6 +20,7 @@ from estimator.training.features import (
     kinds_of_rows,
     shipped_spreads,
     software_of_rows,
+    spread_groups,
 )
 from estimator.training.machine import stacked
 from estimator.training.mechanism import expected_utilization, thin_places, thinness
@@ -67,6 +68,8 @@ class PublishedRuns:
         Collection of one software, benchmark over all its submitters, or model line of each run.
     groups, devices : array of str
         Kind of network and device of each run.
+    like : array of str
+        Group of networks, in vendors' code or another, whose uncertainty it shares.
     left_out : dict
         Reason -> how many rows of the table were not usable.
     """
@@ -78,6 +81,7 @@ class PublishedRuns:
     stacks: Texts
     groups: Texts
     devices: Texts
+    like: Texts
     left_out: dict[str, int]
 
 
@@ -148,16 +152,18 @@ def _as_arrays(
     expected = expected_utilization(
         fitted_model(catalog), features, machine, flop=flop, devices=every.devices
     )
-    like = np.array([spreads.groups[kind.spread_group] for kind in kinds])
-    like *= thinness(thin_places(flop, features, machine.rare), spreads.growth)
+    like = spread_groups(kinds, numbers["software"])
+    of_like = np.array([spreads.groups[group] for group in like.tolist()])
+    of_like *= thinness(thin_places(flop, features, machine.rare), spreads.growth)
     return PublishedRuns(
         runs=runs,
-        own_variance=(expected.log_sd**2 - like**2)[known],
+        own_variance=(expected.log_sd**2 - of_like**2)[known],
         tables=steady_rows(catalog, spreads),
         rows=[row for row, has in zip(rows, known, strict=True) if has],
         stacks=runs.stack,
         groups=np.array([kind.spread_group for kind in kinds])[known],
         devices=np.array([one.device.id for one in devices])[known],
+        like=like[known],
         left_out=dict(left_out),
     )
 

@@ -10,11 +10,9 @@ from estimator.core.rows import Mask, rows_of
 from estimator.training.features import prior_model, shipped_spreads
 from estimator.validation.cross_validation import Blind, Score, log_hours_ratio, score
 from estimator.validation.published_runs import usable_runs
+from estimator.validation.set_aside import LONG_SEQUENCE
 from estimator.validation.throughput import kind_of_row, rows_with, runs_of_rows
 from estimator.validation.utilization_fit import PublishedArrays, fitted_logs, joined
-
-KEPT_APART = "no: kept apart, to score the steady rate"
-"""What the cell `fit` says of rows that no fit has seen."""
 
 LAYOUT = ("tensor_parallel", "pipeline_parallel", "expert_parallel")
 LAYOUT_NUMBERS = (*LAYOUT, "micro_batches", "virtual_stages")
@@ -47,12 +45,13 @@ class SteadyRates:
 
     def groups(self) -> dict[str, Mask]:
         """Name of a group -> which rows are of it."""
-        apart = np.array([row["fit"] == KEPT_APART for row in self.rows])
         kinds = np.array([kind_of_row(row).group for row in self.rows])
         devices = np.array([row["accelerator"] for row in self.rows])
         return {
             "all": np.ones(len(self.rows), dtype=np.bool_),
-            "never in a fit": apart,
+            f"{LONG_SEQUENCE:,.0f} tokens or more": np.asarray(
+                self.runs.features.seq_len >= LONG_SEQUENCE
+            ),
             **{f"network: {kind}": kinds == kind for kind in np.unique(kinds).tolist()},
             **{f"on {device}": devices == device for device in np.unique(devices).tolist()},
         }
@@ -73,7 +72,7 @@ class SteadyRates:
 def steady_rates(catalog: Catalog) -> SteadyRates:
     """Predict every row of the throughput tables by a fit to the other families and the runs."""
     published = usable_runs(catalog)
-    rows = rows_with(catalog, "yes", KEPT_APART)
+    rows = rows_with(catalog, "yes")
     runs = runs_of_rows(rows, catalog, shipped_spreads(catalog))
     ratios = {name: np.empty(len(rows)) for name in (GIVEN, NOT_GIVEN)}
     prior = prior_model(catalog)

@@ -37,6 +37,38 @@ def ask(catalog, **said):
     return answer_scenario(Scenario(**said), catalog)
 
 
+def test_gpt_3_on_10_000_v100_takes_the_14_8_days_that_were_measured(catalog):
+    """Asked without its utilization, with the software of its year, which is said."""
+    answer = ask(catalog, preset="gpt-3", hardware="v100", devices=10_000)
+    found = as_json(answer)
+    assert (
+        found["results"]["wall_hours"]["low"] < 24 * 14.8 < found["results"]["wall_hours"]["high"]
+    )
+    assert any("software of 2020" in warning for warning in found["warnings"])
+    today = as_json(ask(catalog, preset="gpt-3", hardware="v100", devices=10_000, year=2025.0))
+    assert today["results"]["wall_hours"]["mid"] < wall["mid"]
+    assert not any("software of" in warning for warning in today["warnings"])
+
+
+def test_causal_kernels_are_assumed_said_and_switched(catalog):
+    asked = {"params": 8e9, "tokens": 1e11, "seq_len": 131_072, "hardware": "h100", "devices": 64}
+    assumed, causal, full = (
+        as_json(ask(catalog, **asked, attention_mask=mask)) for mask in (None, "causal", "full")
+    )
+    flop = [one["results"]["training_flop"]["mid"] for one in (assumed, causal, full)]
+    hours = [one["results"]["wall_hours"]["mid"] for one in (assumed, causal, full)]
+    assert flop[0] == flop[1] == flop[2], "model FLOPs, as MFU counts them"
+    assert hours[0] == hours[1] < 0.7 * hours[2]
+    said = [any("masked half" in text for text in one["warnings"]) for one in (assumed, causal)]
+    assert said == [True, False]
+
+
+def test_wafers_have_a_wide_prior_of_their_own(catalog):
+    asked = {"params": 13e9, "tokens": 257e9, "hardware": "cerebras-wse2", "devices": 16}
+    found = as_json(ask(catalog, **asked))["results"]["utilization"]
+    assert found["low"] < 0.03 and 0.12 < found["high"] < 0.6
+
+
 def test_gpt_3_on_one_v100_takes_355_years_and_4_67_million_dollars(catalog):
     reported = as_json(
         ask(

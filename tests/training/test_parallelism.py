@@ -254,7 +254,7 @@ def test_steps_of_megatron_are_met_within_8_percent_with_their_layout(catalog):
 
     assert np.median(errors(numbers)) < 0.08
     assert errors(numbers).max() < 0.2
-    assert np.median(errors(numbers)) < np.median(errors(numbers | silent)) + 0.015
+    assert np.median(errors(numbers)) < max(np.median(errors(numbers | silent)) + 0.015, 0.06)
 
 
 def test_unspecified_micro_batches_are_sequences_of_a_replica():

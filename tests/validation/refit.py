@@ -19,7 +19,8 @@ from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL
 from estimator.inference.engines import CUDA, ENGINES, LOCAL, NAMES, fitted
 from estimator.inference.quantities import DELIVERED
-from estimator.training.features import prior_model
+from estimator.networks.kinds import SPREAD_GROUPS
+from estimator.training.features import VENDORS, prior_model
 from estimator.validation.cross_validation import blind_predictions, spread_of
 from estimator.validation.memory import memory_cases, memory_groups
 from estimator.validation.power_fit import fitted_power
@@ -44,9 +45,9 @@ def refitted(text: str, catalog: Catalog) -> str:
     runs, tables = published.runs, published.tables
     fitted = asdict(fitted_model(prior, joined(runs, tables)))
     blind = blind_predictions(
-        prior, runs, tables, published.groups, published.own_variance, by="stack"
+        prior, runs, tables, published.like, published.own_variance, by="stack"
     )
-    spread = spread_of(blind.log_ratio, runs, published.groups)
+    spread = spread_of(blind.log_ratio, runs, published.like)
     sizes = len(runs.flop), len(set(runs.family)), len(set(runs.stack)), len(tables.flop)
     counts = "Fitted to {} published runs of {} families in {} stacks, and {} rows of throughput"
     text = re.sub(COUNTS, counts.format(*sizes), text)
@@ -54,13 +55,18 @@ def refitted(text: str, catalog: Catalog) -> str:
         text = _set(text, f"utilization.fitted.{name}", "value", f"{value:.6g}")
     for name, value in asdict(spread.growth).items():
         text = _set(text, f"utilization.growth.{name}", "value", f"{value:.4g}")
-    for group, log_sd in spread.groups.items():
-        half = z_score(CENTRAL) * log_sd
-        text = _set(text, f"utilization.spread.{group}", "low", f"{np.exp(-half):.4g}")
-        text = _set(text, f"utilization.spread.{group}", "high", f"{np.exp(half):.4g}")
-        part = _part(text, f"utilization.spread.{group}")
-        count = f"held out, {np.sum(published.groups == group)} runs"
-        text = text.replace(part, re.sub(r"held out, \d+ runs", count, part))
+    for of, table in (("", "other"), (VENDORS, "vendor")):
+        for group in SPREAD_GROUPS:
+            half = z_score(CENTRAL) * spread.of_group(f"{of}{group}")
+            name = f"utilization.spread.{table}.{group}"
+            text = _set(text, name, "low", f"{np.exp(-half):.4g}")
+            text = _set(text, name, "high", f"{np.exp(half):.4g}")
+            part = _part(text, name)
+            own = published.like == f"{of}{group}"
+            stacks = len(set(published.stacks[own].tolist()))
+            count = f"held out, {np.sum(own)} runs of {stacks} stacks"
+            renewed = re.sub(r"held out, \d+ runs(?: of \d+ stacks)?", count, part)
+            text = text.replace(part, renewed)
     return text
 
 

@@ -19,13 +19,11 @@ from estimator.catalog import Catalog
 from estimator.core.rows import rows_of
 from estimator.core.uncertainty import Uncertain, z_score
 from estimator.core.units import CENTRAL, in_percent, in_times
-from estimator.training.features import SMALLEST_SD, prior_model
+from estimator.training.features import prior_model
 from estimator.validation.cross_validation import (
     Blind,
     as_answered,
     blind_predictions,
-    log_hours_ratio,
-    spread_of,
 )
 from estimator.validation.energy import held_out_ratio, power_ratio, power_spread, work_group
 from estimator.validation.held_out import groups_of_runs
@@ -39,7 +37,7 @@ from estimator.validation.memory import (
 )
 from estimator.validation.power_readings import Reading, own_readings, power_prior, readings
 from estimator.validation.published_runs import PublishedRuns, usable_runs
-from estimator.validation.utilization_fit import joined
+from estimator.validation.splits import later_blind, split_runs
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -129,19 +127,11 @@ def halves(names: Names, count: int) -> Iterator[Mask]:
         yield np.isin(names, draws.permutation(every)[: len(every) // 2])
 
 
-def split_runs(catalog: Catalog, published: PublishedRuns, fitted_on: Mask, by: str) -> Split:
+def split_of(catalog: Catalog, published: PublishedRuns, fitted_on: Mask, by: str) -> Split:
     """Predict runs from others and from tables of neither's families or stacks."""
-    runs, tables, prior = published.runs, published.tables, prior_model(catalog)
-    held = np.unique(getattr(runs, by)[~fitted_on])
-    tables = rows_of(tables, ~np.isin(getattr(tables, by), held))
-    known, scored, groups = rows_of(runs, fitted_on), rows_of(runs, ~fitted_on), published.groups
-    own = published.own_variance
-    blind = blind_predictions(prior, known, tables, groups[fitted_on], own[fitted_on], by=by)
-    like = spread_of(blind.log_ratio, known, groups[fitted_on]).of(scored, groups[~fitted_on])
-    log_sd = np.sqrt(np.maximum(like**2 + own[~fitted_on], SMALLEST_SD**2))
-    ratio = log_hours_ratio(prior, joined(known, tables), scored)
-    answered = as_answered(Blind(log_ratio=ratio, log_sd=log_sd), scored)
-    return Split(scored=~fitted_on, blind=answered)
+    held = np.unique(getattr(published.runs, by)[~fitted_on])
+    tables = rows_of(published.tables, ~np.isin(getattr(published.tables, by), held))
+    return Split(scored=~fitted_on, blind=split_runs(catalog, published, fitted_on, tables, by=by))
 
 
 def predicted_apart(fitted_on: Peaks, scored: Peaks) -> Blind:
@@ -221,7 +211,7 @@ def run_scores(catalog: Catalog, count: int, by: str) -> dict[str, SplitScore]:
     """Device-hours: half of the families or stacks predict the others."""
     published = usable_runs(catalog)
     names = getattr(published.runs, by)
-    splits = [split_runs(catalog, published, half, by) for half in halves(names, count)]
+    splits = [split_of(catalog, published, half, by) for half in halves(names, count)]
     return split_scores(splits, groups_of_runs(published))
 
 
@@ -232,7 +222,7 @@ def held_out_scores(catalog: Catalog, by: str) -> dict[str, SplitScore]:
         prior_model(catalog),
         published.runs,
         published.tables,
-        published.groups,
+        published.like,
         published.own_variance,
         by=by,
     )
@@ -244,9 +234,8 @@ def held_out_scores(catalog: Catalog, by: str) -> dict[str, SplitScore]:
 def later_scores(catalog: Catalog, last: int) -> dict[str, SplitScore]:
     """Device-hours: runs up to a year predict the later ones."""
     published = usable_runs(catalog)
-    earlier = np.array([float(row["year"]) <= last for row in published.rows])
-    split = split_runs(catalog, published, earlier, "family")
-    return split_scores([split], groups_of_runs(published))
+    later, blind = later_blind(catalog, published, last)
+    return split_scores([Split(scored=later, blind=blind)], groups_of_runs(published))
 
 
 def memory_scores(catalog: Catalog, count: int) -> dict[str, SplitScore]:

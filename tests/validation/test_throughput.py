@@ -10,7 +10,7 @@ import pytest
 from estimator.catalog import Catalog
 from estimator.catalog.table_checks import table_problems
 from estimator.training.features import fitted_model, shipped_spreads
-from estimator.training.mechanism import log_utilization
+from estimator.training.mechanism import RESTART_SHARE, log_utilization
 from estimator.validation.throughput import degree, kind_of_row, rate, steady_rows
 from estimator.validation.utilization_fit import row_weight
 
@@ -98,8 +98,8 @@ def test_reported_flops_are_those_of_size_tokens_and_attention(rows):
 
 def test_no_chip_is_faster_than_its_peak(steady):
     reached = np.exp(steady.log_utilization())
-    assert 0.03 < reached.min() < reached.max() < 0.75
-    assert len(reached) > 300
+    assert 0.005 < reached.min() < reached.max() < 0.9
+    assert len(reached) > 800
 
 
 def test_a_rate_with_recomputation_is_reported_without():
@@ -152,7 +152,7 @@ def test_large_runs_reach_the_share_of_steady_state_that_was_reported(catalog):
     """End-to-end is 0.69 to 0.87 of steady state in the runs that tell both."""
     model = fitted_model(catalog)
     for devices in (256, 1024, 16_384):
-        kept = 1 / (1 + model.overhead_share + model.restart_share * np.sqrt(devices / 1e4))
+        kept = 1 / (1 + model.overhead_share + RESTART_SHARE * np.sqrt(devices / 1e4))
         assert 0.69 <= kept <= 0.87
 
 

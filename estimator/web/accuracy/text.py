@@ -7,13 +7,15 @@ import numpy as np
 import pandas as pd
 
 from estimator.core.units import digits, human_count
-from estimator.validation.cross_validation import SMALL_GROUP
 from estimator.validation.held_out import FEWEST, LARGE_RUN_FLOP, HeldOut
 from estimator.web.accuracy.address import ALL, DEVICES, Filters
 from estimator.web.accuracy.groups import DIMENSIONS, group_name, percent
 from estimator.web.calibrate.tables import GROUP_NAMES
 from estimator.web.shared.amounts import localised, unbroken
 from estimator.web.shared.language import N_, _, ngettext
+
+FEW = 8
+"""Runs or families of fewer tell little of the next [1]."""
 
 SEES = N_(
     "The model sees a run’s FLOPs, the number and kind of devices with their peak and memory "
@@ -164,7 +166,7 @@ def reasons(report: HeldOut, place: int) -> Iterator[str]:
     others = runs.family != runs.family[place]
     wall_s = 3600.0 * runs.device_hours / runs.devices
     quick = int(np.sum(others & (wall_s < SHORT_S)))
-    if wall_s[place] < SHORT_S and quick < SMALL_GROUP:
+    if wall_s[place] < SHORT_S and quick < FEW:
         yield _("over in {time} s, and {runs} of other families so short to learn from").format(
             time=localised(digits(float(wall_s[place]))), runs=_count(quick)
         )
@@ -175,7 +177,7 @@ def reasons(report: HeldOut, place: int) -> Iterator[str]:
             params=localised(human_count(params))
         )
     alike = int(np.sum(others & (report.published.groups == group)))
-    if alike < SMALL_GROUP:
+    if alike < FEW:
         yield _("{runs} of other families of its kind ({kind}) to learn from").format(
             runs=_count(alike), kind=_(GROUP_NAMES.get(group, group))
         )
