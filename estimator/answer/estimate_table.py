@@ -113,8 +113,7 @@ class TableResult:
     --------
     >>> from estimator.catalog import Catalog
     >>> table = Table.of_columns(
-            Scenario,
-    ...     hardware=["v100", "h100"], flop=1e21, devices=8.0, site="fr"
+    ...     Scenario, hardware=["v100", "h100"], flop=1e21, devices=8.0, site="fr"
     ... )
     >>> result = estimate_table(table, Catalog.open())
     >>> energy = result["energy_kwh"]

@@ -312,17 +312,27 @@ def fit_across_devices(
     {'h100-sxm': 2.0, 'h100-sxm-64': 3.0, 'h100-sxm-96': 2.0}
     """
     answer = answer_memory(replace(question, hardware=None), catalog)
+    network = answer.network
     devices, held = catalog.once("devices of known memory", lambda: _of_known_memory(catalog))
-    least = _least_devices(question, answer.network, answer.plan, catalog, held)
-    needed = answer.memory.total_bytes
+    settings = {
+        capacity: _settled(question, network, catalog, capacity).value for capacity in set(held)
+    }
+    needed, least = dict[float, Uncertain](), dict[float, float | None]()
+    for asked in dict.fromkeys(settings.values()):
+        capacities = [capacity for capacity in settings if settings[capacity] == asked]
+        plan = _plan(asked, network, catalog).value
+        whole = _memory(asked, network, plan, catalog).value.total_bytes
+        needed |= dict.fromkeys(capacities, whole)
+        fewest = _least_devices(asked, network, plan, catalog, capacities)
+        least |= dict(zip(capacities, fewest, strict=True))
     return answer, tuple(
         DeviceFit(
             device=device,
             capacity_bytes=capacity,
-            needed_bytes=needed,
-            least_devices=fewest,
+            needed_bytes=needed[capacity],
+            least_devices=least[capacity],
         )
-        for device, capacity, fewest in zip(devices, held, least, strict=True)
+        for device, capacity in zip(devices, held, strict=True)
     )
 
 

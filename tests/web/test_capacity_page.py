@@ -31,7 +31,8 @@ def alone(tmp_path, monkeypatch):
 def test_the_first_sentence_names_the_devices_and_the_probability():
     text = text_of(visited("capacity"))
     assert re.match(
-        r" Capacity \d+ × [\w ]+, bf16 serves 20 requests of Llama 3.1 8B a second, the ", text
+        r" Inference · Capacity \d+ × [\w ]+, bf16 serves 20 requests of Llama 3.1 8B a second, ",
+        text,
     )
     assert re.search(
         r"to the first, .* in 30 days\. All limits hold with a probability of \d\d", text

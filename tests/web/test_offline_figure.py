@@ -234,7 +234,7 @@ def test_one_file_holds_everything_and_no_text_breaks_out_of_it():
         spec,
         model.sliders,
         Look(),
-        html.Words(title="</script><script>alert(1)", caption="caption"),
+        html.FigureWords(title="</script><script>alert(1)", caption="caption"),
         [("<b>", "https://example.org/?a=1&b=2")],
     )
     assert page.count("<script>") == page.count("</script>") == 3

@@ -42,7 +42,7 @@ def opened(**query):
 def test_the_page_answers_in_its_first_sentence():
     _page, text = opened()
     assert re.match(
-        r" Serve [\d.]+ \w?Wh per answer \([\d.]+ – [\d.]+ \w?Wh\), "
+        r" Inference · Inference [\d.]+ \w?Wh per answer \([\d.]+ – [\d.]+ \w?Wh\), "
         r"[\d.]+ \$ per million tokens \([^)]+\$\), [\d.]+ ms per token \([^)]+ ms\)",
         text,
     )

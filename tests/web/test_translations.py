@@ -146,7 +146,7 @@ def test_what_is_known_of_a_run_and_of_a_module_is_said_in_german(german):
         ({"model_type": ["gpt2"]}, "model_type muss ein Text sein, nicht ['gpt2']"),
         (
             {"model_type": "mobilevit", "output_stride": 16},
-            "output_stride 16 wird nicht gezählt, nur 32",
+            "mobilevit ist nur in veröffentlichten Größen bekannt",
         ),
         (
             {"model_type": "resnet", "depths": [3, 4]},

@@ -26,7 +26,7 @@ VALUES = {
 
 
 def test_every_input_of_place_and_money_is_tried():
-    assert set(VALUES) | {"carbon_profile", "start"} == NOT_OF_SETUP
+    assert set(VALUES) | {"boards_only", "carbon_profile", "start"} == NOT_OF_SETUP
 
 
 @pytest.mark.parametrize("name", VALUES)
