@@ -175,7 +175,7 @@ def scored_training():
 def scored_memory():
     """Pattern around each score of memory in the README -> the score that `validate` prints."""
     peaks, error, coverage = re.search(
-        r"^ all +(\d+) +\d+ % +\d+ % +(\d+) % +\S+ % +(\d+) %", ACCURACY, re.MULTILINE
+        r"^ all +(\d+) +\d+ % +\d+ % +\d+ % +(\d+) % +(\d+) %", ACCURACY, re.MULTILINE
     ).groups()
     return {
         r"(peak memory \| )\d+( measured)": peaks,
@@ -240,6 +240,12 @@ def scored_serving(places):
 
 
 README_SERVING = {
+    r"(same servers \| .* \| )\d+(?=% \| \d)": (
+        *("time_to_first_token_s", "server GPUs", "median_error"),
+    ),
+    r"(same servers \| .* \| \d+% \| )\d+(%)": (
+        *("time_to_first_token_s", "server GPUs", "coverage"),
+    ),
     r"(server GPUs \| .* \| )\d+(?=% \| \d)": ("inter_token_s", "server GPUs", "median_error"),
     r"(server GPUs \| .* \| \d+% \| )\d+(%)": ("inter_token_s", "server GPUs", "coverage"),
 }
