@@ -113,7 +113,11 @@ def test_a_slide_outlives_its_server_and_moves_again_when_it_is_back(chromium, t
     assert "128" in page.locator("h1").inner_text()
     with serving(url, log):
         dialog.wait_for(state="detached")
+        box = page.get_by_role("spinbutton", name="Devices")
+        box.fill("256")
+        box.press("Enter")  # the first change opens the slide again as its link says
         page.locator('[data-scenario*="devices=64"]').wait_for(state="attached")
+        sync_api.expect(box).to_have_value("64")
         assert page.evaluate(BAR) == "none"
         devices_set(page, 256)
         page.close()

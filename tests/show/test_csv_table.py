@@ -16,6 +16,7 @@ from estimator.answer.scenario_estimate import answer_scenario
 from estimator.catalog import Catalog
 from estimator.networks.kinds import kind_of_domain, network_kind
 from estimator.question import csv_records as batch
+from estimator.question.columns import staged
 from estimator.question.hardware import named_precision
 from estimator.question.scenario import Scenario
 from estimator.show import csv_table
@@ -75,7 +76,7 @@ FIELDS = {
 
 def asked(row, catalog):
     """Return the scenario that says what a row says."""
-    said = {field: float(row[name]) for name, field in FIELDS.items() if row[name]}
+    said = {field: float(staged(row[name])) for name, field in FIELDS.items() if row[name]}
     if "flop" in said:
         said.pop("tokens", None)
     if "params" not in said:
