@@ -1,7 +1,7 @@
 """Does it fit: the memory that a question needs, on which device, and how many would hold it."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -159,7 +159,9 @@ def answer_memory(
     device = None if question.hardware is None else catalog.device(question.hardware)
     held = _capacity(device)
     capacity = held.value
-    settled = _settled(question, network.value, catalog, capacity)
+    settled = Found(value=_usual(question))
+    if capacity is not None:
+        settled = _settled(question, _ways_to_run(question, network.value, catalog), capacity)
     asked, question = question, settled.value
     plan = _plan(question, network.value, catalog)
     memory = _memory(question, network.value, plan.value, catalog)
@@ -184,25 +186,41 @@ def answer_memory(
 
 
 def _settled(
-    question: MemoryQuestion, network: HeldNetwork, catalog: Catalog, capacity_bytes: float | None
+    question: MemoryQuestion, ways: Iterable[tuple[Found[MemoryQuestion], float]], capacity: float
 ) -> Found[MemoryQuestion]:
-    """Settle whether activations are recomputed: only where training fits no other way.
+    """Return the first of some ways to run whose tensors a device of this capacity [B] holds.
 
-    Where recomputation is not enough for fine-tuning, states and then weights wait on the host.
     What the allocator holds beyond the tensors does not count: it gives back before it fails.
+    Where no way fits, and where a question leaves nothing open, it is as usual.
     """
-    if question.inference or question.recomputation is not None:
-        return Found(value=question)
-    usual = replace(question, recomputation="none")
-    if capacity_bytes is None or _tensor_bytes(usual, network, catalog) <= capacity_bytes:
-        return Found(value=usual)
+    fits = (way for way, needed_bytes in ways if needed_bytes <= capacity)
+    return next(fits, Found(value=_usual(question)))
+
+
+def _ways_to_run(
+    question: MemoryQuestion, network: HeldNetwork, catalog: Catalog
+) -> Iterator[tuple[Found[MemoryQuestion], float]]:
+    """Yield the settings that may be assumed, and what the tensors of each need [B].
+
+    Activations are recomputed only where training fits no other way. Where that is not enough for
+    fine-tuning, states and then weights wait on the host.
+    """
+    usual = _usual(question)
+    if usual is question:  # it leaves nothing open
+        return
+    yield Found(value=usual), _tensor_bytes(usual, network, catalog)
     for code, changes in WAYS_TO_FIT.items():
         left_open = all(getattr(question, name) in (None, False) for name in changes)
         if left_open and (question.finetune is not None or "offload" not in changes):
             way = replace(question, **changes)
-            if _tensor_bytes(way, network, catalog) <= capacity_bytes:
-                return noted(way, Notice(code, list(changes)[-1]))
-    return Found(value=usual)
+            yield noted(way, Notice(code, list(changes)[-1])), _tensor_bytes(way, network, catalog)
+
+
+def _usual(question: MemoryQuestion) -> MemoryQuestion:
+    """Question without recomputation, unless it is given or nothing is trained."""
+    if question.inference or question.recomputation is not None:
+        return question
+    return replace(question, recomputation="none")
 
 
 def _tensor_bytes(question: MemoryQuestion, network: HeldNetwork, catalog: Catalog) -> float:
@@ -314,9 +332,8 @@ def fit_across_devices(
     answer = answer_memory(replace(question, hardware=None), catalog)
     network = answer.network
     devices, held = catalog.once("devices of known memory", lambda: _of_known_memory(catalog))
-    settings = {
-        capacity: _settled(question, network, catalog, capacity).value for capacity in set(held)
-    }
+    ways = list(_ways_to_run(question, network, catalog))
+    settings = {capacity: _settled(question, ways, capacity).value for capacity in set(held)}
     needed, least = dict[float, Uncertain](), dict[float, float | None]()
     for asked in dict.fromkeys(settings.values()):
         capacities = [capacity for capacity in settings if settings[capacity] == asked]

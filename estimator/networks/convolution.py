@@ -215,11 +215,6 @@ class Flow:
         return self.side if self.dims == 1 else self.side * self.side
 
 
-def all_positions(sides: Iterable[Quantity]) -> Quantity:
-    """Positions of maps of these sides together [1]."""
-    return sum((side * side for side in sides), start=0.0)
-
-
 def image(inputs: Inputs, default: int) -> tuple[Quantity, Quantity]:
     """Batch and side of the images."""
     batch = quantity("batch", inputs.batch)

@@ -34,10 +34,6 @@ HeadCosts = tuple[Costs, Costs]
 
 BERT_POOLED = ("", "NextSentencePrediction", "MultipleChoice", "PreTraining")
 LANGUAGE_TASKS = ("MaskedLM", "CausalLM", "PreTraining")
-EVERY_TASK = (
-    *("MaskedLM", "CausalLM", "SequenceClassification", "TokenClassification"),
-    *("QuestionAnswering", *BERT_POOLED),
-)
 CLASSIFIERS = ("SequenceClassification", "MultipleChoice")
 
 
