@@ -125,9 +125,10 @@ def run(options: argparse.Namespace) -> int:
     )
     answer = best_plans(request, catalog)
     shown = answer.plans or ((answer.nearest,) if answer.nearest else ())
+    swept = _swept(shown)
     plans = Plans(
         answer=answer,
-        reports=[_report(plan, level, shown) for plan in shown],
+        reports=[_report(plan, level, swept) for plan in shown],
         aim=options.minimize,
         confidence=request.limits.confidence,
         limited={quantity: name for name, (quantity, _, _) in LIMITS.items()},
@@ -177,16 +178,21 @@ def _space(options: argparse.Namespace, catalog: "Catalog") -> "Space":
     return Space(values=values)
 
 
-def _report(plan: "TrainingPlan", level: float, shown: "Sequence[TrainingPlan]") -> "Report":
-    """Report of one of the plans that are shown; its leading cells are what they differ in."""
-    from estimator.answer.report import Report
-    from estimator.question.scenario import link
-
-    scenario = plan.scenario
+def _swept(shown: "Sequence[TrainingPlan]") -> list[str]:
+    """Return the inputs in which plans differ, besides the devices and their number."""
     swept = [name for name in CHOICES if len({getattr(one.scenario, name) for one in shown}) > 1]
     swept = [name for name in swept if name not in ("hardware", "devices", "site")]
     if any(one.also_in for one in shown) or len({one.scenario.site for one in shown}) > 1:
         swept.insert(0, "site")
+    return swept
+
+
+def _report(plan: "TrainingPlan", level: float, swept: "Sequence[str]") -> "Report":
+    """Report of one plan; its leading cells are the devices and what the plans differ in."""
+    from estimator.answer.report import Report
+    from estimator.question.scenario import link
+
+    scenario = plan.scenario
     chosen = {name: str(getattr(scenario, name)) for name in swept}
     if "site" in chosen:
         more = len(plan.also_in) - MOST_SITES

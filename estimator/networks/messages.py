@@ -23,7 +23,6 @@ add_messages(
     config_key_square="{key} must be the square of a whole number, got {value}",
     config_key_positive="{key} must be a positive number, got {value}",
     config_key_number="{key} must be a number, got {value}",
-    config_key_stages="{key} must name some of the {count} stages of the backbone",
     config_list_stages="{key} must have {count} items, one per stage, got {value}",
     config_usual_stages=(
         "{key} must have {count} items, one per stage, and has {value} where absent: state it"
