@@ -115,9 +115,9 @@ def test_the_changelog_quotes_the_score_that_is_computed(tmp_path):
     )
     percent = re.findall(r"(\d+)\s?%", line)
     ours, _, _, baseline, _, coverage = percent
-    assert f"median error of the device-hours is {ours} %" in changelog
-    assert f"against {baseline} % for a constant utilization" in changelog
-    assert f"holds {coverage} %" in changelog
+    assert f"median error of the device-hours is {ours}%" in changelog
+    assert f"against {baseline}% for a constant utilization" in changelog
+    assert f"covers {coverage}% of them" in changelog
 
 
 PICTURES = {

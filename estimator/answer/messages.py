@@ -7,8 +7,8 @@ add_messages(
     start_without_profile="{set[start]} is an hour of a {set[carbon_profile]}, which is missing",
     two_intensities="{set[carbon_intensity]} and {set[carbon_profile]} are mutually exclusive",
     parallelism_exceeds_devices=(
-        "the parallelism needs {needed:g} devices, and there are {devices:g}: set {set[devices]}, "
-        "or less of {set[tensor_parallel]}, {set[pipeline_parallel]}, {set[expert_parallel]}"
+        "the layout needs {needed:g} devices, but there are {devices:g}: raise {set[devices]}, or "
+        "lower {set[tensor_parallel]}, {set[pipeline_parallel]} or {set[expert_parallel]}"
     ),
     hours_of_other_device=(
         "{preset} is published as device-hours on {device}: on another device it cannot be "
@@ -28,15 +28,15 @@ add_messages(
     ),
     device_of_preset="no device given: assuming {device}, which {preset} ran on",
     precision_assumed="assuming {precision}, the fastest training format of {device}",
-    as_reported="PUE and grid as reported for this run; set {set[site]} for another place",
+    as_reported="PUE and grid as reported for this run; set {set[site]} for another site",
     no_effect_yet="{field} is recorded, but does not change the estimate",
     one_sequence_needs_saving=(
-        "fits only with {set[recomputation]} or {set[tensor_parallel]}: one sequence at a time "
-        "takes {needed} of {held} on each device without them"
+        "fits only with {set[recomputation]} or {set[tensor_parallel]}: without them, one sequence "
+        "at a time needs {needed}, and each device has {held}"
     ),
     one_sequence_does_not_fit=(
-        "does not fit: one sequence at a time takes {needed} of {held} on each device; `memory` "
-        "tells what would fit"
+        "does not fit: one sequence at a time needs {needed}, and each device has {held}; `memory` "
+        "shows what would fit"
     ),
     power_limit_idle="the power limit of {limit} W is above what the run draws: no effect",
     power_limit_slows=(
@@ -44,29 +44,28 @@ add_messages(
         "from {before} to {after}"
     ),
     launch_bound=(
-        "steps so small wait for the host, which launches their operations one after another: they "
-        "take {times:count} times as long as their work; larger steps, of a larger batch, or "
-        "compiled ones waste less"
+        "steps this small wait for the host, which launches their operations one by one: they take "
+        "{times:count} times as long as their work; a larger batch or compilation wastes less"
     ),
     step_uncounted=(
-        "programs of one kind differ most in what a step does beside its products: count one with "
-        "run.count_flop in the script, and give {set[step_operations]} and {set[step_traffic]}"
+        "programs of the same kind differ most in the work outside matrix products: count a step "
+        "with run.count_flop in the script, and set {set[step_operations]} and {set[step_traffic]}"
     ),
     count_without_size=("{field} changes nothing without the work of a step: set {set[step_flop]}"),
     count_alone=(
-        "{field} changes nothing alone: set {set[step_operations]} and {set[step_traffic]}"
+        "{field} has no effect by itself: set both {set[step_operations]} and {set[step_traffic]}"
     ),
     counts_of_accelerator=(
-        "operations and memory traffic of a step change nothing on {device}: they count on "
-        "processors alone"
+        "operations and memory traffic of a step have no effect on {device}: they matter on CPUs "
+        "only"
     ),
     heavy_counts=(
         "operations and memory traffic as given take {times:count} times as long as the products "
         "of a step at the peak: check {set[step_operations]} and {set[step_traffic]}"
     ),
     counts_unused=(
-        "operations and memory traffic of a step change nothing here: no measured run of {device} "
-        "counts to compare with them; calibrate bench with PyTorch makes one"
+        "operations and memory traffic of a step have no effect here: no measured run on {device} "
+        "has counts to compare with; calibrate bench with PyTorch makes one"
     ),
     boards_only="energy of the devices only, without host, network and PUE",
     owning_left_out=(
@@ -74,14 +73,14 @@ add_messages(
         "repairs and interest are not included"
     ),
     device_price_unused="the purchase price is not used; set {set[pay]} to own to count it",
-    forecast_total_unknown="how many steps the whole run has is unknown: set {field}",
-    forecast_without_meter="no meter of the power here: energy, cost and CO2e are unknown",
+    forecast_total_unknown="number of steps of the whole run unknown: set {field}",
+    forecast_without_meter="no power meter on this machine: energy, cost and CO2e are unknown",
     forecast_power_modelled="power is modelled from the load, not measured: a rough figure",
     forecast_unmetered="energy without {devices}: no meter there",
     forecast_not_on="not on {name}: {why}",
     forecast_launch_bound=(
-        "on {devices} steps so small wait for the host, which launches their operations: larger "
-        "ones, of a larger batch, or compiled ones waste less"
+        "on {devices}, steps this small wait for the host, which launches their operations: a "
+        "larger batch or compilation wastes less"
     ),
     forecast_unseen_work=(
         "{names}: may hold work that cannot be seen, so nothing of a step is counted"
@@ -90,8 +89,8 @@ add_messages(
         "assuming {set[kind]} {kind}, {arch}, by what a step does; set {set[kind]} and {set[arch]}"
     ),
     forecast_other_phase=(
-        "the first {count:.0f} steps took {early} each, and those after them {later}: one of the "
-        "first was counted, which tells nothing of the others' work; set {field}"
+        "the first {count:.0f} steps took {early} each, and later ones {later}: one of the first "
+        "was counted, which does not show the work of the later ones; set {field}"
     ),
     forecast_step_unknown=(
         "the work of a step is unknown: set {field} to compare with other hardware"

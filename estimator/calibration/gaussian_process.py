@@ -1,4 +1,4 @@
-"""What do measured runs predict for the next one: variance components, conditioned in closed form.
+"""Predict the next run from measured runs: variance components, conditioned in closed form.
 
 What the model gets wrong about a run, the logarithm of what was reached over what was expected, is
 a sum of parts: one of the device, one of its number format, one of the family of networks, one of

@@ -1,4 +1,4 @@
-"""Which size do steps have that is unspecified: by the time they usually take, and their number."""
+"""Prior over an unspecified step size, from typical step time and step count."""
 
 from dataclasses import dataclass
 from functools import cached_property

@@ -26,9 +26,9 @@ EXAMPLES = """examples:
   twenty-watts app
   twenty-watts app --port 8080 --no-browser
   twenty-watts app --open '?v=1&preset=gpt-3&hardware=h100&devices=1024'
-The server listens on this machine only; --host 0.0.0.0 opens it to the network. What the devices
-draw just now is shown to visitors on this machine alone; TWENTY_WATTS_LIVE=on or off decides for
-all.
+The server listens on this machine only; --host 0.0.0.0 opens it to the network. The current
+power of the devices is shown to visitors on this machine only; TWENTY_WATTS_LIVE=on or off sets it
+for everyone.
 """
 
 
@@ -40,7 +40,9 @@ def add_parser(commands: Any) -> None:
         description="Starts the web app and opens it in the browser. Ctrl-C stops it.",
         epilog=EXAMPLES,
     )
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="default: %(default)s")
+    parser.add_argument(
+        "--port", type=int, default=DEFAULT_PORT, help="port to listen on (default: %(default)s)"
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument(
         "--public-host",

@@ -47,8 +47,8 @@ columns with --task serving, all optional but a device and a model:
 {serving}
 Cells are separated by commas, semicolons or tabs, with decimal commas where a spreadsheet writes
 them; the output is written like the input. Numbers may be written 7e9, 7B, 300k. Other columns pass
-through. A filled accelerator_hours is taken as it is. A row that cannot be estimated carries its
-reason in the column `error`; the others are not disturbed.
+through. A given accelerator_hours is used as it is. If a row cannot be estimated, its column
+`error` gives the reason; other rows are not affected.
 """
 
 

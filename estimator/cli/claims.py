@@ -30,8 +30,8 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "claims",
         help="claims on the limits of deep learning, recomputed",
-        description="What lectures say about the limits of deep learning, recomputed with sources, "
-        "intervals and a verdict computed from the figures.",
+        description="Recompute claims about the limits of deep learning from lectures, with "
+        "sources, intervals and a verdict that follows from the numbers.",
         epilog=EXAMPLES,
     )
     parser.add_argument("id", nargs="?", metavar="ID", help="one claim, with its formula")

@@ -49,7 +49,7 @@ TAKEN_BY_VIEW = {
 VIEWED = ("devices", *LIMITS)
 """Figures that `--view` is for."""
 
-DECK = "a deck of reveal.js to start a lecture from, in which the figures are alive"
+DECK = "a reveal.js deck with live figures, to start a lecture from"
 
 SUFFIXES = (".html", ".svg", ".png", ".pdf", ".csv", ".json", ".bib", ".tex", ".md")
 WITHOUT_LOOK = (".csv", ".json", ".bib", ".tex", ".md")

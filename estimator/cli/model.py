@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
     )
     options.model = model_of(options)
     if options.model is None:
-        raise ValueError("no network: name a config.json, a preset, or one of torchvision or timm")
+        raise ValueError("no model given: pass a config.json, a preset, or a torchvision/timm name")
     answer = _counted if options.count else _read_or_counted
     ledger, name = answer(options, inputs)
     report = network_report(name, ledger)

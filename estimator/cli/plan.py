@@ -64,7 +64,7 @@ EXAMPLES = """examples:
   twenty-watts plan --flop 1e22 --hardware h100 --devices 8,16,32 --price-kind on-demand,spot
   twenty-watts plan --task serving --preset llama-3-8b --request-rate 20 --latency-goal 0.03 \\
       --input-tokens 500 --output-tokens 300 --budget 5000 --days 30
-Options with commas are what the plan chooses from; --site 'gcp-*' stands for all places so named.
+The plan chooses among values separated by commas; --site 'gcp-*' matches all such sites.
 Without --hardware it looks at the data-center devices with rental offers on record; without
 --devices at powers of two up to 4096. All limits hold together with the probability --confidence.
 A limit binds if relaxing it by 10 % buys something.
@@ -83,7 +83,9 @@ def add_parser(commands: Any) -> None:
     group = parser.add_argument_group("limits and aim")
     for name, (_, unit, text) in LIMITS.items():
         group.add_argument(option_of(name), metavar=unit, help=text)
-    group.add_argument("--minimize", choices=AIMS, default="cost", help="the aim")
+    group.add_argument(
+        "--minimize", choices=AIMS, default="cost", help="what to minimize (default: %(default)s)"
+    )
     group.add_argument(
         "--confidence",
         metavar="P",

@@ -41,7 +41,7 @@ def add_parser(commands: Any) -> None:
         epilog=EXAMPLES,
     )
     verbs = parser.add_subparsers(title="verbs", metavar="list|show|check", required=True)
-    lists = verbs.add_parser("list", help="what there is", description="What there is.")
+    lists = verbs.add_parser("list", help="list the profiles", description="List the profiles.")
     lists.add_argument("table", nargs="?", choices=TABLES, default="hardware")
     lists.add_argument(
         "--search", metavar="TEXT", help="only what these words find, the closest first"

@@ -38,8 +38,8 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "validate",
         help="published runs against predictions: error and interval coverage",
-        description="How right are we: device-hours of published runs, later ones predicted by "
-        "earlier ones, and each without its stack.",
+        description="Score predicted device-hours against published runs: late runs predicted from "
+        "earlier ones, and each run without its stack.",
         epilog=EXAMPLES,
     )
     what = parser.add_mutually_exclusive_group()

@@ -1,4 +1,4 @@
-"""What does a device draw while it works, with its host and its network.
+"""Power that a device draws under load, with its host and network.
 
 Power is idle plus load. The load, a share of the way from idle to the power limit, follows the
 share of the time that the device is busy: the utilization over that which the same network reaches

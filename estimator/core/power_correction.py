@@ -1,4 +1,4 @@
-"""What does a device draw once its power was measured: the load moved, the uncertainty smaller."""
+"""Correction of predicted power by measurements: the load shifts, and the uncertainty shrinks."""
 
 from dataclasses import replace
 

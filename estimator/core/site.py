@@ -1,4 +1,4 @@
-"""Where does it run: PUE, carbon intensity, water and the price of electricity."""
+"""Site of a run: PUE, carbon intensity, water and electricity price."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""How certain is an estimate: log-normal factors, multiplied in closed form.
+"""Uncertainty of an estimate: log-normal factors, multiplied in closed form.
 
 Every link of the chain from work to CO2e is a factor, so uncertainty is multiplicative: a quantity
 is a median and, for each independent source, how far one standard deviation of that source moves

@@ -1,4 +1,4 @@
-"""When does serving overtake training, and when does one's own machine undercut an API."""
+"""Break-even points: serving against training energy, owning against an API."""
 
 from dataclasses import dataclass
 

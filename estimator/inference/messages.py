@@ -60,7 +60,7 @@ add_messages(
     serving_alone="assuming one sequence at a time; set {set[concurrency]}",
     serving_saturated="assuming a saturated server; set {set[concurrency]}",
     serving_some_wait=(
-        "more sequences than the memory holds at their mean length: some will wait; "
+        "memory is too small for this many sequences at their mean length, so some will wait; "
         "lower {set[concurrency]}"
     ),
     serving_chat_assumed="{field} unspecified: assuming a typical chat",
@@ -85,7 +85,7 @@ add_messages(
     ),
     serving_format_unknown="unknown weight format {text!r}: set {field} to one of {known}",
     serving_no_arithmetic=(
-        "{device} has no arithmetic for {weights} (it has {known}): set {set[precision]}"
+        "{device} does not support {weights}, only {known}: set {set[precision]}"
     ),
     serving_bandwidth_unknown=(
         "memory bandwidth of {device} unknown: add memory_bytes_per_s to its profile"

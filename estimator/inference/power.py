@@ -1,4 +1,4 @@
-"""What does a board draw while it serves: by how busy its memory and its arithmetic are.
+"""Power of a device in inference, from how busy its memory and compute units are.
 
     x = awake + reading x (bytes moved / bandwidth) + computing x (FLOPs / peak)
     P = idle + (limit - idle) x / (1 + x^6)^(1/6)

@@ -1,4 +1,4 @@
-"""How many requests are in flight at a rate of arrivals, and how long do they wait.
+"""Requests in flight at an arrival rate, and their waiting time.
 
 By Little's law [1]_, requests in flight are their rate times their time in service; that time grows
 with their number, so it is found by looking between ever nearer loads. Waiting beyond a limit on

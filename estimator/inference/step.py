@@ -1,4 +1,4 @@
-"""How long does one step of a serving engine take: a roofline of reading, computing and waiting.
+"""Time of one step of a serving engine: a roofline of reading, computing and waiting.
 
 A decode step writes one token of every sequence in flight. It reads every weight once, however
 many sequences share it, of a mixture only the experts that some token visits, and the cache of

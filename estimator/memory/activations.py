@@ -1,4 +1,4 @@
-"""What does one layer of a decoder keep for its backward pass, and how large are its adapters.
+"""Activations that a decoder layer keeps for the backward pass, and the size of its adapters.
 
 A mechanism, not a fit: each operation of the block keeps the tensors that its own derivative
 needs, and a tensor that two operations need is kept once. Counted over saved tensors in PyTorch

@@ -1,4 +1,4 @@
-"""What must a device hold, and how many devices hold it: weights to key-value cache.
+"""Memory needed per device, from weights to key-value cache, and the devices needed.
 
 Parameters are held as weights, gradients, a master copy and optimizer state, which ZeRO shards
 over the data-parallel ranks; activations come on top, and logits, which the loss keeps in fp32.

@@ -468,16 +468,17 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         ),
         _number(
             "step_operations",
-            "operations that an eager framework dispatches per optimizer step, as run.count_flop "
-            "counts them; tell of a measured CPU, with the memory traffic and the FLOPs of a step",
+            "operations that an eager framework dispatches per optimizer step, as counted by "
+            "run.count_flop; used on a measured CPU, together with memory traffic and FLOPs of "
+            "a step",
             "Operations per step",
             example="1500",
             refines=True,
         ),
         _number(
             "step_traffic",
-            "memory that an optimizer step reads and writes beside its products, as "
-            "run.count_flop counts it; tells of a measured CPU, with the operations and the FLOPs "
+            "memory that an optimizer step reads and writes outside its matrix products, as "
+            "counted by run.count_flop; used on a measured CPU, together with operations and FLOPs "
             "of a step",
             "Memory traffic per step [B]",
             unit="B",

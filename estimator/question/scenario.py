@@ -105,10 +105,10 @@ NOT_READ = ("config", "carbon_profile", "start", "interval", "heads", "kv_heads"
 """Inputs without a column: files, what goes with them, and what changes no number."""
 
 NUMBERS = frozenset(name for name, declared in INPUTS.items() if declared.number)
-"""Fields that hold a number."""
+"""Numeric fields."""
 
 SHARING = ("tensor_parallel", "pipeline_parallel", "expert_parallel", "micro_batches")
-"""Fields of how the devices share the work."""
+"""Fields that describe how devices share the work."""
 
 BESIDE_PRODUCTS = ("step_operations", "step_traffic")
 """Fields of what a step does besides its products."""

@@ -443,7 +443,7 @@ class Store:
                 if state is None:
                     raise ValueError(f"no run {run_id!r} in {self._connection.path}")
                 if state[0] == "running":
-                    raise ValueError(f"run {run_id} goes on just now: stop it first")
+                    raise ValueError(f"run {run_id} is still running: stop it first")
                 database.execute("DELETE FROM run WHERE id = ?", (run_id,))
         self._connection.shrink()
         return len(wanted)

@@ -294,7 +294,7 @@ def test_export_and_import_bring_every_run_and_nothing_twice(data, tmp_path, mon
     file = tmp_path / "shared.toml"
     done = calibrate("export", "-o", file)
     assert (done.returncode, done.stdout) == (0, "")
-    assert "3 runs exported; 1 left out, for they go on just now" in done.stderr
+    assert "3 runs exported; 1 left out: still running" in done.stderr
     content = tomllib.loads(file.read_text(encoding="utf-8"))
     assert content["format"] == 1
     assert content["product"].startswith("twenty-watts ")

@@ -181,7 +181,7 @@ def test_estimate_warns_of_a_run_that_cannot_fit(capsys):
     stated = ["--recomputation", "none", "--tensor-parallel", "1"]
     assert main([*words, "--devices", "64", *stated]) == 0
     (line,) = (line for line in capsys.readouterr().err.splitlines() if "does not fit" in line)
-    assert line.startswith("note: does not fit: one sequence at a time takes")
+    assert line.startswith("note: does not fit: one sequence at a time needs")
 
 
 def test_estimate_compare_and_json_assume_the_same_of_the_memory(capsys):
@@ -190,7 +190,7 @@ def test_estimate_compare_and_json_assume_the_same_of_the_memory(capsys):
     assert main(["estimate", *words]) == 0
     out, err = capsys.readouterr()
     (line,) = (line for line in err.splitlines() if "fits only with" in line)
-    assert line.startswith("note: fits only with --recomputation or --tensor-parallel: one seq")
+    assert line.startswith("note: fits only with --recomputation or --tensor-parallel: without")
     assert "\nPrice: 1.65 $ per device-hour, median of 12 offers, newest 2026-09\n" in out
     assert main(["estimate", *words, "--json"]) == 0
     assert line.removeprefix("note: ") in json.loads(capsys.readouterr().out)["warnings"]

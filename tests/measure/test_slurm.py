@@ -238,9 +238,9 @@ def test_a_job_that_never_ran_is_refused(run):
 
 
 def test_an_unknown_job_is_reported(run):
-    with pytest.raises(MeterError, match="sacct tells of no job: is the id right"):
+    with pytest.raises(MeterError, match="sacct reports no job: check the id"):
         run(HEADER + "\n")
-    with pytest.raises(MeterError, match="sacct tells of no job 5: is the id right"):
+    with pytest.raises(MeterError, match="sacct reports no job 5: check the id"):
         run(CONTAINED, job="5")
 
 
@@ -358,7 +358,7 @@ def test_sacct_is_asked_in_utc_for_one_job(sacct):
 def test_a_failing_sacct_is_reported_in_one_line(sacct):
     for job_id, says in (
         ("6", "error: sacct failed: sacct: error: Problem talking to the database"),
-        ("5", "error: sacct tells of no job 5"),
+        ("5", "error: sacct reports no job 5"),
         ("--help", "expected one argument"),
         ("4711; rm", "error: '4711; rm' is no id of a job"),
     ):

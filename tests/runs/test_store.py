@@ -179,7 +179,7 @@ def test_runs_come_oldest_first_and_are_forgotten_with_their_samples_all_or_none
         store.add(measured("late", started="2026-11-03T10:00:00Z"))
         store.begin(measured("early", state="running"))
         store.append("early", [reading(1.0)])
-        with pytest.raises(ValueError, match="goes on just now"):
+        with pytest.raises(ValueError, match="is still running"):
             store.forget(["late", "early"])
         store.finish(measured("early"))
         assert [run.id for run in store.runs()] == ["early", "late"]

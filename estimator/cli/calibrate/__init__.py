@@ -29,7 +29,7 @@ EXAMPLES = """examples:
   twenty-watts calibrate import h100.toml
   twenty-watts calibrate import --slurm-job 4711 --params 7e9 --tokens 1e9 --precision bf16
   twenty-watts calibrate forget 20261121T050924Z-7f3a9c01
-What was measured lies in runs.sqlite in your data folder; TWENTY_WATTS_DATA names another folder.
+Measurements are stored in runs.sqlite in your data folder; TWENTY_WATTS_DATA sets another folder.
 """
 
 

@@ -14,10 +14,10 @@ EXAMPLES = """examples:
   twenty-watts calibrate bench --quick
   twenty-watts calibrate bench --device gpu:0 --precision bf16,fp8
   twenty-watts calibrate bench --engine numpy --json
-What it measures: power at rest, products of matrices by size, memory, power at part load, and real
-steps of training by family, number format and size; each in several trials, those disturbed by
-others left out and counted. Ctrl-C keeps what was measured until then. PyTorch is used where it is
-installed, numpy for the processor else.
+It measures idle power, matrix products by size, memory, power at part load, and real training steps
+by family, number format and size. Each has several trials; trials disturbed by other programs are
+left out and counted. Ctrl-C keeps the measurements so far. PyTorch is used if it is installed,
+otherwise numpy on the CPU.
 """
 
 ENGINES = ("torch", "numpy")
@@ -42,7 +42,7 @@ def add_parser(commands: Any) -> None:
         "--engine", choices=ENGINES, help="what runs the work (default: torch if installed)"
     )
     parser.add_argument(
-        "--precision", metavar="LIST", help="number formats, with commas between (default: all)"
+        "--precision", metavar="LIST", help="number formats, separated by commas (default: all)"
     )
     parser.add_argument("--json", action="store_true", help="the record as one JSON object")
     parser.add_argument("--quiet", action="store_true", help="no progress and no notes on stderr")

@@ -89,7 +89,7 @@ def _text_of(name: str) -> str:
     if name == "-":
         data = sys.stdin.buffer.read(LARGEST_BYTES + 1)
         if len(data) > LARGEST_BYTES:
-            raise ValueError("stdin has more than 64 MiB: ask sacct for one job")
+            raise ValueError("stdin has more than 64 MiB: run sacct for one job only")
     else:
         data = read_bounded(Path(name), LARGEST_BYTES)
     coding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"

@@ -104,7 +104,7 @@ def add_parser(verbs: Any) -> None:
         epilog=EXAMPLES,
     )
     parser.add_argument(
-        "file", metavar="FILE", nargs="?", help="as `calibrate export` writes it, or a log"
+        "file", metavar="FILE", nargs="?", help="a file from `calibrate export`, or a log"
     )
     parser.add_argument("--format", choices=FORMATS, help="of the file (default: by its content)")
     add_log_options(parser.add_argument_group("from a log"))
@@ -124,7 +124,7 @@ def _add_prometheus(group: Any) -> None:
     group.add_argument("--prometheus", metavar="URL", help="address of the server")
     group.add_argument("--start", metavar="TIME", dest="window_start", help="when the run began")
     group.add_argument("--end", metavar="TIME", dest="window_end", help="when it ended")
-    group.add_argument("--hosts", metavar="LIST", help="its nodes, with commas between")
+    group.add_argument("--hosts", metavar="LIST", help="its nodes, separated by commas")
     group.add_argument(
         "--selector", metavar="LABELS", help="labels of its boards, e.g. 'hpc_job=\"4711\"'"
     )

@@ -31,12 +31,12 @@ EXAMPLES = """examples:
   twenty-watts calibrate run --program my-gpt --flop 3e15 --precision bf16 -- python train.py
   twenty-watts estimate --program my-gpt --flop 4e18 --precision bf16 --hardware h100
 The command keeps its input, output, terminal, signals and exit code. If you specify what it does,
-the run also calibrates utilization; otherwise only power. Runs of a --program count most where an
-estimate asks for the same name. A program that you can edit reports its steps:
+the run also calibrates utilization; otherwise only power. Runs of a --program count most in
+estimates with the same --program. A program that you can edit reports its steps:
   from estimator import measure
   with measure(params=124e6, tokens=16384, precision="bf16", kind="language") as run:
       ...; run.step()
-A benchmark of a server writes its result into a file, to which the power of the devices is added:
+A server benchmark writes its result to a file; the power of the devices is added to it:
   twenty-watts calibrate run --task serving --result vllm.json --precision bf16 -- \\
       vllm bench serve --model Qwen/Qwen3-14B --max-concurrency 64 --save-result \\
       --result-filename vllm.json
@@ -53,7 +53,8 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "run",
         help="wrap a command that trains or serves, and measure it",
-        description="Run a command untouched, sample power meanwhile, and store one measured run.",
+        description="Run a command unchanged, sample power while it runs, and store the measured "
+        "run.",
         epilog=EXAMPLES,
     )
     group = parser.add_argument_group("what the command does, if you know it")

@@ -78,7 +78,7 @@ def run_export(options: argparse.Namespace) -> int:
     else:
         write_whole(Path(options.output), text.encode())
     going = len(chosen) - len(over)
-    left = f"; {going} left out, for they go on just now" if going else ""
+    left = f"; {going} left out: still running" if going else ""
     note(f"{_count(len(over), 'run')} exported{left}", quiet=options.quiet)
     return 0
 

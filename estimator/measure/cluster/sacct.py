@@ -214,7 +214,7 @@ def _only(known: Sequence[str], job: str | None) -> str:
     if not parts:
         what = "no job" if job is None else f"no job {job}"
         raise MeterError(
-            f"sacct tells of {what}: is the id right, the job of this cluster, and may you see it?"
+            f"sacct reports {what}: check the id, the cluster, and your permission to see the job"
         )
     some = ", ".join(parts[:SHOWN_JOBS]) + (" and more" if len(parts) > SHOWN_JOBS else "")
     one = "an array" if any("_" in part for part in parts) else "several jobs"

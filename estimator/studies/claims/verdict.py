@@ -1,4 +1,4 @@
-"""Does a claim hold: a verdict computed from figures alone.
+"""Verdict on a claim, computed from the numbers only.
 
     holds              the figure as claimed is met, and so is every assumption behind it
     holds-if           it is met, but an assumption behind it is not; or the interval spans both

@@ -1,4 +1,4 @@
-"""How does the gradient fare through depth: the bound by products of norms, and what it does.
+"""Gradient through depth: its bound from products of norms, and its actual size.
 
     ||dL/dx_0|| <= ||dL/dx_L|| prod_l c_l c_sigma                plain
     ||dL/dx_0|| <= ||dL/dx_L|| prod_l (1 + c_l c_sigma)          with residual connections

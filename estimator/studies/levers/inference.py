@@ -1,4 +1,4 @@
-"""How long does a device take for a token: compute or memory, whichever binds.
+"""Time per token on a device: compute or memory, whichever is the bottleneck.
 
     step time = max(compute / (peak x share), bytes / (bandwidth x share))
     bytes     = weights + batch x context x cache of a token

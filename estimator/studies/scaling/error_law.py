@@ -1,4 +1,4 @@
-"""How much compute does a lower error on ImageNet take: the power law of Thompson et al.
+"""Compute needed for a lower ImageNet error: the power law of Thompson et al.
 
     C(e) = C_0 (e_0 / e)^k
 

@@ -1,4 +1,4 @@
-"""Which loss do size and data reach, and how are they best shared: the laws of language models.
+"""Loss for a model size and amount of data, and the best split of compute: scaling laws.
 
     L(N, D) = E + A / N^alpha + B / D^beta            Hoffmann et al. 2022
     C = 6 N D

@@ -1,4 +1,4 @@
-"""How fast does a quantity grow: an exponential fitted to records, with its interval.
+"""Growth rate of a quantity: an exponential fitted to records, with its interval.
 
     log2 y = a + t / T
 

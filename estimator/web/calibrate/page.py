@@ -374,7 +374,7 @@ def _trained() -> tuple[str, ...]:
 STATE = UrlState("calibrate", address.ChoiceCodec(lambda: known_runs(open_catalog())))
 
 SLIDES = {
-    "live": N_("what the devices draw just now"),
+    "live": N_("current power of the devices"),
     "picture": N_("utilization before and after measuring"),
     "whole": N_("the whole run of your program"),
     "power": N_("power before and after measuring"),

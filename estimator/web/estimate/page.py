@@ -394,7 +394,7 @@ def _devices(drawn: Drawn, frame: Frame, catalog: Catalog) -> None:
     rows = comparison_rows(compared, quantity, yours=True)
     if len(rows) < 2:
         style.caption(
-            _("A run known only by its device-hours cannot be moved: give its work, too.")
+            _("A run known only by its device-hours cannot be moved: specify its work, too.")
         )
         return
     text = _(

@@ -98,14 +98,14 @@ def run(pages: Sequence[Page]) -> None:
 
 
 def draw(page: Page) -> None:
-    """Draw one page in the frame that its link asks for."""
+    """Draw one page, as the whole app or as the slide that its link selects."""
     frame = frame_of(page.slides, page.controls)
     style.write_stylesheet(frame.look)
     if frame.embedded:
         style.write_clicker_keys()
     if not (frame.embedded or frame.slide):
         with st.sidebar:
-            style.brand("Twenty Watts", _("what training takes, beside a brain"))
+            style.brand("Twenty Watts", _("the cost of training, next to a brain"))
         style.page_name(_(page.group), _(page.title))
     style.notices(frame.notices)
     page.draw(frame)
