@@ -283,7 +283,7 @@ def test_bench_teaches_by_its_help():
     )
     assert done.returncode == 0
     assert "--quick" in done.stdout
-    assert "Ctrl-C keeps what was measured" in done.stdout
+    assert "Ctrl-C keeps the measurements so far" in done.stdout
 
 
 def record(value, where):
