@@ -60,10 +60,18 @@ def look_at_directory(directory: Path) -> None:
             ) from error
         for entry in entries:
             if entry.name in known and not (entry.is_file() or entry.is_dir()):
-                raise ProfileError(entry, "file", "no regular file", "name a readable UTF-8 file")
+                raise _irregular(entry)
             data = entry.is_dir() or entry.suffix in (".toml", ".csv")
             if data and entry.name not in known and not entry.name.startswith("."):
                 raise unknown(folder, entry.name, "no profile", known)
+    for entry in sorted(directory.glob("*/*.toml")):
+        if not (entry.is_file() or entry.is_dir()):
+            raise _irregular(entry)
+
+
+def _irregular(path: Path) -> ProfileError:
+    """Build the refusal of a pipe, a device or a broken link in the place of a profile."""
+    return ProfileError(path, "file", "no regular file", "name a readable UTF-8 file")
 
 
 def digest(directory: Path) -> str:

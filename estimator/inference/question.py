@@ -46,7 +46,7 @@ class ServingQuestion(
         },
         "tensor_parallel": {"refines": False},
         "expert_parallel": {"refines": False},
-        "site": {"label": "Place", "columns": ("site", "region")},
+        "site": {"label": "Place"},
         "pue": {"label": "PUE, empty for the PUE of the place"},
         "price": {
             "label": "Rental price of one device [USD/h], empty for the price on record",

@@ -22,6 +22,7 @@ add_messages(
     config_key_alike="{key} must be one number, or equal in all layers",
     config_key_square="{key} must be the square of a whole number, got {value}",
     config_key_positive="{key} must be a positive number, got {value}",
+    config_key_shrinks="{key} must be at most 1, got {value}",
     config_key_number="{key} must be a number, got {value}",
     config_list_stages="{key} must have {count} items, one per stage, got {value}",
     config_usual_stages=(

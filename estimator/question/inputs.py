@@ -561,7 +561,8 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
             "country, cloud region, operator or place; a cloud brings its own rental prices",
             "Country, cloud region or operator",
             example="fr",
-            columns=("region",),
+            columns=("site", "region"),
+            aliases=("region",),
         ),
         _number(
             "year",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from estimator.question.inputs import Input, Question, option_of, read_number, refuse
+from estimator.question.inputs import Input, Question, read_number, refuse
 
 if TYPE_CHECKING:
     from estimator.core.notice import Notice
@@ -112,11 +112,6 @@ SHARING = ("tensor_parallel", "pipeline_parallel", "expert_parallel", "micro_bat
 
 BESIDE_PRODUCTS = ("step_operations", "step_traffic")
 """Fields of what a step does besides its products."""
-
-INPUT_OF = {option_of(name)[2:].replace("-", "_"): name for name in INPUTS} | {
-    name: name for name in INPUTS
-}
-"""Name of an input, and its option with underscores -> the input."""
 
 
 def column_of(name: str) -> str:

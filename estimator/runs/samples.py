@@ -4,6 +4,7 @@ import sqlite3
 import time
 from collections.abc import Iterable
 from dataclasses import fields
+from math import isfinite
 from typing import Any
 
 from estimator.runs.meter import Sample
@@ -62,12 +63,24 @@ def write(
 
 
 def read(rows: Iterable[Any]) -> dict[str, list[Sample]]:
-    """Build the samples by component from the rows of `QUERY`."""
+    """Build the samples by component from the rows of `QUERY`.
+
+    Raises
+    ------
+    ValueError
+        If a value of a damaged store is not of its column's type.
+    """
     found: dict[str, list[Sample]] = {}
     for component, *values in rows:
         read = dict(zip(FIELDS, values, strict=True))
-        read["throttled_by"] = tuple(filter(None, (read["throttled_by"] or "").split("\n")))
-        found.setdefault(component, []).append(Sample(**read))
+        words = read.pop("throttled_by") or ""
+        for name, value in read.items():
+            if value is not None and not (isinstance(value, float) and isfinite(value)):
+                raise ValueError(f"{name} must be a finite number, got {value!r:.40}")
+        if not isinstance(words, str):
+            raise ValueError(f"throttled_by must be text, got {words!r:.40}")
+        throttled_by = tuple(filter(None, words.split("\n")))
+        found.setdefault(component, []).append(Sample(**read, throttled_by=throttled_by))
     return found
 
 

@@ -457,7 +457,14 @@ class Store:
             Their ids.
         """
         rows = self.read("SELECT id, process, heard_s FROM run WHERE state = 'running'")
-        marked = [run_id for run_id, process, heard_s in rows if _is_over(process, heard_s)]
+        marked = []
+        for run_id, process, heard_s in rows:
+            try:
+                over = _is_over(process, heard_s)
+            except (TypeError, ValueError):
+                over = True
+                self._note([f"{self._connection.path}: run {run_id} has a damaged process record"])
+            marked += [run_id] * over
         for run_id in marked:
             self._mark_interrupted(run_id)
         return marked
@@ -469,7 +476,12 @@ class Store:
         found, notes = documents.read_all(self._connection.path, rows)
         self._note(notes)
         for run in found:
-            whole = interrupted.with_summary(run, self.samples(run_id), self.meters(run_id))
+            try:
+                whole = interrupted.with_summary(run, self.samples(run_id), self.meters(run_id))
+            except (TypeError, ValueError) as error:
+                why = f"run {run_id} has no summary, its samples are damaged: {error}"
+                self._note([f"{self._connection.path}: {why}"])
+                whole = interrupted.with_summary(run, {}, {})
             with self._connection.writing() as database:
                 _replace_or_insert(database, whole, only_running=True)
 

@@ -312,6 +312,15 @@ def test_a_link_to_a_device_without_an_end_is_refused(tmp_path, name):
     assert refusal.value.problem.file == str(tmp_path / name)
 
 
+@pytest.mark.parametrize("name", ["hardware/a.toml", "equivalents.toml"])
+def test_a_pipe_in_the_place_of_a_profile_is_refused(tmp_path, name):
+    (tmp_path / "hardware").mkdir()
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(ProfileError, match="no regular file") as refusal:
+        Catalog.open(tmp_path)
+    assert refusal.value.problem.file == str(tmp_path / name)
+
+
 def test_check_finds_what_single_files_cannot_show(mine):
     second = DEVICE.replace("My card", "Second")
     (mine / "hardware" / "second.toml").write_text(second)

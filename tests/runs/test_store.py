@@ -14,7 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from estimator.runs import StoreError, connection, data_directory, new_run_id, open_store, read_runs
+from estimator.runs import (
+    StoreError,
+    connection,
+    data_directory,
+    look_up,
+    new_run_id,
+    open_store,
+    read_runs,
+)
 from estimator.runs.documents import FORMAT
 from estimator.runs.process import Process, is_gone, this_process
 from estimator.runs.record import Timing
@@ -275,6 +283,34 @@ def test_what_was_sampled_before_kill_9_is_kept_and_summed_up(path):
     with open_store(path) as store:
         assert store.run("a") == run
     holds(path)
+
+
+@pytest.mark.parametrize(
+    ("damage", "reported"),
+    [
+        ("UPDATE run SET heard_s = 'null'", "run a has a damaged process record"),
+        ("UPDATE run SET process = 'x'", "run a has a damaged process record"),
+        ("UPDATE run SET process = '{}'", "run a has a damaged process record"),
+        ("UPDATE run SET process = NULL, meters = 'x'", "run a has no summary"),
+        ("UPDATE sample SET time_s = 'abc'", "time_s must be a finite number, got 'abc'"),
+        ("UPDATE sample SET power_w = 9e999", "power_w must be a finite number, got inf"),
+        ("UPDATE sample SET throttled_by = x'ff00'", "throttled_by must be text, got b'"),
+    ],
+)
+def test_damaged_values_of_an_interrupted_run_are_named_in_one_line(path, damage, reported):
+    with open_store(path) as store:
+        store.begin(measured(state="running"), METERS)
+        store.append("a", [reading(step / 10, 250.0) for step in range(20)])
+        store.samples("a")
+    forget_process(path)
+    with sqlite3.connect(path) as database:
+        database.execute(damage)
+    database.close()
+    runs, notes = look_up(path)
+    assert [run.state for run in runs] == ["interrupted"]
+    (note,) = notes
+    assert note.startswith(str(path)) and reported in note and "\n" not in note
+    assert look_up(path) == (runs, [])
 
 
 def test_a_kill_before_the_first_sample_leaves_a_run_without_energy(path):

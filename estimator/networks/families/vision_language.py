@@ -165,6 +165,14 @@ def any_tied(fields: Fields, default: bool = False) -> bool:
     return any([part.flag("tie_word_embeddings", default=default) for part in parts])
 
 
+def patches_folded(fields: Fields, name: str) -> int:
+    """Patches that make one image token, from the factor by which a side is scaled. [1]"""
+    factor = ratio(fields, name, 0.5)
+    if factor > 1:
+        raise refuse("config_key_shrinks", key=fields.full_name(name), value=f"{factor:g}")
+    return round(1 / factor) ** 2
+
+
 def dense_bridge(*widths: int, bias: bool = True, norm: int = 0) -> Costs:
     """One or two dense layers from width to width, behind a norm of so many parameters."""
     names = ("project",) if len(widths) == 2 else ("in", "out")
@@ -219,7 +227,7 @@ def internvl(fields: Fields) -> Network:
     sight = replace(sight, tables=tables, layer={**sight.layer, **scale})
     tied, fields = untied_unless_stated(fields)
     text = text_part(fields, "qwen2", tied)
-    merge = round(1 / ratio(fields, "downsample_ratio", 0.5)) ** 2
+    merge = patches_folded(fields, "downsample_ratio")
     wide = merge * hidden
     bridge = dense_bridge(wide, text.hidden, text.hidden, norm=2 * wide)
     return seeing_network(fields, text, sight, bridge, merged=merge)
@@ -235,7 +243,7 @@ def llama4(fields: Fields) -> Network:
     sight = replace(sight, tables=tables, patch_bias=False)
     inner = fields.part("text_config").flag("tie_word_embeddings")
     text = text_part(fields, "llama4_text", tied=inner)
-    fold = round(1 / ratio(part, "pixel_shuffle_ratio", 0.5)) ** 2
+    fold = patches_folded(part, "pixel_shuffle_ratio")
     wide = part.size("projector_input_dim", default=4096)
     bridge = {
         "bridge/in": linear(part.size("intermediate_size", default=fold * hidden), wide),

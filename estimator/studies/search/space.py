@@ -16,7 +16,7 @@ import hashlib
 import math
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,13 @@ from typing import Any
 import numpy as np
 
 from estimator.catalog.records import nearest
+from estimator.core.messages import refusal
+from estimator.core.notice import Refusal
 from estimator.core.rows import Places
-from estimator.question.inputs import read_number
-from estimator.question.scenario import INPUT_OF, NUMBERS, Scenario
+from estimator.question.columns import fields_of
+from estimator.question.inputs import Input, option_of, read_number
+from estimator.question.scenario import INPUTS, Scenario
+from estimator.question.table import check_number
 from estimator.system.whole_files import read_bounded
 
 MOST_DESIGNS = 10**10
@@ -37,6 +41,9 @@ LARGEST_BYTES = 64 * 2**20
 
 MOST_VALUES = 10**7
 """Values of one range at most [1]."""
+
+SPELLINGS = fields_of(Scenario)
+"""Name under which a space may give an input -> the input."""
 
 RANGE_KEYS = {"from", "to", "steps", "step", "scale"}
 SCALES = ("linear", "log", "log2")
@@ -151,18 +158,29 @@ def space_of(table: Mapping[str, Any]) -> Space:
     >>> space_of({"params": "7B", "devices": {"from": 1, "to": 8, "scale": "log2"}}).size
     4
     """
-    named = {name: INPUT_OF.get(name.replace("-", "_"), "") for name in table}
+    names = [option_of(name)[2:].replace("-", "_") for name in INPUTS]
+    named = {name: SPELLINGS.get(name.replace("-", "_"), "") for name in table}
     for name, known in named.items():
         if not known:
-            close = " or ".join(nearest(name, list(INPUT_OF)))
-            remedy = f"did you mean {close}?" if close else f"use one of {', '.join(INPUT_OF)}"
+            close = " or ".join(nearest(name, list(SPELLINGS)))
+            remedy = f"did you mean {close}?" if close else f"use one of {', '.join(names)}"
             raise ValueError(f"unknown input {name!r}: {remedy}")
         if list(named.values()).count(known) > 1:
             raise ValueError(f"the input {name!r} is given twice, under two names: drop one")
-    space = Space(values={known: _values(known, table[name]) for name, known in named.items()})
+    try:
+        values = {known: _values(name, table[name]) for name, known in named.items()}
+    except Refusal as error:
+        spelling = next(name for name, known in named.items() if known == error.notice.field)
+        raise refusal(replace(error.notice, field=spelling)) from None
+    space = Space(values=values)
     if not space.values:
         raise ValueError("the space is empty: name inputs with a value, a list or a range each")
     return space
+
+
+def _declared(name: str) -> Input:
+    """Declaration of an input, under any of its names."""
+    return INPUTS[SPELLINGS[name.replace("-", "_")]]
 
 
 def _values(name: str, cell: Any) -> tuple[Value, ...]:
@@ -183,8 +201,9 @@ def _value(name: str, cell: Any) -> Value:
     """One value, a number where the input is one."""
     if isinstance(cell, bool) or not isinstance(cell, int | float | str):
         raise ValueError(f"{name} must be a number, a word, a list or a range, got {cell!r}")
-    if name in NUMBERS:
-        return read_number(name, str(cell))
+    declared = _declared(name)
+    if declared.number:
+        return read_number(declared.name, str(cell))
     if not isinstance(cell, str):
         raise ValueError(f"{name} must be a word, got {cell!r}")
     return cell
@@ -192,7 +211,7 @@ def _value(name: str, cell: Any) -> Value:
 
 def _range(name: str, cell: Mapping[str, Any]) -> tuple[Value, ...]:
     """Values from one end to the other, both included, on a linear or a logarithmic scale."""
-    if name not in NUMBERS:
+    if not _declared(name).number:
         raise ValueError(f"{name} takes words, not a range: list them")
     wrong = set(cell) - RANGE_KEYS
     if wrong or not {"from", "to"} <= set(cell):
@@ -204,6 +223,8 @@ def _range(name: str, cell: Mapping[str, Any]) -> tuple[Value, ...]:
     if not low < high or (scale != "linear" and low <= 0):
         above = "0 < from < to" if scale != "linear" else "from < to"
         raise ValueError(f"the range of {name} must have {above}, got {low:g} to {high:g}")
+    for end in (low, high):
+        check_number(_declared(name), end)
     return tuple(_points(name, (low, high), scale, cell))
 
 

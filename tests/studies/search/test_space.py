@@ -51,7 +51,10 @@ def test_values_lists_and_ranges_are_read():
         ({"devices": {"from": 1, "to": 8, "step": 0}}, "positive step"),
         ({"devices": {"from": 1, "to": 8, "step": 1e-300}}, "devices has more than"),
         ({"tokens": {"from": 1, "to": 8, "steps": 10**12}}, "tokens has more than"),
-        ({"tokens": {"from": -1e308, "to": 1e308, "step": 1e-5}}, "tokens has more than"),
+        ({"tokens": {"from": 1, "to": 1e15, "step": 1e-5}}, "tokens has more than"),
+        ({"price": {"from": -1e308, "to": 1e308, "steps": 3}}, "price must be at least 0, got"),
+        ({"power_limit": ""}, "power_limit is not a number"),
+        ({"power-limit": {"from": 1, "to": 1e300, "steps": 3}}, "power-limit must be at most"),
         (
             {name: {"from": 1, "to": 2, "steps": 10000} for name in ("pue", "wue", "price")},
             "designs are more than",
@@ -84,7 +87,12 @@ def test_a_file_without_an_end_is_refused_by_name():
 
 
 def test_doublings_of_the_least_number_are_finite():
-    assert space_of({"pue": {"from": 5e-324, "to": 1e308, "scale": "log2"}}).size == 2098
+    assert space_of({"price": {"from": 5e-324, "to": 1, "scale": "log2"}}).size == 1075
+
+
+@pytest.mark.parametrize("spelling", ["site", "region"])
+def test_a_site_is_swept_under_each_of_its_names(spelling):
+    assert space_of({spelling: ["us", "fr"]}).values == {"site": ("us", "fr")}
 
 
 SPACES = st.fixed_dictionaries(
