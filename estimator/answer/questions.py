@@ -4,14 +4,16 @@ Each step is a function of the table and of what earlier steps found; every dist
 up once.
 """
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from estimator.answer.named_device import NamedDevice, find_device, find_provider, find_rent
 from estimator.calibration.correction import Known, known_runs
 from estimator.catalog import Catalog, Device, Preset
+from estimator.catalog.device_names import split_power_limit
 from estimator.core.estimate import ROUNDING
 from estimator.core.messages import reason
 from estimator.core.notice import Notice
@@ -206,6 +208,7 @@ def resolve(table: Table[Scenario], catalog: Catalog, known: Known | None = None
     known : Known, optional
         Measured runs; those on record where none are given.
     """
+    table = _with_named_limits(table, catalog)
     work = resolve_work(table, catalog)
     flop, timed = np.asarray(work.flop.mid), ~np.isnan(np.asarray(work.device_hours.mid))
     devices, of_devices = name_devices(table, work, catalog)
@@ -236,6 +239,21 @@ def resolve(table: Table[Scenario], catalog: Catalog, known: Known | None = None
         software=software_of_rows(said, framework, name),
         given_utilization=table.number("utilization"),
     )
+
+
+def _with_named_limits(table: Table[Scenario], catalog: Catalog) -> Table[Scenario]:
+    """Take power limits out of devices' names where no limit is given: ``H100 96GB 500W``."""
+    hardware = table.word("hardware")
+    pairs = [
+        (name, math.nan) if catalog.find_device(name) else split_power_limit(name)
+        for name in hardware.distinct
+    ]
+    named_w = np.array([*(limit_w for _, limit_w in pairs), math.nan])[hardware.codes]
+    if np.isnan(named_w).all():
+        return table
+    devices = hardware.replaced([device for device, _ in pairs])
+    limited = table.changed(power_cap=first_known(table.number("power_cap"), named_w))
+    return replace(limited, words={**table.words, "hardware": devices})
 
 
 def _causal(table: Table[Scenario]) -> Floats:

@@ -170,7 +170,8 @@ def answer_of(result: TableResult, row: int, scenario: Scenario | None = None) -
     if row in result.errors:
         raise refusal(result.errors[row])
     asked = result.questions
-    scenario = asked.table.row(row) if scenario is None else scenario
+    resolved = asked.table.row(row)
+    scenario = resolved if scenario is None else replace(scenario, power_cap=resolved.power_cap)
     group, place = result.group_of(row)
     named = asked.device(row)
     hardware, site, run = group.hardware, group.site, group.run

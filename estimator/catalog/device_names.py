@@ -1,5 +1,6 @@
 """Which board does a name mean: vendor, memory, form factor and model, however they are written."""
 
+import math
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -156,6 +157,18 @@ def without(pattern: str, name: str) -> str:
     'NVIDIA H100 96GB HBM2e'
     """
     return re.sub(pattern, "", name, flags=re.IGNORECASE).strip()[:40]
+
+
+def split_power_limit(name: str) -> tuple[str, float]:
+    """Return a device's name without the power limit at its end, and that limit [W], NaN if none.
+
+    >>> split_power_limit("NVIDIA H100 96GB HBM2e 500W")
+    ('NVIDIA H100 96GB HBM2e', 500.0)
+    >>> split_power_limit("RTX 4090")
+    ('RTX 4090', nan)
+    """
+    limit = re.fullmatch(rf"(?P<device>.*?){POWER_LIMIT}", name.strip(), flags=re.IGNORECASE)
+    return (limit["device"], float(limit[2])) if limit else (name, math.nan)
 
 
 MIG_SLICE = r"(^|\W)\d+g\.\d+gb\b"

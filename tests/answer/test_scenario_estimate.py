@@ -365,6 +365,17 @@ def test_a_power_cap_saves_power_costs_time_and_says_so(catalog):
     )
 
 
+def test_a_power_limit_in_the_name_of_a_device_is_one_given(catalog):
+    said = {"flop": 1e21, "devices": 8.0}
+    model, limited = "NVIDIA H100 96GB HBM2e", "NVIDIA H100 96GB HBM2e 500W"
+    named = ask(catalog, hardware=limited, **said)
+    apart = ask(catalog, hardware=model, power_cap=500.0, **said)
+    assert as_json(named)["results"] == as_json(apart)["results"]
+    assert as_json(named)["inputs"]["power_cap"] == 500
+    lower = ask(catalog, hardware=limited, power_cap=400.0, **said)
+    assert as_json(lower)["inputs"]["power_cap"] == 400
+
+
 def test_a_power_cap_above_the_draw_is_told_to_do_nothing(catalog):
     said = {"flop": 1e21, "hardware": "a100", "devices": 8.0, "utilization": 0.45}
     free, bound = ask(catalog, **said), ask(catalog, power_cap=400.0, **said)
