@@ -148,9 +148,9 @@ def test_the_pictures_of_the_readme_say_what_is_computed(tmp_path):
 def scored_training():
     """Pattern around each score of device-hours in the README -> the score in `validate`."""
     late, late_error, late_covered, runs, error, constant, coverage, own, own_covered = re.search(
-        r"^Device-hours of the (\d+).* error (\d+) %.* holds (\d+) %.\n"
-        r"Device-hours of (\d+).* error (\d+) % .* against (\d+) %.* holds (\d+) %.\n"
-        r"In-sample .* median error (\d+) %, coverage (\d+) %",
+        r"^Device-hours of the (\d+).* error (\d+)%.* holds (\d+)%.\n"
+        r"Device-hours of (\d+).* error (\d+)% .* against (\d+)%.* holds (\d+)%.\n"
+        r"In-sample .* median error (\d+)%, coverage (\d+)%",
         ACCURACY,
         re.MULTILINE,
     ).groups()
@@ -175,7 +175,7 @@ def scored_training():
 def scored_memory():
     """Pattern around each score of memory in the README -> the score that `validate` prints."""
     peaks, error, coverage = re.search(
-        r"^ all +(\d+) +\d+ % +\d+ % +\d+ % +(\d+) % +(\d+) %", ACCURACY, re.MULTILINE
+        r"^ all +(\d+) +\d+% +\d+% +\d+% +(\d+)% +(\d+)%", ACCURACY, re.MULTILINE
     ).groups()
     return {
         r"(peak memory \| )\d+( measured)": peaks,

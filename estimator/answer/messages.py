@@ -40,7 +40,7 @@ add_messages(
     ),
     power_limit_idle="the power limit of {limit} W is above what the run draws: no effect",
     power_limit_slows=(
-        "the power limit of {limit} W makes the run {longer:.2g} % longer: the utilization falls "
+        "the power limit of {limit} W makes the run {longer:.2g}% longer: the utilization falls "
         "from {before} to {after}"
     ),
     launch_bound=(

@@ -528,7 +528,7 @@ def _posterior(
 def below_peak(now: Uncertain) -> Uncertain:
     """Utilization, given that it is below the peak; arrays broadcast.
 
-    The 80 % interval is that of what is left of the distribution, with its middle in the
+    The 80% interval is that of what is left of the distribution, with its middle in the
     logarithm: one that is sure ends up close to the peak, one that knows little stays wide, however
     far above the peak it reached.
 
@@ -552,7 +552,7 @@ def below_peak(now: Uncertain) -> Uncertain:
 
 
 def bounded(now: Uncertain) -> Uncertain:
-    """Utilization whose 80 % interval ends at the peak at the latest; arrays broadcast."""
+    """Utilization whose 80% interval ends at the peak at the latest; arrays broadcast."""
     most = -np.log(now.mid) / z_score(CENTRAL)
     sd = now.log_sd
     kept = np.where(sd > most, most / np.where(sd > 0, sd, 1.0), 1.0)[()]

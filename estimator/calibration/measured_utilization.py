@@ -340,7 +340,7 @@ def beside_products(device: Device, precision: str, operations: Number, traffic:
 
     Unknown of an accelerator, too: its host launches operations ahead, and what is expected of it
     knows of its memory. Of 64 programs on an H100 and 65 on an H200, after the benchmark, the
-    median error was 22.9 and 26.4 % with their traffic, 22.2 and 20.1 % without.
+    median error was 22.9 and 26.4% with their traffic, 22.2 and 20.1% without.
 
     Parameters
     ----------

@@ -47,7 +47,7 @@ class ProfileError(ValueError):
 class Record:
     """One number with its unit, its basis and its source.
 
-    ``low`` and ``high`` bound the central 80 % or the range the sources span; ``sources`` are
+    ``low`` and ``high`` bound the central 80% or the range the sources span; ``sources`` are
     further sources that agree with ``source``.
     """
 
@@ -152,7 +152,7 @@ class Source:
 
 MOST_OF_PEAK = 1.02
 """Work said to be done at more than so many times the peak is a slip [1]: the peak of a processor
-is the fastest that its benchmark saw of products and of steps of training, measured to 2 %."""
+is the fastest that its benchmark saw of products and of steps of training, measured to 2%."""
 
 
 def most_possible(peak: Record) -> float:

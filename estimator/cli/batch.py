@@ -255,7 +255,7 @@ def _progress(source: "Path", lines: TextIO, *, show: bool) -> Iterator[Iterator
     columns = (
         TextColumn(source.name),
         BarColumn(),
-        TextColumn("{task.percentage:.0f} %"),
+        TextColumn("{task.percentage:.0f}%"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:

@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
     elif options.csv:
         print_csv([_row(one) for one in found])
     elif options.id is None:
-        header = ("claim", "as claimed", "recomputed", "80 % interval", "verdict")
+        header = ("claim", "as claimed", "recomputed", "80% interval", "verdict")
         print_table(header, [_cells(one) for one in found], whole=("claim",))
         print_line("One of them with its formula and sources: twenty-watts claims ID")
     else:
@@ -108,7 +108,7 @@ def _print_one(one: "Claim") -> None:
         for figure in one.finding.figures
     ]
     if rows:
-        print_table(("", "median", "80 % interval"), rows)
+        print_table(("", "median", "80% interval"), rows)
     for source in one.sources:
         print_line(f"Source: {source.title}{', ' + source.url if source.url else ''}")
     print_line(f"The same in the app: twenty-watts app --open '{one.link}'")

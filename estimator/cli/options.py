@@ -118,7 +118,7 @@ def scenario_of(options: argparse.Namespace) -> Scenario:
 
 
 def level_of(options: argparse.Namespace) -> float:
-    """Probability inside the intervals [1], 80 % where --interval leaves it open.
+    """Probability inside the intervals [1], 80% where --interval leaves it open.
 
     Raises
     ------

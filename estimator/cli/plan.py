@@ -67,7 +67,7 @@ EXAMPLES = """examples:
 The plan chooses among values separated by commas; --site 'gcp-*' matches all such sites.
 Without --hardware it looks at the data-center devices with rental offers on record; without
 --devices at powers of two up to 4096. All limits hold together with the probability --confidence.
-A limit binds if relaxing it by 10 % buys something.
+A limit binds if relaxing it by 10% buys something.
 """
 
 

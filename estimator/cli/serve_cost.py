@@ -173,7 +173,7 @@ def _print_comparison(answer: "ServingAnswer", rows: list[dict[str, str]], level
         where = f", {row['region']}" if row["region"] else ""
         report = Report(question="inference", quantities=known, level=level)
         shown.append(((f"{row['hardware']}{devices}{where}",), report))
-    lines = (f"Median, and under it the {level * 100:g} % interval.",)
+    lines = (f"Median, and under it the {level * 100:g}% interval.",)
     print_blocks((comparison_table(shown, COMPARED, unknown="unknown"), *lines))
     for row in rows:
         if row["error"]:

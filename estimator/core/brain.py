@@ -6,7 +6,7 @@ from estimator.core.uncertainty import Uncertain
 from estimator.core.units import H_PER_YEAR, W_PER_KW
 
 BRAIN_POWER_W = 20.0
-"""Power of a resting human brain [W]: 20 % of a body of about 100 W.
+"""Power of a resting human brain [W]: 20% of a body of about 100 W.
 
 D. D. Clarke and L. Sokoloff, "Circulation and energy metabolism of the brain", in Basic
 Neurochemistry, 6th ed., 1999, ch. 31.

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 class Phrase:
     """A template and the figures that go into it, each as text with its unit.
 
-    >>> str(Phrase("{share} of the peak", {"share": "22 %"}))
-    '22 % of the peak'
+    >>> str(Phrase("{share} of the peak", {"share": "22%"}))
+    '22% of the peak'
     """
 
     template: str

@@ -229,7 +229,7 @@ def _activity(hardware: Hardware, utilization: Quantity | None) -> Uncertain:
 
 
 def _slower(share: Uncertain, exponent: Uncertain) -> Uncertain:
-    """Throughput over that without the power limit; at 95 % it is slower."""
+    """Throughput over that without the power limit; at 95% it is slower."""
     log_mid = np.log(np.minimum(share.mid, 1.0)) * exponent.mid
     elastic = Uncertain(np.exp(log_mid), _scaled(share.loadings, exponent.mid))
     slower = elastic * Uncertain(1.0, _scaled(exponent.loadings, log_mid))

@@ -27,7 +27,7 @@ Loadings: TypeAlias = Mapping[str, Number]
 """Source of uncertainty -> shift of the logarithm for one standard deviation of that source [1]."""
 
 Z_CENTRAL = 1.2815515655446008
-"""Half-width of the central 80 % of a normal, in standard deviations; other levels are computed."""
+"""Half-width of the central 80% of a normal, in standard deviations; other levels are computed."""
 
 _NO_LOADINGS: Loadings = MappingProxyType({})
 

@@ -1,10 +1,11 @@
-"""Which unit does each quantity have, and how does a person read it.
+"""Units of quantities, and numbers as people write them.
 
 One unit per quantity in the whole package; a name ends in its unit. The factors here are exact by
 definition (SI brochure, 9th edition, 2019; Julian year of the IAU).
 """
 
 import math
+import re
 
 S_PER_H, S_PER_DAY = 3600.0, 86400.0
 H_PER_DAY = 24.0
@@ -18,10 +19,10 @@ BITS_PER_BYTE = 8.0
 GIB = 2.0**30
 """Bytes in which drivers and frameworks print memory [B]."""
 YEAR_3000_S = 32_503_680_000.0
-"""A clock or a time of the year 3000 or later is a slip [s since 1970]."""
+"""Timestamps from the year 3000 on are taken for typing errors [s since 1970]."""
 
 CENTRAL = 0.8
-"""Ranges in the profiles and intervals by default hold the central 80 % of the probability [1]."""
+"""Probability that intervals cover by default, and ranges in the profiles always [1]."""
 
 _PREFIXES: tuple[tuple[float, str], ...] = (
     (1e24, "Y"),
@@ -33,8 +34,13 @@ _PREFIXES: tuple[tuple[float, str], ...] = (
 )
 _PREFIXES += ((1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
 
+_MONEY_PREFIXES: tuple[tuple[float, str], ...] = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
+
 _LEAST = 1e-4
-"""Smallest number of dollars or of percent that is written out; less is nothing to anybody."""
+"""Smallest amount that is written out [$ or percent]; below it people do not care."""
+
+_EXACT = 1e-9
+"""Relative rounding error up to which a number counts as exact, so its zeros are dropped [1]."""
 
 _DURATIONS = (
     (S_PER_H * H_PER_YEAR, "year", "years"),
@@ -45,7 +51,7 @@ _DURATIONS = (
 
 
 def human(value: float, unit: str) -> str:
-    """Three significant digits with an SI prefix, for people; code never parses it.
+    """Write an amount with three significant digits and an SI prefix; code never parses it.
 
     Parameters
     ----------
@@ -56,32 +62,50 @@ def human(value: float, unit: str) -> str:
 
     Examples
     --------
-    >>> human(3.14e23, "FLOP"), human(1.287e9, "Wh"), human(4.67e6, "$"), human(0, "W")
-    ('314 ZFLOP', '1.29 GWh', '4.67 M$', '0 W')
-    >>> human(6.2e-8, "$"), human(1e-12, "Wh"), human(3e9, "$")
-    ('below 0.0001 $', 'below 1 nWh', '3 billion $')
+    >>> human(3.14159e23, "FLOP"), human(1.1004e9, "Wh"), human(80e9, "B"), human(0, "W")
+    ('314 ZFLOP', '1.10 GWh', '80 GB', '0 W')
+    >>> human(1.5, "$"), human(4.67e6, "$"), human(6.2e-8, "$"), human(1e-12, "Wh")
+    ('$1.50', '$4.67M', 'below $0.0001', 'below 1 nWh')
     """
+    if unit == "$":
+        return _human_money(value)
     if value == 0:
         return f"0 {unit}"
     rounded = significant(value)
-    if unit == "$" and 0 < rounded < _LEAST:
-        return f"below {_LEAST:g} $"
-    if unit == "$" and not 1e3 <= abs(rounded) < 1e9:
-        return f"{human_count(rounded)} $"
     for factor, prefix in _PREFIXES:
         if abs(rounded) >= factor:
-            return f"{digits(rounded / factor)} {prefix}{unit}"
+            return f"{digits(value / factor)} {prefix}{unit}"
     return f"below 1 n{unit}" if rounded > 0 else f"{rounded:.3g} {unit}"
 
 
-def human_percent(share: float) -> str:
-    """Share in percent, without an exponent.
+def _human_money(dollars: float) -> str:
+    """Write an amount of money; cents between one and a hundred dollars.
 
-    >>> human_percent(0.4213), human_percent(0.9999), human_percent(2.4e-13), human_percent(0)
-    ('42.1 %', '100 %', 'below 0.0001 %', '0 %')
+    >>> [_human_money(dollars) for dollars in (0, 3, 0.5, 0.0547, 22.456, 231_600, 3e9, -1.5)]
+    ['$0', '$3', '$0.50', '$0.0547', '$22.46', '$232k', '$3B', '-$1.50']
+    """
+    if dollars < 0:
+        return f"-{_human_money(-dollars)}"
+    rounded = significant(dollars)
+    if 0 < rounded < _LEAST:
+        return f"below ${_LEAST:g}"
+    for factor, prefix in _MONEY_PREFIXES:
+        if factor <= rounded < 1e15:
+            return f"${digits(dollars / factor)}{prefix}"
+    if 1 <= rounded < 100:
+        return f"${dollars:.2f}".removesuffix(".00")
+    text = digits(dollars)
+    return f"${text}0" if re.fullmatch(r"0\.\d", text) else f"${text}"
+
+
+def human_percent(share: float) -> str:
+    """Write a share in percent, without an exponent.
+
+    >>> human_percent(0.4213), human_percent(0.22), human_percent(2.4e-13), human_percent(0)
+    ('42.1%', '22%', 'below 0.0001%', '0%')
     """
     percent = 100 * share
-    return f"below {_LEAST:g} %" if 0 < percent < _LEAST else f"{digits(percent)} %"
+    return f"below {_LEAST:g}%" if 0 < percent < _LEAST else f"{digits(percent)}%"
 
 
 def amount(value: float, unit: str) -> str:
@@ -90,7 +114,7 @@ def amount(value: float, unit: str) -> str:
     >>> amount(989.4e12, "FLOP/s"), amount(0.277, "1"), amount(7e9, "parameters")
     ('989 TFLOP/s', '0.277', '7 billion')
     >>> amount(2.5, "USD/h"), amount(0.38355, "kgCO2e/kWh")
-    ('2.5 $/h', '0.384 kgCO2e/kWh')
+    ('$2.50/h', '0.384 kgCO2e/kWh')
     >>> amount(4.0, "year")
     '4 years'
     """
@@ -110,11 +134,11 @@ def human_quantity(value: float, unit: str) -> str:
     """Write a quantity in the unit that a person would choose.
 
     >>> human_quantity(1287e3, "kWh"), human_quantity(355.4, "year"), human_quantity(0.03, "share")
-    ('1.29 GWh', '355 years', '3 %')
+    ('1.29 GWh', '355 years', '3%')
     >>> human_quantity(177.0, "hour"), human_quantity(4.67e6, "USD"), human_quantity(0.5, "tCO2e")
-    ('7.38 days', '4.67 M$', '500 kg')
+    ('7.38 days', '$4.67M', '500 kg')
     >>> human_quantity(5.1e-7, "share"), human_quantity(73e9, "parameter")
-    ('below 0.0001 %', '73 billion parameters')
+    ('below 0.0001%', '73 billion parameters')
     """
     if unit == "kWh":
         return human(value * 1e3, "Wh")
@@ -139,10 +163,10 @@ def in_percent(share: float, decimals: int = 0) -> str:
     """Share in percent with a fixed number of decimals, for a column of a table.
 
     >>> in_percent(0.234), in_percent(-0.004), in_percent(0.0123, 1)
-    ('23 %', '0 %', '1.2 %')
+    ('23%', '0%', '1.2%')
     """
     rounded = round(100 * share, decimals)
-    return f"{rounded if rounded else 0.0:.{decimals}f} %"
+    return f"{rounded if rounded else 0.0:.{decimals}f}%"
 
 
 def in_times(ratio: float) -> str:
@@ -164,10 +188,14 @@ def rows_text(count: int) -> str:
 
 
 def digits(value: float) -> str:
-    """Three significant digits without an exponent where that stays readable.
+    """Write three significant digits, without an exponent where that stays readable.
 
-    >>> digits(355.4), digits(1234567.0), digits(14.8), digits(0.0123), digits(3.1e12)
-    ('355', '1,230,000', '14.8', '0.0123', '3.1e+12')
+    Zeros at the end show what rounding left; a number that is exact without them goes without.
+
+    >>> digits(355.4), digits(1234567.0), digits(38.04), digits(0.0123), digits(3.1e12)
+    ('355', '1,230,000', '38.0', '0.0123', '3.1e+12')
+    >>> digits(64.0), digits(1.25), digits(100 * 0.07)
+    ('64', '1.25', '7')
     """
     if value == 0:
         return "0"
@@ -176,7 +204,8 @@ def digits(value: float) -> str:
     rounded = significant(value)
     decimals = max(0, 2 - math.floor(math.log10(abs(rounded))))
     text = f"{rounded:,.{decimals}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    exact = math.isclose(value, rounded, rel_tol=_EXACT)
+    return text.rstrip("0").rstrip(".") if exact and "." in text else text
 
 
 def significant(value: float, figures: int = 3) -> float:
@@ -212,7 +241,7 @@ def human_count(value: float) -> str:
     >>> human_count(355e6), human_count(1.2e9), human_count(2048), human_count(2048.3)
     ('355 million', '1.2 billion', '2,048', '2,050')
     >>> human_count(999.96e6), human_count(999_999)
-    ('1 billion', '999,999')
+    ('1.00 billion', '999,999')
     """
     rounded = value if abs(value) < 1e6 else significant(value)
     for factor, word in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million")):
@@ -233,14 +262,16 @@ def human_mass(kilograms: float) -> str:
 
 
 def joined(low: str, high: str, between: str = "to") -> str:
-    """Write a range of two amounts, their unit once where they have the same.
+    """Write a range of two amounts, with the unit only once if both have the same.
 
-    >>> joined("440 W", "568 W"), joined("102 k$", "1.14 M$"), joined("74.8 k$", "772 k$", "–")
-    ('440 to 568 W', '102 k$ to 1.14 M$', '74.8 – 772 k$')
-    >>> joined("below 0.0001 $", "below 0.0001 $")
-    'below 0.0001 $'
+    >>> joined("440 W", "568 W"), joined("$102k", "$1.14M"), joined("25.0%", "65.5%", "–")
+    ('440 to 568 W', '$102k to $1.14M', '25.0 – 65.5%')
+    >>> joined("below $0.0001", "below $0.0001")
+    'below $0.0001'
     """
     if low == high:
         return low
+    if low.endswith("%") and high.endswith("%"):
+        return f"{low.removesuffix('%').rstrip()} {between} {high}"
     number, _, unit = low.partition(" ")
     return f"{number if high.partition(' ')[2] == unit else low} {between} {high}"

@@ -27,7 +27,7 @@ class Pace:
     ----------
     inter_token_s, median_gap_s, late_gap_s : float or array
         Time per output token of a request, prompts of others included; gap between two of its
-        tokens that half of all gaps, and 90 % of them, stay within [s].
+        tokens that half of all gaps, and 90% of them, stay within [s].
     time_to_first_token_s, queue_s : float or array
         From the start of a request to its first token, median; the part of it that is spent behind
         other prompts, which varies from request to request [s].

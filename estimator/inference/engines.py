@@ -12,8 +12,8 @@ in (0, 1), so they are fitted as logits; the other parameters are positive and f
 References
 ----------
 .. [1] Held out by line of models, 2026-11-24: time per token of 1,470 rows of vLLM, SGLang and
-   TensorRT-LLM 12.4 % off with shared parameters and 14.9 % with all of each engine's own, time to
-   first token 30 and 36 %.
+   TensorRT-LLM 12.4% off with shared parameters and 14.9% with all of each engine's own, time to
+   first token 30 and 36%.
 """
 
 from collections.abc import Mapping, Sequence

@@ -22,8 +22,8 @@ import numpy as np
 STRENGTH_SD = 0.05
 """Root of the strength of the flicker noise of the pace [1]. Of runs of 60 steps that 20 steps
 foretold on shared two-core machines, 0.02 to 0.03 were likeliest in two recordings of 30 programs,
-0.06 in five later ones of 16 to 30: machines differ. With 0.05, 82 % of the 101 later runs
-were inside the interval of 80 %."""
+0.06 in five later ones of 16 to 30: machines differ. With 0.05, 82% of the 101 later runs
+were inside the interval of 80%."""
 
 STRENGTH_DOF = 4.0
 """How many differences of windows that is worth beside those of the run itself [1]. A guess: the

@@ -103,7 +103,7 @@ def named(reported: Sequence[Reported], program: str | None) -> tuple[Reported, 
 
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """Time of a whole run from the steps seen: central 80 % and median.
+    """Time of a whole run from the steps seen: central 80% and median.
 
     Parameters
     ----------

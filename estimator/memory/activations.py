@@ -2,8 +2,8 @@
 
 A mechanism, not a fit: each operation of the block keeps the tensors that its own derivative
 needs, and a tensor that two operations need is kept once. Counted over saved tensors in PyTorch
-(tests/golden/memory.csv), the sums agree to 1 % for GPT-2, Llama, Qwen3 and Mixtral, to 8 % for
-Gemma and latent attention, to 12 % for GPT-NeoX.
+(tests/golden/memory.csv), the sums agree to 1% for GPT-2, Llama, Qwen3 and Mixtral, to 8% for
+Gemma and latent attention, to 12% for GPT-NeoX.
 """
 
 from collections.abc import Iterator

@@ -1,8 +1,8 @@
 """How much work a transformer is when only its size is known: no config, no ledger.
 
 Against the ledgers of the 99 dense decoders in tests/golden, 6 N D with all parameters is off by
-6 % in the median at 2048 tokens of context, 22 % at 8192 and 55 % at 32768. With the input tables
-left out of N and `attention_training_flop` added, the two agree to 0.1 % for each of them.
+6% in the median at 2048 tokens of context, 22% at 8192 and 55% at 32768. With the input tables
+left out of N and `attention_training_flop` added, the two agree to 0.1% for each of them.
 """
 
 from typing import Any
@@ -75,7 +75,7 @@ def training_flop(*, params: Any, tokens: Any) -> Any:
 
     Notes
     -----
-    The reference leaves the output head out too, which loses 14 % in the median of the same
+    The reference leaves the output head out too, which loses 14% in the median of the same
     decoders at 2048 tokens of context.
 
     References

@@ -21,7 +21,7 @@ class SourcedNumber:
     Parameters
     ----------
     value, low, high : float
-        Median and central 80 %, in `unit`; equal if the number is taken as exact.
+        Median and central 80%, in `unit`; equal if the number is taken as exact.
     unit : str
         As in the profiles; "1" for shares and counts.
     basis : str

@@ -17,8 +17,8 @@ from estimator.question.water import find_offsite_water, find_wue
 DRIFT_EXPONENT = 0.65
 """The uncertainty of a figure grows with this power of the years between it and the run [1].
 
-Figures of one grid that lie 1, 2, 4, 7 and 10 years apart differ by 9, 13, 19, 30 and 42 % (one
-standard deviation, by the 80 % quantile; 45 countries and the world of `countries.csv`, 2012 to
+Figures of one grid that lie 1, 2, 4, 7 and 10 years apart differ by 9, 13, 19, 30 and 42% (one
+standard deviation, by the 80% quantile; 45 countries and the world of `countries.csv`, 2012 to
 2025).
 """
 

@@ -19,7 +19,7 @@ Used = Callable[[str | None, str], bool]
 
 @dataclass(frozen=True, kw_only=True)
 class Span:
-    """Median and range of some measurements, or middle and bounds of an 80 % interval."""
+    """Median and range of some measurements, or middle and bounds of an 80% interval."""
 
     low: float
     mid: float

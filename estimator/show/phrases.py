@@ -46,14 +46,14 @@ def schedule_line(schedule: Mapping[str, float]) -> Phrase:
     best = f"{schedule['best_start']:g}"
     if "saving_kg" not in schedule:
         return say(
-            "Starting at hour {best} instead of {start} would save {share} % of the CO2e of the "
+            "Starting at hour {best} instead of {start} would save {share}% of the CO2e of the "
             "electricity.",
             best=best,
             start=start,
             share=share,
         )
     return say(
-        "Starting at hour {best} instead of {start} would save {share} % of the CO2e of the "
+        "Starting at hour {best} instead of {start} would save {share}% of the CO2e of the "
         "electricity, {mass}.",
         best=best,
         start=start,

@@ -109,7 +109,7 @@ def plans_text(
         bought = f"saves {in_percent(gain, 1)} of the {aim}"
         if math.isinf(gain):
             bought = "makes a plan possible"
-        yield f"{names(plans.limited[quantity])} binds: 10 % more {bought}"
+        yield f"{names(plans.limited[quantity])} binds: 10% more {bought}"
 
 
 def cell(report: Report, name: str) -> str:

@@ -101,13 +101,13 @@ def amount(name: str, value: float) -> str:
     """Amount of a quantity for people: unit chosen, three digits.
 
     >>> amount("wall_hours", 3115079), amount("energy_kwh", 1.287e6), amount("cost_usd", 4.67e6)
-    ('355 years', '1.29 GWh', '4.67 M$')
+    ('355 years', '1.29 GWh', '$4.67M')
     >>> amount("inter_token_s", 0.0147), amount("energy_per_request_wh", 0.0613)
     ('14.7 ms', '0.0613 Wh')
     >>> amount("output_tokens_per_s", 2064), amount("most_sequences", 1)
     ('2,060 tokens/s', '1 sequence')
     >>> amount("training_share_of_lifetime", 2e-12), amount("cost_per_request_usd", 5e-4)
-    ('below 0.0001 %', '0.5 $')
+    ('below 0.0001%', '$0.50')
     """
     unit = QUANTITIES[name][1]
     if unit == "device-hours":

@@ -27,14 +27,14 @@ SERVED = {
 EARLIER = "The model of 2026-11-21 (fitted to a third of these runs) and the present one:"
 
 RUNS_LEGEND = (
-    "in 80 %: share of the reported hours inside the 80 % interval; bias: median of predicted over "
+    "in 80%: share of the reported hours inside the 80% interval; bias: median of predicted over "
     "reported; by family: in-sample for the software, without the family alone; constant: median "
     "error with that utilization for every run."
 )
 PEAKS_LEGEND = (
     "as answered: median error of the memory command; held out: of a fit that saw neither the "
-    "source nor those set aside; in 80 %: share inside the 80 % interval; too low: share of the "
-    "peaks predicted over 15 % too low; bias: median of predicted over measured, less one."
+    "source nor those set aside; in 80%: share inside the 80% interval; too low: share of the "
+    "peaks predicted over 15% too low; bias: median of predicted over measured, less one."
 )
 """What heads of the tables mean."""
 
@@ -52,9 +52,9 @@ GROUPS: Columns = (
     ("median error", "by_stack_median_error", in_percent),
     ("bias", "by_stack_bias", in_times),
     ("within ×2", "by_stack_within_2", in_percent),
-    ("in 80 %", "by_stack_coverage", in_percent),
+    ("in 80%", "by_stack_coverage", in_percent),
     ("by family", "median_error", in_percent),
-    ("in 80 %", "coverage", in_percent),
+    ("in 80%", "coverage", in_percent),
     ("constant 0.30", "constant_0.30", in_percent),
     ("constant 0.375", "constant_0.375", in_percent),
     ("", "remark", str),
@@ -65,7 +65,7 @@ CHAIN: Columns = (
     ("median error", "median_error", in_percent),
     ("per-family median", "family_median_error", in_percent),
     ("bias", "bias", in_times),
-    ("in 80 %", "coverage", in_percent),
+    ("in 80%", "coverage", in_percent),
 )
 CHANGE: Columns = (
     ("runs", "runs", str),
@@ -74,16 +74,16 @@ CHANGE: Columns = (
     ("by stack", "by_stack_median_error", in_percent),
     ("bias before", "bias_before", in_times),
     ("now", "bias", in_times),
-    ("in 80 % before", "coverage_before", in_percent),
+    ("in 80% before", "coverage_before", in_percent),
     ("now", "coverage", in_percent),
 )
 PEAKS: Columns = (
     ("peaks", "cases", str),
     ("as answered", "error", in_percent),
-    ("in 80 %", "covered", in_percent),
+    ("in 80%", "covered", in_percent),
     ("too low", "too_low", in_percent),
     ("held out", "held_out_error", in_percent),
-    ("in 80 %", "coverage", in_percent),
+    ("in 80%", "coverage", in_percent),
     ("too low", "held_out_too_low", in_percent),
     ("bias", "bias", in_percent),
 )
@@ -92,7 +92,7 @@ SERVING: Columns = (
     ("median error", "median_error", in_percent),
     ("bias", "bias", in_times),
     ("within ×1.5", "within_1_5", in_percent),
-    ("in 80 %", "coverage", in_percent),
+    ("in 80%", "coverage", in_percent),
     ("weights only", "roofline_error", _known_percent),
 )
 ABLATION: Columns = (
@@ -143,7 +143,7 @@ def held_out_text(report: HeldOut, later: Points, last_year: float) -> Iterator[
     """The score of device-hours: headlines, groups, the worst misses."""
     yield (
         f"Device-hours of the {later.count} published runs after {last_year:.0f}, predicted by a "
-        f"fit to those until then: median error {in_percent(later.median_error)}, the 80 % "
+        f"fit to those until then: median error {in_percent(later.median_error)}, the 80% "
         f"interval holds {in_percent(later.coverage)}."
     )
     strict, (ours, baselines) = report.stack_scores["all"], report.scores["all"]
@@ -152,7 +152,7 @@ def held_out_text(report: HeldOut, later: Points, last_year: float) -> Iterator[
         f"Device-hours of {strict.count} published runs, each predicted without its benchmark, "
         f"software collection or model line: median error {in_percent(strict.median_error)} "
         f"({low} to {high} by bootstrap), against {in_percent(baselines['constant_0.30'])} for a "
-        f"constant utilization of 0.30; the 80 % interval holds {in_percent(strict.coverage)}."
+        f"constant utilization of 0.30; the 80% interval holds {in_percent(strict.coverage)}."
     )
     by_family, by_stack = map(in_percent, report.mean_over_kinds)
     yield (

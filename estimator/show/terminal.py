@@ -181,7 +181,7 @@ def column_widths(
     whole : sequence of str
         Columns whose cells are not broken into several lines.
 
-    >>> column_widths(["", "80 % interval"], [["wall time", "105 years to 270 years"]], 24)
+    >>> column_widths(["", "80% interval"], [["wall time", "105 years to 270 years"]], 24)
     [5, 13]
     """
     columns = list(zip_longest(header, *rows, fillvalue=""))
@@ -202,11 +202,11 @@ def column_widths(
 def lists_text(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Lay out a table as one list for each row, for a line too narrow for its columns.
 
-    >>> print(lists_text(["device", "time", "cost"], [["a100", "5 h", "3 $"]]), end="")
+    >>> print(lists_text(["device", "time", "cost"], [["a100", "5 h", "$3"]]), end="")
     <BLANKLINE>
     a100
       time  5 h
-      cost  3 $
+      cost  $3
     <BLANKLINE>
     """
     names = [" ".join(name.split()) for name in header[1:]]

@@ -70,7 +70,7 @@ def results_table(report: Report) -> TextTable:
         for name, quantity in _listed(report).items()
     ]
     shown = [(text, mid, span or "exact") for text, mid, span in rows]
-    return TextTable(header=("", "median", f"{report.level * 100:g} % interval"), rows=shown)
+    return TextTable(header=("", "median", f"{report.level * 100:g}% interval"), rows=shown)
 
 
 def _training(report: Report, names: Names) -> Iterator[Block]:
@@ -83,13 +83,13 @@ def _training(report: Report, names: Names) -> Iterator[Block]:
     if offers is not None and "cost_usd" in report.quantities and report.resolved is not None:
         whose = f" of {offers.provider}" if offers.provider else ""
         counted = "one offer" if offers.count == 1 else f"median of {offers.count} offers"
-        rate = f"{report.resolved['price_usd_per_h'].value:.3g} $ per device-hour"
+        rate = f"{human(report.resolved['price_usd_per_h'].value, '$')} per device-hour"
         yield f"Price: {rate}, {counted}{whose}, newest {offers.date_to[:7]}"
     if "schedule" in facts:
         yield str(schedule_line(facts["schedule"]))
     if facts["spread"]:
         shares = (
-            f"{name} {share * 100:.0f} %"
+            f"{name} {share * 100:.0f}%"
             for name, share in facts["spread"].items()
             if share >= LEAST_SHARE
         )
@@ -119,9 +119,10 @@ def _inference(report: Report, names: Names) -> Iterator[Block]:
     yield TextTable(header=("set-up", ""), rows=setup)
     api = facts.get("api", {})
     if "name" in api:
+        reading, writing = human(api["input_usd"], "$"), human(api["output_usd"], "$")
         yield (
-            f"{api['name']}: {api['input_usd']:g} $ per million input tokens, "
-            f"{api['output_usd']:g} $ per million output tokens ({api['date']}, {api['source']})"
+            f"{api['name']}: {reading} per million input tokens, {writing} per million output "
+            f"tokens ({api['date']}, {api['source']})"
         )
 
 

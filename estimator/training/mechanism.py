@@ -567,7 +567,7 @@ ROUNDING = 1e-14
 
 
 def within_peak(expected: Uncertain) -> Uncertain:
-    """Utilization whose 80 % interval ends at the peak at the latest, and begins as it did [1]."""
+    """Utilization whose 80% interval ends at the peak at the latest, and begins as it did [1]."""
     half = z_score(CENTRAL) * expected.log_sd
     beyond = np.maximum(np.log(expected.mid) + half + ROUNDING, 0.0) / 2
     left = 1.0 - beyond / np.where(half > 0, half, 1.0)[()]
@@ -659,9 +659,9 @@ def _log_attention(model: UtilizationModel, features: RunFeatures) -> Number:
     References
     ----------
     .. [1] T. Dao, "FlashAttention-2", 2023, arXiv:2307.08691: its predecessor of 2022 reaches 25 to
-       40 % of the peak, it 50 to 73 % of that of an A100, matrix products 80 to 90 %.
-    .. [2] J. Shah et al., "FlashAttention-3", 2024, arXiv:2407.08608: 35 % of the peak of an H100
-       before, 75 % with it.
+       40% of the peak, it 50 to 73% of that of an A100, matrix products 80 to 90%.
+    .. [2] J. Shah et al., "FlashAttention-3", 2024, arXiv:2407.08608: 35% of the peak of an H100
+       before, 75% with it.
     """
     late = np.log(model.attention_gain_per_year) * (features.year - ATTENTION_YEAR)
     longer = np.log(np.maximum(features.seq_len / USUAL_SEQ_LEN, 1.0))

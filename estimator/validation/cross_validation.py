@@ -75,7 +75,7 @@ class Points:
     within_125, within_2 : float
         Share of predictions within a factor of 1.25 and of 2 [1].
     coverage : float
-        Share of reported values inside the 80 % interval [1].
+        Share of reported values inside the 80% interval [1].
     """
 
     count: int
@@ -95,7 +95,7 @@ class Score(Points):
     Parameters
     ----------
     median_error_low, median_error_high : float
-        Central 80 % of the median error when families are drawn again (bootstrap) [1].
+        Central 80% of the median error when families are drawn again (bootstrap) [1].
     """
 
     median_error_low: float
@@ -163,7 +163,7 @@ def blind_predictions(
 
 
 def as_answered(blind: Blind, runs: PublishedArrays) -> Blind:
-    """Predictions as an answer gives them: no 80 % interval ends above the peak."""
+    """Predictions as an answer gives them: no 80% interval ends above the peak."""
     reached = runs.log_utilization()
     answered = within_peak(Uncertain(np.exp(reached - blind.log_ratio), {"": blind.log_sd}))
     return Blind(
@@ -252,7 +252,7 @@ def spread_of(
     groups: Texts,
     variance: Number = 0.0,
 ) -> Spread:
-    """Spread that makes the 80 % interval hold 80 % of the errors of each group.
+    """Spread that makes the 80% interval hold 80% of the errors of each group.
 
     It comes on top of `variance`, that of what the parameters of the fit leave open [1].
 
@@ -374,7 +374,7 @@ def errors_of(blind: Blind) -> Floats:
 
 
 def bootstrap_median(values: Floats, members: Places) -> tuple[float, float]:
-    """Central 80 % of the median when whole groups are drawn again, with replacement [1]_.
+    """Central 80% of the median when whole groups are drawn again, with replacement [1]_.
 
     Parameters
     ----------

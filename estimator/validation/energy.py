@@ -199,7 +199,7 @@ def _spread(ratio: Floats, found: Sequence[Reading]) -> Floats:
 
 
 def power_spread(log_ratio: Floats, family: Texts) -> float:
-    """Standard deviation that makes the 80 % interval hold 80 % of such errors, one more in [1].
+    """Standard deviation that makes the 80% interval hold 80% of such errors, one more in [1].
 
     Readings of one family share their votes.
     """

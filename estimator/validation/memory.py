@@ -79,7 +79,7 @@ class MemoryCase:
     question : MemoryQuestion
         As the command line would ask it.
     predicted_gib, low_gib, high_gib : float
-        With the priors, and its 80 % interval. [GiB]
+        With the priors, and its 80% interval. [GiB]
     held_out_gib, held_out_log_sd : float
         By factors fitted without its source [GiB], and by how much its errors may be off [1].
     """
@@ -112,11 +112,11 @@ class MemoryScore:
     cases : int
         How many.
     error, too_low, covered : float
-        As the command answers: median of the relative error, share more than 15 % too low, and
-        share inside the 80 % interval. [1]
+        As the command answers: median of the relative error, share more than 15% too low, and
+        share inside the 80% interval. [1]
     held_out_error, bias, coverage, held_out_too_low : float
-        Held out: median error, median of predicted over measured less one, share inside the 80 %
-        interval, and share more than 15 % too low. [1]
+        Held out: median error, median of predicted over measured less one, share inside the 80%
+        interval, and share more than 15% too low. [1]
     """
 
     cases: int

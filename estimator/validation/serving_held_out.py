@@ -60,7 +60,7 @@ class ServingScore:
         Predictions: one a configuration for each of `WAYS`.
     median_error, bias, within_1_5, coverage : float
         Median of |predicted / measured - 1|; median of predicted / measured; share within a factor
-        of 1.5; share inside the 80 % interval. [1]
+        of 1.5; share inside the 80% interval. [1]
     roofline_error : float or None
         Median error of the weights-only roofline, where it says anything [1].
     """

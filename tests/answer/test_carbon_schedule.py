@@ -53,7 +53,7 @@ def test_an_estimate_follows_its_schedule(catalog, tmp_path):
     assert reported["schedule"]["best_start"] == 8.0
     assert reported["schedule"]["saving_share"] == pytest.approx(0.75)
     assert reported["schedule"]["saving_kg"] == pytest.approx(0.75 * operational)
-    assert "hour 8 instead of 0 would save 75 %" in str(schedule_line(reported["schedule"]))
+    assert "hour 8 instead of 0 would save 75%" in str(schedule_line(reported["schedule"]))
     clean = ask(catalog, carbon_profile=path, start=8.0)
     saved = as_json(clean)["results"]["co2e_kg"]["operational_mid"]
     assert saved == pytest.approx(operational - reported["schedule"]["saving_kg"])
@@ -143,7 +143,7 @@ def test_the_command_line_tells_what_another_start_saves(tmp_path, capsys):
     path = written(tmp_path)
     words = ["estimate", "--device-hours", "32", "--hardware", "v100", "--devices", "8"]
     assert main([*words, "--carbon-profile", path, "--start", "2"]) == 0
-    assert "Starting at hour 8 instead of 2 would save 75 %" in capsys.readouterr().out
+    assert "Starting at hour 8 instead of 2 would save 75%" in capsys.readouterr().out
     assert main([*words, "--carbon-profile", path, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["schedule"]["best_start"] == 8.0
     assert main([*words, "--carbon-profile", str(tmp_path / "none.csv")]) == 1

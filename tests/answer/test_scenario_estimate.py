@@ -412,7 +412,7 @@ def test_water_on_site_as_said_and_none_for_what_needs_no_cooling(catalog):
 
 def test_owning_uses_up_the_value_lost_over_the_life_and_electricity(catalog):
     # By hand: 27,000 USD x 1.4 for the server x 1.235 for the network, of which 1 - 0.72^4 is
-    # lost in 4 years, 85 % of them at work.
+    # lost in 4 years, 85% of them at work.
     said = {"device_hours": 1000.0, "hardware": "h100", "electricity_price": 0.1, "pay": "own"}
     answer = ask(catalog, devices=64.0, device_price=27e3, **said)
     wear = 27e3 * 1.4 * 1.235 * (1 - 0.72**4) / (4 * 0.85 * 8766) * 1000
@@ -477,7 +477,7 @@ def test_hours_on_an_unpublished_device_are_not_moved_to_a_later_one(catalog, de
 
 @pytest.mark.parametrize(("flop", "share"), [(1e17, 0.22), (4.5e17, 1.0), (4.51e17, None)])
 def test_work_that_a_device_cannot_do_in_its_hours_is_refused(catalog, flop, share):
-    """An H100 was answered 148 % of its peak, in an interval from 148 to 100 %."""
+    """An H100 was answered 148% of its peak, in an interval from 148 to 100%."""
     said = {"flop": flop, "device_hours": 1.0, "hardware": "v100", "precision": "fp16"}
     if share is None:
         with pytest.raises(ValueError, match="times the peak of NVIDIA Tesla V100"):

@@ -12,7 +12,7 @@ from estimator.question.scenario import Scenario
 from estimator.runs import open_store, store_path
 from estimator.runs.record import MeasuredRun
 
-HEADER = f"{'state':42} {'median':>7} {'p90':>7} {'bias':>6}  inside the 80 % interval"
+HEADER = f"{'state':42} {'median':>7} {'p90':>7} {'bias':>6}  inside the 80% interval"
 """Names of the columns of `line`."""
 
 SIZE, COUNTED = ", step size given", ", step counted"

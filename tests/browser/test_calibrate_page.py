@@ -37,7 +37,7 @@ def slides(tab, measured_here):
 def test_the_run_that_goes_on_and_what_was_measured_are_seen_and_a_choice_is_kept(linked):
     page = linked()
     live = page.locator('[data-quantity="gpu:0"]')
-    expect(live).to_contain_text("98 % busy, 64 °C")
+    expect(live).to_contain_text("98% busy, 64 °C")
     expect(page.locator(f"{CHARTS} svg")).to_have_count(4)
     for chart in page.locator(CHARTS).all():
         chart.locator("svg .role-mark path").first.wait_for(state="attached")

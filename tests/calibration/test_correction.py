@@ -158,7 +158,7 @@ def test_an_answer_says_on_which_runs_it_rests():
 
 @pytest.mark.parametrize(("step_sd", "usual"), [(0.02, True), (2.0, True), (3.6, False)])
 def test_steps_whose_time_is_off_by_two_thirds_tell_nothing_of_usual_programs(step_sd, usual):
-    """The mean of 36 steps is known to 0.3, 33 and 60 %."""
+    """The mean of 36 steps is known to 0.3, 33 and 60%."""
     timing = steps(0.4, 0.1, log_sd=step_sd, repetitions=36)
     known = Known(Catalog.open(), Measured(given=(measured("r", timing, origin="script"),)))
     observations, evidence = known.of(Catalog.open().device("h100-sxm"))
@@ -257,9 +257,9 @@ def test_a_run_on_another_device_teaches_nothing():
     [
         (
             {"conditions": (Condition(component="gpu:0", busy=1.0, throttled=0.6),)},
-            "throttled 60 % of the time",
+            "throttled 60% of the time",
         ),
-        ({"conditions": (Condition(component="gpu:0", busy=1.0, others=0.3),)}, "others used 30 %"),
+        ({"conditions": (Condition(component="gpu:0", busy=1.0, others=0.3),)}, "others used 30%"),
     ],
 )
 def test_a_disturbed_run_is_weighed_down_and_said(changed, specified):

@@ -21,7 +21,7 @@ Z80 = z_score(CENTRAL)
 PROGRAMS, TO_PREDICT = 24, 40
 TRAFFIC_SD = 0.4
 """Time for a traffic over that at the bandwidth, standard deviation of the logarithm [1]: measured
-programs take a third to all of it, which as an 80 % interval is 0.43."""
+programs take a third to all of it, which as an 80% interval is 0.43."""
 SLOWDOWN_SD = 0.4
 """Slowdown of 87 steps of a benchmark in fp32 by what is beside their products, standard deviation
 of the logarithm [1]."""

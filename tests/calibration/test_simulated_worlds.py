@@ -4,7 +4,7 @@ Each world has spreads of its own, drawn from their prior, a device, and styles 
 at several sizes of step. A program that was not measured is drawn with it, and predicted from what
 was measured alone: with its size given, and with no more than the work of its whole run, beside
 what the user's own runs show of how long steps take and how many there are. Of 800 worlds 79.6,
-80.6 and 79.4 % were inside the interval of 80 %.
+80.6 and 79.4% were inside the interval of 80%.
 """
 
 from dataclasses import dataclass, replace

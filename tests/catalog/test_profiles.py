@@ -169,7 +169,7 @@ def test_the_price_behind_355_years_and_4_6_million_is_there():
 def test_the_hours_of_a_run_are_devices_times_wall_clock(preset):
     run = {key: record.value for key, record in preset.as_run.items()}
     if {"devices", "wall_hours", "device_hours"} <= set(run):
-        # BLOOM counts 0.6 % less, LLaMA 65B "about 21 days".
+        # BLOOM counts 0.6% less, LLaMA 65B "about 21 days".
         assert run["device_hours"] == pytest.approx(run["devices"] * run["wall_hours"], rel=0.02)
 
 

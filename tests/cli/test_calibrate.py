@@ -155,7 +155,7 @@ def test_show_says_it_for_people_and_filters(data):
         measured("b", devices=(a100,), label="old"),
     )
     specified = calibrate("show").stdout
-    assert "40 %" in specified
+    assert "40%" in specified
     assert "600 Wh" in specified
     assert "a100-sxm-80" in specified
     assert "a100-sxm-80" not in calibrate("show", "--hardware", "H100").stdout

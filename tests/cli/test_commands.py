@@ -313,7 +313,7 @@ def test_compare_says_where_the_need_of_memory_leaves_out_activations():
     (record,) = csv.DictReader(io.StringIO(run(*words, "--csv").stdout))
     assert record["memory_without_activations"] == "True"
     shown = " ".join(run(*words).stdout.split())
-    assert "fits without" in shown and "activations," in shown and "2 % full" in shown
+    assert "fits without" in shown and "activations," in shown and "2% full" in shown
     counted = run(*COMPARED, "--hardware", "h100")
     assert "without" not in counted.stdout
     rows = json.loads(run(*COMPARED, "--hardware", "h100", "--json").stdout)

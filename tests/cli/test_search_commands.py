@@ -97,7 +97,7 @@ def test_a_plan_as_json_keeps_its_limits(capsys):
 
 def test_where_no_plan_keeps_the_limits_the_nearest_is_reported(capsys):
     assert main([*LIMITED, "--budget", "100"]) == 0
-    assert capsys.readouterr().out.startswith("No plan keeps all limits with 80 %; the nearest")
+    assert capsys.readouterr().out.startswith("No plan keeps all limits with 80%; the nearest")
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def test_the_headline_is_the_answer_and_agrees_with_the_json(capsys):
     assert main([*CASE, "--json"]) == 0
     results = json.loads(capsys.readouterr().out)["results"]
     energy, cost, step = re.match(
-        r"([\d.]+) Wh per answer, ([\d.]+) \$ per million output tokens, ([\d.]+) ms per token: ",
+        r"([\d.]+) Wh per answer, \$([\d.]+) per million output tokens, ([\d.]+) ms per token: ",
         headline,
     ).groups()
     assert float(energy) == pytest.approx(results["energy_per_request_wh"]["mid"], rel=5e-3)
@@ -139,7 +139,7 @@ def test_a_life_on_a_device_of_unknown_power_is_refused(capsys):
 
 
 def test_a_tiny_share_is_shown_without_an_exponent():
-    assert amount("training_share_of_lifetime", 2e-12) == "below 0.0001 %"
+    assert amount("training_share_of_lifetime", 2e-12) == "below 0.0001%"
 
 
 def test_the_help_has_every_input_by_the_option_that_a_note_names(capsys):
@@ -162,7 +162,7 @@ def test_a_comparison_writes_medians_over_ranges(capsys):
     line = "compare --task serving --preset llama-3-8b --hardware h100,apple-m2-ultra"
     assert main(line.split()) == 0
     shown = capsys.readouterr().out
-    assert re.search(r"^ h100 .* ms .* J .* \$ .* g", shown, re.MULTILINE)
+    assert re.search(r"^ h100 .* ms .* J .* \$.* g", shown, re.MULTILINE)
     assert "unknown" in shown, "no price of an Apple device is on record"
 
 

@@ -38,7 +38,7 @@ def main() -> int:
         sys.stdout.write(f"{name:32}{expected:18,}{ours:18,}{shown:>12}\n")
     sys.stdout.write(
         f"{exact} of {number} parameter counts exact, "
-        f"{within} of {flops} forward FLOPs within 0.2 %\n"
+        f"{within} of {flops} forward FLOPs within 0.2%\n"
     )
     return 0 if exact == number else 1
 

@@ -63,7 +63,7 @@ def test_the_least_devices_hold_the_sequences_and_half_of_them_do_not(
 def test_the_longest_context_of_one_sequence_fills_the_memory():
     layout = Layout(devices=4.0, expert_shard=4.0)
     tokens = longest_context(DENSE, layout, 80e9)
-    # 5 % of the memory is kept free: (4 x 76 GB - 140 GB) / (163,840 values of two bytes).
+    # 5% of the memory is kept free: (4 x 76 GB - 140 GB) / (163,840 values of two bytes).
     assert tokens == pytest.approx((304e9 - 140e9) / (2 * 163_840))
     assert most_sequences(DENSE, layout, 80e9, tokens) == pytest.approx(1.0)
 

@@ -153,7 +153,7 @@ def layout_of(catalog, **asked):
     "load", [{}, {"concurrency": 4}, {"concurrency": 512}, {"concurrency": 2048}]
 )
 def test_an_unspecified_layout_is_the_fastest(catalog, hardware, load):
-    """None that could be stated instead ends 5 % more requests."""
+    """None that could be stated instead ends 5% more requests."""
     asked = {"hardware": hardware, "input_tokens": 294, "output_tokens": 294, **LLAMA_70B, **load}
     row, said = layout_of(catalog, **asked)
     assert {"serving_layers_split", "serving_replicas_assumed"} & set(said)

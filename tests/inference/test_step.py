@@ -235,7 +235,7 @@ def test_what_the_memory_does_not_hold_waits_for_as_many_to_end():
 
 @given(models, st.floats(1.0, 4096.0))
 def test_energy_per_token_no_longer_falls_once_arithmetic_bounds_the_step(model, flying):
-    """With the arithmetic as the only cost, a batch of twice the size saves less than 1 %."""
+    """With the arithmetic as the only cost, a batch of twice the size saves less than 1%."""
     bound = Setup(
         model=replace(model, cache_values=0.0, pair_flop=0.0),
         machine=replace(MACHINE, bytes_per_s=1e30),

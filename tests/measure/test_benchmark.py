@@ -528,7 +528,7 @@ def test_a_peak_that_others_slowed_is_a_range_and_says_so(tmp_path, monkeypatch)
     peak, bandwidth = device.peaks["fp32"], device.records["memory_bytes_per_s"]
     assert (peak.low, peak.value, peak.high, peak.basis) == (1e11, 2e11, 4e11, "derived")
     assert (bandwidth.low, bandwidth.value, bandwidth.high) == (1e10, 2e10, 4e10)
-    assert peak.note.startswith("Others used 50 % of the machine in every repetition")
+    assert peak.note.startswith("Others used 50% of the machine in every repetition")
     assert most_possible(peak) >= 4e11, "runs on the quiet machine are not refused"
 
 

@@ -60,7 +60,7 @@ def test_longer_ahead_is_less_sure_and_longer_seen_is_surer():
 
 @pytest.mark.parametrize("steps", [80, 2000])
 def test_four_of_five_runs_that_drift_end_in_their_interval(steps):
-    """On machines that differ in their drift as assumed; of 800 runs at 80 %: 1.4 points."""
+    """On machines that differ in their drift as assumed; of 800 runs at 80%: 1.4 points."""
     random = np.random.default_rng(3)
     sds = STRENGTH_SD * np.sqrt(STRENGTH_DOF / random.chisquare(STRENGTH_DOF, 800))
     runs = np.exp(flicker(random, 800, steps, 1.0) * sds[:, None]) * 0.5

@@ -171,7 +171,7 @@ def test_a_trainer_state_says_work_and_time(imported):
     assert (timing.flop, timing.time_s, timing.repetitions) == (6e15, 600.0, 1)
     assert (timing.devices, timing.component, timing.precision) == (4, "gpu:0", "bf16")
     assert (run.energy, run.origin, run.state) == ((), "log", "finished")
-    assert "evaluation took 10 % of the time, which counts as overhead" in run.notes
+    assert "evaluation took 10% of the time, which counts as overhead" in run.notes
 
 
 def test_a_state_of_a_checkpoint_needs_the_time(imported):
@@ -255,7 +255,7 @@ def test_nvidia_smi_is_integrated_without_its_idle_ends(imported):
     assert (run.timings[0].power_w, run.timings[0].devices) == (pytest.approx(300.0), 2)
     assert run.started == "2026-05-01T12:00:20Z"
     assert run.host.software == {"nvidia-driver": "535.104"}
-    assert "40 % of the log, idle at its ends, left out" in run.notes
+    assert "40% of the log, idle at its ends, left out" in run.notes
 
 
 def test_nvidia_smi_without_units_reads_the_same(imported):

@@ -65,7 +65,7 @@ def test_pauses_go_on_as_they_came():
 
 
 def test_twenty_steps_extrapolate_runs_with_slow_starts_and_stragglers():
-    """Within the claim for real programs: 4 % in the median, 12 % at the ninth decile."""
+    """Within the claim for real programs: 4% in the median, 12% at the ninth decile."""
     errors, inside = [], []
     random = np.random.default_rng(9)
     for seed in range(200):

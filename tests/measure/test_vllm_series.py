@@ -106,8 +106,8 @@ def test_tokens_latency_and_power_are_those_of_the_server(address):
     [
         ({"model": ""}, "several models were served"),
         ({"model": "none"}, "has no vllm:generation_tokens_total that grows in the window"),
-        ({"model": "idle"}, "idle in 33 % of the samples"),
-        ({"model": "gone"}, "cover 25 % of the window"),
+        ({"model": "idle"}, "idle in 33% of the samples"),
+        ({"model": "gone"}, "cover 25% of the window"),
         ({"stated": {}}, "set --precision"),
     ],
 )

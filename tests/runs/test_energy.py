@@ -147,7 +147,7 @@ def test_a_gap_is_not_bridged():
     assert summary.energy.energy_j == pytest.approx(200 * summary.energy.duration_s)
     assert summary.energy.coverage == pytest.approx(13 / 20, abs=0.01)
     assert says(summary, "1 gaps in the power readings, 7")
-    assert says(summary, "cover 65 %")
+    assert says(summary, "cover 65%")
 
 
 @given(st.floats(0.31, 100))
@@ -199,7 +199,7 @@ def test_two_readings_a_minute_apart_are_said_to_be_few():
 def test_a_late_start_is_not_covered():
     summary = reported(steady(6), duration_s=10)
     assert summary.energy.coverage == pytest.approx(0.6)
-    assert says(summary, "cover 60 %")
+    assert says(summary, "cover 60%")
 
 
 def test_a_counter_that_goes_backwards_loses_that_second_and_no_more():

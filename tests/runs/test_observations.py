@@ -99,7 +99,7 @@ def test_a_disturbance_is_common_to_the_timings_of_a_run():
         (one,) = seen([whole])
         assert one.noise_sd == pytest.approx(OWN_SLOWED_SD * math.log(1.25), rel=0.01)
         assert one.timing.time_s == pytest.approx(0.8)
-        assert one.reasons == ("others used 20 % of it",)
+        assert one.reasons == ("others used 20% of it",)
 
 
 def test_a_timing_that_others_slowed_throughout_is_held_to_be_faster_and_counts_little():

@@ -67,7 +67,7 @@ def test_a_row_has_the_numbers_of_the_json(kind):
 def test_a_text_lists_every_quantity_by_label_and_unit(kind):
     report = report_of(kind)
     table = results_table(report)
-    assert table.header[-1] == "90 % interval"
+    assert table.header[-1] == "90% interval"
     rows = {first: (mid, span) for first, mid, span in table.rows}
     for name, quantity in report.quantities.items():
         if report.mid(name) > 0:

@@ -88,9 +88,9 @@ class SplitScore:
         Rows of a split in the mean [1].
     median_error, bias, coverage, too_low, crps : float
         Median over the splits of their median error, of their median ratio, of the share inside
-        the 80 % interval, of the share more than 15 % too low, and of their mean `crps` [1].
+        the 80% interval, of the share more than 15% too low, and of their mean `crps` [1].
     least_coverage, most_coverage : float
-        Central 80 % of the coverage over the splits [1].
+        Central 80% of the coverage over the splits [1].
     """
 
     rows: float
@@ -258,7 +258,7 @@ def power_scores(catalog: Catalog, count: int) -> dict[str, SplitScore]:
 
 
 def _print(title: str, scores: Mapping[str, SplitScore]) -> None:
-    heads = f"{'rows':>6}{'error':>7}{'ratio':>8}{'in 80 %':>9}{'of splits':>15}"
+    heads = f"{'rows':>6}{'error':>7}{'ratio':>8}{'in 80%':>9}{'of splits':>15}"
     heads += f"{'too low':>9}{'CRPS':>8}"
     sys.stdout.write(f"\n{title}\n{'':31}{heads}\n")
     for name, one in scores.items():

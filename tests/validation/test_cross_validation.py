@@ -198,7 +198,7 @@ def test_nothing_cannot_be_scored():
 
 
 def test_every_kind_of_network_is_covered(published, blind, by_stack):
-    """80 % in every kind of eight runs of four stacks, give or take twelve points, stacks unseen.
+    """80% in every kind of eight runs of four stacks, give or take twelve points, stacks unseen.
 
     Without the family alone no kind of eight runs is covered less than that.
     """

@@ -134,7 +134,7 @@ def test_what_is_held_out_is_predicted_within_the_goal(report, row):
 
 @pytest.mark.parametrize("group", ["2 to 32", "33 to 256", "above 256"])
 def test_the_power_of_few_and_of_many_sequences_is_covered_alike(report, group):
-    """The fewer are in flight, the less sure it is: 70 and 94 % were inside with one spread."""
+    """The fewer are in flight, the less sure it is: 70 and 94% were inside with one spread."""
     assert 0.74 <= round(score(report, "device_power_w", "concurrency", group).coverage, 2) <= 0.86
 
 

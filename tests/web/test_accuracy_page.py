@@ -269,10 +269,8 @@ def test_the_earlier_model_stands_beside_the_present_one(report):
 def test_the_stricter_score_stands_with_its_range_and_the_mean_over_kinds(report):
     reported = text(opened())
     strict = report.stack_scores["all"]
-    family, stack = (f"{100 * mean:.0f} %" for mean in report.mean_over_kinds)
-    low, high = (
-        f"{100 * end:.0f} %" for end in (strict.median_error_low, strict.median_error_high)
-    )
+    family, stack = (f"{100 * mean:.0f}%" for mean in report.mean_over_kinds)
+    low, high = (f"{100 * end:.0f}%" for end in (strict.median_error_low, strict.median_error_high))
     assert f"({low} to {high} when stacks are drawn again" in reported
     assert f"is {family} by family and {stack} by stack" in reported
 

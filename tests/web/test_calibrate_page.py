@@ -128,7 +128,7 @@ def test_the_list_tells_states_trust_and_what_disturbed():
     table = listed(opened())
     assert table.loc["r-stub", "state"] == "finished, simulated"
     assert table.loc["r-cut", "state"] == "interrupted"
-    assert "throttled 40 % of the time" in table.loc["r-train", "disturbed"]
+    assert "throttled 40% of the time" in table.loc["r-train", "disturbed"]
     assert table.loc["r-bench", "disturbed"] == ""
     assert table.loc["r-bench", "energy_wh"] == pytest.approx(640.0), "measured, not modelled"
     assert "energy counter (nvml counter)" in table.loc["r-bench", "meters"]
@@ -159,7 +159,7 @@ def test_a_run_that_goes_on_is_shown_with_its_power_energy_and_state():
     with begin(seconds=360.0, power_w=500.0):
         page = opened()
         assert "tiny model has been running for" in text(page)
-        assert "500 W 50 Wh in 6 minutes 98 % busy, 64 °C power sampled" in text(page)
+        assert "500 W 50 Wh in 6 minutes 98% busy, 64 °C power sampled" in text(page)
         assert "Power of the last minutes, now gpu:0 500 W" in alts(page)
         assert listed(page).loc["r-now", "state"] == "running"
 

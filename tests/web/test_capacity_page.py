@@ -74,7 +74,7 @@ def test_every_slide_stands_alone(show):
 
 def test_goals_that_no_design_meets_show_the_nearest_one():
     text = text_of(visited("capacity", **FEW, latency="0.1"))
-    assert "No plan keeps all limits with 80 %. The nearest does with" in text
+    assert "No plan keeps all limits with 80%. The nearest does with" in text
 
 
 def test_what_fits_nowhere_keeps_the_last_plan_and_says_why():

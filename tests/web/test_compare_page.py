@@ -109,7 +109,7 @@ def test_a_need_of_memory_without_activations_says_so():
     scenario = Scenario(config=str(path), samples=1e7, hardware="h100", devices=1.0)
     answer = answer_scenario(scenario, CATALOG)
     (_label, memory), _offers = facts([placed("a", answer)])
-    assert re.fullmatch(r"fits, .* % full, without activations, which are not modelled", memory)
+    assert re.fullmatch(r"fits, .*% full, without activations, which are not modelled", memory)
     fit = fit_of(answer, CATALOG)
     assert re.fullmatch(r"fits in .*, without activations, which are not modelled", badge(fit))
     counted = fit_of(answered(devices=64.0), CATALOG)

@@ -426,7 +426,7 @@ def test_an_uploaded_profile_of_the_grid_says_when_to_start():
     before = figure(page, "co2e_kg")
     page.file_uploader(key="carbon_file").upload("grid.csv", day, "text/csv").run()
     reported = "\n".join(element.value for element in healthy(page).markdown)
-    assert "Starting at hour 8 instead of 0 would save 75 % of the CO2e" in reported
+    assert "Starting at hour 8 instead of 0 would save 75% of the CO2e" in reported
     assert "at 0.4 kgCO2e/kWh" in reported
     page.number_input(key="carbon_start").set_value(8).run()
     reported = "\n".join(element.value for element in healthy(page).markdown)
@@ -606,7 +606,7 @@ def test_an_older_link_still_says_qlora():
 
 def test_a_run_that_fits_says_how_full_the_memory_is():
     shown = body(opened("params=7e9&tokens=2e12&hardware=h100&devices=64"))
-    assert re.search(r"fits in memory: \d+ % of [\d.]+ GB per device", shown)
+    assert re.search(r"fits in memory: \d+% of [\d.]+ GB per device", shown)
 
 
 def test_ten_examples_are_one_click_away_and_each_is_answered():

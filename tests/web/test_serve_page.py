@@ -43,7 +43,7 @@ def test_the_page_answers_in_its_first_sentence():
     _page, text = opened()
     assert re.match(
         r" Inference · Inference [\d.]+ \w?Wh per answer \([\d.]+ – [\d.]+ \w?Wh\), "
-        r"[\d.]+ \$ per million tokens \([^)]+\$\), [\d.]+ ms per token \([^)]+ ms\)",
+        r"\$[\d.]+ per million tokens \(\$[^)]+\), [\d.]+ ms per token \([^)]+ ms\)",
         text,
     )
 
@@ -119,7 +119,7 @@ def test_the_site_and_the_rent_are_set_where_the_assumption_names_their_controls
     _page, given = opened(pue="2", price="10")
     assert "PUE unknown here" not in given
     energy = [float(re.search(r"([\d.]+) Wh per answer", text)[1]) for text in (assumed, given)]
-    cost = [float(re.search(r"([\d.]+) \$ per million", text)[1]) for text in (assumed, given)]
+    cost = [float(re.search(r"\$([\d.]+) per million", text)[1]) for text in (assumed, given)]
     assert energy[1] > 1.3 * energy[0] and cost[1] > 2 * cost[0]
     _page, refused = opened(pue="0.5")
     assert "“pue” must be between 1 and 10, got 0.5" in refused
@@ -161,7 +161,7 @@ def test_a_rate_of_requests_keeps_its_answers_in_flight():
 
 def test_a_phone_says_what_an_answer_takes_of_its_battery():
     _page, text = opened(hardware="apple-a18-pro", model="qwen2.5-1.5b", concurrency="1")
-    assert re.search(r"An answer takes [\d.]+ % of a battery charge", text)
+    assert re.search(r"An answer takes [\d.]+% of a battery charge", text)
     assert re.search(r"Phones throttle within minutes: [\d.]+ tokens/s once warm", text)
 
 

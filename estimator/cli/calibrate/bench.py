@@ -99,7 +99,7 @@ def _row(timing: "Timing") -> tuple[str, ...]:
         timing.precision or "",
         human(timing.time_s, "s"),
         reached,
-        "" if timing.log_sd is None else f"{timing.log_sd * 100:.1f} %",
+        "" if timing.log_sd is None else f"{timing.log_sd * 100:.1f}%",
         _rejected(timing),
         "" if timing.power_w is None else human(timing.power_w, "W"),
     )

@@ -223,7 +223,7 @@ def _print(answer: "RunForecast", *, over: bool, quiet: bool) -> None:
     else:
         print_line(
             f"whole run of {answer.total_steps:,} steps: {human_duration(wall.mid)} "
-            f"({joined(human_duration(wall.low), human_duration(wall.high))}, 80 % interval)"
+            f"({joined(human_duration(wall.low), human_duration(wall.high))}, 80% interval)"
             + ("" if over else f", {human_duration(left.mid)} of it left after those")
         )
     for name, span, unit in (

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import add_output, catalog_of, whole
-from estimator.core.units import S_PER_DAY, digits, human, human_duration, joined
+from estimator.core.units import S_PER_DAY, digits, human, human_duration, human_percent, joined
 from estimator.show.terminal import harmless, note, print_csv, print_json, print_line, print_table
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ EXAMPLES = """examples:
   twenty-watts calibrate show --hardware h100 --json
   twenty-watts calibrate show --runs --csv
 utilization (expected) is what `estimate` answers for a run of the kind and format that were timed
-most, with its 80 % interval, the size of a step unspecified; utilization_before the same from
+most, with its 80% interval, the size of a step unspecified; utilization_before the same from
 published runs alone; utilization_steady (steady) what is expected of steps like the middle one of
 those measured. The others are measured: mid is the median, low and high the range. Energy that is
 modelled from the load is no measurement, and is said to be modelled. Runs are listed newest first.
@@ -242,7 +242,7 @@ def _work_cells(hardware: str, work: dict[str, Any]) -> list[str]:
 
 
 def _share(span: Span | None) -> str:
-    return _ranged(span, lambda value: f"{digits(100 * value)} %")
+    return _ranged(span, human_percent)
 
 
 def _watts(span: Span | None) -> str:

@@ -22,7 +22,7 @@ from estimator.networks.registry import family
 
 
 def divisible(channels: float, divisor: int, least: int) -> int:
-    """`channels` to the nearest multiple of `divisor`, never more than 10 % down.
+    """`channels` to the nearest multiple of `divisor`, never more than 10% down.
 
     >>> divisible(0.75 * 24, 8, 8), divisible(11, 8, 8)
     (24, 16)

@@ -56,8 +56,8 @@ def _arithmetic(catalog: Catalog) -> tuple[Exercise, ...]:
             "year",
         ),
         Exercise(
-            say("What does that cost at 1.50 $ an hour?"),
-            say("Hours times price: 355.4 years × 8,766 h × 1.50 $."),
+            say("What does that cost at $1.50 an hour?"),
+            say("Hours times price: 355.4 years × 8,766 h × $1.50."),
             gpt3.finding.figures[0].interval.mid,
             "USD",
         ),
@@ -134,7 +134,7 @@ def _laws(catalog: Catalog) -> tuple[Exercise, ...]:
         ),
         Exercise(
             say(
-                "7 billion parameters, 2 trillion tokens, H100 at 40 % of the peak: how many "
+                "7 billion parameters, 2 trillion tokens, H100 at 40% of the peak: how many "
                 "device-hours?"
             ),
             say("6 N D / (0.4 × peak), in hours."),

@@ -43,7 +43,7 @@ class Figure:
 
     @property
     def interval(self) -> Interval:
-        """Its central 80 %."""
+        """Its central 80%."""
         return interval_of(self.value)
 
 
@@ -98,7 +98,7 @@ class Claim:
 
     @cached_property
     def interval(self) -> Interval:
-        """The recomputed figure with its central 80 %."""
+        """The recomputed figure with its central 80%."""
         return interval_of(self.finding.value)
 
     @property
@@ -195,7 +195,7 @@ class Claim:
 
 
 def interval_of(value: Uncertain) -> Interval:
-    """Median and central 80 % of a quantity."""
+    """Median and central 80% of a quantity."""
     low, high = value.interval()
     return Interval(
         low=float(np.asarray(low)), mid=float(np.asarray(value.mid)), high=float(np.asarray(high))

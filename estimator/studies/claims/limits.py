@@ -30,7 +30,7 @@ YEARS_AHEAD = 10.0
 
 
 def imagenet_5pct(facts: Facts) -> Finding:
-    """10^5 times the compute for 5 % error."""
+    """10^5 times the compute for 5% error."""
     law = error_law(facts.catalog)
     target = facts["target_error"]
     factor, flop = law.factor(target), law.flop(target)
@@ -103,7 +103,7 @@ def diminishing_returns(facts: Facts) -> Finding:
         },
         met=(budget <= most,),
         figures=(
-            Figure("compute for the next 1 %", "1", Uncertain(percent_factor)),
+            Figure("compute for the next 1%", "1", Uncertain(percent_factor)),
             Figure("cost of ten times the compute", "USD", after.estimate["cost_usd"]),
             Figure("energy of ten times the compute", "kWh", after.estimate["energy_kwh"]),
         ),

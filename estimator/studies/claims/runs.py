@@ -27,7 +27,7 @@ BYTES_PER_PARAM = 2.0
 
 
 def gpt3_v100(facts: Facts) -> Finding:
-    """355 years and 4.6 M$ on one V100."""
+    """355 years and $4.6M on one V100."""
     catalog, v100 = facts.catalog, facts.catalog.device("v100")
     peak, memory = v100.peaks["fp16"].value, v100.records["memory_bytes"].value
     flop, price = facts["training_flop"], facts["price_usd_per_h"]

@@ -51,7 +51,7 @@ def quantization(facts: Facts) -> Finding:
 
 
 def pruning(facts: Facts) -> Finding:
-    """Up to 90 % removed."""
+    """Up to 90% removed."""
     found = results(facts.catalog, "pruning-unstructured")
     sparse = lost_accuracy([one for one in found if (one.kept_share or 1.0) <= 0.1])
     pattern = measured(results(facts.catalog, "pruning-2:4"), "speedup")

@@ -20,7 +20,7 @@ VERDICTS = (HOLDS, HOLDS_IF, OFF, UNCHECKED)
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """A recomputed figure: its median and the central 80 %."""
+    """A recomputed figure: its median and the central 80%."""
 
     low: float
     mid: float

@@ -65,7 +65,7 @@ class Bought:
 
 @dataclass(frozen=True, kw_only=True)
 class NextStep:
-    """What it takes to lower the loss by 1 %.
+    """What it takes to lower the loss by 1%.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def optimal_run(law: ScalingLaw, flop: float, scenario: Scenario) -> Scenario:
 
 
 def next_step(before: Bought, scenario: Scenario, catalog: Catalog) -> NextStep:
-    """Price of a loss lower by 1 %, at the best size before and after.
+    """Price of a loss lower by 1%, at the best size before and after.
 
     Raises
     ------

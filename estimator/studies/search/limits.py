@@ -29,7 +29,7 @@ DIGITS = 9
 """Digits after the first that tell two quantities apart [1]."""
 
 HOPELESS = NormalDist().inv_cdf(0.005)
-"""Deviations within a limit below which its probability is shown as 0 %: it is out of reach [1]."""
+"""Deviations within a limit below which its probability is shown as 0%: it is out of reach [1]."""
 
 SEED = 20
 """Of the draws, so that the same question has the same answer."""

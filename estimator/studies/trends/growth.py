@@ -22,7 +22,7 @@ class GrowthRate:
     Parameters
     ----------
     rate, rate_low, rate_high : float
-        Doublings per year, and the bounds of the central 80 % interval [1/year].
+        Doublings per year, and the bounds of the central 80% interval [1/year].
     level : float
         log2 of the value in the middle of the records [1].
     middle_year : float

@@ -26,7 +26,7 @@ TOOLTIP = {
     "device": N_("on"),
     "text": N_("device time"),
     "ratio": N_("predicted over reported"),
-    "interval": N_("80 % interval"),
+    "interval": N_("80% interval"),
     "class": N_("kind of work"),
     "source": N_("source"),
 }

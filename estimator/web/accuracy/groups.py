@@ -234,9 +234,9 @@ def percent(share: float) -> str:
     """Write a share for people.
 
     >>> percent(0.254)
-    '25 %'
+    '25%'
     """
-    return f"{share * 100:.0f} %"
+    return localised(f"{share * 100:.0f}%")
 
 
 def _row(ours: Points | Score, others: Mapping[str, tuple[float, float]]) -> dict[str, float]:

@@ -99,7 +99,7 @@ def draw_change(report: HeldOut, catalog: Catalog, *, slide: bool) -> None:
     earlier = earlier_scores(catalog)
     head: Head = (
         (_("Median error [%]"), (_("before"), _("by family"), _("by stack"))),
-        (_("Inside the 80 % interval [%]"), (_("before"), _("by family"), _("by stack"))),
+        (_("Inside the 80% interval [%]"), (_("before"), _("by family"), _("by stack"))),
     )
     rows = []
     for name, label in GROUPS.items():
@@ -123,7 +123,7 @@ def draw_energy(scores: Mapping[str, Score], *, slide: bool) -> None:
     """Draw how far the energy is off what meters read."""
     head: Head = (
         (_("Median error [%]"), (_("by run"), _("by family"))),
-        (_("Inside the 80 % interval [%]"), ALONE),
+        (_("Inside the 80% interval [%]"), ALONE),
         (_("Median ratio"), ALONE),
     )
     rows = [
@@ -144,9 +144,9 @@ def draw_energy(scores: Mapping[str, Score], *, slide: bool) -> None:
 def draw_memory(catalog: Catalog, *, slide: bool) -> None:
     """Draw how far the memory need is off measured peaks."""
     head: Head = (
-        (_("Held out [%]"), (_("median error"), _("bias"), _("15 % too low"))),
-        (_("Inside the 80 % interval [%]"), ALONE),
-        (_("With the priors [%]"), (_("median error"), _("15 % too low"))),
+        (_("Held out [%]"), (_("median error"), _("bias"), _("15% too low"))),
+        (_("Inside the 80% interval [%]"), ALONE),
+        (_("With the priors [%]"), (_("median error"), _("15% too low"))),
     )
     scores = {row["group"]: row for row in stored_scores(catalog, "memory")}
     columns = ("held_out_error", "bias", "held_out_too_low", "coverage", "error", "too_low")
@@ -162,7 +162,7 @@ def draw_serving(catalog: Catalog, *, slide: bool) -> None:
     """Draw how far serving is off what was measured, by quantity, hardware and program."""
     head: Head = (
         (_("Median error [%]"), (_("ours"), _("weights only"))),
-        (_("Share of predictions [%]"), (_("within 1.5×"), _("in 80 %"))),
+        (_("Share of predictions [%]"), (_("within 1.5×"), _("in 80%"))),
         (_("Median ratio"), ALONE),
     )
     wanted = ("all",) if slide else ("all", "framework")

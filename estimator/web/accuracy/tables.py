@@ -71,7 +71,7 @@ def write_stylesheet(look: Look) -> None:
 def draw_groups(table: pd.DataFrame) -> None:
     """Draw the score of each group beside the baselines; the least error is bold."""
     errors = (_("ours"), localised("0.30"), localised("0.375"))
-    shares = (_("within 1.25×"), _("within 2×"), _("in 80 %"))
+    shares = (_("within 1.25×"), _("within 2×"), _("in 80%"))
     head = (
         (_("Group"), ALONE),
         (_("Runs (families)"), ALONE),
@@ -128,7 +128,7 @@ def _least_bold(errors: Iterable[float]) -> list[str]:
 
 def _percent(share: float) -> str:
     """Write a share in a column of percent."""
-    return percent(share).partition(" ")[0]
+    return percent(share).rstrip(" %")
 
 
 def _miss(report: HeldOut, place: int, catalog: Catalog) -> tuple[Html, ...]:

@@ -235,7 +235,7 @@ def _section(show: str, heading: str, picture: Picture, frame: Frame) -> None:
         )
     if not frame.slide and show == "power":
         draw_table(
-            (_("What"), _("median"), _("80 % interval")),
+            (_("What"), _("median"), _("80% interval")),
             [
                 (one["label"], amount(one["mid"], "W"), span(one["low"], one["high"], "W"))
                 for one in picture.rows

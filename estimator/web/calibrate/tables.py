@@ -234,16 +234,16 @@ def percent(share: float) -> str:
     """Write a share for people.
 
     >>> percent(0.254), percent(0.0123)
-    ('25 %', '1.2 %')
+    ('25%', '1.2%')
     """
-    return localised(f"{share * 100:.1f} %" if share < 0.095 else f"{share * 100:.0f} %")
+    return localised(f"{share * 100:.1f}%" if share < 0.095 else f"{share * 100:.0f}%")
 
 
 def span(quantity: Uncertain, written: Callable[[float], str] = percent) -> str:
     """Write the interval of a share, or of a power.
 
     >>> span(Uncertain(0.5, {"load": 0.2})), span(Uncertain(500.0, {"load": 0.1}), watts)
-    ('39 – 65 %', '440 – 568 W')
+    ('39 – 65%', '440 – 568 W')
     """
     return joined(*(written(float(bound)) for bound in quantity.interval()))
 

@@ -105,7 +105,7 @@ def cards(cell: Cell, figures: DeviceFigures | None) -> Iterator[Card]:
     yield "before", _("Expected before"), *_share(cell.before), (_("from published runs"),)
     left = float(cell.now.log_sd) / float(cell.before.log_sd)
     widths = " → ".join(_width(one) for one in (cell.before, cell.now))
-    narrower = _("{share} % narrower").format(share=f"{(1 - left) * 100:.0f}")
+    narrower = _("{share}% narrower").format(share=f"{(1 - left) * 100:.0f}")
     yield "interval", _("Interval"), narrower, widths, (_("upper bound over middle"),)
     power = None if figures is None else figures.power_w
     if figures is None or power is None:
@@ -140,7 +140,7 @@ def misses(residuals: Sequence[Residual]) -> str:
     now, before = map(percent, median_errors(residuals))
     text = _(
         "Median error of the others’ prediction: {now}; of published runs alone: {before}. The "
-        "80 % interval holds {inside} of {all}. The others are mostly of the same run, so this "
+        "80% interval holds {inside} of {all}. The others are mostly of the same run, so this "
         "shows how well sizes and kinds of work carry over, not days or machines."
     )
     return text.format(now=now, before=before, inside=inside, all=len(residuals))
@@ -208,7 +208,7 @@ def alt_of_residuals(table: pd.DataFrame) -> str:
 def worth(one: Worth) -> str:
     """Say what a plan would leave of the interval."""
     plan = spoken(one.plan.text)
-    text = _("{plan}: the interval goes from {now} to {left}, {share} % narrower.")
+    text = _("{plan}: the interval goes from {now} to {left}, {share}% narrower.")
     return text.format(
         plan=f"{plan[:1].upper()}{plan[1:]}",
         now=localised(factor_text(one.factor_now)),

@@ -172,7 +172,7 @@ def _said(program: Program, steps: int, device: Device) -> Iterator[str]:
     """Sentences that say of which steps it is."""
     text = _(
         "{title}: {steps} steps, each of which took {step} on {device}; its row goes on at that "
-        "pace, the others are expected. Intervals hold 80 %."
+        "pace, the others are expected. Intervals hold 80%."
     )
     yield text.format(
         title=program.title,

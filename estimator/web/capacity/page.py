@@ -207,7 +207,7 @@ def _draw_answer(values: Row, answer: PlanAnswer[ServingPlan], frame: Frame) -> 
         style.caption(
             _(
                 "{designs} designs examined: {refused} cannot serve these requests. All limits "
-                "hold together with the probability asked; intervals of 80 %."
+                "hold together with the probability asked; intervals of 80%."
             ).format(
                 designs=localised(f"{answer.designs:,}"), refused=localised(f"{answer.refused:,}")
             )

@@ -162,7 +162,7 @@ def _further(chosen: Claim) -> None:
         for figure in chosen.finding.figures
     ]
     if rows:
-        draw_table((_("Further figures"), _("median"), _("80 % interval")), rows)
+        draw_table((_("Further figures"), _("median"), _("80% interval")), rows)
 
 
 def _figure_name(name: str) -> str:

@@ -282,7 +282,7 @@ def _memory_cell(memory: MemoryAnswer | None) -> str:
 
 def _full(memory: MemoryAnswer, share: str) -> str:
     if memory.fits:
-        return _("fits, {share} % full").format(share=share)
+        return _("fits, {share}% full").format(share=share)
     if memory.least_devices is not None:
         return _("too small: {count} devices hold it").format(
             count=localised(f"{memory.least_devices:,.0f}")

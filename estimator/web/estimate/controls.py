@@ -83,7 +83,7 @@ def draw_one(name: str, answer: Answer, asked: Asked) -> None:
         _select(name, place_names(), placeholder=_("unspecified: world average"))
     elif name == "interval":
         levels = sorted({*INTERVALS, answer.level})
-        _select(name, {level: f"{level * 100:.3g} %" for level in levels})
+        _select(name, {level: localised(f"{level * 100:.3g}%") for level in levels})
     elif described.choices:
         words = {word: _(_WORDS.get(word, word)) for word in described.choices}
         _select(name, words, placeholder=None if name in _ALWAYS else _("unspecified"))

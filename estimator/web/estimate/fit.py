@@ -99,7 +99,7 @@ def _compared(fit: Fit) -> str:
     """The need against what a device holds."""
     held = localised(human(fit.memory.capacity_bytes or 0.0, "B"))
     if fit.fits:
-        return _("fits in memory: {share} % of {held} per device").format(
+        return _("fits in memory: {share}% of {held} per device").format(
             share=f"{100 * fit.share:.0f}", held=held
         )
     return _("does not fit in memory: {times} times the {held} of a device").format(

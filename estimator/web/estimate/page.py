@@ -286,7 +286,7 @@ def _notes(drawn: Drawn, frame: Frame) -> None:
     answer = drawn.answer
     style.badges(_badges(answer))
     alike = "; ".join(map(sentence, as_much(equivalents(answer, open_catalog()))))
-    interval = _("Intervals hold {level} % of the probability.").format(level=_level(answer))
+    interval = _("Intervals hold {level}% of the probability.").format(level=_level(answer))
     compared = _("As much as {alike} ({sources}).").format(
         alike=alike, sources=compared_by(open_catalog())
     )
@@ -398,7 +398,7 @@ def _devices(drawn: Drawn, frame: Frame, catalog: Catalog) -> None:
         )
         return
     text = _(
-        "{count} of each, at the utilization predicted for each; bars hold {level} %. Sources: "
+        "{count} of each, at the utilization predicted for each; bars hold {level}%. Sources: "
         "{names}"
     )
     most = figures.SLIDE_PX if frame.controls else DEVICES_PX

@@ -241,9 +241,7 @@ def _tornado(values: Row, middle: float, found: tuple[Swing, ...], frame: Frame)
         draw_table((_("Moved alone"), _("least at"), _("most at")), cells)
     still = [_label(one.name) for one in found if one not in wide]
     if still and not frame.slide:
-        style.caption(
-            _("These move it by less than 0.5 %: {names}.").format(names=", ".join(still))
-        )
+        style.caption(_("These move it by less than 0.5%: {names}.").format(names=", ".join(still)))
 
 
 def _sweep(answered: Exploration, values: Row, frame: Frame) -> None:

@@ -123,7 +123,7 @@ def _answer(case: Case, found: LeverComparison, settings: dict[str, float], fram
     if not frame.slide:
         style.caption(
             _(
-                "By the roofline: reading or computing, whichever takes longer, each at 60 % of "
+                "By the roofline: reading or computing, whichever takes longer, each at 60% of "
                 "what the device can do (assumed)."
             )
         )

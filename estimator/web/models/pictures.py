@@ -170,7 +170,7 @@ def _draw_fit(values: Values, model: Described, frame: Frame) -> None:
         return
     style.caption(
         _(
-            "{use}, {tokens} tokens in a sequence, bars of 80 %. Over more devices it is shared "
+            "{use}, {tokens} tokens in a sequence, bars of 80%. Over more devices it is shared "
             "out by tensor parallelism to serve, fully sharded to train."
         ).format(use=_(USES[values["use"]]), tokens=localised(f"{model.length:,.0f}"))
     )

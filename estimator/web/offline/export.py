@@ -143,12 +143,12 @@ def _with_rows(spec: Spec, rows: list[Row]) -> Spec:
 
 
 CAPTIONS = {
-    "scenario": N_("Opened with {headline}; bars hold {level:g} %. Twenty Watts, data {version}."),
+    "scenario": N_("Opened with {headline}; bars hold {level:g}%. Twenty Watts, data {version}."),
     "parts": N_("The scenario takes {headline}. Twenty Watts, data {version}."),
 }
 """Figure -> what stands below it; a reader moves one, another shows no interval."""
 
-CAPTION = N_("The scenario takes {headline}; bars hold {level:g} %. Twenty Watts, data {version}.")
+CAPTION = N_("The scenario takes {headline}; bars hold {level:g}%. Twenty Watts, data {version}.")
 
 
 def caption(name: str, answer: Answer, version: str) -> str:

@@ -69,7 +69,13 @@ const scientific = (value) => {{
   const raised = [...power.replace("+", "")].map((one) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[one] || "⁻").join("");
   return Number(digits).toLocaleString(spoken) + "·10" + raised;
 }};
+const money = (value) => Number(value).toLocaleString(spoken, {{
+  style: "currency", currency: "USD", currencyDisplay: "narrowSymbol",
+  ...(value >= 100 && {{ maximumSignificantDigits: 3 }}),
+  ...(value >= 1e4 && {{ notation: "compact" }}),
+}});
 const written = (slider, value) => {{
+  if (slider.unit.startsWith("$")) return money(value) + slider.unit.slice(1);
   const text = slider.whole ? String(Math.round(value)) : Number(value).toPrecision(3);
   return ((Math.abs(value) >= 1e6 || (value && Math.abs(value) < 1e-3))
     ? scientific(value)

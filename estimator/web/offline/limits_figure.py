@@ -22,7 +22,7 @@ from estimator.web.offline import citation, html
 from estimator.web.offline.export import Wish, picture
 from estimator.web.offline.scenario_figure import Slider
 from estimator.web.scaling.page import AXES, curves_picture, imagenet_picture
-from estimator.web.shared import figures, style
+from estimator.web.shared import figures, style, ticks
 from estimator.web.shared.figures import Picture
 from estimator.web.shared.language import N_, _
 from estimator.web.trends import page as trends
@@ -107,7 +107,7 @@ def content_of(suffix: str, wish: Wish, choices: Choices, catalog: Catalog) -> b
 
 def _caption(drawn: Picture, version: str) -> str:
     """What stands below a picture: its answer, what that rests on, and how to read it."""
-    bars = _("Bars hold 80 %; a point without one is exact.") if drawn.by_row else ""
+    bars = _("Bars hold 80%; a point without one is exact.") if drawn.by_row else ""
     said = style.plain(drawn.headline) or ("" if drawn.by_row else f"{drawn.alt.rstrip('.')}.")
     data = _("Twenty Watts, data {version}.").format(version=version)
     return " ".join(filter(None, (said, drawn.basis, bars, data)))
@@ -163,14 +163,14 @@ def scaled_by(name: str, view: str, choices: Choices, catalog: Catalog) -> Scale
             high=flop * 1e4,
             unit="FLOP",
         )
-        return Scaled(slider=work, unit="$$")
+        return Scaled(slider=work, unit="USD")
     return None
 
 
 def moved_by(spec: dict[str, Any], scaled: Scaled) -> dict[str, Any]:
     """Let a slider multiply the values of a picture, and write their texts again."""
     slider = scaled.slider
-    written = f"replace(format(datum.value, '.3~s'), /([a-zA-Z]*)$/, ' $1{scaled.unit}')"
+    written = ticks.label(scaled.unit, digits=".3")
     return {
         **spec,
         "params": [{"name": slider.name, "value": slider.value}],

@@ -22,30 +22,30 @@ QUANTITIES = {
 """What the figure shows, a row each."""
 
 _TIME = (
-    "({0}) < 0.0166 ? format(({0}) * 3600, '.3~r') + ' s' : "
-    "({0}) < 1 ? format(({0}) * 60, '.3~r') + ' min' : "
-    "({0}) < 48 ? format({0}, '.3~r') + ' h' : "
-    "({0}) < 8766 ? format(({0}) / 24, '.3~r') + ' {days}' : "
-    "format(({0}) / 8766, ',.3~r') + ' {years}'"
+    "({0}) < 0.0166 ? format(({0}) * 3600, '.3r') + ' s' : "
+    "({0}) < 1 ? format(({0}) * 60, '.3r') + ' min' : "
+    "({0}) < 48 ? format({0}, '.3r') + ' h' : "
+    "({0}) < 8766 ? format(({0}) / 24, '.3r') + ' {days}' : "
+    "format(({0}) / 8766, ',.3r') + ' {years}'"
 )
-_COST = "replace(format({0}, '.3~s'), /([a-zA-Zµ]*)$/, ' $1$$')"
 WRITTEN = {
     "wall_hours": _TIME,
-    "energy_kwh": "replace(format(({0}) * 1000, '.3~s'), /([a-zA-Zµ]*)$/, ' $1Wh')",
-    "cost_usd": f"replace(replace({_COST}, 'G$', '{{billion}} $$'), 'T$', '{{trillion}} $$')",
+    "energy_kwh": "replace(format(({0}) * 1000, '.3s'), /([a-zA-Zµ]*)$/, ' $1Wh')",
     "co2e_kg": (
-        "({0}) < 1000 ? format({0}, '.3~r') + ' kg' : "
-        "({0}) < 1e9 ? format(({0}) / 1000, ',.3~r') + ' t' : "
-        "replace(format(({0}) / 1000, '.3~s'), /([a-zA-Z]*)$/, ' $1t')"
+        "({0}) < 1000 ? format({0}, '.3r') + ' kg' : "
+        "({0}) < 1e9 ? format(({0}) / 1000, ',.3r') + ' t' : "
+        "replace(format(({0}) / 1000, '.3s'), /([a-zA-Z]*)$/, ' $1t')"
     ),
     "brain_years": _TIME.replace("{0}", "({0}) * 8766"),
 }
-"""Quantity -> the expression that writes a value of it, with words of units in their places."""
+"""Quantity -> the expression that writes a value of it, with words of units in their places; the
+cost is written as on the axes of charts."""
 
 _UNIT = "slice(datum.said[{0}], indexof(datum.said[{0}], ' '))"
 _NUMBER = "slice(datum.said[0], 0, indexof(datum.said[0], ' '))"
 LABEL = (
-    f"datum.row + ': ' + datum.said[1] + ' (' + ({_UNIT.format(0)} === {_UNIT.format(2)} ? "
+    "datum.row + ': ' + datum.said[1] + ' (' + (indexof(datum.said[0], ' ') > 0 && "
+    f"{_UNIT.format(0)} === {_UNIT.format(2)} ? "
     f"{_NUMBER} : datum.said[0]) + ' – ' + datum.said[2] + ')'"
 )
 """Expression that labels a row; the unit stands once where both bounds have the same."""
@@ -229,5 +229,11 @@ def _chosen(model: SliderModel, expression: Any) -> str:
 
 def _written(model: SliderModel, name: str) -> str:
     """Expression of the low bound, the median and the high bound of a quantity as texts."""
-    words = {word: _(word) for word in ("days", "years", "billion", "trillion")}
-    return f"[{', '.join(WRITTEN[name].format(bound, **words) for bound in model.bounds[name])}]"
+    words = {word: _(word) for word in ("days", "years")}
+    texts = (
+        ticks.money(f"({bound})", ".3")
+        if name == "cost_usd"
+        else WRITTEN[name].format(bound, **words)
+        for bound in model.bounds[name]
+    )
+    return f"[{', '.join(texts)}]"

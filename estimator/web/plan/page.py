@@ -143,7 +143,7 @@ def _draw_answer(request: Request, answer: PlanAnswer[TrainingPlan], frame: Fram
         style.caption(
             _(
                 "{designs} designs examined: {large} do not fit in memory, {refused} cannot be "
-                "estimated. All limits hold together with the probability asked; intervals of 80 %."
+                "estimated. All limits hold together with the probability asked; intervals of 80%."
             ).format(
                 designs=localised(f"{answer.designs:,}"),
                 large=localised(f"{answer.too_large:,}"),

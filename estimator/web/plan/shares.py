@@ -65,7 +65,7 @@ CAPS = {
 SLIDES = {
     "plans": N_("the best plans against their limits"),
     "table": N_("the best plans in figures"),
-    "binds": N_("what binds, and what 10 % more buys"),
+    "binds": N_("what binds, and what 10% more buys"),
 }
 
 
@@ -219,14 +219,14 @@ def _binding(
         if gain is None:
             continue
         if math.isinf(gain):
-            text = _("{limit} binds: 10 % more makes a plan possible")
+            text = _("{limit} binds: 10% more makes a plan possible")
             lines.append(text.format(limit=_(one.label)))
         else:
-            text = _("{limit} binds: 10 % more saves {gain} of the {aim}")
+            text = _("{limit} binds: 10% more saves {gain} of the {aim}")
             named = next(_(other.label) for other in limited if other.quantity == aim)
             lines.append(text.format(limit=_(one.label), gain=amount(gain, "share"), aim=named))
     if lines:
         return lines
     if answer.plans:
-        return [_("No limit binds: 10 % more of any of them buys nothing.")]
-    return [_("10 % more of any one limit does not make a plan possible.")]
+        return [_("No limit binds: 10% more of any of them buys nothing.")]
+    return [_("10% more of any one limit does not make a plan possible.")]

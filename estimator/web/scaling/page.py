@@ -116,7 +116,7 @@ def _budget(now: Bought, then: NextStep, values: Row, frame: Frame) -> None:
     cards.append(
         style.figure(
             "next",
-            _("a loss lower by 1 %"),
+            _("a loss lower by 1%"),
             f"×{amount(then.factor, '1')}",
             _("the compute"),
             [_("{cost} in all").format(cost=spent)] if spent else [],
@@ -248,7 +248,7 @@ def imagenet_picture() -> Picture:
 def _imagenet_picture(_language: str) -> Picture:
     """The same; nothing that is asked changes it but the language."""
     law = error_law(open_catalog())
-    text = _("5 % error takes {factor} times the compute of 2020, if the law continues to hold.")
+    text = _("5% error takes {factor} times the compute of 2020, if the law continues to hold.")
     factor = float(np.asarray(law.factor(0.05).mid))
     errors = np.linspace(0.02, 0.3, 57)
     name = _("Thompson et al. 2020")

@@ -78,7 +78,7 @@ def _draw_answer(values: Values, answer: ServingAnswer, runs: int, frame: Frame)
     else:
         style.caption(
             _(
-                "80 % intervals from errors on models and systems that the fit has not seen; "
+                "80% intervals from errors on models and systems that the fit has not seen; "
                 "device: {device}, engine fitted to published measurements."
             ).format(device=single(answer)[0].device.device.name)
         )

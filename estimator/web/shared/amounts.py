@@ -22,6 +22,9 @@ UNIT_WORDS = (
 """Words that amounts are written with."""
 
 _NUMBER = re.compile(r"\d[\d,]*\.?\d*")
+_MONEY = re.compile(r"\$(\d[\d,]*(?:\.\d+)?)([kMBT]?)")
+_MULTIPLES = {"": "", "k": " Tsd.", "M": " Mio.", "B": " Mrd.", "T": " Bio."}
+_PERCENT = re.compile(r"(\d)%")
 _POWER = re.compile(r"(\d[\d.]*)e([+-]\d+)")
 _WORD = re.compile(rf"\b({'|'.join(UNIT_WORDS)})\b")
 
@@ -30,7 +33,7 @@ def amount(value: float, unit: str) -> str:
     """Write a value with its unit.
 
     >>> amount(1287e3, "kWh"), amount(4.67e6, "USD"), amount(355.4, "year"), amount(0.0296, "share")
-    ('1.29 GWh', '4.67 M$', '355 years', '2.96 %')
+    ('1.29 GWh', '$4.67M', '355 years', '2.96%')
     >>> amount(177.0, "hour")
     '7.38 days'
     """
@@ -74,8 +77,8 @@ def span(low: float, high: float, unit: str) -> str:
 def joined(low: str, high: str) -> str:
     """Join two amounts, their unit once where they have the same.
 
-    >>> joined("440 W", "568 W"), joined("102 k$", "1.14 M$")
-    ('440 – 568 W', '102 k$ – 1.14 M$')
+    >>> joined("440 W", "568 W"), joined("$102k", "$1.14M")
+    ('440 – 568 W', '$102k – $1.14M')
     """
     return units.joined(low, high, "–")
 
@@ -96,11 +99,17 @@ def localised(text: str) -> str:
 
     >>> localised("1,234.5 days"), localised("3.84e-07 of 1e+12")
     ('1,234.5 days', '3.84·10⁻⁷ of 10¹²')
+    >>> from estimator.web.shared.language import spoken
+    >>> with spoken("de"):
+    ...     localised("$4.67M"), localised("$1.50/h"), localised("40.5%"), localised("38.0 days")
+    ('4,67 Mio. $', '1,50 $/h', '40,5 %', '38,0 Tage')
     """
     worded = _WORD.sub(lambda found: _(found[0]), _POWER.sub(_power, text))
     if current() not in COMMA_LANGUAGES:
         return worded
-    return _NUMBER.sub(lambda found: found[0].translate(_EXCHANGED), worded)
+    behind = _MONEY.sub(lambda found: f"{found[1]}{_MULTIPLES[found[2]]} $", worded)
+    spaced = _PERCENT.sub(r"\1 %", behind)
+    return _NUMBER.sub(lambda found: found[0].translate(_EXCHANGED), spaced)
 
 
 def sentence(phrase: Phrase) -> str:

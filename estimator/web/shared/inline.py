@@ -29,8 +29,8 @@ def unbroken(html: str) -> str:
 
     A range ends a line behind its dash, not before it.
 
-    >>> unbroken("2.14 – 6.82 k$")
-    '<span class="tw-amount">2.14 –</span> <span class="tw-amount">6.82 k$</span>'
+    >>> unbroken("2.14 – 6.82 kW")
+    '<span class="tw-amount">2.14 –</span> <span class="tw-amount">6.82 kW</span>'
     """
     whole = _between_tags(
         html, lambda text: _AMOUNT.sub(r'<span class="tw-amount">\g<0></span>', text)

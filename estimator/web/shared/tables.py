@@ -349,9 +349,9 @@ def between(quantity: str, low: float, high: float) -> str:
     """Write a range of a result with its unit once, where both ends have the same.
 
     >>> between("energy_kwh", 52.1e3, 164e3), between("cost_usd", 102e3, 1.14e6)
-    ('52.1 – 164 MWh', '102 k$ – 1.14 M$')
+    ('52.1 – 164 MWh', '$102k – $1.14M')
     >>> between("cost_usd", 102e3, 102e3)
-    '102 k$'
+    '$102k'
     """
     first, last = result(quantity, low), result(quantity, high)
     if first == last:
@@ -364,8 +364,8 @@ def _named(quantity: str, value: Mapping[str, float]) -> dict[str, float]:
 
 
 def _percent(share: float) -> str:
-    """Write a share for people: '70 %', never '0 %'."""
-    return _("under 1 %") if share < 0.01 else f"{share * 100:.0f} %"
+    """Write a share for people: '70%', never '0%'."""
+    return _("under 1%") if share < 0.01 else localised(f"{share * 100:.0f}%")
 
 
 def _source_of(item: SourcedNumber, catalog: Catalog) -> Source | None:
@@ -398,7 +398,7 @@ def input_amount(name: str, value: float, unit: str) -> str:
     """Write the value of an input with its unit.
 
     >>> input_amount("utilization", 0.398, "1"), input_amount("pue", 1.25, "1")
-    ('39.8 %', '1.25')
+    ('39.8%', '1.25')
     """
     return localised(human_percent(value) if name in SHARES else amount(value, unit))
 

@@ -48,9 +48,9 @@ def label(unit: str, value: str = _VALUE, digits: str = "") -> str:
     if unit == "kWh":
         return _prefixed(f"{value} * 1000", "Wh", digits)
     if unit == "USD":
-        return f"replace({_prefixed(value, '$$', digits)}, 'G$', '{_('B')} $$')"
+        return money(value, digits)
     if unit == "share":
-        return f"format(100 * {value}, '{digits}~g') + ' %'"
+        return f"format(100 * {value}, '{digits}{'' if digits else '~'}r') + '{_PERCENT[_comma()]}'"
     if unit == "power of ten":
         return "'10' + " + raised(f"format({value}, '~g')")
     return _count_label() if unit == "1" else _prefixed(value, unit, digits)
@@ -94,9 +94,32 @@ def labelled(scale: str) -> str:
     )
 
 
+def money(value: str, digits: str = "") -> str:
+    """Vega expression that writes an amount of money: $232k, or 232 Tsd. $ in German."""
+    large, small = (f"'${digits}s'", f"'${digits}r'") if digits else ("'$~s'", "'$,~r'")
+    text = f"format({value}, {large})"
+    for prefix, multiple in _MULTIPLES[_comma()].items():
+        text = f"replace({text}, '{prefix}', '{multiple}')"
+    cents = f"{value} >= 1 && {value} < 100 ? format({value}, '$.2f') : " if digits else ""
+    return f"({cents}{value} < 1000 ? format({value}, {small}) : {text})"
+
+
+_PERCENT = {False: "%", True: " %"}
+_MULTIPLES = {
+    False: {"G": "B"},
+    True: {"k": " Tsd.", "M": " Mio.", "G": " Mrd.", "T": " Bio."},
+}
+"""Percent signs and multiples of money in languages with a point, and in those with a comma."""
+
+
+def _comma() -> bool:
+    return current() in COMMA_LANGUAGES
+
+
 def _prefixed(value: str, unit: str, digits: str = "") -> str:
     """Write a value with a prefix before its unit: 10 MWh."""
-    return f"replace(format({value}, '{digits}~s'), /([a-zA-Zµ]*)$/, ' $1{unit}')"
+    shape = f"{digits}s" if digits else "~s"
+    return f"replace(format({value}, '{shape}'), /([a-zA-Zµ]*)$/, ' $1{unit}')"
 
 
 _POWERS = 1e15
@@ -128,7 +151,7 @@ def raised(text: str) -> str:
 
 def _time_label(value: str, digits: str) -> str:
     """Write a time in its own unit."""
-    plain = f"'{digits}~g'"
+    plain = f"'{digits}r'" if digits else "'~g'"
     day = f"'1 {_('day')}'" if not digits else f"format({value} / 24, {plain}) + ' {_('days')}'"
     steps = (
         (0.9 * _S, f"format({value} * 3600000, {plain}) + ' ms'"),
@@ -138,11 +161,12 @@ def _time_label(value: str, digits: str) -> str:
         (30.0, day),
         (8000.0, f"format({value} / 24, {plain}) + ' {_('days')}'"),
     )
-    years = f"replace(format({value} / {_YEAR:g}, '{digits}~s'), 'G', '{_('B')}') + ' {_('yr')}'"
+    years = f"format({value} / {_YEAR:g}, '{digits}{'' if digits else '~'}s')"
+    years = f"replace({years}, 'G', '{_('B')}') + ' {_('yr')}'"
     return " : ".join(f"{value} < {below:.8g} ? {text}" for below, text in steps) + f" : {years}"
 
 
 def locale() -> Spec:
     """Configuration of charts in a language that writes a comma; nothing where it is a point."""
     number = {"decimal": ",", "thousands": ".", "grouping": [3], "currency": ["", " $"]}
-    return {"locale": {"number": number}} if current() in COMMA_LANGUAGES else {}
+    return {"locale": {"number": number}} if _comma() else {}

@@ -105,7 +105,7 @@ def compute_picture(values: Row) -> Picture:
     rows = [*others, *_records(best, names[1], "FLOP")]
     rows += _line(best.trend(), best, names[1])
     text = _(
-        "The largest published runs doubled every {mid} months ({low} to {high}, 80 % interval); "
+        "The largest published runs doubled every {mid} months ({low} to {high}, 80% interval); "
         "all {count} runs together every {all} months."
     )
     return _picture(
@@ -211,7 +211,7 @@ def budget_picture(values: Row) -> Picture:
             params=style.bold(amount(last.params, "1")),
         ),
         basis=_(
-            "Launch prices spread over the device's life, at 30 % of the peak; hosts, electricity "
+            "Launch prices spread over the device's life, at 30% of the peak; hosts, electricity "
             "and interest are not included, so this is an upper bound."
         ),
     )
@@ -257,7 +257,7 @@ def cost_picture(values: Row) -> Picture:
             new=series.labels[cheapest],
         ),
         basis=_(
-            "Launch prices spread over the device's life, at 30 % of the peak; hosts, electricity "
+            "Launch prices spread over the device's life, at 30% of the peak; hosts, electricity "
             "and interest are not included, so this is a lower bound."
         ),
     )

@@ -28,7 +28,7 @@ class Asked:
     Parameters
     ----------
     low, mid, high : float
-        Central 80 % and median [s].
+        Central 80% and median [s].
     true : float
         As measured [s].
     """
