@@ -375,7 +375,7 @@ def test_each_program_is_listed_once_with_how_far_the_others_miss_it():
     rows = calibrate_tables.program_rows(found)
     assert len({row[0] for row in rows}) == len(rows)
     assert sum(int(row[-1].partition(" / ")[2]) for row in rows) == len(found)
-    errors = [float(row[2].removesuffix(" %")) for row in rows]
+    errors = [float(row[2].removesuffix("%")) for row in rows]
     assert errors == sorted(errors, reverse=True)
     (gpt,) = (one for one in found if one.observation.run == "r-train")
     (row,) = (row for row in rows if row[0] == "GPT of 124 million parameters, bf16")

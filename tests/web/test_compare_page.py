@@ -86,7 +86,7 @@ def test_ratios_are_those_of_the_answers_and_the_differences_are_marked():
     assert float(times) == float(f"{ratio:.3g}") and float(low) < ratio < float(high)
     assert ["devices", "64", "128"] in differences(found)
     (reached,) = (row for row in differences(found) if row[0] == "utilization")
-    assert all(cell.endswith(" %") for cell in reached[1:])
+    assert all(cell.endswith("%") for cell in reached[1:])
     assert not any(row[1:] == row[1:][::-1] for row in differences(found))
 
 
