@@ -206,10 +206,7 @@ class Known:
         """Power observations of a device, and the evidence from them."""
         if device.id not in self._power:
             observations = power_observations(
-                self.measured,
-                device,
-                self.of(device)[0],
-                lambda busy: _expected_w(busy, device, self.catalog),
+                self.of(device)[0], lambda busy: _expected_w(busy, device, self.catalog)
             )
             components = power_components(self.catalog)
             self._power[device.id] = (
@@ -219,12 +216,12 @@ class Known:
         return self._power[device.id]
 
 
-def _expected_w(busy: float | None, device: Device, catalog: Catalog) -> Uncertain | None:
+def _expected_w(busy: float, device: Device, catalog: Catalog) -> Uncertain | None:
     """Power expected of a device busy for such a share of the time [W]; None if unknown."""
     hardware = find_hardware(device, next(iter(device.peaks)), catalog).value
     if hardware.tdp_w is None:
         return None
-    return device_power_w(hardware, None if busy is None else busy * hardware.full_utilization)
+    return device_power_w(hardware, busy * hardware.full_utilization)
 
 
 def known_runs(catalog: Catalog, *, calibrated: bool = True) -> Known:

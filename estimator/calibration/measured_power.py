@@ -1,7 +1,7 @@
 """Measured runs of a device: what counters and samples imply about its power."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,8 +11,6 @@ from estimator.calibration.measured_utilization import (
     MOST_OBSERVED,
     UNKNOWN_SIZE,
     CalibrationObservation,
-    Measured,
-    most_logs,
     network_group,
     text_array,
 )
@@ -21,9 +19,6 @@ from estimator.catalog import Device
 from estimator.core.uncertainty import Uncertain
 from estimator.runs.observations import is_of_steps
 from estimator.runs.record import Timing
-
-UNKNOWN_WORK_SD = 0.15
-"""Uncertainty of the power of a run whose work is unknown, its device being seen busy [1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,31 +53,20 @@ class PowerObservation:
 
 
 def power_observations(
-    measured: Measured,
-    device: Device,
-    found: Sequence[CalibrationObservation],
-    expected_w: Callable[[float | None], Uncertain | None],
+    found: Sequence[CalibrationObservation], expected_w: Callable[[float], Uncertain | None]
 ) -> list[PowerObservation]:
-    """What measured runs say of the power of a device: by a counter or by samples, never modelled.
+    """Return the power readings of the runs that timed a device; modelled power is none.
 
     Parameters
     ----------
-    measured : Measured
-    device : Device
     found : sequence of CalibrationObservation
-        On its utilization.
+        Utilization of the device.
     expected_w : callable
-        What the prior expects where the device is busy for such a share of the time, None where
-        that is not known [W]; None where it expects nothing.
+        Share of the time that the device is busy -> power that the prior expects [W], or None.
     """
-    unexplained = [
-        (replace(one, noise_sd=UNKNOWN_WORK_SD), None)
-        for one in measured.observed(device.id, most_logs(device))
-        if one.timing.flop is None
-    ]
     observations = []
-    for one, busy in (*((one, _busy(one)) for one in found), *unexplained):
-        expected = None if one.power_w is None else expected_w(busy)
+    for one in found:
+        expected = None if one.power_w is None else expected_w(_busy(one))
         if one.power_w is None or expected is None or not expected.loadings:
             continue
         observations.append(

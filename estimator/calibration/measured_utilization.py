@@ -84,9 +84,17 @@ class Measured:
 
     @cached_property
     def _shared_timings(self) -> list[TimingRow]:
-        """Timings of the same; of two runs of one id the last counts."""
+        """Timings of the same; of two runs of one id the last counts.
+
+        Shipped runs were never made on this machine, whatever their host is called.
+        """
+        given = {run.id for run in self.given}
         runs = {run.id: run for run in self._shared if run.state != "running"}
-        return [row for run in runs.values() for row in timing_rows(run)]
+        return [
+            row if run.id in given else row._replace(host=f"shipped {row.host}")
+            for run in runs.values()
+            for row in timing_rows(run)
+        ]
 
     @cached_property
     def _own_timings(self) -> list[Sequence[Any]]:

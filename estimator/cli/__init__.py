@@ -13,12 +13,12 @@ from importlib import import_module
 from itertools import pairwise
 
 from estimator import __version__
-from estimator.cli.options import error_text, read_piped_config
+from estimator.cli.options import error_text, read_piped_config, resolve_here
 from estimator.cli.parser import CommandParser
 
 COMMANDS = (
     *("estimate", "compare", "batch", "sweep", "plan", "model", "serve-cost", "memory"),
-    *("calibrate", "claims", "profiles", "validate", "figure", "app"),
+    *("forecast", "calibrate", "claims", "profiles", "validate", "figure", "app"),
 )
 """Each is a module here that adds one parser, whose `run` answers with the exit code."""
 
@@ -51,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if sys.stdout is None:
             return _complain("stdout is closed: there is nowhere to put the answer")
         read_piped_config(options)
+        resolve_here(options)
         code: int = options.run(options)
         sys.stdout.flush()
     except ValueError as error:

@@ -1,11 +1,16 @@
 """`estimate`: one scenario to time, energy, cost and CO2e with intervals."""
 
 import argparse
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import add_output, add_scenario, catalog_of, scenario_of, shape_of
 from estimator.question.inputs import option_of
-from estimator.show.terminal import print_report
+from estimator.show.terminal import note, print_report
+
+if TYPE_CHECKING:
+    from estimator.catalog import Catalog
+    from estimator.question.scenario import Scenario
 
 EXAMPLES = """examples:
   twenty-watts estimate --preset gpt-3 --hardware v100 --devices 1
@@ -14,8 +19,11 @@ EXAMPLES = """examples:
   twenty-watts estimate --config config.json --tokens 1e10 --finetune lora --hardware rtx-4090
   twenty-watts estimate --preset gpt-3 --hardware h100 --devices 512 --power-limit 500
   twenty-watts estimate --flop 1e21 --hardware h100 --devices 8 --pay own --device-price 27000
+  twenty-watts estimate --flop 1e18 --precision bf16 --hardware here
   twenty-watts estimate --flop 1e20 --hardware a100 --carbon-profile grid.csv --start 18
-Numbers may be written 7e9, 7B, 300k. Omitted inputs are assumed, and every assumption is listed.
+`--hardware here` is the device that was measured last on this machine, and the default where one
+was. Numbers may be written 7e9, 7B, 300k. Omitted inputs are assumed, and every assumption is
+listed.
 """
 
 
@@ -38,7 +46,30 @@ def run(options: argparse.Namespace) -> int:
     from estimator.answer.training_report import training_report
 
     catalog = catalog_of(options)
-    answer = answer_scenario(scenario_of(options), catalog)
+    scenario = scenario_of(options)
+    if scenario.hardware is None and not _device_of_preset(scenario, catalog):
+        scenario = _here(scenario, catalog, quiet=options.quiet)
+    answer = answer_scenario(scenario, catalog)
     report = training_report(answer, catalog)
     print_report(report, option_of, shape_of(options), quiet=options.quiet)
     return 0
+
+
+def _device_of_preset(scenario: "Scenario", catalog: "Catalog") -> bool:
+    """Whether the scenario names a preset that brings its device."""
+    preset = scenario.preset
+    return preset is not None and (
+        not catalog.knows_preset(preset) or catalog.preset(preset).hardware is not None
+    )
+
+
+def _here(scenario: "Scenario", catalog: "Catalog", *, quiet: bool) -> "Scenario":
+    """Put the device that was measured on this machine into a scenario, if one was."""
+    from estimator.measure.host_id import measured_here
+    from estimator.runs import store_path
+
+    found = measured_here() if store_path().exists() else None
+    if found is None or catalog.find_device(found) is None:
+        return scenario
+    note(f"no device given: using {found}, measured on this machine (--hardware here)", quiet=quiet)
+    return replace(scenario, hardware=found)

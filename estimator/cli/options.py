@@ -106,6 +106,29 @@ def read_piped_config(options: argparse.Namespace) -> None:
     setattr(options, places[0], compact_json(config))
 
 
+HERE = "here"
+"""Name of the device that was measured last on this machine."""
+
+
+def resolve_here(options: argparse.Namespace) -> None:
+    """Put the device that was measured on this machine where `--hardware here` names it.
+
+    Raises
+    ------
+    ValueError
+        If none was measured.
+    """
+    if getattr(options, "hardware", None) != HERE:
+        return
+    from estimator.measure.host_id import measured_here
+
+    options.hardware = measured_here()
+    if options.hardware is None or open_catalog(options).find_device(options.hardware) is None:
+        raise ValueError(
+            "this machine has not been measured yet: run twenty-watts calibrate bench first"
+        )
+
+
 def scenario_of(options: argparse.Namespace) -> Scenario:
     """Read the scenario out of parsed options.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -342,10 +342,15 @@ def known_loads(catalog: Catalog) -> KnownLoads:
     return _read(catalog, str(folder), store_state(folder))
 
 
+def _elsewhere(run: MeasuredRun) -> MeasuredRun:
+    """Shipped run, never made on this machine, whatever its host is called."""
+    return replace(run, host=replace(run.host, id=f"shipped {run.host.id}"))
+
+
 @lru_cache(maxsize=8)
 def _read(catalog: Catalog, folder: str, state: State) -> KnownLoads:
     """Read the loads of a state of the store."""
-    shipped = [one.run for one in catalog.calibrations() if one.run.served]
+    shipped = [_elsewhere(one.run) for one in catalog.calibrations() if one.run.served]
     if not state:
         return KnownLoads(catalog, shipped)
     from estimator.measure.host_id import host_id

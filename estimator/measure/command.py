@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from types import FrameType
 
@@ -31,6 +32,32 @@ PASSED_ON = ("SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2")
 
 FROM_TERMINAL = ("SIGINT", "SIGQUIT")
 """Signals that a terminal sends to all processes in its foreground."""
+
+
+SCRIPTS = (".py", ".sh", ".bash", ".ipynb")
+"""How the names of files end that are programs."""
+
+
+def name_of_command(words: Sequence[str]) -> str:
+    """Return the default name of a command's program: its file and the folder it is in.
+
+    Options such as `--lr` make no other program.
+
+    >>> name_of_command(["torchrun", "--nproc-per-node=2", "gpt/train.py", "--lr", "1"])
+    'gpt/train.py'
+    >>> name_of_command(["make", "train"])
+    'make'
+    """
+    scripts = (word for word in words if word.endswith(SCRIPTS))
+    module = next((after for word, after in pairwise(words) if word == "-m"), "")
+    script = next(scripts, "")
+    if not script and not module:
+        return Path(words[0]).name
+    try:
+        folder = Path(script).absolute().parent.name if script else Path.cwd().name
+    except FileNotFoundError:  # the working folder was removed: the command may run all the same
+        folder = ""
+    return "/".join(filter(None, (folder, Path(script).name or module)))
 
 
 class CommandError(OSError):

@@ -4,7 +4,6 @@ Steps are found automatically: those that `measure()` in the script reports, els
 PyTorch's optimizers, through which the Trainer of Hugging Face, Lightning and Accelerate step, too.
 """
 
-import hashlib
 import math
 import os
 import subprocess
@@ -178,23 +177,6 @@ def recorded_watch(
         if store is not None:
             store.close()
     return measured, ended
-
-
-def name_of_command(words: Sequence[str]) -> str:
-    """What the program of a command is called where nobody names it.
-
-    The same words in the same folder are the same program; neither can be read from the name, which
-    goes along where runs are shared.
-
-    >>> name_of_command(["python", "a.py"]) == name_of_command(["python", "b.py"])
-    False
-    """
-    try:
-        folder = os.getcwd()
-    except FileNotFoundError:  # removed meanwhile: the command may run all the same
-        folder = ""
-    said = "\0".join([folder, *words])
-    return f"command-{hashlib.sha256(os.fsencode(said)).hexdigest()[:8]}"
 
 
 def completed(reported: Reported, counted: Mapping[str, Any]) -> Reported:

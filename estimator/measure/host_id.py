@@ -1,8 +1,14 @@
-"""Id of this machine in records: stable, and without names."""
+"""Id of this user's store in records: stable, random, and without names.
+
+Every copy of a system image has the same machine id, so that is no identity. A store with runs
+under a digest of it keeps that, so its runs stay runs on this machine.
+"""
 
 import re
 from pathlib import Path
 
+from estimator.runs import read_runs, read_timings
+from estimator.runs.observations import TimingRow
 from estimator.system.data_folder import data_directory
 from estimator.system.system_files import text_of
 
@@ -11,21 +17,18 @@ ID_FILE = "host-id"
 
 
 def host_id(root: Path = Path("/")) -> str:
-    """Digest of the machine's random number, or a random number of our own that is kept."""
-    for place in ("etc/machine-id", "var/lib/dbus/machine-id"):
-        if re.fullmatch("[0-9a-f]{32}", number := text_of(root / place)):
-            import hashlib
-
-            return hashlib.sha256(f"{SALT} {number}".encode()).hexdigest()[:16]
+    """Return the id kept beside the store; one is made on the first call."""
     kept = data_directory() / ID_FILE
-    return text_of(kept) or _new_id(kept)
+    return text_of(kept) or _new_id(kept, root)
 
 
-def _new_id(kept: Path) -> str:
+def _new_id(kept: Path, root: Path) -> str:
     """Random number, kept in a file where that can be written."""
     import secrets
 
-    number = secrets.token_hex(8)
+    digest = _digest(root)
+    known = digest and any(run.host.id == digest for run in read_runs()[0])
+    number = digest if known else secrets.token_hex(8)
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
         with kept.open("x", encoding="ascii") as file:
@@ -35,3 +38,21 @@ def _new_id(kept: Path) -> str:
     except OSError:
         return number
     return number
+
+
+def _digest(root: Path) -> str:
+    """Digest of the machine's number, the id in older stores; empty where there is none."""
+    for place in ("etc/machine-id", "var/lib/dbus/machine-id"):
+        if re.fullmatch("[0-9a-f]{32}", number := text_of(root / place)):
+            import hashlib
+
+            return hashlib.sha256(f"{SALT} {number}".encode()).hexdigest()[:16]
+    return ""
+
+
+def measured_here() -> str | None:
+    """Return the profile of the device that was timed last on this machine; None before one was."""
+    here, at = host_id(), TimingRow._fields.index
+    rows = [row for row in read_timings() if row[at("host")] == here and row[at("explained")]]
+    newest = max(rows, key=lambda row: str(row[at("started")]), default=None)
+    return None if newest is None else str(newest[at("hardware")])

@@ -248,7 +248,7 @@ class Recording:
     ) -> tuple[list[Energy], list[Condition]]:
         energy: list[Energy] = []
         conditions: list[Condition] = []
-        if wall_s < SHORT_S:
+        if LEAST_S <= wall_s < SHORT_S:
             self.notes.append(f"a run of {wall_s:.1f} s says little: run it for longer")
         for meter in self.meters:
             summary = summarise(
@@ -259,7 +259,8 @@ class Recording:
                 duration_s=max(wall_s, 1e-6),
                 limit_w=None if meter.device is None else meter.device.power_limit_w,
             )
-            self.notes += summary.notes
+            if summary.energy is not None or meter.trust != "modelled":
+                self.notes += summary.notes
             energy += [] if summary.energy is None else [summary.energy]
             conditions += [] if summary.condition is None else [summary.condition]
         return energy, conditions

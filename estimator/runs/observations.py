@@ -42,9 +42,6 @@ LIMITED_WEIGHT = 1.0 / 3.0
 WORTH_A_WORD = 0.02
 """A disturbance that brings less uncertainty is left out [1]."""
 
-BUSY_ENOUGH = 0.5
-"""A device that ran something for less of the time does not show its power under load [1]."""
-
 COVERED = 0.8
 """Readings that cover less of a run do not show its mean power [1]."""
 
@@ -105,6 +102,7 @@ class TimingRow(NamedTuple):
 COARSE = TimingRow._fields.index("program")
 FIRST = TimingRow._fields.index("params")
 STARTED = TimingRow._fields.index("started")
+EXPLAINED = TimingRow._fields.index("explained")
 SUMMED = TimingRow._fields.index("runs")
 """Places of the first key that tells programs apart, of the first field that is no key, of the run,
 and of the first field that is summed."""
@@ -193,7 +191,7 @@ def observed(
         Number format -> logarithm of the highest rate that one device can have reached [FLOP/s]:
         what claims more is left out.
     """
-    ours = [row for row in rows if row[0] == hardware]
+    ours = [row for row in rows if row[0] == hardware and row[EXPLAINED]]
     groups = _groups(ours, lambda row: tuple(row[:FIRST]))
     if many := len(groups) > MOST_FINE:
         groups = _groups(ours, _coarse)
@@ -226,10 +224,9 @@ def devices_of_programs(rows: Iterable[Sequence[Any]]) -> frozenset[str]:
 
 def _possible(one: Observation, most: Mapping[str, float]) -> bool:
     timing = one.timing
-    if timing.flop is None:
-        return True
     limit = most.get(timing.precision or "")
-    return limit is not None and math.log(timing.flop / timing.devices / timing.time_s) <= limit
+    rate = (timing.flop or 0.0) / timing.devices / timing.time_s
+    return limit is not None and math.log(rate) <= limit
 
 
 def _observation(rows: Rows, *, many: bool) -> Observation:
@@ -247,7 +244,7 @@ def _observation(rows: Rows, *, many: bool) -> Observation:
         kind=first.kind or None,
         arch=first.arch or None,
         label=label or None,
-        flop=flop if first.explained else None,
+        flop=flop,
         time_s=math.exp(sum(log_time) / count),
         repetitions=2 if first.steps else 1,
         params=first.params,
@@ -282,7 +279,7 @@ def _geometric_mean(logs: Iterable[float | None]) -> float | None:
 
 
 def _rows(run: MeasuredRun) -> Iterator[TimingRow]:
-    """Every timing of training of a run, on whole boards; power alone where there is none."""
+    """Every timing of training of known work of a run, on whole boards."""
     for device in run.devices:
         if device.hardware is None or device.shares_board is not None:
             continue
@@ -294,11 +291,6 @@ def _rows(run: MeasuredRun) -> Iterator[TimingRow]:
         for timing in trained:
             if timing.flop and timing.flop >= SMALLEST_STEP_FLOP * timing.devices:
                 yield _row(run, timing, device.hardware)
-        busy = {one.component: one.busy for one in run.conditions}
-        idle = run.timings or run.served or not run.wall_s
-        if not idle and (busy.get(device.key) or 0.0) >= BUSY_ENOUGH:
-            whole = Timing(what="training", component=device.key, time_s=run.wall_s, repetitions=1)
-            yield _row(run, whole, device.hardware)
 
 
 def slowed(share: float) -> float:

@@ -36,6 +36,7 @@ from estimator.catalog.shared_runs import (
     overlay_text,
     read_overlay,
 )
+from estimator.measure.host_id import host_id
 from estimator.runs import open_store, read_runs
 from estimator.runs.record import Energy, Host, MeasuredDevice, MeasuredRun, Timing
 from tests.in_process import run
@@ -210,6 +211,25 @@ def test_show_says_what_estimate_answers(data):
     assert device["work"][0]["expected_steady"] == steady
 
 
+def test_the_machine_that_was_measured_is_the_default(data):
+    question = ["estimate", "--flop", "1e20", "--precision", "bf16", "--json"]
+    for words in (question, [*question, "--hardware", "here"]):
+        refused = run(*words)
+        assert (refused.returncode, refused.stdout) == (1, "")
+    host = dataclasses.replace(HOST, id=host_id())
+    stored(
+        measured("a", trained(0.4), host=host),
+        measured("b", trained(0.4, component="cpu"), started="2026-11-09T10:00:00Z"),
+    )
+    here = run_command(*question, "--hardware", "here")
+    assert here["inputs"]["hardware"] == "h100-sxm"
+    done = run(*question)
+    assert json.loads(done.stdout)["results"] == here["results"]
+    assert "using h100-sxm, measured on this machine" in done.stderr
+    preset = run_command("estimate", "--preset", "gpt-3", "--json")
+    assert preset["inputs"]["hardware"].startswith("v100")
+
+
 def run_command(*words):
     done = run(*words)
     assert done.returncode == 0, done.stderr
@@ -326,7 +346,7 @@ def test_an_export_names_no_folder_of_its_user(data, tmp_path, monkeypatch):
 def test_forgotten_runs_come_back(data):
     runs = [measured("a", trained(0.3)), measured("b"), measured("c")]
     stored(*runs)
-    assert "would be forgotten: say so with --yes" in refusal("forget", "a", "b")
+    assert "would forget 2 runs; confirm with --yes" in refusal("forget", "a", "b")
     assert "no run 'x'" in refusal("forget", "a", "x", "--yes")
     assert not list(data.glob("forgotten-*"))
     done = calibrate("forget", "a", "b", "--yes")

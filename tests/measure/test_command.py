@@ -103,7 +103,9 @@ def test_a_command_of_no_time_is_not_stored_and_that_is_said(data):
     options = ("--flop", "1e6", "--precision", "fp32")
     done = here("true", options=options)
     assert (done.returncode, done.stdout) == (0, "")
-    assert "is too short to calibrate from: it is not stored" in done.stderr
+    (_kind, line) = done.stderr.splitlines()
+    assert line.startswith("note: true: finished after ")
+    assert line.endswith(", not stored: shorter than 0.2 s")
     with open_store() as store:
         assert store.runs() == []
 
@@ -508,4 +510,14 @@ def test_a_missing_command_leaves_nothing_behind(tmp_path, monkeypatch):
 def test_a_run_whose_work_nobody_tells_says_that_it_corrects_no_utilization(
     data, options, job, said
 ):
-    assert ("corrects no utilization: give --flop" in here(*job, options=options).stderr) == said
+    assert ("work unknown, so no estimate changes" in here(*job, options=options).stderr) == said
+
+
+def test_what_holds_for_every_run_is_said_once_and_all_of_it_when_asked(data):
+    """Missing meters, here: no board, and no counter of the processor."""
+    first, second = (here("sleep", "0.3").stderr.splitlines() for _ in range(2))
+    constant = {line for line in first if "no NVIDIA driver" in line or "(RAPL)" in line}
+    assert not constant & set(second)
+    assert second[0].startswith("note: sleep: finished after 3")
+    again = here("sleep", "0.3", options=("--verbose",)).stderr
+    assert all(line in again for line in constant)

@@ -21,6 +21,7 @@ from estimator.catalog import Catalog
 from estimator.cli import main
 from estimator.core.messages import message, render
 from estimator.measure import forecast
+from estimator.measure.command import name_of_command
 from estimator.measure.forecast import StepWatch
 from estimator.measure.session import Reported, Session
 from estimator.measure.stamps import Stamped, StampFile, Stamps
@@ -390,25 +391,24 @@ def test_the_command_line_forecasts_and_keeps_a_run(script, capsys):
     (run,) = read_runs()[0]
     assert (run.label, run.state) == ("forecast", "finished")
     (timing,) = run.timings
-    assert timing.style == found["program"] == forecast.name_of_command(words)
+    assert timing.style == found["program"] == name_of_command(words)
 
 
-def test_forecasts_of_one_command_are_of_one_program_and_those_of_others_are_not(
-    monkeypatch, tmp_path
-):
-    """Else what one script wastes would be expected of every other that was ever watched."""
-    train = forecast.name_of_command(["python", "train.py"])
-    assert train == forecast.name_of_command(["python", "train.py"])
-    assert train != forecast.name_of_command(["python", "train.py", "--wide"])
-    assert train != forecast.name_of_command(["python", "other.py"])
-    assert "train" not in train
-    monkeypatch.chdir("/")
-    assert train != forecast.name_of_command(["python", "train.py"])
+def test_a_program_is_called_after_its_file_and_folder_whatever_its_options(monkeypatch, tmp_path):
+    """Else each learning rate would be a program, and another script waste what the first does."""
+    monkeypatch.chdir(tmp_path)
+    train = name_of_command(["python", "train.py"])
+    assert train == f"{tmp_path.name}/train.py"
+    for same in ("python -u train.py --lr 3e-4", "torchrun --nproc-per-node 2 train.py --steps 9"):
+        assert name_of_command(same.split()) == train
+    assert name_of_command(["python", "other.py"]) != train
+    assert name_of_command(["python", "gpt/train.py"]) == "gpt/train.py"
+    assert name_of_command(["python", "-m", "gpt.train"]) == f"{tmp_path.name}/gpt.train"
     gone = tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)
     gone.rmdir()
-    assert forecast.name_of_command(["python", "train.py"]).startswith("command-")
+    assert name_of_command(["python", "train.py"]) == "train.py"
     timing = Timing(what="training", component="", time_s=1.0, repetitions=9)
     run = replace(measured(), label=FORECAST)
     assert program_of(timing, run) == ""

@@ -1,5 +1,6 @@
 """What machine this is and who else uses it, from trees of files like those of Linux."""
 
+import hashlib
 import os
 import re
 import signal
@@ -8,6 +9,7 @@ import sys
 import threading
 import time
 from contextlib import nullcontext, suppress
+from dataclasses import replace
 from importlib.metadata import version
 from types import SimpleNamespace
 
@@ -28,6 +30,8 @@ from estimator.measure.host import (
     this_host,
     usable_cores,
 )
+from estimator.measure.host_id import ID_FILE
+from tests.measured_runs import measured, store
 
 MACHINE_ID = "0123456789abcdef0123456789abcdef"
 XEON = """processor\t: 0
@@ -75,12 +79,23 @@ def test_a_server_tells_its_processor_memory_and_that_it_is_no_guest(server):
     assert host.virtual is False
 
 
-def test_the_id_is_stable_and_holds_nothing_of_the_machines_number(server, tmp_path_factory):
-    other = put(tmp_path_factory.mktemp("other"), {"etc/machine-id": "f" * 32})
-    host_id = this_host(server).id
-    assert host_id == this_host(server).id != this_host(other).id
-    assert re.fullmatch("[0-9a-f]{16}", host_id)
-    assert not set(re.findall("....", host_id)) & set(re.findall("....", MACHINE_ID))
+def test_two_copies_of_an_image_are_two_hosts_and_an_older_store_keeps_its_id(
+    server, tmp_path, monkeypatch
+):
+    """Every copy has the same machine id; a store that was begun with a digest of it is kept."""
+    digest = hashlib.sha256(f"twenty-watts host {MACHINE_ID}".encode()).hexdigest()[:16]
+    ids = []
+    for copy in ("one", "two", "older"):
+        monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path / copy))
+        if copy == "older":
+            before = measured("r")
+            store(replace(before, host=replace(before.host, id=digest)))
+            (tmp_path / copy / ID_FILE).unlink(missing_ok=True)
+        ids.append(this_host(server).id)
+        assert this_host(server).id == ids[-1]
+    assert len(set(ids)) == 3
+    assert ids[-1] == digest
+    assert all(re.fullmatch("[0-9a-f]{16}", one) for one in ids)
 
 
 @pytest.mark.parametrize("content", [None, "", "uninitialized\n"])

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from estimator.question.scenario import Scenario
 
 EXAMPLES = """examples:
-  twenty-watts calibrate forecast -- python train.py
-  twenty-watts calibrate forecast --for 60s --total-steps 20000 -- python train.py
-  twenty-watts calibrate forecast --steps 200 --keep-going --kind vision -- python train.py
+  twenty-watts forecast -- python train.py
+  twenty-watts forecast --for 60s --total-steps 20000 -- python train.py
+  twenty-watts forecast --steps 200 --keep-going --kind vision -- python train.py
 Steps are found automatically: those that measure() in the script reports, else the steps of
 PyTorch's optimizers, and with them those of Hugging Face's Trainer, Lightning and Accelerate. The
 second step of an optimizer is counted, too: its FLOPs, operations, memory traffic and number format
@@ -81,8 +81,8 @@ def run(options: argparse.Namespace) -> int:
     """Watch the command, then answer; its own exit code where it failed before."""
     from estimator.answer.run_forecast import RunQuestion, check_asked, forecast_run
     from estimator.cli.options import scenario_of
-    from estimator.measure.command import CommandError, undisturbed
-    from estimator.measure.forecast import name_of_command, recorded_watch
+    from estimator.measure.command import CommandError, name_of_command, undisturbed
+    from estimator.measure.forecast import recorded_watch
 
     words = command_of(options, "forecast")
     scenario = scenario_of(options)

@@ -4,13 +4,52 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from estimator.core.units import human, human_duration, in_percent
-from estimator.runs.record import HOW_METERED, Energy, MeasuredRun, ServedLoad, Trust
+from estimator.runs.record import HOW_METERED, Energy, MeasuredRun, ServedLoad, Timing, Trust
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog
 
 MANY = 8
 """More components than this are listed in groups."""
+
+
+EARLIER = 5
+"""Runs in whose notes is looked for what was said before."""
+
+
+def brief_lines(run: MeasuredRun, *, corrects: bool) -> Iterator[str]:
+    """Yield one line about a run, and those of its notes that earlier runs do not have.
+
+    Parameters
+    ----------
+    run : MeasuredRun
+    corrects : bool
+        Whether its work is known, so that estimates may use it.
+    """
+    from estimator.measure.recorder import LEAST_S, useful
+    from estimator.runs import overview
+
+    said = f"{run.label}: {run.state} after {human_duration(run.wall_s)}"
+    if not useful(run):
+        yield f"{said}, not stored: shorter than {LEAST_S:g} s"
+        return
+    measured = [one for one in run.energy if one.trust != "modelled"]
+    energy = [f"{one.component} {human(one.energy_kwh * 1e3, 'Wh')}" for one in measured[:MANY]]
+    shown = list(map(_reached, (one for one in run.timings if one.flop is not None)))
+    shown += [*map(_served, run.served), ", ".join(energy) or "energy not measured"]
+    if not corrects:
+        shown.append("work unknown, so no estimate changes (say it with --flop, or use forecast)")
+    yield "; ".join((said, *shown, f"stored as {run.id}"))
+    newest = overview(None, most=EARLIER).runs
+    before = {line for one in newest if one.id != run.id for line in one.notes}
+    yield from (line for line in run.notes if line not in before)
+
+
+def _reached(timing: Timing) -> str:
+    """Rate of a timing in words."""
+    reached = human((timing.flop or 0.0) / timing.time_s / timing.devices, "FLOP/s")
+    each = f" by each of {timing.devices} devices" if timing.devices > 1 else ""
+    return f"{timing.component}: {reached} reached{each}"
 
 
 def run_lines(run: MeasuredRun) -> Iterator[str]:
@@ -27,11 +66,7 @@ def run_lines(run: MeasuredRun) -> Iterator[str]:
         yield from (
             f"{device}: no reading of a meter, its energy is not known" for device in silent
         )
-    for timing in run.timings:
-        if timing.flop is not None:
-            reached = human(timing.flop / timing.time_s / timing.devices, "FLOP/s")
-            each = f" by each of {timing.devices} devices" if timing.devices > 1 else ""
-            yield f"{timing.component}: {reached} reached{each}"
+    yield from map(_reached, (one for one in run.timings if one.flop is not None))
     yield from map(_served, run.served)
     yield from run.notes
 

@@ -31,8 +31,8 @@ EXAMPLES = """examples:
   twenty-watts calibrate run --program my-gpt --flop 3e15 --precision bf16 -- python train.py
   twenty-watts estimate --program my-gpt --flop 4e18 --precision bf16 --hardware h100
 The command keeps its input, output, terminal, signals and exit code. If you specify what it does,
-the run also calibrates utilization; otherwise only power. Runs of a --program count most in
-estimates with the same --program. A program that you can edit reports its steps:
+the run calibrates estimates; otherwise it is kept and changes none. Runs of a --program count most
+in estimates with the same --program. A program that you can edit reports its steps:
   from estimator import measure
   with measure(params=124e6, tokens=16384, precision="bf16", kind="language") as run:
       ...; run.step()
@@ -77,6 +77,7 @@ def add_parser(commands: Any) -> None:
         help="samples per second of each meter (default: 10)",
     )
     how.add_argument("--record", metavar="FILE", help="also write the record as JSON")
+    how.add_argument("--verbose", action="store_true", help="every note, not one line")
     how.add_argument("--quiet", action="store_true", help="no notes on stderr")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
     parser.set_defaults(run=run)
@@ -84,7 +85,7 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command, measured; its exit code is ours."""
-    from estimator.measure.command import CommandError, running, undisturbed
+    from estimator.measure.command import CommandError, name_of_command, running, undisturbed
     from estimator.measure.recorder import Recording
     from estimator.measure.session import REPORT
     from estimator.question.inputs import read_number
@@ -98,12 +99,11 @@ def run(options: argparse.Namespace) -> int:
     work = {} if result is not None else work_of(options)
     store, notes = store_or_reason()
     if store is None:
-        note(f"the run is not stored: {notes[0]}", quiet=not options.quiet)
+        note(f"the run is not stored: {notes.pop(0)}", quiet=False)
     if os.environ.get(REPORT):
         notes.append("another calibrate run holds the energy of this one, too: never add them up")
-    recording = Recording(
-        origin="run", label=options.label, rate_hz=rate_hz, store=store, notes=notes
-    )
+    label = options.label or name_of_command(words)
+    recording = Recording(origin="run", label=label, rate_hz=rate_hz, store=store, notes=notes)
     recording.start()
     with undisturbed():
         try:
@@ -164,7 +164,7 @@ def _keep(
         exit_code=ended.exit_code,
         timings=lambda run: recording.placed(
             run,
-            named(ended.reported, work.get("style")) or _whole(work, ended, options.label),
+            named(ended.reported, work.get("style")) or _whole(work, ended, recording.label),
         ),
         served=lambda run: _served(recording, ended, result, run),
     )
@@ -236,13 +236,16 @@ def _whole(work: "dict[str, Any]", ended: "Ended", label: str | None) -> "tuple[
 
 def _say(measured: "MeasuredRun", options: argparse.Namespace) -> None:
     """Sum up on stderr: stdout is the command's."""
-    from estimator.cli.calibrate.measured_run import run_lines
+    from estimator.cli.calibrate.measured_run import brief_lines, run_lines
+    from estimator.measure.recorder import useful
 
-    for line in (
-        *run_lines(measured),
-        *_work_missing(measured, options),
-        *_peaks_missing(measured),
-    ):
+    unknown = _work_missing(measured, options)
+    if options.verbose:
+        lines = [*run_lines(measured), *unknown]
+    else:
+        lines = list(brief_lines(measured, corrects=not unknown))
+    missing = _peaks_missing(measured) if useful(measured) else []
+    for line in (*lines, *missing):
         note(line, quiet=options.quiet)
     if options.record:
         import json

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import add_profiles, catalog_of, refuse_missing_folder
-from estimator.show.terminal import note
+from estimator.show.terminal import harmless, note
 from estimator.system.whole_files import write_whole
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ EXPORT = """examples:
 The file holds what each run measured, the host in general words, and the profiles of devices that
 were measured and not shipped. Look at its labels and notes before you share it.
 """
+LISTED = 20
+"""Runs listed before they are forgotten."""
+
 FORGET = """examples:
   twenty-watts calibrate forget 20261121T050924Z-7f3a9c01
   twenty-watts calibrate forget --hardware h100 --yes
@@ -96,7 +99,7 @@ def run_forget(options: argparse.Namespace) -> int:
     with open_store() as store:
         runs, damaged = _to_forget(store, options, catalog)
         ids = [*(run.id for run in runs), *damaged]
-        _ask(len(ids), sure=options.yes)
+        _ask(runs, len(ids), sure=options.yes)
         kept = data_directory() / f"forgotten-{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}-{os.getpid()}"
         undo, rest = kept.with_suffix(".toml"), kept.with_suffix(".json")
         if runs:
@@ -141,13 +144,17 @@ def _chosen(
     return list(runs if hardware is None else filter(runs_of(hardware, catalog), runs))
 
 
-def _ask(count: int, *, sure: bool) -> None:
+def _ask(runs: "Sequence[MeasuredRun]", count: int, *, sure: bool) -> None:
     """Ask on a terminal; elsewhere only the options given count."""
+    from estimator.cli.calibrate.show import label_of
+
     what = _count(count, "run")
     if sure:
         return
     if not sys.stdin.isatty():
-        raise ValueError(f"{what} would be forgotten: say so with --yes")
+        raise ValueError(f"this would forget {what}; confirm with --yes")
+    for run in runs[:LISTED]:
+        sys.stderr.write(harmless(f"{run.id}  {run.started}  {label_of(run)}") + "\n")
     sys.stderr.write(f"Forget {what}? [y/N] ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):

@@ -187,7 +187,19 @@ def _run_cells(run: "MeasuredRun") -> list[str]:
     energy = ", ".join(map(_energy, run.energy))
     state = f"{run.state}, simulated" if run.simulated else run.state
     time = human_duration(run.wall_s)
-    return [run.id, state, run.origin, ", ".join(_names(run)), time, energy, run.label or ""]
+    return [run.id, state, run.origin, ", ".join(_names(run)), time, energy, label_of(run)]
+
+
+def label_of(run: "MeasuredRun") -> str:
+    """Return the label of a run, with the program where many runs share a label."""
+    from estimator.runs.record import FORECAST
+
+    programs = dict.fromkeys(one.style for one in run.timings if one.style)
+    if run.label == FORECAST and programs:
+        return f"{FORECAST} of {', '.join(programs)}"
+    if run.origin == "bench":
+        return f"benchmark, {len(run.timings)} timings"
+    return run.label or ""
 
 
 def _rate(load: "ServedLoad") -> str:

@@ -1,0 +1,5 @@
+"""`forecast`: the same as `calibrate forecast`."""
+
+from estimator.cli.calibrate.forecast import add_parser
+
+__all__ = ["add_parser"]
