@@ -282,6 +282,11 @@ class Catalog:
         path = self.layers[0] / "equivalents.toml"
         return self.once("equivalents", lambda: files.read_priors(path, self._guard))
 
+    def prompts(self) -> dict[str, Record]:
+        """Return what is believed of chatbots, such as ``class.gpt.params``, ours only."""
+        path = self.layers[0] / "prompts.toml"
+        return self.once("prompts", lambda: files.read_priors(path, self._guard))
+
     def claims(self) -> "dict[str, ClaimRecord]":
         """Return the claims by id, ours only."""
         from estimator.catalog.claim_records import read_claims

@@ -166,7 +166,8 @@ def _file_problems(catalog: Catalog) -> Iterator[Problem]:
             yield from _tried(partial(read_overlay, path, catalog.source_ids))
         for read in (
             *(catalog.priors, catalog.places, catalog.electricity_prices),
-            *(catalog.claims, catalog.scaling, catalog.api_prices, catalog.equivalents),
+            *(catalog.claims, catalog.scaling, catalog.api_prices),
+            *(catalog.equivalents, catalog.prompts),
         ):
             yield from _tried(read)
         for name in catalog.device_names():
@@ -225,6 +226,7 @@ def every_record(catalog: Catalog) -> Iterator[tuple[str, str, Record]]:
     yield from _named("priors.toml", "", catalog.priors())
     yield from _named("scaling.toml", "", catalog.scaling())
     yield from _named("equivalents.toml", "", catalog.equivalents())
+    yield from _named("prompts.toml", "", catalog.prompts())
     for claim in catalog.claims().values():
         facts = {f"facts.{key}": fact for key, fact in claim.facts.items()}
         yield from _named("claims.toml", f"{claim.id}.", {"claimed": claim.claimed, **facts})

@@ -121,6 +121,7 @@ ENTRIES = {
         "claims.toml",
         "scaling.toml",
         "equivalents.toml",
+        "prompts.toml",
         "compression.csv",
         "quantum_volume.csv",
         "calibrations",

@@ -17,7 +17,7 @@ from estimator.cli.options import error_text, read_piped_config, resolve_here
 from estimator.cli.parser import CommandParser
 
 COMMANDS = (
-    *("estimate", "compare", "batch", "sweep", "plan", "model", "serve-cost", "memory"),
+    *("estimate", "compare", "batch", "sweep", "plan", "model", "serve-cost", "prompt", "memory"),
     *("forecast", "calibrate", "claims", "profiles", "validate", "figure", "app"),
 )
 """Each is a module here that adds one parser, whose `run` answers with the exit code."""

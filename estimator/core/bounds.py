@@ -68,5 +68,6 @@ LIMITS: dict[str, Limit] = {
     "api_price_in": Limit(0.0, 1e6, "a thousand times the dearest API"),
     "training_kwh": Limit(0.0, 1e15, "more than thirty times the electricity of the world"),
     "service_days": Limit(1e-3, 1e6, "more than two thousand years"),
+    "times": Limit(1e-6, 1e9, "a use every tenth of a millisecond"),
     "zero": Limit(0.0, 3.0, "the stages of ZeRO"),
 }

@@ -24,6 +24,7 @@ GROUPS = {
     "model": "model and number formats",
     "hardware": "hardware",
     "parallelism": "parallelism, if known",
+    "use": "use",
     "traffic": "traffic",
     "place": "location",
     "money": "cost",
@@ -554,6 +555,27 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         _number("draft_acceptance", "probability that a draft is accepted", limits="share"),
         _number("draft_params", "parameters of the draft model", limits="params"),
         _number("duty_cycle", "share of the time that reserved machines are serving"),
+    ),
+    "use": (
+        _word(
+            "model",
+            "model by name: gpt, claude, gemini, mistral, deepseek, or an open one",
+            "Model",
+            example="gpt, claude, llama-3.1-8b",
+        ),
+        _word(
+            "task",
+            "what the model does (default: question)",
+            "Task",
+            choices=(*("question", "chat", "summary", "agent", "image", "video", "transcription"),),
+        ),
+        _word(
+            "per",
+            "amounts of one use, of a day, or of a year (default: use)",
+            "Per",
+            choices=("use", "day", "year"),
+        ),
+        _number("times", "uses per day (default: 20)", "Times per day", example="20"),
     ),
     "place": (
         _word(

@@ -35,6 +35,14 @@ def as_much(found: Mapping[str, float]) -> Iterator[Phrase]:
         )
 
 
+def as_little(found: Mapping[str, float]) -> Iterator[Phrase]:
+    """Say equivalents of a small energy in words."""
+    yield say("a 10 W LED lamp for {time}", time=human_duration(found["led_bulb_s"]))
+    yield say("a brain at 20 W for {time}", time=human_duration(found["brain_s"]))
+    yield say("{count} litres of water boiled", count=digits(found["kettles"]))
+    yield say("{count} charges of a phone", count=digits(found["phone_charges"]))
+
+
 def schedule_line(schedule: Mapping[str, float]) -> Phrase:
     """Say what another start would save."""
     start = f"{schedule['start']:g}"

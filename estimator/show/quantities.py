@@ -44,6 +44,11 @@ QUANTITIES: Mapping[str, tuple[str, str]] = {
     "cost_per_request_usd": ("cost per 1000 answers", "USD per 1000"),
     "battery_share_per_request": ("share of a battery charge per answer", "share"),
     "requests_per_charge": ("answers per battery charge", "answers"),
+    # of one use of a model, a day or a year of them
+    "energy_wh": ("energy", "Wh"),
+    "co2e_g": ("CO2e", "gCO2e"),
+    "water_ml": ("water", "mL"),
+    "electricity_usd": ("electricity", "cent"),
     # of items that are not written token by token
     "item_s": ("time of a batch", "s"),
     "items_per_s": ("items, all devices", "items/s"),
@@ -89,6 +94,13 @@ QUANTITIES: Mapping[str, tuple[str, str]] = {
 COUNTED = ("tokens/s", "items/s", "answers", "days", "tokens per day")
 """Units of numbers that are not whole, written with three digits."""
 
+SMALL: Mapping[str, tuple[str, float, float, str, float]] = {
+    "gCO2e": ("g", 1.0, 1e3, "kgCO2e", 1e-3),
+    "mL": ("mL", 1.0, 1e3, "L", 1e-3),
+    "cent": ("¢", 1e2, 1.0, "USD", 1.0),
+}
+"""Unit of small amounts -> how it is written, its factor, and from where on in which larger one."""
+
 LEAST_DEVICE_HOURS = 1e-4
 
 
@@ -117,6 +129,10 @@ def amount(name: str, value: float) -> str:
         return human_quantity(value * H_PER_YEAR, "hour")
     if unit == "USD per 1000":
         return human(1e3 * value, "$")
+    if unit in SMALL:
+        word, factor, most, larger, scale = SMALL[unit]
+        few = value < most
+        return f"{digits(factor * value)} {word}" if few else human_quantity(scale * value, larger)
     if unit == "J as Wh":
         value, unit = value / J_PER_WH, "Wh"
     if unit in ("J", "Wh"):

@@ -7,8 +7,9 @@ from typing import Any
 from estimator.answer.report import Report
 from estimator.core.messages import Names
 from estimator.core.uncertainty import Uncertain
-from estimator.core.units import human, human_duration, in_percent
-from estimator.show.phrases import as_much, schedule_line
+from estimator.core.units import amount as units_amount
+from estimator.core.units import digits, human, human_duration, in_percent
+from estimator.show.phrases import as_little, as_much, schedule_line
 from estimator.show.quantities import QUANTITIES, amount, interval, label
 from estimator.show.verdicts import places, verdict
 
@@ -22,6 +23,11 @@ HEADLINES: Mapping[str, Mapping[str, str]] = {
         "energy_per_request_wh": " per answer",
         "cost_per_million_output_tokens_usd": " per million output tokens",
         "inter_token_s": " per token",
+    },
+    "prompt": {
+        "energy_wh": "",
+        "co2e_g": " of CO2e",
+        "water_ml": " of water",
     },
     "items": {
         "energy_per_item_j": " per item",
@@ -135,6 +141,36 @@ def _items(report: Report, names: Names) -> Iterator[Block]:
     yield results_table(report)
 
 
+def _prompt(report: Report, names: Names) -> Iterator[Block]:
+    inputs, facts = report.inputs, report.facts
+    times = f"{digits(inputs['times'])} a day"
+    what = {"use": "", "day": f", {times}", "year": f", {times} for a year"}[inputs["per"]]
+    yield f"{', '.join(_headline(report))}: {report.details['task']}, {inputs['model']}{what}"
+    yield results_table(report)
+    shares = (f"{name} {in_percent(share)}" for name, share in facts["spread"].items())
+    yield f"What makes it uncertain: {', '.join(list(shares)[:MOST_FACTORS])}"
+    yield f"As much as {'; '.join(map(str, as_little(facts['equivalents'])))}"
+    for text, name in (("For a year", "year"), ("For a year of a million users", MILLION_USERS)):
+        energy, carbon = (facts[name][one]["mid"] for one in ("energy_wh", "co2e_g"))
+        yield f"{text}, {times}: {amount('energy_wh', energy)}, {amount('co2e_g', carbon)} of CO2e"
+    rows = [
+        (
+            one["name"].replace("_", " "),
+            units_amount(one["value"], one["unit"]),
+            "" if one["low"] is None else f"{digits(one['low'])} to {digits(one['high'])}",
+            f"{one['basis']}, {one['source']}" if one["basis"] != "assumed" else "assumed",
+        )
+        for one in facts["assumptions"]
+    ]
+    yield TextTable(header=("assumed", "median", "80 % interval", "source"), rows=rows)
+
+
+MOST_FACTORS = 4
+"""Causes of uncertainty that a text names [1]."""
+
+MILLION_USERS = "million_users_year"
+
+
 def _memory(report: Report, names: Names) -> Iterator[Block]:
     task = "serving" if report.inputs["inference"] else "training"
     yield f"{report.details['network']}, {task}, {places(report.inputs['devices'])}"
@@ -207,6 +243,7 @@ TEXTS: Mapping[str, Callable[[Report, Names], Iterator[Block]]] = {
     "training": _training,
     "inference": _inference,
     "items": _items,
+    "prompt": _prompt,
     "memory": _memory,
     "network": _network,
 }

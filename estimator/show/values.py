@@ -29,6 +29,8 @@ def as_json(report: Report, names: Names = in_python) -> dict[str, Any]:
     if report.quantities:
         shown["results"] = {name: _result(report, name) for name in report.quantities}
     shown |= report.facts
+    if report.question == "prompt":
+        shown = {**shown.pop("results"), **shown}
     if report.question == "memory":
         shown["verdict"] = verdict(report, names)
     return shown | {"warnings": list(report.warnings(names))}

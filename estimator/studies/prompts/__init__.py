@@ -1,0 +1,16 @@
+"""Energy, CO2e, water and electricity of one question to a model, a day or a year of them."""
+
+from estimator.core.notice import add_messages
+
+add_messages(
+    prompt_model_unknown=(
+        "unknown model {name!r}: write gpt, claude, gemini, mistral or deepseek, or an open model "
+        "with its size, such as llama-3.1-8b"
+    ),
+    prompt_of_class=(
+        "{name} is not disclosed: a distribution over models of its class stands for it"
+    ),
+    prompt_other_task="{name} does not do this task; set {set[task]}, or another {set[model]}",
+    prompt_no_tokens="{field} means nothing for {task}, which is not written token by token",
+    prompt_water_partly="water used in cooling on site is unknown; only that of the power plants",
+)

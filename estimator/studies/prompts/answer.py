@@ -1,0 +1,489 @@
+"""What one use of a model takes: energy, CO2e, water and electricity, with what is not known."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from estimator.answer.report import Report, bounds
+from estimator.catalog import Catalog, Preset, Record
+from estimator.core.brain import BRAIN_POWER_W
+from estimator.core.messages import refusal, refuse
+from estimator.core.notice import Notice
+from estimator.core.rows import rows_of
+from estimator.core.site import Site
+from estimator.core.uncertainty import Uncertain, total
+from estimator.core.units import CENTRAL, J_PER_WH, MILLION, S_PER_H, WH_PER_KWH
+from estimator.inference.devices import find_serving_device
+from estimator.inference.engines import fitted
+from estimator.inference.items import answer_item
+from estimator.inference.model_names import find_preset, stated_size
+from estimator.inference.quantities import MODEL, answer_questions
+from estimator.inference.question import Item, ServingQuestion
+from estimator.inference.resolver import ServingResolver
+from estimator.question.table import Table, check_question
+from estimator.studies.prompts.designs import DESIGNS, Designs, Unknown, sample
+from estimator.studies.prompts.question import (
+    CLASS_OF_TASK,
+    CLASSES,
+    ITEM_TASKS,
+    TASKS,
+    PromptQuestion,
+    class_of,
+)
+
+DAYS_PER_YEAR = 365.0
+TIMES_PER_DAY = 20.0
+"""Uses per day where they are not given [1]."""
+
+ITEM_DESIGNS = 128
+"""Designs of an item [1]: each is worked out by itself."""
+
+LEAST_KEPT = 0.5
+"""Share of the designs that must fit their devices [1]."""
+
+USUAL = "usual"
+"""Number format that the inference chain assumes itself."""
+
+FACTOR_OF_MODEL = "prediction"
+"""Factor of the uncertainty that stands for the error of the inference chain."""
+
+
+class Assumption(NamedTuple):
+    """A number that an answer assumes, with its range and its source."""
+
+    name: str
+    value: float
+    low: float | None
+    high: float | None
+    unit: str
+    basis: str
+    source: str
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """The model that is asked: a class of closed ones, or an open one by name."""
+
+    name: str
+    label: str
+    closed: str = ""
+    preset: str = ""
+    params: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptAnswer:
+    """What one use takes.
+
+    Parameters
+    ----------
+    asked : PromptQuestion
+    subject : Subject
+    site : Site
+    device_wh, energy_wh : Uncertain
+        Energy of the devices alone, and of the whole site [Wh].
+    co2e_g, water_ml, electricity_usd : Uncertain or None
+        None where the site lacks what is needed [g, mL, USD].
+    assumptions : sequence of Assumption
+    notices : tuple of Notice
+    """
+
+    asked: PromptQuestion
+    subject: Subject
+    site: Site
+    device_wh: Uncertain
+    energy_wh: Uncertain
+    co2e_g: Uncertain | None
+    water_ml: Uncertain | None
+    electricity_usd: Uncertain | None
+    assumptions: Sequence[Assumption]
+    notices: tuple[Notice, ...]
+
+    @property
+    def task(self) -> str:
+        """Task that is done."""
+        return self.asked.task or "question"
+
+    @property
+    def times(self) -> float:
+        """Uses per day [1]."""
+        return TIMES_PER_DAY if self.asked.times is None else self.asked.times
+
+    @property
+    def uses(self) -> float:
+        """Uses that the amounts are of [1]."""
+        per_day = {"day": 1.0, "year": DAYS_PER_YEAR}.get(self.asked.per)
+        return 1.0 if per_day is None else per_day * self.times
+
+    def amounts(self, uses: float) -> dict[str, Uncertain]:
+        """Energy, CO2e, water and electricity of so many uses, as far as they are known."""
+        found = {
+            "energy_wh": self.energy_wh,
+            "co2e_g": self.co2e_g,
+            "water_ml": self.water_ml,
+            "electricity_usd": self.electricity_usd,
+        }
+        return {name: uses * one for name, one in found.items() if one is not None}
+
+
+def answer_prompt(asked: PromptQuestion, catalog: Catalog) -> PromptAnswer:
+    """Answer one question about the use of a model.
+
+    Raises
+    ------
+    ValueError
+        If the model is unknown or does not do the task, or an input is inadmissible.
+    """
+    check_question(asked)
+    task = asked.task or "question"
+    subject = find_subject(asked.model, task, catalog)
+    known = _gather(asked, task, subject, catalog)
+    items = task in ITEM_TASKS
+    designs = sample(known.found, ITEM_DESIGNS if items else DESIGNS)
+    work = _items if items else _written
+    device_wh, it_wh, site, notes = work(asked, subject, designs, known.fixed, catalog)
+    energy_wh = it_wh * site.pue
+    water = total(site.water_l_per_it_kwh().values()) if site.water_l_per_it_kwh() else None
+    price, carbon = site.electricity_usd_per_kwh, site.co2e_kg_per_kwh
+    return PromptAnswer(
+        asked=asked,
+        subject=subject,
+        site=site,
+        device_wh=device_wh,
+        energy_wh=energy_wh,
+        co2e_g=None if carbon is None else energy_wh * carbon,
+        water_ml=None if water is None else it_wh * water,
+        electricity_usd=None if price is None else energy_wh * price / WH_PER_KWH,
+        assumptions=_assumptions(known.found),
+        notices=_notices(subject, site, notes),
+    )
+
+
+def find_subject(name: str, task: str, catalog: Catalog) -> Subject:
+    """Find the model that a name means, for a task.
+
+    Raises
+    ------
+    ValueError
+        If it is unknown, or does another task.
+    """
+    only = CLASS_OF_TASK.get(task, "")
+    name = name.strip() or only or "gpt"
+    preset = None if name.casefold() in CLASSES else find_preset(catalog, name)
+    if preset is not None and _does(preset, task):
+        params = preset.records["params"].value if "params" in preset.records else None
+        return Subject(name=name, label=preset.name, preset=preset.id, params=params)
+    closed = class_of(name)
+    if preset is not None or (closed and closed not in _classes_of(task)):
+        raise refuse("prompt_other_task", "task", name=name)
+    if closed:
+        return Subject(name=name, label=CLASSES[closed], closed=closed)
+    if stated_size(name) is None or only:
+        raise refuse("prompt_model_unknown", "model", name=name)
+    return Subject(name=name, label=name, preset=name)
+
+
+def _classes_of(task: str) -> tuple[str, ...]:
+    """Classes of models that do a task."""
+    only = CLASS_OF_TASK.get(task)
+    return (only,) if only else tuple(one for one in CLASSES if one not in CLASS_OF_TASK.values())
+
+
+def _does(preset: Preset, task: str) -> bool:
+    """Whether a model on record does a task."""
+    if task == "image":
+        return preset.kind == "diffusion"
+    if task == "transcription":
+        return preset.kind == "speech" and "encoder-decoder" in preset.arch
+    return task != "video" and preset.kind in ("language", "multimodal")
+
+
+@dataclass(frozen=True)
+class _Gathered:
+    """What a question leaves open, and what it gives or is known exactly."""
+
+    asked: PromptQuestion
+    records: Mapping[str, Record]
+    found: list[Unknown] = field(default_factory=list)
+    fixed: dict[str, Any] = field(default_factory=dict)
+
+    def number(self, name: str, factor: str, key: str, most: float = math.inf) -> None:
+        """Take a number as given, or else as it is on record."""
+        given = getattr(self.asked, name, None)
+        if given is not None:
+            self.fixed[name] = given
+        else:
+            record = self.records[key]
+            self.found.append(Unknown(name=name, factor=factor, record=record, most=most))
+
+    def choice(self, name: str, factor: str, prefix: str) -> None:
+        """Take a word as given, or else the chances on record."""
+        given = getattr(self.asked, name)
+        if given:
+            self.fixed[name] = given
+            return
+        chances = {
+            key.removeprefix(prefix): record.value
+            for key, record in self.records.items()
+            if key.startswith(prefix)
+        }
+        self.found.append(Unknown(name=name, factor=factor, chances=chances))
+
+
+def _gather(asked: PromptQuestion, task: str, subject: Subject, catalog: Catalog) -> _Gathered:
+    """Gather what is known and unknown of model, service and work."""
+    known = _Gathered(asked, catalog.prompts())
+    closed = subject.closed
+    if closed:
+        known.number("params", "size", f"class.{closed}.params")
+        known.number("active_share", "size", f"class.{closed}.active_share", 1.0)
+    elif subject.params is not None and task == "transcription":
+        known.fixed["params"] = subject.params
+    owner = f"class.{closed}" if closed else "open"
+    known.choice("hardware", "hardware", f"{owner}.hardware.")
+    hosted = not asked.hardware or find_serving_device(catalog, asked.hardware).is_server
+    if hosted or asked.precision:
+        formats = "closed" if closed else "open"
+        known.choice("precision", "number format", f"{formats}.format.")
+    if task in ITEM_TASKS:
+        _gather_item(known, task)
+    else:
+        _gather_calls(known, task, hosted=hosted)
+    return known
+
+
+def _gather_item(known: _Gathered, task: str) -> None:
+    """Gather the work of an image or a film."""
+    for name in TOKENS:
+        if getattr(known.asked, name) is not None:
+            raise refuse("prompt_no_tokens", name, task=TASKS[task])
+    for name in ("positions", "steps", "guidance"):
+        known.number(name, "work", f"task.{task}.{name}")
+    known.number("concurrency", "batch", "serving.item_batch")
+
+
+def _gather_calls(known: _Gathered, task: str, *, hosted: bool) -> None:
+    """Gather the load of the service, and the tokens of a task."""
+    if not hosted or known.asked.concurrency is not None:
+        known.fixed["concurrency"] = known.asked.concurrency or 1.0
+    else:
+        known.number("concurrency_per_device", "batch", "serving.concurrency_per_device")
+    if hosted:
+        known.number("duty_cycle", "idle capacity", "serving.duty_cycle", 1.0)
+    for name in ("calls", "input_tokens", "output_tokens"):
+        known.number(name, "length", f"task.{task}.{name}")
+    known.number("cached_share", "length", f"task.{task}.cached_share", 1.0)
+
+
+def _written(
+    asked: PromptQuestion,
+    subject: Subject,
+    designs: Designs,
+    fixed: Mapping[str, Any],
+    catalog: Catalog,
+) -> tuple[Uncertain, Uncertain, Site, tuple[Notice, ...]]:
+    """Energy of the devices and of the computers of a task that is written token by token [Wh]."""
+    values = {**designs.values, **fixed}
+    table = Table.of_columns(ServingQuestion, **_columns(values, subject, asked))
+    resolver = ServingResolver(catalog, fitted(catalog))
+    if "concurrency_per_device" in values:
+        alone = answer_questions(table.changed(concurrency=np.ones(table.count)), resolver)
+        devices = np.ones(table.count)
+        devices[alone.places] = np.asarray(alone.table.layout.devices)
+        flying = devices * values["concurrency_per_device"]
+        table = table.changed(concurrency=np.maximum(1.0, np.round(flying)))
+    answer = answer_questions(table, resolver)
+    kept = np.zeros(designs.count, dtype=np.bool_)
+    kept[answer.places] = True
+    if kept.mean() < LEAST_KEPT:
+        raise refusal(next(iter(answer.errors.values())))
+    energy = answer.ranges["energy_per_request_wh"]
+    known = np.isfinite(np.asarray(energy.mid))
+    if not known.any():
+        raise refusal(_power_unknown(answer.notes[0]))
+    kept[answer.places[~known]] = False
+    rows = np.flatnonzero(known)
+    calls = np.broadcast_to(np.asarray(values["calls"]), (table.count,))[kept]
+    first = answer.table.sites[0][0]
+    it_wh = designs.pooled(rows_of(_renamed(energy / first.pue), rows) * calls, kept)
+    joule = answer.ranges["device_energy_per_output_token_j"]
+    written = np.asarray(answer.table.output_tokens)[rows] / J_PER_WH
+    device_wh = designs.pooled(rows_of(_renamed(joule), rows) * (written * calls), kept)
+    return device_wh, it_wh, first, tuple(answer.notes[0])
+
+
+def _columns(values: Mapping[str, Any], subject: Subject, asked: PromptQuestion) -> dict[str, Any]:
+    """Return the inputs of the inference chain, one value a design or one for all."""
+    columns = {name: values[name] for name in ServingQuestion.inputs if name in values}
+    columns |= {name: np.maximum(1.0, np.round(values[name])) for name in TOKENS}
+    columns["hardware"] = _listed(values["hardware"])
+    if "precision" in values:
+        formats = np.asarray(values["precision"])
+        columns["precision"] = _listed(np.where(formats == USUAL, "", formats))
+    if "active_share" in values:
+        columns["active_params"] = values["params"] * values["active_share"]
+    if "params" not in values:
+        columns["preset"] = subject.preset
+    return {**columns, "site": asked.site, **({} if asked.pue is None else {"pue": asked.pue})}
+
+
+TOKENS = ("input_tokens", "output_tokens")
+
+
+def _listed(words: Any) -> Any:
+    """Words as the list of texts that a table reads, or the one text for all."""
+    return np.asarray(words).tolist()
+
+
+def _items(
+    asked: PromptQuestion,
+    subject: Subject,
+    designs: Designs,
+    fixed: Mapping[str, Any],
+    catalog: Catalog,
+) -> tuple[Uncertain, Uncertain, Site, tuple[Notice, ...]]:
+    """Energy of the devices and of the computers of an image or a film [Wh]."""
+    constant = {name: [value] * designs.count for name, value in fixed.items()}
+    columns = {name: one.tolist() for name, one in designs.values.items()} | constant
+    found, kept, error = [], np.zeros(designs.count, dtype=np.bool_), None
+    for place in range(designs.count):
+        row = {name: column[place] for name, column in columns.items()}
+        precision = str(row["precision"]) if row.get("precision", USUAL) != USUAL else ""
+        named = {"preset": subject.preset} if subject.preset else {"params": row["params"]}
+        question = ServingQuestion(
+            **named,
+            hardware=str(row["hardware"]),
+            precision=precision,
+            concurrency=max(1.0, round(row["concurrency"])),
+            site=asked.site,
+            pue=asked.pue,
+        )
+        positions = float(row["positions"])
+        sized = (
+            {"image_size": round(16.0 * positions**0.5 / 64.0) * 64.0}
+            if subject.preset
+            else {"positions": positions}
+        )
+        item = Item(steps=max(1.0, round(row["steps"])), guidance=row["guidance"], **sized)
+        try:
+            found.append(answer_item(question, item, catalog))
+            kept[place] = True
+        except ValueError as why:
+            error = why
+    if error is not None and kept.mean() < LEAST_KEPT:
+        raise error
+    first = found[0].row.site
+    device = [one.ranges["device_energy_per_item_j"] for one in found]
+    whole = [one.ranges["energy_per_item_j"] / first.pue for one in found]
+    device_wh, it_wh = (
+        designs.pooled(_renamed(_stacked(each)), kept) / J_PER_WH for each in (device, whole)
+    )
+    return device_wh, it_wh, first, found[0].notes
+
+
+def _stacked(quantities: Sequence[Uncertain]) -> Uncertain:
+    """Several quantities as one with a row each; their loadings have the same names."""
+    names = quantities[0].loadings
+    return Uncertain(
+        np.array([float(np.ravel(one.mid)[0]) for one in quantities]),
+        {
+            name: np.array([float(np.ravel(one.loadings.get(name, 0.0))[0]) for one in quantities])
+            for name in names
+        },
+    )
+
+
+def _renamed(quantity: Uncertain) -> Uncertain:
+    """Return a quantity whose error of the inference chain has a name of its own."""
+    loadings = {
+        FACTOR_OF_MODEL if name == MODEL else name: load for name, load in quantity.loadings.items()
+    }
+    return Uncertain(quantity.mid, {name: load for name, load in loadings.items() if np.any(load)})
+
+
+def _power_unknown(notes: Sequence[Notice]) -> Notice:
+    return next(one for one in notes if one.code == "serving_power_unknown")
+
+
+def _assumptions(unknowns: Sequence[Unknown]) -> tuple[Assumption, ...]:
+    """Every number that the answer assumes."""
+    return tuple(
+        Assumption(
+            one.name,
+            one.record.value,
+            one.record.low,
+            one.record.high,
+            one.record.unit,
+            one.record.basis,
+            one.record.source,
+            one.record.note or "",
+        )
+        for one in unknowns
+        if one.record is not None
+    )
+
+
+def _notices(subject: Subject, site: Site, notes: Sequence[Notice]) -> tuple[Notice, ...]:
+    """What was assumed of the model and the site."""
+    own = (Notice("prompt_of_class", "model", {"name": subject.label}),) if subject.closed else ()
+    water = site.wue_l_per_kwh is None and site.offsite_l_per_kwh is not None
+    partly = (Notice("prompt_water_partly", "site"),) if water else ()
+    of_site = tuple(one for one in notes if one.field in ("site", "pue"))
+    return (*own, *of_site, *partly)
+
+
+def equivalents(energy: Uncertain, catalog: Catalog) -> dict[str, float]:
+    """Known things that take as much energy: a lamp, a brain, a kettle, a phone [s, 1]."""
+    records, wh = catalog.equivalents(), float(energy.mid)
+    return {
+        "led_bulb_s": wh * S_PER_H / records["led_bulb.power_w"].value,
+        "brain_s": wh * S_PER_H / BRAIN_POWER_W,
+        "kettles": wh / records["kettle.energy_wh"].value,
+        "phone_charges": wh / records["phone.charge_wh"].value,
+    }
+
+
+def prompt_report(answer: PromptAnswer, catalog: Catalog, level: float = CENTRAL) -> Report:
+    """Report of one use, a day or a year, and of a year of a million users."""
+    found = answer.amounts(answer.uses)
+    asked = answer.asked
+
+    def of(uses: float) -> dict[str, dict[str, float]]:
+        return {name: bounds(one, level) for name, one in answer.amounts(uses).items()}
+
+    shares = answer.energy_wh.shares()
+    yearly = DAYS_PER_YEAR * answer.times
+    return Report(
+        question="prompt",
+        quantities=found,
+        level=level,
+        inputs={
+            "model": answer.subject.label,
+            "task": answer.task,
+            "per": asked.per or "use",
+            "times": answer.times,
+            "site": answer.site.name,
+            **{
+                name: value
+                for name, value in asked.given().items()
+                if name not in ("model", "task", "per", "times", "site")
+            },
+        },
+        notices=answer.notices,
+        facts={
+            "spread": {
+                name: float(one)
+                for name, one in sorted(shares.items(), key=lambda one: -float(one[1]))
+            },
+            "equivalents": equivalents(found["energy_wh"], catalog),
+            "assumptions": [one._asdict() for one in answer.assumptions],
+            "year": of(yearly),
+            "million_users_year": of(MILLION * yearly),
+        },
+        columns=("model", "task", "per", "times", "site"),
+        details={"task": TASKS[answer.task]},
+    )

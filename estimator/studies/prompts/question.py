@@ -1,0 +1,94 @@
+"""One use of a model: the inputs of a question, its tasks, and the classes of closed models."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from estimator.question.inputs import Question
+
+TASKS: Mapping[str, str] = {
+    "question": "a short question",
+    "chat": "a long chat",
+    "summary": "a page summarised",
+    "agent": "a coding task by an agent",
+    "image": "an image",
+    "video": "ten seconds of video",
+    "transcription": "an hour of transcription",
+}
+"""Task -> its name in a sentence."""
+
+ITEM_TASKS = ("image", "video")
+"""Tasks whose result is not written token by token."""
+
+CLASSES: Mapping[str, str] = {
+    "gpt": "GPT (large)",
+    "gpt-mini": "GPT mini",
+    "claude": "Claude (Sonnet, Opus)",
+    "claude-haiku": "Claude Haiku",
+    "gemini": "Gemini Pro",
+    "gemini-flash": "Gemini Flash",
+    "mistral": "Mistral (Large, Medium)",
+    "deepseek": "DeepSeek V3, R1",
+    "image": "an image model",
+    "video": "a video model",
+    "speech": "a speech model",
+}
+"""Class of models -> its name."""
+
+CLASS_OF_TASK = {"image": "image", "video": "video", "transcription": "speech"}
+"""Task -> the one class that does it; any class of language models does the others."""
+
+NAMES = (
+    ("speech", r"whisper|transcribe|voxtral|scribe"),
+    ("image", r"dall-?e|gpt-image|midjourney|imagen|nano-?banana|firefly"),
+    ("video", r"\bsora|\bveo|kling|runway"),
+    ("gpt-mini", r"gpt.*(mini|nano)|gpt-?3\.?5|\bo[134]-mini|codex-mini"),
+    ("gpt", r"^(chat-?)?gpt(-?[45]|$|[- ])|^chatgpt|^o[134](-|$)|^codex|^openai$"),
+    ("claude-haiku", r"claude.*(haiku|instant)|^haiku"),
+    ("claude", r"claude|^sonnet|^opus|^anthropic$"),
+    ("gemini-flash", r"gemini.*(flash|nano|lite)"),
+    ("gemini", r"gemini|^bard$"),
+    ("mistral", r"^mistral|le-?chat|magistral|^codestral"),
+    ("deepseek", r"^deepseek"),
+)
+"""Class -> what names of its models look like, the first that fits."""
+
+
+def class_of(name: str) -> str:
+    """Class of closed models that a name belongs to, empty if to none.
+
+    >>> class_of("openai/gpt-4o-mini-2024-07-18"), class_of("claude-sonnet-4-5"), class_of("olmo")
+    ('gpt-mini', 'claude', '')
+    """
+    word = name.strip().casefold()
+    if word in CLASSES:
+        return word
+    word = word.rpartition("/")[2].rpartition("anthropic.")[2]
+    return next((one for one, pattern in NAMES if re.search(pattern, word)), "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptQuestion(
+    Question,
+    wording={
+        "input_tokens": {"help": "tokens that one call reads (default: of the task)"},
+        "output_tokens": {"help": "tokens that one call writes (default: of the task)"},
+        "hardware": {"help": "device that answers, if known", "label": "Hardware"},
+        "concurrency": {"help": "answers that one instance writes at a time, if known"},
+        "precision": {"help": "weights: bf16, fp8, int4 ..., if known", "choices": ()},
+        "site": {"help": "country, cloud region or operator (default: world average)"},
+    },
+):
+    """One use of a model; what is None or empty is unspecified, and integrated over."""
+
+    model: str = ""
+    task: str = ""
+    per: str = ""
+    times: float | None = None
+    input_tokens: float | None = None
+    output_tokens: float | None = None
+    hardware: str = ""
+    concurrency: float | None = None
+    precision: str = ""
+    site: str = ""
+    pue: float | None = None
