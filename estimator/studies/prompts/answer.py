@@ -51,7 +51,7 @@ FACTOR_OF_MODEL = "prediction"
 """Factor of the uncertainty that stands for the error of the inference chain."""
 
 
-class Assumption(NamedTuple):
+class AssumedNumber(NamedTuple):
     """A number that an answer assumes, with its range and its source."""
 
     name: str
@@ -88,7 +88,7 @@ class PromptAnswer:
         Energy of the devices alone, and of the whole site [Wh].
     co2e_g, water_ml, electricity_usd : Uncertain or None
         None where the site lacks what is needed [g, mL, USD].
-    assumptions : sequence of Assumption
+    assumptions : sequence of AssumedNumber
     notices : tuple of Notice
     """
 
@@ -100,7 +100,7 @@ class PromptAnswer:
     co2e_g: Uncertain | None
     water_ml: Uncertain | None
     electricity_usd: Uncertain | None
-    assumptions: Sequence[Assumption]
+    assumptions: Sequence[AssumedNumber]
     notices: tuple[Notice, ...]
 
     @property
@@ -409,10 +409,10 @@ def _power_unknown(notes: Sequence[Notice]) -> Notice:
     return next(one for one in notes if one.code == "serving_power_unknown")
 
 
-def _assumptions(unknowns: Sequence[Unknown]) -> tuple[Assumption, ...]:
+def _assumptions(unknowns: Sequence[Unknown]) -> tuple[AssumedNumber, ...]:
     """Every number that the answer assumes."""
     return tuple(
-        Assumption(
+        AssumedNumber(
             one.name,
             one.record.value,
             one.record.low,
