@@ -56,6 +56,7 @@ ALLOWED = {
     "altair": {"web"},
     "vl_convert": {"web"},
     "streamlit": {"web", "app.py"},
+    "prometheus_client": {"web"},
     "rich": {"show", "cli"},
     "pynvml": {"measure"},
     "codecarbon": {"measure"},

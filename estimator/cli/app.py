@@ -4,6 +4,7 @@ import argparse
 import errno
 import ipaddress
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -17,6 +18,9 @@ DEFAULT_PORT = 8501
 EVERY = ("0.0.0.0", "::", "")
 """Addresses that mean all of this machine."""
 
+LIVE_TOKEN = "TWENTY_WATTS_LIVE"
+"""Environment variable with the token that a link to live readings needs."""
+
 OPEN = (
     "Open to the network: whoever reaches this machine can use the app, without a password and "
     "without encryption.\n"
@@ -25,10 +29,9 @@ OPEN = (
 EXAMPLES = """examples:
   twenty-watts app
   twenty-watts app --port 8080 --no-browser
+  twenty-watts app --public-host watts.example.org --max-sessions 100 --metrics-port 9464
   twenty-watts app --open '?v=1&preset=gpt-3&hardware=h100&devices=1024'
-The server listens on this machine only; --host 0.0.0.0 opens it to the network. The current
-power of the devices is shown to visitors on this machine only; TWENTY_WATTS_LIVE=on or off sets it
-for everyone.
+The server listens on this machine only; --host 0.0.0.0 opens it to the network.
 """
 
 
@@ -48,6 +51,23 @@ def add_parser(commands: Any) -> None:
         "--public-host",
         metavar="NAME",
         help="name under which a proxy serves the app, such as watts.example.org",
+    )
+    parser.add_argument(
+        "--max-sessions",
+        type=int,
+        metavar="N",
+        help="most visitors at the same time; more see a page that says so (default: no limit)",
+    )
+    parser.add_argument(
+        "--metrics-port",
+        type=int,
+        metavar="PORT",
+        help="serve Prometheus metrics at this port, on this machine only (default: none)",
+    )
+    parser.add_argument(
+        "--live",
+        action="store_true",
+        help="show the current power of this machine to visitors with the link that is printed",
     )
     parser.add_argument("--open", metavar="LINK", default="", help="scenario to open, '?v=1&...'")
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
@@ -99,19 +119,8 @@ def reachable(host: str) -> str:
 
 def run(options: argparse.Namespace) -> int:
     """Run Streamlit until it is stopped."""
-    if not 1 <= options.port <= 65535:
-        raise ValueError(f"--port must be between 1 and 65535, got {options.port}")
-    if options.open and not options.open.startswith("?"):
-        raise ValueError("--open takes the query part of a link, from '?' on")
-    _refuse_elsewhere(options.host, options.port)
-    _refuse_taken(options.host, options.port)
-    environment = dict(os.environ)
-    if options.profiles:
-        from estimator.catalog import Catalog
-        from estimator.catalog.checks import sound
-
-        sound(Catalog.open(options.profiles))
-        environment["TWENTY_WATTS_PROFILES"] = str(Path(options.profiles).resolve())
+    _check(options)
+    environment = _environment(options)
     command = [sys.executable, "-m", "streamlit", "run", str(script_path())]
     command += [f"--server.port={options.port}", f"--server.address={options.host}"]
     if options.public_host:
@@ -120,6 +129,9 @@ def run(options: argparse.Namespace) -> int:
     sys.stderr.write(f"Twenty Watts on {address}/{options.open}\n")
     if not is_loopback(options.host):
         sys.stderr.write(OPEN)
+    if options.live:
+        token = environment[LIVE_TOKEN]
+        sys.stderr.write(f"Live readings: {address}/calibrate?live={token}\n")
     process = subprocess.Popen(command, env=environment, cwd=script_path().parent)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -131,6 +143,40 @@ def run(options: argparse.Namespace) -> int:
     finally:
         process.terminate()
         process.wait()
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Refuse options that do not work, before a server starts."""
+    for name, port in (("--port", options.port), ("--metrics-port", options.metrics_port)):
+        if port is not None and not 1 <= port <= 65535:
+            raise ValueError(f"{name} must be between 1 and 65535, got {port}")
+    if options.max_sessions is not None and options.max_sessions < 1:
+        raise ValueError(f"--max-sessions must be at least 1, got {options.max_sessions}")
+    if options.open and not options.open.startswith("?"):
+        raise ValueError("--open takes the query part of a link, from '?' on")
+    _refuse_elsewhere(options.host, options.port)
+    _refuse_taken(options.host, options.port)
+    if options.metrics_port is not None:
+        _refuse_taken("127.0.0.1", options.metrics_port)
+
+
+def _environment(options: argparse.Namespace) -> dict[str, str]:
+    """Environment of the server: ours, with what the options set for it."""
+    environment = dict(os.environ)
+    if options.profiles:
+        from estimator.catalog import Catalog
+        from estimator.catalog.checks import sound
+
+        sound(Catalog.open(options.profiles))
+        environment["TWENTY_WATTS_PROFILES"] = str(Path(options.profiles).resolve())
+    if options.max_sessions is not None:
+        environment["TWENTY_WATTS_MAX_SESSIONS"] = str(options.max_sessions)
+    if options.metrics_port is not None:
+        environment["TWENTY_WATTS_METRICS_PORT"] = str(options.metrics_port)
+    environment.pop(LIVE_TOKEN, None)
+    if options.live:
+        environment[LIVE_TOKEN] = secrets.token_urlsafe(12)
+    return environment
 
 
 def _refuse_taken(host: str, port: int) -> None:

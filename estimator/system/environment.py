@@ -69,6 +69,7 @@ APP = Needs(
             "pyarrow": "pyarrow",
             "threadpoolctl": "threadpoolctl",
             "psutil": "psutil",
+            "prometheus-client": "prometheus_client",
         }
     ),
 )

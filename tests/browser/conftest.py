@@ -67,8 +67,11 @@ def serving(url, log):
     """A running app at an address of this machine."""
     command = [sys.executable, "-m", "streamlit", "run", "app.py"]
     command += ["--server.port", url.rpartition(":")[2]]
+    environment = {**os.environ, "TWENTY_WATTS_LIVE": "token"}
     with log.open("ab") as out:
-        server = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT)
+        server = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=out, stderr=subprocess.STDOUT
+        )
     try:
         end = time.monotonic() + WAIT_S
         while not healthy(url):

@@ -35,7 +35,8 @@ def slides(tab, measured_here):
 
 
 def test_the_run_that_goes_on_and_what_was_measured_are_seen_and_a_choice_is_kept(linked):
-    page = linked()
+    page = linked("?live=token")
+    assert "token" not in page.url
     live = page.locator('[data-quantity="gpu:0"]')
     expect(live).to_contain_text("98% busy, 64 °C")
     expect(page.locator(f"{CHARTS} svg")).to_have_count(4)
@@ -57,13 +58,13 @@ def test_in_the_dark_the_charts_have_light_ink(linked):
 
 
 def test_no_text_of_a_chart_leaves_it_and_nothing_is_cut_on_a_phone(linked):
-    page = linked(width=390, height=844)
+    page = linked("?live=token", width=390, height=844)
     expect(page.locator(f"{CHARTS} svg")).to_have_count(4)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert texts_outside(page) == []
 
 
-@pytest.mark.parametrize("section", ["live", "picture", "power", "residuals"])
+@pytest.mark.parametrize("section", ["live&live=token", "picture", "power", "residuals"])
 def test_on_a_slide_one_chart_stands_alone(slides, section):
     page = slides(f"calibrate?show={section}&embed=true&fs=1.4")
     expect(page.locator(f"{CHARTS} svg")).to_have_count(1)

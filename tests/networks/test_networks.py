@@ -361,7 +361,11 @@ def test_a_null_type_of_a_part_reads_as_absent():
         ({**INTERNVL, "downsample_ratio": "a"}, "downsample_ratio must be a positive number"),
         ({**INTERNVL, "downsample_ratio": 7}, "downsample_ratio must be at most 1, got 7"),
         (
-            {"model_type": "llama4", "vision_config": {"pixel_shuffle_ratio": 7}, "text_config": {"model_type": "llama4_text"}},
+            {
+                "model_type": "llama4",
+                "vision_config": {"pixel_shuffle_ratio": 7},
+                "text_config": {"model_type": "llama4_text"},
+            },
             "vision_config.pixel_shuffle_ratio must be at most 1, got 7",
         ),
         ({"model_type": "clip", "text_config": {"hidden_size": 0}}, "text_config.hidden_size"),

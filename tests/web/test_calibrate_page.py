@@ -46,7 +46,8 @@ def data(tmp_path, monkeypatch):
     """A store of one's own, on a server whose visitors sit at the machine."""
     folder = tmp_path / "data"
     monkeypatch.setenv("TWENTY_WATTS_DATA", str(folder))
-    monkeypatch.setenv(calibrate_live.ENVIRONMENT, "on")
+    monkeypatch.setenv(calibrate_live.TOKEN, "token")
+    monkeypatch.setattr(calibrate_live, "at_the_machine", lambda: True)
     return folder
 
 
@@ -62,7 +63,7 @@ def opened(query="", **state):
     page = AppTest.from_function(calibrate, default_timeout=120)
     for name, value in parse_qsl(query):
         page.query_params[name] = value
-    for name, value in state.items():
+    for name, value in {"live": "token", **state}.items():
         page.session_state[name] = value
     return healthy(page.run())
 
@@ -191,7 +192,8 @@ def _open(root):
 
 
 def test_in_a_public_deployment_nothing_live_is_read_and_no_label_told(monkeypatch):
-    monkeypatch.setenv(calibrate_live.ENVIRONMENT, "off")
+    monkeypatch.delenv(calibrate_live.TOKEN)
+    monkeypatch.setattr(calibrate_live, "at_the_machine", lambda: False)
     store(*several())
     with begin():
         page = opened()
@@ -219,6 +221,17 @@ def test_in_a_public_deployment_nothing_live_is_read_and_no_label_told(monkeypat
 )
 def test_only_who_sits_at_the_machine_sees_what_it_draws(visitor, headers, here):
     assert calibrate_live.is_here(visitor, headers) is here
+
+
+@pytest.mark.parametrize(("given", "seen"), [("token", True), ("other", False), ("", False)])
+def test_live_readings_need_the_token_of_the_server(given, seen):
+    page = text(opened("show=live", live=given))
+    assert ("Live readings are off" not in page) is seen
+
+
+def test_a_forwarded_visitor_sees_no_live_readings(monkeypatch):
+    monkeypatch.setattr(calibrate_live, "_headers", lambda: {"via": "1.1 proxy"})
+    assert "Live readings are off" in text(opened("show=live"))
 
 
 def test_a_damaged_store_is_kept_told_and_no_error(data):

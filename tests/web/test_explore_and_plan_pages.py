@@ -60,7 +60,9 @@ def test_explore_says_what_moves_the_answer_most():
 
 def test_a_card_of_ones_own_is_explored_and_one_without_offers_by_its_energy():
     _body, text = opened("explore", hardware="rtx-4090", devices="2")
-    assert re.search(r"2 × NVIDIA GeForce RTX 4090: the cost is [^(]+\(\$[\d.,]+k\W+\$[\d.,]+k", text)
+    assert re.search(
+        r"2 × NVIDIA GeForce RTX 4090: the cost is [^(]+\(\$[\d.,]+k\W+\$[\d.,]+k", text
+    )
     unpriced = {"hardware": "apple-m4-max", "devices": "1"}
     _body, text = opened("explore", **unpriced)
     assert "(40-core GPU) has no rental price on record" in text

@@ -1,7 +1,8 @@
-"""May this visitor see what the machine draws just now, and if so, what does it draw?"""
+"""Live power of the machine, for visitors who may see it."""
 
 import ipaddress
 import os
+import secrets
 import time
 from collections.abc import Mapping
 from urllib.parse import urlsplit
@@ -12,10 +13,11 @@ from estimator.measure.live import Course, LiveMeters, courses
 from estimator.measure.meters.open import open_meters
 from estimator.runs import open_store
 from estimator.runs.record import MeasuredRun
+from estimator.web.shared import visitors
 from estimator.web.shared.profiles import kept
 
-ENVIRONMENT = "TWENTY_WATTS_LIVE"
-"""Environment variable that switches live readings on or off for everybody: "on" or "off"."""
+TOKEN = "TWENTY_WATTS_LIVE"
+"""Environment variable with the token that live readings need; unset: nobody sees any."""
 
 EVERY_S = 2.0
 """How often the page looks [s]."""
@@ -28,12 +30,19 @@ FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "v
 
 
 def allowed() -> bool:
-    """Whether the visitor sits at the machine that the server runs on, or is let in anyway."""
-    said = os.environ.get(ENVIRONMENT, "").strip().lower()
-    if said in ("on", "off"):
-        return said == "on"
-    headers = {name.lower(): value for name, value in st.context.headers.items()}
-    return is_here(st.context.ip_address, headers)
+    """Whether the visitor opened the link with the server's token, and no proxy passed it on."""
+    token, given = os.environ.get(TOKEN, ""), visitors.live_token()
+    same = secrets.compare_digest(token.encode(), given.encode())
+    return bool(token) and same and not any(name in _headers() for name in FORWARDED)
+
+
+def at_the_machine() -> bool:
+    """Whether the visitor sits at the machine that the server runs on."""
+    return is_here(st.context.ip_address, _headers())
+
+
+def _headers() -> dict[str, str]:
+    return {name.lower(): value for name, value in st.context.headers.items()}
 
 
 def is_here(visitor: str | None, headers: Mapping[str, str]) -> bool:

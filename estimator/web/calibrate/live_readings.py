@@ -24,9 +24,9 @@ def draw_now(look: Look) -> None:
     if not live.allowed():
         style.caption(
             _(
-                "Live readings are off, for this server does not run on your own machine. Who "
-                "runs it may switch them on: {setting}. On your own machine: twenty-watts app."
-            ).format(setting=f"{live.ENVIRONMENT}=on")
+                "Live readings are off. Start the app with twenty-watts app --live on the machine "
+                "itself, and open the link that it prints."
+            )
         )
         return
     st.fragment(_now, run_every=live.EVERY_S)(look, language.current())

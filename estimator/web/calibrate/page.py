@@ -108,7 +108,7 @@ def _notices(notes: list[str]) -> None:
     """Show which parts of the link could not be used, and what is wrong with the store."""
     kept = st.session_state.setdefault("_calibrate_store", [])
     kept += [note for note in notes if note not in kept]
-    hidden = kept and not live.allowed()
+    hidden = kept and not live.at_the_machine()
     style.notices(STATE.notices)
     style.notices([HIDDEN] if hidden else kept)
 
@@ -276,7 +276,7 @@ def _next(seen: Seen) -> None:
 def _whole(seen: Seen) -> None:
     """Draw what the whole run of a program takes; only who sits here is shown its name."""
     st.subheader(_("The whole run of your program"), anchor=False)
-    if not live.allowed():
+    if not live.at_the_machine():
         style.caption(_("Programs are shown only at the machine that the server runs on."))
         return
     draw_whole(seen.device, seen.own, slide=bool(seen.frame.slide))
@@ -290,7 +290,7 @@ def _runs(seen: Seen) -> None:
         return
     own = [run.id for run in seen.own]
     table = tables.runs_table(seen.runs, own, seen.known.measured.host)
-    if not live.allowed():
+    if not live.at_the_machine():
         table = table.drop(columns="label")
     st.dataframe(
         table, column_config=_columns(), hide_index=True, key="calibrate_runs", placeholder=""

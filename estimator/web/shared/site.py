@@ -34,7 +34,7 @@ from typing import Any
 
 import streamlit as st
 
-from estimator.web.shared import navigation, style
+from estimator.web.shared import navigation, style, visitors
 from estimator.web.shared.frame import Frame, frame_of, language_of_link
 from estimator.web.shared.language import N_, _
 
@@ -92,9 +92,13 @@ def run(pages: Sequence[Page]) -> None:
     language_of_link()
     entries = {page.path: _entry(page, root=page is pages[0]) for page in pages}
     chosen = _navigation(entries, pages)
+    visitors.remember_live_token()
+    if not visitors.admit():
+        return
     if not bare:
         _menu(pages, chosen.url_path)
-    chosen.run()
+    with visitors.timed(chosen.url_path or pages[0].path):
+        chosen.run()
 
 
 def draw(page: Page) -> None:

@@ -1,0 +1,87 @@
+"""Visitors at the same time: the limit, the polite page, and the metrics."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import urllib.request
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from estimator.cli import main
+from estimator.web.shared.visitors import Visitors
+from tests.benchmarks.app import Session, wait_for
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_place_that_is_given_back_is_taken_again():
+    here = Visitors(most=2)
+    assert [here.enter(), here.enter(), here.enter()] == [True, True, False]
+    here.leave(False)
+    assert not here.enter()
+    here.leave(True)
+    assert here.enter()
+    assert here.registry.get_sample_value("twenty_watts_sessions") == 2
+    assert here.registry.get_sample_value("twenty_watts_refusals_total") == 2
+
+
+def test_without_a_limit_everybody_enters():
+    here = Visitors()
+    assert all(here.enter() for _ in range(1000))
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_a_full_server_says_so_and_its_metrics_count_it():
+    port, metrics = free_port(), free_port()
+    command = [sys.executable, "-m", "estimator", "app", "--no-browser", "--port", str(port)]
+    command += ["--max-sessions", "1", "--metrics-port", str(metrics)]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL) as app:
+        try:
+            wait_for(f"http://localhost:{port}", app)
+            first, second, counted = asyncio.run(two_visits(port, metrics))
+        finally:
+            app.terminate()
+    assert "tw-figures" in first and "This server is full" not in first
+    assert "This server is full" in second
+    assert "tw-figures" not in second
+    assert "twenty_watts_sessions 1.0" in counted
+    assert "twenty_watts_refusals_total 1.0" in counted
+    assert 'twenty_watts_page_seconds_count{page="estimate"} 1.0' in counted
+
+
+async def two_visits(port, metrics):
+    """Texts that two visitors at the same time are sent, and the metrics meanwhile."""
+    visits = [Session(f"ws://localhost:{port}/_stcore/stream") for _ in range(2)]
+    texts = []
+    for visit in visits:
+        received = []
+        visit.receiver = received.append
+        with suppress(RuntimeError):  # no control on the page that refuses
+            await visit.open()
+        texts.append("".join(map(str, received)))
+    answer = urllib.request.urlopen(f"http://127.0.0.1:{metrics}/metrics", timeout=10)
+    for visit in visits:
+        visit.close()
+    return *texts, answer.read().decode()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--max-sessions", "0"], "--max-sessions must be at least 1, got 0"),
+        (["--metrics-port", "0"], "--metrics-port must be between 1 and 65535, got 0"),
+    ],
+)
+def test_a_limit_that_admits_nobody_is_refused(options, message, capsys):
+    assert main(["app", *options]) == 1
+    assert message in capsys.readouterr().err
