@@ -54,6 +54,12 @@ SOFTWARE = MappingProxyType(
         "koboldcpp": CUDA,
         "mlx": METAL,
         "exllama": CUDA,
+        "autoawq": EAGER,
+        "autogptq": EAGER,
+        "auto-gptq": EAGER,
+        "gptqmodel": EAGER,
+        "bitsandbytes": EAGER,
+        "pytorch": EAGER,
     }
 )
 """Words in the name of a program -> engine; llama.cpp's is that of the device."""

@@ -22,13 +22,21 @@ from estimator.core.uncertainty import Uncertain, total
 from estimator.core.units import CENTRAL, J_PER_KWH, J_PER_WH, MILLION, S_PER_H
 from estimator.inference.calibration import DELIVERED
 from estimator.inference.capacity import devices_needed
-from estimator.inference.engines import ENGINES, SERVER, VENDOR, Parameters, fitted
+from estimator.inference.engines import (
+    EAGER,
+    ENGINES,
+    IS_SERVER,
+    SERVER,
+    VENDOR,
+    Parameters,
+    fitted,
+)
 from estimator.inference.lazy_items import LazyItems
 from estimator.inference.performance import Performance, performance
 from estimator.inference.question import ServingQuestion
 from estimator.inference.queueing import concurrency_of_rates, does_not_fit
 from estimator.inference.resolver import ServingResolver
-from estimator.inference.setups import Resolved, ServingTable, filled
+from estimator.inference.setups import NamedSetup, Resolved, ServingTable, filled
 from estimator.question.provenance import uncertain_record
 from estimator.question.table import Table
 
@@ -408,7 +416,7 @@ def spread_scale(table: ServingTable, quantity: str, catalog: Catalog) -> Floats
     """
     slope = catalog.prior(f"serving.spread.exponent.{quantity}").value
     wide = np.asarray(table.machine.bytes_per_s) / REFERENCE_BYTES_PER_S
-    scale = np.maximum(wide, LEAST_WIDTH) ** slope
+    scale = np.maximum(wide, 1.0) ** slope
     if quantity == POWER:
         sequences = np.clip(filled(table.given["concurrency"], REFERENCE_LOAD), *LOADS)
         scale = scale * (REFERENCE_LOAD / sequences) ** catalog.prior(POWER_BY_LOAD).value
@@ -429,10 +437,8 @@ LAYOUT_SHARE = 0.5
 unspecified layout goes [1]."""
 
 REFERENCE_BYTES_PER_S = 3.35e12
-"""Bandwidth of an H100, at which the spreads are stated [B/s]."""
-
-LEAST_WIDTH = 0.5
-"""Slower devices are predicted no better than at this share of that bandwidth [1]."""
+"""Bandwidth of an H100, at which the spreads are stated; slower devices are predicted no better
+[B/s]."""
 
 
 def _beside(table: ServingTable, quantity: str, variance: Floats) -> Floats:
@@ -443,22 +449,53 @@ def _beside(table: ServingTable, quantity: str, variance: Floats) -> Floats:
 
 
 def _with_own(table: ServingTable, quantity: str, beside: Floats, catalog: Catalog) -> Floats:
-    """Standard deviation with the spread of the engine itself."""
-    own = _engine_spreads(catalog)[quantity][table.engines]
+    """Standard deviation with the spread of the engine on the device."""
+    place = DELIVERED.index(quantity)
+    own = np.array([own_spreads(one, catalog)[place] for one in table.named])[table.named_at]
     own = own * spread_scale(table, quantity, catalog)
     return np.asarray(np.sqrt(own**2 + beside), dtype=np.float64)
 
 
-def _engine_spreads(catalog: Catalog) -> dict[str, Floats]:
-    """Quantity -> spread of every engine, by its code [1]."""
-    return catalog.once("serving spreads", lambda: _read_spreads(catalog))
+def own_spreads(named: NamedSetup, catalog: Catalog) -> Sequence[float]:
+    """Spread of the errors of an engine on a device, by `DELIVERED` [1].
+
+    A server on a device that it was not measured on is less certain than on one that it was, on a
+    make of devices that few were measured on less again, and so is a program that is not known.
+    """
+    spreads = catalog.once("serving spreads", lambda: _read_spreads(catalog))
+    usual = spreads[ENGINES[named.engine], ""]
+    if IS_SERVER[named.engine] and named.device.device.vendor != USUAL_MAKE:
+        usual = spreads[OTHER_MAKE, ""]
+    found = spreads.get((ENGINES[named.engine], named.device.device.id), usual)
+    if named.program_known:
+        return found
+    return tuple(map(max, found, spreads[ENGINES[EAGER], ""]))
 
 
-def _read_spreads(catalog: Catalog) -> dict[str, Floats]:
-    def of(engine: str, quantity: str) -> float:
-        return catalog.prior(f"serving.spread.{engine}.{quantity}").value
+USUAL_MAKE, OTHER_MAKE = "NVIDIA", "other-make"
+"""Make of nearly all devices that servers were measured on; name of the spread on all others."""
 
-    return {name: np.array([of(engine, name) for engine in ENGINES]) for name in DELIVERED}
+
+def of_usual_make(table: ServingTable) -> npt.NDArray[np.bool_]:
+    """Whether the device of each row is of the make that most measured ones are of."""
+    makes = [one.device.device.vendor == USUAL_MAKE for one in table.named]
+    return np.array(makes)[table.named_at]
+
+
+def _read_spreads(catalog: Catalog) -> dict[tuple[str, str], Sequence[float]]:
+    """Engine and device -> spreads by `DELIVERED`; of a device without rows under an empty name."""
+    spreads: dict[tuple[str, str], Sequence[float]] = {
+        (engine, ""): tuple(
+            catalog.prior(f"serving.spread.{engine}.{name}").value for name in DELIVERED
+        )
+        for engine in (*ENGINES, OTHER_MAKE)
+    }
+    for row in catalog.table("runs/serving_spreads.csv"):
+        usual = zip(DELIVERED, spreads[row["engine"], ""], strict=True)
+        spreads[row["engine"], row["device"]] = tuple(
+            float(row[name]) if row[name] else otherwise for name, otherwise in usual
+        )
+    return spreads
 
 
 def _delivered(

@@ -127,7 +127,8 @@ def find_named(asked: Naming, catalog: Catalog, find_model: FindModel) -> NamedS
         notes.append(Notice("too_few", "params", {"value": asked.params}))
     if asked.active_params is not None and asked.params is None:
         notes.append(Notice("no_effect", "active_params"))
-    if asked.software and engine_of(asked.software) is None:
+    program_known = not asked.software or engine_of(asked.software) is not None
+    if not program_known:
         notes.append(Notice("serving_software_unknown", "software", {"word": asked.software}))
     weights = _weights(asked, device, notes)
     engine = device.engine(asked.software, weights)
@@ -147,6 +148,7 @@ def find_named(asked: Naming, catalog: Catalog, find_model: FindModel) -> NamedS
         engine=engine,
         site=_site(asked.site, asked.pue, catalog, bare=not inside),
         notes=tuple(notes),
+        program_known=program_known,
     )
 
 

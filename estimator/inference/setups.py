@@ -66,6 +66,8 @@ class NamedSetup:
     site : Found of Site
     notes : tuple of Notice
         What the words have assumed, without those of the site.
+    program_known : bool
+        Whether the name of the program, if any, is that of a known engine.
     """
 
     model: ServedModel
@@ -76,6 +78,7 @@ class NamedSetup:
     engine: int
     site: Found[Site]
     notes: tuple[Notice, ...]
+    program_known: bool = True
 
     @cached_property
     def cells(self) -> tuple[float | None, ...]:

@@ -20,7 +20,12 @@ from estimator.core.units import CENTRAL
 from estimator.inference.capacity import weight_bytes
 from estimator.inference.engines import ENGINES, fitted
 from estimator.inference.measured_loads import devices_of
-from estimator.inference.quantities import own_log_sd, spread_scale, stated_variance
+from estimator.inference.quantities import (
+    of_usual_make,
+    own_log_sd,
+    spread_scale,
+    stated_variance,
+)
 from estimator.validation.serving_fit import MeasuredSetups, fit, measured_cases, predicted
 from estimator.validation.serving_spread import FEWEST, Errors
 
@@ -181,6 +186,7 @@ def _errors_of_rows(
     catalog: Catalog, measured: MeasuredSetups, blind: list[dict[str, Floats]]
 ) -> Iterator[tuple[str, Mask, Errors]]:
     groups = held_out_groups(measured)
+    devices, usual_make = devices_of(measured.table), of_usual_make(measured.table)
     beside = stated_variance(measured.table, fitted(catalog))
     for quantity, values in measured.values.items():
         seen = ~np.isnan(values)
@@ -194,6 +200,8 @@ def _errors_of_rows(
                 scale=spread_scale(measured.table, name, catalog)[seen],
                 engines=measured.table.engines[seen],
                 tests=np.full(int(seen.sum()), quantity),
+                devices=devices[seen],
+                usual_make=usual_make[seen],
                 held_out=[labels[seen] for labels in groups],
             ),
         )

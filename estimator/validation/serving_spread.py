@@ -1,4 +1,8 @@
-"""How far predictions of serving are off, by engine: widened where models or systems are few.
+"""How far predictions of serving are off, by engine and device: wide where the fit saw neither.
+
+A device with many rows under a server has its own spread. On a device without rows, that server is
+as far off as on the devices that have some, each of them counted once; devices of other makes than
+NVIDIA's are compared among themselves, because the fit knows few of their kernels.
 
 The errors of one line of models, or of one system, go together. A new line or system is off by its
 own share of the variance, known from as many lines or systems as there are: few of them widen the
@@ -8,6 +12,7 @@ Vovk, A. Gammerman, G. Shafer, "Algorithmic learning in a random world", 2005, s
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +20,17 @@ import numpy.typing as npt
 from estimator.core.rows import Floats, Mask, Texts
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL
+from estimator.inference.engines import IS_SERVER
 
 FEWEST = 5
-"""Engines of fewer rows take the spread of the other engines, each a vote [1]."""
+"""Engines of fewer rows take the spread of the other engines, each a vote; devices of fewer rows
+that of an unknown device [1]."""
 
 MANY = 50
-"""From so many rows on, a quantity tells its own spread [1]."""
+"""From so many rows on, a quantity or a device tells its own spread [1]."""
+
+FEW_DEVICES = 3
+"""With fewer devices, an engine takes the spread on unknown devices from all servers [1]."""
 
 LONE = float(np.sqrt(2.0))
 """Widening of an engine seen on one line and one system: 1 + 1/k of the variance, all of it [1]."""
@@ -40,6 +50,8 @@ class Errors:
         Spread of a row over that of its engine [1].
     engines, tests : array of shape (n,)
         Code of the engine of a row; quantity of the rows that it measured.
+    devices, usual_make : array of shape (n,)
+        Id of the device of a row; whether NVIDIA makes it.
     held_out : sequence of arrays of shape (n,)
         What each way holds out as a whole: the line of models, the system.
     """
@@ -49,6 +61,8 @@ class Errors:
     scale: Floats
     engines: npt.NDArray[np.int64]
     tests: Texts
+    devices: Texts
+    usual_make: Mask
     held_out: Sequence[Texts]
 
     def joined(self, other: "Errors") -> "Errors":
@@ -59,6 +73,8 @@ class Errors:
             scale=np.concatenate([self.scale, other.scale]),
             engines=np.concatenate([self.engines, other.engines]),
             tests=np.concatenate([self.tests, other.tests]),
+            devices=np.concatenate([self.devices, other.devices]),
+            usual_make=np.concatenate([self.usual_make, other.usual_make]),
             held_out=[
                 np.concatenate(groups) for groups in zip(self.held_out, other.held_out, strict=True)
             ],
@@ -71,13 +87,21 @@ class Errors:
         `MANY` rows. The way of holding out that makes the most groups tells what one more may be
         off by.
         """
+        return max(self._spread_by(part) for part in self._parts(chosen))
+
+    def _parts(self, chosen: Mask) -> list[Mask]:
+        """Chosen rows by the quantity that they measured, of those with `MANY` rows if any."""
         parts = [chosen & (self.tests == test) for test in np.unique(self.tests[chosen])]
-        large = [part for part in parts if part.sum() >= MANY]
-        return max(self._spread_by(part) for part in large or [chosen])
+        return [part for part in parts if part.sum() >= MANY] or [chosen]
+
+    @cached_property
+    def _sizes(self) -> Floats:
+        """Standard deviation that covers each error in `CENTRAL` of all cases [1]."""
+        beyond = (self.logs / z_score(CENTRAL)) ** 2 - self.beside
+        return np.asarray(np.sqrt(np.maximum(beyond, 0.0)) / self.scale)
 
     def _spread_by(self, chosen: Mask) -> float:
-        beyond = (self.logs / z_score(CENTRAL)) ** 2 - self.beside
-        sizes = np.sqrt(np.maximum(beyond, 0.0)) / self.scale
+        sizes = self._sizes
         level = min(CENTRAL * (1.0 + 1.0 / np.count_nonzero(chosen)), 1.0)
         usual = float(np.quantile(sizes[:, chosen], level))
         even = self.logs / self.scale
@@ -94,10 +118,46 @@ class Errors:
             for group in np.unique(groups):
                 out = groups == group
                 for engine in np.unique(self.engines[out]):
-                    rows = out & (self.engines == engine)
-                    own = self._spread_of(engine, ~out) * self.scale[rows]
-                    found[way, rows] = np.sqrt(own**2 + self.beside[rows])
+                    of_engine = out & (self.engines == engine)
+                    for device in np.unique(self.devices[of_engine]):
+                        rows = of_engine & (self.devices == device)
+                        own = self.spread_on(engine, device, ~out) * self.scale[rows]
+                        found[way, rows] = np.sqrt(own**2 + self.beside[rows])
         return found
+
+    def spread_on(self, engine: int, device: str, known: Mask) -> float:
+        """Log-standard-deviation of an engine on a device, by the known rows [1]."""
+        if not IS_SERVER[engine]:
+            return self._spread_of(engine, known)
+        on_device = self.devices == device
+        own = known & on_device & (self.engines == engine)
+        count = np.count_nonzero(own)
+        if count >= MANY or count == np.count_nonzero(known):
+            return self.spread(own)
+        usual = bool(self.usual_make[on_device].all())
+        unknown = self.spread_on_unknown(engine, known & ~own, usual_make=usual)
+        return unknown if count < FEWEST else max(self.spread(own), unknown)
+
+    def spread_on_unknown(self, engine: int, known: Mask, *, usual_make: bool) -> float:
+        """Log-standard-deviation of a server on a device without rows: every device a vote [1]."""
+        alike = known & IS_SERVER[self.engines] & (self.usual_make == usual_make)
+        pairs = np.char.add(self.devices, np.char.mod(" %d", self.engines))
+        names, counts = np.unique(pairs[alike], return_counts=True)
+        alike &= np.isin(pairs, names[counts >= FEWEST])
+        own = alike & (self.engines == engine)
+        rows = own if len(np.unique(pairs[own])) >= FEW_DEVICES else alike
+        if not rows.any():
+            return self._spread_of(engine, known)
+        return max(self._even(part, pairs) for part in self._parts(rows))
+
+    def _even(self, chosen: Mask, groups: Texts) -> float:
+        """Size that `CENTRAL` of the errors stay within, every group of the same weight [1]."""
+        sizes, ways = self._sizes[:, chosen], len(self.logs)
+        _, at, counts = np.unique(groups[chosen], return_inverse=True, return_counts=True)
+        weights = np.tile(1.0 / counts[at], ways)
+        order = np.argsort(sizes, axis=None)
+        share = np.cumsum(weights[order]) / weights.sum()
+        return float(sizes.ravel()[order[np.searchsorted(share, CENTRAL)]])
 
     def _spread_of(self, engine: int, known: Mask) -> float:
         """Spread of an engine by the known rows; that of any engine where they have few of it.

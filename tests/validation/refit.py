@@ -17,8 +17,8 @@ from estimator.catalog import Catalog
 from estimator.core.rows import Floats
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL
-from estimator.inference.engines import CUDA, ENGINES, LOCAL, NAMES, fitted
-from estimator.inference.quantities import DELIVERED
+from estimator.inference.engines import CUDA, ENGINES, IS_SERVER, LOCAL, NAMES, SERVER, fitted
+from estimator.inference.quantities import DELIVERED, OTHER_MAKE
 from estimator.networks.kinds import SPREAD_GROUPS
 from estimator.training.features import VENDORS, prior_model
 from estimator.validation.cross_validation import blind_predictions, spread_of
@@ -118,43 +118,73 @@ def serving_fitted(text: str, catalog: Catalog) -> str:
     return text
 
 
+Spreads = dict[tuple[str, str], dict[str, float]]
+
+
 def fitted_spreads(
     catalog: Catalog, measured: MeasuredSetups, blind: list[dict[str, Floats]]
-) -> dict[str, dict[str, float]]:
-    """Engine -> quantity -> spread of the held-out errors, at the reference bandwidth [1]."""
-    asked, found = (catalog, measured, blind), dict[str, dict[str, float]]()
+) -> Spreads:
+    """Engine and device -> quantity -> spread of the held-out errors [1].
+
+    At the reference bandwidth; the device is empty for the spread on devices without rows.
+    """
+    asked, found = (catalog, measured, blind), Spreads()
     rows_of = ((one.quantity, one.seen, one.errors) for one in held_out_errors(*asked))
     for name, errors in errors_of_answers(rows_of).items():
+        everything = np.ones(len(errors.engines), dtype=bool)
         for code, engine in enumerate(ENGINES):
             rows = errors.engines == code
             if rows.sum() >= FEWEST:
-                found.setdefault(engine, {})[name] = errors.spread(rows)
+                spread = errors.spread(rows)
+                if IS_SERVER[code]:
+                    spread = errors.spread_on_unknown(code, everything, usual_make=True)
+                found.setdefault((engine, ""), {})[name] = spread
+            for device in np.unique(errors.devices[rows]) if IS_SERVER[code] else ():
+                if np.count_nonzero(rows & (errors.devices == device)) >= FEWEST:
+                    known = errors.spread_on(code, device, everything)
+                    found.setdefault((engine, str(device)), {})[name] = known
+        if np.any(IS_SERVER[errors.engines] & ~errors.usual_make):
+            other = errors.spread_on_unknown(SERVER, everything, usual_make=False)
+            found.setdefault((OTHER_MAKE, ""), {})[name] = other
     return found
 
 
-def serving_spread(text: str, catalog: Catalog) -> str:
-    """Text of `priors.toml` with the spreads of the engines of serving as held-out errors say."""
+def serving_spread(folder: Path, catalog: Catalog) -> None:
+    """Write the spreads of the engines of serving as held-out errors say."""
     cases = measured_cases(catalog, fitted(catalog))
     measured = fitted_spreads(catalog, cases, held_out(catalog, cases))
-    for engine, known in measured.items():
-        if ENGINES.index(engine) in LOCAL:
-            known = {**_of_own_machine(engine, known, measured, catalog), **known}
+    priors = folder / "priors.toml"
+    text = priors.read_text(encoding="utf-8")
+    for (engine, _), known in (one for one in measured.items() if not one[0][1]):
+        every = known
+        if engine in ENGINES and ENGINES.index(engine) in LOCAL:
+            every = {**_of_own_machine(engine, known, measured, catalog), **known}
         for quantity in DELIVERED:
-            if quantity in known:
-                basis = MEASURED_SPREAD if quantity in measured[engine] else ASSUMED_SPREAD
-                line = f"{quantity} = {{ value = {known[quantity]:.4g}, {basis} }}"
+            if quantity in every:
+                basis = MEASURED_SPREAD if quantity in known else ASSUMED_SPREAD
+                line = f"{quantity} = {{ value = {every[quantity]:.4g}, {basis} }}"
                 text = _set_line(text, f"serving.spread.{engine}", quantity, line)
-    return text
+    priors.write_text(text, encoding="utf-8")
+    numbers = {place: known for place, known in sorted(measured.items()) if place[1]}
+    shown = (
+        {name: f"{known[name]:.4g}" if name in known else "" for name in DELIVERED}
+        for known in numbers.values()
+    )
+    rows = zip(numbers, shown, strict=True)
+    _write(
+        folder / "runs" / "serving_spreads.csv",
+        ({"engine": engine, "device": device, **cells} for (engine, device), cells in rows),
+    )
 
 
 def _of_own_machine(
     engine: str,
     known: Mapping[str, float],
-    measured: Mapping[str, Mapping[str, float]],
+    measured: Spreads,
     catalog: Catalog,
 ) -> dict[str, float]:
     """Spreads of quantities that no row of one's own machine tells, by those that some tell."""
-    step, first = known["inter_token_s"], measured[ENGINES[CUDA]]["time_to_first_token_s"]
+    step, first = known["inter_token_s"], measured[ENGINES[CUDA], ""]["time_to_first_token_s"]
     power = catalog.prior(f"serving.spread.{engine}.device_power_w").value
     return {
         "time_to_first_token_s": max(step, first),
@@ -211,8 +241,9 @@ def main() -> None:
     folder = Catalog.open().layers[0]
     priors = folder / "priors.toml"
     priors.write_text(refitted(priors.read_text(encoding="utf-8"), Catalog.open()), "utf-8")
-    for change in (power_fitted, serving_fitted, serving_spread):
+    for change in (power_fitted, serving_fitted):
         priors.write_text(change(priors.read_text(encoding="utf-8"), Catalog.open()), "utf-8")
+    serving_spread(folder, Catalog.open())
     catalog = Catalog.open()
     groups = memory_groups(memory_cases(catalog)).items()
     _write(folder / "runs" / "memory_scores.csv", ({"group": n, **asdict(s)} for n, s in groups))

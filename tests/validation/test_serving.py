@@ -7,6 +7,8 @@ import pytest
 
 from estimator.catalog import Catalog
 from estimator.inference.engines import NAMES, fitted, from_line, prior, to_line
+from estimator.inference.quantities import answer_serving
+from estimator.inference.question import ServingQuestion
 from estimator.validation.held_out import stored_scores
 from estimator.validation.serving_fit import fit, measured_cases, predicted
 from estimator.validation.serving_held_out import WAYS, held_out, held_out_groups, report_of
@@ -108,7 +110,7 @@ ENGINE_GOALS = {"server": 0.15, "vendor": 0.15, "sglang": 0.22}
 def test_the_time_per_token_of_every_engine_holds_on_what_is_unseen(report, engine):
     found = score(report, "inter_token_s", "framework", engine)
     assert found.median_error < ENGINE_GOALS[engine]
-    assert 0.74 <= found.coverage <= 0.91
+    assert 0.74 <= found.coverage <= 0.89
 
 
 def test_the_first_token_under_load_holds_on_what_is_unseen(report):
@@ -129,7 +131,7 @@ def test_halves_are_drawn_by_engine_device_and_model(measured):
 def test_what_is_held_out_is_predicted_within_the_goal(report, row):
     found = score(report, *row)
     assert found.median_error < GOALS[row]
-    assert 0.74 <= round(found.coverage, 2) <= 0.86
+    assert 0.74 <= round(found.coverage, 2) <= 0.88
 
 
 @pytest.mark.parametrize("group", ["2 to 32", "33 to 256", "above 256"])
@@ -158,11 +160,33 @@ def test_a_model_is_held_out_with_its_line(name, line):
 
 def test_the_shipped_spreads_are_those_of_the_held_out_errors(catalog, measured, blind):
     again = refit.fitted_spreads(catalog, measured, blind)
-    assert {"server", "vendor", "local-cuda", "local-metal", "local-gpu"} <= set(again)
-    for engine, spreads in again.items():
+    assert {"server", "vendor", "local-cuda", "local-metal", "local-gpu"} <= {e for e, _ in again}
+    table = catalog.table("runs/serving_spreads.csv")
+    stored = {(row["engine"], row["device"]): row for row in table}
+    for place, spreads in again.items():
         for quantity, spread in spreads.items():
-            shipped = catalog.prior(f"serving.spread.{engine}.{quantity}").value
-            assert shipped == pytest.approx(spread, rel=0.05), (engine, quantity)
+            if place[1]:
+                shipped = float(stored[place][quantity])
+            else:
+                shipped = catalog.prior(f"serving.spread.{place[0]}.{quantity}").value
+            assert shipped == pytest.approx(spread, rel=0.05), (place, quantity)
+
+
+def test_a_device_that_was_predicted_badly_widens_its_own_interval_only(catalog):
+    """GB200 rows under TensorRT-LLM are off by a factor of two and more, and so is the answer."""
+
+    def sd(hardware, software):
+        question = ServingQuestion(
+            preset="llama-3.1-70b", hardware=hardware, software=software, concurrency=16.0
+        )
+        answer = answer_serving([replace(question, devices=4.0)], catalog)
+        assert not answer.errors
+        return float(np.ravel(answer.ranges["inter_token_s"].log_sd)[0])
+
+    assert sd("gb200", "tensorrt-llm") > 1.0 > 3.0 * sd("b200", "tensorrt-llm")
+    assert sd("b100", "tensorrt-llm") > 1.5 * sd("b200", "tensorrt-llm")
+    assert sd("mi325x", "vllm") > 2.0 * sd("h100", "vllm")
+    assert sd("h100", "some program of mine") > 2.0 * sd("h100", "vllm")
 
 
 def test_a_group_is_covered_by_the_errors_of_the_others():
@@ -176,6 +200,8 @@ def test_a_group_is_covered_by_the_errors_of_the_others():
         scale=np.ones(20),
         engines=np.zeros(20, dtype=np.int64),
         tests=np.full(20, "inter_token_s"),
+        devices=np.full(20, "h100"),
+        usual_make=np.ones(20, dtype=np.bool_),
         held_out=[lines, systems],
     )
     louder = replace(made, logs=np.where(lines == "two", 10.0, 1.0) * logs)
@@ -195,6 +221,8 @@ def test_an_engine_of_few_rows_is_as_unsure_as_the_others_each_a_vote():
         scale=np.ones(114),
         engines=engines,
         tests=np.full(114, "inter_token_s"),
+        devices=np.full(114, "h100"),
+        usual_make=np.ones(114, dtype=np.bool_),
         held_out=[np.arange(114) // 2 % 4 + 10 * engines],
     )
     stated = made.stated()[0]
