@@ -18,6 +18,7 @@ from estimator.answer.notices import (
     say_what_does_not_fit,
     say_what_has_no_effect,
     say_what_is_too_few,
+    say_what_no_meter_reads,
 )
 from estimator.answer.power_limit import EXPONENT, under_limit
 from estimator.answer.questions import Questions, resolve
@@ -35,7 +36,7 @@ from estimator.core.estimate import Estimate, Run, estimate
 from estimator.core.hardware import REFERENCE_UTILIZATION, Hardware, stack
 from estimator.core.notice import Notice
 from estimator.core.notice_table import NoticeTable
-from estimator.core.power import busy_share, odds_by_network, odds_by_run
+from estimator.core.power import busy_share, limit_power, odds_by_network, odds_by_run
 from estimator.core.rows import (
     Floats,
     Places,
@@ -50,14 +51,19 @@ from estimator.core.rows import (
     squeezed,
 )
 from estimator.core.site import Site
-from estimator.core.uncertainty import EXACTLY_ONE, EXACTLY_ZERO, Uncertain
-from estimator.core.work import Workload
+from estimator.core.uncertainty import EXACTLY_ONE, EXACTLY_ZERO, Uncertain, z_score
+from estimator.core.units import CENTRAL, W_PER_KW
+from estimator.core.work import METERED, Workload
 from estimator.networks.kinds import NetworkKind
 from estimator.question.hardware import BUSY_SHARE, HOST_LED_ODDS, WAITING_PARAMS
 from estimator.question.ownership import used_up_price
 from estimator.question.provenance import uncertain_record
 from estimator.question.scenario import Scenario
 from estimator.question.table import Table
+
+METER_ERROR = 0.05
+"""Half-width of the 80% interval of a metered energy whose uncertainty is not stated, assumed [1];
+single boards err by as much: Yang, Adamek, Armour 2024, arXiv:2312.02741."""
 
 SEVERAL = "several devices"
 """Name of the devices of a group; a notice names that of its row."""
@@ -131,10 +137,22 @@ class TableResult:
         """What was assumed in each row; some of it is worked out when it is first asked for."""
         for group in self.groups:
             note_absent(self.questions, group.rows, group.estimate)
+            if group.workload.metered_kwh is not None:
+                self._check_meter(group)
         say_what_is_too_few(self.questions)
         say_what_has_no_effect(self.questions)
         say_what_does_not_fit(self.questions)
         return self.questions.notices
+
+    def _check_meter(self, group: Group) -> None:
+        """Say where the metered power of a device is more than it can draw, or less than idle."""
+        hardware, run, metered_kwh = group.hardware, group.run, group.workload.metered_kwh
+        if metered_kwh is None or hardware.tdp_w is None or hardware.idle_w is None:
+            return
+        boundary = group.workload.metered
+        limit_w = limit_power(hardware, run.devices, run.network_share, group.site.pue, boundary)
+        drawn_w = metered_kwh / group.estimate["device_hours"] * W_PER_KW
+        say_what_no_meter_reads(self.questions, group.rows, drawn_w, limit_w, hardware.idle_w)
 
     @property
     def count(self) -> int:
@@ -268,6 +286,7 @@ class _Answers:
             self.asked.ignore,
         ):
             key = 2 * key + specified[rows]
+        key = (len(METERED) + 1) * key + asked.metered[rows] + 1
         for one in in_order(key):
             yield rows[key == one]
 
@@ -363,7 +382,18 @@ class _Answers:
             training_flop=rows_of(work.flop, cut) if known else None,
             device_hours=rows_of(work.device_hours, cut) if self.asked.timed[first] else None,
             attempts=Uncertain(once),
+            metered_kwh=self._metered_kwh(rows),
+            metered=METERED[self.asked.metered[first]],
         )
+
+    def _metered_kwh(self, rows: Places) -> Uncertain | None:
+        """Metered energy of the rows of one group, as uncertain as its meter."""
+        if self.asked.metered[rows[0]] < 0:
+            return None
+        error = self.table.number("energy_uncertainty")[rows]
+        spread = np.log1p(np.where(np.isnan(error), METER_ERROR, error)) / z_score(CENTRAL)
+        metered_kwh = self.table.number("energy_kwh")[rows]
+        return Uncertain(squeezed(metered_kwh), {"meter": squeezed(spread)})
 
     @cached_property
     def _network_share(self) -> Uncertain:

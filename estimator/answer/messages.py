@@ -10,6 +10,16 @@ add_messages(
         "the layout needs {needed:g} devices, but there are {devices:g}: raise {set[devices]}, or "
         "lower {set[tensor_parallel]}, {set[pipeline_parallel]} or {set[expert_parallel]}"
     ),
+    meter_boundary_assumed="assuming that the meter covered the whole facility; set {field}",
+    meter_error_assumed="assuming that the metered energy is right to 5%; set {field}",
+    meter_above_limit=(
+        "implausible: {energy} in this time is {power} for each {device}, {times:.2g} times the "
+        "upper bound of {bound}; check the energy, its unit, the hours and what the meter covered"
+    ),
+    meter_below_idle=(
+        "implausible: {energy} in this time is {power} for each {device}, less than its idle power "
+        "of {bound}; check the energy, its unit, the hours and the number of devices"
+    ),
     hours_of_other_device=(
         "{preset} is published as device-hours on {device}: on another device it cannot be "
         "compared; its FLOPs are not known ({set[flop]}, or {set[hardware]} {id})"

@@ -29,6 +29,8 @@ from estimator.core.rows import (
     of_each,
     rows_where,
 )
+from estimator.core.uncertainty import Uncertain
+from estimator.core.units import WH_PER_KWH, human
 from estimator.memory.training_state import does_not_fit, memory_of, too_large
 from estimator.question.scenario import BESIDE_PRODUCTS, SHARING
 from estimator.runs.observations import program_key
@@ -42,6 +44,9 @@ LAUNCH_BOUND = "launch_bound"
 
 LONGER_THAN_WORK = 2.0**0.5
 """Slowdown by launches that take as long as the work, see `launches.log_slowdown` [1]."""
+
+SURE = 0.95
+"""Probability inside the bounds outside of which a metered power is implausible [1]."""
 
 PLAUSIBLE_BESIDE = 1000.0
 """Time beside the products of a step over that of these at the peak, beyond which counts are likely
@@ -261,6 +266,7 @@ def say_what_has_no_effect(asked: Questions) -> None:
         "tokens": table.states("flop") & ~table.states("batch_tokens"),
         "image_size": table.states("flop") | (asked.work.network_at < 0),
         "utilization": asked.timed,
+        **dict.fromkeys(("metered", "energy_uncertainty"), asked.metered < 0),
         **dict.fromkeys(OF_UTILIZATION, settled),
         "price": asked.owned,
         "price_kind": asked.owned | ~np.isnan(asked.given_rent),
@@ -272,6 +278,38 @@ def say_what_has_no_effect(asked: Questions) -> None:
     for name in WITHOUT_EFFECT:
         if name in table.numbers or name in table.words:
             asked.notices.where(table.states(name), Notice("no_effect_yet", name))
+
+
+def say_what_no_meter_reads(
+    asked: Questions, rows: Places, drawn_w: Uncertain, limit_w: Uncertain, idle_w: Uncertain
+) -> None:
+    """Say where the metered power of a device is more than it can draw, or less than when idle.
+
+    Parameters
+    ----------
+    asked : Questions
+    rows : array of int
+    drawn_w, limit_w, idle_w : Uncertain
+        Power of one device by the meter, at the power limit, and idle, within the same boundary
+        [W].
+    """
+    most_w = np.asarray((limit_w / drawn_w).interval(SURE)[1] * drawn_w.mid)
+    least_w = np.asarray((idle_w / drawn_w).interval(SURE)[0] * drawn_w.mid)
+    columns = (of_each(one, rows.shape) for one in (drawn_w.mid, most_w, least_w))
+    for row, power_w, highest_w, lowest_w in zip(rows.tolist(), *columns, strict=True):
+        if lowest_w <= power_w <= highest_w:
+            continue
+        high = power_w > highest_w
+        bound_w = float(highest_w if high else lowest_w)
+        values = {
+            "energy": human(float(asked.table.number("energy_kwh")[row]) * WH_PER_KWH, "Wh"),
+            "power": human(float(power_w), "W"),
+            "device": asked.device(row).device.name,
+            "times": float(power_w) / bound_w,
+            "bound": human(bound_w, "W"),
+        }
+        notice = Notice("meter_above_limit" if high else "meter_below_idle", "energy_kwh", values)
+        asked.notices.each(np.array([row]), [(notice,)], first=True)
 
 
 def say_what_is_too_few(asked: Questions) -> None:

@@ -33,6 +33,7 @@ from estimator.core.rows import (
 from estimator.core.site import Site
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import S_PER_H, digits
+from estimator.core.work import DEVICES, FACILITY, METERED
 from estimator.memory.training_state import FROZEN
 from estimator.networks.formulas import (
     FLOP_PER_PARAM_AND_TOKEN,
@@ -159,6 +160,8 @@ class Questions(DevicesOfRows, CountsOfRows, SitesOfRows, RentsOfRows, StepsOfRo
         Of the final run, NaN where unknown [FLOP].
     timed, ignore, steady : array of bool
         Whether the run is timed, measured runs are ignored, and the rate is that of steady steps.
+    metered : array of int
+        Place in `METERED` of the boundary within which the energy was metered; -1: it was not.
     causal : array
         1 where attention kernels are said to skip the masked half, 0 where not, else NaN [1].
     software, given_utilization : array
@@ -175,6 +178,7 @@ class Questions(DevicesOfRows, CountsOfRows, SitesOfRows, RentsOfRows, StepsOfRo
     timed: Mask
     ignore: Mask
     steady: Mask
+    metered: Places
     causal: Floats
     software: Floats
     given_utilization: Floats
@@ -235,6 +239,7 @@ def resolve(table: Table[Scenario], catalog: Catalog, known: Known | None = None
         timed=timed,
         ignore=table.states_word("calibration", "ignore"),
         steady=table.states_word("rate", "steady"),
+        metered=_metered(table, merged.notices),
         causal=_causal(table),
         software=software_of_rows(said, framework, name),
         given_utilization=table.number("utilization"),
@@ -254,6 +259,21 @@ def _with_named_limits(table: Table[Scenario], catalog: Catalog) -> Table[Scenar
     devices = hardware.replaced([device for device, _ in pairs])
     limited = table.changed(power_cap=first_known(table.number("power_cap"), named_w))
     return replace(limited, words={**table.words, "hardware": devices})
+
+
+def _metered(table: Table[Scenario], said: NoticeTable) -> Places:
+    """Boundary within which the energy of each row was metered; -1 where it was not."""
+    metered = table.states("energy_kwh")
+    if not metered.any():
+        return nowhere(table.count)
+    boards, stated = table.number("boards_only") == 1.0, table.states("metered")
+    said.where(metered & ~boards & ~stated, Notice("meter_boundary_assumed", "metered"))
+    sure = table.states("energy_uncertainty")
+    said.where(metered & ~sure, Notice("meter_error_assumed", "energy_uncertainty"))
+    code = np.where(boards, METERED.index(DEVICES), METERED.index(FACILITY))
+    for place, word in enumerate(METERED):
+        code[table.states_word("metered", word)] = place
+    return np.where(metered, code, -1)
 
 
 def _causal(table: Table[Scenario]) -> Floats:

@@ -236,6 +236,14 @@ def _inputs(
         if value is not None:
             unit = INPUTS[name].unit or ("year" if name == "year" else "1")
             found |= given(INPUTS[name].resolved or name, value, unit).inputs
+    metered_kwh = where[0].workload.metered_kwh
+    if metered_kwh is not None:
+        metered_kwh = rows_of(metered_kwh, where[1])
+        low, high = (float(bound) for bound in metered_kwh.interval())
+        number = SourcedNumber(
+            value=float(metered_kwh.mid), unit="kWh", basis=GIVEN, low=low, high=high
+        )
+        found["energy_kwh"] = number
     if scenario.recomputation is not None:
         found |= given("recomputation", RECOMPUTED_SHARE[scenario.recomputation], "1").inputs
     found |= _inputs_of_devices(result, row, scenario)

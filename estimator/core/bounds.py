@@ -35,6 +35,8 @@ LIMITS: dict[str, Limit] = {
     "seq_len": Limit(1.0, 1e9, "a thousand times the longest context known"),
     "year": Limit(1950.0, 2100.0, "the year of the run"),
     "device_hours": Limit(1e-9, 1e15, "more than all devices on Earth in a million years"),
+    "energy_kwh": Limit(1e-9, 1e15, "more than thirty times the electricity of the world"),
+    "energy_uncertainty": Limit(0.0, 10.0, "a share of the energy; 5% are 0.05"),
     "devices": Limit(1.0, 1e9, "more accelerators than exist"),
     "start": Limit(0.0, 8784.0, "the hours of a leap year"),
     "recomputation": Limit(0.0, 1.0, "the share of the forward pass that is computed again"),

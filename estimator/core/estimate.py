@@ -20,11 +20,11 @@ from estimator.core.hardware import Hardware
 from estimator.core.limits import is_share, within_limits
 from estimator.core.messages import message
 from estimator.core.notice import Notice
-from estimator.core.power import node_power
+from estimator.core.power import Power, node_power
 from estimator.core.site import Site
 from estimator.core.uncertainty import EXACTLY_ZERO, Number, Uncertain, total
 from estimator.core.units import S_PER_H, W_PER_KW
-from estimator.core.work import Workload
+from estimator.core.work import DEVICES, FACILITY, Workload
 
 Parts = Mapping[str, Number]
 """Part -> its median."""
@@ -129,7 +129,17 @@ def estimate(workload: Workload, hardware: Hardware, site: Site, run: Run) -> Es
     """
     time = _time(workload, hardware, run)
     spent_h = time["device_hours"] * workload.attempts
-    energy = _energy(spent_h, time.quantities.get("utilization"), hardware, site, run)
+    utilization = time.quantities.get("utilization")
+    power = None
+    if hardware.tdp_w is not None and hardware.idle_w is not None:
+        network = run.network_share
+        power = node_power(
+            hardware, utilization=utilization, devices=run.devices, network_share=network
+        )
+    if workload.metered_kwh is None:
+        energy = _energy(spent_h, power, hardware, site, run)
+    else:
+        energy = _metered_energy(workload, spent_h, power, hardware, site, run)
     cost = _cost(spent_h, energy, hardware, site, run)
     emissions = _emissions(spent_h, energy, hardware, site)
     return _joined(time, energy, cost, emissions, _water(energy, site))
@@ -164,19 +174,11 @@ def _time(workload: Workload, hardware: Hardware, run: Run) -> Estimate:
 
 
 def _energy(
-    spent_h: Uncertain, utilization: Uncertain | None, hardware: Hardware, site: Site, run: Run
+    spent_h: Uncertain, power: Power | None, hardware: Hardware, site: Site, run: Run
 ) -> Estimate:
     """From device time to energy at the meter of the site, and what a brain makes of it."""
-    if hardware.tdp_w is None or hardware.idle_w is None:
-        reason = Notice("power_unknown", "", {"device": hardware.name})
-        names = ("energy_kwh", "it_energy_kwh", "power_w", "brain_years", "power_in_brains")
-        return Estimate(quantities={}, absent=dict.fromkeys(names, reason))
-    power = node_power(
-        hardware,
-        utilization=utilization,
-        devices=run.devices,
-        network_share=run.network_share,
-    )
+    if power is None:
+        return _without_power(hardware)
     it_kwh = power.whole_w * spent_h / W_PER_KW
     energy_kwh = site.pue * it_kwh
     power_w = site.pue * power.whole_w * run.devices
@@ -186,6 +188,51 @@ def _energy(
         parts = {name: part * hours for name, part in power.parts_w().items()}
         return parts | {"cooling and supply": energy_kwh.mid - it_kwh.mid}
 
+    return _of_energy(energy_kwh, it_kwh, power_w, parts_kwh)
+
+
+def _metered_energy(
+    workload: Workload,
+    spent_h: Uncertain,
+    power: Power | None,
+    hardware: Hardware,
+    site: Site,
+    run: Run,
+) -> Estimate:
+    """From the energy that a meter read to energy at the meter of the site."""
+    assert workload.metered_kwh is not None
+    metered_kwh = workload.metered_kwh * workload.attempts
+    if workload.metered == FACILITY:
+        energy_kwh, it_kwh = metered_kwh, metered_kwh / site.pue
+    elif power is None:
+        return _without_power(hardware)
+    else:
+        within = power.device_w if workload.metered == DEVICES else power.node_w
+        it_kwh = metered_kwh * (power.whole_w / within)
+        energy_kwh = site.pue * it_kwh
+    power_w = energy_kwh / spent_h * W_PER_KW * run.devices
+
+    def parts_kwh() -> Parts:
+        if workload.metered == FACILITY:
+            return {"metered": energy_kwh.mid}
+        return {
+            "metered": metered_kwh.mid,
+            "host and network": it_kwh.mid - metered_kwh.mid,
+            "cooling and supply": energy_kwh.mid - it_kwh.mid,
+        }
+
+    return _of_energy(energy_kwh, it_kwh, power_w, parts_kwh)
+
+
+def _without_power(hardware: Hardware) -> Estimate:
+    reason = Notice("power_unknown", "", {"device": hardware.name})
+    names = ("energy_kwh", "it_energy_kwh", "power_w", "brain_years", "power_in_brains")
+    return Estimate(quantities={}, absent=dict.fromkeys(names, reason))
+
+
+def _of_energy(
+    energy_kwh: Uncertain, it_kwh: Uncertain, power_w: Uncertain, parts_kwh: Callable[[], Parts]
+) -> Estimate:
     return Estimate(
         quantities={
             "power_w": power_w,

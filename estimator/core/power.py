@@ -28,6 +28,7 @@ from estimator.core.uncertainty import (
     uncertain,
     z_score,
 )
+from estimator.core.work import DEVICES, FACILITY
 
 LOAD_EXPONENT = 0.4637
 """Elasticity of the load to the share of the time that a device is busy [1], fitted to runs with a
@@ -140,6 +141,39 @@ def node_power(
     beyond_node = np.where(devices > hardware.node_devices, network_share.mid, 0.0)[()]
     whole = node * total((1.0, Uncertain(beyond_node, network_share.loadings)))
     return Power(idle_w=idle, device_w=device, node_w=node, whole_w=whole)
+
+
+def limit_power(
+    hardware: Hardware, devices: Number, network_share: Uncertain, pue: Uncertain, metered: str
+) -> Uncertain:
+    """Power that a meter reads for each device where all run at their power limit [W].
+
+    Parameters
+    ----------
+    hardware : Hardware
+        With `tdp_w` known.
+    devices : float or array
+        Number of devices of the run [1].
+    network_share : Uncertain
+        Power of the network over that of the nodes, for runs that need more than one [1].
+    pue : Uncertain
+        Power usage effectiveness of the site [1].
+    metered : str
+        Boundary of the meter, one of `METERED`.
+
+    Raises
+    ------
+    ValueError
+        If the power of the device is not known.
+    """
+    idle, reach = _idle_and_reach(hardware)
+    power = total((idle, reach))
+    if metered != DEVICES:
+        power = power * hardware.host_factor
+    if metered == FACILITY:
+        beyond_node = np.where(devices > hardware.node_devices, network_share.mid, 0.0)[()]
+        power = pue * power * total((1.0, Uncertain(beyond_node, network_share.loadings)))
+    return power
 
 
 def capped(

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from estimator.core.limits import within_limits
 from estimator.core.uncertainty import EXACTLY_ONE, Uncertain
 
+DEVICES, NODES, FACILITY = METERED = ("devices", "nodes", "facility")
+"""Boundaries of a meter of energy, each within the next."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Workload:
@@ -19,6 +22,10 @@ class Workload:
         it and the utilization is only shown.
     attempts : Uncertain
         All runs over the final one: failed runs, searches, ablations [1].
+    metered_kwh : Uncertain, optional
+        Energy of the final run by a meter [kWh].
+    metered : str
+        Boundary of that meter: devices, nodes or facility.
 
     Raises
     ------
@@ -29,6 +36,8 @@ class Workload:
     training_flop: Uncertain | None = None
     device_hours: Uncertain | None = None
     attempts: Uncertain = EXACTLY_ONE
+    metered_kwh: Uncertain | None = None
+    metered: str = FACILITY
 
     def __post_init__(self) -> None:
         if self.training_flop is None and self.device_hours is None:

@@ -80,6 +80,8 @@ class CellReader(Generic[Asked]):
             name = fields.get(column)
             if name and (name not in self._columns or column == question.inputs[name].column):
                 self._columns[name] = column
+        if "metered" not in self._columns:
+            self._columns.pop("energy_kwh", None)  # a result of other tables, its boundary unknown
         self.places = [header.index(column) for column in self._columns.values()]
 
     def table(self, block: "Block") -> Table[Asked]:

@@ -200,6 +200,26 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
             example="1.08e6",
             columns=("accelerator_hours",),
         ),
+        _number(
+            "energy_kwh",
+            "metered energy of the run",
+            "Metered energy [kWh]",
+            unit="kWh",
+            example="1.1e6",
+        ),
+        _word(
+            "metered",
+            "boundary of --energy-kwh: only the devices, whole nodes, or the facility with cooling "
+            "(default: facility)",
+            "What the meter covered",
+            choices=("devices", "nodes", "facility"),
+        ),
+        _number(
+            "energy_uncertainty",
+            "relative error of --energy-kwh, half its interval (default: 0.05)",
+            "Uncertainty of the meter (share)",
+            example="0.05",
+        ),
         _word(
             "kind",
             "kind of workload; sets the expected utilization",

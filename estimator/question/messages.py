@@ -14,6 +14,9 @@ add_messages(
         "{field} and {second_input} are mutually exclusive: both specify the amount of work"
     ),
     pue_of_boards="{field} changes nothing with {set[boards_only]}: drop one of them",
+    metered_beyond_boards=(
+        "{set[boards_only]} counts only the devices: set {field} to devices, or drop one of them"
+    ),
     preset_says_work="{set[preset]} already specifies the work: drop it or {field}",
     finetune_needs_tokens=(
         "fine-tuning needs its own {set[tokens]} (or {set[samples]} with {set[config]})"

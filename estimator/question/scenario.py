@@ -28,6 +28,9 @@ class Scenario(Question):
     samples: float | None = None
     sample_flop: float | None = None
     device_hours: float | None = None
+    energy_kwh: float | None = None
+    metered: str | None = None
+    energy_uncertainty: float | None = None
     kind: str | None = None
     arch: str | None = None
     name: str | None = None
@@ -94,6 +97,8 @@ class Scenario(Question):
             raise refuse("preset_says_work", ways[0])
         if self.boards_only and self.pue is not None:
             raise refuse("pue_of_boards", "pue")
+        if self.boards_only and self.metered in ("nodes", "facility"):
+            raise refuse("metered_beyond_boards", "metered")
         if self.active_params is not None and self.params is None:
             raise refuse("active_needs_params", "params")
 

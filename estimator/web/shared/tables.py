@@ -43,6 +43,8 @@ PART_NAMES: Mapping[str, str] = {
     "device, working": N_("devices, dynamic power"),
     "host": N_("hosts: CPUs, memory, fans"),
     "network": N_("network"),
+    "metered": N_("metered energy"),
+    "host and network": N_("hosts and network"),
     "cooling and supply": N_("cooling and supply (PUE)"),
 }
 
@@ -56,6 +58,7 @@ SOURCE_NAMES: Mapping[str, str] = {
     "network": N_("power of the network"),
     "power cap": N_("speed under the power limit"),
     "water of electricity": N_("water of electricity"),
+    "meter": N_("energy meter"),
     "server price": N_("price of the server"),
     "value decline": N_("depreciation"),
 }
@@ -65,6 +68,7 @@ INPUT_NAMES: Mapping[str, str] = {
     "params": N_("parameters"),
     "active_params": N_("active parameters"),
     "device_hours": N_("device time"),
+    "energy_kwh": N_("metered energy"),
     "attempts": N_("development overhead: all runs over the final run"),
     "work.formula": N_("6 × parameters × tokens over an exact count"),
     "peak_flop_per_s": N_("dense peak"),
