@@ -580,19 +580,18 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         _word(
             "model",
             "model by name: gpt, claude, gemini, mistral, deepseek, or an open one",
-            "Model",
+            "With what",
             example="gpt, claude, llama-3.1-8b",
         ),
         _word(
             "task",
             "what the model does (default: question)",
-            "Task",
+            "What you do",
             choices=(*("question", "chat", "summary", "agent", "image", "video", "transcription"),),
         ),
         _word(
             "per",
             "amounts of one use, of a day, or of a year (default: use)",
-            "Per",
             choices=("use", "day", "year"),
         ),
         _number("times", "uses per day (default: 20)", "Times per day", example="20"),

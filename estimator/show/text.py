@@ -8,10 +8,11 @@ from estimator.answer.report import Report
 from estimator.core.messages import Names
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import amount as units_amount
-from estimator.core.units import digits, human, human_duration, in_percent
+from estimator.core.units import digits, human, human_duration, in_percent, joined
 from estimator.show.phrases import as_little, as_much, schedule_line
 from estimator.show.quantities import QUANTITIES, amount, interval, label
 from estimator.show.verdicts import places, verdict
+from estimator.studies.prompts.question import FACTORS, NUMBERS
 
 HEADLINES: Mapping[str, Mapping[str, str]] = {
     "training": {
@@ -147,22 +148,24 @@ def _prompt(report: Report, names: Names) -> Iterator[Block]:
     what = {"use": "", "day": f", {times}", "year": f", {times} for a year"}[inputs["per"]]
     yield f"{', '.join(_headline(report))}: {report.details['task']}, {inputs['model']}{what}"
     yield results_table(report)
-    shares = (f"{name} {in_percent(share)}" for name, share in facts["spread"].items())
-    yield f"What makes it uncertain: {', '.join(list(shares)[:MOST_FACTORS])}"
+    shares = [f"{FACTORS[name]} {in_percent(share)}" for name, share in facts["spread"].items()]
+    yield f"What makes it uncertain: {', '.join(shares[:MOST_FACTORS])}"
     yield f"As much as {'; '.join(map(str, as_little(facts['equivalents'])))}"
     for text, name in (("For a year", "year"), ("For a year of a million users", MILLION_USERS)):
         energy, carbon = (facts[name][one]["mid"] for one in ("energy_wh", "co2e_g"))
         yield f"{text}, {times}: {amount('energy_wh', energy)}, {amount('co2e_g', carbon)} of CO2e"
     rows = [
         (
-            one["name"].replace("_", " "),
+            NUMBERS[one["name"]],
             units_amount(one["value"], one["unit"]),
-            "" if one["low"] is None else f"{digits(one['low'])} to {digits(one['high'])}",
+            joined(*(units_amount(one[end], one["unit"]) for end in ("low", "high")))
+            if "low" in one
+            else "",
             f"{one['basis']}, {one['source']}" if one["basis"] != "assumed" else "assumed",
         )
         for one in facts["assumptions"]
     ]
-    yield TextTable(header=("assumed", "median", "80 % interval", "source"), rows=rows)
+    yield TextTable(header=("assumed", "median", "80% interval", "source"), rows=rows)
 
 
 MOST_FACTORS = 4

@@ -15,6 +15,7 @@ from estimator.web.levers import page as levers
 from estimator.web.method import page as method
 from estimator.web.models import page as models
 from estimator.web.plan import page as plan
+from estimator.web.question import page as question
 from estimator.web.scaling import page as scaling
 from estimator.web.serve import page as serve
 from estimator.web.trends import page as trends
@@ -24,6 +25,7 @@ PAGES = (
     compare.PAGE,
     explore.PAGE,
     plan.PAGE,
+    question.PAGE,
     serve.PAGE,
     capacity.PAGE,
     models.PAGE,

@@ -21,6 +21,13 @@ from estimator.measure.meters.rapl import NONE_HERE, NOT_READABLE
 from estimator.question.scenario import INPUTS
 from estimator.studies.claims.glossary import GLOSSARY
 from estimator.studies.levers.levers import LEVERS
+from estimator.studies.prompts.question import (
+    CLASSES,
+    FACTORS,
+    NUMBERS,
+    TASKS,
+    PromptQuestion,
+)
 from estimator.web.method.page import MODULES, stated
 
 PACKAGE = Path(estimator.__file__).parent
@@ -83,6 +90,12 @@ def preset_texts(catalog: Catalog) -> set[str]:
 def module_texts() -> set[str]:
     """First sentences of the modules that the page How it works shows."""
     return {stated(part)[0] for part in MODULES}
+
+
+def prompt_texts() -> set[str]:
+    """Names of the tasks, the models, the unknowns and the inputs of one question to a model."""
+    labels = {one.label for one in PromptQuestion.inputs.values() if one.label}
+    return labels.union(TASKS.values(), CLASSES.values(), FACTORS.values(), NUMBERS.values())
 
 
 def place_texts(catalog: Catalog) -> set[str]:

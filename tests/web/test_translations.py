@@ -30,6 +30,7 @@ from tests.web.catalogue_texts import (
     notice_texts,
     place_texts,
     preset_texts,
+    prompt_texts,
     texts_of,
 )
 
@@ -41,7 +42,7 @@ def texts():
     pages = texts_of("web", "studies/claims", "studies/levers", "calibration", "answer", "show")
     catalog = Catalog.open()
     words = claim_texts(catalog) | input_texts() | notice_texts() | glossary_texts()
-    words |= lever_texts() | meter_texts() | module_texts() | preset_texts(catalog)
+    words |= lever_texts() | meter_texts() | module_texts() | preset_texts(catalog) | prompt_texts()
     return frozenset(pages | words | place_texts(catalog))
 
 

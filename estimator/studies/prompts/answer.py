@@ -32,6 +32,7 @@ from estimator.studies.prompts.question import (
     TASKS,
     PromptQuestion,
     class_of,
+    classes_of,
 )
 
 DAYS_PER_YEAR = 365.0
@@ -174,11 +175,11 @@ def find_subject(name: str, task: str, catalog: Catalog) -> Subject:
     only = CLASS_OF_TASK.get(task, "")
     name = name.strip() or only or "gpt"
     preset = None if name.casefold() in CLASSES else find_preset(catalog, name)
-    if preset is not None and _does(preset, task):
+    if preset is not None and does(preset, task):
         params = preset.records["params"].value if "params" in preset.records else None
         return Subject(name=name, label=preset.name, preset=preset.id, params=params)
     closed = class_of(name)
-    if preset is not None or (closed and closed not in _classes_of(task)):
+    if preset is not None or (closed and closed not in classes_of(task)):
         raise refuse("prompt_other_task", "task", name=name)
     if closed:
         return Subject(name=name, label=CLASSES[closed], closed=closed)
@@ -187,13 +188,7 @@ def find_subject(name: str, task: str, catalog: Catalog) -> Subject:
     return Subject(name=name, label=name, preset=name)
 
 
-def _classes_of(task: str) -> tuple[str, ...]:
-    """Classes of models that do a task."""
-    only = CLASS_OF_TASK.get(task)
-    return (only,) if only else tuple(one for one in CLASSES if one not in CLASS_OF_TASK.values())
-
-
-def _does(preset: Preset, task: str) -> bool:
+def does(preset: Preset, task: str) -> bool:
     """Whether a model on record does a task."""
     if task == "image":
         return preset.kind == "diffusion"
@@ -480,7 +475,10 @@ def prompt_report(answer: PromptAnswer, catalog: Catalog, level: float = CENTRAL
                 for name, one in sorted(shares.items(), key=lambda one: -float(one[1]))
             },
             "equivalents": equivalents(found["energy_wh"], catalog),
-            "assumptions": [one._asdict() for one in answer.assumptions],
+            "assumptions": [
+                {name: value for name, value in one._asdict().items() if value not in (None, "")}
+                for one in answer.assumptions
+            ],
             "year": of(yearly),
             "million_users_year": of(MILLION * yearly),
         },

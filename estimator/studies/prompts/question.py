@@ -38,6 +38,37 @@ CLASSES: Mapping[str, str] = {
 CLASS_OF_TASK = {"image": "image", "video": "video", "transcription": "speech"}
 """Task -> the one class that does it; any class of language models does the others."""
 
+FACTORS: Mapping[str, str] = {
+    "size": "size of the model",
+    "batch": "answers written at a time",
+    "length": "length of the text",
+    "work": "resolution and steps",
+    "hardware": "hardware",
+    "number format": "number format",
+    "idle capacity": "idle capacity",
+    "prediction": "error of the prediction",
+    "host": "host",
+    "power": "power",
+    "PUE": "PUE",
+}
+"""Cause of uncertainty -> its name in a sentence."""
+
+NUMBERS: Mapping[str, str] = {
+    "params": "parameters",
+    "active_share": "share of the parameters active per token",
+    "concurrency_per_device": "answers at a time on a device",
+    "concurrency": "items at a time",
+    "duty_cycle": "share of the time at work",
+    "calls": "calls of the model",
+    "input_tokens": "tokens read in a call",
+    "output_tokens": "tokens written in a call",
+    "cached_share": "share of the input found in a cache",
+    "positions": "latent positions",
+    "steps": "denoising steps",
+    "guidance": "passes per step",
+}
+"""Assumed number -> its name."""
+
 NAMES = (
     ("speech", r"whisper|transcribe|voxtral|scribe"),
     ("image", r"dall-?e|gpt-image|midjourney|imagen|nano-?banana|firefly"),
@@ -67,15 +98,34 @@ def class_of(name: str) -> str:
     return next((one for one, pattern in NAMES if re.search(pattern, word)), "")
 
 
+def classes_of(task: str) -> tuple[str, ...]:
+    """Classes of closed models that do a task.
+
+    >>> classes_of("image"), classes_of("chat")[:2]
+    (('image',), ('gpt', 'gpt-mini'))
+    """
+    only = CLASS_OF_TASK.get(task)
+    return (only,) if only else tuple(one for one in CLASSES if one not in CLASS_OF_TASK.values())
+
+
 @dataclass(frozen=True, kw_only=True)
 class PromptQuestion(
     Question,
     wording={
-        "input_tokens": {"help": "tokens that one call reads (default: of the task)"},
-        "output_tokens": {"help": "tokens that one call writes (default: of the task)"},
+        "input_tokens": {
+            "help": "tokens that one call reads (default: of the task)",
+            "label": "Tokens read in a call",
+        },
+        "output_tokens": {
+            "help": "tokens that one call writes (default: of the task)",
+            "label": "Tokens written in a call",
+        },
         "hardware": {"help": "device that answers, if known", "label": "Hardware"},
-        "concurrency": {"help": "answers that one instance writes at a time, if known"},
-        "precision": {"help": "weights: bf16, fp8, int4 ..., if known", "choices": ()},
+        "concurrency": {
+            "help": "answers that one instance writes at a time, if known",
+            "label": "Answers at a time",
+        },
+        "precision": {"help": "weights: bf16, fp8, int4 ..., if known", "choices": (), "label": ""},
         "site": {"help": "country, cloud region or operator (default: world average)"},
     },
 ):

@@ -1,0 +1,1 @@
+"""Page: energy, CO2e, water and electricity of one question to a model."""

@@ -1,0 +1,364 @@
+"""One question: energy of one use of a model, next to known things, for a year and for many."""
+
+from dataclasses import replace
+from functools import lru_cache, partial
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from estimator.core.messages import reason
+from estimator.core.uncertainty import Uncertain
+from estimator.core.units import H_PER_YEAR, MILLION, S_PER_H
+from estimator.show import quantities
+from estimator.studies.prompts.answer import (
+    DAYS_PER_YEAR,
+    PromptAnswer,
+    answer_prompt,
+    does,
+    equivalents,
+    prompt_report,
+)
+from estimator.studies.prompts.question import (
+    CLASSES,
+    FACTORS,
+    ITEM_TASKS,
+    NUMBERS,
+    TASKS,
+    PromptQuestion,
+    classes_of,
+)
+from estimator.web.shared import plots, share, style, widgets
+from estimator.web.shared.amounts import amount, joined, localised
+from estimator.web.shared.charts import Row
+from estimator.web.shared.figures import Picture, draw_picture
+from estimator.web.shared.frame import Frame
+from estimator.web.shared.html_table import anchor, draw_table
+from estimator.web.shared.language import N_, _
+from estimator.web.shared.notices import label_of_control, shown, shown_all
+from estimator.web.shared.profiles import (
+    devices_with,
+    hardware_names,
+    kept,
+    open_catalog,
+    place_names,
+)
+from estimator.web.shared.site import INFERENCE, Page, controls
+from estimator.web.shared.url_state import Choice, LinkParameters, Number, Typed, UrlState
+from estimator.web.shared.valid import Values, valid
+
+ANY = "any"
+"""Option of a control whose input is unspecified; a model that is usual for the task."""
+
+MOST_FACTORS = 3
+"""Causes of uncertainty that the page names [1]."""
+
+OURS, OTHERS = N_("this task"), N_("other tasks")
+
+
+@kept
+def open_models() -> dict[str, str]:
+    """Id -> name of each open model that does one of the tasks, in the order of their names."""
+    presets = [
+        preset
+        for preset in open_catalog().presets()
+        if preset.config and any(does(preset, task) for task in TASKS)
+    ]
+    ordered = sorted(presets, key=lambda preset: preset.name.casefold())
+    return {preset.id: preset.name for preset in ordered}
+
+
+def models_for(task: str) -> list[str]:
+    """Models that a task can be given to: closed ones by class, then open ones."""
+    catalog = open_catalog()
+    known = [name for name in open_models() if does(catalog.preset(name), task)]
+    return [ANY, *classes_of(task), *known]
+
+
+def _limits(name: str) -> tuple[float, float]:
+    """Least and most of an input."""
+    return PromptQuestion.inputs[name].limit.range
+
+
+PARAMETERS = LinkParameters(
+    "question",
+    Choice("task", tuple(TASKS)),
+    Choice("model", (ANY, *CLASSES, *open_models())),
+    Number("times", 20.0, low=1.0, high=500.0, whole=True),
+    Choice("site", (ANY, *place_names())),
+    Choice("hardware", (ANY, *devices_with("tdp_w", "memory_bytes_per_s"))),
+    Typed("input", None, *_limits("input_tokens")),
+    Typed("output", None, *_limits("output_tokens")),
+    Typed("concurrency", None, *_limits("concurrency")),
+    Typed("pue", None, *_limits("pue")),
+)
+STATE = UrlState("question", PARAMETERS)
+
+LABELS = {name: one.label for name, one in PromptQuestion.inputs.items() if one.label}
+"""Input -> label of its control."""
+
+label_of = partial(label_of_control, LABELS, "prompt")
+
+
+def question_of(values: Values) -> PromptQuestion:
+    """Return the question that the controls ask."""
+    words = {name: "" if values[name] == ANY else values[name] for name in ("model", "site")}
+    return PromptQuestion(
+        task=values["task"],
+        hardware="" if values["hardware"] == ANY else values["hardware"],
+        times=float(values["times"]),
+        input_tokens=values["input"],
+        output_tokens=values["output"],
+        concurrency=values["concurrency"],
+        pue=values["pue"],
+        **words,
+    )
+
+
+def answered(asked: PromptQuestion) -> PromptAnswer:
+    """Answer a question; one use once, however many times a day it is."""
+    return replace(_answered(replace(asked, times=None)), asked=asked)
+
+
+@lru_cache(maxsize=256)
+def _answered(asked: PromptQuestion) -> PromptAnswer:
+    return answer_prompt(asked, open_catalog())
+
+
+def draw(frame: Frame) -> None:
+    """Draw the answer in a sentence, beside known things, for a year, and what it assumes."""
+    values = share.begin(STATE)
+    if not frame.slide:
+        _draw_choice(values)
+    found = valid(
+        PARAMETERS,
+        values,
+        lambda one: answered(question_of(one)),
+        lambda error: shown(reason(error), label_of),
+    )
+    if frame.slide:
+        style.slide_title(_(SLIDES[frame.show]))
+    with found.drawn() as answer:
+        if answer is not None:
+            _draw_answer(answer, frame)
+    if not frame.slide:
+        with controls(frame):
+            _draw_controls()
+    query = {name: text for name, text in PARAMETERS.query(values).items() if text}
+    files = (share.json("question", lambda: found.as_json(_as_json)),)
+    share.finish(STATE, query, frame, SLIDES, title=_("One question"), files=files)
+
+
+def _as_json(answer: PromptAnswer) -> dict[str, Any]:
+    """Return the answer for scripts."""
+    report = prompt_report(answer, open_catalog())
+    return {**{name: report.bounds(name) for name in report.quantities}, **report.facts}
+
+
+def _draw_choice(values: Values) -> None:
+    """Draw the two controls that matter most above the answer."""
+    task, model = st.columns(2)
+    with task:
+        st.selectbox(
+            _(LABELS["task"]),
+            list(TASKS),
+            format_func=lambda name: _capital(_(TASKS[name])),
+            key=STATE.key("task"),
+            on_change=_keep_model,
+        )
+    options = models_for(values["task"])
+    if values["model"] not in options:
+        options.append(values["model"])
+    with model:
+        st.selectbox(_(LABELS["model"]), options, format_func=_model_name, key=STATE.key("model"))
+
+
+def _keep_model() -> None:
+    """Take the usual model where the one chosen does not do the new task."""
+    state = st.session_state
+    if state[STATE.key("model")] not in models_for(state[STATE.key("task")]):
+        state[STATE.key("model")] = ANY
+
+
+def _model_name(name: str) -> str:
+    """Name of a model in the control."""
+    if name == ANY:
+        return _("a usual one")
+    return _(CLASSES[name]) if name in CLASSES else open_models()[name]
+
+
+def _capital(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"
+
+
+def _draw_controls() -> None:
+    """Draw what narrows the answer."""
+    unknown = _("unspecified")
+    widgets.choose(PARAMETERS, "site", _(LABELS["site"]), place_names(), unknown)
+    widgets.choose(PARAMETERS, "hardware", _(LABELS["hardware"]), hardware_names(), unknown)
+    names = {"input": "input_tokens", "output": "output_tokens"}
+    controls = ("input", "output", "concurrency", "pue")
+    widgets.typed(PARAMETERS, {name: LABELS[names.get(name, name)] for name in controls})
+
+
+def _draw_answer(answer: PromptAnswer, frame: Frame) -> None:
+    """Draw all parts of the answer, or the one that a slide shows."""
+    if frame.shows("answer"):
+        with style.block():
+            style.sentence(escape(_sentence(answer)))
+            style.figures(_cards(answer))
+            style.caption(_uncertain(answer))
+    if frame.shows("tasks"):
+        if not frame.slide:
+            st.subheader(_(SLIDES["tasks"]), anchor=False)
+        draw_picture(tasks_picture(answer), frame.look, key="question_tasks")
+    if frame.shows("year"):
+        if not frame.slide:
+            st.subheader(_(SLIDES["year"]), anchor=False)
+            widgets.slider(PARAMETERS, "times", _(LABELS["times"]))
+        with style.block():
+            style.sentence(escape(_year(answer)))
+            style.caption(_million(answer))
+    if not frame.slide:
+        style.assumptions(shown_all(answer.notices, label_of))
+        with style.folded(_("What is assumed, and its source"), key="fold_assumed") as fold:
+            if fold.open:
+                _draw_assumed(answer)
+
+
+def _sentence(answer: PromptAnswer) -> str:
+    """Answer in a sentence."""
+    energy = answer.energy_wh
+    return _("{task} takes {energy} ({interval}): {model}.").format(
+        task=_capital(_(TASKS[answer.task])),
+        energy=style.bold(_median("energy_wh", energy)),
+        interval=_interval("energy_wh", energy),
+        model=_(answer.subject.label),
+    )
+
+
+def _cards(answer: PromptAnswer) -> list[str]:
+    """Known things that take as much, and what else it costs."""
+    alike = equivalents(answer.energy_wh, open_catalog())
+    things = {
+        "led_bulb_s": (_("a 10 W LED lamp"), "s"),
+        "brain_s": (_("a brain at 20 W"), "s"),
+        "kettles": (_("of a litre boiled"), "share"),
+        "phone_charges": (_("of a phone charge"), "share"),
+    }
+    cards = [
+        style.figure(name, label, amount(alike[name], unit), "", ())
+        for name, (label, unit) in things.items()
+    ]
+    known = answer.amounts(1.0)
+    names = {"co2e_g": _("CO2e"), "water_ml": _("water"), "electricity_usd": _("electricity")}
+    return cards + [
+        style.figure(name, label, _median(name, known[name]), _interval(name, known[name]), ())
+        for name, label in names.items()
+        if name in known
+    ]
+
+
+def _amount(name: str, value: float) -> str:
+    return localised(quantities.amount(name, value))
+
+
+def _median(name: str, value: Uncertain) -> str:
+    return _amount(name, float(value.mid))
+
+
+def _interval(name: str, value: Uncertain) -> str:
+    low, high = (_amount(name, float(bound)) for bound in value.interval())
+    return joined(low, high)
+
+
+def _uncertain(answer: PromptAnswer) -> str:
+    """Say which unknowns make the interval wide."""
+    shares = sorted(answer.energy_wh.shares().items(), key=lambda one: -float(one[1]))
+    named = ", ".join(
+        f"{_(FACTORS[name])} {amount(round(float(part), 2), 'share')}"
+        for name, part in shares[:MOST_FACTORS]
+    )
+    hint = _(" Choose an open model to narrow it.") if answer.subject.closed else ""
+    return _("Most of the 80% interval: {named}.").format(named=named) + hint
+
+
+def tasks_picture(answer: PromptAnswer) -> Picture:
+    """Energy of every task, the one that is asked about among them."""
+    rows: list[Row] = []
+    same = answer.subject.closed or answer.subject.preset
+    for task, name in TASKS.items():
+        here = task == answer.task
+        model = same if task in classes_like(answer) else ""
+        energy = (answer if here else answered(PromptQuestion(task=task, model=model))).energy_wh
+        kind = OURS if here else OTHERS
+        rows.append(_row(_(name), energy, _(kind)))
+    return plots.ranges_picture(rows, _("energy [Wh]"), (_(OURS), _(OTHERS)), "Wh")
+
+
+def classes_like(answer: PromptAnswer) -> tuple[str, ...]:
+    """Tasks that the model of an answer does as well."""
+    if answer.subject.closed:
+        return tuple(task for task in TASKS if answer.subject.closed in classes_of(task))
+    written = answer.task not in (*ITEM_TASKS, "transcription")
+    return tuple(
+        task
+        for task in TASKS
+        if task == answer.task or (written and task not in (*ITEM_TASKS, "transcription"))
+    )
+
+
+def _row(label: str, energy: Uncertain, kind: str) -> Row:
+    low, high = (float(bound) for bound in energy.interval())
+    text = f"{label}: {_median('energy_wh', energy)} ({_interval('energy_wh', energy)})"
+    return plots.interval(label, (low, float(energy.mid), high), text, kind)
+
+
+def _year(answer: PromptAnswer) -> str:
+    """Say what a year of daily use takes."""
+    year = answer.amounts(DAYS_PER_YEAR * answer.times)
+    energy = year["energy_wh"]
+    household = open_catalog().equivalents()["household.kwh_per_year"].value
+    days = float(energy.mid) / 1e3 / household * H_PER_YEAR * S_PER_H
+    return _(
+        "{times} a day are {energy} a year ({interval}), as much as a US household uses in {time}."
+    ).format(
+        times=localised(f"{answer.times:g}"),
+        energy=style.bold(_median("energy_wh", energy)),
+        interval=_interval("energy_wh", energy),
+        time=amount(days, "s"),
+    )
+
+
+def _million(answer: PromptAnswer) -> str:
+    """Say what a year of a million users takes."""
+    many = answer.amounts(MILLION * DAYS_PER_YEAR * answer.times)
+    parts = [_amount("energy_wh", float(many["energy_wh"].mid))]
+    if "co2e_g" in many:
+        parts.append(
+            _("{amount} of CO2e").format(amount=_amount("co2e_g", float(many["co2e_g"].mid)))
+        )
+    return _("A million such users: {amounts} a year.").format(amounts=", ".join(parts))
+
+
+def _draw_assumed(answer: PromptAnswer) -> None:
+    """Draw every assumed number with its range and its source."""
+    catalog, rows = open_catalog(), []
+    for one in answer.assumptions:
+        source, known = catalog.source(one.source), one.low is not None and one.high is not None
+        span = joined(_number(one.low), _number(one.high)) if known else ""
+        named = anchor(source.url, source.title) if source.url else _("assumed")
+        rows.append((_(NUMBERS[one.name]), _number(one.value), span, named))
+    draw_table((_("assumed"), _("median"), _("80% interval"), _("source")), rows)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else amount(value, "1")
+
+
+SLIDES = {
+    "answer": N_("What one use takes"),
+    "tasks": N_("From a question to ten seconds of video"),
+    "year": N_("A year of daily use"),
+}
+PAGE = Page(path="question", title=N_("One question"), group=INFERENCE, draw=draw, slides=SLIDES)

@@ -1,0 +1,77 @@
+"""The page One question as a visitor without a browser sees it."""
+
+import re
+
+import pytest
+
+from estimator.studies.prompts.question import TASKS
+from estimator.web.shared import language
+from tests.web.markup import alts, notices, query_of, text_of, visited
+
+
+@pytest.fixture(autouse=True)
+def alone(tmp_path, monkeypatch):
+    """English, and a store without runs."""
+    monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path / "data"))
+    yield
+    language.use("en")
+
+
+def amounts(page):
+    """Energy of the first sentence, and the seconds or minutes of a lamp and a brain."""
+    text = text_of(page)
+    return re.search(r"takes ([\d.]+ m?Wh)", text)[1], re.search(r"LED lamp ([\d.]+ \w+)", text)[1]
+
+
+def test_it_answers_beside_a_lamp_before_anything_is_typed():
+    page = visited("question")
+    text = text_of(page)
+    assert re.search(
+        r"A short question takes 0\.\d+ Wh \(0\.\d+ – [\d.]+ Wh\): GPT \(large\)\.", text
+    )
+    assert re.search(r"a 10 W LED lamp [\d.]+ minutes a brain at 20 W [\d.]+ \w+", text)
+    assert "is not disclosed: a distribution over models of its class stands for it" in text
+    assert all(name in alts(page)[0] for name in TASKS.values())
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_has_an_answer(task):
+    assert amounts(visited("question", task=task))
+
+
+def test_a_model_that_does_not_do_the_new_task_gives_way():
+    page = visited("question", model="llama-3.1-8b")
+    page.selectbox(key="question_task").select("image").run()
+    assert page.selectbox(key="question_model").value == "any"
+    assert "An image takes" in text_of(page) and not notices(page)
+
+
+def test_a_link_that_asks_the_impossible_says_so_and_shows_what_the_page_opens_with():
+    page = visited("question", task="image", model="llama-3.1-8b")
+    assert "does not do this task" in text_of(page) and "A short question takes" in text_of(page)
+
+
+def test_the_link_holds_everything_and_opens_the_same_answer():
+    page = visited("question", task="agent", model="claude", times="5", site="fr", input="30000")
+    query = query_of(page)
+    expected = {"task": "agent", "model": "claude", "times": "5", "site": "fr", "input": "30000"}
+    assert expected.items() <= query.items()
+    assert amounts(visited("question", **query)) == amounts(page)
+
+
+def test_more_times_a_day_are_more_a_year_and_the_same_a_question():
+    few, many = visited("question", times="10"), visited("question", times="100")
+    assert amounts(few) == amounts(many)
+    yearly = [re.search(r"a day are ([\d.]+) kWh a year", text_of(one))[1] for one in (few, many)]
+    assert float(yearly[1]) == pytest.approx(10 * float(yearly[0]), rel=0.02)
+
+
+@pytest.mark.parametrize("show", ["answer", "tasks", "year"])
+def test_every_slide_stands_alone(show):
+    page = visited("question", show=show, fs="1.4")
+    assert text_of(page) and not page.code
+
+
+def test_it_speaks_german():
+    text = text_of(visited("question", lang="de"))
+    assert "Eine kurze Frage braucht 0," in text and "LED-Lampe mit 10 W" in text
