@@ -43,7 +43,7 @@ def test_a_name_of_the_hub_can_be_typed_and_an_unknown_one_keeps_the_last_result
     box.press("Enter")
     notice = page.locator(".tw-notice")
     sync_api.expect(notice).to_contain_text("“acme/secret-9b” is not on record")
-    sync_api.expect(notice).to_contain_text("last valid result")
+    sync_api.expect(page.get_by_text("as of the last valid input")).to_be_visible()
 
 
 def test_all_devices_unfold(visit):

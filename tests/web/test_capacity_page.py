@@ -83,7 +83,7 @@ def test_what_fits_nowhere_keeps_the_last_plan_and_says_why():
     page.selectbox(key="capacity_model").set_value("llama-3.1-405b").run()
     text = text_of(page)
     assert "The weights do not fit in 1 × NVIDIA H100" in text
-    assert "“Devices at most”" in text and "last valid result" in text
+    assert "“Devices at most”" in text and "last valid input" in text
     assert before[-30:] in text
 
 
@@ -91,7 +91,7 @@ def test_an_emptied_rate_keeps_the_last_result_and_says_so():
     page = visited("capacity", **FEW)
     page.text_input(key="capacity_rate").set_value("").run()
     text = text_of(page)
-    assert "“rate” is empty" in text and "last valid result" in text
+    assert "“Requests per second” is empty" in text and "last valid input" in text
     page.text_input(key="capacity_latency").set_value("").run()
     assert "latency=&" in page.code[1].value
 

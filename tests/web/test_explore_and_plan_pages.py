@@ -66,7 +66,7 @@ def test_a_card_of_ones_own_is_explored_and_one_without_offers_by_its_energy():
     unpriced = {"hardware": "apple-m4-max", "devices": "1"}
     _body, text = opened("explore", **unpriced)
     assert "(40-core GPU) has no rental price on record" in text
-    assert "--price, or choose another “Quantity”. Below is what this page opens with" in text
+    assert "--price, or choose another “Quantity”. as of what this page opens with" in text
     _body, text = opened("explore", quantity="wall_hours", **unpriced)
     assert "Apple M4 Max (40-core GPU): the time is" in text
 
@@ -84,11 +84,12 @@ def test_an_emptied_input_keeps_the_last_result_and_says_so(path, name):
     sentence = re.search(r"3 (B|billion) parameters on 60", text_of(page))
     page.text_input(key=f"{path}_{name}").set_value("").run()
     text = text_of(page)
-    assert f"“{name}” is empty" in text and "Below is the last valid result" in text
+    label = {"params": "Parameters", "tokens": "Training tokens"}[name]
+    assert f"“{label}” is empty" in text and "as of the last valid input" in text
     assert bool(re.search(r"3 (B|billion) parameters on 60", text)) == bool(sentence)
     assert f"{name}={'3B' if name == 'params' else '60B'}" in page.code[0].value
     page.text_input(key=f"{path}_{name}").set_value("5B").run()
-    assert "last valid result" not in text_of(page)
+    assert "last valid input" not in text_of(page)
 
 
 def test_a_run_that_no_device_holds_is_said_to_be_one():
@@ -105,7 +106,7 @@ def test_where_nothing_can_be_planned_the_last_plan_stays(monkeypatch):
     monkeypatch.setattr(search, "MOST_DESIGNS", 2)
     page.number_input(key="plan_devices").set_value(512).run()
     text = text_of(page)
-    assert "designs are more than 2" in text and "Below is the last valid result" in text
+    assert "designs are more than 2" in text and "as of the last valid input" in text
     assert before[-40:] in text
 
 

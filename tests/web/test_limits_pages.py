@@ -112,10 +112,10 @@ def test_an_emptied_input_keeps_the_last_result_marked_as_old(path, name, query)
     held = field.value
     field.set_value("").run()
     said = text_of(page)
-    assert f"“{name}” is empty" in said and "Below is the last valid result" in said
+    assert "” is empty: type a number" in said and "as of the last valid input" in said
     assert before in said
     page.text_input(key=f"{path}_{name}").set_value(held).run()
-    assert "last valid result" not in text_of(page)
+    assert "last valid input" not in text_of(page)
 
 
 def test_tokens_that_suffice_are_not_said_to_be_seen_one_times():

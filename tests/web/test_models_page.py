@@ -85,7 +85,7 @@ def test_a_broken_config_keeps_the_last_one_dimmed():
     page = visited("models", source="config", config=json.dumps(GPT2))
     before = marker(page)["config"]
     page.text_area(key="models_config").set_value('{"model_type": "gpt2", "n_embd"').run()
-    assert "Below is the last valid result" in text_of(healthy(page))
+    assert "as of the last valid input" in text_of(healthy(page))
     assert marker(page)["config"] == before
     page.text_area(key="models_config").set_value('{"model_type": "no_such"}').run()
     assert "no_such" in text_of(healthy(page))

@@ -46,9 +46,7 @@ def test_what_is_written_is_read_again_without_a_notice(value):
 @given(values)
 def test_what_the_widgets_show_is_gathered_again(value):
     state = {}
-    assert not CODEC.present(state)
-    CODEC.show(value, state)
-    assert CODEC.present(state)
+    state.update(CODEC.shown(value))
     assert CODEC.gather(state, CODEC.read({})[0]) == value
 
 
@@ -92,7 +90,7 @@ def test_an_absurdly_long_link_is_read_in_part():
 def test_a_text_that_cannot_be_read_keeps_the_last_value_and_is_a_problem_of_its_widget():
     state = {}
     last = CODEC.read({"params": "3B"})[0]
-    CODEC.show(last, state)
+    state.update(CODEC.shown(last))
     state[widget_key("trial", "params")] = "seven"
     assert CODEC.gather(state, last) == last
     assert list(CODEC.problems(state)) == ["params"]

@@ -1,7 +1,8 @@
 """Filters of the page "Accuracy": in the URL, in the widgets, and on the runs."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -112,22 +113,23 @@ class FiltersCodec:
         """Names that a link may have."""
         return NAMES
 
-    def present(self, state: State) -> bool:
-        """Whether the widgets hold filters."""
-        return YEARS in state
+    def widget_keys(self) -> Collection[str]:
+        """Keys of the widgets."""
+        return [*KEYS.values(), YEARS]
 
     def read(self, query: Query) -> tuple[Filters, list[str]]:
         """Filters that a link asks for, and what of it could not be used."""
         return read(query, self.report())
 
-    def show(self, value: Filters, state: State) -> None:
-        """Make the widgets show some filters."""
-        for name, key in KEYS.items():
-            state[key] = getattr(value, name)
-        state[YEARS] = (value.first, value.last)
+    def shown(self, value: Filters) -> Mapping[str, Any]:
+        """Widget -> what it holds for some filters."""
+        held = {key: getattr(value, name) for name, key in KEYS.items()}
+        return held | {YEARS: (value.first, value.last)}
 
     def gather(self, state: State, last: Filters) -> Filters:
         """Filters that the widgets ask for."""
-        first, last_year = state[YEARS]
-        said = {name: state[key] for name, key in KEYS.items()}
+        held = {**self.shown(last)}
+        held |= {key: state[key] for key in held if key in state}
+        first, last_year = held[YEARS]
+        said = {name: held[key] for name, key in KEYS.items()}
         return Filters(first=int(first), last=int(last_year), **said)

@@ -10,7 +10,7 @@ from estimator.validation.held_out import WORST, HeldOut, validation_report
 from estimator.web.accuracy import address, charts, groups, score_tables, tables
 from estimator.web.accuracy import text as words
 from estimator.web.accuracy.address import Filters
-from estimator.web.shared import share, style
+from estimator.web.shared import share, style, widgets
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import N_, _, current
 from estimator.web.shared.profiles import kept, open_catalog
@@ -94,8 +94,9 @@ def _errors(report: HeldOut, table: pd.DataFrame, filters: Filters, frame: Frame
         list(groups.DIMENSIONS),
         format_func=lambda name: _(groups.DIMENSIONS[name]),
         required=True,
-        key=address.KEYS["by"],
         label_visibility="collapsed",
+        help=_("How the chart below groups the runs."),
+        **STATE.beginning(address.KEYS["by"], "default"),
     )
     shown = _largest(table, filters.by) if frame.slide else table
     rows = groups.errors_table(shown, filters.by)
@@ -218,31 +219,33 @@ def _share(report: HeldOut, filters: Filters) -> None:
         share.json(f"{name}-accuracy", lambda: report.as_json(with_runs=True)),
     )
     share.draw(SLIDES, address.as_query(filters), title=_("Accuracy"), files=files)
-    st.button(_("Reset"), key="accuracy_reset", on_click=_reset)
-
-
-def _reset() -> None:
-    """Choose all runs again."""
-    STATE.choose(address.every(open_report()))
+    tooltip = _("Chooses all runs again.")
+    usual = address.every(open_report())
+    widgets.button(_("Reset"), "accuracy_reset", STATE.choose, usual, tooltip=tooltip)
 
 
 def _filters(report: HeldOut, filters: Filters) -> None:
     """Draw the filters."""
     st.subheader(_("Which runs"), anchor=False)
+    kinds, devices = address.works(report), list(address.DEVICES)
     st.selectbox(
         _("Kind of work"),
-        address.works(report),
+        kinds,
         format_func=lambda name: _("all kinds") if name == address.ALL else _(name),
-        key=address.KEYS["work"],
+        help=_("Runs of this kind of work only."),
+        **STATE.beginning(address.KEYS["work"], "index", kinds.index),
     )
     st.selectbox(
         _("Device"),
-        list(address.DEVICES),
+        devices,
         format_func=lambda name: _(address.DEVICES[name]),
-        key=address.KEYS["device"],
+        help=_("Runs on this generation of devices only."),
+        **STATE.beginning(address.KEYS["device"], "index", devices.index),
     )
     usual = address.every(report)
-    st.slider(_("Years"), usual.first, usual.last, step=1, key=address.YEARS)
+    years = STATE.beginning(address.YEARS)
+    tooltip = _("Runs published in these years only.")
+    st.slider(_("Years"), usual.first, usual.last, step=1, help=tooltip, **years)
     st.caption(_("Everything on the page, downloads included, is about the runs chosen here."))
 
 

@@ -51,9 +51,16 @@ def known_hardware() -> tuple[str, ...]:
 
 PARAMETERS = LinkParameters(
     "brain",
-    Choice("preset", known_presets()),
-    Choice("hardware", known_hardware()),
-    Number("years", 20.0, low=1.0, high=100.0, whole=True),
+    Choice("preset", known_presets(), help=N_("Training run that the brain is set beside.")),
+    Choice("hardware", known_hardware(), help=N_("Device that the run is counted on.")),
+    Number(
+        "years",
+        20.0,
+        low=1.0,
+        high=100.0,
+        whole=True,
+        help=N_("Years that a brain at 20 W learns."),
+    ),
 )
 STATE = UrlState("brain", PARAMETERS)
 
@@ -255,4 +262,11 @@ SLIDES = {
     "samples": N_("samples to learn"),
     "operations": N_("operations per joule and the limit of physics"),
 }
-PAGE = Page(path="brain", title=N_("Brain and machine"), group=LEARN, draw=draw, slides=SLIDES)
+PAGE = Page(
+    path="brain",
+    title=N_("Brain and machine"),
+    group=LEARN,
+    draw=draw,
+    slides=SLIDES,
+    inputs=PARAMETERS,
+)

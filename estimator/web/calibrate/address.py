@@ -90,24 +90,25 @@ class ChoiceCodec:
         """Names that a link may have."""
         return KEYS
 
-    def present(self, state: State) -> bool:
-        """Whether the widgets hold a choice."""
-        return KEYS["device"] in state
+    def widget_keys(self) -> Collection[str]:
+        """Keys of the widgets."""
+        return KEYS.values()
 
     def read(self, query: Query) -> tuple[DeviceChoice, list[str]]:
         """Choice that a link asks for, and what of it could not be used."""
         return read(query, self.known(), st.session_state)
 
-    def show(self, value: DeviceChoice, state: State) -> None:
-        """Make the widgets show a choice."""
-        for name, key in KEYS.items():
-            state[key] = getattr(value, name)
+    def shown(self, value: DeviceChoice) -> Mapping[str, str]:
+        """Widget -> what it holds for a choice."""
+        return {key: getattr(value, name) for name, key in KEYS.items()}
 
     def gather(self, state: State, last: DeviceChoice) -> DeviceChoice:
         """What the widgets ask for; a format that the device has not gives way to its usual one."""
-        known, device = self.known(), state[KEYS["device"]]
+        known, device = self.known(), state.get(KEYS["device"], last.device)
         formats = measured_precisions(known, known.catalog.device(device))
-        precision = state.get(KEYS["precision"])
+        precision = state.get(KEYS["precision"], last.precision)
         if precision not in formats:
-            precision = state[KEYS["precision"]] = formats[0]
+            precision = formats[0]
+            if KEYS["precision"] in state:
+                state[KEYS["precision"]] = precision
         return DeviceChoice(device=device, precision=precision)

@@ -92,7 +92,7 @@ def draw(frame: Frame) -> None:
     if not frame.slide:
         _share(seen)
     with controls(frame):
-        _controls()
+        _controls(choice)
     share.leave(STATE, asdict(choice), frame)
 
 
@@ -206,8 +206,9 @@ def _picture(seen: Seen) -> None:
             _("Number format"),
             measured_precisions(seen.known, seen.device),
             required=True,
-            key=address.KEYS["precision"],
             label_visibility="collapsed",
+            help=_("Number format of the arithmetic that was measured."),
+            **STATE.beginning(address.KEYS["precision"], "default"),
         )
     charts.draw_cells(tables.cells_table(found), seen.frame.look, words.alt_of_cells(found))
     text = _(
@@ -348,21 +349,23 @@ def _share(seen: Seen) -> None:
     st.code("twenty-watts calibrate export -o mine.toml", language=None, wrap_lines=True)
 
 
-def _controls() -> None:
+def _controls(choice: DeviceChoice) -> None:
     """Draw the choice of the device."""
     st.subheader(_("Which device"), anchor=False)
     known = hardware_names()
-    names = {name: known.get(name) or open_catalog().device(name).name for name in _offered()}
-    key = address.KEYS["device"]
-    st.selectbox(_("Device"), list(names), format_func=names.__getitem__, key=key)
+    offered = _offered(choice.device)
+    names = {name: known.get(name) or open_catalog().device(name).name for name in offered}
+    begun = STATE.beginning(address.KEYS["device"], "index", offered.index)
+    tooltip = _("Device whose measured runs are shown. Type to search.")
+    st.selectbox(_("Device"), offered, format_func=names.__getitem__, help=tooltip, **begun)
     st.caption(_("Measured devices come first."))
 
 
-def _offered() -> list[str]:
+def _offered(chosen: str) -> list[str]:
     """Ids of devices to choose from: the measured ones, then all that train."""
     known = known_runs(open_catalog())
     first = address.measured_devices(known)
-    return list(dict.fromkeys([*first, st.session_state[address.KEYS["device"]], *_trained()]))
+    return list(dict.fromkeys([*first, chosen, *_trained()]))
 
 
 @kept

@@ -1,5 +1,7 @@
 """Capacity: the devices that serve a rate of requests, within latency goals and caps."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache, partial
 from html import escape
 from shlex import quote
@@ -8,7 +10,6 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from estimator.core.messages import reason
 from estimator.inference.measured_loads import known_loads
 from estimator.inference.question import ServingQuestion
 from estimator.runs.store_state import store_state
@@ -24,44 +25,50 @@ from estimator.studies.search.serving_plan import (
 )
 from estimator.system.data_folder import data_directory
 from estimator.web.plan.shares import (
+    AIM,
     AIMS,
     ANY,
-    CAPS,
     CARBON,
+    CONFIDENCE,
     ENERGY,
     MONEY,
     PLANS,
     SLIDES,
     Limited,
     as_json,
+    cap,
     cell,
     draw_binding,
     draw_shares,
     few_of,
     figures_of,
     limits_of,
+    most_devices,
 )
 from estimator.web.serve.inputs import (
     ANYWHERE,
     CALIBRATION,
+    CARRIES,
     FORMATS,
+    INPUT,
     USUAL,
+    asked,
     bounds,
-    described,
+    formats_called,
     labels,
     model_names,
 )
-from estimator.web.shared import share, style, widgets
+from estimator.web.shared import share, style
 from estimator.web.shared.amounts import amount, localised
 from estimator.web.shared.charts import Row
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
+from estimator.web.shared.kit import Question
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import label_of_control, shown, shown_all
 from estimator.web.shared.profiles import hardware_names, kept, open_catalog, place_names
-from estimator.web.shared.site import INFERENCE, Page, controls
-from estimator.web.shared.url_state import Choice, LinkParameters, Number, Typed, UrlState
-from estimator.web.shared.valid import valid
+from estimator.web.shared.site import INFERENCE, Page
+from estimator.web.shared.url_state import Choice, LinkParameters, Typed
 
 LIMITED = {
     "latency": Limited(quantity="inter_token_s", label=N_("time per token"), unit="s", factor=1e-3),
@@ -105,46 +112,77 @@ def known_devices() -> tuple[str, ...]:
     return (ANY, *served_devices(open_catalog()))
 
 
+def _has_runs(values: Mapping[str, Any]) -> bool:
+    return any(map(known_loads(open_catalog()).runs_on, known_devices()))
+
+
+LIMITS, CHOICES = N_("Requests, and further limits"), N_("Choices")
 PARAMETERS = LinkParameters(
     "capacity",
-    Choice("model", tuple(model_names())),
-    Typed("rate", 20.0, *bounds("rate"), required=True),
-    Typed("latency", usual=30.0, low=1e-3, high=1e6),
-    Typed("first", usual=None, low=1e-3, high=1e9),
-    Typed("input", 500.0, *bounds("input"), required=True),
-    Typed("output", 300.0, *bounds("output"), required=True),
-    Typed("days", usual=30.0, low=1e-3, high=1e5, required=True),
-    Typed("budget", usual=5e3, low=1e-3, high=1e15),
-    Typed("carbon", usual=None, low=1e-6, high=1e15),
-    Typed("energy", usual=None, low=1e-6, high=1e15),
-    Choice("aim", tuple(AIMS)),
-    Number("confidence", 0.8, low=0.05, high=0.99),
-    Choice("hardware", known_devices()),
-    Number("devices", COUNTS[-1], low=1.0, high=COUNTS[-1], whole=True),
-    Choice("precision", FORMATS),
-    Choice("site", (ANYWHERE, *place_names())),
-    Typed("pue", None, *bounds("pue")),
-    Choice("calibration", tuple(CALIBRATION)),
+    asked(Choice, "model", tuple(model_names()), called=model_names),
+    asked(Typed, "rate", 20.0, *bounds("rate"), required=True),
+    Typed(
+        "latency",
+        usual=30.0,
+        low=1e-3,
+        high=1e6,
+        label=N_("Time per token [ms], empty for none"),
+        help=N_("Longest time between two tokens of an answer; people read about 10 a second."),
+    ),
+    cap("budget", 5e3),
+    Typed(
+        "days",
+        usual=30.0,
+        low=1e-3,
+        high=1e5,
+        required=True,
+        label=N_("Days of the service"),
+        help=N_("Budget, energy and emissions are counted over these days."),
+    ),
+    AIM,
+    Typed(
+        "first",
+        usual=None,
+        low=1e-3,
+        high=1e9,
+        label=N_("Time to the first token [ms], empty for none"),
+        help=N_("Longest time from the question to the first token, the queue included."),
+        section=LIMITS,
+    ),
+    asked(Typed, "input", 500.0, *bounds("input"), required=True, section=LIMITS),
+    asked(Typed, "output", 300.0, *bounds("output"), required=True, section=LIMITS),
+    cap("carbon", None, LIMITS),
+    cap("energy", None, LIMITS),
+    replace(CONFIDENCE, section=LIMITS),
+    asked(
+        Choice,
+        "hardware",
+        known_devices(),
+        called=hardware_names,
+        rest=N_("any on offer"),
+        section=CHOICES,
+    ),
+    most_devices(COUNTS[-1], COUNTS[-1], CHOICES),
+    asked(Choice, "precision", FORMATS, called=formats_called, section=CHOICES),
+    asked(
+        Choice,
+        "site",
+        (ANYWHERE, *place_names()),
+        called=place_names,
+        rest=N_("unspecified"),
+        section=CHOICES,
+    ),
+    asked(Typed, "pue", None, *bounds("pue"), section=CHOICES),
+    Choice(
+        "calibration",
+        tuple(CALIBRATION),
+        label=N_("Measured runs of these devices"),
+        help=N_("Correct the prediction by runs measured on these devices, or ignore them."),
+        called=lambda: CALIBRATION,
+        section=CHOICES,
+        when=_has_runs,
+    ),
 )
-STATE = UrlState("capacity", PARAMETERS)
-
-
-def draw(frame: Frame) -> None:
-    """Draw the best plan in a sentence, the best few in a picture and a table, and what binds."""
-    values = share.begin(STATE)
-    known = valid(PARAMETERS, values, _answer, lambda error: shown(reason(error), label_of))
-    if frame.slide:
-        style.slide_title(_question(known.values))
-    with known.drawn() as answer:
-        if answer is not None:
-            _draw_answer(known.values, answer, frame)
-    with controls(frame):
-        _controls()
-    if not frame.slide:
-        _draw_command(values)
-    files = (share.json("capacity", lambda: known.as_json(_as_json)),)
-    query = PARAMETERS.query(values)
-    share.finish(STATE, query, frame, SLIDES, title=_question(values), files=files)
 
 
 def request_of(values: Row) -> ServingRequest:
@@ -178,16 +216,16 @@ def answered(
     values: tuple[tuple[str, Any], ...], state: tuple[Any, ...]
 ) -> PlanAnswer[ServingPlan]:
     """Plan; the same question of the same store is answered once."""
-    asked, catalog = dict(values), open_catalog()
-    calibration = known_loads(catalog).corrected if asked["calibration"] == "use" else None
-    return best_serving_plans(request_of(asked), catalog, calibration=calibration)
+    given, catalog = dict(values), open_catalog()
+    calibration = known_loads(catalog).corrected if given["calibration"] == "use" else None
+    return best_serving_plans(request_of(given), catalog, calibration=calibration)
 
 
 def _answer(values: Row) -> PlanAnswer[ServingPlan]:
     return answered(tuple(values.items()), store_state(data_directory()))
 
 
-def _draw_answer(values: Row, answer: PlanAnswer[ServingPlan], frame: Frame) -> None:
+def _draw(values: Row, answer: PlanAnswer[ServingPlan], frame: Frame) -> None:
     """Draw the sentence, the picture, the table, and what stands in the way."""
     request = request_of(values)
     few = few_of(answer, frame)
@@ -212,6 +250,8 @@ def _draw_answer(values: Row, answer: PlanAnswer[ServingPlan], frame: Frame) -> 
                 designs=localised(f"{answer.designs:,}"), refused=localised(f"{answer.refused:,}")
             )
         )
+        st.subheader(_("On the command line"), anchor=False)
+        st.code(command(values), language=None, wrap_lines=True)
 
 
 def _question(values: Row) -> str:
@@ -271,9 +311,9 @@ def _figures(plan: ServingPlan, days: float) -> str:
 
 def _name(plan: ServingPlan) -> str:
     """Name a plan: how many of what, in which weights."""
-    asked = plan.question
-    device = hardware_names().get(asked.hardware, asked.hardware)
-    return f"{localised(f'{asked.devices or 1.0:,.0f}')} × {device}, {plan.weights}"
+    chosen = plan.question
+    device = hardware_names().get(chosen.hardware, chosen.hardware)
+    return f"{localised(f'{chosen.devices or 1.0:,.0f}')} × {device}, {plan.weights}"
 
 
 def _table(values: Row, plans: tuple[ServingPlan, ...], frame: Frame) -> None:
@@ -325,55 +365,15 @@ def command(values: Row) -> str:
     return " ".join(words)
 
 
-def _draw_command(values: Row) -> None:
-    """Draw the command that asks the same."""
-    st.subheader(_("On the command line"), anchor=False)
-    st.code(command(values), language=None, wrap_lines=True)
-
-
 def _inputs(plan: ServingPlan) -> Row:
-    asked = plan.question
+    chosen = plan.question
     weights = {"weights": plan.weights, "concurrency": plan.concurrency}
-    return {"hardware": asked.hardware, "devices": asked.devices, **weights}
+    return {"hardware": chosen.hardware, "devices": chosen.devices, **weights}
 
 
 def _as_json(answer: PlanAnswer[ServingPlan]) -> Row:
     return as_json(answer, _inputs, "designs", "refused")
 
-
-def _controls() -> None:
-    """Draw the controls: the traffic, the goals and caps, the choices."""
-    _choose("model", _(described("model").label), model_names())
-    _typed("rate", "latency", "budget", "days")
-    _choose("aim", _("Aim"), AIMS)
-    with style.folded(_("Requests, and further limits"), "capacity_limits"):
-        _typed("input", "output", "first", "carbon", "energy")
-        widgets.slider(PARAMETERS, "confidence", _("Probability that all limits hold"))
-    with style.folded(_("Choices"), "capacity_choices"):
-        _choose("hardware", _(described("hardware").label), hardware_names(), _("any on offer"))
-        widgets.number(PARAMETERS, "devices", _("Devices at most"))
-        _choose("precision", _(described("precision").label), {USUAL: N_("as usual")})
-        _choose("site", _(described("site").label), place_names(), _("unspecified"))
-        _typed("pue")
-        if any(map(known_loads(open_catalog()).runs_on, known_devices())):
-            _choose("calibration", _("Measured runs of these devices"), CALIBRATION)
-
-
-_choose = partial(widgets.choose, PARAMETERS)
-
-
-def _typed(*names: str) -> None:
-    widgets.typed(PARAMETERS, {name: TYPED[name] for name in names})
-
-
-TYPED = {
-    **{name: described(name).label for name in ("rate", "input", "output", "pue")},
-    "latency": N_("Time per token [ms], empty for none"),
-    "days": N_("Days of the service"),
-    "first": N_("Time to the first token [ms], empty for none"),
-    **CAPS,
-}
-"""Control that is typed -> its label."""
 
 LABELS = labels(PARAMETERS) | {"devices": N_("Devices at most")}
 """Input of a question -> label of the control that sets it."""
@@ -383,4 +383,22 @@ label_of = partial(label_of_control, LABELS, "plan")
 """Name of an input on this page; what has no control is set on the command line."""
 
 
-PAGE = Page(path="capacity", title=N_("Capacity"), group=INFERENCE, draw=draw, slides=SLIDES)
+QUESTION = Question(
+    inputs=PARAMETERS,
+    answer=_answer,
+    view=_draw,
+    title=_question,
+    slides=SLIDES,
+    files=lambda values, found: (share.json("capacity", lambda: _as_json(found)),),
+    worded=lambda notice: shown(notice, label_of),
+    named={of: name for name, of in INPUT.items()},
+)
+PAGE = Page(
+    path="capacity",
+    title=N_("Capacity"),
+    group=INFERENCE,
+    draw=QUESTION.draw,
+    slides=SLIDES,
+    inputs=PARAMETERS,
+    carries=CARRIES,
+)

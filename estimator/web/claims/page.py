@@ -10,15 +10,16 @@ import streamlit as st
 
 from estimator.studies.claims.finding import Claim
 from estimator.studies.claims.ledger import RECOMPUTED, claims
-from estimator.web.shared import figures, plots, share, style, widgets
+from estimator.web.shared import figures, plots, share, style
 from estimator.web.shared.amounts import amount, localised, sentence, span
 from estimator.web.shared.figures import Picture
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
+from estimator.web.shared.kit import Question, Values
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import kept, open_catalog
-from estimator.web.shared.site import LEARN, Page, controls
-from estimator.web.shared.url_state import Choice, LinkParameters, UrlState
+from estimator.web.shared.site import LEARN, Page
+from estimator.web.shared.url_state import Choice, LinkParameters
 
 VERDICTS = {
     "holds": N_("holds"),
@@ -41,9 +42,23 @@ ALL = "all"
 SLIDE_ROWS = 8
 
 PARAMETERS = LinkParameters(
-    "claims", Choice("claim", tuple(RECOMPUTED)), Choice("verdict", (ALL, *VERDICTS))
+    "claims",
+    Choice(
+        "claim",
+        tuple(RECOMPUTED),
+        label=N_("Claim"),
+        help=N_("Claim that is shown with its argument."),
+        called=lambda: {name: one.record.title for name, one in recomputed().items()},
+    ),
+    Choice(
+        "verdict",
+        (ALL, *VERDICTS),
+        label=N_("Verdict"),
+        help=N_("Claims that the list below shows."),
+        called=lambda: VERDICTS,
+        rest=N_("all"),
+    ),
 )
-STATE = UrlState("claims", PARAMETERS)
 
 
 @kept
@@ -52,26 +67,16 @@ def recomputed() -> dict[str, Claim]:
     return {one.record.id: one for one in claims(open_catalog())}
 
 
-def draw(frame: Frame) -> None:
+def _draw(values: Values, found: dict[str, Claim], frame: Frame) -> None:
     """Draw the counts, one claim with its argument, and the list of all."""
-    values = share.begin(STATE)
-    found = recomputed()
-    chosen = found[values["claim"]]
     if frame.show != "claim":
         style.sentence(escape(_summary(list(found.values()))))
     if frame.shows("claim"):
-        _one(chosen, frame)
+        _one(found[values["claim"]], frame)
     if frame.shows("factors"):
         _factors(list(found.values()), frame)
     if not frame.slide:
         _list([one for one in found.values() if values["verdict"] in (ALL, one.verdict)])
-    with controls(frame):
-        titles = {name: one.record.title for name, one in found.items()}
-        widgets.choose(PARAMETERS, "claim", _("Claim"), titles)
-        widgets.choose(PARAMETERS, "verdict", _("Verdict"), VERDICTS, _("all"))
-    files = (share.json("claims", lambda: [one.as_json() for one in found.values()]),)
-    query = PARAMETERS.query(values)
-    share.finish(STATE, query, frame, SLIDES, title=_(chosen.record.title), files=files)
 
 
 def _summary(found: list[Claim]) -> str:
@@ -210,4 +215,22 @@ SLIDES: dict[str, Any] = {
     "claim": N_("one claim with its argument"),
     "factors": N_("all claims: recomputed over claimed"),
 }
-PAGE = Page(path="claims", title=N_("Fact checks"), group=LEARN, draw=draw, slides=SLIDES)
+QUESTION = Question(
+    inputs=PARAMETERS,
+    answer=lambda values: recomputed(),
+    view=_draw,
+    title=lambda values: _(recomputed()[values["claim"]].record.title),
+    heading=lambda values, frame: "",
+    slides=SLIDES,
+    files=lambda values, found: (
+        share.json("claims", lambda: [one.as_json() for one in found.values()]),
+    ),
+)
+PAGE = Page(
+    path="claims",
+    title=N_("Fact checks"),
+    group=LEARN,
+    draw=QUESTION.draw,
+    slides=SLIDES,
+    inputs=PARAMETERS,
+)

@@ -25,6 +25,7 @@ from estimator.show.values import as_json
 from estimator.system.data_folder import data_directory
 from estimator.web.estimate import text as words
 from estimator.web.estimate.link import answer_link
+from estimator.web.estimate.pins import pinned as pinned_links
 from estimator.web.shared import charts, figures, share, style, widgets
 from estimator.web.shared.amounts import localised, result
 from estimator.web.shared.frame import Frame
@@ -77,9 +78,6 @@ IN_TITLES = (
 FILES = ("config", "carbon_profile")
 """Inputs whose text is too long for a title."""
 
-PINS = "_pins"
-"""Links that the page Estimate has pinned, in the session."""
-
 
 class Places(LinkParameters):
     """The places of a link; one made before `fourth` named its fourth scenario `d`."""
@@ -87,12 +85,15 @@ class Places(LinkParameters):
     def read(self, query: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
         """Links that a link says, and what is wrong with it."""
         fourth = query.get("d", "")
-        return super().read({"fourth": fourth, **query} if "=" in fourth else query)
+        said = {"fourth": fourth, **query} if "=" in fourth else query
+        if not any(name in said for name in NAMES.values()):
+            said = dict(zip(NAMES.values(), pinned_links(), strict=False)) | {**said}
+        return super().read(said)
 
 
 PARAMETERS = Places(
     "compare",
-    Choice("view", COMPARED, "energy_kwh"),
+    Choice("view", COMPARED, "energy_kwh", help=N_("Quantity that the chart compares.")),
     *(LineOfText(name, USUAL.get(letter, "")) for letter, name in NAMES.items()),
 )
 STATE = UrlState("compare", PARAMETERS)
@@ -410,28 +411,22 @@ def _controls(found: Sequence[Pinned], asked: Mapping[str, Any], frame: Frame) -
         for letter in LETTERS:
             st.text_input(
                 _("Scenario {letter}").format(letter=letter.upper()),
-                key=STATE.key(NAMES[letter]),
                 placeholder=_("a link of the page Estimate"),
+                help=_("Address of a scenario, copied from the browser or under Share and export."),
+                **STATE.beginning(STATE.key(NAMES[letter])),
             )
-    pins = st.session_state.get(PINS, [])
-    if pins:
-        st.button(_("Take the pinned scenarios"), key="compare_take", on_click=_take_pins)
+    if pinned_links():
+        tooltip = _("Puts the scenarios that you pinned in the place of these.")
+        text = _("Take the pinned scenarios")
+        widgets.button(text, "compare_take", _take_pins, asked, tooltip=tooltip)
     style.caption(_("On the page Estimate, Pin to compare keeps a scenario for here."))
 
 
-def _take_pins() -> None:
+def _take_pins(asked: Mapping[str, Any]) -> None:
     """Put the scenarios pinned last into the places; beside a single one the others stay."""
-    pins = st.session_state[PINS][-len(LETTERS) :]
-    empty = [""] * (len(LETTERS) - len(pins)) if len(pins) > 1 else []
-    for letter, link in zip(LETTERS, [*pins, *empty], strict=False):
-        st.session_state[STATE.key(NAMES[letter])] = link
-
-
-def pin(query: Mapping[str, str]) -> None:
-    """Keep a scenario for this page."""
-    link = urlencode(query)
-    pins = [one for one in st.session_state.get(PINS, []) if one != link]
-    st.session_state[PINS] = [*pins, link][-len(LETTERS) :]
+    links = pinned_links()
+    empty = dict.fromkeys(NAMES.values(), "") if len(links) > 1 else {}
+    STATE.choose({**asked, **empty, **dict(zip(NAMES.values(), links, strict=False))})
 
 
 def _share(found: list[Pinned], query: Mapping[str, str]) -> None:
@@ -458,5 +453,11 @@ SLIDES = {
     "inputs": N_("what differs between the inputs"),
 }
 PAGE = Page(
-    path="compare", title=N_("Compare"), group=TRAIN, draw=draw, slides=SLIDES, controls=("view",)
+    path="compare",
+    title=N_("Compare"),
+    group=TRAIN,
+    draw=draw,
+    slides=SLIDES,
+    controls=("view",),
+    inputs=PARAMETERS,
 )

@@ -1,6 +1,7 @@
 """Depth: what another layer costs in parameters, paths, gradients and activations."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -15,11 +16,11 @@ from estimator.web.shared import figures, plots, share, style, widgets
 from estimator.web.shared.amounts import amount
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import draw_table
+from estimator.web.shared.kit import Question, Values
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import open_catalog
-from estimator.web.shared.site import LEARN, Page, controls
-from estimator.web.shared.url_state import Choice, LinkParameters, Number, UrlState
-from estimator.web.shared.valid import Values
+from estimator.web.shared.site import LEARN, Page
+from estimator.web.shared.url_state import Choice, LinkParameters, Number
 
 VIEWS = ("paths", "gradient", "activations")
 EXAMPLES_PER_STEP = 1e6
@@ -27,31 +28,100 @@ BYTES_PER_VALUE = 2.0
 
 PARAMETERS = LinkParameters(
     "depth",
-    Choice("view", VIEWS),
-    Number("layers", 10.0, low=2.0, high=1000.0, whole=True),
-    Number("width", 100.0, low=2.0, high=100000.0, whole=True),
-    Number("norm", 2.0, low=0.1, high=10.0),
-    Choice("activation", tuple(SLOPES)),
+    Choice("view", VIEWS, help=N_("Chart that is shown.")),
+    Number(
+        "layers",
+        10.0,
+        low=2.0,
+        high=1000.0,
+        whole=True,
+        slides=True,
+        label=N_("Layers L"),
+        help=N_("Layers of the network, one after the other."),
+    ),
+    Number(
+        "width",
+        100.0,
+        low=2.0,
+        high=100000.0,
+        whole=True,
+        label=N_("Width n"),
+        help=N_("Neurons of each layer."),
+    ),
+    Number(
+        "norm",
+        2.0,
+        low=0.1,
+        high=10.0,
+        step=0.1,
+        slides=True,
+        label=N_("Norm of a layer"),
+        help=N_("Largest singular value of the weights of a layer."),
+    ),
+    Choice(
+        "activation",
+        tuple(SLOPES),
+        label=N_("Activation"),
+        help=N_("Its steepest slope bounds the gradient."),
+    ),
 )
-STATE = UrlState("depth", PARAMETERS)
 
 
-def draw(frame: Frame) -> None:
+def _view(values: Values, frame: Frame) -> str:
+    return frame.show if frame.slide else values["view"]
+
+
+def _draw(values: Values, found: dict[str, list[Values]], frame: Frame) -> None:
     """Draw the view asked for, over the depth."""
-    values = share.begin(STATE)
-    view = widgets.view(PARAMETERS, frame, values["view"], SLIDES if frame.slide else VIEW_NAMES)
-    rows = DRAWN[view](values, frame)
-    with controls(frame):
-        widgets.slider(PARAMETERS, "layers", _("Layers L"))
-        widgets.number(PARAMETERS, "width", _("Width n"))
-        widgets.slider(PARAMETERS, "norm", _("Norm of a layer"), step=0.1)
-        widgets.choose(PARAMETERS, "activation", _("Activation"), {})
-    files = (share.json("depth", lambda: rows),)
-    query = PARAMETERS.query(values)
-    share.finish(STATE, query, frame, SLIDES, title=_(SLIDES[view]), files=files)
+    view = _view(values, frame)
+    if not frame.slide:
+        widgets.view(PARAMETERS, frame, view, VIEW_NAMES)
+    DRAWN[view](values, found[view], frame)
 
 
-def _paths(values: Values, frame: Frame) -> list[Values]:
+def _rows(values: Values) -> dict[str, list[Values]]:
+    """Rows of each chart."""
+    layers, width, norm = (float(values[name]) for name in ("layers", "width", "norm"))
+    depths = np.unique(np.linspace(2, max(3.0, 2 * layers), 60).round())
+    along = PlainNetwork(layers=depths, width=np.full_like(depths, width))
+    here = float(PlainNetwork(layers=layers, width=width).log10_paths())
+    counts = (np.log10(along.params()), np.asarray(along.log10_paths()))
+    from_one = np.unique(np.linspace(1, max(3.0, 2 * layers), 60).round())
+    bounds = [
+        np.asarray(log10_bound(from_one, norm, SLOPES[values["activation"]], residual=residual))
+        for residual in (False, True)
+    ]
+    plain = float(np.asarray(log10_bound(layers, norm, SLOPES[values["activation"]])))
+    stored = [np.asarray(way(depths).layers_stored) for way in WAYS]
+    return {
+        "paths": [
+            *_lines(depths, counts, PATHS),
+            _mark(layers, here, _("here: 10^{n} paths")),
+        ],
+        "gradient": [
+            *_lines(from_one, bounds, GRADIENTS),
+            _mark(layers, plain, _("plain, here: 10^{n}")),
+        ],
+        "activations": _lines(depths, stored, ACTIVATIONS),
+    }
+
+
+def _lines(x: Any, curves: Sequence[Any], names: Sequence[str]) -> list[Values]:
+    return [row for y, name in zip(curves, names, strict=True) for row in plots.line(x, y, _(name))]
+
+
+PATHS = (N_("parameters, (L - 1) n²"), N_("paths, nᴸ"))
+GRADIENTS = (N_("plain"), N_("with residual connections"))
+WAYS = (everything, checkpoints, reversed_in_time)
+ACTIVATIONS = (
+    N_("everything stored, O(L)"),
+    N_("checkpoints, O(√L)"),
+    N_("run backwards, O(1)"),
+)
+"""Curves of each chart."""
+
+
+def _paths(values: Values, rows: list[Values], frame: Frame) -> None:
     """Parameters and paths over depth."""
     layers, width = float(values["layers"]), float(values["width"])
     here = PlainNetwork(layers=layers, width=width)
@@ -67,16 +137,8 @@ def _paths(values: Values, frame: Frame) -> list[Values]:
         paths=amount(float(here.log10_paths()), "1"),
         more=amount(width * width, "1"),
     )
-    depths = np.unique(np.linspace(2, max(3.0, 2 * layers), 60).round())
-    along = PlainNetwork(layers=depths, width=np.full_like(depths, width))
-    names = (_("parameters, (L - 1) n²"), _("paths, nᴸ"))
-    rows = [
-        *plots.line(depths, np.log10(along.params()), names[0]),
-        *plots.line(depths, np.asarray(along.log10_paths()), names[1]),
-        _mark(layers, float(here.log10_paths()), _("here: 10^{n} paths")),
-    ]
     titles = (_("layers L"), _("count (logarithmic)"))
-    _chart(rows, titles, names, frame, "paths", POWER)
+    _chart(rows, titles, PATHS, frame, "paths", POWER)
     style.caption(
         _("The paths share their weights: a path costs no memory and no time of its own.")
     )
@@ -89,19 +151,12 @@ def _paths(values: Values, frame: Frame) -> list[Values]:
                 (_("16-bit weights"), amount(2 * float(here.params()), "B")),
             ],
         )
-    return rows
 
 
-def _gradient(values: Values, frame: Frame) -> list[Values]:
+def _gradient(values: Values, rows: list[Values], frame: Frame) -> None:
     """Bound of the gradient over depth, with and without residual connections."""
     layers, norm = float(values["layers"]), float(values["norm"])
     slope = SLOPES[values["activation"]]
-    depths = np.unique(np.linspace(1, max(3.0, 2 * layers), 60).round())
-    plain, added = (
-        np.asarray(log10_bound(depths, norm, slope, residual=residual))
-        for residual in (False, True)
-    )
-    names = (_("plain"), _("with residual connections"))
     ends = [
         float(np.asarray(log10_bound(layers, norm, slope, residual=residual)))
         for residual in (False, True)
@@ -116,10 +171,8 @@ def _gradient(values: Values, frame: Frame) -> list[Values]:
         plain=amount(ends[0], "1") if ends[0] >= 0 else f"-{amount(-ends[0], '1')}",
         residual=amount(ends[1], "1"),
     )
-    rows = [*plots.line(depths, plain, names[0]), *plots.line(depths, added, names[1])]
-    rows.append(_mark(layers, ends[0], _("plain, here: 10^{n}")))
     titles = (_("layers L"), _("bound (logarithmic)"))
-    _chart(rows, titles, names, frame, "gradient", POWER)
+    _chart(rows, titles, GRADIENTS, frame, "gradient", POWER)
     style.caption(
         _(
             "Each plain layer multiplies the bound by the largest singular value of its weights "
@@ -127,18 +180,12 @@ def _gradient(values: Values, frame: Frame) -> list[Values]:
             "Right, but loose: the claims page sets it against simulated networks."
         )
     )
-    return rows
 
 
-def _activations(values: Values, frame: Frame) -> list[Values]:
+def _activations(values: Values, rows: list[Values], frame: Frame) -> None:
     """Activations stored over depth, and what computing them again costs."""
     layers, width = float(values["layers"]), float(values["width"])
-    ways = [way(layers) for way in (everything, checkpoints, reversed_in_time)]
-    depths = np.unique(np.linspace(2, max(3.0, 2 * layers), 60).round())
-    names = (_("everything stored, O(L)"), _("checkpoints, O(√L)"), _("run backwards, O(1)"))
-    rows: list[Values] = []
-    for way, name in zip((everything, checkpoints, reversed_in_time), names, strict=True):
-        rows += plots.line(depths, np.asarray(way(depths).layers_stored), name)
+    ways = [way(layers) for way in WAYS]
     text = _(
         "Checkpoints store {root} of {layers} layers and take {factor} times the compute; an ODE "
         "network stores one."
@@ -149,10 +196,9 @@ def _activations(values: Values, frame: Frame) -> list[Values]:
         layers=f"{layers:g}",
         factor=amount(float(ways[1].compute_factor()), "1"),
     )
-    _chart(rows, (_("layers L"), _("layers stored")), names, frame, "activations")
+    _chart(rows, (_("layers L"), _("layers stored")), ACTIVATIONS, frame, "activations")
     if not frame.slide:
-        _prices(ways, names, layers, width)
-    return rows
+        _prices(ways, tuple(map(_, ACTIVATIONS)), layers, width)
 
 
 def _prices(ways: list[Storage], names: tuple[str, ...], layers: float, width: float) -> None:
@@ -198,11 +244,12 @@ def _chart(
     view: str,
     unit: str = "1",
 ) -> None:
-    picture = plots.curves_picture(rows, titles, (False, False), names, unit=unit)
+    called = tuple(map(_, names))
+    picture = plots.curves_picture(rows, titles, (False, False), called, unit=unit)
     figures.draw_picture(picture, frame.look, key=f"depth_{view}")
 
 
-DRAWN: dict[str, Callable[[Values, Frame], list[Values]]] = {
+DRAWN: dict[str, Callable[[Values, list[Values], Frame], None]] = {
     "paths": _paths,
     "gradient": _gradient,
     "activations": _activations,
@@ -217,4 +264,20 @@ SLIDES = {
     "gradient": N_("The gradient vanishes, or residual connections keep it"),
     "activations": N_("Activations can be computed again instead of stored"),
 }
-PAGE = Page(path="depth", title=N_("Depth"), group=LEARN, draw=draw, slides=SLIDES)
+QUESTION = Question(
+    inputs=PARAMETERS,
+    answer=_rows,
+    view=_draw,
+    title=lambda values: _(SLIDES[values["view"]]),
+    heading=lambda values, frame: _(SLIDES[frame.show]),
+    slides=SLIDES,
+    files=lambda values, found: (share.json("depth", lambda: found[values["view"]]),),
+)
+PAGE = Page(
+    path="depth",
+    title=N_("Depth"),
+    group=LEARN,
+    draw=QUESTION.draw,
+    slides=SLIDES,
+    inputs=PARAMETERS,
+)

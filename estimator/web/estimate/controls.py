@@ -1,30 +1,25 @@
 """The controls of a scenario, as drawn: one widget per field, its key the field's name."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection
 from contextlib import nullcontext
-from dataclasses import replace
 
 import streamlit as st
 
-from estimator.answer.scenario_estimate import Answer, answer_scenario
+from estimator.answer.scenario_estimate import Answer
 from estimator.core.units import digits
 from estimator.question.scenario import INPUTS
 from estimator.web.estimate import inputs
 from estimator.web.estimate.inputs import Asked
 from estimator.web.estimate.link import STATE
-from estimator.web.shared import style
+from estimator.web.shared import scenario, style, widgets
 from estimator.web.shared.amounts import localised
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import (
     hardware_names,
-    open_catalog,
     place_names,
     precisions,
     preset_names,
 )
-
-MAX_CONFIG_MB = 10
-"""A config.json is a few kB; what is larger is something else [MB]."""
 
 INTERVALS = (0.5, 0.8, 0.9, 0.95)
 
@@ -46,9 +41,8 @@ def draw(answer: Answer, asked: Asked, *, measured: bool, without: Collection[st
     for section, (title, groups) in _SECTIONS.items():
         every = [name for name in inputs.OF_ALL if INPUTS[name].group in groups]
         names = [name for name in every if name not in drawn]
-        work = _names_of_more_work() if section == "work" else []
+        work = _names_of_more_work(asked) if section == "work" else []
         if section not in opened and asked.problems.keys().isdisjoint((*work, *names)):
-            _keep((*work, *names))
             continue
         style.section(_(title))
         for name in work:
@@ -56,26 +50,51 @@ def draw(answer: Answer, asked: Asked, *, measured: bool, without: Collection[st
             _number(name, answer, asked, placeholder=_("not timed yet") if timed else "")
         for name in names:
             draw_one(name, answer, asked)
+    undone = _("Going back undoes it")
     if st.context.is_embedded:
-        st.button(_("Reset to the slide"), key="reset", on_click=_reopen)
+        widgets.button(_("Reset to the slide"), "reset", STATE.forget, tooltip=undone)
     else:
-        st.button(_("Reset"), key="reset", on_click=_reset, help=_("Going back undoes it"))
+        usual = inputs.asked_for(inputs.DEFAULT, asked.picture, asked.view)
+        widgets.button(_("Reset"), "reset", STATE.choose, usual, tooltip=undone)
+
+
+HELP = {
+    "samples": N_("Sequences, images or clips that the model sees in training."),
+    "sample_flop": N_("Work of one pass of one sample through the model, forward only."),
+    "kv_heads": N_("Key-value heads: fewer than attention heads in grouped-query attention."),
+    "image_size": N_("Pixels on a side of the images, for a model of images."),
+    "power_cap": N_("Power limit that is set on each device: less power, longer run."),
+    "start": N_("Hour of the hourly carbon profile at which the run starts."),
+    "device_price": N_("Purchase price of one device, where devices are owned."),
+    "electricity_price": N_("Price of electricity, where devices are owned."),
+    "hardware": scenario.WORDS["hardware"][1],
+    "utilization": N_(
+        "Share of the dense peak that the model's own FLOPs reach (MFU). Empty: predicted."
+    ),
+    "interval": N_("Chance that the true value is inside the intervals shown."),
+}
+"""Input -> its tooltip, where the help of the command line names options."""
+
+
+def tooltip(name: str) -> str:
+    """Tooltip of the control of an input, which begins with a capital."""
+    text = _(HELP.get(name, INPUTS[name].help))
+    return text[:1].upper() + text[1:]
 
 
 def draw_one(name: str, answer: Answer, asked: Asked) -> None:
     """Draw the control of one input."""
     described = INPUTS[name]
     if name == "hardware":
-        _select(name, hardware_names(), on_change=_changed_hardware)
+        _select(name, hardware_names())
     elif name == "devices":
         st.number_input(
-            _(INPUTS[name].label),
+            _(described.label),
             min_value=1,
-            value=None,
             step=1,
-            key=name,
             placeholder=_("unspecified: 1"),
-            help=_(described.help),
+            help=tooltip(name),
+            **({"value": None} | STATE.beginning(name, "value")),
         )
     elif name == "precision":
         _select(name, precisions(answer.device))
@@ -124,16 +143,16 @@ _METHODS = {
 
 def _work(answer: Answer, asked: Asked) -> None:
     """Draw the way into the page and what gives the work."""
+    entry, way = asked.held["entry"], asked.held["way"]
     st.segmented_control(
         _("What is it about?"),
         list(inputs.ENTRIES),
         format_func=lambda entry: _(inputs.ENTRIES[entry]),
         required=True,
-        key="entry",
-        on_change=_changed_entry,
         label_visibility="collapsed",
+        help=_("Train a model, adapt one, or start from device-hours that were measured."),
+        **STATE.beginning("entry", "default"),
     )
-    entry = st.session_state["entry"]
     ways = inputs.OF_ENTRY[entry]
     if len(ways) > 1:
         st.pills(
@@ -141,9 +160,9 @@ def _work(answer: Answer, asked: Asked) -> None:
             list(ways),
             format_func=lambda way: _(inputs.WAYS[way]),
             required=True,
-            key="way",
-            on_change=_changed_way,
             label_visibility="collapsed",
+            help=_("How you describe the work: the fields below follow."),
+            **STATE.beginning("way", "default"),
         )
     if entry == "finetune":
         methods = {name: _(text) for name, text in _METHODS.items()}
@@ -151,9 +170,9 @@ def _work(answer: Answer, asked: Asked) -> None:
             _("Method"),
             list(methods),
             format_func=methods.__getitem__,
-            key="finetune",
+            help=_("Weights that are trained; adapters need less memory."),
+            **STATE.beginning("finetune", "index", list(methods).index),
         )
-    way = st.session_state["way"] if len(ways) > 1 else ways[0]
     if way == "config":
         _config(asked)
     else:
@@ -169,17 +188,10 @@ _REST_OF_WORK = {
 """Way -> what else may be known of the work."""
 
 
-def _names_of_more_work() -> list[str]:
+def _names_of_more_work(asked: Asked) -> list[str]:
     """What else some ways to give the work have."""
-    way = st.session_state["way"]
+    way = asked.held["way"]
     return [*_REST_OF_WORK.get(way, ()), *(() if way == "hours" else ("device_hours",))]
-
-
-def _keep(names: Iterable[str]) -> None:
-    """Keep the values of widgets that are not drawn: Streamlit forgets their state."""
-    for name in names:
-        if name in st.session_state:
-            st.session_state[name] = st.session_state[name]
 
 
 _PLACEHOLDERS = {
@@ -198,7 +210,7 @@ _SIDE_BY_SIDE = ("size", "samples")
 def _amounts(way: str, answer: Answer, asked: Asked) -> None:
     """Draw what gives the work in numbers, or by a known run."""
     if way == "preset":
-        _select("preset", preset_names(), on_change=_changed_preset)
+        _select("preset", preset_names())
     with st.container(horizontal=True) if way in _SIDE_BY_SIDE else nullcontext():
         for name, text in _PLACEHOLDERS[way].items():
             _number(name, answer, asked, placeholder=_(text))
@@ -208,20 +220,26 @@ def _config(asked: Asked) -> None:
     """Draw what gives the work by a config.json."""
     st.text_area(
         _("config.json of a Hugging Face model"),
-        key="config_text",
         height=120,
         placeholder='{"model_type": "llama", "hidden_size": 4096, ...}',
+        help=_("Text of the file that describes the architecture; it stays on this server."),
+        **STATE.beginning("config_text", "value"),
     )
     st.file_uploader(
         _("or as a file"),
         type="json",
-        max_upload_size=MAX_CONFIG_MB,
+        max_upload_size=widgets.MOST_CONFIG_MB,
         key="config_file",
         on_change=_changed_file,
+        help=_("The file config.json beside the weights of a model."),
     )
     left, right = st.columns(2)
-    left.text_input(_("Training tokens"), key="config_tokens", placeholder="2T")
-    right.text_input(_("Tokens in a sequence"), key="config_seq_len", placeholder="2048")
+    for place, name, label, example in (
+        (left, "tokens", _("Training tokens"), "2T"),
+        (right, "seq_len", _("Tokens in a sequence"), "2048"),
+    ):
+        begun = STATE.beginning(f"config_{name}", "value")
+        place.text_input(label, placeholder=example, help=tooltip(name), **begun)
     _problem("config_text", asked)
 
 
@@ -230,18 +248,19 @@ def _select(
     options: dict[str, str] | dict[float, str],
     *,
     placeholder: str | None = None,
-    on_change: Callable[[], None] | None = None,
 ) -> None:
     """One choice; with a placeholder it may be left open."""
+    every, open_index = list(options), None if placeholder else 0
+    begun = STATE.beginning(
+        name, "index", lambda held: every.index(held) if held in every else open_index
+    )
     st.selectbox(
         _(INPUTS[name].label),
-        list(options),
-        index=None if placeholder else 0,
+        every,
         format_func=options.__getitem__,
         placeholder=placeholder,
-        key=name,
-        help=_(INPUTS[name].help),
-        on_change=on_change,
+        help=tooltip(name),
+        **({"index": open_index} | begun),
     )
 
 
@@ -249,9 +268,9 @@ def _number(name: str, answer: Answer, asked: Asked, *, placeholder: str = "") -
     """One number as text, with what is taken if nothing is typed."""
     st.text_input(
         _(INPUTS[name].label),
-        key=name,
         placeholder=placeholder or _taken(name, answer),
-        help=_(INPUTS[name].help),
+        help=tooltip(name),
+        **STATE.beginning(name, "value"),
     )
     _problem(name, asked)
 
@@ -267,55 +286,6 @@ def _taken(name: str, answer: Answer) -> str:
     if item is None:
         return _("unspecified")
     return f"{localised(digits(item.value))} ({_(item.basis)})"
-
-
-def _changed_entry() -> None:
-    """Open the entry with what is usual there, at the place that was chosen."""
-    state = st.session_state
-    entry, answer = state["entry"], answer_scenario(state["_scenario"], open_catalog())
-    if entry == "timed":
-        scenario = replace(inputs.convert(answer, "hours"), finetune=None)
-    else:
-        scenario = inputs.usual_in(entry, answer.scenario)
-    inputs.load(scenario, state)
-    state["entry"] = entry
-    if entry == "finetune":
-        state["finetune"] = "qlora"
-
-
-def _changed_way() -> None:
-    """Keep the work while the way of giving it changes."""
-    state = st.session_state
-    entry, way, method = state["entry"], state["way"], state.get("finetune")
-    if way == "config" or (entry == "finetune" and way == "samples"):
-        return
-    if entry == "finetune":
-        size = way == "size"
-        state["params"], state["preset"] = ("8B", None) if size else ("", inputs.FINETUNE.preset)
-        return
-    answer = answer_scenario(state["_scenario"], open_catalog())
-    inputs.load(inputs.convert(answer, way), state)
-    state["entry"], state["finetune"] = entry, method
-    if way == "preset":
-        inputs.take_preset(state, open_catalog())
-
-
-def _changed_preset() -> None:
-    inputs.take_preset(st.session_state, open_catalog())
-
-
-def _changed_hardware() -> None:
-    inputs.take_hardware(st.session_state, open_catalog())
-
-
-def _reset() -> None:
-    """Say the default again; the step can be undone by going back."""
-    inputs.load(inputs.DEFAULT, st.session_state)
-
-
-def _reopen() -> None:
-    """Say again what the address of the frame says, which is never written."""
-    STATE.forget()
 
 
 def _changed_file() -> None:

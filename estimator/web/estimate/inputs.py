@@ -1,10 +1,11 @@
-"""Widgets to scenario and back: one state, read before anything is drawn.
+"""Widgets to scenario and back: what each widget holds is kept, and read before it is drawn.
 
-Every widget is keyed by the field of `Scenario` that it says; text is read like on the command
-line. What a widget says is kept in the session state, so a page can answer first and draw the
-widgets afterwards, with the numbers that the answer took where nothing was said.
+Every widget is keyed by the field of `Scenario` that it asks for; text is read like on the command
+line. So a page can answer first and draw the widgets afterwards, with the numbers that the answer
+took where nothing was given.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -104,26 +105,53 @@ OF_FILE = ("config", "tokens", "seq_len")
 OF_CONFIG = ("config_text", "config_tokens", "config_seq_len")
 
 
+OF_PAGE = ("picture", "view")
+WIDGETS = (
+    *("entry", "way", "finetune", *OF_CONFIG, *OF_PAGE),
+    *dict.fromkeys((*OF_ALL, *(field for fields in OF_WAY.values() for field in fields))),
+)
+"""Keys of the widgets of the page."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What the widgets say.
+    """What the widgets ask.
 
     Parameters
     ----------
+    held : dict of str to object
+        Widget -> what it holds.
     scenario : Scenario
         With the last good value where a text cannot be read.
     problems : dict of str to str
         Widget -> one line on what cannot be read.
-    view : str
-        Quantity that devices are compared by.
-    picture : str
-        The one picture of the page.
     """
 
+    held: dict[str, Any]
     scenario: Scenario
     problems: dict[str, str]
-    view: str = "energy_kwh"
-    picture: str = "devices"
+
+    @property
+    def view(self) -> str:
+        """Quantity that devices are compared by."""
+        return str(self.held["view"])
+
+    @property
+    def picture(self) -> str:
+        """The one picture of the page."""
+        return str(self.held["picture"])
+
+
+def asked_for(scenario: Scenario, picture: str = "devices", view: str = "energy_kwh") -> Asked:
+    """Return what the widgets hold for a scenario."""
+    held: dict[str, Any] = {name: shown(name, getattr(scenario, name, None)) for name in WIDGETS}
+    held |= {"entry": entry_of(scenario), "way": way_of(scenario)}
+    held |= {"finetune": scenario.finetune or "full", "picture": picture, "view": view}
+    of_config = dict.fromkeys(OF_CONFIG, "")
+    if scenario.config is not None:
+        texts = (scenario.config, held["tokens"], held["seq_len"])
+        of_config = dict(zip(OF_CONFIG, texts, strict=True))
+    return Asked(held=held | of_config, scenario=scenario, problems={})
 
 
 def way_of(scenario: Scenario) -> str:
@@ -182,19 +210,6 @@ def complete(scenario: Scenario, catalog: Catalog) -> Scenario:
     )
 
 
-def load(scenario: Scenario, state: State) -> None:
-    """Make the widgets say a scenario."""
-    state["entry"], state["way"] = entry_of(scenario), way_of(scenario)
-    for name in {*OF_ALL, *(field for fields in OF_WAY.values() for field in fields)}:
-        state[name] = shown(name, getattr(scenario, name))
-    state["finetune"] = scenario.finetune or "full"
-    for name in OF_CONFIG:
-        state[name] = state.get(name) or ""
-    if scenario.config is not None:
-        shown_of = (scenario.config, shown("tokens", scenario.tokens), state["seq_len"])
-        state.update(zip(OF_CONFIG, shown_of, strict=True))
-
-
 def shown(name: str, value: float | str | None) -> float | str | None:
     """What the widget of a field shows for a value."""
     if name == "devices":
@@ -211,18 +226,41 @@ def unread(name: str, text: str) -> str:
     return notice.format(name=label, given=shortened(text))
 
 
-def gather(state: State, last: Scenario, catalog: Catalog) -> Asked:
-    """Read the widgets; where a text cannot be read, the last good value stands."""
+def gather(state: State, last: Asked, answered: Answer, catalog: Catalog) -> Asked:
+    """Read the widgets; one that is not drawn holds what it held.
+
+    Where one widget decides what others hold, those are set in `state`.
+
+    Parameters
+    ----------
+    state : mapping
+        Widget -> what it holds, of those drawn.
+    last : Asked
+        What was asked before.
+    answered : Answer
+        What was answered last.
+    catalog : Catalog
+    """
+    held = last.held | {name: state[name] for name in WIDGETS if name in state}
+    moved = {name for name in WIDGETS if held[name] != last.held[name]}
+    if not moved:
+        return last
+    settled = _settled(held, moved, answered, catalog)
+    for name in WIDGETS:
+        if name in state and state[name] != settled[name]:
+            state[name] = settled[name]
+    return _read(settled, last)
+
+
+def _read(held: dict[str, Any], last: Asked) -> Asked:
+    """Scenario of what the widgets hold; where a text cannot be read, the last good value."""
     said: dict[str, Any] = {}
     problems: dict[str, str] = {}
-    entry = state["entry"]
-    way = state.setdefault("way", way_of(last))
-    way = way if way in OF_ENTRY[entry] else OF_ENTRY[entry][0]
-    method = state.setdefault("finetune", last.finetune or "full")
-    if entry == "finetune":
-        said["finetune"] = method
+    way = held["way"]
+    if held["entry"] == "finetune":
+        said["finetune"] = held["finetune"]
     for name in (*OF_WAY[way], *OF_ALL):
-        value = state.get(name)
+        value = held[name]
         if name == "devices":
             said[name] = None if value is None else float(value)
         elif name not in TYPED:
@@ -232,16 +270,52 @@ def gather(state: State, last: Scenario, catalog: Catalog) -> Asked:
                 said[name] = read_number(name, value)
             except ValueError:
                 problems[name] = unread(name, value)
-                said[name] = getattr(last, name)
+                said[name] = getattr(last.scenario, name)
     if way == "config":
         try:
-            text, tokens, seq_len = (state[name] for name in OF_CONFIG)
+            text, tokens, seq_len = (held[name] for name in OF_CONFIG)
             sampled = bool(said.get("samples"))
             said |= scenario_of_config(text, tokens, seq_len, sampled=sampled)
         except ValueError as error:
             problems["config_text"] = sentence_of(reason(error))
-            said |= {name: getattr(last, name) for name in (*OF_WAY[way_of(last)], *OF_FILE)}
-    return Asked(scenario=Scenario(**said), problems=problems)
+            before = (*OF_WAY[way_of(last.scenario)], *OF_FILE)
+            said |= {name: getattr(last.scenario, name) for name in before}
+    return Asked(held=held, scenario=Scenario(**said), problems=problems)
+
+
+def _settled(
+    held: dict[str, Any], moved: Collection[str], answered: Answer, catalog: Catalog
+) -> dict[str, Any]:
+    """What all widgets hold after some moved: an entry, a way, a run or a device brings more."""
+    entry, page = held["entry"], {name: held[name] for name in OF_PAGE}
+    if "entry" in moved:
+        scenario = usual_in(entry, answered.scenario)
+        if entry == "timed":
+            scenario = replace(convert(answered, "hours"), finetune=None)
+        method = {"finetune": "qlora"} if entry == "finetune" else {}
+        return asked_for(scenario).held | page | method
+    if held["way"] not in OF_ENTRY[entry]:
+        held = held | {"way": OF_ENTRY[entry][0]}
+    if "way" in moved:
+        held = _said_another_way(held, answered, catalog)
+    elif "preset" in moved and entry != "finetune" and held["preset"]:
+        held = held | of_preset(held["preset"], catalog)
+    elif "hardware" in moved:
+        held = held | of_hardware(held["hardware"], catalog)
+    return held
+
+
+def _said_another_way(held: dict[str, Any], answered: Answer, catalog: Catalog) -> dict[str, Any]:
+    """Keep the work while the way of giving it changes."""
+    entry, way = held["entry"], held["way"]
+    if way == "config" or (entry == "finetune" and way == "samples"):
+        return held
+    if entry == "finetune":
+        size = way == "size"
+        return held | {"params": "8B" if size else "", "preset": None if size else FINETUNE.preset}
+    own = {name: held[name] for name in ("entry", "finetune", *OF_PAGE)}
+    said = asked_for(convert(answered, way)).held | own | {"way": way}
+    return said | of_preset(said["preset"], catalog) if way == "preset" else said
 
 
 def scenario_of_config(
@@ -299,22 +373,21 @@ def convert(answer: Answer, way: str) -> Scenario:
     return replace(plain, params=DEFAULT.params, tokens=DEFAULT.tokens)
 
 
-def take_preset(state: State, catalog: Catalog) -> None:
-    """Set the device, count and precision to those that a preset ran on, where they are known."""
-    preset = catalog.preset(state["preset"])
-    if state["entry"] == "finetune":
-        return
-    state["tokens"] = state["device_hours"] = state["utilization"] = ""
-    if preset.hardware is not None:
-        state["hardware"] = preset.hardware
-        state["devices"] = shown("devices", _usual_devices(preset, preset.hardware))
-        take_hardware(state, catalog, preset)
+def of_preset(name: str, catalog: Catalog) -> dict[str, Any]:
+    """Device, count and precision that a preset ran on, where they are known."""
+    preset = catalog.preset(name)
+    held: dict[str, Any] = {"preset": name, "tokens": "", "device_hours": "", "utilization": ""}
+    if preset.hardware is None:
+        return held
+    devices = shown("devices", _usual_devices(preset, preset.hardware))
+    held |= {"hardware": preset.hardware, "devices": devices}
+    return held | of_hardware(preset.hardware, catalog, preset)
 
 
-def take_hardware(state: State, catalog: Catalog, preset: Preset | None = None) -> None:
-    """Choose the usual precision of a new device, and forget the price of the old one."""
-    state["precision"] = usual_precision(catalog.device(state["hardware"]), preset)
-    state["price"] = state["device_price"] = ""
+def of_hardware(name: str, catalog: Catalog, preset: Preset | None = None) -> dict[str, Any]:
+    """Precision that a new device has as usual; the price of the old one is forgotten."""
+    precision = usual_precision(catalog.device(name), preset)
+    return {"precision": precision, "price": "", "device_price": ""}
 
 
 def _usual_devices(preset: Preset | None, device_id: str) -> float | None:

@@ -1,16 +1,27 @@
 """The state of the page Estimate: a scenario and the quantity devices are compared by."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from itertools import combinations
 from typing import Any
 from urllib.parse import parse_qsl
 
+import streamlit as st
+
 from estimator.answer.scenario_estimate import Answer, answer_scenario
 from estimator.catalog import Catalog
 from estimator.core.messages import reason as why
 from estimator.question.scenario import Scenario, from_link
-from estimator.web.estimate.inputs import DEFAULT, Asked, complete, gather, load, unread
+from estimator.web.estimate.inputs import (
+    DEFAULT,
+    OF_PAGE,
+    WIDGETS,
+    Asked,
+    asked_for,
+    complete,
+    gather,
+    unread,
+)
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import shown
 from estimator.web.shared.profiles import open_catalog
@@ -22,7 +33,7 @@ DEFAULT_VIEW = "energy_kwh"
 QLORA = "qlora"
 """Said LoRA over weights of 4 bits in older links, as `qlora=1` beside `finetune=lora`."""
 
-OF_PAGE = ("picture", "view", QLORA)
+NOT_OF_SCENARIO = (*OF_PAGE, QLORA)
 """Names in a link that are of the page, and not of the scenario."""
 
 PICTURES = {
@@ -39,11 +50,11 @@ class ScenarioCodec:
 
     def names(self) -> Collection[str]:
         """Fields of the scenario, and the quantity compared."""
-        return {*OF_PAGE, *(item.name for item in fields(Scenario))}
+        return {*NOT_OF_SCENARIO, *(item.name for item in fields(Scenario))}
 
-    def present(self, state: State) -> bool:
-        """Whether the widgets hold a scenario."""
-        return "entry" in state
+    def widget_keys(self) -> Collection[str]:
+        """Keys of the widgets."""
+        return WIDGETS
 
     def read(self, query: Query) -> tuple[Asked, list[str]]:
         """Scenario that a link says, as near as it can be answered."""
@@ -58,27 +69,27 @@ class ScenarioCodec:
         if said != Scenario():
             answer, more = nearest(said, open_catalog())
             scenario = answer.scenario
-        view = query.get("view", DEFAULT_VIEW)
-        asked = Asked(
-            scenario=scenario,
-            problems={},
-            view=view if view in COMPARED else DEFAULT_VIEW,
-            picture=query.get("picture", "") if query.get("picture") in PICTURES else "devices",
+        view, picture = query.get("view", ""), query.get("picture", "")
+        asked = asked_for(
+            scenario,
+            picture if picture in PICTURES else "devices",
+            view if view in COMPARED else DEFAULT_VIEW,
         )
         return asked, [*notices, *more]
 
-    def show(self, value: Asked, state: State) -> None:
-        """Make the widgets show a scenario."""
-        load(value.scenario, state)
-        state["view"], state["picture"] = value.view, value.picture
+    def shown(self, value: Asked) -> Mapping[str, Any]:
+        """Widget -> what it holds for a scenario."""
+        return value.held
 
     def gather(self, state: State, last: Asked) -> Asked:
         """Scenario that the widgets ask for."""
-        asked = gather(state, last.scenario, open_catalog())
-        view = state.setdefault("view", last.view)
-        picture = state.setdefault("picture", last.picture)
-        return replace(asked, view=view, picture=picture)
+        catalog = open_catalog()
+        answered = answer_scenario(st.session_state.get(ANSWERED, DEFAULT), catalog)
+        return gather(state, last, answered, catalog)
 
+
+ANSWERED = "_scenario"
+"""Scenario that the page answered last, in the session."""
 
 STATE = UrlState("estimate", ScenarioCodec())
 

@@ -15,19 +15,18 @@ from estimator.catalog import Catalog
 from estimator.core.messages import reason
 from estimator.show.phrases import as_much
 from estimator.show.values import as_json
-from estimator.web.compare.page import pin
 from estimator.web.estimate import calibrated as measured
-from estimator.web.estimate import controls
+from estimator.web.estimate import controls, pins
 from estimator.web.estimate import text as words
 from estimator.web.estimate.calibrated import AppliedRuns
 from estimator.web.estimate.carbon_schedule import draw_schedule
 from estimator.web.estimate.examples import EXAMPLES
 from estimator.web.estimate.fit import badge, fit_of
 from estimator.web.estimate.further import further_links
-from estimator.web.estimate.inputs import DEFAULT, OF_ALL, Asked
-from estimator.web.estimate.link import OF_PAGE, PICTURES, STATE, as_query
+from estimator.web.estimate.inputs import DEFAULT, OF_ALL, Asked, asked_for
+from estimator.web.estimate.link import ANSWERED, NOT_OF_SCENARIO, PICTURES, STATE, as_query
 from estimator.web.estimate.sources import compared_by, draw_formula, draw_sources
-from estimator.web.shared import charts, figures, language, share, style
+from estimator.web.shared import charts, figures, language, scenario, share, style, widgets
 from estimator.web.shared.amounts import localised, result, sentence
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor
@@ -49,7 +48,7 @@ from estimator.web.shared.tables import (
     uncertain_quantity,
     uncertainty_rows,
 )
-from estimator.web.shared.url_state import State
+from estimator.web.shared.url_state import State, short_number
 
 LONGEST_H = 100 * 8766.0
 """Wall time from which on a run cannot be meant [h]."""
@@ -150,7 +149,14 @@ def draw(frame: Frame) -> None:
         has_runs = drawn.applied_runs is not None
         controls.draw(answer, asked, measured=has_runs, without=_on_slide(frame))
     STATE.leave(drawn.query, embedded=frame.embedded)
-    style.marker({name: text for name, text in drawn.query.items() if name not in OF_PAGE})
+    style.marker(
+        {name: text for name, text in drawn.query.items() if name not in NOT_OF_SCENARIO},
+        {
+            name: short_number(answer.inputs[name].value)
+            for name in ("params", "tokens")
+            if name in answer.inputs
+        },
+    )
 
 
 def _headline(answer: Answer, frame: Frame, catalog: Catalog) -> None:
@@ -195,15 +201,16 @@ def _switch(key: str, label: str, names: Mapping[str, str]) -> None:
         list(names),
         format_func=lambda name: _(names[name]),
         required=True,
-        key=key,
         label_visibility="collapsed",
+        help=_("It changes the chart below, not the result."),
+        **STATE.beginning(key, "default"),
     )
 
 
 def _details(drawn: Drawn, catalog: Catalog) -> None:
     """Draw what is one click away; nothing of it is worked out before."""
     answer = drawn.answer
-    st.button(_("Pin to compare"), key="pin", on_click=pin, args=(drawn.query,))
+    pins.draw(words.title(answer, catalog), drawn.query, lambda link: _open_link(link, drawn.asked))
     for name in style.opened(_("More about it"), DETAILS, "open_details"):
         if name == "start":
             draw_schedule(answer)
@@ -218,7 +225,7 @@ def _details(drawn: Drawn, catalog: Catalog) -> None:
             draw_sources(answer, catalog)
         elif name == "examples":
             style.section(_(DETAILS[name]))
-            _examples()
+            _examples(drawn.asked)
         else:
             _share(answer, drawn.query)
 
@@ -248,15 +255,17 @@ def _figure(answer: Answer, spoken: str) -> bytes:
     return content_of(".html", Wish(name="scenario"), answer, open_catalog())
 
 
-def _examples() -> None:
+def _examples(asked: Asked) -> None:
     """Draw ten scenarios to start from."""
     for number, (text, link) in enumerate(EXAMPLES):
-        st.button(_(text), key=f"example_{number}", on_click=_open_example, args=(link,))
+        tooltip = _("Opens this scenario in place of yours; going back undoes it.")
+        widgets.button(_(text), f"example_{number}", _open_link, link, asked, tooltip=tooltip)
 
 
-def _open_example(link: str) -> None:
-    """Make the widgets show an example."""
-    STATE.choose(STATE.codec.read(dict(parse_qsl(link)))[0])
+def _open_link(link: str, asked: Asked) -> None:
+    """Ask for the scenario of a link, with the chart that is shown."""
+    found = STATE.codec.read(dict(parse_qsl(link)))[0]
+    STATE.choose(asked_for(found.scenario, asked.picture, asked.view))
 
 
 def _answered(asked: Asked, state: State, catalog: Catalog) -> tuple[Answer, Others | None, str]:
@@ -270,9 +279,9 @@ def _answered(asked: Asked, state: State, catalog: Catalog) -> tuple[Answer, Oth
         else:
             answer, others = answer_scenario(asked.scenario, catalog), None
     except ValueError as error:
-        last = answer_scenario(state.get("_scenario", DEFAULT), catalog)
+        last = answer_scenario(state.get(ANSWERED, DEFAULT), catalog)
         return last, None, shown(reason(error))
-    state["_scenario"] = asked.scenario
+    state[ANSWERED] = asked.scenario
     return answer, others, ""
 
 
@@ -451,4 +460,5 @@ PAGE = Page(
     draw=draw,
     slides=SLIDES,
     controls=OF_ALL,
+    carries={name: name for name in scenario.CARRIED},
 )

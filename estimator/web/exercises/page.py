@@ -19,7 +19,15 @@ SLIDE_PX = 520
 """Room for the glossary on a slide at fs=1.4 [px]."""
 
 PARAMETERS = LinkParameters(
-    "exercises", Number("number", 1.0, low=1.0, high=float(COUNT), whole=True)
+    "exercises",
+    Number(
+        "number",
+        1.0,
+        low=1.0,
+        high=float(COUNT),
+        whole=True,
+        help=N_("Exercise that the slide shows."),
+    ),
 )
 STATE = UrlState("exercises", PARAMETERS)
 
@@ -87,4 +95,11 @@ def _glossary() -> None:
 
 
 SLIDES = {"one": N_("one exercise, its answer folded"), "glossary": N_("the glossary")}
-PAGE = Page(path="exercises", title=N_("Exercises"), group=LEARN, draw=draw, slides=SLIDES)
+PAGE = Page(
+    path="exercises",
+    title=N_("Exercises"),
+    group=LEARN,
+    draw=draw,
+    slides=SLIDES,
+    inputs=PARAMETERS,
+)

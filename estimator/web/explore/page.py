@@ -24,18 +24,18 @@ from estimator.studies.search.exploration import (
 )
 from estimator.system.data_folder import data_directory
 from estimator.web.explore import charts
-from estimator.web.shared import figures, plots, share, style, widgets
+from estimator.web.shared import figures, plots, scenario, share, style
 from estimator.web.shared.amounts import amount, localised, span
 from estimator.web.shared.charts import Row
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import draw_table
+from estimator.web.shared.kit import Question
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import quoted
 from estimator.web.shared.notices import shown as sentence_of
 from estimator.web.shared.profiles import hardware_names, kept, led_by, open_catalog, place_names
-from estimator.web.shared.site import TRAIN, Page, controls
-from estimator.web.shared.url_state import Choice, LinkParameters, Number, Typed, UrlState
-from estimator.web.shared.valid import valid
+from estimator.web.shared.site import TRAIN, Page
+from estimator.web.shared.url_state import Choice, LinkParameters
 
 ANY = "any"
 QUANTITIES = {
@@ -70,41 +70,51 @@ def known_devices() -> tuple[str, ...]:
     return led_by("h100-sxm", trains)
 
 
+def _inputs_called() -> dict[str, str]:
+    return {name: _label(name) for name in SWEPT}
+
+
 PARAMETERS = LinkParameters(
     "explore",
-    Typed("params", 7e9, *INPUTS["params"].limit.range, required=True),
-    Typed("tokens", 140e9, *INPUTS["tokens"].limit.range, required=True),
-    Choice("hardware", known_devices()),
-    Number("devices", 64.0, low=1.0, high=100000.0, whole=True),
-    Choice("site", tuple(place_names()), usual="us"),
-    Choice("quantity", tuple(QUANTITIES)),
-    Choice("x", SWEPT),
-    Choice("y", SWEPT, usual="tokens"),
-    Choice("places", ("here", ANY)),
+    scenario.params(7e9),
+    scenario.tokens(140e9),
+    scenario.hardware(known_devices()),
+    scenario.devices(64.0, 100000.0),
+    scenario.site(tuple(place_names()), usual="us"),
+    Choice(
+        "quantity",
+        tuple(QUANTITIES),
+        label=N_("Quantity"),
+        help=N_("Result that the charts show."),
+        called=lambda: {name: title for name, (title, _unit) in QUANTITIES.items()},
+    ),
+    Choice(
+        "x",
+        SWEPT,
+        label=N_("Sweep"),
+        help=N_("Input that takes many values while all others stay as they are."),
+        called=_inputs_called,
+    ),
+    Choice(
+        "y",
+        SWEPT,
+        usual="tokens",
+        label=N_("Sweep against"),
+        help=N_("Second input of the map of two inputs."),
+        called=_inputs_called,
+    ),
+    Choice(
+        "places",
+        ("here", ANY),
+        label=N_("Designs at"),
+        help=N_("Places that the chart of time against cost compares."),
+        called=lambda: {"here": N_("this place"), ANY: N_("seven countries")},
+    ),
 )
-STATE = UrlState("explore", PARAMETERS)
 
 
 Swings = tuple[float, tuple[Swing, ...]]
 """Median of a quantity, and how far each input alone moves it."""
-
-
-def draw(frame: Frame) -> None:
-    """Draw what moves the answer, the sweeps, and the designs that none beats."""
-    values = share.begin(STATE)
-    known = valid(PARAMETERS, values, _answered)
-    shown, base = known.values, base_of(known.values)
-    if frame.slide:
-        style.slide_title(_title(base))
-    with known.drawn() as answered:
-        if answered is not None:
-            _answer(*answered, base, shown, frame)
-    with controls(frame):
-        _controls()
-    found = known.found if shown is values else None
-    files = () if found is None else (share.csv("explore", lambda: found[0].sweep(-1)),)
-    query = PARAMETERS.query(values)
-    share.finish(STATE, query, frame, SLIDES, title=_title(base), files=files)
 
 
 def base_of(values: Row) -> Scenario:
@@ -376,21 +386,6 @@ def _names(designs: Mapping[str, Sequence[float | str]]) -> list[str]:
     ]
 
 
-def _controls() -> None:
-    """Draw the controls: the case, the quantity, the inputs swept."""
-    widgets.typed(PARAMETERS, {"params": N_("Parameters"), "tokens": N_("Training tokens")})
-    widgets.choose(PARAMETERS, "hardware", _("Hardware"), hardware_names())
-    widgets.number(PARAMETERS, "devices", _("Devices"))
-    widgets.choose(PARAMETERS, "site", _("Place"), place_names())
-    quantities = {name: title for name, (title, _unit) in QUANTITIES.items()}
-    widgets.choose(PARAMETERS, "quantity", _("Quantity"), quantities)
-    labels = {name: _label(name) for name in SWEPT}
-    widgets.choose(PARAMETERS, "x", _("Sweep"), labels)
-    widgets.choose(PARAMETERS, "y", _("Sweep against"), labels)
-    places = {"here": N_("this place"), ANY: N_("seven countries")}
-    widgets.choose(PARAMETERS, "places", _("Designs at"), places)
-
-
 PICTURES = {"sweep": _sweep, "map": _map, "front": _front}
 HEADINGS = {
     "sweep": N_("One input swept"),
@@ -403,4 +398,19 @@ SLIDES = {
     "map": N_("two inputs swept"),
     "front": N_("time against cost against CO2e, with the Pareto front"),
 }
-PAGE = Page(path="explore", title=N_("Sensitivity"), group=TRAIN, draw=draw, slides=SLIDES)
+QUESTION = Question(
+    inputs=PARAMETERS,
+    answer=_answered,
+    view=lambda values, found, frame: _answer(*found, base_of(values), values, frame),
+    title=lambda values: _title(base_of(values)),
+    slides=SLIDES,
+    files=lambda values, found: (share.csv("explore", lambda: found[0].sweep(-1)),),
+)
+PAGE = Page(
+    path="explore",
+    title=N_("Sensitivity"),
+    group=TRAIN,
+    draw=QUESTION.draw,
+    slides=SLIDES,
+    inputs=PARAMETERS,
+)

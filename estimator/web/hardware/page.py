@@ -14,6 +14,7 @@ from estimator.web.shared import charts, figures, share, style, ticks, widgets
 from estimator.web.shared.amounts import localised
 from estimator.web.shared.charts import Look
 from estimator.web.shared.frame import Frame
+from estimator.web.shared.kit import Question, Values, title
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import (
     KIND_ORDER,
@@ -22,12 +23,10 @@ from estimator.web.shared.profiles import (
     open_catalog,
     usual_precision,
 )
-from estimator.web.shared.site import MODELS, Page, controls
-from estimator.web.shared.url_state import Choice, LinkParameters, UrlState
+from estimator.web.shared.site import MODELS, Page
+from estimator.web.shared.url_state import Choice, LinkParameters
 
 EVERY = "all"
-PARAMETERS = LinkParameters("hardware", Choice("kind", (EVERY, *KIND_ORDER)))
-STATE = UrlState("hardware", PARAMETERS)
 
 KINDS = {
     EVERY: N_("all"),
@@ -47,6 +46,17 @@ KINDS = {
     "brain": N_("brain"),
 }
 """Kind of a device -> what the page calls it."""
+
+PARAMETERS = LinkParameters(
+    "hardware",
+    Choice(
+        "kind",
+        (EVERY, *KIND_ORDER),
+        label=N_("Kind"),
+        help=N_("Devices that the chart and the table show."),
+        called=lambda: KINDS,
+    ),
+)
 
 PEAK, PEAK_UNIT = "peak_tflop_per_s", 1e12
 RECORDS = {
@@ -84,11 +94,14 @@ SOURCE_COLUMNS = {name: COLUMNS[name] for name in ("publisher", "date")} | {
 """Column of a table -> its heading."""
 
 
-def draw(frame: Frame) -> None:
-    """Draw the table, the picture, and how to take the data along."""
-    asked = share.begin(STATE)
+def _table(values: Values) -> pd.DataFrame:
+    """Devices of the kind that is asked for."""
     whole = devices()
-    table = whole if asked["kind"] == EVERY else whole[whole["kind"] == asked["kind"]]
+    return whole if values["kind"] == EVERY else whole[whole["kind"] == values["kind"]]
+
+
+def _draw(values: Values, table: pd.DataFrame, frame: Frame) -> None:
+    """Draw the chart, the table and the sources."""
     style.sentence(
         _("<b>{count} devices</b>, each number with its source; data {version}.").format(
             count=len(table), version=escape(data_version())
@@ -98,13 +111,8 @@ def draw(frame: Frame) -> None:
         _efficiency(table, frame)
     if frame.shows("devices"):
         _devices(table, frame)
-    with controls(frame):
-        widgets.choose(PARAMETERS, "kind", _("Kind"), KINDS)
     if not frame.slide:
         _sources()
-    files = (share.csv("twenty-watts-devices", lambda: table),)
-    query, title = PARAMETERS.query(asked), _("Hardware")
-    share.finish(STATE, query, frame, SLIDES, title=title, files=files)
 
 
 @kept
@@ -268,4 +276,20 @@ SLIDES = {
     "efficiency": N_("efficiency of devices through the years"),
     "devices": N_("every device with its source"),
 }
-PAGE = Page(path="hardware", title=N_("Hardware"), group=MODELS, draw=draw, slides=SLIDES)
+QUESTION = Question(
+    inputs=PARAMETERS,
+    answer=_table,
+    view=_draw,
+    title=title(N_("Hardware")),
+    heading=lambda values, frame: "",
+    slides=SLIDES,
+    files=lambda values, table: (share.csv("twenty-watts-devices", lambda: table),),
+)
+PAGE = Page(
+    path="hardware",
+    title=N_("Hardware"),
+    group=MODELS,
+    draw=QUESTION.draw,
+    slides=SLIDES,
+    inputs=PARAMETERS,
+)

@@ -60,22 +60,52 @@ def known_devices() -> tuple[str, ...]:
 
 PARAMETERS = LinkParameters(
     "levers",
-    Choice("preset", known_presets()),
-    Choice("hardware", known_devices()),
-    Number("batch", 1.0, low=1.0, high=4096.0, whole=True),
-    Number("context", 1024.0, low=1.0, high=1e6, whole=True),
-    Choice("site", ("world", *place_names())),
+    Choice("preset", known_presets(), help=N_("Model that is compressed.")),
+    Choice("hardware", known_devices(), help=N_("Device that the model answers on.")),
+    Number(
+        "batch",
+        1.0,
+        low=1.0,
+        high=4096.0,
+        whole=True,
+        help=N_("Answers that are written at the same time."),
+    ),
+    Number(
+        "context",
+        1024.0,
+        low=1.0,
+        high=1e6,
+        whole=True,
+        help=N_("Tokens that each answer can look back to; they fill the memory."),
+    ),
+    Choice(
+        "site",
+        ("world", *place_names()),
+        help=N_("Sets the carbon intensity and the price of electricity."),
+    ),
     *(
         Number(
             lever.id,
             lever.default if lever.id == "weights" else lever.most,
             lever.least,
             lever.most,
+            help=N_("At the right end this lever is at rest."),
         )
         for lever in LOSSY
     ),
-    Choice("pattern", ("off", "on")),
-    Typed("retraining", usual=1e9, low=0.0, high=1e16, required=True),
+    Choice(
+        "pattern",
+        ("off", "on"),
+        help=N_("Two of four weights are zero, which some devices skip."),
+    ),
+    Typed(
+        "retraining",
+        usual=1e9,
+        low=0.0,
+        high=1e16,
+        required=True,
+        help=N_("Tokens that the compressed model is trained on again."),
+    ),
 )
 STATE = UrlState("levers", PARAMETERS)
 
@@ -381,4 +411,6 @@ SLIDES = {
     "ratios": N_("what the levers do to memory, time, energy and cost"),
     "nothing": N_("where hardware gains nothing, and why"),
 }
-PAGE = Page(path="levers", title=N_("Compression"), group=LEARN, draw=draw, slides=SLIDES)
+PAGE = Page(
+    path="levers", title=N_("Compression"), group=LEARN, draw=draw, slides=SLIDES, inputs=PARAMETERS
+)

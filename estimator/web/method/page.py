@@ -14,13 +14,14 @@ import streamlit as st
 
 from estimator import __version__
 from estimator.catalog import Record
-from estimator.web.shared import share, style, widgets
+from estimator.web.shared import share, style
 from estimator.web.shared.amounts import amount, localised
 from estimator.web.shared.frame import Frame
+from estimator.web.shared.kit import Question, Values, title
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import data_version, open_catalog
-from estimator.web.shared.site import ACCURACY, Page, controls
-from estimator.web.shared.url_state import Choice, LinkParameters, UrlState
+from estimator.web.shared.site import ACCURACY, Page
+from estimator.web.shared.url_state import Choice, LinkParameters
 
 MODULES = {
     "core.estimate": ("ownership", "price", "embodied"),
@@ -54,29 +55,28 @@ ROOMS = {
 }
 """First word of a part -> room of its module, where that has another name."""
 
-PARAMETERS = LinkParameters("method", Choice("part", tuple(MODULES)))
-STATE = UrlState("method", PARAMETERS)
+PARAMETERS = LinkParameters(
+    "method",
+    Choice(
+        "part",
+        tuple(MODULES),
+        label=N_("Part"),
+        help=N_("Part of the model whose equations and numbers are shown."),
+        called=lambda: PARTS,
+    ),
+)
 
 
-def draw(frame: Frame) -> None:
+def _draw(values: Values, found: tuple[str, str], frame: Frame) -> None:
     """Draw the equations of one part and the numbers behind them."""
-    values = share.begin(STATE)
-    part = values["part"]
-    if frame.slide:
-        style.slide_title(_(PARTS[part]))
-    else:
-        st.subheader(_(PARTS[part]), anchor=False)
-    sentence, equations = stated(part)
+    if not frame.slide:
+        st.subheader(_(PARTS[values["part"]]), anchor=False)
+    sentence, equations = found
     style.sentence(escape(_(sentence)))
     if equations:
         st.code(equations, language=None, wrap_lines=True)
     if not frame.slide:
-        _numbers(part)
-    with controls(frame):
-        widgets.choose(PARAMETERS, "part", _("Part"), PARTS)
-    files = (share.printable("method", printable),)
-    query = PARAMETERS.query(values)
-    share.finish(STATE, query, frame, SLIDES, title=_("Methodology"), files=files)
+        _numbers(values["part"])
 
 
 def stated(part: str) -> tuple[str, str]:
@@ -156,12 +156,12 @@ def printable() -> str:
         parts.append(
             f"<h2>{escape(_(name))}</h2><p>{escape(_(sentence))}</p><pre>{escape(equations)}</pre>{table}"
         )
-    title = escape(_("Methodology"))
+    heading = escape(_("Methodology"))
     return (
-        f'<!doctype html><html><meta charset="utf-8"><title>Twenty Watts: {title}</title><style>'
+        f'<!doctype html><html><meta charset="utf-8"><title>Twenty Watts: {heading}</title><style>'
         "body{font:15px/1.5 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
         "td{border-bottom:1px solid #ccc;padding:.2rem .6rem .2rem 0;vertical-align:top}"
-        f"</style><h1>Twenty Watts {__version__}: {title}</h1><p>{escape(data_version())}</p>"
+        f"</style><h1>Twenty Watts {__version__}: {heading}</h1><p>{escape(data_version())}</p>"
         f"{''.join(parts)}</html>\n"
     )
 
@@ -186,4 +186,20 @@ PARTS: dict[str, Any] = {
     "claims.verdict": N_("Verdicts on claims"),
 }
 SLIDES = {"equations": N_("the equations of one part")}
-PAGE = Page(path="method", title=N_("Methodology"), group=ACCURACY, draw=draw, slides=SLIDES)
+QUESTION = Question(
+    inputs=PARAMETERS,
+    answer=lambda values: stated(values["part"]),
+    view=_draw,
+    title=title(N_("Methodology")),
+    heading=lambda values, frame: _(PARTS[values["part"]]),
+    slides=SLIDES,
+    files=lambda values, found: (share.printable("method", printable),),
+)
+PAGE = Page(
+    path="method",
+    title=N_("Methodology"),
+    group=ACCURACY,
+    draw=QUESTION.draw,
+    slides=SLIDES,
+    inputs=PARAMETERS,
+)

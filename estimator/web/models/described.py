@@ -13,9 +13,9 @@ from estimator.networks.huggingface import architecture
 from estimator.networks.ledger import Architecture, Inputs, Ledger, takes
 from estimator.networks.network import DEFAULT_TOKENS
 from estimator.web.models.inputs import CONFIG, question_of
+from estimator.web.shared.kit import Values
 from estimator.web.shared.notices import shown, shown_all
 from estimator.web.shared.profiles import open_catalog
-from estimator.web.shared.valid import Values
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,6 @@
 """What the page Models can be asked: a model by name or by its config.json, and how it is used."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,7 @@ from estimator.core.messages import reason
 from estimator.inference.model_names import find_preset
 from estimator.memory.request import MemoryQuestion
 from estimator.question.workload import compact_config
+from estimator.web.shared import scenario
 from estimator.web.shared.frame import shortened
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import shown
@@ -17,7 +19,6 @@ from estimator.web.shared.url_state import (
     LinkParameters,
     Number,
     Typed,
-    UrlState,
 )
 
 FIRST_MODEL, FIRST_DEVICE = "llama-3.1-8b", "h100-sxm"
@@ -94,19 +95,74 @@ class ConfigText(LineOfText):
             return "", shown(reason(error))
 
 
+def _is_known(values: Mapping[str, Any]) -> bool:
+    return bool(values["source"] == KNOWN)
+
+
 PARAMETERS = LinkParameters(
     "models",
-    Choice("source", tuple(SOURCES)),
-    ModelName("model", known_models()),
-    ConfigText("config"),
-    Number("batch", 1.0, low=1.0, high=65536.0, whole=True),
-    Typed("length", low=1.0, high=1e8),
-    Typed("image", low=1.0, high=1e5),
-    Choice("use", tuple(USES)),
-    Choice("weights", tuple(WEIGHTS)),
-    Choice("hardware", known_devices()),
+    Choice(
+        "source",
+        tuple(SOURCES),
+        abreast=True,
+        label=N_("Source"),
+        help=N_("A model on record, or one that you describe by its config.json."),
+        called=lambda: SOURCES,
+    ),
+    ModelName(
+        "model",
+        known_models(),
+        label=N_("Model, or its name on the hub"),
+        help=N_("Type to search: a name, with or without dashes, spaces or its publisher."),
+        when=_is_known,
+    ),
+    ConfigText(
+        "config",
+        label=N_("config.json of a Hugging Face model"),
+        help=N_("Text of the file that describes the architecture; it stays on this server."),
+        when=lambda values: not _is_known(values),
+    ),
+    Number(
+        "batch",
+        1.0,
+        low=1.0,
+        high=65536.0,
+        whole=True,
+        label=N_("Sequences or images at a time"),
+        help=N_("They pass through the model together, and each needs memory of its own."),
+    ),
+    Typed(
+        "length",
+        low=1.0,
+        high=1e8,
+        label=N_("Tokens in a sequence"),
+        help=N_("Longer sequences need more memory and more work for attention."),
+    ),
+    Typed(
+        "image",
+        low=1.0,
+        high=1e5,
+        label=N_("Pixels on a side"),
+        help=N_("Size of the images; empty: the size that the model was made for."),
+    ),
+    Choice(
+        "use",
+        tuple(USES),
+        abreast=True,
+        label=N_("Use"),
+        help=N_("Training keeps gradients and optimizer states in memory, too; adapters fewer."),
+        called=lambda: USES,
+    ),
+    Choice(
+        "weights",
+        tuple(WEIGHTS),
+        label=N_("Weights"),
+        help=N_("Number format in which the weights are kept while serving."),
+        when=lambda values: bool(values["use"] == "serve"),
+    ),
+    scenario.hardware(known_devices()),
 )
-STATE = UrlState("models", PARAMETERS)
+CARRIES = {"model": "model"}
 
 
 def query_of(values: dict[str, Any]) -> dict[str, str]:

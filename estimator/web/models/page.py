@@ -9,15 +9,14 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from estimator.memory.fit import DeviceFit
+from estimator.networks.config_file import config_name
 from estimator.networks.ledger import Ledger
 from estimator.web.models.described import Described, described
 from estimator.web.models.inputs import (
+    CARRIES,
     CONFIG,
     KNOWN,
     PARAMETERS,
-    SOURCES,
-    STATE,
-    USES,
     known_models,
     query_of,
 )
@@ -29,10 +28,10 @@ from estimator.web.shared.amounts import amount, localised
 from estimator.web.shared.charts import Row
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, cell_html
+from estimator.web.shared.kit import Question, Values
 from estimator.web.shared.language import N_, _
-from estimator.web.shared.profiles import hardware_names, open_catalog, preset_names
-from estimator.web.shared.site import MODELS, Page, controls
-from estimator.web.shared.valid import Values
+from estimator.web.shared.profiles import open_catalog, preset_names
+from estimator.web.shared.site import MODELS, Page
 
 SAMPLES = "1e8"
 """Samples of the link to Estimate, for models that read no text [1]."""
@@ -42,33 +41,22 @@ TOKENS_PER_PARAMETER = 20.0
 large language models", 2022, arXiv:2203.15556, table 3."""
 
 
-def draw(frame: Frame) -> None:
-    """Draw the model in a sentence, its figures and pictures, and where it can be used."""
-    values = share.begin(STATE)
-    missing = values["source"] == CONFIG and not values["config"]
-    problems = list(PARAMETERS.problems(st.session_state).values())
-    if missing and not problems:
-        problems = [_("paste or upload the config.json of a model")]
-    model = described(tuple(values.items()))
-    if frame.slide:
-        title = _("{model}: {title}").format(model=model.name, title=_(SLIDES[frame.show]))
-        style.slide_title(title)
-    with style.last_valid("; ".join(problems)):
-        _draw_model(values, model, frame)
-    with controls(frame):
-        _controls(values, model)
-    query = query_of(values)
-    if not frame.slide:
-        if values["source"] == CONFIG and "config" not in query and not missing:
-            text = _(
-                "This config is too long for the link ({count:,} characters), which leaves it out."
-            )
-            style.caption(text.format(count=len(values["config"])))
-        share.draw(SLIDES, query, title=model.name, files=_files(model))
-    share.leave(STATE, query, frame)
+def _described(values: Values) -> Described:
+    """Describe the model that the controls name.
+
+    Raises
+    ------
+    ValueError
+        If a config.json is asked for and none is given.
+    """
+    if values["source"] == CONFIG and not values["config"]:
+        if "config" in PARAMETERS.problems(st.session_state):
+            raise ValueError(_("the config.json above cannot be read"))
+        raise ValueError(_("paste or upload the config.json of a model"))
+    return described(tuple(values.items()))
 
 
-def _draw_model(values: Values, model: Described, frame: Frame) -> None:
+def _draw(values: Values, model: Described, frame: Frame) -> None:
     """Draw what the page or the slide shows."""
     if frame.shows("figures"):
         style.sentence(_sentence(values, model))
@@ -77,6 +65,17 @@ def _draw_model(values: Values, model: Described, frame: Frame) -> None:
             style.assumptions([*model.notes, *([model.refusal] if model.refusal else [])])
             _links(values, model)
     style.sections(PICTURES, SLIDES, frame, values, model)
+    if not frame.slide and values["source"] == CONFIG and "config" not in query_of(values):
+        text = _(
+            "This config is too long for the link ({count:,} characters), which leaves it out."
+        )
+        style.caption(text.format(count=len(values["config"])))
+
+
+def _model_name(values: Values) -> str:
+    if values["source"] == CONFIG and values["config"]:
+        return config_name(values["config"])
+    return open_catalog().preset(values["model"]).name
 
 
 def _sentence(values: Values, model: Described) -> str:
@@ -215,7 +214,7 @@ def _serving(values: Values, model: Described) -> dict[str, str]:
     return {}
 
 
-def _files(model: Described) -> tuple[share.File, ...]:
+def _files(values: Values, model: Described) -> tuple[share.File, ...]:
     def rows() -> list[Row]:
         return [
             {
@@ -233,53 +232,28 @@ def _files(model: Described) -> tuple[share.File, ...]:
     )
 
 
-def _controls(values: Values, model: Described) -> None:
+def _controls(values: Values, problems: Mapping[str, str], model: Described | None) -> None:
     """Draw the controls: the model, the pass, the use."""
+    takes = () if model is None else model.takes
+    hidden = {
+        name
+        for name, field in (("length", "seq_len"), ("image", "image_size"))
+        if field not in takes
+    }
+    widgets.draw_all(
+        PARAMETERS, problems, {"model": _model, "config": _config, **dict.fromkeys(hidden)}
+    )
+
+
+def _model() -> None:
+    """Draw the choice of a model, which takes names that are not on the list."""
     names = known_models()
-    widgets.switch(PARAMETERS, "source", _("Source"), SOURCES, visible=True)
-    if values["source"] == KNOWN:
-        st.selectbox(
-            _("Model, or its name on the hub"),
-            list(names),
-            format_func=lambda name: names.get(name, name),
-            accept_new_options=True,
-            key=STATE.key("model"),
-        )
-    else:
-        st.text_area(
-            _("config.json of a Hugging Face model"),
-            key=STATE.key("config"),
-            height=160,
-            placeholder='{"model_type": "llama", "hidden_size": 4096, ...}',
-        )
-        st.file_uploader(
-            _("or as a file"),
-            type="json",
-            max_upload_size=1,
-            key="models_file",
-            on_change=_take_file,
-        )
-    widgets.number(PARAMETERS, "batch", _("Sequences or images at a time"))
-    if "seq_len" in model.takes:
-        st.text_input(
-            _("Tokens in a sequence"),
-            key=STATE.key("length"),
-            placeholder=localised(f"{model.length:,.0f}"),
-        )
-    if "image_size" in model.takes:
-        st.text_input(_("Pixels on a side"), key=STATE.key("image"), placeholder=_("as usual"))
-    widgets.switch(PARAMETERS, "use", _("Use"), USES, visible=True)
-    if values["use"] == "serve":
-        widgets.choose(PARAMETERS, "weights", _("Weights"), {})
-    widgets.choose(PARAMETERS, "hardware", _("Hardware"), hardware_names())
+    widgets.choose(PARAMETERS, "model", _(PARAMETERS.declared("model").label), names, new=True)
 
 
-def _take_file() -> None:
-    """Put an uploaded file into the text box."""
-    upload = st.session_state["models_file"]
-    if upload is not None:
-        text = upload.getvalue().decode("utf-8", errors="replace")
-        st.session_state[STATE.key("config")] = text
+def _config() -> None:
+    """Draw the box of a config.json, and of its file."""
+    widgets.config_box(PARAMETERS, "config")
 
 
 SLIDES = {
@@ -289,4 +263,25 @@ SLIDES = {
     "fit": N_("Memory on one of each device"),
     "terms": N_("Every term of the ledger"),
 }
-PAGE = Page(path="models", title=N_("Model size"), group=MODELS, draw=draw, slides=SLIDES)
+QUESTION = Question(
+    inputs=PARAMETERS,
+    answer=_described,
+    view=_draw,
+    title=lambda values: _model_name(values),
+    heading=lambda values, frame: _("{model}: {title}").format(
+        model=_model_name(values), title=_(SLIDES[frame.show])
+    ),
+    slides=SLIDES,
+    controls=_controls,
+    files=_files,
+    query=query_of,
+)
+PAGE = Page(
+    path="models",
+    title=N_("Model size"),
+    group=MODELS,
+    draw=QUESTION.draw,
+    slides=SLIDES,
+    inputs=PARAMETERS,
+    carries=CARRIES,
+)

@@ -17,8 +17,8 @@ from estimator.web.shared.amounts import amount, localised
 from estimator.web.shared.charts import Look, Row, Spec
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import draw_table
+from estimator.web.shared.kit import Values
 from estimator.web.shared.language import _, ngettext
-from estimator.web.shared.valid import Values
 
 SHOWN_TERMS, TERMS_ON_SLIDE = 10, 5
 """Largest terms drawn one by one; the rest is one bar."""

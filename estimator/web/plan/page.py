@@ -4,7 +4,7 @@ from functools import lru_cache
 from html import escape
 from typing import Any
 
-from estimator.question.scenario import INPUTS, link
+from estimator.question.scenario import link
 from estimator.runs.store_state import State, store_state
 from estimator.studies.search.exploration import KINDS_OF_PRICE, PLACES
 from estimator.studies.search.plan import (
@@ -19,33 +19,36 @@ from estimator.studies.search.plan import (
 from estimator.studies.search.space import Space
 from estimator.system.data_folder import data_directory
 from estimator.web.plan.shares import (
+    AIM,
     AIMS,
     ANY,
-    CAPS,
     CARBON,
+    CONFIDENCE,
     ENERGY,
     MONEY,
     PLANS,
     SLIDES,
     Limited,
     as_json,
+    cap,
     cell,
     draw_binding,
     draw_shares,
     few_of,
     figures_of,
     limits_of,
+    most_devices,
 )
-from estimator.web.shared import share, style, widgets
+from estimator.web.shared import scenario, share, style
 from estimator.web.shared.amounts import amount, localised
 from estimator.web.shared.charts import Row
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
+from estimator.web.shared.kit import Question
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import hardware_names, kept, open_catalog, place_names
-from estimator.web.shared.site import TRAIN, Page, controls
-from estimator.web.shared.url_state import Choice, LinkParameters, Number, Typed, UrlState
-from estimator.web.shared.valid import valid
+from estimator.web.shared.site import TRAIN, Page
+from estimator.web.shared.url_state import Choice, LinkParameters, Typed
 
 TIME = Limited(quantity="wall_hours", label=N_("time"), unit="hour", factor=24.0)
 LIMITED = {"budget": MONEY, "days": TIME, "carbon": CARBON, "energy": ENERGY}
@@ -64,38 +67,36 @@ def known_places() -> tuple[str, ...]:
     return (ANY, *place_names())
 
 
+CHOICES = N_("Choices")
 PARAMETERS = LinkParameters(
     "plan",
-    Typed("params", 7e9, *INPUTS["params"].limit.range, required=True),
-    Typed("tokens", 140e9, *INPUTS["tokens"].limit.range, required=True),
-    Typed("budget", usual=10e3, low=1e-3, high=1e15),
-    Typed("days", usual=14.0, low=1e-4, high=1e6),
-    Typed("carbon", usual=1e3, low=1e-6, high=1e15),
-    Typed("energy", usual=None, low=1e-6, high=1e15),
-    Choice("aim", tuple(AIMS)),
-    Number("confidence", 0.8, low=0.05, high=0.99),
-    Choice("hardware", known_devices()),
-    Number("devices", 1024.0, low=1.0, high=4096.0, whole=True),
-    Choice("site", known_places()),
-    Choice("offers", ("on-demand", ANY)),
+    scenario.params(7e9),
+    scenario.tokens(140e9),
+    cap("budget", 10e3),
+    Typed(
+        "days",
+        usual=14.0,
+        low=1e-4,
+        high=1e6,
+        label=N_("Days, empty for none"),
+        help=N_("Days from start to end that the run may take."),
+    ),
+    cap("carbon", 1e3),
+    cap("energy", None),
+    AIM,
+    CONFIDENCE,
+    scenario.hardware(known_devices(), rest=N_("any on offer"), section=CHOICES),
+    most_devices(1024.0, 4096.0, CHOICES),
+    scenario.site(known_places(), rest=N_("any of seven countries"), section=CHOICES),
+    Choice(
+        "offers",
+        ("on-demand", ANY),
+        label=N_("Rental offers"),
+        help=N_("Only offers that can be had at any time, or also spot and reserved ones."),
+        called=lambda: {"on-demand": N_("on-demand"), ANY: N_("any kind")},
+        section=CHOICES,
+    ),
 )
-STATE = UrlState("plan", PARAMETERS)
-
-
-def draw(frame: Frame) -> None:
-    """Draw the best plan in a sentence, the best few in a picture and a table, and what binds."""
-    values = share.begin(STATE)
-    shown = valid(PARAMETERS, values, _answered)
-    if frame.slide:
-        style.slide_title(_question(shown.values))
-    with shown.drawn() as answer:
-        if answer is not None:
-            _draw_answer(request_of(shown.values), answer, frame)
-    with controls(frame):
-        _controls()
-    files = (share.json("plan", lambda: shown.as_json(_as_json)),)
-    query = PARAMETERS.query(values)
-    share.finish(STATE, query, frame, SLIDES, title=_question(values), files=files)
 
 
 def request_of(values: Row) -> Request:
@@ -126,8 +127,9 @@ def answered(values: tuple[tuple[str, Any], ...], _runs: State) -> PlanAnswer[Tr
     return best_plans(request_of(dict(values)), open_catalog())
 
 
-def _draw_answer(request: Request, answer: PlanAnswer[TrainingPlan], frame: Frame) -> None:
+def _draw(values: Row, answer: PlanAnswer[TrainingPlan], frame: Frame) -> None:
     """Draw the sentence, the picture, the table, and what stands in the way."""
+    request = request_of(values)
     shown = few_of(answer, frame)
     style.sentence(escape(_sentence(request, answer)))
     if not shown:
@@ -198,10 +200,10 @@ def _sentence(request: Request, answer: PlanAnswer[TrainingPlan]) -> str:
 
 def _name(plan: TrainingPlan) -> str:
     """Name a plan: how many of what, where."""
-    scenario = plan.scenario
-    device = hardware_names().get(str(scenario.hardware), str(scenario.hardware))
-    place = place_names().get(str(scenario.site), str(scenario.site))
-    return f"{localised(f'{scenario.devices or 1.0:,.0f}')} × {device}, {place}"
+    asked = plan.scenario
+    device = hardware_names().get(str(asked.hardware), str(asked.hardware))
+    place = place_names().get(str(asked.site), str(asked.site))
+    return f"{localised(f'{asked.devices or 1.0:,.0f}')} × {device}, {place}"
 
 
 def _table(shown: tuple[TrainingPlan, ...], frame: Frame) -> None:
@@ -229,28 +231,19 @@ def _as_json(answer: PlanAnswer[TrainingPlan]) -> Row:
     return as_json(answer, _inputs, "designs", "too_large", "refused")
 
 
-def _controls() -> None:
-    """Draw the controls: the work, the limits, the choices."""
-    widgets.typed(PARAMETERS, TYPED)
-    widgets.choose(PARAMETERS, "aim", _("Aim"), AIMS)
-    widgets.slider(PARAMETERS, "confidence", _("Probability that all limits hold"))
-    with style.folded(_("Choices"), "plan_choices"):
-        widgets.choose(PARAMETERS, "hardware", _("Hardware"), hardware_names(), _("any on offer"))
-        widgets.number(PARAMETERS, "devices", _("Devices at most"))
-        places = _("any of seven countries")
-        widgets.choose(PARAMETERS, "site", _("Place"), place_names(), places)
-        kinds = {"on-demand": N_("on-demand"), ANY: N_("any kind")}
-        widgets.choose(PARAMETERS, "offers", _("Rental offers"), kinds)
-
-
-TYPED = {
-    "params": N_("Parameters"),
-    "tokens": N_("Training tokens"),
-    "budget": CAPS["budget"],
-    "days": N_("Days, empty for none"),
-    "carbon": CAPS["carbon"],
-    "energy": CAPS["energy"],
-}
-"""Control that is typed -> its label."""
-
-PAGE = Page(path="plan", title=N_("Plan"), group=TRAIN, draw=draw, slides=SLIDES)
+QUESTION = Question(
+    inputs=PARAMETERS,
+    answer=_answered,
+    view=_draw,
+    title=_question,
+    slides=SLIDES,
+    files=lambda values, found: (share.json("plan", lambda: _as_json(found)),),
+)
+PAGE = Page(
+    path="plan",
+    title=N_("Plan"),
+    group=TRAIN,
+    draw=QUESTION.draw,
+    slides=SLIDES,
+    inputs=PARAMETERS,
+)

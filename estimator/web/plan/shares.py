@@ -16,6 +16,7 @@ from estimator.web.shared.amounts import amount, with_span
 from estimator.web.shared.charts import SHAPES, Look, Spec
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import N_, _
+from estimator.web.shared.url_state import Choice, Number, Typed
 
 Found = TypeVar("Found", TrainingPlan, ServingPlan)
 ANY = "any"
@@ -56,11 +57,56 @@ CARBON = Limited(quantity="co2e_kg", label=N_("CO2e"), unit="kgCO2e")
 ENERGY = Limited(quantity="energy_kwh", label=N_("energy"), unit="kWh")
 
 CAPS = {
-    "budget": N_("Budget [USD], empty for none"),
-    "carbon": N_("CO2e [kg], empty for none"),
-    "energy": N_("Energy [kWh], empty for none"),
+    "budget": (N_("Budget [USD], empty for none"), N_("Money that it may cost in all.")),
+    "carbon": (
+        N_("CO2e [kg], empty for none"),
+        N_("Emissions that it may cause, hardware included."),
+    ),
+    "energy": (N_("Energy [kWh], empty for none"), N_("Electricity that it may use in all.")),
 }
-"""Control of a limit that any plan may have -> its label."""
+"""Limit that any plan may have -> its label and its tooltip."""
+
+LEAST_CAP = {"budget": 1e-3, "carbon": 1e-6, "energy": 1e-6}
+"""Least amount of a limit, in its unit."""
+
+AIM = Choice(
+    "aim",
+    tuple(AIMS),
+    label=N_("Aim"),
+    help=N_("What the best plan has least of, among those that keep all limits."),
+    called=lambda: AIMS,
+)
+CONFIDENCE = Number(
+    "confidence",
+    0.8,
+    low=0.05,
+    high=0.99,
+    slides=True,
+    label=N_("Probability that all limits hold"),
+    help=N_("A higher probability leaves more room for what is uncertain."),
+)
+
+
+def cap(name: str, usual: float | None, section: str = "") -> Typed:
+    """Limit that any plan may have."""
+    label, tooltip = CAPS[name]
+    least = LEAST_CAP[name]
+    return Typed(name, usual, low=least, high=1e15, label=label, help=tooltip, section=section)
+
+
+def most_devices(usual: float, most: float, section: str) -> Number:
+    """Most devices that a plan may use."""
+    return Number(
+        "devices",
+        usual,
+        low=1.0,
+        high=most,
+        whole=True,
+        label=N_("Devices at most"),
+        help=N_("Larger plans are left out."),
+        section=section,
+    )
+
 
 SLIDES = {
     "plans": N_("the best plans against their limits"),

@@ -19,63 +19,88 @@ from estimator.studies.scaling.coefficients import (
 )
 from estimator.studies.scaling.laws import optimum_with_serving
 from estimator.web.brain.page import known_hardware
-from estimator.web.shared import figures, plots, share, style, widgets
+from estimator.web.shared import figures, plots, scenario, share, style, widgets
 from estimator.web.shared.amounts import amount
 from estimator.web.shared.charts import Row
 from estimator.web.shared.figures import Picture
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import draw_table
+from estimator.web.shared.kit import Question, title
 from estimator.web.shared.language import N_, _, current
-from estimator.web.shared.profiles import hardware_names, open_catalog, place_names
-from estimator.web.shared.site import LEARN, Page, controls
-from estimator.web.shared.url_state import Choice, LinkParameters, Number, Typed, UrlState
-from estimator.web.shared.valid import valid
+from estimator.web.shared.profiles import open_catalog, place_names
+from estimator.web.shared.site import LEARN, Page
+from estimator.web.shared.url_state import Choice, LinkParameters, Typed
 
 AXES = {"flop": "training_flop", "kwh": "energy_kwh", "usd": "cost_usd", "kg": "co2e_kg"}
 UNIT_OF = {"flop": "FLOP", "kwh": "kWh", "usd": "USD", "kg": "kgCO2e", "days": "day"}
 
+LAW_NAMES = {
+    "besiroglu": N_("Chinchilla, corrected (Besiroglu 2024)"),
+    "hoffmann": N_("Chinchilla, as printed (Hoffmann 2022)"),
+    "muennighoff": N_("Muennighoff et al. 2023"),
+}
+
 PARAMETERS = LinkParameters(
     "scaling",
-    Typed("amount", usual=1e6, low=1e-3, high=1e33, required=True),
-    Choice("unit", tuple(CURRENCIES)),
-    Choice("hardware", known_hardware(), usual="h100-sxm"),
-    Number("devices", 64.0, low=1.0, high=1e6, whole=True),
-    Choice("site", ("world", *place_names())),
-    Choice("law", LAWS),
-    Choice("axis", tuple(AXES)),
-    Typed("served", usual=1e12, low=0.0, high=1e20),
-    Typed("unique", usual=1e13, low=1e6, high=1e20, required=True),
+    Typed(
+        "amount",
+        usual=1e6,
+        low=1e-3,
+        high=1e33,
+        required=True,
+        label=N_("Budget"),
+        help=N_("Amount to spend on one training run, in the unit below."),
+    ),
+    Choice(
+        "unit",
+        tuple(CURRENCIES),
+        label=N_("Unit of the budget"),
+        help=N_("Compute, energy, money, emissions or time."),
+        called=lambda: UNIT_OF,
+    ),
+    scenario.hardware(known_hardware(), usual="h100-sxm"),
+    scenario.devices(64.0, 1e6),
+    scenario.site(("world", *place_names()), rest=N_("world average")),
+    Choice(
+        "law",
+        LAWS,
+        label=N_("Law"),
+        help=N_("Fit of loss to size and data that the best split is read from."),
+        called=lambda: LAW_NAMES,
+    ),
+    Choice("axis", tuple(AXES), help=N_("Unit of the horizontal axis.")),
+    Typed(
+        "served",
+        usual=1e12,
+        low=0.0,
+        high=1e20,
+        label=N_("Tokens served"),
+        help=N_("Tokens that the model writes in its life; many favour a smaller model."),
+    ),
+    Typed(
+        "unique",
+        usual=1e13,
+        low=1e6,
+        high=1e20,
+        required=True,
+        label=N_("Unique tokens"),
+        help=N_("Different tokens that there are to train on; beyond them, data repeat."),
+    ),
 )
-STATE = UrlState("scaling", PARAMETERS)
 Found = tuple[Bought, NextStep]
 """What a budget buys, and the next percent."""
 
 
-def draw(frame: Frame) -> None:
-    """Draw what the budget buys, the curves, and the cases beside them."""
-    values = share.begin(STATE)
-    shown = valid(PARAMETERS, values, _found)
-    if frame.slide:
-        style.slide_title(_(SLIDES[frame.show]))
-    with shown.drawn() as found:
-        if found is not None:
-            _answer(*found, shown.values, frame)
-    if frame.shows("imagenet"):
-        _imagenet(frame)
-    with controls(frame):
-        _controls()
-    files = (share.json("scaling", lambda: shown.as_json(_as_json)),)
-    query = PARAMETERS.query(values)
-    share.finish(STATE, query, frame, SLIDES, title=_("Scaling laws"), files=files)
-
-
-def _answer(now: Bought, then: NextStep, values: Row, frame: Frame) -> None:
+def _draw(values: Row, found: Found, frame: Frame) -> None:
     """Draw the budget, the curves, and the cases beside them."""
+    now, then = found
     _budget(now, then, values, frame)
     if frame.shows("curves"):
         _curves(now, values, frame)
     if not frame.slide:
         _cases(now, values)
+    if frame.shows("imagenet"):
+        _imagenet(frame)
 
 
 def _scenario(values: Row) -> Scenario:
@@ -85,9 +110,9 @@ def _scenario(values: Row) -> Scenario:
 
 def _found(values: Row) -> Found:
     """What the budget buys, and the next percent."""
-    catalog, scenario = open_catalog(), _scenario(values)
-    now = bought(values["amount"], values["unit"], scenario, catalog, values["law"])
-    return now, next_step(now, scenario, catalog)
+    catalog, base = open_catalog(), _scenario(values)
+    now = bought(values["amount"], values["unit"], base, catalog, values["law"])
+    return now, next_step(now, base, catalog)
 
 
 def _budget(now: Bought, then: NextStep, values: Row, frame: Frame) -> None:
@@ -273,24 +298,24 @@ def _as_json(found: Found) -> Row:
     }
 
 
-def _controls() -> None:
-    """Draw the controls."""
-    widgets.typed(PARAMETERS, {"amount": N_("Budget")})
-    widgets.choose(PARAMETERS, "unit", _("Unit of the budget"), UNIT_OF)
-    widgets.choose(PARAMETERS, "hardware", _("Device"), hardware_names())
-    widgets.number(PARAMETERS, "devices", _("Devices"))
-    widgets.choose(PARAMETERS, "site", _("Place"), place_names(), _("world average"))
-    widgets.choose(PARAMETERS, "law", _("Law"), LAW_NAMES)
-    widgets.typed(PARAMETERS, {"served": N_("Tokens served"), "unique": N_("Unique tokens")})
-
-
-LAW_NAMES = {
-    "besiroglu": N_("Chinchilla, corrected (Besiroglu 2024)"),
-    "hoffmann": N_("Chinchilla, as printed (Hoffmann 2022)"),
-    "muennighoff": N_("Muennighoff et al. 2023"),
-}
 SLIDES = {
     "curves": N_("loss against compute, energy, money or emissions"),
     "imagenet": N_("error on ImageNet against compute"),
 }
-PAGE = Page(path="scaling", title=N_("Scaling laws"), group=LEARN, draw=draw, slides=SLIDES)
+QUESTION = Question(
+    inputs=PARAMETERS,
+    answer=_found,
+    view=_draw,
+    title=title(N_("Scaling laws")),
+    heading=lambda values, frame: _(SLIDES[frame.show]),
+    slides=SLIDES,
+    files=lambda values, found: (share.json("scaling", lambda: _as_json(found)),),
+)
+PAGE = Page(
+    path="scaling",
+    title=N_("Scaling laws"),
+    group=LEARN,
+    draw=QUESTION.draw,
+    slides=SLIDES,
+    inputs=PARAMETERS,
+)

@@ -1,16 +1,18 @@
 """What the page Serve asks: its parameters, its controls, and the question they make."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-
-import streamlit as st
+from typing import Any
 
 from estimator.catalog.api_prices import ApiPrice
 from estimator.core.notice import Notice
+from estimator.inference.measured_loads import known_loads
 from estimator.inference.question import INPUTS, ServingQuestion
 from estimator.networks.config_file import config_name, is_inline
 from estimator.question.inputs import Input
-from estimator.web.shared import style, widgets
+from estimator.web.shared import scenario, style, widgets
+from estimator.web.shared.kit import Values
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import label_of_control, shown
 from estimator.web.shared.profiles import (
@@ -29,7 +31,6 @@ from estimator.web.shared.url_state import (
     Typed,
     UrlState,
 )
-from estimator.web.shared.valid import Values
 
 WRITING = ("dense decoder", "MoE decoder", "SSM")
 """Architectures that write token by token."""
@@ -96,8 +97,32 @@ INPUT = {
 
 
 def described(name: str) -> Input:
-    """Declaration of the input that a parameter says."""
+    """Declaration of the input that a parameter states."""
     return INPUTS[INPUT.get(name, name)]
+
+
+HELP = {
+    "model": N_("Language model that answers. Type to search: a name, with or without dashes."),
+    "devices": N_("Devices that serve together. 0: the fewest whose memory holds the model."),
+    "precision": N_("Number format of the weights. As usual: the one the model ships in."),
+    "concurrency": N_("Answers that are written at the same time, on all devices together."),
+    "input": N_("Length of the question, with all that is sent along. 1000 words: about 1300."),
+    "output": N_("Length of the answer, hidden reasoning included."),
+    "rate": N_("Requests that arrive each second; they decide how many are answered at a time."),
+    "offer": N_("Price of an API to compare with: on record for this model, or typed below."),
+    "api": N_("Price per million tokens that the API writes."),
+    "apiin": N_("Price per million tokens that the API reads; 0 leaves them out."),
+    "training": N_("Electricity that the training of this model used; 0: unknown."),
+    "daily": N_("Output tokens that all users together get each day."),
+    "calibration": N_("Correct the prediction by runs measured on this device, or ignore them."),
+    **{name: tooltip for name, (_label, tooltip) in scenario.WORDS.items()},
+}
+"""Parameter -> its tooltip."""
+
+
+def asked(kind: type[Any], name: str, *args: Any, **more: Any) -> Any:
+    """Declare the control of an input of a question, with its label and tooltip."""
+    return kind(name, *args, label=described(name).label, help=HELP[name], **more)
 
 
 def bounds(name: str, least: float | None = None) -> tuple[float, float]:
@@ -106,28 +131,66 @@ def bounds(name: str, least: float | None = None) -> tuple[float, float]:
     return (low if least is None else least), high
 
 
+FURTHER = N_("Request rate, site, prices, lifetime")
+
+
+def _has_runs(values: Mapping[str, Any]) -> bool:
+    return bool(known_loads(open_catalog()).runs_on(values["hardware"]))
+
+
+def _offers() -> dict[str, str]:
+    known = open_catalog().api_prices()
+    named = {MATCHING: N_("on record for this model"), TYPED: N_("the prices below")}
+    return named | {name: f"{one.name} ({one.date})" for name, one in known.items()}
+
+
+def formats_called() -> dict[str, str]:
+    """Formats of weights by their names."""
+    return {USUAL: N_("as usual")}
+
+
 PARAMETERS = LinkParameters(
     "serve",
-    Choice("model", tuple(model_names())),
-    Choice("hardware", known_devices()),
-    Number("devices", 0.0, *bounds("devices", 0.0), whole=True),
-    Choice("precision", FORMATS),
-    Number("concurrency", 32.0, *bounds("concurrency", 1.0), whole=True),
-    Number("input", 500.0, *bounds("input", 1.0), whole=True),
-    Number("output", 300.0, *bounds("output"), whole=True),
-    Choice("site", (ANYWHERE, *place_names())),
-    Number("api", API_USD, *bounds("api")),
-    Number("rate", 0.0, *bounds("rate", 0.0)),
-    Choice("offer", (MATCHING, TYPED, *open_catalog().api_prices())),
-    Number("apiin", 0.0, *bounds("apiin")),
-    Typed("pue", None, *bounds("pue")),
-    Typed("price", None, *bounds("price")),
-    Number("training", 0.0, *bounds("training")),
-    Number("daily", 1e9, *bounds("daily")),
-    Choice("calibration", tuple(CALIBRATION)),
+    asked(
+        Choice,
+        "model",
+        tuple(model_names()),
+        called=model_names,
+        when=lambda values: not values["config"],
+    ),
+    asked(Choice, "hardware", known_devices(), called=hardware_names),
+    asked(Number, "devices", 0.0, *bounds("devices", 0.0), whole=True),
+    asked(Choice, "precision", FORMATS, called=formats_called),
+    asked(Number, "concurrency", 32.0, *bounds("concurrency", 1.0), whole=True),
+    asked(Number, "input", 500.0, *bounds("input", 1.0), whole=True),
+    asked(Number, "output", 300.0, *bounds("output"), whole=True),
+    asked(Choice, "site", (ANYWHERE, *place_names()), called=place_names, rest=N_("unspecified")),
+    Choice(
+        "calibration",
+        tuple(CALIBRATION),
+        label=N_("Measured runs of this device"),
+        help=HELP["calibration"],
+        called=lambda: CALIBRATION,
+        when=_has_runs,
+    ),
+    asked(Number, "rate", 0.0, *bounds("rate", 0.0), section=FURTHER),
+    asked(
+        Choice,
+        "offer",
+        (MATCHING, TYPED, *open_catalog().api_prices()),
+        called=_offers,
+        section=FURTHER,
+    ),
+    asked(Number, "api", API_USD, *bounds("api"), step=0.1, section=FURTHER),
+    asked(Number, "apiin", 0.0, *bounds("apiin"), step=0.1, section=FURTHER),
+    asked(Typed, "pue", None, *bounds("pue"), section=FURTHER),
+    asked(Typed, "price", None, *bounds("price"), section=FURTHER),
+    asked(Number, "training", 0.0, *bounds("training"), step=1e5, section=FURTHER),
+    asked(Number, "daily", 1e9, *bounds("daily"), step=1e8, section=FURTHER),
     ConfigLink("config", longest=LONGEST_CONFIG),
 )
-STATE = UrlState("serve", PARAMETERS)
+CARRIES = {"model": "model", "devices": "", "price": "", "precision": ""}
+"""Parameter -> name that pages share for it: devices that serve are not those that train."""
 
 
 def model_name(values: Values) -> str:
@@ -138,11 +201,6 @@ def model_name(values: Values) -> str:
         return config_name(values["config"])
     except ValueError:
         return "config.json"
-
-
-def _drop_config() -> None:
-    """Serve the known model again."""
-    st.session_state[STATE.key("config")] = ""
 
 
 def question_of(values: Values) -> ServingQuestion:
@@ -175,46 +233,18 @@ def offer(values: Values) -> ApiPrice | None:
     return next((one for one in known.values() if one.preset == values["model"]), None)
 
 
-def draw_controls(values: Values) -> None:
-    """Draw the controls."""
+def draw_controls(values: Values, problems: Mapping[str, str], found: object) -> None:
+    """Draw the controls, below the way back from a config.json."""
     if values["config"]:
         style.caption(
             _("The model is that of a config.json: {name}.").format(name=model_name(values))
         )
-        st.button(_("Choose a known model"), key="serve_known", on_click=_drop_config)
-    else:
-        _choose("model", model_names())
-    _choose("hardware", hardware_names())
-    _number("devices", hint=_("0: the fewest that hold it"))
-    _choose("precision", {USUAL: N_("as usual")})
-    for name in ("concurrency", "input", "output"):
-        _number(name)
-    _choose("site", place_names(), _("unspecified"))
-    with st.expander(_("Request rate, site, prices, lifetime")):
-        _further_controls()
-
-
-def _further_controls() -> None:
-    """Draw the controls of what stands beside the answer."""
-    known = open_catalog().api_prices()
-    named = {MATCHING: N_("on record for this model"), TYPED: N_("the prices below")}
-    named |= {name: f"{one.name} ({one.date})" for name, one in known.items()}
-    _number("rate", hint=_("0: fixed concurrency"))
-    _choose("offer", named)
-    _number("api", 0.1)
-    _number("apiin", 0.1)
-    widgets.typed(PARAMETERS, {name: described(name).label for name in ("pue", "price")})
-    _number("training", 1e5, hint=_("0: unknown"))
-    _number("daily", 1e8)
-
-
-def _choose(name: str, names: widgets.Names, rest: str = "") -> None:
-    widgets.choose(PARAMETERS, name, _(described(name).label), names, rest)
-
-
-def _number(name: str, step: float = 1, *, hint: str = "") -> None:
-    text = _(described(name).label)
-    widgets.number(PARAMETERS, name, f"{text} ({hint})" if hint else text, step)
+        known = values | {"config": ""}
+        state = UrlState(PARAMETERS.page, PARAMETERS)
+        text = _("Choose a known model")
+        tooltip = _("Serve a model on record instead of the config.json.")
+        widgets.button(text, "serve_known", state.choose, known, tooltip=tooltip)
+    widgets.draw_all(PARAMETERS, problems)
 
 
 def labels(parameters: LinkParameters) -> dict[str, str]:

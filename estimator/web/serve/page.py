@@ -1,14 +1,14 @@
 """Serve: what an answer of a language model takes, in time, energy, money and CO2e."""
 
-from estimator.core.messages import reason, refusal
+from estimator.core.messages import refusal
 from estimator.core.notice import Notice
 from estimator.inference.figures import results, single
 from estimator.inference.measured_loads import known_loads
 from estimator.inference.quantities import ServingAnswer, answer_serving
 from estimator.web.serve.inputs import (
-    CALIBRATION,
+    CARRIES,
+    INPUT,
     PARAMETERS,
-    STATE,
     draw_controls,
     label_of,
     model_name,
@@ -16,35 +16,13 @@ from estimator.web.serve.inputs import (
 )
 from estimator.web.serve.pictures import PICTURES
 from estimator.web.serve.text import LEVEL, say_answer, say_measured
-from estimator.web.shared import share, style, widgets
+from estimator.web.shared import share, style
 from estimator.web.shared.frame import Frame
+from estimator.web.shared.kit import Question, Values, title
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import shown
 from estimator.web.shared.profiles import hardware_names, open_catalog
-from estimator.web.shared.site import INFERENCE, Page, controls
-from estimator.web.shared.valid import Values, valid
-
-
-def draw(frame: Frame) -> None:
-    """Draw the answer in a sentence, the figures, and what they rest on."""
-    values = share.begin(STATE)
-    found = valid(PARAMETERS, values, _answered, lambda error: shown(reason(error), label_of))
-    if frame.slide:
-        style.slide_title(_title(found.values, frame.show))
-    known = known_loads(open_catalog())
-    with found.drawn() as answer:
-        if answer is not None:
-            _draw_answer(found.values, answer, known.runs_on(found.values["hardware"]), frame)
-    with controls(frame):
-        draw_controls(values)
-        if known.runs_on(values["hardware"]):
-            text = _("Measured runs of this device")
-            widgets.choose(PARAMETERS, "calibration", text, CALIBRATION)
-    query = {name: text for name, text in PARAMETERS.query(values).items() if text}
-    if not frame.slide and answer is not None and not found.problems:
-        files = (share.json("serve", lambda: results(answer, LEVEL)),)
-        share.draw(SLIDES, query, title=_("Serving a model"), files=files)
-    share.leave(STATE, query, frame)
+from estimator.web.shared.site import INFERENCE, Page
 
 
 def _answered(values: Values) -> ServingAnswer:
@@ -58,17 +36,18 @@ def _answered(values: Values) -> ServingAnswer:
     return answer
 
 
-def _title(values: Values, show: str) -> str:
+def _heading(values: Values, frame: Frame) -> str:
     """What a slide shows, with the set-up it shows it for."""
     return _("{model} on {device}: {title}").format(
         model=model_name(values),
         device=hardware_names()[values["hardware"]],
-        title=_(SLIDES[show]),
+        title=_(SLIDES[frame.show]),
     )
 
 
-def _draw_answer(values: Values, answer: ServingAnswer, runs: int, frame: Frame) -> None:
+def _draw(values: Values, answer: ServingAnswer, frame: Frame) -> None:
     """Draw the sentence, the figures and the pictures."""
+    runs = known_loads(open_catalog()).runs_on(values["hardware"])
     if frame.shows("figures"):
         with style.block():
             say_answer(values, answer, runs, frame)
@@ -93,4 +72,25 @@ SLIDES = {
     "api": N_("Own machines against an API"),
     "lifetime": N_("When serving overtakes training"),
 }
-PAGE = Page(path="serve", title=N_("Inference"), group=INFERENCE, draw=draw, slides=SLIDES)
+QUESTION = Question(
+    inputs=PARAMETERS,
+    answer=_answered,
+    view=_draw,
+    title=title(N_("Serving a model")),
+    heading=_heading,
+    slides=SLIDES,
+    controls=draw_controls,
+    files=lambda values, found: (share.json("serve", lambda: results(found, LEVEL)),),
+    query=lambda values: {name: text for name, text in PARAMETERS.query(values).items() if text},
+    worded=lambda notice: shown(notice, label_of),
+    named={of: name for name, of in INPUT.items()},
+)
+PAGE = Page(
+    path="serve",
+    title=N_("Inference"),
+    group=INFERENCE,
+    draw=QUESTION.draw,
+    slides=SLIDES,
+    inputs=PARAMETERS,
+    carries=CARRIES,
+)

@@ -25,9 +25,9 @@ from estimator.web.shared import charts, figures, plots, style
 from estimator.web.shared.amounts import amount, localised
 from estimator.web.shared.charts import Row
 from estimator.web.shared.frame import Frame
+from estimator.web.shared.kit import Values
 from estimator.web.shared.language import N_, _, ngettext
 from estimator.web.shared.profiles import open_catalog
-from estimator.web.shared.valid import Values
 
 PARTS = {
     "boards, dynamic": N_("boards, dynamic"),

@@ -9,10 +9,10 @@ from estimator.web.serve.inputs import label_of, model_name
 from estimator.web.shared import style
 from estimator.web.shared.amounts import amount, counted, span
 from estimator.web.shared.frame import Frame
+from estimator.web.shared.kit import Values
 from estimator.web.shared.language import N_, _, ngettext
 from estimator.web.shared.notices import shown_all
 from estimator.web.shared.profiles import hardware_names
-from estimator.web.shared.valid import Values
 
 LEVEL = 0.8
 FIGURES = (

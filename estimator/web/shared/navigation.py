@@ -2,10 +2,12 @@
 
 Streamlit draws its own navigation again with every answer, a fifth of what a changed input costs a
 browser. Here a click moves on by the history of the tab, as going back and forward do, so that the
-session stays.
+session stays. A link takes along what the page shows: the inputs that both pages share, and what
+the other page showed before.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 
 import streamlit as st
@@ -13,19 +15,21 @@ import streamlit as st
 from estimator.web.shared.language import NAMES, _, current
 
 
-def draw(pages: Iterable[tuple[str, str, str]], here: str) -> None:
-    """Draw the menu; where there is no room for it, as one that opens.
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A page in the menu: its path, title and group, translated, and the inputs it shares."""
 
-    Parameters
-    ----------
-    pages : iterable of (str, str, str)
-        Path of each page, its title and its group, translated.
-    here : str
-        Path of the page that is shown.
-    """
+    path: str
+    title: str
+    group: str
+    carried: Mapping[str, str]
+
+
+def draw(pages: Sequence[Entry], here: str) -> None:
+    """Draw the menu, with the page of a path marked; where there is no room, as one that opens."""
     groups: dict[str, str] = {}
-    for path, title, group in pages:
-        groups[group] = groups.get(group, "") + _link(path, title, here)
+    for page in pages:
+        groups[page.group] = groups.get(page.group, "") + _link(page, here)
     wide = "".join(_opening(group, links) for group, links in groups.items())
     headed = "".join(f"<b>{escape(group)}</b>{links}" for group, links in groups.items())
     label, others = escape(_("Pages")), _other_languages(here)
@@ -38,11 +42,15 @@ def draw(pages: Iterable[tuple[str, str, str]], here: str) -> None:
     )
 
 
-def _link(path: str, title: str, here: str) -> str:
+def _link(page: Entry, here: str) -> str:
     """Link to a page beside this one, in the language of this one."""
     spoken = f"?lang={current()}" if "lang" in st.query_params else ""
-    mark = ' aria-current="page"' if path == here else ""
-    return f'<a href="./{escape(path)}{spoken}"{mark}>{escape(title)}</a>'
+    mark = ' aria-current="page"' if page.path == here else ""
+    shared = " ".join(f"{own}={name}" for own, name in page.carried.items())
+    return (
+        f'<a href="./{escape(page.path)}{spoken}" data-carries="{escape(shared)}"{mark}>'
+        f"{escape(page.title)}</a>"
+    )
 
 
 def _other_languages(here: str) -> str:
@@ -64,14 +72,52 @@ MOVE_ON = """<script>
 (() => {
   if (window.twentyWattsPages) { return; }
   window.twentyWattsPages = true;
+  const WORK = ["params", "tokens", "preset", "active_params", "config", "flop", "samples",
+    "sample_flop", "device_hours", "finetune"];
   const opened = () => [...document.querySelectorAll(".tw-nav details[open]")];
+  const pairs = (link) => (link?.dataset.carries || "").split(" ").filter(Boolean)
+    .map((pair) => pair.split("="));
+  const kept = {};
+  const path = (link) => new URL(link.href).pathname;
+  const shares = (from, marker) => {
+    const asked = new URLSearchParams(marker?.dataset.scenario ?? "");
+    const found = new URLSearchParams(marker?.dataset.shares ?? "");
+    for (const [name, shared] of pairs(from)) {
+      if (asked.get(name) && !found.has(shared)) { found.set(shared, asked.get(name)); }
+    }
+    return found;
+  };
+  const complete = (link) => {
+    const from = document.querySelector(".tw-nav [aria-current]");
+    if (link.hreflang || !from || path(link) === path(from)) { return; }
+    const marker = document.querySelector("[data-scenario]"), shared = shares(from, marker);
+    kept[path(from)] = { query: marker?.dataset.scenario ?? "", shared };
+    const url = new URL(link.href), spoken = url.searchParams.get("lang");
+    const before = kept[url.pathname], was = before?.shared ?? new URLSearchParams();
+    url.search = before?.query ?? "";
+    const changed = pairs(link).filter(
+      ([, name]) => shared.get(name) && shared.get(name) !== was.get(name));
+    if (changed.some(([, name]) => WORK.includes(name))) {
+      for (const name of WORK) { url.searchParams.delete(name); }
+    }
+    for (const [name, common] of changed) { url.searchParams.set(name, shared.get(common)); }
+    if (spoken) { url.searchParams.set("lang", spoken); }
+    link.href = url.href;
+  };
+  for (const kind of ["pointerdown", "focusin"]) {
+    document.addEventListener(kind, (event) => {
+      const link = event.target.closest?.(".tw-nav a");
+      if (link) { complete(link); }
+    });
+  }
   document.addEventListener("click", (event) => {
     const link = event.target.closest(".tw-nav a");
-    const kept = link ? null : event.target.closest(".tw-nav details");
-    for (const one of opened()) { one.open = one === kept; }
+    const stays = link ? null : event.target.closest(".tw-nav details");
+    for (const one of opened()) { one.open = one === stays; }
     const modified = event.ctrlKey || event.metaKey || event.shiftKey || event.altKey;
     if (!link || modified) { return; }
     event.preventDefault();
+    complete(link);
     let address = link.href;
     if (link.hreflang) {
       const here = new URL(location.href);

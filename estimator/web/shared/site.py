@@ -1,30 +1,10 @@
-"""The page kit: what a page is, how pages are grouped, and what surrounds each of them.
+"""The pages of the site: what a page is, how pages are grouped, and what surrounds each of them.
 
-To add a page, write `estimator/web/NAME/page.py`, beside an `__init__.py` of one line::
-
-    PARAMETERS = Parameters("NAME", Choice("field", ("all", "energy")))
-    STATE = UrlState("NAME", PARAMETERS)
-
-    def draw_page(frame: Frame) -> None:
-        values = share.begin(STATE)  # what the widgets or the link ask, see `url_state`
-        answer = core_function(**values)  # one call of the core
-        if frame.slide:
-            style.slide_title("the scenario in words")
-        style.sentence(escape("The answer in the first five words ..."))
-        figures.draw(chart, table, frame.look, key="NAME_chart", alt="the answer in words")
-        with controls(frame):  # the sidebar; folded under the picture in a frame
-            widgets.choose(PARAMETERS, "field", _("Field"), {"energy": N_("energy")})
-        query = PARAMETERS.query(values)  # written to the URL; the page ends with its exports
-        share.finish(STATE, query, frame, SLIDES, title="the scenario in words")
-
-    SLIDES = {"chart": N_("what is on the slide")}
-    PAGE = Page(path="NAME", title=N_("Name"), group=LEARN, draw=draw_page, slides=SLIDES)
-
-and add `NAME.PAGE` to `estimator/web/site_map.py`. The kit writes the stylesheet, the menu
-and the keys of a clicker, and hands over the frame: `frame.show` is one of the page's
-`slides`, to be drawn alone, and must fit 1280x720 at `fs=1.4`.
-Every text goes through `_()`; tables go in and charts come out (`charts`, `figures`), without
-arithmetic on the page.
+To add a page, declare it as `kit` tells in `estimator/web/NAME/page.py`, beside an `__init__.py`
+of one line, and add its `PAGE` to `estimator/web/site_map.py`. Each page gets the stylesheet, the
+menu and the keys of a clicker, and a frame: `frame.show` is one of the page's `slides`, to be drawn
+alone, and must fit 1280x720 at `fs=1.4`. Every text goes through `_()`; tables go in and charts
+come out (`charts`, `figures`), without arithmetic on the page.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -34,9 +14,10 @@ from typing import Any
 
 import streamlit as st
 
-from estimator.web.shared import navigation, style, visitors
+from estimator.web.shared import navigation, scenario, style, visitors
 from estimator.web.shared.frame import Frame, frame_of, language_of_link
 from estimator.web.shared.language import N_, _
+from estimator.web.shared.url_state import LinkParameters
 
 ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><circle cx="16" cy="16" r="15" '
@@ -70,6 +51,11 @@ class Page:
         What `show=` can ask for, and what each slide shows, marked by `N_`.
     controls : collection of str
         What `controls=` can put on its slides.
+    inputs : LinkParameters, optional
+        Inputs of the page, with their labels and tooltips.
+    carries : mapping of str to str
+        Input -> name that pages share for it, where that is not its own; empty for an input that
+        means something else here.
     """
 
     path: str
@@ -78,6 +64,14 @@ class Page:
     group: str
     slides: Mapping[str, str] = field(default_factory=dict)
     controls: Collection[str] = ()
+    inputs: LinkParameters | None = None
+    carries: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def carried(self) -> dict[str, str]:
+        """Input -> name that pages share for it, of those that the menu carries along."""
+        names = self.carries if self.inputs is None else self.inputs.names()
+        return scenario.carries(names, self.carries)
 
 
 def run(pages: Sequence[Page]) -> None:
@@ -140,14 +134,15 @@ def _menu(pages: Sequence[Page], here: str) -> None:
     """Draw the menu of the pages; the first one is linked at the root."""
     first = pages[0].path
     navigation.draw(
-        (
-            (
-                "" if page.path == first else page.path,
-                _(page.title),
-                _(page.group),
+        [
+            navigation.Entry(
+                path="" if page.path == first else page.path,
+                title=_(page.title),
+                group=_(page.group),
+                carried=page.carried,
             )
             for page in pages
-        ),
+        ],
         "" if here == first else here,
     )
 

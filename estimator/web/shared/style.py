@@ -292,15 +292,17 @@ _pieces: ContextVar[list[str] | None] = ContextVar("_pieces", default=None)
 
 
 @contextmanager
-def last_valid(refusal: str, below: str = "") -> Iterator[None]:
-    """Draw what follows dimmed, as the last valid result, where there is a refusal to tell.
+def last_valid(refusal: str, *, usual: bool = False) -> Iterator[None]:
+    """Draw what follows dimmed and marked, where a refusal says that it answers other inputs.
 
-    `below` says what follows instead, if it is something else.
+    They are the last valid ones, or the `usual` ones of the page.
     """
     if not refusal:
         yield
         return
-    notices([refusal, below or _("Below is the last valid result.")])
+    notices([refusal])
+    mark = _("as of what this page opens with") if usual else _("as of the last valid input")
+    badges([mark])
     with dimmed("result"):
         yield
 
@@ -445,9 +447,13 @@ def problem(text: str) -> None:
     write(f'<p class="tw tw-problem" role="alert">{escape(text)}</p>')
 
 
-def marker(query: Mapping[str, str]) -> None:
-    """Tell scripts which state the page shows, without a pixel."""
-    write(f'<span hidden data-scenario="{escape("?" + urlencode(query))}"></span>')
+def marker(query: Mapping[str, str], shares: Mapping[str, str] | None = None) -> None:
+    """Tell scripts which state the page shows, without a pixel.
+
+    `shares` holds inputs for other pages that the state implies and does not name.
+    """
+    implied = f' data-shares="{escape(urlencode(shares))}"' if shares else ""
+    write(f'<span hidden data-scenario="{escape("?" + urlencode(query))}"{implied}></span>')
 
 
 def _running(text: str) -> str:

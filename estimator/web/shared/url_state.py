@@ -1,22 +1,22 @@
 """The URL is the state: one codec for all pages, read on arrival, written when a control moves.
 
-A page declares what its link can say, once:
+A page declares its inputs once, with the controls that ask for them:
 
->>> STATE = UrlState("claims", LinkParameters(
+>>> INPUTS = LinkParameters(
 ...     "claims",
-...     Choice("field", ("all", "energy", "cost")),
-...     Number("sites", 3.0, low=1.0, high=50.0, whole=True),
-... ))
+...     Choice("field", ("all", "energy", "cost"), label="Field", help="Claims shown"),
+...     Number("sites", 3.0, low=1.0, high=50.0, whole=True, label="Sites", help="Sites compared"),
+... )
 
-`STATE.arrive()` returns what the widgets ask, or a link that was opened, reloaded or gone back to;
-the page draws its widgets with `key=STATE.key("field")`; `STATE.leave(STATE.query(values))` writes
-the URL where a value changed, which makes one step of the browser's history. A link carries the
-version of its schema, `v`, and that of the data, `d`. What a link says and a page cannot use is
-adjusted or left out, and shown as a notice: never in silence, never as a traceback.
+What the page was last asked is remembered in the session and is the one source of truth: a control
+that is drawn for the first time begins with it, a control that moves changes it, a button replaces
+it. The URL is written where it changed, which makes one step of the browser's history. A link
+carries the version of its schema, `v`, and that of the data, `d`. What a link states and a page
+cannot use is adjusted or left out, and shown as a notice: never in silence, never as a traceback.
 """
 
-from collections.abc import Collection, Mapping, MutableMapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, MutableMapping
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Generic, Protocol, TypeVar
 from urllib.parse import urlencode, urlsplit
@@ -41,32 +41,39 @@ LONGEST_QUERY = 20_000
 
 
 class Codec(Protocol[Value]):
-    """How the state of one page stands in a link and in its widgets."""
+    """Reading and writing of one page's state, in a link and in its widgets."""
 
     def names(self) -> Collection[str]:
         """Names that a link of this page may have."""
 
-    def present(self, state: State) -> bool:
-        """Whether the widgets hold values: not on the first visit, nor back from another page."""
+    def widget_keys(self) -> Collection[str]:
+        """Keys of its widgets."""
 
     def read(self, query: Query) -> tuple[Value, list[str]]:
-        """Value that a link says, completed, and what of it was adjusted or left out."""
+        """Value that a link states, completed, and what of it was adjusted or left out."""
 
-    def show(self, value: Value, state: State) -> None:
-        """Make the widgets show a value."""
+    def shown(self, value: Value) -> Mapping[str, Any]:
+        """Widget key -> what that widget holds for a value."""
 
     def gather(self, state: State, last: Value) -> Value:
-        """Value that the widgets ask for; the last one where they hold nothing that can be read."""
+        """Value that the widgets ask for; the last one where a widget has nothing readable.
+
+        Where one control decides what others hold, it sets them in `state`.
+        """
 
 
 @dataclass
 class VisitMemory:
-    """What one session remembers of a page between two runs of its script."""
+    """State of a page between two runs of its script: the one source of truth.
+
+    `pending` is a value that a button asks for, to be shown before anything is drawn.
+    """
 
     asked: Any
     seen: dict[str, str]
     written: dict[str, str] | None = None
     notices: list[str] = field(default_factory=list)
+    pending: Any = None
 
 
 @dataclass(frozen=True)
@@ -78,7 +85,7 @@ class UrlState(Generic[Value]):
     page : str
         Path of the page.
     codec : Codec
-        How its state stands in a link and in its widgets.
+        Reading and writing of its state.
     """
 
     page: str
@@ -89,21 +96,18 @@ class UrlState(Generic[Value]):
         return widget_key(self.page, name)
 
     def arrive(self) -> Value:
-        """What is asked: by the widgets, or by a URL that was opened, reloaded or gone back to.
+        """Return what is asked: by the widgets, by a button, or by a URL.
 
-        A request that was on its way while the URL was written still carries the old URL; it is
-        distinguished from going back by the widget that it changed.
+        A URL is read when it is opened, reloaded or gone back to. A request that was on its way
+        while the URL was written still carries the old URL; the widget that it changed tells it
+        from going back.
         """
         state, query = st.session_state, _bounded(dict(st.query_params))
         memory: VisitMemory | None = state.get(self._place)
-        if memory is None:
+        if memory is None or not any(key in state for key in self.codec.widget_keys()):
             memory = self._open(query, state)
-        elif not self.codec.present(state):
-            if set(query) - set(KEPT):
-                memory = self._open(query, state)
-            else:
-                self.codec.show(memory.asked, state)
-                memory.seen, memory.written = query, query
+        if memory.pending is not None:
+            self._show(memory, memory.pending, state)
         asked = self.codec.gather(state, memory.asked)
         if query != memory.seen and asked == memory.asked:
             memory = self._open(query, state)
@@ -112,6 +116,15 @@ class UrlState(Generic[Value]):
             memory.asked, memory.notices = asked, []
         return asked
 
+    def beginning(
+        self, key: str, argument: str = "value", written: Callable[[Any], Any] | None = None
+    ) -> dict[str, Any]:
+        """Key of a widget, and by which argument one that is drawn for the first time begins."""
+        if key in st.session_state:
+            return {"key": key}
+        held = self.codec.shown(st.session_state[self._place].asked)[key]
+        return {"key": key, argument: held if written is None else written(held)}
+
     @property
     def notices(self) -> list[str]:
         """What of the link that was opened could not be used; none once a control has moved."""
@@ -119,36 +132,59 @@ class UrlState(Generic[Value]):
         return [] if memory is None else memory.notices
 
     def leave(self, query: Query, *, embedded: bool) -> None:
-        """Write the URL if what it says has changed; in a frame it is never written."""
+        """Write the URL if what it states has changed; in a frame it is never written.
+
+        A browser whose server was started again sends what its controls hold with its first
+        request, which is known only once they are drawn: the page is drawn again if it differs.
+        """
         memory: VisitMemory = st.session_state[self._place]
         address = with_look(query)
         if not embedded and address != (memory.written or address):
             st.query_params.from_dict(address)
             memory.seen = address
         memory.written = address
+        held = {
+            key: st.session_state[key]
+            for key in self.codec.widget_keys()
+            if key in st.session_state
+        }
+        if self.codec.gather(held, memory.asked) != memory.asked:
+            st.rerun()
 
     def choose(self, value: Value) -> None:
-        """Make the widgets show a value, before they are drawn; a callback may do it."""
-        self.codec.show(value, st.session_state)
+        """Ask for a value, as a button does: its controls show it when the page is drawn next."""
+        st.session_state[self._place].pending = value
 
     def forget(self) -> None:
         """Read the URL again, as if the page had just been opened."""
-        del st.session_state[self._place]
+        memory: VisitMemory = st.session_state[self._place]
+        self.choose(self.codec.read(memory.seen)[0])
 
     def _open(self, query: dict[str, str], state: State) -> VisitMemory:
-        """Make the widgets show what a URL says."""
+        """Make the widgets show what a URL states."""
         value, notices = self.codec.read(query)
         known = {*VERSIONS, *KEPT, *self.codec.names()}
         unknown = [name for name in query if name not in known]
         notices = [*_versions(query), *notices, *_unknown(unknown)]
-        self.codec.show(value, state)
-        asked = self.codec.gather(state, value)
-        state[self._place] = memory = VisitMemory(asked=asked, seen=dict(query), notices=notices)
+        state[self._place] = memory = VisitMemory(asked=value, seen=dict(query), notices=notices)
+        self._show(memory, value, state)
         return memory
+
+    def _show(self, memory: VisitMemory, value: Value, state: State) -> None:
+        """Remember a value, and show it in the widgets that are drawn; others begin with it."""
+        memory.asked, memory.pending = value, None
+        for key, held in self.codec.shown(value).items():
+            if key in state and state[key] != held:
+                state[key] = held
 
     @property
     def _place(self) -> str:
         return f"_{self.page}_memory"
+
+
+def asked_of(page: str) -> Any:
+    """What a page is asked in this run, once it has arrived."""
+    return st.session_state[f"_{page}_memory"].asked
 
 
 def widget_key(page: str, name: str) -> str:
@@ -185,7 +221,7 @@ class LinkParameters:
     page : str
         Path of the page.
     *known : Choice, Number, Typed or LineOfText
-        What a link can say; the first value is in every link, none is left to a default.
+        Inputs of the page; the first value is in every link, none is left to a default.
     """
 
     page: str
@@ -199,16 +235,16 @@ class LinkParameters:
         """Names of the values."""
         return [one.name for one in self.known]
 
+    def widget_keys(self) -> Collection[str]:
+        """Keys of the widgets."""
+        return [widget_key(self.page, one.name) for one in self.known]
+
     def declared(self, name: str) -> "Parameter":
         """Return the parameter of a name, as the page declares it."""
         return next(one for one in self.known if one.name == name)
 
-    def present(self, state: State) -> bool:
-        """Whether the widgets hold values."""
-        return widget_key(self.page, self.known[0].name) in state
-
     def read(self, query: Query) -> tuple[dict[str, Any], list[str]]:
-        """Values that a link says; the usual ones where it is silent or cannot be used."""
+        """Values that a link states; the usual ones where it is silent or cannot be used."""
         values: dict[str, Any] = {}
         notices: list[str] = []
         for one in self.known:
@@ -216,21 +252,16 @@ class LinkParameters:
             notices += [notice] if notice else []
         return values, notices
 
-    def show(self, value: dict[str, Any], state: State) -> None:
-        """Make the widgets show values."""
-        for one in self.known:
-            state[widget_key(self.page, one.name)] = one.shown(value[one.name])
+    def shown(self, value: Mapping[str, Any]) -> dict[str, Any]:
+        """Widget key -> what that widget holds for a value."""
+        return {widget_key(self.page, one.name): one.shown(value[one.name]) for one in self.known}
 
     def gather(self, state: State, last: dict[str, Any]) -> dict[str, Any]:
         """Values that the widgets hold; a widget that is not drawn keeps its last one."""
         found = {}
         for one in self.known:
-            key = widget_key(self.page, one.name)
-            held = state.get(key)
-            if held is None:
-                found[one.name] = last[one.name]
-                continue
-            value, notice = one.read(one.written(held))
+            held = state.get(widget_key(self.page, one.name))
+            value, notice = (None, "unset") if held is None else one.read(one.written(held))
             found[one.name] = last[one.name] if notice else value
         return found
 
@@ -239,17 +270,51 @@ class LinkParameters:
         return {one.name: one.written(values[one.name]) for one in self.known}
 
     def problems(self, state: State) -> dict[str, str]:
-        """Widget -> why what it holds cannot be used, of those for which that is so."""
+        """Parameter -> why what its widget holds cannot be used, of those for which that is so."""
         held = {one.name: state.get(widget_key(self.page, one.name)) for one in self.known}
         found = {
-            one.name: one.read(one.written(held[one.name]))[1]
+            one.name: replace(one, name=one.called_in_sentence).read(one.written(held[one.name]))[1]
             for one in self.known
             if held[one.name] is not None
         }
         return {name: notice for name, notice in found.items() if notice}
 
 
-class Word:
+Names = Mapping[str, str]
+"""Option -> what its control calls it, translated or marked by `N_`."""
+
+
+@dataclass(frozen=True)
+class Control:
+    """The control that asks for an input.
+
+    Parameters
+    ----------
+    name : str
+        Name in a link.
+    label, help : str
+        What stands beside the control and what its tooltip explains, marked by `N_`; a page draws
+        an input without a label itself.
+    section : str
+        Title of the fold that it is in, marked by `N_`; empty where it is in sight.
+    when : callable, optional
+        Whether it is drawn, by the values of the page.
+    """
+
+    name: str
+    _: KW_ONLY
+    label: str = ""
+    help: str = ""
+    section: str = ""
+    when: Callable[[Mapping[str, Any]], bool] | None = None
+
+    @property
+    def called_in_sentence(self) -> str:
+        """Label without its unit and its hints, or the name where there is no label."""
+        return _(self.label).partition(" [")[0].partition(",")[0] or self.name
+
+
+class Word(Control):
     """A value that is a text, in its widget and in a link alike."""
 
     def shown(self, value: Any) -> str:
@@ -263,11 +328,18 @@ class Word:
 
 @dataclass(frozen=True)
 class Choice(Word):
-    """One word of a few; the first is the usual one."""
+    """One word of a few; the first is the usual one.
 
-    name: str
+    `called` returns what its options are called, `rest` is for those that this lacks, and with
+    `abreast` they stand side by side.
+    """
+
     options: Collection[str]
     usual: str | None = None
+    _: KW_ONLY
+    called: Callable[[], Names] = dict
+    rest: str = ""
+    abreast: bool = False
 
     def read(self, text: str | None) -> tuple[str, str]:
         """Word that a text says, and what is wrong with it."""
@@ -283,14 +355,16 @@ class Choice(Word):
 
 
 @dataclass(frozen=True)
-class Number:
-    """A number within limits, for a slider or a number input."""
+class Number(Control):
+    """A number within limits, for a number input, or a slider if it `slides`."""
 
-    name: str
     usual: float
     low: float
     high: float
     whole: bool = False
+    _: KW_ONLY
+    step: float | None = None
+    slides: bool = False
 
     def read(self, text: str | None) -> tuple[float, str]:
         """Nearest number that a text says, and what is wrong with it.
@@ -326,10 +400,9 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Typed:
+class Typed(Control):
     """A number that is typed as people write it, such as 7B, or left open unless it is required."""
 
-    name: str
     usual: float | None = None
     low: float = 0.0
     high: float = 1e30
@@ -377,7 +450,6 @@ class Typed:
 class LineOfText(Word):
     """A text of one line, such as a link; what is longer than any is left out."""
 
-    name: str
     usual: str = ""
     longest: int = 4000
 

@@ -12,7 +12,6 @@ import streamlit as st
 
 from estimator.core.messages import reason
 from estimator.web.shared import style
-from estimator.web.shared.language import _
 from estimator.web.shared.notices import shown
 from estimator.web.shared.url_state import LinkParameters
 
@@ -48,8 +47,7 @@ class Shown(Generic[Found]):
             style.notices(self.problems)
             yield None
         else:
-            below = _("Below is what this page opens with.") if self.usual else ""
-            with style.last_valid(self.error, below):
+            with style.last_valid(self.error, usual=self.usual):
                 yield self.found
 
 

@@ -1,6 +1,7 @@
-"""Controls of a page, drawn from what it declares: options and limits stand in its parameters."""
+"""Controls of a page, drawn from what it declares: options, limits, labels and tooltips."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import streamlit as st
@@ -8,13 +9,72 @@ import streamlit as st
 from estimator.web.shared import style
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import _
-from estimator.web.shared.url_state import Choice, LinkParameters, Number, widget_key
+from estimator.web.shared.url_state import (
+    Choice,
+    LinkParameters,
+    Names,
+    Number,
+    Parameter,
+    UrlState,
+    asked_of,
+    widget_key,
+)
 
-Names = Mapping[str, str]
-"""Option -> what the control calls it, translated or marked by `N_`."""
+MOST_CONFIG_MB = 10
+"""A config.json is a few kB; what is larger is something else [MB]."""
 
 
-def choose(parameters: LinkParameters, name: str, label: str, names: Names, rest: str = "") -> None:
+def draw_all(
+    parameters: LinkParameters,
+    problems: Mapping[str, str],
+    drawings: Mapping[str, Callable[[], None] | None] | None = None,
+) -> None:
+    """Draw every input that has a label, in its order and fold, each above its problem.
+
+    `drawings` draws an input that the page draws itself; None leaves it out.
+    """
+    values, own = asked_of(parameters.page), drawings or {}
+    drawn = [
+        one
+        for one in parameters.known
+        if one.label
+        and (one.when is None or one.when(values))
+        and (one.name not in own or own[one.name] is not None)
+    ]
+    for number, section in enumerate(dict.fromkeys(one.section for one in drawn)):
+        fold = style.folded(_(section), f"{parameters.page}_fold_{number}") if section else None
+        with fold or nullcontext():
+            for one in drawn:
+                if one.section == section:
+                    drawing = own.get(one.name)
+                    draw_one(parameters, one.name) if drawing is None else drawing()
+                    if one.name in problems:
+                        style.problem(problems[one.name])
+
+
+def draw_one(parameters: LinkParameters, name: str) -> None:
+    """Draw the control of an input as the page declares it."""
+    declared = parameters.declared(name)
+    if isinstance(declared, Choice) and declared.abreast:
+        switch(parameters, name, _(declared.label), declared.called(), visible=True)
+    elif isinstance(declared, Choice):
+        choose(parameters, name, _(declared.label), declared.called(), _(declared.rest or ""))
+    elif isinstance(declared, Number):
+        drawn = slider if declared.slides else number
+        drawn(parameters, name, _(declared.label), declared.step)
+    else:
+        text(parameters, name, _(declared.label))
+
+
+def choose(
+    parameters: LinkParameters,
+    name: str,
+    label: str,
+    names: Names,
+    rest: str = "",
+    *,
+    new: bool = False,
+) -> None:
     """Draw a menu of the options of a `Choice`.
 
     Parameters
@@ -27,24 +87,31 @@ def choose(parameters: LinkParameters, name: str, label: str, names: Names, rest
         What the options are called.
     rest : str
         What options that `names` lacks are called, translated; their own word if empty.
+    new : bool
+        Whether it takes words that are no option.
     """
     options, called = _options(parameters, name, names, rest)
-    key = widget_key(parameters.page, name)
-    st.selectbox(label, options, format_func=called.__getitem__, key=key)
+    st.selectbox(
+        label,
+        options,
+        format_func=lambda option: called.get(option, option),
+        accept_new_options=new,
+        **_beginning(parameters, name, "index", options.index),
+    )
 
 
 def switch(
     parameters: LinkParameters, name: str, label: str, names: Names, *, visible: bool = False
 ) -> None:
-    """Draw the options of a `Choice` side by side; the label is for screen readers alone."""
+    """Draw the options of a `Choice` side by side; screen readers read a hidden label, too."""
     options, called = _options(parameters, name, names, "")
     st.segmented_control(
         label,
         options,
         format_func=called.__getitem__,
         required=True,
-        key=widget_key(parameters.page, name),
         label_visibility="visible" if visible else "collapsed",
+        **_beginning(parameters, name, "default"),
     )
 
 
@@ -75,45 +142,110 @@ def view(parameters: LinkParameters, frame: Frame, chosen: str, names: Names) ->
     return shown
 
 
-def number(parameters: LinkParameters, name: str, label: str, step: float = 1) -> None:
+def number(parameters: LinkParameters, name: str, label: str, step: float | None = 1) -> None:
     """Draw the box of a `Number`."""
     declared, kind = _number(parameters, name)
-    key = widget_key(parameters.page, name)
-    st.number_input(label, kind(declared.low), kind(declared.high), step=kind(step), key=key)
+    least, most = kind(declared.low), kind(declared.high)
+    st.number_input(
+        label, least, most, step=kind(step or 1), **_beginning(parameters, name, "value")
+    )
 
 
 def slider(parameters: LinkParameters, name: str, label: str, step: float | None = None) -> None:
     """Draw the slider of a `Number`, written as the browser's language writes numbers."""
     declared, kind = _number(parameters, name)
     steps = {} if step is None else {"step": kind(step)}
-    key = widget_key(parameters.page, name)
     least, most = kind(declared.low), kind(declared.high)
-    st.slider(label, least, most, key=key, format="localized", **steps)
+    begun = _beginning(parameters, name, "value")
+    st.slider(label, least, most, format="localized", **steps, **begun)
 
 
-def heading(text: str) -> str:
-    """Text of a column's head, which begins as those of all tables do.
-
-    >>> heading("peak [TFLOP/s]"), heading("")
-    ('Peak [TFLOP/s]', '')
-    """
-    return text[:1].upper() + text[1:]
+def text(parameters: LinkParameters, name: str, label: str, placeholder: str = "") -> None:
+    """Draw the box of an input that is typed."""
+    st.text_input(label, placeholder=placeholder, **_beginning(parameters, name, "value"))
 
 
-def number_column(text: str) -> Any:
-    """Column of numbers in a table, written as the browser's language writes them."""
-    return st.column_config.NumberColumn(heading(text), format="localized")
+def config_box(parameters: LinkParameters, name: str) -> None:
+    """Draw the box of a config.json, and where its file is uploaded into that box."""
+    st.text_area(
+        _(parameters.declared(name).label),
+        height=160,
+        placeholder='{"model_type": "llama", "hidden_size": 4096, ...}',
+        **_beginning(parameters, name, "value"),
+    )
+    key = f"{parameters.page}_file"
+
+    def take() -> None:
+        upload = st.session_state[key]
+        if upload is not None:
+            text = upload.getvalue().decode("utf-8", errors="replace")
+            st.session_state[widget_key(parameters.page, name)] = text
+
+    st.file_uploader(
+        _("or as a file"),
+        type="json",
+        max_upload_size=MOST_CONFIG_MB,
+        key=key,
+        on_change=take,
+        help=_("The file config.json beside the weights of a model."),
+    )
 
 
 def typed(parameters: LinkParameters, names: Names) -> None:
     """Draw a box for each parameter that is typed: `names` holds them with their labels."""
     for name, label in names.items():
-        st.text_input(_(label), key=widget_key(parameters.page, name))
+        text(parameters, name, _(label))
+
+
+def button(
+    label: str, key: str, act: Callable[..., None], *args: Any, tooltip: str | None = None
+) -> None:
+    """Draw a button that acts before the page is drawn again.
+
+    A browser whose server was started again sends a press that this server has drawn no button
+    for: it acts once the button is drawn.
+    """
+    state, done = st.session_state, f"_{key}_done"
+
+    def pressed() -> None:
+        act(*args)
+        state[done] = True
+
+    if st.button(label, key=key, on_click=pressed, help=tooltip) and not state.pop(done, False):
+        act(*args)
+        st.rerun()
+
+
+def heading(words: str) -> str:
+    """Text of a column's head, which begins as those of all tables do.
+
+    >>> heading("peak [TFLOP/s]"), heading("")
+    ('Peak [TFLOP/s]', '')
+    """
+    return words[:1].upper() + words[1:]
+
+
+def number_column(words: str) -> Any:
+    """Column of numbers in a table, written as the browser's language writes them."""
+    return st.column_config.NumberColumn(heading(words), format="localized")
+
+
+def _beginning(
+    parameters: LinkParameters,
+    name: str,
+    argument: str,
+    written: Callable[[Any], Any] | None = None,
+) -> dict[str, Any]:
+    """Key and tooltip of a control, and what one that is drawn for the first time begins with."""
+    declared, key = parameters.declared(name), widget_key(parameters.page, name)
+    state = UrlState(parameters.page, parameters)
+    tooltip = _(declared.help) if declared.help else None
+    return {"help": tooltip, **state.beginning(key, argument, written)}
 
 
 def _options(
     parameters: LinkParameters, name: str, names: Names, rest: str
-) -> tuple[tuple[str, ...], dict[str, str]]:
+) -> tuple[Sequence[str], dict[str, str]]:
     """Options of a choice, and what each is called."""
     declared = parameters.declared(name)
     assert isinstance(declared, Choice)
@@ -123,6 +255,6 @@ def _options(
 
 def _number(parameters: LinkParameters, name: str) -> tuple[Number, Any]:
     """Return the number as declared, and the type that its widget holds."""
-    declared = parameters.declared(name)
+    declared: Parameter = parameters.declared(name)
     assert isinstance(declared, Number)
     return declared, int if declared.whole else float

@@ -48,9 +48,16 @@ def with_flop() -> tuple[str, ...]:
 
 PARAMETERS = LinkParameters(
     "trends",
-    Choice("view", VIEWS),
-    Typed("budget", usual=100e3, low=1.0, high=1e15, required=True),
-    Choice("preset", with_flop()),
+    Choice("view", VIEWS, help=N_("Chart that is shown.")),
+    Typed(
+        "budget",
+        usual=100e3,
+        low=1.0,
+        high=1e15,
+        required=True,
+        help=N_("Money for one training run, in the chart of what a budget buys."),
+    ),
+    Choice("preset", with_flop(), help=N_("Run whose cost is followed through the years.")),
 )
 STATE = UrlState("trends", PARAMETERS)
 
@@ -376,4 +383,6 @@ SLIDES = {
     "cost": N_("the cost of a fixed model"),
     "quantum": N_("quantum volume, and why it is not converted"),
 }
-PAGE = Page(path="trends", title=N_("Trends"), group=LEARN, draw=draw, slides=SLIDES)
+PAGE = Page(
+    path="trends", title=N_("Trends"), group=LEARN, draw=draw, slides=SLIDES, inputs=PARAMETERS
+)

@@ -1,0 +1,57 @@
+"""Pinned scenarios: kept in the session, shown as chips, and what the page Compare opens with."""
+
+from collections.abc import Callable, Mapping
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from estimator.web.shared import style, widgets
+from estimator.web.shared.html_table import anchor
+from estimator.web.shared.language import _
+
+PINS = "_pins"
+"""Links of the pinned scenarios with their titles, in the session."""
+
+MOST = 4
+"""Scenarios that are compared at most [1]."""
+
+LETTERS = ("a", "b", "c", "fourth")
+"""Names of the scenarios in a link of the page Compare."""
+
+
+def pinned() -> dict[str, str]:
+    """Link -> title of each pinned scenario, the oldest first."""
+    pins: dict[str, str] = st.session_state.get(PINS, {})
+    return pins
+
+
+def pin(query: Mapping[str, str], title: str) -> None:
+    """Keep a scenario; the oldest gives way to a fifth."""
+    link = urlencode(query)
+    others = {one: text for one, text in pinned().items() if one != link}
+    st.session_state[PINS] = dict([*others.items(), (link, title)][-MOST:])
+
+
+def unpin() -> None:
+    """Forget all pinned scenarios."""
+    st.session_state[PINS] = {}
+
+
+def draw(title: str, query: Mapping[str, str], opened: Callable[[str], None]) -> None:
+    """Draw the button that pins a scenario, and each pinned one as a chip that opens it."""
+    pins = pinned()
+    with st.container(horizontal=True):
+        tooltip = _("Keeps this scenario beside others, to compare them.")
+        widgets.button(_("Pin to compare"), "pin", pin, query, title, tooltip=tooltip)
+        for number, (link, text) in enumerate(pins.items()):
+            tooltip = _("Opens this pinned scenario again.")
+            widgets.button(text, f"pin_{number}", opened, link, tooltip=tooltip)
+        if pins:
+            tooltip = _("Forgets the pinned scenarios.")
+            widgets.button(_("Unpin all"), "unpin", unpin, tooltip=tooltip)
+    if pins:
+        count = len(pins)
+        text = _("Compare the {count} pinned scenarios") if count > 1 else _("Compare the pin")
+        both = dict(zip(LETTERS, pins, strict=False))
+        link = anchor(f"compare?{urlencode(both)}", text.format(count=count))
+        style.write(f'<p class="tw tw-links">{link}</p>')

@@ -1,0 +1,139 @@
+"""A page declared as its inputs, one call of the core, and views of the answer.
+
+    QUESTION = Question(
+        inputs=LinkParameters("NAME", Choice("field", ("all", "energy"), label=..., help=...)),
+        answer=core_function,  # values of the inputs -> answer; refuses by a `ValueError`
+        view=draw_answer,  # draws it in a frame
+        title=title,  # the scenario in words
+        slides={"chart": N_("what is on the slide")},
+    )
+    PAGE = Page(path="NAME", title=N_("Name"), group=LEARN, draw=QUESTION.draw, slides=...)
+
+The kit reads the link and the controls, answers once, draws the result, the controls with their
+tooltips, and what is to be shared. Where the controls ask what cannot be answered, it draws the
+answer to the last valid input, dimmed and marked so, with the reason above it and at the control.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+import streamlit as st
+
+from estimator.core.messages import reason
+from estimator.core.notice import Notice
+from estimator.web.shared import share, style, widgets
+from estimator.web.shared.frame import Frame
+from estimator.web.shared.language import _
+from estimator.web.shared.notices import shown
+from estimator.web.shared.site import controls
+from estimator.web.shared.url_state import LinkParameters, UrlState
+
+Found = TypeVar("Found")
+Values = dict[str, Any]
+
+
+def _no_files(values: Values, found: Any) -> Sequence[share.File]:
+    return ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question(Generic[Found]):
+    """Inputs, the call that answers them, and the views of the answer.
+
+    Parameters
+    ----------
+    inputs : LinkParameters
+    answer : callable
+        Values of the inputs -> answer. Raises ValueError where they cannot be answered.
+    view : callable
+        Draws an answer in a frame.
+    title : callable
+        Scenario in words, of values: title of links and frames.
+    slides : mapping of str to str
+        Slides of the page.
+    heading : callable, optional
+        Title of a slide, of values and frame, where it is not `title`; an empty one is not drawn.
+    controls : callable, optional
+        Draws the controls, of values, problems by control, and the answer; all in order if absent.
+    files : callable
+        Downloads, of values and the answer.
+    query : callable, optional
+        Values as a link writes them, where that is not all of them.
+    worded : callable
+        Sentence of a refusal, in the words of the page.
+    named : mapping of str to str
+        Input of the core -> control that asks for it, where its name is another.
+    """
+
+    inputs: LinkParameters
+    answer: Callable[[Values], Found]
+    view: Callable[[Values, Found, Frame], None]
+    title: Callable[[Values], str]
+    slides: Mapping[str, str]
+    heading: Callable[[Values, Frame], str] | None = None
+    controls: Callable[[Values, Mapping[str, str], Found | None], None] | None = None
+    files: Callable[[Values, Found], Sequence[share.File]] = _no_files
+    query: Callable[[Values], dict[str, str]] | None = None
+    worded: Callable[[Notice], str] = shown
+    named: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def state(self) -> UrlState[Values]:
+        """State of the page."""
+        return UrlState(self.inputs.page, self.inputs)
+
+    def draw(self, frame: Frame) -> None:
+        """Draw the answer, the controls, and what is to be shared; write the URL."""
+        state = self.state
+        asked = state.arrive()
+        style.notices(state.notices)
+        values, found, problems, said = self._answered(asked)
+        if frame.slide:
+            headed = self.title(values) if self.heading is None else self.heading(values, frame)
+            if headed:
+                style.slide_title(headed)
+        if found is None:
+            style.notices(said)
+        else:
+            usual = f"_{self.inputs.page}_valid" not in st.session_state
+            with style.last_valid("; ".join(said), usual=usual):
+                self.view(values, found, frame)
+        with controls(frame):
+            if self.controls is None:
+                widgets.draw_all(self.inputs, problems)
+            else:
+                self.controls(asked, problems, found)
+        query = (self.query or self.inputs.query)(asked)
+        if not frame.slide:
+            files = () if found is None else self.files(values, found)
+            share.draw(self.slides, query, title=self.title(values), files=files)
+        share.leave(state, query, frame)
+
+    def _answered(
+        self, asked: Values
+    ) -> tuple[Values, Found | None, Mapping[str, str], Sequence[str]]:
+        """Answer what is asked, else what was answered last: values, answer, what is wrong."""
+        place = f"_{self.inputs.page}_valid"
+        problems = dict(self.inputs.problems(st.session_state))
+        said = [*problems.values()]
+        try:
+            found = self.answer(asked)
+        except ValueError as error:
+            refused = reason(error)
+            sentence = self.worded(refused)
+            said.append(sentence)
+            problems.setdefault(self.named.get(refused.field, refused.field), sentence)
+        else:
+            st.session_state[place] = asked
+            return asked, found, problems, said
+        values = st.session_state.get(place) or self.inputs.read({})[0]
+        with suppress(ValueError):
+            return values, self.answer(values), problems, said
+        return values, None, problems, said
+
+
+def title(text: str) -> Callable[[Values], str]:
+    """Title of a page that has the same whatever is asked, marked by `N_`."""
+    return lambda values: _(text)

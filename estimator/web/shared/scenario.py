@@ -1,0 +1,107 @@
+"""Inputs that several pages have in common, in the same words; the menu carries them along."""
+
+from collections.abc import Collection, Mapping
+
+from estimator.question.scenario import INPUTS
+from estimator.web.shared.language import N_
+from estimator.web.shared.profiles import hardware_names, place_names
+from estimator.web.shared.url_state import Choice, Number, Typed
+
+CARRIED = ("params", "tokens", "hardware", "devices", "site", "pue", "price")
+"""Inputs that a page hands to the next one, where both have them."""
+
+WORDS = {
+    "preset": (N_("Model or run"), N_("Published run or model; its size and data are on record.")),
+    "params": (
+        N_("Parameters"),
+        N_("Trainable weights of the model. Type 7e9 or 7B."),
+    ),
+    "tokens": (
+        N_("Training tokens"),
+        N_("Tokens that the model sees in training, repetitions included. Type 2e12 or 2T."),
+    ),
+    "hardware": (
+        N_("Hardware"),
+        N_("GPU, TPU or other device. Type to search: its name, maker or memory."),
+    ),
+    "devices": (N_("Devices"), N_("Devices of this kind that work on it together.")),
+    "site": (
+        N_("Place"),
+        N_("Sets the carbon intensity, the price of electricity and, for a cloud, the rent."),
+    ),
+    "pue": (
+        N_("PUE"),
+        N_("Energy of the whole building over that of the machines, from 1. Empty: on record."),
+    ),
+    "price": (
+        N_("Rental price of one device [USD/h]"),
+        N_("Price that you pay. Empty: the median of the offers on record."),
+    ),
+}
+"""Input -> its label and its tooltip."""
+
+
+def params(usual: float) -> Typed:
+    """Parameters of a model, which are required."""
+    return _typed("params", usual)
+
+
+def tokens(usual: float) -> Typed:
+    """Training tokens, which are required."""
+    return _typed("tokens", usual)
+
+
+def hardware(
+    options: Collection[str], usual: str | None = None, *, rest: str = "", section: str = ""
+) -> Choice:
+    """Device, of those that a page can answer."""
+    label, tooltip = WORDS["hardware"]
+    return Choice(
+        "hardware",
+        options,
+        usual,
+        label=label,
+        help=tooltip,
+        called=hardware_names,
+        rest=rest,
+        section=section,
+    )
+
+
+def devices(usual: float, most: float) -> Number:
+    """Count of devices."""
+    label, tooltip = WORDS["devices"]
+    return Number("devices", usual, low=1.0, high=most, whole=True, label=label, help=tooltip)
+
+
+def site(
+    options: Collection[str], usual: str | None = None, *, rest: str = "", section: str = ""
+) -> Choice:
+    """Place."""
+    label, tooltip = WORDS["site"]
+    return Choice(
+        "site",
+        options,
+        usual,
+        label=label,
+        help=tooltip,
+        called=place_names,
+        rest=rest,
+        section=section,
+    )
+
+
+def carries(names: Collection[str], others: Mapping[str, str]) -> dict[str, str]:
+    """Own name -> shared name, of the inputs that a page takes over and hands on.
+
+    `others` gives the shared name of an input whose own name is another; empty for one that means
+    something else on this page.
+    """
+    every = {name: others.get(name, name if name in CARRIED else "") for name in names}
+    return {name: shared for name, shared in every.items() if shared}
+
+
+def _typed(name: str, usual: float) -> Typed:
+    label, tooltip = WORDS[name]
+    low, high = INPUTS[name].limit.range
+    return Typed(name, usual, low, high, required=True, label=label, help=tooltip)
