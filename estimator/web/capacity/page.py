@@ -63,7 +63,7 @@ from estimator.web.shared.amounts import amount, localised
 from estimator.web.shared.charts import Row
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
-from estimator.web.shared.kit import Question
+from estimator.web.shared.kit import PageQuestion
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import label_of_control, shown, shown_all
 from estimator.web.shared.profiles import hardware_names, kept, open_catalog, place_names
@@ -383,7 +383,7 @@ label_of = partial(label_of_control, LABELS, "plan")
 """Name of an input on this page; what has no control is set on the command line."""
 
 
-QUESTION = Question(
+QUESTION = PageQuestion(
     inputs=PARAMETERS,
     answer=_answer,
     view=_draw,

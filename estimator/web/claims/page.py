@@ -15,7 +15,7 @@ from estimator.web.shared.amounts import amount, localised, sentence, span
 from estimator.web.shared.figures import Picture
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
-from estimator.web.shared.kit import Question, Values
+from estimator.web.shared.kit import PageQuestion, Values
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import kept, open_catalog
 from estimator.web.shared.site import LEARN, Page
@@ -215,7 +215,7 @@ SLIDES: dict[str, Any] = {
     "claim": N_("one claim with its argument"),
     "factors": N_("all claims: recomputed over claimed"),
 }
-QUESTION = Question(
+QUESTION = PageQuestion(
     inputs=PARAMETERS,
     answer=lambda values: recomputed(),
     view=_draw,

@@ -16,7 +16,7 @@ from estimator.web.shared import figures, plots, share, style, widgets
 from estimator.web.shared.amounts import amount
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import draw_table
-from estimator.web.shared.kit import Question, Values
+from estimator.web.shared.kit import PageQuestion, Values
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import open_catalog
 from estimator.web.shared.site import LEARN, Page
@@ -264,7 +264,7 @@ SLIDES = {
     "gradient": N_("The gradient vanishes, or residual connections keep it"),
     "activations": N_("Activations can be computed again instead of stored"),
 }
-QUESTION = Question(
+QUESTION = PageQuestion(
     inputs=PARAMETERS,
     answer=_rows,
     view=_draw,

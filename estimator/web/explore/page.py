@@ -29,7 +29,7 @@ from estimator.web.shared.amounts import amount, localised, span
 from estimator.web.shared.charts import Row
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import draw_table
-from estimator.web.shared.kit import Question
+from estimator.web.shared.kit import PageQuestion
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import quoted
 from estimator.web.shared.notices import shown as sentence_of
@@ -398,7 +398,7 @@ SLIDES = {
     "map": N_("two inputs swept"),
     "front": N_("time against cost against CO2e, with the Pareto front"),
 }
-QUESTION = Question(
+QUESTION = PageQuestion(
     inputs=PARAMETERS,
     answer=_answered,
     view=lambda values, found, frame: _answer(*found, base_of(values), values, frame),

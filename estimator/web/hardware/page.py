@@ -14,7 +14,7 @@ from estimator.web.shared import charts, figures, share, style, ticks, widgets
 from estimator.web.shared.amounts import localised
 from estimator.web.shared.charts import Look
 from estimator.web.shared.frame import Frame
-from estimator.web.shared.kit import Question, Values, title
+from estimator.web.shared.kit import PageQuestion, Values, title
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import (
     KIND_ORDER,
@@ -276,7 +276,7 @@ SLIDES = {
     "efficiency": N_("efficiency of devices through the years"),
     "devices": N_("every device with its source"),
 }
-QUESTION = Question(
+QUESTION = PageQuestion(
     inputs=PARAMETERS,
     answer=_table,
     view=_draw,

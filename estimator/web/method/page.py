@@ -17,7 +17,7 @@ from estimator.catalog import Record
 from estimator.web.shared import share, style
 from estimator.web.shared.amounts import amount, localised
 from estimator.web.shared.frame import Frame
-from estimator.web.shared.kit import Question, Values, title
+from estimator.web.shared.kit import PageQuestion, Values, title
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import data_version, open_catalog
 from estimator.web.shared.site import ACCURACY, Page
@@ -186,7 +186,7 @@ PARTS: dict[str, Any] = {
     "claims.verdict": N_("Verdicts on claims"),
 }
 SLIDES = {"equations": N_("the equations of one part")}
-QUESTION = Question(
+QUESTION = PageQuestion(
     inputs=PARAMETERS,
     answer=lambda values: stated(values["part"]),
     view=_draw,

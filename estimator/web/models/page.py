@@ -28,7 +28,7 @@ from estimator.web.shared.amounts import amount, localised
 from estimator.web.shared.charts import Row
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, cell_html
-from estimator.web.shared.kit import Question, Values
+from estimator.web.shared.kit import PageQuestion, Values
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import open_catalog, preset_names
 from estimator.web.shared.site import MODELS, Page
@@ -263,7 +263,7 @@ SLIDES = {
     "fit": N_("Memory on one of each device"),
     "terms": N_("Every term of the ledger"),
 }
-QUESTION = Question(
+QUESTION = PageQuestion(
     inputs=PARAMETERS,
     answer=_described,
     view=_draw,

@@ -44,7 +44,7 @@ from estimator.web.shared.amounts import amount, localised
 from estimator.web.shared.charts import Row
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
-from estimator.web.shared.kit import Question
+from estimator.web.shared.kit import PageQuestion
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import hardware_names, kept, open_catalog, place_names
 from estimator.web.shared.site import TRAIN, Page
@@ -231,7 +231,7 @@ def _as_json(answer: PlanAnswer[TrainingPlan]) -> Row:
     return as_json(answer, _inputs, "designs", "too_large", "refused")
 
 
-QUESTION = Question(
+QUESTION = PageQuestion(
     inputs=PARAMETERS,
     answer=_answered,
     view=_draw,

@@ -25,7 +25,7 @@ from estimator.web.shared.charts import Row
 from estimator.web.shared.figures import Picture
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import draw_table
-from estimator.web.shared.kit import Question, title
+from estimator.web.shared.kit import PageQuestion, title
 from estimator.web.shared.language import N_, _, current
 from estimator.web.shared.profiles import open_catalog, place_names
 from estimator.web.shared.site import LEARN, Page
@@ -302,7 +302,7 @@ SLIDES = {
     "curves": N_("loss against compute, energy, money or emissions"),
     "imagenet": N_("error on ImageNet against compute"),
 }
-QUESTION = Question(
+QUESTION = PageQuestion(
     inputs=PARAMETERS,
     answer=_found,
     view=_draw,

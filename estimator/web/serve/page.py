@@ -18,7 +18,7 @@ from estimator.web.serve.pictures import PICTURES
 from estimator.web.serve.text import LEVEL, say_answer, say_measured
 from estimator.web.shared import share, style
 from estimator.web.shared.frame import Frame
-from estimator.web.shared.kit import Question, Values, title
+from estimator.web.shared.kit import PageQuestion, Values, title
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import shown
 from estimator.web.shared.profiles import hardware_names, open_catalog
@@ -72,7 +72,7 @@ SLIDES = {
     "api": N_("Own machines against an API"),
     "lifetime": N_("When serving overtakes training"),
 }
-QUESTION = Question(
+QUESTION = PageQuestion(
     inputs=PARAMETERS,
     answer=_answered,
     view=_draw,

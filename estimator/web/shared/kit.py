@@ -1,6 +1,6 @@
 """A page declared as its inputs, one call of the core, and views of the answer.
 
-    QUESTION = Question(
+    QUESTION = PageQuestion(
         inputs=LinkParameters("NAME", Choice("field", ("all", "energy"), label=..., help=...)),
         answer=core_function,  # values of the inputs -> answer; refuses by a `ValueError`
         view=draw_answer,  # draws it in a frame
@@ -39,7 +39,7 @@ def _no_files(values: Values, found: Any) -> Sequence[share.File]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question(Generic[Found]):
+class PageQuestion(Generic[Found]):
     """Inputs, the call that answers them, and the views of the answer.
 
     Parameters
