@@ -21,7 +21,7 @@ from estimator.cli.options import (
 from estimator.inference.question import ServingQuestion
 from estimator.question.inputs import option_of, read_number
 from estimator.question.scenario import INPUTS, Scenario
-from estimator.show.terminal import note, print_blocks, print_csv, print_json
+from estimator.show.terminal import note, print_blocks, print_csv, print_json, print_notices
 
 if TYPE_CHECKING:
     from estimator.answer.report import Report
@@ -96,7 +96,6 @@ def run(options: argparse.Namespace) -> int:
         return serve_cost.compare(options)
     serve_cost.refuse_serving(options, SERVED)
     from estimator.answer.scenario_estimate import answer_scenarios
-    from estimator.core.messages import rendered
 
     catalog = catalog_of(options)
     scenarios = _combinations(options, catalog)
@@ -111,9 +110,14 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError(refused[0])
     answers, left_out = _within(answers, limits)
     _print(_sorted(answers, options.sort), catalog, shape_of(options))
-    notices = [found.notices for _, found in answers if not isinstance(found, str)]
-    for warning in rendered(tuple(itertools.chain(*notices)), option_of):
-        note(warning, quiet=options.quiet)
+    known = [found for _, found in answers if not isinstance(found, str)]
+    print_notices(
+        itertools.chain.from_iterable(found.notices for found in known),
+        option_of,
+        quantities=known[0].estimate.quantities if known else None,
+        quiet=options.quiet,
+        verbose=options.verbose,
+    )
     if left_out:
         note(f"{left_out} of {len(scenarios)} left out by the limits", quiet=options.quiet)
     return 0

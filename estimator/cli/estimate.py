@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
         scenario = _here(scenario, catalog, quiet=options.quiet)
     answer = answer_scenario(scenario, catalog)
     report = training_report(answer, catalog)
-    print_report(report, option_of, shape_of(options), quiet=options.quiet)
+    print_report(report, option_of, shape_of(options), quiet=options.quiet, verbose=options.verbose)
     return 0
 
 

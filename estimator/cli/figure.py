@@ -4,6 +4,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli.options import (
+    add_notes,
     add_profiles,
     add_scenario,
     catalog_of,
@@ -11,7 +12,7 @@ from estimator.cli.options import (
     refuse_missing_folder,
     scenario_of,
 )
-from estimator.show.terminal import note
+from estimator.show.terminal import note, print_notices
 from estimator.system.whole_files import write_whole
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def add_parser(commands: Any) -> None:
         metavar="WHAT",
         help="quantity for devices; topic for brain, scaling and trends",
     )
-    parser.add_argument("--quiet", action="store_true", help="no notes on stderr")
+    add_notes(parser)
     parser.add_argument("--interval", metavar="P", help="probability inside the intervals")
     add_profiles(parser)
     add_scenario(parser, without=("interval",))
@@ -157,7 +158,6 @@ def _wish(options: argparse.Namespace, view: str) -> "Wish":
 def _write(path: "Path", options: argparse.Namespace, catalog: "Catalog") -> None:
     """Write the figure in the language that is set."""
     from estimator.answer.scenario_estimate import answer_scenario
-    from estimator.core.messages import rendered
     from estimator.question.inputs import option_of
     from estimator.web.offline.export import content_of
 
@@ -167,8 +167,13 @@ def _write(path: "Path", options: argparse.Namespace, catalog: "Catalog") -> Non
     answer = answer_scenario(scenario_of(options), catalog)
     wish = _wish(options, options.view or "energy_kwh")
     write_whole(path, content_of(path.suffix.lower(), wish, answer, catalog))
-    for warning in rendered(answer.notices, option_of):
-        note(warning, quiet=options.quiet)
+    print_notices(
+        answer.notices,
+        option_of,
+        quantities=answer.estimate.quantities,
+        quiet=options.quiet,
+        verbose=options.verbose,
+    )
 
 
 def _write_deck(path: "Path", lang: str) -> None:

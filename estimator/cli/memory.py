@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
         why = f"is for models of text or sound: {answer.network.name} ignores it, drop it"
         refuse_given(options, ("seq_len", "context", "prefill_tokens"), why)
     report = memory_report(answer, catalog, level)
-    print_report(report, option_of, shape_of(options), quiet=options.quiet)
+    print_report(report, option_of, shape_of(options), quiet=options.quiet, verbose=options.verbose)
     return 0
 
 

@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
     answer = _counted if options.count else _read_or_counted
     ledger, name = answer(options, inputs)
     report = network_report(name, ledger)
-    print_report(report, option_of, shape_of(options), quiet=options.quiet)
+    print_report(report, option_of, shape_of(options), quiet=options.quiet, verbose=True)
     return 0
 
 

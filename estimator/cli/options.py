@@ -57,12 +57,21 @@ def add_output(parser: argparse.ArgumentParser, *, interval: bool = True) -> Non
     shape = group.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_true", help="one JSON object, keys with units")
     shape.add_argument("--csv", action="store_true", help="one CSV table, columns with units")
-    group.add_argument("--quiet", action="store_true", help="no notes on stderr")
     if interval:
+        add_notes(group)
         group.add_argument(
             "--interval", metavar="P", help="probability inside low..high in (0, 1) (default: 0.8)"
         )
+    else:
+        group.add_argument("--quiet", action="store_true", help="no notes on stderr")
     add_profiles(group)
+
+
+def add_notes(group: Any) -> None:
+    """Add the options on notes."""
+    notes = group.add_mutually_exclusive_group()
+    notes.add_argument("--quiet", action="store_true", help="no notes on stderr")
+    notes.add_argument("--verbose", action="store_true", help="all notes, not just the top three")
 
 
 def add_calibration(parser: argparse.ArgumentParser, measured: str) -> None:

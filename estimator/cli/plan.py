@@ -1,7 +1,6 @@
 """`plan`: the best designs under a budget, a deadline, a cap on energy or on carbon."""
 
 import argparse
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from estimator.cli import plan_serving
@@ -24,6 +23,7 @@ from estimator.show.terminal import (
     print_csv,
     print_json,
     print_line,
+    print_notices,
 )
 
 if TYPE_CHECKING:
@@ -107,7 +107,6 @@ def run(options: argparse.Namespace) -> int:
         return plan_serving.run(options, whole("plans", options.plans))
     plan_serving.refuse_serving(options)
     from estimator.answer.scenario_estimate import answer_scenario
-    from estimator.core.messages import rendered
     from estimator.show.plans import Plans, designs_text, plans_json, plans_rows, plans_text
     from estimator.studies.search.limits import Limits
     from estimator.studies.search.plan import Request, best_plans
@@ -135,8 +134,7 @@ def run(options: argparse.Namespace) -> int:
         confidence=request.limits.confidence,
         limited={quantity: name for name, (quantity, _, _) in LIMITS.items()},
     )
-    found = [answer_scenario(plan.scenario, catalog).notices for plan in shown[:1]]
-    assumed = rendered(tuple(chain(*found)), option_of)
+    found = [answer_scenario(plan.scenario, catalog) for plan in shown[:1]]
     reasons = answer.reasons(option_of)
     if options.json:
         print_json(plans_json(plans, option_of, ("designs", "too_large", "refused")))
@@ -153,8 +151,14 @@ def run(options: argparse.Namespace) -> int:
         f"{answer.refused:,} cannot be estimated",
         quiet=options.quiet,
     )
-    for line in assumed:
-        note(line, quiet=options.quiet)
+    for best in found:
+        print_notices(
+            best.notices,
+            option_of,
+            quantities=best.estimate.quantities,
+            quiet=options.quiet,
+            verbose=options.verbose,
+        )
     note_reasons(reasons, "not estimated", quiet=options.quiet)
     return 0
 

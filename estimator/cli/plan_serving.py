@@ -13,11 +13,21 @@ from estimator.cli.options import (
 )
 from estimator.inference.question import INPUTS as SERVING
 from estimator.question.inputs import option_of, read_number
-from estimator.show.terminal import note, note_reasons, print_blocks, print_csv, print_json
+from estimator.show.terminal import (
+    note,
+    note_reasons,
+    print_blocks,
+    print_csv,
+    print_json,
+    print_notices,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from estimator.answer.report import Report
     from estimator.catalog import Catalog
+    from estimator.core.notice import Notice
     from estimator.studies.search.plan import PlanAnswer
     from estimator.studies.search.serving_plan import ServingPlan, ServingRequest
 
@@ -91,8 +101,8 @@ def run(options: argparse.Namespace, count: int) -> int:
     else:
         sentence = _sentence(plans.reports[0], request.days)
         print_blocks(plans_text(plans, option_of, sentence, COLUMNS))
-    for line in () if options.json else _notes(answer):
-        note(line, quiet=options.quiet)
+    quiet = options.quiet or options.json
+    print_notices(_notices(answer), option_of, quiet=quiet, verbose=options.verbose)
     note(
         f"{designs_text(answer.designs)} examined: {answer.refused:,} cannot serve these requests",
         quiet=options.quiet,
@@ -143,15 +153,14 @@ def _number(name: str, text: str) -> float:
     return read_number(name, text)
 
 
-def _notes(answer: "PlanAnswer[ServingPlan]") -> tuple[str, ...]:
-    """What was assumed for the first plan, and the measured loads that correct any."""
-    from estimator.core.messages import rendered
+def _notices(answer: "PlanAnswer[ServingPlan]") -> "Iterator[Notice]":
+    """Yield the notices of the first plan, and the measured loads that correct any."""
     from estimator.inference.measured_loads import OF_MEASURED_LOADS
 
     first, *others = answer.plans or (answer.nearest,)
-    notes = list(first.notes) if first else []
-    notes += [one for plan in others for one in plan.notes if one.code in OF_MEASURED_LOADS]
-    return rendered(tuple(notes), option_of)
+    yield from first.notes if first else ()
+    for plan in others:
+        yield from (notice for notice in plan.notes if notice.code in OF_MEASURED_LOADS)
 
 
 def _report(plan: "ServingPlan", level: float, request: "ServingRequest") -> "Report":

@@ -18,7 +18,14 @@ from estimator.cli.options import (
 from estimator.inference.question import INPUTS, Comparison, Item, ServingQuestion
 from estimator.question.inputs import option_of, read_question, refuse
 from estimator.question.scenario import INPUTS as TRAINING
-from estimator.show.terminal import note, print_blocks, print_csv, print_json, print_report
+from estimator.show.terminal import (
+    note,
+    print_blocks,
+    print_csv,
+    print_json,
+    print_notices,
+    print_report,
+)
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog
@@ -80,7 +87,7 @@ def run(options: argparse.Namespace) -> int:
         check_question(held)
         answer = answer_serving([asked], catalog, calibration=calibration_of(options, catalog))
         report = inference_report(answer, catalog, level, held)
-    print_report(report, option_of, shape_of(options), quiet=options.quiet)
+    print_report(report, option_of, shape_of(options), quiet=options.quiet, verbose=options.verbose)
     return 0
 
 
@@ -122,7 +129,7 @@ COMPARED = {
 
 def compare(options: argparse.Namespace) -> int:
     """Print one model served on several devices, counts and sites."""
-    from estimator.core.messages import refusal, rendered
+    from estimator.core.messages import refusal
     from estimator.inference.quantities import answer_serving
     from estimator.inference.report import set_ups_report
     from estimator.show.csv_table import served_rows
@@ -151,9 +158,9 @@ def compare(options: argparse.Namespace) -> int:
         print_csv(rows)
     else:
         _print_comparison(answer, rows, level)
-    assumed = tuple(dict.fromkeys(notice for notices in answer.notes for notice in notices))
-    for line in rendered(assumed, option_of):
-        note(line, quiet=options.quiet)
+    print_notices(
+        itertools.chain(*answer.notes), option_of, quiet=options.quiet, verbose=options.verbose
+    )
     return 0
 
 

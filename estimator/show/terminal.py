@@ -8,11 +8,20 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from estimator.answer.report import Report
     from estimator.core.messages import Names
+    from estimator.core.notice import Notice
+    from estimator.core.uncertainty import Uncertain
     from estimator.show.text import Block
 
 
-def print_report(report: "Report", names: "Names", shape: str, *, quiet: bool = False) -> None:
-    """Print a report, and unless it is JSON its notices on stderr.
+def print_report(
+    report: "Report",
+    names: "Names",
+    shape: str,
+    *,
+    quiet: bool = False,
+    verbose: bool = False,
+) -> None:
+    """Print a report, and unless it is JSON the notices that matter most on stderr.
 
     Parameters
     ----------
@@ -21,8 +30,8 @@ def print_report(report: "Report", names: "Names", shape: str, *, quiet: bool = 
         From an input to its option.
     shape : str
         json, csv or text.
-    quiet : bool
-        Whether notices are left out.
+    quiet, verbose : bool
+        Whether no notice is shown, or every one.
     """
     if shape == "json":
         from estimator.show.values import as_json
@@ -37,7 +46,24 @@ def print_report(report: "Report", names: "Names", shape: str, *, quiet: bool = 
         from estimator.show.text import as_text
 
         print_blocks(as_text(report, names))
-    for line in report.warnings(names):
+    assert isinstance(report.notices, tuple)
+    print_notices(report.notices, names, quantities=report.quantities, quiet=quiet, verbose=verbose)
+
+
+def print_notices(
+    notices: "Iterable[Notice]",
+    names: "Names",
+    *,
+    quantities: "Mapping[str, Uncertain] | None" = None,
+    quiet: bool = False,
+    verbose: bool = False,
+) -> None:
+    """Print the notices that matter most, and how many more there are; or all if verbose."""
+    from estimator.core.messages import rendered
+    from estimator.show.notices import by_weight, first_lines
+
+    lines = rendered(tuple(by_weight(notices, quantities)), names)
+    for line in first_lines(lines, verbose=verbose):
         note(line, quiet=quiet)
 
 

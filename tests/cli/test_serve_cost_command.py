@@ -77,7 +77,7 @@ def test_items_on_a_device_of_unknown_power_are_answered_without_energy(capsys):
 
 def test_what_items_assume_is_listed(capsys):
     words = ["serve-cost", "--preset", "flux-dev", "--hardware", "h100", "--image-size", "1024"]
-    assert main(words) == 0
+    assert main([*words, "--verbose"]) == 0
     noted = capsys.readouterr().err
     for assumed in ("--steps", "--concurrency", "--devices", "--precision", "--site", "PUE"):
         assert assumed in noted, assumed
@@ -123,7 +123,7 @@ def test_items_of_a_network_that_a_device_cannot_hold_are_refused(capsys):
 
 def test_what_a_comparison_assumes_is_listed_once(capsys):
     words = ["compare", "--task", "serving", "--preset", "llama-3-8b", "--hardware", "h100,b200"]
-    assert main(words) == 0
+    assert main([*words, "--verbose"]) == 0
     noted = capsys.readouterr().err.splitlines()
     assert len(noted) == len(set(noted))
     assert any("--precision" in line for line in noted)

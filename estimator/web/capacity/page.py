@@ -13,6 +13,7 @@ import streamlit as st
 from estimator.inference.measured_loads import known_loads
 from estimator.inference.question import ServingQuestion
 from estimator.runs.store_state import store_state
+from estimator.show.notices import by_weight
 from estimator.studies.search.plan import PlanAnswer
 from estimator.studies.search.serving_plan import (
     COUNTS,
@@ -241,7 +242,7 @@ def _draw(values: Row, answer: PlanAnswer[ServingPlan], frame: Frame) -> None:
     if not frame.slide:
         if few:
             st.subheader(_("What the first plan assumes"), anchor=False)
-            style.assumptions(shown_all(few[0].notes, label_of))
+            style.first_assumptions(shown_all(by_weight(few[0].notes), label_of))
         style.caption(
             _(
                 "{designs} designs examined: {refused} cannot serve these requests. All limits "

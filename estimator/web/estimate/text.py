@@ -10,6 +10,7 @@ from estimator.core.brain import BRAIN_POWER_W
 from estimator.core.units import amount, human_count
 from estimator.question.hardware import TRAINING_PRECISIONS
 from estimator.question.scenario import Scenario
+from estimator.show.notices import by_weight
 from estimator.web.shared.amounts import counted, localised, result, unbroken
 from estimator.web.shared.charts import Row
 from estimator.web.shared.language import _
@@ -131,7 +132,7 @@ def assumed(answer: Answer, catalog: Catalog, usual: Scenario) -> Iterator[str]:
     chosen = answer.scenario.given()
     yield from shown_all(
         one
-        for one in answer.notices
+        for one in by_weight(answer.notices, answer.estimate.quantities)
         if one.code != "no_effect" or chosen.get(one.field) != getattr(usual, one.field)
     )
 

@@ -4,7 +4,9 @@ from html import escape
 
 from estimator.inference.figures import request_times, results, single
 from estimator.inference.quantities import ServingAnswer
+from estimator.inference.report import quantities_of
 from estimator.inference.setups import Resolved
+from estimator.show.notices import by_weight
 from estimator.web.serve.inputs import label_of, model_name
 from estimator.web.shared import style
 from estimator.web.shared.amounts import amount, counted, span
@@ -52,7 +54,8 @@ def say_answer(values: Values, answer: ServingAnswer, runs: int, frame: Frame) -
     _say_battery(row, found)
     if not frame.slide:
         say_measured(values, answer, runs, frame)
-        style.assumptions(shown_all(answer.notes[0], label_of))
+        known = quantities_of(answer.ranges, answer.ranges)
+        style.first_assumptions(shown_all(by_weight(answer.notes[0], known), label_of))
 
 
 def _sentence(values: Values, answer: ServingAnswer, found: dict[str, dict[str, float]]) -> str:

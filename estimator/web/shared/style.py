@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from estimator.core.uncertainty import Uncertain
+from estimator.show.notices import SHOWN
 from estimator.web.shared.amounts import with_span
 from estimator.web.shared.charts import Look
 from estimator.web.shared.frame import Frame
@@ -429,6 +430,17 @@ def assumptions(lines: Iterable[str]) -> None:
     items = "".join(f"<p>{_running(_capitalised(line))}</p>" for line in lines)
     if items:
         write(f'<div class="tw tw-assumed">{items}</div>')
+
+
+def first_assumptions(lines: Iterable[str]) -> None:
+    """Write the first assumptions, and the others behind a line that opens them."""
+    every = list(lines)
+    assumptions(every[:SHOWN])
+    if rest := every[SHOWN:]:
+        items = "".join(f"<p>{_running(_capitalised(line))}</p>" for line in rest)
+        title = ngettext("{n} more assumption", "{n} more assumptions", len(rest))
+        summary = escape(title.format(n=len(rest)))
+        write(f'<details class="tw tw-assumed"><summary>{summary}</summary>{items}</details>')
 
 
 def brand(name: str, motto: str) -> None:
