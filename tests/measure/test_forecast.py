@@ -25,7 +25,8 @@ from estimator.measure.command import name_of_command
 from estimator.measure.forecast import StepWatch
 from estimator.measure.session import Reported, Session
 from estimator.measure.stamps import Stamped, StampFile, Stamps
-from estimator.question.scenario import Scenario, option_of
+from estimator.question.inputs import option_of
+from estimator.question.scenario import Scenario
 from estimator.runs import read_runs
 from estimator.runs.observations import program_of
 from estimator.runs.process import born
