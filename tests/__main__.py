@@ -22,7 +22,7 @@ HELP = f"""usage: python -m tests [--no-browser] [PYTEST ARGUMENTS]
 
 Checks everything: ruff format, ruff check, and mypy beside pytest with doctests.
 The first run makes .venv with pinned tools; the browser tests drive a Chromium that is
-found, or else installed; the tests of Prometheus start one that is found, or else fetched.
+found, or else installed; Prometheus and nginx are found, or else fetched.
 
   --no-browser     leave out the tests that drive a browser
   -h, --help       this text; for pytest's own: python -m tests --pytest-help
@@ -35,6 +35,7 @@ examples:
 environment:
   {BROWSER}      the Chromium to drive
   TWENTY_WATTS_PROMETHEUS   the folder of the programs prometheus and promtool to start
+  TWENTY_WATTS_NGINX        the folder of the program nginx to start
   TWENTY_WATTS_NO_SETUP     set: install nothing, fail if something is missing
   CI                        true: no browser is a failure, not a skip
 """
@@ -127,7 +128,7 @@ def check(arguments):
         [sys.executable, "-m", *TYPES], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     with ThreadPoolExecutor(1) as beside:
-        provided = beside.submit(provide_prometheus)
+        provided = beside.submit(provide_servers)
         failed = [name for name, command in CHECKS.items() if not passes(name, command)]
         if arguments[-len(PARALLEL) :] == PARALLEL and not is_compiled():
             quiet = subprocess.DEVNULL
@@ -150,18 +151,16 @@ def is_compiled():
     return any(Path(__file__).parent.glob(f"__pycache__/conftest.{sys.implementation.cache_tag}*"))
 
 
-def provide_prometheus():
-    """Fetch Prometheus for its tests if it is not here; they skip where it cannot be had."""
-    from tests import prometheus_server
+def provide_servers():
+    """Fetch the servers that tests start if they are not here; their tests skip without them."""
+    from tests.server_programs import NGINX, PROMETHEUS
 
-    if prometheus_server.find():
-        return
-    sys.stderr.write("Twenty Watts: no Prometheus found, fetching one for its tests\n")
-    if not prometheus_server.fetch():
-        sys.stderr.write(
-            "\n*** NO TESTS AGAINST A PROMETHEUS SERVER: none found, and none could be fetched.\n"
-            f"*** Name the folder of prometheus and promtool in {prometheus_server.FOLDER}.\n\n"
-        )
+    for package in (PROMETHEUS, NGINX):
+        if package.find():
+            continue
+        sys.stderr.write(f"Twenty Watts: no {package.name} found, fetching it for its tests\n")
+        if not package.fetch():
+            sys.stderr.write(f"\n*** NO TESTS WITH {package.name}: {package.missing()}\n\n")
 
 
 def passes(name, command):

@@ -36,6 +36,7 @@ from tests.benchmarks.startup import BROWSERS, ROOT
 
 if TYPE_CHECKING:
     from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+    from tornado.httpclient import HTTPRequest
 
 CHANGES, WARM_UP = 40, 5
 SESSIONS, EVERY_S, LASTING_S = 150, 5.0, 20.0
@@ -242,8 +243,9 @@ async def at_work(url: str, pid: int) -> tuple[dict[int, list[float]], float]:
 class Session:
     """One visitor without a browser."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: "str | HTTPRequest", query: str = "") -> None:
         self.address = address
+        self.query = query
         self.value = 100
         self.control = ""
         self.part = ""
@@ -279,7 +281,7 @@ class Session:
         from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
         message = BackMsg()
-        message.rerun_script.query_string = ""
+        message.rerun_script.query_string = self.query
         message.rerun_script.fragment_id = self.part
         if value is not None:
             state = message.rerun_script.widget_states.widgets.add()

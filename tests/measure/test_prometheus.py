@@ -40,6 +40,7 @@ from estimator.runs.meter import MeterError
 from estimator.runs.record import as_plain
 from tests import prometheus_server
 from tests.in_process import run as command
+from tests.server_programs import PROMETHEUS
 
 START_S, LENGTH_S, EVERY_S = 1_761_991_200, 3600, 15
 """2025-11-01T10:00:00Z, an hour, a usual scrape interval."""
@@ -150,12 +151,9 @@ def openmetrics():
 
 @pytest.fixture(scope="session")
 def address(tmp_path_factory):
-    programs = prometheus_server.find()
+    programs = PROMETHEUS.find()
     if programs is None:
-        pytest.skip(
-            f"no prometheus and promtool found: name their folder in {prometheus_server.FOLDER}, "
-            f"or run `python -m tests`, which fetches them where apt has them"
-        )
+        pytest.skip(PROMETHEUS.missing())
     folder = tmp_path_factory.mktemp("prometheus")
     with prometheus_server.serving(folder, programs, openmetrics()) as url:
         yield url
@@ -696,13 +694,3 @@ def test_the_edges_of_a_window_are_not_made_up_in_a_gap():
 
 def test_a_moment_is_reported_in_utc():
     assert moment(START_S) == "2025-11-01T10:00:00Z"
-
-
-def test_the_programs_are_not_fetched_against_ones_will(monkeypatch, tmp_path):
-    monkeypatch.setattr(prometheus_server, "CACHE", tmp_path / "prometheus")
-    monkeypatch.setenv("TWENTY_WATTS_NO_SETUP", "1")
-    assert prometheus_server.fetch() is None
-    monkeypatch.delenv("TWENTY_WATTS_NO_SETUP")
-    monkeypatch.setenv(prometheus_server.FOLDER, str(tmp_path))
-    assert prometheus_server.find() is prometheus_server.fetch() is None
-    assert not list(tmp_path.iterdir())

@@ -14,6 +14,7 @@ from estimator.runs.meter import MeterError
 from tests import prometheus_server
 from tests.in_process import run as command
 from tests.measure.test_prometheus import LENGTH_S, START_S, board_lines, energy_j, line, scrapes
+from tests.server_programs import PROMETHEUS
 
 MODEL = "Qwen/Qwen3-14B"
 TOKENS_PER_S, REQUESTS_PER_S, READ_PER_S = 1024.0, 4.0, 2048.0
@@ -51,9 +52,9 @@ def server_lines(model=MODEL, engine="0", share=1.0, idle=None, until=None, wait
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    programs = prometheus_server.find()
+    programs = PROMETHEUS.find()
     if programs is None:
-        pytest.skip(f"no prometheus found: name its folder in {prometheus_server.FOLDER}")
+        pytest.skip(PROMETHEUS.missing())
     found = [*board_lines("n1", 0), *board_lines("n1", 1)]
     found += [*server_lines(share=0.5), *server_lines(engine="1", share=0.5)]
     found += server_lines(model="idle", idle=(600, 1800))
