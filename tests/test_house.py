@@ -463,3 +463,21 @@ def test_an_installed_package_brings_its_profiles_app_and_settings(tmp_path):
     done = run_python("-m", "estimator", *words, cwd=tmp_path, PYTHONPATH=str(place))
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)
+
+
+def test_a_release_has_one_version():
+    version = PYPROJECT["project"]["version"]
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    headings = re.findall(r"(?m)^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
+    assert headings[0] == version
+
+
+def test_the_notice_names_every_source_whose_licence_asks_for_it():
+    sources = tomllib.loads((ROOT / "profiles" / "sources.toml").read_text(encoding="utf-8"))
+    notice = " ".join((ROOT / "NOTICE").read_text(encoding="utf-8").split())
+    asks = re.compile(r"CC.BY|ODbL|MPL|MIT|BSD|Apache")
+    for key, source in sources.items():
+        assert "unknown" not in source["licence"], f"{key}: settle the terms of its use"
+        if asks.search(source["licence"]) and "Twenty Watts" not in source["publisher"]:
+            for publisher in re.split("; |, | and ", source["publisher"]):
+                assert publisher.startswith("arXiv") or publisher in notice, f"{key}: {publisher}"
