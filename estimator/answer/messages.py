@@ -86,6 +86,19 @@ add_messages(
     forecast_total_unknown="number of steps of the whole run unknown: set {field}",
     forecast_without_meter="no power meter on this machine: energy, cost and CO2e are unknown",
     forecast_power_modelled="power is modelled from the load, not measured: a rough figure",
+    forecast_modelled_left_out=(
+        "energy, cost and CO2e left out: {power} is modelled from the load, no meter measured it; "
+        "{set[modelled]} counts it all the same"
+    ),
+    forecast_several_optimizers=(
+        "{steps:.0f} steps of {name} counted; in the same time: {others}; {set[total_steps]} "
+        "must count the steps of {name}"
+    ),
+    forecast_disturbed="assuming that this goes on: {reasons}",
+    forecast_not_pytorch=(
+        "the work of a step is not counted: only operations of PyTorch are, not those of numpy, "
+        "JAX or others; {set[step_flop]} gives it"
+    ),
     forecast_unmetered="energy without {devices}: no meter there",
     forecast_not_on="not on {name}: {why}",
     forecast_launch_bound=(
@@ -93,7 +106,8 @@ add_messages(
         "larger batch or compilation wastes less"
     ),
     forecast_unseen_work=(
-        "{names}: may hold work that cannot be seen, so nothing of a step is counted"
+        "{names}: no formula for their work (sparse, spectral or foreign operations), so nothing "
+        "of a step is counted"
     ),
     forecast_kind_counted=(
         "assuming {set[kind]} {kind}, {arch}, by what a step does; set {set[kind]} and {set[arch]}"

@@ -18,10 +18,12 @@ from estimator.core.messages import Names, in_python, rendered
 from estimator.core.notice import Notice
 from estimator.core.uncertainty import Uncertain, z_score
 from estimator.core.units import CENTRAL, J_PER_KWH, S_PER_H, human
+from estimator.measure.drift import NOTHING_LEARNED, Strength
 from estimator.measure.stamps import Stamped, missing
 from estimator.question.scenario import Scenario
 from estimator.question.site import find_site
 from estimator.runs.figures import Span
+from estimator.runs.observations import disturbance_of
 from estimator.runs.record import MeasuredRun, without_unknown
 
 OTHERS = ("rtx-4090", "l40s", "a100-sxm-80", "h100-sxm", "b200", "tpu-v5e")
@@ -48,6 +50,13 @@ MODELLED_SD = 0.7
 """Uncertainty of a power that is modelled from the load: 8 W were modelled where the data sheet has
 tens; a factor of 2.5 either way, standard deviation of the logarithm [1]."""
 
+USABLE_MEMORY = 0.9
+"""Share of a device's memory that a batch may fill; assumed [1]."""
+
+SMALLEST_GROWTH = 0.02
+"""Memory that grows with the batch by less than this share of the peak says nothing of larger
+batches; assumed [1]."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunQuestion:
@@ -61,11 +70,15 @@ class RunQuestion:
         What was recorded meanwhile.
     scenario : Scenario
         What the user says of it: kind, arch, precision, step_flop, step_operations,
-        step_traffic, program, place.
+        step_traffic, program, place, prices.
     total : int, optional
         Steps of the whole run; None: what its Trainer plans, if anything.
     on : sequence of str, optional
         Other hardware; None: `OTHERS`.
+    use_modelled : bool
+        Whether energy, money and CO2e may follow from a power that no meter measured.
+    drift : Strength
+        Drift of the machine that its stored runs show.
     """
 
     seen: Stamped
@@ -73,6 +86,8 @@ class RunQuestion:
     scenario: Scenario
     total: int | None = None
     on: Sequence[str] | None = None
+    use_modelled: bool = False
+    drift: Strength = NOTHING_LEARNED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +132,16 @@ class RunForecast:
         that follows.
     energy_kwh, cost_usd, co2e_kg : Span, optional
         Of the whole run; the cost is that of the electricity.
+    rental_usd : Span, optional
+        Rent of the devices for the whole run, where its price is given.
+    modelled_power_w : float, optional
+        Power by a formula of the load, which no meter measured [W].
+    optimizer : str, optional
+        Name of the optimizer whose steps count.
+    peak_memory_bytes : float, optional
+        Of the program until now [B].
+    larger_batch : float, optional
+        How many times as large a batch would fit in the memory, roughly [1].
     elsewhere : tuple of OnOther
         The same run on one device of other hardware.
     notices : tuple of Notice
@@ -138,6 +163,11 @@ class RunForecast:
     energy_kwh: Span | None = None
     cost_usd: Span | None = None
     co2e_kg: Span | None = None
+    rental_usd: Span | None = None
+    modelled_power_w: float | None = None
+    optimizer: str | None = None
+    peak_memory_bytes: float | None = None
+    larger_batch: float | None = None
     elsewhere: tuple[OnOther, ...] = ()
     notices: tuple[Notice, ...] = ()
 
@@ -175,50 +205,108 @@ def forecast_run(question: RunQuestion, catalog: Catalog) -> RunForecast:
         total_steps=total,
         step_s=step_s,
         program=question.scenario.program,
+        optimizer=seen.optimizers[0][0] if seen.optimizers else None,
+        peak_memory_bytes=seen.memory.get("peak"),
+        larger_batch=_larger_batch(question),
         **step,
     )
+    seems = [*seems, *_several_optimizers(seen), *_disturbed(question.measured)]
     if total is None:
         return replace(steps, notices=(TOTAL_UNKNOWN, *seems))
-    found = seen.forecast(total)
+    found = seen.forecast(total, question.drift)
     wall = Span(low=found.low_s, mid=found.mid_s, high=found.high_s)
     left = Span(**{name: one - found.seen_s for name, one in asdict(wall).items()})
     log_sd = math.log(wall.high / wall.mid) / z_score(CENTRAL)
-    energy, notices = _energy(question, Uncertain(wall.mid, {"time": log_sd}), catalog)
-    steps = replace(
-        steps,
-        left_s=left,
-        wall_s=wall,
-        energy_kwh=energy.get("energy_kwh"),
-        cost_usd=energy.get("cost_usd"),
-        co2e_kg=energy.get("co2e_kg"),
-    )
+    time_s = Uncertain(wall.mid, {"time": log_sd})
+    energy, notices = _energy(question, time_s, catalog)
+    steps = replace(steps, left_s=left, wall_s=wall, rental_usd=_rental(question, time_s), **energy)
     elsewhere, more = _elsewhere(question, steps, total, catalog)
     return replace(steps, elsewhere=elsewhere, notices=(*seems, *notices, *more))
 
 
+def _larger_batch(question: RunQuestion) -> float | None:
+    """How many times as large a batch would fit, from what of the peak a batch changes [1]."""
+    memory = question.seen.memory
+    limit = memory.get("limit", question.measured.host.memory_bytes)
+    if not memory or limit is None:
+        return None
+    grows = memory.get("peak", 0.0) - memory.get("held", 0.0)
+    if grows < SMALLEST_GROWTH * memory.get("peak", 0.0):
+        return None
+    found = (USABLE_MEMORY * limit - memory["held"]) / grows
+    return found if found > 1.0 else None
+
+
+def _several_optimizers(seen: Stamped) -> list[Notice]:
+    """Say whose steps count where several optimizers step: a total may count those of another."""
+    if len(seen.optimizers) < 2:
+        return []
+    (name, steps), *others = seen.optimizers
+    values = {
+        "name": name,
+        "steps": float(steps),
+        "others": tuple(f"{other} {number}" for other, number in others),
+    }
+    return [Notice("forecast_several_optimizers", "total_steps", values)]
+
+
+def _disturbed(measured: MeasuredRun) -> list[Notice]:
+    """Say what slows the steps now, as it is assumed to go on."""
+    if not measured.timings:
+        return []
+    _, reasons = disturbance_of(measured, measured.timings[0])
+    return [Notice("forecast_disturbed", "", {"reasons": reasons})] if reasons else []
+
+
+def _rental(question: RunQuestion, time_s: Uncertain) -> Span | None:
+    """Rent of the devices in use over a time, at the price given [USD]; None without one."""
+    price, timings = question.scenario.price, question.measured.timings
+    if price is None:
+        return None
+    return _span(time_s * (price * (timings[0].devices if timings else 1) / S_PER_H))
+
+
 def _energy(
     question: RunQuestion, time_s: Uncertain, catalog: Catalog
-) -> tuple[dict[str, Span], list[Notice]]:
-    """Energy, CO2e and cost of the electricity, by the power of the meters."""
-    meters = question.measured.energy
-    measured = [one for one in meters if one.trust != "modelled"] or list(meters)
-    if not measured:
+) -> tuple[dict[str, Any], list[Notice]]:
+    """Energy, CO2e and cost of the electricity, by the power of the meters.
+
+    Power that is modelled from the load counts only where the question says so.
+    """
+    meters, given = question.measured.energy, question.scenario
+    measured = [one for one in meters if one.trust != "modelled"]
+    found: dict[str, Any] = {}
+    notices: list[Notice] = []
+    if not measured and meters:
+        found["modelled_power_w"] = sum(one.mean_w for one in meters)
+        if not question.use_modelled:
+            values = {"power": human(found["modelled_power_w"], "W")}
+            return found, [Notice("forecast_modelled_left_out", "", values)]
+        notices.append(Notice("forecast_power_modelled"))
+    used = measured or list(meters)
+    if not used:
         return {}, [Notice("forecast_without_meter")]
-    modelled = measured[0].trust == "modelled"
-    notices = [Notice("forecast_power_modelled")] if modelled else []
-    silent = {one.key for one in question.measured.devices} - {one.component for one in measured}
+    silent = {one.key for one in question.measured.devices} - {one.component for one in used}
     if silent:
         notices.append(Notice("forecast_unmetered", "", {"devices": tuple(sorted(silent))}))
-    site = find_site(question.scenario.site or "", catalog).value
-    meter_sd = MODELLED_SD if modelled else METER_SD
-    power_w = Uncertain(sum(one.mean_w for one in measured), {"power": meter_sd})
-    energy_kwh = power_w * time_s * site.pue / J_PER_KWH
-    found = {"energy_kwh": _span(energy_kwh)}
-    if site.co2e_kg_per_kwh is not None:
-        found["co2e_kg"] = _span(energy_kwh * site.co2e_kg_per_kwh)
-    if site.electricity_usd_per_kwh is not None:
-        found["cost_usd"] = _span(energy_kwh * site.electricity_usd_per_kwh)
+    site = find_site(given.site or "", catalog).value
+    intensity = _or(given.carbon_intensity, site.co2e_kg_per_kwh)
+    tariff = _or(given.electricity_price, site.electricity_usd_per_kwh)
+    power_w = Uncertain(
+        sum(one.mean_w for one in used), {"power": METER_SD if measured else MODELLED_SD}
+    )
+    energy_kwh = power_w * time_s * _or(given.pue, site.pue) / J_PER_KWH
+    found["energy_kwh"] = _span(energy_kwh)
+    if intensity is not None:
+        found["co2e_kg"] = _span(energy_kwh * intensity)
+    if tariff is not None:
+        found["cost_usd"] = _span(energy_kwh * tariff)
     return found, notices
+
+
+def _or(given: float | None, known: Any) -> Any:
+    """Number that the question gives, or what is known of the place."""
+    return known if given is None else given
 
 
 def check_asked(
@@ -285,6 +373,8 @@ def _known_step(question: RunQuestion) -> tuple[dict[str, Any], list[Notice]]:
     found, notices = {**said, **counted}, list[Notice]()
     if seen.missed:
         notices = [Notice("forecast_unseen_work", "", {"names": tuple(seen.missed)})]
+    elif not seen.optimizers and not seen.counted and found.get("flop") is None:
+        notices = [Notice("forecast_not_pytorch", "step_flop")]
     elif "kind" in counted:
         kind = {"kind": counted["kind"], "arch": counted["arch"]}
         notices = [Notice("forecast_kind_counted", "kind", kind)]

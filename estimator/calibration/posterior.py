@@ -194,13 +194,10 @@ def cell(
 
 
 def power_cells(known: Known, device: Device, precision: str) -> list[PowerCell]:
-    """Every kind of network whose power a meter measured in one number format.
-
-    Runs of unknown work count as other networks in every format.
-    """
+    """Every kind of network whose power a meter measured in one number format."""
     groups: dict[str, list[PowerObservation]] = {}
     for one in known.power_of(device)[0]:
-        if one.timing.precision in (precision, None):
+        if one.timing.precision == precision:
             groups.setdefault(network_group(one.timing.kind, one.timing.arch), []).append(one)
     return [_power_cell(known, device, name, groups[name]) for name in GROUPS if name in groups]
 

@@ -19,15 +19,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-STRENGTH_SD = 0.05
-"""Root of the strength of the flicker noise of the pace [1]. Of runs of 60 steps that 20 steps
-foretold on shared two-core machines, 0.02 to 0.03 were likeliest in two recordings of 30 programs,
-0.06 in five later ones of 16 to 30: machines differ. With 0.05, 82% of the 101 later runs
-were inside the interval of 80%."""
+STRENGTH_SD = 0.075
+"""Root of the strength of the flicker noise of the pace [1]. With 0.05, which 60 steps after the
+first 20 showed on shared two-core machines, only 14 of 25 runs of minutes ended inside the interval
+of 80% that their first 10 or 20 s gave, and 5 of 8 others: 1.5 times as wide would have held four
+of five of them."""
 
 STRENGTH_DOF = 4.0
 """How many differences of windows that is worth beside those of the run itself [1]. A guess: the
 tails of the errors of those runs are those of Student's t of about four degrees of freedom."""
+
+MOST_OWN = 8.0
+"""How many differences the windows of the run itself count for at most [1]: they show the pace of
+the seconds watched, and not what a machine does in other minutes. A guess."""
+
+MOST_LEARNED = 16.0
+"""How many differences stored runs count for at most [1]. A guess."""
 
 BLOCK = 16
 """Steps of the shortest window of the run itself: of fewer, single steps outweigh the drift."""
@@ -44,21 +51,43 @@ class Strength:
     differences: float
 
 
-def strength(times_s: Sequence[float]) -> Strength:
-    """Strength of the flicker noise: what is usual, corrected by windows of the run itself [1].
+NOTHING_LEARNED = Strength(value=0.0, differences=0.0)
+
+
+def learned(pairs: Sequence[tuple[float, float]]) -> Strength:
+    """Strength that stored runs show: times of the same steps in two of them [s].
+
+    >>> round(learned([(1.0, 1.1), (1.0, 0.92)]).value ** 0.5, 3)
+    0.054
+    """
+    if not pairs:
+        return NOTHING_LEARNED
+    squares = [math.log(after / before) ** 2 / EQUAL for before, after in pairs]
+    return Strength(
+        value=sum(squares) / len(squares), differences=min(MOST_LEARNED, float(len(squares)))
+    )
+
+
+def strength(times_s: Sequence[float], stored: Strength = NOTHING_LEARNED) -> Strength:
+    """Strength of the flicker noise: what is usual, corrected by stored runs and the run itself.
 
     >>> round(strength([0.1] * 20).value ** 0.5, 3), round(strength([0.1] * 320).value ** 0.5, 3)
-    (0.05, 0.023)
+    (0.075, 0.043)
     """
-    squares, count = STRENGTH_DOF * STRENGTH_SD**2, STRENGTH_DOF
+    squares = STRENGTH_DOF * STRENGTH_SD**2 + stored.differences * stored.value
+    count, own, windows_apart = STRENGTH_DOF + stored.differences, 0.0, 0
     times = np.asarray(times_s, dtype=np.float64)
     windows = 2 ** int(math.log2(max(1, len(times) // BLOCK)))
     means = times[: len(times) // windows * windows].reshape(windows, -1).mean(axis=1)
     while len(means) > 1:
         apart = np.log(means[::2] / means[1::2])
-        squares += float(np.sum(apart**2)) / EQUAL
-        count += len(apart)
+        own += float(np.sum(apart**2)) / EQUAL
+        windows_apart += len(apart)
         means = 0.5 * (means[::2] + means[1::2])
+    if windows_apart:
+        counts_for = min(MOST_OWN, float(windows_apart))
+        squares += own / windows_apart * counts_for
+        count += counts_for
     return Strength(value=squares / count, differences=count)
 
 

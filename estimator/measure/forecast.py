@@ -34,6 +34,9 @@ COUNTER = "TWENTY_WATTS_COUNTER"
 SILENCE_S = 30.0
 """After so long without two steps it is said what is waited for [s]."""
 
+PROGRESS_S = 1.0
+"""Between two reports on a command that goes on [s]."""
+
 PATIENCE_S = 5.0
 """How long a command may take to stop [s]."""
 
@@ -57,6 +60,10 @@ class StepWatch:
         Count what the second step of an optimizer does, which makes that one slower.
     on_silence : callable, optional
         Called once if no steps are seen for a while, with how long that is [s].
+    on_enough : callable, optional
+        Called once when enough was seen of a command that goes on, with its steps.
+    on_progress : callable, optional
+        Called now and then after that, with all steps so far.
     """
 
     for_s: float | None = 60.0
@@ -64,7 +71,10 @@ class StepWatch:
     goes_on: bool = False
     counts: bool = True
     on_silence: Callable[[float], None] | None = None
+    on_enough: Callable[[Stamped], None] | None = None
+    on_progress: Callable[[Stamped], None] | None = None
     seen: Stamped | None = field(default=None, init=False)
+    whole: Stamped | None = field(default=None, init=False)
     enough: bool = field(default=False, init=False)
 
     def run(self, words: Sequence[str]) -> Ended:
@@ -91,7 +101,8 @@ class StepWatch:
                     over.set()
                     watcher.join()
             self._read(stamps)
-            self.seen = stamps.stamps.stamped()
+            self.whole = stamps.read().stamped()
+            self.seen = self.seen or self.whole
         return replace(ended, exit_code=0) if self.enough and not self.goes_on else ended
 
     def _watch(self, stamps: StampFile, command: Command, over: threading.Event) -> None:
@@ -103,9 +114,23 @@ class StepWatch:
                 if not stamps.stamps.steps and self.on_silence is not None:
                     self.on_silence(SILENCE_S)
             if self.enough:
-                if not self.goes_on:
+                if self.goes_on:
+                    self._follow(stamps, over)
+                else:
                     _stop(command.process, over)
                 return
+
+    def _follow(self, stamps: StampFile, over: threading.Event) -> None:
+        """Report on a command that goes on; each look costs as much as all its steps so far."""
+        if self.seen is not None and self.on_enough is not None:
+            self.on_enough(self.seen)
+        wait_s = PROGRESS_S
+        while not over.wait(wait_s):
+            began_s = time.monotonic()
+            so_far = stamps.read().stamped()
+            if so_far is not None and self.on_progress is not None:
+                self.on_progress(so_far)
+            wait_s = max(PROGRESS_S, 100.0 * (time.monotonic() - began_s))
 
     def _read(self, stamps: StampFile) -> None:
         """Take what was stamped, until it is enough."""
@@ -116,6 +141,7 @@ class StepWatch:
             return
         long = self.for_s is not None and time.monotonic() - seen.began_s >= self.for_s
         self.enough = long or (self.steps is not None and seen.steps >= self.steps)
+        self.seen = seen.stamped() if self.enough else None
 
 
 def _stop(process: "subprocess.Popen[bytes]", over: threading.Event) -> None:
@@ -134,7 +160,10 @@ def _stop(process: "subprocess.Popen[bytes]", over: threading.Event) -> None:
 
 
 def recorded_watch(
-    watch: StepWatch, words: Sequence[str], given: Mapping[str, Any]
+    watch: StepWatch,
+    words: Sequence[str],
+    given: Mapping[str, Any],
+    on_enough: Callable[[MeasuredRun, Stamped], None] | None = None,
 ) -> tuple[MeasuredRun, Ended]:
     """Watch a command with the meters on, and store what was measured as a run.
 
@@ -145,6 +174,8 @@ def recorded_watch(
         The command.
     given : mapping
         What is known of its steps: fields of `Timing`, `flop` and `precision` among them.
+    on_enough : callable, optional
+        Called when enough was seen of a command that goes on, with what was measured so far.
 
     Raises
     ------
@@ -154,6 +185,10 @@ def recorded_watch(
     store, notes = store_or_reason()
     recording = Recording(origin="run", label=FORECAST, store=store, notes=notes)
     recording.start()
+    if on_enough is not None:
+        watch.on_enough = lambda seen: on_enough(
+            recording.so_far(lambda run: recording.placed(run, reported_steps(seen, given))), seen
+        )
     with undisturbed():
         try:
             ended = watch.run(words)

@@ -4,9 +4,12 @@ Every copy of a system image has the same machine id, so that is no identity. A 
 under a digest of it keeps that, so its runs stay runs on this machine.
 """
 
+import math
 import re
+from itertools import pairwise
 from pathlib import Path
 
+from estimator.measure.drift import Strength, learned
 from estimator.runs import read_runs, read_timings
 from estimator.runs.observations import TimingRow
 from estimator.system.data_folder import data_directory
@@ -56,3 +59,25 @@ def measured_here() -> str | None:
     rows = [row for row in read_timings() if row[at("host")] == here and row[at("explained")]]
     newest = max(rows, key=lambda row: str(row[at("started")]), default=None)
     return None if newest is None else str(newest[at("hardware")])
+
+
+SAME_WORK = 0.01
+"""Steps whose FLOPs differ by less, in the logarithm, do the same work [1]."""
+
+
+def drift_here() -> Strength:
+    """Return the drift of this machine: how far runs of the same steps differ in time."""
+    here = host_id()
+    rows = [TimingRow._make(row) for row in read_timings()]
+    groups: dict[tuple[str, str, str], list[TimingRow]] = {}
+    for row in sorted(rows, key=lambda row: row.started):
+        if row.host == here and row.own and row.steps and row.explained and row.program:
+            groups.setdefault((row.hardware, row.precision, row.program), []).append(row)
+    return learned(
+        [
+            (1.0, math.exp(after.log_time - before.log_time))
+            for rows in groups.values()
+            for before, after in pairwise(rows)
+            if abs(after.log_flop - before.log_flop) < SAME_WORK
+        ]
+    )

@@ -164,6 +164,19 @@ class Recording:
             self._write(lambda store: store.finish(nothing))
             self._write(lambda store: store.forget([nothing.id]))
 
+    def so_far(self, timings: Callable[[MeasuredRun], Sequence[Timing]]) -> MeasuredRun:
+        """Sum up a run that goes on; its notes are for its end. Arguments as of `end`."""
+        if self._begun is None:
+            raise RuntimeError("a recording is summed up after it has started")
+        kept, wall_s = list(self.notes), self._age_s()
+        energy, conditions = self._summed_up(self.samples(), wall_s)
+        run = replace(
+            self._begun, wall_s=wall_s, energy=tuple(energy), conditions=tuple(conditions)
+        )
+        run = replace(run, timings=tuple(timings(run)))
+        self.notes[:] = kept
+        return run
+
     def end(
         self,
         *,

@@ -22,7 +22,7 @@ from typing import Any
 from estimator.catalog.schema import PRECISIONS
 from estimator.core.uncertainty import Z_CENTRAL, student_quantile
 from estimator.core.units import CENTRAL
-from estimator.measure.drift import Strength, between, strength
+from estimator.measure.drift import NOTHING_LEARNED, Strength, between, strength
 from estimator.measure.steady import PAUSE, SteadySteps, steady
 from estimator.networks.kinds import KINDS
 from estimator.runs.record import Timing, without_unknown
@@ -364,8 +364,11 @@ def synchronise() -> bool:
     return True
 
 
-def forecast(times_s: Sequence[float], steps: int) -> Forecast:
-    """Time of a run of so many steps from the times of the first ones [s]."""
+def forecast(times_s: Sequence[float], steps: int, stored: Strength = NOTHING_LEARNED) -> Forecast:
+    """Time of a run of so many steps from the times of the first ones [s].
+
+    `stored` is the drift of the machine that its stored runs show.
+    """
     found = steady(times_s)
     if found is None:
         raise ValueError(f"a forecast needs {FEWEST_STEPS} steps, got {len(times_s)}")
@@ -375,7 +378,9 @@ def forecast(times_s: Sequence[float], steps: int) -> Forecast:
     total_s, seen_s = ahead_s + pauses_s, float(sum(times_s))
     factor = 1.0
     if total_s:
-        drift = strength([min(one, PAUSE * found.step_s) for one in times_s[found.warm_up :]])
+        drift = strength(
+            [min(one, PAUSE * found.step_s) for one in times_s[found.warm_up :]], stored
+        )
         pauses_sd = PAUSE_SD / math.sqrt(found.pauses or 1)
         noise = math.hypot(
             _pace_sd(found, drift, ahead_s) * ahead_s / total_s, pauses_sd * pauses_s / total_s

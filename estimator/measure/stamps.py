@@ -17,6 +17,7 @@ from statistics import median
 from types import MappingProxyType
 from typing import Any
 
+from estimator.measure.drift import NOTHING_LEARNED, Strength
 from estimator.measure.network_seen import network_seen
 from estimator.measure.session import Forecast, forecast
 from estimator.measure.steady import steady
@@ -78,6 +79,11 @@ class Stamped:
         Operations of that one that may hold work which is not counted: then nothing is.
     processes : int
         How many stepped; the steps are those of one of them.
+    optimizers : tuple of (str, int)
+        Name and steps of each optimizer; the first is the one whose steps count.
+    memory : mapping of str to float
+        "peak" of the program's memory, what no batch changes ("held"), and the "limit" of a board;
+        empty where unknown [B].
     """
 
     times_s: tuple[float, ...]
@@ -88,6 +94,8 @@ class Stamped:
     counted: Mapping[str, Any] = field(default_factory=dict)
     missed: tuple[str, ...] = ()
     processes: int = 1
+    optimizers: tuple[tuple[str, int], ...] = ()
+    memory: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def steps(self) -> int:
@@ -117,9 +125,9 @@ class Stamped:
             return self.counted
         return {name: value for name, value in self.counted.items() if name not in COUNTED}
 
-    def forecast(self, steps: int) -> Forecast:
-        """Time of so many steps, from the start of the second [s]."""
-        return forecast(self.times_s, steps - 1)
+    def forecast(self, steps: int, stored: Strength = NOTHING_LEARNED) -> Forecast:
+        """Time of so many steps, from the start of the second [s]; see `session.forecast`."""
+        return forecast(self.times_s, steps - 1, stored)
 
 
 @dataclass(kw_only=True)
@@ -169,6 +177,8 @@ class Stamps:
     given: Mapping[str, Any] = field(default_factory=dict, init=False)
     counted: Mapping[str, Any] = field(default_factory=dict, init=False)
     missed: tuple[str, ...] = field(default=(), init=False)
+    optimizers: tuple[tuple[str, int], ...] = field(default=(), init=False)
+    memory: Mapping[str, float] = field(default_factory=dict, init=False)
     _own: dict[str, _Marks] = field(default_factory=dict, init=False)
     _optimizer: dict[str, _Marks] = field(default_factory=dict, init=False)
 
@@ -183,6 +193,11 @@ class Stamps:
                     self.planned = int(rest)
                 elif mark == "facts" and not self.given:
                     self.given = dict(json.loads(rest))
+                elif mark == "optimizers":
+                    self.optimizers = tuple((str(name), int(n)) for name, n in json.loads(rest))
+                elif mark == "memory":
+                    found = {str(name): float(value) for name, value in json.loads(rest).items()}
+                    self.memory = found if all(map(math.isfinite, found.values())) else {}
                 elif mark == "counted" and not self.counted:
                     self._take_counts(**json.loads(rest))
 
@@ -243,6 +258,8 @@ class Stamps:
             counted=self.counted,
             missed=self.missed,
             processes=len(self._processes),
+            optimizers=() if self._own else self.optimizers,
+            memory=self.memory,
         )
 
 

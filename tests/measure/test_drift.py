@@ -5,7 +5,16 @@ import math
 import numpy as np
 import pytest
 
-from estimator.measure.drift import BLOCK, STRENGTH_DOF, STRENGTH_SD, between, strength
+from estimator.measure.drift import (
+    BLOCK,
+    MOST_LEARNED,
+    MOST_OWN,
+    STRENGTH_DOF,
+    STRENGTH_SD,
+    between,
+    learned,
+    strength,
+)
 from estimator.measure.session import forecast
 
 
@@ -37,7 +46,7 @@ def test_windows_of_flicker_noise_differ_as_the_closed_form_says(seen, ahead):
 def test_the_strength_of_a_long_run_is_found(sd):
     noise = flicker(np.random.default_rng(2), 200, 64 * BLOCK, sd)
     found = [strength(np.exp(series)).value for series in noise]
-    expected = (STRENGTH_DOF * STRENGTH_SD**2 + 63 * sd**2) / (STRENGTH_DOF + 63)
+    expected = (STRENGTH_DOF * STRENGTH_SD**2 + MOST_OWN * sd**2) / (STRENGTH_DOF + MOST_OWN)
     assert np.mean(found) == pytest.approx(expected, rel=0.1)
 
 
@@ -70,3 +79,14 @@ def test_four_of_five_runs_that_drift_end_in_their_interval(steps):
         found = forecast(times[:20].tolist(), steps)
         inside += found.low_s <= times.sum() <= found.high_s
     assert 0.76 < inside / len(runs) < 0.86
+
+
+def test_a_machine_whose_stored_runs_differ_much_is_less_sure_and_one_that_keeps_pace_surer():
+    usual = strength([0.1] * 20).value
+    calm, jumpy = (learned([(1.0, factor)] * 99) for factor in (1.001, 1.5))
+    assert calm.differences == jumpy.differences == MOST_LEARNED
+    assert (
+        strength([0.1] * 20, calm).value < usual / 3 < 3 * usual < strength([0.1] * 20, jumpy).value
+    )
+    near, far = (forecast([0.1] * 20, 600, one) for one in (calm, jumpy))
+    assert near.high_s - near.low_s < 0.3 * (far.high_s - far.low_s)

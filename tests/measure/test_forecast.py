@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from estimator.answer.run_forecast import TOTAL_UNKNOWN, RunQuestion, forecast_run
 from estimator.catalog import Catalog
 from estimator.cli import main
+from estimator.cli.calibrate.forecast import with_option
 from estimator.core.messages import message, render
 from estimator.measure import forecast
 from estimator.measure.command import name_of_command
@@ -319,7 +320,8 @@ def test_what_may_hold_work_unseen_is_named_and_nothing_is_counted():
     assert answer.step_inputs == {}
     assert tuple(map(message, answer.notices)) == (
         message(TOTAL_UNKNOWN),
-        "flash_attn._forward: may hold work that cannot be seen, so nothing of a step is counted",
+        "flash_attn._forward: no formula for their work (sparse, spectral or foreign operations), "
+        "so nothing of a step is counted",
     )
 
 
@@ -561,3 +563,75 @@ def test_a_total_below_what_was_seen_is_refused():
     question = RunQuestion(seen=seen, measured=measured(), scenario=Scenario(), total=5)
     with pytest.raises(ValueError, match="must be 101 at least"):
         forecast_run(question, Catalog.open())
+
+
+def test_a_command_that_goes_on_is_forecast_meanwhile_and_its_end_put_beside_that(script, capfd):
+    words = script(SCRIPT.format(steps=150))
+    options = ["--steps", "20", "--total-steps", "150", "--on", "rtx-4090", "--keep-going"]
+    assert main(["forecast", *options, "--", *words]) == 0
+    out = capfd.readouterr().out.splitlines()
+    shown = [
+        next(at for at, line in enumerate(out) if line.startswith(text))
+        for text in ("whole run of 150 steps", "to the end", "actual: 150 steps in ")
+    ]
+    assert shown == sorted(shown)
+    assert "than the forecast of" in out[shown[-1]]
+    assert main(["forecast", *options, "--json", "--", *words]) == 0
+    actual = json.loads(capfd.readouterr().out.replace("to the end", ""))["actual"]
+    assert actual["steps"] == 150
+    assert actual["forecast_low_s"] < actual["forecast_mid_s"] < actual["forecast_high_s"]
+
+
+@pytest.mark.parametrize("words", [["--batch-size", "32"], ["--batch_size=32"], ["--bs", "32"]])
+def test_another_batch_is_tried_by_the_option_of_the_command(words):
+    changed, before = with_option(["python", "train.py", *words, "--lr", "1"], "batch", "64")
+    assert before == "32"
+    assert "64" in " ".join(changed) and "32" not in " ".join(changed)
+    for name, value in (("precision", "bf16"), ("batch", "")):
+        with pytest.raises(ValueError, match=r"--precision or --dtype|NAME=VALUE"):
+            with_option(["python", "train.py", *words], name, value)
+
+
+def test_a_step_with_another_option_is_compared(script, capsys):
+    text = SCRIPT.format(steps=100_000).replace(
+        "time.sleep(0.01)", "time.sleep(1e-4 * float(sys.argv[-1]))"
+    )
+    words = [*script(text), "--batch-size", "100"]
+    options = ["--steps", "15", "--quiet", "--json", "--try", "batch=300"]
+    assert main(["forecast", *options, "--", *words]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert 2.0 < found["step_ratio"] < 4.0
+    assert found["time_ratio"] == pytest.approx(found["step_ratio"] / 3.0)
+
+
+def test_optimizers_memory_and_prices_are_in_the_forecast():
+    lines = "".join(f"o {at}.0 7\n" for at in range(9))
+    lines += (
+        'optimizers [["Adam", 9], ["SGD", 3]]\nmemory {"peak": 5e9, "held": 1e9, "limit": 1e10}\n'
+    )
+    seen = read_stamps(lines)
+    counter = Energy(component="cpu", meter="m", trust="counter", energy_j=6e3, duration_s=60.0)
+    scenario = Scenario(price=3.6, electricity_price=0.5, pue=1.0, step_flop=1e9)
+    question = RunQuestion(
+        seen=seen, measured=measured(counter), scenario=scenario, total=3601, on=[]
+    )
+    found = forecast_run(question, Catalog.open())
+    assert found.optimizer == "Adam"
+    assert found.larger_batch == pytest.approx((0.9 * 1e10 - 1e9) / 4e9)
+    assert found.rental_usd.mid == pytest.approx(3.6, rel=0.01)
+    assert found.energy_kwh.mid == pytest.approx(0.1, rel=0.01)
+    assert found.cost_usd.mid == pytest.approx(0.05, rel=0.01)
+    assert any(message(one).startswith("9 steps of Adam counted") for one in found.notices)
+
+
+def test_modelled_power_becomes_no_energy_unless_asked():
+    seen = Stamped(times_s=(1.0,) * 9, began_s=0.0, ended_s=9.0)
+    guess = Energy(component="cpu", meter="m", trust="modelled", energy_j=480.0, duration_s=60.0)
+    question = RunQuestion(
+        seen=seen, measured=measured(guess), scenario=Scenario(), total=99, on=[]
+    )
+    found = forecast_run(question, Catalog.open())
+    assert (found.energy_kwh, found.cost_usd, found.co2e_kg) == (None, None, None)
+    assert found.modelled_power_w == pytest.approx(8.0)
+    asked = forecast_run(replace(question, use_modelled=True), Catalog.open())
+    assert asked.energy_kwh.mid > 0 and asked.co2e_kg.mid > 0

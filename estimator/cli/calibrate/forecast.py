@@ -3,7 +3,7 @@
 import argparse
 import shlex
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,22 +14,29 @@ from estimator.question.inputs import option_of
 from estimator.show.terminal import note, print_json, print_line, print_table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from estimator.answer.run_forecast import RunForecast
+    from estimator.catalog import Catalog
+    from estimator.measure.command import Ended
     from estimator.measure.forecast import StepWatch
+    from estimator.measure.stamps import Stamped
     from estimator.question.scenario import Scenario
+    from estimator.runs.record import MeasuredRun
 
 EXAMPLES = """examples:
   twenty-watts forecast -- python train.py
   twenty-watts forecast --for 60s --total-steps 20000 -- python train.py
-  twenty-watts forecast --steps 200 --keep-going --kind vision -- python train.py
+  twenty-watts forecast --keep-going --price 2.5 --electricity-price 0.30 -- python train.py
+  twenty-watts forecast --try batch=64 --total-steps 20000 -- python train.py --batch-size 32
 Steps are found automatically: those that measure() in the script reports, else the steps of
 PyTorch's optimizers, and with them those of Hugging Face's Trainer, Lightning and Accelerate. The
 second step of an optimizer is counted, too: its FLOPs, operations, memory traffic and number format
-need not be given. After the minute the command is stopped, unless --keep-going lets it run on. The
-run is stored as one of a program that is called after its command, unless --program names it:
-estimate --program with that name uses what was measured of it.
+need not be given. After the minute the command is stopped, unless --keep-going lets it run on: then
+the forecast comes while it runs, and at the end what it really took. --try watches the command
+twice, as given and with another value of one of its options. The run is stored as one of a program
+that is called after its folder and file, unless --program names it: estimate --program with that
+name uses what was measured of it.
 """
 
 FEWEST = 4
@@ -40,9 +47,18 @@ MOST_STEPS = 1e12
 
 BESIDES = (
     *("kind", "arch", "precision", "step_flop", "step_operations", "step_traffic"),
-    *("program", "site"),
+    *("program", "site", "pue", "carbon_intensity", "electricity_price", "price"),
 )
-"""Fields that tell of the steps and of the place."""
+"""Fields that tell of the steps, of the place and of prices."""
+
+TRIED_S = 20.0
+"""How long each of two watches takes that are compared [s]."""
+
+OPTIONS_OF = {
+    "batch": ("batch-size", "batch", "bs", "train-batch-size", "per-device-train-batch-size"),
+    "precision": ("precision", "dtype", "mixed-precision", "amp-dtype"),
+}
+"""What may be tried -> options by which programs take it."""
 
 
 def add_parser(commands: Any) -> None:
@@ -66,6 +82,17 @@ def add_parser(commands: Any) -> None:
         "--no-count", action="store_true", help="do not count what the second step does"
     )
     how.add_argument("--keep-going", action="store_true", help="let the command run to its end")
+    how.add_argument(
+        "--try",
+        dest="tried",
+        metavar="NAME=VALUE",
+        help="watch it again with another batch, precision or option of its own, and compare",
+    )
+    parser.add_argument(
+        "--modelled",
+        action="store_true",
+        help="count power that a formula of the load gives where no meter measures",
+    )
     add_fields(parser.add_argument_group("what the command does, if you know it"), BESIDES)
     parser.add_argument(
         "--on", metavar="LIST", help="other hardware, separated by commas (default: a few)"
@@ -79,73 +106,259 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Watch the command, then answer; its own exit code where it failed before."""
-    from estimator.answer.run_forecast import RunQuestion, check_asked, forecast_run
+    from estimator.answer.run_forecast import check_asked
     from estimator.cli.options import scenario_of
-    from estimator.measure.command import CommandError, name_of_command, undisturbed
-    from estimator.measure.forecast import recorded_watch
+    from estimator.measure.command import name_of_command
 
     words = command_of(options, "forecast")
     scenario = scenario_of(options)
     if scenario.program is None:
         scenario = replace(scenario, program=name_of_command(words))
-    watch = _watch_of(options)
     total = _count("total-steps", options.total_steps, 1)
     names = None if options.on is None else [one.strip() for one in options.on.split(",")]
     catalog = catalog_of(options)
     check_asked(scenario, total, names, catalog)
+    asked = _Asked(options=options, scenario=scenario, total=total, on=names, catalog=catalog)
+    return _watched(asked, words) if options.tried is None else _compared(asked, words)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """What is asked of a command, whatever it does."""
+
+    options: argparse.Namespace
+    scenario: "Scenario"
+    total: int | None
+    on: list[str] | None
+    catalog: "Catalog"
+
+    def answer(
+        self, seen: "Stamped", measured: "MeasuredRun", total: int | None = None
+    ) -> "RunForecast":
+        """Forecast the run from its steps so far; `total` steps if nothing else says how many."""
+        from estimator.answer.run_forecast import RunQuestion, forecast_run
+        from estimator.measure.host_id import drift_here
+
+        question = RunQuestion(
+            seen=seen,
+            measured=measured,
+            scenario=self.scenario,
+            total=self.total or seen.planned or total,
+            on=self.on,
+            use_modelled=self.options.modelled,
+            drift=drift_here(),
+        )
+        return forecast_run(question, self.catalog)
+
+
+def _watched(asked: _Asked, words: list[str]) -> int:
+    """Watch one command, answer, and where it goes on follow it to its end."""
+    from estimator.cli.calibrate.measured_run import news_of
+    from estimator.measure.command import CommandError, undisturbed
+    from estimator.measure.forecast import recorded_watch
+
+    options = asked.options
+    watch = _watch_of(options)
+    shown: list[RunForecast] = []
+
+    def answer_early(measured: "MeasuredRun", seen: "Stamped") -> None:
+        if seen.steps < FEWEST or options.json:
+            return
+        shown.append(asked.answer(seen, measured))
+        _print(shown[0], over=False, quiet=options.quiet)
+        if sys.stderr.isatty() and shown[0].total_steps is not None:
+            watch.on_progress = partial(_say_what_is_left, total=shown[0].total_steps)
+
     try:
-        measured, ended = recorded_watch(watch, words, _reported_by(scenario))
+        measured, ended = recorded_watch(
+            watch,
+            words,
+            _reported_by(asked.scenario),
+            answer_early if options.keep_going else None,
+        )
     except CommandError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code
     with undisturbed():  # all is stored: another Ctrl-C does not cut the answer off
-        for line in measured.notes:
+        if options.keep_going and sys.stderr.isatty() and shown:
+            sys.stderr.write("\n")
+        for line in news_of(measured):
             note(line, quiet=options.quiet)
-        if watch.seen is not None and watch.seen.steps >= FEWEST:
-            whole = ended.state == "finished" and not ended.exit_code and not watch.enough
-            question = RunQuestion(
-                seen=watch.seen,
-                measured=measured,
-                scenario=scenario,
-                total=total or watch.seen.planned or (watch.seen.steps if whole else None),
-                on=names,
-            )
-            answer = forecast_run(question, catalog)
-            if ended.exit_code and not watch.enough:
-                note(
-                    f"the command ended with exit code {ended.exit_code} after "
-                    f"{watch.seen.steps} steps",
-                    quiet=options.quiet,
-                )
-            if options.json:
-                print_json(answer.as_plain(option_of))
-            else:
-                over = watch.goes_on and ended.state == "finished"
-                _print(answer, over=over, quiet=options.quiet)
-            return ended.exit_code if not watch.enough else 0
-        if ended.state == "interrupted":
+        if watch.seen is None or watch.seen.steps < FEWEST:
+            if ended.state != "interrupted":
+                raise _too_few(watch)
             note(f"stopped before {FEWEST} steps were seen: no forecast", quiet=options.quiet)
             return ended.exit_code
+        if ended.exit_code and not watch.enough:
+            note(
+                f"the command ended with exit code {ended.exit_code} after "
+                f"{watch.seen.steps} steps",
+                quiet=options.quiet,
+            )
+        _print_end(asked, watch, measured, ended, shown)
+    return 0 if watch.enough else ended.exit_code
+
+
+def _print_end(
+    asked: _Asked,
+    watch: "StepWatch",
+    measured: "MeasuredRun",
+    ended: "Ended",
+    shown: "Sequence[RunForecast]",
+) -> None:
+    """Print the forecast of a command that is over, or what it took beside one already shown."""
+    options, seen = asked.options, watch.seen
+    if seen is None:
+        return
+    finished = ended.state == "finished" and not ended.exit_code
+    over = watch.goes_on and finished and watch.whole is not None
+    actual = _actual(seen, watch.whole) if over and watch.enough and watch.whole else {}
+    if not shown:
+        answer = asked.answer(seen, measured, None if watch.enough else seen.steps * finished)
+        if options.json:
+            print_json(answer.as_plain(option_of) | ({"actual": actual} if actual else {}))
+            return
+        _print(answer, over=over, quiet=options.quiet)
+    if actual:
+        print_line(_beside_forecast(actual))
+
+
+def _too_few(watch: "StepWatch") -> ValueError:
+    """Say why there is no forecast."""
     steps = 0 if watch.seen is None else watch.seen.steps
     if steps or watch.enough:
-        raise ValueError(
+        return ValueError(
             f"too few steps were seen: {steps} of the {FEWEST} that a forecast needs; watch for "
             "longer with --for"
         )
-    raise ValueError(
+    return ValueError(
         "too few steps were seen: none. They are seen where a PyTorch optimizer steps, or "
-        "run.step() is called within measure() in the script; did the command come so far?"
+        "run.step() is called within measure() in the script (as for numpy or JAX); did the "
+        "command come so far?"
     )
 
 
-def _watch_of(options: argparse.Namespace) -> "StepWatch":
-    """How long the steps are watched: a minute where nothing else is given."""
+def _actual(seen: "Stamped", whole: "Stamped") -> dict[str, float]:
+    """Return what the whole run took, and what its first steps foretold of so many [s]."""
+    found = seen.forecast(whole.steps)
+    return {
+        "steps": whole.steps,
+        "wall_s": float(sum(whole.times_s)),
+        "forecast_low_s": found.low_s,
+        "forecast_mid_s": found.mid_s,
+        "forecast_high_s": found.high_s,
+    }
+
+
+def _beside_forecast(actual: "Mapping[str, float]") -> str:
+    """Put what a run took beside its forecast in words."""
+    times = actual["wall_s"] / actual["forecast_mid_s"]
+    apart = f"{abs(times - 1.0):.1%} {'longer' if times >= 1.0 else 'shorter'}"
+    low, mid, high = (
+        human_duration(actual[f"forecast_{name}_s"]) for name in ("low", "mid", "high")
+    )
+    return (
+        f"actual: {actual['steps']:,} steps in {human_duration(actual['wall_s'])}, {apart} than "
+        f"the forecast of {mid} ({joined(low, high)})"
+    )
+
+
+def _say_what_is_left(so_far: "Stamped", *, total: int) -> None:
+    """Write the time left over the last line of the terminal."""
+    left = so_far.forecast(max(total, so_far.steps))
+    text = f"{so_far.steps:,} of {total:,} steps, {human_duration(left.mid_s - left.seen_s)} left"
+    sys.stderr.write(f"\r\033[K{text}")
+    sys.stderr.flush()
+
+
+def _compared(asked: _Asked, words: list[str]) -> int:
+    """Watch a command as given and with one option changed, and compare."""
+    from estimator.measure.command import CommandError
+    from estimator.measure.forecast import recorded_watch
+
+    options = asked.options
+    if options.keep_going:
+        raise ValueError("--try watches the command twice: it cannot go with --keep-going")
+    name, _, value = options.tried.partition("=")
+    changed, before = with_option(words, name, value)
+    found = []
+    for one in (words, changed):
+        watch = _watch_of(options, usual_s=TRIED_S)
+        try:
+            measured, ended = recorded_watch(watch, one, _reported_by(asked.scenario))
+        except CommandError as error:
+            sys.stderr.write(f"error: {error}\n")
+            return error.exit_code
+        if watch.seen is None or watch.seen.steps < FEWEST:
+            if ended.exit_code:
+                raise ValueError(f"{shlex.join(one)} ended with exit code {ended.exit_code}")
+            raise _too_few(watch)
+        found.append(asked.answer(watch.seen, measured))
+    given, tried = found
+    ratio = tried.step_s / given.step_s
+    factor = 1.0
+    if name == "batch":
+        factor = _number(before) / _number(value)
+    if options.json:
+        plain = [one.as_plain(option_of) for one in (given, tried)]
+        result = {"as_given": plain[0], "tried": plain[1], "option": options.tried}
+        print_json(result | {"step_ratio": ratio, "time_ratio": ratio * factor})
+        return 0
+    for text, answer in ((f"{name}={before}", given), (f"{name}={value}", tried)):
+        peak = answer.peak_memory_bytes
+        memory = "" if peak is None else f", peak memory {human_quantity(peak, 'B')}"
+        print_line(f"{text}: {human(answer.step_s, 's')} a step{memory}")
+    change = ratio * factor
+    what = "the same samples" if name == "batch" else "the same steps"
+    verdict = f"{1.0 - change:.0%} less" if change < 1.0 else f"{change - 1.0:.0%} more"
+    print_line(f"{name}={value} takes {verdict} time for {what}")
+    if given.wall_s is not None:
+        now, then = given.wall_s.mid, given.wall_s.mid * change
+        print_line(f"whole run: {human_duration(then)} instead of {human_duration(now)}")
+    return 0
+
+
+def _number(text: str) -> float:
+    """Read a batch."""
+    from estimator.question.inputs import read_number
+
+    found = read_number("try", text)
+    if not found > 0:
+        raise ValueError(f"--try batch must be positive, got {text}")
+    return found
+
+
+def with_option(words: list[str], name: str, value: str) -> tuple[list[str], str]:
+    """Return a command with another value of one of its options, and the value it had.
+
+    >>> with_option(["python", "train.py", "--batch_size=32"], "batch", "64")
+    (['python', 'train.py', '--batch_size=64'], '32')
+    """
+    if not name or not value:
+        raise ValueError("--try needs NAME=VALUE, such as batch=64 or precision=bf16")
+    known = OPTIONS_OF.get(name, (name,))
+    for at, word in enumerate(words):
+        option, equals, had = word.partition("=")
+        if not option.startswith("-") or option.lstrip("-").replace("_", "-") not in known:
+            continue
+        if equals:
+            return [*words[:at], f"{option}={value}", *words[at + 1 :]], had
+        if at + 1 < len(words):
+            return [*words[: at + 1], value, *words[at + 2 :]], words[at + 1]
+    options = " or ".join(f"--{one}" for one in known[:2])
+    raise ValueError(
+        f"the command has no option for {name}, such as {options}: write it with its present value"
+    )
+
+
+def _watch_of(options: argparse.Namespace, usual_s: float = 60.0) -> "StepWatch":
+    """How long the steps are watched: `usual_s` where nothing else is given [s]."""
     from estimator.measure.forecast import StepWatch
 
     steps = _count("steps", options.steps, FEWEST)
     for_s = None if options.for_s is None else seconds(options.for_s)
     return StepWatch(
-        for_s=60.0 if for_s is None and steps is None else for_s,
+        for_s=usual_s if for_s is None and steps is None else for_s,
         steps=steps,
         goes_on=options.keep_going,
         counts=not options.no_count,
@@ -211,8 +424,8 @@ def _print(answer: "RunForecast", *, over: bool, quiet: bool) -> None:
     from estimator.answer.run_forecast import TOTAL_UNKNOWN
     from estimator.core.messages import render, rendered
 
-    step = human(answer.step_s, "s")
-    print_line(f"{answer.seen_steps} steps seen, {step} each once steady")
+    step, of = human(answer.step_s, "s"), f" of {answer.optimizer}" if answer.optimizer else ""
+    print_line(f"{answer.seen_steps} steps{of} seen, {step} each once steady")
     if answer.step_inputs:
         print_line(f"a step as estimate takes it: {_options(answer.step_inputs)}")
     wall, left = answer.wall_s, answer.left_s
@@ -229,6 +442,7 @@ def _print(answer: "RunForecast", *, over: bool, quiet: bool) -> None:
     for name, span, unit in (
         ("energy", answer.energy_kwh, "kWh"),
         ("cost of electricity", answer.cost_usd, "USD"),
+        ("rent", answer.rental_usd, "USD"),
         ("CO2e", answer.co2e_kg, "kgCO2e"),
     ):
         if span is not None:
@@ -236,6 +450,12 @@ def _print(answer: "RunForecast", *, over: bool, quiet: bool) -> None:
                 human_quantity(value, unit) for value in (span.mid, span.low, span.high)
             )
             print_line(f"{name}: {mid} ({joined(low, high)})")
+    if answer.peak_memory_bytes is not None:
+        room = ""
+        if answer.larger_batch is not None:
+            times = f"about {answer.larger_batch:.2g}" if answer.larger_batch < 10 else "over 10"
+            room = f"; a batch {times} times as large would fit"
+        print_line(f"peak memory: {human_quantity(answer.peak_memory_bytes, 'B')}{room}")
     others = tuple(notice for notice in answer.notices if notice != TOTAL_UNKNOWN)
     for line in rendered(others, option_of):
         note(line, quiet=quiet)

@@ -27,7 +27,6 @@ def brief_lines(run: MeasuredRun, *, corrects: bool) -> Iterator[str]:
         Whether its work is known, so that estimates may use it.
     """
     from estimator.measure.recorder import LEAST_S, useful
-    from estimator.runs import overview
 
     said = f"{run.label}: {run.state} after {human_duration(run.wall_s)}"
     if not useful(run):
@@ -40,9 +39,16 @@ def brief_lines(run: MeasuredRun, *, corrects: bool) -> Iterator[str]:
     if not corrects:
         shown.append("work unknown, so no estimate changes (say it with --flop, or use forecast)")
     yield "; ".join((said, *shown, f"stored as {run.id}"))
+    yield from news_of(run)
+
+
+def news_of(run: MeasuredRun) -> list[str]:
+    """Return the notes of a run that no earlier one has: what holds for a machine is said once."""
+    from estimator.runs import overview
+
     newest = overview(None, most=EARLIER).runs
     before = {line for one in newest if one.id != run.id for line in one.notes}
-    yield from (line for line in run.notes if line not in before)
+    return [line for line in run.notes if line not in before]
 
 
 def _reached(timing: Timing) -> str:

@@ -23,6 +23,8 @@ STAMPS = "TWENTY_WATTS_STAMPS"
 COUNTER = "TWENTY_WATTS_COUNTER"
 OPTIMIZERS = "torch.optim.optimizer"
 FIRST_STEPS, EVERY = (1, 2, 4, 8), 16
+MEMORY_AT = (2, 8, 64)
+MOST_OPTIMIZERS = 8
 COUNTED_AFTER, TOTAL_AT = 1, 2
 RESTS_AFTER = 100
 MOST = 3
@@ -57,10 +59,13 @@ class _Stamps:
         self.others = 0
         self.steps = 0
         self.counting: Any = None
+        self.started_bytes = _resident_bytes()
+        self.named: dict[int, list[Any]] = {}
 
     def stepped(self, optimizer: object, *_arguments: object) -> None:
         """Stamp a step; boards finish first at the ends of windows."""
         with contextlib.suppress(Exception):
+            self._name(optimizer)
             if not self._counts(optimizer):
                 return
             self.steps += 1
@@ -72,10 +77,43 @@ class _Stamps:
                     mark = "s"
             self._write(f"{mark} {time.monotonic()!r} {os.getpid()}")
             self._count()
+            if self.steps in FIRST_STEPS or self.steps % EVERY == 0:
+                others = [one for key, one in self.named.items() if key != id(optimizer)]
+                known = [self.named[id(optimizer)], *others]
+                self._write(f"optimizers {json.dumps(known)}")
+            if self.steps in MEMORY_AT:
+                self._write(f"memory {json.dumps(self._memory(optimizer))}")
             if self.steps == TOTAL_AT:
                 total = _planned_steps()
                 if total:
                     self._write(f"total {total}")
+
+    def _name(self, optimizer: object) -> None:
+        """Count the steps of each optimizer by itself."""
+        if id(optimizer) in self.named or len(self.named) < MOST_OPTIMIZERS:
+            name = type(optimizer).__name__
+            self.named.setdefault(id(optimizer), [name, 0])[1] += 1
+
+    def _memory(self, optimizer: Any) -> dict[str, float]:
+        """Peak of the memory so far, and what of it no batch changes [B]."""
+        torch = sys.modules["torch"]
+        tensors = []
+        for one in (one for group in optimizer.param_groups for one in group["params"]):
+            states = optimizer.state.get(one, {}).values()
+            tensors += [one, one.grad, *states]
+        held = sum(
+            one.numel() * one.element_size() for one in tensors if isinstance(one, torch.Tensor)
+        )
+        if torch.cuda.is_initialized():
+            return {
+                "peak": torch.cuda.max_memory_allocated(),
+                "held": held,
+                "limit": torch.cuda.mem_get_info()[1],
+            }
+        import resource
+
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        return {"peak": peak, "held": held + self.started_bytes}
 
     def _write(self, line: str) -> None:
         os.write(self.file, f"{line}\n".encode())
@@ -105,6 +143,13 @@ class _Stamps:
             self.optimizer = weakref.ref(optimizer)
         self.others = 0
         return True
+
+
+def _resident_bytes() -> float:
+    """Memory of this process, where Linux reports it [B]."""
+    with contextlib.suppress(Exception), open("/proc/self/statm", encoding="ascii") as file:
+        return float(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return 0.0
 
 
 def _found(counts: Any) -> dict[str, Any]:
