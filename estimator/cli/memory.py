@@ -23,7 +23,7 @@ EXAMPLES = """examples:
   twenty-watts memory --params 70e9 --hardware h100 --devices 64 --tensor-parallel 8
   twenty-watts memory llama-2-7b --hardware rtx-4090 --finetune qlora --lora-rank 64
   twenty-watts memory Qwen/Qwen3-14B --finetune full --precision bf16-true --counted reserved
-  twenty-watts memory llama-2-7b --hardware a10g --inference --context 4096 --batch 8
+  twenty-watts memory llama-2-7b --hardware a10g --inference --context 4096 --micro-batch 8
   twenty-watts memory llama-2-13b --inference --precision "GPTQ 4 bit" --counted allocated
 Per device, of the fullest pipeline stage. Numbers may be written 7e9, 7B, 300k. Omitted inputs are
 assumed, and every assumption is listed.

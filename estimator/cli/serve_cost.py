@@ -39,7 +39,7 @@ EXAMPLES = """examples:
   twenty-watts serve-cost --preset llama-2-70b --hardware h100 --devices 4 --precision fp8 \\
       --input-tokens 500 --output-tokens 300 --request-rate 5 --site fr
   twenty-watts serve-cost --params 8B --hardware apple-m2-ultra --precision Q4_K_M
-  twenty-watts serve-cost --preset flux-dev --hardware h100 --steps 50 --image-size 1024
+  twenty-watts serve-cost --preset flux-dev --hardware h100 --denoising-steps 50 --image-size 1024
   twenty-watts serve-cost --preset bert-base --hardware t4 --positions 128 --concurrency 64
   twenty-watts serve-cost --preset llama-3-8b --hardware h100 --latency-goal 0.02
   twenty-watts serve-cost --preset llama-3.1-8b --hardware h100 --input-tokens 500 \\

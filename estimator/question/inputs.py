@@ -309,8 +309,7 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
             "micro_batch",
             "sequences at a time per data-parallel rank or replica (default: 1)",
             limits="batch",
-            option="batch",
-            aliases=("micro-batch",),
+            aliases=("batch",),
         ),
         _number(
             "context",
@@ -696,7 +695,12 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         ),
     ),
     "items": (
-        _number("steps", "steps of a diffusion model (default: 1)"),
+        _number(
+            "steps",
+            "denoising steps of a diffusion model (default: 1)",
+            option="denoising-steps",
+            aliases=("steps",),
+        ),
         _number("guidance", "passes per step: 2 with classifier-free guidance (default: 1)"),
         _number(
             "positions",

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from estimator.catalog import Catalog
-from estimator.cli import batch, main
+from estimator.cli import batch, build_parser, main
 from estimator.cli.parser import Help
 from estimator.inference.question import COLUMNS
 from estimator.show.csv_table import FIELDS
@@ -703,3 +703,19 @@ def test_a_typo_in_a_users_profiles_is_refused_whatever_is_asked(tmp_path, file,
 )
 def test_a_number_beyond_its_bounds_is_named_by_its_option(words, option):
     assert refusal(*words).startswith(f"error: {option} must be ")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "calibrate run --rate 5 -- true",
+        "serve-cost --steps 5",
+        "memory --batch 5",
+        "estimate --attempts 5",
+    ],
+)
+def test_an_option_that_was_renamed_is_still_read_and_not_listed(words):
+    options = build_parser().parse_args(words.split())
+    assert "5" in vars(options).values()
+    *command, option, _ = words.removesuffix(" -- true").split()
+    assert f" {option} " not in run(*command, "--help").stdout

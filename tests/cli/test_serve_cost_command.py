@@ -42,7 +42,7 @@ def test_the_headline_is_the_answer_and_agrees_with_the_json(capsys):
         ("--preset llama-3-8b --concurrency 1 --request-rate 1", "--request-rate are mutually"),
         ("--preset llama-3-8b --devices 1 --request-rate 1e6", "--request-rate: 1e+06 requests/s"),
         ("--params 8B --steps 4", "with --positions"),
-        ("--params 8B --positions 9 --steps=-1", "--steps must be positive, got -1"),
+        ("--params 8B --positions 9 --steps=-1", "--denoising-steps must be positive, got -1"),
         ("--params 8B --positions 9 --guidance 0", "--guidance must be positive, got 0"),
         ("--preset flux-dev --positions 77", "set --image-size instead of --positions"),
         ("--params 8B --positions 0", "--positions must be positive, got 0"),
@@ -79,7 +79,7 @@ def test_what_items_assume_is_listed(capsys):
     words = ["serve-cost", "--preset", "flux-dev", "--hardware", "h100", "--image-size", "1024"]
     assert main([*words, "--verbose"]) == 0
     noted = capsys.readouterr().err
-    for assumed in ("--steps", "--concurrency", "--devices", "--precision", "--site", "PUE"):
+    for assumed in ("--denoising-steps", "--concurrency", "--devices", "--precision", "--site", "PUE"):
         assert assumed in noted, assumed
     assert "layers unknown" not in noted
     given = ["--steps", "20", "--concurrency", "2", "--devices", "1", "--precision", "bf16"]

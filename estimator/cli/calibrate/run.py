@@ -70,11 +70,14 @@ def add_parser(commands: Any) -> None:
     add_served_options(group)
     how = parser.add_argument_group("measurement")
     how.add_argument(
-        "--rate",
+        "--sampling-rate",
         metavar="HZ",
         default="10",
         dest="sampling_hz",
         help="samples per second of each meter (default: 10)",
+    )
+    how.add_argument(
+        "--rate", dest="sampling_hz", default=argparse.SUPPRESS, help=argparse.SUPPRESS
     )
     how.add_argument("--record", metavar="FILE", help="also write the record as JSON")
     how.add_argument("--verbose", action="store_true", help="every note, not one line")
@@ -92,9 +95,11 @@ def run(options: argparse.Namespace) -> int:
     from estimator.runs import store_or_reason
 
     words = command_of(options, "run")
-    rate_hz = read_number("rate", options.sampling_hz)
+    rate_hz = read_number("sampling_rate", options.sampling_hz)
     if not 0.01 <= rate_hz <= 100:
-        raise ValueError(f"rate must be between 0.01 and 100 a second, got {options.sampling_hz}")
+        raise ValueError(
+            f"--sampling-rate must be between 0.01 and 100 a second, got {options.sampling_hz}"
+        )
     result = _result_file(options)
     work = {} if result is not None else work_of(options)
     store, notes = store_or_reason()
