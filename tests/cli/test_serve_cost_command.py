@@ -79,7 +79,14 @@ def test_what_items_assume_is_listed(capsys):
     words = ["serve-cost", "--preset", "flux-dev", "--hardware", "h100", "--image-size", "1024"]
     assert main([*words, "--verbose"]) == 0
     noted = capsys.readouterr().err
-    for assumed in ("--denoising-steps", "--concurrency", "--devices", "--precision", "--site", "PUE"):
+    for assumed in (
+        "--denoising-steps",
+        "--concurrency",
+        "--devices",
+        "--precision",
+        "--site",
+        "PUE",
+    ):
         assert assumed in noted, assumed
     assert "layers unknown" not in noted
     given = ["--steps", "20", "--concurrency", "2", "--devices", "1", "--precision", "bf16"]
