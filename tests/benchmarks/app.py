@@ -133,15 +133,18 @@ def main() -> None:
 
 
 @contextmanager
-def server(script: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
-    """Run a Streamlit script on a free port with the settings of the app."""
+def server(script: Path, **settings: str) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+    """Run a Streamlit script on a free port with the settings of the app, and some variables."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", str(script)]
     command += ["--server.port", str(port)]
     quiet = subprocess.DEVNULL
-    with subprocess.Popen(command, cwd=ROOT, stdout=quiet, stderr=quiet) as process:
+    environment = {**os.environ, **settings}
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=quiet, stderr=quiet
+    ) as process:
         try:
             url = f"http://localhost:{port}"
             wait_for(url, process)
@@ -260,10 +263,10 @@ class Session:
         if not self.control:
             raise RuntimeError("the page has no control named devices")
 
-    async def work(self, begun: float, offset: float) -> list[float]:
+    async def work(self, begun: float, offset: float, lasting_s: float = LASTING_S) -> list[float]:
         """Change the control at its times, whatever the server makes of the last change: [ms]."""
         moment, times = begun + offset, []
-        while moment < begun + LASTING_S:
+        while moment < begun + lasting_s:
             await asyncio.sleep(max(moment - time.perf_counter(), 0.0))
             self.value += 1
             await self.change(float(self.value))
