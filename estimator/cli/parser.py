@@ -86,7 +86,8 @@ class CommandParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print one line and exit with 2."""
-        self.exit(2, f"error: {message}; see {self.prog} --help\n")
+        line = "".join(letter if letter.isprintable() else " " for letter in message)
+        self.exit(2, f"error: {line}; see {self.prog} --help\n")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """Refuse what is no choice with the one nearest in spelling, or with all of them."""

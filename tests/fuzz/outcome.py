@@ -5,9 +5,12 @@ import csv
 import io
 import json
 import math
+import os
 import re
+import time
+from collections import Counter
 
-from hypothesis import Phase, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from estimator.cli import main
 
@@ -20,10 +23,31 @@ NOT_FOR_PEOPLE = re.compile(
 ECHOED = {"nan", "inf", "-inf", "--arch=nan", "--arch=inf", "--name=nan", "--name=inf"}
 """Words of the user that an answer may repeat."""
 
-FUZZING = settings(
-    max_examples=20, derandomize=True, database=None, phases=(Phase.explicit, Phase.generate)
-)
-"""Bounded and the same on every run: what fails is printed as it was drawn."""
+TIMES = int(os.environ.get("TWENTY_WATTS_FUZZ", "1"))
+"""Times as many cases as in the tests; the long mode, `python -m tests.fuzz`, sets it."""
+
+
+def fuzzing(cases):
+    """Settings of a test: the same cases on every run, or others each time in the long mode.
+
+    What fails is printed as it was drawn.
+    """
+    return settings(
+        max_examples=cases * TIMES,
+        derandomize=TIMES == 1,
+        database=None,
+        deadline=None,
+        phases=(Phase.explicit, Phase.generate),
+        suppress_health_check=list(HealthCheck) if TIMES > 1 else [],
+    )
+
+
+MOST_S = 5.0
+"""Longest that a case may take in the long mode [s]."""
+
+CODES = Counter()
+SLOWEST = {"time_s": 0.0, "arguments": ()}
+"""Exit codes of all cases, and the case that took longest."""
 
 BOUNDS = ("low", "mid", "high")
 
@@ -31,11 +55,16 @@ BOUNDS = ("low", "mid", "high")
 def outcome(*arguments):
     """Run one command in this process: its exit code, stdout and stderr, checked."""
     out, err = io.StringIO(), io.StringIO()
+    begun = time.perf_counter()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
             code = main([str(one) for one in arguments])
         except SystemExit as left:
             code = left.code
+    spent_s = time.perf_counter() - begun
+    if spent_s > SLOWEST["time_s"]:
+        SLOWEST.update(time_s=spent_s, arguments=arguments)
+    CODES[code] += 1
     reported, said = out.getvalue(), err.getvalue()
     assert code in (0, 1, 2), (arguments, code)
     if code == 1:

@@ -3,12 +3,12 @@
 import argparse
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from estimator.cli import build_parser
 
-from .outcome import FUZZING, outcome
+from .outcome import fuzzing, outcome
 
 BASE = {
     "estimate": ("--flop", "1e20", "--hardware", "h100"),
@@ -58,20 +58,20 @@ def commands(draw):
     return words
 
 
-@settings(FUZZING, max_examples=100)
+@fuzzing(100)
 @given(commands())
 def test_any_option_with_any_value(words):
     outcome(*words)
 
 
-@FUZZING
+@fuzzing(20)
 @given(st.lists(VALUES | st.sampled_from(sorted(BASE)), max_size=4))
 def test_any_words_at_all(words):
     code, _, _ = outcome(*words)
     assert code or words
 
 
-@FUZZING
+@fuzzing(20)
 @given(
     st.fixed_dictionaries(
         {"--params": st.floats(1, 1e18), "--tokens": st.floats(1, 1e20)},
@@ -121,3 +121,9 @@ def test_every_admissible_number_is_answered_in_order(said, form):
 def test_what_is_no_file_of_that_kind_is_refused_in_one_line(before, path):
     code, reported, _ = outcome(*before, path)
     assert (code == 1 and reported == "") or path in ("/", "") or before[0] == "profiles"
+
+
+def test_a_line_break_in_an_unknown_word_does_not_break_the_line():
+    code, _reported, said = outcome("plan", "one\ntwo")
+    assert code == 2
+    assert said.startswith("error: unknown: one two; see")

@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from .outcome import FUZZING, outcome
+from .outcome import fuzzing, outcome
 
 SOUND = {
     "llama": {
@@ -41,7 +41,7 @@ def configs(draw):
     return config
 
 
-@settings(FUZZING, max_examples=100)
+@fuzzing(100)
 @given(
     configs(),
     st.sampled_from(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from .outcome import FUZZING, outcome, table_in_order
+from .outcome import fuzzing, outcome, table_in_order
 
 COLUMNS = {
     "training": (
@@ -43,7 +43,7 @@ def tables(draw, task):
 
 @pytest.mark.parametrize("task", ["training", "serving"])
 def test_every_row_of_any_table_is_answered_or_says_why_not(task, tmp_path):
-    @FUZZING
+    @fuzzing(20)
     @given(tables(task))
     def holds(drawn):
         count, text = drawn
@@ -63,7 +63,7 @@ def test_every_row_of_any_table_is_answered_or_says_why_not(task, tmp_path):
 def test_any_text_is_a_table_or_refused_in_one_line(task, tmp_path):
     names = ",".join(COLUMNS[task][:2])
 
-    @FUZZING
+    @fuzzing(20)
     @given(st.text(alphabet='h10,;"\n\r\t\ufeff e\ud800\x00', max_size=30), st.booleans())
     def holds(text, headed):
         path = tmp_path / "in.csv"
