@@ -304,13 +304,14 @@ def name_devices(
         if not words:
             said.refuse(rows_where(at == place), Notice("no_device", "hardware"))
             continue
-        ran_here = preset is not None and catalog.find_device(words) == preset.hardware
+        known = catalog.find_device(words)
+        ran_here = preset is not None and known is not None and preset.ran_on(catalog.device(known))
         try:
             if ran_here and not form_words:
                 form_words = _published_precision(preset, words, catalog)
             found = find_device(words, form_words, catalog, suggest=unknown <= MOST_SUGGESTIONS)
         except ValueError as error:
-            unknown += catalog.find_device(words) is None
+            unknown += known is None
             said.refuse(rows_where(at == place), reason(error))
             continue
         number[place] = len(named)

@@ -5,6 +5,7 @@ from typing import Any
 
 from estimator.answer.design_facts import memory_too_small, offers_of
 from estimator.answer.estimate_table import TableResult
+from estimator.answer.published_run import published_run, words_of_run
 from estimator.answer.report import Report
 from estimator.answer.scenario_estimate import Answer, utilization_basis
 from estimator.catalog import Catalog
@@ -39,12 +40,18 @@ def training_report(answer: Answer, catalog: Catalog) -> Report:
         Quantities are `RESULTS`, as far as they are known.
     """
     report = estimate_report(answer)
+    reported = published_run(answer, catalog)
+    measured = {"measured": reported} if reported else {}
     return Report(
         **{
             **vars(report),
             "notices": (*answer.notices, *memory_too_small(answer, catalog)),
-            "facts": {**report.facts, "equivalents": equivalents(answer, catalog)},
-            "details": {**report.details, "offers": offers_of(answer, catalog)},
+            "facts": {**report.facts, **measured, "equivalents": equivalents(answer, catalog)},
+            "details": {
+                **report.details,
+                "offers": offers_of(answer, catalog),
+                **words_of_run(reported, catalog),
+            },
         }
     )
 

@@ -171,7 +171,7 @@ class Known:
     def _measured_elsewhere(self, device: Device) -> Elsewhere | None:
         if device.kind not in KNOWN_KINDS:
             return None
-        names = sorted(self.measured.devices_of_programs - {device.id})
+        names = sorted(self.measured.devices_of_programs - {*device.variants})
         known = [self.catalog.device(name) for name in names if self.catalog.find_device(name)]
         others = [one for one in known if one.kind in KNOWN_KINDS]
         there = [self._observed(other) for other in others]

@@ -1,6 +1,6 @@
 """Measured runs of a device: what they imply about its utilization and its power."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -101,14 +101,19 @@ class Measured:
         """Timings of the runs in the store, fields of `TimingRow`."""
         return [] if self.store is None else read_timings(self.store)
 
-    def observed(self, hardware: str, most: Mapping[str, float]) -> list[Observation]:
-        """Like timings on a device as one; arguments as for `runs.observations.observed`."""
-        if hardware not in self._observed:
-            shipped = self.shipped is not None and self.shipped.may_be_calibrated(hardware)
-            shared = observed(self._shared_timings, hardware, most) if self.given or shipped else []
-            own = observed(self._own_timings, hardware, most)
-            self._observed[hardware] = shared + own
-        return self._observed[hardware]
+    def observed(self, device: Device) -> list[Observation]:
+        """Return like timings on a device as one each; its memory variants count as the device."""
+        if device.id not in self._observed:
+            names, most = device.variants, most_logs(device)
+            shipped = self.shipped is not None and any(map(self.shipped.may_be_calibrated, names))
+            shared = self._shared_timings if self.given or shipped else []
+            self._observed[device.id] = [
+                one
+                for rows in (shared, self._own_timings)
+                for name in names
+                for one in observed(rows, name, most)
+            ]
+        return self._observed[device.id]
 
     @cached_property
     def _observed(self) -> dict[str, list[Observation]]:
@@ -204,7 +209,7 @@ def calibration_observations(
     """What measured runs say of the utilization of a device."""
     found = [
         one
-        for one in measured.observed(device.id, most_logs(device))
+        for one in measured.observed(device)
         if one.timing.flop is not None and one.timing.precision in device.peaks
     ]
     if not found:

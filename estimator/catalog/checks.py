@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -59,6 +59,7 @@ def problems(catalog: Catalog) -> list[Problem]:
         *_source_problems(catalog),
         *_name_problems(catalog),
         *(problem for device in catalog.devices() for problem in _device_problems(device)),
+        *_silicon_problems(catalog.devices()),
         *(problem for preset in catalog.presets() for problem in _preset_problems(catalog, preset)),
         *(problem for price in catalog.prices() for problem in _price_problems(catalog, price)),
         *api_price_problems(
@@ -326,6 +327,25 @@ def _device_problems(device: Device) -> Iterator[Problem]:
         yield problem("system_power_w", "not within 0.3 to 3 times tdp_w", "give it per device")
     if device.kind in CHIPS and "tdp_w" in watts:
         yield from _efficiency_problems(device, watts["tdp_w"], problem)
+
+
+def _silicon_problems(devices: Iterable[Device]) -> Iterator[Problem]:
+    """Find variants of one silicon that do not name each other, or compute differently."""
+    known = {device.id: device for device in devices}
+    for device in known.values():
+        file = f"hardware/{device.id}.toml"
+        for name in device.same_silicon:
+            other = known.get(name)
+            if other is None or {*other.variants} != {*device.variants}:
+                message, remedy = f"{name} does not name the same devices", "name each in all files"
+                yield Problem(file, "same_silicon", message, remedy)
+            elif _peaks(other) != _peaks(device):
+                message, remedy = f"{name} has other peaks", "drop it, or mend the peaks"
+                yield Problem(file, "same_silicon", message, remedy)
+
+
+def _peaks(device: Device) -> dict[str, float]:
+    return {name: record.value for name, record in device.peaks.items()}
 
 
 def _efficiency_problems(

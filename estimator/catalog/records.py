@@ -65,7 +65,10 @@ class Record:
 
 @dataclass(frozen=True, kw_only=True)
 class Device:
-    """A device: peaks by precision, and the records of the other keys. An absent key is unknown."""
+    """A device: peaks by precision, and the records of the other keys. An absent key is unknown.
+
+    ``same_silicon`` are ids of devices with the same chip on the same board and another memory.
+    """
 
     id: str
     name: str
@@ -76,6 +79,12 @@ class Device:
     note: str | None
     peaks: Mapping[str, Record]
     records: Mapping[str, Record]
+    same_silicon: tuple[str, ...] = ()
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """Ids of this device and of those that differ from it in their memory only."""
+        return (self.id, *self.same_silicon)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +114,10 @@ class Preset:
         """Whether the amount of its training work is on record."""
         known = set(self.records)
         return bool({"training_flop", "device_hours"} & known) or {"params", "tokens"} <= known
+
+    def ran_on(self, device: Device) -> bool:
+        """Tell whether the run was on such a device, whatever its memory."""
+        return self.hardware in device.variants
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -97,7 +97,7 @@ UNITS = frozenset(
 RECORD_NEEDS = ("value", "unit", "basis", "source")
 RECORD_KEYS = (*RECORD_NEEDS, "low", "high", "date", "where", "note", "sources")
 SOURCE_KEYS = ("title", "publisher", "date", "url", "licence", "note")
-DEVICE_HEAD = ("name", "vendor", "kind", "released", "aliases", "note")
+DEVICE_HEAD = ("name", "vendor", "kind", "released", "aliases", "same_silicon", "note")
 PRESET_HEAD = ("name", "aliases", "kind", "arch", "year", "note")
 PLACE_HEAD = ("name", "aliases", "iso2", "note")
 

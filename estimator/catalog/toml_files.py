@@ -37,6 +37,9 @@ from estimator.system.whole_files import read_bounded
 
 Guard = Callable[[Path, str, Record], None]
 
+LISTS = ("aliases", "same_silicon")
+"""Keys of a head that are lists of texts."""
+
 LONGEST_KEPT = 2**20
 """Texts up to this are parsed once in a process; longer ones are no profiles [letters]."""
 
@@ -165,7 +168,7 @@ def _split(
     for key, value in content.items():
         if key not in head and key not in tables:
             raise unknown(path, key, "unknown key", [*head, *tables])
-        if key in head and key != "aliases" and isinstance(value, dict | list):
+        if key in head and key not in LISTS and isinstance(value, dict | list):
             raise ProfileError(path, key, f"{key} is not a text", f'write {key} = "..."')
     return (
         {key: value for key, value in content.items() if key in head},
@@ -183,14 +186,14 @@ def need(path: Path, head: Mapping[str, Any], key: str, known: Sequence[str] = (
     return text
 
 
-def _aliases(path: Path, head: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the aliases, refusing what is not a list of texts."""
-    aliases = head.get("aliases", [])
-    if not isinstance(aliases, list) or not all(isinstance(alias, str) for alias in aliases):
+def _texts(path: Path, head: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    """Return a list of texts, refusing anything else."""
+    texts = head.get(key, [])
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise ProfileError(
-            path, "aliases", "is not a list of texts", 'write aliases = ["A100", "a100 sxm"]'
+            path, key, "is not a list of texts", f'write {key} = ["a100-sxm", "a100-pcie"]'
         )
-    return tuple(aliases)
+    return tuple(texts)
 
 
 def read_device(device_id: str, paths: list[Path], guard: Guard) -> Device:
@@ -225,11 +228,12 @@ def device_from(
         name=need(paths[-1], head, "name"),
         vendor=need(paths[-1], head, "vendor"),
         kind=need(paths[-1], head, "kind", DEVICE_KINDS),
-        aliases=_aliases(paths[-1], head),
+        aliases=_texts(paths[-1], head, "aliases"),
         released=_text(head, "released"),
         note=_text(head, "note"),
         peaks=peaks,
         records=records,
+        same_silicon=_texts(paths[-1], head, "same_silicon"),
     )
 
 
@@ -257,7 +261,7 @@ def read_preset(preset_id: str, paths: list[Path], guard: Guard) -> Preset:
         id=preset_id,
         name=need(paths[-1], head, "name"),
         kind=need(paths[-1], head, "kind", PRESET_KINDS),
-        aliases=_aliases(paths[-1], head),
+        aliases=_texts(paths[-1], head, "aliases"),
         arch=str(head.get("arch", "")),
         year=_year(paths[-1], head),
         note=_text(head, "note"),
@@ -356,7 +360,7 @@ def read_places(path: Path, guard: Guard) -> list[Place]:
                 id=place_id,
                 name=need(path, head, "name"),
                 kind="place",
-                aliases=_aliases(path, head),
+                aliases=_texts(path, head, "aliases"),
                 iso2=_text(head, "iso2"),
                 year=None,
                 note=_text(head, "note"),

@@ -338,8 +338,13 @@ def offers_behind(
 def _offers(
     device: Device, catalog: Catalog, kind: str, year: float | None, provider: str
 ) -> list[Price]:
-    """Offers of a kind and a time: of the provider, or of all where it has none."""
-    of_kind = [price for price in catalog.prices(device.id) if price.kind == (kind or "on-demand")]
+    """Offers of a kind and a time: of the provider, or of all where it has none.
+
+    Those of other memory variants count as well: single lists of offers are short, and the larger
+    memory came out cheaper.
+    """
+    prices = (price for name in device.variants for price in catalog.prices(name))
+    of_kind = [price for price in prices if price.kind == (kind or "on-demand")]
     fresh = _fresh(of_kind, year) if of_kind else []
     return [price for price in fresh if price.provider == provider] or fresh
 

@@ -1,6 +1,7 @@
-"""Facts of a training run in a sentence: equivalents, another start, the price's offers."""
+"""Facts of a training run in a sentence: its measurement, equivalents, another start."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from estimator.core.phrase import Phrase, say
 from estimator.core.units import (
@@ -10,6 +11,8 @@ from estimator.core.units import (
     human_count,
     human_duration,
     human_mass,
+    human_quantity,
+    significant,
 )
 
 LEAST_FLIGHTS = 0.1
@@ -68,3 +71,38 @@ def schedule_line(schedule: Mapping[str, float]) -> Phrase:
         share=share,
         mass=human_mass(schedule["saving_kg"]),
     )
+
+
+def measured_line(found: Mapping[str, Any], words: Mapping[str, str]) -> Phrase:
+    """Say what was reported of the run that a preset names.
+
+    Parameters
+    ----------
+    found : mapping
+        Fact ``measured`` of a report.
+    words : mapping of str to str
+        Its details ``ran_on``, the device, and ``reported_by``, the source.
+    """
+    said = {
+        "figures": ", ".join(_reported(found)),
+        "source": "; ".join(filter(None, (words["reported_by"], found.get("note")))),
+    }
+    if "ran_on" not in words:
+        return say("Measured: {figures} ({source})", **said)
+    count = f"{found['devices']:,.0f} × " if "devices" in found else ""
+    machines = f"{count}{words['ran_on']}"
+    return say("Measured: {figures} on {machines} ({source})", machines=machines, **said)
+
+
+def _reported(found: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the figures of a run, its energy with the digits of the source."""
+    if "wall_hours" in found:
+        yield human_duration(found["wall_hours"] * S_PER_H)
+    elif "device_hours" in found:
+        yield human_quantity(found["device_hours"], "device-hours")
+    if "energy_kwh" in found:
+        energy_mwh = significant(found["energy_kwh"] / 1e3, 4)
+        small = human_quantity(found["energy_kwh"], "kWh")
+        yield small if energy_mwh < 1 else f"{energy_mwh:,.10g} MWh"
+    if "co2e_kg" in found:
+        yield f"{human_mass(found['co2e_kg'])} CO2e"

@@ -9,7 +9,7 @@ from estimator.core.messages import Names
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import amount as units_amount
 from estimator.core.units import digits, human, human_duration, in_percent, joined
-from estimator.show.phrases import as_little, as_much, schedule_line
+from estimator.show.phrases import as_little, as_much, measured_line, schedule_line
 from estimator.show.quantities import QUANTITIES, amount, interval, label
 from estimator.show.verdicts import places, verdict
 from estimator.studies.prompts.question import FACTORS, NUMBERS
@@ -87,6 +87,11 @@ def _training(report: Report, names: Names) -> Iterator[Block]:
     )
     yield results_table(report)
     facts, offers = report.facts, report.details.get("offers")
+    if "measured" in facts:
+        yield str(measured_line(facts["measured"], report.details))
+        if "claim" in facts["measured"]:
+            claim = facts["measured"]["claim"]
+            yield f"You may know 355 years: here is why: twenty-watts claims {claim}"
     if offers is not None and "cost_usd" in report.quantities and report.resolved is not None:
         whose = f" of {offers.provider}" if offers.provider else ""
         counted = "one offer" if offers.count == 1 else f"median of {offers.count} offers"

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from estimator.answer.estimate_table import estimate_table
+from estimator.answer.published_run import published_run
 from estimator.answer.scenario_estimate import answer_scenario, answer_scenarios
 from estimator.answer.training_report import estimate_report
 from estimator.catalog import Catalog
@@ -38,12 +39,14 @@ def ask(catalog, **said):
 
 
 def test_gpt_3_on_10_000_v100_takes_the_14_8_days_that_were_measured(catalog):
-    """Asked without its utilization, with the software of its year, which is said."""
+    """Asked without its utilization: on its devices as published, on others with its software."""
     answer = ask(catalog, preset="gpt-3", hardware="v100", devices=10_000)
     found = as_json(answer)
     wall = found["results"]["wall_hours"]
     assert wall["low"] < 24 * 14.8 < wall["high"]
-    assert any("software of 2020" in warning for warning in found["warnings"])
+    assert any("as reported for this run" in warning for warning in found["warnings"])
+    moved = as_json(ask(catalog, preset="gpt-3", hardware="a100", devices=10_000))
+    assert any("software of 2020" in warning for warning in moved["warnings"])
     today = as_json(ask(catalog, preset="gpt-3", hardware="v100", devices=10_000, year=2025.0))
     assert today["results"]["wall_hours"]["mid"] < wall["mid"]
     assert not any("software of" in warning for warning in today["warnings"])
@@ -643,3 +646,29 @@ def test_boards_only_counts_no_network_and_excludes_a_pue(catalog):
     assert ratio == pytest.approx(float(whole.hardware.host_factor.mid) * network)
     with pytest.raises(ValueError, match="boards"):
         ask(catalog, **said, boards_only=True, pue=1.2)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("v100-sxm2-16", "v100-sxm2-32"), ("a100-sxm-40", "a100-sxm-80")],
+)
+def test_the_memory_of_a_silicon_hardly_moves_the_answer(first, second):
+    """The same run on a larger memory: power, price and reported site stay."""
+    asked = Scenario(preset="gpt-3", devices=10_000.0)
+    small, large = (
+        answer_scenario(replace(asked, hardware=name), Catalog.open()).estimate
+        for name in (first, second)
+    )
+    for name in ("wall_hours", "energy_kwh", "cost_usd", "co2e_kg"):
+        assert float(small[name].mid) == pytest.approx(float(large[name].mid), rel=0.05), name
+
+
+def test_the_run_of_a_preset_stands_next_to_the_prediction():
+    catalog = Catalog.open()
+    asked = Scenario(preset="gpt-3", hardware="v100", devices=1.0)
+    found = published_run(answer_scenario(asked, catalog), catalog)
+    assert found["wall_hours"] == pytest.approx(14.8 * 24, rel=1e-3)
+    assert found["energy_kwh"] == 1_287_000
+    assert found["claim"] in catalog.claims()
+    other = replace(asked, tokens=1e9)
+    assert published_run(answer_scenario(other, catalog), catalog) == {}

@@ -308,7 +308,7 @@ def test_rents_far_from_the_year_of_the_run_are_said():
         assert "the rents on record" not in " ".join(ask(site="us", year=year).warnings)
     then, now = (ask(site="us", year=year).inputs["price_usd_per_h"] for year in (2017.0, None))
     assert then.date <= now.date
-    assert then.value > now.value
+    assert then.note != now.note, "other offers"
 
 
 CLOUDS = {"us-east-1": "AWS", "gcp us-central1": "GCP", "westeurope": "Azure", "google": "GCP"}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from estimator.answer.scenario_estimate import Answer
-from estimator.catalog import Catalog, Preset
+from estimator.catalog import Catalog, Device, Preset
 from estimator.core.messages import reason
 from estimator.core.units import CENTRAL, significant
 from estimator.networks.formulas import TRAINING_OVER_FORWARD
@@ -199,7 +199,7 @@ def complete(scenario: Scenario, catalog: Catalog) -> Scenario:
         preset=None if preset is None else preset.id,
         hardware=device.id,
         site=None if scenario.site is None else catalog.place(scenario.site).id,
-        devices=scenario.devices or _usual_devices(preset, device.id),
+        devices=scenario.devices or _usual_devices(preset, device),
         precision=named_precision(scenario.precision or "", device)
         or usual_precision(device, preset),
         calibration=scenario.calibration or DEFAULT.calibration,
@@ -379,7 +379,7 @@ def of_preset(name: str, catalog: Catalog) -> dict[str, Any]:
     held: dict[str, Any] = {"preset": name, "tokens": "", "device_hours": "", "utilization": ""}
     if preset.hardware is None:
         return held
-    devices = shown("devices", _usual_devices(preset, preset.hardware))
+    devices = shown("devices", _usual_devices(preset, catalog.device(preset.hardware)))
     held |= {"hardware": preset.hardware, "devices": devices}
     return held | of_hardware(preset.hardware, catalog, preset)
 
@@ -390,8 +390,8 @@ def of_hardware(name: str, catalog: Catalog, preset: Preset | None = None) -> di
     return {"precision": precision, "price": "", "device_price": ""}
 
 
-def _usual_devices(preset: Preset | None, device_id: str) -> float | None:
+def _usual_devices(preset: Preset | None, device: Device) -> float | None:
     """Count that a preset ran on, if this is its device; else none."""
-    if preset is None or preset.hardware != device_id or "devices" not in preset.as_run:
+    if preset is None or not preset.ran_on(device) or "devices" not in preset.as_run:
         return None
     return float(int(preset.as_run["devices"].value))

@@ -9,11 +9,12 @@ from urllib.parse import parse_qsl
 import streamlit as st
 
 from estimator.answer.notices import LAUNCH_BOUND
+from estimator.answer.published_run import published_run, words_of_run
 from estimator.answer.scenario_estimate import Answer, answer_scenario
 from estimator.answer.training_report import equivalents, training_report
 from estimator.catalog import Catalog
 from estimator.core.messages import reason
-from estimator.show.phrases import as_much
+from estimator.show.phrases import as_much, measured_line
 from estimator.show.values import as_json
 from estimator.web.estimate import calibrated as measured
 from estimator.web.estimate import controls, pins
@@ -300,6 +301,7 @@ def _notes(drawn: Drawn, frame: Frame) -> None:
         alike=alike, sources=compared_by(open_catalog())
     )
     said = [escape(interval), escape(compared)] if alike else [escape(interval)]
+    said[:0] = _reported(answer)
     if not (frame.embedded or frame.slide):
         said.insert(1, f"{anchor('accuracy', _('How right are we?'))}")
     style.caption_html(" ".join(said))
@@ -310,6 +312,22 @@ def _notes(drawn: Drawn, frame: Frame) -> None:
     further = [] if frame.embedded or frame.slide else further_links(answer)
     if further:
         style.write(f'<p class="tw tw-links">{" · ".join(further)}</p>')
+
+
+def _reported(answer: Answer) -> Iterator[str]:
+    """Say what was reported of the run, with its source, as HTML."""
+    catalog = open_catalog()
+    found = published_run(answer, catalog)
+    if not found:
+        return
+    line = escape(sentence(measured_line(found, words_of_run(found, catalog))))
+    source = catalog.source(str(found["source"]))
+    yield (
+        f"<b>{line}</b>".replace(escape(source.title), anchor(source.url or "", source.title)) + "."
+    )
+    if "claim" in found:
+        link = anchor(f"claims?claim={found['claim']}", _("here is why"))
+        yield _("You may know 355 years: {link}.").format(link=link)
 
 
 def _in_sight(lines: list[str]) -> list[str]:

@@ -122,7 +122,7 @@ def precisions(device: Device) -> dict[str, str]:
 
 def usual_precision(device: Device, preset: Preset | None = None) -> str:
     """Format that a preset used on its device, else the fastest that trains, else any."""
-    if preset is not None and device.id == preset.hardware and preset.precision in device.peaks:
+    if preset is not None and preset.ran_on(device) and preset.precision in device.peaks:
         return str(preset.precision)
     trains = any(name in device.peaks for name in TRAINING_PRECISIONS)
     return choose_precision(device, None) if trains else next(iter(precisions(device)))
