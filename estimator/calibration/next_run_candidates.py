@@ -234,7 +234,7 @@ def _benchmarks(known: Known, device: Device) -> Iterator[NextRun]:
             way="bench",
             text=say(
                 "the benchmark in {precision}: steps of {families} families, small to large, "
-                "eight minutes",
+                "two minutes",
                 precision=precision,
                 families=str(len(BENCHED_WORKS)),
             ),

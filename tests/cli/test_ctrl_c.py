@@ -14,7 +14,7 @@ from estimator.runs import read_runs
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
 
 ROOT = Path(__file__).parents[2]
-BENCH = ("bench", "--engine", "numpy", "--quick")
+BENCH = ("bench", "--engine", "numpy")
 STEPS = """
 import os, sys, time
 from estimator import measure

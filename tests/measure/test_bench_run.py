@@ -1,5 +1,6 @@
 """A whole benchmark of this processor, with few small jobs: stored, kept on Ctrl-C, then used."""
 
+import argparse
 import dataclasses
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from estimator.answer.training_report import estimate_report
 from estimator.calibration.notices import CALIBRATED
 from estimator.catalog import Catalog
 from estimator.catalog.checks import sound
+from estimator.cli.calibrate.bench import _print as print_bench
 from estimator.measure.bench import numpy_engine
 from estimator.measure.bench import run as bench_run
 from estimator.measure.bench import timing as protocol
@@ -43,7 +45,7 @@ BRIEF = Thoroughness(
     pause_s=0.001,
     patience_s=0.0,
 )
-NUMPY = BenchQuestion(engine="numpy", quick=True)
+NUMPY = BenchQuestion(engine="numpy")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -282,8 +284,27 @@ def test_bench_teaches_by_its_help():
         cwd=ROOT,
     )
     assert done.returncode == 0
-    assert "--quick" in done.stdout
+    assert "--minutes" in done.stdout
     assert "Ctrl-C keeps the measurements so far" in done.stdout
+
+
+def test_what_it_measured_and_bought_is_said_in_ten_lines(benched, capsys):
+    run, hardware, _ = benched
+    for verbose in (False, True):
+        options = argparse.Namespace(json=False, verbose=verbose, quiet=False)
+        print_bench(run, hardware, options)
+        found = capsys.readouterr()
+        lines = found.out.splitlines()
+        if verbose:
+            assert len(lines) > len(run.timings)
+        else:
+            assert 8 <= len(lines) <= 10
+            assert len(found.err.splitlines()) <= 3
+    assert "GFLOP/s in fp32" in found.out or "MFLOP/s in fp32" in found.out
+    assert lines[-1].startswith("next: twenty-watts forecast")
+    (decoder,) = [line for line in lines if line.startswith("  perceptron, ")]
+    before, after = decoder.split(": ")[1].split(" -> ")
+    assert before != after
 
 
 def record(value, where):

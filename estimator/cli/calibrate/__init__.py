@@ -21,7 +21,7 @@ VERBS = (
 """Each module adds a verb or more, whose `run` answers with the exit code."""
 
 EXAMPLES = """examples:
-  twenty-watts calibrate bench --quick
+  twenty-watts calibrate bench
   twenty-watts calibrate run --params 124e6 --tokens 5e8 --precision bf16 -- python train.py
   twenty-watts calibrate forecast -- python train.py
   twenty-watts calibrate show

@@ -2,22 +2,27 @@
 
 import argparse
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from estimator.show.terminal import note, print_json, print_line, print_table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from estimator.catalog import Catalog
     from estimator.measure.bench.benchmark import Progress
     from estimator.runs.record import MeasuredRun, Timing
 
 EXAMPLES = """examples:
-  twenty-watts calibrate bench --quick
+  twenty-watts calibrate bench
+  twenty-watts calibrate bench --minutes 8 --verbose
   twenty-watts calibrate bench --device gpu:0 --precision bf16,fp8
   twenty-watts calibrate bench --engine numpy --json
 It measures idle power, matrix products by size, memory, power at part load, and real training steps
-by family, number format and size. Each has several trials; trials disturbed by other programs are
-left out and counted. Ctrl-C keeps the measurements so far. PyTorch is used if it is installed,
-otherwise numpy on the CPU.
+by family, number format and size, the most informative first. Each has several trials; trials
+disturbed by other programs are left out and counted. Ctrl-C keeps the measurements so far. PyTorch
+is used if it is installed, otherwise numpy on the CPU.
 """
 
 ENGINES = ("torch", "numpy")
@@ -27,14 +32,14 @@ def add_parser(commands: Any) -> None:
     """Add the command."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "bench",
-        help="measure this machine: eight minutes, --quick for two",
+        help="measure this machine in two minutes",
         description="Measure what a device of this machine reaches and draws, and store it.",
         epilog=EXAMPLES,
     )
     parser.add_argument(
-        "--minutes", metavar="N", help="time for all, most informative first (default: 8)"
+        "--minutes", metavar="N", help="time for all; from 5 on with longer trials (default: 2)"
     )
-    parser.add_argument("--quick", action="store_true", help="shorter trials, two minutes")
+    parser.add_argument("--quick", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument(
         "--device", metavar="KEY", help="cpu, or gpu:0 and so on (default: the first board, or cpu)"
     )
@@ -44,6 +49,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--precision", metavar="LIST", help="number formats, separated by commas (default: all)"
     )
+    parser.add_argument("--verbose", action="store_true", help="every timing, and all notes")
     parser.add_argument("--json", action="store_true", help="the record as one JSON object")
     parser.add_argument("--quiet", action="store_true", help="no progress and no notes on stderr")
     parser.set_defaults(run=run)
@@ -64,7 +70,6 @@ def run(options: argparse.Namespace) -> int:
         device=options.device,
         engine=options.engine,
         precisions=wanted,
-        quick=options.quick,
         minutes=None if options.minutes is None else read_number("minutes", options.minutes),
     )
     measured, hardware = benchmark(question, _BenchProgress(quiet=options.quiet or options.json))
@@ -78,12 +83,91 @@ def _print(measured: "MeasuredRun", hardware: str, options: argparse.Namespace) 
         from estimator.runs.record import as_plain
 
         print_json(as_plain(measured))
-    else:
+    elif options.verbose:
         rows = [_row(timing) for timing in measured.timings]
         print_table(("", "format", "time", "reached", "spread", "rejected", "power"), rows)
-        print_line(f"Use it: twenty-watts estimate --hardware {hardware} ...")
-    for line in measured.notes:
+    if not options.json:
+        for line in _brief(measured, hardware):
+            print_line(line)
+    notes = measured.notes if options.verbose or options.json else _worth_a_line(measured)
+    for line in notes:
         note(line, quiet=options.quiet)
+
+
+def _worth_a_line(measured: "MeasuredRun") -> list[str]:
+    """Return what disturbed the timings, and how many notes there are besides."""
+    from estimator.measure.bench.run import summary
+
+    stopped = [line for line in measured.notes if measured.state != "finished" and "Ctrl-C" in line]
+    said = [*stopped, *summary(measured.timings)][:MOST_NOTES]
+    more = len(set(measured.notes) - set(said))
+    return [*said, *([f"{more} more notes: --verbose"] if more else [])]
+
+
+def _brief(measured: "MeasuredRun", hardware: str) -> "Iterator[str]":
+    """Yield what was measured, what it bought, and what to do next."""
+    from estimator.catalog import Catalog
+    from estimator.core.units import human, human_duration
+
+    rates: dict[str, float] = {}
+    for one in measured.timings:
+        if one.what == "matrix" and one.flop and one.precision:
+            rate = one.flop / one.time_s
+            rates[one.precision] = max(rate, rates.get(one.precision, 0.0))
+    peaks = ", ".join(f"{human(rate, 'FLOP/s')} in {name}" for name, rate in rates.items())
+    moved = max((one.moved_bytes or 0.0) / one.time_s for one in measured.timings)
+    yield (
+        f"{hardware}: {len(measured.timings)} timings in {human_duration(measured.wall_s)}, stored "
+        f"as {measured.id}"
+    )
+    yield f"products: up to {peaks or 'none timed'}"
+    yield f"memory: up to {human(moved, 'B/s')}" if moved else "memory: not timed"
+    watts = [one.power_w for one in measured.timings if one.power_w and one.trust != "modelled"]
+    yield f"power: up to {human(max(watts), 'W')}" if watts else "power: no meter here"
+    catalog = Catalog.open()
+    trained = Counter(one.precision for one in measured.timings if one.what == "training")
+    precision = next((name for name, _ in trained.most_common() if name), "")
+    if precision in rates and catalog.find_device(hardware) is not None:
+        yield "a run of one hour at 30% of the peak, before this benchmark and after it:"
+        yield from _bought(hardware, precision, catalog)
+    yield "next: twenty-watts forecast -- python train.py, or estimate --hardware here"
+
+
+EXAMPLES_OF = {
+    "language decoder": ("language", "dense decoder"),
+    "convolutional network": ("vision", "CNN"),
+    "perceptron": ("other", "MLP"),
+}
+"""Example workloads -> workload type and architecture."""
+
+MOST_NOTES = 2
+"""Notes shown without --verbose."""
+
+
+def _bought(hardware: str, precision: str, catalog: "Catalog") -> "Iterator[str]":
+    """Yield time and interval of each example without measured runs, and with them."""
+    from estimator.answer.scenario_estimate import answer_scenario
+    from estimator.core.units import S_PER_H, human_duration, joined
+    from estimator.question.scenario import Scenario
+
+    flop = 0.3 * S_PER_H * catalog.device(hardware).peaks[precision].value
+    for name, (kind, arch) in EXAMPLES_OF.items():
+        spans = []
+        for calibration in ("ignore", "use"):
+            asked = Scenario(
+                flop=flop,
+                hardware=hardware,
+                devices=1.0,
+                precision=precision,
+                calibration=calibration,
+                kind=kind,
+                arch=arch,
+            )
+            hours = answer_scenario(asked, catalog).estimate.quantities["wall_hours"]
+            low, high = hours.interval()
+            mid, *ends = (human_duration(S_PER_H * float(one)) for one in (hours.mid, low, high))
+            spans.append(f"{mid} ({joined(*ends)})")
+        yield f"  {name}, {precision}: {spans[0]} -> {spans[1]}"
 
 
 def _row(timing: "Timing") -> tuple[str, ...]:

@@ -51,8 +51,8 @@ deviation of the logarithm of what people run [1]."""
 BETWEEN_FORMATS = 3
 """After so many steps in the first number format follows one in another [1]."""
 
-MINUTES, QUICK_MINUTES = 8.0, 2.0
-"""Time of a benchmark, unless another is given [min]."""
+MINUTES, FULL_MINUTES = 2.0, 5.0
+"""Time of a benchmark unless another is given, and the least with long trials [min]."""
 
 MEMORY_SHARE = 0.4
 """Share of the memory that a job may take [1]."""
@@ -133,14 +133,14 @@ class Effort:
 
     job: Thoroughness = THOROUGH
     brief: Thoroughness = BRIEF
-    minutes: float = MINUTES
+    minutes: float = FULL_MINUTES
     sizes: int = SIZES
     idle_s: float = 10.0
     cool_s: float = 60.0
 
 
 FULL = Effort()
-FAST = Effort(job=QUICK, minutes=QUICK_MINUTES, idle_s=3.0, cool_s=0.0)
+FAST = Effort(job=QUICK, minutes=MINUTES, idle_s=3.0, cool_s=0.0)
 
 
 @dataclass(frozen=True, kw_only=True)

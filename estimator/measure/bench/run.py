@@ -9,7 +9,15 @@ from estimator.catalog.measured_profiles import keep_profile
 from estimator.core.units import in_percent
 from estimator.measure.attribution import mean_power_w
 from estimator.measure.bench import torch_engine
-from estimator.measure.bench.benchmark import FAST, FULL, Bench, BenchSteps, Effort, Progress
+from estimator.measure.bench.benchmark import (
+    FAST,
+    FULL,
+    FULL_MINUTES,
+    Bench,
+    BenchSteps,
+    Effort,
+    Progress,
+)
 from estimator.measure.bench.cpu_profile import (
     merged,
     processor_id,
@@ -48,16 +56,13 @@ class BenchQuestion:
         "torch" or "numpy"; None: torch where it is installed.
     precisions : sequence of str, optional
         Number formats; None: all that the engine has.
-    quick : bool
-        Shorter trials, and two minutes.
     minutes : float, optional
-        Time for all [min]; None: eight, or two if quick.
+        Time for all [min]; None: two.
     """
 
     device: str | None = None
     engine: str | None = None
     precisions: Sequence[str] | None = None
-    quick: bool = False
     minutes: float | None = None
 
     def __post_init__(self) -> None:
@@ -92,7 +97,7 @@ def benchmark(
     """
     with open_store() as store, interrupted_once():
         recording = Recording(origin="bench", store=store, notes=list(store.notes))
-        recording.label = "quick benchmark" if question.quick else "benchmark"
+        recording.label = "benchmark"
         recording.start()
         try:
             engine = _engine(question, recording.devices)
@@ -249,8 +254,9 @@ class RecordedDevice:
 
 def effort_of(question: BenchQuestion) -> Effort:
     """How thorough a benchmark is, and how long it takes."""
-    effort = FAST if question.quick else FULL
-    return effort if question.minutes is None else replace(effort, minutes=question.minutes)
+    if question.minutes is None:
+        return FAST
+    return replace(FAST if question.minutes < FULL_MINUTES else FULL, minutes=question.minutes)
 
 
 def summary(timings: Sequence[Timing]) -> list[str]:

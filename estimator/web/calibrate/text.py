@@ -38,7 +38,7 @@ WORK_NAMES = {
 POWER_WORK_NAMES = {**WORK_NAMES, "other": N_("other or not given")}
 
 COMMANDS = (
-    (N_("Measure this machine, about eight minutes:"), "twenty-watts calibrate bench"),
+    (N_("Measure this machine, about two minutes:"), "twenty-watts calibrate bench"),
     (
         N_("Or measure a training run that you have anyway; it is left untouched:"),
         "twenty-watts calibrate run --params 124e6 --tokens 5e8 --precision bf16 -- "
