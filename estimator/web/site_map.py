@@ -11,6 +11,7 @@ from estimator.web.estimate import page as estimate
 from estimator.web.exercises import page as exercises
 from estimator.web.explore import page as explore
 from estimator.web.hardware import page as hardware
+from estimator.web.home import page as home
 from estimator.web.levers import page as levers
 from estimator.web.method import page as method
 from estimator.web.models import page as models
@@ -21,6 +22,7 @@ from estimator.web.serve import page as serve
 from estimator.web.trends import page as trends
 
 PAGES = (
+    home.PAGE,
     estimate.PAGE,
     compare.PAGE,
     explore.PAGE,

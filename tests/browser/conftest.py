@@ -112,7 +112,7 @@ FORGET = """() => {
 """What a page keeps for the next one, such as an open sidebar, is not for the next test."""
 
 FIRST = "estimate"
-"""The page that opens at the root, too."""
+"""The page that links at the root open, and that a test sees which names none."""
 
 RESTS = "method"
 """A light page, by way of which another one shows anew what is open there already."""
@@ -147,7 +147,7 @@ class Tab:
         self.page.bring_to_front()  # a tab behind another is not drawn
         self.page.set_viewport_size({"width": width, "height": height})
         self.page.emulate_media(color_scheme=scheme)
-        url = query if "://" in query else f"{self.address}/{query}"
+        url = query if "://" in query else f"{self.address}/{query or FIRST}"
         return (go if load else move)(self.page, url)
 
     def is_open(self):
@@ -258,7 +258,7 @@ MOVE = """(url) => {
 ARRIVED = """() => {
     const app = document.querySelector('[data-testid=stApp]');
     const here = document.querySelector('.tw-nav [aria-current=page]');
-    const root = here && here.pathname === '/' && location.pathname === '/estimate';
+    const root = here && here.pathname === '/estimate' && location.pathname === '/';
     return app.getAttribute('data-test-script-state') === 'notRunning'
         && (!here || root || here.pathname === location.pathname);
 }"""

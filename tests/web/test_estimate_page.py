@@ -24,7 +24,7 @@ from estimator.web.estimate.inputs import DEFAULT, OF_ALL
 from estimator.web.shared.frame import MOST_CONTROLS
 from estimator.web.shared.url_state import short_number
 from tests.measured_runs import several, store
-from tests.web.markup import alts, body, healthy, notices
+from tests.web.markup import alts, body, healthy, notices, visited
 
 APP = Path(__file__).parents[2] / "app.py"
 CATALOG = Catalog.open()
@@ -33,7 +33,9 @@ GPT2 = {"model_type": "gpt2", "n_embd": 768, "n_layer": 12, "n_head": 12}
 
 
 def opened(query: str = "") -> AppTest:
-    """Page as a link opens it."""
+    """Page as a link opens it, at the root as in links of before; by its own address if bare."""
+    if not query:
+        return visited("estimate")
     page = AppTest.from_file(str(APP), default_timeout=60)
     for name, value in parse_qsl(query.lstrip("?")):
         page.query_params[name] = value

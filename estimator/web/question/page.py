@@ -1,13 +1,12 @@
 """One question: energy of one use of a model, next to known things, for a year and for many."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from html import escape
 from typing import Any
 
 import streamlit as st
 
-from estimator.core.messages import reason
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import H_PER_YEAR, MILLION, S_PER_H
 from estimator.show import quantities
@@ -34,6 +33,7 @@ from estimator.web.shared.charts import Row
 from estimator.web.shared.figures import Picture, draw_picture
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
+from estimator.web.shared.kit import PageQuestion, Values, title
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import label_of_control, shown, shown_all
 from estimator.web.shared.profiles import (
@@ -43,9 +43,15 @@ from estimator.web.shared.profiles import (
     open_catalog,
     place_names,
 )
-from estimator.web.shared.site import INFERENCE, Page, controls
-from estimator.web.shared.url_state import Choice, LinkParameters, Number, Typed, UrlState
-from estimator.web.shared.valid import Values, valid
+from estimator.web.shared.site import INFERENCE, Page
+from estimator.web.shared.url_state import (
+    Choice,
+    LinkParameters,
+    Number,
+    State,
+    Typed,
+    widget_key,
+)
 
 ANY = "any"
 """Option of a control whose input is unspecified; a model that is usual for the task."""
@@ -75,27 +81,73 @@ def models_for(task: str) -> list[str]:
     return [ANY, *classes_of(task), *known]
 
 
-def _limits(name: str) -> tuple[float, float]:
-    """Least and most of an input."""
-    return PromptQuestion.inputs[name].limit.range
+def _typed(name: str, field: str, tooltip: str) -> Typed:
+    """Input of a question that is typed or left open."""
+    declared = PromptQuestion.inputs[field]
+    return Typed(name, None, *declared.limit.range, label=declared.label, help=tooltip)
 
-
-PARAMETERS = LinkParameters(
-    "question",
-    Choice("task", tuple(TASKS)),
-    Choice("model", (ANY, *CLASSES, *open_models())),
-    Number("times", 20.0, low=1.0, high=500.0, whole=True),
-    Choice("site", (ANY, *place_names())),
-    Choice("hardware", (ANY, *devices_with("tdp_w", "memory_bytes_per_s"))),
-    Typed("input", None, *_limits("input_tokens")),
-    Typed("output", None, *_limits("output_tokens")),
-    Typed("concurrency", None, *_limits("concurrency")),
-    Typed("pue", None, *_limits("pue")),
-)
-STATE = UrlState("question", PARAMETERS)
 
 LABELS = {name: one.label for name, one in PromptQuestion.inputs.items() if one.label}
 """Input -> label of its control."""
+
+
+@dataclass(frozen=True, init=False)
+class PromptInputs(LinkParameters):
+    """Inputs of the page; a model that does not do a new task gives way to the usual one."""
+
+    def gather(self, state: State, last: dict[str, Any]) -> dict[str, Any]:
+        """Values that the widgets hold."""
+        found, key = super().gather(state, last), widget_key(self.page, "model")
+        if found["task"] == last["task"] or found["model"] in models_for(found["task"]):
+            return found
+        if key in state:
+            state[key] = ANY
+        return found | {"model": ANY}
+
+
+PARAMETERS = PromptInputs(
+    "question",
+    Choice("task", tuple(TASKS), help=N_("Use that is answered: what you ask a model to do.")),
+    Choice(
+        "model",
+        (ANY, *CLASSES, *open_models()),
+        help=N_("Model that does it. Makers of closed ones state little: their range is wide."),
+    ),
+    Number(
+        "times",
+        20.0,
+        low=1.0,
+        high=500.0,
+        whole=True,
+        help=N_("Uses a day, for a year of daily use."),
+    ),
+    Choice(
+        "site",
+        (ANY, *place_names()),
+        label=LABELS["site"],
+        help=N_("Sets the carbon intensity, the water and the price of electricity."),
+        called=place_names,
+        rest=N_("unspecified"),
+    ),
+    Choice(
+        "hardware",
+        (ANY, *devices_with("tdp_w", "memory_bytes_per_s")),
+        label=LABELS["hardware"],
+        help=N_("Device that the model runs on. Unspecified: those in common use."),
+        called=hardware_names,
+        rest=N_("unspecified"),
+    ),
+    _typed("input", "input_tokens", N_("Length of the question. Empty: as usual for the task.")),
+    _typed("output", "output_tokens", N_("Length of the answer. Empty: as usual for the task.")),
+    _typed(
+        "concurrency",
+        "concurrency",
+        N_("Answers that a device writes at the same time; more of them share its power."),
+    ),
+    _typed("pue", "pue", N_("Energy of the building over that of the machines. Empty: usual.")),
+)
+CARRIES = {"model": "", "site": "site", "hardware": "", "pue": "", "times": ""}
+"""Only the place is taken over: a model that trains is not one that answers."""
 
 label_of = partial(label_of_control, LABELS, "prompt")
 
@@ -125,59 +177,26 @@ def _answered(asked: PromptQuestion) -> PromptAnswer:
     return answer_prompt(asked, open_catalog())
 
 
-def draw(frame: Frame) -> None:
-    """Draw the answer in a sentence, beside known things, for a year, and what it assumes."""
-    values = share.begin(STATE)
-    if not frame.slide:
-        _draw_choice(values)
-    found = valid(
-        PARAMETERS,
-        values,
-        lambda one: answered(question_of(one)),
-        lambda error: shown(reason(error), label_of),
-    )
-    if frame.slide:
-        style.slide_title(_(SLIDES[frame.show]))
-    with found.drawn() as answer:
-        if answer is not None:
-            _draw_answer(answer, frame)
-    if not frame.slide:
-        with controls(frame):
-            _draw_controls()
-    query = {name: text for name, text in PARAMETERS.query(values).items() if text}
-    files = (share.json("question", lambda: found.as_json(_as_json)),)
-    share.finish(STATE, query, frame, SLIDES, title=_("One question"), files=files)
-
-
 def _as_json(answer: PromptAnswer) -> dict[str, Any]:
     """Return the answer for scripts."""
     report = prompt_report(answer, open_catalog())
     return {**{name: report.bounds(name) for name in report.quantities}, **report.facts}
 
 
-def _draw_choice(values: Values) -> None:
+def _draw_choice(values: Values, frame: Frame) -> None:
     """Draw the two controls that matter most above the answer."""
+    if frame.slide:
+        return
     task, model = st.columns(2)
     with task:
-        st.selectbox(
-            _(LABELS["task"]),
-            list(TASKS),
-            format_func=lambda name: _capital(_(TASKS[name])),
-            key=STATE.key("task"),
-            on_change=_keep_model,
-        )
+        names = {name: _capital(_(text)) for name, text in TASKS.items()}
+        widgets.choose(PARAMETERS, "task", _(LABELS["task"]), names)
     options = models_for(values["task"])
     if values["model"] not in options:
         options.append(values["model"])
+    called = {name: _model_name(name) for name in options}
     with model:
-        st.selectbox(_(LABELS["model"]), options, format_func=_model_name, key=STATE.key("model"))
-
-
-def _keep_model() -> None:
-    """Take the usual model where the one chosen does not do the new task."""
-    state = st.session_state
-    if state[STATE.key("model")] not in models_for(state[STATE.key("task")]):
-        state[STATE.key("model")] = ANY
+        widgets.choose(PARAMETERS, "model", _(LABELS["model"]), called, None)
 
 
 def _model_name(name: str) -> str:
@@ -191,17 +210,7 @@ def _capital(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}"
 
 
-def _draw_controls() -> None:
-    """Draw what narrows the answer."""
-    unknown = _("unspecified")
-    widgets.choose(PARAMETERS, "site", _(LABELS["site"]), place_names(), unknown)
-    widgets.choose(PARAMETERS, "hardware", _(LABELS["hardware"]), hardware_names(), unknown)
-    names = {"input": "input_tokens", "output": "output_tokens"}
-    controls = ("input", "output", "concurrency", "pue")
-    widgets.typed(PARAMETERS, {name: LABELS[names.get(name, name)] for name in controls})
-
-
-def _draw_answer(answer: PromptAnswer, frame: Frame) -> None:
+def _draw_answer(values: Values, answer: PromptAnswer, frame: Frame) -> None:
     """Draw all parts of the answer, or the one that a slide shows."""
     if frame.shows("answer"):
         with style.block():
@@ -361,4 +370,25 @@ SLIDES = {
     "tasks": N_("From a question to ten seconds of video"),
     "year": N_("A year of daily use"),
 }
-PAGE = Page(path="question", title=N_("One question"), group=INFERENCE, draw=draw, slides=SLIDES)
+QUESTION = PageQuestion(
+    inputs=PARAMETERS,
+    answer=lambda values: answered(question_of(values)),
+    above=_draw_choice,
+    view=_draw_answer,
+    title=title(N_("One question")),
+    heading=lambda values, frame: _(SLIDES[frame.show]),
+    slides=SLIDES,
+    files=lambda values, found: (share.json("question", lambda: _as_json(found)),),
+    query=lambda values: {name: text for name, text in PARAMETERS.query(values).items() if text},
+    worded=lambda notice: shown(notice, label_of),
+    named={"input_tokens": "input", "output_tokens": "output"},
+)
+PAGE = Page(
+    path="question",
+    title=N_("One question"),
+    group=INFERENCE,
+    draw=QUESTION.draw,
+    slides=SLIDES,
+    inputs=PARAMETERS,
+    carries=CARRIES,
+)

@@ -53,6 +53,8 @@ class PageQuestion(Generic[Found]):
         Scenario in words, of values: title of links and frames.
     slides : mapping of str to str
         Slides of the page.
+    above : callable, optional
+        Draws controls above the answer, of values and frame.
     heading : callable, optional
         Title of a slide, of values and frame, where it is not `title`; an empty one is not drawn.
     controls : callable, optional
@@ -72,6 +74,7 @@ class PageQuestion(Generic[Found]):
     view: Callable[[Values, Found, Frame], None]
     title: Callable[[Values], str]
     slides: Mapping[str, str]
+    above: Callable[[Values, Frame], None] | None = None
     heading: Callable[[Values, Frame], str] | None = None
     controls: Callable[[Values, Mapping[str, str], Found | None], None] | None = None
     files: Callable[[Values, Found], Sequence[share.File]] = _no_files
@@ -89,6 +92,8 @@ class PageQuestion(Generic[Found]):
         state = self.state
         asked = state.arrive()
         style.notices(state.notices)
+        if self.above is not None:
+            self.above(asked, frame)
         values, found, problems, said = self._answered(asked)
         if frame.slide:
             headed = self.title(values) if self.heading is None else self.heading(values, frame)

@@ -30,8 +30,9 @@ def draw(pages: Sequence[Entry], here: str) -> None:
     groups: dict[str, str] = {}
     for page in pages:
         groups[page.group] = groups.get(page.group, "") + _link(page, here)
-    wide = "".join(_opening(group, links) for group, links in groups.items())
-    headed = "".join(f"<b>{escape(group)}</b>{links}" for group, links in groups.items())
+    home = groups.pop("", "")
+    wide = home + "".join(_opening(group, links) for group, links in groups.items())
+    headed = home + "".join(f"<b>{escape(group)}</b>{links}" for group, links in groups.items())
     label, others = escape(_("Pages")), _other_languages(here)
     wide, narrow = wide + others, _opening(_("Pages"), headed + others)
     st.html(
@@ -111,13 +112,13 @@ MOVE_ON = """<script>
     });
   }
   document.addEventListener("click", (event) => {
-    const link = event.target.closest(".tw-nav a");
+    const link = event.target.closest('.tw-nav a, .tw a[target="_self"]');
     const stays = link ? null : event.target.closest(".tw-nav details");
     for (const one of opened()) { one.open = one === stays; }
     const modified = event.ctrlKey || event.metaKey || event.shiftKey || event.altKey;
     if (!link || modified) { return; }
     event.preventDefault();
-    complete(link);
+    if (link.matches(".tw-nav a")) { complete(link); }
     let address = link.href;
     if (link.hreflang) {
       const here = new URL(location.href);
@@ -136,5 +137,5 @@ MOVE_ON = """<script>
   });
 })();
 </script>"""
-"""A click on a link moves on in the same session; what is open closes by Esc and by a click beside
-it."""
+"""A click on a link of ours moves on in the same session; what is open closes by Esc and by a click
+beside it."""

@@ -75,7 +75,7 @@ class Page:
 
 
 def run(pages: Sequence[Page]) -> None:
-    """Open the page that the URL names; the first one also at the root."""
+    """Open the page that the URL names; the first one is the front door."""
     st.set_page_config(
         page_title="Twenty Watts",
         page_icon=ICON,
@@ -84,14 +84,13 @@ def run(pages: Sequence[Page]) -> None:
     )
     bare = st.context.is_embedded or "show" in st.query_params
     language_of_link()
-    entries = {page.path: _entry(page, root=page is pages[0]) for page in pages}
-    chosen = _navigation(entries, pages)
+    chosen, path = _navigation(pages)
     visitors.remember_live_token()
     if not visitors.admit():
         return
     if not bare:
-        _menu(pages, chosen.url_path)
-    with visitors.timed(chosen.url_path or pages[0].path):
+        _menu(pages, path)
+    with visitors.timed(path):
         chosen.run()
 
 
@@ -101,7 +100,7 @@ def draw(page: Page) -> None:
     style.write_stylesheet(frame.look)
     if frame.embedded:
         style.write_clicker_keys()
-    if not (frame.embedded or frame.slide):
+    if not (frame.embedded or frame.slide) and page.group:
         with st.sidebar:
             style.brand("Twenty Watts", _("the cost of training, next to a brain"))
         style.page_name(_(page.group), _(page.title))
@@ -118,32 +117,39 @@ def controls(frame: Frame) -> AbstractContextManager[Any]:
     return sidebar
 
 
-def _entry(page: Page, *, root: bool) -> Any:
-    path = "root" if root else page.path
-    return st.Page(_drawing(page), title=_(page.title), url_path=path, default=root)
+def _navigation(pages: Sequence[Page]) -> tuple[Any, str]:
+    """Return the page that the URL names, and its path.
+
+    The first one is at the root, and so is the second where a link has inputs: it was there before
+    there was a front door, and its links are kept.
+    """
+    home, first, *_others = pages
+    inputs = set(st.query_params) - set(ANYWHERE)
+    root = first if inputs else home
+    entries = [st.Page(_drawing(root), title=_(root.title), url_path="root", default=True)]
+    entries += [st.Page(_drawing(page), title=_(page.title), url_path=page.path) for page in pages]
+    chosen = st.navigation(entries, position="hidden")
+    return chosen, chosen.url_path or root.path
 
 
-def _navigation(entries: Mapping[str, Any], pages: Sequence[Page]) -> Any:
-    """Return the page that the URL names; the own path of the first one opens it, too."""
-    first = pages[0]
-    alias = st.Page(_drawing(first), title=_(first.title), url_path=first.path, visibility="hidden")
-    return st.navigation([*entries.values(), alias], position="hidden")
+ANYWHERE = ("lang", "fs", "live")
+"""Names in a link that are about no page in particular."""
 
 
 def _menu(pages: Sequence[Page], here: str) -> None:
     """Draw the menu of the pages; the first one is linked at the root."""
-    first = pages[0].path
+    home = pages[0].path
     navigation.draw(
         [
             navigation.Entry(
-                path="" if page.path == first else page.path,
+                path="" if page.path == home else page.path,
                 title=_(page.title),
-                group=_(page.group),
+                group=_(page.group) if page.group else "",
                 carried=page.carried,
             )
             for page in pages
         ],
-        "" if here == first else here,
+        "" if here == home else here,
     )
 
 

@@ -22,6 +22,9 @@ MOST_NOTICES = 3
 
 ROOT_PX = 16
 
+ACCENT = {"light": "#005B96", "dark": "#56B4E9"}
+"""Colour of what leads on, as in the theme."""
+
 CSS = """
 html { font-size: %(root)spx; }
 [data-testid="stMainBlockContainer"] { padding: %(top)srem 2.2rem 3rem; max-width: 84rem; }
@@ -130,6 +133,18 @@ h3.tw-section { font-size: 1.05rem; font-weight: 600; margin: 0; padding: 0.4rem
                   letter-spacing: -0.01em; }
 .tw-slide-title::first-letter { text-transform: uppercase; }
 [class*="st-key-stale"] { opacity: 0.55; }
+h1.tw-front-title { font-size: 2.7rem; font-weight: 680; line-height: 1.12; margin: 1.4rem 0 0;
+  padding: 0; letter-spacing: -0.025em; text-wrap: balance; }
+.tw-front-motto { font-size: 1.2rem; line-height: 1.4; margin: 0 0 0.6rem; color: var(--soft); }
+.tw-front { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 1.2rem; }
+.tw-front a { display: flex; flex-direction: column; gap: 0.15rem; padding: 1.4rem 1.6rem;
+  border: 1px solid var(--line); border-radius: 0.9rem; color: inherit; text-decoration: none; }
+.tw-front a:hover { border-color: currentColor; background: var(--hover); }
+.tw-front a:focus-visible { outline: 2px solid currentColor; outline-offset: 2px; }
+.tw-front span { font-size: 1.25rem; }
+.tw-front b { font-size: 2.5rem; font-weight: 650; line-height: 1.15; letter-spacing: -0.025em;
+  color: %(accent)s; }
+.tw-front small { font-size: 1rem; line-height: 1.4; color: var(--soft); }
 .tw-in-words, [data-testid="stElementContainer"]:has(.tw-in-words:only-child) {
   position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%%);
   white-space: nowrap; }
@@ -149,6 +164,11 @@ body:has(%(unanswered)s) [data-testid="stDialog"] { display: none; }
     font-weight: 600; margin-left: 0.3rem; white-space: nowrap; }
   [data-testid="stExpandSidebarButton"] { width: auto; padding: 0 0.6rem; }
   .tw-sentence { font-size: 1.25rem; }
+  h1.tw-front-title { font-size: 1.9rem; margin-top: 0.4rem; }
+  .tw-front-motto { font-size: 1.05rem; }
+  .tw-front { grid-template-columns: minmax(0, 1fr); gap: 0.8rem; }
+  .tw-front a { padding: 0.9rem 1.1rem; }
+  .tw-front b { font-size: 1.8rem; }
   .tw abbr:focus::after { position: fixed; inset: auto 1rem 1rem; width: auto; max-width: none; }
   .tw.tw-figures[class] { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 0.9rem 1rem; }
   .tw-value { font-size: 1.75rem; }
@@ -230,6 +250,7 @@ def write_stylesheet(look: Look) -> None:
         "root": f"{ROOT_PX * look.scale:g}",
         "ink": look.colours["ink"],
         "paper": look.colours["paper"],
+        "accent": ACCENT["dark" if look.dark else "light"],
         "top": "4.2",
         "top_small": "3.9",
         "inputs": _("Change the inputs"),

@@ -71,7 +71,7 @@ def choose(
     name: str,
     label: str,
     names: Names,
-    rest: str = "",
+    rest: str | None = "",
     *,
     new: bool = False,
 ) -> None:
@@ -85,8 +85,9 @@ def choose(
         Name of the parameter; text beside the control, translated.
     names : mapping of str to str
         What the options are called.
-    rest : str
-        What options that `names` lacks are called, translated; their own word if empty.
+    rest : str, optional
+        What options that `names` lacks are called, translated; their own word if empty. None
+        leaves them out.
     new : bool
         Whether it takes words that are no option.
     """
@@ -244,13 +245,13 @@ def _beginning(
 
 
 def _options(
-    parameters: LinkParameters, name: str, names: Names, rest: str
+    parameters: LinkParameters, name: str, names: Names, rest: str | None
 ) -> tuple[Sequence[str], dict[str, str]]:
     """Options of a choice, and what each is called."""
     declared = parameters.declared(name)
     assert isinstance(declared, Choice)
-    called = {one: _(names[one]) if one in names else rest or one for one in declared.options}
-    return tuple(declared.options), called
+    offered = tuple(one for one in declared.options if rest is not None or one in names)
+    return offered, {one: _(names[one]) if one in names else rest or one for one in offered}
 
 
 def _number(parameters: LinkParameters, name: str) -> tuple[Number, Any]:
