@@ -1,9 +1,14 @@
 """The site as a whole: pages, groups, slides, the recipe for another page."""
 
 from pathlib import Path
+from urllib.parse import parse_qsl
 
+from estimator.runs.store_state import store_state
+from estimator.system.data_folder import data_directory
+from estimator.web.home.page import cards
 from estimator.web.shared import language, snippets
 from estimator.web.site_map import PAGES
+from tests.web.markup import text_of, visited
 
 WEB = Path(__file__).parents[2] / "estimator" / "web"
 
@@ -45,3 +50,13 @@ def test_a_text_without_a_translation_stays_english():
         assert language.ngettext("{n} run", "{n} runs", 2) == "{n} runs"
     finally:
         language.use("en")
+
+
+def test_the_front_door_answers_its_questions_as_their_pages_do():
+    page = visited("home")
+    for card in cards("en", store_state(data_directory())):
+        assert card.figure in text_of(page)
+        path, _mark, query = card.address.partition("?")
+        opened = text_of(visited(path, **dict(parse_qsl(query))))
+        figure = {"claims": "355 years", "estimate": card.figure.rpartition(", ")[2]}
+        assert figure.get(path, card.figure) in opened
