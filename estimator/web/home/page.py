@@ -25,8 +25,8 @@ from estimator.web.shared.profiles import open_catalog
 from estimator.web.shared.site import Page
 from estimator.web.shared.tables import author, between
 
-HEARD = "gpt3-v100"
-"""Claim of the 355 years that many have heard of."""
+FLAGSHIP_CLAIM = "gpt3-v100"
+"""Claim of the 355 years that many know."""
 
 MORE = {
     "plan": N_("plan under a budget"),
@@ -119,9 +119,9 @@ def _gpt3() -> Card:
         notes=(
             reported,
             _("predicted: {span}").format(span=between("wall_hours", low, high)),
-            _("you heard 355 years? see why"),
+            _("355 years? see why"),
         ),
-        address=f"claims?{urlencode({'claim': HEARD})}",
+        address=f"claims?{urlencode({'claim': FLAGSHIP_CLAIM})}",
     )
 
 
