@@ -7,7 +7,9 @@ NVFP4.
 """
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from estimator.core.messages import refuse
 from estimator.core.units import BITS_PER_BYTE
@@ -134,6 +136,42 @@ ALIASES = {
     "gguf": "q4_k_m",
 }
 """Other names people write -> name of the format."""
+
+
+def format_of_config(config: Mapping[str, Any]) -> str:
+    """Return the key of `FORMATS` that a config's `quantization_config` states; empty if none.
+
+    >>> format_of_config({"quantization_config": {"quant_method": "fp8", "fmt": "e4m3"}})
+    'fp8'
+    >>> format_of_config({"quantization_config": {"quant_method": "awq", "bits": 4}})
+    'int4'
+    >>> weights = {"config_groups": {"group_0": {"weights": {"num_bits": 8, "type": "float"}}}}
+    >>> format_of_config({"quantization_config": {"quant_method": "compressed-tensors", **weights}})
+    'fp8'
+    """
+    stated = config.get("quantization_config")
+    if not isinstance(stated, Mapping):
+        return ""
+    words = {str(stated.get(key, "")).casefold() for key in ("quant_method", "quant_algo", "fmt")}
+    for word in ("mxfp4", "nvfp4", "fp8", "fbgemm_fp8"):
+        if word in words:
+            return ALIASES.get(word, word.rpartition("_")[2])
+    if stated.get("load_in_4bit"):
+        return "nf4"
+    for part in _parts(stated):
+        bits = 8 if part.get("load_in_8bit") else part.get("bits", part.get("num_bits"))
+        if bits in (4, 8):
+            return f"{'fp' if part.get('type') == 'float' else 'int'}{bits}"
+    return ""
+
+
+def _parts(stated: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield a `quantization_config`, and the weights of each group of compressed tensors in it."""
+    yield stated
+    groups = stated.get("config_groups")
+    for group in groups.values() if isinstance(groups, Mapping) else ():
+        if isinstance(group, Mapping) and isinstance(group.get("weights"), Mapping):
+            yield group["weights"]
 
 
 def weight_format(text: str, field: str = "precision") -> WeightFormat:

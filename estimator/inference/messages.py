@@ -17,6 +17,7 @@ add_messages(
     ),
     serving_no_device="the device is missing: set {set[hardware]}",
     serving_layers_assumed="layers unknown: assuming those usual at this size",
+    serving_weights_published="assuming weights in {weights}, as published; set {set[precision]}",
     serving_weights_assumed="assuming weights in {weights}; set {set[precision]}",
     serving_weights_unpacked="{device} has no {arithmetic} arithmetic: weights are unpacked",
     serving_devices_assumed=(

@@ -130,7 +130,7 @@ def find_named(asked: Naming, catalog: Catalog, find_model: FindModel) -> NamedS
     program_known = not asked.software or engine_of(asked.software) is not None
     if not program_known:
         notes.append(Notice("serving_software_unknown", "software", {"word": asked.software}))
-    weights = _weights(asked, device, notes)
+    weights = _weights(asked, device, model, notes)
     engine = device.engine(asked.software, weights)
     weights = _native(weights, model, engine)
     narrow = device.arithmetic(weights, engine) not in HALF
@@ -341,8 +341,10 @@ def _reason(error: ValueError | OSError) -> Notice:
     return Notice("text", "", {"text": " ".join(str(error).split())})
 
 
-def _weights(asked: Naming, device: ServingDevice, notes: list[Notice]) -> WeightFormat:
-    """Format of the weights: as asked, as the name of the model says, else what is usual."""
+def _weights(
+    asked: Naming, device: ServingDevice, model: ServedModel, notes: list[Notice]
+) -> WeightFormat:
+    """Format of the weights: as asked, as the model's name or checkpoint has it, or as usual."""
     if asked.precision:
         return weight_format(asked.precision)
     stated = stated_format(asked.preset)
@@ -350,6 +352,10 @@ def _weights(asked: Naming, device: ServingDevice, notes: list[Notice]) -> Weigh
         return weight_format(stated)
     if NATIVE_MXFP4 in asked.preset.casefold():
         return FORMATS["mxfp4"]
+    if model.published_in and device.is_server:
+        published = FORMATS[model.published_in]
+        notes.append(Notice("serving_weights_published", "precision", {"weights": published.name}))
+        return published
     name = _usual_weights(device)
     values = {"weights": FORMATS[name].name}
     notes.append(Notice("serving_weights_assumed", "precision", values))

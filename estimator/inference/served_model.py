@@ -7,6 +7,7 @@ from typing import Any
 from estimator.core.messages import refuse
 from estimator.core.notice import Notice
 from estimator.core.units import human_count
+from estimator.inference.formats import format_of_config
 from estimator.inference.step import Served
 from estimator.networks.blocks import Experts, LatentAttention
 from estimator.networks.huggingface import architecture
@@ -43,6 +44,8 @@ class ServedModel:
         Tokens it was made for, None if not known. [token]
     shape_known : bool
         Whether its layers are read from a config, not guessed from its size.
+    published_in : str
+        Key of `FORMATS` for the weights of its checkpoint; empty for 16 bit or unknown.
     """
 
     name: str
@@ -50,6 +53,7 @@ class ServedModel:
     longest_context: float | None = None
     shape_known: bool = True
     warnings: tuple[Notice | str, ...] = ()
+    published_in: str = ""
 
     @property
     def params(self) -> float:
@@ -93,6 +97,7 @@ def from_config(config: Mapping[str, Any], name: str = "") -> ServedModel:
             **numbers,
         ),
         longest_context=getattr(spoken, "max_positions", None),
+        published_in=format_of_config(config),
         warnings=whole.warnings,
     )
 

@@ -253,6 +253,8 @@ class _Polynomials:
     ) -> Iterator[Line]:
         usual = "usual_items" in self.row and inputs.image_size is None
         for name, term in self.row["terms"].items():
+            if self.labels < term.get("least_labels", 0):
+                continue
             flop = _value(term.get("usual" if usual else "flop", {}), sizes)
             if inputs.windowed and "window" in term:
                 flop = flop + _outside_window(term["window"], items)

@@ -124,10 +124,14 @@ def _inference(report: Report, names: Names) -> Iterator[Block]:
         for name in ("decode_step_s", "read_s", "compute_s", "overhead_s")
     )
     yield (
-        f"A decode step takes {whole}: memory reads {reads}, compute {compute}, "
-        f"launches, scheduling and links {others}"
+        f"A decode step takes {whole}. Its parts overlap: memory reads {reads}, "
+        f"compute {compute}, launches, scheduling and links {others}"
     )
-    setup = [(label(name), amount(name, facts[name])) for name in facts if name in QUANTITIES]
+    setup = [
+        (label(name), amount(name, facts[name]))
+        for name in facts
+        if name in QUANTITIES and name not in report.quantities
+    ]
     yield TextTable(header=("set-up", ""), rows=setup)
     api = facts.get("api", {})
     if "name" in api:
@@ -179,8 +183,18 @@ MOST_FACTORS = 4
 MILLION_USERS = "million_users_year"
 
 
+TASKS = {
+    "": "training",
+    "full": "full fine-tuning",
+    "lora": "LoRA fine-tuning",
+    "qlora": "QLoRA fine-tuning",
+}
+"""Kind of fine-tuning -> the task of a memory need in words."""
+
+
 def _memory(report: Report, names: Names) -> Iterator[Block]:
-    task = "serving" if report.inputs["inference"] else "training"
+    training = TASKS[report.inputs.get("finetune") or ""]
+    task = "serving" if report.inputs["inference"] else training
     yield f"{report.details['network']}, {task}, {places(report.inputs['devices'])}"
     table, whole = results_table(report), report.mid("total_bytes")
     shares = [in_percent(report.mid(name) / whole, SHARE_DECIMALS) for name in _listed(report)]

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -85,6 +86,21 @@ def test_people_read_a_table_and_a_verdict(capsys):
     assert "note: " in err
     assert run(capsys, "llama-2-7b", "--hardware", "v100", "--quiet")[2] == ""
     assert "GPT-3" in run(capsys, "gpt-3")[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "task"),
+    [
+        ((), "training"),
+        (("--finetune", "qlora"), "QLoRA fine-tuning"),
+        (("--finetune", "full"), "full fine-tuning"),
+        (("--inference",), "serving"),
+    ],
+)
+def test_the_headline_names_the_task_and_the_verdict_a_share_of_the_memory(capsys, words, task):
+    lines = run(capsys, "llama-3-8b", "--hardware", "h200", *words)[1].splitlines()
+    assert lines[0] == f"Llama 3 (8B), {task}, on one device"
+    assert re.search(r": [\d.]+ GB, \d+% of 151 GB \(141 GiB\)", lines[-1])
 
 
 def test_what_makes_a_run_fit_on_its_devices_is_named_and_does(capsys):

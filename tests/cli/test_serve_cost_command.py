@@ -33,6 +33,16 @@ def test_the_headline_is_the_answer_and_agrees_with_the_json(capsys):
     assert float(step) == pytest.approx(1e3 * results["inter_token_s"]["mid"], rel=5e-3)
 
 
+def test_each_quantity_is_listed_once_and_parts_of_a_step_are_not_a_sum(capsys):
+    words = ("--preset", "deepseek-r1", "--hardware", "h200", "--devices", "16")
+    assert main(["serve-cost", *words]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    labels = [line[:39].strip() for line in lines if line.startswith(" ") and "─" not in line]
+    labels = [label for label in labels if label]
+    assert "time of a whole request" in labels and len({*labels}) == len(labels)
+    assert sum("Its parts overlap: memory reads" in line for line in lines) == 1
+
+
 @pytest.mark.parametrize(
     ("words", "reported"),
     [

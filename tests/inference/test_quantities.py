@@ -2,6 +2,7 @@
 
 import io
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -259,11 +260,23 @@ def test_sequences_beyond_the_memory_leave_the_replicas_of_a_full_server(catalog
 REFUSED = (
     ({"preset": "llama-2-70b", "hardware": "h100", "devices": 1}, "2 would hold them"),
     (
-        {"preset": "deepseek-v3", "hardware": "h200", "devices": 32, "data_parallel": 4},
+        {
+            "preset": "deepseek-v3",
+            "hardware": "h200",
+            "devices": 32,
+            "precision": "bf16",
+            "data_parallel": 4,
+        },
         "setting expert_parallel to 32",
     ),
     (
-        {"preset": "deepseek-v3", "hardware": "h200", "devices": 8, "data_parallel": 4},
+        {
+            "preset": "deepseek-v3",
+            "hardware": "h200",
+            "devices": 8,
+            "precision": "bf16",
+            "data_parallel": 4,
+        },
         "64 would hold them",
     ),
     ({"preset": "llama-2-7b", "hardware": "h100", "expert_parallel": 2}, "dense"),
@@ -343,6 +356,23 @@ def test_unspecified_weights_are_in_a_format_that_the_device_multiplies(catalog,
     row, _ = single(answer_serving([asked], catalog))
     (assumed,) = (one for one in row.notes if one.code == "serving_weights_assumed")
     assert row.weights.name.casefold() == assumed.values["weights"].casefold() == weights
+
+
+@pytest.mark.parametrize(
+    ("preset", "hardware", "weights"),
+    [("deepseek-v3", "h200", "fp8"), ("deepseek-r1", "m2-ultra", "Q4_K_M")],
+)
+def test_unspecified_weights_of_a_published_quantized_model_are_as_published(
+    catalog, preset, hardware, weights
+):
+    """A person's own machine runs a smaller copy; given formats are taken as they are."""
+    asked = ServingQuestion(preset=preset, hardware=hardware, devices=8.0)
+    row, _ = single(answer_serving([asked], catalog))
+    assert row.weights.name == weights
+    said = {note.code for note in row.notes if note.field == "precision"}
+    assert ("serving_weights_published" in said) == (weights == "fp8")
+    (given, _) = single(answer_serving([replace(asked, precision="bf16", devices=16.0)], catalog))
+    assert given.weights.name == "bf16"
 
 
 def test_unspecified_concurrency_widens_the_interval(catalog):

@@ -48,6 +48,16 @@ INSIDE = {
 SEGFORMER, CVT = CONFIGS_READ["segformer-mit-b0"], CONFIGS_READ["cvt-13"]
 
 
+LAYOUT = CONFIGS_READ["layoutlmv3-base"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "params"), [(7, 125_332_359), (9, 125_333_897), (10, 125_925_258)]
+)
+def test_the_dense_layer_of_layoutlmv3_comes_with_ten_labels(labels, params):
+    assert model_ledger({**LAYOUT, "num_labels": labels}).params_total == params
+
+
 def config_of(line, *, parts=("facts",)):
     """A config that states the facts of a line, each under its last name."""
     config = {"_class_name" if line["type"][0].isupper() else "model_type": line["type"]}
@@ -77,7 +87,8 @@ def test_a_line_is_found_by_its_facts_and_by_all_that_it_takes_for_granted(line)
     for parts in (("facts",), ("usual", "facts")):
         found = compiled_network(Fields(config_of(line, parts=parts)), line["type"])
         built = found.ledger(Inputs())
-        counts = [term.get("params", 0) for term in line.get("terms", {}).values()]
+        terms = line.get("terms", {}).values()
+        counts = [term.get("params", 0) for term in terms if "least_labels" not in term]
         assert built.params_total >= sum(counts)
         assert math.isfinite(float(built.forward_flop)) and built.forward_flop > 0
         assert built.model_type == line["type"]
