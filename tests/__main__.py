@@ -48,6 +48,8 @@ TOOLS = {
     "mypy": "mypy",
     "playwright": "playwright",
     "ruff": "ruff",
+    "cyclonedx-python-lib": "cyclonedx",
+    "spdx-python-model": "spdx_python_model",
 }
 MOST_WORKERS = 4
 WORKERS = min((os.cpu_count() or 1) + 2, MOST_WORKERS)

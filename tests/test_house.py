@@ -322,7 +322,7 @@ AVOIDED = re.compile(
 )
 """Words for which the field has terms: given, reported, uncertainty, features, provenance, CO2e."""
 
-PUBLIC = re.compile("as_told|'told'|'doubts'|heard_s|co2_eq_emissions")
+PUBLIC = re.compile("as_told|'told'|'doubts'|heard_s|co2_eq_emissions|co2CostEquivalent")
 """Keys of the JSON of claims and model cards, a section in links, a column of runs: they stay."""
 
 

@@ -20,6 +20,19 @@ add_messages(
         "implausible: {energy} in this time is {power} for each {device}, less than its idle power "
         "of {bound}; check the energy, its unit, the hours and the number of devices"
     ),
+    not_of_this_task="this field is not about such a task",
+    name_not_given="no name of the model given; set {set[name]}",
+    site_not_given="no site given; set {set[site]}",
+    year_not_given="no year of the run given; set {set[year]}",
+    params_not_given="the size of the model is not given; set {set[params]}",
+    tokens_not_given="the training tokens are not given; set {set[tokens]}",
+    not_metered="no metered energy given; set {set[energy_kwh]}",
+    no_contract="no contract for the electricity given; set {set[contract]}",
+    residual_unknown=(
+        "no residual mix of {place} on record; set {set[residual_mix]}, or {set[contract]} that "
+        "covers all of the electricity"
+    ),
+    factor_unknown="no factor for the electricity at {place} on record",
     hours_of_other_device=(
         "{preset} is published as device-hours on {device}: on another device it cannot be "
         "compared; its FLOPs are not known ({set[flop]}, or {set[hardware]} {id})"

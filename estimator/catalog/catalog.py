@@ -3,7 +3,7 @@
 import csv
 import os
 import re
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, wraps
 from pathlib import Path
@@ -28,7 +28,7 @@ from estimator.catalog.records import (
     offer,
     place_key,
 )
-from estimator.catalog.schema import CALIBRATIONS, FOLDERS, PLACE_FIELDS
+from estimator.catalog.schema import CALIBRATIONS, FACTOR_FIELDS, FOLDERS, PLACE_FIELDS
 from estimator.catalog.suggestions import Suggestions
 
 if TYPE_CHECKING:
@@ -263,6 +263,10 @@ class Catalog:
         """Return all electricity prices by place and sector."""
         return dict(self._electricity)
 
+    def electricity_factors(self) -> dict[tuple[str, str], Record]:
+        """Return factors of electricity, `FACTOR_FIELDS`, by country and factor."""
+        return dict(self._electricity_factors)
+
     def published_runs(self) -> list[dict[str, str]]:
         """Return the published runs as they stand in ``runs/published_runs.csv``, ours only."""
         return self.table("runs/published_runs.csv")
@@ -488,14 +492,34 @@ class Catalog:
 
     @cached_property
     def _electricity(self) -> dict[tuple[str, str], Record]:
-        known: dict[tuple[str, str], Record] = {}
         column = "price_usd_per_kwh"
-        for path in (layer / "sites" / "electricity_prices.csv" for layer in self.layers):
+        return {
+            (place_key(row["iso2_or_region"]), row["sector"]): record
+            for row, record in self._factors("electricity_prices.csv", column, lambda _: column)
+        }
+
+    @cached_property
+    def _electricity_factors(self) -> dict[tuple[str, str], Record]:
+        name, factor = "electricity_factors.csv", "factor"
+        return {
+            (place_key(row["iso2"]), row[factor]): record
+            for row, record in self._factors(name, "value", lambda row: row[factor])
+        }
+
+    def _factors(
+        self, name: str, column: str, field_of: Callable[[rows.Row], str]
+    ) -> Iterator[tuple[rows.Row, Record]]:
+        """Yield each row of a table of electricity, in every layer, with its record."""
+        fields = {**PLACE_FIELDS, **FACTOR_FIELDS}
+        for path in (layer / "sites" / name for layer in self.layers):
             for line, row in rows.read_rows(path) if path.is_file() else ():
-                record = rows.record_from_row(path, line, row, column, PLACE_FIELDS[column])
+                key = field_of(row)
+                if key not in fields:
+                    known = tuple(FACTOR_FIELDS)
+                    raise files.unknown(path, f"line {line}, {key}", "unknown factor", known)
+                record = rows.record_from_row(path, line, row, column, fields[key])
                 self._guard(path, f"line {line}, {column}", record)
-                known[place_key(row["iso2_or_region"]), row["sector"]] = record
-        return known
+                yield row, record
 
 
 def once(work_out: Callable[Words, Found]) -> Callable[Words, Found]:

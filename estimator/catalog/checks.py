@@ -168,7 +168,7 @@ def _file_problems(catalog: Catalog) -> Iterator[Problem]:
         for read in (
             *(catalog.priors, catalog.places, catalog.electricity_prices),
             *(catalog.claims, catalog.scaling, catalog.api_prices),
-            *(catalog.equivalents, catalog.prompts),
+            *(catalog.equivalents, catalog.prompts, catalog.electricity_factors),
         ):
             yield from _tried(read)
         for name in catalog.device_names():
@@ -233,6 +233,8 @@ def every_record(catalog: Catalog) -> Iterator[tuple[str, str, Record]]:
         yield from _named("claims.toml", f"{claim.id}.", {"claimed": claim.claimed, **facts})
     for (where, sector), record in catalog.electricity_prices().items():
         yield "sites/electricity_prices.csv", f"{where} {sector}", record
+    for (where, factor), record in catalog.electricity_factors().items():
+        yield "sites/electricity_factors.csv", f"{where} {factor}", record
 
 
 def _named(
@@ -414,3 +416,6 @@ def _electricity_problems(catalog: Catalog) -> Iterator[Problem]:
     for where, sector in catalog.electricity_prices():
         file, known = "sites/electricity_prices.csv", codes.union(REGIONS)
         yield from unknown_word(file, f"{where} {sector}", "place", where, known)
+    for where, factor in catalog.electricity_factors():
+        file = "sites/electricity_factors.csv"
+        yield from unknown_word(file, f"{where} {factor}", "country", where, codes)

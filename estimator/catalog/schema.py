@@ -81,15 +81,36 @@ PLACE_FIELDS: Mapping[str, Field] = {
     "wue_l_per_kwh": Field(unit="L/kWh", smallest=0, largest=20),
     "price_usd_per_kwh": Field(unit="USD/kWh", smallest=1e-3, largest=3),
 }
+FACTOR_FIELDS: Mapping[str, Field] = {
+    "residual_co2e_kg_per_kwh": Field(unit="kgCO2e/kWh", smallest=0, largest=2),
+    "primary_mj_per_kwh": Field(unit="MJ/kWh", smallest=0.1, largest=50),
+    "adpe_kg_per_kwh": Field(unit="kgSbeq/kWh", smallest=1e-9, largest=1e-5),
+}
+"""Factors of the electricity of a country, beside its carbon intensity."""
 PRICE_FIELD = Field(unit="USD/h", smallest=1e-3, largest=1e3)
 API_PRICE_FIELD = Field(unit="USD/Mtoken", smallest=1e-4, largest=1e4)
 UNITS = frozenset(
     field.unit
-    for fields in (PEAK_FIELDS, DEVICE_FIELDS, PRESET_FIELDS, AS_RUN_FIELDS, PLACE_FIELDS)
+    for fields in (
+        *(PEAK_FIELDS, DEVICE_FIELDS, PRESET_FIELDS, AS_RUN_FIELDS, PLACE_FIELDS, FACTOR_FIELDS),
+    )
     for field in fields.values()
 ) | frozenset(
     (
-        *("USD/h", "h/year", "year", "K", "J", "s", "kWh/GB", "kcal", "TWh", "FLOP/s/W"),
+        *(
+            "MJ",
+            "kgSbeq",
+            "USD/h",
+            "h/year",
+            "year",
+            "K",
+            "J",
+            "s",
+            "kWh/GB",
+            "kcal",
+            "TWh",
+            "FLOP/s/W",
+        ),
         *("day", "Hz", "nat", "USD", "PFLOP/s-day", "kgCO2e/km", "kWh/year", "USD/Mtoken"),
     )
 )
@@ -132,6 +153,7 @@ ENTRIES = {
         "cloud_regions.csv",
         "operators.csv",
         "electricity_prices.csv",
+        "electricity_factors.csv",
         "places.toml",
     ),
 }
@@ -156,6 +178,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         *_TAIL,
     ),
     "operators.csv": ("id", "name", "iso2", "scope", "year", "pue", "low", "high", *_TAIL),
+    "electricity_factors.csv": ("iso2", "factor", "value", "low", "high", "year", *_TAIL),
     "electricity_prices.csv": (
         *("iso2_or_region", "sector", "price_usd_per_kwh", "low", "high", "year"),
         *_TAIL,
@@ -168,4 +191,5 @@ RANGED = {
     "cloud_regions.csv": "co2e_kg_per_kwh",
     "operators.csv": "pue",
     "electricity_prices.csv": "price_usd_per_kwh",
+    "electricity_factors.csv": "value",
 }

@@ -18,7 +18,7 @@ from estimator.cli.parser import CommandParser
 
 COMMANDS = (
     *("estimate", "compare", "batch", "sweep", "plan", "model", "serve-cost", "prompt", "memory"),
-    *("forecast", "calibrate", "claims", "profiles", "validate", "figure", "app"),
+    *("report", "forecast", "calibrate", "claims", "profiles", "validate", "figure", "app"),
 )
 """Each is a module here that adds one parser, whose `run` answers with the exit code."""
 

@@ -637,6 +637,30 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
             example="18",
             local=True,
         ),
+        _number(
+            "contract",
+            "carbon intensity of the electricity bought by contract or certificates",
+            "Contract or certificates [kgCO2e/kWh]",
+            unit="kgCO2e/kWh",
+            example="0",
+            limits="co2e_kg_per_kwh",
+        ),
+        _number(
+            "contract_share",
+            "share of the electricity that --contract covers (default: 1)",
+            "Share covered by the contract",
+            example="0.8",
+            limits="share",
+        ),
+        _number(
+            "residual_mix",
+            "carbon intensity of the residual mix, for electricity without a contract (default: "
+            "that of the country on record)",
+            "Residual mix [kgCO2e/kWh]",
+            unit="kgCO2e/kWh",
+            example="0.369",
+            limits="co2e_kg_per_kwh",
+        ),
         _number("pue", "power usage effectiveness of the site, from 1", "PUE", example="1.1"),
         _flag(
             "boards_only",

@@ -17,6 +17,7 @@ add_messages(
     metered_beyond_boards=(
         "{set[boards_only]} counts only the devices: set {field} to devices, or drop one of them"
     ),
+    share_without_contract="{field} is the share that {set[contract]} covers: give both",
     preset_says_work="{set[preset]} already specifies the work: drop it or {field}",
     finetune_needs_tokens=(
         "fine-tuning needs its own {set[tokens]} (or {set[samples]} with {set[config]})"

@@ -1,0 +1,623 @@
+"""Facts that rules, journals and registries ask for, from an answer: value, basis, formula, source.
+
+A fact that cannot be had says why. Everything that is assumed stands among the notices of the
+answer, so that no default leaves a document without a name.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from estimator.answer.design_facts import memory_too_small
+from estimator.answer.scenario_estimate import Answer
+from estimator.answer.training_report import fleet, spread
+from estimator.catalog import Catalog, Record
+from estimator.core.notice import Notice
+from estimator.core.uncertainty import Uncertain
+from estimator.core.units import (
+    H_PER_DAY,
+    MILLION,
+    S_PER_H,
+    W_PER_KW,
+    digits,
+    human_count,
+    in_percent,
+)
+from estimator.core.work import DEVICES, FACILITY, NODES
+from estimator.question.disclosure import Disclosure
+from estimator.question.provenance import GIVEN, SourcedNumber, uncertain_record
+
+MEASURED, CALIBRATED, PREDICTED, NOT_AVAILABLE = (
+    *("measured", "calibrated", "predicted"),
+    "not available",
+)
+"""Bases of a fact, with `GIVEN`: metered within its boundary; metered in part, or corrected by
+measured runs; predicted; missing."""
+
+TASK_TOKENS = 1e5
+"""Tokens of the inference task whose FLOPs are stated, the Model Documentation Form's example."""
+
+MONTH_DAYS = 30.4375
+"""Days of a mean month [day]."""
+
+RANGES = ((1.0, "less than 1 month"), (3.0, "1 to 3 months"), (6.0, "3 to 6 months"))
+"""Months, and the range of training time below them in the Model Documentation Form."""
+
+RESTS_ON: Mapping[str, tuple[str, ...]] = {
+    "training_flop": ("training_flop", "params", "tokens", "work.formula", "sample_flop"),
+    "device_hours": ("device_hours", "utilization", "peak_flop_per_s"),
+    "energy_kwh": ("energy_kwh", "tdp_w", "idle_w", "system_power_w", "power.", "pue"),
+    "operational_co2e_kg": ("co2e_kg_per_kwh",),
+    "embodied_co2e_kg": ("embodied_co2e_kg", "embodied.", "ownership.lifetime_years"),
+    "co2e_kg": ("co2e_kg_per_kwh", "embodied_co2e_kg", "embodied.", "ownership.lifetime_years"),
+    "water_l": ("wue_l_per_kwh", "offsite_l_per_kwh"),
+}
+"""Fact -> beginnings of the numbers that it rests on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fact:
+    """One number or text of a disclosure.
+
+    Parameters
+    ----------
+    value : float or str, optional
+        None where it is not available.
+    low, high : float, optional
+        Interval; None where the value is exact.
+    unit : str
+        Of the number; empty for a text.
+    basis : str
+        measured, calibrated, predicted, given or not available.
+    formula : str
+        How the number follows, with the numbers put in.
+    sources : tuple of str
+        Ids of the sources behind it.
+    date : str
+        When the newest number behind it was stated.
+    why : Notice, optional
+        Reason that it is not available.
+    """
+
+    value: float | str | None
+    low: float | None = None
+    high: float | None = None
+    unit: str = ""
+    basis: str = GIVEN
+    formula: str = ""
+    sources: tuple[str, ...] = ()
+    date: str = ""
+    why: Notice | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disclosed:
+    """Everything that a document can state of a run or a set-up.
+
+    Parameters
+    ----------
+    facts : mapping of str to Fact
+        Name, ending in its unit -> fact.
+    boundary : mapping of str to str
+        Part -> whether and how it is counted.
+    tighten : tuple of (str, float)
+        Source of uncertainty and its share in the variance of the energy, the largest first [1].
+    notices : tuple of Notice
+        Assumptions.
+    level : float
+        Probability inside the intervals [1].
+    link : str
+        Query string that opens the same scenario in the app; may be empty.
+    """
+
+    facts: Mapping[str, Fact]
+    boundary: Mapping[str, str]
+    tighten: tuple[tuple[str, float], ...]
+    notices: tuple[Notice, ...]
+    level: float
+    link: str = ""
+
+
+def missing(code: str, field: str = "", **values: Any) -> Fact:
+    """Return a fact that is not available, and why."""
+    return Fact(value=None, basis=NOT_AVAILABLE, why=Notice(code, field, values))
+
+
+def _text(value: str | None, code: str, field: str) -> Fact:
+    return Fact(value=value) if value else missing(code, field)
+
+
+def training_facts(
+    answer: Answer, held: Disclosure, catalog: Catalog, *, modelled: bool = False
+) -> Disclosed:
+    """Facts of a training run.
+
+    Parameters
+    ----------
+    answer : Answer
+    held : Disclosure
+        Contracts for its electricity.
+    catalog : Catalog
+    modelled : bool
+        Whether its energy is that of a run whose meter only modelled it.
+
+    Returns
+    -------
+    Disclosed
+    """
+    facts = _Training(answer, held, catalog, modelled).facts()
+    shares = tuple((name, share) for name, share in spread(answer).items() if share >= 0.01)
+    return Disclosed(
+        facts=facts,
+        boundary=_boundary(answer),
+        tighten=shares,
+        notices=(*answer.notices, *memory_too_small(answer, catalog)),
+        level=answer.level,
+        link=answer.link,
+    )
+
+
+def _boundary(answer: Answer) -> dict[str, str]:
+    """Part of the energy and emissions -> whether it is counted, and how."""
+    workload, run = answer.estimate, answer.result.group_of(answer.row)[0].workload
+    metered = run.metered if run.metered_kwh is not None else ""
+    boards = bool(answer.scenario.boards_only)
+    many = float(answer.run.devices) > float(answer.hardware.node_devices)
+    seen = {
+        "devices": metered in (DEVICES, NODES, FACILITY),
+        "host": metered in (NODES, FACILITY),
+        "network": metered == FACILITY,
+        "pue": metered == FACILITY,
+    }
+    left_out = "not counted"
+    how = {part: "metered" if one else "predicted" for part, one in seen.items()}
+    attempts = answer.scenario.attempts
+    return {
+        "devices": how["devices"],
+        "hosts (CPU, memory, fans)": left_out if boards else how["host"],
+        "network beyond a node": (
+            left_out if boards else how["network"] if many else "none: a single node"
+        ),
+        "cooling and supply (PUE)": (
+            left_out if boards else f"{how['pue']}, PUE {digits(float(answer.site.pue.mid))}"
+        ),
+        "making of the hardware (embodied)": (
+            "in the CO2e, not in the energy" if "embodied_co2e_kg" in workload else left_out
+        ),
+        "development runs (failed runs, searches)": (
+            f"counted: all runs are {digits(attempts)} times the final run"
+            if attempts is not None
+            else "not counted: the final run only"
+        ),
+        "storage, data preparation, staff": left_out,
+    }
+
+
+class _Training:
+    """Facts of one training run."""
+
+    def __init__(self, answer: Answer, held: Disclosure, catalog: Catalog, modelled: bool) -> None:
+        self.modelled = modelled
+        self.answer, self.held, self.catalog = answer, held, catalog
+        self.known, self.inputs = answer.estimate.quantities, answer.inputs
+        group = answer.result.group_of(answer.row)[0]
+        self.metered = group.workload.metered if group.workload.metered_kwh is not None else ""
+        measured = {self.inputs[name].basis for name in ("utilization",) if name in self.inputs}
+        self.corrected = "calibrated" in measured or "device_power_w" in self.inputs
+        self.attempts = answer.scenario.attempts or 1.0
+
+    def facts(self) -> dict[str, Fact]:
+        """Return all facts by name."""
+        return {
+            **self._words(),
+            **self._work(),
+            **self._time(),
+            **self._energy(),
+            **self._carbon(),
+            **self._electricity(),
+            **self._intensity(),
+        }
+
+    def _words(self) -> dict[str, Fact]:
+        answer, scenario = self.answer, self.answer.scenario
+        preset = answer.work.preset
+        name = scenario.name or (preset.name if preset is not None else "")
+        place = answer.site.name if scenario.site else ""
+        tuned = scenario.finetune or answer.work.kind.startswith("finetune")
+        return {
+            "model": _text(name, "name_not_given", "name"),
+            "stage": Fact(value="fine-tuning" if tuned else "training"),
+            "kind": Fact(value=answer.work.kind),
+            "hardware": Fact(value=answer.device.name),
+            "device_kind": Fact(value=answer.device.kind),
+            "vendor": Fact(value=answer.device.vendor),
+            "fleet": Fact(value=fleet(answer)),
+            "precision": Fact(value=answer.precision),
+            "site": _text(place, "site_not_given", "site"),
+            "year": self._year(),
+        }
+
+    def _year(self) -> Fact:
+        year = self.answer.scenario.year
+        if year is None:
+            return missing("year_not_given", "year")
+        return Fact(value=f"{year:.0f}")
+
+    def _work(self) -> dict[str, Fact]:
+        asked, row = self.answer.result.questions, self.answer.row
+        numbers = asked.work.numbers
+        found: dict[str, Fact] = {"devices": self._given("devices", float(self.answer.run.devices))}
+        for name in ("params", "tokens"):
+            known = self.inputs.get(name)
+            value = None if known is None else known.value
+            if value is None and name in numbers and numbers[name][row] == numbers[name][row]:
+                value = float(numbers[name][row])
+            found[name] = missing(f"{name}_not_given", name)
+            if value is not None:
+                found[name] = self._given(name, value, known)
+        flop = self.known.get("training_flop")
+        size = found["params"].value
+        formula = ""
+        if isinstance(size, float) and isinstance(found["tokens"].value, float):
+            formula = f"about 6 × {human_count(size)} parameters × "
+            formula += f"{human_count(found['tokens'].value)} tokens"
+        found["training_flop"] = self._quantity("training_flop", "FLOP", formula)
+        if flop is not None:
+            power = f"10^{len(f'{float(flop.mid):.0f}') - 1}"
+            found["training_flop_magnitude"] = Fact(
+                value=f"{power} FLOP", basis=found["training_flop"].basis
+            )
+        else:
+            found["training_flop_magnitude"] = missing("work_unknown", "flop")
+        active = self.inputs.get("active_params")
+        active_size = active.value if active is not None else size
+        found["inference_flop"] = missing("params_not_given", "params")
+        if isinstance(active_size, float):
+            found["inference_flop"] = Fact(
+                value=2.0 * active_size * TASK_TOKENS,
+                unit="FLOP",
+                basis=PREDICTED,
+                formula=f"2 × {human_count(active_size)} active parameters × "
+                f"{TASK_TOKENS:,.0f} tokens, attention left out",
+                sources=("kaplan-2020",) if self.catalog.knows_source("kaplan-2020") else (),
+            )
+        return found
+
+    def _of_input(self, name: str, value: float, unit: str) -> Fact:
+        """Number of the site, given or on record."""
+        known = self.inputs.get(name)
+        if known is None or known.basis == GIVEN:
+            return Fact(value=value, unit=unit)
+        return Fact(
+            value=value,
+            low=known.low,
+            high=known.high,
+            unit=unit,
+            basis=PREDICTED,
+            formula=f"on record ({known.basis})",
+            sources=(known.source,),
+            date=known.date,
+        )
+
+    def _given(self, name: str, value: float, known: SourcedNumber | None = None) -> Fact:
+        unit = "" if known is None or known.unit == "1" else known.unit
+        known = known or self.inputs.get(name)
+        if known is None or known.basis == GIVEN:
+            return Fact(value=value, unit=unit)
+        sources = (known.source,) if known.source else ()
+        return Fact(value=value, unit=unit, sources=sources, date=known.date)
+
+    def _time(self) -> dict[str, Fact]:
+        devices = float(self.answer.run.devices)
+        timed = bool(self.answer.result.questions.timed[self.answer.row])
+        hours = self.known["device_hours"]
+        formula = "as given"
+        if not timed and "utilization" in self.known:
+            formula = (
+                f"{digits(float(self.known['training_flop'].mid))} FLOP / "
+                f"({digits(float(self.answer.hardware.peak_flop_per_s.mid))} FLOP/s × "
+                f"{digits(float(self.known['utilization'].mid))} of the peak)"
+            )
+        basis = GIVEN if timed else CALIBRATED if self.corrected else PREDICTED
+        device = self._quantity("device_hours", "h", formula, basis)
+        wall = self._quantity(
+            "wall_hours", "h", f"{digits(float(hours.mid))} device-hours / {devices:,.0f}", basis
+        )
+        months = float(self.known["wall_hours"].mid) / H_PER_DAY / MONTH_DAYS
+        words = next((text for most, text in RANGES if months < most), "more than 6 months")
+        return {
+            "device_hours": device,
+            "wall_hours": wall,
+            "wall_s": _scaled(wall, S_PER_H, "s"),
+            "training_time_range": Fact(value=words, basis=basis, formula=wall.formula),
+            "utilization": self._quantity("utilization", "1", "", basis)
+            if "utilization" in self.known
+            else missing("work_unknown", "flop"),
+        }
+
+    def _energy(self) -> dict[str, Fact]:
+        site = self.answer.site
+        pue = digits(float(site.pue.mid))
+        energy = self._quantity("energy_kwh", "kWh", "", self._energy_basis())
+        found = {
+            "energy_kwh": energy,
+            "pue": self._of_input("pue", float(site.pue.mid), ""),
+            "metered": Fact(value=self.metered) if self.metered else missing("not_metered"),
+        }
+        if energy.value is None:
+            return {**found, "task_energy_kwh": energy, "energy_method": energy, "power_w": energy}
+        spent = float((self.known["device_hours"] * self.attempts).mid)
+        if self.metered == FACILITY:
+            formula = "energy of the whole facility"
+        elif self.metered:
+            own = self.inputs["energy_kwh"].value
+            more = float(self.known["it_energy_kwh"].mid) / own / self.attempts
+            formula = f"{digits(own)} kWh metered at the {self.metered} × {digits(more)} for "
+            formula += "host and network" if self.metered == DEVICES else "the network"
+            formula += f" × PUE {pue}"
+        else:
+            each = float(self.known["it_energy_kwh"].mid) / spent * W_PER_KW
+            formula = f"{digits(spent)} device-hours × {digits(each)} W per device with host and "
+            formula += f"network × PUE {pue}"
+        if self.attempts != 1.0 and self.metered:
+            formula += f" × {digits(self.attempts)} for development runs"
+        energy = replace(energy, formula=formula)
+        power = self._quantity("power_w", "W", "", energy.basis)
+        method = "Estimated from the computational resources used"
+        if self.metered:
+            method = "Modelled" if self.modelled else "Metered"
+        elif self.corrected:
+            method += ", corrected by measured runs"
+        task = energy
+        if self.metered:
+            number = self.inputs["energy_kwh"]
+            how = "modelled" if self.modelled else "metered"
+            task = Fact(
+                value=number.value,
+                low=number.low,
+                high=number.high,
+                unit="kWh",
+                basis=PREDICTED if self.modelled else MEASURED,
+                formula=f"energy of the {self.metered}, as {how}",
+            )
+        return {
+            **found,
+            "energy_kwh": energy,
+            "task_energy_kwh": task,
+            "power_w": power,
+            "energy_method": Fact(value=f"{method}: {formula}.", basis=energy.basis),
+        }
+
+    def _energy_basis(self) -> str:
+        if self.metered and not self.modelled:
+            return MEASURED if self.metered == FACILITY else CALIBRATED
+        return CALIBRATED if self.corrected else PREDICTED
+
+    def _derived_basis(self) -> str:
+        """Basis of what follows from the energy by factors that nobody measured for this run."""
+        return PREDICTED if self._energy_basis() == PREDICTED else CALIBRATED
+
+    def _carbon(self) -> dict[str, Fact]:
+        factor = self.answer.site.co2e_kg_per_kwh
+        grid = missing("grid_unknown", "carbon_intensity", place=self.answer.site.name)
+        if factor is not None:
+            grid = self._of_input("co2e_kg_per_kwh", float(factor.mid), "kgCO2e/kWh")
+        basis, times = self._derived_basis(), self._times(factor)
+        operational = self._quantity("operational_co2e_kg", "kgCO2e", times, basis)
+        embodied = self._quantity("embodied_co2e_kg", "kgCO2e", self._share_of_life(), PREDICTED)
+        both = "operational + embodied" if embodied.value is not None else "operational only"
+        total = self._quantity("co2e_kg", "kgCO2e", both, basis)
+        hourly = self.answer.plan is not None
+        water = self._quantity("water_l", "L", "on-site water + water of generation", basis)
+        return {
+            "co2e_kg_per_kwh": grid,
+            "operational_co2e_kg": operational,
+            "embodied_co2e_kg": embodied,
+            "co2e_kg": total,
+            "co2e_g": _scaled(total, 1e3, "gCO2e"),
+            "water_l": water,
+            "time_matching": Fact(
+                value="hourly: the intensity of the hours that the run covers"
+                if hourly
+                else "annual: the mean intensity of the year"
+            ),
+        }
+
+    def _share_of_life(self) -> str:
+        hardware = self.answer.hardware
+        if hardware.embodied_co2e_kg is None:
+            return ""
+        return (
+            f"{digits(float(hardware.embodied_co2e_kg.mid))} kgCO2e per device with its share of "
+            f"the server × {digits(self._life_share())} lives"
+        )
+
+    def _life_share(self) -> float:
+        """Device time over the life of a device, all devices together [1]."""
+        spent = self.known["device_hours"] * self.attempts
+        return float((spent / self.answer.hardware.lifetime_h).mid)
+
+    def _times(self, factor: Uncertain | None, unit: str = "kgCO2e/kWh") -> str:
+        if factor is None or "energy_kwh" not in self.known:
+            return ""
+        energy = digits(float(self.known["energy_kwh"].mid))
+        return f"{energy} kWh × {digits(float(factor.mid))} {unit}"
+
+    def _electricity(self) -> dict[str, Fact]:
+        """Market-based scope 2, primary energy and depletion, by factors of the country."""
+        found = {"scope2_location_kg": self._location()}
+        residual = self._residual()
+        found["residual_kg_per_kwh"] = residual
+        found |= self._market(residual)
+        for fact, factor, unit, embodied in (
+            ("primary_energy_mj", "primary_mj_per_kwh", "MJ", "embodied.primary_mj"),
+            ("adpe_kgsbeq", "adpe_kg_per_kwh", "kgSbeq", "embodied.adpe_kg"),
+        ):
+            found[fact] = self._depletion(factor, unit, embodied)
+        return found
+
+    def _location(self) -> Fact:
+        return self._quantity(
+            "operational_co2e_kg",
+            "kgCO2e",
+            self._times(self.answer.site.co2e_kg_per_kwh),
+            self._derived_basis(),
+        )
+
+    def _record(self, factor: str) -> Record | None:
+        """Factor of the electricity of the country of the site."""
+        history = (
+            self.catalog.history(self.answer.scenario.site) if self.answer.scenario.site else []
+        )
+        country = history[-1].iso2 if history else None
+        key = ((country or "").casefold(), factor)
+        return self.catalog.electricity_factors().get(key)
+
+    def _residual(self) -> Fact:
+        if self.held.residual_mix is not None:
+            return Fact(value=self.held.residual_mix, unit="kgCO2e/kWh")
+        record = self._record("residual_co2e_kg_per_kwh")
+        if record is None:
+            return missing("residual_unknown", "residual_mix", place=self.answer.site.name)
+        return _recorded(record)
+
+    def _market(self, residual: Fact) -> dict[str, Fact]:
+        """Market-based emissions: the contract for its share, the residual mix for the rest."""
+        held = self.held
+        share = 0.0 if held.contract is None else 1.0
+        share = share if held.contract_share is None else held.contract_share
+        contract = Fact(value=held.contract, unit="kgCO2e/kWh")
+        if held.contract is None:
+            contract = missing("no_contract", "contract")
+        found = {
+            "contract_kg_per_kwh": contract,
+            "contract_share": Fact(value=in_percent(share, 0)),
+        }
+        energy = self.known.get("energy_kwh")
+        if energy is None:
+            why = self.answer.estimate.absent["energy_kwh"]
+            return {**found, "scope2_market_kg": Fact(value=None, basis=NOT_AVAILABLE, why=why)}
+        if share < 1.0 and residual.value is None:
+            return {**found, "scope2_market_kg": residual}
+        parts = []
+        if share > 0:
+            parts.append((share, held.contract or 0.0, "contract"))
+        if share < 1.0:
+            parts.append((1.0 - share, float(residual.value or 0.0), "residual mix"))
+        mean = sum(part * factor for part, factor, _ in parts)
+        words = " + ".join(f"{digits(p)} × {digits(f)} ({what})" for p, f, what in parts)
+        formula = f"{digits(float(energy.mid))} kWh × ({words}) kgCO2e/kWh"
+        sources = residual.sources if share < 1.0 else ()
+        found["scope2_market_kg"] = self._fact(
+            energy * mean,
+            "kgCO2e",
+            formula=formula,
+            basis=self._derived_basis(),
+            sources=sources,
+            date=residual.date,
+        )
+        return found
+
+    def _depletion(self, factor: str, unit: str, embodied: str) -> Fact:
+        """Primary energy or abiotic depletion of the electricity, and of making the devices."""
+        record = self._record(factor)
+        energy = self.known.get("energy_kwh")
+        if record is None or energy is None:
+            return missing("factor_unknown", "site", place=self.answer.site.name)
+        per_kwh = uncertain_record(record, "electricity factor")
+        whole = energy * per_kwh
+        sources, formula = [record.source], self._times(per_kwh, f"{unit}/kWh")
+        making = self.catalog.priors().get(f"{embodied}.{self.answer.device.kind}")
+        if making is not None:
+            whole = whole + uncertain_record(making, "embodied") * self._life_share()
+            sources.append(making.source)
+            formula += f" + {digits(making.value)} {unit} per device × "
+            formula += f"{digits(self._life_share())} lives"
+        else:
+            formula += ", without the making of the devices"
+        return self._fact(
+            whole,
+            unit,
+            formula=formula,
+            basis=self._derived_basis(),
+            sources=tuple(sources),
+            date=record.date or "",
+        )
+
+    def _intensity(self) -> dict[str, Fact]:
+        """SCI of the provider: emissions per FLOP, training token and parameter."""
+        whole = self.known.get("co2e_kg")
+        per = {
+            "sci_g_per_exaflop": ("training_flop", 1e18, "gCO2e per 10^18 FLOP"),
+            "sci_g_per_million_tokens": ("tokens", MILLION, "gCO2e per million training tokens"),
+            "sci_kg_per_billion_params": ("params", 1e9, "kgCO2e per billion parameters"),
+        }
+        work = self._work()
+        found: dict[str, Fact] = {}
+        for name, (unit_fact, size, unit) in per.items():
+            amount = self.known.get(unit_fact) if unit_fact == "training_flop" else None
+            if amount is None and isinstance(work[unit_fact].value, float):
+                amount = Uncertain(float(work[unit_fact].value or 0.0))
+            if whole is None or amount is None:
+                found[name] = work[unit_fact] if whole is not None else self._quantity("co2e_kg")
+                continue
+            scale = size * (1.0 if unit.startswith("kg") else 1e3)
+            formula = f"(O + I) / R = {digits(float(whole.mid))} kgCO2e / "
+            formula += f"{float(amount.mid):.3g}"
+            found[name] = self._fact(
+                whole / amount * scale, unit, formula=formula, basis=self._derived_basis()
+            )
+        return found
+
+    def _quantity(self, name: str, unit: str = "", formula: str = "", basis: str = "") -> Fact:
+        """A quantity of the estimate, or why it is absent."""
+        if name not in self.known:
+            return Fact(value=None, basis=NOT_AVAILABLE, why=self._why(name))
+        found = [
+            number
+            for key, number in self.inputs.items()
+            if key.startswith(RESTS_ON.get(name, ())) and number.source
+        ]
+        sources = tuple(dict.fromkeys(number.source for number in found))
+        date = max((number.date for number in found), default="")
+        value = self.known[name]
+        if not basis:
+            basis = PREDICTED if float(value.log_sd) > 0 else GIVEN
+        if basis == MEASURED:
+            sources, date = (), ""
+        return self._fact(value, unit, formula=formula, basis=basis, sources=sources, date=date)
+
+    def _why(self, name: str) -> Notice:
+        absent = self.answer.estimate.absent
+        return absent.get(name) or next(iter(absent.values()))
+
+    def _fact(self, value: Uncertain, unit: str, **more: Any) -> Fact:
+        return _valued(Fact(value=None, unit=unit, **more), value, self.answer.level)
+
+
+def _valued(fact: Fact, value: Uncertain, level: float) -> Fact:
+    """Return a fact with a value and its interval."""
+    low, high = (float(bound) for bound in value.interval(level))
+    ends = (None, None) if low == high else (low, high)
+    return replace(fact, value=float(value.mid), low=ends[0], high=ends[1])
+
+
+def _scaled(fact: Fact, factor: float, unit: str) -> Fact:
+    """Return a fact in another unit."""
+    if not isinstance(fact.value, float):
+        return fact
+    low, high = (None if end is None else end * factor for end in (fact.low, fact.high))
+    return replace(fact, value=fact.value * factor, low=low, high=high, unit=unit)
+
+
+def _recorded(record: Record) -> Fact:
+    return Fact(
+        value=record.value,
+        low=record.low,
+        high=record.high,
+        unit=record.unit,
+        sources=(record.source,),
+        date=record.date or "",
+        basis=PREDICTED,
+        formula=f"on record ({record.basis})",
+    )

@@ -1,0 +1,52 @@
+"""A measured run as a question: its device, its hours and the energy that its meters read."""
+
+from collections.abc import Sequence
+
+from estimator.core.units import S_PER_H
+from estimator.core.work import DEVICES, FACILITY, NODES
+from estimator.question.scenario import Scenario
+from estimator.runs.record import Energy, MeasuredRun
+
+WHOLE = {"facility": FACILITY, "host": NODES, "gpu": DEVICES}
+"""Component that stands for all of its kind -> boundary of its meter, the widest first."""
+
+
+def scenario_of_run(run: MeasuredRun) -> tuple[Scenario, bool]:
+    """Return a run as a scenario, and whether its energy was metered rather than modelled.
+
+    Raises
+    ------
+    ValueError
+        If no device of the run is known.
+    """
+    used = [one for one in run.devices if one.kind == "gpu"] or list(run.devices)
+    if not used:
+        raise ValueError(f"run {run.id} names no device: nothing is known of its power")
+    timing = next((one for one in run.timings if one.what == "training"), None)
+    count = float(len(used) if timing is None else timing.devices)
+    energy, boundary = _energy(run, {one.key for one in used})
+    work = None
+    if timing is not None and timing.flop:
+        work = timing.flop * run.wall_s / timing.time_s
+    scenario = Scenario(
+        name=run.label,
+        hardware=used[0].hardware or used[0].name,
+        devices=count,
+        device_hours=count * run.wall_s / S_PER_H,
+        flop=work,
+        precision=None if timing is None else timing.precision,
+        kind=None if timing is None else timing.kind,
+        energy_kwh=None if not energy else sum(one.energy_kwh for one in energy),
+        metered=boundary or None,
+    )
+    return scenario, bool(energy) and all(one.trust != "modelled" for one in energy)
+
+
+def _energy(run: MeasuredRun, used: set[str]) -> tuple[Sequence[Energy], str]:
+    """Energy within the widest boundary that was metered, and that boundary."""
+    for component, boundary in WHOLE.items():
+        found = [one for one in run.energy if one.component.rpartition("/")[2] == component]
+        if found:
+            return found, boundary
+    found = [one for one in run.energy if one.component in used]
+    return found, DEVICES if found else ""

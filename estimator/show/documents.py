@@ -1,0 +1,880 @@
+"""Documents that rules, journals and registries ask for: fields per format, and their renderers.
+
+A format lists its fields; each names the fact that fills it. The facts come from one answer
+(`answer.disclosure`), so every format has the same numbers. A format that other programs read
+places its fields by path in JSON.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from html import escape
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from estimator import __version__
+from estimator.answer.disclosure import NOT_AVAILABLE, Disclosed, Fact
+from estimator.catalog import Catalog, Source
+from estimator.core.messages import Names, refusal, rendered
+from estimator.core.notice import Notice
+from estimator.core.units import H_PER_DAY, in_percent
+
+EXACT_FIGURES = 12
+"""Significant figures of a number in data, so that reading and writing it changes nothing."""
+
+FACTORS: Mapping[tuple[str, str], float] = {
+    ("kWh", "MWh"): 1e-3,
+    ("h", "day"): 1 / H_PER_DAY,
+    ("kgCO2e", "tCO2e"): 1e-3,
+    ("kgCO2e/kWh", "gCO2e/kWh"): 1e3,
+    ("parameters", "billion"): 1e-9,
+}
+"""Unit of a fact, unit of a field -> factor."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One field of a format.
+
+    Parameters
+    ----------
+    key : str
+        Name in the format; a path in JSON for one that others read as data. `{stage}` in it is the
+        stage of the run in the words of the format.
+    label : str
+        Name for people.
+    fact : str
+        Name of the fact; with `:formula` or `:basis` behind it, that of the fact.
+    unit : str
+        Of the value; that of the fact where empty.
+    figures : int
+        Significant figures for people.
+    needed : bool
+        Whether the format is invalid without it.
+    """
+
+    key: str
+    label: str
+    fact: str
+    unit: str = ""
+    figures: int = 3
+    needed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """A format: its title, the rule behind it, its fields.
+
+    Parameters
+    ----------
+    title, rule : str
+        For people; the rule names its article or section.
+    entries : tuple of Entry
+    data : mapping, optional
+        What stands in its JSON beside the fields, for one that others read as data.
+    stages : mapping of str to str
+        Stage of a run -> the format's word for it.
+    """
+
+    title: str
+    rule: str
+    entries: tuple[Entry, ...]
+    data: Mapping[str, Any] | None = None
+    stages: Mapping[str, str] | None = None
+
+
+_MDF = "Model Documentation Form"
+FORMATS: Mapping[str, Format] = {
+    "annex-xi": Format(
+        title="Compute, training time and energy of a general-purpose AI model",
+        rule="Regulation (EU) 2024/1689 (AI Act), Annex XI, section 1, point 2(d) and (e), in the "
+        "fields of the Model Documentation Form (General-Purpose AI Code of Practice)",
+        entries=(
+            Entry("model", "Model name", "model"),
+            Entry("2d.hardware", "Hardware used for training", "fleet"),
+            Entry("2d.range", "Duration of training, range", "training_time_range"),
+            Entry("2d.wall", "Duration of training, wall clock", "wall_hours", "day", 2),
+            Entry("2d.device", "Duration of training, hardware time", "device_hours", "day", 2),
+            Entry(
+                "2d.magnitude",
+                "Amount of computation used for training, order of magnitude",
+                "training_flop_magnitude",
+            ),
+            Entry("2d.flop", "Amount of computation used for training", "training_flop", "", 2),
+            Entry("2d.method", "Measurement methodology (computation)", "training_flop:formula"),
+            Entry("2e.energy", "Amount of energy used for training", "energy_kwh", "MWh", 2),
+            Entry("2e.method", "Measurement methodology (energy)", "energy_method"),
+            Entry(
+                "2e.inference",
+                "Benchmarked amount of computation used for inference",
+                "inference_flop",
+                "",
+                2,
+            ),
+            Entry(
+                "2e.inference.method",
+                "Measurement methodology (inference)",
+                "inference_flop:formula",
+            ),
+        ),
+    ),
+    "sci": Format(
+        title="Software Carbon Intensity",
+        rule="SCI for AI (Green Software Foundation) on ISO/IEC 21031:2024: SCI = (O + I) / R, "
+        "functional units of sections 8.1 (consumer) and 8.2 (provider)",
+        entries=(
+            Entry("energy", "E, energy", "energy_kwh"),
+            Entry("pue", "Power usage effectiveness within E", "pue"),
+            Entry("intensity", "Region-specific carbon intensity", "co2e_kg_per_kwh", "gCO2e/kWh"),
+            Entry("O", "O, operational emissions", "operational_co2e_kg"),
+            Entry("I", "I (M), embodied emissions", "embodied_co2e_kg"),
+            Entry("provider.flop", "Provider SCI, per FLOP", "sci_g_per_exaflop"),
+            Entry("provider.token", "Provider SCI, per training token", "sci_g_per_million_tokens"),
+            Entry("provider.parameter", "Provider SCI, per parameter", "sci_kg_per_billion_params"),
+            Entry("consumer.token", "Consumer SCI, per token", "sci_g_per_million_output_tokens"),
+        ),
+    ),
+    "scope2": Format(
+        title="Scope 2 emissions of the run, location-based and market-based",
+        rule="GHG Protocol Scope 2 Guidance (dual reporting, chapters 6 and 7); ESRS E1-6, gross "
+        "Scope 2 emissions",
+        entries=(
+            Entry("energy", "Electricity", "energy_kwh", "MWh"),
+            Entry("matching", "Matching in time", "time_matching"),
+            Entry("location.factor", "Grid factor (location)", "co2e_kg_per_kwh"),
+            Entry("location", "Location-based Scope 2", "scope2_location_kg", "tCO2e"),
+            Entry("market.contract", "Contract or certificates", "contract_kg_per_kwh"),
+            Entry("market.share", "Share of the electricity they cover", "contract_share"),
+            Entry("market.residual", "Residual mix", "residual_kg_per_kwh"),
+            Entry("market", "Market-based Scope 2", "scope2_market_kg", "tCO2e"),
+        ),
+    ),
+    "model-card": Format(
+        title="Environmental impact",
+        rule="Model card metadata of the Hugging Face Hub (co2_eq_emissions, in grams), and the "
+        "section Environmental Impact of its model card template",
+        entries=(
+            Entry("hardware", "Hardware Type", "fleet"),
+            Entry("hours", "Hours used", "device_hours"),
+            Entry("region", "Compute Region", "site"),
+            Entry("carbon", "Carbon Emitted", "co2e_kg"),
+            Entry("energy", "Energy", "energy_kwh"),
+            Entry("water", "Water", "water_l"),
+        ),
+    ),
+    "paper": Format(
+        title="Compute and energy",
+        rule="Compute resources in the checklists of NeurIPS (question 8), ARR/ACL (C1) and "
+        "Nature Portfolio's reporting of computation",
+        entries=(
+            Entry("hardware", "Hardware", "fleet"),
+            Entry("precision", "Number format", "precision"),
+            Entry("flop", "Training compute", "training_flop"),
+            Entry("utilization", "Utilization (MFU)", "utilization"),
+            Entry("wall", "Wall time", "wall_hours", "day"),
+            Entry("device", "Device time", "device_hours"),
+            Entry("energy", "Energy", "energy_kwh", "MWh"),
+            Entry("carbon", "CO2e", "co2e_kg", "tCO2e"),
+            Entry("water", "Water", "water_l"),
+            Entry("primary", "Primary energy", "primary_energy_mj"),
+            Entry("adpe", "Abiotic depletion (ADPe)", "adpe_kgsbeq"),
+        ),
+    ),
+    "boamps": Format(
+        title="BoAmps energy report",
+        rule="BoAmps report schema 0.1 (Boavizta), model/report_schema.json",
+        data={
+            "header": {
+                "formatVersion": "0.1",
+                "formatVersionSpecificationUri": "https://github.com/Boavizta/BoAmps/tree/main/"
+                "model",
+                "reportStatus": "draft",
+            },
+            "measures": [{"manufacturer": "Twenty Watts", "version": __version__}],
+            "infrastructure": {"infraType": "other"},
+        },
+        stages={"fine-tuning": "finetuning"},
+        entries=(
+            Entry("header.reportId", "Report", "report_id"),
+            Entry("header.reportDatetime", "Date of the report", "date_time", needed=True),
+            Entry("task.taskStage", "Stage", "stage", needed=True),
+            Entry("task.taskFamily", "Family", "kind", needed=True),
+            Entry("task.taskDescription", "Description", "description"),
+            Entry("task.algorithms.0.algorithmType", "Algorithm", "kind"),
+            Entry("task.algorithms.0.foundationModelName", "Model", "model"),
+            Entry("task.algorithms.0.parametersNumber", "Parameters", "params", "billion"),
+            Entry("task.algorithms.0.quantization", "Number format", "precision"),
+            Entry("task.dataset.0.dataUsage", "Use of the data", "data_usage", needed=True),
+            Entry("task.dataset.0.dataType", "Data", "data_type", needed=True),
+            Entry("task.dataset.0.dataQuantity", "Amount of data", "tokens"),
+            Entry("measures.0.measurementMethod", "Method", "method", needed=True),
+            Entry("measures.0.powerConsumption", "Energy", "task_energy_kwh", needed=True),
+            Entry("measures.0.measurementDuration", "Duration", "wall_s"),
+            Entry("measures.0.measurementDateTime", "Date", "date_time"),
+            Entry("infrastructure.components.0.componentName", "Device", "hardware"),
+            Entry("infrastructure.components.0.componentType", "Kind", "device_type", needed=True),
+            Entry("infrastructure.components.0.nbComponent", "Devices", "devices", needed=True),
+            Entry("infrastructure.components.0.manufacturer", "Vendor", "vendor"),
+            Entry("environment.country", "Country", "site"),
+            Entry(
+                "environment.powerSourceCarbonIntensity",
+                "Carbon intensity",
+                "co2e_kg_per_kwh",
+                "gCO2e/kWh",
+            ),
+            Entry("quality", "Quality", "quality"),
+        ),
+    ),
+    "cyclonedx": Format(
+        title="CycloneDX bill of materials of a model",
+        rule="CycloneDX 1.6 (ECMA-424), modelCard.considerations.environmentalConsiderations."
+        "energyConsumptions",
+        data={
+            "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
+            "bomFormat": "CycloneDX",
+            "specVersion": "1.6",
+            "version": 1,
+            "metadata": {
+                "tools": {
+                    "components": [
+                        {"type": "application", "name": "Twenty Watts", "version": __version__}
+                    ]
+                }
+            },
+            "components": [
+                {
+                    "type": "machine-learning-model",
+                    "modelCard": {
+                        "considerations": {
+                            "environmentalConsiderations": {
+                                "energyConsumptions": [{"energyProviders": []}]
+                            }
+                        }
+                    },
+                }
+            ],
+        },
+        entries=(
+            Entry("serialNumber", "Serial number", "report_urn"),
+            Entry("metadata.timestamp", "Date of the document", "report_time"),
+            Entry("components.0.name", "Model", "model", needed=True),
+            *(
+                Entry(f"{{consumption}}.{key}", label, fact, unit, needed=needed)
+                for key, label, fact, unit, needed in (
+                    ("activity", "Activity", "stage", "", True),
+                    ("activityEnergyCost.value", "Energy", "energy_kwh", "", True),
+                    ("activityEnergyCost.unit", "Unit", "energy_unit", "", True),
+                    ("co2CostEquivalent.value", "CO2e", "co2e_kg", "tCO2e", False),
+                    ("co2CostEquivalent.unit", "Unit of CO2e", "co2e_unit", "", False),
+                )
+            ),
+            *(
+                Entry(f"{{consumption}}.properties.+{name}", name, fact)
+                for name, fact in (
+                    ("basis", "energy_kwh:basis"),
+                    ("low_kwh", "energy_kwh:low"),
+                    ("high_kwh", "energy_kwh:high"),
+                    ("boundary", "boundary"),
+                    ("method", "energy_method"),
+                    ("hardware", "hardware"),
+                    ("devices", "devices"),
+                    ("duration_s", "wall_s"),
+                )
+            ),
+        ),
+    ),
+    "spdx": Format(
+        title="SPDX AI package",
+        rule="SPDX 3.0.1, AI profile: AIPackage.energyConsumption",
+        data={
+            "@context": "https://spdx.org/rdf/3.0.1/spdx-context.jsonld",
+            "@graph": [
+                {"type": "CreationInfo", "@id": "_:creation", "specVersion": "3.0.1"},
+                {"type": "SoftwareAgent", "name": "Twenty Watts", "creationInfo": "_:creation"},
+                {
+                    "type": "SpdxDocument",
+                    "creationInfo": "_:creation",
+                    "profileConformance": ["core", "software", "ai"],
+                },
+                {
+                    "type": "ai_AIPackage",
+                    "creationInfo": "_:creation",
+                    "software_primaryPurpose": "model",
+                },
+            ],
+        },
+        stages={"fine-tuning": "finetuning"},
+        entries=(
+            Entry("@graph.0.created", "Created", "report_time", needed=True),
+            Entry("@graph.0.createdBy.0", "Created by", "agent_id", needed=True),
+            Entry("@graph.1.spdxId", "Agent", "agent_id", needed=True),
+            Entry("@graph.2.spdxId", "Document", "document_id", needed=True),
+            Entry("@graph.2.rootElement.0", "Root", "package_id", needed=True),
+            Entry("@graph.3.spdxId", "Package", "package_id", needed=True),
+            Entry("@graph.3.name", "Model", "model", needed=True),
+            Entry("@graph.3.ai_informationAboutTraining", "Training", "energy_method"),
+            Entry("@graph.3.comment", "Description", "description"),
+            Entry("{energy}.type", "Class", "energy_class", needed=True),
+            Entry("{energy}.{description}.type", "Class", "description_class", needed=True),
+            Entry("{energy}.{description}.ai_energyQuantity", "Energy", "energy_kwh", needed=True),
+            Entry("{energy}.{description}.ai_energyUnit", "Unit", "spdx_unit", needed=True),
+        ),
+    ),
+}
+"""Name on the command line -> format."""
+
+PATHS = {
+    "consumption": "components.0.modelCard.considerations.environmentalConsiderations."
+    "energyConsumptions.0",
+    "energy": "@graph.3.ai_energyConsumption",
+    "description": "ai_{stage}EnergyConsumption.0",
+}
+"""Abbreviations in the paths of fields."""
+
+PROPERTY = "twenty-watts:"
+"""Begins the names of our properties in a document of another format."""
+
+QUALITIES = ((0.10, "high"), (0.25, "medium"), (0.50, "low"))
+"""Half-width of the interval over the value, and the quality that BoAmps calls it [1]."""
+
+DATA_TYPES = {"language": "token", "vision": "image", "speech": "audio", "diffusion": "image"}
+"""Kind of work -> type of data, in the words of BoAmps."""
+
+DEVICE_TYPES = {"tpu": "tpu", "cpu": "cpu", "asic": "asic", "wafer": "asic"}
+"""Kind of device -> type of component in BoAmps, where it is no GPU."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilledField:
+    """A field that is filled: its name, its label and its fact, in the unit of the format."""
+
+    key: str
+    label: str
+    fact: Fact
+    figures: int = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """One document.
+
+    Parameters
+    ----------
+    format : str
+        A key of `FORMATS`.
+    fields : tuple of FilledField
+    facts : Disclosed
+        What it was made from.
+    sources : tuple of Source
+        Behind its numbers.
+    data_version : str
+        Of the profiles.
+    created : datetime
+        When it was made.
+    """
+
+    format: str
+    fields: tuple[FilledField, ...]
+    facts: Disclosed
+    sources: tuple[Source, ...]
+    data_version: str
+    created: datetime
+
+
+def document(
+    name: str, facts: Disclosed, catalog: Catalog, created: datetime | None = None
+) -> Document:
+    """Fill the fields of a format.
+
+    Parameters
+    ----------
+    name : str
+        A key of `FORMATS`.
+    facts : Disclosed
+    catalog : Catalog
+    created : datetime, optional
+        Now, if not given.
+
+    Raises
+    ------
+    Refusal
+        If the format is invalid without a fact that is not available: which, and what to give.
+    """
+    form = FORMATS[name]
+    now = (created or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
+    known = {**facts.facts, **_of_data(facts, now)}
+    stage = known["stage"].value
+    if form.stages is not None:
+        known["stage"] = Fact(value=form.stages.get(str(stage), str(stage)))
+    paths = {key: path.format(stage=known["stage"].value) for key, path in PATHS.items()}
+    fields = []
+    for entry in form.entries:
+        fact = _fact_of(entry, known)
+        if entry.needed and fact.value is None:
+            raise refusal(fact.why or Notice("not_of_this_task"))
+        key = entry.key.format(**paths)
+        fields.append(FilledField(key=key, label=entry.label, fact=fact, figures=entry.figures))
+    ids = dict.fromkeys(one for field in fields for one in field.fact.sources)
+    known_sources = {source.id: source for source in catalog.sources()}
+    return Document(
+        format=name,
+        fields=tuple(fields),
+        facts=facts,
+        sources=tuple(known_sources[one] for one in ids if one in known_sources),
+        data_version=catalog.data_version,
+        created=now,
+    )
+
+
+def _fact_of(entry: Entry, known: Mapping[str, Fact]) -> Fact:
+    """Return the fact of an entry in its unit, or the part of a fact that it names."""
+    name, _, part = entry.fact.partition(":")
+    fact = known.get(name) or Fact(value=None, basis=NOT_AVAILABLE, why=Notice("not_of_this_task"))
+    if part:
+        value = getattr(fact, part)
+        return replace(fact, value=value or None, low=None, high=None, formula="", unit=fact.unit)
+    if entry.unit and entry.unit != fact.unit and isinstance(fact.value, float):
+        factor = FACTORS[fact.unit, entry.unit]
+        low, high = (None if end is None else end * factor for end in (fact.low, fact.high))
+        return replace(fact, value=fact.value * factor, low=low, high=high, unit=entry.unit)
+    return fact
+
+
+def _of_data(facts: Disclosed, now: datetime) -> dict[str, Fact]:
+    """Facts that only formats need that others read as data."""
+    known = facts.facts
+    stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    unique = uuid5(NAMESPACE_URL, f"{facts.link} {stamp}")
+    energy = known["energy_kwh"]
+    task = known.get("task_energy_kwh", energy)
+    metered = known.get("metered", Fact(value=None)).value
+    kind = str(known["kind"].value).partition(":")[0]
+    boundary = f"metered: {metered}" if metered else "predicted: facility"
+    texts = {
+        "report_id": str(unique),
+        "report_urn": f"urn:uuid:{unique}",
+        "report_time": stamp,
+        "date_time": now.strftime("%Y-%m-%d %H:%M:%S"),
+        "agent_id": f"urn:uuid:{uuid5(NAMESPACE_URL, 'twenty-watts')}",
+        "document_id": f"urn:uuid:{unique}#document",
+        "package_id": f"urn:uuid:{unique}#model",
+        "data_usage": "input",
+        "data_type": DATA_TYPES.get(kind, "other"),
+        "device_type": DEVICE_TYPES.get(str(known["device_kind"].value), "gpu"),
+        "energy_unit": "kWh",
+        "co2e_unit": "tCO2eq" if known["co2e_kg"].value is not None else None,
+        "spdx_unit": "kilowattHour",
+        "energy_class": "ai_EnergyConsumption",
+        "description_class": "ai_EnergyConsumptionDescription",
+        "method": f"Twenty Watts, {boundary}",
+        "boundary": boundary,
+        "quality": _quality(task),
+        "description": _description(facts),
+    }
+    return {name: Fact(value=value) for name, value in texts.items()}
+
+
+def _quality(energy: Fact) -> str | None:
+    """Quality of an energy in the words of BoAmps; None where it is worse than the worst."""
+    if not isinstance(energy.value, float) or energy.low is None or energy.high is None:
+        return "high" if isinstance(energy.value, float) else None
+    error = max(energy.high / energy.value, energy.value / energy.low) - 1.0
+    return next((word for most, word in QUALITIES if error <= most), None)
+
+
+def _description(facts: Disclosed) -> str:
+    """Boundary, interval and link in one text."""
+    energy = facts.facts["energy_kwh"]
+    parts = [f"{part}: {how}" for part, how in facts.boundary.items()]
+    if energy.low is not None and energy.high is not None:
+        parts.append(
+            f"{in_percent(facts.level)} interval of the energy: "
+            f"{energy.low:.6g} to {energy.high:.6g} kWh ({energy.basis})"
+        )
+    return "; ".join(parts)
+
+
+def as_data(made: Document) -> dict[str, Any]:
+    """Return a document as JSON that other programs read: placed by path where they say so.
+
+    A field that is not available is left out of a format of others, and has its reason in ours.
+    """
+    data = FORMATS[made.format].data
+    if data is None:
+        return _own_data(made)
+    found: dict[str, Any] = json.loads(json.dumps(data))
+    for field in made.fields:
+        if field.fact.value is not None:
+            _place(found, field.key.split("."), _exact(field.fact.value))
+    return found
+
+
+def _exact(value: float | str) -> float | int | str:
+    """Number with few enough figures that reading it back changes nothing."""
+    if isinstance(value, str):
+        return value
+    rounded = float(f"{value:.{EXACT_FIGURES}g}")
+    return int(rounded) if rounded.is_integer() and abs(rounded) < 2**53 else rounded
+
+
+def _place(into: Any, path: Sequence[str], value: float | int | str) -> None:
+    """Put a value at a path of keys and places, which are made as needed."""
+    first, *rest = path
+    if first.startswith("+"):
+        into.append({"name": PROPERTY + first[1:], "value": str(value)})
+        return
+    key: Any = int(first) if isinstance(into, list) else first
+    if isinstance(into, list):
+        into.extend({} for _ in range(key + 1 - len(into)))
+    if not rest:
+        into[key] = value
+        return
+    if isinstance(into, dict) and key not in into:
+        into[key] = [] if rest[0].isdecimal() or rest[0].startswith("+") else {}
+    _place(into[key], rest, value)
+
+
+def _own_data(made: Document) -> dict[str, Any]:
+    from estimator.question.inputs import option_of
+
+    return {
+        "format": made.format,
+        "title": FORMATS[made.format].title,
+        "rule": FORMATS[made.format].rule,
+        "created": made.created.isoformat(),
+        "data_version": made.data_version,
+        "interval": made.facts.level,
+        "fields": [_field_data(field, option_of) for field in made.fields],
+        "boundary": dict(made.facts.boundary),
+        "tighten": dict(made.facts.tighten),
+        "assumptions": list(rendered(made.facts.notices, option_of)),
+        "sources": [_known(asdict(source)) for source in made.sources],
+        "link": made.facts.link,
+    }
+
+
+def _field_data(field: FilledField, names: Names) -> dict[str, Any]:
+    fact = field.fact
+    row = {"key": field.key, "label": field.label, **_known(asdict(replace(fact, why=None)))}
+    if isinstance(fact.value, float):
+        row["value"] = _exact(fact.value)
+    return row | ({} if fact.why is None else {"reason": rendered((fact.why,), names)[0]})
+
+
+def _known(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value not in (None, "", ())}
+
+
+def as_rows(made: Document, names: Names) -> list[dict[str, Any]]:
+    """Return the fields as rows of a table."""
+    return [
+        {name: _cell(value) for name, value in _field_data(field, names).items()}
+        for field in made.fields
+    ]
+
+
+def _cell(value: Any) -> Any:
+    return "; ".join(value) if isinstance(value, list | tuple) else value
+
+
+HEADER = ("field", "value", "interval", "basis", "how it follows", "sources")
+"""Head of the table of fields."""
+
+
+def written(value: float | str, unit: str = "", figures: int = 3) -> str:
+    """Value for people, with so many significant figures.
+
+    >>> written(8.4e23, "FLOP", 2), written(1100.0, "MWh", 2), written(21.0, "day", 2)
+    ('8.4 × 10^23 FLOP', '1,100 MWh', '21 days')
+    >>> written(0.25654, "kgCO2e/kWh"), written("as metered")
+    ('0.257 kgCO2e/kWh', 'as metered')
+    """
+    if isinstance(value, str):
+        return value
+    mantissa, _, exponent = f"{value:.{figures - 1}e}".partition("e")
+    power = int(exponent)
+    if -4 <= power < 9:
+        number = f"{float(f'{value:.{figures}g}'):,.{max(0, figures - 1 - power)}f}"
+    else:
+        number = f"{mantissa} × 10^{power}"
+    plural = "s" if unit == "day" and number != "1" else ""
+    return f"{number} {unit}{plural}".rstrip() if unit != "1" else number
+
+
+def field_cells(field: FilledField, level: float, names: Names) -> tuple[str, ...]:
+    """Value, interval, basis, formula and sources of a field, for people."""
+    fact = field.fact
+    if fact.value is None:
+        why = "" if fact.why is None else rendered((fact.why,), names)[0]
+        return (field.label, "N/A", "", NOT_AVAILABLE, why, "")
+    span = ""
+    if fact.low is not None and fact.high is not None:
+        ends = (written(one, fact.unit, field.figures) for one in (fact.low, fact.high))
+        span = " to ".join(ends)
+    sources = ", ".join(fact.sources) + (f" ({fact.date})" if fact.sources and fact.date else "")
+    return (
+        field.label,
+        written(fact.value, fact.unit, field.figures),
+        span,
+        fact.basis,
+        fact.formula,
+        sources,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sheet:
+    """A document as blocks that each renderer writes in its own markup.
+
+    Parameters
+    ----------
+    title : str
+    lead : tuple of str
+        Paragraphs before the table.
+    rows : tuple of tuple of str
+        Cells under `HEADER`.
+    lists : mapping of str to tuple of str
+        Heading -> points.
+    code : mapping of str to str
+        Heading -> text to copy as it stands.
+    """
+
+    title: str
+    lead: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    lists: Mapping[str, tuple[str, ...]]
+    code: Mapping[str, str]
+
+
+def layout(made: Document, names: Names) -> Sheet:
+    """Lay a document out for people.
+
+    Parameters
+    ----------
+    made : Document
+    names : function
+        What the rim calls an input.
+    """
+    form, facts = FORMATS[made.format], made.facts
+    shouts = [one for one in facts.notices if one.code in ("meter_above_limit", "meter_below_idle")]
+    warnings = rendered(tuple(shouts), names)
+    lead = [*(f"CHECK BEFORE YOU PUBLISH: {one}" for one in warnings), f"{form.rule}."]
+    code = {}
+    if made.format == "paper":
+        lead.insert(len(warnings), paragraph(made))
+        code["BibTeX"] = bibtex(made)
+    if made.format == "model-card":
+        code["Metadata"] = metadata(made)
+    if form.data is not None:
+        code["JSON"] = json.dumps(as_data(made), indent=2, ensure_ascii=False)
+    tighten = tuple(
+        f"{name}: {in_percent(share)} of the variance of the energy"
+        for name, share in facts.tighten[:3]
+    )
+    lists = {
+        "Boundary": tuple(f"{part}: {how}" for part, how in facts.boundary.items()),
+        "Assumptions": tuple(rendered(facts.notices, names)),
+        "What would tighten it": tighten,
+        "Sources": tuple(_cited(source) for source in made.sources),
+        "Made with": (
+            f"Twenty Watts {__version__}, data {made.data_version}, {made.created:%Y-%m-%d}; "
+            f"intervals hold {in_percent(facts.level)} of the probability",
+            "An estimate to fill a form with, no legal advice.",
+        ),
+    }
+    rows = tuple(field_cells(field, facts.level, names) for field in made.fields)
+    return Sheet(
+        title=form.title,
+        lead=tuple(lead),
+        rows=rows,
+        lists={heading: points for heading, points in lists.items() if points},
+        code=code,
+    )
+
+
+def _cited(source: Source) -> str:
+    return f"{source.id}: {source.title}. {source.publisher}, {source.date}" + (
+        f", {source.url}" if source.url else ""
+    )
+
+
+def paragraph(made: Document) -> str:
+    """Paragraph on compute and energy for a paper."""
+    cells = {field.key: field for field in made.fields}
+
+    def stated(key: str) -> str:
+        field = cells[key]
+        if field.fact.value is None:
+            return "N/A"
+        text = written(field.fact.value, field.fact.unit, field.figures)
+        if field.fact.low is None or field.fact.high is None:
+            return text
+        low, high = (written(one, "", field.figures) for one in (field.fact.low, field.fact.high))
+        return f"{text} ({in_percent(made.facts.level)} interval {low} to {high})"
+
+    basis = cells["energy"].fact.basis
+    whole = made.facts.boundary["development runs (failed runs, searches)"]
+    site = made.facts.facts["site"].value
+    return (
+        f"Training ran for {stated('wall')} on {stated('hardware')} ({stated('device')} device-hours in "
+        f"total) and used {stated('energy')} of electricity ({basis}), cooling and supply included, "
+        f"which amounts to {stated('carbon')}"
+        + (f" at the grid of {site}" if site else ", at the mean grid of the world")
+        + f". Development runs: {whole}."
+    ).replace(" h device-hours", " device-hours")
+
+
+def bibtex(made: Document) -> str:
+    """BibTeX entry of the program, and of every source behind the numbers."""
+    entries = [
+        ("software", "twenty-watts", "Twenty Watts", "", f"{made.created.year}", ""),
+        *(
+            ("misc", one.id, one.title, one.publisher, one.date[:4], one.url or "")
+            for one in made.sources
+        ),
+    ]
+    return "\n".join(
+        f"@{kind}{{{key},\n  title = {{{{{tex(title)}}}}},\n"
+        + (f"  author = {{{{{tex(author)}}}}},\n" if author else "")
+        + (f"  url = {{{url}}},\n" if url else "")
+        + (f"  version = {{{__version__}, data {made.data_version}}},\n" if not author else "")
+        + (f"  year = {{{year}}}\n}}" if year.isdecimal() else f"  note = {{{year}}}\n}}")
+        for kind, key, title, author, year, url in entries
+    )
+
+
+def metadata(made: Document) -> str:
+    """Front matter of a model card: emissions in grams, as hubs read them."""
+    facts = made.facts.facts
+    grams = facts["co2e_g"]
+    if not isinstance(grams.value, float):
+        raise refusal(grams.why or Notice("not_of_this_task"))
+    stage = "fine-tuning" if facts["stage"].value == "fine-tuning" else "pre-training"
+    lines = {
+        "emissions": f"{grams.value:.4g}",
+        "source": json.dumps(
+            f"Twenty Watts {__version__}, data {made.data_version} ({grams.basis})"
+        ),
+        "training_type": json.dumps(stage),
+        "geographical_location": _yaml(facts["site"].value),
+        "hardware_used": _yaml(facts["fleet"].value),
+    }
+    text = "".join(f"  {key}: {value}\n" for key, value in lines.items() if value)
+    return f"---\nco2_eq_emissions:\n{text}---"
+
+
+def _yaml(text: float | str | None) -> str:
+    r"""Text in double quotes, where YAML has the escapes of JSON.
+
+    >>> print(_yaml(r'Rack "A" \ Berlin'))
+    "Rack \"A\" \\ Berlin"
+    """
+    if text is None:
+        return ""
+    visible = "".join(letter if letter.isprintable() else " " for letter in str(text))
+    return json.dumps(visible, ensure_ascii=False)
+
+
+def as_markdown(shown: Sheet) -> str:
+    """Write a document as Markdown."""
+    lines = [f"# {shown.title}", ""]
+    for text in shown.lead:
+        lines += [_bar(text), ""]
+    lines += [f"| {' | '.join(HEADER)} |", "|" + "---|" * len(HEADER)]
+    lines += ["| " + " | ".join(map(_bar, row)) + " |" for row in shown.rows]
+    for heading, points in shown.lists.items():
+        lines += ["", f"## {heading}", "", *(f"- {point}" for point in points)]
+    for heading, text in shown.code.items():
+        lines += ["", f"## {heading}", "", "```", text, "```"]
+    return "\n".join(lines) + "\n"
+
+
+def _bar(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def as_latex(shown: Sheet) -> str:
+    """Write a document as LaTeX, to include in a paper."""
+    lines = [rf"\paragraph{{{tex(shown.title)}.}}"]
+    lines += [tex(text) for text in shown.lead]
+    lines += ["", r"\begin{tabular}{lll}", r"field & value & basis \\ \hline"]
+    for label, value, span, basis, *_ in shown.rows:
+        whole = f"{value} ({span})" if span else value
+        lines.append(rf"{tex(label)} & {tex(whole)} & {tex(basis)} \\")
+    lines += [r"\end{tabular}", ""]
+    for heading, points in shown.lists.items():
+        lines += [rf"\paragraph{{{tex(heading)}.}} " + "; ".join(map(tex, points)) + "."]
+    for heading, text in shown.code.items():
+        lines += ["", f"% {heading}:", *(f"% {line}" for line in text.splitlines())]
+    return "\n".join(lines) + "\n"
+
+
+def tex(text: str) -> str:
+    r"""Text with the letters of LaTeX escaped.
+
+    >>> print(tex("8.4 × 10^23 & 5%"))
+    8.4 $\times$ $10^{23}$ \& 5\%
+    """
+    for letter in "\\&%$#_{}":
+        text = text.replace(letter, {"\\": r"\textbackslash "}.get(letter, f"\\{letter}"))
+    text = re.sub(r"10\^(-?\d+)", r"$10^{\1}$", text)
+    return text.replace("–", "--").replace("µ", r"$\mu$").replace("×", r"$\times$")
+
+
+STYLE = (
+    "body{font:11pt/1.4 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}"
+    "table{border-collapse:collapse}td,th{border:1px solid #888;padding:.3em .5em;"
+    "text-align:left;vertical-align:top}pre{white-space:pre-wrap;overflow-wrap:anywhere}"
+)
+"""Prints, and opens in a word processor."""
+
+
+def as_html(shown: Sheet) -> str:
+    """Write a document as one HTML page that prints, and opens in a word processor."""
+
+    def row(cells: Sequence[str], tag: str) -> str:
+        return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+    parts = [f"<h1>{escape(shown.title)}</h1>", *(f"<p>{escape(one)}</p>" for one in shown.lead)]
+    body = "".join(row(cells, "td") for cells in shown.rows)
+    parts.append(f"<table><thead>{row(HEADER, 'th')}</thead><tbody>{body}</tbody></table>")
+    for heading, points in shown.lists.items():
+        items = "".join(f"<li>{escape(point)}</li>" for point in points)
+        parts.append(f"<h2>{escape(heading)}</h2><ul>{items}</ul>")
+    for heading, text in shown.code.items():
+        parts.append(f"<h2>{escape(heading)}</h2><pre>{escape(text)}</pre>")
+    return (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f"<title>{escape(shown.title)}</title><style>{STYLE}</style></head>"
+        f"<body>{''.join(parts)}</body></html>\n"
+    )
+
+
+WRITERS = {"markdown": as_markdown, "latex": as_latex, "html": as_html}
+"""Markup -> what writes it."""
+
+SUFFIXES = {".md": "markdown", ".tex": "latex", ".html": "html", ".htm": "html", ".json": "json"}
+"""End of the name of a file -> what is written to it."""
+
+
+def usual_markup(made: Document) -> str:
+    """Markdown, or JSON for a format that other programs read."""
+    return "markdown" if FORMATS[made.format].data is None else "json"
+
+
+def text_of(made: Document, markup: str, names: Names) -> str:
+    """Write a document in one markup, or as JSON.
+
+    Parameters
+    ----------
+    made : Document
+    markup : str
+        markdown, latex, html or json.
+    names : function
+        What the rim calls an input.
+    """
+    if markup == "json":
+        return json.dumps(as_data(made), indent=2, ensure_ascii=False) + "\n"
+    return WRITERS[markup](layout(made, names))

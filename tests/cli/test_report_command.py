@@ -1,0 +1,61 @@
+"""`report`: documents on stdout, in a file, in a folder; and one line for what is wrong."""
+
+import json
+
+import pytest
+
+from tests.in_process import run
+
+RUN = ("--params", "7e9", "--tokens", "2e12", "--hardware", "h100", "--devices", "64")
+
+
+def test_a_document_goes_to_stdout_and_several_into_a_folder(tmp_path):
+    one = run("report", "--format", "annex-xi", *RUN)
+    assert one.returncode == 0
+    assert "| Amount of energy used for training |" in one.stdout
+    folder = tmp_path / "reports"
+    several = run("report", "--format", "paper,boamps", "--name", "Foo", "-o", str(folder), *RUN)
+    assert several.returncode == 0, several.stderr
+    assert sorted(path.name for path in folder.iterdir()) == ["boamps.json", "paper.md"]
+    assert json.loads((folder / "boamps.json").read_text())["task"]["taskStage"] == "training"
+
+
+@pytest.mark.parametrize(("suffix", "begins"), [(".tex", r"\paragraph"), (".html", "<!DOCTYPE")])
+def test_the_name_of_the_file_chooses_the_markup(tmp_path, suffix, begins):
+    target = tmp_path / f"paper{suffix}"
+    assert run("report", "--format", "paper", "-o", str(target), *RUN).returncode == 0
+    assert target.read_text(encoding="utf-8").startswith(begins)
+
+
+def test_a_link_and_an_inference_setup_are_reported_too():
+    linked = run("report", "--format", "sci", "--json", "--link", "?v=1&flop=1e22&hardware=h100")
+    fields = {row["key"]: row for row in json.loads(linked.stdout)["fields"]}
+    assert fields["provider.flop"]["value"] > 0
+    served = run(
+        *("report", "--format", "sci", "--json", "--task", "serving"),
+        *("--preset", "llama-3-8b", "--hardware", "h100"),
+    )
+    fields = {row["key"]: row for row in json.loads(served.stdout)["fields"]}
+    assert fields["consumer.token"]["value"] > 0
+    assert "reason" in fields["provider.flop"]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--format", "annex-11"), "unknown format 'annex-11'"),
+        (("--format", ","), "names no format"),
+        (("--format", "spdx"), "no name of the model given; set --name"),
+        (("--format", "sci,paper", "-o", "x.md"), "is one file for 2 formats"),
+        (("--format", "sci", "-o", "x.docx"), "the name must end in"),
+        (("--format", "sci", "--run", "none"), "no run 'none' is stored"),
+        (("--format", "sci", "--run", "a", "--link", "?v=1"), "drop one of them"),
+        (("--format", "scope2", "--contract-share", "0.5"), "--contract covers: give both"),
+    ],
+)
+def test_what_is_wrong_is_one_line(words, says):
+    found = run("report", *words, *RUN)
+    assert found.returncode == 1
+    assert found.stdout == ""
+    assert says in found.stderr
+    assert found.stderr.count("\n") == 1
