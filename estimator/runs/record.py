@@ -107,8 +107,8 @@ class Energy:
     Parameters
     ----------
     component : str
-        Key of a device, or "dram", "cpu", "host", with "node/" before it in a cluster; without, it
-        is that of all nodes together, and "gpu" that of all their boards.
+        Key of a device, or "dram", "cpu", "host", "facility", with "node/" before it in a cluster;
+        without, it is that of all nodes together, and "gpu" that of all their boards.
     meter : str
         Which meter: "nvml counter", "nvml power", "rapl", "codecarbon", "dcgm", "slurm" and so on.
     trust : str

@@ -469,7 +469,7 @@ def _of_data(facts: Disclosed, now: datetime) -> dict[str, Fact]:
         "energy_class": "ai_EnergyConsumption",
         "description_class": "ai_EnergyConsumptionDescription",
         "method": f"Twenty Watts, {boundary}",
-        "boundary": boundary,
+        "boundary": f"facility, {energy.basis}",
         "quality": _quality(task),
         "description": _description(facts),
     }
@@ -718,9 +718,9 @@ def paragraph(made: Document) -> str:
     whole = made.facts.boundary["development runs (failed runs, searches)"]
     site = made.facts.facts["site"].value
     return (
-        f"Training ran for {stated('wall')} on {stated('hardware')} ({stated('device')} device-hours in "
-        f"total) and used {stated('energy')} of electricity ({basis}), cooling and supply included, "
-        f"which amounts to {stated('carbon')}"
+        f"Training ran for {stated('wall')} on {stated('hardware')} ({stated('device')} "
+        f"device-hours in total) and used {stated('energy')} of electricity ({basis}), cooling and "
+        f"supply included, which amounts to {stated('carbon')}"
         + (f" at the grid of {site}" if site else ", at the mean grid of the world")
         + f". Development runs: {whole}."
     ).replace(" h device-hours", " device-hours")

@@ -38,6 +38,7 @@ Logs are recognized by their content (--format names one of them):
   metrics        CSV of step times (Lightning's CSVLogger, TensorBoard, Weights & Biases)
   serving-benchmark  JSON of `vllm bench serve --save-result`, or of SGLang's bench_serving
   llama-bench    llama-bench -o json
+  boamps, cyclonedx  energy reports in these formats, as `report` writes them
 What a log leaves out is asked for: --hardware, --devices, --precision, --flop or --params.
 
 From Prometheus: power and energy of the boards by NVIDIA's dcgm-exporter (DCGM_FI_DEV_POWER_USAGE,

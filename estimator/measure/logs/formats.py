@@ -5,6 +5,12 @@ from dataclasses import dataclass
 
 from estimator.catalog import Catalog
 from estimator.measure.logs.codecarbon_csv import is_codecarbon, read_codecarbon
+from estimator.measure.logs.energy_documents import (
+    is_boamps,
+    is_cyclonedx,
+    read_boamps,
+    read_cyclonedx,
+)
 from estimator.measure.logs.llama_bench import is_llama_bench, read_llama_bench
 from estimator.measure.logs.log_file import LogFile
 from estimator.measure.logs.logged_run import LoggedRun
@@ -36,6 +42,8 @@ class LogReading:
 Reader = Callable[[LogFile, LogReading], list[LoggedRun]]
 
 FORMATS: Mapping[str, tuple[Callable[[LogFile], bool], Reader]] = {
+    "boamps": (is_boamps, lambda log, _: read_boamps(log)),
+    "cyclonedx": (is_cyclonedx, lambda log, _: read_cyclonedx(log)),
     "trainer-state": (is_trainer_state, lambda log, _: read_trainer_state(log)),
     "serving-benchmark": (is_serving_benchmark, lambda log, _: read_serving_benchmark(log)),
     "llama-bench": (is_llama_bench, lambda log, _: read_llama_bench(log)),

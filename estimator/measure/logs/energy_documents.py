@@ -1,0 +1,148 @@
+"""Energy reports in BoAmps and CycloneDX documents, read as runs of which the energy is known."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from estimator.core.units import J_PER_KWH
+from estimator.measure.logs.log_file import LogFile, json_of, moment_of, positive
+from estimator.measure.logs.logged_run import LoggedRun
+from estimator.runs.record import Energy, MeasuredDevice, Trust
+
+COMPONENTS = {"devices": "gpu", "nodes": "host", "facility": "facility"}
+"""Boundary of a meter -> component of a run that it reads."""
+
+MOST_DEVICES = 100_000
+"""Devices that are recorded one by one at most."""
+
+PROPERTY = "twenty-watts:"
+"""Begins the names of our properties in a CycloneDX document."""
+
+
+def is_boamps(log: LogFile) -> bool:
+    """Whether a text has the keys of a BoAmps report."""
+    return _has(log, "measures", "powerConsumption")
+
+
+def is_cyclonedx(log: LogFile) -> bool:
+    """Whether a text has the keys of a CycloneDX document with the energy of a model."""
+    return _has(log, "bomFormat", "energyConsumptions")
+
+
+def _has(log: LogFile, *keys: str) -> bool:
+    return log.text.lstrip().startswith("{") and all(f'"{key}"' in log.text for key in keys)
+
+
+def read_boamps(log: LogFile) -> list[LoggedRun]:
+    """Read the report as one run; of several measures the first counts."""
+    report = json_of(log)
+    measures = _at(report, "measures")
+    if not isinstance(measures, list) or not measures:
+        raise log.refused("no measures")
+    measure = measures[0]
+    notes = [f"{len(measures)} measures in the report: the first counts"] * (len(measures) > 1)
+    method = str(_at(measure, "measurementMethod") or "")
+    component: Any = next(
+        (
+            part
+            for part in _at(report, "infrastructure", "components") or ()
+            if str(_at(part, "componentType")).casefold() not in ("cpu", "ram", "hdd", "ssd")
+        ),
+        {},
+    )
+    name = re.sub(r"^\d+ x ", "", str(_at(component, "componentName") or ""))
+    return [
+        _run(
+            log,
+            energy_kwh=_at(measure, "powerConsumption"),
+            wall_s=_at(measure, "measurementDuration"),
+            started=_at(measure, "measurementDateTime"),
+            boundary=method,
+            label=_at(report, "task", "algorithms", 0, "foundationModelName"),
+            device=(name, _at(component, "nbComponent")),
+            notes=notes,
+        )
+    ]
+
+
+def read_cyclonedx(log: LogFile) -> list[LoggedRun]:
+    """Read each energy consumption of each model as one run."""
+    found = []
+    for component in _at(json_of(log), "components") or ():
+        path = ("modelCard", "considerations", "environmentalConsiderations", "energyConsumptions")
+        for used in _at(component, *path) or ():
+            own = {
+                str(_at(one, "name")).removeprefix(PROPERTY): _at(one, "value")
+                for one in _at(used, "properties") or ()
+            }
+            found.append(
+                _run(
+                    log,
+                    energy_kwh=_at(used, "activityEnergyCost", "value"),
+                    wall_s=own.get("duration_s"),
+                    started=None,
+                    boundary=str(own.get("boundary", "facility")),
+                    label=_at(component, "name"),
+                    device=(str(own.get("hardware", "")), own.get("devices")),
+                    notes=[],
+                )
+            )
+    if not found:
+        raise log.refused("no energyConsumptions in a modelCard")
+    return found
+
+
+def _run(  # noqa: PLR0913
+    log: LogFile,
+    *,
+    energy_kwh: Any,
+    wall_s: Any,
+    started: Any,
+    boundary: str,
+    label: Any,
+    device: tuple[str, Any],
+    notes: list[str],
+) -> LoggedRun:
+    """One energy as a run, its component by the boundary that its meter covered."""
+    energy, seconds = (positive(str(one)) for one in (energy_kwh, wall_s))
+    if energy is None:
+        raise log.refused("no energy in kWh")
+    name, count = device
+    devices = int(positive(str(count)) or 1)
+    if devices > MOST_DEVICES:
+        raise log.refused(f"{devices:,} devices; import runs of at most {MOST_DEVICES:,}")
+    kind = next((one for one in COMPONENTS if one in boundary), "nodes")
+    trust: Trust = "modelled" if "predicted" in boundary else "sampled"
+    return LoggedRun(
+        identity=("energy document", log.text, str(label)),
+        wall_s=seconds,
+        started=None if started is None else moment_of(str(started)),
+        label=None if label is None else str(label),
+        devices=tuple(
+            MeasuredDevice(key=f"gpu:{at}", kind="gpu", name=name) for at in range(devices)
+        )
+        if name
+        else (),
+        energy=(
+            Energy(
+                component=COMPONENTS[kind],
+                meter=boundary or "unknown",
+                trust=trust,
+                energy_j=energy * J_PER_KWH,
+                duration_s=seconds or 1.0,
+            ),
+        ),
+        notes=tuple(notes),
+    )
+
+
+def _at(part: Any, *path: str | int) -> Any:
+    """Value at a path of keys and places; None where there is none."""
+    for key in path:
+        if isinstance(part, Mapping):
+            part = part.get(key)
+        elif isinstance(part, list) and isinstance(key, int) and key < len(part):
+            part = part[key]
+        else:
+            return None
+    return part
