@@ -35,7 +35,7 @@ FACTORS: Mapping[tuple[str, str], float] = {
 
 
 @dataclass(frozen=True)
-class Entry:
+class Slot:
     """One field of a format.
 
     Parameters
@@ -71,7 +71,7 @@ class Format:
     ----------
     title, rule : str
         For people; the rule names its article or section.
-    entries : tuple of Entry
+    entries : tuple of Slot
     data : mapping, optional
         What stands in its JSON beside the fields, for one that others read as data.
     stages : mapping of str to str
@@ -80,7 +80,7 @@ class Format:
 
     title: str
     rule: str
-    entries: tuple[Entry, ...]
+    entries: tuple[Slot, ...]
     data: Mapping[str, Any] | None = None
     stages: Mapping[str, str] | None = None
 
@@ -92,28 +92,28 @@ FORMATS: Mapping[str, Format] = {
         rule="Regulation (EU) 2024/1689 (AI Act), Annex XI, section 1, point 2(d) and (e), in the "
         "fields of the Model Documentation Form (General-Purpose AI Code of Practice)",
         entries=(
-            Entry("model", "Model name", "model"),
-            Entry("2d.hardware", "Hardware used for training", "fleet"),
-            Entry("2d.range", "Duration of training, range", "training_time_range"),
-            Entry("2d.wall", "Duration of training, wall clock", "wall_hours", "day", 2),
-            Entry("2d.device", "Duration of training, hardware time", "device_hours", "day", 2),
-            Entry(
+            Slot("model", "Model name", "model"),
+            Slot("2d.hardware", "Hardware used for training", "fleet"),
+            Slot("2d.range", "Duration of training, range", "training_time_range"),
+            Slot("2d.wall", "Duration of training, wall clock", "wall_hours", "day", 2),
+            Slot("2d.device", "Duration of training, hardware time", "device_hours", "day", 2),
+            Slot(
                 "2d.magnitude",
                 "Amount of computation used for training, order of magnitude",
                 "training_flop_magnitude",
             ),
-            Entry("2d.flop", "Amount of computation used for training", "training_flop", "", 2),
-            Entry("2d.method", "Measurement methodology (computation)", "training_flop:formula"),
-            Entry("2e.energy", "Amount of energy used for training", "energy_kwh", "MWh", 2),
-            Entry("2e.method", "Measurement methodology (energy)", "energy_method"),
-            Entry(
+            Slot("2d.flop", "Amount of computation used for training", "training_flop", "", 2),
+            Slot("2d.method", "Measurement methodology (computation)", "training_flop:formula"),
+            Slot("2e.energy", "Amount of energy used for training", "energy_kwh", "MWh", 2),
+            Slot("2e.method", "Measurement methodology (energy)", "energy_method"),
+            Slot(
                 "2e.inference",
                 "Benchmarked amount of computation used for inference",
                 "inference_flop",
                 "",
                 2,
             ),
-            Entry(
+            Slot(
                 "2e.inference.method",
                 "Measurement methodology (inference)",
                 "inference_flop:formula",
@@ -125,15 +125,15 @@ FORMATS: Mapping[str, Format] = {
         rule="SCI for AI (Green Software Foundation) on ISO/IEC 21031:2024: SCI = (O + I) / R, "
         "functional units of sections 8.1 (consumer) and 8.2 (provider)",
         entries=(
-            Entry("energy", "E, energy", "energy_kwh"),
-            Entry("pue", "Power usage effectiveness within E", "pue"),
-            Entry("intensity", "Region-specific carbon intensity", "co2e_kg_per_kwh", "gCO2e/kWh"),
-            Entry("O", "O, operational emissions", "operational_co2e_kg"),
-            Entry("I", "I (M), embodied emissions", "embodied_co2e_kg"),
-            Entry("provider.flop", "Provider SCI, per FLOP", "sci_g_per_exaflop"),
-            Entry("provider.token", "Provider SCI, per training token", "sci_g_per_million_tokens"),
-            Entry("provider.parameter", "Provider SCI, per parameter", "sci_kg_per_billion_params"),
-            Entry("consumer.token", "Consumer SCI, per token", "sci_g_per_million_output_tokens"),
+            Slot("energy", "E, energy", "energy_kwh"),
+            Slot("pue", "Power usage effectiveness within E", "pue"),
+            Slot("intensity", "Region-specific carbon intensity", "co2e_kg_per_kwh", "gCO2e/kWh"),
+            Slot("O", "O, operational emissions", "operational_co2e_kg"),
+            Slot("I", "I (M), embodied emissions", "embodied_co2e_kg"),
+            Slot("provider.flop", "Provider SCI, per FLOP", "sci_g_per_exaflop"),
+            Slot("provider.token", "Provider SCI, per training token", "sci_g_per_million_tokens"),
+            Slot("provider.parameter", "Provider SCI, per parameter", "sci_kg_per_billion_params"),
+            Slot("consumer.token", "Consumer SCI, per token", "sci_g_per_million_output_tokens"),
         ),
     ),
     "scope2": Format(
@@ -141,14 +141,14 @@ FORMATS: Mapping[str, Format] = {
         rule="GHG Protocol Scope 2 Guidance (dual reporting, chapters 6 and 7); ESRS E1-6, gross "
         "Scope 2 emissions",
         entries=(
-            Entry("energy", "Electricity", "energy_kwh", "MWh"),
-            Entry("matching", "Matching in time", "time_matching"),
-            Entry("location.factor", "Grid factor (location)", "co2e_kg_per_kwh"),
-            Entry("location", "Location-based Scope 2", "scope2_location_kg", "tCO2e"),
-            Entry("market.contract", "Contract or certificates", "contract_kg_per_kwh"),
-            Entry("market.share", "Share of the electricity they cover", "contract_share"),
-            Entry("market.residual", "Residual mix", "residual_kg_per_kwh"),
-            Entry("market", "Market-based Scope 2", "scope2_market_kg", "tCO2e"),
+            Slot("energy", "Electricity", "energy_kwh", "MWh"),
+            Slot("matching", "Matching in time", "time_matching"),
+            Slot("location.factor", "Grid factor (location)", "co2e_kg_per_kwh"),
+            Slot("location", "Location-based Scope 2", "scope2_location_kg", "tCO2e"),
+            Slot("market.contract", "Contract or certificates", "contract_kg_per_kwh"),
+            Slot("market.share", "Share of the electricity they cover", "contract_share"),
+            Slot("market.residual", "Residual mix", "residual_kg_per_kwh"),
+            Slot("market", "Market-based Scope 2", "scope2_market_kg", "tCO2e"),
         ),
     ),
     "model-card": Format(
@@ -156,12 +156,12 @@ FORMATS: Mapping[str, Format] = {
         rule="Model card metadata of the Hugging Face Hub (co2_eq_emissions, in grams), and the "
         "section Environmental Impact of its model card template",
         entries=(
-            Entry("hardware", "Hardware Type", "fleet"),
-            Entry("hours", "Hours used", "device_hours"),
-            Entry("region", "Compute Region", "site"),
-            Entry("carbon", "Carbon Emitted", "co2e_kg"),
-            Entry("energy", "Energy", "energy_kwh"),
-            Entry("water", "Water", "water_l"),
+            Slot("hardware", "Hardware Type", "fleet"),
+            Slot("hours", "Hours used", "device_hours"),
+            Slot("region", "Compute Region", "site"),
+            Slot("carbon", "Carbon Emitted", "co2e_kg"),
+            Slot("energy", "Energy", "energy_kwh"),
+            Slot("water", "Water", "water_l"),
         ),
     ),
     "paper": Format(
@@ -169,17 +169,17 @@ FORMATS: Mapping[str, Format] = {
         rule="Compute resources in the checklists of NeurIPS (question 8), ARR/ACL (C1) and "
         "Nature Portfolio's reporting of computation",
         entries=(
-            Entry("hardware", "Hardware", "fleet"),
-            Entry("precision", "Number format", "precision"),
-            Entry("flop", "Training compute", "training_flop"),
-            Entry("utilization", "Utilization (MFU)", "utilization"),
-            Entry("wall", "Wall time", "wall_hours", "day"),
-            Entry("device", "Device time", "device_hours"),
-            Entry("energy", "Energy", "energy_kwh", "MWh"),
-            Entry("carbon", "CO2e", "co2e_kg", "tCO2e"),
-            Entry("water", "Water", "water_l"),
-            Entry("primary", "Primary energy", "primary_energy_mj"),
-            Entry("adpe", "Abiotic depletion (ADPe)", "adpe_kgsbeq"),
+            Slot("hardware", "Hardware", "fleet"),
+            Slot("precision", "Number format", "precision"),
+            Slot("flop", "Training compute", "training_flop"),
+            Slot("utilization", "Utilization (MFU)", "utilization"),
+            Slot("wall", "Wall time", "wall_hours", "day"),
+            Slot("device", "Device time", "device_hours"),
+            Slot("energy", "Energy", "energy_kwh", "MWh"),
+            Slot("carbon", "CO2e", "co2e_kg", "tCO2e"),
+            Slot("water", "Water", "water_l"),
+            Slot("primary", "Primary energy", "primary_energy_mj"),
+            Slot("adpe", "Abiotic depletion (ADPe)", "adpe_kgsbeq"),
         ),
     ),
     "boamps": Format(
@@ -197,34 +197,34 @@ FORMATS: Mapping[str, Format] = {
         },
         stages={"fine-tuning": "finetuning"},
         entries=(
-            Entry("header.reportId", "Report", "report_id"),
-            Entry("header.reportDatetime", "Date of the report", "date_time", needed=True),
-            Entry("task.taskStage", "Stage", "stage", needed=True),
-            Entry("task.taskFamily", "Family", "kind", needed=True),
-            Entry("task.taskDescription", "Description", "description"),
-            Entry("task.algorithms.0.algorithmType", "Algorithm", "kind"),
-            Entry("task.algorithms.0.foundationModelName", "Model", "model"),
-            Entry("task.algorithms.0.parametersNumber", "Parameters", "params", "billion"),
-            Entry("task.algorithms.0.quantization", "Number format", "precision"),
-            Entry("task.dataset.0.dataUsage", "Use of the data", "data_usage", needed=True),
-            Entry("task.dataset.0.dataType", "Data", "data_type", needed=True),
-            Entry("task.dataset.0.dataQuantity", "Amount of data", "tokens"),
-            Entry("measures.0.measurementMethod", "Method", "method", needed=True),
-            Entry("measures.0.powerConsumption", "Energy", "task_energy_kwh", needed=True),
-            Entry("measures.0.measurementDuration", "Duration", "wall_s"),
-            Entry("measures.0.measurementDateTime", "Date", "date_time"),
-            Entry("infrastructure.components.0.componentName", "Device", "hardware"),
-            Entry("infrastructure.components.0.componentType", "Kind", "device_type", needed=True),
-            Entry("infrastructure.components.0.nbComponent", "Devices", "devices", needed=True),
-            Entry("infrastructure.components.0.manufacturer", "Vendor", "vendor"),
-            Entry("environment.country", "Country", "site"),
-            Entry(
+            Slot("header.reportId", "Report", "report_id"),
+            Slot("header.reportDatetime", "Date of the report", "date_time", needed=True),
+            Slot("task.taskStage", "Stage", "stage", needed=True),
+            Slot("task.taskFamily", "Family", "kind", needed=True),
+            Slot("task.taskDescription", "Description", "description"),
+            Slot("task.algorithms.0.algorithmType", "Algorithm", "kind"),
+            Slot("task.algorithms.0.foundationModelName", "Model", "model"),
+            Slot("task.algorithms.0.parametersNumber", "Parameters", "params", "billion"),
+            Slot("task.algorithms.0.quantization", "Number format", "precision"),
+            Slot("task.dataset.0.dataUsage", "Use of the data", "data_usage", needed=True),
+            Slot("task.dataset.0.dataType", "Data", "data_type", needed=True),
+            Slot("task.dataset.0.dataQuantity", "Amount of data", "tokens"),
+            Slot("measures.0.measurementMethod", "Method", "method", needed=True),
+            Slot("measures.0.powerConsumption", "Energy", "task_energy_kwh", needed=True),
+            Slot("measures.0.measurementDuration", "Duration", "wall_s"),
+            Slot("measures.0.measurementDateTime", "Date", "date_time"),
+            Slot("infrastructure.components.0.componentName", "Device", "hardware"),
+            Slot("infrastructure.components.0.componentType", "Kind", "device_type", needed=True),
+            Slot("infrastructure.components.0.nbComponent", "Devices", "devices", needed=True),
+            Slot("infrastructure.components.0.manufacturer", "Vendor", "vendor"),
+            Slot("environment.country", "Country", "site"),
+            Slot(
                 "environment.powerSourceCarbonIntensity",
                 "Carbon intensity",
                 "co2e_kg_per_kwh",
                 "gCO2e/kWh",
             ),
-            Entry("quality", "Quality", "quality"),
+            Slot("quality", "Quality", "quality"),
         ),
     ),
     "cyclonedx": Format(
@@ -257,11 +257,11 @@ FORMATS: Mapping[str, Format] = {
             ],
         },
         entries=(
-            Entry("serialNumber", "Serial number", "report_urn"),
-            Entry("metadata.timestamp", "Date of the document", "report_time"),
-            Entry("components.0.name", "Model", "model", needed=True),
+            Slot("serialNumber", "Serial number", "report_urn"),
+            Slot("metadata.timestamp", "Date of the document", "report_time"),
+            Slot("components.0.name", "Model", "model", needed=True),
             *(
-                Entry(f"{{consumption}}.{key}", label, fact, unit, needed=needed)
+                Slot(f"{{consumption}}.{key}", label, fact, unit, needed=needed)
                 for key, label, fact, unit, needed in (
                     ("activity", "Activity", "stage", "", True),
                     ("activityEnergyCost.value", "Energy", "energy_kwh", "", True),
@@ -271,7 +271,7 @@ FORMATS: Mapping[str, Format] = {
                 )
             ),
             *(
-                Entry(f"{{consumption}}.properties.+{name}", name, fact)
+                Slot(f"{{consumption}}.properties.+{name}", name, fact)
                 for name, fact in (
                     ("basis", "energy_kwh:basis"),
                     ("low_kwh", "energy_kwh:low"),
@@ -307,19 +307,19 @@ FORMATS: Mapping[str, Format] = {
         },
         stages={"fine-tuning": "finetuning"},
         entries=(
-            Entry("@graph.0.created", "Created", "report_time", needed=True),
-            Entry("@graph.0.createdBy.0", "Created by", "agent_id", needed=True),
-            Entry("@graph.1.spdxId", "Agent", "agent_id", needed=True),
-            Entry("@graph.2.spdxId", "Document", "document_id", needed=True),
-            Entry("@graph.2.rootElement.0", "Root", "package_id", needed=True),
-            Entry("@graph.3.spdxId", "Package", "package_id", needed=True),
-            Entry("@graph.3.name", "Model", "model", needed=True),
-            Entry("@graph.3.ai_informationAboutTraining", "Training", "energy_method"),
-            Entry("@graph.3.comment", "Description", "description"),
-            Entry("{energy}.type", "Class", "energy_class", needed=True),
-            Entry("{energy}.{description}.type", "Class", "description_class", needed=True),
-            Entry("{energy}.{description}.ai_energyQuantity", "Energy", "energy_kwh", needed=True),
-            Entry("{energy}.{description}.ai_energyUnit", "Unit", "spdx_unit", needed=True),
+            Slot("@graph.0.created", "Created", "report_time", needed=True),
+            Slot("@graph.0.createdBy.0", "Created by", "agent_id", needed=True),
+            Slot("@graph.1.spdxId", "Agent", "agent_id", needed=True),
+            Slot("@graph.2.spdxId", "Document", "document_id", needed=True),
+            Slot("@graph.2.rootElement.0", "Root", "package_id", needed=True),
+            Slot("@graph.3.spdxId", "Package", "package_id", needed=True),
+            Slot("@graph.3.name", "Model", "model", needed=True),
+            Slot("@graph.3.ai_informationAboutTraining", "Training", "energy_method"),
+            Slot("@graph.3.comment", "Description", "description"),
+            Slot("{energy}.type", "Class", "energy_class", needed=True),
+            Slot("{energy}.{description}.type", "Class", "description_class", needed=True),
+            Slot("{energy}.{description}.ai_energyQuantity", "Energy", "energy_kwh", needed=True),
+            Slot("{energy}.{description}.ai_energyUnit", "Unit", "spdx_unit", needed=True),
         ),
     ),
 }
@@ -428,7 +428,7 @@ def document(
     )
 
 
-def _fact_of(entry: Entry, known: Mapping[str, Fact]) -> Fact:
+def _fact_of(entry: Slot, known: Mapping[str, Fact]) -> Fact:
     """Return the fact of an entry in its unit, or the part of a fact that it names."""
     name, _, part = entry.fact.partition(":")
     fact = known.get(name) or Fact(value=None, basis=NOT_AVAILABLE, why=Notice("not_of_this_task"))
@@ -579,6 +579,9 @@ def _cell(value: Any) -> Any:
     return "; ".join(value) if isinstance(value, list | tuple) else value
 
 
+IMPLAUSIBLE = ("meter_above_limit", "meter_below_idle")
+"""Codes of notices that a document begins with."""
+
 HEADER = ("field", "value", "interval", "basis", "how it follows", "sources")
 """Head of the table of fields."""
 
@@ -658,7 +661,7 @@ def layout(made: Document, names: Names) -> Sheet:
         What the rim calls an input.
     """
     form, facts = FORMATS[made.format], made.facts
-    shouts = [one for one in facts.notices if one.code in ("meter_above_limit", "meter_below_idle")]
+    shouts = [one for one in facts.notices if one.code in IMPLAUSIBLE]
     warnings = rendered(tuple(shouts), names)
     lead = [*(f"CHECK BEFORE YOU PUBLISH: {one}" for one in warnings), f"{form.rule}."]
     code = {}
