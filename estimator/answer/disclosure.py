@@ -583,7 +583,7 @@ class _Training:
         value = self.known[name]
         if not basis:
             basis = PREDICTED if float(value.log_sd) > 0 else GIVEN
-        if basis == MEASURED:
+        if basis in (MEASURED, GIVEN):
             sources, date = (), ""
         return self._fact(value, unit, formula=formula, basis=basis, sources=sources, date=date)
 

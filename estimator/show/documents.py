@@ -19,7 +19,7 @@ from estimator.answer.disclosure import NOT_AVAILABLE, Disclosed, Fact
 from estimator.catalog import Catalog, Source
 from estimator.core.messages import Names, refusal, rendered
 from estimator.core.notice import Notice
-from estimator.core.units import H_PER_DAY, in_percent
+from estimator.core.units import H_PER_DAY, in_percent, joined
 
 EXACT_FIGURES = 12
 """Significant figures of a number in data, so that reading and writing it changes nothing."""
@@ -606,7 +606,7 @@ def written(value: float | str, unit: str = "", figures: int = 3) -> str:
     return f"{number} {unit}{plural}".rstrip() if unit != "1" else number
 
 
-def field_cells(field: FilledField, level: float, names: Names) -> tuple[str, ...]:
+def field_cells(field: FilledField, names: Names) -> tuple[str, ...]:
     """Value, interval, basis, formula and sources of a field, for people."""
     fact = field.fact
     if fact.value is None:
@@ -615,7 +615,7 @@ def field_cells(field: FilledField, level: float, names: Names) -> tuple[str, ..
     span = ""
     if fact.low is not None and fact.high is not None:
         ends = (written(one, fact.unit, field.figures) for one in (fact.low, fact.high))
-        span = " to ".join(ends)
+        span = joined(*ends)
     sources = ", ".join(fact.sources) + (f" ({fact.date})" if fact.sources and fact.date else "")
     return (
         field.label,
@@ -651,7 +651,7 @@ class Sheet:
     code: Mapping[str, str]
 
 
-def layout(made: Document, names: Names) -> Sheet:
+def sheet_of(made: Document, names: Names) -> Sheet:
     """Lay a document out for people.
 
     Parameters
@@ -687,7 +687,7 @@ def layout(made: Document, names: Names) -> Sheet:
             "An estimate to fill a form with, no legal advice.",
         ),
     }
-    rows = tuple(field_cells(field, facts.level, names) for field in made.fields)
+    rows = tuple(field_cells(field, names) for field in made.fields)
     return Sheet(
         title=form.title,
         lead=tuple(lead),
@@ -880,4 +880,4 @@ def text_of(made: Document, markup: str, names: Names) -> str:
     """
     if markup == "json":
         return json.dumps(as_data(made), indent=2, ensure_ascii=False) + "\n"
-    return WRITERS[markup](layout(made, names))
+    return WRITERS[markup](sheet_of(made, names))

@@ -17,6 +17,7 @@ from estimator.web.method import page as method
 from estimator.web.models import page as models
 from estimator.web.plan import page as plan
 from estimator.web.question import page as question
+from estimator.web.report import page as report
 from estimator.web.scaling import page as scaling
 from estimator.web.serve import page as serve
 from estimator.web.trends import page as trends
@@ -27,6 +28,7 @@ PAGES = (
     compare.PAGE,
     explore.PAGE,
     plan.PAGE,
+    report.PAGE,
     question.PAGE,
     serve.PAGE,
     capacity.PAGE,

@@ -13,7 +13,7 @@ from estimator.catalog import Catalog
 from estimator.question.disclosure import Disclosure
 from estimator.question.inputs import option_of
 from estimator.question.scenario import Scenario
-from estimator.show.documents import FORMATS, WRITERS, as_data, document, layout, text_of
+from estimator.show.documents import FORMATS, WRITERS, as_data, document, sheet_of, text_of
 
 CATALOG = Catalog.open()
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -42,13 +42,13 @@ def rows(found):
 
 def test_annex_xi_has_compute_time_and_energy_to_two_figures():
     found = made("annex-xi")
-    cells = {row[0]: row for row in layout(found, option_of).rows}
+    cells = {row[0]: row for row in sheet_of(found, option_of).rows}
     assert cells["Amount of computation used for training"][1] == "8.4 × 10^23 FLOP"
     assert cells["Amount of computation used for training, order of magnitude"][1] == "10^23 FLOP"
     assert cells["Duration of training, range"][1] == "less than 1 month"
     assert cells["Duration of training, wall clock"][1] == "21 days"
     assert cells["Amount of energy used for training"][1:4] == (
-        *("1,100 MWh", "1,000 MWh to 1,200 MWh"),
+        *("1,100 MWh", "1,000 to 1,200 MWh"),
         "measured",
     )
     assert cells["Benchmarked amount of computation used for inference"][1] == "1.4 × 10^16 FLOP"
@@ -119,7 +119,7 @@ def test_every_format_is_written_in_every_markup(name, markup):
 
 def test_a_model_card_has_grams_and_kilowatt_hours():
     yaml = pytest.importorskip("yaml")
-    shown = layout(made("model-card"), option_of)
+    shown = sheet_of(made("model-card"), option_of)
     (card,) = [part for part in yaml.safe_load_all(shown.code["Metadata"]) if part]
     emitted = card["co2_eq_emissions"]
     assert emitted["emissions"] == pytest.approx(2.863e8, rel=1e-3)
@@ -130,7 +130,7 @@ def test_a_model_card_has_grams_and_kilowatt_hours():
 
 def test_a_paper_has_a_paragraph_and_every_source_in_bibtex():
     found = made("paper", replace(FLAGSHIP, attempts=1.5))
-    shown = layout(found, option_of)
+    shown = sheet_of(found, option_of)
     text = " ".join(shown.lead)
     assert "all runs are 1.5 times the final run" in text
     assert "1,650 MWh (80% interval 1,570 to 1,730)" in text

@@ -1,0 +1,1 @@
+"""The page Report: the documents that rules, journals and registries ask for."""

@@ -1,0 +1,283 @@
+"""Report my run: the document that a rule, a journal or a registry asks for, to take along."""
+
+from collections.abc import Sequence
+from functools import lru_cache, partial
+
+import streamlit as st
+
+from estimator.answer.disclosure import Disclosed, Fact, training_facts
+from estimator.answer.scenario_estimate import answer_scenario
+from estimator.core.work import METERED
+from estimator.question.disclosure import Disclosure
+from estimator.question.inputs import REGISTRY
+from estimator.question.scenario import INPUTS, Scenario
+from estimator.show.documents import (
+    FORMATS,
+    IMPLAUSIBLE,
+    SUFFIXES,
+    Document,
+    document,
+    field_cells,
+    paragraph,
+    sheet_of,
+    text_of,
+    usual_markup,
+)
+from estimator.web.shared import scenario, share, style, widgets
+from estimator.web.shared.amounts import amount, joined
+from estimator.web.shared.frame import Frame
+from estimator.web.shared.html_table import draw_table
+from estimator.web.shared.kit import PageQuestion, Values, title
+from estimator.web.shared.language import N_, _
+from estimator.web.shared.notices import label_of_control, shown, shown_all
+from estimator.web.shared.profiles import devices_with, open_catalog, place_names
+from estimator.web.shared.site import TRAIN, Page
+from estimator.web.shared.url_state import Choice, LineOfText, LinkParameters, Typed
+
+ANY = "any"
+"""Option of a control whose input is unspecified."""
+
+CALLED = {
+    "annex-xi": N_("AI Act, Annex XI"),
+    "paper": N_("Paper"),
+    "model-card": N_("Model card"),
+    "scope2": N_("Scope 2"),
+    "sci": N_("SCI for AI"),
+    "boamps": N_("BoAmps"),
+    "cyclonedx": N_("CycloneDX"),
+    "spdx": N_("SPDX"),
+}
+"""Format -> what its option is called."""
+
+METERS = {
+    ANY: N_("unspecified"),
+    "devices": N_("the devices only"),
+    "nodes": N_("whole nodes"),
+    "facility": N_("the facility, with cooling"),
+}
+"""What a meter covered -> what its option is called."""
+
+MEASURED, ELECTRICITY, MORE = (
+    *(N_("What was measured"), N_("Contracts for the electricity")),
+    N_("More about the run"),
+)
+
+MARKUPS = {
+    "markdown": N_("Download Markdown"),
+    "html": N_("Download HTML (prints, opens in Word)"),
+    "latex": N_("Download LaTeX"),
+}
+"""Markup -> text of its button."""
+
+MIMES = {"markdown": "text/markdown", "html": "text/html", "latex": "application/x-tex"}
+
+
+def _typed(name: str, help_text: str, section: str = "", usual: float | None = None) -> Typed:
+    """Control of a number that may be left open."""
+    declared = REGISTRY[name]
+    return Typed(
+        name, usual, *declared.limit.range, label=declared.label, help=help_text, section=section
+    )
+
+
+PARAMETERS = LinkParameters(
+    "report",
+    Choice("format", tuple(CALLED), called=lambda: CALLED),
+    LineOfText(
+        "name",
+        "My model",
+        label=N_("Name of the model"),
+        help=N_("Stands in the document; some formats need it."),
+    ),
+    _typed("params", N_("Trainable weights of the model. Type 7e9 or 7B."), usual=7e9),
+    _typed("tokens", N_("Tokens that the model sees in training, repetitions included."), "", 2e12),
+    scenario.hardware(devices_with("tdp_w"), "h100-sxm"),
+    _typed("devices", N_("Devices of this kind that work on it together."), usual=64.0),
+    scenario.site((ANY, *place_names()), "ie", rest=N_("unspecified")),
+    _typed(
+        "device_hours",
+        N_("Devices times hours, if the run is over; predicted where it is left open."),
+        MEASURED,
+    ),
+    _typed(
+        "energy_kwh", N_("Energy that a meter read; predicted where it is left open."), MEASURED
+    ),
+    Choice(
+        "metered",
+        (ANY, *METERED),
+        label=N_("What the meter covered"),
+        help=N_("What it missed is added: hosts, network, cooling."),
+        section=MEASURED,
+        called=lambda: METERS,
+    ),
+    _typed("energy_uncertainty", N_("Error of the meter as a share: 0.05 is 5%."), MEASURED),
+    _typed(
+        "contract",
+        N_("Intensity of the electricity that you buy by contract; 0 for certified renewables."),
+        ELECTRICITY,
+    ),
+    _typed("contract_share", N_("Share of the electricity that it covers; 1 is all."), ELECTRICITY),
+    _typed(
+        "residual_mix",
+        N_("Intensity of the rest, by the residual mix of the country. Empty: on record."),
+        ELECTRICITY,
+    ),
+    _typed(
+        "attempts",
+        N_("Compute of all runs over that of the final one, failed runs included."),
+        MORE,
+    ),
+    _typed("pue", N_("Energy of the whole building over that of the machines, from 1."), MORE),
+    _typed("year", N_("Year of the run, for its grid and PUE."), MORE),
+)
+
+LABELS = {one.name: one.label for one in PARAMETERS.known if one.label}
+label_of = partial(label_of_control, LABELS, "report")
+
+
+def in_document(field: str) -> str:
+    """Return the label of an input in a document, which is English."""
+    return f"“{LABELS.get(field, field).partition(' [')[0]}”"
+
+
+def question_of(values: Values) -> tuple[Scenario, Disclosure]:
+    """Return the run and the contracts that the controls describe."""
+    said = {name: value for name, value in values.items() if value not in (None, "", ANY)}
+    return (
+        Scenario(**{name: value for name, value in said.items() if name in INPUTS}),
+        Disclosure(**{name: said[name] for name in Disclosure.inputs if name in said}),
+    )
+
+
+@lru_cache(maxsize=256)
+def _facts(run: Scenario, held: Disclosure) -> Disclosed:
+    held.check()
+    catalog = open_catalog()
+    return training_facts(answer_scenario(run, catalog), held, catalog)
+
+
+def answered(values: Values) -> Document:
+    """Return the document that the controls ask for."""
+    return document(values["format"], _facts(*question_of(values)), open_catalog())
+
+
+def draw_document(values: Values, made: Document, frame: Frame) -> None:
+    """Draw what to check, the answer in a sentence, the fields, and what they rest on."""
+    facts = made.facts
+    if not frame.slide:
+        widgets.switch(PARAMETERS, "format", _("Document"), CALLED)
+    for notice in facts.notices:
+        if notice.code in IMPLAUSIBLE:
+            sentence = shown(notice, label_of)
+            style.problem(f"{sentence[:1].upper()}{sentence[1:]}")
+    with style.block():
+        style.sentence(_sentence(facts))
+        if not frame.slide:
+            style.caption(
+                _(
+                    "{rule}. The document is in English, as its form is; it is no legal advice."
+                ).format(rule=FORMATS[made.format].rule)
+            )
+    if frame.slide:
+        numbers = [row[:2] for row in _rows(made, only_numbers=True)]
+        draw_table((_("field"), _("value")), numbers)
+        return
+    sheet = sheet_of(made, in_document)
+    for heading, text in sheet.code.items():
+        if made.format == "paper":
+            st.code(paragraph(made), language=None, wrap_lines=True)
+        with style.folded(heading, key=f"fold_{heading.lower()}") as fold:
+            if fold.open:
+                st.code(text, language=None)
+    draw_table((_("field"), _("value"), _("basis"), _("how it follows")), _rows(made))
+    others = [notice for notice in facts.notices if notice.code not in IMPLAUSIBLE]
+    style.first_assumptions(shown_all(others, label_of))
+    with style.folded(_("Boundary: what is counted"), key="fold_boundary") as fold:
+        if fold.open:
+            draw_table((_("part"), _("counted")), list(facts.boundary.items()))
+
+
+def _sentence(facts: Disclosed) -> str:
+    """Answer in a sentence."""
+    energy, carbon = (_amount(facts.facts[name]) for name in ("energy_kwh", "co2e_kg"))
+    if not energy:
+        return style.plain(_("The energy of this run is not known."))
+    words = {
+        "measured": _("measured"),
+        "calibrated": _("partly measured"),
+        "predicted": _("predicted"),
+    }
+    basis = words[facts.facts["energy_kwh"].basis]
+    if not carbon:
+        return _("This run takes {energy}, {basis}.").format(energy=energy, basis=basis)
+    return _("This run takes {energy}, {basis}, and emits {carbon} of CO2e.").format(
+        energy=energy, basis=basis, carbon=carbon
+    )
+
+
+def _amount(fact: Fact) -> str:
+    """Value and interval of a fact for the sentence; empty where it is not available."""
+    if not isinstance(fact.value, float):
+        return ""
+    text = style.bold(amount(fact.value, fact.unit))
+    if fact.low is None or fact.high is None:
+        return text
+    return f"{text} ({joined(amount(fact.low, fact.unit), amount(fact.high, fact.unit))})"
+
+
+def _rows(made: Document, *, only_numbers: bool = False) -> list[tuple[str, ...]]:
+    """Cells of the fields: value with its interval, and formula with its sources."""
+    rows: list[tuple[str, ...]] = []
+    for field in made.fields:
+        if only_numbers and not isinstance(field.fact.value, float):
+            continue
+        label, value, span, basis, formula, sources = field_cells(field, in_document)
+        whole = f"{value} ({span})" if span else value
+        rows.append((label, whole, basis, "; ".join(filter(None, (formula, sources)))))
+    return rows
+
+
+def _files(values: Values, made: Document) -> Sequence[share.File]:
+    """Document in each markup, and as data."""
+    ends = {markup: suffix for suffix, markup in reversed(SUFFIXES.items())}
+    files = [
+        share.File(
+            label=_(label),
+            name=f"{made.format}{ends[markup]}",
+            mime=MIMES[markup],
+            content=partial(text_of, made, markup, in_document),
+        )
+        for markup, label in MARKUPS.items()
+    ]
+    data = share.File(
+        label=_("Download JSON"),
+        name=f"{made.format}.json",
+        mime="application/json",
+        content=partial(text_of, made, "json", in_document),
+    )
+    return [data, *files] if usual_markup(made) == "json" else [*files, data]
+
+
+def _heading(values: Values, frame: Frame) -> str:
+    return _(CALLED[values["format"]])
+
+
+SLIDES = {"document": N_("The document")}
+QUESTION = PageQuestion(
+    inputs=PARAMETERS,
+    answer=answered,
+    view=draw_document,
+    title=title(N_("Report my run")),
+    heading=_heading,
+    slides=SLIDES,
+    files=_files,
+    worded=lambda notice: shown(notice, label_of),
+)
+PAGE = Page(
+    path="report",
+    title=N_("Report"),
+    group=TRAIN,
+    draw=QUESTION.draw,
+    slides=SLIDES,
+    inputs=PARAMETERS,
+)
