@@ -31,7 +31,7 @@ def alone(tmp_path, monkeypatch):
 def test_the_first_sentence_names_the_devices_and_the_probability():
     text = text_of(visited("capacity"))
     assert re.match(
-        r" Inference · Capacity \d+ × [\w ]+, bf16 serves 20 requests of Llama 3.1 8B a second, ",
+        r" Inference · Capacity \d+ × [\w ()]+, bf16 serves 20 requests of Llama 3.1 8B a second, ",
         text,
     )
     assert re.search(

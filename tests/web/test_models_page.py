@@ -54,7 +54,7 @@ def test_a_model_is_found_by_its_name_on_the_hub():
 
 def test_an_unknown_name_shows_the_usual_model_and_says_so():
     page = visited("models", model="acme/secret-9b")
-    assert "architecture of “acme/secret-9b” is not on record" in text_of(page)
+    assert "“acme/secret-9b” is not on record" in text_of(page)
     assert "8.03 billion parameters" in text_of(page)
 
 

@@ -128,7 +128,7 @@ def test_the_site_and_the_rent_are_set_where_the_assumption_names_their_controls
 
 def test_a_bad_link_is_adjusted_and_said():
     _page, text = opened(model="nonsense", concurrency="x", devices="-3")
-    assert "“model” is nonsense" in text
+    assert "“nonsense” is not on record" in text
     assert "“concurrency” is not a number" in text
 
 

@@ -68,6 +68,7 @@ from estimator.web.shared.kit import PageQuestion
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import label_of_control, shown, shown_all
 from estimator.web.shared.profiles import hardware_names, kept, open_catalog, place_names
+from estimator.web.shared.scenario import ModelName
 from estimator.web.shared.site import INFERENCE, Page
 from estimator.web.shared.url_state import Choice, LinkParameters, Typed
 
@@ -120,7 +121,7 @@ def _has_runs(values: Mapping[str, Any]) -> bool:
 LIMITS, CHOICES = N_("Requests, and further limits"), N_("Choices")
 PARAMETERS = LinkParameters(
     "capacity",
-    asked(Choice, "model", tuple(model_names()), called=model_names),
+    asked(ModelName, "model", tuple(model_names()), new=True, called=model_names),
     asked(Typed, "rate", 20.0, *bounds("rate"), required=True),
     Typed(
         "latency",

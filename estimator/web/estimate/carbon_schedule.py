@@ -1,6 +1,7 @@
 """When to start: the run against a visitor's own hourly profile of the grid."""
 
 from io import BytesIO, TextIOWrapper
+from math import cos, pi
 
 import streamlit as st
 
@@ -14,6 +15,7 @@ from estimator.web.shared import style
 from estimator.web.shared.amounts import localised, result, sentence
 from estimator.web.shared.language import _
 
+HOURS = 24
 MAX_PROFILE_MB = 2
 """A year of hours is half a MB; what is larger is something else [MB]."""
 
@@ -43,6 +45,14 @@ def draw_schedule(answer: Answer) -> None:
     )
     if upload is None:
         style.caption(_("The figures above take one intensity for the whole run."))
+        st.download_button(
+            _("Sample file"),
+            data=sample,
+            file_name="hourly-carbon-sample.csv",
+            mime="text/csv",
+            on_click="ignore",
+            help=_("A made-up day, cleaner at noon, that shows the columns: put yours in."),
+        )
         return
     try:
         hourly = profile_of_upload(upload.name, upload.getvalue())
@@ -51,6 +61,17 @@ def draw_schedule(answer: Answer) -> None:
         style.problem(str(error))
         return
     _tell(timed)
+
+
+def sample() -> str:
+    """Return a made-up day of hourly intensities, to be overwritten.
+
+    >>> sample().splitlines()[:2]
+    ['hour,co2e_kg_per_kwh', '0,0.42']
+    """
+    day = [0.35 + 0.07 * cos(2 * pi * hour / HOURS) for hour in range(HOURS)]
+    rows = [f"{hour},{intensity:.2f}" for hour, intensity in enumerate(day)]
+    return "\n".join(("hour,co2e_kg_per_kwh", *rows, ""))
 
 
 def profile_of_upload(name: str, content: bytes) -> Floats:

@@ -10,7 +10,7 @@ from estimator.answer.design_facts import (
 )
 from estimator.answer.scenario_estimate import Answer
 from estimator.catalog import Catalog
-from estimator.core.units import human
+from estimator.core.units import digits, human
 from estimator.memory.fit import MemoryAnswer, answer_memory
 from estimator.memory.request import MemoryQuestion
 from estimator.memory.savings import cheapest_saving
@@ -60,6 +60,29 @@ def fit_of(answer: Answer, catalog: Catalog) -> Fit | None:
     return Fit(memory=memory, share=share, remedies=tuple(remedies(question, memory, catalog)))
 
 
+MOST_BATCH = 1024
+"""Sequences at a time beyond which no batch is tried [1]; assumed."""
+
+
+def batches(answer: Answer, catalog: Catalog) -> list[tuple[int, float]]:
+    """Sequences at a time on each device -> share of its memory, up to the first that is too many.
+
+    Empty where the model or the memory is unknown.
+    """
+    question = memory_question(answer)
+    found: list[tuple[int, float]] = []
+    batch = 1
+    while question is not None and batch <= MOST_BATCH:
+        memory = _memory(replace(question, micro_batch=float(batch)), catalog)
+        if memory is None or memory.without_activations:
+            break
+        found.append((batch, share_of_memory(memory)))
+        if found[-1][1] > MOST_USED:
+            break
+        batch *= 2
+    return found
+
+
 def remedies(question: MemoryQuestion, memory: MemoryAnswer, catalog: Catalog) -> Iterator[str]:
     """Say what makes it fit, the cheapest first: time, then adapters, then more devices."""
     saving = cheapest_saving(question, catalog)
@@ -97,14 +120,28 @@ def badge(fit: Fit) -> str:
 
 def _compared(fit: Fit) -> str:
     """The need against what a device holds."""
-    held = localised(human(fit.memory.capacity_bytes or 0.0, "B"))
+    held = localised(capacity(fit.memory.capacity_bytes or 0.0))
     if fit.fits:
         return _("fits in memory: {share}% of {held} per device").format(
             share=f"{100 * fit.share:.0f}", held=held
         )
     return _("does not fit in memory: {times} times the {held} of a device").format(
-        times=localised(f"{fit.share:.2g}"), held=held
+        times=localised(digits(fit.share)), held=held
     )
+
+
+GIB = 2.0**30
+"""Bytes that makers call a gigabyte of memory [B]."""
+
+
+def capacity(memory_bytes: float) -> str:
+    """Memory of a device as its maker states it, if that is whole.
+
+    >>> capacity(17179869184.0), capacity(17.3e9)
+    ('16 GB', '17.3 GB')
+    """
+    whole = memory_bytes / GIB
+    return f"{whole:,.0f} GB" if whole >= 1 and whole == round(whole) else human(memory_bytes, "B")
 
 
 def _memory(question: MemoryQuestion, catalog: Catalog) -> MemoryAnswer | None:

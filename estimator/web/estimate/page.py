@@ -14,6 +14,7 @@ from estimator.answer.scenario_estimate import Answer, answer_scenario
 from estimator.answer.training_report import equivalents, training_report
 from estimator.catalog import Catalog
 from estimator.core.messages import reason
+from estimator.core.units import human_percent
 from estimator.show.phrases import as_much, measured_line
 from estimator.show.values import as_json
 from estimator.web.estimate import calibrated as measured
@@ -22,7 +23,7 @@ from estimator.web.estimate import text as words
 from estimator.web.estimate.calibrated import AppliedRuns
 from estimator.web.estimate.carbon_schedule import draw_schedule
 from estimator.web.estimate.examples import EXAMPLES
-from estimator.web.estimate.fit import badge, fit_of
+from estimator.web.estimate.fit import MOST_USED, badge, batches, fit_of
 from estimator.web.estimate.further import further_links
 from estimator.web.estimate.inputs import DEFAULT, OF_ALL, Asked, asked_for
 from estimator.web.estimate.link import ANSWERED, NOT_OF_SCENARIO, PICTURES, STATE, as_query
@@ -30,7 +31,7 @@ from estimator.web.estimate.sources import compared_by, draw_formula, draw_sourc
 from estimator.web.shared import charts, figures, language, scenario, share, style, widgets
 from estimator.web.shared.amounts import localised, result, sentence
 from estimator.web.shared.frame import Frame
-from estimator.web.shared.html_table import anchor
+from estimator.web.shared.html_table import anchor, draw_table
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import quoted, shown
 from estimator.web.shared.profiles import open_catalog
@@ -77,6 +78,7 @@ DETAILS = {
     "assumed": N_("Every assumption"),
     "formula": N_("The formula, with your numbers"),
     "sources": N_("Every number and its source"),
+    "memory": N_("The batch that fits"),
     "start": N_("When to start: the hours of your grid"),
     "examples": N_("Ten examples to start from"),
     "share": N_("Share and export"),
@@ -215,6 +217,9 @@ def _details(drawn: Drawn, catalog: Catalog) -> None:
     for name in style.opened(_("More about it"), DETAILS, "open_details"):
         if name == "start":
             draw_schedule(answer)
+        elif name == "memory":
+            style.section(_(DETAILS[name]))
+            _batches(answer, catalog)
         elif name == "assumed":
             style.section(_(DETAILS[name]))
             style.assumptions(_assumed(answer) or [_(NOTHING)])
@@ -229,6 +234,24 @@ def _details(drawn: Drawn, catalog: Catalog) -> None:
             _examples(drawn.asked)
         else:
             _share(answer, drawn.query)
+
+
+def _batches(answer: Answer, catalog: Catalog) -> None:
+    """Draw how full the memory is with more and more sequences at a time."""
+    found = batches(answer, catalog)
+    if not found:
+        style.caption(_("The memory of this run is not modelled: name its model and its device."))
+        return
+    fitting = [batch for batch, share in found if share <= MOST_USED]
+    text = _("Up to {count} sequences at a time on each device fit, at this recomputation.")
+    if not fitting:
+        text = _("Not one sequence at a time fits: see the remedies above.")
+    style.caption(text.format(count=max(fitting, default=0)))
+    rows = [
+        (str(batch), human_percent(share), _("yes") if share <= MOST_USED else _("no"))
+        for batch, share in found
+    ]
+    draw_table((_("Sequences at a time"), _("memory used"), _("fits on the device")), rows)
 
 
 def _share(answer: Answer, query: Mapping[str, str]) -> None:
@@ -428,6 +451,11 @@ def _devices(drawn: Drawn, frame: Frame, catalog: Catalog) -> None:
         "{count} of each, at the utilization predicted for each; bars hold {level}%. Sources: "
         "{names}"
     )
+    if answer.scenario.utilization is not None:
+        text = _(
+            "{count} of each. Yours at the utilization given, the others at the one predicted for "
+            "each; bars hold {level}%. Sources: {names}"
+        )
     most = figures.SLIDE_PX if frame.controls else DEVICES_PX
     figures.draw(
         charts.quantity_by_device,

@@ -15,6 +15,8 @@ from estimator.system.data_folder import data_directory
 from estimator.web.estimate.fit import fit_of
 from estimator.web.estimate.inputs import FINETUNE
 from estimator.web.question.page import answered as answered_prompt
+from estimator.web.report.page import PARAMETERS as REPORT
+from estimator.web.report.page import answered as answered_report
 from estimator.web.shared import style
 from estimator.web.shared.amounts import amount, localised, result
 from estimator.web.shared.frame import Frame
@@ -80,7 +82,7 @@ def draw(frame: Frame) -> None:
 @lru_cache(maxsize=8)
 def cards(_language: str, _runs: State) -> Sequence[Card]:
     """Answer the questions, by the calls that their pages make."""
-    return (_chatbot(), _gpt3(), _finetuning())
+    return (_chatbot(), _gpt3(), _finetuning(), _report())
 
 
 def _chatbot() -> Card:
@@ -145,6 +147,27 @@ def _finetuning() -> Card:
             _("{cost} for device and electricity").format(cost=result("cost_usd", float(cost.mid))),
         ),
         address=f"estimate{link(FINETUNE)}",
+    )
+
+
+def _report() -> Card:
+    """The documents that others ask for, of the run that the page Report opens with."""
+    facts = answered_report(REPORT.read({})[0]).facts.facts
+    here, bought = facts["co2e_kg"], facts["scope2_market_kg"]
+    notes = (
+        _("location based: {span}").format(
+            span=between("co2e_kg", float(here.low or 0.0), float(here.high or 0.0))
+        ),
+        _("electricity market based: {mass}").format(
+            mass=amount(float(str(bought.value)), "kgCO2e")
+        ),
+        _("as a paragraph, a model card, AI Act Annex XI"),
+    )
+    return Card(
+        question=_("Report a run I have done"),
+        figure=_("{mass} of CO2e").format(mass=amount(float(str(here.value)), "kgCO2e")),
+        notes=notes,
+        address="report",
     )
 
 

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from estimator.core.messages import reason
-from estimator.inference.model_names import find_preset
 from estimator.memory.request import MemoryQuestion
 from estimator.question.workload import compact_config
 from estimator.web.shared import scenario
-from estimator.web.shared.frame import shortened
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import shown
 from estimator.web.shared.profiles import devices_with, kept, led_by, open_catalog
+from estimator.web.shared.scenario import ModelName, with_hub_name
 from estimator.web.shared.url_state import (
     Choice,
     LineOfText,
@@ -52,8 +51,7 @@ def known_models() -> dict[str, str]:
     found = {}
     for preset in open_catalog().presets():
         if preset.config:
-            hub = next((name for name in preset.aliases if "/" in name), "")
-            found[preset.id] = f"{preset.name} ({hub})" if hub else preset.name
+            found[preset.id] = with_hub_name(preset)
     return {FIRST_MODEL: found[FIRST_MODEL], **found}
 
 
@@ -61,21 +59,6 @@ def known_models() -> dict[str, str]:
 def known_devices() -> tuple[str, ...]:
     """Devices whose memory is on record."""
     return led_by(FIRST_DEVICE, devices_with("memory_bytes"))
-
-
-@dataclass(frozen=True)
-class ModelName(Choice):
-    """A model by its id, or by any name that it has on the hub."""
-
-    def read(self, text: str | None) -> tuple[str, str]:
-        """Id of the model that a text names, and what is wrong with it."""
-        if text is None or text in self.options:
-            return super().read(text)
-        preset = find_preset(open_catalog(), text) if text.strip() else None
-        if preset is not None and preset.id in self.options:
-            return preset.id, ""
-        notice = _("the architecture of “{given}” is not on record: paste its config.json")
-        return next(iter(self.options)), notice.format(given=shortened(text))
 
 
 @dataclass(frozen=True)
@@ -112,6 +95,8 @@ PARAMETERS = LinkParameters(
     ModelName(
         "model",
         known_models(),
+        new=True,
+        called=known_models,
         label=N_("Model, or its name on the hub"),
         help=N_("Type to search: a name, with or without dashes, spaces or its publisher."),
         when=_is_known,

@@ -17,7 +17,6 @@ from estimator.web.models.inputs import (
     CONFIG,
     KNOWN,
     PARAMETERS,
-    known_models,
     query_of,
 )
 from estimator.web.models.pictures import PICTURES
@@ -240,15 +239,7 @@ def _controls(values: Values, problems: Mapping[str, str], model: Described | No
         for name, field in (("length", "seq_len"), ("image", "image_size"))
         if field not in takes
     }
-    widgets.draw_all(
-        PARAMETERS, problems, {"model": _model, "config": _config, **dict.fromkeys(hidden)}
-    )
-
-
-def _model() -> None:
-    """Draw the choice of a model, which takes names that are not on the list."""
-    names = known_models()
-    widgets.choose(PARAMETERS, "model", _(PARAMETERS.declared("model").label), names, new=True)
+    widgets.draw_all(PARAMETERS, problems, {"config": _config, **dict.fromkeys(hidden)})
 
 
 def _config() -> None:

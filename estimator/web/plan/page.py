@@ -89,6 +89,18 @@ PARAMETERS = LinkParameters(
     most_devices(1024.0, 4096.0, CHOICES),
     scenario.site(known_places(), rest=N_("any of seven countries"), section=CHOICES),
     Choice(
+        "pay",
+        ("rent", "own", ANY),
+        label=N_("Pay"),
+        help=N_("Rent devices by the hour, or use up the price of your own, with electricity."),
+        called=lambda: {
+            "rent": N_("rent"),
+            "own": N_("own: purchase price and electricity"),
+            ANY: N_("either, whichever is better"),
+        },
+        section=CHOICES,
+    ),
+    Choice(
         "offers",
         ("on-demand", ANY),
         label=N_("Rental offers"),
@@ -109,6 +121,7 @@ def request_of(values: Row) -> Request:
             "hardware": planned_devices(open_catalog()) if hardware == ANY else (hardware,),
             "devices": tuple(count for count in PLANNED_COUNTS if count <= values["devices"]),
             "site": PLACES if values["site"] == ANY else (values["site"],),
+            "pay": ("rent", "own") if values["pay"] == ANY else (values["pay"],),
             "price_kind": KINDS_OF_PRICE if values["offers"] == ANY else (values["offers"],),
         }
     )
@@ -214,6 +227,8 @@ def _table(shown: tuple[TrainingPlan, ...], frame: Frame) -> None:
         name = _name(plan)
         if plan.scenario.price_kind not in (None, "on-demand"):
             name = f"{name}, {_(plan.scenario.price_kind)}"
+        if plan.scenario.pay == "own":
+            name = _("{plan}, owned").format(plan=name)
         if plan.also_in:
             places = ", ".join(place_names().get(site, site) for site in plan.also_in)
             name = _("{plan}; also in {places}").format(plan=name, places=places)

@@ -82,7 +82,12 @@ def _typed(name: str, help_text: str, section: str = "", usual: float | None = N
 
 PARAMETERS = LinkParameters(
     "report",
-    Choice("format", tuple(CALLED), called=lambda: CALLED),
+    Choice(
+        "format",
+        tuple(CALLED),
+        called=lambda: CALLED,
+        help=N_("Document that a rule, a journal or a registry asks for."),
+    ),
     LineOfText(
         "name",
         "My model",

@@ -23,6 +23,7 @@ from estimator.web.shared.profiles import (
     open_catalog,
     place_names,
 )
+from estimator.web.shared.scenario import ModelName, with_hub_name
 from estimator.web.shared.url_state import (
     Choice,
     LineOfText,
@@ -50,7 +51,7 @@ API_USD = 0.6
 def model_names() -> dict[str, str]:
     """Id -> name of each language model with a config, a well-known one first."""
     found = {
-        preset.id: preset.name
+        preset.id: with_hub_name(preset)
         for preset in open_catalog().presets()
         if preset.kind == "language" and preset.config and preset.arch in WRITING
     }
@@ -152,9 +153,10 @@ def formats_called() -> dict[str, str]:
 PARAMETERS = LinkParameters(
     "serve",
     asked(
-        Choice,
+        ModelName,
         "model",
         tuple(model_names()),
+        new=True,
         called=model_names,
         when=lambda values: not values["config"],
     ),

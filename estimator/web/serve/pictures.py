@@ -19,7 +19,7 @@ from estimator.inference.figures import (
 )
 from estimator.inference.lifetime import lifetime
 from estimator.inference.quantities import ServingAnswer
-from estimator.web.serve.inputs import offer
+from estimator.web.serve.inputs import API_USD, TYPED, offer
 from estimator.web.serve.text import LEVEL, flying
 from estimator.web.shared import charts, figures, plots, style
 from estimator.web.shared.amounts import amount, localised
@@ -155,11 +155,18 @@ def _draw_api(values: Values, answer: ServingAnswer, frame: Frame) -> None:
     daily = rent * H_PER_DAY * row.devices
     api_usd = found.api_cost_per_million_output_tokens_usd
     tokens = np.geomspace(most / 1e4, most, 50)
-    names = (_("own machines, reserved"), _("API"))
+    assumed = offered is None and values["offer"] != TYPED and written_usd == API_USD
+    names = (_("own machines, reserved"), _("API, assumed price") if assumed else _("API"))
     rows = plots.line(tokens, np.full_like(tokens, daily), names[0])
     rows += plots.line(tokens, tokens * api_usd / 1e6, names[1])
     even = found.break_even_tokens_per_day
-    if even is None:
+    if assumed:
+        text = _(
+            "No list price of an API is on record for this model: the line assumes {price} per "
+            "million output tokens. Choose an API, or type its price, for a verdict."
+        )
+        style.sentence(escape(text.format(price=amount(api_usd, "USD"))))
+    elif even is None:
         text = _(
             "At {price} per million output tokens, their input included, the API is cheaper: own "
             "machines at this load cost {times} times as much."

@@ -68,7 +68,7 @@ def _sentence(values: Values, answer: ServingAnswer, found: dict[str, dict[str, 
         figures=escape(", ".join(parts)),
         model=escape(model_name(values)),
         weights=escape(row.weights.name),
-        machines=escape(counted(row.devices, row.device.device.name)),
+        machines=escape(_machines(row)),
         flying=flying(row),
     )
 
@@ -77,6 +77,15 @@ def _headline(text: str, found: dict[str, float], unit: str) -> str:
     """Write a figure of the headline, marked, and its interval."""
     said = style.bold(text.format(amount=amount(found["mid"], unit)))
     return f"{said} ({span(found['low'], found['high'], unit)})"
+
+
+def _machines(row: Resolved) -> str:
+    """Devices, and the copies of the model that they hold if there are several."""
+    machines = counted(row.devices, row.device.device.name)
+    if row.data_parallel <= 1:
+        return machines
+    replicas = _("{machines} as {count} replicas")
+    return replicas.format(machines=machines, count=f"{row.data_parallel:g}")
 
 
 def flying(row: Resolved) -> str:

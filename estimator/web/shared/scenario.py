@@ -1,11 +1,55 @@
 """Inputs that several pages have in common, in the same words; the menu carries them along."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
+from estimator.catalog import Preset
+from estimator.inference.model_names import find_preset
 from estimator.question.scenario import INPUTS
-from estimator.web.shared.language import N_
-from estimator.web.shared.profiles import hardware_names, place_names
+from estimator.web.shared.frame import shortened
+from estimator.web.shared.language import N_, _
+from estimator.web.shared.profiles import hardware_names, open_catalog, place_names
 from estimator.web.shared.url_state import Choice, Number, Typed
+
+
+@dataclass(frozen=True)
+class ModelName(Choice):
+    """A model by its id, or by any name that it has on the hub."""
+
+    def read(self, text: str | None) -> tuple[str, str]:
+        """Id of the model that a text names, and what is wrong with it."""
+        if text is None or text in self.options:
+            return super().read(text)
+        preset = find_preset(open_catalog(), text) if text.strip() else None
+        if preset is not None and preset.id in self.options:
+            return preset.id, ""
+        alike = _letters(text.rpartition("/")[2])
+        for name in self.options if alike else ():
+            known = open_catalog().preset(name)
+            names = (known.id, known.name, *(one.rpartition("/")[2] for one in known.aliases))
+            if alike in map(_letters, names):
+                return name, ""
+        notice = _(
+            "“{given}” is not on record: choose another model, or paste its config.json on the page "
+            "Model size"
+        )
+        return next(iter(self.options)), notice.format(given=shortened(text))
+
+
+def _letters(name: str) -> str:
+    """Letters and digits of a name, in lower case.
+
+    >>> _letters("Qwen3-32B") == _letters("qwen 3 (32b)")
+    True
+    """
+    return "".join(filter(str.isalnum, name.casefold()))
+
+
+def with_hub_name(preset: Preset) -> str:
+    """Name of a model with its name on the hub, so that typing either finds it."""
+    hub = next((name for name in preset.aliases if "/" in name), "")
+    return f"{preset.name} ({hub})" if hub else preset.name
+
 
 CARRIED = ("params", "tokens", "hardware", "devices", "site", "pue", "price")
 """Inputs that a page hands to the next one, where both have them."""

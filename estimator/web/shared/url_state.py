@@ -331,7 +331,7 @@ class Choice(Word):
     """One word of a few; the first is the usual one.
 
     `called` returns what its options are called, `rest` is for those that this lacks, and with
-    `abreast` they stand side by side.
+    `abreast` they stand side by side. `new` takes other words, which `read` understands.
     """
 
     options: Collection[str]
@@ -340,6 +340,7 @@ class Choice(Word):
     called: Callable[[], Names] = dict
     rest: str = ""
     abreast: bool = False
+    new: bool = False
 
     def read(self, text: str | None) -> tuple[str, str]:
         """Word that a text says, and what is wrong with it."""

@@ -72,8 +72,6 @@ def choose(
     label: str,
     names: Names,
     rest: str | None = "",
-    *,
-    new: bool = False,
 ) -> None:
     """Draw a menu of the options of a `Choice`.
 
@@ -88,15 +86,14 @@ def choose(
     rest : str, optional
         What options that `names` lacks are called, translated; their own word if empty. None
         leaves them out.
-    new : bool
-        Whether it takes words that are no option.
     """
+    declared = parameters.declared(name)
     options, called = _options(parameters, name, names, rest)
     st.selectbox(
         label,
         options,
         format_func=lambda option: called.get(option, option),
-        accept_new_options=new,
+        accept_new_options=isinstance(declared, Choice) and declared.new,
         **_beginning(parameters, name, "index", options.index),
     )
 
