@@ -30,8 +30,8 @@ class ModelName(Choice):
             if alike in map(_letters, names):
                 return name, ""
         notice = _(
-            "“{given}” is not on record: choose another model, or paste its config.json on the page "
-            "Model size"
+            "“{given}” is not on record: choose another model, or paste its config.json on the "
+            "page Model size"
         )
         return next(iter(self.options)), notice.format(given=shortened(text))
 
