@@ -112,6 +112,7 @@ UNITS = frozenset(
             "FLOP/s/W",
         ),
         *("day", "Hz", "nat", "USD", "PFLOP/s-day", "kgCO2e/km", "kWh/year", "USD/Mtoken"),
+        *("gCO2e", "mL"),
     )
 )
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from estimator.catalog import Catalog
 from estimator.catalog.records import nearest
-from estimator.studies.claims import limits, networks, runs, shrinking
+from estimator.studies.claims import chatbots, limits, networks, runs, shrinking
 from estimator.studies.claims.facts import Facts
 from estimator.studies.claims.finding import Claim, Finding
 
@@ -31,6 +31,15 @@ RECOMPUTED: Mapping[str, Callable[[Facts], Finding]] = {
     "gradient-bound": networks.gradient_bound,
     "ode-memory": networks.ode_memory,
     "brain-20w": runs.brain_20w,
+    "gemini-prompt-energy": chatbots.gemini_energy,
+    "gemini-prompt-co2e": chatbots.gemini_co2e,
+    "gemini-prompt-water": chatbots.gemini_water,
+    "chatgpt-query-energy": chatbots.chatgpt_energy,
+    "mistral-answer-co2e": chatbots.mistral_co2e,
+    "mistral-answer-water": chatbots.mistral_water,
+    "chatgpt-ten-searches": chatbots.ten_searches,
+    "bloom-query-energy": chatbots.bloom_query,
+    "bottle-per-email": chatbots.bottle_per_email,
 }
 """Id of a claim -> what recomputes it, in the order in which they are shown."""
 

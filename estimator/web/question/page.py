@@ -59,6 +59,18 @@ ANY = "any"
 MOST_FACTORS = 3
 """Causes of uncertainty that the page names [1]."""
 
+HERE, COMPANY, ESTIMATE, MEASURED = (
+    *(N_("this page"), N_("stated by the company")),
+    *(N_("an estimate"), N_("measured")),
+)
+STATED = {
+    "gemini-prompt-energy": COMPANY,
+    "chatgpt-query-energy": COMPANY,
+    "chatgpt-ten-searches": ESTIMATE,
+    "bloom-query-energy": MEASURED,
+}
+"""Claim on the energy of a question -> kind of statement."""
+
 OURS, OTHERS = N_("this task"), N_("other tasks")
 
 
@@ -202,7 +214,8 @@ def _draw_choice(values: Values, frame: Frame) -> None:
 def _model_name(name: str) -> str:
     """Name of a model in the control."""
     if name == ANY:
-        return _("a usual one")
+        usual = classes_of(st.session_state[STATE.key("task")])[0]
+        return _("usual: {name}").format(name=_(CLASSES[usual]))
     return _(CLASSES[name]) if name in CLASSES else open_models()[name]
 
 
@@ -217,6 +230,11 @@ def _draw_answer(values: Values, answer: PromptAnswer, frame: Frame) -> None:
             style.sentence(escape(_sentence(answer)))
             style.figures(_cards(answer))
             style.caption(_uncertain(answer))
+    if frame.shows("stated") and answer.task == "question":
+        if not frame.slide:
+            st.subheader(_(SLIDES["stated"]), anchor=False)
+        draw_picture(stated_picture(answer), frame.look, key="question_stated")
+        style.caption_html(_checked())
     if frame.shows("tasks"):
         if not frame.slide:
             st.subheader(_(SLIDES["tasks"]), anchor=False)
@@ -290,6 +308,25 @@ def _uncertain(answer: PromptAnswer) -> str:
     )
     hint = _(" Choose an open model to narrow it.") if answer.subject.closed else ""
     return _("Most of the 80% interval: {named}.").format(named=named) + hint
+
+
+def stated_picture(answer: PromptAnswer) -> Picture:
+    """Energy of the answer, and the figures that were stated or measured."""
+    rows = [_row(_(answer.subject.label), answer.energy_wh, _(HERE))]
+    for name, kind in STATED.items():
+        record = open_catalog().claims()[name]
+        value, title = record.claimed.value, _(record.title)
+        rows.append(plots.interval(title, (value, value, value), title, _(kind)))
+    kinds = (_(HERE), *dict.fromkeys(_(kind) for kind in STATED.values()))
+    return plots.ranges_picture(rows, _("energy of a question [Wh]"), kinds, "Wh")
+
+
+def _checked() -> str:
+    """Link to the fact checks of these figures."""
+    name = next(iter(STATED))
+    text = _("The figures and their sources are checked under {page}.")
+    link = anchor(f"claims?claim={name}", _("Fact checks"))
+    return escape(text).format(page=link)
 
 
 def tasks_picture(answer: PromptAnswer) -> Picture:
@@ -367,6 +404,7 @@ def _number(value: float | None) -> str:
 
 SLIDES = {
     "answer": N_("What one use takes"),
+    "stated": N_("What others state"),
     "tasks": N_("From a question to ten seconds of video"),
     "year": N_("A year of daily use"),
 }

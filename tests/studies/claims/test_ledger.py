@@ -47,6 +47,9 @@ IDS = [
         "quantum-volume",
     ),
     *("depth-paths", "gradient-bound", "ode-memory", "brain-20w"),
+    *("gemini-prompt-energy", "gemini-prompt-co2e", "gemini-prompt-water", "chatgpt-query-energy"),
+    *("mistral-answer-co2e", "mistral-answer-water", "chatgpt-ten-searches"),
+    *("bloom-query-energy", "bottle-per-email"),
 ]
 
 
