@@ -39,5 +39,5 @@ def run(options: argparse.Namespace) -> int:
     level, catalog = level_of(options), catalog_of(options)
     answer = answer_prompt(read_question(PromptQuestion, vars(options)), catalog)
     report = prompt_report(answer, catalog, level)
-    print_report(report, option_of, shape_of(options), quiet=options.quiet)
+    print_report(report, option_of, shape_of(options), quiet=options.quiet, verbose=options.verbose)
     return 0

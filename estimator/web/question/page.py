@@ -206,15 +206,15 @@ def _draw_choice(values: Values, frame: Frame) -> None:
     options = models_for(values["task"])
     if values["model"] not in options:
         options.append(values["model"])
-    called = {name: _model_name(name) for name in options}
+    called = {name: _model_name(values["task"], name) for name in options}
     with model:
         widgets.choose(PARAMETERS, "model", _(LABELS["model"]), called, None)
 
 
-def _model_name(name: str) -> str:
-    """Name of a model in the control."""
+def _model_name(task: str, name: str) -> str:
+    """Name of a model in the control of a task."""
     if name == ANY:
-        usual = classes_of(st.session_state[STATE.key("task")])[0]
+        usual = classes_of(task)[0]
         return _("usual: {name}").format(name=_(CLASSES[usual]))
     return _(CLASSES[name]) if name in CLASSES else open_models()[name]
 
@@ -230,27 +230,38 @@ def _draw_answer(values: Values, answer: PromptAnswer, frame: Frame) -> None:
             style.sentence(escape(_sentence(answer)))
             style.figures(_cards(answer))
             style.caption(_uncertain(answer))
-    if frame.shows("stated") and answer.task == "question":
-        if not frame.slide:
-            st.subheader(_(SLIDES["stated"]), anchor=False)
-        draw_picture(stated_picture(answer), frame.look, key="question_stated")
-        style.caption_html(_checked())
-    if frame.shows("tasks"):
-        if not frame.slide:
-            st.subheader(_(SLIDES["tasks"]), anchor=False)
-        draw_picture(tasks_picture(answer), frame.look, key="question_tasks")
-    if frame.shows("year"):
-        if not frame.slide:
-            st.subheader(_(SLIDES["year"]), anchor=False)
-            widgets.slider(PARAMETERS, "times", _(LABELS["times"]))
-        with style.block():
-            style.sentence(escape(_year(answer)))
-            style.caption(_million(answer))
+    with_stated = frame.slide or answer.task == "question"
+    parts = {name: draw for name, draw in PARTS.items() if with_stated or name != "stated"}
+    style.sections(parts, SLIDES, frame, answer)
     if not frame.slide:
         style.assumptions(shown_all(answer.notices, label_of))
         with style.folded(_("What is assumed, and its source"), key="fold_assumed") as fold:
             if fold.open:
                 _draw_assumed(answer)
+
+
+def _draw_stated(answer: PromptAnswer, frame: Frame) -> None:
+    """Draw the figures that others state beside the answer."""
+    draw_picture(stated_picture(answer), frame.look, key="question_stated")
+    style.caption_html(_checked())
+
+
+def _draw_tasks(answer: PromptAnswer, frame: Frame) -> None:
+    """Draw every task on one scale."""
+    draw_picture(tasks_picture(answer), frame.look, key="question_tasks")
+
+
+def _draw_year(answer: PromptAnswer, frame: Frame) -> None:
+    """Draw a year of daily use, and of a million users."""
+    if not frame.slide:
+        widgets.slider(PARAMETERS, "times", _(LABELS["times"]))
+    with style.block():
+        style.sentence(escape(_year(answer)))
+        style.caption(_million(answer))
+
+
+PARTS = {"stated": _draw_stated, "tasks": _draw_tasks, "year": _draw_year}
+"""Slide -> what draws it."""
 
 
 def _sentence(answer: PromptAnswer) -> str:
