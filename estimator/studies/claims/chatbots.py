@@ -1,4 +1,4 @@
-"""Claims about one question to a chatbot: energy, CO2e and water that were disclosed or told."""
+"""Claims about one question to a chatbot: disclosed or estimated energy, CO2e and water."""
 
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import WH_PER_KWH, digits, human_count, human_quantity
