@@ -31,7 +31,15 @@ if TYPE_CHECKING:
     from estimator.studies.search.plan import PlanAnswer
     from estimator.studies.search.serving_plan import ServingPlan, ServingRequest
 
-TRAFFIC = ("request_rate", "input_tokens", "output_tokens", "cached_share", "kv_precision")
+TRAFFIC = (
+    "request_rate",
+    "input_tokens",
+    "output_tokens",
+    "cached_share",
+    "draft_tokens",
+    "kv_precision",
+    "disaggregated",
+)
 """Inputs of a question about serving that a plan takes, and training has not."""
 
 GOALS = {"latency_goal": "inter_token_s", "first_token_goal": "time_to_first_token_s"}
@@ -125,11 +133,13 @@ def _request(options: argparse.Namespace, catalog: "Catalog", count: int) -> "Se
         "hardware": served_devices(catalog),
         "devices": COUNTS,
     }
+    if options.disaggregated:
+        choices["disaggregated"] = (0.0, 1.0)
     for name in CHOICES:
         text = getattr(options, name)
         if text is not None:
             choices[name] = _listed(name, text, catalog)
-    unspecified = dict.fromkeys((name for name in CHOICES), "")
+    unspecified: dict[str, Any] = {**dict.fromkeys(CHOICES, ""), "disaggregated": False}
     return ServingRequest(
         question=serve_cost.question_from(options, **unspecified),
         choices=choices,
@@ -174,6 +184,7 @@ def _report(plan: "ServingPlan", level: float, request: "ServingRequest") -> "Re
         stated |= dict.fromkeys([declared.column, *AS_BEFORE & {*declared.columns}], value)
     stated |= {"concurrency": plan.concurrency, "weights": plan.weights}
     searched = [name for name in ("site", "tensor_parallel") if name in request.choices]
+    pools = {"pools": "separate" if asked.disaggregated else "shared"}
     return Report(
         question="plan",
         quantities=plan.quantities,
@@ -186,6 +197,7 @@ def _report(plan: "ServingPlan", level: float, request: "ServingRequest") -> "Re
             "leading": {
                 "": f"{asked.devices or 1:,.0f} × {asked.hardware}",
                 **{name: str(getattr(asked, name)) for name in searched},
+                **(pools if "disaggregated" in request.choices else {}),
                 "weights": plan.weights,
                 "in flight": f"{plan.concurrency:.3g}",
             }

@@ -44,6 +44,8 @@ EXAMPLES = """examples:
   twenty-watts serve-cost --preset llama-3-8b --hardware h100 --latency-goal 0.02
   twenty-watts serve-cost --preset llama-3.1-8b --hardware h100 --input-tokens 500 \\
       --output-tokens 300 --api deepinfra-llama-3.1-8b
+  twenty-watts serve-cost --preset llama-3.1-70b --hardware h100 --precision fp8 --concurrency 64 \
+      --input-tokens 8000 --output-tokens 500 --prefill-devices 8 --decode-devices 8
 Omitted inputs are assumed, and every assumption is listed. Numbers may be written 7e9, 7B, 300k.
 """
 
@@ -103,7 +105,7 @@ def refuse_serving(options: argparse.Namespace, names: Iterable[str]) -> None:
     refuse_given(options, names, "goes with --task serving")
 
 
-def question_from(options: argparse.Namespace, **instead: str) -> ServingQuestion:
+def question_from(options: argparse.Namespace, **instead: Any) -> ServingQuestion:
     """Question of parsed options, some of them replaced."""
     return read_question(ServingQuestion, {**vars(options), **instead})
 

@@ -116,13 +116,16 @@ def memory(answer: ServingAnswer) -> dict[str, float]:
     """Bytes of the weights, most sequences and the longest context that fit."""
     row, table = single(answer)
     layout, bytes_each = table.layout, table.machine.memory_bytes
+    held = held_bytes(table.model, layout)
+    if table.split[0]:
+        held = held + held_bytes(table.model, table.prefill.layout)
     if not np.isfinite(np.asarray(bytes_each)).all():
-        return {"weights_bytes": _first(held_bytes(table.model, layout))}
+        return {"weights_bytes": _first(held)}
     traffic = done_of(answer).passes.traffic
     tokens = np.asarray(traffic.input_tokens) + np.asarray(traffic.output_tokens)
     found = {
-        "weights_bytes": _first(held_bytes(table.model, layout)),
-        "memory_bytes": _first(np.asarray(bytes_each) * layout.devices),
+        "weights_bytes": _first(held),
+        "memory_bytes": _first(np.asarray(bytes_each) * table.devices),
         "most_sequences": float(np.floor(table.most_sequences(tokens)[0])),
     }
     if _first(table.model.cache_values) > 0:

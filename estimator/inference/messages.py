@@ -24,6 +24,19 @@ add_messages(
         "assuming 1 device, the fewest that hold it; set {set[devices]}",
         "assuming {count:.0f} devices, the fewest that hold it; set {set[devices]}",
     ),
+    serving_pools=(
+        "disaggregated: {prefill:.0f} devices for prefill, {decode:.0f} for decode; set "
+        "{set[prefill_devices]} and {set[decode_devices]}"
+    ),
+    serving_pools_need_two="{set[disaggregated]} needs 2 devices or more: set {set[devices]}",
+    serving_pools_sum=(
+        "{set[prefill_devices]} {prefill:.0f} and {set[decode_devices]} {decode:.0f} do not add up "
+        "to {set[devices]} {devices:.0f}"
+    ),
+    serving_pools_local="{set[disaggregated]} is for servers: {device} runs a program of one user",
+    serving_pool_too_small=(
+        "no division of {devices:.0f} × {device} fits the model in both pools: set {set[devices]}"
+    ),
     serving_layers_split=(
         "layout unspecified: assuming tensor parallelism over all {devices:.0f} devices; "
         "set {set[tensor_parallel]}"

@@ -6,9 +6,18 @@ Everything broadcasts: one set-up, or a million.
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from estimator.inference.batching import Pace, chosen_pace, static_pace, steady_pace
 from estimator.inference.capacity import most_sequences
+from estimator.inference.pools import (
+    LEAST_TOKENS,
+    NO_POOL,
+    PoolTimes,
+    PrefillPool,
+    decoding_sequences,
+    pool_times,
+)
 from estimator.inference.power import Draw, board_power_w
 from estimator.inference.step import (
     DecodeCosts,
@@ -105,6 +114,8 @@ class Setup:
     model, machine, engine, board, layout : Served, Machine, Engine, Board, Layout
     static_batches : bool or array of bool
         Whether sequences begin and end together, and do not make room one by one.
+    prefill : PrefillPool
+        Devices besides those of `layout`, which then decode only.
     """
 
     model: Served
@@ -113,6 +124,12 @@ class Setup:
     board: Board
     layout: Layout
     static_batches: Flag = False
+    prefill: PrefillPool = NO_POOL
+
+    @property
+    def split(self) -> npt.NDArray[np.bool_]:
+        """Whether prompts are read by devices of their own."""
+        return np.asarray(np.asarray(self.prefill.devices) > 0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +145,8 @@ class Passes:
         Of the passes that read one input alone.
     riding_s : float or array
         What one input adds to the decode steps of others [s].
+    pool : PoolTimes or None
+        What a prompt takes on devices of its own; None where no set-up has any.
     """
 
     setup: Setup
@@ -135,18 +154,68 @@ class Passes:
     costs: DecodeCosts
     prefill: StepTime
     riding_s: Number
+    pool: PoolTimes | None = None
 
     def step(self, sequences: Number) -> StepTime:
         """Time of a decode step with some sequences in flight on all devices."""
-        rows = _rows(self.setup.layout, self.traffic, sequences)
-        return self.costs.at(rows)
+        return self._step_of(self.decoding(sequences))
+
+    def _step_of(self, decoding: Number) -> StepTime:
+        return self.costs.at(_rows(self.setup.layout, self.traffic, decoding))
+
+    def _token_s(self, step: StepTime) -> Number:
+        """Time of a token of one sequence, drafts included [s]."""
+        drafting = 1.0 + self.traffic.drafted * self.traffic.draft_share
+        return step.total_s * drafting / self.traffic.tokens_per_pass
+
+    def decoding(self, sequences: Number) -> Number:
+        """Sequences that write tokens while some are in flight, the others being prompts [1]."""
+        if self.pool is None:
+            return sequences
+        found = decoding_sequences(
+            self.pool,
+            sequences,
+            _most_running(self.setup, self.traffic),
+            self._later_tokens,
+            lambda some: self._step_of(some).total_s,
+            lambda some: self._token_s(self._step_of(some)),
+        )
+        return np.where(self.setup.split, found, sequences)
+
+    @property
+    def _later_tokens(self) -> Number:
+        """Tokens of an answer after its first [token]."""
+        return np.maximum(np.asarray(self.traffic.output_tokens) - 1.0, LEAST_TOKENS)
+
+    def _split_pace(self, pool: PoolTimes, sequences: Number, step: StepTime) -> Pace:
+        """Pace of one replica of the decode pool; requests in flight that wait, do so at first."""
+        token_s = self._token_s(step)
+        rate = self.decoding(sequences) / (self._later_tokens * token_s)
+        first_s = sequences / rate - self._later_tokens * token_s
+        requests_per_s = rate / self.setup.layout.data_parallel
+        return Pace(
+            inter_token_s=token_s,
+            median_gap_s=token_s,
+            late_gap_s=token_s,
+            time_to_first_token_s=first_s,
+            queue_s=np.maximum(first_s - pool.alone_s(step.total_s), 0.0),
+            output_tokens_per_s=requests_per_s * self.traffic.output_tokens,
+            requests_per_s=requests_per_s,
+            prefill_share=np.zeros_like(rate),
+        )
 
     def pace(self, sequences: Number, step: StepTime) -> Pace:
         """Pace of one replica, a step taking so long."""
+        if self.pool is not None:
+            split = self._split_pace(self.pool, sequences, step)
+            return chosen_pace(self.setup.split, split, self._shared_pace(sequences, step))
+        return self._shared_pace(sequences, step)
+
+    def _shared_pace(self, sequences: Number, step: StepTime) -> Pace:
+        """Pace of one replica that reads prompts and decodes."""
         traffic = self.traffic
         each = sequences / self.setup.layout.data_parallel
-        drafting = 1.0 + traffic.drafted * traffic.draft_share
-        token_s = step.total_s * drafting / traffic.tokens_per_pass
+        token_s = self._token_s(step)
         first_s = self._first_s(each, step, token_s)
         steady = steady_pace(each, traffic.output_tokens, token_s, self.riding_s, *first_s)
         static = np.asarray(self.setup.static_batches)
@@ -167,6 +236,21 @@ class Passes:
         alone_s = engine.request_s + self.prefill.total_s + step.total_s + steps_s
         waves_s = each * (engine.queue_s + engine.wave_share * self.riding_s)
         return alone_s, waves_s + 0.5 * begun * self.riding_s
+
+    @property
+    def prefill_s(self) -> Number:
+        """Time to read one input alone [s]."""
+        if self.pool is None:
+            return self.prefill.total_s
+        return np.where(self.setup.split, self.pool.read.total_s, self.prefill.total_s)
+
+    def decoded(self, sequences: Number) -> Traffic:
+        """What the devices that decode do with some sequences in flight; others read prompts."""
+        flying = replace(self.traffic, sequences=sequences)
+        if self.pool is None:
+            return flying
+        cached = np.where(self.setup.split, 1.0, self.traffic.cached_share)
+        return replace(flying, sequences=self.decoding(sequences), cached_share=cached)
 
     def output_tokens_per_s(self, sequences: Number) -> Number:
         """Output tokens of all devices in a second with some sequences in flight."""
@@ -191,12 +275,14 @@ def performance(setup: Setup, traffic: Traffic) -> Performance:
     admission_s = (traffic.sequences / running - 1.0) * request_s
     pace = replace(pace, time_to_first_token_s=pace.time_to_first_token_s + admission_s)
     rate = layout.data_parallel * pace.output_tokens_per_s
-    power_w = layout.devices * _board_w(setup, replace(traffic, sequences=running), step, rate)
+    power_w = layout.devices * _board_w(setup, passes.decoded(running), step, rate)
+    if passes.pool is not None:
+        power_w = power_w + _prefill_w(setup, passes.pool, traffic, rate)
     return Performance(
         passes=passes,
         pace=pace,
         step=step,
-        prefill_s=passes.prefill.total_s,
+        prefill_s=passes.prefill_s,
         output_tokens_per_s=rate,
         device_power_w=power_w,
         device_energy_per_output_token_j=power_w / rate,
@@ -208,20 +294,34 @@ def passes_of(setup: Setup, traffic: Traffic) -> Passes:
     device = setup.model, setup.machine, setup.engine, setup.layout
     fresh = traffic.input_tokens * (1.0 - traffic.cached_share)
     prefill, riding_s = prefill_times(*device, fresh)
+    pool = None
+    if np.any(setup.split):
+        sizes = fresh, traffic.input_tokens
+        pool = pool_times(setup.model, setup.machine, setup.engine, setup.prefill, sizes)
     return Passes(
         setup=setup,
         traffic=traffic,
         costs=decode_costs(*device, traffic.tokens_in_flight),
         prefill=prefill,
         riding_s=riding_s,
+        pool=pool,
     )
 
 
 def _running(setup: Setup, traffic: Traffic) -> Number:
-    """Sequences that the memory holds at a time; the others wait to be admitted [1]."""
+    """Sequences that the memory holds at a time; the others wait to be admitted [1].
+
+    With a prefill pool, requests that wait for memory are among those in flight.
+    """
+    running = np.minimum(traffic.sequences, _most_running(setup, traffic))
+    return np.where(setup.split, traffic.sequences, running) if np.any(setup.split) else running
+
+
+def _most_running(setup: Setup, traffic: Traffic) -> Number:
+    """Sequences that the memory of the devices that decode holds at a time [1]."""
     reserved = traffic.input_tokens + setup.engine.reserved_share * traffic.output_tokens
     most = most_sequences(setup.model, setup.layout, setup.machine.memory_bytes, reserved)
-    return np.minimum(traffic.sequences, np.maximum(most, 1.0))
+    return np.maximum(most, 1.0)
 
 
 def _rows(layout: Layout, traffic: Traffic, sequences: Number) -> Number:
@@ -254,3 +354,24 @@ def _board_w(setup: Setup, traffic: Traffic, step: StepTime, rate: Number) -> Nu
         memory_rate=read / machine.bytes_per_s,
         arithmetic_rate=flop_per_s / machine.peak_flop_per_s,
     )
+
+
+def _prefill_w(setup: Setup, pool: PoolTimes, traffic: Traffic, rate: Number) -> Number:
+    """Mean power of the boards of all prefill pools, 0 where there is none [W]."""
+    model, machine, layout = setup.model, setup.machine, setup.prefill.layout
+    prompts_per_s = rate / traffic.output_tokens
+    busy = np.minimum(prompts_per_s * pool.busy_s / pool.replicas, 1.0)
+    fresh = traffic.input_tokens * (1.0 - traffic.cached_share)
+    flop_per_s = 2.0 * model.visited_params * fresh * prompts_per_s / layout.devices
+    held = model.dense_params * layout.dense_bytes / layout.dense_shard
+    held = held + model.routed_params * layout.expert_bytes / layout.expert_shard
+    passes_per_s = prompts_per_s / pool.replicas * fresh / setup.engine.pass_tokens
+    draw = setup.board.draw
+    board_w = board_power_w(
+        setup.board.tdp_w,
+        setup.board.idle_w,
+        replace(draw, awake=draw.awake * busy),
+        memory_rate=held * passes_per_s / machine.bytes_per_s,
+        arithmetic_rate=flop_per_s / machine.peak_flop_per_s,
+    )
+    return setup.prefill.devices * board_w

@@ -453,6 +453,9 @@ def _with_own(table: ServingTable, quantity: str, beside: Floats, catalog: Catal
     place = DELIVERED.index(quantity)
     own = np.array([own_spreads(one, catalog)[place] for one in table.named])[table.named_at]
     own = own * spread_scale(table, quantity, catalog)
+    if table.split.any():
+        pools = catalog.once("serving spreads", lambda: _read_spreads(catalog))[POOLS, ""][place]
+        own = np.where(table.split, np.maximum(own, pools), own)
     return np.asarray(np.sqrt(own**2 + beside), dtype=np.float64)
 
 
@@ -472,8 +475,9 @@ def own_spreads(named: NamedSetup, catalog: Catalog) -> Sequence[float]:
     return tuple(map(max, found, spreads[ENGINES[EAGER], ""]))
 
 
-USUAL_MAKE, OTHER_MAKE = "NVIDIA", "other-make"
-"""Make of nearly all devices that servers were measured on; name of the spread on all others."""
+USUAL_MAKE, OTHER_MAKE, POOLS = "NVIDIA", "other-make", "pools"
+"""Make of nearly all devices that servers were measured on; names of the spread on all others, and
+of that of pools for prefill and decode."""
 
 
 def of_usual_make(table: ServingTable) -> npt.NDArray[np.bool_]:
@@ -488,7 +492,7 @@ def _read_spreads(catalog: Catalog) -> dict[tuple[str, str], Sequence[float]]:
         (engine, ""): tuple(
             catalog.prior(f"serving.spread.{engine}.{name}").value for name in DELIVERED
         )
-        for engine in (*ENGINES, OTHER_MAKE)
+        for engine in (*ENGINES, OTHER_MAKE, POOLS)
     }
     for row in catalog.table("runs/serving_spreads.csv"):
         usual = zip(DELIVERED, spreads[row["engine"], ""], strict=True)
@@ -544,7 +548,7 @@ def _priced(
     rate = ranges["output_tokens_per_s"]
     energy_kwh, it_kwh = energy * (MILLION / J_PER_KWH), computers * (MILLION / J_PER_KWH)
     busy = filled(table.given["duty_cycle"], 1.0)
-    hours = np.asarray(table.layout.devices) * MILLION / rate / S_PER_H / busy
+    hours = table.devices * MILLION / rate / S_PER_H / busy
     cost = cost_of(table, hours, np.asarray(energy_kwh.mid))
     carbon = energy_kwh * by_row([site.co2e_kg_per_kwh or UNKNOWN for site in sites], at)
     water = it_kwh * by_row([total(site.water_l_per_it_kwh().values()) for site in sites], at)
@@ -578,7 +582,7 @@ def _node_factors(table: ServingTable, catalog: Catalog) -> tuple[list[Uncertain
     factors = [
         node_factor(catalog, kind, several=several) for kind in kinds for several in (False, True)
     ]
-    return factors, 2 * at + (np.asarray(table.layout.devices) > table.node_devices)
+    return factors, 2 * at + (table.devices > table.node_devices)
 
 
 def cost_of(table: ServingTable, hours: Uncertain, energy_kwh: Floats) -> Uncertain:

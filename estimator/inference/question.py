@@ -75,6 +75,15 @@ class ServingQuestion(
     tensor_parallel: float | None = None
     expert_parallel: float | None = None
     data_parallel: float | None = None
+    disaggregated: bool = False
+    prefill_devices: float | None = None
+    prefill_tensor_parallel: float | None = None
+    prefill_data_parallel: float | None = None
+    prefill_expert_parallel: float | None = None
+    decode_devices: float | None = None
+    decode_tensor_parallel: float | None = None
+    decode_data_parallel: float | None = None
+    decode_expert_parallel: float | None = None
     site: str = ""
     pue: float | None = None
     price: float | None = None

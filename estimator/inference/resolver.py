@@ -27,9 +27,12 @@ from estimator.inference.engines import EAGER, LOCAL, SERVERS, Parameters
 from estimator.inference.formats import FORMATS, HALF, WeightFormat, weight_format
 from estimator.inference.layouts import fastest_layout
 from estimator.inference.model_names import find_preset, stated_format, stated_size
+from estimator.inference.pool_layouts import LAID_OUT, POOLED, divided
+from estimator.inference.pools import PrefillPool
 from estimator.inference.question import ServingQuestion
 from estimator.inference.served_model import ServedModel, from_config, from_size
 from estimator.inference.setups import NamedSetup, ServingTable, filled, table_of
+from estimator.inference.step import Layout
 from estimator.networks.config_file import config_name, config_of
 from estimator.question.provenance import Found, noted
 from estimator.question.site import find_site
@@ -217,7 +220,8 @@ class ServingResolver:
             asked, named_at, rows = asked.part(known), named_at[known], rows[known]
         table = table_of(asked, named, named_at)
         table = self.laid_out(table, _devices(table))
-        impossible = _impossible(table)
+        impossible = impossible_layouts(table)
+        table = self._with_pools(table, impossible)
         if impossible:
             errors |= {int(rows[place]): why for place, why in impossible.items()}
             fine = np.ones(rows.size, dtype=np.bool_)
@@ -270,6 +274,38 @@ class ServingResolver:
             layout = replace(layout, **{name: values})
         return replace(table, layout=layout)
 
+    def _with_pools(self, table: ServingTable, impossible: dict[int, Notice]) -> ServingTable:
+        """Return the table with pools for prefill and decode where asked, and say why not of some.
+
+        What was said of a row on shared devices gives way to what is said of its pools.
+        """
+        given = table.given
+        pools = [name for name in given if name.startswith(POOLED)]
+        asked = ~np.isnan([table.asked.number("disaggregated"), *(given[name] for name in pools)])
+        asked[0] &= table.asked.number("disaggregated") > 0.0
+        rows = rows_where(np.asarray(asked.any(axis=0)))
+        if not rows.size:
+            return table
+        for row in rows.tolist():
+            impossible.pop(row, None)
+        found = divided(table.part(rows), self)
+        impossible |= {int(rows[place]): why for place, why in found.errors.items()}
+        pool = found.prefill
+        link, devices = np.full(table.count, np.inf), np.zeros(table.count)
+        link[rows], devices[rows] = pool.link_bytes_per_s, np.asarray(pool.devices)
+        chosen = np.array(table.layout_chosen)
+        chosen[rows] = False
+        return replace(
+            table,
+            layout=_with_rows(table.layout, rows, found.decode),
+            layout_chosen=chosen,
+            prefill=PrefillPool(
+                devices=devices,
+                layout=_with_rows(table.layout, rows, pool.layout),
+                link_bytes_per_s=link,
+            ),
+        )
+
     def _names(
         self, asked: Table[ServingQuestion]
     ) -> tuple[list[NamedSetup], Places, dict[int, Notice]]:
@@ -305,12 +341,22 @@ class ServingResolver:
         """Return the table with the price of each row's device."""
         hardware, site = (table.asked.word(name) for name in ("hardware", "site"))
         given = table.given["price"]
-        many = np.asarray(table.layout.devices) > table.node_devices
+        many = table.devices > table.node_devices
         first, at = first_rows(hardware.codes, site.codes, _codes(given), many.astype(np.intp))
         words = (_words(hardware, first), _words(site, first))
         said = (*words, _numbers(given, first), many[first].tolist())
         prices = [_price(*one, self.catalog) for one in zip(*said, strict=True)]
         return replace(table, prices=prices, price_at=at)
+
+
+def _with_rows(layout: Layout, rows: Places, part: Layout) -> Layout:
+    """Layout with some rows as another one has them."""
+    changed = {}
+    for name in LAID_OUT:
+        whole = np.asarray(getattr(layout, name), dtype=np.float64)
+        changed[name] = np.array(np.broadcast_to(whole, np.asarray(layout.devices).shape))
+        changed[name][rows] = getattr(part, name)
+    return replace(layout, **changed)
 
 
 NAMING_WORDS = 7
@@ -448,7 +494,7 @@ def _devices(table: ServingTable) -> Floats:
     return np.where(np.isnan(given["devices"]), chips * np.ceil(equal / chips), given["devices"])
 
 
-def _impossible(table: ServingTable) -> dict[int, Notice]:
+def impossible_layouts(table: ServingTable) -> dict[int, Notice]:
     """Row -> why its devices cannot share the model as asked."""
     given, layout = table.given, table.layout
     experts, tensor = filled(given["expert_parallel"], 1.0), given["tensor_parallel"]

@@ -28,6 +28,7 @@ from estimator.inference.engines import EAGER, IS_LOCAL, SERVER, VENDOR, Paramet
 from estimator.inference.formats import WeightFormat
 from estimator.inference.lazy_items import LazyItems
 from estimator.inference.performance import Board, Setup, Traffic
+from estimator.inference.pools import NO_POOL, PrefillPool
 from estimator.inference.question import ServingQuestion
 from estimator.inference.served_model import ServedModel
 from estimator.inference.step import Layout, Machine, Number, Served
@@ -168,6 +169,8 @@ class ServingTable:
         Whether the weights take longer to unpack.
     longest_context : array
         Tokens that the model was made for, NaN where unknown. [token]
+    prefill : PrefillPool
+        Devices that read prompts, besides those of `layout`.
     """
 
     asked: Table[ServingQuestion]
@@ -186,6 +189,17 @@ class ServingTable:
     expert_bits: Floats
     nested: Mask
     longest_context: Floats
+    prefill: PrefillPool = NO_POOL
+
+    @property
+    def devices(self) -> Floats:
+        """Devices of each row, those that read prompts included [1]."""
+        return np.asarray(self.layout.devices + self.prefill.devices)
+
+    @property
+    def split(self) -> Mask:
+        """Whether prompts have devices of their own."""
+        return np.broadcast_to(np.asarray(self.prefill.devices) > 0.0, self.count)
 
     @property
     def count(self) -> int:
@@ -244,7 +258,7 @@ class ServingTable:
             weights=named.weights,
             cache_bytes=named.cache_bytes,
             engine=named.engine,
-            devices=float(layout.devices),
+            devices=float(self.devices[row]),
             data_parallel=float(layout.data_parallel),
             expert_shard=float(layout.expert_shard),
             stages=float(layout.stages),
@@ -255,9 +269,9 @@ class ServingTable:
 
     def notices(self) -> NoticeTable:
         """Return what had to be assumed for each row."""
-        said, devices = NoticeTable(self.count), np.asarray(self.layout.devices)
+        said, devices = NoticeTable(self.count), self.devices
         said.coded([one.notes for one in self.named], self.named_at)
-        chips, assumed = self.chips, np.isnan(self.given["devices"])
+        chips, assumed = self.chips, np.isnan(self.given["devices"]) & ~self.split
         whole = (devices > 1.0) & (devices == chips)
         said.of_values(assumed & whole, devices, partial(_counted, "slice_assumed"))
         said.of_values(assumed & ~whole, devices, partial(_counted, "serving_devices_assumed"))
@@ -266,7 +280,11 @@ class ServingTable:
         if chosen.size:
             sizes = [
                 np.asarray(size)[chosen]
-                for size in (devices, self.layout.data_parallel, self.layout.expert_shard)
+                for size in (
+                    self.layout.devices,
+                    self.layout.data_parallel,
+                    self.layout.expert_shard,
+                )
             ]
             _, first, at = distinct_rows(*(few(size)[1] for size in sizes))
             pairs = zip(*(size[first].tolist() for size in sizes), strict=True)
@@ -274,6 +292,13 @@ class ServingTable:
             codes[chosen] = at
             said.coded([(_layout_note(*pair),) for pair in pairs], codes)
         said.coded([one.site.notices for one in self.named], self.named_at)
+        if (split := rows_where(self.split)).size:
+            counts = np.asarray(self.prefill.devices)[split], devices[split]
+            _, first, at = distinct_rows(*(few(count)[1] for count in counts))
+            pairs = zip(*(count[first].tolist() for count in counts), strict=True)
+            codes = nowhere(self.count)
+            codes[split] = at
+            said.coded([(_pools_note(*pair),) for pair in pairs], codes)
         read = self.asked.notices
         said.each(np.array(list(read), dtype=np.intp), list(read.values()))
         return said
@@ -337,6 +362,7 @@ class ServingTable:
             ),
             layout=self.layout,
             static_batches=self.engines == EAGER,
+            prefill=self.prefill,
         )
 
     def traffic(self, parameters: Parameters) -> Traffic:
@@ -426,6 +452,12 @@ def table_of(
 def _counted(code: str, count: float) -> Notice:
     """Notice about a number of devices."""
     return Notice(code, "devices", {"count": count})
+
+
+def _pools_note(prefill: float, devices: float) -> Notice:
+    """How devices are divided into pools."""
+    values = {"prefill": float(prefill), "decode": float(devices - prefill)}
+    return Notice("serving_pools", "prefill_devices", values)
 
 
 def _layout_note(devices: float, replicas: float, shard: float) -> Notice:

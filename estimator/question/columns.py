@@ -155,7 +155,7 @@ class _Reading:
         values = cells.numbers()
         if values is None or np.count_nonzero(np.isnan(values)) > cells.empty:
             values = self._cells(declared, column, cells.texts())
-        least, most, _ = declared.limit
+        least, most = (0.0, 1.0) if declared.flag else declared.limit.range
         for row in np.flatnonzero((values < least) | (values > most)).tolist():
             text = cells.cells[row].as_py()[:40]
             reason = f"{column} must be between {least:g} and {most:g}, got {text}"
@@ -165,7 +165,7 @@ class _Reading:
 
     def _cells(self, declared: Input, column: str, texts: Sequence[str]) -> Floats:
         """Numbers of a column with other texts, each read once; NaN with a notice for others."""
-        known = {text: _number_in(declared.name, text) for text in set(texts)}
+        known = {text: _number_in(declared, text) for text in set(texts)}
         bad = {text for text, value in known.items() if value != value and text.strip()}
         for row, text in enumerate(texts if bad else ()):
             if text in bad:
@@ -181,8 +181,15 @@ class _Reading:
             self.errors.setdefault(row, Notice("text", declared.name, {"text": reason}))
 
 
-def _number_in(name: str, text: str) -> float:
+YES_OR_NO = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
+"""Words in a cell of an input that is on or off."""
+
+
+def _number_in(declared: Input, text: str) -> float:
     """Number that a cell says; NaN where it is empty or says none."""
+    name = declared.name
+    if declared.flag:
+        return YES_OR_NO.get(text.strip().casefold(), np.nan)
     cleaned = staged(text.strip()) if name in STAGED else text.strip()
     if name == "recomputation" and cleaned in RECOMPUTED_SHARE:
         return RECOMPUTED_SHARE[cleaned]

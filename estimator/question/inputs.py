@@ -539,7 +539,24 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
             limits="devices",
             refines=True,
         ),
-        _count("data_parallel", "replicas of the attention layers", limits="devices"),
+        _count(
+            "data_parallel",
+            "replicas of the attention layers",
+            limits="devices",
+            aliases=("attention-data-parallel",),
+            columns=("data_parallel", "attention_data_parallel"),
+        ),
+        _flag("disaggregated", "read prompts and write answers on separate pools of devices"),
+        *(
+            _count(f"{pool}_{name}", text.format(pool=pool), limits="devices")
+            for pool in ("prefill", "decode")
+            for name, text in (
+                ("devices", "devices of the {pool} pool (default: the fastest division)"),
+                ("tensor_parallel", "devices of the {pool} pool that each layer is split across"),
+                ("data_parallel", "replicas of the attention layers in the {pool} pool"),
+                ("expert_parallel", "devices of the {pool} pool that the experts are split across"),
+            )
+        ),
         _count(
             "micro_batches",
             "micro-batches per step in the pipeline",

@@ -28,11 +28,17 @@ from estimator.inference.engines import (
     to_line,
 )
 from estimator.inference.performance import performance
+from estimator.inference.pool_layouts import POOLED
 from estimator.inference.question import ServingQuestion
 from estimator.inference.resolver import ServingResolver
 from estimator.inference.setups import ServingTable
 from estimator.question.table import Table
-from estimator.validation.serving_rows import ServingCase, engine_cases, serving_cases
+from estimator.validation.serving_rows import (
+    ServingCase,
+    engine_cases,
+    pool_cases,
+    serving_cases,
+)
 
 Residuals = Callable[[Floats], Floats]
 
@@ -88,12 +94,25 @@ class MeasuredSetups:
 
 def measured_cases(catalog: Catalog, parameters: Parameters) -> MeasuredSetups:
     """Every configuration of the table that names a known model and device."""
+    cases = serving_cases(catalog.table("runs/serving_measured.csv"))
+    cases += engine_cases(catalog.table("runs/serving_engines.csv"))
+    return _measured(cases, catalog, parameters)
+
+
+def measured_pools(catalog: Catalog, parameters: Parameters) -> MeasuredSetups:
+    """Every configuration with pools for prefill and decode, none of which is ever fitted."""
+    return _measured(pool_cases(catalog.table("runs/serving_engines.csv")), catalog, parameters)
+
+
+def _measured(
+    cases: Sequence[ServingCase], catalog: Catalog, parameters: Parameters
+) -> MeasuredSetups:
+    """Configurations that can be asked, and why others cannot."""
     resolver = ServingResolver(catalog, parameters)
     readable: list[ServingCase] = []
     questions: list[ServingQuestion] = []
     reasons: list[str] = []
-    cases = serving_cases(catalog.table("runs/serving_measured.csv"))
-    for case in cases + engine_cases(catalog.table("runs/serving_engines.csv")):
+    for case in cases:
         try:
             questions.append(question_of_case(case))
             readable.append(case)
@@ -124,7 +143,12 @@ def question_of_case(case: ServingCase) -> ServingQuestion:
         tensor_parallel=case.tensor_parallel,
         expert_parallel=case.expert_parallel,
         data_parallel=case.data_parallel,
+        **{name: getattr(case, name) for name in POOL_SIZES},
     )
+
+
+POOL_SIZES = tuple(name for name in ServingQuestion.inputs if name.startswith(POOLED))
+"""Inputs about the pools of a question, and fields of a case."""
 
 
 def predicted(table: ServingTable, parameters: Parameters) -> dict[str, Floats]:

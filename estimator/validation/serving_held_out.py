@@ -9,7 +9,7 @@ over the bandwidth of the devices, for latency and, times the sequences, through
 
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -26,7 +26,13 @@ from estimator.inference.quantities import (
     spread_scale,
     stated_variance,
 )
-from estimator.validation.serving_fit import MeasuredSetups, fit, measured_cases, predicted
+from estimator.validation.serving_fit import (
+    MeasuredSetups,
+    fit,
+    measured_cases,
+    measured_pools,
+    predicted,
+)
 from estimator.validation.serving_spread import FEWEST, Errors
 
 SEED = 20261124
@@ -62,7 +68,8 @@ class ServingScore:
     quantity, by, group : str
         What is scored, by which property the rows are grouped, and the group.
     rows : int
-        Predictions: one a configuration for each of `WAYS`.
+        Predictions: as many for a configuration as `WAYS`, one of each, except for a single way,
+        in-sample scores, and pools.
     median_error, bias, within_1_5, coverage : float
         Median of |predicted / measured - 1|; median of predicted / measured; share within a factor
         of 1.5; share inside the 80% interval. [1]
@@ -101,7 +108,8 @@ class ServingReport:
 def serving_report(catalog: Catalog) -> ServingReport:
     """Score serving on everything measured, held out by model line and by system."""
     measured = measured_cases(catalog, fitted(catalog))
-    return report_of(catalog, measured, held_out(catalog, measured))
+    shared = report_of(catalog, measured, held_out(catalog, measured))
+    return replace(shared, scores=[*shared.scores, *pool_scores(catalog)])
 
 
 def report_of(
@@ -113,6 +121,53 @@ def report_of(
         configurations=len(measured.cases),
         left_out=measured.left_out,
     )
+
+
+SEPARATE = "prefill and decode apart"
+"""Property by which rows with pools are grouped."""
+
+
+def pool_scores(catalog: Catalog) -> Iterator[ServingScore]:
+    """Score set-ups with pools for prefill and decode, which no fit sees.
+
+    Where a table states no number of workers, one of each is assumed: those rows show what a wrong
+    number of devices costs, and tell nothing of the spread.
+    """
+    measured = measured_pools(catalog, fitted(catalog))
+    counted = np.array([case.counted for case in measured.cases])
+    groups = np.where(counted, "devices stated", "devices assumed, 1 worker each")
+    spreads = own_log_sd(measured.table, catalog)
+    found = predicted(measured.table, fitted(catalog))
+    for quantity, values in measured.values.items():
+        seen = ~np.isnan(values)
+        logs = np.log(found[quantity] / values)
+        inside = np.abs(logs) <= z_score(CENTRAL) * spreads[AS_ANSWERED.get(quantity, quantity)]
+        for group in np.unique(groups[seen]):
+            rows = seen & (groups == group)
+            yield _score(quantity, SEPARATE, str(group), logs[rows], inside[rows])
+
+
+def pool_spreads(catalog: Catalog) -> dict[str, float]:
+    """Quantity -> spread of the errors of set-ups with pools whose devices are stated [1]."""
+    measured = measured_pools(catalog, fitted(catalog))
+    counted = np.array([case.counted for case in measured.cases])
+    found = predicted(measured.table, fitted(catalog))
+    spreads = {}
+    for quantity, values in measured.values.items():
+        rows = ~np.isnan(values) & counted
+        if rows.sum() >= FEWEST:
+            name, size = AS_ANSWERED.get(quantity, quantity), int(rows.sum())
+            spreads[name] = Errors(
+                logs=np.log(found[quantity][rows] / values[rows])[None, :],
+                beside=np.zeros(size),
+                scale=np.ones(size),
+                engines=measured.table.engines[rows],
+                tests=np.full(size, quantity),
+                devices=devices_of(measured.table)[rows],
+                usual_make=of_usual_make(measured.table)[rows],
+                held_out=[measured.labels("line")[rows]],
+            ).spread(np.ones(size, dtype=bool))
+    return spreads
 
 
 def held_out(catalog: Catalog, measured: MeasuredSetups) -> list[dict[str, Floats]]:

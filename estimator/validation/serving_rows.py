@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 METRICS = {
     "inter-token latency, median": ("median_gap_s", 1e-3),
@@ -46,7 +47,8 @@ class ServingCase:
     """One measured configuration, as a user would ask for it.
 
     Fields are texts as written in the table; `version` is empty where the table states none of its
-    program; `measured` maps a quantity to its value.
+    program; `counted` is false where a number of devices is not stated; `measured` maps a quantity
+    to its value.
     """
 
     model: str
@@ -65,6 +67,15 @@ class ServingCase:
     expert_parallel: float | None
     data_parallel: float | None
     version: str = ""
+    prefill_devices: float | None = None
+    prefill_tensor_parallel: float | None = None
+    prefill_data_parallel: float | None = None
+    prefill_expert_parallel: float | None = None
+    decode_devices: float | None = None
+    decode_tensor_parallel: float | None = None
+    decode_data_parallel: float | None = None
+    decode_expert_parallel: float | None = None
+    counted: bool = True
     measured: dict[str, float] = field(default_factory=dict)
 
 
@@ -93,6 +104,36 @@ KNOWN_AS = {
 def engine_cases(rows: Iterable[Mapping[str, str]]) -> list[ServingCase]:
     """Configurations of serving engines whose prompts and answers share their devices."""
     return [_engine_case(row) for row in rows if row["mode"] == "aggregated"]
+
+
+POOLS = ("prefill", "decode")
+"""Pools of a row with devices for either."""
+
+
+def pool_cases(rows: Iterable[Mapping[str, str]]) -> list[ServingCase]:
+    """Configurations of serving engines with pools for prefill and decode.
+
+    A worker is a model on as many devices as its parallel sizes say, over all of which its experts
+    are split. Where the number of workers is not stated, one of each is assumed.
+    """
+    cases = []
+    for row in rows:
+        if row["mode"] == "disaggregated" and row["concurrency"]:
+            sizes: dict[str, Any] = {}
+            for pool in POOLS:
+                tensor = _number(row[f"{pool}_tensor_parallel"]) or 1.0
+                attention = _number(row[f"{pool}_attention_data_parallel"]) or 1.0
+                replicas = attention * (_number(row[f"{pool}_workers"]) or 1.0)
+                sizes |= {
+                    f"{pool}_devices": tensor * replicas,
+                    f"{pool}_tensor_parallel": tensor,
+                    f"{pool}_data_parallel": replicas,
+                    f"{pool}_expert_parallel": tensor * attention if attention > 1.0 else 1.0,
+                }
+            whole = sizes["prefill_devices"] + sizes["decode_devices"]
+            case = replace(_engine_case({**row, "devices": str(whole)}), **sizes)
+            cases.append(replace(case, counted=all(row[f"{pool}_workers"] for pool in POOLS)))
+    return cases
 
 
 def _engine_case(row: Mapping[str, str]) -> ServingCase:

@@ -18,7 +18,7 @@ from estimator.core.rows import Floats
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL
 from estimator.inference.engines import CUDA, ENGINES, IS_SERVER, LOCAL, NAMES, SERVER, fitted
-from estimator.inference.quantities import DELIVERED, OTHER_MAKE
+from estimator.inference.quantities import DELIVERED, OTHER_MAKE, POOLS
 from estimator.networks.kinds import SPREAD_GROUPS
 from estimator.training.features import VENDORS, prior_model
 from estimator.validation.cross_validation import blind_predictions, spread_of
@@ -31,6 +31,7 @@ from estimator.validation.serving_held_out import (
     errors_of_answers,
     held_out,
     held_out_errors,
+    pool_spreads,
     serving_report,
 )
 from estimator.validation.serving_spread import FEWEST
@@ -146,7 +147,7 @@ def fitted_spreads(
         if np.any(IS_SERVER[errors.engines] & ~errors.usual_make):
             other = errors.spread_on_unknown(SERVER, everything, usual_make=False)
             found.setdefault((OTHER_MAKE, ""), {})[name] = other
-    return found
+    return {**found, (POOLS, ""): pool_spreads(catalog)}
 
 
 def serving_spread(folder: Path, catalog: Catalog) -> None:

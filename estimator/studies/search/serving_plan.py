@@ -214,7 +214,7 @@ def _slower(quantity: Uncertain) -> Uncertain:
 
 def _cost(table: ServingTable, hours: float, energy_kwh: Floats) -> Uncertain:
     """What all devices of each design cost for so long [USD]."""
-    device_hours = np.asarray(table.layout.devices) * hours
+    device_hours = table.devices * hours
     cost = cost_of(table, Uncertain(device_hours), energy_kwh)
     return Uncertain(cost.mid, {"price": cost.log_sd})
 
@@ -254,7 +254,7 @@ def _plans(
         busy = row.question.duty_cycle or 1.0
         plans.append(
             ServingPlan(
-                question=row.question,
+                question=_with_pools(row.question, answer.table, place),
                 weights=row.weights.name,
                 concurrency=(row.question.concurrency or 1.0) * busy,
                 probability=probability,
@@ -264,6 +264,15 @@ def _plans(
             )
         )
     return tuple(plans)
+
+
+def _with_pools(question: ServingQuestion, table: ServingTable, place: int) -> ServingQuestion:
+    """Design with the division of its devices, where prefill and decode have their own."""
+    if not table.split[place]:
+        return question
+    prompts = float(np.asarray(table.prefill.devices)[place])
+    whole = float(table.devices[place])
+    return replace(question, devices=whole, prefill_devices=prompts, decode_devices=whole - prompts)
 
 
 def _nearest(quantities: Mapping[str, Uncertain], limits: Limits) -> int:

@@ -1,0 +1,196 @@
+"""How devices are divided into a pool for prompts and one for answers, and each is laid out.
+
+Where only the whole number is given, some divisions are tried: the one is taken that ends most
+requests per second at the load that is asked for. A pool without parallel sizes has the layout that
+is fastest for its own part of a request.
+"""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from estimator.core.notice import Notice
+from estimator.core.rows import Floats, Mask, rows_where
+from estimator.inference.capacity import most_sequences
+from estimator.inference.performance import performance
+from estimator.inference.pools import PrefillPool
+from estimator.inference.setups import ServingTable, filled
+from estimator.inference.step import Layout
+
+if TYPE_CHECKING:
+    from estimator.inference.resolver import ServingResolver
+
+POOLED = ("prefill_", "decode_")
+"""Beginnings of the names of inputs that are about one pool."""
+
+SIZES = ("tensor_parallel", "data_parallel", "expert_parallel")
+"""Parallel sizes of a pool; without them, those of the whole set-up are meant."""
+
+LAID_OUT = ("devices", "data_parallel", "expert_shard", "stages")
+"""Fields of a layout that a division changes."""
+
+SHARES = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875)
+"""Shares of the devices that are tried for the prompts [1]."""
+
+NETWORK_BYTES_PER_S = 50e9
+"""Rate of a device's network adapter, 400 Gb/s one way, as in DGX H100 and B200 systems (NVIDIA's
+data sheets): the link between pools that no fast link joins [B/s]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Division:
+    """Layouts of the pools of some rows, and why some rows have none."""
+
+    decode: Layout
+    prefill: PrefillPool
+    errors: dict[int, Notice]
+
+
+def divided(table: ServingTable, resolver: "ServingResolver") -> Division:
+    """Pools of a table whose rows all ask for them."""
+    given = table.given
+    errors = _refused(table)
+    prompts, answers = _counts(table)
+    open_ = np.isnan(prompts)
+    best = _pools(table, np.where(open_, 1.0, prompts), np.where(open_, 1.0, answers), resolver)
+    fits = ~open_ & best.fits
+    if open_.any():
+        rate = np.full(table.count, -1.0)
+        for share in SHARES:
+            tried = np.clip(np.round(share * given["devices"]), 1.0, given["devices"] - 1.0)
+            tried = np.where(open_ & (given["devices"] >= 2.0), tried, best.prefill.devices)
+            rest = np.where(open_, np.maximum(given["devices"] - tried, 1.0), best.decode.devices)
+            found = _pools(table, tried, rest, resolver)
+            done = np.where(found.fits, _rate(table, found, resolver), -1.0)
+            better = open_ & (done > rate)
+            rate, fits = np.where(better, done, rate), fits | (better & found.fits)
+            best = _chosen(better, found, best)
+    for row in rows_where(~fits).tolist():
+        device = table.named_of(row).device.device.name
+        total = best.prefill.devices + best.decode.devices
+        count = float(np.where(open_, given["devices"], total)[row])
+        values = {"devices": count, "device": device}
+        errors.setdefault(row, Notice("serving_pool_too_small", "devices", values))
+    for row, why in best.errors.items():
+        errors.setdefault(row, why)
+    return Division(decode=best.decode, prefill=_linked(table, best), errors=errors)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Pools:
+    """Layouts of both pools, whether the model fits in each, and why sizes do not divide."""
+
+    prefill: Layout
+    decode: Layout
+    fits: Mask
+    errors: dict[int, Notice]
+
+
+def _refused(table: ServingTable) -> dict[int, Notice]:
+    """Rows that cannot have pools."""
+    given, refused = table.given, dict[int, Notice]()
+    both = given["prefill_devices"] + given["decode_devices"]
+    for row in rows_where(given["devices"] < 2.0).tolist():
+        refused[row] = Notice("serving_pools_need_two", "disaggregated")
+    for row in rows_where(~np.isnan(both - given["devices"]) & (both != given["devices"])).tolist():
+        values = {
+            "prefill": float(given["prefill_devices"][row]),
+            "decode": float(given["decode_devices"][row]),
+            "devices": float(given["devices"][row]),
+        }
+        refused[row] = Notice("serving_pools_sum", "prefill_devices", values)
+    for row in rows_where(table.local).tolist():
+        device = table.named_of(row).device.device.name
+        refused[row] = Notice("serving_pools_local", "disaggregated", {"device": device})
+    return refused
+
+
+def _counts(table: ServingTable) -> tuple[Floats, Floats]:
+    """Devices of either pool, NaN where the division of a given number is to be found [1].
+
+    Parallel sizes give a pool's devices; a pool of which nothing is known has the fewest that hold
+    the model.
+    """
+    given, counts = table.given, []
+    for pool in POOLED:
+        sizes = filled(_size(table, pool, SIZES[0]), 1.0) * filled(
+            _size(table, pool, SIZES[1]), 1.0
+        )
+        stated = ~np.isnan([given[f"{pool}{name}"] for name in SIZES[:2]]).all(axis=0)
+        counts.append(filled(given[f"{pool}devices"], np.where(stated, sizes, np.nan)))
+    prompts, answers = counts
+    total = given["devices"]
+    prompts = filled(prompts, np.where(total > answers, total - answers, np.nan))
+    answers = filled(answers, np.where(total > prompts, total - prompts, np.nan))
+    fewest = np.asarray(table.layout.devices)
+    known = ~np.isnan(total)
+    prompts = np.where(np.isnan(prompts) & ~known, fewest, prompts)
+    answers = np.where(np.isnan(answers) & ~known, fewest, answers)
+    return np.where(np.isnan(answers), np.nan, prompts), np.where(
+        np.isnan(prompts), np.nan, answers
+    )
+
+
+def _size(table: ServingTable, pool: str, name: str) -> Floats:
+    """Parallel size of a pool, by default that of the whole set-up."""
+    return filled(table.given[f"{pool}{name}"], table.given[name])
+
+
+def _pools(
+    table: ServingTable, prompts: Floats, answers: Floats, resolver: "ServingResolver"
+) -> _Pools:
+    """Pools of so many devices, each laid out for its own part of a request."""
+    from estimator.inference.resolver import impossible_layouts
+
+    layouts, fits, errors = [], np.ones(table.count, dtype=np.bool_), dict[int, Notice]()
+    for pool, count in zip(POOLED, (prompts, answers), strict=True):
+        sizes = {name: _size(table, pool, name) for name in SIZES}
+        tensor = sizes["tensor_parallel"]
+        split = np.where(count % tensor == 0, count / tensor, np.nan)
+        sizes["data_parallel"] = filled(sizes["data_parallel"], split)
+        part = table.under(devices=count, **sizes)
+        part = part.under(output_tokens=np.ones(table.count)) if pool == POOLED[0] else part
+        part = resolver.laid_out(part, count)
+        errors = impossible_layouts(part) | errors
+        memory = part.machine.memory_bytes
+        most = most_sequences(part.model, part.layout, memory, table.tokens_in_flight)
+        fits &= np.asarray(most >= part.layout.data_parallel)
+        layouts.append(part.layout)
+    return _Pools(prefill=layouts[0], decode=layouts[1], fits=fits, errors=errors)
+
+
+def _rate(table: ServingTable, pools: _Pools, resolver: "ServingResolver") -> Floats:
+    """Output tokens per second of the pools."""
+    tried = replace(table, layout=pools.decode, prefill=_linked(table, pools))
+    values = resolver.parameters
+    found = performance(tried.setup(values), tried.traffic(values))
+    return np.asarray(found.output_tokens_per_s)
+
+
+def _linked(table: ServingTable, pools: _Pools) -> PrefillPool:
+    """Prefill pool with the link to the decode pool: the fast one where it joins both."""
+    devices = np.asarray(pools.prefill.devices + pools.decode.devices)
+    fast = 0.5 * np.asarray(table.machine.link_bytes_per_s)
+    slow = np.minimum(fast, NETWORK_BYTES_PER_S)
+    rate = np.where(devices <= table.linked_devices, fast, slow)
+    return PrefillPool(devices=pools.prefill.devices, layout=pools.prefill, link_bytes_per_s=rate)
+
+
+def _chosen(better: Mask, one: _Pools, other: _Pools) -> _Pools:
+    """Pools of the first where they are better, of the other elsewhere."""
+
+    def mixed(first: Layout, second: Layout) -> Layout:
+        fields = {
+            name: np.where(better, getattr(first, name), getattr(second, name)) for name in LAID_OUT
+        }
+        return replace(second, **fields)
+
+    errors = {row: why for row, why in one.errors.items() if better[row]}
+    errors |= {row: why for row, why in other.errors.items() if not better[row]}
+    return _Pools(
+        prefill=mixed(one.prefill, other.prefill),
+        decode=mixed(one.decode, other.decode),
+        fits=np.where(better, one.fits, other.fits),
+        errors=errors,
+    )

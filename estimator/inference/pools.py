@@ -1,0 +1,153 @@
+"""Prompts and answers on pools of devices of their own: disaggregated prefill and decode.
+
+A prompt is read by one replica of the prefill pool, its cache is sent to the decode pool, and its
+tokens are written there in steps that no prompt shares. Of N requests in flight, n are decoding:
+
+    rate = n / ((answer - 1) t_token(n))
+    N = n + rate (t_request + t_read + t_send + t_step + t_wait)
+    busy = rate t_busy / replicas
+    t_wait = busy / (2 (1 - busy)) t_busy + N / replicas (queue + wave x t_busy)
+
+so n is the zero of a rising function, found by bisection. Prompts of a pass share the reading of
+the weights, which makes t_busy of a prompt among others shorter than t_read alone; its service is
+even, so it waits as in a queue M/D/1 [1]_. The cache of a prompt leaves by the links of the devices
+over which it is split.
+
+References
+----------
+.. [1] L. Kleinrock, "Queueing systems", vol. 1, 1975, eq. 5.63.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from estimator.core.rows import Floats
+from estimator.inference.step import (
+    Engine,
+    Layout,
+    Machine,
+    Number,
+    Served,
+    StepTime,
+    kept_values,
+    prefill_times,
+)
+
+ROUNDS = 48
+"""Halvings of the span in which the sequences that are decoding are sought [1]."""
+
+LEAST_TOKENS = 1e-6
+"""Tokens after the first of an answer that has none [token]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrefillPool:
+    """Devices that read prompts only.
+
+    Parameters
+    ----------
+    devices : float or array
+        Of the pool; 0 where prompts are read by those that decode [1].
+    layout : Layout
+        Of the pool, and anything where it has no devices.
+    link_bytes_per_s : float or array
+        From one device of the pool to the decode pool, one way.
+    """
+
+    devices: Number
+    layout: Layout
+    link_bytes_per_s: Number = np.inf
+
+
+NO_POOL = PrefillPool(devices=0.0, layout=Layout())
+"""Prompts are read by the devices that decode."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolTimes:
+    """What a prompt takes in a prefill pool.
+
+    Parameters
+    ----------
+    read : StepTime
+        Of a prompt alone.
+    busy_s, sent_s : float or array
+        Time of one replica for a prompt among others; time to send its cache [s].
+    engine : Engine
+    replicas : float or array
+        Of the pool, each reading one prompt after the other [1].
+    """
+
+    read: StepTime
+    busy_s: Number
+    sent_s: Number
+    engine: Engine
+    replicas: Number
+
+    def alone_s(self, step_s: Number) -> Number:
+        """Time to a first token behind no other prompt, before a step of so long [s]."""
+        return self.engine.request_s + self.read.total_s + self.sent_s + step_s
+
+    def waiting_s(self, flying: Number, requests_per_s: Number) -> Number:
+        """Time behind other prompts; infinite where they arrive faster than they are read [s]."""
+        engine = self.engine
+        busy = requests_per_s * self.busy_s / self.replicas
+        queue_s = np.where(
+            busy < 1.0, 0.5 * busy / np.maximum(1.0 - busy, 1e-12) * self.busy_s, np.inf
+        )
+        waves_s = flying / self.replicas * (engine.queue_s + engine.wave_share * self.busy_s)
+        return queue_s + waves_s
+
+
+def pool_times(
+    model: Served,
+    machine: Machine,
+    engine: Engine,
+    pool: PrefillPool,
+    tokens: tuple[Number, Number],
+) -> PoolTimes:
+    """What a prompt takes in a pool, by the tokens that it reads, and those that its cache has."""
+    fresh, cached = tokens
+    layout = pool.layout
+    read, riding_s = prefill_times(model, machine, engine, layout, fresh)
+    shared_s = np.maximum(read.total_s - riding_s, 0.0)
+    links = np.minimum(layout.dense_shard, model.cache_heads)
+    cache_bytes = kept_values(model, cached) * layout.cache_bytes
+    return PoolTimes(
+        read=read,
+        busy_s=riding_s + np.minimum(fresh / engine.pass_tokens, 1.0) * shared_s,
+        sent_s=cache_bytes / (links * pool.link_bytes_per_s),
+        engine=engine,
+        replicas=layout.data_parallel,
+    )
+
+
+def decoding_sequences(
+    times: PoolTimes,
+    flying: Number,
+    most: Number,
+    later_tokens: Number,
+    step_s: Callable[[Number], Number],
+    token_s: Callable[[Number], Number],
+) -> Floats:
+    """Sequences that decode while so many requests are in flight, at most what memory holds [1].
+
+    Parameters
+    ----------
+    times : PoolTimes
+    flying, most, later_tokens : float or array
+        Requests in flight; sequences that the decode pool holds; tokens after the first.
+    step_s, token_s : callable
+        Time of a decode step, and of a token of one sequence, by the sequences that decode [s].
+    """
+    low = np.zeros(np.broadcast(flying, most, later_tokens).shape)
+    high = np.minimum(flying, most) + low
+    for _ in range(ROUNDS):
+        middle = 0.5 * (low + high)
+        rate = middle / (later_tokens * token_s(middle))
+        first_s = times.alone_s(step_s(middle)) + times.waiting_s(flying, rate)
+        short = middle + rate * first_s < flying
+        low, high = np.where(short, middle, low), np.where(short, high, middle)
+    return np.asarray(low)
