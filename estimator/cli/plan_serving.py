@@ -180,6 +180,8 @@ def _report(plan: "ServingPlan", level: float, request: "ServingRequest") -> "Re
     asked = plan.question
     stated: dict[str, Any] = {}
     for name, value in asked.given().items():
+        if value is False:
+            continue
         declared = SERVING[name]
         stated |= dict.fromkeys([declared.column, *AS_BEFORE & {*declared.columns}], value)
     stated |= {"concurrency": plan.concurrency, "weights": plan.weights}

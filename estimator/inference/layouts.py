@@ -10,11 +10,12 @@ from itertools import product
 
 import numpy as np
 
-from estimator.core.rows import Floats, Mask
+from estimator.core.notice import Notice
+from estimator.core.rows import Floats, Mask, rows_where
 from estimator.inference.capacity import most_sequences
 from estimator.inference.engines import Parameters
 from estimator.inference.performance import performance
-from estimator.inference.setups import ServingTable
+from estimator.inference.setups import ServingTable, filled
 from estimator.inference.step import Layout
 
 WORTH = 1.05
@@ -65,3 +66,29 @@ def _rate(table: ServingTable, layout: Layout, parameters: Parameters) -> tuple[
     held = most_sequences(table.model, layout, memory, traffic.tokens_in_flight)
     done = performance(tried.setup(parameters), traffic)
     return np.asarray(done.output_tokens_per_s), np.asarray(held >= layout.data_parallel)
+
+
+def impossible_layouts(table: ServingTable) -> dict[int, Notice]:
+    """Row -> why its devices cannot share the model as asked."""
+    given, layout = table.given, table.layout
+    experts, tensor = filled(given["expert_parallel"], 1.0), given["tensor_parallel"]
+    devices, replicas = np.asarray(layout.devices), np.asarray(layout.data_parallel)
+    needed = np.maximum(experts, filled(tensor, 1.0) * replicas)
+    group = devices / replicas
+    dense = (experts > 1.0) & (np.asarray(table.model.routed_params) == 0)
+    split = ~table.local & ~(experts > 1.0) & (np.nan_to_num(group % tensor) > 0)
+    errors: dict[int, Notice] = {}
+    for row in rows_where(dense | (needed > devices) | (devices % replicas > 0) | split).tolist():
+        if dense[row]:
+            values = {"model": table.named_of(row).model.name}
+            errors[row] = Notice("serving_dense", "expert_parallel", values)
+        elif needed[row] > devices[row]:
+            sizes = {"needed": float(needed[row]), "given": float(devices[row])}
+            errors[row] = Notice("serving_sizes_exceed", "devices", sizes)
+        elif devices[row] % replicas[row]:
+            shared = {"devices": float(devices[row]), "replicas": float(replicas[row])}
+            errors[row] = Notice("serving_unequal_replicas", "data_parallel", shared)
+        else:
+            cut = {"shards": float(tensor[row]), "devices": float(group[row])}
+            errors[row] = Notice("serving_unequal_shards", "tensor_parallel", cut)
+    return errors

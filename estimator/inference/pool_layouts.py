@@ -5,21 +5,23 @@ requests per second at the load that is asked for. A pool without parallel sizes
 is fastest for its own part of a request.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from estimator.core.notice import Notice
 from estimator.core.rows import Floats, Mask, rows_where
 from estimator.inference.capacity import most_sequences
+from estimator.inference.engines import Parameters
+from estimator.inference.layouts import impossible_layouts
 from estimator.inference.performance import performance
 from estimator.inference.pools import PrefillPool
 from estimator.inference.setups import ServingTable, filled
 from estimator.inference.step import Layout
 
-if TYPE_CHECKING:
-    from estimator.inference.resolver import ServingResolver
+LaidOut = Callable[[ServingTable, Floats], ServingTable]
+"""Lays out the devices of a table."""
 
 POOLED = ("prefill_", "decode_")
 """Beginnings of the names of inputs that are about one pool."""
@@ -47,13 +49,13 @@ class Division:
     errors: dict[int, Notice]
 
 
-def divided(table: ServingTable, resolver: "ServingResolver") -> Division:
+def divided(table: ServingTable, laid_out: LaidOut, parameters: Parameters) -> Division:
     """Pools of a table whose rows all ask for them."""
     given = table.given
     errors = _refused(table)
     prompts, answers = _counts(table)
     open_ = np.isnan(prompts)
-    best = _pools(table, np.where(open_, 1.0, prompts), np.where(open_, 1.0, answers), resolver)
+    best = _pools(table, np.where(open_, 1.0, prompts), np.where(open_, 1.0, answers), laid_out)
     fits = ~open_ & best.fits
     if open_.any():
         rate = np.full(table.count, -1.0)
@@ -61,8 +63,8 @@ def divided(table: ServingTable, resolver: "ServingResolver") -> Division:
             tried = np.clip(np.round(share * given["devices"]), 1.0, given["devices"] - 1.0)
             tried = np.where(open_ & (given["devices"] >= 2.0), tried, best.prefill.devices)
             rest = np.where(open_, np.maximum(given["devices"] - tried, 1.0), best.decode.devices)
-            found = _pools(table, tried, rest, resolver)
-            done = np.where(found.fits, _rate(table, found, resolver), -1.0)
+            found = _pools(table, tried, rest, laid_out)
+            done = np.where(found.fits, _rate(table, found, parameters), -1.0)
             better = open_ & (done > rate)
             rate, fits = np.where(better, done, rate), fits | (better & found.fits)
             best = _chosen(better, found, best)
@@ -137,12 +139,8 @@ def _size(table: ServingTable, pool: str, name: str) -> Floats:
     return filled(table.given[f"{pool}{name}"], table.given[name])
 
 
-def _pools(
-    table: ServingTable, prompts: Floats, answers: Floats, resolver: "ServingResolver"
-) -> _Pools:
+def _pools(table: ServingTable, prompts: Floats, answers: Floats, laid_out: LaidOut) -> _Pools:
     """Pools of so many devices, each laid out for its own part of a request."""
-    from estimator.inference.resolver import impossible_layouts
-
     layouts, fits, errors = [], np.ones(table.count, dtype=np.bool_), dict[int, Notice]()
     for pool, count in zip(POOLED, (prompts, answers), strict=True):
         sizes = {name: _size(table, pool, name) for name in SIZES}
@@ -151,7 +149,7 @@ def _pools(
         sizes["data_parallel"] = filled(sizes["data_parallel"], split)
         part = table.under(devices=count, **sizes)
         part = part.under(output_tokens=np.ones(table.count)) if pool == POOLED[0] else part
-        part = resolver.laid_out(part, count)
+        part = laid_out(part, count)
         errors = impossible_layouts(part) | errors
         memory = part.machine.memory_bytes
         most = most_sequences(part.model, part.layout, memory, table.tokens_in_flight)
@@ -160,11 +158,10 @@ def _pools(
     return _Pools(prefill=layouts[0], decode=layouts[1], fits=fits, errors=errors)
 
 
-def _rate(table: ServingTable, pools: _Pools, resolver: "ServingResolver") -> Floats:
+def _rate(table: ServingTable, pools: _Pools, parameters: Parameters) -> Floats:
     """Output tokens per second of the pools."""
     tried = replace(table, layout=pools.decode, prefill=_linked(table, pools))
-    values = resolver.parameters
-    found = performance(tried.setup(values), tried.traffic(values))
+    found = performance(tried.setup(parameters), tried.traffic(parameters))
     return np.asarray(found.output_tokens_per_s)
 
 

@@ -6,7 +6,7 @@ factors of money, grid and site. Their variances of the logarithm add up.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -32,7 +32,7 @@ from estimator.inference.engines import (
     fitted,
 )
 from estimator.inference.lazy_items import LazyItems
-from estimator.inference.performance import Performance, performance
+from estimator.inference.performance import Performance, Setup, Traffic, performance
 from estimator.inference.question import ServingQuestion
 from estimator.inference.queueing import concurrency_of_rates, does_not_fit
 from estimator.inference.resolver import ServingResolver
@@ -362,6 +362,9 @@ def open_variance(
         moved = values_of(performance(spread.setup(parameters), spread.traffic(parameters)))
         for name in DELIVERED:
             variance[name] += np.square(LAYOUT_SHARE * np.log(moved[name] / base[name]))
+    for moved in _left_on(table, parameters, setup, traffic):
+        for name in DELIVERED:
+            variance[name] += np.square(np.log(moved[name] / base[name]))
     for part, log_sd in table.open_log_sd().items():
         if not log_sd.any():
             continue
@@ -379,6 +382,42 @@ def open_variance(
             down = np.log(shifted[-1.0][name] / base[name])
             variance[name] += 0.5 * (up * up + down * down)
     return variance
+
+
+def _left_on(
+    table: ServingTable, parameters: Parameters, setup: Setup, traffic: Traffic
+) -> Iterator[dict[str, Floats]]:
+    """Quantities with what servers ship with, one standard deviation from what is assumed.
+
+    Prefix caching is on unless it is switched off in vLLM [1]_, SGLang [2]_ and TensorRT-LLM, so
+    prompts that share a beginning are read in part. Where weights have 8 bits or fewer, the cache
+    is assumed to have 8, and may have 16.
+
+    References
+    ----------
+    .. [1] vLLM, "Automatic prefix caching", docs.vllm.ai, v0.8.
+    .. [2] SGLang, "Server arguments", docs.sglang.ai: `--disable-radix-cache`.
+    """
+    server = IS_SERVER[table.engines]
+    shared = server & np.isnan(table.given["cached_share"])
+    if shared.any():
+        share = np.where(shared, SHARED_PROMPT, traffic.cached_share)
+        yield values_of(performance(setup, replace(traffic, cached_share=share)))
+    layout, stated = table.layout, table.asked.word("kv_precision").codes >= 0
+    narrow = server & ~stated & (np.asarray(layout.cache_bytes) < WIDE_CACHE)
+    if narrow.any():
+        wide = np.where(narrow, HALF_WAY * WIDE_CACHE, layout.cache_bytes)
+        spread = replace(table, layout=replace(layout, cache_bytes=wide))
+        yield values_of(performance(spread.setup(parameters), spread.traffic(parameters)))
+
+
+SHARED_PROMPT = 0.1
+"""Share of a prompt that a prefix cache holds, one standard deviation above none [1]: assumed, a
+common system prompt of 30 to 100 tokens."""
+
+WIDE_CACHE, HALF_WAY = 2.0, 0.75
+"""Bytes of a cached value that is not packed [B]; part of it, between 8 and 16 bits, that one
+standard deviation reaches [1]."""
 
 
 def values_of(found: Performance) -> dict[str, Floats]:

@@ -25,7 +25,7 @@ from estimator.inference.device_price import DevicePrice, find_device_price
 from estimator.inference.devices import ServingDevice, engine_of, find_serving_device
 from estimator.inference.engines import EAGER, LOCAL, SERVERS, Parameters
 from estimator.inference.formats import FORMATS, HALF, WeightFormat, weight_format
-from estimator.inference.layouts import fastest_layout
+from estimator.inference.layouts import fastest_layout, impossible_layouts
 from estimator.inference.model_names import find_preset, stated_format, stated_size
 from estimator.inference.pool_layouts import LAID_OUT, POOLED, divided
 from estimator.inference.pools import PrefillPool
@@ -288,7 +288,7 @@ class ServingResolver:
             return table
         for row in rows.tolist():
             impossible.pop(row, None)
-        found = divided(table.part(rows), self)
+        found = divided(table.part(rows), self.laid_out, self.parameters)
         impossible |= {int(rows[place]): why for place, why in found.errors.items()}
         pool = found.prefill
         link, devices = np.full(table.count, np.inf), np.zeros(table.count)
@@ -492,29 +492,3 @@ def _devices(table: ServingTable) -> Floats:
     equal = product * np.ceil(np.maximum(least, experts) / product)
     chips = table.chips
     return np.where(np.isnan(given["devices"]), chips * np.ceil(equal / chips), given["devices"])
-
-
-def impossible_layouts(table: ServingTable) -> dict[int, Notice]:
-    """Row -> why its devices cannot share the model as asked."""
-    given, layout = table.given, table.layout
-    experts, tensor = filled(given["expert_parallel"], 1.0), given["tensor_parallel"]
-    devices, replicas = np.asarray(layout.devices), np.asarray(layout.data_parallel)
-    needed = np.maximum(experts, filled(tensor, 1.0) * replicas)
-    group = devices / replicas
-    dense = (experts > 1.0) & (np.asarray(table.model.routed_params) == 0)
-    split = ~table.local & ~(experts > 1.0) & (np.nan_to_num(group % tensor) > 0)
-    errors: dict[int, Notice] = {}
-    for row in rows_where(dense | (needed > devices) | (devices % replicas > 0) | split).tolist():
-        if dense[row]:
-            values = {"model": table.named_of(row).model.name}
-            errors[row] = Notice("serving_dense", "expert_parallel", values)
-        elif needed[row] > devices[row]:
-            sizes = {"needed": float(needed[row]), "given": float(devices[row])}
-            errors[row] = Notice("serving_sizes_exceed", "devices", sizes)
-        elif devices[row] % replicas[row]:
-            shared = {"devices": float(devices[row]), "replicas": float(replicas[row])}
-            errors[row] = Notice("serving_unequal_replicas", "data_parallel", shared)
-        else:
-            cut = {"shards": float(tensor[row]), "devices": float(group[row])}
-            errors[row] = Notice("serving_unequal_shards", "tensor_parallel", cut)
-    return errors

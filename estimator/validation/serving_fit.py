@@ -128,7 +128,10 @@ def _measured(
 
 
 def question_of_case(case: ServingCase) -> ServingQuestion:
-    """Question that a user of `batch` would ask for a configuration."""
+    """Question that a user of `batch` would ask for a configuration.
+
+    Prompts of benchmarks are random or sampled: they share no beginning.
+    """
     return ServingQuestion(
         preset=case.model,
         params=case.params_total,
@@ -143,6 +146,7 @@ def question_of_case(case: ServingCase) -> ServingQuestion:
         tensor_parallel=case.tensor_parallel,
         expert_parallel=case.expert_parallel,
         data_parallel=case.data_parallel,
+        cached_share=0.0,
         **{name: getattr(case, name) for name in POOL_SIZES},
     )
 
