@@ -1,5 +1,6 @@
 """A real Prometheus server on loopback, filled with fabricated series."""
 
+import json
 import socket
 import subprocess
 import time
@@ -11,8 +12,11 @@ WAIT_S = 60
 
 
 @contextmanager
-def serving(folder, programs, openmetrics):
-    """Address of a server that holds the samples of an OpenMetrics text, while the block runs."""
+def serving(folder, programs, openmetrics, scraped=()):
+    """Address of a server that holds the samples of an OpenMetrics text, while the block runs.
+
+    It scrapes some addresses every second.
+    """
     source = folder / "series.txt"
     source.write_text(openmetrics, encoding="utf-8")
     data = folder / "data"
@@ -22,7 +26,9 @@ def serving(folder, programs, openmetrics):
     )
     assert made.returncode == 0, made.stderr
     settings = folder / "prometheus.yml"
-    settings.write_text("global: {}\n", encoding="utf-8")
+    targets = json.dumps([{"targets": list(scraped)}])
+    job = f"{{job_name: app, scrape_interval: 1s, static_configs: {targets}}}"
+    settings.write_text(f"scrape_configs: [{job if scraped else ''}]\n", encoding="utf-8")
     place = f"127.0.0.1:{_free_port()}"
     command = [
         programs / "prometheus",

@@ -1,19 +1,22 @@
 """Visitors at the same time: the limit, the polite page, and the metrics."""
 
 import asyncio
-import os
+import json
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from estimator.cli import main
 from estimator.web.shared.visitors import Visitors
+from tests import prometheus_server
 from tests.benchmarks.app import Session, wait_for
+from tests.server_programs import PROMETHEUS
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,17 +43,23 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def test_a_full_server_says_so_and_its_metrics_count_it():
-    port, metrics = free_port(), free_port()
+@contextmanager
+def app(*options):
+    """Port of a running app."""
+    port = free_port()
     command = [sys.executable, "-m", "estimator", "app", "--no-browser", "--port", str(port)]
-    command += ["--max-sessions", "1", "--metrics-port", str(metrics)]
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL) as app:
+    with subprocess.Popen([*command, *options], cwd=ROOT, stderr=subprocess.DEVNULL) as server:
         try:
-            wait_for(f"http://localhost:{port}", app)
-            first, second, counted = asyncio.run(two_visits(port, metrics))
+            wait_for(f"http://localhost:{port}", server)
+            yield port
         finally:
-            app.terminate()
+            server.terminate()
+
+
+def test_a_full_server_says_so_and_its_metrics_count_it():
+    metrics = free_port()
+    with app("--max-sessions", "1", "--metrics-port", str(metrics)) as port:
+        first, second, counted = asyncio.run(two_visits(port, metrics))
     assert "tw-figures" in first and "This server is full" not in first
     assert "This server is full" in second
     assert "tw-figures" not in second
@@ -85,3 +94,22 @@ async def two_visits(port, metrics):
 def test_a_limit_that_admits_nobody_is_refused(options, message, capsys):
     assert main(["app", *options]) == 1
     assert message in capsys.readouterr().err
+
+
+def test_a_prometheus_server_scrapes_the_metrics(tmp_path):
+    programs = PROMETHEUS.find()
+    if programs is None:
+        pytest.skip(PROMETHEUS.missing())
+    metrics = free_port()
+    scraped = [f"127.0.0.1:{metrics}"]
+    none = "# EOF\n"
+    with app("--metrics-port", str(metrics)) as port:
+        asyncio.run(two_visits(port, metrics))
+        with prometheus_server.serving(tmp_path, programs, none, scraped) as url:
+            end, found = time.monotonic() + 30, []
+            while not found and time.monotonic() < end:
+                time.sleep(0.2)
+                query = f"{url}/api/v1/query?query=twenty_watts_page_seconds_count"
+                with urllib.request.urlopen(query, timeout=10) as answer:
+                    found = json.load(answer)["data"]["result"]
+    assert [(one["metric"]["page"], one["value"][1]) for one in found] == [("estimate", "2")]
