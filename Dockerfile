@@ -2,12 +2,13 @@
 # The file system may be read-only and the user is not root; compose.yaml runs it so.
 FROM python:3.13-slim AS build
 WORKDIR /source
-COPY pyproject.toml requirements.txt README.md LICENSE NOTICE app.py ./
+COPY .deploy/requirements.txt .deploy/
+COPY pyproject.toml README.md LICENSE NOTICE app.py ./
 COPY .streamlit .streamlit
 COPY estimator estimator
 COPY profiles profiles
 RUN python -m venv /opt/app \
-    && /opt/app/bin/pip install --no-cache-dir -r requirements.txt \
+    && /opt/app/bin/pip install --no-cache-dir --require-hashes -r .deploy/requirements.txt \
     && /opt/app/bin/pip install --no-cache-dir --no-deps .
 
 FROM python:3.13-slim

@@ -159,6 +159,16 @@ def test_the_image_copies_what_the_wheel_needs():
         assert top in copied
 
 
+def test_the_hashed_pins_of_the_image_are_the_pins():
+    def pins(file):
+        text = (ROOT / file).read_text(encoding="utf-8")
+        return set(re.findall(r"(?m)^([\w.-]+==[\w.]+)", text))
+
+    hashed = (ROOT / ".deploy" / "requirements.txt").read_text(encoding="utf-8")
+    assert pins("requirements.txt") == pins(".deploy/requirements.txt")
+    assert hashed.count("--hash=sha256:") >= len(pins("requirements.txt"))
+
+
 def test_servers_are_not_fetched_against_ones_will(monkeypatch, tmp_path):
     monkeypatch.setattr(server_programs, "CACHE", tmp_path)
     monkeypatch.setenv("TWENTY_WATTS_NO_SETUP", "1")
