@@ -128,7 +128,8 @@ def main() -> None:
         for name, path in {**paths, "Twenty Watts, Estimate": ROOT / "app.py"}.items():
             with server(path) as (url, process):
                 print(name)
-                for line in (*in_a_browser(url), *sessions(url, process.pid)):
+                page = "" if name in paths else "estimate"
+                for line in (*in_a_browser(url, page), *sessions(url, process.pid, page)):
                     print(f"  {line}", flush=True)
 
 
@@ -166,7 +167,7 @@ def wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
     raise TimeoutError("the server does not answer")
 
 
-def in_a_browser(url: str) -> Iterator[str]:
+def in_a_browser(url: str, name: str) -> Iterator[str]:
     """First load and event to DOM; one line says what is lacking."""
     named = os.environ.get("TWENTY_WATTS_BROWSER")
     browser = named or next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -190,7 +191,7 @@ def in_a_browser(url: str) -> Iterator[str]:
 
         network.on("Network.loadingFinished", finished)
         network.on("Network.webSocketFrameReceived", received)
-        page.goto(url)
+        page.goto(f"{url}/{name}")
         page.wait_for_selector("[data-scenario]", state="attached", timeout=60_000)
         page.wait_for_selector(".st-key-devices input", timeout=60_000)
         page.wait_for_load_state("networkidle")
@@ -205,10 +206,10 @@ def in_a_browser(url: str) -> Iterator[str]:
         chromium.close()
 
 
-def sessions(url: str, pid: int) -> Iterator[str]:
+def sessions(url: str, pid: int, page: str) -> Iterator[str]:
     """Memory of each session, and how long a change takes with all of them at work."""
     before = memory_bytes(pid)
-    times_of, after = asyncio.run(at_work(url, pid))
+    times_of, after = asyncio.run(at_work(url, pid, page))
     each = (after - before) / SESSIONS
     yield f"memory: {before / 1e6:.0f} MB, and {each / 1e6:.2f} MB for each of {SESSIONS} sessions"
     for count, times in times_of.items():
@@ -220,9 +221,10 @@ def sessions(url: str, pid: int) -> Iterator[str]:
     yield f"held with p95 below {GOAL_MS:g} ms: {max(held, default=0)} sessions"
 
 
-async def at_work(url: str, pid: int) -> tuple[dict[int, list[float]], float]:
+async def at_work(url: str, pid: int, page: str) -> tuple[dict[int, list[float]], float]:
     """Open all sessions, and let ever fewer of them change until they are held: [ms], [B]."""
-    clients = [Session(f"{url.replace('http', 'ws')}/_stcore/stream") for _ in range(SESSIONS)]
+    stream = f"{url.replace('http', 'ws')}/_stcore/stream"
+    clients = [Session(stream, page=page) for _ in range(SESSIONS)]
     for client in clients:
         await client.open()
     held = memory_bytes(pid)
@@ -246,8 +248,11 @@ async def at_work(url: str, pid: int) -> tuple[dict[int, list[float]], float]:
 class Session:
     """One visitor without a browser."""
 
-    def __init__(self, address: "str | HTTPRequest", query: str = "") -> None:
+    def __init__(
+        self, address: "str | HTTPRequest", query: str = "", page: str = "estimate"
+    ) -> None:
         self.address = address
+        self.page = page
         self.query = query
         self.value = 100
         self.control = ""
@@ -285,6 +290,7 @@ class Session:
 
         message = BackMsg()
         message.rerun_script.query_string = self.query
+        message.rerun_script.page_name = self.page
         message.rerun_script.fragment_id = self.part
         if value is not None:
             state = message.rerun_script.widget_states.widgets.add()
