@@ -93,17 +93,25 @@ async def answers(port, cookies):
     """Answers that visitors see, all connected at the same time."""
     visits = [visit(port, cookie) for cookie in cookies]
     texts = []
-    for each in visits:
-        received = []
-        each.receiver = received.append
-        await each.open()
-        text = "".join(map(str, received))
-        texts.append(re.search(r"data-scenario=.{2}([^\"\\\\]+)", text)[1])
-    for each in visits:
-        each.close()
-        while await each.socket.read_message() is not None:
-            pass
+    try:
+        for each in visits:
+            received = []
+            each.receiver = received.append
+            await each.open()
+            text = "".join(map(str, received))
+            texts.append(re.search(r"data-scenario=.{2}([^\"\\]+)", text)[1])
+    finally:
+        for each in visits[: len(texts) + 1]:
+            await leave(each)
     return texts
+
+
+async def leave(visitor):
+    """Close the socket; it is open until the server has answered the farewell."""
+    with suppress(AttributeError):  # it never connected
+        visitor.close()
+        while await visitor.socket.read_message() is not None:
+            pass
 
 
 def test_replicas_behind_nginx_answer_alike_and_one_may_die(cluster):
