@@ -314,6 +314,12 @@ class Session:
         """Leave."""
         self.socket.close()
 
+    async def leave(self) -> None:
+        """Leave, and wait for the server's farewell: until then the socket is open."""
+        self.close()
+        while await self.socket.read_message() is not None:
+            pass
+
 
 SHORT = 200
 """Messages without content are shorter: only these are read, as a browser would in another

@@ -102,16 +102,8 @@ async def answers(port, cookies):
             texts.append(re.search(r"data-scenario=.{2}([^\"\\]+)", text)[1])
     finally:
         for each in visits[: len(texts) + 1]:
-            await leave(each)
+            await each.leave()
     return texts
-
-
-async def leave(visitor):
-    """Close the socket; it is open until the server has answered the farewell."""
-    with suppress(AttributeError):  # it never connected
-        visitor.close()
-        while await visitor.socket.read_message() is not None:
-            pass
 
 
 def test_replicas_behind_nginx_answer_alike_and_one_may_die(cluster):

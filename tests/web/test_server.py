@@ -109,9 +109,7 @@ async def sent_by_a_change(url):
     sent = []
     visitor.receiver = sent.append
     await visitor.change(128.0)
-    visitor.close()
-    while await visitor.socket.read_message() is not None:
-        pass  # the socket is open until the server has answered the farewell
+    await visitor.leave()
     return sent
 
 

@@ -80,7 +80,7 @@ async def two_visits(port, metrics):
         texts.append("".join(map(str, received)))
     answer = urllib.request.urlopen(f"http://127.0.0.1:{metrics}/metrics", timeout=10)
     for visit in visits:
-        visit.close()
+        await visit.leave()
     return *texts, answer.read().decode()
 
 
