@@ -111,7 +111,6 @@ def test_devices_are_sorted_with_one_own(answer, quantity):
     assert not any(", yours" in row["label"] for row in rows), "in print it is nobody's"
     named = comparison_rows(compared_devices(answer, quantity, CATALOG), quantity, yours=True)
     assert [row["whose"] for row in named if ", yours" in row["text"]] == ["yours"]
-    assert all(0 < row["base"] <= row[f"{quantity}_low"] for row in rows)
     for row in rows:
         span = between(quantity, row[f"{quantity}_low"], row[f"{quantity}_high"])
         assert row["text"] == f"{row['label']} ({span})", "the tooltip shows the interval"

@@ -3,8 +3,9 @@
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from textwrap import wrap
 from typing import Any
 
 from estimator.answer.scenario_estimate import Answer
@@ -13,6 +14,7 @@ from estimator.catalog import Catalog
 from estimator.show.values import as_json
 from estimator.web.estimate import text as words
 from estimator.web.offline import citation, html, scenario_figure
+from estimator.web.offline.reveal import revealed
 from estimator.web.offline.scenario_figure import Slider
 from estimator.web.shared import charts
 from estimator.web.shared.amounts import result
@@ -31,6 +33,8 @@ from estimator.web.shared.tables import (
 )
 
 WIDTH_PX = 960
+LINE_LETTERS, SMALL_LETTERS = 76, 110
+"""Letters in a line of a picture's title, and of what stands below it, at the usual size [1]."""
 PICTURE_SCALE = 2.0
 """Pixels of a PNG per unit of the figure [1]."""
 
@@ -49,17 +53,21 @@ class Wish:
         On a dark background everywhere; a page by itself is dark where the system is, too.
     scale : float
         Size of the text [1].
+    hall : bool
+        Whether it fills the frame that it is in.
     """
 
     name: str
     view: str = "energy_kwh"
     dark: bool = False
     scale: float = 1.0
+    hall: bool = False
 
     @property
     def look(self) -> Look:
         """Look of the figure."""
-        return Look(dark=self.dark, scale=self.scale)
+        scale = self.scale * (charts.HALL if self.hall else 1.0)
+        return Look(dark=self.dark, scale=scale, slide=self.hall)
 
 
 def content_of(suffix: str, wish: Wish, answer: Answer, catalog: Catalog) -> bytes:
@@ -77,7 +85,11 @@ def content_of(suffix: str, wish: Wish, answer: Answer, catalog: Catalog) -> byt
         return citation.latex(answer, version).encode()
     if suffix == ".md":
         return citation.model_card(answer, version).encode()
+    wish = replace(wish, hall=suffix == ".html")
     spec, sliders = figure_of(wish, answer, catalog)
+    if suffix == ".html" and not sliders:
+        spec, shown = revealed(spec, spec["data"]["values"])
+        sliders = (shown,)
     if suffix == ".html":
         return html.page(
             spec,
@@ -88,15 +100,28 @@ def content_of(suffix: str, wish: Wish, answer: Answer, catalog: Catalog) -> byt
             ),
             sources(answer, catalog),
         ).encode()
-    return picture(suffix, spec, wish)
+    title = words.title(answer, catalog)
+    return picture(suffix, spec, wish, title, caption(wish.name, answer, version))
 
 
-def picture(suffix: str, spec: Spec, wish: Wish) -> bytes:
-    """Picture of a figure, on paper of the theme, checked by Altair against Vega-Lite's schema."""
+def picture(suffix: str, spec: Spec, wish: Wish, title: str, said: str) -> bytes:
+    """Return a picture with its title, source and date, checked against Vega-Lite's schema."""
     import altair as alt
 
-    config = {**spec["config"], "background": wish.look.colours["paper"]}
-    chart = alt.Chart.from_dict({**spec, "width": WIDTH_PX, "config": config})
+    look = wish.look
+    config = {**spec["config"], "background": look.colours["paper"]}
+    around = {
+        "text": wrap(title, LINE_LETTERS),
+        "subtitle": wrap(said, SMALL_LETTERS),
+        "anchor": "start",
+        "color": look.colours["ink"],
+        "fontSize": 1.3 * look.text_px,
+        "subtitleColor": look.colours["muted"],
+        "subtitleFontSize": 0.9 * look.text_px,
+        "subtitlePadding": 6,
+        "offset": 14,
+    }
+    chart = alt.Chart.from_dict({**spec, "width": WIDTH_PX, "title": around, "config": config})
     if suffix == ".svg":
         text = io.StringIO()
         chart.save(text, format="svg")
@@ -128,12 +153,12 @@ def figure_of(
     if wish.name == "uncertainty":
         spec = charts.quantity_by_source(look, uncertain_quantity(answer))
         rows = uncertainty_rows(answer)
-        return _with_rows(spec | {"height": len(rows) * look.row_px}, rows), ()
+        return _with_rows(charts.of_height(spec, len(rows), look), rows), ()
     if wish.view not in COMPARED:
         raise ValueError(f"--view must be one of {', '.join(COMPARED)}, got {wish.view!r}")
     rows = comparison_rows(compared_devices(answer, wish.view, catalog), wish.view)
     spec = charts.quantity_by_device(look, wish.view)
-    return _with_rows(spec | {"height": len(rows) * look.row_px}, rows), ()
+    return _with_rows(charts.of_height(spec, len(rows), look), rows), ()
 
 
 def _with_rows(spec: Spec, rows: list[Row]) -> Spec:
@@ -143,21 +168,26 @@ def _with_rows(spec: Spec, rows: list[Row]) -> Spec:
 
 
 CAPTIONS = {
-    "scenario": N_("Opened with {headline}; bars hold {level:g}%. Twenty Watts, data {version}."),
-    "parts": N_("The scenario takes {headline}. Twenty Watts, data {version}."),
+    "scenario": N_("Opened with {headline}, the circle; bars hold {level:g}%."),
+    "parts": N_("The scenario takes {headline}."),
 }
 """Figure -> what stands below it; a reader moves one, another shows no interval."""
 
-CAPTION = N_("The scenario takes {headline}; bars hold {level:g}%. Twenty Watts, data {version}.")
+CAPTION = N_("The scenario takes {headline}; bars hold {level:g}%.")
 
 
 def caption(name: str, answer: Answer, version: str) -> str:
     """What a figure of that name rests on, in a line."""
     known = [name for name in COMPARED if name in answer.estimate]
     shown = ", ".join(result(name, float(answer.estimate[name].mid)) for name in known)
-    return _(CAPTIONS.get(name, CAPTION)).format(
-        headline=shown, level=answer.level * 100, version=version
-    )
+    said = _(CAPTIONS.get(name, CAPTION)).format(headline=shown, level=answer.level * 100)
+    return f"{said} {credit_line(version)}"
+
+
+def credit_line(version: str) -> str:
+    """Return who made a figure from which data, and when."""
+    date = datetime.now(UTC).date().isoformat()
+    return _("Twenty Watts, data {version}, {date}.").format(version=version, date=date)
 
 
 def sources(answer: Answer, catalog: Catalog) -> Iterator[tuple[str, str]]:

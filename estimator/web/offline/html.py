@@ -15,7 +15,7 @@ from typing import Any
 from estimator.system.data_folder import data_directory
 from estimator.system.whole_files import read_bounded, write_whole
 from estimator.web.offline.scenario_figure import Slider
-from estimator.web.shared.charts import Look
+from estimator.web.shared.charts import Look, unit_in_script
 from estimator.web.shared.language import _, current
 
 PAGE = """<!doctype html>
@@ -32,23 +32,36 @@ if (window.parent !== window) {{ document.documentElement.className = "framed"; 
 </script>
 <style>
 {themes}
-html {{ font: {size}px/1.35 "Source Sans 3", "Source Sans Pro", system-ui, sans-serif; }}
-body {{ margin: 0; padding: 1rem 1.6rem; color: var(--ink);
-       background: var(--paper); }}
-h1 {{ font-size: 1.35rem; font-weight: 650; margin: 0 0 0.6rem; letter-spacing: -0.01em; }}
+html {{ font: {size}px/1.3 "Source Sans 3", "Source Sans Pro", system-ui, sans-serif; }}
+body {{ margin: 0; padding: 0.8rem 1.6rem; box-sizing: border-box; min-height: 100vh;
+       display: flex; flex-direction: column; gap: 0.5rem;
+       color: var(--ink); background: var(--paper); }}
+h1 {{ font-size: 1.4rem; font-weight: 650; margin: 0; letter-spacing: -0.01em; }}
 form {{ display: grid; gap: 0.3rem 1.4rem;
-       grid-template-columns: repeat(auto-fit, minmax(15.5rem, 1fr)); }}
-label {{ display: block; font-size: 0.9rem; }}
+       grid-template-columns: repeat(auto-fit, minmax(16rem, 1fr)); }}
+form:empty {{ display: none; }}
+label {{ display: block; font-size: 0.95rem; }}
 output {{ float: right; font-weight: 600; font-variant-numeric: tabular-nums; }}
-input {{ width: 100%; accent-color: var(--series-0); }}
-#figure {{ width: 100%; margin-top: 0.6rem; }}
-p, details {{ font-size: 0.8rem; color: var(--muted); margin: 0.4rem 0 0; }}
+input {{ width: 100%; accent-color: var(--series-0); margin: 0; }}
+#figure {{ width: 100%; flex: 1 1 26rem; min-height: 26rem; }}
+footer, footer p {{ font-size: 0.95rem; color: var(--muted); margin: 0; }}
+footer {{ display: flex; gap: 1rem; align-items: baseline; justify-content: space-between;
+       flex-wrap: wrap; }}
+footer p {{ flex: 1 1 16rem; }}
+summary {{ cursor: pointer; white-space: nowrap; }}
+details[open] ul {{ position: fixed; inset: 6% 6% 4rem; margin: 0; padding: 1rem 2rem;
+       overflow: auto; background: var(--paper); border: 1px solid var(--muted); }}
 a {{ color: inherit; }}
 li {{ overflow-wrap: anywhere; }}
-button {{ font: inherit; font-size: 0.8rem; color: inherit; background: none; border: 1px solid; }}
+button {{ font: inherit; color: inherit; background: none; border: 1px solid; }}
+@media (min-aspect-ratio: 1/1) {{
+  body {{ height: 100vh; overflow: hidden; }}
+  #figure {{ min-height: 0; }}
+}}
 @media print {{
   html {{ print-color-adjust: exact; }}
-  button {{ display: none; }}
+  button, input, summary {{ display: none; }}
+  body {{ height: auto; overflow: visible; }}
   #figure svg {{ max-width: 100%; height: auto; }}
 }}
 </style>
@@ -57,8 +70,11 @@ button {{ font: inherit; font-size: 0.8rem; color: inherit; background: none; bo
 <h1>{title}</h1>
 <form aria-label="{inputs}"></form>
 <div id="figure" role="img" aria-label="{alt}"></div>
-<p>{caption} <button type="button" id="reset"{no_reset}>{reset}</button></p>
+<footer>
+<p>{caption}</p>
+<button type="button" id="reset"{no_reset}>{reset}</button>
 <details><summary>{sources_title}</summary><ul>{sources}</ul></details>
+</footer>
 <script>{library}</script>
 <script>
 const sliders = {sliders};
@@ -75,6 +91,7 @@ const money = (value) => Number(value).toLocaleString(spoken, {{
   ...(value >= 1e4 && {{ notation: "compact" }}),
 }});
 const written = (slider, value) => {{
+  if (slider.name === "shown" && slider.whole) return String(Math.round(value));
   if (slider.unit.startsWith("$")) return money(value) + slider.unit.slice(1);
   const text = slider.whole ? String(Math.round(value)) : Number(value).toPrecision(3);
   return ((Math.abs(value) >= 1e6 || (value && Math.abs(value) < 1e-3))
@@ -131,28 +148,23 @@ vegaEmbed("#figure", spec, {{ actions: false, renderer: "svg" }}).then(({{ view 
     history.replaceState(null, "", "#");
     open(new URLSearchParams());
   }});
-  document.addEventListener("keydown", (event) => {{
-    const method = {{ PageDown: "next", PageUp: "prev" }}[event.key];
-    if (window.parent === window || (!method && event.key !== "Escape")) {{ return; }}
+  const giveBack = () => {{
     document.activeElement.blur();
     window.parent.focus();
+  }};
+  const framed = window.parent !== window;
+  if (framed) {{ document.addEventListener("pointerup", () => setTimeout(giveBack, 0)); }}
+  document.addEventListener("keydown", (event) => {{
+    const method = {{ PageDown: "next", PageUp: "prev" }}[event.key];
+    if (!framed || (!method && event.key !== "Escape")) {{ return; }}
+    giveBack();
     if (method) {{ window.parent.postMessage(JSON.stringify({{ method }}), "*"); }}
   }}, true);
-  const shape = document.getElementById("figure");
-  const usual = view.height();
-  const fit = async () => {{
-    const page = document.body;
-    page.style.zoom = 1;
-    if (shape.clientWidth < {narrow}) {{ await view.height(usual).runAsync(); return; }}
-    const left = Math.floor(innerHeight - page.offsetHeight + view.height()) - 1;
-    await view.height(Math.min({most} * usual, Math.max({least} * usual, left))).runAsync();
-    if (window.parent === window) {{ return; }}
-    const room = (innerHeight - 1) / page.offsetHeight;
-    page.style.zoom = Math.min({largest}, room);
-    if (room <= 1) {{ return; }}
-    await view.width(shape.clientWidth).runAsync();
-    const shown = page.getBoundingClientRect().height;
-    page.style.zoom *= Math.min(1, (innerHeight - 1) / shown);
+  const [root, shape] = [document.documentElement, document.getElementById("figure")];
+  const fit = () => {{
+    const unit = {unit};
+    root.style.fontSize = {size} * unit + "px";
+    view.signal("unit", unit).width(shape.clientWidth).height(shape.clientHeight).runAsync();
   }};
   fit();
   addEventListener("resize", fit);
@@ -161,13 +173,6 @@ vegaEmbed("#figure", spec, {{ actions: false, renderer: "svg" }}).then(({{ view 
 </script>
 </body>
 </html>
-"""
-
-LEAST, MOST, LARGEST = 0.72, 2.0, 1.5
-"""A figure fills the window that it is in, from so much of its usual height to so much of it [1].
-
-One that is too tall for a slide even so is shown smaller as a whole, and one that leaves room there
-larger, up to `LARGEST` times.
 """
 
 BUNDLE = """import sys, vl_convert
@@ -218,29 +223,6 @@ def _bundled() -> str:
         reason = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
         raise OSError(f"Vega cannot be put into the figure: {reason}")
     return done.stdout.decode().replace("</script", "<\\/script")
-
-
-PHONE_PX = 400
-"""Figures narrower than this have smaller letters in legends and beside axes [px]."""
-PHONE_LETTERS = 0.72
-"""Size of those letters over the usual one [1]."""
-
-
-def fitting(spec: dict[str, Any], look: Look) -> dict[str, Any]:
-    """Return a specification whose legend and titles fit a phone in any letters.
-
-    The app brings its own narrow letters; a file has those of the machine that shows it, which may
-    be a fifth wider.
-    """
-
-    def smaller(size: float) -> dict[str, str]:
-        narrow = f"width < {PHONE_PX * look.scale:g}"
-        return {"expr": f"{narrow} ? {PHONE_LETTERS * size:g} : {size:g}"}
-
-    config = dict(spec["config"])
-    for part, name in (("legend", "labelFontSize"), ("axis", "titleFontSize")):
-        config[part] = config[part] | {name: smaller(config[part][name])}
-    return {**spec, "config": config}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -299,13 +281,10 @@ def page(
         sources=items,
         library=library(),
         sliders=_script(moved),
-        spec=_script(by_role(fitting(spec, look), look)),
+        spec=_script(by_role(spec, look)),
         size=f"{16 * look.scale:g}",
         themes=_themes(look),
-        narrow=f"{PHONE_PX * look.scale:g}",
-        least=LEAST,
-        most=MOST,
-        largest=LARGEST,
+        unit=unit_in_script(),
     )
 
 

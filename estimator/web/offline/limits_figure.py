@@ -5,7 +5,7 @@ They show what their pages show as they open; a preset and a device may be given
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,10 +19,11 @@ from estimator.studies.scaling.coefficients import LAWS
 from estimator.web.brain import page as brain
 from estimator.web.claims.page import factors_picture
 from estimator.web.offline import citation, html
-from estimator.web.offline.export import Wish, picture
+from estimator.web.offline.export import Wish, credit_line, picture
+from estimator.web.offline.reveal import revealed
 from estimator.web.offline.scenario_figure import Slider
 from estimator.web.scaling.page import AXES, curves_picture, imagenet_picture
-from estimator.web.shared import figures, style, ticks
+from estimator.web.shared import charts, figures, style, ticks
 from estimator.web.shared.figures import Picture
 from estimator.web.shared.language import N_, _
 from estimator.web.trends import page as trends
@@ -85,17 +86,21 @@ def content_of(suffix: str, wish: Wish, choices: Choices, catalog: Catalog) -> b
     drawn = picture_of(wish.name, view, choices, catalog)
     if suffix == ".csv":
         return str(pd.DataFrame(drawn.rows).to_csv(index=False)).encode()
-    title = _title(wish.name, view)
+    title = style.plain(drawn.headline) or _title(wish.name, view)
     if suffix == ".json":
         content = {"title": title, "rows": drawn.rows, "data_version": catalog.data_version}
         return json.dumps(content, indent=2).encode()
+    wish = replace(wish, hall=suffix == ".html")
     spec = specification(drawn, wish)
     sliders: tuple[Slider, ...] = ()
     scaled = scaled_by(wish.name, view, choices, catalog)
     if scaled is not None and suffix == ".html":
         spec, sliders = moved_by(spec, scaled), (scaled.slider,)
+    if suffix == ".html":
+        spec, shown = revealed(spec, drawn.rows)
+        sliders += (shown,)
     if suffix != ".html":
-        return picture(suffix, spec, wish)
+        return picture(suffix, spec, wish, title, _caption(drawn, catalog.data_version))
     return html.page(
         spec,
         sliders,
@@ -106,11 +111,9 @@ def content_of(suffix: str, wish: Wish, choices: Choices, catalog: Catalog) -> b
 
 
 def _caption(drawn: Picture, version: str) -> str:
-    """What stands below a picture: its answer, what that rests on, and how to read it."""
+    """What stands below a picture: what its message rests on, how to read it, and its date."""
     bars = _("Bars hold 80%; a point without one is exact.") if drawn.by_row else ""
-    said = style.plain(drawn.headline) or ("" if drawn.by_row else f"{drawn.alt.rstrip('.')}.")
-    data = _("Twenty Watts, data {version}.").format(version=version)
-    return " ".join(filter(None, (said, drawn.basis, bars, data)))
+    return " ".join(filter(None, (drawn.basis, bars, credit_line(version))))
 
 
 def picture_of(name: str, view: str, choices: Choices, catalog: Catalog) -> Picture:
@@ -134,7 +137,7 @@ def specification(drawn: Picture, wish: Wish) -> dict[str, Any]:
     """Specification of a picture with its data."""
     spec = figures.specification(drawn.build, wish.look, drawn.of)
     if drawn.by_row:
-        spec = {**spec, "height": len(drawn.rows) * wish.look.row_px}
+        spec = charts.of_height(spec, len(drawn.rows), wish.look)
     return {**spec, "data": {"values": drawn.rows}}
 
 
@@ -173,7 +176,7 @@ def moved_by(spec: dict[str, Any], scaled: Scaled) -> dict[str, Any]:
     written = ticks.label(scaled.unit, digits=".3")
     return {
         **spec,
-        "params": [{"name": slider.name, "value": slider.value}],
+        "params": [*spec["params"], {"name": slider.name, "value": slider.value}],
         "transform": [
             {"calculate": f"datum.value * {slider.name} / {slider.value!r}", "as": "value"},
             {"calculate": f"datum.label == '' ? '' : {written}", "as": "text"},

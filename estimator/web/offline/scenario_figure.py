@@ -7,6 +7,7 @@ from typing import Any
 from estimator.answer.scenario_estimate import Answer
 from estimator.core.estimate import Estimate, estimate
 from estimator.core.uncertainty import Uncertain
+from estimator.core.units import H_PER_YEAR
 from estimator.web.offline.trace import Tape, written
 from estimator.web.shared import charts, ticks
 from estimator.web.shared.charts import Look
@@ -183,39 +184,87 @@ def specification(model: SliderModel, look: Look) -> dict[str, Any]:
         "text": LABEL,
     }
     y = {"field": "row", "type": "nominal", "sort": None, "axis": None}
-    x = {
-        "field": "low",
-        "type": "quantitative",
-        "scale": {"type": "log", "nice": True},
-        "title": _("times what this figure opened with (logarithmic)"),
-        "axis": ticks.logarithmic("x"),
-    }
-    middle = {"field": "mid", "type": "quantitative"}
+    x = {"type": "quantitative", "axis": None, "scale": {"type": "log", "nice": False}}
+    row = {"y": y}
+    ghost = charts.layer(
+        "point",
+        row | {"x": x | {"datum": 1}},
+        size=240 * look.scale**2,
+        strokeWidth=2,
+        color=colours["muted"],
+        tooltip=_("where the figure opened"),
+    )
+    interval = charts.layer(
+        "rule",
+        row | {"x": x | {"field": "low"}, "x2": {"field": "high"}},
+        strokeWidth=9 * look.scale,
+        opacity=0.45,
+        color=colours["series"][0],
+    )
+    middle = charts.points(look, 220, row | {"x": x | {"field": "mid"}}, color=colours["series"][1])
+    marks = {"values": _anchors(model)}
+    tick = charts.layer(
+        "tick",
+        row | {"x": x | {"field": "at"}},
+        thickness=2,
+        size=16 * look.scale,
+        orient="vertical",
+        color=colours["muted"],
+    )
+    name = charts.layer(
+        "text",
+        row | {"x": x | {"field": "at"}, "text": {"field": "text"}},
+        dy=21.0 * look.scale,
+        opacity={"expr": "width < 600 ? 0 : 1"},
+        align="center",
+        fontSize=0.95 * look.text_px,
+        color=colours["muted"],
+    )
+    calculated = [{"calculate": text, "as": key} for key, text in shown.items()]
+    moving = {"data": {"values": rows}, "transform": calculated}
+    drawn = charts.layered(
+        look,
+        len(rows) * look.row_px * 1.6,
+        {**moving, "layer": [ghost, interval, middle]},
+        {"data": marks, "layer": [tick, name]},
+        {**moving, "layer": [charts.row_labels(look, row, "text", dy=-15.0)]},
+    )
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
-        "params": params,
-        "data": {"values": rows},
-        "transform": [{"calculate": text, "as": name} for name, text in shown.items()],
-        **charts.layered(
-            look,
-            len(rows) * look.row_px * 1.25,
-            charts.layer(
-                "rule",
-                {"x": {"datum": 1, "type": "quantitative"}},
-                color=colours["muted"],
-                strokeDash=[3, 3],
-            ),
-            charts.layer(
-                "rule",
-                {"y": y, "x": x, "x2": {"field": "high"}},
-                strokeWidth=8 * look.scale,
-                opacity=0.45,
-                color=colours["series"][0],
-            ),
-            charts.points(look, 200, {"y": y, "x": middle}, color=colours["series"][1]),
-            charts.row_labels(look, {"y": y}, "text", dy=-13.0),
-        ),
+        **drawn,
+        "params": [*drawn["params"], *params],
     }
+
+
+ANCHORS = {
+    "wall_hours": ((1.0, N_("an hour")), (24.0, N_("a day")), (H_PER_YEAR, N_("a year"))),
+    "energy_kwh": (
+        (0.1, N_("a kettle boiled")),
+        (10_715.0, N_("a US household for a year")),
+        (1e9, N_("a city for a year")),
+    ),
+    "cost_usd": ((1.0, "$1"), (1e3, "$1,000"), (1e6, N_("$1 million")), (1e9, N_("$1 billion"))),
+    "co2e_kg": (
+        (248.5, N_("1,000 km by car")),
+        (180_000.0, N_("a full jet across the US and back")),
+    ),
+    "brain_years": ((1.0, N_("a year of thought")), (80.0, N_("a life")), (3e5, N_("humankind"))),
+}
+"""Quantity -> known amounts of it, in its unit: profiles/equivalents.toml and rounded spans; a city
+of 150,000 with 7 MWh a head (assumed), the species of 300,000 years."""
+
+FAR = 1e4
+"""Amounts further than this from the start are left out [1]."""
+
+
+def _anchors(model: SliderModel) -> list[dict[str, Any]]:
+    """Known amounts near the start, as multiples of it."""
+    return [
+        {"row": _(QUANTITIES[name]), "at": amount / start, "text": _(text)}
+        for name, start in model.authored.items()
+        for amount, text in ANCHORS[name]
+        if 1 / FAR < amount / start < FAR
+    ]
 
 
 def _chosen(model: SliderModel, expression: Any) -> str:

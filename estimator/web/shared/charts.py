@@ -4,6 +4,7 @@ Each chart is a function from a look, and what else it depends on, to a specific
 and title: it is built once, and fed with tables of `estimator.web.shared.tables`.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -54,6 +55,21 @@ CHARACTER = 0.57
 """Mean width of a character over the size of the text [1]; most fonts stay below it."""
 LINE = 1.15
 """Distance of two lines over the size of the text [1]."""
+
+UNIT = (
+    "(windowSize()[0] < windowSize()[1] ? clamp(windowSize()[0] / 520, 0.6, 0.8) "
+    ": max(0.5, min(windowSize()[0] / 1180, windowSize()[1] / 720)))"
+)
+"""Vega expression for the size of a slide's frame over that of a small projector [1]."""
+
+HALL = 1.2
+"""Scale at which the smallest letters have 2.5 % of the height of a slide [1]."""
+
+SIZED = ("fontSize", "labelFontSize", "titleFontSize", "strokeWidth", "dx", "dy", "thickness")
+"""Properties of marks, axes and legends that grow with the frame of a slide."""
+
+AREAS = ("size", "symbolSize")
+"""The same, whose square root does."""
 
 AXES: dict[str, tuple[str, str]] = {
     "wall_hours": (N_("wall time (logarithmic)"), "hour"),
@@ -116,7 +132,8 @@ def energy_by_part(look: Look) -> Spec:
         "order": {"field": "rank", "type": "quantitative"},
         "tooltip": tooltip("label"),
     }
-    bar = layer("bar", encoding, stroke=colours["paper"], strokeWidth=2, height=48 * look.scale)
+    thick: Any = {"expr": "0.6 * height"} if look.slide else 48 * look.scale
+    bar = layer("bar", encoding, stroke=colours["paper"], strokeWidth=2, height=thick)
     rank = {"window": [{"op": "row_number", "as": "rank"}]}
     return layered(look, 56 * look.scale, bar | {"transform": [rank]})
 
@@ -126,7 +143,7 @@ def quantity_by_source(look: Look, quantity: str) -> Spec:
     colours = look.colours
     low, mid, high = (f"{quantity}_{bound}" for bound in ("low", "mid", "high"))
     base = {"y": rows("source"), "tooltip": tooltip("label")}
-    x = _log_axis(low, quantity, grid=False)
+    x = _log_axis(low, quantity)
     middle = {"x": {"field": mid, "type": "quantitative"}}
     tick = {"thickness": 2.5, "height": 15 * look.scale, "color": colours["ink"], "opacity": 1}
     return layered(
@@ -144,26 +161,18 @@ def quantity_by_source(look: Look, quantity: str) -> Spec:
 
 
 def quantity_by_device(look: Look, quantity: str) -> Spec:
-    """Dots on stems with interval marks, on a logarithmic axis; one's own is a diamond."""
-    colours = look.colours
+    """Dots with interval marks on a logarithmic axis; one's own is a diamond."""
     low, mid, high = (f"{quantity}_{bound}" for bound in ("low", "mid", "high"))
     base = {"y": rows("device"), "tooltip": tooltip("text")}
     whose = ("other", "yours")
-    colour = distinguished("whose", whose, colours["series"])
+    colour = distinguished("whose", whose, look.colours["series"])
     x = {"field": mid, "type": "quantitative"}
     return layered(
         look,
         6 * look.row_px,
         layer(
             "rule",
-            {**base, "x": _log_axis("base", quantity, grid=True), "x2": {"field": mid}},
-            strokeWidth=1.5,
-            color=colours["muted"],
-            opacity=0.7,
-        ),
-        layer(
-            "rule",
-            {**base, "x": x | {"field": low}, "x2": {"field": high}, "color": colour},
+            {**base, "x": _log_axis(low, quantity), "x2": {"field": high}, "color": colour},
             strokeWidth=7 * look.scale,
             opacity=0.4,
         ),
@@ -178,12 +187,42 @@ def quantity_by_device(look: Look, quantity: str) -> Spec:
 
 def layered(look: Look, height: float, *layers: Spec) -> Spec:
     """Put layers of Vega-Lite on a plot as wide as the page allows, in the theme."""
-    return {
+    unit = {"name": "unit", "expr": UNIT} if look.slide else {"name": "unit", "value": 1}
+    spec = {
         "width": "container",
-        "height": height,
-        "autosize": {"type": "fit-x", "contains": "padding"},
+        "height": "container" if look.slide else height,
+        "autosize": {"type": "fit" if look.slide else "fit-x", "contains": "padding"},
+        "params": [unit],
         "layer": list(layers),
         "config": theme(look),
+    }
+    return growing(spec) if look.slide else spec
+
+
+def of_height(spec: Spec, rows: int, look: Look) -> Spec:
+    """Return a specification as high as its rows need; a slide's fills its frame."""
+    return spec if look.slide else {**spec, "height": rows * look.row_px}
+
+
+def unit_in_script() -> str:
+    """Return `UNIT` as JavaScript, for the text around a chart."""
+    text = UNIT.replace("windowSize()[0]", "innerWidth").replace("windowSize()[1]", "innerHeight")
+    text = re.sub(r"clamp\((.+?), (.+?), (.+?)\)", r"max(\2, min(\3, \1))", text)
+    return text.replace("max(", "Math.max(").replace("min(", "Math.min(")
+
+
+def growing(spec: Any) -> Any:
+    """Return a specification whose letters and lines grow with the frame of a slide."""
+    if isinstance(spec, list):
+        return [growing(one) for one in spec]
+    if not isinstance(spec, dict):
+        return spec
+    powers = dict.fromkeys(SIZED, "unit") | dict.fromkeys(AREAS, "unit * unit")
+    return {
+        key: {"expr": f"{value:g} * {powers[key]}"}
+        if key in powers and isinstance(value, int | float)
+        else growing(value)
+        for key, value in spec.items()
     }
 
 
@@ -227,11 +266,11 @@ def row_labels(
     of : sequence of dict
         Transforms that leave the rows to be labelled; none for all.
     """
-    least = SMALLEST * look.text_px
+    least, most = f"({SMALLEST * look.text_px:g} * unit)", f"{look.text_px:g} * unit"
     text = f"(toString(datum.{field}) || '')"
-    broken = f"((width - 4) / ({CHARACTER} * length({text})) < {least:g})"
-    size = f"clamp((width - 4) / ({CHARACTER} * datum.longest), {least:g}, {look.text_px:g})"
-    raised = 1.0 if baseline == "bottom" else 0.5
+    broken = f"((width - 4) / ({CHARACTER} * length({text})) < {least})"
+    size = f"clamp((width - 4) / ({CHARACTER} * datum.longest), {least}, {most})"
+    raised = LINE if baseline == "bottom" else 0.5 * LINE
     shown = layer(
         "text",
         encoding | {"x": {"value": 2}},
@@ -240,9 +279,9 @@ def row_labels(
         description={"expr": text},
         align="left",
         baseline=baseline,
-        dy={"expr": f"{dy * look.scale:g} - ({broken} ? {raised * least * LINE:g} : 0)"},
+        dy={"expr": f"{dy * look.scale:g} * unit - ({broken} ? {raised:g} * {least} : 0)"},
         fontSize={"expr": size},
-        lineHeight=least * LINE,
+        lineHeight={"expr": f"{LINE:g} * {least}"},
         font=FONT,
         color=look.colours["ink"],
         limit={"expr": "width - 4"},
@@ -254,13 +293,13 @@ def row_labels(
     return {**shown, "transform": [*of, *shown["transform"], *longest]}
 
 
-def _two_lines(text: str, size: float) -> str:
+def _two_lines(text: str, size: str) -> str:
     """Vega expression that breaks a text at the last space of what its first line holds.
 
     The unit at the end of an amount stays with its number.
     """
     text = f"replace({text}, /([0-9]) ([A-Za-zµ%$/]+)([);,]|$)/g, '$1\u00a0$2$3')"
-    held = f"substring({text}, 0, 1 + floor((width - 4) / {CHARACTER * size:g}))"
+    held = f"substring({text}, 0, 1 + floor((width - 4) / ({CHARACTER:g} * {size})))"
     place = f"max(1, lastindexof({held}, ' '))"
     return f"[substring({text}, 0, {place}), trim(substring({text}, {place}))]"
 
@@ -363,9 +402,9 @@ def theme(look: Look) -> Spec:
     }
 
 
-def _log_axis(field: str, quantity: str, *, grid: bool) -> Spec:
+def _log_axis(field: str, quantity: str) -> Spec:
     title, unit = AXES[quantity]
     found = axis("x", field, _(title), log=True, unit=unit)
     found["scale"]["padding"] = 14
-    found["axis"]["grid"] = grid
+    found["axis"]["grid"] = False
     return found

@@ -53,7 +53,7 @@ def draw(
         own description changes, and only feeds it new data when nothing else does.
     """
     spec = specification(build, look, of, language.current())
-    if height is not None:
+    if height is not None and not look.slide:
         spec = {**spec, "height": height}
     label = _("Chart, described in the text before it")
     if caption:
@@ -61,7 +61,8 @@ def draw(
     else:
         style.in_words(named["alt"])
     data = table if isinstance(table, pd.DataFrame) else as_arrow(table)
-    st.vega_lite_chart(data, spec, theme=None, key=named["key"], alt=label)
+    tall: Any = "stretch" if look.slide else "content"
+    st.vega_lite_chart(data, spec, theme=None, key=named["key"], alt=label, height=tall)
     if caption:
         with style.block():
             style.caption(caption)

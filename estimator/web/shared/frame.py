@@ -109,7 +109,7 @@ def frame_of(slides: Mapping[str, str], controls: Collection[str] = ()) -> Frame
                 given=shortened(spoken), known=", ".join(language.languages())
             )
         )
-    scale, adjusted = scale_of(query.get("fs", "1"))
+    scale, adjusted = scale_of(query.get("fs", "1.4" if show in slides else "1"))
     if adjusted:
         notices.append(_("“fs” is adjusted to {scale:g}").format(scale=scale))
     on_slide, without = controls_of(query.get("controls", ""), controls)

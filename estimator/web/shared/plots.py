@@ -70,6 +70,7 @@ def ranges(look: Look, title: str, log: bool, names: tuple[str, ...], unit: str 
     """Rows with a point and its interval: columns label, text, low, mid, high, kind."""
     y = charts.rows("label")
     x = charts.axis("x", "mid", title, log=log, unit=unit)
+    x["axis"]["grid"] = False
     if not log:
         x["scale"] = {"zero": True, "nice": False, "padding": 8}
     colour = charts.distinguished("kind", names, look.colours["series"])

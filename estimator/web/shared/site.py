@@ -10,6 +10,7 @@ come out (`charts`, `figures`), without arithmetic on the page.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import streamlit as st
@@ -17,6 +18,7 @@ import streamlit as st
 from estimator.web.shared import navigation, scenario, style, visitors
 from estimator.web.shared.frame import Frame, frame_of, language_of_link
 from estimator.web.shared.language import N_, _
+from estimator.web.shared.profiles import open_catalog
 from estimator.web.shared.url_state import LinkParameters
 
 ICON = (
@@ -105,12 +107,27 @@ def draw(page: Page) -> None:
             style.brand("Twenty Watts", _("the cost of training, next to a brain"))
         style.page_name(_(page.group), _(page.title))
     style.notices(frame.notices)
-    page.draw(frame)
+    if not frame.slide:
+        page.draw(frame)
+        return
+    style.fill_frame(frame.look)
+    with st.container(key="slide", height="stretch"):
+        page.draw(frame)
+    catalog = open_catalog()
+    style.slide_foot(
+        _("Twenty Watts, data {version}, {date}: intervals of 80%, sources on the page").format(
+            version=catalog.data_version, date=datetime.now(UTC).date().isoformat()
+        )
+    )
 
 
 def controls(frame: Frame) -> AbstractContextManager[Any]:
-    """Place of the controls: the sidebar; folded under the picture in a frame or on a slide."""
-    if frame.embedded or frame.slide:
+    """Place of the controls: the sidebar; behind a button on a slide; folded in a frame."""
+    if frame.slide:
+        with st.container(key="slide_inputs"):
+            button: AbstractContextManager[Any] = st.popover(_("Inputs"))
+        return button
+    if frame.embedded:
         folded: AbstractContextManager[Any] = st.expander(_("Change the inputs"))
         return folded
     sidebar: AbstractContextManager[Any] = st.sidebar

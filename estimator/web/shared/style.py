@@ -12,7 +12,7 @@ import streamlit as st
 from estimator.core.uncertainty import Uncertain
 from estimator.show.notices import SHOWN
 from estimator.web.shared.amounts import with_span
-from estimator.web.shared.charts import Look
+from estimator.web.shared.charts import Look, unit_in_script
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.inline import explained, unbroken
 from estimator.web.shared.language import _, ngettext
@@ -199,13 +199,27 @@ UNANSWERED = '[data-testid="stApp"][data-test-connection-state="PINGING_SERVER"]
 
 SLIDE_CSS = """
 [data-testid="stHeader"] { display: none; }
-[data-testid="stMainBlockContainer"] { padding: 0.8rem 1.6rem 0; max-width: none; }
+[data-testid="stMainBlockContainer"] { padding: 0.9rem 1.8rem 2rem; max-width: none; }
 [data-testid="stMainBlockContainer"] > [data-testid="stVerticalBlock"],
-[data-testid="stMainBlockContainer"] > [data-testid="stVerticalBlock"]
-  > [data-testid="stLayoutWrapper"] > [data-testid="stVerticalBlock"] { gap: 0.55rem; }
+.st-key-slide { gap: 0.55rem; }
+@media (min-aspect-ratio: 6/5) {
+  [data-testid="stMainBlockContainer"] { height: 100vh; box-sizing: border-box; }
+  [data-testid="stMainBlockContainer"] > [data-testid="stVerticalBlock"] { height: 100%; }
+}
+[data-testid="stLayoutWrapper"]:has(> .st-key-slide) { flex: 1 1 0; min-height: 0; }
+.st-key-slide, .st-key-slide :is([data-testid="stLayoutWrapper"], [data-testid="stVerticalBlock"],
+  [data-testid="stElementContainer"]):has([data-testid="stVegaLiteChart"]) {
+  flex: 1 1 0; min-height: 0; }
+.st-key-slide :is([data-testid="stFullScreenFrame"], [data-testid="stFullScreenFrame"] > div):has(
+  [data-testid="stVegaLiteChart"]), .st-key-slide [data-testid="stVegaLiteChart"] { height: 100%; }
+.st-key-slide_inputs { position: fixed; right: 1.8rem; bottom: 0.4rem; width: auto; z-index: 9; }
+.tw-slide-foot { position: fixed; left: 1.8rem; bottom: 0.5rem; font-size: 0.82rem; margin: 0;
+  line-height: 1.2; color: var(--soft); }
+.st-key-slide:has(.tw-sentence) .tw-slide-title { font-size: 0.9rem; font-weight: 400; }
+.st-key-slide .tw-sentence { font-weight: 600; }
 [data-testid="stMainBlockContainer"] h3 { font-size: 1.1rem; padding: 0 0 0.4rem; }
 [data-testid="stExpander"] summary { padding: 0.1rem 0.6rem; }
-.tw-caption, .tw-note, .tw-assumed { font-size: 0.8rem; }
+.tw-caption, .tw-note, .tw-assumed { font-size: 0.82rem; line-height: 1.25; }
 .tw-block { gap: 0.55rem; }
 .tw-slide-title { font-size: 1.25rem; }
 .tw-step { grid-template-columns: 8rem 1fr 7rem; gap: 0 0.8rem; font-size: 0.74rem;
@@ -215,18 +229,37 @@ SLIDE_CSS = """
 .tw.tw-scores td, .tw.tw-scores th { padding-top: 0.12rem; padding-bottom: 0.12rem; }
 .tw-sentence { font-size: 1.2rem; line-height: 1.2; max-width: none; }
 """
-"""On a slide nothing stands around the picture."""
+"""A slide fills its frame: its message is the title, the chart takes what the footer leaves."""
+
+FILL_FRAME = """<script>
+(() => {
+  const root = document.documentElement;
+  const fit = () => { root.style.fontSize = %(root)s * %(unit)s + "px"; };
+  addEventListener("resize", fit);
+  fit();
+})();
+</script>"""
+"""Enlarge the text of a slide with the frame that it is in, as its charts are."""
 
 CLICKER_KEYS = """<script>
 (() => {
   if (window.twentyWattsKeys) { return; }
   window.twentyWattsKeys = true;
+  const giveBack = () => {
+    if (document.activeElement) { document.activeElement.blur(); }
+    window.parent.focus();
+  };
+  document.addEventListener("click", (event) => {
+    const typed = event.target.closest(
+      'input:not([type="range"]):not([type="radio"]):not([type="checkbox"]), textarea, '
+      + '[role="combobox"], [role="listbox"], [role="dialog"], [data-testid="stPopover"]');
+    if (event.detail && !typed) { setTimeout(giveBack, 0); }
+  });
   document.addEventListener("keydown", (event) => {
     const method = { PageDown: "next", PageUp: "prev" }[event.key];
     const open = document.querySelector('[role="listbox"], [role="dialog"]');
     if (!method && (event.key !== "Escape" || open)) { return; }
-    if (document.activeElement) { document.activeElement.blur(); }
-    window.parent.focus();
+    giveBack();
     if (method) {
       event.preventDefault();
       window.parent.postMessage(JSON.stringify({ method }), "*");
@@ -235,7 +268,8 @@ CLICKER_KEYS = """<script>
 })();
 </script>"""
 """PageUp and PageDown go back to the deck around a frame, by the messages that reveal.js takes; Esc
-returns the focus to it. The arrow keys stay with the sliders."""
+returns the focus to it, and so does a click, unless it opens a list or a field to type in: then the
+arrow keys turn the slides again. By keyboard alone they stay with the sliders."""
 
 _BOLD = ("\x02", "\x03")
 """Around bold text; characters that no input contains, and that HTML does not escape."""
@@ -261,6 +295,17 @@ def write_stylesheet(look: Look) -> None:
         ),
     }
     st.html(f"<style>{css}{SLIDE_CSS if look.slide else ''}</style>")
+
+
+def fill_frame(look: Look) -> None:
+    """Enlarge a slide to the frame that it is in."""
+    values = {"root": ROOT_PX * look.scale, "unit": unit_in_script()}
+    st.html(FILL_FRAME % values, unsafe_allow_javascript=True)
+
+
+def slide_foot(text: str) -> None:
+    """Say below a slide what it rests on, and when."""
+    write(f'<p class="tw tw-slide-foot">{escape(text)}</p>')
 
 
 def write_clicker_keys() -> None:

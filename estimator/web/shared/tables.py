@@ -287,8 +287,8 @@ def comparison_rows(
 ) -> list[Row]:
     """Rows of a comparison, sorted by the median; `yours` calls the reader's own device so.
 
-    Columns: device, whose ("yours" or "other"), the bounds, base (where a stem may start on a
-    logarithmic axis), a label, and `text`, the same with its interval.
+    Columns: device, whose ("yours" or "other"), the bounds, a label, and `text`, the same with its
+    interval.
     """
     rows: list[Row] = []
     for one in compared:
@@ -302,10 +302,8 @@ def comparison_rows(
             {"device": one.name, "whose": whose, **_named(quantity, value)}
             | {"label": label, "text": text}
         )
-    lowest = min((row[f"{quantity}_low"] for row in rows), default=1.0)
-    base = 10.0 ** math.floor(math.log10(lowest))
     rows.sort(key=lambda row: row[f"{quantity}_mid"])
-    return [row | {"base": base} for row in rows]
+    return rows
 
 
 def inputs_rows(answer: Answer, catalog: Catalog) -> list[Row]:
