@@ -1,15 +1,15 @@
-"""How much work a diffusion transformer of diffusers is: DiT, and what its successors share.
+"""How much work a diffusion transformer of diffusers is: DiT, Stable Diffusion 3 and Flux.
 
 What a config leaves out is as in diffusers 0.42. `image_size` is the side of the latent map that
-the network gets, in Flux, FLUX.2 and Qwen-Image after it is folded by two; videos without it are of
-the length and size of their report. `seq_len` is the text tokens. The items of a pass are patches.
+the network gets, in Flux after it is folded by two. `seq_len` is the text tokens. The items of a
+pass are patches. The other transformers of diffusers are compiled.
 """
 
 from dataclasses import dataclass, field
 
 from estimator.networks.blocks import Cost, Costs, Mlp, affine, held, linear, scaled
 from estimator.networks.convolution import image, square
-from estimator.networks.fields import Fields
+from estimator.networks.fields import MAX_LAYERS, Fields
 from estimator.networks.ledger import Inputs
 from estimator.networks.network import Network, Pass, length, lines, network
 from estimator.networks.registry import diffusers_class
@@ -30,26 +30,19 @@ class TransformerSizes:
     patch_outputs: int
 
 
-def patch_sizes(fields: Fields, frames: int = 1, folded: bool = False) -> TransformerSizes:
-    """What configs state of patches of so many frames, perhaps folded to one position before."""
+def patch_sizes(fields: Fields, folded: bool = False) -> TransformerSizes:
+    """What configs state of patches, perhaps folded to one position before."""
     head_dim, channels = fields.size("attention_head_dim"), fields.size("in_channels")
     patch = fields.size("patch_size")
-    volume = patch * patch * frames
+    area = patch * patch
     return TransformerSizes(
         width=fields.size("num_attention_heads") * head_dim,
         head_dim=head_dim,
         layers=fields.layers("num_layers"),
         patch=1 if folded else patch,
-        patch_inputs=channels if folded else channels * volume,
-        patch_outputs=(fields.size_or_none("out_channels") or channels) * volume,
+        patch_inputs=channels if folded else channels * area,
+        patch_outputs=(fields.size_or_none("out_channels") or channels) * area,
     )
-
-
-def divided_sizes(fields: Fields, **stated: int | None) -> TransformerSizes:
-    """The same where configs state the width of the model and not of a head."""
-    width, heads = fields.size("hidden_size"), fields.size("num_attention_heads")
-    head_dim = fields.share("hidden_size", width, "num_attention_heads", heads)
-    return patch_sizes(fields.with_values({**stated, "attention_head_dim": head_dim}))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,99 +55,68 @@ class Joint:
         What the config states.
     side, text_tokens : int
         Side of the latent map and tokens of text where the caller gives none; 0 without text. [1]
-    biases : tuple of bool
-        Whether the matrices before and behind the layers have biases.
     per_image, per_patch, per_text, per_both : mapping
         Costs of all layers together, by what they run over and what attends to each other there.
-    across : mapping
-        Costs per pair of a patch and a text token, of layers in which patches see words.
-    before_text, spare : mapping, int
-        Costs per text token of what is done before other tokens join; their number.
-    wide, steps : int
-        The other side of a latent map that is not square; maps of a video. [1]
     """
 
     sizes: TransformerSizes
     side: int
-    biases: tuple[bool, bool] = (True, True)
     text_tokens: int = 0
     per_image: Costs
     per_patch: Costs = field(default_factory=dict)
     per_text: Costs = field(default_factory=dict)
     per_both: Costs = field(default_factory=dict)
-    across: Costs = field(default_factory=dict)
-    before_text: Costs = field(default_factory=dict)
-    spare: int = 0
-    wide: int = 0
-    steps: int = 1
 
     def run(self, inputs: Inputs) -> Pass:
         """Pass over `batch` noisy images."""
         batch, side = image(inputs, self.side)
-        other = side if inputs.image_size is not None else float(self.wide or self.side)
-        sizes, (before, behind) = self.sizes, self.biases
-        patches = self.steps * (side // sizes.patch) * (other // sizes.patch)
-        words = length(inputs, self.text_tokens) if self.text_tokens else 0.0
-        text = words + self.spare
+        sizes = self.sizes
+        patches = (side // sizes.patch) ** 2
+        text = length(inputs, self.text_tokens) if self.text_tokens else 0.0
         both = patches + text
-        stem = {"embedding/patch": linear(sizes.patch_inputs, sizes.width, before)}
-        pixels = {"head/pixels": linear(sizes.width, sizes.patch_outputs, behind)}
+        stem = {"embedding/patch": affine(sizes.patch_inputs, sizes.width)}
+        pixels = {"head/pixels": affine(sizes.width, sizes.patch_outputs)}
         done = [*lines(stem, batch * patches, first=True)]
         for costs, positions, pairs in (
             (self.per_image, 1.0, 0.0),
-            (self.before_text, words, words * words),
             (self.per_text, text, text * text),
             (self.per_patch, patches, patches * patches),
             (self.per_both, both, both * both),
-            (self.across, 0.0, patches * text),
             (pixels, patches, 0.0),
         ):
             done += lines(costs, batch * positions, pairs=batch * pairs)
         return Pass(lines=done, items=batch * patches)
 
 
-def projections(width: int, bias: bool = True, output_bias: bool = True) -> Costs:
+def projections(width: int, bias: bool = True) -> Costs:
     """Queries, keys, values and output of attention, all as wide as the model."""
-    parts = {f"attention/{one}": linear(width, width, bias) for one in ("query", "key", "value")}
-    return {**parts, "attention/output": linear(width, width, output_bias)}
+    names = ("query", "key", "value", "output")
+    return {f"attention/{one}": linear(width, width, bias) for one in names}
 
 
-def products(width: int, prefix: str = "attention/") -> Costs:
+def products(width: int) -> Costs:
     """The two products of attention, which pairs pay."""
-    return {prefix + part: Cost(flop_per_pair=2 * width) for part in ("scores", "reduce")}
+    return {f"attention/{part}": Cost(flop_per_pair=2 * width) for part in ("scores", "reduce")}
 
 
-def two_dense(inputs: int, width: int, bias: bool = True) -> Cost:
+def two_dense(inputs: int, width: int) -> Cost:
     """Two dense layers."""
-    return linear(inputs, width, bias) + linear(width, width, bias)
+    return affine(inputs, width, width)
 
 
-def time_embedding(width: int, vectors: int, sines: int = SINE_WIDTH, bias: bool = True) -> Costs:
+def time_embedding(width: int, vectors: int) -> Costs:
     """Embedding of the time, and so many vectors of it for the layers."""
-    modulation = linear(width, vectors * width, bias)
-    return {"time/embedding": two_dense(sines, width), "time/modulation": modulation}
+    modulation = affine(width, vectors * width)
+    return {"time/embedding": two_dense(SINE_WIDTH, width), "time/modulation": modulation}
 
 
-def stream(
-    sizes: TransformerSizes,
-    inner: int,
-    *,
-    normed: bool = True,
-    bias: bool = True,
-    gated: bool = False,
-) -> Costs:
+def stream(sizes: TransformerSizes, *, normed: bool = True) -> Costs:
     """Projections and MLP of a layer for one kind of positions, perhaps with norms of each head."""
     return {
-        **projections(sizes.width, bias, bias),
-        **Mlp(sizes.width, inner, bias=bias, gated=gated).costs(),
+        **projections(sizes.width),
+        **Mlp(sizes.width, 4 * sizes.width, bias=True).costs(),
         "norm/heads": held(2 * sizes.head_dim * normed),
     }
-
-
-def feed_forward(fields: Fields, width: int) -> Costs:
-    """An MLP four times as wide, gated where the activation is."""
-    gated = fields.text("activation_fn") in ("geglu", "swiglu")
-    return Mlp(width, 4 * width, bias=True, gated=gated).costs()
 
 
 @diffusers_class("DiTTransformer2DModel")
@@ -167,10 +129,12 @@ def dit(fields: Fields) -> Network:
         "time/class": held((fields.size("num_embeds_ada_norm") + 1) * width),
         "time/modulation": affine(width, 6 * width),
     }
+    gated = fields.text("activation_fn") in ("geglu", "swiglu")
     layer = {
         **projections(width, fields.flag("attention_bias")),
+        "attention/output": affine(width, width),
         **products(width),
-        **feed_forward(fields, width),
+        **Mlp(width, 4 * width, bias=True, gated=gated).costs(),
         "norm/layers": held(2 * width * fields.flag("norm_elementwise_affine")),
     }
     model = Joint(
@@ -182,5 +146,75 @@ def dit(fields: Fields) -> Network:
             "head/modulation": affine(width, 2 * width),
         },
         per_patch=scaled(layer, sizes.layers),
+    )
+    return network(fields, model.run)
+
+
+@diffusers_class("FluxTransformer2DModel")
+def flux(fields: Fields) -> Network:
+    """Flux: layers with two streams that attend together, then layers with one."""
+    sizes = patch_sizes(fields, folded=True)
+    width, double = sizes.width, sizes.layers
+    single = fields.size("num_single_layers", least=0, most=MAX_LAYERS)
+    layer = stream(sizes)
+    alone = {
+        "single/query_key_value": affine(width, 3 * width),
+        "single/up": affine(width, 4 * width),
+        "single/out": affine(5 * width, width),
+        "norm/single": held(2 * sizes.head_dim),
+    }
+    model = Joint(
+        sizes=sizes,
+        side=64,
+        text_tokens=512,
+        per_image={
+            **time_embedding(width, double * 12 + single * 3 + 2),
+            "time/guidance": two_dense(SINE_WIDTH, width).times(fields.flag("guidance_embeds")),
+            "time/text": two_dense(fields.size("pooled_projection_dim"), width),
+        },
+        per_patch=scaled(layer, double),
+        per_text={
+            "text/project": affine(fields.size("joint_attention_dim"), width),
+            **scaled(layer, double, "text/"),
+        },
+        per_both={**scaled(alone, single), **scaled(products(width), double + single)},
+    )
+    return network(fields, model.run)
+
+
+@diffusers_class("SD3Transformer2DModel")
+def sd3(fields: Fields) -> Network:
+    """Stable Diffusion 3: text and patches as two streams (arXiv:2403.03206, sec. 4).
+
+    The text's stream ends with the keys and values of its last layer.
+    """
+    sizes = patch_sizes(fields)
+    width, layers, normed = sizes.width, sizes.layers, fields.states("qk_norm")
+    dual = len(fields.items("dual_attention_layers") or [])
+    layer = stream(sizes, normed=normed)
+    context, words = fields.size("caption_projection_dim"), fields.size("joint_attention_dim")
+    norms = held(2 * sizes.head_dim * normed)
+    again = {**projections(width), **products(width), "norm": norms}
+    last = {
+        part: cost
+        for part, cost in layer.items()
+        if part != "attention/output" and not part.startswith("mlp/")
+    }
+    model = Joint(
+        sizes=sizes,
+        side=square(fields, "sample_size"),
+        text_tokens=333,
+        per_image={
+            # the last layer scales and shifts its text only
+            **time_embedding(width, 12 * layers + 2 + 2 - 6 + 3 * dual),
+            "time/text": two_dense(fields.size("pooled_projection_dim"), width),
+        },
+        per_patch={**scaled(layer, layers), **scaled(again, dual, "second_")},
+        per_text={
+            "text/project": affine(words, context),
+            **scaled(layer, layers - 1, "text/"),
+            **scaled(last, 1, "text/last_"),
+        },
+        per_both=scaled(products(width), layers),
     )
     return network(fields, model.run)
