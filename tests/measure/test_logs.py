@@ -339,7 +339,9 @@ def test_steps_faster_than_the_device_teach_nothing_and_say_so(imported):
     assert any("times the peak of t4" in note for note in same.notes)
 
 
-@pytest.mark.parametrize("name", sorted(set(FORMATS) - {"serving-benchmark", "llama-bench"}))
+@pytest.mark.parametrize(
+    "name", sorted(set(FORMATS) - {"serving-benchmark", "load-generator", "llama-bench"})
+)
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_a_damaged_log_is_refused_in_one_line(name, data, catalog):

@@ -187,14 +187,142 @@ def test_a_served_run_is_found_in_the_store_and_teaches_no_training(tmp_path, im
     assert read_served(tmp_path / "none.sqlite") == []
 
 
-@pytest.mark.parametrize("text", [json.dumps(VLLM), json.dumps(LLAMA)], ids=["vllm", "llama"])
+def percentiles(median, **more):
+    return {"unit": "ms", "avg": 1.2 * median, "p50": median, "p99": 3.0 * median, **more}
+
+
+AIPERF = {
+    "request_count": {"unit": "requests", "avg": 640.0},
+    "request_throughput": {"unit": "requests/sec", "avg": 4.0},
+    "request_latency": percentiles(15_000.0, avg=16_000.0),
+    "time_to_first_token": percentiles(150.0),
+    "inter_token_latency": percentiles(59.0),
+    "output_token_throughput": {"unit": "tokens/sec", "avg": 1024.0},
+    "input_sequence_length": {"unit": "tokens", "avg": 512.0},
+    "output_sequence_length": {"unit": "tokens", "avg": 256.0},
+    "input_config": {"endpoint": {"model_names": ["Qwen/Qwen3-14B"]}},
+}
+
+SUCCESSFUL = {
+    "output_tokens_per_second": {"mean": 1024.0},
+    "inter_token_latency_ms": {"mean": 70.0, "median": 59.0},
+    "time_to_first_token_ms": {"mean": 170.0, "median": 150.0},
+    "request_concurrency": {"mean": 64.0},
+    "prompt_token_count": {"mean": 512.0},
+    "output_token_count": {"mean": 256.0},
+}
+GUIDELLM = {
+    "metadata": {"version": 1},
+    "benchmarks": [
+        {
+            "duration": 160.0,
+            "config": {"backend": {"model": "Qwen/Qwen3-14B"}},
+            "metrics": {
+                "request_totals": {"successful": 640, "errored": 0},
+                **{name: {"successful": one} for name, one in SUCCESSFUL.items()},
+            },
+        }
+    ],
+}
+
+TRTLLM = {
+    "engine": {"model": "Qwen/Qwen3-14B", "quantization": "FP8", "kv_cache_dtype": None},
+    "world_info": {"tp_size": 1, "pp_size": 1, "ep_size": 1, "world_size": 1},
+    "request_info": {
+        "num_requests": 640,
+        "avg_num_concurrent_requests": 64.0,
+        "avg_input_length": 512.0,
+        "avg_output_length": 256.0,
+    },
+    "performance": {"total_latency_ms": 160_000.0, "system_output_throughput_tok_s": 1024.0},
+    "streaming_metrics": {
+        "ttft_percentiles": {"p50": 150.0, "average": 170.0},
+        "tpot_percentiles": {"p50": 59.0, "average": 60.0},
+    },
+}
+
+INFERENCEX = {
+    "hw": "h100",
+    "conc": 64,
+    "model": "Qwen/Qwen3-14B",
+    "framework": "vllm",
+    "precision": "fp8",
+    "spec_decoding": "none",
+    "disagg": False,
+    "isl": 512,
+    "osl": 256,
+    "tp": 2,
+    "ep": 1,
+    "output_tput_per_gpu": 512.0,
+    "median_ttft": 0.150,
+    "median_tpot": 0.059,
+}
+
+
+@pytest.mark.parametrize(
+    ("result", "program", "devices"),
+    [
+        (AIPERF, "vllm", 1),
+        ({"records": AIPERF}, "vllm", 1),
+        (GUIDELLM, "vllm", 1),
+        (TRTLLM, "tensorrt-llm", 1),
+        (INFERENCEX, "vllm", 2),
+        ([INFERENCEX], "vllm", 2),
+    ],
+)
+def test_load_generators_report_the_same_load_each_in_their_words(
+    imported, result, program, devices
+):
+    """One load as each of them writes it, by the paths of its source."""
+    (run,) = imported(
+        json.dumps(result),
+        devices=devices,
+        wall_s=160.0,
+        hardware="h100",
+        load={"precision": "fp8"},
+    )
+    (load,) = run.served
+    assert (load.model, load.program) == ("Qwen/Qwen3-14B", program)
+    assert (load.concurrency, load.input_tokens, load.output_tokens) == (64.0, 512.0, 256.0)
+    assert load.measured == {
+        "output_tokens_per_s": 1024.0,
+        "inter_token_s": pytest.approx(0.059),
+        "time_to_first_token_s": pytest.approx(0.150),
+    }
+
+
+@pytest.mark.parametrize(
+    ("result", "says"),
+    [
+        ({**INFERENCEX, "spec_decoding": "mtp"}, "speculative decoding was on"),
+        ({**INFERENCEX, "disagg": True}, "separate devices"),
+        ({**TRTLLM, "decoding_stats": {"mode": "mtp"}}, "speculative decoding was on"),
+    ],
+)
+def test_load_generators_whose_load_calibrates_nothing_are_refused(imported, result, says):
+    with pytest.raises(MeterError, match=says):
+        imported(json.dumps(result), devices=1, wall_s=160.0, hardware="h100")
+
+
+@pytest.mark.parametrize(
+    ("name", "result"),
+    [
+        ("serving-benchmark", VLLM),
+        ("llama-bench", LLAMA),
+        ("load-generator", AIPERF),
+        ("load-generator", GUIDELLM),
+        ("load-generator", TRTLLM),
+        ("load-generator", INFERENCEX),
+    ],
+    ids=["vllm", "llama", "aiperf", "guidellm", "trtllm", "inferencex"],
+)
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_a_damaged_result_is_refused_in_one_line(text, data, catalog):
+def test_a_damaged_result_is_refused_in_one_line(name, result, data, catalog):
+    text = json.dumps(result)
     at, cut = data.draw(st.integers(0, len(text))), data.draw(st.integers(0, 40))
     odd = data.draw(st.sampled_from(["", "9" * 400, "NaN", "-1", "null", '"', "[[[", "1e999"]))
     log = log_of(text[:at] + odd + text[at + cut :])
-    name = "llama-bench" if text.startswith("[") else "serving-benchmark"
     added = Unlogged(hardware="h100", devices=1, load={"precision": "bf16"})
     try:
         for one in logged_runs(log, name, LogReading(catalog=catalog)):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 FORMATS = (
     *("toml", "trainer-state", "codecarbon", "nvidia-smi", "mlperf", "metrics"),
-    *("serving-benchmark", "llama-bench", "boamps", "cyclonedx"),
+    *("serving-benchmark", "load-generator", "llama-bench", "boamps", "cyclonedx"),
 )
 """Formats of a file that can be named."""
 

@@ -37,6 +37,7 @@ Logs are recognized by their content (--format names one of them):
   mlperf         result log of an MLPerf training benchmark (:::MLLOG): time and samples
   metrics        CSV of step times (Lightning's CSVLogger, TensorBoard, Weights & Biases)
   serving-benchmark  JSON of `vllm bench serve --save-result`, or of SGLang's bench_serving
+  load-generator     JSON of AIPerf, GenAI-Perf, GuideLLM, trtllm-bench or InferenceX
   llama-bench    llama-bench -o json
   boamps, cyclonedx  energy reports in these formats, as `report` writes them
 What a log leaves out is asked for: --hardware, --devices, --precision, --flop or --params.

@@ -12,6 +12,7 @@ from estimator.measure.logs.energy_documents import (
     read_cyclonedx,
 )
 from estimator.measure.logs.llama_bench import is_llama_bench, read_llama_bench
+from estimator.measure.logs.load_generators import is_load_generator, read_load_generator
 from estimator.measure.logs.log_file import LogFile
 from estimator.measure.logs.logged_run import LoggedRun
 from estimator.measure.logs.mlperf_log import is_mlperf, read_mlperf
@@ -46,6 +47,7 @@ FORMATS: Mapping[str, tuple[Callable[[LogFile], bool], Reader]] = {
     "cyclonedx": (is_cyclonedx, lambda log, _: read_cyclonedx(log)),
     "trainer-state": (is_trainer_state, lambda log, _: read_trainer_state(log)),
     "serving-benchmark": (is_serving_benchmark, lambda log, _: read_serving_benchmark(log)),
+    "load-generator": (is_load_generator, lambda log, _: read_load_generator(log)),
     "llama-bench": (is_llama_bench, lambda log, _: read_llama_bench(log)),
     "mlperf": (is_mlperf, lambda log, _: read_mlperf(log)),
     "codecarbon": (is_codecarbon, lambda log, _: read_codecarbon(log)),
