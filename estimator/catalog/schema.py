@@ -100,6 +100,8 @@ UNITS = frozenset(
         *(
             "MJ",
             "kgSbeq",
+            "gCO2e/Mtoken",
+            "gCO2e/EFLOP",
             "USD/h",
             "h/year",
             "year",

@@ -12,7 +12,7 @@ from estimator.catalog import Source
 from estimator.catalog.claim_records import ClaimRecord
 from estimator.core.phrase import Phrase
 from estimator.core.uncertainty import Uncertain
-from estimator.core.units import human_quantity
+from estimator.core.units import digits, human_quantity
 from estimator.question.scenario import Scenario, link
 from estimator.studies.claims.verdict import OFF, UNCHECKED, Interval, verdict
 
@@ -120,7 +120,7 @@ class Claim:
         if self.verdict != OFF:
             return self.verdict
         apart = max(self.factor, 1 / self.factor)
-        return f"off by ×{apart:.3g}"
+        return f"off by ×{digits(apart)}"
 
     @property
     def link(self) -> str:

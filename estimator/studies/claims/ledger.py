@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from estimator.catalog import Catalog
 from estimator.catalog.records import nearest
-from estimator.studies.claims import chatbots, limits, networks, runs, shrinking
+from estimator.studies.claims import chatbots, intensity, limits, networks, runs, shrinking
 from estimator.studies.claims.facts import Facts
 from estimator.studies.claims.finding import Claim, Finding
 
@@ -40,6 +40,8 @@ RECOMPUTED: Mapping[str, Callable[[Facts], Finding]] = {
     "chatgpt-ten-searches": chatbots.ten_searches,
     "bloom-query-energy": chatbots.bloom_query,
     "bottle-per-email": chatbots.bottle_per_email,
+    "sci-example": intensity.sci_example,
+    "sci-provider": intensity.sci_provider,
 }
 """Id of a claim -> what recomputes it, in the order in which they are shown."""
 

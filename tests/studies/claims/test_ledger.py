@@ -50,6 +50,7 @@ IDS = [
     *("gemini-prompt-energy", "gemini-prompt-co2e", "gemini-prompt-water", "chatgpt-query-energy"),
     *("mistral-answer-co2e", "mistral-answer-water", "chatgpt-ten-searches"),
     *("bloom-query-energy", "bottle-per-email"),
+    *("sci-example", "sci-provider"),
 ]
 
 
