@@ -20,7 +20,7 @@ from estimator.cli.options import (
 )
 from estimator.inference.question import ServingQuestion
 from estimator.question.inputs import option_of, read_number
-from estimator.question.scenario import INPUTS, Scenario
+from estimator.question.scenario import INPUTS, OF_RUN, WORK, Scenario
 from estimator.show.terminal import note, print_blocks, print_csv, print_json, print_notices
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ EXAMPLES = """examples:
   twenty-watts compare --preset gpt-3
   twenty-watts compare --preset llama-2-7b --hardware a100,h100 --devices 64,256 --site us,fr
   twenty-watts compare --flop 1e21 --hardware v100,h100 --csv
+  twenty-watts compare --preset llama-2-7b --device-hours 184320 --hardware a100,h100,b200
   twenty-watts compare --preset llama-2-7b --devices 64,256 --max-days 30 --sort cost
   twenty-watts compare --preset llama-2-7b --hardware h100 --site 'gcp-*' --sort co2e
   twenty-watts compare --task serving --preset llama-3-8b --hardware h100,b200 --concurrency 64
@@ -216,7 +217,7 @@ def _sorted(answers: "list[Row]", by: str | None) -> "list[Row]":
 
 
 def _combinations(options: argparse.Namespace, catalog: "Catalog") -> list[Scenario]:
-    """Every device with every count at every site."""
+    """Every device with every count at every site; a run that was timed ran on the first device."""
     from estimator.catalog.device_names import chips_of_slice
 
     names = listed("--hardware", options.hardware or DEFAULT_HARDWARE, catalog)
@@ -228,9 +229,15 @@ def _combinations(options: argparse.Namespace, catalog: "Catalog") -> list[Scena
         sites = [*listed("--site", options.site, catalog)]
     plain = argparse.Namespace(**{**vars(options), "hardware": None, "devices": None, "site": None})
     base = scenario_of(plain)
+    moved = base
+    if any(getattr(base, name) is not None for name in WORK):
+        moved = replace(base, **dict.fromkeys(OF_RUN))
+    if moved != base and len(names) > 1:
+        what = f"the run was timed on {names[0]}: the others are predicted from its work"
+        note(what, quiet=options.quiet)
     return [
         replace(
-            base,
+            base if name == names[0] else moved,
             hardware=name,
             devices=read_number("devices", count) if count else float(chips_of_slice(name)),
             site=site,

@@ -115,6 +115,12 @@ NUMBERS = frozenset(name for name, declared in INPUTS.items() if declared.number
 SHARING = ("tensor_parallel", "pipeline_parallel", "expert_parallel", "micro_batches")
 """Fields that describe how devices share the work."""
 
+OF_RUN = ("device_hours", "energy_kwh", "metered", "energy_uncertainty")
+"""Fields that were measured of a run, and hold for the device that it ran on."""
+
+WORK = ("preset", "params", "flop", "config", "samples")
+"""Fields of which any says how much work a run is."""
+
 BESIDE_PRODUCTS = ("step_operations", "step_traffic")
 """Fields of what a step does besides its products."""
 

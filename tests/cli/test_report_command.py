@@ -59,3 +59,17 @@ def test_what_is_wrong_is_one_line(words, says):
     assert found.stdout == ""
     assert says in found.stderr
     assert found.stderr.count("\n") == 1
+
+
+def test_a_timed_run_that_names_its_model_compares_with_other_devices():
+    words = ("compare", "--json", "--hardware", "a100,h100", "--devices", "64")
+    timed = (*words, "--device-hours", "184320", "--energy-kwh", "9e4")
+    found = run(*timed, "--preset", "llama-2-7b")
+    first, second = json.loads(found.stdout)
+    alone = json.loads(run(*words, "--preset", "llama-2-7b").stdout)[1]
+    assert "timed on a100" in found.stderr
+    assert first["results"]["device_hours"]["mid"] == 184_320
+    assert first["results"]["energy_kwh"]["mid"] == 9e4
+    assert second["results"] == alone["results"]
+    hours = [row["results"]["device_hours"]["mid"] for row in json.loads(run(*timed).stdout)]
+    assert hours == [184_320, 184_320]

@@ -16,7 +16,7 @@ from estimator.catalog import Catalog, Source
 from estimator.core.uncertainty import Uncertain, z_score
 from estimator.core.units import amount, human_percent
 from estimator.question.provenance import SourcedNumber
-from estimator.question.scenario import Scenario
+from estimator.question.scenario import OF_RUN, Scenario
 from estimator.question.table import Table, check_question
 from estimator.system.formula_cells import without_formula
 from estimator.web.shared.amounts import joined, localised, result
@@ -31,7 +31,7 @@ OTHERS = 5
 
 OF_DEVICE = (
     *("hardware", "precision", "devices", "utilization"),
-    *("device_hours", "price", "power_cap", "device_price"),
+    *(*OF_RUN, "price", "power_cap", "device_price"),
 )
 """Inputs that are not carried over to another device."""
 
