@@ -183,7 +183,7 @@ def _write(made: "list[Document]", options: argparse.Namespace) -> None:
 
         shape = shape_of(options)
         if shape == "json":
-            found = [as_data(one) for one in made]
+            found = [as_data(one, option_of) for one in made]
             print_json(found[0] if len(found) == 1 else found)
         elif shape == "csv":
             print_csv(

@@ -17,7 +17,7 @@ from uuid import NAMESPACE_URL, uuid5
 from estimator import __version__
 from estimator.answer.disclosure import NOT_AVAILABLE, Disclosed, Fact
 from estimator.catalog import Catalog, Source
-from estimator.core.messages import Names, refusal, rendered
+from estimator.core.messages import Names, in_python, refusal, rendered
 from estimator.core.notice import Notice
 from estimator.core.units import H_PER_DAY, in_percent, joined
 
@@ -496,14 +496,14 @@ def _description(facts: Disclosed) -> str:
     return "; ".join(parts)
 
 
-def as_data(made: Document) -> dict[str, Any]:
+def as_data(made: Document, names: Names = in_python) -> dict[str, Any]:
     """Return a document as JSON that other programs read: placed by path where they say so.
 
     A field that is not available is left out of a format of others, and has its reason in ours.
     """
     data = FORMATS[made.format].data
     if data is None:
-        return _own_data(made)
+        return _own_data(made, names)
     found: dict[str, Any] = json.loads(json.dumps(data))
     for field in made.fields:
         if field.fact.value is not None:
@@ -536,9 +536,7 @@ def _place(into: Any, path: Sequence[str], value: float | int | str) -> None:
     _place(into[key], rest, value)
 
 
-def _own_data(made: Document) -> dict[str, Any]:
-    from estimator.question.inputs import option_of
-
+def _own_data(made: Document, names: Names) -> dict[str, Any]:
     return {
         "format": made.format,
         "title": FORMATS[made.format].title,
@@ -546,10 +544,10 @@ def _own_data(made: Document) -> dict[str, Any]:
         "created": made.created.isoformat(),
         "data_version": made.data_version,
         "interval": made.facts.level,
-        "fields": [_field_data(field, option_of) for field in made.fields],
+        "fields": [_field_data(field, names) for field in made.fields],
         "boundary": dict(made.facts.boundary),
         "tighten": dict(made.facts.tighten),
-        "assumptions": list(rendered(made.facts.notices, option_of)),
+        "assumptions": list(rendered(made.facts.notices, names)),
         "sources": [_known(asdict(source)) for source in made.sources],
         "link": made.facts.link,
     }
@@ -731,20 +729,32 @@ def paragraph(made: Document) -> str:
 
 def bibtex(made: Document) -> str:
     """BibTeX entry of the program, and of every source behind the numbers."""
-    entries = [
-        ("software", "twenty-watts", "Twenty Watts", "", f"{made.created.year}", ""),
-        *(
-            ("misc", one.id, one.title, one.publisher, one.date[:4], one.url or "")
-            for one in made.sources
-        ),
-    ]
-    return "\n".join(
-        f"@{kind}{{{key},\n  title = {{{{{tex(title)}}}}},\n"
-        + (f"  author = {{{{{tex(author)}}}}},\n" if author else "")
-        + (f"  url = {{{url}}},\n" if url else "")
-        + (f"  version = {{{__version__}, data {made.data_version}}},\n" if not author else "")
-        + (f"  year = {{{year}}}\n}}" if year.isdecimal() else f"  note = {{{year}}}\n}}")
-        for kind, key, title, author, year, url in entries
+    entries = [program_bibtex(made.data_version, made.created.year)]
+    for one in made.sources:
+        year = one.date[:4]
+        lines = {
+            "title": f"{{{tex(one.title)}}}",
+            "author": f"{{{tex(one.publisher)}}}",
+            "url": one.url or "",
+            "year" if year.isdecimal() else "note": year,
+        }
+        body = ",\n".join(f"  {key} = {{{value}}}" for key, value in lines.items() if value)
+        entries.append(f"@misc{{{one.id},\n{body}\n}}")
+    return "\n".join(entries)
+
+
+def program_bibtex(data_version: str, year: int) -> str:
+    """BibTeX entry of the program, with the version of its data.
+
+    >>> program_bibtex("b4e6dcd", 2026).splitlines()[0]
+    '@software{twenty-watts,'
+    """
+    return (
+        "@software{twenty-watts,\n"
+        "  title = {{Twenty Watts: time, energy, cost and CO2e of training and running "
+        "networks}},\n"
+        f"  version = {{{__version__}, data {data_version}}},\n"
+        f"  year = {{{year}}}\n}}"
     )
 
 
@@ -879,5 +889,5 @@ def text_of(made: Document, markup: str, names: Names) -> str:
         What the rim calls an input.
     """
     if markup == "json":
-        return json.dumps(as_data(made), indent=2, ensure_ascii=False) + "\n"
+        return json.dumps(as_data(made, names), indent=2, ensure_ascii=False) + "\n"
     return WRITERS[markup](sheet_of(made, names))

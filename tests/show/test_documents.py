@@ -67,7 +67,7 @@ def test_scope_2_is_reported_by_location_and_by_market():
 
 def test_no_market_based_figure_without_a_residual_mix_or_a_whole_contract():
     there = replace(FLAGSHIP, site="us")
-    assert "--residual-mix" in rows(made("scope2", there))["market"]["reason"]
+    assert "residual_mix" in rows(made("scope2", there))["market"]["reason"]
     assert rows(made("scope2", there, contract=0.0))["market"]["value"] == 0.0
 
 

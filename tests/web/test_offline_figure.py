@@ -4,7 +4,6 @@ import hashlib
 import json
 import re
 import xml.etree.ElementTree as ET
-from dataclasses import replace
 from importlib.metadata import version
 
 import numpy as np
@@ -17,7 +16,7 @@ from estimator.catalog import Catalog
 from estimator.core.uncertainty import Uncertain
 from estimator.question.scenario import Scenario
 from estimator.studies.trends.budget import cost_by_year
-from estimator.web.offline import citation, html, limits_figure
+from estimator.web.offline import html, limits_figure
 from estimator.web.offline.export import Wish, caption, content_of
 from estimator.web.offline.limits_figure import Choices
 from estimator.web.offline.scenario_figure import _estimate, model_of, specification
@@ -207,12 +206,10 @@ def test_the_other_files_hold_the_answer():
     card = content_of(".md", wish, answer, CATALOG).decode()
     grams = float(re.search(r"emissions: (\S+)", card)[1])
     assert grams == pytest.approx(1000 * float(answer.estimate["co2e_kg"].mid), rel=1e-3)
-    site = replace(answer.site, name='C:\\Rack "A"\x07')
-    metadata = yaml.safe_load(citation.model_card(replace(answer, site=site), "abc").strip("-\n"))
-    assert metadata["co2_eq_emissions"]["geographical_location"] == 'C:\\Rack "A" '
+    assert yaml.safe_load(card.strip("-\n"))["co2_eq_emissions"]["training_type"]
     tex = content_of(".tex", wish, answer, CATALOG).decode()
-    assert r"\times" in tex and r"80\,\%" in tex and CATALOG.data_version in tex
-    assert "@software{twenty-watts," in citation.bibtex("abc", 2026)
+    assert r"\times" in tex and r"80\%" in tex and CATALOG.data_version in tex
+    assert b"@software{twenty-watts," in content_of(".bib", wish, answer, CATALOG)
 
 
 def test_one_file_holds_everything_and_no_text_breaks_out_of_it():

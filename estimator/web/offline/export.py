@@ -2,24 +2,28 @@
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from textwrap import wrap
 from typing import Any
 
+from estimator.answer.disclosure import training_facts
 from estimator.answer.scenario_estimate import Answer
 from estimator.answer.training_report import estimate_report
 from estimator.catalog import Catalog
+from estimator.question.disclosure import Disclosure
+from estimator.show.documents import Document, document, metadata, program_bibtex, text_of
 from estimator.show.values import as_json
 from estimator.web.estimate import text as words
-from estimator.web.offline import citation, html, scenario_figure
+from estimator.web.offline import html, scenario_figure
 from estimator.web.offline.reveal import revealed
 from estimator.web.offline.scenario_figure import Slider
 from estimator.web.shared import charts
 from estimator.web.shared.amounts import result
 from estimator.web.shared.charts import Look, Row, Spec
 from estimator.web.shared.language import N_, _
+from estimator.web.shared.notices import label_of_input
 from estimator.web.shared.tables import (
     COMPARED,
     compared_devices,
@@ -70,6 +74,13 @@ class Wish:
         return Look(dark=self.dark, scale=scale, slide=self.hall)
 
 
+DOCUMENTS: Mapping[str, tuple[str, Callable[[Document], str]]] = {
+    ".tex": ("paper", lambda made: text_of(made, "latex", label_of_input)),
+    ".md": ("model-card", lambda made: f"{metadata(made)}\n"),
+}
+"""Suffix of a file -> the document in it, and what writes it."""
+
+
 def content_of(suffix: str, wish: Wish, answer: Answer, catalog: Catalog) -> bytes:
     """Content of a file of that suffix."""
     version = catalog.data_version
@@ -80,11 +91,11 @@ def content_of(suffix: str, wish: Wish, answer: Answer, catalog: Catalog) -> byt
             {**as_json(estimate_report(answer)), "data_version": version}, indent=2
         ).encode()
     if suffix == ".bib":
-        return citation.bibtex(version, datetime.now(UTC).year).encode()
-    if suffix == ".tex":
-        return citation.latex(answer, version).encode()
-    if suffix == ".md":
-        return citation.model_card(answer, version).encode()
+        return f"{program_bibtex(version, datetime.now(UTC).year)}\n".encode()
+    if suffix in DOCUMENTS:
+        name, write = DOCUMENTS[suffix]
+        facts = training_facts(answer, Disclosure(), catalog)
+        return write(document(name, facts, catalog)).encode()
     wish = replace(wish, hall=suffix == ".html")
     spec, sliders = figure_of(wish, answer, catalog)
     if suffix == ".html" and not sliders:

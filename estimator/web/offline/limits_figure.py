@@ -13,12 +13,13 @@ import pandas as pd
 
 from estimator.catalog import Catalog
 from estimator.question.scenario import Scenario
+from estimator.show.documents import program_bibtex
 from estimator.studies.claims.ledger import claims
 from estimator.studies.scaling.budget import bought
 from estimator.studies.scaling.coefficients import LAWS
 from estimator.web.brain import page as brain
 from estimator.web.claims.page import factors_picture
-from estimator.web.offline import citation, html
+from estimator.web.offline import html
 from estimator.web.offline.export import Wish, credit_line, picture
 from estimator.web.offline.reveal import revealed
 from estimator.web.offline.scenario_figure import Slider
@@ -82,7 +83,7 @@ def content_of(suffix: str, wish: Wish, choices: Choices, catalog: Catalog) -> b
         raise ValueError(f"--view of {wish.name} must be one of {known}, got {wish.view!r}")
     view = wish.view or VIEWS[wish.name][0]
     if suffix == ".bib":
-        return citation.bibtex(catalog.data_version, datetime.now(UTC).year).encode()
+        return f"{program_bibtex(catalog.data_version, datetime.now(UTC).year)}\n".encode()
     drawn = picture_of(wish.name, view, choices, catalog)
     if suffix == ".csv":
         return str(pd.DataFrame(drawn.rows).to_csv(index=False)).encode()
