@@ -34,6 +34,10 @@ MEASURED, CALIBRATED, PREDICTED, NOT_AVAILABLE = (
 """Bases of a fact, with `GIVEN`: metered within its boundary; metered in part, or corrected by
 measured runs; predicted; missing."""
 
+METER, MODEL, STEPS = "metered", "modelled from the load", "extrapolated from measured steps"
+GIVEN_ENERGY: Mapping[str, str] = {METER: MEASURED, MODEL: PREDICTED, STEPS: CALIBRATED}
+"""Origin of a given energy -> its basis within the boundary of its meter."""
+
 TASK_TOKENS = 1e5
 """Tokens of the inference task whose FLOPs are stated, the Model Documentation Form's example."""
 
@@ -128,7 +132,7 @@ def _text(value: str | None, code: str, field: str) -> Fact:
 
 
 def training_facts(
-    answer: Answer, held: Disclosure, catalog: Catalog, *, modelled: bool = False
+    answer: Answer, held: Disclosure, catalog: Catalog, *, energy_from: str = METER
 ) -> Disclosed:
     """Facts of a training run.
 
@@ -138,14 +142,14 @@ def training_facts(
     held : Disclosure
         Contracts for its electricity.
     catalog : Catalog
-    modelled : bool
-        Whether its energy is that of a run whose meter only modelled it.
+    energy_from : str
+        Origin of a given energy, one of `GIVEN_ENERGY`.
 
     Returns
     -------
     Disclosed
     """
-    facts = _Training(answer, held, catalog, modelled).facts()
+    facts = _Training(answer, held, catalog, energy_from).facts()
     shares = tuple((name, share) for name, share in spread(answer).items() if share >= 0.01)
     return Disclosed(
         facts=facts,
@@ -196,8 +200,10 @@ def _boundary(answer: Answer) -> dict[str, str]:
 class _Training:
     """Facts of one training run."""
 
-    def __init__(self, answer: Answer, held: Disclosure, catalog: Catalog, modelled: bool) -> None:
-        self.modelled = modelled
+    def __init__(
+        self, answer: Answer, held: Disclosure, catalog: Catalog, energy_from: str
+    ) -> None:
+        self.energy_from = energy_from
         self.answer, self.held, self.catalog = answer, held, catalog
         self.known, self.inputs = answer.estimate.quantities, answer.inputs
         group = answer.result.group_of(answer.row)[0]
@@ -365,20 +371,19 @@ class _Training:
         power = self._quantity("power_w", "W", "", energy.basis)
         method = "Estimated from the computational resources used"
         if self.metered:
-            method = "Modelled" if self.modelled else "Metered"
+            method = self.energy_from.capitalize()
         elif self.corrected:
             method += ", corrected by measured runs"
         task = energy
         if self.metered:
             number = self.inputs["energy_kwh"]
-            how = "modelled" if self.modelled else "metered"
             task = Fact(
                 value=number.value,
                 low=number.low,
                 high=number.high,
                 unit="kWh",
-                basis=PREDICTED if self.modelled else MEASURED,
-                formula=f"energy of the {self.metered}, as {how}",
+                basis=GIVEN_ENERGY[self.energy_from],
+                formula=f"energy of the {self.metered}, {self.energy_from}",
             )
         return {
             **found,
@@ -389,8 +394,10 @@ class _Training:
         }
 
     def _energy_basis(self) -> str:
-        if self.metered and not self.modelled:
+        if self.metered and self.energy_from == METER:
             return MEASURED if self.metered == FACILITY else CALIBRATED
+        if self.metered:
+            return GIVEN_ENERGY[self.energy_from]
         return CALIBRATED if self.corrected else PREDICTED
 
     def _derived_basis(self) -> str:

@@ -1,6 +1,7 @@
 """A measured run as a question: its device, its hours and the energy that its meters read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from estimator.core.units import S_PER_H
 from estimator.core.work import DEVICES, FACILITY, NODES
@@ -40,6 +41,37 @@ def scenario_of_run(run: MeasuredRun) -> tuple[Scenario, bool]:
         metered=boundary or None,
     )
     return scenario, bool(energy) and all(one.trust != "modelled" for one in energy)
+
+
+def scenario_of_forecast(found: Any, given: Scenario) -> Scenario:
+    """Return a forecast as a timed scenario on the devices that are given.
+
+    Parameters
+    ----------
+    found : object
+        JSON of a forecast: `wall_s` and `energy_kwh`, each with low, mid and high.
+    given : Scenario
+        Device and count.
+
+    Raises
+    ------
+    ValueError
+        If it is no forecast of a whole run.
+    """
+    wall, energy = (
+        found.get(name) if isinstance(found, Mapping) else None for name in ("wall_s", "energy_kwh")
+    )
+    if not isinstance(wall, Mapping) or not isinstance(wall.get("mid"), int | float):
+        raise ValueError("no forecast of a whole run: it has no wall_s; give it --total-steps")
+    hours = (given.devices or 1.0) * float(wall["mid"]) / S_PER_H
+    if not isinstance(energy, Mapping):
+        return Scenario(device_hours=hours)
+    return Scenario(
+        device_hours=hours,
+        energy_kwh=float(energy["mid"]),
+        metered=FACILITY,
+        energy_uncertainty=float(energy["high"]) / float(energy["mid"]) - 1.0,
+    )
 
 
 def _energy(run: MeasuredRun, used: set[str]) -> tuple[Sequence[Energy], str]:

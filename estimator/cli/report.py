@@ -68,6 +68,9 @@ def add_parser(commands: Any) -> None:
         help="file to write (.md, .json, .tex, .html), or a folder for several formats",
     )
     group.add_argument("--run", metavar="ID", dest="run_id", help="a stored run, by id or label")
+    group.add_argument(
+        "--forecast", metavar="FILE", help="JSON of `forecast --json`; with --hardware, --devices"
+    )
     group.add_argument("--link", metavar="LINK", help="a link of the app to its Estimate page")
     add_scenario(parser)
     add_fields(parser.add_argument_group("electricity"), Disclosure.inputs, Disclosure.inputs)
@@ -117,31 +120,52 @@ def _facts(options: argparse.Namespace, catalog: "Catalog") -> "Disclosed":
     from estimator.answer.disclosure import training_facts
     from estimator.answer.scenario_estimate import answer_scenario
 
-    scenario, metered = _question(options)
-    return training_facts(answer_scenario(scenario, catalog), held, catalog, modelled=not metered)
+    scenario, origin = _question(options)
+    asked = answer_scenario(scenario, catalog)
+    return training_facts(asked, held, catalog, energy_from=origin)
 
 
-def _question(options: argparse.Namespace) -> "tuple[Scenario, bool]":
-    """Return the scenario of the options, over that of a run or a link; and whether it is metered.
+def _question(options: argparse.Namespace) -> "tuple[Scenario, str]":
+    """Return the scenario of the options over that of a run, a forecast or a link; energy's origin.
 
     Raises
     ------
     ValueError
-        If a run or a link is named that cannot be read, or both are.
+        If what is named cannot be read, or several are named.
     """
     from dataclasses import replace
 
-    given = scenario_of(options)
-    if options.run_id and options.link:
-        raise ValueError("--run and --link both name a scenario: drop one of them")
-    base, metered = given, True
+    from estimator.answer.disclosure import METER, MODEL, STEPS
+
+    given, origin = scenario_of(options), METER
+    named = [name for name in ("run_id", "forecast", "link") if getattr(options, name)]
+    if len(named) > 1:
+        words = " and ".join(option_of(name).removesuffix("-id") for name in named)
+        raise ValueError(f"{words} name a scenario each: drop all but one")
+    base = given
     if options.run_id:
         from estimator.answer.measured_scenario import scenario_of_run
 
         base, metered = scenario_of_run(_run(options.run_id))
+        origin = METER if metered else MODEL
+    elif options.forecast:
+        from estimator.answer.measured_scenario import scenario_of_forecast
+
+        base, origin = scenario_of_forecast(_forecast(options.forecast), given), STEPS
     elif options.link:
         base = _linked(options)
-    return replace(base, **given.given()), metered
+    return replace(base, **given.given()), origin
+
+
+def _forecast(name: str) -> "Any":
+    """Return the JSON of a forecast."""
+    import json
+    from pathlib import Path
+
+    try:
+        return json.loads(Path(name).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{name}: no JSON of a forecast: {error}") from None
 
 
 def _run(name: str) -> "MeasuredRun":

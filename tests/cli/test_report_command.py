@@ -49,7 +49,7 @@ def test_a_link_and_an_inference_setup_are_reported_too():
         (("--format", "sci,paper", "-o", "x.md"), "is one file for 2 formats"),
         (("--format", "sci", "-o", "x.docx"), "the name must end in"),
         (("--format", "sci", "--run", "none"), "no run 'none' is stored"),
-        (("--format", "sci", "--run", "a", "--link", "?v=1"), "drop one of them"),
+        (("--format", "sci", "--run", "a", "--link", "?v=1"), "drop all but one"),
         (("--format", "scope2", "--contract-share", "0.5"), "--contract covers: give both"),
     ],
 )
@@ -73,3 +73,21 @@ def test_a_timed_run_that_names_its_model_compares_with_other_devices():
     assert second["results"] == alone["results"]
     hours = [row["results"]["device_hours"]["mid"] for row in json.loads(run(*timed).stdout)]
     assert hours == [184_320, 184_320]
+
+
+def test_a_forecast_is_reported_as_calibrated(tmp_path):
+    path = tmp_path / "forecast.json"
+    spans = {
+        "wall_s": {"low": 3.4e5, "mid": 3.6e5, "high": 3.8e5},
+        "energy_kwh": {"low": 500.0, "mid": 550.0, "high": 605.0},
+    }
+    path.write_text(json.dumps(spans), encoding="utf-8")
+    words = ("report", "--json", "--format", "annex-xi", "--hardware", "h100", "--devices", "8")
+    found = run(*words, "--forecast", str(path))
+    fields = {row["key"]: row for row in json.loads(found.stdout)["fields"]}
+    assert fields["2e.energy"]["value"] == 0.55
+    assert fields["2e.energy"]["high"] == pytest.approx(0.605)
+    assert fields["2e.energy"]["basis"] == "calibrated"
+    assert fields["2d.wall"]["value"] == pytest.approx(100 * 3600 / 86400)
+    path.write_text("{}", encoding="utf-8")
+    assert "no forecast of a whole run" in run(*words, "--forecast", str(path)).stderr
