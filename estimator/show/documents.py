@@ -589,11 +589,13 @@ def written(value: float | str, unit: str = "", figures: int = 3) -> str:
 
     >>> written(8.4e23, "FLOP", 2), written(1100.0, "MWh", 2), written(21.0, "day", 2)
     ('8.4 × 10^23 FLOP', '1,100 MWh', '21 days')
-    >>> written(0.25654, "kgCO2e/kWh"), written("as metered")
-    ('0.257 kgCO2e/kWh', 'as metered')
+    >>> written(0.25654, "kgCO2e/kWh"), written(16384.0), written("as metered")
+    ('0.257 kgCO2e/kWh', '16,384', 'as metered')
     """
     if isinstance(value, str):
         return value
+    if not unit and value.is_integer() and abs(value) < 1e9:
+        return f"{value:,.0f}"
     mantissa, _, exponent = f"{value:.{figures - 1}e}".partition("e")
     power = int(exponent)
     if -4 <= power < 9:

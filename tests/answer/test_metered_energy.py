@@ -1,5 +1,7 @@
 """Energy that a meter read: extended to the whole facility, and checked against the devices."""
 
+import csv
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from estimator.core.messages import rendered
 from estimator.question.inputs import option_of
 from estimator.question.scenario import Scenario
 from estimator.question.table import Table
+from tests.in_process import run
 
 CATALOG = Catalog.open()
 RUN = {"hardware": "h100", "devices": 512.0, "device_hours": 258_048.0, "site": "ie", "pue": 1.2}
@@ -80,3 +83,17 @@ def test_a_meter_of_boards_is_not_one_of_a_facility():
             Scenario(hardware="h100", device_hours=1.0, boards_only=True, metered="facility"),
             CATALOG,
         )
+
+
+def test_a_column_of_energy_counts_only_beside_one_of_its_boundary(tmp_path):
+    row = "h100,8,1000,900"
+    energies = []
+    for head, cells in (("", ""), (",metered", ",facility"), (",metered", ",")):
+        table, out = tmp_path / "in.csv", tmp_path / "out.csv"
+        header = f"accelerator,accelerator_count,accelerator_hours,energy_kwh{head}"
+        table.write_text(f"{header}\n{row}{cells}\n", encoding="utf-8")
+        assert run("batch", str(table), "-o", str(out), "--quiet").returncode == 0
+        (found,) = csv.DictReader(out.read_text(encoding="utf-8").splitlines())
+        energies.append(float(found["energy_kwh_mid"]))
+    assert energies[0] != 900
+    assert energies[1:] == [900, 900]

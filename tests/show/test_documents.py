@@ -160,7 +160,7 @@ def test_spdx_reads_the_package_back():
     (used,) = package.ai_energyConsumption.ai_trainingEnergyConsumption
     assert used.ai_energyQuantity == 1_100_000.0
     assert used.ai_energyUnit.endswith("kilowattHour")
-    assert not list(objects.missing_ids) or set(objects.missing_ids) <= set()
+    assert not objects.missing_ids
 
 
 NEEDED_BY_BOAMPS = {
