@@ -1,4 +1,4 @@
-"""Inputs of a disclosure beside the run itself: the contracts for its electricity."""
+"""Inputs of a disclosure besides the run: the contracts for its electricity."""
 
 from dataclasses import dataclass
 

@@ -73,7 +73,7 @@ class Format:
         For people; the rule names its article or section.
     entries : tuple of Slot
     data : mapping, optional
-        What stands in its JSON beside the fields, for one that others read as data.
+        Fixed part of its JSON, for a format that other programs read.
     stages : mapping of str to str
         Stage of a run -> the format's word for it.
     """

@@ -20,12 +20,12 @@ PROPERTY = "twenty-watts:"
 
 
 def is_boamps(log: LogFile) -> bool:
-    """Whether a text has the keys of a BoAmps report."""
+    """Return whether a text has the keys of a BoAmps report."""
     return _has(log, "measures", "powerConsumption")
 
 
 def is_cyclonedx(log: LogFile) -> bool:
-    """Whether a text has the keys of a CycloneDX document with the energy of a model."""
+    """Return whether a text has the keys of a CycloneDX document with the energy of a model."""
     return _has(log, "bomFormat", "energyConsumptions")
 
 
