@@ -6,6 +6,8 @@ answer, so that no default leaves a document without a name.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import floor, log10
+from math import nan as NAN
 from typing import Any
 
 from estimator.answer.design_facts import memory_too_small
@@ -40,6 +42,9 @@ GIVEN_ENERGY: Mapping[str, str] = {METER: MEASURED, MODEL: PREDICTED, STEPS: CAL
 
 TASK_TOKENS = 1e5
 """Tokens of the inference task whose FLOPs are stated, the Model Documentation Form's example."""
+
+WRITES_TOKENS = ("language", "multimodal")
+"""Beginnings of kinds of work whose networks write tokens."""
 
 MONTH_DAYS = 30.4375
 """Days of a mean month [day]."""
@@ -238,7 +243,9 @@ class _Training:
             "device_kind": Fact(value=answer.device.kind),
             "vendor": Fact(value=answer.device.vendor),
             "fleet": Fact(value=fleet(answer)),
-            "precision": Fact(value=answer.precision),
+            "precision": Fact(value=answer.precision)
+            if scenario.precision
+            else Fact(value=answer.precision, basis=PREDICTED, formula="assumed"),
             "site": _text(place, "site_not_given", "site"),
             "year": self._year(),
         }
@@ -251,67 +258,72 @@ class _Training:
 
     def _work(self) -> dict[str, Fact]:
         asked, row = self.answer.result.questions, self.answer.row
-        numbers = asked.work.numbers
-        found: dict[str, Fact] = {"devices": self._given("devices", float(self.answer.run.devices))}
-        for name in ("params", "tokens"):
+        found = {"devices": self._number("devices", float(self.answer.run.devices))}
+        for name in ("params", "active_params", "tokens"):
+            value = float(asked.work.numbers.get(name, {row: NAN})[row])
             known = self.inputs.get(name)
-            value = None if known is None else known.value
-            if value is None and name in numbers and numbers[name][row] == numbers[name][row]:
-                value = float(numbers[name][row])
+            value = value if known is None else known.value
             found[name] = missing(f"{name}_not_given", name)
-            if value is not None:
-                found[name] = self._given(name, value, known)
-        flop = self.known.get("training_flop")
-        size = found["params"].value
-        formula = ""
-        if isinstance(size, float) and isinstance(found["tokens"].value, float):
-            formula = f"about 6 × {human_count(size)} parameters × "
-            formula += f"{human_count(found['tokens'].value)} tokens"
-        found["training_flop"] = self._quantity("training_flop", "FLOP", formula)
-        if flop is not None:
-            power = f"10^{len(f'{float(flop.mid):.0f}') - 1}"
-            found["training_flop_magnitude"] = Fact(
-                value=f"{power} FLOP", basis=found["training_flop"].basis
-            )
-        else:
-            found["training_flop_magnitude"] = missing("work_unknown", "flop")
-        active = self.inputs.get("active_params")
-        active_size = active.value if active is not None else size
-        found["inference_flop"] = missing("params_not_given", "params")
-        if isinstance(active_size, float):
-            found["inference_flop"] = Fact(
-                value=2.0 * active_size * TASK_TOKENS,
+            if value == value:
+                found[name] = self._number(name, value)
+        active = found.pop("active_params")
+        size = found["params"] if active.value is None else active
+        flop = self._flop(size.value, found["tokens"].value)
+        magnitude = _text("", "work_unknown", "flop")
+        if isinstance(flop.value, float):
+            power = f"10^{floor(log10(flop.value))} FLOP"
+            magnitude = Fact(value=power, basis=flop.basis)
+        inference = missing("params_not_given", "params")
+        if not self.answer.work.kind.startswith(WRITES_TOKENS):
+            inference = missing("not_of_this_task")
+        elif isinstance(size.value, float):
+            inference = Fact(
+                value=2.0 * size.value * TASK_TOKENS,
                 unit="FLOP",
                 basis=PREDICTED,
-                formula=f"2 × {human_count(active_size)} active parameters × "
+                formula=f"2 × {human_count(size.value)} active parameters × "
                 f"{TASK_TOKENS:,.0f} tokens, attention left out",
-                sources=("kaplan-2020",) if self.catalog.knows_source("kaplan-2020") else (),
+                sources=("kaplan-2020",),
             )
-        return found
+        return {
+            **found,
+            "training_flop": flop,
+            "training_flop_magnitude": magnitude,
+            "inference_flop": inference,
+        }
 
-    def _of_input(self, name: str, value: float, unit: str) -> Fact:
-        """Number of the site, given or on record."""
+    def _flop(self, size: float | str | None, tokens: float | str | None) -> Fact:
+        """Training compute: as given, on record, or counted from the network and its data."""
+        known = self.inputs.get("training_flop")
+        if known is not None:
+            basis, formula = _origin(known)
+            return self._quantity("training_flop", "FLOP", formula, basis)
+        formula = "counted from the architecture and the data seen"
+        flop = self.known.get("training_flop")
+        if flop is not None and isinstance(size, float) and isinstance(tokens, float):
+            formula = f"{digits(float(flop.mid) / size / tokens)} × {human_count(size)} active "
+            formula += f"parameters × {human_count(tokens)} tokens"
+        return self._quantity("training_flop", "FLOP", formula)
+
+    def _number(self, name: str, value: float, unit: str = "") -> Fact:
+        """Number of the run or its site: given, on record, or assumed."""
         known = self.inputs.get(name)
-        if known is None or known.basis == GIVEN:
+        if known is None:
+            return Fact(value=value, unit=unit, basis=PREDICTED, formula="assumed")
+        basis, formula = _origin(known)
+        unit = unit or ("" if known.unit in ("1", "devices") else known.unit)
+        if basis == GIVEN:
             return Fact(value=value, unit=unit)
         return Fact(
             value=value,
             low=known.low,
             high=known.high,
             unit=unit,
-            basis=PREDICTED,
-            formula=f"on record ({known.basis})",
+            basis=basis,
+            formula=formula,
             sources=(known.source,),
             date=known.date,
         )
-
-    def _given(self, name: str, value: float, known: SourcedNumber | None = None) -> Fact:
-        unit = "" if known is None or known.unit == "1" else known.unit
-        known = known or self.inputs.get(name)
-        if known is None or known.basis == GIVEN:
-            return Fact(value=value, unit=unit)
-        sources = (known.source,) if known.source else ()
-        return Fact(value=value, unit=unit, sources=sources, date=known.date)
 
     def _time(self) -> dict[str, Fact]:
         devices = float(self.answer.run.devices)
@@ -347,7 +359,7 @@ class _Training:
         energy = self._quantity("energy_kwh", "kWh", "", self._energy_basis())
         found = {
             "energy_kwh": energy,
-            "pue": self._of_input("pue", float(site.pue.mid), ""),
+            "pue": self._number("pue", float(site.pue.mid), ""),
             "metered": Fact(value=self.metered) if self.metered else missing("not_metered"),
         }
         if energy.value is None:
@@ -408,7 +420,7 @@ class _Training:
         factor = self.answer.site.co2e_kg_per_kwh
         grid = missing("grid_unknown", "carbon_intensity", place=self.answer.site.name)
         if factor is not None:
-            grid = self._of_input("co2e_kg_per_kwh", float(factor.mid), "kgCO2e/kWh")
+            grid = self._number("co2e_kg_per_kwh", float(factor.mid), "kgCO2e/kWh")
         basis, times = self._derived_basis(), self._times(factor)
         operational = self._quantity("operational_co2e_kg", "kgCO2e", times, basis)
         embodied = self._quantity("embodied_co2e_kg", "kgCO2e", self._share_of_life(), PREDICTED)
@@ -600,6 +612,13 @@ class _Training:
 
     def _fact(self, value: Uncertain, unit: str, **more: Any) -> Fact:
         return _valued(Fact(value=None, unit=unit, **more), value, self.answer.level)
+
+
+def _origin(known: SourcedNumber) -> tuple[str, str]:
+    """Basis and origin of a number that the answer rests on."""
+    if known.basis == GIVEN:
+        return GIVEN, "as given"
+    return PREDICTED, f"on record ({known.basis})"
 
 
 def _valued(fact: Fact, value: Uncertain, level: float) -> Fact:
