@@ -348,9 +348,9 @@ class _Training:
             "wall_hours": wall,
             "wall_s": _scaled(wall, S_PER_H, "s"),
             "training_time_range": Fact(value=words, basis=basis, formula=wall.formula),
-            "utilization": self._quantity("utilization", "1", "", basis)
-            if "utilization" in self.known
-            else missing("work_unknown", "flop"),
+            "utilization": self._quantity(
+                "utilization", "1", "", GIVEN if self.answer.scenario.utilization else ""
+            ),
         }
 
     def _energy(self) -> dict[str, Fact]:

@@ -19,7 +19,7 @@ from estimator.answer.disclosure import NOT_AVAILABLE, Disclosed, Fact
 from estimator.catalog import Catalog, Source
 from estimator.core.messages import Names, in_python, refusal, rendered
 from estimator.core.notice import Notice
-from estimator.core.units import H_PER_DAY, in_percent, joined
+from estimator.core.units import H_PER_DAY, in_percent, joined, significant
 
 EXACT_FIGURES = 12
 """Significant figures of a number in data, so that reading and writing it changes nothing."""
@@ -712,10 +712,11 @@ def paragraph(made: Document) -> str:
         if field.fact.value is None:
             return "N/A"
         text = written(field.fact.value, field.fact.unit, field.figures)
-        if field.fact.low is None or field.fact.high is None:
+        low, high = field.fact.low, field.fact.high
+        if low is None or high is None:
             return text
-        low, high = (written(one, "", field.figures) for one in (field.fact.low, field.fact.high))
-        return f"{text} ({in_percent(made.facts.level)} interval {low} to {high})"
+        ends = (written(one, field.fact.unit, field.figures) for one in (low, high))
+        return f"{text} ({in_percent(made.facts.level)} interval {joined(*ends)})"
 
     basis = cells["energy"].fact.basis
     whole = made.facts.boundary["development runs (failed runs, searches)"]
@@ -725,7 +726,7 @@ def paragraph(made: Document) -> str:
         f"device-hours in total) and used {stated('energy')} of electricity ({basis}), cooling and "
         f"supply included, which amounts to {stated('carbon')}"
         + (f" at the grid of {site}" if site else ", at the mean grid of the world")
-        + f". Development runs: {whole}."
+        + f". Development runs are {whole}."
     ).replace(" h device-hours", " device-hours")
 
 
@@ -768,7 +769,7 @@ def metadata(made: Document) -> str:
         raise refusal(grams.why or Notice("not_of_this_task"))
     stage = "fine-tuning" if facts["stage"].value == "fine-tuning" else "pre-training"
     lines = {
-        "emissions": f"{grams.value:.4g}",
+        "emissions": f"{significant(grams.value, 4):.15g}",
         "source": json.dumps(
             f"Twenty Watts {__version__}, data {made.data_version} ({grams.basis})"
         ),
@@ -820,7 +821,7 @@ def as_latex(shown: Sheet) -> str:
         lines.append(rf"{tex(label)} & {tex(whole)} & {tex(basis)} \\")
     lines += [r"\end{tabular}", ""]
     for heading, points in shown.lists.items():
-        lines += [rf"\paragraph{{{tex(heading)}.}} " + "; ".join(map(tex, points)) + "."]
+        lines += [rf"\paragraph{{{tex(heading)}.}} " + "; ".join(map(tex, points))]
     for heading, text in shown.code.items():
         lines += ["", f"% {heading}:", *(f"% {line}" for line in text.splitlines())]
     return "\n".join(lines) + "\n"

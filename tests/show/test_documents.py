@@ -133,7 +133,7 @@ def test_a_paper_has_a_paragraph_and_every_source_in_bibtex():
     shown = sheet_of(found, option_of)
     text = " ".join(shown.lead)
     assert "all runs are 1.5 times the final run" in text
-    assert "1,650 MWh (80% interval 1,570 to 1,730)" in text
+    assert "1,650 MWh (80% interval 1,570 to 1,730 MWh)" in text
     assert "measured" in text
     for source in found.sources:
         assert f"{{{source.id}," in shown.code["BibTeX"]
