@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from estimator import measure
+    from estimator.answer.in_python import estimate
+    from estimator.answer.report import Report
     from estimator.answer.scenario_estimate import Answer, answer_scenario
     from estimator.catalog import Catalog
-    from estimator.core.estimate import Estimate, Run, estimate
+    from estimator.core.estimate import Estimate, Run
     from estimator.core.hardware import Hardware, stack
     from estimator.core.site import Site
     from estimator.core.uncertainty import Uncertain, spread_between
@@ -20,22 +22,26 @@ if TYPE_CHECKING:
     from estimator.question.hardware import read_hardware
     from estimator.question.scenario import Scenario
     from estimator.question.site import read_site
+    from estimator.studies.in_python import prompt, serve_cost
 
 _HOME = {
     "Answer": "answer.scenario_estimate",
     "Catalog": "catalog",
     "Estimate": "core.estimate",
     "Hardware": "core.hardware",
+    "Report": "answer.report",
     "Run": "core.estimate",
     "Scenario": "question.scenario",
     "Site": "core.site",
     "Uncertain": "core.uncertainty",
     "Workload": "core.work",
     "answer_scenario": "answer.scenario_estimate",
-    "estimate": "core.estimate",
+    "estimate": "answer.in_python",
     "lightning_callback": "measure.callbacks",
+    "prompt": "studies.in_python",
     "read_hardware": "question.hardware",
     "read_site": "question.site",
+    "serve_cost": "studies.in_python",
     "spread_between": "core.uncertainty",
     "stack": "core.hardware",
     "trainer_callback": "measure.callbacks",
@@ -46,6 +52,7 @@ __all__ = [
     "Catalog",
     "Estimate",
     "Hardware",
+    "Report",
     "Run",
     "Scenario",
     "Site",
@@ -55,8 +62,10 @@ __all__ = [
     "estimate",
     "lightning_callback",
     "measure",
+    "prompt",
     "read_hardware",
     "read_site",
+    "serve_cost",
     "spread_between",
     "stack",
     "trainer_callback",

@@ -52,7 +52,7 @@ ROOMS = (
 
 ALLOWED = {
     "numpy": None,
-    "pandas": {"web"},
+    "pandas": {"core", "web"},
     "altair": {"web"},
     "vl_convert": {"web"},
     "streamlit": {"web", "app.py"},

@@ -7,13 +7,14 @@ from typing import Any
 from estimator.core.messages import Names, rendered
 from estimator.core.notice import Notice
 from estimator.core.notice_table import NoticeTable
+from estimator.core.quantities import NamedQuantities
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import CENTRAL
 from estimator.question.provenance import SourcedNumber
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class Report(NamedQuantities):
     """Answer to one question of any kind, or to a table of them with one row each.
 
     Parameters

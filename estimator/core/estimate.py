@@ -21,6 +21,7 @@ from estimator.core.limits import is_share, within_limits
 from estimator.core.messages import message
 from estimator.core.notice import Notice
 from estimator.core.power import Power, node_power
+from estimator.core.quantities import NamedQuantities
 from estimator.core.site import Site
 from estimator.core.uncertainty import EXACTLY_ZERO, Number, Uncertain, total
 from estimator.core.units import S_PER_H, W_PER_KW
@@ -66,7 +67,7 @@ class Run:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Estimate:
+class Estimate(NamedQuantities):
     """What a run takes.
 
     Parameters
@@ -95,9 +96,6 @@ class Estimate:
                 raise ValueError(f"{name} is not known: {message(self.absent[name])}")
             raise ValueError(f"{name} is none of {', '.join(self.quantities)}")
         return self.quantities[name]
-
-    def __contains__(self, name: str) -> bool:
-        return name in self.quantities
 
 
 def estimate(workload: Workload, hardware: Hardware, site: Site, run: Run) -> Estimate:

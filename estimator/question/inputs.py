@@ -7,7 +7,7 @@ list it in the questions that have it, and use it where it has its effect.
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -855,6 +855,45 @@ def read_question(question: type[Asked], cells: Mapping[str, Any]) -> Asked:
         if text not in (None, "", False):
             said[name] = read_number(name, text) if declared.number else text
     return question(**said)
+
+
+def question_from(question: type[Asked], given: Mapping[str, Any]) -> Asked:
+    """Make a question of values by the names of its inputs or of their options.
+
+    Raises
+    ------
+    ValueError
+        If a name is no input, one input is given twice, or a number cannot be read.
+    """
+    named = {
+        spelling: name
+        for name, declared in question.inputs.items()
+        for spelling in (*declared.spellings, *declared.aliases)
+    }
+    said: dict[str, Any] = {}
+    for spelling, value in given.items():
+        name = named.get(spelling)
+        if name is None or (name != spelling and name in given):
+            raise refuse("no_such_input", spelling, close=_closest(spelling, named))
+        declared = question.inputs[name]
+        if value is None:
+            continue
+        if isinstance(value, Mapping):
+            import json
+
+            said[name] = json.dumps(value)
+        elif declared.number:
+            said[name] = read_number(name, value) if isinstance(value, str) else float(value)
+        else:
+            said[name] = value if declared.flag else str(value)
+    return question(**said)
+
+
+def _closest(word: str, known: Iterable[str]) -> str:
+    """Return the names nearest to a word, for a sentence."""
+    from difflib import get_close_matches
+
+    return " or ".join(get_close_matches(word, list(known), 2)) or ", ".join(list(known)[:8])
 
 
 FACTORS = {

@@ -3,6 +3,7 @@
 from estimator.core.notice import add_messages
 
 add_messages(
+    no_such_input="there is no input {field}, or it is given twice; did you mean {close}?",
     no_choice="{field} must be one of {choices}, got {word!r}",
     not_whole="{field} must be a whole number, got {value:g}",
     unread="{reason}",

@@ -1,0 +1,63 @@
+"""`estimate` in Python: by the inputs of the command line, or by objects of the core."""
+
+from collections.abc import Mapping
+from typing import Any, overload
+
+from estimator.answer.report import Report
+from estimator.answer.scenario_estimate import answer_scenario
+from estimator.answer.training_report import training_report
+from estimator.catalog import Catalog
+from estimator.core.estimate import Estimate, Run
+from estimator.core.estimate import estimate as estimate_run
+from estimator.core.hardware import Hardware
+from estimator.core.site import Site
+from estimator.core.work import Workload
+from estimator.question.inputs import question_from
+from estimator.question.scenario import Scenario
+
+Given = str | float | bool | Mapping[str, Any] | None
+"""Value of an input as Python gives it: a word, a number, a config as a mapping."""
+
+
+@overload
+def estimate(workload: Workload, hardware: Hardware, site: Site, run: Run) -> Estimate: ...
+
+
+@overload
+def estimate(*, profiles: str | None = None, **inputs: Given) -> Report: ...
+
+
+def estimate(*args: Any, profiles: str | None = None, **inputs: Any) -> Estimate | Report:
+    """Time, energy, cost, CO2e and water of a training run, with their uncertainty.
+
+    Parameters
+    ----------
+    workload, hardware, site, run : Workload, Hardware, Site, Run
+        Objects of the core, whose numbers may be arrays; or else, by keyword:
+    profiles : str, optional
+        Directory of your own profiles, which override the built-in ones.
+    **inputs
+        Inputs of the command `estimate` with underlines: `preset="gpt-3"`, `hardware="h100"`,
+        `devices=64`, `site="fr"`, `config=...` and so on, in the units that its help states.
+
+    Returns
+    -------
+    Estimate or Report
+        A mapping of the quantities, each an `Uncertain`; a report has the inputs, the notices and
+        the facts of `estimate --json` as well, and the same numbers.
+
+    Raises
+    ------
+    ValueError
+        If an input is unknown or inadmissible, or the scenario cannot be answered.
+
+    Examples
+    --------
+    >>> result = estimate(preset="gpt-3", hardware="h100", devices=64, site="fr")
+    >>> "energy_kwh" in result, round(result["training_flop"].mid / 3.14e23, 2)
+    (True, 1.0)
+    """
+    if args or isinstance(inputs.get("workload"), Workload):
+        return estimate_run(*args, **inputs)
+    catalog = Catalog.open(profiles)
+    return training_report(answer_scenario(question_from(Scenario, inputs), catalog), catalog)
