@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -36,18 +37,24 @@ def free_port():
 def replica(port):
     command = [sys.executable, "-m", "estimator", "app", "--no-browser", "--port", str(port)]
     command += ["--public-host", HOST, "--max-sessions", "50"]
-    with subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as app:
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, cwd=ROOT, start_new_session=True, **quiet) as app:
         try:
             yield app
         finally:
-            app.terminate()
+            stop(app)
+
+
+def stop(app):
+    """Kill an app and its server at once, as a machine that goes down does."""
+    with suppress(ProcessLookupError):
+        os.killpg(app.pid, signal.SIGKILL)
+    app.wait(10)
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    """Port of nginx, and the two replicas behind it."""
+    """Port of nginx, the two replicas behind it, and the port of the first of them."""
     if NGINX.find() is None:
         pytest.skip(NGINX.missing())
     folder = tmp_path_factory.mktemp("nginx")
@@ -73,7 +80,7 @@ def cluster(tmp_path_factory):
         proxy = stack.enter_context(subprocess.Popen(command, stderr=log))
         stack.callback(proxy.terminate)
         wait_for(f"http://localhost:{front}", proxy)
-        yield front, replicas
+        yield front, replicas, first
 
 
 def visit(port, cookie, query=LINK):
@@ -107,12 +114,13 @@ async def answers(port, cookies):
 
 
 def test_replicas_behind_nginx_answer_alike_and_one_may_die(cluster):
-    port, replicas = cluster
+    port, replicas, first = cluster
     cookies = [f"visitor{number}" for number in range(6)]
     before = asyncio.run(answers(port, cookies))
     assert len(set(before)) == 1 and "devices=77" in before[0]
-    replicas[0].kill()
-    replicas[0].wait(10)
+    stop(replicas[0])
+    with pytest.raises(OSError):
+        urllib.request.urlopen(f"http://127.0.0.1:{first}/_stcore/health", timeout=5)
     begun = time.monotonic()
     after = asyncio.run(answers(port, cookies))
     assert after == before
@@ -120,7 +128,7 @@ def test_replicas_behind_nginx_answer_alike_and_one_may_die(cluster):
 
 
 def test_the_proxy_hides_metrics_and_sends_headers_that_protect(cluster):
-    port, _replicas = cluster
+    port, *_rest = cluster
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=20) as page:
         assert page.headers["X-Content-Type-Options"] == "nosniff"
         assert page.headers["Content-Security-Policy"] == "frame-ancestors *"
