@@ -1,6 +1,6 @@
 """Which model of texts and of images, or of sound, a config describes: CLIP, SigLIP, CLAP.
 
-MetaCLIP, AltCLIP, Chinese CLIP, CLIPSeg, OWL-ViT, OWLv2, AIMv2, each tower alone, and the safety
+MetaCLIP, AltCLIP, Chinese CLIP, CLIPSeg, AIMv2, each tower alone, and the safety
 checker of Stable Diffusion, which is one, too. A pass
 holds `batch` images and as many texts of `seq_len` tokens; the items of a pass are those of both
 towers. CLAP's recordings are of ten seconds, whose frames are folded into a square; the branch that
@@ -244,29 +244,6 @@ families(
     },
 )
 families(bilingual, {"chinese_clip": False, "altclip": True})
-
-
-@family("owlvit", "owlv2")
-def owl(fields: Fields) -> Network:
-    """OWL-ViT: CLIP, whose patches are compared with the text, and boxes (arXiv:2205.06230)."""
-    model_type = fields.text("model_type")
-    part, vision = fields.part("text_config"), fields.part("vision_config")
-    width = fields.size("projection_dim", default=512)
-    sight = clip_sight(vision, width, f"{model_type}_vision_model")
-    text = clip_text(part, width, f"{model_type}_text_model")
-    if task(fields) != "ObjectDetection":
-        return pair_network(fields, text, sight, width)
-    hidden, query = sight.hidden, part.size("hidden_size", default=512)
-    outputs = [4, 1] if model_type == "owlv2" else [4]
-    boxes = [affine(hidden, hidden, hidden, number) for number in outputs]
-    found: dict[str, Cost] = {
-        "head/classes": affine(hidden, query),
-        "head/scales": affine(hidden, 1).times(2),
-        "head/compare": Cost(flop_per_token=2 * query),
-        **{f"head/boxes_{place + 1}": box for place, box in enumerate(boxes)},
-    }
-    once = {**sight.once, "norm/head": held(2 * hidden)}
-    return pair_network(fields, text, replace(sight, after=found, once=once), width=0)
 
 
 def _aim_sight(fields: Fields, projection: int = 0) -> Vision:

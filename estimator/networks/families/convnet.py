@@ -1,4 +1,4 @@
-"""Which conv net a config describes: ResNet, RegNet, ConvNeXt, PoolFormer, FocalNet, SuperPoint.
+"""Which conv net a config describes: ResNet, RegNet, ConvNeXt, PoolFormer, FocalNet.
 
 DINOv3 over ConvNeXt, too. The items of a pass are images. The first convolution needs no gradient
 of its input, so training is a little less than three times the forward pass.
@@ -248,31 +248,3 @@ def _focal_layer(width: int, levels: int, window: int, wide: int) -> Costs:
         "modulation/out": affine(width, width),
     }
     return {**context, **Mlp(width, wide, bias=True).costs()}
-
-
-SUPERPOINT_SIDE = 480
-"""Shorter side of an image (sec. 6). [pixel]"""
-
-
-@family("superpoint")
-def superpoint(fields: Fields) -> Network:
-    """SuperPoint: where points of interest are, and what they look like."""
-    widths = fields.sizes("encoder_hidden_sizes", (64, 64, 128, 128), fewest=2)
-    hidden = fields.size("decoder_hidden_size", default=256)
-    heads = (("keypoint_decoder_dim", 65), ("descriptor_decoder_dim", 256))
-
-    def body(flow: Flow) -> Flow:
-        before = 1  # grey
-        for place, width in enumerate(widths, start=1):
-            name, first = f"stage{place}", place == 1
-            flow = flow.conv(f"{name}/first", plain(before, width), first=first)
-            flow = flow.conv(f"{name}/second", plain(width, width))
-            flow, before = flow.pool(2, 2) if place < len(widths) else flow, width
-        for key, usual in heads:
-            outputs = fields.size(key, default=usual)
-            name = f"head/{key.partition('_')[0]}"
-            flow = flow.convs(name, (plain(before, hidden), plain(hidden, outputs, kernel=1)))
-        return flow
-
-    notes = head_note(fields, task(fields) in ("", "KeypointDetection"))
-    return flow_network(fields, SUPERPOINT_SIDE, body, notes)

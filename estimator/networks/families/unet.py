@@ -1,30 +1,25 @@
-"""How much work a U-Net, a ControlNet or an autoencoder (VAE) of latent diffusion is.
+"""How much work a U-Net or an autoencoder (VAE) of latent diffusion is.
 
 Defaults are those of diffusers 0.42. A pass denoises each image once, or encodes and decodes it.
 `image_size` is the side of the map that the network gets, `sample_size` in the config; `seq_len`
-the text tokens, 77 by default. The items of a pass are images, of ModelScope's videos frames.
+the text tokens, 77 by default. The items of a pass are images.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
-from itertools import pairwise
 from typing import NamedTuple
 
 from estimator.networks.blocks import (
     Cost,
     Costs,
-    Mlp,
     affine,
     equal_heads,
     held,
-    layer_costs,
     linear,
     table,
 )
 from estimator.networks.convolution import (
     BATCH_NORM,
-    Conv,
     Flow,
     flow_network,
     image,
@@ -385,183 +380,5 @@ def encoded(flow: Flow, ends: tuple[int, int], levels: Sequence[Level], attend: 
     return flow.dense({"encoder/norm": held(2 * last)}).conv("encoder/out", plain(last, ends[1]))
 
 
-PIXELS = 512
-"""Side of the images of Stable Diffusion 1, for which the small autoencoder is made. [pixel]"""
-
-
-@diffusers_class("AutoencoderTiny")
-def tiny_autoencoder(fields: Fields) -> Network:
-    """The tiny autoencoder (TAESD): residual blocks of three convolutions, no norms."""
-    ends = fields.size("in_channels", default=3), fields.size("out_channels", default=3)
-    latent = fields.size("latent_channels")
-    (narrow, downs), (back, ups) = (
-        _tiny_stages(fields, way, blocks)
-        for way, blocks in (("encoder", (1, 3, 3, 3)), ("decoder", (3, 3, 3, 1)))
-    )
-    factor = fields.size("upsampling_scaling_factor")
-
-    def body(flow: Flow) -> Flow:
-        flow = flow.conv("encoder/in", plain(ends[0], narrow), first=True)
-        for place, blocks in enumerate(downs):
-            if place:
-                shrink = Conv(narrow, narrow, stride=2, norm=False)
-                flow = flow.conv("encoder/downsample", shrink)
-            flow = flow.convs("encoder/blocks", [plain(narrow, narrow)] * (3 * blocks))
-        flow = flow.conv("encoder/out", plain(narrow, latent))
-        flow = flow.conv("decoder/in", plain(latent, back))
-        for place, blocks in enumerate(ups):
-            flow = flow.convs("decoder/blocks", [plain(back, back)] * (3 * blocks))
-            if place + 1 < len(ups):
-                grow = Conv(back, back, norm=False)
-                flow = flow.scaled(factor).conv("decoder/upsample", grow)
-        return flow.conv("decoder/out", plain(back, ends[1]))
-
-    return flow_network(fields, PIXELS, body)
-
-
-def _tiny_stages(fields: Fields, way: str, usual: tuple[int, ...]) -> tuple[int, list[int]]:
-    """Width of all maps on a way, and the residual blocks of each resolution."""
-    key = f"{way}_block_out_channels"
-    blocks = fields.layer_counts(f"num_{way}_blocks", usual)
-    width, *others = fields.sizes(key, (64,) * len(usual), len(blocks))
-    for other in others:
-        fields.equal(key, other, f"{key}[0]", width)
-    return width, blocks
-
-
 NOISE_SIDE, SCALE = 64, 8
 """Side of the noise of Stable Diffusion 1, and pixels of the image along one of its. [1]"""
-
-
-@diffusers_class("ControlNetModel")
-def controlnet(fields: Fields) -> Network:
-    """A ControlNet of Stable Diffusion: each map of the way down leaves by a convolution."""
-    return _controlnet(fields, lambda flow: flow)
-
-
-@diffusers_class("ControlNetUnionModel")
-def controlnet_union(fields: Fields) -> Network:
-    """A ControlNet for many kinds of control, one of which is counted.
-
-    Layers over the mean of each map set how it enters.
-    """
-    width, kinds = fields.size("num_trans_channel"), fields.size("num_control_type")
-    attention = equal_heads(
-        fields, width, fields.size("num_trans_head"), ("num_trans_channel", "num_trans_head")
-    )
-    layer = layer_costs(attention, Mlp(width, 4 * width, bias=True), 4 * width)
-    times = fields.layers("num_trans_layer")
-    time = 4 * fields.sizes("block_out_channels", (320, 640, 1280, 1280))[0]
-    once = {
-        "control/kinds": held(kinds * width),
-        "control/project": affine(width, fields.size("num_proj_channel")),
-        "control/time": affine(fields.size("addition_time_embed_dim") * kinds, time, time),
-    }
-    return _controlnet(
-        fields, lambda flow: flow.attending(layer, 2.0, times=times, prefix="control/").dense(once)
-    )
-
-
-def _controlnet(fields: Fields, controls: Callable[[Flow], Flow]) -> Network:
-    """A ControlNet, and the `controls` that enter beside the map."""
-    levels_of = len(fields.sizes("block_out_channels", (320, 640, 1280, 1280)))
-    below = fields.with_values({"up_block_types": ["UpBlock2D"] * levels_of})
-    levels, attend, per_image, per_word = text_levels(below)
-    first, last = levels[0].channels, levels[-1]
-    pixels = fields.sizes("conditioning_embedding_out_channels", (16, 32, 96, 256), 4)
-    seen = fields.size("conditioning_channels", default=3)
-    stem = plain(fields.size("in_channels", default=4), first)
-
-    def body(flow: Flow) -> Flow:
-        side = flow.side
-        flow = flow.scaled(SCALE).conv("hint/in", plain(seen, pixels[0]), first=True)
-        for before, after in pairwise(pixels):
-            flow = flow.conv("hint/same", plain(before, before))
-            flow = flow.conv("hint/shrink", plain(before, after, stride=2))
-        flow = flow.conv("hint/out", plain(pixels[-1], first))
-        flow = flow.at(side).dense(per_image).layers(per_word, flow.text, first=True)
-        flow = controls(flow)
-        flow = flow.conv("stem/convolution", stem, first=True)
-        flow = flow.beside("control/stem", plain(first, first, kernel=1))
-        for place, level in enumerate(levels):
-            width, coarser = level.channels, place + 1 < len(levels)
-            kept = {"control/level": affine(width, width).times(level.layers)}
-            flow = flow.layers(kept)
-            if coarser:
-                flow = flow.scaled(0.5).beside("control/coarser", plain(width, width, kernel=1))
-        flow = down(flow.at(side), levels)
-        flow = text_middle(fields, flow, last, attend)
-        out = plain(last.channels, last.channels, kernel=1)
-        return flow.conv("control/middle", out)
-
-    return denoising(fields, NOISE_SIDE, body)
-
-
-FRAMES = 16
-"""Frames of a video (arXiv:2308.06571, sec. 3). [frame]"""
-
-FIRST_HEADS = 8
-"""Heads of the layer along time that stands first. [1]"""
-
-
-def _convolved(width: int) -> Attend:
-    """Four convolutions of three frames each."""
-    cost = (affine(3 * width, width) + held(BATCH_NORM * width)).times(4)
-    return lambda flow, name: flow.layers({f"{name}/time_convolution": cost})
-
-
-def _along_time(width: int, inner: int) -> Attend:
-    """A layer in which each place attends to itself in all frames, twice, and an MLP."""
-    out = affine(inner, inner)
-    attention = (linear(inner, 3 * inner) + out + Cost(flop_per_pair=4 * inner)).times(2)
-    mlp = affine(inner, 8 * inner) + affine(4 * inner, inner)
-    around = affine(width, inner, width)
-    costs = {
-        "time_attention": attention,
-        "time_mlp": mlp + around,
-        "norm": held(BATCH_NORM * (width + 3 * inner)),
-    }
-    return lambda flow, name: flow.layers(costs, pairs=flow.positions * FRAMES, prefix=f"{name}/")
-
-
-def _with_time(width: int, attend: Attend) -> Attend:
-    """What stands behind a block of a frame, with what runs along time."""
-    convolved, timed = _convolved(width), _along_time(width, width)
-    if attend is no_attention:
-        return convolved
-    return lambda flow, name: timed(attend(convolved(flow, name), name), name)
-
-
-@diffusers_class("UNet3DConditionModel")
-def unet_3d(fields: Fields) -> Network:
-    """ModelScope's U-Net of videos, of sixteen frames: each place reads the others, too.
-
-    Stable Diffusion's with layers along time (arXiv:2308.06571).
-    """
-    names = {
-        key: [str(one).replace("3D", "2D") for one in stated]
-        for key in ("down_block_types", "up_block_types")
-        if (stated := fields.items(key)) is not None
-    }
-    flat = fields.with_values({**names, "mid_block_type": "UNetMidBlock2DCrossAttn"})
-    levels, attend, per_video, per_word = text_levels(flat)
-    levels = [
-        level._replace(
-            down=_with_time(level.channels, level.down), up=_with_time(level.channels, level.up)
-        )
-        for level in levels
-    ]
-    first, last = levels[0].channels, levels[-1]
-    stem = plain(fields.size("in_channels", default=4), first)
-    head = plain(first, fields.size("out_channels", default=4))
-    starts = _along_time(first, FIRST_HEADS * fields.size("attention_head_dim", default=64))
-    between = _with_time(last.channels, attend)
-
-    def body(flow: Flow) -> Flow:
-        flow = flow.dense(per_video).layers(per_word, flow.text)
-        flow = replace(flow, batch=flow.batch * FRAMES).conv("stem/convolution", stem, first=True)
-        flow = middle(down(starts(flow, "stem"), levels), "middle", last, between)
-        flow = _convolved(last.channels)(flow, "middle")
-        return up(flow, levels).norm(first).conv("head/convolution", head)
-
-    return denoising(fields, square(fields, "sample_size", 32), body, item_unit="frame")

@@ -1,15 +1,13 @@
-"""Which vision transformer a config describes: ViT, DeiT, I-JEPA, BEiT, DINO, ViT-MAE.
+"""Which vision transformer a config describes: ViT, DeiT, I-JEPA, BEiT, DINO.
 
-YOLOS and ViTPose, and over spectrograms AST (audio-spectrogram-transformer), too; data2vec-vision
-is read as BEiT. The items of a pass are the positions that pass the layers: patches, class token
-and registers. The patch convolution needs no gradient of its input.
+Over spectrograms AST (audio-spectrogram-transformer), too; data2vec-vision is read as BEiT. The
+items of a pass are the positions that pass the layers: patches, class token and registers. The
+patch convolution needs no gradient of its input.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from estimator.networks.blocks import (
-    Cost,
     Costs,
     Mlp,
     affine,
@@ -17,13 +15,10 @@ from estimator.networks.blocks import (
     held,
     layer_costs,
     linear,
-    product,
     table,
 )
 from estimator.networks.convolution import (
-    Conv,
     image,
-    plain,
     positive,
     ratio,
     rectangle,
@@ -32,7 +27,7 @@ from estimator.networks.convolution import (
 )
 from estimator.networks.fields import Fields
 from estimator.networks.ledger import Inputs, Quantity, quantity
-from estimator.networks.model_class import classifier, head_note, label_count, label_head, task
+from estimator.networks.model_class import classifier, head_note, label_head, task
 from estimator.networks.network import Line, Network, Pass, lines, network
 from estimator.networks.registry import families, family
 
@@ -301,122 +296,8 @@ families(beit, {"beit": ("", "ImageClassification"), "data2vec-vision": ("ImageC
 families(dinov2, {"dinov2": False, "dinov2_with_registers": True})
 
 
-def pixel_decoder(fields: Fields) -> Vision:
-    """What makes the pixels of masked patches: its keys are those of a trunk behind `decoder_`."""
-    beginning = "decoder_"
-    values, usual = (
-        {key.removeprefix(beginning): one[key] for key in one if key.startswith(beginning)}
-        for one in (fields.values, fields.usual)
-    )
-    names = {"hidden_size": f"{fields.path}decoder_hidden_size"}
-    return trunk(Fields(values, path=f"{fields.path}decoder_", usual=usual, aliases=names))
-
-
-def masked_autoencoder(
-    sight: Vision,
-    decoder: Vision,
-    kept: Callable[[Quantity], Quantity],
-    bridge: Costs,
-    pixels: Costs,
-    *,
-    whole: bool,
-) -> Callable[[Inputs], Pass]:
-    """Pass in which the layers see what is `kept` of the patches, those of the decoder all.
-
-    `pixels` are made of every position if `whole`, else of the patches that the layers do not see.
-    """
-
-    def run(inputs: Inputs) -> Pass:
-        batch, side = image(inputs, sight.side)
-        patches, positions = sight.positions(side)
-        seen, every = kept(patches), batch * positions
-        done, pairs, name = sight.over(batch, patches, seen=seen), every * positions, "decoder/"
-        done += lines(bridge, batch * seen, prefix=name)
-        done += lines(decoder.layer, every, pairs=pairs, times=decoder.layers, prefix=name)
-        done += lines(pixels, every if whole else batch * (patches - seen), prefix=name)
-        return Pass(lines=done, items=batch * seen)
-
-    return run
-
-
-@family("vit_mae")
-def vit_mae(fields: Fields) -> Network:
-    """ViT-MAE: a quarter of the patches is seen (arXiv:2111.06377, sec. 3)."""
-    sight, pretrains = trunk(fields), task(fields) == "PreTraining"
-    bias = fields.flag("qkv_bias", default=True)
-    decoder = pixel_decoder(fields.with_values({"decoder_qkv_bias": bias}))
-    width, rows = decoder.hidden, (sight.side // sight.patch) ** 2 + 1
-    masked = ratio(fields, "mask_ratio", 0.75)
-    bridge: Costs = {
-        "embed": affine(sight.hidden, width),
-        "tables": held((rows + 1) * width + 2 * width),
-    }
-    pixels: Costs = {"pixels": affine(width, sight.patch**2 * sight.channels)}
-    if not pretrains:
-        decoder, bridge, pixels = replace(decoder, layers=0), {}, {}
-
-    def kept(patches: Quantity) -> Quantity:
-        return (patches * (1.0 - masked)) // 1.0 + sight.prefix
-
-    run = masked_autoencoder(sight, decoder, kept, bridge, pixels, whole=True)
-    return network(fields, run, head_note(fields, not task(fields) or pretrains))
-
-
-@family("yolos")
-def yolos(fields: Fields) -> Network:
-    """YOLOS: object tokens beside the patches, positions in every layer (arXiv:2106.00666, sec. 3).
-
-    Its images are 512 pixels high and 864 wide where the config does not say.
-    """
-    objects = fields.size("num_detection_tokens", default=100)
-    sides = fields.sizes("image_size", (512, 864), 2)
-    vision = trunk(fields.with_values({"image_size": sides}), objects + 1, oblong=True)
-    hidden = vision.hidden
-    middle = (vision.layers - 1) * fields.flag("use_mid_position_embeddings", default=True)
-    positions = vision.tables["embedding/position"].times(1 + middle)
-    tables = {**vision.tables, "embedding/position": positions}
-    once: Costs = {} if task(fields) else {"pooler": affine(hidden, hidden)}
-    if task(fields) == "ObjectDetection":
-        classes = affine(hidden, hidden, hidden, label_count(fields) + 1)
-        heads = {"head/classes": classes, "head/boxes": affine(hidden, hidden, hidden, 4)}
-        once = {part: cost.repeated(objects) for part, cost in heads.items()}
-    return vision_network(fields, replace(vision, tables=tables, once=once))
-
-
 BETWEEN = 256
 """Channels of the transposed convolutions. [1]"""
-
-
-@family("vitpose")
-def vitpose(fields: Fields) -> Network:
-    """ViTPose, perhaps with experts for parts of the features, all of which run."""
-    part = fields.part("backbone_config")
-    hidden = part.size("hidden_size", default=768)
-    width = part.size("mlp_ratio", default=4) * hidden
-    stated = part.with_values({"intermediate_size": width})
-    sight = trunk(stated.with_defaults({"image_size": [256, 192]}), prefix=0, oblong=True)
-    experts, layer = part.size("num_experts", default=1), dict(sight.layer)
-    if experts > 1:
-        own = part.size("part_features", default=256, most=hidden)
-        layer["mlp/down"] = affine(width, hidden - own)
-        layer["moe/expert"] = affine(width, own).times(experts)
-    rows = sight.grid[0] * sight.grid[1] + 1
-    tables = {**sight.tables, "embedding/position": table(rows, hidden)}
-    after = _maps(fields, hidden) if task(fields) == "PoseEstimation" else {}
-    sight = replace(sight, layer=layer, tables=tables, after=after)
-    return vision_network(fields, sight)
-
-
-def _maps(fields: Fields, hidden: int) -> Costs:
-    """Heads per patch: a convolution on enlarged maps, or two transposed ones before it."""
-    joints = label_count(fields)
-    if fields.flag("use_simple_decoder", default=True):
-        each = plain(hidden, joints).cost()
-        scale = fields.size("scale_factor", default=4) ** 2
-        return {"head/joints": product(each.params, scale * each.flop_per_token)}
-    first, second = linear(hidden, 16 * BETWEEN), linear(BETWEEN, 16 * BETWEEN).repeated(4)
-    joint: Cost = Conv(BETWEEN, joints, kernel=1, bias=True, norm=False).cost().repeated(16)
-    return {"head/grow": first + second, "norm/head": held(4 * BETWEEN), "head/joints": joint}
 
 
 @family("audio-spectrogram-transformer")
