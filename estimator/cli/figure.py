@@ -30,7 +30,7 @@ NAMES = {
 
 LIMITS = {
     "claims": "claims of lectures recomputed, over what was claimed",
-    "brain": "a brain beside a machine: power, energy, samples, operations",
+    "brain": "a brain and a machine: energy from a thought to a city, power, samples, operations",
     "scaling": "loss against flop, kwh, usd or kg, or the error on imagenet",
     "trends": "compute, memory-wall, efficiency, budget, cost, quantum through the years",
 }

@@ -1,6 +1,5 @@
 """Brain: twenty watts beside a machine, in power, energy, samples and operations per joule."""
 
-from dataclasses import replace
 from html import escape
 
 import numpy as np
@@ -9,10 +8,12 @@ import streamlit as st
 from estimator.answer.scenario_estimate import answer_scenario
 from estimator.core.brain import BRAIN_POWER_W, energy_of_years_kwh, landauer_j
 from estimator.core.uncertainty import Uncertain
-from estimator.core.units import H_PER_YEAR
+from estimator.core.units import H_PER_YEAR, J_PER_KWH
 from estimator.question.scenario import Scenario
 from estimator.studies.claims.finding import Claim
 from estimator.studies.claims.ledger import claim
+from estimator.studies.prompts.answer import answer_prompt
+from estimator.studies.prompts.question import PromptQuestion
 from estimator.web.shared import figures, plots, share, style, widgets
 from estimator.web.shared.amounts import amount, span
 from estimator.web.shared.charts import Row
@@ -33,6 +34,12 @@ from estimator.web.shared.url_state import Choice, LinkParameters, Number, UrlSt
 
 BRAIN, MACHINE, LIMIT = N_("brain"), N_("machine"), N_("limit of physics")
 KINDS = (BRAIN, MACHINE, LIMIT)
+EVERYDAY = N_("everyday life")
+
+KWH_PER_KCAL = 4184.0 / 3.6e6
+HOMES = 40_000.0
+"""Households of a city of 100,000: 2.5 people each, US Census Bureau [1]."""
+DAYS_PER_YEAR = 365.25
 
 
 @kept
@@ -103,13 +110,13 @@ def _pictures(
         "samples": sample_rows(),
         "operations": operation_rows(hardware),
     }
-    said = {"energy": _sentence(title, energy, years)}
-    return {
-        show: replace(
-            plots.ranges_picture(rows[show], _(axis), KINDS, unit), headline=said.get(show, "")
-        )
-        for show, (_heading, axis, unit) in SECTIONS.items()
+    said = _sentence(title, energy, years)
+    ladder = plots.ladder_picture(rows.pop("energy"), (BRAIN, MACHINE, EVERYDAY), "kWh", said)
+    others = {
+        show: plots.ranges_picture(found, _(SECTIONS[show][1]), KINDS, SECTIONS[show][2])
+        for show, found in rows.items()
     }
+    return {show: ({"energy": ladder} | others)[show] for show in SECTIONS}
 
 
 def training_energy(preset: str, hardware: str) -> Uncertain | None:
@@ -128,16 +135,16 @@ def _sentence(title: str, energy: Uncertain | None, years: float) -> str:
         brain = style.bold(amount(childhood, "kWh"))
         return text.format(years=f"{years:g}", childhood=brain)
     text = _(
-        "{years} years of a brain at 20 W take {childhood}; training {title} takes {energy}, "
-        "{times} times as much ({interval})."
+        "Training {title} takes {times} times the energy ({interval}) of {years} years of a brain: "
+        "{energy} against {childhood}."
     )
     times = energy / childhood
     low, high = (float(bound) for bound in times.interval())
     return text.format(
         years=f"{years:g}",
-        childhood=style.bold(amount(childhood, "kWh")),
+        childhood=amount(childhood, "kWh"),
         title=title,
-        energy=style.bold_with_span(energy, "kWh"),
+        energy=amount(_mid(energy), "kWh"),
         times=style.bold(amount(float(times.mid), "1")),
         interval=span(low, high, "1"),
     )
@@ -156,23 +163,44 @@ def power_rows(hardware: str) -> list[Row]:
 
 
 def energy_rows(title: str, energy: Uncertain | None, years: float) -> list[Row]:
-    """Energy of a coffee, a game of Go, a childhood and a training [kWh]."""
+    """Energy from a thought to a city; the training asked for is where the reader is [kWh]."""
+    catalog = open_catalog()
     game = {figure.name: figure.value for figure in checked("alphago-lee").finding.figures}
-    kcal = game["a cup of black coffee"] * (4184.0 / 3.6e6)
-    rows = [
-        row(_("a cup of black coffee"), kcal, "kWh", BRAIN),
-        row(_("a game of Go, Lee Sedol's brain"), game["energy of a game, brain"], "kWh", BRAIN),
-        row(_("a game of Go, AlphaGo"), game["energy of a game, machine"], "kWh", MACHINE),
-        row(
-            _("{years} years of a brain").format(years=f"{years:g}"),
-            Uncertain(energy_of_years_kwh(years)),
-            "kWh",
-            BRAIN,
-        ),
-    ]
+    alike = {name: record.value for name, record in catalog.equivalents().items()}
+    home_kwh = alike["household.kwh_per_year"]
+    gpt3 = catalog.preset("gpt-3").as_run["energy_kwh"].value
+    childhood = _("{years} years of a brain").format(years=f"{years:g}")
+    known = (
+        (_("a thought: one second of a brain"), BRAIN_POWER_W / J_PER_KWH, BRAIN),
+        (_("one question to a chatbot"), float(question_kwh().mid), MACHINE),
+        (_("a cup of black coffee"), _mid(game["a cup of black coffee"]) * KWH_PER_KCAL, BRAIN),
+        (_("a 10 W bulb for an hour"), alike["led_bulb.power_w"] / 1e3, EVERYDAY),
+        (_("charging a phone"), alike["phone.charge_wh"] / 1e3, EVERYDAY),
+        (_("a game of Go, Lee Sedol's brain"), _mid(game["energy of a game, brain"]), BRAIN),
+        (_("a US household for a day"), home_kwh / DAYS_PER_YEAR, EVERYDAY),
+        (_("a game of Go, AlphaGo"), _mid(game["energy of a game, machine"]), MACHINE),
+        (childhood, energy_of_years_kwh(years), BRAIN),
+        (_("training GPT-3, as published"), gpt3, MACHINE),
+        (_("a city of 100,000 for a year"), HOMES * home_kwh, EVERYDAY),
+    )
+    rows = [plots.rung(name, kwh, amount(kwh, "kWh"), kind) for name, kwh, kind in known]
     if energy is not None:
-        rows.append(row(_("training {title}").format(title=title), energy, "kWh", MACHINE))
+        mid = _mid(energy)
+        name = _("you are here: training {title}").format(title=title)
+        rows.append(plots.rung(name, mid, amount(mid, "kWh"), MACHINE, here=True))
     return rows
+
+
+def _mid(value: Uncertain) -> float:
+    return float(np.asarray(value.mid))
+
+
+@kept
+def question_kwh() -> Uncertain:
+    """Energy of a short question to a closed model, worked out once per server [kWh]."""
+    return (
+        answer_prompt(PromptQuestion(model="gpt", task="question"), open_catalog()).energy_wh / 1e3
+    )
 
 
 def sample_rows() -> list[Row]:
@@ -251,14 +279,14 @@ def _section(show: str, heading: str, picture: Picture, frame: Frame) -> None:
 
 
 SECTIONS = {
+    "energy": (N_("Energy"), "", "kWh"),
     "power": (N_("Power"), N_("power (logarithmic)"), "W"),
-    "energy": (N_("Energy"), N_("energy (logarithmic)"), "kWh"),
     "samples": (N_("Play before the level is reached"), N_("play (logarithmic)"), "hour"),
     "operations": (N_("Operations per joule"), N_("operations per joule (logarithmic)"), "1"),
 }
 SLIDES = {
+    "energy": N_("energy from a thought to a city"),
     "power": N_("power side by side"),
-    "energy": N_("energy of a coffee, a game, a childhood, a training"),
     "samples": N_("samples to learn"),
     "operations": N_("operations per joule and the limit of physics"),
 }

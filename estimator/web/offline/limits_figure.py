@@ -32,7 +32,7 @@ from estimator.web.trends import page as trends
 IMAGENET = "imagenet"
 VIEWS = {
     "claims": ("factors",),
-    "brain": tuple(brain.SECTIONS),
+    "brain": ("power", *(view for view in brain.SECTIONS if view != "power")),
     "scaling": (*AXES, IMAGENET),
     "trends": tuple(trends.PICTURES),
 }
@@ -87,11 +87,12 @@ def content_of(suffix: str, wish: Wish, choices: Choices, catalog: Catalog) -> b
     drawn = picture_of(wish.name, view, choices, catalog)
     if suffix == ".csv":
         return str(pd.DataFrame(drawn.rows).to_csv(index=False)).encode()
-    title = style.plain(drawn.headline) or _title(wish.name, view)
+    title = _title(wish.name, view)
     if suffix == ".json":
         content = {"title": title, "rows": drawn.rows, "data_version": catalog.data_version}
         return json.dumps(content, indent=2).encode()
     wish = replace(wish, hall=suffix == ".html")
+    title = style.plain(drawn.headline) or title
     spec = specification(drawn, wish)
     sliders: tuple[Slider, ...] = ()
     scaled = scaled_by(wish.name, view, choices, catalog)

@@ -21,8 +21,8 @@ def revealed(spec: Spec, rows: list[Row]) -> tuple[Spec, Slider]:
     if not rows:
         raise ValueError("the answer has nothing to show in this figure")
     field = next((name for name in FIELDS if name in rows[0]), "")
-    data = rows if field else [row | {"place": place} for place, row in enumerate(rows, 1)]
-    field = field or "place"
+    data = rows if field else [row | {"counted": count} for count, row in enumerate(rows, 1)]
+    field = field or "counted"
     found = [float(row[field]) for row in data if row[field] is not None]
     low, high = min(found), max(found)
     if field == "year":

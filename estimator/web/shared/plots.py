@@ -1,8 +1,9 @@
-"""Three kinds of picture on the pages about limits: ranges in rows, curves, and points with a fit.
+"""Pictures on the pages about limits: ranges in rows, a ladder, curves, and points with a fit.
 
 Each is a specification built once per look and fed with rows: no arithmetic here.
 """
 
+import math
 from collections.abc import Iterable
 
 from estimator.web.shared import charts
@@ -10,7 +11,7 @@ from estimator.web.shared.charts import SHAPES, Look, Row, Spec
 from estimator.web.shared.figures import Picture
 from estimator.web.shared.language import _
 
-CURVES_PX, SLIDE_PX = 380, 280
+CURVES_PX, SLIDE_PX, LADDER_PX = 380, 280, 520
 COLUMNS = "width < 700 ? 1 : 2"
 """Columns of a legend, as Vega reckons them."""
 
@@ -83,6 +84,65 @@ def ranges(look: Look, title: str, log: bool, names: tuple[str, ...], unit: str 
         charts.layer("rule", span, strokeWidth=3, opacity=0.75),
         charts.points(look, 190, middle),
         charts.row_labels(look, {"y": y}, "text"),
+    )
+
+
+def rung(label: str, value: float, text: str, kind: str, *, here: bool = False) -> Row:
+    """One row of `ladder`: what takes how much, in words too; `here` marks the reader's own."""
+    return {"label": label, "text": text, "value": value, "kind": kind, "here": here}
+
+
+RUNG = 0.058
+"""Distance of two labels of a ladder over its height, at the least [1]."""
+
+
+NARROW = 0.046
+"""Size of letters over the width of a ladder, at the most [1]."""
+
+LEFT: Spec = {"align": "left"}
+
+
+def ladder_picture(rows: list[Row], kinds: tuple[str, ...], unit: str, headline: str) -> Picture:
+    """Return rows as rungs on powers of ten, their labels moved apart."""
+    ordered = sorted(rows, key=lambda row: float(row["value"]))
+    logs = [math.log10(row["value"]) for row in ordered]
+    gap = RUNG * (logs[-1] - logs[0])
+    places: list[float] = []
+    for log in logs:
+        places.append(max(log, places[-1] + gap) if places else log)
+    most = logs[-1]
+    for at in range(len(places) - 1, -1, -1):
+        places[at] = most = min(places[at], most)
+        most -= gap
+    placed = [row | {"place": 10**place} for row, place in zip(ordered, places, strict=True)]
+    alt = "; ".join(f"{row['label']}: {row['text']}" for row in ordered)
+    return Picture(build=ladder, rows=placed, of=(kinds, unit), alt=alt, headline=headline)
+
+
+def ladder(look: Look, kinds: tuple[str, ...], unit: str) -> Spec:
+    """Rungs on powers of ten: columns label, text, value, place, kind, here."""
+    y = charts.axis("y", "value", "", log=True, unit=unit)
+    y["axis"] |= {"grid": False, "title": None, "labelPadding": 14 * look.scale}
+    across = {"type": "quantitative", "axis": None, "scale": {"domain": [0, 1], "nice": False}}
+    colour = charts.distinguished("kind", kinds, look.colours["series"])
+
+    def at(x: float, field: str) -> Spec:
+        return {"x": across | {"datum": x}, "y": y | {"field": field}, "color": colour}
+
+    lead = at(0.012, "value") | {"x2": {"datum": 0.07}, "y2": {"field": "place"}}
+    size = {"expr": f"min({look.text_px:g} * unit, {NARROW:g} * width)"}
+    written: Spec = {"font": charts.FONT, "fontSize": size, "baseline": "middle"}
+    ink = {"value": look.colours["ink"]}
+    named = at(0.08, "place") | {"color": ink, "text": {"field": "label"}}
+    value = at(1.0, "place") | {"text": {"field": "text"}}
+    return charts.layered(
+        look,
+        LADDER_PX * look.scale,
+        charts.layer("rule", lead, strokeWidth=1.5),
+        charts.points(look, 170, at(0.0, "value")),
+        charts.layer("text", named, where="!datum.here", **written | LEFT),
+        charts.layer("text", named, where="datum.here", fontWeight="bold", **written | LEFT),
+        charts.layer("text", value, align="right", fontWeight="bold", **written),
     )
 
 
