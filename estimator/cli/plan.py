@@ -15,7 +15,7 @@ from estimator.cli.options import (
     whole,
 )
 from estimator.question.inputs import option_of, read_number
-from estimator.question.scenario import NUMBERS
+from estimator.question.scenario import NUMBERS, OF_METER
 from estimator.show.terminal import (
     note,
     note_reasons,
@@ -96,7 +96,7 @@ def add_parser(commands: Any) -> None:
         "--plans", metavar="N", default="5", help="maximum number of plans to show (default: 5)"
     )
     plan_serving.add_options(parser)
-    add_scenario(parser)
+    add_scenario(parser, without=OF_METER)
     add_output(parser)
     parser.set_defaults(run=run)
 

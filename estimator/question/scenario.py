@@ -115,7 +115,10 @@ NUMBERS = frozenset(name for name, declared in INPUTS.items() if declared.number
 SHARING = ("tensor_parallel", "pipeline_parallel", "expert_parallel", "micro_batches")
 """Fields that describe how devices share the work."""
 
-OF_RUN = ("device_hours", "energy_kwh", "metered", "energy_uncertainty")
+OF_METER = ("energy_kwh", "metered", "energy_uncertainty")
+"""Fields of the energy that a meter read."""
+
+OF_RUN = ("device_hours", *OF_METER)
 """Fields that were measured of a run, and hold for the device that it ran on."""
 
 WORK = ("preset", "params", "flop", "config", "samples")

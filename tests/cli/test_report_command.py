@@ -91,3 +91,12 @@ def test_a_forecast_is_reported_as_calibrated(tmp_path):
     assert fields["2d.wall"]["value"] == pytest.approx(100 * 3600 / 86400)
     path.write_text("{}", encoding="utf-8")
     assert "no forecast of a whole run" in run(*words, "--forecast", str(path)).stderr
+
+
+def test_a_metered_energy_is_of_one_run_not_of_designs(tmp_path):
+    space = tmp_path / "space.toml"
+    space.write_text('hardware = ["h100", "a100"]\nflop = 1e21\nenergy_kwh = 5\n', encoding="utf-8")
+    found = run("sweep", str(space), "-o", str(tmp_path / "out.csv"))
+    assert found.returncode == 1
+    assert "unknown input 'energy_kwh'" in found.stderr
+    assert run("plan", "--flop", "1e21", "--budget", "9", "--energy-kwh", "5").returncode == 2

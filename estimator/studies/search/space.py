@@ -29,7 +29,7 @@ from estimator.core.notice import Refusal
 from estimator.core.rows import Places
 from estimator.question.columns import fields_of
 from estimator.question.inputs import Input, option_of, read_number
-from estimator.question.scenario import INPUTS, Scenario
+from estimator.question.scenario import INPUTS, OF_METER, Scenario
 from estimator.question.table import check_number
 from estimator.system.whole_files import read_bounded
 
@@ -42,7 +42,7 @@ LARGEST_BYTES = 64 * 2**20
 MOST_VALUES = 10**7
 """Values of one range at most [1]."""
 
-SPELLINGS = fields_of(Scenario)
+SPELLINGS = fields_of(Scenario, without=OF_METER)
 """Name under which a space may give an input -> the input."""
 
 RANGE_KEYS = {"from", "to", "steps", "step", "scale"}
