@@ -18,6 +18,7 @@ from estimator.core.notice import MESSAGES
 from estimator.inference.question import INPUTS as SERVING
 from estimator.measure.meters.nvml_binding import REMEDIES
 from estimator.measure.meters.rapl import NONE_HERE, NOT_READABLE
+from estimator.question.disclosure import Disclosure
 from estimator.question.scenario import INPUTS
 from estimator.studies.claims.glossary import GLOSSARY
 from estimator.studies.levers.levers import LEVERS
@@ -53,7 +54,8 @@ def claim_texts(catalog: Catalog) -> set[str]:
 
 def input_texts() -> set[str]:
     """Labels, helps and choices of the inputs of a scenario; formats of numbers are names."""
-    found = {one.label for one in (*INPUTS.values(), *SERVING.values()) if one.label}
+    every = (INPUTS, SERVING, Disclosure.inputs)
+    found = {one.label for inputs in every for one in inputs.values() if one.label}
     found |= {one.help for one in INPUTS.values() if not one.local}
     chosen = (one.choices for name, one in INPUTS.items() if name != "precision")
     return found.union(*chosen)
