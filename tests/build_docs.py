@@ -29,6 +29,9 @@ NAV = {
 }
 """Heading of the site -> its page, or the folder of its pages."""
 
+FIRST = ("first-estimate", "method")
+"""Pages that come first in their folder; the others follow by title."""
+
 OUTSIDE = {"SECURITY.md", "CHANGELOG.md"}
 """Files beside the README that pages link to."""
 
@@ -243,13 +246,15 @@ def title(path):
 
 
 def navigation(folder):
-    """Pages under their headings, in the order of the folders' `index` lists or by title."""
+    """Pages under their headings, those of a folder by title."""
     for heading, place in NAV.items():
         path = folder / place
         if path.is_file():
             yield {heading: place}
         else:
-            pages = sorted(path.glob("*.md"), key=title)
+            pages = sorted(
+                path.glob("*.md"), key=lambda page: (page.stem not in FIRST, title(page))
+            )
             yield {heading: [{title(page): f"{place}/{page.name}"} for page in pages]}
 
 
@@ -281,6 +286,7 @@ def configuration(folder):
                                 "docstring_style": "numpy",
                                 "show_source": False,
                                 "show_root_heading": True,
+                                "show_root_full_path": False,
                                 "heading_level": 2,
                             },
                         }
