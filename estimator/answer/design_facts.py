@@ -1,4 +1,4 @@
-"""What to know of a design beside its results: does it fit, and on which offers its price rests."""
+"""Facts about a design besides its results: whether it fits, and the offers behind its price."""
 
 import math
 from dataclasses import replace

@@ -134,7 +134,7 @@ class TableResult:
 
     @cached_property
     def notices(self) -> NoticeTable:
-        """What was assumed in each row; some of it is worked out when it is first asked for."""
+        """Assumptions of each row; some are computed on first access."""
         for group in self.groups:
             note_absent(self.questions, group.rows, group.estimate)
             if group.workload.metered_kwh is not None:
@@ -527,5 +527,5 @@ class _Answers:
 
 
 def _led_by_host(kind: NetworkKind) -> bool:
-    """Whether look-ups, sampling or simulation on the host lead the work: recommenders, games."""
+    """Return whether the host limits this workload type: recommenders and games."""
     return kind.group == "other" and not kind.perceptron

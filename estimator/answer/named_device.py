@@ -62,12 +62,12 @@ class NamedDevice:
 
     @property
     def with_network(self) -> bool:
-        """Whether its power holds that of the network."""
+        """Whether the device's power includes the network."""
         return self.device.kind in WITH_NETWORK
 
     @cached_property
     def like(self) -> Hashable:
-        """What devices share that one call can answer: what is known of them."""
+        """Key shared by devices that one call can estimate together."""
         hardware = self.hardware
         optional = (hardware.tdp_w, hardware.idle_w, hardware.embodied_co2e_kg)
         kind = "" if self.fixed is None else self.device.kind

@@ -195,7 +195,7 @@ def heavy_counts(times: float) -> Notice:
 
 
 def _counted(asked: Questions, rows: Places) -> npt.NDArray[np.bool_]:
-    """Which rows give each of `BESIDE_PRODUCTS`, shape (2, n)."""
+    """Rows that set each of `BESIDE_PRODUCTS`, shape (2, n)."""
     return np.array([asked.table.states(name)[rows] for name in BESIDE_PRODUCTS])
 
 
@@ -243,7 +243,7 @@ def say_of_programs(asked: Questions, rows: Places) -> None:
 
 
 def _measured_programs(asked: Questions, rows: Places) -> Mask:
-    """Which rows name a program of which runs on the device were measured."""
+    """Rows whose program has measured runs on the device."""
     names = asked.table.word("program").take(rows).rows()
     known = asked.known
     return np.array(

@@ -1,4 +1,4 @@
-"""What does a power limit do to runs: less power, more time, and what to say about it."""
+"""Effect of a power limit on runs: less power, more time."""
 
 from collections.abc import Sequence
 
@@ -41,7 +41,7 @@ def under_limit(
 
 
 def _limit_notices(binds: float, limit_w: float, before: float, after: float) -> tuple[Notice, ...]:
-    """What a limit does to one run."""
+    """Notices on the effect of a power limit on one run."""
     if not binds:
         return (Notice("power_limit_idle", "power_cap", {"limit": digits(limit_w)}),)
     longer = (before / after - 1) * 100

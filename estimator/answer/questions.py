@@ -368,7 +368,7 @@ def _keep_hours_at_home(
 
 
 def _may_be_home(device: Device, year: int) -> bool:
-    """Whether a run of a year may have been on a device: an accelerator that was sold by then."""
+    """Return whether a run of that year may have used a device: an accelerator already sold."""
     released = (device.released or "")[:4]
     return device.kind not in SELF_CONTAINED and bool(released) and int(released) <= year
 

@@ -1,4 +1,4 @@
-"""How many times as much does one scenario take as another, and how sure is that?"""
+"""Ratio of two scenarios' results, with its interval."""
 
 from estimator.answer.scenario_estimate import Answer
 from estimator.core.uncertainty import Uncertain
@@ -44,7 +44,7 @@ def ratio(above: Answer, below: Answer, quantity: str) -> Uncertain:
 
 
 def _same(above: Answer, below: Answer, source: str) -> bool:
-    """Whether all inputs behind a source are the same in both scenarios."""
+    """Return whether all inputs behind a source are the same in both scenarios."""
     groups = BEHIND.get(source)
     return all(
         getattr(above.scenario, name) == getattr(below.scenario, name)

@@ -1,4 +1,4 @@
-"""What does the whole of a run take whose first steps were watched: here, and on other hardware?
+"""Forecast of a whole run from its first steps, here and on other hardware.
 
 Time is extrapolated from the steps; energy from the power that meters measured meanwhile; CO2e and
 the cost of electricity follow from the place. On other hardware the same work is estimated as any
@@ -41,7 +41,7 @@ OF_STEP = {
 """Input of a question that tells of a step -> field of a timing."""
 
 TOTAL_UNKNOWN = Notice("forecast_total_unknown", "total_steps")
-"""Where nothing but the time of a step is answered."""
+"""Notice that only the step time is forecast."""
 
 METER_SD = 0.05
 """Error of a board's meter, random by board [1]; Yang, Adamek, Armour 2024, arXiv:2312.02741."""
@@ -111,7 +111,7 @@ class OnOther:
 
 @dataclass(frozen=True, kw_only=True)
 class RunForecast:
-    """What the whole run takes.
+    """Forecast of the whole run.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ class RunForecast:
 
     @property
     def step_inputs(self) -> dict[str, float | str]:
-        """What is known of a step, as inputs of an estimate; empty where nothing is counted."""
+        """Inputs that describe a step; empty if nothing was counted."""
         counts = ("step_flop", "step_operations", "step_traffic")
         found = {name: getattr(self, name) for name in (*counts, *OF_NETWORK, "program")}
         known = {name: value for name, value in found.items() if value}
@@ -225,7 +225,7 @@ def forecast_run(question: RunQuestion, catalog: Catalog) -> RunForecast:
 
 
 def _larger_batch(question: RunQuestion) -> float | None:
-    """How many times as large a batch would fit, from what of the peak a batch changes [1]."""
+    """Factor by which the batch could grow, from the memory it uses [1]."""
     memory = question.seen.memory
     limit = memory.get("limit", question.measured.host.memory_bytes)
     if not memory or limit is None:
@@ -363,7 +363,7 @@ def _elsewhere(
 
 
 def _known_step(question: RunQuestion) -> tuple[dict[str, Any], list[Notice]]:
-    """What a step does and in which format: as given, else as the program says, else as counted.
+    """Return work and format of a step: given, reported by the program, or counted.
 
     And what to say of it: for which kind of network it is taken where nobody says one, or why
     nothing is counted.
@@ -390,7 +390,7 @@ def _known_step(question: RunQuestion) -> tuple[dict[str, Any], list[Notice]]:
 
 
 def _said(question: RunQuestion) -> dict[str, Any]:
-    """What user and program say of a step, as fields of a timing."""
+    """Return what user and program report about a step, as fields of a timing."""
     seen, timings = question.seen, question.measured.timings
     asked = {field: getattr(question.scenario, name) for name, field in OF_STEP.items()}
     stored = vars(timings[0]) if timings else {}

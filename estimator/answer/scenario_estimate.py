@@ -90,7 +90,7 @@ class Answer:
 
     @cached_property
     def notices(self) -> tuple[Notice, ...]:
-        """What was assumed, and what could not be had."""
+        """Assumptions, and reasons for missing results."""
         return self.result.notices.of(self.row)
 
     @cached_property
@@ -110,7 +110,7 @@ class Answer:
 
     @property
     def workload(self) -> Workload:
-        """What the core was given to do."""
+        """Workload that the core was given."""
         return self.work.workload
 
     @property
@@ -361,12 +361,12 @@ def _inputs_of_power(
 
 
 def _binds(result: TableResult, row: int) -> bool:
-    """Whether a power limit holds a run back."""
+    """Return whether a power limit slows a run."""
     return all(notice.code != "power_limit_idle" for notice in result.notices.of(row))
 
 
 def utilization_basis(answer: Answer) -> str:
-    """Where the utilization comes from: given, prior, calibrated, derived."""
+    """Basis of the utilization: given, prior, calibrated or derived."""
     if "utilization" not in answer.inputs or EXPONENT in answer.inputs:
         return "derived"
     basis = answer.inputs["utilization"].basis

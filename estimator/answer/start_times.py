@@ -1,4 +1,4 @@
-"""What does an answered run emit if it starts at an hour of a profile of the grid?"""
+"""Emissions of a run by its start hour in a grid profile."""
 
 from dataclasses import replace
 

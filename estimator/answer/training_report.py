@@ -101,7 +101,7 @@ def spread(answer: Answer) -> dict[str, float]:
 
 
 def schedule_of(answer: Answer, plan: Schedule) -> dict[str, float]:
-    """When the run starts and when it should, and what that saves of the operational CO2e."""
+    """Start of the run, best start, and the operational CO2e that it saves."""
     emitted = answer.estimate.quantities.get("operational_co2e_kg")
     saved = {} if emitted is None else {"saving_kg": plan.saving_share * float(emitted.mid)}
     return {

@@ -1,4 +1,4 @@
-"""What does an estimate answer for a usual run of a kind of network on a device?"""
+"""Estimate of a usual run of a workload type on a device."""
 
 from collections.abc import Sequence
 from dataclasses import replace

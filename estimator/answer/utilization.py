@@ -1,4 +1,4 @@
-"""Which utilization is expected of the rows of a group, before and after the measured runs?"""
+"""Expected utilization of a group's rows, before and after measured runs."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Where does a number come from: the profiles on disk, read, checked and looked up by name.
+"""Catalog of sourced numbers: profiles read from disk, checked, and looked up by name.
 
 Each name is imported when it is first used: commands that open no profile start without it.
 """

@@ -1,4 +1,4 @@
-"""What a public API asks for a million tokens: dated list prices of `api_prices.csv`."""
+"""Dated list prices of public APIs per million tokens, from `api_prices.csv`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

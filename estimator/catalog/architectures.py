@@ -1,4 +1,4 @@
-"""Which architectures are on record: one table of models, found by the names of the hub.
+"""Architectures on record: one table of models, found by their names on the hub.
 
 A row holds what a Hugging Face config.json says of shapes, and the tokens of training where they
 are published. Its parameters are counted from it, which `profiles check` repeats.

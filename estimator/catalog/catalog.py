@@ -1,4 +1,4 @@
-"""Which number answers to this name: profiles read from disk, as few files as a question needs."""
+"""Lookup of profiles by name; reads as few files as a question needs."""
 
 import csv
 import os

@@ -1,4 +1,4 @@
-"""What was claimed, by whom, and which numbers go into its recomputation: claims.toml."""
+"""Claims, their authors and the numbers for their recomputation, from `claims.toml`."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from estimator.catalog.toml_files import Guard, need, read_toml, unknown
 
 FILE = "claims.toml"
 RELATIONS = ("equal", "at least", "at most")
-"""How the figure of a claim is meant."""
+"""Relation of a claimed figure to the true one."""
 
 TEXTS = ("title", "as_told", "quantity", "unit", "relation", "formula")
 NAMES = ("claimed_by", "sources")

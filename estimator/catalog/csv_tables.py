@@ -1,4 +1,4 @@
-"""How does a row of a CSV file become a place or a price: refused by file, line and column."""
+"""Places and prices from rows of CSV files; errors name file, line and column."""
 
 import csv
 from collections.abc import Iterator, Mapping

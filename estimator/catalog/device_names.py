@@ -1,4 +1,4 @@
-"""Which board does a name mean: vendor, memory, form factor and model, however they are written."""
+"""Device names in any spelling: vendor, memory, form factor and model."""
 
 import math
 import re
@@ -48,7 +48,7 @@ COMPUTERS = r"\bmac ?(studio|mini|book( ?(pro|air))?|pro)\b|\bimac\b|\bipad( ?pr
 """Computers that Apple's chips are sold in."""
 
 CONDITIONS = r",? *\b\d+ threads\b|\bd?ddr[45]-\d+\b|, *(hot )?(peak|steady state)$"
-"""What a benchmark says of a run, not of the device."""
+"""Conditions of a benchmark run that do not belong to the device's name."""
 
 REMARK = r"\((node of|per |idle|including|chip\b|reported|on-demand|cloud)[^()]*\)"
 """A parenthesis that describes the measurement, not the device."""
@@ -147,7 +147,7 @@ POWER_LIMIT = r",? *\b(\d{2,4}) ?w\b"
 """A power limit of a device, which several boards of a model can have."""
 
 OFFLOAD = r",? *[(+]? *\b(with )?(cpu|host)[ -]offload(ing)?\)?"
-"""What a run does where its device holds too little."""
+"""Notes on offloading, for runs that exceed the memory of their device."""
 
 
 def without(pattern: str, name: str) -> str:
@@ -251,7 +251,7 @@ def counted(name: str) -> tuple[str, int]:
 
 @dataclass(frozen=True, kw_only=True)
 class BoardWords:
-    """What tells a device on record from others of its model.
+    """Words of a name that distinguish boards of one model.
 
     Parameters
     ----------
@@ -345,7 +345,7 @@ def _slice(text: str) -> tuple[str, int] | None:
 
 
 def _is_whole(version: str, size: int) -> bool:
-    """Whether a slice of that size has whole chips, and any."""
+    """Return whether a slice of that size has a positive, whole number of chips."""
     return size > 0 and not (version in TWO_CORES and size % 2)
 
 

@@ -1,4 +1,4 @@
-"""Where are profiles of measured devices stored: a layer over the built-in ones.
+"""Profiles of measured devices: a layer over the built-in ones.
 
 It lies in the user's data folder, laid out like ours, between our profiles and the user's own.
 """

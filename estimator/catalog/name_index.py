@@ -1,4 +1,4 @@
-"""Which files of devices or presets answer to a name, read as little as the question needs."""
+"""Index from names to the files of devices and presets, read as little as needed."""
 
 import re
 from collections.abc import Iterable, Mapping

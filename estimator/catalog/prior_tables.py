@@ -18,7 +18,7 @@ HEADER = re.compile(r"^\[([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)\][ \t]*$", re.MUL
 
 ANY_HEADER = re.compile(r"^\[", re.MULTILINE)
 LONG_TEXTS = ('"' * 3, "'" * 3)
-"""What begins a text of several lines, in which a line may look like a header."""
+"""Opening quotes of multi-line strings, in which a line may look like a header."""
 
 
 class Priors(Mapping[str, Record]):
@@ -114,7 +114,7 @@ def _tables_of(path: Path, text: str) -> _Tables:
 
 
 def is_within(prefix: str, head: str) -> bool:
-    """Whether keys that begin with a prefix may stand in the table of a name.
+    """Return whether keys with this prefix can be in the table with this header.
 
     >>> is_within("a.b.", "a"), is_within("a.b.", ""), is_within("a.b.", "c")
     (True, True, False)

@@ -1,4 +1,4 @@
-"""Where do profiles lie: those of the package, those measured here, and those that users name."""
+"""Profile folders: the package's, the measured devices', and the user's."""
 
 import os
 from pathlib import Path

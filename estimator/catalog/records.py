@@ -1,4 +1,4 @@
-"""What is a number worth: records with unit, basis and source, and the things made of them."""
+"""Records with unit, basis and source, and the things built from them."""
 
 import math
 import re
@@ -111,7 +111,7 @@ class Preset:
 
     @property
     def has_work(self) -> bool:
-        """Whether the amount of its training work is on record."""
+        """Whether the training work is on record."""
         known = set(self.records)
         return bool({"training_flop", "device_hours"} & known) or {"params", "tokens"} <= known
 
@@ -136,7 +136,7 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class Price:
-    """What one accelerator-hour was offered for, by whom and when."""
+    """Offer of one accelerator-hour, with provider and date."""
 
     device: str
     provider: str
@@ -174,7 +174,7 @@ def most_possible(peak: Record) -> float:
 
 
 NOT_IN_A_KEY = str.maketrans("", "", " -_\t")
-"""What names of devices and presets may hold or leave out."""
+"""Characters that do not matter in names of devices and presets."""
 
 
 def name_key(name: str) -> str:

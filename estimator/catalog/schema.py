@@ -1,4 +1,4 @@
-"""What may stand in a profile: keys with their unit and plausible range, kinds, columns."""
+"""Schema of the profiles: keys with unit and plausible range, kinds, columns."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which entries match a word: those whose names contain it, the closest first."""
+"""Search for entries whose names contain a word, closest first."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ SYNONYMS = {
     "azure": "microsoft",
     "cloud-region": "cloud region",
 }
-"""What people call that which ids abbreviate."""
+"""Common names of what ids abbreviate."""
 
 
 def search(text: str, entries: Iterable[Sequence[str]]) -> list[int]:
@@ -41,7 +41,7 @@ def search(text: str, entries: Iterable[Sequence[str]]) -> list[int]:
 
 
 def _rank(text: str, entry: Sequence[str]) -> int:
-    """How close an entry is: 1 the closest, 0 not at all."""
+    """Closeness of an entry: 1 is closest, 0 is no match."""
     key = name_key(plain(text))
     keys = [name_key(plain(name)) for name in entry]
     asked = _words(text)

@@ -1,4 +1,4 @@
-"""How are measured runs shared: one TOML file, with the profiles of the devices not known to all.
+"""Sharing of measured runs: one TOML file with the profiles of devices that are not built in.
 
 Such a file is read whole and checked whole; one value out of place, and none of it is taken.
 """
@@ -54,7 +54,7 @@ ROUNDING = 1e-6
 
 @dataclass(frozen=True, kw_only=True)
 class Overlay:
-    """What one file shares.
+    """Content of one shared file.
 
     Parameters
     ----------
@@ -191,7 +191,7 @@ def implausible_values(run: MeasuredRun) -> Iterator[tuple[str, str]]:
 
 
 def _broken_rule(name: str, value: object) -> str | None:
-    """Which rule a text or a number of this name breaks; None if none."""
+    """Return the rule that a text or number of this name breaks, if any."""
     if isinstance(value, str) and len(value) > LONGEST_TEXT:
         return f"must be at most {LONGEST_TEXT} letters, got {len(value)}"
     if not isinstance(value, int | float) or isinstance(value, bool):

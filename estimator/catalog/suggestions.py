@@ -1,4 +1,4 @@
-"""Which known names resemble an unknown one: by shared pairs of letters."""
+"""Suggestions for unknown names, by shared pairs of letters."""
 
 import difflib
 import itertools

@@ -31,7 +31,7 @@ SLACK = 1.06
 """Rounding of the numbers in print: FLOPs by size and tokens over those reported [1]."""
 
 SCOPES = ("devices", "parts", "node")
-"""What a meter of power saw: the devices; with processors and memory; all of the node."""
+"""Scope of a power meter: devices; devices, CPU and memory; or the whole node."""
 
 TASKS = ("full", "lora", "qlora", "pretrain", "inference")
 COUNTED = ("", "allocated", "reserved", "nvidia-smi")
@@ -119,7 +119,7 @@ def within(cell: str, least: float, most: float) -> bool:
 
 
 def _throughput(row: Row, catalog: Catalog) -> CellProblems:
-    """What is not fit for use says why in its column `fit`."""
+    """Check that rows that are not used state the reason in `fit`."""
     yield from device_problems(row, "accelerator", catalog)
     yield from _use_problems(row, "fit")
     unsound = list(range_problems(row, THROUGHPUT))
@@ -160,7 +160,7 @@ def _power(row: Row, catalog: Catalog) -> CellProblems:
 
 
 def _memory(row: Row, catalog: Catalog) -> CellProblems:
-    """What is not used says why in its column `use`."""
+    """Check that rows that are not used state the reason in `use`."""
     yield from _use_problems(row, "use")
     if row["use"] != "yes":
         return

@@ -1,4 +1,4 @@
-"""How does a TOML file become a device, a preset, a place: each refuses what it does not know."""
+"""Readers of TOML files: device, preset, place; unknown keys are refused."""
 
 import pickle
 import tomllib

@@ -1,4 +1,4 @@
-"""How long could a brain run on this energy: the baseline of twenty watts."""
+"""Time for which a brain could run on an amount of energy: the baseline of twenty watts."""
 
 import math
 
@@ -23,7 +23,7 @@ def brain_years(energy_kwh: Uncertain) -> Uncertain:
 
 
 def power_in_brains(power_w: Uncertain) -> Uncertain:
-    """How many brains draw this power [1].
+    """Number of brains that draw this power [1].
 
     >>> power_in_brains(Uncertain(1e6)).mid
     50000.0

@@ -1,4 +1,4 @@
-"""When is the grid clean: carbon intensity of a run by its start, and what another start saves.
+"""Carbon intensity of a run by its start time, and the savings of a better one.
 
 The profile holds one intensity an hour and repeats: a day of 24 hours, or a year of 8,784. A run
 draws its power evenly, so its intensity is the mean over the hours that it covers; with the

@@ -36,7 +36,7 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """How the work is run and paid.
+    """Devices, utilization and payment of a run.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What can a device do, draw, hold and cost.
+"""Hardware: peak, power, memory and price of a device.
 
 The numbers of one device at one precision; the profiles hold them for every precision, with their
 sources.

@@ -56,7 +56,7 @@ AMOUNTS: Mapping[str, Callable[[float], str]] = {
     "count": human_count,
     "flop": lambda value: human(value, "FLOP"),
 }
-"""What may stand after the colon of a figure, beside the formats of Python."""
+"""Format after the colon of a value, in addition to Python's own."""
 
 
 def _as_it_is(text: str) -> str:

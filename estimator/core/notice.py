@@ -1,4 +1,4 @@
-"""What an answer has to say beside its numbers: data until a rim shows it.
+"""Notices of an answer: data until an interface renders them.
 
 A notice names what happened (`code`), the input that it is about (`field`) and the values in it.
 The command line, a page and a table each render it with their own names for the inputs. The

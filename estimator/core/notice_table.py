@@ -1,4 +1,4 @@
-"""What each row of a table has to say, without a list for each row."""
+"""Notices of a table's rows, stored without a list for each row."""
 
 from collections.abc import Callable, Sequence
 from itertools import chain
@@ -55,7 +55,7 @@ class NoticeTable:
 
     @property
     def layers(self) -> int:
-        """How many groups of notices were added."""
+        """Number of groups of notices."""
         return len(self._layers)
 
     def shared(self, since: int, rows: Places, others: Places) -> None:
@@ -95,7 +95,7 @@ class NoticeTable:
 
 
 class Remarks:
-    """What one step found to say of the rows of a table: notices, and why rows are refused.
+    """Notices and refusals that one step adds to rows of a table.
 
     Parameters
     ----------

@@ -11,11 +11,11 @@ from estimator.core.uncertainty import Number, Uncertain
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
-"""Which rows."""
+"""One boolean per row."""
 
 Texts = npt.NDArray[np.str_]
 Places = npt.NDArray[np.intp]
-"""Which row, or which of several things for each row."""
+"""One index per row, of a row or of a thing that rows share."""
 
 
 def rows_of(item: Any, rows: Any) -> Any:

@@ -123,7 +123,7 @@ class Uncertain:
 
 
 Quantity: TypeAlias = Uncertain | Number
-"""What formulas take: exact numbers and uncertain ones alike."""
+"""Argument of a formula, exact or uncertain."""
 
 
 LEAST_LEVEL = 1e-6

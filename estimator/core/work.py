@@ -1,4 +1,4 @@
-"""How much work is a run: an amount of FLOPs, or device time already spent."""
+"""Amount of work of a run: FLOPs, or device time already spent."""
 
 from dataclasses import dataclass
 

@@ -1,3 +1,3 @@
-"""What a run must hold in device memory, and whether it fits."""
+"""Device memory that a run needs, and whether it fits."""
 
 from estimator.memory import messages as messages

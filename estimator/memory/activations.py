@@ -71,7 +71,7 @@ NOTHING_KEPT = Kept()
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
-    """How the layers are computed.
+    """Implementation of layers: precision, attention and recomputation.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def decoder_kept(decoder: Decoder, style: Style, adapters: Adapters | None = Non
 
 
 def adapted_kept(layer: Layer, whole: Kept, style: Style, adapters: Adapters) -> Kept:
-    """What a frozen layer with adapters keeps, out of what it keeps where all of it is trained.
+    """Activations that a frozen layer with adapters keeps.
 
     A frozen matrix does not need its input, nor a frozen norm its normalised values; each adapter
     keeps its own copy of the input. Against a 7B Mistral with adapters in fp32 on all matrices
@@ -145,7 +145,7 @@ def adapted_kept(layer: Layer, whole: Kept, style: Style, adapters: Adapters) ->
 
 
 def layer_kept(layer: Layer, style: Style) -> Kept:
-    """What one layer keeps; gated layers normalise by RMS, the others with LayerNorm.
+    """Activations that one layer keeps; gated layers use RMS norm, others LayerNorm.
 
     A LayerNorm keeps its input and its output, which is the input of the next matrix. An RMSNorm,
     computed in fp32 as Transformers does, keeps the input in fp32, the normalised and the scaled

@@ -1,4 +1,4 @@
-"""Which stack of plain layers an encoder is, for the memory of its activations.
+"""Stack of layers equivalent to an encoder, for its activation memory.
 
 Encoders of the BERT and ViT lines keep per token what a decoder layer with LayerNorm and an MLP
 without gate keeps: 16 values per unit of width with fused attention. Nothing else is read so:

@@ -47,7 +47,7 @@ WAYS_TO_FIT: Mapping[str, Mapping[str, Any]] = {
     "states_offloaded": {"recomputation": "full", "zero": 2.0, "offload": True},
     "weights_offloaded": {"recomputation": "full", "offload": True},
 }
-"""What training that fits no other way must do, the cheapest in time first: notice -> changes."""
+"""Changes that make training fit, fastest first: notice -> changes."""
 
 OTHER_CHOICES: Mapping[str, Any] = {
     "recomputation": "full",
@@ -127,14 +127,14 @@ class MemoryAnswer:
 
     @property
     def fits(self) -> bool | None:
-        """Whether the median need is within what a device holds; None where that is not known."""
+        """Return whether the median need fits on a device; None if unknown."""
         if self.capacity_bytes is None:
             return None
         return bool(self.memory.total_bytes.mid <= self.capacity_bytes)
 
     @property
     def without_activations(self) -> bool:
-        """Whether the need leaves out activations, which are not modelled for this network."""
+        """Whether activations are left out because they are not modelled for this network."""
         return self.network.decoder is None
 
 
@@ -224,7 +224,7 @@ def _usual(question: MemoryQuestion) -> MemoryQuestion:
 
 
 def _tensor_bytes(question: MemoryQuestion, network: HeldNetwork, catalog: Catalog) -> float:
-    """What has to fit, without what the allocator holds beyond the tensors [byte]."""
+    """Memory needed by tensors, without allocator overhead [byte]."""
     question = replace(question, counted=None)
     memory = _memory(question, network, _plan(question, network, catalog).value, catalog).value
     return float(memory.total_bytes.mid - uncertain(memory.fragmentation_bytes).mid)
@@ -279,7 +279,7 @@ def _other_choices(asked: MemoryQuestion, network: HeldNetwork) -> dict[str, Any
 
 
 def _capacity(device: Device | None) -> Found[float | None]:
-    """What a device holds; None without one, or where that is not on record [byte]."""
+    """Memory of a device; None without a device, or if unknown [byte]."""
     if device is None:
         return Found(value=None)
     if "memory_bytes" not in device.records:
@@ -290,7 +290,7 @@ def _capacity(device: Device | None) -> Found[float | None]:
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceFit:
-    """How a need of memory stands to one device.
+    """Memory need relative to one device.
 
     Parameters
     ----------
@@ -311,7 +311,7 @@ class DeviceFit:
 
     @cached_property
     def share(self) -> Uncertain:
-        """What is needed over what the device holds [1]."""
+        """Memory need over the capacity of the device [1]."""
         return self.needed_bytes * (1.0 / self.capacity_bytes)
 
 
@@ -426,7 +426,7 @@ _MISPLACED: Mapping[str, tuple[Callable[[MemoryQuestion], bool], str]] = {
 
 
 def _plan(question: MemoryQuestion, network: HeldNetwork, catalog: Catalog) -> Found[Plan]:
-    """How it is shared out; training is fully sharded and serving tensor-parallel unless said."""
+    """Layout: given, or fully sharded for training and tensor-parallel for inference."""
     notices = [*part_of_slice(question.hardware or "", question.devices)]
     length = question.seq_len
     if question.inference and question.context is not None:
@@ -483,7 +483,7 @@ def _memory(
 def _serving(
     question: MemoryQuestion, network: HeldNetwork, plan: Plan, catalog: Catalog
 ) -> Found[Serving]:
-    """What serving holds beside the weights: the cache, and the prompts on their way."""
+    """Memory of inference besides weights: KV cache and prompts in prefill."""
     cache = 0.0
     if network.ledger is not None:
         size = CACHE[question.kv_precision or ("fp32" if question.precision == "fp32" else "bf16")]

@@ -1,4 +1,4 @@
-"""How people spell formats, optimizers, sharding and recomputation: mapped to the fixed terms."""
+"""Spellings of formats, optimizers, sharding and recomputation, mapped to our terms."""
 
 import re
 from dataclasses import dataclass
@@ -110,7 +110,7 @@ def read_optimizer(text: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Sharding:
-    """How a run is shared out; None where the text does not say.
+    """Sharding of a run; None where the text gives none.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What is there to hold: a model, its formats and overheads, out of a config or the profiles."""
+"""Model, formats and overheads for the memory need, from a config or the profiles."""
 
 import json
 from collections.abc import Mapping
@@ -96,7 +96,7 @@ class HeldNetwork:
 
     @property
     def tied(self) -> bool:
-        """Whether the head is the token table."""
+        """Whether the output head shares the token embedding."""
         return self.decoder is not None and self.decoder.head is not None and self.decoder.head.tied
 
     @property
@@ -144,7 +144,7 @@ def find_network(question: MemoryQuestion, catalog: Catalog) -> Found[HeldNetwor
 def training_model(
     question: MemoryQuestion, network: HeldNetwork, catalog: Catalog
 ) -> Found[Model]:
-    """What training holds, in the formats and with the optimizer asked for."""
+    """Return the tensors of training, in the given formats and optimizer."""
     size = TRAINING[question.precision]
     loss = prior(catalog, LOSS_BYTES, "logits")
     eager = question.attention == "eager" and question.recomputation in (None, "none")
@@ -204,7 +204,7 @@ def _adapters(question: MemoryQuestion) -> Adapters | None:
 def inference_model(
     question: MemoryQuestion, network: HeldNetwork, catalog: Catalog
 ) -> Found[Model]:
-    """What serving holds; up to 8 bit the tables and the head stay in 16 bit."""
+    """Return the tensors of inference; up to 8 bit, embeddings and head stay in 16 bit."""
     served = _served_bytes(question, catalog)
     size = served.value
     outer = max(size, 2.0)
@@ -370,7 +370,7 @@ def _frozen_bytes(question: MemoryQuestion, catalog: Catalog) -> tuple[Found[flo
 
 @lru_cache(maxsize=256)
 def _typical(name: str, params: float, catalog: Catalog) -> Found[HeldNetwork]:
-    """Where only the size is known: a Llama-like decoder of that size."""
+    """Return a Llama-like decoder of a given size, if only the size is known."""
     within_limits("params", params, "params")
     vocab = prior(catalog, "memory.vocab", "logits")
     decoder = typical_decoder(params, round(float(vocab.value.mid)))

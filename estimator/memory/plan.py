@@ -1,4 +1,4 @@
-"""What is to be held, and how is it shared out: groups of parameters, layers, ranks and stages."""
+"""Tensors and their layout: groups of parameters, layers, ranks and stages."""
 
 from dataclasses import dataclass
 
@@ -37,7 +37,7 @@ class ParameterGroup:
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """What there is to hold, before it is shared out.
+    """Tensors of a model before they are distributed.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class Model:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How the work is shared out; floats or arrays that broadcast.
+    """Layout of a run; floats or arrays that broadcast.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class Serving:
-    """What serving holds beside the weights.
+    """Memory of inference besides weights.
 
     Parameters
     ----------

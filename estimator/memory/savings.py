@@ -1,4 +1,4 @@
-"""What makes a training run fit on the devices that it has: recomputation, or adapters."""
+"""Changes that make a training run fit its devices: recomputation or adapters."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,7 +17,7 @@ SAVINGS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "qlora, recompute": {"finetune": "qlora", "recomputation": "full"},
     }
 )
-"""What saves memory, the cheapest in time first -> how it changes the question."""
+"""Memory savings, fastest first -> changes of the question."""
 
 
 def cheapest_saving(question: MemoryQuestion, catalog: Catalog) -> str | None:

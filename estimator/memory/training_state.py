@@ -1,4 +1,4 @@
-"""What does training keep for each parameter, and do all devices of a run hold as much together?"""
+"""Training state per parameter, and whether all devices together hold it."""
 
 import math
 
@@ -27,7 +27,7 @@ arXiv:1710.03740, sec. 3.1."""
 
 
 def states_of(question: MemoryQuestion) -> str:
-    """How gradients and optimizer are held: as given, else as is usual for the task.
+    """Return the optimizer and precision of the training state: given, or usual for the task.
 
     Pretraining and ZeRO keep fp32 copies; fine-tuning of all weights on one device or with FSDP
     commonly runs in 16 bit throughout; adapters are small and kept in fp32.
@@ -63,7 +63,7 @@ def trained(
 
 
 def memory_of(device: Device) -> float:
-    """What a device holds; without end where that is not known or no question [byte]."""
+    """Memory of a device; infinite if unknown [byte]."""
     if device.kind == "brain" or "memory_bytes" not in device.records:
         return math.inf
     return device.records["memory_bytes"].value
@@ -72,7 +72,7 @@ def memory_of(device: Device) -> float:
 def too_large(
     params: Floats, held_bytes: Floats, *, frozen_bytes: Floats, catalog: Catalog
 ) -> tuple[Mask, Floats]:
-    """Whether the training state alone exceeds the devices, shared out as well as can be.
+    """Return whether the training state alone exceeds the devices at the best sharding.
 
     Weights, gradients and AdamW, or the frozen weights of adapters, without activations: what this
     refuses no setting can hold.

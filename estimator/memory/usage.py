@@ -74,7 +74,7 @@ class Memory:
 
 @dataclass(frozen=True, kw_only=True)
 class Overhead:
-    """What is not known exactly, or is held beside the tensors.
+    """Memory besides tensors, and factors that are not known exactly.
 
     Parameters
     ----------
@@ -197,7 +197,7 @@ def _scaled(factor: Uncertain, part: Quantity) -> Quantity:
 
 
 def _moving(memory: Memory) -> Number:
-    """What comes and goes while it runs, and so leaves gaps: all but weights and states [byte]."""
+    """Memory that is allocated and freed during a run, which fragments [byte]."""
     parts = ("gathered", "activations", "logits", "working", "kv_cache", "gradients")
     return total(getattr(memory, f"{part}_bytes") for part in parts).mid
 
@@ -242,7 +242,7 @@ def _table_gradients(model: Model, plan: Plan, ends: tuple[Number, Number]) -> N
 
 
 def _step_bytes(model: Model, plan: Plan, ends: tuple[Number, Number]) -> Number:
-    """What a step of a sharded optimizer in mixed precision holds for a moment [byte].
+    """Temporary memory of a sharded optimizer step in mixed precision [byte].
 
     DeepSpeed casts its shard of the gradients to fp32, and PyTorch's `foreach` optimizers make one
     more copy of a moment. Activations are freed by then, so only what is beyond them counts.

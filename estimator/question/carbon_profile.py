@@ -1,4 +1,4 @@
-"""What does a run emit by its schedule: the user's profile of the grid, read and checked."""
+"""Hourly carbon intensity from the user's profile of a grid."""
 
 import csv
 from collections.abc import Iterable, Sequence

@@ -14,7 +14,7 @@ BY_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")
 
 
 class TableOut(Protocol):
-    """What a table is written to."""
+    """Output of a table."""
 
     def write(self, text: str, /) -> object:
         """Write whole records."""
@@ -24,7 +24,7 @@ class TableOut(Protocol):
 
 
 class Dialect:
-    r"""How one table is written: read here as commas and points, and written back as it came.
+    r"""Dialect of a table; read as commas and points, and written as it came.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class Dialect:
         self.lines = whole if self.separator == "," else self._as_commas(whole)
 
     def writer(self, out: TableOut) -> TableOut:
-        """Where records with commas are written as the table was."""
+        """Return an output that converts records with commas to the table's dialect."""
         return out if self.separator == "," else _Written(out, self)
 
     def spelled(self, cell: str) -> str:

@@ -243,7 +243,7 @@ def _columns(texts: list[str], width: int, places: Sequence[int]) -> list[TextCo
 
 
 def _quotes_at_ends(data: bytes) -> bool:
-    """Whether quotes stand at the ends of cells alone, and doubled in between.
+    """Return whether quotes are only at the ends of cells, or doubled inside them.
 
     Only a reader of records is sure of the others: a cell may have text after its closing quote.
     """

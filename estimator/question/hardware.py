@@ -1,4 +1,4 @@
-"""Which numbers does a scenario name: device, price and utilization out of the profiles."""
+"""Device, price and utilization that a scenario names, from the profiles."""
 
 import re
 from collections.abc import Sequence
@@ -53,7 +53,7 @@ OTHER_FORMAT_NAMES = {
 FORMATS = (
     f"{'|'.join(OTHER_FORMAT_NAMES)}|fp64|fp32|tf32|fp16|bf16|fp8|fp4|int8|equivalent|mixed|amp"
 )
-"""What a free text may name as a precision."""
+"""Pattern of number formats in free text."""
 
 EITHER = " or "
 """Stands between formats of which it is not known which one ran."""
@@ -295,7 +295,7 @@ def _price_record(fresh: Sequence[Price], catalog: Catalog) -> Record:
 
 @dataclass(frozen=True, kw_only=True)
 class Offers:
-    """How many rental offers a price is the median of, and when they stood.
+    """Number and dates of the rental offers behind a price.
 
     Parameters
     ----------

@@ -952,7 +952,7 @@ def _without_unit(name: str, text: str) -> str:
 
 
 def _like(name: str, text: str) -> str:
-    """How a number is to be written instead of a text."""
+    """Example of how to write a number, for an error message."""
     declared = REGISTRY.get(name)
     if text.endswith("%"):
         return "a share of one, such as 0.4"

@@ -1,4 +1,4 @@
-"""What does owning a device use up: price, server, network, and how the value declines.
+"""Cost of owning a device: price, server, network and depreciation.
 
 A device is bought, worked for its life and sold or kept for less. What its life uses up is the
 value lost meanwhile, (1 - decline)^years being left, and each hour of work bears the same part of

@@ -1,4 +1,4 @@
-"""Where did each number come from: unit, basis, source and date, and what was assumed."""
+"""Provenance of a number: unit, basis, source, date and assumptions."""
 
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -44,7 +44,7 @@ class SourcedNumber:
 
 @dataclass(frozen=True, kw_only=True)
 class Found(Generic[Thing]):
-    """What was looked up, with the numbers that it rests on.
+    """Result of a lookup, with the numbers behind it.
 
     Parameters
     ----------

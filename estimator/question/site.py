@@ -1,4 +1,4 @@
-"""Which numbers does a place name: PUE, grid, water and electricity, at the time of the run."""
+"""PUE, grid, water and electricity of a place at the time of a run."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -270,13 +270,13 @@ class Table(Generic[Asked]):
         return self._no_words if column is None else column
 
     def states(self, name: str) -> Mask:
-        """Whether each row specifies an input."""
+        """Return whether each row specifies an input."""
         if name in self.words:
             return self.words[name].codes >= 0
         return ~np.isnan(self.number(name))
 
     def states_word(self, name: str, *words: str) -> Mask:
-        """Whether each row specifies one of some words for an input."""
+        """Return whether each row sets an input to one of some words."""
         column = self.words.get(name)
         if column is None or not set(words) & set(column.distinct):
             return np.zeros(self.count, dtype=np.bool_)
@@ -333,7 +333,7 @@ def columns_of(
 
 
 def is_number(declared: Input) -> bool:
-    """Whether an input is a column of numbers; flags and the share computed again are, too."""
+    """Return whether an input is a numeric column; flags and the recomputed share count as such."""
     return declared.number or declared.flag or declared.name == "recomputation"
 
 
@@ -355,7 +355,7 @@ def _value_of(declared: Input, value: float) -> float | str | bool:
 
 
 def _is_column(given: Any) -> bool:
-    """Whether an input is given for each row, not once for all."""
+    """Return whether an input differs by row."""
     dimensions = getattr(given, "ndim", None)
     if dimensions is not None:
         return bool(dimensions)
@@ -429,7 +429,7 @@ def check_number(declared: Input, value: float) -> None:
 
 
 def _is_no_choice(declared: Input, word: str) -> bool:
-    """Whether a word is none of the choices of its input."""
+    """Return whether a word is not among the choices of its input."""
     return bool(declared.choices) and not declared.open_choices and word not in declared.choices
 
 

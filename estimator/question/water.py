@@ -1,4 +1,4 @@
-"""Which water factors does a scenario name: of the cooling on site and of the power stations."""
+"""Water factors of a scenario: on-site cooling and power stations."""
 
 from estimator.catalog import Catalog, Place, Record
 from estimator.core.uncertainty import Uncertain, spread_between

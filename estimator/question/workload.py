@@ -1,4 +1,4 @@
-"""How much work does each scenario name: FLOPs, a size, a config, a preset or device time."""
+"""Work of a scenario: FLOPs, a size, a config, a preset or device time."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -70,7 +70,7 @@ COUNTED = ("tokens", "samples")
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """What was found of the work of one scenario.
+    """Work of one scenario, as resolved.
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ class WorkTable:
         return _inputs(self.table.row(row), self.preset(row), self.network(row), self.catalog)
 
     def work(self, row: int, workload: Workload) -> Work:
-        """What was found of one row."""
+        """Return the resolved work of one row."""
 
         def known(name: str) -> float | None:
             value = float(self.numbers[name][row])
@@ -622,11 +622,11 @@ def _width(config: Mapping[str, Any]) -> float | None:
 
 
 OTHER_UNIT = {"tokens": "samples", "samples": "tokens"}
-"""What a preset that is counted in one unit is not counted in."""
+"""Unit in which a preset is not counted -> the one in which it is."""
 
 
 def _unit_of(preset: Preset) -> str:
-    """What the published work of a preset is counted in."""
+    """Return the unit in which a preset's published work is counted."""
     records = preset.records
     return "samples" if "samples" in records and "tokens" not in records else "tokens"
 

@@ -1,4 +1,4 @@
-"""How much work is each row of a table, and how sure is that: as a single estimate would say."""
+"""Work and its uncertainty for each row of a table, as for a single estimate."""
 
 from collections.abc import Mapping, Sequence
 

@@ -229,7 +229,7 @@ def served_rows(report: Report, names: Names) -> list[dict[str, str]]:
 
 @dataclass(frozen=True)
 class _ResultsWriter:
-    """Where rows are written, with which results.
+    """Output of result rows, with the selected results.
 
     `mids` are quantities of which the median alone is written, `names` calls the inputs.
     """

@@ -75,7 +75,7 @@ def _weight(notice: Notice, shares: Mapping[str, float]) -> float:
 
 
 def _assumes(notice: Notice) -> bool:
-    """Whether the sentence of a notice states an assumption."""
+    """Return whether a notice states an assumption, by its sentence."""
     return "assum" in str(MESSAGES.get(notice.code, ""))
 
 

@@ -28,7 +28,7 @@ def _words(texts: list[str]) -> Texts:
 
 
 def _beside(exponent: int) -> str:
-    """What stands beside the digits: zeros before them, or the power of ten behind them."""
+    """Characters around the digits: leading zeros, or the power of ten."""
     if -5 < exponent < 0:
         return "0." + "0" * (-exponent - 1)
     return "" if 0 <= exponent < SIGNIFICANT else f"e{exponent:+03}"

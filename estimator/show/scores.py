@@ -1,4 +1,4 @@
-"""How right predictions are, in tables: a row per group, with errors as shares and factors."""
+"""Tables of scores: a row per group, with errors as percentages and factors."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -36,7 +36,7 @@ PEAKS_LEGEND = (
     "source nor those set aside; in 80%: share inside the 80% interval; too low: share of the "
     "peaks predicted over 15% too low; bias: median of predicted over measured, less one."
 )
-"""What heads of the tables mean."""
+"""Legend of the tables' headers."""
 
 
 def _known_percent(share: float | None) -> str:

@@ -1,4 +1,4 @@
-"""Whether a model fits in memory, in words."""
+"""Verdict on whether a model fits in memory, in words."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""Where are the user's own data stored: measured runs and profiles."""
+"""Folder of the user's own data: measured runs and profiles."""
 
 import os
 from contextlib import suppress
@@ -29,7 +29,7 @@ def data_directory() -> Path:
 
 @lru_cache(maxsize=8)
 def _of_system(*_environment: str | None) -> Path:
-    """Where the system keeps it; each estimate asks, and to work it out takes a tenth of one."""
+    """Return the system's data folder; cached, as looking it up takes a tenth of an estimate."""
     import platformdirs
 
     return Path(platformdirs.user_data_dir("twenty-watts", appauthor=False))

@@ -40,7 +40,7 @@ NAMED = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Needs:
-    """What one command needs: where its checkout is, its requirement files, what it imports."""
+    """Requirements of a command: checkout, requirement files, and modules."""
 
     root: Path
     requirements: tuple[str, ...]
@@ -73,7 +73,7 @@ APP = Needs(
         }
     ),
 )
-"""What the command line, the app and the measuring need."""
+"""Requirements of the command line, the app and measurements."""
 
 
 MEASURE = replace(
@@ -94,7 +94,7 @@ MEASURE = replace(
     ),
     instead_of=("torch",),
 )
-"""What the measuring cannot do without; a Python with PyTorch is measured as it is."""
+"""Minimum for measurements; a Python with PyTorch is used as it is."""
 
 
 def enter(needs: Needs) -> None:
@@ -173,7 +173,7 @@ def missing_modules(modules: Mapping[str, str], path: Sequence[str] | None = Non
 
 
 def is_ready(needs: Needs) -> bool:
-    """Whether `.venv` holds what is needed, for the running Python version if we made it."""
+    """Return whether `.venv` has what is needed, for the running Python version if we made it."""
     folder = needs.root / FOLDER
     if not is_whole(folder) or missing_modules(needs.modules, site_of(folder)):
         return False
@@ -181,7 +181,7 @@ def is_ready(needs: Needs) -> bool:
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether the environment holds its Python and as many packages as it was left with."""
+    """Return whether the environment still has its Python and all packages it was left with."""
     least = str(read_stamp(folder).get(ENTRIES, ""))
     fewer = least.isdecimal() and entries_of(folder) < int(least)
     return python_of(folder).exists() and not fewer
@@ -290,7 +290,7 @@ def write_stamp(folder: Path, stamp: Mapping[str, str]) -> None:
 
 
 def is_foreign(folder: Path) -> bool:
-    """Whether somebody else made this environment: files without our lock and stamp."""
+    """Return whether someone else made this environment: it lacks our lock and stamp."""
     ours = (folder / LOCK).exists() or (folder / STAMP).exists()
     return folder.is_dir() and not ours and any(folder.iterdir())
 

@@ -14,7 +14,7 @@ else:
     import fcntl
 
 POLL_S = 0.05
-"""How often a lock that another process holds is tried again [s]."""
+"""Time between attempts to take a lock that another process has [s]."""
 
 
 @contextmanager

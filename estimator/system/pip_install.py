@@ -1,4 +1,4 @@
-"""How is a virtual environment made and filled: venv and pip, with the reason when they fail.
+"""Virtual environments: created by venv, filled by pip, with the reason if either fails.
 
 Standard library only.
 """
@@ -128,11 +128,11 @@ def show_progress(log: Sequence[str]) -> None:
 
 
 def python_of(folder: Path) -> Path:
-    """Where the environment's Python is."""
+    """Path of the environment's Python."""
     return folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 
 
 def site_of(folder: Path) -> list[str]:
-    """Where the environment's packages are."""
+    """Paths of the environment's packages."""
     sites = [*folder.glob("lib/python3*/site-packages"), *folder.glob("Lib/site-packages")]
     return [str(site) for site in sites]

@@ -1,4 +1,4 @@
-"""What do the small files of the system say, those below /proc, /sys and /etc?"""
+"""Readers of small system files below /proc, /sys and /etc."""
 
 from pathlib import Path
 
