@@ -75,7 +75,7 @@ def _meter_error() -> type[Exception]:
 
 
 def _is_text(word: str) -> bool:
-    """Whether a word has no lone surrogates, which stand for bytes that are no UTF-8."""
+    """Return whether a word has no lone surrogates, which stand for bytes that are not UTF-8."""
     return not any("\ud800" <= letter <= "\udfff" for letter in word)
 
 
@@ -92,7 +92,7 @@ def _refused(words: Sequence[str]) -> str | None:
 
 
 def _empty(words: Sequence[str]) -> str | None:
-    """What of a command line is empty, as an unset variable of a shell leaves it; None if nothing.
+    """Return the empty part of a command line, as an unset shell variable leaves it, if any.
 
     >>> _empty(["estimate", "--site", ""]), _empty(["estimate", "--site="]), _empty(["model", ""])
     ('--site', '--site', 'an argument')

@@ -87,7 +87,7 @@ def script_path() -> Path:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a server on this address is for this machine alone.
+    """Return whether a server at this address is reachable from this machine only.
 
     >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("0.0.0.0")
     (True, True, False)

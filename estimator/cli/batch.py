@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from estimator.show.csv_table import Counts
 
 TABLE_TEXT: Any = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
-"""How tables are written: bytes that were no UTF-8 come out as they went in."""
+"""Encoding of tables; bytes that are not UTF-8 are written as they were read."""
 
 DASH = "-"
 """Names the standard input, or output."""
@@ -53,7 +53,7 @@ through. A given accelerator_hours is used as it is. If a row cannot be estimate
 
 
 def _columns() -> str:
-    """What a table may hold, by the names of its columns."""
+    """Return the column names of a table, for the help."""
     from textwrap import fill
 
     from estimator.inference.question import COLUMNS as SERVING
@@ -155,7 +155,7 @@ def _check_output(output: str, *, json: bool) -> None:
 
 
 def _text_of(counts: "Counts") -> str:
-    """How many rows were answered, and the devices of which measured runs are used."""
+    """Return the number of rows answered, and the devices whose measured runs were used."""
     text = f"{rows_text(counts.rows)}: {counts.answered:,} answered, {counts.refused:,} refused"
     text += " (see the column `error`)" if counts.refused else ""
     if used := counts.calibrated:

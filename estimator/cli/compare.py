@@ -47,7 +47,7 @@ SORTED_BY = {
     "energy": "energy_kwh",
     "co2e": "co2e_kg",
 }
-"""What rows can be sorted by -> quantity."""
+"""Sort order of rows -> quantity."""
 
 SHOWN = ("wall_hours", "energy_kwh", "cost_usd", "co2e_kg")
 
@@ -195,7 +195,7 @@ def _within(answers: "list[Row]", limits: dict[str, float]) -> "tuple[list[Row],
 
 
 def _keeps(found: "Answer", limits: dict[str, float]) -> bool:
-    """Whether every limited quantity is known and its median within the limit."""
+    """Return whether every limited quantity is known and its median within the limit."""
     return all(
         name in found.estimate and float(found.estimate[name].mid) <= most
         for name, most in limits.items()

@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _device_of_preset(scenario: "Scenario", catalog: "Catalog") -> bool:
-    """Whether the scenario names a preset that brings its device."""
+    """Return whether the scenario names a preset with a device."""
     preset = scenario.preset
     return preset is not None and (
         not catalog.knows_preset(preset) or catalog.preset(preset).hardware is not None

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from estimator.studies.search.space import Space
 
 AIMS = ("cost", "time", "co2e", "energy")
-"""What a plan may minimize."""
+"""Objectives of a plan."""
 
 LIMITS = {
     "budget": ("cost_usd", "USD", "maximum cost"),
@@ -164,7 +164,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _space(options: argparse.Namespace, catalog: "Catalog") -> "Space":
-    """What is fixed, and what the plan chooses from."""
+    """Return the fixed inputs and the choices of the plan."""
     from estimator.studies.search.plan import PLANNED_COUNTS, planned_devices
     from estimator.studies.search.space import Space
 

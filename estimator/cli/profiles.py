@@ -199,7 +199,7 @@ def _profile(catalog: "Catalog", name: str) -> tuple[dict[str, Any], dict[str, "
 
 
 def _head(profile: Any) -> dict[str, Any]:
-    """What is known of a profile beside its records."""
+    """Return the facts about a profile other than its records."""
     known = _known(asdict(profile))
     return {key: known[key] for key in known if key not in ("peaks", "records", "as_run")}
 

@@ -111,7 +111,7 @@ def question_from(options: argparse.Namespace, **instead: Any) -> ServingQuestio
 
 
 def calibration_of(options: argparse.Namespace, catalog: "Catalog") -> "Calibration | None":
-    """What measured loads change, unless they shall be ignored."""
+    """Calibration from measured inference loads, or None with `--calibration ignore`."""
     from estimator.inference.measured_loads import known_loads
     from estimator.question.table import check_choice
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from estimator.studies.search.sweep import Runner, Swept
 
 EVERY_S = 1.0
-"""How often progress is shown [s]."""
+"""Time between updates of the progress [s]."""
 
 EXAMPLES = """examples:
   twenty-watts sweep space.toml -o designs.parquet --pareto time,cost,co2e

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from estimator.validation.cross_validation import Score
 
 MONEY = {"cost": "cost at listed prices", "co2e": "CO2e behind a meter, grid given"}
-"""What is scored, for people."""
+"""Scored quantity -> its description."""
 
 EXAMPLES = """examples:
   twenty-watts validate

@@ -1,3 +1,3 @@
-"""How much work: parameter, FLOP and byte ledgers, term by term."""
+"""Parameter, FLOP and byte ledgers of networks, term by term."""
 
 from estimator.networks import messages as messages

@@ -1,4 +1,4 @@
-"""Which block of a transformer holds what, and its cost per token and per attended pair.
+"""Transformer blocks: parameters, and cost per token and per attended pair.
 
 A block answers with costs by part. A cost is exact integers: parameters, FLOPs for each token,
 and FLOPs for each (query, key) pair, which is where attention leaves the linear regime.

@@ -123,7 +123,7 @@ _EMPTY: tuple[Any, ...] = (None, False, 0, [], {}, "")
 
 
 def _stated(fields: Fields, paths: Sequence[str]) -> tuple[bool, Any]:
-    """Whether a config states one of some keys, and its value: the last one's that it states."""
+    """Return whether a config states one of some keys, and its value (the last one stated)."""
     found: tuple[bool, Any] = (False, None)
     for path in paths:
         part: Any = fields.values

@@ -1,4 +1,4 @@
-"""What is given as a config: the text of a `config.json`, or the path of one."""
+"""Configs given as the text of a `config.json`, or as its path."""
 
 import json
 import re
@@ -24,16 +24,16 @@ JSON_KINDS = {
     bool: "true or false",
     type(None): "null",
 }
-"""What a JSON document can be that is no object."""
+"""JSON types other than object, for an error message."""
 
 
 def is_inline(given: str) -> bool:
-    """Whether a config is given as JSON text, not as the path of a file."""
+    """Return whether a config is given as JSON text, not as a path."""
     return given.lstrip()[:1] == "{"
 
 
 def is_config(given: str) -> bool:
-    """Whether a config is given, where the name of a model would do, too."""
+    """Return whether a config is given, where a model name is accepted too."""
     return is_inline(given) or given.endswith(".json") or Path(given).exists()
 
 
@@ -49,7 +49,7 @@ def config_of(given: str) -> dict[str, Any]:
 
 
 def config_name(given: str) -> str:
-    """What a config is called: by the network that its text names, or by its path."""
+    """Return a name for a config: that of the network in its text, or its path."""
     if not is_inline(given):
         return given
     config = inline_config(given)

@@ -1,4 +1,4 @@
-"""How much work a convolution is, and how large the feature maps are that it leaves."""
+"""Work of a convolution, and size of its feature maps."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import KW_ONLY, dataclass, field, replace
@@ -292,7 +292,7 @@ def ratio(fields: Fields, name: str, default: float) -> float:
 
 
 def positive(fields: Fields, name: str, default: float) -> bool:
-    """Whether a number is above 0, which turns a part of a network on; null turns it off."""
+    """Return whether a number is above 0, which enables a part of a network; null disables it."""
     value = fields.values.get(name, default)
     if type(value) not in (int, float, type(None)):
         raise refuse("config_key_number", key=fields.full_name(name), value=repr(value))

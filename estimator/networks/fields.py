@@ -1,4 +1,4 @@
-"""Which sizes a config states, and whether they are sane.
+"""Sizes that a config states, checked for plausibility.
 
 A config holds explicit keys only. For one that is absent the default of its type in
 `defaults.json` is taken, or else what the family says. A bad value is refused by key, before any
@@ -69,7 +69,7 @@ class Fields:
         return self.aliases.get(key, self.path + key)
 
     def states(self, *names: str) -> bool:
-        """Whether one of `names` is there with a value other than null."""
+        """Return whether one of `names` has a value other than null."""
         return self.values.get(self.key(*names)) is not None
 
     def size(

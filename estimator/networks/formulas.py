@@ -1,4 +1,4 @@
-"""How much work a transformer is when only its size is known: no config, no ledger.
+"""Work of a transformer of which only the size is known.
 
 Against the ledgers of the 99 dense decoders in tests/golden, 6 N D with all parameters is off by
 6% in the median at 2048 tokens of context, 22% at 8192 and 55% at 32768. With the input tables

@@ -1,4 +1,4 @@
-"""How much work the model behind a Hugging Face `config.json` is.
+"""Work of the model behind a Hugging Face `config.json`.
 
 A config names its family in `model_type`; a family is one function from checked fields to an
 architecture. To add a family, write that function in a module of `families` and register it there
@@ -207,7 +207,7 @@ def _best_effort(fields: Fields, model_type: str) -> Architecture:
 
 
 def _looks_like_a_decoder(fields: Fields) -> bool:
-    """Whether the config states all sizes of a decoder, and nothing that speaks against one."""
+    """Return whether the config states all sizes of a decoder, and nothing that contradicts it."""
     name = class_name(fields)
     return (
         all(fields.states(key) for key in FAMILIAR)

@@ -1,4 +1,4 @@
-"""Which side of an image does a network see: of a diffusion network, that of its latents."""
+"""Image size that a network sees; for diffusion networks, the size of the latents."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -35,5 +35,5 @@ def side_seen(config: Mapping[str, Any], pixels: float) -> float:
 
 
 def states_size(config: str) -> bool:
-    """Whether the text of a config tells the size of its images."""
+    """Return whether the text of a config states its image size."""
     return any(key in config for key in SIZES)

@@ -1,4 +1,4 @@
-"""What the kinds of network of many rows say, as columns."""
+"""Kinds of network for many rows, as columns."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -343,17 +343,17 @@ class NetworkKind:
 
     @cached_property
     def transformer(self) -> bool:
-        """Whether attention terms make sense for it."""
+        """Whether attention terms apply."""
         return self.group in ("decoder", "transformer") and not self.linear
 
     @cached_property
     def perceptron(self) -> bool:
-        """Whether it is made of plain matrix products."""
+        """Whether it consists of plain matrix products."""
         return self.family.startswith(PERCEPTRON)
 
     @cached_property
     def stepwise(self) -> bool:
-        """Whether its steps are launched one after another, as no library fuses them."""
+        """Whether its steps are launched one by one, as no library fuses them."""
         return self.recurrent and self.family.endswith(STEPWISE)
 
     @cached_property
@@ -463,7 +463,7 @@ def _kind(work: str, arch: str) -> NetworkKind:
 
 
 def alike(things: Sequence[object]) -> bool:
-    """Whether all things equal the first one, as in most tables."""
+    """Return whether all things equal the first, as in most tables."""
     return not things or things.count(things[0]) == len(things)
 
 

@@ -1,4 +1,4 @@
-"""How much work stacks of layers are, and what they keep while generating."""
+"""Work of stacks of layers, and the state they keep during generation."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -61,7 +61,7 @@ class Layers:
 
     @property
     def cache(self) -> CacheLayers:
-        """What the layers keep while generating, each run of a shared layer for itself."""
+        """Cached state of the layers during generation, per pass of a shared layer."""
         return CacheLayers(
             layers=round(self.times * self.reuse),
             values_per_token=self.cache_values,
@@ -71,7 +71,7 @@ class Layers:
 
     @property
     def keeps(self) -> bool:
-        """Whether they keep anything."""
+        """Whether they keep any state."""
         return self.cache_values > 0 or self.state_values > 0
 
 
@@ -125,5 +125,5 @@ class Stack:
 
     @property
     def cache(self) -> tuple[CacheLayers, ...]:
-        """What its layers keep while generating."""
+        """Cached state of the layers during generation."""
         return tuple(part.cache for part in self.stack if part.keeps)

@@ -1,4 +1,4 @@
-"""How much work a network is, term by term.
+"""Work of a network, term by term.
 
 A ledger lists the terms of a network in the order of the forward pass. Each term carries its
 parameters and its forward FLOPs, and every total is a sum of terms, so a reader sees where the
@@ -21,12 +21,12 @@ Quantity = float | NDArray[np.float64]
 BYTES_16_BIT = 2
 
 ITEM_UNITS = ("token", "image", "frame", "latent")
-"""What a pass is counted in: tokens of text or of images, images, audio frames, latent maps."""
+"""Unit in which a pass is counted: tokens, images, audio frames or latent maps."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """What passes through the network once, and which attention figure is wanted.
+    """Input of one pass, and the attention convention for its FLOPs.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ class Term:
 
 @dataclass(frozen=True, kw_only=True)
 class CacheLayers:
-    """What some equal layers keep while generating.
+    """Cached state of some equal layers during generation.
 
     Parameters
     ----------
@@ -233,7 +233,7 @@ CHANGED = {"image_size": (448.0, 896.0), "seq_len": (16_000.0, 32_000.0)}
 
 
 def takes(network: Architecture, field: str) -> bool:
-    """Whether another value of an input, one of `CHANGED`, makes another pass, or is refused."""
+    """Return whether changing an input of `CHANGED` changes the pass, or is refused."""
     image = field == "image_size"
     try:
         small, large = (

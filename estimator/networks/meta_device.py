@@ -1,4 +1,4 @@
-"""How much work a model is that no reader knows: built by transformers, counted by PyTorch.
+"""Work of a model without a reader: built by transformers, counted by PyTorch.
 
 The model is built on PyTorch's meta device, which holds shapes and no weights, so its size does not
 matter; PyTorch's own counter then watches one pass. Needs torch and transformers, which the
@@ -24,10 +24,10 @@ FAILURES = (
     *(ArithmeticError, AssertionError, AttributeError, ImportError, LookupError),
     *(OSError, RuntimeError, TypeError, ValueError),
 )
-"""What the code of a model may raise when it is built or run."""
+"""Exceptions that a model's code may raise when built or run."""
 
 Feed = tuple[dict[str, Any], float, bool, tuple[str, ...]]
-"""What a model gets, how many items that is, whether they are images, and reservations."""
+"""Arguments of a model, number of items, whether these are images, and warnings."""
 
 
 def counted_ledger(config: Mapping[str, Any], inputs: Inputs) -> Ledger:
@@ -68,7 +68,7 @@ def counted_ledger(config: Mapping[str, Any], inputs: Inputs) -> Ledger:
 
 
 def can_count() -> bool:
-    """Whether torch and transformers are installed."""
+    """Return whether torch and transformers are installed."""
     return all(importlib.util.find_spec(name) for name in ("torch", "transformers"))
 
 
@@ -131,7 +131,7 @@ def _counted(torch: Any, model: Any, inputs: Inputs, params: int) -> tuple[Count
 
 
 def _passes(torch: Any, model: Any, inputs: Inputs) -> list[Feed]:
-    """What the model may get: all that it takes, or text alone where it refuses that."""
+    """Return possible arguments of the model: all that it accepts, or text only."""
     names = inspect.signature(model.forward).parameters
     text = _text(torch, model.config, inputs, {*names})
     other = {**_image(torch, model.config, inputs, {*names})}

@@ -1,4 +1,4 @@
-"""Which class the weights of a config belong to, what it is for, and how many labels it has."""
+"""Class, task and number of labels of a config's weights."""
 
 import re
 
@@ -13,7 +13,7 @@ def class_name(fields: Fields) -> str:
 
 
 def task(fields: Fields) -> str:
-    """What the class does: `MaskedLM` for `BertForMaskedLM`; empty for a bare trunk."""
+    """Return the task of the class: `MaskedLM` for `BertForMaskedLM`; empty for a bare trunk."""
     name = class_name(fields)
     if name.endswith("LMHeadModel"):
         return "CausalLM"
@@ -38,7 +38,7 @@ def label_head(fields: Fields, width: int, bias: bool = True) -> Cost:
 
 
 def tied_as_stated(fields: Fields) -> bool:
-    """Whether the head shares the token table, as it does where the config is silent."""
+    """Return whether the head shares the token embedding, which is the default."""
     return fields.flag("tie_word_embeddings", default=True)
 
 

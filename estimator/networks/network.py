@@ -1,4 +1,4 @@
-"""How much work a network is: the lines of its forward pass, added up to a ledger.
+"""Work of a network: the lines of its forward pass, summed up in a ledger.
 
 A network answers with the lines of its forward pass: names and terms, in order. Lines of one
 name are added up, so a layer that repeats is one line of the ledger. All networks are read this
@@ -209,14 +209,14 @@ def length(inputs: Inputs, usual: float) -> Quantity:
 
 
 def length_warning(seq_len: Quantity, longest: int) -> tuple[str, ...]:
-    """What to say about sequences beyond a model with `longest` positions."""
+    """Return a warning for sequences beyond a model's `longest` positions."""
     if np.all(np.asarray(seq_len) <= longest):
         return ()
     return (f"seq_len {float(np.max(seq_len)):.0f} is beyond the model's {longest} positions",)
 
 
 def _counts(term: Term) -> bool:
-    """Whether the term holds or costs anything."""
+    """Return whether the term has parameters or cost."""
     return term.params > 0 or bool(np.any(np.asarray(term.flop) > 0))
 
 

@@ -1,4 +1,4 @@
-"""What configs of the hub mean that transformers writes otherwise today."""
+"""Older spellings of configs on the hub, in today's terms."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ PARTS = ("text_config", "vision_config", "audio_config")
 """Parts that may also stand under their name with `_dict` behind it, which then decides."""
 
 MAMBA_KEYS = ("d_model", "n_layer", "ssm_cfg")
-"""What the configs of Mamba's authors state instead of `model_type`."""
+"""Keys of the Mamba authors' configs, which have no `model_type`."""
 
 
 RENAMED = {

@@ -1,4 +1,4 @@
-"""Which JSON of a model repository a file is, if it is no config of a network.
+"""JSON files of a model repository that are not a network's config.
 
 Repositories hold adapters, pipelines, tokenizers and settings beside the config, all of them JSON;
 the message names the file and the one to take instead.
@@ -45,7 +45,7 @@ def refuse_other_file(fields: Fields) -> None:
 
 
 def quantized(fields: Fields) -> tuple[str, ...]:
-    """What there is to know about a config of quantised weights."""
+    """Return notes on a config of quantized weights."""
     part = fields.part("quantization_config")
     if not part.values:
         return ()

@@ -1,4 +1,4 @@
-"""Which function reads the config of each family: one registry, in which a type stands once.
+"""Registry of the functions that read each family's config; each type is there once.
 
 A module of `families` registers what it reads; importing that folder fills the registry, so there
 is no list of families to keep by hand.
@@ -61,7 +61,7 @@ def diffusers_class(*names: str) -> Callable[[Function], Function]:
 
 @cache
 def defaults() -> Mapping[str, Mapping[str, Any]]:
-    """What a config may leave out, by `model_type`; a name instead stands for that type's."""
+    """Return the defaults of a config by `model_type`; a name refers to another type's."""
     rows = json.loads(Path(__file__).with_name("defaults.json").read_text(encoding="utf-8"))
     return {name: rows[row] if isinstance(row, str) else row for name, row in rows.items()}
 

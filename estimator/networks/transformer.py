@@ -1,4 +1,4 @@
-"""How much work a decoder language model is.
+"""Work of a decoder language model.
 
 Checked against PyTorch's own counter: per token, forward FLOPs are two for each parameter that
 multiplies (all but the input tables) plus four for each layer, head width and token of context.
@@ -112,7 +112,7 @@ class Decoder:
 
     @property
     def cache(self) -> tuple[CacheLayers, ...]:
-        """What the layers keep while generating."""
+        """Cached state of the layers during generation."""
         return self.stack.cache
 
     def ledger(self, inputs: Inputs) -> Ledger:

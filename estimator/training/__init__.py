@@ -1,4 +1,4 @@
-"""What share of the peak a run reaches."""
+"""Utilization of training runs."""
 
 from estimator.core.notice import add_messages
 

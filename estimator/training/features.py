@@ -1,4 +1,4 @@
-"""What a run reports about itself: work and features from the columns of a table."""
+"""Features of runs from the columns of a table: work, kind, layout, software."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -64,7 +64,7 @@ ENCODER_SEQ_LEN = 256.0
 """Usual sequence of an encoder, where unspecified [token]: sentences, image patches, frames."""
 
 SOFTWARE = {"vendor": 1.0, "typical": 0.0, "research": -1.0}
-"""How tuned the code is, in words -> as a number [1]."""
+"""Tuning of the software by name [1]."""
 
 VENDOR_WORDS = ("mlperf", "ngc", "nemo", "megatron", "nvidia release", "ffcv", "dali")
 """Words in a framework or a name that mark code tuned by a vendor."""
@@ -73,7 +73,7 @@ FLAGS = (
     *("transformer", "convolution", "depthwise", "unet", "perceptron", "other"),
     *("encoder", "contrastive", "sparse", "recurrent", "lora", "rare", "speech"),
 )
-"""What of the kind of a network is among its features."""
+"""Kinds of network that are features."""
 
 FLAGS_OF = attrgetter(*FLAGS)
 
@@ -82,14 +82,14 @@ SELDOM_REPORTED = {
     "batch": ("batch_tokens",),
     "layout": ("tensor_parallel", "pipeline_parallel", "expert_parallel"),
 }
-"""What published runs seldom report: the uncertainty is smaller where a run does."""
+"""Facts that published runs seldom report; a run that does is less uncertain."""
 
 USUALLY_REPORTED = {
     "width": ("hidden",),
     "sequence": ("seq_len",),
     "devices": ("accelerator_count",),
 }
-"""What they usually report: the uncertainty is larger where a run does not."""
+"""Facts that published runs usually report; a run that does not is more uncertain."""
 
 
 VENDORS = "vendor "
@@ -98,7 +98,7 @@ VENDORS = "vendor "
 
 @dataclass(frozen=True, kw_only=True)
 class UtilizationSpread:
-    """How uncertain the utilization is.
+    """Uncertainty of the utilization.
 
     Parameters
     ----------
@@ -218,7 +218,7 @@ def _of_group(
 def software_of_rows(
     said: Sequence[str], frameworks: Sequence[str], names: Sequence[str]
 ) -> Floats:
-    """How tuned the code of each row is: as stated, or inferred from its framework or name [1].
+    """Return the tuning of each row's software: stated, or inferred from framework or name [1].
 
     Returns
     -------
@@ -269,7 +269,7 @@ def _steps(numbers: Mapping[str, Floats], flop: Floats) -> Floats:
 
 
 def layout_of_rows(numbers: Mapping[str, Floats], hidden: Floats, flop: Floats) -> TrainingLayout:
-    """How runs share their work; what a row leaves out is usual, or left to the mechanism.
+    """Return the layout of runs; omitted parts are usual, or left to the mechanism.
 
     Parameters
     ----------
@@ -321,7 +321,7 @@ def _log_sds(
 
 
 def _specified(numbers: Mapping[str, Floats], names: tuple[str, ...]) -> Mask:
-    """Whether a row tells any of these."""
+    """Return whether a row specifies any of these."""
     reported = np.zeros(len(numbers["year"]), dtype=np.bool_)
     for name in names:
         if name in numbers:

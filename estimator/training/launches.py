@@ -1,4 +1,4 @@
-"""How long does a host take to launch the operations of a step, one after another?
+"""Time that a host needs to launch the operations of a step one by one.
 
 An eager framework dispatches each operation by itself, ahead of the device [1]_. Where that takes
 longer than the work, the device waits; where it takes less, it is hidden. Small steps are bound by
@@ -59,7 +59,7 @@ USUAL_STEPS = 1e5
 
 @dataclass(frozen=True, kw_only=True)
 class UsualSteps:
-    """Which steps people run: what stands for those that are unspecified.
+    """Usual steps, used where they are unspecified.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def layers_of(layers: Floats, params: Floats, hidden: Floats) -> Floats:
 
 
 def is_large(ideal_s: Number, devices: Number) -> Mask | np.bool_:
-    """Whether a run is large, so that its steps are, too: by its time at the peak [s]."""
+    """Return whether a run is so large that its steps are, by its time at the peak [s]."""
     return np.logical_or(devices > ONE_MACHINE, ideal_s >= USUAL_STEPS * LARGE_STEP_S)
 
 

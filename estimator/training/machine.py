@@ -1,4 +1,4 @@
-"""What of a device does the utilization depend on: its peak, memory, link and network."""
+"""Facts about a device that determine the utilization: peak, memory, link and network."""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -40,7 +40,7 @@ PACKED = 2.2
 
 
 def find_machine(device: Device, precision: str) -> TrainingMachine:
-    """What the utilization depends on; without a bandwidth, that of a balanced machine is meant.
+    """Return facts about a device; without a bandwidth, those of a balanced machine.
 
     A device without a link on record passes its values over the bus.
     """
@@ -87,7 +87,7 @@ def _is_gpu(device: Device) -> bool:
 
 
 def _has_matrix_units(device: Device, precision: str) -> bool:
-    """Whether a device has units for matrix products in a format.
+    """Return whether a device has matrix units for a format.
 
     GPUs multiply fp32 on vector units, and 16 bit, too, where its peak is hardly above that of
     fp32; what is no GPU is built of matrix units.

@@ -1,4 +1,4 @@
-"""What share of the peak does a training run reach, and with what uncertainty.
+"""Utilization of a training run, with its uncertainty, from a mechanism.
 
 A mechanism with few parameters, each with a meaning. The time of one FLOP, in units of what the
 peak promises, is
@@ -75,10 +75,10 @@ USUAL_UTILIZATION = 0.4
 """Utilization at which the size of a run is judged, to see how much overhead it needs [1]."""
 
 TUNED = 1.0
-"""How tuned a vendor's reference code is [1]."""
+"""Tuning of a vendor's reference code [1]."""
 
 SOFTWARE_OF_COMPILERS = TUNED
-"""How tuned the kernels are that compilers of whole graphs make: as a vendor's [1]."""
+"""Tuning of kernels by whole-graph compilers: the same as a vendor's [1]."""
 
 ADAPTER_SHARE = 0.5
 """A forward pass is one part in two of the work of adapters, one in three of full training: what
@@ -123,7 +123,7 @@ MOST_DECADES = 6.0
 
 @dataclass(frozen=True, kw_only=True)
 class RunFeatures:
-    """What a run tells about itself beside its FLOPs; flags are 0 or 1, and arrays broadcast.
+    """Features of a run other than its FLOPs; flags are 0 or 1, and arrays broadcast.
 
     Parameters
     ----------
@@ -386,7 +386,7 @@ def launching(
     devices: Number,
     log_ahead: Number,
 ) -> Launching:
-    """How long the operations take that the host launches, where nothing fuses them.
+    """Return the launch time of operations on the host, if nothing fuses them.
 
     Where nothing tells the steps of a large run, those of a transformer follow from its usual
     batch, and half of such runs launch operation by operation; of others they take no share.
@@ -446,12 +446,12 @@ def busy_time(model: UtilizationModel, features: RunFeatures, machine: TrainingM
 
 
 ThinPlaces = tuple[Number, Number]
-"""What `thin_places` says of runs, in the order of `Growth`."""
+"""Values of `thin_places` for runs, in the order of `Growth`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Growth:
-    """How the uncertainty grows where published runs scatter.
+    """Growth of the uncertainty where published runs scatter.
 
     Parameters
     ----------
@@ -478,7 +478,7 @@ def relative_width(params: Number) -> Number:
 
 
 def thinness(places: ThinPlaces, growth: Growth) -> Floats:
-    """How much wider the uncertainty is where published runs are few or scatter [1].
+    """Return the factor by which uncertainty grows where published runs are few or scatter [1].
 
     Returns
     -------
@@ -563,7 +563,7 @@ def launched(ahead: Uncertain, late: Launching) -> Uncertain:
 
 
 ROUNDING = 1e-14
-"""How far below the peak an interval ends, in the logarithm: no rounded end is above it [1]."""
+"""Margin below the peak for the end of an interval, in the logarithm, against rounding [1]."""
 
 
 def within_peak(expected: Uncertain) -> Uncertain:
@@ -594,7 +594,7 @@ def _values_per_flop(model: UtilizationModel, features: RunFeatures, compiled: N
 
 
 def _tuned(features: RunFeatures, compiled: Number) -> Number:
-    """How tuned the kernels are [1]."""
+    """Return the tuning of the kernels [1]."""
     return np.where(np.asarray(compiled) > 0, SOFTWARE_OF_COMPILERS, features.software)
 
 
@@ -704,7 +704,7 @@ def _overhead(
 
 
 def transformer_share(features: RunFeatures) -> Number:
-    """Whether it is a transformer: 1, or 0 for networks of other elementwise work [1]."""
+    """Return 1 for a transformer, or 0 for networks of other elementwise work [1]."""
     return 1.0 - (
         features.convolution
         + features.depthwise

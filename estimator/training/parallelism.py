@@ -1,4 +1,4 @@
-"""What does a run pass between its devices and memories, over the work that it does.
+"""Communication of a run between devices and memories, relative to its work.
 
 A training step moves more than the values of its layers: gradients between the copies of the model
 (data parallelism), partial results between the devices that share a layer (tensor and expert
@@ -54,7 +54,7 @@ interleaved as a rule [1]; Narayanan et al. 2021, sec. 2.2."""
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingMachine:
-    """What the mechanism needs to know of a device.
+    """Facts about a device that the mechanism needs.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ class TrainingMachine:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingLayout:
-    """How a run shares its work; NaN where it does not tell, and then the usual way is meant.
+    """Layout of a run; NaN where unknown, which means the usual one.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def traffic(
     value_bytes: Number,
     devices: Number,
 ) -> TrainingTraffic:
-    """What a transformer passes around for its work.
+    """Return the communication of a transformer relative to its work.
 
     Experts are spread: a device holds the parameters that work on a token, and its part of the
     others.

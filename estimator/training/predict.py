@@ -1,4 +1,4 @@
-"""Which utilization is expected of runs: their features, the fitted model, its uncertainty."""
+"""Expected utilization of runs: features, fitted model and uncertainty."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

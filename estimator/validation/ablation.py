@@ -1,4 +1,4 @@
-"""What does each term of the mechanism buy: the blind score without it."""
+"""Contribution of each term of the mechanism: the held-out score without it."""
 
 from collections.abc import Iterator
 from dataclasses import asdict

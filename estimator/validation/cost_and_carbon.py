@@ -1,4 +1,4 @@
-"""How right are cost and CO2e: published runs with both, predicted from their hours alone.
+"""Accuracy of cost and CO2e: published runs with both, predicted from their hours.
 
 A reported cost counts if it is a price that was listed at the time; one that is hours times a
 round price that somebody assumed tests nothing. A reported amount of CO2e counts if a meter read
@@ -23,7 +23,7 @@ from estimator.validation.published_runs import USABLE_TIERS, row_number
 KG_PER_T = 1e3
 
 LISTED = re.compile(r"^\$[\d.,]+/h\b")
-"""How the table says that a cost is hours times the price of an offer that could be rented."""
+"""Pattern of costs that are hours times a listed rental price."""
 
 
 @dataclass(frozen=True, kw_only=True)

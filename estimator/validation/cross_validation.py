@@ -1,4 +1,4 @@
-"""How right are we: published runs against predictions that have never seen their family.
+"""Held-out accuracy: published runs against predictions that have not seen their family.
 
 The utilization model is fitted to all families but one, predicts that one, and so on; the score
 counts what it predicts, never what it was fitted to. Tables of throughput help the fit, those of
@@ -62,7 +62,7 @@ PULL = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class Points:
-    """How far predictions are from what was reported.
+    """Distance of predictions from reported values.
 
     Parameters
     ----------
@@ -219,7 +219,7 @@ def _log_ratio(logs: Floats, scored: PublishedArrays) -> Floats:
 
 @dataclass(frozen=True, kw_only=True)
 class Spread:
-    """How far predictions of runs are off, by kind of network and by how well such runs are known.
+    """Spread of prediction errors by kind of network and quality of evidence.
 
     Parameters
     ----------
@@ -293,7 +293,7 @@ def _widened(stacks: int) -> float:
 
 
 def growth_of(log_ratio: Floats, runs: PublishedArrays) -> Growth:
-    """How much larger errors are for less work, and where runs are rare.
+    """Return the growth of errors for small runs, and where runs are rare.
 
     A straight line through the logarithms of their sizes, drawn a little towards none; runs of one
     stack share their votes.
@@ -349,7 +349,7 @@ def points(blind: Blind, family: npt.NDArray[Any]) -> Points:
 
 
 def votes_of(family: npt.NDArray[Any]) -> tuple[int, Floats]:
-    """How many families there are, and the part of its family's vote that each run has [1].
+    """Return the number of families, and each run's share of its family's vote [1].
 
     Families are names, or numbers from zero.
     """
@@ -400,7 +400,7 @@ def bootstrap_median(values: Floats, members: Places) -> tuple[float, float]:
 
 @lru_cache(maxsize=64)
 def _votes(groups: int) -> Places:
-    """How often each group is drawn, a row for each resample."""
+    """Return the number of draws of each group, a row per resample."""
     drawn = np.random.default_rng(RESAMPLING_SEED).integers(0, groups, (RESAMPLES, groups))
     votes = np.array([np.bincount(one, minlength=groups) for one in drawn])
     votes.flags.writeable = False
@@ -408,7 +408,7 @@ def _votes(groups: int) -> Places:
 
 
 def constant_utilization(runs: PublishedArrays, utilization: float, log_sd: float) -> Blind:
-    """What a calculator with one utilization for everything predicts."""
+    """Return the prediction of a calculator with one utilization for everything."""
     ratio = runs.log_utilization() - np.log(utilization)
     return Blind(log_ratio=ratio, log_sd=np.full(len(ratio), log_sd))
 

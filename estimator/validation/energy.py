@@ -1,4 +1,4 @@
-"""How right is the power: runs whose energy was measured, predicted from their hours.
+"""Accuracy of the power: runs with measured energy, predicted from their hours.
 
 Only what a meter read counts: power of the system, of the devices, or of the devices with
 processors and memory. Energy worked out as hours times the power limit tests nothing and is left
@@ -182,7 +182,7 @@ def power_ratio(
 
 
 def work_group(reading: Reading) -> str:
-    """Whether the work of a run shows how busy its devices were."""
+    """Return whether the work of a run shows the load of its devices."""
     return HOURS_ALONE if np.isnan(reading.busy) else WORK_KNOWN
 
 

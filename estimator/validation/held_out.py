@@ -46,7 +46,7 @@ FEWEST = 5
 """Groups of fewer runs are not shown apart [1]."""
 
 WORSE = "worse than a constant"
-"""What is said of a group whose error is above that of a baseline."""
+"""Note on a group whose error exceeds a baseline's."""
 
 WORST = 10
 

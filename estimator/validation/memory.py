@@ -1,4 +1,4 @@
-"""How right is the memory need: measured peaks against predictions, whole sources held out.
+"""Accuracy of the memory need: measured peaks against predictions, whole sources held out.
 
 The terms of the need (weights, states, activations, logits, cache, context, gaps) are mechanisms;
 each has one factor whose median is a prior. Some of these priors were chosen with measured peaks in

@@ -1,4 +1,4 @@
-"""What do metered runs imply about the power: a maximum a posteriori fit of five parameters.
+"""Maximum a posteriori fit of five power parameters to metered runs.
 
 Each parameter has a log-normal prior from physical reasoning. Every measurement informs what its
 meter saw and no more: counters of the devices the load, a meter at the node the host beside it,
@@ -16,7 +16,7 @@ from estimator.core.rows import Floats, Texts
 from estimator.core.uncertainty import Uncertain, uncertain
 
 DEVICES, PARTS, NODE = "devices", "parts", "node"
-"""What a meter saw: the devices; with processors and memory; all of the node."""
+"""Scope of a power meter: devices; devices, CPU and memory; or the whole node."""
 
 ERROR_SCALE = 0.15
 """Error of the logarithm beyond which a measurement counts as unusual [1]."""

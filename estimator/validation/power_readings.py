@@ -1,4 +1,4 @@
-"""Which power was measured: rows of published runs and facts, by what the meter saw."""
+"""Measured power of published runs and facts, by scope of the meter."""
 
 import re
 from collections.abc import Sequence
@@ -37,17 +37,17 @@ SCOPES = {
     "measured system power": NODE,
     "power measured": NODE,
 }
-"""How the table begins to say what was measured; Strubell et al. count the parts, with a PUE."""
+"""Prefix of a table entry -> scope of its meter; Strubell et al. count the parts, with a PUE."""
 
 WALL_POWER = "AC power measured"
-"""What the name of a run says whose nodes were metered at the wall."""
+"""Mark in the names of runs whose nodes were metered at the wall."""
 
 OWN = "own programs"
 OWN_RUNS = {"measured_h100.toml": "h100-sxm", "measured_h200.toml": "h200-sxm"}
 """Families of readings of our own programs, by kind and board; files -> the device that ran."""
 
 METERED_ELSEWHERE = re.compile(r"measured on \d+ ([^,]+)")
-"""How the table says that the power was read on another device than that of the run."""
+"""Pattern of entries whose power was read on another device than the run's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +175,7 @@ def power_prior(catalog: Catalog) -> dict[str, Uncertain]:
 
 
 def _metered(row: dict[str, str]) -> tuple[str, float] | None:
-    """What the meter saw, and the mean power for each device without PUE; None without a meter."""
+    """Return the meter's scope and the mean power per device without PUE, if metered."""
     if WALL_POWER in row["name"]:
         return NODE, row_number(row, "avg_chip_power_w")
     scope = next((SCOPES[one] for one in SCOPES if row["energy_scope"].startswith(one)), None)

@@ -44,7 +44,7 @@ MOST_OF_PEAK = 0.8
 """A run that would have reached more of the peak has a wrong label [1]."""
 
 BENCHMARK = re.compile(r"MLPerf (?:HPC )?v[\d.]+ (?:HPC )?(\w+)")
-"""How the name of a benchmark submission begins, up to the benchmark."""
+"""Prefix of the names of benchmark submissions, up to the benchmark."""
 
 SINGLE_PAPERS = "individual_paper"
 """Source group of runs that no collection of one software made."""
@@ -169,7 +169,7 @@ def _as_arrays(
 
 
 def _numbers(rows: Sequence[dict[str, str]]) -> dict[str, Floats]:
-    """What the rows state in numbers, NaN where a cell is empty."""
+    """Return the numbers of the rows, NaN where a cell is empty."""
     words = ([row[name] for row in rows] for name in ("software", "framework", "name"))
     return {
         **{name: _column(rows, name) for name in NUMBERS},

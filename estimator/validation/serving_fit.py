@@ -1,4 +1,4 @@
-"""Which parameters of serving do measured rows speak for: a maximum a posteriori fit.
+"""Maximum a posteriori fit of inference parameters to measured rows.
 
 Each parameter has a prior with a physical meaning (`serving.prior` in the profiles). Errors are
 logarithmic and heavy-tailed (Student's t), because machines were shared and settings differ in

@@ -1,4 +1,4 @@
-"""How right is serving: predictions of what the fit has not seen, by group.
+"""Held-out accuracy of inference, by group.
 
 Every configuration is predicted four times, each time by a fit without a part of the rows that it
 belongs to: its line of models; its system; its release of an engine; half of all combinations of

@@ -1,4 +1,4 @@
-"""Which measurements of serving can be set against predictions: one case per configuration."""
+"""Measurements of inference that predictions are compared with: one case per configuration."""
 
 import re
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""How far predictions of serving are off, by engine and device: wide where the fit saw neither.
+"""Spread of inference errors by engine and device: wide where the fit saw neither.
 
 A device with many rows under a server has its own spread. On a device without rows, that server is
 as far off as on the devices that have some, each of them counted once; devices of other makes than

@@ -1,4 +1,4 @@
-"""How right is the steady rate: steps of published throughput tables, each family held out."""
+"""Accuracy of the steady rate: steps of published throughput tables, each family held out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ from estimator.validation.utilization_fit import PublishedArrays, fitted_logs, j
 
 LAYOUT = ("tensor_parallel", "pipeline_parallel", "expert_parallel")
 LAYOUT_NUMBERS = (*LAYOUT, "micro_batches", "virtual_stages")
-"""How a run is laid out over its devices."""
+"""Columns that describe the layout of a run."""
 
 FEWEST = 5
 """Groups of fewer rows are not scored apart [1]."""

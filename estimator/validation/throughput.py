@@ -1,4 +1,4 @@
-"""How fast were steps in steady state: published tables of throughput as rows for the fit."""
+"""Published throughput in steady state, as rows for the fit."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ RECOMPUTATION = {"True": 1.0, "False": 0.0}
 """Cells of the table -> share of the layers that are computed again [1]."""
 
 OTHER_AXES = ("PP",)
-"""Where the sharing of layers is given and these are not, they are one."""
+"""Axes that are 1 where the split of layers is given and they are not."""
 
 WHOLE_MODEL = ("FSDP", "ZeRO")
 """Words of a layout in which every device computes whole layers."""

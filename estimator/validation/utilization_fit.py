@@ -1,4 +1,4 @@
-"""Which parameters of the utilization do published runs speak for: a maximum a posteriori fit.
+"""Maximum a posteriori fit of utilization parameters to published runs.
 
 Each parameter has a log-normal prior from physical reasoning; the data move it as far as they can.
 The loss is the pseudo-Huber ("soft L1") loss, so that no single run pulls far, and runs of one

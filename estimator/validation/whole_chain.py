@@ -1,4 +1,4 @@
-"""How right are energy, cost and CO2e when not even the hours are given: published runs end to end.
+"""Accuracy of energy, cost and CO2e without given hours: published runs end to end.
 
 The device-hours come from a model of the utilization that has not seen the family of the run, the
 power from one that has not seen it either, the price and the carbon intensity from the profiles and

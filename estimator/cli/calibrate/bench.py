@@ -190,7 +190,7 @@ def _row(timing: "Timing") -> tuple[str, ...]:
 
 
 def _rejected(timing: "Timing") -> str:
-    """How many repetitions were disturbed; where all were, they stand for the time, but weigh less.
+    """Return the number of disturbed repetitions; if all were, the time counts with less weight.
 
     >>> from estimator.runs.record import Timing
     >>> disturbed = Timing(what="copy", component="cpu", time_s=1.0, repetitions=0, rejected=9)

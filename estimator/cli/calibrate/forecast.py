@@ -52,13 +52,13 @@ BESIDES = (
 """Fields that tell of the steps, of the place and of prices."""
 
 TRIED_S = 20.0
-"""How long each of two watches takes that are compared [s]."""
+"""Duration of each of two compared watches [s]."""
 
 OPTIONS_OF = {
     "batch": ("batch-size", "batch", "bs", "train-batch-size", "per-device-train-batch-size"),
     "precision": ("precision", "dtype", "mixed-precision", "amp-dtype"),
 }
-"""What may be tried -> options by which programs take it."""
+"""Input that may be varied -> options by which programs accept it."""
 
 
 def add_parser(commands: Any) -> None:
@@ -124,7 +124,7 @@ def run(options: argparse.Namespace) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class _Asked:
-    """What is asked of a command, whatever it does."""
+    """Options of a command to watch."""
 
     options: argparse.Namespace
     scenario: "Scenario"
@@ -352,7 +352,7 @@ def with_option(words: list[str], name: str, value: str) -> tuple[list[str], str
 
 
 def _watch_of(options: argparse.Namespace, usual_s: float = 60.0) -> "StepWatch":
-    """How long the steps are watched: `usual_s` where nothing else is given [s]."""
+    """Return how long to watch the steps, `usual_s` by default [s]."""
     from estimator.measure.forecast import StepWatch
 
     steps = _count("steps", options.steps, FEWEST)
@@ -367,7 +367,7 @@ def _watch_of(options: argparse.Namespace, usual_s: float = 60.0) -> "StepWatch"
 
 
 def _reported_by(scenario: "Scenario") -> dict[str, Any]:
-    """What the measured run is recorded with."""
+    """Return the facts that are stored with the measured run."""
     return {
         "kind": scenario.kind,
         "arch": scenario.arch,

@@ -85,7 +85,7 @@ def _recognized(log: "LogFile") -> str:
 
 
 def _unlogged(options: argparse.Namespace) -> "Unlogged":
-    """What the options add to the log."""
+    """Return the facts that the options add to the log."""
     from datetime import UTC, datetime
 
     from estimator.measure.logs.logged_run import Unlogged

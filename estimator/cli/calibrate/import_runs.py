@@ -193,7 +193,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _is_exported(options: argparse.Namespace) -> bool:
-    """Whether a file is one of `calibrate export`, by --format or else by its name."""
+    """Return whether a file comes from `calibrate export`, by --format or by its name."""
     if options.format is not None:
         return bool(options.format == "toml")
     return str(options.file).lower().endswith(".toml")

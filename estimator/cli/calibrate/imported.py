@@ -89,7 +89,7 @@ def store_runs(runs: "Sequence[MeasuredRun]", options: argparse.Namespace) -> in
 
 
 def added_of(count: int, added: int) -> str:
-    """How many runs of an import were new.
+    """Return the number of new runs of an import, in words.
 
     Examples
     --------

@@ -187,7 +187,7 @@ def command_of(options: argparse.Namespace, verb: str) -> list[str]:
 
 
 def work_of(options: argparse.Namespace) -> "dict[str, Any]":
-    """What the command does, as parts of a `Timing`; checked before anything runs."""
+    """Return the work of the command as parts of a `Timing`; checked before anything runs."""
     from estimator.catalog.schema import PRECISIONS
     from estimator.question.inputs import option_of
     from estimator.question.table import check_choices

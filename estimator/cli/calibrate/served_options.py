@@ -31,7 +31,7 @@ def refuse_served(options: argparse.Namespace, why: str) -> None:
 
 
 def load_of(options: argparse.Namespace) -> dict[str, Any]:
-    """What the options say of a served load; errors as for `serve-cost`."""
+    """Return the served load that the options describe; errors as for `serve-cost`."""
     from estimator.inference.formats import weight_format
     from estimator.question.table import check_number
 

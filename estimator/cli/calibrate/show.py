@@ -90,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _most(options: argparse.Namespace) -> int | None:
-    """How many runs to list; None for all."""
+    """Return the number of runs to list; None for all."""
     if options.most is None:
         return None if options.json or options.csv else SHOWN
     return min(whole("most", options.most), sys.maxsize)

@@ -1,4 +1,4 @@
-"""Which encoder-decoder of BART's line a config describes: mBART, Pegasus, Marian.
+"""Encoder-decoders like BART: mBART, Pegasus, Marian.
 
 Also PLBART, Blenderbot, M2M 100, NLLB-MoE, MVP, FSMT.
 """
@@ -21,7 +21,7 @@ from estimator.networks.registry import families, family
 
 @dataclass(frozen=True, kw_only=True)
 class BartFacts:
-    """What sets one family of BART's line apart.
+    """Differences between families of encoder-decoders like BART.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Which text encoder of BERT's line a config describes.
+"""Text encoders like BERT.
 
 BERT's layer with other tables and heads: RoBERTa, XLM-RoBERTa, CamemBERT, I-BERT, MPNet, Data2Vec,
 DistilBERT, ELECTRA, ERNIE, Megatron-BERT, Jina v3, ALBERT.

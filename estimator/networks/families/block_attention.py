@@ -1,4 +1,4 @@
-"""Which model whose encoder attends in blocks a config describes.
+"""Models whose encoder attends in blocks.
 
 Encoders: Longformer, BigBird. Encoder-decoders, whose decoders are those of BART, Pegasus and T5:
 LED, Pegasus-X, LongT5, BigBird-Pegasus. Scores are counted in blocks, padding included; Longformer

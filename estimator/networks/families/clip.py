@@ -1,4 +1,4 @@
-"""Which model of texts and of images, or of sound, a config describes: CLIP, SigLIP, CLAP.
+"""Models of text with images or sound: CLIP, SigLIP, CLAP.
 
 MetaCLIP, AltCLIP, Chinese CLIP, CLIPSeg, AIMv2, each tower alone, and the safety
 checker of Stable Diffusion, which is one, too. A pass

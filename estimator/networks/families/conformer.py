@@ -1,4 +1,4 @@
-"""Which model of audio of conformer layers it is: wav2vec 2.0 Conformer, w2v-BERT 2.0, Parakeet.
+"""Audio models of conformer layers: wav2vec 2.0 Conformer, w2v-BERT 2.0, Parakeet.
 
 `seq_len` is audio samples at 16 kHz, ten seconds by default, and the items of a pass are frames;
 of Cohere's speech recognition it is the tokens written of ten seconds.

@@ -1,4 +1,4 @@
-"""Which DeBERTa a config describes: attention that also scores relative positions.
+"""DeBERTa: attention that also scores relative positions.
 
 Version 1 arXiv:2006.03654, sec. 3.1; version 3 arXiv:2111.09543.
 """

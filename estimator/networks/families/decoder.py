@@ -1,4 +1,4 @@
-"""How a config becomes a decoder, from GPT-2's line to Llama's.
+"""Reader of decoder configs, from GPT-2 to Llama.
 
 One attention and one feed-forward block per layer. A family is a row of defaults: what a config
 of that family means by the keys it does not state.
@@ -76,7 +76,7 @@ def sinks(fields: Fields, attention: Attention) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """What a family is built of; sizes that a config leaves out are those of `defaults.json`.
+    """Parts of a decoder family; sizes that a config omits are in `defaults.json`.
 
     Parameters
     ----------

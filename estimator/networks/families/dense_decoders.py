@@ -1,4 +1,4 @@
-"""Which dense decoders of the Llama line there are, and what their configs leave out.
+"""Dense decoders like Llama, and the defaults of their configs.
 
 Llama, Granite, Mistral, Ministral, Qwen2, Qwen3, Gemma, OLMo, Phi, StarCoder2, InternLM3, Cohere,
 StableLM, SmolLM3, Nemotron, EXAONE 4, ERNIE 4.5, GLM, DiffLlama, Seed-OSS, Arcee, Hunyuan, CWM,

@@ -1,4 +1,4 @@
-"""What encoder-decoders are built of: two sides, attention between them, heads.
+"""Parts of encoder-decoders: two stacks, cross-attention, heads.
 
 Both sides run over `seq_len` tokens where the caller states it. Every token passes one side, so
 the items of a pass are those of both. An encoder that hears gets the positions that its

@@ -1,4 +1,4 @@
-"""Which decoder from GPT-2 to Falcon a config describes: GPT-J, GPT-NeoX, OPT, BLOOM, MPT.
+"""Decoders from GPT-2 to Falcon: GPT-J, GPT-NeoX, OPT, BLOOM, MPT.
 
 Also OpenAI GPT, GPT BigCode, GPT-SW3, CodeGen, CTRL, Persimmon, XGLM, BioGPT, ImageGPT, Jais. They
 differ in a handful of facts, and in what they call their sizes.

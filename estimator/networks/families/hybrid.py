@@ -1,4 +1,4 @@
-"""Which language model of unlike layers a config describes: recurrence beside attention.
+"""Language models that mix recurrent and attention layers.
 
 Mamba beside attention: Bamba, Granite 4 (granitemoehybrid), Falcon-H1, Jamba, Zamba, Nemotron-H.
 Delta rules: Qwen3-Next, Qwen3.5, OLMo hybrid, Kimi Linear, Ling (Bailing) hybrid. Lightning
@@ -511,7 +511,7 @@ def zamba2(fields: Fields) -> Network:
 
 
 MULTIPLE = 256
-"""What the width of an MLP is rounded up to. [1]"""
+"""Multiple to which MLP widths are rounded up [1]."""
 
 
 @family("nemotron-nas")

@@ -1,4 +1,4 @@
-"""What language models of unlike layers are built of: attention beside recurrent layers."""
+"""Parts of language models that mix attention and recurrent layers."""
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping
@@ -14,7 +14,7 @@ from estimator.networks.network import Network, network
 Kind = TypeVar("Kind", bound=Hashable)
 
 ATTENTION_KINDS = ("attention", "full_attention", "hybrid")
-"""What the configs call a layer that attends."""
+"""Names of attention layers in configs."""
 
 PLAIN = Family(attention_bias="attention_bias")
 
@@ -97,7 +97,7 @@ def gated_mlp(fields: Fields, bias: bool = False) -> Costs:
 
 
 def attention_layers(fields: Fields, usual: Callable[[int], bool], *keys: str) -> list[bool]:
-    """Whether each layer attends: by its kind where one of `keys` lists it, else as usual."""
+    """Return whether each layer attends: by the list under one of `keys`, or as usual."""
     stated = fields.states("num_hidden_layers")
     layers = fields.layers("num_hidden_layers") if stated else None
     for key in keys:

@@ -1,4 +1,4 @@
-"""Which recurrence without attention a config describes: Mamba, Falcon Mamba, Mamba-2, RWKV, xLSTM.
+"""Recurrent networks without attention: Mamba, Falcon Mamba, Mamba-2, RWKV, xLSTM.
 
 What is multiplied element by element, as the decay of a state, is no matrix product and is not
 counted.

@@ -1,4 +1,4 @@
-"""What mixes the tokens of a recurrent layer, its cost, and the state it keeps.
+"""Token mixers of recurrent layers: their cost, and the state they keep.
 
 What is multiplied element by element along the sequence (decays, gates, short solves) is no matrix
 product and is not counted, as norms are not. Scans in chunks are matrix products and are.

@@ -1,4 +1,4 @@
-"""Which conv net of separable convolutions a config describes: MobileNet, EfficientNet.
+"""Convolutional networks of separable convolutions: MobileNet, EfficientNet.
 
 Depthwise convolutions count as what they multiply.
 """

@@ -1,4 +1,4 @@
-"""Which text encoder with rotary positions and gated MLPs: ModernBERT, NomicBERT, GTE, EuroBERT.
+"""Text encoders with rotary positions and gated MLPs: ModernBERT, NomicBERT, GTE, EuroBERT.
 
 Also Jina BERT, version 2 of its embeddings, whose positions are linear biases.
 """

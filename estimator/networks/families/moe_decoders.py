@@ -1,4 +1,4 @@
-"""Which decoders route tokens to experts, and what their configs leave out.
+"""Mixture-of-experts decoders, and the defaults of their configs.
 
 Mixtral, Qwen2 and Qwen3 MoE, OLMoE, FlexOlmo, PhiMoE, gpt-oss, Llama 4, MiniMax M2, dots1, Granite
 MoE (granitemoeshared, too), GLM 4 MoE, ERNIE 4.5 MoE, EXAONE MoE, AFMoE, Solar Open, Mellum,
@@ -75,7 +75,7 @@ EXPERTS = ("num_local_experts", "n_routed_experts", "moe_num_experts", "num_expe
 
 @dataclass(frozen=True, kw_only=True)
 class Mixture:
-    """Where a family keeps the sizes of its experts, and their defaults.
+    """Keys and defaults of a family's expert sizes.
 
     Parameters
     ----------
@@ -346,7 +346,7 @@ def longcat(fields: Fields) -> Network:
 
 
 STANDARD = "intermediate_size"
-"""Where the width of an expert stands in configs without a key of its own."""
+"""Key of the expert width in configs without a separate one."""
 
 HUNYUAN = mix(
     Family(attention_bias=STATED, qk_norm=head_norm),

@@ -1,4 +1,4 @@
-"""Which decoder whose code lives on the hub a config describes: Qwen, ChatGLM, InternLM2, Baichuan.
+"""Decoders whose code is on the hub: Qwen, ChatGLM, InternLM2, Baichuan.
 
 Also InternLM, Bailing MoE (Ling), Yi, EXAONE, DeepSeek, MiniCPM, InternVL Chat, Phi (MSFT),
 RefinedWeb, StableLM Epoch.

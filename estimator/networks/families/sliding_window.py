@@ -1,4 +1,4 @@
-"""Which layers of a decoder see the whole sequence, and which only a window.
+"""Decoder layers with full attention or a sliding window.
 
 A rule answers with one window per layer, None for the whole sequence. It moves the key-value
 cache and the windowed FLOPs; parameters and the primary FLOPs do not depend on it.

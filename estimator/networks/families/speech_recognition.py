@@ -1,4 +1,4 @@
-"""Which model that writes what it hears a config describes: Whisper, Speech2Text, Moonshine.
+"""Speech recognition with a decoder: Whisper, Speech2Text, Moonshine.
 
 Whisper always hears thirty seconds, of the others ten are counted. `seq_len` is the tokens that are
 written, and the items of a pass are frames of the encoder and tokens.

@@ -1,4 +1,4 @@
-"""Which vision transformer of windows and stages a config describes: Swin, Donut's, Hiera.
+"""Vision transformers with windows and stages: Swin, Donut's, Hiera.
 
 The items of a pass are the patches of the first stage of a Swin, the images of a Hiera.
 """
@@ -165,6 +165,6 @@ def _hiera_layer(width: int, inner: int) -> Costs:
 
 
 def _hiera_pooling(before: int, width: int) -> Costs:
-    """What the first layer of a stage does to all positions before its queries pool them."""
+    """Return the cost of a stage's first layer before its queries pool the positions."""
     shortcut = affine(before, width) if before != width else Cost()
     return {"attention/in": affine(before, 3 * width), "attention/shortcut": shortcut}

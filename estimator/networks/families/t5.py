@@ -1,4 +1,4 @@
-"""Which model of T5's line a config describes: T5, mT5, umT5, Switch, Pix2Struct, UDOP.
+"""Models like T5: mT5, umT5, Switch, Pix2Struct, UDOP.
 
 One exception to the defaults of transformers 5.23: a config that says `tie_word_embeddings = false`
 (version 1.1, Flan) has a head of its own, as its weights do; transformers 5 ties it all the same.
@@ -36,7 +36,7 @@ DEFAULT_POSITIONS = 512
 
 @dataclass(frozen=True, kw_only=True)
 class T5Facts:
-    """What sets one family of T5's line apart.
+    """Differences between families like T5.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What text encoders are built of: tables, a stack of layers, heads.
+"""Parts of text encoders: embeddings, a stack of layers, heads.
 
 The class in `architectures` decides the head; the bare trunk is counted where there is none. A
 family is a row of facts over one tail, `text_encoder`. Defaults are those of transformers 5.23.
@@ -39,7 +39,7 @@ CLASSIFIERS = ("SequenceClassification", "MultipleChoice")
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """What the configs of the line state."""
+    """Sizes in the configs of this line."""
 
     hidden: int
     layers: int
@@ -136,7 +136,7 @@ def written_words(
 
 @dataclass(frozen=True, kw_only=True)
 class TextFacts:
-    """What sets one family of text encoders apart.
+    """Differences between families of text encoders.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Which architecture a name of torchvision or timm stands for: resnet50, vit_b_16, alexnet.
+"""Architectures by their torchvision or timm names: resnet50, vit_b_16, alexnet.
 
 Sizes are those of the papers, as torchvision 0.20 and timm 1.0 build them; where both have a
 model under one name they agree.
@@ -43,7 +43,7 @@ from estimator.networks.registry import known_families
 VGG_WIDTHS = (64, 128, 256, 512, 512)
 
 Row = Mapping[str, Any]
-"""What sets one network of a kind apart."""
+"""Facts that distinguish one network of a kind."""
 
 
 def alexnet(row: Row, flow: Flow) -> tuple[Flow, int]:
@@ -206,7 +206,7 @@ def _index() -> Mapping[str, str]:
 
 
 def is_named(name: str) -> bool:
-    """Whether a name stands for an architecture.
+    """Return whether a name is a known architecture.
 
     >>> is_named("resnet50"), is_named("ResNet-50"), is_named("gpt-3")
     (True, True, False)

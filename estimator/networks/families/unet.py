@@ -37,7 +37,7 @@ TEXT_TOKENS = 77
 Body = Callable[[Flow], Flow]
 
 Attend = Callable[[Flow, str], Flow]
-"""What is done to the maps behind a residual block of a name."""
+"""Function applied to the maps after a residual block."""
 
 
 def no_attention(flow: Flow, name: str) -> Flow:
@@ -167,7 +167,7 @@ def text_levels(fields: Fields) -> tuple[list[Level], Attend, Costs, Costs]:
 
 
 def text_middle(fields: Fields, flow: Flow, last: Level, attend: Attend) -> Flow:
-    """What stands at the coarsest map: attention between two blocks, one block, or nothing."""
+    """Return the coarsest level: attention between two blocks, one block, or nothing."""
     kind = fields.values.get("mid_block_type", MIDDLES[0])
     if kind == MIDDLES[0]:
         return middle(flow, "middle", last, attend)
@@ -236,7 +236,7 @@ def unet_of_pixels(fields: Fields) -> Network:
 def _attending(
     fields: Fields, attends: list[Attend], usual_down: tuple[str, ...], usual_up: tuple[str, ...]
 ) -> Iterator[list[Attend]]:
-    """What stands behind blocks on the way down and up, from the finest; others are refused."""
+    """Yield the attention after each block on the way down and up, finest first."""
     ways = (
         fields.listed("down_block_types", usual_down, len(attends)),
         fields.listed("up_block_types", usual_up, len(attends))[::-1],
@@ -261,7 +261,7 @@ def _per_level(
 
 
 def _only_text(fields: Fields, count: int) -> list[bool]:
-    """Whether the layers of each level look at the text alone."""
+    """Return whether the layers of each level attend to the text only."""
     stated = fields.values.get("only_cross_attention")
     if not isinstance(stated, list | tuple):
         refuse_values(fields, {"only_cross_attention": (False, None)})

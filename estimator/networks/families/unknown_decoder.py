@@ -1,4 +1,4 @@
-"""What to make of a decoder whose family is not known.
+"""Reader for decoders of an unknown family.
 
 Most new decoders are Llama with other sizes. A config that states every familiar size is read
 so: RMSNorm, gated MLP, no biases unless stated, experts in every layer if it has experts. The

@@ -1,4 +1,4 @@
-"""Which language model that sees a config describes: a decoder behind a tower and a bridge.
+"""Vision-language models: a decoder behind an image tower and a bridge.
 
 Gemma 3, ShieldGemma 2, PaliGemma, InternVL, Llama 4, LLaVA, ViP-LLaVA, Video-LLaVA, Idefics 3,
 SmolVLM, Mistral 3, Mistral Large 4, LightOnOCR, Pixtral's tower, Qwen-VL, GLM-4V, GLM-OCR, Phi-4
@@ -33,7 +33,7 @@ OUTSIDE = ("vision_config", "model_type", "architectures")
 """Keys of a wrapper that are not those of the language model inside."""
 
 WRITES = "ForConditionalGeneration"
-"""What a class of an encoder-decoder is called that has a head over the vocabulary."""
+"""Suffix of encoder-decoder classes with a head over the vocabulary."""
 
 WRAPPER = ("multimodal", "vision encoder and decoder")
 """Kind of the types that hold a language model and a tower of images or sound."""
@@ -140,13 +140,13 @@ def before_text(fields: Fields, text: Text, seen: Callable[[Inputs], Iterable[Li
 
 
 def either_tied(fields: Fields, default: bool) -> bool:
-    """Whether the head is tied: as the wrapper says, else as the text part does."""
+    """Return whether the head is tied: by the wrapper's config, or the text part's."""
     inner = fields.part("text_config").flag("tie_word_embeddings", default=default)
     return fields.flag("tie_word_embeddings", default=inner)
 
 
 def untied_unless_stated(fields: Fields) -> tuple[bool, Fields]:
-    """Whether the head is tied, and the config, with a note where it does not say."""
+    """Return whether the head is tied, and the config with a note if it does not state it."""
     if fields.states("tie_word_embeddings") or fields.part("text_config").states(
         "tie_word_embeddings"
     ):
@@ -160,7 +160,7 @@ UNSTATED = (
 
 
 def any_tied(fields: Fields, default: bool = False) -> bool:
-    """Whether the head is tied: where the wrapper or the text part says so."""
+    """Return whether the head is tied, according to the wrapper or the text part."""
     parts = (fields, fields.part("text_config"))
     return any([part.flag("tie_word_embeddings", default=default) for part in parts])
 
@@ -566,7 +566,7 @@ QWEN_SIDE = 448
 
 @dataclass(frozen=True, kw_only=True)
 class Tower:
-    """What sets the image towers of the Qwen line apart.
+    """Differences between image towers of the Qwen line.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Which encoder of raw audio a config describes: wav2vec 2.0, HuBERT, WavLM.
+"""Encoders of raw audio: wav2vec 2.0, HuBERT, WavLM.
 
 UniSpeech, SEW and data2vec-audio, too. `seq_len` is audio samples at 16 kHz, ten seconds by
 default, and the items of a pass are frames.
@@ -41,7 +41,7 @@ def sound_network(
 
 @dataclass(frozen=True, kw_only=True)
 class AudioFacts:
-    """What sets one family of the wav2vec line apart.
+    """Differences between families like wav2vec.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def audio_adapter(fields: Fields, hidden: int) -> Body:
 
 
 def adapter(fields: Fields, bridge: Costs, step: Costs, *, steps: int, padding: int) -> Body:
-    """What shortens the frames behind the layers: a bridge, then convolutions of `step` each."""
+    """Return the adapter that shortens frames: a bridge, then convolutions of stride `step`."""
     kernel = fields.size("adapter_kernel_size", default=3)
     stride = fields.size("adapter_stride", default=2)
     count = fields.size("num_adapter_layers", default=steps, least=0, most=MAX_LAYERS)
@@ -139,7 +139,7 @@ def adapter(fields: Fields, bridge: Costs, step: Costs, *, steps: int, padding: 
 
 
 def adapts(fields: Fields) -> bool:
-    """Whether an adapter stands behind the layers."""
+    """Return whether there is an adapter after the layers."""
     return fields.text("model_type") not in WITHOUT_ADAPTER and fields.flag("add_adapter")
 
 
@@ -199,7 +199,7 @@ def _layer(facts: AudioFacts, fields: Fields, hidden: int) -> Costs:
 
 
 def masks_frames(fields: Fields) -> bool:
-    """Whether a learned vector stands for masked frames."""
+    """Return whether masked frames are replaced by a learned vector."""
     return positive(fields, "mask_time_prob", 0.05) or positive(fields, "mask_feature_prob", 0.0)
 
 

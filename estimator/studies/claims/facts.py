@@ -9,7 +9,7 @@ from estimator.core.uncertainty import Uncertain, spread_between
 
 @dataclass(frozen=True)
 class Facts:
-    """What a recomputation may use: the claim's own numbers, and the catalog."""
+    """Numbers for a recomputation: the claim's own, and the catalog."""
 
     claim: ClaimRecord
     catalog: Catalog

@@ -1,4 +1,4 @@
-"""What a recomputation finds, and the claim it belongs to with its verdict."""
+"""Result of a recomputation, with its claim and verdict."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -49,7 +49,7 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Promise:
-    """What the linked scenario answers: a quantity of `estimate`, and the factor to the claim's."""
+    """Quantity of the linked scenario, and the factor from it to the claimed figure."""
 
     quantity: str
     factor: float = 1.0
@@ -57,7 +57,7 @@ class Promise:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What a recomputation finds.
+    """Result of a recomputation.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ class Claim:
 
     @cached_property
     def verdict(self) -> str:
-        """What the figures say."""
+        """Verdict according to the figures."""
         if self.record.refusal:
             return UNCHECKED
         claimed, met = self.record.claimed.value, all(self.finding.met)
@@ -141,12 +141,12 @@ class Claim:
 
     @property
     def why(self) -> tuple[Phrase, ...]:
-        """What explains the verdict, the most important first."""
+        """Reasons for the verdict, most important first."""
         return tuple(map(self._say, self.record.why))
 
     @property
     def assumptions(self) -> tuple[Assumption, ...]:
-        """What the claim takes for granted."""
+        """Assumptions of the claim."""
         texts = map(self._say, self.record.assumptions)
         return tuple(Assumption(*one) for one in zip(texts, self.finding.met, strict=True))
 

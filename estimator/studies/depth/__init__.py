@@ -1,1 +1,1 @@
-"""What does depth cost: parameters, paths, gradients and activations."""
+"""Cost of depth: parameters, paths, gradients and activations."""

@@ -1,4 +1,4 @@
-"""How many activations are stored, all L, every sqrt(L)-th or one, and what the saving costs."""
+"""Stored activations with L, sqrt(L) or one checkpoint, and the cost of recomputation."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""How do parameters and paths grow with depth: L n^2 against n^L."""
+"""Growth of parameters and paths with depth: L n^2 against n^L."""
 
 from dataclasses import dataclass
 

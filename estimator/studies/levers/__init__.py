@@ -1,1 +1,1 @@
-"""What does it save to shrink a network: memory, time, energy, and the accuracy it costs."""
+"""Savings of smaller networks in memory, time and energy, and their cost in accuracy."""

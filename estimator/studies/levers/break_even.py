@@ -1,4 +1,4 @@
-"""When has a lever paid for itself: what it takes to apply over what every query then saves."""
+"""Break-even point of a lever: its one-time cost over its savings per query."""
 
 import numpy as np
 

@@ -59,7 +59,7 @@ class Case:
         return max(self.peaks, key=lambda name: self.peaks[name])
 
     def roof(self) -> Roof:
-        """What the device can do in that format."""
+        """Peak and bandwidth of the device in that format."""
         return Roof(
             peak_flop_per_s=self.peaks[self.product_format()],
             bytes_per_s=self.bytes_per_s,

@@ -53,7 +53,7 @@ class State:
 
 @dataclass(frozen=True, kw_only=True)
 class LeverEvidence:
-    """What was published of the accuracy that a lever costs.
+    """Published evidence on the accuracy that a lever costs.
 
     Parameters
     ----------
@@ -222,7 +222,7 @@ def _measured_rises(
 def _hour_and_application(
     flop: float, scenario: Scenario, catalog: Catalog
 ) -> tuple[Mapping[str, Uncertain], Mapping[str, Uncertain]]:
-    """What an hour of one device takes, and applying the levers on it; nothing for no work."""
+    """Return the cost of an hour of one device, and of applying the levers; empty without work."""
     bare = dict.fromkeys(("preset", "params", "tokens", "flop", "device_hours"))
     alone = replace(scenario, devices=1.0, **bare)
     asked = [replace(alone, device_hours=1.0)]

@@ -73,7 +73,7 @@ class StoredDecoder:
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """What is asked of a device.
+    """Load of a device: batch and context.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ class Load:
 
 @dataclass(frozen=True, kw_only=True)
 class Roof:
-    """What a device can do.
+    """Peak and bandwidth of a device.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ class Step:
 
     @property
     def bound_by_memory(self) -> bool:
-        """Whether reading takes longer than computing."""
+        """Return whether memory reads take longer than computation."""
         return bool(np.all(np.asarray(self.memory_s) >= self.compute_s))
 
 

@@ -1,4 +1,4 @@
-"""What each lever does to a network, and where the hardware gains nothing from it.
+"""Effect of each lever on a network, and cases in which the hardware gains nothing.
 
 Levers are applied one after the other to what the ones before have left: channels that are gone
 cannot be quantized, weights that are already 4 bits wide do not shrink again. So two

@@ -1,4 +1,4 @@
-"""What did compression cost in accuracy, and gain in time and energy, where it was measured."""
+"""Measured effects of compression on accuracy, time and energy."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -82,7 +82,7 @@ class ResultSpread:
 
     @property
     def thin(self) -> bool:
-        """Whether too few sources stand behind it."""
+        """Whether it rests on too few sources."""
         return self.sources < THIN
 
 

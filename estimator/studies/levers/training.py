@@ -21,7 +21,7 @@ FROZEN_FLOP_PER_PARAM_AND_TOKEN = 4.0
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingCost:
-    """What a way of training takes.
+    """Cost of a training method.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What one use of a model takes: energy, CO2e, water and electricity, with what is not known."""
+"""Energy, CO2e, water and electricity of one use of a model, with their uncertainty."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -78,7 +78,7 @@ class Subject:
 
 @dataclass(frozen=True, kw_only=True)
 class PromptAnswer:
-    """What one use takes.
+    """Cost of one use.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ def find_subject(name: str, task: str, catalog: Catalog) -> Subject:
 
 
 def does(preset: Preset, task: str) -> bool:
-    """Whether a model on record does a task."""
+    """Return whether a model on record does a task."""
     if task == "image":
         return preset.kind == "diffusion"
     if task == "transcription":
@@ -199,7 +199,7 @@ def does(preset: Preset, task: str) -> bool:
 
 @dataclass(frozen=True)
 class _Gathered:
-    """What a question leaves open, and what it gives or is known exactly."""
+    """Uncertain factors of a question, and its known numbers."""
 
     asked: PromptQuestion
     records: Mapping[str, Record]
@@ -423,7 +423,7 @@ def _assumptions(unknowns: Sequence[Unknown]) -> tuple[AssumedNumber, ...]:
 
 
 def _notices(subject: Subject, site: Site, notes: Sequence[Notice]) -> tuple[Notice, ...]:
-    """What was assumed of the model and the site."""
+    """Return the assumptions about the model and the site."""
     own = (Notice("prompt_of_class", "model", {"name": subject.label}),) if subject.closed else ()
     water = site.wue_l_per_kwh is None and site.offsite_l_per_kwh is not None
     partly = (Notice("prompt_water_partly", "site"),) if water else ()

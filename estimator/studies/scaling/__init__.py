@@ -1,1 +1,1 @@
-"""What does more compute buy: published scaling laws, and what a budget makes of them."""
+"""Scaling laws: the return on more compute, and the best use of a budget."""

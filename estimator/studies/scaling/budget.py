@@ -1,4 +1,4 @@
-"""What does a budget buy: dollars, kilowatt hours, kilograms or days to the best size and data.
+"""Best model size and data for a budget in dollars, kilowatt hours, kilograms or days.
 
 The work that a budget allows is found by answering the scenario: time, energy, cost and CO2e are
 nearly powers of the work, so one table of works far apart says where it is, and a step or two in
@@ -42,7 +42,7 @@ COARSE_FLOP = np.geomspace(LEAST_FLOP, MOST_FLOP, 59)
 
 @dataclass(frozen=True, kw_only=True)
 class Bought:
-    """What a budget buys.
+    """Best use of a budget.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class Bought:
 
 @dataclass(frozen=True, kw_only=True)
 class NextStep:
-    """What it takes to lower the loss by 1%.
+    """Cost of lowering the loss by 1%.
 
     Parameters
     ----------

@@ -100,7 +100,7 @@ class ScalingLaw:
 
 @dataclass(frozen=True, kw_only=True)
 class RepeatedData:
-    """What repeated tokens and excess parameters are worth (Muennighoff et al. 2023).
+    """Value of repeated tokens and excess parameters (Muennighoff et al. 2023).
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""Which designs are worth it: sweeps over any inputs, Pareto fronts, plans under limits."""
+"""Search over designs: sweeps over any inputs, Pareto fronts, plans under limits."""

@@ -1,4 +1,4 @@
-"""Who makes the parts of a sweep that outgrows one machine: the workers of a Dask cluster.
+"""Distribution of a sweep over the workers of a Dask cluster.
 
 Dask is an optional extra, `pip install twenty-watts[dask]`. Workers need this package and get the
 space; profiles and measured runs are those of their own machine. A part whose worker dies is made
@@ -16,10 +16,10 @@ from estimator.studies.search.space import Space
 from estimator.studies.search.sweep import Evaluate, Runner, bounds
 
 PATIENCE_S = 30
-"""How long a scheduler may take to answer [s]."""
+"""Time within which a scheduler must answer [s]."""
 
 RETRIES = 3
-"""How often a part is made again that failed [1]."""
+"""Retries of a part that failed [1]."""
 
 AHEAD = 3
 """Parts handed out for each worker, so that none waits [1]."""

@@ -1,4 +1,4 @@
-"""What does each design of a space take: a part of the space as a table of results.
+"""Results of the designs in one part of a space, as a table.
 
 The designs are rows of a `Table` and go through the one path of every other question.
 """
@@ -24,7 +24,7 @@ from estimator.studies.search.space import Space, Value
 from estimator.studies.search.sweep import with_left_out
 
 QUANTITIES = ("wall_hours", "device_hours", "energy_kwh", "cost_usd", "co2e_kg", "water_l")
-"""What a table of designs tells of each, as low, mid and high."""
+"""Results of each design in a table, as low, mid and high."""
 
 CHUNK_DESIGNS = 10_000
 """Designs estimated at once [1]; larger chunks leave the processor's cache."""

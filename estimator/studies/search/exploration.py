@@ -1,4 +1,4 @@
-"""What moves the answer: one input at a time, one or two swept, and every design of a small space.
+"""Sensitivity of the answer: inputs one at a time, one or two swept, or a small space in full.
 
 All of it are designs of one workload that go through the one path; nothing is computed twice.
 """
@@ -50,7 +50,7 @@ ROUNDING = 1e-9
 """Numbers that differ by less are equal [1]."""
 
 DECADE = 10.0
-"""How far they are swept to either side [1]."""
+"""Factor of a sweep to either side [1]."""
 
 WORDS = ("hardware", "site", "price_kind")
 """Inputs that are swept over words."""
@@ -59,7 +59,7 @@ SWEPT = ("devices", *SCALED, *RANGES, *WORDS)
 """Inputs that can be explored."""
 
 SWING = (0.5, 2.0)
-"""How far counts and prices are moved, as factors of their value [1]."""
+"""Factors by which counts and prices are varied [1]."""
 
 SWUNG = {"utilization": (0.2, 0.5), "pue": (1.05, 1.6)}
 """Input -> the values between which it is moved, in the unit of the input."""
@@ -97,7 +97,7 @@ class _Part:
 
 
 class Exploration:
-    """What moves the answer, and designs around it: all of them rows of one table.
+    """Sensitivities, and designs around the scenario: rows of one table.
 
     Parameters
     ----------
@@ -187,7 +187,7 @@ class Exploration:
         return float(low), float(high)
 
     def _value(self, name: str, place: int) -> Value:
-        """What an input is in a row of those moved alone; the first row is the scenario itself."""
+        """Return an input's value in a row of single changes; row 0 is the scenario."""
         return self._moved[place - 1][1] if place else self._own[name]
 
     def sweep(self, number: int) -> dict[str, Column]:

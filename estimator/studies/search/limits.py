@@ -1,4 +1,4 @@
-"""How likely does a design keep its limits: a budget, a deadline, a cap on energy or on carbon.
+"""Probability that a design meets its limits: budget, deadline, energy or carbon.
 
 Quantities are log-normal and share their sources of uncertainty: a run that takes longer than
 expected also costs more. The probability that one limit holds is closed form; that several hold at
@@ -20,7 +20,7 @@ DRAWS = 8192
 """Draws of the sources of uncertainty; half of them mirror the other half [1]."""
 
 RELAXED = 1.1
-"""How far a limit is relaxed to see what that buys [1]."""
+"""Factor by which a limit is relaxed to see the gain [1]."""
 
 LEAST_GAIN = 1e-9
 """A smaller gain is rounding [1]."""
@@ -39,7 +39,7 @@ _ERF = np.frompyfunc(math.erf, 1, 1)
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What a plan must keep, and how surely.
+    """Limits of a plan, and the confidence required.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def deviations_within(quantity: Uncertain, limit: float) -> Floats:
 
 
 def nearness(quantities: Mapping[str, Uncertain], most: Mapping[str, float]) -> Floats:
-    """How near designs come to all limits: their deviations within the least likely one [1].
+    """Return the distance of designs from all limits: deviations within the least likely one [1].
 
     Where a limit is out of reach, the medians over their limits decide, for there a wide interval
     would pass for a near miss. NaN where a quantity is unknown.
@@ -130,7 +130,7 @@ def probabilities_within(
 def known_of(
     quantities: Mapping[str, Uncertain], places: Sequence[int]
 ) -> list[dict[str, Uncertain]]:
-    """What each of some designs takes, as far as it is known."""
+    """Return the known quantities of some designs."""
     found: list[dict[str, Uncertain]] = [{} for _ in places]
     for name, quantity in quantities.items():
         some = rows_of(quantity, np.array(places, dtype=np.intp))
@@ -143,7 +143,7 @@ def known_of(
 
 
 def holds(quantity: Uncertain, limit: float, confidence: float) -> Mask:
-    """Whether a limit holds with a confidence; not where the quantity is unknown."""
+    """Return whether a limit is met with a confidence; False where the quantity is unknown."""
     return deviations_within(quantity, limit) >= NormalDist().inv_cdf(confidence)
 
 

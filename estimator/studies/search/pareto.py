@@ -1,4 +1,4 @@
-"""Which designs are Pareto-optimal: fronts of costs that are all to be minimized.
+"""Pareto-optimal designs: fronts of costs that are all minimized.
 
 References
 ----------
@@ -12,7 +12,7 @@ from estimator.core.rows import Floats, Mask, Places
 
 
 def pareto_front(costs: Floats) -> Mask:
-    """Whether each design is beaten by no other: none is at most as dear in all and less in one.
+    """Return whether no other design is at most as expensive in all costs and cheaper in one.
 
     Parameters
     ----------

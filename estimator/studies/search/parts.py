@@ -1,4 +1,4 @@
-"""Where is a sweep stored while it runs: parts on disk, each complete or absent, joined at the end.
+"""Storage of a running sweep: parts on disk, each complete or absent, joined at the end.
 
 A sweep that was stopped goes on where it was: its parts lie in a folder beside the file that it
 will be, with the space and the settings they belong to.
@@ -39,7 +39,7 @@ class Parts:
 
     @property
     def folder(self) -> Path:
-        """Where the parts lie."""
+        """Folder of the parts."""
         return self.out.with_name(f"{self.out.name}.parts")
 
     def open(self) -> None:

@@ -1,4 +1,4 @@
-"""What is the best way to do this by Friday: the best designs under limits, what binds, what helps.
+"""Best designs under limits, the binding limit, and the gain from relaxing it.
 
 Every design is estimated; of those that the devices can hold, the best few are kept that stay under
 all limits with the confidence asked. Each limit is then relaxed by a tenth, by itself, to see what
@@ -41,7 +41,7 @@ OBJECTIVES = {
     "co2e": "co2e_kg",
     "energy": "energy_kwh",
 }
-"""What may be made small -> its quantity."""
+"""Objective -> its quantity."""
 
 MOST_DESIGNS = 2_000_000
 """Designs of a plan at most [1]: they are all estimated."""
@@ -58,7 +58,7 @@ PLANNED_COUNTS = tuple(float(2**power) for power in range(13))
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What is to be planned.
+    """Request for a plan.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ class PlanAnswer(Generic[Shown]):
 
     @property
     def refused(self) -> int:
-        """How many cannot be estimated or cannot serve the requests at all [1]."""
+        """Number of designs that cannot be estimated or cannot serve the requests [1]."""
         return len(self.refusals)
 
     def reasons(self, names: Names = in_python) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""How many of which devices serve so many requests a second, fast enough and within caps.
+"""Devices that serve a request rate within latency and other limits.
 
 Every design is answered at the rate of requests that arrive, and once more with all that its memory
 holds: the requests that arrive over those that it can serve are its load, which must stay below one
@@ -47,7 +47,7 @@ OBJECTIVES = {
     "co2e": "co2e_kg",
     "energy": "energy_kwh",
 }
-"""What may be made small -> its quantity."""
+"""Objective -> its quantity."""
 
 LOAD = "load"
 """Requests that arrive over those that can be served: below one, or they pile up [1]."""
@@ -64,7 +64,7 @@ MOST_DESIGNS = 5_000
 
 @dataclass(frozen=True, kw_only=True)
 class ServingRequest:
-    """What is to be planned.
+    """Request for a plan of inference.
 
     Parameters
     ----------
@@ -181,7 +181,7 @@ def served_devices(catalog: Catalog) -> tuple[str, ...]:
 
 
 def served_quantities(request: ServingRequest, answer: ServingAnswer) -> dict[str, Uncertain]:
-    """What the designs that can serve take, one value each, but for their load.
+    """Return the quantities of designs that can serve, one value each, except for their load.
 
     Slower steps make every latency longer and every load larger: these share one source of
     uncertainty. Rented devices cost the same however fast they are; the rest has its own sources.

@@ -1,4 +1,4 @@
-"""Which designs are there: inputs with one value, a list or a range of values, and their product.
+"""Design spaces: inputs with one value, a list or a range, and their product.
 
 A space is a TOML table of the inputs of `Scenario`. An input with one value is fixed, a list is
 swept as it stands, a table is a range::

@@ -1,4 +1,4 @@
-"""How do all designs of a space compare: each estimated once, in parts of bounded memory.
+"""Sweeps: each design of a space estimated once, in parts of bounded memory.
 
 Parts are made in any order, here or by the workers of a Dask cluster, and lie on disk until the
 last one is there; then they are joined to one table, with the Pareto front marked in it.
@@ -30,7 +30,7 @@ COSTS = {
     "co2e": "co2e_kg_mid",
     "memory": "memory_bytes_mid",
 }
-"""What a front may be of -> its column."""
+"""Cost of a Pareto front -> its column."""
 
 LEFT_OUT = b"left_out"
 """Key of a part's metadata: why designs are not in it, and how many."""
@@ -44,7 +44,7 @@ Runner = Callable[[Space, Sequence[int]], Iterator[tuple[int, pa.Table]]]
 
 @dataclass(frozen=True, kw_only=True)
 class Swept:
-    """What became of a sweep.
+    """Outcome of a sweep.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""How fast does it grow: compute, memory, efficiency and budgets through the years."""
+"""Growth over the years: compute, memory, efficiency and budgets."""

@@ -1,4 +1,4 @@
-"""What did a budget buy, year by year, and what did a fixed model cost.
+"""Purchasing power of a budget by year, and cost of a fixed model.
 
     compute = budget / price x peak x utilization x busy share x lifetime
 
@@ -19,7 +19,7 @@ from estimator.studies.trends.records import Series, device_per_dollar
 
 @dataclass(frozen=True, kw_only=True)
 class YearBought:
-    """What a budget bought with the best device until a year.
+    """Best device for a budget until a year.
 
     Parameters
     ----------
@@ -87,6 +87,6 @@ def bought_by_year(budget_usd: float, catalog: Catalog) -> list[YearBought]:
 
 
 def cost_by_year(flop: float, catalog: Catalog) -> Series:
-    """What a training of so much compute cost on each accelerator [USD]."""
+    """Return the cost of a given training compute on each accelerator [USD]."""
     series = compute_per_dollar(catalog)
     return replace(series, name="cost", unit="USD", values=flop / series.values)

@@ -1,4 +1,4 @@
-"""How far do FLOP/s run ahead of bandwidth and memory, and how many devices merely hold a model."""
+"""Growth of FLOP/s against bandwidth and memory, and devices needed just to store a model."""
 
 from dataclasses import dataclass
 
