@@ -1,4 +1,4 @@
-"""What do the runs measured here show about each device: as measured, and as fitted."""
+"""Measured and fitted figures of each device from the runs here."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ Answers = Mapping[str, tuple[Uncertain, Uncertain]]
 """Kind of network -> utilization with the measured runs, and without them [1]."""
 
 Ask = Callable[[Device, Sequence[str], str], Answers]
-"""What an estimate answers for kinds of networks in a number format on a device."""
+"""Estimate for kinds of networks in a number format on a device."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +135,7 @@ class _Fit:
         return self.expected(device, measured_cell(self.known, device, group, work.precision))
 
     def expected(self, device: Device, cell: Cell | None) -> DeviceExpectation:
-        """What is expected of steps like those measured, and what an estimate answers."""
+        """Return the expectation of steps like those measured, and the answer of an estimate."""
         if cell is None:
             return DeviceExpectation()
         steady = _interval(cell.now)

@@ -165,7 +165,7 @@ def cell(
     precision: str,
     observations: Sequence[CalibrationObservation],
 ) -> Cell:
-    """What is expected of runs like the middle one of those measured."""
+    """Return the expectation of runs like the median one measured."""
     middle = _middle(observations)
     if middle is None:
         before = steady_prior(nominal(*USUAL_WORKS[group], precision), device, known.catalog)
@@ -205,7 +205,7 @@ def power_cells(known: Known, device: Device, precision: str) -> list[PowerCell]
 def _power_cell(
     known: Known, device: Device, group: str, observations: Sequence[PowerObservation]
 ) -> PowerCell:
-    """What is expected of the power where it was measured, by the middle observation."""
+    """Return the expectation of the power, at the median observation."""
     ordered = sorted(observations, key=lambda one: float(one.expected_w.mid))
     middle = ordered[(len(ordered) - 1) // 2]
     where = Conditions(

@@ -28,7 +28,7 @@ SPREADS_OF_USERS = np.geomspace(0.05, 0.8, 9)
 
 @dataclass(frozen=True, kw_only=True)
 class StepSizes:
-    """What is usual of the steps of a user.
+    """Usual step sizes of a user.
 
     Parameters
     ----------

@@ -1,3 +1,3 @@
-"""What does it take to serve a model: latency, throughput, energy, money and CO2e of a token."""
+"""Inference: latency, throughput, energy, money and CO2e per token."""
 
 from estimator.inference import messages as messages

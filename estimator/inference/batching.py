@@ -1,4 +1,4 @@
-"""How do requests share an engine: batches, their throughput and their latencies.
+"""Requests that share an engine: batches, throughput and latencies.
 
 Continuous batching: every step advances all sequences in flight by a token; a sequence that ends
 makes room for the next, whose input is read between or within steps. At `sequences` in flight and

@@ -1,4 +1,4 @@
-"""What do measured loads of servers predict for the next one: variance components, in closed form.
+"""Calibration by measured server loads: variance components, in closed form.
 
 What the model of serving gets wrong of a load, the logarithm of what was measured over what was
 expected in units of its own spread, is a sum of parts that other loads share: one of the device
@@ -66,7 +66,7 @@ class Shares:
 
 @dataclass(frozen=True, kw_only=True)
 class LoadComponents:
-    """How errors of loads go together.
+    """Variance components of the errors of loads.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def components_of(catalog: Catalog) -> LoadComponents:
 
 @dataclass(frozen=True, kw_only=True)
 class Loads:
-    """What the errors of some loads depend on, arrays of one length.
+    """Facts that determine the errors of loads, arrays of one length.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Which device runs a model, and with what memory: names that state more than a profile's."""
+"""Device names that state more than a profile does, such as memory."""
 
 import re
 import unicodedata
@@ -12,7 +12,7 @@ ADDITIONS = (
     r"[\s-]*\b\d+ ?gi?b?\b",  # the memory of a chip that is sold with several
     r"[\s-]*\b\d+(-core)? (gpu|cpu)\b",
 )
-"""What may follow the name of a device, in the order in which it is given up."""
+"""Suffixes of device names, in the order in which they are dropped."""
 
 
 def find_named_device(catalog: Catalog, name: str) -> Device:
@@ -51,7 +51,7 @@ def without_additions(name: str) -> list[str]:
 
 
 def states_board_computer(text: str) -> bool:
-    """Whether a name states a card behind a single-board computer, such as a Raspberry Pi.
+    """Return whether a name is a card behind a single-board computer, such as a Raspberry Pi.
 
     >>> states_board_computer("Pi 5 - 8GB (AMD RX 7600) [GPU]"), states_board_computer("Pi 5 [CPU]")
     (True, False)

@@ -1,4 +1,4 @@
-"""What does an hour of a device cost: the rent on record, else what owning it uses up."""
+"""Price of a device per hour: the rental price on record, or the cost of owning it."""
 
 from dataclasses import dataclass, replace
 

@@ -1,4 +1,4 @@
-"""What of a device does serving depend on: its memory, links, arithmetic, power, and its engine."""
+"""Facts about a device that inference depends on: memory, links, peaks, power, engine."""
 
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -74,7 +74,7 @@ SHADER_HALF = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class Products:
-    """How a program multiplies weights on a device.
+    """Products of a program's weights on a device.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ class ServingDevice:
 
     @property
     def is_server(self) -> bool:
-        """Whether it stands in a data center and serves many at a time."""
+        """Whether it is in a data center and serves many users at a time."""
         return self.device.kind in SERVER_KINDS
 
     def local_engine(self) -> int:
@@ -181,7 +181,7 @@ class ServingDevice:
         return wanted
 
     def products(self, weights: WeightFormat, engine: int, software: str) -> Products:
-        """How a program multiplies such weights.
+        """Return the products of such weights in a program.
 
         On CUDA, llama.cpp multiplies packed weights as integers, unless it is set to cuBLAS,
         or the matrix units of the board multiply none (V100, P100): then it unpacks them to 16 bits

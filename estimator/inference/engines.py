@@ -1,4 +1,4 @@
-"""What do serving engines reach on a device: parameters by engine, their priors and their fit.
+"""Performance of inference engines on a device: parameters, priors and fit.
 
 An engine is a kind of program on a kind of device: a server that batches continuously (vLLM, TGI,
 SGLang), a vendor's own build (TensorRT-LLM, MLPerf submissions), llama.cpp and its like on
@@ -123,7 +123,7 @@ _PLACE = {name: place for place, name in enumerate(NAMES)}
 
 IS_LOCAL = np.array([code in LOCAL for code in range(len(ENGINES))])
 IS_SERVER = np.array([code in SERVERS for code in range(len(ENGINES))])
-"""Whether an engine is one user's own, or a server, by its code."""
+"""Whether an engine is a server, by its code."""
 
 SHARES = frozenset(
     name for name in NAMES if name.rpartition(".")[2].endswith("_share") or name == "awake"
@@ -221,13 +221,13 @@ class Parameters:
         )
 
     def draw_of(self, codes: npt.NDArray[np.int64]) -> Draw:
-        """How a board spends its power under the engines of some rows."""
+        """Return the power use of devices under the engines of some rows."""
         between = np.where(codes == EAGER, BETWEEN_LAUNCHES, self.of("awake"))
         return replace(self.draw, between=between)
 
     @property
     def draw(self) -> Draw:
-        """How a board spends its power."""
+        """Return the power use of a device."""
         return Draw(
             awake=self.of("awake"), reading=self.of("reading"), computing=self.of("computing")
         )

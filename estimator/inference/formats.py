@@ -1,4 +1,4 @@
-"""How many bytes is a weight: number formats of served models, under the names people write.
+"""Bytes per weight: number formats of served models, under their common names.
 
 The bits of llama.cpp's formats count their scales: file size over parameters of an 8 B model, as
 its documentation of `llama-quantize` lists them (2025-03); of the other 4-bit formats, the scales
@@ -17,7 +17,7 @@ from estimator.core.units import BITS_PER_BYTE
 
 @dataclass(frozen=True, kw_only=True)
 class WeightFormat:
-    """How weights are kept and multiplied.
+    """Storage and arithmetic of weights.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class WeightFormat:
 
     @property
     def nested(self) -> bool:
-        """Whether scales of blocks are themselves packed in blocks, or values are looked up."""
+        """Whether block scales are packed in blocks themselves, or values are looked up."""
         return "_K" in self.name or self.name.startswith("IQ")
 
     @property

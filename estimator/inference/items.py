@@ -1,4 +1,4 @@
-"""What does an item take that is not written token by token: an image, a film, a label, an hour.
+"""Cost of an item that is not written token by token: an image, a video, a label, an hour.
 
 An item goes through the network in one or more passes: the steps of a diffusion model, twice where
 guidance compares two prompts, or one pass of a classifier or an encoder. A pass multiplies every
@@ -75,7 +75,7 @@ def item_pass_s(
 
 @dataclass(frozen=True, kw_only=True)
 class ItemAnswer:
-    """What an item takes: ranges of quantities, the set-up that was resolved, what was assumed."""
+    """Cost of an item: ranges of quantities, the resolved set-up, and assumptions."""
 
     ranges: Mapping[str, Uncertain]
     row: Resolved
@@ -161,7 +161,7 @@ def _check_fit(held_bytes: float, row: Resolved) -> None:
 def _notes(
     asked: ServingQuestion, item: Item, work: "_Work", table: ServingTable
 ) -> Iterator[Notice]:
-    """What was assumed of the item and its set-up, and what the device lacks."""
+    """Yield the assumptions about the item and its set-up, and facts the device lacks."""
     if work.of_diffusion and item.passes == 1:
         yield Notice("serving_one_pass", "steps")
     if asked.concurrency is None:

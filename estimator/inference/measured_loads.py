@@ -1,4 +1,4 @@
-"""Which measured loads of servers are known here, and what do they change in an answer?"""
+"""Measured server loads in the store, and their effect on an answer."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -162,7 +162,7 @@ class KnownLoads:
             self.unusable.setdefault(device, {}).setdefault(run.id, message(why))
 
     def runs_on(self, device: str) -> int:
-        """How many runs have loads on a device that can be right [1]."""
+        """Return the number of runs with plausible loads on a device [1]."""
         found = self._evidence.get(device)
         return len({one.run.id for one in found[0]}) if found else 0
 
@@ -237,7 +237,7 @@ def check_loads(run: MeasuredRun, catalog: Catalog) -> None:
 
 
 def _question(run: MeasuredRun, load: ServedLoad) -> ServingQuestion:
-    """What a user would ask to have a load predicted.
+    """Return the question that would predict a load.
 
     Raises
     ------
@@ -282,7 +282,7 @@ def devices_of(table: ServingTable) -> npt.NDArray[np.str_]:
 
 
 def loads_of(table: ServingTable, parameters: Parameters, hosts: np.ndarray) -> Loads:
-    """What the errors of some set-ups depend on."""
+    """Return the facts that determine the errors of some set-ups."""
     traffic, at = table.traffic(parameters), table.named_at
     size = table.count
 
@@ -319,7 +319,7 @@ def _said(
     changed: tuple[Floats, Floats],
     device: str,
 ) -> tuple[Notice, ...]:
-    """How many runs an answer rests on, how old, and what they changed."""
+    """Return the number, age and effect of the runs behind an answer."""
     target = where.part(np.array([place]))
     same = evidence.loads.place == target.place[0]
     runs = {one.run.id: one.run for one, on in zip(found, same, strict=True) if on}

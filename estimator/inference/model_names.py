@@ -1,4 +1,4 @@
-"""Which model do people mean: presets by hub name, and the size that a name itself states."""
+"""Model names: presets by hub name, and the size that a name states."""
 
 import re
 from collections.abc import Iterator

@@ -17,7 +17,7 @@ from estimator.inference.step import Number
 
 @dataclass(frozen=True, kw_only=True)
 class Draw:
-    """How the way from idle to the power limit is spent [1].
+    """Use of the range from idle power to the power limit [1].
 
     Parameters
     ----------

@@ -126,7 +126,7 @@ def does_not_fit(
 
 
 def _fits_shared(table: "ServingTable", row: int) -> bool:
-    """Whether the weights fit as soon as all replicas share one copy of the experts."""
+    """Return whether the weights fit once all replicas share one copy of the experts."""
     model, layout = rows_of(table.model, row), rows_of(table.layout, row)
     shared = replace(layout, expert_shard=layout.devices)
     memory = np.asarray(table.machine.memory_bytes)[row]

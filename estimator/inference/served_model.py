@@ -1,4 +1,4 @@
-"""What does a model read, hold and compute per token: out of its config, or its size alone."""
+"""Parameters, memory and work per token of a model, from its config or its size."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -63,7 +63,7 @@ class ServedModel:
 
     @property
     def sparse(self) -> bool:
-        """Whether tokens choose among experts."""
+        """Whether tokens are routed to experts."""
         return bool(self.numbers.routed_params)
 
 

@@ -49,7 +49,7 @@ vLLM, `max_num_tokens` of TensorRT-LLM [token]."""
 
 @dataclass(frozen=True, kw_only=True)
 class Served:
-    """What a model holds, reads and computes while it generates.
+    """Parameters, reads and work of a model during generation.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ class Machine:
 
 @dataclass(frozen=True, kw_only=True)
 class Engine:
-    """What a serving program makes of a device.
+    """Efficiency of an inference program on a device.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ class Engine:
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """How devices share a model, and in what numbers they keep it.
+    """Layout of a model over devices, and its number formats.
 
     Parameters
     ----------
@@ -233,7 +233,7 @@ class StepTime:
 
 
 OVERLAP_RIM = 0.5
-"""What the shorter of two equally long streams adds to the longer: half of it [1]."""
+"""Time that the shorter of two equally long streams adds to the longer, over its own [1]."""
 
 
 def overlapped_s(one: Number, other: Number) -> Number:
@@ -271,7 +271,7 @@ def kept_values(model: Served, tokens: Number) -> Number:
 
 @dataclass(frozen=True, kw_only=True)
 class ExpertCosts:
-    """What the routed experts that a step visits take on the busiest device.
+    """Time of the routed experts of a step on the busiest device.
 
     Parameters
     ----------
@@ -298,7 +298,7 @@ class ExpertCosts:
 
 @dataclass(frozen=True, kw_only=True)
 class DecodeCosts:
-    """What a decode step takes by its rows: whatever they are, and for each of them.
+    """Time of a decode step: a constant, and a part per row.
 
     Parameters
     ----------
@@ -341,7 +341,7 @@ class DecodeCosts:
 def decode_costs(
     model: Served, machine: Machine, engine: Engine, layout: Layout, context_tokens: Number
 ) -> DecodeCosts:
-    """What a step that writes one token of every sequence takes by its rows.
+    """Return the time of a step that writes one token per sequence, by its rows.
 
     Fields broadcast together, `context_tokens` the mean of what a sequence has in its cache. Each
     matrix product computes as if it had half_rows more rows.
@@ -357,7 +357,7 @@ def _step_costs(
     context_tokens: Number,
     expert_rows: Number,
 ) -> DecodeCosts:
-    """What a step takes whose products of experts reach half of their rate at so many rows."""
+    """Return the time of a step whose expert products reach half their rate at that many rows."""
     shard = layout.dense_shard
     per_byte_s = 1.0 / (engine.read_share * machine.bytes_per_s) + 1.0 / engine.ceiling_bytes_per_s
     dense = model.dense_params / shard

@@ -82,7 +82,7 @@ def placed(
 
 
 def _devices(reported: Reported, used: Sequence[str]) -> int:
-    """How many devices shared the work: a processor counts once for all its ranks."""
+    """Return the number of devices that shared the work; a CPU counts once for all its ranks."""
     if used == ["cpu"]:
         return reported.machines
     return reported.ranks if reported.ranks > 1 else len(used)

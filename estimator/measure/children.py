@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from psutil import Process
 
 POLL_S = 0.05
-"""How often it is checked whether processes have ended [s]."""
+"""Time between checks for ended processes [s]."""
 
 
 def descendants(pid: int) -> "set[Process]":
-    """What descends from a process and has not ended."""
+    """Return the descendants of a process that have not ended."""
     import psutil
 
     try:
@@ -62,7 +62,7 @@ def running_children_s() -> float:
 
 
 def _runs(process: "Process") -> bool:
-    """Whether it has not ended; one that waits for its exit code to be read has."""
+    """Return whether a process has not ended; a zombie has."""
     import psutil
 
     try:

@@ -35,7 +35,7 @@ FROM_TERMINAL = ("SIGINT", "SIGQUIT")
 
 
 SCRIPTS = (".py", ".sh", ".bash", ".ipynb")
-"""How the names of files end that are programs."""
+"""Suffixes of program files."""
 
 
 def name_of_command(words: Sequence[str]) -> str:
@@ -70,7 +70,7 @@ class CommandError(OSError):
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:
-    """How a command ended.
+    """End of a command: exit code or signal.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ class Command:
 
 
 def _place_of_report() -> Path | None:
-    """Where a program may report its steps; None where there is no room for that."""
+    """Return a path where a program may report its steps; None if there is no room for it."""
     try:
         return Path(tempfile.mkdtemp(prefix="twenty-watts-")) / "steps.jsonl"
     except OSError:
@@ -247,7 +247,7 @@ def _on_interrupt(handler: Callable[[int, FrameType | None], None]) -> Iterator[
 
 
 def _in_foreground() -> bool:
-    """Whether we belong to the foreground of a terminal, which signals the command itself."""
+    """Return whether we are in the foreground of a terminal, which signals the command itself."""
     try:
         terminal = os.open(os.ctermid(), os.O_RDONLY | os.O_NOCTTY)
     except (OSError, AttributeError):

@@ -30,11 +30,11 @@ STRENGTH_DOF = 4.0
 tails of the errors of those runs are those of Student's t of about four degrees of freedom."""
 
 MOST_OWN = 8.0
-"""How many differences the windows of the run itself count for at most [1]: they show the pace of
-the seconds watched, and not what a machine does in other minutes. A guess."""
+"""Most differences that the run's own windows count for [1]: they show the pace of the seconds
+watched, not of other minutes. Assumed."""
 
 MOST_LEARNED = 16.0
-"""How many differences stored runs count for at most [1]. A guess."""
+"""Most differences that stored runs count for [1]. Assumed."""
 
 BLOCK = 16
 """Steps of the shortest window of the run itself: of fewer, single steps outweigh the drift."""

@@ -26,7 +26,7 @@ from estimator.runs import store_or_reason
 from estimator.runs.record import FORECAST, MeasuredRun, State, Timing
 
 POLL_S = 0.05
-"""How often the stamps are read [s]."""
+"""Time between reads of the stamps [s]."""
 
 COUNTER = "TWENTY_WATTS_COUNTER"
 """Environment variable that names the module by which a step is counted."""
@@ -38,7 +38,7 @@ PROGRESS_S = 1.0
 """Between two reports on a command that goes on [s]."""
 
 PATIENCE_S = 5.0
-"""How long a command may take to stop [s]."""
+"""Time that a command has to stop [s]."""
 
 HOOK = Path(__file__).parent / "step_hook"
 """Folder of the module that Python loads at its start."""

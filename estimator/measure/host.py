@@ -120,7 +120,7 @@ class ContentionMeter:
         return None if found is None else found.others
 
     def shares(self) -> "ProcessorShares | None":
-        """What others and all together used since the last reading, or the beginning."""
+        """Return the use by others and by all since the last reading, or the beginning."""
         before, after = self._before, self._use()
         self._before = after
         if before is None or after is None or after.time_s - before.time_s < SMALLEST_LAPSE_S:
@@ -230,7 +230,7 @@ def _name_elsewhere() -> str:
 
 
 def _cpu_facts(root: Path) -> dict[str, str]:
-    """What Linux tells of the processor; the first value of each key."""
+    """Return Linux's facts about the CPU; the first value of each key."""
     facts: dict[str, str] = {}
     for line in text_of(root / "proc" / "cpuinfo").splitlines():
         key, _, value = line.partition(":")
@@ -249,7 +249,7 @@ def _memory_bytes(root: Path) -> float | None:
 
 
 def _virtual(root: Path) -> bool | None:
-    """Whether this is a virtual machine or a container; None where nothing tells."""
+    """Return whether this is a virtual machine or a container; None if unknown."""
     if any((root / sign).exists() for sign in (*CONTAINER_SIGNS, *GUEST_SIGNS)):
         return True
     facts = _cpu_facts(root)
@@ -310,7 +310,7 @@ def _blas() -> str:
 
 
 def _asked(*command: str) -> str:
-    """What a command of the system answers; empty if it does not."""
+    """Return the output of a system command; empty if there is none."""
     import subprocess
 
     try:

@@ -26,7 +26,7 @@ FAILURES_IN_A_ROW = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Course:
-    """What one component drew lately.
+    """Recent power of one component.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ class LiveMeters:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What cannot be measured, or no longer."""
+        """Notes on meters that fail or are missing."""
         return tuple(self._notes)
 
     def look(self) -> tuple[Course, ...]:
@@ -145,7 +145,7 @@ def courses(
     samples: Mapping[str, Sequence[Sample]],
     meters: Mapping[str, tuple[str, Trust]],
 ) -> tuple[Course, ...]:
-    """What the samples of a run tell, a component each.
+    """Return the recent power of a run's components.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def course(
     meter: tuple[str, Trust] | None = None,
     simulated: bool = False,
 ) -> Course:
-    """What the samples of one component tell; power is drawn for the last `KEPT_S`."""
+    """Return the recent power of one component, for the last `KEPT_S`."""
     end_s, span_s = samples[-1].time_s, samples[-1].time_s - samples[0].time_s
     powers = _powers([one for one in samples if end_s - one.time_s <= KEPT_S])
     name, trust = meter or ("", None)

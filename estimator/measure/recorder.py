@@ -140,7 +140,7 @@ class Recording:
         raise ValueError(f"no device {key!r} is known here: {', '.join(one.key for one in known)}")
 
     def samples(self) -> dict[str, list[Sample]]:
-        """What was read so far."""
+        """Readings so far."""
         return {} if self._sampler is None else self._sampler.so_far()
 
     def update(self, timings: Sequence[Timing]) -> None:
@@ -299,7 +299,7 @@ def _beside_others(shares: ProcessorShares) -> list[str]:
 
 
 def useful(run: MeasuredRun) -> bool:
-    """Whether a run is worth a place in the store: long enough, or with steps that were timed."""
+    """Return whether a run is worth storing: long enough, or with timed steps."""
     return run.wall_s >= LEAST_S or any(is_of_steps(one) for one in run.timings)
 
 

@@ -29,8 +29,7 @@ SLOWEST_S = 1.0
 """It sinks to one sample in so long, unless less was asked for [s]."""
 
 MOST_OF_A_CORE = 0.004
-"""Where a job runs beside, the readings take no more of one core than this: meters whose drivers
-answer slowly are read less often [1]."""
+"""Largest share of one core for readings during a job; slow meters are read less often [1]."""
 
 OF_ASSISTANCE = 0.0025
 """Answers of other processes of ours take no more of a core than this, likewise [1]."""
@@ -127,7 +126,7 @@ class Sampler:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What went wrong so far, and what meters say of their readings."""
+        """Problems so far, and the meters' notes on their readings."""
         failed = [
             f"{component}: {self._failed[component]} readings failed, the last because {why}"
             for component, why in tuple(self._last_failure.items())
@@ -204,12 +203,12 @@ class Sampler:
         return max(self._period_s, min(wait_s, SLOWEST_S), least_s)
 
     def _only_counts(self, meter: Meter) -> bool:
-        """Whether a meter tells nothing between the readings of counters."""
+        """Return whether a meter gives no readings between those of its counters."""
         often = meter.component in self._often
         return isinstance(meter, CounterOnly) and meter.only_counts and not often
 
     def _ask_every_s(self) -> float:
-        """How often meters are asked whose answers take time of another process of ours [s]."""
+        """Return the interval between readings of meters that use another process's time [s]."""
         taken = [one.assistance_s for one in self._live if isinstance(one, Assisted)]
         if self._most_of_a_core is None or not taken or not self._asked:
             return 0.0

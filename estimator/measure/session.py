@@ -95,7 +95,7 @@ class Reported:
 
 
 def named(reported: Sequence[Reported], program: str | None) -> tuple[Reported, ...]:
-    """What a program reported, with its name where that was said."""
+    """Return reports with the program's name, if given."""
     if program is None:
         return tuple(reported)
     return tuple(replace(one, timing=replace(one.timing, style=program)) for one in reported)
@@ -207,7 +207,7 @@ class Session:
             self._stamp("M" if self._synchronised[-1:] == [count] else "m")
 
     def _is_due(self, count: int) -> bool:
-        """Whether boards should finish their work at this step."""
+        """Return whether GPUs should finish their work at this step."""
         if count & (count - 1) == 0 or count % SYNCHRONISED_EVERY == 0:
             return True
         last_s = self._ends_s[self._synchronised[-1] - 1] if self._synchronised else math.inf
@@ -221,7 +221,7 @@ class Session:
             file.write(f"{mark} {self._ends_s[-1]!r} {os.getpid()}\n")
 
     def _reported_fields(self) -> dict[str, Any]:
-        """What the program says of its steps, as fields of `Timing`."""
+        """Return what the program reports about its steps, as fields of `Timing`."""
         names = (
             *("operations", "traffic_bytes", "precision", "kind", "arch"),
             *("params", "hidden", "seq_len", "tokens", "samples"),
@@ -306,11 +306,11 @@ class Session:
 
     @property
     def step_options(self) -> str:
-        """What is known of a step, as options of `estimate`: empty where nothing is."""
+        """Return the known facts about a step as options of `estimate`; empty if there are none."""
         return step_options(self._step_flop(), self.operations, self.traffic_bytes)
 
     def reported(self) -> Reported | None:
-        """What there is to tell of the steps; None before there is anything."""
+        """Return the report on the steps so far; None before the first."""
         timing, found = self.timing(), steady(self.times_s)
         if timing is None or found is None:
             return None
@@ -339,7 +339,7 @@ class Session:
 
 
 def step_options(flop: float | None, operations: float | None, traffic_bytes: float | None) -> str:
-    """What is known of a step, as options of `estimate`: empty where nothing is.
+    """Return the known facts about a step as options of `estimate`; empty if there are none.
 
     >>> step_options(5.1e9, 812.0, None)
     '--step-flop 5.1e+09 --step-operations 812'

@@ -120,7 +120,7 @@ class Stamped:
 
     @cached_property
     def counts(self) -> Mapping[str, Any]:
-        """What was counted of a step like those that are timed, as fields of `Timing`."""
+        """Counts of a step like those timed, as fields of `Timing`."""
         if self.counted_phase is None:
             return self.counted
         return {name: value for name, value in self.counted.items() if name not in COUNTED}
@@ -241,7 +241,7 @@ class Stamps:
 
     @property
     def began_s(self) -> float:
-        """When the first step ended, on the monotonic clock [s]."""
+        """End of the first step, on the monotonic clock [s]."""
         return self._marks.ends_s[0]
 
     def stamped(self) -> Stamped | None:

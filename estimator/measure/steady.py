@@ -31,7 +31,7 @@ PAUSE = 3.0
 """A step of so many times the median holds a pause [1]."""
 
 MOST_PAUSES = 0.1
-"""Where more steps than this share are so long they are no pauses: such are the steps [1]."""
+"""Share of long steps above which they are not pauses but ordinary steps [1]."""
 
 TRIMMED = 0.1
 """Share of the steps left out at each end of the trimmed mean [1]."""

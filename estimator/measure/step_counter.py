@@ -23,19 +23,19 @@ FUSED = (
     *("mkldnn_", "_cudnn_", "miopen_", "_thnn_", "_scaled_dot_product", "_efficient_attention"),
     *("_flash_attention", "_transformer_encoder_layer", "_grouped_mm"),
 )
-"""How the names of kernels begin that hold products, recurrent layers and attention among them."""
+"""Name prefixes of kernels that contain matrix products, recurrent layers or attention."""
 
 UNTOUCHED = (
     *("empty", "new_empty", "detach", "lift", "alias", "_unsafe_view", "_local_scalar_dense"),
     "set_",
 )
-"""How the names of operations begin that neither read nor write what a tensor holds."""
+"""Name prefixes of operations that neither read nor write a tensor's values."""
 
 FILLS = (
     *("zero_", "fill_", "zeros", "ones", "full", "normal_", "uniform_", "random_", "bernoulli_"),
     *("rand", "arange", "_foreach_zero_", "new_zeros", "new_ones", "new_full"),
 )
-"""How the names of operations begin that write what they have not read."""
+"""Name prefixes of operations that only write."""
 
 LOOKUPS = ("embedding", "index_select", "gather", "index")
 """Operations that read as much as they return, however large the table is."""
@@ -43,8 +43,7 @@ LOOKUPS = ("embedding", "index_select", "gather", "index")
 COMPILED = tuple(
     f"_TorchDynamoContext.__call__.<locals>.{name}" for name in ("compile_wrapper", "_fn")
 )
-"""What `torch.compile` puts in the place of a function, by the name of its code: now, and up to
-PyTorch 2.6."""
+"""Names of the code that `torch.compile` puts in place of a function, now and up to PyTorch 2.6."""
 
 ELSEWHERE = ("c10d", "_c10d_functional", "prim", "profiler")
 """Namespaces of operations that move values between devices, or none at all."""
@@ -63,10 +62,11 @@ PRECISIONS = (*FORMATS.values(), TENSOR_FLOAT, EIGHT_BIT)
 """Number formats that products are counted in."""
 
 FORWARD = ("sum of maps", "cat of maps", "sum by edge")
-"""What tells of a network only before gradients, and weights as large as maps, are added up."""
+"""Features of a network that show only before gradients, and weights as large as maps, are
+summed."""
 
 SUMS_BY_EDGE = ("index_add", "scatter_add", "scatter_reduce")
-"""How operations begin that add up what comes along the edges of a graph."""
+"""Name prefixes of operations that sum over the edges of a graph."""
 
 CELLS = {0: "RNN", 1: "RNN", 2: "LSTM", 3: "GRU"}
 """Number of a recurrent layer in the fused kernels -> its name."""
@@ -79,7 +79,7 @@ PRODUCTS_UNKNOWN = (
     *("transformer_encoder_layer_fwd", "weight_int", "sparse_", "cholesky", "lu_", "svd"),
     *("triangular_solve", "dyn_quant_matmul", "scaled_grouped_mm", "mixed_dtypes_linear"),
 )
-"""How the names of operations begin that hold products of which no formula is known here."""
+"""Name prefixes of operations that contain products without a known formula."""
 
 MOST_SHARE = 0.5
 """A format of more than this share of the FLOPs is that of the step [1]."""
@@ -87,7 +87,7 @@ MOST_SHARE = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Operations:
-    """What a step does.
+    """Operations of a step.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ class Operations:
 
 @dataclass(kw_only=True)
 class StepCounts:
-    """What was counted so far.
+    """Counts so far.
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ def counted_operations(step: Callable[[], Any]) -> Operations | None:
 
 
 class CannotCountError(Exception):
-    """What hides the work of a step: its text."""
+    """Reason why the work of a step cannot be counted."""
 
 
 class Counting:
@@ -274,7 +274,7 @@ def _counter(counts: StepCounts) -> Any:
 
 
 def _holds_no_product(operation: Any) -> bool:
-    """Whether an operation without a formula has none to count."""
+    """Return whether an operation without a formula contains no product."""
     name = _name(operation).lstrip("_")
     named = name.startswith(PRODUCTS_UNKNOWN) and not name.startswith("linalg_vector_norm")
     return operation.namespace in KNOWN_NAMESPACES and not named
@@ -311,7 +311,7 @@ def _count(
 
 
 def marks_of(operation: Any, args: Sequence[Any], named: dict[str, Any]) -> Iterator[str]:
-    """What an operation tells of its network: its name, and more of some, see `StepCounts.seen`."""
+    """Yield an operation's marks of its network: its name, and more; see `StepCounts.seen`."""
     name = _name(operation)
     yield name
     if name == "convolution":
@@ -353,7 +353,7 @@ def _named(operation: Any, args: Sequence[Any], named: dict[str, Any]) -> dict[s
 
 
 def _is_depthwise(args: Sequence[Any], back: int) -> bool:
-    """Whether each filter of a convolution sees one channel; its slope comes first on the way back.
+    """Return whether each filter sees one channel; on the way back, its slope comes first.
 
     The way back has the sizes of the bias in the place of the bias, so all else is one further.
     """
@@ -362,7 +362,7 @@ def _is_depthwise(args: Sequence[Any], back: int) -> bool:
 
 
 def _is_causal(operation: Any, args: Sequence[Any], named: dict[str, Any]) -> bool:
-    """Whether it hides from each position those that follow."""
+    """Return whether it hides later positions from each position."""
     name = _name(operation)
     if name in ("masked_fill", "masked_fill_", "where"):
         return any(map(_is_square, args[:2]))
@@ -370,14 +370,14 @@ def _is_causal(operation: Any, args: Sequence[Any], named: dict[str, Any]) -> bo
 
 
 def _is_square(mask: Any) -> bool:
-    """Whether it says of each position which others it sees."""
+    """Return whether it is a mask over pairs of positions."""
     shape: Sequence[int] = getattr(mask, "shape", ())
     masks = str(getattr(mask, "dtype", "")) == "torch.bool"
     return masks and len(shape) >= 2 and shape[-1] == shape[-2] > 1
 
 
 def _maps(values: Sequence[Any]) -> bool:
-    """Whether these are maps of features: tensors of channels in a plane or a space."""
+    """Return whether these are feature maps: tensors of channels in a plane or a space."""
     return all(hasattr(one, "dim") and one.dim() >= 4 for one in values)
 
 
@@ -530,14 +530,14 @@ def rnn_flop(
 
 
 def does_something(operation: Any) -> bool:
-    """Whether an operation reads or writes what a tensor holds."""
+    """Return whether an operation reads or writes a tensor's values."""
     if operation.namespace in ELSEWHERE or operation.is_view:
         return False
     return not _name(operation).startswith(UNTOUCHED)
 
 
 def moved_bytes(operation: Any, given: list[Any], found: Any) -> float:
-    """What one operation that does something, and is no product, reads and writes [B]."""
+    """Return the bytes that one operation other than a product reads and writes [B]."""
     name = _name(operation)
     if name.startswith(FUSED):
         return 0.0

@@ -70,14 +70,14 @@ OF_JOB = (
     *("what", "precision", "kind", "arch", "label", "style", "flop", "moved_bytes"),
     *("params", "hidden", "seq_len", "tokens", "samples"),
 )
-"""What a timing has of its job as it stands."""
+"""Fields of a timing that come from its job."""
 
 StyleKey = tuple[str, str | None]
 """Number format and style of a step of training."""
 
 
 class PowerMeter(Protocol):
-    """What tells the power of a device over a window that has passed."""
+    """Meter of a device's power over a past window."""
 
     def power_w(self, windows: Sequence[tuple[float, float]]) -> tuple[float, Trust] | None:
         """Mean power in some windows on the monotonic clock [W], with its trust; None if unknown.
@@ -93,7 +93,7 @@ class PowerMeter(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class BenchSteps:
-    """How long the steps take that people run: sizes near it are measured first.
+    """Usual step times: sizes near them are measured first.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ class BenchSteps:
 
 @dataclass(frozen=True, kw_only=True)
 class Effort:
-    """How thorough a benchmark is.
+    """Thoroughness of a benchmark.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ FAST = Effort(job=QUICK, minutes=MINUTES, idle_s=3.0, cool_s=0.0)
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far a benchmark is.
+    """Progress of a benchmark.
 
     Parameters
     ----------
@@ -336,7 +336,7 @@ class Bench:
         return min(jobs, key=partial(self._away_from, wanted_s))
 
     def _away_from(self, wanted_s: float, job: Job) -> float:
-        """How far the time that a step is foreseen to take is from another, in the logarithm."""
+        """Return the distance of a step's expected time from another, in the logarithm."""
         return abs(math.log(self._step_s(job) / wanted_s))
 
     def _step_s(self, job: Job) -> float:
@@ -426,7 +426,7 @@ class Bench:
 
 
 def _style(job: Job) -> StyleKey:
-    """What sizes of one network have in common."""
+    """Return the key shared by sizes of one network."""
     return job.precision, job.style or job.kind
 
 

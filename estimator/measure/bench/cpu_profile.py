@@ -158,7 +158,7 @@ class _Rate:
 
     @property
     def alone(self) -> float:
-        """What it would be with the machine to itself [1/s]."""
+        """Return the rate on an otherwise idle machine [1/s]."""
         return self.rate * self.slowed
 
 

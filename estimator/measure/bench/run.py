@@ -46,7 +46,7 @@ MEMORY_IF_UNKNOWN = 4e9
 
 @dataclass(frozen=True, kw_only=True)
 class BenchQuestion:
-    """What is to be measured, and how.
+    """Benchmark to run: devices, formats, time.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def benchmark(
 
 
 def _engine(question: BenchQuestion, devices: Sequence[MeasuredDevice]) -> BenchEngine:
-    """What runs the work, as asked or as installed."""
+    """Return the engine of the benchmark: requested or installed."""
     has_torch = torch_engine.installed()
     engine = question.engine or ("torch" if has_torch else "numpy")
     if engine == "torch" and not has_torch:
@@ -201,13 +201,13 @@ class BothEngines:
         """Both are done when they return."""
 
     def operations(self, step: Callable[[], object]) -> Operations | None:
-        """What a step in PyTorch does beside its products; of numpy unknown."""
+        """Return the operations of a PyTorch step besides its products; None for numpy."""
         return self.torch.operations(step)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedDevice:
-    """What the meters of a recording tell of the device that is measured, and who else uses it.
+    """Readings of the benchmarked device, and other users of the machine.
 
     Parameters
     ----------
@@ -253,7 +253,7 @@ class RecordedDevice:
 
 
 def effort_of(question: BenchQuestion) -> Effort:
-    """How thorough a benchmark is, and how long it takes."""
+    """Return the thoroughness and the duration of a benchmark."""
     if question.minutes is None:
         return FAST
     return replace(FAST if question.minutes < FULL_MINUTES else FULL, minutes=question.minutes)

@@ -28,7 +28,7 @@ MEDIAN_OVER_MEAN = 1.25
 
 
 class Contention(Protocol):
-    """Who else uses the machine."""
+    """Use of the machine by others."""
 
     def read(self) -> float | None:
         """Share of the machine that others used since the last reading; None if unknown [1]."""
@@ -37,7 +37,7 @@ class Contention(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Thoroughness:
-    """How much time to spend on one piece of work.
+    """Time to spend on one piece of work.
 
     Parameters
     ----------
@@ -264,7 +264,7 @@ def _trial(
 
 
 def _settled(slices: list[_Slice]) -> bool:
-    """Whether the undisturbed slices tell the median well."""
+    """Return whether the undisturbed slices determine the median well."""
     calm = [one for one in slices if not one.disturbed]
     spread = _log_sd(calm)
     if spread is None or len(calm) < 3:

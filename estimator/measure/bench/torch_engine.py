@@ -63,7 +63,7 @@ Factory = Callable[[], Callable[[], object]]
 
 
 def installed() -> bool:
-    """Whether PyTorch is there; it is not imported for the question."""
+    """Return whether PyTorch is installed, without importing it."""
     return importlib.util.find_spec("torch") is not None
 
 
@@ -138,7 +138,7 @@ class TorchEngine:
             self._torch.cuda.synchronize(self.place)
 
     def operations(self, step: Callable[[], object]) -> Operations | None:
-        """What a step does beside its products; None if unknown."""
+        """Return the operations of a step besides its products; None if unknown."""
         return counted_operations(step)
 
     def _precisions(self) -> list[str]:

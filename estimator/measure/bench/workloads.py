@@ -55,7 +55,7 @@ class Job:
 
 
 class BenchEngine(Protocol):
-    """What runs jobs on one device."""
+    """Engine that runs jobs on one device."""
 
     @property
     def component(self) -> str:
@@ -84,7 +84,7 @@ class BenchEngine(Protocol):
         ...
 
     def operations(self, step: Callable[[], object]) -> Operations | None:
-        """What a step does beside its products; None if unknown."""
+        """Return the operations of a step besides its products; None if unknown."""
         ...
 
 

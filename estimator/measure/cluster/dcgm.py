@@ -109,7 +109,7 @@ def board_of(labels: Labels) -> DcgmBoard:
 
 
 def is_part(labels: Labels) -> bool:
-    """Whether a series is of a part of a divided board."""
+    """Return whether a series belongs to a part of a divided GPU."""
     return bool(dict(labels).get("GPU_I_ID"))
 
 

@@ -27,7 +27,7 @@ Sources = dict[tuple[str, node_power.Part], tuple[node_power.PowerSource, list[L
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """Which run.
+    """Run to import.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ class Reader:
     notes: list[str] = field(default_factory=list)
 
     def metrics(self, boards: Sequence[Labels], hosts: Sources) -> int:
-        """How many metrics there are to be read."""
+        """Return the number of metrics to read."""
         names = {dict(one)["__name__"] for one in boards}
         return len(names | {source.metric for source, _ in hosts.values()})
 
@@ -133,7 +133,7 @@ class Reader:
     def sources_of_nodes(
         self, nodes: Sequence[str], devices: Mapping[Place, MeasuredDevice]
     ) -> Sources:
-        """What tells the energy of the nodes that the run had for itself."""
+        """Return the energy sources of nodes that the run had to itself."""
         found = self.server.series(node_power.METRICS, "", self.wanted.window)
         best = node_power.chosen(found, nodes)
         if devices and not best:

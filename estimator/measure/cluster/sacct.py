@@ -61,12 +61,12 @@ class Row:
 
     @property
     def elapsed_s(self) -> float:
-        """How long it ran, without the time it was suspended [s]; 0 if it did not."""
+        """Run time without suspensions [s]; 0 if it did not run."""
         return count(self.reported.get("ElapsedRaw", "")) or 0.0
 
     @property
     def start_s(self) -> float | None:
-        """When it began, its times taken as UTC [s since 1970]; None if it did not."""
+        """Start time, as UTC [s since 1970]; None if it did not run."""
         try:
             began = datetime.fromisoformat(self.reported.get("Start", ""))
         except ValueError:
@@ -81,7 +81,7 @@ class Row:
 
     @property
     def tres(self) -> dict[str, float]:
-        """What was allocated: "gres/gpu:h100" -> 8, "node" -> 1 and so on."""
+        """Allocated resources: "gres/gpu:h100" -> 8, "node" -> 1 and so on."""
         return read_tres(self.reported.get("AllocTRES", ""))
 
 

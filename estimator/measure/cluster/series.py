@@ -122,7 +122,7 @@ def _wraps_j(
     most_j: Numbers,
     ranges_j: Sequence[float],
 ) -> Numbers:
-    """What each wrap took away [J]: of the ranges that fit, the nearest to the usual gain."""
+    """Return the energy lost at each wrap [J]: of the ranges, the nearest to the usual gain."""
     back = after_j < before_j
     taken_j, strange_j = np.zeros(len(length_s)), np.full(len(length_s), np.inf)
     usual_w = np.median((after_j - before_j)[~back] / length_s[~back]) if (~back).any() else 0.0

@@ -25,8 +25,7 @@ from estimator.runs.meter import MeterError
 from estimator.runs.record import Energy, MeasuredDevice, MeasuredRun, State, Timing
 
 Gathers = Literal["node", "cpu", "gpu"]
-"""What the cluster's plugin counts: whole nodes (ipmi, pm_counters, xcc), processors (rapl), or
-boards (gpu)."""
+"""Scope of the cluster's plugin: nodes (ipmi, pm_counters, xcc), CPUs (rapl) or GPUs (gpu)."""
 
 FEW_CORES = 16
 """Less than any node with accelerators has: a job with so few of one shares it [1]."""
@@ -43,7 +42,7 @@ PART_OF_BOARD = re.compile(r"(^|[_.-])\d+g\.\d+gb", re.IGNORECASE)
 
 @dataclass(frozen=True, kw_only=True)
 class SlurmRequest:
-    """Which job, and what its accounting does not tell.
+    """Job to import, and facts that its accounting lacks.
 
     Parameters
     ----------
@@ -244,7 +243,7 @@ class _Job:
         return sum(row.energy_j or 0.0 for row in steps), time_s, f"by {len(steps)} steps"
 
     def _is_shared(self) -> bool:
-        """Whether others shared the nodes, as far as is reported; what is unknown is noted."""
+        """Return whether others shared the nodes, as far as reported; unknowns are noted."""
         if self.asked.exclusive:
             return False
         each = sum(self.boards.values()) / self.nodes
@@ -268,12 +267,12 @@ class _Job:
         return False
 
     def _has_all_boards(self) -> bool:
-        """Whether all boards of its nodes are known to have been the job's."""
+        """Return whether the job is known to have had all GPUs of its nodes."""
         each = sum(self.boards.values()) / self.nodes
         return self.asked.exclusive or (self.asked.node_gpus or float("inf")) <= each
 
     def _limit_w(self) -> float:
-        """What all that is counted may draw together [W]."""
+        """Return the highest plausible power of everything counted [W]."""
         if self.asked.gathers == "gpu":
             return UNKNOWN_BOARD_LIMIT_W * max(1.0, sum(self.boards.values()))
         return LIMIT_W["host" if self.asked.gathers == "node" else "cpu"] * self.nodes

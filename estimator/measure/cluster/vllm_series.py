@@ -193,7 +193,7 @@ class _Server:
 
 
 def gained(series: MetricSeries) -> float:
-    """What a counter gained, across restarts.
+    """Return the increase of a counter across restarts.
 
     >>> gained(MetricSeries(time_s=np.arange(4.0), value=np.array([5.0, 9.0, 1.0, 3.0])))
     7.0

@@ -33,7 +33,7 @@ COUNTED_SINCE = 2
 
 
 def is_codecarbon(log: LogFile) -> bool:
-    """Whether the header is that of CodeCarbon's table."""
+    """Return whether the header is CodeCarbon's."""
     return {cell.strip() for cell in log.first_line.split(",")} >= NEEDED
 
 
@@ -136,7 +136,7 @@ def _energies(
 
 
 def _trust(part: str, row: Row) -> Trust:
-    """How far an energy can be trusted, by what is known of CodeCarbon's ways to it."""
+    """Return the trust in an energy, by how CodeCarbon obtained it."""
     if "apple" in row.get("cpu_model", "").lower():
         return "modelled" if part == "ram" else "sampled"
     if part != "gpu":

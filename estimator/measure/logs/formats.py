@@ -24,7 +24,7 @@ from estimator.measure.logs.trainer_state import is_trainer_state, read_trainer_
 
 @dataclass(frozen=True)
 class LogReading:
-    """What a reader may need beside the log.
+    """Options that a reader may need in addition to the log.
 
     Parameters
     ----------

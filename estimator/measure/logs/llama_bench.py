@@ -28,7 +28,7 @@ Test = Mapping[str, Any]
 
 
 def is_llama_bench(log: LogFile) -> bool:
-    """Whether a text has the keys of its tests."""
+    """Return whether a text has the keys of llama-bench's tests."""
     head = log.text.lstrip()[:1]
     return head in ("[", "{") and all(f'"{key}"' in log.text for key in NEEDED)
 

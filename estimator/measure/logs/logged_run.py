@@ -81,12 +81,12 @@ class LoggedRun:
 
 
 Work = Callable[[LoggedRun], Mapping[str, Any]]
-"""What a run did, as fields of `Timing`; its tokens and samples fill what the user left out."""
+"""Work of a run as fields of `Timing`; the log's tokens and samples are defaults."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Unlogged:
-    """What the user adds to a log.
+    """Facts that the user adds to a log.
 
     Parameters
     ----------
@@ -205,7 +205,7 @@ def _used(
 def _started(
     log: LogFile, found: LoggedRun, added: Unlogged, wall_s: float
 ) -> tuple[datetime, list[str]]:
-    """When the run began: as said, as logged, or by the date of the file."""
+    """Return the start of the run: given, logged, or the date of the file."""
     known = added.started or found.started
     if known is not None:
         return known, []

@@ -24,7 +24,7 @@ Event = Mapping[str, Any]
 
 
 def is_mlperf(log: LogFile) -> bool:
-    """Whether a text has such lines."""
+    """Return whether a text has MLPerf log lines."""
     return ":::MLLOG {" in log.text
 
 

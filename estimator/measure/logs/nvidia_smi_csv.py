@@ -39,7 +39,7 @@ MOST_BOARDS = 4096
 
 
 def is_nvidia_smi(log: LogFile) -> bool:
-    """Whether the first line is a header of nvidia-smi's with the power in it."""
+    """Return whether the first line is a header of nvidia-smi with the power."""
     names = _names(log.first_line.split(","))
     return "timestamp" in names and bool(names & set(POWER))
 
@@ -147,7 +147,7 @@ def _share(cell: str | None) -> float | None:
 
 
 def _reasons(cell: str | None) -> tuple[str, ...]:
-    """What holds the clock down, from the mask that the driver prints."""
+    """Return the reasons for a lower clock, from the driver's mask."""
     if cell is None or not re.fullmatch(r"0x[0-9a-fA-F]{1,16}", cell):
         return ()
     mask = int(cell, 16)

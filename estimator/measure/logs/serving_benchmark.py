@@ -48,7 +48,7 @@ Result = Mapping[str, Any]
 
 
 def is_serving_benchmark(log: LogFile) -> bool:
-    """Whether the first object of a text has the keys of such a result."""
+    """Return whether the first object of a text has the keys of a serving benchmark."""
     head = log.text.lstrip()
     return head.startswith("{") and all(f'"{key}"' in log.text for key in NEEDED)
 
@@ -174,7 +174,7 @@ def _served_by(result: Result, notes: list[str]) -> dict[str, Any]:
 
 
 def _date(result: Result) -> datetime | None:
-    """When it ran: vLLM writes 20260501-123456."""
+    """Return the date of the benchmark: vLLM writes 20260501-123456."""
     try:
         return datetime.strptime(str(result.get("date")), "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
     except ValueError:

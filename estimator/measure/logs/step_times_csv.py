@@ -38,7 +38,7 @@ ABSOLUTE_S = 6e8
 
 
 def is_step_times(log: LogFile) -> bool:
-    """Whether a table has a column of step times, or one of times and one of steps."""
+    """Return whether a table has a column of step times, or one of times and one of steps."""
     columns = [cell.strip() for cell in log.first_line.split(",")]
     if len(columns) < 2:
         return False

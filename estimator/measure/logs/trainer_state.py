@@ -23,7 +23,7 @@ MOST_ENTRIES = 1_000_000
 
 
 def is_trainer_state(log: LogFile) -> bool:
-    """Whether a text looks like a state of the Trainer."""
+    """Return whether a text looks like a Trainer state."""
     head = log.text.lstrip()
     return head.startswith("{") and '"log_history"' in log.text and '"global_step"' in log.text
 
@@ -79,7 +79,7 @@ def _notes(
     wall_s: float | None,
     flop: float | None,
 ) -> list[str]:
-    """What to know of the figures."""
+    """Return notes on the figures."""
     notes = ["the Trainer logs no energy"]
     if flop is not None:
         notes.append(

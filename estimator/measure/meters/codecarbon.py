@@ -196,7 +196,7 @@ class CodeCarbonMeter:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What it assumes; known once it has begun."""
+        """Its assumptions; known once it has begun."""
         answer = self._tracker.assumed
         if not answer or self.trust != "modelled":
             return ()

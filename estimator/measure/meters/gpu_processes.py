@@ -54,7 +54,7 @@ class Users:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is known of them."""
+        """Notes on the processes."""
         found = [self._why_unknown] if self._why_unknown else []
         if self._most:
             guess = "; their share of its time is guessed as equal" if self._guessed else ""
@@ -107,14 +107,14 @@ class Users:
         return min(1.0, sum(sum(one) / len(one) for one in percents.values() if one) / 100)
 
     def _numbers_are_the_hosts(self) -> bool:
-        """Whether the driver and we count processes alike."""
+        """Return whether the driver numbers processes as we do."""
         try:
             return os.readlink(self._proc / "self" / "ns" / "pid") == HOSTS_OWN
         except OSError:
             return False
 
     def _is_ours(self, pid: int) -> bool:
-        """Whether a process is of our job; one that once was remains so."""
+        """Return whether a process belongs to our job; once it did, it always does."""
         line = [pid]
         parent, group = self._parent_and_group(pid)
         while line[-1] not in self._ours and parent > 0:

@@ -88,7 +88,7 @@ class NvmlMeter:
         self._last_failure: dict[str, str] = {}
 
     def _limits(self, power: Way | None, device: MeasuredDevice) -> list[str]:
-        """What is to be known before anything is read."""
+        """Return limits of the meter that are known before any reading."""
         said = []
         if self._missing:
             words = (f"{what} ({why})" for what, why in self._missing.items())
@@ -103,7 +103,7 @@ class NvmlMeter:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What to know of its readings."""
+        """Notes on its readings."""
         failed = [
             f"{what}: {count} of {self._readings} readings failed, the last because "
             f"{self._last_failure[what]}"

@@ -18,7 +18,7 @@ PATIENCE_S = 2.0
 """A call that does not return is waited for so long at the end; then the driver stays open [s]."""
 
 UNION_BY_TYPE = ("dVal", "uiVal", "ulVal", "ullVal", "sllVal", "siVal", "usVal")
-"""Where the value of a field lies, by the type that comes with it."""
+"""Member of the union that contains the value of a field, by its type."""
 
 
 class Code(IntEnum):
@@ -121,7 +121,7 @@ class Driver:
 
     @property
     def simulated(self) -> bool:
-        """Whether a stub stands in for the driver."""
+        """Whether a stub replaces the driver."""
         return hasattr(self._nvml.nvmlLib, SIMULATED)
 
     def ask(self, name: str, *arguments: object) -> Any:

@@ -80,7 +80,7 @@ def use(driver: Driver, handle: Any) -> tuple[float, float]:
 def reasons(
     driver: Driver, handle: Any, name: str = "nvmlDeviceGetCurrentClocksEventReasons"
 ) -> int:
-    """What keeps the clock from rising, as bits."""
+    """Return the reasons for a lower clock, as bits."""
     return int(driver.ask(name, handle))
 
 
@@ -167,7 +167,7 @@ def module_limits_w(driver: Driver, handle: Any) -> tuple[float | None, float | 
 
 
 def averages(driver: Driver, handle: Any) -> bool:
-    """Whether the usual power reading of this board is a mean of the last second."""
+    """Return whether this board's usual power reading is a mean of the last second."""
     design = driver.tells("nvmlDeviceGetArchitecture", handle)
     capability = driver.tells("nvmlDeviceGetCudaComputeCapability", handle)
     return design is not None and design >= AMPERE and capability != GA100

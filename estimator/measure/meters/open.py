@@ -12,7 +12,7 @@ from estimator.measure.meters.rapl import open_rapl
 from estimator.runs.meter import Meter, MeterError
 
 AMD_NODES = "sys/class/kfd/kfd/topology/nodes"
-"""Where Linux lists what AMD's driver computes with, processors among them, under the root."""
+"""Folder where Linux lists compute nodes of AMD's driver, CPUs included, below the root."""
 
 AMD_VISIBLE = ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES")
 """Variables that hide boards of AMD; the first that is set holds."""

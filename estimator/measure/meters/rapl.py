@@ -15,7 +15,7 @@ from estimator.runs.record import MeasuredDevice, Trust
 from estimator.system.system_files import text_of
 
 ZONES = "sys/class/powercap"
-"""Where the zones are, under the root of the file system."""
+"""Folder of the zones, below the root of the file system."""
 
 FAVOURED = "intel-rapl"
 """The kernel's name of the zones that it reads from the processor; those of AMD bear it, too."""
@@ -185,7 +185,7 @@ def _zones(folder: Path) -> list[_Zone]:
 
 
 def _kind(name: str) -> str:
-    """What a zone counts.
+    """Return the scope of a zone.
 
     >>> [_kind(name) for name in ("package-0-die-1", "package-0/dram", "package-0/core", "psys")]
     ['package', 'dram', 'core', 'psys']

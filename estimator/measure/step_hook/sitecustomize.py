@@ -134,7 +134,7 @@ class _Stamps:
                 self._write(f"counted {json.dumps(found)}")
 
     def _counts(self, optimizer: object) -> bool:
-        """Whether it is the one that counts; one that is gone or rests is followed by another."""
+        """Return whether this optimizer is the counted one; another follows a finished one."""
         known = None if self.optimizer is None else self.optimizer()
         if known is not optimizer and known is not None and self.others < RESTS_AFTER:
             self.others += 1
@@ -153,7 +153,7 @@ def _resident_bytes() -> float:
 
 
 def _found(counts: Any) -> dict[str, Any]:
-    """What was counted in all processes, or what hides it."""
+    """Return the counts of all processes, or the reason why there are none."""
     if counts.missed:
         return {"missed": sorted(set(counts.missed))[:MOST]}
     ranks = max(1, int(os.environ.get("WORLD_SIZE") or 1))

@@ -35,7 +35,7 @@ NAMES = ("work", "device", "from", "to", "by")
 
 @dataclass(frozen=True, kw_only=True)
 class Filters:
-    """Which runs are looked at, and how the chart of errors groups them.
+    """Selected runs, and the grouping of the error chart.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def read(query: Query, report: HeldOut) -> tuple[Filters, list[str]]:
 
 @dataclass(frozen=True)
 class FiltersCodec:
-    """How the filters stand in a link and in the widgets."""
+    """Codec of the filters for links and widgets."""
 
     report: Callable[[], HeldOut]
 

@@ -1,4 +1,4 @@
-"""Which runs belong together, and how far off each group is: tables of the blind score."""
+"""Groups of runs and their held-out errors, as tables."""
 
 from collections.abc import Mapping
 
@@ -56,7 +56,7 @@ DIMENSIONS = {
     "year": N_("Year"),
     "tier": N_("Quality of row"),
 }
-"""What runs are grouped by."""
+"""Grouping of runs -> its label."""
 
 
 def works_of(report: HeldOut) -> npt.NDArray[np.str_]:
@@ -219,7 +219,7 @@ def worst_first(report: HeldOut) -> npt.NDArray[np.intp]:
 
 
 def devices_text(row: Mapping[str, str], name: str) -> str:
-    """How many of which device, where the row states it.
+    """Return count and name of a row's devices, if it states them.
 
     >>> devices_text({"accelerator_count": "8.0"}, "TPU v3"), devices_text(
     ...     {"accelerator_count": ""}, "TPU v3"

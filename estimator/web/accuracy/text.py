@@ -26,7 +26,7 @@ SEES = N_(
     " ours; and blind are the parameters of the model, not its form, which was chosen with "
     "published runs in view."
 )
-"""What the fit does and does not see."""
+"""Note on the facts that the fit sees and does not see."""
 
 CHANGE = N_(
     "Before: the model of 2026-11-21 on the same runs, a third of which it was fitted to. By "
@@ -49,7 +49,7 @@ SERVING = N_(
     " the interval rests on the errors of the others. Weights only: bytes of the weights over "
     "the bandwidth. Boards only: host, network and PUE were not measured."
 )
-"""What the tables of scores mean."""
+"""Legend of the score tables."""
 
 SHORT_S = 60.0
 """A run of less wall time is a short one [s]."""
@@ -160,7 +160,7 @@ def better(groups: pd.DataFrame) -> str:
 
 
 def reasons(report: HeldOut, place: int) -> Iterator[str]:
-    """What a row tells about why it was missed; the report is that of all runs."""
+    """Yield the reasons for a row's error; the report covers all runs."""
     row, runs = report.published.rows[place], report.published.runs
     longer = report.blind.log_ratio[place] > 0
     others = runs.family != runs.family[place]
@@ -194,7 +194,7 @@ def reasons(report: HeldOut, place: int) -> Iterator[str]:
 
 
 def note(row: Mapping[str, str]) -> str:
-    """What the table notes about a run, without what its collectors wrote to each other."""
+    """Return the note on a run, without remarks among its collectors."""
     text = row["notes"]
     for remark in REMARKS:
         text = text.partition(remark)[0]

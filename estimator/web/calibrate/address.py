@@ -1,4 +1,4 @@
-"""What the page "Calibrate" is about: a device and a number format, in the URL and the widgets."""
+"""Choice of device and number format on the page Calibrate, in the URL and the widgets."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ KEYS = {"device": "calibrate_device", "precision": "calibrate_precision"}
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceChoice:
-    """Which device and number format are looked at.
+    """Selected device and number format.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def read(query: Mapping[str, str], known: Known, state: State) -> tuple[DeviceCh
 
 @dataclass(frozen=True)
 class ChoiceCodec:
-    """How the choice stands in a link and in the widgets."""
+    """Codec of the choice for links and widgets."""
 
     known: Callable[[], Known]
 
@@ -103,7 +103,7 @@ class ChoiceCodec:
         return {key: getattr(value, name) for name, key in KEYS.items()}
 
     def gather(self, state: State, last: DeviceChoice) -> DeviceChoice:
-        """What the widgets ask for; a format that the device has not gives way to its usual one."""
+        """Return the choice of the widgets; an unsupported format is replaced by the usual one."""
         known, device = self.known(), state.get(KEYS["device"], last.device)
         formats = measured_precisions(known, known.catalog.device(device))
         precision = state.get(KEYS["precision"], last.precision)

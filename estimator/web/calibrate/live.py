@@ -20,7 +20,7 @@ TOKEN = "TWENTY_WATTS_LIVE"
 """Environment variable with the token that live readings need; unset: nobody sees any."""
 
 EVERY_S = 2.0
-"""How often the page looks [s]."""
+"""Time between updates of the page [s]."""
 
 LONG_RUN_S, SELDOM_S = 1800.0, 20.0
 """The samples of a run of more than this are read again only so often, for they are many [s]."""
@@ -30,14 +30,14 @@ FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "v
 
 
 def allowed() -> bool:
-    """Whether the visitor opened the link with the server's token, and no proxy passed it on."""
+    """Return whether the visitor opened the link with the server's token, without a proxy."""
     token, given = os.environ.get(TOKEN, ""), visitors.live_token()
     same = secrets.compare_digest(token.encode(), given.encode())
     return bool(token) and same and not any(name in _headers() for name in FORWARDED)
 
 
 def at_the_machine() -> bool:
-    """Whether the visitor sits at the machine that the server runs on."""
+    """Return whether the visitor is at the machine that the server runs on."""
     return is_here(st.context.ip_address, _headers())
 
 
@@ -46,7 +46,7 @@ def _headers() -> dict[str, str]:
 
 
 def is_here(visitor: str | None, headers: Mapping[str, str]) -> bool:
-    """Whether a visitor comes from the very machine, by the socket and by what was asked for.
+    """Return whether a visitor is on this machine, by the socket and the host asked for.
 
     The address that a page says of itself is not asked: a visitor can make it up.
 
@@ -72,7 +72,7 @@ def is_here(visitor: str | None, headers: Mapping[str, str]) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a name or address means the machine itself.
+    """Return whether a name or address refers to this machine.
 
     >>> is_loopback("localhost"), is_loopback("::1"), is_loopback("0.0.0.0")
     (True, True, False)
@@ -97,7 +97,7 @@ def running(runs: list[MeasuredRun]) -> list[MeasuredRun]:
 
 
 def so_far(run: MeasuredRun, elapsed_s: float) -> tuple[Course, ...]:
-    """What was read of a run that goes on; read again at most every few seconds."""
+    """Return the readings of a run in progress; read again at most every few seconds."""
     period_s = SELDOM_S if elapsed_s > LONG_RUN_S else EVERY_S
     return _read(run, int(time.time() / period_s))
 

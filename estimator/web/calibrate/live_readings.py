@@ -1,4 +1,4 @@
-"""What goes on just now, on the page "Calibrate": the running runs, or else the meters."""
+"""Live readings on the page Calibrate: runs in progress, or the meters."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""What to measure next on a device, on the page "Calibrate": each with the command to type."""
+"""Suggested next measurements of a device on the page Calibrate, with their commands."""
 
 import streamlit as st
 

@@ -42,7 +42,7 @@ HIDDEN = N_("some measured runs could not be read; see the server's log")
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What the page is about.
+    """Device, format and runs that the page shows.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def _head(seen: Seen) -> None:
 
 
 def _figures(seen: Seen) -> DeviceFigures | None:
-    """What was measured of the device, in figures."""
+    """Return the measured figures of the device, if any."""
     measured = [
         run
         for run in seen.runs
@@ -311,7 +311,7 @@ def _runs(seen: Seen) -> None:
 
 
 def _columns() -> dict[str, Any]:
-    """How the columns of the runs are called and written."""
+    """Return the column settings of the table of runs."""
     return {
         "started": st.column_config.DatetimeColumn(
             widgets.heading(_("started")), format="YYYY-MM-DD HH:mm"

@@ -16,7 +16,7 @@ from estimator.web.shared.amounts import joined, localised
 from estimator.web.shared.language import N_, _, ngettext
 
 BEFORE, NOW, MEASURED = N_("expected before"), N_("expected now"), N_("measured")
-"""What the picture tells apart."""
+"""Series of the chart."""
 
 GROUP_NAMES = {
     "decoder": N_("decoders"),
@@ -200,7 +200,7 @@ def work_text(run: MeasuredRun) -> str:
 
 
 def meters_text(energy: Iterable[Energy]) -> str:
-    """Which meter measured the energy of each component, and how far it can be trusted."""
+    """Return the meter of each component, and how far it can be trusted."""
     return "; ".join(
         f"{one.component} {localised(human(one.energy_kwh * 1e3, 'Wh'))}: "
         f"{_(HOW_METERED[one.trust])} ({one.meter})"
@@ -209,7 +209,7 @@ def meters_text(energy: Iterable[Energy]) -> str:
 
 
 def disturbances(run: MeasuredRun) -> list[str]:
-    """What makes a run count less, each once."""
+    """Return the reasons why a run counts less, each once."""
     timings = run.timings or tuple(
         Timing(what="training", component=one.key, time_s=run.wall_s, repetitions=1)
         for one in run.devices
@@ -252,8 +252,7 @@ SHOWN: Mapping[str, tuple[Mapping[str, str], Callable[[float], str], str]] = {
     "share": (GROUP_NAMES, percent, "reached"),
     "power": (POWER_NAMES, watts, "power_w"),
 }
-"""What a picture is of -> names of its rows, how its numbers are written, and what of an
-observation they are."""
+"""Kind of chart -> names of its rows, format of its numbers, and field of an observation."""
 
 
 def _energy_wh(energy: Sequence[Energy]) -> float | None:

@@ -1,4 +1,4 @@
-"""What was measured, in words: the sentence, the figures, the alt texts."""
+"""Measurements in words: sentence, figures, alt texts."""
 
 from collections.abc import Iterator, Sequence
 from html import escape
@@ -46,7 +46,7 @@ COMMANDS = (
     ),
     (N_("Then look at this page again, or at:"), "twenty-watts calibrate show"),
 )
-"""How to measure, in three lines."""
+"""Three commands for a measurement."""
 
 Card = tuple[str, str, str, str, tuple[str, ...]]
 """Name, label, value, range and notes of a headline figure."""

@@ -1,4 +1,4 @@
-"""What does the whole run of a measured program take: here and elsewhere, on "Calibrate"."""
+"""Whole run of a measured program, here and elsewhere, on the page Calibrate."""
 
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
@@ -53,7 +53,7 @@ class Program:
 
     @property
     def title(self) -> str:
-        """What people call it."""
+        """Name of the program for people."""
         one, label = self.timing, self.run.label
         named = (one.style, one.label, "" if label == FORECAST else label)
         network = ", ".join(filter(None, (one.kind, one.arch)))
@@ -62,7 +62,7 @@ class Program:
 
     @property
     def disturbed_by(self) -> tuple[str, ...]:
-        """What made its steps slower than they are alone."""
+        """Reasons why its steps were slower than on an idle machine."""
         return disturbance_of(self.run, self.timing)[1]
 
 
@@ -185,7 +185,7 @@ def _said(program: Program, steps: int, device: Device) -> Iterator[str]:
 
 
 def _chosen(found: Mapping[str, Program], *, slide: bool) -> tuple[Program, int]:
-    """Which program, and how many steps: the newest at first."""
+    """Return the program and the number of steps; the newest program by default."""
     state = st.session_state
     if state.get(PROGRAM) not in found:
         state[PROGRAM] = next(iter(found))
@@ -246,7 +246,7 @@ def _rows(
 
 
 def _too_small(answer: Answer) -> list[Notice]:
-    """What says that the program does not fit into the memory; nothing where that is unknown."""
+    """Return the notices that the program does not fit in memory; empty if unknown."""
     fits_not = [one for one in answer.notices if one.code == DOES_NOT_FIT]
     return [*fits_not, *memory_too_small(answer, open_catalog())]
 

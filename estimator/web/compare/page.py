@@ -198,7 +198,7 @@ def _chosen(said: Mapping[str, float | str], names: Sequence[str]) -> Iterator[s
 
 
 def set_apart(found: Sequence[Pinned]) -> tuple[str, list[str]]:
-    """What all scenarios have in common, in words, and of each what sets it apart."""
+    """Return the common inputs of all scenarios in words, and the differences of each."""
     catalog = open_catalog()
     works = {words.work(one.answer, catalog) for one in found}
     if len(works) != 1:
@@ -252,7 +252,7 @@ def ratios(found: Sequence[Pinned]) -> list[list[str]]:
 
 
 def _times(one: Pinned, first: Pinned, quantity: str) -> tuple[str, str] | None:
-    """How many times as much one scenario takes as the first, and its interval, in words."""
+    """Return the ratio of a scenario's quantity to the first one's, and its interval, in words."""
     if quantity not in first.answer.estimate or not first.answer.estimate[quantity].mid:
         return None
     times = bounds(ratio(one.answer, first.answer, quantity), first.answer.level)

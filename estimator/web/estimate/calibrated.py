@@ -1,4 +1,4 @@
-"""What do measured runs change in an answer: which runs, how old, and the figures without them."""
+"""Effect of measured runs on an answer: the runs, their age, and the figures without them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from estimator.web.shared.tables import between
 
 USE, IGNORE = "use", "ignore"
 OTHERWISE = {USE: N_("published runs alone"), IGNORE: N_("with the measured runs")}
-"""What the scenario says of measured runs -> what the other answer is called."""
+"""Use of measured runs in the scenario -> name of the other answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +76,7 @@ def applied_runs(answer: Answer, catalog: Catalog) -> AppliedRuns | None:
 
 
 def note(found: AppliedRuns | None, quantity: str) -> Iterator[str]:
-    """What a headline figure would be otherwise."""
+    """Yield the headline figure without the choice made for measured runs."""
     if found is not None and quantity in found.other.estimate:
         name = _(OTHERWISE[IGNORE if found.ignored else USE])
         yield f"{name}: {_value_text(found.other, quantity)}"

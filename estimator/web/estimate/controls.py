@@ -189,7 +189,7 @@ _REST_OF_WORK = {
 
 
 def _names_of_more_work(asked: Asked) -> list[str]:
-    """What else some ways to give the work have."""
+    """Return the further inputs of some ways to specify the work."""
     way = asked.held["way"]
     return [*_REST_OF_WORK.get(way, ()), *(() if way == "hours" else ("device_hours",))]
 
@@ -281,7 +281,7 @@ def _problem(name: str, asked: Asked) -> None:
 
 
 def _taken(name: str, answer: Answer) -> str:
-    """What the answer took for a number that was not said."""
+    """Return the value that the answer used for a number left open."""
     item = answer.inputs.get(INPUTS[name].resolved or name)
     if item is None:
         return _("unspecified")

@@ -33,4 +33,4 @@ EXAMPLES = (
         "params=1e12&tokens=2e13&hardware=b200&devices=16384&site=us",
     ),
 )
-"""What it asks -> the query of its link."""
+"""Title of an example -> query of its link."""

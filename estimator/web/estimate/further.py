@@ -1,4 +1,4 @@
-"""Where a scenario is taken further: what moves it, and the ways to do it for no more."""
+"""Links from a scenario to its sensitivities and its alternatives at the same cost."""
 
 from urllib.parse import urlencode
 

@@ -37,7 +37,7 @@ DEFAULT = Scenario(
     pay="rent",
     interval=CENTRAL,
 )
-"""What the page opens with: a model of 7 billion parameters on 64 H100 in the United States."""
+"""Opening scenario: a model of 7 billion parameters on 64 H100s in the United States."""
 
 FINETUNE = replace(
     DEFAULT,
@@ -51,8 +51,7 @@ FINETUNE = replace(
     pue=1.0,
     recomputation="full",
 )
-"""What fine-tuning opens with: 50,000 examples of 1,000 tokens on a card at home, which holds them
-as activations are recomputed, and where nothing cools but the room."""
+"""Opening scenario of fine-tuning: 50,000 examples of 1,000 tokens on a card at home."""
 
 ENTRIES = {
     "train": N_("Train"),
@@ -115,7 +114,7 @@ WIDGETS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What the widgets ask.
+    """Inputs of the widgets.
 
     Parameters
     ----------
@@ -155,7 +154,7 @@ def asked_for(scenario: Scenario, picture: str = "devices", view: str = "energy_
 
 
 def way_of(scenario: Scenario) -> str:
-    """How a scenario says its work.
+    """Return the way in which a scenario specifies its work.
 
     >>> way_of(DEFAULT), way_of(Scenario(device_hours=8.0)), way_of(Scenario(preset="gpt-3"))
     ('size', 'hours', 'preset')
@@ -211,7 +210,7 @@ def complete(scenario: Scenario, catalog: Catalog) -> Scenario:
 
 
 def shown(name: str, value: float | str | None) -> float | str | None:
-    """What the widget of a field shows for a value."""
+    """Return the value of a field's widget."""
     if name == "devices":
         return None if value is None else int(value)
     if name in TYPED:
@@ -286,7 +285,7 @@ def _read(held: dict[str, Any], last: Asked) -> Asked:
 def _settled(
     held: dict[str, Any], moved: Collection[str], answered: Answer, catalog: Catalog
 ) -> dict[str, Any]:
-    """What all widgets hold after some moved: an entry, a way, a run or a device brings more."""
+    """Return all widget values after a change: an entry, workload, run or device sets others."""
     entry, page = held["entry"], {name: held[name] for name in OF_PAGE}
     if "entry" in moved:
         scenario = usual_in(entry, answered.scenario)
@@ -340,7 +339,7 @@ def scenario_of_config(
 
 
 def usual_in(entry: str, last: Scenario) -> Scenario:
-    """What an entry opens with, at the place and with the config that were chosen."""
+    """Return the opening scenario of an entry, with the chosen location and config."""
     usual = replace(FINETUNE if entry == "finetune" else DEFAULT, site=last.site)
     if last.config is None:
         return usual

@@ -46,7 +46,7 @@ PICTURES = {
 
 @dataclass(frozen=True)
 class ScenarioCodec:
-    """How a scenario stands in a link and in the widgets."""
+    """Codec of the scenario for links and widgets."""
 
     def names(self) -> Collection[str]:
         """Fields of the scenario, and the quantity compared."""

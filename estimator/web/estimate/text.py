@@ -50,7 +50,7 @@ def work(answer: Answer, catalog: Catalog) -> str:
 
 
 def machines(answer: Answer) -> str:
-    """How many of which, with a proper sign."""
+    """Return count and name of the devices."""
     return counted(float(answer.run.devices), answer.device.name)
 
 
@@ -79,7 +79,7 @@ def _subject(answer: Answer, catalog: Catalog) -> str:
 
 
 def notes(answer: Answer, quantity: str) -> Iterator[str]:
-    """What to know about a headline figure."""
+    """Yield the notes on a headline figure."""
     known = answer.estimate
     if quantity not in known:
         yield from absent(answer, quantity)
@@ -118,7 +118,7 @@ def absent(answer: Answer, quantity: str) -> Iterator[str]:
 
 
 def assumed(answer: Answer, catalog: Catalog, usual: Scenario) -> Iterator[str]:
-    """What is to be known of a known run, and what was assumed or left out.
+    """Yield facts about a known run, assumptions and omissions.
 
     That a choice has no effect is left out where it is the usual one, which the page makes.
     """

@@ -373,7 +373,7 @@ def _front(answered: Exploration, values: Row, frame: Frame) -> None:
 
 
 DESIGN = ("devices", "hardware", "site")
-"""What a design is named by."""
+"""Inputs that name a design."""
 
 
 def _names(designs: Mapping[str, Sequence[float | str]]) -> list[str]:

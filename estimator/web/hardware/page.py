@@ -170,7 +170,7 @@ def _in_unit(record: Record | None, unit: float) -> float | None:
 
 
 def _origin(peak: Record | None) -> dict[str, str]:
-    """Where a peak is from; empty where there is none."""
+    """Return the source of a peak; empty if there is none."""
     if peak is None:
         return dict.fromkeys(("basis", "source", "publisher", "date", "url"), "")
     source = open_catalog().source(peak.source)

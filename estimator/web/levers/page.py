@@ -405,7 +405,7 @@ QUANTITIES = {
     "co2e_kg": N_("emissions"),
 }
 QUALITIES = (N_("accuracy"), N_("perplexity"))
-"""What a lever costs in `Evidence.of`."""
+"""Quality measures that a lever may reduce, as in `Evidence.of`."""
 UNITS = {"energy_kwh": "kWh", "cost_usd": "USD", "co2e_kg": "kgCO2e"}
 SLIDES = {
     "ratios": N_("what the levers do to memory, time, energy and cost"),

@@ -1,4 +1,4 @@
-"""How it works: every equation as its module states it, every parameter as the profiles hold it.
+"""Methodology: equations from the modules' docstrings, numbers from the profiles.
 
 Nothing on this page is typed in: sentences and equations are the docstrings of the modules that
 compute, numbers and sources are the records that they read. So the page cannot drift from either.

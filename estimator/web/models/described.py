@@ -53,12 +53,12 @@ class Described:
 
     @property
     def without_activations(self) -> bool:
-        """Whether the memory that it needs leaves out activations."""
+        """Whether the memory need leaves out activations."""
         return self.memory is not None and self.memory.without_activations
 
     @property
     def notes(self) -> list[str]:
-        """What to know before trusting the numbers."""
+        """Return notes on the reliability of the numbers."""
         more = () if self.memory is None else shown_all(self.memory.notices)
         return list(dict.fromkeys((*self.ledger.warnings, *more)))
 

@@ -151,7 +151,7 @@ def _draw_cache(values: Values, model: Described, frame: Frame) -> None:
 
 
 def _draw_fit(values: Values, model: Described, frame: Frame) -> None:
-    """How full one of each device would be."""
+    """Draw the memory use of one device of each kind."""
     if model.refusal:
         style.caption(model.refusal)
         return

@@ -88,7 +88,7 @@ PARAMETERS = LinkParameters(
     ),
 )
 Found = tuple[Bought, NextStep]
-"""What a budget buys, and the next percent."""
+"""Best use of a budget, and the next percent."""
 
 
 def _draw(values: Row, found: Found, frame: Frame) -> None:
@@ -109,7 +109,7 @@ def _scenario(values: Row) -> Scenario:
 
 
 def _found(values: Row) -> Found:
-    """What the budget buys, and the next percent."""
+    """Return the best use of the budget, and the next percent."""
     catalog, base = open_catalog(), _scenario(values)
     now = bought(values["amount"], values["unit"], base, catalog, values["law"])
     return now, next_step(now, base, catalog)
@@ -242,7 +242,7 @@ def _cases(now: Bought, values: Row) -> None:
 
 
 def _repeated(epochs: float, worth: float) -> str:
-    """How often tokens are seen, and how many different ones that is worth."""
+    """Return how often tokens are repeated, and the number of distinct tokens that is worth."""
     if epochs <= 1:
         return _("each seen once at most")
     text = _("seen {times} times, worth {worth} tokens")

@@ -37,7 +37,7 @@ def _answered(values: Values) -> ServingAnswer:
 
 
 def _heading(values: Values, frame: Frame) -> str:
-    """What a slide shows, with the set-up it shows it for."""
+    """Return the title of a slide, with its set-up."""
     return _("{model} on {device}: {title}").format(
         model=model_name(values),
         device=hardware_names()[values["hardware"]],

@@ -1,1 +1,1 @@
-"""What every page uses: style, charts, embedding, the state in the address."""
+"""Parts shared by all pages: style, charts, embedding, state in the address."""

@@ -1,4 +1,4 @@
-"""How does an amount read: in the unit a person would choose, as the page's language writes it.
+"""Amounts in the unit a person would choose, in the page's language.
 
 English text comes in, with its numbers; a language that writes a comma where English writes a point
 gets both exchanged, and the words of units from its catalogue.

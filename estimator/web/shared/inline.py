@@ -1,4 +1,4 @@
-"""How does a running text read: amounts are not broken, and words of the field are explained.
+"""Running text: amounts stay on one line, and technical words are explained.
 
 Both work on the text between the tags of a piece of HTML that is already escaped.
 """

@@ -1,4 +1,4 @@
-"""What a notice of an answer says on a page: its inputs by their labels, in the page's language."""
+"""Notices on a page: inputs by their labels, in the page's language."""
 
 from collections.abc import Iterable, Iterator, Mapping
 

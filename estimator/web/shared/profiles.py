@@ -1,4 +1,4 @@
-"""What can be chosen: the profiles, read once per server, in the order people look for them."""
+"""Choices from the profiles, read once per server, in the order people look for them."""
 
 from collections.abc import Callable, Iterable
 from typing import TypeVar, cast

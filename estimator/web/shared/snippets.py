@@ -1,4 +1,4 @@
-"""What to paste where: one live page for a slide deck, a notebook, a document."""
+"""Snippets that embed a live page in a slide deck, a notebook or a document."""
 
 from collections.abc import Callable, Mapping
 from html import escape
@@ -12,7 +12,7 @@ ALLOW = "clipboard-write; fullscreen"
 
 
 def slide_look(*, dark: bool) -> dict[str, str]:
-    """How a page looks on a slide, as a link says it."""
+    """Return the look of a page on a slide, as query parameters."""
     theme = "dark_theme" if dark else "light_theme"
     return {"embed": "true", "embed_options": theme, "fs": "1.4"}
 
@@ -78,7 +78,7 @@ WRITERS: Mapping[str, tuple[str, Callable[[str, str], str], str]] = {
     "markdown": ("Markdown", markdown, "markdown"),
     "iframe": (N_("Web page"), iframe, "html"),
 }
-"""Where to -> its name, what writes the snippet, and the language of it."""
+"""Target -> its label, the writer of its snippet, and the snippet's language."""
 
 
 def _one_line(text: str) -> str:

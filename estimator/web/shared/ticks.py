@@ -1,4 +1,4 @@
-"""Where do the ticks of an axis stand, and how do they read: Vega expressions by unit.
+"""Ticks and labels of axes by unit, as Vega expressions.
 
 A logarithmic axis is labelled at powers of ten, at 1, 2 and 5 where it spans less than three of
 them, and everywhere where it spans less than a factor of five; times at their own units.

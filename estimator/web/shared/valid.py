@@ -1,4 +1,4 @@
-"""What a page shows where its controls ask what cannot be answered: the last valid result.
+"""Last valid result of a page, shown when its inputs cannot be answered.
 
 A link that asks it at once shows what the page opens with.
 """
