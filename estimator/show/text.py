@@ -91,7 +91,10 @@ def _training(report: Report, names: Names) -> Iterator[Block]:
         yield str(measured_line(facts["measured"], report.details))
         if "claim" in facts["measured"]:
             claim = facts["measured"]["claim"]
-            yield f"You may know 355 years: here is why: twenty-watts claims {claim}"
+            yield (
+                "The well-known 355 years assume 22% of the tensor-core peak; a tuned run reaches "
+                f"more: twenty-watts claims {claim}"
+            )
     if offers is not None and "cost_usd" in report.quantities and report.resolved is not None:
         whose = f" of {offers.provider}" if offers.provider else ""
         counted = "one offer" if offers.count == 1 else f"median of {offers.count} offers"

@@ -350,7 +350,7 @@ def _reported(answer: Answer) -> Iterator[str]:
     )
     if "claim" in found:
         link = anchor(f"claims?claim={found['claim']}", _("here is why"))
-        yield _("You may know 355 years: {link}.").format(link=link)
+        yield _("The well-known 355 years assume 22% utilization: {link}.").format(link=link)
 
 
 def _in_sight(lines: list[str]) -> list[str]:
