@@ -7,8 +7,8 @@ add_messages(
     start_without_profile="{set[start]} is an hour of a {set[carbon_profile]}, which is missing",
     two_intensities="{set[carbon_intensity]} and {set[carbon_profile]} are mutually exclusive",
     parallelism_exceeds_devices=(
-        "the layout needs {needed:g} devices, but there are {devices:g}: raise {set[devices]}, or "
-        "lower {set[tensor_parallel]}, {set[pipeline_parallel]} or {set[expert_parallel]}"
+        "the layout needs {needed:g} devices, not {devices:g}: raise {set[devices]}, or lower "
+        "{set[tensor_parallel]}, {set[pipeline_parallel]} or {set[expert_parallel]}"
     ),
     meter_boundary_assumed="assuming that the meter covered the whole facility; set {field}",
     meter_error_assumed="assuming that the metered energy is right to 5%; set {field}",
@@ -34,12 +34,12 @@ add_messages(
     ),
     factor_unknown="no factor for the electricity at {place} on record",
     hours_of_other_device=(
-        "{preset} is published as device-hours on {device}: on another device it cannot be "
-        "compared; its FLOPs are not known ({set[flop]}, or {set[hardware]} {id})"
+        "{preset} is published as device-hours on {device} without FLOPs: set {set[flop]}, or "
+        "{set[hardware]} to {id}"
     ),
     hours_of_unknown_device=(
-        "{preset} is published as device-hours on {device}: a device that was not sold by {year} "
-        "cannot be compared; its FLOPs are not known, set {set[flop]}"
+        "{preset} is published as device-hours on {device}, not sold by {year}, without FLOPs: "
+        "set {set[flop]}"
     ),
     work_exceeds_hours=(
         "this work in these hours needs {times} times the peak of {device}: correct one of them, "
@@ -67,12 +67,12 @@ add_messages(
         "from {before} to {after}"
     ),
     launch_bound=(
-        "steps this small wait for the host, which launches their operations one by one: they take "
-        "{times:count} times as long as their work; a larger batch or compilation wastes less"
+        "steps this small wait for the host: they take {times:count} times as long as their "
+        "work; a larger batch or compilation helps"
     ),
     step_uncounted=(
-        "programs of the same kind differ most in the work outside matrix products: count a step "
-        "with run.count_flop in the script, and set {set[step_operations]} and {set[step_traffic]}"
+        "work outside matrix products is unknown: count a step with run.count_flop, and set "
+        "{set[step_operations]} and {set[step_traffic]}"
     ),
     count_without_size=("{field} changes nothing without the work of a step: set {set[step_flop]}"),
     count_alone=(
@@ -83,12 +83,12 @@ add_messages(
         "only"
     ),
     heavy_counts=(
-        "operations and memory traffic as given take {times:count} times as long as the products "
-        "of a step at the peak: check {set[step_operations]} and {set[step_traffic]}"
+        "the given operations and memory traffic take {times:count} times as long as the matrix "
+        "products: check {set[step_operations]} and {set[step_traffic]}"
     ),
     counts_unused=(
-        "operations and memory traffic of a step have no effect here: no measured run on {device} "
-        "has counts to compare with; calibrate bench with PyTorch makes one"
+        "operations and memory traffic of a step have no effect here: no measured run on "
+        "{device} has counts; calibrate bench with PyTorch adds some"
     ),
     boards_only="energy of the devices only, without host, network and PUE",
     owning_left_out=(
@@ -126,8 +126,8 @@ add_messages(
         "assuming {set[kind]} {kind}, {arch}, by what a step does; set {set[kind]} and {set[arch]}"
     ),
     forecast_other_phase=(
-        "the first {count:.0f} steps took {early} each, and later ones {later}: one of the first "
-        "was counted, which does not show the work of the later ones; set {field}"
+        "the first {count:.0f} steps took {early} each, later ones {later}: the counted step may "
+        "not be typical; set {field}"
     ),
     forecast_step_unknown=(
         "the work of a step is unknown: set {field} to compare with other hardware"

@@ -1,4 +1,4 @@
-"""What to measure next on a device, by which command, and how much it would narrow the interval."""
+"""Suggested next measurements of a device, their commands, and how much each would narrow."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -110,7 +110,7 @@ class Worth:
 
 
 def next_runs(known: Known, device: Device, target: Target | str) -> list[Worth]:
-    """What to measure next, what narrows the interval most first.
+    """Suggested next measurements, what narrows the interval most first.
 
     Parameters
     ----------

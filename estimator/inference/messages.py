@@ -139,8 +139,8 @@ add_messages(
     ),
     serving_not_for_items="{field} has no effect on items: drop it",
     serving_item_does_not_fit=(
-        "weights of {weights:.3g} GB do not fit in one {device} of {memory:.3g} GB, and items are "
-        "not split over devices: set {set[precision]} or {set[hardware]}"
+        "weights of {weights:.3g} GB do not fit on one {device} of {memory:.3g} GB: set "
+        "{set[precision]} or {set[hardware]}"
     ),
     serving_energy_needed="power limit of {device} unknown: drop {set[training_kwh]}",
     serving_item_unknown=(

@@ -36,14 +36,13 @@ add_messages(
         "from nothing saved to two thirds"
     ),
     activations_not_modelled=(
-        "activations of {network} are not modelled and not included; only those of decoders and of "
-        "encoders like BERT and ViT are, other ledgers list products and not the tensors between "
-        "them"
+        "activations of {network} are not modelled and not included (only decoders and encoders "
+        "like BERT and ViT are)"
     ),
     working_memory_not_modelled=("working memory of {network} is not modelled and not included"),
     architecture_assumed=(
-        "no architecture given: {layers:,.0f} layers of width {width:,.0f} and {words:,.0f} words "
-        "are assumed for activations and cache; a config.json is exact"
+        "no architecture given: assuming {layers:,.0f} layers of width {width:,.0f} and "
+        "{words:,.0f} words; a config.json is exact"
     ),
     memory_format_unknown="{field} must be one of {known} for {use}, got {word!r}",
     memory_of_adapters="{field} goes with {set[finetune]} lora or qlora",

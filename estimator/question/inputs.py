@@ -176,14 +176,14 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         _word("config", "a Hugging Face config.json", "config.json", example="config.json"),
         _number(
             "samples",
-            "sequences, images or clips seen, with --config or --sample-flop",
+            "sequences, images or clips seen, with a config or FLOPs per sample",
             "Samples",
             example="1e8",
             columns=("samples_processed",),
         ),
         _number(
             "sample_flop",
-            "forward FLOPs of one sample, with --samples",
+            "forward FLOPs per sample, if the work is counted in samples",
             "Forward FLOPs per sample",
             unit="FLOP",
             example="4.1e9",
@@ -209,14 +209,14 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         ),
         _word(
             "metered",
-            "boundary of --energy-kwh: only the devices, whole nodes, or the facility with cooling "
-            "(default: facility)",
-            "What the meter covered",
+            "boundary of the metered energy: only the devices, whole nodes, or the facility with "
+            "cooling (default: facility)",
+            "Coverage of the meter",
             choices=("devices", "nodes", "facility"),
         ),
         _number(
             "energy_uncertainty",
-            "relative error of --energy-kwh, half its interval (default: 0.05)",
+            "relative error of the metered energy, half its interval (default: 0.05)",
             "Uncertainty of the meter (share)",
             example="0.05",
         ),
@@ -264,7 +264,7 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         ),
         _count(
             "kv_heads",
-            "key-value heads, fewer than --heads in grouped-query attention",
+            "key-value heads, fewer than the heads in grouped-query attention",
             "Key-value heads",
             example="8",
             limits="layers",
@@ -283,7 +283,7 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         ),
         _count(
             "image_size",
-            "pixels on a side of its images, with --config",
+            "side of the input images, if a config is given",
             "Image side",
             unit="pixels",
             example="224",
@@ -339,7 +339,7 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         ),
         _word(
             "accumulation",
-            "micro-batches of a step; gradients of several stay beside the activations (default: "
+            "micro-batches of a step; gradients of several stay next to the activations (default: "
             "several)",
             choices=("none", "several"),
         ),
@@ -350,7 +350,7 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
             "matrices with an adapter; qv: queries and values (default: all)",
             choices=("all", "qv"),
         ),
-        _flag("train_embeddings", "train the token table and head beside the adapters"),
+        _flag("train_embeddings", "train the token embedding and head in addition to the adapters"),
         _flag(
             "fused_backward",
             "run the optimizer step within the backward pass: no gradients are kept",
@@ -418,8 +418,8 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         ),
         _number(
             "power_cap",
-            "power limit of each device: less power, longer run; --utilization is without the "
-            "limit",
+            "power limit of each device: less power, longer run; a given utilization is without "
+            "the limit",
             "Power limit of a device [W]",
             unit="W",
             example="250",
@@ -602,7 +602,7 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         _word(
             "task",
             "what the model does (default: question)",
-            "What you do",
+            "Task",
             choices=(*("question", "chat", "summary", "agent", "image", "video", "transcription"),),
         ),
         _word(
@@ -719,7 +719,7 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         ),
         _number(
             "device_price",
-            "purchase price of one device, for --pay own",
+            "purchase price of one device, if owned",
             "Purchase price of a device [USD]",
             unit="USD",
             example="27000",
@@ -727,7 +727,7 @@ _DECLARED: Mapping[str, tuple[dict[str, Any], ...]] = {
         ),
         _number(
             "electricity_price",
-            "price of electricity, for --pay own",
+            "price of electricity, for owned devices",
             "Electricity [USD/kWh]",
             unit="USD/kWh",
             example="0.12",

@@ -161,7 +161,7 @@ def _prompt(report: Report, names: Names) -> Iterator[Block]:
     yield f"{', '.join(_headline(report))}: {report.details['task']}, {inputs['model']}{what}"
     yield results_table(report)
     shares = [f"{FACTORS[name]} {in_percent(share)}" for name, share in facts["spread"].items()]
-    yield f"What makes it uncertain: {', '.join(shares[:MOST_FACTORS])}"
+    yield f"Sources of uncertainty: {', '.join(shares[:MOST_FACTORS])}"
     yield f"As much as {'; '.join(map(str, as_little(facts['equivalents'])))}"
     for text, name in (("For a year", "year"), ("For a year of a million users", MILLION_USERS)):
         energy, carbon = (facts[name][one]["mid"] for one in ("energy_wh", "co2e_g"))

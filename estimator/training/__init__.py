@@ -20,8 +20,8 @@ add_messages(
     ),
     bandwidth_unknown="memory bandwidth of {device} unknown: assuming a typical one",
     causal_assumed=(
-        "assuming kernels that skip the masked half of the attention scores, {share:percent} of "
-        "the FLOPs, which count all of them as MFU does; {set[attention_mask]} full if they do not"
+        "assuming causal attention kernels, which skip {share:percent} of the FLOPs that MFU "
+        "counts; set {set[attention_mask]} to full otherwise"
     ),
     software_of_preset="assuming software of {year:.0f}, the year of {preset}; set {set[year]}",
     small_batch_assumed=(

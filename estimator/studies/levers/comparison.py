@@ -39,7 +39,7 @@ class State:
     tokens_per_s : float
         Of all sequences together [token/s].
     bound_by_memory : bool
-        What binds.
+        Binding limit.
     per_million : mapping of str to Uncertain
         energy_kwh, cost_usd, co2e_kg of a million tokens, as far as they can be had.
     """

@@ -95,7 +95,7 @@ def _errors(report: HeldOut, table: pd.DataFrame, filters: Filters, frame: Frame
         format_func=lambda name: _(groups.DIMENSIONS[name]),
         required=True,
         label_visibility="collapsed",
-        help=_("How the chart below groups the runs."),
+        help=_("Grouping of the runs in the chart below."),
         **STATE.beginning(address.KEYS["by"], "default"),
     )
     shown = _largest(table, filters.by) if frame.slide else table
@@ -112,7 +112,7 @@ def _largest(table: pd.DataFrame, dimension: str) -> pd.DataFrame:
 
 def _groups(report: HeldOut, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:
     """Draw the table of groups."""
-    st.subheader(_("Every group, beside two constants"), anchor=False)
+    st.subheader(_("Every group, next to two constants"), anchor=False)
     shown = table
     if frame.slide:
         shown = table[table["dimension"].isin(["", filters.by])].head(SLIDE_GROUPS)
@@ -138,7 +138,7 @@ def _worst(report: HeldOut, table: pd.DataFrame, filters: Filters, frame: Frame)
 
 def _change(report: HeldOut, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:
     """Draw the earlier model and the present one side by side, on all runs."""
-    st.subheader(_("What changed, and how it is held out"), anchor=False)
+    st.subheader(_("Changes, and what is held out"), anchor=False)
     score_tables.draw_change(open_report(), open_catalog(), slide=frame.slide)
     if not frame.slide:
         style.caption(words.strict(open_report()))
@@ -192,7 +192,7 @@ SECTIONS: Mapping[str, Section] = {
 
 def _fit_sees(report: HeldOut) -> None:
     """Draw what the model knows of a run, and which rows could not be scored."""
-    st.subheader(_("What the fit sees, and what it does not"), anchor=False)
+    st.subheader(_("Features that the fit sees, and others"), anchor=False)
     style.assumptions([_(words.SEES)])
     st.subheader(_("Rows left out"), anchor=False)
     whole = open_report()
@@ -254,7 +254,7 @@ STATE = UrlState("accuracy", address.FiltersCodec(open_report))
 SLIDES = {
     "runs": N_("predicted against reported device-hours"),
     "errors": N_("where we are further off"),
-    "groups": N_("every group, beside two constants"),
+    "groups": N_("every group, next to two constants"),
     "worst": N_("the worst misses"),
     "change": N_("what changed, and how it is held out"),
     "energy": N_("energy against meters"),

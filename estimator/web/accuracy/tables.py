@@ -88,7 +88,7 @@ def draw_worst(report: HeldOut, chosen: Chosen, catalog: Catalog, most: int) -> 
     """Draw the runs chosen that were missed by most, each with what its row tells about it."""
     order = np.argsort(-np.abs(report.blind.log_ratio))
     places = order[chosen[order]][:most]
-    header = (_("Run"), _("Ratio"), _("Device-hours"), _("What its row says about it"))
+    header = (_("Run"), _("Ratio"), _("Device-hours"), _("Reasons in its row"))
     draw_table(header, [_miss(report, int(place), catalog) for place in places])
 
 

@@ -58,7 +58,7 @@ def known_hardware() -> tuple[str, ...]:
 
 PARAMETERS = LinkParameters(
     "brain",
-    Choice("preset", known_presets(), help=N_("Training run that the brain is set beside.")),
+    Choice("preset", known_presets(), help=N_("Training run that the brain is compared with.")),
     Choice("hardware", known_hardware(), help=N_("Device that the run is counted on.")),
     Number(
         "years",
@@ -96,7 +96,7 @@ def draw(frame: Frame) -> None:
 
 
 def pictures(preset: str, hardware: str, years: float) -> dict[str, Picture]:
-    """Every way to set a brain beside a machine, by the name of its slide."""
+    """Every way to set a brain and a machine, by the name of its slide."""
     title = _(open_catalog().preset(preset).name)
     return _pictures(title, hardware, training_energy(preset, hardware), years)
 

@@ -264,7 +264,7 @@ def _residuals(seen: Seen) -> None:
 
 def _next(seen: Seen) -> None:
     """Say what to measure next, with the command to type; on the page, once it is opened."""
-    title, slide = _("What to measure next"), bool(seen.frame.slide)
+    title, slide = _("Suggested next measurements"), bool(seen.frame.slide)
     if slide:
         st.subheader(title, anchor=False)
         draw_next(seen.known, seen.device, seen.choice.precision, slide=slide)

@@ -242,7 +242,7 @@ def _draw(values: Row, answer: PlanAnswer[ServingPlan], frame: Frame) -> None:
         draw_binding(answer, request.limits, list(LIMITED.values()), aim, frame)
     if not frame.slide:
         if few:
-            st.subheader(_("What the first plan assumes"), anchor=False)
+            st.subheader(_("Assumptions of the first plan"), anchor=False)
             style.first_assumptions(shown_all(by_weight(few[0].notes), label_of))
         style.caption(
             _(

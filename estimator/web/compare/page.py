@@ -370,7 +370,7 @@ def _compared(found: list[Pinned], asked: Mapping[str, Any], frame: Frame) -> No
         draw_table([_("Memory and price"), *head[1:]], facts(found), even=True)
     if frame.shows("inputs"):
         if not frame.slide:
-            st.subheader(_("What differs between the inputs"), anchor=False)
+            st.subheader(_("Differences between the inputs"), anchor=False)
         rows = differences(found)
         draw_table([_("Input"), *head[1:]], rows[:SLIDE_ROWS] if frame.slide else rows, even=True)
 

@@ -161,7 +161,7 @@ def _work(answer: Answer, asked: Asked) -> None:
             format_func=lambda way: _(inputs.WAYS[way]),
             required=True,
             label_visibility="collapsed",
-            help=_("How you describe the work: the fields below follow."),
+            help=_("Description of the work; the fields below follow."),
             **STATE.beginning("way", "default"),
         )
     if entry == "finetune":
@@ -231,7 +231,7 @@ def _config(asked: Asked) -> None:
         max_upload_size=widgets.MOST_CONFIG_MB,
         key="config_file",
         on_change=_changed_file,
-        help=_("The file config.json beside the weights of a model."),
+        help=_("The file config.json next to the weights of a model."),
     )
     left, right = st.columns(2)
     for place, name, label, example in (

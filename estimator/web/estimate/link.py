@@ -38,8 +38,8 @@ NOT_OF_SCENARIO = (*OF_PAGE, QLORA)
 
 PICTURES = {
     "devices": N_("Other devices"),
-    "parts": N_("Where the energy goes"),
-    "doubts": N_("What makes it uncertain"),
+    "parts": N_("Energy by part"),
+    "doubts": N_("Sources of uncertainty"),
 }
 """The pictures of the page, one of which is shown."""
 

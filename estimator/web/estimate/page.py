@@ -79,7 +79,7 @@ DETAILS = {
     "formula": N_("The formula, with your numbers"),
     "sources": N_("Every number and its source"),
     "memory": N_("The batch that fits"),
-    "start": N_("When to start: the hours of your grid"),
+    "start": N_("Start time by the hours of your grid"),
     "examples": N_("Ten examples to start from"),
     "share": N_("Share and export"),
 }

@@ -41,7 +41,7 @@ def draw(title: str, query: Mapping[str, str], opened: Callable[[str], None]) ->
     """Draw the button that pins a scenario, and each pinned one as a chip that opens it."""
     pins = pinned()
     with st.container(horizontal=True):
-        tooltip = _("Keeps this scenario beside others, to compare them.")
+        tooltip = _("Keeps this scenario to compare it with others.")
         widgets.button(_("Pin to compare"), "pin", pin, query, title, tooltip=tooltip)
         for number, (link, text) in enumerate(pins.items()):
             tooltip = _("Opens this pinned scenario again.")

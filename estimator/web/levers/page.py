@@ -164,7 +164,7 @@ def _answer(case: Case, found: LeverComparison, settings: dict[str, float], fram
     if frame.shows("nothing"):
         lines = [sentence(phrase) for phrase in found.nothing_gained]
         if lines:
-            st.subheader(_("Where hardware gains nothing"), anchor=False)
+            st.subheader(_("Cases without a gain"), anchor=False)
             style.assumptions(lines)
         elif frame.show:
             style.assumptions([_("Here the hardware gains from every lever pulled.")])
@@ -250,7 +250,7 @@ def _application(found: LeverComparison) -> None:
     """Draw what applying the levers takes, and when it is repaid."""
     if not found.application:
         return
-    st.subheader(_("What it takes to apply, and when it is repaid"), anchor=False)
+    st.subheader(_("Cost of applying it, and break-even"), anchor=False)
     rows = []
     for name, spent in found.application.items():
         tokens = found.break_even_tokens.get(name, math.inf)
@@ -274,7 +274,7 @@ def _evidence(found: LeverComparison) -> None:
     """Draw the published accuracy cost of each lever, and the results behind it."""
     if not found.evidence:
         return
-    st.subheader(_("What it costs in quality, as published"), anchor=False)
+    st.subheader(_("Published loss of quality"), anchor=False)
     rows = []
     for one in found.evidence:
         lever = LEVERS[one.lever]

@@ -249,7 +249,7 @@ def draw_binding(
 ) -> None:
     """Draw which limit prevents a better plan, and what a tenth more of it buys."""
     if not frame.slide:
-        st.subheader(_("What binds"), anchor=False)
+        st.subheader(_("Binding limit"), anchor=False)
     style.assumptions(_binding(answer, limits, limited, aim))
 
 

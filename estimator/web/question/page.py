@@ -235,7 +235,7 @@ def _draw_answer(values: Values, answer: PromptAnswer, frame: Frame) -> None:
     style.sections(parts, SLIDES, frame, answer)
     if not frame.slide:
         style.assumptions(shown_all(answer.notices, label_of))
-        with style.folded(_("What is assumed, and its source"), key="fold_assumed") as fold:
+        with style.folded(_("Assumptions and sources"), key="fold_assumed") as fold:
             if fold.open:
                 _draw_assumed(answer)
 

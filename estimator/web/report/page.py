@@ -110,8 +110,8 @@ PARAMETERS = LinkParameters(
     Choice(
         "metered",
         (ANY, *METERED),
-        label=N_("What the meter covered"),
-        help=N_("What it missed is added: hosts, network, cooling."),
+        label=N_("Coverage of the meter"),
+        help=N_("Hosts, network and cooling are added if the meter missed them."),
         section=MEASURED,
         called=lambda: METERS,
     ),

@@ -64,13 +64,13 @@ def _draw(values: Values, answer: ServingAnswer, frame: Frame) -> None:
 
 
 SLIDES = {
-    "figures": N_("What an answer takes"),
+    "figures": N_("Cost of a request"),
     "curve": N_("More concurrent answers: more tokens, each of them later"),
-    "latency": N_("How long a request takes as more of them arrive"),
+    "latency": N_("Latency of a request against the request rate"),
     "roofline": N_("Writing is bound by the memory, reading by the arithmetic"),
-    "energy": N_("Where the energy of an answer goes"),
+    "energy": N_("Energy of a request by part"),
     "api": N_("Own machines against an API"),
-    "lifetime": N_("When serving overtakes training"),
+    "lifetime": N_("Inference against training energy"),
 }
 QUESTION = PageQuestion(
     inputs=PARAMETERS,

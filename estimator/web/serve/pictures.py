@@ -58,8 +58,8 @@ def _draw_curve(values: Values, answer: ServingAnswer, frame: Frame) -> None:
     if "longest_context_tokens" in held:
         style.caption(
             _(
-                "The memory holds {most} such answers at their full length beside {weights} of "
-                "weights; one alone may have {context} tokens."
+                "Next to {weights} of weights, the memory fits {most} such requests at full "
+                "length; a single one may have {context} tokens."
             ).format(
                 most=localised(f"{max(held['most_sequences'], 0.0):,.0f}"),
                 weights=amount(held["weights_bytes"], "B"),
@@ -111,7 +111,7 @@ def _draw_latency(values: Values, answer: ServingAnswer, frame: Frame) -> None:
 
 
 def _draw_energy(values: Values, answer: ServingAnswer, frame: Frame) -> None:
-    """Where the energy of an answer goes."""
+    """Energy of a request by part."""
     parts = energy_parts(answer, open_catalog())
     whole = sum(parts.values())
     if not np.isfinite(whole):

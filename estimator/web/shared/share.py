@@ -148,7 +148,7 @@ def leave(state: UrlState[Any], query: Query, frame: Frame) -> None:
 
 def _offline(figure: File, title: str) -> None:
     """Draw the download of a figure without a server, and the slide that shows it."""
-    style.caption(_("Without network: save this figure beside the deck, and paste its slide."))
+    style.caption(_("Without network: save this figure next to the deck, and paste its slide."))
     _download(figure)
     st.code(snippets.reveal(figure.name, title), language="html", wrap_lines=True)
 

@@ -126,7 +126,7 @@ def results_rows(answer: Answer) -> list[Row]:
 
 
 def parts_rows(answer: Answer) -> list[Row]:
-    """Where the energy goes: part, energy_kwh, share, label; empty if the power is unknown."""
+    """Energy by part: part, energy_kwh, share, label; empty if the power is unknown."""
     parts = {
         name: float(amount) for name, amount in answer.estimate.parts.get("energy_kwh", {}).items()
     }

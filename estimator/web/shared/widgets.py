@@ -185,7 +185,7 @@ def config_box(parameters: LinkParameters, name: str) -> None:
         max_upload_size=MOST_CONFIG_MB,
         key=key,
         on_change=take,
-        help=_("The file config.json beside the weights of a model."),
+        help=_("The file config.json next to the weights of a model."),
     )
 
 

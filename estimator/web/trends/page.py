@@ -371,7 +371,7 @@ VIEW_NAMES = {
     "compute": N_("Training compute"),
     "memory-wall": N_("The memory wall"),
     "efficiency": N_("Efficiency"),
-    "budget": N_("What a budget buys"),
+    "budget": N_("Purchasing power of a budget"),
     "cost": N_("Cost of a fixed model"),
     "quantum": N_("Quantum volume"),
 }
