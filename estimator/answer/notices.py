@@ -139,7 +139,7 @@ def say_of_sizes(asked: Questions, rows: Places) -> None:
 
 def say_what_steps_tell(asked: Questions, rows: Places) -> None:
     """Say where what a step does beside its products would tell more, and is not given."""
-    sized = ~np.isnan(asked.step_flop[rows]) & ~_counted(asked, rows).any(axis=0)
+    sized = ~np.isnan(asked.step_flop[rows]) & ~_sets_counts(asked, rows).any(axis=0)
     unsaid = rows[sized & ~_measured_programs(asked, rows)]
     every: list[tuple[Notice, ...]] = [()] * len(asked.named)
     for one in in_order(asked.named_at[unsaid]).tolist():
@@ -150,7 +150,7 @@ def say_what_steps_tell(asked: Questions, rows: Places) -> None:
 
 def say_of_unused_counts(asked: Questions, rows: Places, corrected: Corrected, asks: Mask) -> None:
     """Say where it is given what a step does beside its products, and changes nothing."""
-    given = _counted(asked, rows)
+    given = _sets_counts(asked, rows)
     idle = given.any(axis=0) & asks & ~corrected.by_overheads
     if not idle.any():
         return
@@ -194,7 +194,7 @@ def heavy_counts(times: float) -> Notice:
     return Notice("heavy_counts", BESIDE_PRODUCTS[0], {"times": times})
 
 
-def _counted(asked: Questions, rows: Places) -> npt.NDArray[np.bool_]:
+def _sets_counts(asked: Questions, rows: Places) -> npt.NDArray[np.bool_]:
     """Rows that set each of `BESIDE_PRODUCTS`, shape (2, n)."""
     return np.array([asked.table.states(name)[rows] for name in BESIDE_PRODUCTS])
 

@@ -368,7 +368,7 @@ def _known_step(question: RunQuestion) -> tuple[dict[str, Any], list[Notice]]:
     And what to say of it: for which kind of network it is taken where nobody says one, or why
     nothing is counted.
     """
-    seen, said = question.seen, _said(question)
+    seen, said = question.seen, _reported_step(question)
     counted = missing(said, seen.counts)
     found, notices = {**said, **counted}, list[Notice]()
     if seen.missed:
@@ -389,7 +389,7 @@ def _known_step(question: RunQuestion) -> tuple[dict[str, Any], list[Notice]]:
     return {name: found.get(field) for name, field in OF_STEP.items()}, notices
 
 
-def _said(question: RunQuestion) -> dict[str, Any]:
+def _reported_step(question: RunQuestion) -> dict[str, Any]:
     """Return what user and program report about a step, as fields of a timing."""
     seen, timings = question.seen, question.measured.timings
     asked = {field: getattr(question.scenario, name) for name, field in OF_STEP.items()}

@@ -163,10 +163,12 @@ class Catalog:
             return self._entries(key)
         if key not in self._place_names:
             near = self._place_suggestions.nearest(key, count=12)
-            raise unknown("place", name, [self._shown(self._place_names[one]) for one in near])
+            raise unknown(
+                "place", name, [self._place_label(self._place_names[one]) for one in near]
+            )
         return self._entries(self._place_names[key])
 
-    def _shown(self, place_id: str) -> str:
+    def _place_label(self, place_id: str) -> str:
         """Id of a place, with its name where it is the two letters of a country."""
         place = self._entries(place_id)[-1]
         return f"{place_id} ({place.name})" if place.kind == "country" else place_id

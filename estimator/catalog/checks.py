@@ -214,30 +214,30 @@ def every_record(catalog: Catalog) -> Iterator[tuple[str, str, Record]]:
     """
     for device in catalog.devices():
         peaks = {f"peak_flop_per_s.{key}": record for key, record in device.peaks.items()}
-        yield from _named(f"hardware/{device.id}.toml", "", {**peaks, **device.records})
+        yield from _file_records(f"hardware/{device.id}.toml", "", {**peaks, **device.records})
     for preset in catalog.presets():
         reported = {f"as_run.{key}": record for key, record in preset.as_run.items()}
         listed = _preset_file(preset)
         prefix = f"{preset.id}." if listed == ARCHITECTURES else ""
-        yield from _named(listed, prefix, {**preset.records, **reported})
+        yield from _file_records(listed, prefix, {**preset.records, **reported})
     for newest in catalog.places():
         for place in catalog.history(newest.id):
             file = PLACE_FILES.get(place.kind, "sites/places.toml")
-            yield from _named(file, f"{place.id} ", place.records)
-    yield from _named("priors.toml", "", catalog.priors())
-    yield from _named("scaling.toml", "", catalog.scaling())
-    yield from _named("equivalents.toml", "", catalog.equivalents())
-    yield from _named("prompts.toml", "", catalog.prompts())
+            yield from _file_records(file, f"{place.id} ", place.records)
+    yield from _file_records("priors.toml", "", catalog.priors())
+    yield from _file_records("scaling.toml", "", catalog.scaling())
+    yield from _file_records("equivalents.toml", "", catalog.equivalents())
+    yield from _file_records("prompts.toml", "", catalog.prompts())
     for claim in catalog.claims().values():
         facts = {f"facts.{key}": fact for key, fact in claim.facts.items()}
-        yield from _named("claims.toml", f"{claim.id}.", {"claimed": claim.claimed, **facts})
+        yield from _file_records("claims.toml", f"{claim.id}.", {"claimed": claim.claimed, **facts})
     for (where, sector), record in catalog.electricity_prices().items():
         yield "sites/electricity_prices.csv", f"{where} {sector}", record
     for (where, factor), record in catalog.electricity_factors().items():
         yield "sites/electricity_factors.csv", f"{where} {factor}", record
 
 
-def _named(
+def _file_records(
     file: str, prefix: str, records: Mapping[str, Record]
 ) -> Iterator[tuple[str, str, Record]]:
     """Yield file, key and record of some records."""

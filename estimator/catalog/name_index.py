@@ -56,12 +56,12 @@ class NameIndex:
     def look_up(self, name: str) -> str | None:
         """Return the id a name stands for: its own id or alias, else what its parts single out."""
         slug, key = place_key(name), name_key(name)
-        if (slug, key) not in self._known:
-            found = self._named(slug, key) or self._singled_out(name)
+        if (slug, key) not in self._slugs:
+            found = self._slug_of_key(slug, key) or self._singled_out(name)
             if found is None:
                 return None
-            self._known[slug, key] = found
-        return self._known[slug, key]
+            self._slugs[slug, key] = found
+        return self._slugs[slug, key]
 
     def files(self, item: str) -> list[Path]:
         """Return the files of one item, ours first; none for what no folder lists."""
@@ -71,7 +71,7 @@ class NameIndex:
         """Return id -> name of all items, without reading their numbers."""
         return {item: str(self._heads[item].get("name", item)) for item in sorted(self._heads)}
 
-    def _named(self, slug: str, key: str) -> str | None:
+    def _slug_of_key(self, slug: str, key: str) -> str | None:
         if slug in self._paths:
             return slug
         if "_ids" in self.__dict__:
@@ -153,7 +153,7 @@ class NameIndex:
         }
 
     @cached_property
-    def _known(self) -> dict[tuple[str, str], str]:
+    def _slugs(self) -> dict[tuple[str, str], str]:
         return {}
 
     @cached_property

@@ -77,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
     options.model = model_of(options)
     if options.model is None:
         raise ValueError("no model given: pass a config.json, a preset, or a torchvision/timm name")
-    answer = _counted if options.count else _read_or_counted
+    answer = _torch_ledger if options.count else _read_or_counted
     ledger, name = answer(options, inputs)
     report = network_report(name, ledger)
     print_report(report, option_of, shape_of(options), quiet=options.quiet, verbose=True)
@@ -90,14 +90,14 @@ def _read_or_counted(options: argparse.Namespace, inputs: "Inputs") -> tuple["Le
     from estimator.networks.meta_device import can_count
 
     try:
-        return _read(options, inputs)
+        return _known_ledger(options, inputs)
     except UnknownArchitectureError as error:
         if can_count():
-            return _counted(options, inputs)
+            return _torch_ledger(options, inputs)
         raise ValueError(f"{error}; --count builds and counts it with PyTorch") from None
 
 
-def _read(options: argparse.Namespace, inputs: "Inputs") -> tuple["Ledger", str]:
+def _known_ledger(options: argparse.Namespace, inputs: "Inputs") -> tuple["Ledger", str]:
     """Ledger of a known architecture; an input that changes nothing is refused."""
     from estimator.networks.ledger import takes
 
@@ -108,7 +108,7 @@ def _read(options: argparse.Namespace, inputs: "Inputs") -> tuple["Ledger", str]
     return network.ledger(inputs), name
 
 
-def _counted(options: argparse.Namespace, inputs: "Inputs") -> tuple["Ledger", str]:
+def _torch_ledger(options: argparse.Namespace, inputs: "Inputs") -> tuple["Ledger", str]:
     """Ledger of a config.json as PyTorch counts it."""
     from estimator.networks.config_file import config_name, config_of
     from estimator.networks.meta_device import counted_ledger

@@ -92,7 +92,7 @@ def show(catalog: "Catalog", options: argparse.Namespace) -> int:
     """Print one profile of a catalog, as the options say."""
     head, records = _profile(catalog, options.name)
     if options.json:
-        shown = {key: _known(asdict(record)) for key, record in records.items()}
+        shown = {key: _without_blanks(asdict(record)) for key, record in records.items()}
         print_json({**head, "records": shown})
         return 0
     rows = [_record_row(catalog, key, record) for key, record in records.items()]
@@ -100,7 +100,7 @@ def show(catalog: "Catalog", options: argparse.Namespace) -> int:
         print_csv(rows)
         return 0
     for key, value in head.items():
-        print_line(f"{key}: {_written(value)}")
+        print_line(f"{key}: {_cell_text(value)}")
     if records:
         header = ("number", "value", "range", "basis", "source", "date")
         print_table(header, [_for_people(catalog, *one) for one in records.items()])
@@ -200,7 +200,7 @@ def _profile(catalog: "Catalog", name: str) -> tuple[dict[str, Any], dict[str, "
 
 def _head(profile: Any) -> dict[str, Any]:
     """Return the facts about a profile other than its records."""
-    known = _known(asdict(profile))
+    known = _without_blanks(asdict(profile))
     return {key: known[key] for key in known if key not in ("peaks", "records", "as_run")}
 
 
@@ -233,7 +233,7 @@ def _span(low: str | None, high: str | None) -> str:
     return f"from {low}" if high is None else joined(low, high)
 
 
-def _written(value: object) -> str:
+def _cell_text(value: object) -> str:
     """Write a head entry for people: names with commas, an architecture as JSON."""
     import json
 
@@ -249,5 +249,5 @@ def _range(record: "Record") -> str:
     return _span(low, high)
 
 
-def _known(record: dict[str, Any]) -> dict[str, Any]:
+def _without_blanks(record: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in record.items() if value not in (None, "", ())}

@@ -201,7 +201,7 @@ class LoadEvidence:
     components: LoadComponents
 
     @cached_property
-    def _seen(self) -> tuple[Whole, Whole]:
+    def _measurements(self) -> tuple[Whole, Whole]:
         """Load and quantity of every measured value."""
         loads, quantities = np.nonzero(~np.isnan(self.log_ratio))
         return loads, quantities
@@ -209,13 +209,15 @@ class LoadEvidence:
     @cached_property
     def _inverse(self) -> Floats:
         """Inverse of the covariance of the measured errors, each over its own spread."""
-        loads, quantities = self._seen
+        loads, quantities = self._measurements
         alike = self.components.correlation[np.ix_(quantities, quantities)]
         more = self.components.shared[quantities]
         shared = _shared(self.loads, self.loads, self.components)[np.ix_(loads, loads)]
         shared = np.where(loads[:, None] == loads, 1.0, shared * np.outer(more, more))
-        own_sd = self.own_sd[self._seen]
-        noise = (self.components.repeat_sd**2 + np.square(self.open_sd[self._seen])) / own_sd**2
+        own_sd = self.own_sd[self._measurements]
+        noise = (
+            self.components.repeat_sd**2 + np.square(self.open_sd[self._measurements])
+        ) / own_sd**2
         total = shared * alike + np.diag(noise)
         return np.asarray(np.linalg.inv(total), dtype=np.float64)
 
@@ -224,8 +226,8 @@ class LoadEvidence:
 
         Both over the model's own spread, of shape (m, 5) [1].
         """
-        loads, quantities = self._seen
-        errors = self.log_ratio[self._seen] / self.own_sd[self._seen]
+        loads, quantities = self._measurements
+        errors = self.log_ratio[self._measurements] / self.own_sd[self._measurements]
         more = self.components.shared
         shared = _shared(where, self.loads, self.components)[:, loads] * more[quantities]
         mean = np.zeros((len(where.place), len(DELIVERED)))

@@ -212,7 +212,7 @@ class KnownLoads:
                 return self._warned(name)
             changed = (shift[place], after[place] / total[place])
             full_name = self.catalog.device(name).name
-            said = _said(*evidence[name], where, place, changed, full_name)
+            said = _evidence_notices(*evidence[name], where, place, changed, full_name)
             return (*said, *self._warned(name))
 
         return {
@@ -311,7 +311,7 @@ def _setups(table: ServingTable) -> npt.NDArray[np.int64]:
     return np.array([hash(tuple(row)) for row in cells.tolist()], dtype=np.int64)
 
 
-def _said(
+def _evidence_notices(
     found: Sequence[MeasuredLoad],
     evidence: LoadEvidence,
     where: Loads,

@@ -166,7 +166,7 @@ def answer_questions(
     """Answer a table of questions, as `answer_serving`."""
     found = resolver.resolve(asked)
     table, rows, errors = found.table, found.rows, found.errors
-    for step in (_loaded, _held):
+    for step in (_loaded, _fitting_setups):
         table, refused = step(table, resolver)
         if refused:
             errors |= {int(rows[row]): why for row, why in refused.items()}
@@ -283,7 +283,9 @@ def _laid_out_for(
     return replace(table, layout=replace(layout, **shares)), flying
 
 
-def _held(table: ServingTable, resolver: ServingResolver) -> tuple[ServingTable, dict[int, Notice]]:
+def _fitting_setups(
+    table: ServingTable, resolver: ServingResolver
+) -> tuple[ServingTable, dict[int, Notice]]:
     """The set-ups as they are, and why some of them cannot run."""
     read, written = table.input_tokens(resolver.parameters), table.output_tokens
     asked = filled(table.given["concurrency"], 1.0)

@@ -321,7 +321,7 @@ class ServingResolver:
         number = nowhere(first.size)
         for place, said in enumerate(zip(*words_said, *numbers_said, strict=True)):
             try:
-                found = self._named(Naming._make(said))
+                found = self._resolve_names(Naming._make(said))
             except (ValueError, OSError) as error:
                 why = _reason(error)
                 errors |= dict.fromkeys(rows_where(at == place).tolist(), why)
@@ -330,7 +330,7 @@ class ServingResolver:
             named.append(found)
         return named, number[at], errors
 
-    def _named(self, asked: Naming) -> NamedSetup:
+    def _resolve_names(self, asked: Naming) -> NamedSetup:
         """What the words of one question name; a config on disk is read once a resolver."""
         if asked.config:
             return find_named(asked, self.catalog, self._read)

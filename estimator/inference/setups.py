@@ -273,9 +273,11 @@ class ServingTable:
         said.coded([one.notes for one in self.named], self.named_at)
         chips, assumed = self.chips, np.isnan(self.given["devices"]) & ~self.split
         whole = (devices > 1.0) & (devices == chips)
-        said.of_values(assumed & whole, devices, partial(_counted, "slice_assumed"))
-        said.of_values(assumed & ~whole, devices, partial(_counted, "serving_devices_assumed"))
-        said.of_values(devices % chips > 0, chips, partial(_counted, "slice_in_part"))
+        said.of_values(assumed & whole, devices, partial(_devices_notice, "slice_assumed"))
+        said.of_values(
+            assumed & ~whole, devices, partial(_devices_notice, "serving_devices_assumed")
+        )
+        said.of_values(devices % chips > 0, chips, partial(_devices_notice, "slice_in_part"))
         chosen = rows_where(self.layout_chosen)
         if chosen.size:
             sizes = [
@@ -449,7 +451,7 @@ def table_of(
     )
 
 
-def _counted(code: str, count: float) -> Notice:
+def _devices_notice(code: str, count: float) -> Notice:
     """Notice about a number of devices."""
     return Notice(code, "devices", {"count": count})
 

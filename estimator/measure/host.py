@@ -219,7 +219,7 @@ def processor_name(root: Path = Path("/")) -> str:
 def _name_elsewhere() -> str:
     """Name of the processor where macOS or Windows tells it."""
     if sys.platform == "darwin":
-        return _asked("sysctl", "-n", "machdep.cpu.brand_string")
+        return _command_output("sysctl", "-n", "machdep.cpu.brand_string")
     if sys.platform == "win32":
         import winreg
 
@@ -256,7 +256,7 @@ def _virtual(root: Path) -> bool | None:
     if "flags" in facts:
         return "hypervisor" in facts["flags"].split()
     if sys.platform == "darwin":
-        return {"1": True, "0": False}.get(_asked("sysctl", "-n", "kern.hv_vmm_present"))
+        return {"1": True, "0": False}.get(_command_output("sysctl", "-n", "kern.hv_vmm_present"))
     return None
 
 
@@ -309,7 +309,7 @@ def _blas() -> str:
     return name
 
 
-def _asked(*command: str) -> str:
+def _command_output(*command: str) -> str:
     """Return the output of a system command; empty if there is none."""
     import subprocess
 

@@ -340,13 +340,15 @@ def sort_of(operation: Any, args: Sequence[Any], named: dict[str, Any]) -> str:
             return sort
         return "product" if places == [1] else f"{sort} in time"
     if "rnn" in name:
-        return f"recurrent {CELLS.get(_named(operation, args, named).get('mode', 0), 'RNN')}"
+        return (
+            f"recurrent {CELLS.get(_named_arguments(operation, args, named).get('mode', 0), 'RNN')}"
+        )
     if "attention" in name:
         return "attention"
     return "batched" if "bmm" in name else "product"
 
 
-def _named(operation: Any, args: Sequence[Any], named: dict[str, Any]) -> dict[str, Any]:
+def _named_arguments(operation: Any, args: Sequence[Any], named: dict[str, Any]) -> dict[str, Any]:
     """Arguments of an operation by name."""
     names = (one.name for one in operation._schema.arguments)
     return {**dict(zip(names, args, strict=False)), **named}
@@ -366,7 +368,7 @@ def _is_causal(operation: Any, args: Sequence[Any], named: dict[str, Any]) -> bo
     name = _name(operation)
     if name in ("masked_fill", "masked_fill_", "where"):
         return any(map(_is_square, args[:2]))
-    return "attention" in name and bool(_named(operation, args, named).get("is_causal"))
+    return "attention" in name and bool(_named_arguments(operation, args, named).get("is_causal"))
 
 
 def _is_square(mask: Any) -> bool:

@@ -392,11 +392,11 @@ def _typical(name: str, params: float, catalog: Catalog) -> Found[HeldNetwork]:
 
 
 def _configured(name: str, config: Mapping[str, Any]) -> Found[HeldNetwork]:
-    return _counted(name, json.dumps(dict(config)))
+    return _count_config(name, json.dumps(dict(config)))
 
 
 @lru_cache(maxsize=256)
-def _counted(name: str, text: str) -> Found[HeldNetwork]:
+def _count_config(name: str, text: str) -> Found[HeldNetwork]:
     """Read and count the text of a config once."""
     from estimator.networks.huggingface import architecture
 

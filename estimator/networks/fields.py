@@ -83,7 +83,7 @@ class Fields:
                 raise refuse("config_key_missing", key=self.full_name(key))
             return usual
         value = self.values[key]
-        named = {"key": self.full_name(key), "value": _shown(value)}
+        named = {"key": self.full_name(key), "value": _quote(value)}
         if type(value) is not int or value < least:
             raise refuse(
                 "config_key_whole" if least == 1 else "config_key_least", **named, least=least
@@ -200,7 +200,7 @@ class Fields:
             return None
         key = self.full_name(name)
         if not isinstance(value, list | tuple):
-            raise refuse("config_key_list", key=key, value=_shown(value))
+            raise refuse("config_key_list", key=key, value=_quote(value))
         if len(value) > MAX_LAYERS:
             raise refuse("config_list_most", key=key, most=MAX_LAYERS, value=len(value))
         if length is not None and len(value) != length:
@@ -213,7 +213,7 @@ class Fields:
         if value is None:
             value = self.usual.get(name, {})
         if not isinstance(value, Mapping):
-            raise refuse("config_key_object", key=self.full_name(name), value=_shown(value))
+            raise refuse("config_key_object", key=self.full_name(name), value=_quote(value))
         stated = self.full_name(name)
         if stated.count(".") >= MAX_NESTING:
             raise refuse("config_nested", most=MAX_NESTING)
@@ -238,15 +238,15 @@ class Fields:
 
     def uncounted(self, key: str, value: object, *known: object) -> Refusal:
         """Why a value is refused that is none of those counted, to be raised."""
-        names = dict.fromkeys(one if isinstance(one, str) else _shown(one) for one in known)
-        key, shown = self.full_name(key), _shown(value)
+        names = dict.fromkeys(one if isinstance(one, str) else _quote(one) for one in known)
+        key, shown = self.full_name(key), _quote(value)
         return refuse("config_key_counted", key=key, known=", ".join(names), value=shown)
 
     def equal(self, key: str, value: object, other: str, needed: object) -> None:
         """Refuse a value that is not that of another key."""
         if value != needed:
-            named = {"key": self.full_name(key), "other": other, "value": _shown(value)}
-            raise refuse("config_key_equal", **named, needed=_shown(needed))
+            named = {"key": self.full_name(key), "other": other, "value": _quote(value)}
+            raise refuse("config_key_equal", **named, needed=_quote(needed))
 
     def _typed(self, names: tuple[str, ...], default: Plain, code: str) -> Plain:
         """A value of the type of its default, refused by a code; null reads as absent."""
@@ -255,7 +255,7 @@ class Fields:
         if value is None:
             value = self._usual(names, default)
         if not isinstance(value, type(default)):
-            raise refuse(code, key=self.full_name(key), value=_shown(value))
+            raise refuse(code, key=self.full_name(key), value=_quote(value))
         return value
 
     def _usual(self, names: tuple[str, ...], default: Any) -> Any:
@@ -279,7 +279,7 @@ def _over(first: Mapping[str, Any], second: Mapping[str, Any]) -> Mapping[str, A
     return ChainMap(cast("dict[str, Any]", first), cast("dict[str, Any]", second))
 
 
-def _shown(value: object) -> str:
+def _quote(value: object) -> str:
     """A bad value in a message, cut to a readable length."""
     words = {"None": "null", "True": "true", "False": "false"}
     text = words.get(repr(value), repr(value))

@@ -81,7 +81,7 @@ def architecture(config: Mapping[str, Any]) -> Architecture:
     """
     if not isinstance(config, Mapping):
         raise ValueError(f"config must be a mapping, got {type(config).__name__}")
-    fields = _named(spelled_as_today(Fields(config)))
+    fields = _with_model_type(spelled_as_today(Fields(config)))
     fields = fields.noted(*_partly(fields), *quantized(fields))
     model_type = fields.text("model_type")
     for name, readers in ((model_type, known_families()), (fields.text("_class_name"), CLASSES)):
@@ -141,7 +141,7 @@ def model_ledger(
     return architecture(config).ledger(inputs)
 
 
-def _named(fields: Fields) -> Fields:
+def _with_model_type(fields: Fields) -> Fields:
     """The config with the family that its class names, where it states none as the oldest do."""
     name = class_name(fields)
     if fields.states("model_type"):

@@ -49,7 +49,7 @@ def counted_ledger(config: Mapping[str, Any], inputs: Inputs) -> Ledger:
     torch, transformers = _installed()
     model = _built(torch, transformers, config)
     params = _params_by_part(model)
-    flop, (_, items, image, notes) = _counted(torch, model, inputs, sum(params.values()))
+    flop, (_, items, image, notes) = _count_pass(torch, model, inputs, sum(params.values()))
     terms = {
         part: Term(params=params[part], active_params=params[part], flop=float(flop[part]))
         for part in {**params, **flop}
@@ -116,7 +116,7 @@ def _part(path: str) -> str:
     return "/".join(words[:4]) or "model"
 
 
-def _counted(torch: Any, model: Any, inputs: Inputs, params: int) -> tuple[Counter[str], Feed]:
+def _count_pass(torch: Any, model: Any, inputs: Inputs, params: int) -> tuple[Counter[str], Feed]:
     """FLOPs of the first pass that the model takes."""
     failure = ""
     for feed in _passes(torch, model, inputs):

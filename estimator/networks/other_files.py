@@ -29,9 +29,9 @@ MARKS: tuple[tuple[tuple[str, ...], str], ...] = (
 
 def refuse_other_file(fields: Fields) -> None:
     """Refuse a JSON without `model_type` whose keys tell what it is, with what to give instead."""
-    name, adapter = _shown(fields, "_class_name"), _shown(fields, "peft_type")
+    name, adapter = _quote(fields, "_class_name"), _quote(fields, "peft_type")
     if fields.states("peft_type"):
-        base = _shown(fields, "base_model_name_or_path")
+        base = _quote(fields, "base_model_name_or_path")
         code = "config_of_adapter_over" if base else "config_of_adapter"
         raise refuse(code, kind=adapter, base=base)
     if name.endswith("Pipeline"):
@@ -64,6 +64,6 @@ def _bits(part: Fields) -> Any:
     return part.values.get("bits")
 
 
-def _shown(fields: Fields, key: str) -> str:
+def _quote(fields: Fields, key: str) -> str:
     value = fields.values.get(key)
     return value[:80] if isinstance(value, str) else ""

@@ -543,11 +543,11 @@ def read_network(
     ValueError
         The file or the text is no config of a known family, or one that sees no images of a size.
     """
-    return _counted(compact_json(config_of(config)), seq_len, image_size)
+    return _count_network(compact_json(config_of(config)), seq_len, image_size)
 
 
 @lru_cache(maxsize=256)
-def _counted(text: str, seq_len: float | None, image_size: float | None) -> CountedNetwork:
+def _count_network(text: str, seq_len: float | None, image_size: float | None) -> CountedNetwork:
     """Read and count a text once."""
     from estimator.networks.huggingface import architecture
     from estimator.networks.image_side import side_seen, states_size

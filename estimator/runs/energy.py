@@ -307,8 +307,8 @@ def _say_if_stuck(time_s: Numbers, power_w: Numbers, found: list[str]) -> None:
 
 def _condition(component: str, samples: Sequence[Sample]) -> Condition | None:
     """Mean state over the samples; None where they tell nothing of it."""
-    warm = _known(samples, lambda one: one.temperature_c)
-    clocks = _known(samples, lambda one: one.clock_hz)
+    warm = _known_values(samples, lambda one: one.temperature_c)
+    clocks = _known_values(samples, lambda one: one.clock_hz)
     reasons = sorted({reason for one in samples for reason in one.throttled_by})
     telling = [one for one in samples if _state(one) != UNKNOWN]
     held = sum(bool(one.throttled_by) for one in telling)
@@ -317,11 +317,11 @@ def _condition(component: str, samples: Sequence[Sample]) -> Condition | None:
         temperature_c=_mean(warm),
         peak_temperature_c=max(warm, default=None),
         clock_hz=_mean(clocks),
-        busy=_mean(_known(samples, lambda one: one.busy)),
-        memory_busy=_mean(_known(samples, lambda one: one.memory_busy)),
+        busy=_mean(_known_values(samples, lambda one: one.busy)),
+        memory_busy=_mean(_known_values(samples, lambda one: one.memory_busy)),
         throttled=held / len(telling) if reasons or clocks else None,
         reasons=tuple(reasons),
-        others=_mean(_known(samples, lambda one: one.others)),
+        others=_mean(_known_values(samples, lambda one: one.others)),
     )
     return None if found == Condition(component=component) else found
 
@@ -335,7 +335,9 @@ UNKNOWN = ((), None, None, None)
 """State of a reading that tells none."""
 
 
-def _known(samples: Sequence[Sample], value: Callable[[Sample], float | None]) -> list[float]:
+def _known_values(
+    samples: Sequence[Sample], value: Callable[[Sample], float | None]
+) -> list[float]:
     return [known for one in samples if (known := value(one)) is not None]
 
 

@@ -24,7 +24,7 @@ def as_json(report: Report, names: Names = in_python) -> dict[str, Any]:
         shown["inputs"] = dict(report.inputs)
         if report.resolved is not None:
             shown["inputs"]["resolved"] = {
-                name: _known(asdict(number)) for name, number in report.resolved.items()
+                name: _without_blanks(asdict(number)) for name, number in report.resolved.items()
             }
     if report.quantities:
         shown["results"] = {name: _result(report, name) for name in report.quantities}
@@ -43,7 +43,7 @@ def _result(report: Report, name: str) -> dict[str, Any]:
     return {**report.bounds(name), **basis, **parts}
 
 
-def _known(values: Mapping[str, Any]) -> dict[str, Any]:
+def _without_blanks(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value not in (None, "")}
 
 

@@ -184,11 +184,13 @@ class Peaks:
 
 def peaks_of(catalog: Catalog) -> Peaks:
     """Cases that are used, as arrays."""
-    return _peaks(*_asked(catalog))
+    return _peaks(*_scored_rows(catalog))
 
 
 @once
-def _asked(catalog: Catalog) -> tuple[list[dict[str, str]], list[MemoryQuestion], list[Memory]]:
+def _scored_rows(
+    catalog: Catalog,
+) -> tuple[list[dict[str, str]], list[MemoryQuestion], list[Memory]]:
     """Rows that are used, what they ask, and the answers."""
     rows = [row for row in catalog.table(CASES) if row["use"] == "yes"]
     asked = [question_of(row, catalog.find_device(row["hardware"])) for row in rows]
@@ -222,7 +224,7 @@ def held_out_gib(peaks: Peaks) -> Floats:
 @once
 def memory_cases(catalog: Catalog) -> list[MemoryCase]:
     """Predict every case that is used, with the priors and with its source held out."""
-    rows, asked, needs = _asked(catalog)
+    rows, asked, needs = _scored_rows(catalog)
     peaks = _peaks(rows, asked, needs)
     held_out = held_out_gib(peaks)
     width = peaks.log_sd * _widths(np.abs(np.log(held_out) - peaks.log_peak) / peaks.log_sd, peaks)

@@ -129,7 +129,7 @@ def _as_arrays(
     flop = training_flop(numbers, kinds)
     machine = stacked([one.machine for one in devices])
     ideal_h = flop / machine.peak_flop_per_s / S_PER_H
-    known = _known(ideal_h, numbers["accelerator_hours"], left_out)
+    known = _plausible(ideal_h, numbers["accelerator_hours"], left_out)
     features = features_of_rows(
         numbers,
         kinds,
@@ -178,7 +178,7 @@ def _numbers(rows: Sequence[dict[str, str]]) -> dict[str, Floats]:
     }
 
 
-def _known(ideal_h: Floats, reported_h: Floats, left_out: Counter[str]) -> Mask:
+def _plausible(ideal_h: Floats, reported_h: Floats, left_out: Counter[str]) -> Mask:
     """Rows of known work that can be true; the others are counted as left out."""
     known = ~np.isnan(ideal_h)
     left_out["no FLOPs, and nothing to work them out from"] += int(np.sum(~known))

@@ -185,16 +185,16 @@ def row_weight(runs: PublishedArrays) -> Floats:
 
 def joined(runs: PublishedArrays, more: PublishedArrays) -> PublishedArrays:
     """Return the runs of both, the first first."""
-    return _joined(runs, more, (len(runs.flop), len(more.flop)))
+    return _join_fields(runs, more, (len(runs.flop), len(more.flop)))
 
 
-def _joined(one: Part, other: Part, sizes: tuple[int, int]) -> Part:
+def _join_fields(one: Part, other: Part, sizes: tuple[int, int]) -> Part:
     """Join every field of two dataclasses as arrays, those of dataclasses inside them, too."""
     changed: dict[str, Any] = {}
     for field in fields(one):
         pair = getattr(one, field.name), getattr(other, field.name)
         if is_dataclass(pair[0]):
-            changed[field.name] = _joined(*pair, sizes)
+            changed[field.name] = _join_fields(*pair, sizes)
         else:
             changed[field.name] = np.concatenate(list(map(np.broadcast_to, pair, sizes)))
     return replace(one, **changed)

@@ -224,7 +224,7 @@ class Prometheus:
     def now_s(self) -> float:
         """Time by the clock of the server [s since 1970]."""
         try:
-            now_s = float(self._asked("query", {"query": "time()"})["result"][0])
+            now_s = float(self._query("query", {"query": "time()"})["result"][0])
         except (LookupError, TypeError, ValueError, OverflowError) as error:
             raise self._strange() from error
         if not 0.0 <= now_s < YEAR_3000_S:
@@ -248,7 +248,7 @@ class Prometheus:
         asked = {"match[]": f"{{{matchers}}}"}
         if window is not None:
             asked |= {"start": f"{window.start_s:.3f}", "end": f"{window.end_s:.3f}"}
-        found = self._asked("series", asked)
+        found = self._query("series", asked)
         if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
             raise self._strange()
         return [labels_of(one) for one in found]
@@ -282,7 +282,7 @@ class Prometheus:
             at_s = end_s
             growth = SAMPLES_A_PIECE / fresh if fresh else 4.0
             piece_s = float(np.clip(piece_s * min(growth, 4.0), 1.0, LONGEST_PIECE_S))
-        return {labels: _joined(some) for labels, some in pieces.items()}
+        return {labels: _join(some) for labels, some in pieces.items()}
 
     def _piece(self, name: str, selector: str, window: Window) -> list[tuple[Labels, Numbers]]:
         asked = {
@@ -290,13 +290,13 @@ class Prometheus:
             "time": f"{window.end_s:.3f}",
             "timeout": f"{self.patience_s:.0f}s",
         }
-        found = self._asked("query", asked)
+        found = self._query("query", asked)
         try:
             return [(labels, samples) for labels, samples in found["result"]]
         except (KeyError, TypeError, ValueError) as error:
             raise self._strange() from error
 
-    def _asked(self, what: str, form: Mapping[str, str]) -> Any:
+    def _query(self, what: str, form: Mapping[str, str]) -> Any:
         """Answer of the server to one question, unpacked."""
         text, code = self._answer(f"{self.address}/api/v1/{what}", form)
         try:
@@ -422,7 +422,7 @@ def _samples(plain: Mapping[str, Any]) -> Numbers:
     return table if known.all() else table[known.all(axis=1)]
 
 
-def _joined(pieces: Sequence[Numbers]) -> MetricSeries:
+def _join(pieces: Sequence[Numbers]) -> MetricSeries:
     """Join pieces; a sample at a border may be in two of them."""
     table = np.concatenate(pieces) if len(pieces) > 1 else pieces[0]
     time_s, value = table[:, 0], table[:, 1]

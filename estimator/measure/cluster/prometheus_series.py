@@ -162,12 +162,12 @@ class Reader:
         self, found: Sequence[Labels], devices: Mapping[Place, MeasuredDevice], steps: StepTotals
     ) -> tuple[list[Energy], list[Condition]]:
         """Energy and state of the boards."""
-        present = [name for name in dcgm.SCALE if any(_named(one, name) for one in found)]
+        present = [name for name in dcgm.SCALE if any(_has_name(one, name) for one in found)]
         self._say_what_is_missing(present, devices)
         readings: dict[Place, dict[str, MetricSeries]] = {place: {} for place in devices}
         states: dict[Place, dict[str, tuple[float, float]]] = {place: {} for place in devices}
         for name in present:
-            chosen = [one for one in found if _named(one, name)]
+            chosen = [one for one in found if _has_name(one, name)]
             nodes = _of_nodes(chosen) if self.wanted.hosts else ""
             read = self._read(name, [self.wanted.selector, nodes], steps)
             for place, series in _by_board(read, devices).items():
@@ -235,7 +235,7 @@ class Reader:
         return energy
 
 
-def _named(labels: Labels, name: str) -> bool:
+def _has_name(labels: Labels, name: str) -> bool:
     return ("__name__", name) in labels
 
 

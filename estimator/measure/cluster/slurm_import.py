@@ -180,7 +180,7 @@ class _Job:
 
     def energy(self) -> Energy | None:
         """Energy of the job, if its accounting has it and it can be the job's alone."""
-        found = self._counted()
+        found = self._counted_energy()
         if found is None or self._is_shared():
             return None
         energy_j, time_s, what = found
@@ -203,7 +203,7 @@ class _Job:
             note=f"of {self.nodes} nodes together, {what}",
         )
 
-    def _counted(self) -> tuple[float, float, str] | None:
+    def _counted_energy(self) -> tuple[float, float, str] | None:
         """Energy [J], the time that it covers [s], and by which rows; None if there is none."""
         whole, steps = self.rows[0], [row for row in self.rows[1:] if row.energy_j]
         named = {row.step: row for row in steps}

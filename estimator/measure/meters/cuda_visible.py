@@ -70,7 +70,7 @@ def visible(
     for word in (one.strip() for one in listed.split(",")):
         if not word or re.fullmatch(r"-\d+", word):
             break
-        found = _named(word, boards)
+        found = _boards_of(word, boards)
         if len(found) != 1:
             what = "is no board" if not found else f"means {len(found)} boards"
             notes.append(
@@ -92,7 +92,7 @@ def visible(
     return chosen, notes
 
 
-def _named(word: str, boards: Sequence[VisibleBoard]) -> list[VisibleBoard]:
+def _boards_of(word: str, boards: Sequence[VisibleBoard]) -> list[VisibleBoard]:
     """Boards that a name may mean; that of a part means the board it is part of."""
     if word.isdecimal():
         return list(boards[int(word) : int(word) + 1])

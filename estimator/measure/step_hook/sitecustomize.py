@@ -130,7 +130,7 @@ class _Stamps:
             counting = self.counting
             if counting.end():
                 self.counting = None
-            if self.steps == COUNTED_AFTER + 1 and (found := _found(counting.counts)):
+            if self.steps == COUNTED_AFTER + 1 and (found := _counts_or_reason(counting.counts)):
                 self._write(f"counted {json.dumps(found)}")
 
     def _counts(self, optimizer: object) -> bool:
@@ -152,7 +152,7 @@ def _resident_bytes() -> float:
     return 0.0
 
 
-def _found(counts: Any) -> dict[str, Any]:
+def _counts_or_reason(counts: Any) -> dict[str, Any]:
     """Return the counts of all processes, or the reason why there are none."""
     if counts.missed:
         return {"missed": sorted(set(counts.missed))[:MOST]}

@@ -533,11 +533,11 @@ def _searched_layer(fields: Fields, block: Fields) -> Layers:
     """One layer, each part with its norm."""
     hidden = fields.size("hidden_size")
     attention, mlp = block.part("attention"), block.part("ffn")
-    costs: dict[str, Any] = {"norm/layers": held(hidden * (_kept(attention) + _kept(mlp)))}
+    costs: dict[str, Any] = {"norm/layers": held(hidden * (_keeps(attention) + _keeps(mlp)))}
     kept = 0
     if attention.flag("replace_with_linear"):
         costs["attention/linear"] = linear(hidden, hidden)
-    elif _kept(attention):
+    elif _keeps(attention):
         heads = fields.size("num_attention_heads")
         shared = attention.size("n_heads_in_group")
         part = Attention(
@@ -550,12 +550,12 @@ def _searched_layer(fields: Fields, block: Fields) -> Layers:
         kept = part.cache_values_per_token
     if mlp.flag("replace_with_linear"):
         costs["mlp/linear"] = linear(hidden, hidden)
-    elif _kept(mlp):
+    elif _keeps(mlp):
         costs |= _searched_mlp(hidden, ratio(mlp, "ffn_mult", 0.0))
     return Layers(costs=costs, cache_values=kept)
 
 
-def _kept(part: Fields) -> bool:
+def _keeps(part: Fields) -> bool:
     return not part.flag("no_op")
 
 

@@ -145,7 +145,7 @@ def answer_prompt(asked: PromptQuestion, catalog: Catalog) -> PromptAnswer:
     known = _gather(asked, task, subject, catalog)
     items = task in ITEM_TASKS
     designs = sample(known.found, ITEM_DESIGNS if items else DESIGNS)
-    work = _items if items else _written
+    work = _items if items else _text_energy
     device_wh, it_wh, site, notes = work(asked, subject, designs, known.fixed, catalog)
     energy_wh = it_wh * site.pue
     water = total(site.water_l_per_it_kwh().values()) if site.water_l_per_it_kwh() else None
@@ -274,7 +274,7 @@ def _gather_calls(known: _Gathered, task: str, *, hosted: bool) -> None:
     known.number("cached_share", "length", f"task.{task}.cached_share", 1.0)
 
 
-def _written(
+def _text_energy(
     asked: PromptQuestion,
     subject: Subject,
     designs: Designs,

@@ -218,7 +218,7 @@ def best_plans(request: Request, catalog: Catalog) -> PlanAnswer[TrainingPlan]:
         why = most_common(refusals)
         raise Refusal(why, f"no design can be estimated: {message(why)}")
     return replace(
-        _answer(request, _joined(kept), _joined(nearest)),
+        _answer(request, _join(kept), _join(nearest)),
         designs=request.space.size,
         too_large=too_large,
         refusals=tuple(refusals),
@@ -319,7 +319,7 @@ def _among(every: _Candidates, places: Places) -> _Candidates:
     return _Candidates(numbers=every.numbers[places], quantities=chosen)
 
 
-def _joined(parts: Sequence[_Candidates]) -> _Candidates:
+def _join(parts: Sequence[_Candidates]) -> _Candidates:
     """Candidates of all chunks."""
     if len(parts) == 1:
         return parts[0]

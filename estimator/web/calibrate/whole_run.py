@@ -160,7 +160,7 @@ def draw_whole(device: Device, runs: Iterable[MeasuredRun], *, slide: bool) -> N
     if rows:
         heads = (_("device"), _("time"), _("energy"), _("cost"), _("CO2e"))
         draw_table([widgets.heading(one) for one in heads], rows)
-    style.caption(" ".join([*_said(program, steps, device), *notes]))
+    style.caption(" ".join([*_step_sentences(program, steps, device), *notes]))
     if rows and not slide:
         with style.folded(_("Every assumption"), "calibrate_whole_assumed") as fold:
             if fold.open:
@@ -168,7 +168,7 @@ def draw_whole(device: Device, runs: Iterable[MeasuredRun], *, slide: bool) -> N
         st.code(command_line(question), language=None, wrap_lines=True)
 
 
-def _said(program: Program, steps: int, device: Device) -> Iterator[str]:
+def _step_sentences(program: Program, steps: int, device: Device) -> Iterator[str]:
     """Sentences that say of which steps it is."""
     text = _(
         "{title}: {steps} steps, each of which took {step} on {device}; its row goes on at that "

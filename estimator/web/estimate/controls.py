@@ -268,7 +268,7 @@ def _number(name: str, answer: Answer, asked: Asked, *, placeholder: str = "") -
     """One number as text, with what is taken if nothing is typed."""
     st.text_input(
         _(INPUTS[name].label),
-        placeholder=placeholder or _taken(name, answer),
+        placeholder=placeholder or _assumed_value(name, answer),
         help=tooltip(name),
         **STATE.beginning(name, "value"),
     )
@@ -280,7 +280,7 @@ def _problem(name: str, asked: Asked) -> None:
         style.problem(asked.problems[name])
 
 
-def _taken(name: str, answer: Answer) -> str:
+def _assumed_value(name: str, answer: Answer) -> str:
     """Return the value that the answer used for a number left open."""
     item = answer.inputs.get(INPUTS[name].resolved or name)
     if item is None:

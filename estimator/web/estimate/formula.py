@@ -58,7 +58,7 @@ def _work(answer: Answer) -> Iterator[FormulaStep]:
         name=_("training compute"),
         words=words,
         numbers=numbers,
-        result=_said(answer, "training_flop"),
+        result=_result(answer, "training_flop"),
     )
 
 
@@ -70,22 +70,22 @@ def _time(answer: Answer) -> Iterator[FormulaStep]:
             name=_("utilization"),
             part="utilization.mechanism",
             words=_("training compute ÷ (dense peak × device time)"),
-            numbers=f"{_said(answer, 'training_flop')} ÷ ({peak} × {_device_time(answer)})",
-            result=_said(answer, "utilization"),
+            numbers=f"{_result(answer, 'training_flop')} ÷ ({peak} × {_device_time(answer)})",
+            result=_result(answer, "utilization"),
         )
     yield FormulaStep(
         name=_("device time"),
         words=_("as given") if timed else _("training compute ÷ (dense peak × utilization)"),
         numbers=""
         if timed
-        else f"{_said(answer, 'training_flop')} ÷ ({peak} × {_said(answer, 'utilization')})",
+        else f"{_result(answer, 'training_flop')} ÷ ({peak} × {_result(answer, 'utilization')})",
         result=_device_time(answer),
     )
     yield FormulaStep(
         name=_("wall time"),
         words=_("device time ÷ devices"),
         numbers=f"{_device_time(answer)} ÷ {localised(f'{answer.run.devices:,.0f}')}",
-        result=_said(answer, "wall_hours"),
+        result=_result(answer, "wall_hours"),
     )
 
 
@@ -117,7 +117,7 @@ def _energy(answer: Answer) -> Iterator[FormulaStep]:
         words=_("PUE × power × device time") + _words_of_attempts(answer),
         numbers=f"{_digits(float(answer.site.pue.mid))} × {localised(human(power_w, 'W'))} × "
         f"{_device_time(answer)}{_attempts(answer)}",
-        result=_said(answer, "energy_kwh"),
+        result=_result(answer, "energy_kwh"),
     )
 
 
@@ -130,7 +130,7 @@ def _cost(answer: Answer) -> Iterator[FormulaStep]:
             words=_("rent × device time") + _words_of_attempts(answer),
             numbers=f"{_amount(float(answer.run.price_usd_per_h.mid), 'USD/h')} × "
             f"{_device_time(answer)}{_attempts(answer)}",
-            result=_said(answer, "cost_usd"),
+            result=_result(answer, "cost_usd"),
         )
         return
     price, electricity = answer.hardware.price_usd, answer.site.electricity_usd_per_kwh
@@ -143,8 +143,8 @@ def _cost(answer: Answer) -> Iterator[FormulaStep]:
             + _(" + price of electricity × energy"),
             numbers=f"{_amount(float(price.mid), 'USD')} ÷ {_digits(life_h)} h × "
             f"{_device_time(answer)}{_attempts(answer)} + "
-            f"{_amount(float(electricity.mid), 'USD/kWh')} × {_said(answer, 'energy_kwh')}",
-            result=_said(answer, "cost_usd"),
+            f"{_amount(float(electricity.mid), 'USD/kWh')} × {_result(answer, 'energy_kwh')}",
+            result=_result(answer, "cost_usd"),
         )
 
 
@@ -153,7 +153,7 @@ def _emissions(answer: Answer) -> Iterator[FormulaStep]:
     if "co2e_kg" not in answer.estimate or intensity is None:
         return
     words = _("carbon intensity × energy")
-    numbers = f"{_amount(float(intensity.mid), 'kgCO2e/kWh')} × {_said(answer, 'energy_kwh')}"
+    numbers = f"{_amount(float(intensity.mid), 'kgCO2e/kWh')} × {_result(answer, 'energy_kwh')}"
     making = answer.hardware.embodied_co2e_kg
     if making is not None:
         words += _(" + making it ÷ hours of its life × device time") + _words_of_attempts(answer)
@@ -162,7 +162,9 @@ def _emissions(answer: Answer) -> Iterator[FormulaStep]:
             f"{_digits(float(answer.hardware.lifetime_h.mid))} h × "
             f"{_device_time(answer)}{_attempts(answer)}"
         )
-    yield FormulaStep(name=_("CO2e"), words=words, numbers=numbers, result=_said(answer, "co2e_kg"))
+    yield FormulaStep(
+        name=_("CO2e"), words=words, numbers=numbers, result=_result(answer, "co2e_kg")
+    )
 
 
 def _brain(answer: Answer) -> Iterator[FormulaStep]:
@@ -170,12 +172,12 @@ def _brain(answer: Answer) -> Iterator[FormulaStep]:
         yield FormulaStep(
             name=_("one brain"),
             words=_("energy ÷ 20 W"),
-            numbers=f"{_said(answer, 'energy_kwh')} ÷ 20 W",
-            result=_said(answer, "brain_years"),
+            numbers=f"{_result(answer, 'energy_kwh')} ÷ 20 W",
+            result=_result(answer, "brain_years"),
         )
 
 
-def _said(answer: Answer, name: str) -> str:
+def _result(answer: Answer, name: str) -> str:
     return result(name, float(answer.estimate[name].mid))
 
 

@@ -22,7 +22,7 @@ def sentence(answer: Answer, catalog: Catalog) -> str:
     said = {
         "work": _subject(answer, catalog),
         "machines": escape(machines(answer)),
-        "time": unbroken(escape(_shown(answer, "wall_hours"))),
+        "time": unbroken(escape(_result_text(answer, "wall_hours"))),
     }
     if "brain_years" not in answer.estimate:
         text = _("{work} on <b>{machines}</b> takes <b>{time}</b>; the energy is unknown.")
@@ -32,7 +32,9 @@ def sentence(answer: Answer, catalog: Catalog) -> str:
         "brain uses in <b>{years}</b>."
     )
     return text.format(
-        **said, power=f"{BRAIN_POWER_W:g}", years=unbroken(escape(_shown(answer, "brain_years")))
+        **said,
+        power=f"{BRAIN_POWER_W:g}",
+        years=unbroken(escape(_result_text(answer, "brain_years"))),
     )
 
 
@@ -75,7 +77,7 @@ def _subject(answer: Answer, catalog: Catalog) -> str:
     if scenario.flop is not None:
         work = result("training_flop", scenario.flop)
         return _("A training run of <b>{work}</b>").format(work=work)
-    return _("A run of <b>{time}</b>").format(time=_shown(answer, "device_hours"))
+    return _("A run of <b>{time}</b>").format(time=_result_text(answer, "device_hours"))
 
 
 def notes(answer: Answer, quantity: str) -> Iterator[str]:
@@ -84,17 +86,17 @@ def notes(answer: Answer, quantity: str) -> Iterator[str]:
     if quantity not in known:
         yield from absent(answer, quantity)
     elif quantity == "wall_hours":
-        yield _shown(answer, "device_hours")
+        yield _result_text(answer, "device_hours")
         if "utilization" in known:
-            share = _shown(answer, "utilization")
+            share = _result_text(answer, "utilization")
             yield _("at {utilization} of the peak").format(utilization=share)
     elif quantity == "energy_kwh":
-        yield _("one brain for {time}").format(time=_shown(answer, "brain_years"))
+        yield _("one brain for {time}").format(time=_result_text(answer, "brain_years"))
         brains = human_count(_mid(answer, "power_in_brains"))
         text = _("drawing {power}, like {brains} brains")
         if brains == "1":
             text = _("drawing {power}, like one brain")
-        yield text.format(power=_shown(answer, "power_w"), brains=localised(brains))
+        yield text.format(power=_result_text(answer, "power_w"), brains=localised(brains))
     elif quantity == "cost_usd":
         price = answer.run.price_usd_per_h
         rented = not answer.run.own and price is not None
@@ -139,7 +141,7 @@ def assumed(answer: Answer, catalog: Catalog, usual: Scenario) -> Iterator[str]:
 
 def alt_of_parts(rows: Sequence[Row], answer: Answer) -> str:
     """Say the chart of parts in words."""
-    whole = _shown(answer, "energy_kwh")
+    whole = _result_text(answer, "energy_kwh")
     return _("Of {whole}: {parts}").format(
         whole=whole, parts="; ".join(row["label"] for row in rows)
     )
@@ -161,7 +163,7 @@ def _price(answer: Answer) -> str:
     return "" if price is None else localised(amount(float(price.mid), "USD/h"))
 
 
-def _shown(answer: Answer, name: str) -> str:
+def _result_text(answer: Answer, name: str) -> str:
     """A result as the page writes it."""
     return result(name, _mid(answer, name))
 

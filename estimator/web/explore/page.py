@@ -180,7 +180,7 @@ def _title(base: Scenario) -> str:
     return _("{params} parameters on {tokens} tokens, {devices} × {device}").format(
         params=amount(base.params or 0.0, "1"),
         tokens=amount(base.tokens or 0.0, "1"),
-        devices=_shown("devices", base.devices or 1.0),
+        devices=_value_text("devices", base.devices or 1.0),
         device=hardware_names()[str(base.hardware)],
     )
 
@@ -209,12 +209,12 @@ def _sentence(
         middle=style.bold(amount(middle, unit)),
         interval=span(*ends, unit),
         input=style.bold(_label(first.name)),
-        low=f"{amount(first.low, unit)} ({_shown(first.name, first.values[0])})",
-        high=f"{amount(first.high, unit)} ({_shown(first.name, first.values[1])})",
+        low=f"{amount(first.low, unit)} ({_value_text(first.name, first.values[0])})",
+        high=f"{amount(first.high, unit)} ({_value_text(first.name, first.values[1])})",
     )
 
 
-def _shown(name: str, value: float | str) -> str:
+def _value_text(name: str, value: float | str) -> str:
     """Write a value of an input."""
     if isinstance(value, str):
         return hardware_names().get(value) or place_names().get(value) or _(value)
@@ -246,7 +246,9 @@ def _tornado(values: Row, middle: float, found: tuple[Swing, ...], frame: Frame)
     picture = plots.ranges_picture(rows, _(name), (kind,), unit)
     figures.draw_picture(picture, frame.look, key="explore_tornado", most=ROWS_PX)
     if not frame.slide:
-        moves = [(one.name, *(_shown(one.name, value) for value in one.values)) for one in wide]
+        moves = [
+            (one.name, *(_value_text(one.name, value) for value in one.values)) for one in wide
+        ]
         cells = [(_label(name), least, most) for name, least, most in moves]
         draw_table((_("Moved alone"), _("least at"), _("most at")), cells)
     still = [_label(one.name) for one in found if one not in wide]
@@ -285,7 +287,7 @@ def _sweep(answered: Exploration, values: Row, frame: Frame) -> None:
 def _point(name: str, unit: str, *row: float) -> str:
     """Write one point of a sweep."""
     at, low, mid, high = row
-    return f"{_label(name)} {_shown(name, at)}: {amount(mid, unit)} ({span(low, high, unit)})"
+    return f"{_label(name)} {_value_text(name, at)}: {amount(mid, unit)} ({span(low, high, unit)})"
 
 
 def _rows_of_words(table: pd.DataFrame, values: Row, frame: Frame) -> None:
@@ -295,7 +297,7 @@ def _rows_of_words(table: pd.DataFrame, values: Row, frame: Frame) -> None:
     kind = _label(swept_input)
     rows = []
     for word, low, mid, high in table.head(ON_SLIDE if frame.slide else 12).to_numpy():
-        text = f"{_shown(swept_input, word)}: {amount(mid, unit)}"
+        text = f"{_value_text(swept_input, word)}: {amount(mid, unit)}"
         rows.append(plots.interval(word, (low, mid, high), text, kind))
     picture = plots.ranges_picture(rows, _(name), (kind,), unit)
     figures.draw_picture(picture, frame.look, key="explore_words", most=ROWS_PX)
@@ -314,7 +316,7 @@ def _map(answered: Exploration, values: Row, frame: Frame) -> None:
     orders = []
     for axis, said in (("x", one), ("y", other)):
         every = explored_values(base_of(values), said, STEPS_EACH, open_catalog())
-        written = {value: _shown(said, value) for value in every}
+        written = {value: _value_text(said, value) for value in every}
         shown[axis] = np.array([written[value] for value in table[said][known].tolist()])
         orders.append(tuple(written.values()))
     figures.draw(
@@ -378,7 +380,7 @@ DESIGN = ("devices", "hardware", "site")
 
 def _names(designs: Mapping[str, Sequence[float | str]]) -> list[str]:
     """Names of designs, such as "64 × NVIDIA H100, France"; each word is written once."""
-    written = {name: {one: _shown(name, one) for one in set(designs[name])} for name in DESIGN}
+    written = {name: {one: _value_text(name, one) for one in set(designs[name])} for name in DESIGN}
     counts, hardware, sites = ([written[name][one] for one in designs[name]] for name in DESIGN)
     return [
         f"{count} × {device}, {site}"

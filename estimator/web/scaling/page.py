@@ -108,7 +108,7 @@ def _scenario(values: Row) -> Scenario:
     return Scenario(hardware=values["hardware"], devices=float(values["devices"]), site=site)
 
 
-def _found(values: Row) -> Found:
+def _best_use(values: Row) -> Found:
     """Return the best use of the budget, and the next percent."""
     catalog, base = open_catalog(), _scenario(values)
     now = bought(values["amount"], values["unit"], base, catalog, values["law"])
@@ -304,7 +304,7 @@ SLIDES = {
 }
 QUESTION = PageQuestion(
     inputs=PARAMETERS,
-    answer=_found,
+    answer=_best_use,
     view=_draw,
     title=title(N_("Scaling laws")),
     heading=lambda values, frame: _(SLIDES[frame.show]),
