@@ -14,7 +14,7 @@ add_messages(
     meter_error_assumed="assuming that the metered energy is right to 5%; set {field}",
     meter_above_limit=(
         "implausible: {energy} in this time is {power} for each {device}, {times:.2g} times the "
-        "upper bound of {bound}; check the energy, its unit, the hours and what the meter covered"
+        "upper bound of {bound}; check the energy, its unit, the hours and the meter"
     ),
     meter_below_idle=(
         "implausible: {energy} in this time is {power} for each {device}, less than its idle power "
