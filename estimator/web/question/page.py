@@ -414,7 +414,7 @@ def _number(value: float | None) -> str:
 
 
 SLIDES = {
-    "answer": N_("What one use takes"),
+    "answer": N_("Cost of one use"),
     "stated": N_("What others state"),
     "tasks": N_("From a question to ten seconds of video"),
     "year": N_("A year of daily use"),
