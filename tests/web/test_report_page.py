@@ -1,7 +1,14 @@
 """The page Report as a visitor without a browser sees it."""
 
+import html
+import re
+from urllib.parse import parse_qsl
+
 import pytest
 
+from estimator.runs import open_store
+from estimator.web.report.page import PARAMETERS, run_rows
+from tests.measured_runs import measured, steps
 from tests.web.markup import body, text_of, visited
 
 FLAGSHIP = {
@@ -62,3 +69,20 @@ def test_the_page_speaks_german():
     assert "Dieser Lauf braucht" in text
     assert "Unplausibel" in text
     assert "keine Rechtsberatung" in text
+
+
+def test_a_stored_run_is_a_link_that_fills_in_what_was_measured(tmp_path, monkeypatch):
+    monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path))
+    values = PARAMETERS.read({})[0]
+    assert run_rows(values) == []
+    with open_store() as store:
+        store.add(measured("run-1", steps(0.4), label="my-gpt"))
+    ((link, day),) = run_rows(values)
+    address = html.unescape(re.search(r"\?([^\"]*)", link)[1])
+    query = dict(parse_qsl(address, keep_blank_values=True))
+    assert day == "2026-11-18"
+    assert query["hardware"] == "h100-sxm"
+    assert query["device_hours"] == "1"
+    assert query["params"] == ""
+    _body, text = opened(**query)
+    assert "my-gpt" in text

@@ -1,16 +1,20 @@
 """Report my run: the document that a rule, a journal or a registry asks for, to take along."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache, partial
+from urllib.parse import urlencode
 
 import streamlit as st
 
 from estimator.answer.disclosure import Disclosed, Fact, training_facts
+from estimator.answer.measured_scenario import scenario_of_run
 from estimator.answer.scenario_estimate import answer_scenario
 from estimator.core.work import METERED
 from estimator.question.disclosure import Disclosure
 from estimator.question.inputs import REGISTRY
 from estimator.question.scenario import INPUTS, Scenario
+from estimator.runs.store import read_runs
 from estimator.show.documents import (
     FORMATS,
     IMPLAUSIBLE,
@@ -26,7 +30,7 @@ from estimator.show.documents import (
 from estimator.web.shared import scenario, share, style, widgets
 from estimator.web.shared.amounts import amount, joined
 from estimator.web.shared.frame import Frame
-from estimator.web.shared.html_table import draw_table
+from estimator.web.shared.html_table import anchor, draw_table
 from estimator.web.shared.kit import PageQuestion, Values, title
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import label_of_control, shown, shown_all
@@ -36,6 +40,9 @@ from estimator.web.shared.url_state import Choice, LineOfText, LinkParameters, T
 
 ANY = "any"
 """Option of a control whose input is unspecified."""
+
+MOST_RUNS = 20
+"""Stored runs that are listed [1]."""
 
 CALLED = {
     "annex-xi": N_("AI Act, Annex XI"),
@@ -171,10 +178,7 @@ def draw_document(values: Values, made: Document, frame: Frame) -> None:
     facts = made.facts
     if not frame.slide:
         widgets.switch(PARAMETERS, "format", _("Document"), CALLED)
-    for notice in facts.notices:
-        if notice.code in IMPLAUSIBLE:
-            sentence = shown(notice, label_of)
-            style.problem(f"{sentence[:1].upper()}{sentence[1:]}")
+    _draw_checks(facts)
     with style.block():
         style.sentence(_sentence(facts))
         if not frame.slide:
@@ -200,6 +204,44 @@ def draw_document(values: Values, made: Document, frame: Frame) -> None:
     with style.folded(_("Boundary: what is counted"), key="fold_boundary") as fold:
         if fold.open:
             draw_table((_("part"), _("counted")), list(facts.boundary.items()))
+    with style.folded(_("Runs measured here"), key="fold_runs") as fold:
+        if fold.open:
+            _draw_runs(values)
+
+
+def _draw_checks(facts: Disclosed) -> None:
+    """Shout what cannot be."""
+    for notice in facts.notices:
+        if notice.code in IMPLAUSIBLE:
+            sentence = shown(notice, label_of)
+            style.problem(f"{sentence[:1].upper()}{sentence[1:]}")
+
+
+def _draw_runs(values: Values) -> None:
+    """Draw the newest stored runs, each a link that fills in its device, hours and energy."""
+    rows = run_rows(values)
+    if rows:
+        draw_table((_("run"), _("date")), rows)
+    else:
+        style.caption(_("No run is stored on this machine."))
+
+
+def run_rows(values: Values) -> list[tuple[str, str]]:
+    """Return a link and the date of each of the newest stored runs."""
+    runs, _unreadable = read_runs()
+    rows: list[tuple[str, str]] = []
+    for run in sorted(runs, key=lambda run: run.started, reverse=True)[:MOST_RUNS]:
+        with suppress(ValueError):
+            measured, metered = scenario_of_run(run)
+            kept = {name: values[name] for name in ("format", "site")}
+            filled = {**PARAMETERS.read({})[0], **dict.fromkeys(("params", "tokens")), **kept}
+            filled |= {name: one for name, one in measured.given().items() if name in filled}
+            filled["hardware"] = open_catalog().find_device(measured.hardware or "") or ""
+            if not metered:
+                filled |= {"energy_kwh": None, "metered": ANY}
+            address = f"report?{urlencode(PARAMETERS.query(filled))}"
+            rows.append((anchor(address, run.label or run.id), run.started[:10]))
+    return rows
 
 
 def _sentence(facts: Disclosed) -> str:
