@@ -489,10 +489,8 @@ def _description(facts: Disclosed) -> str:
     energy = facts.facts["energy_kwh"]
     parts = [f"{part}: {how}" for part, how in facts.boundary.items()]
     if energy.low is not None and energy.high is not None:
-        parts.append(
-            f"{in_percent(facts.level)} interval of the energy: "
-            f"{energy.low:.6g} to {energy.high:.6g} kWh ({energy.basis})"
-        )
+        span = joined(*(written(one, energy.unit) for one in (energy.low, energy.high)))
+        parts.append(f"{in_percent(facts.level)} interval of the energy: {span} ({energy.basis})")
     return "; ".join(parts)
 
 
