@@ -143,7 +143,7 @@ def say_what_steps_tell(asked: Questions, rows: Places) -> None:
     unsaid = rows[sized & ~_measured_programs(asked, rows)]
     every: list[tuple[Notice, ...]] = [()] * len(asked.named)
     for one in in_order(asked.named_at[unsaid]).tolist():
-        if asked.known.without_overheads(asked.named[one].device) is not None:
+        if asked.known.law(asked.named[one].device) is not None:
             every[one] = (Notice("step_uncounted", "step_operations"),)
     say_by(asked, unsaid, asked.named_at, every)
 
@@ -183,8 +183,10 @@ def say_of_heavy_counts(asked: Questions, rows: Places, named: Rows, corrected: 
         here = np.flatnonzero(corrected.by_overheads & (named.at == number))
         if not here.size:
             continue
-        logs = beside_products(device, precision, named.operations[here], named.traffic[here])
-        times = np.exp(np.asarray(logs, dtype=np.float64))
+        dispatch, moved = beside_products(
+            device, precision, named.operations[here], named.traffic[here]
+        )
+        times = np.asarray(dispatch + moved, dtype=np.float64)
         heavy = times > PLAUSIBLE_BESIDE
         _say_rounded(asked, rows[here[heavy]], np.rint(times[heavy]), heavy_counts)
 

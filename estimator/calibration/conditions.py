@@ -17,7 +17,10 @@ GPT-3 on its 10,000 V100: 3.2e6 tokens x 6 x 1.75e11 FLOP / (10,000 x 125e12 FLO
 ResNet-50 at 256 images on a V100: 0.05 s.
 """
 
-OPTIONAL = ("family", "program", "speed", "whole", "own", "launch", "ahead", "beside")
+OPTIONAL = (
+    *("family", "program", "speed", "whole", "own", "launch", "ahead"),
+    *("dispatch", "moved"),
+)
 """Fields of `Conditions` that may be left out."""
 
 
@@ -51,9 +54,9 @@ class Conditions:
     ahead : array
         Logarithm of what is expected of steps that are launched ahead over what is expected of
         those of the run; zero where left out [1].
-    beside : array
-        Logarithm of the time that a step takes beside its products over that of these at the peak;
-        NaN, as if left out, where unknown [1].
+    dispatch, moved : array
+        Time in which the operations of a step are dispatched, and its memory traffic moved, over
+        that of its products at the peak; NaN, as if left out, where unknown [1].
     """
 
     device: Words
@@ -68,7 +71,8 @@ class Conditions:
     own: Flags = field(default_factory=lambda: np.ones(1, dtype=np.bool_))
     launch: Floats = field(default_factory=lambda: np.full(1, -np.inf))
     ahead: Floats = field(default_factory=lambda: np.zeros(1))
-    beside: Floats = field(default_factory=lambda: np.full(1, np.nan))
+    dispatch: Floats = field(default_factory=lambda: np.full(1, np.nan))
+    moved: Floats = field(default_factory=lambda: np.full(1, np.nan))
 
     def __post_init__(self) -> None:
         """Give what was left out the length of the others."""

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from estimator.calibration.conditions import Conditions, Flags, Floats, step_size
 from estimator.calibration.gaussian_process import Evidence, Posterior, joined
+from estimator.calibration.law import StepLaw, step_law
 from estimator.calibration.measured_power import (
     PowerObservation,
     power_evidence_of,
@@ -34,7 +35,6 @@ from estimator.calibration.measured_utilization import (
     speed_of,
     text_array,
 )
-from estimator.calibration.overheads import WithoutOverheads, without_overheads
 from estimator.catalog import Catalog, Device
 from estimator.core.hardware import Hardware
 from estimator.core.power_correction import corrected_power, device_power_w
@@ -135,7 +135,7 @@ class Known:
     _found: dict[str, tuple[list[CalibrationObservation], Evidence]] = field(default_factory=dict)
     _power: dict[str, tuple[list[PowerObservation], Evidence]] = field(default_factory=dict)
     _elsewhere: dict[str, Elsewhere | None] = field(default_factory=dict)
-    _overheads: dict[str, WithoutOverheads | None] = field(default_factory=dict)
+    _laws: dict[str, StepLaw | None] = field(default_factory=dict)
 
     def of(self, device: Device) -> tuple[list[CalibrationObservation], Evidence]:
         """Utilization observations of a device, and the evidence from them."""
@@ -143,11 +143,11 @@ class Known:
             self._found[device.id] = self._observed(device)
         return self._found[device.id]
 
-    def without_overheads(self, device: Device) -> WithoutOverheads | None:
-        """The same evidence as if products alone took time; None where too little tells it."""
-        if device.id not in self._overheads:
-            self._overheads[device.id] = without_overheads(self.of(device)[1])
-        return self._overheads[device.id]
+    def law(self, device: Device) -> StepLaw | None:
+        """Law of the steps of a processor whose operations are counted; None of other devices."""
+        if device.id not in self._laws:
+            self._laws[device.id] = step_law(self.of(device)[1])
+        return self._laws[device.id]
 
     def _observed(self, device: Device) -> tuple[list[CalibrationObservation], Evidence]:
         found = calibration_observations(
@@ -345,6 +345,9 @@ class Rows:
         kinds, programs = self.kinds.take(places), self.programs.take(places).rows()
         count = len(kinds)
         device, precision = self.devices[number], self.precisions[number]
+        dispatch, moved = beside_products(
+            device, precision, self.operations[chosen], self.traffic[chosen]
+        )
         return chosen, Conditions(
             device=text_array([device.id] * count),
             host=text_array([host] * count),
@@ -355,10 +358,8 @@ class Rows:
             whole=step_size(self.flop[chosen] / reference_peak(device, precision)),
             program=text_array(map(program_key, self.params[chosen].tolist(), programs)),
             speed=np.full(count, speed_of(device, precision)),
-            beside=of_each(
-                beside_products(device, precision, self.operations[chosen], self.traffic[chosen]),
-                (count,),
-            ),
+            dispatch=of_each(dispatch, (count,)),
+            moved=of_each(moved, (count,)),
         )
 
 
@@ -412,7 +413,7 @@ def calibrated_utilization(
     reached = np.array(of_each(prior.mid, rows.at.shape), dtype=np.float64)
     named, tells = bool((rows.programs.codes >= 0).any()), not np.isnan(rows.traffic).all()
     away = [known.elsewhere(device) if named else None for device in rows.devices]
-    steps = [known.without_overheads(device) if tells else None for device in rows.devices]
+    steps = [known.law(device) if tells else None for device in rows.devices]
     found = _posterior(evidence, rows, known, prior, _Besides(away, steps, launches))
     if found is None:
         nothing = np.zeros(rows.at.shape, dtype=np.bool_)
@@ -472,7 +473,7 @@ class _Besides:
     """What else tells of rows: for each device programs measured elsewhere, what steps do."""
 
     away: Sequence[Elsewhere | None] = ()
-    steps: Sequence[WithoutOverheads | None] = ()
+    steps: Sequence[StepLaw | None] = ()
     launches: Launches | None = None
 
 
@@ -511,7 +512,7 @@ def _posterior(
             shift[at], left[at] = found.log_shift, found.log_sd
         if steps is not None and (counted := steps.knows(where)).any():
             some = at[counted]
-            found = steps.posterior(where.part(counted), prior_sd[some], log_prior[some])
+            found = steps.posterior(where.part(counted), log_prior[some])
             shift[some], left[some], by_overheads[some] = found.log_shift, found.log_sd, True
         if there is not None and (same := there.applies(where)).any():
             at, device = at[same], rows.devices[number]

@@ -1,6 +1,5 @@
 """What do two sets of runs have in common: the covariance of the model's errors in them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,49 +23,21 @@ WEIGHTS = np.array([*reversed(_OUTER), 1.145887211259886, *_OUTER])
 """Gauss-Hermite quadrature over the size of steps of which nothing is known, of seven nodes (as
 `numpy.polynomial.hermite_e.hermegauss`, whose import takes longer than an answer)."""
 
-SAME_SIZE = 0.1
-"""Steps of one program whose sizes differ by less, in the logarithm, are the same [1]."""
-
-LIKENESS = {
-    **dict.fromkeys(("precision", "kind", "family", "both", "size", "shape", "own")),
-    "slope": "trend",
-    "family_slope": "family_trend",
-    "precision_slope": "precision_trend",
-    "style": "program",
-    "program_slope": "program_trend",
-    "beside": "own_program",
-    "beside_slope": "own_program_trend",
-}
-"""Component -> the likeness that it goes with, where that has another name."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Likeness:
-    """What two sets of runs have in common, arrays of shape (n, m).
-
-    Each is a correlation of one part of the model's errors; none depends on how large the part is,
-    so the factors on the spread are tried without working it out again.
-    """
+    """Correlations of the parts of the model's errors between two sets of runs, shape (n, m)."""
 
     device: Floats
-    precision: Floats
     kind: Floats
     family: Floats
-    both: Floats
-    size: Floats
+    program: Floats
     trend: Floats
     family_trend: Floats
-    program: Floats
-    program_trend: Floats
-    own_program: Floats
-    own_program_trend: Floats
-    precision_trend: Floats
-    shape: Floats
-    own: Floats
 
 
 def likeness_of(here: Conditions, there: Conditions, shared: Components) -> Likeness:
-    """What two sets of runs have in common, of components with these lengths and shares."""
+    """Return what two sets of runs have in common, of components with these shares."""
     same_device = here.device[:, np.newaxis] == there.device
     same_host = here.host[:, np.newaxis] == there.host
     alike = here.kind[:, np.newaxis] == there.kind
@@ -74,30 +45,15 @@ def likeness_of(here: Conditions, there: Conditions, shared: Components) -> Like
     same_program &= here.program[:, np.newaxis] != ""
     connected = np.where(same_host, 1.0, shared.elsewhere)
     device = connected * np.where(same_device, 1.0, shared.portable)
-    precision = device * (here.precision[:, np.newaxis] == there.precision)
-    kind = device * alike
-    same_family = _families(here)[:, np.newaxis] == _families(there)
-    family, both = device * same_family, precision * same_family
+    family = device * (_families(here)[:, np.newaxis] == _families(there))
     features = _bends(here.size, shared)[0] @ _bends(there.size, shared)[0].T
-    program = same_program * device
-    both_own = np.outer(here.own, there.own)
-    own_program = program * both_own
     return Likeness(
         device=device,
-        precision=precision,
-        kind=kind,
+        kind=device * alike,
         family=family,
-        both=both,
-        size=both * _nearness(here.size, there.size, shared),
+        program=device * same_program,
         trend=features * device,
         family_trend=features * family,
-        program=program,
-        program_trend=features * program,
-        own_program=own_program,
-        own_program_trend=features * own_program,
-        precision_trend=features * precision,
-        shape=program * precision * _same_steps(here.size, there.size),
-        own=device * both_own,
     )
 
 
@@ -112,17 +68,12 @@ def covariance(likeness: Likeness, here_sd: Floats, there_sd: Floats, shared: Co
     Where one is less sure than the other, the rest of its uncertainty is its own.
     """
     (of_here, inner_here), (of_there, inner_there) = map(shared.amplitudes, (here_sd, there_sd))
-    found = common(likeness, shared, tuple(LIKENESS))
+    found = shared.kind**2 * likeness.kind + shared.family**2 * likeness.family
+    found += shared.style**2 * likeness.program
+    found += shared.slope**2 * likeness.trend + shared.family_slope**2 * likeness.family_trend
     found *= np.outer(inner_here, inner_there)
-    return found + np.outer(of_here, of_there) * likeness.device
-
-
-def common(likeness: Likeness, shared: Components, names: Sequence[str]) -> Floats:
-    """Covariance of some components of the model's errors, the device's part aside."""
-    found: Floats = np.zeros_like(likeness.device)
-    for name in names:
-        found += getattr(shared, name) ** 2 * getattr(likeness, LIKENESS[name] or name)
-    return found
+    total: Floats = found + np.outer(of_here, of_there) * likeness.device
+    return total
 
 
 def bent(size: Floats, shared: Components) -> Floats:
@@ -139,40 +90,14 @@ def usual_trend(size: Floats, shared: Components) -> Floats:
 
 
 def own_variance(
-    where: Conditions, of_size: Floats, prior_sd: Floats, shared: Components, *, whole_run: bool
+    of_size: Floats, prior_sd: Floats, shared: Components, *, whole_run: bool
 ) -> Floats:
     """Variance of the error of each run before any is measured; `of_size` is its `bent`."""
     of_device, inner = shared.amplitudes(prior_sd)
-    slopes = (shared.slope, shared.family_slope, shared.precision_slope, shared.program_slope)
-    trend = sum(slope**2 for slope in slopes) * of_size
-    absent = shared.beside**2 + shared.own**2
-    beside = np.where(where.own, shared.beside_slope**2 * of_size, -absent)
-    steady = shared.within - shared.run**2 + beside + trend
+    trend = (shared.slope**2 + shared.family_slope**2) * of_size
     alone = shared.run**2 * inner**2 if whole_run else 0.0
-    variance: Floats = of_device**2 + inner**2 * steady + alone
+    variance: Floats = of_device**2 + inner**2 * (shared.within - shared.run**2 + trend) + alone
     return variance
-
-
-def _nearness(one: Floats, other: Floats, shared: Components) -> Floats:
-    """How alike runs are by the size of their steps, shape (n, m); of unknown ones, on the average.
-
-    The squared-exponential kernel, and its mean over the normal that stands for an unknown size.
-    """
-    here, there = one[:, np.newaxis], other[np.newaxis]
-    unknown = np.isnan(here) * 1.0 + np.isnan(there)
-    spread = shared.length**2 + unknown * shared.usual_step_sd**2
-    distance = np.where(np.isnan(here), shared.usual_size, here) - np.where(
-        np.isnan(there), shared.usual_size, there
-    )
-    near: Floats = shared.length / np.sqrt(spread) * np.exp(-0.5 * distance**2 / spread)
-    return near
-
-
-def _same_steps(one: Floats, other: Floats) -> Floats:
-    """Flag of pairs of runs of one program whose steps may be the same, shape (n, m)."""
-    apart = np.abs(one[:, np.newaxis] - other)
-    same: Floats = np.where(np.isnan(apart) | (apart < SAME_SIZE), 1.0, 0.0)
-    return same
 
 
 def _bends(size: Floats, shared: Components) -> tuple[Floats, Floats]:

@@ -1,19 +1,19 @@
 """Predict the next run from measured runs: variance components, conditioned in closed form.
 
 What the model gets wrong about a run, the logarithm of what was reached over what was expected, is
-a sum of parts: one of the device, one of its number format, one of the family of networks, one of
-both together, trends of each with the size of a step, one of the program (how it is written), and
-one of the run alone. Each part is normal and shared by all runs that have it in common, so that the
-errors of measured runs say what to expect of the next one: Gaussian conditioning [1]_. Two programs
-of one kind never share how they are written: that spread stays in the interval of a program that
-was not measured, and its size is estimated from the measured programs themselves (empirical Bayes
-[2]_). Far from what was measured the prior is all that is left. The same holds for the power.
+a sum of parts: one of the device, one of the kind of network and one of its family, a trend with
+the size of a step of the device and of the family, one of the program, and one of the run alone.
+Each part is normal and shared by all runs that have it in common, so that the errors of measured
+runs say what to expect of the next one: Gaussian conditioning [1]_. Two programs of one kind never
+share how they are written: that spread stays in the interval of a program that was not measured.
+The size of each part is fixed: to fit them to each machine gained nothing on 153 recorded programs,
+nor did further parts for formats, sizes and shapes. Far from what was measured the prior is all
+that is left. The same holds for the power.
 
 References
 ----------
 .. [1] C. E. Rasmussen, C. K. I. Williams, "Gaussian Processes for Machine Learning", 2006,
-   eq. 2.23 and 2.24 (conditioning), eq. 5.8 (marginal likelihood), eq. 5.12 (leave one out).
-.. [2] S. R. Searle, G. Casella, C. E. McCulloch, "Variance Components", 1992, ch. 9.
+   eq. 2.23 and 2.24 (conditioning), eq. 5.12 (leave one out).
 """
 
 from collections.abc import Sequence
@@ -21,14 +21,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
-from estimator.calibration.conditions import Conditions, Floats, Words, one_after_another
+from estimator.calibration.conditions import Conditions, Floats, one_after_another
 from estimator.calibration.covariance import (
-    LIKENESS,
     Likeness,
     bent,
-    common,
     covariance,
     likeness_of,
     own_variance,
@@ -59,37 +56,6 @@ FAR_OUT = 9.0
 LEAST_GAIN = 0.05
 """Larger steps take longer: the least change of the logarithm of their time with that of their
 size [1]."""
-
-FACTORS = np.exp(np.linspace(-1.5, 1.5, 9))
-"""Factors on each spread of `SPREADS` among which the measured runs choose [1]."""
-
-FACTOR_SD = 0.4
-"""How far a spread is expected to differ from machine to machine, in the logarithm [1]."""
-
-WIDENED_SD = 0.3
-"""The same of the whole that the prior states [1]."""
-
-ENOUGH_PROGRAMS = 8
-"""So many different programs can show that the prior is too narrow; fewer may be odd ones [1]."""
-
-SPREADS = (
-    *(("widened",), ("style", "family"), ("precision", "kind", "both")),
-    *(("size", "shape"), ("slope", "family_slope", "precision_slope"), ("program_slope",)),
-    ("beside", "beside_slope"),
-)
-"""Components that differ from machine to machine together: all that the prior states, which is
-never taken as narrower; between programs; between kinds and formats; between shapes of one program;
-with the size of steps, of all and of one program; in what programs of the user do beside their
-networks."""
-
-FACTORS_SD = np.where([names == ("widened",) for names in SPREADS], WIDENED_SD, FACTOR_SD)
-"""How far each of these is expected to differ, in the logarithm [1]."""
-
-SWEEPS = 2
-"""How often each factor is chosen, given the others [1]."""
-
-MOST_FOR_FACTORS = 160
-"""So many observations suffice to choose the factors; of more a regular sample is taken."""
 
 DEGREES = 4.0
 """Degrees of freedom of Student's t, by which an observation far off all others counts less [1]."""
@@ -147,45 +113,6 @@ class Evidence:
             raise ValueError(f"measured runs need arrays of one length, got {sorted(counts)}")
 
     @cached_property
-    @on_one_thread
-    def spread(self) -> Components:
-        """Components whose spreads the runs have corrected.
-
-        The factors that make the measured runs likeliest, under a log-normal prior around one.
-        """
-        count = len(self.log_ratio)
-        if count < 2:
-            return self.components
-        step = -(-count // MOST_FOR_FACTORS)
-        some = self._part(np.arange(0, count, step))
-        scores, chosen = _Scores(some), (1.0,) * len(SPREADS)
-        for at in list(range(len(SPREADS))) * SWEEPS:
-            chosen = scores.best(chosen, at, self._factors(SPREADS[at]))
-        return _scaled(self.components, chosen)
-
-    def _factors(self, names: tuple[str, ...]) -> Floats:
-        """Factors among which one of `SPREADS` is chosen: the prior is widened only by many."""
-        if names == ("widened",):
-            return FACTORS[FACTORS >= 1.0] if self._many_programs else np.ones(1)
-        if "beside" in names and not (self.components.beside and self.where.own.any()):
-            return np.ones(1)
-        return FACTORS
-
-    @cached_property
-    def _many_programs(self) -> bool:
-        """Whether so many programs were measured that they may contradict the prior."""
-        return len(set(self._programs.tolist())) >= ENOUGH_PROGRAMS
-
-    def _part(self, chosen: npt.NDArray[np.int_]) -> "Evidence":
-        return Evidence(
-            where=self.where.part(chosen),
-            log_ratio=self.log_ratio[chosen],
-            prior_sd=self.prior_sd[chosen],
-            noise_sd=self.noise_sd[chosen],
-            components=self.components,
-        )
-
-    @cached_property
     def likeness(self) -> Likeness:
         """What the measured runs have in common."""
         return likeness_of(self.where, self.where, self.components)
@@ -196,11 +123,13 @@ class Evidence:
         found: Floats = self.log_ratio - usual_trend(self.where.size, self.components)
         return found
 
-    def _total(self, components: Components) -> Floats:
+    @property
+    def _total(self) -> Floats:
         """Covariance of what was measured."""
+        components = self.components
         signal = covariance(self.likeness, self.prior_sd, self.prior_sd, components)
         of_size = bent(self.where.size, components)
-        own = own_variance(self.where, of_size, self.prior_sd, components, whole_run=False)
+        own = own_variance(of_size, self.prior_sd, components, whole_run=False)
         total: Floats = signal + np.diag(self.noise_sd**2 + own - np.diag(signal))
         return total
 
@@ -213,7 +142,7 @@ class Evidence:
         """
         if len(self.log_ratio) < 3:
             return np.ones(len(self.log_ratio))
-        inverse = np.linalg.inv(self._total(self.spread))
+        inverse = np.linalg.inv(self._total)
         distance = inverse @ self.beside_trend / np.sqrt(np.diag(inverse))
         found: Floats = np.minimum(1.0, (DEGREES + 1.0) / (DEGREES + distance**2))
         return np.where(np.abs(distance) > FAR_OFF, found, 1.0)
@@ -222,7 +151,7 @@ class Evidence:
     @on_one_thread
     def _inverse(self) -> Floats:
         """Inverse of the covariance of what was measured, those far off counting less."""
-        total = self._total(self.spread)
+        total = self._total
         total += np.diag(np.diag(total) * (1.0 / self.weights - 1.0))
         return np.asarray(np.linalg.inv(total), dtype=np.float64)
 
@@ -235,7 +164,7 @@ class Evidence:
         log_prior: Floats | None = None,
         whole_run: bool = True,
     ) -> Posterior:
-        """What to expect of further runs.
+        """Return what to expect of further runs: never less sure than before any was measured.
 
         Parameters
         ----------
@@ -248,6 +177,20 @@ class Evidence:
         whole_run : bool
             False for the mean time of a few steps: what befalls a whole run alone is left out.
         """
+        found = self.unbounded(where, prior_sd, log_prior=log_prior, whole_run=whole_run)
+        _, sd = self.components.prior(np.zeros(len(prior_sd)), prior_sd, where.speed)
+        return replace(found, log_sd=np.minimum(found.log_sd, sd))
+
+    @on_one_thread
+    def unbounded(
+        self,
+        where: Conditions,
+        prior_sd: Floats,
+        *,
+        log_prior: Floats | None = None,
+        whole_run: bool = True,
+    ) -> Posterior:
+        """Return the same where runs may show that the prior is too sure; see `posterior`."""
         if not len(self.log_ratio):
             return Posterior(log_shift=np.zeros(len(prior_sd)), log_sd=prior_sd.copy())
         expected, sd = self.components.prior(
@@ -266,8 +209,6 @@ class Evidence:
                 where.part(unknown), sd[unknown], expected[unknown], whole_run=whole_run
             )
         log_sd = np.sqrt(variance)
-        if not self._many_programs:
-            log_sd = np.minimum(log_sd, sd)
         return Posterior(log_shift=shift + expected - stated, log_sd=log_sd)
 
     def _sizes_of_programs(self, where: Conditions) -> Conditions:
@@ -279,21 +220,17 @@ class Evidence:
             size[row] = float(np.mean(known)) if len(known) else np.nan
         return replace(where, size=size)
 
-    @cached_property
-    def _programs(self) -> Words:
-        return np.array([name for name in self.where.program if name], dtype=np.str_)
-
     def _conditioned(
         self, where: Conditions, prior_sd: Floats, *, whole_run: bool
     ) -> tuple[Floats, Floats]:
         """Mean and variance of the error of runs of known size."""
-        likeness = likeness_of(where, self.where, self.spread)
-        cross = covariance(likeness, prior_sd, self.prior_sd, self.spread)
+        likeness = likeness_of(where, self.where, self.components)
+        cross = covariance(likeness, prior_sd, self.prior_sd, self.components)
         weights = cross @ self._inverse
-        of_size = bent(where.size, self.spread)
-        own = own_variance(where, of_size, prior_sd, self.spread, whole_run=whole_run)
+        of_size = bent(where.size, self.components)
+        own = own_variance(of_size, prior_sd, self.components, whole_run=whole_run)
         left = own - np.sum(weights * cross, axis=1)
-        mean = usual_trend(where.size, self.spread) + weights @ self.beside_trend
+        mean = usual_trend(where.size, self.components) + weights @ self.beside_trend
         return mean - _late(where, where.size), np.maximum(left, self.components.step_sd**2)
 
     def _over_sizes(
@@ -370,7 +307,6 @@ class Evidence:
             components=self.components,
             user_steps=self.user_steps,
         )
-        found.__dict__["spread"] = self.spread
         found.__dict__["weights"] = np.concatenate([self.weights, np.ones(len(prior_sd))])
         return found
 
@@ -378,51 +314,6 @@ class Evidence:
 def _late(where: Conditions, sizes: Floats) -> Floats:
     """Logarithm of the time of steps over that of those launched ahead; of rows or a grid [1]."""
     return np.asarray(log_slowdown(np.exp(where.launch - sizes)), dtype=np.float64)
-
-
-class _Scores:
-    """How likely measured runs are under factors on the spreads, each combination once."""
-
-    def __init__(self, runs: Evidence) -> None:
-        self._runs, self._found = runs, dict[tuple[float, ...], float]()
-        self._of_size = bent(runs.where.size, runs.components)
-        count = len(runs.log_ratio)
-        self._bordered = np.zeros((count + 1, count + 1))
-        self._bordered[count, :count] = self._bordered[:count, count] = runs.beside_trend
-        least = max(float(np.min(runs.noise_sd)) ** 2, 1e-12)
-        self._bordered[count, count] = 1.0 + 1e3 * float(np.sum(runs.beside_trend**2)) / least
-
-    def best(self, chosen: tuple[float, ...], at: int, factors: Floats) -> tuple[float, ...]:
-        """Likeliest factors with another one on the spreads of one place."""
-        tried = [(*chosen[:at], float(factor), *chosen[at + 1 :]) for factor in factors]
-        unknown = [one for one in tried if one not in self._found]
-        if unknown:
-            shared, names = _scaled(self._runs.components, chosen), SPREADS[at]
-            changed = [name for name in LIKENESS if name in names]
-            same = [name for name in LIKENESS if name not in names]
-            part = common(self._runs.likeness, shared, changed) / chosen[at] ** 2
-            rest = common(self._runs.likeness, shared, same)
-            for one in unknown:
-                self._found[one] = self._score(one, rest + one[at] ** 2 * part)
-        return max(tried, key=self._found.__getitem__)
-
-    def _score(self, factors: tuple[float, ...], shares: Floats) -> float:
-        """Log-likelihood of the runs plus the log-prior of the factors, up to a constant.
-
-        The last row of the Cholesky factor of the covariance, bordered by what was measured, holds
-        that divided by the factor: one decomposition does for both.
-        """
-        runs, shared = self._runs, _scaled(self._runs.components, factors)
-        of_device, inner = shared.amplitudes(runs.prior_sd)
-        shares *= np.outer(inner, inner)
-        shares += np.outer(of_device, of_device) * runs.likeness.device
-        own = own_variance(runs.where, self._of_size, runs.prior_sd, shared, whole_run=False)
-        np.fill_diagonal(shares, runs.noise_sd**2 + own)
-        self._bordered[:-1, :-1] = shares
-        lower = np.linalg.cholesky(self._bordered)
-        white = lower[-1, :-1]
-        likelihood = -0.5 * float(white @ white) - float(np.sum(np.log(np.diag(lower)[:-1])))
-        return likelihood - 0.5 * float(np.sum((np.log(factors) / FACTORS_SD) ** 2))
 
 
 def joined(parts: Sequence[Evidence]) -> Evidence:
@@ -452,7 +343,7 @@ def condensed(evidence: Evidence, most: int) -> Evidence:
     where, shared = evidence.where, evidence.components
     rounded = np.where(np.isnan(where.size), -99.0, np.round(where.size)).astype(np.int64)
     words = [where.device, where.host, where.precision, where.kind]
-    flags = [flag.astype(np.str_) for flag in (where.own, np.isnan(where.beside))]
+    flags = [flag.astype(np.str_) for flag in (where.own, np.isnan(where.moved))]
     names = np.array([*words, *flags, rounded.astype(np.str_)])
     _, first, member = np.unique(names.T, axis=0, return_index=True, return_inverse=True)
     count = np.bincount(member.ravel()).astype(np.float64)
@@ -462,13 +353,14 @@ def condensed(evidence: Evidence, most: int) -> Evidence:
         return found
 
     kept = where.part(first)
-    single = shared.style**2 + shared.shape**2 + np.where(kept.own, shared.beside**2, 0.0)
-    noise = mean(evidence.noise_sd**2) / count + single * np.where(count > 1, 1 / count, 0.0)
+    single = shared.style**2 * np.where(count > 1, 1 / count, 0.0)
+    noise = mean(evidence.noise_sd**2) / count + single
     return Evidence(
         where=replace(
             kept,
             size=mean(where.size),
-            beside=mean(where.beside),
+            dispatch=mean(where.dispatch),
+            moved=mean(where.moved),
             program=np.where(count > 1, "", kept.program),
         ),
         log_ratio=mean(evidence.log_ratio),
@@ -495,13 +387,3 @@ def _normal_share(z: Floats) -> Floats:
     """Share of a normal below `z`; by a logistic curve, exact to 2e-4 (Page 1977)."""
     z = np.clip(z, -FAR_OUT, FAR_OUT)
     return np.asarray(1.0 / (1.0 + np.exp(-z * (1.5976 + 0.070566 * z**2))), dtype=np.float64)
-
-
-def _scaled(components: Components, factors: Sequence[float]) -> Components:
-    """Components of other spreads, by a factor on each group of `SPREADS`."""
-    changed = {
-        name: getattr(components, name) * factor
-        for names, factor in zip(SPREADS, factors, strict=True)
-        for name in names
-    }
-    return replace(components, **changed)

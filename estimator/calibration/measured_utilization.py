@@ -10,6 +10,7 @@ import numpy as np
 
 from estimator.calibration.conditions import Conditions, Floats, step_size
 from estimator.calibration.gaussian_process import Evidence, Posterior, condensed
+from estimator.calibration.law import OPERATION_S
 from estimator.calibration.variance_components import Components
 from estimator.catalog import Catalog, Device
 from estimator.catalog.records import most_possible
@@ -29,20 +30,11 @@ from estimator.runs.record import MeasuredRun
 from estimator.training.launches import LARGE_STEP_S, is_large
 from estimator.training.predict import KNOWN_KINDS
 
-UNKNOWN_SIZE = UNKNOWN_BESIDE = float("nan")
+UNKNOWN_SIZE = float("nan")
 
-OPERATION_S = 5e-6
-"""Time in which a framework dispatches one operation on a processor, without what it computes [s]:
-PyTorch 2.13 in training on two cores of an AMD EPYC. With 3 and 8 the times of 77 programs were
-foretold as well."""
-
-MOST_BESIDE = 5.0
-"""Time beside the products, as counted, over that of the whole step as measured, above which the
-counts cannot be those of that step [1]."""
-
-BEYOND_CACHES = 0.5
-"""Share of its memory traffic that a processor takes from beyond its caches [1]: with 0.3 and 1 the
-same programs were foretold a little less well."""
+MOST_COUNTED = 5.0
+"""Time of dispatch and traffic, as counted, over that of the whole step as measured, above which
+the counts cannot be those of that step [1]."""
 
 MOST_OBSERVED = 300
 """Beyond so many observations of a device, those of different programs alike are one."""
@@ -245,6 +237,7 @@ def evidence_of(
     found: Sequence[CalibrationObservation], device: Device, components: Components
 ) -> Evidence:
     """Calibration observations as arrays for the fit."""
+    parts = np.array([_parts(device, one) for one in found], dtype=np.float64).reshape(-1, 2)
     where = Conditions(
         device=text_array(device.id for _ in found),
         host=text_array(one.host for one in found),
@@ -255,7 +248,8 @@ def evidence_of(
         program=text_array(one.program for one in found),
         speed=np.array([speed_of(device, one.timing.precision or "") for one in found]),
         own=np.fromiter((one.own for one in found), dtype=np.bool_, count=len(found)),
-        beside=np.array([_beside(device, one) for one in found], dtype=np.float64),
+        dispatch=parts[:, 0],
+        moved=parts[:, 1],
     )
     log_prior = np.array([np.log(one.expected.mid) for one in found], dtype=float)
     stated = np.array([float(one.expected.log_sd) for one in found], dtype=float)
@@ -339,17 +333,18 @@ def size_of(device: Device, precision: str, step_flop: float) -> float:
     return float(step_size(step_flop / reference_peak(device, precision)))
 
 
-def _beside(device: Device, one: CalibrationObservation) -> Number:
-    """Of one that took the time that its counts need at the least; of others unknown."""
+def _parts(device: Device, one: CalibrationObservation) -> tuple[Number, Number]:
+    """Dispatch and traffic of one that took the time that they need at the least; else unknown."""
     if one.operations is None or one.traffic is None:
-        return UNKNOWN_BESIDE
+        return np.nan, np.nan
     found = beside_products(device, one.timing.precision or "", one.operations, one.traffic)
-    possible = np.exp(found) * one.reached < MOST_BESIDE
-    return found if possible else UNKNOWN_BESIDE
+    return found if sum(found) * one.reached < MOST_COUNTED else (np.nan, np.nan)
 
 
-def beside_products(device: Device, precision: str, operations: Number, traffic: Number) -> Number:
-    """Logarithm of the time beside the products over that of these at the peak; NaN if unknown [1].
+def beside_products(
+    device: Device, precision: str, operations: Number, traffic: Number
+) -> tuple[Number, Number]:
+    """Time of dispatch and of memory traffic over that of products at the peak; NaN if unknown [1].
 
     Unknown of an accelerator, too: its host launches operations ahead, and what is expected of it
     knows of its memory. Of 64 programs on an H100 and 65 on an H200, after the benchmark, the
@@ -365,9 +360,9 @@ def beside_products(device: Device, precision: str, operations: Number, traffic:
     """
     bandwidth = device.records.get("memory_bytes_per_s")
     if device.kind in KNOWN_KINDS or bandwidth is None:
-        return UNKNOWN_BESIDE
-    time_s = operations * OPERATION_S + BEYOND_CACHES * traffic / bandwidth.value
-    return np.log(time_s * device.peaks[precision].value)
+        return np.nan * operations, np.nan * operations
+    peak = device.peaks[precision].value
+    return operations * OPERATION_S * peak, traffic / bandwidth.value * peak
 
 
 def whole_size(device: Device, target: Target) -> Floats:
@@ -383,8 +378,7 @@ def _noise(found: Sequence[CalibrationObservation], components: Components) -> F
     whole = np.array([not is_of_steps(one.timing) for one in found], dtype=bool)
     own = components.step_sd**2 + np.where(whole, components.run**2, 0.0)
     measured = np.array([one.noise_sd for one in found], dtype=float)
-    single = components.style**2 + components.shape**2 + components.beside**2
-    own = own + np.where([one.many for one in found], single, 0.0)
+    own = own + np.where([one.many for one in found], components.style**2, 0.0)
     noise: Floats = np.sqrt(measured**2 + own / runs)
     return noise
 

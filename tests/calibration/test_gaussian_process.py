@@ -8,14 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from estimator.calibration.conditions import REFERENCE_STEP_S, Conditions, step_size
-from estimator.calibration.covariance import NODES, WEIGHTS, bent, usual_trend
+from estimator.calibration.covariance import NODES, WEIGHTS, usual_trend
 from estimator.calibration.gaussian_process import (
-    FACTOR_SD,
-    SPREADS,
-    SWEEPS,
-    WIDENED_SD,
     Evidence,
-    _scaled,
     condensed,
     joined,
 )
@@ -30,16 +25,12 @@ from estimator.calibration.variance_components import Components
 from estimator.training.launches import log_slowdown
 
 PARTS = Components(
-    precision=0.12,
     kind=0.18,
-    both=0.12,
-    size=0.15,
     style=0.1,
     run=0.15,
     elsewhere=0.5,
     portable=0.5,
     slope=0.05,
-    length=2.0,
     step_sd=0.04,
     usual_step_s=0.1,
     usual_step_sd=1.5,
@@ -188,18 +179,6 @@ def test_runs_on_another_device_tell_less_than_on_this_one():
     assert both.log_sd < near.log_sd
 
 
-def test_the_spread_between_programs_is_that_of_the_measured_ones():
-    """Programs alike in all but their style: the wider they differ, the wider the interval."""
-    random = np.random.default_rng(3)
-    widths = []
-    for spread in (0.02, 0.1, 0.4):
-        drawn = np.repeat(spread * random.standard_normal(12), 2)
-        where = runs(*(("gpu", "bf16", "decoder", size) for size in (0.0, 0.3) * 12))
-        where = replace(where, program=np.repeat([f"p{at}" for at in range(12)], 2))
-        widths.append(expected(evidence(where, drawn), GPT)[1][0])
-    assert widths[0] < widths[1] < widths[2]
-
-
 def test_an_observation_far_off_all_others_counts_less():
     rows = [("gpu", "bf16", "decoder", 0.1 * at) for at in range(8)]
     off = np.array([0.0, 0.02, -0.02, 0.0, 2.0, 0.01, -0.01, 0.0])
@@ -225,10 +204,8 @@ def test_the_less_in_common_the_less_is_learned():
     known = evidence(runs(GPT), 0.3)
     order = (
         GPT,
-        ("gpu", "bf16", "decoder", 1.0),
-        ("gpu", "fp16", "decoder", 0.0),
-        ("gpu", "fp16", "convolution", 0.0),
-        ("another", "fp16", "convolution", 0.0),
+        ("gpu", "bf16", "convolution", 0.0),
+        ("another", "bf16", "convolution", 0.0),
     )
     shift, sd = expected(known, *order)
     assert all(np.diff(sd) > 0)
@@ -269,7 +246,7 @@ def test_the_trend_with_the_size_of_steps_is_learned():
     """Steps whose time grows with the work to the power of 0.9: utilization rises by 0.1."""
     sizes = np.array([-3.0, -2.0, -1.0, 0.0])
     plain = evidence(runs(*(("gpu", "fp32", "decoder", size) for size in sizes)), 0.1 * sizes)
-    known = replace(plain, components=replace(PARTS, slope=0.12))
+    known = replace(plain, components=replace(PARTS, slope=0.25))
     shift, sd = expected(known, ("gpu", "fp32", "decoder", -1.5), ("gpu", "fp32", "decoder", 1.0))
     assert shift[0] == pytest.approx(-0.15, abs=0.03)
     assert shift[1] == pytest.approx(0.1, abs=0.1)
@@ -282,7 +259,7 @@ def test_a_fixed_cost_of_each_step_is_outgrown(fixed_s):
     ideal_s = np.array([0.01, 0.02, 0.04, 0.08, 0.16, 0.32])
     sizes = step_size(ideal_s)
     rows = [("cpu", "fp32", "decoder", float(size)) for size in sizes]
-    steep = replace(PARTS, slope=0.35)
+    steep = replace(PARTS, slope=0.7)
     known = Evidence(
         where=runs(*rows),
         log_ratio=-np.log1p(fixed_s / ideal_s),
@@ -336,7 +313,6 @@ def test_a_run_left_out_is_predicted_as_if_it_had_not_been_measured(rows):
     for at, (where, _, _) in enumerate(rows):
         others = rows[:at] + rows[at + 1 :]
         known = made(others) if others else nothing()
-        known.__dict__["spread"] = whole.spread
         known.__dict__["weights"] = np.delete(whole.weights, at)
         shift = expected(known, where, whole_run=False)[0]
         assert found.log_shift[at] == pytest.approx(shift[0], abs=1e-9)
@@ -347,8 +323,7 @@ def test_conditioning_agrees_with_a_million_drawn_worlds():
     random = np.random.default_rng(7)
     count = 1_000_000
     part = {
-        name: getattr(PARTS, name) * random.standard_normal(count)
-        for name in ("precision", "kind", "both", "size", "style")
+        name: getattr(PARTS, name) * random.standard_normal(count) for name in ("kind", "style")
     }
     part["device"] = np.sqrt(PRIOR_SD**2 - PARTS.within) * random.standard_normal(count)
     seen = sum(part.values()) + 0.04 * random.standard_normal(count)
@@ -356,7 +331,7 @@ def test_conditioning_agrees_with_a_million_drawn_worlds():
     rest = PRIOR_SD**2 - PARTS.within + PARTS.kind**2
     other = other + np.sqrt(PRIOR_SD**2 - rest) * random.standard_normal(count)
     kept = np.abs(seen - 0.3) < 0.01
-    shift, sd = expected(evidence(runs(GPT), 0.3), ("gpu", "fp16", "decoder", 0.0))
+    shift, sd = expected(evidence(runs(GPT), 0.3), ("gpu", "bf16", "decoder", 0.0))
     assert shift[0] == pytest.approx(other[kept].mean(), abs=0.01)
     assert sd[0] == pytest.approx(other[kept].std(), rel=0.02)
 
@@ -368,7 +343,7 @@ def test_the_device_that_made_the_runs_is_recovered(true_shift, seed):
     known = evidence(runs(*rows), true_shift + 0.04 * random.standard_normal(len(rows)))
     shift, sd = expected(known, *rows[:3], whole_run=False)
     assert np.all(np.abs(shift - true_shift) < 4 * sd)
-    assert np.all(sd < 0.1)
+    assert np.all(sd < 0.11)
 
 
 def test_the_size_of_a_step_is_measured_from_the_usual_one():
@@ -404,67 +379,6 @@ def test_steps_of_perceptrons_are_usually_small_and_those_of_transformers_large(
     target = runs(*(("cpu", "fp32", kind, UNKNOWN) for kind in ("other", "other", "decoder")))
     middle, _ = known.sizes.usual_times(replace(target, family=np.array(["", "perceptron", ""])))
     assert middle == pytest.approx(step_size([0.1, 0.01, 0.3]))
-
-
-BESIDE = replace(PARTS, beside=0.15)
-
-
-def programs(names, *, benchmark):
-    """Programs of one kind, format and size, of a benchmark or of the user."""
-    flags = np.full(len(names), not benchmark)
-    return replace(runs(*[GPT] * len(names)), program=np.array(names), own=flags)
-
-
-def test_a_benchmark_does_not_tell_what_programs_do_beside_their_network():
-    """One more program of the benchmark against the user's, and the user's once it was measured."""
-    known = replace(evidence(programs(["its"] * 2, benchmark=True), 0.1), components=BESIDE)
-    own, timed = (programs(["new"], benchmark=flag) for flag in (False, True))
-    mine, its = (known.posterior(one, np.full(1, PRIOR_SD)).log_sd[0] ** 2 for one in (own, timed))
-    assert mine - its == pytest.approx(BESIDE.beside**2)
-    after = replace(evidence(own, 0.1), components=BESIDE).posterior(own, np.full(1, PRIOR_SD))
-    assert after.log_sd[0] ** 2 == pytest.approx(PARTS.run**2 + PARTS.step_sd**2, rel=0.1)
-
-
-@pytest.mark.parametrize("size", [-4.0, -2.0, 0.0])
-def test_what_programs_do_beside_their_network_weighs_more_in_small_steps(size):
-    """It takes a time, however little the network is: at size zero nothing more."""
-    parts = replace(BESIDE, beside_slope=0.1)
-    known = replace(evidence(programs(["its"] * 2, benchmark=True), 0.1), components=parts)
-    own, timed = (
-        replace(programs(["new"], benchmark=flag), size=np.array([size])) for flag in (False, True)
-    )
-    mine, its = (known.posterior(one, np.full(1, PRIOR_SD)).log_sd[0] ** 2 for one in (own, timed))
-    more = parts.beside_slope**2 * float(bent(np.array([size]), parts)[0])
-    assert mine - its == pytest.approx(parts.beside**2 + more)
-    assert (more > 0.005) == (size < 0.0)
-
-
-@pytest.mark.parametrize("sd, larger", [(0.02, False), (0.5, True)])
-def test_what_programs_do_beside_their_network_is_that_of_the_measured_ones(sd, larger):
-    """Programs of the user differ more or less than those of the benchmark, which are alike."""
-    random = np.random.default_rng(5)
-    names = [f"program {at}" for at in range(24)]
-    where = programs(names, benchmark=False)
-    where = replace(where, own=np.arange(24) >= 12)
-    errors = np.where(np.arange(24) < 12, 0.05, sd) * random.standard_normal(24)
-    found = replace(evidence(where, errors), components=BESIDE).spread.beside
-    assert (found > 0.15) == larger
-
-
-@pytest.mark.parametrize("sd, larger", [(0.0, False), (0.25, True)])
-def test_what_fixed_costs_of_programs_differ_by_is_that_of_the_measured_ones(sd, larger):
-    """Twelve programs at three sizes, whose trends differ or do not."""
-    random = np.random.default_rng(4)
-    sizes = np.array([-6.0, -4.0, -2.0])
-    where = runs(*(("cpu", "fp32", "decoder", size) for _ in range(12) for size in sizes))
-    names = np.repeat([f"program {at}" for at in range(12)], 3)
-    trends = np.repeat(sd * random.standard_normal(12), 3) * np.tile(sizes + 4.0, 12)
-    noise = PARTS.step_sd * random.standard_normal(36)
-    parts = replace(PARTS, program_slope=0.08)
-    found = replace(
-        evidence(replace(where, program=names), trends + noise), components=parts
-    ).spread.program_slope
-    assert (found > 0.08) == larger
 
 
 def test_the_usual_time_is_the_conditioned_normal():
@@ -507,41 +421,6 @@ def test_a_format_of_higher_peak_reaches_less_of_it():
     assert untouched[0] == 0.0
 
 
-@given(st.integers(0, 200))
-def test_shapes_of_a_program_that_differ_are_taken_as_unsure(seed):
-    """Sizes of a style off any trend widen what is expected of another size, not of the same."""
-    random = np.random.default_rng(seed)
-    parts = replace(PARTS, shape=0.3)
-    size = np.linspace(-4.0, 0.0, 6)
-    where = runs(*(("cpu", "fp32", "decoder", one) for one in size))
-    known = replace(
-        evidence(replace(where, program=np.full(6, "mine")), 0.3 * random.standard_normal(6)),
-        components=parts,
-    )
-    asked = runs(("cpu", "fp32", "decoder", -1.6), ("cpu", "fp32", "decoder", -1.8))
-    found = known.posterior(
-        replace(asked, program=np.full(2, "mine")), np.full(2, PRIOR_SD), whole_run=False
-    )
-    assert found.log_sd[0] < found.log_sd[1]
-
-
-def test_a_prior_that_measured_runs_show_to_be_too_narrow_is_widened():
-    """Programs that differ by a factor of three where the prior allows for a third of that."""
-    random = np.random.default_rng(7)
-    where = runs(*(("gpu", "bf16", kind, 0.0) for kind in ("decoder", "unet", "vision") * 8))
-    programs = np.array([f"program {at}" for at in range(24)])
-    far = evidence(replace(where, program=programs), 1.1 * random.standard_normal(24))
-    near = evidence(replace(where, program=programs), 0.2 * random.standard_normal(24))
-    assert far.spread.widened > 1.4
-    assert near.spread.widened == 1.0
-    sd = expected(far, GPT)[1][0]
-    assert PRIOR_SD < sd < 1.3
-    few = replace(far._part(np.arange(7)), components=PARTS)
-    assert few.spread.widened == 1.0
-    assert expected(few, GPT)[1][0] <= PRIOR_SD
-    assert expected(near, GPT)[1][0] < PRIOR_SD
-
-
 def test_runs_of_one_family_say_more_of_each_other_than_of_another():
     parts = replace(PARTS, family=0.15)
     where = replace(runs(GPT), family=np.array(["lstm"]))
@@ -561,18 +440,6 @@ def test_a_family_is_the_same_in_another_group_and_one_of_no_name_is_its_kind():
     rows = replace(runs(other, other, GPT), family=np.array(["depthwise", "vgg", ""]))
     same, unlike, decoder = known.posterior(rows, np.full(3, PRIOR_SD)).log_shift
     assert same < unlike < decoder
-
-
-def test_a_format_has_a_trend_of_its_own_with_the_size_of_steps():
-    """Small steps of bf16 gain nothing of its faster products, large ones do; fp32 is even."""
-    parts = replace(PARTS, slope=0.3, precision_slope=0.3)
-    sizes = np.array([-5.0, -3.0, -1.0])
-    rows = [("cpu", name, "decoder", size) for name in ("fp32", "bf16") for size in sizes]
-    found = np.concatenate([np.zeros(3), 0.3 * (sizes + 1.0)])
-    known = replace(evidence(runs(*rows), found), components=parts)
-    asked = [("cpu", name, "unet", size) for name in ("fp32", "bf16") for size in (-5.0, -1.0)]
-    small, large, small_bf16, large_bf16 = expected(known, *asked)[0]
-    assert large_bf16 - small_bf16 > 0.8 + (large - small)
 
 
 def test_small_steps_are_expected_to_reach_less_before_any_is_measured():
@@ -678,53 +545,3 @@ def test_the_stated_quadrature_is_that_of_gauss_and_hermite():
     nodes, weights = np.polynomial.hermite_e.hermegauss(7)
     assert pytest.approx(nodes, abs=1e-15) == NODES
     assert pytest.approx(weights, rel=1e-14) == WEIGHTS
-
-
-def likeliest(known):
-    """Components by the likelihood of each combination, worked out from the whole covariance."""
-
-    def score(factors):
-        total = known._total(_scaled(known.components, factors))
-        sign, log_det = np.linalg.slogdet(total)
-        assert sign > 0
-        fit = known.beside_trend @ np.linalg.inv(total) @ known.beside_trend
-        sd = np.array([WIDENED_SD if names == ("widened",) else FACTOR_SD for names in SPREADS])
-        return -0.5 * (fit + log_det + np.sum((np.log(factors) / sd) ** 2))
-
-    chosen = [1.0] * len(SPREADS)
-    for at in list(range(len(SPREADS))) * SWEEPS:
-        factors = known._factors(SPREADS[at])
-        tried = [[*chosen[:at], factor, *chosen[at + 1 :]] for factor in factors]
-        chosen = max(tried, key=score)
-    return _scaled(known.components, chosen)
-
-
-@pytest.mark.parametrize("seed", range(12))
-def test_the_spreads_chosen_are_the_likeliest(seed):
-    rng = np.random.default_rng(seed)
-    count = int(rng.integers(2, 40))
-    where = Conditions(
-        device=rng.choice(["a100", "h100"], count),
-        host=rng.choice(["here", "there"], count),
-        precision=rng.choice(["fp16", "fp32"], count),
-        kind=rng.choice(["decoder", "convolution"], count),
-        family=rng.choice(["", "resnet", "vgg"], count),
-        size=np.where(rng.random(count) < 0.2, np.nan, rng.normal(-2.0, 2.0, count)),
-        program=np.array([f"program {number}" for number in rng.integers(0, 20, count)]),
-    )
-    known = Evidence(
-        where=where,
-        log_ratio=rng.normal(0.0, 10.0 ** rng.uniform(-1.0, 0.5), count),
-        prior_sd=np.full(count, PRIOR_SD),
-        noise_sd=rng.uniform(0.02, 0.3, count),
-        components=replace(
-            PARTS,
-            family=0.1,
-            shape=0.08,
-            program_slope=0.06,
-            usual_slope=0.3,
-            family_slope=0.05,
-            precision_slope=0.04,
-        ),
-    )
-    assert known.spread == likeliest(known)

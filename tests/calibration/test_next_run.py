@@ -32,16 +32,12 @@ from tests.measured_runs import CNN, H100_PEAK, measured, several, steps
 CATALOG = Catalog.open()
 H100 = CATALOG.device("h100-sxm")
 PARTS = Components(
-    precision=0.12,
     kind=0.15,
-    both=0.1,
-    size=0.1,
     style=0.1,
     run=0.15,
     elsewhere=0.5,
     portable=0.5,
     slope=0.02,
-    length=1.0,
     step_sd=0.05,
     usual_step_s=0.1,
     usual_step_sd=1.5,
