@@ -97,11 +97,12 @@ def draw(frame: Frame) -> None:
 
 
 def _order(own: list[MeasuredRun]) -> list[str]:
-    """Sections of the page: while a run goes on, it comes first, else what measuring changed."""
-    first, second, *rest = SECTIONS
-    if any(run.state == "running" for run in own):
-        return [first, second, *rest]
-    return [second, first, *rest]
+    """Sections of the page: what measuring changed, a forecast, what to do next, then the rest.
+
+    While a run goes on, it comes first.
+    """
+    going = any(run.state == "running" for run in own)
+    return sorted(SECTIONS, key=lambda name: name != "live") if going else list(SECTIONS)
 
 
 def _notices(notes: list[str]) -> None:
@@ -304,8 +305,8 @@ def _runs(seen: Seen) -> None:
     style.caption(
         caption
         + _(
-            "Energy is that of the components measured, or of those modelled from the load where "
-            "none was; the meters column says which."
+            "Energy is that of the components that a meter measured; what is modelled from the "
+            "load is left out."
         )
     )
 
@@ -332,12 +333,12 @@ def _columns() -> dict[str, Any]:
 
 
 SECTIONS: Mapping[str, Callable[[Seen], None]] = {
-    "live": _live,
     "picture": _picture,
     "whole": _whole,
+    "next": _next,
+    "live": _live,
     "power": _power,
     "residuals": _residuals,
-    "next": _next,
     "runs": _runs,
 }
 

@@ -256,8 +256,8 @@ SHOWN: Mapping[str, tuple[Mapping[str, str], Callable[[float], str], str]] = {
 
 
 def _energy_wh(energy: Sequence[Energy]) -> float | None:
-    """Sum over the components that were measured; over the modelled ones where none was [Wh]."""
-    measured = [one for one in energy if one.trust != "modelled"] or list(energy)
+    """Sum over the components that a meter measured [Wh]; None where none did."""
+    measured = [one for one in energy if one.trust != "modelled"]
     whole = [one for one in measured if one.component == "host"] or measured
     return sum(one.energy_kwh for one in whole) * 1e3 if whole else None
 

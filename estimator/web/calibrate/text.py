@@ -40,9 +40,8 @@ POWER_WORK_NAMES = {**WORK_NAMES, "other": N_("other or not given")}
 COMMANDS = (
     (N_("Measure this machine, about two minutes:"), "twenty-watts calibrate bench"),
     (
-        N_("Or measure a training run that you have anyway; it is left untouched:"),
-        "twenty-watts calibrate run --params 124e6 --tokens 5e8 --precision bf16 -- "
-        "python train.py",
+        N_("Forecast a training run from its first minute:"),
+        "twenty-watts forecast --keep-going -- python train.py",
     ),
     (N_("Then look at this page again, or at:"), "twenty-watts calibrate show"),
 )

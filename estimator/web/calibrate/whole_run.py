@@ -151,7 +151,7 @@ def draw_whole(device: Device, runs: Iterable[MeasuredRun], *, slide: bool) -> N
             "watches one for a minute, as it is:"
         )
         style.caption(text.format(device=device.name))
-        command = "twenty-watts calibrate forecast -- python train.py"
+        command = "twenty-watts forecast -- python train.py"
         st.code(command, language=None, wrap_lines=True)
         return
     program, steps = _chosen(found, slide=slide)
