@@ -90,7 +90,7 @@ def test_where_nothing_was_measured_the_page_teaches_how_and_shows_the_shipped_e
     page = opened()
     assert "Nothing measured here yet" in [title.value for title in page.subheader]
     assert "twenty-watts calibrate bench" in commands(page)
-    assert any(line.startswith("twenty-watts calibrate run ") for line in commands(page))
+    assert any(line.startswith("twenty-watts forecast ") for line in commands(page))
     assert "They came with the program, from another machine" in text(page)
     assert set(listed(page)["where"]) == {"shipped example"}
     assert len(alts(page)) == 2
@@ -337,7 +337,7 @@ def test_the_next_run_is_reported_with_its_command():
     store(*several())
     page = opened("show=next&device=h100-sxm&precision=fp16")
     assert "all kinds in fp16" in text(page)
-    assert "twenty-watts calibrate bench --precision fp16" in commands(page)
+    assert "twenty-watts calibrate bench --precision bf16" in commands(page)
 
 
 def test_the_next_run_is_worked_out_once_it_is_asked_for():
@@ -514,7 +514,7 @@ def test_where_no_program_was_measured_the_page_says_how():
     store(*several()[:1])
     page = opened("device=h100-sxm&show=whole")
     assert "No program of yours whose steps are known was measured on NVIDIA H100" in text(page)
-    assert "twenty-watts calibrate forecast -- python train.py" in commands(page)
+    assert "twenty-watts forecast -- python train.py" in commands(page)
 
 
 def test_programs_are_of_the_user_of_this_device_and_listed_once_as_last_measured():
