@@ -784,7 +784,7 @@ def test_a_wrapper_inside_a_wrapper_is_refused_as_one(name):
     )
 
 
-@pytest.mark.parametrize("kind", ["deepseek_vl", "kimi_k25", "llava"])
+@pytest.mark.parametrize("kind", ["deepseek_vl", "gemma3", "llava"])
 def test_a_wrapper_inside_itself_is_refused_in_one_short_line(kind):
     config = {}
     for depth in range(400):

@@ -3,8 +3,8 @@
 Llama, Granite, Mistral, Ministral, Qwen2, Qwen3, Gemma, OLMo, Phi, StarCoder2, InternLM3, Cohere,
 StableLM, SmolLM3, Nemotron, EXAONE 4, ERNIE 4.5, GLM, DiffLlama, Seed-OSS, Arcee, Hunyuan, CWM,
 Apertus, MiniCPM3, Youtu, BitNet, nanochat, HyperCLOVAX, Helium, VaultGemma, IQuest-Coder, Jais 2,
-Muse Glimmer, HRM Text, the text of Voxtral Realtime. A row says what a family is built of; the
-sizes that its configs leave out stand in `defaults.json`.
+Muse Glimmer, HRM Text, the text of Voxtral Realtime and of PaddleOCR-VL. A row says what a family
+is built of; the sizes that its configs leave out are in `defaults.json`.
 """
 
 from collections.abc import Mapping

@@ -1,9 +1,8 @@
 """Vision-language models: a decoder behind an image tower and a bridge.
 
-Gemma 3, ShieldGemma 2, PaliGemma, InternVL, Llama 4, LLaVA, ViP-LLaVA, Video-LLaVA, Idefics 3,
-SmolVLM, Mistral 3, Mistral Large 4, LightOnOCR, Pixtral's tower, Qwen-VL, GLM-4V, GLM-OCR, Phi-4
-multimodal, Aya and Cohere2 Vision, Fuyu, ColPali, ColQwen, ColModernVBERT, PaddleOCR-VL, DeepSeek-
-VL, VideoLLaMA 3, Kimi K2.5, LFM2, EXAONE 4.5, Muse Glimmer.
+Gemma 3, ShieldGemma 2, PaliGemma, InternVL, Llama 4, LLaVA, ViP-LLaVA, Idefics 3, SmolVLM,
+Mistral 3, LightOnOCR, Pixtral's tower, Qwen-VL, GLM-4V, Aya and Cohere2 Vision, DeepSeek-VL,
+VideoLLaMA 3, LFM2, EXAONE 4.5.
 
 They differ in the bridge. A pass holds one image per sequence, of one tile where models cut large
 images into several; towers attend over the whole image, also where some layers keep to windows. The
@@ -14,7 +13,6 @@ the text side.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from math import log2
 from typing import Any
 
 from estimator.core.messages import refuse
@@ -283,64 +281,6 @@ def lfm2_vl(fields: Fields) -> Network:
     return seeing_network(fields, text, sight, bridge, merged=fold)
 
 
-@family("fuyu")
-def fuyu(fields: Fields) -> Network:
-    """Fuyu: patches are projected as if they were tokens, no tower; flat configs hold the text."""
-    fields = with_text_inside(fields)
-    text = text_part(fields, "persimmon", fields.flag("tie_word_embeddings"))
-    patch = fields.size("patch_size", default=30)
-    inputs_of_patch = patch * patch * fields.size("num_channels", default=3)
-    project = {"vision/project": affine(inputs_of_patch, text.hidden)}
-    side = fields.size("image_size", default=300)
-
-    def seen(inputs: Inputs) -> list[Line]:
-        batch, pixels = image(inputs, side)
-        return [*lines(project, batch * (pixels // patch) ** 2, first=True)]
-
-    return before_text(fields, text, seen)
-
-
-def page_embedding(inside: tuple[str, int], fields: Fields) -> Network:
-    """ColPali and its line: states of a model that sees, each projected to compare pages.
-
-    `inside` holds the type of that model and its width where the config leaves it out.
-    """
-    inner = fields.part("vlm_config").with_values({"architectures": ["Model"]})
-    inner = inner.with_defaults({"model_type": inside[0]})
-    model = known_families()[inside[0]](inner)
-    text = inner.part("text_config") if inner.states("text_config") else inner
-    width = text.size("hidden_size", default=inside[1])
-    project = affine(width, fields.size("embedding_dim", default=128))
-
-    def run(inputs: Inputs) -> Pass:
-        done = model.ledger(inputs)
-        head = lines({"head/project": project}, done.items)
-        return Pass(lines=[*done.terms.items(), *head], items=done.items)
-
-    return network(fields, run)
-
-
-# arXiv:2407.01449
-PAGES = {
-    "colpali": ("paligemma", 2048),
-    "colqwen2": ("qwen2_vl", 8192),
-}
-families(page_embedding, PAGES)
-
-
-@family("paddleocr_vl")
-def paddleocr_vl(fields: Fields) -> Network:
-    """PaddleOCR-VL: SigLIP's tower, patches folded to tokens, ERNIE 4.5 (arXiv:2510.14528)."""
-    part = with_defaults_of(fields.part("vision_config"), "paddleocr_vl_vision")
-    sight = siglip_sight(part.with_values({"vision_use_head": False}))
-    fields = with_text_inside(fields)
-    text = text_part(fields, "paddleocr_vl_text", any_tied(fields, default=True))
-    fold = part.size("spatial_merge_size", default=2) ** 2
-    wide = fold * sight.hidden
-    bridge = dense_bridge(wide, wide, text.hidden, norm=2 * sight.hidden)
-    return seeing_network(fields, text, sight, bridge, merged=fold)
-
-
 @family("deepseek_vl")
 def deepseek_vl(fields: Fields) -> Network:
     """DeepSeek-VL: SigLIP's tower, two dense layers, a Llama (arXiv:2403.05525, sec. 3.1)."""
@@ -363,23 +303,6 @@ def video_llama_3(fields: Fields) -> Network:
     text = text_part(fields, "qwen2", any_tied(fields))
     bridge = dense_bridge(sight.hidden, text.hidden, text.hidden)
     return seeing_network(fields, text, sight, bridge)
-
-
-@family("kimi_k25")
-def kimi_k25(fields: Fields) -> Network:
-    """Kimi K2.5: MoonViT, four patches folded to a token, two dense layers, Kimi K2."""
-    part = with_defaults_of(fields.part("vision_config"), "kimi_k25_vision")
-    rows = part.size("pos_emb_height", default=64) * part.size("pos_emb_width", default=64)
-    sight = trunk(part.with_values({"image_size": SIDE_OF_ANY}))
-    tables = {"embedding/position": table(rows, sight.hidden), "norm/outer": held(2 * sight.hidden)}
-    sight = replace(sight, prefix=0, tables=tables)
-    text = text_part(fields, "deepseek_v3", either_tied(fields, True))
-    high, across = part.sizes("merge_kernel_size", (2, 2), 2)
-    fold = high * across
-    wide = fold * sight.hidden
-    norm = 2 * fields.size("projection_hidden_size", default=1152)
-    bridge = dense_bridge(wide, wide, text.hidden, norm=norm)
-    return seeing_network(fields, text, sight, bridge, merged=fold)
 
 
 def _flat_llava(fields: Fields) -> Fields:
@@ -428,18 +351,6 @@ def vipllava(fields: Fields) -> Network:
     return seeing_network(fields, text, sight, bridge)
 
 
-@family("video_llava")
-def video_llava(fields: Fields) -> Network:
-    """Video-LLaVA: a tower for images, and one for videos that rests (arXiv:2311.10122)."""
-    sight = clip_sight(fields.part("vision_config"))
-    text = text_part(fields, "llama", fields.flag("tie_word_embeddings"))
-    done = sight.lines(1.0, float(sight.side))
-    resting = {"video": held(sum(term.params for _, term in done))}
-    bias = fields.flag("multimodal_projector_bias", default=True)
-    bridge = {**resting, **dense_bridge(sight.hidden, text.hidden, text.hidden, bias=bias)}
-    return seeing_network(fields, text, sight, bridge)
-
-
 @family("idefics3", "smolvlm")
 def idefics3(fields: Fields) -> Network:
     """Idefics 3 and SmolVLM: pixels shuffled into fewer, wider tokens (arXiv:2408.12637)."""
@@ -476,32 +387,6 @@ def behind_pixtral(fields: Fields, text: Text, bias: bool) -> Network:
     return seeing_network(fields, text, sight, bridge, merged=merge)
 
 
-@family("mistral_large4")
-def mistral_large4(fields: Fields) -> Network:
-    """Mistral Large 4: Pixtral's tower, four patches merged to a token."""
-    text = text_part(fields, "mistral_large4_text", fields.flag("tie_word_embeddings"))
-    return behind_pixtral(fields, text, fields.flag("multimodal_projector_bias"))
-
-
-@family("muse_glimmer")
-def muse_glimmer(fields: Fields) -> Network:
-    """Muse Glimmer: a tower over pairs of frames, four patches folded, three matrices."""
-    part = with_defaults_of(fields.part("vision_config"), "muse_glimmer_vision")
-    rows = part.size("pos_emb_height") * part.size("pos_emb_width")
-    sight = trunk(part.with_values({"image_size": SIDE_OF_ANY}), prefix=0)
-    hidden, fold = sight.hidden, part.size("merge_size") ** 2
-    tables = {"embedding/position": table(rows, hidden), "norm/outer": held(4 * hidden)}
-    channels = part.size("patch_temporal") * sight.channels
-    sight = replace(sight, tables=tables, channels=channels, patch_bias=False)
-    text = text_part(fields, "muse_glimmer_text", fields.flag("tie_word_embeddings"))
-    wide, folded = fields.size("projector_hidden_size"), fields.size("out_hidden_size")
-    bridge = {
-        **dense_bridge(folded, wide, wide, bias=False),
-        "bridge/project": linear(wide, text.hidden),
-    }
-    return seeing_network(fields, text, sight, bridge, merged=fold)
-
-
 @family("lighton_ocr")
 def lighton_ocr(fields: Fields) -> Network:
     """LightOnOCR: Pixtral's tower, four patches merged to a token, Qwen3."""
@@ -528,21 +413,6 @@ def glm4v(text_type: str, fields: Fields) -> Network:
     out, width = vision.size("out_hidden_size"), vision.size("intermediate_size")
     sight = _glm_tower(vision.with_values({"intermediate_size": out}), bias=False)
     return _convolved(fields, text, sight, out, width)
-
-
-@family("glm_ocr")
-def glm_ocr(fields: Fields) -> Network:
-    """GLM-OCR: GLM-4.1V's tower with biases and with norms of queries and keys."""
-    vision = with_defaults_of(fields.part("vision_config"), "glm_ocr_vision")
-    sight = _glm_tower(vision, vision.flag("attention_bias"))
-    normed = {
-        "attention/norm": held(2 * sight.hidden // vision.size("num_heads", "num_attention_heads"))
-    }
-    tables = {"norm/outer": held(sight.hidden)}
-    sight = replace(sight, tables=tables, layer={**sight.layer, **normed})
-    text = text_part(fields, "glm_ocr_text", any_tied(fields))
-    out = vision.size("out_hidden_size")
-    return _convolved(fields, text, sight, out, out * vision.size("in_channels", default=3))
 
 
 def _convolved(fields: Fields, text: Text, sight: Vision, out: int, width: int) -> Network:
@@ -650,42 +520,3 @@ families(
         "qwen3_5_moe": replace(QWEN3, deep=0),
     },
 )
-
-
-def _sound_params(fields: Fields, text: int) -> int:
-    """Parameters of the conformer for sound and of the two paths from it into the text."""
-    hidden, wide = fields.size("hidden_size"), fields.size("intermediate_size")
-    between, out = fields.size("ext_pw_out_channel"), fields.size("depthwise_separable_out_channel")
-    deep, kernel = hidden * fields.size("depthwise_multiplier"), fields.size("kernel_size")
-    mlp = 2 * hidden + affine(hidden, 2 * wide).params + affine(wide, hidden).params
-    glu = affine(hidden, 2 * between).params + 2 * between
-    convolution = glu + deep * (kernel + 1) + (deep + 1) * out + (hidden + 1) * between
-    layer = 2 * mlp + 4 * hidden * (hidden + 1) + 6 * hidden + convolution
-    channels, halvings = fields.size("nemo_conv_channels"), int(log2(fields.size("time_reduction")))
-    bins = fields.size("input_size")
-    for _ in range(halvings):
-        bins = (bins + 1) // 2
-    thinned = 10 * channels + (halvings - 1) * channels * (channels + 11)
-    buckets = fields.size("bias_max_distance") * (2 - fields.flag("bias_symmetric"))
-    biases = buckets * fields.size("num_attention_heads")
-    project = (hidden * fields.size("downsample_rate", default=1) + 1) * text + (text + 1) * text
-    layers = fields.layers("num_blocks") * layer
-    return thinned + (channels * bins + 1) * hidden + biases + layers + 2 * project
-
-
-@family("phi4_multimodal")
-def phi4(fields: Fields) -> Network:
-    """Phi-4 multimodal: the keys of the text stand at the top."""
-    inner = {**fields.usual, **fields.values, "model_type": "phi3"}
-    tied = fields.flag("tie_word_embeddings")
-    text = text_part(fields.with_values({"text_config": inner}), "phi3", tied)
-    vision, audio = (
-        with_defaults_of(fields.part(f"{part}_config"), f"phi4_multimodal_{part}")
-        for part in ("vision", "audio")
-    )
-    sight = siglip_sight(vision)
-    bridge = {
-        **dense_bridge(sight.hidden, text.hidden, text.hidden, norm=2 * sight.hidden),
-        "audio": held(_sound_params(audio, text.hidden)),
-    }
-    return seeing_network(fields, text, sight, bridge, merged=4)
