@@ -3,7 +3,14 @@
 import argparse
 from typing import Any
 
-from estimator.cli.options import add_inputs, add_output, catalog_of, level_of, shape_of
+from estimator.cli.options import (
+    add_inputs,
+    add_output,
+    catalog_of,
+    level_of,
+    refuse_given,
+    shape_of,
+)
 from estimator.question.inputs import option_of, read_question
 from estimator.show.terminal import print_report
 from estimator.studies.prompts.question import PromptQuestion
@@ -12,10 +19,18 @@ EXAMPLES = """examples:
   twenty-watts prompt
   twenty-watts prompt --model claude --task agent --per day --times 20 --site us
   twenty-watts prompt --model llama-3.1-8b --input-tokens 200 --output-tokens 500 --json
+  twenty-watts prompt --usage usage.csv --site us
   twenty-watts prompt --model flux-dev --task image --hardware h100
 Closed models are distributions over size, hardware and load, never a point. Every assumption is
 listed with its source.
 """
+
+
+OF_ONE_USE = (
+    *("model", "task", "per", "times"),
+    *("input_tokens", "output_tokens", "cached_share"),
+)
+"""Options that a file of usage takes the place of."""
 
 
 def add_parser(commands: Any) -> None:
@@ -28,6 +43,12 @@ def add_parser(commands: Any) -> None:
         epilog=EXAMPLES,
     )
     add_inputs(parser, PromptQuestion.inputs)
+    parser.add_argument(
+        "--usage",
+        metavar="FILE",
+        help="your own usage: an export of OpenAI or Anthropic, a log of LiteLLM, Claude Code or "
+        "Codex, OpenTelemetry GenAI spans; only counts and names of models are read",
+    )
     add_output(parser)
     parser.set_defaults(run=run)
 
@@ -37,7 +58,16 @@ def run(options: argparse.Namespace) -> int:
     from estimator.studies.prompts.answer import answer_prompt, prompt_report
 
     level, catalog = level_of(options), catalog_of(options)
-    answer = answer_prompt(read_question(PromptQuestion, vars(options)), catalog)
-    report = prompt_report(answer, catalog, level)
+    asked = read_question(PromptQuestion, vars(options))
+    if options.usage is None:
+        report = prompt_report(answer_prompt(asked, catalog), catalog, level)
+    else:
+        from pathlib import Path
+
+        from estimator.studies.prompts.usage import read_usage
+        from estimator.studies.prompts.used import usage_report
+
+        refuse_given(options, OF_ONE_USE, "is given by the file: drop it or --usage")
+        report = usage_report(read_usage(Path(options.usage)), asked, catalog, level)
     print_report(report, option_of, shape_of(options), quiet=options.quiet, verbose=options.verbose)
     return 0

@@ -30,6 +30,11 @@ HEADLINES: Mapping[str, Mapping[str, str]] = {
         "co2e_g": " of CO2e",
         "water_ml": " of water",
     },
+    "usage": {
+        "energy_wh": "",
+        "co2e_g": " of CO2e",
+        "water_ml": " of water",
+    },
     "items": {
         "energy_per_item_j": " per item",
         "cost_per_1000_items_usd": " per 1000 items",
@@ -177,7 +182,26 @@ def _prompt(report: Report, names: Names) -> Iterator[Block]:
         )
         for one in facts["assumptions"]
     ]
+    yield f"The same in the app: twenty-watts app --open '{facts['link']}'"
     yield TextTable(header=("assumed", "median", "80% interval", "source"), rows=rows)
+
+
+def _usage(report: Report, names: Names) -> Iterator[Block]:
+    facts = report.facts
+    yield f"{', '.join(_headline(report))}: the usage in the file"
+    yield results_table(report)
+    yield f"As much as {'; '.join(map(str, as_little(facts['equivalents'])))}"
+    rows = [
+        (
+            one["model"],
+            one["counted_as"],
+            *(f"{one[name]:,.0f}" for name in ("requests", "input_tokens", "output_tokens")),
+            amount("energy_wh", one["energy_wh"]["mid"]),
+        )
+        for one in facts["models"]
+    ]
+    header = ("model", "counted as", "requests", "tokens read", "tokens written", "energy")
+    yield TextTable(header=header, rows=rows)
 
 
 MOST_FACTORS = 4
@@ -269,6 +293,7 @@ TEXTS: Mapping[str, Callable[[Report, Names], Iterator[Block]]] = {
     "inference": _inference,
     "items": _items,
     "prompt": _prompt,
+    "usage": _usage,
     "memory": _memory,
     "network": _network,
 }

@@ -29,7 +29,7 @@ def as_json(report: Report, names: Names = in_python) -> dict[str, Any]:
     if report.quantities:
         shown["results"] = {name: _result(report, name) for name in report.quantities}
     shown |= report.facts
-    if report.question == "prompt":
+    if report.question in ("prompt", "usage"):
         shown = {**shown.pop("results"), **shown}
     if report.question == "memory":
         shown["verdict"] = verdict(report, names)

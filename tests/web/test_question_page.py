@@ -1,11 +1,15 @@
 """The page One question as a visitor without a browser sees it."""
 
 import re
+from urllib.parse import parse_qsl
 
 import pytest
 
-from estimator.studies.prompts.question import TASKS
+from estimator.catalog import Catalog
+from estimator.studies.prompts.answer import answer_prompt, prompt_report
+from estimator.studies.prompts.question import TASKS, PromptQuestion
 from estimator.web.shared import language
+from estimator.web.shared.amounts import result
 from tests.web.markup import alts, notices, query_of, text_of, visited
 
 
@@ -77,3 +81,24 @@ def test_every_slide_stands_alone(show):
 def test_it_speaks_german():
     text = text_of(visited("question", lang="de"))
     assert "Eine kurze Frage braucht 0," in text and "LED-Lampe mit 10 W" in text
+
+
+def test_an_uploaded_file_of_usage_is_summed_up_and_is_not_in_the_link():
+    page = visited("question")
+    page.session_state["fold_usage"] = True
+    page.run()
+    record = b'{"model": "gpt-4o", "prompt_tokens": 900, "completion_tokens": 60}'
+    page.file_uploader(key="question_usage").upload("usage.jsonl", record, "text/plain").run()
+    assert re.search(r"This usage took 0\.\d+ Wh", text_of(page)) and "gpt-4o" in text_of(page)
+    assert "gpt-4o" not in str(page.query_params)
+    page.file_uploader(key="question_usage").upload("usage.jsonl", b"nothing", "text/plain").run()
+    assert "no usage can be read" in text_of(page).lower()
+
+
+def test_the_link_of_the_command_opens_its_answer():
+    asked = PromptQuestion(model="gpt-4o-mini", task="agent", times=5.0, output_tokens=500.0)
+    catalog = Catalog.open()
+    report = prompt_report(answer_prompt(asked, catalog), catalog)
+    page = visited("question", **dict(parse_qsl(report.facts["link"].partition("?")[2])))
+    assert not notices(page)
+    assert result("energy_wh", report.mid("energy_wh")) in text_of(page)

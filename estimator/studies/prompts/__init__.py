@@ -12,5 +12,13 @@ add_messages(
     ),
     prompt_other_task="{name} does not do this task; set {set[task]}, or another {set[model]}",
     prompt_no_tokens="{field} means nothing for {task}, which is not written token by token",
+    prompt_usage_unread=(
+        "no usage can be read: {why}; known are exports of OpenAI and Anthropic, logs of LiteLLM, "
+        "Claude Code and Codex, and OpenTelemetry GenAI spans"
+    ),
+    prompt_usage_left_out="{name} is unknown: its {tokens:count} tokens are left out",
+    prompt_requests_assumed=(
+        "the file does not count requests: assuming one for each {tokens:count} tokens written"
+    ),
     prompt_water_partly="water used in cooling on site is unknown; only that of the power plants",
 )

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 import numpy as np
 
@@ -442,6 +443,26 @@ def equivalents(energy: Uncertain, catalog: Catalog) -> dict[str, float]:
     }
 
 
+def _link(answer: PromptAnswer) -> str:
+    """Page and query that open the same question in the app."""
+    asked, subject = answer.asked, answer.subject
+    words = {
+        "task": answer.task,
+        "model": subject.closed or subject.preset,
+        "times": f"{answer.times:g}",
+        "site": asked.site,
+        "hardware": asked.hardware,
+    }
+    numbers = {
+        "input": asked.input_tokens,
+        "output": asked.output_tokens,
+        "concurrency": asked.concurrency,
+        "pue": asked.pue,
+    }
+    given = {name: f"{number:g}" for name, number in numbers.items() if number is not None}
+    return f"question?{urlencode({name: one for name, one in words.items() if one} | given)}"
+
+
 def prompt_report(answer: PromptAnswer, catalog: Catalog, level: float = CENTRAL) -> Report:
     """Report of one use, a day or a year, and of a year of a million users."""
     found = answer.amounts(answer.uses)
@@ -479,6 +500,7 @@ def prompt_report(answer: PromptAnswer, catalog: Catalog, level: float = CENTRAL
                 {name: value for name, value in one._asdict().items() if value not in (None, "")}
                 for one in answer.assumptions
             ],
+            "link": _link(answer),
             "year": of(yearly),
             "million_users_year": of(MILLION * yearly),
         },

@@ -137,6 +137,7 @@ class PromptQuestion(
     times: float | None = None
     input_tokens: float | None = None
     output_tokens: float | None = None
+    cached_share: float | None = None
     hardware: str = ""
     concurrency: float | None = None
     precision: str = ""

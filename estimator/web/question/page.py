@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from estimator.core.messages import reason
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import H_PER_YEAR, MILLION, S_PER_H
 from estimator.show import quantities
@@ -27,6 +28,8 @@ from estimator.studies.prompts.question import (
     PromptQuestion,
     classes_of,
 )
+from estimator.studies.prompts.usage import FORMATS, usage_of
+from estimator.studies.prompts.used import usage_report
 from estimator.web.shared import plots, share, style, widgets
 from estimator.web.shared.amounts import amount, joined, localised
 from estimator.web.shared.charts import Row
@@ -58,6 +61,9 @@ ANY = "any"
 
 MOST_FACTORS = 3
 """Causes of uncertainty that the page names [1]."""
+
+MOST_USAGE_MB = 50
+"""Largest usage file that the page takes [MB]."""
 
 HERE, COMPANY, ESTIMATE, MEASURED = (
     *(N_("this page"), N_("stated by the company")),
@@ -166,8 +172,9 @@ label_of = partial(label_of_control, LABELS, "prompt")
 
 def question_of(values: Values) -> PromptQuestion:
     """Return the question that the controls ask."""
-    words = {name: "" if values[name] == ANY else values[name] for name in ("model", "site")}
     return PromptQuestion(
+        model="" if values["model"] == ANY else values["model"],
+        site="" if values["site"] == ANY else values["site"],
         task=values["task"],
         hardware="" if values["hardware"] == ANY else values["hardware"],
         times=float(values["times"]),
@@ -175,7 +182,6 @@ def question_of(values: Values) -> PromptQuestion:
         output_tokens=values["output"],
         concurrency=values["concurrency"],
         pue=values["pue"],
-        **words,
     )
 
 
@@ -238,6 +244,52 @@ def _draw_answer(values: Values, answer: PromptAnswer, frame: Frame) -> None:
         with style.folded(_("Assumptions and sources"), key="fold_assumed") as fold:
             if fold.open:
                 _draw_assumed(answer)
+        with style.folded(_("Your own usage"), key="fold_usage") as fold:
+            if fold.open:
+                _draw_usage(question_of(values))
+
+
+def _draw_usage(asked: PromptQuestion) -> None:
+    """Draw the upload of a usage file, and what the usage in it took."""
+    names = ", ".join(form.name for form in FORMATS)
+    upload = st.file_uploader(
+        _("Usage file"),
+        type=["json", "jsonl", "csv", "txt", "log"],
+        max_upload_size=MOST_USAGE_MB,
+        key="question_usage",
+        help=_(
+            "Only counts and names of models are read, and nothing is kept. Known: {names}."
+        ).format(names=names),
+    )
+    if upload is None:
+        return
+    known = PromptQuestion(site=asked.site, pue=asked.pue)
+    try:
+        report = usage_report(usage_of(upload.getvalue()), known, open_catalog())
+    except ValueError as error:
+        style.problem(shown(reason(error), label_of))
+        return
+    sums = report.quantities
+    style.sentence(
+        escape(
+            _("This usage took {energy} ({interval}).").format(
+                energy=style.bold(_median("energy_wh", sums["energy_wh"])),
+                interval=_interval("energy_wh", sums["energy_wh"]),
+            )
+        )
+    )
+    header = (_("Model"), _("requests"), _("tokens read"), _("tokens written"), _("energy"))
+    rows = [
+        (
+            one["model"],
+            *(amount(one[name], "1") for name in ("requests", "input_tokens", "output_tokens")),
+            _amount("energy_wh", one["energy_wh"]["mid"]),
+        )
+        for one in report.facts["models"]
+    ]
+    draw_table(header, rows)
+    assert isinstance(report.notices, tuple)
+    style.assumptions(shown_all(report.notices, label_of))
 
 
 def _draw_stated(answer: PromptAnswer, frame: Frame) -> None:
