@@ -754,6 +754,7 @@ def program_bibtex(data_version: str, year: int) -> str:
         "@software{twenty-watts,\n"
         "  title = {{Twenty Watts: time, energy, cost and CO2e of training and running "
         "networks}},\n"
+        "  author = {{The Twenty Watts maintainers}},\n"
         f"  version = {{{__version__}, data {data_version}}},\n"
         f"  year = {{{year}}}\n}}"
     )

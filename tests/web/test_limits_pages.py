@@ -82,8 +82,13 @@ def test_the_answers_stay_hidden_until_asked_and_print_as_a_page():
 
     page = opened("exercises")
     assert len(page.expander) >= len(computed()) >= 10
-    reported = printable(computed())
-    assert reported.count("<details>") == len(computed()) and "355 years" in reported
+    sheet, key = printable(computed()), printable(computed(), key=True)
+    assert sheet.count("<li>") == key.count("<li>") == len(computed())
+    assert "355 years" in key and "355 years" not in sheet
+    page.text_input(key="exercises_answer_1").input("350").run()
+    page.text_input(key="exercises_answer_3").input("3.5 MWh").run()
+    judged = " ".join(one.value for one in page.caption)
+    assert "Right." in judged and "Not a number" in judged
 
 
 def test_the_method_page_states_what_the_code_and_the_profiles_do():

@@ -268,7 +268,19 @@ def _share(answer: Answer, query: Mapping[str, str]) -> None:
         content=lambda: _figure(answer, spoken),
     )
     title = words.title(answer, open_catalog())
-    share.draw(SLIDES, query, title=title, files=files, offline=offline)
+    cite = {name: _written(answer, suffix) for name, suffix in CITED.items()}
+    share.draw(SLIDES, query, title=title, files=files, offline=offline, cite=cite)
+
+
+CITED = {"LaTeX": ".tex", "BibTeX": ".bib"}
+"""Markup for a paper -> suffix of its file."""
+
+
+def _written(answer: Answer, suffix: str) -> str:
+    """Return a text for a paper, as the command line writes it into a file."""
+    from estimator.web.offline.export import Wish, content_of
+
+    return content_of(suffix, Wish(name="scenario"), answer, open_catalog()).decode()
 
 
 def _figure(answer: Answer, spoken: str) -> bytes:

@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from json import dumps
+from shlex import quote
 from typing import Any, TypeVar
+from urllib.parse import urlencode, urlsplit
 
 import pandas as pd
 import streamlit as st
@@ -59,9 +61,9 @@ def json(name: str, content: Callable[[], Any]) -> File:
     )
 
 
-def printable(name: str, content: Callable[[], str]) -> File:
+def printable(name: str, content: Callable[[], str], label: str = "") -> File:
     """Contents of the page to print, as an HTML file."""
-    label = _("Printable page")
+    label = label or _("Printable page")
     return File(label=label, name=f"{name}.html", mime="text/html", content=content)
 
 
@@ -79,6 +81,7 @@ def draw(
     title: str,
     files: Sequence[File] = (),
     offline: File | None = None,
+    cite: Mapping[str, str] | None = None,
 ) -> None:
     """Draw the link of the page, its downloads, and folded, its slides and snippets.
 
@@ -94,20 +97,71 @@ def draw(
         What can be downloaded.
     offline : File, optional
         A figure that needs no server, for slides without network.
+    cite : mapping of str to str, optional
+        Name of a markup -> text of it for a paper.
     """
     st.subheader(_("Share and export"), anchor=False)
     spoken = {} if current() == ENGLISH else {"lang": current()}
     link = {**versioned(query), **spoken}
-    st.code(address_of(link), language=None, wrap_lines=True)
-    if files:
-        with st.container(horizontal=True):
-            for file in files:
-                _download(file)
+    address = address_of(link)
+    st.code(address, language=None, wrap_lines=True)
+    if urlsplit(address).hostname in LOCAL:
+        style.caption(
+            _(
+                "This address works on this computer only. Send the file or the command instead, "
+                "or ask whoever runs the server for its public name."
+            )
+        )
+        command = f"twenty-watts app --open {quote('?' + urlencode(link))}"
+        if urlsplit(address).path.strip("/") in AT_ROOT:
+            st.code(command, language=None, wrap_lines=True)
+    shown = (*files, offline or _page_file(title, link, address))
+    with st.container(horizontal=True):
+        for file in shown:
+            _download(file)
+    if cite:
+        for tab, text in zip(st.tabs(list(cite)), cite.values(), strict=True):
+            tab.code(text, language="latex", wrap_lines=True)
     if slides:
         text = _("Slides, and copy for reveal.js, Quarto, Jupyter, PowerPoint …")
         with style.folded(text, key="fold_slides") as fold:
             if fold.open:
                 _copies(slides, link, title, offline)
+
+
+LOCAL = ("localhost", "127.0.0.1", "::1", "0.0.0.0")
+"""Names of this computer, which mean another one elsewhere."""
+
+AT_ROOT = ("", "estimate")
+"""Paths of the page that `app --open` shows."""
+
+
+def _page_file(title: str, link: Query, address: str) -> File:
+    """Return a file that holds the scenario in words, and opens it where a server runs."""
+    rows = "".join(
+        f"<tr><td>{escape(name)}</td><td>{escape(text)}</td></tr>" for name, text in link.items()
+    )
+    body = f'<table>{rows}</table><p><a href="{escape(address)}">{escape(address)}</a></p>'
+    text = PAGE.format(language=current(), title=escape(title), body=body)
+    label = _("Scenario as one HTML file")
+    return File(label=label, name="scenario.html", mime="text/html", content=lambda: text)
+
+
+PAGE = """<!doctype html>
+<html lang="{language}"><meta charset="utf-8"><title>{title}</title>
+<style>
+@page {{ size: A4; margin: 2cm; }}
+body {{ font: 12pt/1.5 system-ui, sans-serif; max-width: 45rem; margin: 2rem auto; padding: 0 1rem;
+       overflow-wrap: anywhere; }}
+td {{ padding: 0.2rem 1rem 0.2rem 0; vertical-align: top; }}
+li {{ margin: 1.2rem 0; break-inside: avoid; }}
+@media print {{ body {{ margin: 0; padding: 0; }} }}
+</style>
+<h1>{title}</h1>
+{body}
+</html>
+"""
+"""A page that prints on A4."""
 
 
 def _copies(slides: Mapping[str, str], link: Query, title: str, offline: File | None) -> None:
@@ -147,9 +201,8 @@ def leave(state: UrlState[Any], query: Query, frame: Frame) -> None:
 
 
 def _offline(figure: File, title: str) -> None:
-    """Draw the download of a figure without a server, and the slide that shows it."""
+    """Draw the slide that shows a figure without a server."""
     style.caption(_("Without network: save this figure next to the deck, and paste its slide."))
-    _download(figure)
     st.code(snippets.reveal(figure.name, title), language="html", wrap_lines=True)
 
 

@@ -109,6 +109,8 @@ def draw(page: Page) -> None:
     style.notices(frame.notices)
     if not frame.slide:
         page.draw(frame)
+        date = datetime.now(UTC).date().isoformat()
+        style.print_line(", ".join(filter(None, (st.context.url, date))))
         return
     style.fill_frame(frame.look)
     with st.container(key="slide", height="stretch"):

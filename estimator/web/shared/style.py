@@ -182,7 +182,9 @@ body:has(%(unanswered)s) [data-testid="stDialog"] { display: none; }
   .tw-inputs td:nth-child(n) { display: block; border: 0; padding: 0.05rem 0; }
   .tw-inputs td:empty { display: none; }
 }
+.tw-print { display: none; }
 @media print {
+  .tw-print { display: block; margin-top: 1rem; font-size: 0.8rem; overflow-wrap: anywhere; }
   [data-testid="stSidebar"], [data-testid="stHeader"], [data-testid="stElementToolbar"],
   [data-testid="stElementContainer"]:has(.tw-menu), [data-testid="stDownloadButton"],
   [data-testid="stButton"], [data-testid="stButtonGroup"] { display: none; }
@@ -301,6 +303,11 @@ def fill_frame(look: Look) -> None:
     """Enlarge a slide to the frame that it is in."""
     values = {"root": ROOT_PX * look.scale, "unit": unit_in_script()}
     st.html(FILL_FRAME % values, unsafe_allow_javascript=True)
+
+
+def print_line(text: str) -> None:
+    """Write where a page is from and when, on paper only."""
+    st.html(f'<p class="tw tw-print">{escape(text)}</p>')
 
 
 def slide_foot(text: str) -> None:
