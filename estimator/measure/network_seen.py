@@ -24,6 +24,12 @@ SUMS_OF_MAPS = 3
 GATES = 0.5
 """Gates over products: more than this in recurrent layers that run step by step [1]."""
 
+BOXES = {"nms", "roi_align", "_roi_align_backward", "ps_roi_align"}
+"""Operations of which only detectors have one."""
+
+WAVES = {"sin", "cos"}
+"""Operations that tell a network of pictures the time of a diffusion."""
+
 FEWEST_GATES = 16
 """So few gates may be activations of a perceptron [1]."""
 
@@ -42,6 +48,8 @@ def network_seen(products: Mapping[str, float], seen: Mapping[str, int]) -> dict
     {'kind': 'vision', 'arch': 'CNN'}
     >>> network_seen({"product": 9e9, "batched": 1e9}, {"_softmax": 2, "embedding": 2})
     {'kind': 'language', 'arch': 'encoder'}
+    >>> network_seen({"convolution": 9e9}, {"convolution": 50, "roi_align": 4})
+    {'kind': 'vision', 'arch': 'detector CNN'}
     """
     total = sum(products.values())
     if total <= 0:
@@ -69,6 +77,8 @@ def network_seen(products: Mapping[str, float], seen: Mapping[str, int]) -> dict
 
 
 def _convolutional(share: Share, seen: Mapping[str, int]) -> tuple[str, str]:
+    if BOXES & set(seen):
+        return "vision", "detector CNN"
     if share("convolution in time") + share("depthwise in time") > MOST / 2:
         return "other", "1-D CNN"
     if seen.get("depthwise", 0) > DEPTHWISE * seen.get("convolution", 0):
@@ -76,14 +86,18 @@ def _convolutional(share: Share, seen: Mapping[str, int]) -> tuple[str, str]:
         return "vision", "MobileNet" if normed else "depthwise CNN"
     larger = any(name.startswith("upsample") for name in seen) or "transposed" in seen
     if larger and seen.get("cat of maps"):
-        return "vision", "U-Net"
+        return ("diffusion" if set(seen) >= WAVES else "vision"), "U-Net"
     residual = seen.get("sum of maps", 0) >= SUMS_OF_MAPS
     return "vision", "ResNet" if residual else "CNN"
 
 
 def _transformer(seen: Mapping[str, int], *, over_time: bool) -> tuple[str, str]:
     if seen.get("convolution"):
-        return ("speech", "encoder") if over_time else ("vision", "ViT")
+        if over_time:
+            return "speech", "encoder"
+        if seen.get("embedding"):
+            return "multimodal", "ViT + text"
+        return ("diffusion", "transformer") if set(seen) >= WAVES else ("vision", "ViT")
     if seen.get("topk"):
         return "language", "mixture of experts"
     if seen.get("embedding"):

@@ -30,6 +30,25 @@ BASE = {"addmm": 3, "mm": 6}
         ({"batched": 1.0, "product": 9.0}, {}, "other", "MLP"),
         ({"attention": 1.0, "product": 9.0}, {"convolution": 1}, "vision", "ViT"),
         (
+            {"attention": 1.0, "product": 9.0},
+            {"convolution": 1, "embedding": 2},
+            "multimodal",
+            "ViT + text",
+        ),
+        (
+            {"attention": 1.0, "product": 9.0},
+            {"convolution": 1, "sin": 1, "cos": 1},
+            "diffusion",
+            "transformer",
+        ),
+        ({"convolution": 9.0}, {"convolution": 60, "nms": 1}, "vision", "detector CNN"),
+        (
+            {"convolution": 9.0},
+            {"convolution": 40, "upsample_nearest2d": 3, "cat of maps": 3, "sin": 1, "cos": 1},
+            "diffusion",
+            "U-Net",
+        ),
+        (
             {"attention": 1.0, "product": 9.0, "convolution in time": 1.0},
             {"convolution": 2},
             "speech",

@@ -5,7 +5,6 @@ PyTorch is handed in: it is not a dependency.
 
 from typing import Any
 
-from estimator.measure.bench.sequence_networks import DROPOUT
 from estimator.measure.bench.small_networks import CLASSES
 
 PERCEPTRON_LAYERS = 4
@@ -31,18 +30,14 @@ def bottleneck_network(torch: Any, channels: int, edge: int) -> Any:
     return nn.Sequential(*layers, *_classes(nn, before))
 
 
-def paired_network(torch: Any, channels: int, edge: int, *, norm: bool) -> Any:
-    """Build pairs of convolutions with ReLUs, batch norms or not, each pair before a max pool."""
+def paired_network(torch: Any, channels: int, edge: int) -> Any:
+    """Build pairs of convolutions with ReLUs, each pair before a max pool."""
     nn = torch.nn
     layers, before = [], 3
     for stage in range(3):
         after = channels * 2**stage
         for entering in (before, after):
-            layers += [
-                nn.Conv2d(entering, after, 3, padding=1),
-                *([nn.BatchNorm2d(after)] if norm else []),
-                nn.ReLU(),
-            ]
+            layers += [nn.Conv2d(entering, after, 3, padding=1), nn.ReLU()]
         layers.append(nn.MaxPool2d(2))
         before = after
     return nn.Sequential(*layers, *_classes(nn, before))
@@ -68,31 +63,12 @@ def inverted_network(torch: Any, channels: int, edge: int) -> Any:
     return nn.Sequential(*layers, *_classes(nn, before))
 
 
-def wide_kernel_network(torch: Any, channels: int, edge: int) -> Any:
-    """Build blocks of a depthwise convolution of five pixels and two of one; group norms."""
-    nn = torch.nn
-    layers: list[Any] = [nn.Conv2d(3, channels, 2, 2)]
-    for stage in range(2):
-        at = channels * 2**stage
-        for _ in range(2):
-            body = [nn.Conv2d(at, at, 5, padding=2, groups=at), nn.GroupNorm(1, at)]
-            body += [nn.Conv2d(at, 3 * at, 1), nn.GELU(), nn.Conv2d(3 * at, at, 1)]
-            layers.append(_added(torch, body, at, at))
-        layers.append(nn.Conv2d(at, 2 * at, 2, 2))
-    return nn.Sequential(*layers, *_classes(nn, 4 * channels))
-
-
-def unet(torch: Any, channels: int, edge: int, *, grouped: bool) -> Any:
-    """Build a U-Net of two convolutions a level, nearest upsampling.
-
-    With group norms and SiLU, or with batch norms and ReLU.
-    """
+def unet(torch: Any, channels: int, edge: int) -> Any:
+    """Build a U-Net of two convolutions a level, group norms, SiLU and nearest upsampling."""
     nn = torch.nn
 
     def normed(width: int) -> list[Any]:
-        if grouped:
-            return [nn.GroupNorm(4, width), nn.SiLU()]
-        return [nn.BatchNorm2d(width), nn.ReLU()]
+        return [nn.GroupNorm(4, width), nn.SiLU()]
 
     def block(before: int, after: int) -> Any:
         layers = [nn.Conv2d(before, after, 3, padding=1), *normed(after)]
@@ -117,24 +93,6 @@ def unet(torch: Any, channels: int, edge: int, *, grouped: bool) -> Any:
     return nn.Sequential(
         nn.Conv2d(3, channels, 3, padding=1), PyramidLevel(channels, 2), nn.Conv2d(channels, 3, 1)
     )
-
-
-def dropped_perceptron(torch: Any, width: int) -> Any:
-    """Build three layers with biases, batch norms and dropout, and a head of classes."""
-    nn = torch.nn
-    layers: list[Any] = []
-    for _ in range(PERCEPTRON_LAYERS - 1):
-        layers += [nn.Linear(width, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Dropout(DROPOUT)]
-    return nn.Sequential(*layers, nn.Linear(width, width))
-
-
-def smooth_perceptron(torch: Any, width: int) -> Any:
-    """Build layers with biases and SiLU, without norms."""
-    nn = torch.nn
-    layers: list[Any] = []
-    for _ in range(PERCEPTRON_LAYERS - 1):
-        layers += [nn.Linear(width, width), nn.SiLU()]
-    return nn.Sequential(*layers, nn.Linear(width, width))
 
 
 def _added(torch: Any, body: list[Any], before: int, after: int, *, same: bool = False) -> Any:

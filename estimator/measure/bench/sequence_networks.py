@@ -13,35 +13,6 @@ PATCH = 4
 """Edge of a patch of a picture that is one token [pixel]."""
 
 
-def written_out_decoder(torch: Any, layers: int, width: int, length: int) -> Any:
-    """Build a decoder whose attention is written out, with biases and dropout."""
-    nn = torch.nn
-
-    class WrittenOutBlock(nn.Module):  # type: ignore[name-defined, misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.heads = max(1, width // 32)
-            self.before, self.between = nn.LayerNorm(width), nn.LayerNorm(width)
-            self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
-            self.out, self.dropout = nn.Linear(width, width), nn.Dropout(DROPOUT)
-            self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
-
-        def forward(self, stream: Any) -> Any:
-            at = self.before(stream)
-            query, key, value = (
-                layer(at).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-                for layer in (self.query, self.key, self.value)
-            )
-            scores = query @ key.transpose(-2, -1) * (query.shape[-1] ** -0.5)
-            later = torch.ones(length, length, dtype=torch.bool, device=stream.device).triu(1)
-            shares = self.dropout(scores.masked_fill(later, float("-inf")).softmax(-1))
-            stream = stream + self.dropout(self.out((shares @ value).transpose(1, 2).flatten(2)))
-            inner = nn.functional.relu(self.up(self.between(stream)))
-            return stream + self.dropout(self.down(inner))
-
-    return _of_words(torch, nn.Sequential(*(WrittenOutBlock() for _ in range(layers))), width)
-
-
 def gated_decoder(torch: Any, layers: int, width: int, length: int) -> Any:
     """Build a decoder of root-mean-square norms, rotary places and gated perceptrons, no biases."""
     nn = torch.nn
@@ -125,35 +96,22 @@ def patch_transformer(
     return PatchTransformer()
 
 
-def encoder(torch: Any, layers: int, width: int, length: int, *, fused: bool) -> Any:
-    """Build an encoder of PyTorch's own layers.
-
-    As they come, with norms after each part and dropout; or with fused attention, norms before each
-    part and no dropout.
-    """
+def encoder(torch: Any, layers: int, width: int, length: int) -> Any:
+    """Build an encoder of PyTorch's own layers, with norms after each part and dropout."""
     nn = torch.nn
-    parts = (0.0, nn.functional.gelu) if fused else (DROPOUT, nn.functional.relu)
     layer = nn.TransformerEncoderLayer(
-        width, max(1, width // 48), 4 * width, *parts, batch_first=True, norm_first=fused
+        width, max(1, width // 48), 4 * width, DROPOUT, batch_first=True
     )
     return _of_words(torch, nn.TransformerEncoder(layer, layers, enable_nested_tensor=False), width)
 
 
-def recurrent(
-    torch: Any, layers: int, width: int, length: int, *, kind: str, both_ways: bool = False
-) -> Any:
-    """Build recurrent layers of a kind; of those that read both ways each has half the width."""
+def recurrent(torch: Any, layers: int, width: int, length: int, *, kind: str) -> Any:
+    """Build recurrent layers of a kind."""
 
     class Outputs(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
-            self.body = getattr(torch.nn, kind)(
-                width,
-                width // 2 if both_ways else width,
-                layers,
-                batch_first=True,
-                bidirectional=both_ways,
-            )
+            self.body = getattr(torch.nn, kind)(width, width, layers, batch_first=True)
 
         def forward(self, values: Any) -> Any:
             return self.body(values)[0]
