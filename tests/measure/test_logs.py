@@ -339,6 +339,50 @@ def test_steps_faster_than_the_device_teach_nothing_and_say_so(imported):
     assert any("times the peak of t4" in note for note in same.notes)
 
 
+BOAMPS = {
+    "task": {"algorithms": [{"foundationModelName": "mine"}]},
+    "measures": [
+        {
+            "measurementMethod": "meter of the nodes",
+            "powerConsumption": 12.5,
+            "measurementDuration": 3600,
+            "measurementDateTime": "2026-07-01T10:00:00Z",
+        }
+    ],
+    "infrastructure": {
+        "components": [{"componentName": "h100", "componentType": "gpu", "nbComponent": 8}]
+    },
+}
+"""A BoAmps report with what a run needs."""
+
+CYCLONEDX = {
+    "bomFormat": "CycloneDX",
+    "components": [
+        {
+            "name": "mine",
+            "modelCard": {
+                "considerations": {
+                    "environmentalConsiderations": {
+                        "energyConsumptions": [
+                            {
+                                "activityEnergyCost": {"value": 12.5, "unit": "kWh"},
+                                "properties": [
+                                    {"name": "twenty-watts:duration_s", "value": "3600"},
+                                    {"name": "twenty-watts:hardware", "value": "h100"},
+                                    {"name": "twenty-watts:devices", "value": "8"},
+                                    {"name": "twenty-watts:boundary", "value": "nodes"},
+                                ],
+                            }
+                        ]
+                    }
+                }
+            },
+        }
+    ],
+}
+"""A CycloneDX document with the energy of one training run."""
+
+
 @pytest.mark.parametrize(
     "name", sorted(set(FORMATS) - {"serving-benchmark", "load-generator", "llama-bench"})
 )
@@ -351,6 +395,8 @@ def test_a_damaged_log_is_refused_in_one_line(name, data, catalog):
         "nvidia-smi": smi(1, 4),
         "mlperf": MLPERF,
         "metrics": LIGHTNING,
+        "boamps": json.dumps(BOAMPS),
+        "cyclonedx": json.dumps(CYCLONEDX),
     }[name]
     at = data.draw(st.integers(0, len(text)))
     cut = data.draw(st.integers(0, 40))

@@ -12,9 +12,11 @@ from estimator.core.messages import render
 from estimator.core.notice import MESSAGES, Notice
 from estimator.inference.question import Comparison, Item, ServingQuestion
 from estimator.memory.request import MemoryQuestion
+from estimator.question.disclosure import Disclosure
 from estimator.question.inputs import REGISTRY, Input, option_of, read_number
 from estimator.question.scenario import NUMBERS, Scenario, from_link, link
 from estimator.question.table import check_choices, check_question
+from estimator.studies.prompts.question import PromptQuestion
 from tests.every import over
 
 numbers = st.floats(1e-6, 1e30, allow_nan=False).map(lambda value: float(f"{value:.12g}"))
@@ -132,7 +134,15 @@ def test_an_input_of_no_group_is_refused_for_no_command_would_have_its_option():
         Input(name="loss", help="loss of the grid", group="site")
 
 
-QUESTIONS = (Scenario, ServingQuestion, Item, Comparison, MemoryQuestion)
+QUESTIONS = (
+    Scenario,
+    Disclosure,
+    ServingQuestion,
+    Item,
+    Comparison,
+    MemoryQuestion,
+    PromptQuestion,
+)
 
 
 def test_an_input_has_the_same_limits_unit_and_count_in_every_question():

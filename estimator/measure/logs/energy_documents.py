@@ -36,8 +36,8 @@ def _has(log: LogFile, *keys: str) -> bool:
 def read_boamps(log: LogFile) -> list[LoggedRun]:
     """Read the report as one run; of several measures the first counts."""
     report = json_of(log)
-    measures = _at(report, "measures")
-    if not isinstance(measures, list) or not measures:
+    measures = _list(report, "measures")
+    if not measures:
         raise log.refused("no measures")
     measure = measures[0]
     notes = [f"{len(measures)} measures in the report: the first counts"] * (len(measures) > 1)
@@ -45,7 +45,7 @@ def read_boamps(log: LogFile) -> list[LoggedRun]:
     component: Any = next(
         (
             part
-            for part in _at(report, "infrastructure", "components") or ()
+            for part in _list(report, "infrastructure", "components")
             if str(_at(part, "componentType")).casefold() not in ("cpu", "ram", "hdd", "ssd")
         ),
         {},
@@ -68,12 +68,12 @@ def read_boamps(log: LogFile) -> list[LoggedRun]:
 def read_cyclonedx(log: LogFile) -> list[LoggedRun]:
     """Read each energy consumption of each model as one run."""
     found = []
-    for component in _at(json_of(log), "components") or ():
+    for component in _list(json_of(log), "components"):
         path = ("modelCard", "considerations", "environmentalConsiderations", "energyConsumptions")
-        for used in _at(component, *path) or ():
+        for used in _list(component, *path):
             own = {
                 str(_at(one, "name")).removeprefix(PROPERTY): _at(one, "value")
-                for one in _at(used, "properties") or ()
+                for one in _list(used, "properties")
             }
             found.append(
                 _run(
@@ -146,3 +146,9 @@ def _at(part: Any, *path: str | int) -> Any:
         else:
             return None
     return part
+
+
+def _list(part: Any, *path: str | int) -> list[Any]:
+    """List at a path; empty where there is none."""
+    found = _at(part, *path)
+    return found if isinstance(found, list) else []
