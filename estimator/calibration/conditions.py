@@ -1,4 +1,4 @@
-"""Where and on what were some runs made: arrays of one length."""
+"""Circumstances of runs, arrays of one length."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ OPTIONAL = (
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """Where and on what some runs were made, arrays of one length.
+    """Circumstances of runs, arrays of one length.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What is expected of runs once measured runs are used: the prior, corrected, all rows at once."""
+"""Correction of predictions by measured runs, for all rows at once."""
 
 import math
 import os
@@ -73,7 +73,7 @@ LAUNCHES_OF_BENCHMARK = 0.4
 layers, most of them 6 to 8, few of the metrics, losses and casts of a program."""
 
 ENDS = (0.5 - CENTRAL / 2.0, 0.5 + CENTRAL / 2.0)
-"""Where the central interval begins and ends [1]."""
+"""Lower and upper quantile of the central interval [1]."""
 
 LEAST_SHARE = 1e-300
 """So little at least of a distribution is taken to lie below the peak, for its quantiles [1]."""
@@ -163,7 +163,7 @@ class Known:
         return found, evidence_of(found, device, components_of(self.catalog, device))
 
     def elsewhere(self, device: Device) -> Elsewhere | None:
-        """What named programs reached on other accelerators; None if there are none."""
+        """Return the rates of named programs on other accelerators, if any."""
         if device.id not in self._elsewhere:
             self._elsewhere[device.id] = self._measured_elsewhere(device)
         return self._elsewhere[device.id]
@@ -188,13 +188,13 @@ class Known:
         return Elsewhere(found=found, evidence=evidence)
 
     def of_program(self, device: Device, program: str) -> list[CalibrationObservation]:
-        """What an answer about a program rests on: all of the device, or its runs on others."""
+        """Return the runs behind an answer about a program: the device's, or its own on others."""
         away = self.elsewhere(device) if program else None
         carried = [] if away is None else away.of(program_key(None, program))
         return [*self.of(device)[0], *carried]
 
     def programs_of(self, device: Device) -> frozenset[str]:
-        """What tells the programs apart that were measured on a device."""
+        """Return the names of the programs measured on a device."""
         return frozenset(self.of(device)[1].where.program.tolist())
 
     def calibrated_devices(self) -> list[str]:
@@ -248,7 +248,7 @@ def _read(catalog: Catalog, folder: str, state: State) -> Known:
 
 
 def steady_prior(timing: Timing, device: Device, catalog: Catalog) -> Uncertain:
-    """What was expected of steps before they were measured [1]; see `steady_priors`."""
+    """Return the prior of steady steps [1]; see `steady_priors`."""
     single: Steady = rows_of(steady_priors([timing], device, catalog), 0)
     return single.reached
 
@@ -256,7 +256,7 @@ def steady_prior(timing: Timing, device: Device, catalog: Catalog) -> Uncertain:
 def steady_priors(
     timings: Sequence[Timing], device: Device, catalog: Catalog, *, launches: Number = 1.0
 ) -> Steady:
-    """What was expected of steps before they were measured, one for each timing.
+    """Return the prior of steady steps, one per timing.
 
     How large the network is, where nothing else tells, the work of a whole run does: that of
     `USUAL_STEPS` such steps, so that a program is expected to reach the same before its run is
@@ -470,7 +470,7 @@ def _log_sd(quantity: Uncertain, rows: Rows) -> Floats:
 
 @dataclass(frozen=True)
 class _Besides:
-    """What else tells of rows: for each device programs measured elsewhere, what steps do."""
+    """Further evidence on rows: programs measured elsewhere, and the work of steps."""
 
     away: Sequence[Elsewhere | None] = ()
     steps: Sequence[StepLaw | None] = ()
@@ -479,7 +479,7 @@ class _Besides:
 
 @dataclass(frozen=True, kw_only=True)
 class _Expected(Posterior):
-    """What is expected of rows: which rest on runs elsewhere, which on what their steps do, too."""
+    """Expected utilization of rows, and which of them rest on runs elsewhere or counted steps."""
 
     carried: Flags
     by_overheads: Flags
@@ -492,7 +492,7 @@ def _posterior(
     prior: Uncertain,
     besides: _Besides = _Besides(),
 ) -> _Expected | None:
-    """What is expected of each row; None where nothing was measured that tells of any."""
+    """Return the posterior of each row; None if no measurement is relevant to any."""
     if not any(besides.away) and not any(len(one.log_ratio) for one in evidence):
         return None
     prior_sd = _log_sd(prior, rows)

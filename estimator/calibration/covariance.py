@@ -1,4 +1,4 @@
-"""What do two sets of runs have in common: the covariance of the model's errors in them."""
+"""Covariance of the model's errors between two sets of runs."""
 
 from dataclasses import dataclass
 
@@ -101,7 +101,7 @@ def own_variance(
 
 
 def _bends(size: Floats, shared: Components) -> tuple[Floats, Floats]:
-    """How far each fixed cost of a step is outgrown, from that at size zero: shape (n, scales).
+    """Return how far each fixed cost is outgrown, relative to size zero: shape (n, scales).
 
     Of an unknown size the mean over those that people run, and the sum of its variances beside it.
     """

@@ -66,7 +66,7 @@ FAR_OFF = 3.0
 
 @dataclass(frozen=True, kw_only=True)
 class Posterior:
-    """What is expected after the measured runs, arrays of one length.
+    """Posterior given the measured runs, arrays of one length.
 
     Parameters
     ----------
@@ -114,12 +114,12 @@ class Evidence:
 
     @cached_property
     def likeness(self) -> Likeness:
-        """What the measured runs have in common."""
+        """Similarity of the measured runs."""
         return likeness_of(self.where, self.where, self.components)
 
     @cached_property
     def beside_trend(self) -> Floats:
-        """What was measured beside the usual change with the size of steps."""
+        """Measurements without their usual trend with step size."""
         found: Floats = self.log_ratio - usual_trend(self.where.size, self.components)
         return found
 
@@ -136,7 +136,7 @@ class Evidence:
     @cached_property
     @on_one_thread
     def weights(self) -> Floats:
-        """How much each observation counts [1]: below one if it is far off all the others.
+        """Weight of each observation [1]: below one if it is far from the others.
 
         One pass of reweighting by Student's t on the leave-one-out residuals.
         """
@@ -280,7 +280,7 @@ class Evidence:
 
     @cached_property
     def sizes(self) -> StepSizes:
-        """What is usual of the size of steps here."""
+        """Usual step sizes here."""
         return StepSizes(components=self.components, user_steps=self.user_steps)
 
     def left_out(self) -> Posterior:

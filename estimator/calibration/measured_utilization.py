@@ -177,7 +177,7 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class Steady:
-    """What the prior expects of steady steps, arrays.
+    """Prior of steady steps, arrays.
 
     Parameters
     ----------
@@ -192,13 +192,13 @@ class Steady:
 
 
 Expected = Callable[[Sequence[Observation]], Steady]
-"""What the prior expects of the utilization of steady steps: one for each observation."""
+"""Prior of the steady utilization, one per observation."""
 
 
 def calibration_observations(
     measured: Measured, device: Device, expected: Expected
 ) -> list[CalibrationObservation]:
-    """What measured runs say of the utilization of a device."""
+    """Return the utilization of a device according to its measured runs."""
     found = [
         one
         for one in measured.observed(device)

@@ -69,7 +69,7 @@ def single(answer: ServingAnswer) -> tuple[Resolved, ServingTable]:
 
 
 def done_of(answer: ServingAnswer) -> Performance:
-    """What the one set-up does, before measured loads correct it.
+    """Return the performance of the only set-up, without calibration.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def results(answer: ServingAnswer, level: float) -> dict[str, dict[str, float]]:
 
 
 def roofline(answer: ServingAnswer) -> dict[str, float]:
-    """What a decode step and an input spend their time on [s].
+    """Return the time of a decode step and of a prefill by cause [s].
 
     Measured loads tell how long a step takes, not which part of it: all parts move alike.
     """
@@ -263,7 +263,7 @@ class Roofline:
 
 
 def roofline_of(answer: ServingAnswer) -> Roofline:
-    """Where decoding and reading the input stand under the roof of one device.
+    """Return the position of decode and prefill under the roofline of one device.
 
     Measured loads move both as they move the time per token and the time to the first one.
     """
@@ -361,7 +361,7 @@ def most_within(answer: ServingAnswer, goal_s: float) -> float | None:
 
 
 def inputs(answer: ServingAnswer) -> dict[str, Any]:
-    """What the set-up was resolved to, and what was assumed."""
+    """Return the resolved inputs of the set-up, assumptions included."""
     row, table = single(answer)
     numbers: dict[str, Any] = {
         "model": row.model.name,

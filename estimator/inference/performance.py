@@ -1,4 +1,4 @@
-"""What does a serving set-up deliver: latency, throughput, power and energy of a token, at once.
+"""Performance of an inference set-up: latency, throughput, power and energy per token.
 
 Everything broadcasts: one set-up, or a million.
 """
@@ -38,7 +38,7 @@ from estimator.inference.step import (
 
 @dataclass(frozen=True, kw_only=True)
 class Traffic:
-    """What is asked of a set-up.
+    """Traffic of a set-up.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ class Setup:
 
 @dataclass(frozen=True, kw_only=True)
 class Passes:
-    """What passes of a set-up take under its traffic, by the sequences in flight.
+    """Times of a set-up's passes under its traffic, by concurrent sequences.
 
     Parameters
     ----------
@@ -290,7 +290,7 @@ def performance(setup: Setup, traffic: Traffic) -> Performance:
 
 
 def passes_of(setup: Setup, traffic: Traffic) -> Passes:
-    """What passes take, by the sequences in flight."""
+    """Return the times of passes, by concurrent sequences."""
     device = setup.model, setup.machine, setup.engine, setup.layout
     fresh = traffic.input_tokens * (1.0 - traffic.cached_share)
     prefill, riding_s = prefill_times(*device, fresh)

@@ -1,4 +1,4 @@
-"""What comes out: every quantity of serving with its interval, for one set-up or many.
+"""Quantities of inference with their intervals, for one set-up or many.
 
 The error of a prediction has parts that are independent: what the engine's model cannot know (the
 spread of held-out measurements), layers guessed from a size, traffic that was left open, and the
@@ -64,7 +64,7 @@ SUSTAINED = "sustained_output_tokens_per_s"
 """Quantity of phones alone: tokens per second once they are warm."""
 
 SHAPE_LOG_SD = 0.12
-"""How far layers guessed from a size move a latency [1]."""
+"""Effect of layers guessed from a size on a latency, in the logarithm [1]."""
 
 MODEL = "model"
 """Source of what the model of an engine cannot know, and of what a question leaves open."""
@@ -105,12 +105,12 @@ class ServingAnswer:
 
     @property
     def rows(self) -> Sequence[Resolved | Notice]:
-        """What each question named, or why it is refused."""
+        """Resolved set-up of each question, or the reason why it is refused."""
         return LazyItems(self.places.size + len(self.errors), self._row)
 
     @property
     def notes(self) -> Sequence[tuple[Notice, ...]]:
-        """What was assumed for each row of the table, row by row."""
+        """Assumptions of each row of the table."""
         return LazyItems(self.notices.count, self.notices.of)
 
     def mid(self, quantity: str) -> float:
@@ -204,7 +204,7 @@ def answer_table(
 def delivered(
     table: ServingTable, resolver: ServingResolver, *, calibration: Calibration | None = None
 ) -> dict[str, Uncertain]:
-    """What the devices alone deliver, by quantity."""
+    """Return the results of the devices without host and site, by quantity."""
     values = resolver.parameters
     found = performance(table.setup(values), table.traffic(values))
     return _corrected(table, found, resolver, calibration)[0]
@@ -216,7 +216,7 @@ def _corrected(
     resolver: ServingResolver,
     calibration: Calibration | None,
 ) -> tuple[dict[str, Uncertain], Sequence[tuple[Notice, ...]], dict[str, Floats]]:
-    """What the devices deliver after the measured loads, what is said of that, and the factors."""
+    """Return the results after calibration, its notices, and the factors."""
     catalog, values = resolver.catalog, resolver.parameters
     before = _delivered(table, _expected(table, values, found), catalog)
     if calibration is None:
@@ -349,7 +349,7 @@ def _expected(
 
 
 TUNED_CHANCE = 2.0 / 3.0
-"""How likely throughput of an unstated program at an unstated load is a vendor's [1]."""
+"""Probability that unattributed throughput is a vendor's [1]."""
 
 
 def open_variance(
@@ -522,7 +522,7 @@ of that of pools for prefill and decode."""
 
 
 def of_usual_make(table: ServingTable) -> npt.NDArray[np.bool_]:
-    """Whether the device of each row is of the make that most measured ones are of."""
+    """Return whether each row's device is of the make most measurements are of."""
     makes = [one.device.device.vendor == USUAL_MAKE for one in table.named]
     return np.array(makes)[table.named_at]
 
@@ -661,7 +661,7 @@ def _notices(
     ranges: Mapping[str, Uncertain],
     measured: Sequence[tuple[Notice, ...]],
 ) -> NoticeTable:
-    """What measured loads changed in each row, what was assumed for it, and what it lacks."""
+    """Return calibration notices, assumptions and missing facts of each row."""
     given, said = table.given, table.notices()
     said.each(np.arange(len(measured)), measured, first=True)
     flying = given["concurrency"]
@@ -697,7 +697,7 @@ def _beyond_context(table: ServingTable, row: int, tokens: float) -> tuple[Notic
 
 
 def lacking(table: ServingTable, row: int) -> tuple[Notice, ...]:
-    """What is not known of the device of one row: its power, its price, its memory."""
+    """Return the unknown facts of one row's device: power, price, memory."""
     notes = []
     board = table.named_of(row).device
     price, device = table.prices[int(table.price_at[row])], {"device": board.device.name}

@@ -52,12 +52,12 @@ DRAFT_ACCEPTANCE = 0.7
 """Probability that a draft is accepted, where it is unspecified [1]: 0.6 to 0.9 in print."""
 
 INPUT_LOG_SD, OUTPUT_LOG_SD, SEQUENCES_LOG_SD, SATURATED_LOG_SD = 0.8, 0.7, 1.0, 0.35
-"""How unsure unspecified traffic is; a vendor's table states saturated throughput [1]."""
+"""Uncertainty of unspecified traffic; a vendor's table states saturated throughput [1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NamedSetup:
-    """What the words of a question name, whatever its counts.
+    """Things that the words of a question name, regardless of its counts.
 
     Parameters
     ----------
@@ -207,7 +207,7 @@ class ServingTable:
         return self.asked.count
 
     def named_of(self, row: int) -> NamedSetup:
-        """What the words of a row name."""
+        """Return the things that the words of a row name."""
         return self.named[int(self.named_at[row])]
 
     @cached_property
@@ -338,13 +338,13 @@ class ServingTable:
 
     @property
     def program_open(self) -> Mask:
-        """Whether neither the program of a server nor its load is stated."""
+        """Return whether neither the program of a server nor its load is stated."""
         unstated = self.asked.word("software").codes < 0
         return np.asarray((self.engines == SERVER) & unstated & np.isnan(self.given["concurrency"]))
 
     @property
     def local(self) -> Mask:
-        """Whether one user's own program runs it."""
+        """Return whether it runs in one user's own program."""
         return IS_LOCAL[self.engines]
 
     def setup(self, parameters: Parameters) -> Setup:
@@ -427,7 +427,7 @@ NOTHING_ASKED = Table(question=ServingQuestion, count=0)
 def table_of(
     asked: Table[ServingQuestion], named: Sequence[NamedSetup], named_at: Places
 ) -> ServingTable:
-    """What questions name as arrays, their devices not laid out nor priced yet."""
+    """Return questions as arrays; devices are not laid out or priced yet."""
     cells = np.array([one.cells for one in named], dtype=np.float64).reshape(-1, len(_CELLS))
     columns = dict(zip(_CELLS, np.ascontiguousarray(cells.T)[:, named_at], strict=True))
     engines = np.array([one.engine for one in named], dtype=np.int64)
@@ -463,7 +463,7 @@ def _pools_note(prefill: float, devices: float) -> Notice:
 
 
 def _layout_note(devices: float, replicas: float, shard: float) -> Notice:
-    """What was assumed of an unspecified layout."""
+    """Return a notice on the layout assumed."""
     if replicas == 1.0:
         return Notice("serving_layers_split", "tensor_parallel", {"devices": devices})
     values = {"replicas": replicas, "count": devices / replicas, "devices": devices}

@@ -213,7 +213,7 @@ def _slower(quantity: Uncertain) -> Uncertain:
 
 
 def _cost(table: ServingTable, hours: float, energy_kwh: Floats) -> Uncertain:
-    """What all devices of each design cost for so long [USD]."""
+    """Return the cost of all devices of each design for that time [USD]."""
     device_hours = table.devices * hours
     cost = cost_of(table, Uncertain(device_hours), energy_kwh)
     return Uncertain(cost.mid, {"price": cost.log_sd})

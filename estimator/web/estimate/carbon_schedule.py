@@ -1,4 +1,4 @@
-"""When to start: the run against a visitor's own hourly profile of the grid."""
+"""Start time of a run in a visitor's hourly profile of the grid."""
 
 from io import BytesIO, TextIOWrapper
 from math import cos, pi

@@ -23,7 +23,7 @@ MOST_USED = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
-    """How full the memory of each device is.
+    """Memory use of each device.
 
     Parameters
     ----------
@@ -41,12 +41,12 @@ class Fit:
 
     @property
     def fits(self) -> bool:
-        """Whether it does."""
+        """Whether it fits."""
         return self.share <= MOST_USED
 
 
 def fit_of(answer: Answer, catalog: Catalog) -> Fit | None:
-    """How the run of an answer fits; None where the model or the memory is unknown.
+    """Return the memory fit of an answer's run; None if the model or the memory is unknown.
 
     One sequence at a time on each device, weights and optimizer shared out over all of them.
     """

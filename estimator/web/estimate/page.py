@@ -375,14 +375,14 @@ def _in_sight(lines: list[str]) -> list[str]:
 
 
 def _assumed(answer: Answer) -> list[str]:
-    """What was assumed, besides what a figure says itself."""
+    """Return the assumptions, except those on the cards of figures."""
     on_cards = {text for name in LABELS for text in words.absent(answer, name)}
     lines = words.assumed(answer, open_catalog(), DEFAULT)
     return [text for text in lines if text not in on_cards]
 
 
 def _badges(answer: Answer) -> Iterator[str]:
-    """What to see at once: does it fit, and can it be meant."""
+    """Yield the badges: whether it fits, and whether it is plausible."""
     fit = fit_of(answer, open_catalog())
     if fit is not None:
         yield badge(fit)
@@ -501,7 +501,7 @@ SECTIONS: Mapping[str, Callable[[Drawn, Frame, Catalog], None]] = {
     "devices": _devices,
     "formula": _formula,
 }
-"""What `show` in a link can ask for, besides the figures."""
+"""Values of `show` in a link, in addition to the figures."""
 
 SLIDES = {
     "figures": N_("time, energy, cost and CO2e"),

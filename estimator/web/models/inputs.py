@@ -1,4 +1,4 @@
-"""What the page Models can be asked: a model by name or by its config.json, and how it is used."""
+"""Inputs of the page Models: a model by name or config.json, and its use."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -165,7 +165,7 @@ UNITS = (
     *(N_("token"), N_("tokens"), N_("image"), N_("images"), N_("frame"), N_("frames")),
     *(N_("latent"), N_("latents")),
 )
-"""What passes through a network, as a ledger calls it."""
+"""Units of a network's items, as ledgers name them."""
 
 
 def _links(values: Values, model: Described) -> None:

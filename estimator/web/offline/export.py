@@ -45,7 +45,7 @@ PICTURE_SCALE = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """Which figure, and how it is to look.
+    """Selected figure and its look.
 
     Parameters
     ----------
@@ -188,7 +188,7 @@ CAPTION = N_("The scenario takes {headline}; bars hold {level:g}%.")
 
 
 def caption(name: str, answer: Answer, version: str) -> str:
-    """What a figure of that name rests on, in a line."""
+    """Return a line on the basis of a figure."""
     known = [name for name in COMPARED if name in answer.estimate]
     shown = ", ".join(result(name, float(answer.estimate[name].mid)) for name in known)
     said = _(CAPTIONS.get(name, CAPTION)).format(headline=shown, level=answer.level * 100)

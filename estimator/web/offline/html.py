@@ -227,7 +227,7 @@ def _bundled() -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class FigureWords:
-    """What is written around a figure.
+    """Texts around a figure.
 
     Parameters
     ----------

@@ -49,10 +49,10 @@ YEARS = 20.0
 """Childhood beside which a training is put [year]."""
 
 BUDGET_USD = 1e6
-"""What is spent best, where the page opens [USD]."""
+"""Opening budget [USD]."""
 
 HARDWARE_USD = 100e3
-"""What buys devices year by year, where the page of the trends opens [USD]."""
+"""Opening hardware budget of the page Trends [USD]."""
 
 CASES = ("alphago-lee", "dqn-atari", "alphastar", "brain-20w")
 """Claims whose numbers stand on the page of the brain."""
@@ -60,7 +60,7 @@ CASES = ("alphago-lee", "dqn-atari", "alphastar", "brain-20w")
 
 @dataclass(frozen=True, kw_only=True)
 class Choices:
-    """What a figure of the limits may be given: a preset and devices."""
+    """Choices for a figure of the limits: a preset and devices."""
 
     preset: str = "gpt-3"
     hardware: str = ""
@@ -152,7 +152,7 @@ class Scaled:
 
 
 def scaled_by(name: str, view: str, choices: Choices, catalog: Catalog) -> Scaled | None:
-    """What a reader may move in a figure: a budget buys, and a run costs, in proportion."""
+    """Return the slider of a figure: budget or work, to which all values are proportional."""
     if (name, view) == ("trends", "budget"):
         budget = Slider(
             name="budget", label=N_("Budget"), value=HARDWARE_USD, low=1e3, high=1e10, unit="$"

@@ -20,7 +20,7 @@ QUANTITIES = {
     "co2e_kg": N_("CO2e"),
     "brain_years": N_("One brain at 20 W, for the same energy"),
 }
-"""What the figure shows, a row each."""
+"""Quantities of the figure, one row each."""
 
 _TIME = (
     "({0}) < 0.0166 ? format(({0}) * 3600, '.3r') + ' s' : "
@@ -84,7 +84,7 @@ class Slider:
 
 @dataclass(frozen=True, kw_only=True)
 class SliderModel:
-    """What a figure computes: its sliders, the steps of arithmetic, and the bounds they end in.
+    """Model of a figure: sliders, arithmetic steps, and the resulting bounds.
 
     Parameters
     ----------

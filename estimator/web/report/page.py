@@ -62,7 +62,7 @@ METERS = {
     "nodes": N_("whole nodes"),
     "facility": N_("the facility, with cooling"),
 }
-"""What a meter covered -> what its option is called."""
+"""Scope of a meter -> label of its option."""
 
 MEASURED, ELECTRICITY, MORE = (
     *(N_("What was measured"), N_("Contracts for the electricity")),

@@ -1,4 +1,4 @@
-"""What the page Serve asks: its parameters, its controls, and the question they make."""
+"""Parameters, controls and question of the page Serve."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -65,7 +65,7 @@ def known_devices() -> tuple[str, ...]:
 
 
 CALIBRATION = {"use": N_("correct the prediction"), "ignore": N_("are ignored")}
-"""What measured loads of a device do."""
+"""Use of measured loads of a device -> label."""
 
 LONGEST_CONFIG = 6_000
 """A link carries no longer config.json [characters]."""

@@ -1,4 +1,4 @@
-"""How does a table become a chart: Vega-Lite in one theme, no arithmetic.
+"""Charts from tables: Vega-Lite in one theme, without arithmetic.
 
 Each chart is a function from a look, and what else it depends on, to a specification without data
 and title: it is built once, and fed with tables of `estimator.web.shared.tables`.

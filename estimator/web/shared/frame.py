@@ -1,4 +1,4 @@
-"""How is a page to look: all of it or one slide, how large, in which language, in whose frame.
+"""Frame of a page: whole or one slide, text size, language, embedding.
 
 All of it stands in the link and is kept when a control moves: `show=` names a slide, `fs=` is the
 size of its text (1.4 for a lecture hall), `controls=` names the controls on the slide, `lang=` is
@@ -30,7 +30,7 @@ SLIDE_PX = 720
 
 @dataclass(frozen=True, kw_only=True)
 class Frame:
-    """What surrounds the page.
+    """Frame of the page: slide, embedding, size, language, controls.
 
     Parameters
     ----------
@@ -57,11 +57,11 @@ class Frame:
 
     @property
     def slide(self) -> bool:
-        """Whether one picture stands alone."""
+        """Whether it shows a single chart."""
         return bool(self.show)
 
     def shows(self, name: str) -> bool:
-        """Whether it shows a picture: on its slide, and on a page among all."""
+        """Return whether it shows a chart: on its slide, or on the whole page."""
         return self.show in ("", name)
 
     @property

@@ -1,4 +1,4 @@
-"""How the page looks beyond the theme: one stylesheet, and the few HTML blocks it dresses."""
+"""Style of the page beyond the theme: one stylesheet, and the HTML blocks that use it."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager

@@ -1,4 +1,4 @@
-"""How does an answer become tables: long ones, units in the column names, for charts and files."""
+"""Tables from an answer: long format, units in column names, for charts and files."""
 
 import csv
 import io
@@ -114,7 +114,7 @@ BASES = (
     *(N_("given"), N_("calibrated"), N_("published"), N_("assumed")),
     *(N_("datasheet"), N_("measured"), N_("derived")),
 )
-"""What a number rests on."""
+"""Basis of a number."""
 
 
 def results_rows(answer: Answer) -> list[Row]:
@@ -145,7 +145,7 @@ def parts_rows(answer: Answer) -> list[Row]:
 
 
 def uncertainty_rows(answer: Answer) -> list[Row]:
-    """What makes the interval wide: each source of uncertainty on its own, largest first.
+    """Return each source of uncertainty on its own, largest first.
 
     Columns: source, share of the log-variance, bounds of the quantity if this were the only source
     (quantity_low, quantity_mid, quantity_high) and a label. The quantity is the energy, or the
@@ -330,7 +330,7 @@ def credit(answer: Answer, catalog: Catalog, beginnings: Iterable[str]) -> str:
 
 
 def author(source: Source) -> str:
-    """Who a source is by: its publisher, or its authors where that is an archive of preprints."""
+    """Return the author of a source: its publisher, or its authors for preprint archives."""
     if not source.publisher.startswith(("arXiv", "various")):
         return source.publisher
     authors, et_al, _rest = source.title.partition(" et al.")

@@ -127,7 +127,7 @@ class UrlState(Generic[Value]):
 
     @property
     def notices(self) -> list[str]:
-        """What of the link that was opened could not be used; none once a control has moved."""
+        """Parts of the opened link that could not be used; empty once a control has moved."""
         memory: VisitMemory | None = st.session_state.get(self._place)
         return [] if memory is None else memory.notices
 
@@ -183,7 +183,7 @@ class UrlState(Generic[Value]):
 
 
 def asked_of(page: str) -> Any:
-    """What a page is asked in this run, once it has arrived."""
+    """Return the inputs of a page in this run, once they have arrived."""
     return st.session_state[f"_{page}_memory"].asked
 
 
@@ -318,7 +318,7 @@ class Word(Control):
     """A value that is a text, in its widget and in a link alike."""
 
     def shown(self, value: Any) -> str:
-        """What the widget holds for a value."""
+        """Return the widget's value."""
         return str(value)
 
     def written(self, value: Any) -> str:
@@ -499,7 +499,7 @@ def _bounded(query: dict[str, str]) -> dict[str, str]:
 
 
 def _versions(query: Query) -> list[str]:
-    """What to know of a link that was made by another schema or other data."""
+    """Return notices for links of another schema or data version."""
     notices = []
     if query.get("v", LINK_VERSION) != LINK_VERSION:
         notices.append(
