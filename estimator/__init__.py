@@ -1,4 +1,4 @@
-"""What will it take to train this network: time, energy, money, CO2e, and how sure are you?
+"""Time, energy, money and CO2e of training and running networks, with intervals.
 
 The public names; each is imported when it is first used, so that importing the package stays
 instant.

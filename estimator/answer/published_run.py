@@ -1,4 +1,4 @@
-"""What was reported of the run that a preset names, next to what is predicted for it."""
+"""Published figures of the run that a preset names, next to the prediction."""
 
 from collections.abc import Mapping
 

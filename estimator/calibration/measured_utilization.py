@@ -422,7 +422,7 @@ def _components(catalog: Catalog, name: str) -> Components:
 
 
 def counted(found: Sequence[CalibrationObservation]) -> tuple[int, int]:
-    """How many runs and timings the observations come from."""
+    """Return the number of runs and of timings behind the observations."""
     runs = round(sum(one.whole for one in found))
     return max(runs, min(1, len(found))), sum(one.timings for one in found)
 

@@ -1,4 +1,4 @@
-"""Which run should be measured next: the one that leaves the least uncertainty of what is asked."""
+"""Best next measurement: the run that leaves the least uncertainty in the answer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

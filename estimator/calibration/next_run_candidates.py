@@ -92,7 +92,7 @@ class NextRun:
 
 @dataclass(frozen=True, kw_only=True)
 class Worth:
-    """What a plan would leave of the uncertainty.
+    """Uncertainty that a plan would leave.
 
     Parameters
     ----------

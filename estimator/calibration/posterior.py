@@ -1,4 +1,4 @@
-"""What is expected of a device before and after its measured runs, by kind of work and format."""
+"""Expectation of a device before and after its measured runs, by workload type and format."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -106,7 +106,7 @@ class Residual:
 
     @property
     def inside(self) -> bool:
-        """Whether the interval holds what was reached."""
+        """Return whether the interval covers the measured value."""
         return self.low <= self.observation.reached <= self.high
 
 

@@ -162,6 +162,11 @@ class Source:
     url: str | None
     note: str | None
 
+    @property
+    def is_absent(self) -> bool:
+        """Return whether it marks numbers whose source was not seen."""
+        return self.publisher == "none"
+
 
 MOST_OF_PEAK = 1.02
 """Work said to be done at more than so many times the peak is a slip [1]: the peak of a processor

@@ -128,7 +128,7 @@ class Setup:
 
     @property
     def split(self) -> npt.NDArray[np.bool_]:
-        """Whether prompts are read by devices of their own."""
+        """Return whether prompts have devices of their own."""
         return np.asarray(np.asarray(self.prefill.devices) > 0.0)
 
 
@@ -245,7 +245,7 @@ class Passes:
         return np.where(self.setup.split, self.pool.read.total_s, self.prefill.total_s)
 
     def decoded(self, sequences: Number) -> Traffic:
-        """What the devices that decode do with some sequences in flight; others read prompts."""
+        """Return the traffic of the decode devices at some concurrency; others do the prefill."""
         flying = replace(self.traffic, sequences=sequences)
         if self.pool is None:
             return flying

@@ -67,7 +67,7 @@ NO_POOL = PrefillPool(devices=0.0, layout=Layout())
 
 @dataclass(frozen=True, kw_only=True)
 class PoolTimes:
-    """What a prompt takes in a prefill pool.
+    """Time of a prompt in a prefill pool.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def pool_times(
     pool: PrefillPool,
     tokens: tuple[Number, Number],
 ) -> PoolTimes:
-    """What a prompt takes in a pool, by the tokens that it reads, and those that its cache has."""
+    """Return the time of a prompt in a pool, by the tokens to prefill and those in its cache."""
     fresh, cached = tokens
     layout = pool.layout
     read, riding_s = prefill_times(model, machine, engine, layout, fresh)

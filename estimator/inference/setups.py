@@ -198,7 +198,7 @@ class ServingTable:
 
     @property
     def split(self) -> Mask:
-        """Whether prompts have devices of their own."""
+        """Return whether prompts have devices of their own."""
         return np.broadcast_to(np.asarray(self.prefill.devices) > 0.0, self.count)
 
     @property
@@ -457,7 +457,7 @@ def _devices_notice(code: str, count: float) -> Notice:
 
 
 def _pools_note(prefill: float, devices: float) -> Notice:
-    """How devices are divided into pools."""
+    """Return a notice on the division of devices into pools."""
     values = {"prefill": float(prefill), "decode": float(devices - prefill)}
     return Notice("serving_pools", "prefill_devices", values)
 

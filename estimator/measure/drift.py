@@ -26,8 +26,8 @@ of 80% that their first 10 or 20 s gave, and 5 of 8 others: 1.5 times as wide wo
 of five of them."""
 
 STRENGTH_DOF = 4.0
-"""How many differences of windows that is worth beside those of the run itself [1]. A guess: the
-tails of the errors of those runs are those of Student's t of about four degrees of freedom."""
+"""Weight of the prior in differences between windows [1]. Assumed: the errors of those runs have
+the tails of a Student's t with about four degrees of freedom."""
 
 MOST_OWN = 8.0
 """Most differences that the run's own windows count for [1]: they show the pace of the seconds

@@ -167,7 +167,7 @@ def generator_of(log: LogFile) -> str | None:
 
 
 def is_load_generator(log: LogFile) -> bool:
-    """Whether a log is a result of one of these."""
+    """Return whether a log is the result of a load generator."""
     return generator_of(log) is not None
 
 

@@ -1,4 +1,4 @@
-"""Which conv net a config describes: ResNet, RegNet, ConvNeXt, PoolFormer, FocalNet.
+"""Convolutional networks: ResNet, RegNet, ConvNeXt, PoolFormer, FocalNet.
 
 DINOv3 over ConvNeXt, too. The items of a pass are images. The first convolution needs no gradient
 of its input, so training is a little less than three times the forward pass.

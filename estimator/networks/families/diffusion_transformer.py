@@ -1,4 +1,4 @@
-"""How much work a diffusion transformer of diffusers is: DiT, Stable Diffusion 3 and Flux.
+"""Diffusion transformers of diffusers: DiT, Stable Diffusion 3 and Flux.
 
 What a config leaves out is as in diffusers 0.42. `image_size` is the side of the latent map that
 the network gets, in Flux after it is folded by two. `seq_len` is the text tokens. The items of a
@@ -31,7 +31,7 @@ class TransformerSizes:
 
 
 def patch_sizes(fields: Fields, folded: bool = False) -> TransformerSizes:
-    """What configs state of patches, perhaps folded to one position before."""
+    """Return the patch sizes of a config, optionally folded to one position beforehand."""
     head_dim, channels = fields.size("attention_head_dim"), fields.size("in_channels")
     patch = fields.size("patch_size")
     area = patch * patch

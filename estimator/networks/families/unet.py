@@ -1,4 +1,4 @@
-"""How much work a U-Net or an autoencoder (VAE) of latent diffusion is.
+"""Work of a U-Net or an autoencoder (VAE) for latent diffusion.
 
 Defaults are those of diffusers 0.42. A pass denoises each image once, or encodes and decodes it.
 `image_size` is the side of the map that the network gets, `sample_size` in the config; `seq_len`

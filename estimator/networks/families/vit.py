@@ -1,4 +1,4 @@
-"""Which vision transformer a config describes: ViT, DeiT, I-JEPA, BEiT, DINO.
+"""Vision transformers: ViT, DeiT, I-JEPA, BEiT, DINO.
 
 Over spectrograms AST (audio-spectrogram-transformer), too; data2vec-vision is read as BEiT. The
 items of a pass are the positions that pass the layers: patches, class token and registers. The

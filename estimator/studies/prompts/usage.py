@@ -31,7 +31,7 @@ LONGEST_NAME = 100
 
 @dataclass(frozen=True, kw_only=True)
 class UsageFormat:
-    """Where a record of usage has its numbers; keys within keys are joined by dots.
+    """Keys of the numbers in a record of usage; nested keys are joined by dots.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the usage in a file took: each model with the mean length of its requests, summed up."""
+"""Cost of the usage in a file: each model with the mean length of its requests, summed up."""
 
 from collections.abc import Sequence
 from dataclasses import replace

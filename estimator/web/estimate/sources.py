@@ -51,7 +51,9 @@ def draw_sources(answer: Answer, catalog: Catalog) -> None:
 def compared_by(catalog: Catalog) -> str:
     """Publishers or authors of what energy and CO2e are put beside, and years."""
     found = [catalog.source(record.source) for record in catalog.equivalents().values()]
-    return "; ".join(f"{author(source)}, {source.date[:4]}" for source in found)
+    return "; ".join(
+        f"{author(source)}, {source.date[:4]}" for source in found if not source.is_absent
+    )
 
 
 def _step(step: FormulaStep, *, linked: bool) -> str:

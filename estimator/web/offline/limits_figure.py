@@ -113,7 +113,7 @@ def content_of(suffix: str, wish: Wish, choices: Choices, catalog: Catalog) -> b
 
 
 def _caption(drawn: Picture, version: str) -> str:
-    """What stands below a picture: what its message rests on, how to read it, and its date."""
+    """Return the caption of a chart: basis, legend and date."""
     bars = _("Bars hold 80%; a point without one is exact.") if drawn.by_row else ""
     return " ".join(filter(None, (drawn.basis, bars, credit_line(version))))
 

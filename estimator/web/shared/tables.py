@@ -325,7 +325,7 @@ def credit(answer: Answer, catalog: Catalog, beginnings: Iterable[str]) -> str:
     wanted = tuple(beginnings)
     used = [item for name, item in answer.inputs.items() if name.startswith(wanted)]
     found = [source for item in used if (source := _source_of(item, catalog)) is not None]
-    names = [f"{author(source)} ({source.date[:4]})" for source in found]
+    names = [f"{author(source)} ({source.date[:4]})" for source in found if not source.is_absent]
     return ", ".join(dict.fromkeys(names))
 
 

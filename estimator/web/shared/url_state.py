@@ -389,7 +389,7 @@ class Number(Control):
         return self._kind(best), notice.format(name=self.name, given=shortened(text), best=best)
 
     def shown(self, value: Any) -> float:
-        """What the widget holds for a value."""
+        """Return the widget's value."""
         return self._kind(value)
 
     def written(self, value: Any) -> str:
@@ -437,7 +437,7 @@ class Typed(Control):
         return number, ""
 
     def shown(self, value: Any) -> str:
-        """What the widget holds for a value."""
+        """Return the widget's value."""
         return "" if value is None else short_number(value)
 
     def written(self, value: Any) -> str:
