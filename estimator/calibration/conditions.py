@@ -1,4 +1,4 @@
-"""Circumstances of runs, arrays of one length."""
+"""Conditions of runs, arrays of one length."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ OPTIONAL = (
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """Circumstances of runs, arrays of one length.
+    """Conditions of runs, arrays of one length.
 
     Parameters
     ----------
