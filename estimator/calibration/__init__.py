@@ -8,6 +8,7 @@ add_messages(
         "using {most:percent}; measure it again on an idle machine"
     ),
     run_counts_less="run {run} has less weight: {reasons}",
+    runs_count_less="{count:.0f} runs have less weight: {reasons}",
     calibrated=(
         "calibrated: {count:.0f} run {where}, newest {age}; its steps reach {times:.2g} times "
         "the rate expected from published runs",

@@ -1,6 +1,8 @@
 """What an answer says of the measured runs that it rests on: provenance and notices."""
 
 import math
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -28,6 +30,12 @@ from estimator.runs.observations import program_key
 
 CALIBRATED = "calibrated"
 """Basis of a number that measured runs corrected."""
+
+MOST_REASONS = 3
+"""Reasons named why several runs count less."""
+
+NUMBER = re.compile(r"\d+(?:\.\d+)?%?")
+"""A number in a reason, by which runs differ that were disturbed alike."""
 
 WORTH_SAYING = 0.05
 """An interval that would be narrower by less than this share is not worth a word [1]."""
@@ -116,7 +124,7 @@ def age_in_words(started: str) -> str:
 
 
 def less_counted(found: Sequence[CalibrationObservation], evidence: Evidence) -> tuple[Notice, ...]:
-    """Say which runs count less, and why: disturbed, or far off all the others.
+    """Say in one line which runs count less, and why: disturbed, or far off all the others.
 
     Where there are too many kinds of timings to keep apart, none is called far off.
     """
@@ -126,10 +134,15 @@ def less_counted(found: Sequence[CalibrationObservation], evidence: Evidence) ->
         far_off = () if weight == 1.0 else (f"far off all the others, weight {in_percent(weight)}",)
         if one.reasons or far_off:
             reasons.setdefault(one.run, {}).update(dict.fromkeys((*one.reasons, *far_off)))
-    return tuple(
-        Notice("run_counts_less", "", {"run": run, "reasons": tuple(why)})
-        for run, why in reasons.items()
-    )
+    if len(reasons) == 1:
+        ((run, why),) = reasons.items()
+        return (Notice("run_counts_less", "", {"run": run, "reasons": tuple(why)}),)
+    if not reasons:
+        return ()
+    sorts = Counter(NUMBER.sub("…", one) for why in reasons.values() for one in why)
+    common = tuple(f"{sort} ({count})" for sort, count in sorts.most_common(MOST_REASONS))
+    values = {"count": float(len(reasons)), "reasons": common}
+    return (Notice("runs_count_less", "", values),)
 
 
 def size_notices(known: Known, device: Device, precision: str, group: str) -> tuple[Notice, ...]:

@@ -272,6 +272,14 @@ def test_a_disturbed_run_is_weighed_down_and_said(changed, specified):
     assert any(f"run r1 has less weight: {specified}" in warning for warning in disturbed.warnings)
 
 
+def test_all_runs_that_count_less_are_said_in_one_line():
+    for number, others in enumerate((0.2, 0.3, 0.4), start=1):
+        whole = run(number, conditions=(Condition(component="gpu:0", busy=1.0, others=others),))
+        store(dataclasses.replace(whole, timings=timing_of(whole, params=number * 1e9)))
+    (line,) = (one for one in answer().warnings if "less weight" in one)
+    assert line == "3 runs have less weight: others used … of it (3)"
+
+
 def test_a_lowered_power_limit_is_weighed_down_and_said():
     whole = run(1)
     device = dataclasses.replace(whole.devices[0], power_limit_w=200.0)
