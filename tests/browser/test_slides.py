@@ -26,7 +26,6 @@ FULL = {("explore", name) for name in ("tornado", "sweep", "map", "front")} | {(
 DRAWN_BY = {
     "claims": "factors",
     "brain": "operations",
-    "levers": "ratios",
     "scaling": "curves",
     "trends": "memory_wall",
     "depth": "gradient",

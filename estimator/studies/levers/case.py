@@ -28,6 +28,8 @@ class Case:
     ----------
     network, load : StoredDecoder, Load
         What runs, and what is asked of it.
+    preset, hardware : str
+        Ids of the model and of the device.
     device : str
         Name of the device, for people.
     peaks : mapping of str to float
@@ -40,6 +42,8 @@ class Case:
 
     network: StoredDecoder
     load: Load
+    preset: str
+    hardware: str
     device: str
     peaks: Mapping[str, float]
     memory_bytes: float
@@ -96,6 +100,8 @@ def case_of(preset: str, hardware: str, load: Load, catalog: Catalog) -> Case:
     return Case(
         network=network_of(preset, catalog),
         load=load,
+        preset=catalog.preset(preset).id,
+        hardware=device.id,
         device=device.name,
         peaks={name: record.value for name, record in device.peaks.items()},
         memory_bytes=device.records["memory_bytes"].value,

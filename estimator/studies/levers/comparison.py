@@ -1,17 +1,23 @@
 """Before and after: memory, speed, energy, cost and CO2e of the user's case with levers pulled.
 
-The time of a step follows from the roofline; what an hour of the device draws, costs and emits, at
-its place, is answered by the same path as any other scenario.
+The engine of `estimator.inference` answers for weights of 16, 8 and 4 bits. What it has no input
+for, the roofline scales: other widths, and every other lever. What does not fit on the device is
+refused there, and is all by the roofline, with the hour of the device as any scenario has it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from estimator.answer.scenario_estimate import answer_scenarios
 from estimator.catalog import Catalog
 from estimator.core.phrase import Phrase, say
+from estimator.core.rows import rows_of
 from estimator.core.uncertainty import Uncertain
-from estimator.core.units import MILLION, S_PER_H, digits
+from estimator.core.units import J_PER_KWH, MILLION, S_PER_H, digits
+from estimator.inference.quantities import answer_serving
+from estimator.inference.question import ServingQuestion
 from estimator.networks.formulas import FLOP_PER_MULTIPLY_ADD, FLOP_PER_PARAM_AND_TOKEN
 from estimator.question.scenario import Scenario
 from estimator.studies.levers.break_even import break_even, distillation_flop
@@ -23,6 +29,17 @@ PER_HOUR = ("energy_kwh", "cost_usd", "co2e_kg")
 CALIBRATION_TOKENS = 128 * 2048.0
 """Tokens that a quantization after training looks at: 128 sequences (Frantar et al. 2022)."""
 SMALL_PARAMS = 8e9
+SERVED = {16.0: "", 8.0: "int8", 4.0: "int4"}
+"""Width of weights -> format in which the engine of inference serves them [bit]."""
+SIXTEEN_BIT = ("bf16", "fp16")
+WRITTEN_TOKENS = 256.0
+"""Tokens of an answer, assumed; half of them are in the cache on average [token]."""
+PER_MILLION = {
+    "energy_kwh": ("energy_per_output_token_j", MILLION / J_PER_KWH),
+    "cost_usd": ("cost_per_million_output_tokens_usd", 1.0),
+    "co2e_kg": ("co2e_per_million_output_tokens_kg", 1.0),
+}
+"""Quantity of a million tokens -> that of the engine, and its unit over that [1]."""
 CLOSE_BITS, CLOSE_SHARE = 0.5, 0.1
 
 
@@ -42,6 +59,8 @@ class State:
         Binding limit.
     per_million : mapping of str to Uncertain
         energy_kwh, cost_usd, co2e_kg of a million tokens, as far as they can be had.
+    served : bool
+        Whether the engine of inference answered, or the roofline alone.
     """
 
     memory_bytes: float
@@ -49,6 +68,7 @@ class State:
     tokens_per_s: float
     bound_by_memory: bool
     per_million: Mapping[str, Uncertain]
+    served: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,12 +85,15 @@ class LeverEvidence:
         Which quality: the accuracy, or, where no accuracy was published, the perplexity.
     results : tuple of Result
         Those results.
+    gains : tuple of Result
+        Results near the setting that measured a speed or an energy.
     """
 
     lever: str
     lost: ResultSpread | None
     of: str
     results: tuple[Result, ...]
+    gains: tuple[Result, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +153,12 @@ def compared(
     changed = pulled(case, settings)
     flop = application_flop(case, settings, retraining_tokens)
     hour, application = _hour_and_application(flop, scenario, catalog)
-    before, after = _state(case, hour), _state(changed, hour)
+    bits = [_served_bits(one) for one in (case, changed)]
+    served = _served(case, bits, scenario, catalog)
+    before, after = (
+        _state(one, hour) if served is None else _served_state(case, one, width, served[width])
+        for one, width in zip((case, changed), bits, strict=True)
+    )
     return LeverComparison(
         before=before,
         after=after,
@@ -170,18 +198,19 @@ def application_flop(case: Case, settings: Mapping[str, float], tokens: float) -
 def evidence(lever_id: str, setting: float, catalog: Catalog) -> LeverEvidence:
     """Return the published results of a lever near a setting, and their spread."""
     lever = lever_of(lever_id)
-    near = tuple(
-        one
-        for one in results(catalog, lever.results)
-        if one.quality and _near(one, lever_id, setting)
-    )
+    found = [one for one in results(catalog, lever.results) if _near(one, lever_id, setting)]
+    near = tuple(one for one in found if one.quality)
     alike = [one for one in near if one.is_accuracy]
     listed = alike or [one for one in near if not one.higher_is_better]
     lost = None
     if listed:
         lost = spread([one.lost_share() for one in listed], [one.source for one in listed])
     return LeverEvidence(
-        lever=lever_id, lost=lost, of="accuracy" if alike else "perplexity", results=near
+        lever=lever_id,
+        lost=lost,
+        of="accuracy" if alike else "perplexity",
+        results=near,
+        gains=tuple(one for one in found if one.speedup or one.energy_ratio),
     )
 
 
@@ -247,4 +276,58 @@ def _state(case: Case, hour: Mapping[str, Uncertain]) -> State:
         tokens_per_s=float(found.tokens_per_s),
         bound_by_memory=found.bound_by_memory,
         per_million={name: hour[name] * hours for name in PER_HOUR if name in hour},
+        served=False,
+    )
+
+
+def _served_bits(case: Case) -> float:
+    """Width that the engine serves, the next above that of the weights, if there is one [bit]."""
+    wide = [bits for bits in SERVED if bits >= float(case.network.weight_bits)]
+    return min(wide, default=max(SERVED))
+
+
+def _served(
+    case: Case, widths: Sequence[float], scenario: Scenario, catalog: Catalog
+) -> dict[float, Mapping[str, Uncertain]] | None:
+    """Answer of the engine for each width of the weights; None where one is refused."""
+    known = [*dict.fromkeys(widths)]
+    peaks = catalog.device(case.hardware).peaks
+    plain = next((name for name in SIXTEEN_BIT if name in peaks), "")
+    asked = ServingQuestion(
+        preset=case.preset,
+        hardware=case.hardware,
+        concurrency=float(case.load.batch),
+        input_tokens=max(float(case.load.context) - WRITTEN_TOKENS / 2, 1.0),
+        output_tokens=WRITTEN_TOKENS,
+        site=scenario.site or "",
+    )
+    answer = answer_serving(
+        [replace(asked, precision=SERVED[bits] or plain) for bits in known], catalog
+    )
+    if answer.errors:
+        return None
+    found: dict[float, Mapping[str, Uncertain]] = {
+        bits: {name: rows_of(value, row) for name, value in answer.ranges.items()}
+        for row, bits in enumerate(known)
+    }
+    speeds = [np.asarray(one["output_tokens_per_s"].mid) for one in found.values()]
+    return found if np.isfinite(speeds).all() else None
+
+
+def _served_state(before: Case, case: Case, bits: float, served: Mapping[str, Uncertain]) -> State:
+    """Return a state as the engine answers at a width, scaled to the case by the roofline."""
+    plain = before.on(replace(before.network, weight_bits=bits))
+    faster = float(case.step().tokens_per_s) / float(plain.step().tokens_per_s)
+    needed = float(case.needed_bytes())
+    return State(
+        memory_bytes=needed,
+        fits=needed <= case.memory_bytes,
+        tokens_per_s=float(served["output_tokens_per_s"].mid) * faster,
+        bound_by_memory=case.step().bound_by_memory,
+        per_million={
+            name: served[quantity] * (factor / faster)
+            for name, (quantity, factor) in PER_MILLION.items()
+            if np.isfinite(np.asarray(served[quantity].mid)).all()
+        },
+        served=True,
     )

@@ -15,12 +15,12 @@ from estimator.studies.levers.inference import Load
 from estimator.studies.levers.levers import LEVERS
 from estimator.studies.levers.results import Result, measured, results
 from estimator.studies.levers.training import plain, with_adapters, with_recomputation
-from estimator.web.shared import figures, plots, share, style, widgets
+from estimator.web.shared import share, style, widgets
 from estimator.web.shared.amounts import amount, sentence, with_span
 from estimator.web.shared.charts import Row
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
-from estimator.web.shared.language import N_, _
+from estimator.web.shared.language import N_, _, ngettext
 from estimator.web.shared.profiles import (
     devices_with,
     hardware_names,
@@ -151,12 +151,15 @@ def _answer(case: Case, found: LeverComparison, settings: dict[str, float], fram
     """Draw the result of the levers on the case."""
     style.sentence(escape(_headline(case, found, settings)))
     if not frame.slide:
-        style.caption(
-            _(
-                "By the roofline: reading or computing, whichever takes longer, each at 60% of "
-                "what the device can do (assumed)."
-            )
+        roofline = _(
+            "By the roofline: reading or computing, whichever takes longer, each at 60% of "
+            "what the device can do (assumed)."
         )
+        engine = _(
+            "By the engine of the page Inference for weights of 16, 8 and 4 bits; the roofline "
+            "scales it for other widths and levers."
+        )
+        style.caption(engine if found.after.served else roofline)
     if frame.shows("ratios"):
         _ratios(found, frame)
     if not frame.slide:
@@ -200,24 +203,39 @@ def _headline(case: Case, found: LeverComparison, settings: dict[str, float]) ->
 
 
 def _ratios(found: LeverComparison, frame: Frame) -> None:
-    """Draw each quantity after over before."""
-    kind = _("after over before")
+    """Draw each quantity after over before as a card, with what was measured near the setting."""
     pairs = {
-        _("memory"): found.after.memory_bytes / found.before.memory_bytes,
-        _("time of a token"): found.before.tokens_per_s / found.after.tokens_per_s,
+        "memory": (_("memory"), found.after.memory_bytes / found.before.memory_bytes),
+        "time": (_("time of a token"), found.before.tokens_per_s / found.after.tokens_per_s),
     }
     for name, label in PER_MILLION.items():
-        if name in found.before.per_million:
+        if name in found.before.per_million and name in found.after.per_million:
             was = float(np.asarray(found.before.per_million[name].mid))
             now = float(np.asarray(found.after.per_million[name].mid))
-            pairs[_(label)] = now / was
-    rows = []
-    for label, ratio in pairs.items():
-        bounds, text = (min(ratio, 1.0), ratio, max(ratio, 1.0)), f"{label}: ×{amount(ratio, '1')}"
-        rows.append(plots.interval(label, bounds, text, kind))
-    title = _("after over before (1: no change)")
-    picture = plots.ranges_picture(rows, title, (kind,), log=False)
-    figures.draw_picture(picture, frame.look, key="levers_ratios")
+            pairs[name] = (_(label), now / was)
+    near = [one for evidence in found.evidence for one in evidence.gains]
+    times = [1 / one.speedup for one in near if one.speedup]
+    energies = [one.energy_ratio for one in near if one.energy_ratio]
+    seen = {"time": times, "energy_kwh": energies}
+    style.figures(
+        style.figure(name, label, f"×{amount(ratio, '1')}", "", [_measured(seen.get(name))])
+        for name, (label, ratio) in pairs.items()
+    )
+
+
+def _measured(ratios: list[float] | None) -> str:
+    """Say in which range a ratio was measured; only times and energies were."""
+    if ratios is None:
+        return _("computed")
+    if not ratios:
+        return _("computed; no measurement near this setting")
+    low, high = (f"×{amount(one, '1')}" for one in (min(ratios), max(ratios)))
+    text = ngettext(
+        "computed; measured {low} to {high} in {n} run",
+        "computed; measured {low} to {high} in {n} runs",
+        len(ratios),
+    )
+    return text.format(low=low, high=high, n=len(ratios))
 
 
 def _table(found: LeverComparison) -> None:
