@@ -20,11 +20,17 @@ PLAIN = re.compile(
 )
 """Numbers with a sign, and dashes for nothing: these stay as they are."""
 
-SUSPECT = re.compile(rf'[{re.escape("".join(FIRST_LETTERS))}](?<=[,"\0].)', re.DOTALL)
-"""First letter of a cell that may be a formula, after a comma, a quote or a record."""
+KINDS = bytes(
+    ord("," if byte in b',"\0' else "=" if byte in b"=+-@\t\r\n\xef" else " ")
+    for byte in range(256)
+)
+"""Byte -> `,` before a cell, `=` at the start of one that may be a formula, a blank otherwise.
+
+All full-width first letters begin with the byte EF in UTF-8.
+"""
 
 PLAIN_CELL = re.compile(
-    rf'(?<=")(?:{PLAIN.pattern})(?="(?:[,\0]|\Z))|(?<!")(?:{PLAIN.pattern})(?=[,\0]|\Z)',
+    rf'(?<=")(?:{PLAIN.pattern})(?="(?:[,\0]|\Z))|(?<!")(?:{PLAIN.pattern})(?=[,\0]|\Z)'.encode(),
     re.IGNORECASE,
 )
 """A whole cell that stays as it is."""
@@ -47,12 +53,13 @@ def without_formulas(records: Sequence[str]) -> Sequence[str]:
     >>> without_formulas(['a,"=1+1",-2', '"b, c",-,d'])
     ["a,'=1+1,-2", '"b, c",-,d']
     """
-    text = "\0" + "\0".join(records)
-    found = (hit.start() for hit in SUSPECT.finditer(text))
-    suspects = [place for place in found if not PLAIN_CELL.match(text, place)]
+    data = ("\0" + "\0".join(records)).encode("utf-8", "surrogatepass")
+    found = (hit.start() + 1 for hit in re.finditer(b",=", data.translate(KINDS)))
+    suspects = [place for place in found if not PLAIN_CELL.match(data, place)]
     if not suspects:
         return records
-    ends = list(accumulate((len(record) + 1 for record in records), initial=1))[1:]
+    sizes = (len(record.encode("utf-8", "surrogatepass")) + 1 for record in records)
+    ends = list(accumulate(sizes, initial=1))[1:]
     safe = list(records)
     for row in {bisect_right(ends, place) for place in suspects}:
         safe[row] = _rewritten(safe[row])
