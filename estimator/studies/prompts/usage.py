@@ -280,7 +280,7 @@ def _count(value: Any) -> float:
     """Number of tokens; anything else counts as none."""
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return 0.0
     return number if 0 < number < math.inf and not isinstance(value, bool) else 0.0
 

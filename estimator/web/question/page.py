@@ -379,7 +379,8 @@ def stated_picture(answer: PromptAnswer) -> Picture:
     for name, kind in STATED.items():
         record = open_catalog().claims()[name]
         value, title = record.claimed.value, _(record.title)
-        rows.append(plots.interval(title, (value, value, value), title, _(kind)))
+        text = title if kind == MEASURED else f"{title} ({_(kind)})"
+        rows.append(plots.interval(title, (value, value, value), text, _(kind)))
     kinds = (_(HERE), *dict.fromkeys(_(kind) for kind in STATED.values()))
     return plots.ranges_picture(rows, _("energy of a question [Wh]"), kinds, "Wh")
 

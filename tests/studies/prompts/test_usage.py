@@ -101,7 +101,7 @@ def test_every_format_gives_its_counts_once_and_nothing_else(name):
 
 
 def test_damaged_lines_and_foreign_values_are_passed_over():
-    text = lines(LITELLM, {"model": "gpt-4o", "prompt_tokens": None, "completion_tokens": "x"})
+    text = lines(LITELLM, {"model": "gpt-4o", "prompt_tokens": 10**400, "completion_tokens": "x"})
     (found,) = usage_of(f"{text}\n{{broken\n[[[\nnull".encode())
     assert (found.requests, found.output_tokens) == (1, 60)
     nested = "[" * 5000 + "]" * 5000
