@@ -1,7 +1,6 @@
 """Audio models of conformer layers: wav2vec 2.0 Conformer, w2v-BERT 2.0, Parakeet.
 
-`seq_len` is audio samples at 16 kHz, ten seconds by default, and the items of a pass are frames;
-of Cohere's speech recognition it is the tokens written of ten seconds.
+`seq_len` is audio samples at 16 kHz, ten seconds by default, and the items of a pass are frames.
 """
 
 from dataclasses import replace
@@ -22,9 +21,7 @@ from estimator.networks.blocks import (
     table,
 )
 from estimator.networks.convolution import Flow, windows
-from estimator.networks.families.encoder_decoder import EncoderDecoder, side
 from estimator.networks.families.mixers import depthwise, lstm
-from estimator.networks.families.speech_recognition import SAMPLES
 from estimator.networks.families.wav2vec2 import (
     AudioFacts,
     Body,
@@ -36,7 +33,7 @@ from estimator.networks.families.wav2vec2 import (
     wav2vec2,
 )
 from estimator.networks.fields import Fields
-from estimator.networks.model_class import head_note, task, word_head
+from estimator.networks.model_class import head_note, task
 from estimator.networks.network import Network, without_input_gradient
 from estimator.networks.registry import family, with_defaults_of
 
@@ -225,33 +222,3 @@ def parakeet_transducer(fields: Fields) -> Network:
         "head/logits": affine(width, vocab + durations),
     }
     return _parakeet(part, written, task(fields) in ("", "RNNT", "TDT"), fields)
-
-
-@family("cohere_asr")
-def cohere_asr(fields: Fields) -> Network:
-    """Cohere's speech recognition: the encoder over ten seconds, a decoder that attends to it."""
-    given = {**fields.usual["encoder_config"], **fields.part("encoder_config").values}
-    part = Fields(given, path=f"{fields.full_name('encoder_config')}.")
-    part = with_defaults_of(part, "parakeet_encoder")
-    hidden, heads = fields.size("hidden_size"), fields.size("num_attention_heads")
-    vocab, longest = fields.size("vocab_size"), fields.size("max_position_embeddings")
-    kept = fields.size_or_none("num_key_value_heads") or heads
-    fields.equal("num_key_value_heads", kept, "num_attention_heads", heads)
-    fields.counted("attention_bias", True)
-    fields.counted("head_dim", None, hidden // heads)
-    stated = {
-        "decoder_ffn_dim": fields.size("intermediate_size"),
-        "decoder_attention_heads": heads,
-        "decoder_layers": fields.layers("num_hidden_layers"),
-    }
-    body = _fast_conformer(part, {"project": affine(part.size("hidden_size"), hidden)})
-    model = EncoderDecoder(
-        table=vocab * hidden,
-        source=None,
-        target=side(fields.with_values(stated), "decoder", longest, norms=2),
-        heads=({"head/logits": word_head(fields, hidden, vocab, biases=1)}, {}),
-        longest=longest,
-        encoded=lambda batch: body(Flow(batch=batch, side=SAMPLES, dims=1)),
-    )
-    made = model.network(fields)
-    return replace(made, run=without_input_gradient(made.run, "encoder/attention/positions"))

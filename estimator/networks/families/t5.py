@@ -1,8 +1,7 @@
-"""Models like T5: mT5, umT5, Switch, Pix2Struct, UDOP.
+"""Models like T5: mT5, umT5, Switch, UDOP.
 
 One exception to the defaults of transformers 5.23: a config that says `tie_word_embeddings = false`
 (version 1.1, Flan) has a head of its own, as its weights do; transformers 5 ties it all the same.
-Pix2Struct (arXiv:2210.03347), of whose type DePlot and MatCha are, reads patches of a page.
 """
 
 from collections.abc import Callable
@@ -14,7 +13,6 @@ from estimator.networks.blocks import (
     Experts,
     Mlp,
     affine,
-    equal_heads,
     held,
     layer_costs,
     multi_head,
@@ -28,7 +26,7 @@ from estimator.networks.layers import Layers
 from estimator.networks.ledger import Inputs
 from estimator.networks.model_class import class_name, task, tied_as_stated
 from estimator.networks.network import Network, Pass, length_warning, lines, sequence
-from estimator.networks.registry import families, family, with_defaults_of
+from estimator.networks.registry import families, family
 
 DEFAULT_POSITIONS = 512
 """Tokens of either side in pre-training (arXiv:1910.10683, sec. 3.1.2); positions are relative."""
@@ -122,49 +120,11 @@ families(
 )
 
 
-PATCHES = 2048.0
-"""Patches of a page. [1]"""
-
-
 def _stack(fields: Fields, attention: Attention, norms: int, layers: int) -> tuple[Layers, ...]:
     """Layers with gated MLPs and RMS norms, without biases."""
     hidden = attention.hidden
     mlp = Mlp(hidden, fields.size("d_ff"), gated=True)
     return (Layers(costs=layer_costs(attention, mlp, norms * hidden), times=layers),)
-
-
-@family("pix2struct")
-def pix2struct(fields: Fields) -> Network:
-    """Pix2Struct: two tables of positions, rows and columns; the head is tied where it says so."""
-    vision = with_defaults_of(fields.part("vision_config"), "pix2struct_vision_model")
-    text = with_defaults_of(fields.part("text_config"), "pix2struct_text_model")
-    seen, heads = vision.size("hidden_size"), vision.size("num_attention_heads")
-    looks = multi_head(seen, heads, vision.size("d_kv"))
-    hidden, vocab = text.size("hidden_size"), text.size("vocab_size")
-    keys = ("hidden_size", "num_heads")
-    asks = equal_heads(text, hidden, text.size("num_heads"), keys, bias=False)
-    patch = affine(vision.size("patch_embed_hidden_size"), seen)
-    places = table(2 * vision.size("seq_len"), seen)
-    layers = vision.layers("num_hidden_layers"), text.layers("num_layers")
-    tied = fields.flag("tie_word_embeddings")
-    head = {"head/logits": vocabulary_head(hidden, vocab, own=not tied)}
-    model = EncoderDecoder(
-        table=vocab * hidden,
-        source=Side(
-            before={"embedding/position": places, "norm/outer": held(seen)},
-            stack=_stack(vision, looks, 2, layers[0]),
-            attention=looks,
-        ),
-        target=Side(
-            before=distance_biases(text, asks),
-            stack=_stack(text, asks, 3, layers[1]),
-            attention=asks,
-        ),
-        heads=(head, {}),
-        longest=DEFAULT_POSITIONS,
-        filters=(("encoder/patch", patch, PATCHES),),
-    )
-    return model.network(fields)
 
 
 PAGE_BUCKETS = 32
