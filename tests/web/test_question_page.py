@@ -34,6 +34,7 @@ def test_it_answers_beside_a_lamp_before_anything_is_typed():
         r"A short question takes 0\.\d+ Wh \(0\.\d+ – [\d.]+ Wh\): GPT \(large\)\.", text
     )
     assert re.search(r"a 10 W LED lamp [\d.]+ minutes a brain at 20 W [\d.]+ \w+", text)
+    assert any("ChatGPT" in name for name in page.selectbox(key="question_model").options)
     assert "is not disclosed: a distribution over models of its class stands for it" in text
     stated, tasks = alts(page)
     assert all(figure in stated for figure in ("0.24 Wh", "0.34 Wh", "3 Wh", "3.96 Wh"))

@@ -74,7 +74,7 @@ NAMES = (
     ("image", r"dall-?e|gpt-image|midjourney|imagen|nano-?banana|firefly"),
     ("video", r"\bsora|\bveo|kling|runway"),
     ("gpt-mini", r"gpt.*(mini|nano)|gpt-?3\.?5|\bo[134]-mini|codex-mini"),
-    ("gpt", r"^(chat-?)?gpt(-?[45]|$|[- ])|^chatgpt|^o[134](-|$)|^codex|^openai$"),
+    ("gpt", r"^(chat-?)?gpt(-?[45]|$|[- ])|^chatgpt|^o[134](-|$)|^codex|^openai$|^copilot"),
     ("claude-haiku", r"claude.*(haiku|instant)|^haiku"),
     ("claude", r"claude|^sonnet|^opus|^anthropic$"),
     ("gemini-flash", r"gemini.*(flash|nano|lite)"),

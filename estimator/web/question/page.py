@@ -221,8 +221,14 @@ def _model_name(task: str, name: str) -> str:
     """Name of a model in the control of a task."""
     if name == ANY:
         usual = classes_of(task)[0]
-        return _("usual: {name}").format(name=_(CLASSES[usual]))
-    return _(CLASSES[name]) if name in CLASSES else open_models()[name]
+        return _("usual: {name}").format(name=_model_name(task, usual))
+    if name not in CLASSES:
+        return open_models()[name]
+    return f"{_(CLASSES[name])}{SERVICES.get(name, '')}"
+
+
+SERVICES = {"gpt": " · ChatGPT, Copilot", "mistral": " · Le Chat"}
+"""Class of models -> services that people search it by."""
 
 
 def _capital(text: str) -> str:
