@@ -201,7 +201,10 @@ def curves(
 
 
 def fitted(look: Look, titles: tuple[str, str], names: tuple[str, ...]) -> Spec:
-    """Points of records and the exponential through them: columns year, value, name, label, row."""
+    """Points of records and the exponential through them: columns year, value, name, label, row.
+
+    A `tag` is written next to its point where there is room: up to its left, or `aside`.
+    """
     x = {
         "field": "year",
         "type": "quantitative",
@@ -213,11 +216,17 @@ def fitted(look: Look, titles: tuple[str, str], names: tuple[str, ...]) -> Spec:
     fit = {"x": x, "y": charts.axis("y", "value", titles[1], log=True), "color": colour}
     shape = charts.distinguished("name", names, SHAPES, COLUMNS)
     records = {**fit, "shape": shape, "tooltip": charts.tooltip("label", "text", "row")}
+    tag = fit | {"color": {"value": look.colours["ink"]}, "text": {"field": "tag"}}
+    small: Spec = {"fontSize": 0.9 * look.text_px, "opacity": {"expr": "width < 640 ? 0 : 1"}}
+    up_left: Spec = {"align": "right", "dx": -10 * look.scale, "dy": -3 * look.scale}
+    beside: Spec = {"align": "left", "dx": 10 * look.scale, "dy": 9 * look.scale}
     return charts.layered(
         look,
         _height(look),
         charts.layer("line", fit, where="datum.label == ''", strokeWidth=2.5 * look.scale),
         charts.points(look, 60, records, where="datum.label != ''", opacity=0.7),
+        charts.layer("text", tag, where="datum.tag && !datum.aside", angle=32, **up_left | small),
+        charts.layer("text", tag, where="datum.tag && datum.aside", **beside | small),
     )
 
 

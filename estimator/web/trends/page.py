@@ -107,10 +107,11 @@ def compute_picture(values: Row) -> Picture:
     """Training compute of published runs with the fit through the largest."""
     every = all_series()["compute"]
     best = every.front()
-    names = (_("published runs"), _("larger than all before"))
+    names = (_("published runs"), _("larger than all before"), _("estimated by others"))
     others = [one for one in _records(every, names[0], "FLOP") if one["row"] not in best.rows]
-    rows = [*others, *_records(best, names[1], "FLOP")]
-    rows += _line(best.trend(), best, names[1])
+    rows = [*others, *_records(best, names[1], "FLOP"), *_estimated(names[2])]
+    rows = [one | {"tag": _tag(one, best), "aside": one["label"] in ASIDE} for one in rows]
+    rows += [one | {"tag": "", "aside": False} for one in _line(best.trend(), best, names[1])]
     text = _(
         "The largest published runs doubled every {mid} months ({low} to {high}, 80% interval); "
         "all {count} runs together every {all} months."
@@ -129,6 +130,46 @@ def compute_picture(values: Row) -> Picture:
             "all training. Point at a run for its row."
         ),
     )
+
+
+TAGGED = {
+    "GPT-3 175B": "GPT-3",
+    "Gopher 280B": "Gopher",
+    "Llama 3.1 405B": "Llama 3.1",
+    "Seq2Seq LSTM (Sutskever), one model": "Seq2Seq LSTM",
+    "ResNeXt-101 32x48d WSL": "ResNeXt WSL",
+    "ResNet-101 on JFT-300M": "ResNet-101, JFT",
+}
+"""Label of a published run -> its short name on the chart."""
+
+ASIDE = ("AlexNet",)
+"""Labels of runs whose names have room at the right only."""
+
+ESTIMATED = {"Grok-3 (third-party estimate)": "Grok-3"}
+"""Runs of which only others estimated the compute: they enter no fit -> short name."""
+
+
+def _tag(row: Row, best: Series) -> str:
+    """Return the name and year of a run worth naming, else nothing."""
+    label = str(row["label"])
+    short = (TAGGED | ESTIMATED).get(label, label if row["row"] in best.rows else "")
+    return f"{short}, {int(row['year'])}" if short else ""
+
+
+def _estimated(name: str) -> list[Row]:
+    """Rows of runs whose compute is an estimate of others."""
+    return [
+        {
+            "year": float(row["year"]) + 0.5,
+            "value": float(row["train_flops_reported"]),
+            "name": name,
+            "label": row["name"],
+            "text": amount(float(row["train_flops_reported"]), "FLOP"),
+            "row": row["source"],
+        }
+        for row in open_catalog().published_runs()
+        if row["name"] in ESTIMATED
+    ]
 
 
 def _doubling(trend: GrowthRate, per_year: float = 1.0) -> dict[str, str]:
