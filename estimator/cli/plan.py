@@ -66,7 +66,7 @@ EXAMPLES = """examples:
       --input-tokens 500 --output-tokens 300 --budget 5000 --days 30
 The plan chooses among values separated by commas; --site 'gcp-*' matches all such sites.
 Without --hardware it looks at the data-center devices with rental offers on record; without
---devices at powers of two up to 4096. All limits hold together with the probability --confidence.
+--devices at powers of two up to 4096. All limits are met with the probability --confidence.
 A limit binds if relaxing it by 10% buys something.
 """
 
@@ -90,7 +90,7 @@ def add_parser(commands: Any) -> None:
         "--confidence",
         metavar="P",
         default="0.8",
-        help="probability that all limits hold (default: 0.8)",
+        help="probability that all limits are met (default: 0.8)",
     )
     group.add_argument(
         "--plans", metavar="N", default="5", help="maximum number of plans to show (default: 5)"

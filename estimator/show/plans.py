@@ -89,12 +89,12 @@ def plans_text(
     answer, first = plans.answer, plans.reports[0]
     sure = in_percent(first.facts["probability"])
     if answer.plans:
-        yield f"{sentence}; all limits hold with {sure} probability"
+        yield f"{sentence}; all limits are met with {sure} probability"
     else:
         wanted = in_percent(plans.confidence)
         yield f"No plan keeps all limits with {wanted}; the nearest does with {sure}: {sentence}"
     yield TextTable(
-        header=[*first.details["leading"], *(HEADS[name] for name in quantities), "limits hold"],
+        header=[*first.details["leading"], *(HEADS[name] for name in quantities), "limits met"],
         rows=[
             [
                 *report.details["leading"].values(),

@@ -73,7 +73,7 @@ def test_a_space_that_cannot_be_read_is_one_line(tmp_path, capsys):
 def test_a_plan_says_what_is_best_and_what_binds(capsys):
     assert main([*LIMITED, "--budget", "200000"]) == 0
     reported = capsys.readouterr()
-    assert "all limits hold with" in reported.out.splitlines()[0]
+    assert "all limits are met with" in reported.out.splitlines()[0]
     assert "twenty-watts app --open" in reported.out
     assert "18 designs examined" in reported.err
 
@@ -124,7 +124,7 @@ SERVED += ["--devices", "1,2,4"]
 def test_a_plan_of_a_service_says_how_many_devices_and_what_binds(capsys):
     assert main([*SERVED, "--latency-goal", "0.02", "--budget", "9000", "--quiet"]) == 0
     reported = capsys.readouterr().out
-    assert " in 30 days, " in reported and "all limits hold with" in reported
+    assert " in 30 days, " in reported and "all limits are met with" in reported
     assert "in flight" in reported and "× h100" in reported
 
 

@@ -35,7 +35,7 @@ def test_the_first_sentence_names_the_devices_and_the_probability():
         text,
     )
     assert re.search(
-        r"to the first, .* in 30 days\. All limits hold with a probability of \d\d", text
+        r"to the first, .* in 30 days\. All limits are met with a probability of \d\d", text
     )
     assert "PUE unknown here: assuming 1.25" in text
 

@@ -94,14 +94,14 @@ def test_memory_and_the_offers_behind_each_price_are_compared():
     one, two = answered(devices=1.0), answered(devices=128.0, price=2.0)
     found = [placed("a", one), placed("b", two)]
     memory, offers = facts(found)
-    assert memory[1] == "too small: 2 devices hold it" and memory[2].startswith("fits, ")
+    assert memory[1] == "too small: it fits on 2 devices" and memory[2].startswith("fits, ")
     count, _device = offers[1].split(" ")[:2]
     listed = [price for price in CATALOG.prices("h100-sxm") if price.kind == "on-demand"]
     assert 1 < int(count) <= len(listed)
     assert offers[1].endswith(max(price.date_to for price in listed)) and offers[2] == "none"
     _memory, (_label, cloud) = facts([placed("a", answered(site="us-east-1"))])
     assert cloud.endswith(", AWS")
-    assert "devices hold it" in body(visited("compare", a=A.replace("=64", "=1"), b=B))
+    assert "it fits on " in body(visited("compare", a=A.replace("=64", "=1"), b=B))
 
 
 def test_a_need_of_memory_without_activations_says_so():
@@ -196,4 +196,4 @@ def test_a_link_that_named_its_fourth_scenario_d_is_read():
 
 def test_where_only_recomputation_makes_a_model_fit_the_page_says_how_many_devices():
     page = visited("compare", a="preset=gpt-3&hardware=v100", b="preset=gpt-3&hardware=h100")
-    assert "too small: 53 devices hold it if they recompute activations" in body(page)
+    assert "too small: it fits on 53 devices with activation recomputation" in body(page)

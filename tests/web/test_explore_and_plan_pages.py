@@ -23,7 +23,7 @@ def test_the_first_plan_and_its_link_say_the_same():
     markup, text = opened("plan")
     work = "7 billion parameters on 140 billion tokens"
     assert re.search(
-        rf"is the cheapest plan for {work}: .*All limits hold with a probability of \d", text
+        rf"is the cheapest plan for {work}: .*All limits are met with a probability of \d", text
     )
     query = dict(re.findall(r"[?&](\w+)=([^&\"]*)", html.unescape(markup.split('href="')[1])))
     scenario = Scenario(
@@ -35,7 +35,7 @@ def test_the_first_plan_and_its_link_say_the_same():
         price_kind=query["price_kind"],
     )
     cost = answer_scenario(scenario, Catalog.open()).estimate["cost_usd"]
-    assert amount(float(cost.mid), "USD") in text.split("All limits hold")[0]
+    assert amount(float(cost.mid), "USD") in text.split("All limits are met")[0]
 
 
 def test_limits_that_no_design_keeps_show_the_nearest_one():

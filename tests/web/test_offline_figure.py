@@ -177,7 +177,7 @@ def test_a_caption_says_what_its_figure_shows():
     answer = answer_scenario(SCENARIOS[0], CATALOG)
     shown = {name: caption(name, answer, "1") for name in ("scenario", "parts", "devices")}
     assert [text.partition(" ")[0] for text in shown.values()] == ["Opened", "The", "The"]
-    assert ["bars hold 80%" in text for text in shown.values()] == [True, False, True]
+    assert ["bars cover 80%" in text for text in shown.values()] == [True, False, True]
 
 
 def test_rows_with_labels_are_not_repeated_below_but_are_said():

@@ -87,7 +87,7 @@ class TrainingPlan:
     scenario : Scenario
         The design as a question of its own.
     probability : float
-        That all limits hold at once [1].
+        That all limits are met at once [1].
     holds : mapping of str to float
         Quantity that is limited -> probability that this limit holds [1].
     quantities : mapping of str to Uncertain

@@ -108,7 +108,7 @@ class ServingPlan:
     concurrency : float
         Sequences in flight on all devices. [1]
     probability : float
-        That all limits hold at once [1].
+        That all limits are met at once [1].
     holds : mapping of str to float
         Quantity that is limited -> probability that this limit holds [1].
     quantities : mapping of str to Uncertain

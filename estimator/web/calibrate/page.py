@@ -145,7 +145,7 @@ def _head(seen: Seen) -> None:
     newest = max(run.started[:10] for run in runs.values())
     text = _(
         "Utilizations are shares of the dense peak in the profile, of a whole run whose steps are "
-        "like the middle ones measured; intervals hold 80%. Newest run: {newest}.{example}"
+        "like the middle ones measured; intervals cover 80%. Newest run: {newest}.{example}"
     )
     style.caption(text.format(newest=newest, example=example))
 
@@ -234,7 +234,7 @@ def _power(seen: Seen) -> None:
     charts.draw_cells(table, seen.frame.look, words.alt_of_power(found), of="power")
     text = _(
         "{device} alone, without its host, at the utilization of the middle timing in "
-        "{precision}; bars hold 80%. Before: by its profile and published runs."
+        "{precision}; bars cover 80%. Before: by its profile and published runs."
     )
     style.caption(text.format(device=seen.device.name, precision=seen.choice.precision))
 

@@ -172,7 +172,7 @@ def _step_sentences(program: Program, steps: int, device: Device) -> Iterator[st
     """Sentences that say of which steps it is."""
     text = _(
         "{title}: {steps} steps, each of which took {step} on {device}; its row goes on at that "
-        "pace, the others are expected. Intervals hold 80%."
+        "pace, the others are expected. Intervals cover 80%."
     )
     yield text.format(
         title=program.title,

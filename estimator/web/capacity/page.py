@@ -281,11 +281,11 @@ def _sentence(
         "confidence": amount(request.limits.confidence, "share"),
     }
     if answer.plans and frame.slide:
-        text = _("{plan}: {figures}. All limits hold with a probability of {probability}.")
+        text = _("{plan}: {figures}. All limits are met with a probability of {probability}.")
     elif answer.plans:
         text = _(
             "{plan} serves {rate} requests of {model} a second, the {aim} plan: {figures}. "
-            "All limits hold with a probability of {probability}."
+            "All limits are met with a probability of {probability}."
         )
     else:
         text = _(
@@ -328,7 +328,7 @@ def _table(values: Row, plans: tuple[ServingPlan, ...], frame: Frame) -> None:
         flying = amount(plan.concurrency, "1")
         rows.append((opened, flying, *cells, amount(plan.probability, "share")))
     labels = [_(one.label) for one in (*LIMITED.values(), LOADED)]
-    draw_table((_("Plan"), _("concurrent answers"), *labels, _("limits hold")), rows)
+    draw_table((_("Plan"), _("concurrent answers"), *labels, _("limits met")), rows)
 
 
 def _serve_query(values: Row, plan: ServingPlan) -> str:

@@ -285,11 +285,11 @@ def _full(memory: MemoryAnswer, share: str) -> str:
     if memory.fits:
         return _("fits, {share}% full").format(share=share)
     if memory.least_devices is not None:
-        return _("too small: {count} devices hold it").format(
+        return _("too small: it fits on {count} devices").format(
             count=localised(f"{memory.least_devices:,.0f}")
         )
     if memory.remedy is not None and "recomputation" in memory.remedy.changes:
-        return _("too small: {count} devices hold it if they recompute activations").format(
+        return _("too small: it fits on {count} devices with activation recomputation").format(
             count=localised(f"{memory.remedy.devices:,.0f}")
         )
     return _("too small")
@@ -355,7 +355,7 @@ def _compared(found: list[Pinned], asked: Mapping[str, Any], frame: Frame) -> No
             height=figures.rows_px(len(compared), frame.look),
             of=(asked["view"],),
         )
-        said = (f"{common}." if common else "", _("Bars hold the interval; the diamond is A."))
+        said = (f"{common}." if common else "", _("Bars show the interval; the diamond is A."))
         style.caption(" ".join(filter(None, said)))
     head = ["", *(one.letter.upper() for one in found)]
     if frame.shows("ratios"):

@@ -331,7 +331,7 @@ def _notes(drawn: Drawn, frame: Frame) -> None:
     answer = drawn.answer
     style.badges(_badges(answer))
     alike = "; ".join(map(sentence, as_much(equivalents(answer, open_catalog()))))
-    interval = _("Intervals hold {level}% of the probability.").format(level=_level(answer))
+    interval = _("Intervals cover {level}% of the probability.").format(level=_level(answer))
     compared = _("As much as {alike} ({sources}).").format(
         alike=alike, sources=compared_by(open_catalog())
     )
@@ -466,7 +466,7 @@ def _devices(drawn: Drawn, frame: Frame, catalog: Catalog) -> None:
     if answer.scenario.utilization is not None:
         text = _(
             "{count} of each. Yours at the utilization given, the others at the one predicted for "
-            "each; bars hold {level}%. Sources: {names}"
+            "each; bars cover {level}%. Sources: {names}"
         )
     most = figures.SLIDE_PX if frame.controls else DEVICES_PX
     figures.draw(

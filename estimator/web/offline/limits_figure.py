@@ -114,7 +114,7 @@ def content_of(suffix: str, wish: Wish, choices: Choices, catalog: Catalog) -> b
 
 def _caption(drawn: Picture, version: str) -> str:
     """Return the caption of a chart: basis, legend and date."""
-    bars = _("Bars hold 80%; a point without one is exact.") if drawn.by_row else ""
+    bars = _("Bars cover 80%; a point without one is exact.") if drawn.by_row else ""
     return " ".join(filter(None, (drawn.basis, bars, credit_line(version))))
 
 

@@ -158,7 +158,8 @@ def _draw(values: Row, answer: PlanAnswer[TrainingPlan], frame: Frame) -> None:
         style.caption(
             _(
                 "{designs} designs examined: {large} do not fit in memory, {refused} cannot be "
-                "estimated. All limits hold together with the probability asked; intervals of 80%."
+                "estimated. All limits are met together with the probability asked; intervals of "
+                "80%."
             ).format(
                 designs=localised(f"{answer.designs:,}"),
                 large=localised(f"{answer.too_large:,}"),
@@ -198,8 +199,8 @@ def _sentence(request: Request, answer: PlanAnswer[TrainingPlan]) -> str:
     }
     if answer.plans and request.limits.most:
         text = _(
-            "{plan} is the {aim} plan for {work}: {figures}. All limits hold with a probability of "
-            "{probability}."
+            "{plan} is the {aim} plan for {work}: {figures}. All limits are met with a "
+            "probability of {probability}."
         )
     elif answer.plans:
         text = _("{plan} is the {aim} plan for {work}: {figures}.")
@@ -235,7 +236,7 @@ def _table(shown: tuple[TrainingPlan, ...], frame: Frame) -> None:
         opened = name if frame.slide else anchor(f"estimate{link(plan.scenario)}", name)
         rows.append((opened, *cells, amount(plan.probability, "share")))
     labels = [_(one.label) for one in LIMITED.values()]
-    draw_table((_("Plan"), *labels, _("limits hold")), rows)
+    draw_table((_("Plan"), *labels, _("limits met")), rows)
 
 
 def _inputs(plan: TrainingPlan) -> Row:

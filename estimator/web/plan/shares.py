@@ -82,7 +82,7 @@ CONFIDENCE = Number(
     low=0.05,
     high=0.99,
     slides=True,
-    label=N_("Probability that all limits hold"),
+    label=N_("Probability that all limits are met"),
     help=N_("A higher probability leaves more room for what is uncertain."),
 )
 

@@ -203,7 +203,7 @@ def memory_wall_picture(values: Row) -> Picture:
 
 def _holders(values: Row) -> None:
     """Draw which devices merely hold the largest model of their year."""
-    st.subheader(_("Devices that merely hold the largest model"), anchor=False)
+    st.subheader(_("Devices needed just to store the largest model"), anchor=False)
     draw_table(
         (_("Year"), _("Model"), _("parameters"), _("Device"), _("devices")),
         [
