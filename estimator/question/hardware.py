@@ -340,12 +340,15 @@ def _offers(
 ) -> list[Price]:
     """Offers of a kind and a time: of the provider, or of all where it has none.
 
-    Those of other memory variants count as well: single lists of offers are short, and the larger
-    memory came out cheaper.
+    A memory variant that nobody offers any more takes the offers of the variant that is.
     """
-    prices = (price for name in device.variants for price in catalog.prices(name))
+    prices = [price for name in device.variants for price in catalog.prices(name)]
     of_kind = [price for price in prices if price.kind == (kind or "on-demand")]
-    fresh = _fresh(of_kind, year) if of_kind else []
+    every = _fresh(of_kind, year) if of_kind else []
+    newest = max((_year(price.date_to) for price in every), default=0.0)
+    offered = {price.device for price in every if newest - _year(price.date_to) <= SAME_TIME}
+    chosen = {device.id} & offered or offered
+    fresh = [price for price in every if price.device in chosen]
     return [price for price in fresh if price.provider == provider] or fresh
 
 
