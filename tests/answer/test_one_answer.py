@@ -194,10 +194,8 @@ READ = set(FIELDS.values())
 
 def on_page(link):
     """Scenario that the widgets of the page ask for when a link opens it, and its notices."""
-    state = {}
     asked, notices = STATE.codec.read(dict(parse_qsl(link.lstrip("?"))))
-    STATE.codec.show(asked, state)
-    return STATE.codec.gather(state, asked).scenario, notices
+    return STATE.codec.gather(dict(STATE.codec.shown(asked)), asked).scenario, notices
 
 
 @settings(
