@@ -545,3 +545,22 @@ def test_the_stated_quadrature_is_that_of_gauss_and_hermite():
     nodes, weights = np.polynomial.hermite_e.hermegauss(7)
     assert pytest.approx(nodes, abs=1e-15) == NODES
     assert pytest.approx(weights, rel=1e-14) == WEIGHTS
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_three_hundred_made_up_runs_are_conditioned_on(seed):
+    """However wild: their covariance stays positive definite."""
+    random = np.random.default_rng(seed)
+    rows = [
+        ("gpu", "bf16", random.choice(["decoder", "unet", "convolution"]), float(size))
+        for size in random.uniform(-12.0, 4.0, 300)
+    ]
+    where = replace(
+        runs(*rows), program=np.array([f"p{at}" for at in random.integers(90, size=300)])
+    )
+    known = evidence(
+        where, random.normal(0.0, 3.0, 300), noise_sd=10 ** random.uniform(-6.0, 0.0, 300)
+    )
+    shift, sd = expected(known, GPT, ("gpu", "bf16", "unet", float("nan")))
+    assert np.all(np.isfinite(shift))
+    assert np.all((sd > 0.0) & (sd <= PRIOR_SD))

@@ -1,4 +1,4 @@
-"""Networks of images and perceptrons, in several styles.
+"""Networks of images in several styles.
 
 PyTorch is handed in: it is not a dependency.
 """
@@ -6,9 +6,6 @@ PyTorch is handed in: it is not a dependency.
 from typing import Any
 
 from estimator.measure.bench.small_networks import CLASSES
-
-PERCEPTRON_LAYERS = 4
-"""Linear layers of the perceptron [1]."""
 
 
 def bottleneck_network(torch: Any, channels: int, edge: int) -> Any:

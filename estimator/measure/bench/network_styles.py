@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any, Literal
 
 from estimator.measure.bench.image_networks import (
-    PERCEPTRON_LAYERS,
     bottleneck_network,
     inverted_network,
     paired_network,
@@ -27,7 +26,6 @@ from estimator.measure.bench.sequence_networks import (
     stepwise_lstm,
 )
 from estimator.measure.bench.small_networks import VOCABULARY, decoder_flop
-from estimator.measure.bench.workloads import perceptron_flop
 
 HELD_WIDTHS = 60.0
 """Values held per item and layer over its width, roughly [1]."""
@@ -66,7 +64,7 @@ class ProgramStyle:
     name: str
     kind: str
     arch: str
-    data: Literal["words", "pictures", "images", "vectors"]
+    data: Literal["words", "pictures", "images"]
     shapes: tuple[tuple[int, ...], ...]
     build: Callable[..., Any]
     flop_per_pixel: tuple[float, float] = (0.0, 0.0)
@@ -78,8 +76,6 @@ class ProgramStyle:
     def flop(self, shape: tuple[int, ...]) -> float:
         """FLOPs of one step of training, attention in full [FLOP]."""
         *size, batch = shape
-        if self.data == "vectors":
-            return perceptron_flop(size[0], PERCEPTRON_LAYERS, batch)
         if self.data == "words":
             layers, width, length = size
             if not self.gates:
@@ -96,8 +92,6 @@ class ProgramStyle:
     def held_bytes(self, shape: tuple[int, ...]) -> float:
         """Memory of a step, roughly: for the question whether it fits [B]."""
         *size, batch = shape
-        if self.data == "vectors":
-            return 64.0 * size[0] ** 2 + 64.0 * batch * size[0]
         if self.data == "words" or self.patches:
             layers, width, length = size
             length = (length // PATCH) ** 2 if self.patches else length
@@ -137,11 +131,6 @@ PATCHED = (
     *((2, 64, 16, 8), (2, 96, 24, 16), (3, 160, 32, 16), (4, 256, 48, 16), (6, 512, 64, 16)),
     *((12, 768, 96, 32), (24, 1024, 128, 64)),
 )
-VECTORS = (
-    # width, batch
-    *((192, 64), (384, 128), (768, 256), (1536, 512), (3072, 1024), (6144, 4096), (12288, 8192)),
-)
-
 _transformer = partial(ProgramStyle, kind="language", data="words", shapes=SEQUENCES)
 _recurrent = partial(ProgramStyle, kind="language", data="words", shapes=RECURRENT)
 _of_patches = partial(
@@ -156,7 +145,6 @@ _unet = partial(
     shapes=PICTURES,
     flop_per_pixel=(762.0, 126.0),
 )
-_perceptron = partial(ProgramStyle, kind="other", arch="perceptron", data="vectors", shapes=VECTORS)
 
 STYLES = (
     _transformer(

@@ -264,7 +264,6 @@ class TorchEngine:
             "words": partial(self._words, batch, size[-1]),
             "pictures": partial(self._pictures, batch, size[-1]),
             "images": partial(self._images, batch, size[-1]),
-            "vectors": partial(self._vectors, batch, size[0]),
         }
         return Job(
             what="training",
