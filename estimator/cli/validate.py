@@ -23,6 +23,7 @@ EXAMPLES = """examples:
   twenty-watts validate --runs --csv > predicted.csv
   twenty-watts validate --ablation
   twenty-watts validate --task serving
+  twenty-watts validate --task serving --ablation
   twenty-watts validate --task memory
 First come the runs of late years, predicted by a fit to those before. Then each run is predicted by
 a fit that has not seen its stack: its benchmark, software collection or model line; "by family"
@@ -60,6 +61,8 @@ def add_parser(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Predict every published run held out and print the score."""
     catalog = catalog_of(options)
+    if options.task == "serving" and options.ablation:
+        return _run_serving_ablation(options, catalog)
     if options.task == "serving":
         return _run_serving(options, catalog)
     if options.task == "memory":
@@ -163,7 +166,7 @@ def _titled(group: str, catalog: "Catalog") -> str:
 def _run_serving(options: argparse.Namespace, catalog: "Catalog") -> int:
     """Print the score of serving, held out by line of models, system, release and half."""
     from estimator.show.scores import SERVED, SERVING, scores_table
-    from estimator.validation.serving_held_out import serving_report
+    from estimator.validation.serving_held_out import WAYS, serving_report
 
     note(
         "fitting without each line of models, system, release and half: a minute",
@@ -176,6 +179,7 @@ def _run_serving(options: argparse.Namespace, catalog: "Catalog") -> int:
     if options.csv:
         print_csv([asdict(score) for score in report.scores])
         return 0
+    print_line(COUNTED.format(configurations=report.configurations, ways=len(WAYS)))
     for quantity in dict.fromkeys(score.quantity for score in report.scores):
         some = [score for score in report.scores if score.quantity == quantity]
         rows = [(f"{score.by}: {score.group}", score) for score in some]
@@ -183,6 +187,30 @@ def _run_serving(options: argparse.Namespace, catalog: "Catalog") -> int:
     for reason, count in report.left_out.items():
         what = "configuration" if count == 1 else "configurations"
         print_line(f"left out: {count:,} {what}, {reason}")
+    return 0
+
+
+COUNTED = (
+    "{configurations:,} measured loads. Each is predicted {ways} times, by a fit that has not seen "
+    "its model line, system, engine release, or half: rows count these predictions."
+)
+"""Meaning of the column of rows."""
+
+
+def _run_serving_ablation(options: argparse.Namespace, catalog: "Catalog") -> int:
+    """Print the held-out score of serving without each term of its model."""
+    from estimator.show.scores import SERVING_ABLATION, scores_table
+    from estimator.validation.serving_ablation import serving_ablation
+
+    note("fitting serving without one of its terms: two minutes", quiet=options.quiet)
+    rows = list(serving_ablation(catalog))
+    if options.json:
+        print_json(rows)
+    elif options.csv:
+        print_csv(rows)
+    else:
+        named = [(row["without"], row) for row in rows]
+        print_blocks([scores_table("without", named, SERVING_ABLATION)])
     return 0
 
 

@@ -141,6 +141,13 @@ class Parameters:
         """Value of one parameter."""
         return float(self.values[_PLACE[name]])
 
+    def with_values(self, fixed: Mapping[str, float]) -> "Parameters":
+        """Return the same parameters with some of them at other values."""
+        values = np.array(self.values)
+        for name, value in fixed.items():
+            values[_PLACE[name]] = value
+        return Parameters(values=values)
+
     def by_engine(self, name: str, codes: npt.NDArray[np.int64]) -> Floats:
         """Values of an engine's own parameter for rows of engine codes."""
         return self._own[name][codes]

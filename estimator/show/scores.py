@@ -101,6 +101,12 @@ ABLATION: Columns = (
     ("large language", "large_language_median_error", _tenth),
     ("within ×2", "within_2", in_percent),
 )
+SERVING_ABLATION: Columns = (
+    ("time per token", "time_per_token", _tenth),
+    ("first token", "first_token", _tenth),
+    ("throughput", "throughput", _tenth),
+    ("energy per token", "energy", _tenth),
+)
 RUNS: Columns = (
     ("device", "hardware", str),
     ("predicted hours", "device_hours_mid", digits),

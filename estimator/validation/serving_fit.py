@@ -6,7 +6,7 @@ what no table states; rows of one configuration and of one source share their we
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -177,10 +177,12 @@ def fit(
     measured: MeasuredSetups,
     chosen: Mask | None = None,
     start: Parameters | None = None,
+    fixed: Mapping[str, float] | None = None,
 ) -> Parameters:
     """Parameters that the chosen configurations and the priors make most likely.
 
-    `start` is the end of a fit to almost the same rows: it saves time.
+    `start` is the end of a fit to almost the same rows: it saves time. `fixed` names parameters
+    that keep a value.
     """
     centre, spread = prior(catalog)
     everything = np.ones(len(measured.cases), dtype=bool)
@@ -188,7 +190,7 @@ def fit(
     parts = {name: kept & ~np.isnan(measured.values[name]) for name in QUANTITIES}
 
     def residuals(line: Floats) -> Floats:
-        found = predicted(measured.table, from_line(line))
+        found = predicted(measured.table, from_line(line).with_values(fixed or {}))
         return np.concatenate(
             [
                 np.log(measured.values[name][rows] / found[name][rows]) / QUANTITIES[name]
@@ -217,7 +219,7 @@ def fit(
             damping *= 5.0
         if before - loss < (ENOUGH if start is None else ENOUGH_NEAR):
             break
-    return from_line(line)
+    return from_line(line).with_values(fixed or {})
 
 
 DAMPING, MOST_DAMPING = 1e-2, 1e6
