@@ -65,6 +65,10 @@ SOFTWARE = MappingProxyType(
 """Words in the name of a program -> engine; llama.cpp's is that of the device."""
 
 
+RUNS_ON = MappingProxyType({"tensorrt": "NVIDIA", "trt": "NVIDIA", "mlx": "Apple"})
+"""Words in the names of programs that run on the devices of one make only -> that make."""
+
+
 INTEL_LIBRARIES = ("sycl", "ipex", "openvino")
 """Words in the names of programs that use the matrix units of Intel's GPUs."""
 
@@ -90,6 +94,12 @@ class Products:
 def engine_of(software: str) -> int | None:
     """Engine that the name of a program says; None where it says none."""
     return next((code for word, code in SOFTWARE.items() if word in software.casefold()), None)
+
+
+def make_needed(software: str) -> str | None:
+    """Make of the devices that a program runs on; None where it runs on several."""
+    named = (make for word, make in RUNS_ON.items() if word in software.casefold())
+    return next(named, None)
 
 
 @dataclass(frozen=True, kw_only=True)

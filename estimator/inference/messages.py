@@ -7,6 +7,9 @@ add_messages(
         "{field} {word!r} is unknown: assuming the usual program on such a device; write vllm, "
         "tensorrt-llm, llama.cpp, transformers ..."
     ),
+    serving_program_elsewhere=(
+        "{field} {word!r} runs on {make} devices only, not on {device}: set {set[software]}"
+    ),
     serving_two_loads="{set[concurrency]} and {set[request_rate]} are mutually exclusive",
     serving_no_model=("the model is missing: set {set[preset]}, {set[config]} or {set[params]}"),
     serving_model_unknown=(
@@ -30,8 +33,8 @@ add_messages(
     ),
     serving_pools_need_two="{set[disaggregated]} needs 2 devices or more: set {set[devices]}",
     serving_pools_sum=(
-        "{set[prefill_devices]} {prefill:.0f} and {set[decode_devices]} {decode:.0f} do not add up "
-        "to {set[devices]} {devices:.0f}"
+        "{prefill:.0f} devices for prefill and {decode:.0f} for decode do not make two pools of "
+        "{devices:.0f}: set {set[prefill_devices]} and {set[decode_devices]}"
     ),
     serving_pools_local="{set[disaggregated]} is for servers: {device} runs a program of one user",
     serving_pool_too_small=(

@@ -92,14 +92,20 @@ class _Pools:
 def _refused(table: ServingTable) -> dict[int, Notice]:
     """Rows that cannot have pools."""
     given, refused = table.given, dict[int, Notice]()
-    both = given["prefill_devices"] + given["decode_devices"]
+    prompts, answers, whole = (
+        given[name] for name in ("prefill_devices", "decode_devices", "devices")
+    )
+    prompts = np.where(np.isnan(prompts) & (answers >= whole), 0.0, prompts)
+    answers = np.where(np.isnan(answers) & (prompts >= whole), 0.0, answers)
+    both = prompts + answers
     for row in rows_where(given["devices"] < 2.0).tolist():
         refused[row] = Notice("serving_pools_need_two", "disaggregated")
-    for row in rows_where(~np.isnan(both - given["devices"]) & (both != given["devices"])).tolist():
+    off = (both != whole) | (prompts == 0.0) | (answers == 0.0)
+    for row in rows_where(~np.isnan(both - whole) & off).tolist():
         values = {
-            "prefill": float(given["prefill_devices"][row]),
-            "decode": float(given["decode_devices"][row]),
-            "devices": float(given["devices"][row]),
+            "prefill": float(prompts[row]),
+            "decode": float(answers[row]),
+            "devices": float(whole[row]),
         }
         refused[row] = Notice("serving_pools_sum", "prefill_devices", values)
     for row in rows_where(table.local).tolist():

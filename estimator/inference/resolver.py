@@ -22,7 +22,12 @@ from estimator.core.site import Site
 from estimator.core.uncertainty import Uncertain
 from estimator.inference.capacity import devices_needed
 from estimator.inference.device_price import DevicePrice, find_device_price
-from estimator.inference.devices import ServingDevice, engine_of, find_serving_device
+from estimator.inference.devices import (
+    ServingDevice,
+    engine_of,
+    find_serving_device,
+    make_needed,
+)
 from estimator.inference.engines import EAGER, LOCAL, SERVERS, Parameters
 from estimator.inference.formats import FORMATS, HALF, WeightFormat, weight_format
 from estimator.inference.layouts import fastest_layout, impossible_layouts
@@ -130,6 +135,10 @@ def find_named(asked: Naming, catalog: Catalog, find_model: FindModel) -> NamedS
         notes.append(Notice("too_few", "params", {"value": asked.params}))
     if asked.active_params is not None and asked.params is None:
         notes.append(Notice("no_effect", "active_params"))
+    make = make_needed(asked.software)
+    if make is not None and make != device.device.vendor:
+        values = {"word": asked.software, "device": device.device.name, "make": make}
+        raise refuse("serving_program_elsewhere", "software", **values)
     program_known = not asked.software or engine_of(asked.software) is not None
     if not program_known:
         notes.append(Notice("serving_software_unknown", "software", {"word": asked.software}))

@@ -9,7 +9,7 @@ over the bandwidth of the devices, for latency and, times the sequences, through
 
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -108,8 +108,7 @@ class ServingReport:
 def serving_report(catalog: Catalog) -> ServingReport:
     """Score serving on everything measured, held out by model line and by system."""
     measured = measured_cases(catalog, fitted(catalog))
-    shared = report_of(catalog, measured, held_out(catalog, measured))
-    return replace(shared, scores=[*shared.scores, *pool_scores(catalog)])
+    return report_of(catalog, measured, held_out(catalog, measured))
 
 
 def report_of(
@@ -117,7 +116,7 @@ def report_of(
 ) -> ServingReport:
     """Score predictions of everything measured that `held_out` made."""
     return ServingReport(
-        scores=list(_scores(catalog, measured, blind)),
+        scores=[*_scores(catalog, measured, blind), *pool_scores(catalog)],
         configurations=len(measured.cases),
         left_out=measured.left_out,
     )

@@ -120,7 +120,8 @@ def test_a_table_may_have_rows_with_pools_and_without():
     [
         ({"disaggregated": True, "devices": 1.0}, "needs 2 devices"),
         ({"disaggregated": True, "devices": 2.0, "precision": "bf16"}, "no division of 2"),
-        ({"prefill_devices": 4.0, "decode_devices": 4.0, "devices": 9.0}, "do not add up"),
+        ({"prefill_devices": 4.0, "decode_devices": 4.0, "devices": 9.0}, "two pools of 9"),
+        ({"decode_devices": 8.0, "devices": 8.0}, "0 devices for prefill and 8 for decode"),
         ({"prefill_devices": 4.0, "prefill_tensor_parallel": 3.0}, "does not divide"),
         ({"disaggregated": True, "software": "llama.cpp"}, "is for servers"),
     ],

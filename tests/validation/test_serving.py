@@ -10,6 +10,7 @@ from estimator.inference.engines import NAMES, fitted, from_line, prior, to_line
 from estimator.inference.quantities import answer_serving
 from estimator.inference.question import ServingQuestion
 from estimator.validation.held_out import stored_scores
+from estimator.validation.serving_ablation import TERMS, without
 from estimator.validation.serving_fit import fit, measured_cases, predicted
 from estimator.validation.serving_held_out import WAYS, held_out, held_out_groups, report_of
 from estimator.validation.serving_rows import engine_cases, model_line, serving_cases
@@ -91,6 +92,18 @@ def test_a_fit_recovers_the_parameters_that_made_its_rows(catalog, measured):
     for name, known in values.items():
         rows = ~np.isnan(known)
         assert np.median(np.abs(again[name][rows] / known[rows] - 1.0)) < 0.03, name
+
+
+def test_a_term_is_left_out_by_values_that_the_fit_keeps(catalog, measured):
+    few = np.arange(len(measured.cases)) % 8 == 0
+    near = fitted(catalog)
+    for term in TERMS:
+        assert without(term), term
+    fixed = without("waves of prompts")
+    kept = fit(catalog, measured, few, near, fixed)
+    assert {name: kept.of(name) for name in fixed} == fixed
+    apart = np.abs(np.log(kept.values / near.values))
+    assert sum(apart > 1e-3) > 10
 
 
 GOALS = {
