@@ -217,7 +217,7 @@ def fitted(look: Look, titles: tuple[str, str], names: tuple[str, ...]) -> Spec:
     shape = charts.distinguished("name", names, SHAPES, COLUMNS)
     records = {**fit, "shape": shape, "tooltip": charts.tooltip("label", "text", "row")}
     tag = fit | {"color": {"value": look.colours["ink"]}, "text": {"field": "tag"}}
-    small: Spec = {"fontSize": 0.9 * look.text_px, "opacity": {"expr": "width < 640 ? 0 : 1"}}
+    small: Spec = {"fontSize": 0.95 * look.text_px, "opacity": {"expr": "width < 640 ? 0 : 1"}}
     up_left: Spec = {"align": "right", "dx": -10 * look.scale, "dy": -3 * look.scale}
     beside: Spec = {"align": "left", "dx": 10 * look.scale, "dy": 9 * look.scale}
     return charts.layered(

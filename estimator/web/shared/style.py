@@ -145,6 +145,7 @@ h1.tw-front-title { font-size: 2.7rem; font-weight: 680; line-height: 1.12; marg
 .tw-front b { font-size: 2.5rem; font-weight: 650; line-height: 1.15; letter-spacing: -0.025em;
   color: %(accent)s; }
 .tw-front small { font-size: 1rem; line-height: 1.4; color: var(--soft); }
+.tw-front small span { font-size: inherit; }
 .tw-in-words, [data-testid="stElementContainer"]:has(.tw-in-words:only-child) {
   position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%%);
   white-space: nowrap; }
@@ -219,6 +220,13 @@ SLIDE_CSS = """
   line-height: 1.2; color: var(--soft); }
 .st-key-slide:has(.tw-sentence) .tw-slide-title { font-size: 0.9rem; font-weight: 400; }
 .st-key-slide .tw-sentence { font-weight: 600; }
+h1.tw.tw-front-title { font-size: 1.7rem; margin: 0; }
+.tw.tw-front-motto { font-size: 0.95rem; margin: 0; }
+.tw.tw-front { gap: 0.7rem; }
+.tw.tw-front a { padding: 0.6rem 1rem; }
+.tw.tw-front a > span { font-size: 1rem; line-height: 1.25; }
+.tw.tw-front b { font-size: 1.9rem; }
+.tw.tw-front small { font-size: 0.85rem; line-height: 1.3; }
 [data-testid="stMainBlockContainer"] h3 { font-size: 1.1rem; padding: 0 0 0.4rem; }
 [data-testid="stExpander"] summary { padding: 0.1rem 0.6rem; }
 .tw-caption, .tw-note, .tw-assumed { font-size: 0.82rem; line-height: 1.25; }
