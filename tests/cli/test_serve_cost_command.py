@@ -130,7 +130,7 @@ def test_items_of_a_network_that_a_device_cannot_hold_are_refused(capsys):
     asked = ["serve-cost", "--preset", "deepseek-v3", "--positions", "128", "--hardware"]
     assert main([*asked, "rtx-4090", "--devices", "64"]) == 1
     noted = capsys.readouterr().err
-    assert "GB do not fit in one NVIDIA GeForce RTX 4090 of 25.8 GB" in noted
+    assert "GB do not fit on one NVIDIA GeForce RTX 4090 of 25.8 GB" in noted
     assert "--precision" in noted and "--hardware" in noted
     assert main([*asked, "mi355x", "--precision", "int4", "--devices", "2"]) == 1
     small = ["serve-cost", "--params", "47e9", "--positions", "128", "--hardware", "h100"]

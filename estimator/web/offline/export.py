@@ -179,12 +179,12 @@ def _with_rows(spec: Spec, rows: list[Row]) -> Spec:
 
 
 CAPTIONS = {
-    "scenario": N_("Opened with {headline}, the circle; bars hold {level:g}%."),
+    "scenario": N_("Opened with {headline}, the circle; bars cover {level:g}%."),
     "parts": N_("The scenario takes {headline}."),
 }
 """Figure -> what stands below it; a reader moves one, another shows no interval."""
 
-CAPTION = N_("The scenario takes {headline}; bars hold {level:g}%.")
+CAPTION = N_("The scenario takes {headline}; bars cover {level:g}%.")
 
 
 def caption(name: str, answer: Answer, version: str) -> str:
