@@ -43,8 +43,8 @@ TIMES_PER_DAY = 20.0
 ITEM_DESIGNS = 128
 """Designs of an item [1]: each is worked out by itself."""
 
-LEAST_KEPT = 0.5
-"""Share of the designs that must fit their devices [1]."""
+LEAST_KEPT = 0.25
+"""Share of the designs that must fit their devices [1]; the others nobody would run; assumed."""
 
 USUAL = "usual"
 """Number format that the inference chain assumes itself."""

@@ -44,6 +44,12 @@ def test_every_closed_class_is_a_distribution_with_sourced_priors(model, catalog
     assert answer.assumptions and {one.source for one in answer.assumptions} <= known
 
 
+@pytest.mark.parametrize("model", [one for one in CLASSES if one not in CLASS_OF_TASK.values()])
+def test_every_closed_class_does_the_longest_task(model, catalog):
+    answer = answer_prompt(PromptQuestion(model=model, task="agent"), catalog)
+    assert answer.energy_wh.mid > 1
+
+
 def test_chances_add_up_to_one(catalog):
     records = catalog.prompts()
     groups = {key.rpartition(".")[0] for key in records if ".hardware." in key or ".format." in key}
