@@ -46,6 +46,9 @@ TASK_TOKENS = 1e5
 WRITES_TOKENS = ("language", "multimodal")
 """Beginnings of kinds of work whose networks write tokens."""
 
+COUNTED = {"params": "parameters", "active_params": "parameters", "tokens": "tokens"}
+"""Amounts of work -> their units."""
+
 MONTH_DAYS = 30.4375
 """Days of a mean month [day]."""
 
@@ -259,13 +262,13 @@ class _Training:
     def _work(self) -> dict[str, Fact]:
         asked, row = self.answer.result.questions, self.answer.row
         found = {"devices": self._number("devices", float(self.answer.run.devices))}
-        for name in ("params", "active_params", "tokens"):
+        for name, unit in COUNTED.items():
             value = float(asked.work.numbers.get(name, {row: NAN})[row])
             known = self.inputs.get(name)
             value = value if known is None else known.value
             found[name] = missing(f"{name}_not_given", name)
             if value == value:
-                found[name] = self._number(name, value)
+                found[name] = self._counted(name, value, unit)
         active = found.pop("active_params")
         size = found["params"] if active.value is None else active
         flop = self._flop(size.value, found["tokens"].value)
@@ -304,6 +307,18 @@ class _Training:
             formula = f"{digits(float(flop.mid) / size / tokens)} × {human_count(size)} active "
             formula += f"parameters × {human_count(tokens)} tokens"
         return self._quantity("training_flop", "FLOP", formula)
+
+    def _counted(self, name: str, value: float, unit: str) -> Fact:
+        """Parameters or tokens: as given, on record of the preset, or counted."""
+        preset = self.answer.work.preset
+        record = None if preset is None else preset.records.get(name)
+        if name in self.inputs:
+            return self._number(name, value, unit)
+        if name in self.answer.scenario.given():
+            return Fact(value=value, unit=unit)
+        if record is not None and record.value == value:
+            return replace(_recorded(record), unit=unit)
+        return self._number(name, value, unit)
 
     def _number(self, name: str, value: float, unit: str = "") -> Fact:
         """Number of the run or its site: given, on record, or assumed."""

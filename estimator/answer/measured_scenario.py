@@ -8,6 +8,9 @@ from estimator.core.work import DEVICES, FACILITY, NODES
 from estimator.question.scenario import Scenario
 from estimator.runs.record import Energy, MeasuredRun
 
+MOST = 1e300
+"""No number of a forecast is as large."""
+
 WHOLE = {"facility": FACILITY, "host": NODES, "gpu": DEVICES}
 """Component that stands for all of its kind -> boundary of its meter, the widest first."""
 
@@ -61,17 +64,31 @@ def scenario_of_forecast(found: Any, given: Scenario) -> Scenario:
     wall, energy = (
         found.get(name) if isinstance(found, Mapping) else None for name in ("wall_s", "energy_kwh")
     )
-    if not isinstance(wall, Mapping) or not isinstance(wall.get("mid"), int | float):
+    if not isinstance(wall, Mapping):
         raise ValueError("no forecast of a whole run: it has no wall_s; give it --total-steps")
-    hours = (given.devices or 1.0) * float(wall["mid"]) / S_PER_H
+    hours = (given.devices or 1.0) * _positive(wall, "wall_s", "mid") / S_PER_H
     if not isinstance(energy, Mapping):
         return Scenario(device_hours=hours)
+    mid, high = (_positive(energy, "energy_kwh", end) for end in ("mid", "high"))
+    if high < mid:
+        raise ValueError("no forecast of a whole run: its energy_kwh.high is below its mid")
     return Scenario(
-        device_hours=hours,
-        energy_kwh=float(energy["mid"]),
-        metered=FACILITY,
-        energy_uncertainty=float(energy["high"]) / float(energy["mid"]) - 1.0,
+        device_hours=hours, energy_kwh=mid, metered=FACILITY, energy_uncertainty=high / mid - 1.0
     )
+
+
+def _positive(span: Mapping[str, Any], name: str, end: str) -> float:
+    """Return a number of a forecast.
+
+    Raises
+    ------
+    ValueError
+        If it is none, or not positive and finite.
+    """
+    value = span.get(end)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < MOST:
+        raise ValueError(f"no forecast of a whole run: its {name}.{end} is no positive number")
+    return float(value)
 
 
 def _energy(run: MeasuredRun, used: set[str]) -> tuple[Sequence[Energy], str]:

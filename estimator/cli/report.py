@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 FORMATS = ("annex-xi", "sci", "scope2", "model-card", "paper", "boamps", "cyclonedx", "spdx")
 """Formats, as `show.documents` has them."""
 
+LARGEST_BYTES = 2**24
+"""Largest file of a forecast [B]."""
+
 SERVED = tuple(name for name in ServingQuestion.inputs if name not in INPUTS)
 """Inputs of a set-up to serve from that training has not."""
 
@@ -162,9 +165,12 @@ def _forecast(name: str) -> "Any":
     import json
     from pathlib import Path
 
+    from estimator.system.whole_files import read_bounded
+
+    content = read_bounded(Path(name), LARGEST_BYTES)
     try:
-        return json.loads(Path(name).read_text(encoding="utf-8"))
-    except ValueError as error:
+        return json.loads(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{name}: no JSON of a forecast: {error}") from None
 
 

@@ -591,7 +591,7 @@ def written(value: float | str, unit: str = "", figures: int = 3) -> str:
     ('0.257 kgCO2e/kWh', '16,384', 'as metered')
     """
     if isinstance(value, str):
-        return value
+        return _visible(value)
     if not unit and value.is_integer() and abs(value) < 1e9:
         return f"{value:,.0f}"
     mantissa, _, exponent = f"{value:.{figures - 1}e}".partition("e")
@@ -788,17 +788,21 @@ def _yaml(text: float | str | None) -> str:
     """
     if text is None:
         return ""
-    visible = "".join(letter if letter.isprintable() else " " for letter in str(text))
-    return json.dumps(visible, ensure_ascii=False)
+    return json.dumps(_visible(str(text)), ensure_ascii=False)
+
+
+def _visible(text: str) -> str:
+    """Text on one line, without letters that turn or hide others."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def as_markdown(shown: Sheet) -> str:
     """Write a document as Markdown."""
     lines = [f"# {shown.title}", ""]
     for text in shown.lead:
-        lines += [_bar(text), ""]
+        lines += [_plain(text), ""]
     lines += [f"| {' | '.join(HEADER)} |", "|" + "---|" * len(HEADER)]
-    lines += ["| " + " | ".join(map(_bar, row)) + " |" for row in shown.rows]
+    lines += ["| " + " | ".join(map(_plain, row)) + " |" for row in shown.rows]
     for heading, points in shown.lists.items():
         lines += ["", f"## {heading}", "", *(f"- {point}" for point in points)]
     for heading, text in shown.code.items():
@@ -806,8 +810,13 @@ def as_markdown(shown: Sheet) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _bar(text: str) -> str:
-    return text.replace("|", "\\|")
+def _plain(text: str) -> str:
+    r"""Text that Markdown shows as it stands.
+
+    >>> print(_plain("a|b <i> [c](d)"))
+    a\|b \<i> \[c](d)
+    """
+    return re.sub(r"([\\`*<\[|])", r"\\\1", text)
 
 
 def as_latex(shown: Sheet) -> str:
@@ -834,7 +843,8 @@ def tex(text: str) -> str:
     """
     for letter in "\\&%$#_{}":
         text = text.replace(letter, {"\\": r"\textbackslash "}.get(letter, f"\\{letter}"))
-    text = re.sub(r"10\^(-?\d+)", r"$10^{\1}$", text)
+    text = re.sub(r"10\^(-?\d+)", r"$10^{\1}$", text.replace("~", r"\textasciitilde{}"))
+    text = re.sub(r"\^(?!\{)", r"\\textasciicircum{}", text)
     return text.replace("–", "--").replace("µ", r"$\mu$").replace("×", r"$\times$")
 
 

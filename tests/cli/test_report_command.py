@@ -1,6 +1,9 @@
 """`report`: documents on stdout, in a file, in a folder; and one line for what is wrong."""
 
+import csv
+import io
 import json
+import os
 
 import pytest
 
@@ -91,6 +94,52 @@ def test_a_forecast_is_reported_as_calibrated(tmp_path):
     assert fields["2d.wall"]["value"] == pytest.approx(100 * 3600 / 86400)
     path.write_text("{}", encoding="utf-8")
     assert "no forecast of a whole run" in run(*words, "--forecast", str(path)).stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"wall_s": {"mid": 10}, "energy_kwh": {}}', "its energy_kwh.mid is no positive number"),
+        ('{"wall_s": {"mid": 10}, "energy_kwh": {"mid": 0, "high": 0}}', "energy_kwh.mid is no"),
+        ('{"wall_s": {"mid": 10}, "energy_kwh": {"mid": 2, "high": 1}}', "is below its mid"),
+        ('{"wall_s": {"mid": NaN}}', "its wall_s.mid is no positive number"),
+        ('{"wall_s": {"mid": 1' + "0" * 400 + "}}", "its wall_s.mid is no positive number"),
+        ("[" * 100_000, "no JSON of a forecast"),
+    ],
+)
+def test_a_damaged_forecast_is_one_line(tmp_path, text, says):
+    path = tmp_path / "forecast.json"
+    path.write_text(text, encoding="utf-8")
+    found = run("report", "--format", "sci", "--hardware", "h100", "--forecast", str(path))
+    assert found.returncode == 1
+    assert says in found.stderr
+    assert found.stderr.count("\n") == 1
+
+
+def test_a_forecast_is_read_up_to_a_size_and_without_waiting(tmp_path):
+    words = ("report", "--format", "sci", "--hardware", "h100", "--forecast")
+    assert "larger than" in run(*words, "/dev/zero").stderr
+    os.mkfifo(tmp_path / "pipe")
+    assert "no JSON of a forecast" in run(*words, tmp_path / "pipe").stderr
+
+
+@pytest.mark.parametrize("preset", ["gpt-3", "llama-2-7b"])
+def test_the_size_of_a_preset_is_on_record(preset):
+    found = run("report", "--format", "boamps", "--preset", preset, "--csv")
+    size = next(row for row in csv.DictReader(io.StringIO(found.stdout)) if "paramet" in row["key"])
+    assert size["formula"] == "on record (published)"
+    assert 6 < float(size["value"]) < 176
+
+
+def test_a_name_is_no_markup(tmp_path):
+    name = "a|b <script> [x](y) ~ 2^n\n\n# H\u202e"
+    for suffix, holds in (
+        (".md", r"| Model name | a\|b \<script> \[x](y) ~ 2^n  # H  |"),
+        (".tex", r"[x](y) \textasciitilde{} 2\textasciicircum{}n  \# H  &"),
+    ):
+        target = tmp_path / f"it{suffix}"
+        run("report", "--format", "annex-xi", "--name", name, "-o", str(target), *RUN)
+        assert holds in target.read_text(encoding="utf-8")
 
 
 def test_a_metered_energy_is_of_one_run_not_of_designs(tmp_path):
