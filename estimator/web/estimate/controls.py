@@ -67,6 +67,8 @@ HELP = {
     "start": N_("Hour of the hourly carbon profile at which the run starts."),
     "device_price": N_("Purchase price of one device, where devices are owned."),
     "electricity_price": N_("Price of electricity, where devices are owned."),
+    "metered": N_("Hosts, network and cooling are added if the meter missed them."),
+    "energy_uncertainty": N_("Error of the meter as a share: 0.05 is 5%."),
     "hardware": scenario.WORDS["hardware"][1],
     "utilization": N_(
         "Share of the dense peak that the model's own FLOPs reach (MFU). Empty: predicted."

@@ -141,7 +141,7 @@ h1.tw-front-title { font-size: 2.7rem; font-weight: 680; line-height: 1.12; marg
   border: 1px solid var(--line); border-radius: 0.9rem; color: inherit; text-decoration: none; }
 .tw-front a:hover { border-color: currentColor; background: var(--hover); }
 .tw-front a:focus-visible { outline: 2px solid currentColor; outline-offset: 2px; }
-.tw-front span { font-size: 1.25rem; }
+.tw-front a > span { font-size: 1.25rem; }
 .tw-front b { font-size: 2.5rem; font-weight: 650; line-height: 1.15; letter-spacing: -0.025em;
   color: %(accent)s; }
 .tw-front small { font-size: 1rem; line-height: 1.4; color: var(--soft); }
