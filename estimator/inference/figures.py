@@ -147,16 +147,17 @@ def request_times(answer: ServingAnswer) -> dict[str, float]:
     done = done_of(answer)
     traffic = done.passes.traffic
     written = _first(traffic.output_tokens)
-    first, step = (answer.factor(name) for name in PARTS_OF_REQUEST)
-    service = _first(done.pace.time_to_first_token_s) * first
-    service += (written - 1.0) * _first(done.pace.inter_token_s) * step
+    first, step = (_median_factor(answer, name) for name in PARTS_OF_REQUEST)
+    first_s, later_s = _first(done.pace.time_to_first_token_s), _first(done.pace.inter_token_s)
+    later_s *= written - 1.0
+    service = first * first_s + step * later_s
     rate = _first(done.output_tokens_per_s) / written * (row.question.duty_cycle or 1.0)
-    rate *= answer.factor("output_tokens_per_s")
-    places = _places(table, traffic)
-    if rate * service > BUSIEST * places:
+    in_flight, places = rate * (first_s + later_s), _places(table, traffic)
+    if in_flight > BUSIEST * places:
         return {"request_s": service}
+    rate *= _median_factor(answer, "output_tokens_per_s")
     waiting = {name: float(waiting_s(service, rate, places, q)) for name, q in QUANTILES.items()}
-    flying = np.array([min(rate * service, places)])
+    flying = np.array([min(in_flight, places)])
     busy = _service_quantiles(answer, flying, places)
     return {
         "request_s": service,
@@ -171,14 +172,23 @@ def _places(table: ServingTable, traffic: Traffic) -> float:
     return max(min(float(table.most_sequences(tokens)[0]), MOST_PLACES), 1.0)
 
 
+def _median_factor(answer: ServingAnswer, quantity: str) -> float:
+    """Median of a quantity in the answer over the model's value at its median parameters [1].
+
+    Uncertain parameters and measured loads both move the median.
+    """
+    expected = values_of(done_of(answer))[quantity]
+    return _first(answer.ranges[quantity].mid) / _first(expected)
+
+
 PARTS_OF_REQUEST = ("time_to_first_token_s", "inter_token_s")
-"""Quantities whose correction by measured loads the parts of a request take."""
+"""Quantities that the parts of a request are scaled with."""
 
 
 def _service_quantiles(answer: ServingAnswer, flying: Floats, places: float) -> dict[str, Floats]:
     """Quantile -> time of an answer with some in flight on average, without a queue [s]."""
     passes = done_of(answer).passes
-    first, step = (answer.factor(name) for name in PARTS_OF_REQUEST)
+    first, step = (_median_factor(answer, name) for name in PARTS_OF_REQUEST)
     found = {}
     for name, quantile in QUANTILES.items():
         beside = np.minimum(flying_quantile(flying, quantile), np.maximum(places, flying))
@@ -204,7 +214,7 @@ def latency_curve(answer: ServingAnswer) -> LatencyCurve:
     passes = done_of(answer).passes
     places = _places(table, passes.traffic)
     flying = np.geomspace(1.0, max(BUSIEST * places, 1.0), LATENCY_POINTS)
-    rate = passes.output_tokens_per_s(flying) * answer.factor("output_tokens_per_s")
+    rate = passes.output_tokens_per_s(flying) * _median_factor(answer, "output_tokens_per_s")
     rates = np.broadcast_to(rate / _first(passes.traffic.output_tokens), flying.shape)
     busy = _service_quantiles(answer, flying, places)
     ends = {
@@ -222,7 +232,7 @@ def latency_curve(answer: ServingAnswer) -> LatencyCurve:
 def curve(answer: ServingAnswer, points: int = 40) -> Curve:
     """Latency and throughput at concurrencies from one to what the memory holds.
 
-    Measured loads move all of it as they move the concurrency asked for.
+    All of it is scaled to go through the medians of the answer at the concurrency asked for.
     """
     _, table = single(answer)
     passes = done_of(answer).passes
@@ -231,7 +241,7 @@ def curve(answer: ServingAnswer, points: int = 40) -> Curve:
     found = performance(setup, replace(traffic, sequences=flying))
     values = values_of(found)
     latency, rate = (
-        (np.broadcast_to(values[name], flying.shape) * answer.factor(name)).tolist()
+        (np.broadcast_to(values[name], flying.shape) * _median_factor(answer, name)).tolist()
         for name in ("inter_token_s", "output_tokens_per_s")
     )
     return Curve(concurrency=flying.tolist(), inter_token_s=latency, output_tokens_per_s=rate)
