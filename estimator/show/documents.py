@@ -718,14 +718,16 @@ def paragraph(made: Document) -> str:
 
     basis = cells["energy"].fact.basis
     whole = made.facts.boundary["development runs (failed runs, searches)"]
-    site = made.facts.facts["site"].value
+    site, intensity = (made.facts.facts[name].value for name in ("site", "co2e_kg_per_kwh"))
+    device_hours = stated("device").replace(" h", " device-hours", 1)
+    grid = f" at {written(intensity, 'kgCO2e/kWh')}" if intensity is not None else ""
     return (
-        f"Training ran for {stated('wall')} on {stated('hardware')} ({stated('device')} "
-        f"device-hours in total) and used {stated('energy')} of electricity ({basis}), cooling and "
+        f"Training ran for {stated('wall')} on {stated('hardware')}, {device_hours}, "
+        f"and used {stated('energy')} of electricity ({basis}), cooling and "
         f"supply included, which amounts to {stated('carbon')}"
-        + (f" at the grid of {site}" if site else ", at the mean grid of the world")
+        + (f" at the grid of {site}" if site else grid)
         + f". Development runs are {whole}."
-    ).replace(" h device-hours", " device-hours")
+    )
 
 
 def bibtex(made: Document) -> str:

@@ -139,6 +139,14 @@ def test_a_paper_has_a_paragraph_and_every_source_in_bibtex():
         assert f"{{{source.id}," in shown.code["BibTeX"]
 
 
+def test_a_paragraph_states_the_grid_that_was_reported():
+    """GPT-3's paper: 0.429 kgCO2e/kWh, not the world's 0.458."""
+    scenario = Scenario(preset="gpt-3", hardware="v100", devices=10_000.0)
+    lead = " ".join(sheet_of(made("paper", scenario), option_of).lead)
+    assert "at 0.429 kgCO2e/kWh." in lead and "world" not in lead
+    assert " device-hours (80% interval 1" in lead
+
+
 def test_cyclonedx_accepts_the_bill_of_materials():
     validation = pytest.importorskip("cyclonedx.validation.json")
     from cyclonedx.schema import SchemaVersion
