@@ -44,12 +44,37 @@ def test_a_report_that_is_imported_reports_the_same_energy(tmp_path, name, given
     assert ENERGY[name](after) == ENERGY[name](before)
 
 
+def in_cyclonedx(*used):
+    card = {"considerations": {"environmentalConsiderations": {"energyConsumptions": list(used)}}}
+    return json.dumps({"bomFormat": "CycloneDX", "components": [{"name": "X", "modelCard": card}]})
+
+
+def test_each_energy_of_a_model_is_a_run(tmp_path):
+    path = tmp_path / "bom.json"
+    used = [
+        {
+            "activity": activity,
+            "activityEnergyCost": {"value": energy, "unit": "kWh"},
+            "properties": [
+                {"name": "twenty-watts:duration_s", "value": "3600"},
+                {"name": "twenty-watts:hardware", "value": "NVIDIA H100 SXM5 80GB"},
+            ],
+        }
+        for activity, energy in (("training", 100.0), ("fine-tuning", 5.0))
+    ]
+    path.write_text(in_cyclonedx(*used), encoding="utf-8")
+    for added, twins in ((2, 0), (0, 2)):
+        found = json.loads(run("calibrate", "import", str(path), "--json").stdout)
+        assert (found["added"], found["duplicates"]) == (added, twins)
+
+
 def test_a_document_without_energy_or_devices_is_one_line(tmp_path):
     path = tmp_path / "report.json"
     for text, says in (
         ('{"measures": [], "powerConsumption": 1}', "no measures"),
         ('{"measures": [{"powerConsumption": "none"}]}', "no energy in kWh"),
         ('{"measures": [{"powerConsumption": 1}]}', "--wall-hours"),
+        (in_cyclonedx({"activityEnergyCost": {"value": 1, "unit": "MWh"}}), "an energy in 'MWh'"),
         ('{"bomFormat": "CycloneDX", "energyConsumptions": 1}', "no energyConsumptions"),
     ):
         path.write_text(text, encoding="utf-8")

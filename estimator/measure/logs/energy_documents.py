@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from estimator.core.units import J_PER_KWH
-from estimator.measure.logs.log_file import LogFile, json_of, moment_of, positive
+from estimator.measure.logs.log_file import SHOWN, LogFile, json_of, moment_of, positive
 from estimator.measure.logs.logged_run import LoggedRun
 from estimator.runs.record import Energy, MeasuredDevice, Trust
 
@@ -67,7 +67,7 @@ def read_boamps(log: LogFile) -> list[LoggedRun]:
 
 def read_cyclonedx(log: LogFile) -> list[LoggedRun]:
     """Read each energy consumption of each model as one run."""
-    found = []
+    found: list[LoggedRun] = []
     for component in _list(json_of(log), "components"):
         path = ("modelCard", "considerations", "environmentalConsiderations", "energyConsumptions")
         for used in _list(component, *path):
@@ -75,9 +75,13 @@ def read_cyclonedx(log: LogFile) -> list[LoggedRun]:
                 str(_at(one, "name")).removeprefix(PROPERTY): _at(one, "value")
                 for one in _list(used, "properties")
             }
+            unit = _at(used, "activityEnergyCost", "unit")
+            if unit not in (None, "kWh"):
+                raise log.refused(f"an energy in {str(unit)[:SHOWN]!r}; CycloneDX has kWh only")
             found.append(
                 _run(
                     log,
+                    place=str(len(found) or ""),
                     energy_kwh=_at(used, "activityEnergyCost", "value"),
                     wall_s=own.get("duration_s"),
                     started=None,
@@ -102,6 +106,7 @@ def _run(  # noqa: PLR0913
     label: Any,
     device: tuple[str, Any],
     notes: list[str],
+    place: str = "",
 ) -> LoggedRun:
     """One energy as a run, its component by the boundary that its meter covered."""
     energy, seconds = (positive(str(one)) for one in (energy_kwh, wall_s))
@@ -114,7 +119,7 @@ def _run(  # noqa: PLR0913
     kind = next((one for one in COMPONENTS if one in boundary), "nodes")
     trust: Trust = "modelled" if "predicted" in boundary else "sampled"
     return LoggedRun(
-        identity=("energy document", log.text, str(label)),
+        identity=("energy document", log.text, str(label) + place),
         wall_s=seconds,
         started=None if started is None else moment_of(str(started)),
         label=None if label is None else str(label),
