@@ -27,6 +27,7 @@ from estimator.show.documents import (
     text_of,
     usual_markup,
 )
+from estimator.web.calibrate import live
 from estimator.web.shared import scenario, share, style, widgets
 from estimator.web.shared.amounts import amount, joined
 from estimator.web.shared.frame import Frame
@@ -227,7 +228,10 @@ def _draw_runs(values: Values) -> None:
 
 
 def run_rows(values: Values) -> list[tuple[str, str]]:
-    """Return a link and the date of each of the newest stored runs."""
+    """Return a link and the date of each of the newest stored runs.
+
+    Their names are only for visitors at the machine that the server runs on.
+    """
     runs, _unreadable = read_runs()
     rows: list[tuple[str, str]] = []
     for run in sorted(runs, key=lambda run: run.started, reverse=True)[:MOST_RUNS]:
@@ -236,11 +240,13 @@ def run_rows(values: Values) -> list[tuple[str, str]]:
             kept = {name: values[name] for name in ("format", "site")}
             filled = {**PARAMETERS.read({})[0], **dict.fromkeys(("params", "tokens")), **kept}
             filled |= {name: one for name, one in measured.given().items() if name in filled}
+            name = (run.label or "") if live.at_the_machine() else ""
+            filled["name"] = name or PARAMETERS.read({})[0]["name"]
             filled["hardware"] = open_catalog().find_device(measured.hardware or "") or ""
             if not metered:
                 filled |= {"energy_kwh": None, "metered": ANY}
             address = f"report?{urlencode(PARAMETERS.query(filled))}"
-            rows.append((anchor(address, run.label or run.id), run.started[:10]))
+            rows.append((anchor(address, name or run.id), run.started[:10]))
     return rows
 
 
