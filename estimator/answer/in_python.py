@@ -54,7 +54,7 @@ def estimate(*args: Any, profiles: str | None = None, **inputs: Any) -> Estimate
     Examples
     --------
     >>> result = estimate(preset="gpt-3", hardware="h100", devices=64, site="fr")
-    >>> "energy_kwh" in result, round(result["training_flop"].mid / 3.14e23, 2)
+    >>> "energy_kwh" in result, round(float(result["training_flop"].mid) / 3.14e23, 2)
     (True, 1.0)
     """
     if args or isinstance(inputs.get("workload"), Workload):

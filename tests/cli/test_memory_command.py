@@ -207,7 +207,7 @@ def test_estimate_compare_and_json_assume_the_same_of_the_memory(capsys):
     out, err = capsys.readouterr()
     (line,) = (line for line in err.splitlines() if "fits only with" in line)
     assert line.startswith("note: fits only with --recomputation or --tensor-parallel: without")
-    assert "\nPrice: $2.30 per device-hour, median of 15 offers, newest 2026-09\n" in out
+    assert "\nPrice: $1.65 per device-hour, median of 12 offers, newest 2026-09\n" in out
     assert main(["estimate", *words, "--json"]) == 0
     assert line.removeprefix("note: ") in json.loads(capsys.readouterr().out)["warnings"]
     assert main(["compare", *words, "--json"]) == 0

@@ -157,7 +157,7 @@ def test_recomputation_and_bubbles_cost_time(catalog):
 
 
 def test_more_sharing_than_devices_is_refused(catalog):
-    with pytest.raises(ValueError, match="needs 1024 devices, but there are 512"):
+    with pytest.raises(ValueError, match="needs 1024 devices, not 512"):
         utilization(catalog, tensor_parallel=8.0, pipeline_parallel=128.0)
     with pytest.raises(ValueError, match=r"tensor_parallel must be a whole number, got 1\.5"):
         utilization(catalog, tensor_parallel=1.5)
