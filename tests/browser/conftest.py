@@ -258,11 +258,14 @@ MOVE = """(url) => {
 ARRIVED = """() => {
     const app = document.querySelector('[data-testid=stApp]');
     const here = document.querySelector('.tw-nav [aria-current=page]');
-    const root = here && here.pathname === '/estimate' && location.pathname === '/';
+    const names = {'/': ['/', '/estimate'], '/home': ['/']}[location.pathname];
     return app.getAttribute('data-test-script-state') === 'notRunning'
-        && (!here || root || here.pathname === location.pathname);
+        && (!here || (names || [location.pathname]).includes(here.pathname));
 }"""
-"""Whether the page of the address is there; slides have no menu that names it."""
+"""Whether the page of the address is there; slides have no menu that names it.
+
+The menu links the front door at the root, where links with inputs open Estimate.
+"""
 
 MOVED = f"""(before) => {{
     const box = document.querySelector('[data-testid=stMainBlockContainer]');

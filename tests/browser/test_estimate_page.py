@@ -14,8 +14,8 @@ HEADLINES = ("wall_hours", "energy_kwh", "cost_usd", "co2e_kg")
 LINK = "?v=1&params=7000000000&tokens=2000000000000&hardware=h100-sxm&devices=64&site=fr"
 CHARTS = "[data-testid=stVegaLiteChart]"
 PICTURES = {
-    "Where the energy goes": "parts",
-    "What makes it uncertain": "doubts",
+    "Energy by part": "parts",
+    "Sources of uncertainty": "doubts",
     "Other devices": "devices",
 }
 """What the choice of a picture calls it -> its name in the link; the last is shown at first."""
@@ -274,7 +274,7 @@ def test_the_menu_closes_by_escape_and_beside_it_and_keeps_the_session(visit):
 def test_in_a_frame_the_address_is_read_and_never_written(visit):
     page = visit(f"{LINK}&embed=true&show=figures")
     before = page.url
-    page.get_by_text("Change the inputs").click()
+    page.get_by_role("button", name="Inputs").click()
     set_devices(page, 128)
     wait_for(page, "devices=128")
     page.wait_for_timeout(300)

@@ -13,7 +13,7 @@ KNOWN = "models?source=known&model=llama-3.1-8b"
 
 def test_a_pasted_config_is_counted_and_goes_on_to_estimate(visit):
     page = visit("models?source=config")
-    page.get_by_label("config.json of a Hugging Face model").fill(json.dumps(GPT2))
+    page.get_by_role("textbox", name="config.json of a Hugging Face model").fill(json.dumps(GPT2))
     page.keyboard.press("Control+Enter")
     page.locator('[data-scenario*="gpt2"]').wait_for(state="attached")
     sync_api.expect(page.locator(".tw-sentence")).to_contain_text("gpt2 has 124 million")
