@@ -2,9 +2,10 @@
 
 It runs TIMES as many cases as the tests (default: 100), and prints how many there were, by exit
 code, and the slowest. It fails with a case that is answered wrongly, or takes more than five
-seconds.
+seconds of processor time.
 """
 
+import argparse
 import os
 import sys
 from pathlib import Path
@@ -14,7 +15,9 @@ import pytest
 
 def main():
     """Run the tests in this process, and print the counts."""
-    os.environ["TWENTY_WATTS_FUZZ"] = sys.argv[1] if len(sys.argv) > 1 else "100"
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument("times", nargs="?", type=int, default=100)
+    os.environ["TWENTY_WATTS_FUZZ"] = str(parser.parse_args().times)
     status = pytest.main(["-q", "-p", "no:cacheprovider", str(Path(__file__).parent)])
     from tests.fuzz.outcome import CODES, MOST_S, SLOWEST
 

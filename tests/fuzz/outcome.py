@@ -43,7 +43,7 @@ def fuzzing(cases):
 
 
 MOST_S = 5.0
-"""Longest that a case may take in the long mode [s]."""
+"""Most processor time of a case in the long mode [s]."""
 
 CODES = Counter()
 SLOWEST = {"time_s": 0.0, "arguments": ()}
@@ -55,13 +55,13 @@ BOUNDS = ("low", "mid", "high")
 def outcome(*arguments):
     """Run one command in this process: its exit code, stdout and stderr, checked."""
     out, err = io.StringIO(), io.StringIO()
-    begun = time.perf_counter()
+    begun = time.process_time()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
             code = main([str(one) for one in arguments])
         except SystemExit as left:
             code = left.code
-    spent_s = time.perf_counter() - begun
+    spent_s = time.process_time() - begun
     if spent_s > SLOWEST["time_s"]:
         SLOWEST.update(time_s=spent_s, arguments=arguments)
     CODES[code] += 1
