@@ -152,14 +152,13 @@ def draw(frame: Frame) -> None:
         has_runs = drawn.applied_runs is not None
         controls.draw(answer, asked, measured=has_runs, without=_on_slide(frame))
     STATE.leave(drawn.query, embedded=frame.embedded)
-    style.marker(
-        {name: text for name, text in drawn.query.items() if name not in NOT_OF_SCENARIO},
-        {
-            name: short_number(answer.inputs[name].value)
-            for name in ("params", "tokens")
-            if name in answer.inputs
-        },
-    )
+    query = {name: text for name, text in drawn.query.items() if name not in NOT_OF_SCENARIO}
+    implied = {
+        name: short_number(answer.inputs[name].value)
+        for name in ("params", "tokens")
+        if name in answer.inputs
+    }
+    style.marker(query, scenario.handed_on(query, frame.carried) | implied)
 
 
 def _headline(answer: Answer, frame: Frame, catalog: Catalog) -> None:

@@ -262,4 +262,5 @@ PAGE = Page(
     draw=QUESTION.draw,
     slides=SLIDES,
     inputs=PARAMETERS,
+    carries={"devices": ""},
 )

@@ -7,7 +7,8 @@ the language. Light or dark and the embedding are Streamlit's own: `embed=true` 
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import streamlit as st
 
@@ -46,6 +47,8 @@ class Frame:
         Controls that the link puts on the slide.
     notices : tuple of str
         What of the link could not be used.
+    carried : mapping of str to str
+        Input of the page -> name that pages share for it, of those that the menu carries along.
     """
 
     show: str = ""
@@ -54,6 +57,7 @@ class Frame:
     dark: bool = False
     controls: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    carried: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def slide(self) -> bool:
@@ -84,7 +88,11 @@ def language_of_link() -> str:
     return spoken
 
 
-def frame_of(slides: Mapping[str, str], controls: Collection[str] = ()) -> Frame:
+def frame_of(
+    slides: Mapping[str, str],
+    controls: Collection[str] = (),
+    carried: Mapping[str, str] = MappingProxyType({}),
+) -> Frame:
     """Frame that the link asks for; sets the language of the page.
 
     Parameters
@@ -93,6 +101,8 @@ def frame_of(slides: Mapping[str, str], controls: Collection[str] = ()) -> Frame
         Those of the page.
     controls : collection of str
         Controls that may stand on its slides.
+    carried : mapping of str to str
+        Inputs of the page that the menu carries along.
     """
     query, spoken = st.query_params, language_of_link()
     show, notices = query.get("show", ""), []
@@ -122,6 +132,7 @@ def frame_of(slides: Mapping[str, str], controls: Collection[str] = ()) -> Frame
         dark=st.context.theme.type == "dark",
         controls=on_slide,
         notices=tuple(notices),
+        carried=carried,
     )
 
 

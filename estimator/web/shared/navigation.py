@@ -80,18 +80,11 @@ MOVE_ON = """<script>
     .map((pair) => pair.split("="));
   const kept = {};
   const path = (link) => new URL(link.href).pathname;
-  const shares = (from, marker) => {
-    const asked = new URLSearchParams(marker?.dataset.scenario ?? "");
-    const found = new URLSearchParams(marker?.dataset.shares ?? "");
-    for (const [name, shared] of pairs(from)) {
-      if (asked.get(name) && !found.has(shared)) { found.set(shared, asked.get(name)); }
-    }
-    return found;
-  };
   const complete = (link) => {
     const from = document.querySelector(".tw-nav [aria-current]");
     if (link.hreflang || !from || path(link) === path(from)) { return; }
-    const marker = document.querySelector("[data-scenario]"), shared = shares(from, marker);
+    const marker = document.querySelector("[data-scenario]");
+    const shared = new URLSearchParams(marker?.dataset.shares ?? "");
     kept[path(from)] = { query: marker?.dataset.scenario ?? "", shared };
     const url = new URL(link.href), spoken = url.searchParams.get("lang");
     const before = kept[url.pathname], was = before?.shared ?? new URLSearchParams();

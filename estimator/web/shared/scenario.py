@@ -145,6 +145,20 @@ def carries(names: Collection[str], others: Mapping[str, str]) -> dict[str, str]
     return {name: shared for name, shared in every.items() if shared}
 
 
+def handed_on(query: Mapping[str, str], carried: Mapping[str, str]) -> dict[str, str]:
+    """Shared name -> what a page hands to the next one; a choice left open is not among them.
+
+    >>> handed_on({"hardware": "h100-sxm", "site": "any"}, {"hardware": "hardware", "site": "site"})
+    {'hardware': 'h100-sxm'}
+    """
+    known = {"hardware": hardware_names(), "site": place_names()}
+    return {
+        shared: query[name]
+        for name, shared in carried.items()
+        if query.get(name) and query[name] in known.get(shared, query.values())
+    }
+
+
 def _typed(name: str, usual: float) -> Typed:
     label, tooltip = WORDS[name]
     low, high = INPUTS[name].limit.range

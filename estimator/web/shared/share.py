@@ -12,7 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from estimator.system.formula_cells import without_formula
-from estimator.web.shared import snippets, style
+from estimator.web.shared import scenario, snippets, style
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import ENGLISH, N_, _, current
 from estimator.web.shared.url_state import Query, UrlState, address_of, versioned
@@ -197,7 +197,7 @@ def finish(
 def leave(state: UrlState[Any], query: Query, frame: Frame) -> None:
     """Write the URL of a page, and its marker for tests."""
     state.leave(query, embedded=frame.embedded)
-    style.marker(query)
+    style.marker(query, scenario.handed_on(query, frame.carried))
 
 
 def _offline(figure: File, title: str) -> None:

@@ -98,7 +98,7 @@ def run(pages: Sequence[Page]) -> None:
 
 def draw(page: Page) -> None:
     """Draw one page, as the whole app or as the slide that its link selects."""
-    frame = frame_of(page.slides, page.controls)
+    frame = frame_of(page.slides, page.controls, page.carried)
     style.write_stylesheet(frame.look)
     if frame.embedded:
         style.write_clicker_keys()

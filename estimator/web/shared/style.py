@@ -543,7 +543,7 @@ def problem(text: str) -> None:
 def marker(query: Mapping[str, str], shares: Mapping[str, str] | None = None) -> None:
     """Tell scripts which state the page shows, without a pixel.
 
-    `shares` holds inputs for other pages that the state implies and does not name.
+    `shares` holds the inputs that the menu hands to other pages.
     """
     implied = f' data-shares="{escape(urlencode(shares))}"' if shares else ""
     write(f'<span hidden data-scenario="{escape("?" + urlencode(query))}"{implied}></span>')
