@@ -1,4 +1,4 @@
-"""Facts about a design besides its results: whether it fits, and the offers behind its price."""
+"""Facts about a design besides its results: memory fit and price offers."""
 
 import math
 from dataclasses import replace
@@ -15,17 +15,17 @@ from estimator.question.hardware import Offers, offers_behind
 from estimator.question.site import provider_at
 
 IN_SERVER = 8
-"""Devices of a usual server [1]."""
+"""Devices in a typical server [1]."""
 
 
 def memory_of_run(
     answer: Answer, catalog: Catalog, *, least: bool = True, **changed: Any
 ) -> MemoryAnswer | None:
-    """Memory that the run of an answer needs; None where the model or the device is unknown.
+    """Memory need of a run, or None if the model or the device is unknown.
 
-    One sequence at a time on each device, weights and optimizer shared out over all of them. The
-    least devices that hold it are sought where it does not fit, and with `least` where it does.
-    Fields of the question may be `changed`.
+    Assumes one sequence at a time per device, with weights and optimizer fully sharded. Searches
+    for the smallest device count that fits if the run does not fit, or if `least` is set. `changed`
+    overrides fields of the question.
     """
     question = memory_question(answer)
     if question is None:
@@ -38,11 +38,11 @@ def memory_of_run(
 
 
 def memory_too_small(answer: Answer, catalog: Catalog) -> tuple[Notice, ...]:
-    """Say that not even one sequence at a time fits, where the answer has not said so already.
+    """Return a notice if not even one sequence at a time fits in memory.
 
-    What saves most and is unspecified is taken to be used: all activations recomputed, and each
-    layer split across the devices of a server. The estimate covers runs that do, so that it fits
-    only so is said of runs that describe one of the two; a run already timed has fitted.
+    Unspecified settings count as the most economical: full recomputation, and layers split across
+    the devices of a server. The estimate covers such runs, so only questions that set one of the
+    two get the notice. A timed run has evidently fitted.
     """
     said = any(notice.code == DOES_NOT_FIT for notice in answer.notices)
     if said or answer.scenario.device_hours is not None:
@@ -70,9 +70,9 @@ def memory_too_small(answer: Answer, catalog: Catalog) -> tuple[Notice, ...]:
 
 
 def memory_question(answer: Answer) -> MemoryQuestion | None:
-    """Question about memory behind a scenario; None where the size of the model is unknown.
+    """Memory question for a scenario, or None if the model size is unknown.
 
-    Where unspecified, nothing is recomputed and no layer is split: the same for every rim.
+    Unspecified: no recomputation and no tensor parallelism, in every interface.
     """
     scenario = answer.scenario
     model = scenario.preset or scenario.config
@@ -93,13 +93,13 @@ def memory_question(answer: Answer) -> MemoryQuestion | None:
 
 
 def share_of_memory(memory: MemoryAnswer) -> float:
-    """Need over what a device holds [1]."""
+    """Memory need over device memory [1]."""
     assert memory.capacity_bytes is not None
     return float(memory.memory.total_bytes.mid) / memory.capacity_bytes
 
 
 def offers_of(answer: Answer, catalog: Catalog) -> Offers | None:
-    """Rental offers behind the price of an answer; None if it was given, or for owned devices."""
+    """Rental offers behind the price, or None if the price was given or the devices are owned."""
     scenario = answer.scenario
     item = answer.inputs.get("price_usd_per_h")
     if item is None or item.basis == "given" or scenario.pay == "own":

@@ -1,7 +1,6 @@
-"""Facts that rules, journals and registries ask for, from an answer: value, basis, formula, source.
+"""Facts that rules, journals and registries ask for: value, basis, formula, source.
 
-A fact that cannot be had says why. Everything that is assumed stands among the notices of the
-answer, so that no default leaves a document without a name.
+A missing fact has a reason. Every assumption is among the notices of the answer.
 """
 
 from collections.abc import Mapping
@@ -33,27 +32,26 @@ MEASURED, CALIBRATED, PREDICTED, NOT_AVAILABLE = (
     *("measured", "calibrated", "predicted"),
     "not available",
 )
-"""Bases of a fact, with `GIVEN`: metered within its boundary; metered in part, or corrected by
-measured runs; predicted; missing."""
+"""Further bases of a fact besides `GIVEN`."""
 
 METER, MODEL, STEPS = "metered", "modelled from the load", "extrapolated from measured steps"
 GIVEN_ENERGY: Mapping[str, str] = {METER: MEASURED, MODEL: PREDICTED, STEPS: CALIBRATED}
-"""Origin of a given energy -> its basis within the boundary of its meter."""
+"""Origin of a given energy -> basis of the energy within the meter's boundary."""
 
 TASK_TOKENS = 1e5
-"""Tokens of the inference task whose FLOPs are stated, the Model Documentation Form's example."""
+"""Tokens of the inference task in the Model Documentation Form's example."""
 
 WRITES_TOKENS = ("language", "multimodal")
-"""Beginnings of kinds of work whose networks write tokens."""
+"""Prefixes of workload types whose networks generate tokens."""
 
 COUNTED = {"params": "parameters", "active_params": "parameters", "tokens": "tokens"}
-"""Amounts of work -> their units."""
+"""Quantities of work -> units."""
 
 MONTH_DAYS = 30.4375
-"""Days of a mean month [day]."""
+"""Length of a mean month [day]."""
 
 RANGES = ((1.0, "less than 1 month"), (3.0, "1 to 3 months"), (6.0, "3 to 6 months"))
-"""Months, and the range of training time below them in the Model Documentation Form."""
+"""Upper ends [month] and labels of the training-time ranges in the Model Documentation Form."""
 
 RESTS_ON: Mapping[str, tuple[str, ...]] = {
     "training_flop": ("training_flop", "params", "tokens", "work.formula", "sample_flop"),
@@ -64,7 +62,7 @@ RESTS_ON: Mapping[str, tuple[str, ...]] = {
     "co2e_kg": ("co2e_kg_per_kwh", "embodied_co2e_kg", "embodied.", "ownership.lifetime_years"),
     "water_l": ("wue_l_per_kwh", "offsite_l_per_kwh"),
 }
-"""Fact -> beginnings of the numbers that it rests on."""
+"""Fact -> prefixes of the inputs that it depends on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +102,7 @@ class Fact:
 
 @dataclass(frozen=True, kw_only=True)
 class Disclosed:
-    """Everything that a document can state of a run or a set-up.
+    """Everything a document can state about a run or an inference setup.
 
     Parameters
     ----------
@@ -131,7 +129,7 @@ class Disclosed:
 
 
 def missing(code: str, field: str = "", **values: Any) -> Fact:
-    """Return a fact that is not available, and why."""
+    """Return an unavailable fact with its reason."""
     return Fact(value=None, basis=NOT_AVAILABLE, why=Notice(code, field, values))
 
 
@@ -170,7 +168,6 @@ def training_facts(
 
 
 def _boundary(answer: Answer) -> dict[str, str]:
-    """Part of the energy and emissions -> whether it is counted, and how."""
     workload, run = answer.estimate, answer.result.group_of(answer.row)[0].workload
     metered = run.metered if run.metered_kwh is not None else ""
     boards = bool(answer.scenario.boards_only)
@@ -206,8 +203,6 @@ def _boundary(answer: Answer) -> dict[str, str]:
 
 
 class _Training:
-    """Facts of one training run."""
-
     def __init__(
         self, answer: Answer, held: Disclosure, catalog: Catalog, energy_from: str
     ) -> None:
@@ -221,7 +216,6 @@ class _Training:
         self.attempts = answer.scenario.attempts or 1.0
 
     def facts(self) -> dict[str, Fact]:
-        """Return all facts by name."""
         return {
             **self._words(),
             **self._work(),
@@ -296,7 +290,7 @@ class _Training:
         }
 
     def _flop(self, size: float | str | None, tokens: float | str | None) -> Fact:
-        """Training compute: as given, on record, or counted from the network and its data."""
+        """Training compute as given, on record, or counted from the network and its data."""
         known = self.inputs.get("training_flop")
         if known is not None:
             basis, formula = _origin(known)
@@ -321,7 +315,7 @@ class _Training:
         return self._number(name, value, unit)
 
     def _number(self, name: str, value: float, unit: str = "") -> Fact:
-        """Number of the run or its site: given, on record, or assumed."""
+        """Input of the run or its site: given, on record, or assumed."""
         known = self.inputs.get(name)
         if known is None:
             return Fact(value=value, unit=unit, basis=PREDICTED, formula="assumed")
@@ -428,7 +422,7 @@ class _Training:
         return CALIBRATED if self.corrected else PREDICTED
 
     def _derived_basis(self) -> str:
-        """Basis of what follows from the energy by factors that nobody measured for this run."""
+        """Basis of results derived from the energy with unmeasured factors."""
         return PREDICTED if self._energy_basis() == PREDICTED else CALIBRATED
 
     def _carbon(self) -> dict[str, Fact]:
@@ -467,7 +461,7 @@ class _Training:
         )
 
     def _life_share(self) -> float:
-        """Device time over the life of a device, all devices together [1]."""
+        """Device time as a share of the lifetime of all devices together [1]."""
         spent = self.known["device_hours"] * self.attempts
         return float((spent / self.answer.hardware.lifetime_h).mid)
 
@@ -478,7 +472,6 @@ class _Training:
         return f"{energy} kWh × {digits(float(factor.mid))} {unit}"
 
     def _electricity(self) -> dict[str, Fact]:
-        """Market-based scope 2, primary energy and depletion, by factors of the country."""
         found = {"scope2_location_kg": self._location()}
         residual = self._residual()
         found["residual_kg_per_kwh"] = residual
@@ -499,7 +492,6 @@ class _Training:
         )
 
     def _record(self, factor: str) -> Record | None:
-        """Factor of the electricity of the country of the site."""
         history = (
             self.catalog.history(self.answer.scenario.site) if self.answer.scenario.site else []
         )
@@ -553,7 +545,7 @@ class _Training:
         return found
 
     def _depletion(self, factor: str, unit: str, embodied: str) -> Fact:
-        """Primary energy or abiotic depletion of the electricity, and of making the devices."""
+        """Primary energy or abiotic depletion, of the electricity and of making the devices."""
         record = self._record(factor)
         energy = self.known.get("energy_kwh")
         if record is None or energy is None:
@@ -604,7 +596,7 @@ class _Training:
         return found
 
     def _quantity(self, name: str, unit: str = "", formula: str = "", basis: str = "") -> Fact:
-        """A quantity of the estimate, or why it is absent."""
+        """Quantity of the estimate, or the reason why it is missing."""
         if name not in self.known:
             return Fact(value=None, basis=NOT_AVAILABLE, why=self._why(name))
         found = [
@@ -630,7 +622,6 @@ class _Training:
 
 
 def _origin(known: SourcedNumber) -> tuple[str, str]:
-    """Basis and origin of a number that the answer rests on."""
     if known.basis == GIVEN:
         return GIVEN, "as given"
     return PREDICTED, f"on record ({known.basis})"
@@ -644,7 +635,6 @@ def _valued(fact: Fact, value: Uncertain, level: float) -> Fact:
 
 
 def _scaled(fact: Fact, factor: float, unit: str) -> Fact:
-    """Return a fact in another unit."""
     if not isinstance(fact.value, float):
         return fact
     low, high = (None if end is None else end * factor for end in (fact.low, fact.high))

@@ -1,9 +1,8 @@
-"""Many scenarios at once: names are resolved once, then the core is called once per group.
+"""Estimates of many scenarios: resolve each distinct name once, call the core once per group.
 
-Rows share a call of the core unless different results can be had of them: the device's power may
-be unknown, the run timed, the devices owned. This is the one path from a question to its answer: a
-single question is a table of one row, a file of any length goes through it in chunks, and a sweep
-of ten million designs does too.
+Rows share a call if the same results are available for them: known device power, timed runs, owned
+devices. Every question takes this path: one scenario is a table with one row, a file is read in
+chunks, and a sweep may have ten million designs.
 """
 
 import math
@@ -62,16 +61,17 @@ from estimator.question.scenario import Scenario
 from estimator.question.table import Table
 
 METER_ERROR = 0.05
-"""Half-width of the 80% interval of a metered energy whose uncertainty is not stated, assumed [1];
-single boards err by as much: Yang, Adamek, Armour 2024, arXiv:2312.02741."""
+"""Default half-width of the 80% interval of a metered energy, assumed [1]. Single boards have
+similar errors: Yang, Adamek, Armour 2024, arXiv:2312.02741.
+"""
 
 SEVERAL = "several devices"
-"""Name of the devices of a group; a notice names that of its row."""
+"""Device name of a group with several devices; each notice names the device of its row."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """Rows that one call of the core answered.
+    """Rows answered by one call of the core.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ class TableResult:
 
     @cached_property
     def notices(self) -> NoticeTable:
-        """Assumptions of each row; some are computed on first access."""
+        """Assumptions of each row, some computed on first access."""
         for group in self.groups:
             note_absent(self.questions, group.rows, group.estimate)
             if group.workload.metered_kwh is not None:
@@ -145,7 +145,7 @@ class TableResult:
         return self.questions.notices
 
     def _check_meter(self, group: Group) -> None:
-        """Say where the metered power of a device is more than it can draw, or less than idle."""
+        """Warn if the metered power of a device is above its limit or below idle."""
         hardware, run, metered_kwh = group.hardware, group.run, group.workload.metered_kwh
         if metered_kwh is None or hardware.tdp_w is None or hardware.idle_w is None:
             return
@@ -156,11 +156,11 @@ class TableResult:
 
     @property
     def count(self) -> int:
-        """Rows."""
+        """Number of rows."""
         return self.questions.table.count
 
     def group_of(self, row: int) -> tuple[Group, int]:
-        """Group of an answered row, and its place there."""
+        """Group of an answered row, and the row's position in it."""
         for group in self.groups:
             place = int(np.searchsorted(group.rows, row))
             if place < group.rows.size and group.rows[place] == row:
@@ -168,7 +168,7 @@ class TableResult:
         raise ValueError(f"row {row} has no answer")
 
     def __getitem__(self, name: str) -> Uncertain:
-        """Return one quantity of all rows: NaN where it cannot be had, and its loadings."""
+        """Return one quantity with its loadings for all rows, NaN where it is unavailable."""
         having = [group for group in self.groups if name in group.estimate]
         mid = np.full(self.count, np.nan)
         sources = dict.fromkeys(
@@ -184,7 +184,7 @@ class TableResult:
         return Uncertain(mid, dict(loadings), most)
 
     def bounds(self, name: str, z: float) -> Floats:
-        """Low, median and high of one quantity of all rows, of shape (count, 3).
+        """Low, median and high of one quantity for all rows, shape (count, 3).
 
         Parameters
         ----------
@@ -211,7 +211,7 @@ class TableResult:
 def estimate_table(
     table: Table[Scenario], catalog: Catalog, *, known: Known | None = None
 ) -> TableResult:
-    """Time, energy, cost, CO2e and water of every row of a table.
+    """Estimate time, energy, cost, CO2e and water of every row of a table.
 
     Parameters
     ----------
@@ -231,20 +231,18 @@ def estimate_table(
 
 
 def _cut(rows: Places) -> Places | int:
-    """Place of a single row, or those of several: one row has numbers, several have arrays."""
+    """Index of a single row, or an index array for several."""
     return int(rows[0]) if rows.size == 1 else rows
 
 
 @lru_cache(maxsize=64)
 def _stacked(devices: tuple[Hardware, ...]) -> Hardware:
-    """`stack` of devices that many tables name, each field of shape (n,)."""
+    """Devices used by many tables, stacked into arrays of shape (n,)."""
     stacked: Hardware = rows_of(stack(devices), (slice(None), 0))
     return stacked
 
 
 class _Answers:
-    """The rows of a table, answered group by group."""
-
     def __init__(self, questions: Questions) -> None:
         self.asked, self.table = questions, questions.table
         self.catalog = questions.catalog
@@ -253,7 +251,6 @@ class _Answers:
         self._last: tuple[Places, Devices] | None = None
 
     def result(self) -> TableResult:
-        """Answer every row that can be."""
         every = tuple(self._groups())
         expected = self._expectations(every)
         groups = tuple(self._answered(*one) for one in zip(every, expected, strict=True))
@@ -262,7 +259,7 @@ class _Answers:
         )
 
     def _groups(self) -> Iterator[Places]:
-        """Rows that one call of the core can answer."""
+        """Row groups that one call of the core can answer."""
         asked, rows = self.asked, self.asked.answerable()
         if rows.size < 2:
             yield from [rows] * rows.size
@@ -291,7 +288,7 @@ class _Answers:
             yield rows[key == one]
 
     def _expectations(self, groups: Sequence[Places]) -> list[Expected | None]:
-        """Utilization expected of each group, worked out for all at once; None without work."""
+        """Expected utilization of each group, or None for groups without known work."""
         asked = self.asked
         together: dict[Hashable, list[int]] = {}
         for number, rows in enumerate(groups):
@@ -312,7 +309,7 @@ class _Answers:
         return found
 
     def _expected(self, rows: Places) -> Expected:
-        """Utilization expected of some rows, worked out once for those of one set-up."""
+        """Expected utilization of some rows, computed once per distinct setup."""
         asked, setups = self.asked, self.table.setups
         if setups is not None and rows.size > 1:
             first, at = first_rows(setups[rows])
@@ -325,13 +322,12 @@ class _Answers:
         return expected_of(asked, rows, self._devices(rows))
 
     def _devices(self, rows: Places) -> Devices:
-        """Devices of some rows; those asked for last are still known."""
+        """Devices of some rows; the last result is cached."""
         if self._last is None or self._last[0] is not rows:
             self._last = (rows, devices_of(self.asked, rows))
         return self._last[1]
 
     def _answered(self, rows: Places, expected: Expected | None) -> Group:
-        """Answer the rows of one group."""
         asked, first = self.asked, int(rows[0])
         workload, devices = self._workload(rows), self._devices(rows)
         utilization = utilization_of(asked, rows, expected)
@@ -373,7 +369,7 @@ class _Answers:
         )
 
     def _workload(self, rows: Places) -> Workload:
-        """Work or device time of the rows of one group, and their development overhead."""
+        """Work or device time of a group, with its development overhead."""
         work, first, cut = self.asked.work, rows[0], _cut(rows)
         known = not np.isnan(self.asked.flop[first])
         attempts = self.table.numbers.get("attempts")
@@ -387,7 +383,7 @@ class _Answers:
         )
 
     def _metered_kwh(self, rows: Places) -> Uncertain | None:
-        """Metered energy of the rows of one group, as uncertain as its meter."""
+        """Metered energy of a group, with the uncertainty of its meter."""
         if self.asked.metered[rows[0]] < 0:
             return None
         error = self.table.number("energy_uncertainty")[rows]
@@ -406,7 +402,7 @@ class _Answers:
         expected: Expected | None,
         utilization: Uncertain | None,
     ) -> Hardware:
-        """Device of each row; its uncertainty of the utilization is that of the run."""
+        """Device of each row; its utilization uncertainty is the run's."""
         several = tuple(one.hardware for one in devices.named)
         hardware = several[0]
         if len(several) > 1:
@@ -423,7 +419,7 @@ class _Answers:
         return replace(hardware, full_utilization=full)
 
     def _busy(self, rows: Places, hardware: Hardware) -> Uncertain:
-        """Busy share of runs of which only the hours are known: by their size, else devices."""
+        """Busy share of runs with only device-hours known, from model size or device."""
         asked, catalog = self.asked, self.catalog
         numbers, kinds = asked.work.numbers, asked.work.kinds
         params = first_known(numbers["active_params"][rows], numbers["params"][rows])
@@ -445,7 +441,7 @@ class _Answers:
         return Uncertain(mid, {"busy share": squeezed(np.where(known, 0.0, busy.log_sd))})
 
     def _owned(self, hardware: Hardware, rows: Places, devices: Devices) -> Hardware:
-        """Device at what its life takes off its price, where it is owned."""
+        """Owned devices at their purchase price less resale value."""
         if not self.asked.owned[rows[0]]:
             return hardware
         paid = self.table.number("device_price")[rows]
@@ -470,7 +466,7 @@ class _Answers:
         utilization: Uncertain | None,
         rows: Places,
     ) -> tuple[Hardware, Uncertain | None]:
-        """Device and utilization under the power limit, where there is one."""
+        """Device and utilization under the power limit, if any."""
         limit = self.table.number("power_cap")[rows]
         if np.isnan(limit[0]):
             return hardware, utilization
@@ -482,7 +478,7 @@ class _Answers:
         return hardware, utilization
 
     def _site(self, rows: Places) -> Site:
-        """Place of each row at its time, with what the row itself gives of it."""
+        """Site of each row at its time, with the row's own values."""
         asked = self.asked
         which, at = few(asked.site_at[rows])
         sites = [asked.sites[one].value for one in which.tolist()]
@@ -506,7 +502,7 @@ class _Answers:
         )
 
     def _price(self, rows: Places) -> Uncertain | None:
-        """Rent as given, or by the offers on record; None if unknown, or for owned devices."""
+        """Rental price as given or on record, or None if unknown or owned."""
         asked = self.asked
         if asked.owned[rows[0]] or not asked.rent_known[rows[0]]:
             return None
@@ -516,7 +512,7 @@ class _Answers:
         return filled(asked.given_rent[rows], by_row(offered, at))
 
     def _scheduled(self, rows: Places, result: Estimate, site: Site) -> Site:
-        """Site with the carbon intensity of the hours that each run covers."""
+        """Site with the mean carbon intensity of the hours that each run covers."""
         start = np.nan_to_num(self.table.number("start"))
         hours = np.broadcast_to(result["wall_hours"].mid, rows.shape)
         for row, wall_hours in zip(rows.tolist(), hours.tolist(), strict=True):
@@ -527,5 +523,5 @@ class _Answers:
 
 
 def _led_by_host(kind: NetworkKind) -> bool:
-    """Return whether the host limits this workload type: recommenders and games."""
+    """Return whether the host limits this workload type, as in recommenders and games."""
     return kind.group == "other" and not kind.perceptron

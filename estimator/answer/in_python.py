@@ -1,4 +1,4 @@
-"""`estimate` in Python: by the inputs of the command line, or by objects of the core."""
+"""`estimate` in Python, from inputs as on the command line or from core objects."""
 
 from collections.abc import Mapping
 from typing import Any, overload
@@ -16,7 +16,7 @@ from estimator.question.inputs import question_from
 from estimator.question.scenario import Scenario
 
 Given = str | float | bool | Mapping[str, Any] | None
-"""Value of an input as Python gives it: a word, a number, a config as a mapping."""
+"""Python value of an input; a config is a mapping."""
 
 
 @overload
@@ -28,7 +28,7 @@ def estimate(*, profiles: str | None = None, **inputs: Given) -> Report: ...
 
 
 def estimate(*args: Any, profiles: str | None = None, **inputs: Any) -> Estimate | Report:
-    """Time, energy, cost, CO2e and water of a training run, with their uncertainty.
+    """Estimate time, energy, cost, CO2e and water of a training run.
 
     Parameters
     ----------

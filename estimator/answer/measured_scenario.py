@@ -1,4 +1,4 @@
-"""A measured run as a question: its device, its hours and the energy that its meters read."""
+"""Scenario from a measured run: its device, hours and metered energy."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,14 +9,14 @@ from estimator.question.scenario import Scenario
 from estimator.runs.record import Energy, MeasuredRun
 
 MOST = 1e300
-"""No number of a forecast is as large."""
+"""Upper limit on any number in a forecast."""
 
 WHOLE = {"facility": FACILITY, "host": NODES, "gpu": DEVICES}
-"""Component that stands for all of its kind -> boundary of its meter, the widest first."""
+"""Component that covers everything within a boundary -> boundary, the widest first."""
 
 
 def scenario_of_run(run: MeasuredRun) -> tuple[Scenario, bool]:
-    """Return a run as a scenario, and whether its energy was metered rather than modelled.
+    """Return a run as a scenario, and whether all of its energy was metered.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def scenario_of_run(run: MeasuredRun) -> tuple[Scenario, bool]:
 
 
 def scenario_of_forecast(found: Any, given: Scenario) -> Scenario:
-    """Return a forecast as a timed scenario on the devices that are given.
+    """Return a forecast as a timed scenario on the given devices.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def scenario_of_forecast(found: Any, given: Scenario) -> Scenario:
 
 
 def _positive(span: Mapping[str, Any], name: str, end: str) -> float:
-    """Return a number of a forecast.
+    """Return a positive number from a forecast.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def _positive(span: Mapping[str, Any], name: str, end: str) -> float:
 
 
 def _energy(run: MeasuredRun, used: set[str]) -> tuple[Sequence[Energy], str]:
-    """Energy within the widest boundary that was metered, and that boundary."""
+    """Energy within the widest metered boundary, and that boundary."""
     for component, boundary in WHOLE.items():
         found = [one for one in run.energy if one.component.rpartition("/")[2] == component]
         if found:

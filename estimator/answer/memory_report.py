@@ -1,4 +1,4 @@
-"""The report of a memory need: bytes per device by component, and whether they fit."""
+"""Report of memory per device by component, and whether it fits."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -11,16 +11,15 @@ from estimator.memory.fit import MemoryAnswer
 from estimator.memory.savings import SAVINGS, cheapest_saving
 
 KEYS = {"micro_batch": "batch", "recomputation": "recompute"}
-"""Input -> its key, where that is not its name."""
+"""Input -> JSON key, where they differ."""
 
 
 def _keyed(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return inputs by their keys."""
     return {KEYS.get(name, name): value for name, value in inputs.items()}
 
 
 def memory_report(answer: MemoryAnswer, catalog: Catalog, level: float) -> Report:
-    """Report of a memory need, with the cheapest change that would make it fit.
+    """Report of a memory need, with the cheapest change that makes it fit.
 
     Parameters
     ----------
@@ -66,7 +65,6 @@ def memory_report(answer: MemoryAnswer, catalog: Catalog, level: float) -> Repor
 
 
 def _fit(answer: MemoryAnswer, catalog: Catalog) -> Mapping[str, Any]:
-    """Return whether it fits, how many devices hold it, and what would make it fit."""
     if answer.device is None or answer.capacity_bytes is None:
         return {}
     name = cheapest_saving(answer.question, catalog) if answer.fits is False else None

@@ -1,4 +1,4 @@
-"""Sentences about a training estimate."""
+"""Message texts of training estimates."""
 
 from estimator.core.notice import add_messages
 

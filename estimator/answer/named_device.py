@@ -1,4 +1,4 @@
-"""Named devices and their rents: what a device and a precision in words stand for."""
+"""Devices and rental prices found by name."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from estimator.training.parallelism import TrainingMachine
 
 @dataclass(frozen=True, kw_only=True)
 class NamedDevice:
-    """Device with a precision, as words name them.
+    """Device and precision found by name.
 
     Parameters
     ----------
@@ -57,17 +57,17 @@ class NamedDevice:
 
     @property
     def hardware(self) -> Hardware:
-        """Numbers of the device."""
+        """Specification of the device."""
         return self.found.value
 
     @property
     def with_network(self) -> bool:
-        """Whether the device's power includes the network."""
+        """Return whether the device's power includes the network."""
         return self.device.kind in WITH_NETWORK
 
     @cached_property
     def like(self) -> Hashable:
-        """Key shared by devices that one call can estimate together."""
+        """Key shared by devices that can be estimated in one call."""
         hardware = self.hardware
         optional = (hardware.tdp_w, hardware.idle_w, hardware.embodied_co2e_kg)
         kind = "" if self.fixed is None else self.device.kind
@@ -77,9 +77,9 @@ class NamedDevice:
 def find_device(
     name: str, precision: str, catalog: Catalog, *, suggest: bool = True
 ) -> NamedDevice:
-    """Return what a device and a precision in words stand for.
+    """Return the device and precision that a name stands for.
 
-    Without `suggest` an unknown device is refused without near names, whose search takes longer
+    With `suggest` off, an unknown device is refused without suggestions, which take longer to find
     than an estimate.
 
     Raises
@@ -115,14 +115,14 @@ def _find_device(name: str, precision: str, catalog: Catalog) -> NamedDevice:
 
 
 def find_provider(site: str, catalog: Catalog) -> str:
-    """Return the provider whose offers a site takes; empty where it is none of theirs."""
+    """Return the provider whose offers apply at a site, or an empty string."""
     return catalog.look_up(("provider", site), lambda: provider_at(site, catalog))
 
 
 def find_rent(
     device: Device, catalog: Catalog, *, kind: str, year: float | None, provider: str
 ) -> Found[Uncertain] | None:
-    """Return the rent of a device with its provenance, by the kind of offer."""
+    """Return the rental price of a device for a price type, with its provenance."""
     return catalog.look_up(
         ("rent", device.id, kind, year, provider),
         lambda: find_price(device, catalog, kind=kind, year=year, provider=provider),

@@ -1,4 +1,4 @@
-"""The report of a network: parameters, FLOPs and bytes, in total and by term."""
+"""Report of a network: parameters, FLOPs and bytes, in total and by term."""
 
 from typing import Any
 

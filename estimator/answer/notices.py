@@ -1,4 +1,4 @@
-"""Notices of the rows of a table: what is unknown, measured, without effect, or too large."""
+"""Notices about rows: unknown, measured, ineffective or implausible inputs."""
 
 from collections.abc import Callable, Sequence
 
@@ -37,20 +37,21 @@ from estimator.runs.observations import program_key
 from estimator.training.predict import KNOWN_KINDS, Predicted, device_notices
 
 WITHOUT_EFFECT = ("heads", "kv_heads")
-"""Inputs that are kept with a run and change no number yet."""
+"""Inputs that are stored with a run but do not affect the estimate yet."""
 
 LAUNCH_BOUND = "launch_bound"
-"""Code of what is said of steps that wait for the host."""
+"""Notice code of steps limited by kernel launches."""
 
 LONGER_THAN_WORK = 2.0**0.5
-"""Slowdown by launches that take as long as the work, see `launches.log_slowdown` [1]."""
+"""Slowdown when launches take as long as the work, see `launches.log_slowdown` [1]."""
 
 SURE = 0.95
-"""Probability inside the bounds outside of which a metered power is implausible [1]."""
+"""Probability above which a metered power outside the bounds is reported as implausible [1]."""
 
 PLAUSIBLE_BESIDE = 1000.0
-"""Time beside the products of a step over that of these at the peak, beyond which counts are likely
-mistaken [1]: 100 in the smallest networks of reinforcement learning."""
+"""Overhead time over matrix-product time per step above which counts are probably wrong [1]; the
+smallest reinforcement-learning networks reach 100.
+"""
 
 OF_UTILIZATION = (
     *("batch_tokens", "batch", "step_flop", "recomputation", *SHARING, *BESIDE_PRODUCTS),
@@ -64,11 +65,11 @@ OF_UTILIZATION = (
         "program",
     ),
 )
-"""Inputs that change the utilization expected, and nothing else."""
+"""Inputs that only affect the expected utilization."""
 
 
 def note_absent(asked: Questions, rows: Places, result: Estimate) -> None:
-    """Say what cannot be had of the rows, and what cannot be true together."""
+    """Add notices on missing results and contradictory inputs."""
     for notice in dict.fromkeys(result.absent.values()):
         if "device" in notice.values:
             named = [one.device.name for one in asked.named]
@@ -83,14 +84,14 @@ def note_absent(asked: Questions, rows: Places, result: Estimate) -> None:
 def say_by(
     asked: Questions, rows: Places, at: Places, bundles: Sequence[tuple[Notice, ...]]
 ) -> None:
-    """Say of some rows what holds for the thing that each of them names."""
+    """Add notices to rows by the thing that each row names."""
     codes = nowhere(asked.table.count)
     codes[rows] = at[rows]
     asked.notices.coded(bundles, codes)
 
 
 def say_of_devices(asked: Questions, rows: Places) -> None:
-    """Say what is not known of the devices of some rows of a group."""
+    """Add notices on unknown properties of the devices of a group."""
     if rows.size:
         which, _ = few(asked.named_at[rows])
         every: list[tuple[Notice, ...]] = [()] * len(asked.named)
@@ -100,7 +101,7 @@ def say_of_devices(asked: Questions, rows: Places) -> None:
 
 
 def say_of_measured(asked: Questions, rows: Places, corrected: Corrected, asks: Mask) -> None:
-    """Say what about the measured runs of the devices matters to some rows."""
+    """Add notices on the measured runs of the devices."""
     for line in asked.known.notes:
         notice = Notice("text", "", {"text": line})
         say_by(asked, rows[asks], np.zeros(asked.table.count, dtype=np.intp), [(notice,)])
@@ -124,7 +125,7 @@ def say_of_measured(asked: Questions, rows: Places, corrected: Corrected, asks: 
 
 
 def say_of_sizes(asked: Questions, rows: Places) -> None:
-    """Say what it would buy to give the size of a step, where that is not given."""
+    """Add notices on how much an unspecified step size would narrow the interval."""
     unknown = rows[np.isnan(asked.step_flop[rows]) & ~_measured_programs(asked, rows)]
     found: dict[tuple[int, str], tuple[Notice, ...]] = {}
     bundles = []
@@ -138,7 +139,7 @@ def say_of_sizes(asked: Questions, rows: Places) -> None:
 
 
 def say_what_steps_tell(asked: Questions, rows: Places) -> None:
-    """Say where what a step does beside its products would tell more, and is not given."""
+    """Add notices where operation and traffic counts of a step would narrow the interval."""
     sized = ~np.isnan(asked.step_flop[rows]) & ~_sets_counts(asked, rows).any(axis=0)
     unsaid = rows[sized & ~_measured_programs(asked, rows)]
     every: list[tuple[Notice, ...]] = [()] * len(asked.named)
@@ -149,7 +150,7 @@ def say_what_steps_tell(asked: Questions, rows: Places) -> None:
 
 
 def say_of_unused_counts(asked: Questions, rows: Places, corrected: Corrected, asks: Mask) -> None:
-    """Say where it is given what a step does beside its products, and changes nothing."""
+    """Add notices where given step counts have no effect."""
     given = _sets_counts(asked, rows)
     idle = given.any(axis=0) & asks & ~corrected.by_overheads
     if not idle.any():
@@ -178,7 +179,7 @@ def say_of_unused_counts(asked: Questions, rows: Places, corrected: Corrected, a
 
 
 def say_of_heavy_counts(asked: Questions, rows: Places, named: Rows, corrected: Corrected) -> None:
-    """Say which counts make a step so slow that one of them is likely mistaken."""
+    """Add notices where step counts are implausibly high."""
     for number, (device, precision) in enumerate(zip(named.devices, named.precisions, strict=True)):
         here = np.flatnonzero(corrected.by_overheads & (named.at == number))
         if not here.size:
@@ -192,17 +193,17 @@ def say_of_heavy_counts(asked: Questions, rows: Places, named: Rows, corrected: 
 
 
 def heavy_counts(times: float) -> Notice:
-    """Say how much longer counts take than the products of a step."""
+    """Return the notice on how much longer the counts take than the matrix products."""
     return Notice("heavy_counts", BESIDE_PRODUCTS[0], {"times": times})
 
 
 def _sets_counts(asked: Questions, rows: Places) -> npt.NDArray[np.bool_]:
-    """Rows that set each of `BESIDE_PRODUCTS`, shape (2, n)."""
+    """Mask of the rows that set each of `BESIDE_PRODUCTS`, shape (2, n)."""
     return np.array([asked.table.states(name)[rows] for name in BESIDE_PRODUCTS])
 
 
 def say_of_launches(asked: Questions, rows: Places, found: Predicted, asks: Mask) -> None:
-    """Say what the size of a step would tell of runs that small ones may slow down."""
+    """Add notices where small steps may slow the run and the step size is unspecified."""
     sds = of_each(found.own.log_sd, rows.shape)
     narrower = np.round(1.0 - found.ahead.log_sd / np.where(sds > 0, sds, 1.0), 1)
     chosen = asks & (sds > 0) & (narrower > 0)
@@ -210,7 +211,7 @@ def say_of_launches(asked: Questions, rows: Places, found: Predicted, asks: Mask
 
 
 def say_of_waiting(asked: Questions, rows: Places, found: Predicted, asks: Mask) -> None:
-    """Say which steps are so small that launching their operations takes longer than their work."""
+    """Add notices on steps limited by kernel launches."""
     slower = np.asarray(of_each(found.ahead.mid / found.own.mid, rows.shape), dtype=np.float64)
     chosen = asks & ~np.isnan(asked.step_flop[rows]) & (slower > LONGER_THAN_WORK)
     _say_rounded(asked, rows[chosen], np.round(slower[chosen], 1), waiting_for_launches)
@@ -219,7 +220,7 @@ def say_of_waiting(asked: Questions, rows: Places, found: Predicted, asks: Mask)
 def _say_rounded(
     asked: Questions, rows: Places, values: Floats, notice: Callable[[float], Notice]
 ) -> None:
-    """Say of each row what its value tells; rounded, few of these differ."""
+    """Add a notice with a rounded value to each row."""
     if rows.size:
         distinct, at = few(values)
         codes = nowhere(asked.table.count)
@@ -228,12 +229,12 @@ def _say_rounded(
 
 
 def waiting_for_launches(times: float) -> Notice:
-    """Say that steps wait for the host, and how much longer they take for that."""
+    """Return the notice on the slowdown of launch-bound steps."""
     return Notice(LAUNCH_BOUND, "batch", {"times": times})
 
 
 def say_of_programs(asked: Questions, rows: Places) -> None:
-    """Say which programs were named and never measured on the device."""
+    """Add notices on programs that were never measured on the device."""
     named = rows[asked.table.states("program")[rows]]
     missing = named[~_measured_programs(asked, named)]
     names = asked.table.word("program").take(missing).rows()
@@ -245,7 +246,6 @@ def say_of_programs(asked: Questions, rows: Places) -> None:
 
 
 def _measured_programs(asked: Questions, rows: Places) -> Mask:
-    """Rows whose program has measured runs on the device."""
     names = asked.table.word("program").take(rows).rows()
     known = asked.known
     return np.array(
@@ -258,7 +258,7 @@ def _measured_programs(asked: Questions, rows: Places) -> Mask:
 
 
 def say_what_has_no_effect(asked: Questions) -> None:
-    """Say which inputs change nothing where they stand."""
+    """Add notices on inputs without effect."""
     table = asked.table
     settled = asked.timed | ~np.isnan(asked.given_utilization)
     by_batch = table.states("flop") & ~table.states("batch")
@@ -285,7 +285,7 @@ def say_what_has_no_effect(asked: Questions) -> None:
 def say_what_no_meter_reads(
     asked: Questions, rows: Places, drawn_w: Uncertain, limit_w: Uncertain, idle_w: Uncertain
 ) -> None:
-    """Say where the metered power of a device is more than it can draw, or less than when idle.
+    """Add notices where the metered power is above the limit or below idle.
 
     Parameters
     ----------
@@ -315,7 +315,7 @@ def say_what_no_meter_reads(
 
 
 def say_what_is_too_few(asked: Questions) -> None:
-    """Say where a network or its text is so small that a letter after the number is missing."""
+    """Add notices on tiny parameter or token counts, probably missing a suffix such as B."""
     for name in ("params", "tokens"):
         if name in asked.table.numbers:
             given = asked.table.number(name)
@@ -325,7 +325,7 @@ def say_what_is_too_few(asked: Questions) -> None:
 
 
 def say_what_does_not_fit(asked: Questions) -> None:
-    """Say where weights and optimizer alone exceed the devices, however they are sharded."""
+    """Add notices where weights and optimizer exceed memory even when fully sharded."""
     rows = rows_where(~np.isnan(asked.work.numbers["params"]) & (asked.named_at >= 0))
     if not rows.size:
         return
@@ -364,7 +364,6 @@ def say_what_does_not_fit(asked: Questions) -> None:
 def _say_about(
     asked: Questions, rows: Places, at: Places, notice: Notice, key: str, names: Sequence[str]
 ) -> None:
-    """Say a notice of a group of the things that its rows name."""
     bundles: list[tuple[Notice, ...]] = [()] * len(names)
     for one in few(at[rows])[0].tolist():
         values = {**notice.values, key: names[one]}

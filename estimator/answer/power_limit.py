@@ -1,4 +1,4 @@
-"""Effect of a power limit on runs: less power, more time."""
+"""Effect of a power limit: less power, more time."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from estimator.core.units import S_PER_H, digits
 from estimator.core.work import Workload
 
 EXPONENT = "power.cap_exponent"
-"""Prior: elasticity of the throughput to the dynamic power that a limit leaves."""
+"""Prior of the elasticity of throughput to the dynamic power under a limit."""
 
 
 def under_limit(
@@ -24,9 +24,9 @@ def under_limit(
     utilization: Uncertain | None,
     exponent: Uncertain,
 ) -> tuple[Hardware, Uncertain | None, list[tuple[Notice, ...]]]:
-    """Devices and utilization under the limit, and what to say of each run.
+    """Devices and utilization under the limit, and notices for each run.
 
-    A run already timed keeps its time.
+    A timed run keeps its time.
     """
     timed = workload.device_hours is not None
     before = _reached(workload, hardware) if utilization is None else utilization
@@ -41,7 +41,6 @@ def under_limit(
 
 
 def _limit_notices(binds: float, limit_w: float, before: float, after: float) -> tuple[Notice, ...]:
-    """Notices on the effect of a power limit on one run."""
     if not binds:
         return (Notice("power_limit_idle", "power_cap", {"limit": digits(limit_w)}),)
     longer = (before / after - 1) * 100
@@ -62,7 +61,7 @@ def _of_one_length(columns: Sequence[npt.ArrayLike]) -> list[Floats]:
 
 
 def _reached(workload: Workload, hardware: Hardware) -> Uncertain:
-    """Utilization that a timed run reached; that of a busy device where its work is unknown [1]."""
+    """Utilization of a timed run, or of a busy device if its work is unknown [1]."""
     if workload.training_flop is None or workload.device_hours is None:
         return hardware.full_utilization
     return workload.training_flop / (hardware.peak_flop_per_s * workload.device_hours * S_PER_H)

@@ -1,4 +1,4 @@
-"""Published figures of the run that a preset names, next to the prediction."""
+"""Published figures of a preset's run, next to the prediction."""
 
 from collections.abc import Mapping
 
@@ -11,17 +11,17 @@ REPORTED = {
     "energy_kwh": ("energy_kwh", 1.0),
     "co2e_t": ("co2e_kg", 1e3),
 }
-"""Record of a run -> quantity of an estimate, and its unit over that of the record [1]."""
+"""Field of a record -> quantity of an estimate, and unit conversion factor [1]."""
 
 CLAIMED_OTHERWISE = {"gpt-3": "gpt3-v100"}
-"""Preset that is often quoted with another time -> the claim that explains it."""
+"""Preset that is often quoted with a different time -> claim that explains it."""
 
 OTHER_WORK = ("params", "active_params", "tokens", "flop", "finetune", "samples", "device_hours")
-"""Inputs of a scenario that make its run another one than that of its preset."""
+"""Inputs that make a scenario differ from its preset's published run."""
 
 
 def published_run(answer: Answer, catalog: Catalog) -> dict[str, float | str]:
-    """Return what was reported of the preset's run; empty where nothing was, or for another run.
+    """Return the reported figures of the preset's run, empty if none apply.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def published_run(answer: Answer, catalog: Catalog) -> dict[str, float | str]:
 
 
 def words_of_run(found: Mapping[str, float | str], catalog: Catalog) -> dict[str, str]:
-    """Return the name of the device that a published run was on, and the title of its source."""
+    """Return the device name of a published run, and the title of its source."""
     words: dict[str, str] = {}
     if "hardware" in found:
         words["ran_on"] = catalog.device(str(found["hardware"])).name

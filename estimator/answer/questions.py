@@ -1,7 +1,6 @@
-"""Rows of a table with what they name: device, count, year, site, rent, steps.
+"""Inputs of a table resolved: device, count, year, site, rental price, steps.
 
-Each step is a function of the table and of what earlier steps found; every distinct name is looked
-up once.
+Each step is a function of the table and of earlier steps; every distinct name is looked up once.
 """
 
 import math
@@ -51,16 +50,17 @@ from estimator.question.workload import WorkTable, resolve_work
 from estimator.training.features import software_of_rows
 
 REPORTED_PLACE = {"pue": "pue", "co2e_kg_per_kwh": "carbon_intensity"}
-"""Fact of a published run about its site -> input."""
+"""Site field of a published run -> input."""
 
 MOST_SUGGESTIONS = 30
-"""Unknown devices of a table for which near names are searched, which takes longer than an
-estimate [1]."""
+"""Most unknown devices per table that get spelling suggestions, which take longer than an estimate
+[1].
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DevicesOfRows:
-    """Devices and precisions that rows name.
+    """Devices and precisions of rows.
 
     Parameters
     ----------
@@ -81,9 +81,9 @@ class DevicesOfRows:
 
 @dataclass(frozen=True, kw_only=True)
 class CountsOfRows:
-    """Devices of each row, whether their number is known, and the year of its run [1].
+    """Device count of each row, whether it is known, and year of its run [1].
 
-    `software_year` is that of a preset, too, where it may have run on the device.
+    `software_year` also uses the preset's year if its run fits the device.
     """
 
     devices: Floats
@@ -94,7 +94,7 @@ class CountsOfRows:
 
 @dataclass(frozen=True, kw_only=True)
 class SitesOfRows:
-    """Sites of rows at their time, and what a row itself gives of its site.
+    """Sites of rows at their time, and site values given by the rows.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ class SitesOfRows:
 
 @dataclass(frozen=True, kw_only=True)
 class RentsOfRows:
-    """Rents that rows take, and which each has; given rents [USD/h], and which rows are owned."""
+    """Rental prices of rows: on record, given [USD/h], and which rows own their devices."""
 
     rents: Sequence[Found[Uncertain] | None]
     rent_at: Places
@@ -135,7 +135,7 @@ class RentsOfRows:
 
 @dataclass(frozen=True, kw_only=True)
 class StepsOfRows:
-    """Tokens [token] and FLOPs [FLOP] of an optimizer step of each row, NaN where unknown."""
+    """Tokens [token] and FLOPs [FLOP] per optimizer step, NaN where unknown."""
 
     batch_tokens: Floats
     step_flop: Floats
@@ -143,7 +143,7 @@ class StepsOfRows:
 
 @dataclass(frozen=True, kw_only=True)
 class Questions(DevicesOfRows, CountsOfRows, SitesOfRows, RentsOfRows, StepsOfRows):
-    """Rows of a table with everything that they name.
+    """Rows of a table with everything that their names resolve to.
 
     Parameters
     ----------
@@ -184,7 +184,7 @@ class Questions(DevicesOfRows, CountsOfRows, SitesOfRows, RentsOfRows, StepsOfRo
     given_utilization: Floats
 
     def answerable(self) -> Places:
-        """Rows that no reason speaks against."""
+        """Rows without an error."""
         fine = np.ones(self.table.count, dtype=np.bool_)
         fine[list(self.errors)] = False
         return rows_where(fine)
@@ -194,7 +194,7 @@ class Questions(DevicesOfRows, CountsOfRows, SitesOfRows, RentsOfRows, StepsOfRo
         return self.named[int(self.named_at[row])]
 
     def frozen_bytes(self) -> Floats:
-        """Bytes of a weight that adapters leave frozen; NaN where all weights are trained."""
+        """Bytes per frozen weight under adapters, NaN where all weights are trained."""
         lora = of_each_kind(self.work.kinds, lambda kind: kind.lora)
         found = np.where(lora, FROZEN["lora"], np.nan)
         for word, held in FROZEN.items():
@@ -203,7 +203,7 @@ class Questions(DevicesOfRows, CountsOfRows, SitesOfRows, RentsOfRows, StepsOfRo
 
 
 def resolve(table: Table[Scenario], catalog: Catalog, known: Known | None = None) -> Questions:
-    """Return the rows of a table with everything that they name.
+    """Return the rows of a table with everything that their names resolve to.
 
     Parameters
     ----------
@@ -247,7 +247,7 @@ def resolve(table: Table[Scenario], catalog: Catalog, known: Known | None = None
 
 
 def _with_named_limits(table: Table[Scenario], catalog: Catalog) -> Table[Scenario]:
-    """Take power limits out of devices' names where no limit is given: ``H100 96GB 500W``."""
+    """Read power limits from device names such as ``H100 96GB 500W``, unless one is given."""
     hardware = table.word("hardware")
     pairs = [
         (name, math.nan) if catalog.find_device(name) else split_power_limit(name)
@@ -262,7 +262,7 @@ def _with_named_limits(table: Table[Scenario], catalog: Catalog) -> Table[Scenar
 
 
 def _metered(table: Table[Scenario], said: NoticeTable) -> Places:
-    """Boundary within which the energy of each row was metered; -1 where it was not."""
+    """Boundary of each row's metered energy, -1 where not metered."""
     metered = table.states("energy_kwh")
     if not metered.any():
         return nowhere(table.count)
@@ -277,7 +277,7 @@ def _metered(table: Table[Scenario], said: NoticeTable) -> Places:
 
 
 def _causal(table: Table[Scenario]) -> Floats:
-    """Tell where attention kernels skip the masked half: 1 or 0 as said, NaN elsewhere [1]."""
+    """Attention mask by row: 1 if causal, 0 if full, NaN if not given [1]."""
     full, causal = (table.states_word("attention_mask", word) for word in ("full", "causal"))
     return np.where(full, 0.0, np.where(causal, 1.0, np.nan))
 
@@ -285,7 +285,7 @@ def _causal(table: Table[Scenario]) -> Floats:
 def name_devices(
     table: Table[Scenario], work: WorkTable, catalog: Catalog
 ) -> tuple[DevicesOfRows, Remarks]:
-    """Return the devices and precisions of rows; a preset brings what it ran on."""
+    """Return the devices and precisions of rows, by default those of the preset."""
     said = Remarks(table.count)
     hardware, precision = table.word("hardware"), table.word("precision")
     triples, at = distinct(hardware.codes, precision.codes, work.preset_at)
@@ -332,7 +332,7 @@ def name_devices(
 
 
 def _published_precision(preset: Preset | None, device: str, catalog: Catalog) -> str:
-    """Precision of a preset on its own device, where the device has it."""
+    """Precision of a preset's run on its own device, if the device supports it."""
     precision = "" if preset is None else preset.precision or ""
     return precision if precision in catalog.device(device).peaks else ""
 
@@ -344,9 +344,10 @@ def _keep_hours_at_home(
     catalog: Catalog,
     said: Remarks,
 ) -> None:
-    """Refuse hours of a preset on another device: they are no work to be moved.
+    """Refuse a preset's published device-hours on a different device.
 
-    Where the device was not published, one that was sold in the year of the run may be it.
+    If the published device is unknown, any accelerator already sold in the year of the run is
+    accepted.
     """
     timed = ~np.isnan(np.asarray(work.device_hours.mid))
     for code, preset in enumerate(work.presets):
@@ -368,7 +369,7 @@ def _keep_hours_at_home(
 
 
 def _may_be_home(device: Device, year: int) -> bool:
-    """Return whether a run of that year may have used a device: an accelerator already sold."""
+    """Return whether a run of that year may have used an accelerator."""
     released = (device.released or "")[:4]
     return device.kind not in SELF_CONTAINED and bool(released) and int(released) <= year
 
@@ -376,7 +377,7 @@ def _may_be_home(device: Device, year: int) -> bool:
 def count_devices(
     table: Table[Scenario], work: WorkTable, devices: DevicesOfRows
 ) -> tuple[CountsOfRows, Remarks]:
-    """Return counts and years: as given, those of a preset on its own hardware, or one device."""
+    """Return counts and years: as given, as published for the preset, or one device."""
     said = Remarks(table.count)
     count, year = table.number("devices"), table.number("year")
     for code, preset in enumerate(work.presets):
@@ -407,7 +408,7 @@ def count_devices(
 def _software_year(
     table: Table[Scenario], work: WorkTable, devices: DevicesOfRows, year: Floats, said: Remarks
 ) -> Floats:
-    """Year of the software of each run: its own, or of a preset on a device of its time."""
+    """Software year of each run: its own, or its preset's on a device of that time."""
     predicted = np.isnan(np.asarray(work.device_hours.mid)) & ~table.states("utilization")
     for code, preset in enumerate(work.presets):
         rows = (work.preset_at == code) & np.isnan(year)
@@ -427,7 +428,7 @@ def find_sites(
     year: Floats,
     catalog: Catalog,
 ) -> tuple[SitesOfRows, Remarks]:
-    """Return the site of each run at its time, and what the run itself gives of it."""
+    """Return the site of each run at its time, with the row's own values."""
     said = Remarks(table.count)
     site = table.word("site")
     years, year_at = few(np.floor(year))
@@ -472,7 +473,7 @@ def find_sites(
 
 
 def _read_profiles(table: Table[Scenario], said: Remarks) -> tuple[list[Floats], Floats]:
-    """Carbon profiles, and carbon intensities by row: of a profile the mean for a start."""
+    """Carbon profiles, and carbon intensity by row, initially the profile's mean."""
     intensity = table.number("carbon_intensity")
     column, start = table.word("carbon_profile"), table.number("start")
     profiles: list[Floats] = []
@@ -500,7 +501,7 @@ def _read_profiles(table: Table[Scenario], said: Remarks) -> tuple[list[Floats],
 def _reported(
     table: Table[Scenario], work: WorkTable, own: Mask, intensity: Floats, said: Remarks
 ) -> tuple[Floats, Floats]:
-    """PUE and carbon intensity; a preset on its own hardware and site has those of its record."""
+    """PUE and carbon intensity, as published for a preset on its own hardware and site."""
     pue = table.number("pue")
     unstated = np.isnan(pue) & np.isnan(intensity) & (table.word("site").codes < 0)
     for code, preset in enumerate(work.presets):
@@ -517,7 +518,7 @@ def _reported(
 def find_rents(
     table: Table[Scenario], devices: DevicesOfRows, catalog: Catalog
 ) -> tuple[RentsOfRows, Remarks]:
-    """Return the rent of each row: as given, or by the offers on record where and when it runs."""
+    """Return the rental price of each row, as given or from the offers on record."""
     said = Remarks(table.count)
     kind, site = table.word("price_kind"), table.word("site")
     years, year_at = few(table.number("year"))
@@ -556,7 +557,7 @@ def find_rents(
 
 
 def steps_of(table: Table[Scenario], work: WorkTable) -> StepsOfRows:
-    """Return tokens and FLOPs per optimizer step, from whatever a row gives of them."""
+    """Return tokens and FLOPs per optimizer step from whichever inputs a row gives."""
     tokens, batch, flop = (table.number(name) for name in ("batch_tokens", "batch", "step_flop"))
     if not {"batch_tokens", "batch", "step_flop"} & set(table.numbers):
         return StepsOfRows(batch_tokens=tokens, step_flop=tokens)
@@ -579,7 +580,7 @@ def steps_of(table: Table[Scenario], work: WorkTable) -> StepsOfRows:
 def check_rows(
     table: Table[Scenario], work: WorkTable, devices: DevicesOfRows, counts: CountsOfRows
 ) -> Remarks:
-    """Refuse parallelism, power limits and hours that the devices of a row cannot have."""
+    """Refuse layouts, power limits and hours that a row's devices cannot have."""
     said = Remarks(table.count)
     _check_parallelism(table, counts.devices, said)
     limit = table.number("power_cap")
@@ -593,7 +594,7 @@ def check_rows(
 
 
 def _check_parallelism(table: Table[Scenario], devices: Floats, said: Remarks) -> None:
-    """Refuse a parallelism that needs more devices than there are."""
+    """Refuse layouts that need more devices than there are."""
     if not set(SHARING) & set(table.numbers):
         return
     tensor, stages, experts = (
@@ -607,7 +608,7 @@ def _check_parallelism(table: Table[Scenario], devices: Floats, said: Remarks) -
 
 
 def _check_hours(work: WorkTable, devices: DevicesOfRows, said: Remarks) -> None:
-    """Refuse work that a device cannot do in the given hours."""
+    """Refuse work that exceeds the device's peak in the given hours."""
     flop, hours = np.asarray(work.flop.mid), np.asarray(work.device_hours.mid)
     rows = rows_where(~np.isnan(hours) & ~np.isnan(flop) & (devices.named_at >= 0))
     if not rows.size:

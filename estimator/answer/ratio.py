@@ -13,15 +13,15 @@ BEHIND = {
     **dict.fromkeys(("host", "network", "embodied"), RUN),
     **dict.fromkeys(("PUE", "carbon intensity", "water of electricity"), PLACE),
 }
-"""Source of uncertainty -> groups of inputs behind it; behind any other are all of them."""
+"""Source of uncertainty -> input groups behind it; for other sources, all inputs."""
 
 
 def ratio(above: Answer, below: Answer, quantity: str) -> Uncertain:
-    """Ratio of a quantity of two scenarios, its interval at the widest.
+    """Ratio of a quantity of two scenarios, with a conservative interval.
 
-    A source of uncertainty cancels where all inputs behind it are the same in both. Where one
-    differs, the two errors count as independent: errors on similar devices go together, so the
-    true interval is narrower.
+    A source of uncertainty cancels if all its inputs are equal in both scenarios. Otherwise the
+    errors count as independent. Errors on similar devices are correlated, so the true interval is
+    narrower.
 
     Parameters
     ----------
@@ -44,7 +44,6 @@ def ratio(above: Answer, below: Answer, quantity: str) -> Uncertain:
 
 
 def _same(above: Answer, below: Answer, source: str) -> bool:
-    """Return whether all inputs behind a source are the same in both scenarios."""
     groups = BEHIND.get(source)
     return all(
         getattr(above.scenario, name) == getattr(below.scenario, name)

@@ -1,4 +1,4 @@
-"""The answer to any question: quantities, the numbers they rest on, and what to know of them."""
+"""Report: the result type of every question."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from estimator.question.provenance import SourcedNumber
 
 @dataclass(frozen=True, kw_only=True)
 class Report(NamedQuantities):
-    """Answer to one question of any kind, or to a table of them with one row each.
+    """Result of a question, or of a table with one row per scenario.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class Report(NamedQuantities):
         return bounds(self.quantities[name], self.level)
 
     def warnings(self, names: Names) -> tuple[str, ...]:
-        """Return the notices as sentences, with the inputs as `names` calls them."""
+        """Return the notices as sentences that use the input names of an interface."""
         assert isinstance(self.notices, tuple)
         return rendered(self.notices, names)
 

@@ -1,9 +1,8 @@
 """Forecast of a whole run from its first steps, here and on other hardware.
 
-Time is extrapolated from the steps; energy from the power that meters measured meanwhile; CO2e and
-the cost of electricity follow from the place. On other hardware the same work is estimated as any
-run: its FLOPs are those given, else those that this machine does in a step as far as its
-calibration knows, which the interval then holds.
+Time is extrapolated from the steps, and energy from the metered power. CO2e and electricity cost
+follow from the site. On other hardware the same work is estimated as any other run; if its FLOPs
+are not given, they are inferred from this machine's calibration, which widens the interval.
 """
 
 import math
@@ -27,10 +26,10 @@ from estimator.runs.observations import disturbance_of
 from estimator.runs.record import MeasuredRun, without_unknown
 
 OTHERS = ("rtx-4090", "l40s", "a100-sxm-80", "h100-sxm", "b200", "tpu-v5e")
-"""Hardware that a run is compared with unless other is named."""
+"""Default hardware that a forecast compares with."""
 
 OF_NETWORK = ("precision", "kind", "arch")
-"""Words that tell of a network, beside the name of its program."""
+"""Inputs that describe the network."""
 
 OF_STEP = {
     "step_flop": "flop",
@@ -38,29 +37,31 @@ OF_STEP = {
     "step_traffic": "traffic_bytes",
     **{name: name for name in OF_NETWORK},
 }
-"""Input of a question that tells of a step -> field of a timing."""
+"""Input that describes a step -> field of a timing."""
 
 TOTAL_UNKNOWN = Notice("forecast_total_unknown", "total_steps")
 """Notice that only the step time is forecast."""
 
 METER_SD = 0.05
-"""Error of a board's meter, random by board [1]; Yang, Adamek, Armour 2024, arXiv:2312.02741."""
+"""Random error of a board's meter [1]; Yang, Adamek, Armour 2024, arXiv:2312.02741."""
 
 MODELLED_SD = 0.7
-"""Uncertainty of a power that is modelled from the load: 8 W were modelled where the data sheet has
-tens; a factor of 2.5 either way, standard deviation of the logarithm [1]."""
+"""Log standard deviation of power modelled from the load [1]: a factor of 2.5 either way. In one
+case 8 W were modelled where the data sheet implies tens of watts.
+"""
 
 USABLE_MEMORY = 0.9
-"""Share of a device's memory that a batch may fill; assumed [1]."""
+"""Share of device memory that a batch may fill, assumed [1]."""
 
 SMALLEST_GROWTH = 0.02
-"""Memory that grows with the batch by less than this share of the peak says nothing of larger
-batches; assumed [1]."""
+"""Least growth of memory with the batch, relative to the peak, from which a larger batch is
+extrapolated; assumed [1].
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunQuestion:
-    """A run that was watched for a while.
+    """Run that was watched for a while.
 
     Parameters
     ----------
@@ -92,7 +93,7 @@ class RunQuestion:
 
 @dataclass(frozen=True, kw_only=True)
 class OnOther:
-    """The same run on one device of other hardware.
+    """Same run on one device of different hardware.
 
     Parameters
     ----------
@@ -173,14 +174,14 @@ class RunForecast:
 
     @property
     def step_inputs(self) -> dict[str, float | str]:
-        """Inputs that describe a step; empty if nothing was counted."""
+        """Inputs that describe a step, empty if nothing was counted."""
         counts = ("step_flop", "step_operations", "step_traffic")
         found = {name: getattr(self, name) for name in (*counts, *OF_NETWORK, "program")}
         known = {name: value for name, value in found.items() if value}
         return known if known.keys() & {*counts} else {}
 
     def as_plain(self, names: Names = in_python) -> dict[str, Any]:
-        """As JSON; what is unknown is absent."""
+        """Return a JSON-compatible mapping without unknown values."""
         found: dict[str, Any] = without_unknown(asdict(replace(self, notices=())))
         del found["notices"]
         return found | {"notes": list(rendered(self.notices, names))}
@@ -225,7 +226,7 @@ def forecast_run(question: RunQuestion, catalog: Catalog) -> RunForecast:
 
 
 def _larger_batch(question: RunQuestion) -> float | None:
-    """Factor by which the batch could grow, from the memory it uses [1]."""
+    """Factor by which the batch could grow in the remaining memory [1]."""
     memory = question.seen.memory
     limit = memory.get("limit", question.measured.host.memory_bytes)
     if not memory or limit is None:
@@ -238,7 +239,7 @@ def _larger_batch(question: RunQuestion) -> float | None:
 
 
 def _several_optimizers(seen: Stamped) -> list[Notice]:
-    """Say whose steps count where several optimizers step: a total may count those of another."""
+    """Return a notice if several optimizers step, as a total may count a different one."""
     if len(seen.optimizers) < 2:
         return []
     (name, steps), *others = seen.optimizers
@@ -251,7 +252,7 @@ def _several_optimizers(seen: Stamped) -> list[Notice]:
 
 
 def _disturbed(measured: MeasuredRun) -> list[Notice]:
-    """Say what slows the steps now, as it is assumed to go on."""
+    """Return a notice on what is slowing the steps, assumed to continue."""
     if not measured.timings:
         return []
     _, reasons = disturbance_of(measured, measured.timings[0])
@@ -259,7 +260,7 @@ def _disturbed(measured: MeasuredRun) -> list[Notice]:
 
 
 def _rental(question: RunQuestion, time_s: Uncertain) -> Span | None:
-    """Rent of the devices in use over a time, at the price given [USD]; None without one."""
+    """Rental cost of the devices over a time [USD], or None without a given price."""
     price, timings = question.scenario.price, question.measured.timings
     if price is None:
         return None
@@ -269,9 +270,9 @@ def _rental(question: RunQuestion, time_s: Uncertain) -> Span | None:
 def _energy(
     question: RunQuestion, time_s: Uncertain, catalog: Catalog
 ) -> tuple[dict[str, Any], list[Notice]]:
-    """Energy, CO2e and cost of the electricity, by the power of the meters.
+    """Energy, CO2e and electricity cost from the metered power.
 
-    Power that is modelled from the load counts only where the question says so.
+    Modelled power counts only if the question allows it.
     """
     meters, given = question.measured.energy, question.scenario
     measured = [one for one in meters if one.trust != "modelled"]
@@ -305,14 +306,13 @@ def _energy(
 
 
 def _or(given: float | None, known: Any) -> Any:
-    """Number that the question gives, or what is known of the place."""
     return known if given is None else given
 
 
 def check_asked(
     scenario: Scenario, total: int | None, on: Sequence[str] | None, catalog: Catalog
 ) -> None:
-    """Refuse before a command runs what would be refused after it.
+    """Refuse invalid inputs before the command starts.
 
     Raises
     ------
@@ -330,7 +330,7 @@ def check_asked(
 def _elsewhere(
     question: RunQuestion, steps: RunForecast, total: int, catalog: Catalog
 ) -> tuple[tuple[OnOther, ...], list[Notice]]:
-    """The same run on one device of other hardware each, and what is assumed."""
+    """Same run on one device each of other hardware, with the notices."""
     step_flop, uncertainty, notices = _step_flop(question, steps, catalog)
     if step_flop is None:
         return (), notices
@@ -363,7 +363,7 @@ def _elsewhere(
 
 
 def _known_step(question: RunQuestion) -> tuple[dict[str, Any], list[Notice]]:
-    """Return work and format of a step: given, reported by the program, or counted.
+    """Return FLOPs and format of a step as given, reported or counted, with notices.
 
     And what to say of it: for which kind of network it is taken where nobody says one, or why
     nothing is counted.
@@ -390,7 +390,7 @@ def _known_step(question: RunQuestion) -> tuple[dict[str, Any], list[Notice]]:
 
 
 def _reported_step(question: RunQuestion) -> dict[str, Any]:
-    """Return what user and program report about a step, as fields of a timing."""
+    """Return step fields reported by the user and the program."""
     seen, timings = question.seen, question.measured.timings
     asked = {field: getattr(question.scenario, name) for name, field in OF_STEP.items()}
     stored = vars(timings[0]) if timings else {}
@@ -400,7 +400,7 @@ def _reported_step(question: RunQuestion) -> dict[str, Any]:
 
 
 def _measured_device(question: RunQuestion) -> str | None:
-    """Id of the one device on which the steps were timed; None of several, or of an unknown one."""
+    """Id of the device that ran the steps, or None if there are several or it is unknown."""
     timings = question.measured.timings
     if not timings or timings[0].devices != 1 or question.seen.processes != 1:
         return None
@@ -409,7 +409,7 @@ def _measured_device(question: RunQuestion) -> str | None:
 
 
 def _on_this(name: str, steps: RunForecast, catalog: Catalog) -> OnOther:
-    """The run on the device that was watched: as its steps and its meters say, not as estimated."""
+    """The run on the watched device, from its steps and meters."""
     if steps.wall_s is None:
         raise ValueError("total_steps is needed: the time of the whole run is unknown")
     return OnOther(
@@ -439,7 +439,7 @@ def _on_other(name: str, answer: Answer, uncertainty: Uncertain) -> OnOther:
 def _step_flop(
     question: RunQuestion, steps: RunForecast, catalog: Catalog
 ) -> tuple[float | None, Uncertain, list[Notice]]:
-    """FLOPs per step as given or reported; else as this machine's calibration lets expect."""
+    """FLOPs per step as given or reported, or as expected from this machine's calibration."""
     certain = Uncertain(1.0, {})
     if steps.step_flop is not None:
         return float(steps.step_flop), certain, []

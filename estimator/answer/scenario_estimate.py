@@ -1,6 +1,6 @@
-"""The estimate of one scenario: a table of one row.
+"""Estimate of one scenario: a table of one row.
 
-The numbers that an answer rests on and its notices are computed on first use.
+Provenance and notices are computed on first access.
 """
 
 import math
@@ -38,12 +38,12 @@ from estimator.question.workload import Work, compact_config
 from estimator.training.predict import predicted_input
 
 ECHOED = ("batch_tokens", "batch", "step_flop", *BESIDE_PRODUCTS, *SHARING, "power_cap", "year")
-"""Numbers of a question that are inputs of its answer as they stand."""
+"""Numbers that an answer repeats as given."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """An estimate with the question, every input as resolved, and what to know about it.
+    """Estimate with its question, resolved inputs and notices.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class Answer:
 
     @cached_property
     def inputs(self) -> Mapping[str, SourcedNumber]:
-        """Each number used, with its unit, basis, source and date."""
+        """Each input used, with its unit, basis, source and date."""
         where = self.result.group_of(self.row)
         return {**_inputs(self.result, self.row, self.scenario, where), **self.replaced}
 
@@ -95,29 +95,29 @@ class Answer:
 
     @cached_property
     def target(self) -> Target:
-        """The run as far as its calibration depends on it."""
+        """Features of the run that its calibration depends on."""
         return _target(self.result.questions, self.row, self.work, self.scenario.program)
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """The notices as sentences, inputs named as in Python."""
+        """Notices as sentences, with inputs named as in Python."""
         return tuple(dict.fromkeys(map(message, self.notices)))
 
     @property
     def level(self) -> float:
-        """Probability inside the intervals [1]."""
+        """Probability covered by the intervals [1]."""
         return CENTRAL if self.scenario.interval is None else self.scenario.interval
 
     @property
     def workload(self) -> Workload:
-        """Workload that the core was given."""
+        """Workload passed to the core."""
         return self.work.workload
 
     @property
     def link(self) -> str:
-        """Query string that opens this scenario in the app; a config goes with what counts of it.
+        """Query string that opens this scenario in the app; a config becomes its key numbers.
 
-        Of a carbon profile the mean over the run stays.
+        A carbon profile becomes its mean over the run.
         """
         scenario = self.scenario
         if self.plan is not None:
@@ -141,7 +141,7 @@ def answer_scenario(scenario: Scenario, catalog: Catalog) -> Answer:
 
 
 def answer_scenarios(scenarios: Sequence[Scenario], catalog: Catalog) -> list[Answer | ValueError]:
-    """Answer several scenarios in one call; one that cannot be answered is why not."""
+    """Answer several scenarios in one call, with an error in place of each that fails."""
     result = estimate_table(Table.of(Scenario, scenarios), catalog)
     answers: list[Answer | ValueError] = []
     for row, scenario in enumerate(scenarios):
@@ -199,7 +199,6 @@ def answer_of(result: TableResult, row: int, scenario: Scenario | None = None) -
 
 
 def _target(asked: Questions, row: int, work: Work, program: str | None) -> Target:
-    """The run of a row as far as its calibration depends on it."""
     named = asked.device(row)
     step = float(
         assumed_step_flop(
@@ -226,7 +225,6 @@ def _target(asked: Questions, row: int, work: Work, program: str | None) -> Targ
 def _inputs(
     result: TableResult, row: int, scenario: Scenario, where: tuple[Group, int]
 ) -> dict[str, SourcedNumber]:
-    """Every number that the answer of a row rests on, with its provenance."""
     asked = result.questions
     catalog, named = asked.catalog, asked.device(row)
     found = {**asked.work.inputs(row), **named.found.inputs}
@@ -260,7 +258,7 @@ def _inputs(
 def _inputs_of_money(
     result: TableResult, row: int, scenario: Scenario, group: Group
 ) -> dict[str, SourcedNumber]:
-    """Rent, or the price of a device that is owned."""
+    """Rental or purchase price of the devices."""
     asked = result.questions
     if group.run.own:
         device = asked.device(row).device
@@ -274,7 +272,6 @@ def _inputs_of_money(
 
 
 def _inputs_of_site(result: TableResult, row: int, scenario: Scenario) -> dict[str, SourcedNumber]:
-    """Numbers of the place, those of the row itself over them."""
     asked = result.questions
     found = dict(asked.sites[asked.site_at[row]].inputs)
     intensity = float(asked.intensity[row])
@@ -294,7 +291,7 @@ def _inputs_of_site(result: TableResult, row: int, scenario: Scenario) -> dict[s
 def _inputs_of_devices(
     result: TableResult, row: int, scenario: Scenario
 ) -> Mapping[str, SourcedNumber]:
-    """Count of the devices, where it is not merely assumed."""
+    """Device count, unless it is assumed."""
     asked = result.questions
     if scenario.devices is not None:
         return given("devices", scenario.devices, "1").inputs
@@ -307,7 +304,7 @@ def _inputs_of_devices(
 def _inputs_of_utilization(
     result: TableResult, row: int, scenario: Scenario, where: tuple[Group, int]
 ) -> dict[str, SourcedNumber]:
-    """Utilization as given, fixed, predicted or calibrated; or what stands for it."""
+    """Utilization, or the device time that replaces it."""
     asked, (group, place) = result.questions, where
     if scenario.utilization is not None:
         return dict(given("utilization", scenario.utilization, "1").inputs)
@@ -337,7 +334,7 @@ def _inputs_of_utilization(
 def _inputs_of_power(
     result: TableResult, row: int, where: tuple[Group, int]
 ) -> dict[str, SourcedNumber]:
-    """Power of the device after the measured runs."""
+    """Device power after calibration."""
     asked, (group, place) = result.questions, where
     named = asked.device(row)
     found = asked.known.power_of(named.device)[0]
@@ -361,7 +358,6 @@ def _inputs_of_power(
 
 
 def _binds(result: TableResult, row: int) -> bool:
-    """Return whether a power limit slows a run."""
     return all(notice.code != "power_limit_idle" for notice in result.notices.of(row))
 
 

@@ -11,7 +11,7 @@ from estimator.question.provenance import given
 
 
 def on_profile(answer: Answer, hourly: Floats, start_h: float) -> Answer:
-    """The same run by the hours that it covers, with the best start as its plan.
+    """Return the same run at a start hour, with the best start as its plan.
 
     Parameters
     ----------

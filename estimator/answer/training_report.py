@@ -1,4 +1,4 @@
-"""The report of a training estimate, with what its energy and CO2e amount to in everyday terms."""
+"""Report of a training estimate, with everyday equivalents of its energy and CO2e."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -23,11 +23,11 @@ RESULTS = (
     "water_l",
     "brain_years",
 )
-"""Quantities of a training run, in the order in which they are shown."""
+"""Quantities of a training run, in display order."""
 
 
 def training_report(answer: Answer, catalog: Catalog) -> Report:
-    """Report of an estimate, with its memory need and its equivalents.
+    """Report of an estimate, with its memory need and equivalents.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def training_report(answer: Answer, catalog: Catalog) -> Report:
 
 
 def estimate_report(answer: Answer) -> Report:
-    """Report of an estimate alone, without what has to be looked up for it."""
+    """Report of an estimate only, without further look-ups."""
     known = answer.estimate.quantities
     planned = {} if answer.plan is None else {"schedule": schedule_of(answer, answer.plan)}
     parts = {name: answer.estimate.breakdown.get(name) for name in ("co2e_kg", "water_l")}
@@ -87,7 +87,7 @@ def estimate_report(answer: Answer) -> Report:
 
 
 def fleet(answer: Answer) -> str:
-    """Return how many of which device: 'one NVIDIA V100' or '1,024 × NVIDIA H100'."""
+    """Return the device count and name: 'one NVIDIA V100' or '1,024 × NVIDIA H100'."""
     count = float(answer.run.devices)
     return f"one {answer.device.name}" if count == 1 else f"{count:,.0f} × {answer.device.name}"
 
@@ -101,7 +101,7 @@ def spread(answer: Answer) -> dict[str, float]:
 
 
 def schedule_of(answer: Answer, plan: Schedule) -> dict[str, float]:
-    """Start of the run, best start, and the operational CO2e that it saves."""
+    """Start time, best start time, and the operational CO2e it would save."""
     emitted = answer.estimate.quantities.get("operational_co2e_kg")
     saved = {} if emitted is None else {"saving_kg": plan.saving_share * float(emitted.mid)}
     return {
@@ -115,7 +115,7 @@ def schedule_of(answer: Answer, plan: Schedule) -> dict[str, float]:
 
 
 def equivalents(answer: Answer, catalog: Catalog) -> dict[str, Any]:
-    """Electricity of a US household [year], way by car [km] and full flights across the US [1]."""
+    """Household electricity [year], driving distance [km] and coast-to-coast US flights [1]."""
     known, records = answer.estimate, catalog.equivalents()
     found: dict[str, float] = {}
     if "energy_kwh" in known:
@@ -129,7 +129,7 @@ def equivalents(answer: Answer, catalog: Catalog) -> dict[str, Any]:
 
 
 def table_report(result: TableResult, names: Iterable[str], level: float) -> Report:
-    """Report of a table of scenarios, one row each: its training FLOPs and some quantities."""
+    """Report of a table of scenarios: training FLOPs and selected quantities."""
     return Report(
         question="training",
         quantities={name: result[name] for name in ("training_flop", *names)},

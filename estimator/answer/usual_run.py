@@ -1,4 +1,4 @@
-"""Estimate of a usual run of a workload type on a device."""
+"""Estimate of a typical run of a workload type on a device."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +15,7 @@ from estimator.training.mechanism import WELL_KNOWN_FLOP
 
 
 def usual_question(device: Device, group: str, precision: str) -> Scenario:
-    """Question for a run of usual work, the size of its steps unspecified."""
+    """Scenario for a typical run with unspecified step size."""
     kind, arch = USUAL_WORKS[group]
     return Scenario(
         flop=WELL_KNOWN_FLOP,
@@ -29,7 +29,7 @@ def usual_question(device: Device, group: str, precision: str) -> Scenario:
 def usual_utilizations(
     device: Device, groups: Sequence[str], precision: str, catalog: Catalog
 ) -> dict[str, tuple[Uncertain, Uncertain]]:
-    """Utilization that an estimate answers with the measured runs, and without them, by group [1].
+    """Utilization with and without measured runs, by group of networks [1].
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Expected utilization of a group's rows, before and after measured runs."""
+"""Expected utilization of a group's rows, before and after calibration."""
 
 from dataclasses import dataclass
 
@@ -36,7 +36,7 @@ LAYOUT = ("recomputation", *SHARING, "virtual_stages")
 
 @dataclass(frozen=True, kw_only=True)
 class Expected:
-    """Utilization of a group before and after the measured runs, and of a device alone [1].
+    """Utilization of a group before and after calibration, and of a single device [1].
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class Expected:
 
 @dataclass(frozen=True, kw_only=True)
 class Devices:
-    """Distinct devices of a group, which of them each row is on, and what calibrates them."""
+    """Distinct devices of a group, the device of each row, and what calibrates them."""
 
     named: list[NamedDevice]
     at: Places
@@ -63,7 +63,7 @@ class Devices:
 
 
 def devices_of(asked: Questions, rows: Places) -> Devices:
-    """Devices of a group as its calibration needs them."""
+    """Devices of a group as inputs of its calibration."""
     which, at = few(asked.named_at[rows])
     named = [asked.named[one] for one in which.tolist()]
     return Devices(
@@ -85,7 +85,7 @@ def devices_of(asked: Questions, rows: Places) -> Devices:
 
 
 def _step_flop(asked: Questions, rows: Places, named: list[NamedDevice], at: Places) -> Floats:
-    """Work of one step on each device of some rows [FLOP]."""
+    """FLOPs per step on each device [FLOP]."""
     large = np.array([large_step_flop(one.device, one.precision) for one in named])
     return assumed_step_flop(
         asked.step_flop[rows], asked.flop[rows], asked.devices[rows], large[at]
@@ -93,7 +93,7 @@ def _step_flop(asked: Questions, rows: Places, named: list[NamedDevice], at: Pla
 
 
 def expected_of(asked: Questions, rows: Places, devices: Devices) -> Expected:
-    """Utilization expected of the rows, whether or not they ask for it."""
+    """Utilization expected of the rows, whether or not it is given."""
     fixed, lone, launches = devices.named[0].fixed, REFERENCE_UTILIZATION, None
     asks = ~asked.timed[rows] & np.isnan(asked.given_utilization[rows])
     if fixed is not None:
@@ -128,7 +128,7 @@ def expected_of(asked: Questions, rows: Places, devices: Devices) -> Expected:
 
 
 def _runs(asked: Questions, rows: Places, devices: Devices) -> Runs:
-    """The rows as the model of the utilization sees them."""
+    """Rows as inputs of the utilization model."""
     table = asked.table
     numbers = {column_of(name): asked.work.numbers[name][rows] for name in FEATURES}
     numbers |= {name: table.numbers[name][rows] for name in LAYOUT if name in table.numbers}
@@ -155,7 +155,7 @@ def _runs(asked: Questions, rows: Places, devices: Devices) -> Runs:
 
 
 def utilization_of(asked: Questions, rows: Places, expected: Expected | None) -> Uncertain | None:
-    """Utilization of the rows as given or as expected; None where the run is timed."""
+    """Utilization as given or expected, or None if the run is timed."""
     first = int(rows[0])
     if not np.isnan(asked.given_utilization[first]):
         return Uncertain(squeezed(asked.given_utilization[rows]))

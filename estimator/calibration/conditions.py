@@ -1,4 +1,4 @@
-"""Conditions of runs, arrays of one length."""
+"""Conditions of runs, as arrays of one length."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,22 +11,22 @@ Words = npt.NDArray[np.str_]
 Flags = npt.NDArray[np.bool_]
 
 REFERENCE_STEP_S = 0.5
-"""Time of a step at the peak that has size zero: that of usual large runs [s].
+"""Step time at the peak that defines size zero [s], typical of large runs.
 
-GPT-3 on its 10,000 V100: 3.2e6 tokens x 6 x 1.75e11 FLOP / (10,000 x 125e12 FLOP/s) = 2.7 s;
-ResNet-50 at 256 images on a V100: 0.05 s.
+GPT-3 on its 10,000 V100s: 3.2e6 tokens x 6 x 1.75e11 FLOP / (10,000 x 125e12 FLOP/s) = 2.7 s;
+ResNet-50 with 256 images on a V100: 0.05 s.
 """
 
 OPTIONAL = (
     *("family", "program", "speed", "whole", "own", "launch", "ahead"),
     *("dispatch", "moved"),
 )
-"""Fields of `Conditions` that may be left out."""
+"""Optional fields of `Conditions`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """Conditions of runs, arrays of one length.
+    """Conditions of runs, as arrays of one length.
 
     Parameters
     ----------
@@ -75,19 +75,19 @@ class Conditions:
     moved: Floats = field(default_factory=lambda: np.full(1, np.nan))
 
     def __post_init__(self) -> None:
-        """Give what was left out the length of the others."""
+        """Broadcast omitted fields to the length of the others."""
         for name in OPTIONAL:
             if len(getattr(self, name)) != len(self.size):
                 alike = np.broadcast_to(getattr(self, name), self.size.shape)
                 object.__setattr__(self, name, alike)
 
     def part(self, chosen: Flags | npt.NDArray[np.int_]) -> "Conditions":
-        """Return those where `chosen` holds."""
+        """Return the runs selected by a mask."""
         return Conditions(**{name: values[chosen] for name, values in vars(self).items()})
 
 
 def step_size(ideal_s: npt.ArrayLike) -> Floats:
-    """Size of a step from its time at the peak [s].
+    """Log size of a step from its time at the peak [s].
 
     >>> float(step_size(0.5))
     0.0
@@ -96,7 +96,7 @@ def step_size(ideal_s: npt.ArrayLike) -> Floats:
 
 
 def one_after_another(parts: Sequence[Conditions]) -> Conditions:
-    """Conditions of several sets of runs as one."""
+    """Concatenate the conditions of several sets of runs."""
     names = vars(parts[0])
     return Conditions(
         **{name: np.concatenate([getattr(one, name) for one in parts]) for name in names}

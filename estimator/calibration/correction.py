@@ -1,4 +1,4 @@
-"""Correction of predictions by measured runs, for all rows at once."""
+"""Correction of predicted utilization and power by measured runs."""
 
 import math
 import os
@@ -62,26 +62,27 @@ from estimator.training.predict import (
 )
 
 MOST_MEASURED = 0.95
-"""No run is expected to reach more of the peak, whatever was measured [1]."""
+"""Highest utilization ever expected, whatever was measured [1]."""
 
 UNIT = NormalDist()
 WELL_BELOW = 3.0
-"""An expectation so many standard deviations below the peak needs no look at what is above [1]."""
+"""Standard deviations below the peak from which truncation at the peak is negligible [1]."""
 
 LAUNCHES_OF_BENCHMARK = 0.4
-"""Time to launch a step of the benchmark over that of usual programs [1]: its networks have 2 to 16
-layers, most of them 6 to 8, few of the metrics, losses and casts of a program."""
+"""Launch time per step of the benchmark over typical programs [1]: its networks have 2 to 16
+layers, mostly 6 to 8, and few of a program's metrics, losses and casts.
+"""
 
 ENDS = (0.5 - CENTRAL / 2.0, 0.5 + CENTRAL / 2.0)
 """Lower and upper quantile of the central interval [1]."""
 
 LEAST_SHARE = 1e-300
-"""So little at least of a distribution is taken to lie below the peak, for its quantiles [1]."""
+"""Least probability mass below the peak, for numerical stability [1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Elsewhere:
-    """Named programs that were measured on other accelerators than one, and not on that one.
+    """Named programs measured on other accelerators but not on this one.
 
     Parameters
     ----------
@@ -95,19 +96,19 @@ class Elsewhere:
     evidence: Evidence
 
     def of(self, program: str) -> list[CalibrationObservation]:
-        """Observations of one program, by its key."""
+        """Observations of a program, by its key."""
         return [one for _, one in self.found if one.program == program]
 
     def devices_of(self, program: str) -> list[str]:
-        """Names of the devices it was measured on."""
+        """Names of the devices on which a program was measured."""
         return sorted({device.name for device, one in self.found if one.program == program})
 
     def applies(self, where: Conditions) -> Flags:
-        """Flag of runs of such programs."""
+        """Mask of the runs of such programs."""
         return np.isin(where.program, list({one.program for _, one in self.found}))
 
     def with_sizes(self, where: Conditions, device: Device, precision: str) -> Conditions:
-        """Runs of such programs, steps of unknown size having the work that was measured."""
+        """Return the runs with unknown step sizes replaced by measured ones."""
         size = where.size.copy()
         for row in np.flatnonzero(np.isnan(size)).tolist():
             steps = [one.timing for one in self.of(where.program[row]) if is_of_steps(one.timing)]
@@ -119,7 +120,7 @@ class Elsewhere:
 
 @dataclass(frozen=True)
 class Known:
-    """Evidence by device, worked out when it is first asked for.
+    """Evidence by device, computed on first use.
 
     Parameters
     ----------
@@ -138,13 +139,13 @@ class Known:
     _laws: dict[str, StepLaw | None] = field(default_factory=dict)
 
     def of(self, device: Device) -> tuple[list[CalibrationObservation], Evidence]:
-        """Utilization observations of a device, and the evidence from them."""
+        """Utilization observations of a device, and their evidence."""
         if device.id not in self._found:
             self._found[device.id] = self._observed(device)
         return self._found[device.id]
 
     def law(self, device: Device) -> StepLaw | None:
-        """Law of the steps of a processor whose operations are counted; None of other devices."""
+        """Step-time law of a processor with counted operations, or None."""
         if device.id not in self._laws:
             self._laws[device.id] = step_law(self.of(device)[1])
         return self._laws[device.id]
@@ -163,7 +164,7 @@ class Known:
         return found, evidence_of(found, device, components_of(self.catalog, device))
 
     def elsewhere(self, device: Device) -> Elsewhere | None:
-        """Return the rates of named programs on other accelerators, if any."""
+        """Return rates of named programs on other accelerators, if any."""
         if device.id not in self._elsewhere:
             self._elsewhere[device.id] = self._measured_elsewhere(device)
         return self._elsewhere[device.id]
@@ -188,7 +189,7 @@ class Known:
         return Elsewhere(found=found, evidence=evidence)
 
     def of_program(self, device: Device, program: str) -> list[CalibrationObservation]:
-        """Return the runs behind an answer about a program: the device's, or its own on others."""
+        """Return the runs behind an answer about a program, on this device or others."""
         away = self.elsewhere(device) if program else None
         carried = [] if away is None else away.of(program_key(None, program))
         return [*self.of(device)[0], *carried]
@@ -198,12 +199,12 @@ class Known:
         return frozenset(self.of(device)[1].where.program.tolist())
 
     def calibrated_devices(self) -> list[str]:
-        """Ids of the devices asked for so far of which measured runs tell anything."""
+        """Ids of the devices used so far that have measured runs."""
         evidence = (*self._found.items(), *self._power.items())
         return sorted({device for device, (found, _) in evidence if found})
 
     def power_of(self, device: Device) -> tuple[list[PowerObservation], Evidence]:
-        """Power observations of a device, and the evidence from them."""
+        """Power observations of a device, and their evidence."""
         if device.id not in self._power:
             observations = power_observations(
                 self.of(device)[0], lambda busy: _expected_w(busy, device, self.catalog)
@@ -217,7 +218,7 @@ class Known:
 
 
 def _expected_w(busy: float, device: Device, catalog: Catalog) -> Uncertain | None:
-    """Power expected of a device busy for such a share of the time [W]; None if unknown."""
+    """Expected power at a busy share [W], or None if unknown."""
     hardware = find_hardware(device, next(iter(device.peaks)), catalog).value
     if hardware.tdp_w is None:
         return None
@@ -225,9 +226,9 @@ def _expected_w(busy: float, device: Device, catalog: Catalog) -> Uncertain | No
 
 
 def known_runs(catalog: Catalog, *, calibrated: bool = True) -> Known:
-    """Return the measured runs of the profiles and of the user's store; none if not calibrated.
+    """Return the measured runs of the profiles and the user's store.
 
-    Those of the store are read again when it has changed.
+    The store is read again after it has changed.
     """
     if not calibrated:
         return Known(catalog, NOTHING_MEASURED)
@@ -237,7 +238,6 @@ def known_runs(catalog: Catalog, *, calibrated: bool = True) -> Known:
 
 @lru_cache(maxsize=8)
 def _read(catalog: Catalog, folder: str, state: State) -> Known:
-    """Read the runs of a state of the store."""
     if not state:
         return Known(catalog, Measured(shipped=catalog))
     from estimator.measure.host_id import host_id
@@ -258,9 +258,8 @@ def steady_priors(
 ) -> Steady:
     """Return the prior of steady steps, one per timing.
 
-    How large the network is, where nothing else tells, the work of a whole run does: that of
-    `USUAL_STEPS` such steps, so that a program is expected to reach the same before its run is
-    predicted and after it was measured.
+    If nothing else implies the network's size, the work of a whole run does: `USUAL_STEPS` steps. A
+    program thus has the same prior before and after its measurement.
     """
     count = len(timings)
     fixed = fixed_utilization(device, catalog)
@@ -293,20 +292,20 @@ def steady_priors(
 
 
 def _whole_flop(timing: Timing) -> float:
-    """Work of the run that a timing stands for [FLOP]."""
+    """Work of the run that a timing represents [FLOP]."""
     if timing.flop is None:
         return WELL_KNOWN_FLOP
     return timing.flop * (USUAL_STEPS if is_of_steps(timing) else 1.0)
 
 
 def _column(values: Iterable[float | None]) -> Floats:
-    """Numbers as an array, NaN where one is unknown."""
+    """Numbers as an array, with NaN for None."""
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
-    """Rows of a table, as far as their calibration depends on them.
+    """Rows of a table as inputs of their calibration.
 
     Parameters
     ----------
@@ -339,7 +338,7 @@ class Rows:
     traffic: Floats
 
     def on(self, number: int, host: str) -> tuple[Flags, Conditions]:
-        """Rows on one of the devices, and what counts of them."""
+        """Mask of the rows on one device, and their conditions."""
         chosen = self.at == number
         places = np.flatnonzero(chosen)
         kinds, programs = self.kinds.take(places), self.programs.take(places).rows()
@@ -365,14 +364,14 @@ class Rows:
 
 @dataclass(frozen=True, kw_only=True)
 class Launches:
-    """Launches of the steps of each row, as in `Conditions`."""
+    """Kernel launches of the steps of each row, as in `Conditions`."""
 
     size: Floats
     ahead: Floats
 
 
 def launches_of(found: Predicted) -> Launches:
-    """Launches of the steps of some runs; they are hidden where they take no time."""
+    """Kernel launches of the steps of some runs."""
     shape = found.launch_s.shape
     with np.errstate(divide="ignore"):
         size = step_size(found.launch_s * found.ahead.mid)
@@ -381,7 +380,7 @@ def launches_of(found: Predicted) -> Launches:
 
 @dataclass(frozen=True, kw_only=True)
 class Corrected:
-    """Utilization of some rows after the measured runs.
+    """Utilization of some rows after calibration.
 
     Parameters
     ----------
@@ -404,9 +403,9 @@ class Corrected:
 def calibrated_utilization(
     prior: Uncertain, rows: Rows, known: Known, launches: Launches | None = None
 ) -> Corrected:
-    """Utilization of each row after the measured runs of its device; else the prior.
+    """Utilization of each row after calibration, or the prior.
 
-    `launches` is left out where launches do not count.
+    Omit `launches` to ignore launch overhead.
     """
     before, prior = within_peak(prior), bounded(prior)
     evidence = [known.of(device)[1] for device in rows.devices]
@@ -443,7 +442,7 @@ def calibrated_utilization(
 def calibrated_power(
     hardware: Hardware, utilization: Uncertain | None, rows: Rows, known: Known
 ) -> tuple[Hardware, Floats | None]:
-    """Device of each row with the power that measured runs let expect.
+    """Device of each row with its calibrated power.
 
     Returns
     -------
@@ -470,7 +469,7 @@ def _log_sd(quantity: Uncertain, rows: Rows) -> Floats:
 
 @dataclass(frozen=True)
 class _Besides:
-    """Further evidence on rows: programs measured elsewhere, and the work of steps."""
+    """Further evidence on rows: programs measured elsewhere, and counted steps."""
 
     away: Sequence[Elsewhere | None] = ()
     steps: Sequence[StepLaw | None] = ()
@@ -479,7 +478,7 @@ class _Besides:
 
 @dataclass(frozen=True, kw_only=True)
 class _Expected(Posterior):
-    """Expected utilization of rows, and which of them rest on runs elsewhere or counted steps."""
+    """Expected utilization of rows, with flags for its evidence."""
 
     carried: Flags
     by_overheads: Flags
@@ -492,7 +491,7 @@ def _posterior(
     prior: Uncertain,
     besides: _Besides = _Besides(),
 ) -> _Expected | None:
-    """Return the posterior of each row; None if no measurement is relevant to any."""
+    """Return the posterior of each row, or None if no measurement is relevant."""
     if not any(besides.away) and not any(len(one.log_ratio) for one in evidence):
         return None
     prior_sd = _log_sd(prior, rows)
@@ -524,11 +523,10 @@ def _posterior(
 
 
 def below_peak(now: Uncertain) -> Uncertain:
-    """Utilization, given that it is below the peak; arrays broadcast.
+    """Utilization conditioned on being below the peak; arrays broadcast.
 
-    The 80% interval is that of what is left of the distribution, with its middle in the
-    logarithm: one that is sure ends up close to the peak, one that knows little stays wide, however
-    far above the peak it reached.
+    The 80% interval and median are those of the truncated log-normal: a certain utilization ends up
+    close to the peak, an uncertain one stays wide.
 
     >>> sure, vague = (below_peak(Uncertain(1.5, {"all": sd})) for sd in (0.1, 1.5))
     >>> [f"{end:.2f}" for end in (*sure.interval(), *vague.interval())]
@@ -550,7 +548,7 @@ def below_peak(now: Uncertain) -> Uncertain:
 
 
 def bounded(now: Uncertain) -> Uncertain:
-    """Utilization whose 80% interval ends at the peak at the latest; arrays broadcast."""
+    """Utilization with its 80% interval clipped at the peak; arrays broadcast."""
     most = -np.log(now.mid) / z_score(CENTRAL)
     sd = now.log_sd
     kept = np.where(sd > most, most / np.where(sd > 0, sd, 1.0), 1.0)[()]

@@ -8,25 +8,26 @@ from estimator.calibration.conditions import Conditions, Floats, Words, step_siz
 from estimator.calibration.variance_components import Components
 
 SATURATED_S = (0.005, 0.05, 0.5)
-"""Times at the peak at which steps begin to outweigh what does not grow with them [s].
+"""Step times at the peak below which fixed costs dominate [s].
 
-A cost of a fixed time lowers what is reached by the factor 1 / (1 + fixed / step): launches of
-kernels and small products (milliseconds), caches and threads, optimizer and data (tenths of a
-second). How much of each a device has, its measured runs tell; beyond all of them what is reached
-no longer rises, so a trend of small steps does not run on to shares above the peak.
+A fixed cost lowers utilization by the factor 1 / (1 + fixed / step): kernel launches and small
+products (milliseconds), caches and threads, optimizer and data (tenths of a second). Measured runs
+determine how much of each a device has. Utilization saturates beyond all three, so a trend among
+small steps does not extrapolate above the peak.
 """
 
 _POSITIVE = (1.1544053947399682, 2.366759410734541, 3.7504397177257425)
 NODES = np.array([*(-one for one in reversed(_POSITIVE)), 0.0, *_POSITIVE])
 _OUTER = (0.6018995488855944, 0.07709667658348317, 0.0013743062164795505)
 WEIGHTS = np.array([*reversed(_OUTER), 1.145887211259886, *_OUTER])
-"""Gauss-Hermite quadrature over the size of steps of which nothing is known, of seven nodes (as
-`numpy.polynomial.hermite_e.hermegauss`, whose import takes longer than an answer)."""
+"""Seven-node Gauss-Hermite quadrature over an unknown step size, as
+`numpy.polynomial.hermite_e.hermegauss`, whose import takes longer than an answer.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Likeness:
-    """Correlations of the parts of the model's errors between two sets of runs, shape (n, m)."""
+    """Correlations of the error components between two sets of runs, shape (n, m)."""
 
     device: Floats
     kind: Floats
@@ -37,7 +38,7 @@ class Likeness:
 
 
 def likeness_of(here: Conditions, there: Conditions, shared: Components) -> Likeness:
-    """Return what two sets of runs have in common, of components with these shares."""
+    """Return the correlations between two sets of runs, given the component shares."""
     same_device = here.device[:, np.newaxis] == there.device
     same_host = here.host[:, np.newaxis] == there.host
     alike = here.kind[:, np.newaxis] == there.kind
@@ -58,14 +59,14 @@ def likeness_of(here: Conditions, there: Conditions, shared: Components) -> Like
 
 
 def _families(where: Conditions) -> Words:
-    """Family of each run; where none is known, its kind."""
+    """Family of each run, or its kind if the family is unknown."""
     return np.where(where.family == "", where.kind, where.family)
 
 
 def covariance(likeness: Likeness, here_sd: Floats, there_sd: Floats, shared: Components) -> Floats:
     """Covariance of the model's errors between two sets of runs, shape (n, m).
 
-    Where one is less sure than the other, the rest of its uncertainty is its own.
+    Where one prior is less certain than the other, the excess is independent.
     """
     (of_here, inner_here), (of_there, inner_there) = map(shared.amplitudes, (here_sd, there_sd))
     found = shared.kind**2 * likeness.kind + shared.family**2 * likeness.family
@@ -77,14 +78,14 @@ def covariance(likeness: Likeness, here_sd: Floats, there_sd: Floats, shared: Co
 
 
 def bent(size: Floats, shared: Components) -> Floats:
-    """Mean square of what changes with the size of steps [1]."""
+    """Mean square of the size-dependent error [1]."""
     mean, extra = _bends(size, shared)
     found: Floats = np.sum(mean**2, axis=1) + extra
     return found
 
 
 def usual_trend(size: Floats, shared: Components) -> Floats:
-    """Expected change of the error with the size of the steps, from that at size zero [1]."""
+    """Expected trend of the error with step size, relative to size zero [1]."""
     found: Floats = shared.usual_slope * np.sum(_bends(size, shared)[0], axis=1)
     return found
 
@@ -92,7 +93,7 @@ def usual_trend(size: Floats, shared: Components) -> Floats:
 def own_variance(
     of_size: Floats, prior_sd: Floats, shared: Components, *, whole_run: bool
 ) -> Floats:
-    """Variance of the error of each run before any is measured; `of_size` is its `bent`."""
+    """Prior error variance of each run; `of_size` is its `bent`."""
     of_device, inner = shared.amplitudes(prior_sd)
     trend = (shared.slope**2 + shared.family_slope**2) * of_size
     alone = shared.run**2 * inner**2 if whole_run else 0.0
@@ -101,9 +102,9 @@ def own_variance(
 
 
 def _bends(size: Floats, shared: Components) -> tuple[Floats, Floats]:
-    """Return how far each fixed cost is outgrown, relative to size zero: shape (n, scales).
+    """Return how far each fixed cost is outgrown relative to size zero, shape (n, scales).
 
-    Of an unknown size the mean over those that people run, and the sum of its variances beside it.
+    For unknown sizes, the mean over typical sizes, and the sum of the variances.
     """
     unknown = np.isnan(size)
     found = _outgrown(np.where(unknown, shared.usual_size, size))
@@ -118,7 +119,7 @@ def _bends(size: Floats, shared: Components) -> tuple[Floats, Floats]:
 
 
 def _outgrown(size: Floats) -> Floats:
-    """Its squares sum to that of the size where steps are small."""
+    """Saturating trend whose squares sum to the squared size for small steps."""
     scales = step_size(SATURATED_S)
     outgrown: Floats = np.logaddexp(0.0, scales) - np.logaddexp(0.0, scales - size[:, np.newaxis])
     outgrown /= np.sqrt(len(scales))

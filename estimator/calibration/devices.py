@@ -1,4 +1,4 @@
-"""Measured and fitted figures of each device from the runs here."""
+"""Measured and fitted figures of each device from this machine's runs."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,15 +22,15 @@ from estimator.runs.figures import (
 from estimator.runs.record import MeasuredRun
 
 Answers = Mapping[str, tuple[Uncertain, Uncertain]]
-"""Kind of network -> utilization with the measured runs, and without them [1]."""
+"""Kind of network -> utilization with and without measured runs [1]."""
 
 Ask = Callable[[Device, Sequence[str], str], Answers]
-"""Estimate for kinds of networks in a number format on a device."""
+"""Callable that estimates kinds of networks in a number format on a device."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceExpectation:
-    """Utilization that is expected of training of one kind [1]; None where no run informs it.
+    """Expected training utilization of one kind [1], None if no run informs it.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class DeviceExpectation:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkReport:
-    """One kind of work in one number format on one device, as measured and as expected."""
+    """Measured and expected figures of one workload type in one format on one device."""
 
     measured: WorkFigures
     expected: DeviceExpectation
@@ -56,7 +56,7 @@ class WorkReport:
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceReport:
-    """One device, as measured and as expected.
+    """Measured and expected figures of one device.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ class DeviceReport:
 
 
 def device_figures(runs: Sequence[MeasuredRun], catalog: Catalog) -> list[DeviceFigures]:
-    """Return what some runs measured of each device, by name; the catalog tells the peaks."""
+    """Return measured figures of each device by name, with peaks from the catalog."""
     return sum_up_devices([row for run in runs for row in figure_rows(run)], peaks_of(catalog))
 
 
@@ -89,7 +89,7 @@ def reports_of(
     ask: Ask | None = None,
     now: datetime | None = None,
 ) -> list[DeviceReport]:
-    """Report devices by what was measured of them.
+    """Return device reports from measured figures.
 
     Parameters
     ----------
@@ -121,21 +121,19 @@ def _report(measured: DeviceFigures, fit: "_Fit", now: datetime) -> DeviceReport
 
 @dataclass(frozen=True)
 class _Fit:
-    """Expectation of the kinds of training of a device."""
-
     known: Known
     ask: Ask | None
     answers: dict[tuple[str, str], Answers] = field(default_factory=dict)
 
     def of(self, device: Device | None, work: WorkFigures) -> DeviceExpectation:
-        """Expectation now and before, where a timing informs it."""
+        """Expected utilization before and after calibration, where a timing informs it."""
         if device is None or work.what != "training" or work.precision not in device.peaks:
             return DeviceExpectation()
         group = network_group(work.kind, work.arch)
         return self.expected(device, measured_cell(self.known, device, group, work.precision))
 
     def expected(self, device: Device, cell: Cell | None) -> DeviceExpectation:
-        """Return the expectation of steps like those measured, and the answer of an estimate."""
+        """Expected utilization of steps like the measured ones, and of an estimate."""
         if cell is None:
             return DeviceExpectation()
         steady = _interval(cell.now)
@@ -155,7 +153,7 @@ def _interval(quantity: Uncertain) -> Span:
 
 
 def peaks_of(catalog: Catalog) -> Peaks:
-    """Return how to find the peaks of the profile of a device; none without a profile [FLOP/s]."""
+    """Return a look-up for a device profile's peaks [FLOP/s]."""
 
     def peaks(hardware: str) -> dict[str, float]:
         found = catalog.find_device(hardware)
@@ -167,7 +165,7 @@ def peaks_of(catalog: Catalog) -> Peaks:
 
 
 def used_device(hardware: str, catalog: Catalog) -> Used:
-    """Return whether a device is the one of this id, alias or name.
+    """Return a predicate for devices with this id, alias or name.
 
     Raises
     ------
@@ -182,6 +180,9 @@ def used_device(hardware: str, catalog: Catalog) -> Used:
 
 
 def runs_of(hardware: str, catalog: Catalog) -> Callable[[MeasuredRun], bool]:
-    """Return whether a run used a device of this id, alias or name; errors as `used_device`."""
+    """Return a predicate for runs on a device with this id, alias or name.
+
+    Raises the errors of `used_device`.
+    """
     used = used_device(hardware, catalog)
     return lambda run: any(used(one.hardware, one.name) for one in run.devices)

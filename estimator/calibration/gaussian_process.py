@@ -1,14 +1,12 @@
-"""Predict the next run from measured runs: variance components, conditioned in closed form.
+"""Gaussian-process prediction of a run from measured runs, in closed form.
 
-What the model gets wrong about a run, the logarithm of what was reached over what was expected, is
-a sum of parts: one of the device, one of the kind of network and one of its family, a trend with
-the size of a step of the device and of the family, one of the program, and one of the run alone.
-Each part is normal and shared by all runs that have it in common, so that the errors of measured
-runs say what to expect of the next one: Gaussian conditioning [1]_. Two programs of one kind never
-share how they are written: that spread stays in the interval of a program that was not measured.
-The size of each part is fixed: to fit them to each machine gained nothing on 153 recorded programs,
-nor did further parts for formats, sizes and shapes. Far from what was measured the prior is all
-that is left. The same holds for the power.
+The model's log error on a run is a sum of components: device, kind of network, family, trends with
+step size of device and family, program, and run. Each is normal and shared by all runs that have it
+in common, so errors of measured runs inform the next one by Gaussian conditioning [1]_. Different
+programs of one kind share no program component, so the interval of an unmeasured program keeps that
+spread. Component sizes are fixed: fitting them per machine gained nothing on 153 recorded programs,
+nor did components for formats, sizes and shapes. Far from all measurements the prior remains. Power
+uses the same method.
 
 References
 ----------
@@ -39,34 +37,34 @@ from estimator.core.units import CENTRAL
 from estimator.training.launches import log_slowdown
 
 GRID = np.linspace(-8.0, 8.0, 33)
-"""Sizes that an unspecified one may have, in standard deviations of the logarithm."""
+"""Grid of possible log sizes for an unspecified step size [standard deviation]."""
 
 MOST_AT_ONCE = 512
-"""Runs at one size each that are conditioned together: more would take memory and no less time."""
+"""Largest batch of runs conditioned together, to limit memory."""
 
 TAILS = (0.5 * (1.0 - CENTRAL), 0.5, 0.5 * (1.0 + CENTRAL))
-"""Shares of a mixture below the ends and the middle of its central interval."""
+"""Probabilities below the lower end, middle and upper end of the central interval."""
 
 BISECTIONS = 14
-"""Halvings of the span of a mixture: a precision of 1e-3 of the logarithm."""
+"""Bisection steps for mixture quantiles, for a log precision of 1e-3."""
 
 FAR_OUT = 9.0
-"""Standard deviations beyond which the share of a normal is zero or one in double precision [1]."""
+"""Standard deviations beyond which a normal CDF is 0 or 1 in double precision [1]."""
 
 LEAST_GAIN = 0.05
-"""Larger steps take longer: the least change of the logarithm of their time with that of their
-size [1]."""
+"""Least elasticity of step time to step size [1]."""
 
 DEGREES = 4.0
-"""Degrees of freedom of Student's t, by which an observation far off all others counts less [1]."""
+"""Degrees of freedom of the Student's t that down-weights outliers [1]."""
 
 FAR_OFF = 3.0
-"""Standard deviations from what the others predict at which an observation is called far off."""
+"""Standard deviations from the leave-one-out prediction beyond which an observation is an outlier.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Posterior:
-    """Posterior given the measured runs, arrays of one length.
+    """Posterior given the measured runs, as arrays of one length.
 
     Parameters
     ----------
@@ -82,7 +80,7 @@ class Posterior:
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """Measured runs against what the model expected of them, arrays of one length.
+    """Measured runs against the model's expectation, as arrays of one length.
 
     Parameters
     ----------
@@ -114,18 +112,18 @@ class Evidence:
 
     @cached_property
     def likeness(self) -> Likeness:
-        """Similarity of the measured runs."""
+        """Correlations among the measured runs."""
         return likeness_of(self.where, self.where, self.components)
 
     @cached_property
     def beside_trend(self) -> Floats:
-        """Measurements without their usual trend with step size."""
+        """Measurements less their usual trend with step size."""
         found: Floats = self.log_ratio - usual_trend(self.where.size, self.components)
         return found
 
     @property
     def _total(self) -> Floats:
-        """Covariance of what was measured."""
+        """Covariance of the measurements."""
         components = self.components
         signal = covariance(self.likeness, self.prior_sd, self.prior_sd, components)
         of_size = bent(self.where.size, components)
@@ -136,9 +134,9 @@ class Evidence:
     @cached_property
     @on_one_thread
     def weights(self) -> Floats:
-        """Weight of each observation [1]: below one if it is far from the others.
+        """Weight of each observation [1], below one for outliers.
 
-        One pass of reweighting by Student's t on the leave-one-out residuals.
+        One pass of Student's t reweighting on the leave-one-out residuals.
         """
         if len(self.log_ratio) < 3:
             return np.ones(len(self.log_ratio))
@@ -150,7 +148,7 @@ class Evidence:
     @cached_property
     @on_one_thread
     def _inverse(self) -> Floats:
-        """Inverse of the covariance of what was measured, those far off counting less."""
+        """Inverse covariance of the measurements, with outliers down-weighted."""
         total = self._total
         total += np.diag(np.diag(total) * (1.0 / self.weights - 1.0))
         return np.asarray(np.linalg.inv(total), dtype=np.float64)
@@ -164,7 +162,7 @@ class Evidence:
         log_prior: Floats | None = None,
         whole_run: bool = True,
     ) -> Posterior:
-        """Return what to expect of further runs: never less sure than before any was measured.
+        """Return the posterior of further runs, never wider than the prior.
 
         Parameters
         ----------
@@ -190,7 +188,7 @@ class Evidence:
         log_prior: Floats | None = None,
         whole_run: bool = True,
     ) -> Posterior:
-        """Return the same where runs may show that the prior is too sure; see `posterior`."""
+        """Return the posterior without the prior as an upper limit; see `posterior`."""
         if not len(self.log_ratio):
             return Posterior(log_shift=np.zeros(len(prior_sd)), log_sd=prior_sd.copy())
         expected, sd = self.components.prior(
@@ -212,7 +210,7 @@ class Evidence:
         return Posterior(log_shift=shift + expected - stated, log_sd=log_sd)
 
     def _sizes_of_programs(self, where: Conditions) -> Conditions:
-        """The same runs; where a program was measured, its steps are of the size measured."""
+        """Runs with the measured step sizes of measured programs."""
         size = where.size.copy()
         for row in np.flatnonzero(np.isnan(size) & (where.program != "")).tolist():
             same = (self.where.program == where.program[row]) & (self.where.kind == where.kind[row])
@@ -236,12 +234,11 @@ class Evidence:
     def _over_sizes(
         self, where: Conditions, prior_sd: Floats, expected: Floats, *, whole_run: bool
     ) -> tuple[Floats, Floats]:
-        """Median over the sizes that steps may have, and the variance that their interval shows.
+        """Median and interval variance of the error over possible step sizes.
 
-        A size counts by how usual the time is that the work of its steps would take, launches
-        aside, and, where the work of the whole run is known, by how usual the number of steps is
-        that it leaves. Steps that would take longer than usual are likelier those of a program that
-        is faster than expected.
+        Sizes are weighted by how typical the step time is without launches and, if the work of the
+        whole run is known, how typical the implied step count is. Steps that would take unusually
+        long are more probable for programs that run faster than expected.
         """
         usual, spread = self.sizes.usual_times(where)
         width = self.components.usual_step_sd
@@ -263,7 +260,7 @@ class Evidence:
     def _at_sizes(
         self, where: Conditions, prior_sd: Floats, sizes: Floats, *, whole_run: bool
     ) -> tuple[Floats, Floats]:
-        """Mean and variance of the error at several sizes of the steps, a row for each size."""
+        """Mean and variance of the error at several step sizes, one row per size."""
         at_once = max(1, MOST_AT_ONCE // len(prior_sd))
         means, variances = [], []
         for start in range(0, len(sizes), at_once):
@@ -280,22 +277,23 @@ class Evidence:
 
     @cached_property
     def sizes(self) -> StepSizes:
-        """Usual step sizes here."""
+        """Prior over step sizes on this machine."""
         return StepSizes(components=self.components, user_steps=self.user_steps)
 
     def left_out(self) -> Posterior:
-        """Each measured run as the others alone would predict its steps.
+        """Leave-one-out prediction of each measured run.
 
-        `log_shift` is the prediction of its `log_ratio`, `log_sd` that of the measurement.
+        `log_shift` predicts its `log_ratio`, and `log_sd` is the standard deviation of the
+        measurement.
         """
         diagonal = np.diag(self._inverse)
         predicted = self.log_ratio - self._inverse @ self.beside_trend / diagonal
         return Posterior(log_shift=predicted, log_sd=np.sqrt(1.0 / diagonal))
 
     def with_run(self, where: Conditions, prior_sd: Floats) -> "Evidence":
-        """Evidence after one more run that reaches what is expected: what it would be worth.
+        """Evidence after one more run that meets its expectation.
 
-        The uncertainty that it leaves does not depend on what it will find.
+        The remaining uncertainty does not depend on the outcome.
         """
         expected, sd = self.components.prior(np.zeros(len(prior_sd)), prior_sd, where.speed)
         shift = self.posterior(where, sd, log_prior=expected).log_shift
@@ -312,14 +310,14 @@ class Evidence:
 
 
 def _late(where: Conditions, sizes: Floats) -> Floats:
-    """Logarithm of the time of steps over that of those launched ahead; of rows or a grid [1]."""
+    """Log slowdown of steps whose launches are not hidden [1]."""
     return np.asarray(log_slowdown(np.exp(where.launch - sizes)), dtype=np.float64)
 
 
 def joined(parts: Sequence[Evidence]) -> Evidence:
-    """Evidence of several devices as one, with the components of the first.
+    """Merge the evidence of several devices, with the components of the first.
 
-    What they have in common: see `Components.portable`.
+    See `Components.portable` for shared components.
     """
     first = parts[0]
     return Evidence(
@@ -333,10 +331,10 @@ def joined(parts: Sequence[Evidence]) -> Evidence:
 
 
 def condensed(evidence: Evidence, most: int) -> Evidence:
-    """Evidence in which programs alike count as one, where there are more than so many.
+    """Evidence with similar programs merged, if there are more than `most`.
 
-    Those of one host, format, kind and size of step (to a factor of e) become their mean, whose
-    noise holds what programs differ by: it shrinks with their number.
+    Programs with the same host, format, kind and step size (within a factor of e) become their
+    mean, with noise that shrinks with their number.
     """
     if len(evidence.log_ratio) <= most:
         return evidence
@@ -372,7 +370,7 @@ def condensed(evidence: Evidence, most: int) -> Evidence:
 
 
 def _quantiles(shares: Floats, weights: Floats, means: Floats, sds: Floats) -> Floats:
-    """Quantiles of mixtures of normals, parts along the first axis, by bisection; a row a share."""
+    """Quantiles of mixtures of normals along the first axis, by bisection."""
     low = np.tile((means - 4.0 * sds).min(axis=0), (len(shares), 1))
     high = np.tile((means + 4.0 * sds).max(axis=0), (len(shares), 1))
     for _ in range(BISECTIONS):
@@ -384,6 +382,6 @@ def _quantiles(shares: Floats, weights: Floats, means: Floats, sds: Floats) -> F
 
 
 def _normal_share(z: Floats) -> Floats:
-    """Share of a normal below `z`; by a logistic curve, exact to 2e-4 (Page 1977)."""
+    """Logistic approximation of the normal CDF, accurate to 2e-4 (Page 1977)."""
     z = np.clip(z, -FAR_OUT, FAR_OUT)
     return np.asarray(1.0 / (1.0 + np.exp(-z * (1.5976 + 0.070566 * z**2))), dtype=np.float64)

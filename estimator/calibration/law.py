@@ -1,9 +1,9 @@
-"""Law of four numbers: the time of a step from its FLOPs, operations and memory traffic.
+"""Four-parameter law of step time from FLOPs, operations and memory traffic.
 
-A step takes `FLOP / P + operations * o + bytes / B`: its products at a peak for each number format,
-the dispatch of its operations, and what it reads and writes besides [1]_. The four are expected
-from the benchmark of the device, and learned from runs whose steps were counted. What the law
-leaves is alike within a family of networks, and within a program.
+A step takes `FLOP / P + operations * o + bytes / B`: matrix products at a peak per number format,
+dispatch of operations, and other memory traffic [1]_. Priors of the four come from the device's
+benchmark; runs with counted steps update them. Residuals are correlated within a family of networks
+and within a program.
 
 References
 ----------
@@ -21,35 +21,38 @@ from estimator.calibration.gaussian_process import Evidence, Posterior
 from estimator.calibration.one_thread import on_one_thread
 
 OPERATION_S = 4e-6
-"""Time in which a framework dispatches one operation on a processor, without what it computes [s]:
-3 to 8 us foretold 77 programs on two cores alike, 4 to 6 us 24 programs on one core."""
+"""Time for a framework to dispatch one operation on a processor, without its computation [s]. 3 to
+8 us predicted 77 programs on two cores equally well, 4 to 6 us 24 programs on one core.
+"""
 
 PEAK_SHARE = 0.75
-"""Share of the fastest product that the products of networks reach, expected [1]."""
+"""Expected share of the fastest matrix product that a network's products reach [1]."""
 
 PEAK_SD, DISPATCH_SD, MEMORY_SD = 0.25, 0.5, 0.5
-"""Spread of these among devices, standard deviations of the logarithm [1]. After products, copies
-and one program, 14 programs that were measured when these were set took 13% more or less in the
-median and 36% in nine of ten; 11 were inside the interval of 80%."""
+"""Log standard deviations among devices [1]. After products, copies and one program, 14 programs
+measured when these were set had errors of 13% in the median and 36% at the 90th percentile; the 80%
+interval covered 11.
+"""
 
 FAMILY_SD, PROGRAM_SD = 0.15, 0.2
-"""Spread of what the law leaves, among families of networks and among programs [1]. Without that of
-families the median error of the 24 programs, each after the others, was 17% and not 14%, that of
-nine of ten 31% and not 24%."""
+"""Log standard deviations of the residual among families and among programs [1]. Without families,
+the leave-one-out median error of the 24 programs was 17% instead of 14%, and the 90th percentile
+31% instead of 24%.
+"""
 
 ROUNDS = 40
-"""Steps of Gauss and Newton to the likeliest four numbers at most [1]."""
+"""Maximum number of Gauss-Newton iterations [1]."""
 
 SETTLED = 1e-6
-"""A smaller change is none, in the logarithm [1]."""
+"""Log change below which the iteration has converged [1]."""
 
 LARGEST_STEP = 0.7
-"""One of them changes a number by so much at most, in the logarithm [1]."""
+"""Largest log change per iteration [1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepLaw:
-    """The four numbers of one device, learned from its counted runs.
+    """Law of one device, learned from its counted runs.
 
     Parameters
     ----------
@@ -60,12 +63,12 @@ class StepLaw:
     evidence: Evidence
 
     def knows(self, where: Conditions) -> Flags:
-        """Flag of runs whose steps were counted."""
+        """Mask of the runs with counted steps."""
         return _counted(where) & ~np.isnan(where.size)
 
     @cached_property
     def _seen(self) -> Flags:
-        """Flag of the runs that teach."""
+        """Mask of the observations that inform the law."""
         return _counted(self.evidence.where)
 
     @cached_property
@@ -74,7 +77,7 @@ class StepLaw:
 
     @cached_property
     def _log_time(self) -> Floats:
-        """Logarithm of the time of the counted steps over that of their products at the peak."""
+        """Log step time over product time at the peak."""
         evidence = self.evidence
         expected, _ = evidence.components.prior(
             np.zeros(len(evidence.log_ratio)), evidence.prior_sd, evidence.where.speed
@@ -84,7 +87,7 @@ class StepLaw:
 
     @on_one_thread
     def posterior(self, where: Conditions, log_prior: Floats) -> Posterior:
-        """Return what to expect of counted runs, over what the prior expects of them.
+        """Return the posterior of counted runs relative to their prior.
 
         Parameters
         ----------
@@ -126,7 +129,7 @@ class StepLaw:
     @cached_property
     @on_one_thread
     def _inverse(self) -> Floats:
-        """Inverse of the covariance of what the law leaves of the counted runs."""
+        """Inverse covariance of the counted runs' residuals."""
         own = FAMILY_SD**2 + PROGRAM_SD**2
         total = _alike(self._where, self._where, self.evidence)
         np.fill_diagonal(total, own + self.evidence.noise_sd[self._seen] ** 2)
@@ -134,7 +137,7 @@ class StepLaw:
 
 
 def step_law(evidence: Evidence) -> StepLaw | None:
-    """Return the law of a processor of which runs were measured; None of any other device."""
+    """Return the step-time law of a processor with measured runs, or None."""
     known = evidence.components.level is not None and len(evidence.log_ratio) > 0
     return StepLaw(evidence=evidence) if known else None
 
@@ -144,13 +147,13 @@ def _counted(where: Conditions) -> Flags:
 
 
 def _parts(where: Conditions, formats: np.ndarray[tuple[int], np.dtype[np.str_]]) -> Floats:
-    """Time of each part of a step over that of its products at the peak, shape (n, formats + 2)."""
+    """Time of each part of a step over its products at the peak, shape (n, formats + 2)."""
     of_format = where.precision[:, np.newaxis] == formats
     return np.column_stack([of_format, where.dispatch, where.moved]).astype(np.float64)
 
 
 def _alike(here: Conditions, there: Conditions, evidence: Evidence) -> Floats:
-    """Covariance of what the law leaves, between two sets of runs, shape (n, m)."""
+    """Covariance of the residuals between two sets of runs, shape (n, m)."""
     found = likeness_of(here, there, evidence.components)
     same: Floats = FAMILY_SD**2 * found.family + PROGRAM_SD**2 * found.program
     return same

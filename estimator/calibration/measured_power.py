@@ -1,4 +1,4 @@
-"""Measured runs of a device: what counters and samples imply about its power."""
+"""Power of a device implied by the counters and samples of measured runs."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from estimator.runs.record import Timing
 
 @dataclass(frozen=True, kw_only=True)
 class PowerObservation:
-    """Like measurements of the power of a device under load.
+    """Merged measurements of a device's power under load.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class PowerObservation:
 def power_observations(
     found: Sequence[CalibrationObservation], expected_w: Callable[[float], Uncertain | None]
 ) -> list[PowerObservation]:
-    """Return the power readings of the runs that timed a device; modelled power is none.
+    """Return power observations from the runs that timed a device, without modelled power.
 
     Parameters
     ----------
@@ -85,14 +85,14 @@ def power_observations(
 
 
 def _busy(one: CalibrationObservation) -> float:
-    """Share of the time that the device was busy: what it reached over what it can [1]."""
+    """Busy share of the time: actual over possible utilization [1]."""
     return one.reached / one.ahead
 
 
 def power_evidence_of(
     found: Sequence[PowerObservation], device: Device, components: Components
 ) -> Evidence:
-    """Calibration observations of the power as arrays for the fit."""
+    """Power observations as arrays for the fit."""
     runs = np.array([one.runs for one in found], dtype=float)
     whole = np.array([not is_of_steps(one.timing) for one in found], dtype=bool)
     own = components.step_sd**2 + np.where(whole, components.run**2, 0.0)

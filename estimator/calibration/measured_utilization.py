@@ -1,4 +1,4 @@
-"""Measured runs of a device: what they imply about its utilization and its power."""
+"""Utilization and power of a device implied by its measured runs."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -33,16 +33,17 @@ from estimator.training.predict import KNOWN_KINDS
 UNKNOWN_SIZE = float("nan")
 
 MOST_COUNTED = 5.0
-"""Time of dispatch and traffic, as counted, over that of the whole step as measured, above which
-the counts cannot be those of that step [1]."""
+"""Dispatch and traffic time as counted over measured step time above which the counts must be wrong
+[1].
+"""
 
 MOST_OBSERVED = 300
-"""Beyond so many observations of a device, those of different programs alike are one."""
+"""Observations per device above which similar programs are merged."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """The runs that a calibration may rest on, and where it will be used.
+    """Runs available for calibration, and the host that will use them.
 
     Parameters
     ----------
@@ -63,22 +64,22 @@ class Measured:
 
     @cached_property
     def runs(self) -> tuple[MeasuredRun, ...]:
-        """Every run that is over, for pages and lists; a calibration does without."""
+        """All finished runs, for pages and lists; a calibration does not need them."""
         own = read_runs(self.store)[0] if self.store is not None else []
         runs = {run.id: run for run in (*self._shared, *own) if run.state != "running"}
         return tuple(runs.values())
 
     @cached_property
     def _shared(self) -> tuple[MeasuredRun, ...]:
-        """Runs that are in no store."""
+        """Runs outside the store."""
         shipped = () if self.shipped is None else self.shipped.calibrations()
         return (*self.given, *(one.run for one in shipped))
 
     @cached_property
     def _shared_timings(self) -> list[TimingRow]:
-        """Timings of the same; of two runs of one id the last counts.
+        """Timings of the runs outside the store; the last run of an id counts.
 
-        Shipped runs were never made on this machine, whatever their host is called.
+        Shipped runs never count as made on this machine, whatever their host name.
         """
         given = {run.id for run in self.given}
         runs = {run.id: run for run in self._shared if run.state != "running"}
@@ -90,11 +91,11 @@ class Measured:
 
     @cached_property
     def _own_timings(self) -> list[Sequence[Any]]:
-        """Timings of the runs in the store, fields of `TimingRow`."""
+        """Timings of the runs in the store, as fields of `TimingRow`."""
         return [] if self.store is None else read_timings(self.store)
 
     def observed(self, device: Device) -> list[Observation]:
-        """Return like timings on a device as one each; its memory variants count as the device."""
+        """Return merged timings on a device, its memory variants included."""
         if device.id not in self._observed:
             names, most = device.variants, most_logs(device)
             shipped = self.shipped is not None and any(map(self.shipped.may_be_calibrated, names))
@@ -109,12 +110,12 @@ class Measured:
 
     @cached_property
     def _observed(self) -> dict[str, list[Observation]]:
-        """Observations of the devices asked for so far."""
+        """Cache of observations by device."""
         return {}
 
     @cached_property
     def devices_of_programs(self) -> frozenset[str]:
-        """Ids of the devices on which programs were measured that have a name."""
+        """Ids of the devices with measurements of named programs."""
         return devices_of_programs((*self._shared_timings, *self._own_timings))
 
 
@@ -122,12 +123,12 @@ NOTHING_MEASURED = Measured()
 
 
 DISTURBED = 0.5
-"""Standard deviation of the logarithm of a time that no longer tells what is usual [1]."""
+"""Log standard deviation above which a time is too disturbed to count as typical [1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrationObservation(Observation):
-    """Like timings of measured runs that speak for a device, beside what was expected of them.
+    """Merged timings that inform a device, with their expectation.
 
     Parameters
     ----------
@@ -149,7 +150,7 @@ class CalibrationObservation(Observation):
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """A run to predict, as far as its calibration depends on it.
+    """Run to predict, with the features that its calibration depends on.
 
     Parameters
     ----------
@@ -177,7 +178,7 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class Steady:
-    """Prior of steady steps, arrays.
+    """Prior of steady steps, as arrays.
 
     Parameters
     ----------
@@ -192,13 +193,13 @@ class Steady:
 
 
 Expected = Callable[[Sequence[Observation]], Steady]
-"""Prior of the steady utilization, one per observation."""
+"""Callable for the prior of the steady utilization, one per observation."""
 
 
 def calibration_observations(
     measured: Measured, device: Device, expected: Expected
 ) -> list[CalibrationObservation]:
-    """Return the utilization of a device according to its measured runs."""
+    """Return the utilization observations of a device."""
     found = [
         one
         for one in measured.observed(device)
@@ -213,7 +214,7 @@ def calibration_observations(
 
 
 def most_logs(device: Device) -> dict[str, float]:
-    """Number format -> logarithm of the highest rate that can be [FLOP/s]."""
+    """Number format -> log of the highest possible rate [FLOP/s]."""
     return {name: float(np.log(most_possible(peak))) for name, peak in device.peaks.items()}
 
 
@@ -267,10 +268,9 @@ def evidence_of(
 
 
 def _user_steps(found: Sequence[CalibrationObservation], where: Conditions) -> Conditions:
-    """Programs of the user, their sizes being those of the time that their steps and runs took.
+    """Programs of the user, with sizes from their step and run times.
 
-    What their launches are expected to take is left out, and those whose time was too disturbed to
-    tell what is usual.
+    Expected launch time is subtracted, and disturbed timings are left out.
     """
     times = np.array(
         [one.timing.time_s * float(one.expected.mid) / one.ahead for one in found], dtype=np.float64
@@ -282,9 +282,9 @@ def _user_steps(found: Sequence[CalibrationObservation], where: Conditions) -> C
 
 
 def reference_peak(device: Device, precision: str) -> float:
-    """Peak at which the size of a step is counted [FLOP/s].
+    """Peak that defines step sizes on a device [FLOP/s].
 
-    On a processor that of one format for all: small steps wait for much that is the same in each.
+    A processor uses one format for all, as small steps have similar overheads in each.
     """
     if device.kind in KNOWN_KINDS:
         return float(device.peaks[precision].value)
@@ -293,7 +293,7 @@ def reference_peak(device: Device, precision: str) -> float:
 
 
 def large_step_flop(device: Device, precision: str) -> float:
-    """Work of a large step on a device [FLOP]; NaN where its peak says nothing about that."""
+    """Work of a large step on a device [FLOP], NaN if its peak does not imply one."""
     if device.kind not in KNOWN_KINDS or precision not in device.peaks:
         return float("nan")
     return LARGE_STEP_S * device.peaks[precision].value
@@ -302,9 +302,9 @@ def large_step_flop(device: Device, precision: str) -> float:
 def assumed_step_flop(
     step_flop: Floats, flop: Floats, devices: Floats, large_flop: Number
 ) -> Floats:
-    """Work of a step on each device; of an unknown one in large runs that of large steps.
+    """Work of a step on each device; if unknown, large runs have large steps.
 
-    Which runs are large says `estimator.training.launches.is_large`.
+    See `estimator.training.launches.is_large`.
 
     Parameters
     ----------
@@ -324,17 +324,17 @@ def assumed_step_flop(
 
 
 def speed_of(device: Device, precision: str) -> float:
-    """Logarithm of the peak of a format over that at which sizes are counted [1]."""
+    """Log of a format's peak over the reference peak [1]."""
     return float(np.log(device.peaks[precision].value / reference_peak(device, precision)))
 
 
 def size_of(device: Device, precision: str, step_flop: float) -> float:
-    """Size of a step of so much work on one device [1]."""
+    """Log size of a step on one device [1]."""
     return float(step_size(step_flop / reference_peak(device, precision)))
 
 
 def _parts(device: Device, one: CalibrationObservation) -> tuple[Number, Number]:
-    """Dispatch and traffic of one that took the time that they need at the least; else unknown."""
+    """Dispatch and traffic of an observation, or NaN if they exceed its time."""
     if one.operations is None or one.traffic is None:
         return np.nan, np.nan
     found = beside_products(device, one.timing.precision or "", one.operations, one.traffic)
@@ -344,11 +344,11 @@ def _parts(device: Device, one: CalibrationObservation) -> tuple[Number, Number]
 def beside_products(
     device: Device, precision: str, operations: Number, traffic: Number
 ) -> tuple[Number, Number]:
-    """Time of dispatch and of memory traffic over that of products at the peak; NaN if unknown [1].
+    """Dispatch and memory-traffic time over product time at the peak, NaN if unknown [1].
 
-    Unknown of an accelerator, too: its host launches operations ahead, and what is expected of it
-    knows of its memory. Of 64 programs on an H100 and 65 on an H200, after the benchmark, the
-    median error was 22.9 and 26.4% with their traffic, 22.2 and 20.1% without.
+    Also NaN on accelerators, whose hosts launch ahead and whose memory the prior includes. After
+    the benchmark, 64 programs on an H100 and 65 on an H200 had median errors of 22.9% and 26.4%
+    with their traffic, 22.2% and 20.1% without.
 
     Parameters
     ----------
@@ -366,14 +366,14 @@ def beside_products(
 
 
 def whole_size(device: Device, target: Target) -> Floats:
-    """Size of the whole of one run, as of a step; NaN if unknown [1]."""
+    """Log size of a whole run, NaN if unknown [1]."""
     if target.flop is None:
         return np.array([UNKNOWN_SIZE])
     return np.array([size_of(device, target.precision, target.flop)])
 
 
 def _noise(found: Sequence[CalibrationObservation], components: Components) -> Floats:
-    """Standard deviation of each measurement; a whole run holds what befell it alone [1]."""
+    """Standard deviation of each measurement; a whole run includes its run component."""
     runs = np.array([one.runs for one in found], dtype=float)
     whole = np.array([not is_of_steps(one.timing) for one in found], dtype=bool)
     own = components.step_sd**2 + np.where(whole, components.run**2, 0.0)
@@ -384,13 +384,13 @@ def _noise(found: Sequence[CalibrationObservation], components: Components) -> F
 
 
 def family_of(one: CalibrationObservation) -> str:
-    """Family of a timing; styles of the benchmark in which few programs are written are others."""
+    """Family of a timing; benchmark styles that few programs use form their own families."""
     way = next((way for _, way in WAYS if not one.own and one.program.endswith(way)), "")
     return network_family(one.timing.kind, f"{one.timing.arch or ''} {way}".strip())
 
 
 def corrected(prior: Uncertain, posterior: Posterior) -> Uncertain:
-    """Quantity after the evidence: moved, and each of its loadings smaller by the same factor."""
+    """Quantity after the evidence: shifted, with all loadings scaled down equally."""
     sd = float(prior.log_sd)
     left = float(posterior.log_sd[0]) / sd if sd > 0 else 1.0
     return Uncertain(
@@ -407,12 +407,12 @@ def after_runs(prior: Uncertain, evidence: Evidence, where: Conditions) -> Uncer
 
 
 def components_of(catalog: Catalog, device: Device) -> Components:
-    """Variance components of the model's errors for such a device."""
+    """Variance components of the model's errors on a device."""
     return _components(catalog, "accelerator" if device.kind in KNOWN_KINDS else "processor")
 
 
 def power_components(catalog: Catalog) -> Components:
-    """The same for the power."""
+    """Variance components of the power model's errors."""
     return _components(catalog, "power")
 
 
@@ -428,15 +428,15 @@ def counted(found: Sequence[CalibrationObservation]) -> tuple[int, int]:
 
 
 def network_group(kind: str | None, arch: str | None) -> str:
-    """Group of networks whose errors go together, from kind of work and architecture in words."""
+    """Group of networks with correlated errors, from workload type and architecture."""
     return network_kind(kind or "other", arch or "").group
 
 
 def network_family(kind: str | None, arch: str | None) -> str:
-    """Family of networks within its group, from the same; empty if unknown."""
+    """Family of networks within its group, empty if unknown."""
     return network_kind(kind or "other", arch or "").family
 
 
 def text_array(texts: Iterable[str]) -> np.ndarray[tuple[int], np.dtype[np.str_]]:
-    """Texts as an array; an empty one keeps its type."""
+    """Texts as a NumPy array, also if empty."""
     return np.array(list(texts), dtype=np.str_)

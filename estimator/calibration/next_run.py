@@ -1,4 +1,4 @@
-"""Best next measurement: the run that leaves the least uncertainty in the answer."""
+"""Best next measurement: the run that leaves the least uncertainty."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from estimator.calibration.gaussian_process import Evidence
 
 @dataclass(frozen=True, kw_only=True)
 class CandidateRuns:
-    """Runs that could be measured, or that are to be predicted, n of them.
+    """Runs that could be measured or are to be predicted.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class CandidateRuns:
 
 
 def uncertainty_of(evidence: Evidence, wanted: CandidateRuns) -> float:
-    """Uncertainty of some runs after the evidence: the root mean square over them [1].
+    """Root-mean-square log standard deviation of some runs after the evidence [1].
 
     It is a standard deviation of the logarithm, as in `Posterior`.
     """
@@ -36,7 +36,7 @@ def uncertainty_of(evidence: Evidence, wanted: CandidateRuns) -> float:
 def uncertainty_left(
     evidence: Evidence, plans: Sequence[CandidateRuns], wanted: CandidateRuns
 ) -> Floats:
-    """Uncertainty of the wanted runs after each plan alone, were it measured now.
+    """Uncertainty of the wanted runs after each plan by itself.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Suggested next measurements of a device, their commands, and how much each would narrow."""
+"""Suggested next measurements, with their commands and their effect on the interval."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -34,7 +34,7 @@ WORKS = (
     ("vision", "CNN"),
     ("diffusion", "U-Net"),
 )
-"""Kinds of work and architectures that one may train, one of each group of networks."""
+"""Workload types and architectures, one per group of networks."""
 
 BENCHED_WORKS = (
     ("language", "dense decoder"),
@@ -48,7 +48,7 @@ BENCHED_WORKS = (
 """Families whose steps `calibrate bench` times."""
 
 BENCHED_FORMATS = {"cpu": ("fp32", "bf16"), "gpu": ("fp32", "tf32", "bf16", "fp16")}
-"""Number formats in which it times them, by kind of device."""
+"""Device type -> number formats that `calibrate bench` times."""
 
 BENCHED_KINDS = {
     "cpu": "cpu",
@@ -57,19 +57,19 @@ BENCHED_KINDS = {
     "gpu-workstation": "gpu",
     "superchip": "gpu",
 }
-"""Kinds of device that it can run on."""
+"""Device types that `calibrate bench` supports."""
 
 THIS_PROGRAM = "the program in question"
-"""Stands for the run to be predicted: a part of it is the same program."""
+"""Placeholder for the program to be predicted."""
 
 BENCHED_STEPS_S = (0.002, 0.02, 0.2)
 STEPS_S = (0.01, 0.1, 1.0)
-"""Times of a step at the peak: of the steps of the benchmark, and of one's own [s]."""
+"""Step times at the peak: two of the benchmark, and one of a user program [s]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NextRun:
-    """Something to measure.
+    """Suggested measurement.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ class Worth:
 
 
 def next_runs(known: Known, device: Device, target: Target | str) -> list[Worth]:
-    """Suggested next measurements, what narrows the interval most first.
+    """Suggested next measurements, the most informative first.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def next_runs(known: Known, device: Device, target: Target | str) -> list[Worth]
 
 
 def best_of_each_way(found: Sequence[Worth], count: int) -> list[Worth]:
-    """Shorten a list to the best few, the best of each way among them."""
+    """Shorten a list, keeping the best of each kind of measurement."""
     first = {one.plan.way: one for one in reversed(found)}
     rest = [one for one in found if one is not first[one.plan.way]]
     kept = [*first.values(), *rest[: max(0, count - len(first))]]
@@ -155,7 +155,7 @@ def best_of_each_way(found: Sequence[Worth], count: int) -> list[Worth]:
 
 
 def formats(device: Device) -> list[str]:
-    """Number formats in which a device trains, as far as its profile knows a peak."""
+    """Training formats for which the device's profile has a peak."""
     return [name for name in TRAINING_PRECISIONS if name in device.peaks]
 
 
@@ -193,7 +193,7 @@ def _plans(known: Known, device: Device) -> Iterator[NextRun]:
 
 
 def _own(target: Target, wanted: CandidateRuns) -> NextRun:
-    """A part of the run to be predicted; the size of its steps is known where it states them."""
+    """Suggestion to measure part of the run to be predicted."""
     kind, arch, precision = target.kind, target.arch, target.precision
     step_flop = target.step_flop
     return NextRun(
@@ -244,12 +244,12 @@ def _benchmarks(known: Known, device: Device) -> Iterator[NextRun]:
 
 
 def _size(device: Device, precision: str, step_s: float) -> float:
-    """Size of a step that takes so long at the peak of its format [1]."""
+    """Log size of a step that takes `step_s` at the peak [1]."""
     return size_of(device, precision, device.peaks[precision].value * step_s)
 
 
 Steps = tuple[str, str, str, float]
-"""Kind of work, architecture, number format, and size [1]."""
+"""Workload type, architecture, number format, and log size [1]."""
 
 
 def runs_of(known: Known, device: Device, steps: Sequence[Steps]) -> CandidateRuns:
@@ -269,7 +269,7 @@ def runs_of(known: Known, device: Device, steps: Sequence[Steps]) -> CandidateRu
 
 
 def nominal(kind: str, arch: str, precision: str) -> Timing:
-    """Steps of which no more is known than their kind and format."""
+    """Timing with only workload type, architecture and format known."""
     return Timing(
         what="training",
         component="",
@@ -287,7 +287,7 @@ def _prior_sd(catalog: Catalog, device: str, what: tuple[str, str, str]) -> floa
 
 
 def _wanted(known: Known, device: Device, target: Target | str) -> CandidateRuns:
-    """Runs to be predicted: the one asked for, or all kinds of work in one format."""
+    """Runs to be predicted: the target, or all kinds of networks in one format."""
     if isinstance(target, str):
         return runs_of(known, device, [(*work, target, UNKNOWN_SIZE) for work in WORKS])
     size = UNKNOWN_SIZE
@@ -306,7 +306,7 @@ def _wanted(known: Known, device: Device, target: Target | str) -> CandidateRuns
 
 
 def factor_text(factor: float) -> str:
-    """Write how wide an interval is: its upper bound over its middle.
+    """Format the upper bound of an interval over its middle.
 
     >>> factor_text(1.4142)
     '× 1.41'

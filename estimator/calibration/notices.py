@@ -1,4 +1,4 @@
-"""What an answer says of the measured runs that it rests on: provenance and notices."""
+"""Provenance and notices about the measured runs behind an answer."""
 
 import math
 import re
@@ -29,16 +29,16 @@ from estimator.question.provenance import SourcedNumber
 from estimator.runs.observations import program_key
 
 CALIBRATED = "calibrated"
-"""Basis of a number that measured runs corrected."""
+"""Basis of a number corrected by measured runs."""
 
 MOST_REASONS = 3
-"""Reasons named why several runs count less."""
+"""Most reasons listed when several runs count less."""
 
 NUMBER = re.compile(r"\d+(?:\.\d+)?%?")
-"""A number in a reason, by which runs differ that were disturbed alike."""
+"""Number in a reason, ignored when reasons are compared."""
 
 WORTH_SAYING = 0.05
-"""An interval that would be narrower by less than this share is not worth a word [1]."""
+"""Least relative narrowing of an interval that is worth a notice [1]."""
 
 
 def utilization_input(
@@ -59,7 +59,7 @@ def utilization_input(
 def power_input(
     found: Sequence[PowerObservation], before: Uncertain, now: Uncertain, *, left: float
 ) -> SourcedNumber:
-    """Calibrated power of one run's device, with its provenance."""
+    """Calibrated device power of one run, with its provenance."""
     runs = sorted({one.run for one in found})
     return SourcedNumber(
         **_of_runs(found, now),
@@ -76,7 +76,7 @@ def _of_runs(
     *,
     most: float = math.inf,
 ) -> dict[str, Any]:
-    """What inputs that measured runs corrected have in common; none is above `most`."""
+    """Fields shared by calibrated inputs, none above `most`."""
     low, high = now.interval()
     return {
         "value": float(now.mid),
@@ -88,7 +88,7 @@ def _of_runs(
 
 
 def calibration_notices(known: Known, device: Device) -> tuple[Notice, ...]:
-    """Say on which runs of a device the answer rests, and which of them count less, and why."""
+    """Return notices on the runs behind an answer, and those that count less."""
     found, evidence = known.of(device)
     ours = [one for one in found if one.host == known.measured.host]
     others = [one for one in found if one.host != known.measured.host]
@@ -100,7 +100,7 @@ def calibration_notices(known: Known, device: Device) -> tuple[Notice, ...]:
 
 
 def _resting_on(found: Sequence[CalibrationObservation], where: str) -> tuple[Notice, ...]:
-    """Say how many runs there are, how old, and what they reached of what was expected."""
+    """Return the notice on number, age and results of the runs."""
     if not found:
         return ()
     times = median_of(one.reached / float(one.expected.mid) for one in found)
@@ -114,7 +114,7 @@ def _resting_on(found: Sequence[CalibrationObservation], where: str) -> tuple[No
 
 
 def age_in_words(started: str) -> str:
-    """How long ago a time in ISO 8601 was, in days.
+    """Age of an ISO 8601 time in days, as text.
 
     >>> age_in_words(datetime.now(UTC).isoformat())
     'today'
@@ -124,9 +124,9 @@ def age_in_words(started: str) -> str:
 
 
 def less_counted(found: Sequence[CalibrationObservation], evidence: Evidence) -> tuple[Notice, ...]:
-    """Say in one line which runs count less, and why: disturbed, or far off all the others.
+    """Return the notice on disturbed runs and outliers.
 
-    Where there are too many kinds of timings to keep apart, none is called far off.
+    With too many kinds of timings to distinguish, none counts as an outlier.
     """
     weights = evidence.weights if len(evidence.weights) == len(found) else np.ones(len(found))
     reasons: dict[str, dict[str, None]] = {}
@@ -146,7 +146,7 @@ def less_counted(found: Sequence[CalibrationObservation], evidence: Evidence) ->
 
 
 def size_notices(known: Known, device: Device, precision: str, group: str) -> tuple[Notice, ...]:
-    """Say what it would buy to give the size of a step, where that is not given."""
+    """Return the notice on how much a step size would narrow the interval."""
     evidence = known.of(device)[1]
     if not len(evidence.log_ratio):
         return ()
@@ -166,12 +166,12 @@ def size_notices(known: Known, device: Device, precision: str, group: str) -> tu
 
 
 def step_size_unspecified(narrower: float) -> Notice:
-    """Say by which share an interval is narrower where the size of a step is given."""
+    """Return the notice that a step size would narrow the interval by a share."""
     return Notice("step_size_unspecified", "step_flop", {"narrower": narrower})
 
 
 def program_notice(known: Known, device: Device, program: str) -> Notice:
-    """Say that a program was not measured on a device, and on which others it was."""
+    """Return the notice that a program was measured only on other devices."""
     away = known.elsewhere(device)
     others = [] if away is None else away.devices_of(program_key(None, program))
     if not others:
@@ -182,6 +182,6 @@ def program_notice(known: Known, device: Device, program: str) -> Notice:
 
 
 def above_peak(device: Device, reached: float) -> Notice:
-    """Say that measured runs reach more of the peak than can be."""
+    """Return the notice that measured runs exceed the peak."""
     values = {"share": reached, "device": device.name, "most": MOST_MEASURED}
     return Notice("measured_above_peak", "hardware", values)

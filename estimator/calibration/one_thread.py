@@ -1,8 +1,8 @@
-"""Linear algebra on one thread: small matrices are slower on many.
+"""Single-threaded linear algebra for small matrices.
 
-A BLAS that splits a matrix of a few hundred rows over threads waits for them longer than it
-computes; beside other busy processes a hundred times longer. Only our own small problems are kept
-to one thread: a benchmark, and a program that is measured, have all of them.
+A multithreaded BLAS spends longer synchronizing than computing on a few hundred rows, up to a
+hundred times longer next to other busy processes. Only small internal problems are limited;
+benchmarks and measured programs keep all threads.
 """
 
 import threading
@@ -18,19 +18,19 @@ R = TypeVar("R")
 
 
 _TURN = threading.RLock()
-"""The limit is one of the whole process: two threads that overlap would leave it behind."""
+"""Lock on the process-wide thread limit, as overlapping threads would leave it set."""
 
 
 @lru_cache(maxsize=1)
 def _controller() -> "ThreadpoolController":
-    """Find the libraries once: numpy has loaded its own by then."""
+    """Thread controller, created once numpy has loaded its libraries."""
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
 
 
 def on_one_thread(function: Callable[P, R]) -> Callable[P, R]:
-    """Call a function with the linear algebra on one thread, one call at a time."""
+    """Wrap a function to run its linear algebra on one thread, one call at a time."""
 
     @wraps(function)
     def limited(*args: P.args, **named: P.kwargs) -> R:

@@ -1,4 +1,4 @@
-"""Expectation of a device before and after its measured runs, by workload type and format."""
+"""Expected utilization and power of a device before and after calibration."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -36,10 +36,10 @@ USUAL_WORKS = {
     "recurrent": ("language", "SSM"),
     "other": ("other", ""),
 }
-"""Group of networks -> kind of work and architecture that stand for it."""
+"""Group of networks -> typical workload type and architecture."""
 
 ALWAYS_SHOWN = ("decoder", "transformer", "convolution", "unet")
-"""Groups that are shown whether measured or not."""
+"""Groups that are always listed, measured or not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class PowerCell:
-    """Power of one device at work on one kind of network in one number format.
+    """Device power on one kind of network in one number format.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ class PowerCell:
 
 @dataclass(frozen=True, kw_only=True)
 class Residual:
-    """One measured timing against what the others alone predict.
+    """Measured timing against its leave-one-out prediction.
 
     Parameters
     ----------
@@ -106,26 +106,26 @@ class Residual:
 
     @property
     def inside(self) -> bool:
-        """Return whether the interval covers the measured value."""
+        """Return whether the interval covers the measurement."""
         return self.low <= self.observation.reached <= self.high
 
 
 def measured_precisions(known: Known, device: Device) -> list[str]:
-    """Formats of a device worth a look: the measured ones, most timings first, then the others."""
+    """Formats of a device, measured ones first by number of timings."""
     counts = Counter(one.timing.precision or "" for one in known.of(device)[0])
     rest = [name for name in formats(device) if name not in counts]
     return [name for name, _ in counts.most_common()] + rest
 
 
 def has_precisions(known: Known, device: Device) -> bool:
-    """Tell whether there is any of `measured_precisions`, in most cases without measured runs."""
+    """Return whether `measured_precisions` has any, mostly without reading runs."""
     return bool(formats(device)) or bool(known.of(device)[0])
 
 
 def cells(known: Known, device: Device, precision: str) -> list[Cell]:
-    """Every kind of network in one number format that was measured or is usual.
+    """All measured or typical kinds of networks in one number format.
 
-    A device whose utilization is given by its profile alone, a brain, has none.
+    Empty for a device with a fixed utilization, such as a brain.
     """
     groups = _by_group(known, device, precision)
     shown = [name for name in GROUPS if name in groups or name in ALWAYS_SHOWN]
@@ -134,7 +134,7 @@ def cells(known: Known, device: Device, precision: str) -> list[Cell]:
 
 
 def measured_cell(known: Known, device: Device, group: str, precision: str) -> Cell | None:
-    """Return the cell of one kind of network; None where it was not measured, or is fixed."""
+    """Return the cell of a kind of network, or None if not measured or fixed."""
     observations = _by_group(known, device, precision).get(group)
     if not observations:
         return None
@@ -143,14 +143,13 @@ def measured_cell(known: Known, device: Device, group: str, precision: str) -> C
 
 
 def measured_groups(known: Known, device: Device, precision: str) -> list[str]:
-    """Kinds of networks that were measured on a device in one number format."""
+    """Kinds of networks measured on a device in one number format."""
     return list(_by_group(known, device, precision))
 
 
 def _by_group(
     known: Known, device: Device, precision: str
 ) -> dict[str, list[CalibrationObservation]]:
-    """Observations in one number format by kind of network, in the order of `GROUPS`."""
     groups: dict[str, list[CalibrationObservation]] = {}
     for one in known.of(device)[0]:
         if one.timing.precision == precision:
@@ -165,7 +164,7 @@ def cell(
     precision: str,
     observations: Sequence[CalibrationObservation],
 ) -> Cell:
-    """Return the expectation of runs like the median one measured."""
+    """Return the expectation of runs like the median measured one."""
     middle = _middle(observations)
     if middle is None:
         before = steady_prior(nominal(*USUAL_WORKS[group], precision), device, known.catalog)
@@ -194,7 +193,7 @@ def cell(
 
 
 def power_cells(known: Known, device: Device, precision: str) -> list[PowerCell]:
-    """Every kind of network whose power a meter measured in one number format."""
+    """All kinds of networks with metered power in one number format."""
     groups: dict[str, list[PowerObservation]] = {}
     for one in known.power_of(device)[0]:
         if one.timing.precision == precision:
@@ -205,7 +204,6 @@ def power_cells(known: Known, device: Device, precision: str) -> list[PowerCell]
 def _power_cell(
     known: Known, device: Device, group: str, observations: Sequence[PowerObservation]
 ) -> PowerCell:
-    """Return the expectation of the power, at the median observation."""
     ordered = sorted(observations, key=lambda one: float(one.expected_w.mid))
     middle = ordered[(len(ordered) - 1) // 2]
     where = Conditions(
@@ -221,7 +219,7 @@ def _power_cell(
 
 
 def main_cell(known: Known, device: Device) -> Cell | None:
-    """Return the cell with most timings; None where nothing was measured."""
+    """Return the cell with the most timings, or None without measurements."""
     names = dict.fromkeys(one.timing.precision or "" for one in known.of(device)[0])
     counts = {
         (group, name): len(found)
@@ -232,7 +230,7 @@ def main_cell(known: Known, device: Device) -> Cell | None:
 
 
 def residuals(known: Known, device: Device) -> list[Residual]:
-    """Each timing against what the others alone predict, the newest; none where there is one."""
+    """Leave-one-out residual of each timing, the newest first; none for a single timing."""
     found, evidence = known.of(device)
     if len(found) < 2:
         return []
@@ -250,7 +248,7 @@ def residuals(known: Known, device: Device) -> list[Residual]:
 
 
 def _middle(observations: Sequence[CalibrationObservation]) -> CalibrationObservation | None:
-    """Observation whose steps are of middle size."""
+    """Observation with the median step size."""
     if not observations:
         return None
     ordered = sorted(observations, key=lambda one: (np.isnan(one.size), one.size))

@@ -11,24 +11,27 @@ from estimator.calibration.variance_components import USUAL_SHARE, Components
 from estimator.networks.kinds import PERCEPTRON
 
 USER, SIMILAR, SINGLE = 0.1, 0.1, 0.7
-"""Shares of the variance of the size of steps, in the logarithm: what all programs of a user have
-in common; those of one kind, and those in one format; and each alone [1]. A guess."""
+"""Shares of step-size variance by level: all programs of a user, those of one kind, those in one
+format, and each program [1]. A guess.
+"""
 
 TRANSFORMERS = ("decoder", "transformer")
-"""Kinds whose steps are mostly larger than those of others."""
+"""Kinds of networks with mostly larger steps."""
 
 AS_MEASURED = 0.5
-"""Chance that a run to predict has as many steps as measured ones of the user, and not as runs of
-all people have [1]. A guess."""
+"""Probability that a run has a step count like the user's measured ones rather than like all runs
+[1]. A guess.
+"""
 
 SPREADS_OF_USERS = np.geomspace(0.05, 0.8, 9)
-"""Spreads that the number of steps may have among the runs of one user, over that among all people
-[1]: from runs that are nearly alike to those of different people, none likelier than another."""
+"""Spread of step counts among one user's runs relative to all runs [1], from nearly equal to fully
+different; equally probable a priori.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepSizes:
-    """Usual step sizes of a user.
+    """Typical step sizes of a user.
 
     Parameters
     ----------
@@ -43,10 +46,10 @@ class StepSizes:
     user_steps: Conditions | None = None
 
     def usual_times(self, where: Conditions) -> tuple[Floats, Floats]:
-        """Mean and standard deviation of the time of the steps of such runs, as sizes [1].
+        """Mean and standard deviation of log step size at typical step times [1].
 
-        Those that people run; and the closer to those of the user's own programs, the more of
-        these there are, above all of one kind and format (partial pooling).
+        Shrinks from the population towards the user's own programs as these grow in number, above
+        all those of one kind and format (partial pooling).
         """
         variance = self.components.usual_step_sd**2
         usual = self._of_all(where)
@@ -59,7 +62,7 @@ class StepSizes:
         return usual + weights @ apart, np.sqrt(variance * left)
 
     def _of_all(self, where: Conditions) -> Floats:
-        """Time of the steps that people run, as a size [1].
+        """Population mean of log step size [1]: smaller for perceptrons, larger for transformers.
 
         Those of perceptrons are mostly small, those of transformers large.
         """
@@ -71,14 +74,14 @@ class StepSizes:
         return step_size(np.where(small, perceptron, times))
 
     def usual_size(self, where: Conditions) -> Floats:
-        """Size of the steps that such runs have, at `USUAL_SHARE` of the peak."""
+        """Log step size of such runs, at `USUAL_SHARE` of the peak."""
         found: Floats = self.usual_times(where)[0] + np.log(USUAL_SHARE)
         return found
 
     @cached_property
     @on_one_thread
     def _inverse(self) -> Floats:
-        """Inverse of the correlation of the sizes of the user's own programs."""
+        """Inverse correlation of the sizes of the user's programs."""
         assert self.user_steps is not None
         total = alike_in_size(self.user_steps, self.user_steps) + SINGLE * np.eye(
             len(self.user_steps.size)
@@ -86,10 +89,10 @@ class StepSizes:
         return np.asarray(np.linalg.inv(total), dtype=np.float64)
 
     def log_density(self, log_steps: Floats) -> Floats:
-        """Logarithm of how usual a number of steps is, up to a constant; of an unknown one zero.
+        """Log density of a step count up to a constant, zero if unknown.
 
-        It is as usual as in all runs of all people, or as in those that this user measured: which
-        of the two is open, as many measured runs are trials of longer ones.
+        A mixture of the population's step counts and the user's measured ones, as many measured
+        runs are trials of longer ones.
         """
         if self.components.usual_steps is None or self.components.usual_steps_sd is None:
             return np.zeros(log_steps.shape)
@@ -105,7 +108,6 @@ class StepSizes:
 
     @cached_property
     def _own_log_steps(self) -> Floats:
-        """Logarithm of the number of steps of the user's own runs, where it is known."""
         if self.user_steps is None:
             return np.zeros(0)
         found = self.user_steps.whole - self.user_steps.size
@@ -113,10 +115,10 @@ class StepSizes:
 
 
 def like_measured(log_steps: Floats, measured: Floats, usual: float, sd: float) -> Floats:
-    """Logarithm of the density of one more value like the measured ones, up to a constant.
+    """Log density of a further value given measured ones, up to a constant.
 
-    Of the variance among all people one half is among users; how much the runs of one user differ
-    is unknown: each of `SPREADS_OF_USERS` counts by how likely it makes the measured ones.
+    Half of the population variance is between users. The spread within a user is unknown;
+    `SPREADS_OF_USERS` are weighted by the likelihood of the measured values.
     """
     among, count = 0.5 * sd**2, len(measured)
     parts, weights = [], []
@@ -136,7 +138,7 @@ def like_measured(log_steps: Floats, measured: Floats, usual: float, sd: float) 
 
 
 def _normal_log_density(values: Floats, mean: float, sd: float) -> Floats:
-    """Logarithm of the density of a normal, up to a constant that all have in common."""
+    """Log density of a normal, up to a constant."""
     found: Floats = -0.5 * ((values - mean) / sd) ** 2 - np.log(sd)
     return found
 

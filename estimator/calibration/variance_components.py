@@ -1,4 +1,4 @@
-"""Of which parts are the model's errors made, and how large is each: variance components."""
+"""Variance components of the model's errors."""
 
 from dataclasses import dataclass
 
@@ -7,17 +7,17 @@ import numpy as np
 from estimator.calibration.conditions import Floats, step_size
 
 USUAL_SHARE = 0.3
-"""Share of the peak that steps of usual size reach, roughly, where nothing tells it [1]."""
+"""Typical utilization of a step if nothing else is known [1]."""
 
 LEAST_DEVICE_SHARE = 0.1
-"""Share of the prior's variance that is at least the device's own [1]."""
+"""Least share of the prior's variance attributed to the device [1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Components:
-    """Standard deviations of the parts of the model's errors, in the logarithm.
+    """Standard deviations of the error components, in the logarithm.
 
-    The part of the device is what these leave of the variance that the prior states.
+    The device component is the remainder of the prior's variance.
 
     Parameters
     ----------
@@ -78,14 +78,14 @@ class Components:
 
     @property
     def usual_size(self) -> float:
-        """Size of the steps that people run [1]."""
+        """Log size of a typical step [1]."""
         return float(step_size(USUAL_SHARE * self.usual_step_s))
 
     def prior(self, log_prior: Floats, prior_sd: Floats, speed: Floats) -> tuple[Floats, Floats]:
-        """Expected logarithm and its standard deviation before any measured run [1].
+        """Mean and standard deviation of the log ratio before calibration [1].
 
-        What is left beside the products takes as long in every format (Amdahl's law), so that a
-        format of higher peak reaches less of it; `speed` is the logarithm of how much higher.
+        Time outside matrix products does not depend on the format (Amdahl's law), so formats with
+        higher peaks reach less of them; `speed` is the log of their ratio to the reference peak.
         """
         if self.level is None or self.level_sd is None:
             return log_prior, prior_sd
@@ -93,7 +93,7 @@ class Components:
         return expected, np.full(len(log_prior), self.level_sd)
 
     def amplitudes(self, prior_sd: Floats) -> tuple[Floats, Floats]:
-        """Standard deviation of the device's part [1], and the factor on all others [1]."""
+        """Standard deviation of the device component [1], and factor on all others [1]."""
         whole = prior_sd**2
         room = (1.0 - LEAST_DEVICE_SHARE) * whole
         inner = np.minimum(1.0, np.sqrt(room / self.within)) if self.within else np.ones(len(room))
