@@ -8,8 +8,6 @@ The first runs `calibrate bench` in a data folder of its own, then every program
 `tests.benchmarks.training` for some seconds; on a quiet machine, with PyTorch, that takes fourteen
 minutes. The second runs the programs of a module, or of all in a folder, instead, after the
 benchmark of an earlier file: a function `programs()` returns some `training.programs.Program`.
-`training/everyday_programs.py` is one of steps that also load, augment, sample and keep accounts;
-`uncommon_programs.py` and `workshop_programs.py` are of networks that the others lack.
 A shared machine is faster in one minute than in the next; a whole run averages that, six seconds
 do not: in several rounds every program is measured again, and the median of its rounds counts.
 The third asks for each program what a user would ask: before any measurement, after the benchmark,

@@ -20,15 +20,13 @@ def main() -> None:
     parser.add_argument("--device", default="gpu:0", help="as the driver counts")
     parser.add_argument("--seconds", type=float, default=5.0, help="of each training program")
     parser.add_argument("--scale", type=float, default=1.0, help="of the batches")
-    parser.add_argument("--unseen", action="store_true", help="what was predicted before it ran")
     parser.add_argument("--only", default="", help="programs whose name begins so")
     parser.add_argument("-o", dest="file", type=Path, default=Path("peaks.json"))
     options = parser.parse_args()
     if options.verb == "train":
-        from tests.benchmarks.gpu import training, unseen, unseen_later
+        from tests.benchmarks.gpu import training
 
-        modules = (unseen, unseen_later) if options.unseen else (training,)
-        made = [one for module in modules for one in module.programs(options.scale)]
+        made = training.programs(options.scale)
         chosen = [one for one in made if one.name.startswith(options.only)]
         training.train(chosen, options.place, options.device, options.seconds)
     elif options.verb == "table":
@@ -40,9 +38,9 @@ def main() -> None:
 
         print_transfer((RECORDS, OTHER_BOARD))
     elif options.verb == "serve":
-        from tests.benchmarks.gpu.serving import LOADS, UNSEEN_LOADS, serve
+        from tests.benchmarks.gpu.serving import LOADS, serve
 
-        serve(options.place, options.device, UNSEEN_LOADS if options.unseen else LOADS)
+        serve(options.place, options.device, LOADS)
     else:
         from tests.benchmarks.gpu.memory import measure_memory
 

@@ -19,11 +19,6 @@ LOADS = (
     *(("qwen3-4b", batch, 512, 48) for batch in (1, 32)),
     *(("llama-3.2-1b", batch, 512, 48) for batch in (1, 64)),
 )
-UNSEEN_LOADS = (
-    *(("qwen2.5-1.5b", batch, 256, 64) for batch in (1, 8, 64, 256)),
-    *(("llama-3.2-3b", batch, 1024, 48) for batch in (1, 4, 16, 64)),
-)
-"""Loads that were predicted before they ran."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ Sizes fill a board of 80 GB partly; steps take between 5 ms and half a second on
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,30 +52,6 @@ class BoardProgram:
     more: dict[str, bool]
 
 
-Row = tuple[str, tuple[str, str], str, Callable[[], nn.Module], Batch, Loss]
-"""Name, kind and architecture, number format, network, batch and loss of a program."""
-
-
-def program_of(row: Row, more: dict[str, bool]) -> BoardProgram:
-    """Program of a row, with these options of `stepped`."""
-    name, (kind, arch), precision, build, batch, loss = row
-    return BoardProgram(
-        name=name,
-        kind=kind,
-        arch=arch,
-        precision=precision,
-        build=build,
-        batch=batch,
-        loss=loss,
-        more=more,
-    )
-
-
-def drawn_anew(rows: Iterable[Row]) -> list[BoardProgram]:
-    """Programs of rows, each of which draws a fresh batch for every step."""
-    return [program_of(row, {"fresh": True}) for row in rows]
-
-
 def stepped(
     program: BoardProgram,
     *,
@@ -83,7 +59,6 @@ def stepped(
     compiled: bool = False,
     last: bool = False,
     checkpointed: bool = False,
-    fresh: bool = False,
 ) -> Callable[[], float]:
     """Step of a usual loop, whose loss is read at each step, as loops that show it do.
 
@@ -98,8 +73,6 @@ def stepped(
         Channels last in memory.
     checkpointed : bool
         Activations are recomputed in the backward pass (transformers only).
-    fresh : bool
-        A new batch in each step.
     """
     dtype = DTYPES.get(program.precision)
     model = program.build()
@@ -115,9 +88,9 @@ def stepped(
     ran = torch.compile(model) if compiled else model
 
     def step() -> float:
-        given = program.batch() if fresh else fixed
+        given = fixed
         if last:
-            given = (given[0].to(memory_format=torch.channels_last), *given[1:])
+            given = (fixed[0].to(memory_format=torch.channels_last), *fixed[1:])
         with torch.autocast(
             torch.get_default_device().type, dtype=dtype, enabled=dtype is not None and not pure
         ):
@@ -254,8 +227,17 @@ def programs(scale: float = 1.0) -> list[BoardProgram]:
         ),
     )
     return [
-        program_of((name, of, precision, build, batch, loss), more[0] if more else {})
-        for name, of, formats, build, batch, loss, *more in rows
+        BoardProgram(
+            name=name,
+            kind=kind,
+            arch=arch,
+            precision=precision,
+            build=build,
+            batch=batch,
+            loss=loss,
+            more=more[0] if more else {},
+        )
+        for name, (kind, arch), formats, build, batch, loss, *more in rows
         for precision in formats
     ]
 

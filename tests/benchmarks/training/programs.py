@@ -4,7 +4,7 @@ Widths, styles and sizes are chosen apart from those of `calibrate bench`; steps
 and half a second on two cores.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 
@@ -36,20 +36,6 @@ class Program:
         """A step and its FLOPs, counted where no formula tells them [FLOP]."""
         step, flop = self.build()
         return step, counted_flop(step) if flop is None else flop
-
-
-def of_rows(rows: Iterable[tuple[str, str, str, str, Callable[[], Step]]]) -> list[Program]:
-    """Programs of rows: name, kind, architecture, number format, and what makes a step."""
-    return [
-        Program(
-            name=name,
-            kind=kind,
-            arch=arch,
-            precision=precision,
-            build=lambda make=make: (make(), None),
-        )
-        for name, kind, arch, precision, make in rows
-    ]
 
 
 def programs() -> list[Program]:
