@@ -143,7 +143,8 @@ class StoreFile:
         database = sqlite3.connect(
             self.path, timeout=POLL_S, isolation_level=None, check_same_thread=False
         )
-        self._inode = _inode(self.path)
+        # Never the inode of a newer file than the open one: that must not be set aside for it.
+        self._inode = self._inode or _inode(self.path)
         try:
             version = self._patiently(lambda: version_of(database))
             if not version:

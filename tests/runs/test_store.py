@@ -578,6 +578,26 @@ def test_several_that_meet_a_damaged_store_set_aside_that_one_only(path):
     assert {run.id for run in read_runs(path)[0]} == set("abcd")
 
 
+def test_a_store_begun_by_another_in_place_of_the_damaged_one_is_not_set_aside(path, monkeypatch):
+    connect, opened = sqlite3.connect, []
+
+    def connect_and_be_overtaken(*words, **options):
+        database = connect(*words, **options)
+        opened.append(database)
+        if len(opened) == 1:
+            with open_store(path) as store:
+                store.add(measured("of another"))
+        return database
+
+    path.parent.mkdir()
+    path.write_bytes(b"no database" * 1000)
+    monkeypatch.setattr(sqlite3, "connect", connect_and_be_overtaken)
+    with open_store(path) as store:
+        store.add(measured("mine"))
+    assert {run.id for run in read_runs(path)[0]} == {"of another", "mine"}
+    assert len(list(path.parent.glob("runs.sqlite.corrupt-*"))) == 1
+
+
 def test_a_store_that_another_sets_aside_while_it_is_opened_is_opened_anew(path, monkeypatch):
     aside, seen = path.with_name("aside"), []
 
