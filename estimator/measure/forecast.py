@@ -76,6 +76,7 @@ class StepWatch:
     seen: Stamped | None = field(default=None, init=False)
     whole: Stamped | None = field(default=None, init=False)
     enough: bool = field(default=False, init=False)
+    meter_notes: Sequence[str] = field(default=(), init=False)
 
     def run(self, words: Sequence[str]) -> Ended:
         """Run the command; return how it ended, stopped by us or by itself.
@@ -209,6 +210,7 @@ def recorded_watch(
             exit_code=ended.exit_code,
             timings=lambda run: recording.placed(run, reported),
         )
+        watch.meter_notes = recording.meter_notes
         if store is not None:
             store.close()
     return measured, ended

@@ -67,6 +67,8 @@ class Recording:
     ----------
     lost : list of str
         Why something could not be stored: to be said however quiet it shall be.
+    meter_notes : list of str
+        What the meters cannot read, or read badly; `notes` are about all else.
     """
 
     origin: Origin
@@ -75,6 +77,7 @@ class Recording:
     store: Store | None = None
     notes: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list, init=False)
+    meter_notes: list[str] = field(default_factory=list, init=False)
     meters: list[Meter] = field(default_factory=list, init=False)
     _sampler: Sampler | None = field(default=None, init=False)
     _contention: ContentionMeter | None = field(default=None, init=False)
@@ -89,7 +92,7 @@ class Recording:
     def start(self) -> None:
         """Open the meters and begin to sample."""
         self.meters, missing = open_meters()
-        self.notes += missing
+        self.meter_notes += missing
         host = with_drivers(this_host(), self.meters)
         processor = MeasuredDevice(
             key="cpu", kind="cpu", name=host.cpu, memory_bytes=host.memory_bytes
@@ -168,13 +171,13 @@ class Recording:
         """Sum up a run that goes on; its notes are for its end. Arguments as of `end`."""
         if self._begun is None:
             raise RuntimeError("a recording is summed up after it has started")
-        kept, wall_s = list(self.notes), self._age_s()
+        kept, wall_s = (list(self.notes), list(self.meter_notes)), self._age_s()
         energy, conditions = self._summed_up(self.samples(), wall_s)
         run = replace(
             self._begun, wall_s=wall_s, energy=tuple(energy), conditions=tuple(conditions)
         )
         run = replace(run, timings=tuple(timings(run)))
-        self.notes[:] = kept
+        self.notes[:], self.meter_notes[:] = kept
         return run
 
     def end(
@@ -211,11 +214,11 @@ class Recording:
             exit_code=exit_code,
             energy=tuple(energy),
             conditions=tuple(conditions),
-            notes=tuple(dict.fromkeys((*self.notes, *self._sampler.notes))),
         )
         run = replace(run, timings=tuple(timings(run)), served=tuple(served(run)))
         self.notes += implausible(run)
-        run = replace(run, notes=tuple(dict.fromkeys((*run.notes, *self.notes))))
+        self.meter_notes += self._sampler.notes
+        run = self._with_notes(run)
         if useful(run):
             self._write(lambda store: store.finish(run))
         else:
@@ -223,10 +226,13 @@ class Recording:
                 f"a run of {wall_s:.2g} s is too short to calibrate from: it is not stored"
             )
             self._forget()
-        run = replace(run, notes=tuple(dict.fromkeys((*run.notes, *self.notes))))
         for meter in self.meters:
             meter.close()
-        return run
+        return self._with_notes(run)
+
+    def _with_notes(self, run: MeasuredRun) -> MeasuredRun:
+        """The run with all notes so far, each once."""
+        return replace(run, notes=tuple(dict.fromkeys((*self.meter_notes, *self.notes))))
 
     def placed(self, run: MeasuredRun, reported: Sequence[Reported]) -> list[Timing]:
         """Steps that a program reported, by the devices that did them, with their power."""
@@ -273,7 +279,7 @@ class Recording:
                 limit_w=None if meter.device is None else meter.device.power_limit_w,
             )
             if summary.energy is not None or meter.trust != "modelled":
-                self.notes += summary.notes
+                self.meter_notes += summary.notes
             energy += [] if summary.energy is None else [summary.energy]
             conditions += [] if summary.condition is None else [summary.condition]
         return energy, conditions

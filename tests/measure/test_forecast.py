@@ -21,7 +21,7 @@ from estimator.catalog import Catalog
 from estimator.cli import main
 from estimator.cli.calibrate.forecast import with_option
 from estimator.core.messages import message, render
-from estimator.measure import forecast
+from estimator.measure import forecast, recorder
 from estimator.measure.command import name_of_command
 from estimator.measure.forecast import StepWatch
 from estimator.measure.session import Reported, Session
@@ -450,9 +450,38 @@ def test_what_cannot_be_forecast_is_refused_before_the_command_runs(
     assert not ran.exists()
 
 
-def test_too_few_steps_are_one_line(script, capsys):
-    assert main(["calibrate", "forecast", "--", *script("print('no steps')")]) == 1
-    assert "too few steps were seen" in capsys.readouterr().err
+def test_without_steps_it_says_so_in_a_line_with_an_example_that_works(script, capsys):
+    loop = "import estimator\nbatches, train = range(99), lambda batch: None\n"
+    assert main(["forecast", "--", *script(loop)]) == 1
+    error, *example = capsys.readouterr().err.splitlines()
+    assert error.startswith("error: no training step was seen") and len(example) == 2
+    remedied = loop + "\n".join(line[2:] for line in example)
+    assert main(["forecast", "--steps", "50", "--json", "--", *script(remedied)]) == 0
+    assert json.loads(capsys.readouterr().out)["seen_steps"] >= 50
+
+
+@pytest.mark.parametrize(
+    ("end", "reported"),
+    [
+        ("sys.exit(3)", "ended with exit code 3 before its first training step"),
+        ("[run.step() for _ in range(3)]", "only 3 of the 4 steps needed"),
+    ],
+)
+def test_too_few_steps_are_one_line(script, end, reported, capsys):
+    words = script(SCRIPT.format(steps=0).replace('print("to the end")', f"{end}"))
+    assert main(["forecast", "--", *words]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and reported in error
+
+
+def test_notes_of_meters_are_shown_only_where_asked_for(script, capsys, monkeypatch):
+    missing = "cpu: no counters here"
+    monkeypatch.setattr(recorder, "open_meters", lambda: ([], [missing]))
+    for options, shown in (([], False), (["--verbose"], True), (["--verbose", "--quiet"], False)):
+        words = ["forecast", "--steps", "9", *options, "--", *script(SCRIPT.format(steps=99))]
+        assert main(words) == 0
+        assert (missing in capsys.readouterr().err) is shown
+    assert all(missing in run.notes for run in read_runs()[0])
 
 
 def test_a_command_that_never_steps_is_said_once_while_it_runs(script, capsys, monkeypatch):

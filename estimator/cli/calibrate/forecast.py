@@ -98,6 +98,7 @@ def add_parser(commands: Any) -> None:
         "--on", metavar="LIST", help="other hardware, separated by commas (default: a few)"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object, keys with units")
+    parser.add_argument("--verbose", action="store_true", help="every note, of the meters as well")
     parser.add_argument("--quiet", action="store_true", help="no notes on stderr")
     add_profiles(parser)
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
@@ -182,11 +183,13 @@ def _watched(asked: _Asked, words: list[str]) -> int:
     with undisturbed():  # all is stored: another Ctrl-C does not cut the answer off
         if options.keep_going and sys.stderr.isatty() and shown:
             sys.stderr.write("\n")
-        for line in news_of(measured):
-            note(line, quiet=options.quiet)
-        if watch.seen is None or watch.seen.steps < FEWEST:
+        seen_enough = watch.seen is not None and watch.seen.steps >= FEWEST
+        fresh = set(news_of(measured)) - set(watch.meter_notes) if seen_enough else set()
+        for line in measured.notes:
+            note(line, quiet=options.quiet or not (options.verbose or line in fresh))
+        if watch.seen is None or not seen_enough:
             if ended.state != "interrupted":
-                raise _too_few(watch)
+                return _too_few(watch, ended)
             note(f"stopped before {FEWEST} steps were seen: no forecast", quiet=options.quiet)
             return ended.exit_code
         if ended.exit_code and not watch.enough:
@@ -223,19 +226,27 @@ def _print_end(
         print_line(_beside_forecast(actual))
 
 
-def _too_few(watch: "StepWatch") -> ValueError:
-    """Say why there is no forecast."""
+REMEDY = """\
+  with estimator.measure() as run:  # after: import estimator
+      for batch in batches: train(batch); run.step()
+"""
+"""Example of a loop that reports its steps."""
+
+
+def _too_few(watch: "StepWatch", ended: "Ended") -> int:
+    """Say why there is no forecast, and what to do; return the exit code."""
     steps = 0 if watch.seen is None else watch.seen.steps
     if steps or watch.enough:
-        return ValueError(
-            f"too few steps were seen: {steps} of the {FEWEST} that a forecast needs; watch for "
-            "longer with --for"
+        why = f"only {steps} of the {FEWEST} steps needed were seen; set --for longer"
+    elif ended.exit_code:
+        why = f"the command ended with exit code {ended.exit_code} before its first training step"
+    else:
+        why = (
+            "no training step was seen: only PyTorch optimizers are found automatically; any other "
+            "loop reports its steps like this:"
         )
-    return ValueError(
-        "too few steps were seen: none. They are seen where a PyTorch optimizer steps, or "
-        "run.step() is called within measure() in the script (as for numpy or JAX); did the "
-        "command come so far?"
-    )
+    sys.stderr.write(f"error: {why}\n{REMEDY if why.endswith(':') else ''}")
+    return 1
 
 
 def _actual(seen: "Stamped", whole: "Stamped") -> dict[str, float]:
@@ -290,9 +301,7 @@ def _compared(asked: _Asked, words: list[str]) -> int:
             sys.stderr.write(f"error: {error}\n")
             return error.exit_code
         if watch.seen is None or watch.seen.steps < FEWEST:
-            if ended.exit_code:
-                raise ValueError(f"{shlex.join(one)} ended with exit code {ended.exit_code}")
-            raise _too_few(watch)
+            return _too_few(watch, ended)
         found.append(asked.answer(watch.seen, measured))
     given, tried = found
     ratio = tried.step_s / given.step_s
