@@ -86,8 +86,6 @@ class Elsewhere:
 
     Parameters
     ----------
-    found : list of (Device, CalibrationObservation)
-        What they reached, each with its device.
     evidence : Evidence
         Of all these devices and the one itself.
     """
@@ -120,15 +118,7 @@ class Elsewhere:
 
 @dataclass(frozen=True)
 class Known:
-    """Evidence by device, computed on first use.
-
-    Parameters
-    ----------
-    catalog : Catalog
-    measured : Measured
-    notes : tuple of str
-        What could not be read.
-    """
+    """Evidence by device, computed on first use."""
 
     catalog: Catalog
     measured: Measured
@@ -309,12 +299,6 @@ class Rows:
 
     Parameters
     ----------
-    devices, precisions : sequence
-        Distinct devices with their number formats.
-    at : array of int
-        Which of them each row is on.
-    kinds : KindColumn
-        Kind of network of each row.
     step_flop, flop : array
         Work of one step, and of the whole run, of each device; NaN where unknown [FLOP].
     params : array
@@ -384,10 +368,6 @@ class Corrected:
 
     Parameters
     ----------
-    utilization : Uncertain
-        Arrays or numbers [1].
-    measured : array of bool
-        Which rows the runs of their device say anything of.
     reached : array
         Share of the peak that the runs let expect, before it is kept below the peak [1].
     by_overheads : array of bool

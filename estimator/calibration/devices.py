@@ -60,15 +60,10 @@ class DeviceReport:
 
     Parameters
     ----------
-    measured : DeviceFigures
-    age_days : float
-        Time since the last of its runs [day].
     expected : DeviceExpectation
         Of the kind and format that were timed most.
     expected_of : str
         That kind of network and format; empty where no timing informs it.
-    work : tuple of WorkReport
-        Every kind of work by itself.
     """
 
     measured: DeviceFigures
@@ -89,18 +84,7 @@ def reports_of(
     ask: Ask | None = None,
     now: datetime | None = None,
 ) -> list[DeviceReport]:
-    """Return device reports from measured figures.
-
-    Parameters
-    ----------
-    figures : iterable of DeviceFigures
-    known : Known
-        Runs that the fit rests on.
-    ask : callable, optional
-        Says what an estimate answers, which rests on the same runs.
-    now : datetime, optional
-        Against which the age is given.
-    """
+    """Return device reports from measured figures."""
     moment = now or datetime.now(UTC)
     return [_report(one, _Fit(known, ask), moment) for one in figures]
 
@@ -165,13 +149,7 @@ def peaks_of(catalog: Catalog) -> Peaks:
 
 
 def used_device(hardware: str, catalog: Catalog) -> Used:
-    """Return a predicate for devices with this id, alias or name.
-
-    Raises
-    ------
-    ValueError
-        If the name is empty.
-    """
+    """Return a predicate for devices with this id, alias or name."""
     if not hardware.strip():
         raise ValueError("hardware names no device")
     found = catalog.find_device(hardware)

@@ -84,7 +84,6 @@ class Evidence:
 
     Parameters
     ----------
-    where : Conditions
     log_ratio : array
         Logarithm of what was reached over what was expected before any measured run [1].
     prior_sd : array
@@ -92,7 +91,6 @@ class Evidence:
     noise_sd : array
         Standard deviation of the measurement: that between two of the same steps, its spread, and
         how far conditions differed [1].
-    components : Components
     user_steps : Conditions, optional
         Of the user's programs, their sizes being those of the time that their steps and whole runs
         took: what is usual here.
@@ -166,10 +164,6 @@ class Evidence:
 
         Parameters
         ----------
-        where : Conditions
-            Of the runs to predict, n of them.
-        prior_sd : array of shape (n,)
-            Standard deviation of the logarithm that the prior states for them [1].
         log_prior : array of shape (n,), optional
             Logarithm of what the prior expects of them; needed where `components` have a level.
         whole_run : bool

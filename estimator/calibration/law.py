@@ -87,15 +87,7 @@ class StepLaw:
 
     @on_one_thread
     def posterior(self, where: Conditions, log_prior: Floats) -> Posterior:
-        """Return the posterior of counted runs relative to their prior.
-
-        Parameters
-        ----------
-        where : Conditions
-            Runs that `knows` holds of, n of them.
-        log_prior : array of shape (n,)
-            Logarithm of the utilization that the prior expects [1].
-        """
+        """Return the posterior of counted runs relative to their prior."""
         formats = np.union1d(where.precision, self._where.precision)
         numbers = np.log([*np.full(len(formats), 1.0 / PEAK_SHARE), 1.0, 1.0])
         wide = np.array([*np.full(len(formats), PEAK_SD), DISPATCH_SD, MEMORY_SD])

@@ -29,12 +29,6 @@ class PowerObservation:
     ----------
     run, started, host : str
         Newest run that they come from, when it began, and the id of its host.
-    timing : Timing
-        What it worked on.
-    runs : float
-        How many.
-    power_w : float
-        Mean power of the device alone [W].
     expected_w : Uncertain
         What the prior expected at the utilization reached [W].
     noise_sd : float
@@ -59,8 +53,6 @@ def power_observations(
 
     Parameters
     ----------
-    found : sequence of CalibrationObservation
-        Utilization of the device.
     expected_w : callable
         Share of the time that the device is busy -> power that the prior expects [W], or None.
     """

@@ -132,10 +132,6 @@ class CalibrationObservation(Observation):
 
     Parameters
     ----------
-    reached : float
-        Share of the peak [1].
-    expected : Uncertain
-        What the prior expected [1].
     ahead : float
         The same if the host kept ahead of the device [1].
     size : float
@@ -154,16 +150,10 @@ class Target:
 
     Parameters
     ----------
-    precision, kind, arch, name : str
-        Number format, kind of work, architecture and name in words.
     step_flop : float, optional
         Work of one step and device [FLOP]; None if unknown.
     flop : float, optional
         Work of the whole run and device, which bounds that [FLOP].
-    params : float, optional
-        Parameters, by which measured runs of the same program are found [1].
-    program : str, optional
-        Its name, which shows that better.
     """
 
     precision: str
@@ -182,8 +172,6 @@ class Steady:
 
     Parameters
     ----------
-    reached : Uncertain
-        Utilization [1].
     ahead : array
         The same if the host kept ahead of the device [1].
     """
@@ -310,12 +298,6 @@ def assumed_step_flop(
     ----------
     step_flop : array
         Over all devices; NaN where unknown [FLOP].
-    flop : array
-        Of the whole run [FLOP].
-    devices : array
-        How many share it [1].
-    large_flop : float or array
-        See `large_step_flop`.
     """
     ideal_s = LARGE_STEP_S * flop / (devices * large_flop)
     assumed = np.isnan(step_flop) & is_large(ideal_s, devices) & ~np.isnan(large_flop)
@@ -352,8 +334,6 @@ def beside_products(
 
     Parameters
     ----------
-    device : Device
-    precision : str
     operations, traffic : float or array
         Operations of a step [1], and what those beside its products read and write [B], for each
         FLOP; NaN where unknown.

@@ -15,7 +15,6 @@ class CandidateRuns:
 
     Parameters
     ----------
-    where : Conditions
     prior_sd : array of shape (n,)
         Standard deviation of the logarithm that the prior states for each [1].
     """
@@ -37,15 +36,6 @@ def uncertainty_left(
     evidence: Evidence, plans: Sequence[CandidateRuns], wanted: CandidateRuns
 ) -> Floats:
     """Uncertainty of the wanted runs after each plan by itself.
-
-    Parameters
-    ----------
-    evidence : Evidence
-        What was measured so far; may be empty.
-    plans : sequence of CandidateRuns
-        What could be measured next, m of them; a plan may be of several runs.
-    wanted : CandidateRuns
-        What is to be predicted.
 
     Returns
     -------

@@ -76,12 +76,6 @@ class NextRun:
     way : str
         "bench", "run" (a wrapped command), "script" (steps reported by the program), or "own" (a
         part of the run to be predicted).
-    text : Phrase
-        What it is, for people.
-    command : str
-        What to type.
-    runs : CandidateRuns
-        What it would measure.
     """
 
     way: str
@@ -96,7 +90,6 @@ class Worth:
 
     Parameters
     ----------
-    plan : NextRun
     factor_now, factor_left : float
         Bounds of the interval over its middle, before and after [1].
     narrower : float
@@ -114,9 +107,6 @@ def next_runs(known: Known, device: Device, target: Target | str) -> list[Worth]
 
     Parameters
     ----------
-    known : Known
-        What was measured so far.
-    device : Device
     target : Target or str
         The run to be predicted, or a number format: all kinds of `WORKS` in it.
 

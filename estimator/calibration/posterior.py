@@ -48,15 +48,9 @@ class Cell:
 
     Parameters
     ----------
-    group, precision : str
-        Kind of network and number format.
-    observations : tuple of CalibrationObservation
-        Timings of it; none where it was not measured.
     step_s : float
         Time at the peak of the steps that are predicted: the middle one of those measured; NaN
         where none was, and where it is not known [s].
-    before, now : Uncertain
-        Utilization that published runs let expect of such a run, and after the measured runs [1].
     """
 
     group: str
@@ -73,10 +67,6 @@ class PowerCell:
 
     Parameters
     ----------
-    group : str
-        Kind of network.
-    observations : tuple of PowerObservation
-        What meters said of it; never empty.
     before, now : Uncertain
         Mean power of the device alone that its profile lets expect at the utilization of the middle
         one, and after the measured runs [W].
@@ -94,7 +84,6 @@ class Residual:
 
     Parameters
     ----------
-    observation : CalibrationObservation
     low, mid, high : float
         Utilization by the others [1]; the middle one is not held below the peak.
     """

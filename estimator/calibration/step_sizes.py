@@ -35,8 +35,6 @@ class StepSizes:
 
     Parameters
     ----------
-    components : Components
-        What is usual of those of all people.
     user_steps : Conditions, optional
         Of the user's programs, their sizes being those of the time that their steps and whole runs
         took.

@@ -48,24 +48,7 @@ def placed(
     meters: Sequence[Meter] = (),
     samples: Mapping[str, Sequence[Sample]] | None = None,
 ) -> tuple[Timing | None, list[str]]:
-    """Timing of some steps on the devices that did them.
-
-    Parameters
-    ----------
-    reported : Reported
-    run : MeasuredRun
-        With devices and conditions.
-    meters : sequence of Meter
-    samples : mapping, optional
-        Component -> what was read of it.
-
-    Returns
-    -------
-    Timing or None
-        None where it is not known which devices did the work.
-    list of str
-        Why not.
-    """
+    """Return the timing of some steps on the devices that did them, or None and the reasons."""
     component = reported.timing.component
     used = [component] if component else used_devices(run)
     if not used:

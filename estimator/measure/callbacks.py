@@ -27,11 +27,6 @@ def lightning_callback(session: Session) -> Any:
 
     Batches whose gradients are only added up make one step together, as with Hugging Face.
 
-    Raises
-    ------
-    ImportError
-        Without Lightning.
-
     >>> trainer = Trainer(callbacks=[lightning_callback(run)])  # doctest: +SKIP
     """
     try:

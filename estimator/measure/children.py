@@ -26,14 +26,7 @@ def descendants(pid: int) -> "set[Process]":
 
 
 def end_all(processes: "set[Process]", patience_s: float) -> None:
-    """Tell processes to end, and kill those that still run after a while.
-
-    Parameters
-    ----------
-    processes : set of psutil.Process
-    patience_s : float
-        How long they may take, each time [s].
-    """
+    """Tell processes to end, and kill those that still run after a while."""
     import psutil
 
     for end in (psutil.Process.terminate, psutil.Process.kill):

@@ -76,13 +76,6 @@ class Ended:
     ----------
     exit_code : int
         Its own, or 128 plus the number of the signal that ended it.
-    wall_s : float
-        From its start to its end [s].
-    began_s : float
-        Its start on the monotonic clock [s].
-    reported : tuple of Reported
-        Steps that the program itself reported.
-    notes : tuple of str
     """
 
     exit_code: int
@@ -105,11 +98,6 @@ def running(words: Sequence[str], extra: Mapping[str, str] | None = None) -> "It
     """Run a command; signals are for it from before it starts until the end of the block.
 
     Arguments as of `Command`.
-
-    Raises
-    ------
-    CommandError
-        If it cannot be run.
     """
     with _passing_on() as signals:
         command = Command(words, extra or {})
@@ -119,15 +107,7 @@ def running(words: Sequence[str], extra: Mapping[str, str] | None = None) -> "It
 
 @dataclass
 class Command:
-    """A command that runs.
-
-    Parameters
-    ----------
-    words : sequence of str
-        The command and its arguments, which no shell reads.
-    extra : mapping of str to str
-        Environment variables that it gets besides ours.
-    """
+    """A command that runs."""
 
     words: Sequence[str]
     extra: Mapping[str, str] = field(default_factory=dict)

@@ -52,12 +52,8 @@ class StepWatch:
     ----------
     for_s : float, optional
         Time from the first step on after which enough is seen [s].
-    steps : int, optional
-        Steps after which enough is seen.
     goes_on : bool
         Leave the command alone then; else it is stopped.
-    counts : bool
-        Count what the second step of an optimizer does, which makes that one slower.
     on_silence : callable, optional
         Called once if no steps are seen for a while, with how long that is [s].
     on_enough : callable, optional
@@ -79,13 +75,7 @@ class StepWatch:
     meter_notes: Sequence[str] = field(default=(), init=False)
 
     def run(self, words: Sequence[str]) -> Ended:
-        """Run the command; return how it ended, stopped by us or by itself.
-
-        Raises
-        ------
-        CommandError
-            If it cannot be run.
-        """
+        """Run the command; return how it ended, stopped by us or by itself."""
         with tempfile.TemporaryDirectory(prefix="twenty-watts-") as folder:
             stamps = StampFile(path=Path(folder) / "stamps")
             python = os.pathsep.join(filter(None, (str(HOOK), os.environ.get("PYTHONPATH"))))
@@ -170,18 +160,10 @@ def recorded_watch(
 
     Parameters
     ----------
-    watch : StepWatch
-    words : sequence of str
-        The command.
     given : mapping
         What is known of its steps: fields of `Timing`, `flop` and `precision` among them.
     on_enough : callable, optional
         Called when enough was seen of a command that goes on, with what was measured so far.
-
-    Raises
-    ------
-    CommandError
-        If it cannot be run; nothing is stored then.
     """
     store, notes = store_or_reason()
     recording = Recording(origin="run", label=FORECAST, store=store, notes=notes)

@@ -33,13 +33,7 @@ SMALLEST_LAPSE_S = 1e-3
 
 
 def this_host(root: Path = Path("/")) -> Host:
-    """Describe this machine and what is installed beside us.
-
-    Parameters
-    ----------
-    root : Path
-        Of the file system.
-    """
+    """Describe this machine and what is installed beside us."""
     cpu = processor_name(root)
     return Host(
         id=host_id(root),
@@ -64,8 +58,6 @@ class Use:
 
     Parameters
     ----------
-    time_s : float
-        The moment, on the monotonic clock [s].
     all_s : float
         By everyone, on the processors that we may use [s].
     own_s : float
@@ -95,8 +87,6 @@ class ContentionMeter:
 
     Parameters
     ----------
-    root : Path
-        Of the file system.
     running_children : bool
         Whether those that it started and that still run are its own, too: to find them takes
         milliseconds.
@@ -109,13 +99,7 @@ class ContentionMeter:
         self._before = self._use()
 
     def read(self) -> float | None:
-        """Share that others used since the last reading, or the beginning [1].
-
-        Returns
-        -------
-        float or None
-            None where the system does not tell.
-        """
+        """Share that others used since the last reading, or the beginning [1]."""
         found = self.shares()
         return None if found is None else found.others
 

@@ -30,26 +30,10 @@ class Course:
 
     Parameters
     ----------
-    component : str
-        As in `Energy.component`.
-    name : str
-        Of its device; empty where it belongs to none.
-    meter : str
-        As in `Energy.meter`; empty where it is not known.
-    trust : str, optional
-        Of the meter; None where it is not known.
-    simulated : bool
-        Whether a stub stands in for the device.
     ago_s, power_w : tuple of float
         Times before the last reading, the oldest first [s], and power then [W].
-    energy_kwh : float, optional
-        Over all readings [kWh]; None where it is unknown.
-    span_s : float
-        Time from the first of them to the last [s].
     busy, temperature_c : float, optional
         As in `Condition`, at the last reading that reports it.
-    throttled_by : tuple of str
-        What holds the clock down just now.
     """
 
     component: str
@@ -68,13 +52,6 @@ class Course:
 
 class LiveMeters:
     """Meters that are read when somebody looks.
-
-    Parameters
-    ----------
-    meters : sequence of Meter
-        One per component.
-    notes : sequence of str
-        What cannot be measured here.
 
     Examples
     --------
@@ -149,9 +126,6 @@ def courses(
 
     Parameters
     ----------
-    run : MeasuredRun
-    samples : mapping
-        Component -> samples, oldest first.
     meters : mapping
         Component -> name and trust of its meter.
     """

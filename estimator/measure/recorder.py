@@ -54,12 +54,6 @@ class Recording:
 
     Parameters
     ----------
-    origin : str
-        As in `MeasuredRun`.
-    label : str, optional
-        For people.
-    rate_hz : float
-        Samples of each meter [1/s].
     store : Store, optional
         Where samples and result go; None: only in memory.
 
@@ -192,8 +186,6 @@ class Recording:
 
         Parameters
         ----------
-        state, exit_code
-            As in `MeasuredRun`.
         timings, served : callable
             Are handed the record with devices, energy and conditions, and say what was timed, and
             under which loads a server was measured.
@@ -351,7 +343,6 @@ def recorded(session: Session, *, tells: bool = True) -> Iterator[Recording]:
 
     Parameters
     ----------
-    session : Session
     tells : bool
         Whether its steps are kept: another process of the same run may tell of them.
     """

@@ -53,10 +53,6 @@ class Sampler:
 
     Parameters
     ----------
-    meters : sequence of Meter
-        One per component.
-    rate_hz : float
-        Rounds of readings, positive [1/s].
     counter_every_s : float
         Energy counters are read at both ends and no more often than this between: some fall short
         when read often [s].
@@ -73,11 +69,6 @@ class Sampler:
     ----------
     cpu_s : float
         Processor time that the thread used; known after `stop` [s].
-
-    Raises
-    ------
-    ValueError
-        If the rate is not positive, or two meters read one component.
 
     Examples
     --------
@@ -144,13 +135,7 @@ class Sampler:
         return {component: list(samples) for component, samples in self._samples.items()}
 
     def stop(self) -> dict[str, list[Sample]]:
-        """Read everything a last time and end; at once, but for a meter that does not answer.
-
-        Returns
-        -------
-        dict of str to list of Sample
-            Component -> its samples, in order; empty where none succeeded.
-        """
+        """Read everything a last time and end; at once, but for a meter that does not answer."""
         self._stopping.set()
         if self._thread.ident is not None:
             self._thread.join(PATIENCE_S)
@@ -184,15 +169,7 @@ class Sampler:
         self._finished = True
 
     def _wait_s(self, started_s: float, opened_s: float = 0.0) -> float:
-        """Time until the next round: the longer the run, the more, and the dearer the readings.
-
-        Parameters
-        ----------
-        started_s : float
-            When the first reading began [s].
-        opened_s : float
-            Processor time of the first round, which does not count [s].
-        """
+        """Time until the next round: the longer the run, the more, and the dearer the readings."""
         run_s = time.monotonic() - started_s
         wait_s = run_s / FULL_RATE_SAMPLES
         if self._most_of_a_core is not None:

@@ -16,20 +16,7 @@ from estimator.runs.record import MeasuredRun, ServedLoad
 
 @dataclass(kw_only=True)
 class ResultFile:
-    """The file into which a benchmark writes, or appends, what it found.
-
-    Parameters
-    ----------
-    path : Path
-    catalog : Catalog
-    stated : mapping
-        Fields of `ServedLoad` that the user states.
-
-    Attributes
-    ----------
-    notes : list of str
-        Why a load is left out, or its power.
-    """
+    """The file into which a benchmark writes, or appends, what it found."""
 
     path: Path
     catalog: Catalog
@@ -50,11 +37,6 @@ class ResultFile:
 
         Parameters
         ----------
-        run : MeasuredRun
-            With devices and conditions.
-        meters : sequence of Meter
-        samples : mapping
-            Component -> what was read of it.
         ended_s : float
             End of the command on the clock of the samples [s].
         """

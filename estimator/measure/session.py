@@ -71,14 +71,10 @@ class Reported:
     ----------
     timing : Timing
         Its component is empty if unspecified.
-    devices : int, optional
-        How many shared the work; None if unspecified.
     ranks, machines : int
         How many processes share it, as torchrun starts them, and on how many machines.
     began_s, ended_s : float
         From the end of the warm-up to the last step, on the monotonic clock [s].
-    warm_up : int
-        Steps that did not count.
     pauses, pause_s
         Steps that held a pause, and the time of all of them [s].
     """
@@ -107,8 +103,6 @@ class Forecast:
 
     Parameters
     ----------
-    low_s, mid_s, high_s : float
-        Of the whole run [s].
     seen_s : float
         Of the steps seen, which is in it [s].
     """

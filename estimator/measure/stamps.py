@@ -45,15 +45,7 @@ other work [1]."""
 
 @dataclass(frozen=True, kw_only=True)
 class Phase:
-    """First steps of a program that goes on to other ones.
-
-    Parameters
-    ----------
-    steps : int
-        How many.
-    step_s, later_s : float
-        Time of one of them, and of one of the others [s].
-    """
+    """First steps of a program that goes on to other ones."""
 
     steps: int
     step_s: float
@@ -278,13 +270,7 @@ def missing(said: Mapping[str, Any], counted: Mapping[str, Any]) -> dict[str, An
 
 @dataclass(kw_only=True)
 class StampFile:
-    """Stamps of a program as they are written, each read once: to look again costs little.
-
-    Parameters
-    ----------
-    path : Path
-        It need not exist yet.
-    """
+    """Stamps of a program as they are written, each read once: to look again costs little."""
 
     path: Path
     stamps: Stamps = field(default_factory=Stamps, init=False)

@@ -46,19 +46,11 @@ class SteadySteps:
 
     Parameters
     ----------
-    warm_up : int
-        Steps before it.
     steps : int
         Steps in it, without pauses.
-    step_s : float
-        Time of one of them [s].
     log_sd : float, optional
         Standard deviation of the logarithm of the time of a step, correlation in time included
         [1]; None of too few.
-    pauses : int
-        Steps that held a pause.
-    pause_s : float
-        Time of all pauses together [s].
     """
 
     warm_up: int

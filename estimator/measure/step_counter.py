@@ -166,11 +166,6 @@ def counted_operations(step: Callable[[], Any]) -> Operations | None:
         None where part of the step is compiled, which fuses operations, so that what it does is
         unknown; where a profiler of C code runs, beside which that cannot be seen; and where
         nothing was counted: other threads are not looked at.
-
-    Raises
-    ------
-    ImportError
-        Without PyTorch.
     """
     counts = StepCounts()
     with _compiled_calls(counts.hidden), _counter(counts):

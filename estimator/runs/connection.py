@@ -42,19 +42,7 @@ class StoreDamaged(StoreError):
 
 
 class StoreFile:
-    """One open file; every thread may use it, one at a time.
-
-    Parameters
-    ----------
-    path : Path
-    wait_s : float
-        How long to wait for another program that writes [s].
-
-    Attributes
-    ----------
-    notes : list of str
-        What happened to the file and the user should know.
-    """
+    """One open file; every thread may use it, one at a time."""
 
     def __init__(self, path: Path, wait_s: float) -> None:
         self.path = path
@@ -70,13 +58,7 @@ class StoreFile:
 
     @contextmanager
     def writing(self, wait_s: float | None = None) -> Iterator[sqlite3.Connection]:
-        """Do some changes as one: all of them are kept, or none.
-
-        Raises
-        ------
-        StoreError
-            If they cannot be written.
-        """
+        """Do some changes as one: all of them are kept, or none."""
         with self._turn, self._explained():
             self._patiently(lambda: self._database.execute("BEGIN IMMEDIATE"), wait_s)
             try:
@@ -88,13 +70,7 @@ class StoreFile:
                 raise
 
     def read(self, query: str, values: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
-        """Return the rows that answer a query.
-
-        Raises
-        ------
-        StoreError
-            If they cannot be read.
-        """
+        """Return the rows that answer a query."""
         with self._turn, self._explained():
             return self._patiently(lambda: self._database.execute(query, values).fetchall())
 
@@ -225,13 +201,7 @@ def set_aside(path: Path, inode: int) -> Path | None:
 
 
 def open_for_reading(path: Path) -> sqlite3.Connection:
-    """Open the file without changing it, in a folder that cannot be written to, too.
-
-    Raises
-    ------
-    sqlite3.Error
-        If it cannot be read.
-    """
+    """Open the file without changing it, in a folder that cannot be written to, too."""
     refuse_special(path)
     last = sqlite3.OperationalError(os.strerror(errno.EACCES))
     ways = ["mode=ro"]

@@ -29,16 +29,12 @@ class FigureRow(NamedTuple):
 
     Parameters
     ----------
-    id, started : str
-    simulated : bool
     hardware : str
         Id of the device's profile, or the name by its driver.
     name : str
         By its driver; of a device only.
     what, precision, kind, arch : str
         As in `Timing`; empty where unknown.
-    rate : float, optional
-        Of one device [FLOP/s].
     power_w : float, optional
         Measured mean power of one device [W].
     """
@@ -111,15 +107,7 @@ def _derived_text(run: MeasuredRun, column: str) -> str:
 
 
 def read_derived(path: Path, read: Read, column: str) -> tuple[list[Sequence[Any]], list[str]]:
-    """Read a derived column; where it is missing or damaged, from the document.
-
-    Returns
-    -------
-    rows : list of tuple
-        Of all runs, in the order in which they were stored.
-    notes : list of str
-        One line for each run that cannot be read.
-    """
+    """Read a derived column; where it is missing or damaged, from the document."""
     texts = {
         run_id: text[CHECKED:]
         if isinstance(text, str) and text[:CHECKED] == _checksum(text[CHECKED:])
@@ -141,13 +129,7 @@ def _checksum(text: str) -> str:
 
 
 def read_document(text: str, run_id: str) -> MeasuredRun:
-    """Read a run back from its document.
-
-    Raises
-    ------
-    ValueError
-        If it is broken, of a newer format or of another run, or has impossible values.
-    """
+    """Read a run back from its document."""
     plain = json.loads(text)
     number = plain.pop("format", FORMAT) if isinstance(plain, dict) else FORMAT
     if type(number) is not int or not 1 <= number <= FORMAT:

@@ -54,8 +54,6 @@ class EnergySummary:
     ----------
     energy : Energy or None
         None where no energy is known: never 0 J for want of readings.
-    condition : Condition or None
-        None where the meter tells nothing of the kind.
     notes : tuple of str
         What is wrong with the readings, each beginning with the component.
     """
@@ -101,17 +99,8 @@ def summarise(
         is used the energy is by the counter.
     trust : str
         Of the meter; "modelled" stays so whatever is read.
-    samples : sequence of Sample
-        In the order they were read.
-    duration_s : float
-        Of the run, positive [s].
     limit_w : float, optional
         Power limit of the device: more than `SANE_TIMES_LIMIT` times it is not believed [W].
-
-    Raises
-    ------
-    ValueError
-        If the duration is not positive.
 
     Examples
     --------

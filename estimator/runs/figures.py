@@ -32,18 +32,8 @@ class WorkFigures:
 
     Parameters
     ----------
-    what : str
-        As in `Timing`.
-    precision, kind : str
-        Number format and kind of network; empty where there is none.
-    arch : str
-        Architecture of the first of them; empty where unknown.
-    runs : int
-        Runs that timed it.
     utilization : Span, optional
         Share of the peak [1]; None without a peak or an amount of work.
-    power_w : Span, optional
-        Of one device meanwhile [W]; None where none was measured.
     """
 
     what: str
@@ -63,22 +53,9 @@ class DeviceFigures:
     ----------
     hardware : str
         Id of its profile, or the name by its driver where there is no profile.
-    name : str
-        As its driver names it.
-    simulated : bool
-        Measured on a stub, which proves nothing of a device.
-    runs : int
-    oldest, newest : str
-        When the first and the last of them began.
-    utilization : Span, optional
-        In all training [1]; None where none was timed.
     power_w : Span, optional
         Of one device in training, else the mean power of the runs [W]; idle benchmarks and modelled
         power left out.
-    idle_w : Span, optional
-        At rest [W].
-    work : tuple of WorkFigures
-        Every kind of work by itself, idleness aside.
     """
 
     hardware: str
@@ -94,15 +71,7 @@ class DeviceFigures:
 
 
 def sum_up_devices(rows: Iterable[Sequence[Any]], peaks: Peaks) -> list[DeviceFigures]:
-    """Sum up the devices of some runs, by name.
-
-    Parameters
-    ----------
-    rows : iterable of sequence
-        Fields of `FigureRow`, in the order in which the runs were stored.
-    peaks : callable
-        Peaks of a device by its id; empty without a profile [FLOP/s].
-    """
+    """Sum up the devices of some runs, by name."""
     by_device: dict[tuple[str, bool], dict[tuple[str, str, str], list[Sequence[Any]]]] = {}
     for row in rows:
         _, _, simulated, hardware, _, what, precision, kind, *_ = row

@@ -18,17 +18,8 @@ def with_summary(
 
     Parameters
     ----------
-    run : MeasuredRun
-        As it was last written.
-    samples : mapping
-        Component -> samples, oldest first.
     meters : mapping
         Component -> name and trust of its meter. One without is left out, and named in a note.
-
-    Returns
-    -------
-    MeasuredRun
-        Its `wall_s` is at least the time that the samples span.
     """
     from estimator.runs.energy import summarise
 

@@ -51,16 +51,10 @@ class Meter(Protocol):
 
     Attributes
     ----------
-    component : str
-        As in `Energy.component`.
     name : str
         As in `Energy.meter`, for samples of power; a counter may add its own word.
-    trust : str
-        Counter, sampled or modelled.
     device : MeasuredDevice or None
         The device it belongs to; None for "dram", "host" and the like.
-    simulated : bool
-        Whether a stub stands in for the device.
     """
 
     component: str

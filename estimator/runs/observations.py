@@ -118,8 +118,6 @@ class Observation:
         Geometric mean of their time and work, mean of their features.
     run, started : str
         Id and start of the newest run.
-    host : str
-        Id of the host.
     program : str
         What tells programs of one kind apart; empty where nothing does.
     many : bool
@@ -130,14 +128,10 @@ class Observation:
         How many have such timings.
     whole : float
         The same, each run counted once over all observations of the device.
-    timings : int
-        How many.
     steps : float, optional
         Geometric mean of the number of steps of a whole run; None where no run tells it [1].
     noise_sd : float
         Standard deviation of the logarithm of their mean: spread and disturbances [1].
-    reasons : tuple of str
-        What disturbed the newest.
     power_w : float, optional
         Mean power of one device, where a meter measured it [W].
     operations, traffic : float, optional
@@ -183,10 +177,6 @@ def observed(
 
     Parameters
     ----------
-    rows : iterable of sequence
-        Fields of `TimingRow`.
-    hardware : str
-        Id of its profile.
     most : mapping of str to float
         Number format -> logarithm of the highest rate that one device can have reached [FLOP/s]:
         what claims more is left out.

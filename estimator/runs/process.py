@@ -26,13 +26,8 @@ class Process:
 
     Parameters
     ----------
-    machine : str
-        Digest of what tells machines apart.
-    boot : str
-        Which start of the machine.
     space : str
         In which set of process numbers: a container has its own.
-    pid : int
     born : str
         When it started: on Linux in ticks after the start of the machine, which no change of the
         clock moves, elsewhere as time of day.
@@ -61,16 +56,7 @@ def this_process(root: Path = Path("/")) -> Process:
 
 
 def is_gone(process: Process, silent_s: float, root: Path = Path("/")) -> bool:
-    """Return whether a process has ended, as far as is known.
-
-    Parameters
-    ----------
-    process : Process
-    silent_s : float
-        Time since it last wrote [s].
-    root : Path
-        Where proc and etc are found.
-    """
+    """Return whether a process has ended, as far as is known."""
     here = this_process(root)
     if process.machine != here.machine or not (process.born and here.born):
         return silent_s > SILENCE_S

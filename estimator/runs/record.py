@@ -49,8 +49,6 @@ class Host:
         Processor as it names itself.
     cores : int, optional
         Processors that the run could use.
-    memory_bytes : float, optional
-        Main memory [B].
     system : str
         Operating system, its version and the instruction set.
     virtual : bool, optional
@@ -76,13 +74,10 @@ class MeasuredDevice:
     ----------
     key : str
         Within the run: "cpu", "gpu:0" (index of the driver), or "node/gpu:0" in a cluster.
-    kind : str
-        "cpu" or "gpu".
     name : str
         As the driver names it.
     hardware : str, optional
         Id of its profile; None where no profile is known.
-    uuid : str, optional
     memory_bytes, power_limit_w, default_limit_w : float, optional
         Memory [B], power limit in force and out of the box [W].
     shares_board : str, optional
@@ -111,8 +106,6 @@ class Energy:
         without, it is that of all nodes together, and "gpu" that of all their boards.
     meter : str
         Which meter: "nvml counter", "nvml power", "rapl", "codecarbon", "dcgm", "slurm" and so on.
-    trust : str
-        Counter, sampled or modelled.
     energy_j, duration_s : float
         Energy [J] and the time that it covers [s].
     peak_w : float, optional
@@ -121,7 +114,6 @@ class Energy:
         The same by an independent route, where there is one [J].
     coverage : float
         Share of the run that the readings cover [1].
-    note : str, optional
     """
 
     component: str
@@ -196,8 +188,6 @@ class Timing:
         Key of the device, the first of them where several share the work.
     devices : int
         How many share the work.
-    precision : str, optional
-        Number format.
     kind, arch : str, optional
         Kind of work and architecture in words, as in `Scenario`.
     label : str, optional
@@ -220,8 +210,6 @@ class Timing:
         Share of the machine that others used meanwhile, where that was so in every repetition [1].
     power_w : float, optional
         Mean power of one device meanwhile [W].
-    trust : str, optional
-        Of that power.
     params, hidden, seq_len, tokens, samples : float, optional
         Of the network, and tokens or samples of one repetition.
     """
@@ -281,8 +269,6 @@ class ServedLoad:
     measured : mapping of str to float
         Quantity -> value, under the names of an answer: time_to_first_token_s, inter_token_s,
         output_tokens_per_s, device_power_w, device_energy_per_output_token_j.
-    trust : str, optional
-        Of power and energy.
     """
 
     component: str
@@ -310,20 +296,12 @@ class MeasuredRun:
 
     Parameters
     ----------
-    id : str
-        Unique.
-    origin : str
-        How it came to be.
     started : str
         ISO 8601, UTC, to the second.
     wall_s : float
         From start to end on a monotonic clock [s].
-    state : str
-    exit_code : int, optional
-        Of the command.
     label : str, optional
         For people; never the command line, which may hold secrets.
-    host : Host
     devices, energy, conditions, timings
         What ran, drew, suffered and took how long.
     served : tuple of ServedLoad
@@ -368,11 +346,6 @@ def as_plain(run: MeasuredRun) -> dict[str, Any]:
 
 def read_run(plain: object) -> MeasuredRun:
     """Read a run back from plain values.
-
-    Raises
-    ------
-    ValueError
-        Where and what is wrong: a key missing or unknown, a value of another type.
 
     Examples
     --------

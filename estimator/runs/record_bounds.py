@@ -44,11 +44,6 @@ PARTS = {"timings": TIMING, "energy": ENERGY, "conditions": CONDITION, "devices"
 def check_values(run: MeasuredRun) -> None:
     """Check what answers are computed from.
 
-    Raises
-    ------
-    ValueError
-        Where and what cannot be.
-
     Examples
     --------
     >>> from estimator.runs.record import Host

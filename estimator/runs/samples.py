@@ -63,13 +63,7 @@ def write(
 
 
 def read(rows: Iterable[Any]) -> dict[str, list[Sample]]:
-    """Build the samples by component from the rows of `QUERY`.
-
-    Raises
-    ------
-    ValueError
-        If a value of a damaged store is not of its column's type.
-    """
+    """Build the samples by component from the rows of `QUERY`."""
     found: dict[str, list[Sample]] = {}
     for component, *values in rows:
         read = dict(zip(FIELDS, values, strict=True))

@@ -82,13 +82,7 @@ class ForeignFile(ValueError):
 
 
 def version_of(database: sqlite3.Connection) -> int:
-    """Return the version of the tables; 0 of a new file.
-
-    Raises
-    ------
-    ForeignFile
-        If they are not ours, or of a version that is not known yet.
-    """
+    """Return the version of the tables; 0 of a new file."""
     # The mark last: a file that another process is making has it as soon as it has tables.
     holds_tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     version: int = database.execute("PRAGMA user_version").fetchone()[0]

@@ -66,13 +66,6 @@ def store_path() -> Path:
 def open_store(path: Path | None = None, *, wait_s: float = WAIT_S) -> "Store":
     """Open the store of measured runs, made if need be.
 
-    Parameters
-    ----------
-    path : Path, optional
-        Its file; by default runs.sqlite in `data_directory`.
-    wait_s : float
-        How long to wait for another program that writes [s].
-
     Raises
     ------
     StoreError
@@ -98,15 +91,7 @@ def store_or_reason() -> tuple["Store | None", list[str]]:
 
 
 def read_runs(path: Path | None = None) -> tuple[list[MeasuredRun], list[str]]:
-    """Read all runs, oldest first, without making or changing anything.
-
-    Returns
-    -------
-    runs : list of MeasuredRun
-        None if there is no store.
-    notes : list of str
-        One line for each run that cannot be read, or for the store.
-    """
+    """Read all runs, oldest first, without making or changing anything."""
     path = path or store_path()
     rows, why_not = _ask(path, lambda read: read(DOCUMENTS))
     runs, notes = _oldest_first(path, rows)
@@ -175,8 +160,6 @@ def look_up(path: Path | None = None) -> tuple[list[MeasuredRun], list[str]]:
     -------
     runs : list of MeasuredRun
         None if there is no store; none is made.
-    notes : list of str
-        One line for each run that cannot be read, or for the store.
     """
     path = path or store_path()
     rows, why_not = _look_up(path, lambda read: read(DOCUMENTS))
@@ -190,14 +173,8 @@ class Overview:
 
     Parameters
     ----------
-    devices : sequence of DeviceFigures
-        Measurements of each.
     runs : sequence of MeasuredRun
         The newest, newest first.
-    older : int
-        Number of runs that are not among them.
-    notes : sequence of str
-        One line for each run that cannot be read, or for the store.
     """
 
     devices: Sequence[DeviceFigures] = ()
@@ -221,10 +198,6 @@ def overview(
         Id of a device -> number format -> its peak [FLOP/s]; by default no device is summed up.
     used : callable, optional
         Selects devices: only runs that used one of them count.
-    most : int, optional
-        Number of runs to read; by default all.
-    path : Path, optional
-        File of the store.
     """
     path = path or store_path()
     found, why_not = _look_up(path, lambda read: [_overview(path, read, peaks, used, most)])
@@ -262,13 +235,7 @@ def new_run_id() -> str:
 
 
 class Store:
-    """The runs of one file. Threads may share it; other programs open it for themselves.
-
-    Attributes
-    ----------
-    notes : list of str
-        What the user should know of the file: one line each.
-    """
+    """The runs of one file. Threads may share it; other programs open it for themselves."""
 
     def __init__(self, connection: StoreFile) -> None:
         self._connection = connection
@@ -301,17 +268,8 @@ class Store:
 
         Parameters
         ----------
-        run : MeasuredRun
-            With the state "running".
         meters : sequence of Meter
             What will be sampled: should the run be cut off, its summary names them.
-
-        Raises
-        ------
-        ValueError
-            If it is not running, or its id is taken.
-        StoreError
-            If it cannot be written.
         """
         if run.state != "running":
             raise ValueError(f"a run that begins must be running, got {run.state!r}")
@@ -331,8 +289,6 @@ class Store:
 
         Raises
         ------
-        ValueError
-            If no run of this id goes on.
         StoreError
             If they cannot be written. They are kept, up to a number, and tried again.
         """
@@ -362,8 +318,6 @@ class Store:
         ValueError
             If it is still running, or has a result already. One that was taken for cut off may
             have its result late.
-        StoreError
-            If it cannot be written.
         """
         if run.state == "running":
             raise ValueError("a run that is finished must not be running")
@@ -427,13 +381,7 @@ class Store:
         return {key: (name, trust) for key, (name, trust) in json.loads(rows[0][0]).items()}
 
     def forget(self, run_ids: Iterable[str]) -> int:
-        """Take runs out with their samples, all or none; return how many.
-
-        Raises
-        ------
-        ValueError
-            If one is not there, or goes on just now.
-        """
+        """Take runs out with their samples, all or none; return how many."""
         wanted = list(dict.fromkeys(run_ids))
         self.mark_interrupted()
         with self._connection.writing() as database:
@@ -449,13 +397,7 @@ class Store:
         return len(wanted)
 
     def mark_interrupted(self) -> list[str]:
-        """Find the runs whose process is gone, and make their summaries from the samples.
-
-        Returns
-        -------
-        list of str
-            Their ids.
-        """
+        """Find the runs whose process is gone, and make their summaries from the samples."""
         rows = self.read("SELECT id, process, heard_s FROM run WHERE state = 'running'")
         marked = []
         for run_id, process, heard_s in rows:

@@ -19,16 +19,6 @@ SHOWN = 10
 def time_of(name: str, text: str) -> float:
     """Read a time: ISO 8601, in UTC unless it says otherwise, or seconds since 1970.
 
-    Returns
-    -------
-    float
-        Seconds since 1970 [s].
-
-    Raises
-    ------
-    ValueError
-        If it is neither, or not of this age.
-
     Examples
     --------
     >>> time_of("start", "2026-11-01T11:00+01:00") == time_of("start", "1793527200")

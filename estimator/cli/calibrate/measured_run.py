@@ -22,7 +22,6 @@ def brief_lines(run: MeasuredRun, *, corrects: bool) -> Iterator[str]:
 
     Parameters
     ----------
-    run : MeasuredRun
     corrects : bool
         Whether its work is known, so that estimates may use it.
     """

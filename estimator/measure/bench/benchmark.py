@@ -93,15 +93,7 @@ class PowerMeter(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class BenchSteps:
-    """Usual step times: sizes near them are measured first.
-
-    Parameters
-    ----------
-    step_s : float
-        Of most networks [s].
-    transformer_s, perceptron_s : float
-        Of decoders and other transformers, and of perceptrons [s].
-    """
+    """Usual step times: sizes near them are measured first."""
 
     step_s: float
     transformer_s: float
@@ -123,10 +115,6 @@ class Effort:
     ----------
     job, brief : Thoroughness
         Of one step of training, and of one product or sum.
-    minutes : float
-        Time for all, the most informative first [min].
-    sizes : int
-        Sizes of a style in one number format.
     idle_s, cool_s : float
         Time of the idle window, and of waiting at most for the device to cool [s].
     """
@@ -145,17 +133,7 @@ FAST = Effort(job=QUICK, minutes=MINUTES, idle_s=3.0, cool_s=0.0)
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """Progress of a benchmark.
-
-    Parameters
-    ----------
-    timing : Timing
-        What was just measured.
-    done, left : int
-        Jobs measured and to be measured, as foreseen now.
-    left_s : float
-        Time that they will take, roughly [s].
-    """
+    """Progress of a benchmark."""
 
     timing: Timing
     done: int
@@ -169,24 +147,10 @@ class Bench:
 
     Parameters
     ----------
-    engine : BenchEngine
-        What runs the jobs.
-    contention : Contention
-        Who else uses the machine.
     meter : PowerMeter, optional
         None where the power cannot be measured.
-    effort : Effort
-    memory_bytes : float
-        Memory of the device [B].
-    usual : BenchSteps
-        Which sizes of steps are measured first.
     precisions : sequence of str, optional
         Number formats to measure; None: all that the engine has.
-
-    Attributes
-    ----------
-    notes : list of str
-        What was left out, and why.
     """
 
     engine: BenchEngine
@@ -207,13 +171,7 @@ class Bench:
     _done: int = field(default=0, init=False)
 
     def measure(self) -> Iterator[Progress]:
-        """Measure job by job: idle, products, memory, part load, training.
-
-        Yields
-        ------
-        Progress
-            After each job.
-        """
+        """Measure job by job: idle, products, memory, part load, training."""
         self._until_s = time.monotonic() + 60.0 * self.effort.minutes
         self._cool()
         if self.meter is not None:
@@ -449,13 +407,7 @@ def formats_mixed(styles: Sequence[StyleKey]) -> list[StyleKey]:
 
 
 def for_part_load(products: Sequence[tuple[float, Job]]) -> Job:
-    """The longest product of which several fit into the shortest work of a turn, or the shortest.
-
-    Parameters
-    ----------
-    products : sequence of (float, Job)
-        Each with its time [s].
-    """
+    """Longest product of which several fit into the shortest work of a turn, else the shortest."""
     limit_s = min(DUTIES) * DUTY_PERIOD_S / WHOLE_PRODUCTS
     ordered = sorted(products, key=lambda one: one[0])
     short = [job for time_s, job in ordered if time_s <= limit_s]

@@ -47,11 +47,6 @@ def profile_of(run: MeasuredRun, device: MeasuredDevice) -> Table:
     """Profile of a device from its benchmark, as a file of profiles/hardware holds it.
 
     What was not measured is left out.
-
-    Raises
-    ------
-    ValueError
-        If no product of matrices was measured: there is no peak.
     """
     timings = [one for one in run.timings if one.component == device.key]
     peaks = _peaks(timings)

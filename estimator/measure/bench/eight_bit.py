@@ -16,19 +16,7 @@ MULTIPLE = 16
 
 
 def in_eight_bits(torch: Any, model: Any) -> Any:
-    """Let every linear layer of a network but the last multiply in 8 bits.
-
-    Parameters
-    ----------
-    torch : module
-    model : torch.nn.Module
-        Changed in place.
-
-    Returns
-    -------
-    torch.nn.Module
-        The same network.
-    """
+    """Let every linear layer of a network but the last multiply in 8 bits."""
     multiply = _product(torch)
     linear = [one for one in model.modules() if isinstance(one, torch.nn.Linear)]
     for layer in linear[:-1]:

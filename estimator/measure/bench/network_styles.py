@@ -37,12 +37,6 @@ class ProgramStyle:
 
     Parameters
     ----------
-    name : str
-        For people, and what tells programs apart.
-    kind, arch : str
-        As in `Timing`.
-    data : str
-        What it is fed.
     shapes : tuple of tuple of int
         Sizes from small to large: arguments of `build`, then the batch; of words and pictures the
         last argument of `build` is the sequence length or the edge.
@@ -55,10 +49,6 @@ class ProgramStyle:
         Products of a recurrent layer over those of a plain one; 0 of others [1].
     patches : bool
         Whether pictures are cut into patches, each a token of a transformer.
-    optimizer : str
-        Name of its class in PyTorch.
-    linear : bool
-        Whether its products are those of linear layers, so that they can be in 8 bits.
     """
 
     name: str

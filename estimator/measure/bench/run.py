@@ -46,19 +46,7 @@ MEMORY_IF_UNKNOWN = 4e9
 
 @dataclass(frozen=True, kw_only=True)
 class BenchQuestion:
-    """Benchmark to run: devices, formats, time.
-
-    Parameters
-    ----------
-    device : str, optional
-        "cpu", or "gpu:0" and so on; None: the first board that PyTorch sees, or the processor.
-    engine : str, optional
-        "torch" or "numpy"; None: torch where it is installed.
-    precisions : sequence of str, optional
-        Number formats; None: all that the engine has.
-    minutes : float, optional
-        Time for all [min]; None: two.
-    """
+    """Benchmark to run: devices, formats, time."""
 
     device: str | None = None
     engine: str | None = None
@@ -75,12 +63,6 @@ def benchmark(
 ) -> tuple[MeasuredRun, str]:
     """Measure one device, store the run, and write the profile of a processor.
 
-    Parameters
-    ----------
-    question : BenchQuestion
-    report : callable
-        Called for every job.
-
     Returns
     -------
     MeasuredRun, str
@@ -88,8 +70,6 @@ def benchmark(
 
     Raises
     ------
-    ValueError
-        If the device, the engine or a number format is not to be had.
     StoreError
         If the result could not be kept: better known before ten minutes than after.
     KeyboardInterrupt
@@ -153,15 +133,7 @@ def _engine(question: BenchQuestion, devices: Sequence[MeasuredDevice]) -> Bench
 
 
 def left_aside(component: str, devices: Sequence[MeasuredDevice]) -> list[str]:
-    """Say which other boards there are, where nobody chose what to measure.
-
-    Parameters
-    ----------
-    component : str
-        Key of the device that is measured.
-    devices : sequence of MeasuredDevice
-        All that are seen.
-    """
+    """Say which other boards there are, where nobody chose what to measure."""
     others = [one.key for one in devices if one.kind == "gpu" and one.key != component]
     if not others:
         return []
@@ -207,16 +179,7 @@ class BothEngines:
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedDevice:
-    """Readings of the benchmarked device, and other users of the machine.
-
-    Parameters
-    ----------
-    recording : Recording
-    component : str
-        Key of the device.
-    host : ContentionMeter
-        Of the processor.
-    """
+    """Readings of the benchmarked device, and other users of the machine."""
 
     recording: Recording
     component: str

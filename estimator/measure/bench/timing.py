@@ -41,16 +41,10 @@ class Thoroughness:
 
     Parameters
     ----------
-    warm_up_s, window_s : float
-        Time of warming up, and of one trial [s].
     repetitions : int
         A trial of so many repetitions is long enough, too.
     trials, most_trials : int
         How many are made, and how many at most while the spread is large.
-    pause_s : float
-        Mean pause between trials [s].
-    patience_s : float
-        How long to wait before a trial while others use the machine [s].
     """
 
     warm_up_s: float = 2.0
@@ -131,8 +125,6 @@ class Timed:
         Standard deviation of the logarithm over them [1]; None of a single one.
     repetitions, rejected : int
         How many counted, and in how many others disturbed.
-    windows : tuple of (float, float)
-        Start and end of each trial on the monotonic clock [s].
     settled : bool
         Whether the median is known to `WELL_KNOWN`.
     others : float, optional
@@ -171,17 +163,6 @@ def timed(
     dice: random.Random | None = None,
 ) -> Timed:
     """Time of one repetition of some work.
-
-    Parameters
-    ----------
-    work : callable
-        Does it once, or hands it to the device.
-    finish : callable
-        Waits until the device is done.
-    contention : Contention
-    effort : Thoroughness
-    dice : random.Random, optional
-        Where the uneven pauses come from.
 
     Returns
     -------

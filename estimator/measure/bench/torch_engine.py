@@ -90,8 +90,6 @@ class TorchEngine:
     ----------
     place : str
         "cpu", or "cuda:0" and so on, as PyTorch counts.
-    component : str
-        Key of the device, as in `MeasuredDevice`.
     """
 
     def __init__(self, place: str, component: str) -> None:

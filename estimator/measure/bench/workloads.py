@@ -17,24 +17,10 @@ class Job:
 
     Parameters
     ----------
-    what : str
-        "training", "matrix" or "copy".
-    label : str
-        For people.
-    precision : str
-        Number format.
     prepare : callable
         Makes the data, and returns what does the work once.
-    flop, moved_bytes : float, optional
-        Of one repetition [FLOP] [B].
     held_bytes : float
         Memory that it takes, roughly [B].
-    kind, arch : str, optional
-        As in `Timing`.
-    style : str, optional
-        How the network is written, as in `Timing`.
-    params, hidden, seq_len, tokens, samples : float, optional
-        As in `Timing`.
     """
 
     what: Literal["training", "matrix", "copy"]

@@ -59,14 +59,8 @@ class DcgmBoard:
 
     Parameters
     ----------
-    node : str
-        Name of its node, short.
     id : str
         Its UUID, or its index where the exporter tells no UUID.
-    index : str
-        Of the driver; empty if not reported.
-    name : str
-        As the driver names it.
     """
 
     node: str
@@ -76,13 +70,7 @@ class DcgmBoard:
 
 
 def node_of(labels: Labels) -> tuple[str, str]:
-    """Label that names the node of a series, and the name that it has there.
-
-    Raises
-    ------
-    MeterError
-        If no label does.
-    """
+    """Label that names the node of a series, and the name that it has there."""
     known = dict(labels)
     for label in NODE_LABELS:
         if known.get(label):
@@ -114,14 +102,7 @@ def is_part(labels: Labels) -> bool:
 
 
 def devices_of(found: Iterable[Labels], catalog: Catalog) -> dict[tuple[str, str], MeasuredDevice]:
-    """Describe the boards of some series: (node, id) -> device, in the order of nodes and boards.
-
-    Parameters
-    ----------
-    found : iterable of Labels
-    catalog : Catalog
-        Whose profiles are looked up by name.
-    """
+    """Return the boards of some series: (node, id) -> device, in the order of nodes and boards."""
     boards: dict[tuple[str, str], DcgmBoard] = {}
     divided: set[tuple[str, str]] = set()
     for labels in found:
@@ -174,12 +155,8 @@ def board_summary(
 
     Parameters
     ----------
-    device : MeasuredDevice
     series : mapping
         `POWER` and `COUNTER` in W and J, each if there are such series.
-    window : Window
-    limit_w : float
-        Its power limit [W].
     """
     counter, resets = None, 0
     if COUNTER in series:

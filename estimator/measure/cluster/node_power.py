@@ -43,12 +43,6 @@ class PowerSource:
 
     Parameters
     ----------
-    part : str
-        "host", "cpu" or "dram".
-    metric : str
-    meter : str
-        As in `Energy`.
-    trust : str
     where : mapping of str to str
         Label -> text that its value must hold.
     counts : bool
@@ -93,15 +87,7 @@ METRICS = tuple(dict.fromkeys(source.metric for source in SOURCES))
 def chosen(
     found: Sequence[Labels], nodes: Sequence[str]
 ) -> dict[tuple[str, Part], tuple[PowerSource, list[Labels]]]:
-    """The best source of each part of each node, with its series.
-
-    Parameters
-    ----------
-    found : sequence of Labels
-        Of all series of `METRICS`.
-    nodes : sequence of str
-        Short names of the nodes that are meant.
-    """
+    """The best source of each part of each node, with its series."""
     groups: dict[tuple[int, str], list[Labels]] = {}
     for labels in found:
         for at in [at for at, source in enumerate(SOURCES) if _is_of(dict(labels), source)]:
@@ -134,12 +120,8 @@ def node_summary(
 
     Parameters
     ----------
-    component : str
-        As in `Energy`.
-    source : PowerSource
     series : mapping
         Of this part of this node: one for each package, or each mode.
-    window : Window
     trusted : bool
         Whether Kepler is known to read counters here, and to model nothing.
     """

@@ -21,17 +21,7 @@ NAMED = 3
 
 
 def host_of(nodes: Iterable[str], *, cores: int | None = None, driver: str | None = None) -> Host:
-    """The nodes of one cluster as a host: those whose names differ in numbers alone are one.
-
-    Parameters
-    ----------
-    nodes : iterable of str
-        Their names.
-    cores : int, optional
-        Processors that the run could use.
-    driver : str, optional
-        Version of NVIDIA's.
-    """
+    """The nodes of one cluster as a host: those whose names differ in numbers alone are one."""
     stems = sorted({re.sub(r"\d+", "", short_name(node)) for node in nodes})
     return Host(
         id=digest(SALT, *stems)[:16],
@@ -84,26 +74,7 @@ def training(
     wall_s: float,
     label: str | None,
 ) -> tuple[tuple[Timing, ...], list[str]]:
-    """The whole run as one repetition of its work, if it is known what it was.
-
-    Parameters
-    ----------
-    work : mapping
-        Fields of `Timing` that state it; without ``flop`` nothing is timed.
-    devices : sequence of MeasuredDevice
-        Those that shared the work.
-    energy : sequence of Energy
-    wall_s : float
-        Of the run [s].
-    label : str, optional
-
-    Returns
-    -------
-    tuple of Timing
-        One or none.
-    list of str
-        Why there is none although the work is known.
-    """
+    """Return the whole run as one timing if its work has a `flop`; else none, and the reasons."""
     if work.get("flop") is None or not devices:
         return (), []
     if len({one.hardware or one.name for one in devices}) > 1:

@@ -53,15 +53,7 @@ Progress = Callable[[float], None]
 
 @dataclass(frozen=True, kw_only=True)
 class MetricSeries:
-    """Samples of one series.
-
-    Parameters
-    ----------
-    time_s : array
-        When it was scraped, rising [s since 1970].
-    value : array
-        As the exporter reports it.
-    """
+    """Samples of one series."""
 
     time_s: Numbers
     value: Numbers
@@ -133,11 +125,6 @@ class _Listed(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
 def _deadline(seconds: float) -> Iterator[list[socket.socket]]:
     """Give all connections together so long: the timeout of a socket begins anew with each byte.
 
-    Yields
-    ------
-    list
-        To which each socket is added as it is opened.
-
     Raises
     ------
     TimeoutError
@@ -177,18 +164,6 @@ class Prometheus:
         As a browser would open it, with the path before ``/api/v1`` if there is one.
     token : str, optional
         Bearer token, or user:password. It is never shown.
-    patience_s : float
-        For each answer [s].
-
-    Attributes
-    ----------
-    warnings : list of str
-        What the server had to say beside its answers, each once.
-
-    Raises
-    ------
-    MeterError
-        If address or token are none; so do all that asks the server, when it does not answer.
     """
 
     address: str
@@ -236,8 +211,6 @@ class Prometheus:
 
         Parameters
         ----------
-        names : sequence of str
-            Of metrics.
         selector : str
             More matchers, as PromQL writes them between braces; may be empty.
         window : Window, optional
@@ -256,16 +229,7 @@ class Prometheus:
     def raw(
         self, name: str, selector: str, window: Window, progress: Progress = lambda _share: None
     ) -> dict[Labels, MetricSeries]:
-        """Raw samples of all series of a metric.
-
-        Parameters
-        ----------
-        name, selector : str
-            As for `series`.
-        window : Window
-        progress : callable
-            Called with the share that is done, now and then [1].
-        """
+        """Raw samples of all series of a metric."""
         pieces: dict[Labels, list[Numbers]] = {}
         count = 0
         piece_s, at_s = min(FIRST_PIECE_S, window.length_s), window.start_s

@@ -22,7 +22,6 @@ class Imported:
 
     Parameters
     ----------
-    run : MeasuredRun
     nodes : tuple of str
         The first is node0, and so on.
     """
@@ -37,22 +36,7 @@ def import_run(
     catalog: Catalog,
     progress: Progress = lambda _share, _what: None,
 ) -> Imported:
-    """Read one run from a server.
-
-    Parameters
-    ----------
-    server : Prometheus
-    wanted : Wanted
-    catalog : Catalog
-        Whose profiles are looked up by the names of the boards.
-    progress : callable
-        Called with the share that is done [1] and what is being read.
-
-    Raises
-    ------
-    MeterError
-        If the server does not answer, or has nothing of the run.
-    """
+    """Read one run from a server."""
     _refuse_odd_windows(wanted.window, server)
     job = Reader(server=server, wanted=wanted, catalog=catalog)
     boards = job.boards()

@@ -31,18 +31,12 @@ class Wanted:
 
     Parameters
     ----------
-    start_s, end_s : float
-        When it began and ended [s since 1970].
     hosts : tuple of str
         Its nodes; empty: all that the selector leaves.
     selector : str
         Matchers on the series of its boards, as PromQL writes them; empty: all boards.
-    label : str, optional
-        For people.
     work : mapping
         What it did: fields of `Timing`; empty if not known.
-    kepler_measures : bool
-        Whether Kepler reads counters on these hosts.
     """
 
     start_s: float

@@ -51,8 +51,6 @@ class Row:
         Id of the job: "123", "123_4" in an array, "123+1" in a heterogeneous job.
     step : str
         "batch", "extern", "0" and so on; empty for the job itself.
-    reported : mapping of str to str
-        Column -> text.
     """
 
     job: str
@@ -105,13 +103,7 @@ def read_tres(text: str) -> dict[str, float]:
 
 
 def read_sacct(text: str) -> list[Row]:
-    """Read what sacct printed, with its header.
-
-    Raises
-    ------
-    MeterError
-        If it is something else, or lacks a column that is needed.
-    """
+    """Read what sacct printed, with its header."""
     lines = [line for line in text.lstrip("\ufeff").splitlines() if line.strip()]
     header = lines[0].rstrip("\r").split("|") if lines else []
     missing = [name for name in NEEDED if name not in header]
@@ -135,13 +127,7 @@ def _row(header: Sequence[str], line: str, number: int) -> Row:
 
 
 def ask_sacct(job: str) -> str:
-    """Ask sacct on this machine for a job, times in UTC.
-
-    Raises
-    ------
-    MeterError
-        If this is no id, or sacct is not here, fails or does not answer.
-    """
+    """Ask sacct on this machine for a job, times in UTC."""
     if not JOB_ID.fullmatch(job):
         raise MeterError(f"{job!r} is no id of a job: write 123, 123_4 or 123+1")
     command = [job if word == "JOB" else word for word in COMMAND.split()]
@@ -172,19 +158,7 @@ def ask_sacct(job: str) -> str:
 
 
 def choose(rows: Sequence[Row], job: str | None) -> list[Row]:
-    """Rows of one job, itself first: of one that was requeued, the last time that it ran.
-
-    Parameters
-    ----------
-    rows : sequence of Row
-    job : str, optional
-        Its id; needed where there are several.
-
-    Raises
-    ------
-    MeterError
-        If there is no such job, or several, or it is not over.
-    """
+    """Rows of one job, itself first: of one that was requeued, the last time that it ran."""
     known = list(dict.fromkeys(row.job for row in rows if not row.step))
     if job is None or job not in known:
         job = _only(known, job)

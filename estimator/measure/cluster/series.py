@@ -64,29 +64,14 @@ def _is_mirror(one: MetricSeries, other: MetricSeries) -> bool:
 def without_resets(
     counter: MetricSeries, limit_w: float, ranges_j: Sequence[float] = ()
 ) -> tuple[MetricSeries, int]:
-    """Counter that runs on where it began anew.
+    """Return a counter that continues across its resets, and how many of these were undone.
 
     What it shows after a reset was gained since; what it gained before, since its last reading, is
     lost. A step back in a gap, or to more than can be gained so fast, is left as it is: no energy
     can be given across it.
 
-    Parameters
-    ----------
-    counter : MetricSeries
-        Of energy [J].
-    limit_w : float
-        Power limit of what it counts [W].
-    ranges_j : sequence of float
-        At which it may wrap [J].
+    At `ranges_j` it may wrap [J], which is no reset.
 
-    Returns
-    -------
-    MetricSeries
-    int
-        How many resets were undone; wraps are none.
-
-    Examples
-    --------
     >>> series = MetricSeries(time_s=np.arange(4) * 15.0, value=np.array([9e2, 1e3, 20.0, 120.0]))
     >>> on, resets = without_resets(series, limit_w=10)
     >>> on.value, resets

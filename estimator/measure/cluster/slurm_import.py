@@ -42,25 +42,7 @@ PART_OF_BOARD = re.compile(r"(^|[_.-])\d+g\.\d+gb", re.IGNORECASE)
 
 @dataclass(frozen=True, kw_only=True)
 class SlurmRequest:
-    """Job to import, and facts that its accounting lacks.
-
-    Parameters
-    ----------
-    job : str, optional
-        Its id; needed where the text has several.
-    hardware : str, optional
-        Device that it ran on; else by the type of its generic resources.
-    exclusive : bool
-        Whether it had its nodes for itself.
-    node_gpus : int, optional
-        Boards of a node.
-    gathers : str
-        What the cluster's plugin counts.
-    label : str, optional
-        For people.
-    work : mapping
-        What it did: fields of `Timing`; empty if not known.
-    """
+    """Job to import, and facts that its accounting lacks."""
 
     job: str | None = None
     hardware: str | None = None
@@ -72,23 +54,7 @@ class SlurmRequest:
 
 
 def job_run(rows: Sequence[Row], asked: SlurmRequest, catalog: Catalog) -> MeasuredRun:
-    """Make a record of a job that is over.
-
-    Parameters
-    ----------
-    rows : sequence of Row
-        What sacct reported.
-    asked : SlurmRequest
-    catalog : Catalog
-        Whose profiles are looked up by the type of the boards.
-
-    Raises
-    ------
-    MeterError
-        If the job is not there, not over, or there are several.
-    ValueError
-        If no device answers to the name that was asked for.
-    """
+    """Make a record of a job that is over."""
     job = _Job(rows=choose(rows, asked.job), asked=asked, catalog=catalog)
     devices = job.devices()
     energy = job.energy()

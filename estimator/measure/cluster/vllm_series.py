@@ -53,22 +53,7 @@ def import_server(
     stated: Mapping[str, Any],
     progress: Progress = lambda _share, _what: None,
 ) -> Imported:
-    """Read the load of a vLLM server, and the power of its boards.
-
-    Parameters
-    ----------
-    server, wanted, catalog, progress
-        As for `import_run`; what the run did is the load.
-    selector : str
-        Matchers on the series of the server; empty: there is but one.
-    stated : mapping
-        Fields of `ServedLoad` that the user states.
-
-    Raises
-    ------
-    MeterError
-        If the server does not answer, has no such series, or served no steady load.
-    """
+    """Read the load of a vLLM server, and the power of its boards."""
     found = _Server(server=server, wanted=wanted, selector=selector)
     load = found.load()
     imported = import_run(server, wanted, catalog, progress)

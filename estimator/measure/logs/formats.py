@@ -24,16 +24,7 @@ from estimator.measure.logs.trainer_state import is_trainer_state, read_trainer_
 
 @dataclass(frozen=True)
 class LogReading:
-    """Options that a reader may need in addition to the log.
-
-    Parameters
-    ----------
-    catalog : Catalog
-    hardware : str, optional
-        Device that the user names.
-    step_time_column : str, optional
-        Column that the user names.
-    """
+    """Options that a reader may need in addition to the log."""
 
     catalog: Catalog
     hardware: str | None = None
@@ -66,11 +57,5 @@ def format_of(log: LogFile) -> str | None:
 
 
 def logged_runs(log: LogFile, name: str, by: LogReading) -> list[LoggedRun]:
-    """Runs of a log of a format.
-
-    Raises
-    ------
-    MeterError
-        If it cannot be read as that.
-    """
+    """Runs of a log of a format."""
     return FORMATS[name][1](log, by)

@@ -43,9 +43,6 @@ class LogFile:
 
     Parameters
     ----------
-    name : str
-        Of the file, without its folder: for messages.
-    text : str
     modified : str
         When it was last written, ISO 8601 in UTC.
     """
@@ -70,15 +67,7 @@ class LogFile:
 
 
 def read_log(path: Path) -> LogFile:
-    """Read a file whole.
-
-    Raises
-    ------
-    MeterError
-        If it is no regular file, too large, or holds bytes that are no text.
-    OSError
-        If it cannot be opened.
-    """
+    """Read a file whole."""
     if path.exists() and not path.is_file():
         raise MeterError(f"{path} cannot be read: no regular file")
     try:
@@ -110,11 +99,6 @@ def table_of(log: LogFile) -> list[Row]:
     """Parse a CSV table with a header; spaces around cells do not count.
 
     A header that is repeated, as logs that were joined have it, is left out.
-
-    Raises
-    ------
-    MeterError
-        If it is no table, or a column is there twice, so that it is not known which one counts.
     """
     csv.field_size_limit(LONGEST_CELL)
     text = log.text.replace("\0", "").replace("\r\n", "\n").replace("\r", "\n")
@@ -144,7 +128,6 @@ def number(value: object, unit: str = "") -> float | None:
 
     Parameters
     ----------
-    value : object
     unit : str
         The only unit that may stand behind it; any may if empty.
 

@@ -42,22 +42,10 @@ class LoggedRun:
     ----------
     identity : tuple of str
         What distinguishes it from all other runs, the same in every copy of the log.
-    wall_s : float, optional
-        From its start to its end [s].
-    started : datetime, optional
-    label : str, optional
-    host : Host, optional
-    devices : tuple of MeasuredDevice
-    energy, conditions, notes : tuple
-        As in `MeasuredRun`.
     power_w : tuple of float and str, optional
         Mean power of one device while it worked [W], and its trust.
     flop, tokens, samples : float, optional
         Work of the whole run [FLOP], and what it went through.
-    steps : SteadySteps, optional
-        Steps that were timed one by one.
-    all_steps : float, optional
-        Steps of the whole run.
     served : tuple of ServedLoad
         Loads of a server, their devices still to come; a run with such trained nothing.
     """
@@ -90,21 +78,8 @@ class Unlogged:
 
     Parameters
     ----------
-    hardware : str, optional
-        Device that it ran on.
-    devices : int, optional
-        How many shared the work.
-    wall_s : float, optional
-        From start to end [s].
-    started : datetime, optional
-    label : str, optional
-    on_this_host : bool
-        Whether it ran on this machine.
     step_flop : float, optional
         Work of one step over all devices [FLOP].
-    work : callable
-    load : mapping
-        Fields of `ServedLoad` that the user states.
     """
 
     hardware: str | None = None
@@ -119,15 +94,7 @@ class Unlogged:
 
 
 def measured_run(log: LogFile, found: LoggedRun, added: Unlogged, catalog: Catalog) -> MeasuredRun:
-    """Make a record of a logged run.
-
-    Raises
-    ------
-    MeterError
-        If the log leaves out what is needed and the user does not add it.
-    ValueError
-        If no device answers to the name, or the work is refused.
-    """
+    """Make a record of a logged run."""
     wall_s = _wall_s(log, found, added)
     devices = _devices(log, found, added, catalog)
     used = _used(log, found, added, devices)
@@ -241,13 +208,7 @@ def _timings(
 def placed_load(
     log: LogFile, load: ServedLoad, stated: Mapping[str, Any], used: Sequence[MeasuredDevice]
 ) -> ServedLoad:
-    """A load on the devices that served it, with what the user states of it.
-
-    Raises
-    ------
-    MeterError
-        If the model or the format of its weights is unknown.
-    """
+    """A load on the devices that served it, with what the user states of it."""
     whole = replace(load, component=used[0].key, devices=len(used), **stated)
     if not (whole.model or whole.params_total):
         raise log.refused("does not name the model: set --preset or --params")

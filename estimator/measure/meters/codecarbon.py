@@ -40,16 +40,6 @@ class Tracker:
     """One tracker of CodeCarbon in a process of its own, for one window of time.
 
     It begins at once and is asked later: what it says of the first seconds is nothing.
-
-    Parameters
-    ----------
-    gpus : sequence of int
-        Numbers of the boards to follow, as their driver counts; none if empty.
-
-    Raises
-    ------
-    MeterError
-        If the process cannot be started.
     """
 
     def __init__(self, gpus: Sequence[int] = ()) -> None:
@@ -81,13 +71,7 @@ class Tracker:
         self._reader.start()
 
     def totals(self) -> Mapping[str, float]:
-        """Ask for the energies so far; empty before it is ready [kWh].
-
-        Raises
-        ------
-        DeviceLost
-            If it failed or ended.
-        """
+        """Ask for the energies so far; empty before it is ready [kWh]."""
         with self._news:
             if (
                 self._failure is None
@@ -167,15 +151,6 @@ class Tracker:
 class CodeCarbonMeter:
     """One component of what a tracker tells.
 
-    Parameters
-    ----------
-    component : str
-        "cpu", "dram", or the boards together.
-    tracker : Tracker
-        Shared by the components.
-    device : MeasuredDevice or None
-        The processor.
-
     Attributes
     ----------
     trust : str
@@ -213,13 +188,7 @@ class CodeCarbonMeter:
         return self._tracker.spent_s
 
     def read(self, *, with_counter: bool) -> Sample:
-        """Energy since it began; nothing where it is not asked for or not new.
-
-        Raises
-        ------
-        DeviceLost
-            If CodeCarbon failed or ended.
-        """
+        """Energy since it began; nothing where it is not asked for or not new."""
         if not with_counter:
             return Sample(time_s=time.monotonic())
         totals = self._tracker.totals()
@@ -247,17 +216,8 @@ def open_codecarbon(
 
     Parameters
     ----------
-    components : sequence of str
-        Of "cpu" and "dram".
     gpus : sequence of int
         Numbers of boards, as their driver counts: reported together, as one component.
-    processor : str
-        How the processor names itself.
-
-    Raises
-    ------
-    MeterError
-        If its process cannot be started.
     """
     tracker = Tracker(gpus)
     cpu = MeasuredDevice(key="cpu", kind="cpu", name=processor)

@@ -17,7 +17,6 @@ class VisibleBoard:
     ----------
     index : int
         Its number with the driver, by place in the machine.
-    name, uuid : str
     slices : tuple of str
         UUIDs of the parts that it is divided into (MIG).
     """
@@ -38,8 +37,6 @@ def visible(
 
     Parameters
     ----------
-    boards : sequence of VisibleBoard
-        All that the driver lists, in its order.
     environment : mapping of str to str
         With CUDA_VISIBLE_DEVICES: numbers, UUIDs of boards or of parts of them, or beginnings of
         UUIDs; all are visible without it, none if it is empty.

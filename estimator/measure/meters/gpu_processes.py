@@ -29,14 +29,6 @@ class Users:
     """Processes on one board that do not belong to this process.
 
     Ours are those that descend from it, and those of its process group: one job of a shell.
-
-    Parameters
-    ----------
-    driver : Driver
-    handle : object
-        Of the board.
-    root : Path
-        Of the file system.
     """
 
     def __init__(self, driver: Driver, handle: Any, root: Path) -> None:
@@ -62,17 +54,7 @@ class Users:
         return tuple(found)
 
     def share(self, busy: float | None) -> float | None:
-        """Share of the board's time that others used of late [1]; None if unknown.
-
-        Parameters
-        ----------
-        busy : float, optional
-            Share of time in which anything ran on it [1].
-
-        Raises
-        ------
-        DeviceLost
-        """
+        """Share of the board's time that others used of late [1]; None if unknown."""
         if self._why_unknown:
             return None
         listed = self._driver.tells(self._list, self._handle)

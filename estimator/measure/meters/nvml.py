@@ -34,25 +34,7 @@ VITAL = ("power", "energy counter")
 
 
 class NvmlMeter:
-    """One board.
-
-    Parameters
-    ----------
-    index : int
-        Its number with the driver.
-    root : Path
-        Of the file system, to tell whose processes use it.
-
-    Attributes
-    ----------
-    software : mapping of str to str
-        Name of the driver -> its version.
-
-    Raises
-    ------
-    MeterError
-        If the board does not answer, or tells neither power nor energy.
-    """
+    """One board."""
 
     def __init__(self, index: int, root: Path = Path("/")) -> None:
         self.component = f"gpu:{index}"
@@ -114,15 +96,7 @@ class NvmlMeter:
         )
 
     def read(self, *, with_counter: bool) -> Sample:
-        """Power; where the counter is asked for, also the state and who else uses the board.
-
-        Raises
-        ------
-        DeviceLost
-            If the board is gone or the meter closed.
-        MeterError
-            If neither power nor energy could be read this time.
-        """
+        """Power; where the counter is asked for, also the state and who else uses the board."""
         self._readings += 1
         before_s = time.monotonic()
         power_w = self._read("power", vital=True)
@@ -179,24 +153,12 @@ def open_nvml(
 ) -> tuple[list[NvmlMeter], list[str]]:
     """Meters of the boards that CUDA may use.
 
-    Parameters
-    ----------
-    environment : mapping of str to str
-        Where boards may be hidden.
-    root : Path
-        Of the file system.
-
     Returns
     -------
     list of NvmlMeter
         One per board, however it is divided; `close` them.
     list of str
         Which boards are not measured, and why.
-
-    Raises
-    ------
-    MeterError
-        If there is no driver, or no board: with the remedy.
     """
     boards, notes = _boards(environment)
     meters = []

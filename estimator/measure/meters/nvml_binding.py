@@ -82,14 +82,7 @@ SHADOWED = (
 
 
 class NotReported(MeterError):
-    """A value that this board or driver does not have, or not for this user.
-
-    Parameters
-    ----------
-    message : str
-    code : int
-        Answer of the driver.
-    """
+    """A value that this board or driver does not have, or not for this user."""
 
     def __init__(self, message: str, code: int = Code.NOT_SUPPORTED) -> None:
         super().__init__(message)
@@ -101,13 +94,7 @@ class Unclear(MeterError):
 
 
 class Driver:
-    """The driver, open until it is closed; it counts by itself who has it open.
-
-    Raises
-    ------
-    MeterError
-        If there is none or it does not answer: with the remedy.
-    """
+    """The driver, open until it is closed; it counts by itself who has it open."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -125,13 +112,7 @@ class Driver:
         return hasattr(self._nvml.nvmlLib, SIMULATED)
 
     def ask(self, name: str, *arguments: object) -> Any:
-        """Call a function of the binding.
-
-        Raises
-        ------
-        NotReported, Unclear, DeviceLost, MeterError
-            By what the driver answers; DeviceLost, too, once it is closed.
-        """
+        """Call a function of the binding."""
         with self._lock:
             if not self._open:
                 raise DeviceLost("the NVIDIA driver was let go")

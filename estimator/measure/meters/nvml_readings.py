@@ -107,10 +107,6 @@ def ways_of(driver: Driver, handle: Any) -> tuple[dict[str, Way], dict[str, str]
         Quantity -> the first way that answers.
     dict of str to str
         Quantity that has none -> why not.
-
-    Raises
-    ------
-    DeviceLost
     """
     found: dict[str, Way] = {}
     missing: dict[str, str] = {}
@@ -130,13 +126,7 @@ def ways_of(driver: Driver, handle: Any) -> tuple[dict[str, Way], dict[str, str]
 
 
 def describe(driver: Driver, index: int) -> MeasuredDevice:
-    """Tell what board this is, without measuring anything.
-
-    Raises
-    ------
-    MeterError
-        If the board does not answer to its number.
-    """
+    """Tell what board this is, without measuring anything."""
     handle = driver.ask("nvmlDeviceGetHandleByIndex", index)
     memory = driver.tells("nvmlDeviceGetMemoryInfo", handle)
     return MeasuredDevice(

@@ -28,10 +28,6 @@ def open_meters(
 
     Parameters
     ----------
-    root : Path
-        Of the file system.
-    environment : mapping of str to str
-        Where boards may be hidden.
     modelled : bool
         Whether what no meter measures may be modelled from the load.
 
@@ -58,16 +54,7 @@ def open_meters(
 
 
 def amd_boards(root: Path, environment: Mapping[str, str], notes: list[str]) -> list[int]:
-    """Numbers of the boards of AMD that this process may use, as their driver counts.
-
-    Parameters
-    ----------
-    root : Path
-        Of the file system.
-    environment : mapping of str to str
-    notes : list of str
-        Gets a line where the boards are not known.
-    """
+    """Numbers of the boards of AMD that this process may use, as their driver counts."""
     try:
         nodes = sorted((root / AMD_NODES).iterdir(), key=lambda node: int(node.name))
         boards = sum((node / "gpu_id").read_text(encoding="ascii").strip() != "0" for node in nodes)

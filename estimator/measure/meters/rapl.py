@@ -47,10 +47,6 @@ class _Zone:
 
     Parameters
     ----------
-    path : Path
-        Folder of the zone.
-    control : str
-        Which driver shows it.
     name : str
         "package-0", "package-0/dram" and so on.
     range_j : float or None
@@ -68,17 +64,7 @@ class _Zone:
 
 
 class RaplMeter:
-    """Sum of the counters of all packages, or of all their memory.
-
-    Parameters
-    ----------
-    component : str
-        "cpu" or "dram".
-    zones : sequence of zones
-        Without doubles.
-    device : MeasuredDevice or None
-        The processor.
-    """
+    """Sum of the counters of all packages, or of all their memory."""
 
     name = "rapl"
     trust: Trust = "counter"
@@ -95,13 +81,7 @@ class RaplMeter:
         self._total_j = 0.0
 
     def read(self, *, with_counter: bool) -> Sample:
-        """Energy since the first reading; nothing where the counter is not asked for.
-
-        Raises
-        ------
-        MeterError
-            If a counter cannot be read; the energy until then is in the next reading.
-        """
+        """Energy since the first reading; nothing where the counter is not asked for."""
         now_s = time.monotonic()
         if not with_counter:
             return Sample(time_s=now_s)
@@ -124,24 +104,12 @@ def open_rapl(
 ) -> tuple[list[RaplMeter], list[str]]:
     """Meters of the packages and of main memory.
 
-    Parameters
-    ----------
-    root : Path
-        Of the file system.
-    processor : str
-        How the processor names itself.
-
     Returns
     -------
     list of RaplMeter
         That of "cpu", and that of "dram" where the processor counts it.
     list of str
         What was left out, and why.
-
-    Raises
-    ------
-    MeterError
-        If there are no counters of packages, or they may not be read: with the remedy.
     """
     zones = _zones(root / ZONES)
     packages = _once([zone for zone in zones if _kind(zone.name) == "package"])
