@@ -57,6 +57,7 @@ ALLOWED = {
     "vl_convert": {"web"},
     "streamlit": {"web", "app.py"},
     "prometheus_client": {"web"},
+    "segno": {"web"},
     "rich": {"show", "cli"},
     "pynvml": {"measure"},
     "codecarbon": {"measure"},

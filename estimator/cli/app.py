@@ -4,6 +4,7 @@ import argparse
 import errno
 import ipaddress
 import os
+import re
 import secrets
 import signal
 import socket
@@ -69,7 +70,9 @@ def add_parser(commands: Any) -> None:
         action="store_true",
         help="show the current power of this machine to visitors with the link that is printed",
     )
-    parser.add_argument("--open", metavar="LINK", default="", help="scenario to open, '?v=1&...'")
+    parser.add_argument(
+        "--open", metavar="LINK", default="", help="what to open, '?v=1&...' or 'brain?years=20'"
+    )
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
     parser.add_argument(
         "--profiles",
@@ -152,8 +155,8 @@ def _check(options: argparse.Namespace) -> None:
             raise ValueError(f"{name} must be between 1 and 65535, got {port}")
     if options.max_sessions is not None and options.max_sessions < 1:
         raise ValueError(f"--max-sessions must be at least 1, got {options.max_sessions}")
-    if options.open and not options.open.startswith("?"):
-        raise ValueError("--open takes the query part of a link, from '?' on")
+    if options.open and not re.match(r"[a-z]*(\?|$)", options.open):
+        raise ValueError("--open takes a link from its page or its '?' on, as 'brain?years=20'")
     _refuse_elsewhere(options.host, options.port)
     _refuse_taken(options.host, options.port)
     if options.metrics_port is not None:

@@ -70,6 +70,7 @@ APP = Needs(
             "threadpoolctl": "threadpoolctl",
             "psutil": "psutil",
             "prometheus-client": "prometheus_client",
+            "segno": "segno",
         }
     ),
 )

@@ -78,17 +78,47 @@ def test_the_trends_tell_the_row_behind_each_record():
 
 
 def test_the_answers_stay_hidden_until_asked_and_print_as_a_page():
-    from estimator.web.exercises.page import computed, printable
+    from estimator.web.exercises.page import computed, key, printable
 
     page = opened("exercises")
-    assert len(page.expander) >= len(computed()) >= 10
-    sheet, key = printable(computed()), printable(computed(), key=True)
-    assert sheet.count("<li>") == key.count("<li>") == len(computed())
-    assert "355 years" in key and "355 years" not in sheet
-    page.text_input(key="exercises_answer_1").input("350").run()
-    page.text_input(key="exercises_answer_3").input("3.5 MWh").run()
+    assert len(page.expander) >= len(computed(0)) >= 10
+    sheet, answers = printable(0, 1), key(0, 1)
+    assert sheet.count("<li>") == answers.count("<li>") == len(computed(0))
+    assert "355 years" in text(answers) and "355 years" not in text(sheet)
+    page.text_input(key="exercises_answer_0_1").input("350").run()
+    page.text_input(key="exercises_answer_0_3").input("3.5 MWh").run()
     judged = " ".join(one.value for one in page.caption)
     assert "Right." in judged and "Not a number" in judged
+
+
+def text(document):
+    """Text of a document without its tags."""
+    return re.sub("<[^>]*>", "", document)
+
+
+def test_each_sheet_has_numbers_of_its_own_and_a_line_in_the_key():
+    from estimator.web.exercises.page import computed, key, printable
+
+    sheets = [tuple(one.answer for one in computed(seed)) for seed in range(40, 70)]
+    assert len(set(sheets)) == 30
+    pages, answers = printable(40, 30), key(40, 30)
+    assert pages.count("<section>") == 30 and "Exercises, sheet 69" in pages
+    assert answers.count("<tr>") == 31 and "<th>69</th>" in answers
+    page = opened("exercises", "seed=41")
+    right = float(computed(41)[0].answer)
+    page.text_input(key="exercises_answer_41_1").input(f"{right:.4g}").run()
+    assert [one.value for one in page.caption] == ["Right."]
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_each_answer_can_be_checked_in_the_app(seed):
+    from estimator.web.exercises.page import computed
+
+    for link in {one.link for one in computed(seed)}:
+        page = opened(link.partition("?")[0], link.partition("?")[2])
+        said = text_of(page)
+        for refusal in ("adjusted", "are known", "unknown to this page"):
+            assert refusal not in said, link
 
 
 def test_the_method_page_states_what_the_code_and_the_profiles_do():

@@ -6,9 +6,9 @@ from urllib.parse import parse_qsl
 from estimator.runs.store_state import store_state
 from estimator.system.data_folder import data_directory
 from estimator.web.home.page import cards
-from estimator.web.shared import language, snippets
+from estimator.web.shared import language, share, snippets
 from estimator.web.site_map import PAGES
-from tests.web.markup import text_of, visited
+from tests.web.markup import healthy, text_of, visited
 
 WEB = Path(__file__).parents[2] / "estimator" / "web"
 
@@ -40,6 +40,24 @@ def test_a_snippet_holds_the_address_and_nothing_of_a_title_breaks_out():
     for writer in (snippets.iframe, snippets.reveal):
         assert '"64 H100"' not in writer(address, title)
     assert "\n" not in snippets.markdown(address, title)
+
+
+def test_a_local_address_comes_with_the_command_that_opens_the_same_elsewhere():
+    page = visited("brain", years="30")
+    (command,) = [one.value for one in page.code if one.value.startswith("twenty-watts app")]
+    assert "--open '?v=1&" in command and "years=30" in command
+    assert "This address works on this computer only" in text_of(page)
+
+
+def test_a_public_address_comes_with_its_qr_code(monkeypatch):
+    public = "https://watts.example.org/brain?years=30"
+    monkeypatch.setattr(share, "address_of", lambda *_query, **_look: public)
+    page = visited("brain")
+    page.session_state["fold_qr"] = True
+    healthy(page.run())
+    assert share.qr_code(public) in "".join(one.proto.body for one in page.get("html"))
+    assert share.qr_code(public) != share.qr_code(public.replace("30", "20"))
+    assert "This address works on this computer only" not in text_of(page)
 
 
 def test_a_text_without_a_translation_stays_english():

@@ -2,6 +2,8 @@
 
 import math
 import re
+from datetime import UTC, datetime
+from functools import lru_cache
 from html import escape
 
 import streamlit as st
@@ -9,13 +11,16 @@ import streamlit as st
 from estimator.question.inputs import read_number
 from estimator.studies.claims.exercises import Exercise, exercises
 from estimator.studies.claims.glossary import GLOSSARY
-from estimator.web.shared import share, style, widgets
+from estimator.web.shared import share, style
 from estimator.web.shared.amounts import amount, sentence
 from estimator.web.shared.frame import Frame
-from estimator.web.shared.language import N_, _, current
-from estimator.web.shared.profiles import kept, open_catalog
-from estimator.web.shared.site import LEARN, Page, controls
-from estimator.web.shared.url_state import LinkParameters, Number, UrlState
+from estimator.web.shared.html_table import anchor, draw_table
+from estimator.web.shared.inline import unbroken
+from estimator.web.shared.kit import PageQuestion, Values, title
+from estimator.web.shared.language import ENGLISH, N_, _, current
+from estimator.web.shared.profiles import open_catalog
+from estimator.web.shared.site import LEARN, Page
+from estimator.web.shared.url_state import LinkParameters, Number, address_of
 
 COUNT = 12
 SLIDE_PX = 520
@@ -24,49 +29,56 @@ SLIDE_PX = 520
 PARAMETERS = LinkParameters(
     "exercises",
     Number(
+        "seed",
+        0.0,
+        low=0.0,
+        high=99_999_999.0,
+        whole=True,
+        label=N_("Number of the sheet"),
+        help=N_("Each sheet has its own numbers, such as a student's; 0 is that of the lecture."),
+    ),
+    Number(
+        "sheets",
+        1.0,
+        low=1.0,
+        high=300.0,
+        whole=True,
+        label=N_("Sheets to print"),
+        help=N_("Sheets in the printable file and in its key, numbered from this one on."),
+    ),
+    Number(
         "number",
         1.0,
         low=1.0,
         high=float(COUNT),
         whole=True,
+        label=N_("Exercise on the slide"),
         help=N_("Exercise that the slide shows."),
     ),
 )
-STATE = UrlState("exercises", PARAMETERS)
 
 
-@kept
-def computed() -> tuple[Exercise, ...]:
-    """Return the exercises, answered once per server."""
-    return exercises(open_catalog())
+@lru_cache(maxsize=512)
+def computed(seed: int) -> tuple[Exercise, ...]:
+    """Return the exercises of a sheet, answered once."""
+    return exercises(open_catalog(), seed)
 
 
-def draw(frame: Frame) -> None:
+def _draw(values: Values, found: tuple[Exercise, ...], frame: Frame) -> None:
     """Draw every exercise with its answer folded, or one of them on a slide; then the glossary."""
-    values = share.begin(STATE)
-    found = computed()
     if frame.show == "one":
-        style.slide_title(_("Exercise {n}").format(n=values["number"]))
-        _exercise(int(values["number"]), found[int(values["number"]) - 1])
-    elif frame.show == "glossary":
+        _exercise(values["seed"], values["number"], found[values["number"] - 1])
+        return
+    if frame.show == "glossary":
         with st.container(height=SLIDE_PX, border=False):  # longer than a slide: it scrolls
             _glossary()
-    else:
-        style.sentence(escape(_("{n} exercises; the answers are computed.").format(n=len(found))))
-        for number, one in enumerate(found, start=1):
-            st.subheader(_("Exercise {n}").format(n=number), anchor=False)
-            _exercise(number, one)
-        _glossary()
-    with controls(frame):
-        widgets.number(PARAMETERS, "number", _("Exercise on the slide"))
-    files = (
-        share.printable("exercises", lambda: printable(found)),
-        share.printable(
-            "exercises-key", lambda: printable(found, key=True), _("Key to print, apart")
-        ),
-    )
-    query = PARAMETERS.query(values)
-    share.finish(STATE, query, frame, SLIDES, title=_("Exercises"), files=files)
+        return
+    text = _("{n} exercises; the answers are computed.")
+    style.sentence_of(text, n=len(found))
+    for number, one in enumerate(found, start=1):
+        st.subheader(_("Exercise {n}").format(n=number), anchor=False)
+        _exercise(values["seed"], number, one)
+    _glossary()
 
 
 TOLERANCE = 0.05
@@ -75,20 +87,22 @@ TOLERANCE = 0.05
 EXPONENT = re.compile(r"\s*[·×*]\s*10\s*\^?\s*")
 
 
-def _exercise(number: int, one: Exercise) -> None:
-    """Draw a question, a field for its answer, and the answer folded."""
+def _exercise(seed: int, number: int, one: Exercise) -> None:
+    """Draw a question, a field for its answer, the answer folded, and where the app shows it."""
     style.sentence(escape(sentence(one.question)))
-    label = _("Your answer [{unit}]").format(unit=one.unit) if one.unit != "1" else _("Your answer")
     text = st.text_input(
-        label,
-        key=f"exercises_answer_{number}",
+        _("Your answer [{unit}]").format(unit=one.unit) if one.unit != "1" else _("Your answer"),
+        key=f"exercises_answer_{seed}_{number}",
         help=_("A number, such as 3.6e5 or 3.6·10^5; five percent off still count as right."),
     )
     if text.strip():
         st.caption(_(verdict(text, one.answer)))
     with st.expander(_("Show the answer")):
         answer = amount(one.answer, one.unit)
-        st.html(f'<p class="tw"><b>{escape(answer)}</b><br>{escape(sentence(one.steps))}</p>')
+        st.html(
+            f'<p class="tw"><b>{escape(answer)}</b><br>{unbroken(escape(sentence(one.steps)))}</p>'
+            f'<p class="tw tw-links">{anchor(one.link, _("Check in the app"))}</p>'
+        )
 
 
 def verdict(text: str, answer: float) -> str:
@@ -110,39 +124,87 @@ def verdict(text: str, answer: float) -> str:
     return N_("Right but for a power of ten.") if abs(off - round(off)) <= near else N_("Not yet.")
 
 
-def printable(found: tuple[Exercise, ...], *, key: bool = False) -> str:
-    """Return a page to print on A4: the questions with room for answers, or the key to them."""
+def printable(seed: int, sheets: int) -> str:
+    """Return sheets to print on A4, each of its own numbers with room for the answers."""
     rule = f"<p>{escape(_('Answer:'))} ____________________________</p>"
-    items = "".join(
-        f"<li><p>{escape(sentence(one.question))}</p>"
-        + (
-            f"<p><b>{escape(amount(one.answer, one.unit))}</b> {escape(sentence(one.steps))}</p>"
-            if key
-            else rule
+    sections = []
+    for number in range(seed, seed + sheets):
+        items = "".join(
+            f"<li>{unbroken(escape(sentence(one.question)))}{rule}</li>" for one in computed(number)
         )
-        + "</li>"
-        for one in found
+        head = _("Exercises, sheet {n}").format(n=number)
+        name = f"<p>{escape(_('Name:'))} ____________________________</p>"
+        sections.append(
+            f"<section><h1>{escape(head)}</h1>{name}<ol>{items}</ol>{_foot(number)}</section>"
+        )
+    return share.document(_("Exercises"), "".join(sections))
+
+
+def _foot(seed: int) -> str:
+    """Return where a sheet can be checked, from which data it is, and when."""
+    spoken = {} if current() == ENGLISH else {"lang": current()}
+    address = address_of(PARAMETERS.query(PARAMETERS.read({"seed": str(seed)})[0]) | spoken)
+    code = "" if share.is_local(address) else share.qr_code(address)
+    said = _("Twenty Watts, data {version}, {date}.").format(
+        version=open_catalog().data_version, date=datetime.now(UTC).date().isoformat()
     )
-    title = escape(_("Exercises: the key") if key else _("Exercises"))
-    return share.PAGE.format(language=current(), title=title, body=f"<ol>{items}</ol>")
+    check = _("Check in the app")
+    link = f'{escape(check)}: <a href="{escape(address)}">{escape(address)}</a>'
+    return f"<footer>{code}<p>{link}<br>{escape(said)}</p></footer>"
+
+
+def key(seed: int, sheets: int) -> str:
+    """Return the answers to the same sheets, with the steps of the first."""
+    steps = "".join(
+        f"<li>{unbroken(escape(sentence(one.question)))} "
+        f"<b>{unbroken(escape(amount(one.answer, one.unit)))}</b><br>"
+        f"{unbroken(escape(sentence(one.steps)))}</li>"
+        for one in computed(seed)
+    )
+    heads = "".join(f"<th>{place}</th>" for place in range(1, COUNT + 1))
+    rows = "".join(
+        f"<tr><th>{number}</th>"
+        + "".join(f"<td>{escape(amount(one.answer, one.unit))}</td>" for one in computed(number))
+        + "</tr>"
+        for number in range(seed, seed + sheets)
+    )
+    head = _("Key to the exercises, sheet {n}").format(n=seed)
+    table = f"<table><tr><th>{escape(_('Sheet'))}</th>{heads}</tr>{rows}</table>"
+    body = f"<h1>{escape(head)}</h1><ol>{steps}</ol>{table if sheets > 1 else ''}"
+    return share.document(head, body)
 
 
 def _glossary() -> None:
     """Draw the words of the field in plain language."""
     st.subheader(_("Glossary"), anchor=False)
-    rows = "".join(
-        f"<tr><td>{escape(_(term))}</td><td>{escape(sentence(meaning))}</td></tr>"
-        for term, meaning in GLOSSARY.items()
-    )
-    st.html(f'<div class="tw"><table class="tw-inputs"><tbody>{rows}</tbody></table></div>')
+    rows = [(_(term), sentence(meaning)) for term, meaning in GLOSSARY.items()]
+    draw_table((_("Term"), _("Meaning")), rows)
 
 
 SLIDES = {"one": N_("one exercise, its answer folded"), "glossary": N_("the glossary")}
+QUESTION = PageQuestion(
+    inputs=PARAMETERS,
+    answer=lambda values: computed(values["seed"]),
+    view=_draw,
+    title=title(N_("Exercises")),
+    heading=lambda values, frame: (
+        _("Exercise {n}").format(n=values["number"]) if frame.show == "one" else ""
+    ),
+    slides=SLIDES,
+    files=lambda values, found: (
+        share.printable("exercises", lambda: printable(values["seed"], values["sheets"])),
+        share.printable(
+            "exercises-key",
+            lambda: key(values["seed"], values["sheets"]),
+            _("Key to print, apart"),
+        ),
+    ),
+)
 PAGE = Page(
     path="exercises",
     title=N_("Exercises"),
     group=LEARN,
-    draw=draw,
+    draw=QUESTION.draw,
     slides=SLIDES,
     inputs=PARAMETERS,
 )

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import pandas as pd
+import segno
 import streamlit as st
 
 from estimator.system.formula_cells import without_formula
@@ -105,16 +106,19 @@ def draw(
     link = {**versioned(query), **spoken}
     address = address_of(link)
     st.code(address, language=None, wrap_lines=True)
-    if urlsplit(address).hostname in LOCAL:
+    if is_local(address):
         style.caption(
             _(
                 "This address works on this computer only. Send the file or the command instead, "
                 "or ask whoever runs the server for its public name."
             )
         )
-        command = f"twenty-watts app --open {quote('?' + urlencode(link))}"
-        if urlsplit(address).path.strip("/") in AT_ROOT:
-            st.code(command, language=None, wrap_lines=True)
+        place = f"{urlsplit(address).path.strip('/')}?{urlencode(link)}"
+        st.code(f"twenty-watts app --open {quote(place)}", language=None, wrap_lines=True)
+    else:
+        with style.folded(_("QR code"), key="fold_qr") as fold:
+            if fold.open:
+                st.html(f'<div class="tw">{qr_code(address)}</div>')
     shown = (*files, offline or _page_file(title, link, address))
     with st.container(horizontal=True):
         for file in shown:
@@ -129,11 +133,30 @@ def draw(
                 _copies(slides, link, title, offline)
 
 
-LOCAL = ("localhost", "127.0.0.1", "::1", "0.0.0.0")
-"""Names of this computer, which mean another one elsewhere."""
+LOCAL = ("localhost", "127.0.0.1", "::1", "0.0.0.0", None)
+"""Names of this computer, which mean another one elsewhere, or nothing."""
 
-AT_ROOT = ("", "estimate")
-"""Paths of the page that `app --open` shows."""
+
+def is_local(address: str) -> bool:
+    """Return whether an address opens on this computer only.
+
+    >>> is_local("http://localhost:8501/brain"), is_local("https://watts.example.org/brain")
+    (True, False)
+    """
+    return urlsplit(address).hostname in LOCAL
+
+
+def qr_code(address: str) -> str:
+    """Return an address as a QR code, dark on light on any page.
+
+    >>> qr_code("https://watts.example.org/")[:42]
+    '<svg viewBox="0 0 33 33" class="qr"><path '
+    """
+    return str(
+        segno.make_qr(address, error="l").svg_inline(
+            dark="#000", light="#fff", svgclass="qr", omitsize=True
+        )
+    )
 
 
 def _page_file(title: str, link: Query, address: str) -> File:
@@ -141,27 +164,42 @@ def _page_file(title: str, link: Query, address: str) -> File:
     rows = "".join(
         f"<tr><td>{escape(name)}</td><td>{escape(text)}</td></tr>" for name, text in link.items()
     )
-    body = f'<table>{rows}</table><p><a href="{escape(address)}">{escape(address)}</a></p>'
-    text = PAGE.format(language=current(), title=escape(title), body=body)
+    body = f"<h1>{escape(title)}</h1><table>{rows}</table>"
+    body += f'<p><a href="{escape(address)}">{escape(address)}</a></p>'
     label = _("Scenario as one HTML file")
+    text = document(title, body)
     return File(label=label, name="scenario.html", mime="text/html", content=lambda: text)
 
 
-PAGE = """<!doctype html>
+def document(title: str, body: str) -> str:
+    """Return a document that prints on A4; the body is HTML."""
+    return DOCUMENT.format(language=current(), title=escape(title), body=body)
+
+
+DOCUMENT = """<!doctype html>
 <html lang="{language}"><meta charset="utf-8"><title>{title}</title>
 <style>
-@page {{ size: A4; margin: 2cm; }}
-body {{ font: 12pt/1.5 system-ui, sans-serif; max-width: 45rem; margin: 2rem auto; padding: 0 1rem;
+@page {{ size: A4; margin: 1.6cm; }}
+body {{ font: 11pt/1.45 system-ui, sans-serif; max-width: 45rem; margin: 2rem auto; padding: 0 1rem;
        overflow-wrap: anywhere; }}
-td {{ padding: 0.2rem 1rem 0.2rem 0; vertical-align: top; }}
-li {{ margin: 1.2rem 0; break-inside: avoid; }}
-@media print {{ body {{ margin: 0; padding: 0; }} }}
+h1 {{ font-size: 1.4rem; }}
+th, td {{ padding: 0.2rem 0.8rem 0.2rem 0; vertical-align: top; text-align: left; }}
+li {{ margin: 0.9rem 0; break-inside: avoid; }}
+section + section {{ break-before: page; }}
+section li {{ min-height: 3.1cm; }}
+li p {{ margin: 0.4rem 0; }}
+table {{ font-size: 0.75rem; overflow-wrap: normal; }}
+ol + table {{ break-before: page; }}
+.tw-amount {{ white-space: nowrap; }}
+tr {{ break-inside: avoid; }}
+footer {{ display: flex; gap: 1rem; align-items: center; font-size: 0.85rem; }}
+.qr {{ width: 3cm; flex: none; }}
+@media print {{ body {{ margin: 0; padding: 0; max-width: none; }} }}
 </style>
-<h1>{title}</h1>
 {body}
 </html>
 """
-"""A page that prints on A4."""
+"""Frame of a document to print."""
 
 
 def _copies(slides: Mapping[str, str], link: Query, title: str, offline: File | None) -> None:

@@ -125,6 +125,7 @@ h3.tw-section { font-size: 1.05rem; font-weight: 600; margin: 0; padding: 0.4rem
 .tw-inputs :is(td, th):last-child { padding-right: 0; }
 .tw-inputs a, .tw-links a, .tw-caption a { color: inherit; text-decoration: underline;
                             text-underline-offset: 0.15em; }
+.tw .qr { width: 16rem; max-width: 100%%; display: block; }
 .tw-block { display: flex; flex-direction: column; gap: 1rem; }
 .tw-notice { font-size: 1rem; line-height: 1.4; border-left: 4px solid #D55E00; margin: 0;
              padding: 0.35rem 0.8rem; background: color-mix(in srgb, #D55E00 9%%, transparent); }
