@@ -1,3 +1,3 @@
-"""Inference: latency, throughput, energy, money and CO2e per token."""
+"""Inference: latency, throughput, energy, cost and CO2e per token."""
 
 from estimator.inference import messages as messages

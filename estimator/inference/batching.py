@@ -1,12 +1,11 @@
-"""Requests that share an engine: batches, throughput and latencies.
+"""Batches, throughput and latencies of requests that share an engine.
 
-Continuous batching: every step advances all sequences in flight by a token; a sequence that ends
-makes room for the next, whose input is read between or within steps. At `sequences` in flight and
-`output_tokens` each, `sequences / output_tokens` requests begin per step, and as many requests end
-in the time of one as are in flight.
+Continuous batching: every step advances all sequences in flight by a token, and a finished sequence
+makes room for the next, whose prompt is prefilled between or within steps. With `sequences` in
+flight and `output_tokens` each, `sequences / output_tokens` requests begin per step.
 
-Static batching, as of `generate` in research code: all sequences begin and end together, their
-inputs are read in one pass, which yields their first tokens.
+Static batching, as in `generate` of research code: all sequences begin and end together, and one
+prefill pass yields their first tokens.
 """
 
 import math
@@ -21,7 +20,7 @@ from estimator.inference.step import Number
 
 @dataclass(frozen=True, kw_only=True)
 class Pace:
-    """Pace of one replica.
+    """Latency and throughput of one replica.
 
     Parameters
     ----------
@@ -47,20 +46,20 @@ class Pace:
     prefill_share: Number
 
     def first_token_s(self, quantile: float) -> Number:
-        """Time to the first token that a share of all requests stays within [s].
+        """Quantile of the time to first token [s].
 
-        Time behind other prompts is spread like an exponential of the same median.
+        Queueing behind other prompts is exponentially distributed with the same median.
         """
         medians = math.log(1.0 - quantile) / math.log(0.5)
         return self.time_to_first_token_s + self.queue_s * (medians - 1.0)
 
     def request_s(self, output_tokens: Number, quantile: float) -> Number:
-        """Time of a whole request that a share of all requests stays within [s]."""
+        """Quantile of the time of a whole request [s]."""
         return self.first_token_s(quantile) + (output_tokens - 1.0) * self.inter_token_s
 
 
 LATE = 0.9
-"""Share of the gaps between tokens that stay within `Pace.late_gap_s` [1]."""
+"""Share of the gaps between tokens within `Pace.late_gap_s` [1]."""
 
 
 def steady_pace(
@@ -71,7 +70,7 @@ def steady_pace(
     first_s: Number,
     queue_s: Number = 0.0,
 ) -> Pace:
-    """Pace at which sequences advance while others begin and end.
+    """Pace with continuous batching, while other sequences begin and end.
 
     Parameters
     ----------
@@ -105,7 +104,7 @@ def steady_pace(
 
 
 def static_pace(sequences: Number, output_tokens: Number, decode_s: Number, read_s: Number) -> Pace:
-    """Pace of sequences that begin and end together, batch after batch.
+    """Pace with static batching.
 
     Parameters
     ----------
@@ -133,7 +132,7 @@ def static_pace(sequences: Number, output_tokens: Number, decode_s: Number, read
 
 
 def chosen_pace(static: npt.NDArray[np.bool_], one: Pace, other: Pace) -> Pace:
-    """The first pace where `static` holds, else the other."""
+    """Select the first pace where `static` is set, otherwise the second."""
     return Pace(
         **{
             item.name: np.where(static, getattr(one, item.name), getattr(other, item.name))

@@ -1,12 +1,10 @@
-"""Calibration by measured server loads: variance components, in closed form.
+"""Calibration of inference by measured server runs: variance components in closed form.
 
-What the model of serving gets wrong of a load, the logarithm of what was measured over what was
-expected in units of its own spread, is a sum of parts that other loads share: one of the device
-under an engine, one of the model on it, and one of the set-up (weights, devices), which fades as
-the traffic differs; the rest no other load has. The quantities of a load are correlated: tokens
-that take longer mean fewer a second. So the errors of the measured loads say what to expect of
-the next, by Gaussian conditioning [1]_. The shares and correlations are those of held-out errors
-(`calibration.serving` in the profiles).
+The model's error on a run, the log of measured over expected in units of its standard deviation, is
+a sum of components: device and engine, model on that device, and setup (weights, devices), which
+fades as the traffic differs; the rest is independent. Quantities of a run are correlated: slower
+tokens mean lower throughput. Gaussian conditioning [1]_ on measured runs thus predicts the error of
+the next. Shares and correlations come from held-out errors (`calibration.serving` in the profiles).
 
 References
 ----------
@@ -33,21 +31,22 @@ DELIVERED = (
     "device_power_w",
     "device_energy_per_output_token_j",
 )
-"""Quantities of the devices alone, which a measured load may report."""
+"""Quantities of the devices that a measured run may report."""
 
 POWER, RATE, ENERGY = 3, 2, 4
 
 SAME_MODEL = 0.01
-"""Models whose parameters differ by less, as a logarithm, are the same [1]; Llama 3.1 8B and
-Qwen3 8B are 0.02 apart."""
+"""Log difference in parameters below which two models count as the same [1]; Llama 3.1 8B and Qwen3
+8B are 0.02 apart.
+"""
 
 TOKENS_SCALE = 2.0
-"""Lengths of requests may differ by so many times the logarithm that concurrencies may [1]."""
+"""Length scale of request lengths over that of concurrency, in logarithms [1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shares:
-    """Parts of the variance of the model's error, which add up to at most one.
+    """Shares of the error variance by component, at most one in total.
 
     Parameters
     ----------
@@ -66,7 +65,7 @@ class Shares:
 
 @dataclass(frozen=True, kw_only=True)
 class LoadComponents:
-    """Variance components of the errors of loads.
+    """Variance components of the errors of server runs.
 
     Parameters
     ----------
@@ -92,7 +91,7 @@ class LoadComponents:
 
 
 def components_of(catalog: Catalog) -> LoadComponents:
-    """Components as the profiles hold them; quantities never measured together are uncorrelated."""
+    """Variance components from the profiles; separately measured quantities are uncorrelated."""
 
     def value(name: str) -> float:
         return catalog.prior(f"calibration.serving.{name}").value
@@ -121,7 +120,7 @@ def components_of(catalog: Catalog) -> LoadComponents:
 
 @dataclass(frozen=True, kw_only=True)
 class Loads:
-    """Facts that determine the errors of loads, arrays of one length.
+    """Features of server runs that determine their error correlations, as arrays of one length.
 
     Parameters
     ----------
@@ -150,12 +149,12 @@ class Loads:
     output_tokens: Floats
 
     def part(self, chosen: npt.NDArray[np.bool_] | Whole) -> "Loads":
-        """Those where `chosen` holds."""
+        """Return the selected runs."""
         return Loads(**{item.name: getattr(self, item.name)[chosen] for item in fields(Loads)})
 
 
 def _shared(here: Loads, there: Loads, parts: LoadComponents) -> Floats:
-    """Share of the variance that loads have in common, shape (n, m)."""
+    """Share of variance that runs have in common, shape (n, m)."""
     found = np.zeros((len(here.place), len(there.place)))
     same_place = here.place[:, None] == there.place
     same_model = (
@@ -181,7 +180,7 @@ def _shared(here: Loads, there: Loads, parts: LoadComponents) -> Floats:
 
 @dataclass(frozen=True, kw_only=True)
 class LoadEvidence:
-    """Measured loads against what the model expected of them.
+    """Measured server runs against the model's expectation.
 
     Parameters
     ----------
@@ -202,13 +201,13 @@ class LoadEvidence:
 
     @cached_property
     def _measurements(self) -> tuple[Whole, Whole]:
-        """Load and quantity of every measured value."""
+        """Run and quantity index of every measured value."""
         loads, quantities = np.nonzero(~np.isnan(self.log_ratio))
         return loads, quantities
 
     @cached_property
     def _inverse(self) -> Floats:
-        """Inverse of the covariance of the measured errors, each over its own spread."""
+        """Inverse covariance of the normalized errors."""
         loads, quantities = self._measurements
         alike = self.components.correlation[np.ix_(quantities, quantities)]
         more = self.components.shared[quantities]
@@ -222,9 +221,9 @@ class LoadEvidence:
         return np.asarray(np.linalg.inv(total), dtype=np.float64)
 
     def posterior(self, where: Loads) -> tuple[Floats, Floats]:
-        """Mean of the errors of further loads, and the share of their spread that is left.
+        """Mean errors of further runs, and remaining share of their spread.
 
-        Both over the model's own spread, of shape (m, 5) [1].
+        Both in units of the model's own spread, shape (m, 5) [1].
         """
         loads, quantities = self._measurements
         errors = self.log_ratio[self._measurements] / self.own_sd[self._measurements]

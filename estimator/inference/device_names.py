@@ -1,4 +1,4 @@
-"""Device names that state more than a profile does, such as memory."""
+"""Device names with additions such as memory size."""
 
 import re
 import unicodedata
@@ -12,11 +12,11 @@ ADDITIONS = (
     r"[\s-]*\b\d+ ?gi?b?\b",  # the memory of a chip that is sold with several
     r"[\s-]*\b\d+(-core)? (gpu|cpu)\b",
 )
-"""Suffixes of device names, in the order in which they are dropped."""
+"""Patterns of additions to device names, in the order in which they are removed."""
 
 
 def find_named_device(catalog: Catalog, name: str) -> Device:
-    """Device of a name, its additions given up one by one.
+    """Find a device by name, removing additions one by one.
 
     Raises
     ------
@@ -35,7 +35,7 @@ def find_named_device(catalog: Catalog, name: str) -> Device:
 
 
 def without_additions(name: str) -> list[str]:
-    """Names without one more sort of addition each.
+    """List the name with ever more additions removed.
 
     >>> without_additions("NVIDIA H200-SXM-141GB-CTS")[0]
     'NVIDIA H200-SXM-141GB'
@@ -51,7 +51,7 @@ def without_additions(name: str) -> list[str]:
 
 
 def states_board_computer(text: str) -> bool:
-    """Return whether a name is a card behind a single-board computer, such as a Raspberry Pi.
+    """Return whether a name describes a GPU attached to a single-board computer.
 
     >>> states_board_computer("Pi 5 - 8GB (AMD RX 7600) [GPU]"), states_board_computer("Pi 5 [CPU]")
     (True, False)
@@ -62,7 +62,7 @@ def states_board_computer(text: str) -> bool:
 
 
 def stated_memory_bytes(text: str) -> float | None:
-    """Memory that a name states, of the part that runs the model [B].
+    """Memory size stated in a device name [B].
 
     >>> stated_memory_bytes("M2 Ultra 76-Core GPU 192GB") == 192 * 2**30
     True

@@ -1,4 +1,4 @@
-"""Price of a device per hour: the rental price on record, or the cost of owning it."""
+"""Price of a device-hour, rented or owned."""
 
 from dataclasses import dataclass, replace
 
@@ -35,10 +35,10 @@ class DevicePrice:
 def find_device_price(
     device: Device, catalog: Catalog, *, given: float | None, many: bool, site: str = ""
 ) -> DevicePrice | None:
-    """Price as given, else by the newest offers on demand, else by the purchase price.
+    """Return the given price, the newest on-demand offers, or the cost of ownership.
 
-    None where neither is on record. A cloud region takes the offers of its own provider. A device
-    of many, more than a node holds, that is owned pays for its part of the network too.
+    None if no price is on record. A cloud region uses its own provider's offers. Owned devices of
+    more than one node also pay for their share of the network.
     """
     if given is not None:
         return DevicePrice(usd_per_h=Uncertain(given))

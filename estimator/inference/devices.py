@@ -1,4 +1,4 @@
-"""Facts about a device that inference depends on: memory, links, peaks, power, engine."""
+"""Device properties that inference depends on: memory, links, peaks, power, engine."""
 
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -62,23 +62,23 @@ SOFTWARE = MappingProxyType(
         "pytorch": EAGER,
     }
 )
-"""Words in the name of a program -> engine; llama.cpp's is that of the device."""
+"""Word in a program's name -> engine; llama.cpp's engine depends on the device."""
 
 
 RUNS_ON = MappingProxyType({"tensorrt": "NVIDIA", "trt": "NVIDIA", "mlx": "Apple"})
-"""Words in the names of programs that run on the devices of one make only -> that make."""
+"""Word in the name of a single-vendor program -> vendor."""
 
 
 INTEL_LIBRARIES = ("sycl", "ipex", "openvino")
-"""Words in the names of programs that use the matrix units of Intel's GPUs."""
+"""Words in the names of programs that use the matrix units of Intel GPUs."""
 
 SHADER_HALF = 2.0
-"""FP16 over FP32 rate of Intel's vector units [1]: Arc A770, 39.3 and 19.7 TFLOP/s in print."""
+"""FP16 over FP32 rate of Intel vector units [1]: Arc A770, 39.3 and 19.7 TFLOP/s as published."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Products:
-    """Products of a program's weights on a device.
+    """Matrix-product rates of a program's weights on a device.
 
     Parameters
     ----------
@@ -92,19 +92,19 @@ class Products:
 
 
 def engine_of(software: str) -> int | None:
-    """Engine that the name of a program says; None where it says none."""
+    """Return the engine that a program's name implies, or None."""
     return next((code for word, code in SOFTWARE.items() if word in software.casefold()), None)
 
 
 def make_needed(software: str) -> str | None:
-    """Make of the devices that a program runs on; None where it runs on several."""
+    """Return the vendor whose devices a program needs, or None."""
     named = (make for word, make in RUNS_ON.items() if word in software.casefold())
     return next(named, None)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServingDevice:
-    """A device with the numbers that serving needs.
+    """Device with the figures that inference needs.
 
     Parameters
     ----------
@@ -135,11 +135,11 @@ class ServingDevice:
 
     @property
     def is_server(self) -> bool:
-        """Whether it is in a data center and serves many users at a time."""
+        """Return whether it is a data-center device that serves many users at once."""
         return self.device.kind in SERVER_KINDS
 
     def local_engine(self) -> int:
-        """Engine of llama.cpp and its like on this device."""
+        """Engine of llama.cpp and similar programs on this device."""
         device = self.device
         if device.kind in PROCESSOR_KINDS and device.vendor not in ("Apple", "NVIDIA"):
             return CPU
@@ -152,7 +152,7 @@ class ServingDevice:
         return BOARD_GPU if self.board_computer else OTHER_GPU
 
     def engine(self, software: str, weights: WeightFormat) -> int:
-        """Engine by the program's name, else by the format of the weights and the device."""
+        """Engine from the program's name, or from the weight format and device."""
         named, local = engine_of(software), self.local_engine()
         if named in (CUDA, METAL) or (named is None and weights.packed_by):
             return local
@@ -161,10 +161,10 @@ class ServingDevice:
         return SERVER if self.is_server else local
 
     def arithmetic(self, weights: WeightFormat, engine: int) -> str:
-        """Format of the device in which an engine multiplies such weights.
+        """Device format in which an engine multiplies such weights.
 
-        A vendor's engine multiplies MXFP4 by activations of 8 bits where the device has products of
-        4 bits, and unpacks it to 16 bits elsewhere [1]_; other engines always unpack it.
+        On devices with 4-bit products, a vendor's engine multiplies MXFP4 by 8-bit activations;
+        elsewhere, and in other engines, it is unpacked to 16 bits [1]_.
 
         Raises
         ------
@@ -191,12 +191,12 @@ class ServingDevice:
         return wanted
 
     def products(self, weights: WeightFormat, engine: int, software: str) -> Products:
-        """Return the products of such weights in a program.
+        """Return the matrix-product rates of such weights in a program.
 
-        On CUDA, llama.cpp multiplies packed weights as integers, unless it is set to cuBLAS,
-        or the matrix units of the board multiply none (V100, P100): then it unpacks them to 16 bits
-        first [1]_. On Arc, its Vulkan leaves the matrix units idle or gains nothing by them [2]_;
-        programs on Intel's own libraries use them.
+        On CUDA, llama.cpp multiplies packed weights as integers. With cuBLAS, or on GPUs without
+        integer matrix units (V100, P100), it first unpacks them to 16 bits [1]_. On Arc, its Vulkan
+        back end does not benefit from the matrix units [2]_, but programs on Intel's own libraries
+        do.
 
         References
         ----------
@@ -217,14 +217,13 @@ class ServingDevice:
         return Products(peak_flop_per_s=rate, pair_flop_per_s=pairs, unpacked_bytes=unpacked)
 
     def peak_flop_per_s(self, weights: WeightFormat, engine: int) -> float:
-        """Peak at which an engine multiplies such weights [FLOP/s].
+        """Peak rate at which an engine multiplies such weights [FLOP/s].
 
-        Weights of 16 bits and packed ones are multiplied in the fastest format that holds them,
-        as FP16 takes boards of Pascal 64 times as long as FP32. llama.cpp and its like multiply on
-        CUDA in INT8 and add up in FP16, half as fast as INT8 alone on every board since Turing;
-        adding up in FP32, as profiles state it, takes GeForce boards twice as long. It runs on
-        boards of all power limits, which slow down some; what servers reach of their boards' peaks
-        is fitted to them.
+        16-bit and packed weights use the fastest format that represents them, since FP16 on Pascal
+        GPUs is 64 times slower than FP32. On CUDA, llama.cpp multiplies in INT8 and accumulates in
+        FP16, at half the pure INT8 rate on every GPU since Turing; accumulating in FP32, as
+        profiles state it, halves the rate on GeForce. Low power limits slow some GPUs; the server
+        engines are fitted, limits included.
         """
         peaks, wanted = self.device.peaks, self.arithmetic(weights, engine)
         rate = peaks[wanted].value if wanted not in HALF else _fastest_half(self.device)
@@ -235,14 +234,14 @@ class ServingDevice:
         return self.sustained * rate
 
     def pair_flop_per_s(self, weights: WeightFormat, engine: int) -> float:
-        """Peak of attention's products, which stay in 16 bits whatever the weights [FLOP/s]."""
+        """Peak rate of attention's products, always in 16 bits [FLOP/s]."""
         packed = self.arithmetic(weights, engine) not in HALF
         wide = packed and any(name in self.device.peaks for name in HALF)
         return self.peak_flop_per_s(SIXTEEN if wide else weights, engine)
 
 
 def find_serving_device(catalog: Catalog, name: str) -> ServingDevice:
-    """Device by the name people write.
+    """Find a serving device by its common name.
 
     Raises
     ------
@@ -284,10 +283,10 @@ def _idle_w(device: Device, catalog: Catalog) -> float | None:
 
 
 def _sustained(device: Device, catalog: Catalog) -> float:
-    """Share of the peak that a power limit leaves, 1 where either is unknown [1].
+    """Share of the peak that the power limit allows, 1 if either is unknown [1].
 
-    A board that promises more arithmetic for each watt of its limit lowers its clock further: the
-    share is 1 / (1 + peak / limit / half), half the promise at which it would be one half.
+    A GPU with more peak per watt of its limit lowers its clock further: the share is 1 / (1 + peak
+    / limit / half), where `half` is the peak per watt that halves it.
     """
     limit = device.records.get("tdp_w")
     if limit is None or not any(name in device.peaks for name in HALF):
@@ -297,5 +296,5 @@ def _sustained(device: Device, catalog: Catalog) -> float:
 
 
 def _fastest_half(device: Device) -> float:
-    """Peak of the fastest format that holds weights of 16 bits [FLOP/s]."""
+    """Peak of the fastest 16-bit format [FLOP/s]."""
     return max(device.peaks[name].value for name in HALF if name in device.peaks)

@@ -1,4 +1,4 @@
-"""Facts of an inference set-up that rules and registries ask for: energy and CO2e of its tokens."""
+"""Facts for regulatory documents on inference: energy and CO2e of tokens."""
 
 from collections.abc import Mapping
 
@@ -9,11 +9,11 @@ from estimator.core.uncertainty import Uncertain
 from estimator.core.units import J_PER_KWH, MILLION, S_PER_H, digits
 
 TOKENS = MILLION
-"""Output tokens that the facts are about."""
+"""Output tokens that the facts refer to."""
 
 
 def inference_facts(report: Report, catalog: Catalog) -> Disclosed:
-    """Facts of a million output tokens of a set-up.
+    """Facts about a million output tokens of an inference setup.
 
     Parameters
     ----------

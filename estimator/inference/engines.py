@@ -1,13 +1,12 @@
-"""Performance of inference engines on a device: parameters, priors and fit.
+"""Parameters, priors and fit of inference engines.
 
-An engine is a kind of program on a kind of device: a server that batches continuously (vLLM, TGI,
-SGLang), a vendor's own build (TensorRT-LLM, MLPerf submissions), llama.cpp and its like on
-CUDA, on Apple's Metal, on other GPUs (Vulkan, ROCm) and on processors, on Intel's GPUs, whose
-drivers for Windows and Linux differ several-fold, and on GPUs behind one lane of a single-board
-computer, which every launch has to cross, and plain research code that launches every kernel from
-Python. Servers run much the same kernels: they differ in what they launch per layer, and do for
-each sequence and request, and share the rest, which predicts unseen models better [1]_. Shares lie
-in (0, 1), so they are fitted as logits; the other parameters are positive and fitted as logarithms.
+An engine is a type of program on a type of device: a server with continuous batching (vLLM, TGI,
+SGLang), a vendor build (TensorRT-LLM, MLPerf submissions), or eager research code; or llama.cpp and
+similar on CUDA, Metal, other GPUs (Vulkan, ROCm), CPUs, Intel GPUs (whose Windows and Linux drivers
+differ several-fold), and GPUs behind a single PCIe lane of a single-board computer. Servers run
+similar kernels: they differ in overhead per layer, sequence and request and share the rest, which
+predicts unseen models better [1]_. Shares in (0, 1) are fitted as logits, other parameters as
+logarithms.
 
 References
 ----------
@@ -46,21 +45,22 @@ ENGINES = (
 SERVER, VENDOR, CUDA, METAL, OTHER_GPU, CPU, EAGER, INTEL_GPU, BOARD_GPU, SGLANG = range(
     len(ENGINES)
 )
-"""Codes of the engines."""
+"""Engine codes."""
 
 SERVERS = (SERVER, VENDOR, SGLANG)
-"""Engines that serve many requests at once on boards of data centers."""
+"""Engines that serve many requests at once on data-center devices."""
 
 LOCAL = (CUDA, METAL, OTHER_GPU, CPU, INTEL_GPU, BOARD_GPU)
-"""Engines of one user's own machine, which split layers, not matrices, over several devices."""
+"""Engines for a single user's machine, which split layers rather than matrices across devices."""
 
 BETWEEN_LAUNCHES = 0.1
-"""Share of the way from idle power to the limit that a board takes while its host launches kernels
-one by one [1]: an H100 122 to 157 W on products of 256 x 256, of 74 W at rest and 700 W at most
-(`profiles/runs/measured_h100.toml`). Engines with graphs do not wait so."""
+"""Share of the range from idle to limit that a GPU draws while its host launches kernels one by one
+[1]: an H100 draws 122 to 157 W on 256 x 256 products, with 74 W idle and a 700 W limit
+(`profiles/runs/measured_h100.toml`). Engines with graphs do not wait.
+"""
 
 LOCAL_PASS_TOKENS = 512.0
-"""Tokens of an input in one pass of llama.cpp: the default of its `--ubatch-size` [token]."""
+"""Prompt tokens per pass of llama.cpp, its default `--ubatch-size` [token]."""
 
 OF_ENGINE = (
     "read_share",
@@ -72,15 +72,14 @@ OF_ENGINE = (
     "step_s",
     "sequence_s",
 )
-"""Parameters that each engine has of its own; servers share all but `OF_SERVER`."""
+"""Parameters of each engine; servers share all but `OF_SERVER`."""
 
 OF_SERVER = {
     SERVER: OF_ENGINE,
     VENDOR: ("layer_s", "sequence_s"),
     SGLANG: ("layer_s",),
 }
-"""Parameters that servers have of their own beside `request_s`; SGLang schedules in Python like
-vLLM."""
+"""Parameters specific to a server besides `request_s`; SGLang schedules in Python like vLLM."""
 
 SHARED = (
     "expert_share",
@@ -107,7 +106,7 @@ SHARED = (
 
 
 def holder(code: int, name: str) -> str:
-    """Name under which an engine's parameter is kept: one for all servers where they share it."""
+    """Name of the parameter that an engine uses, possibly shared by all servers."""
     own = name in OF_SERVER.get(code, OF_ENGINE)
     return f"{ENGINES[code if own else SERVER]}.{name}"
 
@@ -117,13 +116,13 @@ NAMES = (
     *(f"{ENGINES[code]}.request_s" for code in SERVERS),
     *SHARED,
 )
-"""All parameters, in the order of the fit."""
+"""All parameters, in fit order."""
 
 _PLACE = {name: place for place, name in enumerate(NAMES)}
 
 IS_LOCAL = np.array([code in LOCAL for code in range(len(ENGINES))])
 IS_SERVER = np.array([code in SERVERS for code in range(len(ENGINES))])
-"""Whether an engine is a server, by its code."""
+"""Mask of the engines that are servers, by code."""
 
 SHARES = frozenset(
     name for name in NAMES if name.rpartition(".")[2].endswith("_share") or name == "awake"
@@ -142,19 +141,19 @@ class Parameters:
         return float(self.values[_PLACE[name]])
 
     def with_values(self, fixed: Mapping[str, float]) -> "Parameters":
-        """Return the same parameters with some of them at other values."""
+        """Return the parameters with some values replaced."""
         values = np.array(self.values)
         for name, value in fixed.items():
             values[_PLACE[name]] = value
         return Parameters(values=values)
 
     def by_engine(self, name: str, codes: npt.NDArray[np.int64]) -> Floats:
-        """Values of an engine's own parameter for rows of engine codes."""
+        """Per-engine parameter values for rows of engine codes."""
         return self._own[name][codes]
 
     @cached_property
     def _own(self) -> dict[str, Floats]:
-        """Engines' own parameters, by name and code."""
+        """Per-engine parameters, by name and code."""
         return {
             name: np.array([self.of(holder(code, name)) for code in range(len(ENGINES))])
             for name in OF_ENGINE
@@ -162,7 +161,7 @@ class Parameters:
 
     @cached_property
     def _request_s(self) -> Floats:
-        """Time of a request outside all steps, by the code of the engine [s]."""
+        """Time per request outside all steps, by engine code [s]."""
         return np.array(
             [
                 self.of(f"{engine}.request_s") if code in SERVERS else 0.0
@@ -179,7 +178,7 @@ class Parameters:
         nested: npt.NDArray[np.bool_],
         stages: Number,
     ) -> Engine:
-        """Numbers of the engines of some rows.
+        """Efficiency figures for the engine of each row.
 
         Parameters
         ----------
@@ -228,20 +227,20 @@ class Parameters:
         )
 
     def draw_of(self, codes: npt.NDArray[np.int64]) -> Draw:
-        """Return the power use of devices under the engines of some rows."""
+        """Return the power parameters of devices under the engines of some rows."""
         between = np.where(codes == EAGER, BETWEEN_LAUNCHES, self.of("awake"))
         return replace(self.draw, between=between)
 
     @property
     def draw(self) -> Draw:
-        """Return the power use of a device."""
+        """Return the power parameters of a device."""
         return Draw(
             awake=self.of("awake"), reading=self.of("reading"), computing=self.of("computing")
         )
 
 
 def to_line(values: Sequence[float] | Floats) -> Floats:
-    """Parameters on the line on which they are fitted: logits of shares, logarithms of the rest."""
+    """Convert parameters to the fit's scale: logits of shares, logarithms of the rest."""
     numbers = np.asarray(values, dtype=np.float64)
     share = np.array([name in SHARES for name in NAMES])
     inside = np.where(share, numbers, 0.5)
@@ -249,13 +248,13 @@ def to_line(values: Sequence[float] | Floats) -> Floats:
 
 
 def from_line(line: Floats) -> Parameters:
-    """Parameters from their place on that line."""
+    """Convert values on the fit's scale to parameters."""
     share = np.array([name in SHARES for name in NAMES])
     return Parameters(values=np.where(share, 1.0 / (1.0 + np.exp(-line)), np.exp(line)))
 
 
 def prior(catalog: Catalog) -> tuple[Floats, Floats]:
-    """Centre and standard deviation of every parameter on the line of the fit."""
+    """Prior mean and standard deviation of every parameter on the fit's scale."""
     records = [catalog.prior(f"serving.prior.{name}") for name in NAMES]
     centre = to_line([record.value for record in records])
     low = to_line([_bound(record, record.low) for record in records])
@@ -264,7 +263,7 @@ def prior(catalog: Catalog) -> tuple[Floats, Floats]:
 
 
 def fitted(catalog: Catalog) -> Parameters:
-    """Parameters after the fit to measured rows, as the profiles hold them."""
+    """Parameters fitted to measured rows, from the profiles."""
     return catalog.once("serving parameters", lambda: _fitted(catalog.priors()))
 
 

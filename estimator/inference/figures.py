@@ -1,4 +1,4 @@
-"""Figures of one set-up, what bounds them, and what fits."""
+"""Figures of one inference setup: limits, latency curve, memory, energy parts."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -28,27 +28,27 @@ from estimator.inference.step import kept_values, visited_share
 from estimator.question.hardware import node_devices
 
 MOST_PLACES = 4096.0
-"""Sequences that servers run at once at most [1]."""
+"""Most sequences that a server runs at once [1]."""
 
 QUANTILES = {"p50": 0.5, "p90": 0.9}
-"""Quantiles of the latency of a request."""
+"""Reported quantiles of request latency."""
 
 MOST_WAITED = 30.0
-"""The curve ends where a request takes so many times as long as alone: beyond, queues grow [1]."""
+"""Request time over time without load at which the latency curve ends [1]."""
 
 LATENCY_POINTS = 60
-"""Loads at which the latency of a request is drawn [1]."""
+"""Points on the latency curve [1]."""
 
 BUSIEST = 0.97
-"""Share of the places up to which it is drawn: beyond, the queue has no end [1]."""
+"""Highest occupancy on the latency curve, as the queue diverges at one [1]."""
 
 GOALS = 400
-"""Concurrencies among which one that meets a latency goal is looked for [1]."""
+"""Concurrencies searched for a latency goal [1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """Latency and throughput over the concurrency, up to what the memory holds."""
+    """Latency and throughput by concurrency, up to the memory limit."""
 
     concurrency: list[float]
     inter_token_s: list[float]
@@ -69,7 +69,7 @@ def single(answer: ServingAnswer) -> tuple[Resolved, ServingTable]:
 
 
 def done_of(answer: ServingAnswer) -> Performance:
-    """Return the performance of the only set-up, without calibration.
+    """Return the performance of the only setup, without calibration.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def done_of(answer: ServingAnswer) -> Performance:
 
 
 def results(answer: ServingAnswer, level: float) -> dict[str, dict[str, float]]:
-    """Quantity -> low, mid and high of the one set-up; what cannot be had is absent."""
+    """Low, mid and high of each available quantity of the only setup."""
     found = {
         name: one_of(answer.ranges[name], 0)
         for name in (*QUANTITIES, SUSTAINED)
@@ -95,7 +95,7 @@ def results(answer: ServingAnswer, level: float) -> dict[str, dict[str, float]]:
 def roofline(answer: ServingAnswer) -> dict[str, float]:
     """Return the time of a decode step and of a prefill by cause [s].
 
-    Measured loads tell how long a step takes, not which part of it: all parts move alike.
+    Measured runs report the time of a step, not of its parts, so all parts scale equally.
     """
     done = answer.performance
     if done is None:
@@ -113,7 +113,7 @@ def roofline(answer: ServingAnswer) -> dict[str, float]:
 
 
 def memory(answer: ServingAnswer) -> dict[str, float]:
-    """Bytes of the weights, most sequences and the longest context that fit."""
+    """Weight bytes, most sequences and longest context that fit."""
     row, table = single(answer)
     layout, bytes_each = table.layout, table.machine.memory_bytes
     held = held_bytes(table.model, layout)
@@ -136,12 +136,11 @@ def memory(answer: ServingAnswer) -> dict[str, float]:
 
 
 def request_times(answer: ServingAnswer) -> dict[str, float]:
-    """Time of an answer without a queue, of waiting for a place, and of a request: p50, p90 [s].
+    """Service, waiting and total time of a request, p50 and p90 [s].
 
-    Requests are taken to arrive at random, as fast as they end: more in flight make every token
-    slower, and where they are more than the memory holds, a request waits. The 90th percentile adds
-    those of both, so it is rather too high. Where the memory is full all the time, the queue grows
-    without end, and only the time without one is known.
+    Assumes random arrivals at the completion rate. More sequences in flight slow every token, and
+    requests beyond the memory limit wait. The p90 adds both p90s and is thus somewhat high. If
+    memory is always full, the queue diverges and only the service time is reported.
     """
     row, table = single(answer)
     done = done_of(answer)
@@ -167,26 +166,26 @@ def request_times(answer: ServingAnswer) -> dict[str, float]:
 
 
 def _places(table: ServingTable, traffic: Traffic) -> float:
-    """Sequences that run at once at most [1]."""
+    """Most sequences that run at once [1]."""
     tokens = np.asarray(traffic.tokens_in_flight)
     return max(min(float(table.most_sequences(tokens)[0]), MOST_PLACES), 1.0)
 
 
 def _median_factor(answer: ServingAnswer, quantity: str) -> float:
-    """Median of a quantity in the answer over the model's value at its median parameters [1].
+    """Median of a quantity over the model's value at median parameters [1].
 
-    Uncertain parameters and measured loads both move the median.
+    Uncertain parameters and measured runs both move the median.
     """
     expected = values_of(done_of(answer))[quantity]
     return _first(answer.ranges[quantity].mid) / _first(expected)
 
 
 PARTS_OF_REQUEST = ("time_to_first_token_s", "inter_token_s")
-"""Quantities that the parts of a request are scaled with."""
+"""Quantities that scale the parts of a request."""
 
 
 def _service_quantiles(answer: ServingAnswer, flying: Floats, places: float) -> dict[str, Floats]:
-    """Quantile -> time of an answer with some in flight on average, without a queue [s]."""
+    """Service-time quantiles by mean number in flight, without a queue [s]."""
     passes = done_of(answer).passes
     first, step = (_median_factor(answer, name) for name in PARTS_OF_REQUEST)
     found = {}
@@ -201,7 +200,7 @@ def _service_quantiles(answer: ServingAnswer, flying: Floats, places: float) -> 
 
 @dataclass(frozen=True, kw_only=True)
 class LatencyCurve:
-    """Latency of a request over the rate of requests, up to what the set-up serves."""
+    """Request latency by request rate, up to the capacity of the setup."""
 
     requests_per_s: list[float]
     p50_s: list[float]
@@ -209,7 +208,7 @@ class LatencyCurve:
 
 
 def latency_curve(answer: ServingAnswer) -> LatencyCurve:
-    """Median and 90th percentile of the time of a request, the queue included."""
+    """Median and 90th percentile of request time, with queueing."""
     _, table = single(answer)
     passes = done_of(answer).passes
     places = _places(table, passes.traffic)
@@ -230,9 +229,9 @@ def latency_curve(answer: ServingAnswer) -> LatencyCurve:
 
 
 def curve(answer: ServingAnswer, points: int = 40) -> Curve:
-    """Latency and throughput at concurrencies from one to what the memory holds.
+    """Latency and throughput by concurrency, up to the memory limit.
 
-    All of it is scaled to go through the medians of the answer at the concurrency asked for.
+    Scaled to match the answer's medians at the given concurrency.
     """
     _, table = single(answer)
     passes = done_of(answer).passes
@@ -249,7 +248,7 @@ def curve(answer: ServingAnswer, points: int = 40) -> Curve:
 
 @dataclass(frozen=True, kw_only=True)
 class RooflinePoint:
-    """FLOPs per byte that a phase moves [FLOP/B], and the rate that it reaches [FLOP/s]."""
+    """Arithmetic intensity of a phase [FLOP/B], and its rate [FLOP/s]."""
 
     intensity: float
     flop_per_s: float
@@ -257,7 +256,7 @@ class RooflinePoint:
 
 @dataclass(frozen=True, kw_only=True)
 class Roofline:
-    """Roof of one device, and the phases under it.
+    """Roofline of one device, with its phases.
 
     Parameters
     ----------
@@ -275,7 +274,7 @@ class Roofline:
 def roofline_of(answer: ServingAnswer) -> Roofline:
     """Return the position of decode and prefill under the roofline of one device.
 
-    Measured loads move both as they move the time per token and the time to the first one.
+    Calibration moves both as it moves time per token and time to first token.
     """
     _, table = single(answer)
     first, step = (answer.factor(name) for name in PARTS_OF_REQUEST)
@@ -307,10 +306,10 @@ def roofline_of(answer: ServingAnswer) -> Roofline:
 
 
 def energy_parts(answer: ServingAnswer, catalog: Catalog) -> dict[str, float]:
-    """Part -> energy per output token at the median, adding up to the whole [J].
+    """Parts of the median energy per output token, adding up to the total [J].
 
-    What the boards draw above idle, what they draw idle while they serve and while they are
-    reserved without work, the hosts, the network between more than one node, and the site.
+    Dynamic device energy, idle energy while serving, idle energy while reserved, hosts, inter-node
+    network, and site overhead.
     """
     row, table = single(answer)
     device = answer.mid("device_energy_per_output_token_j")
@@ -332,7 +331,7 @@ def energy_parts(answer: ServingAnswer, catalog: Catalog) -> dict[str, float]:
 
 
 def battery(answer: ServingAnswer) -> dict[str, Uncertain]:
-    """Share of a battery charge that an answer takes, and answers per charge; empty without one."""
+    """Battery share per request and requests per charge, empty without a battery."""
     row, _ = single(answer)
     capacity = row.device.device.records.get("battery_wh")
     energy = one_of(answer.ranges["energy_per_request_wh"], 0)
@@ -345,7 +344,7 @@ def battery(answer: ServingAnswer) -> dict[str, Uncertain]:
 def compared_with_api(
     answer: ServingAnswer, *, input_usd: float, output_usd: float
 ) -> ApiComparison | None:
-    """Reserved machines against an API's price of a million tokens; None without their price."""
+    """Reserved machines against an API's price per million tokens, None without a price."""
     row, _ = single(answer)
     if row.price is None:
         return None
@@ -360,7 +359,7 @@ def compared_with_api(
 
 
 def most_within(answer: ServingAnswer, goal_s: float) -> float | None:
-    """Largest concurrency whose median inter-token latency meets a goal, None if none does [1]."""
+    """Largest concurrency whose median inter-token latency meets a goal, or None [1]."""
     found = curve(answer, GOALS)
     met = [
         flying
@@ -371,7 +370,7 @@ def most_within(answer: ServingAnswer, goal_s: float) -> float | None:
 
 
 def inputs(answer: ServingAnswer) -> dict[str, Any]:
-    """Return the resolved inputs of the set-up, assumptions included."""
+    """Return the resolved inputs of the setup, assumptions included."""
     row, table = single(answer)
     numbers: dict[str, Any] = {
         "model": row.model.name,

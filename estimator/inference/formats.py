@@ -1,9 +1,8 @@
-"""Bytes per weight: number formats of served models, under their common names.
+"""Bytes per weight of served models, by common format names.
 
-The bits of llama.cpp's formats count their scales: file size over parameters of an 8 B model, as
-its documentation of `llama-quantize` lists them (2025-03); of the other 4-bit formats, the scales
-of their blocks: 16 bit per 128 weights for AWQ and GPTQ, 8 bit per 32 for MXFP4, 8 bit per 16 for
-NVFP4.
+llama.cpp's bits per weight include scales: file size over parameters of an 8B model, as in the
+documentation of `llama-quantize` (2025-03). Other 4-bit formats include block scales: 16 bits per
+128 weights for AWQ and GPTQ, 8 bits per 32 for MXFP4, 8 bits per 16 for NVFP4.
 """
 
 import re
@@ -41,17 +40,17 @@ class WeightFormat:
 
     @property
     def nested(self) -> bool:
-        """Whether block scales are packed in blocks themselves, or values are looked up."""
+        """Return whether block scales are nested or values come from a look-up table."""
         return "_K" in self.name or self.name.startswith("IQ")
 
     @property
     def expert_bytes(self) -> float:
-        """Bytes of a weight of a routed expert [B]."""
+        """Bytes per weight of routed experts [B]."""
         return self.bits / BITS_PER_BYTE
 
     @property
     def dense_bytes(self) -> float:
-        """Bytes of any other weight [B]."""
+        """Bytes per weight of everything else [B]."""
         return (self.bits if self.outer_bits is None else self.outer_bits) / BITS_PER_BYTE
 
 
@@ -84,7 +83,7 @@ LLAMA_CPP_BITS = {
     "IQ4_XS": 4.46,
     "IQ4_NL": 4.67,
 }
-"""Bits per weight by llama.cpp's format [bit]."""
+"""Bits per weight of llama.cpp's formats [bit]."""
 
 SIXTEEN = WeightFormat(name="bf16", bits=16.0, arithmetic=HALF)
 
@@ -105,7 +104,7 @@ FORMATS = {
     name.casefold(): WeightFormat(name=name, bits=bits, arithmetic=HALF, packed_by="llama.cpp")
     for name, bits in LLAMA_CPP_BITS.items()
 }
-"""Formats by their name in lower case; F16 and F32 are how llama.cpp spells its own."""
+"""Formats by lower-case name; F16 and F32 are llama.cpp's spellings."""
 
 ALIASES = {
     "bfloat16": "bf16",
@@ -135,11 +134,11 @@ ALIASES = {
     "q3_k": "q3_k_m",
     "gguf": "q4_k_m",
 }
-"""Other names people write -> name of the format."""
+"""Alternative name -> name of the format."""
 
 
 def format_of_config(config: Mapping[str, Any]) -> str:
-    """Return the key of `FORMATS` that a config's `quantization_config` states; empty if none.
+    """Return the key of `FORMATS` for a config's `quantization_config`, empty if none.
 
     >>> format_of_config({"quantization_config": {"quant_method": "fp8", "fmt": "e4m3"}})
     'fp8'
@@ -166,7 +165,7 @@ def format_of_config(config: Mapping[str, Any]) -> str:
 
 
 def _parts(stated: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield a `quantization_config`, and the weights of each group of compressed tensors in it."""
+    """Yield a `quantization_config` and the weights of each compressed-tensors group."""
     yield stated
     groups = stated.get("config_groups")
     for group in groups.values() if isinstance(groups, Mapping) else ():
@@ -175,7 +174,7 @@ def _parts(stated: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def weight_format(text: str, field: str = "precision") -> WeightFormat:
-    """Format by name, as an input states it; words after it are a remark.
+    """Parse the name of a format; further words are a remark.
 
     Raises
     ------

@@ -1,8 +1,8 @@
-"""Cost of an item that is not written token by token: an image, a video, a label, an hour.
+"""Cost of an item not generated token by token: an image, video, label or hour.
 
-An item goes through the network in one or more passes: the steps of a diffusion model, twice where
-guidance compares two prompts, or one pass of a classifier or an encoder. A pass multiplies every
-weight for all positions of all items of a batch, so large ones are bound by the arithmetic.
+An item takes one or more network passes: the steps of a diffusion model, doubled by guidance, or
+one pass of a classifier or encoder. A pass multiplies every weight for all positions of a batch, so
+large batches are compute-bound.
 """
 
 from collections.abc import Iterator, Mapping
@@ -36,11 +36,13 @@ from estimator.question.hardware import node_devices
 from estimator.question.table import check_question
 
 LAYERS = 40.0
-"""Layers of a network whose config does not count them: launches are a small part of a pass [1]."""
+"""Default layer count of a network without one in its config [1]; launches are a small part of a
+pass.
+"""
 
 ITEM_LOG_SD = 0.4
-"""Error of the time of an item: ratios of 17 rows of ML.ENERGY's image and film models, none of
-which was fitted, spread so [1]."""
+"""Log standard deviation of an item's time [1], from 17 held-out image and video rows of ML.ENERGY.
+"""
 
 POWER_LOG_SD = 0.2
 
@@ -49,8 +51,7 @@ OF_TOKENS = (
     *("draft_tokens", "draft_acceptance", "draft_params"),
     *("tensor_parallel", "expert_parallel", "data_parallel", "duty_cycle"),
 )
-"""Fields of a question that matter where tokens are written, and not for items: each device holds
-the whole network, and answers for its own items."""
+"""Inputs that apply to token generation but not to items; each device runs a whole network."""
 
 
 def item_pass_s(
@@ -75,7 +76,7 @@ def item_pass_s(
 
 @dataclass(frozen=True, kw_only=True)
 class ItemAnswer:
-    """Cost of an item: ranges of quantities, the resolved set-up, and assumptions."""
+    """Cost of an item: quantities, resolved setup, and assumptions."""
 
     ranges: Mapping[str, Uncertain]
     row: Resolved
@@ -83,7 +84,7 @@ class ItemAnswer:
 
 
 def answer_item(asked: ServingQuestion, item: Item, catalog: Catalog) -> ItemAnswer:
-    """Latency, rate, energy, money and CO2e of items, with intervals, and what was assumed.
+    """Estimate latency, rate, energy, cost and CO2e of items.
 
     Parameters
     ----------
@@ -137,14 +138,14 @@ def answer_item(asked: ServingQuestion, item: Item, catalog: Catalog) -> ItemAns
 
 
 def _check_used(asked: ServingQuestion) -> None:
-    """Refuse what would be left out in silence."""
+    """Refuse inputs that would have no effect."""
     for field in OF_TOKENS:
         if getattr(asked, field) not in (None, ""):
             raise refuse("serving_not_for_items", field)
 
 
 def _check_fit(held_bytes: float, row: Resolved) -> None:
-    """Refuse weights that one device cannot hold; one of unknown memory may."""
+    """Refuse weights that do not fit on one device, if its memory is known."""
     device = row.device.device
     known = device.records.get("memory_bytes")
     if known is not None and held_bytes > USABLE_SHARE * known.value:
@@ -161,7 +162,7 @@ def _check_fit(held_bytes: float, row: Resolved) -> None:
 def _notes(
     asked: ServingQuestion, item: Item, work: "_Work", table: ServingTable
 ) -> Iterator[Notice]:
-    """Yield the assumptions about the item and its set-up, and facts the device lacks."""
+    """Yield the assumptions about the item and setup, and missing device data."""
     if work.of_diffusion and item.passes == 1:
         yield Notice("serving_one_pass", "steps")
     if asked.concurrency is None:
@@ -203,10 +204,9 @@ def _ranges(
 
 @dataclass(frozen=True, kw_only=True)
 class _Work:
-    """FLOPs of one pass of one item, parameters, and layers launched one after another.
+    """FLOPs per pass of an item, parameters, and sequential layers.
 
-    `of_diffusion` says whether its network is one of a diffusion model, `sized` whether only the
-    number of its parameters is known.
+    `of_diffusion` marks a diffusion network, `sized` a network with only its size known.
     """
 
     flop: float
@@ -245,7 +245,7 @@ def _work(asked: ServingQuestion, item: Item, catalog: Catalog) -> _Work:
 
 
 def _check_sizes(config: Mapping[str, Any], network: Architecture, item: Item) -> None:
-    """Refuse a size of an item that changes nothing, or not what it says."""
+    """Refuse item sizes that have no effect or a different one than intended."""
     if item.positions is not None and "_class_name" in config:
         raise refuse("serving_positions_of_pictures", "positions")
     for field, given in (("image_size", item.image_size), ("seq_len", item.positions)):
@@ -254,7 +254,7 @@ def _check_sizes(config: Mapping[str, Any], network: Architecture, item: Item) -
 
 
 def _of_size(params: float, active: float | None, positions: float) -> _Work:
-    """Work of a transformer of which only the size is known, all positions seen by all."""
+    """Work of a transformer with full attention and only its size known."""
     model = from_size(params, active).numbers
     flop = 2.0 * (active or params) * positions + float(model.pair_flop) * positions * positions
     return _Work(flop=flop, params=params, layers=float(model.layers), sized=True)

@@ -1,8 +1,8 @@
-"""The layout of devices whose parallel sizes are unspecified, chosen by the model of serving.
+"""Layout of devices with unspecified parallel sizes, chosen with the inference model.
 
-Replicas of the attention layers and the devices that share a layer are searched together: the
-layout is taken that ends most requests per second at the load that is asked for. With few sequences
-in flight that splits every layer, under load it makes replicas, and on a rack these share experts.
+Data-parallel attention replicas and tensor parallelism are searched together for the highest
+throughput at the given load. Few sequences favour splitting every layer, high load favours
+replicas, and on a rack the replicas share experts.
 """
 
 from dataclasses import replace
@@ -19,15 +19,14 @@ from estimator.inference.setups import ServingTable, filled
 from estimator.inference.step import Layout
 
 WORTH = 1.05
-"""Gain in throughput that more replicas, or experts shared by them, must bring [1]: every further
-choice is one more thing to operate."""
+"""Least throughput gain that justifies more replicas or expert sharing [1]."""
 
 
 def fastest_layout(table: ServingTable, parameters: Parameters) -> Layout:
-    """Layout of every row of a table whose devices are known, none in stages.
+    """Fastest layout of every row with a known device count, without pipeline stages.
 
-    Replicas lie behind one fast link where the weights allow it. A row of which nothing fits has
-    every layer split over all of its devices.
+    Replicas stay within one fast link if the weights allow it. If nothing fits, every layer is
+    split over all devices.
     """
     devices = np.asarray(table.layout.devices)
     sparse = np.asarray(table.model.routed_params) > 0
@@ -69,7 +68,7 @@ def _rate(table: ServingTable, layout: Layout, parameters: Parameters) -> tuple[
 
 
 def impossible_layouts(table: ServingTable) -> dict[int, Notice]:
-    """Row -> why its devices cannot share the model as asked."""
+    """Row -> reason why its devices cannot share the model as given."""
     given, layout = table.given, table.layout
     experts, tensor = filled(given["expert_parallel"], 1.0), given["tensor_parallel"]
     devices, replicas = np.asarray(layout.devices), np.asarray(layout.data_parallel)

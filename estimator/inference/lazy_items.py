@@ -1,4 +1,4 @@
-"""A sequence whose items are worked out when they are asked for."""
+"""Sequence with items computed on access."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar, overload
@@ -7,7 +7,7 @@ Item = TypeVar("Item")
 
 
 class LazyItems(Sequence[Item]):
-    """Items by their place.
+    """Lazily computed items.
 
     Parameters
     ----------

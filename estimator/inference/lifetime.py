@@ -1,4 +1,4 @@
-"""Break-even points: serving against training energy, owning against an API."""
+"""Break-even points: inference against training energy, owning against an API."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from estimator.core.units import J_PER_KWH, MILLION
 
 @dataclass(frozen=True, kw_only=True)
 class ApiComparison:
-    """One's own machines, reserved day and night, against an API.
+    """Reserved machines against an API.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def against_api(
 
 @dataclass(frozen=True, kw_only=True)
 class Lifetime:
-    """Energy of a model over its life [kWh], and when serving has used as much as training [day].
+    """Lifetime energy of a model [kWh], and days until inference overtakes training [day].
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class Lifetime:
 def lifetime(
     training_kwh: float, energy_per_output_token_j: float, tokens_per_day: float, days: float
 ) -> Lifetime:
-    """Training once and serving every day.
+    """Energy of training once and serving every day.
 
     >>> life = lifetime(433e3, 1.0, 86.4e9, 365.0)
     >>> round(life.days_to_overtake, 1), round(life.serving_kwh / 1e6, 2)
@@ -97,9 +97,9 @@ def lifetime(
 def tokens_to_break_even(
     machine_usd_per_day: float, api_usd_per_million: float, most_tokens_per_day: float
 ) -> float | None:
-    """Output tokens a day from which a reserved machine is cheaper than an API [token/day].
+    """Daily output tokens above which a reserved machine is cheaper than an API [token/day].
 
-    None where even a machine that is never idle is dearer.
+    None if even a fully used machine is more expensive.
 
     >>> tokens_to_break_even(48.0, 2.0, 1e9)
     24000000.0

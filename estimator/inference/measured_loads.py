@@ -1,4 +1,4 @@
-"""Measured server loads in the store, and their effect on an answer."""
+"""Measured server runs in the store, and their effect on an answer."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -39,18 +39,18 @@ from estimator.runs.store_state import FILES, State, store_state
 from estimator.system.data_folder import data_directory
 
 MOST_LOADS = 200
-"""Of more loads of a device the newest count."""
+"""Most runs used per device, the newest ones."""
 
 FAR_OFF = 5.0
-"""A load so many standard deviations off is taken for an error, and left out [1]."""
+"""Standard deviations beyond which a run counts as erroneous and is left out [1]."""
 
 OF_MEASURED_LOADS = ("serving_calibrated", "serving_runs_far_off", "serving_runs_unusable")
-"""Codes of the notices about measured loads."""
+"""Codes of the notices about measured server runs."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MeasuredLoad:
-    """One measured load."""
+    """Measured server load."""
 
     run: MeasuredRun
     load: ServedLoad
@@ -58,7 +58,7 @@ class MeasuredLoad:
 
 @dataclass(frozen=True)
 class KnownLoads:
-    """Measured loads, resolved and set against the model when they are first asked for.
+    """Measured server loads, resolved and compared with the model on first use.
 
     Parameters
     ----------
@@ -75,20 +75,20 @@ class KnownLoads:
 
     @cached_property
     def far_off(self) -> dict[str, list[str]]:
-        """Device -> ids of the runs of which a load is too far off to be right."""
+        """Device -> ids of runs with implausible loads."""
         return {}
 
     @cached_property
     def unusable(self) -> dict[str, dict[str, str]]:
-        """Device -> id of each run with a load that no question can be made of, and the reason.
+        """Device -> id of each unusable run, and the reason.
 
-        Loads without a known device are absent: no answer is about their device.
+        Loads without a known device are left out.
         """
         return {}
 
     @cached_property
     def _by_device(self) -> dict[str, tuple[list[MeasuredLoad], ServingTable]]:
-        """Device -> its loads, the newest first, at most `MOST_LOADS`, and the same as set-ups."""
+        """Device -> its newest loads, at most `MOST_LOADS`, with their setups."""
         loads: list[MeasuredLoad] = []
         asked: list[ServingQuestion] = []
         for run in sorted(self.runs, key=lambda one: one.started, reverse=True):
@@ -114,7 +114,7 @@ class KnownLoads:
 
     @cached_property
     def _evidence(self) -> dict[str, tuple[list[MeasuredLoad], LoadEvidence]]:
-        """Device -> its loads and the evidence that they make."""
+        """Device -> its loads and their evidence."""
         parts = components_of(self.catalog)
         return {
             device: self._against_model(device, loads, table, parts)
@@ -124,7 +124,7 @@ class KnownLoads:
     def _against_model(
         self, device: str, found: list[MeasuredLoad], table: ServingTable, parts: LoadComponents
     ) -> tuple[list[MeasuredLoad], LoadEvidence]:
-        """Loads that can be right, against what the model expected of them."""
+        """Plausible loads against the model's expectation."""
         parameters = fitted(self.catalog)
         done = performance(table.setup(parameters), table.traffic(parameters))
         expected = np.array([values_of(done)[name] for name in DELIVERED]).T
@@ -153,7 +153,7 @@ class KnownLoads:
         return [one for one, keep in zip(found, kept, strict=True) if keep], evidence
 
     def _leave_out(self, run: MeasuredRun, load: ServedLoad, why: Notice) -> None:
-        """Remember why a load is not used, under its device."""
+        """Record why a load is not used, under its device."""
         hardware = _hardware_of(run, load)
         if hardware is None:
             return
@@ -167,7 +167,7 @@ class KnownLoads:
         return len({one.run.id for one in found[0]}) if found else 0
 
     def _warned(self, device: str) -> tuple[Notice, ...]:
-        """Name the runs of a device that are left out, and the reason."""
+        """Return notices on the device's unused runs and the reasons."""
         warned: list[Notice] = []
         far_off, unusable = self.far_off.get(device, []), self.unusable.get(device, {})
         if far_off:
@@ -180,13 +180,13 @@ class KnownLoads:
         return tuple(warned)
 
     def _host(self, name: str) -> int:
-        """Number of a host: 0 for this one."""
+        """Numeric id of a host, 0 for this one."""
         return 0 if name == self.host else 1 + int.from_bytes(name.encode()[:6], "big")
 
     def corrected(
         self, table: ServingTable, parameters: Parameters, ranges: Mapping[str, Uncertain]
     ) -> tuple[dict[str, Uncertain], Sequence[tuple[Notice, ...]]]:
-        """Quantities of some set-ups after the measured loads, and what is to be said of each."""
+        """Quantities of some setups after calibration, with their notices."""
         devices = devices_of(table)
         evidence = self._evidence
         known = [name for name in evidence if (devices == name).any()]
@@ -225,7 +225,7 @@ class KnownLoads:
 
 
 def check_loads(run: MeasuredRun, catalog: Catalog) -> None:
-    """Refuse a run whose loads no answer can rest on.
+    """Refuse a run whose loads cannot be used for calibration.
 
     Raises
     ------
@@ -266,7 +266,7 @@ def _question(run: MeasuredRun, load: ServedLoad) -> ServingQuestion:
 
 
 def _hardware_of(run: MeasuredRun, load: ServedLoad) -> str | None:
-    """Return the id of the whole device that served a load, or None if it is unknown."""
+    """Return the id of the whole device that served a load, or None if unknown."""
     device = next((one for one in run.devices if one.key == load.component), None)
     return None if device is None or device.shares_board is not None else device.hardware
 
@@ -277,12 +277,12 @@ def _positive(measured: Mapping[str, float], name: str) -> float:
 
 
 def devices_of(table: ServingTable) -> npt.NDArray[np.str_]:
-    """Id of the device of each row."""
+    """Device id of each row."""
     return np.array([one.device.device.id for one in table.named], dtype=np.str_)[table.named_at]
 
 
 def loads_of(table: ServingTable, parameters: Parameters, hosts: np.ndarray) -> Loads:
-    """Return the facts that determine the errors of some set-ups."""
+    """Return the features that determine the error correlations of some setups."""
     traffic, at = table.traffic(parameters), table.named_at
     size = table.count
 
@@ -303,7 +303,7 @@ def loads_of(table: ServingTable, parameters: Parameters, hosts: np.ndarray) -> 
 
 
 def _setups(table: ServingTable) -> npt.NDArray[np.int64]:
-    """Number of how the weights of each row are kept and shared, the same for the same way."""
+    """Code of each row's weight format and layout, equal for equal setups."""
     layout = table.layout
     kept = (table.expert_bits, layout.dense_bytes, layout.cache_bytes)
     columns = (*kept, layout.devices, layout.data_parallel, layout.expert_shard, layout.stages)
@@ -337,19 +337,18 @@ def _evidence_notices(
 
 
 def known_loads(catalog: Catalog) -> KnownLoads:
-    """Measured loads that came with the profiles or lie in the user's store."""
+    """Measured loads from the profiles and the user's store."""
     folder = data_directory()
     return _read(catalog, str(folder), store_state(folder))
 
 
 def _elsewhere(run: MeasuredRun) -> MeasuredRun:
-    """Shipped run, never made on this machine, whatever its host is called."""
+    """Mark a shipped run as made on another machine, whatever its host name."""
     return replace(run, host=replace(run.host, id=f"shipped {run.host.id}"))
 
 
 @lru_cache(maxsize=8)
 def _read(catalog: Catalog, folder: str, state: State) -> KnownLoads:
-    """Read the loads of a state of the store."""
     shipped = [_elsewhere(one.run) for one in catalog.calibrations() if one.run.served]
     if not state:
         return KnownLoads(catalog, shipped)

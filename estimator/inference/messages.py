@@ -1,4 +1,4 @@
-"""Sentences about inference."""
+"""Message texts of inference."""
 
 from estimator.core.notice import add_messages
 

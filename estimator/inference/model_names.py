@@ -1,4 +1,4 @@
-"""Model names: presets by hub name, and the size that a name states."""
+"""Model names: presets by hub name, and the size in a name."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ UNITS = {"b": 1e9, "m": 1e6}
 
 
 def find_preset(catalog: Catalog, text: str) -> Preset | None:
-    """Preset that a name means, None if there is none."""
+    """Return the preset that a name refers to, or None."""
     for name in candidates(text):
         try:
             return catalog.preset(name)
@@ -28,7 +28,7 @@ def find_preset(catalog: Catalog, text: str) -> Preset | None:
 
 
 def candidates(text: str) -> Iterator[str]:
-    """Names that a hub name may stand for, the most literal first.
+    """Yield the names that a hub name may refer to, the most literal first.
 
     >>> list(candidates("Qwen/Qwen3-30B-A3B-Instruct-2507"))[-1]
     'Qwen3-30B-A3B'
@@ -43,7 +43,7 @@ def candidates(text: str) -> Iterator[str]:
 
 
 def stated_size(text: str) -> tuple[float, float | None] | None:
-    """Parameters and active parameters that a name states, None if it states none [1].
+    """Parameters and active parameters stated in a name, or None [1].
 
     >>> stated_size("Qwen/Qwen3-30B-A3B"), stated_size("gemma-3-27b-it"), stated_size("gpt-4o")
     ((30000000000.0, 3000000000.0), (27000000000.0, None), None)
@@ -58,7 +58,7 @@ def stated_size(text: str) -> tuple[float, float | None] | None:
 
 
 def stated_format(text: str) -> str | None:
-    """Number format that a hub name ends in, None if it names none.
+    """Number format at the end of a hub name, or None.
 
     >>> stated_format("meta-llama/Llama-3.1-405B-Instruct-FP8"), stated_format("Qwen/Qwen3-8B")
     ('fp8', None)

@@ -1,6 +1,6 @@
-"""Performance of an inference set-up: latency, throughput, power and energy per token.
+"""Latency, throughput, power and energy per token of an inference setup.
 
-Everything broadcasts: one set-up, or a million.
+Everything broadcasts, from one setup to a million.
 """
 
 from dataclasses import dataclass, replace
@@ -38,7 +38,7 @@ from estimator.inference.step import (
 
 @dataclass(frozen=True, kw_only=True)
 class Traffic:
-    """Traffic of a set-up.
+    """Traffic of a setup.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class Traffic:
 
     @property
     def tokens_in_flight(self) -> Number:
-        """Mean tokens of a sequence in flight: all that it read, half of what it writes [token]."""
+        """Mean context of a sequence in flight: all input and half the output [token]."""
         return self.input_tokens + 0.5 * self.output_tokens
 
 
@@ -98,7 +98,7 @@ class Performance:
 
 @dataclass(frozen=True, kw_only=True)
 class Board:
-    """Power limit and idle power of one device [W], and how the way between them is spent."""
+    """Power limit and idle power of one device [W], with its power parameters."""
 
     tdp_w: Number
     idle_w: Number
@@ -107,7 +107,7 @@ class Board:
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """A model on devices under an engine.
+    """Model, devices, layout and engine.
 
     Parameters
     ----------
@@ -128,13 +128,13 @@ class Setup:
 
     @property
     def split(self) -> npt.NDArray[np.bool_]:
-        """Return whether prompts have devices of their own."""
+        """Return whether prefill has its own devices."""
         return np.asarray(np.asarray(self.prefill.devices) > 0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Passes:
-    """Times of a set-up's passes under its traffic, by concurrent sequences.
+    """Times of a setup's passes under its traffic, by concurrency.
 
     Parameters
     ----------
@@ -164,12 +164,12 @@ class Passes:
         return self.costs.at(_rows(self.setup.layout, self.traffic, decoding))
 
     def _token_s(self, step: StepTime) -> Number:
-        """Time of a token of one sequence, drafts included [s]."""
+        """Time per token of one sequence, with drafting [s]."""
         drafting = 1.0 + self.traffic.drafted * self.traffic.draft_share
         return step.total_s * drafting / self.traffic.tokens_per_pass
 
     def decoding(self, sequences: Number) -> Number:
-        """Sequences that write tokens while some are in flight, the others being prompts [1]."""
+        """Number of decoding sequences; the others in flight are being prefilled [1]."""
         if self.pool is None:
             return sequences
         found = decoding_sequences(
@@ -184,11 +184,11 @@ class Passes:
 
     @property
     def _later_tokens(self) -> Number:
-        """Tokens of an answer after its first [token]."""
+        """Output tokens after the first [token]."""
         return np.maximum(np.asarray(self.traffic.output_tokens) - 1.0, LEAST_TOKENS)
 
     def _split_pace(self, pool: PoolTimes, sequences: Number, step: StepTime) -> Pace:
-        """Pace of one replica of the decode pool; requests in flight that wait, do so at first."""
+        """Pace of one replica of the decode pool; requests queue before their first token."""
         token_s = self._token_s(step)
         rate = self.decoding(sequences) / (self._later_tokens * token_s)
         first_s = sequences / rate - self._later_tokens * token_s
@@ -205,14 +205,14 @@ class Passes:
         )
 
     def pace(self, sequences: Number, step: StepTime) -> Pace:
-        """Pace of one replica, a step taking so long."""
+        """Pace of one replica for a given step time."""
         if self.pool is not None:
             split = self._split_pace(self.pool, sequences, step)
             return chosen_pace(self.setup.split, split, self._shared_pace(sequences, step))
         return self._shared_pace(sequences, step)
 
     def _shared_pace(self, sequences: Number, step: StepTime) -> Pace:
-        """Pace of one replica that reads prompts and decodes."""
+        """Pace of one replica that does prefill and decode."""
         traffic = self.traffic
         each = sequences / self.setup.layout.data_parallel
         token_s = self._token_s(step)
@@ -226,9 +226,9 @@ class Passes:
         return chosen_pace(static, batch, steady)
 
     def _first_s(self, each: Number, step: StepTime, token_s: Number) -> tuple[Number, Number]:
-        """Time to a first token behind no other prompt, and median time behind others [s].
+        """Time to first token without other prompts, and median wait behind others [s].
 
-        A prompt is read after the step under way, and shares the steps in which it is read.
+        Prefill begins after the current step and shares the following steps.
         """
         engine = self.setup.engine
         begun = each / self.traffic.output_tokens
@@ -239,13 +239,13 @@ class Passes:
 
     @property
     def prefill_s(self) -> Number:
-        """Time to read one input alone [s]."""
+        """Time of one prefill without other requests [s]."""
         if self.pool is None:
             return self.prefill.total_s
         return np.where(self.setup.split, self.pool.read.total_s, self.prefill.total_s)
 
     def decoded(self, sequences: Number) -> Traffic:
-        """Return the traffic of the decode devices at some concurrency; others do the prefill."""
+        """Return the traffic of the decode devices if prefill runs elsewhere."""
         flying = replace(self.traffic, sequences=sequences)
         if self.pool is None:
             return flying
@@ -253,13 +253,13 @@ class Passes:
         return replace(flying, sequences=self.decoding(sequences), cached_share=cached)
 
     def output_tokens_per_s(self, sequences: Number) -> Number:
-        """Output tokens of all devices in a second with some sequences in flight."""
+        """Output tokens per second of all devices at some concurrency."""
         pace = self.pace(sequences, self.step(sequences))
         return self.setup.layout.data_parallel * pace.output_tokens_per_s
 
 
 def performance(setup: Setup, traffic: Traffic) -> Performance:
-    """Latency, throughput, power and energy of a set-up under its traffic.
+    """Latency, throughput, power and energy of a setup under its traffic.
 
     Parameters
     ----------
@@ -290,7 +290,7 @@ def performance(setup: Setup, traffic: Traffic) -> Performance:
 
 
 def passes_of(setup: Setup, traffic: Traffic) -> Passes:
-    """Return the times of passes, by concurrent sequences."""
+    """Return the times of passes, by concurrency."""
     device = setup.model, setup.machine, setup.engine, setup.layout
     fresh = traffic.input_tokens * (1.0 - traffic.cached_share)
     prefill, riding_s = prefill_times(*device, fresh)
@@ -309,29 +309,29 @@ def passes_of(setup: Setup, traffic: Traffic) -> Passes:
 
 
 def _running(setup: Setup, traffic: Traffic) -> Number:
-    """Sequences that the memory holds at a time; the others wait to be admitted [1].
+    """Sequences that fit in memory at a time; the others queue [1].
 
-    With a prefill pool, requests that wait for memory are among those in flight.
+    With a prefill pool, requests that wait for memory count as in flight.
     """
     running = np.minimum(traffic.sequences, _most_running(setup, traffic))
     return np.where(setup.split, traffic.sequences, running) if np.any(setup.split) else running
 
 
 def _most_running(setup: Setup, traffic: Traffic) -> Number:
-    """Sequences that the memory of the devices that decode holds at a time [1]."""
+    """Most sequences that fit in the memory of the decode devices [1]."""
     reserved = traffic.input_tokens + setup.engine.reserved_share * traffic.output_tokens
     most = most_sequences(setup.model, setup.layout, setup.machine.memory_bytes, reserved)
     return np.maximum(most, 1.0)
 
 
 def _rows(layout: Layout, traffic: Traffic, sequences: Number) -> Number:
-    """Rows of a pass of one replica: its sequences, shared by its stages, with their drafts [1]."""
+    """Rows per pass of one replica: its sequences with drafts, over its stages [1]."""
     each = sequences / layout.data_parallel
     return np.maximum(each / np.minimum(layout.stages, each), 1.0) * (1.0 + traffic.drafted)
 
 
 def _board_w(setup: Setup, traffic: Traffic, step: StepTime, rate: Number) -> Number:
-    """Mean power of one board: bytes and FLOPs that each device gets through in a second."""
+    """Mean power of one device, from its rates of bytes and FLOPs [W]."""
     model, machine, layout = setup.model, setup.machine, setup.layout
     shard = layout.dense_shard
     steps_per_s = rate / traffic.sequences / traffic.tokens_per_pass
@@ -357,7 +357,7 @@ def _board_w(setup: Setup, traffic: Traffic, step: StepTime, rate: Number) -> Nu
 
 
 def _prefill_w(setup: Setup, pool: PoolTimes, traffic: Traffic, rate: Number) -> Number:
-    """Mean power of the boards of all prefill pools, 0 where there is none [W]."""
+    """Mean power of all prefill devices, 0 if there are none [W]."""
     model, machine, layout = setup.model, setup.machine, setup.prefill.layout
     prompts_per_s = rate / traffic.output_tokens
     busy = np.minimum(prompts_per_s * pool.busy_s / pool.replicas, 1.0)

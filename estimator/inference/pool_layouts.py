@@ -1,8 +1,7 @@
-"""How devices are divided into a pool for prompts and one for answers, and each is laid out.
+"""Division of devices into prefill and decode pools, and the layout of each.
 
-Where only the whole number is given, some divisions are tried: the one is taken that ends most
-requests per second at the load that is asked for. A pool without parallel sizes has the layout that
-is fastest for its own part of a request.
+If only the total is given, several divisions are tried for the highest throughput at the given
+load. A pool without parallel sizes has the fastest layout for its phase.
 """
 
 from collections.abc import Callable
@@ -21,28 +20,29 @@ from estimator.inference.setups import ServingTable, filled
 from estimator.inference.step import Layout
 
 LaidOut = Callable[[ServingTable, Floats], ServingTable]
-"""Lays out the devices of a table."""
+"""Callable that lays out the devices of a table."""
 
 POOLED = ("prefill_", "decode_")
-"""Beginnings of the names of inputs that are about one pool."""
+"""Prefixes of the names of pool inputs."""
 
 SIZES = ("tensor_parallel", "data_parallel", "expert_parallel")
-"""Parallel sizes of a pool; without them, those of the whole set-up are meant."""
+"""Parallel sizes of a pool, by default those of the whole setup."""
 
 LAID_OUT = ("devices", "data_parallel", "expert_shard", "stages")
-"""Fields of a layout that a division changes."""
+"""Layout fields that a division changes."""
 
 SHARES = (0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875)
-"""Shares of the devices that are tried for the prompts [1]."""
+"""Shares of the devices that are tried for prefill [1]."""
 
 NETWORK_BYTES_PER_S = 50e9
 """Rate of a device's network adapter, 400 Gb/s one way, as in DGX H100 and B200 systems (NVIDIA's
-data sheets): the link between pools that no fast link joins [B/s]."""
+data sheets): the link between pools without a fast link [B/s].
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Division:
-    """Layouts of the pools of some rows, and why some rows have none."""
+    """Pool layouts of some rows, and reasons why others have none."""
 
     decode: Layout
     prefill: PrefillPool
@@ -50,7 +50,7 @@ class Division:
 
 
 def divided(table: ServingTable, laid_out: LaidOut, parameters: Parameters) -> Division:
-    """Pools of a table whose rows all ask for them."""
+    """Divide the devices of a table into pools."""
     given = table.given
     errors = _refused(table)
     prompts, answers = _counts(table)
@@ -81,7 +81,7 @@ def divided(table: ServingTable, laid_out: LaidOut, parameters: Parameters) -> D
 
 @dataclass(frozen=True, kw_only=True)
 class _Pools:
-    """Layouts of both pools, whether the model fits in each, and why sizes do not divide."""
+    """Layouts of both pools, whether the model fits in each, and errors."""
 
     prefill: Layout
     decode: Layout
@@ -115,9 +115,9 @@ def _refused(table: ServingTable) -> dict[int, Notice]:
 
 
 def _counts(table: ServingTable) -> tuple[Floats, Floats]:
-    """Devices of either pool, NaN where the division of a given number is to be found [1].
+    """Devices of each pool, NaN where the division is to be found [1].
 
-    Parallel sizes give a pool's devices; a pool of which nothing is known has the fewest that hold
+    Parallel sizes imply a pool's device count; an unspecified pool has the fewest devices that fit
     the model.
     """
     given, counts = table.given, []
@@ -141,12 +141,12 @@ def _counts(table: ServingTable) -> tuple[Floats, Floats]:
 
 
 def _size(table: ServingTable, pool: str, name: str) -> Floats:
-    """Parallel size of a pool, by default that of the whole set-up."""
+    """Parallel size of a pool, by default that of the whole setup."""
     return filled(table.given[f"{pool}{name}"], table.given[name])
 
 
 def _pools(table: ServingTable, prompts: Floats, answers: Floats, laid_out: LaidOut) -> _Pools:
-    """Pools of so many devices, each laid out for its own part of a request."""
+    """Lay out pools of given device counts, each for its phase."""
     layouts, fits, errors = [], np.ones(table.count, dtype=np.bool_), dict[int, Notice]()
     for pool, count in zip(POOLED, (prompts, answers), strict=True):
         sizes = {name: _size(table, pool, name) for name in SIZES}
@@ -172,7 +172,7 @@ def _rate(table: ServingTable, pools: _Pools, parameters: Parameters) -> Floats:
 
 
 def _linked(table: ServingTable, pools: _Pools) -> PrefillPool:
-    """Prefill pool with the link to the decode pool: the fast one where it joins both."""
+    """Prefill pool with its link to the decode pool, fast where it joins both."""
     devices = np.asarray(pools.prefill.devices + pools.decode.devices)
     fast = 0.5 * np.asarray(table.machine.link_bytes_per_s)
     slow = np.minimum(fast, NETWORK_BYTES_PER_S)
@@ -181,7 +181,7 @@ def _linked(table: ServingTable, pools: _Pools) -> PrefillPool:
 
 
 def _chosen(better: Mask, one: _Pools, other: _Pools) -> _Pools:
-    """Pools of the first where they are better, of the other elsewhere."""
+    """Select the first pools where they are better, otherwise the others."""
 
     def mixed(first: Layout, second: Layout) -> Layout:
         fields = {

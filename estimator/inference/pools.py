@@ -1,7 +1,7 @@
-"""Prompts and answers on pools of devices of their own: disaggregated prefill and decode.
+"""Disaggregated prefill and decode on separate pools of devices.
 
-A prompt is read by one replica of the prefill pool, its cache is sent to the decode pool, and its
-tokens are written there in steps that no prompt shares. Of N requests in flight, n are decoding:
+One prefill replica processes a prompt and sends its KV cache to the decode pool, whose steps
+contain no prefill. Of N requests in flight, n are decoding:
 
     rate = n / ((answer - 1) t_token(n))
     N = n + rate (t_request + t_read + t_send + t_step + t_wait)
@@ -36,15 +36,15 @@ from estimator.inference.step import (
 )
 
 ROUNDS = 48
-"""Halvings of the span in which the sequences that are decoding are sought [1]."""
+"""Bisection steps for the number of decoding sequences [1]."""
 
 LEAST_TOKENS = 1e-6
-"""Tokens after the first of an answer that has none [token]."""
+"""Output tokens after the first of a one-token request [token]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PrefillPool:
-    """Devices that read prompts only.
+    """Devices that only do prefill.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class PrefillPool:
 
 
 NO_POOL = PrefillPool(devices=0.0, layout=Layout())
-"""Prompts are read by the devices that decode."""
+"""Prefill on the decode devices."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,11 +87,11 @@ class PoolTimes:
     replicas: Number
 
     def alone_s(self, step_s: Number) -> Number:
-        """Time to a first token behind no other prompt, before a step of so long [s]."""
+        """Time to first token without other prompts, before a step of `step_s` [s]."""
         return self.engine.request_s + self.read.total_s + self.sent_s + step_s
 
     def waiting_s(self, flying: Number, requests_per_s: Number) -> Number:
-        """Time behind other prompts; infinite where they arrive faster than they are read [s]."""
+        """Wait behind other prompts, infinite if they arrive faster than they finish [s]."""
         engine = self.engine
         busy = requests_per_s * self.busy_s / self.replicas
         queue_s = np.where(
@@ -108,7 +108,7 @@ def pool_times(
     pool: PrefillPool,
     tokens: tuple[Number, Number],
 ) -> PoolTimes:
-    """Return the time of a prompt in a pool, by the tokens to prefill and those in its cache."""
+    """Return the time of a prompt in a pool, by its new and cached tokens."""
     fresh, cached = tokens
     layout = pool.layout
     read, riding_s = prefill_times(model, machine, engine, layout, fresh)
@@ -132,7 +132,7 @@ def decoding_sequences(
     step_s: Callable[[Number], Number],
     token_s: Callable[[Number], Number],
 ) -> Floats:
-    """Sequences that decode while so many requests are in flight, at most what memory holds [1].
+    """Number of decoding sequences for the requests in flight, limited by memory [1].
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Power of a device in inference, from how busy its memory and compute units are.
+"""Device power in inference, from the use of memory and compute units.
 
     x = awake + reading x (bytes moved / bandwidth) + computing x (FLOPs / peak)
     P = idle + (limit - idle) x / (1 + x^6)^(1/6)
@@ -36,7 +36,7 @@ class Draw:
     between: Number | None = None
 
     def over_time(self, waiting: Number) -> "Draw":
-        """The same for a board that waits for launches for such a share of the time [1]."""
+        """Return the parameters for a device that waits for launches part of the time [1]."""
         if self.between is None:
             return self
         share = np.clip(waiting, 0.0, 1.0)
@@ -46,7 +46,7 @@ class Draw:
 def board_power_w(
     tdp_w: Number, idle_w: Number, draw: Draw, *, memory_rate: Number, arithmetic_rate: Number
 ) -> Number:
-    """Power of one board, at most its limit [W].
+    """Power of one device, at most its limit [W].
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def board_power_w(
 
 
 def soft_limit(share: Number) -> Number:
-    """Share of the range that is left to a device that its limit slows down, below one [1].
+    """Share of the power range used by a throttled device, below one [1].
 
     >>> round(float(soft_limit(0.2)), 3), round(float(soft_limit(2.0)), 3)
     (0.2, 0.997)

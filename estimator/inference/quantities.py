@@ -1,8 +1,8 @@
-"""Quantities of inference with their intervals, for one set-up or many.
+"""Inference results with intervals, for one setup or many.
 
-The error of a prediction has parts that are independent: what the engine's model cannot know (the
-spread of held-out measurements), layers guessed from a size, traffic that was left open, and the
-factors of money, grid and site. Their variances of the logarithm add up.
+The variance in the logarithm is the sum of independent parts: the engine model's error (from
+held-out measurements), layers inferred from a size, unspecified traffic, and the factors of cost,
+grid and site.
 """
 
 import math
@@ -58,19 +58,19 @@ QUANTITIES = (
     "request_p90_s",
     "request_p99_s",
 )
-"""All quantities with an interval, in their order."""
+"""All quantities with an interval, in order."""
 
 SUSTAINED = "sustained_output_tokens_per_s"
-"""Quantity of phones alone: tokens per second once they are warm."""
+"""Output tokens per second of a phone after it has warmed up."""
 
 SHAPE_LOG_SD = 0.12
-"""Effect of layers guessed from a size on a latency, in the logarithm [1]."""
+"""Log standard deviation of a latency if layers are inferred from a size [1]."""
 
 MODEL = "model"
-"""Source of what the model of an engine cannot know, and of what a question leaves open."""
+"""Uncertainty source: engine model and unspecified inputs."""
 
 UNKNOWN = Uncertain(math.nan)
-"""A factor that is not on record."""
+"""Factor that is not on record."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,20 +105,20 @@ class ServingAnswer:
 
     @property
     def rows(self) -> Sequence[Resolved | Notice]:
-        """Resolved set-up of each question, or the reason why it is refused."""
+        """Resolved setup of each question, or the reason for its refusal."""
         return LazyItems(self.places.size + len(self.errors), self._row)
 
     @property
     def notes(self) -> Sequence[tuple[Notice, ...]]:
-        """Assumptions of each row of the table."""
+        """Assumptions of each row."""
         return LazyItems(self.notices.count, self.notices.of)
 
     def mid(self, quantity: str) -> float:
-        """Median of a quantity of the first set-up; NaN where it cannot be had."""
+        """Median of a quantity of the first setup, NaN if unavailable."""
         return float(np.ravel(self.ranges[quantity].mid)[0])
 
     def factor(self, quantity: str) -> float:
-        """Factor by which measured loads moved a quantity of the first set-up [1]."""
+        """Calibration factor of a quantity of the first setup [1]."""
         moved = self.corrected.get(quantity)
         return 1.0 if moved is None else float(moved[0])
 
@@ -132,7 +132,7 @@ Calibration = Callable[
     [ServingTable, Parameters, dict[str, Uncertain]],
     tuple[dict[str, Uncertain], Sequence[tuple[Notice, ...]]],
 ]
-"""Corrects what set-ups deliver by measured loads, and says for each what that changed, if any."""
+"""Callable that corrects results by measured runs, with notices and factors."""
 
 
 def answer_serving(
@@ -142,7 +142,7 @@ def answer_serving(
     resolver: ServingResolver | None = None,
     calibration: Calibration | None = None,
 ) -> ServingAnswer:
-    """Answer questions about serving, refused ones with their reason.
+    """Answer inference questions; a refused one has its reason.
 
     Parameters
     ----------
@@ -183,7 +183,7 @@ def answer_questions(
 def answer_table(
     table: ServingTable, resolver: ServingResolver, *, calibration: Calibration | None = None
 ) -> ServingAnswer:
-    """Answer set-ups that can serve what is asked of them."""
+    """Answer setups that can serve their load."""
     catalog, values = resolver.catalog, resolver.parameters
     found = performance(table.setup(values), table.traffic(values))
     ranges, said, corrected = _corrected(table, found, resolver, calibration)
@@ -204,7 +204,7 @@ def answer_table(
 def delivered(
     table: ServingTable, resolver: ServingResolver, *, calibration: Calibration | None = None
 ) -> dict[str, Uncertain]:
-    """Return the results of the devices without host and site, by quantity."""
+    """Return the results of the devices, without host and site."""
     values = resolver.parameters
     found = performance(table.setup(values), table.traffic(values))
     return _corrected(table, found, resolver, calibration)[0]
@@ -232,7 +232,7 @@ def _corrected(
 def _loaded(
     table: ServingTable, resolver: ServingResolver
 ) -> tuple[ServingTable, dict[int, Notice]]:
-    """Set-ups laid out for, and under, the sequences that rates keep in flight; why not of some."""
+    """Setups at the concurrency of their request rate, and reasons for failures."""
     given = table.given
     rated = rows_where(~np.isnan(given["request_rate"]))
     if not rated.size:
@@ -252,13 +252,13 @@ def _loaded(
 
 
 LEAST_BUSY = LIMITS["duty_cycle"].least
-"""Share of the time that machines serve at least [1]."""
+"""Least duty cycle [1]."""
 
 
 def _laid_out_for(
     table: ServingTable, flying: Floats, resolver: ServingResolver
 ) -> tuple[ServingTable, Floats]:
-    """Set-ups whose replicas have too few sequences laid out anew, and the sequences in flight."""
+    """Re-lay out setups with too few sequences per replica; return the concurrency too."""
     given, layout = table.given, table.layout
     replicas = np.asarray(layout.data_parallel)
     open_ = table.layout_chosen & (replicas > 1.0) & ~np.isnan(flying)
@@ -286,7 +286,7 @@ def _laid_out_for(
 def _fitting_setups(
     table: ServingTable, resolver: ServingResolver
 ) -> tuple[ServingTable, dict[int, Notice]]:
-    """The set-ups as they are, and why some of them cannot run."""
+    """Return the setups, and reasons why some cannot run."""
     read, written = table.input_tokens(resolver.parameters), table.output_tokens
     asked = filled(table.given["concurrency"], 1.0)
     short = np.where(np.isnan(table.given["input_tokens"]), 0.0, read)
@@ -310,20 +310,23 @@ def _fitting_setups(
 
 
 LEAST_FIT = 0.25
-"""Share of the sequences asked for that the memory must hold at half of their final length: the
-others wait, and benchmarks are run with up to three in line for each that runs [1]."""
+"""Least share of the requested sequences that must fit in memory at half length [1]. The others
+queue; benchmarks run with up to three queued per running sequence.
+"""
 
 CONTEXT_SLACK = 8.0
-"""Contexts are stretched by rotary scaling; beyond so many times the config's it is a slip [1]."""
+"""Longest accepted context over the config's [1]; rotary scaling stretches contexts, but not beyond
+this.
+"""
 
 
 def _expected(
     table: ServingTable, parameters: Parameters, found: Performance
 ) -> dict[str, tuple[Floats, Floats]]:
-    """Median of each quantity, and the variance of its logarithm that open inputs make.
+    """Median and log variance of each quantity, with unspecified inputs.
 
-    Where neither the program nor its load is stated, it may be a usual server or a vendor's build,
-    two standard deviations apart: throughput without a load is mostly a vendor's figure.
+    If neither program nor load is given, it may be a typical server or a vendor build, two standard
+    deviations apart; throughput without a load is mostly a vendor figure.
     """
     variance = open_variance(table, parameters, found)
     values = values_of(found)
@@ -349,13 +352,13 @@ def _expected(
 
 
 TUNED_CHANCE = 2.0 / 3.0
-"""Probability that unattributed throughput is a vendor's [1]."""
+"""Probability that unattributed throughput is from a vendor build [1]."""
 
 
 def open_variance(
     table: ServingTable, parameters: Parameters, found: Performance
 ) -> dict[str, Floats]:
-    """Variance of the logarithm of each quantity that open traffic and layouts make."""
+    """Log variance of each quantity due to unspecified traffic and layouts."""
     setup, traffic, base = found.passes.setup, found.passes.traffic, values_of(found)
     variance = {name: np.zeros(table.count) for name in DELIVERED}
     other = table.other_layout()
@@ -389,11 +392,11 @@ def open_variance(
 def _left_on(
     table: ServingTable, parameters: Parameters, setup: Setup, traffic: Traffic
 ) -> Iterator[dict[str, Floats]]:
-    """Quantities with what servers ship with, one standard deviation from what is assumed.
+    """Quantities with server defaults, one standard deviation from the assumption.
 
-    Prefix caching is on unless it is switched off in vLLM [1]_, SGLang [2]_ and TensorRT-LLM, so
-    prompts that share a beginning are read in part. Where weights have 8 bits or fewer, the cache
-    is assumed to have 8, and may have 16.
+    vLLM [1]_, SGLang [2]_ and TensorRT-LLM enable prefix caching by default, so shared prompt
+    prefixes are cached. With weights of 8 bits or fewer, the cache is assumed to have 8 bits but
+    may have 16.
 
     References
     ----------
@@ -414,16 +417,18 @@ def _left_on(
 
 
 SHARED_PROMPT = 0.1
-"""Share of a prompt that a prefix cache holds, one standard deviation above none [1]: assumed, a
-common system prompt of 30 to 100 tokens."""
+"""Share of a prompt in the prefix cache, one standard deviation above none [1]; assumed, a common
+system prompt of 30 to 100 tokens.
+"""
 
 WIDE_CACHE, HALF_WAY = 2.0, 0.75
-"""Bytes of a cached value that is not packed [B]; part of it, between 8 and 16 bits, that one
-standard deviation reaches [1]."""
+"""Bytes of an unpacked cached value [B], and share of the way from 8 to 16 bits that one standard
+deviation covers [1].
+"""
 
 
 def values_of(found: Performance) -> dict[str, Floats]:
-    """Quantity -> its median, one a row."""
+    """Medians of each quantity by row."""
     return {
         "time_to_first_token_s": np.asarray(found.pace.time_to_first_token_s),
         "inter_token_s": np.asarray(found.pace.inter_token_s),
@@ -434,14 +439,14 @@ def values_of(found: Performance) -> dict[str, Floats]:
 
 
 def stated_variance(table: ServingTable, parameters: Parameters) -> dict[str, Floats]:
-    """Variance of every delivered quantity that what a question leaves out makes, by row [1]."""
+    """Per-row variance of each delivered quantity due to unspecified inputs [1]."""
     found = performance(table.setup(parameters), table.traffic(parameters))
     expected = _expected(table, parameters, found)
     return {name: _beside(table, name, expected[name][1]) for name in DELIVERED}
 
 
 def own_log_sd(table: ServingTable, catalog: Catalog) -> dict[str, Floats]:
-    """Standard deviation of the model's own error of every delivered quantity, by row [1]."""
+    """Per-row standard deviation of the model's own error [1]."""
     nothing = np.zeros(table.count)
     return {
         name: _with_own(table, name, _beside(table, name, nothing), catalog) for name in DELIVERED
@@ -449,11 +454,11 @@ def own_log_sd(table: ServingTable, catalog: Catalog) -> dict[str, Floats]:
 
 
 def spread_scale(table: ServingTable, quantity: str, catalog: Catalog) -> Floats:
-    """Spread of a row over that at the reference bandwidth and load [1].
+    """Spread of a row relative to the reference bandwidth and load [1].
 
-    The faster a server's device, the more of a step is the host's, which no table describes. The
-    fewer sequences it has in flight, the more its power depends on how it waits between them; a
-    full one nears its limit.
+    On faster server devices, a larger part of a step is host time, which no table describes. With
+    fewer sequences in flight, power depends more on idle behaviour; at full load it approaches the
+    limit.
     """
     slope = catalog.prior(f"serving.spread.exponent.{quantity}").value
     wide = np.asarray(table.machine.bytes_per_s) / REFERENCE_BYTES_PER_S
@@ -466,31 +471,29 @@ def spread_scale(table: ServingTable, quantity: str, catalog: Catalog) -> Floats
 
 POWER = "device_power_w"
 POWER_BY_LOAD = "serving.spread.load.device_power_w"
-"""Quantity whose spread falls with the load, and the record of how fast."""
+"""Quantity whose spread falls with load, and prior of the slope."""
 
 REFERENCE_LOAD = 64.0
 LOADS = (4.0, 512.0)
-"""Sequences in flight at which its spread is stated, and those between which it falls [1]."""
+"""Reference concurrency of its spread, and the range over which it falls [1]."""
 
 
 LAYOUT_SHARE = 0.5
-"""Part of the way to the other choice, split layers or replicas, that one standard deviation of an
-unspecified layout goes [1]."""
+"""Share of the way to the alternative layout that one standard deviation covers [1]."""
 
 REFERENCE_BYTES_PER_S = 3.35e12
-"""Bandwidth of an H100, at which the spreads are stated; slower devices are predicted no better
-[B/s]."""
+"""Bandwidth of an H100, the reference of the spreads; slower devices have the same spread [B/s]."""
 
 
 def _beside(table: ServingTable, quantity: str, variance: Floats) -> Floats:
-    """Variance of what a question leaves out, that of an unknown shape of the model included."""
+    """Variance due to unspecified inputs and an unknown model shape."""
     known = np.array([one.model.shape_known for one in table.named])[table.named_at]
     shape = np.where(known | (quantity == POWER), 0.0, SHAPE_LOG_SD)
     return np.asarray(shape**2 + variance, dtype=np.float64)
 
 
 def _with_own(table: ServingTable, quantity: str, beside: Floats, catalog: Catalog) -> Floats:
-    """Standard deviation with the spread of the engine on the device."""
+    """Standard deviation including the spread of the engine on the device."""
     place = DELIVERED.index(quantity)
     own = np.array([own_spreads(one, catalog)[place] for one in table.named])[table.named_at]
     own = own * spread_scale(table, quantity, catalog)
@@ -501,10 +504,10 @@ def _with_own(table: ServingTable, quantity: str, beside: Floats, catalog: Catal
 
 
 def own_spreads(named: NamedSetup, catalog: Catalog) -> Sequence[float]:
-    """Spread of the errors of an engine on a device, by `DELIVERED` [1].
+    """Error spread of an engine on a device, by `DELIVERED` [1].
 
-    A server on a device that it was not measured on is less certain than on one that it was, on a
-    make of devices that few were measured on less again, and so is a program that is not known.
+    Wider for servers on unmeasured devices, wider still for rarely measured vendors and unknown
+    programs.
     """
     spreads = catalog.once("serving spreads", lambda: _read_spreads(catalog))
     usual = spreads[ENGINES[named.engine], ""]
@@ -517,18 +520,19 @@ def own_spreads(named: NamedSetup, catalog: Catalog) -> Sequence[float]:
 
 
 USUAL_MAKE, OTHER_MAKE, POOLS = "NVIDIA", "other-make", "pools"
-"""Make of nearly all devices that servers were measured on; names of the spread on all others, and
-of that of pools for prefill and decode."""
+"""Vendor of nearly all measured server devices; names of the spreads of other vendors and of
+disaggregated pools.
+"""
 
 
 def of_usual_make(table: ServingTable) -> npt.NDArray[np.bool_]:
-    """Return whether each row's device is of the make most measurements are of."""
+    """Mask of rows on the most-measured vendor's devices."""
     makes = [one.device.device.vendor == USUAL_MAKE for one in table.named]
     return np.array(makes)[table.named_at]
 
 
 def _read_spreads(catalog: Catalog) -> dict[tuple[str, str], Sequence[float]]:
-    """Engine and device -> spreads by `DELIVERED`; of a device without rows under an empty name."""
+    """Spreads by engine and device; devices without rows have an empty name."""
     spreads: dict[tuple[str, str], Sequence[float]] = {
         (engine, ""): tuple(
             catalog.prior(f"serving.spread.{engine}.{name}").value for name in DELIVERED
@@ -555,9 +559,9 @@ def _delivered(
 
 
 def _latencies(found: Performance, ranges: dict[str, Uncertain]) -> dict[str, Uncertain]:
-    """Prefill without other requests, late first tokens and gaps, and whole requests.
+    """Prefill time, late first tokens and gaps, and request times.
 
-    They are off, and corrected by measured loads, as the median of what they consist of is.
+    Their errors and calibration follow the medians that they consist of.
     """
     pace, written = found.pace, np.asarray(found.passes.traffic.output_tokens)
     first, token = ranges["time_to_first_token_s"], ranges["inter_token_s"]
@@ -575,13 +579,13 @@ def _latencies(found: Performance, ranges: dict[str, Uncertain]) -> dict[str, Un
 
 
 LATE_QUANTILES = {"p90": 0.9, "p99": 0.99}
-"""Name of a quantile of latency -> share of the requests that stay within it [1]."""
+"""Suffix -> share of requests within that latency [1]."""
 
 
 def _priced(
     table: ServingTable, ranges: dict[str, Uncertain], catalog: Catalog
 ) -> dict[str, Uncertain]:
-    """Energy with host and site, money, CO2e and water of output tokens."""
+    """Energy with host and site, cost, CO2e and water of output tokens."""
     idle, (sites, at) = idle_factor(table), table.sites
     joule = ranges["device_energy_per_output_token_j"]
     computers = joule * idle * by_row(*_node_factors(table, catalog))
@@ -605,20 +609,20 @@ def _priced(
 
 
 def idle_factor(table: ServingTable) -> Floats:
-    """Energy with the idle time of reserved machines over that of serving alone [1]."""
+    """Energy including idle reserved time over energy of serving only [1]."""
     busy = filled(table.given["duty_cycle"], 1.0)
     share = table.idle_w / table.tdp_w
     return 1.0 + np.where(busy < 1.0, (1.0 - busy) / busy * np.nan_to_num(share, nan=0.1), 0.0)
 
 
 def node_factor(catalog: Catalog, kind: str, *, several: bool) -> Uncertain:
-    """Node over devices of a kind, and the network over several nodes."""
+    """Node power over device power, with the network if there are several nodes."""
     host = uncertain_record(catalog.prior(f"power.host_factor.{kind}"), "host")
     return host * (1.0 + catalog.prior("power.network_share").value) if several else host
 
 
 def _node_factors(table: ServingTable, catalog: Catalog) -> tuple[list[Uncertain], Places]:
-    """`node_factor` of what rows name, on one node and on several, and which each row has."""
+    """`node_factor` of each distinct setup, and its index by row."""
     kinds, at = table.each_of([one.device.device.kind for one in table.named])
     factors = [
         node_factor(catalog, kind, several=several) for kind in kinds for several in (False, True)
@@ -627,9 +631,9 @@ def _node_factors(table: ServingTable, catalog: Catalog) -> tuple[list[Uncertain
 
 
 def cost_of(table: ServingTable, hours: Uncertain, energy_kwh: Floats) -> Uncertain:
-    """Rent of device-hours; of owned devices, what their life uses up, and electricity [USD].
+    """Rental cost of device-hours, or depreciation and electricity of owned devices [USD].
 
-    NaN where no price of the device is on record.
+    NaN without a price on record.
     """
     prices = [UNKNOWN if one is None else one.usd_per_h for one in table.prices]
     rent = hours * by_row(prices, table.price_at)
@@ -645,7 +649,7 @@ def cost_of(table: ServingTable, hours: Uncertain, energy_kwh: Floats) -> Uncert
 def _sustained(
     table: ServingTable, ranges: dict[str, Uncertain], catalog: Catalog
 ) -> dict[str, Uncertain]:
-    """Throughput of phones that are warm, NaN for other devices; empty where there are none."""
+    """Sustained throughput of phones, NaN for other devices, empty without phones."""
     kinds = [one.device.device.kind == "npu-phone" for one in table.named]
     phones = np.array(kinds)[table.named_at]
     if not phones.any():
@@ -661,7 +665,7 @@ def _notices(
     ranges: Mapping[str, Uncertain],
     measured: Sequence[tuple[Notice, ...]],
 ) -> NoticeTable:
-    """Return calibration notices, assumptions and missing facts of each row."""
+    """Return calibration notices, assumptions and missing data of each row."""
     given, said = table.given, table.notices()
     said.each(np.arange(len(measured)), measured, first=True)
     flying = given["concurrency"]
@@ -683,21 +687,21 @@ def _notices(
 
 
 def _throttled(warm: Uncertain, row: int) -> tuple[Notice, ...]:
-    """Say how fast a phone is once it is warm."""
+    """Return the notice on a phone's sustained speed."""
     ends = bounds(one_of(warm, row), CENTRAL)
     values = {"rate": ends["mid"], "low": ends["low"], "high": ends["high"]}
     return (Notice("serving_phone_throttles", "hardware", values),)
 
 
 def _beyond_context(table: ServingTable, row: int, tokens: float) -> tuple[Notice, ...]:
-    """Say that a question is longer than its model was made for."""
+    """Return the notice on a context longer than the model supports."""
     context, model = float(table.longest_context[row]), table.named_of(row).model.name
     values = {"tokens": float(tokens), "context": context, "model": model}
     return (Notice("serving_beyond_context", "input_tokens", values),)
 
 
 def lacking(table: ServingTable, row: int) -> tuple[Notice, ...]:
-    """Return the unknown facts of one row's device: power, price, memory."""
+    """Return notices on the device's missing data: power, price, memory."""
     notes = []
     board = table.named_of(row).device
     price, device = table.prices[int(table.price_at[row])], {"device": board.device.name}

@@ -1,4 +1,4 @@
-"""Questions about inference: a set-up to serve from, an item, and what answers are set against."""
+"""Inference questions: setup, item, and comparison."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ class ServingQuestion(
         },
     },
 ):
-    """One set-up to serve from; what is None or empty is unspecified.
+    """Inference setup; None or empty means unspecified.
 
     `question.inputs` declares each field; names are looked up in the profiles.
     """
@@ -98,7 +98,7 @@ class ServingQuestion(
 class Item(
     Question, wording={"image_size": {"help": "image side", "group": "items", "example": ""}}
 ):
-    """One item of a network that does not write token by token."""
+    """Item of a network that does not generate tokens."""
 
     steps: float | None = None
     guidance: float | None = None
@@ -107,13 +107,13 @@ class Item(
 
     @property
     def passes(self) -> float:
-        """Times that the network runs [1]."""
+        """Network passes per item [1]."""
         return (self.steps or 1.0) * (self.guidance or 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison(Question):
-    """Goals, prices and energies that the tokens of an answer are set against."""
+    """Goals, prices and energies to compare an answer with."""
 
     latency_goal: float | None = None
     api: str = ""
@@ -129,7 +129,7 @@ INPUTS: Mapping[str, Input] = {
     **Item.inputs,
     **Comparison.inputs,
 }
-"""Field -> its declaration."""
+"""Field -> input declaration."""
 
 COLUMNS = ("name", *(declared.column for declared in ServingQuestion.inputs.values()))
-"""Documented columns of a table of set-ups; the name of a row passes through."""
+"""Documented columns of a setup table; row names pass through."""

@@ -1,8 +1,8 @@
-"""Requests in flight at an arrival rate, and their waiting time.
+"""Concurrency at an arrival rate, and waiting time.
 
-By Little's law [1]_, requests in flight are their rate times their time in service; that time grows
-with their number, so it is found by looking between ever nearer loads. Waiting beyond a limit on
-the sequences follows Sakasegawa's approximation of a queue with many servers [2]_.
+By Little's law [1]_, requests in flight are the rate times the service time, which itself grows
+with concurrency; a root search finds the load. Waiting for a place follows Sakasegawa's
+approximation of a multi-server queue [2]_.
 
     n = rate x service(n)
     busy = rate x service / places
@@ -35,19 +35,18 @@ if TYPE_CHECKING:
     from estimator.inference.setups import ServingTable
 
 ROUNDS, CLOSE = 60, 1e-12
-"""Rounds of the search for a load at most, and the logarithm of a rate over another that counts as
-none [1]."""
+"""Most iterations of the load search, and its tolerance on the log rate [1]."""
 
 MOST_LOAD = 1e6
-"""Sequences in flight that are looked at at most [1]."""
+"""Highest concurrency searched [1]."""
 
 
 def concurrency_of_rates(
     table: "ServingTable", parameters: "Parameters"
 ) -> tuple[Floats, dict[int, Notice]]:
-    """Sequences in flight at which requests end as fast as each row asks for [1].
+    """Concurrency that serves each row's request rate [1].
 
-    NaN where a set-up cannot serve them with all that its memory holds, and why.
+    NaN with a reason if the setup cannot serve it within its memory.
     """
     rates, traffic = table.given["request_rate"], table.traffic(parameters)
     tokens = np.asarray(traffic.tokens_in_flight)
@@ -75,10 +74,10 @@ def concurrency_of_rates(
 def _load_of_rates(
     served: Callable[[Floats], Floats], rates: Floats, most: Floats, ends: tuple[Floats, Floats]
 ) -> Floats:
-    """Load, from one to the most, at which as many requests end as arrive, of several set-ups.
+    """Load between one and the maximum that serves the arrival rate.
 
-    `ends` are the rates served at both. The time in service is nearly linear in the load, and so
-    is the load less the rate times that time: its zero is found in few rounds [4]_.
+    `ends` are the rates served at both. Service time is nearly linear in the load, so the root of
+    load minus rate times service time is found in a few iterations [4]_.
 
     References
     ----------
@@ -114,7 +113,7 @@ def _load_of_rates(
 def does_not_fit(
     table: "ServingTable", row: int, needed: float, sequences: float | None = None
 ) -> Notice:
-    """Say that the devices cannot hold the weights, or so many sequences beside them."""
+    """Return the notice that weights or sequences do not fit in memory."""
     device = table.named_of(row).device.device.name
     devices = float(np.asarray(table.layout.devices)[row])
     values: dict[str, Value] = {"devices": devices, "device": device, "needed": needed}
@@ -126,7 +125,7 @@ def does_not_fit(
 
 
 def _fits_shared(table: "ServingTable", row: int) -> bool:
-    """Return whether the weights fit once all replicas share one copy of the experts."""
+    """Return whether the weights fit if all replicas share one copy of the experts."""
     model, layout = rows_of(table.model, row), rows_of(table.layout, row)
     shared = replace(layout, expert_shard=layout.devices)
     memory = np.asarray(table.machine.memory_bytes)[row]
@@ -137,7 +136,7 @@ def _fits_shared(table: "ServingTable", row: int) -> bool:
 def waiting_s(
     service_s: Number, requests_per_s: Number, sequences: Number, quantile: float
 ) -> Floats:
-    """Time that a request waits for one of some places, with a probability at most that [s].
+    """Quantile of the wait for a place [s].
 
     >>> float(waiting_s(1.0, 5.0, 10.0, 0.5)), bool(waiting_s(1.0, 9.0, 10.0, 0.9) > 0.5)
     (0.0, True)
@@ -149,10 +148,10 @@ def waiting_s(
 
 
 def flying_quantile(mean: Number, quantile: float) -> Number:
-    """Sequences in flight as a request sees them on the mean of its life, with a probability [1].
+    """Quantile of the mean concurrency that a request sees over its life [1].
 
-    Requests that arrive at random and stay equally long are a Poisson number with the covariance
-    m (1 - t / T) at a distance t, so their mean over one life T has the variance 2 m / 3 [3]_.
+    With random arrivals and constant service time T, concurrency is Poisson with covariance m (1 -
+    t / T) at lag t, so its mean over T has variance 2 m / 3 [3]_.
 
     References
     ----------
@@ -166,6 +165,6 @@ def flying_quantile(mean: Number, quantile: float) -> Number:
 
 
 def _served_per_s(passes: Passes, sequences: Floats) -> Floats:
-    """Requests that end per second at some sequences in flight; less than one is idle in part."""
+    """Requests completed per second at some concurrency; below one, partly idle."""
     written = passes.output_tokens_per_s(np.maximum(sequences, 1.0))
     return np.asarray(written / passes.traffic.output_tokens * np.minimum(sequences, 1.0))

@@ -1,4 +1,4 @@
-"""The reports of inference: of tokens and requests, against an API or training; and of items."""
+"""Reports of inference: tokens and requests, comparisons with APIs and training, and items."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -28,13 +28,13 @@ from estimator.inference.quantities import MODEL, QUANTITIES, SUSTAINED, UNKNOWN
 from estimator.inference.question import Comparison
 
 SERVICE_DAYS = 365.0
-"""Days in service of a model where they are not given [day]."""
+"""Default days in service of a model [day]."""
 
 
 def inference_report(
     answer: ServingAnswer, catalog: Catalog, level: float, held: Comparison | None = None
 ) -> Report:
-    """Report of the one set-up of an answer.
+    """Report of the only setup of an answer.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def inference_report(
 
 
 def items_report(found: ItemAnswer, name: str, level: float) -> Report:
-    """Report of items that are not written token by token, of a model by its name."""
+    """Report of items not generated token by token."""
     row = found.row
     return Report(
         question="items",
@@ -87,7 +87,7 @@ def items_report(found: ItemAnswer, name: str, level: float) -> Report:
 
 
 def set_ups_report(answer: ServingAnswer, count: int, level: float) -> Report:
-    """Report of several set-ups, one row for each of so many questions; NaN where one is refused.
+    """Report of several setups, one row per question, NaN where refused.
 
     >>> from estimator.inference.quantities import answer_serving
     >>> from estimator.inference.question import ServingQuestion
@@ -124,7 +124,7 @@ def set_ups_report(answer: ServingAnswer, count: int, level: float) -> Report:
 def quantities_of(
     ranges: Mapping[str, Uncertain], names: Iterable[str], place: int = 0
 ) -> dict[str, Uncertain]:
-    """Return some quantities of one set-up, as far as they are known."""
+    """Return the known quantities among `names` of one setup."""
     first = {name: one_of(ranges[name], place) for name in names if name in ranges}
     return {name: one for name, one in first.items() if np.isfinite(one.mid)}
 
@@ -140,7 +140,7 @@ def _goal(held: Comparison, answer: ServingAnswer) -> dict[str, float]:
 
 
 def _api(held: Comparison, catalog: Catalog) -> dict[str, Any]:
-    """Prices of the API to compare with: on record with name, date and source, or as given."""
+    """API prices to compare with: on record with name, date and source, or as given."""
     prompt, answer = held.api_price_in, held.api_price_out
     if not held.api:
         if answer is None and prompt is not None:

@@ -1,7 +1,7 @@
-"""What do questions name, and what is assumed of the rest: each distinct word looked up once.
+"""Resolution of names and defaults, each distinct word looked up once.
 
-Words name a model, a device, weights, an engine and a site; the numbers of all questions are then
-columns. What a question leaves open is assumed here, and every assumption is a note of its row.
+Words name a model, device, weights, engine and site; the numbers of all questions become columns.
+Defaults for unspecified inputs are set here, each with a notice.
 """
 
 import math
@@ -44,26 +44,26 @@ from estimator.question.site import find_site
 from estimator.question.table import Table, Words
 
 MOST_READ = 4096
-"""Configs remembered at a time [1]."""
+"""Most configs cached at a time [1]."""
 
 NATIVE_MXFP4 = "gpt-oss"
-"""Models that are published in MXFP4: experts packed, the rest in 16 bit."""
+"""Models published in MXFP4: packed experts, the rest in 16 bits."""
 
 LOCAL_OUTER_BITS = 8.5
-"""llama.cpp keeps what is not an expert of such a model in Q8_0 [bit]."""
+"""Bits per non-expert weight of such a model in llama.cpp, Q8_0 [bit]."""
 
 HALF_AND_MORE = ("bf16", "fp16", "tf32", "fp32")
-"""Formats that every device has in one form or another."""
+"""Formats that every device supports in some form."""
 
 SAME_SIZE = 0.3
-"""A preset whose size is off the given one by more, as a logarithm, is another model [1]."""
+"""Log size difference above which a preset is a different model [1]."""
 
 Mask = npt.NDArray[np.bool_]
 FindModel = Callable[[str, str, float | None, float | None], ServedModel]
 
 
 class Naming(NamedTuple):
-    """Fields of a question on which `NamedSetup` rests, words and numbers."""
+    """Fields of a question that `NamedSetup` depends on, words and numbers."""
 
     hardware: str
     preset: str
@@ -79,7 +79,7 @@ class Naming(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Resolution:
-    """What questions name and how they are laid out.
+    """Resolved questions and their layouts.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def _price(
 
 
 def find_named(asked: Naming, catalog: Catalog, find_model: FindModel) -> NamedSetup:
-    """What the words of a question name.
+    """Resolve the words of a question.
 
     Raises
     ------
@@ -167,7 +167,7 @@ def find_named(asked: Naming, catalog: Catalog, find_model: FindModel) -> NamedS
 def find_model(
     name: str, config: str, params: float | None, active: float | None, *, catalog: Catalog
 ) -> ServedModel:
-    """Model of a question: its name, config, parameters and active parameters.
+    """Model from a name, config, parameters and active parameters.
 
     Raises
     ------
@@ -196,7 +196,7 @@ def find_model(
 
 @dataclass(frozen=True)
 class ServingResolver:
-    """Profiles and engines by which questions are resolved, and their devices laid out.
+    """Profiles and engines for resolving questions and layouts.
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ class ServingResolver:
         return lru_cache(maxsize=MOST_READ)(partial(find_model, catalog=self.catalog))
 
     def resolve(self, asked: Table[ServingQuestion]) -> Resolution:
-        """Everything that questions name; a refused one disturbs no other."""
+        """Resolve all questions; refused ones do not affect the others."""
         both = asked.states("concurrency") & asked.states("request_rate")
         twice = Notice("serving_two_loads", "request_rate")
         errors = {**dict.fromkeys(rows_where(both).tolist(), twice), **asked.errors}
@@ -239,7 +239,7 @@ class ServingResolver:
         return Resolution(table=self._priced(table), rows=rows, errors=errors)
 
     def table(self, questions: Sequence[ServingQuestion]) -> ServingTable:
-        """Everything that some questions name.
+        """Resolve some questions, all of which must be valid.
 
         Raises
         ------
@@ -252,7 +252,7 @@ class ServingResolver:
         return found.table
 
     def laid_out(self, table: ServingTable, devices: Floats) -> ServingTable:
-        """Return the table with so many devices, in the fastest layouts where unspecified."""
+        """Return the table with given device counts, in the fastest layouts where unspecified."""
         given = table.given
         experts, tensor = filled(given["expert_parallel"], 1.0), given["tensor_parallel"]
         replicas = filled(given["data_parallel"], 1.0)
@@ -284,9 +284,9 @@ class ServingResolver:
         return replace(table, layout=layout)
 
     def _with_pools(self, table: ServingTable, impossible: dict[int, Notice]) -> ServingTable:
-        """Return the table with pools for prefill and decode where asked, and say why not of some.
+        """Return the table with requested pools, and reasons for failures.
 
-        What was said of a row on shared devices gives way to what is said of its pools.
+        Pool errors replace those of the row on shared devices.
         """
         given = table.given
         pools = [name for name in given if name.startswith(POOLED)]
@@ -318,7 +318,7 @@ class ServingResolver:
     def _names(
         self, asked: Table[ServingQuestion]
     ) -> tuple[list[NamedSetup], Places, dict[int, Notice]]:
-        """What the words of each row name, each combination looked up once; why others cannot."""
+        """Setups of each row, with each combination resolved once, and errors."""
         words = [asked.word(name) for name in Naming._fields[:NAMING_WORDS]]
         numbers = [asked.number(name) for name in Naming._fields[NAMING_WORDS:]]
         keys = (*(word.codes for word in words), *map(_codes, numbers))
@@ -340,14 +340,14 @@ class ServingResolver:
         return named, number[at], errors
 
     def _resolve_names(self, asked: Naming) -> NamedSetup:
-        """What the words of one question name; a config on disk is read once a resolver."""
+        """Setup of one question; each config on disk is read once."""
         if asked.config:
             return find_named(asked, self.catalog, self._read)
         find = partial(find_model, catalog=self.catalog)
         return self.catalog.look_up(asked, lambda: find_named(asked, self.catalog, find))
 
     def _priced(self, table: ServingTable) -> ServingTable:
-        """Return the table with the price of each row's device."""
+        """Return the table with each row's device price."""
         hardware, site = (table.asked.word(name) for name in ("hardware", "site"))
         given = table.given["price"]
         many = table.devices > table.node_devices
@@ -359,7 +359,7 @@ class ServingResolver:
 
 
 def _with_rows(layout: Layout, rows: Places, part: Layout) -> Layout:
-    """Layout with some rows as another one has them."""
+    """Layout with some rows replaced by another layout's."""
     changed = {}
     for name in LAID_OUT:
         whole = np.asarray(getattr(layout, name), dtype=np.float64)
@@ -369,28 +369,26 @@ def _with_rows(layout: Layout, rows: Places, part: Layout) -> Layout:
 
 
 NAMING_WORDS = 7
-"""Fields of `Naming` that are words, the first ones [1]."""
+"""Number of leading fields of `Naming` that are words [1]."""
 
 
 def _words(words: Words, rows: Places) -> list[str]:
-    """Word of some rows, empty where they say none."""
     return words.take(rows).rows()
 
 
 def _numbers(column: Floats, rows: Places) -> list[float | None]:
-    """Number of some rows, None where they give none."""
     return [value if value == value else None for value in column[rows].tolist()]
 
 
 def _codes(column: Floats) -> Places:
-    """Number of the value of each row; of columns that no row fills, zero."""
+    """Code of each row's value, zero in empty columns."""
     if np.isnan(column).all():
         return np.zeros(column.size, dtype=np.intp)
     return few(column)[1]
 
 
 def _reason(error: ValueError | OSError) -> Notice:
-    """Why a question is refused."""
+    """Reason why a question is refused."""
     if isinstance(error, Refusal) and error.notice.code != "text":
         return error.notice
     return Notice("text", "", {"text": " ".join(str(error).split())})
@@ -399,7 +397,7 @@ def _reason(error: ValueError | OSError) -> Notice:
 def _weights(
     asked: Naming, device: ServingDevice, model: ServedModel, notes: list[Notice]
 ) -> WeightFormat:
-    """Format of the weights: as asked, as the model's name or checkpoint has it, or as usual."""
+    """Weight format as given, as in the model's name or checkpoint, or by default."""
     if asked.precision:
         return weight_format(asked.precision)
     stated = stated_format(asked.preset)
@@ -418,7 +416,7 @@ def _weights(
 
 
 def _usual_weights(device: ServingDevice) -> str:
-    """16 bits on a server, in the format that it multiplies; four on one's own machine."""
+    """Default weight format: 16 bits on a server, 4 bits on a local machine."""
     if not device.is_server:
         return "q4_k_m"
     peaks = device.device.peaks
@@ -426,7 +424,7 @@ def _usual_weights(device: ServingDevice) -> str:
 
 
 def _site(name: str, pue: float | None, catalog: Catalog, *, bare: bool) -> Found[Site]:
-    """Site by name, with the PUE where it is given, and what is assumed of it."""
+    """Site by name with the given PUE, and its assumptions."""
     found = find_site(name.strip(), catalog, bare=bare)
     grid = any(notice.field == "carbon_intensity" for notice in found.notices)
     assumed = (Notice("serving_grid_assumed", "site"),) if grid else ()
@@ -436,7 +434,7 @@ def _site(name: str, pue: float | None, catalog: Catalog, *, bare: bool) -> Foun
 
 
 def _of_name(name: str, catalog: Catalog) -> ServedModel:
-    """Model of the size that its name states."""
+    """Model with the size that its name states."""
     if not name:
         raise refuse("serving_no_model", "preset")
     stated = stated_size(name)
@@ -447,7 +445,7 @@ def _of_name(name: str, catalog: Catalog) -> ServedModel:
 
 
 def _unknown_model(name: str, catalog: Catalog) -> ValueError:
-    """Why a model is not known: with the presets that resemble it, else with what to give."""
+    """Error for an unknown model, with similar presets if any."""
     try:
         catalog.preset(name)
     except ValueError as error:
@@ -462,9 +460,9 @@ def _as_notice(warning: Notice | str) -> Notice:
 
 
 def _native(weights: WeightFormat, model: ServedModel, engine: int) -> WeightFormat:
-    """Experts published packed stay so, whatever 4-bit format a file is named for.
+    """Weight format of a model published with packed experts.
 
-    A format of experts alone packs all weights of a model that has none.
+    In a model without experts, an expert format packs all weights.
     """
     if weights.outer_bits is not None and not model.sparse:
         return replace(weights, outer_bits=None)
@@ -475,16 +473,16 @@ def _native(weights: WeightFormat, model: ServedModel, engine: int) -> WeightFor
 
 
 def _cache_bytes(asked: Naming, *, narrow: bool) -> float:
-    """Bytes of a cached value: as asked; servers that compute in 8 bits or fewer cache in 8 [B]."""
+    """Bytes per cached value as given; 8 bits on servers computing in 8 bits or fewer [B]."""
     if asked.kv_precision:
         return weight_format(asked.kv_precision, "kv_precision").bits / 8.0
     return 1.0 if narrow else 2.0
 
 
 def _devices(table: ServingTable) -> Floats:
-    """Devices as given, else the fewest equal shares that hold weights and all in flight [1].
+    """Devices as given, or the fewest equal shares that fit weights and cache [1].
 
-    A slice of TPUs is all of its chips.
+    A TPU slice uses all of its chips.
     """
     given = table.given
     replicas, experts = filled(given["data_parallel"], 1.0), filled(given["expert_parallel"], 1.0)

@@ -14,25 +14,26 @@ from estimator.networks.huggingface import architecture
 from estimator.networks.ledger import Inputs, Ledger, Term
 
 ROUTED = "moe/expert"
-"""Terms of the ledger that routed experts hold."""
+"""Ledger terms of routed experts."""
 
 TYPICAL_DEPTH_RATIO = 100.0
-"""Width over layers of usual decoders: 4096 / 32, 8192 / 80, 16384 / 126 [1]."""
+"""Width over layers of typical decoders [1]: 4096 / 32, 8192 / 80, 16384 / 126."""
 
 TYPICAL_CACHE_HEADS, TYPICAL_HEAD_WIDTH = 8.0, 128.0
-"""Key-value heads and their width in most decoders since Llama 2 70B [1]."""
+"""Key-value heads and head width of most decoders since Llama 2 70B [1]."""
 
 TYPICAL_VISITS = 8.0
-"""Experts that a token visits in most mixtures since 2024 [1]."""
+"""Active experts per token of most mixtures since 2024 [1]."""
 
 DENSE_SHARE_OF_ACTIVE = 0.35
-"""Share of attention, shared experts and output layer in the parameters that a token uses of a
-mixture: 0.2 to 0.5 in Qwen3, gpt-oss, DeepSeek-V3 and Mixtral [1]."""
+"""Share of attention, shared experts and output layer in a mixture's active parameters [1]: 0.2 to
+0.5 in Qwen3, gpt-oss, DeepSeek-V3 and Mixtral.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServedModel:
-    """A model to serve, for people and for the formulas.
+    """Model to serve, for people and for the formulas.
 
     Parameters
     ----------
@@ -57,18 +58,18 @@ class ServedModel:
 
     @property
     def params(self) -> float:
-        """All parameters [1]."""
+        """Total parameters [1]."""
         numbers = self.numbers
         return float(numbers.dense_params + numbers.routed_params + numbers.table_params)
 
     @property
     def sparse(self) -> bool:
-        """Whether tokens are routed to experts."""
+        """Return whether tokens are routed to experts."""
         return bool(self.numbers.routed_params)
 
 
 def from_config(config: Mapping[str, Any], name: str = "") -> ServedModel:
-    """Model of a Hugging Face config that writes token by token.
+    """Model of a Hugging Face config that generates tokens.
 
     Raises
     ------
@@ -103,7 +104,7 @@ def from_config(config: Mapping[str, Any], name: str = "") -> ServedModel:
 
 
 def from_size(params: float, active_params: float | None = None, name: str = "") -> ServedModel:
-    """Model of which only the size is known, with the layers that such a model usually has.
+    """Model of a given size, with typical layers.
 
     >>> model = from_size(70e9)
     >>> round(float(model.numbers.layers)), model.sparse
@@ -136,7 +137,7 @@ def from_size(params: float, active_params: float | None = None, name: str = "")
 
 
 def _numbers(one: Ledger, two: Ledger, experts: float, visits: float) -> dict[str, float]:
-    """Parameters by how they are read, values kept, and FLOPs per pair by second differences."""
+    """Parameters by access pattern, values kept, and FLOPs per pair from second differences."""
     routed = float(sum(term.params for term in _routed(one)))
     head = one.terms.get("head/logits")
     tied = head is not None and head.params == 0
@@ -164,9 +165,9 @@ def _numbers(one: Ledger, two: Ledger, experts: float, visits: float) -> dict[st
 
 
 def _experts(layers: tuple[Any, ...], one: Ledger) -> tuple[float, float]:
-    """Routed experts of a layer and visits per token; 1 and 1 in a dense model.
+    """Routed experts per layer and active experts per token; 1 and 1 in a dense model.
 
-    Where the layers do not list them, the ledger of a token tells what share of them it visits.
+    If the layers do not list them, the ledger implies the active share.
     """
     for layer in layers:
         block = getattr(layer, "feed_forward", None)
@@ -180,14 +181,13 @@ def _experts(layers: tuple[Any, ...], one: Ledger) -> tuple[float, float]:
 
 
 def _routed(one: Ledger) -> list[Term]:
-    """Terms that routed experts hold."""
     return [term for name, term in one.terms.items() if name.startswith(ROUTED)]
 
 
 def _latent_pair_flop(layers: tuple[Any, ...]) -> float:
-    """FLOPs by which a pair costs more in the latent space, where the cache is never rebuilt.
+    """Extra FLOPs per token pair in latent space, where the cache is never expanded.
 
-    Every head then multiplies the whole latent, twice: DeepSeek-AI, "DeepSeek-V2", 2024,
+    Every head then multiplies the whole latent twice: DeepSeek-AI, "DeepSeek-V2", 2024,
     arXiv:2405.04434, sec. 2.1.2 [flop].
     """
     found = [layer.attention for layer in layers if hasattr(layer, "attention")]
@@ -201,7 +201,7 @@ def _latent_pair_flop(layers: tuple[Any, ...]) -> float:
 
 
 def _cache_heads(layers: tuple[Any, ...]) -> float:
-    """Heads over which the cache can be split: one where a latent is shared by all."""
+    """Heads over which the cache can be split, one for a shared latent."""
     heads = [
         getattr(layer.attention, "kv_heads", 1) for layer in layers if hasattr(layer, "attention")
     ]
@@ -209,5 +209,5 @@ def _cache_heads(layers: tuple[Any, ...]) -> float:
 
 
 def _usual_hidden(active_params: float) -> float:
-    """Width of a decoder of 12 width^2 parameters a layer and the usual depth [1]."""
+    """Width of a decoder with 12 width^2 parameters per layer and typical depth [1]."""
     return float((TYPICAL_DEPTH_RATIO * active_params / 12.0) ** (1.0 / 3.0))

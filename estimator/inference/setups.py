@@ -1,4 +1,4 @@
-"""Set-ups as arrays: what questions name, how they are laid out, and the traffic on them."""
+"""Inference setups as arrays: names resolved, layouts, and traffic."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -40,24 +40,24 @@ Mask = npt.NDArray[np.bool_]
 Thing = TypeVar("Thing", bound=Hashable)
 
 REPLICA_SHARE = 0.6
-"""Share of a device's memory that weights may fill where each replica is to serve many [1]."""
+"""Share of device memory that weights may fill if each replica serves many [1]."""
 
 LOCAL_INPUT_TOKENS = 64.0
-"""A prompt at one's own machine, where it is unspecified [token]."""
+"""Default prompt on a local machine [token]."""
 
 OUTPUT_TOKENS = 400.0
-"""An answer of unspecified length: chats of the measured rows write 350 to 900 [token]."""
+"""Default output length [token]; chats of the measured rows write 350 to 900."""
 
 DRAFT_ACCEPTANCE = 0.7
-"""Probability that a draft is accepted, where it is unspecified [1]: 0.6 to 0.9 in print."""
+"""Default probability that a draft token is accepted [1]: 0.6 to 0.9 as published."""
 
 INPUT_LOG_SD, OUTPUT_LOG_SD, SEQUENCES_LOG_SD, SATURATED_LOG_SD = 0.8, 0.7, 1.0, 0.35
-"""Uncertainty of unspecified traffic; a vendor's table states saturated throughput [1]."""
+"""Log standard deviations of unspecified traffic [1]; vendor tables state saturated throughput."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NamedSetup:
-    """Things that the words of a question name, regardless of its counts.
+    """Resolved words of a question, independent of its counts.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class NamedSetup:
 
     @cached_property
     def cells(self) -> tuple[float | None, ...]:
-        """Numbers of the columns of a table, in the order of `_CELLS`."""
+        """Column values of the setup, in the order of `_CELLS`."""
         numbers, device, weights = self.model.numbers, self.device, self.weights
         return (
             *(float(getattr(numbers, name)) for name in _SERVED),
@@ -123,7 +123,7 @@ _CELLS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Resolved:
-    """One question with everything that it names, and what had to be assumed."""
+    """One resolved question, with its assumptions."""
 
     question: ServingQuestion
     model: ServedModel
@@ -142,7 +142,7 @@ class Resolved:
 
 @dataclass(frozen=True, kw_only=True)
 class ServingTable:
-    """Set-ups as arrays of one length.
+    """Setups as arrays of one length.
 
     Parameters
     ----------
@@ -193,21 +193,21 @@ class ServingTable:
 
     @property
     def devices(self) -> Floats:
-        """Devices of each row, those that read prompts included [1]."""
+        """Devices of each row, including prefill devices [1]."""
         return np.asarray(self.layout.devices + self.prefill.devices)
 
     @property
     def split(self) -> Mask:
-        """Return whether prompts have devices of their own."""
+        """Return whether prefill has its own devices."""
         return np.broadcast_to(np.asarray(self.prefill.devices) > 0.0, self.count)
 
     @property
     def count(self) -> int:
-        """Rows."""
+        """Number of rows."""
         return self.asked.count
 
     def named_of(self, row: int) -> NamedSetup:
-        """Return the things that the words of a row name."""
+        """Return the resolved names of a row."""
         return self.named[int(self.named_at[row])]
 
     @cached_property
@@ -218,33 +218,32 @@ class ServingTable:
 
     @cached_property
     def node_devices(self) -> Floats:
-        """Devices of a node or a rack of each row [1]."""
+        """Devices per node or rack of each row [1]."""
         sizes = [node_devices(one.device.device) for one in self.named]
         return np.array(sizes, dtype=np.float64)[self.named_at]
 
     @cached_property
     def sites(self) -> tuple[list[Site], Places]:
-        """Places of the set-ups, and which each row has."""
+        """Distinct sites of the setups, and the index by row."""
         return self.each_of([one.site.value for one in self.named])
 
     def each_of(self, things: Sequence[Thing]) -> tuple[list[Thing], Places]:
-        """Distinct ones of something that `named` have, and which each row has."""
+        """Distinct values of an attribute of `named`, and the index by row."""
         numbers: dict[Thing, int] = {}
         codes = [numbers.setdefault(one, len(numbers)) for one in things]
         return list(numbers), np.array(codes, dtype=np.intp)[self.named_at]
 
     @property
     def rows(self) -> Sequence[Resolved]:
-        """Every row by itself, made when it is asked for."""
+        """Every row, computed on access."""
         return LazyItems(self.count, self.row)
 
     @cached_property
     def _rows(self) -> dict[int, Resolved]:
-        """Rows by themselves that were asked for."""
         return {}
 
     def row(self, row: int) -> Resolved:
-        """One row by itself."""
+        """Return one row."""
         if row not in self._rows:
             self._rows[row] = self._row(row)
         return self._rows[row]
@@ -268,7 +267,7 @@ class ServingTable:
         )
 
     def notices(self) -> NoticeTable:
-        """Return what had to be assumed for each row."""
+        """Return the assumptions of each row."""
         said, devices = NoticeTable(self.count), self.devices
         said.coded([one.notes for one in self.named], self.named_at)
         chips, assumed = self.chips, np.isnan(self.given["devices"]) & ~self.split
@@ -307,7 +306,7 @@ class ServingTable:
 
     @property
     def chips(self) -> Floats:
-        """Chips of the slice of TPUs that each row names; 1 for one device [1]."""
+        """Chips of each row's TPU slice, 1 for a single device [1]."""
         names = self.asked.word("hardware")
         sizes = [*(float(chips_of_slice(name)) for name in names.distinct), 1.0]
         return np.array(sizes)[names.codes]
@@ -318,37 +317,37 @@ class ServingTable:
         return replace(cut, asked=self.asked.part(rows))
 
     def under(self, **numbers: Floats) -> "ServingTable":
-        """Return the same set-ups with other numbers asked of them."""
+        """Return the same setups with other numbers."""
         return replace(self, asked=self.asked.changed(**numbers))
 
     def input_tokens(self, parameters: Parameters) -> Floats:
-        """Tokens of a prompt [token]."""
+        """Prompt length [token]."""
         usual = np.where(self.local, LOCAL_INPUT_TOKENS, parameters.of("input_tokens"))
         return np.maximum(filled(self.given["input_tokens"], usual), 1.0)
 
     @property
     def output_tokens(self) -> Floats:
-        """Tokens of an answer [token]."""
+        """Output length [token]."""
         return filled(self.given["output_tokens"], OUTPUT_TOKENS)
 
     @property
     def tokens_in_flight(self) -> Floats:
-        """Mean tokens of a sequence in flight, unspecified inputs taken as short [token]."""
+        """Mean context in flight, with unspecified inputs counted as short [token]."""
         return np.nan_to_num(self.given["input_tokens"], nan=0.0) + 0.5 * self.output_tokens
 
     @property
     def program_open(self) -> Mask:
-        """Return whether neither the program of a server nor its load is stated."""
+        """Mask of server rows with neither program nor load given."""
         unstated = self.asked.word("software").codes < 0
         return np.asarray((self.engines == SERVER) & unstated & np.isnan(self.given["concurrency"]))
 
     @property
     def local(self) -> Mask:
-        """Return whether it runs in one user's own program."""
+        """Mask of rows on a single user's own machine."""
         return IS_LOCAL[self.engines]
 
     def setup(self, parameters: Parameters) -> Setup:
-        """Set-ups under engines of some parameters."""
+        """Setups under engines with given parameters."""
         return Setup(
             model=self.model,
             machine=self.machine,
@@ -368,7 +367,7 @@ class ServingTable:
         )
 
     def traffic(self, parameters: Parameters) -> Traffic:
-        """Traffic, with what is usual where it is unspecified."""
+        """Traffic, with defaults where unspecified."""
         given, read, written = self.given, self.input_tokens(parameters), self.output_tokens
         full = np.clip(
             self.most_sequences(read + 0.5 * written),
@@ -388,7 +387,7 @@ class ServingTable:
         )
 
     def open_log_sd(self) -> dict[str, Floats]:
-        """Field of the traffic -> how unsure it is where unspecified, 0 where given [1]."""
+        """Traffic field -> log standard deviation, 0 where given [1]."""
         saturated = np.where(self.engines == VENDOR, SATURATED_LOG_SD, SEQUENCES_LOG_SD)
         open_ = {name: np.isnan(values) for name, values in self.given.items()}
         return {
@@ -398,7 +397,7 @@ class ServingTable:
         }
 
     def other_layout(self) -> Layout:
-        """Layouts one choice away where the question leaves them open: half the replicas, or 2."""
+        """Alternative layouts where unspecified: half the replicas, or 2."""
         layout, memory = self.layout, np.asarray(self.machine.memory_bytes)
         devices, replicas = np.asarray(layout.devices), np.asarray(layout.data_parallel)
         others = np.where(replicas > 1.0, np.ceil(replicas / 2.0), 2.0)
@@ -415,19 +414,19 @@ class ServingTable:
         )
 
     def most_sequences(self, tokens: Number) -> Floats:
-        """Sequences of some tokens that the memory holds beside the weights [1]."""
+        """Most sequences of a given length that fit next to the weights [1]."""
         memory = self.machine.memory_bytes
         return np.asarray(most_sequences(self.model, self.layout, memory, tokens))
 
 
 NOTHING_ASKED = Table(question=ServingQuestion, count=0)
-"""No question."""
+"""Empty table."""
 
 
 def table_of(
     asked: Table[ServingQuestion], named: Sequence[NamedSetup], named_at: Places
 ) -> ServingTable:
-    """Return questions as arrays; devices are not laid out or priced yet."""
+    """Return questions as arrays, without layouts and prices."""
     cells = np.array([one.cells for one in named], dtype=np.float64).reshape(-1, len(_CELLS))
     columns = dict(zip(_CELLS, np.ascontiguousarray(cells.T)[:, named_at], strict=True))
     engines = np.array([one.engine for one in named], dtype=np.int64)
@@ -452,18 +451,17 @@ def table_of(
 
 
 def _devices_notice(code: str, count: float) -> Notice:
-    """Notice about a number of devices."""
     return Notice(code, "devices", {"count": count})
 
 
 def _pools_note(prefill: float, devices: float) -> Notice:
-    """Return a notice on the division of devices into pools."""
+    """Return the notice on the division of devices into pools."""
     values = {"prefill": float(prefill), "decode": float(devices - prefill)}
     return Notice("serving_pools", "prefill_devices", values)
 
 
 def _layout_note(devices: float, replicas: float, shard: float) -> Notice:
-    """Return a notice on the layout assumed."""
+    """Return the notice on the assumed layout."""
     if replicas == 1.0:
         return Notice("serving_layers_split", "tensor_parallel", {"devices": devices})
     values = {"replicas": replicas, "count": devices / replicas, "devices": devices}
@@ -473,7 +471,7 @@ def _layout_note(devices: float, replicas: float, shard: float) -> Notice:
 
 
 def tokens_per_pass(drafted: Floats, acceptance: Floats) -> Floats:
-    """Tokens that a pass yields with some drafts, each accepted with a probability [1]_.
+    """Expected tokens per pass with drafting [1]_.
 
     References
     ----------
@@ -488,5 +486,5 @@ def tokens_per_pass(drafted: Floats, acceptance: Floats) -> Floats:
 
 
 def filled(values: Floats, otherwise: Number) -> Floats:
-    """Numbers of a column, and something else where there is none."""
+    """Fill NaN values with a default."""
     return np.where(np.isnan(values), otherwise, values)

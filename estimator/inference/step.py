@@ -1,8 +1,8 @@
-"""Time of one step of a serving engine: a roofline of reading, computing and waiting.
+"""Time of one engine step: a roofline of reading, computing and waiting.
 
-A decode step writes one token of every sequence in flight. It reads every weight once, however
-many sequences share it, of a mixture only the experts that some token visits, and the cache of
-every sequence. Reading and computing overlap, launches, scheduling and collectives do not [1]_:
+A decode step generates one token for every sequence in flight. It reads the weights once (in a
+mixture, only the active experts), and the cache of every sequence. Reading and computing overlap;
+launches, scheduling and collectives do not [1]_:
 
     t_step = r (+) c + t_launch + t_exchange
     a (+) b = max(a, b) + min(a, b)^2 / (2 max(a, b))
@@ -33,23 +33,24 @@ Number = float | npt.NDArray[np.float64]
 """A float, or an array that broadcasts with the others."""
 
 Flag = bool | npt.NDArray[np.bool_]
-"""True or false, or an array that broadcasts with the others."""
+"""A bool, or an array that broadcasts with the others."""
 
 BYTES_OF_ACTIVATION = 2.0
-"""Bytes of a value that devices pass to each other [B]."""
+"""Bytes per value sent between devices [B]."""
 
 COLLECTIVES_PER_LAYER = 2.0
-"""All-reduces of a layer whose attention and feed-forward block are split [1]."""
+"""All-reduces per layer with split attention and feed-forward blocks [1]."""
 
 
 SERVER_PASS_TOKENS = 8192.0
-"""Tokens of an input in one pass of servers on data-center boards: `max_num_batched_tokens` of
-vLLM, `max_num_tokens` of TensorRT-LLM [token]."""
+"""Prompt tokens per pass of servers on data-center devices: `max_num_batched_tokens` of vLLM,
+`max_num_tokens` of TensorRT-LLM [token].
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Served:
-    """Parameters, reads and work of a model during generation.
+    """Parameters, memory reads and work of a model in generation.
 
     Parameters
     ----------
@@ -87,13 +88,13 @@ class Served:
 
     @property
     def visited_params(self) -> Number:
-        """Parameters that one token multiplies [1]."""
+        """Active parameters per token [1]."""
         return self.dense_params + self.routed_params * self.experts_per_token / self.experts
 
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """One device as serving sees it.
+    """Device parameters for inference.
 
     Parameters
     ----------
@@ -199,13 +200,13 @@ class Layout:
 
     @property
     def dense_shard(self) -> Number:
-        """Devices over which the matrices of a layer are split [1]."""
+        """Devices over which a layer's matrices are split [1]."""
         return self.devices / (self.data_parallel * self.stages)
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepTime:
-    """Parts of one pass on its busiest device: reading, computing, launches and the like [s]."""
+    """Parts of one pass on its busiest device: reading, computing, and overhead [s]."""
 
     read_s: Number
     compute_s: Number
@@ -214,12 +215,12 @@ class StepTime:
 
     @property
     def busy_s(self) -> Number:
-        """Time that the device computes and reads, which overlap but for their rims [s]."""
+        """Time of overlapping compute and reads [s]."""
         return overlapped_s(self.read_s, self.compute_s)
 
     @property
     def waiting_s(self) -> Number:
-        """Time in which the device waits for launches and the like: what it does not hide [s]."""
+        """Time waiting for launches and other overhead that is not hidden [s]."""
         if not np.any(self.launches_ahead):
             return self.overhead_s
         busy = self.busy_s
@@ -233,17 +234,17 @@ class StepTime:
 
 
 OVERLAP_RIM = 0.5
-"""Time that the shorter of two equally long streams adds to the longer, over its own [1]."""
+"""Time that the shorter of two equal streams adds to the longer, relative to it [1]."""
 
 
 def overlapped_s(one: Number, other: Number) -> Number:
-    """Time of two streams that overlap but for their rims [s]."""
+    """Time of two overlapping streams [s]."""
     longer, shorter = np.maximum(one, other), np.minimum(one, other)
     return longer + OVERLAP_RIM * shorter * shorter / longer
 
 
 def visited_share(experts: Number, experts_per_token: Number, tokens: Number) -> Number:
-    """Expected share of the experts that some of the tokens visit.
+    """Expected share of experts that some tokens activate.
 
     >>> float(visited_share(128.0, 8.0, 1.0)), round(float(visited_share(128.0, 8.0, 64.0)), 3)
     (0.0625, 0.984)
@@ -253,10 +254,10 @@ def visited_share(experts: Number, experts_per_token: Number, tokens: Number) ->
 
 
 def busiest(share: Number, experts: Number, shard: Number) -> Number:
-    """Visited experts of the busiest of some devices over the mean of all [1].
+    """Active experts on the busiest device over the mean [1].
 
-    Each device holds some experts, each visited with the probability `share`; the largest of n
-    nearly normal numbers lies about sqrt(2 ln n) standard deviations above their mean.
+    Each device's experts are active with probability `share`; the largest of n nearly normal counts
+    is about sqrt(2 ln n) standard deviations above their mean.
     """
     mean = np.maximum(experts / shard * share, 1e-9)
     above = np.sqrt(2.0 * np.log(shard) * (1.0 - share) / mean)
@@ -264,7 +265,7 @@ def busiest(share: Number, experts: Number, shard: Number) -> Number:
 
 
 def kept_values(model: Served, tokens: Number) -> Number:
-    """Values that a sequence of some tokens keeps in the cache [1]."""
+    """Cached values per sequence of a given length [1]."""
     inside = np.minimum(tokens, model.window)
     return model.cache_values * tokens + model.window_values * inside + model.state_values
 
@@ -291,7 +292,7 @@ class ExpertCosts:
     compute_s: Number
 
     def visited(self, rows: Number) -> Number:
-        """Share of the experts of the busiest device that some rows visit [1]."""
+        """Share of the busiest device's experts that are active [1]."""
         share = visited_share(self.experts, self.experts_per_token, rows * self.tokens_per_row)
         return share * busiest(share, self.experts, self.shard)
 
@@ -322,7 +323,7 @@ class DecodeCosts:
     launches_ahead: Flag = False
 
     def at(self, rows: Number) -> StepTime:
-        """Time of a step of some rows."""
+        """Time of a step with some rows."""
         read_s = self.read_s + rows * self.row_read_s
         compute_s = self.compute_s + rows * self.row_compute_s
         if self.experts is not None:
@@ -341,10 +342,10 @@ class DecodeCosts:
 def decode_costs(
     model: Served, machine: Machine, engine: Engine, layout: Layout, context_tokens: Number
 ) -> DecodeCosts:
-    """Return the time of a step that writes one token per sequence, by its rows.
+    """Return the time of a step that generates one token per sequence, by its rows.
 
-    Fields broadcast together, `context_tokens` the mean of what a sequence has in its cache. Each
-    matrix product computes as if it had half_rows more rows.
+    Fields broadcast; `context_tokens` is the mean context in the cache. Each matrix product
+    computes as if it had half_rows more rows.
     """
     return _step_costs(model, machine, engine, layout, context_tokens, engine.half_rows)
 
@@ -357,7 +358,7 @@ def _step_costs(
     context_tokens: Number,
     expert_rows: Number,
 ) -> DecodeCosts:
-    """Return the time of a step whose expert products reach half their rate at that many rows."""
+    """Return the step time, with the rows at which expert products reach half their rate."""
     shard = layout.dense_shard
     per_byte_s = 1.0 / (engine.read_share * machine.bytes_per_s) + 1.0 / engine.ceiling_bytes_per_s
     dense = model.dense_params / shard
@@ -397,11 +398,11 @@ def _step_costs(
 def prefill_times(
     model: Served, machine: Machine, engine: Engine, layout: Layout, input_tokens: Number
 ) -> tuple[StepTime, Number]:
-    """Time to read the input of one sequence on one replica: alone, and beside others.
+    """Prefill time of one sequence on one replica: alone, and with others.
 
-    Alone, its passes are steps of many rows, without caches to read, which yield the first token;
-    of m passes, those of one input, s pipeline stages work at m s / (m + s - 1) of them at a time.
-    Beside others, they ride along in decode steps, which read and launch anyway: what they add [s].
+    Alone, its passes are steps of many rows without caches, the last of which yields the first
+    token; with m passes, s pipeline stages work on m s / (m + s - 1) of them at a time. With
+    others, prefill shares decode steps, which read and launch anyway: this is the added time [s].
     """
     bare = replace(
         model, cache_values=0.0, window_values=0.0, state_values=0.0, latent_pair_flop=0.0
@@ -423,7 +424,7 @@ def prefill_times(
 
 
 def _unpacking_s(model: Served, machine: Machine, engine: Engine, layout: Layout) -> Number:
-    """Time to read all weights packed and write them unpacked, where a program does so [s]."""
+    """Time to unpack all weights, for programs that do so [s]."""
     first = np.greater(machine.unpacked_bytes, 0.0)
     dense = model.dense_params / layout.dense_shard * (layout.dense_bytes + machine.unpacked_bytes)
     held = model.routed_params / layout.expert_shard
@@ -434,10 +435,10 @@ def _unpacking_s(model: Served, machine: Machine, engine: Engine, layout: Layout
 def _exchange_costs(
     model: Served, machine: Machine, engine: Engine, layout: Layout
 ) -> tuple[Number, Number]:
-    """All-reduces in a ring; between replicas that share experts, their all-to-all as well.
+    """Ring all-reduces, and all-to-all between replicas that share experts.
 
-    A token goes to every other device on which it visits an expert, and comes back. Latency of all
-    layers whatever their rows, and time for each row of a replica [s].
+    A token goes to every other device with one of its experts and back. Latency of all layers, and
+    time per row of a replica [s].
     """
     devices, shard = layout.expert_shard, layout.dense_shard
     shared = devices > shard
