@@ -1,3 +1,3 @@
-"""Device memory that a run needs, and whether it fits."""
+"""Device memory need of a run, and whether it fits."""
 
 from estimator.memory import messages as messages

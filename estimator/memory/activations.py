@@ -1,9 +1,8 @@
-"""Activations that a decoder layer keeps for the backward pass, and the size of its adapters.
+"""Activations that a decoder layer keeps for the backward pass, and adapter sizes.
 
-A mechanism, not a fit: each operation of the block keeps the tensors that its own derivative
-needs, and a tensor that two operations need is kept once. Counted over saved tensors in PyTorch
-(tests/golden/memory.csv), the sums agree to 1% for GPT-2, Llama, Qwen3 and Mixtral, to 8% for
-Gemma and latent attention, to 12% for GPT-NeoX.
+A mechanistic count: each operation keeps the tensors that its derivative needs, and shared tensors
+count once. Checked against saved tensors in PyTorch (tests/golden/memory.csv): within 1% for GPT-2,
+Llama, Qwen3 and Mixtral, 8% for Gemma and latent attention, 12% for GPT-NeoX.
 """
 
 from collections.abc import Iterator
@@ -15,16 +14,16 @@ from estimator.networks.blocks import Attention, Experts, LatentAttention, Mlp
 from estimator.networks.transformer import Decoder, Head, Layer
 
 FP32_BYTES = 4.0
-"""Size of a value of 32 bits [B]."""
+"""Bytes of a 32-bit value [B]."""
 
 FUSED_VALUES = 2
-"""Values that a plain MLP keeps per unit of width: what enters the activation, what leaves it."""
+"""Values that a plain MLP keeps per unit of width: input and output of the activation."""
 
 OP_BY_OP_VALUES = 5
-"""The same for a GELU written out in elementary operations, as GPT-2's is in Transformers."""
+"""Values kept by a GELU of elementary operations, as in Transformers' GPT-2."""
 
 HEAD_DIM = 128
-"""Width of an attention head of usual decoders, GPT-3 to Llama 3 [1]."""
+"""Width of an attention head in typical decoders, GPT-3 to Llama 3 [1]."""
 
 ASPECT = 128
 """Width over depth of a typical decoder: GPT-3 12288 / 96, Llama 7B 4096 / 32 [1]."""
@@ -66,7 +65,7 @@ class Kept:
 
 
 NOTHING_KEPT = Kept()
-"""No layers, or none whose activations are known."""
+"""No layers, or none with known activations."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +111,7 @@ class Adapters:
 
 
 def decoder_kept(decoder: Decoder, style: Style, adapters: Adapters | None = None) -> Kept:
-    """Sum of what all layers keep, with adapters if only these are trained.
+    """Total activations that all layers keep, with adapters if only these are trained.
 
     >>> decoder_kept(typical_decoder(6.7e9), Style()).whole_bytes / 4096 / 32
     16.0
@@ -130,8 +129,8 @@ def adapted_kept(layer: Layer, whole: Kept, style: Style, adapters: Adapters) ->
     """Activations that a frozen layer with adapters keeps.
 
     A frozen matrix does not need its input, nor a frozen norm its normalised values; each adapter
-    keeps its own copy of the input. Against a 7B Mistral with adapters in fp32 on all matrices
-    (PEFT, H100) this gives 1.47 times the activations of full training, as measured.
+    keeps its own copy of the input. For a 7B Mistral with fp32 adapters on all matrices (PEFT,
+    H100) this gives 1.47 times the activations of full training, as measured.
     """
     mlp, size = _mlp(layer), style.value_bytes
     active = 1 if isinstance(layer.feed_forward, Mlp) else layer.feed_forward.active
@@ -145,11 +144,10 @@ def adapted_kept(layer: Layer, whole: Kept, style: Style, adapters: Adapters) ->
 
 
 def layer_kept(layer: Layer, style: Style) -> Kept:
-    """Activations that one layer keeps; gated layers use RMS norm, others LayerNorm.
+    """Activations that one layer keeps, with RMS norms if gated, otherwise LayerNorms.
 
-    A LayerNorm keeps its input and its output, which is the input of the next matrix. An RMSNorm,
-    computed in fp32 as Transformers does, keeps the input in fp32, the normalised and the scaled
-    values.
+    A LayerNorm keeps its input and its output, which is the next matrix's input. An RMSNorm in
+    fp32, as in Transformers, keeps the fp32 input, the normalised and the scaled values.
 
     Notes
     -----
@@ -166,7 +164,7 @@ def layer_kept(layer: Layer, style: Style) -> Kept:
 
 
 def typical_decoder(params: float, vocab: int = 64_000) -> Decoder:
-    """Build a Llama-like decoder of about this size, where only the size is known.
+    """Build a Llama-like decoder of about this size.
 
     >>> found = typical_decoder(6.7e9)
     >>> found.hidden, len(found.layers)
@@ -187,7 +185,7 @@ def typical_decoder(params: float, vocab: int = 64_000) -> Decoder:
 
 
 def adapter_params(decoder: Decoder, rank: float, targets: str = "all") -> float:
-    """Parameters of low-rank adapters on matrices of the layers but routed experts [1]_.
+    """Parameters of low-rank adapters on all layer matrices except routed experts [1]_.
 
     References
     ----------
@@ -203,7 +201,7 @@ def adapter_params(decoder: Decoder, rank: float, targets: str = "all") -> float
 
 
 def widest_matrix(decoder: Decoder) -> float:
-    """Entries of the largest matrix in a layer but routed experts [1].
+    """Entries of the largest matrix in a layer, excluding routed experts [1].
 
     >>> widest_matrix(typical_decoder(6.7e9)) / 1e6
     44.736512
@@ -217,7 +215,7 @@ def _mlp(layer: Layer) -> Mlp:
 
 
 def _norms(layer: Layer, gated: bool) -> float:
-    """Norms round attention and MLP, by their parameters; two where they have none."""
+    """Norms around attention and MLP, two by default."""
     each = layer.attention.hidden * (1 if gated else 2)
     return max(1.0, layer.norm_params / each) if layer.norm_params else 2.0
 
@@ -260,12 +258,12 @@ def _feed_forward(layer: Layer, style: Style) -> Kept:
 
 
 def _mlp_values(part: Mlp, style: Style) -> int:
-    """Gate, its activation, up and their product; or what the plain activation keeps."""
+    """Values kept by the MLP: gate, its activation, up and their product, or a plain activation."""
     return part.width * (4 if part.gated else style.plain_values)
 
 
 def _targets(layer: Layer, targets: str) -> list[tuple[int, int]]:
-    """Inputs and outputs of the matrices that have an adapter."""
+    """Input and output sizes of the matrices with an adapter."""
     every = list(_matrices(layer))
     if targets == "all":
         return every
@@ -275,7 +273,7 @@ def _targets(layer: Layer, targets: str) -> list[tuple[int, int]]:
 
 
 def _matrices(layer: Layer) -> Iterator[tuple[int, int]]:
-    """Inputs and outputs of the matrices of a layer, routed experts left out."""
+    """Input and output sizes of a layer's matrices, excluding routed experts."""
     part, feed = layer.attention, layer.feed_forward
     if isinstance(part, Attention):
         width, kv_width = part.heads * part.head_dim, part.kv_heads * part.head_dim

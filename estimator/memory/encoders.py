@@ -1,8 +1,8 @@
-"""Stack of layers equivalent to an encoder, for its activation memory.
+"""Layer stack equivalent to an encoder, for its activation memory.
 
-Encoders of the BERT and ViT lines keep per token what a decoder layer with LayerNorm and an MLP
-without gate keeps: 16 values per unit of width with fused attention. Nothing else is read so:
-conv nets, windows and diffusion models keep tensors that their ledgers do not list.
+BERT and ViT encoders keep per token what a decoder layer with LayerNorm and ungated MLP keeps: 16
+values per unit of width with fused attention. Other networks are not covered: conv nets, windows
+and diffusion models keep tensors that their ledgers do not list.
 """
 
 from collections.abc import Mapping
@@ -21,11 +21,11 @@ TEXT_ENCODERS = (
     *("megatron-bert", "mpnet", "roberta-prelayernorm", "electra", "distilbert", "esm", "layoutlm"),
 )
 IMAGE_ENCODERS: Mapping[str, int] = {"vit": 1, "deit": 2, "vit_msn": 1}
-"""Tokens before the patches, by family."""
+"""Tokens before the image patches, by family."""
 
 
 def encoder_stack(config: Mapping[str, Any]) -> Decoder | None:
-    """Layers of an encoder of the BERT or ViT line; None for every other network.
+    """Layers of a BERT or ViT encoder, None for every other network.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def encoder_stack(config: Mapping[str, Any]) -> Decoder | None:
 
 
 def _positions(fields: Fields, kind: str, sizes: Sizes) -> int:
-    """Longest text, or all the tokens of an image."""
+    """Longest text, or number of image tokens."""
     if kind not in IMAGE_ENCODERS:
         return sizes.positions
     (high, wide), patch = rectangle(fields, "image_size", 224), square(fields, "patch_size", 16)

@@ -1,4 +1,4 @@
-"""Does it fit: the memory that a question needs, on which device, and how many would hold it."""
+"""Memory need of a question, the device it fits, and the device count."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -37,30 +37,30 @@ from estimator.question.provenance import Found, SourcedNumber, noted, of_all, p
 from estimator.question.table import check_question
 
 MOST_RANKS = 65_536
-"""More data-parallel or tensor-parallel ranks than this are not searched [1]."""
+"""Most data-parallel or tensor-parallel ranks searched [1]."""
 
 COARSE_RANKS = in_order(np.round(np.geomspace(1.0, MOST_RANKS, 257)))
-"""Ranks among which the least that suffice are first sought [1]."""
+"""Coarse search grid for the least number of ranks [1]."""
 
 WAYS_TO_FIT: Mapping[str, Mapping[str, Any]] = {
     "recompute_assumed": {"recomputation": "full"},
     "states_offloaded": {"recomputation": "full", "zero": 2.0, "offload": True},
     "weights_offloaded": {"recomputation": "full", "offload": True},
 }
-"""Changes that make training fit, fastest first: notice -> changes."""
+"""Notice -> changes that make training fit, fastest first."""
 
 OTHER_CHOICES: Mapping[str, Any] = {
     "recomputation": "full",
     "loss": "chunked",
     "lora_targets": "qv",
 }
-"""The other common choice of what is often left open; the interval reaches its need."""
+"""Common alternatives for settings often left open, which the interval includes."""
 
 MOST_REACH = math.log(2.0)
-"""Most that an open choice widens the interval, as a logarithm [1]: assumed."""
+"""Most that an unspecified setting widens the interval, in the logarithm [1]: assumed."""
 
 MACHINES = ("server", "supercomputer")
-"""Kinds of device that are many devices in one."""
+"""Device types that consist of many devices."""
 
 
 THRIFTIER: tuple[Mapping[str, Any], ...] = (
@@ -73,7 +73,7 @@ THRIFTIER: tuple[Mapping[str, Any], ...] = (
 
 @dataclass(frozen=True, kw_only=True)
 class Remedy:
-    """Changes that make a model fit that no number of devices holds as it was asked.
+    """Changes that make a model fit that does not fit on any number of devices.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ class Remedy:
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryAnswer:
-    """The memory that a question needs, and the device it is set against.
+    """Memory need of a question, and the device it is compared with.
 
     Parameters
     ----------
@@ -127,14 +127,14 @@ class MemoryAnswer:
 
     @property
     def fits(self) -> bool | None:
-        """Return whether the median need fits on a device; None if unknown."""
+        """Return whether the median need fits on a device, or None if unknown."""
         if self.capacity_bytes is None:
             return None
         return bool(self.memory.total_bytes.mid <= self.capacity_bytes)
 
     @property
     def without_activations(self) -> bool:
-        """Whether activations are left out because they are not modelled for this network."""
+        """Return whether the network's activations are not modelled and thus left out."""
         return self.network.decoder is None
 
 
@@ -143,7 +143,7 @@ def answer_memory(
 ) -> MemoryAnswer:
     """Answer one question.
 
-    The least devices that hold it are sought where it does not fit, and with `least` where it does.
+    Searches for the smallest device count if it does not fit, or if `least` is set.
 
     Raises
     ------
@@ -188,10 +188,10 @@ def answer_memory(
 def _settled(
     question: MemoryQuestion, ways: Iterable[tuple[Found[MemoryQuestion], float]], capacity: float
 ) -> Found[MemoryQuestion]:
-    """Return the first of some ways to run whose tensors a device of this capacity [B] holds.
+    """Return the first of several settings whose tensors fit in this capacity [B].
 
-    What the allocator holds beyond the tensors does not count: it gives back before it fails.
-    Where no way fits, and where a question leaves nothing open, it is as usual.
+    Allocator overhead does not count, as it is released under pressure. If none fits, or nothing is
+    unspecified, the defaults apply.
     """
     fits = (way for way, needed_bytes in ways if needed_bytes <= capacity)
     return next(fits, Found(value=_usual(question)))
@@ -200,10 +200,10 @@ def _settled(
 def _ways_to_run(
     question: MemoryQuestion, network: HeldNetwork, catalog: Catalog
 ) -> Iterator[tuple[Found[MemoryQuestion], float]]:
-    """Yield the settings that may be assumed, and what the tensors of each need [B].
+    """Yield the settings that may be assumed, and the tensor bytes of each [B].
 
-    Activations are recomputed only where training fits no other way. Where that is not enough for
-    fine-tuning, states and then weights wait on the host.
+    Recomputation is assumed only if training fits no other way. For fine-tuning, optimizer state
+    and then weights may also move to the host.
     """
     usual = _usual(question)
     if usual is question:  # it leaves nothing open
@@ -217,7 +217,7 @@ def _ways_to_run(
 
 
 def _usual(question: MemoryQuestion) -> MemoryQuestion:
-    """Question without recomputation, unless it is given or nothing is trained."""
+    """Question with recomputation off by default."""
     if question.inference or question.recomputation is not None:
         return question
     return replace(question, recomputation="none")
@@ -238,10 +238,9 @@ def _covering(
     catalog: Catalog,
     capacity_bytes: float | None,
 ) -> Memory:
-    """Memory whose interval reaches what it would be by each choice that was left open.
+    """Memory with an interval that includes the alternatives for unspecified settings.
 
-    Where a setting was assumed for the run to fit, it fits, and so do others: up to what a device
-    holds.
+    If a setting was assumed for the run to fit, the interval ends at the device's capacity.
     """
     if asked.inference:
         return memory
@@ -265,7 +264,7 @@ def _covering(
 
 
 def _other_choices(asked: MemoryQuestion, network: HeldNetwork) -> dict[str, Any]:
-    """Choices that were left open -> the other common one."""
+    """Unspecified settings -> their common alternatives."""
     decoder = network.decoder
     if decoder is None:
         return {}
@@ -279,7 +278,7 @@ def _other_choices(asked: MemoryQuestion, network: HeldNetwork) -> dict[str, Any
 
 
 def _capacity(device: Device | None) -> Found[float | None]:
-    """Memory of a device; None without a device, or if unknown [byte]."""
+    """Memory of a device, None without a device or if unknown [byte]."""
     if device is None:
         return Found(value=None)
     if "memory_bytes" not in device.records:
@@ -318,7 +317,7 @@ class DeviceFit:
 def fit_across_devices(
     question: MemoryQuestion, catalog: Catalog
 ) -> tuple[MemoryAnswer, tuple[DeviceFit, ...]]:
-    """Answer one question, and set it against every device whose memory is on record.
+    """Answer one question and compare it with every device of known memory.
 
     Raises
     ------
@@ -354,7 +353,7 @@ def fit_across_devices(
 
 
 def _of_known_memory(catalog: Catalog) -> tuple[list[Device], list[float]]:
-    """Devices that one buys by the piece, and what each holds [byte]."""
+    """Devices sold individually, and their memory [byte]."""
     devices = [
         device
         for device in catalog.devices()
@@ -422,11 +421,11 @@ _MISPLACED: Mapping[str, tuple[Callable[[MemoryQuestion], bool], str]] = {
         (_trains, "memory_not_of_serving"),
     ),
 }
-"""Inputs that mean something in some questions only: field -> which, and how others are refused."""
+"""Input that applies to some questions only -> condition, and refusal of others."""
 
 
 def _plan(question: MemoryQuestion, network: HeldNetwork, catalog: Catalog) -> Found[Plan]:
-    """Layout: given, or fully sharded for training and tensor-parallel for inference."""
+    """Layout as given, otherwise fully sharded for training and tensor-parallel for inference."""
     notices = [*part_of_slice(question.hardware or "", question.devices)]
     length = question.seq_len
     if question.inference and question.context is not None:
@@ -508,9 +507,9 @@ def _serving(
 def _needed_by_count(
     question: MemoryQuestion, network: HeldNetwork, plan: Plan, catalog: Catalog, counts: Floats
 ) -> tuple[Floats, Floats]:
-    """Counts of devices, and the bytes that each of them then needs.
+    """Device counts, and the bytes that each device then needs.
 
-    `counts` are data-parallel ranks in training, tensor ranks in serving.
+    `counts` are data-parallel ranks in training, tensor-parallel ranks in inference.
     """
     if not question.inference:
         wanted = counts * plan.tensor_parallel * plan.pipeline_parallel
@@ -532,10 +531,9 @@ def _least_devices(
     catalog: Catalog,
     capacities_bytes: Sequence[float],
 ) -> list[float | None]:
-    """Least count of devices of each capacity that hold it; more ranks never need more on each.
+    """Least device count for each capacity; more ranks never need more memory each.
 
-    Sought among few counts, then among all between the last that do not suffice and the first that
-    do.
+    Coarse search, then a fine search between the last failure and first success.
     """
     _, needed = _needed_by_count(question, network, plan, catalog, COARSE_RANKS)
     distinct = list(dict.fromkeys(capacities_bytes))
@@ -549,7 +547,7 @@ def _least_devices(
 
 
 def _least(wanted: Floats, needed: Floats, capacity_bytes: float) -> float | None:
-    """Least count of devices that hold what each needs; None if no count does."""
+    """Least count of devices that fit their need, or None."""
     fitting = wanted[needed <= capacity_bytes]
     return float(fitting[0]) if fitting.size else None
 
@@ -557,7 +555,7 @@ def _least(wanted: Floats, needed: Floats, capacity_bytes: float) -> float | Non
 def _remedy(
     question: MemoryQuestion, network: HeldNetwork, catalog: Catalog, capacity_bytes: float
 ) -> Remedy | None:
-    """The mildest thriftier setting that fits on some number of devices."""
+    """Mildest thriftier setting that fits on some number of devices."""
     if question.inference:
         return None
     for changes in THRIFTIER:

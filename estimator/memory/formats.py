@@ -1,4 +1,4 @@
-"""Spellings of formats, optimizers, sharding and recomputation, mapped to our terms."""
+"""Spellings of formats, optimizers, sharding and recomputation, mapped to canonical terms."""
 
 import re
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ QUANTIZED = {
     "int4": r"gptq|awq|int4|fp4|w4|q4|4[ -]?bit",
     "int8": r"int8|w8|q8|8[ -]?bit",
 }
-"""Formats of frozen or served weights, by what tells of them; the first that fits is meant."""
+"""Format of frozen or served weights -> pattern; the first match counts."""
 
 COMPUTE = ("fp64", "tf32", "bf16", "fp16", "fp32", "fp8")
 PURE, MIXED = r"true|pure", r"amp|mixed|autocast|fp32 master"
@@ -17,7 +17,7 @@ PURE, MIXED = r"true|pure", r"amp|mixed|autocast|fp32 master"
 
 @dataclass(frozen=True, kw_only=True)
 class Formats:
-    """Formats that a text names; None where it names none.
+    """Formats named in a text, None where absent.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class Formats:
 
 
 def read_formats(text: str) -> Formats:
-    """Read what a table writes of precision.
+    """Parse a table's precision text.
 
     >>> read_formats("nf4 weights, bf16 compute")
     Formats(compute='bf16', weights='nf4', states=None)
@@ -55,7 +55,7 @@ def read_formats(text: str) -> Formats:
 
 
 def read_kv_format(text: str) -> str | None:
-    """Name the format of the key-value cache where a text gives one.
+    """Return the format of the key-value cache in a text, if any.
 
     >>> read_kv_format("bf16 weights, int8 KV"), read_kv_format("bf16")
     ('int8', None)
@@ -64,7 +64,7 @@ def read_kv_format(text: str) -> str | None:
 
 
 def read_adapter_format(text: str) -> str | None:
-    """Name the format that adapters compute in where a text gives one.
+    """Return the compute format of adapters in a text, if any.
 
     >>> read_adapter_format("bf16 base, fp32 adapter"), read_adapter_format("bf16")
     ('fp32', None)
@@ -92,11 +92,11 @@ OPTIMIZERS = {
     "sgd": "^sgd$",
     "adamw": "adam|lora-fa",
 }
-"""Optimizers by what tells of them; the first that fits is meant."""
+"""Optimizer -> pattern; the first match counts."""
 
 
 def read_optimizer(text: str) -> str:
-    """Name the optimizer that a text means.
+    """Return the optimizer named in a text.
 
     >>> [read_optimizer(name) for name in ("adamw_bnb_8bit", "AdamW fused", "sgd-momentum")]
     ['adam-8bit', 'adamw', 'sgd-momentum']
@@ -110,7 +110,7 @@ def read_optimizer(text: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Sharding:
-    """Sharding of a run; None where the text gives none.
+    """Sharding of a run, None where not given.
 
     Parameters
     ----------
@@ -131,14 +131,13 @@ class Sharding:
 
 
 def read_sharding(text: str) -> Sharding:
-    """Read how a run is shared out.
+    """Parse a sharding text.
 
     >>> read_sharding("zero3 8 + CPU offload")
-    Sharding(zero=3.0, tensor_parallel=None, pipeline_parallel=None, devices=8.0, \
-fsdp=False, offload=True)
+    Sharding(zero=3.0, tensor_parallel=None, pipeline_parallel=None, devices=8.0, fsdp=False, offload=True)
     >>> read_sharding("tp 4").tensor_parallel, read_sharding("none").zero
     (4.0, None)
-    """
+    """  # noqa: E501
     words = text.casefold()
     if words.strip() in ("", "none"):
         return Sharding()
@@ -172,7 +171,7 @@ fsdp=False, offload=True)
 
 
 def read_recomputation(text: str) -> tuple[str, bool]:
-    """Name what is recomputed, and whether kept activations are offloaded to the host.
+    """Return what is recomputed, and whether kept activations are offloaded to the host.
 
     >>> read_recomputation("full+offload"), read_recomputation("selective (per-op SAC)")
     (('full', True), ('selective', False))
@@ -185,7 +184,7 @@ def read_recomputation(text: str) -> tuple[str, bool]:
 
 
 def read_attention(text: str) -> str:
-    """Name the kernel of attention: fused or eager.
+    """Return the attention kernel: fused or eager.
 
     >>> read_attention("2"), read_attention("sdpa"), read_attention("no")
     ('fused', 'fused', 'eager')

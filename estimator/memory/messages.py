@@ -1,4 +1,4 @@
-"""Sentences about device memory."""
+"""Message texts about device memory."""
 
 from estimator.core.notice import add_messages
 

@@ -39,44 +39,44 @@ from estimator.networks.transformer import Decoder
 from estimator.question.provenance import Found, given, noted, of_all, prior, recorded
 
 QUANTIZED = {"nf4": "nf4", "nf4-dq": "nf4_dq", "int4": "int4", "int8": "int8"}
-"""Priors of the bytes of a quantized weight with its scales, by format."""
+"""Format -> prior of the bytes per quantized weight, scales included."""
 
 INFERENCE = {"bf16": 2.0, "fp16": 2.0, "fp32": 4.0, "fp8": 1.0, "int8": 1.0}
-"""Bytes of a weight by format; fp4, with its scales, stands in the priors [byte]."""
+"""Format -> bytes per weight [byte]; fp4 with its scales is in the priors."""
 
 CACHE = {"bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "int8": 1.0, "fp32": 4.0}
-"""Bytes of a value of the key-value cache by format [byte]."""
+"""Format -> bytes per value of the key-value cache [byte]."""
 
 HOSTED = 0.1
-"""Share of what is kept that stays on the device where it is offloaded to the host [1]."""
+"""Share of offloaded activations that stays on the device [1]."""
 
 CHUNK = 1 / 8
-"""Share of the logits that a chunked loss holds at a time [1]; 8 chunks are torchtune's default."""
+"""Share of the logits that a chunked loss keeps at a time [1]; 8 chunks are torchtune's default."""
 
 WRITTEN_OUT = ("gelu_new", "gelu_fast")
 """Activations that Transformers computes in elementary operations."""
 
 WRITTEN_OUT_BY_DEFAULT = ("gpt2", "gptj", "gpt_neo", "codegen")
-"""Families whose activation is one of those where the config is silent."""
+"""Families that use such an activation by default."""
 
 OUTER_SHARE = 0.25
-"""Most that each of the token table and the head takes where only the size is known [1]."""
+"""Largest share of the token table or the head in a model with only its size known [1]."""
 
 EXACT = Found(value=EXACTLY_ONE)
-"""A factor that changes nothing."""
+"""Neutral factor."""
 
 LOSS_BYTES = "memory.loss_bytes_per_token_and_word"
-"""Prior: what the loss holds of every output while it is differentiated."""
+"""Prior of the bytes that the loss keeps per output during differentiation."""
 
 CACHE_GROWTH = "memory.inference.cache_growth"
-"""Prior: copies of the cache while it grows."""
+"""Prior of the number of cache copies while it grows."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class HeldNetwork:
-    """A model as found: its name, ledger, decoder if it is one, and its parameters by place.
+    """Resolved model: name, ledger, decoder if it is one, and parameters by place.
 
-    `takes_length` says whether the tokens of a sequence change anything: not for images.
+    `takes_length` is off if the sequence length has no effect, as for images.
     """
 
     name: str
@@ -91,17 +91,17 @@ class HeldNetwork:
 
     @property
     def params(self) -> float:
-        """All parameters [1]."""
+        """Total parameters [1]."""
         return self.layers + self.embedding + self.head
 
     @property
     def tied(self) -> bool:
-        """Whether the output head shares the token embedding."""
+        """Return whether the output head shares the token embedding."""
         return self.decoder is not None and self.decoder.head is not None and self.decoder.head.tied
 
     @property
     def cache_splits(self) -> float:
-        """Ranks that can share the key-value cache: the fewest key and value heads of a layer."""
+        """Most ranks that can share the key-value cache: the fewest key-value heads of a layer."""
         parts = [] if self.decoder is None else [layer.attention for layer in self.decoder.layers]
         return float(min((p.kv_heads if isinstance(p, Attention) else 1 for p in parts), default=1))
 
@@ -177,21 +177,21 @@ def training_model(
 def _selective_share(
     question: MemoryQuestion, catalog: Catalog, uncertainty: str
 ) -> Found[Uncertain]:
-    """Share of what is kept that selective recomputation of fused attention still keeps [1]."""
+    """Share of activations that selective recomputation with fused attention keeps [1]."""
     if question.recomputation == "selective" and question.attention == "fused":
         return prior(catalog, "memory.selective_share", uncertainty)
     return EXACT
 
 
 def _left_out(network: HeldNetwork, code: str) -> Found[None]:
-    """Say what is not modelled of a network whose layers are not known."""
+    """Return the notice on unmodelled parts of a network with unknown layers."""
     if network.decoder is not None:
         return Found(value=None)
     return noted(None, Notice(code, "model", {"network": network.name}))
 
 
 def _adapters(question: MemoryQuestion) -> Adapters | None:
-    """Adapters, if only these are trained; they work in the format of the work unless said."""
+    """Adapters, if only these are trained; by default in the compute format."""
     if question.finetune not in ("lora", "qlora"):
         return None
     size = TRAINING[question.precision]
@@ -204,7 +204,7 @@ def _adapters(question: MemoryQuestion) -> Adapters | None:
 def inference_model(
     question: MemoryQuestion, network: HeldNetwork, catalog: Catalog
 ) -> Found[Model]:
-    """Return the tensors of inference; up to 8 bit, embeddings and head stay in 16 bit."""
+    """Return the tensors of inference; up to 8 bits, embeddings and head stay in 16 bits."""
     served = _served_bytes(question, catalog)
     size = served.value
     outer = max(size, 2.0)
@@ -229,7 +229,7 @@ def inference_model(
 
 
 def _served_bytes(question: MemoryQuestion, catalog: Catalog) -> Found[float]:
-    """Bytes of a served weight [byte]."""
+    """Bytes per served weight [byte]."""
     name = question.weights or ("int4" if question.precision == "fp4" else None)
     if name is not None:
         return _quantized(name, catalog)
@@ -237,13 +237,13 @@ def _served_bytes(question: MemoryQuestion, catalog: Catalog) -> Found[float]:
 
 
 def _quantized(name: str, catalog: Catalog) -> Found[float]:
-    """Bytes of a quantized weight with its scales [byte]."""
+    """Bytes per quantized weight, scales included [byte]."""
     record = prior(catalog, f"memory.quantized_bytes_per_param.{QUANTIZED[name]}", "weights")
     return of_all(float(record.value.mid), record)
 
 
 def _dequantized(question: MemoryQuestion, network: HeldNetwork) -> float:
-    """The widest matrix of quantized weights in 16 bit, while it is multiplied [byte]."""
+    """Widest quantized matrix, unpacked to 16 bits for its product [byte]."""
     quantized = question.weights is not None or question.finetune == "qlora"
     if not quantized or network.decoder is None:
         return 0.0
@@ -257,7 +257,7 @@ GATHERING_STAGE = 3.0
 def find_overhead(
     question: MemoryQuestion, network: HeldNetwork, devices: Number, catalog: Catalog
 ) -> Found[Overhead]:
-    """Uncertainty of the terms, and what is held beside the tensors."""
+    """Uncertainty of the terms, and memory besides tensors."""
     kind = "lora" if question.finetune in ("lora", "qlora") else "decoder"
     if network.typical:
         kind = "typical"
@@ -286,7 +286,7 @@ def find_overhead(
 
 
 def _fragmentation(question: MemoryQuestion, devices: Number, catalog: Catalog) -> Found[Uncertain]:
-    """Reserved beyond the tensors: more where fine-tuning gathers whole layers and frees them."""
+    """Allocator overhead; more if fine-tuning gathers and frees whole layers."""
     alone = (question.tensor_parallel or 1.0) * question.pipeline_parallel
     gathers = np.asarray(devices) > alone
     if question.finetune is None or question.zero not in (None, GATHERING_STAGE):
@@ -301,7 +301,7 @@ def _fragmentation(question: MemoryQuestion, devices: Number, catalog: Catalog) 
 
 
 def _use(question: MemoryQuestion) -> str:
-    """Name the use of the device: what frameworks hold besides differs by it."""
+    """Return the use case, which determines framework overhead."""
     if question.inference:
         return "serving"
     if question.finetune is None:
@@ -310,14 +310,14 @@ def _use(question: MemoryQuestion) -> str:
 
 
 def _activations_factor(question: MemoryQuestion, kind: str, catalog: Catalog) -> Found[Uncertain]:
-    """Factor on the activations; that of selective recomputation names no one thing."""
+    """Factor on activations; under selective recomputation it includes the kept share."""
     factor = prior(catalog, f"memory.activations.{kind}", "activations")
     share = _selective_share(question, catalog, "selective")
     return of_all(factor.value * (share.value / share.value.mid), factor, share)
 
 
 def _weights_factor(question: MemoryQuestion, catalog: Catalog) -> Found[Uncertain]:
-    """Factor on the weights: exact in the format of the work, unsure where they are quantized."""
+    """Factor on weights: exact in the compute format, uncertain if quantized."""
     name = question.weights or ("nf4-dq" if question.finetune == "qlora" else None)
     if name is None:
         return EXACT
@@ -325,7 +325,7 @@ def _weights_factor(question: MemoryQuestion, catalog: Catalog) -> Found[Uncerta
 
 
 def _states_factor(question: MemoryQuestion, catalog: Catalog) -> Found[Uncertain]:
-    """Factor on gradients, master copy and optimizer: wide where their formats are unspecified."""
+    """Factor on gradients, master copy and optimizer; wide if their formats are unspecified."""
     if question.inference:
         return EXACT
     basis = "given" if question.states is not None else "unspecified"
@@ -359,7 +359,7 @@ def _groups(
 
 
 def _frozen_bytes(question: MemoryQuestion, catalog: Catalog) -> tuple[Found[float], Found[float]]:
-    """Bytes of a frozen weight under adapters: in the layers, and in the tables and the head."""
+    """Bytes per frozen weight under adapters: in layers, and in tables and head."""
     size = TRAINING[question.precision]
     name = question.weights or ("nf4-dq" if question.finetune == "qlora" else None)
     if name is None:
@@ -370,7 +370,7 @@ def _frozen_bytes(question: MemoryQuestion, catalog: Catalog) -> tuple[Found[flo
 
 @lru_cache(maxsize=256)
 def _typical(name: str, params: float, catalog: Catalog) -> Found[HeldNetwork]:
-    """Return a Llama-like decoder of a given size, if only the size is known."""
+    """Return a Llama-like decoder of a given size."""
     within_limits("params", params, "params")
     vocab = prior(catalog, "memory.vocab", "logits")
     decoder = typical_decoder(params, round(float(vocab.value.mid)))
@@ -397,7 +397,7 @@ def _configured(name: str, config: Mapping[str, Any]) -> Found[HeldNetwork]:
 
 @lru_cache(maxsize=256)
 def _count_config(name: str, text: str) -> Found[HeldNetwork]:
-    """Read and count the text of a config once."""
+    """Read and count a config, cached by its text."""
     from estimator.networks.huggingface import architecture
 
     config = json.loads(text)
@@ -421,7 +421,7 @@ def _count_config(name: str, text: str) -> Found[HeldNetwork]:
 
 
 def _decoder(found: object, config: Mapping[str, Any]) -> Decoder | None:
-    """Decoder of a network: itself, an encoder's layers, or the language part of several."""
+    """Decoder of a network: itself, an encoder's layers, or the language part."""
     from estimator.networks.huggingface import architecture
 
     if isinstance(found, Decoder):
@@ -434,12 +434,12 @@ def _decoder(found: object, config: Mapping[str, Any]) -> Decoder | None:
 
 
 def _text_type(config: Mapping[str, Any]) -> str:
-    """Family of the language part where its config does not name one."""
+    """Default family of the language part of a config."""
     return f"{config.get('model_type', '')}_text"
 
 
 def _plain_values(config: Mapping[str, Any]) -> int:
-    """Values that the activation of a plain MLP keeps, by its name."""
+    """Values kept by the activation of a plain MLP, by name."""
     given = config.get("activation_function") or config.get("hidden_act")
     silent = given is None and config.get("model_type") in WRITTEN_OUT_BY_DEFAULT
     if silent or given in WRITTEN_OUT:

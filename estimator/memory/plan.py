@@ -1,4 +1,4 @@
-"""Tensors and their layout: groups of parameters, layers, ranks and stages."""
+"""Tensors and their layout: parameter groups, layers, ranks and stages."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from estimator.memory.activations import NOTHING_KEPT, Kept
 
 @dataclass(frozen=True, kw_only=True)
 class ParameterGroup:
-    """Parameters that are held alike, and the bytes that each of them needs.
+    """Parameters with the same storage, and the bytes that each needs.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ class Serving:
 
 
 def check_plan(plan: Plan) -> None:
-    """Refuse a plan that does not work out; one line names the number.
+    """Refuse an inconsistent layout, naming the number.
 
     >>> check_plan(Plan(zero=4))
     Traceback (most recent call last):

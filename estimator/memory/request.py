@@ -1,4 +1,4 @@
-"""Question about memory, and how its words are read."""
+"""Memory question, and parsing of its words."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,8 +17,9 @@ from estimator.memory.formats import (
 from estimator.question.inputs import Question
 
 LORA_RANK = 16.0
-"""Rank of adapters where none is given [1]; in the range of E. Hu et al., "LoRA", 2021,
-arXiv:2106.09685, table 6."""
+"""Default rank of adapters [1], in the range of E. Hu et al., "LoRA", 2021, arXiv:2106.09685, table
+6.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,10 +65,10 @@ class MemoryQuestion(
         "pipeline_parallel": {"help": "pipeline stages (default: 1)", "example": ""},
     },
 ):
-    """One question about memory; None is unspecified, and what is then assumed is listed.
+    """Memory question; None means unspecified, and assumptions get a notice.
 
-    `model` is the path of a config.json, its text, or a preset; `fsdp` says that states are sharded
-    by FSDP rather than ZeRO: fine-tuning then commonly keeps no fp32 copies.
+    `model` is the path of a config.json, its text, or a preset; `fsdp` selects FSDP over ZeRO
+    sharding, so fine-tuning usually keeps no fp32 copies.
     """
 
     model: str | None = None
@@ -112,13 +113,13 @@ class MemoryQuestion(
 
 
 PRECISIONS = ("bf16", "fp16", "fp32", "tf32", "fp8", "int8", "fp4")
-"""Precisions that mean just themselves."""
+"""Precisions without further meaning."""
 
 
 def as_written(words: Mapping[str, str], fixed: Mapping[str, Any]) -> dict[str, Any]:
-    """Read the words of a command line or a table into the fields of a question.
+    """Parse the words of a command line or table into fields of a question.
 
-    A slice of TPUs is all of its chips where no number of devices is given.
+    Without a device count, a TPU slice uses all of its chips.
 
     Parameters
     ----------
@@ -169,7 +170,7 @@ def as_written(words: Mapping[str, str], fixed: Mapping[str, Any]) -> dict[str, 
 
 
 def _precision(text: str) -> dict[str, Any]:
-    """Fields that a text on precision fills."""
+    """Fields set by a precision text."""
     if text in PRECISIONS:
         return {"precision": text}
     formats = read_formats(text)
@@ -187,7 +188,7 @@ def _precision(text: str) -> dict[str, Any]:
 
 
 def _sharding(text: str) -> dict[str, Any]:
-    """Fields that a text on sharding fills."""
+    """Fields set by a sharding text."""
     shared = read_sharding(text)
     found: dict[str, Any] = {
         "zero": shared.zero,

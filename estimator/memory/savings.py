@@ -17,13 +17,13 @@ SAVINGS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "qlora, recompute": {"finetune": "qlora", "recomputation": "full"},
     }
 )
-"""Memory savings, fastest first -> changes of the question."""
+"""Memory saving, fastest first -> changes of the question."""
 
 
 def cheapest_saving(question: MemoryQuestion, catalog: Catalog) -> str | None:
-    """Name of the cheapest saving that makes a run fit; None where none does, and for serving.
+    """Return the cheapest saving that makes a training run fit, or None.
 
-    Adapters are for a run that fine-tunes already.
+    Adapters apply only to fine-tuning.
 
     >>> tight = MemoryQuestion(model="llama-2-7b", hardware="rtx-4090", finetune="lora")
     >>> cheapest_saving(tight, Catalog.open())

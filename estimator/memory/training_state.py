@@ -1,4 +1,4 @@
-"""Training state per parameter, and whether all devices together hold it."""
+"""Training state per parameter, and whether all devices together fit it."""
 
 import math
 
@@ -12,25 +12,27 @@ from estimator.memory.request import MemoryQuestion
 from estimator.question.provenance import Found, of_all, prior
 
 DOES_NOT_FIT = "does_not_fit"
-"""Code of what is said of a run that needs more memory than there is."""
+"""Notice code of a run that exceeds the memory of all devices."""
 
 TRAINING = {"bf16": 2.0, "fp16": 2.0, "fp32": 4.0, "tf32": 4.0, "fp8": 2.0}
-"""Bytes of a weight and of an activation by format of the matrix work; with fp8 both stay in 16
-bit and are cast on the way, as Transformer Engine does [byte]."""
+"""Compute format -> bytes per weight and activation [byte]; with fp8 both stay in 16 bits and are
+cast, as in Transformer Engine.
+"""
 
 FROZEN = {"lora": TRAINING["bf16"], "qlora": 0.5}
-"""Bytes of a weight that adapters leave frozen: in 16 bit, or in 4 [byte]."""
+"""Bytes per frozen weight under adapters: 16 or 4 bits [byte]."""
 
 MASTER_BYTES = 4.0
-"""An fp32 copy of 16-bit weights for the optimizer [byte]; Micikevicius et al. 2018,
-arXiv:1710.03740, sec. 3.1."""
+"""Bytes of an fp32 master copy per 16-bit weight [byte]; Micikevicius et al. 2018,
+arXiv:1710.03740, sec. 3.1.
+"""
 
 
 def states_of(question: MemoryQuestion) -> str:
-    """Return the optimizer and precision of the training state: given, or usual for the task.
+    """Return the optimizer and precision of the training state, as given or typical.
 
-    Pretraining and ZeRO keep fp32 copies; fine-tuning of all weights on one device or with FSDP
-    commonly runs in 16 bit throughout; adapters are small and kept in fp32.
+    Pretraining and ZeRO keep fp32 copies; full fine-tuning on one device or with FSDP usually runs
+    in 16 bits throughout; adapters are small and stay in fp32.
     """
     if question.states is not None:
         return question.states
@@ -42,7 +44,7 @@ def states_of(question: MemoryQuestion) -> str:
 def trained(
     question: MemoryQuestion, catalog: Catalog
 ) -> Found[tuple[dict[str, float], dict[str, float]]]:
-    """Bytes per trained parameter: in the matrices of the layers, and outside of them."""
+    """Bytes per trained parameter, inside and outside the layers' matrices."""
     size = TRAINING[question.precision]
     key = "memory.optimizer_bytes_per_param."
     state = prior(catalog, key + question.optimizer, "optimizer")
@@ -63,7 +65,7 @@ def trained(
 
 
 def memory_of(device: Device) -> float:
-    """Memory of a device; infinite if unknown [byte]."""
+    """Memory of a device, infinite if unknown [byte]."""
     if device.kind == "brain" or "memory_bytes" not in device.records:
         return math.inf
     return device.records["memory_bytes"].value
@@ -72,10 +74,10 @@ def memory_of(device: Device) -> float:
 def too_large(
     params: Floats, held_bytes: Floats, *, frozen_bytes: Floats, catalog: Catalog
 ) -> tuple[Mask, Floats]:
-    """Return whether the training state alone exceeds the devices at the best sharding.
+    """Return whether even a fully sharded training state exceeds the devices.
 
-    Weights, gradients and AdamW, or the frozen weights of adapters, without activations: what this
-    refuses no setting can hold.
+    Counts weights, gradients and AdamW, or frozen weights of adapters, but no activations: no
+    setting fits what this refuses.
 
     Parameters
     ----------
@@ -103,7 +105,7 @@ def too_large(
 def does_not_fit(
     device: Device, *, devices: float, params: float, needed_bytes: float, frozen: bool
 ) -> Notice:
-    """Say that a training state is too large for its devices, and how many would hold it."""
+    """Return the notice on a training state too large for its devices."""
     held = memory_of(device)
     there = "one" if devices == 1 else f"{devices:,.0f} x"
     values = {

@@ -1,4 +1,4 @@
-"""Memory needed per device, from weights to key-value cache, and the devices needed.
+"""Memory per device, from weights to key-value cache, and the devices needed.
 
 Parameters are held as weights, gradients, a master copy and optimizer state, which ZeRO shards
 over the data-parallel ranks; activations come on top, and logits, which the loss keeps in fp32.
@@ -32,19 +32,20 @@ from estimator.core.uncertainty import (
 from estimator.memory.plan import Model, ParameterGroup, Plan, Serving, check_plan
 
 LOGIT_BYTES = 4.0
-"""The loss keeps one fp32 value per token and word, in 16 bit as well [byte]; Korthikanti et al.
-2022, arXiv:2205.05198, sec. 4.3."""
+"""Bytes per token and word that the loss keeps, fp32 even in 16-bit training [byte]; Korthikanti et
+al. 2022, arXiv:2205.05198, sec. 4.3.
+"""
 
 
 TIED_GRADIENTS = 2.0
-"""Copies of the gradient of a tied token table, beside it, while its two parts are added [1]."""
+"""Extra copies of a tied token table's gradient while its two parts are added [1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Memory:
-    """Bytes on the fullest device, by what they hold; the components add up to the total.
+    """Bytes on the fullest device, by component.
 
-    ``framework`` is the uncertainty of the total beyond that of its components, with median 1.
+    ``framework`` is the uncertainty of the total beyond its components, with median 1.
     """
 
     weights_bytes: Quantity = 0.0
@@ -68,13 +69,13 @@ class Memory:
 
     @cached_property
     def total_bytes(self) -> Uncertain:
-        """Sum of the components, with what a framework holds besides as its uncertainty [byte]."""
+        """Sum of the components, with framework uncertainty [byte]."""
         return self.framework * total(self.components.values())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Overhead:
-    """Memory besides tensors, and factors that are not known exactly.
+    """Memory besides tensors, and uncertain factors.
 
     Parameters
     ----------
@@ -97,7 +98,7 @@ class Overhead:
 
 
 def training_memory(model: Model, plan: Plan) -> Memory:
-    """Memory of training on the fullest device, without overhead [1]_ [2]_.
+    """Training memory on the fullest device, without overhead [1]_ [2]_.
 
     Raises
     ------
@@ -130,7 +131,7 @@ def training_memory(model: Model, plan: Plan) -> Memory:
 
 
 def inference_memory(model: Model, plan: Plan, serving: Serving) -> Memory:
-    """Memory of serving on the fullest device, without overhead; ZeRO and batch play no part.
+    """Inference memory on the fullest device, without overhead; ignores ZeRO and batch.
 
     >>> from estimator.memory.plan import ParameterGroup
     >>> held = Model(parameters=(ParameterGroup(layers=70e9, weights_bytes=2),), layers=80)
@@ -155,7 +156,7 @@ def inference_memory(model: Model, plan: Plan, serving: Serving) -> Memory:
 
 
 def with_overhead(memory: Memory, overhead: Overhead, counted: str | None = None) -> Memory:
-    """Memory with its uncertainty, and with what is held beside the tensors.
+    """Memory with its uncertainty and overhead.
 
     Parameters
     ----------
@@ -192,12 +193,12 @@ def with_overhead(memory: Memory, overhead: Overhead, counted: str | None = None
 
 
 def _scaled(factor: Uncertain, part: Quantity) -> Quantity:
-    """Component times its factor; one that is exact stays a plain number."""
+    """Component times its factor, a plain number if exact."""
     return factor * part if factor.loadings else factor.mid * part
 
 
 def _moving(memory: Memory) -> Number:
-    """Memory that is allocated and freed during a run, which fragments [byte]."""
+    """Memory allocated and freed during a run, which fragments [byte]."""
     parts = ("gathered", "activations", "logits", "working", "kv_cache", "gradients")
     return total(getattr(memory, f"{part}_bytes") for part in parts).mid
 
@@ -205,8 +206,8 @@ def _moving(memory: Memory) -> Number:
 def _stage(model: Model, plan: Plan, ends: tuple[Number, Number], in_flight: Number) -> Memory:
     """Memory of one pipeline stage.
 
-    `ends` say whether it holds the input tables and the head; `in_flight` how many micro-batches
-    it keeps, on the first stage of a 1F1B schedule as many as there are stages.
+    `ends` flags input tables and head; `in_flight` is the number of micro-batches kept, which on
+    the first stage of a 1F1B schedule is the number of stages.
     """
     held = _parameters(model, plan, ends)
     tokens = plan.batch * plan.seq_len
@@ -244,8 +245,8 @@ def _table_gradients(model: Model, plan: Plan, ends: tuple[Number, Number]) -> N
 def _step_bytes(model: Model, plan: Plan, ends: tuple[Number, Number]) -> Number:
     """Temporary memory of a sharded optimizer step in mixed precision [byte].
 
-    DeepSpeed casts its shard of the gradients to fp32, and PyTorch's `foreach` optimizers make one
-    more copy of a moment. Activations are freed by then, so only what is beyond them counts.
+    DeepSpeed casts its gradient shard to fp32, and PyTorch's `foreach` optimizers copy one moment.
+    Activations are freed by then, so only the excess counts.
     """
     if not plan.step_copies or plan.fused_backward:
         return 0.0
@@ -268,7 +269,7 @@ def _counts(model: Model, plan: Plan, ends: tuple[Number, Number]) -> list[Numbe
 
 
 def _parameters(model: Model, plan: Plan, ends: tuple[Number, Number]) -> Memory:
-    """Weights to optimizer of one stage, sharded as ZeRO says."""
+    """Weights to optimizer of one stage, sharded by ZeRO stage."""
     shards = [1.0 + (plan.ranks - 1.0) * _where(plan.zero >= stage) for stage in (1, 2, 3)]
     held = []
     for group, count in zip(model.parameters, _counts(model, plan, ends), strict=True):
@@ -291,9 +292,9 @@ def _parameters(model: Model, plan: Plan, ends: tuple[Number, Number]) -> Memory
 def _gradient_counts(
     model: Model, plan: Plan, ends: tuple[Number, Number]
 ) -> list[tuple[ParameterGroup, Number]]:
-    """Parameters whose gradients are there at once where the optimizer steps within the backward.
+    """Parameters with simultaneous gradients if the optimizer steps within the backward pass.
 
-    Those of some layers, or of the token table or the head. The gradient of a tied table waits for
+    The largest of the layers, the token table and the head. The gradient of a tied table waits for
     its second part, from the head at the start of the backward pass to the table at its end.
     """
     held = []
@@ -321,5 +322,5 @@ def _fuller(first: Memory, last: Memory) -> Memory:
 
 
 def _where(condition: object) -> Number:
-    """1.0 where it holds, else 0.0."""
+    """Convert a condition to 1.0 or 0.0."""
     return np.asarray(condition, dtype=float)[()]

@@ -1,3 +1,3 @@
-"""The question, and the numbers it names, each with its provenance."""
+"""Questions, and their resolved numbers with provenance."""
 
 from estimator.question import messages as messages

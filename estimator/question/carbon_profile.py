@@ -1,4 +1,4 @@
-"""Hourly carbon intensity from the user's profile of a grid."""
+"""Hourly carbon intensity from a user's grid profile."""
 
 import csv
 from collections.abc import Iterable, Sequence
@@ -17,14 +17,14 @@ INTENSITIES = {"co2e_kg_per_kwh": 1.0, "co2e_g_per_kwh": 1e-3}
 
 TIMES = ("time", "hour")
 FEWEST, MOST = 24, 8784
-"""Hours of a profile: from a day to a leap year [h]."""
+"""Hours of a profile, from a day to a leap year [h]."""
 
 LARGEST_BYTES = 4_000_000
-"""Largest file of that many rows [B]."""
+"""Largest accepted file [B]."""
 
 
 def check_start(start_h: float, hourly: Floats) -> None:
-    """Refuse a start that is no hour of the profile."""
+    """Refuse a start outside the profile's hours."""
     if not 0 <= start_h < len(hourly):
         raise ValueError(
             f"start must be an hour of the profile, 0 to {len(hourly) - 1}, got {start_h:g}"
@@ -32,7 +32,7 @@ def check_start(start_h: float, hourly: Floats) -> None:
 
 
 def read_profile(path: str) -> Floats:
-    """Hourly carbon intensities of a CSV file [kgCO2e/kWh]; see `profile_of`."""
+    """Read hourly carbon intensities from a CSV file [kgCO2e/kWh]; see `profile_of`."""
     try:
         text = read_bounded(Path(path), LARGEST_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -43,10 +43,10 @@ def read_profile(path: str) -> Floats:
 
 
 def profile_of(path: str, text: Iterable[str]) -> Floats:
-    """Hourly carbon intensities of the lines of a CSV file of that name [kgCO2e/kWh].
+    """Parse hourly carbon intensities from the lines of a CSV file [kgCO2e/kWh].
 
     Columns: `co2e_kg_per_kwh` or `co2e_g_per_kwh`, and `time` (ISO 8601) or `hour` (0, 1, 2 ...);
-    24 to 8,784 rows an hour apart.
+    24 to 8,784 hourly rows.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def profile_of(path: str, text: Iterable[str]) -> Floats:
 
 
 def _lines(path: str, text: Iterable[str]) -> Sequence[tuple[int, list[str]]]:
-    """Numbered rows of the file that are not blank, up to one more than may be."""
+    """Numbered non-blank rows, at most one more than allowed."""
     try:
         reader = csv.reader(text, strict=True)
         filled = ((reader.line_num, cells) for cells in reader if any(map(str.strip, cells)))
@@ -84,7 +84,7 @@ def _lines(path: str, text: Iterable[str]) -> Sequence[tuple[int, list[str]]]:
 
 
 def _intensity(path: str, line: int, cell: str, factor: float) -> float:
-    """One cell as a number within the limits, in the unit of the file."""
+    """Parse one cell within the limits, in the unit of the file."""
     least, most, _ = LIMITS["co2e_kg_per_kwh"]
     try:
         value = float(cell)
@@ -110,7 +110,7 @@ def _check_hours(path: str, column: str, cells: Sequence[tuple[int, str]]) -> No
 
 
 def _hour(path: str, column: str, line: int, cell: str) -> datetime:
-    """Time of a row; a count of hours is one from a fixed day."""
+    """Time of a row; hour numbers count from a fixed day."""
     try:
         if column == "time":
             return datetime.fromisoformat(cell.strip())

@@ -1,4 +1,4 @@
-"""Rows of a CSV table as questions: columns of numbers and words, and why rows are refused."""
+"""Rows of a CSV table as questions: numeric and text columns, and row errors."""
 
 import math
 import re
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from estimator.question.csv_records import Block, TextColumn
 
 STAGED = ("seq_len", "batch")
-"""Inputs that change in the course of a run: "128 then 512"."""
+"""Inputs that may change in the course of a run, as in "128 then 512"."""
 
 PART = re.compile(r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?")
 
 
 def staged(cell: str) -> str:
-    """Cell with the geometric mean of its numbers where it lists several, otherwise as it is.
+    """Replace several numbers in a cell by their geometric mean.
 
     >>> staged("128 then 512"), staged("2048"), staged("long")
     ('256', '2048', 'long')
@@ -37,7 +37,7 @@ def staged(cell: str) -> str:
 
 
 def fields_of(question: type[Asked], without: Collection[str] = ()) -> Mapping[str, str]:
-    """Return column -> input of a question; every other column passes through."""
+    """Return column -> input of a question; all other columns pass through."""
     return {
         spelling: name
         for name, declared in question.inputs.items()
@@ -47,7 +47,7 @@ def fields_of(question: type[Asked], without: Collection[str] = ()) -> Mapping[s
 
 
 class CellReader(Generic[Asked]):
-    """Reads the rows of one table as questions.
+    """Reader that turns the rows of a table into questions.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ class CellReader(Generic[Asked]):
         self.places = [header.index(column) for column in self._columns.values()]
 
     def table(self, block: "Block") -> Table[Asked]:
-        """Rows as questions.
+        """Parse rows as questions.
 
         Parameters
         ----------
@@ -113,7 +113,7 @@ class CellReader(Generic[Asked]):
         ).checked()
 
     def _words(self, name: str, column: str, said: Words, reading: "_Reading") -> Words:
-        """One column of words, read as freely as people write them."""
+        """One text column, normalised."""
         if column == "domain":
             return said.replaced(
                 [kind_of_domain(text) if text.strip() else "" for text in said.distinct]
@@ -132,7 +132,7 @@ class CellReader(Generic[Asked]):
         return said.replaced([text.strip() for text in said.distinct])
 
     def _place(self, region: str) -> str:
-        """Name of a site in a free text; empty where none is known."""
+        """Name of a site in free text, empty if unknown."""
         names = (
             region.strip(),
             *re.findall(r"\(([^()]+)\)", region),
@@ -142,14 +142,14 @@ class CellReader(Generic[Asked]):
 
 
 class _Reading:
-    """Errors and notices of the rows that are being read."""
+    """Errors and notices of the current rows."""
 
     def __init__(self, count: int, errors: dict[int, Notice]) -> None:
         self.count, self.errors = count, errors
         self.notices: dict[int, list[Notice]] = {}
 
     def number(self, declared: Input, column: str, cells: "TextColumn") -> Floats:
-        """One column as numbers, NaN where a cell is empty; a bad cell refuses its row."""
+        """Numeric column, NaN where empty; an invalid cell refuses its row."""
         if cells.empty == self.count:
             return unknown(self.count)
         values = cells.numbers()
@@ -164,7 +164,7 @@ class _Reading:
         return values
 
     def _cells(self, declared: Input, column: str, texts: Sequence[str]) -> Floats:
-        """Numbers of a column with other texts, each read once; NaN with a notice for others."""
+        """Numbers of a column with free text, each parsed once; NaN with a notice if invalid."""
         known = {text: _number_in(declared, text) for text in set(texts)}
         bad = {text for text, value in known.items() if value != value and text.strip()}
         for row, text in enumerate(texts if bad else ()):
@@ -173,7 +173,7 @@ class _Reading:
         return np.array([known[text] for text in texts])
 
     def _unread(self, declared: Input, row: int, reason: str) -> None:
-        """Refuse the row of a cell that is needed; a refinement is left out with a notice."""
+        """Refuse the row of a required cell; leave out an optional one with a notice."""
         if declared.refines:
             notice = Notice("left_out", declared.name, {"reason": reason})
             self.notices.setdefault(row, []).append(notice)
@@ -182,11 +182,11 @@ class _Reading:
 
 
 YES_OR_NO = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
-"""Words in a cell of an input that is on or off."""
+"""Cell text of a flag -> value."""
 
 
 def _number_in(declared: Input, text: str) -> float:
-    """Number that a cell says; NaN where it is empty or says none."""
+    """Number in a cell, NaN if there is none."""
     name = declared.name
     if declared.flag:
         return YES_OR_NO.get(text.strip().casefold(), np.nan)

@@ -1,4 +1,4 @@
-"""Tables as spreadsheets save them: semicolons or tabs between cells, commas in numbers."""
+"""Spreadsheet dialects: semicolons or tabs between cells, decimal commas."""
 
 import csv
 import re
@@ -10,21 +10,21 @@ from typing import Protocol
 WITH_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
 WITH_POINT = re.compile(r"[+-]?\d+\.\d+([eE][+-]?\d+)?")
 BY_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")
-"""A number whose mark may stand between thousands or before a fraction."""
+"""Number whose separator may mark thousands or decimals."""
 
 
 class TableOut(Protocol):
     """Output of a table."""
 
     def write(self, text: str, /) -> object:
-        """Write whole records."""
+        """Write complete records."""
 
     def writelines(self, texts: Iterable[str], /) -> object:
-        """Write whole records, one text after the other."""
+        """Write complete records, one text after another."""
 
 
 class Dialect:
-    r"""Dialect of a table; read as commas and points, and written as it came.
+    r"""Dialect of a table, normalised on reading and restored on writing.
 
     Parameters
     ----------
@@ -46,15 +46,15 @@ class Dialect:
         self.lines = whole if self.separator == "," else self._as_commas(whole)
 
     def writer(self, out: TableOut) -> TableOut:
-        """Return an output that converts records with commas to the table's dialect."""
+        """Return an output that converts records to the table's dialect."""
         return out if self.separator == "," else _Written(out, self)
 
     def spelled(self, cell: str) -> str:
-        """Cell as the table writes it."""
+        """Format a cell in the table's dialect."""
         return cell.replace(".", ",") if self._mark == "," and WITH_POINT.fullmatch(cell) else cell
 
     def _as_commas(self, lines: Iterator[str]) -> Iterator[str]:
-        """Lines with commas between the cells, and with points in numbers."""
+        """Lines converted to commas between cells and decimal points."""
         reader = csv.reader(lines, delimiter=self.separator, strict=True)
         try:
             for cells in reader:
@@ -64,7 +64,7 @@ class Dialect:
             raise ValueError(f"line {reader.line_num} cannot be read as CSV: {error}") from None
 
     def _read(self, cell: str, line: int) -> str:
-        """Cell with a point in a number; refused where it may be a thousand times as much."""
+        """Cell with a decimal point; an ambiguous thousands separator is refused."""
         comma, point = WITH_COMMA.fullmatch(cell), WITH_POINT.fullmatch(cell)
         if not comma and not point:
             return cell
@@ -78,7 +78,7 @@ class Dialect:
 
 
 class _Written:
-    """Writes records with commas in the dialect of a table."""
+    """Output that converts records to the dialect of a table."""
 
     def __init__(self, out: TableOut, dialect: Dialect) -> None:
         self._out, self._dialect = out, dialect
@@ -93,7 +93,7 @@ class _Written:
 
 
 def _record(cells: Iterable[str], separator: str) -> str:
-    """Cells as one record."""
+    """Format cells as one record."""
     out = StringIO()
     csv.writer(out, delimiter=separator, lineterminator="\n").writerow(cells)
     return out.getvalue()

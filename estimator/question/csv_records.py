@@ -1,7 +1,7 @@
-"""Records of a CSV table: as they stand, to be written back to the byte, and as columns of text.
+"""CSV records: kept byte for byte for writing back, and parsed into text columns.
 
-Lines are read by the thousand with pyarrow. Where that does not give one record a line (a cell of
-several lines, a row of too few cells, bytes that are no UTF-8), the block is read record by record.
+pyarrow reads a thousand lines at a time. If a line is not one record (multi-line cells, short rows,
+invalid UTF-8), the block is read record by record.
 """
 
 import csv
@@ -21,21 +21,21 @@ from estimator.core.rows import Floats, Places
 from estimator.question.table import UNSPECIFIED, Words
 
 NO_UTF_8 = re.compile("[\ud800-\udfff]")
-"""Bytes that were not UTF-8, kept as lone surrogates."""
+"""Invalid UTF-8 bytes, kept as lone surrogates."""
 
 QUOTED = re.compile('[",\r\n]').search
-"""First character for which a cell is quoted."""
+"""Search for a character that requires quoting."""
 
 BESIDE = np.frombuffer(b',\n"', dtype=np.uint8)
-"""Letters before a quote that opens a cell and after one that closes it, or that is doubled."""
+"""Bytes allowed next to an opening or closing quote."""
 
 MOST_LETTERS = csv.field_size_limit()
-"""Longest line that is read; a longer one is no row of a table."""
+"""Longest accepted line [1]."""
 
 
 @dataclass(frozen=True)
 class TextColumn:
-    """One column of text.
+    """Column of text.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class TextColumn:
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> "TextColumn":
-        """Texts as a column."""
+        """Build a column from texts."""
         return cls(pa.array([text or None for text in texts], pa.string()))
 
     @property
@@ -62,17 +62,17 @@ class TextColumn:
         return int(self.cells.null_count)
 
     def texts(self) -> list[str]:
-        """Cells as they stand."""
+        """Cells as text."""
         return [text or "" for text in self.cells.to_pylist()]
 
     def words(self) -> Words:
-        """Distinct texts in the order they come, and which of them each row says."""
+        """Distinct texts in order of appearance, with a code per row."""
         encoded = self.cells.dictionary_encode()
         codes: Places = encoded.indices.fill_null(UNSPECIFIED).to_numpy().astype(np.intp)
         return Words(tuple(encoded.dictionary.to_pylist()), codes)
 
     def numbers(self) -> Floats | None:
-        """Cells as numbers, NaN where one is empty; None if any is no number."""
+        """Cells as numbers, NaN where empty, or None if any is not a number."""
         try:
             values = self.cells.cast(pa.float64())
         except pa.ArrowInvalid:
@@ -82,7 +82,7 @@ class TextColumn:
 
 @dataclass(frozen=True)
 class Block:
-    """Some rows of a table.
+    """Block of table rows.
 
     Parameters
     ----------
@@ -100,9 +100,9 @@ class Block:
 
 
 class Records:
-    """Records of lines of CSV, as text and as cells, or by the block.
+    """Records of CSV lines, as text with cells, or in blocks.
 
-    A line without quotes is its own record; blank lines are left out.
+    A line without quotes is its own record; blank lines are skipped.
 
     Raises
     ------
@@ -117,7 +117,7 @@ class Records:
         self._quoted = csv.reader(iter(self._noted, None), strict=True)
 
     def __iter__(self) -> Iterator[tuple[str, list[str]]]:
-        """Each record as it stands and as cells."""
+        """Each record as text and cells."""
         while (line := self._line()) is not None:
             text = line.rstrip("\r\n")
             if '"' in text:
@@ -128,7 +128,7 @@ class Records:
                 yield text, text.split(",")
 
     def blocks(self, width: int, places: Sequence[int], size: int) -> Iterator[Block]:
-        """Rows by the block.
+        """Iterate over rows in blocks.
 
         Parameters
         ----------
@@ -152,7 +152,7 @@ class Records:
                 yield block
 
     def _of_lines_ahead(self) -> list[tuple[str, list[str]]]:
-        """Records that begin in the lines that were read ahead."""
+        """Records that begin in the lines read ahead."""
         records, found = iter(self), []
         while self._ahead and (record := next(records, None)) is not None:
             found.append(record)
@@ -164,12 +164,12 @@ class Records:
         return line
 
     def _noted(self) -> str | None:
-        """Next line, noted as part of the record that is being read."""
+        """Next line, added to the current record."""
         self._taken.append(self._line())
         return self._taken[-1]
 
     def _quoted_record(self, line: str) -> tuple[str, list[str]]:
-        """Record that begins with a line, with as many more as its quotes need."""
+        """Record that begins with a line and continues as its quotes require."""
         number = self._number
         self._ahead.appendleft(line)
         self._number -= 1
@@ -189,7 +189,7 @@ class Records:
 
 
 def lines_of(file: TextIO) -> Iterator[str]:
-    """Lines of a file, none of them without end.
+    """Lines of a file, each of limited length.
 
     Raises
     ------
@@ -205,10 +205,9 @@ def lines_of(file: TextIO) -> Iterator[str]:
 
 
 def _columns(texts: list[str], width: int, places: Sequence[int]) -> list[TextColumn] | None:
-    """Columns of lines that are a record each; None where they are not, or not for sure.
+    """Columns of lines that are certainly one record each, otherwise None.
 
-    A row of our own stands before and after them: a mark of the byte order would be dropped in
-    the first, and a quote left open would swallow the last.
+    Dummy rows before and after absorb a byte-order mark and an unclosed quote.
     """
     guard = "-" + "," * (width - 1)
     text = "\n".join([guard, *texts, guard])
@@ -243,9 +242,9 @@ def _columns(texts: list[str], width: int, places: Sequence[int]) -> list[TextCo
 
 
 def _quotes_at_ends(data: bytes) -> bool:
-    """Return whether quotes are only at the ends of cells, or doubled inside them.
+    """Return whether quotes are only at cell ends, or doubled inside cells.
 
-    Only a reader of records is sure of the others: a cell may have text after its closing quote.
+    Other quotes need a record reader, as text may follow a closing quote.
     """
     letters = np.frombuffer(data, dtype=np.uint8)
     quotes = np.flatnonzero(letters == ord('"'))
@@ -256,7 +255,7 @@ def _quotes_at_ends(data: bytes) -> bool:
 
 
 def _block(records: list[tuple[str, list[str]]], width: int, places: Sequence[int]) -> Block:
-    """Records as a block; one of another width, or of bytes that are no UTF-8, is refused."""
+    """Records as a block; wrong widths and invalid UTF-8 are refused."""
     texts, rows, refused = [], [], {}
     for row, (text, cells) in enumerate(records):
         if len(cells) != width:
@@ -270,14 +269,14 @@ def _block(records: list[tuple[str, list[str]]], width: int, places: Sequence[in
 
 
 def _fitted(cells: Sequence[str], width: int) -> str:
-    """Cells of a ragged row as CSV, cut or filled up to the header."""
+    """Cells of a ragged row as CSV, cut or padded to the header's width."""
     out = StringIO()
     csv.writer(out).writerow([*cells[:width], *[""] * (width - len(cells))])
     return out.getvalue().removesuffix("\r\n")
 
 
 def csv_cell(text: str) -> str:
-    """Text as a cell of CSV.
+    """Format text as a CSV cell.
 
     >>> csv_cell("plain"), csv_cell('of "many", or few')
     ('plain', '"of ""many"", or few"')

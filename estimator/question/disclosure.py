@@ -1,4 +1,4 @@
-"""Inputs of a disclosure besides the run: the contracts for its electricity."""
+"""Inputs of a disclosure besides the run: electricity contracts."""
 
 from dataclasses import dataclass
 
@@ -7,14 +7,14 @@ from estimator.question.inputs import Question, refuse
 
 @dataclass(frozen=True, kw_only=True)
 class Disclosure(Question):
-    """Contracts for the electricity of a run, for market-based scope 2."""
+    """Electricity contracts of a run, for market-based scope 2."""
 
     contract: float | None = None
     contract_share: float | None = None
     residual_mix: float | None = None
 
     def check(self) -> None:
-        """Refuse a share of a contract that is not given.
+        """Refuse a contract share without a contract.
 
         Raises
         ------

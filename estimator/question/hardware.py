@@ -15,32 +15,33 @@ from estimator.question.ownership import find_lifetime_h, used_up_price
 from estimator.question.provenance import Found, of_all, prior, recorded, uncertain_record
 
 TRAINING_PRECISIONS = ("bf16", "fp16", "tf32", "fp32", "equivalent", "fp64")
-"""Formats that training uses by default: the fastest of the device is taken."""
+"""Default training formats; the fastest that the device supports is used."""
 
 SELF_CONTAINED = ("brain",)
-"""Kinds of device that need neither cooling nor a network beyond themselves."""
+"""Device types that need neither cooling nor a network."""
 
 WITH_NETWORK = (*SELF_CONTAINED, "supercomputer")
-"""Kinds of device whose power is that of all their parts, the network among them."""
+"""Device types whose power includes all parts and the network."""
 
 PROCESSORS = ("cpu", "soc", "npu-phone", "edge")
-"""Kinds of device for which no published training runs are at hand."""
+"""Device types without published training runs."""
 
 METERED_KINDS = ("gpu-datacenter", "gpu-workstation", "gpu-consumer", "superchip", "asic")
-"""Kinds of device whose power is very uncertain where only the hours are known: those of which
-meters were read in small and large runs, and what is taken like them."""
+"""Device types with power metered in small and large runs, or similar ones; uncertain if only hours
+are known.
+"""
 
 BUSY_SHARE = "power.busy_share"
-"""Prior: busy share of the time where only the hours are known."""
+"""Prior of the busy share of the time if only hours are known."""
 
 HOST_LED_ODDS = "power.host_led_odds"
-"""Prior: odds that a device is busy, over others, where the host leads the work."""
+"""Prior of the odds that a device is busy in host-bound work, relative to other work."""
 
 WAITING_PARAMS = "power.waiting_params"
-"""Prior: parameters that keep a device as long as its host, where hours and size are known."""
+"""Prior of the parameters at which device and host time are equal, if hours and size are known."""
 
 SAME_TIME = 0.5
-"""Offers count as of one time within this [year]."""
+"""Age difference within which offers count as simultaneous [year]."""
 
 OTHER_FORMAT_NAMES = {
     "nvfp4": "fp4",
@@ -48,7 +49,7 @@ OTHER_FORMAT_NAMES = {
     "bfloat16": "bf16",
     **{f"float{bits}": f"fp{bits}" for bits in (8, 16, 32, 64)},
 }
-"""Formats as vendors and frameworks write them -> as the profiles do."""
+"""Vendor or framework name of a format -> name in the profiles."""
 
 FORMATS = (
     f"{'|'.join(OTHER_FORMAT_NAMES)}|fp64|fp32|tf32|fp16|bf16|fp8|fp4|int8|equivalent|mixed|amp"
@@ -56,14 +57,14 @@ FORMATS = (
 """Pattern of number formats in free text."""
 
 EITHER = " or "
-"""Stands between formats of which it is not known which one ran."""
+"""Separator between alternative formats."""
 
 FRESH_YEARS = 1.5
-"""Rental offers this much older than the newest one are history [year]."""
+"""Age beyond which rental offers are historical, relative to the newest [year]."""
 
 
 def choose_precision(device: Device, asked: str | None) -> str:
-    """Number format of the run: as asked, or the fastest of the device that trains, else FP32.
+    """Number format of the run, by default the fastest training format of the device.
 
     Raises
     ------
@@ -83,7 +84,7 @@ def choose_precision(device: Device, asked: str | None) -> str:
 
 
 def formats_in(text: str) -> list[str]:
-    """Formats that a free text names, as the profiles name them.
+    """Formats in a free text, by their profile names.
 
     >>> formats_in("bfloat16 or FP32 AMP")
     ['bf16', 'fp32', 'amp']
@@ -92,10 +93,10 @@ def formats_in(text: str) -> list[str]:
 
 
 def named_precision(text: str, device: Device) -> str | None:
-    """Precision that a free text names; None where it says nothing or only "mixed".
+    """Precision in a free text, or None if it has none or only "mixed".
 
-    Mixed precision is the fastest 16-bit or TF32 format of the device; of several formats named,
-    the fastest that the device has, or the slowest of those between which the text leaves it open.
+    Mixed precision means the fastest 16-bit or TF32 format of the device. Of several formats, the
+    fastest that the device has counts, or the slowest of stated alternatives.
     """
     formats = formats_in(text)
     plain = [word for word in formats if word not in ("mixed", "amp")]
@@ -112,7 +113,7 @@ def named_precision(text: str, device: Device) -> str | None:
 
 
 def read_hardware(name: str, precision: str | None = None) -> Hardware:
-    """Device out of the shipped profiles, by id, alias or NVML name.
+    """Read a device from the shipped profiles, by id, alias or NVML name.
 
     Raises
     ------
@@ -131,7 +132,7 @@ def read_hardware(name: str, precision: str | None = None) -> Hardware:
 
 @once
 def find_hardware(device: Device, precision: str, catalog: Catalog) -> Found[Hardware]:
-    """The numbers of a device at one precision, the missing ones from priors of its kind."""
+    """Figures of a device at one precision, with priors for missing ones."""
     kind = device.kind
     peak = recorded(f"peak_flop_per_s.{precision}", device.peaks[precision], "peak")
     life_h = find_lifetime_h(catalog)
@@ -163,20 +164,20 @@ def find_hardware(device: Device, precision: str, catalog: Catalog) -> Found[Har
 
 
 def node_devices(device: Device) -> float:
-    """Return how many devices one fast link connects: those of a rack, or of a usual node [1]."""
+    """Return how many devices share a fast link: a rack's, or a typical node's [1]."""
     records = device.records
     return records["rack_devices"].value if "rack_devices" in records else DEVICES_PER_NODE
 
 
 def value_bytes(precision: str) -> float:
-    """Bytes of a value in memory at a number format: 2 up to 16 bit, else 4 [B]."""
+    """Bytes per value in a number format [B]: 2 up to 16 bits, otherwise 4."""
     return 4.0 if precision in ("fp32", "tf32", "fp64") else 2.0
 
 
 def _host_factor(device: Device, load: Uncertain, catalog: Catalog) -> Found[Uncertain]:
-    """Node over device; for a TPU what makes its system power come out, where that was measured.
+    """Node power over device power; for a TPU, derived from its measured system power.
 
-    Only system power was ever measured on TPUs, and what their ratings hold differs.
+    Only the system power of TPUs was ever measured, and their ratings have different scopes.
     """
     records = device.records
     if device.kind != "tpu" or not {"system_power_w", "tdp_w"} <= set(records):
@@ -200,7 +201,7 @@ def _idle_w(device: Device, tdp_w: Uncertain, catalog: Catalog) -> Found[Uncerta
 
 
 def _embodied_co2e_kg(device: Device, catalog: Catalog) -> Found[Uncertain] | None:
-    """Making the device and its share of the server; None where not even the kind has a figure."""
+    """Embodied emissions of the device and its share of the server, or None."""
     priors = catalog.priors()
     fallback = f"embodied.device.{device.kind}"
     if "embodied_co2e_kg" in device.records:
@@ -218,7 +219,7 @@ def _embodied_co2e_kg(device: Device, catalog: Catalog) -> Found[Uncertain] | No
 
 
 def _of_all_sources(record: Record, catalog: Catalog) -> Record:
-    """Record with the range that sources span; where one tells, as far as they differ elsewhere."""
+    """Record with the range of its sources; a single source gets a typical range."""
     if record.low is not None or record.high is not None:
         return record
     spread = catalog.prior("embodied.single_source_spread")
@@ -227,7 +228,7 @@ def _of_all_sources(record: Record, catalog: Catalog) -> Record:
 
 
 def fixed_utilization(device: Device, catalog: Catalog) -> Found[Uncertain] | None:
-    """Utilization of a brain, a processor or a wafer, whose runs are not published, else None."""
+    """Utilization of a device type without published runs (brain, processor, wafer), or None."""
     if device.kind == "brain":
         record = Record(
             value=1.0,
@@ -252,10 +253,9 @@ def find_price(
     year: float | None = None,
     provider: str = "",
 ) -> Found[Uncertain] | None:
-    """Rent per device-hour by the newest offers of a kind; None where there are none.
+    """Rental price per device-hour from the newest offers of a price type, or None.
 
-    With a year, the offers of that time count instead of the newest; with a provider, its own,
-    or those of all where it has none.
+    `year` selects offers of that time; `provider` selects its own offers if it has any.
     """
     offers = _offers(device, catalog, kind, year, provider)
     if not offers:
@@ -273,7 +273,7 @@ def find_price(
 
 
 def _price_record(fresh: Sequence[Price], catalog: Catalog) -> Record:
-    """Median of offers of one time, with their range as spread."""
+    """Median of simultaneous offers, with their range."""
     amounts = sorted(price.price_usd_per_h for price in fresh)
     middle = median_of(amounts)
     single = catalog.prior("price.single_quote_spread")
@@ -321,7 +321,7 @@ def offers_behind(
     year: float | None = None,
     provider: str = "",
 ) -> Offers | None:
-    """Offers that `find_price` takes the median of; None where there are none."""
+    """Offers behind the median of `find_price`, or None."""
     offers = _offers(device, catalog, kind, year, provider)
     if not offers:
         return None
@@ -338,9 +338,9 @@ def offers_behind(
 def _offers(
     device: Device, catalog: Catalog, kind: str, year: float | None, provider: str
 ) -> list[Price]:
-    """Offers of a kind and a time: of the provider, or of all where it has none.
+    """Offers of a price type and time, from the provider if it has any.
 
-    A memory variant that nobody offers any more takes the offers of the variant that is.
+    A memory variant without offers uses those of another variant.
     """
     prices = [price for name in device.variants for price in catalog.prices(name)]
     of_kind = [price for price in prices if price.kind == (kind or "on-demand")]
@@ -353,7 +353,7 @@ def _offers(
 
 
 def _fresh(offers: Sequence[Price], year: float | None) -> list[Price]:
-    """The newest offers, or those nearest to a year."""
+    """Newest offers, or those closest to a year."""
     if year is None:
         newest = max(price.date_to for price in offers)
         return [price for price in offers if _year(newest) - _year(price.date_to) <= FRESH_YEARS]
@@ -362,13 +362,13 @@ def _fresh(offers: Sequence[Price], year: float | None) -> list[Price]:
 
 
 def _years_from(price: Price, year: float) -> float:
-    """Years between the middle of a year and the time an offer stood; 0 within it."""
+    """Years between the middle of a year and the time of an offer, 0 within it."""
     middle = year + 0.5
     return max(_year(price.date_from) - middle, middle - _year(price.date_to), 0.0)
 
 
 @lru_cache(maxsize=4096)
 def _year(text: str) -> float:
-    """Year with its fraction, of a date that may end at the year or the month."""
+    """Decimal year of a date that may lack month or day."""
     parts = [int(part) for part in text.split("-")]
     return parts[0] + (parts[1] if len(parts) > 1 else 6.5) / 12

@@ -1,8 +1,8 @@
-"""Every input that a question may have, declared once for training, inference and memory.
+"""All inputs of all questions, declared once.
 
-A question is a dataclass that lists the names of its inputs. Options, widgets, links, columns,
-limits and documentation are derived from the declarations here; to add an input, declare it here,
-list it in the questions that have it, and use it where it has its effect.
+A question is a dataclass with input names as fields. Options, widgets, links, columns, limits and
+documentation are derived from these declarations. To add an input, declare it here, list it in its
+questions, and use it in the model.
 """
 
 import math
@@ -32,7 +32,7 @@ GROUPS = {
     "comparison": "comparisons",
     "answer": "answer",
 }
-"""Heading -> its words in a help text; inputs follow in the order of their question."""
+"""Input group -> heading in help texts, in the order of the questions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +102,7 @@ class Input:
 
     @property
     def limit(self) -> Limit:
-        """Least and most of its number."""
+        """Lower and upper limit of its number."""
         return LIMITS[self.limits or self.name]
 
     @property
@@ -112,13 +112,13 @@ class Input:
 
     @property
     def spellings(self) -> tuple[str, ...]:
-        """Names under which a table or a file may give it."""
+        """Names accepted in a table or file."""
         option = option_of(self.name)[2:].replace("-", "_")
         return tuple(dict.fromkeys((*self.columns, self.name, option)))
 
 
 def _word(name: str, help_text: str, label: str = "", **more: Any) -> dict[str, Any]:
-    """Declare an input in words."""
+    """Declare a text input."""
     return {"name": name, "help": help_text, "label": label, **more}
 
 
@@ -133,7 +133,7 @@ def _count(name: str, help_text: str, label: str = "", **more: Any) -> dict[str,
 
 
 def _flag(name: str, help_text: str) -> dict[str, Any]:
-    """Declare an input that is on or off."""
+    """Declare a flag."""
     return _word(name, help_text, flag=True)
 
 
@@ -797,15 +797,14 @@ Asked = TypeVar("Asked", bound="Question")
 
 
 class Question:
-    """A question: a dataclass whose fields are names of inputs.
+    """Question: a dataclass whose fields are input names.
 
-    A subclass may word inputs in its own way (`wording`: input -> what is worded otherwise); their
-    limits and units are the same in every question. A field that `REGISTRY` does not declare is
-    filled by the program.
+    A subclass may reword inputs (`wording`: input -> its changes); limits and units are the same in
+    every question. Fields missing from `REGISTRY` are set by the program.
     """
 
     inputs: ClassVar[Mapping[str, Input]]
-    """Field -> its declaration, in the order of the fields."""
+    """Field -> its declaration, in field order."""
 
     def __init_subclass__(cls, wording: Mapping[str, Mapping[str, Any]] | None = None) -> None:
         own = wording or {}
@@ -816,7 +815,7 @@ class Question:
         }
 
     def given(self) -> dict[str, Any]:
-        """Return the specified inputs, in the order of the fields."""
+        """Return the specified inputs, in field order."""
         known = vars(self).items()
         return {name: value for name, value in known if value is not None and value != ""}
 
@@ -825,7 +824,7 @@ class Question:
 
 
 def option_of(name: str) -> str:
-    """Return the documented option of an input, or of a name that is none.
+    """Return the documented option of an input or other name.
 
     >>> option_of("seq_len"), option_of("attempts"), option_of("max_days")
     ('--seq-len', '--development-overhead', '--max-days')
@@ -835,14 +834,14 @@ def option_of(name: str) -> str:
 
 
 def refuse(code: str, name: str, **values: Any) -> "Refusal":
-    """Refuse an input; the sentences are imported when one is needed, for help goes without."""
+    """Refuse an input; imports the message texts only when needed, as help does not use them."""
     from estimator.core import messages
 
     return messages.refuse(code, name, **values)
 
 
 def read_question(question: type[Asked], cells: Mapping[str, Any]) -> Asked:
-    """Read a question from texts by the names of its inputs; an empty one is unspecified.
+    """Build a question from texts by input name; an empty text is unspecified.
 
     Raises
     ------
@@ -858,7 +857,7 @@ def read_question(question: type[Asked], cells: Mapping[str, Any]) -> Asked:
 
 
 def question_from(question: type[Asked], given: Mapping[str, Any]) -> Asked:
-    """Make a question of values by the names of its inputs or of their options.
+    """Build a question from values by input or option name.
 
     Raises
     ------
@@ -890,7 +889,7 @@ def question_from(question: type[Asked], given: Mapping[str, Any]) -> Asked:
 
 
 def _closest(word: str, known: Iterable[str]) -> str:
-    """Return the names nearest to a word, for a sentence."""
+    """Return the closest known names, for an error message."""
     from difflib import get_close_matches
 
     return " or ".join(get_close_matches(word, list(known), 2)) or ", ".join(list(known)[:8])
@@ -902,7 +901,7 @@ FACTORS = {
     **dict.fromkeys(("b", "bn", "g", "billion"), 1e9),
     **dict.fromkeys(("t", "tn", "trillion"), 1e12),
 }
-"""Suffix of a number, in any case -> factor."""
+"""Case-insensitive suffix of a number -> factor."""
 
 _NUMBER = r"([+-]?[0-9._]*(?:[eE][+-]?\d+)?)\s*([A-Za-z]*)"
 _GROUPED = r"[+-]?[1-9]\d{0,2}([,_]\d{3})+(\.\d*)?\s*[A-Za-z]*"
@@ -910,7 +909,7 @@ _COMMA = r"[+-]?\d+,\d+([eE][+-]?\d+)?\s*[A-Za-z]*"
 
 
 def read_number(name: str, text: str) -> float:
-    """Read one number as people write it; unlike `float`, refuse what is not finite.
+    """Parse a number as people write it; refuse infinities and NaN.
 
     Raises
     ------
@@ -945,14 +944,14 @@ def read_number(name: str, text: str) -> float:
 
 
 def _without_unit(name: str, text: str) -> str:
-    """Text of a number without the unit of its input; "B" stays, for it means billions."""
+    """Number text without its unit; "B" stays, as it means billions."""
     declared = REGISTRY.get(name)
     unit = "" if declared is None else declared.unit
     return text.removesuffix(unit).rstrip() if unit.casefold() not in FACTORS else text
 
 
 def _like(name: str, text: str) -> str:
-    """Example of how to write a number, for an error message."""
+    """Example of a number, for an error message."""
     declared = REGISTRY.get(name)
     if text.endswith("%"):
         return "a share of one, such as 0.4"
@@ -962,7 +961,7 @@ def _like(name: str, text: str) -> str:
 
 
 def _read(text: str) -> float:
-    """Plain number, or one with a suffix out of `FACTORS`."""
+    """Parse a plain number or one with a suffix of `FACTORS`."""
     parts = re.fullmatch(_NUMBER, text)
     if parts is not None and parts[2].lower() in FACTORS:
         return float(parts[1]) * FACTORS[parts[2].lower()]

@@ -1,4 +1,4 @@
-"""Sentences about the inputs of a question."""
+"""Message texts about the inputs of a question."""
 
 from estimator.core.notice import add_messages
 

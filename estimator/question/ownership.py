@@ -1,10 +1,9 @@
 """Cost of owning a device: price, server, network and depreciation.
 
-A device is bought, worked for its life and sold or kept for less. What its life uses up is the
-value lost meanwhile, (1 - decline)^years being left, and each hour of work bears the same part of
-it: the mean over a life, since the age of the device at the time of a run is seldom known. In its
-first year a device loses more than that, in its last year less. Straight-line writing-off, which
-takes the whole price, is the limit of a steep decline.
+A device loses value over its life, keeping (1 - decline)^years of its price. Every hour of work
+bears the lifetime mean of the loss, since the device's age at a run is rarely known; the actual
+loss is higher in the first year and lower in the last. Full straight-line depreciation is the limit
+of a steep decline.
 """
 
 import numpy as np
@@ -15,7 +14,7 @@ from estimator.core.units import H_PER_YEAR
 from estimator.question.provenance import Found, given, of_all, prior, recorded
 
 WHOLE = ("server", "supercomputer", "wafer", "brain", "soc", "npu-phone")
-"""Kinds of device whose price is that of the whole machine."""
+"""Device types whose price is that of the whole machine."""
 
 
 def used_up_price(
@@ -25,10 +24,9 @@ def used_up_price(
     paid: float | None = None,
     many: bool = False,
 ) -> Found[Uncertain] | None:
-    """Part of the price, server and network included, that its life uses up [USD].
+    """Depreciation over the device's life, server and network included [USD].
 
-    None where no price is paid or on record. A device of many, more than a node holds, pays for
-    its part of the network too.
+    None without a price. Devices of more than one node also pay for their share of the network.
     """
     if paid not in (None, 1.0):
         return _used_up_price(device, catalog, paid=paid, many=many)
@@ -61,14 +59,14 @@ def _used_up_price(
 
 
 def find_lifetime_h(catalog: Catalog) -> Found[Uncertain]:
-    """Hours that a device works over its life [h]."""
+    """Working hours of a device over its life [h]."""
     years = prior(catalog, "ownership.lifetime_years", "lifetime")
     busy = prior(catalog, "ownership.busy_share", "lifetime")
     return of_all(years.value * busy.value * H_PER_YEAR, years, busy)
 
 
 def value_lost(years: Uncertain, per_year: Uncertain) -> Uncertain:
-    """Share of the price that is lost over a life, to first order in the loadings [1].
+    """Share of the price lost over a life, to first order in the loadings [1].
 
     >>> round(float(value_lost(Uncertain(4.0), Uncertain(0.28)).mid), 3)
     0.731

@@ -11,12 +11,12 @@ from estimator.core.uncertainty import Uncertain, spread_between
 Thing = TypeVar("Thing")
 
 GIVEN = "given"
-"""Basis of a number that the user said."""
+"""Basis of a number given by the user."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourcedNumber:
-    """One number that an estimate rests on.
+    """Number that an estimate depends on.
 
     Parameters
     ----------
@@ -62,12 +62,12 @@ class Found(Generic[Thing]):
 
 
 def noted(value: Thing, *notices: Notice) -> Found[Thing]:
-    """Something with what was assumed of it."""
+    """Attach notices to a value."""
     return Found(value=value, notices=notices)
 
 
 def of_all(value: Thing, *parts: Found[Any]) -> Found[Thing]:
-    """Something made of several, with the inputs and the notices of all of them."""
+    """Combine a value with the inputs and notices of its parts."""
     inputs: dict[str, SourcedNumber] = {}
     notices: tuple[Notice, ...] = ()
     for part in parts:
@@ -77,7 +77,7 @@ def of_all(value: Thing, *parts: Found[Any]) -> Found[Thing]:
 
 
 def given(name: str, value: float, unit: str) -> Found[Uncertain]:
-    """Number that the user specified; it is exact."""
+    """Exact number given by the user."""
     return Found(
         value=Uncertain(value), inputs={name: SourcedNumber(value=value, unit=unit, basis=GIVEN)}
     )
@@ -86,19 +86,19 @@ def given(name: str, value: float, unit: str) -> Found[Uncertain]:
 def recorded(
     name: str, record: Record, source: str, *, notices: tuple[Notice, ...] = ()
 ) -> Found[Uncertain]:
-    """Number from the profiles, its range an uncertainty of that source."""
+    """Number from the profiles, with its range as uncertainty."""
     return Found(
         value=uncertain_record(record, source), inputs={name: input_of(record)}, notices=notices
     )
 
 
 def prior(catalog: Catalog, key: str, source: str) -> Found[Uncertain]:
-    """One of the product's own assumptions."""
+    """Prior from the profiles."""
     return recorded(key, catalog.prior(key), source)
 
 
 def input_of(record: Record) -> SourcedNumber:
-    """Number from the profiles as an input."""
+    """Profile record as an input."""
     return SourcedNumber(
         value=record.value,
         unit=record.unit,
@@ -113,10 +113,10 @@ def input_of(record: Record) -> SourcedNumber:
 
 @lru_cache(maxsize=4096)
 def uncertain_record(record: Record, uncertainty: str) -> Uncertain:
-    """Read a record; without bounds, or with equal ones, it is taken as exact.
+    """Uncertain number of a record, exact without bounds or with equal ones.
 
-    A bound on one side alone counts for the other side, too: uncertainty is a factor. Zero is no
-    factor of anything: a lower bound of zero is none, and a value of zero is exact.
+    A single bound applies to both sides as a factor. A lower bound of zero is ignored, and a value
+    of zero is exact.
     """
     low, high = record.low or None, record.high
     if record.value == 0 or (low is None and high is None):

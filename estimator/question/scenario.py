@@ -1,4 +1,4 @@
-"""Scenario: one training run as people ask about it, and the link that carries it."""
+"""Scenario: one training run as a question, and the link that encodes it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ LINK_VERSION = "1"
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario(Question):
-    """One question; a field left None is unspecified, and what is then assumed is listed.
+    """Scenario; None means unspecified, and assumptions get a notice.
 
     `question.inputs` declares each field; names are looked up in the profiles.
     """
@@ -81,7 +81,7 @@ class Scenario(Question):
     interval: float | None = None
 
     def check(self) -> None:
-        """Refuse work that is given in ways that exclude each other.
+        """Refuse contradictory definitions of the work.
 
         Raises
         ------
@@ -104,28 +104,28 @@ class Scenario(Question):
 
 
 INPUTS: Mapping[str, Input] = Scenario.inputs
-"""Field -> its declaration, in the order of the fields."""
+"""Field -> its declaration, in field order."""
 
 NOT_READ = ("config", "carbon_profile", "start", "interval", "heads", "kv_heads")
-"""Inputs without a column: files, what goes with them, and what changes no number."""
+"""Inputs without a column: files and their settings, and inputs without effect."""
 
 NUMBERS = frozenset(name for name, declared in INPUTS.items() if declared.number)
 """Numeric fields."""
 
 SHARING = ("tensor_parallel", "pipeline_parallel", "expert_parallel", "micro_batches")
-"""Fields that describe how devices share the work."""
+"""Parallel-layout fields."""
 
 OF_METER = ("energy_kwh", "metered", "energy_uncertainty")
-"""Fields of the energy that a meter read."""
+"""Fields of the metered energy."""
 
 OF_RUN = ("device_hours", *OF_METER)
-"""Fields that were measured of a run, and hold for the device that it ran on."""
+"""Fields measured in a run, valid for its device only."""
 
 WORK = ("preset", "params", "flop", "config", "samples")
-"""Fields of which any says how much work a run is."""
+"""Alternative fields that define the amount of work."""
 
 BESIDE_PRODUCTS = ("step_operations", "step_traffic")
-"""Fields of what a step does besides its products."""
+"""Fields of a step's work besides matrix products."""
 
 
 def column_of(name: str) -> str:
@@ -138,7 +138,7 @@ def column_of(name: str) -> str:
 
 
 def label_of(name: str) -> str:
-    """Return the label of an input on a page, without its unit.
+    """Return the page label of an input, without its unit.
 
     >>> label_of("price"), label_of("pue")
     ('“Rent”', '“PUE”')
@@ -147,9 +147,9 @@ def label_of(name: str) -> str:
 
 
 def link(scenario: Scenario) -> str:
-    """Query string that opens the same scenario in the app: all that is specified, and a version.
+    """Query string that opens the scenario in the app: all specified inputs and a version.
 
-    A config goes as the keys of it that count (`compact_config`); other files stay behind.
+    A config is reduced to the keys that matter (`compact_config`); other files are left out.
 
     >>> link(Scenario(preset="gpt-3", hardware="h100", devices=1024.0))
     '?v=1&preset=gpt-3&hardware=h100&devices=1024'
@@ -163,7 +163,7 @@ def link(scenario: Scenario) -> str:
 
 
 def from_link(query: Mapping[str, str]) -> tuple[Scenario, list["Notice"]]:
-    """Read a link; what cannot be read is left out with a notice, never guessed.
+    """Parse a link; unreadable parts are left out with a notice, never guessed.
 
     >>> scenario, notices = from_link({"v": "1", "hardware": "h100", "devices": "many"})
     >>> scenario.given(), [notice.code for notice in notices]
@@ -197,7 +197,7 @@ def from_link(query: Mapping[str, str]) -> tuple[Scenario, list["Notice"]]:
 
 
 def _written(value: float | str | bool) -> str:
-    """Write a number shortly and exactly, without a plus sign, and yes as 1."""
+    """Format a number briefly and exactly, without a plus sign, and True as 1."""
     if isinstance(value, str):
         return value
     if value is True:

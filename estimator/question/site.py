@@ -1,4 +1,4 @@
-"""PUE, grid, water and electricity of a place at the time of a run."""
+"""PUE, grid, water and electricity of a site at the time of a run."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,28 +15,27 @@ from estimator.question.provenance import Found, of_all, recorded, uncertain_rec
 from estimator.question.water import find_offsite_water, find_wue
 
 DRIFT_EXPONENT = 0.65
-"""The uncertainty of a figure grows with this power of the years between it and the run [1].
+"""Elasticity of a figure's uncertainty to its age in years [1].
 
-Figures of one grid that lie 1, 2, 4, 7 and 10 years apart differ by 9, 13, 19, 30 and 42% (one
-standard deviation, by the 80% quantile; 45 countries and the world of `countries.csv`, 2012 to
-2025).
+Figures of one grid 1, 2, 4, 7 and 10 years apart differ by 9, 13, 19, 30 and 42% (one standard
+deviation, from the 80% quantile; 45 countries and the world in `countries.csv`, 2012 to 2025).
 """
 
 OPERATORS = {"aws": "aws", "gcp": "google", "azure": "microsoft", "oci": "oracle"}
-"""First part of the id of a cloud region -> whose it is."""
+"""First part of a cloud region's id -> operator."""
 
 PROVIDERS = {"aws": "AWS", "google": "GCP", "microsoft": "Azure", "oracle": "Oracle"}
-"""Operator of clouds -> its name among the rental offers."""
+"""Cloud operator -> name in the rental offers."""
 
 WHAT = {"pue": ("pue", "PUE"), "co2e_kg_per_kwh": ("carbon_intensity", "carbon intensity")}
-"""Number of a place -> the input that replaces it, and its name in a sentence."""
+"""Site quantity -> input that overrides it, and its name in a message."""
 
 WORLD = "world"
-"""Place whose grid stands for one that is not known."""
+"""Site with the default grid."""
 
 
 def read_site(name: str, year: float | None = None) -> Site:
-    """Country, cloud region, operator or place out of the shipped profiles, now or in a year.
+    """Read a country, cloud region, operator or site from the shipped profiles.
 
     >>> read_site("fr").name
     'France'
@@ -50,11 +49,11 @@ def read_site(name: str, year: float | None = None) -> Site:
 def find_site(
     name: str, catalog: Catalog, *, bare: bool = False, year: float | None = None
 ) -> Found[Site]:
-    """The place with its grid; what is unknown is assumed, with a notice.
+    """Find a site with its grid; unknown figures are assumed with a notice.
 
-    A place without a name is a usual one. A bare device, which needs no cooling, has a PUE of one.
-    With a year, PUE and grid are those of that time or of the nearest year on record, else the
-    newest. What a scenario gives itself goes over it: `Notice.field` tells what would replace what.
+    No name means a typical site. A bare device needs no cooling, so its PUE is one. With a year,
+    PUE and grid are of the closest year on record. Values in the scenario override these;
+    `Notice.field` names the input that would.
     """
     time = None if year is None else int(year)
     history = catalog.history(name) if name else []
@@ -77,7 +76,7 @@ def find_site(
 
 
 def provider_at(name: str, catalog: Catalog) -> str:
-    """Provider whose offers a place takes; empty where it is none of theirs, or not known.
+    """Return the provider whose offers apply at a site, or an empty string.
 
     >>> provider_at("gcp us-central1", Catalog.open()), provider_at("fr", Catalog.open())
     ('GCP', '')
@@ -92,9 +91,9 @@ def provider_at(name: str, catalog: Catalog) -> str:
 
 
 def nearest_entry(history: Sequence[Place], key: str, year: int | None) -> Place | None:
-    """Entry of a place that has a number and lies nearest to a year; the newest without one.
+    """Entry of a site with a number, closest to a year, or the newest.
 
-    Of two as near the newer is taken; an entry without a year stands for every year.
+    Ties go to the newer entry; an entry without a year counts for every year.
     """
     having = [entry for entry in history if key in entry.records]
     if not having or year is None:
@@ -103,7 +102,7 @@ def nearest_entry(history: Sequence[Place], key: str, year: int | None) -> Place
 
 
 def widened(record: Record, spreads: Sequence[float]) -> Record:
-    """Record with further independent uncertainties beside its own range.
+    """Record with further independent uncertainties.
 
     Parameters
     ----------
@@ -125,7 +124,7 @@ def _years_off(entry: Place, year: int | None) -> int:
 def _of_time(
     entry: Place, key: str, year: int | None, prior: Record
 ) -> tuple[Record, tuple[Notice, ...]]:
-    """Record of an entry; another year than the run's is noted and widens the interval."""
+    """Record of an entry; a different year widens the interval and gets a notice."""
     record, off = entry.records[key], _years_off(entry, year)
     if not off or year is None or entry.year is None:
         return record, ()
@@ -136,7 +135,7 @@ def _of_time(
 
 
 def _log_sd(prior: Record) -> float:
-    """Standard deviation of the logarithm that a prior on a factor tells [1]."""
+    """Log standard deviation of a prior on a factor [1]."""
     return float(uncertain_record(prior, "").log_sd)
 
 
@@ -159,7 +158,7 @@ def _pue(history: Sequence[Place], year: int | None, catalog: Catalog) -> Found[
 
 
 def _fleet(history: Sequence[Place], year: int | None, catalog: Catalog) -> Place | None:
-    """Operator of a cloud region, where it tells the PUE of all its centres."""
+    """Operator of a cloud region, if it reports a fleet-wide PUE."""
     if not history or history[-1].kind != "cloud-region":
         return None
     operator = OPERATORS.get(history[-1].id.partition("-")[0])
@@ -198,7 +197,7 @@ def _carbon_intensity(
 
 
 def _world_average(year: int | None, catalog: Catalog) -> Record:
-    """Prior of a grid not known; with a year, moved to the world's average of that time."""
+    """Prior of an unknown grid, shifted to the world average of the year."""
     prior = catalog.prior("site.co2e_kg_per_kwh")
     if year is None:
         return prior

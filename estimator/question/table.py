@@ -1,8 +1,7 @@
-"""Many questions at once: a column per input, a row per question; one question is one row.
+"""Many questions at once, a column per input and a row per question.
 
-A number is a column of floats, NaN where a row leaves it unspecified. A word is a column of codes
-into the distinct words, so that what they name is looked up once. Numbers and words are checked
-here, at the entrance, and nowhere after it.
+A numeric column has NaN where unspecified. A text column has codes into its distinct texts, so that
+each is looked up once. Inputs are validated here, and nowhere later.
 """
 
 import math
@@ -23,21 +22,22 @@ from estimator.question.inputs import REGISTRY, Asked, Input, Question
 Known = TypeVar("Known")
 
 RECOMPUTED_SHARE = {"none": 0.0, "selective": 0.1, "full": 1.0}
-"""Share of the forward pass that is computed again [1]; selective: only the attention scores,
-Korthikanti et al. 2022, arXiv:2205.05198, sec. 5."""
+"""Share of the forward pass recomputed [1]; selective recomputes only the attention scores,
+Korthikanti et al. 2022, arXiv:2205.05198, sec. 5.
+"""
 
 NOT_OF_SETUP = frozenset(
     name for name, known in REGISTRY.items() if known.group in ("place", "money") and name != "year"
 )
-"""Inputs that change neither the time of a run nor the power of its devices."""
+"""Inputs that affect neither the time of a run nor its device power."""
 
 UNSPECIFIED = -1
-"""Code of a word that a row leaves out."""
+"""Code of an unspecified text."""
 
 
 @dataclass(frozen=True)
 class Words:
-    """Column of words: the distinct ones, and the code of each row.
+    """Text column: distinct texts, and a code per row.
 
     Parameters
     ----------
@@ -66,12 +66,12 @@ class Words:
 
     @classmethod
     def none(cls, count: int) -> "Words":
-        """Return a column that no row fills."""
+        """Return an empty column."""
         return cls((), nowhere(count))
 
     @classmethod
     def joined(cls, columns: Iterable["Words"]) -> "Words":
-        """Columns one below the other.
+        """Concatenate columns.
 
         >>> Words.joined([Words.of(["h100", ""]), Words.of(["v100", "h100"])]).rows()
         ['h100', '', 'v100', 'h100']
@@ -84,7 +84,7 @@ class Words:
         return cls(tuple(numbers), np.concatenate(codes))
 
     def rows(self) -> list[str]:
-        """Word of each row, empty where there is none."""
+        """Text of each row, empty if unspecified."""
         if not self.distinct:
             return [""] * self.codes.size
         words = (*self.distinct, "")
@@ -95,7 +95,7 @@ class Words:
         return Words(self.distinct, self.codes[rows])
 
     def replaced(self, into: Sequence[str]) -> "Words":
-        """Return the column with other words for the distinct ones; empty is unspecified."""
+        """Return the column with its distinct texts replaced; empty means unspecified."""
         column = Words.of(into)
         codes: Places = np.append(column.codes, UNSPECIFIED)[self.codes]
         return Words(column.distinct, codes)
@@ -103,7 +103,7 @@ class Words:
 
 @dataclass(frozen=True, kw_only=True)
 class Table(Generic[Asked]):
-    """Questions of one type by column; each is a row.
+    """Table of questions of one type, by column.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ class Table(Generic[Asked]):
 
     @classmethod
     def of(cls, question: type[Asked], questions: Sequence[Asked]) -> "Table[Asked]":
-        """Questions as a table; one that is not admissible is refused in its row."""
+        """Build a table from questions; an invalid one gets an error in its row."""
         errors: dict[int, Notice] = {}
         for row, asked in enumerate(questions):
             try:
@@ -166,7 +166,7 @@ class Table(Generic[Asked]):
 
     @classmethod
     def of_columns(cls, question: type[Asked], /, **columns: Any) -> "Table[Asked]":
-        """Columns as a table: arrays or sequences of one length, and single values for all rows.
+        """Build a table from columns: arrays of one length, or single values for all rows.
 
         Raises
         ------
@@ -198,7 +198,7 @@ class Table(Generic[Asked]):
     def of_choices(
         cls, asked: Asked, choices: Mapping[str, Sequence[float | str]]
     ) -> "Table[Asked]":
-        """Every combination of some values for inputs of a question; the last varies fastest.
+        """Build a table of all combinations of input values; the last varies fastest.
 
         >>> from estimator.question.scenario import Scenario
         >>> asked = Scenario(flop=1e21, devices=8.0)
@@ -219,7 +219,7 @@ class Table(Generic[Asked]):
         ).checked()
 
     def checked(self) -> "Table[Asked]":
-        """Return the table with every row refused that has an inadmissible number or word."""
+        """Return the table with errors in rows with invalid values."""
         errors = dict(self.errors)
         numbers = dict(self.numbers)
         for name, column in self.numbers.items():
@@ -256,27 +256,27 @@ class Table(Generic[Asked]):
         )
 
     def changed(self, **numbers: Floats) -> "Table[Asked]":
-        """Return the table with other columns of numbers."""
+        """Return the table with some numeric columns replaced."""
         return replace(self, numbers={**self.numbers, **numbers})
 
     def number(self, name: str) -> Floats:
-        """Column of a number, NaN where a row leaves it out."""
+        """Numeric column, NaN where unspecified."""
         column = self.numbers.get(name)
         return self._unspecified if column is None else column
 
     def word(self, name: str) -> Words:
-        """Column of a word."""
+        """Text column."""
         column = self.words.get(name)
         return self._no_words if column is None else column
 
     def states(self, name: str) -> Mask:
-        """Return whether each row specifies an input."""
+        """Mask of the rows that specify an input."""
         if name in self.words:
             return self.words[name].codes >= 0
         return ~np.isnan(self.number(name))
 
     def states_word(self, name: str, *words: str) -> Mask:
-        """Return whether each row sets an input to one of some words."""
+        """Mask of the rows that set an input to one of some words."""
         column = self.words.get(name)
         if column is None or not set(words) & set(column.distinct):
             return np.zeros(self.count, dtype=np.bool_)
@@ -306,14 +306,13 @@ class Table(Generic[Asked]):
 
 
 def _of_rows(known: Mapping[int, Known], rows: Places) -> dict[int, Known]:
-    """Things of some rows, by their new places."""
     return {at: known[row] for at, row in enumerate(rows.tolist()) if row in known} if known else {}
 
 
 def columns_of(
     question: type[Question], cells: Mapping[str, Sequence[Any]]
 ) -> tuple[dict[str, Floats], dict[str, Words]]:
-    """Columns of numbers and of words, by input, from cells as Python has them.
+    """Columns of numbers and texts by input, from Python values.
 
     Raises
     ------
@@ -333,12 +332,12 @@ def columns_of(
 
 
 def is_number(declared: Input) -> bool:
-    """Return whether an input is a numeric column; flags and the recomputed share count as such."""
+    """Return whether an input is a numeric column, as are flags and recomputation."""
     return declared.number or declared.flag or declared.name == "recomputation"
 
 
 def _share_of(cell: float | str | None) -> float | None:
-    """Share computed again [1], as a number or in words."""
+    """Recomputed share [1], from a number or word."""
     if not isinstance(cell, str):
         return cell
     if cell not in RECOMPUTED_SHARE:
@@ -348,7 +347,7 @@ def _share_of(cell: float | str | None) -> float | None:
 
 
 def _value_of(declared: Input, value: float) -> float | str | bool:
-    """Value of a cell in a question: recomputation is the nearest word."""
+    """Value of a cell in a question; recomputation becomes the nearest word."""
     if declared.name == "recomputation":
         return min(RECOMPUTED_SHARE, key=lambda word: abs(RECOMPUTED_SHARE[word] - value))
     return bool(value) if declared.flag else value
@@ -363,16 +362,16 @@ def _is_column(given: Any) -> bool:
 
 
 def setups_of(places: Mapping[str, Places], count: int) -> Places:
-    """Set-up of each of some rows, from the place of each input's value among those it takes.
+    """Setup index of some rows, from the index of each input's value.
 
-    Rows that differ only in `NOT_OF_SETUP` have the same set-up.
+    Rows that differ only in `NOT_OF_SETUP` share a setup.
     """
     own = [at for name, at in places.items() if name not in NOT_OF_SETUP]
     return first_rows(*own)[1] if own else np.zeros(count, dtype=np.intp)
 
 
 def check_question(asked: Question) -> None:
-    """Refuse an inadmissible number or word, whether or not the answer would use it.
+    """Refuse an invalid number or word, even if unused.
 
     Raises
     ------
@@ -391,7 +390,7 @@ def check_question(asked: Question) -> None:
 
 
 def check_choices(asked: Question) -> None:
-    """Refuse a word that is none of the choices of its input.
+    """Refuse a word outside the choices of its input.
 
     Raises
     ------
@@ -403,13 +402,13 @@ def check_choices(asked: Question) -> None:
 
 
 def check_choice(declared: Input, word: str | None) -> None:
-    """Refuse a word that is none of the choices of one input."""
+    """Refuse a word outside the choices of one input."""
     if word and _is_no_choice(declared, word):
         raise refuse("no_choice", declared.name, choices=declared.choices, word=word)
 
 
 def check_number(declared: Input, value: float) -> None:
-    """Refuse a number outside its limits, or a count that is not whole.
+    """Refuse a number outside its limits, or a fractional count.
 
     >>> check_number(REGISTRY["output_tokens"], 0.0)
     Traceback (most recent call last):
@@ -429,12 +428,11 @@ def check_number(declared: Input, value: float) -> None:
 
 
 def _is_no_choice(declared: Input, word: str) -> bool:
-    """Return whether a word is not among the choices of its input."""
     return bool(declared.choices) and not declared.open_choices and word not in declared.choices
 
 
 def _outside(declared: Input, column: Floats) -> Places:
-    """Rows whose number may be refused."""
+    """Rows with a number that may be invalid."""
     if declared.flag:
         return rows_where(np.zeros(column.size, dtype=np.bool_))
     if declared.name == "interval":

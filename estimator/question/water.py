@@ -5,7 +5,7 @@ from estimator.core.uncertainty import Uncertain, spread_between
 from estimator.question.provenance import Found, of_all, recorded
 
 OFFSITE = "site.offsite_l_per_kwh"
-"""Priors: water used in generating a kWh, by country and of the world."""
+"""Priors of the water used to generate a kWh, by country and worldwide."""
 
 DRY = Record(
     value=0.0,
@@ -17,7 +17,7 @@ DRY = Record(
 
 
 def find_wue(place: Place | None, *, bare: bool = False) -> Found[Uncertain] | None:
-    """Water use on site per energy of the computers, of the place [L/kWh]; None if unknown."""
+    """On-site water per energy of the computers [L/kWh], or None if unknown."""
     key = "wue_l_per_kwh"
     if place is not None and key in place.records:
         return recorded(key, place.records[key], "water")
@@ -25,7 +25,7 @@ def find_wue(place: Place | None, *, bare: bool = False) -> Found[Uncertain] | N
 
 
 def find_offsite_water(place: Place | None, catalog: Catalog) -> Found[Uncertain]:
-    """Water of the electricity: of the country of the place, else of the world [L/kWh]."""
+    """Water of electricity generation by country, by default worldwide [L/kWh]."""
     key, source = "offsite_l_per_kwh", "water of electricity"
     priors = catalog.priors()
     country = "" if place is None or place.iso2 is None else place.iso2.lower()

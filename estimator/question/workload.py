@@ -1,4 +1,4 @@
-"""Work of a scenario: FLOPs, a size, a config, a preset or device time."""
+"""Work of a scenario: FLOPs, size, config, preset or device time."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -44,33 +44,33 @@ if TYPE_CHECKING:
     from estimator.networks.ledger import Ledger
 
 PRESET_KINDS = {"games": "other"}
-"""Preset kinds that share the utilization of another kind of work."""
+"""Workload type of a preset -> type whose utilization it shares."""
 
 SIZE = ("params", "active_params", "width", "seq_len", "layers", "tokens", "samples")
-"""Numbers that a preset or a config brings where the row does not."""
+"""Numbers that a preset or config provides by default."""
 
 OF_PRESET = ("params", "active_params", "seq_len")
-"""Numbers that a preset has on record, its width aside."""
+"""Numbers on record for a preset, except its width."""
 
 OF_WORK = (*SIZE, "flop", "sample_flop", "vocab")
-"""Numbers that the work follows from."""
+"""Numbers that determine the work."""
 
 LENGTHS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "image_size")
-"""Keys of a config that bound what passes through it: kept, whether a ledger needs them or not."""
+"""Config keys that limit the input size, kept whether or not the ledger needs them."""
 
 MOST_KEYS = 1000
-"""More keys than this no config.json has; a usual one has 20 to 100."""
+"""Most keys accepted in a config.json; a typical one has 20 to 100."""
 
 VISION = "vision"
-"""Kind of work of networks that see images."""
+"""Workload type of image networks."""
 
 COUNTED = ("tokens", "samples")
-"""Inputs whose unit is their own name."""
+"""Inputs that are their own unit."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """Work of one scenario, as resolved.
+    """Resolved work of one scenario.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ class Work:
 
 @dataclass(frozen=True, kw_only=True)
 class CountedNetwork:
-    """A config, read and counted.
+    """Config with its counted network.
 
     Parameters
     ----------
@@ -119,19 +119,19 @@ class CountedNetwork:
 
     @cached_property
     def kind(self) -> tuple[str, str]:
-        """Kind of work, and the architecture in words."""
+        """Workload type, and architecture as text."""
         sparse = self.ledger.params_active < self.ledger.params_total
         return configured_kind(self.ledger.model_type, sparse=sparse)
 
     def flop(self, tokens: float, samples: float) -> float:
-        """Training FLOPs of so many tokens, or else samples; NaN where neither is known."""
+        """Training FLOPs for a number of tokens or samples, NaN if neither is known."""
         whole = float(self.ledger.training_flop)
         return samples * whole if tokens != tokens else tokens * (whole / float(self.ledger.items))
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkTable:
-    """Work of every row of a table: what rows state, then presets, then configs.
+    """Work of every row: from row inputs, then presets, then configs.
 
     Parameters
     ----------
@@ -167,15 +167,15 @@ class WorkTable:
     remarks: Remarks
 
     def preset(self, row: int) -> Preset | None:
-        """Preset that a row names."""
+        """Preset of a row."""
         return self.presets[self.preset_at[row]] if self.preset_at[row] >= 0 else None
 
     def network(self, row: int) -> CountedNetwork | None:
-        """Config that a row names."""
+        """Config of a row."""
         return self.networks[self.network_at[row]] if self.network_at[row] >= 0 else None
 
     def inputs(self, row: int) -> dict[str, SourcedNumber]:
-        """Numbers that the work of a row rests on, with their provenance."""
+        """Inputs that a row's work depends on, with provenance."""
         return _inputs(self.table.row(row), self.preset(row), self.network(row), self.catalog)
 
     def work(self, row: int, workload: Workload) -> Work:
@@ -201,7 +201,7 @@ class WorkTable:
 
 @dataclass(frozen=True, kw_only=True)
 class _Named:
-    """Presets and configs of rows, and which each row has."""
+    """Distinct presets and configs, and the index of each row's."""
 
     presets: Sequence[Preset]
     preset_at: Places
@@ -209,12 +209,12 @@ class _Named:
     network_at: Places
 
     def of_own(self) -> Mask:
-        """Rows that name neither."""
+        """Rows without preset and config."""
         return np.asarray((self.preset_at < 0) & (self.network_at < 0))
 
 
 def resolve_work(table: Table[Scenario], catalog: Catalog) -> WorkTable:
-    """Return the work of every row of a table; what is named is looked up once."""
+    """Return the work of every row; distinct names are looked up once."""
     said = Remarks(table.count)
     said.errors.update(table.errors)
     read = np.array(list(table.notices), dtype=np.intp)
@@ -241,7 +241,7 @@ def resolve_work(table: Table[Scenario], catalog: Catalog) -> WorkTable:
 
 @dataclass(frozen=True)
 class _Amounts:
-    """Amounts of rows, NaN where unknown, and their loading of the work's uncertainty [1]."""
+    """Amounts by row, NaN where unknown, with loadings of the work's uncertainty [1]."""
 
     mids: Floats
     loads: Floats
@@ -251,7 +251,7 @@ class _Amounts:
         return Uncertain(self.mids, {"work": self.loads} if self.loads.any() else {})
 
     def where(self, rows: Places, other: Uncertain) -> "_Amounts":
-        """Return the amounts with others in some rows."""
+        """Return the amounts with some rows replaced."""
         mids, loads = self.mids.copy(), self.loads.copy()
         mids[rows] = other.mid
         loads[rows] = other.loadings.get("work", 0.0)
@@ -259,7 +259,7 @@ class _Amounts:
 
 
 def _find_named(table: Table[Scenario], catalog: Catalog, said: Remarks) -> _Named:
-    """Presets and configs that rows name; a preset without work brings its config."""
+    """Presets and configs of rows; a preset without work brings its config."""
     column, own = table.word("preset"), table.word("config")
     presets: list[Preset] = []
     preset_at, config_at = nowhere(table.count), own.codes
@@ -283,7 +283,7 @@ def _find_named(table: Table[Scenario], catalog: Catalog, said: Remarks) -> _Nam
 def _read_networks(
     table: Table[Scenario], configs: Sequence[str], config_at: Places, said: Remarks
 ) -> tuple[list[CountedNetwork], Places]:
-    """Configs read and counted at the sizes that rows give, and which each row has."""
+    """Configs counted at the sizes of the rows, and each row's index."""
     networks: list[CountedNetwork] = []
     network_at = nowhere(table.count)
     if not configs:
@@ -309,9 +309,9 @@ def _read_networks(
 def _filled(
     table: Table[Scenario], named: _Named, said: Remarks
 ) -> tuple[dict[str, Floats], dict[str, list[str]]]:
-    """Numbers and words of rows, with what presets and then configs bring where they are left out.
+    """Numbers and texts of rows, with defaults from presets and configs.
 
-    A row that does not say is taken as work on language; that matters to the utilization.
+    The default workload type is language, which affects the utilization.
     """
     numbers = {name: table.number(name) for name in OF_WORK}
     words = {name: table.word(name).rows() for name in ("kind", "arch", "name")}
@@ -358,7 +358,7 @@ def _amounts(
     kinds: KindColumn,
     catalog: Catalog,
 ) -> tuple[_Amounts, _Amounts]:
-    """FLOPs and device-hours: what rows state, then presets, then exact ledgers of configs."""
+    """FLOPs and device-hours: from row inputs, presets, or exact ledgers of configs."""
     formula = prior(catalog, "work.formula", "work").value
     work = work_of_rows({column_of(name): numbers[name] for name in OF_WORK}, kinds, formula)
     mids = np.where(named.of_own() | table.states("flop"), work.mid, np.nan)
@@ -394,7 +394,7 @@ def _adapted(
     flop: _Amounts,
     said: Remarks,
 ) -> _Amounts:
-    """FLOPs without the weight gradients of the base that LoRA freezes."""
+    """FLOPs less the weight gradients of the frozen LoRA base."""
     adapted = table.states_word("finetune", *ADAPTERS)
     if not adapted.any():
         return flop
@@ -414,7 +414,7 @@ def _refuse(
     amounts: tuple[_Amounts, _Amounts],
     said: Remarks,
 ) -> None:
-    """Refuse rows without work, of more than any machine could do, and that do not fit."""
+    """Refuse rows with no work, impossible work, or work that does not fit."""
     _refuse_contradictions(table, named, numbers, said)
     flop, hours = (amount.mids for amount in amounts)
     most = LIMITS["training_flop"].most
@@ -430,7 +430,7 @@ def _refuse(
 def _refuse_contradictions(
     table: Table[Scenario], named: _Named, numbers: Mapping[str, Floats], said: Remarks
 ) -> None:
-    """Refuse units that a preset is not counted in, and contradictory sizes and fine-tuning."""
+    """Refuse wrong units for a preset, contradictory sizes, and contradictory fine-tuning."""
     for code, preset in enumerate(named.presets):
         unit = _unit_of(preset)
         other = OTHER_UNIT[unit]
@@ -452,7 +452,7 @@ def _refuse_contradictions(
 
 
 def _no_work(scenario: Scenario, preset: Preset | None) -> Notice:
-    """Why a scenario has no work."""
+    """Notice on the reason why a scenario has no work."""
     if scenario.finetune is not None and scenario.preset is not None:
         return Notice("finetune_needs_size", "finetune")
     if scenario.params is not None:
@@ -472,7 +472,7 @@ def _say(
     flop: _Amounts,
     said: Remarks,
 ) -> None:
-    """Say what was assumed, and what follows from the architecture."""
+    """Add notices on assumptions and consequences of the architecture."""
     attempts = table.number("attempts")
     if "attempts" in table.numbers:
         for times in in_order(attempts[attempts > 1]).tolist():
@@ -507,7 +507,7 @@ def _say(
 
 
 def find_work(scenario: Scenario, catalog: Catalog) -> tuple[Work, tuple[Notice, ...]]:
-    """Work of one scenario, and what was assumed.
+    """Work of one scenario, with notices.
 
     Raises
     ------
@@ -528,7 +528,7 @@ def find_work(scenario: Scenario, catalog: Catalog) -> tuple[Work, tuple[Notice,
 def read_network(
     config: str, seq_len: float | None = None, image_size: float | None = None
 ) -> CountedNetwork:
-    """Read and count a config: its JSON text, or the path of a file.
+    """Read and count a config, from JSON text or a file path.
 
     Parameters
     ----------
@@ -548,7 +548,6 @@ def read_network(
 
 @lru_cache(maxsize=256)
 def _count_network(text: str, seq_len: float | None, image_size: float | None) -> CountedNetwork:
-    """Read and count a text once."""
     from estimator.networks.huggingface import architecture
     from estimator.networks.image_side import side_seen, states_size
     from estimator.networks.ledger import Inputs, takes
@@ -566,7 +565,7 @@ def _count_network(text: str, seq_len: float | None, image_size: float | None) -
 
 
 class _Read(Mapping[str, Any]):
-    """A config that notes which of its keys are read: the others cannot count."""
+    """Config that records which of its keys are read."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.config = config
@@ -586,9 +585,9 @@ class _Read(Mapping[str, Any]):
 
 @lru_cache(maxsize=256)
 def compact_config(config: str) -> str:
-    """Keys of a config that its ledger needs, as compact JSON: what a link carries.
+    """Reduce a config to the keys that its ledger needs, as compact JSON for a link.
 
-    The config is text, never the path of a file: it may come from a link.
+    The config is text, never a path, as it may come from a link.
 
     >>> compact_config('{"model_type": "gpt2", "n_embd": 768, "n_layer": 12, "n_head": 12, "x": 1}')
     '{"model_type":"gpt2","n_embd":768,"n_layer":12,"n_head":12}'
@@ -613,7 +612,7 @@ def compact_config(config: str) -> str:
 
 
 def _width(config: Mapping[str, Any]) -> float | None:
-    """Width of the network in a config.json, whatever its family calls it."""
+    """Width of the network in a config.json of any family."""
     from estimator.networks.fields import Fields
 
     stated = next((key for key in ("hidden_size", "n_embd", "d_model") if key in config), "")
@@ -622,17 +621,17 @@ def _width(config: Mapping[str, Any]) -> float | None:
 
 
 OTHER_UNIT = {"tokens": "samples", "samples": "tokens"}
-"""Unit in which a preset is not counted -> the one in which it is."""
+"""Unit that a preset does not use -> unit that it uses."""
 
 
 def _unit_of(preset: Preset) -> str:
-    """Return the unit in which a preset's published work is counted."""
+    """Return the unit of a preset's published work."""
     records = preset.records
     return "samples" if "samples" in records and "tokens" not in records else "tokens"
 
 
 def _flop_of_preset(preset: Preset, seen: Floats, catalog: Catalog) -> Found[Uncertain] | None:
-    """FLOPs as published; other tokens or samples than those scale them; NaN: as published."""
+    """FLOPs as published, scaled to given tokens or samples; NaN means as published."""
     records, unit, says = preset.records, _unit_of(preset), not np.isnan(seen[0])
     if "training_flop" in records and (unit in records or not says):
         flop = recorded("training_flop", records["training_flop"], "work")
@@ -651,7 +650,7 @@ def _flop_of_preset(preset: Preset, seen: Floats, catalog: Catalog) -> Found[Unc
 def _inputs(
     scenario: Scenario, preset: Preset | None, network: CountedNetwork | None, catalog: Catalog
 ) -> dict[str, SourcedNumber]:
-    """Numbers that the work of one scenario rests on."""
+    """Inputs that a scenario's work depends on."""
     found: dict[str, SourcedNumber] = {}
     known = scenario.given()
     for name in ("flop", "device_hours", "attempts", "tokens", "samples", "sample_flop"):
@@ -675,7 +674,7 @@ def _inputs(
 def _inputs_of_preset(
     scenario: Scenario, preset: Preset, catalog: Catalog
 ) -> dict[str, SourcedNumber]:
-    """Published numbers of a preset that its work rests on."""
+    """Published numbers of a preset that its work depends on."""
     seen = getattr(scenario, _unit_of(preset))
     found = _flop_of_preset(preset, np.array([np.nan if seen is None else seen]), catalog)
     if found is None and "device_hours" in preset.records and scenario.device_hours is None:

@@ -1,4 +1,4 @@
-"""Work and its uncertainty for each row of a table, as for a single estimate."""
+"""Work and its uncertainty for each row of a table."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,13 +18,13 @@ from estimator.networks.kind_columns import of_each_kind
 from estimator.networks.kinds import NetworkKind
 
 LEAST_BODY = 0.3
-"""Layers hold at least this share of the parameters of an encoder [1]."""
+"""Least share of an encoder's parameters in its layers [1]."""
 
 
 def work_of_rows(
     numbers: Mapping[str, Floats], kinds: Sequence[NetworkKind], formula: Uncertain
 ) -> Uncertain:
-    """FLOPs of every run, NaN where there is nothing to work them out from [FLOP].
+    """FLOPs of every run, NaN if they cannot be computed [FLOP].
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def work_of_rows(
 
 
 def training_flop(numbers: Mapping[str, Floats], kinds: Sequence[NetworkKind]) -> Floats:
-    """FLOPs of each run: as reported, by sample, or by parameters and tokens; NaN where unknown.
+    """FLOPs of each run: as reported, per sample, or from parameters and tokens; NaN if unknown.
 
     Parameters
     ----------
@@ -84,9 +84,9 @@ def training_flop(numbers: Mapping[str, Floats], kinds: Sequence[NetworkKind]) -
 
 
 def _without_tables(numbers: Mapping[str, Floats], params: Floats) -> Floats:
-    """Parameters of an encoder that multiply: without its word table, where its size is known [1].
+    """Parameters without the token table, where its size is known.
 
-    An encoder has a head on few of its tokens; a decoder has one, as large as the table, on all.
+    An encoder's head applies to few of its tokens; a decoder's, as large as the table, to all.
     """
     nothing = unknown(len(params))
     table = numbers.get("vocab", nothing) * numbers["hidden"]
@@ -94,7 +94,7 @@ def _without_tables(numbers: Mapping[str, Floats], params: Floats) -> Floats:
 
 
 def stated_flop(numbers: Mapping[str, Floats]) -> Floats:
-    """FLOPs of each run as reported or by sample, NaN where a row tells neither [FLOP]."""
+    """FLOPs of each run as reported or per sample, NaN if neither is given [FLOP]."""
     by_sample = (
         TRAINING_OVER_FORWARD * numbers["flops_per_sample_forward"] * numbers["samples_processed"]
     )

@@ -1,4 +1,4 @@
-"""Features of runs from the columns of a table: work, kind, layout, software."""
+"""Features of runs from table columns: work, network kind, layout, software."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -34,46 +34,48 @@ from estimator.training.mechanism import (
 from estimator.training.parallelism import USUAL_EXPERT_PARALLEL, TrainingLayout
 
 PRESENT_YEAR = 2025.0
-"""Software of runs that do not say when they were made, and of all since [year]: with a year more,
-held-out runs of 2026 were predicted no better."""
+"""Software year of runs without a date, and latest distinguished year [year]: one more year did not
+improve the prediction of held-out 2026 runs.
+"""
 
 CAUSAL_YEAR = 2023.0
-"""Year from which on kernels of decoders skip the masked half of the scores, as a rule [year]:
-FlashAttention-2 (Dao 2023, arXiv:2307.08691) and its kin."""
+"""Year from which decoder kernels usually skip the masked half of the scores [year]:
+FlashAttention-2 (Dao 2023, arXiv:2307.08691) and similar.
+"""
 
 CAUSAL_SCORES = 0.5
-"""Attention scores below the mask over all of them, for long sequences [1]."""
+"""Attention scores below the mask over all, for long sequences [1]."""
 
 USUAL_BATCH_TOKENS = 1e6
-"""Tokens per step of a run of `USUAL_BATCH_FLOP` [token]; GPT-3, LLaMA, BLOOM: 2 to 4e6."""
+"""Typical tokens per step of a run of `USUAL_BATCH_FLOP` [token]; GPT-3, LLaMA, BLOOM: 2 to 4e6."""
 
 USUAL_BATCH_FLOP = 1e21
 BATCH_EXPONENT = 0.2
-"""Work of such a run [FLOP], and how the batch grows with it [1]."""
+"""Work of that run [FLOP], and elasticity of the batch to the work [1]."""
 
 USUAL_RECOMPUTATION = 0.5
-"""Share of runs that compute activations again, where it is unspecified [1]."""
+"""Default share of runs with activation recomputation [1]."""
 
 SMALLEST_SD = 0.1
-"""No utilization is surer than this, however much a run tells [1]."""
+"""Least log standard deviation of a utilization [1]."""
 
 MOST_EXPERTS = 50.0
-"""Parameters over active ones at most [1]."""
+"""Most total parameters over active ones [1]."""
 
 ENCODER_SEQ_LEN = 256.0
-"""Usual sequence of an encoder, where unspecified [token]: sentences, image patches, frames."""
+"""Default sequence length of an encoder [token]: sentences, image patches, frames."""
 
 SOFTWARE = {"vendor": 1.0, "typical": 0.0, "research": -1.0}
-"""Tuning of the software by name [1]."""
+"""Software tuning by name [1]."""
 
 VENDOR_WORDS = ("mlperf", "ngc", "nemo", "megatron", "nvidia release", "ffcv", "dali")
-"""Words in a framework or a name that mark code tuned by a vendor."""
+"""Words in a framework or run name that indicate vendor-tuned code."""
 
 FLAGS = (
     *("transformer", "convolution", "depthwise", "unet", "perceptron", "other"),
     *("encoder", "contrastive", "sparse", "recurrent", "lora", "rare", "speech"),
 )
-"""Kinds of network that are features."""
+"""Network kinds used as features."""
 
 FLAGS_OF = attrgetter(*FLAGS)
 
@@ -82,18 +84,18 @@ SELDOM_REPORTED = {
     "batch": ("batch_tokens",),
     "layout": ("tensor_parallel", "pipeline_parallel", "expert_parallel"),
 }
-"""Facts that published runs seldom report; a run that does is less uncertain."""
+"""Features that published runs rarely report; reporting one narrows the interval."""
 
 USUALLY_REPORTED = {
     "width": ("hidden",),
     "sequence": ("seq_len",),
     "devices": ("accelerator_count",),
 }
-"""Facts that published runs usually report; a run that does not is more uncertain."""
+"""Features that published runs usually report; omitting one widens the interval."""
 
 
 VENDORS = "vendor "
-"""Beginning of the name of a group of networks in the code of vendors."""
+"""Prefix of spread groups for vendor code."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +123,7 @@ class UtilizationSpread:
 
 
 def kinds_of_rows(domains: Sequence[str], archs: Sequence[str], names: Sequence[str]) -> KindColumn:
-    """Kind of network of each row, from its free words."""
+    """Network kind of each row, from its free text."""
     return network_kinds([kind_of_domain(domain) for domain in domains], archs, names)
 
 
@@ -134,7 +136,7 @@ def features_of_rows(
     spreads: UtilizationSpread,
     rare_device: Number = 0.0,
 ) -> RunFeatures:
-    """Features of runs; what a row leaves out takes the usual value of such runs.
+    """Features of runs, with typical values for omitted fields.
 
     Parameters
     ----------
@@ -200,7 +202,7 @@ def features_of_rows(
 
 
 def spread_groups(kinds: Sequence[NetworkKind], software: Floats) -> Texts:
-    """Group whose spread each run shares: that of its network, in a vendor's code or another."""
+    """Spread group of each run: its network kind, with vendor code separate."""
     tuned = software >= SOFTWARE["vendor"]
     names = of_each_kind(kinds, lambda kind: kind.spread_group).astype(np.str_)
     return np.where(tuned, np.char.add(VENDORS, names), names)
@@ -209,7 +211,7 @@ def spread_groups(kinds: Sequence[NetworkKind], software: Floats) -> Texts:
 def _of_group(
     kinds: Sequence[NetworkKind], software: Floats, groups: Mapping[str, float]
 ) -> Floats:
-    """Spread of the group of each run [1]; as `spread_groups`, without their names."""
+    """Spread of each run's group [1], as `spread_groups` without names."""
     tuned = software >= SOFTWARE["vendor"]
     theirs = of_each_kind(kinds, lambda kind: groups[f"{VENDORS}{kind.spread_group}"])
     return np.where(tuned, theirs, of_each_kind(kinds, lambda kind: groups[kind.spread_group]))
@@ -218,7 +220,7 @@ def _of_group(
 def software_of_rows(
     said: Sequence[str], frameworks: Sequence[str], names: Sequence[str]
 ) -> Floats:
-    """Return the tuning of each row's software: stated, or inferred from framework or name [1].
+    """Return the software tuning of each row, stated or inferred from framework or name [1].
 
     Returns
     -------
@@ -242,9 +244,9 @@ def software_of_rows(
 
 
 def _scores(numbers: Mapping[str, Floats], decoder: Mask, year: Floats) -> Floats:
-    """Attention scores that are worked out over those counted [1]: half of them by causal kernels.
+    """Attention scores computed over those counted [1], half for causal kernels.
 
-    As said, or else such kernels for decoders from `CAUSAL_YEAR` on.
+    As given, otherwise causal for decoders from `CAUSAL_YEAR` on.
     """
     said = numbers.get("causal", unknown(len(year)))
     causal = np.where(np.isnan(said), decoder & (year >= CAUSAL_YEAR), said > 0)
@@ -252,14 +254,14 @@ def _scores(numbers: Mapping[str, Floats], decoder: Mask, year: Floats) -> Float
 
 
 def _batch_tokens(numbers: Mapping[str, Floats]) -> Floats:
-    """Tokens per step: as given, or its sequences times their length; NaN where unknown."""
+    """Tokens per step as given, or sequences times length; NaN if unknown."""
     nothing = unknown(len(numbers["year"]))
     tokens = numbers.get("batch_tokens", nothing)
     return np.where(np.isnan(tokens), numbers.get("batch", nothing) * numbers["seq_len"], tokens)
 
 
 def _steps(numbers: Mapping[str, Floats], flop: Floats) -> Floats:
-    """Steps of the optimizer, out of the size of one and of the whole; NaN where unknown [1]."""
+    """Optimizer steps from step and total size, NaN if unknown [1]."""
     nothing = unknown(len(flop))
     steps = flop / numbers.get("step_flop", nothing)
     for whole, part in (("samples_processed", "batch"), ("tokens_processed", "batch_tokens")):
@@ -269,7 +271,7 @@ def _steps(numbers: Mapping[str, Floats], flop: Floats) -> Floats:
 
 
 def layout_of_rows(numbers: Mapping[str, Floats], hidden: Floats, flop: Floats) -> TrainingLayout:
-    """Return the layout of runs; omitted parts are usual, or left to the mechanism.
+    """Return the layout of runs; omitted parts are typical or left to the mechanism.
 
     Parameters
     ----------
@@ -308,7 +310,7 @@ def _log_sds(
     kind: Mapping[str, Mask],
     choices: Mapping[str, float],
 ) -> Floats:
-    """Uncertainty of similar runs, less for what these report, more for what they omit."""
+    """Log standard deviation of similar runs, adjusted for reported and omitted features."""
     transformer = kind["transformer"]
     untuned = kind["tunable"] & ~_specified(numbers, ("software",))
     variance = spread**2 + choices["software"] ** 2 * untuned
@@ -321,7 +323,6 @@ def _log_sds(
 
 
 def _specified(numbers: Mapping[str, Floats], names: tuple[str, ...]) -> Mask:
-    """Return whether a row specifies any of these."""
     reported = np.zeros(len(numbers["year"]), dtype=np.bool_)
     for name in names:
         if name in numbers:
@@ -331,14 +332,14 @@ def _specified(numbers: Mapping[str, Floats], names: tuple[str, ...]) -> Mask:
 
 @once
 def fitted_model(catalog: Catalog) -> UtilizationModel:
-    """Parameters of the utilization as shipped, fitted to the published runs."""
+    """Utilization parameters as shipped, fitted to published runs."""
     return UtilizationModel(
         **{name: catalog.prior(f"utilization.fitted.{name}").value for name in PARAMETERS}
     )
 
 
 def prior_model(catalog: Catalog) -> dict[str, Uncertain]:
-    """Parameters of the utilization before any run was seen."""
+    """Utilization parameters before any run was seen."""
     return {
         name: uncertain_record(catalog.prior(f"utilization.prior.{name}"), name)
         for name in PARAMETERS
@@ -347,7 +348,7 @@ def prior_model(catalog: Catalog) -> dict[str, Uncertain]:
 
 @once
 def shipped_spreads(catalog: Catalog) -> UtilizationSpread:
-    """Uncertainty of the utilization: by group of networks, and of what a run leaves out."""
+    """Uncertainty of the utilization by network kind and omitted inputs."""
     factors = (field.name for field in fields(Growth))
     return UtilizationSpread(
         groups={
@@ -372,7 +373,7 @@ def shipped_spreads(catalog: Catalog) -> UtilizationSpread:
 
 
 def _log_sd(record: Record) -> float:
-    """Standard deviation of the logarithm, of a record that is all spread [1]."""
+    """Log standard deviation of a record that consists of spread only [1]."""
     if record.low is None or record.high is None:
         raise ValueError(f"a spread of the utilization needs low and high, got {record}")
     return float(np.log(record.high / record.low)) / (2 * z_score(CENTRAL))

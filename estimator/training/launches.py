@@ -1,8 +1,7 @@
-"""Time that a host needs to launch the operations of a step one by one.
+"""Time for a host to launch the operations of a step one by one.
 
-An eager framework dispatches each operation by itself, ahead of the device [1]_. Where that takes
-longer than the work, the device waits; where it takes less, it is hidden. Small steps are bound by
-it, however fast the device.
+An eager framework dispatches operations ahead of the device [1]_. If that takes longer than the
+work, the device waits; otherwise it is hidden. Small steps are launch-bound on any fast device.
 
 References
 ----------
@@ -20,17 +19,17 @@ from estimator.core.uncertainty import Number
 from estimator.networks.formulas import LAYER_PARAMS
 
 LAYER_S = 0.003
-"""Time that one transformer layer takes to launch, forward, backward and update [s].
+"""Time to launch one transformer layer, forward, backward and update [s].
 
-Steps of the benchmark on an H100 whose work is small, PyTorch 2.11: 1.8 ms with fused attention, 3
-as a library writes it, 4 with attention and 5.5 with norms and gates written out.
+Benchmark steps with little work on an H100, PyTorch 2.11: 1.8 ms with fused attention, 3 as a
+library writes it, 4 with explicit attention, and 5.5 with explicit norms and gates.
 """
 
 USUAL_LAYERS = 12.0
-"""Layers of a transformer that does not tell [1]: BERT base, GPT-2, ViT-B."""
+"""Default layer count of a transformer [1]: BERT base, GPT-2, ViT-B."""
 
 WIDTH_PER_LAYER = 64.0
-"""Width over layers of the deepest usual transformers [1]: BERT large 43, GPT-2 64, Llama 128."""
+"""Width over layers of the deepest typical transformers [1]: BERT large 43, GPT-2 64, Llama 128."""
 
 LAUNCH_S = {
     "convolution": 0.015,
@@ -40,26 +39,27 @@ LAUNCH_S = {
     "perceptron": 0.003,
     "other": 0.003,
 }
-"""Flag of a network -> time to launch a usual step of it [s].
+"""Network kind -> time to launch a typical step [s].
 
-As the longer ones among small steps of the same benchmark, since usual networks are deeper: plain
+From the longer small steps of the same benchmark, as typical networks are deeper: plain
 convolutions 4 to 6 ms, bottlenecks 22; depthwise kernels 7, inverted residuals 17; U-Nets 6 to 12;
-perceptrons below 4. Of recurrences and recommenders a guess.
+perceptrons below 4. A guess for recurrences and recommenders.
 """
 
 ONE_MACHINE = 8
-"""Devices that share one machine, at most [1]."""
+"""Most devices in one machine [1]."""
 
 LARGE_STEP_S = 1.0
-"""Time at the peak of a step of a large run [s]: GPT-3 on 10,000 V100 takes 2.7 s."""
+"""Step time at the peak of a large run [s]; GPT-3 on 10,000 V100s takes 2.7 s."""
 
 USUAL_STEPS = 1e5
-"""Steps of a whole run [1]: 1e4 of a fine-tuning, 1e5 of GPT-3 and Llama 3, 1e6 of BERT."""
+"""Typical steps of a whole run [1]: 1e4 for fine-tuning, 1e5 for GPT-3 and Llama 3, 1e6 for BERT.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class UsualSteps:
-    """Usual steps, used where they are unspecified.
+    """Typical steps, used where unspecified.
 
     Parameters
     ----------
@@ -75,9 +75,9 @@ class UsualSteps:
     steps_sd: Number
 
     def log_time(self, run_s: Number) -> tuple[Number, Number]:
-        """Logarithm of the time of a step of a run that takes so long, and its deviation [1].
+        """Mean and standard deviation of log step time, given the run time [1].
 
-        Both what steps take and how many a run has say something of it, by their precision.
+        Combines typical step time and typical step count by precision.
 
         >>> usual = UsualSteps(step_s=0.1, step_sd=1.0, steps=1000.0, steps_sd=1.0)
         >>> log_s, sd = usual.log_time(1000.0)
@@ -91,7 +91,7 @@ class UsualSteps:
 
 
 def launch_s_of(flags: Mapping[str, Floats], layers: Floats) -> Floats:
-    """Time to launch a step of each network where nothing fuses its operations [s].
+    """Time to launch a step of each network without fused operations [s].
 
     Parameters
     ----------
@@ -105,9 +105,9 @@ def launch_s_of(flags: Mapping[str, Floats], layers: Floats) -> Floats:
 
 
 def layers_of(layers: Floats, params: Floats, hidden: Floats) -> Floats:
-    """Layers of each transformer: as given, or by its size, or usual ones [1].
+    """Layers of each transformer: as given, from its size, or typical [1].
 
-    Of small ones most parameters are tables of words, not layers.
+    In small ones, most parameters are token embeddings.
 
     >>> nan = np.nan
     >>> hidden = np.array([4096.0, 128.0, nan])
@@ -121,14 +121,14 @@ def layers_of(layers: Floats, params: Floats, hidden: Floats) -> Floats:
 
 
 def is_large(ideal_s: Number, devices: Number) -> Mask | np.bool_:
-    """Return whether a run is so large that its steps are, by its time at the peak [s]."""
+    """Return whether a run is large enough to have large steps, from its time at the peak [s]."""
     return np.logical_or(devices > ONE_MACHINE, ideal_s >= USUAL_STEPS * LARGE_STEP_S)
 
 
 def log_slowdown(launching: Number) -> Number:
-    """Logarithm of the time of a step over that of its work [1].
+    """Log slowdown of a step by launches [1].
 
-    A smooth maximum of both: the longer one hides the shorter.
+    A smooth maximum: the longer of launches and work hides the shorter.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def log_slowdown(launching: Number) -> Number:
 
 
 def exposed_share(launching: Number) -> Number:
-    """Change of that logarithm with the logarithm of the launches [1].
+    """Derivative of that slowdown with respect to log launch time [1].
 
     >>> float(exposed_share(1.0))
     0.5

@@ -1,4 +1,4 @@
-"""Facts about a device that determine the utilization: peak, memory, link and network."""
+"""Device figures that determine utilization: peak, memory, link and network."""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -11,38 +11,39 @@ from estimator.training.mechanism import REFERENCE_BALANCE
 from estimator.training.parallelism import NETWORK_SHARE, TrainingMachine
 
 HALF = ("bf16", "fp16", "tf32", "fp32")
-"""Formats of 16 bit or more, for what does not run at fewer bits."""
+"""Formats of 16 bits or more, for work that does not use fewer bits."""
 
 USUAL_MEMORY_BYTES = 16e9
-"""Memory of a device that does not tell its own [B]."""
+"""Default device memory [B]."""
 
 BUSES = ((2025, 128e9), (2020, 64e9), (2012, 32e9), (0, 16e9))
-"""Year of release -> bus of boards from then on: PCIe 5.0 (RTX 50), 4.0 (RTX 30), 3.0 (GTX 600) and
-2.0, 16 lanes, both ways [B/s]; PCI-SIG."""
+"""Year of release -> bus of boards from then on [B/s]: PCIe 5.0 (RTX 50), 4.0 (RTX 30), 3.0 (GTX
+600) and 2.0, 16 lanes, both directions; PCI-SIG.
+"""
 
 USUAL_BUS_YEAR = 2019
-"""Year of a device that does not tell its own."""
+"""Default release year of a device."""
 
 WHOLE_MACHINE = ("tpu",)
-"""Kinds of device whose link spans the whole machine, not one node."""
+"""Device types whose link spans the whole machine."""
 
 COMPILED = ("tpu",)
-"""Kinds of device that run graphs compiled as a whole, their elementwise work fused."""
+"""Device types that run compiled graphs with fused elementwise work."""
 
 WELL_PUBLISHED = ("gpu-datacenter", "gpu-workstation", "superchip")
-"""Kinds of device that most published runs were made on."""
+"""Device types of most published runs."""
 
 VECTOR_FORMATS = ("fp32", "fp64")
-"""Formats for which GPUs have no matrix units, with the exceptions of `_has_matrix_units`."""
+"""Formats without matrix units on GPUs, except as in `_has_matrix_units`."""
 
 PACKED = 2.2
-"""Without TF32, a 16-bit peak of at most so many times that of fp32 is vector work [1]: P100."""
+"""Without TF32, a 16-bit peak up to this multiple of fp32 means vector units [1]: P100."""
 
 
 def find_machine(device: Device, precision: str) -> TrainingMachine:
-    """Return facts about a device; without a bandwidth, those of a balanced machine.
+    """Return the figures of a device; without a bandwidth, those of a balanced machine.
 
-    A device without a link on record passes its values over the bus.
+    Without a link on record, the device communicates over the bus.
     """
     peak = device.peaks[precision].value
     sixteen = max((device.peaks[name].value for name in HALF if name in device.peaks), default=peak)
@@ -67,7 +68,7 @@ def find_machine(device: Device, precision: str) -> TrainingMachine:
 
 
 def stacked(machines: Sequence[TrainingMachine]) -> TrainingMachine:
-    """Several machines as one, each field an array."""
+    """Several machines as one with array fields."""
     return TrainingMachine(
         **{
             field.name: np.array([getattr(machine, field.name) for machine in machines])
@@ -77,7 +78,7 @@ def stacked(machines: Sequence[TrainingMachine]) -> TrainingMachine:
 
 
 def bus_bytes_per_s(device: Device) -> float:
-    """Link of a device without one of its own [B/s]: the bus of its year."""
+    """Bus bandwidth of a device by release year, in place of a link [B/s]."""
     year = int(device.released[:4]) if device.released else USUAL_BUS_YEAR
     return next(rate for first, rate in BUSES if year >= first)
 
@@ -89,8 +90,8 @@ def _is_gpu(device: Device) -> bool:
 def _has_matrix_units(device: Device, precision: str) -> bool:
     """Return whether a device has matrix units for a format.
 
-    GPUs multiply fp32 on vector units, and 16 bit, too, where its peak is hardly above that of
-    fp32; what is no GPU is built of matrix units.
+    GPUs use vector units for fp32, and for 16 bits if that peak is hardly higher. Other devices
+    consist of matrix units.
     """
     if not _is_gpu(device):
         return True

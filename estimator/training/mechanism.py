@@ -1,35 +1,34 @@
-"""Utilization of a training run, with its uncertainty, from a mechanism.
+"""Training utilization and its uncertainty, from a mechanistic model.
 
-A mechanism with few parameters, each with a meaning. The time of one FLOP, in units of what the
-peak promises, is
+The model has few, interpretable parameters. The time per FLOP, in units of the ideal time at the
+peak, is
 
     ((matrix work + values moved / memory bandwidth) x slow-downs x recomputation x bubbles
       + gradients + partial results + updates of the optimizer) x overheads of a large run
     + (start-up + steps x synchronisation) / ideal time of the run
 
-and the utilization is its inverse, as long as the host that launches the operations of a step keeps
-ahead of the device (`estimator.training.launches`), and as long as it decodes the photographs that
-a network for vision sees: where either takes longer than the work, the device waits. FLOPs are
-model FLOPs by the convention of MFU, with all attention scores; that causal kernels skip half of
-them shows as speed. Matrix work is slower than the peak by a factor, which is smaller for formats
-without matrix units, and on such units the smaller the better the code is tuned to them; decoders
-share the kernels of vendors, whoever trains them. Elementwise work is bound by the values that it
-moves, never by the matrix units, so it adds to their time: per FLOP it moves values that depend on
-the kind of network, and for transformers fall with the width. Encoders move more of them, and how
-many more depends on how well their kernels are fused, as do all that U-Nets move: a vendor's
-reference code and compilers of whole graphs fuse most, research code little. Such compilers fuse
-the elementwise work of convolutions, too. Recurrences add a time of their own, bound by bandwidth
-and latency: a vendor's library fuses their steps, and least is fused where each is launched by
-itself. A recommender's tables of embeddings are spread over the devices, which pass each other what
-they look up. Attention's share of the work, which grows with the sequence, is slower than matrix
-products, and less so with every year of fused kernels. Routing to experts slows a run down, and so
-do fields for which few people tune kernels and input, speech above all: it is cut, padded and
-turned into features on the host, unless a vendor does so on the device. Every year of better
-software speeds it up, elementwise work most, and hides more of what devices pass to each other.
-That is worked out in `estimator.training.parallelism`; it grows as the share of each device
-shrinks. What sets whole runs apart from tables of steady throughput are overheads: evaluation,
-checkpoints, restarts. All parameters are fitted to published runs and tables
-(`estimator.validation.utilization_fit`), and what they leave unexplained is the uncertainty.
+and utilization is its inverse, unless the host is slower than the device at launching operations
+(`estimator.training.launches`) or at decoding images. FLOPs are model FLOPs as in MFU, with all
+attention scores; causal kernels that skip half of them appear as speed.
+
+- Matrix work is slower than the peak by a factor: smaller for formats without matrix units, and
+  smaller for tuned code. Decoders use vendor kernels, whoever trains them.
+- Elementwise work is memory-bound and adds to it. Its traffic per FLOP depends on the network kind
+  and, for transformers, falls with width. In encoders and U-Nets it depends on kernel fusion: most
+  in vendor code and whole-graph compilers, least in research code. Compilers also fuse the
+  elementwise work of convolutions.
+- Recurrences add time for bandwidth and latency, less in a vendor's fused library.
+- A recommender's embedding tables are spread over the devices, which exchange the look-ups.
+- Attention is slower than matrix products; its share grows with the sequence length, and the gap
+  narrows with every year of fused kernels.
+- Expert routing and rarely tuned fields slow a run, above all speech, whose input is prepared on
+  the host unless a vendor moved that to the device.
+- Software improves every year, most for elementwise work, and hides more communication
+  (`estimator.training.parallelism`), which grows as each device's share shrinks.
+- Whole runs add overheads over steady throughput: evaluation, checkpoints, restarts.
+
+Parameters are fitted to published runs and tables (`estimator.validation.utilization_fit`); the
+residual is the uncertainty.
 """
 
 from dataclasses import dataclass, fields
@@ -52,73 +51,79 @@ from estimator.training.parallelism import (
 )
 
 REFERENCE_YEAR = 2021.0
-"""Year at which software counts as neither young nor mature [year]."""
+"""Reference year of software maturity [year]."""
 
 ATTENTION_YEAR = 2023.0
-"""Year for which the slowdown of attention is given [year]: FlashAttention-2."""
+"""Year to which the attention slowdown refers [year]: FlashAttention-2."""
 
 ATTENTION_EXPONENT = 0.25
-"""Fall of what attention is slower than matrix products with the sequence, beyond the usual one
-[1]: from 2k to 16k tokens it is 0.5 with FlashAttention-3 on H100 and 0.1 with FlashAttention-2 on
-A100, by the speeds in their papers."""
+"""Decrease of the attention slowdown with sequence length beyond the typical one [1]: from 2k to
+16k tokens it is 0.5 with FlashAttention-3 on H100 and 0.1 with FlashAttention-2 on A100, from the
+speeds in their papers.
+"""
 
 USUAL_SEQ_LEN = 2048.0
-"""Usual sequence of a decoder, where unspecified [token]."""
+"""Default sequence length of a decoder [token]."""
 
 MOST_EXPECTED = 0.85
-"""No training run is expected to reach more of the peak [1]; the best published ones reach 0.7."""
+"""Highest expected utilization [1]; the best published runs reach 0.7."""
 
 REFERENCE_BALANCE = 200.0
-"""Peak over memory bandwidth at which a device counts as balanced [FLOP/B]."""
+"""Peak over memory bandwidth of a balanced device [FLOP/B]."""
 
 USUAL_UTILIZATION = 0.4
-"""Utilization at which the size of a run is judged, to see how much overhead it needs [1]."""
+"""Utilization assumed when judging the overhead of a run from its size [1]."""
 
 TUNED = 1.0
 """Tuning of a vendor's reference code [1]."""
 
 SOFTWARE_OF_COMPILERS = TUNED
-"""Tuning of kernels by whole-graph compilers: the same as a vendor's [1]."""
+"""Tuning of kernels from whole-graph compilers [1], equal to a vendor's."""
 
 ADAPTER_SHARE = 0.5
-"""A forward pass is one part in two of the work of adapters, one in three of full training: what
-recomputation costs beyond full training [1]."""
+"""Extra cost factor of recomputation with adapters [1]: a forward pass is half of the adapters'
+work, against a third of full training.
+"""
 
 LARGE_RUN_S = 3_000 * S_PER_H
-"""Device time of a run that has half the overhead of the largest: 64 devices for two days [s]."""
+"""Device time of a run with half the overhead of the largest [s]: 64 devices for two days."""
 
 MANY_DEVICES = 10_000.0
-"""Devices for which the share lost to restarts is given [1]; it grows with their square root."""
+"""Device count that `RESTART_SHARE` refers to [1]; the share grows with its square root."""
 
 RESTART_SHARE = 0.1
-"""Time lost to restarts on `MANY_DEVICES` [1]: Llama 3 405B kept more than 0.9 of its time on
-16,384 devices through 419 interruptions (Grattafiori et al. 2024, arXiv:2407.21783, sec. 3.3.4)."""
+"""Time lost to restarts on `MANY_DEVICES` [1]: Llama 3 405B was effective over 0.9 of its time on
+16,384 devices through 419 interruptions (Grattafiori et al. 2024, arXiv:2407.21783, sec. 3.3.4).
+"""
 
 UPDATE_BYTES = 20.0
-"""Bytes that the update of a parameter moves [B]: weight, gradient and two moments of Adam read and
-written once, some of it in 32 bit."""
+"""Memory traffic of one parameter update [B]: weight, gradient and two Adam moments read and
+written once, partly in 32 bits.
+"""
 
 SYNCHRONISATION_S = 1e-4
-"""Time that a step waits whenever its devices double, for stragglers and the latency of collectives
-[s]; assumed."""
+"""Wait per step for each doubling of devices, for stragglers and collective latency [s]; assumed.
+"""
 
 EAGER_SHARE = 0.5
 EAGER_SD = 0.7
-"""Large runs of transformers that launch operation by operation, others compile graphs [1], and the
-standard deviation of the logarithm of the steps of their usual batches; assumed."""
+"""Log standard deviation of the launch overhead of large transformer runs [1]; assumed. Half of
+them launch eagerly, and typical batches vary.
+"""
 
 WELL_KNOWN_FLOP = 1e20
-"""Work from which on published runs are many [FLOP]; below, they scatter more."""
+"""Work above which many runs are published [FLOP]; smaller runs scatter more."""
 
 WIDTH_EXPONENT = 1.0 / 3.0
-"""Growth of the width of a depthwise network with its parameters [1]: a half where the width alone
-grows (Howard et al. 2017), a quarter where depth and resolution do as well (Tan, Le 2019)."""
+"""Elasticity of a depthwise network's width to its parameters [1]: 1/2 if only the width grows
+(Howard et al. 2017), 1/4 if depth and resolution also grow (Tan, Le 2019).
+"""
 
 USUAL_DEPTHWISE_PARAMS = 1e7
-"""Parameters of a depthwise network of usual width [1]: EfficientNet-B2."""
+"""Parameters of a depthwise network of typical width [1]: EfficientNet-B2."""
 
 MOST_DECADES = 6.0
-"""Decades over which it grows [1]."""
+"""Maximum decades over which the uncertainty grows [1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -295,7 +300,7 @@ def log_utilization(
     flop: Number,
     devices: Number,
 ) -> Number:
-    """Natural logarithm of the utilization that the mechanism expects [1].
+    """Log utilization expected by the mechanism [1].
 
     Arguments as for `log_launched_ahead`.
     """
@@ -313,7 +318,7 @@ def log_launched_ahead(
     devices: Number,
     busy: Number | None = None,
 ) -> Number:
-    """Logarithm of the utilization of steps whose operations are launched ahead of the device [1].
+    """Log utilization of steps with hidden launches [1].
 
     Parameters
     ----------
@@ -352,7 +357,7 @@ def log_launched_ahead(
 
 
 def _feeding(model: UtilizationModel, features: RunFeatures, peak: Number, flop: Number) -> Number:
-    """Time over the ideal that hosts decode pictures, beside the work of the devices [1]."""
+    """Time over the ideal for hosts to decode images, in parallel to the devices [1]."""
     untuned = np.maximum(TUNED - np.asarray(features.software), 0.0)
     fed: Number = model.picture_s * untuned * features.pictures * peak / flop
     return fed
@@ -360,7 +365,7 @@ def _feeding(model: UtilizationModel, features: RunFeatures, peak: Number, flop:
 
 @dataclass(frozen=True, kw_only=True)
 class Launching:
-    """Time that the host launches the operations of a step.
+    """Time for the host to launch the operations of a step.
 
     Parameters
     ----------
@@ -386,10 +391,10 @@ def launching(
     devices: Number,
     log_ahead: Number,
 ) -> Launching:
-    """Return the launch time of operations on the host, if nothing fuses them.
+    """Return the launch time of operations without fusion.
 
-    Where nothing tells the steps of a large run, those of a transformer follow from its usual
-    batch, and half of such runs launch operation by operation; of others they take no share.
+    Without known steps, a large transformer run has typical batches, and half of such runs launch
+    eagerly; other large runs have none.
 
     Parameters
     ----------
@@ -417,14 +422,14 @@ def launching(
 
 
 def _usual_step(layout: TrainingLayout, devices: Number) -> Number:
-    """Parameters times tokens of a step of the usual batch [1]."""
+    """Parameters times tokens of a typical step [1]."""
     tokens = np.maximum(layout.batch_tokens, SMALLEST_SHARE * devices)
     step: Number = layout.active_params * tokens
     return step
 
 
 def busy_time(model: UtilizationModel, features: RunFeatures, machine: TrainingMachine) -> Number:
-    """Time of a step at work over its ideal [1]; however many devices share it."""
+    """Step time at work over its ideal, independent of the number of devices [1]."""
     peak = machine.peak_flop_per_s
     fewer_bits = peak / machine.peak_16_bit_flop_per_s
     tuned = _tuned(features, machine.compiled)
@@ -451,7 +456,7 @@ ThinPlaces = tuple[Number, Number]
 
 @dataclass(frozen=True, kw_only=True)
 class Growth:
-    """Growth of the uncertainty where published runs scatter.
+    """Growth of the uncertainty where published runs are sparse.
 
     Parameters
     ----------
@@ -466,9 +471,9 @@ class Growth:
 
 
 def relative_width(params: Number) -> Number:
-    """Width of a depthwise network over the usual one, by its parameters; 1 where unknown [1].
+    """Width of a depthwise network over the typical one, from parameters; 1 if unknown [1].
 
-    Its channels set how many FLOPs a value takes part in, as the width of a transformer does.
+    Its channels determine the FLOPs per value, as a transformer's width does.
 
     >>> relative_width(np.array([8e7, np.nan]))
     array([2., 1.])
@@ -478,7 +483,7 @@ def relative_width(params: Number) -> Number:
 
 
 def thinness(places: ThinPlaces, growth: Growth) -> Floats:
-    """Return the factor by which uncertainty grows where published runs are few or scatter [1].
+    """Return the factor on the uncertainty where published runs are sparse [1].
 
     Returns
     -------
@@ -492,7 +497,7 @@ def thinness(places: ThinPlaces, growth: Growth) -> Floats:
 
 
 def thin_places(flop: Number, features: RunFeatures, rare_device: Number) -> ThinPlaces:
-    """In what respects published runs are few or scatter [1].
+    """Features that make published runs sparse for a run [1].
 
     Parameters
     ----------
@@ -523,7 +528,7 @@ def expected_utilization(
     flop: Number,
     devices: Number,
 ) -> Uncertain:
-    """Utilization with the uncertainty of such runs [1]; arguments as for `log_launched_ahead`."""
+    """Expected utilization with its uncertainty [1]; arguments as for `log_launched_ahead`."""
     ahead = expected_ahead(model, features, machine, flop=flop, devices=devices)
     return launched(
         ahead,
@@ -542,7 +547,7 @@ def expected_ahead(
     devices: Number,
     busy: Number | None = None,
 ) -> Uncertain:
-    """The same of steps whose operations are launched ahead of the device [1]."""
+    """Expected utilization of steps with hidden launches [1]."""
     expected = log_launched_ahead(model, features, machine, flop=flop, devices=devices, busy=busy)
     expected = np.minimum(expected, np.log(MOST_EXPECTED))
     log_sd = np.broadcast_to(features.log_sd, np.shape(expected))
@@ -550,7 +555,7 @@ def expected_ahead(
 
 
 def launched(ahead: Uncertain, late: Launching) -> Uncertain:
-    """Utilization of runs whose host may not keep ahead of the device [1].
+    """Utilization of runs whose launches may not be hidden [1].
 
     >>> late = Launching(share=np.ones(1), step_s=0.1, log_sd=np.array([0.8]))
     >>> found = launched(Uncertain(np.array([0.4]), {"utilization": np.array([0.3])}), late)
@@ -563,11 +568,11 @@ def launched(ahead: Uncertain, late: Launching) -> Uncertain:
 
 
 ROUNDING = 1e-14
-"""Margin below the peak for the end of an interval, in the logarithm, against rounding [1]."""
+"""Log margin below the peak for the end of an interval, against rounding [1]."""
 
 
 def within_peak(expected: Uncertain) -> Uncertain:
-    """Utilization whose 80% interval ends at the peak at the latest, and begins as it did [1]."""
+    """Utilization with its 80% interval cut off at the peak and its lower end kept [1]."""
     half = z_score(CENTRAL) * expected.log_sd
     beyond = np.maximum(np.log(expected.mid) + half + ROUNDING, 0.0) / 2
     left = 1.0 - beyond / np.where(half > 0, half, 1.0)[()]
@@ -576,7 +581,7 @@ def within_peak(expected: Uncertain) -> Uncertain:
 
 
 def _values_per_flop(model: UtilizationModel, features: RunFeatures, compiled: Number) -> Number:
-    """Values that elementwise work moves per FLOP [1/FLOP]."""
+    """Values moved by elementwise work per FLOP [1/FLOP]."""
     fewer = -np.log(model.tuning)
     tuned = _tuned(features, compiled)
     beyond = model.encoder_values * features.encoder * np.exp(fewer * tuned)
@@ -601,9 +606,9 @@ def _tuned(features: RunFeatures, compiled: Number) -> Number:
 def _waiting_s(
     model: UtilizationModel, features: RunFeatures, machine: TrainingMachine, devices: Number
 ) -> Number:
-    """Time that all steps wait for other devices, as far as their number is known [s].
+    """Total waiting time for other devices, if the steps are known [s].
 
-    The gradients of a transformer are in its traffic.
+    A transformer's gradients are in its traffic.
     """
     steps = np.where(np.isnan(features.steps), 0.0, features.steps)
     exchange_s = replicated_gradients_s(
@@ -617,7 +622,7 @@ def _waiting_s(
 def _lookups(
     model: UtilizationModel, features: RunFeatures, machine: TrainingMachine, devices: Number
 ) -> Number:
-    """Time over the ideal that a recommender exchanges vectors of embeddings [1]_ [1].
+    """Time over the ideal for a recommender to exchange embedding vectors [1]_ [1].
 
     References
     ----------
@@ -630,13 +635,13 @@ def _lookups(
 
 
 def attention_part(features: RunFeatures) -> Number:
-    """Share of a transformer's FLOPs that is attention, s / (6 h + s) [1]."""
+    """Share of attention in a transformer's FLOPs, s / (6 h + s) [1]."""
     part: Number = features.seq_len / (6.0 * features.hidden + features.seq_len)
     return transformer_share(features) * part
 
 
 def _log_slowdown(model: UtilizationModel, features: RunFeatures) -> Number:
-    """Logarithm of the factors on the time of matrix work and memory [1]."""
+    """Log slowdown of matrix and memory work [1]."""
     again = transformer_share(features) * features.layout.recomputation
     slowdown: Number = (
         _log_attention(model, features)
@@ -651,10 +656,10 @@ def _log_slowdown(model: UtilizationModel, features: RunFeatures) -> Number:
 
 
 def _log_attention(model: UtilizationModel, features: RunFeatures) -> Number:
-    """Logarithm of the time of the work over that of as many FLOPs of matrix products [1].
+    """Log time of attention over equal FLOPs of matrix products [1].
 
-    All scores are counted as work, as the MFU of papers does; causal kernels skip half of them, and
-    fused ones come nearer to matrix products every year [1]_ [2]_.
+    All scores count as work, as in published MFU. Causal kernels skip half of them, and fused
+    kernels approach matrix-product speed over the years [1]_ [2]_.
 
     References
     ----------
@@ -671,7 +676,7 @@ def _log_attention(model: UtilizationModel, features: RunFeatures) -> Number:
 
 
 def _log_rare_slowdown(model: UtilizationModel, features: RunFeatures) -> Number:
-    """Logarithm of the factor on the time of rare uses; a vendor's code for speech has none [1]."""
+    """Log slowdown of rarely tuned uses [1]; a vendor's speech code has none."""
     untuned = np.minimum(TUNED - np.asarray(features.software), 1.0)
     speech = np.log(model.speech_slowdown) * untuned
     slowdown: Number = features.rare * np.where(
@@ -683,7 +688,7 @@ def _log_rare_slowdown(model: UtilizationModel, features: RunFeatures) -> Number
 def _step(
     model: UtilizationModel, features: RunFeatures, busy: Number, passed: TrainingTraffic
 ) -> Number:
-    """Time of a step over its ideal: work, waiting for the pipeline, and what is passed around."""
+    """Step time over its ideal: work, pipeline bubbles, and communication."""
     per_year = np.log(model.speedup_per_year * model.fusion_per_year)
     hidden: Number = np.exp(per_year * (features.year - REFERENCE_YEAR))
     exposed = (
@@ -696,7 +701,7 @@ def _step(
 def _overhead(
     model: UtilizationModel, features: RunFeatures, ideal_device_s: Number, devices: Number
 ) -> Number:
-    """Time lost to evaluation, checkpoints and restarts over the time of the steps [1]."""
+    """Time lost to evaluation, checkpoints and restarts over step time [1]."""
     device_s = ideal_device_s / USUAL_UTILIZATION
     large = device_s / (device_s + LARGE_RUN_S)
     lost = model.overhead_share + RESTART_SHARE * np.sqrt(devices / MANY_DEVICES)
@@ -704,7 +709,7 @@ def _overhead(
 
 
 def transformer_share(features: RunFeatures) -> Number:
-    """Return 1 for a transformer, or 0 for networks of other elementwise work [1]."""
+    """Return 1 for a transformer, 0 for other network kinds [1]."""
     return 1.0 - (
         features.convolution
         + features.depthwise

@@ -1,10 +1,9 @@
 """Communication of a run between devices and memories, relative to its work.
 
-A training step moves more than the values of its layers: gradients between the copies of the model
-(data parallelism), partial results between the devices that share a layer (tensor and expert
-parallelism), and weights with the state of the optimizer through the memory. Each is given here as
-the time it takes over the time of the step's work at the peak, before any of it is hidden behind
-that work; how much is not hidden is a parameter of `estimator.training.mechanism`.
+Besides a layer's values, a step moves gradients between replicas (data parallelism), partial
+results between devices that share a layer (tensor and expert parallelism), and weights with
+optimizer state through memory. Each is the time relative to the step's work at the peak, before
+overlap; `estimator.training.mechanism` has parameters for the exposed share.
 """
 
 from dataclasses import dataclass
@@ -16,45 +15,48 @@ from estimator.core.uncertainty import Number
 from estimator.networks.formulas import FLOP_PER_PARAM_AND_TOKEN
 
 UNSPECIFIED = float("nan")
-"""A way to share the work that a run does not tell: the usual one is meant."""
+"""Unspecified parallelism: the typical one."""
 
 STATE_BYTES = 16.0
 """Memory per trained parameter [B]: 16-bit weight and gradient, 32-bit weight, two Adam moments
-(Rajbhandari et al. 2020, arXiv:1910.02054, sec. 3.1)."""
+(Rajbhandari et al. 2020, arXiv:1910.02054, sec. 3.1).
+"""
 
 FREE_SHARE = 0.7
-"""Share of a device's memory that they may take, beside activations [1]."""
+"""Share of device memory available to training state, next to activations [1]."""
 
 NETWORK_SHARE = 1.0 / 24.0
-"""Network over link bandwidth of a device: DGX A100, 200 Gbit/s a GPU behind 600 GB/s [1]."""
+"""Network over link bandwidth of a device [1]: DGX A100, 200 Gbit/s per GPU behind 600 GB/s."""
 
 LAYER_RING = 1.0 / 9.0
-"""Four ring all-reduces of a layer, 8 h bytes-wide values a token, over its 72 h^2 FLOPs [1]."""
+"""Four ring all-reduces per layer, 8 h values per token, over its 72 h^2 FLOPs [1]."""
 
 FORWARD_SHARE = 0.5
-"""Share of these all-reduces and exchanges that the forward pass makes, and recomputation makes
-again [1]; Korthikanti et al. 2022, sec. 4.1."""
+"""Share of all-reduces and exchanges in the forward pass, repeated by recomputation [1];
+Korthikanti et al. 2022, sec. 4.1.
+"""
 
 EXPERTS_OF_TOKEN = 8.0
-"""Experts that work on a token, as in DeepSeek-V3, Qwen3 and OLMoE [1]."""
+"""Active experts per token, as in DeepSeek-V3, Qwen3 and OLMoE [1]."""
 
 EXPERT_ROUTE = 4.0 * EXPERTS_OF_TOKEN / 72.0
 """Four exchanges of a token with eight experts over the 72 h^2 FLOPs of a layer [1]."""
 
 USUAL_EXPERT_PARALLEL = 8.0
-"""Devices that share the experts where a run does not tell [1]: those of a node."""
+"""Default devices that share the experts [1]: a node."""
 
 SMALLEST_SHARE = 256.0
-"""Tokens per step that a device is given at least, where the batch is unspecified [token]."""
+"""Least tokens per step and device with unspecified batch [token]."""
 
 USUAL_VIRTUAL_STAGES = 2.0
-"""Stages of layers that a device holds where they are unspecified: pipelines of large models are
-interleaved as a rule [1]; Narayanan et al. 2021, sec. 2.2."""
+"""Default virtual stages per device [1]: pipelines of large models are usually interleaved;
+Narayanan et al. 2021, sec. 2.2.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingMachine:
-    """Facts about a device that the mechanism needs.
+    """Device figures that the mechanism needs.
 
     Parameters
     ----------
@@ -97,7 +99,7 @@ class TrainingMachine:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingLayout:
-    """Layout of a run; NaN where unknown, which means the usual one.
+    """Layout of a run; NaN means unknown, so typical.
 
     Parameters
     ----------
@@ -128,7 +130,7 @@ class TrainingLayout:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingTraffic:
-    """Time over the time of the step's work at the peak, were nothing hidden behind it [1].
+    """Communication time over the step's work at the peak, before overlap [1].
 
     Parameters
     ----------
@@ -159,8 +161,7 @@ def traffic(
 ) -> TrainingTraffic:
     """Return the communication of a transformer relative to its work.
 
-    Experts are spread: a device holds the parameters that work on a token, and its part of the
-    others.
+    Experts are distributed: a device stores the active parameters and its share of the others.
 
     Parameters
     ----------
@@ -219,7 +220,7 @@ def traffic(
 def replicated_gradients_s(
     params: Number, machine: TrainingMachine, *, value_bytes: Number, devices: Number
 ) -> Number:
-    """Time of an all-reduce of the gradients where every device holds the whole network [s].
+    """All-reduce time of the gradients of a fully replicated network [s].
 
     Parameters
     ----------
@@ -239,12 +240,12 @@ def replicated_gradients_s(
 
 
 def exchanged_value_s(machine: TrainingMachine, *, value_bytes: Number, devices: Number) -> Number:
-    """Time to get a value from any of the devices, oneself among them [s]; arguments as above."""
+    """Time to receive a value from a uniformly chosen device [s]; arguments as above."""
     return value_bytes * (1.0 - 1.0 / devices) / _between_replicas(machine, devices)
 
 
 def _between_replicas(machine: TrainingMachine, devices: Number) -> Number:
-    """Bandwidth between replicas: that of the node, or of the network beyond it [B/s]."""
+    """Bandwidth between replicas, within the node or over the network [B/s]."""
     in_node = devices <= machine.node_devices
     return np.where(in_node, machine.link_bytes_per_s, machine.network_bytes_per_s)
 
@@ -252,8 +253,8 @@ def _between_replicas(machine: TrainingMachine, devices: Number) -> Number:
 def _expert_exchange(machine: TrainingMachine, experts: Number) -> Number:
     """Time per byte of a token's exchange with its experts [s/B].
 
-    A token crosses the network once for each other node that holds one of its experts, and is
-    passed on inside that node [1]_.
+    A token crosses the network once per other node with one of its experts and is forwarded inside
+    that node [1]_.
 
     References
     ----------
@@ -267,9 +268,9 @@ def _expert_exchange(machine: TrainingMachine, experts: Number) -> Number:
 
 
 def _bubble(layout: TrainingLayout, *, sequences: Number) -> Number:
-    """Idle over busy time of a pipeline, (stages - 1) / (virtual stages x micro-batches) [1].
+    """Pipeline bubble over busy time, (stages - 1) / (virtual stages x micro-batches) [1].
 
-    Unspecified micro-batches are one sequence each, out of the `sequences` of a replica's step.
+    Unspecified micro-batches are single sequences of a replica's `sequences`.
     """
     stages = np.where(np.isnan(layout.pipeline_parallel), 1.0, layout.pipeline_parallel)
     parts = np.where(

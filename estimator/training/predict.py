@@ -31,30 +31,30 @@ from estimator.training.mechanism import (
 from estimator.training.parallelism import TrainingMachine
 
 KNOWN_KINDS = ("gpu-datacenter", "gpu-consumer", "gpu-workstation", "superchip", "tpu")
-"""Kinds of device that published runs were made on, with single runs on others."""
+"""Device types of published runs, with single runs on others."""
 
 FEW_FLOP = 1e17
-"""Below, hardly any run is published [FLOP]."""
+"""Work below which hardly any run is published [FLOP]."""
 
 FEW_TOKENS = 4096.0
-"""Tokens per step and device below which the batch sets the utilization [token]."""
+"""Tokens per step and device below which the batch limits the utilization [token]."""
 
 SAID_OF_SCORES = 0.1
-"""Share of the work from which on it is said that causal kernels are meant [1]."""
+"""Attention share above which causal kernels get a notice [1]."""
 
 FEW_RUNS = ("depthwise", "unet", "recurrent", "other", EXPERTS, SPEECH)
-"""Kinds of network of which few runs are published."""
+"""Network kinds with few published runs."""
 
 MOST_DEVICES = 25_000
-"""Published runs end about here [1]."""
+"""Approximate device count of the largest published runs [1]."""
 
 SHARED = ("tensor_parallel", "pipeline_parallel", "expert_parallel")
-"""Sizes of the parallelism; each is one on a device alone."""
+"""Parallel sizes, all one on a single device."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Runs:
-    """Runs whose utilization is asked, as arrays.
+    """Runs to predict, as arrays.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ class Runs:
 
 @dataclass(frozen=True, kw_only=True)
 class Predicted:
-    """Share of the peak that runs reach, with the uncertainty of such networks.
+    """Predicted utilization with its uncertainty.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ class Predicted:
 
 
 def predicted_utilization(runs: Runs, catalog: Catalog) -> Predicted:
-    """Share of the peak that the fitted model expects."""
+    """Utilization expected by the fitted model."""
     model = fitted_model(catalog)
     features = features_of_rows(
         runs.numbers,
@@ -153,7 +153,7 @@ def predicted_utilization(runs: Runs, catalog: Catalog) -> Predicted:
 
 
 def _and_alone(values: Number, shape: tuple[int, ...]) -> Floats:
-    """Number of each run, and that of the same on one device in steady state: one."""
+    """Values of each run, and of the same run on one device in steady state."""
     both = np.ones((2, *shape))
     both[0] = values
     return both
@@ -167,7 +167,7 @@ def alone(features: RunFeatures) -> RunFeatures:
 
 
 def machines_of(several: Sequence[TrainingMachine], at: Places) -> TrainingMachine:
-    """Machine of each run out of a few; `at` says which."""
+    """Machine of each run, selected by index."""
     if len(several) == 1:
         return several[0]
     each: TrainingMachine = rows_of(stacked(several), at)
@@ -181,7 +181,7 @@ def say_thin_evidence(
     features: RunFeatures,
     asked: Mask,
 ) -> None:
-    """Say of some rows of a table where published runs are few, or a batch was assumed.
+    """Add notices where published runs are sparse or a batch was assumed.
 
     Parameters
     ----------
@@ -234,7 +234,7 @@ def say_thin_evidence(
 
 
 def device_notices(device: Device) -> tuple[Notice, ...]:
-    """Say what is not known of a device whose utilization is predicted."""
+    """Return notices on missing data of a device with predicted utilization."""
     found = []
     if device.kind not in KNOWN_KINDS:
         found.append(Notice("kind_of_device_unpublished", "hardware", {"kind": device.kind}))
