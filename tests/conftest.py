@@ -39,6 +39,13 @@ TOURS = tuple(
 )
 """Files of one of two workers that drive a browser; as many seconds as all the others there."""
 
+SCORED = (
+    *("tests/test_readme.py", "tests/validation/test_cross_validation.py"),
+    *("tests/validation/test_splits.py", "tests/validation/test_steady_rate.py"),
+    *("tests/validation/test_whole_chain.py", "tests/web/test_accuracy_page.py"),
+)
+"""Files of one worker: they share the predictions of all published runs, kept with the profiles."""
+
 LONG = (
     *("tests/browser/", "tests/system/test_environment.py", "tests/web/test_routes_agree.py"),
     *("tests/measure/test_command.py", "tests/web/test_estimate_page.py", "tests/calibration/"),
@@ -86,15 +93,17 @@ def pytest_collection_modifyitems(items):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Share out file by file; two workers have a server and a Chromium each for their tests."""
+    """Share out file by file, those together that share a server, a Chromium or scores."""
     if config.getvalue("dist") != "loadfile":
         return None
     from xdist.scheduler import LoadFileScheduling
 
-    class FilesAndBrowsers(LoadFileScheduling):
+    class FilesTogether(LoadFileScheduling):
         def _split_scope(self, nodeid):
             if nodeid.startswith(BROWSER):
                 return "tours" if nodeid.startswith(TOURS) else "visits"
+            if nodeid.startswith(SCORED):
+                return "scores"
             return super()._split_scope(nodeid)
 
-    return FilesAndBrowsers(config, log)
+    return FilesTogether(config, log)

@@ -216,18 +216,20 @@ class HeldOut:
 
 
 @once
+def blind_runs(catalog: Catalog, by: str) -> Blind:
+    """Predict every usable published run without its `family` or its `stack`."""
+    found = usable_runs(catalog)
+    return blind_predictions(
+        prior_model(catalog), found.runs, found.tables, found.like, found.own_variance, by=by
+    )
+
+
+@once
 def validation_report(catalog: Catalog) -> HeldOut:
     """Predict every usable published run without its family, and score the predictions."""
     published = usable_runs(catalog)
-    runs, tables = published.runs, published.tables
     blind, by_stack = (
-        as_answered(
-            blind_predictions(
-                prior_model(catalog), runs, tables, published.like, published.own_variance, by=by
-            ),
-            runs,
-        )
-        for by in ("family", "stack")
+        as_answered(blind_runs(catalog, by), published.runs) for by in ("family", "stack")
     )
     return HeldOut(published=published, blind=blind, by_stack=by_stack)
 

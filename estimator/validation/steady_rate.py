@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from estimator.catalog import Catalog
+from estimator.catalog import Catalog, once
 from estimator.core.rows import Mask, rows_of
 from estimator.training.features import prior_model, shipped_spreads
 from estimator.validation.cross_validation import Blind, Score, log_hours_ratio, score
@@ -69,6 +69,7 @@ class SteadyRates:
         return scores
 
 
+@once
 def steady_rates(catalog: Catalog) -> SteadyRates:
     """Predict every row of the throughput tables by a fit to the other families and the runs."""
     published = usable_runs(catalog)

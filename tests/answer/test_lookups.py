@@ -18,7 +18,7 @@ from estimator.show.csv_table import estimate_csv
 from tests.calls import counted
 
 CONFIG = Path(__file__).parents[1] / "golden" / "configs" / "llama-3-8b.json"
-MANY = 3000
+MANY = 600
 
 
 def table(column, names):

@@ -21,7 +21,8 @@ from estimator.inference.engines import CUDA, ENGINES, IS_SERVER, LOCAL, NAMES, 
 from estimator.inference.quantities import DELIVERED, OTHER_MAKE, POOLS
 from estimator.networks.kinds import SPREAD_GROUPS
 from estimator.training.features import VENDORS, prior_model
-from estimator.validation.cross_validation import blind_predictions, spread_of
+from estimator.validation.cross_validation import spread_of
+from estimator.validation.held_out import blind_runs
 from estimator.validation.memory import memory_cases, memory_groups
 from estimator.validation.power_fit import fitted_power
 from estimator.validation.power_readings import meters, own_readings, power_prior, readings
@@ -45,10 +46,7 @@ def refitted(text: str, catalog: Catalog) -> str:
     published, prior = usable_runs(catalog), prior_model(catalog)
     runs, tables = published.runs, published.tables
     fitted = asdict(fitted_model(prior, joined(runs, tables)))
-    blind = blind_predictions(
-        prior, runs, tables, published.like, published.own_variance, by="stack"
-    )
-    spread = spread_of(blind.log_ratio, runs, published.like)
+    spread = spread_of(blind_runs(catalog, "stack").log_ratio, runs, published.like)
     sizes = len(runs.flop), len(set(runs.family)), len(set(runs.stack)), len(tables.flop)
     counts = "Fitted to {} published runs of {} families in {} stacks, and {} rows of throughput"
     text = re.sub(COUNTS, counts.format(*sizes), text)

@@ -19,14 +19,9 @@ from estimator.catalog import Catalog
 from estimator.core.rows import rows_of
 from estimator.core.uncertainty import Uncertain, z_score
 from estimator.core.units import CENTRAL, in_percent, in_times
-from estimator.training.features import prior_model
-from estimator.validation.cross_validation import (
-    Blind,
-    as_answered,
-    blind_predictions,
-)
+from estimator.validation.cross_validation import Blind
 from estimator.validation.energy import held_out_ratio, power_ratio, power_spread, work_group
-from estimator.validation.held_out import groups_of_runs
+from estimator.validation.held_out import groups_of_runs, validation_report
 from estimator.validation.memory import (
     TOO_LOW,
     Peaks,
@@ -217,18 +212,10 @@ def run_scores(catalog: Catalog, count: int, by: str) -> dict[str, SplitScore]:
 
 def held_out_scores(catalog: Catalog, by: str) -> dict[str, SplitScore]:
     """Device-hours: each family or stack predicted from the others, as `validate` does."""
-    published = usable_runs(catalog)
-    blind = blind_predictions(
-        prior_model(catalog),
-        published.runs,
-        published.tables,
-        published.like,
-        published.own_variance,
-        by=by,
-    )
-    answered = as_answered(blind, published.runs)
-    whole = Split(scored=np.ones(len(blind.log_sd), dtype=bool), blind=answered)
-    return split_scores([whole], groups_of_runs(published))
+    report = validation_report(catalog)
+    blind = report.blind if by == "family" else report.by_stack
+    whole = Split(scored=np.ones(len(blind.log_sd), dtype=bool), blind=blind)
+    return split_scores([whole], groups_of_runs(report.published))
 
 
 def later_scores(catalog: Catalog, last: int) -> dict[str, SplitScore]:

@@ -13,13 +13,13 @@ from estimator.training.features import prior_model, shipped_spreads
 from estimator.validation.cross_validation import (
     Blind,
     as_answered,
-    blind_predictions,
     constant_utilization,
     folds,
     log_hours_ratio,
     score,
     spread_of,
 )
+from estimator.validation.held_out import blind_runs
 from estimator.validation.published_runs import usable_runs
 from estimator.validation.utilization_fit import (
     fitted_logs,
@@ -40,26 +40,13 @@ def published(catalog):
 
 
 @pytest.fixture(scope="module")
-def blind(catalog, published):
-    return blind_predictions(
-        prior_model(catalog),
-        published.runs,
-        published.tables,
-        published.like,
-        published.own_variance,
-    )
+def blind(catalog):
+    return blind_runs(catalog, "family")
 
 
 @pytest.fixture(scope="module")
-def by_stack(catalog, published):
-    return blind_predictions(
-        prior_model(catalog),
-        published.runs,
-        published.tables,
-        published.like,
-        published.own_variance,
-        by="stack",
-    )
+def by_stack(catalog):
+    return blind_runs(catalog, "stack")
 
 
 def large_language(published):

@@ -7,19 +7,13 @@ import numpy as np
 import pytest
 
 from estimator.catalog import Catalog
-from estimator.core.rows import rows_of
 from estimator.validation.cross_validation import Blind
 from estimator.validation.energy import HOURS_ALONE, WORK_KNOWN, work_group
 from estimator.validation.memory import peaks_of
 from estimator.validation.power_readings import readings
 from estimator.validation.published_runs import usable_runs
-from estimator.validation.set_aside import (
-    BENCHMARKS,
-    MODEL_LINES,
-    set_aside_rates,
-    set_aside_runs,
-)
-from estimator.validation.splits import LONG, set_aside_scores, split_runs
+from estimator.validation.set_aside import BENCHMARKS, MODEL_LINES, set_aside_rates, set_aside_runs
+from estimator.validation.splits import LONG, set_aside_scores
 from tests.validation.splits import (
     crps,
     halves,
@@ -100,7 +94,7 @@ def test_what_is_predicted_of_power_does_not_depend_on_what_was_measured(catalog
 
 
 def test_half_of_the_families_predict_the_others(catalog):
-    scores = run_scores(catalog, 6, "family")
+    scores = run_scores(catalog, 3, "family")
     assert scores["all"].median_error <= 0.28
     assert 0.74 <= scores["all"].coverage <= 0.86
     assert scores["tier A"].median_error <= 0.23
@@ -130,24 +124,12 @@ def test_earlier_runs_predict_later_ones(catalog):
     assert score.crps <= 0.24
 
 
-def test_what_was_set_aside_is_seen_by_no_fit_that_predicts_it(catalog):
-    """Louder hours of what was set aside move its errors by as much and nothing else."""
+def test_groups_set_aside_are_met(catalog):
     published = usable_runs(catalog)
     aside = set_aside_runs(published.stacks)
     assert {*MODEL_LINES, *BENCHMARKS} == set(published.stacks[aside].tolist())
-    hours = np.where(aside, LOUDER, 1.0) * published.runs.device_hours
-    louder = replace(published, runs=replace(published.runs, device_hours=hours))
-    short = ~set_aside_rates(np.asarray(published.tables.features.seq_len))
-    tables = rows_of(published.tables, short)
-    assert 0 < np.sum(~short) < len(short)
-    before, after = (
-        split_runs(catalog, one, ~aside, tables, by="stack") for one in (published, louder)
-    )
-    assert after.log_ratio == pytest.approx(before.log_ratio - np.log(LOUDER))
-    assert after.log_sd == pytest.approx(before.log_sd)
-
-
-def test_groups_set_aside_are_met(catalog):
+    long = set_aside_rates(np.asarray(published.tables.features.seq_len))
+    assert 0 < np.sum(long) < len(long)
     scores = set_aside_scores(catalog)
     large = scores["language, 1e20 FLOP or more"]
     assert large.median_error <= 0.2 and large.coverage >= 0.74
