@@ -81,6 +81,10 @@ add_messages(
         "lower {set[concurrency]}"
     ),
     serving_chat_assumed="{field} unspecified: assuming a typical chat",
+    serving_images_possible=(
+        "this model reads images: prompts with and without them are assumed equally likely; "
+        "set {set[input_tokens]} for text alone"
+    ),
     serving_power_unknown="power limit of {device} unknown: energy cannot be estimated",
     serving_price_unknown="price of {device} unknown; set {set[price]}",
     serving_phone_throttles=(

@@ -218,7 +218,8 @@ def _corrected(
 ) -> tuple[dict[str, Uncertain], Sequence[tuple[Notice, ...]], dict[str, Floats]]:
     """Return the results after calibration, its notices, and the factors."""
     catalog, values = resolver.catalog, resolver.parameters
-    before = _delivered(table, _expected(table, values, found), catalog)
+    expected = _with_images(table, _expected(table, values, found), catalog)
+    before = _delivered(table, expected, catalog)
     if calibration is None:
         return before, (), {}
     ranges, said = calibration(table, values, before)
@@ -443,6 +444,42 @@ def stated_variance(table: ServingTable, parameters: Parameters) -> dict[str, Fl
     found = performance(table.setup(parameters), table.traffic(parameters))
     expected = _expected(table, parameters, found)
     return {name: _beside(table, name, expected[name][1]) for name in DELIVERED}
+
+
+def _with_images(
+    table: ServingTable, expected: dict[str, tuple[Floats, Floats]], catalog: Catalog
+) -> dict[str, tuple[Floats, Floats]]:
+    """Return medians and variances where unspecified prompts may hold images or videos.
+
+    A server decodes, encodes and scales them beside its answers. Prompts whose length is given
+    are text.
+    """
+    seen = may_hold_images(table)
+    if not seen.any():
+        return expected
+    moved = {}
+    for name, (mid, variance) in expected.items():
+        effect, apart = (
+            catalog.prior(f"serving.images.{part}.{name}").value for part in ("effect", "spread")
+        )
+        shift = math.log(effect)
+        scatter = IMAGES_CHANCE * (1.0 - IMAGES_CHANCE) * shift**2 + IMAGES_CHANCE * apart**2
+        moved[name] = (
+            np.where(seen, mid * effect**IMAGES_CHANCE, mid),
+            variance + np.where(seen, scatter, 0.0),
+        )
+    return moved
+
+
+IMAGES_CHANCE = 0.5
+"""Probability that unspecified prompts of a model that takes images hold some [1]: assumed."""
+
+
+def may_hold_images(table: ServingTable) -> npt.NDArray[np.bool_]:
+    """Whether the prompts of each row are unspecified and of a model that takes more than text."""
+    multimodal = np.array([one.model.multimodal for one in table.named])[table.named_at]
+    open_ = np.isnan(table.given["input_tokens"])
+    return np.asarray(multimodal & open_ & IS_SERVER[table.engines])
 
 
 def own_log_sd(table: ServingTable, catalog: Catalog) -> dict[str, Floats]:
@@ -676,6 +713,7 @@ def _notices(
     for name in ("input_tokens", "output_tokens"):
         said.where(np.isnan(given[name]), Notice("serving_chat_assumed", name))
     tokens = given["input_tokens"] + table.output_tokens
+    said.where(may_hold_images(table), Notice("serving_images_possible", "input_tokens"))
     beyond = rows_where(tokens > table.longest_context)
     said.each(beyond, [_beyond_context(table, row, tokens[row]) for row in beyond.tolist()])
     _, first, at = distinct_rows(table.named_at, table.price_at)

@@ -1,5 +1,6 @@
 """Parameters, memory and work per token of a model, from its config or its size."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -47,6 +48,8 @@ class ServedModel:
         Whether its layers are read from a config, not guessed from its size.
     published_in : str
         Key of `FORMATS` for the weights of its checkpoint; empty for 16 bit or unknown.
+    multimodal : bool
+        Whether its prompts may hold images, videos or sound.
     """
 
     name: str
@@ -55,6 +58,7 @@ class ServedModel:
     shape_known: bool = True
     warnings: tuple[Notice | str, ...] = ()
     published_in: str = ""
+    multimodal: bool = False
 
     @property
     def params(self) -> float:
@@ -100,7 +104,12 @@ def from_config(config: Mapping[str, Any], name: str = "") -> ServedModel:
         longest_context=getattr(spoken, "max_positions", None),
         published_in=format_of_config(config),
         warnings=whole.warnings,
+        multimodal=spoken is not network,
     )
+
+
+MULTIMODAL = re.compile(r"(?i)(?<![a-z])(vlm?|omni|vision|multimodal|llava)(?![a-z])")
+"""Words in the names of models whose prompts may hold images."""
 
 
 def from_size(params: float, active_params: float | None = None, name: str = "") -> ServedModel:
@@ -133,7 +142,12 @@ def from_size(params: float, active_params: float | None = None, name: str = "")
         pair_flop=4.0 * layers * hidden,
     )
     shown = name or f"a model of {human_count(params)} parameters"
-    return ServedModel(name=shown, numbers=numbers, shape_known=False)
+    return ServedModel(
+        name=shown,
+        numbers=numbers,
+        shape_known=False,
+        multimodal=bool(MULTIMODAL.search(name)),
+    )
 
 
 def _numbers(one: Ledger, two: Ledger, experts: float, visits: float) -> dict[str, float]:

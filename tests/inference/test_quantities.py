@@ -685,3 +685,34 @@ def test_serving_within_a_rack_draws_no_network_power(catalog, hardware, rack):
 
     assert network_factor(rack) == pytest.approx(network_factor(1))
     assert network_factor(2 * rack) > 1.02 * network_factor(rack)
+
+
+IMAGE_CHAT = [
+    ("Qwen/Qwen3-VL-32B-Instruct", "h100", 2, 31.95, 943.8, 1609.85),
+    ("Qwen/Qwen3-VL-235B-A22B-Instruct", "b200", 8, 127.9, 937.8, 2746.6),
+    ("meta-llama/Llama-4-Scout-17B-16E-Instruct", "h100", 4, 31.54, 413.8, 879.7),
+]
+"""Model, device, devices, sequences in flight, tokens of an answer, tokens per second: image chat on
+the ML.ENERGY leaderboard v3, 2026-02-16."""
+
+
+@pytest.mark.parametrize(("preset", "hardware", "devices", "flying", "written", "rate"), IMAGE_CHAT)
+def test_unspecified_prompts_of_a_model_that_reads_images_may_hold_some(
+    catalog, preset, hardware, devices, flying, written, rate
+):
+    asked = {"preset": preset, "hardware": hardware, "devices": devices, "software": "vllm"}
+    asked |= {"concurrency": flying, "output_tokens": written, "precision": "bf16"}
+    low, mid, high = interval(catalog, "output_tokens_per_s", **asked)
+    assert low < rate < high
+    asked["input_tokens"] = 500
+    text_low, text_mid, text_high = interval(catalog, "output_tokens_per_s", **asked)
+    assert mid < text_mid and high / low > text_high / text_low
+
+
+def test_prompts_of_a_model_of_text_hold_no_images(catalog):
+    asked = ServingQuestion(preset="llama-3-8b", hardware="h100", software="vllm", concurrency=8)
+    sees = replace(asked, preset="Qwen/Qwen3-VL-8B-Instruct")
+    codes = [
+        {notice.code for notice in answer_serving([one], catalog).notes[0]} for one in (asked, sees)
+    ]
+    assert ["serving_images_possible" in one for one in codes] == [False, True]
