@@ -692,8 +692,8 @@ IMAGE_CHAT = [
     ("Qwen/Qwen3-VL-235B-A22B-Instruct", "b200", 8, 127.9, 937.8, 2746.6),
     ("meta-llama/Llama-4-Scout-17B-16E-Instruct", "h100", 4, 31.54, 413.8, 879.7),
 ]
-"""Model, device, devices, sequences in flight, tokens of an answer, tokens per second: image chat on
-the ML.ENERGY leaderboard v3, 2026-02-16."""
+"""Model, device, devices, sequences in flight, tokens of an answer, tokens per second: image chat
+on the ML.ENERGY leaderboard v3, 2026-02-16."""
 
 
 @pytest.mark.parametrize(("preset", "hardware", "devices", "flying", "written", "rate"), IMAGE_CHAT)
