@@ -31,7 +31,7 @@ from estimator.networks.fields import Fields
 from estimator.networks.ledger import Architecture, CacheLayers, Inputs, Quantity, Term, quantity
 from estimator.networks.model_class import class_name, task
 from estimator.networks.network import Line, Network, Pass, length, length_warning
-from estimator.networks.registry import known_families
+from estimator.networks.registry import CLASSES, known_families
 from estimator.networks.transformer import Decoder, Head, Layer
 
 FILE = Path(__file__).with_name("compiled_networks.jsonl")
@@ -48,7 +48,11 @@ Row = Mapping[str, Any]
 """A line of the file, or the language model inside one."""
 
 Coefficients = Mapping[str, float]
-"""Product of sizes (`s` tokens of a sequence, `u` squares of pixels, `l` labels) -> coefficient."""
+"""Product of sizes -> coefficient.
+
+Sizes are `s` tokens of a sequence, `p` chunks of it begun and `w` chunks filled, `u` squares of
+pixels, `l` labels.
+"""
 
 
 class UnknownArchitectureError(Refusal):
@@ -68,6 +72,17 @@ def compiled_types() -> Mapping[str, tuple[str, ...]]:
 def compiled_rows(model_type: str) -> tuple[Row, ...]:
     """Compiled networks of a type."""
     return tuple(map(json.loads, compiled_types()[model_type]))
+
+
+def known_network(fields: Fields) -> Architecture | None:
+    """Network of a config by the reader of its type, or as compiled; None if neither knows it."""
+    for key, readers in (("model_type", known_families()), ("_class_name", CLASSES)):
+        name = fields.text(key)
+        if name in readers:
+            return readers[name](fields)
+        if name in compiled_types():
+            return compiled_network(fields, name)
+    return None
 
 
 def compiled_network(fields: Fields, model_type: str) -> Network | Decoder:
@@ -106,15 +121,20 @@ def _difference(fields: Fields, row: Row) -> list[tuple[str, str, str]]:
     ]
     for facts, required in ((row["facts"], True), (row["usual"], False)):
         for names, fact in facts.items():
+            key = names
             if names == "task":
                 stated, value = bool(class_name(fields)), task(fields)
+                if value == "ConditionalGeneration" and fact == "CausalLM":
+                    value = fact  # the class of a wrapper names the decoder inside
             elif names == "class":
                 stated, value = bool(class_name(fields)), class_name(fields)
             else:
-                stated, value = _stated(fields, names.split("|"))
+                key, value = _stated(fields, names.split("|"))
+                stated = bool(key)
             same = value == fact or (value in _EMPTY and fact in _EMPTY)
             if not same and (required or stated):
-                found.append((names.split("|")[0], json.dumps(fact), json.dumps(value)))
+                key = key or names.split("|")[0]
+                found.append((key, json.dumps(fact), json.dumps(value)))
     return found
 
 
@@ -122,25 +142,25 @@ _EMPTY: tuple[Any, ...] = (None, False, 0, [], {}, "")
 """Values that state the same: that there is none."""
 
 
-def _stated(fields: Fields, paths: Sequence[str]) -> tuple[bool, Any]:
-    """Return whether a config states one of some keys, and its value (the last one stated)."""
-    found: tuple[bool, Any] = (False, None)
+def _stated(fields: Fields, paths: Sequence[str]) -> tuple[str, Any]:
+    """Return the last of some keys that a config states, and its value; "" and None if none."""
+    found: tuple[str, Any] = ("", None)
     for path in paths:
         part: Any = fields.values
         *outer, key = path.split(".")
         for name in outer:
             part = part.get(name) if isinstance(part, Mapping) else part
         if part is not None and not isinstance(part, Mapping):
-            return True, part
+            return path, part
         if part is not None and key in part:
             value = part[key]
-            found = (True, list(value) if isinstance(value, tuple) else value)
+            found = (path, list(value) if isinstance(value, tuple) else value)
     return found
 
 
 def _network(row: Row, fields: Fields) -> Network | Decoder:
     if "decoder" in row:
-        decoder = _decoder(row["decoder"])
+        decoder = _decoder(row["decoder"], fields)
         name, warnings = fields.text("_name_or_path"), (*fields.notes, *row.get("warnings", ()))
         return replace(decoder, model_type=str(row["type"]), name=name, warnings=warnings)
     return Network(
@@ -171,8 +191,8 @@ def _side(row: Row, fields: Fields) -> float | None:
     return float(fields.size(key)) if key and fields.states(key) else None
 
 
-def _decoder(row: Row) -> Decoder:
-    """A decoder of blocks, its layers stored as runs of equal ones."""
+def _decoder(row: Row, fields: Fields) -> Decoder:
+    """A decoder of blocks, its layers stored as runs of equal ones; a config may tie its head."""
     layers = [
         layer
         for count, attention, feed_forward, norm_params in row["layers"]
@@ -186,6 +206,9 @@ def _decoder(row: Row) -> Decoder:
         * count
     ]
     head = None if row["head"] is None else Head(**row["head"])
+    if head is not None:
+        tied = fields.flag("tie_word_embeddings", default=head.tied)
+        head = replace(head, tied=tied)
     return Decoder(**{**row, "layers": tuple(layers), "head": head})
 
 
@@ -197,12 +220,10 @@ def _block(row: Row) -> Any:
 
 
 def _text(row: Row | None) -> Architecture | None:
-    """The language model inside: compiled itself, or a config that a reader knows."""
+    """The language model inside: compiled itself, or a config of a known type."""
     if row is None:
         return None
-    if "type" in row:
-        return _network(row, Fields({}))
-    return known_families()[row["model_type"]](Fields(row))
+    return _network(row, Fields({})) if "type" in row else known_network(Fields(row))
 
 
 @dataclass(frozen=True)
@@ -237,6 +258,8 @@ class _Polynomials:
             facts = self.row["length"]
             tokens = length(inputs, facts["usual"])
             sizes["s"], warnings = _in_steps(tokens, facts, "seq_len")
+            chunks = tokens / facts.get("chunk", 1)
+            sizes |= {"p": np.ceil(chunks), "w": np.floor(chunks)}
             warnings += length_warning(tokens, facts["longest"]) if "longest" in facts else ()
         if "image" in self.row:
             facts = self.row["image"]

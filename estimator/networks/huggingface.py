@@ -16,8 +16,8 @@ from estimator.core.messages import message, refuse
 from estimator.core.notice import Notice, Refusal, Value
 from estimator.networks.compiled import (
     UnknownArchitectureError,
-    compiled_network,
     compiled_types,
+    known_network,
 )
 from estimator.networks.families.decoder import GENERATIVE
 from estimator.networks.families.torchvision import hub_architecture
@@ -83,12 +83,9 @@ def architecture(config: Mapping[str, Any]) -> Architecture:
         raise ValueError(f"config must be a mapping, got {type(config).__name__}")
     fields = _with_model_type(spelled_as_today(Fields(config)))
     fields = fields.noted(*_partly(fields), *quantized(fields))
+    if (found := known_network(fields)) is not None:
+        return found
     model_type = fields.text("model_type")
-    for name, readers in ((model_type, known_families()), (fields.text("_class_name"), CLASSES)):
-        if name in readers:
-            return readers[name](fields)
-        if name in compiled_types():
-            return compiled_network(fields, name)
     if model_type in ("", "timm_wrapper") and fields.states("architecture"):
         return hub_architecture(fields)
     if not model_type:
@@ -189,12 +186,12 @@ def _language_part(fields: Fields, model_type: str) -> Architecture:
     values = {**part.values, "model_type": inner}
     if fields.states("tie_word_embeddings"):
         values["tie_word_embeddings"] = fields.flag("tie_word_embeddings")
-    if inner not in FAMILIES:
-        alone = Fields(values, path=part.path, notes=(note,))
-        if not _looks_like_a_decoder(alone):
-            raise _unknown(inner)
-        return _best_effort(alone, inner)
-    return FAMILIES[inner](Fields(values, path=part.path, notes=(note,)))
+    alone = Fields(values, path=part.path, notes=(note,))
+    if (found := known_network(alone)) is not None:
+        return found
+    if not _looks_like_a_decoder(alone):
+        raise _unknown(inner)
+    return _best_effort(alone, inner)
 
 
 def _best_effort(fields: Fields, model_type: str) -> Architecture:

@@ -134,7 +134,7 @@ def test_a_size_that_no_family_can_guess_is_refused_by_key(key):
         ({**MIXTRAL, "num_experts_per_tok": 5}, "must be at most num_local_experts = 4, got 5"),
         ({**MIXTRAL, "num_local_experts": -2}, "num_local_experts must be a positive integer"),
         ({**LLAMA, "model_type": "gemma2", "layer_types": []}, "layer_types must have 2 items"),
-        ({"model_type": "dbrx", "d_model": 64, "n_heads": 4, "attn_config": 3}, "attn_config must"),
+        ({"model_type": "clip", "vision_config": 3}, "vision_config must"),
         ({"model_type": "gemma3", "text_config": {"hidden_size": -1}}, "text_config.hidden_size"),
         ({}, "model_type is missing"),
         ({"model_type": ""}, "model_type is missing"),

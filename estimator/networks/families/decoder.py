@@ -4,7 +4,7 @@ One attention and one feed-forward block per layer. A family is a row of default
 of that family means by the keys it does not state.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from estimator.networks.blocks import Attention, Experts, LatentAttention, Mlp
@@ -159,19 +159,6 @@ def decoder(family: Family, fields: Fields) -> Decoder:
         name=fields.text("_name_or_path"),
         warnings=fields.notes + notes,
     )
-
-
-def with_heads(family: Family, fields: Fields, heads: Sequence[int]) -> Decoder:
-    """Decoder with so many heads in each of its layers."""
-    head_dim = grouped_attention(family, fields).head_dim
-
-    def with_count(layer: Layer, count: int) -> Layer:
-        stated = fields.with_values({"num_attention_heads": count, "head_dim": head_dim})
-        attention = grouped_attention(family, stated)
-        return replace(layer, attention=replace(attention, window=layer.attention.window))
-
-    model = decoder(family, fields)
-    return replace(model, layers=tuple(map(with_count, model.layers, heads)))
 
 
 def attention_of(family: Family, fields: Fields) -> Attention | LatentAttention:

@@ -2,15 +2,15 @@
 
 Llama, Granite, Mistral, Ministral, Qwen2, Qwen3, Gemma, OLMo, Phi, StarCoder2, InternLM3, Cohere,
 StableLM, SmolLM3, Nemotron, EXAONE 4, ERNIE 4.5, GLM, DiffLlama, Seed-OSS, Arcee, Hunyuan, CWM,
-Apertus, MiniCPM3, Youtu, BitNet, nanochat, HyperCLOVAX, Helium, VaultGemma, IQuest-Coder, Jais 2,
-Muse Glimmer, HRM Text, the text of Voxtral Realtime and of PaddleOCR-VL. A row says what a family
-is built of; the sizes that its configs leave out are in `defaults.json`.
+Apertus, MiniCPM3, Youtu, BitNet, nanochat, HyperCLOVAX, VaultGemma, IQuest-Coder, Jais 2, Muse
+Glimmer, the text of Voxtral Realtime and of PaddleOCR-VL. A row says what a family is built of; the
+sizes that its configs leave out are in `defaults.json`.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
 
-from estimator.networks.blocks import DifferentialAttention, held
+from estimator.networks.blocks import DifferentialAttention
 from estimator.networks.families.decoder import (
     Family,
     decoder,
@@ -31,9 +31,7 @@ from estimator.networks.families.sliding_window import (
     without_rotary,
 )
 from estimator.networks.fields import Fields
-from estimator.networks.network import Network, network
-from estimator.networks.registry import families, family
-from estimator.networks.transformer import Decoder
+from estimator.networks.registry import families
 
 
 def differential_attention(fields: Fields) -> DifferentialAttention:
@@ -63,39 +61,6 @@ OLMO2 = Family(attention_bias=STATED, qk_norm=width_norm)
 COHERE = Family(attention_bias=STATED, norms=1)
 GLM = Family(qkv_bias=STATED)
 PATTERN = "sliding_window_pattern"
-
-
-@family("helium")
-def helium(fields: Fields) -> Decoder:
-    """Helium, whose heads must be as wide together as the model."""
-    hidden, heads = fields.size("hidden_size"), fields.size("num_attention_heads")
-    head_dim = fields.size("head_dim")
-    fields.equal("num_attention_heads * head_dim", heads * head_dim, "hidden_size", hidden)
-    return decoder(Family(qkv_bias=STATED, mlp_bias=MLP_STATED), fields)
-
-
-@family("hrm_text")
-def hrm_text(fields: Fields) -> Network:
-    """HRM Text: two stacks, one run several times for each run of the other (arXiv:2506.21734).
-
-    Training is counted in full, though its authors take gradients of the last runs alone.
-    """
-    own = "num_layers_per_stack"
-    layers = fields.layers(own if fields.states(own) else "num_hidden_layers")
-    family = replace(LLAMA, norm_params=0, gate=per_channel)
-    model = decoder(family, fields.with_values({"num_hidden_layers": layers}))
-    part = model.layers[0].attention
-    biases = {"attention/gate_bias": held(part.gate * fields.flag(STATED))}
-    stack, outer, inner = model.stack, fields.size("H_cycles"), fields.size("L_cycles")
-    once = stack.stack[0]
-    once = replace(once, costs={**once.costs, **biases})
-    stack = replace(
-        stack,
-        before={**stack.before, "embedding/state": held(model.hidden)},
-        stack=(replace(once, reuse=outer * inner), replace(once, reuse=outer)),
-    )
-    made = network(fields, stack.run, cache=stack.cache)
-    return replace(made, warnings=model.warnings)
 
 
 ROWS: Mapping[str, Family] = {

@@ -1,6 +1,6 @@
 """Decoders from GPT-2 to Falcon: GPT-J, GPT-NeoX, OPT, BLOOM, MPT.
 
-Also OpenAI GPT, GPT BigCode, GPT-SW3, CodeGen, CTRL, Persimmon, XGLM, BioGPT, ImageGPT, Jais. They
+Also OpenAI GPT, GPT BigCode, GPT-SW3, CodeGen, Persimmon, XGLM, BioGPT, Jais. They
 differ in a handful of facts, and in what they call their sizes.
 """
 
@@ -9,11 +9,10 @@ from dataclasses import replace
 
 from estimator.core.messages import refuse
 from estimator.networks.blocks import Attention
-from estimator.networks.families.decoder import WIDTH, Family, decoder
+from estimator.networks.families.decoder import Family, decoder
 from estimator.networks.fields import MAX_LAYERS, Fields
-from estimator.networks.model_class import class_name, head_note, task
 from estimator.networks.registry import families, family
-from estimator.networks.transformer import Decoder, Head
+from estimator.networks.transformer import Decoder
 
 
 def _falcon_heads(fields: Fields) -> int:
@@ -123,35 +122,6 @@ ROWS: Mapping[str, Family] = {
 }
 
 families(decoder, {**ROWS, "gpt-sw3": ROWS["gpt2"]})
-
-
-@family("ctrl")
-def ctrl(fields: Fields) -> Decoder:
-    """CTRL: fixed positions, a tied head with a bias (arXiv:1909.05858, sec. 3)."""
-    made = decoder(replace(GPT2, spare_positions=None, intermediate_key="dff"), fields)
-    writes = not class_name(fields).endswith("ForSequenceClassification")
-    return replace(made, head=None if made.head is None else replace(made.head, bias=writes))
-
-
-@family("gpt_neox_japanese")
-def gpt_neox_japanese(fields: Fields) -> Decoder:
-    """GPT-NeoX Japanese: no biases but one behind the attention of the last layer."""
-    width = fields.size("intermediate_multiple_size") * fields.size(*WIDTH)
-    usual = fields.with_usual({**fields.usual, STANDARD: width})
-    made = decoder(replace(CLASSIC, bias=False, intermediate_key=STANDARD), usual)
-    return replace(made, outer_norm_params=made.outer_norm_params + made.hidden)
-
-
-@family("imagegpt")
-def imagegpt(fields: Fields) -> Decoder:
-    """ImageGPT, whose head writes every colour but the token that begins."""
-    kind = task(fields)
-    bare = fields.with_values({"architectures": ["GPT2Model"]})
-    model = decoder(replace(GPT2, norm_params=1), bare)
-    writes = kind == "CausalImageModeling" or not fields.items("architectures")
-    head = Head(outputs=model.vocab - 1) if writes else None
-    notes = head_note(fields, writes or not kind)
-    return replace(model, head=head, warnings=model.warnings + notes)
 
 
 @family("jais")

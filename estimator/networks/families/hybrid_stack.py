@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from estimator.networks.blocks import Costs, LatentAttention, Mlp, held, table
+from estimator.networks.blocks import Costs, Mlp, held, table
 from estimator.networks.families.decoder import Family, attention_of, output_head
 from estimator.networks.fields import Fields
 from estimator.networks.layers import Layers, Stack
@@ -82,11 +82,6 @@ def attention_mixer(family: Family, fields: Fields, window: int | None = None) -
     """Attention of a config as a mixer."""
     part = attention_of(family, fields)
     return Layers(costs=part.costs(), window=window, cache_values=part.cache_values_per_token)
-
-
-def latent_mixer(part: LatentAttention) -> Layers:
-    """Latent attention as a mixer."""
-    return Layers(costs=part.costs(), cache_values=part.cache_values_per_token)
 
 
 def gated_mlp(fields: Fields, bias: bool = False) -> Costs:

@@ -1,4 +1,4 @@
-"""Recurrent networks without attention: Mamba, Falcon Mamba, Mamba-2, RWKV, xLSTM.
+"""Recurrent networks without attention: Mamba, Falcon Mamba, Mamba-2, RWKV.
 
 What is multiplied element by element, as the decay of a state, is no matrix product and is not
 counted.
@@ -6,10 +6,9 @@ counted.
 
 from dataclasses import replace
 
-from estimator.networks.blocks import Cost, Mlp, held, linear
-from estimator.networks.convolution import ratio
+from estimator.networks.blocks import held, linear
 from estimator.networks.families.hybrid_stack import language_model, with_costs
-from estimator.networks.families.mixers import expanded, in_chunks, mamba2_mixer, mamba_mixer
+from estimator.networks.families.mixers import expanded, mamba2_mixer, mamba_mixer
 from estimator.networks.fields import Fields
 from estimator.networks.layers import Layers
 from estimator.networks.network import Network
@@ -42,40 +41,6 @@ def mamba2(fields: Fields) -> Network:
     scan = mamba2_mixer(fields, inner, heads, normed=False)
     norm = held(fields.size("hidden_size") + inner)
     layer = replace(scan, costs={**scan.costs, "norm/layers": norm})
-    return recurrent(fields, layer)
-
-
-@family("xlstm")
-def xlstm(fields: Fields) -> Network:
-    """xLSTM: heads with a matrix for a memory, scanned in chunks, and MLPs (arXiv:2503.13427)."""
-    hidden, heads = fields.size("hidden_size"), fields.size("num_heads")
-    keys = int(hidden * ratio(fields, "qk_dim_factor", 0.5))
-    values = int(hidden * ratio(fields, "v_dim_factor", 1.0))
-    step = fields.size("ffn_round_up_to_multiple_of")
-    width = int((hidden * ratio(fields, "ffn_proj_factor", 2.667) + step - 1) // step * step)
-    bias, norm = fields.flag("use_bias"), 1 + fields.flag("use_bias")
-    value_dim = fields.share("the width of values", values, "num_heads", heads)
-    state = keys * value_dim
-    layer = Layers(
-        costs={
-            "mixer/query": linear(hidden, keys, bias),
-            "mixer/key": linear(hidden, keys, bias),
-            "mixer/value": linear(hidden, values, bias),
-            "mixer/gate": linear(hidden, values, bias),
-            "mixer/gates": linear(hidden, 2 * heads, True),
-            "mixer/norm": held(norm * values),
-            "mixer/block": Cost(flop_per_pair=2 * (keys + values)),
-            "mixer/state": Cost(flop_per_token=4 * state + 2 * keys),
-            "mixer/out": linear(values, hidden, bias),
-            **Mlp(hidden, width, gated=True, bias=bias).costs(),
-            "norm/layers": held(2 * norm * hidden),
-        },
-        near=in_chunks(fields.size("chunk_size")),
-        state_values=state + keys + heads,
-    )
-    layers = fields.layers("num_hidden_layers", "num_blocks")
-    stated = {"num_hidden_layers": layers, "tie_word_embeddings": False}
-    fields = fields.with_values(stated)
     return recurrent(fields, layer)
 
 

@@ -17,16 +17,14 @@ PADDED = ("mixer/inside_chunks", "mixer/chunk_states")
 
 
 def in_chunks(chunk: int) -> Near:
-    """Scans in chunks of so many tokens; the last may be shorter in attention inside chunks."""
+    """Scans in chunks of so many tokens."""
 
     def near(part: str, length: Quantity) -> tuple[Quantity, Quantity] | None:
-        chunks, whole = np.ceil(length / chunk), np.floor(length / chunk)
+        chunks = np.ceil(length / chunk)
         if part in PADDED:
             return chunks * chunk, 0.0
         if part == "mixer/between_chunks":  # per pair of states
             return (chunks + 1.0) ** 2, 0.0
-        if part == "mixer/block":
-            return 0.0, whole * chunk**2 + (length - whole * chunk) ** 2
         return None
 
     return near
@@ -47,11 +45,11 @@ def expanded(fields: Fields, key: str = "mamba_expand") -> int:
     return int(ratio(fields, key, 2) * fields.size("hidden_size"))
 
 
-def mamba_mixer(fields: Fields, inner: int, heads: int = 1, normed: bool = False) -> Layers:
+def mamba_mixer(fields: Fields, inner: int, normed: bool = False) -> Layers:
     """Selective state space with a state per channel (arXiv:2312.00752, sec. 3.4).
 
-    Its sizes stand under the keys of Mamba or of Jamba. `inner` is the width inside, `heads` the
-    groups of channels that select for themselves, `normed` puts norms on the selected values.
+    Its sizes are under the keys of Mamba or of Jamba. `inner` is the width inside, `normed` puts
+    norms on the selected values.
     """
     hidden = fields.size("hidden_size")
     state = fields.size("mamba_d_state", "state_size", default=16)
@@ -65,7 +63,7 @@ def mamba_mixer(fields: Fields, inner: int, heads: int = 1, normed: bool = False
         costs={
             "mixer/in": linear(hidden, 2 * inner, bias),
             "mixer/convolution": depthwise(inner, kernel, conv_bias),
-            "mixer/select": linear(inner // heads, heads * (rank + 2 * state)),
+            "mixer/select": linear(inner, rank + 2 * state),
             "mixer/time_step": affine(rank, inner),
             "mixer/state": held(inner * (state + 1)),
             "mixer/norm": held(normed * (rank + 2 * state)),
@@ -109,18 +107,13 @@ DELTA_CHUNK = 64
 """Tokens of a chunk of the gated delta rule in transformers. [token]"""
 
 
-def delta_mixer(
-    fields: Fields, heads: int | None = None, dims: tuple[int | None, int | None] = (None, None)
-) -> Layers:
-    """Gated delta rule over a matrix state per head (arXiv:2412.06464, sec. 3).
-
-    `heads` and the widths `dims` of a head's keys and values are those where the config is silent.
-    """
+def delta_mixer(fields: Fields) -> Layers:
+    """Gated delta rule over a matrix state per head (arXiv:2412.06464, sec. 3)."""
     hidden = fields.size("hidden_size")
-    key_heads = fields.size("linear_num_key_heads", default=heads)
-    value_heads = fields.size("linear_num_value_heads", default=heads)
-    key_dim = fields.size("linear_key_head_dim", default=dims[0])
-    value_dim = fields.size("linear_value_head_dim", default=dims[1])
+    key_heads = fields.size("linear_num_key_heads")
+    value_heads = fields.size("linear_num_value_heads")
+    key_dim = fields.size("linear_key_head_dim")
+    value_dim = fields.size("linear_value_head_dim")
     kernel = fields.size("linear_conv_kernel_dim", default=4)
     keys, values = key_heads * key_dim, value_heads * value_dim
     channels = 2 * keys + values

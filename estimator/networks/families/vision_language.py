@@ -17,6 +17,7 @@ from typing import Any
 
 from estimator.core.messages import refuse
 from estimator.networks.blocks import Costs, Mlp, affine, held, linear, scaled, table
+from estimator.networks.compiled import known_network
 from estimator.networks.convolution import image, ratio
 from estimator.networks.families.clip import clip_sight, patched, siglip_sight
 from estimator.networks.families.vit import Vision, trunk
@@ -25,7 +26,7 @@ from estimator.networks.kinds import configured_kind
 from estimator.networks.ledger import Architecture, Inputs, Quantity
 from estimator.networks.model_class import class_name, label_count
 from estimator.networks.network import Line, Network, Pass, lines, network, prefixed
-from estimator.networks.registry import defaults, families, family, known_families, with_defaults_of
+from estimator.networks.registry import defaults, families, family, with_defaults_of
 
 OUTSIDE = ("vision_config", "model_type", "architectures")
 """Keys of a wrapper that are not those of the language model inside."""
@@ -75,8 +76,7 @@ def text_part(fields: Fields, usual: str, tied: bool) -> Text:
         labels = {"num_labels": label_count(fields), "id2label": None}
         values |= {"architectures": [name], **labels}
     part = Fields(values, path=part.path)
-    reader = known_families().get(inner)
-    model = None if reader is None else reader(part)
+    model = known_network(part)
     if model is None or not model.cache:
         raise refuse("config_part_unknown", key=part.full_name("model_type"), value=repr(inner))
     return Text(model=model, hidden=part.size("hidden_size", "n_embd", "d_model"))
