@@ -5,16 +5,17 @@ import re
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
-from estimator.answer.design_facts import memory_of_run
+import pytest
+
 from estimator.answer.scenario_estimate import answer_scenario
 from estimator.catalog import Catalog
 from estimator.question.scenario import Scenario
-from estimator.web.compare.page import USUAL, Pinned, differences, facts, ratios
+from estimator.web.compare.page import USUAL, Pinned, cells, differences, facts
 from estimator.web.estimate.fit import badge, fit_of
 from estimator.web.hardware import page as hardware_page
 from estimator.web.hardware.page import devices
 from estimator.web.shared.url_state import data_version
-from tests.web.markup import alts, body, healthy, visited
+from tests.web.markup import alts, body, healthy, notices, text_of, visited
 
 ROOT = Path(__file__).parents[2]
 CATALOG = Catalog.open()
@@ -28,35 +29,56 @@ def answered(**said):
 
 
 def placed(letter, answer):
-    memory = memory_of_run(answer, CATALOG, least=False)
-    return Pinned(letter=letter, title="x", answer=answer, memory=memory)
+    return Pinned(letter=letter, link="", answer=answer, memory="")
 
 
-def test_two_scenarios_are_compared_by_value_and_ratio():
-    page = visited("compare", a=A, b=B, view="wall_hours")
-    first = [one.answer for one in found_of(page)]
-    assert len(first) == 2
-    assert "takes 0.5" in body(page) and "wall time of A" in body(page)
-    (words,) = alts(page)
-    assert re.search(r"A: [\d.]+ days; 64 × NVIDIA H100", words)
-    assert body(page).count("Training 7 billion parameters with 2 trillion tokens.") == 1
-    assert re.search(r"B: [\d.]+ days; 128 × NVIDIA H100", words)
+def rows_of(page):
+    """Rows of the tables by their heads: words of each cell, and whether it is marked."""
+    found = {}
+    for label, row in re.findall(r'<th scope="row">([^<]*)</th>(.*?)</tr>', body(page)):
+        cells = re.findall(r"<td( class=\"tw-differs\")?>(.*?)</td>", row)
+        words = [html.unescape(re.sub(r"<[^>]+>", " ", cell)) for _mark, cell in cells]
+        found[label] = [(" ".join(one.split()), bool(cells[at][0])) for at, one in enumerate(words)]
+    return found
 
 
-def test_scenarios_are_listed_by_name_and_their_links_are_folded():
-    page = visited("compare", a=A, b=B.replace("=128", "=1"))
-    listed = re.findall(r'<a href="(estimate[^"]*)"[^>]*>([^<]*)</a>', html.unescape(body(page)))
-    assert [name for _link, name in listed] == [
-        "64 × NVIDIA H100 SXM5 80GB",
-        "one NVIDIA H100 SXM5 80GB",
-    ]
-    assert dict(parse_qsl(listed[0][0].partition("?")[2])) == dict(parse_qsl(A))
-    (fold,) = [one for one in page.expander if one.label == "Scenarios by their links"]
-    assert len(fold.text_input) == 4 and not fold.proto.expanded
-    for pasted in ("", A):
-        page = visited("compare", a=pasted, b="")
-        (fold,) = [one for one in page.expander if len(one.text_input) == 4]
-        assert fold.proto.expanded, "where a link is missing its place is open"
+def test_scenarios_are_columns_with_their_results_and_ratios_to_the_first():
+    page = visited("compare", a=A, b=B, c=A.replace("h100-sxm", "b200"))
+    heads = re.findall(r'<th scope="col">([ABCD]) <a href="estimate\?([^"]*)"', body(page))
+    assert [letter for letter, _link in heads][:3] == ["A", "B", "C"]
+    assert dict(parse_qsl(html.unescape(heads[1][1]))) == dict(parse_qsl(B))
+    rows = rows_of(page)
+    (first, _mark), (second, _mark), (third, _mark) = rows["Wall time"]
+    assert re.fullmatch(r"[\d.]+ days [\d.]+ – [\d.]+ days", first)
+    for text in (second, third):
+        assert re.search(r" 0\.\d+ × A \([\d.]+ – [\d.]+\)$", text)
+    assert len(rows["Memory"]) == len(rows["Offers behind the price"]) == 3
+
+
+def test_a_cell_that_is_not_the_one_of_the_first_is_marked():
+    rows = rows_of(visited("compare", a=A, b=B, c=A.replace("site=us", "site=fr") + "&pue=1.2"))
+    assert rows["Devices"] == [("64", False), ("128", True), ("64", False)]
+    place = rows["Country, cloud region or operator"]
+    assert place == [("United States", False), ("United States", False), ("France", True)]
+    assert rows["PUE"] == [("–", False), ("–", False), ("1.2", True)]
+    assert not any(mark for _text, mark in rows["Hardware"] + rows["Work"])
+    assert "Number format" not in rows, "what nobody asked otherwise is left out"
+
+
+def test_the_headline_names_which_takes_the_least_of_what():
+    text = text_of(visited("compare", a=A, b=A.replace("site=us", "site=fr")))
+    assert re.search(r"By the medians, .*B takes the least .*CO2e \([\d.]+ × A\)", text)
+    assert "least wall time" not in text, "it is the same in both"
+    assert "None of them takes less" in text_of(visited("compare", a=A, b=A))
+
+
+def test_a_bar_has_the_place_of_its_interval_on_the_scale_of_the_row():
+    bars = re.findall(r'<i style="left:([\d.]+)%;width:([\d.]+)%">', body(visited("compare")))
+    assert len(bars) == 2 * 5
+    for one, other in zip(bars[::2], bars[1::2], strict=True):
+        ends = [(float(left), float(left) + float(width)) for left, width in (one, other)]
+        assert min(low for low, _high in ends) == 0.0
+        assert abs(max(high for _low, high in ends) - 100.0) < 0.2
 
 
 def test_one_pinned_scenario_takes_the_first_place_and_two_take_all():
@@ -69,48 +91,54 @@ def test_one_pinned_scenario_takes_the_first_place_and_two_take_all():
         assert [page.text_input(key=f"compare_{one}").value for one in keys] == expected
 
 
-def found_of(page):
-    query = {name: page.query_params[name] for name in ("a", "b") if name in page.query_params}
-    from estimator.web.compare.page import pinned
-
-    texts = {name: value if isinstance(value, str) else value[0] for name, value in query.items()}
-    return pinned({"a": "", "b": "", "c": "", "fourth": ""} | texts)[0]
+def test_a_single_scenario_is_refused_and_the_usual_ones_are_shown_dimmed():
+    page = visited("compare", a=A, b="")
+    assert "two scenarios are compared" in notices(page)
+    assert "as of what this page opens with" in text_of(page)
 
 
-def test_ratios_are_those_of_the_answers_and_the_differences_are_marked():
+def test_ratios_are_those_of_the_answers_and_the_differences_are_listed():
     one, two = answered(devices=64.0), answered(devices=128.0)
-    found = [placed("a", one), placed("b", two)]
+    found = [placed("A", one), placed("B", two)]
+    energy = [cell for cell in cells(found) if cell.quantity == "energy_kwh"]
     ratio = float(two.estimate["energy_kwh"].mid) / float(one.estimate["energy_kwh"].mid)
-    energy = next(row for row in ratios(found) if row[0] == "Energy")
-    times, low, high = re.findall(r"[\d.]+", energy[2].rpartition("×")[2])
-    assert float(times) == float(f"{ratio:.3g}") and float(low) < ratio < float(high)
-    assert ["devices", "64", "128"] in differences(found)
-    (reached,) = (row for row in differences(found) if row[0] == "utilization")
-    assert all(cell.endswith("%") for cell in reached[1:])
-    assert not any(row[1:] == row[1:][::-1] for row in differences(found))
+    assert energy[0].times == {}
+    times = energy[1].times
+    assert times["mid"] == pytest.approx(ratio)
+    assert times["low"] < ratio < times["high"]
+    behind = differences(found)
+    (reached,) = (row for row in behind if row.label == "utilization")
+    assert all(cell.endswith("%") for cell in reached.cells)
+    assert all(row.differs for row in behind)
+    assert "devices" not in [row.label for row in behind], "it is among the inputs"
+
+
+def test_the_table_has_a_row_for_each_quantity_and_scenario():
+    found = [placed("A", answered(devices=64.0)), placed("B", answered(devices=128.0))]
+    rows = [cell.row() for cell in cells(found)]
+    assert [row["scenario"] for row in rows] == ["A", "B"] * 5
+    assert rows[1].keys() == {
+        *("quantity", "scenario", "low", "mid", "high", "times_low", "times_mid", "times_high")
+    }
 
 
 def test_memory_and_the_offers_behind_each_price_are_compared():
-    one, two = answered(devices=1.0), answered(devices=128.0, price=2.0)
-    found = [placed("a", one), placed("b", two)]
-    memory, offers = facts(found)
-    assert memory[1] == "too small: it fits on 2 devices" and memory[2].startswith("fits, ")
-    count, _device = offers[1].split(" ")[:2]
+    rows = rows_of(visited("compare", a=A.replace("=64", "=1"), b=B + "&price=2"))
+    (small, _mark), (large, _mark) = rows["Memory"]
+    assert small.startswith("does not fit in memory") and "2 devices or more" in small
+    assert large.startswith("fits in memory")
+    (several, _mark), (given, _mark) = rows["Offers behind the price"]
     listed = [price for price in CATALOG.prices("h100-sxm") if price.kind == "on-demand"]
-    assert 1 < int(count) <= len(listed)
-    assert offers[1].endswith(max(price.date_to for price in listed)) and offers[2] == "none"
-    _memory, (_label, cloud) = facts([placed("a", answered(site="us-east-1"))])
-    assert cloud.endswith(", AWS")
-    assert "it fits on " in body(visited("compare", a=A.replace("=64", "=1"), b=B))
+    assert 1 < int(several.split(" ")[0]) <= len(listed)
+    assert several.endswith(max(price.date_to for price in listed)) and given == "none"
+    _memory, offers = facts([placed("A", answered(site="us-east-1"))])
+    assert offers.cells[0].endswith(", AWS")
 
 
 def test_a_need_of_memory_without_activations_says_so():
     path = ROOT / "tests" / "golden" / "networks" / "rtdetr-r50vd.json"
     scenario = Scenario(config=str(path), samples=1e7, hardware="h100", devices=1.0)
-    answer = answer_scenario(scenario, CATALOG)
-    (_label, memory), _offers = facts([placed("a", answer)])
-    assert re.fullmatch(r"fits, .*% full, without activations, which are not modelled", memory)
-    fit = fit_of(answer, CATALOG)
+    fit = fit_of(answer_scenario(scenario, CATALOG), CATALOG)
     assert re.fullmatch(r"fits in .*, without activations, which are not modelled", badge(fit))
     counted = fit_of(answered(devices=64.0), CATALOG)
     assert "activations" not in badge(counted)
@@ -118,8 +146,8 @@ def test_a_need_of_memory_without_activations_says_so():
 
 def test_a_link_of_another_kind_is_reported_and_the_rest_is_shown():
     page = visited("compare", a=A, b="https://example.org/?params=lots&hardware=h100")
-    assert "B: " in body(page) and "not a number" in body(page)
-    assert len(page.get("vega_lite_chart")) == 1
+    assert "b: " in notices(page) and "not a number" in notices(page)
+    assert len(rows_of(page)["Energy"]) == 2
 
 
 def test_the_link_carries_every_scenario():
@@ -129,7 +157,7 @@ def test_the_link_carries_every_scenario():
     copied = dict(parse_qsl(page.code[0].value.partition("?")[2]))
     assert copied["a"] == A and copied["c"].endswith("site=us")
     again = visited("compare", **copied)
-    assert re.search(r"C: [\d.]+ MWh; 64 × NVIDIA B200", alts(again)[0])
+    assert re.search(r"[\d.]+ MWh", rows_of(again)["Energy"][2][0])
     assert urlencode({"a": A}) in page.code[0].value
 
 
@@ -163,37 +191,22 @@ def test_the_first_pair_differs_in_the_device_alone():
     assert first.keys() == second.keys()
 
 
-def test_titles_name_every_input_in_which_scenarios_differ():
-    page = visited("compare", a=A, b=B.replace("site=us", "site=fr") + "&pue=1.2&precision=fp8")
-    (words,) = alts(page)
-    assert re.search(r"A: .*, United States", words) and re.search(r"B: .*, France", words)
-    assert "Number format fp8" in words and "PUE 1.2" in words
-
-
-def test_what_scenarios_have_in_common_is_said_once():
-    places = visited("compare", a=A, b=A.replace("site=us", "site=fr"))
-    (words,) = alts(places)
-    assert re.search(r"A: [^;]*; United States \(.*B: |B: [^;]*; France \(", words)
-    assert re.search(
-        r"Training 7 billion parameters .* on 64 × NVIDIA H100 SXM5 80GB\.", body(places)
-    )
-    works = visited("compare", a=A, b=A.replace("params=7e9", "params=8e9"))
-    assert "Training 8 billion parameters" in alts(works)[0]
-
-
 def test_a_link_names_the_version_of_its_data_and_no_empty_place():
     page = visited("compare", a=A, b=B, fourth=A.replace("h100-sxm", "b200"))
     query = dict(parse_qsl(page.code[0].value.partition("?")[2], keep_blank_values=True))
     assert query["d"] == data_version() and "c" not in query
-    assert query["fourth"].count("b200") == 1 and "D: " in body(page)
+    assert query["fourth"].count("b200") == 1 and len(rows_of(page)["Energy"]) == 3
     assert "fourth" not in visited("compare").code[0].value
 
 
 def test_a_link_that_named_its_fourth_scenario_d_is_read():
-    older = visited("compare", a=A, b=B, d=A.replace("h100-sxm", "b200"))
-    assert "fourth=params" in older.code[0].value and "D: " in body(older)
+    older = visited("compare", a=A, b=B, d=A.replace("h100-sxm", "b200"), view="cost_usd")
+    assert "fourth=params" in older.code[0].value and len(rows_of(older)["Energy"]) == 3
+    assert "unknown" not in notices(older), "nor over the quantity that it chose"
 
 
-def test_where_only_recomputation_makes_a_model_fit_the_page_says_how_many_devices():
+def test_a_remedy_is_the_one_of_the_page_estimate():
     page = visited("compare", a="preset=gpt-3&hardware=v100", b="preset=gpt-3&hardware=h100")
-    assert "too small: it fits on 53 devices with activation recomputation" in body(page)
+    remedy = "43 devices or more, and recompute all activations"
+    assert rows_of(page)["Memory"][1][0].endswith(remedy)
+    assert remedy in text_of(visited("estimate", preset="gpt-3", hardware="h100"))

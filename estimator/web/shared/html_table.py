@@ -15,17 +15,15 @@ class Html(str):
     __slots__ = ()
 
 
-def draw_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, even: bool = False) -> None:
+def draw_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Write a table; cells are escaped unless they are `Html`.
 
-    On a phone a row is a list, each cell behind the head of its column. Columns that are `even`
-    stand below those of another table with as many.
+    On a phone a row is a list, each cell behind the head of its column.
     """
-    kind = "tw-inputs tw-even" if even else "tw-inputs"
     head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
     body = "".join(f"<tr>{_cells(header, row)}</tr>" for row in rows)
     st.html(
-        f'<div class="tw" style="overflow-x:auto"><table class="{kind}">'
+        f'<div class="tw" style="overflow-x:auto"><table class="tw-inputs">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 

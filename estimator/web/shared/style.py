@@ -120,8 +120,25 @@ h3.tw-section { font-size: 1.05rem; font-weight: 600; margin: 0; padding: 0.4rem
 .tw-inputs td { vertical-align: top; padding: 0.4rem 1rem 0.4rem 0; border: 0;
                 border-bottom: 1px solid var(--line); }
 .tw-inputs td:first-child { min-width: 9rem; }
-.tw-even { table-layout: fixed; }
-.tw-even td:first-child::first-letter { text-transform: uppercase; }
+.tw-scroll { overflow-x: auto; }
+.tw-columns { width: 100%%; min-width: calc(8rem + 10rem * var(--columns)); line-height: 1.4;
+  border-collapse: collapse; table-layout: fixed; font-variant-numeric: tabular-nums; }
+.tw-columns :is(th, td) { padding: 0.5rem 1rem 0.5rem 0; text-align: left; vertical-align: top;
+  border: 0; border-bottom: 1px solid var(--line); font-weight: 400; }
+.tw-columns :is(th, td):first-child { width: 11rem; color: var(--soft); }
+.tw-columns th::first-letter { text-transform: uppercase; }
+.tw-columns thead :is(th, td) { border-bottom: 2px solid currentColor; }
+.tw-columns thead b { display: block; font-size: 1.3rem; font-weight: 650; color: %(accent)s; }
+.tw-columns td > b { display: block; font-size: 1.35rem; font-weight: 600; line-height: 1.2; }
+.tw-columns small { display: block; font-size: 0.95rem; color: var(--soft); }
+.tw-columns a { color: inherit; text-underline-offset: 0.15em; }
+.tw-columns .tw-differs { font-weight: 600; }
+.tw-differs::before { content: "≠ "; color: %(accent)s; }
+.tw-bar { position: relative; display: block; height: 0.5rem; margin: 0.4rem 0; border-radius: 1px;
+  background: var(--hover); }
+.tw-bar :is(i, u) { position: absolute; inset-block: 0; background: %(accent)s; }
+.tw-bar i { opacity: 0.45; }
+.tw-bar u { width: 3px; margin: -2px -1px; }
 .tw-inputs :is(td, th):last-child { padding-right: 0; }
 .tw-inputs a, .tw-links a, .tw-caption a { color: inherit; text-decoration: underline;
                             text-underline-offset: 0.15em; }
@@ -176,6 +193,13 @@ body:has(%(unanswered)s) [data-testid="stDialog"] { display: none; }
   .tw-value { font-size: 1.75rem; }
   .tw-value small { font-size: 1rem; }
   .tw-step { grid-template-columns: 1fr; }
+  .tw-columns { display: block; min-width: calc(10rem * var(--columns)); }
+  .tw-columns tr { display: grid; padding: 0.4rem 0;
+    grid-template-columns: repeat(var(--columns), minmax(0, 1fr));
+    border-bottom: 1px solid var(--line); }
+  .tw-columns tr > :nth-child(n) { border: 0; padding: 0.1rem 0.8rem 0.1rem 0; }
+  .tw-columns tr > :first-child { grid-column: 1 / -1; width: auto; }
+  .tw-columns thead td { display: none; }
   .tw-inputs thead { display: none; }
   .tw-inputs td:first-child { font-weight: 600; }
   .tw-inputs td[data-head]:not(:first-child):not([data-head=""])::before {
@@ -239,6 +263,11 @@ h1.tw.tw-front-title { font-size: 1.7rem; margin: 0; }
 .tw.tw-scores, .tw-inputs:has([data-run]) { font-size: 0.74rem; line-height: 1.2; }
 .tw.tw-scores td, .tw.tw-scores th { padding-top: 0.12rem; padding-bottom: 0.12rem; }
 .tw-sentence { font-size: 1.2rem; line-height: 1.2; max-width: none; }
+.tw-columns, .tw-columns small { font-size: 0.78rem; line-height: 1.3; }
+.tw-columns :is(th, td) { padding: 0.25rem 0.8rem 0.25rem 0; }
+.tw-columns :is(th, td):first-child { width: 7rem; }
+.tw-columns td > b { font-size: 1.1rem; }
+.tw-bar { margin: 0.2rem 0; }
 """
 """A slide fills its frame: its message is the title, the chart takes what the footer leaves."""
 

@@ -242,19 +242,16 @@ class Compared:
     Parameters
     ----------
     name : str
-        What the scenario is called; its device, unless a title says more.
+        Device of the scenario.
     bounds : mapping of str to float
         Low, mid and high.
     own : bool
         Whether it is the one that the others are compared with.
-    title : str
-        What stands behind the value.
     """
 
     name: str
     bounds: Mapping[str, float]
     own: bool
-    title: str = ""
 
 
 def compared_devices(
@@ -294,7 +291,6 @@ def comparison_rows(
     for one in compared:
         value = one.bounds
         label = f"{one.name}: {result(quantity, value['mid'])}"
-        label += f"; {one.title}" if one.title else ""
         label += _(", yours") if yours and one.own else ""
         text = f"{label} ({between(quantity, value['low'], value['high'])})"
         whose = "yours" if one.own else "other"
