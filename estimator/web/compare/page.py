@@ -134,7 +134,7 @@ class Pinned:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
+class ComparedResult:
     """One quantity of one scenario: its bounds, and those of its ratio to the first if any."""
 
     scenario: str
@@ -209,9 +209,9 @@ def query_of(link: str) -> dict[str, str]:
     return dict(parse_qsl(query))
 
 
-def cells(found: Sequence[Pinned]) -> list[Cell]:
+def cells(found: Sequence[Pinned]) -> list[ComparedResult]:
     """Return every quantity of every scenario that has it, by quantity."""
-    first, every = found[0].answer, list[Cell]()
+    first, every = found[0].answer, list[ComparedResult]()
     for name in QUANTITIES:
         for one in found:
             if name not in one.answer.estimate:
@@ -220,7 +220,9 @@ def cells(found: Sequence[Pinned]) -> list[Cell]:
             if one is not found[0] and name in first.estimate and first.estimate[name].mid:
                 times = bounds(ratio(one.answer, first, name), first.level)
             value = bounds(one.answer.estimate[name], one.answer.level)
-            every.append(Cell(scenario=one.letter, quantity=name, value=value, times=times))
+            every.append(
+                ComparedResult(scenario=one.letter, quantity=name, value=value, times=times)
+            )
     return every
 
 
@@ -325,7 +327,7 @@ def _draw(values: Values, found: list[Pinned], frame: Frame) -> None:
                 _columns(found, map(_row, differences(found)), linked=False)
 
 
-def _verdict(found: Sequence[Pinned], every: Sequence[Cell]) -> str:
+def _verdict(found: Sequence[Pinned], every: Sequence[ComparedResult]) -> str:
     """Say which scenario takes the least of what, as HTML."""
     least: dict[str, list[str]] = {}
     for name in JUDGED:
@@ -371,7 +373,7 @@ def _row(row: InputRow, *, marked: bool = True) -> str:
 
 
 def _results(
-    found: Sequence[Pinned], every: Sequence[Cell], quantities: Iterable[str]
+    found: Sequence[Pinned], every: Sequence[ComparedResult], quantities: Iterable[str]
 ) -> Iterator[str]:
     """Write each quantity with its intervals on one scale, and its ratio to the first."""
     for name in quantities:
@@ -384,7 +386,7 @@ def _results(
             yield f'<tr><th scope="row">{escape(_(QUANTITIES[name][0]))}</th>{shown}</tr>'
 
 
-def _result(cell: Cell, row: Collection[Cell]) -> Html:
+def _result(cell: ComparedResult, row: Collection[ComparedResult]) -> Html:
     """Write a median, its interval, the bar of that, and the ratio to the first scenario."""
     ends = [cell.value[end] for end in ("low", "mid", "high")]
     span = between(cell.quantity, ends[0], ends[2])
@@ -399,7 +401,7 @@ def _result(cell: Cell, row: Collection[Cell]) -> Html:
     return Html(said + f"<span>{_times(cell)}</span>")
 
 
-def _times(cell: Cell) -> str:
+def _times(cell: ComparedResult) -> str:
     """Write the ratio to the first scenario, bold where its interval is on one side of 1."""
     if not cell.times:
         return ""
@@ -410,7 +412,7 @@ def _times(cell: Cell) -> str:
     return f"<b>{text}</b> {within}" if sure else f"{text} {within}"
 
 
-def _times_first(cell: Cell) -> str:
+def _times_first(cell: ComparedResult) -> str:
     """Write the median of a ratio, whose line does not break."""
     return f"{localised(digits(cell.times['mid']))}\u00a0×\u00a0A"
 
