@@ -1,7 +1,6 @@
-"""The command line: parse, call one function, print.
+"""Command line: parse, call one function, print.
 
-Data goes to stdout, everything else to stderr. Exit 0, 1 (one line says what went wrong) or 2
-(usage).
+Data goes to stdout, everything else to stderr. Exit codes: 0, 1 (error, one line) or 2 (usage).
 """
 
 import argparse
@@ -20,12 +19,12 @@ COMMANDS = (
     *("estimate", "compare", "batch", "sweep", "plan", "model", "serve-cost", "prompt", "memory"),
     *("report", "forecast", "calibrate", "claims", "profiles", "validate", "figure", "app"),
 )
-"""Each is a module here that adds one parser, whose `run` answers with the exit code."""
+"""Command modules; each adds a parser, whose `run` returns the exit code."""
 
 
 @cache
 def build_parser(command: str = "") -> argparse.ArgumentParser:
-    """Build the parser of one command or of all; it takes nothing but the standard library."""
+    """Build the parser of one command or of all, with the standard library only."""
     parser = CommandParser(
         prog="twenty-watts",
         description="What will it take to train or run this network: how long, how much money, "
@@ -68,19 +67,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _meter_error() -> type[Exception]:
-    """Class of the errors of meters, which is imported when something has failed."""
+    """Meter error class, imported only after a failure."""
     from estimator.runs.meter import MeterError
 
     return MeterError
 
 
 def _is_text(word: str) -> bool:
-    """Return whether a word has no lone surrogates, which stand for bytes that are not UTF-8."""
+    """Return whether a word has no lone surrogates, which mark invalid UTF-8."""
     return not any("\ud800" <= letter <= "\udfff" for letter in word)
 
 
 def _refused(words: Sequence[str]) -> str | None:
-    """Say why words are no command line, before a parser looks at them; None if they may be."""
+    """Return why a command line is invalid before parsing, or None."""
     if any(not _is_text(word) for word in words):
         return "an argument holds bytes that are not UTF-8"
     ours = words[: words.index("--")] if "--" in words else words
@@ -92,7 +91,7 @@ def _refused(words: Sequence[str]) -> str | None:
 
 
 def _empty(words: Sequence[str]) -> str | None:
-    """Return the empty part of a command line, as an unset shell variable leaves it, if any.
+    """Return an empty word of a command line, as from an unset shell variable, if any.
 
     >>> _empty(["estimate", "--site", ""]), _empty(["estimate", "--site="]), _empty(["model", ""])
     ('--site', '--site', 'an argument')

@@ -1,4 +1,4 @@
-"""`app`: starts the web app."""
+"""`app`: start the web app."""
 
 import argparse
 import errno
@@ -17,10 +17,10 @@ from typing import Any
 DEFAULT_PORT = 8501
 
 EVERY = ("0.0.0.0", "::", "")
-"""Addresses that mean all of this machine."""
+"""Addresses that mean all interfaces."""
 
 LIVE_TOKEN = "TWENTY_WATTS_LIVE"
-"""Environment variable with the token that a link to live readings needs."""
+"""Environment variable with the access token for live readings."""
 
 OPEN = (
     "Open to the network: whoever reaches this machine can use the app, without a password and "
@@ -83,14 +83,14 @@ def add_parser(commands: Any) -> None:
 
 
 def script_path() -> Path:
-    """Path of the Streamlit script: beside the package in a checkout, inside it when installed."""
+    """Path of the Streamlit script: next to the package in a checkout, inside it when installed."""
     package = Path(__file__).parents[1]
     installed = package / "app.py"
     return installed if installed.exists() else package.parent / "app.py"
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a server at this address is reachable from this machine only.
+    """Return whether a server on this address is reachable from this machine only.
 
     >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("0.0.0.0")
     (True, True, False)
@@ -149,7 +149,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> None:
-    """Refuse options that do not work, before a server starts."""
+    """Refuse invalid options before a server starts."""
     for name, port in (("--port", options.port), ("--metrics-port", options.metrics_port)):
         if port is not None and not 1 <= port <= 65535:
             raise ValueError(f"{name} must be between 1 and 65535, got {port}")
@@ -164,7 +164,7 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _environment(options: argparse.Namespace) -> dict[str, str]:
-    """Environment of the server: ours, with what the options set for it."""
+    """Environment of the server, with the options applied."""
     environment = dict(os.environ)
     if options.profiles:
         from estimator.catalog import Catalog
@@ -183,7 +183,7 @@ def _environment(options: argparse.Namespace) -> dict[str, str]:
 
 
 def _refuse_taken(host: str, port: int) -> None:
-    """Refuse a port at which another server listens, before its page is taken for ours."""
+    """Refuse a port in use by another server."""
     with suppress(OSError), socket.create_connection((host or "localhost", port), timeout=1):
         raise ValueError(
             f"port {port} is in use: the app may be open already at "
@@ -192,7 +192,7 @@ def _refuse_taken(host: str, port: int) -> None:
 
 
 def _refuse_elsewhere(host: str, port: int) -> None:
-    """Refuse an address at which this machine cannot listen, before the server does at length."""
+    """Refuse an address that this machine cannot listen on."""
     version_6 = ":" in host
     try:
         with socket.socket(socket.AF_INET6 if version_6 else socket.AF_INET) as probe:
@@ -209,7 +209,7 @@ def _refuse_elsewhere(host: str, port: int) -> None:
 
 
 def _open_when_ready(process: "subprocess.Popen[bytes]", address: str, link: str) -> None:
-    """Open the browser as soon as the server answers; a machine without one is no error."""
+    """Open the browser once the server answers, if there is one."""
     import time
     import urllib.error
     import urllib.request

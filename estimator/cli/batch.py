@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from estimator.show.csv_table import Counts
 
 TABLE_TEXT: Any = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
-"""Encoding of tables; bytes that are not UTF-8 are written as they were read."""
+"""Encoding of tables; invalid UTF-8 bytes are preserved."""
 
 DASH = "-"
-"""Names the standard input, or output."""
+"""Name of the standard input or output."""
 
 OTHER_TABLES = (".json", ".jsonl", ".ods", ".parquet", ".xls", ".xlsx")
-"""Ends of names of tables that are not CSV."""
+"""Suffixes of table formats other than CSV."""
 
 PATIENCE_S = 2.0
-"""Silence of a pipe after which it is named [s]."""
+"""Silence of a pipe before a notice [s]."""
 
 SHOWN = 5
-"""So many devices are named in the summary."""
+"""Most devices named in the summary."""
 
 EXAMPLES = """examples:
   twenty-watts batch runs.csv -o estimates.csv
@@ -102,7 +102,7 @@ def add_parser(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Estimate every row; the output appears only when it is whole."""
+    """Estimate every row; the output appears only when complete."""
     from pathlib import Path
 
     from estimator.cli.serve_cost import calibration_of
@@ -141,7 +141,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _check_output(output: str, *, json: bool) -> None:
-    """Refuse a name under which the table cannot be written, before it is worked out."""
+    """Refuse an unsuitable output name before the work starts."""
     from pathlib import Path
 
     from estimator.cli.options import refuse_missing_folder
@@ -155,7 +155,7 @@ def _check_output(output: str, *, json: bool) -> None:
 
 
 def _text_of(counts: "Counts") -> str:
-    """Return the number of rows answered, and the devices whose measured runs were used."""
+    """Return the number of rows answered, and the devices with measured runs."""
     text = f"{rows_text(counts.rows)}: {counts.answered:,} answered, {counts.refused:,} refused"
     text += " (see the column `error`)" if counts.refused else ""
     if used := counts.calibrated:
@@ -166,7 +166,7 @@ def _text_of(counts: "Counts") -> str:
 
 @contextmanager
 def _opened(source: "Path", *, quiet: bool) -> Iterator[TextIO]:
-    """Open the table; bytes that are not UTF-8 are kept, and refused row by row."""
+    """Open the table; rows with invalid UTF-8 are refused individually."""
     if source.is_dir():
         raise ValueError(f"{source} is a directory: give a CSV file")
     piped = str(source) == DASH
@@ -184,7 +184,7 @@ def _opened(source: "Path", *, quiet: bool) -> Iterator[TextIO]:
 
 @contextmanager
 def _waiting(name: str, *, quiet: bool) -> Iterator[None]:
-    """Say what is waited for if nothing comes: the writer of a pipe may need hours, or be gone."""
+    """Print a notice if a pipe stays silent, as its writer may be slow or gone."""
     from threading import Timer
 
     waiting = f"waiting for {name}, which has sent nothing so far; Ctrl-C stops"
@@ -199,9 +199,9 @@ def _waiting(name: str, *, quiet: bool) -> Iterator[None]:
 
 @contextmanager
 def _written_whole(output: str, source: "Path") -> Iterator[TextIO]:
-    """Write beside the target and put it in place at the end, or leave nothing behind.
+    """Write to a draft and move it into place at the end, or leave nothing behind.
 
-    What is no regular file (a pipe, a device) is written to as it is.
+    A pipe or device is written directly.
     """
     from pathlib import Path
 
@@ -232,7 +232,7 @@ def _written_whole(output: str, source: "Path") -> Iterator[TextIO]:
 
 @contextmanager
 def _at(output: str) -> Iterator[None]:
-    """Name the file that was asked for in errors of the draft beside it."""
+    """Name the requested file in errors of its draft."""
     try:
         yield
     except OSError as error:
@@ -243,7 +243,7 @@ def _at(output: str) -> Iterator[None]:
 
 @contextmanager
 def _progress(source: "Path", lines: TextIO, *, show: bool) -> Iterator[Iterator[str]]:
-    """Pass the lines on, with a bar on a terminal: share of the bytes read and time left."""
+    """Pass the lines on, with a progress bar on a terminal."""
     from estimator.question.csv_records import lines_of
 
     if not show:

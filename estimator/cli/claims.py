@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _row(one: "Claim") -> dict[str, Any]:
-    """One line of the table for machines."""
+    """Machine-readable row of a claim."""
     record, interval = one.record, one.interval
     return {
         "id": record.id,
@@ -79,7 +79,7 @@ def _row(one: "Claim") -> dict[str, Any]:
 
 
 def _cells(one: "Claim") -> tuple[str, ...]:
-    """One line of the table for people."""
+    """Table row of a claim, for people."""
     unit = one.record.unit
     mid, claimed = (human_quantity(x, unit) for x in (one.interval.mid, one.record.claimed.value))
     prefix = {"equal": "", "at least": "≥ ", "at most": "≤ "}[one.record.relation]
@@ -120,5 +120,5 @@ def _range(interval: "Interval", unit: str) -> str:
 
 
 def _verdict(one: "Claim") -> str:
-    """The verdict in words."""
+    """Verdict as text."""
     return VERDICTS.get(one.verdict, one.verdict_text)

@@ -29,17 +29,17 @@ if TYPE_CHECKING:
     from estimator.catalog import Catalog
 
     Row = tuple[Scenario, Answer | str]
-    """A combination with its answer, or why there is none."""
+    """Combination with its answer, or the reason for its failure."""
 
 DEFAULT_HARDWARE = "v100,a100,h100,b200,tpu-v4,human-brain"
 SERVED = tuple(name for name in ServingQuestion.inputs if name not in INPUTS)
-"""Inputs of a question about serving that training has not."""
+"""Inference inputs that training does not have."""
 
 LIMITS = {
     "max_days": ("wall_hours", 24.0, "DAYS", "exclude runs with a longer median wall time"),
     "max_cost": ("cost_usd", 1.0, "USD", "exclude runs with a higher median cost"),
 }
-"""Option -> quantity, its units in that of the option, placeholder, help."""
+"""Option -> quantity, option units per quantity unit, placeholder, help."""
 
 SORTED_BY = {
     "time": "wall_hours",
@@ -47,7 +47,7 @@ SORTED_BY = {
     "energy": "energy_kwh",
     "co2e": "co2e_kg",
 }
-"""Sort order of rows -> quantity."""
+"""Sort order -> quantity."""
 
 SHOWN = ("wall_hours", "energy_kwh", "cost_usd", "co2e_kg")
 
@@ -91,7 +91,7 @@ def add_parser(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Answer every combination; one that cannot be answered carries its reason."""
+    """Answer every combination, with a reason for each failure."""
     if options.task == "serving":
         serve_cost.refuse_training(options, (*LIMITS, "sort"))
         return serve_cost.compare(options)
@@ -125,7 +125,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _print(answers: "list[Row]", catalog: "Catalog", shape: str) -> None:
-    """Print the rows in the shape asked for."""
+    """Print the rows in the requested format."""
     from estimator.answer.training_report import estimate_report
     from estimator.show.comparison import comparison_table, design_facts, flattened
     from estimator.show.quantities import label
@@ -166,7 +166,7 @@ def _print(answers: "list[Row]", catalog: "Catalog", shape: str) -> None:
 
 
 def _limits(options: argparse.Namespace) -> dict[str, float]:
-    """Quantity -> its most."""
+    """Quantity -> upper limit."""
     limits = {}
     for name, (quantity, factor, _, _) in LIMITS.items():
         text = getattr(options, name)
@@ -176,7 +176,7 @@ def _limits(options: argparse.Namespace) -> dict[str, float]:
 
 
 def _within(answers: "list[Row]", limits: dict[str, float]) -> "tuple[list[Row], int]":
-    """Rows within the limits and those that have no answer, and how many others there are."""
+    """Rows within the limits or without an answer, and the number of the others."""
     from estimator.show.quantities import amount
 
     kept = [
@@ -203,7 +203,7 @@ def _keeps(found: "Answer", limits: dict[str, float]) -> bool:
 
 
 def _sorted(answers: "list[Row]", by: str | None) -> "list[Row]":
-    """The least first; what is unknown comes last, in the order given."""
+    """Sort rows in ascending order, unknown values last."""
     if by is None:
         return answers
 
@@ -217,7 +217,7 @@ def _sorted(answers: "list[Row]", by: str | None) -> "list[Row]":
 
 
 def _combinations(options: argparse.Namespace, catalog: "Catalog") -> list[Scenario]:
-    """Every device with every count at every site; a run that was timed ran on the first device."""
+    """All combinations of device, count and site; a timed run ran on the first device."""
     from estimator.catalog.device_names import chips_of_slice
 
     names = listed("--hardware", options.hardware or DEFAULT_HARDWARE, catalog)

@@ -1,4 +1,4 @@
-"""`estimate`: one scenario to time, energy, cost and CO2e with intervals."""
+"""`estimate`: time, energy, cost and CO2e of one scenario, with intervals."""
 
 import argparse
 from dataclasses import replace
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _device_of_preset(scenario: "Scenario", catalog: "Catalog") -> bool:
-    """Return whether the scenario names a preset with a device."""
+    """Return whether the scenario's preset has a device."""
     preset = scenario.preset
     return preset is not None and (
         not catalog.knows_preset(preset) or catalog.preset(preset).hardware is not None
@@ -64,7 +64,7 @@ def _device_of_preset(scenario: "Scenario", catalog: "Catalog") -> bool:
 
 
 def _here(scenario: "Scenario", catalog: "Catalog", *, quiet: bool) -> "Scenario":
-    """Put the device that was measured on this machine into a scenario, if one was."""
+    """Use the device measured on this machine, if any."""
     from estimator.measure.host_id import measured_here
     from estimator.runs import store_path
 

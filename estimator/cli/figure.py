@@ -1,4 +1,4 @@
-"""`figure`: a figure for a slide or a paper, as one file that needs no server and no network."""
+"""`figure`: a chart for a slide or paper, as one offline file."""
 
 import argparse
 from typing import TYPE_CHECKING, Any
@@ -34,10 +34,10 @@ LIMITS = {
     "scaling": "loss against flop, kwh, usd or kg, or the error on imagenet",
     "trends": "compute, memory-wall, efficiency, budget, cost, quantum through the years",
 }
-"""Figures of the pages Claims, Brain, Scaling and Trends, which need no scenario."""
+"""Charts of the pages Claims, Brain, Scaling and Trends, which need no scenario."""
 
 TAKEN = {"brain": ("hardware",), "scaling": ("hardware", "devices", "site")}
-"""Figure that needs no scenario -> options of a scenario that change it."""
+"""Chart without a scenario -> scenario options that affect it."""
 
 TAKEN_BY_VIEW = {
     ("brain", "energy"): ("preset", "hardware"),
@@ -45,16 +45,16 @@ TAKEN_BY_VIEW = {
     ("scaling", "imagenet"): (),
     ("trends", "cost"): ("preset",),
 }
-"""The same for a view of a figure, where it differs."""
+"""Chart and view -> options that affect it, where different."""
 
 VIEWED = ("devices", *LIMITS)
-"""Figures that `--view` is for."""
+"""Charts that accept `--view`."""
 
 DECK = "a reveal.js deck with live figures, to start a lecture from"
 
 SUFFIXES = (".html", ".svg", ".png", ".pdf", ".csv", ".json", ".bib", ".tex", ".md")
 WITHOUT_LOOK = (".csv", ".json", ".bib", ".tex", ".md")
-"""Files of numbers and words."""
+"""Suffixes of files with numbers and text."""
 
 EXAMPLES = """examples:
   twenty-watts figure scenario --preset gpt-3 --hardware v100 --devices 1024 -o gpt-3.html
@@ -100,7 +100,7 @@ def add_parser(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write the figure."""
+    """Write the chart."""
     from pathlib import Path
 
     path = Path(options.output)
@@ -130,7 +130,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _refuse_unused(path: "Path", options: argparse.Namespace) -> None:
-    """Refuse options that would not change the figure."""
+    """Refuse options that would not affect the chart."""
     from estimator.question.scenario import INPUTS
 
     figure, unused = options.figure, list[str]()
@@ -156,7 +156,7 @@ def _wish(options: argparse.Namespace, view: str) -> "Wish":
 
 
 def _write(path: "Path", options: argparse.Namespace, catalog: "Catalog") -> None:
-    """Write the figure in the language that is set."""
+    """Write the chart in the selected language."""
     from estimator.answer.scenario_estimate import answer_scenario
     from estimator.question.inputs import option_of
     from estimator.web.offline.export import content_of
@@ -177,7 +177,7 @@ def _write(path: "Path", options: argparse.Namespace, catalog: "Catalog") -> Non
 
 
 def _write_deck(path: "Path", lang: str) -> None:
-    """Write the deck of a language that comes with the package."""
+    """Write the packaged deck of a language."""
     from importlib.resources import files
 
     if path.suffix.lower() != ".html":
@@ -187,7 +187,7 @@ def _write_deck(path: "Path", lang: str) -> None:
 
 
 def _write_limits(path: "Path", options: argparse.Namespace, catalog: "Catalog") -> None:
-    """Write a figure that needs no scenario."""
+    """Write a chart that needs no scenario."""
     from estimator.web.offline.limits_figure import Choices, content_of
 
     scenario = scenario_of(options)

@@ -1,4 +1,4 @@
-"""`forecast`: the same as `calibrate forecast`."""
+"""`forecast`: alias of `calibrate forecast`."""
 
 from estimator.cli.calibrate.forecast import add_parser
 

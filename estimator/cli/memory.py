@@ -1,4 +1,4 @@
-"""`memory`: does it fit, component by component, and how many devices hold it."""
+"""`memory`: memory by component, whether it fits, and on how many devices."""
 
 import argparse
 from typing import Any
@@ -51,7 +51,7 @@ def add_parser(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Answer one question about memory."""
+    """Answer one memory question."""
     from estimator.answer.memory_report import memory_report
     from estimator.memory.fit import answer_memory
 

@@ -1,4 +1,4 @@
-"""`model`: parameters, FLOPs and memory of a config.json, a preset, or a network by name."""
+"""`model`: parameters, FLOPs and memory of a config.json, a preset, or a named network."""
 
 import argparse
 from typing import TYPE_CHECKING, Any
@@ -85,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _read_or_counted(options: argparse.Namespace, inputs: "Inputs") -> tuple["Ledger", str]:
-    """Ledger of a known architecture, or of any other where PyTorch can count it."""
+    """Ledger of a known architecture, or of any other that PyTorch can count."""
     from estimator.networks.compiled import UnknownArchitectureError
     from estimator.networks.meta_device import can_count
 
@@ -98,7 +98,7 @@ def _read_or_counted(options: argparse.Namespace, inputs: "Inputs") -> tuple["Le
 
 
 def _known_ledger(options: argparse.Namespace, inputs: "Inputs") -> tuple["Ledger", str]:
-    """Ledger of a known architecture; an input that changes nothing is refused."""
+    """Ledger of a known architecture; an input without effect is refused."""
     from estimator.networks.ledger import takes
 
     network, name = _network(options)
@@ -109,7 +109,7 @@ def _known_ledger(options: argparse.Namespace, inputs: "Inputs") -> tuple["Ledge
 
 
 def _torch_ledger(options: argparse.Namespace, inputs: "Inputs") -> tuple["Ledger", str]:
-    """Ledger of a config.json as PyTorch counts it."""
+    """Ledger of a config.json, counted by PyTorch."""
     from estimator.networks.config_file import config_name, config_of
     from estimator.networks.meta_device import counted_ledger
 
@@ -123,7 +123,7 @@ def _optional(name: str, text: str | None) -> float | None:
 
 
 def _limited(name: str, text: str) -> float:
-    """Read a number that must keep its limits."""
+    """Parse a number within its limits."""
     from estimator.core.limits import within_limits
 
     number = read_number(name, text)
@@ -132,7 +132,7 @@ def _limited(name: str, text: str) -> float:
 
 
 def _network(options: argparse.Namespace) -> tuple["Architecture", str]:
-    """Network of a file if there is one of that name, else of a preset or of torchvision."""
+    """Network from a file, otherwise from a preset or torchvision."""
     from estimator.cli.options import catalog_of
     from estimator.networks.config_file import config_name, config_of, is_config
     from estimator.networks.families.torchvision import is_named, named_architecture

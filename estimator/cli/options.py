@@ -1,4 +1,4 @@
-"""Options that commands share: the fields of a scenario, the output format, the profiles."""
+"""Options shared by commands: scenario fields, output format, profiles."""
 
 import argparse
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -25,7 +25,7 @@ def add_inputs(
     inputs: Mapping[str, Input],
     without: Collection[str] = (),
 ) -> None:
-    """Add one option per input under its heading; numbers stay text until the command runs."""
+    """Add one option per input under its heading; numbers are parsed when the command runs."""
     for group, title in GROUPS.items():
         names = [one for one, described in inputs.items() if described.group == group]
         shown = [one for one in names if one not in without]
@@ -39,7 +39,7 @@ def add_fields(
     inputs: Mapping[str, Input] = INPUTS,
     prefix: str = "",
 ) -> None:
-    """Add the options of some inputs; their places among those parsed begin with the prefix."""
+    """Add the options of some inputs; parsed attributes get the prefix."""
     for name in names:
         described, place = inputs[name], prefix + name
         option, text = option_of(name), _explained(described)
@@ -52,7 +52,7 @@ def add_fields(
 
 
 def add_output(parser: argparse.ArgumentParser, *, interval: bool = True) -> None:
-    """Add the options on the output that every command has, and the interval of its answer."""
+    """Add the output options of every command, and the interval."""
     group = parser.add_argument_group("output")
     shape = group.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_true", help="one JSON object, keys with units")
@@ -68,14 +68,14 @@ def add_output(parser: argparse.ArgumentParser, *, interval: bool = True) -> Non
 
 
 def add_notes(group: Any) -> None:
-    """Add the options on notes."""
+    """Add the options on notices."""
     notes = group.add_mutually_exclusive_group()
     notes.add_argument("--quiet", action="store_true", help="no notes on stderr")
     notes.add_argument("--verbose", action="store_true", help="all notes, not just the top three")
 
 
 def add_calibration(parser: argparse.ArgumentParser, measured: str) -> None:
-    """Add whether what was measured counts."""
+    """Add the option to use or ignore measurements."""
     parser.add_argument(
         "--calibration",
         choices=("use", "ignore"),
@@ -85,7 +85,7 @@ def add_calibration(parser: argparse.ArgumentParser, measured: str) -> None:
 
 
 def add_profiles(group: Any) -> None:
-    """Add the user's own profile directory."""
+    """Add the option for the user's own profiles."""
     group.add_argument(
         "--profiles",
         metavar="DIR",
@@ -95,7 +95,7 @@ def add_profiles(group: Any) -> None:
 
 
 def read_piped_config(options: argparse.Namespace) -> None:
-    """Put the content of a config.json that is piped in where the options name it by a dash.
+    """Replace a dash in the options by the piped config.json.
 
     Raises
     ------
@@ -116,11 +116,11 @@ def read_piped_config(options: argparse.Namespace) -> None:
 
 
 HERE = "here"
-"""Name of the device that was measured last on this machine."""
+"""Alias of the device last measured on this machine."""
 
 
 def resolve_here(options: argparse.Namespace) -> None:
-    """Put the device that was measured on this machine where `--hardware here` names it.
+    """Replace `--hardware here` by the device measured on this machine.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def resolve_here(options: argparse.Namespace) -> None:
 
 
 def scenario_of(options: argparse.Namespace) -> Scenario:
-    """Read the scenario out of parsed options.
+    """Read the scenario from parsed options.
 
     Raises
     ------
@@ -150,7 +150,7 @@ def scenario_of(options: argparse.Namespace) -> Scenario:
 
 
 def level_of(options: argparse.Namespace) -> float:
-    """Probability inside the intervals [1], 80% where --interval leaves it open.
+    """Probability covered by the intervals [1], 80% by default.
 
     Raises
     ------
@@ -166,7 +166,7 @@ def level_of(options: argparse.Namespace) -> float:
 
 
 def catalog_of(options: argparse.Namespace) -> "Catalog":
-    """Open the built-in profiles, overridden by the user's own, and checked."""
+    """Open and validate the built-in profiles with the user's own."""
     catalog = open_catalog(options)
     if len(catalog.layers) > 1:
         from estimator.catalog.checks import sound
@@ -176,7 +176,7 @@ def catalog_of(options: argparse.Namespace) -> "Catalog":
 
 
 def open_catalog(options: argparse.Namespace) -> "Catalog":
-    """Open the profiles as they are, for a command that reports what is wrong with them."""
+    """Open the profiles without validation, for a command that reports their problems."""
     from estimator.catalog import Catalog
 
     if options.profiles == "":
@@ -185,14 +185,14 @@ def open_catalog(options: argparse.Namespace) -> "Catalog":
 
 
 def positive(name: str, number: float) -> float:
-    """A number, refused by the name of its option where it is not positive."""
+    """Check that an option's number is positive."""
     if not number > 0:
         raise ValueError(f"{option_of(name)} must be positive, got {number:g}")
     return number
 
 
 def whole(name: str, text: str) -> int:
-    """Read a count of 1 or more.
+    """Parse a count of 1 or more.
 
     >>> whole("plans", "5")
     5
@@ -209,14 +209,14 @@ def refuse_given(
     why: str,
     named: Callable[[str], str] = option_of,
 ) -> None:
-    """Refuse the first of some options that is given, by its name and why."""
+    """Refuse the first of some options that is given, with the reason."""
     for name in names:
         if getattr(options, name, None) not in (None, False):
             raise ValueError(f"{named(name)} {why}")
 
 
 def listed(option: str, text: str, catalog: "Catalog") -> list[str]:
-    """Values of an option, separated by commas; devices and places by pattern, too: ``gcp-*``.
+    """Comma-separated values of an option, with patterns for devices and sites such as ``gcp-*``.
 
     Raises
     ------
@@ -234,7 +234,7 @@ PATTERNED = ("--hardware", "--site")
 
 
 def matched(option: str, parts: Sequence[str], catalog: "Catalog") -> list[str]:
-    """Devices or places of some names and patterns, each once; others stand as they are.
+    """Expand patterns to devices or sites without repetition.
 
     Raises
     ------
@@ -253,7 +253,7 @@ def matched(option: str, parts: Sequence[str], catalog: "Catalog") -> list[str]:
 
 
 def _id_of(option: str, name: str, catalog: "Catalog") -> str | None:
-    """Id of the device or place of a name; None where it is unknown."""
+    """Id of a device or site, or None if unknown."""
     find = catalog.place if option == "--site" else catalog.device
     try:
         return find(name).id
@@ -262,7 +262,7 @@ def _id_of(option: str, name: str, catalog: "Catalog") -> str | None:
 
 
 def _matching(option: str, pattern: str, catalog: "Catalog") -> list[str]:
-    """Ids of the devices or places that a pattern matches."""
+    """Ids of the devices or sites that match a pattern."""
     sites = option == "--site"
     known = [place.id for place in catalog.places()] if sites else catalog.device_names()
     found = [name for name in known if fnmatchcase(name.casefold(), pattern.casefold())]
@@ -285,7 +285,7 @@ def _explained(described: Input) -> str:
 
 
 def add_model(parser: argparse.ArgumentParser, *, metavar: str, help: str) -> None:
-    """Add the name of a network: by itself, or as `estimate` takes it, by --preset or --config."""
+    """Add the network argument, by itself or with --preset or --config as in `estimate`."""
     parser.add_argument("model", nargs="?", metavar=metavar, help=help)
     parser.add_argument("--preset", "--config", dest="named", help=argparse.SUPPRESS)
 
@@ -305,18 +305,18 @@ def model_of(options: argparse.Namespace) -> str | None:
 
 
 def shape_of(options: argparse.Namespace) -> str:
-    """Shape of the output: json, csv or text."""
+    """Output format: json, csv or text."""
     return "json" if options.json else "csv" if options.csv else "text"
 
 
 def refuse_missing_folder(output: "Path") -> None:
-    """Refuse a file to write whose folder is not there, before any work is done for it."""
+    """Refuse an output file in a missing folder before any work is done."""
     if not output.parent.is_dir():
         raise ValueError(f"{output}: there is no folder {output.parent}: make it first")
 
 
 def error_text(error: ValueError) -> str:
-    """Say an error in the words of the command line."""
+    """Format an error with command-line names."""
     if isinstance(error, UnicodeEncodeError):
         signs = ascii(error.object[error.start : error.end])
         return f"stdout in {error.encoding} has no sign for {signs}: set PYTHONIOENCODING=utf-8"

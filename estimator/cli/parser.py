@@ -1,4 +1,4 @@
-"""Parser of the commands: a wrong option is one line that names the command and the nearest one."""
+"""Command parser: one-line errors that name the command and the closest option."""
 
 import argparse
 import os
@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 NARROW = 80
-"""Columns of a terminal that does not say how wide it is."""
+"""Default terminal width [column]."""
 
 MANY = 16
-"""Options that the line of usage names one by one; with more of them it says `[OPTIONS]`."""
+"""Options above which the usage line reads `[OPTIONS]`."""
 
 OTHER_NAMES = {
     "--hardware": ("--gpu", "--device", "--accelerator", "--cpu", "--on"),
@@ -29,7 +29,7 @@ OTHER_NAMES = {
 
 
 def _columns() -> int:
-    """Columns of the terminal, as `shutil` finds them, which takes longer to import than help."""
+    """Terminal width as in `shutil`, whose import takes longer than help."""
     said = os.environ.get("COLUMNS", "")
     if said.isdecimal() and int(said):
         return int(said)
@@ -40,7 +40,7 @@ def _columns() -> int:
 
 
 class Help(argparse.RawDescriptionHelpFormatter):
-    """Help as wide as the terminal, descriptions as they are written."""
+    """Help formatter that uses the terminal's width and keeps descriptions as written."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, width=_columns() - 2)
@@ -48,7 +48,7 @@ class Help(argparse.RawDescriptionHelpFormatter):
     def add_usage(
         self, usage: str | None, actions: Iterable[argparse.Action], groups: Any, prefix: Any = None
     ) -> None:
-        """Usage in a line or a few: options that may be left out are listed below it."""
+        """Short usage line; optional options are listed below it."""
         actions = list(actions)
         needed = [one for one in actions if one.required or not one.option_strings]
         if len(actions) - len(needed) > MANY:
@@ -57,7 +57,7 @@ class Help(argparse.RawDescriptionHelpFormatter):
         super().add_usage(usage, actions, groups, prefix)
 
     def _split_lines(self, text: str, width: int) -> list[str]:
-        """Lines of whole words; to import and use `textwrap` takes a tenth of the time of help."""
+        """Wrap text; importing `textwrap` would take a tenth of the help's time."""
         lines = [""]
         for word in text.split():
             longer = f"{lines[-1]} {word}".lstrip()
@@ -69,7 +69,7 @@ class Help(argparse.RawDescriptionHelpFormatter):
 
 
 class CommandParser(argparse.ArgumentParser):
-    """Says what is wrong in one line, for the command that was called, and exits with 2."""
+    """Parser that prints one-line errors and exits with 2."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(formatter_class=Help, **options)
@@ -78,7 +78,7 @@ class CommandParser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[Any, list[str]]:
-        """Parse, and refuse what is left over here: the parser above does not know our options."""
+        """Parse, and refuse unknown options here, where the command's options are known."""
         found, extra = super().parse_known_args(args, namespace)
         if extra:
             self.error(f"unknown: {' '.join(extra)}{self._nearest(extra)}")
@@ -90,7 +90,7 @@ class CommandParser(argparse.ArgumentParser):
         self.exit(2, f"error: {line}; see {self.prog} --help\n")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
-        """Refuse what is no choice with the one nearest in spelling, or with all of them."""
+        """Refuse an invalid choice, with the closest one or all of them."""
         if action.choices is None or value in action.choices:
             return
         near = _near(str(value), map(str, action.choices))
@@ -98,7 +98,7 @@ class CommandParser(argparse.ArgumentParser):
         raise argparse.ArgumentError(action, f"unknown {str(value)!r}{among}")
 
     def _nearest(self, extra: Sequence[str]) -> str:
-        """Option that is meant by the first unknown one, or nearest in spelling to it."""
+        """Closest known option to the first unknown one."""
         words = " ".join(extra).replace("=", " ").split()
         option = next((word for word in words if word.startswith("--")), "")
         asked = " ".join(words[words.index(option) :][:2]) if option else ""
@@ -109,7 +109,7 @@ class CommandParser(argparse.ArgumentParser):
 
 
 def _near(word: str, known: Iterable[str]) -> str:
-    """The known word that is nearest in spelling, as a question; nothing if none is near."""
+    """Closest known word as a question, or an empty text."""
     import difflib
 
     near = difflib.get_close_matches(word, list(known), 1, 0.7)

@@ -1,4 +1,4 @@
-"""`plan`: the best designs under a budget, a deadline, a cap on energy or on carbon."""
+"""`plan`: the best designs under a budget, deadline, energy or carbon limit."""
 
 import argparse
 from typing import TYPE_CHECKING, Any
@@ -49,13 +49,13 @@ CHOICES = (
     *("hardware", "devices", "precision", "site", "price_kind", "start"),
     *("tensor_parallel", "pipeline_parallel", "micro_batches", "recomputation"),
 )
-"""Inputs over which a plan searches; each takes several values, separated by commas."""
+"""Inputs that a plan searches, each with comma-separated values."""
 
 COLUMNS = ("wall_hours", "cost_usd", "energy_kwh", "co2e_kg")
-"""Quantities of a plan that people see."""
+"""Quantities of a plan shown to people."""
 
 MOST_SITES = 2
-"""Further sites that the table names [1]."""
+"""Most further sites named in the table [1]."""
 
 EXAMPLES = """examples:
   twenty-watts plan --params 7e9 --tokens 140e9 --budget 20000 --deadline 336 --carbon-cap 5000
@@ -102,7 +102,7 @@ def add_parser(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Plan a run, or a service."""
+    """Plan a training run or a service."""
     if options.task == "serving":
         return plan_serving.run(options, whole("plans", options.plans))
     plan_serving.refuse_serving(options)
@@ -185,7 +185,7 @@ def _space(options: argparse.Namespace, catalog: "Catalog") -> "Space":
 
 
 def _swept(shown: "Sequence[TrainingPlan]") -> list[str]:
-    """Return the inputs in which plans differ, besides the devices and their number."""
+    """Return the inputs in which plans differ, besides devices and their number."""
     swept = [name for name in CHOICES if len({getattr(one.scenario, name) for one in shown}) > 1]
     swept = [name for name in swept if name not in ("hardware", "devices", "site")]
     if any(one.also_in for one in shown) or len({one.scenario.site for one in shown}) > 1:
@@ -194,7 +194,7 @@ def _swept(shown: "Sequence[TrainingPlan]") -> list[str]:
 
 
 def _report(plan: "TrainingPlan", level: float, swept: "Sequence[str]") -> "Report":
-    """Report of one plan; its leading cells are the devices and what the plans differ in."""
+    """Report of one plan, headed by its devices and distinguishing inputs."""
     from estimator.answer.report import Report
     from estimator.question.scenario import link
 
@@ -221,7 +221,7 @@ def _report(plan: "TrainingPlan", level: float, swept: "Sequence[str]") -> "Repo
 
 
 def _sentence(report: "Report") -> str:
-    """A plan in one sentence."""
+    """One-sentence summary of a plan."""
     site = report.inputs.get("site")
     where = f" in {site}" if site else ""
     mass = " of CO2e" if "co2e_kg" in report.quantities else ""

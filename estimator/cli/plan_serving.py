@@ -1,4 +1,4 @@
-"""`plan --task serving`: the devices that serve a rate of requests, within goals and caps."""
+"""`plan --task serving`: devices that serve a request rate within goals and limits."""
 
 import argparse
 from typing import TYPE_CHECKING, Any
@@ -40,32 +40,32 @@ TRAFFIC = (
     "kv_precision",
     "disaggregated",
 )
-"""Inputs of a question about serving that a plan takes, and training has not."""
+"""Inference inputs that a plan accepts."""
 
 GOALS = {"latency_goal": "inter_token_s", "first_token_goal": "time_to_first_token_s"}
-"""Options that limit a latency -> its quantity."""
+"""Option for a latency goal -> quantity."""
 
 CAPS = {
     "budget": "cost_usd",
     "carbon_cap": "co2e_kg",
     "energy_cap": "energy_kwh",
 }
-"""Options of a plan of training that limit the service, too, over its days."""
+"""Training limit that also applies to a service over its days -> quantity."""
 
 CHOICES = ("hardware", "devices", "precision", "site", "tensor_parallel")
-"""Inputs over which the plan searches."""
+"""Inputs that the plan searches."""
 
 AS_BEFORE = {"region", "price_usd_per_h"}
-"""Keys by which the site and the price were named before; they are kept."""
+"""Former keys of site and price, kept for compatibility."""
 
 DAYS = "30"
 
 COLUMNS = ("inter_token_s", "time_to_first_token_s", "load", "cost_usd", "energy_kwh", "co2e_kg")
-"""Quantities of a plan that people see."""
+"""Quantities of a plan shown to people."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of serving to the command."""
+    """Add the inference options to the command."""
     group = parser.add_argument_group("with --task serving")
     group.add_argument("--task", choices=("training", "serving"), default="training")
     add_fields(group, (*TRAFFIC, "latency_goal"), SERVING)
@@ -78,7 +78,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def refuse_serving(options: argparse.Namespace) -> None:
-    """Refuse options of serving in a plan of training."""
+    """Refuse inference options in a training plan."""
     serve_cost.refuse_serving(options, (*TRAFFIC, *GOALS, "days"))
 
 
@@ -120,7 +120,7 @@ def run(options: argparse.Namespace, count: int) -> int:
 
 
 def _request(options: argparse.Namespace, catalog: "Catalog", count: int) -> "ServingRequest":
-    """The service, its limits and what the plan chooses from."""
+    """Service, limits and choices of the plan."""
     from estimator.studies.search.limits import Limits
     from estimator.studies.search.serving_plan import COUNTS, ServingRequest, served_devices
 
@@ -151,7 +151,7 @@ def _request(options: argparse.Namespace, catalog: "Catalog", count: int) -> "Se
 
 
 def _listed(name: str, text: str, catalog: "Catalog") -> tuple[float | str, ...]:
-    """Values of an option, separated by commas."""
+    """Comma-separated values of an option."""
     unique = dict.fromkeys(listed(option_of(name), text, catalog))
     number = SERVING[name].number
     return tuple(_number(name, part) if number else part for part in unique)
@@ -164,7 +164,7 @@ def _number(name: str, text: str) -> float:
 
 
 def _notices(answer: "PlanAnswer[ServingPlan]") -> "Iterator[Notice]":
-    """Yield the notices of the first plan, and the measured loads that correct any."""
+    """Yield the notices of the first plan, and calibration notices of all."""
     from estimator.inference.measured_loads import OF_MEASURED_LOADS
 
     first, *others = answer.plans or (answer.nearest,)
@@ -174,7 +174,7 @@ def _notices(answer: "PlanAnswer[ServingPlan]") -> "Iterator[Notice]":
 
 
 def _report(plan: "ServingPlan", level: float, request: "ServingRequest") -> "Report":
-    """Report of a plan; its leading cells are what it chose, and its sequences in flight."""
+    """Report of a plan, headed by its choices and concurrency."""
     from estimator.answer.report import Report
 
     asked = plan.question
@@ -208,7 +208,7 @@ def _report(plan: "ServingPlan", level: float, request: "ServingRequest") -> "Re
 
 
 def _sentence(report: "Report", days: float) -> str:
-    """A plan in one sentence."""
+    """One-sentence summary of a plan."""
     from estimator.show.plans import cell
 
     mass = f"{cell(report, 'co2e_kg')} of CO2e"

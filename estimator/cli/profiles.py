@@ -1,4 +1,4 @@
-"""`profiles`: the data behind every figure."""
+"""`profiles`: the data behind every number."""
 
 import argparse
 from collections.abc import Callable, Iterable
@@ -89,7 +89,7 @@ def run_show(options: argparse.Namespace) -> int:
 
 
 def show(catalog: "Catalog", options: argparse.Namespace) -> int:
-    """Print one profile of a catalog, as the options say."""
+    """Print one profile of a catalog in the requested format."""
     head, records = _profile(catalog, options.name)
     if options.json:
         shown = {key: _without_blanks(asdict(record)) for key, record in records.items()}
@@ -116,7 +116,7 @@ def show(catalog: "Catalog", options: argparse.Namespace) -> int:
 
 
 def run_check(options: argparse.Namespace) -> int:
-    """Validate every number; one line per problem."""
+    """Validate every number; print one line per problem."""
     from estimator.catalog.checks import problems
 
     catalog = open_catalog(options)
@@ -143,7 +143,7 @@ def run_check(options: argparse.Namespace) -> int:
 
 
 def _searched(catalog: "Catalog", name: str, text: str | None) -> list[dict[str, Any]]:
-    """Rows of a table that a text finds, the closest first; all of them without one."""
+    """Rows that match a search text, the closest first, or all without one."""
     from estimator.catalog.search import search
 
     rows = _rows(catalog, name)
@@ -175,7 +175,7 @@ def _rows(catalog: "Catalog", name: str) -> list[dict[str, Any]]:
 
 
 def _profile(catalog: "Catalog", name: str) -> tuple[dict[str, Any], dict[str, "Record"]]:
-    """Head and records of whatever has this name: device, preset, place, source or priors."""
+    """Header and records of a device, preset, site, source or prior by name."""
     if catalog.find_device(name) is None:
         if catalog.knows_preset(name):
             preset = catalog.preset(name)
@@ -199,7 +199,7 @@ def _profile(catalog: "Catalog", name: str) -> tuple[dict[str, Any], dict[str, "
 
 
 def _head(profile: Any) -> dict[str, Any]:
-    """Return the facts about a profile other than its records."""
+    """Return the fields of a profile other than its records."""
     known = _without_blanks(asdict(profile))
     return {key: known[key] for key in known if key not in ("peaks", "records", "as_run")}
 
@@ -218,7 +218,7 @@ def _record_row(catalog: "Catalog", key: str, record: "Record") -> dict[str, Any
 
 
 def _for_people(catalog: "Catalog", key: str, record: "Record") -> tuple[str, ...]:
-    """Row of a record with its amounts in the units that people use."""
+    """Record as a table row in human units."""
     source = catalog.source(record.source)
     low = None if record.low is None else amount(record.low, record.unit)
     high = None if record.high is None else amount(record.high, record.unit)
@@ -227,14 +227,14 @@ def _for_people(catalog: "Catalog", key: str, record: "Record") -> tuple[str, ..
 
 
 def _span(low: str | None, high: str | None) -> str:
-    """Range as text; the end that is not given is open."""
+    """Format a range; a missing end is open."""
     if low is None:
         return "" if high is None else f"up to {high}"
     return f"from {low}" if high is None else joined(low, high)
 
 
 def _cell_text(value: object) -> str:
-    """Write a head entry for people: names with commas, an architecture as JSON."""
+    """Format a header value: names with commas, an architecture as JSON."""
     import json
 
     if isinstance(value, tuple):
@@ -243,7 +243,7 @@ def _cell_text(value: object) -> str:
 
 
 def _range(record: "Record") -> str:
-    """Range of a record; the end that it does not give is open."""
+    """Format the range of a record; a missing end is open."""
     low = None if record.low is None else f"{record.low:.6g}"
     high = None if record.high is None else f"{record.high:.6g}"
     return _span(low, high)

@@ -30,7 +30,7 @@ OF_ONE_USE = (
     *("model", "task", "per", "times"),
     *("input_tokens", "output_tokens", "cached_share"),
 )
-"""Options that a file of usage takes the place of."""
+"""Options that a usage file replaces."""
 
 
 def add_parser(commands: Any) -> None:

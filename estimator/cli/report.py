@@ -1,4 +1,4 @@
-"""`report`: the documents that a law, a journal or a registry asks for, filled in."""
+"""`report`: documents for a law, journal or registry, filled in."""
 
 import argparse
 from typing import TYPE_CHECKING, Any
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from estimator.show.documents import Document
 
 FORMATS = ("annex-xi", "sci", "scope2", "model-card", "paper", "boamps", "cyclonedx", "spdx")
-"""Formats, as `show.documents` has them."""
+"""Formats of `show.documents`."""
 
 LARGEST_BYTES = 2**24
-"""Largest file of a forecast [B]."""
+"""Largest forecast file [B]."""
 
 SERVED = tuple(name for name in ServingQuestion.inputs if name not in INPUTS)
-"""Inputs of a set-up to serve from that training has not."""
+"""Inputs of an inference setup that training does not have."""
 
 EXAMPLES = """examples:
   twenty-watts report --format annex-xi --name Foo-70B --params 70e9 --tokens 2e12 \\
@@ -85,7 +85,7 @@ def add_parser(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Make the documents and write each where it is wanted."""
+    """Generate the documents and write each to its destination."""
     from estimator.show.documents import document
 
     names = _formats(options.format)
@@ -106,7 +106,7 @@ def _formats(text: str) -> list[str]:
 
 
 def _facts(options: argparse.Namespace, catalog: "Catalog") -> "Disclosed":
-    """Return what is known of the run or the set-up that the options describe."""
+    """Return the facts about the run or setup that the options describe."""
     from estimator.question.table import check_question
 
     held = read_question(Disclosure, vars(options))
@@ -129,7 +129,7 @@ def _facts(options: argparse.Namespace, catalog: "Catalog") -> "Disclosed":
 
 
 def _question(options: argparse.Namespace) -> "tuple[Scenario, str]":
-    """Return the scenario of the options over that of a run, a forecast or a link; energy's origin.
+    """Return the options over a run, forecast or link as a scenario, and the energy's origin.
 
     Raises
     ------
@@ -161,7 +161,7 @@ def _question(options: argparse.Namespace) -> "tuple[Scenario, str]":
 
 
 def _forecast(name: str) -> "Any":
-    """Return the JSON of a forecast."""
+    """Parse the JSON of a forecast."""
     import json
     from pathlib import Path
 
@@ -175,7 +175,7 @@ def _forecast(name: str) -> "Any":
 
 
 def _run(name: str) -> "MeasuredRun":
-    """Return the stored run of an id, or of the beginning of one, or the newest of a label."""
+    """Return a stored run by id, id prefix, or its newest by label."""
     from estimator.runs.store import read_runs
 
     runs, _ = read_runs()
@@ -187,7 +187,7 @@ def _run(name: str) -> "MeasuredRun":
 
 
 def _linked(options: argparse.Namespace) -> "Scenario":
-    """Return the scenario of a link; what cannot be read is noted."""
+    """Return the scenario of a link, with notices on unreadable parts."""
     from urllib.parse import parse_qsl
 
     from estimator.core.messages import rendered
@@ -202,7 +202,7 @@ def _linked(options: argparse.Namespace) -> "Scenario":
 
 
 def _write(made: "list[Document]", options: argparse.Namespace) -> None:
-    """Write documents to stdout, to a file, or into a folder."""
+    """Write documents to stdout, a file or a folder."""
     from pathlib import Path
 
     from estimator.show.documents import SUFFIXES, as_data, as_rows, text_of, usual_markup

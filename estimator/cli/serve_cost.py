@@ -1,4 +1,4 @@
-"""`serve-cost`: what a token costs to serve, in time, energy, money and CO2e."""
+"""`serve-cost`: time, energy, cost and CO2e of serving a token."""
 
 import argparse
 import itertools
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from estimator.inference.quantities import Calibration, ServingAnswer
 
 DEFAULT_HARDWARE = "h100,h200-sxm,b200,rtx-4090,apple-m2-ultra"
-"""Devices that a comparison takes if none is named."""
+"""Default devices of a comparison."""
 
 EXAMPLES = """examples:
   twenty-watts serve-cost --preset llama-3-8b --hardware h100 --concurrency 64
@@ -66,7 +66,7 @@ def add_parser(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Answer one question about serving."""
+    """Answer one inference question."""
     level, catalog = level_of(options), catalog_of(options)
     asked = question_from(options)
     if any(getattr(options, name) for name in Item.inputs):
@@ -94,24 +94,24 @@ def run(options: argparse.Namespace) -> int:
 
 
 def refuse_training(options: argparse.Namespace, further: tuple[str, ...]) -> None:
-    """Refuse options of training, and further ones of its command, where serving is asked about."""
+    """Refuse training options for an inference question."""
     known = {*ServingQuestion.inputs, "interval", "calibration"}
     names = (name for name in (*TRAINING, *further) if name not in known)
     refuse_given(options, names, "is for training: drop it or --task serving")
 
 
 def refuse_serving(options: argparse.Namespace, names: Iterable[str]) -> None:
-    """Refuse options of serving where training is asked about."""
+    """Refuse inference options for a training question."""
     refuse_given(options, names, "goes with --task serving")
 
 
 def question_from(options: argparse.Namespace, **instead: Any) -> ServingQuestion:
-    """Question of parsed options, some of them replaced."""
+    """Build a question from parsed options, some of them replaced."""
     return read_question(ServingQuestion, {**vars(options), **instead})
 
 
 def calibration_of(options: argparse.Namespace, catalog: "Catalog") -> "Calibration | None":
-    """Calibration from measured inference loads, or None with `--calibration ignore`."""
+    """Calibration from measured inference runs, or None with `--calibration ignore`."""
     from estimator.inference.measured_loads import known_loads
     from estimator.question.table import check_choice
 
@@ -126,11 +126,11 @@ COMPARED = {
     "cost_per_million_output_tokens_usd": "cost per M tokens",
     "co2e_per_million_output_tokens_kg": "CO2e per M tokens",
 }
-"""Quantities of a comparison -> heads of their columns."""
+"""Quantity of a comparison -> column header."""
 
 
 def compare(options: argparse.Namespace) -> int:
-    """Print one model served on several devices, counts and sites."""
+    """Compare one model on several devices, counts and sites."""
     from estimator.core.messages import refusal
     from estimator.inference.quantities import answer_serving
     from estimator.inference.report import set_ups_report
@@ -167,7 +167,7 @@ def compare(options: argparse.Namespace) -> int:
 
 
 def _print_comparison(answer: "ServingAnswer", rows: list[dict[str, str]], level: float) -> None:
-    """Print one row per set-up, and why some of them are refused."""
+    """Print one row per setup, and reasons for refusals."""
     from estimator.answer.report import Report
     from estimator.inference.report import quantities_of
     from estimator.show.comparison import comparison_table

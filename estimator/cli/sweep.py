@@ -1,4 +1,4 @@
-"""`sweep`: every design of a space, as one table with its Pareto front."""
+"""`sweep`: every design of a space, as a table with its Pareto front."""
 
 import argparse
 import sys
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from estimator.studies.search.sweep import Runner, Swept
 
 EVERY_S = 1.0
-"""Time between updates of the progress [s]."""
+"""Time between progress updates [s]."""
 
 EXAMPLES = """examples:
   twenty-watts sweep space.toml -o designs.parquet --pareto time,cost,co2e
@@ -110,7 +110,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _matched(space: "Space", catalog: "Catalog") -> "Space":
-    """The space with the devices and places that its patterns match."""
+    """Expand the patterns of a space to devices and sites."""
     from dataclasses import replace
 
     named = {name: space.values[name] for name in ("hardware", "site") if name in space.values}
@@ -132,7 +132,7 @@ def _runner(address: str | None, evaluation: "Evaluation") -> "Runner":
 
 
 def _tell(swept: "Swept", options: argparse.Namespace) -> None:
-    """Say what became of the sweep, and why designs were left out."""
+    """Print the outcome of the sweep, and why designs were left out."""
     if options.json:
         print_json({"output": options.output, **vars(swept)})
     else:
@@ -149,7 +149,7 @@ def _tell(swept: "Swept", options: argparse.Namespace) -> None:
 
 
 class _Progress:
-    """One line on a terminal, rewritten once a second: parts done, and the time left."""
+    """Progress line on a terminal, updated every second."""
 
     def __init__(self, designs: int) -> None:
         self.designs = designs

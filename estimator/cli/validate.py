@@ -120,14 +120,14 @@ def _as_dicts(scores: "Mapping[str, Score]") -> dict[str, dict[str, Any]]:
 
 
 def _energy(catalog: "Catalog") -> "dict[str, Score]":
-    """Score of the energy where it was measured, by group, each family held out."""
+    """Score of metered energy by group, with each family held out."""
     from estimator.validation.energy import energy_scores, measured_power
 
     return energy_scores(measured_power(catalog))
 
 
 def _money(catalog: "Catalog") -> "dict[str, Judgement]":
-    """Cost and CO2e of published runs that report them, as far as they test anything."""
+    """Cost and CO2e of published runs with testable values."""
     from estimator.validation.cost_and_carbon import judged_costs, judged_emissions
 
     found = {"cost": judged_costs(catalog), "co2e": judged_emissions(catalog)}
@@ -135,7 +135,7 @@ def _money(catalog: "Catalog") -> "dict[str, Judgement]":
 
 
 def _run_memory(options: argparse.Namespace, catalog: "Catalog") -> int:
-    """Print the score of the memory need, with the priors and with whole sources held out."""
+    """Print the memory score, with the priors and with whole sources held out."""
     from estimator.show.scores import PEAKS, PEAKS_LEGEND, left_out, scores_table
     from estimator.validation.memory import left_out as not_scored
     from estimator.validation.memory import memory_cases, memory_groups
@@ -158,13 +158,13 @@ def _run_memory(options: argparse.Namespace, catalog: "Catalog") -> int:
 
 
 def _titled(group: str, catalog: "Catalog") -> str:
-    """Name of a group, a source by its title."""
+    """Name of a group, with the title of a source."""
     by, _, source = group.partition(": ")
     return f"{by}: {catalog.source(source).title}" if by == "source" else group
 
 
 def _run_serving(options: argparse.Namespace, catalog: "Catalog") -> int:
-    """Print the score of serving, held out by line of models, system, release and half."""
+    """Print the inference score, held out by model line, system, release and half."""
     from estimator.show.scores import SERVED, SERVING, scores_table
     from estimator.validation.serving_held_out import WAYS, serving_report
 
@@ -194,11 +194,11 @@ COUNTED = (
     "{configurations:,} measured loads. Each is predicted {ways} times, by a fit that has not seen "
     "its model line, system, engine release, or half: rows count these predictions."
 )
-"""Meaning of the column of rows."""
+"""Explanation of the row counts."""
 
 
 def _run_serving_ablation(options: argparse.Namespace, catalog: "Catalog") -> int:
-    """Print the held-out score of serving without each term of its model."""
+    """Print the held-out inference score without each term of the model."""
     from estimator.show.scores import SERVING_ABLATION, scores_table
     from estimator.validation.serving_ablation import serving_ablation
 

@@ -1,1 +1,1 @@
-"""The model on one page, in pure numpy: work to time, energy, cost and CO2e, with uncertainty."""
+"""Core model in pure numpy: work to time, energy, cost and CO2e, with uncertainty."""

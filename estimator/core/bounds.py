@@ -1,10 +1,10 @@
-"""Bounds of every number that people or profiles give, and what each bound means."""
+"""Limits of every number that people or profiles give, with their reasons."""
 
 from typing import NamedTuple
 
 
 class Limit(NamedTuple):
-    """Least and most of a number in its unit, and what the bound means."""
+    """Lower and upper limit of a number in its unit, with the reason."""
 
     least: float
     most: float
@@ -12,12 +12,12 @@ class Limit(NamedTuple):
 
     @property
     def range(self) -> tuple[float, float]:
-        """Least and most."""
+        """Lower and upper limit."""
         return self.least, self.most
 
 
 FEW = 1000
-"""Parameters or tokens below which "7" was surely meant to be "7B" [1]."""
+"""Parameters or tokens below which "7" must mean "7B" [1]."""
 
 LIMITS: dict[str, Limit] = {
     "training_flop": Limit(1.0, 1e36, "more than ten billion times the largest run known"),

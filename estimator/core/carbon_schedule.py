@@ -1,8 +1,7 @@
-"""Carbon intensity of a run by its start time, and the savings of a better one.
+"""Carbon intensity of a run by start time, and the savings of a better one.
 
-The profile holds one intensity an hour and repeats: a day of 24 hours, or a year of 8,784. A run
-draws its power evenly, so its intensity is the mean over the hours that it covers; with the
-profile's cumulative sums that is one subtraction for every start.
+The hourly profile repeats after a day of 24 hours or a year of 8,784. A run has constant power, so
+its intensity is the mean over its hours: one subtraction of cumulative sums per start.
 """
 
 from dataclasses import dataclass
@@ -13,12 +12,12 @@ from estimator.core.rows import Floats
 from estimator.core.uncertainty import Number
 
 SAME = 1e-9
-"""Starts whose intensity differs by less are equally good; the earliest is taken [1]."""
+"""Relative difference below which starts are equally good; the earliest counts [1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """A run at one start against the same run at the best one.
+    """Run at one start against the same run at the best start.
 
     Parameters
     ----------
@@ -35,14 +34,14 @@ class Schedule:
 
     @property
     def saving_share(self) -> float:
-        """Share of the operational CO2e that the best start saves [1]."""
+        """Share of operational CO2e that the best start saves [1]."""
         if self.co2e_kg_per_kwh == 0:
             return 0.0
         return 1 - self.best_co2e_kg_per_kwh / self.co2e_kg_per_kwh
 
 
 def mean_intensity(hourly: Floats, start_h: Number, duration_h: Number) -> Number:
-    """Mean carbon intensity over a run, by its start.
+    """Mean carbon intensity over a run, by start time.
 
     Parameters
     ----------
@@ -72,7 +71,7 @@ def mean_intensity(hourly: Floats, start_h: Number, duration_h: Number) -> Numbe
 
 
 def schedule(hourly: Floats, start_h: float, duration_h: float) -> Schedule:
-    """The run as it starts, and after the shortest wait in whole hours that is best for the CO2e.
+    """Schedule of a run as given, and after the shortest whole-hour wait with the least CO2e.
 
     Parameters
     ----------

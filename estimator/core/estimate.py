@@ -1,4 +1,4 @@
-"""The model on one page: work, hardware and site to time, energy, cost and CO2e.
+"""Core model: work, hardware and site to time, energy, cost and CO2e.
 
     device time  = training FLOP / (peak FLOP/s x utilization)
     wall time    = device time / devices
@@ -31,7 +31,7 @@ Parts = Mapping[str, Number]
 """Part -> its median."""
 
 ROUNDING = 1e-9
-"""Share of the peak by which rounding may lift a utilization above 1 [1]."""
+"""Rounding tolerance for a utilization above 1 [1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate(NamedQuantities):
-    """What a run takes.
+    """Time, energy, cost, CO2e and water of a run.
 
     Parameters
     ----------
@@ -86,11 +86,11 @@ class Estimate(NamedQuantities):
 
     @property
     def parts(self) -> dict[str, Parts]:
-        """Quantity -> part -> median in the unit of the quantity, adding up to its median."""
+        """Parts of each quantity, adding up to its median."""
         return {name: work_out() for name, work_out in self.breakdown.items()}
 
     def __getitem__(self, name: str) -> Uncertain:
-        """Return one quantity; a ValueError tells why if it cannot be had."""
+        """Return one quantity; raise ValueError with the reason if it is missing."""
         if name not in self.quantities:
             if name in self.absent:
                 raise ValueError(f"{name} is not known: {message(self.absent[name])}")
@@ -99,7 +99,7 @@ class Estimate(NamedQuantities):
 
 
 def estimate(workload: Workload, hardware: Hardware, site: Site, run: Run) -> Estimate:
-    """Time, energy, cost, CO2e and water of a training run, with their uncertainty.
+    """Estimate time, energy, cost, CO2e and water of a training run, with uncertainty.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def estimate(workload: Workload, hardware: Hardware, site: Site, run: Run) -> Es
 
 
 def _time(workload: Workload, hardware: Hardware, run: Run) -> Estimate:
-    """From work to device time; or, for a timed workload, from both to the utilization."""
+    """Device time from work, or utilization from a timed run."""
     flop, utilization = workload.training_flop, run.utilization
     known: dict[str, Uncertain] = {}
     absent: dict[str, Notice] = {}
@@ -174,7 +174,7 @@ def _time(workload: Workload, hardware: Hardware, run: Run) -> Estimate:
 def _energy(
     spent_h: Uncertain, power: Power | None, hardware: Hardware, site: Site, run: Run
 ) -> Estimate:
-    """From device time to energy at the meter of the site, and what a brain makes of it."""
+    """Energy at the site's meter, and its brain equivalent."""
     if power is None:
         return _without_power(hardware)
     it_kwh = power.whole_w * spent_h / W_PER_KW
@@ -197,7 +197,7 @@ def _metered_energy(
     site: Site,
     run: Run,
 ) -> Estimate:
-    """From the energy that a meter read to energy at the meter of the site."""
+    """Energy at the site's meter, from a metered part."""
     assert workload.metered_kwh is not None
     metered_kwh = workload.metered_kwh * workload.attempts
     if workload.metered == FACILITY:
@@ -246,7 +246,7 @@ def _of_energy(
 def _cost(
     spent_h: Uncertain, energy: Estimate, hardware: Hardware, site: Site, run: Run
 ) -> Estimate:
-    """Rent, or the amortised price with electricity."""
+    """Rental cost, or depreciation with electricity."""
     if not run.own:
         if run.price_usd_per_h is None:
             return _without("cost_usd", Notice("rent_unknown", "price", {"device": hardware.name}))
@@ -303,7 +303,7 @@ def _emissions(spent_h: Uncertain, energy: Estimate, hardware: Hardware, site: S
 
 
 def _water(energy: Estimate, site: Site) -> Estimate:
-    """Water of the cooling and of the power stations, as far as both are known."""
+    """Water of cooling and power stations, as far as known."""
     if "energy_kwh" not in energy:
         return _without("water_l", energy.absent["energy_kwh"])
     known = site.water_l_per_it_kwh()

@@ -1,7 +1,6 @@
 """Hardware: peak, power, memory and price of a device.
 
-The numbers of one device at one precision; the profiles hold them for every precision, with their
-sources.
+One device at one precision; the profiles have all precisions, with sources.
 """
 
 from collections.abc import Sequence
@@ -13,19 +12,18 @@ from estimator.core.limits import within_limits
 from estimator.core.uncertainty import EXACTLY_ONE, Number, Uncertain
 
 REFERENCE_UTILIZATION = Uncertain(0.3)
-"""Utilization of a device that never waits, where nothing is known of the network [1]."""
+"""Utilization of a device that never waits, if the network is unknown [1]."""
 
 
 DEVICES_PER_NODE = 8.0
-"""Devices of a usual node, which need no network outside it [1]."""
+"""Devices of a typical node, which need no network [1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hardware:
     """One device, or several stacked along a leading axis.
 
-    A field that is not known is absent (None); an estimate that needs it leaves its result out and
-    says why.
+    None means unknown; results that need it are left out, with the reason.
 
     Parameters
     ----------
@@ -75,9 +73,9 @@ class Hardware:
 
 
 def stack(devices: Sequence[Hardware]) -> Hardware:
-    """Several devices as one, each field of shape (n, 1), to set against work of shape (m,).
+    """Stack several devices, each field of shape (n, 1), to broadcast against work (m,).
 
-    A field that some of them lack is left out for all.
+    A field missing in any device is left out for all.
 
     Raises
     ------

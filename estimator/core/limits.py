@@ -1,4 +1,4 @@
-"""Checks of numbers against their bounds: arrays as a whole, the first offending value named."""
+"""Limit checks of whole arrays, naming the first offending value."""
 
 from typing import NoReturn
 
@@ -13,7 +13,7 @@ from estimator.core.uncertainty import Quantity, Uncertain
 
 
 def within_limits(name: str, value: Quantity, called: str = "") -> None:
-    """Refuse what cannot be: NaN, infinite, zero where it must be positive, absurdly large.
+    """Refuse impossible values: NaN, infinite, non-positive, or absurdly large.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def within_limits(name: str, value: Quantity, called: str = "") -> None:
 
 
 def is_share(name: str, value: Quantity, *, as_input: bool = False) -> None:
-    """Refuse a share that is not in (0, 1]; as the input of a question with a notice.
+    """Refuse a share outside (0, 1]; with a notice if it is an input.
 
     >>> is_share("utilization", 1.5)
     Traceback (most recent call last):

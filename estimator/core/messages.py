@@ -1,10 +1,9 @@
-"""Turn notices into sentences, with the names that a rim gives to the inputs.
+"""Rendering of notices as sentences, with the input names of an interface.
 
-Each room adds the sentences that it raises, one per code, so that a catalogue can translate them. A
-sentence names inputs through `set`, which each rim fills with its own names: `{set[pue]}` is
-`--pue` on the command line, `“PUE”` on the page, `pue` in a table and in Python. `{field}` is the
-input that the notice is about; a value whose name ends in `_input` is an input, too. A pair of
-sentences is singular and plural, chosen by `count`.
+Each room adds its sentences, one per code, for a catalogue to translate. A sentence names inputs
+through `set`, which each interface fills: `{set[pue]}` is `--pue` on the command line, `“PUE”` on a
+page, `pue` in a table and in Python. `{field}` is the input that the notice is about, as is a value
+whose name ends in `_input`. A pair of sentences is singular and plural, selected by `count`.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,10 +14,10 @@ from estimator.core.notice import MESSAGES, Notice, Refusal, Value, add_messages
 from estimator.core.units import human, human_count, in_percent
 
 Names = Callable[[str], str]
-"""Field of the scenario -> what a rim calls it."""
+"""Field of the scenario -> its name in an interface."""
 
 Words = Callable[[str], str]
-"""A text -> its translation."""
+"""Text -> translation."""
 
 add_messages(
     text="{text}",
@@ -56,7 +55,7 @@ AMOUNTS: Mapping[str, Callable[[float], str]] = {
     "count": human_count,
     "flop": lambda value: human(value, "FLOP"),
 }
-"""Format after the colon of a value, in addition to Python's own."""
+"""Custom format of a value, in addition to Python's own."""
 
 
 def _as_it_is(text: str) -> str:
@@ -66,7 +65,7 @@ def _as_it_is(text: str) -> str:
 def render(
     notice: Notice, names: Names, translated: Words = _as_it_is, written: Words = _as_it_is
 ) -> str:
-    """Sentence of a notice, with the names that a rim gives to the inputs.
+    """Render a notice with the input names of an interface.
 
     Parameters
     ----------
@@ -101,7 +100,7 @@ def render(
 
 @lru_cache(maxsize=1024)
 def _pieces(template: str) -> tuple[tuple[str, str, str, str], ...]:
-    """Take a sentence apart: the text before each gap, its name, its format, its conversion."""
+    """Split a template into literal text, field name, format and conversion."""
     return tuple(
         (before, name or "", spec or "", conversion or "")
         for before, name, spec, conversion in Formatter().parse(template)
@@ -109,7 +108,7 @@ def _pieces(template: str) -> tuple[tuple[str, str, str, str], ...]:
 
 
 def _filled(value: Value, spec: str, conversion: str, written: Words) -> str:
-    """Fill a gap; an amount is written with its unit, a figure as the language writes it."""
+    """Format a value: an amount with its unit, or a number in the language's style."""
     if conversion:
         return format(Formatter().convert_field(value, conversion), spec)
     if not isinstance(value, float | int):
@@ -120,17 +119,17 @@ def _filled(value: Value, spec: str, conversion: str, written: Words) -> str:
 
 
 def in_python(field: str) -> str:
-    """Name of an input in Python: that of its field."""
+    """Name of an input in Python: its field."""
     return field
 
 
 def message(notice: Notice) -> str:
-    """Sentence of a notice with the names of Python."""
+    """Render a notice with Python names."""
     return render(notice, in_python)
 
 
 def refuse(code: str, field: str = "", **values: Value) -> Refusal:
-    """Why a question is refused, to be raised.
+    """Build the refusal of a question, to be raised.
 
     >>> str(refuse("not_whole", "devices", value=1.5))
     'devices must be a whole number, got 1.5'
@@ -144,12 +143,12 @@ def refusal(notice: Notice) -> Refusal:
 
 
 def reason(error: ValueError) -> Notice:
-    """Notice of an error, whoever raised it."""
+    """Notice of any error."""
     return error.notice if isinstance(error, Refusal) else Notice("text", "", {"text": str(error)})
 
 
 def _joined(value: Value, translated: Words) -> Value:
-    """Return a value with its words in the language of the rim, such as the name of a country."""
+    """Translate the words of a value, such as a country."""
     if isinstance(value, tuple):
         return ", ".join(value)
     return translated(value) if isinstance(value, str) else value
@@ -157,5 +156,5 @@ def _joined(value: Value, translated: Words) -> Value:
 
 @lru_cache(maxsize=4096)
 def rendered(notices: tuple[Notice, ...], names: Names) -> tuple[str, ...]:
-    """Sentences of some notices, each once; rows of a table share most of theirs."""
+    """Render notices as distinct sentences."""
     return tuple(dict.fromkeys(render(notice, names) for notice in notices))

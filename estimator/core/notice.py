@@ -1,8 +1,8 @@
 """Notices of an answer: data until an interface renders them.
 
-A notice names what happened (`code`), the input that it is about (`field`) and the values in it.
-The command line, a page and a table each render it with their own names for the inputs. The
-sentence of each code is in `messages.py`, or `__init__.py`, of the room that raises it.
+A notice has a `code`, the input that it is about (`field`), and values. Each interface renders it
+with its own input names. The sentence of each code is in `messages.py` or `__init__.py` of the room
+that raises it.
 """
 
 import dataclasses
@@ -11,17 +11,17 @@ from types import MappingProxyType
 from typing import Any
 
 Value = float | str | tuple[str, ...]
-"""A number in the unit that its name states, a word, or several words."""
+"""Number in the unit of its name, a word, or several words."""
 
 MESSAGES: dict[str, str | tuple[str, str]] = {}
-"""Code of a notice -> its sentence, or its singular and plural; of the rooms that are imported."""
+"""Notice code -> sentence, or singular and plural, of the imported rooms."""
 
 _NO_VALUES: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclasses.dataclass(frozen=True)
 class Notice:
-    """One thing that was assumed, left out, or could not be had.
+    """Assumption, omission, or missing result.
 
     Parameters
     ----------
@@ -47,9 +47,9 @@ class Notice:
 
 
 class Refusal(ValueError):
-    """A question that cannot be answered, and why, as a notice.
+    """Question that cannot be answered, with the reason as a notice.
 
-    Its text names the inputs as Python does; a rim that calls them otherwise renders the notice.
+    Its text uses Python's input names; interfaces render the notice instead.
     """
 
     def __init__(self, notice: Notice, text: str) -> None:
@@ -58,7 +58,7 @@ class Refusal(ValueError):
 
 
 def add_messages(**sentences: str | tuple[str, str]) -> None:
-    """Add the sentences of a room, by the code of their notice.
+    """Add the sentences of a room, by notice code.
 
     Raises
     ------

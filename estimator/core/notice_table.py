@@ -1,4 +1,4 @@
-"""Notices of a table's rows, stored without a list for each row."""
+"""Notices of a table's rows, stored without a list per row."""
 
 from collections.abc import Callable, Sequence
 from itertools import chain
@@ -10,7 +10,7 @@ from estimator.core.rows import Floats, Mask, Places, few, nowhere
 
 
 class NoticeTable:
-    """Notices of the rows of a table: for each group of notices, which rows it holds for.
+    """Notices of the rows of a table, as groups of notices with their rows.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ class NoticeTable:
         self._layers: list[tuple[Sequence[tuple[Notice, ...]], Places]] = []
 
     def coded(self, bundles: Sequence[tuple[Notice, ...]], codes: Places) -> None:
-        """Add notices of several things, and which of these each row is of; -1: none."""
+        """Add notices of several things, with the index of each row's thing, -1 for none."""
         if any(bundles):
             self._layers.append((bundles, codes))
 
@@ -35,14 +35,14 @@ class NoticeTable:
     def each(
         self, rows: Places, notices: Sequence[tuple[Notice, ...]], *, first: bool = False
     ) -> None:
-        """Add notices of their own for some rows, before those of others where they come first."""
+        """Add individual notices for some rows, optionally before the others."""
         if len(rows):
             codes = nowhere(self.count)
             codes[rows] = np.arange(len(rows))
             self._layers.insert(0 if first else len(self._layers), (notices, codes))
 
     def of_values(self, rows: Mask, values: Floats, notice: Callable[[float], Notice]) -> None:
-        """Add a notice of the value of each row of a mask; few values differ."""
+        """Add a notice with each masked row's value, built once per distinct value."""
         if rows.any():
             distinct, at = few(values[rows])
             codes = nowhere(self.count)
@@ -55,23 +55,23 @@ class NoticeTable:
 
     @property
     def layers(self) -> int:
-        """Number of groups of notices."""
+        """Number of notice groups."""
         return len(self._layers)
 
     def shared(self, since: int, rows: Places, others: Places) -> None:
-        """Let rows have what was added for others since there were so many groups."""
+        """Give rows the notices of other rows, from groups added since a point."""
         for layer, (bundles, codes) in enumerate(self._layers[since:], since):
             spread = codes.copy()
             spread[rows] = codes[others]
             self._layers[layer] = (bundles, spread)
 
     def of(self, row: int) -> tuple[Notice, ...]:
-        """Return the notices of a row, each once."""
+        """Return the notices of a row without repetition."""
         bundles = (some[codes[row]] for some, codes in self._layers if codes[row] >= 0)
         return tuple(dict.fromkeys(chain.from_iterable(bundles)))
 
     def distinct(self) -> tuple[list[tuple[Notice, ...]], Places]:
-        """Return the different sets of notices that rows have, and which each has."""
+        """Return the distinct notice sets, and the index of each row's set."""
         key = np.zeros(self.count, dtype=np.int64)
         size = 1
         for bundles, codes in self._layers:
@@ -122,6 +122,6 @@ class Remarks:
                 self.errors.setdefault(row, why)
 
     def refuse(self, rows: Places, notice: Notice) -> None:
-        """Give rows up; the first reason stands."""
+        """Refuse rows; the first reason counts."""
         for row in rows.tolist():
             self.errors.setdefault(row, notice)

@@ -1,4 +1,4 @@
-"""A sentence with its figures, kept apart until it is shown, so that it can be translated."""
+"""Sentence with its numbers kept separate until display, for translation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Phrase:
-    """A template and the figures that go into it, each as text with its unit.
+    """Template and its numbers as text with units.
 
     >>> str(Phrase("{share} of the peak", {"share": "22%"}))
     '22% of the peak'
@@ -20,5 +20,5 @@ class Phrase:
 
 
 def say(template: str, **values: str) -> Phrase:
-    """Put a sentence together."""
+    """Build a phrase."""
     return Phrase(template, values)

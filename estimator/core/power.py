@@ -1,14 +1,14 @@
 """Power that a device draws under load, with its host and network.
 
-Power is idle plus load. The load, a share of the way from idle to the power limit, follows the
-share of the time that the device is busy: the utilization over that which the same network reaches
-where nothing waits. A network bound by the memory keeps a device as busy at a tenth of the peak as
-another at four tenths, and draws as much; one that waits for others draws less, but far more than
-in proportion, because memory, clocks and leakage go on.
+Power is idle plus load. The load, a share of the range from idle to the power limit, follows the
+busy share of the time: utilization over that of the same network without waiting. A memory-bound
+network at a tenth of the peak keeps a device as busy as another at four tenths and draws the same
+power. A waiting device draws less, but more than in proportion, as memory, clocks and leakage
+continue.
 
-Where only the hours of a run are known, its device waits for the host that feeds it. The host needs
-as long for a sample of a small network as of a large one, the device in proportion to parameters
-over speed: the odds of being busy are the parameters over those that keep the host just as long.
+If only the hours are known, the device may wait for its host. The host's time per sample is
+constant, the device's proportional to parameters over speed, so the odds of being busy are the
+parameters over those at which both times are equal.
 """
 
 from dataclasses import dataclass, replace
@@ -31,21 +31,23 @@ from estimator.core.uncertainty import (
 from estimator.core.work import DEVICES, FACILITY
 
 LOAD_EXPONENT = 0.4637
-"""Elasticity of the load to the share of the time that a device is busy [1], fitted to runs with a
-meter (`estimator.validation.power_fit`; a test fits it again)."""
+"""Elasticity of the load to the busy share [1], fitted to metered runs
+(`estimator.validation.power_fit`; a test repeats the fit).
+"""
 
 REFERENCE_PEAK = 1e14
-"""Peak of the device for which `power.waiting_params` is given [FLOP/s]: about a V100's."""
+"""Peak of the reference device of `power.waiting_params` [FLOP/s], about a V100's."""
 
 RUN_ODDS_EXPONENT = 0.36
-"""Growth of the odds that a device is busy with the devices of a run [1], assumed: half of the time
-on one, 0.8 on 64, 0.96 on ten thousand, for what is costly is kept busy."""
+"""Elasticity of the busy odds to the device count [1], assumed: 0.5 on one device, 0.8 on 64, 0.96
+on ten thousand, as expensive hardware is kept busy.
+"""
 
 LONGEST_ALONE_H = 720.0
-"""Most hours that one device is taken to work on a run whose devices are unknown [h]: a month."""
+"""Longest time that one device is assumed to work on a run of unknown devices [h]: a month."""
 
 MOST_CAP = 3.0
-"""A cap above so many power limits is a typing error [1]."""
+"""Multiple of the power limit above which a cap is a typing error [1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +67,7 @@ class Power:
     whole_w: Uncertain
 
     def parts_w(self) -> dict[str, Number]:
-        """Part -> median, adding up to the median of the whole [W]."""
+        """Parts that add up to the median power [W]."""
         idle, device, node = self.idle_w.mid, self.device_w.mid, self.node_w.mid
         return {
             "device, idle": idle,
@@ -78,7 +80,7 @@ class Power:
 def odds_by_network(
     params: Number, peak_flop_per_s: Number, waiting_params: Uncertain
 ) -> Uncertain:
-    """Odds that a device is busy rather than waiting for the host, by the size of its network [1].
+    """Odds that a device is busy rather than waiting, from network size [1].
 
     Parameters
     ----------
@@ -96,7 +98,7 @@ def odds_by_network(
 
 
 def odds_by_run(devices: Number, device_hours: Number) -> Number:
-    """Odds that a device is busy rather than waiting, where nothing is known of its network [1].
+    """Odds that a device is busy rather than waiting, if the network is unknown [1].
 
     >>> float(odds_by_run(1.0, 10.0))
     1.0
@@ -105,7 +107,7 @@ def odds_by_run(devices: Number, device_hours: Number) -> Number:
 
 
 def busy_share(odds: Uncertain) -> Uncertain:
-    """Share of the time that a device is busy, by the odds of that [1].
+    """Busy share of the time, from its odds [1].
 
     >>> busy_share(Uncertain(3.0)).mid
     0.75
@@ -117,7 +119,7 @@ def busy_share(odds: Uncertain) -> Uncertain:
 def node_power(
     hardware: Hardware, *, utilization: Quantity | None, devices: Number, network_share: Uncertain
 ) -> Power:
-    """Mean power of a working device with its share of the node and the network.
+    """Mean power of a working device with its share of node and network.
 
     Parameters
     ----------
@@ -146,7 +148,7 @@ def node_power(
 def limit_power(
     hardware: Hardware, devices: Number, network_share: Uncertain, pue: Uncertain, metered: str
 ) -> Uncertain:
-    """Power that a meter reads for each device where all run at their power limit [W].
+    """Metered power per device with all at their power limit [W].
 
     Parameters
     ----------
@@ -184,13 +186,12 @@ def capped(
     *,
     slows: bool = True,
 ) -> tuple[Hardware, Uncertain]:
-    """Device under a power cap, and the utilization that it then reaches.
+    """Device under a power cap, and its utilization.
 
-    Where the run would draw more than the cap, the device draws the cap, and its throughput falls
-    with the dynamic power left: (cap - idle) / (draw - idle) to the power of the exponent. Dynamic
-    power goes with the clock times the voltage squared, and the voltage with the clock, so the
-    exponent of compute-bound work is near 1/3. The host draws what it drew. Elsewhere nothing
-    changes.
+    A run above the cap draws the cap, and its throughput falls with the remaining dynamic power:
+    (cap - idle) / (draw - idle) to the power of the exponent. Dynamic power is proportional to
+    clock times voltage squared, and voltage follows the clock, so the exponent of compute-bound
+    work is near 1/3. Host power is unchanged. Below the cap nothing changes.
 
     Parameters
     ----------
@@ -233,7 +234,7 @@ def capped(
 
 
 def _host_factor_of(factor: Uncertain, draw: Uncertain, cap_w: Number) -> Uncertain:
-    """Node over device where the device draws the cap, and the host what it drew before [1]."""
+    """Node over device power for a capped device with unchanged host power [1]."""
     times = draw.mid / cap_w
     capped_factor = 1.0 + (factor.mid - 1.0) * times
     own = Uncertain(capped_factor, _scaled(factor.loadings, factor.mid * times / capped_factor))
@@ -241,7 +242,7 @@ def _host_factor_of(factor: Uncertain, draw: Uncertain, cap_w: Number) -> Uncert
 
 
 def _idle_and_reach(hardware: Hardware) -> tuple[Uncertain, Uncertain]:
-    """Idle power, and the way from there to the power limit [W]."""
+    """Idle power, and the range from there to the power limit [W]."""
     if hardware.tdp_w is None or hardware.idle_w is None:
         raise refuse("power_unknown", device=hardware.name)
     tdp, idle = hardware.tdp_w, hardware.idle_w
@@ -249,13 +250,13 @@ def _idle_and_reach(hardware: Hardware) -> tuple[Uncertain, Uncertain]:
 
 
 def _load(hardware: Hardware, utilization: Quantity | None) -> Uncertain:
-    """Share of that way at a utilization [1]."""
+    """Share of that range at a utilization [1]."""
     load = hardware.load * _activity(hardware, utilization)
     return Uncertain(np.minimum(load.mid, 1.0), load.loadings)
 
 
 def _activity(hardware: Hardware, utilization: Quantity | None) -> Uncertain:
-    """Load over that of a device that never waits [1]; no run keeps it busier than that."""
+    """Load over that of a device that never waits, at most one [1]."""
     if utilization is None:
         return hardware.unknown_busy**LOAD_EXPONENT
     busy = uncertain(utilization) / hardware.full_utilization
@@ -273,7 +274,7 @@ def _slower(share: Uncertain, exponent: Uncertain) -> Uncertain:
 
 
 def check_cap(hardware: Hardware, cap_w: Number) -> None:
-    """Refuse a cap that no device could keep, or that is a typing error.
+    """Refuse a cap below idle or implausibly high.
 
     Raises
     ------
@@ -297,7 +298,7 @@ def _scaled(loadings: Loadings, factor: Number) -> Loadings:
 
 
 def _where(chosen: Mask, yes: Uncertain, no: Uncertain) -> Uncertain:
-    """Take one or the other element by element, each with its own uncertainty."""
+    """Elementwise selection, each element with its own uncertainty."""
     loadings = {
         name: np.where(chosen, yes.loadings.get(name, 0.0), no.loadings.get(name, 0.0))[()]
         for name in {**yes.loadings, **no.loadings}

@@ -1,4 +1,4 @@
-"""Correction of predicted power by measurements: the load shifts, and the uncertainty shrinks."""
+"""Correction of predicted power by measurements."""
 
 from dataclasses import replace
 
@@ -9,11 +9,11 @@ from estimator.core.power import node_power
 from estimator.core.uncertainty import EXACTLY_ZERO, Number, Quantity, Uncertain
 
 SMALLEST_W = 1e-3
-"""A device at work draws at least so much more than at rest [W]."""
+"""Least power above idle of a working device [W]."""
 
 
 def device_power_w(hardware: Hardware, utilization: Quantity | None) -> Uncertain:
-    """Mean power of the device alone at a utilization, or where that is not known [W].
+    """Mean device power at a utilization, or at an unknown one [W].
 
     Raises
     ------
@@ -27,9 +27,9 @@ def device_power_w(hardware: Hardware, utilization: Quantity | None) -> Uncertai
 def corrected_power(
     hardware: Hardware, utilization: Quantity | None, *, log_shift: Number, left: Number
 ) -> Hardware:
-    """Device whose mean power at a utilization is moved, and less uncertain.
+    """Device with shifted and less uncertain mean power at a utilization.
 
-    Only the load moves: what the device may draw, and what it draws at rest, are as they were.
+    Only the load changes; power limit and idle power stay.
 
     Parameters
     ----------

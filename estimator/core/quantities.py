@@ -1,4 +1,4 @@
-"""Named quantities that read like a mapping: by name, as a list of names, as a table."""
+"""Named quantities with a mapping interface: by name, as a list of names, as a table."""
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class NamedQuantities:
-    """Quantities by name, each name ending in its unit; `dict`, `list` and `len` take it as it is.
+    """Quantities by name with unit suffix; supports `dict`, `list` and `len`.
 
     Parameters
     ----------
@@ -42,9 +42,9 @@ class NamedQuantities:
         return name in self.quantities
 
     def to_frame(self) -> "pd.DataFrame":
-        """Return a pandas table with `low`, `mid` and `high` of each quantity, one a row.
+        """Return a pandas table with `low`, `mid` and `high`, one row per quantity.
 
-        Quantities that are arrays are columns instead, each with its three ends, a row an element.
+        Array quantities become three columns each, one row per element.
         """
         import pandas as pd
 

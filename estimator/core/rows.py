@@ -1,4 +1,4 @@
-"""Numbers by row: some rows out of arrays, and arrays out of the few things that rows name."""
+"""Row operations: selecting rows of arrays, and expanding shared values to rows."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, is_dataclass, replace
@@ -15,11 +15,11 @@ Mask = npt.NDArray[np.bool_]
 
 Texts = npt.NDArray[np.str_]
 Places = npt.NDArray[np.intp]
-"""One index per row, of a row or of a thing that rows share."""
+"""One index per row, of a row or a shared value."""
 
 
 def rows_of(item: Any, rows: Any) -> Any:
-    """Same dataclass with every array cut to some rows: a slice, places, a mask, or one place.
+    """Return the dataclass with every array reduced to a slice, index array, mask or index.
 
     >>> rows_of(Uncertain(np.array([1.0, 2.0, 4.0]), {"x": 0.1}), 2)
     Uncertain(mid=np.float64(4.0), loadings={'x': 0.1})
@@ -36,34 +36,35 @@ def rows_of(item: Any, rows: Any) -> Any:
 
 
 def rows_where(mask: Mask) -> Places:
-    """Places where a mask holds; of few rows in a third of the time of `numpy.flatnonzero`."""
+    """Indices where a mask is true; faster than `numpy.flatnonzero` for few rows."""
     return mask.nonzero()[0]
 
 
 def unknown(count: int) -> Floats:
-    """Column of a number that no row gives: NaN."""
+    """Column of NaN."""
     column = np.empty(count)
     column.fill(np.nan)
     return column
 
 
 def nowhere(count: int) -> Places:
-    """Place of each row, for those that have one to be filled in: none, -1."""
+    """Index column of -1, to be filled in."""
     places = np.empty(count, dtype=np.intp)
     places.fill(-1)
     return places
 
 
 def of_each(values: Number, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    """Number of each row, whether one a row is given or one for all."""
+    """Value of each row, from one value per row or one for all."""
     array = np.asarray(values)
     return array if array.shape == shape else np.broadcast_to(array, shape)
 
 
 def in_order(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Distinct values, in order.
+    """Distinct values, sorted.
 
-    Counting them keeps `np.unique` from importing masked arrays, which takes as long as an answer.
+    Counting them avoids an import of masked arrays in `np.unique`, which takes as long as an
+    answer.
 
     >>> in_order(np.array([3, 1, 3])).tolist()
     [1, 3]
@@ -72,7 +73,7 @@ def in_order(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def median_of(values: Iterable[float]) -> float:
-    """Median of a few known numbers; that of numpy imports masked arrays.
+    """Median of a few known numbers, without numpy's import of masked arrays.
 
     >>> median_of([3.0, 1.0, 2.0]), median_of([4.0, 1.0])
     (2.0, 2.5)
@@ -82,7 +83,7 @@ def median_of(values: Iterable[float]) -> float:
 
 
 def few(values: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], Places]:
-    """Distinct values, and which of them each row has; one row alone is not sorted."""
+    """Distinct values, and the index of each row's value."""
     if values.size == 1:
         return values, np.zeros(1, dtype=np.intp)
     if values.size and values.dtype == np.intp:
@@ -95,21 +96,21 @@ def few(values: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], Places]:
 
 
 DENSE = 10_000
-"""Codes that span less are counted, not sorted [1]."""
+"""Code range below which codes are counted instead of sorted [1]."""
 
 
 MOST_COMBINATIONS = 2**62
-"""Of more combinations of codes, those that occur are numbered first [1]."""
+"""Combinations of codes above which only occurring ones are numbered [1]."""
 
 
 def distinct(*keys: Places) -> tuple[list[tuple[int, ...]], Places]:
-    """Distinct combinations of codes, and which of them each row has."""
+    """Distinct combinations of codes, and the index of each row's."""
     combinations, _, at = distinct_rows(*keys)
     return combinations, at
 
 
 def distinct_rows(*keys: Places) -> tuple[list[tuple[int, ...]], Places, Places]:
-    """Distinct combinations of codes, the first row of each, and which of them each row has."""
+    """Distinct combinations of codes, the first row of each, and the index of each row's."""
     first, at = first_rows(*keys)
     if keys[0].size == 1:
         return [tuple(codes.item() for codes in keys)], first, at
@@ -117,7 +118,7 @@ def distinct_rows(*keys: Places) -> tuple[list[tuple[int, ...]], Places, Places]
 
 
 def first_rows(*keys: Places) -> tuple[Places, Places]:
-    """First row of each combination of codes, and which of these combinations each row has."""
+    """First row of each combination of codes, and the index of each row's."""
     if keys[0].size == 1:
         none = np.zeros(1, dtype=np.intp)
         return none, none
@@ -136,7 +137,7 @@ def first_rows(*keys: Places) -> tuple[Places, Places]:
 
 
 def by_row(quantities: Sequence[Uncertain], at: Places) -> Uncertain:
-    """Quantity of each row out of a few; `at` says which."""
+    """Quantity of each row, selected by index."""
     if len(quantities) == 1:
         return quantities[0]
     if at.size == 1:
@@ -152,7 +153,7 @@ def by_row(quantities: Sequence[Uncertain], at: Places) -> Uncertain:
 
 
 def one_of(quantity: Uncertain, place: int) -> Uncertain:
-    """One element of a quantity whose numbers may be arrays."""
+    """One element of a quantity that may be an array."""
 
     def number(value: Number) -> float:
         return float(value[place] if isinstance(value, np.ndarray) and value.ndim else value)
@@ -162,7 +163,7 @@ def one_of(quantity: Uncertain, place: int) -> Uncertain:
 
 
 def first_known(*columns: Floats) -> Floats:
-    """Of some columns the first that is known, row by row."""
+    """First known value of several columns, by row."""
     found = columns[0]
     for column in columns[1:]:
         found = np.where(np.isnan(found), column, found)
@@ -170,12 +171,12 @@ def first_known(*columns: Floats) -> Floats:
 
 
 def squeezed(values: Floats) -> Number:
-    """Array, or its number if there is one alone."""
+    """Array, or its number if it has one element."""
     return float(values[0]) if values.size == 1 else values
 
 
 def filled(given: Floats, assumed: Uncertain) -> Uncertain:
-    """Numbers that rows give are exact; where they give none, the assumed one, uncertain."""
+    """Exact given numbers, with an uncertain default where missing."""
     missing = np.isnan(given)
     if not missing.any():
         return Uncertain(squeezed(given))

@@ -6,12 +6,12 @@ from estimator.core.limits import within_limits
 from estimator.core.uncertainty import Uncertain
 
 OPTIONAL = ("co2e_kg_per_kwh", "wue_l_per_kwh", "offsite_l_per_kwh", "electricity_usd_per_kwh")
-"""Fields that may not be known."""
+"""Fields that may be unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """A place with its grid.
+    """Site with its grid.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Site:
                 within_limits(name, value)
 
     def water_l_per_it_kwh(self) -> dict[str, Uncertain]:
-        """Water per energy of the computers where it is known: on site, in generation [L/kWh]."""
+        """Known water use per IT energy: on site, and in generation [L/kWh]."""
         offsite = None if self.offsite_l_per_kwh is None else self.pue * self.offsite_l_per_kwh
         rates = {"onsite": self.wue_l_per_kwh, "offsite": offsite}
         return {place: rate for place, rate in rates.items() if rate is not None}

@@ -1,10 +1,9 @@
-"""Uncertainty of an estimate: log-normal factors, multiplied in closed form.
+"""Uncertainty: log-normal factors, multiplied in closed form.
 
-Every link of the chain from work to CO2e is a factor, so uncertainty is multiplicative: a quantity
-is a median and, for each independent source, how far one standard deviation of that source moves
-its logarithm (its *loading*). Products and powers of such quantities are again log-normal
-and exact; a factor shared by two of them (the utilization is in the time and in the energy) stays
-shared. Sums are taken to first order: each term's loadings weighted by its share of the sum.
+Every link from work to CO2e is a factor, so a quantity is a median and, for each independent
+source, the shift of its logarithm for one standard deviation of that source (its *loading*).
+Products and powers are again log-normal and exact; sources shared by two factors (utilization in
+time and energy) stay shared. Sums are first-order: loadings weighted by each term's share.
 """
 
 import math
@@ -21,20 +20,20 @@ import numpy.typing as npt
 from estimator.core.units import CENTRAL
 
 Number: TypeAlias = float | npt.NDArray[np.float64]
-"""A float or an array of them; all arrays of one call broadcast together."""
+"""Float or float array; all arrays of one call broadcast together."""
 
 Loadings: TypeAlias = Mapping[str, Number]
-"""Source of uncertainty -> shift of the logarithm for one standard deviation of that source [1]."""
+"""Source of uncertainty -> shift of the logarithm per standard deviation [1]."""
 
 Z_CENTRAL = 1.2815515655446008
-"""Half-width of the central 80% of a normal, in standard deviations; other levels are computed."""
+"""Half-width of the central 80% of a normal, in standard deviations."""
 
 _NO_LOADINGS: Loadings = MappingProxyType({})
 
 
 @dataclass(frozen=True, eq=False)
 class Uncertain:
-    """A positive quantity whose logarithm is normally distributed.
+    """Positive quantity with a normally distributed logarithm.
 
     Parameters
     ----------
@@ -107,13 +106,13 @@ class Uncertain:
         return reduce(add, squares) if squares else 0.0
 
     def interval(self, level: float = CENTRAL) -> tuple[Number, Number]:
-        """Bounds of the central interval that holds the share `level` of the probability."""
+        """Central interval that covers the probability `level`."""
         spread = np.exp(z_score(level) * self.log_sd)
         high = self.mid * spread
         return self.mid / spread, high if self.most == math.inf else np.minimum(high, self.most)
 
     def shares(self) -> dict[str, Number]:
-        """Share of each source of uncertainty in the log-variance [1]; empty if exact."""
+        """Share of each source in the log-variance [1], empty if exact."""
         variance = np.asarray(self.log_variance)
         if not np.any(variance > 0):
             return {}
@@ -127,17 +126,17 @@ Quantity: TypeAlias = Uncertain | Number
 
 
 LEAST_LEVEL = 1e-6
-"""Least probability inside or outside an interval that means anything [1]."""
+"""Least meaningful probability inside or outside an interval [1]."""
 
 EXACTLY_ONE = Uncertain(1.0)
-"""One, exact [1]."""
+"""Exact one [1]."""
 
 EXACTLY_ZERO = Uncertain(0.0)
-"""Zero, exact, in any unit."""
+"""Exact zero, in any unit."""
 
 
 def uncertain(value: Quantity) -> Uncertain:
-    """Read an exact number as an exact quantity.
+    """Convert an exact number to a quantity.
 
     >>> uncertain(3.0)
     Uncertain(mid=3.0, loadings=mappingproxy({}))
@@ -148,7 +147,7 @@ def uncertain(value: Quantity) -> Uncertain:
 def spread_between(
     low: Number, high: Number, source: str, *, mid: Number | None = None, level: float = CENTRAL
 ) -> Uncertain:
-    """Quantity whose central interval is as wide as from `low` to `high`.
+    """Quantity with a central interval from `low` to `high`.
 
     Parameters
     ----------
@@ -173,7 +172,7 @@ def spread_between(
 
 
 def total(terms: Iterable[Quantity]) -> Uncertain:
-    """Sum of quantities, their shared sources kept, to first order in the loadings.
+    """Sum of quantities with shared sources, to first order in the loadings.
 
     >>> host_and_gpu = total([Uncertain(100.0, {"power": 0.2}), 100.0])
     >>> host_and_gpu.mid, host_and_gpu.loadings
@@ -219,7 +218,6 @@ def z_score(level: float) -> float:
 
 
 def _sum(left: Loadings, right: Loadings) -> Loadings:
-    """Loadings of a product."""
     if not right:
         return left
     merged = dict(left)
@@ -229,7 +227,6 @@ def _sum(left: Loadings, right: Loadings) -> Loadings:
 
 
 def _difference(left: Loadings, right: Loadings) -> Loadings:
-    """Loadings of a quotient."""
     if not right:
         return left
     merged = dict(left)
@@ -239,7 +236,7 @@ def _difference(left: Loadings, right: Loadings) -> Loadings:
 
 
 def student_quantile(probability: float, freedom: float) -> float:
-    """Quantile of Student's t distribution, by integrating its density [1].
+    """Quantile of Student's t distribution, by numerical integration [1].
 
     >>> round(student_quantile(0.9, 5), 3), round(student_quantile(0.9, 1000), 3)
     (1.476, 1.282)

@@ -1,6 +1,6 @@
-"""Units of quantities, and numbers as people write them.
+"""Units of quantities, and numbers in human-readable form.
 
-One unit per quantity in the whole package; a name ends in its unit. The factors here are exact by
+One unit per quantity throughout the package, named in the suffix. The factors here are exact by
 definition (SI brochure, 9th edition, 2019; Julian year of the IAU).
 """
 
@@ -17,12 +17,12 @@ NS_PER_S = 1e9
 MILLION = 1e6
 BITS_PER_BYTE = 8.0
 GIB = 2.0**30
-"""Bytes in which drivers and frameworks print memory [B]."""
+"""Bytes in a GiB, the unit of drivers and frameworks [B]."""
 YEAR_3000_S = 32_503_680_000.0
-"""Timestamps from the year 3000 on are taken for typing errors [s since 1970]."""
+"""Timestamp from which a time counts as a typing error, the year 3000 [s since 1970]."""
 
 CENTRAL = 0.8
-"""Probability that intervals cover by default, and ranges in the profiles always [1]."""
+"""Default probability of intervals, and of all ranges in the profiles [1]."""
 
 _PREFIXES: tuple[tuple[float, str], ...] = (
     (1e24, "Y"),
@@ -37,10 +37,10 @@ _PREFIXES += ((1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-
 _MONEY_PREFIXES: tuple[tuple[float, str], ...] = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 
 _LEAST = 1e-4
-"""Smallest amount that is written out [$ or percent]; below it people do not care."""
+"""Smallest amount written out [$ or percent]."""
 
 _EXACT = 1e-9
-"""Relative rounding error up to which a number counts as exact, so its zeros are dropped [1]."""
+"""Relative rounding error below which a number is exact, so its zeros are dropped [1]."""
 
 _DURATIONS = (
     (S_PER_H * H_PER_YEAR, "year", "years"),
@@ -51,7 +51,7 @@ _DURATIONS = (
 
 
 def human(value: float, unit: str) -> str:
-    """Write an amount with three significant digits and an SI prefix; code never parses it.
+    """Format an amount with three significant digits and an SI prefix, for people only.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def human(value: float, unit: str) -> str:
 
 
 def _human_money(dollars: float) -> str:
-    """Write an amount of money; cents between one and a hundred dollars.
+    """Format an amount of money, with cents between one and a hundred dollars.
 
     >>> [_human_money(dollars) for dollars in (0, 3, 0.5, 0.0547, 22.456, 231_600, 3e9, -1.5)]
     ['$0', '$3', '$0.50', '$0.0547', '$22.46', '$232k', '$3B', '-$1.50']
@@ -99,7 +99,7 @@ def _human_money(dollars: float) -> str:
 
 
 def human_percent(share: float) -> str:
-    """Write a share in percent, without an exponent.
+    """Format a share in percent, without an exponent.
 
     >>> human_percent(0.4213), human_percent(0.22), human_percent(2.4e-13), human_percent(0)
     ('42.1%', '22%', 'below 0.0001%', '0%')
@@ -109,7 +109,7 @@ def human_percent(share: float) -> str:
 
 
 def amount(value: float, unit: str) -> str:
-    """Write a number of the profiles with its unit, for people.
+    """Format a number of the profiles with its unit.
 
     >>> amount(989.4e12, "FLOP/s"), amount(0.277, "1"), amount(7e9, "parameters")
     ('989 TFLOP/s', '0.277', '7 billion')
@@ -131,7 +131,7 @@ def amount(value: float, unit: str) -> str:
 
 
 def human_quantity(value: float, unit: str) -> str:
-    """Write a quantity in the unit that a person would choose.
+    """Format a quantity in a human-friendly unit.
 
     >>> human_quantity(1287e3, "kWh"), human_quantity(355.4, "year"), human_quantity(0.03, "share")
     ('1.29 GWh', '355 years', '3%')
@@ -160,7 +160,7 @@ def human_quantity(value: float, unit: str) -> str:
 
 
 def in_percent(share: float, decimals: int = 0) -> str:
-    """Share in percent with a fixed number of decimals, for a column of a table.
+    """Format a share in percent with fixed decimals, for a table column.
 
     >>> in_percent(0.234), in_percent(-0.004), in_percent(0.0123, 1)
     ('23%', '0%', '1.2%')
@@ -170,7 +170,7 @@ def in_percent(share: float, decimals: int = 0) -> str:
 
 
 def in_times(ratio: float) -> str:
-    """Ratio as a factor.
+    """Format a ratio as a factor.
 
     >>> in_times(1.034), in_times(0.0234), in_times(42.0)
     ('×1.03', '×0.023', '×42')
@@ -179,7 +179,7 @@ def in_times(ratio: float) -> str:
 
 
 def rows_text(count: int) -> str:
-    """Count rows of a table.
+    """Format a row count.
 
     >>> rows_text(1), rows_text(1200)
     ('1 row', '1,200 rows')
@@ -188,9 +188,9 @@ def rows_text(count: int) -> str:
 
 
 def digits(value: float) -> str:
-    """Write three significant digits, without an exponent where that stays readable.
+    """Format three significant digits, without an exponent where readable.
 
-    Zeros at the end show what rounding left; a number that is exact without them goes without.
+    Trailing zeros show rounding; exact numbers have none.
 
     >>> digits(355.4), digits(1234567.0), digits(38.04), digits(0.0123), digits(3.1e12)
     ('355', '1,230,000', '38.0', '0.0123', '3.1e+12')
@@ -209,7 +209,7 @@ def digits(value: float) -> str:
 
 
 def significant(value: float, figures: int = 3) -> float:
-    """Number rounded to so many significant figures.
+    """Round to some significant figures.
 
     >>> significant(1234.5), significant(0.0123456, 4)
     (1230.0, 0.01235)
@@ -218,7 +218,7 @@ def significant(value: float, figures: int = 3) -> float:
 
 
 def human_duration(seconds: float) -> str:
-    """Render a duration in the unit a person would choose.
+    """Format a duration in a human-friendly unit.
 
     >>> human_duration(1.1214e16), human_duration(14.8 * 86400), human_duration(90)
     ('355 million years', '14.8 days', '1.5 minutes')
@@ -236,7 +236,7 @@ def human_duration(seconds: float) -> str:
 
 
 def human_count(value: float) -> str:
-    """Name a large count in words; a whole one below a million is exact.
+    """Format a large count in words, or exactly if whole and below a million.
 
     >>> human_count(355e6), human_count(1.2e9), human_count(2048), human_count(2048.3)
     ('355 million', '1.2 billion', '2,048', '2,050')
@@ -251,7 +251,7 @@ def human_count(value: float) -> str:
 
 
 def human_mass(kilograms: float) -> str:
-    """Mass of CO2e: grams and kilograms below a tonne, tonnes above.
+    """Format a mass of CO2e: grams and kilograms below a tonne, tonnes above.
 
     >>> human_mass(552e3), human_mass(1.5), human_mass(0.02), human_mass(3.2e9)
     ('552 t', '1.5 kg', '20 g', '3.2 Mt')
@@ -262,7 +262,7 @@ def human_mass(kilograms: float) -> str:
 
 
 def joined(low: str, high: str, between: str = "to") -> str:
-    """Write a range of two amounts, with the unit only once if both have the same.
+    """Format a range of two amounts, with a shared unit once.
 
     >>> joined("440 W", "568 W"), joined("$102k", "$1.14M"), joined("25.0%", "65.5%", "–")
     ('440 to 568 W', '$102k to $1.14M', '25.0 – 65.5%')

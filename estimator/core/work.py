@@ -1,4 +1,4 @@
-"""Amount of work of a run: FLOPs, or device time already spent."""
+"""Work of a run: FLOPs, or device time already spent."""
 
 from dataclasses import dataclass
 
@@ -6,12 +6,12 @@ from estimator.core.limits import within_limits
 from estimator.core.uncertainty import EXACTLY_ONE, Uncertain
 
 DEVICES, NODES, FACILITY = METERED = ("devices", "nodes", "facility")
-"""Boundaries of a meter of energy, each within the next."""
+"""Boundaries of an energy meter, each within the next."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Workload:
-    """A training run, from its work.
+    """Training run, described by its work.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Contribution of each term of the mechanism: the held-out score without it."""
+"""Ablation: held-out score without each term of the mechanism."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -21,7 +21,7 @@ WHOLE = "nothing left out"
 
 
 def ablation_rows(catalog: Catalog) -> Iterator[dict[str, Any]]:
-    """One row per term left out, with the blind score of all runs and of large language runs."""
+    """One row per ablated term, with held-out scores of all runs and large language runs."""
     published = usable_runs(catalog)
     prior, runs = prior_model(catalog), published.runs
     large = large_language(published)

@@ -1,8 +1,8 @@
-"""Accuracy of cost and CO2e: published runs with both, predicted from their hours.
+"""Accuracy of cost and CO2e, predicted from the hours of published runs.
 
-A reported cost counts if it is a price that was listed at the time; one that is hours times a
-round price that somebody assumed tests nothing. A reported amount of CO2e counts if a meter read
-the energy behind it; hours times the power limit times a grid factor tests nothing either.
+A reported cost counts if its price was a list price of the time; hours times an assumed round price
+test nothing. Reported CO2e counts if its energy was metered; hours times power limit times grid
+factor test nothing either.
 """
 
 import re
@@ -23,12 +23,12 @@ from estimator.validation.published_runs import USABLE_TIERS, row_number
 KG_PER_T = 1e3
 
 LISTED = re.compile(r"^\$[\d.,]+/h\b")
-"""Pattern of costs that are hours times a listed rental price."""
+"""Pattern of costs from a listed rental price."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """One run with a reported amount and the prediction.
+    """Run with a reported amount and its prediction.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class Judged:
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """Runs that can be scored, and why the others cannot.
+    """Runs that can be scored, and why others cannot.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class Judgement:
 
     @property
     def score(self) -> Score:
-        """Error and coverage; a ValueError if there are no runs."""
+        """Error and coverage; ValueError without runs."""
         ratio = np.array([np.log(float(run.predicted.mid) / run.reported) for run in self.runs])
         uncertainty = np.array([float(run.predicted.log_sd) for run in self.runs])
         families = np.array([run.family for run in self.runs])
@@ -72,7 +72,7 @@ class Judgement:
 
 
 def judged_costs(catalog: Catalog) -> Judgement:
-    """Costs at listed prices against the rent on record for the year of the run, hours given."""
+    """Costs at list prices against the rental price on record for the year, with given hours."""
     runs: list[Judged] = []
     left_out: Counter[str] = Counter()
     for row in _reporting(catalog, "cost_usd"):
@@ -85,7 +85,7 @@ def judged_costs(catalog: Catalog) -> Judgement:
 
 
 def judged_emissions(catalog: Catalog) -> Judgement:
-    """Operational CO2e behind a meter against the predicted power, hours, PUE and grid given."""
+    """Metered operational CO2e against the prediction from given hours, PUE and grid."""
     measured = {run.reading.name: run for run in measured_power(catalog)}
     runs: list[Judged] = []
     left_out: Counter[str] = Counter()
@@ -124,7 +124,7 @@ def _unusable(row: dict[str, str]) -> str:
 
 
 def _cost(row: dict[str, str], catalog: Catalog) -> Judged | str:
-    """One run with its rent, or why it cannot be scored."""
+    """Run with its rental price, or why it cannot be scored."""
     reason = _unusable(row)
     if not reason and not LISTED.match(row["cost_basis"]):
         reason = "circular: the price behind it was assumed, or is not stated"

@@ -1,8 +1,7 @@
-"""Held-out accuracy: published runs against predictions that have not seen their family.
+"""Held-out accuracy of utilization: each family predicted by a fit to the others.
 
-The utilization model is fitted to all families but one, predicts that one, and so on; the score
-counts what it predicts, never what it was fitted to. Tables of throughput help the fit, those of
-the family held out excepted, and are not scored. Nothing here prints or reads a file.
+Throughput tables inform the fit, except those of the held-out family, and are not scored. Nothing
+here prints or reads a file.
 """
 
 from collections.abc import Mapping
@@ -36,33 +35,34 @@ from estimator.validation.utilization_fit import (
 )
 
 NEUTRAL_AT_ONE = ("_slowdown", "_per_year", "tuning")
-"""Endings of parameters that are factors, without effect at one."""
+"""Suffixes of multiplicative parameters, neutral at one."""
 
 SMALL_GROUP = 4
-"""Fewer stacks of a group than this borrow their uncertainty from all runs [1]."""
+"""Stacks below which a group borrows its spread from all runs [1]."""
 
 LARGE_FOLD = 15
 SMALL_FOLDS = 32
-"""Groups of so many runs are held out alone [1], the others in so many parts."""
+"""Runs from which a group is its own fold; smaller groups share this many folds [1]."""
 
 RESAMPLES = 400
 RESAMPLING_SEED = 7
-"""Drawings of the bootstrap, and where they start [1]."""
+"""Number of bootstrap resamples, and their seed [1]."""
 
 VOTE_EXPONENT = -0.5
-"""Power of the size of a stack that weighs its errors: between one vote a run and one a stack
-[1]."""
+"""Exponent of a stack's size in the weight of its errors: between a vote per run and a vote per
+stack [1].
+"""
 
 SMALLEST_SIZE = 0.02
-"""Smaller errors of the logarithm count as this where their sizes are compared [1]."""
+"""Least log error when error sizes are compared [1]."""
 
 PULL = 10.0
-"""Runs' worth of evidence that errors are the same everywhere [1]."""
+"""Shrinkage towards constant errors, in runs [1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Points:
-    """Distance of predictions from reported values.
+    """Error statistics of predictions.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ class Points:
 
 @dataclass(frozen=True, kw_only=True)
 class Score(Points):
-    """The same with the range of the median error, which takes by far the longest.
+    """Error statistics with the range of the median, which takes the longest to compute.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ class Score(Points):
 
 @dataclass(frozen=True, kw_only=True)
 class Blind:
-    """Predictions for runs whose family was held out, and the uncertainty given with them.
+    """Held-out predictions with their uncertainty.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def blind_predictions(
     *,
     by: str = "family",
 ) -> Blind:
-    """Hold out some families or stacks in turn, fit to the others, and predict them.
+    """Predict each family or stack from a fit to the others.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def blind_predictions(
 
 
 def as_answered(blind: Blind, runs: PublishedArrays) -> Blind:
-    """Predictions as an answer gives them: no 80% interval ends above the peak."""
+    """Held-out predictions as an answer gives them, with 80% intervals cut off at the peak."""
     reached = runs.log_utilization()
     answered = within_peak(Uncertain(np.exp(reached - blind.log_ratio), {"": blind.log_sd}))
     return Blind(
@@ -172,7 +172,7 @@ def as_answered(blind: Blind, runs: PublishedArrays) -> Blind:
 
 
 def folds(held: Texts) -> list[list[str]]:
-    """Parts that are held out together: each large group alone, the small ones dealt out.
+    """Folds: each large group by itself, small groups distributed.
 
     >>> parts = folds(np.array(["a"] * 30 + [f"b{n}" for n in range(40)]))
     >>> len(parts), [len(part) for part in parts[:3]]
@@ -186,9 +186,9 @@ def folds(held: Texts) -> list[list[str]]:
 
 
 def ablated(prior: Mapping[str, Uncertain], parameter: str) -> dict[str, Uncertain]:
-    """Prior that switches one parameter of the mechanism off, for the ablation.
+    """Prior with one parameter switched off, for the ablation.
 
-    A factor is held at one; values moved, start-up and exponents are held near zero.
+    A factor is fixed at one; traffic, start-up and exponents near zero.
     """
     neutral = 1.0 if parameter.endswith(NEUTRAL_AT_ONE) else 1e-9
     return {**prior, parameter: Uncertain(neutral, {parameter: 1e-6})}
@@ -200,15 +200,15 @@ def log_hours_ratio(
     scored: PublishedArrays,
     near: Floats | None = None,
 ) -> Floats:
-    """Logarithm of predicted over reported device-hours of runs that the fit has not seen [1].
+    """Log of predicted over reported device-hours for runs outside the fit [1].
 
-    `near` is where to start looking: it saves time, and the least loss is found from anywhere.
+    `near` is a starting point that saves time without changing the result.
     """
     return _log_ratio(fitted_logs(prior, fitted_on, near), scored)
 
 
 def _log_ratio(logs: Floats, scored: PublishedArrays) -> Floats:
-    """Logarithm of the hours that parameters predict over those reported [1]."""
+    """Log of predicted over reported hours for given parameters [1]."""
     model = model_of(logs.tolist())
     expected = log_utilization(
         model, scored.features, scored.machine, flop=scored.flop, devices=scored.devices
@@ -219,7 +219,7 @@ def _log_ratio(logs: Floats, scored: PublishedArrays) -> Floats:
 
 @dataclass(frozen=True, kw_only=True)
 class Spread:
-    """Spread of prediction errors by kind of network and quality of evidence.
+    """Error spread by network kind and evidence quality.
 
     Parameters
     ----------
@@ -242,7 +242,7 @@ class Spread:
         return like * thinness(_places(runs), self.growth)
 
     def of_group(self, group: str) -> float:
-        """Standard deviation of well-known runs of a group [1]; without runs as of one stack."""
+        """Standard deviation of well-evidenced runs of a group [1]; without runs, of one stack."""
         return self.groups.get(group, self.every * _widened(1))
 
 
@@ -252,9 +252,11 @@ def spread_of(
     groups: Texts,
     variance: Number = 0.0,
 ) -> Spread:
-    """Spread that makes the 80% interval hold 80% of the errors of each group.
+    """Spread for which the 80% interval covers 80% of each group's errors.
 
-    It comes on top of `variance`, that of what the parameters of the fit leave open [1].
+    It adds to `variance`, the parameter uncertainty [1]. A new stack falls outside more often than
+    known ones, all the more for small groups [1]_. Runs of one stack share their votes, and groups
+    of few stacks are shrunk towards all runs and widened.
 
     A group to come falls outside more often than those at hand, the more so the fewer they are
     [1]_. What is asked is another stack, so the runs of one share their votes, and a group of few
@@ -282,21 +284,21 @@ def spread_of(
 
 
 def _votes_of_stacks(runs: PublishedArrays) -> Floats:
-    """Weight of the error of each run, by the size of its stack [1]."""
+    """Weight of each run's error, by the size of its stack [1]."""
     _, places, counts = np.unique(runs.stack, return_inverse=True, return_counts=True)
     return np.asarray(counts[places] ** VOTE_EXPONENT, dtype=np.float64)
 
 
 def _widened(stacks: int) -> float:
-    """Factor on a spread that errors of so few stacks tell: the next is as far from their mean."""
+    """Factor on a spread estimated from few stacks."""
     return float(np.sqrt(1.0 + 1.0 / stacks))
 
 
 def growth_of(log_ratio: Floats, runs: PublishedArrays) -> Growth:
-    """Return the growth of errors for small runs, and where runs are rare.
+    """Return the growth of errors with smaller runs and with rare features.
 
-    A straight line through the logarithms of their sizes, drawn a little towards none; runs of one
-    stack share their votes.
+    A straight line through the log sizes, shrunk slightly towards zero; runs of one stack share
+    their votes.
     """
     places = np.broadcast_arrays(np.ones(len(log_ratio)), *_places(runs))
     columns = np.array(places, dtype=np.float64).T
@@ -314,7 +316,7 @@ def _places(runs: PublishedArrays) -> ThinPlaces:
 
 
 def spread_by_votes(sizes: Floats, votes: Floats) -> float:
-    """Standard deviation by the size of an error below which most votes lie, one more in [1]."""
+    """Standard deviation from the weighted 80% quantile of error sizes, plus one unseen [1]."""
     voters = votes.sum() ** 2 / (votes**2).sum()
     level = min(CENTRAL * (1.0 + 1.0 / voters), 1.0)
     order = np.argsort(sizes)
@@ -324,7 +326,7 @@ def spread_by_votes(sizes: Floats, votes: Floats) -> float:
 
 
 def score(blind: Blind, family: npt.NDArray[Any]) -> Score:
-    """Score some predictions; raises ValueError if there are none."""
+    """Score some predictions; ValueError without any."""
     found = points(blind, family)
     _, places = np.unique(family, return_inverse=True)
     low, high = bootstrap_median(errors_of(blind), places)
@@ -332,7 +334,7 @@ def score(blind: Blind, family: npt.NDArray[Any]) -> Score:
 
 
 def points(blind: Blind, family: npt.NDArray[Any]) -> Points:
-    """Score some predictions, without a range; raises ValueError if there are none."""
+    """Score some predictions without a range; ValueError without any."""
     families, votes = votes_of(family)
     median_error, family_median_error = median_errors(errors_of(blind), votes)
     size = np.abs(blind.log_ratio)
@@ -360,7 +362,7 @@ def votes_of(family: npt.NDArray[Any]) -> tuple[int, Floats]:
 
 
 def median_errors(errors: Floats, votes: Floats) -> tuple[float, float]:
-    """Median error with one vote a run and one a family [1]; ValueError if there are no runs."""
+    """Median error with a vote per run and a vote per family [1]; ValueError without runs."""
     if len(errors) == 0:
         raise ValueError("no runs to score")
     order = np.argsort(errors)
@@ -374,7 +376,7 @@ def errors_of(blind: Blind) -> Floats:
 
 
 def bootstrap_median(values: Floats, members: Places) -> tuple[float, float]:
-    """Central 80% of the median when whole groups are drawn again, with replacement [1]_.
+    """Central 80% of the median under a group bootstrap [1]_.
 
     Parameters
     ----------
@@ -408,17 +410,17 @@ def _votes(groups: int) -> Places:
 
 
 def constant_utilization(runs: PublishedArrays, utilization: float, log_sd: float) -> Blind:
-    """Return the prediction of a calculator with one utilization for everything."""
+    """Return the prediction of a calculator with one constant utilization."""
     ratio = runs.log_utilization() - np.log(utilization)
     return Blind(log_ratio=ratio, log_sd=np.full(len(ratio), log_sd))
 
 
 def _reached_half(ordered: Floats, weights: Floats) -> float:
-    """Smallest of values in order at which half of the weight is reached."""
+    """Weighted median of sorted values."""
     reached = np.cumsum(weights)
     return float(ordered[np.searchsorted(reached, reached[-1] / 2)])
 
 
 def _middle(ordered: Floats) -> float:
-    """Median of values in order."""
+    """Median of sorted values."""
     return float(0.5 * (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]))

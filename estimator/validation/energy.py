@@ -1,9 +1,8 @@
-"""Accuracy of the power: runs with measured energy, predicted from their hours.
+"""Accuracy of power: runs with measured energy, predicted from their hours.
 
-Only what a meter read counts: power of the system, of the devices, or of the devices with
-processors and memory. Energy worked out as hours times the power limit tests nothing and is left
-out. Each family of runs is predicted by a model fitted to all the other families, and its interval
-is as wide as their errors, so that no run helps to predict itself.
+Only metered power counts: of the system, the devices, or the devices with CPU and memory. Energy
+from hours times power limit is excluded. Each family is predicted by a fit to the others, with an
+interval from their errors.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,19 +34,18 @@ from estimator.validation.power_readings import (
 )
 
 SET_ASIDE = ("olmo", "dodge2022:vit")
-"""Families, one busy and one lightly loaded, that no fit behind a score has seen since 2026-11-24,
-neither their own nor each other's."""
+"""Families, one busy and one lightly loaded, that no fit has seen since 2026-11-24."""
 
 ALONE_WAITING = 0.5
-"""Share of the time that a device waits in a run on one of which only the hours are known [1]."""
+"""Waiting share of a single-device run with only hours known [1]."""
 
 WORK_KNOWN, HOURS_ALONE = "work known", "hours alone"
-"""Runs whose work tells how busy the devices were, and others: the errors of these are larger."""
+"""Runs whose work implies the device load, and others with larger errors."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MeasuredPower:
-    """One run with a meter, and what the model says that has not seen its family.
+    """Metered run, and its held-out prediction.
 
     Parameters
     ----------
@@ -62,7 +60,7 @@ class MeasuredPower:
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """Groups that it is scored with."""
+        """Score groups of the run."""
         domain = self.reading.domain.partition(":")[0]
         aside = "set aside" if self.reading.family in SET_ASIDE else ""
         groups = (aside, "measured", domain, self.reading.scope, work_group(self.reading))
@@ -70,7 +68,7 @@ class MeasuredPower:
 
 
 def measured_power(catalog: Catalog) -> list[MeasuredPower]:
-    """Published runs with measured power, each with its blind prediction."""
+    """Published runs with measured power, each with its held-out prediction."""
     found = readings(catalog)
     own = own_readings(catalog)
     blind = blind_power(found, power_prior(catalog), catalog.prior("power.load.tpu").value, own)
@@ -87,7 +85,7 @@ def measured_power(catalog: Catalog) -> list[MeasuredPower]:
 
 
 def waiting_log_sd(found: Sequence[Reading], catalog: Catalog) -> Floats:
-    """Uncertainty of each power by how long its device waits where the work is not known [1]."""
+    """Uncertainty of power from the device's waiting time if the work is unknown [1]."""
     every = meters(found)
     sd = {
         name: float(uncertain_record(catalog.prior(name), "busy share").log_sd)
@@ -109,14 +107,14 @@ def waiting_log_sd(found: Sequence[Reading], catalog: Catalog) -> Floats:
 
 
 def energy_scores(runs: Sequence[MeasuredPower]) -> dict[str, Score]:
-    """Score of the predictions by group, the hours given; groups of a few runs are left out."""
+    """Score of the predictions by group, with given hours; small groups are left out."""
     names = dict.fromkeys(name for run in runs for name in run.groups)
     grouped = {name: [run for run in runs if name in run.groups] for name in names}
     return {name: energy_score(of) for name, of in grouped.items() if len(of) >= 5}
 
 
 def energy_score(runs: Sequence[MeasuredPower]) -> Score:
-    """Score of the predictions, the hours given."""
+    """Score of the predictions, with given hours."""
     ratio = np.array([np.log(float(run.predicted_w.mid) / run.reading.measured_w) for run in runs])
     uncertainty = np.array([float(run.predicted_w.log_sd) for run in runs])
     family = np.array([run.reading.family for run in runs])
@@ -129,7 +127,7 @@ def blind_power(
     tpu_load: float,
     own: Sequence[Reading] = (),
 ) -> Blind:
-    """Hold out each family in turn, fit to the others, and predict it.
+    """Predict each family's power from a fit to the others.
 
     Parameters
     ----------
@@ -152,7 +150,7 @@ def held_out_ratio(
     tpu_load: float,
     own: Sequence[Reading] = (),
 ) -> Floats:
-    """Logarithm of predicted over measured power, each family predicted by the others [1]."""
+    """Log of predicted over measured power, each family predicted from the others [1]."""
     family = np.array([one.family for one in found])
     ratio = np.empty(len(found))
     for held in np.unique(family):
@@ -171,7 +169,7 @@ def power_ratio(
     prior: Mapping[str, Uncertain],
     tpu_load: float,
 ) -> Floats:
-    """Logarithm of predicted over measured power of readings, by a model fitted to others [1]."""
+    """Log of predicted over measured power for a model fitted to other readings [1]."""
     model = fitted_power(prior, meters([one for one in fitted_on if one.kind != "tpu"]))
     every = meters(scored)
     expected = expected_power(model, every)
@@ -182,12 +180,12 @@ def power_ratio(
 
 
 def work_group(reading: Reading) -> str:
-    """Return whether the work of a run shows the load of its devices."""
+    """Return whether the work of a run implies its device load."""
     return HOURS_ALONE if np.isnan(reading.busy) else WORK_KNOWN
 
 
 def _spread(ratio: Floats, found: Sequence[Reading]) -> Floats:
-    """Uncertainty of each, from the errors of runs of other families as well known [1]."""
+    """Uncertainty of each run, from errors of equally well known other families [1]."""
     group = np.array([work_group(one) for one in found])
     family = np.array([one.family for one in found])
     return np.array(
@@ -199,7 +197,7 @@ def _spread(ratio: Floats, found: Sequence[Reading]) -> Floats:
 
 
 def power_spread(log_ratio: Floats, family: Texts) -> float:
-    """Standard deviation that makes the 80% interval hold 80% of such errors, one more in [1].
+    """Standard deviation for which the 80% interval covers 80% of the errors [1].
 
     Readings of one family share their votes.
     """
@@ -215,7 +213,7 @@ def _spread_elsewhere(ratio: Floats, family: Texts, elsewhere: Mask) -> float:
 def _system_power(
     found: Sequence[Reading], one: Reading, model: PowerModel, tpu_load: float
 ) -> float:
-    """System power of a TPU: the median on that chip in others, as busy as it was [W], or NaN."""
+    """System power of a TPU from other runs on the chip, scaled by load [W], or NaN."""
     others = [
         other.measured_w for other in found if other.device == one.device and other.scope == NODE
     ]

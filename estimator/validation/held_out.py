@@ -1,4 +1,4 @@
-"""The held-out score: by group of runs, beside the baselines, with the worst misses."""
+"""Held-out score by group of runs, with baselines and the worst misses."""
 
 import csv
 from collections.abc import Mapping
@@ -28,35 +28,35 @@ from estimator.validation.cross_validation import (
 from estimator.validation.published_runs import PublishedRuns, usable_runs
 
 BASELINES = {"constant_0.30": 0.30, "constant_0.375": 0.375}
-"""Utilizations that calculators take for every run [1]: a rule of thumb, and Epoch AI's."""
+"""Constant utilizations of calculators [1]: a rule of thumb, and Epoch AI's."""
 
 BASELINE_LOG_SD = 0.5
-"""Uncertainty ascribed to a constant utilization, which states none [1]."""
+"""Log standard deviation assigned to a constant utilization, which has none [1]."""
 
 LARGE_RUN_FLOP = 1e20
-"""From here on a language run counts as large [FLOP]."""
+"""Work from which a language run counts as large [FLOP]."""
 
 KIND = "network: "
-"""Beginning of the names of groups by kind of network."""
+"""Prefix of groups by network kind."""
 
 FEWEST_OF_A_KIND = 8
-"""Kinds of fewer runs do not count in the mean over kinds [1]."""
+"""Least runs of a kind in the mean over kinds [1]."""
 
 FEWEST = 5
-"""Groups of fewer runs are not shown apart [1]."""
+"""Least runs of a group with its own score [1]."""
 
 WORSE = "worse than a constant"
-"""Note on a group whose error exceeds a baseline's."""
+"""Remark on a group that a constant predicts better."""
 
 WORST = 10
 
 EARLIER = "earlier_scores.csv"
-"""Table of the scores of the model before the present one, in `runs`."""
+"""Table of the previous model's scores, in `runs`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class HeldOut:
-    """The blind score of the device-hours.
+    """Held-out score of device-hours.
 
     Parameters
     ----------
@@ -74,13 +74,13 @@ class HeldOut:
 
     @cached_property
     def overall(self) -> tuple[Points, Mapping[str, float]]:
-        """Our score on all runs without its range, and the median error of each baseline."""
+        """Score of all runs without its range, and the baselines' median errors."""
         family = self.published.runs.family
         return points(self.blind, family), self._baselines(np.ones(len(family), dtype=np.bool_))
 
     @cached_property
     def scores(self) -> Mapping[str, tuple[Score, Mapping[str, float]]]:
-        """Group -> our score, and the median error of each baseline on the same runs."""
+        """Group -> score, and the baselines' median errors on the same runs."""
         family = self.published.runs.family
         return {
             name: (score(rows_of(self.blind, chosen), family[chosen]), self._baselines(chosen))
@@ -89,7 +89,7 @@ class HeldOut:
 
     @cached_property
     def stack_scores(self) -> Mapping[str, Score]:
-        """Group -> the stricter score."""
+        """Group -> score with whole stacks held out."""
         stacks = self.published.stacks
         return {
             name: score(rows_of(self.by_stack, chosen), stacks[chosen])
@@ -98,7 +98,7 @@ class HeldOut:
 
     @cached_property
     def _groups(self) -> Mapping[str, Mask]:
-        """Groups that are scored; all runs together however few they are."""
+        """Scored groups; all runs together are always scored."""
         groups = groups_of_runs(self.published)
         return {one: runs for one, runs in groups.items() if one == "all" or runs.sum() >= FEWEST}
 
@@ -117,7 +117,7 @@ class HeldOut:
         return self.published.left_out
 
     def part(self, chosen: Mask) -> "HeldOut":
-        """Return the same predictions, scored on the runs where `chosen` holds.
+        """Return the same predictions, scored on a subset of runs.
 
         Raises
         ------
@@ -145,9 +145,9 @@ class HeldOut:
 
     @property
     def mean_over_kinds(self) -> tuple[float, float]:
-        """Median errors averaged over kinds of network, held out by family and by stack [1].
+        """Mean over network kinds of the median error, held out by family and by stack [1].
 
-        It does not depend on how many runs of each kind were published.
+        Independent of the number of published runs per kind.
         """
         kinds = [
             name
@@ -160,7 +160,7 @@ class HeldOut:
         )
 
     def as_json(self, *, with_runs: bool) -> dict[str, Any]:
-        """One object: scores by group, baselines, rows left out, and the runs if asked."""
+        """Return scores by group, baselines, rows left out, and optionally the runs."""
         whole: dict[str, Any] = {
             "groups": {
                 name: asdict(ours)
@@ -188,7 +188,7 @@ class HeldOut:
         ]
 
     def _remark(self, group: str) -> str:
-        """Say of a group that a constant is nearer to it."""
+        """Remark on a group that a constant predicts better."""
         _, baselines = self.scores[group]
         worse = self.stack_scores[group].median_error > min(baselines.values())
         return WORSE if worse else ""
@@ -236,10 +236,10 @@ def validation_report(catalog: Catalog) -> HeldOut:
 
 @once
 def earlier_scores(catalog: Catalog) -> dict[str, dict[str, float]]:
-    """Group -> count, median error, bias and coverage of the model before the present one [1].
+    """Group -> count, median error, bias and coverage of the previous model [1].
 
-    That of 2026-11-21, as it was shipped, on the same runs as far as it could answer them; a third
-    of them it was fitted to, so its errors are kinder than those of the present one.
+    The model of 2026-11-21 as shipped, on the runs it could answer. It was fitted to a third of
+    them, so its errors are optimistic.
     """
     return {
         row["group"]: {name: float(value) for name, value in row.items() if name != "group"}
@@ -248,9 +248,9 @@ def earlier_scores(catalog: Catalog) -> dict[str, dict[str, float]]:
 
 
 def stored_scores(catalog: Catalog, task: str) -> list[dict[str, str]]:
-    """Score of `memory` or of `serving` as `validate --task` printed it last, a row a group.
+    """Stored score rows of `memory` or `serving`, as `validate --task` prints them.
 
-    `python -m tests.validation.refit` renews it.
+    `python -m tests.validation.refit` renews them.
     """
     return _rows(catalog, f"{task}_scores.csv")
 
@@ -263,13 +263,13 @@ def _rows(catalog: Catalog, name: str) -> list[dict[str, str]]:
 
 
 def large_language(published: PublishedRuns) -> Mask:
-    """Tell which runs are language runs of `LARGE_RUN_FLOP` or more."""
+    """Mask of the language runs of `LARGE_RUN_FLOP` or more."""
     kinds = np.array([kind_of_domain(row["domain"]) for row in published.rows])
     return np.asarray((kinds == "language") & (published.runs.flop >= LARGE_RUN_FLOP), dtype=bool)
 
 
 def groups_of_runs(published: PublishedRuns) -> dict[str, Mask]:
-    """Groups of runs by kind of work, size, device generation and year."""
+    """Groups of runs by workload type, size, device generation and year."""
     kinds = np.array([kind_of_domain(row["domain"]) for row in published.rows])
     years = np.array([float(row["year"]) for row in published.rows])
     tiers = np.array([row["validation_tier"] for row in published.rows])
@@ -290,7 +290,7 @@ def groups_of_runs(published: PublishedRuns) -> dict[str, Mask]:
 
 
 _GENERATIONS = ("p100", "v100", "a100", "h100", "tpu")
-"""Beginnings of device ids that are scored together."""
+"""Prefixes of device ids that are scored together."""
 
 
 def _on(published: PublishedRuns, beginning: str) -> Mask:

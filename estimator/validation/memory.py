@@ -1,9 +1,9 @@
-"""Accuracy of the memory need: measured peaks against predictions, whole sources held out.
+"""Accuracy of memory needs: measured peaks, with whole sources held out.
 
-The terms of the need (weights, states, activations, logits, cache, context, gaps) are mechanisms;
-each has one factor whose median is a prior. Some of these priors were chosen with measured peaks in
-view, so the score that counts is held out: the factors are fitted to all other sources, drawn
-towards the priors, and the interval is as wide as the errors of the other sources ask.
+The components (weights, states, activations, logits, cache, context, gaps) are mechanistic, each
+with a factor whose median is a prior. Some priors were chosen with measured peaks in view, so the
+score that counts is held out: factors are fitted to all other sources, shrunk towards the priors,
+with an interval from the other sources' errors.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ from estimator.validation.cross_validation import spread_by_votes
 CASES = "runs/memory_cases.csv"
 
 FIELDS = {"recompute": "recomputation", "batch": "micro_batch"}
-"""Column -> input of a question, where its name is another."""
+"""Column -> input of a question, where they differ."""
 
 WORDS = (
     *("precision", "optimizer", "sharding", "recompute", "attention", "loss", "counted"),
@@ -43,34 +43,34 @@ FACTORS: Mapping[str, float] = {
     "working space of serving": 0.6,
     "states": 0.2,
 }
-"""Factors of the terms that a fit moves, with the log-standard-deviation of their priors [1]."""
+"""Fitted factor -> log standard deviation of its prior [1]."""
 
 TYPICAL_ERROR = 0.12
-"""Log-error of a case below which its weight in the fit is quadratic [1]."""
+"""Log error below which a case's loss is quadratic [1]."""
 
 COST_OF_LOW = 3.0
-"""Weight in the fit of an error below the peak over one above it [1]: what does not fit fails."""
+"""Loss of underestimating over overestimating a peak [1]: what does not fit fails."""
 
 TOO_LOW = 0.85
-"""A prediction below this share of the measured peak would have failed in practice [1]."""
+"""Prediction over measured peak below which a run would have failed [1]."""
 
 SET_ASIDE = (
     "memory-litgpt-config-hub-finetune-table",
     "memory-autoawq-readme",
     "memory-torchtune-readme-memory-table",
 )
-"""Sources that nothing was chosen by since 2026-11-24: they score the command as it is."""
+"""Sources unused in all choices since 2026-11-24, which score the command as it is."""
 
 FEW_CASES = 20
-"""Tasks of fewer cases rest more on all tasks than on themselves [1]."""
+"""Cases below which a task's spread relies more on all tasks [1]."""
 
 STEPS = 30
-"""Rounds of the descent along the factors; it settles in about ten [1]."""
+"""Most fit iterations [1]; it converges in about ten."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryCase:
-    """A measured peak and what is predicted for it.
+    """Measured peak and its predictions.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class MemoryCase:
 
     @property
     def held_out_log_error(self) -> float:
-        """Logarithm of the held-out prediction over the peak [1]."""
+        """Log of the held-out prediction over the peak [1]."""
         return float(np.log(self.held_out_gib / self.peak_gib))
 
     @property
@@ -130,9 +130,9 @@ class MemoryScore:
 
 
 def question_of(row: Mapping[str, str], device: str | None = None) -> MemoryQuestion:
-    """Ask what the command line would ask for a row.
+    """Question that the command line would ask for a row.
 
-    The device is part of the question where training says nothing about recomputation.
+    The device is included if training does not state its recomputation.
 
     >>> row = {"model": "llama-2-7b", "task": "qlora", "precision": "nf4 weights, bf16 compute"}
     >>> question_of(row | {"seq_len": "512", "batch": "1"}).weights
@@ -154,7 +154,7 @@ def question_of(row: Mapping[str, str], device: str | None = None) -> MemoryQues
 
 @dataclass(frozen=True, kw_only=True)
 class Peaks:
-    """Measured peaks as arrays of one length, with the terms that a fit moves.
+    """Measured peaks as arrays, with the fitted components.
 
     Parameters
     ----------
@@ -178,12 +178,12 @@ class Peaks:
     sources: Texts
 
     def predicted_gib(self, factors: Floats) -> Floats:
-        """Need by some factors [GiB]."""
+        """Memory need for given factors [GiB]."""
         return np.asarray(self.fixed + self.terms @ factors, dtype=np.float64)
 
 
 def peaks_of(catalog: Catalog) -> Peaks:
-    """Cases that are used, as arrays."""
+    """Usable cases as arrays."""
     return _peaks(*_scored_rows(catalog))
 
 
@@ -191,7 +191,7 @@ def peaks_of(catalog: Catalog) -> Peaks:
 def _scored_rows(
     catalog: Catalog,
 ) -> tuple[list[dict[str, str]], list[MemoryQuestion], list[Memory]]:
-    """Rows that are used, what they ask, and the answers."""
+    """Usable rows, their questions, and the answers."""
     rows = [row for row in catalog.table(CASES) if row["use"] == "yes"]
     asked = [question_of(row, catalog.find_device(row["hardware"])) for row in rows]
     return rows, asked, [answer_memory(question, catalog).memory for question in asked]
@@ -211,7 +211,7 @@ def _peaks(rows: list[dict[str, str]], asked: list[MemoryQuestion], needs: list[
 
 
 def held_out_gib(peaks: Peaks) -> Floats:
-    """Predictions by factors fitted without the source of each and those set aside [GiB]."""
+    """Predictions with factors fitted without each source and those set aside [GiB]."""
     held_out = np.empty(len(peaks.fixed))
     aside = np.isin(peaks.sources, SET_ASIDE)
     for source in np.unique(peaks.sources):
@@ -223,7 +223,7 @@ def held_out_gib(peaks: Peaks) -> Floats:
 
 @once
 def memory_cases(catalog: Catalog) -> list[MemoryCase]:
-    """Predict every case that is used, with the priors and with its source held out."""
+    """Predict every usable case, with the priors and with its source held out."""
     rows, asked, needs = _scored_rows(catalog)
     peaks = _peaks(rows, asked, needs)
     held_out = held_out_gib(peaks)
@@ -265,7 +265,7 @@ def memory_score(cases: Sequence[MemoryCase]) -> MemoryScore:
 
 
 def memory_groups(cases: Sequence[MemoryCase]) -> dict[str, MemoryScore]:
-    """Scores of sources set aside, over all cases, by task, by what is counted, and by source."""
+    """Scores of sources set aside, all cases, and cases by task, counting method and source."""
     aside = [case for case in cases if case.row["source"] in SET_ASIDE]
     groups = {"set aside": memory_score(aside)} if aside else {}
     groups["all"] = memory_score(cases)
@@ -277,13 +277,13 @@ def memory_groups(cases: Sequence[MemoryCase]) -> dict[str, MemoryScore]:
 
 
 def left_out(catalog: Catalog) -> dict[str, int]:
-    """Rows that are not used, by the reason."""
+    """Unused rows by reason."""
     reasons = [row["use"].removeprefix("no: ") for row in catalog.table(CASES)]
     return {why: reasons.count(why) for why in sorted(set(reasons) - {"yes"})}
 
 
 def _widths(sizes: Floats, peaks: Peaks) -> Floats:
-    """Factor on the stated spread of each case that the errors of other sources ask for [1]."""
+    """Factor on each case's stated spread, from the errors of other sources [1]."""
     factors = np.empty(len(sizes))
     for source in np.unique(peaks.sources):
         own = peaks.sources == source
@@ -292,9 +292,9 @@ def _widths(sizes: Floats, peaks: Peaks) -> Floats:
 
 
 def widths_elsewhere(sizes: Floats, peaks: Peaks, tasks: Texts) -> Floats:
-    """Factor on the stated spread of cases of some tasks, by the sizes of the errors of others [1].
+    """Factor on the spread of cases by task, from other cases' error sizes [1].
 
-    A task of few cases is drawn towards all; sources share their votes.
+    Tasks of few cases are shrunk towards all; sources share their votes.
     """
     _, place, counts = np.unique(peaks.sources, return_inverse=True, return_counts=True)
     votes = np.asarray(counts[place] ** -0.5, dtype=np.float64)
@@ -309,7 +309,7 @@ def widths_elsewhere(sizes: Floats, peaks: Peaks, tasks: Texts) -> Floats:
 
 
 def _terms(need: Memory, question: MemoryQuestion) -> list[float]:
-    """GiB of a need that each factor scales, in the order of `FACTORS`."""
+    """Part of a need that each factor scales [GiB], in the order of `FACTORS`."""
     part = {name: float(uncertain(value).mid) / GIB for name, value in need.components.items()}
     adapts, serves = question.finetune in ("lora", "qlora"), question.inference
     quantized = question.weights is not None or question.finetune == "qlora"
@@ -329,9 +329,9 @@ def _terms(need: Memory, question: MemoryQuestion) -> list[float]:
 
 
 def fitted_factors(peaks: Peaks) -> Floats:
-    """Factors with the least loss: robust log-errors, a source as much as its root of cases.
+    """Factors that minimize a robust log-error loss, with sources weighted by root of cases.
 
-    Too low costs more than too high.
+    Underestimates cost more.
     """
     _, group, counts = np.unique(peaks.sources, return_inverse=True, return_counts=True)
     weight = 1.0 / np.sqrt(counts[group])

@@ -1,9 +1,9 @@
 """Maximum a posteriori fit of five power parameters to metered runs.
 
-Each parameter has a log-normal prior from physical reasoning. Every measurement informs what its
-meter saw and no more: counters of the devices the load, a meter at the node the host beside it,
-counters of devices, processors and memory what those two add. The loss is the pseudo-Huber loss,
-and measurements of one family share their weight, as in the fit of the utilization.
+Each parameter has a log-normal prior from physical reasoning. A measurement informs only what its
+meter covers: device counters the load, a node meter also the host, counters of devices, CPU and
+memory those parts. Pseudo-Huber loss; measurements of one family share their weight, as in the
+utilization fit.
 """
 
 from collections.abc import Mapping
@@ -19,20 +19,22 @@ DEVICES, PARTS, NODE = "devices", "parts", "node"
 """Scope of a power meter: devices; devices, CPU and memory; or the whole node."""
 
 ERROR_SCALE = 0.15
-"""Error of the logarithm beyond which a measurement counts as unusual [1]."""
+"""Log error beyond which a measurement is an outlier [1]."""
 
 FAMILY_EXPONENT = -0.25
-"""Power of the family's size that weighs a measurement: between one vote each and one a family."""
+"""Exponent of a family's size in the weight of its measurements, between a vote each and a vote per
+family.
+"""
 
 STEPS = 60
 SMALLEST_STEP = 1e-9
 SLOPE_STEP = 1e-5
-"""Most steps of the fit, the step at which it ends, and that of its differences [1]."""
+"""Most iterations, convergence step, and finite-difference step [1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PowerModel:
-    """Parameters of the power of GPUs and their nodes, all positive.
+    """Power parameters of GPUs and their nodes, all positive.
 
     Parameters
     ----------
@@ -93,7 +95,7 @@ class Meters:
 
 
 def expected_power(model: PowerModel, meters: Meters) -> Floats:
-    """Mean power for each device as such a meter would see it [W].
+    """Mean power per device as seen by each meter [W].
 
     Parameters
     ----------
@@ -116,7 +118,7 @@ def expected_power(model: PowerModel, meters: Meters) -> Floats:
 
 
 def fitted_power(prior: Mapping[str, Uncertain], meters: Meters) -> PowerModel:
-    """Parameters that measurements and prior together make most likely.
+    """Maximum a posteriori power parameters.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Measured power of published runs and facts, by scope of the meter."""
+"""Measured power of published runs and facts, by meter scope."""
 
 import re
 from collections.abc import Sequence
@@ -40,19 +40,19 @@ SCOPES = {
 """Prefix of a table entry -> scope of its meter; Strubell et al. count the parts, with a PUE."""
 
 WALL_POWER = "AC power measured"
-"""Mark in the names of runs whose nodes were metered at the wall."""
+"""Marker of runs whose nodes were metered at the wall."""
 
 OWN = "own programs"
 OWN_RUNS = {"measured_h100.toml": "h100-sxm", "measured_h200.toml": "h200-sxm"}
-"""Families of readings of our own programs, by kind and board; files -> the device that ran."""
+"""File of own measured runs -> device."""
 
 METERED_ELSEWHERE = re.compile(r"measured on \d+ ([^,]+)")
-"""Pattern of entries whose power was read on another device than the run's."""
+"""Pattern of entries with power from a different device than the run's."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """One power that a meter read.
+    """Metered power reading.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ class Reading:
 
 
 def readings(catalog: Catalog) -> list[Reading]:
-    """Everything of which a meter read the power: runs of trusted tiers, then facts."""
+    """All metered readings: runs of trusted tiers, then facts."""
     metered: list[tuple[dict[str, str], str, float, NamedDevice]] = []
     for row in catalog.published_runs():
         found = _metered(row)
@@ -110,9 +110,9 @@ def readings(catalog: Catalog) -> list[Reading]:
 
 
 def own_readings(catalog: Catalog) -> list[Reading]:
-    """Steps of our own programs on one H100 or H200, small ones above all; they only inform a fit.
+    """Own measured steps on an H100 and H200, mostly small; they only inform the fit.
 
-    Their devices are the only ones metered over a wide range of the busy share.
+    They are the only ones metered over a wide range of busy shares.
     """
     found = []
     for name, device_id in OWN_RUNS.items():
@@ -168,7 +168,7 @@ def meters(found: Sequence[Reading]) -> Meters:
 
 
 def power_prior(catalog: Catalog) -> dict[str, Uncertain]:
-    """Parameters of the power before any meter was read."""
+    """Prior of the power parameters."""
     return {
         name: uncertain_record(catalog.prior(f"power.prior.{name}"), name) for name in PARAMETERS
     }
@@ -186,7 +186,7 @@ def _metered(row: dict[str, str]) -> tuple[str, float] | None:
 
 
 def _meter_device(row: dict[str, str], named: NamedDevice, catalog: Catalog) -> str:
-    """Device that the meter was on, by its id: that of the run unless the row names another."""
+    """Id of the metered device, by default the run's."""
     other = METERED_ELSEWHERE.search(row["energy_scope"])
     found = None if other is None else catalog.find_device(other[1])
     return named.device.id if found is None else found
@@ -217,7 +217,7 @@ def _reading(
 
 
 def _busy(rows: Sequence[dict[str, str]], named: Sequence[NamedDevice], catalog: Catalog) -> Floats:
-    """Utilization that each run reached over that of steady steps on one device [1]."""
+    """Utilization of each run over that of steady steps on one device [1]."""
     numbers = {name: np.array([row_number(row, name) for row in rows]) for name in NUMBERS}
     kinds = kinds_of_rows(*([row[name] for row in rows] for name in ("domain", "arch", "name")))
     flop = training_flop(numbers, kinds)

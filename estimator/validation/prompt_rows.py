@@ -1,4 +1,4 @@
-"""Measured energies of open models against answers that know the model's name and length alone."""
+"""Measured energies of open models against answers from only the model name and length."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ MEASURED = "device_energy_per_output_token_j"
 
 
 class PromptScore(NamedTuple):
-    """Rows inside their 80 % interval, the widest interval as a factor, and the median bias [1]."""
+    """Rows inside their 80% interval, the widest interval as a factor, and the median bias [1]."""
 
     rows: int
     inside: int
@@ -23,10 +23,10 @@ class PromptScore(NamedTuple):
 
 
 def prompt_score(catalog: Catalog, rows: int, seed: int) -> PromptScore:
-    """Score rows drawn with a seed, of all with a measured energy per output token.
+    """Score a seeded sample of rows with measured energy per output token.
 
-    Only the energy of the devices is compared, for no host was metered. Size, hardware, number
-    format, engine and load of a row are withheld.
+    Compares device energy only, as no host was metered. Size, hardware, format, engine and load of
+    each row are withheld.
     """
     cases = [
         case
@@ -45,7 +45,7 @@ def prompt_score(catalog: Catalog, rows: int, seed: int) -> PromptScore:
 
 
 def _against(case: ServingCase, catalog: Catalog) -> tuple[float, float, float, float]:
-    """Interval, median and measurement of the energy of one answer [J]."""
+    """Interval, median and measurement of the energy of one request [J]."""
     written = float(case.output_tokens or 1.0)
     asked = PromptQuestion(
         model=case.model, output_tokens=written, input_tokens=case.input_tokens or None

@@ -1,4 +1,4 @@
-"""Published runs as arrays: the same reading of a row that `batch` does, for fit and validation."""
+"""Published runs as arrays, parsed as `batch` does, for fits and validation."""
 
 import re
 from collections import Counter
@@ -34,25 +34,25 @@ NUMBERS = (
 )
 
 BATCH = "batch_per_step"
-"""Column of sequences, samples or images of a step."""
+"""Column of sequences, samples or images per step."""
 """Columns that hold what fit and prediction need."""
 
 USABLE_TIERS = ("A", "B")
-"""Tiers of runs whose time and hardware can be trusted."""
+"""Tiers of runs with trustworthy time and hardware."""
 
 MOST_OF_PEAK = 0.8
-"""A run that would have reached more of the peak has a wrong label [1]."""
+"""Utilization above which a run must be mislabelled [1]."""
 
 BENCHMARK = re.compile(r"MLPerf (?:HPC )?v[\d.]+ (?:HPC )?(\w+)")
-"""Prefix of the names of benchmark submissions, up to the benchmark."""
+"""Name prefix of a benchmark submission."""
 
 SINGLE_PAPERS = "individual_paper"
-"""Source group of runs that no collection of one software made."""
+"""Source group of runs without a common software stack."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedRuns:
-    """Usable published runs, with what distinguishes them.
+    """Usable published runs, with their groups.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ class PublishedRuns:
 
 
 def usable_runs(catalog: Catalog) -> PublishedRuns:
-    """Runs whose time, hardware and FLOPs were stated, the FLOPs independently of the time."""
+    """Runs with stated time, hardware and FLOPs, the FLOPs independent of the time."""
     left_out: Counter[str] = Counter()
     rows: list[dict[str, str]] = []
     devices: list[NamedDevice] = []
@@ -169,7 +169,7 @@ def _as_arrays(
 
 
 def _numbers(rows: Sequence[dict[str, str]]) -> dict[str, Floats]:
-    """Return the numbers of the rows, NaN where a cell is empty."""
+    """Return the numbers of the rows, NaN in empty cells."""
     words = ([row[name] for row in rows] for name in ("software", "framework", "name"))
     return {
         **{name: _column(rows, name) for name in NUMBERS},
@@ -179,7 +179,7 @@ def _numbers(rows: Sequence[dict[str, str]]) -> dict[str, Floats]:
 
 
 def _plausible(ideal_h: Floats, reported_h: Floats, left_out: Counter[str]) -> Mask:
-    """Rows of known work that can be true; the others are counted as left out."""
+    """Mask of plausible rows with known work; the others are counted as left out."""
     known = ~np.isnan(ideal_h)
     left_out["no FLOPs, and nothing to work them out from"] += int(np.sum(~known))
     impossible = known & (ideal_h > MOST_OF_PEAK * reported_h)
@@ -188,7 +188,7 @@ def _plausible(ideal_h: Floats, reported_h: Floats, left_out: Counter[str]) -> M
 
 
 def stack_of(row: Mapping[str, str]) -> str:
-    """Benchmark over all submitters, collection of one software, or model line of a run.
+    """Benchmark, software collection or model line of a run.
 
     >>> stack_of({"name": "MLPerf v4.0 bert HPE 8x H100", "source_group": "mlperf"})
     'mlperf bert'
@@ -201,13 +201,13 @@ def stack_of(row: Mapping[str, str]) -> str:
 
 
 def _column(rows: Sequence[dict[str, str]], name: str) -> Floats:
-    """One column as numbers, NaN where the cell is empty or no number; of stages, the middle."""
+    """Numeric column, NaN if empty or invalid, with the middle of stages."""
     read = staged if name in (*STAGED, BATCH) else str
     return np.array([row_number({name: read(row[name])}, name) for row in rows])
 
 
 def row_number(row: dict[str, str], name: str, default: float = float("nan")) -> float:
-    """Return one cell as a number; the default where it is empty or no number."""
+    """Parse one cell as a number, with a default if empty or invalid."""
     try:
         return float(row[name])
     except ValueError:

@@ -1,7 +1,7 @@
-"""What each term of the serving model buys: the held-out score with that term left out.
+"""Ablation of the inference model: held-out score without each term.
 
-A term is left out by the value at which it does nothing; all other parameters are fitted again. The
-halves of engine x device x model are those of the other scores.
+A term is fixed at its neutral value and all other parameters are refitted, on the same engine x
+device x model halves as in the other scores.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ from estimator.validation.serving_fit import fit, measured_cases, predicted
 from estimator.validation.serving_held_out import WAYS, held_out_groups
 
 NEVER, AT_ONCE, ALL, UNLIMITED = 1e-9, 1e-12, 1.0 - 1e-6, 1e30
-"""Values that leave a term out: a count, a time [s], a share that is reached whole [1], a rate."""
+"""Neutral values: a count, a time [s], a full share [1], a rate."""
 
 TERMS: Mapping[str, tuple[tuple[str, ...], float]] = {
     "launches per layer": (("layer_s", "expert_layer_s", "latent_layer_s"), AT_ONCE),
@@ -38,7 +38,7 @@ TERMS: Mapping[str, tuple[tuple[str, ...], float]] = {
     "power by bytes": (("reading",), NEVER),
     "power by FLOPs": (("computing",), NEVER),
 }
-"""Term -> the parameters that it is made of, and their value without it."""
+"""Term -> its parameters, and their neutral value."""
 
 SCORED = {
     "inter_token_s": "time_per_token",
@@ -52,13 +52,13 @@ WHOLE = "nothing left out"
 
 
 def without(term: str) -> dict[str, float]:
-    """Parameters of a term at the values that leave it out."""
+    """Parameters of a term at their neutral values."""
     suffixes, value = TERMS[term]
     return {name: value for name in NAMES if name.rpartition(".")[2] in suffixes}
 
 
 def serving_ablation(catalog: Catalog) -> Iterator[dict[str, Any]]:
-    """One row per term left out, with the median error of each quantity on unseen halves."""
+    """One row per ablated term, with the median error of each quantity on held-out halves."""
     near = fitted(catalog)
     measured = measured_cases(catalog, near)
     halves = held_out_groups(measured)[WAYS.index("half of engine x device x model")]

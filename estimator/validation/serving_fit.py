@@ -1,8 +1,8 @@
 """Maximum a posteriori fit of inference parameters to measured rows.
 
-Each parameter has a prior with a physical meaning (`serving.prior` in the profiles). Errors are
-logarithmic and heavy-tailed (Student's t), because machines were shared and settings differ in
-what no table states; rows of one configuration and of one source share their weight.
+Each parameter has a physical prior (`serving.prior` in the profiles). Log errors are heavy-tailed
+(Student's t), as machines were shared and tables omit settings; rows of one configuration and
+source share their weight.
 """
 
 from collections import Counter
@@ -51,25 +51,24 @@ QUANTITIES = {
     "decode_tokens_per_s": 0.15,
     "prefill_tokens_per_s": 0.30,
 }
-"""Quantity -> logarithmic error beyond which a row counts as unusual [1]."""
+"""Quantity -> log error beyond which a row is an outlier [1]."""
 
 DERIVED = ("closed_loop_tokens_per_s", "device_energy_per_output_token_j")
-"""Quantities that follow from others of the same row: they are scored, but not fitted twice."""
+"""Quantities derived from others of the same row, scored but not fitted twice."""
 
 FREEDOM = 3.0
 """Degrees of freedom of the errors [1]."""
 
 STEPS, SLOPE_STEP, LONGEST_STEP = 80, 1e-3, 0.7
-"""Most steps of the fit; step of the differences; longest step [1]."""
+"""Most iterations; finite-difference step; longest step [1]."""
 
 ENOUGH, ENOUGH_NEAR = 1e-2, 0.3
-"""Gain of a step, as a logarithm of the likelihood, below which a fit ends; the same for one that
-starts near its end [1]."""
+"""Log-likelihood gain below which a fit ends, and the same for a warm start [1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MeasuredSetups:
-    """Measured configurations beside the same set-ups resolved.
+    """Measured configurations with their resolved setups.
 
     Parameters
     ----------
@@ -88,26 +87,26 @@ class MeasuredSetups:
     left_out: dict[str, int]
 
     def labels(self, field: str) -> Texts:
-        """A field of every case."""
+        """Values of a field of every case."""
         return np.array([str(getattr(case, field)) for case in self.cases])
 
 
 def measured_cases(catalog: Catalog, parameters: Parameters) -> MeasuredSetups:
-    """Every configuration of the table that names a known model and device."""
+    """All configurations with a known model and device."""
     cases = serving_cases(catalog.table("runs/serving_measured.csv"))
     cases += engine_cases(catalog.table("runs/serving_engines.csv"))
     return _measured(cases, catalog, parameters)
 
 
 def measured_pools(catalog: Catalog, parameters: Parameters) -> MeasuredSetups:
-    """Every configuration with pools for prefill and decode, none of which is ever fitted."""
+    """All configurations with separate pools, none of which is ever fitted."""
     return _measured(pool_cases(catalog.table("runs/serving_engines.csv")), catalog, parameters)
 
 
 def _measured(
     cases: Sequence[ServingCase], catalog: Catalog, parameters: Parameters
 ) -> MeasuredSetups:
-    """Configurations that can be asked, and why others cannot."""
+    """Configurations that resolve, and why others do not."""
     resolver = ServingResolver(catalog, parameters)
     readable: list[ServingCase] = []
     questions: list[ServingQuestion] = []
@@ -128,9 +127,9 @@ def _measured(
 
 
 def question_of_case(case: ServingCase) -> ServingQuestion:
-    """Question that a user of `batch` would ask for a configuration.
+    """Question that a `batch` user would ask for a configuration.
 
-    Prompts of benchmarks are random or sampled: they share no beginning.
+    Benchmark prompts are random or sampled, without shared prefixes.
     """
     return ServingQuestion(
         preset=case.model,
@@ -152,11 +151,11 @@ def question_of_case(case: ServingCase) -> ServingQuestion:
 
 
 POOL_SIZES = tuple(name for name in ServingQuestion.inputs if name.startswith(POOLED))
-"""Inputs about the pools of a question, and fields of a case."""
+"""Pool inputs of a question, also fields of a case."""
 
 
 def predicted(table: ServingTable, parameters: Parameters) -> dict[str, Floats]:
-    """Quantity -> prediction for every row."""
+    """Predictions of every row by quantity."""
     setup, traffic = table.setup(parameters), table.traffic(parameters)
     found = performance(setup, traffic)
     return {
@@ -179,10 +178,10 @@ def fit(
     start: Parameters | None = None,
     fixed: Mapping[str, float] | None = None,
 ) -> Parameters:
-    """Parameters that the chosen configurations and the priors make most likely.
+    """Maximum a posteriori parameters for some configurations.
 
-    `start` is the end of a fit to almost the same rows: it saves time. `fixed` names parameters
-    that keep a value.
+    `start` is a starting point from a similar fit, to save time. `fixed` sets parameters to fixed
+    values.
     """
     centre, spread = prior(catalog)
     everything = np.ones(len(measured.cases), dtype=bool)
@@ -223,7 +222,7 @@ def fit(
 
 
 DAMPING, MOST_DAMPING = 1e-2, 1e6
-"""Share by which the curvature is raised to keep a step short: at first, and at most [1]."""
+"""Initial and maximum damping of the curvature [1]."""
 
 
 def _loss(errors: Floats, line: Floats, centre: Floats, spread: Floats) -> float:
@@ -234,9 +233,9 @@ def _loss(errors: Floats, line: Floats, centre: Floats, spread: Floats) -> float
 def _slopes(
     residuals: Residuals, line: Floats, errors: Floats, engines: npt.NDArray[np.int64]
 ) -> Floats:
-    """Derivatives of the errors by every parameter.
+    """Derivatives of the errors with respect to every parameter.
 
-    An error depends on the parameters of its own engine, so those of all engines move at once.
+    An error depends only on its own engine's parameters, so all engines are varied at once.
     """
     slopes = np.zeros((errors.size, line.size))
     rows = np.arange(errors.size)

@@ -1,10 +1,9 @@
 """Held-out accuracy of inference, by group.
 
-Every configuration is predicted four times, each time by a fit without a part of the rows that it
-belongs to: its line of models; its system; its release of an engine; half of all combinations of
-engine, device and model, drawn with `SEED`. All errors count. `in-sample` scores are of the shipped
-fit, which has seen them. Beside them stands a roofline of the weights alone: bytes of the weights
-over the bandwidth of the devices, for latency and, times the sequences, throughput.
+Every configuration is predicted four times, each by a fit without its model line, its system, its
+engine release, or a half of all engine x device x model combinations drawn with `SEED`. All errors
+count. `in-sample` scores come from the shipped fit. The baseline is a roofline of the weights:
+weight bytes over device bandwidth, for latency and, times the sequences, throughput.
 """
 
 import zlib
@@ -36,16 +35,16 @@ from estimator.validation.serving_fit import (
 from estimator.validation.serving_spread import FEWEST, Errors
 
 SEED = 20261124
-"""Start of the draw of halves, set before the first fit [1]."""
+"""Seed of the halves, fixed before the first fit [1]."""
 
 WAYS = ("line of models", "system", "engine release", "half of engine x device x model")
-"""Parts of the rows that are held out, in turn."""
+"""Ways of holding out rows."""
 
 MOST_GROUPS = 5
-"""Lines, systems and releases of few rows are held out in so many groups [1]."""
+"""Number of folds for lines, systems and releases with few rows [1]."""
 
 LARGE = 100
-"""From so many configurations on, a line, system or release is held out alone [1]."""
+"""Configurations from which a line, system or release is its own fold [1]."""
 
 SIZES = ((1e10, "below 10 B"), (5e10, "10 to 50 B"), (1.5e11, "50 to 150 B"), (1e30, "above 150 B"))
 LOADS = ((1.5, "one"), (32.0, "2 to 32"), (256.0, "33 to 256"), (1e9, "above 256"))
@@ -56,7 +55,7 @@ AS_ANSWERED = {
     "decode_tokens_per_s": "inter_token_s",
     "prefill_tokens_per_s": "time_to_first_token_s",
 }
-"""Quantity of a row -> the quantity of an answer whose spread it has."""
+"""Quantity of a row -> quantity of an answer with the same spread."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,14 +89,14 @@ class ServingScore:
 
 @dataclass(frozen=True, kw_only=True)
 class ServingReport:
-    """Scores of all groups, and what could not be asked."""
+    """Scores of all groups, and cases that could not be asked."""
 
     scores: list[ServingScore]
     configurations: int
     left_out: dict[str, int]
 
     def as_json(self) -> dict[str, object]:
-        """The report as JSON."""
+        """Return the report as JSON."""
         return {
             "configurations": self.configurations,
             "left_out": self.left_out,
@@ -106,7 +105,7 @@ class ServingReport:
 
 
 def serving_report(catalog: Catalog) -> ServingReport:
-    """Score serving on everything measured, held out by model line and by system."""
+    """Score inference on all measurements, held out in every way."""
     measured = measured_cases(catalog, fitted(catalog))
     return report_of(catalog, measured, held_out(catalog, measured))
 
@@ -114,7 +113,7 @@ def serving_report(catalog: Catalog) -> ServingReport:
 def report_of(
     catalog: Catalog, measured: MeasuredSetups, blind: list[dict[str, Floats]]
 ) -> ServingReport:
-    """Score predictions of everything measured that `held_out` made."""
+    """Score the predictions of `held_out`."""
     return ServingReport(
         scores=[*_scores(catalog, measured, blind), *pool_scores(catalog)],
         configurations=len(measured.cases),
@@ -123,14 +122,14 @@ def report_of(
 
 
 SEPARATE = "prefill and decode apart"
-"""Property by which rows with pools are grouped."""
+"""Group of rows with separate pools."""
 
 
 def pool_scores(catalog: Catalog) -> Iterator[ServingScore]:
-    """Score set-ups with pools for prefill and decode, which no fit sees.
+    """Score setups with separate pools, which no fit sees.
 
-    Where a table states no number of workers, one of each is assumed: those rows show what a wrong
-    number of devices costs, and tell nothing of the spread.
+    Where a table omits the number of workers, one of each is assumed; those rows show the cost of a
+    wrong device count and do not inform the spread.
     """
     measured = measured_pools(catalog, fitted(catalog))
     counted = np.array([case.counted for case in measured.cases])
@@ -147,7 +146,7 @@ def pool_scores(catalog: Catalog) -> Iterator[ServingScore]:
 
 
 def pool_spreads(catalog: Catalog) -> dict[str, float]:
-    """Quantity -> spread of the errors of set-ups with pools whose devices are stated [1]."""
+    """Error spread by quantity of pool setups with stated devices [1]."""
     measured = measured_pools(catalog, fitted(catalog))
     counted = np.array([case.counted for case in measured.cases])
     found = predicted(measured.table, fitted(catalog))
@@ -170,12 +169,12 @@ def pool_spreads(catalog: Catalog) -> dict[str, float]:
 
 
 def held_out(catalog: Catalog, measured: MeasuredSetups) -> list[dict[str, Floats]]:
-    """Predictions without each of `WAYS`."""
+    """Predictions held out in each of `WAYS`."""
     return [_blind(catalog, measured, groups) for groups in held_out_groups(measured)]
 
 
 def held_out_groups(measured: MeasuredSetups) -> list[Texts]:
-    """Part of the rows that every case is held out with, by `WAYS`."""
+    """Fold of every case, by `WAYS`."""
     lines, systems = measured.labels("line"), devices_of(measured.table)
     half = _halves(measured)
     programs = np.char.add(measured.labels("framework"), measured.labels("version"))
@@ -184,7 +183,7 @@ def held_out_groups(measured: MeasuredSetups) -> list[Texts]:
 
 
 def _halves(measured: MeasuredSetups) -> Texts:
-    """Half of every case: all rows of one engine, device and model are in one."""
+    """Half of every case; each engine, device and model combination is in one half."""
     parts = np.array(
         [f"{case.framework}, {case.hardware}, {case.model}" for case in measured.cases]
     )
@@ -195,7 +194,7 @@ def _halves(measured: MeasuredSetups) -> Texts:
 
 @dataclass(frozen=True, kw_only=True)
 class HeldOutErrors:
-    """Held-out errors of a quantity of the rows, the rows that measured it, and their spread.
+    """Held-out errors of one quantity, the rows that measured it, and their spread.
 
     Parameters
     ----------
@@ -216,7 +215,7 @@ class HeldOutErrors:
 def held_out_errors(
     catalog: Catalog, measured: MeasuredSetups, blind: list[dict[str, Floats]]
 ) -> list[HeldOutErrors]:
-    """Errors of every quantity of the rows; those of one quantity of an answer share a spread."""
+    """Errors of every measured quantity; those of one answer quantity share a spread."""
     found = list(_errors_of_rows(catalog, measured, blind))
     stated = {name: errors.stated() for name, errors in errors_of_answers(found).items()}
     together = []
@@ -228,7 +227,7 @@ def held_out_errors(
 
 
 def errors_of_answers(found: Iterable[tuple[str, Mask, Errors]]) -> dict[str, Errors]:
-    """Quantity of an answer -> errors of all quantities of the rows that test it."""
+    """Errors by answer quantity, from all measured quantities that test it."""
     answers: dict[str, Errors] = {}
     for quantity, _, errors in found:
         name = AS_ANSWERED.get(quantity, quantity)
@@ -262,13 +261,13 @@ def _errors_of_rows(
 
 
 def _grouped(names: Texts) -> Texts:
-    """Names of many rows as they are; those of few rows are put together."""
+    """Names of large groups as they are, those of small ones merged."""
     large = {name for name in np.unique(names) if (names == name).sum() >= LARGE}
     return np.array([name if name in large else _group_of(name) for name in names.tolist()])
 
 
 def _group_of(name: str) -> str:
-    """Group of a name of few rows: by the name only, so that further names leave it where it is."""
+    """Fold of a small group, from its name only, so that added names do not move it."""
     return f"group {zlib.crc32(name.encode()) % MOST_GROUPS}"
 
 
@@ -360,7 +359,7 @@ def _groupings(measured: MeasuredSetups) -> dict[str, Texts]:
 
 
 def _roofline(measured: MeasuredSetups) -> dict[str, Floats]:
-    """Weights over the bandwidth: all that several calculators count."""
+    """Weights over bandwidth, which is all that several calculators count."""
     table = measured.table
     shared = np.asarray(table.layout.devices) / np.asarray(table.layout.stages)
     active = np.asarray(table.model.visited_params) / (

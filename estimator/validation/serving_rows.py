@@ -1,4 +1,4 @@
-"""Measurements of inference that predictions are compared with: one case per configuration."""
+"""Inference measurements to compare with predictions, one case per configuration."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -18,8 +18,9 @@ METRICS = {
     "prefill speed pp512": ("prefill_tokens_per_s", 1.0),
     "prefill speed": ("prefill_tokens_per_s", 1.0),
 }
-"""Metric of the table -> quantity, and the factor to its unit. Others are no test of a model:
-peaks of wall power are upper bounds, mixed tasks name no model."""
+"""Metric of the table -> quantity and unit factor. Others test nothing: peak wall power is an upper
+bound, mixed tasks name no model.
+"""
 
 TOKENS = {"prefill speed, 1024-token prompt": (1024.0, 1.0), "prefill speed pp512": (512.0, 1.0)}
 DECODED = {"decode speed, 1024 tokens generated": 1024.0, "decode speed tg128": 128.0}
@@ -39,16 +40,15 @@ LINES = (
     ("llama.?2", "Llama 2"),
     ("llama", "Llama 1"),
 )
-"""Model lines by what their names match: rows of one line are not independent."""
+"""Pattern of a model name -> model line; rows of one line are not independent."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServingCase:
-    """One measured configuration, as a user would ask for it.
+    """Measured configuration, as a user would describe it.
 
-    Fields are texts as written in the table; `version` is empty where the table states none of its
-    program; `counted` is false where a number of devices is not stated; `measured` maps a quantity
-    to its value.
+    Fields are texts of the table; `version` is empty if not stated; `counted` is false if a device
+    count is missing; `measured` maps quantities to values.
     """
 
     model: str
@@ -80,7 +80,7 @@ class ServingCase:
 
 
 def serving_cases(rows: Iterable[Mapping[str, str]]) -> list[ServingCase]:
-    """Configurations of language models with what was measured of each, in their order."""
+    """Configurations of language models with their measurements, in order."""
     cases: dict[tuple[object, ...], ServingCase] = {}
     for row in rows:
         if row["metric"] not in METRICS or not row["params"] or not row["devices"].isdigit():
@@ -98,23 +98,23 @@ KNOWN_AS = {
     "MiniMaxAI/MiniMax-M2.5": "minimax-m2",
     "nvidia/DeepSeek-V3.1-NVFP4": "deepseek-v3",
 }
-"""Model of the table of engines -> a preset of the same sizes."""
+"""Model of the engine table -> preset of the same size."""
 
 
 def engine_cases(rows: Iterable[Mapping[str, str]]) -> list[ServingCase]:
-    """Configurations of serving engines whose prompts and answers share their devices."""
+    """Configurations of engines with shared prefill and decode devices."""
     return [_engine_case(row) for row in rows if row["mode"] == "aggregated"]
 
 
 POOLS = ("prefill", "decode")
-"""Pools of a row with devices for either."""
+"""Pools with their own devices."""
 
 
 def pool_cases(rows: Iterable[Mapping[str, str]]) -> list[ServingCase]:
-    """Configurations of serving engines with pools for prefill and decode.
+    """Configurations of engines with separate pools.
 
-    A worker is a model on as many devices as its parallel sizes say, over all of which its experts
-    are split. Where the number of workers is not stated, one of each is assumed.
+    A worker is a model on as many devices as its parallel sizes state, with experts split over all.
+    By default, one worker of each kind.
     """
     cases = []
     for row in rows:
@@ -170,7 +170,7 @@ def _number(cell: str) -> float | None:
 
 
 def _looks_wrong(row: Mapping[str, str]) -> bool:
-    """Two unreliable prefill cells: far below the 4-bit ones beside them."""
+    """Return whether a row is one of two unreliable prefill values, far below the 4-bit ones."""
     unreliable = row["hardware"].startswith(("A100 SXM", "L40S"))
     return unreliable and row["precision"] == "F16" and row["metric"].startswith("prefill")
 
@@ -201,7 +201,7 @@ def _case(row: Mapping[str, str]) -> ServingCase:
 
 
 def model_line(name: str) -> str:
-    """Line of models that a name belongs to.
+    """Model line of a name.
 
     >>> model_line("Qwen/Qwen3-30B-A3B-Instruct-2507"), model_line("Llama 3.2:3b")
     ('Qwen3 mixtures', 'Llama 3')
@@ -211,7 +211,7 @@ def model_line(name: str) -> str:
 
 
 def _tensor_parallel(row: Mapping[str, str]) -> float | None:
-    """Devices that share a layer; earlier tables of TensorRT-LLM are tensor-parallel throughout."""
+    """Tensor-parallel size; earlier TensorRT-LLM tables are tensor-parallel throughout."""
     batch = row["batch_or_concurrency"]
     if row["source"].startswith("TensorRT-LLM") and "P" not in batch:
         return float(row["devices"])
@@ -224,6 +224,6 @@ def _parallel(name: str, text: str) -> float | None:
 
 
 def _tokens(text: str) -> float | None:
-    """First number of a cell such as `615 mean`, None where there is none or it is zero."""
+    """First number of a cell such as `615 mean`, None if missing or zero."""
     found = re.search(r"(?<![\w.])(\d+(\.\d+)?)", text)
     return float(found.group(1)) or None if found else None

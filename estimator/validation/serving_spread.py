@@ -1,13 +1,13 @@
-"""Spread of inference errors by engine and device: wide where the fit saw neither.
+"""Spread of inference errors by engine and device, wide where the fit saw neither.
 
-A device with many rows under a server has its own spread. On a device without rows, that server is
-as far off as on the devices that have some, each of them counted once; devices of other makes than
-NVIDIA's are compared among themselves, because the fit knows few of their kernels.
+A device with many rows has its own spread. On a device without rows, a server's spread is that over
+known devices, each counted once; other vendors' devices than NVIDIA's form their own group, as the
+fit knows few of their kernels.
 
-The errors of one line of models, or of one system, go together. A new line or system is off by its
-own share of the variance, known from as many lines or systems as there are: few of them widen the
-interval, as few rows do: of n errors the (n + 1) p-th bounds the next one with probability p (V.
-Vovk, A. Gammerman, G. Shafer, "Algorithmic learning in a random world", 2005, sec. 2.2).
+Errors within a model line or a system are correlated. A new line or system adds its share of the
+variance, estimated from the known ones, so few of them widen the interval, as few rows do: of n
+errors, the (n + 1) p-th bounds the next one with probability p (V. Vovk, A. Gammerman, G. Shafer,
+"Algorithmic learning in a random world", 2005, sec. 2.2).
 """
 
 from collections.abc import Sequence
@@ -23,17 +23,18 @@ from estimator.core.units import CENTRAL
 from estimator.inference.engines import IS_SERVER
 
 FEWEST = 5
-"""Engines of fewer rows take the spread of the other engines, each a vote; devices of fewer rows
-that of an unknown device [1]."""
+"""Rows below which an engine takes the mean spread of the other engines, and a device that of an
+unknown device [1].
+"""
 
 MANY = 50
-"""From so many rows on, a quantity or a device tells its own spread [1]."""
+"""Rows from which a quantity or a device has its own spread [1]."""
 
 FEW_DEVICES = 3
-"""With fewer devices, an engine takes the spread on unknown devices from all servers [1]."""
+"""Devices below which an engine takes the unknown-device spread of all servers [1]."""
 
 LONE = float(np.sqrt(2.0))
-"""Widening of an engine seen on one line and one system: 1 + 1/k of the variance, all of it [1]."""
+"""Widening for a single line and system: 1 + 1/k of the variance [1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +67,7 @@ class Errors:
     held_out: Sequence[Texts]
 
     def joined(self, other: "Errors") -> "Errors":
-        """Return these errors, and others of the same ways of holding out."""
+        """Return these errors with others held out in the same ways."""
         return Errors(
             logs=np.concatenate([self.logs, other.logs], axis=1),
             beside=np.concatenate([self.beside, other.beside]),
@@ -81,22 +82,21 @@ class Errors:
         )
 
     def spread(self, chosen: Mask) -> float:
-        """Log-standard-deviation of a new line or system, by the chosen rows [1].
+        """Log standard deviation for a new line or system, from some rows [1].
 
-        Of several quantities that test one answer, by the one that is predicted worst of those with
-        `MANY` rows. The way of holding out that makes the most groups tells what one more may be
-        off by.
+        Of several quantities that test one answer, the worst with `MANY` rows counts. The held-out
+        grouping with the most groups determines the widening.
         """
         return max(self._spread_by(part) for part in self._parts(chosen))
 
     def _parts(self, chosen: Mask) -> list[Mask]:
-        """Chosen rows by the quantity that they measured, of those with `MANY` rows if any."""
+        """Chosen rows by measured quantity, limited to those with `MANY` rows if any."""
         parts = [chosen & (self.tests == test) for test in np.unique(self.tests[chosen])]
         return [part for part in parts if part.sum() >= MANY] or [chosen]
 
     @cached_property
     def _sizes(self) -> Floats:
-        """Standard deviation that covers each error in `CENTRAL` of all cases [1]."""
+        """Standard deviation that covers each error in `CENTRAL` of cases [1]."""
         beyond = (self.logs / z_score(CENTRAL)) ** 2 - self.beside
         return np.asarray(np.sqrt(np.maximum(beyond, 0.0)) / self.scale)
 
@@ -112,7 +112,7 @@ class Errors:
         return usual * widening(even[way][chosen], self.held_out[way][chosen])
 
     def stated(self) -> Floats:
-        """Standard deviation of every error by the rows that share no group with it [1]."""
+        """Standard deviation of every error, from rows that share no group with it [1]."""
         found = np.empty_like(self.logs)
         for way, groups in enumerate(self.held_out):
             for group in np.unique(groups):
@@ -126,7 +126,7 @@ class Errors:
         return found
 
     def spread_on(self, engine: int, device: str, known: Mask) -> float:
-        """Log-standard-deviation of an engine on a device, by the known rows [1]."""
+        """Log standard deviation of an engine on a device, from known rows [1]."""
         if not IS_SERVER[engine]:
             return self._spread_of(engine, known)
         on_device = self.devices == device
@@ -139,7 +139,7 @@ class Errors:
         return unknown if count < FEWEST else max(self.spread(own), unknown)
 
     def spread_on_unknown(self, engine: int, known: Mask, *, usual_make: bool) -> float:
-        """Log-standard-deviation of a server on a device without rows: every device a vote [1]."""
+        """Log standard deviation of a server on an unknown device, one vote per device [1]."""
         alike = known & IS_SERVER[self.engines] & (self.usual_make == usual_make)
         pairs = np.char.add(self.devices, np.char.mod(" %d", self.engines))
         names, counts = np.unique(pairs[alike], return_counts=True)
@@ -151,7 +151,7 @@ class Errors:
         return max(self._even(part, pairs) for part in self._parts(rows))
 
     def _even(self, chosen: Mask, groups: Texts) -> float:
-        """Size that `CENTRAL` of the errors stay within, every group of the same weight [1]."""
+        """`CENTRAL` quantile of error sizes with equal weight per group [1]."""
         sizes, ways = self._sizes[:, chosen], len(self.logs)
         _, at, counts = np.unique(groups[chosen], return_inverse=True, return_counts=True)
         weights = np.tile(1.0 / counts[at], ways)
@@ -160,9 +160,9 @@ class Errors:
         return float(sizes.ravel()[order[np.searchsorted(share, CENTRAL)]])
 
     def _spread_of(self, engine: int, known: Mask) -> float:
-        """Spread of an engine by the known rows; that of any engine where they have few of it.
+        """Spread of an engine from known rows, or of any engine if there are few.
 
-        The variance of an engine that is little known is the mean of those of the others.
+        The variance of a little-known engine is the mean over the others.
         """
         own = known & (self.engines == engine)
         if own.sum() >= FEWEST:
@@ -175,10 +175,10 @@ class Errors:
 
 
 def widening(errors: Floats, groups: Texts) -> float:
-    """Spread of an error in a new group over that of the errors at hand [1].
+    """Spread of an error in a new group over that of known errors [1].
 
-    Variance components by the moments of a one-way layout [1]_; a new group is off from the mean of
-    k groups by 1 + 1/k times their variance.
+    Variance components from the moments of a one-way layout [1]_; a new group deviates from the
+    mean of k groups by 1 + 1/k times their variance.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Runs predicted from others alone: later ones by earlier ones, and those set aside by the rest.
+"""Splits of published runs: later ones predicted from earlier ones, set-aside ones from the rest.
 
 Parameters, growth and spreads are all fitted to the one part, which knows nothing of the other.
 """
@@ -25,16 +25,16 @@ from estimator.validation.set_aside import set_aside_rates, set_aside_runs
 from estimator.validation.utilization_fit import PublishedArrays, joined
 
 LAST_YEAR = 2022.0
-"""Year of the last runs that predict the later ones."""
+"""Last year of the runs that predict later ones."""
 
 LONG = "steady rate of long sequences"
-"""Name of the rows of throughput tables that were set aside."""
+"""Name of the throughput rows that were set aside."""
 
 
 def split_runs(
     catalog: Catalog, published: PublishedRuns, fitted_on: Mask, tables: PublishedArrays, *, by: str
 ) -> Blind:
-    """Predict the other runs from some and from tables, as an answer would give them.
+    """Predict the remaining runs from some runs and tables, as an answer would.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def split_runs(
 
 
 def later_blind(catalog: Catalog, published: PublishedRuns, last: float) -> tuple[Mask, Blind]:
-    """Tell which runs are later than a year, and predict them by those until then."""
+    """Predict the runs after a year from those until then."""
     earlier = np.array([float(row["year"]) <= last for row in published.rows])
     tables = rows_of(published.tables, np.asarray(published.tables.features.year) <= last)
     return ~earlier, split_runs(catalog, published, earlier, tables, by="stack")
@@ -68,7 +68,7 @@ def later_blind(catalog: Catalog, published: PublishedRuns, last: float) -> tupl
 
 @once
 def later_scores(catalog: Catalog) -> dict[str, Score]:
-    """Score of the runs after `LAST_YEAR` by group, those until then fitted to: a time split."""
+    """Time split: score of the runs after `LAST_YEAR` by group, fitted to those until then."""
     published = usable_runs(catalog)
     later, blind = later_blind(catalog, published, LAST_YEAR)
     return _scores(published, later, blind)
@@ -76,7 +76,7 @@ def later_scores(catalog: Catalog) -> dict[str, Score]:
 
 @once
 def set_aside_scores(catalog: Catalog) -> dict[str, Score]:
-    """Score of what was set aside before the model was changed, by stack, all others fitted to."""
+    """Score of the set-aside runs by stack, fitted to all others."""
     published = usable_runs(catalog)
     aside = set_aside_runs(published.stacks)
     tables = published.tables
@@ -96,7 +96,7 @@ def set_aside_scores(catalog: Catalog) -> dict[str, Score]:
 
 
 def _scores(published: PublishedRuns, scored: Mask, blind: Blind) -> dict[str, Score]:
-    """Score of each group of all runs that has enough of those scored."""
+    """Score of each group with enough scored runs."""
     families = published.runs.family[scored]
     groups: Mapping[str, Mask] = {
         name: of[scored] for name, of in groups_of_runs(published).items()

@@ -1,4 +1,4 @@
-"""Accuracy of the steady rate: steps of published throughput tables, each family held out."""
+"""Accuracy of the steady rate: published throughput tables, each family held out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,14 +19,14 @@ LAYOUT_NUMBERS = (*LAYOUT, "micro_batches", "virtual_stages")
 """Columns that describe the layout of a run."""
 
 FEWEST = 5
-"""Groups of fewer rows are not scored apart [1]."""
+"""Least rows of a group with its own score [1]."""
 
 GIVEN, NOT_GIVEN = "layout given", "the same without their layout"
 
 
 @dataclass(frozen=True, kw_only=True)
 class SteadyRates:
-    """Rows of throughput tables and their predictions by models that have not seen the family.
+    """Rows of throughput tables with held-out predictions.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class SteadyRates:
     without_layout: Blind
 
     def groups(self) -> dict[str, Mask]:
-        """Name of a group -> which rows are of it."""
+        """Mask of rows by group."""
         kinds = np.array([kind_of_row(row).group for row in self.rows])
         devices = np.array([row["accelerator"] for row in self.rows])
         return {
@@ -57,7 +57,7 @@ class SteadyRates:
         }
 
     def scores(self) -> dict[str, Score]:
-        """Group -> score; groups of few rows are left out."""
+        """Score by group, without small groups."""
         scores = {
             name: score(rows_of(self.blind, of), self.runs.family[of])
             for name, of in self.groups().items()
@@ -71,7 +71,7 @@ class SteadyRates:
 
 @once
 def steady_rates(catalog: Catalog) -> SteadyRates:
-    """Predict every row of the throughput tables by a fit to the other families and the runs."""
+    """Predict every throughput row from a fit to the other families and the runs."""
     published = usable_runs(catalog)
     rows = rows_with(catalog, "yes")
     runs = runs_of_rows(rows, catalog, shipped_spreads(catalog))
@@ -92,19 +92,19 @@ def steady_rates(catalog: Catalog) -> SteadyRates:
 
 
 def layout_given(runs: PublishedArrays) -> Mask:
-    """Rows that state their parallelism."""
+    """Mask of rows with a stated layout."""
     given = [~np.isnan(getattr(runs.features.layout, name)) for name in LAYOUT]
     return np.asarray(np.any(given, axis=0))
 
 
 def without_layout(runs: PublishedArrays) -> PublishedArrays:
-    """Return the same runs without their parallelism."""
+    """Return the same runs without their layout."""
     unknown = np.full(len(runs.flop), np.nan)
     silent = replace(runs.features.layout, **dict.fromkeys(LAYOUT_NUMBERS, unknown))
     return replace(runs, features=replace(runs.features, layout=silent))
 
 
 def _without(runs: PublishedArrays, tables: PublishedArrays, family: str) -> PublishedArrays:
-    """Runs and tables that are neither of a family nor of a software collection of its name."""
+    """Runs and tables outside a family and its software collection."""
     others = rows_of(runs, (runs.family != family) & (runs.stack != family))
     return joined(others, rows_of(tables, tables.family != family))

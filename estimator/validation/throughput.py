@@ -1,4 +1,4 @@
-"""Published throughput in steady state, as rows for the fit."""
+"""Published steady-state throughput, as rows for the fit."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -18,39 +18,38 @@ from estimator.training.machine import stacked
 from estimator.validation.utilization_fit import PublishedArrays
 
 USUAL_TOKENS_PER_CHIP = 32_768.0
-"""Tokens per step that a chip is given where a table does not tell [token]."""
+"""Default tokens per step and chip [token]."""
 
 MOST_TOKENS = 4e6
-"""Tokens per step at most where a table does not tell, however many chips share it [token]; GPT-3,
-LLaMA and BLOOM took 3.2e6 to 4.2e6."""
+"""Default maximum of tokens per step [token]; GPT-3, LLaMA and BLOOM took 3.2e6 to 4.2e6."""
 
 RECOMPUTED = 4.0 / 3.0
 """FLOPs with one more forward pass over those without [1]."""
 
 RECOMPUTATION = {"True": 1.0, "False": 0.0}
-"""Cells of the table -> share of the layers that are computed again [1]."""
+"""Table cell -> recomputed share of the layers [1]."""
 
 OTHER_AXES = ("PP",)
-"""Axes that are 1 where the split of layers is given and they are not."""
+"""Layout axes that default to 1 where tensor parallelism is stated."""
 
 WHOLE_MODEL = ("FSDP", "ZeRO")
 """Words of a layout in which every device computes whole layers."""
 
 
 def steady_rows(catalog: Catalog, spreads: UtilizationSpread) -> PublishedArrays:
-    """Rows of the throughput tables that can be used, as if each had run for one hour."""
+    """Usable rows of the throughput tables, as runs of one hour."""
     return runs_of_rows(rows_with(catalog, "yes"), catalog, spreads)
 
 
 def rows_with(catalog: Catalog, *uses: str) -> list[dict[str, str]]:
-    """Rows of the tables whose cell `fit` says one of these."""
+    """Rows of the tables whose `fit` cell is one of some values."""
     return [row for row in catalog.table("runs/published_throughput.csv") if row["fit"] in uses]
 
 
 def runs_of_rows(
     rows: Sequence[dict[str, str]], catalog: Catalog, spreads: UtilizationSpread
 ) -> PublishedArrays:
-    """Rows of the tables as runs of one hour in steady state."""
+    """Rows of the tables as one-hour runs in steady state."""
     named = [find_device(row["accelerator"], row["precision"], catalog) for row in rows]
     machine = stacked([one.machine for one in named])
     chips = np.array([float(row["chips"]) for row in rows])
@@ -75,7 +74,7 @@ def runs_of_rows(
 
 
 def kind_of_row(row: Mapping[str, str]) -> NetworkKind:
-    """Kind of network of a row; a row that does not say is a decoder, sparse if so counted."""
+    """Network kind of a row, by default a dense or sparse decoder."""
     active, total = row["params_active"], row["params_total"]
     sparse = bool(active and total) and float(active) < float(total)
     usual = "MoE decoder" if sparse else "decoder"
@@ -83,7 +82,7 @@ def kind_of_row(row: Mapping[str, str]) -> NetworkKind:
 
 
 def rate(row: Mapping[str, str]) -> float:
-    """Model FLOPs that a chip did per second, as its source counts them [FLOP/s].
+    """Model FLOP/s per chip, as counted by its source [FLOP/s].
 
     >>> rate({"tflops_per_chip_reported": "408", "counts_recomputation": ""})
     408000000000000.0
@@ -102,7 +101,7 @@ def rate(row: Mapping[str, str]) -> float:
 
 
 def _numbers(rows: Sequence[Mapping[str, str]], chips: Floats) -> dict[str, Floats]:
-    """Columns as the features of runs want them, NaN where a cell is empty."""
+    """Columns as features of runs, NaN in empty cells."""
 
     def column(name: str) -> Floats:
         return np.array([float(row[name]) if row[name] else np.nan for row in rows])
@@ -141,7 +140,7 @@ def _numbers(rows: Sequence[Mapping[str, str]], chips: Floats) -> dict[str, Floa
 
 
 def degree(layout: str, axis: str) -> float:
-    """Devices along one axis of a layout in words; NaN where it does not tell [1].
+    """Devices along one axis of a layout text, NaN if not stated [1].
 
     >>> degree("TP4 PP8 CP1 VP6", "PP"), degree("FSDP FULL_SHARD", "TP"), degree("", "TP")
     (8.0, 1.0, nan)

@@ -1,9 +1,9 @@
 """Maximum a posteriori fit of utilization parameters to published runs.
 
-Each parameter has a log-normal prior from physical reasoning; the data move it as far as they can.
-The loss is the pseudo-Huber ("soft L1") loss, so that no single run pulls far, and runs of one
-family share their weight: their errors are not independent. Rows of a table of steady throughput
-share the weight of a single run, for one hand made them on one machine.
+Each parameter has a log-normal prior from physical reasoning. The pseudo-Huber ("soft L1") loss
+limits the influence of single runs, and runs of one family share their weight, as their errors are
+correlated. Rows of a throughput table share the weight of a single run, as they come from one team
+and machine.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -28,34 +28,36 @@ Residuals = Callable[[Floats], Floats]
 Part = TypeVar("Part", "PublishedArrays", TrainingLayout, TrainingMachine, RunFeatures, UsualSteps)
 
 ERROR_SCALE = 0.25
-"""Error of the logarithm beyond which a run counts as unusual [1]."""
+"""Log error beyond which a run is an outlier [1]."""
 
 FAMILY_EXPONENT = -0.25
-"""Power of the family's size that weighs a run: between one vote a run and one a family [1]."""
+"""Exponent of a family's size in the weight of its runs, between a vote per run and a vote per
+family [1].
+"""
 
 TABLE_EXPONENT = -0.5
-"""The same for rows of tables: one vote a family [1]."""
+"""Same exponent for table rows: a vote per family [1]."""
 
 VALUES = "_values"
-"""Ending of the parameters that count values moved per FLOP, one a kind of network."""
+"""Suffix of parameters that count values moved per FLOP, one per network kind."""
 
 SMALLEST_SCALE = 0.1
-"""Least that the variance of their priors is scaled by [1]."""
+"""Least scale of their prior variance [1]."""
 
 STEPS = 60
 SMALLEST_GAIN = 1e-3
-"""Most steps of the fit; it stops where a step would lower the loss by less than this."""
+"""Most iterations, and loss decrease below which the fit stops."""
 
 SLOPE_STEP = 1e-6
-"""Step of the differences that stand for derivatives [1]."""
+"""Finite-difference step [1]."""
 
 DAMPING = 1e-2
-"""Share by which the curvature is first raised, to keep a step short [1]."""
+"""Initial damping of the curvature [1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedArrays:
-    """Published runs as arrays, all of one length.
+    """Published runs as arrays of one length.
 
     Parameters
     ----------
@@ -79,18 +81,18 @@ class PublishedArrays:
 
     @property
     def kin(self) -> Texts:
-        """Runs whose errors go together, and that share their weight."""
+        """Groups of runs with correlated errors, which share their weight."""
         is_benchmark = np.char.startswith(self.stack, "mlperf ")
         return np.where(is_benchmark, self.stack, self.family)
 
     def log_utilization(self) -> Floats:
-        """Logarithm of the utilization that was reached [1]."""
+        """Log of the reported utilization [1]."""
         ideal_h = self.flop / self.machine.peak_flop_per_s / S_PER_H
         return np.log(ideal_h / self.device_hours)
 
 
 def fitted_model(prior: Mapping[str, Uncertain], runs: PublishedArrays) -> UtilizationModel:
-    """Parameters that the runs and the prior together make most likely.
+    """Maximum a posteriori parameters for some runs.
 
     Parameters
     ----------
@@ -109,9 +111,9 @@ def fitted_model(prior: Mapping[str, Uncertain], runs: PublishedArrays) -> Utili
 def fitted_logs(
     prior: Mapping[str, Uncertain], runs: PublishedArrays, start: Floats | None = None
 ) -> Floats:
-    """Logarithms of those parameters, in the order of `PARAMETERS` [1].
+    """Logarithms of the fitted parameters, in the order of `PARAMETERS` [1].
 
-    `start` is the end of a fit to almost the same runs: it saves time.
+    `start` is a starting point from a similar fit, to save time.
     """
     return _minimised(_objective(prior, runs), start)
 
@@ -119,10 +121,10 @@ def fitted_logs(
 def parameter_covariance(
     prior: Mapping[str, Uncertain], runs: PublishedArrays, logs: Floats
 ) -> Floats:
-    """Covariance of those logarithms at the end of a fit [1]_: the inverse of the curvature.
+    """Covariance of the log parameters at the end of a fit [1]_: the inverse curvature.
 
-    Where no run speaks for a parameter, its prior's variance is left. How far the values moved per
-    FLOP may be from their priors is judged by those kinds of network that the runs do speak for.
+    A parameter without informative runs keeps its prior variance. The prior variance of values
+    moved per FLOP is scaled by the network kinds that the runs do inform.
 
     References
     ----------
@@ -141,7 +143,7 @@ def parameter_covariance(
 
 
 def prediction_variance(runs: PublishedArrays, logs: Floats, covariance: Floats) -> Floats:
-    """Variance of the expected logarithm of the utilization that the parameters leave [1]."""
+    """Variance of log utilization due to parameter uncertainty [1]."""
     moved = logs + SLOPE_STEP * np.eye(len(logs), len(logs) + 1).T
     *ahead, there = _expected(moved.T[:, :, np.newaxis], runs)
     jacobian = (np.array(ahead) - there) / SLOPE_STEP
@@ -149,7 +151,7 @@ def prediction_variance(runs: PublishedArrays, logs: Floats, covariance: Floats)
 
 
 def _expected(logs: Floats, runs: PublishedArrays) -> Floats:
-    """Logarithm of the utilization that parameters expect [1]."""
+    """Log utilization for given parameters [1]."""
     expected = log_utilization(
         model_of(logs), runs.features, runs.machine, flop=runs.flop, devices=runs.devices
     )
@@ -169,12 +171,12 @@ def _objective(prior: Mapping[str, Uncertain], runs: PublishedArrays) -> "_Objec
 
 
 def model_of(logs: Floats | Sequence[float]) -> UtilizationModel:
-    """Parameters from their logarithms, in the order of `PARAMETERS`; columns of shape (n, 1)."""
+    """Convert log parameters, in the order of `PARAMETERS`, with columns of shape (n, 1)."""
     return UtilizationModel(**dict(zip(PARAMETERS, np.exp(logs), strict=True)))
 
 
 def row_weight(runs: PublishedArrays) -> Floats:
-    """Weight of each run or row of a table, by the size of its family among its like [1]."""
+    """Weight of each run or table row, by the size of its family [1]."""
     steady = np.broadcast_to(np.asarray(runs.features.steady) > 0, runs.flop.shape)
     weight = np.empty(len(runs.flop))
     for like, exponent in ((~steady, FAMILY_EXPONENT), (steady, TABLE_EXPONENT)):
@@ -184,12 +186,12 @@ def row_weight(runs: PublishedArrays) -> Floats:
 
 
 def joined(runs: PublishedArrays, more: PublishedArrays) -> PublishedArrays:
-    """Return the runs of both, the first first."""
+    """Concatenate two sets of runs."""
     return _join_fields(runs, more, (len(runs.flop), len(more.flop)))
 
 
 def _join_fields(one: Part, other: Part, sizes: tuple[int, int]) -> Part:
-    """Join every field of two dataclasses as arrays, those of dataclasses inside them, too."""
+    """Concatenate all array fields of two dataclasses, recursively."""
     changed: dict[str, Any] = {}
     for field in fields(one):
         pair = getattr(one, field.name), getattr(other, field.name)
@@ -202,7 +204,7 @@ def _join_fields(one: Part, other: Part, sizes: tuple[int, int]) -> Part:
 
 @dataclass(frozen=True, kw_only=True)
 class _Objective:
-    """The soft-L1 loss of the residuals plus the prior, with its slopes by differences."""
+    """Soft-L1 loss of the residuals plus the prior, with finite-difference derivatives."""
 
     residuals: Residuals
     centre: Floats
@@ -213,7 +215,7 @@ class _Objective:
         return float(2 * np.sum(np.sqrt(1 + error**2) - 1) + np.sum(pull**2))
 
     def slopes(self, logs: Floats) -> tuple[Floats, Floats]:
-        """Half the gradient, and the curvature of the residuals taken as straight lines."""
+        """Half the gradient, and the Gauss-Newton curvature."""
         moved = logs + SLOPE_STEP * np.eye(len(logs), len(logs) + 1).T
         *ahead, error = self.residuals(moved.T[:, :, np.newaxis])
         jacobian = (np.array(ahead) - error) / SLOPE_STEP
@@ -224,7 +226,7 @@ class _Objective:
 
 
 def _minimised(objective: _Objective, start: Floats | None) -> Floats:
-    """Damped Gauss-Newton steps (Levenberg-Marquardt) until the loss falls no more."""
+    """Minimize by damped Gauss-Newton steps (Levenberg-Marquardt)."""
     logs = objective.centre if start is None else start
     damping, loss = DAMPING, objective.loss(logs)
     for _ in range(STEPS):
@@ -239,7 +241,7 @@ def _minimised(objective: _Objective, start: Floats | None) -> Floats:
 def _step_down(
     objective: _Objective, logs: Floats, slopes: tuple[Floats, Floats], damping: float
 ) -> tuple[Floats, float, float]:
-    """Step along the slopes that lowers the loss, the loss there, and the damping for the next."""
+    """Step that lowers the loss, the loss there, and the next damping."""
     gradient, curvature = slopes
     loss = objective.loss(logs)
     for _ in range(STEPS):

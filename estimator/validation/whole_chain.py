@@ -1,9 +1,8 @@
 """Accuracy of energy, cost and CO2e without given hours: published runs end to end.
 
-The device-hours come from a model of the utilization that has not seen the family of the run, the
-power from one that has not seen it either, the price and the carbon intensity from the profiles and
-the row. Only runs count whose amount tests something (`estimator.validation.cost_and_carbon`) and
-whose hours could be predicted.
+Device-hours and power come from models that have not seen the run's family, price and carbon
+intensity from the profiles and the row. Runs count if their amount tests something
+(`estimator.validation.cost_and_carbon`) and their hours can be predicted.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +18,7 @@ from estimator.validation.held_out import HeldOut
 
 
 def whole_chain_scores(catalog: Catalog, report: HeldOut) -> dict[str, Score]:
-    """Score of energy, cost and CO2e from the work alone; a quantity without runs is left out.
+    """Score of energy, cost and CO2e from the work only, without quantities that have no runs.
 
     Parameters
     ----------
@@ -46,7 +45,7 @@ def whole_chain_scores(catalog: Catalog, report: HeldOut) -> dict[str, Score]:
 
 
 def _end_to_end(given_hours: Sequence[tuple[str, Uncertain]], report: HeldOut) -> Score | None:
-    """Score with the error of the hours on top of that where they are given."""
+    """Score with the error of the hours added to the error with given hours."""
     places: Mapping[str, int] = {
         row["name"]: place for place, row in enumerate(report.published.rows)
     }

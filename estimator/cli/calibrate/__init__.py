@@ -1,4 +1,4 @@
-"""`calibrate`: measure this machine and its runs; look at, share and drop what was measured."""
+"""`calibrate`: measure this machine and its runs; show, share and delete measurements."""
 
 import argparse
 from typing import Any
@@ -18,7 +18,7 @@ VERBS = (
     calibrate_import,
     calibrate_share,
 )
-"""Each module adds a verb or more, whose `run` answers with the exit code."""
+"""Verb modules; each `run` returns the exit code."""
 
 EXAMPLES = """examples:
   twenty-watts calibrate bench

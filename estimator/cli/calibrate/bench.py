@@ -1,4 +1,4 @@
-"""`calibrate bench`: measure what this machine reaches and draws, and keep it."""
+"""`calibrate bench`: measure this machine's speed and power, and store them."""
 
 import argparse
 import sys
@@ -95,7 +95,7 @@ def _print(measured: "MeasuredRun", hardware: str, options: argparse.Namespace) 
 
 
 def _worth_a_line(measured: "MeasuredRun") -> list[str]:
-    """Return what disturbed the timings, and how many notes there are besides."""
+    """Return the main disturbances of the timings, and the number of further notes."""
     from estimator.measure.bench.run import summary
 
     stopped = [line for line in measured.notes if measured.state != "finished" and "Ctrl-C" in line]
@@ -105,7 +105,7 @@ def _worth_a_line(measured: "MeasuredRun") -> list[str]:
 
 
 def _brief(measured: "MeasuredRun", hardware: str) -> "Iterator[str]":
-    """Yield what was measured, what it bought, and what to do next."""
+    """Yield the measurement, its effect, and the next step."""
     from estimator.catalog import Catalog
     from estimator.core.units import human, human_duration
 
@@ -141,11 +141,11 @@ EXAMPLES_OF = {
 """Example workloads -> workload type and architecture."""
 
 MOST_NOTES = 2
-"""Notes shown without --verbose."""
+"""Most notes shown without --verbose."""
 
 
 def _bought(hardware: str, precision: str, catalog: "Catalog") -> "Iterator[str]":
-    """Yield time and interval of each example without measured runs, and with them."""
+    """Yield time and interval of each example without and with measured runs."""
     from estimator.answer.scenario_estimate import answer_scenario
     from estimator.core.units import S_PER_H, human_duration, joined
     from estimator.question.scenario import Scenario
@@ -190,7 +190,7 @@ def _row(timing: "Timing") -> tuple[str, ...]:
 
 
 def _rejected(timing: "Timing") -> str:
-    """Return the number of disturbed repetitions; if all were, the time counts with less weight.
+    """Return the number of disturbed repetitions; if all were, the time has less weight.
 
     >>> from estimator.runs.record import Timing
     >>> disturbed = Timing(what="copy", component="cpu", time_s=1.0, repetitions=0, rejected=9)
@@ -205,7 +205,7 @@ def _rejected(timing: "Timing") -> str:
 
 
 class _BenchProgress:
-    """A line on the terminal that is written over; plain lines where stderr is none."""
+    """Progress line on the terminal, plain lines elsewhere."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet

@@ -1,4 +1,4 @@
-"""`calibrate import --prometheus` and `--slurm`: one run on a cluster, by its telemetry."""
+"""`calibrate import --prometheus` and `--slurm`: one cluster run, from its telemetry."""
 
 import argparse
 import sys
@@ -10,7 +10,7 @@ from estimator.cli.options import catalog_of, whole
 from estimator.show.terminal import note
 
 LARGEST_BYTES = 64 * 2**20
-"""A text of sacct above this is of more than one job [B]."""
+"""Largest accepted sacct text [B]; larger ones contain several jobs."""
 
 
 def import_prometheus(options: argparse.Namespace) -> int:
@@ -81,7 +81,7 @@ def import_slurm(options: argparse.Namespace) -> int:
 
 
 def _text_of(name: str) -> str:
-    """Content of a file, or of what is piped in."""
+    """Content of a file or pipe."""
     from pathlib import Path
 
     from estimator.system.whole_files import read_bounded
@@ -97,7 +97,7 @@ def _text_of(name: str) -> str:
 
 
 class _QueryProgress:
-    """A line on the terminal that is written over; nothing where stderr is none."""
+    """Progress line on a terminal."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._live = not quiet and sys.stderr.isatty()
@@ -108,7 +108,7 @@ class _QueryProgress:
             sys.stderr.flush()
 
     def clear(self) -> None:
-        """Take the line away."""
+        """Remove the line."""
         if self._live:
             sys.stderr.write("\r\033[K")
             sys.stderr.flush()

@@ -40,16 +40,16 @@ name uses what was measured of it.
 """
 
 FEWEST = 4
-"""Steps from which a run is predicted [1]."""
+"""Least steps for a prediction [1]."""
 
 MOST_STEPS = 1e12
-"""More than any run takes [1]."""
+"""Upper limit on the number of steps [1]."""
 
 BESIDES = (
     *("kind", "arch", "precision", "step_flop", "step_operations", "step_traffic"),
     *("program", "site", "pue", "carbon_intensity", "electricity_price", "price"),
 )
-"""Fields that tell of the steps, of the place and of prices."""
+"""Fields on steps, site and prices."""
 
 TRIED_S = 20.0
 """Duration of each of two compared watches [s]."""
@@ -106,7 +106,7 @@ def add_parser(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Watch the command, then answer; its own exit code where it failed before."""
+    """Watch the command and print its forecast, or return its exit code if it fails early."""
     from estimator.answer.run_forecast import check_asked
     from estimator.cli.options import scenario_of
     from estimator.measure.command import name_of_command
@@ -136,7 +136,7 @@ class _Asked:
     def answer(
         self, seen: "Stamped", measured: "MeasuredRun", total: int | None = None
     ) -> "RunForecast":
-        """Forecast the run from its steps so far; `total` steps if nothing else says how many."""
+        """Forecast the run from its steps so far; `total` is the default number of steps."""
         from estimator.answer.run_forecast import RunQuestion, forecast_run
         from estimator.measure.host_id import drift_here
 
@@ -153,7 +153,7 @@ class _Asked:
 
 
 def _watched(asked: _Asked, words: list[str]) -> int:
-    """Watch one command, answer, and where it goes on follow it to its end."""
+    """Watch one command, print the forecast, and follow it if it continues."""
     from estimator.cli.calibrate.measured_run import news_of
     from estimator.measure.command import CommandError, undisturbed
     from estimator.measure.forecast import recorded_watch
@@ -209,7 +209,7 @@ def _print_end(
     ended: "Ended",
     shown: "Sequence[RunForecast]",
 ) -> None:
-    """Print the forecast of a command that is over, or what it took beside one already shown."""
+    """Print the forecast of a finished command, or its actual time next to an earlier forecast."""
     options, seen = asked.options, watch.seen
     if seen is None:
         return
@@ -234,7 +234,7 @@ REMEDY = """\
 
 
 def _too_few(watch: "StepWatch", ended: "Ended") -> int:
-    """Say why there is no forecast, and what to do; return the exit code."""
+    """Error that explains why there is no forecast."""
     steps = 0 if watch.seen is None else watch.seen.steps
     if steps or watch.enough:
         why = f"only {steps} of the {FEWEST} steps needed were seen; set --for longer"
@@ -250,7 +250,7 @@ def _too_few(watch: "StepWatch", ended: "Ended") -> int:
 
 
 def _actual(seen: "Stamped", whole: "Stamped") -> dict[str, float]:
-    """Return what the whole run took, and what its first steps foretold of so many [s]."""
+    """Return the actual time of the whole run, and the forecast from its first steps [s]."""
     found = seen.forecast(whole.steps)
     return {
         "steps": whole.steps,
@@ -262,7 +262,7 @@ def _actual(seen: "Stamped", whole: "Stamped") -> dict[str, float]:
 
 
 def _beside_forecast(actual: "Mapping[str, float]") -> str:
-    """Put what a run took beside its forecast in words."""
+    """Format actual time against forecast."""
     times = actual["wall_s"] / actual["forecast_mid_s"]
     apart = f"{abs(times - 1.0):.1%} {'longer' if times >= 1.0 else 'shorter'}"
     low, mid, high = (
@@ -275,7 +275,7 @@ def _beside_forecast(actual: "Mapping[str, float]") -> str:
 
 
 def _say_what_is_left(so_far: "Stamped", *, total: int) -> None:
-    """Write the time left over the last line of the terminal."""
+    """Update the time left on the terminal's last line."""
     left = so_far.forecast(max(total, so_far.steps))
     text = f"{so_far.steps:,} of {total:,} steps, {human_duration(left.mid_s - left.seen_s)} left"
     sys.stderr.write(f"\r\033[K{text}")
@@ -328,7 +328,7 @@ def _compared(asked: _Asked, words: list[str]) -> int:
 
 
 def _number(text: str) -> float:
-    """Read a batch."""
+    """Parse a batch size."""
     from estimator.question.inputs import read_number
 
     found = read_number("try", text)
@@ -338,7 +338,7 @@ def _number(text: str) -> float:
 
 
 def with_option(words: list[str], name: str, value: str) -> tuple[list[str], str]:
-    """Return a command with another value of one of its options, and the value it had.
+    """Return a command with one option's value changed, and the original value.
 
     >>> with_option(["python", "train.py", "--batch_size=32"], "batch", "64")
     (['python', 'train.py', '--batch_size=64'], '32')
@@ -376,7 +376,7 @@ def _watch_of(options: argparse.Namespace, usual_s: float = 60.0) -> "StepWatch"
 
 
 def _reported_by(scenario: "Scenario") -> dict[str, Any]:
-    """Return the facts that are stored with the measured run."""
+    """Return the fields stored with the measured run."""
     return {
         "kind": scenario.kind,
         "arch": scenario.arch,
@@ -389,7 +389,7 @@ def _reported_by(scenario: "Scenario") -> dict[str, Any]:
 
 
 def _say_what_is_awaited(silent_s: float, *, quiet: bool) -> None:
-    """Say why nothing happens, and what to do."""
+    """Print why nothing happens, and what to do."""
     note(
         f"no steps seen in {human_duration(silent_s)}: waiting for a PyTorch optimizer to step, or "
         "for run.step() within measure() in the script; if it has neither, stop it with Ctrl-C",
@@ -398,7 +398,7 @@ def _say_what_is_awaited(silent_s: float, *, quiet: bool) -> None:
 
 
 def _count(name: str, text: str | None, least: int) -> int | None:
-    """Read a number of steps."""
+    """Parse a number of steps."""
     from estimator.question.inputs import read_number
 
     if text is None:
@@ -410,7 +410,7 @@ def _count(name: str, text: str | None, least: int) -> int | None:
 
 
 def seconds(text: str) -> float:
-    """Read a time like 60, 60s, 2m or 1h [s].
+    """Parse a time such as 60, 60s, 2m or 1h [s].
 
     >>> seconds("90"), seconds("1.5m")
     (90.0, 90.0)
@@ -429,7 +429,7 @@ def seconds(text: str) -> float:
 
 
 def _print(answer: "RunForecast", *, over: bool, quiet: bool) -> None:
-    """Say it to people; of a run that is over not what is left."""
+    """Print the forecast; time left only for an unfinished run."""
     from estimator.answer.run_forecast import TOTAL_UNKNOWN
     from estimator.core.messages import render, rendered
 
@@ -483,7 +483,7 @@ def _print(answer: "RunForecast", *, over: bool, quiet: bool) -> None:
 
 
 def _options(inputs: "Mapping[str, float | str]") -> str:
-    """Write inputs as options.
+    """Format inputs as options.
 
     >>> _options({"step_flop": 5.1e9, "arch": "MoE decoder"})
     "--step-flop 5.1e+09 --arch 'MoE decoder'"

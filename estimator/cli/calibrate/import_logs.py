@@ -1,4 +1,4 @@
-"""`calibrate import FILE`: runs by the log of a trainer, a meter or a benchmark."""
+"""`calibrate import FILE`: runs from the log of a trainer, meter or benchmark."""
 
 import argparse
 from dataclasses import replace
@@ -18,14 +18,14 @@ FORMATS = (
     *("toml", "trainer-state", "codecarbon", "nvidia-smi", "mlperf", "metrics"),
     *("serving-benchmark", "load-generator", "llama-bench", "boamps", "cyclonedx"),
 )
-"""Formats of a file that can be named."""
+"""File formats that can be named."""
 
 SIZED_BY = ("params", "config", "preset")
-"""Options that say the size of a network: with them the tokens of a log say its work."""
+"""Options that determine the network's size, so that a log's tokens imply its work."""
 
 
 def add_log_options(group: Any) -> None:
-    """Add what a log may leave out."""
+    """Add options for what a log may omit."""
     group.add_argument(
         "--devices", metavar="N", dest="device_count", help="how many devices shared the work"
     )
@@ -66,7 +66,7 @@ def import_log(options: argparse.Namespace) -> int:
 
 
 def _recognized(log: "LogFile") -> str:
-    """Format of a log by its content."""
+    """Format of a log, from its content."""
     from estimator.measure.logs.formats import format_of
 
     name = format_of(log)
@@ -105,7 +105,7 @@ def _unlogged(options: argparse.Namespace) -> "Unlogged":
 
 
 def _with_logged(options: argparse.Namespace, run: "LoggedRun") -> argparse.Namespace:
-    """Options in which the tokens or samples of the log stand where the user says none."""
+    """Options with the log's tokens or samples as defaults."""
     given = argparse.Namespace(**vars(options))
     sized = any(getattr(given, name) is not None for name in SIZED_BY)
     if sized and given.flop is None and given.tokens is None and given.samples is None:

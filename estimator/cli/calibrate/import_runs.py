@@ -1,4 +1,4 @@
-"""`calibrate import`: runs of a file, of another program's log, or of a cluster's telemetry."""
+"""`calibrate import`: runs from a file, another program's log, or cluster telemetry."""
 
 import argparse
 from collections.abc import Sequence
@@ -60,7 +60,7 @@ SOURCES = {
     "slurm": "slurm",
     "slurm_job": "slurm",
 }
-"""Option -> the source that it names."""
+"""Option -> the source that it selects."""
 
 GOES_WITH = {
     "window_start": ("prometheus", "log"),
@@ -81,7 +81,7 @@ GOES_WITH = {
     **dict.fromkeys(FIELDS, ("log", "prometheus")),
     "server_selector": ("prometheus",),
 }
-"""Option -> the sources of which it says something."""
+"""Option -> the sources that it applies to."""
 
 NAMES = {"prometheus": "--prometheus", "slurm": "--slurm", "log": "a log", "file": "a file"}
 
@@ -93,7 +93,7 @@ FLAGS = {
     "device_count": "--devices",
     "step_work": "--step-flop",
 }
-"""Flags of another name than their option's."""
+"""Flags that differ from their option's name."""
 
 
 def add_parser(verbs: Any) -> None:
@@ -170,7 +170,7 @@ def _add_slurm(group: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Import from the one source that is named."""
+    """Import from the selected source."""
     named = {of for name, of in SOURCES.items() if getattr(options, name) is not None}
     if len(named) != 1:
         raise ValueError("name one source: FILE, --prometheus URL, --slurm FILE or --slurm-job ID")
@@ -193,14 +193,14 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _is_exported(options: argparse.Namespace) -> bool:
-    """Return whether a file comes from `calibrate export`, by --format or by its name."""
+    """Return whether a file comes from `calibrate export`, from --format or its name."""
     if options.format is not None:
         return bool(options.format == "toml")
     return str(options.file).lower().endswith(".toml")
 
 
 def _refuse_idle_options(options: argparse.Namespace, source: str) -> None:
-    """Refuse what says nothing of this source."""
+    """Refuse options without effect on this source."""
     for name, sources in GOES_WITH.items():
         if source not in sources:
             takers = " or ".join(NAMES[one] for one in sources)
@@ -210,7 +210,7 @@ def _refuse_idle_options(options: argparse.Namespace, source: str) -> None:
 
 
 def _refuse_other_task(options: argparse.Namespace) -> None:
-    """Refuse what says nothing of the task that Prometheus is asked about."""
+    """Refuse options without effect on the Prometheus task."""
     if options.task == "serving":
         refuse_given(options, OF_TRAINING, "goes with --task training only")
     else:
@@ -223,7 +223,7 @@ def _flag(name: str) -> str:
 
 
 def _import_file(options: argparse.Namespace) -> int:
-    """Check a file whole, then store its runs and profiles."""
+    """Validate a whole file, then store its runs and profiles."""
     from pathlib import Path
 
     from estimator.catalog.shared_runs import read_overlay
@@ -249,7 +249,7 @@ def _import_file(options: argparse.Namespace) -> int:
 
 
 def _new_profiles(overlay: "Overlay", catalog: "Catalog") -> tuple[list[str], list[str]]:
-    """Split the profiles of a file into those of new devices and those that are known."""
+    """Split the profiles of a file into new and known devices."""
     known = [
         name
         for name, device in overlay.devices.items()

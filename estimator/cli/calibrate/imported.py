@@ -1,4 +1,4 @@
-"""Common parts of all imports: times, numbers, and storing the runs."""
+"""Shared parts of imports: times, numbers, and storing runs."""
 
 import argparse
 import math
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from estimator.runs.record import MeasuredRun
 
 SHOWN = 10
-"""So many runs of one import are shown."""
+"""Most runs of one import that are printed."""
 
 
 def time_of(name: str, text: str) -> float:
-    """Read a time: ISO 8601, in UTC unless it says otherwise, or seconds since 1970.
+    """Parse a time: ISO 8601, UTC by default, or seconds since 1970.
 
     Examples
     --------
@@ -40,7 +40,7 @@ def time_of(name: str, text: str) -> float:
 
 
 def positive(name: str, text: str | None) -> float | None:
-    """Read a positive number, None where none is given."""
+    """Parse a positive number, or return None."""
     from estimator.question.inputs import read_number
 
     if text is None:
@@ -49,9 +49,9 @@ def positive(name: str, text: str | None) -> float | None:
 
 
 def store_runs(runs: "Sequence[MeasuredRun]", options: argparse.Namespace) -> int:
-    """Put runs into the store, all or none, and summarize them.
+    """Store runs, all or none, and print a summary.
 
-    As JSON, the one run of a cluster's telemetry is `run`, and those of a log are a list, `runs`.
+    In JSON, a cluster run is `run`, and the runs of a log are a list, `runs`.
     """
     from estimator.catalog.shared_runs import implausible_values
     from estimator.cli.calibrate.measured_run import run_lines
@@ -79,7 +79,7 @@ def store_runs(runs: "Sequence[MeasuredRun]", options: argparse.Namespace) -> in
 
 
 def added_of(count: int, added: int) -> str:
-    """Return the number of new runs of an import, in words.
+    """Format the number of new runs of an import.
 
     Examples
     --------

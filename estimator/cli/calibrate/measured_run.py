@@ -1,4 +1,4 @@
-"""A measured run in words: what it took, by which meter, and what disturbed it."""
+"""Summary of a measured run: results, meters, and disturbances."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
     from estimator.catalog import Catalog
 
 MANY = 8
-"""More components than this are listed in groups."""
+"""Components above which they are listed in groups."""
 
 
 EARLIER = 5
-"""Runs in whose notes is looked for what was said before."""
+"""Recent runs whose notes are not repeated."""
 
 
 def brief_lines(run: MeasuredRun, *, corrects: bool) -> Iterator[str]:
-    """Yield one line about a run, and those of its notes that earlier runs do not have.
+    """Yield one line about a run, and its new notes.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def brief_lines(run: MeasuredRun, *, corrects: bool) -> Iterator[str]:
 
 
 def news_of(run: MeasuredRun) -> list[str]:
-    """Return the notes of a run that no earlier one has: what holds for a machine is said once."""
+    """Return the notes of a run that no recent run has."""
     from estimator.runs import overview
 
     newest = overview(None, most=EARLIER).runs
@@ -51,7 +51,7 @@ def news_of(run: MeasuredRun) -> list[str]:
 
 
 def _reached(timing: Timing) -> str:
-    """Rate of a timing in words."""
+    """Format the rate of a timing."""
     reached = human((timing.flop or 0.0) / timing.time_s / timing.devices, "FLOP/s")
     each = f" by each of {timing.devices} devices" if timing.devices > 1 else ""
     return f"{timing.component}: {reached} reached{each}"
@@ -77,7 +77,7 @@ def run_lines(run: MeasuredRun) -> Iterator[str]:
 
 
 def peak_missing(name: str, precisions: Iterable[str], catalog: "Catalog") -> str:
-    """Say that runs in some formats correct no estimate, for want of a peak; empty where none."""
+    """Return the notice that runs in formats without a known peak correct no estimate."""
     from estimator.calibration.devices import peaks_of
 
     known = peaks_of(catalog)(name)
@@ -97,11 +97,11 @@ SERVED = {
     "device_power_w": "W",
     "device_energy_per_output_token_j": "J a token",
 }
-"""Quantity of a served load -> its unit in a summary."""
+"""Quantity of a served load -> unit in a summary."""
 
 
 def _served(load: ServedLoad) -> str:
-    """One load of a server in a line."""
+    """Format one load of a server."""
     where = f"{load.devices} × {load.component}" if load.devices > 1 else load.component
     flying = "" if load.concurrency is None else f", {load.concurrency:.3g} in flight"
     figures = ", ".join(
@@ -120,7 +120,7 @@ def _energy(one: Energy) -> str:
 
 
 def _groups(energy: Sequence[Energy]) -> Iterator[str]:
-    """Tell components of one kind and one meter together."""
+    """Format components of one kind and meter together."""
     groups: dict[tuple[str, str, Trust], list[Energy]] = {}
     for one in energy:
         kind = one.component.rpartition("/")[2].partition(":")[0]

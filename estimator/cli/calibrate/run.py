@@ -1,4 +1,4 @@
-"""`calibrate run`: wrap a command that trains or serves, touch nothing, and keep what it took."""
+"""`calibrate run`: run a training or serving command unchanged, and record it."""
 
 import argparse
 import os
@@ -22,7 +22,7 @@ WORK = (
     *("width", "arch", "kind", "finetune", "precision"),
     "program",
 )
-"""Fields of what the command does."""
+"""Fields of the command's work."""
 
 EXAMPLES = """examples:
   twenty-watts calibrate run -- python train.py
@@ -43,7 +43,7 @@ A server benchmark writes its result to a file; the power of the devices is adde
 """
 
 OF_SERVING = ("preset", "params", "active_params", "precision")
-"""Fields of the work that a benchmark of a server takes, too."""
+"""Fields of the work that also apply to a server benchmark."""
 
 OF_TRAINING = tuple(name for name in WORK if name not in OF_SERVING)
 
@@ -87,7 +87,7 @@ def add_parser(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the command, measured; its exit code is ours."""
+    """Run and measure the command, and return its exit code."""
     from estimator.measure.command import CommandError, name_of_command, running, undisturbed
     from estimator.measure.recorder import Recording
     from estimator.measure.session import REPORT
@@ -125,7 +125,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _result_file(options: argparse.Namespace) -> "ResultFile | None":
-    """File of the result of a benchmark of a server; None for training."""
+    """Result file of a server benchmark, None for training."""
     if options.task == "training":
         refuse_given(options, ("result",), "goes with --task serving only")
         refuse_served(options, "goes with --task serving only")
@@ -144,7 +144,7 @@ def _result_file(options: argparse.Namespace) -> "ResultFile | None":
 def _served(
     recording: "Recording", ended: "Ended", result: "ResultFile | None", run: "MeasuredRun"
 ) -> "tuple[ServedLoad, ...]":
-    """Loads that the benchmark wrote; a command that failed has none."""
+    """Loads written by the benchmark, none for a failed command."""
     if result is None or ended.exit_code != 0:
         return ()
     ended_s = ended.began_s + ended.wall_s
@@ -160,7 +160,7 @@ def _keep(
     options: argparse.Namespace,
     result: "ResultFile | None",
 ) -> None:
-    """Sum up, store and tell of the run."""
+    """Summarize, store and print the run."""
     from estimator.measure.session import named
 
     recording.notes += ended.notes
@@ -179,7 +179,7 @@ def _keep(
 
 
 def command_of(options: argparse.Namespace, verb: str) -> list[str]:
-    """Words of the command that is wrapped."""
+    """Words of the wrapped command."""
     words: list[str] = options.command[1:] if options.command[:1] == ["--"] else options.command
     if not words:
         raise ValueError(f"no command given: twenty-watts calibrate {verb} -- python train.py")
@@ -187,7 +187,7 @@ def command_of(options: argparse.Namespace, verb: str) -> list[str]:
 
 
 def work_of(options: argparse.Namespace) -> "dict[str, Any]":
-    """Return the work of the command as parts of a `Timing`; checked before anything runs."""
+    """Return the work of the command as parts of a `Timing`, validated before it runs."""
     from estimator.catalog.schema import PRECISIONS
     from estimator.question.inputs import option_of
     from estimator.question.table import check_choices
@@ -222,7 +222,7 @@ def work_of(options: argparse.Namespace) -> "dict[str, Any]":
 
 
 def _whole(work: "dict[str, Any]", ended: "Ended", label: str | None) -> "tuple[Reported, ...]":
-    """The whole command as one repetition, if it is known what it did and it did it."""
+    """Whole command as one repetition, if its work is known and it succeeded."""
     from estimator.measure.session import Reported
     from estimator.runs.record import Timing
 
@@ -240,7 +240,7 @@ def _whole(work: "dict[str, Any]", ended: "Ended", label: str | None) -> "tuple[
 
 
 def _say(measured: "MeasuredRun", options: argparse.Namespace) -> None:
-    """Sum up on stderr: stdout is the command's."""
+    """Print a summary on stderr, as stdout belongs to the command."""
     from estimator.cli.calibrate.measured_run import brief_lines, run_lines
     from estimator.measure.recorder import useful
 
@@ -266,7 +266,7 @@ def _say(measured: "MeasuredRun", options: argparse.Namespace) -> None:
 
 
 def _work_missing(measured: "MeasuredRun", options: argparse.Namespace) -> tuple[str, ...]:
-    """Say that a run of training corrects no utilization, for nobody tells how much work it was."""
+    """Return the notice that a training run of unknown work corrects no utilization."""
     known = any(one.flop is not None for one in measured.timings)
     if known or options.task != "training" or measured.state != "finished":
         return ()
@@ -278,7 +278,7 @@ def _work_missing(measured: "MeasuredRun", options: argparse.Namespace) -> tuple
 
 
 def _peaks_missing(measured: "MeasuredRun") -> list[str]:
-    """Say of which devices the work that was timed corrects no estimate."""
+    """Return notices on devices whose timed work corrects no estimate."""
     names = {device.key: device.hardware or device.name for device in measured.devices}
     timed: dict[str, set[str]] = {}
     for one in measured.timings:

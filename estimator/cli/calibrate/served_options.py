@@ -1,4 +1,4 @@
-"""Options that describe a measured load beyond its benchmark's result."""
+"""Options for a measured load beyond its benchmark's result."""
 
 import argparse
 from typing import Any
@@ -11,27 +11,27 @@ SERVED = (
     *("kv_precision", "software", "concurrency", "input_tokens", "output_tokens"),
     *("tensor_parallel", "expert_parallel", "data_parallel"),
 )
-"""Inputs of a question about serving that a benchmark may leave out."""
+"""Inference inputs that a benchmark may omit."""
 
 OF_LOAD = {"params": "params_total", "active_params": "params_active"}
-"""Input -> field of a measured load, where its name is another."""
+"""Input -> field of a measured load, where they differ."""
 
 FIELDS = {f"served_{name}": name for name in SERVED}
-"""Place of such an option among those of its command -> the input."""
+"""Attribute of the parsed options -> input."""
 
 
 def add_served_options(group: Any) -> None:
-    """Add what a benchmark of a server may leave out."""
+    """Add options for what a server benchmark may omit."""
     add_fields(group, SERVED, INPUTS, prefix="served_")
 
 
 def refuse_served(options: argparse.Namespace, why: str) -> None:
-    """Refuse what only a benchmark of a server takes."""
+    """Refuse options that apply to server benchmarks only."""
     refuse_given(options, FIELDS, why, lambda name: option_of(FIELDS[name]))
 
 
 def load_of(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the served load that the options describe; errors as for `serve-cost`."""
+    """Return the load that the options describe; errors as for `serve-cost`."""
     from estimator.inference.formats import weight_format
     from estimator.question.table import check_number
 

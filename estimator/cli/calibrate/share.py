@@ -23,7 +23,7 @@ The file holds what each run measured, the host in general words, and the profil
 were measured and not shipped. Look at its labels and notes before you share it.
 """
 LISTED = 20
-"""Runs listed before they are forgotten."""
+"""Most runs listed before deletion."""
 
 FORGET = """examples:
   twenty-watts calibrate forget 20261121T050924Z-7f3a9c01
@@ -60,7 +60,7 @@ def _verb(verbs: Any, name: str, what: str, examples: str, run: Any) -> argparse
 
 
 def run_export(options: argparse.Namespace) -> int:
-    """Write runs that are over as one TOML text."""
+    """Write finished runs as TOML."""
     from pathlib import Path
 
     from estimator.runs import read_runs
@@ -87,7 +87,7 @@ def run_export(options: argparse.Namespace) -> int:
 
 
 def run_forget(options: argparse.Namespace) -> int:
-    """Drop runs, once they are written to a file that brings them back."""
+    """Delete runs after writing them to a file that can restore them."""
     import json
     from datetime import UTC, datetime
 
@@ -124,7 +124,7 @@ def run_forget(options: argparse.Namespace) -> int:
 def _to_forget(
     store: "Store", options: argparse.Namespace, catalog: "Catalog"
 ) -> "tuple[list[MeasuredRun], dict[str, str]]":
-    """Runs to forget, and the documents of those that cannot be read."""
+    """Runs to delete, and the documents of unreadable ones."""
     damaged = store.unreadable() if options.hardware is None else {}
     if options.ids:
         ids = dict.fromkeys(options.ids)
@@ -145,7 +145,7 @@ def _chosen(
 
 
 def _ask(runs: "Sequence[MeasuredRun]", count: int, *, sure: bool) -> None:
-    """Ask on a terminal; elsewhere only the options given count."""
+    """Ask for confirmation on a terminal; elsewhere require the option."""
     from estimator.cli.calibrate.show import label_of
 
     what = _count(count, "run")
@@ -187,7 +187,7 @@ def _overlay_text(runs: "Sequence[MeasuredRun]") -> str:
 
 
 def _without_paths(run: "MeasuredRun") -> "MeasuredRun":
-    """The run with notes that name no folder of its user, and so not the user."""
+    """Run without folder names in its notes, which may contain the user's name."""
     from pathlib import Path
 
     from estimator.runs import data_directory

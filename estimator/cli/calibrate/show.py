@@ -1,4 +1,4 @@
-"""`calibrate show`: what was measured of each device, and in which runs."""
+"""`calibrate show`: measurements of each device, and their runs."""
 
 import argparse
 import sys
@@ -28,7 +28,7 @@ modelled from the load is no measurement, and is said to be modelled. Runs are l
 """
 
 SHOWN = 30
-"""Runs listed for people, unless another number is given; files list them all."""
+"""Default number of runs listed for people; files list all."""
 
 SHARES = ("utilization", "utilization_before", "utilization_steady")
 
@@ -90,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _most(options: argparse.Namespace) -> int | None:
-    """Return the number of runs to list; None for all."""
+    """Return the number of runs to list, or None for all."""
     if options.most is None:
         return None if options.json or options.csv else SHOWN
     return min(whole("most", options.most), sys.maxsize)
@@ -124,11 +124,11 @@ def _print_for_people(
 
 
 LONGEST = 30
-"""Letters of a device's name that is never broken, so that the other columns keep their room."""
+"""Longest device name that is never wrapped [character]."""
 
 
 def _unbroken(column: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
-    """Name the column of devices as one to keep unbroken, where its names are short enough."""
+    """Return the device column as unwrapped if its names are short enough."""
     at = header.index(column)
     return (column,) if all(len(row[at]) <= LONGEST for row in rows) else ()
 
@@ -191,7 +191,7 @@ def _run_cells(run: "MeasuredRun") -> list[str]:
 
 
 def label_of(run: "MeasuredRun") -> str:
-    """Return the label of a run, with the program where many runs share a label."""
+    """Return the label of a run, with the program if runs share the label."""
     from estimator.runs.record import FORECAST
 
     programs = dict.fromkeys(one.style for one in run.timings if one.style)
@@ -208,7 +208,7 @@ def _rate(load: "ServedLoad") -> str:
 
 
 def _load_cells(run: "MeasuredRun", load: "ServedLoad") -> list[str]:
-    """One load of a server; what was not measured is blank."""
+    """Table cells of one server load, blank where not measured."""
 
     def figure(name: str, unit: str) -> str:
         value = load.measured.get(name)

@@ -1,4 +1,4 @@
-"""Measured devices as `calibrate show` prints them: measurements, and expectations by the fit."""
+"""Measured devices as `calibrate show` prints them: measurements, and fitted expectations."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def stored_runs(hardware: str | None, most: int | None, catalog: "Catalog") -> "Overview":
-    """Sum up the store; with the name of a device, only the runs on it."""
+    """Summarize the store, optionally for a single device."""
     from estimator.runs import overview
 
     def peaks(device: str) -> Mapping[str, float]:
@@ -31,7 +31,7 @@ def stored_runs(hardware: str | None, most: int | None, catalog: "Catalog") -> "
 def shown_devices(
     figures: "Sequence[DeviceFigures]", catalog: "Catalog"
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return measured devices as `--json` prints them, and notes on runs that count less."""
+    """Return measured devices for `--json`, and notes on runs that count less."""
     if not figures:
         return [], []
     from estimator.answer.usual_run import usual_utilizations
@@ -50,7 +50,7 @@ def shown_devices(
 
 
 def _without_peak(measured: "DeviceFigures", catalog: "Catalog") -> list[str]:
-    """Say whether the training that was timed on a device corrects no estimate."""
+    """Return the notice if a device's training timings correct no estimate."""
     from estimator.cli.calibrate.measured_run import peak_missing
 
     timed = {one.precision for one in measured.work if one.what == "training"}
@@ -59,7 +59,7 @@ def _without_peak(measured: "DeviceFigures", catalog: "Catalog") -> list[str]:
 
 
 def _less_counted(hardware: str, known: "Known") -> tuple[str, ...]:
-    """Say which runs of a device count less, and why."""
+    """Return notices on a device's runs that count less."""
     from estimator.calibration.notices import less_counted
     from estimator.core.messages import rendered
     from estimator.question.inputs import option_of
@@ -107,12 +107,12 @@ def _work(work: "WorkReport") -> dict[str, Any]:
 
 
 def _bounds(value: Any) -> Any:
-    """Low, mid and high of a span; any other value as it is."""
+    """Convert a span to low, mid and high; return any other value unchanged."""
     from estimator.runs.figures import Span
 
     return asdict(value) if isinstance(value, Span) else value
 
 
 def known_values(shown: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what is unknown."""
+    """Remove unknown values."""
     return {key: value for key, value in shown.items() if value is not None and value != ""}
