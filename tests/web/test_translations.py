@@ -118,7 +118,7 @@ def test_what_is_known_of_a_run_and_of_a_module_is_said_in_german(german):
     assert next(assumed(answer, Catalog.open(), Scenario())) == (
         "GPT-3 (175B): Die Speichergröße der V100 ist nicht angegeben"
     )
-    assert "<p>Das Modell auf einer Seite: aus Arbeit," in printable()
+    assert "<p>Das Kernmodell: aus Arbeit," in printable()
 
 
 @pytest.mark.parametrize(
