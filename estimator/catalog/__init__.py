@@ -1,6 +1,6 @@
-"""Catalog of sourced numbers: profiles read from disk, checked, and looked up by name.
+"""Catalog of sourced numbers: profiles read from disk, validated, and looked up by name.
 
-Each name is imported when it is first used: commands that open no profile start without it.
+Names are imported on first use, so commands that open no profile start without them.
 """
 
 from importlib import import_module
@@ -55,7 +55,7 @@ add_messages(
 
 
 def __getattr__(name: str) -> object:
-    """Import a public name when it is first used."""
+    """Import a public name on first use."""
     if name not in __all__:
         raise AttributeError(f"module 'estimator.catalog' has no attribute {name!r}")
     home = "catalog" if name in ("Catalog", "once") else "records"

@@ -46,7 +46,7 @@ class ApiPrice:
 
 
 def read_api_prices(path: Path, guard: Guard) -> Iterator[ApiPrice]:
-    """Yield the prices of one file; a directory without one has none."""
+    """Yield the prices of one file, none if it does not exist."""
     for line, row in read_rows(path) if path.is_file() else ():
         amounts = {}
         for column in AMOUNTS:
@@ -68,7 +68,7 @@ def read_api_prices(path: Path, guard: Guard) -> Iterator[ApiPrice]:
 def api_price_problems(
     prices: dict[str, ApiPrice], presets: dict[str, str], sources: set[str]
 ) -> Iterator[Problem]:
-    """Compare every price with the presets, the sources and the calendar."""
+    """Validate prices against presets, sources and the calendar."""
     for price in prices.values():
         remedy = "add it to sources.toml"
         yield from unknown_word(FILE, price.id, "preset", price.preset or None, presets)

@@ -1,7 +1,7 @@
-"""Architectures on record: one table of models, found by their names on the hub.
+"""Architectures on record: one table of models, found by hub name.
 
-A row holds what a Hugging Face config.json says of shapes, and the tokens of training where they
-are published. Its parameters are counted from it, which `profiles check` repeats.
+A row has the shape fields of a Hugging Face config.json, and published training tokens if known.
+Parameters are counted from it, and checked by `profiles check`.
 """
 
 import json
@@ -31,11 +31,11 @@ MAY: Mapping[str, type | tuple[type, ...]] = {
     "tokens_run": str,
     "note": str,
 }
-"""Keys of a row; `tokens_run` is the published run that states the tokens."""
+"""Allowed keys of a row; `tokens_run` is the published run that states the tokens."""
 
 
 def read_architectures(path: Path) -> dict[str, Preset]:
-    """Read the table, refusing a row with a key missing, unknown or of another type."""
+    """Read the table; refuse rows with missing, unknown or mistyped keys."""
     if not path.is_file():
         return {}
     try:
@@ -46,7 +46,7 @@ def read_architectures(path: Path) -> dict[str, Preset]:
 
 
 def hub_names(preset: Preset) -> Iterator[str]:
-    """Yield the names that a model answers to, stripped; those of the hub without their owner too.
+    """Yield the normalised names of a model, hub names also without owner.
 
     >>> row = {"name": "Qwen3 14B", "hub": "Qwen/Qwen3-14B", "year": 2025, "kind": "language"}
     >>> row |= {"arch": "dense decoder", "params": 14_768_307_200, "config": {}}
@@ -59,7 +59,7 @@ def hub_names(preset: Preset) -> Iterator[str]:
 
 
 def _rows(path: Path, table: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield id and row, refusing what is not a table of tables."""
+    """Yield id and row; refuse anything but a table of tables."""
     if not isinstance(table, dict):
         raise ProfileError(path, "JSON", "not a table", "write {id: {name, hub, ...}}")
     for item, row in table.items():
@@ -99,7 +99,7 @@ def _preset(path: Path, item: str, row: Mapping[str, Any]) -> Preset:
 
 
 def _records(path: Path, item: str, row: Mapping[str, Any]) -> Iterator[tuple[str, Record]]:
-    """Yield the numbers of a row: parameters as counted, tokens as published or believed."""
+    """Yield the numbers of a row: counted parameters, published or assumed tokens."""
     counted = {"unit": "parameter", "basis": "derived", "source": SOURCE}
     for key in ("params", "active_params"):
         if key in row:

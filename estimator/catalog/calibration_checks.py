@@ -1,4 +1,4 @@
-"""Do the measured runs that come with the profiles fit to these: names, dates, formats."""
+"""Checks of the packaged measured runs against the profiles: names, dates, formats."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -11,7 +11,7 @@ from estimator.runs.record import MeasuredRun
 
 
 def calibration_problems(catalog: Catalog) -> Iterator[Problem]:
-    """Visit every measured run of every layer; that its file can be read is taken as sound."""
+    """Check every measured run of every layer, assuming that its file can be read."""
     devices = catalog.device_names()
     seen: dict[str, str] = {}
     for path in catalog.calibration_files():
@@ -29,7 +29,7 @@ def calibration_problems(catalog: Catalog) -> Iterator[Problem]:
 
 
 def _run_problems(file: str, run: MeasuredRun, devices: dict[str, str]) -> Iterator[Problem]:
-    """Compare one run with the devices, the number formats and the calendar."""
+    """Check one run against the devices, the number formats and the calendar."""
     problem = partial(Problem, file)
     if not is_past(run.started[:10]):
         yield problem(f"{run.id} started", f"{run.started} has not come", "mend the date")

@@ -1,4 +1,4 @@
-"""Lookup of profiles by name; reads as few files as a question needs."""
+"""Profile look-up by name that reads as few files as possible."""
 
 import csv
 import os
@@ -42,7 +42,7 @@ Words = ParamSpec("Words")
 
 @dataclass(frozen=True)
 class Catalog:
-    """Every profile, the later directories over the earlier ones. Files are read on first use.
+    """All profiles; later directories override earlier ones. Files are read on first use.
 
     Parameters
     ----------
@@ -63,10 +63,10 @@ class Catalog:
 
     @classmethod
     def open(cls, profiles_dir: str | os.PathLike[str] | None = None) -> "Catalog":
-        """Open our profiles, those measured here, and those that their user names.
+        """Open the built-in profiles, those measured here, and the user's.
 
-        Over ours lies the folder of the profiles measured here, if there is one, over it those that
-        TWENTY_WATTS_PROFILES names, and last a directory of one's own.
+        The measured profiles override the built-in ones, TWENTY_WATTS_PROFILES overrides both, and
+        `profiles_dir` overrides all.
 
         Parameters
         ----------
@@ -85,31 +85,31 @@ class Catalog:
 
     @cached_property
     def data_version(self) -> str:
-        """Seven digits that change with any number of our profiles; a user's own do not count."""
+        """Seven digits that change with any number of the built-in profiles."""
         return files.digest(self.layers[0])
 
     def has_device(self, device_id: str) -> bool:
-        """Tell whether there is a device of this very id, without reading any other."""
+        """Return whether a device has exactly this id, without reading others."""
         return bool(self._hardware.files(device_id))
 
     def find_device(self, name: str) -> str | None:
-        """Return the id of the device of this id, alias or name; None if there is none."""
+        """Return the id of a device by id, alias or name, or None."""
         return self._hardware.look_up(name)
 
     def knows_preset(self, name: str) -> bool:
-        """Tell whether a name stands for a workload or model, without looking for near ones."""
+        """Return whether a workload or model has this name, without suggestions."""
         return self._presets.look_up(name) is not None or name_key(name) in self._model_names
 
     def knows_place(self, name: str) -> bool:
-        """Tell whether a name stands for a place, without looking for near ones."""
+        """Return whether a site has this name, without suggestions."""
         return place_key(name) in self._place_names
 
     def knows_source(self, source_id: str) -> bool:
-        """Tell whether an id is that of a source, a measured run among them."""
+        """Return whether a source has this id, measured runs included."""
         return source_id.startswith("run:") or source_id in self._sources
 
     def device(self, name: str) -> Device:
-        """Return the device of this id, alias or name.
+        """Return the device with this id, alias or name.
 
         Raises
         ------
@@ -128,7 +128,7 @@ class Catalog:
             ) from None
 
     def _rented_as(self, instance: str) -> set[str]:
-        """Devices that are on record as rented by the name of a cloud instance."""
+        """Devices on record under the name of a cloud instance."""
         asked = instance.strip().casefold()
         return {
             row["device"]
@@ -137,7 +137,7 @@ class Catalog:
         }
 
     def preset(self, name: str) -> Preset:
-        """Return the workload or model of this id, alias, name or name on the hub."""
+        """Return the workload or model with this id, alias, name or hub name."""
         found = self._presets.look_up(name)
         if found is not None:
             return self._preset(found)
@@ -150,14 +150,14 @@ class Catalog:
         return self._models[self._model_names[key]]
 
     def place(self, name: str) -> Place:
-        """Return the country, cloud region, operator or named place; ValueError as in `device`.
+        """Return a country, cloud region, operator or named site; errors as in `device`.
 
-        Of an operator with several years the latest is returned; `history` has them all.
+        The latest entry of an operator; `history` has all.
         """
         return self.history(name)[-1]
 
     def history(self, name: str) -> list[Place]:
-        """Return a place year by year, oldest first."""
+        """Return the yearly entries of a site, oldest first."""
         key = place_key(name)
         if key in self._drafts:  # an id, which wins over every alias
             return self._entries(key)
@@ -169,7 +169,7 @@ class Catalog:
         return self._entries(self._place_names[key])
 
     def _place_label(self, place_id: str) -> str:
-        """Id of a place, with its name where it is the two letters of a country."""
+        """Id of a site, with its name for a country code."""
         place = self._entries(place_id)[-1]
         return f"{place_id} ({place.name})" if place.kind == "country" else place_id
 
@@ -186,7 +186,7 @@ class Catalog:
         ]
 
     def places(self, kind: str | None = None) -> list[Place]:
-        """Return the newest entry of all places, or of those of one kind."""
+        """Return the newest entry of all sites, or of one type."""
         newest = [self._entries(place_id)[-1] for place_id in self._drafts]
         return [place for place in newest if kind in (None, place.kind)]
 
@@ -224,7 +224,7 @@ class Catalog:
         )
 
     def api_price(self, name: str) -> "ApiPrice":
-        """Return a list price by its id, or ValueError with the known ones."""
+        """Return a list price by its id, or raise ValueError with the known ones."""
         known = self.api_prices()
         found = {name_key(one): one for one in known}.get(name_key(name))
         if found is None:
@@ -232,7 +232,7 @@ class Catalog:
         return known[found]
 
     def source(self, source_id: str) -> Source:
-        """Return a source by its id, a measured run by ``run:ID``; ValueError if there is none."""
+        """Return a source by id, a measured run by ``run:ID``; ValueError if unknown."""
         if source_id.startswith("run:"):
             return _measured_run(source_id)
         if source_id not in self._sources:
@@ -254,27 +254,27 @@ class Catalog:
         return self._priors[key]
 
     def priors(self) -> Mapping[str, Record]:
-        """Return all priors by dotted key; only those asked for are parsed."""
+        """Return all priors by dotted key, parsed on access."""
         return self._priors
 
     def priors_under(self, prefix: str) -> dict[str, Record]:
-        """Return the priors whose keys begin with a prefix that ends with a dot, without it."""
+        """Return the priors under a prefix ending with a dot, with the prefix removed."""
         return self._priors.under(prefix)
 
     def electricity_prices(self) -> dict[tuple[str, str], Record]:
-        """Return all electricity prices by place and sector."""
+        """Return all electricity prices by country or region and sector."""
         return dict(self._electricity)
 
     def electricity_factors(self) -> dict[tuple[str, str], Record]:
-        """Return factors of electricity, `FACTOR_FIELDS`, by country and factor."""
+        """Return the electricity factors of `FACTOR_FIELDS` by country and factor."""
         return dict(self._electricity_factors)
 
     def published_runs(self) -> list[dict[str, str]]:
-        """Return the published runs as they stand in ``runs/published_runs.csv``, ours only."""
+        """Return the built-in rows of ``runs/published_runs.csv``."""
         return self.table("runs/published_runs.csv")
 
     def table(self, name: str) -> list[dict[str, str]]:
-        """Return the rows of a table as they stand, ours only, such as ``compression.csv``."""
+        """Return the rows of a built-in table such as ``compression.csv``."""
         with (self.layers[0] / name).open(encoding="utf-8") as lines:
             return list(csv.DictReader(lines))
 
@@ -284,17 +284,17 @@ class Catalog:
         return self.once("scaling", lambda: files.read_priors(path, self._guard))
 
     def equivalents(self) -> dict[str, Record]:
-        """Return what energy and CO2e are put beside, such as ``car.co2e_kg_per_km``, ours only."""
+        """Return the built-in everyday equivalents, such as ``car.co2e_kg_per_km``."""
         path = self.layers[0] / "equivalents.toml"
         return self.once("equivalents", lambda: files.read_priors(path, self._guard))
 
     def prompts(self) -> dict[str, Record]:
-        """Return what is believed of chatbots, such as ``class.gpt.params``, ours only."""
+        """Return the built-in assumptions about chatbots, such as ``class.gpt.params``."""
         path = self.layers[0] / "prompts.toml"
         return self.once("prompts", lambda: files.read_priors(path, self._guard))
 
     def claims(self) -> "dict[str, ClaimRecord]":
-        """Return the claims by id, ours only."""
+        """Return the built-in claims by id."""
         from estimator.catalog.claim_records import read_claims
 
         path = self.layers[0] / "claims.toml"
@@ -320,10 +320,10 @@ class Catalog:
         )
 
     def may_be_calibrated(self, device_id: str) -> bool:
-        """Tell whether measured runs on a device may be among `calibrations`.
+        """Return whether `calibrations` may have runs on a device.
 
-        A file of ours that does not name it need not be parsed; those of a user are, and refused if
-        they are not sound.
+        Built-in files that do not name it need no parsing; a user's files are always parsed and
+        validated.
         """
         ours = self.once(
             f"texts of {CALIBRATIONS}",
@@ -336,18 +336,18 @@ class Catalog:
         return named or len(self.calibration_files()) > len(ours)
 
     def calibration_files(self) -> list[Path]:
-        """Return the files of measured runs, ours first."""
+        """Return the files of measured runs, built-in ones first."""
         folders = [layer / CALIBRATIONS for layer in self.layers]
         return [path for folder in folders for path in sorted(folder.glob("*.toml"))]
 
     def once(self, name: str, work_out: Callable[[], Found]) -> Found:
-        """Return what follows from the profiles alone, worked out when it is first asked for."""
+        """Return a value derived from the profiles, computed once."""
         if name not in self._cache:
             self._cache[name] = work_out()
         return cast(Found, self._cache[name])
 
     def look_up(self, key: Hashable, find: Callable[[], Found]) -> Found:
-        """Return what a key stands for, looked up the first time; refusals are remembered, too.
+        """Return a cached look-up; refusals are cached, too.
 
         Raises
         ------
@@ -366,7 +366,7 @@ class Catalog:
 
     @cached_property
     def _models(self) -> dict[str, Preset]:
-        """Map id -> model of the tables of architectures, the later table over the earlier."""
+        """Id -> model of the architecture tables; later tables override earlier ones."""
         from estimator.catalog.architectures import FILE, read_architectures
 
         models: dict[str, Preset] = {}
@@ -379,7 +379,7 @@ class Catalog:
 
     @cached_property
     def _model_names(self) -> dict[str, str]:
-        """Map every name of a model, stripped -> its id; the first that bears a name has it."""
+        """Normalised model name -> id; the first model with a name has it."""
         from estimator.catalog.architectures import hub_names
 
         names: dict[str, str] = {}
@@ -390,7 +390,7 @@ class Catalog:
 
     @cached_property
     def _preset_ids(self) -> dict[str, str]:
-        """Map what may be offered for an unknown preset -> its id."""
+        """Suggestible name of a preset -> its id."""
         files = {name_key(item): item for item in self._presets.names()}
         return self._model_names | files
 
@@ -420,7 +420,7 @@ class Catalog:
         )
 
     def _guard(self, path: Path, key: str, record: Record) -> None:
-        """Refuse an unknown source in a user's file; ours are visited by `check`."""
+        """Refuse an unknown source in a user's file; `check` covers the built-in ones."""
         if str(path).startswith(str(self.layers[0])):
             return
         for source in (record.source, *record.sources):
@@ -450,7 +450,7 @@ class Catalog:
 
     @cached_property
     def _drafts(self) -> dict[str, list[rows.PlaceRow | Place]]:
-        """Map id -> rows, or places of places.toml; a later layer replaces all years of a place."""
+        """Id -> rows or entries of a site; a later layer replaces all its years."""
         drafts: dict[str, list[rows.PlaceRow | Place]] = {}
         for layer in self.layers:
             read: dict[str, list[rows.PlaceRow | Place]] = {}
@@ -462,7 +462,7 @@ class Catalog:
         return drafts
 
     def _entries(self, place_id: str) -> list[Place]:
-        """Build a place year by year, oldest first."""
+        """Build the yearly entries of a site, oldest first."""
         return self.once(f"place {place_id}", lambda: self._built(place_id))
 
     def _built(self, place_id: str) -> list[Place]:
@@ -474,7 +474,7 @@ class Catalog:
 
     @cached_property
     def _place_names(self) -> dict[str, str]:
-        """Map every alias, name and id, stripped -> id; an id wins over an alias."""
+        """Normalised name of a site -> id; an id wins over an alias."""
         names: dict[str, str] = {}
         for place_id, drafts in self._drafts.items():
             last = drafts[-1]
@@ -511,7 +511,7 @@ class Catalog:
     def _factors(
         self, name: str, column: str, field_of: Callable[[rows.Row], str]
     ) -> Iterator[tuple[rows.Row, Record]]:
-        """Yield each row of a table of electricity, in every layer, with its record."""
+        """Yield each row of an electricity table, in every layer, with its record."""
         fields = {**PLACE_FIELDS, **FACTOR_FIELDS}
         for path in (layer / "sites" / name for layer in self.layers):
             for line, row in rows.read_rows(path) if path.is_file() else ():
@@ -525,7 +525,7 @@ class Catalog:
 
 
 def once(work_out: Callable[Words, Found]) -> Callable[Words, Found]:
-    """Decorate what follows from a catalog, things of it and words: it is worked out once each."""
+    """Decorate a function of a catalog to compute each result once."""
 
     @wraps(work_out)
     def remembered(*words: Words.args, **named: Words.kwargs) -> Found:
@@ -538,7 +538,7 @@ def once(work_out: Callable[Words, Found]) -> Callable[Words, Found]:
 
 
 def _measured_run(source_id: str) -> Source:
-    """Describe a measured run as a source; ids that the store makes begin with the date."""
+    """Describe a measured run as a source; store ids begin with the date."""
     name = source_id.removeprefix("run:")
     dated = re.match(r"(\d{4})(\d{2})(\d{2})T", name)
     return Source(

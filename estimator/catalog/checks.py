@@ -1,4 +1,4 @@
-"""Is every number in the profiles sound: what `profiles check` and the tests visit."""
+"""Validation of every number in the profiles, for `profiles check` and the tests."""
 
 import re
 from collections import Counter
@@ -42,15 +42,15 @@ FLOOR_FLOP_PER_S_PER_W = 5e9
 CHIPS = ("gpu-datacenter", "gpu-consumer", "gpu-workstation", "superchip", "tpu", "asic")
 REGIONS = ("europe", "north-america", "south-america", "asia", "africa", "oceania", "eu", "world")
 CONFIG_TOLERANCE = 0.05
-"""Papers round the number of parameters, and leave embeddings out or in [1]."""
+"""Relative tolerance of parameter counts [1], as papers round them and may exclude embeddings."""
 
 
 def problems(catalog: Catalog) -> list[Problem]:
-    """Visit every number of every layer of a catalog and list what is wrong with it.
+    """Validate every number of every layer of a catalog.
 
-    An empty list means: every file parses, every key and unit is known, every value is finite,
-    plausible and inside its range, every source exists and is used, every date is past, and no
-    name means two things. Of a broken file the first fault is listed, of a table each bad row.
+    No problems means: files parse, keys and units are known, values are finite, plausible and in
+    range, sources exist and are used, dates are past, and names are unique. A broken file yields
+    its first fault, a table each bad row.
     """
     unreadable = [*_directory_problems(catalog), *_file_problems(catalog)]
     if unreadable:
@@ -75,7 +75,7 @@ def problems(catalog: Catalog) -> list[Problem]:
 
 
 def sound(catalog: Catalog) -> Catalog:
-    """Return the catalog if every file of a user's own directories is sound.
+    """Return the catalog if all user files are valid.
 
     Raises
     ------
@@ -89,9 +89,9 @@ def sound(catalog: Catalog) -> Catalog:
 
 
 def own_problems(catalog: Catalog) -> Iterator[Problem]:
-    """Visit a user's own directories, which lie over ours: their files, rows, priors and names.
+    """Validate the user's own directories: files, rows, priors and names.
 
-    Ours are taken as sound; so this is quick enough to run whenever such a directory is opened.
+    The built-in ones are assumed valid, so this is fast enough to run at every start.
     """
     ours, mine = catalog.layers[0], catalog.layers[1:]
     yield from _directory_problems(Catalog(mine))
@@ -116,7 +116,7 @@ def own_problems(catalog: Catalog) -> Iterator[Problem]:
 
 
 def _clashes(ours: Catalog, both: Catalog, mine: tuple[Path, ...]) -> Iterator[Problem]:
-    """Look for a name of one's own device that already means another one of ours."""
+    """Find names of a user's devices that already mean a different built-in one."""
     for layer in mine:
         for path in sorted((layer / FOLDERS["hardware"]).glob("*.toml")):
             if _tried(partial(both.device, path.stem)):
@@ -131,7 +131,7 @@ def _clashes(ours: Catalog, both: Catalog, mine: tuple[Path, ...]) -> Iterator[P
 
 
 def _directory_problems(catalog: Catalog) -> Iterator[Problem]:
-    """Look for files and folders that nothing reads, and for ids that are no file name."""
+    """Find unread files and folders, and ids that are not file names."""
     for layer in catalog.layers:
         yield from _tried(partial(files.look_at_directory, layer))
         for folder in (*FOLDERS.values(), CALIBRATIONS):
@@ -142,7 +142,7 @@ def _directory_problems(catalog: Catalog) -> Iterator[Problem]:
 
 
 def _file_problems(catalog: Catalog) -> Iterator[Problem]:
-    """Read every file of every layer; names are looked up only if every head can be read."""
+    """Read every file of every layer; names are checked only if all headers are readable."""
     heads = [
         problem
         for layer in catalog.layers
@@ -184,7 +184,7 @@ def _read_place(kind: str, path: Path, line: int, row: rows.Row, guard: files.Gu
 def _row_problems(
     path: Path, read: Callable[[Path, int, rows.Row, files.Guard], object]
 ) -> Iterator[Problem]:
-    """Read every row of a table by itself."""
+    """Read every row of a table separately."""
     try:
         for line, row in rows.each_row(path, files.read_text(path)) if path.is_file() else ():
             yield from _tried(partial(read, path, line, row, _no_guard))
@@ -193,11 +193,11 @@ def _row_problems(
 
 
 def _no_guard(_path: Path, _key: str, _record: Record) -> None:
-    """Let any source pass: `_source_problems` looks at them all."""
+    """Accept any source; `_source_problems` checks them all."""
 
 
 def _tried(action: Callable[[], object]) -> list[Problem]:
-    """Do it, and turn a refusal into a problem."""
+    """Run an action, and convert a refusal to a problem."""
     try:
         action()
     except ProfileError as error:
@@ -206,7 +206,7 @@ def _tried(action: Callable[[], object]) -> list[Problem]:
 
 
 def every_record(catalog: Catalog) -> Iterator[tuple[str, str, Record]]:
-    """Yield file, key and record of every number but the prices.
+    """Yield file, key and record of every number except prices.
 
     >>> catalog = Catalog.open()
     >>> sum(1 for _ in every_record(catalog)) > 1500
@@ -240,13 +240,12 @@ def every_record(catalog: Catalog) -> Iterator[tuple[str, str, Record]]:
 def _file_records(
     file: str, prefix: str, records: Mapping[str, Record]
 ) -> Iterator[tuple[str, str, Record]]:
-    """Yield file, key and record of some records."""
     for key, record in records.items():
         yield file, f"{prefix}{key}", record
 
 
 def _config_problems(file: str, preset: Preset, sources: set[str]) -> Iterator[Problem]:
-    """Read the architecture of a preset and set its size against the one on record."""
+    """Compare a preset's counted size with its size on record."""
     source = str(preset.config.get("source", ""))
     yield from unknown_word(file, "config.source", "source", source, sources)
     try:
@@ -262,7 +261,7 @@ def _config_problems(file: str, preset: Preset, sources: set[str]) -> Iterator[P
 
 
 def _source_problems(catalog: Catalog) -> Iterator[Problem]:
-    """Match the sources named with the sources described, both ways."""
+    """Compare the sources used with those described, both ways."""
     known = set(catalog.source_ids())
     used: set[str] = set()
     for file, key, record in every_record(catalog):
@@ -291,7 +290,7 @@ def _source_problems(catalog: Catalog) -> Iterator[Problem]:
 
 
 def _name_problems(catalog: Catalog) -> Iterator[Problem]:
-    """Look for a name that stands for two things."""
+    """Find names with two meanings."""
     names_used: dict[str, Counter[str]] = {"hardware": Counter(), "workloads": Counter()}
     for device in catalog.devices():
         names = (device.id, device.name, *device.aliases)
@@ -311,7 +310,7 @@ def _name_problems(catalog: Catalog) -> Iterator[Problem]:
 
 
 def _device_problems(device: Device) -> Iterator[Problem]:
-    """Compare the numbers of a device with each other."""
+    """Check the numbers of a device against each other."""
 
     def problem(key: str, message: str, remedy: str) -> Problem:
         file = f"hardware/{device.id}.toml"
@@ -332,7 +331,7 @@ def _device_problems(device: Device) -> Iterator[Problem]:
 
 
 def _silicon_problems(devices: Iterable[Device]) -> Iterator[Problem]:
-    """Find variants of one silicon that do not name each other, or compute differently."""
+    """Find variants of one chip that do not reference each other, or differ in peak."""
     known = {device.id: device for device in devices}
     for device in known.values():
         file = f"hardware/{device.id}.toml"
@@ -353,7 +352,7 @@ def _peaks(device: Device) -> dict[str, float]:
 def _efficiency_problems(
     device: Device, tdp_w: float, problem: Callable[[str, str, str], Problem]
 ) -> Iterator[Problem]:
-    """Find sparse figures and slips of a power of ten by the peak per watt."""
+    """Find sparsity peaks and power-of-ten errors from the peak per watt."""
     year = int(device.released[:4]) if device.released else 9999
     ceiling = next(top for last, top in CEILING_FLOP_PER_S_PER_W.items() if year <= last)
     for precision in ("tf32", "fp16", "bf16"):
@@ -371,13 +370,12 @@ def _efficiency_problems(
 
 
 def _preset_file(preset: Preset) -> str:
-    """Name the file that holds a preset."""
     listed = preset.config.get("source") == ARCHITECTURE_SOURCE
     return ARCHITECTURES if listed else f"workloads/{preset.id}.toml"
 
 
 def _preset_problems(catalog: Catalog, preset: Preset) -> Iterator[Problem]:
-    """Compare a preset with the devices and with itself."""
+    """Check a preset against the devices and itself."""
     file = _preset_file(preset)
     devices = catalog.device_names()
     yield from unknown_word(file, "as_run.hardware", "device", preset.hardware, devices)
@@ -390,7 +388,7 @@ def _preset_problems(catalog: Catalog, preset: Preset) -> Iterator[Problem]:
 
 
 def _price_problems(catalog: Catalog, price: Price) -> Iterator[Problem]:
-    """Compare a price with the devices, the sources and the calendar."""
+    """Check a price against the devices, the sources and the calendar."""
     key = f"{price.device} {price.provider} {price.instance}"
     yield from unknown_word("prices.csv", key, "device", price.device, catalog.device_names())
     sources, remedy = catalog.source_ids(), "add it to sources.toml"
@@ -402,7 +400,7 @@ def _price_problems(catalog: Catalog, price: Price) -> Iterator[Problem]:
 
 
 def _place_problems(catalog: Catalog, place: Place) -> Iterator[Problem]:
-    """Compare the country of a place with the countries."""
+    """Check the country of a site."""
     codes = {country.id for country in catalog.places("country")}
     file = PLACE_FILES.get(place.kind, "sites/places.toml")
     code = None if place.iso2 is None else place.iso2.casefold()
@@ -411,7 +409,7 @@ def _place_problems(catalog: Catalog, place: Place) -> Iterator[Problem]:
 
 
 def _electricity_problems(catalog: Catalog) -> Iterator[Problem]:
-    """Compare the places of the electricity prices with the countries and regions."""
+    """Check the countries and regions of the electricity prices."""
     codes = {country.id for country in catalog.places("country")}
     for where, sector in catalog.electricity_prices():
         file, known = "sites/electricity_prices.csv", codes.union(REGIONS)

@@ -10,7 +10,7 @@ from estimator.catalog.toml_files import Guard, need, read_toml, unknown
 
 FILE = "claims.toml"
 RELATIONS = ("equal", "at least", "at most")
-"""Relation of a claimed figure to the true one."""
+"""Relation of a claimed number to the true one."""
 
 TEXTS = ("title", "as_told", "quantity", "unit", "relation", "formula")
 NAMES = ("claimed_by", "sources")
@@ -19,7 +19,7 @@ SENTENCES = ("why", "assumptions")
 
 @dataclass(frozen=True, kw_only=True)
 class ClaimRecord:
-    """A claim and the numbers put into its recomputation.
+    """Claim with the numbers for its recomputation.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class ClaimRecord:
 
 
 def read_claims(path: Path, guard: Guard) -> dict[str, ClaimRecord]:
-    """Read claims.toml; a directory without one has none."""
+    """Read claims.toml, empty if it does not exist."""
     content = read_toml(path) if path.is_file() else {}
     return {claim_id: _claim(path, claim_id, table, guard) for claim_id, table in content.items()}
 
@@ -99,7 +99,7 @@ def _record(path: Path, key: str, table: object, guard: Guard) -> Record:
 
 
 def _words(path: Path, claim_id: str, table: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    """Return a list of texts, refusing what is none; sentences may be left out."""
+    """Return a list of texts, optionally empty."""
     words = table.get(key, [] if key in SENTENCES else None)
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         kind, example = "sources", "an-id-of-sources.toml"

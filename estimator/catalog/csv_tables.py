@@ -1,4 +1,4 @@
-"""Places and prices from rows of CSV files; errors name file, line and column."""
+"""Sites and prices from CSV rows; errors name file, line and column."""
 
 import csv
 from collections.abc import Iterator, Mapping
@@ -31,18 +31,18 @@ Row = Mapping[str, str]
 
 
 def read_rows(path: Path) -> tuple[tuple[int, Row], ...]:
-    """Return line and row of a table, refusing unknown columns and ragged rows."""
+    """Return line number and row of a table; refuse unknown columns and ragged rows."""
     return _rows_of(path, read_text(path))
 
 
 @lru_cache(maxsize=64)
 def _rows_of(path: Path, text: str) -> tuple[tuple[int, Row], ...]:
-    """Take a text apart once, however many catalogs read it."""
+    """Parse a text once for all catalogs."""
     return tuple(each_row(path, text))
 
 
 def each_row(path: Path, text: str) -> Iterator[tuple[int, Row]]:
-    """Yield line and row of a text, up to the first that cannot be read."""
+    """Yield line number and row, up to the first unreadable one."""
     columns = COLUMNS[path.name]
     reader = csv.reader(text.splitlines())
     header = next(reader, [])
@@ -61,7 +61,7 @@ def each_row(path: Path, text: str) -> Iterator[tuple[int, Row]]:
 
 
 def record_from_row(path: Path, line: int, row: Row, column: str, field: Field) -> Record:
-    """Build the record of one column; low and high belong to the ranged column of the table."""
+    """Build the record of one column; low and high belong to the table's ranged column."""
     table: dict[str, Any] = {"unit": field.unit, "value": _number(row.get(column, ""))}
     if RANGED[path.name] == column:
         table |= {part: _number(row[part]) for part in ("low", "high") if row.get(part)}
@@ -72,7 +72,7 @@ def record_from_row(path: Path, line: int, row: Row, column: str, field: Field) 
 
 
 def _number(cell: str) -> float | str:
-    """Turn a cell into a number, or leave it for `read_record` to refuse."""
+    """Parse a number, or leave the text for `read_record` to refuse."""
     try:
         return float(cell)
     except ValueError:
@@ -81,7 +81,7 @@ def _number(cell: str) -> float | str:
 
 @dataclass(frozen=True, kw_only=True)
 class PlaceRow:
-    """A row that will be a place once somebody asks for it."""
+    """Row of a site, parsed on demand."""
 
     kind: str
     path: Path
@@ -90,13 +90,13 @@ class PlaceRow:
 
     @property
     def id(self) -> str:
-        """Return the id of the place."""
+        """Return the id of the site."""
         column = "iso2" if self.kind == "country" else "id"
         return place_key(filled(self.path, self.line, self.row, column))
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Return what else the place answers to."""
+        """Return further names of the site."""
         row = self.row
         aliases = [row.get("iso3", ""), row.get("region", ""), *row.get("aliases", "").split(";")]
         aliases += [row.get("country", ""), row.get("name", "")]
@@ -104,7 +104,7 @@ class PlaceRow:
 
 
 def read_place_rows(layer: Path) -> Iterator[PlaceRow]:
-    """Yield the rows of all places of one directory."""
+    """Yield the site rows of one directory."""
     for kind, name in PLACE_FILES.items():
         path = layer / name
         if path.is_file():
@@ -137,7 +137,7 @@ def read_place(draft: PlaceRow, guard: Guard) -> Place:
 
 
 def _place_name(kind: str, path: Path, line: int, row: Row) -> str:
-    """Name a region by provider, region and town; anything else by its name."""
+    """Name of a region by provider, region and town; otherwise the row's name."""
     if kind != "cloud-region":
         return filled(path, line, row, "country" if kind == "country" else "name")
     town = filled(path, line, row, "location")
@@ -173,7 +173,6 @@ def filled(path: Path, line: int, row: Row, column: str) -> str:
 
 
 def _refused(path: Path, line: int, column: str, message: str, remedy: str) -> ProfileError:
-    """Build the refusal of a cell."""
     return ProfileError(
         file=str(path), key=f"line {line}, {column}", message=message, remedy=remedy
     )

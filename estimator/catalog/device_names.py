@@ -32,7 +32,7 @@ VENDORS = {
     "azure": "Microsoft",
     "meta": "Meta",
 }
-"""Words before a model that name its vendor or a brand of it."""
+"""Prefix of a model name -> vendor."""
 
 FILLERS = frozenset(
     (
@@ -41,37 +41,37 @@ FILLERS = frozenset(
         *("gddr6", "gddr6x", "gddr7", "lpddr5", "lpddr5x", "desktop"),
     )
 )
-"""Words that tell no two boards apart."""
+"""Words that do not distinguish devices."""
 
 MOBILE = frozenset(("laptop", "mobile", "maxq", "notebook"))
 COMPUTERS = r"\bmac ?(studio|mini|book( ?(pro|air))?|pro)\b|\bimac\b|\bipad( ?pro)?\b"
-"""Computers that Apple's chips are sold in."""
+"""Pattern of computers with Apple chips."""
 
 CONDITIONS = r",? *\b\d+ threads\b|\bd?ddr[45]-\d+\b|, *(hot )?(peak|steady state)$"
-"""Conditions of a benchmark run that do not belong to the device's name."""
+"""Pattern of benchmark conditions in a device name."""
 
 REMARK = r"\((node of|per |idle|including|chip\b|reported|on-demand|cloud)[^()]*\)"
-"""A parenthesis that describes the measurement, not the device."""
+"""Pattern of remarks in parentheses that describe the measurement."""
 
 INSTANCE = (
     r"\b[a-z]\w*-(standard|highcpu|highmem|\w+gpu)-\d+|\b[a-z]+\d\w*\.(\d+x)?large|\bstandard_n"
 )
-"""Instance types of Google, AWS and Azure: whole machines with parts of several devices."""
+"""Pattern of instance types of Google, AWS and Azure, which contain parts of several devices."""
 
 TOLERANCE = 0.03
-"""A vendor's GB is 1e9 or 2^30 bytes, and rounded [1]."""
+"""Relative tolerance of memory sizes [1]; a vendor's GB may be 1e9 or 2^30 bytes, rounded."""
 
 
 SLICE = r"\b(?:tpu[ -]?)?v(\d[a-z]?)-(\d{1,6})$"
-"""A slice of TPUs: version and size."""
+"""Pattern of a TPU slice: version and size."""
 
 TWO_CORES = ("2", "3", "4", "5p")
-"""Versions of TPU whose slices are named for their TensorCores."""
+"""TPU versions with slices counted in TensorCores."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceName:
-    """A name, taken apart.
+    """Parsed device name.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ class DeviceName:
 
 
 def plain(name: str) -> str:
-    """Fold case, width and the many dashes of a name.
+    """Normalise case, width and dashes of a name.
 
     >>> plain("M1 Max 32\u2011Core GPU")
     'm1 max 32-core gpu'
@@ -108,7 +108,7 @@ def plain(name: str) -> str:
 
 
 def take_apart(name: str) -> DeviceName:
-    """Take a name apart.
+    """Parse a device name.
 
     >>> take_apart("NVIDIA A100-SXM4-40GB")
     DeviceName(model='a100', vendor='NVIDIA', memory_gb=40.0, form='sxm4', gpu_cores=None, \
@@ -144,14 +144,14 @@ mobile=False)
 
 
 POWER_LIMIT = r",? *\b(\d{2,4}) ?w\b"
-"""A power limit of a device, which several boards of a model can have."""
+"""Pattern of a power limit, which may vary among devices of a model."""
 
 OFFLOAD = r",? *[(+]? *\b(with )?(cpu|host)[ -]offload(ing)?\)?"
-"""Notes on offloading, for runs that exceed the memory of their device."""
+"""Pattern of offloading remarks, for runs that exceed their device's memory."""
 
 
 def without(pattern: str, name: str) -> str:
-    """Cut what matches out of a name, shortened for a message.
+    """Remove a pattern from a name, shortened for a message.
 
     >>> without(POWER_LIMIT, "NVIDIA H100 96GB HBM2e 500W")
     'NVIDIA H100 96GB HBM2e'
@@ -160,7 +160,7 @@ def without(pattern: str, name: str) -> str:
 
 
 def split_power_limit(name: str) -> tuple[str, float]:
-    """Return a device's name without the power limit at its end, and that limit [W], NaN if none.
+    """Split a trailing power limit off a device name [W], NaN if there is none.
 
     >>> split_power_limit("NVIDIA H100 96GB HBM2e 500W")
     ('NVIDIA H100 96GB HBM2e', 500.0)
@@ -172,20 +172,20 @@ def split_power_limit(name: str) -> tuple[str, float]:
 
 
 MIG_SLICE = r"(^|\W)\d+g\.\d+gb\b"
-"""A part of a divided board as NVIDIA's MIG user guide names it: ``1g.10gb``, ``1c.3g.40gb``."""
+"""Pattern of a MIG partition as in NVIDIA's user guide: ``1g.10gb``, ``1c.3g.40gb``."""
 
 COUNTED = re.compile(
     r"(?P<before>\d{1,9}) ?[x\u00d7] ?(?P<last>.*[a-z].*)"
     r"|(?P<first>.*\w)(?:\s[x\u00d7] ?|(?<=\d)[x\u00d7])(?P<after>\d{1,9})",
     re.IGNORECASE,
 )
-"""A name with a number of devices before it or after it: ``8x A100``, ``A100 x 8``."""
+"""Pattern of a device name with a count: ``8x A100``, ``A100 x 8``."""
 
 
 def readings(name: str) -> list[str]:
     """Return the parts of a name that may be the device, the likelier first.
 
-    A list of machines writes the host before its card: ``Intel 265K (Nvidia RTX 4090) [GPU]``.
+    Lists of machines put the host before its card: ``Intel 265K (Nvidia RTX 4090) [GPU]``.
 
     >>> readings("Pi 5 - 8GB (AMD RX 7600) [GPU]")
     ['AMD RX 7600']
@@ -203,7 +203,7 @@ def readings(name: str) -> list[str]:
 
 
 def refusal(name: str) -> str | None:
-    """Say why a name cannot be one device; None where nothing speaks against it.
+    """Return why a name cannot be one device, or None.
 
     >>> refusal("8x A100 40GB")
     "gives a number of devices; name 'A100 40GB' and set the number of devices to 8"
@@ -237,7 +237,7 @@ def refusal(name: str) -> str | None:
 
 
 def counted(name: str) -> tuple[str, int]:
-    """Take a name apart into the device and how many of it; one where it gives no number.
+    """Split a name into device and count, 1 by default.
 
     >>> counted("8x A100 40GB")
     ('A100 40GB', 8)
@@ -273,7 +273,7 @@ class BoardWords:
 
 
 def matching(asked: DeviceName, boards: Iterable[BoardWords]) -> list[BoardWords]:
-    """Return the boards that nothing in a name contradicts; the one of the bare name alone."""
+    """Return the boards compatible with a name, only the plain one if several remain."""
     left = [board for board in boards if _agrees(asked, board)]
     bare = [
         board
@@ -287,7 +287,7 @@ def matching(asked: DeviceName, boards: Iterable[BoardWords]) -> list[BoardWords
 
 
 def holds(memory_gb: float, board: BoardWords) -> bool:
-    """Tell whether a board has so much memory, in either meaning of GB."""
+    """Return whether a board has this much memory, in either meaning of GB."""
     named = {name.memory_gb for name in board.names} - {None}
     if memory_gb in named:
         return True
@@ -300,7 +300,7 @@ def holds(memory_gb: float, board: BoardWords) -> bool:
 
 
 def _agrees(asked: DeviceName, board: BoardWords) -> bool:
-    """Tell whether vendor, laptop, cores, form and memory of a name are those of a board."""
+    """Return whether vendor, laptop, cores, form and memory of a name match a board."""
     forms = {name.form for name in board.names if name.form}
     cores = {name.gpu_cores for name in board.names if name.gpu_cores}
     return (
@@ -313,16 +313,16 @@ def _agrees(asked: DeviceName, board: BoardWords) -> bool:
 
 
 def _fits(form: str, forms: set[str]) -> bool:
-    """Tell whether a form factor is one of a board's; sxm without a number is any of them."""
+    """Return whether a form factor is one of a board's; sxm without a number is any of them."""
     return any(
         form in (one, one.rstrip("0123456789")) or form.rstrip("0123456789") == one for one in forms
     )
 
 
 def chips_of_slice(name: str) -> int:
-    """Return how many chips a slice of TPUs has by its name [1]_; 1 for the name of one chip.
+    """Return the number of chips in a TPU slice from its name [1]_, 1 for a single chip.
 
-    Names of v2, v3, v4 and v5p count TensorCores, two to a chip, those of others chips.
+    Slices of v2, v3, v4 and v5p count TensorCores, two per chip, other slices chips.
 
     References
     ----------
@@ -339,7 +339,7 @@ def chips_of_slice(name: str) -> int:
 
 
 def _slice(text: str) -> tuple[str, int] | None:
-    """Version and size of a slice of TPUs; None for another name."""
+    """Version and size of a TPU slice, or None for another name."""
     found = re.search(SLICE, _with_version(text)) if _is_tpu(text) else None
     return None if found is None else (found[1], int(found[2]))
 
@@ -350,7 +350,7 @@ def _is_whole(version: str, size: int) -> bool:
 
 
 def part_of_slice(name: str, devices: float) -> tuple[Notice, ...]:
-    """Say that a slice of TPUs is not counted in whole.
+    """Return a notice if a device count is not whole TPU slices.
 
     >>> part_of_slice("v5p-64", 32.0), [one.values for one in part_of_slice("v5p-64", 2.0)]
     ((), [{'count': 32.0}])
@@ -360,12 +360,12 @@ def part_of_slice(name: str, devices: float) -> tuple[Notice, ...]:
 
 
 def _without_pod(text: str) -> str:
-    """Drop the size of a pod slice from the name of a TPU: v3-8, v5litepod-16."""
+    """Remove the pod slice from a TPU name: v3-8, v5litepod-16."""
     return re.sub(SLICE, r"tpu v\1", _with_version(text)) if _is_tpu(text) else text
 
 
 def _with_version(text: str) -> str:
-    """Write the light version of a TPU as others are."""
+    """Normalise the lite version of a TPU."""
     return re.sub(r"\bv5 ?lite(pod)?\b", "v5e", text)
 
 

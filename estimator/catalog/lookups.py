@@ -1,4 +1,4 @@
-"""Things that names stand for: each name is looked up once, and refusals are remembered, too."""
+"""Cached name look-ups, refusals included."""
 
 from collections.abc import Callable, Hashable
 from threading import Lock
@@ -10,11 +10,11 @@ from estimator.core.notice import Notice
 Found = TypeVar("Found")
 
 MOST_REMEMBERED = 5_000
-"""Look-ups remembered at a time, so that a table of any length runs in bounded memory [1]."""
+"""Most look-ups cached at a time [1]."""
 
 
 class LookUps:
-    """Memory of look-ups, safe for several threads: the oldest is forgotten when it is full.
+    """Thread-safe cache of look-ups that drops the oldest when full.
 
     >>> known = LookUps(most=2)
     >>> [known.find(word, lambda: len(word)) for word in ("a", "bb", "ccc", "a")]
@@ -27,7 +27,7 @@ class LookUps:
         self._lock = Lock()
 
     def find(self, key: Hashable, look_up: Callable[[], Found]) -> Found:
-        """Return what a key stands for, looked up the first time.
+        """Return a cached look-up.
 
         Raises
         ------

@@ -1,6 +1,7 @@
 """Profiles of measured devices: a layer over the built-in ones.
 
-It lies in the user's data folder, laid out like ours, between our profiles and the user's own.
+Stored in the user's data folder with the same structure, between the built-in and the user's own
+profiles.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,9 +23,9 @@ def keep_profile(
     sources: Mapping[str, Table],
     merged: Callable[[dict[str, Any], dict[str, Any]], Table] | None = None,
 ) -> Path:
-    """Write the profile of a device that was measured, over an older one of it.
+    """Write the profile of a measured device, replacing an older one.
 
-    Of programs that do so at once one waits for the other, so that neither's is lost.
+    Concurrent writers wait for each other.
 
     Parameters
     ----------
@@ -72,6 +73,6 @@ def kept_profiles() -> dict[str, dict[str, Any]]:
 
 
 def kept_sources() -> dict[str, dict[str, Any]]:
-    """Return id -> entry of the sources of the profiles measured here."""
+    """Return id -> source entry of the profiles measured here."""
     path = measured_directory() / "sources.toml"
     return files.read_toml(path) if path.is_file() else {}

@@ -1,4 +1,4 @@
-"""Index from names to the files of devices and presets, read as little as needed."""
+"""Index from names to the files of devices and presets."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -23,17 +23,17 @@ from estimator.catalog.suggestions import Suggestions
 from estimator.core.messages import refuse
 
 SHOWN = 60
-"""So many letters of an unknown name are repeated."""
+"""Longest part of an unknown name in a message [character]."""
 
 CONFIGURABLE = ("soc", "cpu", "npu-phone")
-"""Kinds of device whose memory its buyer chooses."""
+"""Device types with memory chosen by the buyer."""
 
 
 @dataclass(frozen=True)
 class NameIndex:
-    """The folders of one sort of profile, one file an item and folder.
+    """Folders of one type of profile, one file per item and folder.
 
-    Names are matched with what the folders list; no path is ever built from one.
+    Names are matched against the folder listings and never used as paths.
 
     Parameters
     ----------
@@ -47,14 +47,14 @@ class NameIndex:
     folders: tuple[Path, ...]
 
     def find(self, name: str) -> str:
-        """Return the id a name stands for; ValueError with the nearest names if for none."""
+        """Return the id of a name, or raise ValueError with the closest names."""
         found = self.look_up(name)
         if found is None:
             raise self._unknown(name)
         return found
 
     def look_up(self, name: str) -> str | None:
-        """Return the id a name stands for: its own id or alias, else what its parts single out."""
+        """Return the id of a name: its id or alias, or the only match of its parts."""
         slug, key = place_key(name), name_key(name)
         if (slug, key) not in self._slugs:
             found = self._slug_of_key(slug, key) or self._singled_out(name)
@@ -64,7 +64,7 @@ class NameIndex:
         return self._slugs[slug, key]
 
     def files(self, item: str) -> list[Path]:
-        """Return the files of one item, ours first; none for what no folder lists."""
+        """Return the files of one item, built-in first, empty if unknown."""
         return self._paths.get(item, [])
 
     def names(self) -> dict[str, str]:
@@ -82,7 +82,7 @@ class NameIndex:
         return self._ids.get(key)
 
     def _singled_out(self, name: str) -> str | None:
-        """Return the one device that agrees with every part of a name; None for none or many."""
+        """Return the only device that matches every part of a name, or None."""
         if self.what != "hardware" or refusal(name) is not None:
             return None
         for reading in readings(name):
@@ -96,11 +96,11 @@ class NameIndex:
         return None
 
     def _boards(self, model: str) -> list[BoardWords]:
-        """Return the devices that are sold under the name of a model."""
+        """Return the devices sold under a model name."""
         return [self._board(item) for item in self._models.get(model, ())]
 
     def _board(self, item: str) -> BoardWords:
-        """Read what tells a device from others of its model."""
+        """Read what distinguishes a device from others of its model."""
         if item not in self._boards_read:
             tables: dict[str, Any] = {}
             for path in self._paths[item]:
@@ -117,7 +117,7 @@ class NameIndex:
         return self._boards_read[item]
 
     def _unknown(self, name: str) -> ValueError:
-        """Say why a name stands for nothing, and which do."""
+        """Error for an unknown name, with suggestions."""
         key = name_key(name)
         why = refusal(name) if self.what == "hardware" else None
         if why is not None:
@@ -134,7 +134,7 @@ class NameIndex:
         return unknown(self.what, name, fitting)
 
     def _of_model(self, name: str) -> list[str]:
-        """Return the boards of the model that a name gives, those of its memory if there are."""
+        """Return the boards of a model, limited to a matching memory size if any."""
         for reading in readings(name):
             asked = take_apart(reading)
             boards = self._boards(asked.model)
@@ -145,7 +145,7 @@ class NameIndex:
         return []
 
     def _heads_with(self, text: str) -> dict[str, dict[str, Any]]:
-        """Parse the heads that hold a text once names are stripped: few, so a look-up is quick."""
+        """Parse only the headers that contain a normalised text."""
         return {
             path.stem: {"aliases": (), **files.read_head(path)}
             for path, head in self._stripped_heads
@@ -170,7 +170,7 @@ class NameIndex:
 
     @cached_property
     def _paths(self) -> dict[str, list[Path]]:
-        """Map id -> its files, ours first."""
+        """Id -> its files, built-in first."""
         paths: dict[str, list[Path]] = {}
         for path in self._all_files:
             paths.setdefault(path.stem, []).append(path)
@@ -178,14 +178,14 @@ class NameIndex:
 
     @cached_property
     def _stripped_heads(self) -> list[tuple[Path, str]]:
-        """Every file with its head, read once and stripped like a name."""
+        """Every file with its normalised header, read once."""
         return [
             (path, name_key(files.read_text(path).partition("\n[")[0])) for path in self._all_files
         ]
 
     @cached_property
     def _heads(self) -> dict[str, dict[str, Any]]:
-        """Map id -> the keys that stand before the first table of its files."""
+        """Id -> the keys before the first table of its files."""
         known: dict[str, dict[str, Any]] = {}
         for path in self._all_files:
             known.setdefault(path.stem, {}).update(files.read_head(path))
@@ -193,7 +193,7 @@ class NameIndex:
 
     @cached_property
     def _ids(self) -> dict[str, str]:
-        """Map every alias, name and id, stripped -> id; an id wins over an alias."""
+        """Normalised name of an item -> id; an id wins over an alias."""
         names: dict[str, str] = {}
         for item, head in self._heads.items():
             names |= {name_key(str(name)): item for name in head.get("aliases", ())}
@@ -202,7 +202,7 @@ class NameIndex:
 
     @cached_property
     def _parts(self) -> dict[str, tuple[DeviceName, ...]]:
-        """Map id -> its names, taken apart."""
+        """Id -> its parsed names."""
         return {
             item: tuple(
                 take_apart(str(name))
@@ -213,7 +213,7 @@ class NameIndex:
 
     @cached_property
     def _models(self) -> dict[str, list[str]]:
-        """Map the bare name of a model -> the devices that have it, GeForce by its number too."""
+        """Plain model name -> its devices, GeForce also by number only."""
         models: dict[str, list[str]] = {}
         for item, parts in self._parts.items():
             names = {part.model for part in parts}
@@ -230,7 +230,7 @@ class NameIndex:
 
 
 def shown(name: str) -> str:
-    """Quote a name in a message, cut short where it is endless.
+    """Quote a name in a message, truncated if long.
 
     >>> shown("a" * 300)[-6:]
     "aa...'"
@@ -239,7 +239,7 @@ def shown(name: str) -> str:
 
 
 def unknown(what: str, name: str, near: Iterable[str]) -> ValueError:
-    """Say what is unknown, and what resembles it or else where all are."""
+    """Error for an unknown name, with suggestions or where to find all."""
     close = tuple(dict.fromkeys(near))[:4]
     if close:
         return refuse("unknown_name", what=what, name=shown(name), near=close)

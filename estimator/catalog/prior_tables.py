@@ -1,7 +1,6 @@
-"""Priors by dotted key, of which only the tables that are asked for are parsed.
+"""Priors by dotted key, with tables parsed on access.
 
-Our priors fill a long file, and a question needs a few of them: parsing all took longer than the
-estimate itself.
+Parsing the long file of all priors would take longer than an estimate.
 """
 
 import re
@@ -14,15 +13,15 @@ from estimator.catalog import toml_files as files
 from estimator.catalog.records import Record
 
 HEADER = re.compile(r"^\[([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)\][ \t]*$", re.MULTILINE)
-"""Line that begins a table, its name without quotes."""
+"""Header line of a table, its name unquoted."""
 
 ANY_HEADER = re.compile(r"^\[", re.MULTILINE)
 LONG_TEXTS = ('"' * 3, "'" * 3)
-"""Opening quotes of multi-line strings, in which a line may look like a header."""
+"""Opening quotes of multi-line strings, in which a line may resemble a header."""
 
 
 class Priors(Mapping[str, Record]):
-    """Our priors, those of further files over them.
+    """Built-in priors, overridden by those of further files.
 
     Parameters
     ----------
@@ -49,14 +48,14 @@ class Priors(Mapping[str, Record]):
         return len(dict.fromkeys(self))
 
     def under(self, prefix: str) -> dict[str, Record]:
-        """Return the priors whose keys begin with a prefix that ends with a dot, without it."""
+        """Return the priors under a prefix ending with a dot, with the prefix removed."""
         mine = {key: record for key, record in self._over.items() if key.startswith(prefix)}
         found = {**self._tables.under(prefix), **mine}
         return {key.removeprefix(prefix): record for key, record in found.items()}
 
 
 class _Tables(Mapping[str, Record]):
-    """The tables of one file, each parsed when it is asked for."""
+    """Tables of one file, parsed on access."""
 
     def __init__(self, path: Path, text: str) -> None:
         self._path, self._text = path, text
@@ -91,7 +90,7 @@ class _Tables(Mapping[str, Record]):
 
     @cached_property
     def _texts(self) -> dict[str, str]:
-        """Map the name of each table -> its text; the whole, unnamed, if they cannot be split."""
+        """Table name -> its text, or the unnamed whole if it cannot be split."""
         headers = list(HEADER.finditer(self._text))
         bounds = [*(one.start() for one in headers), len(self._text)]
         texts = {"": self._text[: bounds[0]]}
@@ -109,7 +108,7 @@ class _Tables(Mapping[str, Record]):
 
 @lru_cache(maxsize=16)
 def _tables_of(path: Path, text: str) -> _Tables:
-    """Tables of a text, however many catalogs read it."""
+    """Tables of a text, cached for all catalogs."""
     return _Tables(path, text)
 
 

@@ -1,4 +1,4 @@
-"""Records with unit, basis and source, and the things built from them."""
+"""Records with unit, basis and source, and the objects built from them."""
 
 import math
 import re
@@ -14,12 +14,12 @@ from estimator.catalog.schema import BASES, RECORD_KEYS, RECORD_NEEDS, UNITS, Fi
 from estimator.catalog.suggestions import Suggestions
 
 TEXTS = ("source", "where", "note")
-"""Keys of a record that are texts."""
+"""Text keys of a record."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Something wrong in a profile, and what to type instead."""
+    """Problem in a profile, with its remedy."""
 
     file: str
     key: str
@@ -31,7 +31,7 @@ class Problem:
 
 
 class ProfileError(ValueError):
-    """A profile that cannot be used: the file, the key and the remedy in one line.
+    """Unusable profile: file, key and remedy in one line.
 
     >>> raise ProfileError("a.toml", "tdp_w", "unit is kW", "write W")
     Traceback (most recent call last):
@@ -45,10 +45,10 @@ class ProfileError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """One number with its unit, its basis and its source.
+    """Number with its unit, basis and source.
 
-    ``low`` and ``high`` bound the central 80% or the range the sources span; ``sources`` are
-    further sources that agree with ``source``.
+    ``low`` and ``high`` bound the central 80% or the range of the sources; ``sources`` are further
+    sources that agree with ``source``.
     """
 
     value: float
@@ -65,9 +65,9 @@ class Record:
 
 @dataclass(frozen=True, kw_only=True)
 class Device:
-    """A device: peaks by precision, and the records of the other keys. An absent key is unknown.
+    """Device: peaks by precision, and records of the other keys. A missing key is unknown.
 
-    ``same_silicon`` are ids of devices with the same chip on the same board and another memory.
+    ``same_silicon`` are ids of devices with the same chip and board but different memory.
     """
 
     id: str
@@ -83,17 +83,17 @@ class Device:
 
     @property
     def variants(self) -> tuple[str, ...]:
-        """Ids of this device and of those that differ from it in their memory only."""
+        """Ids of this device and its memory variants."""
         return (self.id, *self.same_silicon)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """A workload by name.
+    """Named workload.
 
-    ``as_run`` is what was reported about the run that made it; ``config`` the architecture in the
-    words of a Hugging Face config.json, with the id of its ``source``, empty where none is on
-    record. ``arch`` says in free words what kind of network it is; it may be empty.
+    ``as_run`` has reported figures of its run, ``config`` the architecture as Hugging Face config
+    keys with the id of its ``source``, empty if unknown. ``arch`` describes the network in words,
+    possibly empty.
     """
 
     id: str
@@ -111,18 +111,18 @@ class Preset:
 
     @property
     def has_work(self) -> bool:
-        """Whether the training work is on record."""
+        """Return whether the training work is on record."""
         known = set(self.records)
         return bool({"training_flop", "device_hours"} & known) or {"params", "tokens"} <= known
 
     def ran_on(self, device: Device) -> bool:
-        """Tell whether the run was on such a device, whatever its memory."""
+        """Return whether the run was on this device, in any memory variant."""
         return self.hardware in device.variants
 
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """A country, cloud-region, operator or named place (``kind``) and what is known of it."""
+    """Country, cloud region, operator or named site (``kind``), with its known figures."""
 
     id: str
     name: str
@@ -152,7 +152,7 @@ class Price:
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A source as it was seen; ``url`` is None where only a copy or a quotation was seen."""
+    """Source as seen; ``url`` is None for a copy or quotation."""
 
     id: str
     title: str
@@ -169,8 +169,9 @@ class Source:
 
 
 MOST_OF_PEAK = 1.02
-"""Work said to be done at more than so many times the peak is a slip [1]: the peak of a processor
-is the fastest that its benchmark saw of products and of steps of training, measured to 2%."""
+"""Work over the peak above which a value is an error [1]: the peak of a CPU is the fastest that its
+benchmark measured, to 2%.
+"""
 
 
 def most_possible(peak: Record) -> float:
@@ -179,11 +180,11 @@ def most_possible(peak: Record) -> float:
 
 
 NOT_IN_A_KEY = str.maketrans("", "", " -_\t")
-"""Characters that do not matter in names of devices and presets."""
+"""Characters ignored in names of devices and presets."""
 
 
 def name_key(name: str) -> str:
-    """Strip a device or preset name of case, spaces, dashes and underscores.
+    """Normalise a device or preset name: no case, spaces, dashes or underscores.
 
     >>> name_key("Tesla V100-SXM2_16 GB")
     'teslav100sxm216gb'
@@ -193,7 +194,7 @@ def name_key(name: str) -> str:
 
 @lru_cache(maxsize=8192)
 def place_key(name: str) -> str:
-    """Strip a place name of case; dashes stay, for us-east-1 and us-east1 are two places.
+    """Normalise a site name; dashes stay, as us-east-1 and us-east1 are different sites.
 
     >>> place_key("GCP us-east1") == place_key("gcp_us-east1"), place_key("US-East-1")
     (True, 'us-east-1')
@@ -211,7 +212,7 @@ def nearest(word: str, known: Iterable[str], count: int = 4) -> list[str]:
 
 
 def offer(word: str, known: Iterable[str]) -> str:
-    """Turn the nearest known words, or all if they are few, into a remedy.
+    """Suggest the closest known words, or all if there are few.
 
     >>> offer("tdp", ["tdp_w", "idle_w"]), offer("zzz", ["on-demand", "spot"])
     ('did you mean tdp_w?', 'use one of on-demand, spot')
@@ -226,18 +227,18 @@ def offer(word: str, known: Iterable[str]) -> str:
 def unknown_word(
     file: str, key: str, what: str, word: str | None, known: Iterable[str], remedy: str = ""
 ) -> Iterator[Problem]:
-    """Say that a word is none of those known, with the nearest that is; None is no word."""
+    """Yield a problem if a word is unknown, with the closest known one."""
     if word is not None and word not in known:
         yield Problem(file, key, f"unknown {what} {word!r}", remedy or offer(word, sorted(known)))
 
 
 def text_of(value: object) -> str:
-    """Write a TOML scalar, dates included, as text."""
+    """Format a TOML scalar, dates included, as text."""
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
 def is_date(text: str) -> bool:
-    """Tell whether a text is a year, a month or a day that exists.
+    """Return whether a text is a valid year, month or day.
 
     >>> is_date("2020"), is_date("2020-05"), is_date("2020-13"), is_date("May 2020")
     (True, True, False, False)
@@ -252,7 +253,7 @@ def is_date(text: str) -> bool:
 
 
 def is_past(text: str) -> bool:
-    """Tell whether a text is a date that has come, by the clock of this machine.
+    """Return whether a text is a date up to today.
 
     >>> is_past("2020-05"), is_past("2999"), is_past("2020-13")
     (True, False, False)
@@ -261,7 +262,7 @@ def is_past(text: str) -> bool:
 
 
 def record_problems(file: str, key: str, table: object, field: Field | None) -> Iterator[Problem]:
-    """Say what is wrong with one record; ``field`` is None where any known unit may stand."""
+    """Yield the problems of one record; with ``field`` None, any known unit is valid."""
     if not isinstance(table, Mapping):
         remedy = f"write [{key}] with value, unit, basis and source"
         yield Problem(file, key, "not a record", remedy)
@@ -272,7 +273,7 @@ def record_problems(file: str, key: str, table: object, field: Field | None) -> 
 
 
 def _type_problems(table: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Yield part, message and remedy for what must be a text and is none."""
+    """Yield part, message and remedy for values that must be texts."""
     for part in TEXTS:
         if not isinstance(table.get(part, ""), str):
             yield part, f"{table[part]!r} is not a text", f'write {part} = "..."'

@@ -1,4 +1,4 @@
-"""Schema of the profiles: keys with unit and plausible range, kinds, columns."""
+"""Schema of the profiles: keys with unit and plausible range, types, columns."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from estimator.core.bounds import LIMITS
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
-    """The one unit of a key, and the range outside which a value is a typing error."""
+    """Unit of a key, and the range outside which a value is a typing error."""
 
     unit: str
     smallest: float
@@ -86,7 +86,7 @@ FACTOR_FIELDS: Mapping[str, Field] = {
     "primary_mj_per_kwh": Field(unit="MJ/kWh", smallest=0.1, largest=50),
     "adpe_kg_per_kwh": Field(unit="kgSbeq/kWh", smallest=1e-9, largest=1e-5),
 }
-"""Factors of the electricity of a country, beside its carbon intensity."""
+"""Electricity factors of a country besides its carbon intensity."""
 PRICE_FIELD = Field(unit="USD/h", smallest=1e-3, largest=1e3)
 API_PRICE_FIELD = Field(unit="USD/Mtoken", smallest=1e-4, largest=1e4)
 UNITS = frozenset(

@@ -12,14 +12,13 @@ SYNONYMS = {
     "azure": "microsoft",
     "cloud-region": "cloud region",
 }
-"""Common names of what ids abbreviate."""
+"""Common name -> what ids abbreviate."""
 
 
 def search(text: str, entries: Iterable[Sequence[str]]) -> list[int]:
-    """Return the numbers of the entries that a text finds, the closest first.
+    """Return the indices of the entries that match a text, the closest first.
 
-    An entry that bears the text as a name goes before those whose name begins with it, before
-    those where every word of the text begins a word, before those where it stands inside one.
+    Order: exact name, name prefix, word prefixes, substrings.
 
     Parameters
     ----------
@@ -41,7 +40,7 @@ def search(text: str, entries: Iterable[Sequence[str]]) -> list[int]:
 
 
 def _rank(text: str, entry: Sequence[str]) -> int:
-    """Closeness of an entry: 1 is closest, 0 is no match."""
+    """Rank of an entry: 1 is closest, 0 is no match."""
     key = name_key(plain(text))
     keys = [name_key(plain(name)) for name in entry]
     asked = _words(text)
@@ -59,5 +58,5 @@ def _rank(text: str, entry: Sequence[str]) -> int:
 
 
 def _words(text: str) -> list[str]:
-    """Words of a name, without what joins them."""
+    """Words of a name, without separators."""
     return re.findall(r"[^\s\-_/(),;:\[\]]+", plain(text))

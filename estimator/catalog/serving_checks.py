@@ -1,4 +1,4 @@
-"""Is every measured row of serving sound: its device, numbers, unit, source and date."""
+"""Validation of the measured inference rows: device, numbers, unit, source and date."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -38,14 +38,14 @@ UNITS: Mapping[str, tuple[float, float]] = {
     "Wh": (1e-5, 1e4),
     "kWh": (1e-6, 1e4),
 }
-"""Unit -> the range outside which a value is a typing error."""
+"""Unit -> range outside which a value is a typing error."""
 
 WITHOUT_PROFILE = (
     "Raspberry Pi CM5 Cluster (10x 16GB) [CPU]",
     "NVIDIA V100/A100 shards of 8-32",
     "GCP c3-highcpu-44 (Sapphire Rapids), 22 threads",
 )
-"""A cluster, a mixture of devices and a part of a processor, of which there is no profile."""
+"""Devices without a profile: a cluster, a mixture, and a part of a processor."""
 
 RANGES = {"params": (1e6, 1e14), "active_params": (1e6, 1e14)}
 
@@ -55,7 +55,7 @@ POWER, RATE, ENERGY = (
     "energy per output token",
 )
 TOLERANCE = 0.05
-"""Energy of a token times tokens per second, over the power of the same run [1]."""
+"""Tolerance of energy per token times tokens per second over the same run's power [1]."""
 
 CONDITIONS = (
     "model",
@@ -71,12 +71,12 @@ CONDITIONS = (
 
 
 def serving_problems(catalog: Catalog) -> Iterator[Problem]:
-    """Visit every row of ours."""
+    """Check all built-in rows."""
     yield from measured_row_problems(catalog.table(FILE), catalog)
 
 
 def measured_row_problems(rows: Iterable[Row], catalog: Catalog) -> Iterator[Problem]:
-    """Visit every row, and the power of a run against its energy and throughput."""
+    """Check every row, and each run's power against its energy and throughput."""
     runs: dict[tuple[str, ...], dict[str, float]] = defaultdict(dict)
     for line, row in enumerate(rows, start=2):
         unsound = list(_cell_problems(row, catalog))

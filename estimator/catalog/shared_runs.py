@@ -1,6 +1,6 @@
-"""Sharing of measured runs: one TOML file with the profiles of devices that are not built in.
+"""Shared measured runs: one TOML file with the profiles of devices that are not built in.
 
-Such a file is read whole and checked whole; one value out of place, and none of it is taken.
+The file is validated as a whole; one invalid value rejects all of it.
 """
 
 import re
@@ -20,20 +20,20 @@ FORMAT = 1
 HEAD = ("format", "product", "exported", "note")
 TABLES = ("runs", "hardware", "sources")
 LONGEST_TEXT = 2000
-"""A label, name or note above this is none of ours [1]."""
+"""Longest valid label, name or note [1]."""
 
 LARGEST = {
     **dict.fromkeys(("time_s", "duration_s", "wall_s"), 1e10),
     **dict.fromkeys(("repetitions", "rejected", "devices", "cores"), 1e12),
     **MOST_COUNTED,
 }
-"""Largest values by name: three hundred years, and counts that no run has [s] [1] [B]."""
+"""Name -> largest value: three hundred years, and impossible counts [s] [1] [B]."""
 
 LARGEST_NUMBER = 1e40
 """Largest value of any other name, in its unit."""
 
 SHOWN = 200
-"""So many letters of a complaint are shown."""
+"""Longest value shown in an error [character]."""
 
 NAME = r"[a-z0-9]+([.-][a-z0-9]+)*"
 RUN_NAME = r"[A-Za-z0-9][A-Za-z0-9._:-]{0,99}"
@@ -75,7 +75,7 @@ class Overlay:
 
 @dataclass(frozen=True, kw_only=True)
 class SharedRun:
-    """A measured run that came with the profiles.
+    """Measured run from the profiles.
 
     Parameters
     ----------
@@ -93,9 +93,9 @@ def overlay_text(
     hardware: Mapping[str, Mapping[str, Any]] | None = None,
     sources: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> str:
-    """Write runs, profiles and their sources as one TOML text; what is unknown is absent.
+    """Format runs, profiles and sources as TOML, without unknown values.
 
-    A letter that is none, as a damaged name may hold, becomes a question mark.
+    Invalid characters become question marks.
     """
     import tomli_w
 
@@ -111,7 +111,7 @@ def overlay_text(
 
 
 def read_overlay(path: Path, known_sources: Callable[[], Iterable[str]] = frozenset) -> Overlay:
-    """Read a file of measured runs, checked whole.
+    """Read and validate a file of measured runs.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def read_overlay(path: Path, known_sources: Callable[[], Iterable[str]] = frozen
 
 
 def _content(path: Path) -> dict[str, Any]:
-    """Parse the file and look at its head."""
+    """Parse the file and check its header."""
     if path.exists() and not path.is_file():
         raise ProfileError(path, "file", "cannot be read: no regular file", "name an exported file")
     content = files.read_toml(path)
@@ -152,7 +152,7 @@ def _content(path: Path) -> dict[str, Any]:
 
 
 def _runs(path: Path, tables: object) -> Iterator[MeasuredRun]:
-    """Read the runs, each checked."""
+    """Read and validate the runs."""
     if not isinstance(tables, list):
         raise ProfileError(path, "runs", "must be a list of tables", "write [[runs]]")
     seen: set[str] = set()
@@ -172,7 +172,7 @@ def _runs(path: Path, tables: object) -> Iterator[MeasuredRun]:
 
 
 def implausible_values(run: MeasuredRun) -> Iterator[tuple[str, str]]:
-    """Name what no measurement can have said."""
+    """Yield values that no measurement can have."""
     if not re.fullmatch(RUN_NAME, run.id):
         yield "id", "must be up to 100 letters, digits, dots, colons and dashes"
     try:
@@ -207,7 +207,7 @@ def _broken_rule(name: str, value: object) -> str | None:
 
 
 def _leaves(prefix: str, value: object) -> Iterator[tuple[str, object]]:
-    """Yield key and value of all that is neither a table nor a list."""
+    """Yield key and value of every scalar."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             yield from _leaves(f"{prefix}.{key}" if prefix else key, inner)
@@ -219,7 +219,7 @@ def _leaves(prefix: str, value: object) -> Iterator[tuple[str, object]]:
 
 
 def _device(path: Path, name: str, table: object, sources: set[str]) -> Device:
-    """Read a profile, which may name no source beyond these."""
+    """Read a profile that may reference only these sources."""
     if not re.fullmatch(NAME, name) or len(name) > 100:
         remedy = "name it in small letters, digits, dots and dashes"
         raise ProfileError(path, f"hardware.{_short(name)}", "odd id", remedy)
@@ -242,7 +242,7 @@ def _mapping(path: Path, key: str, table: object) -> Mapping[str, Any]:
 
 
 def _short(value: object) -> str:
-    """Show a value in a complaint, cut where it is long."""
+    """Format a value for an error, truncated if long."""
     try:
         text = value if isinstance(value, str) else repr(value)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Suggestions for unknown names, by shared pairs of letters."""
+"""Suggestions for unknown names, by shared letter pairs."""
 
 import difflib
 import itertools
@@ -8,17 +8,17 @@ from collections.abc import Iterable
 from functools import cached_property
 
 LEAST = 0.5
-"""Share of the pairs of letters that two names must have in common to be offered [1]."""
+"""Least share of common letter pairs for a suggestion [1]."""
 
 SWAPPED = 0.8
-"""Likeness in order from which a name is offered that shares too few pairs: two letters swapped."""
+"""Similarity from which a name is suggested despite few common pairs, as with swapped letters."""
 
 LONGEST = 80
-"""So many letters of a name are looked at; no known one is longer."""
+"""Most characters of a name compared; no known name is longer."""
 
 
 class Suggestions:
-    """The known names, indexed by their pairs of letters.
+    """Known names, indexed by letter pairs.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class Suggestions:
         return self._similar(word)[:count]
 
     def _similar(self, word: str) -> list[str]:
-        """Names by the Dice coefficient of their sets of pairs of letters."""
+        """Names by the Dice coefficient of their letter pairs."""
         pairs = _pairs(word)
         shared: Counter[int] = Counter()
         for pair in pairs:
@@ -74,7 +74,7 @@ class Suggestions:
 
     @cached_property
     def _index(self) -> dict[str, list[int]]:
-        """Map a pair of letters -> the numbers of the names that hold it."""
+        """Letter pair -> indices of the names that contain it."""
         index: dict[str, list[int]] = {}
         for number, name in enumerate(self.names):
             for pair in _pairs(name):

@@ -1,4 +1,4 @@
-"""Is every row of the tables of published and measured numbers sound: a problem per cell."""
+"""Validation of the tables of published and measured numbers, a problem per cell."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -8,10 +8,10 @@ from estimator.networks.formulas import FLOP_PER_PARAM_AND_TOKEN, LORA_SHARE
 
 Row = Mapping[str, str]
 CellProblems = Iterator[tuple[str, str, str]]
-"""Column, message and remedy of each cell that is not sound."""
+"""Column, message and remedy of each invalid cell."""
 
 Ranges = Mapping[str, tuple[float, float]]
-"""Column -> the range outside which a number is a typing error; an empty cell is unknown."""
+"""Column -> range outside which a number is a typing error; an empty cell is unknown."""
 
 THROUGHPUT: Ranges = {
     "year": (2012.0, 2100.0),
@@ -28,7 +28,7 @@ THROUGHPUT: Ranges = {
 }
 
 SLACK = 1.06
-"""Rounding of the numbers in print: FLOPs by size and tokens over those reported [1]."""
+"""Tolerance for rounding in print: FLOPs from size and tokens over those reported [1]."""
 
 SCOPES = ("devices", "parts", "node")
 """Scope of a power meter: devices; devices, CPU and memory; or the whole node."""
@@ -77,7 +77,7 @@ COMPRESSION: Ranges = {
 
 
 def table_problems(catalog: Catalog, *files: str) -> Iterator[Problem]:
-    """Visit every row of some of `TABLES`, or of all."""
+    """Check every row of some or all of `TABLES`."""
     known = set(catalog.source_ids())
     for file in files or TABLES:
         for line, row in enumerate(catalog.table(file), start=2):
@@ -86,32 +86,32 @@ def table_problems(catalog: Catalog, *files: str) -> Iterator[Problem]:
 
 
 def row_problems(file: str, line: int, cells: CellProblems) -> Iterator[Problem]:
-    """Say in which file and line cells are not sound."""
+    """Add file and line to cell problems."""
     for key, message, remedy in cells:
         yield Problem(file, f"line {line}, {key}", message, remedy)
 
 
 def word_problems(row: Row, column: str, words: Iterable[str], what: str) -> CellProblems:
-    """Refuse a word that is none of those known, and offer the nearest."""
+    """Yield a problem for an unknown word, with the closest known one."""
     if row[column] not in words:
         yield column, f"unknown {what} {row[column]!r}", offer(row[column], sorted(words))
 
 
 def range_problems(row: Row, ranges: Ranges) -> CellProblems:
-    """Refuse a number outside its range."""
+    """Yield a problem for each number outside its range."""
     for column, (least, most) in ranges.items():
         if row[column] and not within(row[column], least, most):
             yield column, f"not a number within {least:g} to {most:g}: {row[column]!r}", "mend it"
 
 
 def device_problems(row: Row, column: str, catalog: Catalog) -> CellProblems:
-    """Refuse a device that has no profile."""
+    """Yield a problem for a device without a profile."""
     if catalog.find_device(row[column]) is None:
         yield column, f"unknown device {row[column]!r}", "name one on record"
 
 
 def within(cell: str, least: float, most: float) -> bool:
-    """Tell whether a cell is a number in a range."""
+    """Return whether a cell is a number in a range."""
     try:
         return least <= float(cell) <= most
     except ValueError:
@@ -119,7 +119,7 @@ def within(cell: str, least: float, most: float) -> bool:
 
 
 def _throughput(row: Row, catalog: Catalog) -> CellProblems:
-    """Check that rows that are not used state the reason in `fit`."""
+    """Check throughput rows; unused ones state the reason in `fit`."""
     yield from device_problems(row, "accelerator", catalog)
     yield from _use_problems(row, "fit")
     unsound = list(range_problems(row, THROUGHPUT))
@@ -134,7 +134,7 @@ def _use_problems(row: Row, column: str) -> CellProblems:
 
 
 def _contradictions(row: Row) -> CellProblems:
-    """Compare the FLOPs that a source counts with those of its parameters and tokens."""
+    """Compare a source's FLOPs with those from parameters and tokens."""
     tokens, counted = row["tokens_per_s_per_chip"], row["tflops_per_chip_reported"]
     samples = row["samples_per_s_per_chip"] and row["flops_per_sample_forward"]
     if not (tokens or counted or row["mfu_reported"] or samples):
@@ -160,7 +160,7 @@ def _power(row: Row, catalog: Catalog) -> CellProblems:
 
 
 def _memory(row: Row, catalog: Catalog) -> CellProblems:
-    """Check that rows that are not used state the reason in `use`."""
+    """Check memory rows; unused ones state the reason in `use`."""
     yield from _use_problems(row, "use")
     if row["use"] != "yes":
         return
@@ -196,4 +196,4 @@ TABLES: Mapping[str, Callable[[Row, Catalog], CellProblems]] = {
     "compression.csv": _compression,
     "quantum_volume.csv": _quantum_volume,
 }
-"""Table -> what is wrong with the cells of one of its rows."""
+"""Table -> check of one of its rows."""

@@ -1,4 +1,4 @@
-"""Readers of TOML files: device, preset, place; unknown keys are refused."""
+"""Readers of TOML files: device, preset, site; unknown keys are refused."""
 
 import pickle
 import tomllib
@@ -38,17 +38,17 @@ from estimator.system.whole_files import read_bounded
 Guard = Callable[[Path, str, Record], None]
 
 LISTS = ("aliases", "same_silicon")
-"""Keys of a head that are lists of texts."""
+"""Header keys that are lists of texts."""
 
 LONGEST_KEPT = 2**20
-"""Texts up to this are parsed once in a process; longer ones are no profiles [letters]."""
+"""Longest text parsed once per process; longer ones are not profiles [character]."""
 
 LARGEST_BYTES = 256 * 2**20
 """Largest file of a profile folder or of shared runs [B]: 70,000 runs of a dozen timings each."""
 
 
 def look_at_directory(directory: Path) -> None:
-    """Refuse a directory that cannot be read, or that holds something misspelt."""
+    """Refuse an unreadable directory, or misspelled names in it."""
     for folder, known in ((directory, ENTRIES["."]), (directory / "sites", ENTRIES["sites"])):
         if folder != directory and not folder.is_dir():
             continue
@@ -73,12 +73,12 @@ def look_at_directory(directory: Path) -> None:
 
 
 def _irregular(path: Path) -> ProfileError:
-    """Build the refusal of a pipe, a device or a broken link in the place of a profile."""
+    """Refusal of a pipe, device or broken link in place of a profile."""
     return ProfileError(path, "file", "no regular file", "name a readable UTF-8 file")
 
 
 def digest(directory: Path) -> str:
-    """Seven hexadecimal digits of the content of all files of a directory."""
+    """Seven hexadecimal digits of the content of all files in a directory."""
     import hashlib
 
     content = hashlib.sha256()
@@ -90,13 +90,13 @@ def digest(directory: Path) -> str:
 
 
 def unknown(path: Path, key: str, message: str, known: Sequence[str]) -> ProfileError:
-    """Build the refusal of a word that is not known, with the nearest that is."""
+    """Refusal of an unknown word, with the closest known one."""
     word = key.rpartition(".")[2] if path.suffix == ".toml" else key.rpartition(", ")[2]
     return ProfileError(path, key, message, offer(word, known))
 
 
 def read_text(path: Path) -> str:
-    """Read a file, or refuse it with the reason the system gives."""
+    """Read a file, or refuse it with the system's reason."""
     try:
         text = read_bounded(path, LARGEST_BYTES).decode()
     except (OSError, UnicodeDecodeError) as error:
@@ -113,13 +113,13 @@ def read_head(path: Path) -> dict[str, Any]:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file whole, or refuse it by line."""
+    """Read a TOML file, or refuse it by line."""
     return _parse(path, read_text(path))
 
 
 @lru_cache(maxsize=1024)
 def _pickled(text: str) -> bytes:
-    """Parse a text once, however many catalogs read it; every reader has a copy of its own."""
+    """Parse a text once for all catalogs; every reader gets its own copy."""
     return pickle.dumps(tomllib.loads(text))
 
 
@@ -150,12 +150,12 @@ def _records(
 
 
 def _text(head: Mapping[str, Any], key: str) -> str | None:
-    """Return a text of the head; None where it has none."""
+    """Return a text of the header, or None."""
     return text_of(head[key]) if key in head else None
 
 
 def _table(path: Path, key: str, value: object) -> dict[str, Any]:
-    """Return a table, refusing what is none."""
+    """Return a table, or refuse another value."""
     if isinstance(value, dict):
         return value
     raise ProfileError(path, key, f"{value!r} is not a table", f"write [{key}]")
@@ -164,7 +164,7 @@ def _table(path: Path, key: str, value: object) -> dict[str, Any]:
 def _split(
     path: Path, content: dict[str, Any], head: Sequence[str], tables: Sequence[str]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Split a file into head and tables, refusing a key that belongs to neither."""
+    """Split a file into header and tables, refusing other keys."""
     for key, value in content.items():
         if key not in head and key not in tables:
             raise unknown(path, key, "unknown key", [*head, *tables])
@@ -177,7 +177,7 @@ def _split(
 
 
 def need(path: Path, head: Mapping[str, Any], key: str, known: Sequence[str] = ()) -> str:
-    """Return a text of the head, refusing its absence or a word that is not known."""
+    """Return a required text of the header, one of the known words if given."""
     if key not in head:
         raise ProfileError(path, key, "missing", f"add {key} = ... at the top")
     text = text_of(head[key])
@@ -187,7 +187,7 @@ def need(path: Path, head: Mapping[str, Any], key: str, known: Sequence[str] = (
 
 
 def _texts(path: Path, head: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    """Return a list of texts, refusing anything else."""
+    """Return a list of texts, or refuse another value."""
     texts = head.get(key, [])
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise ProfileError(
@@ -197,14 +197,14 @@ def _texts(path: Path, head: Mapping[str, Any], key: str) -> tuple[str, ...]:
 
 
 def read_device(device_id: str, paths: list[Path], guard: Guard) -> Device:
-    """Read a device; of several files the later add to the earlier or override single records."""
+    """Read a device; later files add to earlier ones or override single records."""
     return device_from(device_id, [(path, read_toml(path)) for path in paths], guard)
 
 
 def device_from(
     device_id: str, contents: Sequence[tuple[Path, dict[str, Any]]], guard: Guard
 ) -> Device:
-    """Build a device out of the contents of its files."""
+    """Build a device from the contents of its files."""
     head: dict[str, Any] = {}
     peaks: dict[str, Record] = {}
     records: dict[str, Record] = {}
@@ -238,7 +238,7 @@ def device_from(
 
 
 def read_preset(preset_id: str, paths: list[Path], guard: Guard) -> Preset:
-    """Read a workload; of several files the later add to the earlier or override single records."""
+    """Read a workload; later files add to earlier ones or override single records."""
     head: dict[str, Any] = {}
     run: dict[str, Any] = {}
     records: dict[str, Record] = {}
@@ -282,7 +282,7 @@ def read_preset(preset_id: str, paths: list[Path], guard: Guard) -> Preset:
 
 
 def _year(path: Path, head: Mapping[str, Any]) -> int:
-    """Return the year, refusing what is none."""
+    """Return the year, or refuse another value."""
     text = need(path, head, "year")
     if not text.isdigit():
         raise ProfileError(path, "year", f"year is {text!r}", "write year = 2024")
@@ -290,12 +290,12 @@ def _year(path: Path, head: Mapping[str, Any]) -> int:
 
 
 def read_sources(path: Path) -> dict[str, Source]:
-    """Read sources.toml; a directory without one has none."""
+    """Read sources.toml, empty if it does not exist."""
     return sources_from(path, read_toml(path) if path.is_file() else {})
 
 
 def sources_from(path: Path, content: Mapping[str, Any], prefix: str = "") -> dict[str, Source]:
-    """Build sources out of tables; ``prefix`` goes before their keys in a refusal."""
+    """Build sources from tables; ``prefix`` precedes their keys in a refusal."""
     sources: dict[str, Source] = {}
     for source_id, table in content.items():
         if not isinstance(table, Mapping):
@@ -316,7 +316,7 @@ def sources_from(path: Path, content: Mapping[str, Any], prefix: str = "") -> di
 
 
 def read_priors(path: Path, guard: Guard) -> dict[str, Record]:
-    """Read dotted tables of records; any known unit may stand, and a note beside the tables."""
+    """Read dotted tables of records in any known unit, with optional notes."""
     priors = dict(_priors_once(path, read_text(path) if path.is_file() else ""))
     for dotted, record in priors.items():
         guard(path, dotted, record)
@@ -325,12 +325,12 @@ def read_priors(path: Path, guard: Guard) -> dict[str, Record]:
 
 @lru_cache(maxsize=16)
 def _priors_once(path: Path, text: str) -> Mapping[str, Record]:
-    """Read a text once, however many catalogs do; what their guards refuse is theirs."""
+    """Read a text once for all catalogs; guards run separately."""
     return priors_of(path, text)
 
 
 def priors_of(path: Path, text: str) -> dict[str, Record]:
-    """Read dotted tables of records out of a text, or of a part of one."""
+    """Read dotted tables of records from a text or part of one."""
     priors: dict[str, Record] = {}
 
     def walk(prefix: str, table: Mapping[str, Any]) -> None:
@@ -346,12 +346,12 @@ def priors_of(path: Path, text: str) -> dict[str, Record]:
 
 
 def prior_keys(paths: Sequence[Path]) -> list[str]:
-    """Return the dotted keys of the priors in some files, without looking at their sources."""
+    """Return the dotted keys of the priors in some files, without checking their sources."""
     return [key for path in paths for key in read_priors(path, lambda *_: None)]
 
 
 def read_places(path: Path, guard: Guard) -> list[Place]:
-    """Read places.toml; a directory without one has none."""
+    """Read places.toml, empty if it does not exist."""
     places: list[Place] = []
     for place_id, table in (read_toml(path) if path.is_file() else {}).items():
         head, tables = _split(path, _table(path, place_id, table), PLACE_HEAD, list(PLACE_FIELDS))

@@ -134,10 +134,11 @@ def read_sharding(text: str) -> Sharding:
     """Parse a sharding text.
 
     >>> read_sharding("zero3 8 + CPU offload")
-    Sharding(zero=3.0, tensor_parallel=None, pipeline_parallel=None, devices=8.0, fsdp=False, offload=True)
+    Sharding(zero=3.0, tensor_parallel=None, pipeline_parallel=None, devices=8.0, fsdp=False, \
+offload=True)
     >>> read_sharding("tp 4").tensor_parallel, read_sharding("none").zero
     (4.0, None)
-    """  # noqa: E501
+    """
     words = text.casefold()
     if words.strip() in ("", "none"):
         return Sharding()

@@ -1,4 +1,4 @@
-"""Measured runs in a store that several programs may open at once."""
+"""Measured runs in a store that several programs can open at once."""
 
 from estimator.runs.connection import StoreError
 from estimator.runs.store import (

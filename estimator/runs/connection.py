@@ -1,4 +1,4 @@
-"""File of the store: opened, shared, and set aside when damaged."""
+"""Store file: opened, shared, and set aside if damaged."""
 
 import errno
 import os
@@ -16,33 +16,33 @@ from estimator.runs.schema import VERSION, ForeignFile, bring_up, version_of
 from estimator.system.file_lock import held
 
 POLL_S = 0.05
-"""Time that SQLite itself waits for a lock before we look at the clock [s]."""
+"""Time that SQLite waits for a lock before the clock is checked [s]."""
 
 BRIEF_S = 0.5
-"""Wait for another program while samples come in, and for reading only [s]."""
+"""Wait for another program while sampling or only reading [s]."""
 
 BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 SIDES = ("-wal", "-shm", "")
-"""The files of one store, in the order in which they are moved."""
+"""Files of one store, in moving order."""
 
 Found = TypeVar("Found")
 
 
 class StoreError(OSError):
-    """The store cannot be read or written: why, and what to do, in one line."""
+    """Unreadable or unwritable store, with reason and remedy in one line."""
 
 
 class StoreBusy(StoreError):
-    """Another program holds the store for too long."""
+    """Another program locks the store for too long."""
 
 
 class StoreDamaged(StoreError):
-    """The file was damaged; it is set aside and a new one is open."""
+    """The file was damaged and set aside, and a new one is open."""
 
 
 class StoreFile:
-    """One open file; every thread may use it, one at a time."""
+    """Open store file that threads use in turn."""
 
     def __init__(self, path: Path, wait_s: float) -> None:
         self.path = path
@@ -58,7 +58,7 @@ class StoreFile:
 
     @contextmanager
     def writing(self, wait_s: float | None = None) -> Iterator[sqlite3.Connection]:
-        """Do some changes as one: all of them are kept, or none."""
+        """Run changes as one transaction."""
         with self._turn, self._explained():
             self._patiently(lambda: self._database.execute("BEGIN IMMEDIATE"), wait_s)
             try:
@@ -70,17 +70,17 @@ class StoreFile:
                 raise
 
     def read(self, query: str, values: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
-        """Return the rows that answer a query."""
+        """Return the rows of a query."""
         with self._turn, self._explained():
             return self._patiently(lambda: self._database.execute(query, values).fetchall())
 
     def shrink(self) -> None:
-        """Give back the room of what was deleted, unless others are at work just now."""
+        """Release the space of deleted rows, unless others use the store."""
         with self._turn, suppress(sqlite3.OperationalError):
             self._database.execute("PRAGMA incremental_vacuum").fetchall()
 
     def _patiently(self, action: Callable[[], Found], wait_s: float | None = None) -> Found:
-        """Do it again while others hold the file, until the time is up."""
+        """Retry while others lock the file, until the time is up."""
         until_s = time.monotonic() + (self.wait_s if wait_s is None else wait_s)
         while True:
             try:
@@ -91,7 +91,7 @@ class StoreFile:
                 time.sleep(random.uniform(0.2, 1.0) * POLL_S)
 
     def _opened(self) -> sqlite3.Connection:
-        """Open the file, made if need be; one that is damaged is set aside."""
+        """Open or create the file; set a damaged one aside."""
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -139,7 +139,7 @@ class StoreFile:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Turn what SQLite complains of into one line; after damage go on with a new file."""
+        """Convert SQLite errors to one line; continue with a new file after damage."""
         try:
             yield
         except sqlite3.Error as error:
@@ -152,7 +152,7 @@ class StoreFile:
             raise refusal from error
 
     def _refusal(self, error: sqlite3.Error) -> StoreError:
-        """Return why the file cannot be used, and what to do."""
+        """Error with the reason why the file cannot be used, and the remedy."""
         code, extended = _code(error), getattr(error, "sqlite_errorcode", 0)
         if code in BUSY:
             return StoreBusy(
@@ -172,7 +172,7 @@ class StoreFile:
         return StoreError(f"{self.path}: {error}")
 
     def _set_aside(self) -> None:
-        """Rename the damaged file, so that nothing of it is lost; others may have done so."""
+        """Rename the damaged file, unless another program already has."""
         try:
             aside = set_aside(self.path, self._inode)
         except OSError as error:
@@ -184,7 +184,7 @@ class StoreFile:
 
 
 def set_aside(path: Path, inode: int) -> Path | None:
-    """Rename a damaged store; None if the file there is no longer the one that was damaged."""
+    """Rename a damaged store, or return None if the file was replaced since."""
     with held(path.with_name(path.name + ".lock")):
         if _inode(path) != inode:
             return None
@@ -201,7 +201,7 @@ def set_aside(path: Path, inode: int) -> Path | None:
 
 
 def open_for_reading(path: Path) -> sqlite3.Connection:
-    """Open the file without changing it, in a folder that cannot be written to, too."""
+    """Open the file read-only, also in a read-only folder."""
     refuse_special(path)
     last = sqlite3.OperationalError(os.strerror(errno.EACCES))
     ways = ["mode=ro"]
@@ -226,13 +226,13 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
 
 
 def refuse_special(path: Path) -> None:
-    """Refuse a folder, a pipe or a device in place of the file: a pipe would be waited for."""
+    """Refuse a folder, pipe or device in place of the file, as a pipe would block."""
     if path.exists() and not path.is_file():
         raise sqlite3.OperationalError("cannot be opened and written: it is no regular file")
 
 
 def _code(error: sqlite3.Error) -> int:
-    """Return the kind of an error, without its details."""
+    """Return the primary error code."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 

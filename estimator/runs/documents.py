@@ -1,4 +1,4 @@
-"""Runs as documents: each is one JSON text, with columns derived from it that are read faster."""
+"""Runs as JSON documents, with derived columns that are faster to read."""
 
 import json
 import zlib
@@ -11,21 +11,22 @@ from estimator.runs.record import MeasuredRun, as_plain, read_run
 from estimator.runs.record_bounds import check_values
 
 FORMAT = 1
-"""Version of the documents' layout; a document without a number has the first."""
+"""Version of the document layout, 1 by default."""
 
 SERVED = '"served":[{'
 """Text in the document of every run that measured a server."""
 
 RUN, DEVICE, WHOLE_RUN = "", "device", "run"
-"""Values of `FigureRow.what` besides those of `Timing`: the run itself, a device that it used, and
-the device's mean power over the run."""
+"""Values of `FigureRow.what` besides those of `Timing`: the run, a device, and the device's mean
+power over the run.
+"""
 
 CHECKED = 8
-"""Hexadecimal digits of the checksum in front of a derived column."""
+"""Hexadecimal digits of the checksum before a derived column."""
 
 
 class FigureRow(NamedTuple):
-    """A run, a device that it used, or the rate and power of one of its timings.
+    """Run, device of a run, or rate and power of a timing.
 
     Parameters
     ----------
@@ -84,14 +85,14 @@ DERIVED: dict[str, tuple[int, Callable[[MeasuredRun], Iterable[Sequence[Any]]]]]
     "figures": (len(FigureRow._fields), figure_rows),
     "timings": (len(TimingRow._fields), timing_rows),
 }
-"""Column that lists and calibrations read in place of the documents -> its fields, and its rows."""
+"""Derived column for lists and calibrations -> its field count and its rows."""
 
 Read = Callable[..., list[Any]]
-"""Return the rows that answer a query with its values."""
+"""Callable that returns the rows of a query."""
 
 
 def columns_of(run: MeasuredRun) -> dict[str, str]:
-    """Return the document of a run and what is derived from it, as columns of the store."""
+    """Return the document of a run and its derived columns."""
     document = {"format": FORMAT, **as_plain(run)}
     found = {"document": json.dumps(document, allow_nan=False, separators=(",", ":"))}
     for column in DERIVED:
@@ -101,13 +102,13 @@ def columns_of(run: MeasuredRun) -> dict[str, str]:
 
 
 def _derived_text(run: MeasuredRun, column: str) -> str:
-    """Write all fields of all rows one after another: so they are read fastest."""
+    """Serialise all fields of all rows in sequence, the fastest form to read."""
     _, derive = DERIVED[column]
     return json.dumps([field for row in derive(run) for field in row], separators=(",", ":"))[1:-1]
 
 
 def read_derived(path: Path, read: Read, column: str) -> tuple[list[Sequence[Any]], list[str]]:
-    """Read a derived column; where it is missing or damaged, from the document."""
+    """Read a derived column, or derive it again if missing or damaged."""
     texts = {
         run_id: text[CHECKED:]
         if isinstance(text, str) and text[:CHECKED] == _checksum(text[CHECKED:])
@@ -129,7 +130,7 @@ def _checksum(text: str) -> str:
 
 
 def read_document(text: str, run_id: str) -> MeasuredRun:
-    """Read a run back from its document."""
+    """Read a run from its document."""
     plain = json.loads(text)
     number = plain.pop("format", FORMAT) if isinstance(plain, dict) else FORMAT
     if type(number) is not int or not 1 <= number <= FORMAT:
@@ -142,7 +143,7 @@ def read_document(text: str, run_id: str) -> MeasuredRun:
 
 
 def read_all(path: Path, rows: Iterable[Any]) -> tuple[list[MeasuredRun], list[str]]:
-    """Read runs from rows of id and document; note those that cannot be read."""
+    """Read runs from rows of id and document, with notes on unreadable ones."""
     found, notes = [], []
     for run_id, document in rows:
         try:

@@ -1,8 +1,8 @@
-"""Energy and condition of one component from its samples, and faults in them.
+"""Energy and condition of one component from its samples, with faults.
 
-Power is integrated by the trapezoid rule on the clock of the samples; an energy counter is the
-difference of its readings. Where both are there, both are kept, and a disagreement is noted.
-Nothing is extrapolated: time without readings is not covered, and the coverage tells.
+Power is integrated by the trapezoid rule over the sample times; an energy counter is the difference
+of its readings. If both exist, both are kept and a disagreement is noted. Nothing is extrapolated:
+time without readings lowers the coverage.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,31 +17,33 @@ from estimator.runs.meter import Sample
 from estimator.runs.record import Condition, Energy, Trust
 
 GAP_PERIODS = 3.0
-"""An interval without power readings of more than so many sample periods is a gap [1]."""
+"""Interval without power readings that counts as a gap [sample period]."""
 
 NEIGHBOURS = 5
-"""The period is the median of an interval and so many on each side: rates change in long runs."""
+"""Neighbours on each side for the median sample period, as rates change in long runs."""
 
 FEW_READINGS, LONG_S = 5, 5.0
-"""Fewer power readings than this, over longer than this [s], get a note: the rest is guessed."""
+"""Fewer readings than this over longer than this [s] get a note."""
 
 DISAGREEMENT = 0.10
-"""Counter and integral apart by more than this are reported; both boards and drivers err [1]."""
+"""Difference between counter and integral above which it is reported; boards and drivers both err
+[1].
+"""
 
 SANE_TIMES_LIMIT = 1.5
-"""Readings above so many times the power limit are not believed [1]."""
+"""Readings above this multiple of the power limit are discarded [1]."""
 
 PUBLISHED_EVERY_S = 0.2
-"""A counter may hold back the energy of so long before it publishes [s]."""
+"""Longest delay of a counter's update [s]."""
 
 STUCK_S, STUCK_READINGS = 10.0, 50
-"""The very same power for so long [s] and so many readings in a row is noted."""
+"""Duration [s] and readings of constant power that get a note."""
 
 COVERED_ENOUGH = 0.95
-"""Readings that cover less of the run than this are noted [1]."""
+"""Coverage of the run below which a note is added [1]."""
 
 POWER = " power"
-"""Meters of power whose counter is read, too, end with this."""
+"""Suffix of power meters with an energy counter."""
 
 Numbers = npt.NDArray[np.float64]
 
@@ -65,7 +67,7 @@ class EnergySummary:
 
 @dataclass(frozen=True, kw_only=True)
 class _Energies:
-    """Energy of one series and the time it covers; each interval apart."""
+    """Energy of one series and its covered time, by interval."""
 
     start_s: Numbers
     length_s: Numbers
@@ -90,7 +92,7 @@ def summarise(
     duration_s: float,
     limit_w: float | None = None,
 ) -> EnergySummary:
-    """Energy and state of one component over a run.
+    """Summarise energy and state of one component over a run.
 
     Parameters
     ----------
@@ -143,12 +145,12 @@ def summarise(
 
 
 def _name(meter: str, *, counted: bool) -> str:
-    """Name the counter of a meter that is named for its power."""
+    """Name of the counter of a power meter."""
     return f"{meter.removesuffix(POWER)} counter" if counted and meter.endswith(POWER) else meter
 
 
 def _trust(meter: str, trust: Trust, *, counted: bool) -> Trust:
-    """Trust in what was used of the meter, the counter or the power."""
+    """Trust in the counter or the power of a meter."""
     if trust == "modelled" or (counted and not meter.endswith(POWER)):
         return trust
     return "counter" if counted else "sampled"
@@ -166,7 +168,7 @@ def _series(
 def _integral(
     time_s: Numbers, power_w: Numbers, sane_w: float, found: list[str]
 ) -> _Energies | None:
-    """Integrate the power readings, without gaps and what cannot be believed."""
+    """Integrate the power readings, excluding gaps and implausible values."""
     sound = np.isfinite(power_w) & (power_w >= 0)
     if not sound.all():
         found.append(f"{int((~sound).sum())} power readings that are no power left out")
@@ -203,7 +205,7 @@ def _integral(
 
 
 def _period_s(length_s: Numbers) -> Numbers:
-    """Usual time between samples around each interval; the shortest if there are only a few."""
+    """Typical sample period around each interval, the shortest if there are few."""
     if len(length_s) < FEW_READINGS:
         return np.full(len(length_s), length_s.min())
     around = np.pad(length_s, NEIGHBOURS, mode="reflect")
@@ -212,7 +214,7 @@ def _period_s(length_s: Numbers) -> Numbers:
 
 
 def _counter(samples: Sequence[Sample], sane_w: float, found: list[str]) -> _Energies | None:
-    """Difference the counter; the intervals in which it cannot be right are not covered."""
+    """Difference the counter, excluding implausible intervals."""
     time_s, energy_j = _series(samples, lambda one: one.energy_j)
     sound = np.isfinite(energy_j)
     time_s, energy_j = time_s[sound], energy_j[sound]
@@ -242,7 +244,7 @@ def _counter(samples: Sequence[Sample], sane_w: float, found: list[str]) -> _Ene
 
 
 def _check_j(counter: _Energies | None, power: _Energies | None, found: list[str]) -> float | None:
-    """Integral of power where the counter has the energy from, scaled over gaps in the power."""
+    """Integral of power over the counter's intervals, scaled over gaps."""
     if counter is None or power is None:
         return None
     if (np.diff(counter.start_s) < 0).any() or (np.diff(power.start_s) < 0).any():
@@ -283,7 +285,7 @@ def _why_nothing(samples: Sequence[Sample]) -> str:
 
 
 def _say_if_stuck(time_s: Numbers, power_w: Numbers, found: list[str]) -> None:
-    """Note when the power did not change for long: stuck, or truly steady."""
+    """Add a note if the power was constant for long: stuck or truly steady."""
     if len(power_w) < STUCK_READINGS or not power_w.any():
         return
     changes = np.flatnonzero(np.diff(power_w)) + 1
@@ -295,7 +297,7 @@ def _say_if_stuck(time_s: Numbers, power_w: Numbers, found: list[str]) -> None:
 
 
 def _condition(component: str, samples: Sequence[Sample]) -> Condition | None:
-    """Mean state over the samples; None where they tell nothing of it."""
+    """Mean state over the samples, or None."""
     warm = _known_values(samples, lambda one: one.temperature_c)
     clocks = _known_values(samples, lambda one: one.clock_hz)
     reasons = sorted({reason for one in samples for reason in one.throttled_by})
@@ -316,12 +318,12 @@ def _condition(component: str, samples: Sequence[Sample]) -> Condition | None:
 
 
 def _state(sample: Sample) -> tuple[object, ...]:
-    """State that a reading tells beside power and energy."""
+    """State in a reading besides power and energy."""
     return sample.throttled_by, sample.temperature_c, sample.clock_hz, sample.busy
 
 
 UNKNOWN = ((), None, None, None)
-"""State of a reading that tells none."""
+"""State of a reading without information."""
 
 
 def _known_values(

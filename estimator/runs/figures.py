@@ -11,15 +11,15 @@ from estimator.runs.documents import DEVICE, RUN, WHOLE_RUN
 IDLE = "idle"
 
 Peaks = Callable[[str], Mapping[str, float]]
-"""Number format -> peak of a device, by the id of its profile [FLOP/s]."""
+"""Callable for the peaks of a device by number format [FLOP/s]."""
 
 Used = Callable[[str | None, str], bool]
-"""Return whether a device is meant, by the id of its profile and its driver's name."""
+"""Predicate on a device's profile id and driver name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Span:
-    """Median and range of some measurements, or middle and bounds of an 80% interval."""
+    """Median and range of measurements, or middle and bounds of an 80% interval."""
 
     low: float
     mid: float
@@ -28,7 +28,7 @@ class Span:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkFigures:
-    """One kind of work in one number format on one device, as measured.
+    """Measurements of one workload type in one format on one device.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class DeviceFigures:
 
 
 def sum_up_devices(rows: Iterable[Sequence[Any]], peaks: Peaks) -> list[DeviceFigures]:
-    """Sum up the devices of some runs, by name."""
+    """Summarise the devices of some runs, by name."""
     by_device: dict[tuple[str, bool], dict[tuple[str, str, str], list[Sequence[Any]]]] = {}
     for row in rows:
         _, _, simulated, hardware, _, what, precision, kind, *_ = row
@@ -82,10 +82,10 @@ def sum_up_devices(rows: Iterable[Sequence[Any]], peaks: Peaks) -> list[DeviceFi
 
 
 Works = Mapping[tuple[str, str, str], list[Sequence[Any]]]
-"""Work, number format and kind of network -> its rows."""
+"""Workload type, number format and network kind -> its rows."""
 
 ID, STARTED, SIMULATED, HARDWARE, NAME, _, PRECISION, _, ARCH, RATE, POWER_W = range(11)
-"""Places of the fields of `FigureRow`."""
+"""Indices of the fields of `FigureRow`."""
 
 
 def _device(works: Works, peaks: Mapping[str, float]) -> DeviceFigures:
@@ -118,12 +118,12 @@ def _device(works: Works, peaks: Mapping[str, float]) -> DeviceFigures:
 
 
 def _all_of(works: Works, what: str) -> list[Sequence[Any]]:
-    """Rows of one kind of work in all formats."""
+    """Rows of one workload type in all formats."""
     return [row for work, found in works.items() if work[0] == what for row in found]
 
 
 def _utilization(rows: Iterable[Sequence[Any]], peaks: Mapping[str, float]) -> Span | None:
-    """Shares of the peaks reached, in the formats that have one [1]."""
+    """Measured utilizations, in formats with a known peak [1]."""
     known = (row for row in rows if row[RATE] is not None and row[PRECISION] in peaks)
     return _span([row[RATE] / peaks[row[PRECISION]] for row in known])
 
@@ -133,7 +133,7 @@ def _power_w(rows: Iterable[Sequence[Any]]) -> Span | None:
 
 
 def _span(values: list[float]) -> Span | None:
-    """Median and range; None of nothing."""
+    """Median and range, None if empty."""
     if not values:
         return None
     values.sort()
@@ -142,7 +142,7 @@ def _span(values: list[float]) -> Span | None:
 
 
 def days_since(started: str, now: datetime) -> float:
-    """Time since a run began [day]; a time without a zone is in UTC."""
+    """Time since a run began [day]; UTC by default."""
     moment = datetime.fromisoformat(started)
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max(0.0, (now - moment).total_seconds() / S_PER_DAY)

@@ -1,4 +1,4 @@
-"""Summary of an interrupted run, made from the samples on disk."""
+"""Summary of an interrupted run, from the samples on disk."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,7 +14,7 @@ def with_summary(
     samples: Mapping[str, Sequence[Sample]],
     meters: Mapping[str, tuple[str, Trust]],
 ) -> MeasuredRun:
-    """Mark a run as interrupted and sum up what was sampled of it.
+    """Mark a run as interrupted and summarise its samples.
 
     Parameters
     ----------

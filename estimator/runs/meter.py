@@ -1,4 +1,4 @@
-"""Meters: read repeatedly, they report the power or energy of a component."""
+"""Meters: repeated readings of a component's power or energy."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,16 +8,16 @@ from estimator.runs.record import MeasuredDevice, Trust
 
 
 class MeterError(RuntimeError):
-    """A meter that cannot be had or read: what is missing, and how to get it, in one line."""
+    """Unavailable or unreadable meter: what is missing and how to get it, in one line."""
 
 
 class DeviceLost(MeterError):
-    """A device that is gone, in the middle of a run perhaps: no later reading can succeed."""
+    """Lost device, for which no later reading can succeed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """One reading of one component; what the meter does not tell is None.
+    """Reading of one component, None where not measured.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class Sample:
 
 
 class Meter(Protocol):
-    """One component and how it is read.
+    """Component and how it is read.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class Meter(Protocol):
     simulated: bool
 
     def read(self, *, with_counter: bool) -> Sample:
-        """Read it now; the counter, which must not be read often, only where asked.
+        """Read it now, with the expensive counter only on request.
 
         Raises
         ------
@@ -74,13 +74,13 @@ class Meter(Protocol):
         ...
 
     def close(self) -> None:
-        """Let it go; closing twice is no error."""
+        """Release it; closing twice is no error."""
         ...
 
 
 @runtime_checkable
 class Annotated(Protocol):
-    """A meter that has something to say of its readings, once it was read.
+    """Meter with notes on its readings.
 
     Attributes
     ----------
@@ -96,14 +96,14 @@ class Annotated(Protocol):
 
 @runtime_checkable
 class CounterOnly(Protocol):
-    """A meter that tells its counter and nothing else: between counters it need not be read."""
+    """Meter with only an energy counter, which needs no reading in between."""
 
     only_counts: bool
 
 
 @runtime_checkable
 class Assisted(Protocol):
-    """A meter that is answered by another process of ours, which takes time of a processor.
+    """Meter answered by another process of ours, which uses processor time.
 
     Attributes
     ----------
@@ -113,13 +113,13 @@ class Assisted(Protocol):
 
     @property
     def assistance_s(self) -> float:
-        """Time that its answers have taken so far [s]."""
+        """Processor time of its answers so far [s]."""
         ...
 
 
 @runtime_checkable
 class Driven(Protocol):
-    """A meter that asks a driver, on whose version its readings may depend.
+    """Meter that depends on a driver version.
 
     Attributes
     ----------

@@ -1,7 +1,7 @@
-"""Sufficient statistics of like timings in the measured runs, for calibrations.
+"""Sufficient statistics of similar timings in the measured runs, for calibration.
 
-Timings are alike if they have the same device, host, number format, network, program, size of step,
-and pace to a factor.
+Similar timings share device, host, number format, network, program, step size, and pace within a
+factor.
 """
 
 import math
@@ -14,54 +14,55 @@ from estimator.core.units import in_percent
 from estimator.runs.record import FORECAST, Condition, MeasuredRun, Timing
 
 THROTTLED_WEIGHT = 0.5
-"""Uncertainty of a run throttled all the time, as a standard deviation of the logarithm [1]."""
+"""Log standard deviation of a run throttled all the time [1]."""
 
 SHARED_WEIGHT = 1.0
-"""Uncertainty per share of the device that others used, likewise [1]."""
+"""Log standard deviation per share of the device that others used [1]."""
 
 ALWAYS_SHARED = 0.3
-"""Least uncertainty of a timing that others disturbed in every repetition, likewise [1]."""
+"""Least log standard deviation of a timing disturbed in every repetition [1]."""
 
 SLOWED_SD = 0.7
-"""Uncertainty per logarithm of the factor by which others slowed a timing, were the machine shared
-fairly, likewise [1]. Beside one to six busy programs on two cores thirteen jobs took longer by that
-factor to the power of 1.0 to 1.5 in the mean: little where the memory or one thread holds them up,
-tenfold where threads wait for each other."""
+"""Log standard deviation per log of the slowdown from fair sharing [1]. With one to six busy
+programs on two cores, thirteen jobs slowed by that factor to the power of 1.0 to 1.5 on average:
+little if limited by memory or one thread, tenfold if threads wait for each other.
+"""
 
 OWN_SLOWED_SD = 1.2
-"""The same of a run that takes its steps as they come, where a benchmark leaves the worst out. Of
-14 trainings in PyTorch beside up to ten busy programs on two cores 13 took longer by that factor to
-the power of 1.7 to 4.5, as their threads wait for each other."""
+"""Same value for a run that uses all steps, while a benchmark discards the worst. Of 14 PyTorch
+trainings with up to ten busy programs on two cores, 13 slowed by that factor to the power of 1.7 to
+4.5, as their threads wait for each other.
+"""
 
 MOST_OTHERS = 0.95
-"""With more of the machine in others' use the rest tells nothing [1]."""
+"""Share in others' use above which the rest is uninformative [1]."""
 
 LIMITED_WEIGHT = 1.0 / 3.0
-"""Uncertainty per logarithm of a lowered power limit: as the clock follows it, likewise [1]."""
+"""Log standard deviation per log of a lowered power limit, as the clock follows it [1]."""
 
 WORTH_A_WORD = 0.02
-"""A disturbance that brings less uncertainty is left out [1]."""
+"""Least uncertainty of a disturbance that is reported [1]."""
 
 COVERED = 0.8
-"""Readings that cover less of a run do not show its mean power [1]."""
+"""Coverage of a run below which its mean power is not used [1]."""
 
 BUCKETS = 2.0
-"""Sizes of steps that differ by less than e to the power of one over this are alike [1]."""
+"""Step-size buckets per unit of natural logarithm [1]."""
 
 SMALLEST_STEP_FLOP = 1e7
-"""Below this a step of training is overhead more than work: no size to calibrate at [FLOP]."""
+"""Smallest training step used for calibration, as smaller ones are mostly overhead [FLOP]."""
 
 NAMED = "program "
-"""Prefix of the key of a program that has a name."""
+"""Key prefix of a named program."""
 
 MOST_FINE = 300
-"""With more kinds of timings of a device than these, those of many programs count as one."""
+"""Kinds of timings per device above which programs are merged."""
 
 
 class TimingRow(NamedTuple):
-    """One timing of training; rows with the same keys are alike, and count as their mean.
+    """Timing of training; rows with the same keys are merged to their mean.
 
-    The keys are `hardware` to `pace`; `params` to `tokens` are those of the first of alike rows.
+    The keys are `hardware` to `pace`; `params` to `tokens` are those of the first merged row.
     """
 
     hardware: str
@@ -104,13 +105,12 @@ FIRST = TimingRow._fields.index("params")
 STARTED = TimingRow._fields.index("started")
 EXPLAINED = TimingRow._fields.index("explained")
 SUMMED = TimingRow._fields.index("runs")
-"""Places of the first key that tells programs apart, of the first field that is no key, of the run,
-and of the first field that is summed."""
+"""Field indices: first program key, first non-key, run, and first summed field."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Observation:
-    """Like timings of some runs on one device, as one.
+    """Merged timings of some runs on one device.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ class Observation:
 
 
 def timing_rows(run: MeasuredRun) -> list[TimingRow]:
-    """Return the rows of a run that is over; none of a simulated one."""
+    """Return the rows of a finished run, none if simulated."""
     if run.state == "running" or run.simulated:
         return []
     rows = list(_rows(run))
@@ -173,7 +173,7 @@ def timing_rows(run: MeasuredRun) -> list[TimingRow]:
 def observed(
     rows: Iterable[Sequence[Any]], hardware: str, most: Mapping[str, float]
 ) -> list[Observation]:
-    """Return like timings on a device, as one each.
+    """Return merged timings on a device.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ Rows = list[Sequence[Any]]
 
 
 def _groups(rows: Rows, key: Callable[[Sequence[Any]], tuple[Any, ...]]) -> list[Rows]:
-    """Rows with the same key, in the order of their first."""
+    """Rows grouped by key, in order of appearance."""
     groups: dict[tuple[Any, ...], Rows] = {}
     for row in rows:
         groups.setdefault(key(row), []).append(row)
@@ -201,13 +201,13 @@ def _groups(rows: Rows, key: Callable[[Sequence[Any]], tuple[Any, ...]]) -> list
 
 
 def _coarse(row: Sequence[Any]) -> tuple[Any, ...]:
-    """Key of programs of one kind whose steps differ in size by up to e squared."""
+    """Key of similar programs with step sizes within a factor of e squared."""
     *same, bucket, pace = row[:FIRST]
     return (*same[:COARSE], round(bucket / 4), round(pace / 2))
 
 
 def devices_of_programs(rows: Iterable[Sequence[Any]]) -> frozenset[str]:
-    """Return the ids of the devices on which programs with a name were measured."""
+    """Return the ids of the devices with measurements of named programs."""
     own = TimingRow._fields.index("own")
     return frozenset(row[0] for row in rows if row[own] and row[COARSE].startswith(NAMED))
 
@@ -263,13 +263,13 @@ def _observation(rows: Rows, *, many: bool) -> Observation:
 
 
 def _geometric_mean(logs: Iterable[float | None]) -> float | None:
-    """Mean over the rows that know it; None where none does."""
+    """Mean over rows with a value, or None."""
     known = [log for log in logs if log is not None]
     return math.exp(sum(known) / len(known)) if known else None
 
 
 def _rows(run: MeasuredRun) -> Iterator[TimingRow]:
-    """Every timing of training of known work of a run, on whole boards."""
+    """Every timing of known training work of a run, on whole boards."""
     for device in run.devices:
         if device.hardware is None or device.shares_board is not None:
             continue
@@ -284,7 +284,7 @@ def _rows(run: MeasuredRun) -> Iterator[TimingRow]:
 
 
 def slowed(share: float) -> float:
-    """Factor by which others who took such a share slow what runs, were it shared fairly [1].
+    """Slowdown from others' share under fair sharing [1].
 
     >>> slowed(0.5)
     2.0
@@ -293,7 +293,7 @@ def slowed(share: float) -> float:
 
 
 def leaves_out_disturbed(run: MeasuredRun, timing: Timing) -> bool:
-    """Return whether disturbed repetitions were left out, as a benchmark does."""
+    """Return whether disturbed repetitions were discarded, as in a benchmark."""
     return timing.others is not None or run.origin == "bench"
 
 
@@ -306,7 +306,7 @@ def taken_by_others(run: MeasuredRun, timing: Timing) -> float:
 
 
 def contended(condition: Condition) -> float:
-    """Share of a device that others used while none of it was left [1].
+    """Share of a device that others used beyond its idle capacity [1].
 
     >>> contended(Condition(component="cpu", busy=0.75, others=0.5))
     0.25
@@ -357,7 +357,7 @@ def _row(run: MeasuredRun, timing: Timing, hardware: str) -> TimingRow:
 
 
 def _for_each_flop(timing: Timing) -> tuple[float, float] | None:
-    """Logarithms of operations [1] and traffic [B] of a step for each FLOP; None if unknown."""
+    """Log operations [1] and traffic [B] per FLOP of a step, or None."""
     if not (timing.flop and timing.operations and timing.traffic_bytes):
         return None
     log_flop = math.log(timing.flop)
@@ -365,7 +365,7 @@ def _for_each_flop(timing: Timing) -> tuple[float, float] | None:
 
 
 def program_of(timing: Timing, run: MeasuredRun) -> str:
-    """Return the key of a program: a name, the parameters, or the label of the run."""
+    """Return the key of a program: its name, parameters, or run label."""
     if timing.style and run.origin == "bench":
         return timing.style
     label = "" if run.label == FORECAST else run.label  # which any program may have
@@ -373,7 +373,7 @@ def program_of(timing: Timing, run: MeasuredRun) -> str:
 
 
 def program_key(params: float | None, name: str = "") -> str:
-    """Return the key of a program by its name or its parameters; empty if neither is known.
+    """Return the key of a program from its name or parameters, empty if unknown.
 
     >>> program_key(124.4e6), program_key(124.4e6, "my-gpt"), program_key(None)
     ('1.24e+08 parameters', 'program my-gpt', '')
@@ -384,21 +384,21 @@ def program_key(params: float | None, name: str = "") -> str:
 
 
 def is_of_steps(timing: Timing) -> bool:
-    """Return whether it times repeated steps, not one whole run."""
+    """Return whether it times repeated steps rather than one whole run."""
     return timing.repetitions + timing.rejected > 1
 
 
 def steps_of_whole_run(run: MeasuredRun, timing: Timing) -> int | None:
-    """Return the number of steps of a whole run of the user; None where unknown.
+    """Return the step count of a user's whole run, or None.
 
-    Those of a benchmark or a forecast, and of a run that was cut off, say nothing of it.
+    Benchmarks, forecasts and interrupted runs do not have one.
     """
     whole = run.state == "finished" and run.origin != "bench" and run.label != FORECAST
     return timing.repetitions + timing.rejected if whole and is_of_steps(timing) else None
 
 
 def measured_power_w(run: MeasuredRun, timing: Timing) -> float | None:
-    """Mean power of the device of a timing, while it ran or over the run [W]; None if unknown."""
+    """Mean device power during a timing or over the run [W], or None."""
     if timing.power_w is not None:
         return None if timing.trust == "modelled" else timing.power_w
     for one in run.energy:
@@ -409,7 +409,7 @@ def measured_power_w(run: MeasuredRun, timing: Timing) -> float | None:
 
 
 def disturbance_of(run: MeasuredRun, timing: Timing) -> tuple[float, tuple[str, ...]]:
-    """Return how far the conditions were from a quiet device, and the reasons."""
+    """Return the disturbance of a timing, and the reasons."""
     found: dict[str, float] = {}
     apart = math.log(slowed(taken_by_others(run, timing)))
     apart *= SLOWED_SD if leaves_out_disturbed(run, timing) else OWN_SLOWED_SD

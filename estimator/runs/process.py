@@ -1,9 +1,8 @@
 """Liveness of the process that measures a run.
 
-A process number alone tells little, for numbers are used again: the start of the machine and the
-start of the process go with it. Where the process cannot be looked up, because it runs on another
-machine or in another container, a run counts as interrupted once it wrote nothing for an hour; one
-that writes again afterwards is put right.
+Process ids are reused, so boot and process start times are compared, too. If the process cannot be
+looked up, on another machine or in another container, a run counts as interrupted after an hour
+without samples, and is restored if it writes again.
 """
 
 import os
@@ -14,15 +13,15 @@ from pathlib import Path
 from estimator.system.system_files import process_stat, text_of
 
 SILENCE_S = 3600.0
-"""After this time without a sample a run whose process cannot be looked up is given up [s]."""
+"""Silence after which a run without a visible process is interrupted [s]."""
 
 ENDED = ("Z", "X")
-"""States of a process that ended but still has its number."""
+"""States of an ended process that still has its id."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Process:
-    """A process, distinct from all others there were; empty where the system does not say.
+    """Unique identity of a process, empty where the system has none.
 
     Parameters
     ----------
@@ -41,7 +40,7 @@ class Process:
 
 
 def this_process(root: Path = Path("/")) -> Process:
-    """Describe the process that asks; `root` is where proc and etc are found."""
+    """Describe the current process; `root` contains proc and etc."""
     import hashlib
 
     proc = root / "proc"
@@ -56,7 +55,7 @@ def this_process(root: Path = Path("/")) -> Process:
 
 
 def is_gone(process: Process, silent_s: float, root: Path = Path("/")) -> bool:
-    """Return whether a process has ended, as far as is known."""
+    """Return whether a process has ended, as far as known."""
     here = this_process(root)
     if process.machine != here.machine or not (process.born and here.born):
         return silent_s > SILENCE_S
@@ -68,7 +67,7 @@ def is_gone(process: Process, silent_s: float, root: Path = Path("/")) -> bool:
 
 
 def born(proc: Path, pid: int) -> str:
-    """Return when a process started; empty if there is none of that number."""
+    """Return the start time of a process, empty if there is none."""
     if fields := process_stat(proc, pid):
         return "" if fields[0] in ENDED else fields[19]
     import psutil

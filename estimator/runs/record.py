@@ -1,7 +1,7 @@
 """Record of a measured run: host, devices, energy, conditions and timings.
 
-One shape for all origins: a benchmark, a wrapped command, a script that measured itself, telemetry
-of a cluster. It goes to JSON and TOML and back without loss; what is not known is absent there.
+One schema for all origins: benchmarks, wrapped commands, self-measuring scripts, cluster telemetry.
+JSON and TOML round trips are lossless; unknown values are omitted.
 """
 
 import sys
@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from estimator.core.units import J_PER_KWH
 
 Trust = Literal["counter", "sampled", "modelled"]
-"""An energy counter, power samples integrated, or a formula of the load: no measurement at all."""
+"""Energy counter, integrated power samples, or a model of the load without measurement."""
 
 HOW_METERED: Mapping[Trust, str] = MappingProxyType(
     {
@@ -24,22 +24,22 @@ HOW_METERED: Mapping[Trust, str] = MappingProxyType(
         "modelled": "modelled from the load, not measured",
     }
 )
-"""Words for the trust in an energy."""
+"""Trust in an energy -> description."""
 
 State = Literal["running", "finished", "failed", "interrupted"]
-"""State of a run: failed if the command ended with a code other than 0, interrupted if cut off."""
+"""State of a run: failed after a non-zero exit code, interrupted if cut off."""
 
 Origin = Literal["bench", "run", "script", "prometheus", "slurm", "log"]
 
 FORECAST = "forecast"
-"""Label of a run that was watched for a while to foretell the whole."""
+"""Label of a run watched for a forecast."""
 
 Part = TypeVar("Part")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Host:
-    """The machine that ran it; no name of a person, a machine or a path.
+    """Machine of the run, without names of people, machines or paths.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class Host:
 
 @dataclass(frozen=True, kw_only=True)
 class MeasuredDevice:
-    """A device as its driver reports it.
+    """Device as its driver reports it.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ class Energy:
 
     @property
     def energy_kwh(self) -> float:
-        """The energy as all other parts of the product count it [kWh]."""
+        """Energy in the unit of the rest of the product [kWh]."""
         return self.energy_j / J_PER_KWH
 
     @property
@@ -242,7 +242,7 @@ class Timing:
 
 @dataclass(frozen=True, kw_only=True)
 class ServedLoad:
-    """One load that a server was measured under; what is None or empty is unknown.
+    """Measured load of a server; None or empty means unknown.
 
     Parameters
     ----------
@@ -292,7 +292,7 @@ class ServedLoad:
 
 @dataclass(frozen=True, kw_only=True)
 class MeasuredRun:
-    """One measured run.
+    """Measured run.
 
     Parameters
     ----------
@@ -330,7 +330,7 @@ class MeasuredRun:
 
 
 def stamp(moment: datetime) -> str:
-    """Time as a record holds it: ISO 8601, UTC, to the second.
+    """Format a time for a record: ISO 8601, UTC, to the second.
 
     >>> stamp(datetime(2024, 5, 1, 12, tzinfo=UTC))
     '2024-05-01T12:00:00Z'
@@ -339,13 +339,13 @@ def stamp(moment: datetime) -> str:
 
 
 def as_plain(run: MeasuredRun) -> dict[str, Any]:
-    """Turn a run into plain values for JSON and TOML; what is not known is left out."""
+    """Convert a run to plain values for JSON and TOML, without unknown ones."""
     plain: dict[str, Any] = without_unknown(asdict(run))
     return plain
 
 
 def read_run(plain: object) -> MeasuredRun:
-    """Read a run back from plain values.
+    """Read a run from plain values.
 
     Examples
     --------
@@ -358,7 +358,7 @@ def read_run(plain: object) -> MeasuredRun:
 
 
 def without_unknown(value: Any) -> Any:
-    """Leave out what is None, at any depth."""
+    """Remove None at any depth."""
     if isinstance(value, Mapping):
         return {key: without_unknown(item) for key, item in value.items() if item is not None}
     if isinstance(value, tuple | list):
@@ -377,7 +377,7 @@ def read_part(shape: type[Part], plain: object, where: str) -> Part:
 
 
 class _Misread(Exception):
-    """Value that cannot be read: the reason and its place."""
+    """Unreadable value: reason and place."""
 
     def __init__(self, why: str, place: str = "") -> None:
         super().__init__(why)
@@ -385,12 +385,12 @@ class _Misread(Exception):
 
 
 Reader = Callable[[Any], Any]
-"""Reads a value of one type, or raises `_Misread`."""
+"""Callable that reads a value of one type, or raises `_Misread`."""
 
 
 @cache
 def _reader(hint: Any) -> Reader:
-    """Reader of a type; a store holds thousands of values of each."""
+    """Reader of a type, cached, as a store has thousands of values of each."""
     origin, inner = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):
         return _reader(next(one for one in inner if one is not NoneType))
@@ -449,7 +449,7 @@ def _table_reader(reader: Reader) -> Reader:
 
 
 def _read_items(reader: Reader, items: Iterable[tuple[Any, Any]], place: str) -> dict[Any, Any]:
-    """Read the values of a list or a table; `place` writes where one stands."""
+    """Read the values of a list or table; `place` formats their positions."""
     found = {}
     for key, plain in items:
         try:

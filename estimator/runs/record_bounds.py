@@ -1,6 +1,6 @@
-"""Bounds of the values in a run, which only a fault or a slip exceeds.
+"""Limits of the values in a run, exceeded only by faults.
 
-One such run must not stop the answers that the others give: it is left out and named.
+Such a run is left out with a note and does not affect other answers.
 """
 
 from collections.abc import Mapping
@@ -14,17 +14,16 @@ LONGEST_S = 1e10
 """Three hundred years [s]."""
 
 LARGEST_COUNT = 1e12
-"""Counts that no run has [1]."""
+"""Largest count [1]."""
 
 LARGEST = 1e40
-"""Largest value of any other field, in its unit: its square is a number still."""
+"""Largest value of any other field, in its unit; its square is finite."""
 
 LEAST = 1e-300
-"""Smallest positive value: its logarithm, and that of a part of it, is a number still."""
+"""Smallest positive value; its logarithm is finite."""
 
 MOST_COUNTED = {"operations": 1e15, "traffic_bytes": 1e26}
-"""Counts that no step has, nor a question asks for (`core.limits`, which loads too much to import
-where a kept answer is looked up) [1] [B]."""
+"""Largest counts per step [1] [B], as in `core.limits`, which is too slow to import here."""
 
 TIMING: Bounds = {
     "time_s": (LEAST, LONGEST_S),
@@ -38,11 +37,11 @@ ENERGY: Bounds = {"energy_j": (0.0, LARGEST), "duration_s": (LEAST, LONGEST_S)}
 CONDITION: Bounds = dict.fromkeys(("busy", "others", "throttled"), (0.0, LARGEST))
 DEVICE: Bounds = dict.fromkeys(("power_limit_w", "default_limit_w"), (0.0, LARGEST))
 PARTS = {"timings": TIMING, "energy": ENERGY, "conditions": CONDITION, "devices": DEVICE}
-"""Fields that answers are computed from, and between what they lie."""
+"""Fields that answers are computed from -> their limits."""
 
 
 def check_values(run: MeasuredRun) -> None:
-    """Check what answers are computed from.
+    """Check the values that answers are computed from.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Samples in the store: all while a run goes on, afterwards enough for a chart."""
+"""Samples in the store: all during a run, afterwards enough for a chart."""
 
 import sqlite3
 import time
@@ -10,16 +10,16 @@ from typing import Any
 from estimator.runs.meter import Sample
 
 KEPT = 20_000
-"""Samples of a run that is over."""
+"""Samples kept of a finished run."""
 
 KEPT_EVERY_S = 1.0
-"""Least distance of samples kept, by component [s]."""
+"""Least interval of kept samples, by component [s]."""
 
 THIN_EVERY = 100_000
-"""After so many samples, a run that goes on is thinned to one a second."""
+"""Samples after which a running run is thinned to one per second."""
 
 WHOLE_S = 60.0
-"""Except for the last of them [s]."""
+"""Recent time exempt from thinning [s]."""
 
 FIELDS = tuple(item.name for item in fields(Sample))
 """Columns, named as the fields of a sample."""
@@ -44,13 +44,13 @@ THIN = """
         ) WHERE 1 IN (place, first, last)
     )
 """
-"""Keep one sample per step and component, one with a counter if possible, and both ends."""
+"""Keep one sample per step and component, preferably with a counter, and both ends."""
 
 
 def write(
     database: sqlite3.Connection, run_id: str, readings: Iterable[tuple[str, Sample]]
 ) -> None:
-    """Add samples to a run, within a transaction; of one that was forgotten they are dropped."""
+    """Add samples to a run within a transaction; those of a deleted run are dropped."""
     key = _key(database, run_id)
     if key is None:
         return
@@ -79,7 +79,7 @@ def read(rows: Iterable[Any]) -> dict[str, list[Sample]]:
 
 
 def step_for_keeping(database: sqlite3.Connection, run_id: str) -> float:
-    """Return how far apart the samples of a run may be kept so that they are few enough [s]."""
+    """Return the sample interval that keeps a run small enough [s]."""
     spans = database.execute(
         "SELECT max(time_s) - min(time_s) FROM sample WHERE run = ? GROUP BY component",
         (_key(database, run_id),),
@@ -94,14 +94,14 @@ def thin(
     step_s: float = KEPT_EVERY_S,
     before_s: float = float("inf"),
 ) -> None:
-    """Keep one sample of each step of each component, and the first and last of it."""
+    """Keep one sample per step and component, and both ends."""
     key = _key(database, run_id)
     database.execute(THIN, {"run": key, "step_s": step_s, "before_s": before_s})
     database.execute("UPDATE run SET thinned = 1 WHERE key = ?", (key,))
 
 
 def even_out(database: sqlite3.Connection, run_id: str) -> None:
-    """Thin the rest of a run of which only the last samples are whole, for they must not differ."""
+    """Thin the recent samples of a run like its earlier ones."""
     found = database.execute("SELECT thinned FROM run WHERE id = ?", (run_id,)).fetchone()
     if found and found[0]:
         thin(database, run_id)

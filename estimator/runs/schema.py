@@ -1,4 +1,4 @@
-"""Tables of the store, and the one step that brings a file of any earlier version to them."""
+"""Tables of the store, and the migration from any earlier version."""
 
 import sqlite3
 from contextlib import suppress
@@ -6,10 +6,10 @@ from contextlib import suppress
 from estimator.runs.documents import columns_of, read_document
 
 APPLICATION = 0x57617474
-"""Mark of our files in their header: "Watt"."""
+"""Application id in the header of our files: "Watt"."""
 
 VERSION = 12
-"""Version of the tables and of the rules by which its columns are derived."""
+"""Version of the tables and of the rules for derived columns."""
 
 RUN = """
     CREATE TABLE {name} (
@@ -25,7 +25,9 @@ RUN = """
         thinned INTEGER NOT NULL DEFAULT 0
     )
 """
-"""Figures and timings are derived from the document; what follows is of runs that are not over."""
+"""Table of runs. Figures and timings are derived from the document; the columns after them apply to
+unfinished runs.
+"""
 
 SAMPLE = """
     CREATE TABLE sample (
@@ -48,7 +50,7 @@ CHANGED = """
         UPDATE run SET figures = NULL, timings = NULL WHERE key = NEW.key;
     END
 """
-"""Nothing derived from another document stays, even after a change by hand."""
+"""Trigger that clears derived columns when a document changes."""
 
 INDEXES = (
     "CREATE INDEX IF NOT EXISTS sample_of_run ON sample (run, component, time_s)",
@@ -70,7 +72,7 @@ AS_NOW = """
     CREATE TEMP VIEW run AS
     SELECT key, id, state, document, NULL AS figures, NULL AS timings FROM main.run
 """
-"""Let a file of an earlier version be read as one of today."""
+"""View that presents an earlier version's file as a current one."""
 
 METERS = """
     (SELECT json_group_object(component, json_array(name, trust)) FROM meter WHERE run = key)
@@ -78,11 +80,11 @@ METERS = """
 
 
 class ForeignFile(ValueError):
-    """A file of a newer version, or of another program: it must not be touched."""
+    """File of a newer version or another program, which must not be changed."""
 
 
 def version_of(database: sqlite3.Connection) -> int:
-    """Return the version of the tables; 0 of a new file."""
+    """Return the version of the tables, 0 for a new file."""
     # The mark last: a file that another process is making has it as soon as it has tables.
     holds_tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     version: int = database.execute("PRAGMA user_version").fetchone()[0]
@@ -98,9 +100,9 @@ def version_of(database: sqlite3.Connection) -> int:
 
 
 def bring_up(database: sqlite3.Connection) -> None:
-    """Make the tables, or carry over the runs and samples of an earlier version.
+    """Create the tables, or migrate an earlier version.
 
-    To be called within a transaction for writing, without foreign keys: the samples stay.
+    Call within a write transaction without foreign keys, so that samples stay.
     """
     version = version_of(database)
     if version == VERSION:
@@ -117,7 +119,7 @@ def bring_up(database: sqlite3.Connection) -> None:
 
 
 def _carry_over(database: sqlite3.Connection) -> None:
-    """Copy what every earlier version had beside the documents; derive the rest from these."""
+    """Copy documents and unfinished runs, and derive the other columns."""
     columns = {row[1] for row in database.execute("PRAGMA table_info(run)")}
     tables = _names(database, "table") - {"run", "sample"}
     database.execute(RUN.format(name="carried"))

@@ -1,7 +1,6 @@
-"""Store of measured runs: begun, sampled, finished, listed and forgotten.
+"""Store of measured runs: begun, sampled, finished, listed and deleted.
 
-A run is in the store from its beginning on, and so are its samples, a second at a time; what was
-measured when the program or the machine is stopped is there the next time that the store is opened.
+A run is stored from its start, and its samples every second, so an interruption loses at most that.
 """
 
 import json
@@ -38,20 +37,20 @@ WAIT_S = 10.0
 """Wait for another program that writes [s]."""
 
 BATCH_S = 1.0
-"""Interval at which samples are written, all that a kill can lose [s]."""
+"""Interval between writes of samples [s]."""
 
 BUFFER = 100_000
-"""Most samples kept in memory while they cannot be written [1]."""
+"""Most unwritten samples in memory [1]."""
 
 DOCUMENTS = "SELECT id, document FROM run ORDER BY key"
 
 Reading = tuple[str, Sample]
-"""Component and what was read of it."""
+"""Component and its sample."""
 
 
 @dataclass
 class _Buffer:
-    """Samples of a run that are still to be written."""
+    """Unwritten samples of a run."""
 
     readings: list[Reading] = field(default_factory=list)
     written_s: float = 0.0
@@ -59,12 +58,12 @@ class _Buffer:
 
 
 def store_path() -> Path:
-    """Return where the store is, or would be."""
+    """Return the path of the store, which may not exist."""
     return data_directory() / FILE
 
 
 def open_store(path: Path | None = None, *, wait_s: float = WAIT_S) -> "Store":
-    """Open the store of measured runs, made if need be.
+    """Open or create the store of measured runs.
 
     Raises
     ------
@@ -82,7 +81,7 @@ def open_store(path: Path | None = None, *, wait_s: float = WAIT_S) -> "Store":
 
 
 def store_or_reason() -> tuple["Store | None", list[str]]:
-    """Open the store, for a run that goes on without one; what the user should know of it."""
+    """Open the store, or return the reason for running without it."""
     try:
         store = open_store()
     except StoreError as error:
@@ -91,7 +90,7 @@ def store_or_reason() -> tuple["Store | None", list[str]]:
 
 
 def read_runs(path: Path | None = None) -> tuple[list[MeasuredRun], list[str]]:
-    """Read all runs, oldest first, without making or changing anything."""
+    """Read all runs, oldest first, without changing anything."""
     path = path or store_path()
     rows, why_not = _ask(path, lambda read: read(DOCUMENTS))
     runs, notes = _oldest_first(path, rows)
@@ -99,7 +98,7 @@ def read_runs(path: Path | None = None) -> tuple[list[MeasuredRun], list[str]]:
 
 
 def read_served(path: Path | None = None) -> list[MeasuredRun]:
-    """Read the runs that measured a server, oldest first; none where they cannot be read."""
+    """Read the runs that measured a server, oldest first, none if unreadable."""
     path = path or store_path()
     query = "SELECT id, document FROM run WHERE state != 'running' AND instr(document, ?)"
     rows, _ = _ask(path, lambda read: read(f"{query} ORDER BY key", documents.SERVED))
@@ -107,24 +106,24 @@ def read_served(path: Path | None = None) -> list[MeasuredRun]:
 
 
 def read_timings(path: Path | None = None) -> list[Sequence[Any]]:
-    """Read the timings of all runs, fields of `TimingRow`; none where they cannot be read."""
+    """Read the timings of all runs as `TimingRow` fields, none if unreadable."""
     path = path or store_path()
     return _ask(path, lambda read: read_derived(path, read, "timings")[0])[0]
 
 
 def readable(path: Path | None = None) -> list[str]:
-    """Return in one line why the store cannot be read; empty where it can be."""
+    """Return why the store cannot be read in one line, empty if it can."""
     return _ask(path or store_path(), lambda read: read("SELECT id FROM run WHERE key = 0"))[1]
 
 
 def _oldest_first(path: Path, rows: Iterable[Any]) -> tuple[list[MeasuredRun], list[str]]:
-    """Read runs from their documents, and note those that cannot be read."""
+    """Read runs from their documents, with notes on unreadable ones."""
     runs, notes = documents.read_all(path, rows)
     return sorted(runs, key=lambda run: run.started), notes
 
 
 def _ask(path: Path, ask: Callable[[Read], list[Any]]) -> tuple[list[Any], list[str]]:
-    """Ask the store without changing it; return the answer, and in a line why there is none."""
+    """Query the store read-only; return the result, and notes on failure."""
     if not path.exists():
         return [], []
     try:
@@ -141,7 +140,7 @@ def _ask(path: Path, ask: Callable[[Read], list[Any]]) -> tuple[list[Any], list[
 
 
 def _look_up(path: Path, ask: Callable[[Read], list[Any]]) -> tuple[list[Any], list[str]]:
-    """Ask the store, and mark the runs that were cut off if it can be written."""
+    """Query the store, and mark interrupted runs if it is writable."""
     if not path.exists():
         return [], []
     try:
@@ -154,7 +153,7 @@ def _look_up(path: Path, ask: Callable[[Read], list[Any]]) -> tuple[list[Any], l
 
 
 def look_up(path: Path | None = None) -> tuple[list[MeasuredRun], list[str]]:
-    """Read all runs, oldest first, and mark those that were cut off, where that can be written.
+    """Read all runs, oldest first, and mark interrupted ones if the store is writable.
 
     Returns
     -------
@@ -169,7 +168,7 @@ def look_up(path: Path | None = None) -> tuple[list[MeasuredRun], list[str]]:
 
 @dataclass(frozen=True, kw_only=True)
 class Overview:
-    """Contents of the store, in short.
+    """Summary of the store's contents.
 
     Parameters
     ----------
@@ -190,7 +189,7 @@ def overview(
     most: int | None = None,
     path: Path | None = None,
 ) -> Overview:
-    """Sum up the store; runs cut off are marked as by `look_up`.
+    """Summarise the store; interrupted runs are marked as by `look_up`.
 
     Parameters
     ----------
@@ -228,14 +227,14 @@ def _overview(
 
 
 def new_run_id() -> str:
-    """Make an id for a run: when it began, in UTC, and something random."""
+    """Create a run id from its start in UTC and random digits."""
     import secrets
 
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
 
 
 class Store:
-    """The runs of one file. Threads may share it; other programs open it for themselves."""
+    """Runs of one file. Threads may share it; other programs open their own."""
 
     def __init__(self, connection: StoreFile) -> None:
         self._connection = connection
@@ -255,7 +254,7 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Write what is held and close the file; closing twice is no error."""
+        """Write pending samples and close the file; closing twice is no error."""
         try:
             for run_id in list(self._buffers):
                 self._flush(run_id)
@@ -264,7 +263,7 @@ class Store:
             self._connection.close()
 
     def begin(self, run: MeasuredRun, meters: Sequence[Meter] = ()) -> None:
-        """Put in a run that goes on, as one of this process.
+        """Insert a running run of this process.
 
         Parameters
         ----------
@@ -283,9 +282,9 @@ class Store:
                 raise ValueError(f"a run {run.id} is in the store already")
 
     def append(self, run_id: str, readings: Iterable[Reading]) -> None:
-        """Add samples to a run that goes on; they are written a second at a time.
+        """Add samples to a running run; they are written every second.
 
-        While another program holds the file they are kept and written later.
+        While another program locks the file they are kept for later.
 
         Raises
         ------
@@ -306,12 +305,12 @@ class Store:
                 del buffer.readings[:-BUFFER]
 
     def update(self, run: MeasuredRun) -> None:
-        """Replace what is known of a run that goes on, so that a kill does not lose it."""
+        """Replace the record of a running run, so that a kill does not lose it."""
         with self._connection.writing() as database:
             _replace_or_insert(database, run)
 
     def finish(self, run: MeasuredRun) -> None:
-        """Put in the result of a run, and thin its samples to what a picture needs.
+        """Store the result of a run, and thin its samples for a chart.
 
         Raises
         ------
@@ -331,20 +330,20 @@ class Store:
         self._connection.shrink()
 
     def add(self, run: MeasuredRun) -> bool:
-        """Put in a run that is over; False if a run of its id is there already."""
+        """Insert a finished run; return False if its id exists."""
         return bool(self.add_all([run]))
 
     def add_all(self, runs: Iterable[MeasuredRun]) -> int:
-        """Put in runs that are over, all or none; return how many were not there already."""
+        """Insert finished runs, all or none; return how many were new."""
         with self._connection.writing() as database:
             return sum(_insert(database, run) for run in runs)
 
     def read(self, query: str, *values: str) -> list[Any]:
-        """Return the rows that answer a query."""
+        """Return the rows of a query."""
         return self._connection.read(query, values)
 
     def runs(self) -> list[MeasuredRun]:
-        """Return all runs, oldest first; one that cannot be read is named in `notes`."""
+        """Return all runs, oldest first; unreadable ones are in `notes`."""
         found, notes = _oldest_first(self._connection.path, self.read(DOCUMENTS))
         self._note(notes)
         return found
@@ -353,20 +352,20 @@ class Store:
         self.notes.extend(note for note in notes if note not in self.notes)
 
     def run(self, run_id: str) -> MeasuredRun:
-        """Return one run; ValueError if there is none of this id."""
+        """Return one run; ValueError if unknown."""
         rows = self._connection.read("SELECT document FROM run WHERE id = ?", (run_id,))
         if not rows:
             raise ValueError(f"no run {run_id!r} in {self._connection.path}")
         return documents.read_document(str(rows[0][0]), run_id)
 
     def unreadable(self) -> dict[str, str]:
-        """Return id -> document of the runs that cannot be read."""
+        """Return id -> document of the unreadable runs."""
         rows = self.read(DOCUMENTS)
         read = {run.id for run in documents.read_all(self._connection.path, rows)[0]}
         return {run_id: document for run_id, document in rows if run_id not in read}
 
     def _state(self, run_id: str) -> str | None:
-        """State of a run as stored; None if there is none of this id."""
+        """Stored state of a run, or None if unknown."""
         rows = self._connection.read("SELECT state FROM run WHERE id = ?", (run_id,))
         return str(rows[0][0]) if rows else None
 
@@ -376,12 +375,12 @@ class Store:
         return samples.read(self._connection.read(samples.QUERY, (run_id,)))
 
     def meters(self, run_id: str) -> dict[str, tuple[str, Trust]]:
-        """Return the meters of a run that was begun here: component -> name and trust."""
+        """Return component -> name and trust of the meters of a run begun here."""
         rows = self.read("SELECT meters FROM run WHERE id = ?", run_id)
         return {key: (name, trust) for key, (name, trust) in json.loads(rows[0][0]).items()}
 
     def forget(self, run_ids: Iterable[str]) -> int:
-        """Take runs out with their samples, all or none; return how many."""
+        """Delete runs with their samples, all or none; return how many."""
         wanted = list(dict.fromkeys(run_ids))
         self.mark_interrupted()
         with self._connection.writing() as database:
@@ -397,7 +396,7 @@ class Store:
         return len(wanted)
 
     def mark_interrupted(self) -> list[str]:
-        """Find the runs whose process is gone, and make their summaries from the samples."""
+        """Find runs whose process is gone, and summarise their samples."""
         rows = self.read("SELECT id, process, heard_s FROM run WHERE state = 'running'")
         marked = []
         for run_id, process, heard_s in rows:
@@ -428,7 +427,7 @@ class Store:
                 _replace_or_insert(database, whole, only_running=True)
 
     def _flush(self, run_id: str, brief_s: float | None = None) -> None:
-        """Write the samples held of a run; if time is brief, a lock is no reason to complain."""
+        """Write the pending samples of a run; a brief wait ignores locks."""
         with self._turn:
             buffer = self._buffers.get(run_id)
             if buffer is None or not buffer.readings:
@@ -457,7 +456,7 @@ def _insert(
     process: Process | None = None,
     meters: Mapping[str, tuple[str, Trust]] | None = None,
 ) -> bool:
-    """Put a run in unless there is one of its id."""
+    """Insert a run unless its id exists."""
     columns = columns_of(run) | {
         "id": run.id,
         "state": run.state,
@@ -476,7 +475,7 @@ def _insert(
 def _replace_or_insert(
     database: sqlite3.Connection, run: MeasuredRun, *, only_running: bool = False
 ) -> None:
-    """Write a run over the one of its id; put it in if it could not be begun."""
+    """Update a run by id, or insert it if missing."""
     columns = columns_of(run)
     sure = " AND state = 'running'" if only_running else ""
     done = database.execute(

@@ -3,15 +3,15 @@
 import os
 
 FILES = ("runs.sqlite", "runs.sqlite-wal")
-"""The store, and the log of changes that are still to be taken into it."""
+"""Store and its write-ahead log."""
 
 State = tuple[tuple[int, int] | None, ...]
 
 
 def store_state(folder: str | os.PathLike[str]) -> State:
-    """State of the store in a folder: another one may hold other runs; empty if there is none.
+    """State of the store in a folder, to detect changes; empty if there is none.
 
-    Reading alone leaves an empty log behind, which is as good as none.
+    Reading leaves an empty log, which counts as none.
     """
     store = _stamp(os.path.join(folder, FILES[0]))
     if store is None:
@@ -21,7 +21,7 @@ def store_state(folder: str | os.PathLike[str]) -> State:
 
 
 def _stamp(path: str) -> tuple[int, int] | None:
-    """Return the modification time and size of a file; None if there is none."""
+    """Return the modification time and size of a file, or None."""
     try:
         status = os.stat(path)
     except OSError:

@@ -1,4 +1,4 @@
-"""Several reports side by side: a row each, the interval under each median."""
+"""Comparison of several reports: one row each, the interval under each median."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ from estimator.show.verdicts import remedy_text
 
 
 def design_facts(answer: Answer, catalog: Catalog, names: Names) -> dict[str, dict[str, Any]]:
-    """Return whether a run fits in memory, and the offers that its price rests on, as known."""
+    """Return known memory fit and price offers of a design."""
     facts: dict[str, dict[str, Any]] = {}
     memory, offers = memory_of_run(answer, catalog), offers_of(answer, catalog)
     if memory is not None:
@@ -32,7 +32,7 @@ def design_facts(answer: Answer, catalog: Catalog, names: Names) -> dict[str, di
 
 
 def flattened(facts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Facts as columns: group and name."""
+    """Flatten facts to columns of group and name."""
     return {
         f"{group}_{name}": value for group, some in facts.items() for name, value in some.items()
     }
@@ -45,7 +45,7 @@ def comparison_table(
     first: Sequence[str] = ("",),
     unknown: str,
 ) -> TextTable:
-    """Lay out reports as a table.
+    """Format reports as a table.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def comparison_table(
 
 
 def _cell(report: Report, name: str, unknown: str) -> str:
-    """Median over its interval; under a cost the number of offers that it rests on."""
+    """Median over its interval; under a cost, the number of offers."""
     offers = report.details.get("price_offers") if name == "cost_usd" else None
     if name not in report.quantities:
         return unknown
@@ -89,7 +89,7 @@ def _cell(report: Report, name: str, unknown: str) -> str:
 
 
 def _fullness(memory: Mapping[str, Any] | None) -> str:
-    """Say how full the memory of each device is, or how many devices would hold the model."""
+    """Format the memory use of each device, or how many devices would fit the model."""
     if memory is None:
         return "unknown"
     missing = "without\nactivations" if memory["without_activations"] else ""

@@ -1,7 +1,7 @@
-"""Tables of questions: rows read, answered by the thousand, written back with their results.
+"""Tables of questions: rows read, answered in chunks, and written back with their results.
 
-Rows stream through in chunks, so a file of any length runs in bounded memory. Each chunk is a
-`Table`, whose answer is a `Report` with one row each.
+Rows are streamed, so a file of any length needs bounded memory. Each chunk is a `Table`, answered
+by one `Report`.
 """
 
 import gc
@@ -42,7 +42,7 @@ CHUNK_ROWS = 10_000
 """Rows answered together [1]."""
 
 WRITTEN_ROWS = 1_000
-"""Rows made text together: their numbers stay in the cache [1]."""
+"""Rows formatted together, which keeps their numbers in the cache [1]."""
 
 RESULTS = (
     "utilization",
@@ -53,13 +53,13 @@ RESULTS = (
     "co2e_kg",
     "water_l",
 )
-"""Quantities of training that are written with `_low`, `_mid` and `_high`."""
+"""Training quantities written with `_low`, `_mid` and `_high`."""
 
 FIELDS = fields_of(Scenario, NOT_READ)
-"""Column of a table of training -> input."""
+"""Column of a training table -> input."""
 
 SERVING_FIELDS = fields_of(ServingQuestion)
-"""Column of a table of inference -> input."""
+"""Column of an inference table -> input."""
 
 WORK_COLUMNS = (
     "train_flops_reported",
@@ -68,34 +68,34 @@ WORK_COLUMNS = (
     "accelerator_hours",
     "preset",
 )
-"""At least one of them gives the amount of work of a row."""
+"""Columns of which at least one must define the work of a row."""
 
 DEVICES = ("hardware", "preset")
-"""At least one of these inputs gives the device."""
+"""Inputs of which at least one must define the device."""
 
 MODELS = ("model", "config", "params_total")
-"""At least one of them gives the model of a row."""
+"""Columns of which at least one must define the model of a row."""
 
 MISSPELLED = 0.85
-"""Names that are so much alike may be meant for one another [1]."""
+"""Similarity above which a column name may be a misspelling [1]."""
 
 
 def result_columns(mids: Sequence[str], quantities: Sequence[str]) -> tuple[str, ...]:
-    """Columns of results: medians, quantities with their ends, warnings and error."""
+    """Result columns: medians, quantities with bounds, warnings and error."""
     ends = (f"{name}_{end}" for name in quantities for end in ("low", "mid", "high"))
     return (*mids, *ends, "warnings", "error")
 
 
 RESULT_COLUMNS = result_columns(("training_flop",), RESULTS)
-"""Columns that are added to a table of training."""
+"""Result columns of a training table."""
 
 SERVED_COLUMNS = result_columns((), QUANTITIES)
-"""Columns that are added to a table of inference."""
+"""Result columns of an inference table."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """Summary of a table that was answered.
+    """Summary of an answered table.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ def serve_csv(
     level: float,
     calibration: Calibration | None = None,
 ) -> Counts:
-    """Answer every row of a CSV table of inference set-ups.
+    """Answer every row of a CSV table of inference setups.
 
     Parameters
     ----------
@@ -204,7 +204,7 @@ def serve_csv(
 
 
 def serving_column_of(name: str) -> str:
-    """Return the documented column of an input of inference.
+    """Return the documented column of an inference input.
 
     >>> serving_column_of("params"), serving_column_of("site")
     ('params_total', 'site')
@@ -213,7 +213,7 @@ def serving_column_of(name: str) -> str:
 
 
 def served_rows(report: Report, names: Names) -> list[dict[str, str]]:
-    """Return the results of a table of inference as texts, a row for each question."""
+    """Return the results of an inference table as texts, one row per question."""
     numbers = _numbers(report, (), QUANTITIES)
     numbers[list(report.errors)] = np.nan
     cells = [line.split(",") for line in rows_in_text(numbers)]
@@ -231,7 +231,7 @@ def served_rows(report: Report, names: Names) -> list[dict[str, str]]:
 class _ResultsWriter:
     """Output of result rows, with the selected results.
 
-    `mids` are quantities of which the median alone is written, `names` calls the inputs.
+    `mids` are quantities written as a median only, `names` names the inputs.
     """
 
     out: TableOut
@@ -241,7 +241,7 @@ class _ResultsWriter:
     names: Names
 
     def rows(self, texts: Sequence[str], report: Report) -> Iterator[str]:
-        """Rows as they stand with numbers, warnings and error; no number where one is refused."""
+        """Input rows with numbers, warnings and error; no numbers if refused."""
         numbers = _numbers(report, self.mids, self.quantities)
         assert isinstance(report.notices, NoticeTable)
         warnings, at = self._warnings(report.notices)
@@ -254,7 +254,7 @@ class _ResultsWriter:
             yield "".join([f"{text},{values}{end}" for text, values, end in rows])
 
     def _warnings(self, notices: NoticeTable) -> tuple[list[str], Places]:
-        """Ends of the rows that are answered, and which of them each row has."""
+        """Row endings with warnings, and the index of each row's."""
         sets, at = notices.distinct()
         every = {id(notice): notice for found in sets for notice in found}
         sentences = {one: render(notice, self.names) for one, notice in every.items()}
@@ -263,7 +263,7 @@ class _ResultsWriter:
 
 
 def _numbers(report: Report, mids: Sequence[str], quantities: Sequence[str]) -> Floats:
-    """Results of a table by row: medians, then low, median and high of each quantity."""
+    """Results by row: medians, then low, median and high of each quantity."""
     columns = [report.quantities[name].mid for name in mids]
     for name in quantities:
         quantity = report.quantities[name]
@@ -280,7 +280,7 @@ def _answered(
     check: Callable[[Sequence[str]], None],
     answered: Callable[[Table[Any]], Report],
 ) -> tuple[list[str], int, int]:
-    """Answer a table in chunks; its header, and how many rows there are and were refused [1]."""
+    """Answer a table in chunks; return its header, and counts of rows and refusals [1]."""
     question, without = asked
     records = Records(lines)
     text, cells = next(iter(records), ("", []))
@@ -300,7 +300,7 @@ def _answered(
 
 
 def _ignored(header: Sequence[str]) -> tuple[str, ...]:
-    """Name the inputs of the scenario that no column gives, if the header has any."""
+    """Notes on columns that are ignored."""
     ignored = [name for name in header if name in NOT_READ]
     idle = [name for name in ignored if name in WITHOUT_EFFECT]
     others = [name for name in ignored if name not in WITHOUT_EFFECT]
@@ -314,7 +314,7 @@ def _ignored(header: Sequence[str]) -> tuple[str, ...]:
 def misspelled(
     header: Sequence[str], inputs: Collection[str], others: Collection[str] = ()
 ) -> Iterator[str]:
-    """Name the columns that pass through and are spelled almost like an input."""
+    """Yield columns that are ignored and spelled almost like an input."""
     open_inputs = [name for name in inputs if name not in header]
     for column in header:
         close = column not in (*inputs, *others) and get_close_matches(
@@ -325,13 +325,12 @@ def misspelled(
 
 
 def _said_of(names: Sequence[str], why: str) -> tuple[str, ...]:
-    """Say why some columns are ignored, if there are any."""
     column = "column" if len(names) == 1 else "columns"
     return (f"{column} {', '.join(names)} ignored: {why}",) if names else ()
 
 
 def _profiled(table: Table[Scenario], path: str) -> Table[Scenario]:
-    """Rows under a carbon profile, but for those that give their own intensity."""
+    """Apply a carbon profile to rows without their own intensity."""
     own = ~np.isnan(table.number("carbon_intensity"))
     column = Words((path,), np.where(own, -1, 0))
     return replace(table, words={**table.words, "carbon_profile": column})
@@ -339,7 +338,7 @@ def _profiled(table: Table[Scenario], path: str) -> Table[Scenario]:
 
 @contextmanager
 def _no_search_for_cycles() -> Iterator[None]:
-    """Let reference counts alone free the rows: they hold no cycles, and the search takes time."""
+    """Disable the cycle collector, as the rows have no cycles and the search takes time."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -350,7 +349,7 @@ def _no_search_for_cycles() -> Iterator[None]:
 
 
 def _check_training(header: Sequence[str]) -> None:
-    """Refuse a table of training without a device or work."""
+    """Refuse a training table without a device or work."""
     asked = {FIELDS.get(column) for column in header}
     if not asked & set(DEVICES):
         raise ValueError("the table has no column 'accelerator': add one that names the device")
@@ -360,7 +359,7 @@ def _check_training(header: Sequence[str]) -> None:
 
 
 def _check_serving(header: Sequence[str]) -> None:
-    """Refuse a table of inference without a device or a model."""
+    """Refuse an inference table without a device or model."""
     asked = {SERVING_FIELDS.get(column) for column in header}
     if "hardware" not in asked:
         raise ValueError(f"the table has no column 'hardware'; known are {', '.join(COLUMNS)}")
@@ -369,7 +368,7 @@ def _check_serving(header: Sequence[str]) -> None:
 
 
 def header_of(cells: Sequence[str], results: Collection[str]) -> list[str]:
-    """Names of the columns of a table, whatever it asks.
+    """Validated column names of any table.
 
     Raises
     ------

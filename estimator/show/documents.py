@@ -1,8 +1,8 @@
-"""Documents that rules, journals and registries ask for: fields per format, and their renderers.
+"""Documents for rules, journals and registries: fields per format, and their renderers.
 
-A format lists its fields; each names the fact that fills it. The facts come from one answer
-(`answer.disclosure`), so every format has the same numbers. A format that other programs read
-places its fields by path in JSON.
+Each field of a format names the fact that fills it. All facts come from one answer
+(`answer.disclosure`), so every format has the same numbers. Machine-readable formats place their
+fields by JSON path.
 """
 
 import json
@@ -22,7 +22,7 @@ from estimator.core.notice import Notice
 from estimator.core.units import H_PER_DAY, in_percent, joined, significant
 
 EXACT_FIGURES = 12
-"""Significant figures of a number in data, so that reading and writing it changes nothing."""
+"""Significant figures of numbers in data, enough for a lossless round trip."""
 
 FACTORS: Mapping[tuple[str, str], float] = {
     ("kWh", "MWh"): 1e-3,
@@ -36,7 +36,7 @@ FACTORS: Mapping[tuple[str, str], float] = {
 
 @dataclass(frozen=True)
 class Slot:
-    """One field of a format.
+    """Field of a format.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class Slot:
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """A format: its title, the rule behind it, its fields.
+    """Format: title, underlying rule, and fields.
 
     Parameters
     ----------
@@ -323,7 +323,7 @@ FORMATS: Mapping[str, Format] = {
         ),
     ),
 }
-"""Name on the command line -> format."""
+"""Command-line name -> format."""
 
 PATHS = {
     "consumption": "components.0.modelCard.considerations.environmentalConsiderations."
@@ -331,24 +331,24 @@ PATHS = {
     "energy": "@graph.3.ai_energyConsumption",
     "description": "ai_{stage}EnergyConsumption.0",
 }
-"""Abbreviations in the paths of fields."""
+"""Abbreviations in field paths."""
 
 PROPERTY = "twenty-watts:"
-"""Begins the names of our properties in a document of another format."""
+"""Prefix of our properties in another format's document."""
 
 QUALITIES = ((0.10, "high"), (0.25, "medium"), (0.50, "low"))
-"""Half-width of the interval over the value, and the quality that BoAmps calls it [1]."""
+"""Relative half-width of the interval -> quality in BoAmps [1]."""
 
 DATA_TYPES = {"language": "token", "vision": "image", "speech": "audio", "diffusion": "image"}
-"""Kind of work -> type of data, in the words of BoAmps."""
+"""Workload type -> data type in BoAmps."""
 
 DEVICE_TYPES = {"tpu": "tpu", "cpu": "cpu", "asic": "asic", "wafer": "asic"}
-"""Kind of device -> type of component in BoAmps, where it is no GPU."""
+"""Device type -> component type in BoAmps, if not a GPU."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FilledField:
-    """A field that is filled: its name, its label and its fact, in the unit of the format."""
+    """Filled field: name, label and fact, in the unit of the format."""
 
     key: str
     label: str
@@ -358,7 +358,7 @@ class FilledField:
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """One document.
+    """Document in one format.
 
     Parameters
     ----------
@@ -429,7 +429,7 @@ def document(
 
 
 def _fact_of(entry: Slot, known: Mapping[str, Fact]) -> Fact:
-    """Return the fact of an entry in its unit, or the part of a fact that it names."""
+    """Return the fact of an entry in its unit, or a named part of a fact."""
     name, _, part = entry.fact.partition(":")
     fact = known.get(name) or Fact(value=None, basis=NOT_AVAILABLE, why=Notice("not_of_this_task"))
     if part:
@@ -443,7 +443,7 @@ def _fact_of(entry: Slot, known: Mapping[str, Fact]) -> Fact:
 
 
 def _of_data(facts: Disclosed, now: datetime) -> dict[str, Fact]:
-    """Facts that only formats need that others read as data."""
+    """Additional facts for machine-readable formats."""
     known = facts.facts
     stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     unique = uuid5(NAMESPACE_URL, f"{facts.link} {stamp}")
@@ -477,7 +477,7 @@ def _of_data(facts: Disclosed, now: datetime) -> dict[str, Fact]:
 
 
 def _quality(energy: Fact) -> str | None:
-    """Quality of an energy in the words of BoAmps; None where it is worse than the worst."""
+    """BoAmps quality of an energy, None if below the lowest."""
     if not isinstance(energy.value, float) or energy.low is None or energy.high is None:
         return "high" if isinstance(energy.value, float) else None
     error = max(energy.high / energy.value, energy.value / energy.low) - 1.0
@@ -495,9 +495,9 @@ def _description(facts: Disclosed) -> str:
 
 
 def as_data(made: Document, names: Names = in_python) -> dict[str, Any]:
-    """Return a document as JSON that other programs read: placed by path where they say so.
+    """Return a document as JSON, with fields placed by path.
 
-    A field that is not available is left out of a format of others, and has its reason in ours.
+    Missing fields are left out of other bodies' formats and have a reason in ours.
     """
     data = FORMATS[made.format].data
     if data is None:
@@ -510,7 +510,7 @@ def as_data(made: Document, names: Names = in_python) -> dict[str, Any]:
 
 
 def _exact(value: float | str) -> float | int | str:
-    """Number with few enough figures that reading it back changes nothing."""
+    """Round a number losslessly for a round trip."""
     if isinstance(value, str):
         return value
     rounded = float(f"{value:.{EXACT_FIGURES}g}")
@@ -518,7 +518,7 @@ def _exact(value: float | str) -> float | int | str:
 
 
 def _place(into: Any, path: Sequence[str], value: float | int | str) -> None:
-    """Put a value at a path of keys and places, which are made as needed."""
+    """Set a value at a path of keys and indices, creating containers as needed."""
     first, *rest = path
     if first.startswith("+"):
         into.append({"name": PROPERTY + first[1:], "value": str(value)})
@@ -564,7 +564,7 @@ def _known(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def as_rows(made: Document, names: Names) -> list[dict[str, Any]]:
-    """Return the fields as rows of a table."""
+    """Return the fields as table rows."""
     return [
         {name: _cell(value) for name, value in _field_data(field, names).items()}
         for field in made.fields
@@ -576,14 +576,14 @@ def _cell(value: Any) -> Any:
 
 
 IMPLAUSIBLE = ("meter_above_limit", "meter_below_idle")
-"""Codes of notices that a document begins with."""
+"""Codes of notices placed first in a document."""
 
 HEADER = ("field", "value", "interval", "basis", "how it follows", "sources")
-"""Head of the table of fields."""
+"""Header of the table of fields."""
 
 
 def written(value: float | str, unit: str = "", figures: int = 3) -> str:
-    """Value for people, with so many significant figures.
+    """Format a value with some significant figures.
 
     >>> written(8.4e23, "FLOP", 2), written(1100.0, "MWh", 2), written(21.0, "day", 2)
     ('8.4 × 10^23 FLOP', '1,100 MWh', '21 days')
@@ -605,7 +605,7 @@ def written(value: float | str, unit: str = "", figures: int = 3) -> str:
 
 
 def field_cells(field: FilledField, names: Names) -> tuple[str, ...]:
-    """Value, interval, basis, formula and sources of a field, for people."""
+    """Value, interval, basis, formula and sources of a field, as text."""
     fact = field.fact
     if fact.value is None:
         why = "" if fact.why is None else rendered((fact.why,), names)[0]
@@ -627,7 +627,7 @@ def field_cells(field: FilledField, names: Names) -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Sheet:
-    """A document as blocks that each renderer writes in its own markup.
+    """Document as blocks for the renderers.
 
     Parameters
     ----------
@@ -650,7 +650,7 @@ class Sheet:
 
 
 def sheet_of(made: Document, names: Names) -> Sheet:
-    """Lay a document out for people.
+    """Arrange a document for people.
 
     Parameters
     ----------
@@ -731,7 +731,7 @@ def paragraph(made: Document) -> str:
 
 
 def bibtex(made: Document) -> str:
-    """BibTeX entry of the program, and of every source behind the numbers."""
+    """BibTeX entries of the program and of every source."""
     entries = [program_bibtex(made.data_version, made.created.year)]
     for one in made.sources:
         year = one.date[:4]
@@ -747,7 +747,7 @@ def bibtex(made: Document) -> str:
 
 
 def program_bibtex(data_version: str, year: int) -> str:
-    """BibTeX entry of the program, with the version of its data.
+    """BibTeX entry of the program, with its data version.
 
     >>> program_bibtex("b4e6dcd", 2026).splitlines()[0]
     '@software{twenty-watts,'
@@ -783,7 +783,7 @@ def metadata(made: Document) -> str:
 
 
 def _yaml(text: float | str | None) -> str:
-    r"""Text in double quotes, where YAML has the escapes of JSON.
+    r"""Double-quoted YAML text with JSON escapes.
 
     >>> print(_yaml(r'Rack "A" \ Berlin'))
     "Rack \"A\" \\ Berlin"
@@ -794,12 +794,12 @@ def _yaml(text: float | str | None) -> str:
 
 
 def _visible(text: str) -> str:
-    """Text on one line, without letters that turn or hide others."""
+    """Text on one line, without control and invisible characters."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def as_markdown(shown: Sheet) -> str:
-    """Write a document as Markdown."""
+    """Format a document as Markdown."""
     lines = [f"# {shown.title}", ""]
     for text in shown.lead:
         lines += [_plain(text), ""]
@@ -813,7 +813,7 @@ def as_markdown(shown: Sheet) -> str:
 
 
 def _plain(text: str) -> str:
-    r"""Text that Markdown shows as it stands.
+    r"""Escape text for Markdown.
 
     >>> print(_plain("a|b <i> [c](d)"))
     a\|b \<i> \[c](d)
@@ -822,7 +822,7 @@ def _plain(text: str) -> str:
 
 
 def as_latex(shown: Sheet) -> str:
-    """Write a document as LaTeX, to include in a paper."""
+    """Format a document as LaTeX for inclusion in a paper."""
     lines = [rf"\paragraph{{{tex(shown.title)}.}}"]
     lines += [tex(text) for text in shown.lead]
     lines += ["", r"\begin{tabular}{lll}", r"field & value & basis \\ \hline"]
@@ -838,7 +838,7 @@ def as_latex(shown: Sheet) -> str:
 
 
 def tex(text: str) -> str:
-    r"""Text with the letters of LaTeX escaped.
+    r"""Escape text for LaTeX.
 
     >>> print(tex("8.4 × 10^23 & 5%"))
     8.4 $\times$ $10^{23}$ \& 5\%
@@ -855,11 +855,11 @@ STYLE = (
     "table{border-collapse:collapse}td,th{border:1px solid #888;padding:.3em .5em;"
     "text-align:left;vertical-align:top}pre{white-space:pre-wrap;overflow-wrap:anywhere}"
 )
-"""Prints, and opens in a word processor."""
+"""Style sheet for printing and word processors."""
 
 
 def as_html(shown: Sheet) -> str:
-    """Write a document as one HTML page that prints, and opens in a word processor."""
+    """Format a document as one HTML page for printing and word processors."""
 
     def row(cells: Sequence[str], tag: str) -> str:
         return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
@@ -880,19 +880,19 @@ def as_html(shown: Sheet) -> str:
 
 
 WRITERS = {"markdown": as_markdown, "latex": as_latex, "html": as_html}
-"""Markup -> what writes it."""
+"""Markup -> renderer."""
 
 SUFFIXES = {".md": "markdown", ".tex": "latex", ".html": "html", ".htm": "html", ".json": "json"}
-"""End of the name of a file -> what is written to it."""
+"""File suffix -> markup."""
 
 
 def usual_markup(made: Document) -> str:
-    """Markdown, or JSON for a format that other programs read."""
+    """Default markup: Markdown, or JSON for a machine-readable format."""
     return "markdown" if FORMATS[made.format].data is None else "json"
 
 
 def text_of(made: Document, markup: str, names: Names) -> str:
-    """Write a document in one markup, or as JSON.
+    """Format a document in one markup, or as JSON.
 
     Parameters
     ----------

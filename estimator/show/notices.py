@@ -1,4 +1,4 @@
-"""Notices of an answer in the order in which they matter, and the few that are shown."""
+"""Notices of an answer by importance, and the few that are shown."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -7,7 +7,7 @@ from estimator.core.uncertainty import Uncertain
 from estimator.show.text import HEADLINES
 
 SHOWN = 3
-"""Notices that an answer shows unless all are asked for."""
+"""Notices shown by default."""
 
 SOURCES = {
     "pue": ("PUE",),
@@ -21,17 +21,17 @@ SOURCES = {
     ),
     **dict.fromkeys(("input_tokens", "output_tokens", "step_flop"), ("utilization", "model")),
 }
-"""Input -> the sources of uncertainty that an assumption about it is part of."""
+"""Input -> uncertainty sources that an assumption about it affects."""
 
 DECISIVE = ("devices", "concurrency", "hardware", "steps")
-"""Inputs whose assumptions scale the answer itself; no interval covers them."""
+"""Inputs whose assumptions scale the answer beyond any interval."""
 
 MINOR = (
     *("attention_added", "lora_saves", "qlora_unpacks", "serving_weights_unpacked"),
     *("as_reported", "owning_left_out", "embodied_unknown"),
     *("water_unknown", "onsite_water_unknown", "offsite_water_unknown"),
 )
-"""Codes of notices that explain a figure, or lack one that few people need."""
+"""Codes of explanatory notices, shown last."""
 
 _SLIP, _WARNING, _DECISIVE, _USUAL, _MINOR = 4.0, 3.0, 2.0, 0.05, 0.0
 
@@ -39,7 +39,7 @@ _SLIP, _WARNING, _DECISIVE, _USUAL, _MINOR = 4.0, 3.0, 2.0, 0.05, 0.0
 def by_weight(
     notices: Iterable[Notice], quantities: Mapping[str, Uncertain] | None = None
 ) -> list[Notice]:
-    """Sort notices: warnings first, then assumptions by what they may move the results.
+    """Sort notices: warnings first, then assumptions by their effect on the results.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def by_weight(
 
 
 def _weight(notice: Notice, shares: Mapping[str, float]) -> float:
-    """Weight of a notice: its share of the variance if it is an assumption."""
+    """Weight of a notice; for an assumption, its variance share."""
     if notice.code == "too_few":
         return _SLIP
     if notice.code in MINOR:
@@ -75,12 +75,12 @@ def _weight(notice: Notice, shares: Mapping[str, float]) -> float:
 
 
 def _assumes(notice: Notice) -> bool:
-    """Return whether a notice states an assumption, by its sentence."""
+    """Return whether a notice states an assumption, judging by its text."""
     return "assum" in str(MESSAGES.get(notice.code, ""))
 
 
 def first_lines(lines: Sequence[str], *, verbose: bool = False) -> Iterator[str]:
-    """Yield the first lines, and a count of the others with the option that shows them.
+    """Yield the first lines, then the number of others and the option to show them.
 
     >>> list(first_lines("abcde"))
     ['a', 'b', 'c', '2 more assumptions: --verbose']

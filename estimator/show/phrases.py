@@ -1,4 +1,4 @@
-"""Facts of a training run in a sentence: its measurement, equivalents, another start."""
+"""Sentences about a training run: measurement, equivalents, other start times."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -16,14 +16,14 @@ from estimator.core.units import (
 )
 
 LEAST_FLIGHTS = 0.1
-"""Share of a flight from which flights are a comparison [1]."""
+"""Least number of flights for a comparison with flights [1]."""
 
 LEAST_SAVING = 1e-4
-"""A smaller share saved by another start is none [1]."""
+"""Least saving of another start that is reported [1]."""
 
 
 def as_much(found: Mapping[str, float]) -> Iterator[Phrase]:
-    """Say equivalents in words; less than a year or a flight as what it is."""
+    """Yield everyday equivalents as sentences."""
     if (years := found.get("household_years", 0.0)) >= 1:
         yield say("the electricity of {count} US households in a year", count=human_count(years))
     elif years > 0:
@@ -39,7 +39,7 @@ def as_much(found: Mapping[str, float]) -> Iterator[Phrase]:
 
 
 def as_little(found: Mapping[str, float]) -> Iterator[Phrase]:
-    """Say equivalents of a small energy in words."""
+    """Yield equivalents of a small energy as sentences."""
     yield say("a 10 W LED lamp for {time}", time=human_duration(found["led_bulb_s"]))
     yield say("a brain at 20 W for {time}", time=human_duration(found["brain_s"]))
     yield say("{count} litres of water boiled", count=digits(found["kettles"]))
@@ -47,7 +47,7 @@ def as_little(found: Mapping[str, float]) -> Iterator[Phrase]:
 
 
 def schedule_line(schedule: Mapping[str, float]) -> Phrase:
-    """Say what another start would save."""
+    """Sentence on the saving of another start."""
     start = f"{schedule['start']:g}"
     if schedule["saving_share"] < LEAST_SAVING:
         return say(
@@ -74,7 +74,7 @@ def schedule_line(schedule: Mapping[str, float]) -> Phrase:
 
 
 def measured_line(found: Mapping[str, Any], words: Mapping[str, str]) -> Phrase:
-    """Say what was reported of the run that a preset names.
+    """Sentence on the reported figures of a preset's run.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def measured_line(found: Mapping[str, Any], words: Mapping[str, str]) -> Phrase:
 
 
 def _reported(found: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the figures of a run, its energy with the digits of the source."""
+    """Yield the figures of a run, with energy to the source's digits."""
     if "wall_hours" in found:
         yield human_duration(found["wall_hours"] * S_PER_H)
     elif "device_hours" in found:

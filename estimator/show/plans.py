@@ -1,4 +1,4 @@
-"""The best plans of training and of inference: as JSON, as rows, as text with what binds."""
+"""Best plans of training and inference, as JSON, rows, or text with binding limits."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,12 +22,12 @@ HEADS: Mapping[str, str] = {
     "energy_kwh": "energy",
     "co2e_kg": "CO2e",
 }
-"""Quantity of a plan -> head of its column."""
+"""Quantity of a plan -> column header."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plans:
-    """Plans to be shown.
+    """Plans to print.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class Plans:
 
 
 def plans_json(plans: Plans, names: Names, counts: Sequence[str]) -> dict[str, Any]:
-    """All plans and what stands in the way of better ones, with some counts of the search."""
+    """All plans, binding limits, and search counts."""
     answer = plans.answer
     shown = [as_json(report, names) for report in plans.reports]
     return {
@@ -73,7 +73,7 @@ def plans_rows(plans: Plans, names: Names) -> list[dict[str, Any]]:
 def plans_text(
     plans: Plans, names: Names, sentence: str, quantities: Sequence[str]
 ) -> Iterator[Block]:
-    """Say the best plan, or the nearest one, in a sentence, all as a table, and what binds.
+    """Yield the best or closest plan as a sentence, all as a table, and binding limits.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def cell(report: Report, name: str) -> str:
 
 
 def designs_text(count: int) -> str:
-    """Count designs.
+    """Format a number of designs.
 
     >>> designs_text(1), designs_text(2772)
     ('1 design', '2,772 designs')

@@ -1,4 +1,4 @@
-"""Labels and units of quantities, and how a person reads an amount of each."""
+"""Labels and units of quantities, and formatting of their amounts."""
 
 from collections.abc import Mapping
 
@@ -89,17 +89,17 @@ QUANTITIES: Mapping[str, tuple[str, str]] = {
     "fragmentation_bytes": ("fragmentation", "B"),
     "total_bytes": ("total", "B"),
 }
-"""Quantity or fact -> its label, and the unit in which people read it; in the order shown."""
+"""Quantity or fact -> label and display unit, in display order."""
 
 COUNTED = ("tokens/s", "items/s", "answers", "days", "tokens per day")
-"""Units of numbers that are not whole, written with three digits."""
+"""Units of fractional numbers, shown with three digits."""
 
 SMALL: Mapping[str, tuple[str, float, float, str, float]] = {
     "gCO2e": ("g", 1.0, 1e3, "kgCO2e", 1e-3),
     "mL": ("mL", 1.0, 1e3, "L", 1e-3),
     "cent": ("¢", 1e2, 1.0, "USD", 1.0),
 }
-"""Unit of small amounts -> how it is written, its factor, and from where on in which larger one."""
+"""Unit of small amounts -> name, factor, and threshold of the larger unit."""
 
 LEAST_DEVICE_HOURS = 1e-4
 
@@ -110,7 +110,7 @@ def label(name: str) -> str:
 
 
 def amount(name: str, value: float) -> str:
-    """Amount of a quantity for people: unit chosen, three digits.
+    """Format an amount of a quantity with three digits in a suitable unit.
 
     >>> amount("wall_hours", 3115079), amount("energy_kwh", 1.287e6), amount("cost_usd", 4.67e6)
     ('355 years', '1.29 GWh', '$4.67M')
@@ -146,7 +146,7 @@ def amount(name: str, value: float) -> str:
 
 
 def interval(name: str, quantity: Uncertain, level: float, between: str = "to") -> str:
-    """Interval of a quantity for people; empty where it is exact.
+    """Format an interval of a quantity, empty if exact.
 
     >>> interval("energy_kwh", Uncertain(100.0, {"load": 0.5}), 0.8), interval(
     ...     "energy_kwh", Uncertain(1e3), 0.8
@@ -158,6 +158,6 @@ def interval(name: str, quantity: Uncertain, level: float, between: str = "to") 
 
 
 def with_interval(name: str, quantity: Uncertain, level: float) -> str:
-    """Median with its interval below it, for a cell of a table."""
+    """Median over its interval, for a table cell."""
     lines = (amount(name, float(quantity.mid)), interval(name, quantity, level))
     return "\n".join(filter(None, lines))

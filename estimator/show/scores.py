@@ -9,7 +9,7 @@ from estimator.validation.cross_validation import Points
 from estimator.validation.held_out import WORST, HeldOut
 
 Columns = Sequence[tuple[str, str, Callable[[Any], str]]]
-"""Head of each column, field of a row, and how its value is written."""
+"""Header, row field and formatter of each column."""
 
 SERVED = {
     "time_to_first_token_s": "Time to first token",
@@ -22,7 +22,7 @@ SERVED = {
     "decode_tokens_per_s": "Decoding one sequence, tokens per second",
     "prefill_tokens_per_s": "Prefill, tokens per second",
 }
-"""Quantity of inference -> what heads its scores."""
+"""Inference quantity -> heading of its scores."""
 
 EARLIER = "The model of 2026-11-21 (fitted to a third of these runs) and the present one:"
 
@@ -116,7 +116,7 @@ RUNS: Columns = (
 
 
 def scores_table(first: str, rows: Iterable[tuple[str, Any]], columns: Columns) -> TextTable:
-    """Lay out rows, each with its name, and values by field: of a mapping or a dataclass."""
+    """Format named rows of mappings or dataclasses as a table."""
     cells = []
     for name, row in rows:
         known = row if isinstance(row, Mapping) else vars(row)
@@ -125,13 +125,13 @@ def scores_table(first: str, rows: Iterable[tuple[str, Any]], columns: Columns) 
 
 
 def left_out(counts: Mapping[str, int], of: str = "") -> Iterator[str]:
-    """Say how many rows are not scored, and why."""
+    """Yield how many rows are not scored, and why."""
     for reason, count in counts.items():
         yield f"left out{of}: {rows_text(count)}, {reason}"
 
 
 def titled(title: str, scores: Mapping[str, Points]) -> Iterator[Block]:
-    """Scores of the whole chain under a title."""
+    """End-to-end scores under a title."""
     yield ""
     yield title
     yield scores_table("", scores.items(), CHAIN)
@@ -146,7 +146,7 @@ def runs_table(report: HeldOut, most: int | None = None) -> TextTable:
 
 
 def held_out_text(report: HeldOut, later: Points, last_year: float) -> Iterator[Block]:
-    """The score of device-hours: headlines, groups, the worst misses."""
+    """Score of device-hours: headlines, groups, worst misses."""
     yield (
         f"Device-hours of the {later.count} published runs after {last_year:.0f}, predicted by a "
         f"fit to those until then: median error {in_percent(later.median_error)}, the 80% "
@@ -174,7 +174,7 @@ def held_out_text(report: HeldOut, later: Points, last_year: float) -> Iterator[
 
 
 def change_text(report: HeldOut, earlier: Mapping[str, Mapping[str, float]]) -> Iterator[Block]:
-    """Score of the earlier model and of the present one side by side."""
+    """Scores of the previous and current model side by side."""
     yield ""
     yield EARLIER
     rows = []

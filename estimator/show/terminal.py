@@ -1,4 +1,4 @@
-"""Reports and tables on the terminal: data on stdout, notes on stderr."""
+"""Terminal output: data on stdout, notes on stderr."""
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ def print_report(
     quiet: bool = False,
     verbose: bool = False,
 ) -> None:
-    """Print a report, and unless it is JSON the notices that matter most on stderr.
+    """Print a report, with the most important notices on stderr unless it is JSON.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def print_notices(
     quiet: bool = False,
     verbose: bool = False,
 ) -> None:
-    """Print the notices that matter most, and how many more there are; or all if verbose."""
+    """Print the most important notices and the number of others, or all if verbose."""
     from estimator.core.messages import rendered
     from estimator.show.notices import by_weight, first_lines
 
@@ -68,7 +68,7 @@ def print_notices(
 
 
 def print_blocks(blocks: "Iterable[Block]") -> None:
-    """Print lines and tables for people."""
+    """Print lines and tables."""
     for block in blocks:
         if isinstance(block, str):
             print_line(block)
@@ -87,7 +87,7 @@ def print_json(value: object) -> None:
 
 
 def print_csv(rows: Iterable[Mapping[str, Any]]) -> None:
-    """Print rows under the union of their keys, in the order in which they appear."""
+    """Print rows under the union of their keys, in order of appearance."""
     import csv
 
     from estimator.system.formula_cells import without_formula
@@ -105,9 +105,9 @@ def print_table(
     *,
     whole: Sequence[str] = (),
 ) -> None:
-    """Print a table for people; the first column left, the others right, `whole` ones unbroken.
+    """Print a table with the first column left-aligned and `whole` ones unwrapped.
 
-    On a terminal too narrow for the columns' words, each row is printed as a list instead.
+    On a terminal too narrow for the words, each row is printed as a list.
     """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
@@ -132,7 +132,7 @@ def print_table(
 
 
 LINE = 120
-"""Letters of a line that is no terminal's."""
+"""Line length outside a terminal [character]."""
 
 
 def print_line(text: str = "") -> None:
@@ -141,11 +141,11 @@ def print_line(text: str = "") -> None:
 
 
 PLAIN = str.maketrans({"×": "x", "≥": ">=", "≤": "<=", "µ": "u", "−": "-", "–": "-", "·": "*"})
-"""Signs of the answers, as a terminal without them has to show them."""
+"""ASCII replacements for terminals without these characters."""
 
 
 def printable(text: str) -> str:
-    """Text as stdout can show it: where its encoding lacks a sign, the nearest plain one."""
+    """Replace characters that stdout cannot encode."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     try:
         text.encode(encoding)
@@ -155,13 +155,13 @@ def printable(text: str) -> str:
 
 
 def note(text: str, *, quiet: bool = False) -> None:
-    """Tell something beside the answer, on stderr."""
+    """Print a note on stderr."""
     if not quiet:
         sys.stderr.write(f"note: {harmless(text)}\n")
 
 
 def harmless(text: str) -> str:
-    r"""Text without what a terminal obeys: others may have written parts of it.
+    r"""Replace control characters, as others may have written parts of the text.
 
     >>> harmless("the server warns: \x1b[2Jgone")
     'the server warns: ?[2Jgone'
@@ -170,11 +170,11 @@ def harmless(text: str) -> str:
 
 
 SPACES = "\u00a0\u202f"
-"""Spaces that do not count as printable and are in our own texts."""
+"""Non-breaking spaces used in our own texts."""
 
 
 def note_reasons(reasons: Mapping[str, int], what: str, *, quiet: bool) -> None:
-    """Say why designs are missing, the most common reasons first: "3 left out: ..."."""
+    """Print why designs are missing, the most common reasons first: "3 left out: ..."."""
     common = sorted(reasons.items(), key=lambda item: -item[1])
     for reason, count in common[:SHOWN_REASONS]:
         note(f"{count:,} {what}: {reason}", quiet=quiet)
@@ -183,20 +183,20 @@ def note_reasons(reasons: Mapping[str, int], what: str, *, quiet: bool) -> None:
 
 
 SHOWN_REASONS = 5
-"""Reasons shown at most [1]."""
+"""Most reasons shown [1]."""
 
 
 BETWEEN = 3
-"""Letters between two columns: their padding, and the place of a divider."""
+"""Width between two columns: padding and divider [character]."""
 
 EDGES = 2
-"""Letters beside the first and the last column."""
+"""Width around the outer columns [character]."""
 
 
 def column_widths(
     header: Sequence[str], rows: Sequence[Sequence[str]], line: int, whole: Sequence[str] = ()
 ) -> list[int] | None:
-    """Width of each column so that no word is broken; None where the line is too narrow.
+    """Column widths that wrap no word, or None if the line is too narrow.
 
     Parameters
     ----------
@@ -226,7 +226,7 @@ def column_widths(
 
 
 def lists_text(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Lay out a table as one list for each row, for a line too narrow for its columns.
+    """Format a table as a list per row, for narrow lines.
 
     >>> print(lists_text(["device", "time", "cost"], [["a100", "5 h", "$3"]]), end="")
     <BLANKLINE>

@@ -1,4 +1,4 @@
-"""A report as text: a headline, tables with labels and units, and what to know besides."""
+"""Reports as text: a headline, tables with labels and units, and notes."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,17 +41,17 @@ HEADLINES: Mapping[str, Mapping[str, str]] = {
         "item_s": " per batch",
     },
 }
-"""Kind of question -> quantities that the first line answers with, and what follows each."""
+"""Question type -> quantities of the headline, and the text after each."""
 
 LEAST_SHARE = 0.005
-"""Smaller shares of the uncertainty are not shown [1]."""
+"""Least uncertainty share shown [1]."""
 
 SHARE_DECIMALS = 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class TextTable:
-    """Cells for people; the first column is on the left.
+    """Table cells; the first column is left-aligned.
 
     Parameters
     ----------
@@ -67,16 +67,16 @@ class TextTable:
 
 
 Block = str | TextTable
-"""A line, or a table."""
+"""Line or table."""
 
 
 def as_text(report: Report, names: Names) -> Iterator[Block]:
-    """Yield the lines and tables of a report, in the order in which they are read."""
+    """Yield the lines and tables of a report in reading order."""
     yield from TEXTS[report.question](report, names)
 
 
 def results_table(report: Report) -> TextTable:
-    """Return label, median and interval of each quantity."""
+    """Table of label, median and interval of each quantity."""
     rows = [
         (label(name), amount(name, float(quantity.mid)), interval(name, quantity, report.level))
         for name, quantity in _listed(report).items()
@@ -205,7 +205,7 @@ def _usage(report: Report, names: Names) -> Iterator[Block]:
 
 
 MOST_FACTORS = 4
-"""Causes of uncertainty that a text names [1]."""
+"""Most uncertainty sources named in a text [1]."""
 
 MILLION_USERS = "million_users_year"
 
@@ -216,7 +216,7 @@ TASKS = {
     "lora": "LoRA fine-tuning",
     "qlora": "QLoRA fine-tuning",
 }
-"""Kind of fine-tuning -> the task of a memory need in words."""
+"""Fine-tuning method -> name of the memory task."""
 
 
 def _memory(report: Report, names: Names) -> Iterator[Block]:
@@ -269,7 +269,7 @@ def _totals(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _listed(report: Report) -> Mapping[str, Uncertain]:
-    """Return what the table lists: the embodied part of the CO2e, too, and no empty memory."""
+    """Return the listed quantities: embodied CO2e too, and no empty memory."""
     embodied = report.details.get("embodied")
     if embodied is not None:
         every = {**report.quantities, "embodied_co2e_kg": embodied}
@@ -280,7 +280,7 @@ def _listed(report: Report) -> Mapping[str, Uncertain]:
 
 
 def _headline(report: Report) -> Iterable[str]:
-    """Amounts that the first line answers with, where they are known."""
+    """Known amounts of the headline."""
     return (
         f"{amount(name, report.mid(name))}{after}"
         for name, after in HEADLINES[report.question].items()
@@ -297,4 +297,4 @@ TEXTS: Mapping[str, Callable[[Report, Names], Iterator[Block]]] = {
     "memory": _memory,
     "network": _network,
 }
-"""Kind of question -> what writes its report."""
+"""Question type -> renderer of its report."""

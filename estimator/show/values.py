@@ -1,4 +1,4 @@
-"""A report as JSON and as a row of a table: keys and columns end in their units."""
+"""Reports as JSON and table rows; keys and columns end in their units."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -10,7 +10,7 @@ from estimator.show.verdicts import verdict
 
 
 def as_json(report: Report, names: Names = in_python) -> dict[str, Any]:
-    """One object with inputs, results, facts and warnings.
+    """Report as one object with inputs, results, facts and warnings.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def _without_blanks(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def as_rows(report: Report, names: Names = in_python) -> list[dict[str, Any]]:
-    """Rows of a table: one per term of a network, one alone for any other question."""
+    """Table rows: one per term of a network, one for any other question."""
     if report.question != "network":
         return [as_row(report, names)]
     return [
@@ -59,7 +59,7 @@ def as_rows(report: Report, names: Names = in_python) -> list[dict[str, Any]]:
 
 
 def as_row(report: Report, names: Names = in_python) -> dict[str, Any]:
-    """One flat row: leading columns, `_low`, `_mid` and `_high` of each result, facts, warnings."""
+    """Flat row: leading columns, `_low`, `_mid` and `_high` of each result, facts, warnings."""
     known = {**report.inputs, **report.facts}
     row = {name: known.get(name, "") for name in report.columns}
     for name in report.quantities:

@@ -1,4 +1,4 @@
-"""Verdict on whether a model fits in memory, in words."""
+"""Verdict on whether a model fits in memory."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ MISSING = "without activations, which are not modelled"
 
 
 def verdict(report: Report, names: Names) -> str:
-    """Say in one line whether a memory need fits, and with which inputs it would."""
+    """One-line verdict on whether a memory need fits, or which inputs would make it fit."""
     found, facts, details = report.bounds("total_bytes"), report.facts, report.details
     need = human(found["mid"], "B")
     if "memory_bytes" not in facts:
@@ -39,7 +39,7 @@ def verdict(report: Report, names: Names) -> str:
 
 
 def places(devices: float) -> str:
-    """Say where a need per device is.
+    """Format the devices of a per-device need.
 
     >>> places(1.0), places(1024.0)
     ('on one device', 'on each of 1,024 devices')
@@ -48,14 +48,14 @@ def places(devices: float) -> str:
 
 
 def remedy_text(remedy: "Remedy", names: Names) -> str:
-    """Say what makes a model fit that no number of devices holds as it was asked."""
+    """Format the changes that make a model fit."""
     plural = "" if remedy.devices == 1 else "s"
     changes = written(remedy.changes, names)
     return f"with {changes} from {remedy.devices:,.0f} device{plural} on"
 
 
 def written(changes: Mapping[str, Any], names: Names) -> str:
-    """Write changed inputs: `--zero 3 --recompute full` on the command line."""
+    """Format changed inputs: `--zero 3 --recompute full` on the command line."""
     values = {
         name: f"{value:g}" if isinstance(value, float) else value for name, value in changes.items()
     }

@@ -1,1 +1,1 @@
-"""Set-up and data folders; standard library only, for it runs before the dependencies are there."""
+"""Environment setup and data folders; standard library only, as it runs before any install."""

@@ -6,18 +6,17 @@ from functools import lru_cache
 from pathlib import Path
 
 ENVIRONMENT = "TWENTY_WATTS_DATA"
-"""Name of the environment variable that names another folder."""
+"""Environment variable that sets the data folder."""
 
 DEPENDS_ON = ("HOME", "XDG_DATA_HOME")
-"""Names of the environment variables that move the system's folder while a program runs."""
+"""Environment variables that affect the system's data folder."""
 
 
 def data_directory() -> Path:
-    """Return the folder of the user's own data; it need not exist.
+    """Return the user's data folder, which may not exist.
 
-    TWENTY_WATTS_DATA names it, or else it is where the system keeps such data of a user: on Linux
-    ~/.local/share/twenty-watts. The home of a user who is not there stays as it is written, as in
-    shells.
+    TWENTY_WATTS_DATA, otherwise the system's location, on Linux ~/.local/share/twenty-watts. The
+    home of an unknown user is not expanded, as in shells.
     """
     named = os.environ.get(ENVIRONMENT)
     if named:
@@ -29,7 +28,7 @@ def data_directory() -> Path:
 
 @lru_cache(maxsize=8)
 def _of_system(*_environment: str | None) -> Path:
-    """Return the system's data folder; cached, as looking it up takes a tenth of an estimate."""
+    """Return the system's data folder, cached, as it takes a tenth of an estimate."""
     import platformdirs
 
     return Path(platformdirs.user_data_dir("twenty-watts", appauthor=False))

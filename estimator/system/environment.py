@@ -1,13 +1,12 @@
-"""Is everything that this command needs installed here? If not, set it up once, beside the code.
+"""Setup of a missing environment, once, next to the code.
 
-In a source checkout whose packages are missing from the running Python, `enter` makes `.venv` in
-the checkout, installs the pinned packages into it and runs the same command line again inside it.
-Where the packages can be imported already, it does nothing. Standard library only.
+In a source checkout without the required packages, `enter` creates `.venv`, installs the pinned
+packages and runs the same command again inside it. It does nothing if the packages can be imported.
+Standard library only.
 
-A stamp in `.venv` holds the Python version and a hash of each requirement file. It is written last
-and taken away first, so an environment without one is half-made and is made anew; one with the
-right stamp starts at once. A lock in `.venv` lets one start at a time set up, and marks the folder
-as ours: a `.venv` that somebody else made is used if it is complete and never changed.
+A stamp in `.venv` has the Python version and a hash of each requirement file. It is written last
+and removed first, so an environment without one is incomplete and is rebuilt. A lock serialises
+setups and marks the folder as ours: a foreign `.venv` is used if complete and never changed.
 """
 
 import importlib.util
@@ -31,7 +30,7 @@ STAMP = "twenty-watts.json"
 LOCK = "twenty-watts.lock"
 ENTRIES = "entries"
 NO_SETUP = "TWENTY_WATTS_NO_SETUP"
-"""Name of the environment variable that forbids setting anything up."""
+"""Environment variable that disables the setup."""
 
 POLL_S = 0.2
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -45,10 +44,10 @@ class Needs:
     root: Path
     requirements: tuple[str, ...]
     modules: Mapping[str, str]
-    """Distribution -> the module it installs."""
+    """Distribution -> its module."""
 
     instead_of: tuple[str, ...] = ()
-    """Modules whose presence means that the running Python is meant, and no other will do."""
+    """Modules that tie the command to the running Python if present."""
 
 
 APP = Needs(
@@ -95,11 +94,11 @@ MEASURE = replace(
     ),
     instead_of=("torch",),
 )
-"""Minimum for measurements; a Python with PyTorch is used as it is."""
+"""Requirements of measurements only; a Python with PyTorch is used as it is."""
 
 
 def enter(needs: Needs) -> None:
-    """Return if the needed packages can be imported here; else run this command where they can.
+    """Return if the packages can be imported here; otherwise rerun the command where they can.
 
     Parameters
     ----------
@@ -137,7 +136,7 @@ def enter(needs: Needs) -> None:
 
 
 def few(names: Sequence[str]) -> str:
-    """Name the first few, and count the rest.
+    """List the first few names, and count the rest.
 
     >>> few(["numpy", "pandas", "pyarrow", "streamlit", "rich"])
     'numpy, pandas, pyarrow and 2 more'
@@ -147,14 +146,14 @@ def few(names: Sequence[str]) -> str:
 
 
 def sources_of(needs: Needs) -> str:
-    """The requirement files as words of a pip command."""
+    """Requirement files as pip arguments."""
     return " ".join(f"-r {needs.root / name}" for name in needs.requirements)
 
 
 def missing_modules(modules: Mapping[str, str], path: Sequence[str] | None = None) -> list[str]:
-    """Name the distributions whose module cannot be found, without importing any.
+    """Return the distributions with missing modules, without importing any.
 
-    A folder without the files of the package is no module.
+    A folder without the package's files does not count.
 
     Parameters
     ----------
@@ -174,7 +173,7 @@ def missing_modules(modules: Mapping[str, str], path: Sequence[str] | None = Non
 
 
 def is_ready(needs: Needs) -> bool:
-    """Return whether `.venv` has what is needed, for the running Python version if we made it."""
+    """Return whether `.venv` is complete, and current if it is ours."""
     folder = needs.root / FOLDER
     if not is_whole(folder) or missing_modules(needs.modules, site_of(folder)):
         return False
@@ -182,19 +181,19 @@ def is_ready(needs: Needs) -> bool:
 
 
 def is_whole(folder: Path) -> bool:
-    """Return whether the environment still has its Python and all packages it was left with."""
+    """Return whether the environment still has its Python and all installed packages."""
     least = str(read_stamp(folder).get(ENTRIES, ""))
     fewer = least.isdecimal() and entries_of(folder) < int(least)
     return python_of(folder).exists() and not fewer
 
 
 def entries_of(folder: Path) -> int:
-    """Count files and folders beside the packages of an environment."""
+    """Number of files and folders among the packages of an environment."""
     return sum(len(list(Path(site).iterdir())) for site in site_of(folder))
 
 
 def set_up(needs: Needs, missing: Sequence[str]) -> None:
-    """Make `.venv`, or bring it up to date; another start that does so is waited for.
+    """Create or update `.venv`; waits for a concurrent setup.
 
     Parameters
     ----------
@@ -234,7 +233,7 @@ def set_up(needs: Needs, missing: Sequence[str]) -> None:
 
 
 def build(needs: Needs, lock: TextIO) -> None:
-    """Install the requirement files, into a new environment unless ours is whole but outdated."""
+    """Install the requirement files, into a new environment unless ours is only outdated."""
     folder = needs.root / FOLDER
     stamp = read_stamp(folder)
     whole = stamp.get("python") == PYTHON and is_whole(folder)
@@ -262,7 +261,7 @@ def build(needs: Needs, lock: TextIO) -> None:
 
 
 def wanted_stamp(needs: Needs) -> dict[str, str]:
-    """Python version and requirement file -> hash of its content."""
+    """Python version and hash of each requirement file."""
     import hashlib
 
     digests = {
@@ -273,7 +272,7 @@ def wanted_stamp(needs: Needs) -> dict[str, str]:
 
 
 def read_stamp(folder: Path) -> dict[str, str]:
-    """Read the stamp of a whole environment; empty if it is half-made."""
+    """Read the stamp of an environment, empty if incomplete."""
     import json
 
     try:
@@ -284,7 +283,7 @@ def read_stamp(folder: Path) -> dict[str, str]:
 
 
 def write_stamp(folder: Path, stamp: Mapping[str, str]) -> None:
-    """Write the stamp in one step: there is never half a stamp."""
+    """Write the stamp atomically."""
     import json
 
     write_whole(folder / STAMP, json.dumps(stamp, indent=1).encode())
@@ -297,7 +296,7 @@ def is_foreign(folder: Path) -> bool:
 
 
 def clear(folder: Path) -> None:
-    """Remove everything in the environment but the lock."""
+    """Remove everything in the environment except the lock."""
     import shutil
 
     for entry in folder.iterdir():
@@ -311,7 +310,7 @@ def clear(folder: Path) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[TextIO]:
-    """Hold the lock file; the system lets go of it when its last holder ends, however it ends."""
+    """Hold the lock file; the system releases it when its last holder ends."""
     with path.open("a", encoding="utf-8") as lock:
         if not try_lock(lock):
             say("another start is setting up; waiting for it")
@@ -321,7 +320,7 @@ def locked(path: Path) -> Iterator[TextIO]:
 
 
 def run_again(python: Path) -> None:
-    """Become the same command line under another Python."""
+    """Replace this process by the same command under another Python."""
     command = [str(python), *sys.orig_argv[1:]]
     if sys.platform == "win32":
         import subprocess
@@ -331,6 +330,6 @@ def run_again(python: Path) -> None:
 
 
 def say(message: str) -> None:
-    """Tell the person at the terminal what is being done."""
+    """Print a progress message."""
     sys.stderr.write(f"Twenty Watts: {message}\n")
     sys.stderr.flush()

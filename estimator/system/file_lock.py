@@ -1,4 +1,4 @@
-"""Does another process hold this file? A lock that the kernel drops when its holder ends."""
+"""File locks that the kernel releases when the holder ends."""
 
 import errno
 import sys
@@ -14,12 +14,12 @@ else:
     import fcntl
 
 POLL_S = 0.05
-"""Time between attempts to take a lock that another process has [s]."""
+"""Interval between attempts to take a lock [s]."""
 
 
 @contextmanager
 def held(path: Path) -> Iterator[None]:
-    """Hold a lock file, made if need be; wait while another process does."""
+    """Hold a lock file, created if needed; wait for other processes."""
     with path.open("a", encoding="utf-8") as lock:
         while not try_lock(lock):
             time.sleep(POLL_S)
@@ -27,7 +27,7 @@ def held(path: Path) -> Iterator[None]:
 
 
 def try_lock(lock: TextIO) -> bool:
-    """Take the lock if it is free; a file system without locks counts as free."""
+    """Take a free lock; a file system without locks counts as free."""
     try:
         if sys.platform == "win32":
             msvcrt.locking(lock.fileno(), msvcrt.LK_NBLCK, 1)

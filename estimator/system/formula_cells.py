@@ -1,7 +1,7 @@
-"""Cells of CSV that a spreadsheet would run as a formula.
+"""CSV cells that a spreadsheet would run as a formula.
 
-Text of others ends up in tables: names of runs, programs and devices, and every column of a batch
-that passes through. An apostrophe keeps such a cell text, as OWASP recommends ("CSV Injection").
+Tables contain text from others: names of runs, programs and devices, and passed-through columns. An
+apostrophe keeps such a cell text, as OWASP recommends ("CSV Injection").
 """
 
 import csv
@@ -13,31 +13,31 @@ from itertools import accumulate
 from typing import Any
 
 FIRST_LETTERS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
-"""A cell that begins with one of these may be a formula; the last four are full-width."""
+"""First characters of a possible formula; the last four are full-width."""
 
 PLAIN = re.compile(
     r"[+-]?(\d[\d., ]*|[.,]\d+)(e[+-]?\d+)?\s*%?|[+-](inf|nan|infinity)|[+-]+", re.IGNORECASE
 )
-"""Numbers with a sign, and dashes for nothing: these stay as they are."""
+"""Signed numbers and dashes, which stay unchanged."""
 
 KINDS = bytes(
     ord("," if byte in b',"\0' else "=" if byte in b"=+-@\t\r\n\xef" else " ")
     for byte in range(256)
 )
-"""Byte -> `,` before a cell, `=` at the start of one that may be a formula, a blank otherwise.
+"""Byte -> `,` before a cell, `=` at the start of a possible formula, otherwise a blank.
 
-All full-width first letters begin with the byte EF in UTF-8.
+All full-width first characters begin with the byte EF in UTF-8.
 """
 
 PLAIN_CELL = re.compile(
     rf'(?<=")(?:{PLAIN.pattern})(?="(?:[,\0]|\Z))|(?<!")(?:{PLAIN.pattern})(?=[,\0]|\Z)'.encode(),
     re.IGNORECASE,
 )
-"""A whole cell that stays as it is."""
+"""Pattern of a whole cell that stays unchanged."""
 
 
 def without_formula(cell: Any) -> Any:
-    """Return a cell that a spreadsheet shows and does not run; what is no text stays.
+    """Return a cell that a spreadsheet shows but does not run.
 
     >>> without_formula("=HYPERLINK(A1)"), without_formula("-1.5e-3"), without_formula("gpt-3")
     ("'=HYPERLINK(A1)", '-1.5e-3', 'gpt-3')
@@ -48,7 +48,7 @@ def without_formula(cell: Any) -> Any:
 
 
 def without_formulas(records: Sequence[str]) -> Sequence[str]:
-    """Return records of CSV whose cells a spreadsheet does not run; others stay letter by letter.
+    """Return CSV records without formulas; others stay byte for byte.
 
     >>> without_formulas(['a,"=1+1",-2', '"b, c",-,d'])
     ["a,'=1+1,-2", '"b, c",-,d']

@@ -1,4 +1,4 @@
-"""Virtual environments: created by venv, filled by pip, with the reason if either fails.
+"""Virtual environments: created by venv, filled by pip, with a reason on failure.
 
 Standard library only.
 """
@@ -15,11 +15,11 @@ SHOWN_LINES = 5
 
 
 class SetupError(RuntimeError):
-    """The environment cannot be made here: what is in the way, and the remedy."""
+    """Failed environment setup: cause and remedy."""
 
 
 def make_venv(folder: Path) -> None:
-    """Make an empty environment with pip, from the Python that the running one is based on."""
+    """Create an empty environment with pip, from the base of the running Python."""
     if not (importlib.util.find_spec("venv") and importlib.util.find_spec("ensurepip")):
         raise SetupError(
             f"this Python ({sys.executable}) comes without venv or ensurepip; on Debian and Ubuntu "
@@ -36,7 +36,7 @@ def make_venv(folder: Path) -> None:
 
 
 def install(folder: Path, requirements: Sequence[Path], lock: TextIO, log: list[str]) -> None:
-    """Install requirement files, after a pip that is twice as fast as those of old Pythons.
+    """Install requirement files, after updating pip to a faster version.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def install(folder: Path, requirements: Sequence[Path], lock: TextIO, log: list[
 
 
 def run_pip(folder: Path, lock: TextIO, what: Sequence[str], log: list[str]) -> int:
-    """Run pip, which holds the lock too: it is not overtaken by another start if we are killed."""
+    """Run pip with the inherited lock, so that a kill does not let another start overtake it."""
     import subprocess
 
     command = [str(python_of(folder)), "-I", "-m", "pip", "install", "--no-user"]
@@ -90,7 +90,7 @@ def run_pip(folder: Path, lock: TextIO, what: Sequence[str], log: list[str]) -> 
 
 
 def reason(log: Sequence[str]) -> str:
-    """Say why pip failed, as far as its output tells, and what to do.
+    """Return why pip failed and what to do, from its output.
 
     >>> reason(["ERROR: [Errno 28] No space left on device"])
     'the disk is full; make room and run the same command again'
@@ -108,13 +108,13 @@ def reason(log: Sequence[str]) -> str:
 
 
 def tail(log: Sequence[str]) -> str:
-    """Give the last lines worth reading, indented."""
+    """Return the last relevant lines, indented."""
     lines = [line for line in log if line.strip() and not line.startswith("WARNING")]
     return "\n".join(f"  {line.strip()}" for line in lines[-SHOWN_LINES:])
 
 
 def show_progress(log: Sequence[str]) -> None:
-    """Show on a terminal how far pip is, in one line that is overwritten."""
+    """Show pip's progress on a terminal line."""
     if not sys.stderr.isatty():
         return
     text = ""

@@ -1,10 +1,10 @@
-"""Readers of small system files below /proc, /sys and /etc."""
+"""Readers of small system files in /proc, /sys and /etc."""
 
 from pathlib import Path
 
 
 def text_of(path: Path) -> str:
-    """Content of a small file without white space around it; empty if it cannot be read."""
+    """Stripped content of a small file, empty if unreadable."""
     try:
         return path.read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
@@ -12,5 +12,5 @@ def text_of(path: Path) -> str:
 
 
 def process_stat(proc: Path, pid: int) -> list[str]:
-    """Fields of a process from its state on, as proc(5) counts them from 3; empty without it."""
+    """Fields of a process from its state on (field 3 in proc(5)), empty if missing."""
     return text_of(proc / str(pid) / "stat").rpartition(")")[2].split()

@@ -1,4 +1,4 @@
-"""Whole files: written in one step, read up to a size."""
+"""Whole-file operations: atomic writes, bounded reads."""
 
 import errno
 import os
@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 
 def write_whole(path: "Path", content: bytes) -> None:
-    """Write a file in one step; its name, not that of the draft, is in the error if that fails.
+    """Write a file atomically; errors name the file, not its draft.
 
-    A link stays, and leads to what was written; a device or a pipe is written to as it is.
+    A link is followed; a device or pipe is written directly.
     """
     place = path.resolve()
     draft = place.with_name(f".{place.name}.{os.getpid()}.{get_ident()}.part")
@@ -29,9 +29,9 @@ def write_whole(path: "Path", content: bytes) -> None:
 
 
 def read_bounded(path: "Path", most_bytes: int) -> bytes:
-    """Return the content of a file, pipe or device; refuse more than `most_bytes`.
+    """Return the content of a file, pipe or device, up to `most_bytes`.
 
-    A named pipe without a writer is empty: it is not waited for.
+    A named pipe without a writer reads as empty.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def read_bounded(path: "Path", most_bytes: int) -> bytes:
 
 
 def _open_now(name: str, flags: int) -> int:
-    """Open a file without waiting for the writer of a pipe."""
+    """Open a file without waiting for a pipe's writer."""
     descriptor = os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
     if hasattr(os, "O_NONBLOCK"):
         os.set_blocking(descriptor, True)
