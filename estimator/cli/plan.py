@@ -62,8 +62,8 @@ EXAMPLES = """examples:
   twenty-watts plan --preset llama-2-7b --hardware h100,a100 --deadline 168 --site us,fr,se
   twenty-watts plan --params 1e9 --tokens 20e9 --minimize co2e --budget 2000 --confidence 0.9
   twenty-watts plan --flop 1e22 --hardware h100 --devices 8,16,32 --price-kind on-demand,spot
-  twenty-watts plan --task serving --preset llama-3-8b --request-rate 20 --latency-goal 0.03 \\
-      --input-tokens 500 --output-tokens 300 --budget 5000 --days 30
+  twenty-watts plan --task serving --preset llama-3-8b --users 200 --first-token-goal 2 \\
+      --percentile 90 --input-tokens 500 --output-tokens 300 --budget 5000 --days 30
 The plan chooses among values separated by commas; --site 'gcp-*' matches all such sites.
 Without --hardware it looks at the data-center devices with rental offers on record; without
 --devices at powers of two up to 4096. All limits are met with the probability --confidence.

@@ -1,4 +1,4 @@
-"""`plan --task serving`: devices that serve a request rate within goals and limits."""
+"""`plan --task serving`: devices that serve users or a request rate within goals and limits."""
 
 import argparse
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 TRAFFIC = (
     "request_rate",
+    "users",
+    "think_s",
     "input_tokens",
     "output_tokens",
     "cached_share",
@@ -42,8 +44,8 @@ TRAFFIC = (
 )
 """Inference inputs that a plan accepts."""
 
-GOALS = {"latency_goal": "inter_token_s", "first_token_goal": "time_to_first_token_s"}
-"""Option for a latency goal -> quantity."""
+GOALS = ("latency_goal", "first_token_goal", "request_goal", "percentile")
+"""Options about latency goals."""
 
 CAPS = {
     "budget": "cost_usd",
@@ -60,8 +62,7 @@ AS_BEFORE = {"region", "price_usd_per_h"}
 
 DAYS = "30"
 
-COLUMNS = ("inter_token_s", "time_to_first_token_s", "load", "cost_usd", "energy_kwh", "co2e_kg")
-"""Quantities of a plan shown to people."""
+PERCENTILE = "50"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -71,6 +72,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_fields(group, (*TRAFFIC, "latency_goal"), SERVING)
     group.add_argument(
         "--first-token-goal", metavar="N", help="maximum time to the first token [s]"
+    )
+    group.add_argument("--request-goal", metavar="N", help="maximum time of a whole request [s]")
+    group.add_argument(
+        "--percentile",
+        choices=("50", "90", "99"),
+        help="percent of the requests that must meet these two goals (default: 50)",
     )
     group.add_argument(
         "--days", metavar="N", help=f"length of the service, for the caps (default: {DAYS})"
@@ -93,13 +100,14 @@ def run(options: argparse.Namespace, count: int) -> int:
     request = _request(options, catalog, count)
     measured = serve_cost.calibration_of(options, catalog)
     answer = best_serving_plans(request, catalog, calibration=measured)
+    goals = _goals(options)
     shown = answer.plans or ((answer.nearest,) if answer.nearest else ())
     plans = Plans(
         answer=answer,
         reports=[_report(plan, level, request) for plan in shown],
         aim=options.minimize,
         confidence=request.limits.confidence,
-        limited={quantity: name for name, quantity in {**GOALS, **CAPS}.items()},
+        limited={quantity: name for name, quantity in {**goals, **CAPS}.items()},
     )
     reasons = answer.reasons(option_of)
     if options.json:
@@ -107,8 +115,12 @@ def run(options: argparse.Namespace, count: int) -> int:
     elif options.csv:
         print_csv(plans_rows(plans, option_of))
     else:
-        sentence = _sentence(plans.reports[0], request.days)
-        print_blocks(plans_text(plans, option_of, sentence, COLUMNS))
+        sentence = _sentence(plans.reports[0], request)
+        columns = (*goals.values(), "load", "cost_usd", "energy_kwh", "co2e_kg")
+        if options.request_goal is None:
+            columns = tuple(name for name in columns if name != goals["request_goal"])
+        print_blocks(plans_text(plans, option_of, sentence, columns))
+        print_blocks((_reason(shown[0]),))
     quiet = options.quiet or options.json
     print_notices(_notices(answer), option_of, quiet=quiet, verbose=options.verbose)
     note(
@@ -119,6 +131,15 @@ def run(options: argparse.Namespace, count: int) -> int:
     return 0
 
 
+def _goals(options: argparse.Namespace) -> dict[str, str]:
+    """Options that limit a latency -> its quantity, of the percentile asked for."""
+    from estimator.studies.search.serving_plan import LATENCIES, latency_of
+
+    percentile = options.percentile or PERCENTILE
+    first, whole = (latency_of(name, percentile) for name in LATENCIES)
+    return {"latency_goal": "inter_token_s", "first_token_goal": first, "request_goal": whole}
+
+
 def _request(options: argparse.Namespace, catalog: "Catalog", count: int) -> "ServingRequest":
     """Service, limits and choices of the plan."""
     from estimator.studies.search.limits import Limits
@@ -126,7 +147,7 @@ def _request(options: argparse.Namespace, catalog: "Catalog", count: int) -> "Se
 
     most = {
         quantity: positive(name, _number(name, getattr(options, name)))
-        for name, quantity in {**GOALS, **CAPS}.items()
+        for name, quantity in {**_goals(options), **CAPS}.items()
         if getattr(options, name) is not None
     }
     choices: dict[str, tuple[float | str, ...]] = {
@@ -184,7 +205,13 @@ def _report(plan: "ServingPlan", level: float, request: "ServingRequest") -> "Re
             continue
         declared = SERVING[name]
         stated |= dict.fromkeys([declared.column, *AS_BEFORE & {*declared.columns}], value)
-    stated |= {"concurrency": plan.concurrency, "weights": plan.weights}
+    stated |= {
+        "concurrency": plan.concurrency,
+        "weights": plan.weights,
+        "replicas": plan.replicas,
+        "fewest_devices": plan.fewest_devices,
+        "requests_per_s": plan.requests_per_s,
+    }
     searched = [name for name in ("site", "tensor_parallel") if name in request.choices]
     pools = {"pools": "separate" if asked.disaggregated else "shared"}
     return Report(
@@ -197,7 +224,7 @@ def _report(plan: "ServingPlan", level: float, request: "ServingRequest") -> "Re
         columns=(*stated, "probability"),
         details={
             "leading": {
-                "": f"{asked.devices or 1:,.0f} × {asked.hardware}",
+                "": _fleet(plan),
                 **{name: str(getattr(asked, name)) for name in searched},
                 **(pools if "disaggregated" in request.choices else {}),
                 "weights": plan.weights,
@@ -207,13 +234,40 @@ def _report(plan: "ServingPlan", level: float, request: "ServingRequest") -> "Re
     )
 
 
-def _sentence(report: "Report", days: float) -> str:
-    """One-sentence summary of a plan."""
-    from estimator.show.plans import cell
+def _reason(plan: "ServingPlan") -> str:
+    """Say how many devices hold the weights, and what the others are for."""
+    devices, fewest = plan.question.devices or 1.0, plan.fewest_devices
+    text = f"{plan.requests_per_s:.3g} requests/s arrive; "
+    text += f"the {plan.weights} weights fit in {fewest:g} device{'s' * (fewest > 1)}"
+    if devices > fewest:
+        text += f", {devices:g} meet the load and the limits"
+        each = devices / plan.replicas
+        if each < fewest:
+            text += f" as {plan.replicas:g} attention replicas that share the experts"
+        elif plan.replicas > 1:
+            text += f" as {plan.replicas:g} replicas of {each:g}"
+    return text
+
+
+def _fleet(plan: "ServingPlan") -> str:
+    """Name the devices of a plan, and its replicas where there are several."""
+    fleet = f"{plan.question.devices or 1:,.0f} × {plan.question.hardware}"
+    return f"{fleet}, {plan.replicas:g} replicas" if plan.replicas > 1 else fleet
+
+
+def _sentence(report: "Report", request: "ServingRequest") -> str:
+    """One-sentence summary of a plan and the latencies it was to meet."""
+    from estimator.show.plans import HEADS, cell
 
     mass = f"{cell(report, 'co2e_kg')} of CO2e"
     mass = mass if "co2e_kg" in report.quantities else "CO2e unknown"
     fleet, cost, pace = report.details["leading"][""], "cost_usd", "inter_token_s"
+    kept = [
+        f", {HEADS[name].replace(',', '')} {cell(report, name)}"
+        for name in request.limits.most
+        if name.startswith(("time_to_first_token", "request"))
+    ]
     return (
-        f"{fleet}: {cell(report, cost)} and {mass} in {days:g} days, {cell(report, pace)} a token"
+        f"{fleet}: {cell(report, cost)} and {mass} in {request.days:g} days, "
+        f"{cell(report, pace)} a token{''.join(kept)}"
     )

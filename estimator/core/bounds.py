@@ -60,6 +60,8 @@ LIMITS: dict[str, Limit] = {
     "output_tokens": Limit(1.0, 1e8, "a hundred times the longest context known"),
     "concurrency": Limit(0.01, 1e9, "more sequences than any service has in flight"),
     "request_rate": Limit(1e-9, 1e9, "more requests than people on Earth"),
+    "users": Limit(1e-3, 1e10, "more users than people on Earth"),
+    "think_s": Limit(1e-3, 1e7, "a pause of four months"),
     "share": Limit(0.0, 1.0, "a share of one"),
     "duty_cycle": Limit(1e-4, 1.0, "a share of the time"),
     "draft_tokens": Limit(0.0, 64.0, "more drafts than any server checks at a time"),

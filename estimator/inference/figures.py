@@ -14,7 +14,7 @@ from estimator.core.units import H_PER_DAY, S_PER_H
 from estimator.inference.capacity import held_bytes, longest_context, weight_bytes
 from estimator.inference.engines import ENGINES
 from estimator.inference.lifetime import ApiComparison, against_api
-from estimator.inference.performance import Performance, Traffic, performance
+from estimator.inference.performance import Performance, performance
 from estimator.inference.quantities import (
     QUANTITIES,
     SUSTAINED,
@@ -26,9 +26,6 @@ from estimator.inference.queueing import flying_quantile, waiting_s
 from estimator.inference.setups import Resolved, ServingTable
 from estimator.inference.step import kept_values, visited_share
 from estimator.question.hardware import node_devices
-
-MOST_PLACES = 4096.0
-"""Most sequences that a server runs at once [1]."""
 
 QUANTILES = {"p50": 0.5, "p90": 0.9}
 """Reported quantiles of request latency."""
@@ -151,7 +148,7 @@ def request_times(answer: ServingAnswer) -> dict[str, float]:
     later_s *= written - 1.0
     service = first * first_s + step * later_s
     rate = _first(done.output_tokens_per_s) / written * (row.question.duty_cycle or 1.0)
-    in_flight, places = rate * (first_s + later_s), _places(table, traffic)
+    in_flight, places = rate * (first_s + later_s), float(table.places(traffic.tokens_in_flight)[0])
     if in_flight > BUSIEST * places:
         return {"request_s": service}
     rate *= _median_factor(answer, "output_tokens_per_s")
@@ -163,12 +160,6 @@ def request_times(answer: ServingAnswer) -> dict[str, float]:
         **{f"waiting_{name}_s": wait for name, wait in waiting.items()},
         **{f"request_{name}_s": _first(busy[name]) + wait for name, wait in waiting.items()},
     }
-
-
-def _places(table: ServingTable, traffic: Traffic) -> float:
-    """Most sequences that run at once [1]."""
-    tokens = np.asarray(traffic.tokens_in_flight)
-    return max(min(float(table.most_sequences(tokens)[0]), MOST_PLACES), 1.0)
 
 
 def _median_factor(answer: ServingAnswer, quantity: str) -> float:
@@ -211,7 +202,7 @@ def latency_curve(answer: ServingAnswer) -> LatencyCurve:
     """Median and 90th percentile of request time, with queueing."""
     _, table = single(answer)
     passes = done_of(answer).passes
-    places = _places(table, passes.traffic)
+    places = float(table.places(passes.traffic.tokens_in_flight)[0])
     flying = np.geomspace(1.0, max(BUSIEST * places, 1.0), LATENCY_POINTS)
     rate = passes.output_tokens_per_s(flying) * _median_factor(answer, "output_tokens_per_s")
     rates = np.broadcast_to(rate / _first(passes.traffic.output_tokens), flying.shape)
@@ -236,7 +227,9 @@ def curve(answer: ServingAnswer, points: int = 40) -> Curve:
     _, table = single(answer)
     passes = done_of(answer).passes
     setup, traffic = passes.setup, passes.traffic
-    flying = np.unique(np.round(np.geomspace(1.0, _places(table, traffic), points)))
+    flying = np.unique(
+        np.round(np.geomspace(1.0, float(table.places(traffic.tokens_in_flight)[0]), points))
+    )
     found = performance(setup, replace(traffic, sequences=flying))
     values = values_of(found)
     latency, rate = (
@@ -382,6 +375,7 @@ def inputs(answer: ServingAnswer) -> dict[str, Any]:
         "weight_bits": row.weights.bits,
         "cache_bytes_per_value": row.cache_bytes,
         "engine": ENGINES[row.engine],
+        "concurrency": _first(done_of(answer).passes.traffic.sequences),
         "data_parallel": row.data_parallel,
         "tensor_parallel": _first(table.layout.dense_shard),
         "expert_parallel": row.expert_shard,

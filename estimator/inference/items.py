@@ -47,7 +47,8 @@ ITEM_LOG_SD = 0.4
 POWER_LOG_SD = 0.2
 
 OF_TOKENS = (
-    *("request_rate", "input_tokens", "output_tokens", "cached_share", "kv_precision"),
+    *("request_rate", "users", "think_s", "input_tokens", "output_tokens", "cached_share"),
+    "kv_precision",
     *("draft_tokens", "draft_acceptance", "draft_params"),
     *("tensor_parallel", "expert_parallel", "data_parallel", "duty_cycle"),
 )

@@ -10,7 +10,14 @@ add_messages(
     serving_program_elsewhere=(
         "{field} {word!r} runs on {make} devices only, not on {device}: set {set[software]}"
     ),
-    serving_two_loads="{set[concurrency]} and {set[request_rate]} are mutually exclusive",
+    serving_two_loads=(
+        "only one of {set[concurrency]}, {set[request_rate]} and {set[users]} can be set"
+    ),
+    serving_no_users="{field} needs {set[users]}",
+    serving_think_assumed=(
+        "assuming that users pause {seconds:g} s between an answer and their next request; "
+        "set {set[think_s]}"
+    ),
     serving_no_model=("the model is missing: set {set[preset]}, {set[config]} or {set[params]}"),
     serving_model_unknown=(
         "unknown model {name!r}: set {set[preset]}, {set[config]} or {set[params]}"
@@ -44,11 +51,15 @@ add_messages(
         "layout unspecified: assuming tensor parallelism over all {devices:.0f} devices; "
         "set {set[tensor_parallel]}"
     ),
+    serving_experts_split=(
+        "layout: assuming one replica on {devices:.0f} devices, as fast links join {linked:.0f}; "
+        "to share experts, set {set[data_parallel]} and {set[expert_parallel]}"
+    ),
     serving_replicas_assumed=(
-        "layout unspecified: assuming {replicas:.0f} data-parallel replicas of 1 device each; "
-        "set {set[data_parallel]}",
-        "layout unspecified: assuming {replicas:.0f} data-parallel replicas of {count:.0f} devices "
-        "each; set {set[data_parallel]}",
+        "layout unspecified: assuming {replicas:.0f} replicas of 1 device each, the fastest at "
+        "this load; set {set[data_parallel]}",
+        "layout unspecified: assuming {replicas:.0f} replicas of {count:.0f} devices each, the "
+        "fastest at this load; set {set[data_parallel]}",
     ),
     serving_experts_shared=(
         "layout unspecified: assuming {replicas:.0f} attention replicas that share the experts on "
@@ -75,7 +86,9 @@ add_messages(
         "{count:.0f} runs are left out of the calibration, {run} among them: {why}",
     ),
     serving_alone="assuming one sequence at a time; set {set[concurrency]}",
-    serving_saturated="assuming a saturated server; set {set[concurrency]}",
+    serving_saturated=(
+        "assuming a saturated server, {count:,.0f} requests in flight; set {set[concurrency]}"
+    ),
     serving_some_wait=(
         "memory is too small for this many sequences at their mean length, so some will wait; "
         "lower {set[concurrency]}"
@@ -125,6 +138,9 @@ add_messages(
     serving_too_long="{tokens:g} tokens exceed the {context:g} that {model} takes",
     serving_too_many_requests=(
         "{set[request_rate]}: {rate:g} requests/s exceed the {most:.3g} that this set-up serves"
+    ),
+    serving_too_many_users=(
+        "{set[users]}: {users:g} users exceed the {most:.3g} that this set-up serves"
     ),
     serving_dense="{set[expert_parallel]} is for mixtures of experts: {model} is dense",
     serving_sizes_exceed=(

@@ -36,7 +36,7 @@ from estimator.inference.performance import Performance, Setup, Traffic, perform
 from estimator.inference.question import ServingQuestion
 from estimator.inference.queueing import concurrency_of_rates, does_not_fit
 from estimator.inference.resolver import ServingResolver
-from estimator.inference.setups import NamedSetup, Resolved, ServingTable, filled
+from estimator.inference.setups import THINK_S, NamedSetup, Resolved, ServingTable, filled
 from estimator.question.provenance import uncertain_record
 from estimator.question.table import Table
 
@@ -195,7 +195,7 @@ def answer_table(
         places=np.arange(table.count),
         errors={},
         ranges=ranges,
-        notices=_notices(table, held, ranges, said),
+        notices=_notices(table, found.passes.traffic, held, ranges, said),
         performance=found,
         corrected=corrected,
     )
@@ -235,7 +235,8 @@ def _loaded(
 ) -> tuple[ServingTable, dict[int, Notice]]:
     """Setups at the concurrency of their request rate, and reasons for failures."""
     given = table.given
-    rated = rows_where(~np.isnan(given["request_rate"]))
+    by_users = ~np.isnan(given["users"])
+    rated = rows_where(by_users | ~np.isnan(given["request_rate"]))
     if not rated.size:
         return table, {}
     flying = np.full(table.count, np.nan)
@@ -244,11 +245,19 @@ def _loaded(
     table, flying = _laid_out_for(table, flying, resolver)
     known = ~np.isnan(flying)
     busy = np.where(np.isnan(given["duty_cycle"]) & (flying < 1.0), flying, given["duty_cycle"])
+    nothing = np.full(table.count, np.nan)
     loaded = table.under(
-        request_rate=np.full(table.count, np.nan),
+        request_rate=nothing,
+        users=nothing,
+        think_s=nothing,
         concurrency=np.where(known, np.maximum(flying, 1.0), given["concurrency"]),
         duty_cycle=np.where(known, np.maximum(busy, LEAST_BUSY), given["duty_cycle"]),
     )
+    assumed = Notice("serving_think_assumed", "think_s", {"seconds": THINK_S})
+    said = dict(loaded.asked.notices)
+    for row in rows_where(by_users & np.isnan(given["think_s"])).tolist():
+        said[row] = (*said.get(row, ()), assumed)
+    loaded = replace(loaded, asked=replace(loaded.asked, notices=said))
     return loaded, {int(rated[row]): one for row, one in why.items()}
 
 
@@ -698,6 +707,7 @@ def _sustained(
 
 def _notices(
     table: ServingTable,
+    traffic: Traffic,
     held: Floats,
     ranges: Mapping[str, Uncertain],
     measured: Sequence[tuple[Notice, ...]],
@@ -708,7 +718,12 @@ def _notices(
     flying = given["concurrency"]
     unloaded = np.isnan(flying)
     said.where(unloaded & table.local, Notice("serving_alone", "concurrency"))
-    said.where(unloaded & ~table.local, Notice("serving_saturated", "concurrency"))
+    full = np.broadcast_to(np.round(traffic.sequences), table.count)
+    said.of_values(
+        unloaded & ~table.local,
+        full,
+        lambda count: Notice("serving_saturated", "concurrency", {"count": count}),
+    )
     said.where(held < flying, Notice("serving_some_wait", "concurrency"))
     for name in ("input_tokens", "output_tokens"):
         said.where(np.isnan(given[name]), Notice("serving_chat_assumed", name))

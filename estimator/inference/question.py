@@ -70,6 +70,8 @@ class ServingQuestion(
     software: str = ""
     concurrency: float | None = None
     request_rate: float | None = None
+    users: float | None = None
+    think_s: float | None = None
     input_tokens: float | None = None
     output_tokens: float | None = None
     tensor_parallel: float | None = None

@@ -1,10 +1,12 @@
-"""Concurrency at an arrival rate, and waiting time.
+"""Concurrency at an arrival rate or for a number of users, and waiting time.
 
 By Little's law [1]_, requests in flight are the rate times the service time, which itself grows
-with concurrency; a root search finds the load. Waiting for a place follows Sakasegawa's
-approximation of a multi-server queue [2]_.
+with concurrency; a root search finds the load. Users pause between an answer and their next
+request, so their rate falls as service slows (interactive response time law [5]_). Waiting for a
+place follows Sakasegawa's approximation of a multi-server queue [2]_.
 
     n = rate x service(n)
+    rate = users / (pause + service(n))
     busy = rate x service / places
     share that waits = busy^(sqrt(2 (places + 1)) - 1)
     mean wait of those = service / (places (1 - busy))
@@ -14,6 +16,8 @@ References
 ----------
 .. [1] J. Little, "A proof for the queuing formula L = lambda W", 1961, Operations Research 9(3).
 .. [2] H. Sakasegawa, "An approximation formula L_q", 1977, Ann. Inst. Statist. Math. 29.
+.. [5] P. Denning, J. Buzen, "The operational analysis of queueing network models", 1978, Computing
+   Surveys 10(3).
 """
 
 from collections.abc import Callable
@@ -25,7 +29,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from estimator.core.notice import Notice, Value
-from estimator.core.rows import Floats, rows_of, rows_where
+from estimator.core.rows import Floats, Mask, rows_of, rows_where
 from estimator.inference.capacity import devices_needed, most_sequences
 from estimator.inference.performance import Passes, passes_of
 from estimator.inference.step import Number
@@ -44,40 +48,57 @@ MOST_LOAD = 1e6
 def concurrency_of_rates(
     table: "ServingTable", parameters: "Parameters"
 ) -> tuple[Floats, dict[int, Notice]]:
-    """Concurrency that serves each row's request rate [1].
+    """Concurrency that serves each row's request rate or users [1].
 
     NaN with a reason if the setup cannot serve it within its memory.
     """
-    rates, traffic = table.given["request_rate"], table.traffic(parameters)
+    traffic = table.traffic(parameters)
     tokens = np.asarray(traffic.tokens_in_flight)
     most = np.minimum(table.most_sequences(tokens), MOST_LOAD)
     holds = most > 0
     served = partial(_served_per_s, passes_of(table.setup(parameters), traffic))
     most = np.where(holds, most, 1.0)
     alone, fastest = served(np.ones(table.count)), served(most)
-    possible = holds & (rates <= fastest)
-    busy = possible & (rates > alone)
-    ends = (np.where(busy, alone, rates), np.where(busy, fastest, rates))
-    flying = np.where(busy, _load_of_rates(served, rates, most, ends), rates / alone)
+    arriving = partial(arrivals_per_s, table)
+    at_most, at_least = arriving(1.0 / alone), arriving(most / fastest)
+    possible = holds & (at_least <= fastest)
+    busy = possible & (at_most > alone)
+    found = _load_of_rates(served, arriving, busy, most, (alone, fastest))
+    flying = np.where(busy, found, at_most / alone)
     memory = np.asarray(table.machine.memory_bytes)
     needed = np.asarray(devices_needed(table.model, table.layout, memory, 1.0, tokens))
     refused: dict[int, Notice] = {}
     for row in rows_where(~possible).tolist():
-        if holds[row]:
-            values = {"rate": float(rates[row]), "most": float(fastest[row])}
+        if not holds[row]:
+            refused[row] = does_not_fit(table, row, float(needed[row]))
+        elif np.isnan(table.given["users"][row]):
+            values = {"rate": float(at_least[row]), "most": float(fastest[row])}
             refused[row] = Notice("serving_too_many_requests", "request_rate", values)
         else:
-            refused[row] = does_not_fit(table, row, float(needed[row]))
+            users = float(table.given["users"][row])
+            values = {"users": users, "most": users * float(fastest[row] / at_least[row])}
+            refused[row] = Notice("serving_too_many_users", "users", values)
     return np.where(possible, flying, np.nan), refused
 
 
-def _load_of_rates(
-    served: Callable[[Floats], Floats], rates: Floats, most: Floats, ends: tuple[Floats, Floats]
-) -> Floats:
-    """Load between one and the maximum that serves the arrival rate.
+def arrivals_per_s(table: "ServingTable", service_s: Floats) -> Floats:
+    """Arrival rate at a service time, as given or from users who pause [1/s]."""
+    users = table.given["users"] / (table.think_s + service_s)
+    return np.where(np.isnan(users), table.given["request_rate"], users)
 
-    `ends` are the rates served at both. Service time is nearly linear in the load, so the root of
-    load minus rate times service time is found in a few iterations [4]_.
+
+def _load_of_rates(
+    served: Callable[[Floats], Floats],
+    arriving: Callable[[Floats], Floats],
+    busy: Mask,
+    most: Floats,
+    ends: tuple[Floats, Floats],
+) -> Floats:
+    """Load between one and the maximum that serves the arrivals of each busy row.
+
+    `ends` are the rates served at both; `arriving` is the arrival rate at a service time. Service
+    time is nearly linear in the load, so the root of load minus rate times service time is found
+    in a few iterations [4]_.
 
     References
     ----------
@@ -85,7 +106,9 @@ def _load_of_rates(
        root of an equation", 1973, BIT 13, p. 253.
     """
     low, high = np.ones(most.shape), most
-    under, over = 1.0 - rates / ends[0], most * (1.0 - rates / ends[1])
+    under = 1.0 - arriving(low / ends[0]) / ends[0]
+    over = high * (1.0 - arriving(high / ends[1]) / ends[1])
+    under, over = np.where(busy, under, 0.0), np.where(busy, over, 0.0)
     found, best = low, np.where(under < 0, np.inf, 0.0)
     side = np.zeros(most.shape)
     for _ in range(ROUNDS):
@@ -94,6 +117,7 @@ def _load_of_rates(
         apart = np.where(best > CLOSE, over - under, 1.0)
         middle = np.where(best > CLOSE, high - over * (high - low) / apart, found)
         rate = served(middle)
+        rates = arriving(middle / rate)
         off = np.abs(np.log(rate / rates))
         nearer = off < best
         found, best = np.where(nearer, middle, found), np.where(nearer, off, best)
@@ -122,6 +146,14 @@ def does_not_fit(
     if sequences is None:
         return Notice("serving_weights_do_not_fit", "devices", values)
     return Notice("serving_sequences_do_not_fit", "devices", {**values, "sequences": sequences})
+
+
+def fewest_devices(table: "ServingTable", row: int) -> float:
+    """Devices, a power of two, whose memory holds the weights of a row once [1]."""
+    model, layout = rows_of(table.model, row), rows_of(table.layout, row)
+    once = replace(layout, data_parallel=1.0, expert_shard=layout.devices, stages=1.0)
+    memory = np.asarray(table.machine.memory_bytes)[row]
+    return float(devices_needed(model, once, memory, 0.0, 0.0))
 
 
 def _fits_shared(table: "ServingTable", row: int) -> bool:

@@ -43,6 +43,9 @@ from estimator.question.provenance import Found, noted
 from estimator.question.site import find_site
 from estimator.question.table import Table, Words
 
+LOADS = ("concurrency", "request_rate", "users")
+"""Inputs that each state how many requests are in flight."""
+
 MOST_READ = 4096
 """Most configs cached at a time [1]."""
 
@@ -215,9 +218,13 @@ class ServingResolver:
 
     def resolve(self, asked: Table[ServingQuestion]) -> Resolution:
         """Resolve all questions; refused ones do not affect the others."""
-        both = asked.states("concurrency") & asked.states("request_rate")
-        twice = Notice("serving_two_loads", "request_rate")
-        errors = {**dict.fromkeys(rows_where(both).tolist(), twice), **asked.errors}
+        loads = np.sum([asked.states(name) for name in LOADS], axis=0)
+        idle = asked.states("think_s") & ~asked.states("users")
+        errors = {
+            **dict.fromkeys(rows_where(loads > 1).tolist(), Notice("serving_two_loads", LOADS[1])),
+            **dict.fromkeys(rows_where(idle).tolist(), Notice("serving_no_users", "think_s")),
+            **asked.errors,
+        }
         fine = np.ones(asked.count, dtype=np.bool_)
         fine[list(errors)] = False
         rows = rows_where(fine)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from estimator.catalog.device_names import chips_of_slice
-from estimator.core.notice import Notice
+from estimator.core.notice import Notice, Value
 from estimator.core.notice_table import NoticeTable
 from estimator.core.rows import (
     Floats,
@@ -47,6 +47,14 @@ LOCAL_INPUT_TOKENS = 64.0
 
 OUTPUT_TOKENS = 400.0
 """Default output length [token]; chats of the measured rows write 350 to 900."""
+
+THINK_S = 30.0
+"""Pause of a user between an answer and the next request, where it is unspecified [s]: assumed.
+Reading 300 tokens takes a minute at 238 words a minute (Brysbaert 2019, J. Memory and Language
+109), part of which passes while they are written."""
+
+MOST_PLACES = 4096.0
+"""Sequences that servers run at once at most [1]."""
 
 DRAFT_ACCEPTANCE = 0.7
 """Default probability that a draft token is accepted [1]: 0.6 to 0.9 as published."""
@@ -285,6 +293,7 @@ class ServingTable:
                     self.layout.devices,
                     self.layout.data_parallel,
                     self.layout.expert_shard,
+                    np.where(np.asarray(self.model.routed_params) > 0, self.linked_devices, np.inf),
                 )
             ]
             _, first, at = distinct_rows(*(few(size)[1] for size in sizes))
@@ -329,6 +338,11 @@ class ServingTable:
     def output_tokens(self) -> Floats:
         """Output length [token]."""
         return filled(self.given["output_tokens"], OUTPUT_TOKENS)
+
+    @property
+    def think_s(self) -> Floats:
+        """Pause of a user between an answer and the next request [s]."""
+        return filled(self.given["think_s"], THINK_S)
 
     @property
     def tokens_in_flight(self) -> Floats:
@@ -418,6 +432,10 @@ class ServingTable:
         memory = self.machine.memory_bytes
         return np.asarray(most_sequences(self.model, self.layout, memory, tokens))
 
+    def places(self, tokens: Number) -> Floats:
+        """Sequences of some tokens that run at once at most [1]."""
+        return np.clip(self.most_sequences(tokens), 1.0, MOST_PLACES)
+
 
 NOTHING_ASKED = Table(question=ServingQuestion, count=0)
 """Empty table."""
@@ -460,8 +478,11 @@ def _pools_note(prefill: float, devices: float) -> Notice:
     return Notice("serving_pools", "prefill_devices", values)
 
 
-def _layout_note(devices: float, replicas: float, shard: float) -> Notice:
-    """Return the notice on the assumed layout."""
+def _layout_note(devices: float, replicas: float, shard: float, linked: float) -> Notice:
+    """Return the notice on the assumed layout; `linked` devices could share experts."""
+    if replicas == 1.0 and devices > linked:
+        beyond: dict[str, Value] = {"devices": devices, "linked": linked}
+        return Notice("serving_experts_split", "data_parallel", beyond)
     if replicas == 1.0:
         return Notice("serving_layers_split", "tensor_parallel", {"devices": devices})
     values = {"replicas": replicas, "count": devices / replicas, "devices": devices}

@@ -122,9 +122,12 @@ def _training(report: Report, names: Names) -> Iterator[Block]:
 
 def _inference(report: Report, names: Names) -> Iterator[Block]:
     inputs, facts, step = report.inputs, report.facts, report.facts["step"]
+    replicas = f", {inputs['data_parallel']:g} replicas" if inputs["data_parallel"] > 1 else ""
+    flying = f"{inputs['concurrency']:,.{0 if inputs['concurrency'] >= 10 else 1}f}"
     yield (
         f"{', '.join(_headline(report))}: {inputs['model']} in {inputs['weights']} on "
-        f"{inputs['devices']:.0f} × {report.details['device']} ({inputs['engine']})"
+        f"{inputs['devices']:.0f} × {report.details['device']} "
+        f"({inputs['engine']}{replicas}, {flying} in flight)"
     )
     yield results_table(report)
     whole, reads, compute, others = (

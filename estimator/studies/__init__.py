@@ -3,7 +3,7 @@
 from estimator.core.notice import add_messages
 
 add_messages(
-    serving_plan_without_rate="{set[request_rate]} is missing: give the requests per second",
+    serving_plan_without_rate="the load is missing: set {set[users]} or {set[request_rate]}",
     serving_plan_without_days="days must be positive, got {value:g}",
     serving_plan_too_large=("{designs:,.0f} designs are more than {most:,.0f}: give fewer choices"),
 )

@@ -137,6 +137,28 @@ def test_reasons_that_differ_by_their_numbers_alone_are_one(capsys):
     assert any(one.endswith(", for example") for one in said)
 
 
+def test_users_with_a_late_goal_are_planned_for(capsys):
+    words = ["plan", "--task", "serving", "--preset", "qwen3-32b", "--users", "200"]
+    words += ["--first-token-goal", "2", "--request-goal", "10", "--hardware", "h100,l40s"]
+    assert main([*words, "--percentile", "90", "--json"]) == 0
+    plans = json.loads(capsys.readouterr().out)["plans"]
+    assert plans
+    for plan in plans:
+        results = plan["results"]
+        assert results["time_to_first_token_p90_s"]["mid"] <= 2
+        assert results["request_p90_s"]["mid"] <= 10
+        assert {"request_p90_s", "time_to_first_token_p90_s"} < set(plan["limits_hold"])
+        pause_s = 200 / plan["inputs"]["requests_per_s"] - results["request_s"]["mid"]
+        assert pause_s == pytest.approx(30.0)
+    assert main([*words, "--percentile", "90", "--verbose"]) == 0
+    shown = capsys.readouterr()
+    assert "assuming that users pause 30 s" in shown.err
+    assert ", first token p90 " in shown.out and ", request p90 " in shown.out
+    assert re.search(r"weights fit in \d devices?, \d+ meet the load and the limits", shown.out)
+    assert main([*words, "--think-time", "60", "--verbose"]) == 0
+    assert "users pause" not in capsys.readouterr().err
+
+
 def test_a_plan_of_a_service_as_json_keeps_its_limits(capsys):
     words = ["--latency-goal", "0.03", "--carbon-cap", "900", "--days", "10", "--json"]
     assert main([*SERVED, *words]) == 0

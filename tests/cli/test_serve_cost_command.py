@@ -49,7 +49,10 @@ def test_each_quantity_is_listed_once_and_parts_of_a_step_are_not_a_sum(capsys):
         ("--params many", "--params is not a number: 'many'"),
         ("--preset llama-3-8b --output-tokens 0", "--output-tokens must be positive, got 0"),
         ("--preset nothing-known", "set --preset, --config or --params"),
-        ("--preset llama-3-8b --concurrency 1 --request-rate 1", "--request-rate are mutually"),
+        (
+            "--preset llama-3-8b --concurrency 1 --request-rate 1",
+            "only one of --concurrency, --request-rate",
+        ),
         ("--preset llama-3-8b --devices 1 --request-rate 1e6", "--request-rate: 1e+06 requests/s"),
         ("--params 8B --steps 4", "with --positions"),
         ("--params 8B --positions 9 --steps=-1", "--denoising-steps must be positive, got -1"),

@@ -716,3 +716,15 @@ def test_prompts_of_a_model_of_text_hold_no_images(catalog):
         {notice.code for notice in answer_serving([one], catalog).notes[0]} for one in (asked, sees)
     ]
     assert ["serving_images_possible" in one for one in codes] == [False, True]
+
+
+def test_a_saturated_server_says_how_many_requests_and_how_its_experts_are_laid_out(catalog):
+    asked = {"preset": "deepseek-r1", "precision": "fp8"}
+    apart = answer_serving([ServingQuestion(**asked, hardware="h100", devices=16.0)], catalog)
+    shared = answer_serving([ServingQuestion(**asked, hardware="h200", devices=8.0)], catalog)
+    said = [{one.code: one.values for one in answer.notes[0]} for answer in (apart, shared)]
+    few, many = (one["serving_saturated"]["count"] for one in said)
+    assert many == pytest.approx(8 * few, abs=8)
+    assert said[0]["serving_experts_split"] == {"devices": 16.0, "linked": 8.0}
+    assert "serving_experts_shared" in said[1]
+    assert apart.mid("energy_per_request_wh") > 4 * shared.mid("energy_per_request_wh")

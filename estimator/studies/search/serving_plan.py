@@ -1,4 +1,4 @@
-"""Devices that serve a request rate within latency and other limits.
+"""Devices that serve users or a request rate within latency and other limits.
 
 Every design is answered at the rate of requests that arrive, and once more with all that its memory
 holds: the requests that arrive over those that it can serve are its load, which must stay below one
@@ -6,7 +6,7 @@ with the confidence asked, as the latencies and the caps must.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +18,6 @@ from estimator.core.rows import Floats
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import H_PER_DAY, MILLION, S_PER_H, WH_PER_KWH
 from estimator.inference.engines import fitted
-from estimator.inference.figures import MOST_PLACES
 from estimator.inference.quantities import (
     Calibration,
     ServingAnswer,
@@ -27,8 +26,9 @@ from estimator.inference.quantities import (
     delivered,
 )
 from estimator.inference.question import ServingQuestion
+from estimator.inference.queueing import fewest_devices, waiting_s
 from estimator.inference.resolver import ServingResolver
-from estimator.inference.setups import ServingTable
+from estimator.inference.setups import THINK_S, ServingTable
 from estimator.question.table import Table
 from estimator.studies.search.limits import (
     Limits,
@@ -52,7 +52,27 @@ OBJECTIVES = {
 LOAD = "load"
 """Requests that arrive over those that can be served: below one, or they pile up [1]."""
 
-LIMITED = (*OBJECTIVES.values(), "time_to_first_token_s", LOAD)
+PERCENTILES = {"50": "", "90": "_p90", "99": "_p99"}
+"""Percent of the requests that stay within a latency -> part of the name of its quantity."""
+
+LATENCIES = ("time_to_first_token", "request")
+"""Latencies of a request, each of a percentile."""
+
+
+def latency_of(name: str, percentile: str) -> str:
+    """Quantity of a latency that so many percent of the requests stay within.
+
+    >>> latency_of("request", "90")
+    'request_p90_s'
+    """
+    return f"{name}{PERCENTILES[percentile]}_s"
+
+
+LIMITED = (
+    *OBJECTIVES.values(),
+    *(latency_of(name, percentile) for name in LATENCIES for percentile in PERCENTILES),
+    LOAD,
+)
 """Quantities that a plan may limit."""
 
 COUNTS = tuple(float(2**power) for power in range(9))
@@ -69,7 +89,7 @@ class ServingRequest:
     Parameters
     ----------
     question : ServingQuestion
-        The model and the traffic, its `request_rate` among it.
+        The model and the traffic, its `request_rate` or `users` among it.
     choices : mapping of str to tuple
         Fields of the question -> values to choose from: `hardware`, `devices` and others.
     limits : Limits
@@ -105,8 +125,14 @@ class ServingPlan:
         The design as a question of its own.
     weights : str
         Format of its weights.
+    replicas : float
+        Copies of the model, or of its attention layers where they share experts [1].
+    fewest_devices : float
+        Devices whose memory holds the weights once [1].
     concurrency : float
         Sequences in flight on all devices. [1]
+    requests_per_s : float
+        That arrive, from users at the latency of this design.
     probability : float
         That all limits are met at once [1].
     holds : mapping of str to float
@@ -119,7 +145,10 @@ class ServingPlan:
 
     question: ServingQuestion
     weights: str
+    replicas: float
+    fewest_devices: float
     concurrency: float
+    requests_per_s: float
     probability: float
     holds: Mapping[str, float]
     quantities: Mapping[str, Uncertain]
@@ -129,45 +158,72 @@ class ServingPlan:
 def best_serving_plans(
     request: ServingRequest, catalog: Catalog, *, calibration: Calibration | None = None
 ) -> PlanAnswer[ServingPlan]:
-    """Find the best plans among all combinations of the choices.
+    """Find the best plans among all combinations of the choices, as `serving_plans_by_aim`."""
+    aim = request.minimize
+    return serving_plans_by_aim(request, catalog, (aim,), calibration=calibration)[aim]
+
+
+def serving_plans_by_aim(
+    request: ServingRequest,
+    catalog: Catalog,
+    aims: Sequence[str],
+    *,
+    calibration: Calibration | None = None,
+) -> dict[str, PlanAnswer[ServingPlan]]:
+    """Aim -> the best plans for it, among all combinations of the choices.
 
     Parameters
     ----------
     request : ServingRequest
+        Its `minimize` is left out.
     catalog : Catalog
+    aims : sequence of str
+        Keys of `OBJECTIVES`.
     calibration : callable, optional
         As `KnownLoads.corrected`; without it measured loads are left out.
 
     Raises
     ------
     ValueError
-        If the rate of requests is missing, the objective or a limit is unknown, there are more
-        than `MOST_DESIGNS` designs, or none can serve; the message gives the most common reason.
+        If the load is missing, an aim or a limit is unknown, there are more than `MOST_DESIGNS`
+        designs, or none can serve; the message gives the most common reason.
     """
-    _check(request)
+    _check(request, aims)
     designs, resolver = request.designs, ServingResolver(catalog, fitted(catalog))
     answer = answer_questions(designs, resolver, calibration=calibration)
     if not answer.table.count:
         raise refusal(most_common(answer.errors.values()))
-    load = _load(request, answer.table, resolver, calibration)
+    rates = requests_per_s(request.question, answer)
+    load = _load(rates, answer.table, resolver, calibration)
     quantities = {**served_quantities(request, answer), LOAD: load}
     limits = replace(request.limits, most={LOAD: 1.0, **request.limits.most})
-    objective = np.asarray(quantities[OBJECTIVES[request.minimize]].mid)
     ties = [np.asarray(quantities[name].mid) for name in OBJECTIVES.values()]
-    best = best_designs(objective, quantities, limits, request.count, ties=ties)
-    gains = gains_of_relaxing(objective, quantities, limits, [*best], ties=ties)
-    nearest = None
-    if not best:
-        place = _nearest(quantities, limits)
-        probability = probability_of_all(quantities, limits.most, place)
-        (nearest,) = _plans(answer, quantities, limits, {place: probability})
-    return PlanAnswer(
-        plans=_plans(answer, quantities, limits, best),
-        nearest=nearest,
-        gains={name: gain for name, gain in gains.items() if name != LOAD},
-        designs=designs.count,
-        refusals=tuple(answer.errors.values()),
-    )
+    found = {}
+    for aim in aims:
+        objective = np.asarray(quantities[OBJECTIVES[aim]].mid)
+        best = best_designs(objective, quantities, limits, request.count, ties=ties)
+        gains = gains_of_relaxing(objective, quantities, limits, [*best], ties=ties)
+        nearest = None
+        if not best:
+            place = _nearest(quantities, limits)
+            probability = probability_of_all(quantities, limits.most, place)
+            (nearest,) = _plans(answer, rates, quantities, limits, {place: probability})
+        found[aim] = PlanAnswer(
+            plans=_plans(answer, rates, quantities, limits, best),
+            nearest=nearest,
+            gains={name: gain for name, gain in gains.items() if name != LOAD},
+            designs=designs.count,
+            refusals=tuple(answer.errors.values()),
+        )
+    return found
+
+
+def requests_per_s(question: ServingQuestion, answer: ServingAnswer) -> Floats:
+    """Requests that arrive per second in each design: as asked, or by users as fast as served."""
+    service_s = np.asarray(answer.ranges["request_s"].mid)
+    if question.users is None:
+        return np.full(service_s.shape, question.request_rate or 0.0)
+    return np.asarray(question.users / ((question.think_s or THINK_S) + service_s))
 
 
 @once
@@ -184,10 +240,13 @@ def served_quantities(request: ServingRequest, answer: ServingAnswer) -> dict[st
     """Return the quantities of designs that can serve, one value each, except for their load.
 
     Slower steps make every latency longer and every load larger: these share one source of
-    uncertainty. Rented devices cost the same however fast they are; the rest has its own sources.
+    uncertainty. Latencies of a request count its wait for a place. Rented devices cost the same
+    however fast they are; the rest has its own sources.
     """
     ranges, hours = answer.ranges, H_PER_DAY * request.days
-    requests = (request.question.request_rate or 0.0) * hours * S_PER_H
+    step = ranges["inter_token_s"]
+    rates = requests_per_s(request.question, answer)
+    requests = rates * hours * S_PER_H
     energy = ranges["energy_per_request_wh"]
     energy_kwh = Uncertain(energy.mid * requests / WH_PER_KWH, {"power": energy.log_sd})
     carbon = ranges["co2e_per_million_output_tokens_kg"]
@@ -196,20 +255,30 @@ def served_quantities(request: ServingRequest, answer: ServingAnswer) -> dict[st
     co2e_kg = Uncertain(carbon.mid * tokens, {"power": energy.log_sd, "grid": grid})
     return {
         "cost_usd": _cost(answer.table, hours, np.asarray(energy_kwh.mid)),
-        "inter_token_s": _slower(ranges["inter_token_s"]),
+        "inter_token_s": Uncertain(step.mid, {"speed": step.log_sd}),
         "co2e_kg": co2e_kg,
         "energy_kwh": energy_kwh,
-        "time_to_first_token_s": _slower(ranges["time_to_first_token_s"]),
+        **_latencies(rates, answer),
     }
+
+
+def _latencies(rates: Floats, answer: ServingAnswer) -> dict[str, Uncertain]:
+    """Latencies of a request with the wait for one of the places, by percentile."""
+    found, table = {}, answer.table
+    tokens = answer.performance.passes.traffic.tokens_in_flight if answer.performance else 0.0
+    service_s, places = np.asarray(answer.ranges["request_s"].mid), table.places(tokens)
+    for percentile in PERCENTILES:
+        wait_s = waiting_s(service_s, rates, places, float(percentile) / 100.0)
+        for name in LATENCIES:
+            quantity = latency_of(name, percentile)
+            alone = answer.ranges[quantity]
+            found[quantity] = Uncertain(alone.mid + wait_s, {"speed": alone.log_sd})
+    return found
 
 
 def _output_tokens(per_request: Uncertain, per_token: Uncertain) -> Floats:
     """Tokens per answer, from its energy and that of a token [token]."""
     return np.asarray(per_request.mid * S_PER_H / per_token.mid)
-
-
-def _slower(quantity: Uncertain) -> Uncertain:
-    return Uncertain(quantity.mid, {"speed": quantity.log_sd})
 
 
 def _cost(table: ServingTable, hours: float, energy_kwh: Floats) -> Uncertain:
@@ -220,27 +289,27 @@ def _cost(table: ServingTable, hours: float, energy_kwh: Floats) -> Uncertain:
 
 
 def _load(
-    request: ServingRequest,
+    rates: Floats,
     table: ServingTable,
     resolver: ServingResolver,
     calibration: Calibration | None,
 ) -> Uncertain:
     """Requests that arrive over those that the devices serve with all that their memory holds."""
     written, layout = table.output_tokens, table.layout
-    most = table.most_sequences(table.input_tokens(resolver.parameters) + 0.5 * written)
+    tokens = table.input_tokens(resolver.parameters) + 0.5 * written
     saturated = table.under(
-        concurrency=np.clip(np.floor(most), 1.0, MOST_PLACES),
+        concurrency=np.floor(table.places(tokens)),
         duty_cycle=np.full(table.count, np.nan),
         devices=np.asarray(layout.devices),
         data_parallel=np.asarray(layout.data_parallel),
     )
     served = delivered(saturated, resolver, calibration=calibration)["output_tokens_per_s"]
-    rate = request.question.request_rate or 0.0
-    return Uncertain(rate * written / served.mid, {"speed": served.log_sd})
+    return Uncertain(rates * written / served.mid, {"speed": served.log_sd})
 
 
 def _plans(
     answer: ServingAnswer,
+    rates: Floats,
     quantities: Mapping[str, Uncertain],
     limits: Limits,
     chosen: Mapping[int, float],
@@ -256,6 +325,9 @@ def _plans(
             ServingPlan(
                 question=_with_pools(row.question, answer.table, place),
                 weights=row.weights.name,
+                replicas=row.data_parallel,
+                fewest_devices=fewest_devices(answer.table, place),
+                requests_per_s=float(rates[place]),
                 concurrency=(row.question.concurrency or 1.0) * busy,
                 probability=probability,
                 holds=holds,
@@ -281,11 +353,12 @@ def _nearest(quantities: Mapping[str, Uncertain], limits: Limits) -> int:
     return int(np.argmax(np.where(np.isnan(near), -np.inf, near)))
 
 
-def _check(request: ServingRequest) -> None:
+def _check(request: ServingRequest, aims: Sequence[str]) -> None:
     """Refuse a request that cannot be planned."""
-    if request.question.request_rate is None:
+    if request.question.request_rate is None and request.question.users is None:
         raise refuse("serving_plan_without_rate", "request_rate")
-    check_aim(request.minimize, OBJECTIVES, request.limits, LIMITED)
+    for aim in aims:
+        check_aim(aim, OBJECTIVES, request.limits, LIMITED)
     if not 0 < request.days < math.inf:
         raise refuse("serving_plan_without_days", value=request.days)
     designs = math.prod(map(len, request.choices.values()))

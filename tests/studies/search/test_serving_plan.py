@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 from functools import cache
 from statistics import NormalDist
 
@@ -14,7 +15,13 @@ from estimator.inference.quantities import answer_serving
 from estimator.inference.question import ServingQuestion
 from estimator.runs.record import Host, MeasuredDevice, MeasuredRun, ServedLoad
 from estimator.studies.search.limits import RELAXED, Limits
-from estimator.studies.search.serving_plan import OBJECTIVES, ServingRequest, best_serving_plans
+from estimator.studies.search.serving_plan import (
+    OBJECTIVES,
+    ServingRequest,
+    best_serving_plans,
+    latency_of,
+    serving_plans_by_aim,
+)
 
 RATE, DAYS = 4.0, 30.0
 QUESTION = ServingQuestion(
@@ -221,3 +228,55 @@ def test_a_plan_that_cannot_be_is_refused():
     bad = Limits(most={"wall_hours": 1.0}, confidence=0.8)
     with pytest.raises(ValueError, match="not of 'wall_hours'"):
         best_serving_plans(ServingRequest(question=QUESTION, choices=small, limits=bad), catalog())
+
+
+def test_users_who_pause_ask_as_often_as_they_are_answered():
+    asked = replace(QUESTION, request_rate=None, users=200.0, think_s=10.0)
+    request = ServingRequest(
+        question=asked, choices=CHOICES, limits=Limits(most={}, confidence=0.8), count=40
+    )
+    plans = best_serving_plans(request, catalog()).plans
+    assert len({plan.requests_per_s for plan in plans}) > 3
+    for plan in plans:
+        service_s = float(plan.quantities["request_s"].mid)
+        assert plan.requests_per_s == pytest.approx(200.0 / (10.0 + service_s), rel=1e-3)
+        assert plan.concurrency == pytest.approx(plan.requests_per_s * service_s, rel=1e-3)
+
+
+def test_a_goal_of_a_percentile_counts_the_wait_for_a_place():
+    choices = {**CHOICES, "devices": (4.0,), "hardware": ("h100-sxm",), "precision": ("bf16",)}
+    most = {latency_of("request", "90"): 60.0, latency_of("time_to_first_token", "99"): 60.0}
+    found = {}
+    for rate in (1.0, 2.7):
+        request = ServingRequest(
+            question=replace(QUESTION, request_rate=rate, input_tokens=4000.0),
+            choices=choices,
+            limits=Limits(most=most, confidence=0.01),
+        )
+        (plan, *_others) = best_serving_plans(request, catalog()).plans
+        answer = answer_serving([plan.question], catalog())
+        for name in most:
+            alone = float(answer.ranges[name].mid[0])
+            found[rate, name] = float(plan.quantities[name].mid) - alone
+    assert all(found[1.0, name] == pytest.approx(0.0, abs=1e-6) for name in most), found
+    assert all(found[2.7, name] > 0.1 for name in most), found
+
+
+def test_each_aim_has_the_plans_that_it_has_alone():
+    request = ServingRequest(
+        question=QUESTION, choices=CHOICES, limits=Limits(most={}, confidence=0.8)
+    )
+    together = serving_plans_by_aim(request, catalog(), tuple(OBJECTIVES))
+    for aim, found in together.items():
+        alone = best_serving_plans(replace(request, minimize=aim), catalog())
+        assert [plan.question for plan in found.plans] == [plan.question for plan in alone.plans]
+        assert found.gains == alone.gains
+    assert len({found.plans[0].question for found in together.values()}) > 1
+
+
+def test_a_plan_counts_the_devices_that_hold_the_weights():
+    limits = Limits(most={"inter_token_s": 0.02}, confidence=0.8)
+    choices = {"hardware": ("h100-sxm",), "precision": ("bf16", "fp8")}
+    request = ServingRequest(question=QUESTION, choices=choices, limits=limits)
+    for plan in best_serving_plans(request, catalog()).plans:
+        assert plan.fewest_devices == {"bf16": 2.0, "fp8": 1.0}[plan.weights]
