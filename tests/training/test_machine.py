@@ -24,6 +24,11 @@ def test_a_board_without_a_link_passes_values_over_the_bus_of_its_year(device, g
     assert machine(device, next(iter(found.peaks))).link_bytes_per_s == gb_per_s * 1e9
 
 
+@pytest.mark.parametrize("device", ["mi350x", "tpu-v3", "gaudi1"])
+def test_an_accelerator_of_another_maker_has_the_link_on_record(device):
+    assert machine(device, "bf16").link_bytes_per_s >= 250e9
+
+
 @pytest.mark.parametrize(
     ("device", "precision", "units"),
     [

@@ -13,7 +13,6 @@ from estimator.networks.kinds import network_kind
 from estimator.question.workload_columns import training_flop
 from estimator.training.features import (
     VENDORS,
-    features_of_rows,
     fitted_model,
     kinds_of_rows,
     prior_model,
@@ -29,19 +28,12 @@ from estimator.training.mechanism import (
     log_utilization,
     within_peak,
 )
-from estimator.training.parallelism import TrainingLayout, TrainingMachine
+from estimator.training.parallelism import TrainingLayout
 from estimator.validation.published_runs import usable_runs
 from estimator.validation.utilization_fit import PublishedArrays, joined
 from estimator.validation.utilization_fit import fitted_model as fit
+from tests.training.stated import A100, features_of
 
-A100 = TrainingMachine(
-    peak_flop_per_s=312e12,
-    peak_16_bit_flop_per_s=312e12,
-    memory_bytes_per_s=2.039e12,
-    memory_bytes=80 * 2**30,
-    link_bytes_per_s=600e9,
-    network_bytes_per_s=25e9,
-)
 USUAL = TrainingLayout(params=7e9, active_params=7e9, batch_tokens=4e6, recomputation=0.5)
 DECODER = RunFeatures(
     hidden=4096.0,
@@ -179,15 +171,13 @@ def test_hosts_that_decode_photographs_set_a_limit(model):
 
 
 def test_decoders_of_late_years_are_causal_unless_said(catalog):
-    nothing = np.full(5, np.nan)
-    numbers = {"hidden": nothing, "seq_len": np.full(5, 8192.0), "params_total": nothing}
-    said = {"year": np.array([2020.0, 2024.0, 2024.0, 2020.0, np.nan])}
-    found = features_of_rows(
-        numbers | said | {"causal": np.array([np.nan, np.nan, 0.0, 1.0, np.nan])},
-        kinds_of_rows(["language"] * 5, ["decoder"] * 5, [""] * 5),
-        flop=np.full(5, 1e22),
-        value_bytes=2.0,
-        spreads=shipped_spreads(catalog),
+    found = features_of(
+        catalog,
+        "language",
+        ["decoder"] * 5,
+        seq_len=[8192.0] * 5,
+        year=[2020.0, 2024.0, 2024.0, 2020.0, np.nan],
+        causal=[np.nan, np.nan, 0.0, 1.0, np.nan],
     )
     assert found.scores.tolist() == [1.0, 0.5, 1.0, 0.5, 0.5]
 
@@ -251,14 +241,9 @@ def test_formats_without_matrix_units_reach_more_of_their_peak(model):
 
 def test_wider_depthwise_networks_move_fewer_values_for_a_flop(catalog, model):
     """EfficientNet-B4 has 3.6 times the parameters of B0; unknown, they are as usual."""
-    params = np.array([5.3e6, 1e7, 1.9e7, np.nan])
-    nothing = np.full(4, np.nan)
-    features = features_of_rows(
-        {"hidden": nothing, "seq_len": nothing, "year": nothing, "params_total": params},
-        kinds_of_rows(["vision"] * 4, ["CNN"] * 4, ["EfficientNet"] * 4),
-        flop=np.full(4, 1e18),
-        value_bytes=2.0,
-        spreads=shipped_spreads(catalog),
+    params = [5.3e6, 1e7, 1.9e7, np.nan]
+    features = features_of(
+        catalog, "vision", ["CNN"] * 4, "EfficientNet", flop=1e18, params_total=params
     )
     expected = log_utilization(model, features, A100, flop=1e18, devices=8.0)
     assert expected[0] < expected[1] < expected[2]
@@ -268,34 +253,19 @@ def test_wider_depthwise_networks_move_fewer_values_for_a_flop(catalog, model):
 
 def test_code_that_no_vendor_tuned_is_less_sure(catalog):
     """Unspecified software counts as such, and a vendor's scatters least."""
-    software = np.array([1.0, 0.0, -1.0, np.nan])
-    nothing = np.full(4, np.nan)
-    numbers = {"hidden": nothing, "seq_len": nothing, "year": nothing, "params_total": nothing}
-    spread = features_of_rows(
-        numbers | {"software": software},
-        kinds_of_rows(["language"] * 4, ["decoder"] * 4, ["Llama"] * 4),
-        flop=np.full(4, 1e22),
-        value_bytes=2.0,
-        spreads=shipped_spreads(catalog),
-    ).log_sd
+    software = [1.0, 0.0, -1.0, np.nan]
+    spread = features_of(catalog, "language", ["decoder"] * 4, software=software).log_sd
     assert spread[0] < spread[1] == spread[2] == spread[3]
 
 
 def test_networks_of_experts_share_a_spread_of_their_own(catalog):
-    nothing = np.full(2, np.nan)
-
-    def log_sds(spreads):
-        return features_of_rows(
-            {"hidden": nothing, "seq_len": nothing, "year": nothing, "params_total": nothing},
-            kinds_of_rows(["language"] * 2, ["dense decoder", "MoE"], ["Llama", "Mixtral"]),
-            flop=np.full(2, 1e22),
-            value_bytes=2.0,
-            spreads=spreads,
-        ).log_sd
-
     shipped = shipped_spreads(catalog)
     unsure = replace(shipped, groups={**shipped.groups, "experts": 1.0})
-    plain, sparse = log_sds(unsure) / log_sds(shipped)
+    after, before = (
+        features_of(catalog, "language", ["dense decoder", "MoE"], spreads=spreads).log_sd
+        for spreads in (unsure, shipped)
+    )
+    plain, sparse = after / before
     assert plain == 1.0
     assert sparse > 2.0
 
@@ -310,16 +280,8 @@ def test_a_transducer_of_a_vendor_is_not_slowed_as_speech_of_others_is(model):
 
 
 def test_steps_launched_one_by_one_are_as_little_fused_as_research_code(catalog):
-    nothing = np.full(2, np.nan)
-    found = features_of_rows(
-        {"hidden": nothing, "seq_len": nothing, "year": nothing, "params_total": nothing}
-        | {"software": np.ones(2)},
-        kinds_of_rows(["speech"] * 2, ["RNN (LSTM)", "RNN (LSTM, step by step)"], ["", ""]),
-        flop=np.full(2, 1e18),
-        value_bytes=2.0,
-        spreads=shipped_spreads(catalog),
-    )
-    assert found.software.tolist() == [1.0, -1.0]
+    archs = ["RNN (LSTM)", "RNN (LSTM, step by step)"]
+    assert features_of(catalog, "speech", archs, software=[1.0, 1.0]).software.tolist() == [1, -1]
 
 
 def test_recurrences_take_longer_the_less_bandwidth_feeds_the_peak(model):
@@ -390,17 +352,14 @@ def test_the_shipped_parameters_are_those_of_the_fit(catalog):
 
 
 def test_every_group_of_networks_has_a_spread(catalog):
-    shipped = shipped_spreads(catalog)
-    spreads = shipped.groups
+    spreads = shipped_spreads(catalog).groups
     groups = {
         network_kind(work, arch).group
         for work in ("language", "vision", "diffusion", "speech", "multimodal", "other")
         for arch in ("", "CNN", "dense decoder", "MoE", "U-Net", "LSTM", "EfficientNet", "GNN")
     }
-    assert groups <= set(spreads)
-    assert {f"{VENDORS}{group}" for group in groups} <= set(spreads)
+    assert groups | {f"{VENDORS}{group}" for group in groups} <= set(spreads)
     assert all(0.2 < spread < 1.2 for spread in spreads.values())
-    assert all(spread > 0.15 for spread in spreads.values())
 
 
 @pytest.mark.parametrize(
@@ -442,10 +401,8 @@ def test_free_words_name_a_kind_of_network(work, arch, name, group, flags):
         ("language", "decoder, linear attention", "", "decoder", False),
         ("language", "SSM hybrid", "Nemotron-H 56B", "decoder", False),
         ("language", "RNN", "", "recurrent", False),
-        ("other", "SSM (Hyena)", "HyenaDNA", "recurrent", False),
         ("vision", "CNN", "Xception", "depthwise", False),
         ("vision", "CNN", "ShuffleNet v2", "depthwise", False),
-        ("vision", "CNN", "ResNet-50", "convolution", False),
         ("language", "decoder", "", "decoder", True),
     ],
 )
@@ -461,79 +418,50 @@ def test_nobody_waits_for_pictures_as_small_as_those_of_cifar():
     assert not network_kind("vision", "CNN", "ResNet-18 CIFAR-10").pictures
 
 
+def work_of(arch, **given):
+    """FLOPs of a run of language of which a table states this [FLOP]."""
+    columns = (
+        *("train_flops_reported", "flops_per_sample_forward", "samples_processed", "vocab"),
+        *("params_total", "params_active", "tokens_processed", "layers", "hidden", "seq_len"),
+    )
+    numbers = {name: np.array([given.get(name, np.nan)]) for name in columns}
+    return float(training_flop(numbers, kinds_of_rows(["language"], [arch], ["x"]))[0])
+
+
 def test_work_by_tokens_counts_attention_experts_adapters_and_shared_layers():
-    empty = np.array([np.nan])
-    base = {
-        name: empty
-        for name in (
-            *("train_flops_reported", "flops_per_sample_forward", "samples_processed"),
-            *("params_total", "params_active", "tokens_processed", "layers", "hidden", "seq_len"),
-        )
-    }
-
-    def flop(arch, **given):
-        numbers = base | {name: np.array([value]) for name, value in given.items()}
-        return float(training_flop(numbers, kinds_of_rows(["language"], [arch], ["x"]))[0])
-
     plain = {"params_total": 1e9, "tokens_processed": 1e10}
-    assert flop("dense decoder", **plain) == 6e19
-    assert flop("MoE", **plain, params_active=2e8) == pytest.approx(1.2e19)
-    assert flop("dense decoder (LoRA)", **plain) == pytest.approx(4e19)
+    assert work_of("dense decoder", **plain) == 6e19
+    assert work_of("MoE", **plain, params_active=2e8) == pytest.approx(1.2e19)
+    assert work_of("dense decoder (LoRA)", **plain) == pytest.approx(4e19)
     sized = plain | {"layers": 16.0, "hidden": 2048.0, "seq_len": 2048.0}
     attention = 12 * 16 * 2048 * 2048 * 1e10
-    assert flop("dense decoder", **sized) == pytest.approx(6e19 + attention)
-    assert flop("SSM", **sized) == 6e19
+    assert work_of("dense decoder", **sized) == pytest.approx(6e19 + attention)
+    assert work_of("SSM", **sized) == 6e19
     albert = {"params_total": 2.35e8, "tokens_processed": 1.0, "layers": 12.0, "hidden": 4096.0}
-    assert flop("encoder", **albert) == pytest.approx(6 * 12 * 12 * 4096**2)
-    assert np.isnan(flop("dense decoder"))
+    assert work_of("encoder", **albert) == pytest.approx(6 * 12 * 12 * 4096**2)
+    assert np.isnan(work_of("dense decoder"))
 
 
 def test_work_of_encoders_leaves_their_word_table_out():
-    kinds = kinds_of_rows(["language"], ["BERT"], ["x"])
-    numbers = {
-        name: np.array([np.nan])
-        for name in (
-            *("train_flops_reported", "flops_per_sample_forward", "samples_processed", "seq_len"),
-            *("params_total", "params_active", "tokens_processed", "layers", "hidden", "vocab"),
-        )
-    }
-    numbers |= {"params_total": np.array([110e6]), "tokens_processed": np.array([1e9])}
-    sized = numbers | {"hidden": np.array([768.0]), "vocab": np.array([30_522.0])}
-    assert training_flop(numbers, kinds)[0] == pytest.approx(6 * 110e6 * 1e9)
-    assert training_flop(sized, kinds)[0] == pytest.approx(6 * (110e6 - 768 * 30_522) * 1e9)
+    bert = {"params_total": 110e6, "tokens_processed": 1e9}
+    sized = bert | {"hidden": 768.0, "vocab": 30_522.0}
+    assert work_of("BERT", **bert) == pytest.approx(6 * 110e6 * 1e9)
+    assert work_of("BERT", **sized) == pytest.approx(6 * (110e6 - 768 * 30_522) * 1e9)
 
 
 def test_samples_of_a_known_length_are_tokens():
-    kinds = kinds_of_rows(["language"], ["dense decoder"], ["x"])
-    empty = dict.fromkeys(
-        ("train_flops_reported", "flops_per_sample_forward", "params_active", "tokens_processed"),
-        np.array([np.nan]),
-    ) | dict.fromkeys(("layers", "hidden"), np.array([np.nan]))
-    numbers = empty | {
-        "params_total": np.array([1e9]),
-        "samples_processed": np.array([1e6]),
-        "seq_len": np.array([2048.0]),
-    }
-    counted = training_flop(numbers | {"tokens_processed": np.array([2048e6])}, kinds)
-    assert training_flop(numbers, kinds) == counted
+    sized = {"params_total": 1e9, "seq_len": 2048.0}
+    samples = work_of("dense decoder", **sized, samples_processed=1e6)
+    assert samples == work_of("dense decoder", **sized, tokens_processed=2048e6)
 
 
 def test_attention_of_a_usual_network_is_counted_where_its_layers_are_not_told():
     """As `estimate` counts it: one of 1e9 parameters and the usual shape, stated or not."""
-    kinds = kinds_of_rows(["language"] * 2, ["dense decoder"] * 2, ["x"] * 2)
     layers, hidden = 15.625, 2309.4  # 12 layers x width^2 are 1e9, the width 148 a layer
-    numbers = {
-        "params_total": np.full(2, 1e9),
-        "tokens_processed": np.full(2, 1e10),
-        "seq_len": np.full(2, 8192.0),
-        "layers": np.array([layers, np.nan]),
-        "hidden": np.array([hidden, np.nan]),
-    }
-    empty = ("train_flops_reported", "flops_per_sample_forward", "samples_processed")
-    numbers |= dict.fromkeys((*empty, "params_active"), np.full(2, np.nan))
-    stated, usual = training_flop(numbers, kinds)
+    said = {"params_total": 1e9, "tokens_processed": 1e10, "seq_len": 8192.0}
+    stated = work_of("dense decoder", **said, layers=layers, hidden=hidden)
     assert stated == pytest.approx(6e19 + 12 * layers * hidden * 8192 * 1e10)
-    assert usual == pytest.approx(stated, rel=0.1)
+    assert work_of("dense decoder", **said) == pytest.approx(stated, rel=0.1)
 
 
 def test_runs_can_be_cut():

@@ -11,24 +11,12 @@ from estimator.answer.scenario_estimate import answer_scenario
 from estimator.catalog import Catalog
 from estimator.networks.kinds import network_kind
 from estimator.question.scenario import Scenario
-from estimator.training.features import (
-    features_of_rows,
-    fitted_model,
-    kinds_of_rows,
-    shipped_spreads,
-)
+from estimator.training.features import features_of_rows, fitted_model, shipped_spreads
 from estimator.training.machine import find_machine
 from estimator.training.mechanism import log_utilization
-from estimator.training.parallelism import TrainingLayout, TrainingMachine, traffic
+from estimator.training.parallelism import TrainingLayout, traffic
+from tests.training.stated import A100, features_of
 
-A100 = TrainingMachine(
-    peak_flop_per_s=312e12,
-    peak_16_bit_flop_per_s=312e12,
-    memory_bytes_per_s=2.039e12,
-    memory_bytes=80 * 2**30,
-    link_bytes_per_s=600e9,
-    network_bytes_per_s=25e9,
-)
 COPIES = TrainingLayout(
     params=1e9,
     active_params=1e9,
@@ -41,8 +29,8 @@ SHARED = replace(COPIES, params=175e9, active_params=175e9, tensor_parallel=8.0)
 SAID = {"params": 7e10, "tokens": 1e12, "hardware": "h100", "devices": 512.0}
 
 
-def passed(layout, devices, hidden=4096.0):
-    return traffic(layout, A100, hidden=hidden, seq_len=2048.0, value_bytes=2.0, devices=devices)
+def passed(layout, devices, hidden=4096.0, machine=A100):
+    return traffic(layout, machine, hidden=hidden, seq_len=2048.0, value_bytes=2.0, devices=devices)
 
 
 @pytest.fixture(scope="module")
@@ -62,12 +50,6 @@ def test_gradients_take_the_time_of_a_ring_all_reduce():
     assert float(passed(COPIES, devices).gradients) == pytest.approx(ring_s / work_s)
 
 
-def test_inside_a_node_the_gradients_take_the_fast_link():
-    slow = replace(A100, network_bytes_per_s=1e6)
-    specified = traffic(COPIES, slow, hidden=4096.0, seq_len=2048.0, value_bytes=2.0, devices=8)
-    assert float(specified.gradients) == float(passed(COPIES, 8).gradients)
-
-
 @pytest.mark.parametrize(
     ("device", "inside"), [("h100", 8), ("b200", 8), ("gb200", 72), ("gb300", 72), ("vr200", 72)]
 )
@@ -75,15 +57,12 @@ def test_gradients_stay_on_the_fast_link_of_a_node_or_a_rack(catalog, device, in
     """NVIDIA, "GB200 NVL72" and its successors: 72 GPUs behind one NVLink switch."""
     machine = find_machine(catalog.device(device), "bf16")
     slow = replace(machine, network_bytes_per_s=machine.network_bytes_per_s / 100)
-
-    def gradients(machine, devices):
-        shared = traffic(
-            COPIES, machine, hidden=4096.0, seq_len=2048.0, value_bytes=2.0, devices=devices
-        )
-        return float(shared.gradients)
-
-    assert gradients(slow, inside) == gradients(machine, inside)
-    assert gradients(slow, inside + 1) > 10 * gradients(machine, inside + 1)
+    near, far = (
+        [float(passed(COPIES, devices, machine=one).gradients) for one in (slow, machine)]
+        for devices in (inside, inside + 1)
+    )
+    assert near[0] == near[1]
+    assert far[0] > 10 * far[1]
 
 
 def test_partial_results_of_a_layer_are_four_all_reduces():
@@ -190,12 +169,9 @@ def test_recomputation_repeats_the_all_reduces_of_the_forward_pass():
 
 
 def test_a_rack_of_devices_behind_one_link_exchanges_gradients_over_it():
-    rack = replace(A100, node_devices=72.0)
-    specified = traffic(COPIES, rack, hidden=4096.0, seq_len=2048.0, value_bytes=2.0, devices=64)
-    slow, fast = A100.network_bytes_per_s, A100.link_bytes_per_s
-    assert float(specified.gradients) == pytest.approx(
-        float(passed(COPIES, 64).gradients) * slow / fast
-    )
+    rack = passed(COPIES, 64, machine=replace(A100, node_devices=72.0))
+    faster = A100.link_bytes_per_s / A100.network_bytes_per_s
+    assert float(rack.gradients) == pytest.approx(float(passed(COPIES, 64).gradients) / faster)
 
 
 def test_interleaved_stages_shorten_the_bubble_in_proportion():
@@ -281,16 +257,9 @@ def test_devices_that_share_experts_exchange_the_gradients_of_their_part():
 
 def test_experts_of_an_unknown_number_of_devices_are_spread_as_usual(catalog):
     """Their width is that of a dense network of the parameters that work on a token."""
-    nothing = np.full(2, np.nan)
-    found = features_of_rows(
-        {"hidden": nothing, "seq_len": nothing, "year": nothing}
-        | {"params_total": np.full(2, 671e9), "params_active": np.full(2, 37e9)}
-        | {"accelerator_count": np.array([np.nan, 4.0])},
-        kinds_of_rows(["language"] * 2, ["MoE"] * 2, ["", ""]),
-        flop=np.full(2, 1e24),
-        value_bytes=2.0,
-        spreads=shipped_spreads(catalog),
-    )
+    said = {"params_total": [671e9] * 2, "params_active": [37e9] * 2}
+    said["accelerator_count"] = [np.nan, 4.0]
+    found = features_of(catalog, "language", ["MoE"] * 2, flop=1e24, **said)
     assert found.layout.expert_parallel.tolist() == pytest.approx([8.0, np.nan], nan_ok=True)
     assert found.hidden == pytest.approx(7168, rel=0.05), "that of DeepSeek-V3"
 
@@ -305,12 +274,3 @@ def test_a_token_crosses_the_network_once_for_each_node_of_its_experts():
     copies = (2 * (1 - 0.5**8)) * 0.5 / 8
     slower = A100.link_bytes_per_s / A100.network_bytes_per_s
     assert across / inside == pytest.approx(1.0 + copies * slower / (7 / 8))
-
-
-def test_a_board_without_a_link_on_record_takes_the_bus_of_its_year(catalog):
-    for name, rate in (("gtx-1080", 32e9), ("rtx-4090", 64e9), ("rtx-5090", 128e9)):
-        device = catalog.device(name)
-        assert "link_bytes_per_s" not in device.records
-        assert find_machine(device, "fp32").link_bytes_per_s == rate
-    for name in ("mi350x", "tpu-v3", "gaudi1"):
-        assert find_machine(catalog.device(name), "bf16").link_bytes_per_s >= 250e9
