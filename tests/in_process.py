@@ -4,6 +4,7 @@ That a process of its own answers the same is a test of `tests/cli/test_commands
 """
 
 import io
+import json
 import os
 import sys
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -60,3 +61,20 @@ def run(*words, text_in=None, **environment):
         except SystemExit as ended:
             code = ended.code or 0
     return Done(code, out.content().decode(), err.content().decode())
+
+
+def answer(line, *more, **environment):
+    """JSON that a command prints; the words of a line are those between its blanks."""
+    done = run(*line.split(), *more, "--json", **environment)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def refusal(line, *more, **environment):
+    """The one line of a command that prints nothing else and ends with 1."""
+    done = run(*line.split(), *more, **environment)
+    assert (done.returncode, done.stdout) == (1, ""), done
+    (said,) = done.stderr.splitlines()
+    assert said.startswith("error: ")
+    assert len(said) < 1000
+    return said

@@ -2,7 +2,6 @@
 
 import io
 import re
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -227,12 +226,9 @@ def test_a_note_names_the_input_as_the_rim_does(catalog, quantity):
     [({"software": "banana"}, "software"), ({"active_params": 1e9}, "active_params")],
 )
 def test_what_is_not_used_as_it_is_said_is_noted(catalog, asked, field):
+    llama = {"preset": "llama-3-8b", "hardware": "h100"}
     plain, noted = (
-        {
-            one.field
-            for one in answer_of(catalog, preset="llama-3-8b", hardware="h100", **more).notes
-        }
-        for more in ({}, asked)
+        {one.field for one in answer_of(catalog, **llama, **more).notes} for more in ({}, asked)
     )
     assert field in noted - plain
 
@@ -324,9 +320,8 @@ def test_a_rate_of_requests_and_its_concurrency_are_one_state(catalog):
     parameters = fitted(catalog)
     asked = {"preset": "llama-3-8b", "hardware": "h100", "devices": 1}
     asked |= {"input_tokens": 300, "output_tokens": 200}
-    table = ServingResolver(catalog, parameters).table(
-        [ServingQuestion(**asked, request_rate=10.0)]
-    )
+    question = ServingQuestion(**asked, request_rate=10.0)
+    table = ServingResolver(catalog, parameters).table([question])
     (flying,), refused = concurrency_of_rates(table, parameters)
     assert not refused
     rate = interval(catalog, "output_tokens_per_s", **asked, concurrency=flying)[1]
