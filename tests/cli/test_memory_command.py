@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import re
 import shlex
 import subprocess
@@ -11,21 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from estimator.cli import main
+from tests.in_process import answer, refusal, run
 
-GOLDEN = Path(__file__).parents[1] / "golden"
-
-
-def run(capsys, *arguments):
-    code = main(["memory", *map(str, arguments)])
-    specified = capsys.readouterr()
-    return code, specified.out, specified.err
-
-
-def answer(capsys, *arguments):
-    code, out, err = run(capsys, *arguments, "--json")
-    assert (code, err) == (0, "")
-    return json.loads(out)
+GOLDEN = Path(__file__).parents[1] / "golden" / "networks"
 
 
 def test_help_teaches_with_examples_and_imports_no_dependency():
@@ -40,18 +27,24 @@ def test_help_teaches_with_examples_and_imports_no_dependency():
     assert "twenty-watts memory" in done.stdout.split("examples:")[1]
 
 
-def test_every_example_of_the_help_answers(capsys, tmp_path):
+def memory(*words):
+    """What the command prints for people, and its notes."""
+    done = run("memory", *words)
+    assert done.returncode == 0, done.stderr
+    return done.stdout, done.stderr
+
+
+def test_every_example_of_the_help_answers():
     from estimator.cli.memory import EXAMPLES
 
     lines = [shlex.split(line) for line in EXAMPLES.splitlines() if "twenty-watts memory" in line]
     assert len(lines) == 7
     for _, _, *words in lines:
-        given = ["llama-2-7b" if word == "config.json" else word for word in words]
-        assert run(capsys, *given)[0] == 0
+        memory(*("llama-2-7b" if word == "config.json" else word for word in words))
 
 
-def test_json_has_a_range_for_each_component_and_they_add_up(capsys):
-    specified = answer(capsys, "llama-2-7b", "--hardware", "h100", "--devices", "8")
+def test_json_has_a_range_for_each_component_and_they_add_up():
+    specified = answer("memory llama-2-7b --hardware h100 --devices 8")
     results = specified["results"]
     assert all(name.endswith("_bytes") for name in results)
     assert all(set(found) == {"low", "mid", "high"} for found in results.values())
@@ -67,25 +60,24 @@ def test_json_has_a_range_for_each_component_and_they_add_up(capsys):
     assert {"value", "low", "high", "basis", "source"} <= set(resolved)
 
 
-def test_csv_is_one_row_with_the_same_figures(capsys):
-    words = ("--params", "7e9", "--hardware", "a100", "--devices", "4")
-    _, out, _ = run(capsys, *words, "--csv", "--quiet")
-    (row,) = csv.DictReader(io.StringIO(out))
-    specified = answer(capsys, *words)
+def test_csv_is_one_row_with_the_same_figures():
+    words = "--params 7e9 --hardware a100 --devices 4"
+    (row,) = csv.DictReader(io.StringIO(memory(*words.split(), "--csv", "--quiet")[0]))
+    specified = answer(f"memory {words}")
     for name, found in specified["results"].items():
         for end, value in found.items():
             assert float(row[f"{name}_{end}"]) == value
     assert float(row["least_devices"]) == specified["least_devices"]
 
 
-def test_people_read_a_table_and_a_verdict(capsys):
-    _, out, err = run(capsys, "llama-2-7b", "--hardware", "h100")
+def test_people_read_a_table_and_a_verdict():
+    out, err = memory("llama-2-7b", "--hardware", "h100")
     assert "optimizer state" in out
     assert "does not fit: " in out
     assert "needs at least " in out.splitlines()[-1]
     assert "note: " in err
-    assert run(capsys, "llama-2-7b", "--hardware", "v100", "--quiet")[2] == ""
-    assert "GPT-3" in run(capsys, "gpt-3")[1]
+    assert memory("llama-2-7b", "--hardware", "v100", "--quiet")[1] == ""
+    assert "GPT-3" in memory("gpt-3")[0]
 
 
 @pytest.mark.parametrize(
@@ -97,34 +89,33 @@ def test_people_read_a_table_and_a_verdict(capsys):
         (("--inference",), "serving"),
     ],
 )
-def test_the_headline_names_the_task_and_the_verdict_a_share_of_the_memory(capsys, words, task):
-    lines = run(capsys, "llama-3-8b", "--hardware", "h200", *words)[1].splitlines()
+def test_the_headline_names_the_task_and_the_verdict_a_share_of_the_memory(words, task):
+    lines = memory("llama-3-8b", "--hardware", "h200", *words)[0].splitlines()
     assert lines[0] == f"Llama 3 (8B), {task}, on one device"
     assert re.search(r": [\d.]+ GB, \d+% of 151 GB \(141 GiB\)", lines[-1])
 
 
-def test_what_makes_a_run_fit_on_its_devices_is_named_and_does(capsys):
-    words = ("llama-2-7b", "--hardware", "rtx-4090", "--finetune", "lora")
-    tight = answer(capsys, *words, "--recompute", "none")
+def test_what_makes_a_run_fit_on_its_devices_is_named_and_does():
+    rtx = "memory llama-2-7b --hardware rtx-4090"
+    tight = answer(f"{rtx} --finetune lora --recompute none")
     assert not tight["fits"]
     assert tight["fits_with"] == {"recompute": "full"}
     assert tight["verdict"].endswith("; fits with --recompute full")
-    recomputed = answer(capsys, *words, "--recompute", "full")
+    recomputed = answer(f"{rtx} --finetune lora --recompute full")
     assert recomputed["fits"]
     assert "fits_with" not in recomputed
-    specified = ("--finetune", "full", "--recompute", "none")
-    full = answer(capsys, "llama-2-7b", "--hardware", "rtx-4090", *specified)
+    full = answer(f"{rtx} --finetune full --recompute none")
     assert full["fits_with"] == {"finetune": "lora"} or "qlora" in full["fits_with"].values()
-    adapters = ("--finetune", "lora", "--batch", "8", "--recompute", "none")
-    none = answer(capsys, "pythia-12b", "--hardware", "a40", *adapters)
+    adapters = "--finetune lora --batch 8 --recompute none"
+    none = answer(f"memory pythia-12b --hardware a40 {adapters}")
     assert none["verdict"].count("--recompute full") == 1
-    assert "fits_with" not in answer(capsys, "llama-2-7b", "--hardware", "rtx-4090")
-    assert "fits_with" not in answer(capsys, "gpt-3", "--hardware", "t4", "--inference")
+    assert "fits_with" not in answer(rtx)
+    assert "fits_with" not in answer("memory gpt-3 --hardware t4 --inference")
 
 
-def test_a_run_that_fits_only_with_recomputation_is_assumed_to_recompute(capsys):
-    words = ("llama-2-7b", "--hardware", "rtx-4090", "--finetune", "lora")
-    assumed, given = answer(capsys, *words), answer(capsys, *words, "--recompute", "full")
+def test_a_run_that_fits_only_with_recomputation_is_assumed_to_recompute():
+    asked = "memory llama-2-7b --hardware rtx-4090 --finetune lora"
+    assumed, given = answer(asked), answer(f"{asked} --recompute full")
     assert assumed["fits"]
     assert assumed["inputs"]["recompute"] == "full"
     assert assumed["results"]["total_bytes"]["mid"] == given["results"]["total_bytes"]["mid"]
@@ -133,21 +124,21 @@ def test_a_run_that_fits_only_with_recomputation_is_assumed_to_recompute(capsys)
     assert not any("full activation recomputation" in line for line in given["warnings"])
 
 
-def test_without_a_device_only_the_need_is_reported(capsys):
-    specified = answer(capsys, "--params", "7e9", "--devices", "2")
+def test_without_a_device_only_the_need_is_reported():
+    specified = answer("memory --params 7e9 --devices 2")
     assert "fits" not in specified
     assert specified["verdict"].startswith("needs ")
 
 
-def test_serving_is_weights_and_cache(capsys):
-    words = ("llama-2-7b", "--inference", "--context", "4096", "--hardware", "a10g")
-    one, eight = (answer(capsys, *words, "--batch", batch) for batch in (1, 8))
+def test_serving_is_weights_and_cache():
+    asked = "memory llama-2-7b --inference --context 4096 --hardware a10g"
+    one, eight = (answer(f"{asked} --batch {batch}") for batch in (1, 8))
     assert one["fits"]
     assert not eight["fits"]
     assert eight["least_devices"] == 2
     cache = [specified["results"]["kv_cache_bytes"]["mid"] for specified in (one, eight)]
     assert cache == [2 * 2**30, 16 * 2**30]
-    four_bit = answer(capsys, *words, "--precision", "fp4")
+    four_bit = answer(f"{asked} --precision fp4")
     assert four_bit["results"]["weights_bytes"]["mid"] < 4.5e9
     assert four_bit["results"]["optimizer_bytes"]["mid"] == 0
 
@@ -155,68 +146,48 @@ def test_serving_is_weights_and_cache(capsys):
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        ((), "give one model"),
-        (("absent.json",), "absent.json does not exist"),
-        (("gpt-33",), "unknown preset"),
-        (("--params", "many"), "params is not a number: 'many'"),
-        (
-            ("--params", "7e9", "--zero", "5"),
-            "--zero must be at most 3 (the stages of ZeRO), got 5",
-        ),
-        (("--params", "7e9", "--hardware", "h10"), "did you mean h100"),
-        (("--params", "7e9", "--devices", "0"), "devices must be positive, got 0"),
-        (
-            ("--params", "7e9", "--devices", "8", "--tensor-parallel", "3"),
-            "x --pipeline-parallel = 3",
-        ),
-        (
-            ("--params", "7e9", "--pipeline-parallel", "0"),
-            "--pipeline-parallel must be positive, got 0",
-        ),
-        (
-            ("--params", "7e9", "--tensor-parallel", "0"),
-            "--tensor-parallel must be positive, got 0",
-        ),
-        (("--params", "7e9", "--interval", "1"), "interval must be between 0 and 1"),
-        (("--params", "7e9", "--optimizer", "lion"), "optimizer must be one of"),
+        ("", "give one model"),
+        ("absent.json", "absent.json does not exist"),
+        ("--params many", "params is not a number: 'many'"),
+        ("--params 7e9 --zero 5", "--zero must be at most 3 (the stages of ZeRO), got 5"),
+        ("--params 7e9 --devices 8 --tensor-parallel 3", "x --pipeline-parallel = 3"),
+        ("--params 7e9 --pipeline-parallel 0", "--pipeline-parallel must be positive, got 0"),
+        ("--params 7e9 --interval 1", "interval must be between 0 and 1"),
+        ("llama-2-7b --lora-rank 8", "error: --lora-rank goes with --finetune lora or qlora"),
     ],
 )
-def test_a_mistake_is_reported_in_one_line(capsys, words, reason):
-    code, out, err = run(capsys, *words)
-    assert (code, out) == (1, "")
-    assert err.startswith("error: ")
-    assert len(err.splitlines()) == 1
-    assert reason in err
+def test_a_mistake_is_reported_in_one_line_by_its_option(words, reason):
+    assert reason in refusal(f"memory {words}")
 
 
-def test_estimate_warns_of_a_run_that_cannot_fit(capsys):
-    words = ["estimate", "--params", "7e9", "--tokens", "1e10", "--hardware", "v100"]
-    assert main([*words, "--devices", "1"]) == 0
-    (line,) = (line for line in capsys.readouterr().err.splitlines() if "does not fit" in line)
+def notes_of(line):
+    """Notes on what fits that a command prints beside its answer."""
+    done = run(*line.split())
+    assert done.returncode == 0
+    return [note for note in done.stderr.splitlines() if "fit" in note]
+
+
+V100 = "--params 7e9 --tokens 1e10 --hardware v100"
+
+
+def test_estimate_warns_of_a_run_that_cannot_fit():
+    (line,) = notes_of(f"estimate {V100} --devices 1")
     assert line.endswith("they need at least 7 devices, activations not included")
-    stated = ["--recomputation", "none", "--tensor-parallel", "1"]
-    assert main([*words, "--devices", "64", *stated]) == 0
-    (line,) = (line for line in capsys.readouterr().err.splitlines() if "does not fit" in line)
+    (line,) = notes_of(f"estimate {V100} --devices 64 --recomputation none --tensor-parallel 1")
     assert line.startswith("note: does not fit: one sequence at a time needs")
 
 
-def test_estimate_compare_and_json_assume_the_same_of_the_memory(capsys):
-    words = ["--params", "7e9", "--tokens", "1e10", "--hardware", "v100", "--devices", "64"]
-    words += ["--tensor-parallel", "1"]
-    assert main(["estimate", *words]) == 0
-    out, err = capsys.readouterr()
-    (line,) = (line for line in err.splitlines() if "fits only with" in line)
+def test_estimate_compare_and_json_assume_the_same_of_the_memory():
+    words = f"{V100} --devices 64 --tensor-parallel 1"
+    (line,) = notes_of(f"estimate {words}")
     assert line.startswith("note: fits only with --recomputation or --tensor-parallel: without")
-    assert "\nPrice: $1.65 per device-hour, median of 12 offers, newest 2026-09\n" in out
-    assert main(["estimate", *words, "--json"]) == 0
-    assert line.removeprefix("note: ") in json.loads(capsys.readouterr().out)["warnings"]
-    assert main(["compare", *words, "--json"]) == 0
-    (design,) = json.loads(capsys.readouterr().out)
+    price = "\nPrice: $1.65 per device-hour, median of 12 offers, newest 2026-09\n"
+    assert price in run("estimate", *words.split()).stdout
+    assert line.removeprefix("note: ") in answer(f"estimate {words}")["warnings"]
+    (design,) = answer(f"compare {words}")
     assert not design["memory"]["fits"]
-    assert main(["estimate", *words, "--recomputation", "full"]) == 0
-    assert "fit" not in capsys.readouterr().err
-    assert main(["estimate", *words, "--price", "1"]) == 0
-    assert "Price:" not in capsys.readouterr().out
+    assert notes_of(f"estimate {words} --recomputation full") == []
+    assert "Price:" not in run("estimate", *words.split(), "--price", "1").stdout
 
 
 @pytest.mark.parametrize(
@@ -230,62 +201,42 @@ def test_estimate_compare_and_json_assume_the_same_of_the_memory(capsys):
         ("--counted", "reserved", "--states", "mixed", "--loss", "chunked", "--dropout"),
     ],
 )
-def test_the_words_of_published_tables_are_understood(capsys, words):
-    specified = answer_with_notes(capsys, "llama-2-7b", *words)
+def test_the_words_of_published_tables_are_understood(words):
+    specified = answer("memory llama-2-7b", *words)
     assert specified["results"]["total_bytes"]["mid"] > 1e9
     assert specified["inputs"]["what_is_counted"] in ("reserved", "nvidia-smi")
 
 
-def answer_with_notes(capsys, *arguments):
-    code, out, _ = run(capsys, *arguments, "--json")
-    assert code == 0
-    return json.loads(out)
-
-
-def test_adapters_need_a_rank_only_where_there_are_adapters(capsys):
-    code, out, err = run(capsys, "llama-2-7b", "--lora-rank", "8")
-    assert (code, out) == (1, "")
-    assert err == "error: --lora-rank goes with --finetune lora or qlora\n"
-
-
 @pytest.mark.parametrize("name", ["rtdetr-r50vd", "focalnet-tiny", "resnet-18"])
-def test_images_have_no_tokens_to_assume_or_to_set(name, capsys):
-    path = GOLDEN / "networks" / f"{name}.json"
+def test_images_have_no_tokens_to_assume_or_to_set(name):
+    path = GOLDEN / f"{name}.json"
     for words in ([], ["--inference"]):
-        code, _, notes = run(capsys, path, *words)
-        assert code == 0
-        assert "tokens in a sequence" not in notes
+        assert "tokens in a sequence" not in memory(path, *words)[1]
     serving = ("--context", "--prefill-tokens")
     for words in (["--seq-len", "512"], *(["--inference", one, "512"] for one in serving)):
-        code, out, error = run(capsys, path, *words)
-        assert (code, out) == (1, "")
-        assert f"{words[-2]} is for models of text or sound: {path} ignores it, drop it" in error
+        said = f"{words[-2]} is for models of text or sound: {path} ignores it, drop it"
+        assert said in refusal("memory", path, *words)
 
 
 @pytest.mark.parametrize(
-    "further", [("--devices", "64"), ("--devices", "64", "--device-hours", "1e4")]
+    ("denial", "asked"),
+    [
+        ("fit", f"{V100} --devices 64"),
+        ("fit", f"{V100} --devices 64 --device-hours 1e4"),
+        ("fit", "--preset gpt-3 --hardware v100 --devices 10000"),
+        (
+            "does not fit",
+            "--params 405e9 --tokens 15e12 --hardware h100 --devices 16384 --seq-len 8192 "
+            "--tensor-parallel 8 --pipeline-parallel 16",
+        ),
+    ],
 )
-def test_memory_is_not_doubted_where_the_estimate_covers_what_saves_it(further, capsys):
-    words = ("--params", "7e9", "--tokens", "1e10", "--hardware", "v100", *further)
-    assert main(["estimate", *words]) == 0
-    assert "fit" not in capsys.readouterr().err
+def test_the_memory_of_what_fits_or_was_run_is_not_denied(denial, asked):
+    assert not [note for note in notes_of(f"estimate {asked}") if denial in note]
 
 
 @pytest.mark.parametrize("name", ["vit-base-p16-224", "t5-11b", "whisper-base", "llava-1.5-7b"])
-def test_a_length_that_a_model_takes_is_taken(name, capsys):
-    path = GOLDEN / "networks" / f"{name}.json"
-    assert "tokens in a sequence; set --seq-len" in run(capsys, path)[2]
-    assert run(capsys, path, "--seq-len", "128")[0] == 0
-
-
-@pytest.mark.parametrize(
-    "run",
-    [
-        "--preset gpt-3 --hardware v100 --devices 10000",
-        "--params 405e9 --tokens 15e12 --hardware h100 --devices 16384 --seq-len 8192 "
-        "--tensor-parallel 8 --pipeline-parallel 16",
-    ],
-)
-def test_estimate_does_not_deny_the_memory_of_published_runs(run, capsys):
-    assert main(["estimate", *run.split()]) == 0
-    assert "does not fit" not in capsys.readouterr().err
+def test_a_length_that_a_model_takes_is_taken(name):
+    path = GOLDEN / f"{name}.json"
+    assert "tokens in a sequence; set --seq-len" in memory(path)[1]
+    memory(path, "--seq-len", "128")

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from tests.in_process import run
+from tests.in_process import answer, refusal, run
 
 RUN = ("--params", "7e9", "--tokens", "2e12", "--hardware", "h100", "--devices", "64")
 
@@ -30,51 +30,44 @@ def test_the_name_of_the_file_chooses_the_markup(tmp_path, suffix, begins):
     assert target.read_text(encoding="utf-8").startswith(begins)
 
 
+def fields_of(line, *more):
+    return {row["key"]: row for row in answer(f"report {line}", *more)["fields"]}
+
+
 def test_a_link_and_an_inference_setup_are_reported_too():
-    linked = run("report", "--format", "sci", "--json", "--link", "?v=1&flop=1e22&hardware=h100")
-    fields = {row["key"]: row for row in json.loads(linked.stdout)["fields"]}
-    assert fields["provider.flop"]["value"] > 0
-    served = run(
-        *("report", "--format", "sci", "--json", "--task", "serving"),
-        *("--preset", "llama-3-8b", "--hardware", "h100"),
-    )
-    fields = {row["key"]: row for row in json.loads(served.stdout)["fields"]}
-    assert fields["consumer.token"]["value"] > 0
-    assert "reason" in fields["provider.flop"]
+    linked = fields_of("--format sci --link ?v=1&flop=1e22&hardware=h100")
+    assert linked["provider.flop"]["value"] > 0
+    served = fields_of("--format sci --task serving --preset llama-3-8b --hardware h100")
+    assert served["consumer.token"]["value"] > 0
+    assert "reason" in served["provider.flop"]
 
 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--format", "annex-11"), "unknown format 'annex-11'"),
-        (("--format", ","), "names no format"),
-        (("--format", "spdx"), "no name of the model given; set --name"),
-        (("--format", "sci,paper", "-o", "x.md"), "is one file for 2 formats"),
-        (("--format", "sci", "-o", "x.docx"), "the name must end in"),
-        (("--format", "sci", "--run", "none"), "no run 'none' is stored"),
-        (("--format", "sci", "--run", "a", "--link", "?v=1"), "drop all but one"),
-        (("--format", "scope2", "--contract-share", "0.5"), "--contract covers: give both"),
+        ("--format annex-11", "unknown format 'annex-11'"),
+        ("--format ,", "names no format"),
+        ("--format spdx", "no name of the model given; set --name"),
+        ("--format sci,paper -o x.md", "is one file for 2 formats"),
+        ("--format sci -o x.docx", "the name must end in"),
+        ("--format sci --run none", "no run 'none' is stored"),
+        ("--format sci --run a --link ?v=1", "drop all but one"),
+        ("--format scope2 --contract-share 0.5", "--contract covers: give both"),
     ],
 )
 def test_what_is_wrong_is_one_line(words, says):
-    found = run("report", *words, *RUN)
-    assert found.returncode == 1
-    assert found.stdout == ""
-    assert says in found.stderr
-    assert found.stderr.count("\n") == 1
+    assert says in refusal(f"report {words}", *RUN)
 
 
 def test_a_timed_run_that_names_its_model_compares_with_other_devices():
-    words = ("compare", "--json", "--hardware", "a100,h100", "--devices", "64")
-    timed = (*words, "--device-hours", "184320", "--energy-kwh", "9e4")
-    found = run(*timed, "--preset", "llama-2-7b")
-    first, second = json.loads(found.stdout)
-    alone = json.loads(run(*words, "--preset", "llama-2-7b").stdout)[1]
-    assert "timed on a100" in found.stderr
+    words = "compare --hardware a100,h100 --devices 64"
+    timed = f"{words} --device-hours 184320 --energy-kwh 9e4"
+    first, second = answer(f"{timed} --preset llama-2-7b")
+    assert "timed on a100" in run(*timed.split(), "--preset", "llama-2-7b").stderr
     assert first["results"]["device_hours"]["mid"] == 184_320
     assert first["results"]["energy_kwh"]["mid"] == 9e4
-    assert second["results"] == alone["results"]
-    hours = [row["results"]["device_hours"]["mid"] for row in json.loads(run(*timed).stdout)]
+    assert second["results"] == answer(f"{words} --preset llama-2-7b")[1]["results"]
+    hours = [row["results"]["device_hours"]["mid"] for row in answer(timed)]
     assert hours == [184_320, 184_320]
 
 
@@ -85,20 +78,17 @@ def test_a_forecast_is_reported_as_calibrated(tmp_path):
         "energy_kwh": {"low": 500.0, "mid": 550.0, "high": 605.0},
     }
     path.write_text(json.dumps(spans), encoding="utf-8")
-    words = ("report", "--json", "--format", "annex-xi", "--hardware", "h100", "--devices", "8")
-    found = run(*words, "--forecast", str(path))
-    fields = {row["key"]: row for row in json.loads(found.stdout)["fields"]}
+    fields = fields_of("--format annex-xi --hardware h100 --devices 8 --forecast", path)
     assert fields["2e.energy"]["value"] == 0.55
     assert fields["2e.energy"]["high"] == pytest.approx(0.605)
     assert fields["2e.energy"]["basis"] == "calibrated"
     assert fields["2d.wall"]["value"] == pytest.approx(100 * 3600 / 86400)
-    path.write_text("{}", encoding="utf-8")
-    assert "no forecast of a whole run" in run(*words, "--forecast", str(path)).stderr
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
+        ("{}", "no forecast of a whole run"),
         ('{"wall_s": {"mid": 10}, "energy_kwh": {}}', "its energy_kwh.mid is no positive number"),
         ('{"wall_s": {"mid": 10}, "energy_kwh": {"mid": 0, "high": 0}}', "energy_kwh.mid is no"),
         ('{"wall_s": {"mid": 10}, "energy_kwh": {"mid": 2, "high": 1}}', "is below its mid"),
@@ -110,10 +100,7 @@ def test_a_forecast_is_reported_as_calibrated(tmp_path):
 def test_a_damaged_forecast_is_one_line(tmp_path, text, says):
     path = tmp_path / "forecast.json"
     path.write_text(text, encoding="utf-8")
-    found = run("report", "--format", "sci", "--hardware", "h100", "--forecast", str(path))
-    assert found.returncode == 1
-    assert says in found.stderr
-    assert found.stderr.count("\n") == 1
+    assert says in refusal("report --format sci --hardware h100 --forecast", path)
 
 
 def test_a_forecast_is_read_up_to_a_size_and_without_waiting(tmp_path):
@@ -145,7 +132,6 @@ def test_a_name_is_no_markup(tmp_path):
 def test_a_metered_energy_is_of_one_run_not_of_designs(tmp_path):
     space = tmp_path / "space.toml"
     space.write_text('hardware = ["h100", "a100"]\nflop = 1e21\nenergy_kwh = 5\n', encoding="utf-8")
-    found = run("sweep", str(space), "-o", str(tmp_path / "out.csv"))
-    assert found.returncode == 1
-    assert "unknown input 'energy_kwh'" in found.stderr
+    said = refusal("sweep", space, "-o", tmp_path / "out.csv")
+    assert "unknown input 'energy_kwh'" in said
     assert run("plan", "--flop", "1e21", "--budget", "9", "--energy-kwh", "5").returncode == 2
