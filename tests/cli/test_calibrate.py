@@ -3,7 +3,6 @@
 import csv
 import dataclasses
 import io
-import json
 import os
 import pty
 import re
@@ -39,7 +38,7 @@ from estimator.catalog.shared_runs import (
 from estimator.measure.host_id import host_id
 from estimator.runs import open_store, read_runs
 from estimator.runs.record import Energy, Host, MeasuredDevice, MeasuredRun, Timing
-from tests.in_process import run
+from tests.in_process import answer, refusal, run
 
 HOST = Host(id="h1", cpu="Some CPU", cores=8, system="Linux", software={"python": "3.11"})
 H100 = MeasuredDevice(key="gpu:0", kind="gpu", name="NVIDIA H100 80GB HBM3", hardware="h100-sxm")
@@ -57,14 +56,9 @@ def calibrate(*arguments, text_in=None):
     return run("calibrate", *arguments, text_in=text_in)
 
 
-def refusal(*arguments):
-    """One line on stderr, nothing on stdout, exit 1."""
-    found = calibrate(*arguments)
-    assert (found.returncode, found.stdout) == (1, ""), found
-    (line,) = found.stderr.splitlines()
-    assert line.startswith("error: ")
-    assert len(line) < 1000
-    return line
+def shown_rows(*arguments):
+    """Rows of a table of `calibrate show`."""
+    return list(csv.DictReader(io.StringIO(calibrate("show", *arguments, "--csv").stdout)))
 
 
 def trained(share, precision="bf16", power_w=600.0, **other):
@@ -103,9 +97,9 @@ def stored(*runs):
 
 def test_nothing_measured_is_no_error_and_makes_no_folder(data):
     assert calibrate("show").stdout == "Nothing measured yet.\n"
-    assert json.loads(calibrate("show", "--json").stdout) == {"devices": [], "runs": []}
-    assert "no measured run to export" in refusal("export")
-    assert "nothing to forget" in refusal("forget", "--all", "--yes")
+    assert answer("calibrate", "show") == {"devices": [], "runs": []}
+    assert "no measured run to export" in refusal("calibrate", "export")
+    assert "nothing to forget" in refusal("calibrate", "forget", "--all", "--yes")
     assert not data.exists()
 
 
@@ -118,7 +112,7 @@ def test_show_lists_devices_as_the_interface_says(data):
         measured("b", trained(0.4, power_w=650.0), started="2026-11-02T10:00:00Z"),
         measured("c", trained(0.9, power_w=99.0, trust="modelled"), simulated=True),
     )
-    specified = json.loads(calibrate("show", "--json").stdout)
+    specified = answer("calibrate", "show")
     device, stub = specified["devices"]
     assert device["hardware"] == "h100-sxm"
     assert device["utilization_measured"] == pytest.approx({"low": 0.3, "mid": 0.4, "high": 0.5})
@@ -139,7 +133,7 @@ def test_show_lists_devices_as_the_interface_says(data):
     assert "utilization" not in stub, "a stub teaches nothing of a device"
     assert "power_w" not in stub, "a modelled power is no measured one"
     assert [run["id"] for run in specified["runs"]] == ["b", "c", "a"], "newest first"
-    for row in csv.DictReader(io.StringIO(calibrate("show", "--csv").stdout)):
+    for row in shown_rows():
         assert row["hardware"] == "h100-sxm"
         low, high = row["utilization_measured_low"], row["utilization_measured_high"]
         assert float(low) <= float(high)
@@ -160,13 +154,11 @@ def test_show_says_it_for_people_and_filters(data):
     assert "600 Wh" in specified
     assert "a100-sxm-80" in specified
     assert "a100-sxm-80" not in calibrate("show", "--hardware", "H100").stdout
-    rows = list(csv.DictReader(io.StringIO(calibrate("show", "--runs", "--csv").stdout)))
+    rows = shown_rows("--runs")
     assert [row["id"] for row in rows] == ["b", "a"]
     assert [row["energy_kwh_gpu:0"] for row in rows] == ["", "0.6"]
     assert "Nothing measured yet on v100" in calibrate("show", "--hardware", "v100").stdout
-    mistyped = calibrate("show", "--hardware", "nope")
-    assert (mistyped.returncode, mistyped.stdout) == (1, "")
-    assert "unknown hardware 'nope'" in mistyped.stderr
+    assert "unknown hardware 'nope'" in refusal("calibrate", "show", "--hardware", "nope")
 
 
 def test_the_name_of_a_device_is_broken_only_where_it_is_long(data):
@@ -198,12 +190,12 @@ def test_show_says_what_estimate_answers(data):
     """And the steady figure of the steps measured beside it, under its own name."""
     small = {"flop": 1e12, "time_s": 1e12 / (BF16_PEAK * 0.1)}
     stored(measured("a", *(trained(0.1, **small, label=f"small {at}") for at in range(4))))
-    (device,) = json.loads(calibrate("show", "--json").stdout)["devices"]
+    (device,) = answer("calibrate", "show")["devices"]
     question = ["--flop", "1e20", "--kind", "language", "--arch", "dense decoder"]
-    question += ["--precision", "bf16", "--hardware", "h100-sxm", "--json"]
+    question += ["--precision", "bf16", "--hardware", "h100-sxm"]
     for name, more in (("utilization", ()), ("utilization_before", ("--calibration", "ignore"))):
-        answer = run_command("estimate", *question, *more)["results"]["utilization"]
-        same = {bound: answer[bound] for bound in ("low", "mid", "high")}
+        expected = answer("estimate", *question, *more)["results"]["utilization"]
+        same = {bound: expected[bound] for bound in ("low", "mid", "high")}
         assert device[name] == pytest.approx(same, rel=1e-9)
     steady = device["utilization_steady"]
     assert steady["mid"] < device["utilization"]["mid"], "small steps reach less than usual ones"
@@ -212,28 +204,20 @@ def test_show_says_what_estimate_answers(data):
 
 
 def test_the_machine_that_was_measured_is_the_default(data):
-    question = ["estimate", "--flop", "1e20", "--precision", "bf16", "--json"]
+    question = ["estimate", "--flop", "1e20", "--precision", "bf16"]
     for words in (question, [*question, "--hardware", "here"]):
-        refused = run(*words)
-        assert (refused.returncode, refused.stdout) == (1, "")
+        refusal(*words)
     host = dataclasses.replace(HOST, id=host_id())
     stored(
         measured("a", trained(0.4), host=host),
         measured("b", trained(0.4, component="cpu"), started="2026-11-09T10:00:00Z"),
     )
-    here = run_command(*question, "--hardware", "here")
+    here = answer(*question, "--hardware", "here")
     assert here["inputs"]["hardware"] == "h100-sxm"
-    done = run(*question)
-    assert json.loads(done.stdout)["results"] == here["results"]
-    assert "using h100-sxm, measured on this machine" in done.stderr
-    preset = run_command("estimate", "--preset", "gpt-3", "--json")
+    assert answer(*question)["results"] == here["results"]
+    assert "using h100-sxm, measured on this machine" in run(*question).stderr
+    preset = answer("estimate --preset gpt-3")
     assert preset["inputs"]["hardware"].startswith("v100")
-
-
-def run_command(*words):
-    done = run(*words)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 def test_two_thousand_runs_are_shown_by_the_page(data):
@@ -248,12 +232,11 @@ def test_two_thousand_runs_are_shown_by_the_page(data):
     assert len(lines) < 40
     assert newest[0] in lines[3], lines[:4]
     assert "1,970 older runs are not listed: --most 2000" in done.stderr
-    few = calibrate("show", "--runs", "--most", "3", "--csv")
-    assert [row["id"] for row in csv.DictReader(io.StringIO(few.stdout))] == newest[:3]
-    assert len(json.loads(calibrate("show", "--runs", "--json").stdout)["runs"]) == 2000
+    assert [row["id"] for row in shown_rows("--runs", "--most", "3")] == newest[:3]
+    assert len(answer("calibrate", "show", "--runs")["runs"]) == 2000
     assert calibrate("show", "--runs", "--most", "1e30", "--csv").stdout.count("\n") == 2001
-    assert "most must be" in refusal("show", "--most", "0")
-    assert "most must be" in refusal("show", "--most", "1.5")
+    assert "most must be" in refusal("calibrate", "show", "--most", "0")
+    assert "most must be" in refusal("calibrate", "show", "--most", "1.5")
 
 
 def test_energy_that_is_modelled_is_never_shown_as_measured(data):
@@ -266,10 +249,10 @@ def test_energy_that_is_modelled_is_never_shown_as_measured(data):
     shown = calibrate("show", "--runs").stdout
     assert "20261101T100000Z-7f3a9c01" in shown, "an id is for copying"
     assert shown.count("modelled") == 1
-    (run,) = json.loads(calibrate("show", "--json").stdout)["runs"]
+    (run,) = answer("calibrate", "show")["runs"]
     assert run["meters"]["gpu:0"] == {"meter": "nvml counter", "trust": "counter", "coverage": 0.5}
     assert run["meters"]["dram"]["trust"] == "modelled"
-    (row,) = csv.DictReader(io.StringIO(calibrate("show", "--runs", "--csv").stdout))
+    (row,) = shown_rows("--runs")
     assert (row["trust_gpu:0"], row["trust_dram"]) == ("counter", "modelled")
 
 
@@ -322,7 +305,7 @@ def test_export_and_import_bring_every_run_and_nothing_twice(data, tmp_path, mon
     assert calibrate("export", "--hardware", "h100").stdout.count("[[runs]]") == 3
     monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path / "other"))
     stored(runs[1])
-    summary = json.loads(calibrate("import", file, "--json").stdout)
+    summary = answer("calibrate", "import", file)
     assert summary == {"added": 2, "duplicates": 1, "profiles": [], "skipped": []}
     assert {run.id: run for run in read_runs()[0]}["a"] == runs[0]
     assert "0 runs added, " in calibrate("import", file).stderr
@@ -346,8 +329,8 @@ def test_an_export_names_no_folder_of_its_user(data, tmp_path, monkeypatch):
 def test_forgotten_runs_come_back(data):
     runs = [measured("a", trained(0.3)), measured("b"), measured("c")]
     stored(*runs)
-    assert "would forget 2 runs; confirm with --yes" in refusal("forget", "a", "b")
-    assert "no run 'x'" in refusal("forget", "a", "x", "--yes")
+    assert "would forget 2 runs; confirm with --yes" in refusal("calibrate", "forget", "a", "b")
+    assert "no run 'x'" in refusal("calibrate", "forget", "a", "x", "--yes")
     assert not list(data.glob("forgotten-*"))
     done = calibrate("forget", "a", "b", "--yes")
     assert done.returncode == 0
@@ -359,15 +342,15 @@ def test_forgotten_runs_come_back(data):
     assert read_runs()[0] == [runs[2], runs[0], runs[1]]
     assert calibrate("forget", "--hardware", "h100", "--yes").returncode == 0
     assert read_runs()[0] == []
-    assert "no such run" in refusal("forget", "--all", "--yes")
+    assert "no such run" in refusal("calibrate", "forget", "--all", "--yes")
 
 
 def test_a_name_of_no_device_chooses_no_run_of_an_unknown_one(data):
     """A slip in --hardware must not drop what has no profile."""
     unknown = dataclasses.replace(H100, hardware=None, name="Strange Card 9")
     stored(measured("a", devices=(unknown,)))
-    assert "no measured run" in refusal("export", "--hardware", "h1OO")
-    assert "no such run" in refusal("forget", "--yes", "--hardware", "h1OO")
+    assert "no measured run" in refusal("calibrate", "export", "--hardware", "h1OO")
+    assert "no such run" in refusal("calibrate", "forget", "--yes", "--hardware", "h1OO")
     assert [run.id for run in read_runs()[0]] == ["a"]
     assert calibrate("forget", "--hardware", "strange card 9", "--yes").returncode == 0
 
@@ -484,7 +467,7 @@ def test_a_device_without_a_name_is_shown(data, tmp_path):
     file.write_text("format = 1" + RUN + device, encoding="utf-8")
     calibrate("import", str(file))
     assert "unnamed" in calibrate("show").stdout
-    assert json.loads(calibrate("show", "--json").stdout)["devices"][0]["hardware"] == "unnamed"
+    assert answer("calibrate", "show")["devices"][0]["hardware"] == "unnamed"
 
 
 def test_a_device_that_never_ends_is_no_file():
@@ -505,10 +488,10 @@ def test_a_timing_whose_repetitions_were_all_disturbed_travels_like_any_other(tm
 def test_a_file_that_is_not_sound_is_not_imported(data, tmp_path):
     file = tmp_path / "theirs.toml"
     file.write_text("format = 1" + RUN + RUN, encoding="utf-8")
-    assert "is in this file twice" in refusal("import", file)
-    assert "cannot be read" in refusal("import", tmp_path)
+    assert "is in this file twice" in refusal("calibrate", "import", file)
+    assert "cannot be read" in refusal("calibrate", "import", tmp_path)
     file.write_bytes(b"\xff\xfe\x00")
-    assert "cannot be read" in refusal("import", file)
+    assert "cannot be read" in refusal("calibrate", "import", file)
     assert not data.exists()
 
 
@@ -601,14 +584,14 @@ def test_a_measured_profile_travels_with_its_runs(data, tmp_path, monkeypatch):
     assert list(overlay.hardware) == ["some-cpu-8-cores"]
     assert list(overlay.sources) == ["measured-h1"]
     monkeypatch.setenv("TWENTY_WATTS_DATA", str(tmp_path / "other"))
-    assert json.loads(calibrate("import", file, "--json").stdout) == {
+    assert answer("calibrate", "import", file) == {
         "added": 1,
         "duplicates": 0,
         "profiles": ["some-cpu-8-cores"],
         "skipped": [],
     }
     assert sound(Catalog.open()).device("some cpu").peaks["fp32"].value == 3e11
-    again = json.loads(calibrate("import", file, "--json").stdout)
+    again = answer("calibrate", "import", file)
     assert again["skipped"] == ["some-cpu-8-cores"]
 
 
@@ -616,7 +599,7 @@ def test_a_strangers_file_never_changes_a_shipped_device(data, tmp_path):
     file = tmp_path / "theirs.toml"
     card = CARD.replace("my-card", "h100-sxm").replace("My card", "NVIDIA H100 SXM5")
     file.write_text("format = 1" + RUN + card, encoding="utf-8")
-    specified = json.loads(calibrate("import", file, "--json").stdout)
+    specified = answer("calibrate", "import", file)
     assert (specified["profiles"], specified["skipped"]) == ([], ["h100-sxm"])
     assert Catalog.open().device("h100-sxm").records["tdp_w"].value == 700
 

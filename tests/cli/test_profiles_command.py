@@ -62,6 +62,11 @@ def test_show_lists_each_source_once_below_the_numbers(capsys):
     assert re.search(r"seq_len +2,048 ", shown)
 
 
+def test_a_search_lists_what_it_finds_and_ours_are_sound(capsys):
+    assert "h100-sxm" in run(capsys, "list", "hardware", "--search", "h100")[1]
+    assert run(capsys, "check")[0] == 0
+
+
 @pytest.mark.parametrize("name", ["h100", "gpt-3", "fr", "nvidia-whitepapers"])
 def test_show_finds_device_workload_place_and_source(capsys, name):
     code, out, err = run(capsys, "show", name)
