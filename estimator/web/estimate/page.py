@@ -268,7 +268,9 @@ def _share(answer: Answer, query: Mapping[str, str]) -> None:
     )
     title = words.title(answer, open_catalog())
     cite = {name: _written(answer, suffix) for name, suffix in CITED.items()}
-    share.draw(SLIDES, query, title=title, files=files, offline=offline, cite=cite)
+    controls = "hardware,devices"
+    share.draw(SLIDES, query, title=title, files=files, offline=offline, controls=controls)
+    share.cite(cite)
 
 
 CITED = {"LaTeX": ".tex", "BibTeX": ".bib"}

@@ -6,7 +6,7 @@ from html import escape
 from json import dumps
 from shlex import quote
 from typing import Any, TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import pandas as pd
 import segno
@@ -82,7 +82,7 @@ def draw(
     title: str,
     files: Sequence[File] = (),
     offline: File | None = None,
-    cite: Mapping[str, str] | None = None,
+    controls: str = "",
 ) -> None:
     """Draw the link of the page, its downloads, and folded, its slides and snippets.
 
@@ -98,8 +98,8 @@ def draw(
         What can be downloaded.
     offline : File, optional
         A figure that needs no server, for slides without network.
-    cite : mapping of str to str, optional
-        Name of a markup -> text of it for a paper.
+    controls : str
+        Controls that stand on copied slides, as their link names them; all are behind a button.
     """
     st.subheader(_("Share and export"), anchor=False)
     spoken = {} if current() == ENGLISH else {"lang": current()}
@@ -113,8 +113,7 @@ def draw(
                 "or ask whoever runs the server for its public name."
             )
         )
-        place = f"{urlsplit(address).path.strip('/')}?{urlencode(link)}"
-        st.code(f"twenty-watts app --open {quote(place)}", language=None, wrap_lines=True)
+        st.code(_command(address), language=None, wrap_lines=True)
     else:
         with style.folded(_("QR code"), key="fold_qr") as fold:
             if fold.open:
@@ -123,14 +122,19 @@ def draw(
     with st.container(horizontal=True):
         for file in shown:
             _download(file)
-    if cite:
-        for tab, text in zip(st.tabs(list(cite)), cite.values(), strict=True):
-            tab.code(text, language="latex", wrap_lines=True)
     if slides:
         text = _("Slides, and copy for reveal.js, Quarto, Jupyter, PowerPoint …")
         with style.folded(text, key="fold_slides") as fold:
             if fold.open:
-                _copies(slides, link, title, offline)
+                _copies(slides, link, title, {"controls": controls} if controls else {})
+            if fold.open and offline is not None:
+                _offline(offline, title)
+
+
+def cite(texts: Mapping[str, str]) -> None:
+    """Draw texts for a paper: name of a markup -> text."""
+    for tab, text in zip(st.tabs(list(texts)), texts.values(), strict=True):
+        tab.code(text, language="latex", wrap_lines=True)
 
 
 LOCAL = ("localhost", "127.0.0.1", "::1", "0.0.0.0", None)
@@ -159,6 +163,13 @@ def qr_code(address: str) -> str:
     )
 
 
+def _command(address: str) -> str:
+    """Return the command that opens an address on another machine."""
+    url = urlsplit(address)
+    place = f"{url.path.strip('/')}?{url.query}"
+    return f"twenty-watts app --open {quote(place)}"
+
+
 def _page_file(title: str, link: Query, address: str) -> File:
     """Return a file that holds the scenario in words, and opens it where a server runs."""
     rows = "".join(
@@ -166,6 +177,7 @@ def _page_file(title: str, link: Query, address: str) -> File:
     )
     body = f"<h1>{escape(title)}</h1><table>{rows}</table>"
     body += f'<p><a href="{escape(address)}">{escape(address)}</a></p>'
+    body += f"<p><code>{escape(_command(address))}</code></p>"
     label = _("Scenario as one HTML file")
     text = document(title, body)
     return File(label=label, name="scenario.html", mime="text/html", content=lambda: text)
@@ -202,9 +214,9 @@ footer {{ display: flex; gap: 1rem; align-items: center; font-size: 0.85rem; }}
 """Frame of a document to print."""
 
 
-def _copies(slides: Mapping[str, str], link: Query, title: str, offline: File | None) -> None:
+def _copies(slides: Mapping[str, str], link: Query, title: str, shown: Query) -> None:
     """Draw the slides with their links, and the snippets of the one that is chosen."""
-    _slides(slides, link)
+    _slides(slides, link, shown)
     chosen = st.selectbox(
         _("Slide"),
         list(slides),
@@ -212,9 +224,7 @@ def _copies(slides: Mapping[str, str], link: Query, title: str, offline: File | 
         key="share_slide",
     )
     look = snippets.slide_look(dark=st.context.theme.type == "dark")
-    _snippets(address_of(link, **look, show=chosen), title)
-    if offline is not None:
-        _offline(offline, title)
+    _snippets(address_of(link, **look, show=chosen, **shown), title)
 
 
 def finish(
@@ -251,19 +261,18 @@ def _download(file: File) -> None:
     )
 
 
-def _slides(slides: Mapping[str, str], link: Query) -> None:
+def _slides(slides: Mapping[str, str], link: Query, shown: Query) -> None:
     """List every slide of the page with its link."""
     rows = "".join(
-        f'<li><a href="{escape(address_of(link, show=name, fs="1.4"))}" target="_blank" '
+        f'<li><a href="{escape(address_of(link, show=name, fs="1.4", **shown))}" target="_blank" '
         f'rel="noopener">{escape(_(text))}</a> <code>show={escape(name)}</code></li>'
         for name, text in slides.items()
     )
     st.html(f'<ul class="tw tw-links">{rows}</ul>')
     style.caption(
         _(
-            "Also in a link: fs=1.4 for larger text, controls=devices,hardware for controls on "
-            "the slide, embed_options=dark_theme, lang=de. Snippets are light or dark as this "
-            "page is."
+            "All inputs are behind a button on each slide. Also in a link: fs=1.4 for larger "
+            "text, embed_options=dark_theme, lang=de. Snippets are light or dark as this page is."
         )
     )
 
