@@ -14,12 +14,13 @@ from estimator.studies.claims.finding import Claim
 from estimator.studies.claims.ledger import claim
 from estimator.studies.prompts.answer import answer_prompt
 from estimator.studies.prompts.question import PromptQuestion
-from estimator.web.shared import figures, plots, share, style, widgets
+from estimator.web.shared import figures, plots, share, style
 from estimator.web.shared.amounts import amount, span
 from estimator.web.shared.charts import Row
 from estimator.web.shared.figures import Picture
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import draw_table
+from estimator.web.shared.kit import PageQuestion, Values, title
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import (
     devices_with,
@@ -29,8 +30,8 @@ from estimator.web.shared.profiles import (
     open_catalog,
     preset_names,
 )
-from estimator.web.shared.site import LEARN, Page, controls
-from estimator.web.shared.url_state import Choice, LinkParameters, Number, UrlState
+from estimator.web.shared.site import LEARN, Page
+from estimator.web.shared.url_state import Choice, LinkParameters, Number
 
 BRAIN, MACHINE, LIMIT = N_("brain"), N_("machine"), N_("limit of physics")
 KINDS = (BRAIN, MACHINE, LIMIT)
@@ -58,65 +59,60 @@ def known_hardware() -> tuple[str, ...]:
 
 PARAMETERS = LinkParameters(
     "brain",
-    Choice("preset", known_presets(), help=N_("Training run that the brain is compared with.")),
-    Choice("hardware", known_hardware(), help=N_("Device that the run is counted on.")),
+    Choice(
+        "preset",
+        known_presets(),
+        label=N_("Training run"),
+        help=N_("Training run that the brain is compared with."),
+        called=preset_names,
+    ),
+    Choice(
+        "hardware",
+        known_hardware(),
+        label=N_("Device"),
+        help=N_("Device that the run is counted on."),
+        called=hardware_names,
+    ),
     Number(
         "years",
         20.0,
         low=1.0,
         high=100.0,
         whole=True,
+        slides=True,
+        label=N_("Years of childhood"),
         help=N_("Years that a brain at 20 W learns."),
     ),
 )
-STATE = UrlState("brain", PARAMETERS)
 
 
-def draw(frame: Frame) -> None:
+def _draw(values: Values, found: dict[str, Picture], frame: Frame) -> None:
     """Draw the contrast in a sentence, then one picture for each way to measure it."""
-    values = share.begin(STATE)
-    energy = training_energy(values["preset"], values["hardware"])
-    years = float(values["years"])
-    title = _(open_catalog().preset(values["preset"]).name)
-    if frame.slide:
-        style.slide_title(_("The brain and the machine"))
-    style.sentence(escape(_sentence(title, energy, years)))
-    drawn = _pictures(title, values["hardware"], energy, years)
-    for show, (heading, _axis, _unit) in SECTIONS.items():
+    style.sentence(escape(found["energy"].headline))
+    for show, picture in found.items():
         if frame.shows(show):
-            _section(show, _(heading), drawn[show], frame)
-    with controls(frame):
-        widgets.choose(PARAMETERS, "preset", _("Training run"), preset_names())
-        widgets.choose(PARAMETERS, "hardware", _("Device"), hardware_names())
-        widgets.slider(PARAMETERS, "years", _("Years of childhood"))
-    rows = {show: picture.rows for show, picture in drawn.items()}
-    files = (share.json("brain", lambda: rows),)
-    query, title = PARAMETERS.query(values), _("The brain and the machine")
-    share.finish(STATE, query, frame, SLIDES, title=title, files=files)
+            _section(show, _(SECTIONS[show][0]), picture, frame)
 
 
 def pictures(preset: str, hardware: str, years: float) -> dict[str, Picture]:
-    """Every way to set a brain and a machine, by the name of its slide."""
-    title = _(open_catalog().preset(preset).name)
-    return _pictures(title, hardware, training_energy(preset, hardware), years)
-
-
-def _pictures(
-    title: str, hardware: str, energy: Uncertain | None, years: float
-) -> dict[str, Picture]:
+    """Return every way to set a brain and a machine, by the name of its slide."""
+    name = _(open_catalog().preset(preset).name)
+    energy = training_energy(preset, hardware)
     rows = {
         "power": power_rows(hardware),
-        "energy": energy_rows(title, energy, years),
         "samples": sample_rows(),
         "operations": operation_rows(hardware),
     }
-    said = _sentence(title, energy, years)
-    ladder = plots.ladder_picture(rows.pop("energy"), (BRAIN, MACHINE, EVERYDAY), "kWh", said)
-    others = {
+    ladder = plots.ladder_picture(
+        energy_rows(name, energy, years),
+        (BRAIN, MACHINE, EVERYDAY),
+        "kWh",
+        _sentence(name, energy, years),
+    )
+    return {"energy": ladder} | {
         show: plots.ranges_picture(found, _(SECTIONS[show][1]), KINDS, SECTIONS[show][2])
         for show, found in rows.items()
     }
-    return {show: ({"energy": ladder} | others)[show] for show in SECTIONS}
 
 
 def training_energy(preset: str, hardware: str) -> Uncertain | None:
@@ -290,11 +286,21 @@ SLIDES = {
     "samples": N_("samples to learn"),
     "operations": N_("operations per joule and the limit of physics"),
 }
+QUESTION = PageQuestion(
+    inputs=PARAMETERS,
+    answer=lambda values: pictures(values["preset"], values["hardware"], float(values["years"])),
+    view=_draw,
+    title=title(N_("The brain and the machine")),
+    slides=SLIDES,
+    files=lambda values, found: (
+        share.json("brain", lambda: {show: picture.rows for show, picture in found.items()}),
+    ),
+)
 PAGE = Page(
     path="brain",
     title=N_("Brain and machine"),
     group=LEARN,
-    draw=draw,
+    draw=QUESTION.draw,
     slides=SLIDES,
     inputs=PARAMETERS,
 )
