@@ -148,6 +148,7 @@ ENTRIES = {
         "prompts.toml",
         "compression.csv",
         "quantum_volume.csv",
+        "frontier_runs.csv",
         "calibrations",
         "architectures.json",
     ),

@@ -189,11 +189,19 @@ def _quantum_volume(row: Row, _: Catalog) -> CellProblems:
         yield "quantum_volume", "not a number of at least 2", "mend it"
 
 
+def _frontier_runs(row: Row, _: Catalog) -> CellProblems:
+    if not is_past(row["date"]):
+        yield "date", f"no past date: {row['date']!r}", "write 2023-03-14"
+    if not within(row["training_flop"], 1e20, 1e30):
+        yield "training_flop", "not between 1e20 and 1e30", "mend it"
+
+
 TABLES: Mapping[str, Callable[[Row, Catalog], CellProblems]] = {
     "runs/published_throughput.csv": _throughput,
     "runs/power_facts.csv": _power,
     "runs/memory_cases.csv": _memory,
     "compression.csv": _compression,
     "quantum_volume.csv": _quantum_volume,
+    "frontier_runs.csv": _frontier_runs,
 }
 """Table -> check of one of its rows."""

@@ -99,19 +99,15 @@ def device_per_dollar(catalog: Catalog) -> Series:
 
 def quantum_volume(catalog: Catalog, maker: str | None = None) -> Series:
     """Quantum volumes reached, of one maker or of all."""
-    rows = [
-        (line, row)
-        for line, row in enumerate(catalog.table("quantum_volume.csv"), start=2)
-        if maker in (None, row["maker"])
-    ]
-    return Series(
-        name="quantum volume",
-        unit="1",
-        labels=tuple(f"{row['maker']} {row['machine']}" for _, row in rows),
-        rows=tuple(f"quantum_volume.csv, line {line}" for line, _ in rows),
-        years=np.array([decimal_year(row["date"]) for _, row in rows]),
-        values=np.array([float(row["quantum_volume"]) for _, row in rows]),
-    )
+    series = _of_table(catalog, "quantum_volume.csv", "quantum_volume", ("maker", "machine"))
+    if maker is None:
+        return series
+    return series.at(np.flatnonzero([one.startswith(f"{maker} ") for one in series.labels]))
+
+
+def estimated_compute(catalog: Catalog) -> Series:
+    """Training compute of closed models, as others estimate it."""
+    return _of_table(catalog, "frontier_runs.csv", "training_flop", ("run",), "FLOP")
 
 
 def decimal_year(text: str) -> float:
@@ -142,6 +138,20 @@ def _of_runs(
         rows=tuple(f"runs/published_runs.csv, line {line}" for _, line, *_ in found),
         years=np.array([year for *_, year, _ in found]),
         values=np.array([value for *_, value in found]),
+    )
+
+
+def _of_table(
+    catalog: Catalog, table: str, column: str, names: tuple[str, ...], unit: str = "1"
+) -> Series:
+    rows = catalog.table(table)
+    return Series(
+        name=column.replace("_", " "),
+        unit=unit,
+        labels=tuple(" ".join(row[name] for name in names) for row in rows),
+        rows=tuple(f"{table}, line {line}" for line, _ in enumerate(rows, start=2)),
+        years=np.array([decimal_year(row["date"]) for row in rows]),
+        values=np.array([float(row[column]) for row in rows]),
     )
 
 

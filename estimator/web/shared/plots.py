@@ -203,31 +203,64 @@ def curves(
 def fitted(look: Look, titles: tuple[str, str], names: tuple[str, ...]) -> Spec:
     """Points of records and the exponential through them: columns year, value, name, label, row.
 
-    A `tag` is written next to its point where there is room: up to its left, or `aside`.
+    A `tag` is written next to its point, on its `side`, over the marks behind it. The name of a
+    year is at its middle.
     """
     x = {
         "field": "year",
         "type": "quantitative",
         "title": titles[0],
-        "scale": {"zero": False, "nice": False, "padding": 12},
-        "axis": {"format": "d", "tickMinStep": 1, "grid": False, "labelOverlap": "parity"},
+        "scale": {"zero": False, "nice": False, "padding": 32 * look.scale},
+        "axis": {
+            "values": {"expr": YEARS},
+            "labelExpr": "format(datum.value - 0.5, 'd')",
+            "grid": False,
+            "ticks": False,
+            "labelOverlap": "parity",
+        },
     }
-    colour = charts.distinguished("name", names, look.colours["series"], COLUMNS)
-    fit = {"x": x, "y": charts.axis("y", "value", titles[1], log=True), "color": colour}
-    shape = charts.distinguished("name", names, SHAPES, COLUMNS)
+    colour = charts.distinguished("name", names, look.colours["series"], WIDE)
+    y = charts.axis("y", "value", titles[1], log=True)
+    y["axis"]["grid"] = False
+    fit = {"x": x, "y": y, "color": colour}
+    shape = charts.distinguished("name", names, SHAPES, WIDE)
     records = {**fit, "shape": shape, "tooltip": charts.tooltip("label", "text", "row")}
-    tag = fit | {"color": {"value": look.colours["ink"]}, "text": {"field": "tag"}}
-    small: Spec = {"fontSize": 0.95 * look.text_px, "opacity": {"expr": "width < 640 ? 0 : 1"}}
-    up_left: Spec = {"align": "right", "dx": -10 * look.scale, "dy": -3 * look.scale}
-    beside: Spec = {"align": "left", "dx": 10 * look.scale, "dy": 9 * look.scale}
     return charts.layered(
         look,
         _height(look),
         charts.layer("line", fit, where="datum.label == ''", strokeWidth=2.5 * look.scale),
-        charts.points(look, 60, records, where="datum.label != ''", opacity=0.7),
-        charts.layer("text", tag, where="datum.tag && !datum.aside", angle=32, **up_left | small),
-        charts.layer("text", tag, where="datum.tag && datum.aside", **beside | small),
+        charts.points(look, 60, records, where="datum.label && !datum.tag", opacity=0.65),
+        charts.points(look, 110, records, where="datum.label && datum.tag"),
+        *(layer for side in SIDES for layer in _tags(look, fit, side)),
     )
+
+
+YEARS = "sequence(ceil(domain('x')[0]) - 0.5, domain('x')[1] + 0.5)"
+"""Middles of the years of a chart, as Vega reckons them."""
+
+WIDE = "width < 700 ? 1 : 3"
+"""Columns of a legend of few names."""
+
+SIDES: dict[str, Spec] = {
+    "left": {"align": "right", "dx": -11.0, "dy": -5.0},
+    "above": {"align": "right", "dx": -2.0, "dy": -19.0},
+    "right": {"align": "left", "dx": 11.0, "dy": 7.0},
+}
+"""Side of a point -> where its name is."""
+
+
+def _tags(look: Look, fit: Spec, side: str) -> list[Spec]:
+    """Names of points on one side, each over an edge of the colour of the paper."""
+    ink, paper = look.colours["ink"], look.colours["paper"]
+    tag = fit | {"color": {"value": ink}, "text": {"field": "tag"}}
+    placed = {key: one * look.scale if key != "align" else one for key, one in SIDES[side].items()}
+    written: Spec = {"fontSize": 0.95 * look.text_px, "font": charts.FONT, "aria": False}
+    written |= {"opacity": {"expr": "width < 640 ? 0 : 1"}, "baseline": "middle", **placed}
+    where = f"datum.side == '{side}'"
+    return [
+        charts.layer("text", tag, where=where, stroke=paper, strokeWidth=4 * look.scale, **written),
+        charts.layer("text", tag, where=where, **written),
+    ]
 
 
 def _height(look: Look) -> float:

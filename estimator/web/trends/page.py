@@ -17,6 +17,7 @@ from estimator.studies.trends.records import (
     device_efficiency,
     device_memory,
     device_peak,
+    estimated_compute,
     model_size,
     quantum_volume,
     training_compute,
@@ -27,16 +28,26 @@ from estimator.web.shared.charts import Row
 from estimator.web.shared.figures import Picture
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
+from estimator.web.shared.kit import PageQuestion, Values
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.profiles import kept, led_by, open_catalog, preset_names
-from estimator.web.shared.site import LEARN, Page, controls
-from estimator.web.shared.url_state import Choice, LinkParameters, Typed, UrlState
+from estimator.web.shared.site import LEARN, Page
+from estimator.web.shared.url_state import Choice, LinkParameters, Typed
 
-VIEWS = ("compute", "memory-wall", "efficiency", "budget", "cost", "quantum")
 MONTHS = 12.0
 TABLE_ROWS = 40
+Pictures = dict[str, Callable[[Row], Picture]]
 LINE = ", line "
 """Between the file of a record and its line."""
+
+VIEW_NAMES = {
+    "compute": N_("Training compute"),
+    "memory-wall": N_("The memory wall"),
+    "efficiency": N_("Efficiency"),
+    "budget": N_("Purchasing power of a budget"),
+    "cost": N_("Cost of a fixed model"),
+    "quantum": N_("Quantum volume"),
+}
 
 
 @kept
@@ -48,18 +59,24 @@ def with_flop() -> tuple[str, ...]:
 
 PARAMETERS = LinkParameters(
     "trends",
-    Choice("view", VIEWS, help=N_("Chart that is shown.")),
+    Choice("view", tuple(VIEW_NAMES), help=N_("Chart that is shown.")),
     Typed(
         "budget",
         usual=100e3,
         low=1.0,
         high=1e15,
         required=True,
+        label=N_("Budget [USD]"),
         help=N_("Money for one training run, in the chart of what a budget buys."),
     ),
-    Choice("preset", with_flop(), help=N_("Run whose cost is followed through the years.")),
+    Choice(
+        "preset",
+        with_flop(),
+        label=N_("Training run of fixed size"),
+        help=N_("Run whose cost is followed through the years."),
+        called=preset_names,
+    ),
 )
-STATE = UrlState("trends", PARAMETERS)
 
 
 @kept
@@ -68,6 +85,7 @@ def all_series() -> dict[str, Series]:
     catalog = open_catalog()
     return {
         "compute": training_compute(catalog),
+        "estimated": estimated_compute(catalog),
         "params": model_size(catalog),
         "peak": device_peak(catalog),
         "memory": device_memory(catalog),
@@ -79,39 +97,29 @@ def all_series() -> dict[str, Series]:
     }
 
 
-def draw(frame: Frame) -> None:
+def _draw(values: Values, found: Pictures, frame: Frame) -> None:
     """Draw the view asked for: the finding in a sentence, the records, and the row behind each."""
-    values = share.begin(STATE)
-    problems = PARAMETERS.problems(st.session_state)
-    view = widgets.view(PARAMETERS, frame, values["view"], VIEW_NAMES)
-    with style.last_valid(problems.get("budget", "") if view == "budget" else ""):
-        picture = PICTURES[view](values)
-        style.sentence(escape(picture.headline))
-        figures.draw_picture(picture, frame.look, key=f"trends_{view}")
-        if picture.basis:
-            style.caption(picture.basis)
-        if not frame.slide:
-            TABLES[view](values)
-    with controls(frame):
-        widgets.typed(PARAMETERS, {"budget": N_("Budget [USD]")})
-        widgets.choose(PARAMETERS, "preset", _("Training run of fixed size"), preset_names())
-    files = (
-        share.csv(f"trends-{view}", lambda: picture.rows),
-        share.json(f"trends-{view}", lambda: picture.rows),
-    )
-    query = PARAMETERS.query(values)
-    share.finish(STATE, query, frame, SLIDES, title=_(VIEW_NAMES[view]), files=files)
+    view = frame.show.replace("_", "-") or values["view"]
+    if not frame.slide:
+        widgets.switch(PARAMETERS, "view", _("View"), VIEW_NAMES)
+    picture = found[view](values)
+    style.sentence(escape(picture.headline))
+    figures.draw_picture(picture, frame.look, key=f"trends_{view}")
+    if picture.basis:
+        style.caption(picture.basis)
+    if not frame.slide:
+        TABLES[view](values)
 
 
 def compute_picture(values: Row) -> Picture:
     """Training compute of published runs with the fit through the largest."""
-    every = all_series()["compute"]
-    best = every.front()
+    every, best = all_series()["compute"], all_series()["compute"].front()
     names = (_("published runs"), _("larger than all before"), _("estimated by others"))
     others = [one for one in _records(every, names[0], "FLOP") if one["row"] not in best.rows]
-    rows = [*others, *_records(best, names[1], "FLOP"), *_estimated(names[2])]
-    rows = [one | {"tag": _tag(one, best), "aside": one["label"] in ASIDE} for one in rows]
-    rows += [one | {"tag": "", "aside": False} for one in _line(best.trend(), best, names[1])]
+    rows = [*others, *_records(best, names[1], "FLOP")]
+    rows += _records(all_series()["estimated"], names[2], "FLOP")
+    rows = [one | _tag(str(one["label"]), int(one["year"])) for one in rows]
+    rows += [one | {"tag": "", "side": ""} for one in _line(best.trend(), best, names[1])]
     text = _(
         "The largest published runs doubled every {mid} months ({low} to {high}, 80% interval); "
         "all {count} runs together every {all} months."
@@ -127,49 +135,33 @@ def compute_picture(values: Row) -> Picture:
         ),
         basis=_(
             "Only record-breaking runs enter the fit, so it shows the pace of the front, not of "
-            "all training. Point at a run for its row."
+            "all training. Squares: closed models as Epoch AI estimates them (2025), which may be "
+            "off by a factor of three; they enter no fit. Point at a run for its row."
         ),
     )
 
 
-TAGGED = {
-    "GPT-3 175B": "GPT-3",
-    "Gopher 280B": "Gopher",
-    "Llama 3.1 405B": "Llama 3.1",
-    "Seq2Seq LSTM (Sutskever), one model": "Seq2Seq LSTM",
-    "ResNeXt-101 32x48d WSL": "ResNeXt WSL",
-    "ResNet-101 on JFT-300M": "ResNet-101, JFT",
+NAMED = {
+    "AlexNet": ("AlexNet", "right"),
+    "Seq2Seq LSTM (Sutskever), one model": ("Seq2Seq", "right"),
+    "ResNet-101 on JFT-300M": ("ResNet on JFT", "right"),
+    "ResNeXt-101 32x48d WSL": ("ResNeXt WSL", "left"),
+    "OpenAI Five": ("OpenAI Five", "left"),
+    "GPT-3 175B": ("GPT-3", "left"),
+    "Gopher 280B": ("Gopher", "right"),
+    "GPT-4": ("GPT-4", "left"),
+    "Gemini 1.0 Ultra": ("Gemini Ultra", "above"),
+    "Llama 3.1 405B": ("Llama 3.1", "right"),
+    "DeepSeek-V3 671B-A37B (pre-training)": ("DeepSeek", "right"),
+    "Grok-3": ("Grok-3", "right"),
 }
-"""Label of a published run -> its short name on the chart."""
-
-ASIDE = ("AlexNet",)
-"""Labels of runs whose names have room at the right only."""
-
-ESTIMATED = {"Grok-3 (third-party estimate)": "Grok-3"}
-"""Runs of which only others estimated the compute: they enter no fit -> short name."""
+"""Label of a run that the chart names -> its short name, and where it has room."""
 
 
-def _tag(row: Row, best: Series) -> str:
-    """Return the name and year of a run worth naming, else nothing."""
-    label = str(row["label"])
-    short = (TAGGED | ESTIMATED).get(label, label if row["row"] in best.rows else "")
-    return f"{short}, {int(row['year'])}" if short else ""
-
-
-def _estimated(name: str) -> list[Row]:
-    """Rows of runs whose compute is an estimate of others."""
-    return [
-        {
-            "year": float(row["year"]) + 0.5,
-            "value": float(row["train_flops_reported"]),
-            "name": name,
-            "label": row["name"],
-            "text": amount(float(row["train_flops_reported"]), "FLOP"),
-            "row": row["source"],
-        }
-        for row in open_catalog().published_runs()
-        if row["name"] in ESTIMATED
-    ]
+def _tag(label: str, year: int) -> Row:
+    """Return the name and year of a run worth naming, and on which side it is written."""
+    short, side = NAMED.get(label, ("", ""))
+    return {"tag": short and f"{short}, {year}", "side": side}
 
 
 def _doubling(trend: GrowthRate, per_year: float = 1.0) -> dict[str, str]:
@@ -392,7 +384,7 @@ def _row_cell(row: str) -> str:
     return _("{file}, line {line}").format(file=name, line=line) if name else row
 
 
-PICTURES: dict[str, Callable[[Row], Picture]] = {
+PICTURES: Pictures = {
     "compute": compute_picture,
     "memory-wall": memory_wall_picture,
     "efficiency": efficiency_picture,
@@ -408,22 +400,24 @@ TABLES: dict[str, Callable[[Row], None]] = {
     "cost": lambda values: _rows_table(_cost_series(values), "USD"),
     "quantum": lambda values: _rows_table(all_series()["quantum"], "1"),
 }
-VIEW_NAMES = {
-    "compute": N_("Training compute"),
-    "memory-wall": N_("The memory wall"),
-    "efficiency": N_("Efficiency"),
-    "budget": N_("Purchasing power of a budget"),
-    "cost": N_("Cost of a fixed model"),
-    "quantum": N_("Quantum volume"),
-}
-SLIDES = {
-    "compute": N_("training compute of published runs"),
-    "memory_wall": N_("compute, memory, bandwidth and model size"),
-    "efficiency": N_("FLOP/s per watt"),
-    "budget": N_("what a budget bought, year by year"),
-    "cost": N_("the cost of a fixed model"),
-    "quantum": N_("quantum volume, and why it is not converted"),
-}
+SLIDES = {name.replace("-", "_"): title for name, title in VIEW_NAMES.items()}
+QUESTION = PageQuestion(
+    inputs=PARAMETERS,
+    answer=lambda values: PICTURES,
+    view=_draw,
+    title=lambda values: _(VIEW_NAMES[values["view"]]),
+    heading=lambda values, frame: _(SLIDES[frame.show]),
+    slides=SLIDES,
+    files=lambda values, found: tuple(
+        write(f"trends-{values['view']}", lambda: found[values["view"]](values).rows)
+        for write in (share.csv, share.json)
+    ),
+)
 PAGE = Page(
-    path="trends", title=N_("Trends"), group=LEARN, draw=draw, slides=SLIDES, inputs=PARAMETERS
+    path="trends",
+    title=N_("Trends"),
+    group=LEARN,
+    draw=QUESTION.draw,
+    slides=SLIDES,
+    inputs=PARAMETERS,
 )

@@ -11,6 +11,7 @@ from estimator.studies.trends.memory_wall import faster, holders, wall
 from estimator.studies.trends.records import (
     device_efficiency,
     device_peak,
+    estimated_compute,
     quantum_volume,
     training_compute,
 )
@@ -71,6 +72,12 @@ def test_every_record_names_the_row_it_comes_from():
     series = quantum_volume(CATALOG)
     assert series.labels[0] == "IBM Raleigh"
     assert series.rows[0] == "quantum_volume.csv, line 2"
+
+
+def test_estimates_of_closed_models_enter_no_fit():
+    estimated = estimated_compute(CATALOG)
+    assert "GPT-4" in estimated.labels and np.all(estimated.values > 1e25)
+    assert not set(estimated.labels) & set(training_compute(CATALOG).labels)
 
 
 def test_the_devices_that_hold_a_model_do_hold_it():
