@@ -111,6 +111,10 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError(refused[0])
     answers, left_out = _within(answers, limits)
     _print(_sorted(answers, options.sort), catalog, shape_of(options))
+    timed = scenarios[0]
+    if any(getattr(one, name) != getattr(timed, name) for one in scenarios for name in OF_RUN):
+        what = f"the run was timed on {timed.hardware}: the others are predicted from its work"
+        note(what, quiet=options.quiet)
     known = [found for _, found in answers if not isinstance(found, str)]
     print_notices(
         itertools.chain.from_iterable(found.notices for found in known),
@@ -232,9 +236,6 @@ def _combinations(options: argparse.Namespace, catalog: "Catalog") -> list[Scena
     moved = base
     if any(getattr(base, name) is not None for name in WORK):
         moved = replace(base, **dict.fromkeys(OF_RUN))
-    if moved != base and len(names) > 1:
-        what = f"the run was timed on {names[0]}: the others are predicted from its work"
-        note(what, quiet=options.quiet)
     return [
         replace(
             base if name == names[0] else moved,
