@@ -275,27 +275,31 @@ class Session:
         return 6.0 * self.params * self.tokens
 
     def count_flop(self, step: Callable[[], Any]) -> float:
-        """Run two steps under counters of PyTorch and keep their FLOPs for all of them [FLOP].
+        """Run a step under a counter and keep its FLOPs for all devices [FLOP].
 
-        In the first attention and recurrent layers run in their plain form; errors as for
-        `counted_flop`. The second tells `operations` and `traffic_bytes`, which are None where part
-        of the step is compiled; where it fails, a warning says so.
+        `operations` and `traffic_bytes` are counted, too; None where part of the step is compiled.
+
+        Raises
+        ------
+        ImportError
+            Without PyTorch.
+        ValueError
+            If no product was seen.
         """
-        from estimator.measure.flop_counter import counted_flop
-        from estimator.measure.step_counter import counted_operations
+        from estimator.measure.step_counter import counted_step
 
         everywhere = self.devices or self.ranks
-        self.flop = counted_flop(step) * everywhere
+        counts = counted_step(step)
+        if not counts.total_flop:
+            raise ValueError("the counter saw no product of matrices in this step")
+        if counts.missed:
+            names = ", ".join(sorted(set(counts.missed)))
+            warnings.warn(f"products within {names} are not counted", stacklevel=2)
+        self.flop = counts.total_flop * everywhere
         self.operations = self.traffic_bytes = None
-        try:
-            found = counted_operations(step)
-        except Exception as error:  # noqa: BLE001 - the FLOPs are counted, whatever a step raises
-            reason = f"{type(error).__name__}: {error}".partition("\n")[0]
-            warnings.warn(f"operations and memory traffic unknown: {reason}", stacklevel=2)
-            return self.flop
-        if found is not None:
-            self.operations = found.count * everywhere
-            self.traffic_bytes = found.traffic_bytes * everywhere
+        if (done := counts.operations) is not None:
+            self.operations = done.count * everywhere
+            self.traffic_bytes = done.traffic_bytes * everywhere
         return self.flop
 
     @property

@@ -136,7 +136,11 @@ class StepCounts:
 
     @property
     def operations(self) -> Operations | None:
-        """Operations and memory traffic; None where part was not seen, or nothing was."""
+        """Operations and memory traffic; None where part was not seen, or nothing was.
+
+        That is so where part of the step is compiled, which fuses operations, and where a profiler
+        of C code runs, beside which that cannot be seen.
+        """
         if self.hidden or self.missed or not self.traffic_bytes:
             return None
         return Operations(count=self.count, traffic_bytes=self.traffic_bytes)
@@ -153,24 +157,17 @@ class StepCounts:
         return name if self.flop.get(name, 0.0) > MOST_SHARE * self.total_flop else None
 
 
-def counted_operations(step: Callable[[], Any]) -> Operations | None:
+def counted_step(step: Callable[[], Any]) -> StepCounts:
     """Run a step once as it is, and count what it does.
 
     Every operation that PyTorch dispatches reads its arguments and writes its results, a repeated
     (stride 0) dimension once; products, convolutions and fused kernels count by their FLOPs, and
-    views do nothing. What the caches save and what the allocator does is left out.
-
-    Returns
-    -------
-    Operations or None
-        None where part of the step is compiled, which fuses operations, so that what it does is
-        unknown; where a profiler of C code runs, beside which that cannot be seen; and where
-        nothing was counted: other threads are not looked at.
+    views do nothing. What the caches save, what the allocator does, and other threads are left out.
     """
     counts = StepCounts()
     with _compiled_calls(counts.hidden), _counter(counts):
         step()
-    return counts.operations
+    return counts
 
 
 class CannotCountError(Exception):

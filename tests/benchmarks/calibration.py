@@ -30,7 +30,7 @@ from typing import Any
 
 from estimator.measure.bench.run import BenchQuestion, benchmark, keep_processor
 from estimator.measure.session import Session, forecast
-from estimator.measure.step_counter import counted_operations
+from estimator.measure.step_counter import counted_step
 from estimator.question.scenario import Scenario
 from estimator.runs.record import MeasuredRun, Timing, as_plain, read_run
 from tests.benchmarks.prediction import COUNTED, HEADER, KNOWN, line, predicted_s, store_only
@@ -80,7 +80,7 @@ def ran(program: Program) -> Trial:
     run_s = time.monotonic() - begun
     timing = session.timing()
     assert timing is not None
-    done = counted_operations(step)
+    done = counted_step(step).operations
     return Trial(
         name=program.name,
         kind=program.kind,

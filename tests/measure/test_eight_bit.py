@@ -7,7 +7,7 @@ from estimator.measure.bench.eight_bit import in_eight_bits
 torch = pytest.importorskip("torch", reason="needs PyTorch")
 
 from estimator.measure.bench.torch_engine import TorchEngine  # noqa: E402
-from estimator.measure.flop_counter import counted_flop  # noqa: E402
+from estimator.measure.step_counter import counted_step  # noqa: E402
 
 
 def network():
@@ -49,6 +49,6 @@ def test_steps_have_the_work_that_they_state_and_learn(what):
         else engine.perceptron(256, 64, "fp8")
     )
     step = job.prepare()
-    assert counted_flop(step) == pytest.approx(job.flop)
+    assert counted_step(step).total_flop == pytest.approx(job.flop)
     first = float(step())
     assert float(step()) < first

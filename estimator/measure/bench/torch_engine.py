@@ -28,7 +28,7 @@ from estimator.measure.bench.workloads import (
     perceptron_flop,
     vector_sums,
 )
-from estimator.measure.step_counter import Operations, counted_operations
+from estimator.measure.step_counter import Operations, counted_step
 from estimator.runs.record import MeasuredDevice
 
 MATRIX_SIZES = (256, 512, 1024, 2048, 4096, 8192, 16384)
@@ -137,7 +137,7 @@ class TorchEngine:
 
     def operations(self, step: Callable[[], object]) -> Operations | None:
         """Return the operations of a step besides its products; None if unknown."""
-        return counted_operations(step)
+        return counted_step(step).operations
 
     def _precisions(self) -> list[str]:
         """Number formats, those that people train in most first."""

@@ -14,7 +14,7 @@ import torchvision
 import transformers
 from torch import nn
 
-from estimator.measure.flop_counter import counted_flop
+from estimator.measure.step_counter import counted_step
 from estimator.measure.training_run import measure
 from tests.benchmarks.training import torch_programs as t
 
@@ -281,7 +281,7 @@ def train(chosen: Sequence[BoardProgram], place: str, component: str, seconds: f
 
 def ran(program: BoardProgram, component: str, seconds: float) -> None:
     """Count a step, warm up, and measure."""
-    flop = counted_flop(stepped(program, **{**program.more, "compiled": False}))
+    flop = counted_step(stepped(program, **{**program.more, "compiled": False})).total_flop
     step = stepped(program, **program.more)
     step()
     with measure(

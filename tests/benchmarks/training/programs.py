@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-from estimator.measure.flop_counter import counted_flop
+from estimator.measure.step_counter import counted_step
 
 Step = Callable[[], float]
 
@@ -35,7 +35,7 @@ class Program:
     def prepared(self) -> tuple[Step, float]:
         """A step and its FLOPs, counted where no formula tells them [FLOP]."""
         step, flop = self.build()
-        return step, counted_flop(step) if flop is None else flop
+        return step, counted_step(step).total_flop if flop is None else flop
 
 
 def programs() -> list[Program]:
