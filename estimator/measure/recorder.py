@@ -20,7 +20,7 @@ from estimator.measure.sampler import MOST_OF_A_CORE, Sampler
 from estimator.measure.session import Reported, Session
 from estimator.runs import Store, StoreError, new_run_id, store_or_reason
 from estimator.runs.energy import summarise
-from estimator.runs.meter import Driven, Meter, Sample
+from estimator.runs.meter import Meter, Sample
 from estimator.runs.observations import contended, is_of_steps
 from estimator.runs.record import (
     Condition,
@@ -87,7 +87,9 @@ class Recording:
         """Open the meters and begin to sample."""
         self.meters, missing = open_meters()
         self.meter_notes += missing
-        host = with_drivers(this_host(), self.meters)
+        host = this_host()
+        drivers = {name: version for one in self.meters for name, version in one.software.items()}
+        host = replace(host, software={**host.software, **drivers})
         processor = MeasuredDevice(
             key="cpu", kind="cpu", name=host.cpu, memory_bytes=host.memory_bytes
         )
@@ -299,15 +301,6 @@ def _beside_others(shares: ProcessorShares) -> list[str]:
 def useful(run: MeasuredRun) -> bool:
     """Return whether a run is worth storing: long enough, or with timed steps."""
     return run.wall_s >= LEAST_S or any(is_of_steps(one) for one in run.timings)
-
-
-def with_drivers(host: Host, meters: Sequence[Meter]) -> Host:
-    """The host with the versions of the drivers that meters ask."""
-    software = dict(host.software)
-    for meter in meters:
-        if isinstance(meter, Driven):
-            software.update(meter.software)
-    return replace(host, software=software)
 
 
 def with_profiles(

@@ -9,15 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 
-from estimator.runs.meter import (
-    Annotated,
-    Assisted,
-    CounterOnly,
-    DeviceLost,
-    Meter,
-    MeterError,
-    Sample,
-)
+from estimator.runs.meter import DeviceLost, Meter, MeterError, Sample
 
 JITTER = 0.25
 """A wait is so much shorter or longer than the period, evenly spread [1]."""
@@ -31,11 +23,8 @@ SLOWEST_S = 1.0
 MOST_OF_A_CORE = 0.004
 """Largest share of one core for readings during a job; slow meters are read less often [1]."""
 
-OF_ASSISTANCE = 0.0025
-"""Answers of other processes of ours take no more of a core than this, likewise [1]."""
-
-LONGEST_WITHOUT_S = 5.0
-"""All the same they are asked so often: the power of a job changes [s]."""
+DEAR_EVERY_S = 5.0
+"""Meters that take time of a processor are read no more often during a job [s]."""
 
 FREE_S = 0.15
 """Processor time that the readings may take before their share counts: short runs are read in full
@@ -109,7 +98,6 @@ class Sampler:
         self._waiting: list[tuple[str, Sample]] = []
         self._refused = False
         self._reading = ""
-        self._asked = 0
         self._first_round = threading.Event()
         self._stopping = threading.Event()
         self._finished = False
@@ -122,8 +110,7 @@ class Sampler:
             f"{component}: {self._failed[component]} readings failed, the last because {why}"
             for component, why in tuple(self._last_failure.items())
         ]
-        said = [note for one in self._meters if isinstance(one, Annotated) for note in one.notes]
-        return (*self._notes, *failed, *said)
+        return (*self._notes, *failed, *(note for one in self._meters for note in one.notes))
 
     def start(self) -> None:
         """Begin; returns when every meter was read once, or does not answer."""
@@ -156,7 +143,7 @@ class Sampler:
         ):
             now_s = time.monotonic()
             due = now_s - counted_s >= self._counter_every_s
-            ask = due and now_s - asked_s >= self._ask_every_s()
+            ask = due and (self._most_of_a_core is None or now_s - asked_s >= DEAR_EVERY_S)
             self._round(with_counter=due, ask=ask)
             if due:
                 counted_s = now_s
@@ -175,30 +162,17 @@ class Sampler:
         if self._most_of_a_core is not None:
             spent_s = time.thread_time() - opened_s
             wait_s = max(wait_s, (spent_s - FREE_S) / self._most_of_a_core - run_s)
-        counters = bool(self._live) and all(map(self._only_counts, self._live))
-        least_s = self._counter_every_s / (1 - JITTER) if counters else 0.0
+        counters = [one.only_counts and one.component not in self._often for one in self._live]
+        least_s = self._counter_every_s / (1 - JITTER) if counters and all(counters) else 0.0
         return max(self._period_s, min(wait_s, SLOWEST_S), least_s)
 
-    def _only_counts(self, meter: Meter) -> bool:
-        """Return whether a meter gives no readings between those of its counters."""
-        often = meter.component in self._often
-        return isinstance(meter, CounterOnly) and meter.only_counts and not often
-
-    def _ask_every_s(self) -> float:
-        """Return the interval between readings of meters that use another process's time [s]."""
-        taken = [one.assistance_s for one in self._live if isinstance(one, Assisted)]
-        if self._most_of_a_core is None or not taken or not self._asked:
-            return 0.0
-        return min(max(taken) / self._asked / OF_ASSISTANCE, LONGEST_WITHOUT_S)
-
     def _round(self, *, with_counter: bool, ask: bool = True) -> None:
-        """Read every meter that still answers; ask other processes only where that is due."""
-        self._asked += ask and any(isinstance(one, Assisted) for one in self._live)
+        """Read every meter that still answers; the dear ones only where that is due."""
         for meter in tuple(self._live):
             self._reading = meter.component
             try:
-                asked = ask or not isinstance(meter, Assisted)
-                counted = (with_counter and asked) or meter.component in self._often
+                counted = with_counter and (ask or not meter.dear)
+                counted = counted or meter.component in self._often
                 sample = meter.read(with_counter=counted)
             except (MeterError, OSError) as error:
                 self._fail(meter, error)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from types import MappingProxyType
 
 from estimator.runs.record import MeasuredDevice, Trust
 
@@ -46,22 +46,38 @@ class Sample:
     others: float | None = None
 
 
-class Meter(Protocol):
+class Meter:
     """Component and how it is read.
 
     Attributes
     ----------
-    name : str
-        As in `Energy.meter`, for samples of power; a counter may add its own word.
+    component, name : str
+        As in `Energy`; of samples of power, a counter may add its own word to the name.
     device : MeasuredDevice or None
         The device it belongs to; None for "dram", "host" and the like.
+    simulated : bool
+        Whether a stub stands in for the device.
+    only_counts : bool
+        Whether it has nothing but a counter: between counters it need not be read.
+    dear : bool
+        Whether another process of ours answers, which takes time of a processor.
+    software : mapping of str to str
+        Drivers it asks -> their versions, as in `Host.software`.
     """
 
     component: str
     name: str
     trust: Trust
-    device: MeasuredDevice | None
-    simulated: bool
+    device: MeasuredDevice | None = None
+    simulated = False
+    only_counts = False
+    dear = False
+    software: Mapping[str, str] = MappingProxyType({})
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Notes on its readings so far, each beginning with the component."""
+        return ()
 
     def read(self, *, with_counter: bool) -> Sample:
         """Read it now, with the expensive counter only on request.
@@ -71,60 +87,7 @@ class Meter(Protocol):
         MeterError
             If this reading failed; DeviceLost if every later one will, too.
         """
-        ...
+        raise NotImplementedError
 
     def close(self) -> None:
         """Release it; closing twice is no error."""
-        ...
-
-
-@runtime_checkable
-class Annotated(Protocol):
-    """Meter with notes on its readings.
-
-    Attributes
-    ----------
-    notes : tuple of str
-        Each beginning with the component.
-    """
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Notes on its readings."""
-        ...
-
-
-@runtime_checkable
-class CounterOnly(Protocol):
-    """Meter with only an energy counter, which needs no reading in between."""
-
-    only_counts: bool
-
-
-@runtime_checkable
-class Assisted(Protocol):
-    """Meter answered by another process of ours, which uses processor time.
-
-    Attributes
-    ----------
-    assistance_s : float
-        What its answers have taken so far [s].
-    """
-
-    @property
-    def assistance_s(self) -> float:
-        """Processor time of its answers so far [s]."""
-        ...
-
-
-@runtime_checkable
-class Driven(Protocol):
-    """Meter that depends on a driver version.
-
-    Attributes
-    ----------
-    software : mapping of str to str
-        Name -> version, as in `Host.software`.
-    """
-
-    software: Mapping[str, str]

@@ -84,7 +84,9 @@ def opened():
 
 
 def begun(meters):
-    assert meters[0]._tracker.wait_until_ready(PATIENCE_S)
+    tracker = meters[0]._tracker
+    with tracker._news:
+        assert tracker._news.wait_for(lambda: tracker.assumed, PATIENCE_S)
     return meters
 
 
@@ -347,7 +349,8 @@ def test_the_process_ends_with_the_one_that_began_it_however_that_ends(stub, tmp
     script = (
         "import sys, time\n"
         "from estimator.measure.meters.codecarbon import Tracker\n"
-        f"tracker = Tracker(); assert tracker.wait_until_ready({PATIENCE_S})\n"
+        "tracker = Tracker()\n"
+        "while not tracker.assumed: time.sleep(0.01)\n"
         "print('codecarbon' in sys.modules, flush=True)\n"
         "time.sleep(600)"
     )

@@ -7,11 +7,11 @@ import pytest
 
 from estimator.measure.live import FAILURES_IN_A_ROW, KEPT_S, LiveMeters, courses
 from estimator.measure.meters.open import open_meters
-from estimator.runs.meter import DeviceLost, MeterError, Sample
+from estimator.runs.meter import DeviceLost, Meter, MeterError, Sample
 from tests.measured_runs import H100, measured
 
 
-class Recorded:
+class Recorded(Meter):
     """A meter that plays a recording; an error in it is raised."""
 
     component, device, simulated = "gpu:0", H100, False

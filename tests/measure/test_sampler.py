@@ -10,18 +10,16 @@ from estimator.measure import sampler as sampler_module
 from estimator.measure.sampler import (
     FAILURES_IN_A_ROW,
     FREE_S,
-    LONGEST_WITHOUT_S,
     MOST_OF_A_CORE,
-    OF_ASSISTANCE,
     Sampler,
 )
 from estimator.runs.energy import summarise
-from estimator.runs.meter import DeviceLost, MeterError, Sample
+from estimator.runs.meter import DeviceLost, Meter, MeterError, Sample
 
 BUSY = MeterError("busy")
 
 
-class SteadyMeter:
+class SteadyMeter(Meter):
     """A recorded trace of constant power, with a counter."""
 
     name, trust, device, simulated = "steady power", "sampled", None, True
@@ -44,9 +42,6 @@ class SteadyMeter:
         now_s = time.monotonic()
         energy_j = self.power_w * now_s if with_counter else None
         return Sample(time_s=now_s, power_w=self.power_w, energy_j=energy_j)
-
-    def close(self):
-        """Nothing to let go."""
 
 
 class HangingMeter(SteadyMeter):
@@ -298,8 +293,7 @@ def test_beside_a_job_dear_readings_are_made_less_often():
 class CountingMeter(SteadyMeter):
     """Tells its counter and nothing else, at a cost to another process."""
 
-    only_counts = True
-    assistance_s = 0.0
+    only_counts = dear = True
 
 
 def test_meters_that_only_count_are_read_when_that_is_due_only():
@@ -315,24 +309,9 @@ def test_meters_that_only_count_are_read_when_that_is_due_only():
     assert len(samples["cpu"]) == len(meter.reads)
 
 
-def test_answers_that_cost_another_process_much_are_asked_for_less_often_beside_a_job():
-    meter = CountingMeter("cpu")
-    bench = Sampler([meter])
-    beside = Sampler([meter], most_of_a_core=MOST_OF_A_CORE)
-    for sampler in (bench, beside):
-        for _ in range(10):
-            sampler._round(with_counter=True)
-    assert beside._ask_every_s() == 0.0
-    meter.assistance_s = 10 * 3.0 * OF_ASSISTANCE
-    assert (bench._ask_every_s(), beside._ask_every_s()) == (0.0, pytest.approx(3.0))
-    meter.assistance_s = 1e3
-    assert beside._ask_every_s() == LONGEST_WITHOUT_S
-
-
 def test_dear_answers_are_left_out_between_but_not_at_the_ends(monkeypatch):
-    monkeypatch.setattr(sampler_module, "LONGEST_WITHOUT_S", 3600.0)
+    monkeypatch.setattr(sampler_module, "DEAR_EVERY_S", 3600.0)
     dear, steady = CountingMeter("cpu"), SteadyMeter()
-    dear.assistance_s = 1e6
     sampled([dear, steady], steady.read_often, counter_every_s=0.0, most_of_a_core=1.0)
     assert (dear.reads[0], dear.reads[-1], sum(dear.reads)) == (True, True, 2)
     assert all(steady.reads)

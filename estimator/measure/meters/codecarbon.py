@@ -18,7 +18,7 @@ from typing import Any
 
 import estimator
 from estimator.core.units import J_PER_KWH
-from estimator.runs.meter import DeviceLost, MeterError, Sample
+from estimator.runs.meter import DeviceLost, Meter, MeterError, Sample
 from estimator.runs.record import MeasuredDevice, Trust
 
 ANSWER_S = 0.25
@@ -87,18 +87,6 @@ class Tracker:
                 raise DeviceLost(self._failure)
             return self._totals
 
-    @property
-    def spent_s(self) -> float:
-        """Processor time of its answers so far, the start left out [s]."""
-        begun_s = float(self.assumed.get("spent_s", 0.0))
-        return max(0.0, float(self._totals.get("spent_s", begun_s) - begun_s))
-
-    def wait_until_ready(self, most_s: float) -> bool:
-        """Wait until it has begun to track, and say whether it has."""
-        with self._news:
-            self._news.wait_for(lambda: bool(self.assumed) or self._failure is not None, most_s)
-            return bool(self.assumed)
-
     def close(self) -> None:
         """End the process; closing twice is no error."""
         if self._closed:
@@ -148,7 +136,7 @@ class Tracker:
             self._news.notify_all()
 
 
-class CodeCarbonMeter:
+class CodeCarbonMeter(Meter):
     """One component of what a tracker tells.
 
     Attributes
@@ -158,14 +146,13 @@ class CodeCarbonMeter:
     """
 
     name = "codecarbon"
-    simulated = False
-    only_counts = True
+    only_counts = dear = True
 
     def __init__(self, component: str, tracker: Tracker, device: MeasuredDevice | None) -> None:
         self.component = component
         self.device = device
         self._tracker = tracker
-        self.trust: Trust = "sampled" if component.startswith("gpu") else "modelled"
+        self.trust = "sampled" if component.startswith("gpu") else "modelled"
         self._key = f"{component.partition(':')[0]}_kwh"
         self._noted_s = 0.0
 
@@ -181,11 +168,6 @@ class CodeCarbonMeter:
         if self._way == "cpu_load":
             return (f"{by}: {answer['full_w']} W x (0.1 + 0.9 load^3) of the whole machine",)
         return (f"{by}: by {self._way}",)
-
-    @property
-    def assistance_s(self) -> float:
-        """Processor time of the tracker's answers [s]."""
-        return self._tracker.spent_s
 
     def read(self, *, with_counter: bool) -> Sample:
         """Energy since it began; nothing where it is not asked for or not new."""

@@ -42,7 +42,6 @@ class CodeCarbonStart:
         """Keep the energies since the start; all else of it is not used."""
         self.totals = {
             "time_s": time.monotonic(),
-            "spent_s": time.process_time(),
             "cpu_kwh": float(total.cpu_energy),
             "dram_kwh": float(total.ram_energy),
             "gpu_kwh": float(total.gpu_energy),
@@ -167,7 +166,7 @@ def assumptions(tracker: Any) -> dict[str, Any]:
     """Say how CodeCarbon comes by its figures, as far as its parts tell."""
     from importlib.metadata import version
 
-    answer: dict[str, Any] = {"version": version("codecarbon"), "spent_s": time.process_time()}
+    answer: dict[str, Any] = {"version": version("codecarbon")}
     for part in getattr(tracker, "_hardware", ()):
         kind = type(part).__name__
         if kind == "CPU":

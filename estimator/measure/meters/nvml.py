@@ -26,14 +26,14 @@ from estimator.measure.meters.nvml_readings import (
     usual_w,
     ways_of,
 )
-from estimator.runs.meter import DeviceLost, MeterError, Sample
-from estimator.runs.record import MeasuredDevice, Trust
+from estimator.runs.meter import DeviceLost, Meter, MeterError, Sample
+from estimator.runs.record import MeasuredDevice
 
 VITAL = ("power", "energy counter")
 """A board that tells none of these is not measured."""
 
 
-class NvmlMeter:
+class NvmlMeter(Meter):
     """One board."""
 
     def __init__(self, index: int, root: Path = Path("/")) -> None:
@@ -49,7 +49,7 @@ class NvmlMeter:
         """Find out what the board tells."""
         self.simulated = self._driver.simulated
         version = str(self._driver.ask("nvmlSystemGetDriverVersion"))
-        self.software: Mapping[str, str] = {"nvidia-driver": version}
+        self.software = {"nvidia-driver": version}
         self._handle = self._driver.ask("nvmlDeviceGetHandleByIndex", index)
         device = describe(self._driver, index)
         self._ways, self._missing = ways_of(self._driver, self._handle)
@@ -61,9 +61,9 @@ class NvmlMeter:
         if power is module_w:
             limit_w, default_w = module_limits_w(self._driver, self._handle)
             device = replace(device, power_limit_w=limit_w, default_limit_w=default_w)
-        self.device: MeasuredDevice | None = device
+        self.device = device
         self.name = "nvml counter" if power is None else "nvml power"
-        self.trust: Trust = "counter" if power is None else "sampled"
+        self.trust = "counter" if power is None else "sampled"
         self._users = Users(self._driver, self._handle, root)
         self._readings = 0
         self._failed: Counter[str] = Counter()

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from estimator.runs.meter import MeterError, Sample
+from estimator.runs.meter import Meter, MeterError, Sample
 from estimator.runs.record import MeasuredDevice, Trust
 from estimator.system.system_files import text_of
 
@@ -63,12 +63,11 @@ class _Zone:
         return float((self.path / "energy_uj").read_text(encoding="ascii")) * J_PER_UJ
 
 
-class RaplMeter:
+class RaplMeter(Meter):
     """Sum of the counters of all packages, or of all their memory."""
 
     name = "rapl"
     trust: Trust = "counter"
-    simulated = False
 
     def __init__(
         self, component: str, zones: Sequence[_Zone], device: MeasuredDevice | None
@@ -94,9 +93,6 @@ class RaplMeter:
             )
         self._last, self._last_s = readings, now_s
         return Sample(time_s=now_s, energy_j=self._total_j)
-
-    def close(self) -> None:
-        """Nothing is held open."""
 
 
 def open_rapl(
