@@ -10,7 +10,6 @@ import platform
 import re
 import sys
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -256,29 +255,13 @@ def _system() -> str:
 
 def _software() -> dict[str, str]:
     """Versions of what our own interpreter would compute with; none of it is imported for that."""
+    from importlib.metadata import PackageNotFoundError, version
+
     found = {"python": platform.python_version(), "numpy": np.__version__, "blas": _blas()}
-    return found | _installed(("torch", "cupy", "codecarbon", "nvidia-ml-py"))
-
-
-def _installed(names: Sequence[str]) -> dict[str, str]:
-    """Versions of packages by the names of their folders, the first on the path before others.
-
-    That is what `importlib.metadata` reads there, without the tenth of a second that it takes.
-    """
-    wanted = {name.replace("-", "_"): name for name in names}
-    found: dict[str, str] = {}
-    for place in sys.path:
-        try:
-            entries = os.listdir(place or ".")
-        except OSError:
-            continue
-        for entry in entries:
-            whole, suffix = os.path.splitext(entry)
-            name, _, rest = whole.partition("-")
-            version = rest.partition("-py")[0]
-            if suffix in (".dist-info", ".egg-info") and version and name.lower() in wanted:
-                found.setdefault(wanted[name.lower()], version)
-    return {name: found[name] for name in names if name in found}
+    for name in ("torch", "cupy", "codecarbon", "nvidia-ml-py"):
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def _blas() -> str:

@@ -15,12 +15,6 @@ KEPT = 20_000
 KEPT_EVERY_S = 1.0
 """Least interval of kept samples, by component [s]."""
 
-THIN_EVERY = 100_000
-"""Samples after which a running run is thinned to one per second."""
-
-WHOLE_S = 60.0
-"""Recent time exempt from thinning [s]."""
-
 FIELDS = tuple(item.name for item in fields(Sample))
 """Columns, named as the fields of a sample."""
 
@@ -30,7 +24,7 @@ QUERY = f"""
 """
 
 THIN = """
-    DELETE FROM sample WHERE run = :run AND time_s < :before_s AND rowid NOT IN (
+    DELETE FROM sample WHERE run = :run AND rowid NOT IN (
         SELECT rowid FROM (
             SELECT
                 rowid,
@@ -78,33 +72,14 @@ def read(rows: Iterable[Any]) -> dict[str, list[Sample]]:
     return found
 
 
-def step_for_keeping(database: sqlite3.Connection, run_id: str) -> float:
-    """Return the sample interval that keeps a run small enough [s]."""
-    spans = database.execute(
-        "SELECT max(time_s) - min(time_s) FROM sample WHERE run = ? GROUP BY component",
-        (_key(database, run_id),),
-    ).fetchall()
-    return max(KEPT_EVERY_S, sum(float(span) for (span,) in spans) / KEPT)
-
-
-def thin(
-    database: sqlite3.Connection,
-    run_id: str,
-    *,
-    step_s: float = KEPT_EVERY_S,
-    before_s: float = float("inf"),
-) -> None:
-    """Keep one sample per step and component, and both ends."""
+def thin(database: sqlite3.Connection, run_id: str) -> None:
+    """Keep few enough samples of a run, evenly, and the first and last of each component."""
     key = _key(database, run_id)
-    database.execute(THIN, {"run": key, "step_s": step_s, "before_s": before_s})
-    database.execute("UPDATE run SET thinned = 1 WHERE key = ?", (key,))
-
-
-def even_out(database: sqlite3.Connection, run_id: str) -> None:
-    """Thin the recent samples of a run like its earlier ones."""
-    found = database.execute("SELECT thinned FROM run WHERE id = ?", (run_id,)).fetchone()
-    if found and found[0]:
-        thin(database, run_id)
+    spans = database.execute(
+        "SELECT max(time_s) - min(time_s) FROM sample WHERE run = ? GROUP BY component", (key,)
+    ).fetchall()
+    step_s = max(KEPT_EVERY_S, sum(float(span) for (span,) in spans) / KEPT)
+    database.execute(THIN, {"run": key, "step_s": step_s})
 
 
 def _key(database: sqlite3.Connection, run_id: str) -> int | None:

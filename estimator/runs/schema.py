@@ -21,8 +21,7 @@ RUN = """
         timings TEXT,
         process TEXT,
         meters TEXT NOT NULL DEFAULT '{{}}',
-        heard_s REAL,
-        thinned INTEGER NOT NULL DEFAULT 0
+        heard_s REAL
     )
 """
 """Table of runs. Figures and timings are derived from the document; the columns after them apply to
@@ -129,10 +128,6 @@ def _carry_over(database: sqlite3.Connection) -> None:
             meters="meters" if "meters" in columns else METERS if "meter" in tables else "'{}'",
         )
     )
-    if "thinned" in columns:
-        database.execute(
-            "UPDATE carried SET thinned = (SELECT thinned FROM run WHERE key = carried.key)"
-        )
     for trigger in _names(database, "trigger"):
         database.execute(f'DROP TRIGGER "{trigger}"')
     for table in (*tables, "run"):

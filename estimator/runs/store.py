@@ -54,7 +54,6 @@ class _Buffer:
 
     readings: list[Reading] = field(default_factory=list)
     written_s: float = 0.0
-    since_thinned: int = 0
 
 
 def store_path() -> Path:
@@ -325,7 +324,7 @@ class Store:
         self._flush(run.id)
         with self._connection.writing() as database:
             _replace_or_insert(database, run)
-            samples.thin(database, run.id, step_s=samples.step_for_keeping(database, run.id))
+            samples.thin(database, run.id)
         self._buffers.pop(run.id, None)
         self._connection.shrink()
 
@@ -411,8 +410,6 @@ class Store:
         return marked
 
     def _mark_interrupted(self, run_id: str) -> None:
-        with self._connection.writing() as database:
-            samples.even_out(database, run_id)
         rows = self._connection.read("SELECT id, document FROM run WHERE id = ?", (run_id,))
         found, notes = documents.read_all(self._connection.path, rows)
         self._note(notes)
@@ -434,20 +431,12 @@ class Store:
                 return
             try:
                 with self._connection.writing(brief_s) as database:
-                    self._write(database, run_id, buffer)
+                    samples.write(database, run_id, buffer.readings)
             except StoreBusy:
                 if brief_s is None:
                     raise
             else:
                 buffer.readings.clear()
-
-    def _write(self, database: sqlite3.Connection, run_id: str, buffer: _Buffer) -> None:
-        samples.write(database, run_id, buffer.readings)
-        buffer.since_thinned += len(buffer.readings)
-        if buffer.since_thinned > samples.THIN_EVERY:
-            newest_s = buffer.readings[-1][1].time_s
-            samples.thin(database, run_id, before_s=newest_s - samples.WHOLE_S)
-            buffer.since_thinned = 0
 
 
 def _insert(

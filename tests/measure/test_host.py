@@ -10,7 +10,6 @@ import threading
 import time
 from contextlib import nullcontext, suppress
 from dataclasses import replace
-from importlib.metadata import version
 from types import SimpleNamespace
 
 import psutil
@@ -24,7 +23,6 @@ from estimator.measure.children import descendants, end_all, running_children_s
 from estimator.measure.host import (
     ContentionMeter,
     Use,
-    _installed,
     others_share,
     own_cpu_s,
     this_host,
@@ -339,25 +337,6 @@ def test_windows_names_its_processor_in_the_registry(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "winreg", registry)
     monkeypatch.setattr(sys, "platform", "win32")
     assert host_module.processor_name(tmp_path) == name
-
-
-def test_versions_are_those_that_the_packages_state(tmp_path, monkeypatch):
-    names = ("numpy", "pytest", "no-such-package")
-    assert _installed(names) == {name: version(name) for name in names[:2]}
-    for place, folder in (
-        ("first", "torch-2.9.0+cu128.dist-info"),
-        ("first", "nvidia_ml_py-12.570.86.dist-info"),
-        ("second", "torch-1.0.dist-info"),
-        ("second", "CuPy-13.3.0-py3.11.egg-info"),
-    ):
-        (tmp_path / place / folder).mkdir(parents=True)
-    places = [tmp_path / "missing", tmp_path / "first", tmp_path / "second"]
-    monkeypatch.setattr(sys, "path", [str(place) for place in places])
-    assert _installed(("torch", "cupy", "nvidia-ml-py", "codecarbon")) == {
-        "torch": "2.9.0+cu128",
-        "cupy": "13.3.0",
-        "nvidia-ml-py": "12.570.86",
-    }
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="without sessions")

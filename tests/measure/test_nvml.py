@@ -17,7 +17,7 @@ from types import ModuleType, SimpleNamespace
 import pynvml
 import pytest
 
-from estimator.measure.meters.nvml import NvmlMeter, devices, open_nvml
+from estimator.measure.meters.nvml import NvmlMeter, open_nvml
 from estimator.measure.meters.open import open_meters
 from estimator.measure.sampler import Sampler
 from estimator.runs import read_runs
@@ -175,14 +175,6 @@ def test_idling_and_settings_are_no_throttling_but_a_held_clock_is_said(stub, bo
     assert says(meter, "gpu:0: the clock is held at a setting")
 
 
-def test_the_listing_of_boards_reads_none_of_them(stub):
-    stub.set(COUNT=2, FAIL="field186=3,nvmlDeviceGetPowerUsage=3")
-    found, notes = devices({"CUDA_VISIBLE_DEVICES": "1"})
-    assert [(one.key, one.uuid, one.power_limit_w) for one in found] == [("gpu:1", UUIDS[1], 500)]
-    assert notes == []
-    assert stub.users.value == 0
-
-
 # Energy
 
 
@@ -281,10 +273,9 @@ def test_a_power_reading_that_is_stuck_is_said_and_the_counter_holds(stub, board
 )
 def test_a_driver_that_does_not_open_is_one_line_with_the_remedy(stub, code, words):
     stub.set(FAIL=f"nvmlInitWithFlags={code}")
-    for way in (open_nvml, devices):
-        with pytest.raises(MeterError, match=words) as caught:
-            way({})
-        assert "\n" not in str(caught.value)
+    with pytest.raises(MeterError, match=words) as caught:
+        open_nvml({})
+    assert "\n" not in str(caught.value)
     assert stub.users.value == 0
 
 

@@ -7,7 +7,6 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
-import time
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +27,6 @@ from estimator.runs.process import Process, is_gone, this_process
 from estimator.runs.record import Timing
 from estimator.runs.samples import KEPT
 from estimator.runs.schema import APPLICATION, VERSION, version_of
-from estimator.runs.store import BATCH_S
 from tests.runs.stored import METERS, measured, reading
 
 PRELUDE = """
@@ -224,24 +222,6 @@ def test_a_long_run_keeps_a_second_apart_and_few_enough_and_its_ends_and_counter
         store.append("b", days)
         store.finish(measured("b"))
         assert 0.9 * KEPT < len(store.samples("b")["gpu:0"]) <= KEPT + 3
-
-
-@pytest.mark.parametrize("pause_s", [0.0, 1.5 * BATCH_S])
-def test_an_endless_run_does_not_fill_the_disk_and_its_summary_is_still_right(path, pause_s):
-    many = [reading(step / 10, 200.0) for step in range(120_000)]
-    with open_store(path) as store:
-        store.begin(measured(state="running"), METERS)
-        time.sleep(pause_s)
-        store.append("a", many)
-        store.samples("a")
-        store.append("a", [reading(12_000 + step / 10, 200.0) for step in range(600)])
-        count = len(store.samples("a")["gpu:0"])
-        assert 12_000 < count < 14_000
-    forget_process(path)
-    with open_store(path) as store:
-        (energy,) = store.run("a").energy
-    assert energy.energy_j == pytest.approx(200.0 * 12_059.9, rel=0.001)
-    assert energy.coverage > 0.999
 
 
 def forget_process(path):

@@ -125,8 +125,6 @@ class Timed:
         Standard deviation of the logarithm over them [1]; None of a single one.
     repetitions, rejected : int
         How many counted, and in how many others disturbed.
-    settled : bool
-        Whether the median is known to `WELL_KNOWN`.
     others : float, optional
         Share of the machine that others used, where they did in every slice [1].
     """
@@ -136,7 +134,6 @@ class Timed:
     repetitions: int
     rejected: int
     windows: tuple[tuple[float, float], ...]
-    settled: bool
     others: float | None = None
 
 
@@ -167,7 +164,7 @@ def timed(
     Returns
     -------
     Timed
-        Of the undisturbed slices; of all of them, with `settled` false, where none was.
+        Of the undisturbed slices; of all of them where none was.
     """
     dice = random.Random() if dice is None else dice
     many = _repetitions_of_a_slice(work, finish, effort)
@@ -189,7 +186,6 @@ def timed(
         repetitions=sum(one.repetitions for one in calm),
         rejected=sum(one.repetitions for one in slices if one.disturbed),
         windows=tuple(windows),
-        settled=_settled(slices),
         others=None if calm else statistics.fmean(one.others or 0.0 for one in slices),
     )
 

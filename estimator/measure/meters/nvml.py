@@ -170,22 +170,6 @@ def open_nvml(
     return meters, notes
 
 
-def devices(environment: Mapping[str, str] = os.environ) -> tuple[list[MeasuredDevice], list[str]]:
-    """Boards that CUDA may use, without a reading; parameters and errors as for `open_nvml`."""
-    boards, notes = _boards(environment)
-    driver = Driver()
-    found = []
-    try:
-        for board in boards:
-            try:
-                found.append(describe(driver, board.index))
-            except MeterError as error:
-                notes.append(f"gpu:{board.index}: {error}")
-    finally:
-        driver.close()
-    return found, notes
-
-
 def _boards(environment: Mapping[str, str]) -> tuple[list[VisibleBoard], list[str]]:
     """Boards that answer and that CUDA may use, and why others are not among them."""
     driver = Driver()
