@@ -32,12 +32,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.benchmarks.startup import BROWSERS, ROOT
+from tests.benchmarks.startup import ROOT
 
 if TYPE_CHECKING:
     from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
     from tornado.httpclient import HTTPRequest
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 CHANGES, WARM_UP = 40, 5
 SESSIONS, EVERY_S, LASTING_S = 150, 5.0, 20.0
 FEWER = (100, 70, 50, 35, 25, 18, 12, 8, 5, 3)

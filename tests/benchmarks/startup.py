@@ -1,4 +1,4 @@
-"""How fast does it start: commands against importing numpy, the app's first page.
+"""How fast does it start: commands against importing numpy.
 
 Run it with `python -m tests.benchmarks.startup`. Commands find their modules compiled, as at every
 start but the first.
@@ -6,14 +6,10 @@ start but the first.
 
 import os
 import resource
-import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +17,6 @@ from pathlib import Path
 from estimator.cli import COMMANDS
 
 REPEATS = 9
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 ROOT = Path(__file__).parents[2]
 
 ANSWERED = (
@@ -82,57 +77,12 @@ def help_ratios() -> Iterator[tuple[str, float, float]]:
         yield words, answer_s, answer_s / numpy_s
 
 
-@contextmanager
-def server() -> Iterator[str]:
-    """Run the app on a free port of this machine, and yield its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "estimator", "app", "--no-browser", "--port", str(port)]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(f"{address}/_stcore/health", timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.1)
-        yield address
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def first_render_s(address: str, executable: str) -> float:
-    """Time from opening the page to its headline [s]."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        page = browser.new_page()
-        start = time.perf_counter()
-        page.goto(address)
-        page.wait_for_selector("[data-scenario]", state="attached", timeout=60_000)
-        taken = time.perf_counter() - start
-        browser.close()
-    return taken
-
-
 def main() -> None:
     """Print the times and the ratios."""
     with compiled():
         for name, seconds, ratio in help_ratios():
             limit = " (at most 0.5)" if name.endswith("--help") else ""
             sys.stdout.write(f"{name:49} {seconds * 1e3:6.0f} ms   x {ratio:.2f}{limit}\n")
-    named = os.environ.get("BROWSER_EXECUTABLE", "")
-    executable = named or next(filter(None, map(shutil.which, BROWSERS)), None)
-    if executable is None:
-        sys.stdout.write("no browser found: the first page is not timed\n")
-        return
-    with server() as address:
-        sys.stdout.write(f"first page, cold       {first_render_s(address, executable):6.2f} s\n")
-        sys.stdout.write(f"first page, again      {first_render_s(address, executable):6.2f} s\n")
 
 
 if __name__ == "__main__":

@@ -58,46 +58,14 @@ def cases() -> Iterator[Case]:
         ("gemma-2b", ((2, 1024),)),
         ("llama-3.1-8b", ((1, 1024),)),
     )
-    for model, shapes in full:
-        for batch, length in shapes:
-            yield Case(model=model, task="full", precision="bf16", batch=batch, seq_len=length)
-            yield Case(
-                model=model,
-                task="full",
-                precision="bf16",
-                batch=batch,
-                seq_len=length,
-                recompute="full",
-            )
-    for model, batch, length in (
+    mixed = (
         ("qwen2.5-0.5b", 8, 1024),
         ("llama-3.2-1b", 4, 1024),
         ("gpt2-large", 4, 1024),
         ("smollm2-1.7b", 2, 2048),
-    ):
-        for recompute in ("none", "full"):
-            yield Case(
-                model=model,
-                task="full",
-                precision="mixed",
-                batch=batch,
-                seq_len=length,
-                recompute=recompute,
-            )
-    for model, batch, length in (
-        ("qwen2.5-0.5b", 8, 1024),
-        ("llama-3.2-1b", 4, 2048),
-        ("pythia-1b", 4, 2048),
-    ):
-        yield Case(
-            model=model,
-            task="full",
-            precision="bf16",
-            batch=batch,
-            seq_len=length,
-            attention="eager",
-        )
-    for model, batch, length, rank in (
+    )
+    eager = (("qwen2.5-0.5b", 8, 1024), ("llama-3.2-1b", 4, 2048), ("pythia-1b", 4, 2048))
+    lora = (
         ("qwen2.5-1.5b", 4, 1024, 16),
         ("llama-3.2-3b", 2, 2048, 8),
         ("llama-3.1-8b", 1, 1024, 16),
@@ -105,18 +73,8 @@ def cases() -> Iterator[Case]:
         ("mistral-7b-v0.1", 2, 1024, 8),
         ("qwen3-8b", 1, 4096, 32),
         ("gemma-7b", 1, 1024, 16),
-    ):
-        for recompute in ("none", "full"):
-            yield Case(
-                model=model,
-                task="lora",
-                precision="bf16",
-                batch=batch,
-                seq_len=length,
-                recompute=recompute,
-                lora_rank=rank,
-            )
-    for model, batch, length in (
+    )
+    inference = (
         ("llama-3.1-8b", 1, 512),
         ("llama-3.1-8b", 8, 2048),
         ("llama-3.1-8b", 32, 4096),
@@ -125,15 +83,22 @@ def cases() -> Iterator[Case]:
         ("gemma-7b", 4, 1024),
         ("llama-3.2-1b", 128, 2048),
         ("mistral-7b-v0.1", 16, 4096),
-    ):
-        yield Case(
-            model=model,
-            task="inference",
-            precision="bf16",
-            batch=batch,
-            seq_len=length,
-            optimizer=None,
-        )
+    )
+
+    def of(model: str, batch: int, seq_len: int, task: str, **more: Any) -> Case:
+        said = {"precision": "bf16"} | more
+        return Case(model=model, task=task, batch=batch, seq_len=seq_len, **said)
+
+    both = ("none", "full")
+    for model, shapes in full:
+        for shape in shapes:
+            yield from (of(model, *shape, "full", recompute=word) for word in both)
+    for row in mixed:
+        yield from (of(*row, "full", precision="mixed", recompute=word) for word in both)
+    yield from (of(*row, "full", attention="eager") for row in eager)
+    for *row, rank in lora:
+        yield from (of(*row, "lora", lora_rank=rank, recompute=word) for word in both)
+    yield from (of(*row, "inference", optimizer=None) for row in inference)
 
 
 def adapted(model: Any, rank: int) -> Any:
