@@ -1,4 +1,4 @@
-"""`prompt` and `serve_cost` in Python, by the inputs of their commands."""
+"""`prompt` and `serve_cost` in Python, with the inputs of their commands."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from estimator.studies.prompts.question import PromptQuestion
 
 
 def prompt(*, profiles: str | None = None, interval: float = CENTRAL, **inputs: Any) -> Report:
-    """Energy, CO2e, water and electricity of one use of a model, a day or a year.
+    """Estimate energy, CO2e, water and electricity of one use of a model, a day or a year.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def prompt(*, profiles: str | None = None, interval: float = CENTRAL, **inputs: 
 
 
 def serve_cost(*, profiles: str | None = None, interval: float = CENTRAL, **inputs: Any) -> Report:
-    """Latency, throughput, energy, cost and CO2e of serving a language model.
+    """Estimate latency, throughput, energy, cost and CO2e of serving a language model.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""Is it true: claims on the limits of deep learning, recomputed with their sources."""
+"""Claims on the limits of deep learning, recomputed with their sources."""

@@ -1,4 +1,4 @@
-"""Exercises whose answers the product computes, by the functions that answer everything else.
+"""Exercises, with answers computed by the product's own functions.
 
 The seed of a sheet draws its numbers, so that each student has other ones; seed 0 is the sheet of
 the lecture.
@@ -37,7 +37,7 @@ class Given(Protocol):
 
 @dataclass(frozen=True)
 class Exercise:
-    """A question with its answer.
+    """Question with its answer.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class Exercise:
 
 
 def exercises(catalog: Catalog, seed: int = 0) -> tuple[Exercise, ...]:
-    """Return the exercises of a sheet with their answers, from arithmetic to scaling laws.
+    """Return the exercises with their answers, from arithmetic to scaling laws.
 
     >>> [one.answer for one in exercises(Catalog.open(), 7)][5:7]
     [10.0, 34488326655.0]

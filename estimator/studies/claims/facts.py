@@ -1,4 +1,4 @@
-"""The numbers of a claim: its records as quantities with their ranges."""
+"""Numbers of a claim, as quantities with ranges."""
 
 from dataclasses import dataclass
 
@@ -19,22 +19,22 @@ class Facts:
         return self.claim.facts[key].value
 
     def most(self, key: str) -> float:
-        """Return the upper end of the range of one fact."""
+        """Return the upper end of a fact's range."""
         record = self.claim.facts[key]
         return record.value if record.high is None else record.high
 
     def uncertain(self, key: str) -> Uncertain:
-        """Return one fact with its range as an interval."""
+        """Return a fact with its range as an interval."""
         return as_uncertain(self.claim.facts[key], key)
 
     @property
     def claimed(self) -> float:
-        """The figure as claimed, in the unit of the claim."""
+        """Number as claimed, in the unit of the claim."""
         return self.claim.claimed.value
 
 
 def as_uncertain(record: Record, source: str) -> Uncertain:
-    """Read a record with the range around its value; a side without a bound is the value."""
+    """Convert a record with its range; a missing bound equals the value."""
     low = record.value if record.low is None else record.low
     high = record.value if record.high is None else record.high
     if low == high:

@@ -19,7 +19,7 @@ from estimator.studies.claims.verdict import OFF, UNCHECKED, Interval, verdict
 
 @dataclass(frozen=True)
 class Assumption:
-    """Something a claim takes for granted, and whether it is so."""
+    """Assumption of a claim, and whether it is met."""
 
     text: Phrase
     met: bool
@@ -27,7 +27,7 @@ class Assumption:
 
 @dataclass(frozen=True)
 class Figure:
-    """A further figure of a case.
+    """Further number of a finding.
 
     Parameters
     ----------
@@ -43,13 +43,13 @@ class Figure:
 
     @property
     def interval(self) -> Interval:
-        """Its central 80%."""
+        """Central 80% interval."""
         return interval_of(self.value)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Promise:
-    """Quantity of the linked scenario, and the factor from it to the claimed figure."""
+    """Quantity of the linked scenario, and its factor to the claimed number."""
 
     quantity: str
     factor: float = 1.0
@@ -89,7 +89,7 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A claim with its recomputation, who made it, and the primary sources."""
+    """Claim with its recomputation, authors, and primary sources."""
 
     record: ClaimRecord
     finding: Finding
@@ -98,17 +98,17 @@ class Claim:
 
     @cached_property
     def interval(self) -> Interval:
-        """The recomputed figure with its central 80%."""
+        """Recomputed number with its central 80% interval."""
         return interval_of(self.finding.value)
 
     @property
     def factor(self) -> float:
-        """The recomputed figure over the claimed one [1]."""
+        """Recomputed over claimed number [1]."""
         return self.interval.mid / self.record.claimed.value
 
     @cached_property
     def verdict(self) -> str:
-        """Verdict according to the figures."""
+        """Verdict from the numbers."""
         if self.record.refusal:
             return UNCHECKED
         claimed, met = self.record.claimed.value, all(self.finding.met)
@@ -116,7 +116,7 @@ class Claim:
 
     @property
     def verdict_text(self) -> str:
-        """The verdict, with the factor where it is off."""
+        """Verdict as text, with the factor if it is off."""
         if self.verdict != OFF:
             return self.verdict
         apart = max(self.factor, 1 / self.factor)
@@ -124,24 +124,24 @@ class Claim:
 
     @property
     def link(self) -> str:
-        """Query string, or page and query string, that opens the same case in the app."""
+        """Link that opens the same case in the app: an optional page and a query string."""
         if self.finding.scenario is not None:
             return link(self.finding.scenario)
         return f"{self.finding.page}?{urlencode(self.finding.query)}"
 
     @property
     def formula(self) -> Phrase:
-        """The formula with its numbers put in."""
+        """Formula with its numbers."""
         return self._say(self.record.formula)
 
     @property
     def refusal(self) -> tuple[Phrase, ...]:
-        """Why the claim cannot be checked, where it cannot."""
+        """Reason why the claim cannot be checked, if so."""
         return (self._say(self.record.refusal),) if self.record.refusal else ()
 
     @property
     def why(self) -> tuple[Phrase, ...]:
-        """Reasons for the verdict, most important first."""
+        """Reasons for the verdict, the most important first."""
         return tuple(map(self._say, self.record.why))
 
     @property
@@ -154,12 +154,12 @@ class Claim:
         return Phrase(text, self.finding.words)
 
     def reasons(self) -> tuple[Phrase, ...]:
-        """Why the verdict is what it is: the refusal, what is not met, and the explanation."""
+        """All reasons for the verdict: refusal, unmet assumptions, explanation."""
         unmet = tuple(one.text for one in self.assumptions if not one.met)
         return (*self.refusal, *unmet, *self.why)
 
     def as_json(self) -> dict[str, Any]:
-        """Return everything under keys that others script against."""
+        """Return the claim as JSON with stable keys."""
         record, finding = self.record, self.finding
         return {
             "id": record.id,
@@ -195,7 +195,7 @@ class Claim:
 
 
 def interval_of(value: Uncertain) -> Interval:
-    """Median and central 80% of a quantity."""
+    """Median and central 80% interval of a quantity."""
     low, high = value.interval()
     return Interval(
         low=float(np.asarray(low)), mid=float(np.asarray(value.mid)), high=float(np.asarray(high))
@@ -203,5 +203,5 @@ def interval_of(value: Uncertain) -> Interval:
 
 
 def median(value: Uncertain, unit: str) -> str:
-    """Write the median of a quantity in the unit that a person would choose."""
+    """Format the median of a quantity in a human-friendly unit."""
     return human_quantity(float(value.mid), unit)

@@ -1,4 +1,4 @@
-"""Words of the field in plain language."""
+"""Glossary of the field in plain language."""
 
 from collections.abc import Mapping
 
@@ -26,4 +26,4 @@ GLOSSARY: Mapping[str, Phrase] = {
     "quantum volume": say("2 to the power of the largest square random circuit that runs well."),
     "Landauer limit": say("The least heat that erasing one bit can give off."),
 }
-"""Term -> what it means."""
+"""Term -> definition."""

@@ -7,7 +7,7 @@ from estimator.studies.claims.finding import Figure, Finding
 
 G_PER_KG = 1e3
 EXAFLOP = 1e18
-"""FLOPs of the provider's unit [FLOP]."""
+"""FLOPs in the provider's unit [FLOP]."""
 
 BILLION = 1e9
 

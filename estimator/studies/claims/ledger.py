@@ -1,4 +1,4 @@
-"""Every claim recomputed: the records of claims.toml and the function that judges each."""
+"""All claims recomputed: the records of claims.toml and the function for each."""
 
 from collections.abc import Callable, Mapping
 
@@ -43,7 +43,7 @@ RECOMPUTED: Mapping[str, Callable[[Facts], Finding]] = {
     "sci-example": intensity.sci_example,
     "sci-provider": intensity.sci_provider,
 }
-"""Id of a claim -> what recomputes it, in the order in which they are shown."""
+"""Claim id -> its recomputation, in display order."""
 
 
 def claim(claim_id: str, catalog: Catalog) -> Claim:

@@ -113,7 +113,7 @@ def diminishing_returns(facts: Facts) -> Finding:
 
 
 def gpt3_vs_gpt2(facts: Facts) -> Finding:
-    """Better by scale."""
+    """GPT-3 better than GPT-2 by scale."""
     catalog = facts.catalog
     family = {name: catalog.preset(name).records for name in ("gpt-1", "gpt-2", "gpt-3")}
     gain = float(np.log(facts["gpt2_perplexity"] / facts["gpt3_perplexity"]))
@@ -184,7 +184,7 @@ def memory_wall(facts: Facts) -> Finding:
 
 
 def exponential_compute(facts: Facts) -> Finding:
-    """Out of the reach of universities."""
+    """Training compute out of reach of universities."""
     compute = training_compute(facts.catalog).front()
     trend, cheaper = compute.trend(), device_per_dollar(facts.catalog).trend()
     doubling = MONTHS * _doubling(trend)
@@ -217,7 +217,7 @@ def exponential_compute(facts: Facts) -> Finding:
 
 
 def quantum_volume_doubles(facts: Facts) -> Finding:
-    """Doubling every year."""
+    """Quantum volume doubling every year."""
     ibm = quantum_volume(facts.catalog, "IBM").trend()
     best = quantum_volume(facts.catalog).front()
     low, mid, high = ibm.doubling_years()

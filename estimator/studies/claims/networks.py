@@ -49,14 +49,14 @@ def depth_paths(facts: Facts) -> Finding:
 
 @cache
 def _gradients(layers: int, width: int, *, residual: bool) -> list[tuple[float, float]]:
-    """Norm and bound [1] of the gradient of each random network; drawn once a process."""
+    """Norm and bound of each random network's gradient [1], cached."""
     return [
         simulated_gradient(layers, width, residual=residual, seed=seed) for seed in range(TRIALS)
     ]
 
 
 def gradient_bound(facts: Facts) -> Finding:
-    """The gradient is bounded by a product."""
+    """Gradient bounded by a product."""
     layers, width = int(facts["layers"]), int(facts["width"])
     plain = _gradients(layers, width, residual=False)
     added = _gradients(layers, width, residual=True)
@@ -83,7 +83,7 @@ def gradient_bound(facts: Facts) -> Finding:
 
 
 def ode_memory(facts: Facts) -> Finding:
-    """O(L) against O(1)."""
+    """Activation memory O(L) against O(1)."""
     layers = facts["layers"]
     few, many = reversed_in_time(layers), reversed_in_time(10 * layers)
     growth = float(many.layers_stored / few.layers_stored)

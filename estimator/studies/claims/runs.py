@@ -77,7 +77,7 @@ def gpt3_v100(facts: Facts) -> Finding:
 
 
 def alphago_lee(facts: Facts) -> Finding:
-    """1 MW against 20 W."""
+    """AlphaGo's 1 MW against a brain's 20 W."""
     scenario = Scenario(
         device_hours=facts["game_h"], hardware="alphago-lee", devices=1.0, pue=facts["pue"]
     )
@@ -116,7 +116,7 @@ def alphago_lee(facts: Facts) -> Finding:
 
 
 def world_electricity(facts: Facts) -> Finding:
-    """25 TW, 25 million AlphaGos."""
+    """25 TW, or 25 million AlphaGos."""
     twh = facts["generation_twh"]
     power = Uncertain(twh * W_PER_TW / H_PER_YEAR)
     one = Scenario(device_hours=1.0, hardware="alphago-lee", devices=1.0, pue=1.12)
@@ -143,7 +143,7 @@ def world_electricity(facts: Facts) -> Finding:
 
 
 def dqn_atari(facts: Facts) -> Finding:
-    """38 days of play."""
+    """38 days of Atari play."""
     seconds = facts["frames"] / facts["frame_rate_hz"]
     days = seconds / S_PER_H / H_PER_DAY
     scenario = Scenario(preset="dqn-atari", hardware="k40", devices=1.0)
@@ -227,7 +227,7 @@ def alphastar(facts: Facts) -> Finding:
 
 
 def brain_20w(facts: Facts) -> Finding:
-    """20 W."""
+    """20 W for a brain."""
     by_oxygen = facts.uncertain("oxygen_ml_per_min") * facts.uncertain("joule_per_ml") / 60.0
     by_share = facts.uncertain("body_w") * facts["brain_share"]
     low, high = by_oxygen.interval()[0], by_share.interval()[1]

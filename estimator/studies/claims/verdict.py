@@ -12,7 +12,7 @@ lecture are rounded. One claimed as at least or at most is met where the interva
 from dataclasses import dataclass
 
 ROUNDING = 1.1
-"""Factor by which a figure in a lecture may be rounded [1]."""
+"""Rounding factor allowed for numbers in a lecture [1]."""
 
 HOLDS, HOLDS_IF, OFF, UNCHECKED = "holds", "holds-if", "off", "cannot-be-checked"
 VERDICTS = (HOLDS, HOLDS_IF, OFF, UNCHECKED)
@@ -20,7 +20,7 @@ VERDICTS = (HOLDS, HOLDS_IF, OFF, UNCHECKED)
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """A recomputed figure: its median and the central 80%."""
+    """Recomputed number: its median and central 80% interval."""
 
     low: float
     mid: float
@@ -28,7 +28,7 @@ class Interval:
 
 
 def verdict(claimed: float, relation: str, found: Interval, *, assumptions_met: bool) -> str:
-    """Judge a claim that can be checked.
+    """Verdict on a claim that can be checked.
 
     Parameters
     ----------

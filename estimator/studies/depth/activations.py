@@ -7,12 +7,12 @@ import numpy as np
 from estimator.core.uncertainty import Number
 
 FORWARD_SHARE = 1.0 / 3.0
-"""Forward pass over the training compute of a step [1]: the backward pass is two forward passes."""
+"""Forward pass over the training compute of a step [1]; the backward pass equals two."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Storage:
-    """A way to store activations.
+    """Activation storage scheme.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def everything(layers: Number) -> Storage:
 
 
 def checkpoints(layers: Number) -> Storage:
-    """Store every sqrt(L)-th layer and compute a segment again when it is needed: O(sqrt L).
+    """Store every sqrt(L)-th layer and recompute segments on demand: O(sqrt L).
 
     T. Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016, arXiv:1604.06174.
 
@@ -60,21 +60,21 @@ def checkpoints(layers: Number) -> Storage:
 
 
 def reversed_in_time(layers: Number) -> Storage:
-    """Store the last state alone and run the network backwards: O(1), as for an ODE.
+    """Store only the last state and run the network backwards: O(1), as for an ODE.
 
-    R. T. Q. Chen et al., "Neural Ordinary Differential Equations", 2018, arXiv:1806.07366: the
-    state is integrated backwards together with its adjoint, one more evaluation of each step.
-    Where the equation is stiff the way back drifts from the way there.
+    R. T. Q. Chen et al., "Neural Ordinary Differential Equations", 2018, arXiv:1806.07366: state
+    and adjoint are integrated backwards, with one more evaluation per step. For stiff equations the
+    backward path drifts from the forward path.
     """
     once = np.ones_like(np.asarray(layers, dtype=np.float64))[()]
     return Storage(name="run backwards", layers_stored=once, forward_passes=2.0)
 
 
 def retraced_error(layers: int) -> float:
-    """Relative error of an input recovered by running an ODE network backwards by Euler steps [1].
+    """Relative error of an ODE network's input after Euler steps forward and back [1].
 
-    The state x' = tanh(W x) is integrated over unit time and back; with more layers, that is
-    steps, the way back meets the way there.
+    The state x' = tanh(W x) is integrated over unit time and back; more layers mean smaller steps
+    and a smaller error.
 
     >>> retraced_error(1000) < retraced_error(100) < retraced_error(10)
     True

@@ -13,11 +13,11 @@ from estimator.core.rows import Floats
 from estimator.core.uncertainty import Number
 
 SLOPES = {"logistic": 0.25, "tanh": 1.0, "relu": 1.0}
-"""Activation -> its steepest slope [1]."""
+"""Activation function -> its steepest slope [1]."""
 
 
 def log10_bound(layers: Number, norm: float, slope: float, *, residual: bool = False) -> Number:
-    """Logarithm to base ten of the bound after so many equal layers [1].
+    """Base-10 logarithm of the gradient bound after some equal layers [1].
 
     >>> round(float(log10_bound(10, norm=2.0, slope=0.25)), 2)
     -3.01
@@ -30,9 +30,9 @@ def log10_bound(layers: Number, norm: float, slope: float, *, residual: bool = F
 def simulated_gradient(
     layers: int, width: int, *, residual: bool = False, gain: float = 1.0, seed: int = 0
 ) -> tuple[float, float]:
-    """Pass a gradient back through a random logistic network, and compare it with its bound.
+    """Propagate a gradient back through a random logistic network, and compare with its bound.
 
-    Weights are normal with variance gain^2 / n; the starting gradient has norm 1.
+    Weights are normal with variance gain^2 / n; the initial gradient has norm 1.
 
     Parameters
     ----------

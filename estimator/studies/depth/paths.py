@@ -9,7 +9,7 @@ from estimator.core.uncertainty import Number
 
 @dataclass(frozen=True, kw_only=True)
 class PlainNetwork:
-    """A fully connected network of L layers of n neurons.
+    """Fully connected network of L layers with n neurons.
 
     Parameters
     ----------
@@ -25,16 +25,16 @@ class PlainNetwork:
         return (self.layers - 1) * self.width * self.width
 
     def log10_paths(self) -> Number:
-        """Logarithm to base ten of the paths that pass one neuron of every layer, n^L [1]."""
+        """Base-10 logarithm of the number of paths through one neuron per layer, n^L [1]."""
         return self.layers * np.log10(self.width)
 
     def forward_flop(self) -> Number:
-        """Compute of one pass on one example, a multiply-add as two [FLOP]."""
+        """FLOPs of one pass on one example, a multiply-add as two [FLOP]."""
         return 2 * self.params()
 
 
 def counted_paths(layers: int, width: int) -> int:
-    """Count the paths by walking: a product of matrices of ones, exact in whole numbers.
+    """Count the paths exactly, as a product of matrices of ones.
 
     >>> counted_paths(3, 2), counted_paths(10, 100) == 100**10
     (8, True)

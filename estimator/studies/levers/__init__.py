@@ -1,1 +1,1 @@
-"""Savings of smaller networks in memory, time and energy, and their cost in accuracy."""
+"""Compression levers: savings in memory, time and energy, and their cost in accuracy."""

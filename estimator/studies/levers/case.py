@@ -1,4 +1,4 @@
-"""The user's case before any lever: a network, what is asked of it, and the device it runs on."""
+"""User's case before any lever: network, load, and device."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,18 +11,18 @@ from estimator.networks.huggingface import model_ledger
 from estimator.studies.levers.inference import Load, Roof, Step, StoredDecoder, step
 
 FORMATS = ((4.0, ("fp4",)), (8.0, ("fp8", "int8")), (16.0, ("bf16", "fp16", "tf32", "fp32")))
-"""Width of the products -> formats that a device may have for it, the first taken [bit]."""
+"""Width of the products -> device formats, the first available counts [bit]."""
 
 GPUS = ("gpu-datacenter", "gpu-workstation", "gpu-consumer", "superchip")
 AMPERE = "2020-05"
-"""NVIDIA's tensor cores skip the zeros of 2:4 sparsity from Ampere on (A100, May 2020)."""
+"""First release date of NVIDIA tensor cores with 2:4 sparsity (A100, May 2020)."""
 
 BYTES_16_BIT = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A network on a device.
+    """Network on a device.
 
     Parameters
     ----------
@@ -51,9 +51,9 @@ class Case:
     skips_2_4: bool
 
     def product_format(self) -> str:
-        """Format in which the device multiplies: the narrowest that holds weights and activations.
+        """Narrowest device format for weights and activations.
 
-        Weights narrower than the activations are widened before they are multiplied.
+        Weights narrower than the activations are widened for products.
         """
         bits = float(np.maximum(self.network.weight_bits, self.network.activation_bits))
         for width, names in FORMATS:
@@ -71,7 +71,7 @@ class Case:
         )
 
     def step(self) -> Step:
-        """One step of decoding."""
+        """One decode step."""
         return step(self.network, self.load, self.roof())
 
     def needed_bytes(self) -> Number:
@@ -84,7 +84,7 @@ class Case:
 
 
 def case_of(preset: str, hardware: str, load: Load, catalog: Catalog) -> Case:
-    """Read a case out of the profiles.
+    """Read a case from the profiles.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def case_of(preset: str, hardware: str, load: Load, catalog: Catalog) -> Case:
 
 
 def network_of(preset: str, catalog: Catalog) -> StoredDecoder:
-    """Read a network out of a preset: its size, and its cache where its architecture is known."""
+    """Read a network from a preset: its size, and its cache if the architecture is known."""
     found = catalog.preset(preset)
     if "params" not in found.records:
         raise ValueError(f"{found.name} has no size on record: take another preset")
@@ -125,13 +125,13 @@ def network_of(preset: str, catalog: Catalog) -> StoredDecoder:
 
 
 def _cache_values(preset: Preset) -> float:
-    """Values that a token leaves in the cache; none where the architecture is not known [1]."""
+    """Cached values per token, zero for an unknown architecture [1]."""
     if not preset.config:
         return 0.0
     return model_ledger(preset.config).kv_cache_bytes_per_token() / BYTES_16_BIT
 
 
 def skips_2_4(device: Device) -> bool:
-    """Tell whether a device skips the zeros of 2:4 sparsity."""
+    """Return whether a device supports 2:4 sparsity."""
     recent = (device.released or "") >= AMPERE
     return device.vendor == "NVIDIA" and device.kind in GPUS and recent

@@ -1,8 +1,8 @@
-"""Before and after: memory, speed, energy, cost and CO2e of the user's case with levers pulled.
+"""Comparison of memory, speed, energy, cost and CO2e with and without levers.
 
-The engine of `estimator.inference` answers for weights of 16, 8 and 4 bits. What it has no input
-for, the roofline scales: other widths, and every other lever. What does not fit on the device is
-refused there, and is all by the roofline, with the hour of the device as any scenario has it.
+The inference engine (`estimator.inference`) answers for weights of 16, 8 and 4 bits. Other widths
+and levers are scaled by the roofline. Cases that do not fit on the device are refused by the engine
+and use only the roofline, with the device's hourly cost.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,25 +27,25 @@ from estimator.studies.levers.results import Result, ResultSpread, results, spre
 
 PER_HOUR = ("energy_kwh", "cost_usd", "co2e_kg")
 CALIBRATION_TOKENS = 128 * 2048.0
-"""Tokens that a quantization after training looks at: 128 sequences (Frantar et al. 2022)."""
+"""Tokens for post-training quantization: 128 sequences (Frantar et al. 2022)."""
 SMALL_PARAMS = 8e9
 SERVED = {16.0: "", 8.0: "int8", 4.0: "int4"}
-"""Width of weights -> format in which the engine of inference serves them [bit]."""
+"""Width of weights [bit] -> format in the inference engine."""
 SIXTEEN_BIT = ("bf16", "fp16")
 WRITTEN_TOKENS = 256.0
-"""Tokens of an answer, assumed; half of them are in the cache on average [token]."""
+"""Output tokens, assumed; on average half are in the cache [token]."""
 PER_MILLION = {
     "energy_kwh": ("energy_per_output_token_j", MILLION / J_PER_KWH),
     "cost_usd": ("cost_per_million_output_tokens_usd", 1.0),
     "co2e_kg": ("co2e_per_million_output_tokens_kg", 1.0),
 }
-"""Quantity of a million tokens -> that of the engine, and its unit over that [1]."""
+"""Quantity per million tokens -> engine quantity, and unit factor [1]."""
 CLOSE_BITS, CLOSE_SHARE = 0.5, 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """A case as it is run.
+    """Case as it runs.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class State:
 
 @dataclass(frozen=True, kw_only=True)
 class LeverEvidence:
-    """Published evidence on the accuracy that a lever costs.
+    """Published evidence on the accuracy cost of a lever.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ class LeverEvidence:
 
 @dataclass(frozen=True, kw_only=True)
 class LeverComparison:
-    """A case with and without levers.
+    """Case with and without levers.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def compared(
     catalog: Catalog,
     retraining_tokens: float = 1e9,
 ) -> LeverComparison:
-    """Set a case with levers pulled against itself.
+    """Compare a case with and without levers.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ def compared(
 
 
 def application_flop(case: Case, settings: Mapping[str, float], tokens: float) -> float:
-    """Compute that applying some levers takes: looking on, training again, or distilling [FLOP]."""
+    """FLOPs to apply some levers: calibration, retraining, or distillation [FLOP]."""
     whole = float(case.network.params * case.network.active_share)
     flop = 0.0
     for lever_id, setting in settings.items():
@@ -215,7 +215,7 @@ def evidence(lever_id: str, setting: float, catalog: Catalog) -> LeverEvidence:
 
 
 def _near(one: Result, lever_id: str, setting: float) -> bool:
-    """Tell whether a result was had near a setting; one without a number counts nowhere."""
+    """Return whether a result is near a setting; one without a number never is."""
     if LEVERS[lever_id].unit == "bit":
         return one.bits is not None and abs(one.bits - setting) <= CLOSE_BITS
     if lever_id in ("exit", "experts"):
@@ -226,7 +226,7 @@ def _near(one: Result, lever_id: str, setting: float) -> bool:
 def _measured_rises(
     case: Case, settings: Mapping[str, float], catalog: Catalog
 ) -> tuple[Phrase, ...]:
-    """Warn where narrower weights were measured to raise the energy of networks of this size."""
+    """Return warnings where narrower weights were measured to raise the energy."""
     if settings.get("weights", 16.0) >= 16.0 or float(case.network.params) > SMALL_PARAMS:
         return ()
     metered = [
@@ -251,7 +251,7 @@ def _measured_rises(
 def _hour_and_application(
     flop: float, scenario: Scenario, catalog: Catalog
 ) -> tuple[Mapping[str, Uncertain], Mapping[str, Uncertain]]:
-    """Return the cost of an hour of one device, and of applying the levers; empty without work."""
+    """Return the cost of a device-hour and of applying the levers, empty without work."""
     bare = dict.fromkeys(("preset", "params", "tokens", "flop", "device_hours"))
     alone = replace(scenario, devices=1.0, **bare)
     asked = [replace(alone, device_hours=1.0)]
@@ -281,7 +281,7 @@ def _state(case: Case, hour: Mapping[str, Uncertain]) -> State:
 
 
 def _served_bits(case: Case) -> float:
-    """Width that the engine serves, the next above that of the weights, if there is one [bit]."""
+    """Next wider weight format that the engine serves [bit]."""
     wide = [bits for bits in SERVED if bits >= float(case.network.weight_bits)]
     return min(wide, default=max(SERVED))
 
@@ -289,7 +289,7 @@ def _served_bits(case: Case) -> float:
 def _served(
     case: Case, widths: Sequence[float], scenario: Scenario, catalog: Catalog
 ) -> dict[float, Mapping[str, Uncertain]] | None:
-    """Answer of the engine for each width of the weights; None where one is refused."""
+    """Engine answer for each weight width, or None if one is refused."""
     known = [*dict.fromkeys(widths)]
     peaks = catalog.device(case.hardware).peaks
     plain = next((name for name in SIXTEEN_BIT if name in peaks), "")
@@ -315,7 +315,7 @@ def _served(
 
 
 def _served_state(before: Case, case: Case, bits: float, served: Mapping[str, Uncertain]) -> State:
-    """Return a state as the engine answers at a width, scaled to the case by the roofline."""
+    """Return the engine's state at a width, scaled to the case by the roofline."""
     plain = before.on(replace(before.network, weight_bits=bits))
     faster = float(case.step().tokens_per_s) / float(plain.step().tokens_per_s)
     needed = float(case.needed_bytes())

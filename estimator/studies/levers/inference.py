@@ -16,12 +16,12 @@ from estimator.core.units import BITS_PER_BYTE
 from estimator.networks.formulas import FLOP_PER_MULTIPLY_ADD
 
 MASK_BITS = 2.0
-"""Index of each weight kept in 2:4 sparsity [bit]."""
+"""Mask bits per kept weight in 2:4 sparsity [bit]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StoredDecoder:
-    """A decoder as it is stored and run.
+    """Decoder as stored and run.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class StoredDecoder:
         return self.params * bits / BITS_PER_BYTE
 
     def cache_bytes(self, tokens: Number) -> Number:
-        """Memory of the cache of so many tokens [B]."""
+        """Memory of the cache for some tokens [B]."""
         return tokens * self.cache_values * self.cache_bits / BITS_PER_BYTE
 
     def memory_bytes(self, load: "Load") -> Number:
@@ -67,7 +67,7 @@ class StoredDecoder:
         return self.weight_bytes() + self.cache_bytes(load.batch * load.context)
 
     def flop_per_token(self) -> Number:
-        """Compute of a token, what is not skipped [FLOP]."""
+        """FLOPs per token, without skipped work [FLOP]."""
         return FLOP_PER_MULTIPLY_ADD * self.params * self.active_share * self.depth_share
 
 
@@ -112,7 +112,7 @@ class Roof:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One step of decoding.
+    """One decode step.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ class Step:
 
     @property
     def tokens_per_s(self) -> Number:
-        """Tokens of all sequences together [token/s]."""
+        """Throughput of all sequences [token/s]."""
         return self.batch / self.time_s
 
     @property
@@ -143,7 +143,7 @@ class Step:
 
 
 def step(network: StoredDecoder, load: Load, roof: Roof) -> Step:
-    """Time of one step of decoding.
+    """Time of one decode step.
 
     Examples
     --------
@@ -168,7 +168,7 @@ def step(network: StoredDecoder, load: Load, roof: Roof) -> Step:
 
 
 def _touched(network: StoredDecoder, load: Load) -> Number:
-    """Share of the weights that some token of the batch needs: with experts, more tokens, more."""
+    """Share of the weights that a batch reads; with experts it grows with the batch."""
     missed = (1 - np.asarray(network.active_share, dtype=np.float64)) ** load.batch
     touched: Number = (1 - missed)[()]
     return touched

@@ -1,8 +1,8 @@
 """Effect of each lever on a network, and cases in which the hardware gains nothing.
 
-Levers are applied one after the other to what the ones before have left: channels that are gone
-cannot be quantized, weights that are already 4 bits wide do not shrink again. So two
-levers together save never more bytes than the sum of what each saves alone, and often less.
+Levers apply in sequence to what earlier ones leave: removed channels cannot be quantized, and 4-bit
+weights do not shrink again. So two levers together never save more bytes than the sum of each, and
+often fewer.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +21,7 @@ SAME = 1e-9
 
 @dataclass(frozen=True, kw_only=True)
 class Lever:
-    """A way to shrink a network.
+    """Method to shrink a network.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class Lever:
 
 
 def _bits(lever_id: str, title: str, results: str, field: str, **more: Any) -> Lever:
-    """Lever that narrows the numbers of a field of the network."""
+    """Lever that narrows a numeric field of the network."""
 
     def narrowed(network: StoredDecoder, bits: float) -> StoredDecoder:
         return replace(network, **{field: np.minimum(getattr(network, field), bits)[()]})
@@ -84,7 +84,7 @@ def _early_exit(network: StoredDecoder, share: float) -> StoredDecoder:
 
 
 def _experts(network: StoredDecoder, share: float) -> StoredDecoder:
-    """The same compute for a token, out of 1/share times as many parameters."""
+    """Same compute per token from 1/share times as many parameters."""
     return replace(
         network, params=network.params / share, active_share=network.active_share * share
     )
@@ -171,18 +171,18 @@ LEVERS: Mapping[str, Lever] = {
         ),
     )
 }
-"""Id -> lever on inference, in the order in which they are applied and shown."""
+"""Lever id -> inference lever, in order of application and display."""
 
 
 def lever_of(lever_id: str) -> Lever:
-    """Return the lever of this id; ValueError if there is none."""
+    """Return the lever with this id; ValueError if unknown."""
     if lever_id not in LEVERS:
         raise ValueError(f"no lever {lever_id!r}: use one of {', '.join(LEVERS)}")
     return LEVERS[lever_id]
 
 
 def pulled(case: Case, settings: Mapping[str, float]) -> Case:
-    """Return the case with some levers pulled, each on what the ones before have left.
+    """Return the case with levers applied in sequence.
 
     Raises
     ------
@@ -203,7 +203,7 @@ def pulled(case: Case, settings: Mapping[str, float]) -> Case:
 
 
 def gains_nothing(before: Case, settings: Mapping[str, float]) -> list[Phrase]:
-    """Say of each lever that saves no time or memory here why it does not."""
+    """Return why each ineffective lever saves no time or memory."""
     after = pulled(before, settings)
     reasons = [
         reason
@@ -247,7 +247,7 @@ def _reasons(before: Case, after: Case, lever_id: str, setting: float) -> Sequen
 
 
 def _widened(before: Case, after: Case, settings: Mapping[str, float]) -> Sequence[Phrase]:
-    """Say that the products stay as wide as they were."""
+    """Return the message that the products keep their width."""
     if settings.get("activations", 16.0) < 16.0 and settings.get("weights", 16.0) > 8.0:
         return [say("Narrow activations alone change nothing: the weights are as wide as before.")]
     if settings.get("weights", 16.0) < 16.0 and settings.get("activations", 16.0) == 16.0:

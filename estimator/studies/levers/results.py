@@ -9,15 +9,15 @@ import numpy as np
 from estimator.catalog import Catalog
 
 THIN = 3
-"""Fewer sources than this are thin evidence."""
+"""Number of sources below which evidence is thin."""
 
 ACCURACIES = ("accuracy", "accuracy %", "top-1 %", "top-1", "test accuracy", "acc_norm", "F1")
-"""Metrics whose relative loss can be set side by side."""
+"""Metrics with comparable relative losses."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """One published result.
+    """Published result.
 
     Parameters
     ----------
@@ -52,19 +52,19 @@ class Result:
     failed: bool
 
     def lost_share(self) -> float:
-        """Share of the quality lost; below zero where it rose [1]."""
+        """Share of quality lost, negative for a gain [1]."""
         change = self.after / self.before - 1
         return -change if self.higher_is_better else change
 
     @property
     def is_accuracy(self) -> bool:
-        """Whether the metric is an accuracy."""
+        """Return whether the metric is an accuracy."""
         return self.quality and self.metric in ACCURACIES
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResultSpread:
-    """Several results in one line.
+    """Summary of several results.
 
     Parameters
     ----------
@@ -82,12 +82,12 @@ class ResultSpread:
 
     @property
     def thin(self) -> bool:
-        """Whether it rests on too few sources."""
+        """Return whether it is based on too few sources."""
         return self.sources < THIN
 
 
 def results(catalog: Catalog, *levers: str) -> list[Result]:
-    """Return the published results of some levers, or of all."""
+    """Return the published results of some or all levers."""
     every = catalog.once(
         "results of compression", lambda: tuple(map(_result, catalog.table("compression.csv")))
     )
@@ -95,7 +95,7 @@ def results(catalog: Catalog, *levers: str) -> list[Result]:
 
 
 def spread(values: Sequence[float], sources: Sequence[str]) -> ResultSpread:
-    """Summarise results; ValueError if there is none.
+    """Summarise results; ValueError without any.
 
     >>> spread([0.0, 0.1, 0.2], ["a", "a", "b"]).mid
     0.1
@@ -113,7 +113,7 @@ def spread(values: Sequence[float], sources: Sequence[str]) -> ResultSpread:
 
 
 def lost_accuracy(found: Sequence[Result]) -> ResultSpread:
-    """Summarise the share of the accuracy lost in some results [1]."""
+    """Summarise the share of accuracy lost in some results [1]."""
     chosen = [result for result in found if result.is_accuracy]
     return spread([result.lost_share() for result in chosen], [one.source for one in chosen])
 

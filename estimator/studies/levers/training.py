@@ -1,7 +1,6 @@
-"""Levers on training: narrower products, recomputation, adapters, transfer.
+"""Training levers: narrower products, recomputation, adapters, transfer.
 
-Each changes the compute of a run and the bytes that its states need, over plain training in 16 bits
-with AdamW.
+Each changes the FLOPs of a run and the bytes of its state, relative to 16-bit training with AdamW.
 """
 
 from dataclasses import dataclass
@@ -13,10 +12,10 @@ from estimator.networks.formulas import FLOP_PER_PARAM_AND_TOKEN
 from estimator.training.parallelism import STATE_BYTES
 
 FROZEN_BYTES = 2.0
-"""16-bit weight that is not trained [B]."""
+"""Bytes per frozen 16-bit weight [B]."""
 
 FROZEN_FLOP_PER_PARAM_AND_TOKEN = 4.0
-"""Forward pass, and the backward pass without the gradient of the weights [FLOP]."""
+"""Forward pass, and backward pass without weight gradients [FLOP]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +50,7 @@ def plain(params: Number, tokens: Number) -> TrainingCost:
 
 
 def with_recomputation(params: Number, tokens: Number, layers: Number) -> TrainingCost:
-    """Store every sqrt(L)-th activation and compute the others again: a third more compute."""
+    """Store every sqrt(L)-th activation and recompute the others, for a third more FLOPs."""
     whole = plain(params, tokens)
     root = np.ceil(np.sqrt(layers))
     return TrainingCost(
@@ -62,7 +61,7 @@ def with_recomputation(params: Number, tokens: Number, layers: Number) -> Traini
 
 
 def with_adapters(params: Number, tokens: Number, trained_share: Number) -> TrainingCost:
-    """Train adapters of low rank beside frozen weights (LoRA, Hu et al. 2021).
+    """Train low-rank adapters on frozen weights (LoRA, Hu et al. 2021).
 
     >>> whole, lora = plain(7e9, 1e9), with_adapters(7e9, 1e9, 0.002)
     >>> round(whole.state_bytes / lora.state_bytes, 1), round(whole.flop / lora.flop, 2)

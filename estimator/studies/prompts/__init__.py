@@ -1,4 +1,4 @@
-"""Energy, CO2e, water and electricity of one question to a model, a day or a year of them."""
+"""Energy, CO2e, water and electricity of one question to a model, a day or a year of use."""
 
 from estimator.core.notice import add_messages
 

@@ -38,23 +38,23 @@ from estimator.studies.prompts.question import (
 
 DAYS_PER_YEAR = 365.0
 TIMES_PER_DAY = 20.0
-"""Uses per day where they are not given [1]."""
+"""Default uses per day [1]."""
 
 ITEM_DESIGNS = 128
-"""Designs of an item [1]: each is worked out by itself."""
+"""Sampled designs of an item [1], each computed separately."""
 
 LEAST_KEPT = 0.25
-"""Share of the designs that must fit their devices [1]; the others nobody would run; assumed."""
+"""Least share of designs that must fit their devices [1]; assumed."""
 
 USUAL = "usual"
-"""Number format that the inference chain assumes itself."""
+"""Default number format of the inference model."""
 
 FACTOR_OF_MODEL = "prediction"
-"""Factor of the uncertainty that stands for the error of the inference chain."""
+"""Uncertainty factor for the inference model's error."""
 
 
 class AssumedNumber(NamedTuple):
-    """A number that an answer assumes, with its range and its source."""
+    """Assumed number with its range and source."""
 
     name: str
     value: float
@@ -68,7 +68,7 @@ class AssumedNumber(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """The model that is asked: a class of closed ones, or an open one by name."""
+    """Model of a question: a class of closed models, or an open model by name."""
 
     name: str
     label: str
@@ -107,7 +107,7 @@ class PromptAnswer:
 
     @property
     def task(self) -> str:
-        """Task that is done."""
+        """Task of the question."""
         return self.asked.task or "question"
 
     @property
@@ -117,12 +117,12 @@ class PromptAnswer:
 
     @property
     def uses(self) -> float:
-        """Uses that the amounts are of [1]."""
+        """Uses that the amounts refer to [1]."""
         per_day = {"day": 1.0, "year": DAYS_PER_YEAR}.get(self.asked.per)
         return 1.0 if per_day is None else per_day * self.times
 
     def amounts(self, uses: float) -> dict[str, Uncertain]:
-        """Energy, CO2e, water and electricity of so many uses, as far as they are known."""
+        """Known energy, CO2e, water and electricity of some uses."""
         found = {
             "energy_wh": self.energy_wh,
             "co2e_g": self.co2e_g,
@@ -190,7 +190,7 @@ def find_subject(name: str, task: str, catalog: Catalog) -> Subject:
 
 
 def does(preset: Preset, task: str) -> bool:
-    """Return whether a model on record does a task."""
+    """Return whether a model on record supports a task."""
     if task == "image":
         return preset.kind == "diffusion"
     if task == "transcription":
@@ -208,7 +208,7 @@ class _Gathered:
     fixed: dict[str, Any] = field(default_factory=dict)
 
     def number(self, name: str, factor: str, key: str, most: float = math.inf) -> None:
-        """Take a number as given, or else as it is on record."""
+        """Use a number as given or on record."""
         given = getattr(self.asked, name, None)
         if given is not None:
             self.fixed[name] = given
@@ -217,7 +217,7 @@ class _Gathered:
             self.found.append(Unknown(name=name, factor=factor, record=record, most=most))
 
     def choice(self, name: str, factor: str, prefix: str) -> None:
-        """Take a word as given, or else the chances on record."""
+        """Use a word as given, or the probabilities on record."""
         given = getattr(self.asked, name)
         if given:
             self.fixed[name] = given
@@ -231,7 +231,7 @@ class _Gathered:
 
 
 def _gather(asked: PromptQuestion, task: str, subject: Subject, catalog: Catalog) -> _Gathered:
-    """Gather what is known and unknown of model, service and work."""
+    """Collect what is known and unknown of model, service and work."""
     known = _Gathered(asked, catalog.prompts())
     closed = subject.closed
     if closed:
@@ -253,7 +253,7 @@ def _gather(asked: PromptQuestion, task: str, subject: Subject, catalog: Catalog
 
 
 def _gather_item(known: _Gathered, task: str) -> None:
-    """Gather the work of an image or a film."""
+    """Collect the work of an image or video."""
     for name in TOKENS:
         if getattr(known.asked, name) is not None:
             raise refuse("prompt_no_tokens", name, task=TASKS[task])
@@ -263,7 +263,7 @@ def _gather_item(known: _Gathered, task: str) -> None:
 
 
 def _gather_calls(known: _Gathered, task: str, *, hosted: bool) -> None:
-    """Gather the load of the service, and the tokens of a task."""
+    """Collect the load of the service, and the tokens of a task."""
     if not hosted or known.asked.concurrency is not None:
         known.fixed["concurrency"] = known.asked.concurrency or 1.0
     else:
@@ -282,7 +282,7 @@ def _text_energy(
     fixed: Mapping[str, Any],
     catalog: Catalog,
 ) -> tuple[Uncertain, Uncertain, Site, tuple[Notice, ...]]:
-    """Energy of the devices and of the computers of a task that is written token by token [Wh]."""
+    """Energy of devices and of all computers for a token-based task [Wh]."""
     values = {**designs.values, **fixed}
     table = Table.of_columns(ServingQuestion, **_columns(values, subject, asked))
     resolver = ServingResolver(catalog, fitted(catalog))
@@ -313,7 +313,7 @@ def _text_energy(
 
 
 def _columns(values: Mapping[str, Any], subject: Subject, asked: PromptQuestion) -> dict[str, Any]:
-    """Return the inputs of the inference chain, one value a design or one for all."""
+    """Return inputs of the inference model, one value per design or one for all."""
     columns = {name: values[name] for name in ServingQuestion.inputs if name in values}
     columns |= {name: np.maximum(1.0, np.round(values[name])) for name in TOKENS}
     columns["hardware"] = _listed(values["hardware"])
@@ -331,7 +331,7 @@ TOKENS = ("input_tokens", "output_tokens")
 
 
 def _listed(words: Any) -> Any:
-    """Words as the list of texts that a table reads, or the one text for all."""
+    """Texts as a list for a table, or one text for all."""
     return np.asarray(words).tolist()
 
 
@@ -342,7 +342,7 @@ def _items(
     fixed: Mapping[str, Any],
     catalog: Catalog,
 ) -> tuple[Uncertain, Uncertain, Site, tuple[Notice, ...]]:
-    """Energy of the devices and of the computers of an image or a film [Wh]."""
+    """Energy of devices and of all computers for an image or video [Wh]."""
     constant = {name: [value] * designs.count for name, value in fixed.items()}
     columns = {name: one.tolist() for name, one in designs.values.items()} | constant
     found, kept, error = [], np.zeros(designs.count, dtype=np.bool_), None
@@ -382,7 +382,7 @@ def _items(
 
 
 def _stacked(quantities: Sequence[Uncertain]) -> Uncertain:
-    """Several quantities as one with a row each; their loadings have the same names."""
+    """Stack quantities with equal loadings into rows."""
     names = quantities[0].loadings
     return Uncertain(
         np.array([float(np.ravel(one.mid)[0]) for one in quantities]),
@@ -394,7 +394,7 @@ def _stacked(quantities: Sequence[Uncertain]) -> Uncertain:
 
 
 def _renamed(quantity: Uncertain) -> Uncertain:
-    """Return a quantity whose error of the inference chain has a name of its own."""
+    """Return a quantity with the inference model's error under its own name."""
     loadings = {
         FACTOR_OF_MODEL if name == MODEL else name: load for name, load in quantity.loadings.items()
     }
@@ -406,7 +406,7 @@ def _power_unknown(notes: Sequence[Notice]) -> Notice:
 
 
 def _assumptions(unknowns: Sequence[Unknown]) -> tuple[AssumedNumber, ...]:
-    """Every number that the answer assumes."""
+    """All numbers that the answer assumes."""
     return tuple(
         AssumedNumber(
             one.name,
@@ -433,7 +433,7 @@ def _notices(subject: Subject, site: Site, notes: Sequence[Notice]) -> tuple[Not
 
 
 def equivalents(energy: Uncertain, catalog: Catalog) -> dict[str, float]:
-    """Known things that take as much energy: a lamp, a brain, a kettle, a phone [s, 1]."""
+    """Everyday equivalents of an energy: lamp, brain, kettle, phone [s, 1]."""
     records, wh = catalog.equivalents(), float(energy.mid)
     return {
         "led_bulb_s": wh * S_PER_H / records["led_bulb.power_w"].value,

@@ -1,9 +1,8 @@
-"""Designs of a service that answers: an even sample of everything that is not known of it.
+"""Sampled designs of a service: a Latin hypercube over its unknowns.
 
-Each unknown is a dimension: a number with a log-normal range, or a choice with chances. A Latin
-hypercube [1]_ with a fixed seed fills them, so that an answer never changes. The answers of the
-designs are then pooled: their median, and how much of the variance of the logarithm each unknown
-explains, by regression on all of them at once.
+Each unknown is a dimension: a log-normal number, or a choice with probabilities. A Latin hypercube
+[1]_ with a fixed seed keeps answers reproducible. The designs' answers are pooled to their median,
+and regression attributes the log-variance to the unknowns.
 
 References
 ----------
@@ -26,12 +25,12 @@ from estimator.core.units import CENTRAL
 Floats = npt.NDArray[np.float64]
 
 DESIGNS = 512
-"""Designs of one answer [1]: another seed moves a median by 3 %, and its range by as much."""
+"""Designs per answer [1]; another seed moves the median by 3%, and the range as much."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Unknown:
-    """One thing that is not known: its factor, and what it may be.
+    """Unknown: its factor, and its possible values.
 
     Parameters
     ----------
@@ -56,14 +55,14 @@ class Unknown:
 
 @dataclass(frozen=True, kw_only=True)
 class Designs:
-    """Sampled values by the name of the unknown, and what the pooling regresses on."""
+    """Sampled values by unknown, and their regression features."""
 
     values: Mapping[str, npt.NDArray[np.generic]]
     features: Mapping[str, tuple[Floats, ...]]
     count: int
 
     def pooled(self, answers: Uncertain, kept: npt.NDArray[np.bool_]) -> Uncertain:
-        """Pool what the designs answered: one value with a loading for each factor.
+        """Pool the answers of the designs: one value with a loading per factor.
 
         Parameters
         ----------
@@ -126,7 +125,7 @@ def sample(unknowns: Sequence[Unknown], count: int = DESIGNS) -> Designs:
 
 
 def _number(record: Record, even: Floats, most: float) -> tuple[Floats, list[Floats]]:
-    """Values of a log-normal number, each side of the median as wide as its record says."""
+    """Values of a log-normal number, each side of the median as wide as in its record."""
     if record.low is None or record.high is None or record.low == record.high:
         return np.full(even.size, record.value), []
     normal = NormalDist()
@@ -138,6 +137,6 @@ def _number(record: Record, even: Floats, most: float) -> tuple[Floats, list[Flo
 
 
 def _even(place: int, count: int) -> Floats:
-    """One coordinate of a Latin hypercube: the middle of each stratum, in a fixed order."""
+    """One coordinate of a Latin hypercube: midpoints of the strata in a fixed order."""
     found: Floats = (np.random.default_rng(place).permutation(count) + 0.5) / count
     return found

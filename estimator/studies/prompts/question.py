@@ -1,4 +1,4 @@
-"""One use of a model: the inputs of a question, its tasks, and the classes of closed models."""
+"""One use of a model: question inputs, tasks, and classes of closed models."""
 
 import re
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ TASKS: Mapping[str, str] = {
 """Task -> its name in a sentence."""
 
 ITEM_TASKS = ("image", "video")
-"""Tasks whose result is not written token by token."""
+"""Tasks whose output is not tokens."""
 
 CLASSES: Mapping[str, str] = {
     "gpt": "GPT (large)",
@@ -36,7 +36,7 @@ CLASSES: Mapping[str, str] = {
 """Class of models -> its name."""
 
 CLASS_OF_TASK = {"image": "image", "video": "video", "transcription": "speech"}
-"""Task -> the one class that does it; any class of language models does the others."""
+"""Task -> its only class; language models do all others."""
 
 FACTORS: Mapping[str, str] = {
     "size": "size of the model",
@@ -51,7 +51,7 @@ FACTORS: Mapping[str, str] = {
     "power": "power",
     "PUE": "PUE",
 }
-"""Cause of uncertainty -> its name in a sentence."""
+"""Source of uncertainty -> its name in a sentence."""
 
 NUMBERS: Mapping[str, str] = {
     "params": "parameters",
@@ -82,11 +82,11 @@ NAMES = (
     ("mistral", r"^mistral|le-?chat|magistral|^codestral"),
     ("deepseek", r"^deepseek"),
 )
-"""Class -> what names of its models look like, the first that fits."""
+"""Class -> pattern of its model names; the first match counts."""
 
 
 def class_of(name: str) -> str:
-    """Class of closed models that a name belongs to, empty if to none.
+    """Return the class of closed models for a name, empty if none.
 
     >>> class_of("openai/gpt-4o-mini-2024-07-18"), class_of("claude-sonnet-4-5"), class_of("olmo")
     ('gpt-mini', 'claude', '')
@@ -99,7 +99,7 @@ def class_of(name: str) -> str:
 
 
 def classes_of(task: str) -> tuple[str, ...]:
-    """Classes of closed models that do a task.
+    """Return the classes of closed models that support a task.
 
     >>> classes_of("image"), classes_of("chat")[:2]
     (('image',), ('gpt', 'gpt-mini'))
@@ -129,7 +129,7 @@ class PromptQuestion(
         "site": {"help": "country, cloud region or operator (default: world average)"},
     },
 ):
-    """One use of a model; what is None or empty is unspecified, and integrated over."""
+    """One use of a model; None or empty means unspecified, and is integrated over."""
 
     model: str = ""
     task: str = ""

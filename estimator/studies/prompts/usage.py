@@ -1,7 +1,7 @@
-"""Token counts by model out of usage exports and logs: names of models and counts, nothing else.
+"""Token counts by model from usage exports and logs, without any content.
 
-A file is JSON, JSON lines or CSV. Every object in it is compared with `FORMATS`; what fits is a
-record of usage, and anything else, such as the text of a conversation, is passed over unread.
+A file is JSON, JSON lines or CSV. Objects that match one of `FORMATS` are usage records; everything
+else, such as conversations, is skipped unread.
 """
 
 import csv
@@ -20,18 +20,18 @@ LARGEST_BYTES = 256 * 2**20
 """Largest usage file [B]: a year of an agent's logs."""
 
 MOST_MODELS = 200
-"""Models of one file [1]."""
+"""Most models in one file [1]."""
 
 DEEPEST = 60
-"""Levels of nesting of a record [1]."""
+"""Deepest nesting of a record [1]."""
 
 LONGEST_NAME = 100
-"""A longer name is no model's [characters]."""
+"""Longest model name [character]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class UsageFormat:
-    """Keys of the numbers in a record of usage; nested keys are joined by dots.
+    """Keys of the numbers in a usage record; nested keys are joined by dots.
 
     Parameters
     ----------
@@ -129,13 +129,13 @@ FORMATS = (
         once="request_id",
     ),
 )
-"""Known exports and logs; a record has the first format that fits."""
+"""Known exports and logs; the first match counts."""
 
 
 class ModelUsage(NamedTuple):
-    """Tokens of one model: read in all, those of them found in a cache, written; and requests.
+    """Tokens of one model: input, cached part of it, output; and requests.
 
-    `requests` is NaN where the file does not state them.
+    `requests` is NaN if the file does not state them.
     """
 
     model: str
@@ -159,7 +159,7 @@ def read_usage(path: Path) -> list[ModelUsage]:
 
 
 def usage_of(content: bytes) -> list[ModelUsage]:
-    """Return the usage in the content of a file, by model, most output tokens first.
+    """Return the usage in a file's content by model, most output tokens first.
 
     Raises
     ------
@@ -192,7 +192,7 @@ def _added(one: ModelUsage, other: ModelUsage) -> ModelUsage:
 
 
 def _documents(text: str) -> Iterator[Any]:
-    """Yield the JSON documents of a text, or the rows of a CSV table, without damaged lines."""
+    """Yield the JSON documents or CSV rows of a text, without damaged lines."""
     start = text.lstrip()[:1]
     if start and start not in "[{":
         try:
@@ -211,7 +211,7 @@ def _documents(text: str) -> Iterator[Any]:
 
 
 def _records(documents: Iterable[Any]) -> Iterator[ModelUsage]:
-    """Yield every record of usage once; a record without a model has the last one that was set."""
+    """Yield every usage record once; without a model, the last one set applies."""
     seen: set[tuple[str, str]] = set()
     model = ""
     for document in documents:
@@ -228,7 +228,7 @@ def _records(documents: Iterable[Any]) -> Iterator[ModelUsage]:
 
 
 def _objects(value: Any, depth: int) -> Iterator[Mapping[str, Any]]:
-    """Yield every object within a value, OpenTelemetry's lists of attributes as objects."""
+    """Yield every object in a value, with OpenTelemetry attribute lists as objects."""
     if depth > DEEPEST:
         return
     if isinstance(value, Mapping):
@@ -245,7 +245,7 @@ def _objects(value: Any, depth: int) -> Iterator[Mapping[str, Any]]:
 
 
 def _attributes(pairs: list[Any]) -> dict[str, Any]:
-    """OpenTelemetry's list of keys and typed values as an object."""
+    """Convert an OpenTelemetry attribute list to an object."""
     return {
         one["key"]: next(iter(one["value"].values()), None)
         for one in pairs
@@ -256,7 +256,7 @@ def _attributes(pairs: list[Any]) -> dict[str, Any]:
 
 
 def _usage(node: Mapping[str, Any], form: UsageFormat, model: str) -> Iterator[ModelUsage]:
-    """Yield the usage of a record, unless it wrote nothing."""
+    """Yield the usage of a record, if it has output."""
     written = _count(_value(node, form.needs[0]))
     cached = sum(_count(_value(node, key)) for key in form.cached)
     read = sum(_count(_value(node, key)) for key in form.read) + (0.0 if form.within else cached)
@@ -268,7 +268,7 @@ def _usage(node: Mapping[str, Any], form: UsageFormat, model: str) -> Iterator[M
 
 
 def _value(node: Mapping[str, Any], key: str) -> Any:
-    """Value of a key as it stands, or of keys within keys."""
+    """Value of a plain or dotted key."""
     if key in node:
         return node[key]
     head, dot, rest = key.partition(".")
@@ -277,7 +277,7 @@ def _value(node: Mapping[str, Any], key: str) -> Any:
 
 
 def _count(value: Any) -> float:
-    """Number of tokens; anything else counts as none."""
+    """Number of tokens, zero for anything else."""
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):

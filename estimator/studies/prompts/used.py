@@ -1,4 +1,4 @@
-"""Cost of the usage in a file: each model with the mean length of its requests, summed up."""
+"""Cost of a usage file: each model at its mean request length, summed up."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -90,7 +90,7 @@ def _question(one: ModelUsage, requests: float, asked: PromptQuestion) -> Prompt
 
 
 def _row(one: ModelUsage, requests: float, answer: PromptAnswer, level: float) -> dict[str, Any]:
-    """One model of the usage, for a table."""
+    """Table row of one model."""
     return {
         "model": one.model,
         "counted_as": answer.subject.label,

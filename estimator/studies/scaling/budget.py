@@ -1,8 +1,7 @@
-"""Best model size and data for a budget in dollars, kilowatt hours, kilograms or days.
+"""Best model size and data for a budget in dollars, kilowatt-hours, kilograms or days.
 
-The work that a budget allows is found by answering the scenario: time, energy, cost and CO2e are
-nearly powers of the work, so one table of works far apart says where it is, and a step or two in
-logarithms reach it.
+Time, energy, cost and CO2e are nearly powers of the work, so a coarse table locates the affordable
+work, and one or two logarithmic steps refine it.
 """
 
 from collections.abc import Mapping
@@ -29,7 +28,7 @@ CURRENCIES: Mapping[str, str] = {
     "days": "wall_hours",
     "flop": "training_flop",
 }
-"""Unit of a budget -> the quantity it limits."""
+"""Unit of a budget -> quantity that it limits."""
 
 START_FLOP = 1e21
 LESS_LOSS = 0.01
@@ -37,7 +36,7 @@ STEPS = 30
 CLOSE = 1e-6
 LEAST_FLOP, MOST_FLOP = 1e6, 1e35
 COARSE_FLOP = np.geomspace(LEAST_FLOP, MOST_FLOP, 59)
-"""Works half a decade apart [FLOP]."""
+"""Training compute in half-decade steps [FLOP]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,13 +123,13 @@ def bought(
 
 
 def optimal_run(law: ScalingLaw, flop: float, scenario: Scenario) -> Scenario:
-    """Return the scenario with the best model for a training compute as its work."""
+    """Return the scenario with the optimal model for a training compute."""
     params, tokens = law.optimum(flop)
     return replace(scenario, params=float(params), tokens=float(tokens), flop=None, preset=None)
 
 
 def next_step(before: Bought, scenario: Scenario, catalog: Catalog) -> NextStep:
-    """Price of a loss lower by 1%, at the best size before and after.
+    """Cost of a loss lower by 1%, at the optimal size before and after.
 
     Raises
     ------
@@ -152,7 +151,7 @@ def next_step(before: Bought, scenario: Scenario, catalog: Catalog) -> NextStep:
 def _work_within(
     limit: float, quantity: str, scenario: Scenario, law: ScalingLaw, catalog: Catalog
 ) -> tuple[float, Answer]:
-    """Training compute at which a quantity reaches its limit [FLOP], and the run of that work."""
+    """Training compute that reaches a quantity's limit [FLOP], and its run."""
     if quantity == "training_flop":
         return limit, answer_scenario(optimal_run(law, limit, scenario), catalog)
     flop, slope = _nearby(limit, *_coarse(quantity, scenario, law, catalog))
@@ -170,7 +169,7 @@ def _work_within(
 def _coarse(
     quantity: str, scenario: Scenario, law: ScalingLaw, catalog: Catalog
 ) -> tuple[Floats, Floats]:
-    """Logarithms of works far apart, and of what they take, as far as that can be had."""
+    """Log work and log quantity on the coarse grid, where known."""
     runs = [optimal_run(law, float(flop), scenario) for flop in COARSE_FLOP]
     taken = np.log(np.asarray(estimate_table(Table.of(Scenario, runs), catalog)[quantity].mid))
     known = ~np.isnan(taken)
@@ -178,7 +177,7 @@ def _coarse(
 
 
 def _nearby(limit: float, works: Floats, taken: Floats) -> tuple[float, float]:
-    """Work that takes about the limit [FLOP], and the power of the work that is taken there."""
+    """Work near the limit [FLOP], and the local exponent."""
     if len(works) < 2:
         return START_FLOP, 1.0
     place = int(np.clip(np.searchsorted(taken, np.log(limit)), 1, len(taken) - 1))

@@ -1,11 +1,11 @@
-"""The coefficients of the scaling laws, out of the profiles; each law is read once."""
+"""Coefficients of the scaling laws from the profiles."""
 
 from estimator.catalog import Catalog, Record, once
 from estimator.studies.scaling.error_law import ErrorLaw, fitted_error_law
 from estimator.studies.scaling.laws import KaplanLaw, RepeatedData, ScalingLaw, law_from
 
 CORRECTED = "besiroglu"
-"""The fit of Chinchilla's runs that reproduces what its authors trained."""
+"""Refit of Chinchilla's runs that reproduces what its authors trained."""
 
 LAWS = ("besiroglu", "hoffmann", "muennighoff")
 """Fits of the form of Hoffmann et al."""
@@ -13,7 +13,7 @@ LAWS = ("besiroglu", "hoffmann", "muennighoff")
 
 @once
 def scaling_law(catalog: Catalog, name: str = CORRECTED) -> ScalingLaw:
-    """Return one of the fits of Hoffmann's form; ValueError if there is none of that name."""
+    """Return one fit of Hoffmann's form; ValueError if unknown."""
     if name not in LAWS:
         raise ValueError(f"no scaling law {name!r}: use one of {', '.join(LAWS)}")
     return law_from(_values(catalog, name))
@@ -29,7 +29,7 @@ def kaplan_law(catalog: Catalog) -> KaplanLaw:
 
 @once
 def repeated_data(catalog: Catalog) -> RepeatedData:
-    """Return the law for data seen more than once."""
+    """Return the law for repeated data."""
     values = _values(catalog, "muennighoff")
     return RepeatedData(
         law=law_from(values),
@@ -39,14 +39,14 @@ def repeated_data(catalog: Catalog) -> RepeatedData:
 
 
 def fitted_range_flop(catalog: Catalog) -> tuple[float, float]:
-    """Return the least and most training compute of the runs behind a fit [FLOP]."""
+    """Return the compute range of the runs behind a fit [FLOP]."""
     record = catalog.scaling()[f"{CORRECTED}.fitted_flop"]
     return _bound(record.low, record), _bound(record.high, record)
 
 
 @once
 def error_law(catalog: Catalog) -> ErrorLaw:
-    """Return the law of the error on ImageNet, fitted on the points that its authors print."""
+    """Return the law of ImageNet error, fitted to its authors' points."""
     values = _values(catalog, "thompson")
     places = ("today", "near", "far")
     return fitted_error_law(

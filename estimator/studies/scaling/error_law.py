@@ -15,12 +15,12 @@ from estimator.core.uncertainty import Uncertain, z_score
 from estimator.core.units import CENTRAL
 
 PRINTED_DECADE_SD = 1 / np.sqrt(12)
-"""Standard deviation of the logarithm to base ten of a number rounded to a power of ten [1]."""
+"""Standard deviation of log10 of a number rounded to a power of ten [1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ErrorLaw:
-    """Compute against error.
+    """Compute by error.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class ErrorLaw:
     exponent_sd: float
 
     def factor(self, error: float) -> Uncertain:
-        """Compute that an error takes, over that of 2020 [1].
+        """Compute for an error, relative to 2020 [1].
 
         Raises
         ------
@@ -55,18 +55,18 @@ class ErrorLaw:
         )
 
     def flop(self, error: float) -> Uncertain:
-        """Training compute that an error takes [FLOP]."""
+        """Training compute for an error [FLOP]."""
         return self.today_flop * self.factor(error)
 
     def extrapolates(self, error: float) -> bool:
-        """Tell whether an error lies below those of the networks behind the fit."""
+        """Return whether an error is below all networks behind the fit."""
         return error < self.today_error
 
 
 def fitted_error_law(
     *, errors: Sequence[float], flop: Sequence[float], other_exponent: float
 ) -> ErrorLaw:
-    """Fit the exponent through printed points by least squares.
+    """Fit the exponent through published points by least squares.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ FLOP_PER_PFLOP_DAY = 1e15 * S_PER_DAY
 
 @dataclass(frozen=True, kw_only=True)
 class ScalingLaw:
-    """Loss as a sum of a floor and two powers.
+    """Loss as a floor plus two power laws.
 
     Parameters
     ----------
@@ -48,11 +48,11 @@ class ScalingLaw:
     beta: float
 
     def loss(self, params: Number, tokens: Number) -> Number:
-        """Loss of a model of this size, trained on so many tokens seen once [nat]."""
+        """Loss of a model of this size, trained on tokens seen once [nat]."""
         return self.E + self.A / params**self.alpha + self.B / tokens**self.beta
 
     def optimum(self, flop: Number) -> tuple[Number, Number]:
-        """Parameters and tokens of the least loss for a training compute [parameter, token].
+        """Optimal parameters and tokens for a training compute [parameter, token].
 
         Setting the derivative of L along C = 6 N D to zero gives, in closed form,
         N = G (C/6)^(beta/(alpha+beta)) with G = (alpha A / (beta B))^(1/(alpha+beta)).
@@ -75,10 +75,10 @@ class ScalingLaw:
         return self.loss(*self.optimum(flop))
 
     def flop_for(self, loss: Number) -> Number:
-        """Training compute that reaches a loss at its best size [FLOP].
+        """Training compute that reaches a loss at its optimal size [FLOP].
 
-        At the optimum both powers are fixed shares of the excess over E, so the law inverts in
-        closed form: N follows from its share, and C from N.
+        At the optimum both power terms are fixed shares of the excess over E, so the law inverts in
+        closed form.
 
         Raises
         ------
@@ -94,7 +94,7 @@ class ScalingLaw:
         return flop
 
     def exponent(self) -> float:
-        """Exponent with which the excess over E falls with compute at the optimum [1]."""
+        """Exponent of the excess loss over compute at the optimum [1]."""
         return self.alpha * self.beta / (self.alpha + self.beta)
 
 
@@ -115,7 +115,7 @@ class RepeatedData:
     excess_params: float
 
     def worth_in_tokens(self, tokens: Number, unique_tokens: Number) -> Number:
-        """Unique tokens that would do as much as these, most of them repeated [token].
+        """Unique tokens worth as much as these partly repeated ones [token].
 
         Equation 5: D' = U + U R* (1 - exp(-R / R*)), with R = D/U - 1 repetitions.
         """
@@ -123,19 +123,19 @@ class RepeatedData:
         return self._worth(tokens, unique, self.repeated_tokens)
 
     def worth_in_params(self, params: Number, unique_tokens: Number) -> Number:
-        """Parameters that would do as much as these, beyond what the data can fill [parameter]."""
+        """Parameters worth as much as these, less the excess over the data [parameter]."""
         return self._worth(
             params, np.minimum(params, self._best_params(unique_tokens)), self.excess_params
         )
 
     def loss(self, params: Number, tokens: Number, unique_tokens: Number) -> Number:
-        """Loss of a model that sees `tokens`, of which `unique_tokens` are different [nat]."""
+        """Loss of a model that sees `tokens`, of which `unique_tokens` are distinct [nat]."""
         return self.law.loss(
             self.worth_in_params(params, unique_tokens), self.worth_in_tokens(tokens, unique_tokens)
         )
 
     def optimum(self, flop: float, unique_tokens: float) -> tuple[float, float]:
-        """Parameters and tokens of the least loss, on a grid of 2,001 sizes [parameter, token]."""
+        """Optimal parameters and tokens on a grid of 2,001 sizes [parameter, token]."""
         best = float(self.law.optimum(flop)[0])
         params = best * np.logspace(-3, 3, 2001)
         tokens = flop / FLOP_PER_PARAM_AND_TOKEN / params
@@ -143,7 +143,7 @@ class RepeatedData:
         return float(params[place]), float(tokens[place])
 
     def _best_params(self, unique_tokens: Number) -> Number:
-        """Size for which these tokens are the optimal number [parameter]."""
+        """Model size for which these tokens are optimal [parameter]."""
         law = self.law
         both = law.alpha + law.beta
         scale = (law.alpha * law.A / (law.beta * law.B)) ** (1 / both)
@@ -158,7 +158,7 @@ class RepeatedData:
 
 @dataclass(frozen=True, kw_only=True)
 class KaplanLaw:
-    """The laws of 2020, each for what alone is scarce (Kaplan et al. 2020, eq. 1.1 to 1.3).
+    """Laws of 2020, each for one scarce resource (Kaplan et al. 2020, eq. 1.1 to 1.3).
 
     Parameters
     ----------
@@ -184,25 +184,25 @@ class KaplanLaw:
         return (self.critical_pflop_days / (flop / FLOP_PER_PFLOP_DAY)) ** self.compute_exponent
 
     def loss(self, params: Number, tokens: Number) -> Number:
-        """Loss of a model of this size, trained on so many tokens (eq. 1.5) [nat]."""
+        """Loss of a model of this size and number of tokens (eq. 1.5) [nat]."""
         size = (self.critical_params / params) ** (self.params_exponent / self.tokens_exponent)
         return (size + self.critical_tokens / tokens) ** self.tokens_exponent
 
     def optimum(self, flop: Number) -> tuple[Number, Number]:
-        """Parameters and tokens that the law of 2020 advised [parameter, token]."""
+        """Optimal parameters and tokens by the law of 2020 [parameter, token]."""
         params = self.optimal_params * (flop / FLOP_PER_PFLOP_DAY) ** self.optimal_params_exponent
         return params, flop / FLOP_PER_PARAM_AND_TOKEN / params
 
 
 EXCESS_SIZES = np.logspace(-4, 4, 8001)
-"""Sizes that are tried, as what they have over the least that reaches a loss [1]."""
+"""Model sizes tried, relative to the least that reaches a loss [1]."""
 
 
 def optimum_with_serving(law: ScalingLaw, loss: float, served_tokens: float) -> tuple[float, float]:
-    """Size and tokens that reach a loss with the least compute, serving included.
+    """Size and tokens that reach a loss with the least compute, inference included.
 
-    Minimises 6 N D + 2 N D_served along L(N, D) = loss (Sardana et al. 2024, arXiv:2401.00448):
-    a model that answers much is better smaller and trained longer.
+    Minimises 6 N D + 2 N D_served along L(N, D) = loss (Sardana et al. 2024, arXiv:2401.00448): a
+    heavily used model should be smaller and trained longer.
 
     Returns
     -------
@@ -235,5 +235,5 @@ def optimum_with_serving(law: ScalingLaw, loss: float, served_tokens: float) -> 
 
 
 def law_from(values: Mapping[str, float]) -> ScalingLaw:
-    """Build a law out of the coefficients of one fit."""
+    """Build a law from the coefficients of one fit."""
     return ScalingLaw(**{name: values[name] for name in ("E", "A", "alpha", "B", "beta")})

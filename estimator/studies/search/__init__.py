@@ -1,1 +1,1 @@
-"""Search over designs: sweeps over any inputs, Pareto fronts, plans under limits."""
+"""Design search: sweeps over any inputs, Pareto fronts, plans under limits."""

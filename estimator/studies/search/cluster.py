@@ -1,8 +1,8 @@
 """Distribution of a sweep over the workers of a Dask cluster.
 
-Dask is an optional extra, `pip install twenty-watts[dask]`. Workers need this package and get the
-space; profiles and measured runs are those of their own machine. A part whose worker dies is made
-again by another.
+Dask is an optional extra, `pip install twenty-watts[dask]`. Workers need this package and receive
+the space; they use their own machine's profiles and measured runs. Parts of a lost worker are
+computed again by another.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,17 +16,17 @@ from estimator.studies.search.space import Space
 from estimator.studies.search.sweep import Evaluate, Runner, bounds
 
 PATIENCE_S = 30
-"""Time within which a scheduler must answer [s]."""
+"""Timeout of a scheduler [s]."""
 
 RETRIES = 3
-"""Retries of a part that failed [1]."""
+"""Retries of a failed part [1]."""
 
 AHEAD = 3
-"""Parts handed out for each worker, so that none waits [1]."""
+"""Parts in flight per worker, so that none waits [1]."""
 
 
 def on_cluster(address: str, evaluate: Evaluate) -> Runner:
-    """Make parts on the workers of the scheduler at an address.
+    """Return a runner on the workers of a scheduler.
 
     Raises
     ------
@@ -68,5 +68,5 @@ def on_cluster(address: str, evaluate: Evaluate) -> Runner:
 def _part(
     evaluate: Evaluate, space: Space, number: int, start: int, stop: int
 ) -> tuple[int, pa.Table]:
-    """One part, with its number."""
+    """Evaluate one part; return it with its number."""
     return number, evaluate(space, start, stop)

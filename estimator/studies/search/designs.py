@@ -1,6 +1,6 @@
 """Results of the designs in one part of a space, as a table.
 
-The designs are rows of a `Table` and go through the one path of every other question.
+Designs are rows of a `Table` and take the same path as every other question.
 """
 
 from collections import Counter
@@ -27,14 +27,14 @@ QUANTITIES = ("wall_hours", "device_hours", "energy_kwh", "cost_usd", "co2e_kg",
 """Results of each design in a table, as low, mid and high."""
 
 CHUNK_DESIGNS = 10_000
-"""Designs estimated at once [1]; larger chunks leave the processor's cache."""
+"""Designs estimated at once [1]; larger chunks exceed the processor's cache."""
 
 NO_ROOM = "weights and optimizer states alone do not fit in the memory of the devices"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """Estimates designs; travels to other processes as it stands.
+    """Picklable evaluation of designs.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class Evaluation:
     keep_too_large: bool = False
 
     def __call__(self, space: Space, start: int, stop: int) -> pa.Table:
-        """Designs from one number up to before another, those left out counted by reason."""
+        """Evaluate a range of designs; those left out are counted by reason."""
         catalog = _catalog(self.profiles)
         known = known_runs(catalog, calibrated=self.calibrated)
         stop = min(stop, space.size)
@@ -68,7 +68,7 @@ class Evaluation:
     def _chunk(
         self, space: Space, start: int, stop: int, known: Known
     ) -> tuple[pa.Table, Counter[str]]:
-        """Results of a few designs, and why others have none."""
+        """Results of a few designs, and reasons why others have none."""
         table = table_of(space, start, stop)
         result = estimate_table(table, known.catalog, known=known)
         reasons = Counter(message(notice) for notice in result.errors.values())
@@ -97,7 +97,7 @@ class Evaluation:
 
 
 def table_of(space: Space, start: int, stop: int) -> Table[Scenario]:
-    """Designs of a space as scenarios, from one number up to before another."""
+    """Designs of a space as scenarios, for a range of numbers."""
     chosen = space.designs(start, stop)
     setups = setups_of(chosen, min(stop, space.size) - start)
     return product_table(space.values, chosen, setups).checked()
@@ -106,9 +106,9 @@ def table_of(space: Space, start: int, stop: int) -> Table[Scenario]:
 def product_table(
     values: Mapping[str, Sequence[Value | None]], at: Mapping[str, Places], setups: Places
 ) -> Table[Scenario]:
-    """Table of some inputs, from what each may be and the place of that in each row.
+    """Table of inputs, from their values and each row's index.
 
-    Without places each row has a value of its own.
+    Without an index each row has its own value.
     """
     numbers, words = columns_of(Scenario, values)
     every = slice(None)
@@ -125,7 +125,7 @@ def product_table(
 
 
 def memory(result: TableResult) -> tuple[Floats, Floats]:
-    """Least bytes that each design must hold, and those that its devices have; NaN where unknown.
+    """Least memory of each design, and memory of its devices [byte]; NaN if unknown.
 
     Returns
     -------
@@ -148,7 +148,7 @@ def memory(result: TableResult) -> tuple[Floats, Floats]:
 
 
 def quantities(result: TableResult) -> Mapping[str, Uncertain]:
-    """Every quantity of a table of designs, with its sources of uncertainty."""
+    """All quantities of a table of designs."""
     return {name: result[name] for name in QUANTITIES}
 
 

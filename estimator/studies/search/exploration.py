@@ -1,6 +1,6 @@
-"""Sensitivity of the answer: inputs one at a time, one or two swept, or a small space in full.
+"""Sensitivity of the answer: single inputs, one or two swept, or a small space in full.
 
-All of it are designs of one workload that go through the one path; nothing is computed twice.
+All are designs of one workload in one table, without duplicate computation.
 """
 
 import math
@@ -27,10 +27,10 @@ from estimator.studies.search.plan import PLANNED_COUNTS, planned_devices
 from estimator.studies.search.space import Value
 
 PLACES = ("us", "gb", "de", "fr", "se", "in", "jp")
-"""Places that a search looks at where none is named: from clean grids to dirty ones."""
+"""Default sites of a search, from clean to carbon-intensive grids."""
 
 KINDS_OF_PRICE = ("on-demand", "spot", "reserved")
-"""Rental offers that a search chooses from."""
+"""Price types of a search."""
 
 RANGES: Mapping[str, tuple[float, float]] = {
     "utilization": (0.05, 0.7),
@@ -38,22 +38,22 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "price": (0.5, 12.0),
     "carbon_intensity": (0.02, 1.0),
 }
-"""Input -> its usual range, in the unit of the input."""
+"""Input -> typical range, in the unit of the input."""
 
 SCALED = ("params", "tokens")
-"""Inputs that are swept around their value."""
+"""Inputs swept around their value."""
 
 MANTISSAS = (1, 1.5, 2, 3, 4, 5, 7)
-"""Round numbers of a decade [1]."""
+"""Round numbers per decade [1]."""
 
 ROUNDING = 1e-9
-"""Numbers that differ by less are equal [1]."""
+"""Relative difference below which numbers are equal [1]."""
 
 DECADE = 10.0
 """Factor of a sweep to either side [1]."""
 
 WORDS = ("hardware", "site", "price_kind")
-"""Inputs that are swept over words."""
+"""Inputs swept over words."""
 
 SWEPT = ("devices", *SCALED, *RANGES, *WORDS)
 """Inputs that can be explored."""
@@ -62,14 +62,14 @@ SWING = (0.5, 2.0)
 """Factors by which counts and prices are varied [1]."""
 
 SWUNG = {"utilization": (0.2, 0.5), "pue": (1.05, 1.6)}
-"""Input -> the values between which it is moved, in the unit of the input."""
+"""Input -> low and high value of its variation, in the unit of the input."""
 
 Column = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Swing:
-    """One input moved alone, and what that does to a quantity.
+    """Effect of varying one input on a quantity.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ class Swing:
 
 @dataclass(frozen=True, kw_only=True)
 class _Part:
-    """Rows of the table that belong together: the inputs they change, and which rows they are."""
+    """Rows of the table with the same varied inputs."""
 
     names: tuple[str, ...]
     changed: Table[Scenario]
@@ -97,7 +97,7 @@ class _Part:
 
 
 class Exploration:
-    """Sensitivities, and designs around the scenario: rows of one table.
+    """Sensitivities, and designs around the scenario, as rows of one table.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ class Exploration:
 
     @cached_property
     def _own(self) -> dict[str, Value]:
-        """Input -> its value in the scenario, where it is left out the one that was found."""
+        """Input -> its value in the scenario, given or resolved."""
         group, place = self._result.group_of(0)
         found = {**self._given, "pue": float(one_of(group.site.pue, place).mid)}
         if group.run.utilization is not None:
@@ -157,9 +157,9 @@ class Exploration:
         return found
 
     def swings(self, quantity: str) -> tuple[float, tuple[Swing, ...]]:
-        """Median of a quantity, and how far each input alone moves it, the widest first.
+        """Median of a quantity, and the effect of each input by itself, the widest first.
 
-        What an input is by itself is among its values, so that each range holds the median.
+        The input's own value is included, so each range covers the median.
 
         Raises
         ------
@@ -191,7 +191,7 @@ class Exploration:
         return self._moved[place - 1][1] if place else self._own[name]
 
     def sweep(self, number: int) -> dict[str, Column]:
-        """Every quantity of one of the sweeps, those left out that do not fit in memory.
+        """All quantities of one sweep, except designs that do not fit in memory.
 
         Returns
         -------
@@ -202,7 +202,7 @@ class Exploration:
         return self._columns(self._parts[1:-1][number])
 
     def designs(self) -> dict[str, Column]:
-        """Every device, count and place: what each takes, and whether it is beaten by none.
+        """Every device, count and site: its results, and whether it is on the Pareto front.
 
         Returns
         -------
@@ -220,7 +220,7 @@ class Exploration:
 
     @cached_property
     def _memory(self) -> tuple[Floats, Mask]:
-        """Least bytes that each row must hold, and whether it can be estimated and held."""
+        """Least memory of each row [byte], and whether it can be estimated and fits."""
         needed_bytes, held_bytes = memory(self._result)
         fits = ~(needed_bytes > held_bytes)
         fits[list(self._result.errors)] = False
@@ -261,7 +261,7 @@ def explored_values(
 
 
 def _round_values(low: float, high: float, steps: int) -> tuple[float, ...]:
-    """Multiples of a round number between two bounds, at most so many.
+    """Multiples of a round number between two bounds, up to a maximum count.
 
     >>> _round_values(1.0, 2.0, 6)
     (1.0, 1.2, 1.4, 1.6, 1.8, 2.0)
@@ -276,7 +276,7 @@ def _round_values(low: float, high: float, steps: int) -> tuple[float, ...]:
 
 
 def _round_logarithmic(low: float, high: float, steps: int) -> tuple[float, ...]:
-    """Round numbers between two bounds at about equal ratios; of two digits where they are many.
+    """Round numbers between two bounds at roughly equal ratios.
 
     >>> _round_logarithmic(3e9, 3e10, 8)
     (3000000000.0, 4000000000.0, 5000000000.0, 7000000000.0, 10000000000.0, 15000000000.0, \
@@ -291,7 +291,7 @@ def _round_logarithmic(low: float, high: float, steps: int) -> tuple[float, ...]
 
 
 def _price(asked: Questions) -> dict[str, Value]:
-    """Rent of a device of the only row, given or by the offers [USD/h]; none if it is owned."""
+    """Rental price of the only row's device, given or on record [USD/h]; none if owned."""
     if asked.owned[0] or not asked.rent_known[0]:
         return {}
     offered = asked.rents[asked.rent_at[0]]
@@ -300,7 +300,7 @@ def _price(asked: Questions) -> dict[str, Value]:
 
 
 def _moved(own: Mapping[str, Value], name: str, catalog: Catalog) -> tuple[Value, ...]:
-    """Values to which an input is moved alone."""
+    """Values for varying one input."""
     if name in SWUNG:
         return SWUNG[name]
     middle = own.get(name)
@@ -318,7 +318,7 @@ def _words(name: str, catalog: Catalog) -> tuple[str, ...]:
 
 
 def _swung(base: Scenario, moved: Sequence[tuple[str, Value]]) -> Table[Scenario]:
-    """The scenario itself, and then with one input moved in each row."""
+    """Scenario, followed by one row per single change."""
     count = 1 + len(moved)
     changed: dict[str, list[Value | None]] = {}
     for row, (name, value) in enumerate(moved, start=1):
@@ -334,7 +334,7 @@ def _product(values: Mapping[str, tuple[Value, ...]]) -> Table[Scenario]:
 
 
 def _stacked(base: Scenario, parts: Sequence[_Part]) -> Table[Scenario]:
-    """Rows of several parts as one table, with what the scenario says where they change nothing."""
+    """Rows of several parts as one table, with the scenario's values where unchanged."""
     own, tables = Table.of(Scenario, [base]), [part.changed for part in parts]
     numbers = {
         name: np.concatenate(

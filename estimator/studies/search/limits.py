@@ -1,8 +1,8 @@
 """Probability that a design meets its limits: budget, deadline, energy or carbon.
 
-Quantities are log-normal and share their sources of uncertainty: a run that takes longer than
-expected also costs more. The probability that one limit holds is closed form; that several hold at
-once is the share of one fixed set of draws of the sources in which they do.
+Quantities are log-normal and share uncertainty sources: a longer run also costs more. The
+probability of one limit has a closed form; that of several at once is estimated from a fixed set of
+draws.
 """
 
 import math
@@ -17,29 +17,29 @@ from estimator.core.rows import Floats, Mask, Places, of_each, rows_of
 from estimator.core.uncertainty import Uncertain
 
 DRAWS = 8192
-"""Draws of the sources of uncertainty; half of them mirror the other half [1]."""
+"""Draws of the uncertainty sources, in mirrored pairs [1]."""
 
 RELAXED = 1.1
-"""Factor by which a limit is relaxed to see the gain [1]."""
+"""Factor by which a limit is relaxed [1]."""
 
 LEAST_GAIN = 1e-9
-"""A smaller gain is rounding [1]."""
+"""Least gain beyond rounding [1]."""
 
 DIGITS = 9
-"""Digits after the first that tell two quantities apart [1]."""
+"""Digits after the first that distinguish two quantities [1]."""
 
 HOPELESS = NormalDist().inv_cdf(0.005)
-"""Deviations within a limit below which its probability is shown as 0%: it is out of reach [1]."""
+"""Deviations below which a limit's probability rounds to 0% [1]."""
 
 SEED = 20
-"""Of the draws, so that the same question has the same answer."""
+"""Seed of the draws, so that answers are reproducible."""
 
 _ERF = np.frompyfunc(math.erf, 1, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Limits of a plan, and the confidence required.
+    """Limits of a plan, and the required confidence.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class Limits:
 
 
 def probability_within(quantity: Uncertain, limit: float) -> Floats:
-    """Probability that a quantity is at most a limit [1].
+    """Probability that a quantity is within a limit [1].
 
     Parameters
     ----------
@@ -88,9 +88,9 @@ def probability_within(quantity: Uncertain, limit: float) -> Floats:
 
 
 def deviations_within(quantity: Uncertain, limit: float) -> Floats:
-    """By how many standard deviations of its logarithm a quantity stays below a limit [1].
+    """Log standard deviations by which a quantity is below a limit [1].
 
-    Infinity, or minus that, where the quantity is exact; NaN where it is unknown.
+    Infinite for an exact quantity, NaN for an unknown one.
     """
     mid = np.asarray(quantity.mid, dtype=np.float64)
     spread = np.broadcast_to(np.asarray(quantity.log_sd, dtype=np.float64), mid.shape)
@@ -101,10 +101,10 @@ def deviations_within(quantity: Uncertain, limit: float) -> Floats:
 
 
 def nearness(quantities: Mapping[str, Uncertain], most: Mapping[str, float]) -> Floats:
-    """Return the distance of designs from all limits: deviations within the least likely one [1].
+    """Return the margin of designs: deviations within the least likely limit [1].
 
-    Where a limit is out of reach, the medians over their limits decide, for there a wide interval
-    would pass for a near miss. NaN where a quantity is unknown.
+    Beyond reach, medians over limits decide, as a wide interval would look like a near miss. NaN if
+    a quantity is unknown.
     """
     least, over = np.array(np.inf), np.array(-np.inf)
     for name, limit in most.items():
@@ -116,7 +116,7 @@ def nearness(quantities: Mapping[str, Uncertain], most: Mapping[str, float]) -> 
 def probabilities_within(
     quantities: Mapping[str, Uncertain], most: Mapping[str, float], places: Sequence[int]
 ) -> list[dict[str, float]]:
-    """Probability that each limit holds, by limit, of some designs [1]."""
+    """Probability of meeting each limit, for some designs [1]."""
     if not places:
         return []
     at = np.array(places)
@@ -143,14 +143,14 @@ def known_of(
 
 
 def holds(quantity: Uncertain, limit: float, confidence: float) -> Mask:
-    """Return whether a limit is met with a confidence; False where the quantity is unknown."""
+    """Return whether a limit is met with a confidence; False for unknown quantities."""
     return deviations_within(quantity, limit) >= NormalDist().inv_cdf(confidence)
 
 
 def probability_of_all(
     quantities: Mapping[str, Uncertain], most: Mapping[str, float], place: int
 ) -> float:
-    """Probability that one design keeps all limits at once [1]; closed form for at most one limit.
+    """Probability that one design meets all limits at once [1]; closed form for one limit.
 
     Parameters
     ----------
@@ -182,7 +182,7 @@ def best_designs(
     ties: Sequence[Floats] = (),
     alike: Places | None = None,
 ) -> dict[int, float]:
-    """Designs of the smallest objective among those that keep all limits with the confidence asked.
+    """Designs with the smallest objective that meet all limits with the confidence.
 
     Parameters
     ----------
@@ -225,7 +225,7 @@ def _best_of(
     count: int,
     alike: Places | None = None,
 ) -> dict[int, float]:
-    """Best of some designs that keep each limit for itself."""
+    """Best of some designs that meet each limit by itself."""
     chosen: dict[int, float] = {}
     group = places if alike is None else alike[places]
     order = _ranked([key[places] for key in keys])
@@ -250,9 +250,9 @@ def gains_of_relaxing(
     *,
     ties: Sequence[Floats] = (),
 ) -> dict[str, float]:
-    """Limit -> by which share the objective of the best falls where it alone is relaxed by a tenth.
+    """Relative improvement of the best objective when each limit is relaxed by a tenth.
 
-    Infinity is a first design at all; a limit that does not bind has no gain [1].
+    Infinity means a first feasible design; a limit that does not bind has no gain [1].
     """
     gains = {}
     most, confidence = limits.most, limits.confidence
@@ -273,7 +273,7 @@ def gains_of_relaxing(
 
 
 def _ranked(keys: Sequence[Floats]) -> Places:
-    """Order by the first key, then the next among equals; what differs by rounding is equal."""
+    """Sort by several keys, ignoring rounding differences."""
     rounded = [_rounded(key) for key in keys]
     return np.lexsort([np.arange(len(rounded[0])), *reversed(rounded)])
 
@@ -288,10 +288,10 @@ def _rounded(values: Floats) -> Floats:
 def keeping(
     quantities: Mapping[str, Uncertain], limits: Limits, places: Sequence[int]
 ) -> list[int]:
-    """Designs that keep all limits with the confidence asked, of some.
+    """Designs among some that meet all limits with the confidence.
 
-    All are kept at most as likely as each, and at least as likely as if no two were broken at
-    once; only between the two are draws needed.
+    The joint probability is at most the least single one, and at least one minus the sum of all
+    violations; draws are needed only in between.
     """
     kept = []
     alone = probabilities_within(quantities, limits.most, places)
@@ -307,6 +307,6 @@ def keeping(
 
 @lru_cache(maxsize=32)
 def _half_of_draws(sources: int) -> Floats:
-    """Standard normal draws of so many sources, half of all, shape (n, DRAWS / 2)."""
+    """Standard normal draws of the sources, half of all, shape (n, DRAWS / 2)."""
     half = np.random.default_rng(SEED).standard_normal((DRAWS // 2, sources))
     return np.ascontiguousarray(half.T)

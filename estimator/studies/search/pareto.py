@@ -12,7 +12,7 @@ from estimator.core.rows import Floats, Mask, Places
 
 
 def pareto_front(costs: Floats) -> Mask:
-    """Return whether no other design is at most as expensive in all costs and cheaper in one.
+    """Mask of designs that no other design dominates.
 
     Parameters
     ----------
@@ -44,9 +44,9 @@ def pareto_front(costs: Floats) -> Mask:
 
 
 def _distinct(points: Floats) -> tuple[Floats, Places]:
-    """Distinct points in lexicographic order, and the place of each point among them.
+    """Distinct points in lexicographic order, and the index of each point's.
 
-    As `np.unique` along an axis, which sorts whole rows and takes several times as long.
+    Like `np.unique` along an axis, but several times faster.
     """
     order = np.lexsort(points.T[::-1])
     ordered = points[order]
@@ -58,7 +58,7 @@ def _distinct(points: Floats) -> tuple[Floats, Places]:
 
 
 def _front_of_two(points: Floats) -> Mask:
-    """Of points in lexicographic order and without duplicates: those that set a new low."""
+    """Front of two costs: sorted distinct points that set a new low."""
     last = points[:, -1]
     before = np.minimum.accumulate(np.concatenate(([np.inf], last[:-1])))
     if points.shape[1] == 1:
@@ -67,10 +67,10 @@ def _front_of_two(points: Floats) -> Mask:
 
 
 def _front_of_many(points: Floats) -> Mask:
-    """Keep the point of the smallest sum of ranks, drop what it beats, and go on with the rest.
+    """Front of many costs: keep the point with the smallest rank sum, drop those it dominates.
 
-    A point that beats another comes before it in each rank, ties too, for the points are in
-    lexicographic order: so the first of those left is beaten by none.
+    A dominating point precedes a dominated one in each rank, so the first remaining point is never
+    dominated.
     """
     ranks = np.argsort(np.argsort(points, axis=0, kind="stable"), axis=0, kind="stable")
     left = np.argsort(ranks.sum(axis=1), kind="stable")

@@ -1,7 +1,7 @@
 """Storage of a running sweep: parts on disk, each complete or absent, joined at the end.
 
-A sweep that was stopped goes on where it was: its parts lie in a folder beside the file that it
-will be, with the space and the settings they belong to.
+An interrupted sweep resumes from its parts, stored next to the output with their space and
+settings.
 """
 
 import json
@@ -24,7 +24,7 @@ FORMATS = (".parquet", ".csv")
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """The parts of one sweep.
+    """Parts of one sweep.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class Parts:
         return self.out.with_name(f"{self.out.name}.parts")
 
     def open(self) -> None:
-        """Make the folder, or take up the one that lies there.
+        """Create the folder, or resume from an existing one.
 
         Raises
         ------
@@ -65,24 +65,24 @@ class Parts:
         write_whole(manifest, json.dumps(dict(self.belongs)).encode())
 
     def done(self) -> set[int]:
-        """Numbers of the parts that are there."""
+        """Numbers of the existing parts."""
         return {int(path.stem.rpartition("-")[2]) for path in self.folder.glob("part-*.arrow")}
 
     def write(self, number: int, table: pa.Table) -> None:
-        """Write one part; it is there whole, or not at all."""
+        """Write one part atomically."""
         sink = pa.BufferOutputStream()
         with pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table)
         write_whole(self.folder / f"part-{number}.arrow", sink.getvalue().to_pybytes())
 
     def tables(self) -> Iterator[pa.Table]:
-        """Every part in the order of its number, one at a time."""
+        """Every part in numerical order, one at a time."""
         for number in sorted(self.done()):
             with pa.memory_map(str(self.folder / f"part-{number}.arrow")) as source:
                 yield pa.ipc.open_file(source).read_all()
 
     def join(self, tables: Iterator[pa.Table]) -> int:
-        """Write the tables as the one file, and let the parts go.
+        """Write the tables to one file, and delete the parts.
 
         Returns
         -------

@@ -1,8 +1,7 @@
 """Best designs under limits, the binding limit, and the gain from relaxing it.
 
-Every design is estimated; of those that the devices can hold, the best few are kept that stay under
-all limits with the confidence asked. Each limit is then relaxed by a tenth, by itself, to see what
-that buys.
+Every design is estimated. Among those that fit in memory, the best few that meet all limits with
+the confidence are kept. Each limit is then relaxed by a tenth, by itself, to find its gain.
 """
 
 from collections import Counter
@@ -44,16 +43,16 @@ OBJECTIVES = {
 """Objective -> its quantity."""
 
 MOST_DESIGNS = 2_000_000
-"""Designs of a plan at most [1]: they are all estimated."""
+"""Most designs of a plan [1], as all are estimated."""
 
 SAME = 1e-8
-"""Designs whose objectives differ by less are equal: what else they take decides [1]."""
+"""Relative difference below which objectives are equal and ties decide [1]."""
 
 PLANNED_KINDS = ("gpu-datacenter", "superchip", "tpu", "asic")
-"""Kinds of device that a plan looks at where none are named."""
+"""Default device types of a plan."""
 
 PLANNED_COUNTS = tuple(float(2**power) for power in range(13))
-"""Device counts that a plan looks at where none are given [1]."""
+"""Default device counts of a plan [1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +79,7 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingPlan:
-    """One design that keeps the limits, or comes nearest to that.
+    """Design that meets all limits, or comes closest.
 
     Parameters
     ----------
@@ -104,12 +103,12 @@ class TrainingPlan:
 
 
 Shown = TypeVar("Shown")
-"""A plan of training, or of serving."""
+"""Training or inference plan."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlanAnswer(Generic[Shown]):
-    """The best plans, and what stands in the way of better ones.
+    """Best plans, and the obstacles to better ones.
 
     Parameters
     ----------
@@ -139,9 +138,9 @@ class PlanAnswer(Generic[Shown]):
         return len(self.refusals)
 
     def reasons(self, names: Names = in_python) -> dict[str, int]:
-        """Why they cannot -> how many [1], the most common reason first.
+        """Refusal reasons with counts [1], the most common first.
 
-        Reasons that differ by their numbers alone are one, with its most common sentence.
+        Reasons that differ only by their numbers are merged.
         """
         found: dict[str, int] = {}
         for some in _alike(self.refusals):
@@ -152,12 +151,12 @@ class PlanAnswer(Generic[Shown]):
 
 
 def most_common(refusals: Iterable[Notice]) -> Notice:
-    """The refusal given most often, those that differ by their numbers alone taken as one."""
+    """Most common refusal, with those that differ only by their numbers merged."""
     return _alike(refusals)[0].most_common(1)[0][0]
 
 
 def _alike(refusals: Iterable[Notice]) -> list[Counter[Notice]]:
-    """Refusals that differ by their numbers alone together, the most common first."""
+    """Refusals grouped by everything except their numbers, the most common first."""
     groups: dict[str, Counter[Notice]] = {}
     for notice in refusals:
         alike = notice.code if notice.code != "text" else message(notice)
@@ -167,13 +166,13 @@ def _alike(refusals: Iterable[Notice]) -> list[Counter[Notice]]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Candidates:
-    """Designs that may be among the best: their numbers and what they take."""
+    """Potentially best designs: numbers and quantities."""
 
     numbers: Places
     quantities: Mapping[str, Uncertain]
 
     def plans(self, request: Request, chosen: Mapping[int, float]) -> tuple[TrainingPlan, ...]:
-        """Some of them with the probability that they keep all limits [1], as they are shown."""
+        """Some candidates as plans, with the probability of meeting all limits [1]."""
         held = probabilities_within(self.quantities, request.limits.most, [*chosen])
         taken = known_of(self.quantities, [*chosen])
         return tuple(
@@ -254,7 +253,7 @@ def _check(request: Request) -> None:
 def check_aim(
     aim: str, objectives: Collection[str], limits: Limits, limited: Collection[str]
 ) -> None:
-    """Refuse an aim, or a limit, that is none of those a plan can have."""
+    """Refuse an unsupported objective or limit."""
     if aim not in objectives:
         raise ValueError(f"minimize must be one of {', '.join(objectives)}, got {aim!r}")
     for name in limits.most:
@@ -263,7 +262,7 @@ def check_aim(
 
 
 def _possible(every: _Candidates, request: Request, fits: Mask) -> Places:
-    """Designs that may be among the best, or would be if a limit were relaxed."""
+    """Designs that may be best now or with a limit relaxed."""
     objective = np.asarray(every.quantities[OBJECTIVES[request.minimize]].mid)
     good = fits & ~np.isnan(objective)
     for name, limit in request.limits.most.items():
@@ -279,14 +278,14 @@ def _possible(every: _Candidates, request: Request, fits: Mask) -> Places:
 
 
 def _nearest(every: _Candidates, request: Request, fits: Mask) -> Places:
-    """Design that comes nearest to all limits; none where nothing fits."""
+    """Design that comes closest to all limits; none if nothing fits."""
     near = np.where(fits, nearness(every.quantities, request.limits.most), np.nan)
     known = np.flatnonzero(~np.isnan(near))
     return known[np.argmax(near[known])][None] if known.size else known
 
 
 def _answer(request: Request, kept: _Candidates, nearest: _Candidates) -> PlanAnswer[TrainingPlan]:
-    """Choose among the candidates, under the limits and with each of them relaxed."""
+    """Select among the candidates, under the limits and with each relaxed."""
     objective = np.asarray(kept.quantities[OBJECTIVES[request.minimize]].mid)
     limits = request.limits
     ties = [np.asarray(kept.quantities[name].mid) for name in OBJECTIVES.values()]
@@ -314,7 +313,6 @@ def _sites(space: Space, numbers: Places) -> tuple[str, ...]:
 
 
 def _among(every: _Candidates, places: Places) -> _Candidates:
-    """Some of the candidates."""
     chosen = {name: rows_of(quantity, places) for name, quantity in every.quantities.items()}
     return _Candidates(numbers=every.numbers[places], quantities=chosen)
 
@@ -331,7 +329,7 @@ def _join(parts: Sequence[_Candidates]) -> _Candidates:
 
 
 def _concatenated(quantities: Sequence[Uncertain]) -> Uncertain:
-    """One quantity of all chunks; a source that a chunk lacks does not move it there."""
+    """Concatenate a quantity of all chunks; a missing source has loading zero."""
 
     def loads(source: str) -> Number:
         return np.concatenate(

@@ -1,8 +1,8 @@
-"""Devices that serve users or a request rate within latency and other limits.
+"""Devices that serve a request rate within latency and other limits.
 
-Every design is answered at the rate of requests that arrive, and once more with all that its memory
-holds: the requests that arrive over those that it can serve are its load, which must stay below one
-with the confidence asked, as the latencies and the caps must.
+Every design is evaluated at the request rate and at its memory limit. The ratio of arriving to
+possible requests is its load, which must be below one with the confidence, as latencies and other
+limits must be met.
 """
 
 import math
@@ -50,7 +50,7 @@ OBJECTIVES = {
 """Objective -> its quantity."""
 
 LOAD = "load"
-"""Requests that arrive over those that can be served: below one, or they pile up [1]."""
+"""Arriving over possible requests [1]; above one, they pile up."""
 
 PERCENTILES = {"50": "", "90": "_p90", "99": "_p99"}
 """Percent of the requests that stay within a latency -> part of the name of its quantity."""
@@ -76,15 +76,15 @@ LIMITED = (
 """Quantities that a plan may limit."""
 
 COUNTS = tuple(float(2**power) for power in range(9))
-"""Device counts that a plan looks at where none are given [1]."""
+"""Default device counts of a plan [1]."""
 
 MOST_DESIGNS = 5_000
-"""Designs of a plan at most [1]: each takes about 10 ms."""
+"""Most designs of a plan [1]; each takes about 10 ms."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServingRequest:
-    """Request for a plan of inference.
+    """Request for an inference plan.
 
     Parameters
     ----------
@@ -111,13 +111,13 @@ class ServingRequest:
 
     @property
     def designs(self) -> Table[ServingQuestion]:
-        """One question per combination of the choices, in their order."""
+        """One question per combination of the choices, in order."""
         return Table.of_choices(self.question, self.choices)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServingPlan:
-    """One design that keeps the limits, or comes nearest to that.
+    """Design that meets all limits, or comes closest.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ class ServingPlan:
 def best_serving_plans(
     request: ServingRequest, catalog: Catalog, *, calibration: Calibration | None = None
 ) -> PlanAnswer[ServingPlan]:
-    """Find the best plans among all combinations of the choices, as `serving_plans_by_aim`."""
+    """Find the best plans among all combinations of the choices."""
     aim = request.minimize
     return serving_plans_by_aim(request, catalog, (aim,), calibration=calibration)[aim]
 
@@ -239,9 +239,8 @@ def served_devices(catalog: Catalog) -> tuple[str, ...]:
 def served_quantities(request: ServingRequest, answer: ServingAnswer) -> dict[str, Uncertain]:
     """Return the quantities of designs that can serve, one value each, except for their load.
 
-    Slower steps make every latency longer and every load larger: these share one source of
-    uncertainty. Latencies of a request count its wait for a place. Rented devices cost the same
-    however fast they are; the rest has its own sources.
+    Slower steps lengthen all latencies and raise the load, so these share an uncertainty source.
+    The price of rented devices does not depend on speed; the rest has its own sources.
     """
     ranges, hours = answer.ranges, H_PER_DAY * request.days
     step = ranges["inter_token_s"]
@@ -277,12 +276,12 @@ def _latencies(rates: Floats, answer: ServingAnswer) -> dict[str, Uncertain]:
 
 
 def _output_tokens(per_request: Uncertain, per_token: Uncertain) -> Floats:
-    """Tokens per answer, from its energy and that of a token [token]."""
+    """Output tokens per request, from the energy of each [token]."""
     return np.asarray(per_request.mid * S_PER_H / per_token.mid)
 
 
 def _cost(table: ServingTable, hours: float, energy_kwh: Floats) -> Uncertain:
-    """Return the cost of all devices of each design for that time [USD]."""
+    """Return the cost of each design's devices for that time [USD]."""
     device_hours = table.devices * hours
     cost = cost_of(table, Uncertain(device_hours), energy_kwh)
     return Uncertain(cost.mid, {"price": cost.log_sd})
@@ -294,7 +293,7 @@ def _load(
     resolver: ServingResolver,
     calibration: Calibration | None,
 ) -> Uncertain:
-    """Requests that arrive over those that the devices serve with all that their memory holds."""
+    """Arriving requests over those served at the memory limit."""
     written, layout = table.output_tokens, table.layout
     tokens = table.input_tokens(resolver.parameters) + 0.5 * written
     saturated = table.under(
@@ -314,7 +313,7 @@ def _plans(
     limits: Limits,
     chosen: Mapping[int, float],
 ) -> tuple[ServingPlan, ...]:
-    """Some designs with the probability that they keep all limits [1], as they are shown."""
+    """Some designs as plans, with the probability of meeting all limits [1]."""
     held = probabilities_within(quantities, limits.most, [*chosen])
     taken = known_of(quantities, [*chosen])
     plans = []
@@ -339,7 +338,7 @@ def _plans(
 
 
 def _with_pools(question: ServingQuestion, table: ServingTable, place: int) -> ServingQuestion:
-    """Design with the division of its devices, where prefill and decode have their own."""
+    """Design with its division into prefill and decode devices, if any."""
     if not table.split[place]:
         return question
     prompts = float(np.asarray(table.prefill.devices)[place])
@@ -348,7 +347,7 @@ def _with_pools(question: ServingQuestion, table: ServingTable, place: int) -> S
 
 
 def _nearest(quantities: Mapping[str, Uncertain], limits: Limits) -> int:
-    """Design that comes nearest to all limits."""
+    """Index of the design that comes closest to all limits."""
     near = nearness(quantities, limits.most)
     return int(np.argmax(np.where(np.isnan(near), -np.inf, near)))
 

@@ -1,7 +1,7 @@
 """Design spaces: inputs with one value, a list or a range, and their product.
 
-A space is a TOML table of the inputs of `Scenario`. An input with one value is fixed, a list is
-swept as it stands, a table is a range::
+A space is a TOML table of `Scenario` inputs. A single value is fixed, a list is swept as given, a
+table is a range::
 
     params = 7e9
     tokens = "140B"
@@ -34,16 +34,16 @@ from estimator.question.table import check_number
 from estimator.system.whole_files import read_bounded
 
 MOST_DESIGNS = 10**10
-"""Designs of one space at most [1]."""
+"""Most designs of one space [1]."""
 
 LARGEST_BYTES = 64 * 2**20
 """Largest file of a space [B]."""
 
 MOST_VALUES = 10**7
-"""Values of one range at most [1]."""
+"""Most values of one range [1]."""
 
 SPELLINGS = fields_of(Scenario, without=OF_METER)
-"""Name under which a space may give an input -> the input."""
+"""Accepted name of an input in a space -> input."""
 
 RANGE_KEYS = {"from", "to", "steps", "step", "scale"}
 SCALES = ("linear", "log", "log2")
@@ -53,7 +53,7 @@ Value = float | str
 
 @dataclass(frozen=True, kw_only=True)
 class Space:
-    """The product of the values of its inputs.
+    """Product of the values of its inputs.
 
     Parameters
     ----------
@@ -70,12 +70,12 @@ class Space:
 
     @cached_property
     def shape(self) -> tuple[int, ...]:
-        """Values of each input [1]."""
+        """Number of values of each input [1]."""
         return tuple(len(values) for values in self.values.values())
 
     @property
     def size(self) -> int:
-        """Designs [1]."""
+        """Number of designs [1]."""
         return math.prod(self.shape)
 
     @property
@@ -85,12 +85,12 @@ class Space:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Short digest of the space, the same for the same designs in the same order."""
+        """Short digest of the space, equal for the same designs in the same order."""
         text = repr(sorted(self.values.items())) + repr(list(self.values))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def designs(self, start: int, stop: int) -> dict[str, Places]:
-        """Number of the value of each input, for the designs `start` up to before `stop`.
+        """Value index of each input, for designs `start` to `stop`.
 
         Returns
         -------
@@ -103,9 +103,9 @@ class Space:
         return dict(zip(self.values, numbers, strict=True))
 
     def apart_from(self, name: str, numbers: Places) -> Places:
-        """Number for each design that designs share which differ in one input alone.
+        """Index shared by designs that differ in one input only.
 
-        Where no other input is swept each has its own.
+        Unique for each design if no other input is swept.
 
         >>> space = Space(values={"devices": (1.0, 2.0), "site": ("us", "fr")})
         >>> space.apart_from("site", np.arange(4))
@@ -119,7 +119,7 @@ class Space:
         return np.asarray(np.ravel_multi_index(tuple(at[kept]), shape), dtype=np.intp)
 
     def scenario(self, number: int) -> Scenario:
-        """One design as a question of its own."""
+        """One design as a scenario."""
         if not 0 <= number < self.size:
             raise ValueError(f"design must be between 0 and {self.size - 1}, got {number}")
         chosen = self.designs(number, number + 1)
@@ -148,7 +148,7 @@ def read_space(path: Path) -> Space:
 
 
 def space_of(table: Mapping[str, Any]) -> Space:
-    """Space of a table of inputs: one value, a list, or a range each.
+    """Build a space from a table of inputs: one value, a list, or a range each.
 
     Raises
     ------
@@ -198,7 +198,7 @@ def _values(name: str, cell: Any) -> tuple[Value, ...]:
 
 
 def _value(name: str, cell: Any) -> Value:
-    """One value, a number where the input is one."""
+    """One value, parsed if the input is a number."""
     if isinstance(cell, bool) or not isinstance(cell, int | float | str):
         raise ValueError(f"{name} must be a number, a word, a list or a range, got {cell!r}")
     declared = _declared(name)
@@ -210,7 +210,7 @@ def _value(name: str, cell: Any) -> Value:
 
 
 def _range(name: str, cell: Mapping[str, Any]) -> tuple[Value, ...]:
-    """Values from one end to the other, both included, on a linear or a logarithmic scale."""
+    """Values of a linear or logarithmic range, both ends included."""
     if not _declared(name).number:
         raise ValueError(f"{name} takes words, not a range: list them")
     wrong = set(cell) - RANGE_KEYS
@@ -229,7 +229,7 @@ def _range(name: str, cell: Mapping[str, Any]) -> tuple[Value, ...]:
 
 
 def _bounded(name: str, values: float) -> int:
-    """Whole number of values of a range, refused before any is made."""
+    """Whole number of values of a range, within the limit."""
     if values > MOST_VALUES:
         raise ValueError(f"{name} has more than {MOST_VALUES:,} values: take fewer or larger steps")
     return int(values)

@@ -1,7 +1,7 @@
 """Sweeps: each design of a space estimated once, in parts of bounded memory.
 
-Parts are made in any order, here or by the workers of a Dask cluster, and lie on disk until the
-last one is there; then they are joined to one table, with the Pareto front marked in it.
+Parts are computed in any order, here or by Dask workers, and stored on disk; at the end they are
+joined to one table with the Pareto front marked.
 """
 
 import json
@@ -21,7 +21,7 @@ from estimator.studies.search.parts import Parts
 from estimator.studies.search.space import Space
 
 PART_DESIGNS = 100_000
-"""Designs of one part [1]."""
+"""Designs per part [1]."""
 
 COSTS = {
     "time": "wall_hours_mid",
@@ -33,13 +33,13 @@ COSTS = {
 """Cost of a Pareto front -> its column."""
 
 LEFT_OUT = b"left_out"
-"""Key of a part's metadata: why designs are not in it, and how many."""
+"""Metadata key of the counts of designs left out, by reason."""
 
 Evaluate = Callable[[Space, int, int], pa.Table]
-"""Estimates the designs of a space from one number up to before another."""
+"""Callable that estimates a range of designs."""
 
 Runner = Callable[[Space, Sequence[int]], Iterator[tuple[int, pa.Table]]]
-"""Makes the parts of these numbers, in any order."""
+"""Callable that computes numbered parts in any order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ class Swept:
 
 
 def in_process(evaluate: Evaluate) -> Runner:
-    """Make one part after the other, here."""
+    """Return a runner that computes the parts in sequence."""
 
     def run(space: Space, numbers: Sequence[int]) -> Iterator[tuple[int, pa.Table]]:
         for number in numbers:
@@ -125,12 +125,12 @@ def sweep(
 
 
 def with_left_out(table: pa.Table, left_out: Mapping[str, int]) -> pa.Table:
-    """Note in a part why designs are not in it."""
+    """Store the counts of designs left out in a part's metadata."""
     return table.replace_schema_metadata({LEFT_OUT: json.dumps(dict(left_out)).encode()})
 
 
 def _front(parts: Parts, columns: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Numbers of the designs that no other beats; no more than a front and a part are in memory."""
+    """Numbers of the Pareto-optimal designs, with only a front and a part in memory."""
     numbers = np.empty(0, dtype=np.int64)
     costs = np.empty((0, len(columns)))
     for table in parts.tables():
@@ -142,14 +142,14 @@ def _front(parts: Parts, columns: Sequence[str]) -> npt.NDArray[np.int64]:
 
 
 def _floats(table: pa.Table, name: str) -> Floats:
-    """Column of a part, NaN where it is empty."""
+    """Column of a part, NaN where empty."""
     if name not in table.column_names:
         return np.full(table.num_rows, np.nan)
     return np.asarray(table[name].to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
 def _marked(tables: Iterator[pa.Table], front: npt.NDArray[np.int64] | None) -> Iterator[pa.Table]:
-    """Parts without their notes, and with the front marked."""
+    """Parts without their metadata, and with the front marked."""
     for table in tables:
         bare: Any = table.replace_schema_metadata(None)
         if front is not None:

@@ -19,7 +19,7 @@ from estimator.studies.trends.records import Series, device_per_dollar
 
 @dataclass(frozen=True, kw_only=True)
 class YearBought:
-    """Best device for a budget until a year.
+    """Best device for a budget up to a year.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class YearBought:
 
 
 def compute_per_dollar(catalog: Catalog) -> Series:
-    """Compute that a dollar of each accelerator buys over its life [FLOP/USD]."""
+    """Compute per dollar over the life of each accelerator [FLOP/USD]."""
     series = device_per_dollar(catalog)
     life_s = catalog.prior("ownership.lifetime_years").value * H_PER_YEAR * S_PER_H
     busy = catalog.prior("ownership.busy_share").value
@@ -56,7 +56,7 @@ def compute_per_dollar(catalog: Catalog) -> Series:
 
 
 def bought_by_year(budget_usd: float, catalog: Catalog) -> list[YearBought]:
-    """Compute that a budget bought in each year in which a better device came.
+    """Compute for a budget in each year with a better device.
 
     Raises
     ------
@@ -87,6 +87,6 @@ def bought_by_year(budget_usd: float, catalog: Catalog) -> list[YearBought]:
 
 
 def cost_by_year(flop: float, catalog: Catalog) -> Series:
-    """Return the cost of a given training compute on each accelerator [USD]."""
+    """Return the cost of a training compute on each accelerator [USD]."""
     series = compute_per_dollar(catalog)
     return replace(series, name="cost", unit="USD", values=flop / series.values)

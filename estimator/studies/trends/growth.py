@@ -17,7 +17,7 @@ from estimator.core.units import CENTRAL
 
 @dataclass(frozen=True, kw_only=True)
 class GrowthRate:
-    """An exponential through records.
+    """Exponential through records.
 
     Parameters
     ----------
@@ -43,18 +43,18 @@ class GrowthRate:
         return 2.0 ** (self.level + self.rate * (year - self.middle_year))
 
     def factor(self, years: float) -> tuple[float, float, float]:
-        """Growth in so many years: low, middle, high [1]."""
+        """Growth over some years: low, middle, high [1]."""
         low, mid, high = (self.rate_low, self.rate, self.rate_high)
         return 2.0 ** (low * years), 2.0 ** (mid * years), 2.0 ** (high * years)
 
     def doubling_years(self) -> tuple[float, float, float]:
-        """Doubling time: low, middle, high [year]; infinite where it may not grow at all."""
+        """Doubling time: low, middle, high [year], infinite if it may not grow."""
         fast, mid, slow = self.rate_high, self.rate, self.rate_low
         return 1 / fast, 1 / mid, 1 / slow if slow > 0 else float("inf")
 
 
 def growth(years: Floats, values: Floats) -> GrowthRate:
-    """Fit an exponential through records by least squares of the logarithm.
+    """Fit an exponential to records by least squares of the logarithm.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def growth(years: Floats, values: Floats) -> GrowthRate:
 
 
 def running_records(years: Floats, values: Floats) -> Places:
-    """Return the places of those values that exceed all before them, in order of time.
+    """Return the indices of values that exceed all earlier ones.
 
     >>> running_records(np.array([2.0, 1.0, 3.0]), np.array([5.0, 4.0, 1.0])).tolist()
     [1, 0]

@@ -1,4 +1,4 @@
-"""Growth of FLOP/s against bandwidth and memory, and devices needed just to store a model."""
+"""Growth of FLOP/s against bandwidth and memory, and devices needed to store a model."""
 
 from dataclasses import dataclass
 
@@ -20,12 +20,12 @@ from estimator.studies.trends.records import (
 
 TWO_YEARS = 2.0
 BYTES_PER_PARAM = 2.0
-"""Weights in 16 bits [B]."""
+"""Bytes per 16-bit weight [B]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Held:
-    """The largest model of a year and the largest memory of a device of that year.
+    """Largest model of a year, and largest device memory of that year.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class Held:
 
 
 def wall(catalog: Catalog) -> dict[str, GrowthRate]:
-    """Growth of what the wall is made of, of the records that exceeded all before them."""
+    """Growth rates behind the memory wall, from records that exceeded all earlier ones."""
     return {
         "training compute": training_compute(catalog).front().trend(),
         "parameters": model_size(catalog).front().trend(),
@@ -59,7 +59,7 @@ def wall(catalog: Catalog) -> dict[str, GrowthRate]:
 
 
 def faster(one: GrowthRate, other: GrowthRate, years: float = TWO_YEARS) -> Uncertain:
-    """Growth of one over that of another in so many years, as if their errors were apart [1]."""
+    """Relative growth of two quantities over some years, with independent errors [1]."""
     difference = one.rate - other.rate
     half = np.hypot(one.rate_high - one.rate, other.rate_high - other.rate)
     log_sd = float(np.log(2) * years * half / z_score(CENTRAL))
@@ -67,7 +67,7 @@ def faster(one: GrowthRate, other: GrowthRate, years: float = TWO_YEARS) -> Unce
 
 
 def holders(catalog: Catalog) -> list[Held]:
-    """For each year with a larger model than before: how many devices of then hold it."""
+    """Devices needed to store each new largest model, by year."""
     models, memories = model_size(catalog).front(), device_memory(catalog)
     found = {}
     for label, when, params in zip(models.labels, models.years, models.values, strict=True):
@@ -86,7 +86,7 @@ def holders(catalog: Catalog) -> list[Held]:
 
 
 def _largest_until(series: Series, when: float) -> int | None:
-    """Place of the largest value not younger than a date."""
+    """Index of the largest value up to a date."""
     known: Mask = series.years <= when + 0.5
     if not known.any():
         return None

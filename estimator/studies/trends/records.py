@@ -1,4 +1,4 @@
-"""The records behind each trend, each with the row it comes from."""
+"""Records behind each trend, with their source rows."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from estimator.networks.formulas import FLOP_PER_PARAM_AND_TOKEN, TRAINING_OVER_
 from estimator.studies.trends.growth import GrowthRate, growth, running_records
 
 CHIPS = ("gpu-datacenter", "tpu", "superchip", "asic")
-"""Kinds of device that large networks are trained on."""
+"""Device types that large networks are trained on."""
 
 TRAINED_IN = ("bf16", "fp16", "tf32", "fp32")
-"""Formats, of which a device's fastest counts: some have 16 bits at a fraction of 32."""
+"""Training formats, of which a device's fastest counts."""
 
 TRUSTED = ("A", "B", "C", "D")
 """Tiers of published runs that count; X is distrusted."""
@@ -46,11 +46,11 @@ class Series:
         return growth(self.years, self.values)
 
     def front(self) -> "Series":
-        """Those records that exceed all before them."""
+        """Records that exceed all earlier ones."""
         return self.at(running_records(self.years, self.values))
 
     def at(self, places: Places) -> "Series":
-        """Return the records at some places."""
+        """Return the records at some indices."""
         return Series(
             name=self.name,
             unit=self.unit,
@@ -62,17 +62,17 @@ class Series:
 
 
 def training_compute(catalog: Catalog) -> Series:
-    """Training compute of the published runs, as reported or as their size and data make it."""
+    """Training compute of the published runs, reported or from size and data."""
     return _of_runs(catalog, "training compute", "FLOP", _training_flop)
 
 
 def model_size(catalog: Catalog) -> Series:
-    """Parameters of the models of the published runs."""
+    """Parameter counts of the published runs' models."""
     return _of_runs(catalog, "parameters", "parameter", lambda row: _number(row["params_total"]))
 
 
 def device_peak(catalog: Catalog) -> Series:
-    """Dense peak of each accelerator in the format that it trains in."""
+    """Dense peak of each accelerator in its training format."""
     return _of_devices(catalog, "peak of a device", "FLOP/s", _peak)
 
 
@@ -82,7 +82,7 @@ def device_memory(catalog: Catalog) -> Series:
 
 
 def device_bandwidth(catalog: Catalog) -> Series:
-    """Bandwidth of the memory of each accelerator."""
+    """Memory bandwidth of each accelerator."""
     return _of_devices(catalog, "bandwidth of the memory", "B/s", _recorded("memory_bytes_per_s"))
 
 
@@ -92,13 +92,13 @@ def device_efficiency(catalog: Catalog) -> Series:
 
 
 def device_per_dollar(catalog: Catalog) -> Series:
-    """Peak of each accelerator over its price at launch, where that is known."""
+    """Peak of each accelerator over its launch price, if known."""
     price = _recorded("launch_price_usd")
     return _of_devices(catalog, "peak per dollar", "FLOP/s/USD", _over(_peak, price))
 
 
 def quantum_volume(catalog: Catalog, maker: str | None = None) -> Series:
-    """Quantum volumes reached, of one maker or of all."""
+    """Quantum volumes reached, by one maker or all."""
     series = _of_table(catalog, "quantum_volume.csv", "quantum_volume", ("maker", "machine"))
     if maker is None:
         return series
@@ -111,7 +111,7 @@ def estimated_compute(catalog: Catalog) -> Series:
 
 
 def decimal_year(text: str) -> float:
-    """Read a date as a year with a fraction; what is missing is taken as the middle.
+    """Parse a date as a decimal year; missing parts are taken as the middle.
 
     >>> decimal_year("2020"), round(decimal_year("2020-07"), 2), decimal_year("2020-01-01")
     (2020.5, 2020.54, 2020.0)
@@ -174,7 +174,7 @@ def _of_devices(
 
 
 def _training_flop(row: Mapping[str, str]) -> float | None:
-    """Compute as reported, else by parameters and tokens, else by samples."""
+    """Compute as reported, otherwise from parameters and tokens, or samples."""
     reported = _number(row["train_flops_reported"])
     if reported is not None:
         return reported
@@ -189,7 +189,7 @@ def _training_flop(row: Mapping[str, str]) -> float | None:
 
 
 def _peak(device: Device) -> float | None:
-    """Highest dense peak of the formats that networks were trained in without scaling."""
+    """Highest dense peak among the formats used for unscaled training."""
     known = [device.peaks[name].value for name in TRAINED_IN if name in device.peaks]
     return max(known, default=None)
 
