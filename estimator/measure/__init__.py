@@ -1,6 +1,6 @@
-"""Measurement: the only package that touches live devices and telemetry.
+"""Measurement: the only package that accesses live devices and telemetry.
 
-The package can be called like a function: ``estimator.measure(...)`` is
+The package can be called as a function: ``estimator.measure(...)`` is
 `estimator.measure.training_run.measure`.
 """
 
@@ -21,21 +21,21 @@ def measure(**given: Any) -> "AbstractContextManager[Session]":
 
 
 def trainer_callback(session: "Session") -> Any:
-    """Callback for the Trainer of Hugging Face; see `estimator.measure.callbacks`."""
+    """Callback for the Hugging Face Trainer; see `estimator.measure.callbacks`."""
     from estimator.measure import callbacks
 
     return callbacks.trainer_callback(session)
 
 
 def lightning_callback(session: "Session") -> Any:
-    """Callback for the Trainer of Lightning; see `estimator.measure.callbacks`."""
+    """Callback for the Lightning Trainer; see `estimator.measure.callbacks`."""
     from estimator.measure import callbacks
 
     return callbacks.lightning_callback(session)
 
 
 class _Callable(ModuleType):
-    """A package that is a function, too."""
+    """Package that is also a function."""
 
     def __call__(self, **given: Any) -> "AbstractContextManager[Session]":
         return measure(**given)

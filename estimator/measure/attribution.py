@@ -10,7 +10,7 @@ from estimator.runs.meter import Meter, Sample
 from estimator.runs.record import Condition, MeasuredDevice, MeasuredRun, ServedLoad, Timing, Trust
 
 IN_USE = 0.05
-"""A device busy for less than this share of the time is taken as not used by the run [1]."""
+"""Busy share of the time below which a device counts as unused [1]."""
 
 PARTS = "the work ran on partitions of GPUs: no utilization is derived"
 UNKNOWN = (
@@ -20,9 +20,9 @@ UNKNOWN = (
 
 
 def used_devices(run: MeasuredRun) -> list[str]:
-    """Keys of the devices that a run used: the accelerators busy with it, or the processor.
+    """Return the keys of the devices that a run used: its busy accelerators, or the CPU.
 
-    Empty where no board is seen busy, and one does not tell.
+    Empty if no board is seen busy and one does not report it.
     """
     boards = [one.key for one in run.devices if one.kind == "gpu"]
     busy = {
@@ -37,7 +37,7 @@ def used_devices(run: MeasuredRun) -> list[str]:
 def at_work(
     devices: Sequence[MeasuredDevice], conditions: Sequence[Condition]
 ) -> list[MeasuredDevice]:
-    """Devices that worked; one that does not report how busy it was counts."""
+    """Return the devices that worked, including those that do not report their load."""
     busy = {one.component: one.busy for one in conditions if one.busy is not None}
     return [one for one in devices if busy.get(one.key, 1.0) >= IN_USE]
 
@@ -48,7 +48,7 @@ def placed(
     meters: Sequence[Meter] = (),
     samples: Mapping[str, Sequence[Sample]] | None = None,
 ) -> tuple[Timing | None, list[str]]:
-    """Return the timing of some steps on the devices that did them, or None and the reasons."""
+    """Return the timing of some steps on their devices, or None and the reasons."""
     component = reported.timing.component
     used = [component] if component else used_devices(run)
     if not used:
@@ -77,7 +77,7 @@ def total_power_w(
     samples: Mapping[str, Sequence[Sample]],
     window: tuple[float, float],
 ) -> tuple[float, Trust] | None:
-    """Power of some devices in a window [W], with its trust; None if that of one is unknown."""
+    """Power of some devices in a window [W], with its trust, or None if any is unknown."""
     powers = [
         mean_power_w(meter, samples.get(meter.component, ()), [window])
         for meter in meters
@@ -91,7 +91,7 @@ def total_power_w(
 
 
 def with_power(load: ServedLoad, power_w: float, trust: Trust) -> ServedLoad:
-    """A load of a server with the power of its devices, and the energy of a token that follows."""
+    """Return a server's load with device power and the resulting energy per token."""
     measured = {**load.measured, "device_power_w": power_w}
     if rate := load.measured.get("output_tokens_per_s"):
         measured["device_energy_per_output_token_j"] = power_w / rate
@@ -101,7 +101,7 @@ def with_power(load: ServedLoad, power_w: float, trust: Trust) -> ServedLoad:
 def mean_power_w(
     meter: Meter, samples: Sequence[Sample], windows: Sequence[tuple[float, float]]
 ) -> tuple[float, Trust] | None:
-    """Mean power by a meter in some windows [W], with its trust; None if it was not read there."""
+    """Mean power from a meter in some windows [W], with its trust, or None if not read."""
     energy_j = time_s = 0.0
     trust: Trust = meter.trust
     for begin, end in windows:
@@ -121,7 +121,7 @@ def mean_power_w(
 
 
 def implausible(run: MeasuredRun) -> list[str]:
-    """Say of which timings nothing can be learnt, and why, as far as the profiles can be read."""
+    """Return notices on timings that cannot be used, with reasons."""
     devices = {one.key: one for one in run.devices}
     found = []
     for timing in run.timings:
@@ -139,7 +139,7 @@ def implausible(run: MeasuredRun) -> list[str]:
 
 
 def _too_fast(timing: Timing, hardware: str) -> list[str]:
-    """Say that the reported work is more than the device can do."""
+    """Return the notice that the reported work exceeds the device's peak."""
     from estimator.catalog import Catalog, ProfileError
     from estimator.catalog.records import most_possible
 

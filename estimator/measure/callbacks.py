@@ -1,4 +1,4 @@
-"""Callbacks by which training libraries report their steps, one per library."""
+"""Callbacks for training libraries to report their steps."""
 
 from importlib import import_module
 from typing import Any
@@ -7,14 +7,14 @@ from estimator.measure.session import Session
 
 
 def trainer_callback(session: Session) -> Any:
-    """Callback for the Trainer of Hugging Face that tells a session of each optimizer step.
+    """Callback for the Hugging Face Trainer that reports each optimizer step to a session.
 
     >>> trainer.add_callback(trainer_callback(run))  # doctest: +SKIP
     """
     transformers: Any = import_module("transformers")
 
     class TrainerSteps(transformers.TrainerCallback):  # type: ignore[misc]
-        """Says that a step has ended."""
+        """Callback that reports the end of a step."""
 
         def on_step_end(self, *arguments: Any, **more: Any) -> None:
             session.step()
@@ -23,9 +23,9 @@ def trainer_callback(session: Session) -> Any:
 
 
 def lightning_callback(session: Session) -> Any:
-    """Callback for the Trainer of Lightning that tells a session of each optimizer step.
+    """Callback for the Lightning Trainer that reports each optimizer step to a session.
 
-    Batches whose gradients are only added up make one step together, as with Hugging Face.
+    Accumulated batches form one step, as with Hugging Face.
 
     >>> trainer = Trainer(callbacks=[lightning_callback(run)])  # doctest: +SKIP
     """
@@ -35,7 +35,7 @@ def lightning_callback(session: Session) -> Any:
         lightning = import_module("pytorch_lightning")
 
     class LightningSteps(lightning.Callback):  # type: ignore[misc]
-        """Says that a step has ended."""
+        """Callback that reports the end of a step."""
 
         def __init__(self) -> None:
             self.seen = 0

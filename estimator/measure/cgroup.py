@@ -1,6 +1,6 @@
 """Share of the machine that a Linux control group allows this process.
 
-Both generations of control groups; the tightest limit of the group and those above it holds.
+Supports both cgroup versions; the tightest limit in the hierarchy applies.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ US_PER_S = 1e6
 
 
 def quota_cores(root: Path = Path("/")) -> float | None:
-    """Processors' worth of time that the group may use; None where nothing limits it [1]."""
+    """CPU quota of the group, or None if unlimited [1]."""
     quotas = []
     for group in _groups(root, "cpu"):
         quota, _, period = text_of(group / "cpu.max").partition(" ")
@@ -29,7 +29,7 @@ def quota_cores(root: Path = Path("/")) -> float | None:
 
 
 def memory_limit_bytes(root: Path = Path("/")) -> float | None:
-    """Memory that the group may use; None where nothing limits it [B]."""
+    """Memory limit of the group, or None if unlimited [B]."""
     limits = [
         float(limit)
         for group in _groups(root, "memory")
@@ -40,7 +40,7 @@ def memory_limit_bytes(root: Path = Path("/")) -> float | None:
 
 
 def used_cpu_s(root: Path = Path("/")) -> float | None:
-    """Processor time that the group has used since it began; None where it does not tell [s]."""
+    """CPU time used by the group since its start, or None if not reported [s]."""
     for group in _groups(root, "cpuacct"):
         for line in text_of(group / "cpu.stat").splitlines():
             if line.startswith("usage_usec "):
@@ -51,9 +51,9 @@ def used_cpu_s(root: Path = Path("/")) -> float | None:
 
 
 def _groups(root: Path, controller: str) -> Iterator[Path]:
-    """The folders of the group of this process and those above it, from the inside out.
+    """Folders of this process's group and its parents, innermost first.
 
-    A container often shows its own group as the root, whatever the group's path says.
+    A container often shows its own group as the root, whatever its path.
     """
     for line in text_of(root / "proc" / "self" / "cgroup").splitlines():
         _, controllers, path = line.split(":", 2)

@@ -1,6 +1,6 @@
-"""Processes started by a process, and the processor time they used.
+"""Descendants of a process, and their CPU time.
 
-Where Linux shows no /proc, as in some sandboxes, none are seen.
+Without /proc, as in some sandboxes, none are seen.
 """
 
 import os
@@ -16,7 +16,7 @@ POLL_S = 0.05
 
 
 def descendants(pid: int) -> "set[Process]":
-    """Return the descendants of a process that have not ended."""
+    """Return the running descendants of a process."""
     import psutil
 
     try:
@@ -26,7 +26,7 @@ def descendants(pid: int) -> "set[Process]":
 
 
 def end_all(processes: "set[Process]", patience_s: float) -> None:
-    """Tell processes to end, and kill those that still run after a while."""
+    """Terminate processes, and kill those still running after a while."""
     import psutil
 
     for end in (psutil.Process.terminate, psutil.Process.kill):
@@ -39,10 +39,10 @@ def end_all(processes: "set[Process]", patience_s: float) -> None:
 
 
 def running_children_s() -> float:
-    """Processor time of all that descends from this process and has not ended [s].
+    """CPU time of this process's running descendants [s].
 
-    The time of those of them that have ended themselves is in that of their parents, where the
-    system tells it: Linux does.
+    The time of ended descendants is included in their parents' where the system reports it, as
+    Linux does.
     """
     import psutil
 
@@ -55,7 +55,7 @@ def running_children_s() -> float:
 
 
 def _runs(process: "Process") -> bool:
-    """Return whether a process has not ended; a zombie has."""
+    """Return whether a process is running; a zombie is not."""
     import psutil
 
     try:

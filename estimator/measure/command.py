@@ -1,7 +1,7 @@
 """Wrapped command: started, left alone, and measured from outside.
 
-Its input, output, open files, terminal and exit code are its own. Signals sent to us go on to it;
-those that the terminal sends to all, Ctrl-C among them, reach it by themselves, and we wait.
+Its input, output, open files, terminal and exit code are its own. Signals sent to us are forwarded;
+those that a terminal sends to all processes, such as Ctrl-C, reach it directly while we wait.
 """
 
 import json
@@ -22,16 +22,16 @@ from estimator.measure.session import REPORT, Reported
 from estimator.runs.record import State, read_part
 
 NOT_FOUND, NOT_ALLOWED = 127, 126
-"""Exit codes of a command that is missing or cannot be run, as shells have them."""
+"""Exit codes of a missing or non-executable command, as in shells."""
 
 OF_SIGNALS = 128
-"""A command ended by a signal has this plus its number as exit code, as shells have it."""
+"""Exit code offset of a command ended by a signal, as in shells."""
 
 PASSED_ON = ("SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2")
-"""Signals that go on to the command."""
+"""Signals forwarded to the command."""
 
 FROM_TERMINAL = ("SIGINT", "SIGQUIT")
-"""Signals that a terminal sends to all processes in its foreground."""
+"""Signals that a terminal sends to all foreground processes."""
 
 
 SCRIPTS = (".py", ".sh", ".bash", ".ipynb")
@@ -39,9 +39,9 @@ SCRIPTS = (".py", ".sh", ".bash", ".ipynb")
 
 
 def name_of_command(words: Sequence[str]) -> str:
-    """Return the default name of a command's program: its file and the folder it is in.
+    """Return the default program name of a command: its file and folder.
 
-    Options such as `--lr` make no other program.
+    Options such as `--lr` do not affect the name.
 
     >>> name_of_command(["torchrun", "--nproc-per-node=2", "gpt/train.py", "--lr", "1"])
     'gpt/train.py'
@@ -61,7 +61,7 @@ def name_of_command(words: Sequence[str]) -> str:
 
 
 class CommandError(OSError):
-    """A command that cannot be run: why, in one line, and the exit code for it."""
+    """Command that cannot run: reason in one line, and exit code."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
@@ -95,9 +95,9 @@ class Ended:
 
 @contextmanager
 def running(words: Sequence[str], extra: Mapping[str, str] | None = None) -> "Iterator[Command]":
-    """Run a command; signals are for it from before it starts until the end of the block.
+    """Run a command; signals are forwarded from before its start to the end of the block.
 
-    Arguments as of `Command`.
+    Arguments as in `Command`.
     """
     with _passing_on() as signals:
         command = Command(words, extra or {})
@@ -107,7 +107,7 @@ def running(words: Sequence[str], extra: Mapping[str, str] | None = None) -> "It
 
 @dataclass
 class Command:
-    """A command that runs."""
+    """Running command."""
 
     words: Sequence[str]
     extra: Mapping[str, str] = field(default_factory=dict)
@@ -143,13 +143,13 @@ class Command:
         )
 
     def _clear(self) -> None:
-        """Take the report and its folder away."""
+        """Remove the report and its folder."""
         if self._report is not None:
             shutil.rmtree(self._report.parent, ignore_errors=True)
 
 
 def _place_of_report() -> Path | None:
-    """Return a path where a program may report its steps; None if there is no room for it."""
+    """Return a path for a program's step report, or None if there is no space."""
     try:
         return Path(tempfile.mkdtemp(prefix="twenty-watts-")) / "steps.jsonl"
     except OSError:
@@ -157,20 +157,20 @@ def _place_of_report() -> Path | None:
 
 
 class _Signals:
-    """Signals for a command; those that come before it has started wait for it."""
+    """Signals for a command; early ones wait for its start."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._early: list[int] = []
 
     def send_to(self, process: "subprocess.Popen[bytes]") -> None:
-        """Send to this command from now on."""
+        """Forward to this command from now on."""
         self._process = process
         for number in self._early:
             self.received(number, None)
 
     def received(self, number: int, _frame: FrameType | None) -> None:
-        """Hand a signal on, but for those that the terminal sends the command itself."""
+        """Forward a signal, unless the terminal sends it to the command directly."""
         if self._process is None:
             self._early.append(number)
         elif self._process.poll() is None:
@@ -181,7 +181,7 @@ class _Signals:
 
 @contextmanager
 def _passing_on() -> Iterator[_Signals]:
-    """Take the signals that are for a command."""
+    """Receive the signals for a command."""
     signals = _Signals()
     known = [getattr(signal, name) for name in PASSED_ON if hasattr(signal, name)]
     before = {number: signal.signal(number, signals.received) for number in known}
@@ -193,15 +193,15 @@ def _passing_on() -> Iterator[_Signals]:
 
 
 def undisturbed() -> AbstractContextManager[None]:
-    """Pay no heed to Ctrl-C, but while a command has it: what is pressed once more costs nothing.
+    """Ignore Ctrl-C while a command handles it.
 
-    A handler that does nothing, as a command would inherit that the signal is ignored.
+    Uses an empty handler, as a command would inherit an ignored signal.
     """
     return _on_interrupt(_unheeded)
 
 
 def interrupted_once() -> AbstractContextManager[None]:
-    """Let Ctrl-C interrupt once: pressed once more, while the result is kept, it costs nothing."""
+    """Let Ctrl-C interrupt once; further ones are ignored while the result is stored."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, _unheeded)
@@ -211,12 +211,12 @@ def interrupted_once() -> AbstractContextManager[None]:
 
 
 def _unheeded(_number: int, _frame: FrameType | None) -> None:
-    """Let an interrupt pass."""
+    """Ignore an interrupt."""
 
 
 @contextmanager
 def _on_interrupt(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Handle Ctrl-C so for a while, unless it is ignored by whoever started us."""
+    """Handle Ctrl-C temporarily, unless our parent ignores it."""
     before = signal.getsignal(signal.SIGINT)
     if before is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, handler)
@@ -227,7 +227,7 @@ def _on_interrupt(handler: Callable[[int, FrameType | None], None]) -> Iterator[
 
 
 def _in_foreground() -> bool:
-    """Return whether we are in the foreground of a terminal, which signals the command itself."""
+    """Return whether we are in a terminal's foreground, which signals the command directly."""
     try:
         terminal = os.open(os.ctermid(), os.O_RDONLY | os.O_NOCTTY)
     except (OSError, AttributeError):
@@ -241,7 +241,7 @@ def _in_foreground() -> bool:
 
 
 def _read_report(path: Path | None) -> tuple[tuple[Reported, ...], tuple[str, ...]]:
-    """Steps that the program reported; a broken line is left out and said."""
+    """Parse the steps that the program reported, with notes on broken lines."""
     if path is None or not path.parent.exists():
         return (), ("the folder for temporary files is full or was cleared: no steps are known",)
     found: list[Reported] = []

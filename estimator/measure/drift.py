@@ -1,10 +1,9 @@
-"""Drift of a machine between the steps seen and the steps ahead.
+"""Drift of a machine between observed and future steps.
 
-Neighbours, clocks and caches change the pace of a machine on every scale of time: averaging longer
-hardly helps, as the next minutes differ from the last ones by as much as the next seconds do. That
-is flicker noise, whose spectrum falls with the frequency; the variance between the means of two
-windows follows in closed form from one number, its strength [1]_. That is known from few
-differences, so what lies ahead follows Student's t distribution of as many degrees of freedom.
+Neighbours, clocks and caches change a machine's pace on all time scales, so longer averaging hardly
+helps. This is flicker noise, whose spectrum falls with frequency; the variance between the means of
+two windows has a closed form with one parameter, its strength [1]_. It is estimated from few
+differences, so predictions follow a Student's t distribution with as many degrees of freedom.
 
 References
 ----------
@@ -20,24 +19,26 @@ from dataclasses import dataclass
 import numpy as np
 
 STRENGTH_SD = 0.075
-"""Root of the strength of the flicker noise of the pace [1]. With 0.05, which 60 steps after the
-first 20 showed on shared two-core machines, only 14 of 25 runs of minutes ended inside the interval
-of 80% that their first 10 or 20 s gave, and 5 of 8 others: 1.5 times as wide would have held four
-of five of them."""
+"""Square root of the pace's flicker-noise strength [1]. With 0.05, from 60 steps after the first 20
+on shared two-core machines, the 80% interval from the first 10 or 20 s covered only 14 of 25 runs
+lasting minutes, and 5 of 8 others; 1.5 times as wide would have covered four of five.
+"""
 
 STRENGTH_DOF = 4.0
-"""Weight of the prior in differences between windows [1]. Assumed: the errors of those runs have
-the tails of a Student's t with about four degrees of freedom."""
+"""Weight of the prior, in window differences [1]. Assumed: the errors of those runs have the tails
+of a Student's t with about four degrees of freedom.
+"""
 
 MOST_OWN = 8.0
-"""Most differences that the run's own windows count for [1]: they show the pace of the seconds
-watched, not of other minutes. Assumed."""
+"""Most differences that the run's own windows count for [1], as they only show the observed
+seconds. Assumed.
+"""
 
 MOST_LEARNED = 16.0
 """Most differences that stored runs count for [1]. Assumed."""
 
 BLOCK = 16
-"""Steps of the shortest window of the run itself: of fewer, single steps outweigh the drift."""
+"""Steps of the run's shortest window; below, step noise exceeds drift."""
 
 EQUAL = 4.0 * math.log(2.0)
 """Variance between adjacent windows of equal length over the strength [1]."""
@@ -45,7 +46,7 @@ EQUAL = 4.0 * math.log(2.0)
 
 @dataclass(frozen=True, kw_only=True)
 class Strength:
-    """Strength of the flicker noise, and how many differences of windows it is worth [1]."""
+    """Flicker-noise strength, and its weight in window differences [1]."""
 
     value: float
     differences: float
@@ -55,7 +56,7 @@ NOTHING_LEARNED = Strength(value=0.0, differences=0.0)
 
 
 def learned(pairs: Sequence[tuple[float, float]]) -> Strength:
-    """Strength that stored runs show: times of the same steps in two of them [s].
+    """Strength estimated from stored runs: times of the same steps in pairs of runs [s].
 
     >>> round(learned([(1.0, 1.1), (1.0, 0.92)]).value ** 0.5, 3)
     0.054
@@ -69,7 +70,7 @@ def learned(pairs: Sequence[tuple[float, float]]) -> Strength:
 
 
 def strength(times_s: Sequence[float], stored: Strength = NOTHING_LEARNED) -> Strength:
-    """Strength of the flicker noise: what is usual, corrected by stored runs and the run itself.
+    """Flicker-noise strength: the prior, updated by stored runs and the run itself.
 
     >>> round(strength([0.1] * 20).value ** 0.5, 3), round(strength([0.1] * 320).value ** 0.5, 3)
     (0.075, 0.043)
@@ -103,5 +104,5 @@ def between(seen_s: float, ahead_s: float) -> float:
 
 
 def _twice(length: float) -> float:
-    """The logarithm integrated twice, from zero."""
+    """Second antiderivative of the logarithm."""
     return 0.5 * length**2 * math.log(length) - 0.75 * length**2

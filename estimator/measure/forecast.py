@@ -1,7 +1,7 @@
 """Watch over the steps of a command, to forecast its whole run.
 
-Steps are found automatically: those that `measure()` in the script reports, else those of
-PyTorch's optimizers, through which the Trainer of Hugging Face, Lightning and Accelerate step, too.
+Steps are detected automatically: those that `measure()` in the script reports, otherwise those of
+PyTorch's optimizers, as used by the Hugging Face Trainer, Lightning and Accelerate.
 """
 
 import math
@@ -29,16 +29,16 @@ POLL_S = 0.05
 """Time between reads of the stamps [s]."""
 
 COUNTER = "TWENTY_WATTS_COUNTER"
-"""Environment variable that names the module by which a step is counted."""
+"""Environment variable with the path of the step counter module."""
 
 SILENCE_S = 30.0
-"""After so long without two steps it is said what is waited for [s]."""
+"""Time without two steps before a notice [s]."""
 
 PROGRESS_S = 1.0
-"""Between two reports on a command that goes on [s]."""
+"""Interval between reports on a continuing command [s]."""
 
 PATIENCE_S = 5.0
-"""Time that a command has to stop [s]."""
+"""Time for a command to stop [s]."""
 
 HOOK = Path(__file__).parent / "step_hook"
 """Folder of the module that Python loads at its start."""
@@ -46,7 +46,7 @@ HOOK = Path(__file__).parent / "step_hook"
 
 @dataclass(kw_only=True)
 class StepWatch:
-    """Watches a command until enough of it was seen.
+    """Watch of a command until enough steps are seen.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ class StepWatch:
                 return
 
     def _follow(self, stamps: StampFile, over: threading.Event) -> None:
-        """Report on a command that goes on; each look costs as much as all its steps so far."""
+        """Report on a continuing command, less often as it grows."""
         if self.seen is not None and self.on_enough is not None:
             self.on_enough(self.seen)
         wait_s = PROGRESS_S
@@ -124,7 +124,7 @@ class StepWatch:
             wait_s = max(PROGRESS_S, 100.0 * (time.monotonic() - began_s))
 
     def _read(self, stamps: StampFile) -> None:
-        """Take what was stamped, until it is enough."""
+        """Read the stamps until there are enough."""
         if self.enough:
             return
         seen = stamps.read()
@@ -136,9 +136,9 @@ class StepWatch:
 
 
 def _stop(process: "subprocess.Popen[bytes]", over: threading.Event) -> None:
-    """Tell a command to stop; end it, and what it started and left behind, if they do not.
+    """Stop a command; terminate it and its descendants if needed.
 
-    A terminated shell ends at once and leaves the training that it started running.
+    A terminated shell exits at once and leaves its training running.
     """
     family = descendants(process.pid)
     process.terminate()
@@ -156,7 +156,7 @@ def recorded_watch(
     given: Mapping[str, Any],
     on_enough: Callable[[MeasuredRun, Stamped], None] | None = None,
 ) -> tuple[MeasuredRun, Ended]:
-    """Watch a command with the meters on, and store what was measured as a run.
+    """Watch a command with the meters on, and store the measurement as a run.
 
     Parameters
     ----------
@@ -199,13 +199,13 @@ def recorded_watch(
 
 
 def completed(reported: Reported, counted: Mapping[str, Any]) -> Reported:
-    """The same steps with what was counted of one, where nobody says it."""
+    """Add the counts of a step where not reported."""
     timing = reported.timing
     return replace(reported, timing=replace(timing, **missing(vars(timing), counted)))
 
 
 def reported_steps(seen: Stamped | None, given: Mapping[str, Any]) -> tuple[Reported, ...]:
-    """The steps that were stamped, as if the program had reported them; none of too few."""
+    """Stamped steps as reported steps, none if too few."""
     found = None if seen is None else steady(seen.times_s)
     if seen is None or found is None:
         return ()

@@ -1,7 +1,7 @@
 """Description of this machine, and load by other processes.
 
-What a system does not tell is left out: outside Linux that is more. Nothing here names a person,
-a machine or a path.
+Facts that the system does not report are left out, more of them outside Linux. Nothing names a
+person, machine or path.
 """
 
 import math
@@ -25,14 +25,14 @@ from estimator.system.system_files import text_of
 CONTAINER_SIGNS = (".dockerenv", "run/.containerenv", "run/systemd/container")
 GUEST_SIGNS = ("sys/hypervisor/type", "proc/device-tree/hypervisor")
 ASKED_S = 2.0
-"""A command of the system is given so long to answer [s]."""
+"""Timeout of a system command [s]."""
 
 SMALLEST_LAPSE_S = 1e-3
-"""Two readings closer than this tell nothing of who used the machine [s]."""
+"""Least time between two readings of the machine's use [s]."""
 
 
 def this_host(root: Path = Path("/")) -> Host:
-    """Describe this machine and what is installed beside us."""
+    """Describe this machine and its installed software."""
     cpu = processor_name(root)
     return Host(
         id=host_id(root),
@@ -46,14 +46,14 @@ def this_host(root: Path = Path("/")) -> Host:
 
 
 def usable_cores(root: Path = Path("/")) -> float:
-    """Processors' worth of time that this process may use: by affinity and by quota [1]."""
+    """CPUs available to this process, by affinity and quota [1]."""
     quota = quota_cores(root)
     return float(len(_affinity())) if quota is None else min(float(len(_affinity())), quota)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Use:
-    """Processor time used until some moment.
+    """CPU time used up to some moment.
 
     Parameters
     ----------
@@ -73,16 +73,16 @@ class Use:
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessorShares:
-    """Shares of the processors that we may use: by others, and by all together [1]."""
+    """Shares of the available CPUs used by others, and by all [1]."""
 
     others: float
     busy: float
 
 
 class ContentionMeter:
-    """Share of what this process may use of the machine that others used, between readings.
+    """Share of the available CPU used by others between readings.
 
-    Own is what this process used, and those that it started, once they have ended.
+    Own use includes ended child processes.
 
     Parameters
     ----------
@@ -98,12 +98,12 @@ class ContentionMeter:
         self._before = self._use()
 
     def read(self) -> float | None:
-        """Share that others used since the last reading, or the beginning [1]."""
+        """Share used by others since the last reading or the start [1]."""
         found = self.shares()
         return None if found is None else found.others
 
     def shares(self) -> "ProcessorShares | None":
-        """Return the use by others and by all since the last reading, or the beginning."""
+        """Return the use by others and by all since the last reading or the start."""
         before, after = self._before, self._use()
         self._before = after
         if before is None or after is None or after.time_s - before.time_s < SMALLEST_LAPSE_S:
@@ -123,10 +123,10 @@ class ContentionMeter:
 
 
 def others_share(before: Use, after: Use, *, cores: int, quota: float | None) -> float:
-    """Share of what we may use of the machine that others used between two moments [1].
+    """Share of our available CPU used by others between two moments [1].
 
-    Where a quota confines us, those outside our control group take something from us only once
-    the rest of the machine is full.
+    With a quota, processes outside our control group matter only once the rest of the machine is
+    full.
 
     Examples
     --------
@@ -147,13 +147,13 @@ def others_share(before: Use, after: Use, *, cores: int, quota: float | None) ->
 
 
 def own_cpu_s() -> float:
-    """Processor time of this process and of those it started that have ended [s]."""
+    """CPU time of this process and its ended children [s]."""
     spent = os.times()
     return time.process_time() + spent.children_user + spent.children_system
 
 
 def _use(root: Path) -> Use | None:
-    """Time that was used of the processors that we may use; None where it is not reported."""
+    """Used CPU time, or None if not reported."""
     all_s = _used_s(root)
     if all_s is None:
         return None
@@ -161,10 +161,10 @@ def _use(root: Path) -> Use | None:
 
 
 def _used_s(root: Path) -> float | None:
-    """Time that all used of the processors that we may use [s]; None where it is not reported.
+    """CPU time used by all on the CPUs available to us [s], or None if not reported.
 
-    Windows tells it, too, but not what children of ours used that have ended: they would count as
-    others. What the host of a virtual machine gave to others counts as used.
+    Windows reports it, but without ended children of ours, which would count as others. Time that a
+    hypervisor gave to others counts as used.
     """
     if sys.platform == "darwin":
         import psutil
@@ -181,14 +181,14 @@ def _used_s(root: Path) -> float | None:
 
 
 def _affinity() -> set[int]:
-    """Numbers of the processors that this process may run on."""
+    """Numbers of the CPUs that this process may run on."""
     if sys.platform == "linux":
         return os.sched_getaffinity(0)
     return set(range(os.cpu_count() or 1))
 
 
 def processor_name(root: Path = Path("/")) -> str:
-    """Name of the processor as it tells; that of its makers' codes on Arm."""
+    """Name of the CPU, on Arm from its vendor codes."""
     facts = _cpu_facts(root)
     if name := facts.get("model name") or facts.get("Model"):
         return name
@@ -200,7 +200,7 @@ def processor_name(root: Path = Path("/")) -> str:
 
 
 def _name_elsewhere() -> str:
-    """Name of the processor where macOS or Windows tells it."""
+    """Name of the CPU on macOS or Windows."""
     if sys.platform == "darwin":
         return _command_output("sysctl", "-n", "machdep.cpu.brand_string")
     if sys.platform == "win32":
@@ -213,7 +213,7 @@ def _name_elsewhere() -> str:
 
 
 def _cpu_facts(root: Path) -> dict[str, str]:
-    """Return Linux's facts about the CPU; the first value of each key."""
+    """Return Linux's CPU facts, the first value of each key."""
     facts: dict[str, str] = {}
     for line in text_of(root / "proc" / "cpuinfo").splitlines():
         key, _, value = line.partition(":")
@@ -222,7 +222,7 @@ def _cpu_facts(root: Path) -> dict[str, str]:
 
 
 def _memory_bytes(root: Path) -> float | None:
-    """Main memory, or what the control group may use of it [B]."""
+    """Main memory, or the control group's limit [B]."""
     import psutil
 
     known = [memory_limit_bytes(root)]
@@ -232,7 +232,7 @@ def _memory_bytes(root: Path) -> float | None:
 
 
 def _virtual(root: Path) -> bool | None:
-    """Return whether this is a virtual machine or a container; None if unknown."""
+    """Return whether this is a virtual machine or container, or None if unknown."""
     if any((root / sign).exists() for sign in (*CONTAINER_SIGNS, *GUEST_SIGNS)):
         return True
     facts = _cpu_facts(root)
@@ -244,9 +244,9 @@ def _virtual(root: Path) -> bool | None:
 
 
 def _system() -> str:
-    """Operating system, the numbers of its version, and instruction set.
+    """Operating system, version numbers, and instruction set.
 
-    The rest of a kernel's version may hold names of people and machines.
+    The rest of a kernel's version may contain names of people and machines.
     """
     numbers = re.match(r"[\d.]+", platform.release())
     version = numbers[0].strip(".") if numbers else ""
@@ -254,7 +254,7 @@ def _system() -> str:
 
 
 def _software() -> dict[str, str]:
-    """Versions of what our own interpreter would compute with; none of it is imported for that."""
+    """Versions of the libraries of this interpreter, without importing them."""
     from importlib.metadata import PackageNotFoundError, version
 
     found = {"python": platform.python_version(), "numpy": np.__version__, "blas": _blas()}
@@ -265,7 +265,7 @@ def _software() -> dict[str, str]:
 
 
 def _blas() -> str:
-    """Name and version of numpy's BLAS; its kernels and threads in use where it reports them."""
+    """Name and version of numpy's BLAS, with kernels and threads where reported."""
     from threadpoolctl import threadpool_info
 
     built = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
@@ -277,7 +277,7 @@ def _blas() -> str:
 
 
 def _command_output(*command: str) -> str:
-    """Return the output of a system command; empty if there is none."""
+    """Return the output of a system command, empty if it fails."""
     import subprocess
 
     try:

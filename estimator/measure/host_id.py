@@ -1,7 +1,7 @@
 """Id of this user's store in records: stable, random, and without names.
 
-Every copy of a system image has the same machine id, so that is no identity. A store with runs
-under a digest of it keeps that, so its runs stay runs on this machine.
+Copies of a system image share the machine id, so it is not used. A store with runs under a hash of
+it keeps that id, so that they stay this machine's.
 """
 
 import math
@@ -20,13 +20,13 @@ ID_FILE = "host-id"
 
 
 def host_id(root: Path = Path("/")) -> str:
-    """Return the id kept beside the store; one is made on the first call."""
+    """Return the id stored with the runs, created on the first call."""
     kept = data_directory() / ID_FILE
     return text_of(kept) or _new_id(kept, root)
 
 
 def _new_id(kept: Path, root: Path) -> str:
-    """Random number, kept in a file where that can be written."""
+    """Create a random id, stored if possible."""
     import secrets
 
     digest = _digest(root)
@@ -44,7 +44,7 @@ def _new_id(kept: Path, root: Path) -> str:
 
 
 def _digest(root: Path) -> str:
-    """Digest of the machine's number, the id in older stores; empty where there is none."""
+    """Hash of the machine id, used by older stores, or empty."""
     for place in ("etc/machine-id", "var/lib/dbus/machine-id"):
         if re.fullmatch("[0-9a-f]{32}", number := text_of(root / place)):
             import hashlib
@@ -54,7 +54,7 @@ def _digest(root: Path) -> str:
 
 
 def measured_here() -> str | None:
-    """Return the profile of the device that was timed last on this machine; None before one was."""
+    """Return the profile of the device last timed on this machine, or None."""
     here, at = host_id(), TimingRow._fields.index
     rows = [row for row in read_timings() if row[at("host")] == here and row[at("explained")]]
     newest = max(rows, key=lambda row: str(row[at("started")]), default=None)
@@ -62,11 +62,11 @@ def measured_here() -> str | None:
 
 
 SAME_WORK = 0.01
-"""Steps whose FLOPs differ by less, in the logarithm, do the same work [1]."""
+"""Log difference in step FLOPs below which the work is the same [1]."""
 
 
 def drift_here() -> Strength:
-    """Return the drift of this machine: how far runs of the same steps differ in time."""
+    """Return this machine's drift: how much the times of equal steps differ between runs."""
     here = host_id()
     rows = [TimingRow._make(row) for row in read_timings()]
     groups: dict[tuple[str, str, str], list[TimingRow]] = {}

@@ -1,6 +1,6 @@
 """Current power and load of the devices, read on demand and cached briefly.
 
-No thread reads them: where nobody looks, nothing is read. All who look share the readings.
+Without viewers nothing is read; viewers share the readings.
 """
 
 import threading
@@ -15,13 +15,13 @@ from estimator.runs.meter import DeviceLost, Meter, MeterError, Sample
 from estimator.runs.record import MeasuredDevice, MeasuredRun, Trust
 
 SOONEST_S = 1.0
-"""Meters are read no more often, however many look: counters fall short when read often [s]."""
+"""Least interval between readings, as counters are inaccurate when read often [s]."""
 
 KEPT_S = 600.0
-"""Readings are kept so long [s]."""
+"""Time that readings are kept [s]."""
 
 FAILURES_IN_A_ROW = 10
-"""A meter that fails so often in a row is not read again."""
+"""Consecutive failures after which a meter is dropped."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class Course:
 
 
 class LiveMeters:
-    """Meters that are read when somebody looks.
+    """Meters that are read on demand.
 
     Examples
     --------
@@ -73,7 +73,7 @@ class LiveMeters:
         return tuple(self._notes)
 
     def look(self) -> tuple[Course, ...]:
-        """Read all meters, unless somebody just did, and return what was read lately."""
+        """Read all meters if the last reading is old, and return recent readings."""
         with self._turn:
             now_s = time.monotonic()
             if now_s - self._read_s >= SOONEST_S:
@@ -93,14 +93,14 @@ class LiveMeters:
             )
 
     def close(self) -> None:
-        """Let all meters go."""
+        """Release all meters."""
         with self._turn:
             for meter in self._meters:
                 meter.close()
             self._meters.clear()
 
     def _read(self, meter: Meter) -> None:
-        """Read one meter; one that is lost, or fails again and again, is given up."""
+        """Read one meter; drop it if lost or repeatedly failing."""
         kept = self._samples[meter.component]
         try:
             kept.append(meter.read(with_counter=True))
@@ -175,7 +175,7 @@ def course(
 
 
 def _powers(samples: Sequence[Sample]) -> list[tuple[float, float]]:
-    """Time and power: as read, or between two readings of a counter where power is not reported."""
+    """Time and power, as read or from counter differences."""
     read = [(one.time_s, one.power_w) for one in samples if one.power_w is not None]
     if read:
         return read
@@ -188,5 +188,5 @@ def _powers(samples: Sequence[Sample]) -> list[tuple[float, float]]:
 
 
 def _last(values: Sequence[float | None]) -> float | None:
-    """Return the last value that is known."""
+    """Return the last known value."""
     return next((value for value in reversed(values) if value is not None), None)

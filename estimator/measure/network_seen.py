@@ -1,41 +1,43 @@
-"""Kind of network, recognized by the operations of one step.
+"""Network kind, recognized by the operations of one step.
 
-For programs that nobody describes. What decides is where the work is: in convolutions, in recurrent
-layers, between attention and its softmax, or in plain products alone.
+For programs without a description. Decisive is where the work is: convolutions, recurrent layers,
+attention, or plain products.
 """
 
 from collections.abc import Callable, Mapping
 
 Share = Callable[[str], float]
-"""Sorts of products, by how their name begins -> their share of the work [1]."""
+"""Share of the work of products, by name prefix [1]."""
 
 MOST = 0.5
-"""Convolutions of more than this share of the work make a convolutional network [1]."""
+"""Share of convolutions above which a network is convolutional [1]."""
 
 RECURRENT = 0.3
-"""As much of recurrent layers a recurrent one: what they feed is often as large [1]."""
+"""Share of recurrent layers above which a network is recurrent [1]; the layers they feed are often
+as large.
+"""
 
 DEPTHWISE = 0.1
-"""Convolutions that see one channel each, of all: more than this in networks built of them [1]."""
+"""Share of depthwise convolutions above which a network is depthwise [1]."""
 
 SUMS_OF_MAPS = 3
-"""So many sums of two maps of features tell of residual connections [1]."""
+"""Sums of two feature maps that indicate residual connections [1]."""
 
 GATES = 0.5
-"""Gates over products: more than this in recurrent layers that run step by step [1]."""
+"""Gates per product above which a network has stepwise recurrent layers [1]."""
 
 BOXES = {"nms", "roi_align", "_roi_align_backward", "ps_roi_align"}
-"""Operations of which only detectors have one."""
+"""Operations found only in detectors."""
 
 WAVES = {"sin", "cos"}
-"""Operations that tell a network of pictures the time of a diffusion."""
+"""Operations that encode the time of a diffusion model."""
 
 FEWEST_GATES = 16
-"""So few gates may be activations of a perceptron [1]."""
+"""Least gates of a recurrent network [1]; fewer may be a perceptron's activations."""
 
 
 def network_seen(products: Mapping[str, float], seen: Mapping[str, int]) -> dict[str, str]:
-    """Kind of work and architecture in words, as fields of `Timing`; none where nothing tells.
+    """Return workload type and architecture as fields of `Timing`, empty if unclear.
 
     Parameters
     ----------
@@ -106,10 +108,10 @@ def _transformer(seen: Mapping[str, int], *, over_time: bool) -> tuple[str, str]
 
 
 def _gated(seen: Mapping[str, int]) -> str:
-    """Recurrent layer by the gates of its steps; empty if there are few.
+    """Return the type of a stepwise recurrent layer from its gates, empty if there are few.
 
-    An LSTM has three sigmoids and two hyperbolic tangents a step, a GRU two and one. A plain
-    recurrence has a tangent alone, as a layer of a perceptron may: it is taken for one.
+    An LSTM has three sigmoids and two tanh per step, a GRU two and one. A plain recurrence has only
+    a tanh, like a perceptron layer, and counts as one.
     """
     sigmoid, tanh = (seen.get(name, 0) + seen.get(f"{name}_", 0) for name in ("sigmoid", "tanh"))
     products = sum(seen.get(name, 0) for name in ("mm", "addmm", "bmm", "baddbmm"))

@@ -1,6 +1,6 @@
-"""Recording of a run: meters are read, samples go to disk and are summed up.
+"""Recording of a run: meters are read, samples stored and summarised.
 
-Nothing here may stop or slow the job that is measured: what fails is noted.
+Nothing here may stop or slow the measured job; failures become notes.
 """
 
 import os
@@ -36,21 +36,21 @@ from estimator.runs.record import (
 )
 
 RAPL = RaplMeter.name
-"""Meters whose counter a benchmark, whose trials may last a second, reads often."""
+"""Meter with a cheap counter, which a benchmark with short trials reads often."""
 
 WORTH_A_NOTE = 0.1
-"""Share of the processors that others must take for it to be said [1]."""
+"""CPU share of others that gets a note [1]."""
 
 SHORT_S = 2.0
-"""A run shorter than this says little of anything [s]."""
+"""Run length below which results are unreliable [s]."""
 
 LEAST_S = 0.2
-"""A run shorter than this is start-up alone: it is not stored, unless its steps were timed [s]."""
+"""Least length of a stored run without timed steps [s]."""
 
 
 @dataclass(kw_only=True)
 class Recording:
-    """A run in the making.
+    """Running recording.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ class Recording:
 
     @property
     def run_id(self) -> str:
-        """Id of the run; there is one once it has started."""
+        """Id of the run once started."""
         return "" if self._begun is None else self._begun.id
 
     def start(self) -> None:
@@ -127,7 +127,7 @@ class Recording:
 
     @property
     def devices(self) -> tuple[MeasuredDevice, ...]:
-        """The devices of this machine that are seen."""
+        """Detected devices of this machine."""
         return () if self._begun is None else self._begun.devices
 
     def device(self, key: str) -> MeasuredDevice:
@@ -143,13 +143,13 @@ class Recording:
         return {} if self._sampler is None else self._sampler.so_far()
 
     def update(self, timings: Sequence[Timing]) -> None:
-        """Keep on disk what was timed so far, so that a kill does not lose it."""
+        """Store the timings so far, so that a kill does not lose them."""
         if self._begun is not None:
             now = replace(self._begun, timings=tuple(timings), wall_s=self._age_s())
             self._write(lambda store: store.update(now))
 
     def drop(self) -> None:
-        """End without a result: nothing has run."""
+        """End without a result, as nothing has run."""
         if self._sampler is not None:
             self._sampler.stop()
         for meter in self.meters:
@@ -157,14 +157,14 @@ class Recording:
         self._forget()
 
     def _forget(self) -> None:
-        """Take what has begun out of the store."""
+        """Remove the started run from the store."""
         if self._begun is not None:
             nothing = replace(self._begun, state="failed")
             self._write(lambda store: store.finish(nothing))
             self._write(lambda store: store.forget([nothing.id]))
 
     def so_far(self, timings: Callable[[MeasuredRun], Sequence[Timing]]) -> MeasuredRun:
-        """Sum up a run that goes on; its notes are for its end. Arguments as of `end`."""
+        """Summarise a continuing run, without notes. Arguments as in `end`."""
         if self._begun is None:
             raise RuntimeError("a recording is summed up after it has started")
         kept, wall_s = (list(self.notes), list(self.meter_notes)), self._age_s()
@@ -184,7 +184,7 @@ class Recording:
         timings: Callable[[MeasuredRun], Sequence[Timing]] = lambda run: (),
         served: Callable[[MeasuredRun], Sequence[ServedLoad]] = lambda run: (),
     ) -> MeasuredRun:
-        """Stop sampling, sum up, and put the result into the store.
+        """Stop sampling, summarise, and store the result.
 
         Parameters
         ----------
@@ -225,11 +225,11 @@ class Recording:
         return self._with_notes(run)
 
     def _with_notes(self, run: MeasuredRun) -> MeasuredRun:
-        """The run with all notes so far, each once."""
+        """Run with all notes so far, without duplicates."""
         return replace(run, notes=tuple(dict.fromkeys((*self.meter_notes, *self.notes))))
 
     def placed(self, run: MeasuredRun, reported: Sequence[Reported]) -> list[Timing]:
-        """Steps that a program reported, by the devices that did them, with their power."""
+        """Reported steps on their devices, with power."""
         samples = self.samples()
         timings = []
         for one in reported:
@@ -242,11 +242,11 @@ class Recording:
         return time.monotonic() - self._started_s
 
     def _keep(self, readings: Sequence[tuple[str, Sample]]) -> None:
-        """Hand samples to the store; what it cannot write it keeps and tries again."""
+        """Pass samples to the store, which retries later if it cannot write."""
         self._write(lambda store: store.append(self.run_id, readings))
 
     def _write(self, change: Callable[[Store], object]) -> None:
-        """Change the store, and note a failure once: the job goes on."""
+        """Change the store; note each failure once, as the job continues."""
         if self.store is None:
             return
         try:
@@ -280,7 +280,7 @@ class Recording:
 
 
 def _with_shares(found: Sequence[Condition], shares: ProcessorShares | None) -> list[Condition]:
-    """Conditions of the devices, with how far the processors were used, and by others."""
+    """Conditions of the devices, with CPU use in total and by others."""
     known = next((one for one in found if one.component == "cpu"), Condition(component="cpu"))
     if shares is not None:
         known = replace(known, busy=shares.busy, others=shares.others)
@@ -288,7 +288,7 @@ def _with_shares(found: Sequence[Condition], shares: ProcessorShares | None) -> 
 
 
 def _beside_others(shares: ProcessorShares) -> list[str]:
-    """Say that others took what the run might have used of the processors."""
+    """Return a note on CPU time taken by others."""
     taken = contended(_with_shares([], shares)[0])
     if taken < WORTH_A_NOTE:
         return []
@@ -306,9 +306,9 @@ def useful(run: MeasuredRun) -> bool:
 def with_profiles(
     devices: Sequence[MeasuredDevice], host: Host
 ) -> tuple[tuple[MeasuredDevice, ...], list[str]]:
-    """Devices with the ids of their profiles, that of a board by name, a processor's own.
+    """Devices with their profile ids: boards by name, CPUs their own.
 
-    Profiles that cannot be read are reported, and stop nobody.
+    Unreadable profiles are noted and stop nothing.
     """
     found = [replace(one, hardware=processor_id(host)) for one in devices if one.kind == "cpu"]
     boards = [one for one in devices if one.kind == "gpu"]
@@ -331,8 +331,8 @@ def with_profiles(
 def recorded(session: Session, *, tells: bool = True) -> Iterator[Recording]:
     """Record what runs inside a with block, with the steps that a session counts.
 
-    A process forked inside it leaves the run to the one that began it: of the threads that sample
-    and of the locks that they hold it has but copies, which nobody lets go.
+    A forked process leaves the run to its parent, as it only has copies of the sampling threads and
+    their locks.
 
     Parameters
     ----------

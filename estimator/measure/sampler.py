@@ -1,7 +1,6 @@
-"""Sampler: reads meters beside a job at uneven times, never in its way.
+"""Sampler that reads meters alongside a job at irregular times.
 
-The waits are jittered: even ones beat with training steps that take a multiple of the period, and
-the readings then see always the same part of a step.
+Waits are jittered, as regular ones would alias with training steps.
 """
 
 import random
@@ -12,33 +11,32 @@ from collections.abc import Callable, Collection, Sequence
 from estimator.runs.meter import DeviceLost, Meter, MeterError, Sample
 
 JITTER = 0.25
-"""A wait is so much shorter or longer than the period, evenly spread [1]."""
+"""Relative jitter of a wait, uniformly distributed [1]."""
 
 FULL_RATE_SAMPLES = 6000
-"""After so many samples the rate sinks, for a run of hours needs no more to be known well."""
+"""Samples after which the rate decreases."""
 
 SLOWEST_S = 1.0
-"""It sinks to one sample in so long, unless less was asked for [s]."""
+"""Slowest sampling interval, unless a longer one was requested [s]."""
 
 MOST_OF_A_CORE = 0.004
-"""Largest share of one core for readings during a job; slow meters are read less often [1]."""
+"""Largest share of one core for readings during a job [1]; slow meters are read less often."""
 
 DEAR_EVERY_S = 5.0
 """Meters that take time of a processor are read no more often during a job [s]."""
 
 FREE_S = 0.15
-"""Processor time that the readings may take before their share counts: short runs are read in full
-[s]."""
+"""CPU time of readings before their share counts, so that short runs are read in full [s]."""
 
 FAILURES_IN_A_ROW = 10
-"""A meter that fails so often in a row is not read again."""
+"""Consecutive failures after which a meter is dropped."""
 
 PATIENCE_S = 2.0
-"""A meter that does not answer for so long at the end is left behind [s]."""
+"""Time to wait for a meter at the end before it is abandoned [s]."""
 
 
 class Sampler:
-    """Reads meters in a thread of its own.
+    """Meter reader in its own thread.
 
     Parameters
     ----------
@@ -105,7 +103,7 @@ class Sampler:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Problems so far, and the meters' notes on their readings."""
+        """Problems so far, and the meters' notes."""
         failed = [
             f"{component}: {self._failed[component]} readings failed, the last because {why}"
             for component, why in tuple(self._last_failure.items())
@@ -113,16 +111,16 @@ class Sampler:
         return (*self._notes, *failed, *(note for one in self._meters for note in one.notes))
 
     def start(self) -> None:
-        """Begin; returns when every meter was read once, or does not answer."""
+        """Start; return once every meter was read or timed out."""
         self._thread.start()
         self._first_round.wait(PATIENCE_S)
 
     def so_far(self) -> dict[str, list[Sample]]:
-        """Component -> what was read of it so far, in order."""
+        """Component -> its readings so far, in order."""
         return {component: list(samples) for component, samples in self._samples.items()}
 
     def stop(self) -> dict[str, list[Sample]]:
-        """Read everything a last time and end; at once, but for a meter that does not answer."""
+        """Read everything a last time and stop, without waiting for stuck meters."""
         self._stopping.set()
         if self._thread.ident is not None:
             self._thread.join(PATIENCE_S)
@@ -156,7 +154,7 @@ class Sampler:
         self._finished = True
 
     def _wait_s(self, started_s: float, opened_s: float = 0.0) -> float:
-        """Time until the next round: the longer the run, the more, and the dearer the readings."""
+        """Time until the next round; longer for long runs and expensive readings."""
         run_s = time.monotonic() - started_s
         wait_s = run_s / FULL_RATE_SAMPLES
         if self._most_of_a_core is not None:
@@ -167,7 +165,7 @@ class Sampler:
         return max(self._period_s, min(wait_s, SLOWEST_S), least_s)
 
     def _round(self, *, with_counter: bool, ask: bool = True) -> None:
-        """Read every meter that still answers; the dear ones only where that is due."""
+        """Read every active meter, and helper processes if due."""
         for meter in tuple(self._live):
             self._reading = meter.component
             try:
@@ -185,7 +183,7 @@ class Sampler:
                 self._waiting.append((meter.component, sample))
 
     def _fail(self, meter: Meter, error: Exception) -> None:
-        """Count a failure, and give a meter up that is lost or keeps failing."""
+        """Count a failure, and drop a meter that is lost or keeps failing."""
         component = meter.component
         self._failed[component] += 1
         self._failed_in_a_row[component] += 1
@@ -197,7 +195,7 @@ class Sampler:
             del self._last_failure[component]
 
     def _hand_over(self) -> None:
-        """Hand on what was read; a failure is reported once."""
+        """Pass on the readings; a failure is reported once."""
         if self._on_samples is None or not self._waiting:
             return
         try:

@@ -16,7 +16,7 @@ from estimator.runs.record import MeasuredRun, ServedLoad
 
 @dataclass(kw_only=True)
 class ResultFile:
-    """The file into which a benchmark writes, or appends, what it found."""
+    """File that a benchmark writes or appends its result to."""
 
     path: Path
     catalog: Catalog
@@ -33,7 +33,7 @@ class ResultFile:
         samples: Mapping[str, Sequence[Sample]],
         ended_s: float,
     ) -> tuple[ServedLoad, ...]:
-        """Loads that were written since, on the devices that were busy, with their power.
+        """Loads written since the start, on the busy devices, with power.
 
         Parameters
         ----------
@@ -66,7 +66,7 @@ class ResultFile:
         return (loads[0] if power is None else with_power(loads[0], *power),)
 
     def _runs(self, *, loud: bool = False) -> tuple[LogFile | None, list[LoggedRun]]:
-        """The file and the runs in it, as far as it can be read."""
+        """The file and its runs, as far as readable."""
         try:
             log = read_log(self.path)
             name = format_of(log)

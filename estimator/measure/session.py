@@ -1,8 +1,8 @@
 """Session that times the steps of a training script that calls it.
 
-A session counts each step as it ends; the first ones, slower by their start-up, do not count.
-Under `calibrate run` the command around it measures the power, and the session hands it the times;
-by itself it measures both and stores the run.
+A session counts each step at its end; slow first ones are left out. Under `calibrate run`, the
+command measures the power and receives the times; otherwise the session measures both and stores
+the run.
 """
 
 import json
@@ -29,43 +29,42 @@ from estimator.runs.record import Timing, without_unknown
 from estimator.runs.record_bounds import LARGEST, TIMING
 
 STRAY_SD = 0.02
-"""Error of the mean pace over a second, standard deviation of the logarithm [1], beside its drift
-and the spread of the steps; it falls with the root of the time. Fitted with
-`drift.STRENGTH_SD`."""
+"""Log standard deviation of the mean pace over a second [1], besides drift and step spread; it
+falls with the square root of time. Fitted with `drift.STRENGTH_SD`.
+"""
 
 LEAST_WINDOW_S = 0.05
-"""It rises no further over shorter windows than this [s]."""
+"""Window below which it no longer rises [s]."""
 
 PAUSE_SD = 0.7
-"""Uncertainty of one pause, for the next ones: standard deviation of the logarithm [1]."""
+"""Log standard deviation of a pause, for predicting later ones [1]."""
 
 FEWEST_STEPS = 3
-"""Steps without which nothing is extrapolated: one of warm-up and two more."""
+"""Least steps for extrapolation: one of warm-up and two more."""
 
 SYNCHRONISED_EVERY, SYNCHRONISED_EVERY_S = 16, 0.5
-"""A board finishes its work at steps 1, 2, 4, 8, every so many, and where the last time is longer
-ago than this [s]."""
+"""Boards are synchronised at steps 1, 2, 4, 8, every so many, and after this time [s]."""
 
 REPORT = "TWENTY_WATTS_REPORT"
-"""Environment variable that names the file into which a wrapped program reports its steps."""
+"""Environment variable with the file for a wrapped program's step report."""
 
 
 STAMPS = "TWENTY_WATTS_STAMPS"
-"""Environment variable that names the file into which steps are stamped as they end."""
+"""Environment variable with the file for step stamps."""
 
 NUMBERS = (
     *("flop", "operations", "traffic_bytes", "params", "tokens", "samples"),
     *("hidden", "seq_len", "devices"),
 )
-"""Fields of a session that hold numbers."""
+"""Numeric fields of a session."""
 
 RANK, LOCAL_RANK, WORLD_SIZE, LOCAL_SIZE = "RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"
-"""Environment variables by which torchrun and its like tell a process which of how many it is."""
+"""Environment variables of torchrun and similar with a process's rank and the number of ranks."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reported:
-    """Steps that a program reported; on which devices they ran is known from the meters, too.
+    """Steps reported by a program; their devices also follow from the meters.
 
     Parameters
     ----------
@@ -99,7 +98,7 @@ def named(reported: Sequence[Reported], program: str | None) -> tuple[Reported, 
 
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """Time of a whole run from the steps seen: central 80% and median.
+    """Time of a whole run from the steps seen: central 80% interval and median.
 
     Parameters
     ----------
@@ -161,9 +160,9 @@ class Session:
     _began_s: float = field(default_factory=time.monotonic, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Take numbers of NumPy and PyTorch as plain ones, and any label as text: both are kept.
+        """Convert NumPy and PyTorch numbers to plain ones, and the label to text.
 
-        What no run can have is left out, with a warning: it must not cost hours of training.
+        Implausible values are dropped with a warning, as they must not stop hours of training.
         """
         for name in NUMBERS:
             value = getattr(self, name)
@@ -188,10 +187,10 @@ class Session:
         self.label = None if self.label is None else str(self.label)
 
     def step(self) -> None:
-        """Say that a step has ended.
+        """Report the end of a step.
 
-        At the ends of short windows boards finish what they were given: steps are timed when they
-        are done, not when they are queued.
+        Boards are synchronised at the ends of short windows, so that steps are timed when done, not
+        when queued.
         """
         count = len(self._ends_s) + 1
         if self._is_due(count) and synchronise():
@@ -201,14 +200,14 @@ class Session:
             self._stamp("M" if self._synchronised[-1:] == [count] else "m")
 
     def _is_due(self, count: int) -> bool:
-        """Return whether GPUs should finish their work at this step."""
+        """Return whether GPUs should be synchronised at this step."""
         if count & (count - 1) == 0 or count % SYNCHRONISED_EVERY == 0:
             return True
         last_s = self._ends_s[self._synchronised[-1] - 1] if self._synchronised else math.inf
         return time.monotonic() - last_s >= SYNCHRONISED_EVERY_S
 
     def _stamp(self, mark: str) -> None:
-        """Write the time of the last step for the command that watches this program."""
+        """Write the time of the last step for the watching command."""
         with suppress(OSError), open(os.environ[STAMPS], "a", encoding="utf-8") as file:
             if self.steps == 1:
                 file.write(f"facts {json.dumps(self._reported_fields())}\n")
@@ -225,12 +224,12 @@ class Session:
 
     @property
     def steps(self) -> int:
-        """Steps that have ended."""
+        """Number of steps that have ended."""
         return len(self._ends_s)
 
     @property
     def times_s(self) -> list[float]:
-        """Time of each step; on boards the mean over the window between two waits for them [s]."""
+        """Time of each step; on boards, means over synchronised windows [s]."""
         ends = [self._began_s, *self._ends_s]
         if not self._synchronised:
             return [after - before for before, after in pairwise(ends)]
@@ -241,7 +240,7 @@ class Session:
         ]
 
     def timing(self) -> Timing | None:
-        """Time of one step after the warm-up; None before there is one."""
+        """Time of one step after the warm-up, or None before the first."""
         found = steady(self.times_s)
         if found is None:
             return None
@@ -257,7 +256,7 @@ class Session:
         )
 
     def forecast(self, steps: int) -> Forecast:
-        """Time of a run of so many steps, those seen included; pauses go on as they came.
+        """Time of a run of some steps, including those seen; pauses continue at their rate.
 
         Raises
         ------
@@ -269,15 +268,17 @@ class Session:
         return forecast(self.times_s, steps)
 
     def _step_flop(self) -> float | None:
-        """Work of a step as given, or by the rule of six from parameters and tokens."""
+        """Work of a step as given, or six FLOPs per parameter and token."""
         if self.flop is not None or self.params is None or self.tokens is None:
             return self.flop
         return 6.0 * self.params * self.tokens
 
     def count_flop(self, step: Callable[[], Any]) -> float:
-        """Run a step under a counter and keep its FLOPs for all devices [FLOP].
+        """Run two steps under PyTorch counters and use their FLOPs for all steps [FLOP].
 
-        `operations` and `traffic_bytes` are counted, too; None where part of the step is compiled.
+        In the first, attention and recurrent layers run in plain form; errors as in `counted_flop`.
+        The second sets `operations` and `traffic_bytes`, None if part of the step is compiled; a
+        warning reports its failure.
 
         Raises
         ------
@@ -304,11 +305,11 @@ class Session:
 
     @property
     def step_options(self) -> str:
-        """Return the known facts about a step as options of `estimate`; empty if there are none."""
+        """Return the known step facts as options of `estimate`, empty if none."""
         return step_options(self._step_flop(), self.operations, self.traffic_bytes)
 
     def reported(self) -> Reported | None:
-        """Return the report on the steps so far; None before the first."""
+        """Return the report on the steps so far, or None before the first."""
         timing, found = self.timing(), steady(self.times_s)
         if timing is None or found is None:
             return None
@@ -326,9 +327,9 @@ class Session:
         )
 
     def report(self, path: Path) -> None:
-        """Hand the time of the steps to the command around this program.
+        """Write the step times for the wrapping command.
 
-        Where that cannot be written the program goes on: the command says that it knows no steps.
+        If that fails the program continues, and the command reports no steps.
         """
         reported = self.reported()
         if reported is not None:
@@ -337,7 +338,7 @@ class Session:
 
 
 def step_options(flop: float | None, operations: float | None, traffic_bytes: float | None) -> str:
-    """Return the known facts about a step as options of `estimate`; empty if there are none.
+    """Return the known step facts as options of `estimate`, empty if none.
 
     >>> step_options(5.1e9, 812.0, None)
     '--step-flop 5.1e+09 --step-operations 812'
@@ -351,7 +352,7 @@ def _is_count(value: Any, most: float) -> bool:
 
 
 def synchronise() -> bool:
-    """Wait until the boards that PyTorch uses here are done; False where it uses none."""
+    """Wait for the boards used by PyTorch; return False if there are none."""
     torch: Any = sys.modules.get("torch")
     if torch is None or not hasattr(torch, "cuda") or not torch.cuda.is_initialized():
         return False
@@ -363,9 +364,9 @@ def synchronise() -> bool:
 
 
 def forecast(times_s: Sequence[float], steps: int, stored: Strength = NOTHING_LEARNED) -> Forecast:
-    """Time of a run of so many steps from the times of the first ones [s].
+    """Time of a run of some steps, from the times of the first ones [s].
 
-    `stored` is the drift of the machine that its stored runs show.
+    `stored` is the machine's drift from its stored runs.
     """
     found = steady(times_s)
     if found is None:
@@ -393,9 +394,9 @@ def forecast(times_s: Sequence[float], steps: int, stored: Strength = NOTHING_LE
 
 
 def pace_sd(timing: Timing, steps: int) -> float:
-    """Standard deviation of the logarithm of the pace of so many further steps [1].
+    """Log standard deviation of the pace of further steps [1].
 
-    From what a run keeps of its steps: how strongly its pace drifts is taken as usual.
+    From the stored summary of a run, with typical drift.
     """
     found = SteadySteps(
         warm_up=0,
@@ -411,7 +412,7 @@ def pace_sd(timing: Timing, steps: int) -> float:
 
 
 def _pace_sd(found: SteadySteps, drift: Strength, ahead_s: float) -> float:
-    """Scale of the logarithm of the pace ahead over that of the steady steps [1]."""
+    """Log standard deviation of the future pace over the steady steps' [1]."""
     seen_s = max(LEAST_WINDOW_S, found.steps * found.step_s)
     return math.hypot(
         math.sqrt(drift.value * between(seen_s, ahead_s)),

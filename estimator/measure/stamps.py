@@ -1,7 +1,7 @@
-"""Steps of a program that were stamped while it ran, and their times.
+"""Stamped steps of a program, and their times.
 
-A line is a mark, the time on the monotonic clock and the process: `o 12.5 4711`. Of several
-processes that step, each at its own pace, the one that steps for longest counts.
+A line is a mark, the monotonic time and the process: `o 12.5 4711`. Of several processes with their
+own steps, the longest-running one counts.
 """
 
 import json
@@ -25,27 +25,27 @@ from estimator.measure.step_counter import PRECISIONS
 from estimator.runs.record_bounds import MOST_COUNTED
 
 OF_KIND = ("kind", "arch")
-"""Fields of a timing that are said together."""
+"""Fields of a timing that are set together."""
 
 COUNTED = ("flop", "operations", "traffic_bytes")
-"""Fields of a timing that are counted."""
+"""Counted fields of a timing."""
 
 OWN, OPTIMIZER = ("m", "M"), ("o", "s")
-"""Marks of steps that `measure()` in the script reports, and of those of an optimizer; the second
-of each where boards had finished."""
+"""Marks of steps reported by `measure()`, and by an optimizer; the second of each follows a
+synchronisation.
+"""
 
 
 COUNTED_AT = 2
-"""The step that is counted is the second; those after it take their usual time again [1]."""
+"""Number of the counted step; later ones take their usual time [1]."""
 
 PHASE_STEPS, PHASE_RATIO = 10, 1.5
-"""So many steps that take so much longer, or less long, than the later ones are no warm-up, but
-other work [1]."""
+"""Least steps and time ratio for early steps to be other work rather than warm-up [1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Phase:
-    """First steps of a program that goes on to other ones."""
+    """Early steps of a program that continues with different ones."""
 
     steps: int
     step_s: float
@@ -54,7 +54,7 @@ class Phase:
 
 @dataclass(frozen=True, kw_only=True)
 class Stamped:
-    """Steps that were seen so far.
+    """Steps seen so far.
 
     Parameters
     ----------
@@ -91,15 +91,15 @@ class Stamped:
 
     @property
     def steps(self) -> int:
-        """Steps seen: the first stamp ends the first of them."""
+        """Number of steps seen; the first stamp ends the first."""
         return len(self.times_s) + 1
 
     @cached_property
     def counted_phase(self) -> Phase | None:
-        """The phase in which a step was counted, if it is over; None where there is but one.
+        """Finished phase in which a step was counted, or None if there is one phase.
 
-        As where a script trains one network and then another, or on pictures that grow: the work
-        of the first steps does not go with the time of the others.
+        For example, a script that trains two networks in turn, or on growing images, so that the
+        counted work does not match the later times.
         """
         found = steady(self.times_s) if self.counted else None
         first = self.times_s[COUNTED_AT : found.warm_up] if found is not None else ()
@@ -118,35 +118,35 @@ class Stamped:
         return {name: value for name, value in self.counted.items() if name not in COUNTED}
 
     def forecast(self, steps: int, stored: Strength = NOTHING_LEARNED) -> Forecast:
-        """Time of so many steps, from the start of the second [s]; see `session.forecast`."""
+        """Time of some steps from the start of the second [s]; see `session.forecast`."""
         return forecast(self.times_s, steps - 1, stored)
 
 
 @dataclass(kw_only=True)
 class _Marks:
-    """Stamps of one kind and process: when steps ended [s], and which of them boards had done."""
+    """Stamps of one mark and process: end times [s], and which were synchronised."""
 
     ends_s: "array[float]" = field(default_factory=lambda: array("d"))
     waits: list[int] = field(default_factory=list)
 
     def take(self, at_s: float, *, waited: bool) -> None:
-        """Count one more."""
+        """Count one more stamp."""
         if waited:
             self.waits.append(len(self.ends_s))
         self.ends_s.append(at_s)
 
     @property
     def steps(self) -> int:
-        """Steps that have ended: on boards those up to the last wait."""
+        """Number of ended steps, on boards up to the last synchronisation."""
         return self.waits[-1] + 1 if self.waits else len(self.ends_s)
 
     @property
     def lasts_s(self) -> float:
-        """From the first step's end to the last one's [s]."""
+        """Time from the first step's end to the last one's [s]."""
         return self.ends_s[self.steps - 1] - self.ends_s[0]
 
     def times_s(self) -> tuple[float, ...]:
-        """Time of each step but the first [s]."""
+        """Time of each step except the first [s]."""
         edges = [0, *(at for at in self.waits if at)] if self.waits else range(self.steps)
         return tuple(
             (self.ends_s[last] - self.ends_s[first]) / (last - first)
@@ -175,7 +175,7 @@ class Stamps:
     _optimizer: dict[str, _Marks] = field(default_factory=dict, init=False)
 
     def take(self, text: str) -> None:
-        """Take in whole lines; those that say nothing are left out."""
+        """Parse whole lines; invalid ones are skipped."""
         for line in text.split("\n"):
             mark, _, rest = line.partition(" ")
             with suppress(ValueError, TypeError, AttributeError, RecursionError):
@@ -201,7 +201,7 @@ class Stamps:
         missed: Sequence[str] = (),
         **counted: Any,
     ) -> None:
-        """Take what was counted of a step as fields of `Timing`; of what cannot be nothing."""
+        """Store the counts of a step as fields of `Timing`, if plausible."""
         numbers = {name: float(value) for name, value in counted.items() if name != "precision"}
         known = set(numbers) <= set(COUNTED) and counted.get("precision", "fp32") in PRECISIONS
         values = (*numbers.values(), *products.values(), *seen.values())
@@ -217,27 +217,27 @@ class Stamps:
 
     @property
     def _processes(self) -> Mapping[str, _Marks]:
-        """Those whose steps count: what `measure()` reports goes first."""
+        """Processes whose steps count; reports of `measure()` take precedence."""
         return self._own or self._optimizer
 
     @property
     def _marks(self) -> _Marks:
-        """Those of the process that steps for longest."""
+        """Marks of the longest-running process."""
         return max(self._processes.values(), key=lambda one: one.lasts_s, default=_Marks())
 
     @property
     def steps(self) -> int:
-        """Steps seen so far; none before there are two."""
+        """Steps seen so far, zero before the second."""
         steps = self._marks.steps
         return steps if steps > 1 else 0
 
     @property
     def began_s(self) -> float:
-        """End of the first step, on the monotonic clock [s]."""
+        """End of the first step on the monotonic clock [s]."""
         return self._marks.ends_s[0]
 
     def stamped(self) -> Stamped | None:
-        """Return the steps; None before there are two."""
+        """Return the steps, or None before the second."""
         marks = self._marks
         if not self.steps:
             return None
@@ -256,7 +256,7 @@ class Stamps:
 
 
 def missing(said: Mapping[str, Any], counted: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of what was counted that nobody said; kind and architecture go together.
+    """Counted fields that were not reported; kind and architecture go together.
 
     >>> counted = {"flop": 2.0, "kind": "vision", "arch": "ViT"}
     >>> missing({"flop": None, "kind": "language"}, counted), missing({"flop": 1.0}, counted)
@@ -270,14 +270,14 @@ def missing(said: Mapping[str, Any], counted: Mapping[str, Any]) -> dict[str, An
 
 @dataclass(kw_only=True)
 class StampFile:
-    """Stamps of a program as they are written, each read once: to look again costs little."""
+    """Stamps of a program, read incrementally."""
 
     path: Path
     stamps: Stamps = field(default_factory=Stamps, init=False)
     _read_bytes: int = field(default=0, init=False)
 
     def read(self) -> Stamps:
-        """Take in the lines that were written since."""
+        """Read the lines written since the last call."""
         if self.path.exists():
             with self.path.open("rb") as file:
                 file.seek(self._read_bytes)

@@ -1,9 +1,8 @@
-"""Steady part of a run: its first step, the time of one step, and pauses.
+"""Steady part of a run: warm-up, step time, and pauses.
 
-The warm-up ends where the marginal standard error of the rest is least (MSER [1]_): a test on the
-times themselves, and not a number of steps. The time of a step is a trimmed mean, which stragglers
-do not move; steps that take several times as long, as those with an evaluation or a checkpoint, are
-set apart as pauses.
+The warm-up ends where the marginal standard error of the rest is least (MSER [1]_), a test on the
+times rather than a fixed count. Step time is a trimmed mean, robust to stragglers; steps several
+times as long, such as evaluation or checkpoints, count as pauses.
 
 References
 ----------
@@ -22,27 +21,27 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 LEAST_WARM_UP = 1
-"""The first step never counts: it takes up to four times as long as the others [1]."""
+"""Least warm-up [1]; the first step takes up to four times as long as the others."""
 
 MOST_WARM_UP = 0.6
-"""Largest share of the steps that may be warm-up [1]."""
+"""Largest warm-up share of the steps [1]."""
 
 PAUSE = 3.0
-"""A step of so many times the median holds a pause [1]."""
+"""Multiple of the median above which a step is a pause [1]."""
 
 MOST_PAUSES = 0.1
-"""Share of long steps above which they are not pauses but ordinary steps [1]."""
+"""Share of long steps above which they are ordinary steps rather than pauses [1]."""
 
 TRIMMED = 0.1
-"""Share of the steps left out at each end of the trimmed mean [1]."""
+"""Share of the steps trimmed at each end of the mean [1]."""
 
 MANY = 4096
-"""Of more steps than these neighbours are taken together."""
+"""Steps above which neighbours are merged."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SteadySteps:
-    """The steady part of some steps.
+    """Steady part of some steps.
 
     Parameters
     ----------
@@ -62,7 +61,7 @@ class SteadySteps:
 
 
 def steady(times_s: Sequence[float]) -> SteadySteps | None:
-    """Find the steady part of the times of some steps; None where there is but a first one.
+    """Find the steady part of step times, or None for a single step.
 
     >>> found = steady([0.9, 0.3] + [0.1] * 20 + [2.1] + [0.1] * 10)
     >>> found.warm_up, round(found.step_s, 3), found.pauses, round(found.pause_s, 3)
@@ -89,9 +88,9 @@ def steady(times_s: Sequence[float]) -> SteadySteps | None:
 
 
 def warm_up_steps(times_s: Floats) -> int:
-    """Steps until the times are stationary: the cut after which their mean is known best.
+    """Number of steps until the times are stationary, by the least error of the mean.
 
-    Single stragglers are cut to the size of a pause before, so that one late step is no warm-up.
+    Single stragglers are clipped to pause length first, so that one late step is no warm-up.
     """
     each = max(1, len(times_s) // MANY)
     whole = len(times_s) // each * each
@@ -108,7 +107,7 @@ def warm_up_steps(times_s: Floats) -> int:
 
 
 def trimmed_mean(times_s: Floats) -> float:
-    """Mean without the shortest and the longest tenth [s].
+    """Mean without the shortest and longest tenth [s].
 
     >>> trimmed_mean(np.array([1.0] * 9 + [100.0]))
     1.0
@@ -120,7 +119,7 @@ def trimmed_mean(times_s: Floats) -> float:
 
 
 def _spread(times_s: Floats) -> float | None:
-    """Spread of single steps that has the error of the mean of batches of them (batch means)."""
+    """Step spread consistent with the error of batch means."""
     count = len(times_s)
     if count < 4:
         return None

@@ -1,12 +1,11 @@
 """FLOPs, operations and memory traffic of one training step, counted as it runs.
 
-Products and convolutions keep what they work on in the caches; what lies between them does not:
-activations, norms, dropout, residual sums, losses and the optimizer take as long as their numbers
-take to come from memory and go back. An eager framework dispatches each operation by itself, which
-takes microseconds, however small it is. Programs of one kind and size of step differ most in these.
+Products and convolutions work from the caches; activations, norms, dropout, residual sums, losses
+and the optimizer are memory-bound. An eager framework also takes microseconds to dispatch each
+operation. Programs of one kind and step size differ most in these.
 
-This module stands alone: the hook below `calibrate forecast` loads it into programs whose Python
-may lack Twenty Watts, and what it counts there runs as it always does.
+Standalone, as the hook of `calibrate forecast` loads it into programs whose Python may lack Twenty
+Watts; counting does not change what runs.
 """
 
 import math
@@ -38,7 +37,7 @@ FILLS = (
 """Name prefixes of operations that only write."""
 
 LOOKUPS = ("embedding", "index_select", "gather", "index")
-"""Operations that read as much as they return, however large the table is."""
+"""Operations that read as much as they return, whatever the table size."""
 
 COMPILED = tuple(
     f"_TorchDynamoContext.__call__.<locals>.{name}" for name in ("compile_wrapper", "_fn")
@@ -46,7 +45,7 @@ COMPILED = tuple(
 """Names of the code that `torch.compile` puts in place of a function, now and up to PyTorch 2.6."""
 
 ELSEWHERE = ("c10d", "_c10d_functional", "prim", "profiler")
-"""Namespaces of operations that move values between devices, or none at all."""
+"""Namespaces of operations that move values between devices or not at all."""
 
 
 FORMATS = {
@@ -55,15 +54,14 @@ FORMATS = {
     "torch.bfloat16": "bf16",
     "torch.float16": "fp16",
 }
-"""Type of numbers -> number format, of products that no tensor core rounds."""
+"""Type of numbers -> number format, for products not rounded by tensor cores."""
 
 TENSOR_FLOAT, EIGHT_BIT = "tf32", "fp8"
 PRECISIONS = (*FORMATS.values(), TENSOR_FLOAT, EIGHT_BIT)
 """Number formats that products are counted in."""
 
 FORWARD = ("sum of maps", "cat of maps", "sum by edge")
-"""Features of a network that show only before gradients, and weights as large as maps, are
-summed."""
+"""Network features seen before gradients and map-sized weights are summed."""
 
 SUMS_BY_EDGE = ("index_add", "scatter_add", "scatter_reduce")
 """Name prefixes of operations that sum over the edges of a graph."""
@@ -72,7 +70,7 @@ CELLS = {0: "RNN", 1: "RNN", 2: "LSTM", 3: "GRU"}
 """Number of a recurrent layer in the fused kernels -> its name."""
 
 KNOWN_NAMESPACES = ("aten", "prims", "torchvision", "torchaudio", *ELSEWHERE)
-"""Namespaces of operations whose products are known; others may hold some."""
+"""Namespaces of operations with known products; others may contain some."""
 
 PRODUCTS_UNKNOWN = (
     *("linalg_", "fft_", "trilinear", "cdist_forward", "native_multi_head_attention"),
@@ -82,7 +80,7 @@ PRODUCTS_UNKNOWN = (
 """Name prefixes of operations that contain products without a known formula."""
 
 MOST_SHARE = 0.5
-"""A format of more than this share of the FLOPs is that of the step [1]."""
+"""Share of the FLOPs above which a format is the step's [1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +134,7 @@ class StepCounts:
 
     @property
     def operations(self) -> Operations | None:
-        """Operations and memory traffic; None where part was not seen, or nothing was.
+        """Operations and memory traffic, or None if anything was missed.
 
         That is so where part of the step is compiled, which fuses operations, and where a profiler
         of C code runs, beside which that cannot be seen.
@@ -152,7 +150,7 @@ class StepCounts:
 
     @property
     def precision(self) -> str | None:
-        """Number format of most FLOPs; None where there is none."""
+        """Number format of most FLOPs, or None."""
         name = max(self.flop, key=self.flop.__getitem__, default="")
         return name if self.flop.get(name, 0.0) > MOST_SHARE * self.total_flop else None
 
@@ -175,10 +173,10 @@ class CannotCountError(Exception):
 
 
 class Counting:
-    """Counts what this thread does between two calls: the steps of a program that is not ours."""
+    """Counting of this thread's operations between two calls, for programs that are not ours."""
 
     def __init__(self) -> None:
-        """From here on operations are counted; what is compiled runs as it was written, meanwhile.
+        """Start counting; compiled code runs uncompiled until the end.
 
         Raises
         ------
@@ -203,10 +201,10 @@ class Counting:
             self._stack = stack.pop_all()
 
     def end(self) -> bool:
-        """Count no more; false where that must wait: try again later.
+        """Stop counting, or return False if that must wait.
 
-        In another thread than where it began, and where another mode of PyTorch began meanwhile
-        and is not over: that one must end first. Until then ours stays, and does nothing.
+        It must wait in a different thread, and while another PyTorch mode that began since is
+        active. Until then the counter stays and does nothing.
         """
         self._counter.counts = None
         if threading.get_ident() != self._thread:
@@ -219,19 +217,19 @@ class Counting:
 
 
 def _current_mode() -> Any:
-    """Innermost mode of PyTorch that sees operations; None where there is none."""
+    """Innermost PyTorch dispatch mode, or None."""
     return import_module("torch.utils._python_dispatch")._get_current_dispatch_mode()
 
 
 def _counter(counts: StepCounts) -> Any:
-    """Mode of PyTorch that adds up what every operation does."""
+    """PyTorch mode that counts every operation."""
     torch: Any = import_module("torch")
     dispatch: Any = import_module("torch.utils._python_dispatch")
     overload: Any = import_module("torch._ops").OpOverload
     formulas = flop_formulas()
 
     class Counter(dispatch.TorchDispatchMode):  # type: ignore[misc]
-        """Adds up what every operation does, while it has where to."""
+        """Counter of every operation while it is active."""
 
         supports_higher_order_operators = True
         counts: StepCounts | None
@@ -280,7 +278,7 @@ def _count(
     named: dict[str, Any],
     found: Any,
 ) -> None:
-    """Add one operation that has run."""
+    """Count one operation that has run."""
     if not does_something(operation):
         return
     counts.count += 1.0
@@ -303,7 +301,7 @@ def _count(
 
 
 def marks_of(operation: Any, args: Sequence[Any], named: dict[str, Any]) -> Iterator[str]:
-    """Yield an operation's marks of its network: its name, and more; see `StepCounts.seen`."""
+    """Yield an operation's features for network recognition; see `StepCounts.seen`."""
     name = _name(operation)
     yield name
     if name == "convolution":
@@ -322,7 +320,7 @@ def marks_of(operation: Any, args: Sequence[Any], named: dict[str, Any]) -> Iter
 
 
 def sort_of(operation: Any, args: Sequence[Any], named: dict[str, Any]) -> str:
-    """Sort of a product, see `StepCounts.products`."""
+    """Type of a product, see `StepCounts.products`."""
     name = _name(operation)
     if name in ("convolution", "convolution_backward"):
         back = int(name == "convolution_backward")
@@ -347,16 +345,16 @@ def _named_arguments(operation: Any, args: Sequence[Any], named: dict[str, Any])
 
 
 def _is_depthwise(args: Sequence[Any], back: int) -> bool:
-    """Return whether each filter sees one channel; on the way back, its slope comes first.
+    """Return whether a convolution is depthwise; in the backward pass, its slope comes first.
 
-    The way back has the sizes of the bias in the place of the bias, so all else is one further.
+    The backward pass has bias sizes in place of the bias, so the other arguments shift by one.
     """
     weight, groups = args[1 + back], args[8 + back]
     return bool(groups > 1 and weight.shape[1] == 1)
 
 
 def _is_causal(operation: Any, args: Sequence[Any], named: dict[str, Any]) -> bool:
-    """Return whether it hides later positions from each position."""
+    """Return whether attention is causal."""
     name = _name(operation)
     if name in ("masked_fill", "masked_fill_", "where"):
         return any(map(_is_square, args[:2]))
@@ -371,12 +369,12 @@ def _is_square(mask: Any) -> bool:
 
 
 def _maps(values: Sequence[Any]) -> bool:
-    """Return whether these are feature maps: tensors of channels in a plane or a space."""
+    """Return whether these are feature maps: tensors with channels and two or more dimensions."""
     return all(hasattr(one, "dim") and one.dim() >= 4 for one in values)
 
 
 def _format_of(operation: Any, first: Any) -> str:
-    """Number format in which a product is computed; empty where it has no name here."""
+    """Number format of a product, empty if unnamed here."""
     found = FORMATS.get(str(first.dtype), EIGHT_BIT if "float8" in str(first.dtype) else "")
     if found == "fp32" and first.device.type == "cuda":
         torch: Any = import_module("torch")
@@ -386,12 +384,11 @@ def _format_of(operation: Any, first: Any) -> str:
 
 
 def flop_formulas() -> dict[Any, Callable[..., int]]:
-    """Formulas of the FLOPs of every kind of product that PyTorch dispatches, by operation.
+    """FLOP formulas of all products that PyTorch dispatches, by operation.
 
-    Those of PyTorch, but: gradients of grouped convolutions, which it counts as if they had one
-    group; products of experts, recurrent layers and attention in kernels of processors, which it
-    leaves out; and the gradients of fused attention, for which products that are only repeated do
-    not count.
+    PyTorch's own, except: gradients of grouped convolutions, which it counts without groups;
+    products of experts, recurrent layers and CPU attention kernels, which it omits; and gradients
+    of fused attention, without recomputed products.
     """
     counting: Any = import_module("torch.utils.flop_counter")
     counter: Any = counting.FlopCounterMode(display=False, custom_mapping=_formulas_of_ours())
@@ -425,17 +422,17 @@ def _formulas_of_ours() -> dict[Any, Callable[..., int]]:
 
 
 def _twice(formula: Callable[..., int]) -> Callable[..., int]:
-    """Gradients by both sides of each product."""
+    """Formula for the gradients of both factors of each product."""
     return lambda *args, **named: 2 * formula(*args, **named)
 
 
 def _after_the_first(formula: Callable[..., int]) -> Callable[..., int]:
-    """The same for operations that are given a slope or what is added first."""
+    """Formula that skips the first argument, a slope or an addend."""
     return lambda _first, *args, **named: formula(*args, **named)
 
 
 def matrix_flop(left: Sequence[int], right: Sequence[int], *_: object, **_more: object) -> int:
-    """FLOPs of a product of a matrix, or of several, with a vector or a matrix each [FLOP].
+    """FLOPs of a matrix product, batched or with a vector [FLOP].
 
     >>> matrix_flop((64, 32), (32,)), matrix_flop((8, 64, 32), (8, 32, 16))
     (4096, 524288)
@@ -457,9 +454,9 @@ def convolution_backward_flop(
     wanted: Sequence[bool],
     **_more: object,
 ) -> int:
-    """FLOPs of the gradients of a convolution: each as many as of the forward pass [FLOP].
+    """FLOPs of a convolution's gradients, each as many as the forward pass [FLOP].
 
-    The weight's second size counts the channels of a group, so groups are in it already.
+    The weight's second size is per group, so groups are included.
 
     >>> one_group, each_alone = (8, 8, 3, 3), (8, 1, 3, 3)
     >>> places = (1, 8, 4, 4)
@@ -475,10 +472,10 @@ def convolution_backward_flop(
 
 
 def grouped_flop(left: Sequence[int], right: Sequence[int], *_: object, **_more: object) -> int:
-    """FLOPs of a product of each group of rows, or of columns, with a matrix of its own [FLOP].
+    """FLOPs of grouped products, each group of rows or columns with its own matrix [FLOP].
 
-    Rows of `left` are shared out among the matrices of `right`; of two plain matrices the inner
-    side is.
+    Rows of `left` are divided among the matrices of `right`; for two plain matrices the inner side
+    is.
 
     >>> grouped_flop((2048, 192), (4, 192, 1024)), grouped_flop((192, 2048), (2048, 1024))
     (805306368, 805306368)
@@ -489,9 +486,9 @@ def grouped_flop(left: Sequence[int], right: Sequence[int], *_: object, **_more:
 def attention_flop(
     query: Sequence[int], key: Sequence[int], value: Sequence[int], *_: object, **_more: object
 ) -> int:
-    """FLOPs of the scores of all pairs and of the sums that they weigh [FLOP].
+    """FLOPs of all pairs' scores and the weighted sums [FLOP].
 
-    Shapes are batch, heads, length, width; a mask saves nothing that counts.
+    Shapes are batch, heads, length, width; masks are ignored.
 
     >>> attention_flop((2, 4, 128, 64), (2, 4, 256, 64), (2, 4, 256, 32))
     50331648
@@ -503,7 +500,7 @@ def attention_flop(
 def mkldnn_flop(
     given: Sequence[int], by_input: Sequence[int], by_state: Sequence[int], *_: object, **_m: object
 ) -> int:
-    """FLOPs of one direction of a recurrent layer in oneDNN [FLOP]: rows by two matrices.
+    """FLOPs of one direction of a recurrent layer in oneDNN [FLOP]: rows times two matrices.
 
     >>> mkldnn_flop((50, 4, 32), (128, 32), (128, 32))
     3276800
@@ -514,7 +511,7 @@ def mkldnn_flop(
 def rnn_flop(
     given: Sequence[int], weights: Sequence[Sequence[int]], *_: object, **_more: object
 ) -> int:
-    """FLOPs of recurrent layers in cuDNN [FLOP]: each row of the input by every matrix.
+    """FLOPs of recurrent layers in cuDNN [FLOP]: each input row times every matrix.
 
     >>> rnn_flop((50, 4, 32), [(128, 32), (128, 32), (128,), (128,)])
     3276800
@@ -531,7 +528,7 @@ def does_something(operation: Any) -> bool:
 
 
 def moved_bytes(operation: Any, given: list[Any], found: Any) -> float:
-    """Return the bytes that one operation other than a product reads and writes [B]."""
+    """Return the bytes read and written by an operation other than a product [B]."""
     name = _name(operation)
     if name.startswith(FUSED):
         return 0.0
@@ -553,7 +550,7 @@ def _name(operation: Any) -> str:
 
 
 def _held_bytes(values: Any) -> float:
-    """Memory of the dense tensors among some values, however nested [B]."""
+    """Memory of the dense tensors in nested values [B]."""
     total = 0.0
     for one in _tensors(values):
         tensor = getattr(one, "_local_tensor", one)
@@ -566,7 +563,7 @@ def _held_bytes(values: Any) -> float:
 
 
 def _tensors(values: Any) -> Iterator[Any]:
-    """Tensors among some values, however nested."""
+    """Tensors in nested values."""
     torch: Any = import_module("torch")
     leaves: Any = import_module("torch.utils._pytree").tree_leaves
     return (one for one in leaves(values) if isinstance(one, torch.Tensor))
@@ -578,9 +575,9 @@ def _is_dense(tensor: Any) -> bool:
 
 @contextmanager
 def _compiled_calls(found: list[str]) -> Iterator[None]:
-    """Add the names of functions of `torch.compile` that are called meanwhile.
+    """Record the names of `torch.compile` functions that are called.
 
-    While operations are counted, PyTorch runs these uncompiled and does not say so.
+    While operations are counted, PyTorch silently runs these uncompiled.
     """
 
     def look(frame: FrameType, event: str, _value: Any) -> None:

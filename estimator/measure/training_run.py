@@ -1,4 +1,4 @@
-"""Measure the training steps inside a with block, which no failure of the measuring may stop."""
+"""Measurement of training steps inside a with block, which never interferes with training."""
 
 import os
 import sys
@@ -15,8 +15,8 @@ from estimator.measure.session import LOCAL_RANK, LOCAL_SIZE, RANK, REPORT, WORL
 def measure(**given: Any) -> Iterator[Session]:
     """Measure the training steps inside a with block, and store the run.
 
-    Where torchrun or its like starts several processes, each runs this: the first of all tells of
-    the steps, which all take alike, and the first of each machine measures its devices.
+    With several processes, as under torchrun, the first reports the steps, and the first on each
+    machine measures its devices.
 
     Parameters
     ----------
@@ -58,10 +58,10 @@ def measure(**given: Any) -> Iterator[Session]:
 
 @contextmanager
 def _out_of_the_way(make: Callable[[], AbstractContextManager[object]]) -> Iterator[None]:
-    """Measure around a training, which no failure of the measuring may stop or fail.
+    """Measure around a training run without ever stopping or failing it.
 
-    This is the one place that catches whatever may go wrong: meters, drivers, disks, and slips of
-    our own. What the training raises goes through untouched.
+    The only place that catches every error of meters, drivers, disks and our own. Errors of the
+    training pass through.
     """
     inner: AbstractContextManager[object] | None = None
     try:
@@ -86,7 +86,7 @@ def _out_of_the_way(make: Callable[[], AbstractContextManager[object]]) -> Itera
 
 
 def _say_failed(error: Exception) -> None:
-    """Say that measuring failed, on stderr: the training is not affected."""
+    """Report on stderr that measuring failed and training is unaffected."""
     with suppress(OSError, ValueError):
         sys.stderr.write(
             f"twenty-watts: measuring failed ({type(error).__name__}: {error}); the training goes "
@@ -95,6 +95,6 @@ def _say_failed(error: Exception) -> None:
 
 
 def _number(name: str) -> int:
-    """Return a number of the environment; 0 where there is none."""
+    """Return a number of the environment, 0 by default."""
     text = os.environ.get(name, "")
     return int(text) if text.isdecimal() else 0

@@ -1,1 +1,1 @@
-"""The benchmark that calibrates this machine: small workloads, timed."""
+"""Benchmark that calibrates this machine with small timed workloads."""

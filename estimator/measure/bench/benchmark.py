@@ -1,8 +1,8 @@
 """Benchmark of a device: idle power, products, memory and real training steps.
 
-A product of matrices alone says too much: steps of training reach between a third and two thirds of
-it, and not by one factor. So a few real steps of each family, number format and size are timed, and
-the product only tells the peak, and which sizes fit into the time.
+Matrix products overestimate training, which reaches a third to two thirds of them, by no single
+factor. So real steps of each family, format and size are timed, and products only determine the
+peak and the sizes that fit in the time.
 """
 
 import math
@@ -29,42 +29,42 @@ from estimator.runs.observations import SMALLEST_STEP_FLOP
 from estimator.runs.record import Timing, Trust
 
 SHARE_OF_PRODUCT = 0.3
-"""Usual throughput of training over that of a product, to foresee how long a step takes before
-one of its style was timed [1]."""
+"""Typical training throughput over product throughput, for predicting step time [1]."""
 
 SHORTEST_STEP_S, LONGEST_STEP_S = 0.001, 1.0
-"""Steps foreseen to take less or more are left out [s]."""
+"""Range of predicted step times that are measured [s]."""
 
 LONGEST_PRODUCT_S = 0.3
-"""Products foreseen to take longer are left out: smaller ones have shown the peak [s]."""
+"""Longest predicted product that is measured [s]; smaller ones already show the peak."""
 
 PRODUCTS_SHARE = 0.25
-"""Share of the time that products of matrices may take: the less time, the fewer sizes [1]."""
+"""Share of the time for matrix products [1]; less time means fewer sizes."""
 
 SIZES = 4
-"""Sizes of a style in one number format: of usual steps, then smaller and larger ones."""
+"""Most sizes of a style in one number format."""
 
 BESIDE = math.e
-"""Factor between the time of usual steps and those of the sizes that are measured next: a standard
-deviation of the logarithm of what people run [1]."""
+"""Factor between typical step time and the next measured sizes, a log standard deviation of user
+programs [1].
+"""
 
 BETWEEN_FORMATS = 3
-"""After so many steps in the first number format follows one in another [1]."""
+"""Steps in the first number format between steps in another [1]."""
 
 MINUTES, FULL_MINUTES = 2.0, 5.0
-"""Time of a benchmark unless another is given, and the least with long trials [min]."""
+"""Default time of a benchmark, and least time with long trials [min]."""
 
 MEMORY_SHARE = 0.4
-"""Share of the memory that a job may take [1]."""
+"""Largest share of memory for a job [1]."""
 
 DUTIES = (0.25, 0.5, 0.75)
-"""Shares of time at work for the power at part load [1]."""
+"""Shares of time at work for part-load power [1]."""
 
 DUTY_PERIOD_S = 0.23
-"""Time of one turn of work and rest; no multiple of the meters' periods [s]."""
+"""Period of work and rest, not a multiple of the meters' periods [s]."""
 
 WHOLE_PRODUCTS = 5
-"""So many products at least fit into the work of a turn: one that is begun is ended [1]."""
+"""Least products per work phase, as a started one is finished [1]."""
 
 OF_JOB = (
     *("what", "precision", "kind", "arch", "label", "style", "flop", "moved_bytes"),
@@ -73,34 +73,34 @@ OF_JOB = (
 """Fields of a timing that come from its job."""
 
 StyleKey = tuple[str, str | None]
-"""Number format and style of a step of training."""
+"""Number format and style of a training step."""
 
 
 class PowerMeter(Protocol):
     """Meter of a device's power over a past window."""
 
     def power_w(self, windows: Sequence[tuple[float, float]]) -> tuple[float, Trust] | None:
-        """Mean power in some windows on the monotonic clock [W], with its trust; None if unknown.
+        """Mean power in some windows on the monotonic clock [W], with its trust, or None.
 
-        A modelled power counts as unknown.
+        Modelled power counts as unknown.
         """
         ...
 
     def temperature_c(self) -> float | None:
-        """Temperature of the device now [degC]; None if unknown."""
+        """Current device temperature [degC], or None if unknown."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class BenchSteps:
-    """Usual step times: sizes near them are measured first."""
+    """Typical step times; sizes near them are measured first."""
 
     step_s: float
     transformer_s: float
     perceptron_s: float
 
     def of(self, job: Job) -> float:
-        """Time of the steps of such networks [s]."""
+        """Step time of such networks [s]."""
         network = network_kind(job.kind or "other", job.arch or "")
         if network.transformer:
             return self.transformer_s
@@ -143,7 +143,7 @@ class Progress:
 
 @dataclass(kw_only=True)
 class Bench:
-    """A benchmark of one device, step by step, so that it can be stopped and keeps what it has.
+    """Benchmark of one device in steps, so that an interruption keeps its results.
 
     Parameters
     ----------
@@ -198,7 +198,7 @@ class Bench:
         yield from self._training_steps()
 
     def _products(self) -> list[Job]:
-        """Products of matrices, of each number format and library as many as time allows."""
+        """Matrix products, as many of each number format and library as time allows."""
         groups: dict[tuple[str, str], list[Job]] = {}
         for job in self._chosen(self.engine.matrix()):
             groups.setdefault((job.precision, job.label.rpartition(", ")[2]), []).append(job)
@@ -207,10 +207,9 @@ class Bench:
         return [job for jobs in groups.values() for job in spread_out(jobs, max(2, most))]
 
     def _training_steps(self) -> Iterator[Progress]:
-        """Steps of training, the most informative first, until the time is up.
+        """Measure training steps, the most informative first, until the time is up.
 
-        Turn by turn one size of each style, of the first number format first, with some of the
-        others in between.
+        Alternates between styles, mostly in the first number format with some others in between.
         """
         styles = self._styles()
         every = sum(map(len, styles.values()))
@@ -256,7 +255,7 @@ class Bench:
             before = now
 
     def _chosen(self, jobs: Sequence[Job]) -> list[Job]:
-        """Jobs of the number formats asked for that fit into the memory."""
+        """Jobs of the requested number formats that fit in memory."""
         return [
             job
             for job in self._fitting(jobs)
@@ -267,7 +266,7 @@ class Bench:
         return [job for job in jobs if job.held_bytes <= MEMORY_SHARE * self.memory_bytes]
 
     def _styles(self) -> dict[StyleKey, list[Job]]:
-        """Some sizes of each style and number format, those whose steps take about as usual."""
+        """Some sizes of each style and number format, closest to typical step time."""
         styles: dict[StyleKey, list[Job]] = {}
         for job in self._chosen(self.engine.training()):
             step_s = self._step_s(job)
@@ -282,7 +281,7 @@ class Bench:
         }
 
     def _most_informative(self, key: StyleKey, jobs: Sequence[Job]) -> Job:
-        """The size to measure next: of usual steps, then on the side of them where fewer are."""
+        """Next size to measure: typical steps, then the less covered side."""
         times_s, usual_s = self._times_s.get(key, []), self.usual.of(jobs[0])
         larger = sum(one > usual_s for one in times_s)
         if not times_s:
@@ -294,25 +293,25 @@ class Bench:
         return min(jobs, key=partial(self._away_from, wanted_s))
 
     def _away_from(self, wanted_s: float, job: Job) -> float:
-        """Return the distance of a step's expected time from another, in the logarithm."""
+        """Return the log distance of a step's expected time from another."""
         return abs(math.log(self._step_s(job) / wanted_s))
 
     def _step_s(self, job: Job) -> float:
-        """Time that a step is foreseen to take [s]."""
+        """Predicted time of a step [s]."""
         reached = self._reached.get(_style(job)) if job.what == "training" else None
         return (job.flop or 0.0) / (reached or self._foreseen(job.precision))
 
     def _foreseen(self, precision: str) -> float:
-        """Rate of training in a format before any step was timed [FLOP/s].
+        """Training rate in a format before any step was timed [FLOP/s].
 
-        On a processor all but the products takes as long as in fp32, however fast they are.
+        On a CPU, work outside products takes as long as in fp32.
         """
         fastest = self._best.get(precision) or max(self._best.values(), default=1e9)
         usual = self._best.get("fp32", fastest) if self.engine.component == "cpu" else fastest
         return 1.0 / (1.0 / fastest + (1.0 / SHARE_OF_PRODUCT - 1.0) / min(usual, fastest))
 
     def _measured(self, job: Job, effort: Thoroughness) -> Timing | None:
-        """Prepare, time and let go of one job; None of one that the library cannot run here."""
+        """Prepare, time and release one job, or return None if it cannot run here."""
         try:
             work = job.prepare()
             found = timed(
@@ -343,13 +342,13 @@ class Bench:
         )
 
     def _idle(self) -> Timing:
-        """Power with nothing of ours going on."""
+        """Power with no work of ours."""
         started = time.monotonic()
         time.sleep(self.effort.idle_s)
         return self._resting("idle", started)
 
     def _part_load(self, job: Job, duty: float) -> Timing:
-        """Power while a product runs a share of the time."""
+        """Power while a product runs part of the time."""
         work = job.prepare()
         started = time.monotonic()
         until = started + self.effort.job.window_s
@@ -378,7 +377,7 @@ class Bench:
     def _power_w(
         self, windows: Sequence[tuple[float, float]]
     ) -> tuple[float, Trust] | tuple[None, None]:
-        """Mean power in some windows [W], with its trust, where it is known."""
+        """Mean power in some windows [W], with its trust, where known."""
         found = None if self.meter is None else self.meter.power_w(windows)
         return found or (None, None)
 
@@ -389,9 +388,9 @@ def _style(job: Job) -> StyleKey:
 
 
 def formats_mixed(styles: Sequence[StyleKey]) -> list[StyleKey]:
-    """Styles in the first number format in their order, after each few of them one in another.
+    """Styles of the first number format in order, interleaved with other formats.
 
-    The others take turns, so that a benchmark that ends early knows something of each.
+    The others alternate, so that a short benchmark covers each.
     """
     groups: dict[str, list[StyleKey]] = {}
     for style in styles:
@@ -407,7 +406,7 @@ def formats_mixed(styles: Sequence[StyleKey]) -> list[StyleKey]:
 
 
 def for_part_load(products: Sequence[tuple[float, Job]]) -> Job:
-    """Longest product of which several fit into the shortest work of a turn, else the shortest."""
+    """Longest product of which several fit in the shortest work phase, or the shortest."""
     limit_s = min(DUTIES) * DUTY_PERIOD_S / WHOLE_PRODUCTS
     ordered = sorted(products, key=lambda one: one[0])
     short = [job for time_s, job in ordered if time_s <= limit_s]

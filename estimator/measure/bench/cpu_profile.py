@@ -1,8 +1,8 @@
-"""Profile of a processor without a data sheet, made from its benchmark.
+"""Profile of a CPU without a data sheet, from its benchmark.
 
-The data sheet of a processor speaks of all its cores; a virtual machine or a container has some of
-them. So a processor always gets a profile of its own, whose peaks are the fastest products of
-matrices that were measured, and the utilization of training is relative to these.
+A data sheet covers all cores, but a virtual machine or container has only some. So every CPU gets
+its own profile, with peaks from the fastest measured products, to which training utilization is
+relative.
 """
 
 import re
@@ -18,17 +18,16 @@ from estimator.runs.record import Host, MeasuredDevice, MeasuredRun, Timing
 Table = dict[str, Any]
 
 DISTURBED = "derived"
-"""Basis of a rate that others slowed in every repetition."""
+"""Basis of a rate slowed by others in every repetition."""
 
 LEAST_PEAK = 1e9
-"""A number format in which a processor reaches less is computed by emulation, and no profile holds
-it [FLOP/s]."""
+"""Least peak of a number format in a profile [FLOP/s]; slower ones are emulated."""
 
 
 def processor_id(host: Host) -> str:
-    """Id of the profile of a processor with so many cores in use, on one host.
+    """Id of the profile of a CPU with some usable cores on one host.
 
-    Virtual machines call very different processors by one name, so the host counts.
+    The host counts because virtual machines give different CPUs the same name.
 
     >>> processor_id(Host(id="c0ffee", cpu="Intel(R) Xeon(R)", cores=2, system="", software={}))
     'intel-xeon-2-cores-c0ff'
@@ -39,14 +38,14 @@ def processor_id(host: Host) -> str:
 
 
 def source_id(host: Host) -> str:
-    """Id of the source that stands for the measurements of a host."""
+    """Id of the source for the measurements of a host."""
     return f"measured-{host.id}"
 
 
 def profile_of(run: MeasuredRun, device: MeasuredDevice) -> Table:
-    """Profile of a device from its benchmark, as a file of profiles/hardware holds it.
+    """Build a device profile from its benchmark, as in profiles/hardware.
 
-    What was not measured is left out.
+    Unmeasured values are left out.
     """
     timings = [one for one in run.timings if one.component == device.key]
     peaks = _peaks(timings)
@@ -55,7 +54,7 @@ def profile_of(run: MeasuredRun, device: MeasuredDevice) -> Table:
     host = run.host
 
     def record(value: float, unit: str, where: str, slow: float = 1.0) -> Table:
-        """Write one measured number, and of a rate that others slowed what it may have been."""
+        """Format one measured number, with a range if others slowed it."""
         found = {
             "value": significant(value * slow, 4),
             "unit": unit,
@@ -102,12 +101,11 @@ def profile_of(run: MeasuredRun, device: MeasuredDevice) -> Table:
 
 
 def merged(fresh: Table, before: Table) -> Table:
-    """Profile of a processor after one more benchmark of it.
+    """Merge the profile of a CPU with a further benchmark.
 
-    A benchmark of some number formats, or one that was stopped, or disturbed, takes nothing away:
-    of peaks, bandwidth and full power the highest that was measured holds, of the rest the newest.
-    What was measured undisturbed holds against what was not, even if that is taken to be higher
-    alone, unless more was truly reached beside others.
+    A partial, stopped or disturbed benchmark removes nothing: peaks, bandwidth and full power keep
+    the highest measurement, others the newest. Undisturbed measurements win over disturbed ones
+    unless the latter actually reached more.
     """
     peaks = {**before.get("peak_flop_per_s", {}), **fresh["peak_flop_per_s"]}
     highest = {
@@ -122,9 +120,9 @@ def merged(fresh: Table, before: Table) -> Table:
 
 
 def _higher(fresh: Table, before: Table | None) -> Table:
-    """Return the record of the higher value; of equal ones the fresh.
+    """Return the record with the higher value, the fresh one if equal.
 
-    Of an undisturbed and a disturbed one, the undisturbed, unless the other reached more at least.
+    An undisturbed record wins over a disturbed one unless the latter reached more.
     """
     if before is None:
         return fresh
@@ -146,7 +144,7 @@ def source_of(host: Host, date: str) -> Table:
 
 @dataclass(frozen=True, kw_only=True)
 class _Rate:
-    """A rate as measured [1/s], and the factor by which others slowed it if they shared fairly."""
+    """Measured rate [1/s], and the factor by which others slowed it under fair sharing."""
 
     rate: float
     slowed: float
@@ -158,10 +156,10 @@ class _Rate:
 
 
 def _peaks(timings: Iterable[Timing]) -> dict[str, _Rate]:
-    """Number format -> fastest product, or step of training if one was faster [FLOP/s].
+    """Number format -> fastest product or training step [FLOP/s].
 
-    Where a processor has no product in a number format, PyTorch computes it in a slow way, and
-    layers of a network in a faster one.
+    Formats without native products may be emulated slowly in products, but faster in network
+    layers.
     """
     rates: dict[str, list[_Rate]] = {}
     for one in timings:
@@ -173,7 +171,7 @@ def _peaks(timings: Iterable[Timing]) -> dict[str, _Rate]:
 
 
 def _bandwidth(timings: Iterable[Timing]) -> _Rate | None:
-    """Bandwidth of the memory beyond the caches: of the longest vectors [B/s]."""
+    """Memory bandwidth beyond the caches, from the longest vectors [B/s]."""
     copies = [one for one in timings if one.what == "copy" and one.moved_bytes]
     if not copies:
         return None
@@ -186,7 +184,7 @@ def _bandwidth(timings: Iterable[Timing]) -> _Rate | None:
 
 
 def _power_w(timings: Iterable[Timing], what: str) -> float | None:
-    """Highest mean power that was truly measured [W]; None if none was."""
+    """Highest measured mean power [W], or None."""
     found = [
         one.power_w
         for one in timings

@@ -1,8 +1,8 @@
-"""Linear layers that multiply in 8-bit floating point in training.
+"""Linear layers in 8-bit floating point for training.
 
-As is usual [1]_: forward in E4M3, gradients in E5M2, each tensor scaled by its largest value, sums
-and results in wider formats, and the weights themselves kept in fp32. The last layer stays wide, as
-do layers whose sizes the boards cannot multiply. PyTorch is handed in.
+As usual [1]_: forward in E4M3, gradients in E5M2, each tensor scaled by its maximum, sums and
+results in wider formats, and weights in fp32. The last layer and unsupported sizes stay wide.
+PyTorch is passed in.
 
 References
 ----------
@@ -12,11 +12,11 @@ References
 from typing import Any
 
 MULTIPLE = 16
-"""Sizes of a product in 8 bits are multiples of this (PyTorch, `torch._scaled_mm`) [1]."""
+"""Required multiple for sizes of 8-bit products (PyTorch, `torch._scaled_mm`) [1]."""
 
 
 def in_eight_bits(torch: Any, model: Any) -> Any:
-    """Let every linear layer of a network but the last multiply in 8 bits."""
+    """Convert every linear layer of a network except the last to 8-bit products."""
     multiply = _product(torch)
     linear = [one for one in model.modules() if isinstance(one, torch.nn.Linear)]
     for layer in linear[:-1]:
@@ -37,7 +37,7 @@ def _forward(multiply: Any, layer: Any) -> Any:
 
 
 def _product(torch: Any) -> Any:
-    """Product of rows and a weight with its gradients, as a function of PyTorch."""
+    """Autograd function for a product of rows and a weight."""
     narrow, broad = torch.float8_e4m3fn, torch.float8_e5m2
 
     def scaled(values: Any, dtype: Any) -> tuple[Any, Any]:

@@ -1,6 +1,6 @@
-"""Networks of images in several styles.
+"""Image networks in several styles.
 
-PyTorch is handed in: it is not a dependency.
+PyTorch is passed in, as it is not a dependency.
 """
 
 from typing import Any
@@ -9,7 +9,7 @@ from estimator.measure.bench.small_networks import CLASSES
 
 
 def bottleneck_network(torch: Any, channels: int, edge: int) -> Any:
-    """Build residual blocks of one, three and one pixels, with group norms and SiLU."""
+    """Build residual blocks of 1x1, 3x3 and 1x1 convolutions, with group norms and SiLU."""
     nn = torch.nn
 
     def normed(before: int, after: int, size: int, stride: int = 1) -> list[Any]:
@@ -41,7 +41,7 @@ def paired_network(torch: Any, channels: int, edge: int) -> Any:
 
 
 def inverted_network(torch: Any, channels: int, edge: int) -> Any:
-    """Build blocks that widen, convolve channel by channel, and narrow; batch norms."""
+    """Build inverted residual blocks with depthwise convolutions and batch norms."""
     nn = torch.nn
 
     def normed(before: int, after: int, size: int, stride: int = 1, groups: int = 1) -> list[Any]:
@@ -61,7 +61,7 @@ def inverted_network(torch: Any, channels: int, edge: int) -> Any:
 
 
 def unet(torch: Any, channels: int, edge: int) -> Any:
-    """Build a U-Net of two convolutions a level, group norms, SiLU and nearest upsampling."""
+    """Build a U-Net with two convolutions per level, group norms, SiLU and nearest upsampling."""
     nn = torch.nn
 
     def normed(width: int) -> list[Any]:
@@ -93,7 +93,7 @@ def unet(torch: Any, channels: int, edge: int) -> Any:
 
 
 def _added(torch: Any, body: list[Any], before: int, after: int, *, same: bool = False) -> Any:
-    """A body, added to its input where their shapes are the same."""
+    """Wrap a body with a residual connection where shapes match."""
     adds = same or (before == after and not any(getattr(one, "stride", 1) == 2 for one in body))
 
     class Added(torch.nn.Module):  # type: ignore[misc]

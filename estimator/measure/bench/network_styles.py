@@ -1,9 +1,9 @@
-"""Further styles of the networks that the benchmark trains.
+"""Further styles of the benchmark's networks.
 
-The same work takes different times by how it is written: norms, gates, convolutions of one pixel,
-recurrent layers. Nine further styles were dropped: without them 129 recorded programs on two boards
-were foretold from the benchmark as well, 27% and 21% off in the median, not 28% and 22%. PyTorch
-is handed in.
+The same work takes different times depending on norms, gates, 1x1 convolutions and recurrent
+layers. Nine further styles were dropped: without them the benchmark predicted 129 recorded programs
+on two boards equally well, with median errors of 27% and 21% against 28% and 22%. PyTorch is passed
+in.
 """
 
 from collections.abc import Callable
@@ -28,12 +28,12 @@ from estimator.measure.bench.sequence_networks import (
 from estimator.measure.bench.small_networks import VOCABULARY, decoder_flop
 
 HELD_WIDTHS = 60.0
-"""Values held per item and layer over its width, roughly [1]."""
+"""Approximate values kept per item and layer over its width [1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProgramStyle:
-    """One way of writing one family of networks.
+    """Implementation style of one network family.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class ProgramStyle:
     linear: bool = False
 
     def flop(self, shape: tuple[int, ...]) -> float:
-        """FLOPs of one step of training, attention in full [FLOP]."""
+        """FLOPs of one training step, with full attention [FLOP]."""
         *size, batch = shape
         if self.data == "words":
             layers, width, length = size
@@ -80,7 +80,7 @@ class ProgramStyle:
         return batch * edge**2 * (square * channels**2 + linear * channels)
 
     def held_bytes(self, shape: tuple[int, ...]) -> float:
-        """Memory of a step, roughly: for the question whether it fits [B]."""
+        """Approximate memory of a step, to check that it fits [B]."""
         *size, batch = shape
         if self.data == "words" or self.patches:
             layers, width, length = size
@@ -95,7 +95,7 @@ class ProgramStyle:
 
 
 def _patch_transformer_flop(layers: int, width: int, edge: int, batch: int) -> float:
-    """FLOPs of one step of training; the pictures need no gradient [FLOP]."""
+    """FLOPs of one training step, without image gradients [FLOP]."""
     tokens = (edge // PATCH) ** 2
     per_token = 3.0 * (12 * layers * width**2 + 2 * layers * width * tokens)
     return 2.0 * batch * tokens * (per_token + 2 * 3 * PATCH**2 * width)

@@ -1,4 +1,4 @@
-"""Work for the benchmark with numpy's BLAS: products, vector sums, training steps."""
+"""Benchmark work on numpy's BLAS: products, vector sums, training steps."""
 
 from collections.abc import Callable
 from functools import partial
@@ -17,7 +17,7 @@ from estimator.measure.bench.workloads import (
 )
 
 DTYPES: dict[str, type[np.floating[Any]]] = {"fp32": np.float32, "fp64": np.float64}
-"""Number formats that BLAS has."""
+"""Number formats of BLAS."""
 
 MATRIX_SIZES = (256, 512, 1024, 2048, 4096)
 VECTOR_SIZES = (100_000, 1_000_000, 20_000_000)
@@ -39,13 +39,13 @@ RECURRENT = (
 )
 
 RATE, FIRST, SECOND, TINY = 1e-3, 0.9, 0.999, 1e-8
-"""Adam: learning rate, decay of both moments, and what keeps the division sound [1]."""
+"""Adam: learning rate, decay of both moments, and epsilon [1]."""
 
 Array = npt.NDArray[Any]
 
 
 class NumpyEngine:
-    """Runs jobs on the processor through numpy."""
+    """Engine that runs jobs on the CPU through numpy."""
 
     component = "cpu"
 
@@ -69,11 +69,11 @@ class NumpyEngine:
         ]
 
     def copies(self) -> list[Job]:
-        """Sums of two vectors, from what fits in the caches to what does not."""
+        """Vector sums, from cache sizes to main memory."""
         return vector_sums(VECTOR_SIZES, "numpy", self._sum)
 
     def training(self) -> list[Job]:
-        """Steps of training by family, from small to large."""
+        """Training steps by family, from small to large."""
         return [
             *(self.perceptron(width, DEPTH, batch) for width, batch in PERCEPTRONS),
             *(self.convolutions(*shape) for shape in CONVOLUTIONS),
@@ -81,10 +81,10 @@ class NumpyEngine:
         ]
 
     def finish(self) -> None:
-        """Numpy is done when it returns."""
+        """Do nothing, as numpy is synchronous."""
 
     def operations(self, _step: Callable[[], object]) -> None:
-        """Nothing counts what numpy does."""
+        """Return None, as numpy's operations are not counted."""
 
     def _product(self, size: int, dtype: type[np.floating[Any]]) -> Callable[[], object]:
         left, right = (self._random.random((size, size)).astype(dtype) for _ in range(2))
@@ -97,7 +97,7 @@ class NumpyEngine:
         return lambda: np.add(left, right, out=out)
 
     def perceptron(self, width: int, depth: int, batch: int) -> Job:
-        """Step of training a perceptron of square layers."""
+        """Training step of a perceptron of square layers."""
         params = float(depth * width**2)
         return Job(
             what="training",
@@ -116,7 +116,7 @@ class NumpyEngine:
         )
 
     def convolutions(self, channels: int, edge: int, batch: int) -> Job:
-        """Step of training two convolutions written as products."""
+        """Training step of two convolutions written as products."""
         return Job(
             what="training",
             label=f"convolutions of {channels} channels, {batch} x {edge} x {edge}, numpy",
@@ -137,7 +137,7 @@ class NumpyEngine:
         )
 
     def lstm(self, width: int, length: int, batch: int) -> Job:
-        """Step of training a layer of LSTM."""
+        """Training step of an LSTM layer."""
         return Job(
             what="training",
             label=f"LSTM of width {width}, {batch} x {length}, numpy",
@@ -163,9 +163,9 @@ class NumpyEngine:
 def perceptron(
     *, width: int, depth: int, batch: int, random: np.random.Generator
 ) -> Callable[[], float]:
-    """Step of training a perceptron of square layers on fixed data; it returns the loss.
+    """Build a training step of a square perceptron on fixed data; it returns the loss.
 
-    Mean squared error, rectifiers between the layers, Adam; all in single precision.
+    Mean squared error, ReLUs between layers, Adam; all in single precision.
     """
     scale = np.float32(np.sqrt(2.0 / width))
     weights = [

@@ -1,7 +1,7 @@
 """Networks in numpy: convolutions as unfolded products, an LSTM through time.
 
-Each function returns a step of training on fixed data, which returns its loss; all in single
-precision, with plain gradient descent.
+Each function returns a training step on fixed data, which returns its loss; all in single precision
+with plain gradient descent.
 """
 
 from collections.abc import Callable
@@ -17,13 +17,13 @@ RATE = np.float32(1e-2)
 """Learning rate [1]."""
 
 EDGE = 3
-"""Edge of a convolution's kernel [pixel]."""
+"""Edge of a convolution kernel [pixel]."""
 
 
 def convolution_flop(*, channels: int, edge: int, batch: int) -> float:
-    """FLOPs of one step of training the two convolutions [FLOP].
+    """FLOPs of one training step of the two convolutions [FLOP].
 
-    The first has no gradient of the pictures.
+    The first has no input gradient.
 
     >>> convolution_flop(channels=1, edge=5, batch=1)
     1026.0
@@ -34,7 +34,7 @@ def convolution_flop(*, channels: int, edge: int, batch: int) -> float:
 
 
 def convolutions(*, channels: int, edge: int, batch: int, random: np.random.Generator) -> Step:
-    """Two convolutions as products of unfolded pictures, rectifiers, the mean as output."""
+    """Two convolutions as products of unfolded images, ReLUs, mean output."""
     given = random.standard_normal((batch, edge, edge, 3), dtype=np.float32)
     wanted = random.standard_normal((batch, channels), dtype=np.float32)
     first = random.standard_normal((3 * EDGE**2, channels), dtype=np.float32)
@@ -61,7 +61,7 @@ def convolutions(*, channels: int, edge: int, batch: int, random: np.random.Gene
 
 
 def _unfolded(images: Array) -> Array:
-    """Rows of the patches around each pixel inside, shape (pixels, patch)."""
+    """Rows of the patches around each inner pixel, shape (pixels, patch)."""
     rows, columns = images.shape[1] - EDGE + 1, images.shape[2] - EDGE + 1
     parts = [
         images[:, down : down + rows, right : right + columns]
@@ -72,7 +72,7 @@ def _unfolded(images: Array) -> Array:
 
 
 def _folded(patches: Array, shape: tuple[int, ...]) -> Array:
-    """Sum of the patches where they lie: the gradient of `_unfolded`."""
+    """Sum of overlapping patches, the gradient of `_unfolded`."""
     batch, height, width, channels = shape
     rows, columns = height - EDGE + 1, width - EDGE + 1
     parts = patches.reshape(batch, rows, columns, EDGE**2, channels)
@@ -84,7 +84,7 @@ def _folded(patches: Array, shape: tuple[int, ...]) -> Array:
 
 
 def lstm_flop(*, width: int, length: int, batch: int) -> float:
-    """FLOPs of one step of training: four gates, of input and state; the input has no gradient.
+    """FLOPs of one training step: four gates from input and state, no input gradient.
 
     >>> lstm_flop(width=1, length=1, batch=1)
     40.0
@@ -93,7 +93,7 @@ def lstm_flop(*, width: int, length: int, batch: int) -> float:
 
 
 def lstm(*, width: int, length: int, batch: int, random: np.random.Generator) -> Step:
-    """One layer of LSTM, back through time; the last state is the output."""
+    """One LSTM layer with backpropagation through time; the last state is the output."""
     weight = random.standard_normal((2 * width, 4 * width), dtype=np.float32)
     weight *= np.float32(np.sqrt(0.5 / width))
     given = random.standard_normal((length, batch, width), dtype=np.float32)
@@ -128,7 +128,7 @@ def lstm(*, width: int, length: int, batch: int, random: np.random.Generator) ->
 def _through_cell(
     gates: Array, new: Array, cell_before: Array, cell: Array, slope: Array, of_cell: Array
 ) -> tuple[Array, Array]:
-    """Gradients of the values before the gates, and of the cell before."""
+    """Gradients of the pre-gate values, and of the previous cell."""
     forget, enter, leave = np.split(gates, 3, axis=1)
     bent = np.tanh(cell)
     of_cell = of_cell + slope * leave * (1 - bent**2)

@@ -1,4 +1,4 @@
-"""Benchmark as a stored run, with a processor's profile."""
+"""Benchmark as a stored run, with a CPU profile."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -38,10 +38,10 @@ from estimator.runs.meter import Meter, Sample
 from estimator.runs.record import MeasuredDevice, MeasuredRun, State, Timing, Trust
 
 SPREADS = 0.1
-"""Timings whose logarithm has a larger standard deviation are named as spread [1]."""
+"""Log standard deviation above which a timing is reported as scattered [1]."""
 
 MEMORY_IF_UNKNOWN = 4e9
-"""Memory of a device that does not tell, so that a job surely fits [B]."""
+"""Assumed memory of a device that does not report it [B]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ class BenchQuestion:
 def benchmark(
     question: BenchQuestion, report: Callable[[Progress], None]
 ) -> tuple[MeasuredRun, str]:
-    """Measure one device, store the run, and write the profile of a processor.
+    """Measure one device, store the run, and write a CPU's profile.
 
     Returns
     -------
@@ -133,7 +133,7 @@ def _engine(question: BenchQuestion, devices: Sequence[MeasuredDevice]) -> Bench
 
 
 def left_aside(component: str, devices: Sequence[MeasuredDevice]) -> list[str]:
-    """Say which other boards there are, where nobody chose what to measure."""
+    """Return a note on other boards if the user did not choose a device."""
     others = [one.key for one in devices if one.kind == "gpu" and one.key != component]
     if not others:
         return []
@@ -146,7 +146,7 @@ def left_aside(component: str, devices: Sequence[MeasuredDevice]) -> list[str]:
 
 @dataclass(frozen=True)
 class BothEngines:
-    """Numpy and PyTorch on the processor: perceptrons by both, as two styles."""
+    """numpy and PyTorch on the CPU, with perceptrons in both as two styles."""
 
     numpy: BenchEngine
     torch: BenchEngine
@@ -154,23 +154,23 @@ class BothEngines:
 
     @property
     def name(self) -> str:
-        """Both libraries and their versions."""
+        """Names and versions of both libraries."""
         return f"{self.numpy.name} and {self.torch.name}"
 
     def matrix(self) -> list[Job]:
-        """Matrix products of both."""
+        """Matrix products of both libraries."""
         return [*self.numpy.matrix(), *self.torch.matrix()]
 
     def copies(self) -> list[Job]:
-        """Sums of two vectors, by numpy."""
+        """Vector sums in numpy."""
         return list(self.numpy.copies())
 
     def training(self) -> list[Job]:
-        """Steps of training: networks by PyTorch, perceptrons by both."""
+        """Training steps: networks in PyTorch, perceptrons in both."""
         return [*self.torch.training(), *self.numpy.training()]
 
     def finish(self) -> None:
-        """Both are done when they return."""
+        """Do nothing, as both are synchronous."""
 
     def operations(self, step: Callable[[], object]) -> Operations | None:
         """Return the operations of a PyTorch step besides its products; None for numpy."""
@@ -187,25 +187,25 @@ class RecordedDevice:
 
     @property
     def meter(self) -> Meter | None:
-        """The meter that truly measures it; None if there is none."""
+        """Meter that truly measures the device, or None."""
         for one in self.recording.meters:
             if one.component == self.component and one.trust != "modelled":
                 return one
         return None
 
     def power_w(self, windows: Sequence[tuple[float, float]]) -> tuple[float, Trust] | None:
-        """Mean power in windows that have passed [W], with its trust; None if not measured."""
+        """Mean power in past windows [W], with its trust, or None if not measured."""
         return None if self.meter is None else mean_power_w(self.meter, self._samples(), windows)
 
     def temperature_c(self) -> float | None:
-        """Last temperature read [degC]; None if none was."""
+        """Last temperature reading [degC], or None."""
         known = (one.temperature_c for one in reversed(self._samples()))
         return next((one for one in known if one is not None), None)
 
     def read(self) -> float | None:
-        """Share that others use [1]: the larger of the processor's and the board's newest.
+        """Share used by others [1]: the larger of the newest CPU and board readings.
 
-        None if none is known.
+        None if neither is known.
         """
         shares = (one.others for one in reversed(self._samples()) if one.others is not None)
         known = [share for share in (self.host.read(), next(shares, None)) if share is not None]
@@ -216,14 +216,14 @@ class RecordedDevice:
 
 
 def effort_of(question: BenchQuestion) -> Effort:
-    """Return the thoroughness and the duration of a benchmark."""
+    """Return the thoroughness and duration of a benchmark."""
     if question.minutes is None:
         return FAST
     return replace(FAST if question.minutes < FULL_MINUTES else FULL, minutes=question.minutes)
 
 
 def summary(timings: Sequence[Timing]) -> list[str]:
-    """Say how much was rejected, what still spreads, and what to do about it."""
+    """Return notes on rejected and scattered timings, and remedies."""
     lines = []
     rejected = sum(one.rejected for one in timings)
     every = rejected + sum(one.repetitions for one in timings)
@@ -254,7 +254,7 @@ def summary(timings: Sequence[Timing]) -> list[str]:
 
 
 def _bench(question: BenchQuestion, engine: BenchEngine, recording: Recording) -> Bench:
-    """The benchmark of a device with the meters of a recording."""
+    """Benchmark of a device with the meters of a recording."""
     device = recording.device(engine.component)
     measured = RecordedDevice(
         recording=recording, component=engine.component, host=ContentionMeter()
@@ -274,7 +274,7 @@ def _bench(question: BenchQuestion, engine: BenchEngine, recording: Recording) -
 
 
 def usual_steps(component: str) -> BenchSteps:
-    """Time of the steps that people run on a processor or a board, as the profiles say."""
+    """Typical step times on a CPU or board, from the profiles."""
     device = "processor" if component == "cpu" else "accelerator"
     priors = Catalog.open().priors_under(f"calibration.{device}.")
     step_s = priors["usual_step_s"].value
@@ -286,7 +286,7 @@ def usual_steps(component: str) -> BenchSteps:
 
 
 def _known_as(measured: MeasuredRun, engine: BenchEngine) -> str:
-    """Id of the device for `estimate`; a processor's profile is written for it."""
+    """Device id for `estimate`; writes a CPU's profile."""
     device = next(one for one in measured.devices if one.key == engine.component)
     if device.kind == "gpu":
         return device.hardware or device.name
@@ -296,7 +296,7 @@ def _known_as(measured: MeasuredRun, engine: BenchEngine) -> str:
 
 
 def keep_processor(measured: MeasuredRun) -> str:
-    """Write the profile of the processor of a benchmark; return its id."""
+    """Write the profile of a benchmarked CPU; return its id."""
     device = next(one for one in measured.devices if one.key == "cpu")
     sources = {source_id(measured.host): source_of(measured.host, measured.started[:10])}
     name = processor_id(measured.host)

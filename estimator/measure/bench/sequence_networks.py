@@ -1,6 +1,6 @@
-"""Networks of sequences in several styles: transformers and recurrent layers.
+"""Sequence networks in several styles: transformers and recurrent layers.
 
-PyTorch is handed in: it is not a dependency.
+PyTorch is passed in, as it is not a dependency.
 """
 
 from typing import Any
@@ -10,11 +10,11 @@ from estimator.measure.bench.small_networks import CLASSES, VOCABULARY
 DROPOUT = 0.1
 
 PATCH = 4
-"""Edge of a patch of a picture that is one token [pixel]."""
+"""Edge of an image patch that is one token [pixel]."""
 
 
 def gated_decoder(torch: Any, layers: int, width: int, length: int) -> Any:
-    """Build a decoder of root-mean-square norms, rotary places and gated perceptrons, no biases."""
+    """Build a decoder with RMS norms, rotary embeddings and gated MLPs, without biases."""
     nn = torch.nn
 
     class RootNorm(nn.Module):  # type: ignore[name-defined, misc]
@@ -53,7 +53,7 @@ def gated_decoder(torch: Any, layers: int, width: int, length: int) -> Any:
 
 
 def _rotated(torch: Any, values: Any) -> Any:
-    """Rotary places; Su et al. 2021, arXiv:2104.09864."""
+    """Rotary position embedding; Su et al. 2021, arXiv:2104.09864."""
     length, width = values.shape[-2:]
     half = width // 2
     rates = 1e4 ** (-torch.arange(half, device=values.device) / half)
@@ -71,7 +71,7 @@ def _rotated(torch: Any, values: Any) -> Any:
 def patch_transformer(
     torch: Any, layers: int, width: int, edge: int, *, dropout: float = DROPOUT
 ) -> Any:
-    """Build a vision transformer: patches as tokens, norms before each part, mean of the tokens.
+    """Build a vision transformer with patch tokens, pre-norms, and mean pooling.
 
     Without dropout its attention is fused.
     """
@@ -97,7 +97,7 @@ def patch_transformer(
 
 
 def encoder(torch: Any, layers: int, width: int, length: int) -> Any:
-    """Build an encoder of PyTorch's own layers, with norms after each part and dropout."""
+    """Build an encoder from PyTorch's layers, with post-norms and dropout."""
     nn = torch.nn
     layer = nn.TransformerEncoderLayer(
         width, max(1, width // 48), 4 * width, DROPOUT, batch_first=True
@@ -106,7 +106,7 @@ def encoder(torch: Any, layers: int, width: int, length: int) -> Any:
 
 
 def recurrent(torch: Any, layers: int, width: int, length: int, *, kind: str) -> Any:
-    """Build recurrent layers of a kind."""
+    """Build recurrent layers of a type."""
 
     class Outputs(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -120,7 +120,7 @@ def recurrent(torch: Any, layers: int, width: int, length: int, *, kind: str) ->
 
 
 def stepwise_lstm(torch: Any, layers: int, width: int, length: int) -> Any:
-    """Build layers of LSTM whose steps are a loop of cells."""
+    """Build LSTM layers as a loop of cells."""
     nn = torch.nn
 
     class Stepwise(nn.Module):  # type: ignore[name-defined, misc]
@@ -141,6 +141,6 @@ def stepwise_lstm(torch: Any, layers: int, width: int, length: int) -> Any:
 
 
 def _of_words(torch: Any, body: Any, width: int) -> Any:
-    """Embedding, body, head."""
+    """Embedding, body and head."""
     nn = torch.nn
     return nn.Sequential(nn.Embedding(VOCABULARY, width), body, nn.Linear(width, VOCABULARY))

@@ -1,6 +1,6 @@
 """Small networks that the benchmark trains with PyTorch, and the work of a step.
 
-They are small versions of what people train. PyTorch is handed in: it is not a dependency.
+Scaled-down versions of common networks. PyTorch is passed in, as it is not a dependency.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ DEPTH = 4
 
 
 def decoder_flop(*, layers: int, width: int, length: int, batch: int) -> float:
-    """FLOPs of one step of training the decoder, attention in full [FLOP].
+    """FLOPs of one training step of the decoder, with full attention [FLOP].
 
     >>> decoder_flop(layers=1, width=64, length=1, batch=1) == 6 * 12 * 64**2 + 12 * 64 + 6 * 131072
     True
@@ -22,9 +22,9 @@ def decoder_flop(*, layers: int, width: int, length: int, batch: int) -> float:
 
 
 def convolution_work(*, channels: int, edge: int, batch: int) -> tuple[float, float]:
-    """FLOPs of one step of training the residual network [FLOP], and its parameters [1].
+    """FLOPs of one training step of the residual network [FLOP], and its parameters [1].
 
-    The first convolution needs no gradient of the pictures.
+    The first convolution has no input gradient.
     """
     forward = first = 2.0 * 27 * channels * edge**2
     params = 27.0 * channels + 2 * channels
@@ -52,7 +52,7 @@ def perceptron(torch: Any, width: int) -> Any:
 
 
 def decoder(torch: Any, layers: int, width: int, length: int) -> Any:
-    """Build a GPT-2 without biases: learned places, norms before attention and perceptron."""
+    """Build a GPT-2 without biases: learned positions, pre-norms."""
     nn = torch.nn
 
     class DecoderBlock(nn.Module):  # type: ignore[name-defined, misc]
@@ -90,7 +90,7 @@ def decoder(torch: Any, layers: int, width: int, length: int) -> Any:
 
 
 def residual_network(torch: Any, channels: int) -> Any:
-    """Build stages of two residual blocks, each stage at half the edge and twice the channels."""
+    """Build stages of two residual blocks, each with half the edge and twice the channels."""
     nn = torch.nn
 
     def convolved(before: int, after: int, size: int, stride: int) -> list[Any]:

@@ -1,9 +1,9 @@
-"""Timing protocol that start-up, noise and other programs do not mislead.
+"""Timing protocol robust to start-up, noise and other programs.
 
-Warm up; then trials with pauses of uneven length between them, each a window of several slices. A
-slice is as many repetitions as last long enough for the system to tell who used the machine; one
-in which others used more than a little of it is rejected and counted. Trials go on until the
-median is known well enough, or time is up, and that is then said.
+After a warm-up come trials with irregular pauses, each a window of slices. A slice has enough
+repetitions for the system to show who used the machine; slices in which others used more than a
+little are rejected and counted. Trials continue until the median is known well enough or time is
+up, which is then noted.
 """
 
 import math
@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 SLICE_S = 0.25
-"""Least time of a slice: the clocks of the system count in hundredths of a second [s]."""
+"""Least time of a slice [s], as system clocks count in hundredths of a second."""
 
 OTHERS_ALLOWED = 0.05
-"""Share of the machine that others may use without a slice being rejected [1]."""
+"""Largest share of the machine used by others in an accepted slice [1]."""
 
 WELL_KNOWN = 0.01
-"""Standard error of the median's logarithm at which no more trials are needed [1]."""
+"""Standard error of the log median at which no more trials are needed [1]."""
 
 MEDIAN_OVER_MEAN = 1.25
 """Standard error of a median over that of a mean, for normal errors [1]."""
@@ -31,7 +31,7 @@ class Contention(Protocol):
     """Use of the machine by others."""
 
     def read(self) -> float | None:
-        """Share of the machine that others used since the last reading; None if unknown [1]."""
+        """Share of the machine used by others since the last reading, or None [1]."""
         ...
 
 
@@ -56,10 +56,10 @@ class Thoroughness:
     patience_s: float = 20.0
 
     def expected_s(self, repetition_s: float) -> float:
-        """Usual time that a piece of work takes, whose repetition takes so long [s].
+        """Expected time for a piece of work with a given repetition time [s].
 
-        A trial ends with the slice in which its window does, or its repetitions but not before
-        four slices; and it waits one for others to be calm. Most spread, and take all trials.
+        A trial ends with the slice in which its window does, or after its repetitions but at least
+        four slices, and waits one slice for others. Most timings scatter and take all trials.
         """
         slice_s = max(SLICE_S, repetition_s)
         full_s = min(self.window_s, max(self.repetitions * repetition_s, 4 * SLICE_S))
@@ -79,7 +79,7 @@ THOROUGH = Thoroughness(
     pause_s=0.2,
     patience_s=1.0,
 )
-"""For a step of training whose power is measured: some eight seconds."""
+"""Effort for a training step with metered power: some eight seconds."""
 
 SHORT = Thoroughness(
     warm_up_s=0.3,
@@ -90,7 +90,9 @@ SHORT = Thoroughness(
     pause_s=0.05,
     patience_s=0.5,
 )
-"""For one whose time alone is: a second. What programs differ by is far more than its spread."""
+"""Effort for a training step without power: one second, as programs differ by far more than the
+spread.
+"""
 
 QUICK = Thoroughness(
     warm_up_s=0.4,
@@ -110,7 +112,7 @@ BRIEF = Thoroughness(
     pause_s=0.1,
     patience_s=0.3,
 )
-"""For a product of matrices or a sum of vectors, of which there are many."""
+"""Effort for matrix products and vector sums, which are many."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +141,7 @@ class Timed:
 
 @dataclass(frozen=True, kw_only=True)
 class _Slice:
-    """Some repetitions in a row."""
+    """Some consecutive repetitions."""
 
     repetition_s: float
     repetitions: int
@@ -147,7 +149,7 @@ class _Slice:
 
     @property
     def disturbed(self) -> bool:
-        """Whether others used more than a little of the machine."""
+        """Return whether others used more than a little of the machine."""
         return self.others is not None and self.others > OTHERS_ALLOWED
 
 
@@ -159,7 +161,7 @@ def timed(
     effort: Thoroughness = THOROUGH,
     dice: random.Random | None = None,
 ) -> Timed:
-    """Time of one repetition of some work.
+    """Time one repetition of some work.
 
     Returns
     -------
@@ -193,7 +195,7 @@ def timed(
 def _repetitions_of_a_slice(
     work: Callable[[], object], finish: Callable[[], object], effort: Thoroughness
 ) -> int:
-    """Warm up, and find how many repetitions fill a slice."""
+    """Warm up, and determine the repetitions per slice."""
     started, count, fastest = time.monotonic(), 0, math.inf
     while count < 2 or time.monotonic() - started < effort.warm_up_s:
         begun = time.monotonic()
@@ -205,7 +207,7 @@ def _repetitions_of_a_slice(
 
 
 def _wait_for_calm(contention: Contention, patience_s: float) -> None:
-    """Wait while others use the machine, but not for ever."""
+    """Wait while others use the machine, up to a limit."""
     until = time.monotonic() + patience_s
     contention.read()
     while time.monotonic() < until:
@@ -222,7 +224,7 @@ def _trial(
     contention: Contention,
     effort: Thoroughness,
 ) -> Iterator[_Slice]:
-    """Slices until the window is full or the repetitions are enough."""
+    """Yield slices until the window is full or the repetitions are enough."""
     started, done = time.monotonic(), 0
     contention.read()
     while True:

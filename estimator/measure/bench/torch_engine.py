@@ -1,7 +1,6 @@
-"""Work for the benchmark with PyTorch: products, vector sums, training steps.
+"""Benchmark work on PyTorch: products, vector sums, training steps.
 
-PyTorch is not a dependency: where it is installed, it is used. Networks (`small_networks`) have the
-usual optimizer, in eager mode.
+PyTorch is optional. Networks (`small_networks`) use common optimizers in eager mode.
 """
 
 import importlib
@@ -54,10 +53,10 @@ PERCEPTRONS = (
 )
 
 ADAM_AND_GRADIENT_BYTES = 16.0
-"""Held per parameter in training: weight, gradient and two moments in fp32 [B]."""
+"""Bytes per parameter in training: weight, gradient and two moments in fp32 [B]."""
 
 ACTIVATIONS = 24.0
-"""Values held per value of the stream and layer, roughly; for the question whether it fits [1]."""
+"""Approximate activations per stream value and layer, to check that it fits [1]."""
 
 Factory = Callable[[], Callable[[], object]]
 
@@ -68,9 +67,9 @@ def installed() -> bool:
 
 
 def boards(devices: Sequence[MeasuredDevice]) -> dict[str, str]:
-    """Key of each board of NVIDIA that PyTorch can use -> its place in PyTorch's count.
+    """Key of each NVIDIA board usable by PyTorch -> its PyTorch index.
 
-    PyTorch counts the visible boards, the driver all of them: the UUID tells which is which.
+    PyTorch counts visible boards, the driver all; UUIDs match them.
     """
     cuda: Any = importlib.import_module("torch").cuda
     if not cuda.is_available():
@@ -84,7 +83,7 @@ def boards(devices: Sequence[MeasuredDevice]) -> dict[str, str]:
 
 
 class TorchEngine:
-    """Runs jobs on one device through PyTorch.
+    """Engine that runs jobs on one device through PyTorch.
 
     Parameters
     ----------
@@ -115,11 +114,11 @@ class TorchEngine:
         ]
 
     def copies(self) -> list[Job]:
-        """Sums of two vectors, from what fits in the caches to what does not."""
+        """Vector sums, from cache sizes to main memory."""
         return vector_sums(VECTOR_SIZES, "PyTorch", self._sum)
 
     def training(self) -> list[Job]:
-        """Steps of training, by precision and family, from small to large."""
+        """Training steps by precision and family, from small to large."""
         jobs: list[Job] = []
         for precision in self._precisions():
             styles = [one for one in STYLES if one.linear or precision != "fp8"]
@@ -136,11 +135,11 @@ class TorchEngine:
             self._torch.cuda.synchronize(self.place)
 
     def operations(self, step: Callable[[], object]) -> Operations | None:
-        """Return the operations of a step besides its products; None if unknown."""
+        """Return the operations of a step besides its products, or None if unknown."""
         return counted_step(step).operations
 
     def _precisions(self) -> list[str]:
-        """Number formats, those that people train in most first."""
+        """Number formats, the most common for training first."""
         if self.place == "cpu":
             return ["fp32", "bf16"]
         major, minor = self._torch.cuda.get_device_capability(self.place)
@@ -183,7 +182,7 @@ class TorchEngine:
             self._torch.backends.cudnn.allow_tf32 = precision == "tf32"
 
     def decoder(self, layers: int, width: int, length: int, batch: int, precision: str) -> Job:
-        """Step of training a decoder on so many sequences of so many tokens."""
+        """Training step of a decoder on a batch of sequences."""
         params = 12.0 * layers * width**2 + (4.0 * layers + 2 + length + 2 * VOCABULARY) * width
         tokens = float(batch * length)
         return Job(
@@ -209,7 +208,7 @@ class TorchEngine:
         )
 
     def convolution(self, channels: int, edge: int, batch: int, precision: str) -> Job:
-        """Step of training a residual network on so many square pictures."""
+        """Training step of a residual network on a batch of square images."""
         flop, params = convolution_work(channels=channels, edge=edge, batch=batch)
         return Job(
             what="training",
@@ -232,7 +231,7 @@ class TorchEngine:
         )
 
     def perceptron(self, width: int, batch: int, precision: str) -> Job:
-        """Step of training a perceptron of square layers."""
+        """Training step of a perceptron of square layers."""
         params = float(DEPTH * width**2)
         return Job(
             what="training",
@@ -255,7 +254,7 @@ class TorchEngine:
         )
 
     def styled(self, style: ProgramStyle, shape: tuple[int, ...], precision: str) -> Job:
-        """Step of training a network in another style."""
+        """Training step of a network in another style."""
         *size, batch = shape
         sequence = style.data == "words"
         data = {
@@ -291,7 +290,7 @@ class TorchEngine:
         precision: str,
         optimizer_name: str = "AdamW",
     ) -> Factory:
-        """Prepare a step of training: forward, loss, backward, optimizer."""
+        """Prepare a training step: forward, loss, backward, optimizer."""
         torch = self._torch
         around = "bf16" if precision == "fp8" else precision
         cast = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(around)
@@ -339,7 +338,7 @@ class TorchEngine:
 
 
 def _loss(torch: Any, found: Any, wanted: Any) -> Any:
-    """Cross entropy of classes, mean squared error of vectors."""
+    """Cross entropy of classes, or mean squared error of vectors."""
     if wanted.dtype == torch.int64:
         return torch.nn.functional.cross_entropy(found.flatten(0, -2), wanted.flatten())
     return torch.nn.functional.mse_loss(found.float(), wanted)

@@ -8,12 +8,14 @@ from typing import Literal, Protocol
 from estimator.measure.step_counter import Operations
 
 ADAM_BYTES_PER_PARAM = 28.0
-"""Read and written by a step of Adam in fp32: weight, gradient, two moments; three go back [B]."""
+"""Memory traffic of an fp32 Adam step per parameter [B]: weight, gradient, two moments, three
+written back.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One piece of work that is repeated and timed.
+    """Piece of work that is repeated and timed.
 
     Parameters
     ----------
@@ -50,7 +52,7 @@ class BenchEngine(Protocol):
 
     @property
     def name(self) -> str:
-        """Library and its version, for people."""
+        """Library and its version."""
         ...
 
     def matrix(self) -> Sequence[Job]:
@@ -58,11 +60,11 @@ class BenchEngine(Protocol):
         ...
 
     def copies(self) -> Sequence[Job]:
-        """Sums of two vectors, from what fits in the caches to what does not."""
+        """Vector sums, from cache sizes to main memory."""
         ...
 
     def training(self) -> Sequence[Job]:
-        """Steps of training, by precision and family, from small to large."""
+        """Training steps by precision and family, from small to large."""
         ...
 
     def finish(self) -> None:
@@ -70,7 +72,7 @@ class BenchEngine(Protocol):
         ...
 
     def operations(self, step: Callable[[], object]) -> Operations | None:
-        """Return the operations of a step besides its products; None if unknown."""
+        """Return the operations of a step besides its products, or None if unknown."""
         ...
 
 
@@ -86,7 +88,7 @@ def matrix_flop(size: int) -> float:
 def vector_sums(
     sizes: Sequence[int], library: str, prepare: Callable[[int], Callable[[], object]]
 ) -> list[Job]:
-    """Sums of two fp32 vectors of some sizes; `prepare` makes the data of one size."""
+    """Sums of two fp32 vectors of some sizes; `prepare` creates the data of one size."""
     return [
         Job(
             what="copy",
@@ -101,10 +103,9 @@ def vector_sums(
 
 
 def perceptron_flop(width: int, depth: int, batch: int) -> float:
-    """FLOPs of one step of training a perceptron of square layers [FLOP].
+    """FLOPs of one training step of a perceptron of square layers [FLOP].
 
-    Forward, gradient of the weights and gradient of the values, but for the first layer, whose
-    values need none.
+    Forward, weight gradients, and input gradients except for the first layer.
 
     >>> perceptron_flop(width=2, depth=1, batch=3)
     48.0
@@ -114,7 +115,7 @@ def perceptron_flop(width: int, depth: int, batch: int) -> float:
 
 
 def spread_out(jobs: Sequence[Job], most: int) -> list[Job]:
-    """Pick so many jobs over the whole range, the first and the last among them."""
+    """Select some jobs spread over the whole range, both ends included."""
     if len(jobs) <= most:
         return list(jobs)
     step = (len(jobs) - 1) / (most - 1)

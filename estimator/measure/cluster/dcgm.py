@@ -1,7 +1,7 @@
 """Boards of a cluster, from the series of NVIDIA's DCGM exporter.
 
-Names and units are those of dcgm-exporter's list of counters (etc/default-counters.csv of
-github.com/NVIDIA/dcgm-exporter). A board divided by MIG repeats its power for every part.
+Names and units follow dcgm-exporter's counters (etc/default-counters.csv of
+github.com/NVIDIA/dcgm-exporter). A MIG-partitioned board repeats its power for every part.
 """
 
 from collections import Counter
@@ -38,24 +38,24 @@ SCALE: Mapping[str, float] = {
 """Metric -> factor to W, J, degC, Hz or a share [1]."""
 
 PROFILING = (TENSOR, MEMORY)
-"""Metrics that an exporter may leave out."""
+"""Metrics that an exporter may omit."""
 
 BLANK = 2.0**47
-"""Values from here on stand for "not known": DCGM_FP64_BLANK of dcgm_structs.h, as is."""
+"""Values from here on mean "not known": DCGM_FP64_BLANK of dcgm_structs.h."""
 
 NODE_LABELS = (
     *("Hostname", "node_name", "nodename", "node", "hostname", "kubernetes_node"),
     *("exported_instance", "instance"),
 )
-"""Labels that name the node, the most telling first."""
+"""Labels that name the node, the most specific first."""
 
 UNKNOWN_BOARD_LIMIT_W = 2000.0
-"""No board draws more; where the profile of one is not known, this bounds its readings [W]."""
+"""Limit on the readings of boards without a profile [W]; no board draws more."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DcgmBoard:
-    """One board, by its labels.
+    """Board, identified by its labels.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class DcgmBoard:
 
 
 def node_of(labels: Labels) -> tuple[str, str]:
-    """Label that names the node of a series, and the name that it has there."""
+    """Label that names the node of a series, and its value."""
     known = dict(labels)
     for label in NODE_LABELS:
         if known.get(label):
@@ -82,7 +82,7 @@ def node_of(labels: Labels) -> tuple[str, str]:
 
 
 def board_of(labels: Labels) -> DcgmBoard:
-    """Board that a series is of; errors as for `node_of`."""
+    """Board of a series; errors as for `node_of`."""
     known = dict(labels)
     index = known.get("gpu") or known.get("device", "").removeprefix("nvidia")
     board = DcgmBoard(
@@ -97,12 +97,12 @@ def board_of(labels: Labels) -> DcgmBoard:
 
 
 def is_part(labels: Labels) -> bool:
-    """Return whether a series belongs to a part of a divided GPU."""
+    """Return whether a series belongs to a part of a partitioned GPU."""
     return bool(dict(labels).get("GPU_I_ID"))
 
 
 def devices_of(found: Iterable[Labels], catalog: Catalog) -> dict[tuple[str, str], MeasuredDevice]:
-    """Return the boards of some series: (node, id) -> device, in the order of nodes and boards."""
+    """Return (node, id) -> device for some series, ordered by node and board."""
     boards: dict[tuple[str, str], DcgmBoard] = {}
     divided: set[tuple[str, str]] = set()
     for labels in found:
@@ -133,7 +133,7 @@ def devices_of(found: Iterable[Labels], catalog: Catalog) -> dict[tuple[str, str
 
 
 def limit_w(device: MeasuredDevice, catalog: Catalog) -> float:
-    """Power that a board may draw by its profile [W]."""
+    """Power limit of a board from its profile [W]."""
     if device.hardware is not None:
         record = catalog.device(device.hardware).records.get("tdp_w")
         if record is not None:
@@ -142,7 +142,7 @@ def limit_w(device: MeasuredDevice, catalog: Catalog) -> float:
 
 
 def scaled(metric: str, series: Sequence[MetricSeries]) -> MetricSeries:
-    """One series of a board in our units, without what stands for "not known"."""
+    """Convert a board's series to our units, without missing values."""
     one = merged(series)
     known = (one.value >= 0) & (one.value < BLANK)
     return MetricSeries(time_s=one.time_s[known], value=one.value[known] * SCALE[metric])
@@ -151,7 +151,7 @@ def scaled(metric: str, series: Sequence[MetricSeries]) -> MetricSeries:
 def board_summary(
     device: MeasuredDevice, series: Mapping[str, MetricSeries], window: Window, limit_w: float
 ) -> EnergySummary:
-    """Energy of a board, by its counter where there is one, with the integral of its power beside.
+    """Energy of a board from its counter if available, checked by the power integral.
 
     Parameters
     ----------
@@ -175,9 +175,9 @@ def board_summary(
 
 
 def condition_of(device: MeasuredDevice, series: Mapping[str, tuple[float, float]]) -> Condition:
-    """State of a board from the mean and the highest value of its other metrics.
+    """State of a board from means and peaks of its other metrics.
 
-    Those of a divided board tell of its parts, and are left out but for heat and clock.
+    For a partitioned board, only temperature and clock apply.
     """
     whole = device.shares_board is None
 
@@ -200,7 +200,7 @@ def condition_of(device: MeasuredDevice, series: Mapping[str, tuple[float, float
 
 
 def mean_and_peak(series: MetricSeries) -> tuple[float, float] | None:
-    """Mean over time and highest value; None without samples."""
+    """Mean over time and highest value, or None without samples."""
     if not len(series.value):
         return None
     return float(np.mean(series.value)), float(np.max(series.value))

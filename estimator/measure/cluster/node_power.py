@@ -1,8 +1,8 @@
-"""Energy of whole nodes, their processors and memory, by exporters.
+"""Energy of whole nodes, their CPUs and memory, from exporters.
 
-Of each component the most direct source is taken, never the sum of two: a node's own power meter
-(IPMI, ACPI) before Kepler's platform, the counters of RAPL before Kepler's. Kepler models them on
-virtual machines, so its figures count as modelled unless the user knows better.
+Each component uses its most direct source, never a sum of two: a node's own power meter (IPMI,
+ACPI) before Kepler's platform, RAPL counters before Kepler's. Kepler models power on virtual
+machines, so its values count as modelled unless the user says otherwise.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,17 +29,17 @@ from estimator.runs.record import Trust
 Part = Literal["host", "cpu", "dram"]
 
 LIMIT_W: Mapping[Part, float] = {"host": 20_000.0, "cpu": 4_000.0, "dram": 1_000.0}
-"""Above what any node draws: one of eight boards needs 14 kW; eight processors of 500 W [W]."""
+"""Upper limits on node power [W]: a node with eight boards needs 14 kW; eight CPUs 500 W each."""
 
 MOST_COUNTERS = 512
-"""No part of a node has more: two sockets with a counter for each core stay below [1]."""
+"""Most counters of a node component [1]; two sockets with a counter per core have fewer."""
 
 KEPLER = "kepler"
 
 
 @dataclass(frozen=True, kw_only=True)
 class PowerSource:
-    """A metric that tells of the energy of a part of a node.
+    """Metric of the energy of a node component.
 
     Parameters
     ----------
@@ -78,8 +78,9 @@ SOURCES = (
     _counter("dram", "kepler_node_cpu_joules_total", KEPLER, "modelled", zone="dram"),
     _counter("dram", "kepler_node_dram_joules_total", KEPLER, "modelled"),
 )
-"""The most direct of each part first. Names of ipmi_exporter, node_exporter (hwmon and rapl),
-Kepler 0.10 and later (kepler_node_cpu_joules_total) and before it."""
+"""Sources by component, the most direct first. Names of ipmi_exporter, node_exporter (hwmon and
+rapl), and Kepler before and since 0.10 (kepler_node_cpu_joules_total).
+"""
 
 METRICS = tuple(dict.fromkeys(source.metric for source in SOURCES))
 
@@ -87,7 +88,7 @@ METRICS = tuple(dict.fromkeys(source.metric for source in SOURCES))
 def chosen(
     found: Sequence[Labels], nodes: Sequence[str]
 ) -> dict[tuple[str, Part], tuple[PowerSource, list[Labels]]]:
-    """The best source of each part of each node, with its series."""
+    """Best source of each component of each node, with its series."""
     groups: dict[tuple[int, str], list[Labels]] = {}
     for labels in found:
         for at in [at for at, source in enumerate(SOURCES) if _is_of(dict(labels), source)]:
@@ -116,7 +117,7 @@ def node_summary(
     *,
     trusted: bool,
 ) -> EnergySummary:
-    """Energy of a part of a node over a window.
+    """Energy of a node component over a window.
 
     Parameters
     ----------
@@ -143,8 +144,9 @@ def node_summary(
 
 
 SAME_COUNTER = ("index", "path", "zone", "mode", "source", "chip", "sensor")
-"""Labels that tell counters of one node apart; in others, such as job and instance, one scraped
-twice may differ from itself."""
+"""Labels that distinguish counters of one node; others, such as job and instance, may differ for
+one counter scraped twice.
+"""
 
 
 def _one_of_each(series: Mapping[Labels, MetricSeries]) -> list[MetricSeries]:

@@ -1,6 +1,6 @@
 """Host, work and notes of runs imported from a cluster.
 
-No name of a node is kept: a record may be shared. Nodes are numbered in the order of their names.
+Node names are not stored, as a record may be shared; nodes are numbered in name order.
 """
 
 import hashlib
@@ -14,14 +14,14 @@ from estimator.runs.record import Energy, Host, MeasuredDevice, Timing, Trust
 SALT = "twenty-watts cluster"
 
 LONGEST_NUMBER = 18
-"""Digits of the longest number in a name [1]."""
+"""Most digits of a number in a name [1]."""
 
 NAMED = 3
-"""So many components are named in a note before the rest is counted."""
+"""Most components named in a note."""
 
 
 def host_of(nodes: Iterable[str], *, cores: int | None = None, driver: str | None = None) -> Host:
-    """The nodes of one cluster as a host: those whose names differ in numbers alone are one."""
+    """Nodes of one cluster as a host; names that differ only by numbers are merged."""
     stems = sorted({re.sub(r"\d+", "", short_name(node)) for node in nodes})
     return Host(
         id=digest(SALT, *stems)[:16],
@@ -33,12 +33,12 @@ def host_of(nodes: Iterable[str], *, cores: int | None = None, driver: str | Non
 
 
 def digest(*words: str) -> str:
-    """Number that stands for some words, and tells none of them."""
+    """Hash of some words that does not reveal them."""
     return hashlib.sha256("\n".join(words).encode()).hexdigest()
 
 
 def short_name(node: str) -> str:
-    """Name of a node without port and domain, in small letters.
+    """Lower-case name of a node without port and domain.
 
     >>> [short_name(one) for one in ("GPU-07.hpc.example:9400", "10.0.0.7:9100")]
     ['gpu-07', '10.0.0.7']
@@ -48,7 +48,7 @@ def short_name(node: str) -> str:
 
 
 def in_order(nodes: Iterable[str]) -> list[str]:
-    """Names of nodes in the order in which people count: node9 before node10."""
+    """Names of nodes in natural order: node9 before node10."""
 
     def key(node: str) -> list[tuple[int, int, str]]:
         parts = [(one, number_in(one)) for one in re.findall(r"\d+|\D+", node)]
@@ -58,7 +58,7 @@ def in_order(nodes: Iterable[str]) -> list[str]:
 
 
 def number_in(text: str) -> int | None:
-    """Number that a label of a server is; None where it is none, or too long to be one.
+    """Number in a server's label, or None.
 
     >>> number_in("07"), number_in("\u00b2"), number_in("9" * 5000)
     (7, None, None)
@@ -74,7 +74,7 @@ def training(
     wall_s: float,
     label: str | None,
 ) -> tuple[tuple[Timing, ...], list[str]]:
-    """Return the whole run as one timing if its work has a `flop`; else none, and the reasons."""
+    """Return the whole run as one timing if its work has a `flop`, or the reasons why not."""
     if work.get("flop") is None or not devices:
         return (), []
     if len({one.hardware or one.name for one in devices}) > 1:
@@ -97,7 +97,7 @@ def training(
 
 
 def mean_power_w(energy: Sequence[Energy], keys: Sequence[str]) -> tuple[float, Trust] | None:
-    """Mean power of one of some devices, if that of each was measured for most of the time [W]."""
+    """Mean power per device, if all were measured most of the time [W]."""
     chosen = [one for one in energy if one.component in set(keys)]
     sound = [one for one in chosen if one.trust != "modelled" and one.coverage >= COVERED_ENOUGH]
     if not keys or len(sound) < len(keys):
@@ -108,7 +108,7 @@ def mean_power_w(energy: Sequence[Energy], keys: Sequence[str]) -> tuple[float, 
 
 
 def gathered(notes: Iterable[str]) -> list[str]:
-    """Give once what is noted of several components.
+    """Merge equal notes on several components.
 
     >>> gathered(["gpu:0: 2 gaps", "gpu:1: 2 gaps", "a note"])
     ['gpu:0, gpu:1: 2 gaps', 'a note']

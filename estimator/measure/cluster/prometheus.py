@@ -1,7 +1,7 @@
-"""Raw samples of chosen series from a Prometheus server, as they were scraped.
+"""Raw samples of chosen series from a Prometheus server, as scraped.
 
-Samples are asked for with an instant query on a range selector, ``metric{...}[W]``, piece by piece.
-A range query (``query_range``) would fill gaps with the last value, up to five minutes long.
+Uses instant queries on range selectors, ``metric{...}[W]``, in pieces. A range query
+(``query_range``) would fill gaps with the last value for up to five minutes.
 """
 
 import base64
@@ -30,17 +30,17 @@ from estimator.runs.meter import MeterError
 from estimator.runs.record import stamp
 
 TOKEN = "TWENTY_WATTS_PROMETHEUS_TOKEN"
-"""Name of the environment variable that holds a bearer token, or user:password."""
+"""Environment variable with a bearer token, or user:password."""
 
 PATIENCE_S = 60.0
-"""The server is given so long for each answer [s]."""
+"""Timeout of each request [s]."""
 
 LARGEST_BYTES = 256 * 2**20
-"""An answer above this is refused [B]."""
+"""Largest accepted response [B]."""
 
 SAMPLES_A_PIECE = 100_000
 MOST_SAMPLES = 50_000_000
-"""So many samples of one metric are kept in memory at most."""
+"""Most samples of one metric kept in memory."""
 
 FIRST_PIECE_S, LONGEST_PIECE_S = 300.0, 86_400.0
 
@@ -61,14 +61,14 @@ class MetricSeries:
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """From when to when, both included [s since 1970]."""
+    """Time window, both ends included [s since 1970]."""
 
     start_s: float
     end_s: float
 
     @property
     def length_s(self) -> float:
-        """From start to end [s]."""
+        """Length of the window [s]."""
         return self.end_s - self.start_s
 
     def __str__(self) -> str:
@@ -76,7 +76,7 @@ class Window:
 
 
 def moment(time_s: float) -> str:
-    """Write a time as ISO 8601, UTC, to the second.
+    """Format a time as ISO 8601, UTC, to the second.
 
     >>> moment(1793527200)
     '2026-11-01T10:00:00Z'
@@ -85,17 +85,16 @@ def moment(time_s: float) -> str:
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirection is mostly one to a login page, and a token must not follow it."""
+    """Handler that refuses redirects: they mostly lead to login pages, which must get no token."""
 
     def redirect_request(self, *_args: Any, **_more: Any) -> None:
-        """Follow none."""
+        """Refuse a redirect."""
 
 
 class _Listed(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
-    """Lists the sockets that it opens, so that a deadline can end them.
+    """Handler that tracks its sockets, so that a deadline can close them.
 
-    A connection forgets its socket as soon as the headers are there; what is read of the body then
-    still comes through it.
+    A connection drops its socket after the headers, while the body is still read through it.
     """
 
     def __init__(self, opened: list[socket.socket]) -> None:
@@ -107,7 +106,7 @@ class _Listed(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
         return self.do_open(self._listing(http.client.HTTPConnection), req)
 
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        """Open one over TLS."""
+        """Open a TLS connection."""
         return self.do_open(self._listing(http.client.HTTPSConnection), req)
 
     def _listing(self, kind: Any) -> Any:
@@ -123,7 +122,7 @@ class _Listed(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
 
 @contextmanager
 def _deadline(seconds: float) -> Iterator[list[socket.socket]]:
-    """Give all connections together so long: the timeout of a socket begins anew with each byte.
+    """Deadline for all connections together, as socket timeouts restart with each byte.
 
     Raises
     ------
@@ -156,7 +155,7 @@ def _deadline(seconds: float) -> Iterator[list[socket.socket]]:
 
 @dataclass(kw_only=True)
 class Prometheus:
-    """A server that answers as Prometheus does.
+    """Prometheus-compatible server.
 
     Parameters
     ----------
@@ -192,12 +191,12 @@ class Prometheus:
 
     @classmethod
     def at(cls, address: str, environment: Mapping[str, str] = os.environ) -> "Prometheus":
-        """Name a server; the token is that of the environment, if there is one."""
+        """Create a server with the environment's token, if any."""
         token = environment.get(TOKEN, "").strip()
         return cls(address=address, token=token or None)
 
     def now_s(self) -> float:
-        """Time by the clock of the server [s since 1970]."""
+        """Server time [s since 1970]."""
         try:
             now_s = float(self._query("query", {"query": "time()"})["result"][0])
         except (LookupError, TypeError, ValueError, OverflowError) as error:
@@ -207,7 +206,7 @@ class Prometheus:
         return now_s
 
     def series(self, names: Sequence[str], selector: str, window: Window | None) -> list[Labels]:
-        """Labels, the name among them as ``__name__``, of the series of these names.
+        """Labels of the series with these names, the name as ``__name__``.
 
         Parameters
         ----------
@@ -261,7 +260,7 @@ class Prometheus:
             raise self._strange() from error
 
     def _query(self, what: str, form: Mapping[str, str]) -> Any:
-        """Answer of the server to one question, unpacked."""
+        """Parsed response to one query."""
         text, code = self._answer(f"{self.address}/api/v1/{what}", form)
         try:
             answer = json.loads(text, object_hook=_compact)
@@ -281,7 +280,7 @@ class Prometheus:
         )
 
     def _answer(self, url: str, form: Mapping[str, str]) -> tuple[str, int]:
-        """Text and status code of one answer."""
+        """Text and status code of one response."""
         request = urllib.request.Request(
             url, data=urllib.parse.urlencode(form).encode(), headers=self._headers()
         )
@@ -298,7 +297,7 @@ class Prometheus:
         return body.decode(errors="replace"), code
 
     def _opened(self, request: urllib.request.Request, sockets: list[socket.socket]) -> Any:
-        """The answer, its body still to be read, whatever its status code."""
+        """Open response, whatever its status code."""
         opener = urllib.request.build_opener(_NoRedirect(), _Listed(sockets))
         try:
             return opener.open(request, timeout=self.patience_s)
@@ -316,7 +315,7 @@ class Prometheus:
         return headers
 
     def _silent(self, error: Exception) -> MeterError:
-        """Say why there is no answer."""
+        """Error for a server that does not respond."""
         reason = getattr(error, "reason", error)
         if isinstance(reason, TimeoutError):
             return MeterError(f"{self.address} did not answer within {self.patience_s:.3g} s")
@@ -326,7 +325,7 @@ class Prometheus:
         return MeterError(f"no answer from {self.address}: {_short(why)}; is the server up?")
 
     def _refused(self, code: int, elsewhere: str | None = None) -> MeterError:
-        """Say what a status code means."""
+        """Error for a status code."""
         if code in (401, 403):
             remedy = "another token or user:password" if self.token else "a token or user:password"
             return MeterError(
@@ -346,12 +345,12 @@ class Prometheus:
 
 
 def labels_of(plain: Mapping[str, Any]) -> Labels:
-    """Labels of a series, to be compared and looked up; texts that many share are kept once."""
+    """Hashable labels of a series, with shared texts interned."""
     return frozenset((intern(str(name)), intern(str(value))) for name, value in plain.items())
 
 
 def quoted(text: str) -> str:
-    r"""Write a text as PromQL does.
+    r"""Quote a text for PromQL.
 
     >>> print(quoted('a "b" \\ c'))
     "a \"b\" \\ c"
@@ -360,7 +359,7 @@ def quoted(text: str) -> str:
 
 
 def one_of(label: str, values: Sequence[str]) -> str:
-    r"""Write that a label has one of these values.
+    r"""Format a PromQL matcher for one of several values.
 
     >>> print(one_of("Hostname", ["n1.hpc", "n2"]))
     Hostname=~"n1\\.hpc|n2"
@@ -369,9 +368,9 @@ def one_of(label: str, values: Sequence[str]) -> str:
 
 
 def _compact(plain: dict[str, Any]) -> Any:
-    """Labels and samples in place of a series, as soon as it is read; all else as it is.
+    """Replace a parsed series by its labels and samples; leave other values.
 
-    So the texts of one series are in memory at a time, and the numbers of all.
+    So only one series is in memory as text.
     """
     if not isinstance(plain.get("metric"), dict):
         return plain
@@ -379,7 +378,7 @@ def _compact(plain: dict[str, Any]) -> Any:
 
 
 def _samples(plain: Mapping[str, Any]) -> Numbers:
-    """Pairs of time and value of one series; what is no number is left out."""
+    """Time and value pairs of one series, without invalid ones."""
     pairs = [(float(time_s), float(value)) for time_s, value in plain.get("values", ())]
     table = np.array(pairs, dtype=np.float64).reshape(-1, 2)
     known = np.isfinite(table)
@@ -387,7 +386,7 @@ def _samples(plain: Mapping[str, Any]) -> Numbers:
 
 
 def _join(pieces: Sequence[Numbers]) -> MetricSeries:
-    """Join pieces; a sample at a border may be in two of them."""
+    """Join pieces, without duplicates at their borders."""
     table = np.concatenate(pieces) if len(pieces) > 1 else pieces[0]
     time_s, value = table[:, 0], table[:, 1]
     if (np.diff(time_s) > 0).all():
@@ -405,6 +404,6 @@ def _refuse_if_too_many(name: str, samples: float) -> None:
 
 
 def _short(text: str) -> str:
-    """Cut a text that somebody else wrote."""
+    """Truncate a foreign text."""
     plain = " ".join(text.split())
     return plain if len(plain) <= SHOWN else plain[:SHOWN] + "..."

@@ -13,12 +13,12 @@ from estimator.runs.meter import MeterError
 from estimator.runs.record import MeasuredDevice, MeasuredRun
 
 SHORTEST_S = 30.0
-"""A window below this holds a sample or two of a usual server [s]."""
+"""Shortest accepted window, which has a sample or two of a typical server [s]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Imported:
-    """A run, and the names of its nodes, which the record does not hold.
+    """Run, and its node names, which the record does not contain.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def import_run(
 
 
 def _refuse_odd_windows(window: Window, server: Prometheus) -> None:
-    """Refuse a window that is none, or too short, or has not passed by the server's clock."""
+    """Refuse windows that are empty, too short, or in the future by server time."""
     if not window.length_s > 0:
         raise MeterError(f"the window ends before it begins: {window}")
     if window.length_s < SHORTEST_S:
@@ -90,7 +90,7 @@ def _refuse_odd_windows(window: Window, server: Prometheus) -> None:
 
 
 def _id(wanted: Wanted, nodes: Sequence[str], devices: Mapping[Place, MeasuredDevice]) -> str:
-    """The same for the same window of the same devices: what is imported twice is there once."""
+    """Deterministic run id, so that repeated imports do not duplicate."""
     what = fleet.digest(
         moment(wanted.start_s), moment(wanted.end_s), *nodes, *(id for _, id in devices)
     )

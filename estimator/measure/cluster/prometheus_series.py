@@ -1,4 +1,4 @@
-"""Series of a run on a server, read into its devices and nodes."""
+"""Series of a run on a server, converted to its devices and nodes."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from estimator.runs.meter import MeterError
 from estimator.runs.record import Condition, Energy, MeasuredDevice
 
 MARGIN_S = 120.0
-"""Samples so long before and after the window are read, too: they tell its edges [s]."""
+"""Margin before and after the window to determine its edges [s]."""
 
 SHOWN_NAMES = 8
 
@@ -22,7 +22,7 @@ Place = tuple[str, str]
 """Node and id of a board."""
 
 Sources = dict[tuple[str, node_power.Part], tuple[node_power.PowerSource, list[Labels]]]
-"""(Node, part) -> what tells its energy."""
+"""(Node, component) -> energy source."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class Wanted:
 
     @property
     def window(self) -> Window:
-        """From start to end."""
+        """Window from start to end."""
         return Window(start_s=self.start_s, end_s=self.end_s)
 
     @property
@@ -74,7 +74,7 @@ class StepTotals:
 
 @dataclass(kw_only=True)
 class Reader:
-    """One import: the server, what is wanted of it, and what is to be said."""
+    """Import of one run: server, request, and notes."""
 
     server: Prometheus
     wanted: Wanted
@@ -87,7 +87,7 @@ class Reader:
         return len(names | {source.metric for source, _ in hosts.values()})
 
     def boards(self) -> list[Labels]:
-        """All series of the boards that are meant."""
+        """All series of the requested boards."""
         found = self.server.series(list(dcgm.SCALE), self.wanted.selector, self.wanted.window)
         there = {dcgm.board_of(one).node for one in found}
         missing = self.wanted.nodes - there
@@ -105,7 +105,7 @@ class Reader:
         ]
 
     def nothing(self) -> MeterError:
-        """Say what was looked for in vain, and where it is instead."""
+        """Error on series that were not found, and where they are instead."""
         window = self.wanted.window
         names = [dcgm.POWER, dcgm.COUNTER]
         if self.wanted.selector and (others := self.server.series(names, "", window)):
@@ -127,7 +127,7 @@ class Reader:
     def sources_of_nodes(
         self, nodes: Sequence[str], devices: Mapping[Place, MeasuredDevice]
     ) -> Sources:
-        """Return the energy sources of nodes that the run had to itself."""
+        """Return the energy sources of exclusively used nodes."""
         found = self.server.series(node_power.METRICS, "", self.wanted.window)
         best = node_power.chosen(found, nodes)
         if devices and not best:
@@ -143,7 +143,7 @@ class Reader:
         return {key: one for key, one in best.items() if key[0] not in shared}
 
     def _shared(self, nodes: Sequence[str], devices: Mapping[Place, MeasuredDevice]) -> set[str]:
-        """Nodes some of whose boards the selector leaves out, or parts of boards."""
+        """Nodes with boards, or parts of boards, outside the selection."""
         if not self.wanted.selector:
             return set()
         every = self.server.series([dcgm.POWER, dcgm.COUNTER], "", self.wanted.window)
@@ -200,7 +200,7 @@ class Reader:
     def _read(
         self, name: str, matchers: Sequence[str], steps: StepTotals
     ) -> dict[Labels, MetricSeries]:
-        """Samples of a metric, from a little before the window to a little after."""
+        """Samples of a metric in the window and its margins."""
         window = self.wanted.window
         wider = Window(start_s=window.start_s - MARGIN_S, end_s=window.end_s + MARGIN_S)
         selector = ",".join(one for one in matchers if one)
@@ -234,7 +234,7 @@ def _has_name(labels: Labels, name: str) -> bool:
 
 
 def _of_nodes(series: Sequence[Labels]) -> str:
-    """Matcher on the nodes of some series, if all of them name theirs by one label."""
+    """Matcher on the nodes of some series, if all use the same label."""
     places = [dcgm.node_of(one) for one in series]
     if len({label for label, _ in places}) != 1:
         return ""
@@ -244,7 +244,7 @@ def _of_nodes(series: Sequence[Labels]) -> str:
 def _by_board(
     read: Mapping[Labels, MetricSeries], devices: Mapping[Place, MeasuredDevice]
 ) -> dict[Place, list[MetricSeries]]:
-    """Put the series of each board together, those of its parts too."""
+    """Group series by board, including those of its parts."""
     groups: dict[Place, list[MetricSeries]] = {}
     for labels, series in read.items():
         board = dcgm.board_of(labels)

@@ -33,17 +33,17 @@ STATES: Mapping[str, State] = {
     "PREEMPTED": "interrupted",
     "REVOKED": "interrupted",
 }
-"""States of jobs that are over, as sacct(1) names them."""
+"""sacct(1) state of a finished job -> state of the run."""
 
 NONE_BEFORE = 2.0**63
-"""Counts from here on are what Slurm writes for "not set": NO_VAL64 and INFINITE64 of slurm.h."""
+"""Counts from here on mean "not set" in Slurm: NO_VAL64 and INFINITE64 of slurm.h."""
 
 SHOWN_JOBS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One line: a job, or a step of one.
+    """Line of a job or job step.
 
     Parameters
     ----------
@@ -59,12 +59,12 @@ class Row:
 
     @property
     def elapsed_s(self) -> float:
-        """Run time without suspensions [s]; 0 if it did not run."""
+        """Run time without suspensions [s], 0 if it did not run."""
         return count(self.reported.get("ElapsedRaw", "")) or 0.0
 
     @property
     def start_s(self) -> float | None:
-        """Start time, as UTC [s since 1970]; None if it did not run."""
+        """Start time in UTC [s since 1970], or None if it did not run."""
         try:
             began = datetime.fromisoformat(self.reported.get("Start", ""))
         except ValueError:
@@ -73,7 +73,7 @@ class Row:
 
     @property
     def energy_j(self) -> float | None:
-        """Energy by the accounting [J]; None where it has none, and writes 0 or nothing."""
+        """Accounted energy [J], or None if there is none."""
         reported = count(self.reported.get("ConsumedEnergyRaw", ""))
         return reported or self.tres.get("energy") or None
 
@@ -84,7 +84,7 @@ class Row:
 
 
 def count(text: str) -> float | None:
-    """Number of a column; None if it is none, or stands for none."""
+    """Number of a column, or None if missing."""
     try:
         value = float(text)
     except ValueError:
@@ -93,7 +93,7 @@ def count(text: str) -> float | None:
 
 
 def read_tres(text: str) -> dict[str, float]:
-    """Read trackable resources; those with a unit, such as memory, are left out.
+    """Parse trackable resources, without those that have units, such as memory.
 
     >>> read_tres("billing=8,cpu=8,gres/gpu:h100=2,gres/gpu=2,mem=64G,node=1")
     {'billing': 8.0, 'cpu': 8.0, 'gres/gpu:h100': 2.0, 'gres/gpu': 2.0, 'node': 1.0}
@@ -103,7 +103,7 @@ def read_tres(text: str) -> dict[str, float]:
 
 
 def read_sacct(text: str) -> list[Row]:
-    """Read what sacct printed, with its header."""
+    """Parse sacct's output with its header."""
     lines = [line for line in text.lstrip("\ufeff").splitlines() if line.strip()]
     header = lines[0].rstrip("\r").split("|") if lines else []
     missing = [name for name in NEEDED if name not in header]
@@ -127,7 +127,7 @@ def _row(header: Sequence[str], line: str, number: int) -> Row:
 
 
 def ask_sacct(job: str) -> str:
-    """Ask sacct on this machine for a job, times in UTC."""
+    """Query sacct on this machine for a job, with times in UTC."""
     if not JOB_ID.fullmatch(job):
         raise MeterError(f"{job!r} is no id of a job: write 123, 123_4 or 123+1")
     command = [job if word == "JOB" else word for word in COMMAND.split()]
@@ -158,7 +158,7 @@ def ask_sacct(job: str) -> str:
 
 
 def choose(rows: Sequence[Row], job: str | None) -> list[Row]:
-    """Rows of one job, itself first: of one that was requeued, the last time that it ran."""
+    """Rows of one job, the job first; for a requeued job, its last run."""
     known = list(dict.fromkeys(row.job for row in rows if not row.step))
     if job is None or job not in known:
         job = _only(known, job)
@@ -181,7 +181,7 @@ def _last(mine: Sequence[Row], starts: Sequence[int]) -> list[Row]:
 
 
 def _only(known: Sequence[str], job: str | None) -> str:
-    """The one job that is meant; MeterError tells the choice."""
+    """Return the only matching job; MeterError lists the choices."""
     parts = list(known if job is None else _parts(known, job))
     if len(parts) == 1:
         return parts[0]
@@ -197,7 +197,7 @@ def _only(known: Sequence[str], job: str | None) -> str:
 
 
 def _parts(known: Sequence[str], job: str) -> Iterator[str]:
-    """Tasks of an array, or components of a heterogeneous job, of this id."""
+    """Yield array tasks or heterogeneous components of a job id."""
     for one in known:
         if re.fullmatch(rf"{re.escape(job)}[_+].+", one):
             yield one

@@ -11,16 +11,16 @@ from estimator.runs.energy import GAP_PERIODS, SANE_TIMES_LIMIT, EnergySummary
 from estimator.runs.meter import Sample
 
 RANGES_J = (65_532.610987, 65_712.999613, 262_143.328850)
-"""At which counters of RAPL wrap: 32 bits of 15.259, 15.3 and 61.035 uJ, as powercap tells [J]."""
+"""Wrap-around points of RAPL counters [J]: 32 bits of 15.259, 15.3 and 61.035 uJ, from powercap."""
 
 MIRRORED_J = 10.0
-"""Counters of two packages that never differ by more show the same one twice [J]."""
+"""Largest difference between counters that duplicate each other [J]."""
 
 
 def merged(series: Sequence[MetricSeries]) -> MetricSeries:
-    """One series of several that show the same: the largest value where they have one moment.
+    """Merge series of the same quantity, with the largest value per time.
 
-    A divided board repeats its power for each part, and labels change as jobs come and go.
+    A partitioned board repeats its power for each part, and labels change as jobs come and go.
 
     >>> first = MetricSeries(time_s=np.array([0.0, 15.0]), value=np.array([50.0, 52.0]))
     >>> later = MetricSeries(time_s=np.array([15.0, 30.0]), value=np.array([52.0, 54.0]))
@@ -37,14 +37,14 @@ def merged(series: Sequence[MetricSeries]) -> MetricSeries:
 
 
 def summed(series: Sequence[MetricSeries]) -> MetricSeries:
-    """Sum of several series at the moments that all of them have."""
+    """Sum of several series at their common times."""
     common_s = reduce(np.intersect1d, [one.time_s for one in series])
     parts = [one.value[np.isin(one.time_s, common_s)] for one in series]
     return MetricSeries(time_s=common_s, value=np.sum(parts, axis=0))
 
 
 def without_mirrors(series: Sequence[MetricSeries]) -> list[MetricSeries]:
-    """Leave out the counters that repeat another one, as some dies of one package do."""
+    """Remove counters that duplicate another, as some dies of one package do."""
     kept: list[MetricSeries] = []
     for one in series:
         if not any(_is_mirror(one, other) for other in kept):
@@ -64,11 +64,11 @@ def _is_mirror(one: MetricSeries, other: MetricSeries) -> bool:
 def without_resets(
     counter: MetricSeries, limit_w: float, ranges_j: Sequence[float] = ()
 ) -> tuple[MetricSeries, int]:
-    """Return a counter that continues across its resets, and how many of these were undone.
+    """Return a counter with its resets undone, and their number.
 
-    What it shows after a reset was gained since; what it gained before, since its last reading, is
-    lost. A step back in a gap, or to more than can be gained so fast, is left as it is: no energy
-    can be given across it.
+    The value after a reset counts as gained, and the gain since the last reading before it is lost.
+    A drop in a gap, or to an impossibly high value, is kept, as no energy can be derived across it.
+    Wraps at `ranges_j` [J] are not resets.
 
     At `ranges_j` it may wrap [J], which is no reset.
 
@@ -93,7 +93,7 @@ def without_resets(
 
 
 def with_resets(summary: EnergySummary, component: str, resets: int) -> EnergySummary:
-    """Energy of a component with a note of the resets that were undone."""
+    """Energy of a component with a note on its resets."""
     if not resets:
         return summary
     note = f"{component}: the energy counter began anew {resets} times; what it had is kept"
@@ -107,7 +107,7 @@ def _wraps_j(
     most_j: Numbers,
     ranges_j: Sequence[float],
 ) -> Numbers:
-    """Return the energy lost at each wrap [J]: of the ranges, the nearest to the usual gain."""
+    """Return the energy lost at each wrap [J], from the range closest to the typical gain."""
     back = after_j < before_j
     taken_j, strange_j = np.zeros(len(length_s)), np.full(len(length_s), np.inf)
     usual_w = np.median((after_j - before_j)[~back] / length_s[~back]) if (~back).any() else 0.0
@@ -121,7 +121,7 @@ def _wraps_j(
 
 
 def inside(series: MetricSeries, window: Window) -> MetricSeries:
-    """Part of a series in a window, with values at its edges where samples lie on both sides."""
+    """Part of a series in a window, interpolated at edges with samples on both sides."""
     time_s, value = series.time_s, series.value
     edges = list(_edges(time_s, window))
     kept = (time_s >= window.start_s) & (time_s <= window.end_s)
@@ -132,7 +132,7 @@ def inside(series: MetricSeries, window: Window) -> MetricSeries:
 
 
 def _edges(time_s: Numbers, window: Window) -> Iterator[float]:
-    """Edges of the window that lie between two samples with no gap there."""
+    """Edges of the window between two samples without a gap."""
     if len(time_s) < 2:
         return
     length_s = np.diff(time_s)
@@ -145,7 +145,7 @@ def _edges(time_s: Numbers, window: Window) -> Iterator[float]:
 
 
 def samples_of(power: MetricSeries | None, energy: MetricSeries | None) -> list[Sample]:
-    """Samples of power [W] and of an energy counter [J], in the order of time."""
+    """Samples of power [W] and of an energy counter [J], in time order."""
     found = [*_samples(power, "power_w"), *_samples(energy, "energy_j")]
     return sorted(found, key=lambda one: one.time_s)
 

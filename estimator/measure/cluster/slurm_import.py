@@ -1,11 +1,11 @@
 """Run of a job, from Slurm's accounting.
 
 The energy is that of whole nodes (slurm.conf(5), AcctGatherEnergyType: "in case of node sharing
-between jobs the reported consumed energy per job will not reflect the real energy"), so it is the
-job's only if it had its nodes for itself. Steps are not added up blindly: those of one time and
-node count the same energy. With ``PrologFlags=Contain`` the job's figure is that of its step
-"extern"; without, Slurm adds up all steps, that of the batch script with those it started
-(src/stepmgr/stepmgr.c, _internal_step_complete).
+between jobs the reported consumed energy per job will not reflect the real energy"), so it is valid
+only for exclusive nodes. Steps are not simply added: simultaneous steps on a node count the same
+energy. With ``PrologFlags=Contain`` the job's value is that of step "extern"; without, Slurm adds
+up all steps, the batch script's and those it started (src/stepmgr/stepmgr.c,
+_internal_step_complete).
 """
 
 import re
@@ -28,21 +28,21 @@ Gathers = Literal["node", "cpu", "gpu"]
 """Scope of the cluster's plugin: nodes (ipmi, pm_counters, xcc), CPUs (rapl) or GPUs (gpu)."""
 
 FEW_CORES = 16
-"""Less than any node with accelerators has: a job with so few of one shares it [1]."""
+"""Fewer cores than any accelerator node has [1]; such a job shares its node."""
 
 MOST_BOARDS = 1_000_000
-"""More are a slip [1]."""
+"""Largest plausible number of boards [1]."""
 
 TYPED = "gres/gpu:"
 OUTCOME: Mapping[State, str] = {"failed": "failed", "interrupted": "was cut off"}
 
 PART_OF_BOARD = re.compile(r"(^|[_.-])\d+g\.\d+gb", re.IGNORECASE)
-"""Profile of a part of a board divided by MIG, as in 1g.10gb."""
+"""Pattern of a MIG partition, as in 1g.10gb."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SlurmRequest:
-    """Job to import, and facts that its accounting lacks."""
+    """Job to import, and facts missing in its accounting."""
 
     job: str | None = None
     hardware: str | None = None
@@ -54,7 +54,7 @@ class SlurmRequest:
 
 
 def job_run(rows: Sequence[Row], asked: SlurmRequest, catalog: Catalog) -> MeasuredRun:
-    """Make a record of a job that is over."""
+    """Build a record of a finished job."""
     job = _Job(rows=choose(rows, asked.job), asked=asked, catalog=catalog)
     devices = job.devices()
     energy = job.energy()
@@ -77,12 +77,12 @@ def job_run(rows: Sequence[Row], asked: SlurmRequest, catalog: Catalog) -> Measu
 
 
 EXIT_DIGITS = 3
-"""Exit codes are 0 to 255: more digits are no such code."""
+"""Most digits of an exit code, which is 0 to 255."""
 
 
 @dataclass(kw_only=True)
 class _Job:
-    """One job: its rows, itself first, and what is to be said."""
+    """Job with its rows and notes."""
 
     rows: Sequence[Row]
     asked: SlurmRequest
@@ -102,11 +102,11 @@ class _Job:
 
     @property
     def node_names(self) -> list[str]:
-        """Names of the nodes, without what stands in brackets: node[01-04] is node."""
+        """Names of the nodes without bracketed ranges: node[01-04] is node."""
         return re.sub(r"\[[^\]]*\]", "", self.node_list).split(",")
 
     def devices(self) -> list[MeasuredDevice]:
-        """Boards that were allocated, as far as their type is reported."""
+        """Allocated boards, with type where reported."""
         if any(name.startswith(("gres/shard", "gres/mps")) for name in self.rows[0].tres):
             self.notes.append("parts of boards were allocated (shard, mps): no board is named")
             return []
@@ -124,7 +124,7 @@ class _Job:
         return found
 
     def _board(self, kind: str) -> MeasuredDevice:
-        """Board of one type, its key still to come."""
+        """Board of one type, without a key."""
         divided = "MIG" if PART_OF_BOARD.search(kind) else None
         asked = self.asked.hardware
         profile = (
@@ -145,7 +145,7 @@ class _Job:
         )
 
     def energy(self) -> Energy | None:
-        """Energy of the job, if its accounting has it and it can be the job's alone."""
+        """Energy of the job, if accounted and attributable to it."""
         found = self._counted_energy()
         if found is None or self._is_shared():
             return None
@@ -170,7 +170,7 @@ class _Job:
         )
 
     def _counted_energy(self) -> tuple[float, float, str] | None:
-        """Energy [J], the time that it covers [s], and by which rows; None if there is none."""
+        """Energy [J], its covered time [s], and the rows used, or None."""
         whole, steps = self.rows[0], [row for row in self.rows[1:] if row.energy_j]
         named = {row.step: row for row in steps}
         if "extern" in named:
@@ -193,7 +193,7 @@ class _Job:
         return self._by_steps([row for row in steps if row.step.isdecimal()])
 
     def _by_steps(self, steps: Sequence[Row]) -> tuple[float, float, str] | None:
-        """Sum over steps that ran one after the other on all nodes."""
+        """Sum over consecutive steps on all nodes."""
         ordered = sorted(steps, key=lambda row: row.start_s or 0.0)
         apart = all(
             (before.start_s or 0.0) + before.elapsed_s <= (after.start_s or 0.0) + 1.0
@@ -209,7 +209,7 @@ class _Job:
         return sum(row.energy_j or 0.0 for row in steps), time_s, f"by {len(steps)} steps"
 
     def _is_shared(self) -> bool:
-        """Return whether others shared the nodes, as far as reported; unknowns are noted."""
+        """Return whether nodes were shared, as far as reported; unknowns are noted."""
         if self.asked.exclusive:
             return False
         each = sum(self.boards.values()) / self.nodes
@@ -233,12 +233,12 @@ class _Job:
         return False
 
     def _has_all_boards(self) -> bool:
-        """Return whether the job is known to have had all GPUs of its nodes."""
+        """Return whether the job certainly had all GPUs of its nodes."""
         each = sum(self.boards.values()) / self.nodes
         return self.asked.exclusive or (self.asked.node_gpus or float("inf")) <= each
 
     def _limit_w(self) -> float:
-        """Return the highest plausible power of everything counted [W]."""
+        """Return the highest plausible power of all counted components [W]."""
         if self.asked.gathers == "gpu":
             return UNKNOWN_BOARD_LIMIT_W * max(1.0, sum(self.boards.values()))
         return LIMIT_W["host" if self.asked.gathers == "node" else "cpu"] * self.nodes
@@ -246,7 +246,7 @@ class _Job:
     def timings(
         self, devices: Sequence[MeasuredDevice], energy: Energy | None
     ) -> tuple[Timing, ...]:
-        """The whole job as one repetition of its work, if that is known."""
+        """Whole job as one repetition of its work, if known."""
         work = self.asked.work
         if work.get("flop") is not None and self.state != "finished":
             self.notes.append(f"the job {OUTCOME[self.state]}: how much it did is not known")
@@ -268,7 +268,7 @@ def _nodes(row: Row) -> int:
 
 
 def _boards(tres: Mapping[str, float]) -> dict[str, float]:
-    """Type -> number of boards; one of no type where only their number is reported."""
+    """Number of boards by type, untyped if only their number is reported."""
     typed = {
         name.removeprefix(TYPED): number for name, number in tres.items() if name.startswith(TYPED)
     }

@@ -1,8 +1,8 @@
-"""Load that a vLLM server served in a window, from its series.
+"""Load served by a vLLM server in a window, from its series.
 
-Names are those of vLLM's page "Metrics" (docs.vllm.ai, 2025). Counters add up over the engines; the
-median of a latency follows from its histogram where the buckets around it are narrow enough. Power
-is that of the boards, by DCGM, as for training.
+Names follow vLLM's page "Metrics" (docs.vllm.ai, 2025). Counters are summed over engines; the
+median of a latency comes from its histogram if the buckets are narrow enough. Power is that of the
+boards, from DCGM, as for training.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,16 +32,16 @@ BETWEEN = (
     "vllm:inter_token_latency_seconds_bucket",
     "vllm:time_per_output_token_seconds_bucket",
 )
-"""Histograms of latencies, the newer name first."""
+"""Latency histograms, the newer name first."""
 
 MOST_IDLE = 0.1
-"""A server that is idle for more of the window shows no steady state [1]."""
+"""Largest idle share of a steady-state window [1]."""
 
 MOST_WAITING = 0.05
-"""With more requests waiting, over those running, the time to the first token holds a queue [1]."""
+"""Waiting over running requests above which time to first token includes queueing [1]."""
 
 WIDEST_BUCKET = 1.6
-"""Bounds of the bucket that holds a median differ by this factor at most [1]."""
+"""Largest ratio of the bounds of a median's bucket [1]."""
 
 
 def import_server(
@@ -53,7 +53,7 @@ def import_server(
     stated: Mapping[str, Any],
     progress: Progress = lambda _share, _what: None,
 ) -> Imported:
-    """Read the load of a vLLM server, and the power of its boards."""
+    """Read the load of a vLLM server, and its board power."""
     found = _Server(server=server, wanted=wanted, selector=selector)
     load = found.load()
     imported = import_run(server, wanted, catalog, progress)
@@ -86,7 +86,7 @@ class _Server:
     notes: list[str] = field(default_factory=list)
 
     def load(self) -> ServedLoad:
-        """The load, without the devices."""
+        """Load without its devices."""
         window_s = self.wanted.window.length_s
         written = self._read(WRITTEN)
         tokens = sum(map(gained, written.values()))
@@ -132,7 +132,7 @@ class _Server:
         return {labels: inside(one, window) for labels, one in found.items()}
 
     def _mean(self, name: str) -> float | None:
-        """Mean over time of a gauge, summed over the engines; None without samples."""
+        """Time mean of a gauge, summed over the engines, or None without samples."""
         means = [float(np.mean(one.value)) for one in self._read(name).values() if len(one.value)]
         return sum(means) if means else None
 
@@ -147,7 +147,7 @@ class _Server:
             )
 
     def _refuse_idle(self, running: float | None) -> None:
-        """Refuse a window in which the server was idle now and then."""
+        """Refuse a window in which the server was sometimes idle."""
         samples = [one.value for one in self._read(RUNNING).values() if len(one.value)]
         if running is None or not samples:
             self.notes.append(f"no series of {RUNNING}: the concurrency is unknown")
@@ -160,7 +160,7 @@ class _Server:
             )
 
     def _median(self, names: Sequence[str]) -> float | None:
-        """Median of the first histogram that there is [s]."""
+        """Median of the first available histogram [s]."""
         for name in names:
             read = self._read(name)
             if not read:
@@ -188,7 +188,7 @@ def gained(series: MetricSeries) -> float:
 
 
 def median_of(counts: Mapping[float, float]) -> float | None:
-    """Median by cumulative counts of upper bounds; None where its bucket is wide.
+    """Median from cumulative bucket counts, or None if its bucket is wide.
 
     >>> median_of({0.05: 20.0, 0.075: 80.0, float("inf"): 100.0})
     0.0625

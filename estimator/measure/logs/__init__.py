@@ -1,1 +1,1 @@
-"""Runs that were logged by another program: a trainer, a meter, a benchmark."""
+"""Runs logged by other programs: trainers, meters, benchmarks."""

@@ -1,9 +1,8 @@
-"""Runs in CodeCarbon's emissions.csv, one row each.
+"""Runs in CodeCarbon's emissions.csv, one per row.
 
-Only energy is taken, over the time that it covers. That of NVIDIA boards is the difference of their
-energy counters since CodeCarbon 2; that of the processor and of memory follows, unless the machine
-has counters of which the file does not tell, from formulas: modelled, and calibrates nothing. The
-PUE multiplies each energy in the file, and is divided out again.
+Only energy over its covered time is used. For NVIDIA boards it has been the counter difference
+since CodeCarbon 2. CPU and memory energy is mostly from formulas, so it counts as modelled and
+calibrates nothing. The file's energies include the PUE, which is divided out.
 """
 
 import re
@@ -23,13 +22,13 @@ MOST_BOARDS = 4096
 SHORTEST_S = 1.0
 
 PART_LIMIT_W = {"cpu": 4000.0, "ram": 4000.0, "gpu": 2000.0}
-"""More of the processors, of memory, or of one board is no power [W]."""
+"""Largest plausible power of the CPUs, memory, or one board [W]."""
 
 MOST_PUE = 10.0
-"""No site has a higher PUE [1]."""
+"""Largest plausible PUE [1]."""
 
 COUNTED_SINCE = 2
-"""Version of CodeCarbon since which a board's energy is that of its counter."""
+"""CodeCarbon version since which board energy comes from counters."""
 
 
 def is_codecarbon(log: LogFile) -> bool:
@@ -38,7 +37,7 @@ def is_codecarbon(log: LogFile) -> bool:
 
 
 def read_codecarbon(log: LogFile) -> list[LoggedRun]:
-    """Read the runs; a run that was written several times counts once, by its longest row."""
+    """Read the runs; repeated rows of a run count once, by the longest."""
     rows = table_of(log)
     whole = [row for row in rows if row.keys() >= NEEDED]
     if not whole:
@@ -62,7 +61,7 @@ def read_codecarbon(log: LogFile) -> list[LoggedRun]:
 
 
 def _run(row: Row) -> LoggedRun:
-    """One row as a run."""
+    """Convert one row to a run."""
     wall_s = positive(row["duration"]) or 0.0
     ended = moment_of(row.get("timestamp", ""))
     devices = _boards(row)
@@ -90,7 +89,7 @@ def _run(row: Row) -> LoggedRun:
 
 
 def _boards(row: Row) -> list[MeasuredDevice]:
-    """Boards by their number and name, which CodeCarbon writes as "2 x NVIDIA A100"."""
+    """Parse boards written as "2 x NVIDIA A100"."""
     model = text(row, "gpu_model")
     if model is None or ";" in model:
         return []
@@ -105,7 +104,7 @@ def _boards(row: Row) -> list[MeasuredDevice]:
 def _energies(
     row: Row, devices: list[MeasuredDevice], wall_s: float, notes: list[str]
 ) -> list[Energy]:
-    """Energy of the boards together, of the processor and of memory, as far as it can be true."""
+    """Plausible energy of all boards, CPU and memory."""
     pue = number(row.get("pue")) or 1.0
     if not 1.0 <= pue <= MOST_PUE:
         notes.append(f"a PUE of {pue:g} cannot be: the energies, multiplied by it, are left out")
@@ -136,7 +135,7 @@ def _energies(
 
 
 def _trust(part: str, row: Row) -> Trust:
-    """Return the trust in an energy, by how CodeCarbon obtained it."""
+    """Return the trust in an energy, by CodeCarbon's method."""
     if "apple" in row.get("cpu_model", "").lower():
         return "modelled" if part == "ram" else "sampled"
     if part != "gpu":
@@ -147,7 +146,7 @@ def _trust(part: str, row: Row) -> Trust:
 
 
 def _host(row: Row) -> Host:
-    """Machine by its processor, memory and boards; its place is left out."""
+    """Machine identified by CPU, memory and boards, without its location."""
     parts = [row.get(key, "") for key in ("cpu_model", "cpu_count", "gpu_model", "os")]
     memory_gib = positive(row.get("ram_total_size"))
     software = {

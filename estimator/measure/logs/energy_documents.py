@@ -1,4 +1,4 @@
-"""Energy reports in BoAmps and CycloneDX documents, read as runs of which the energy is known."""
+"""Energy reports in BoAmps and CycloneDX documents, read as runs with known energy."""
 
 import re
 from collections.abc import Mapping
@@ -10,13 +10,13 @@ from estimator.measure.logs.logged_run import LoggedRun
 from estimator.runs.record import Energy, MeasuredDevice, Trust
 
 COMPONENTS = {"devices": "gpu", "nodes": "host", "facility": "facility"}
-"""Boundary of a meter -> component of a run that it reads."""
+"""Meter boundary -> component of a run."""
 
 MOST_DEVICES = 100_000
-"""Devices that are recorded one by one at most."""
+"""Most devices recorded individually."""
 
 PROPERTY = "twenty-watts:"
-"""Begins the names of our properties in a CycloneDX document."""
+"""Prefix of our properties in a CycloneDX document."""
 
 
 def is_boamps(log: LogFile) -> bool:
@@ -25,7 +25,7 @@ def is_boamps(log: LogFile) -> bool:
 
 
 def is_cyclonedx(log: LogFile) -> bool:
-    """Return whether a text has the keys of a CycloneDX document with the energy of a model."""
+    """Return whether a text has the keys of a CycloneDX document with a model's energy."""
     return _has(log, "bomFormat", "energyConsumptions")
 
 
@@ -34,7 +34,7 @@ def _has(log: LogFile, *keys: str) -> bool:
 
 
 def read_boamps(log: LogFile) -> list[LoggedRun]:
-    """Read the report as one run; of several measures the first counts."""
+    """Read the report as one run, from its first measure."""
     report = json_of(log)
     measures = _list(report, "measures")
     if not measures:
@@ -108,7 +108,7 @@ def _run(  # noqa: PLR0913
     notes: list[str],
     place: str = "",
 ) -> LoggedRun:
-    """One energy as a run, its component by the boundary that its meter covered."""
+    """Energy as a run, with its component from the meter's boundary."""
     energy, seconds = (positive(str(one)) for one in (energy_kwh, wall_s))
     if energy is None:
         raise log.refused("no energy in kWh")
@@ -142,7 +142,7 @@ def _run(  # noqa: PLR0913
 
 
 def _at(part: Any, *path: str | int) -> Any:
-    """Value at a path of keys and places; None where there is none."""
+    """Value at a path of keys and indices, or None."""
     for key in path:
         if isinstance(part, Mapping):
             part = part.get(key)
@@ -154,6 +154,6 @@ def _at(part: Any, *path: str | int) -> Any:
 
 
 def _list(part: Any, *path: str | int) -> list[Any]:
-    """List at a path; empty where there is none."""
+    """List at a path, or empty."""
     found = _at(part, *path)
     return found if isinstance(found, list) else []

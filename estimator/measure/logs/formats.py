@@ -1,4 +1,4 @@
-"""Log formats: recognized by their content, and read into runs."""
+"""Log formats: recognized by content, and read into runs."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -48,14 +48,14 @@ FORMATS: Mapping[str, tuple[Callable[[LogFile], bool], Reader]] = {
     ),
     "metrics": (is_step_times, lambda log, by: read_step_times(log, by.step_time_column)),
 }
-"""Format -> whether a log is of it, and how it is read; the most telling first."""
+"""Format -> detection and reader, the most specific first."""
 
 
 def format_of(log: LogFile) -> str | None:
-    """Name of the format of a log; None if it is of none."""
+    """Name of a log's format, or None."""
     return next((name for name, (fits, _) in FORMATS.items() if fits(log)), None)
 
 
 def logged_runs(log: LogFile, name: str, by: LogReading) -> list[LoggedRun]:
-    """Runs of a log of a format."""
+    """Read the runs of a log in a format."""
     return FORMATS[name][1](log, by)

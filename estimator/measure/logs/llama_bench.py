@@ -1,7 +1,7 @@
 """Results of llama.cpp's benchmark: ``llama-bench -o json`` or ``-o jsonl``.
 
-A test that only writes (tg) times the tokens of one sequence; one that only reads (pp), the prompt.
-Layers that stayed on the processor are a set-up of their own: such results are refused.
+A write-only test (tg) times the tokens of one sequence, a read-only test (pp) the prompt. Results
+with layers on the CPU are refused, as they are a different setup.
 """
 
 import json
@@ -19,7 +19,7 @@ from estimator.runs.record import Host, MeasuredDevice, ServedLoad
 
 NEEDED = ("n_prompt", "n_gen", "avg_ts", "model_type")
 ALL_LAYERS = 99
-"""From so many on, or at -1, all layers of any model are on the board."""
+"""Layer count from which, or at -1, all layers are on the board."""
 
 MOST_TESTS = 10_000
 SIZES = {"small": "S", "medium": "M", "large": "L"}
@@ -34,7 +34,7 @@ def is_llama_bench(log: LogFile) -> bool:
 
 
 def read_llama_bench(log: LogFile) -> list[LoggedRun]:
-    """Read the tests, those of one model on one machine as one run."""
+    """Read the tests, grouped to a run per model and machine."""
     groups: dict[tuple[str, ...], list[Test]] = {}
     for test in _tests(log):
         keys = ("model_filename", "model_type", "gpu_info", "cpu_info", "n_gpu_layers", "type_k")
@@ -45,7 +45,7 @@ def read_llama_bench(log: LogFile) -> list[LoggedRun]:
 
 
 def _tests(log: LogFile) -> list[Test]:
-    """Tests of a list, or one a line."""
+    """Parse a list of tests, or one per line."""
     if log.text.lstrip().startswith("["):
         found = json_of(log)
     else:
@@ -75,7 +75,7 @@ def _run(log: LogFile, tests: Sequence[Test]) -> LoggedRun:
 
 
 def _load(test: Test) -> ServedLoad | None:
-    """One test; None where it is of another kind."""
+    """One test, or None if of another type."""
     read, written = positive(test["n_prompt"]), positive(test["n_gen"])
     rate, depth = positive(test["avg_ts"]), number(test.get("n_depth")) or 0.0
     if rate is None or (read is None) == (written is None) or (read and depth):
@@ -101,7 +101,7 @@ def _load(test: Test) -> ServedLoad | None:
 
 
 def format_of_type(text: str) -> str:
-    """Format of the weights in a description of the model.
+    """Weight format in a model description.
 
     >>> format_of_type("qwen2 1B Q2_K - Medium"), format_of_type("llama 7B Q4_0")
     ('Q2_K_M', 'Q4_0')
@@ -116,7 +116,7 @@ def format_of_type(text: str) -> str:
 
 
 def _cache(test: Test) -> str:
-    """Format of the cache where it is not that of 16 bit."""
+    """Cache format, if not 16 bits."""
     kind = text(test, "type_k") or "f16"
     return "" if kind in ("f16", "bf16") else kind
 
@@ -137,7 +137,7 @@ def _date(test: Test) -> datetime | None:
 
 
 def _devices(log: LogFile, test: Test) -> list[MeasuredDevice]:
-    """Boards that hold all layers, or the processor that holds them."""
+    """Boards with all layers, or the CPU."""
     layers = number(test.get("n_gpu_layers"))
     boards, processor = text(test, "gpu_info"), text(test, "cpu_info")
     on_board = boards is not None and "CPU" not in str(test.get("backends", "")).split(",")

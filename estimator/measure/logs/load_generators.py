@@ -1,8 +1,8 @@
 """Results of load generators: AIPerf and GenAI-Perf, GuideLLM, trtllm-bench, InferenceX.
 
-Each format is a row of `GENERATORS`: where its results lie in the JSON, by which paths it is known,
-and the path of each figure with the factor to its unit. A path is keys joined by dots; of several,
-the first with a value counts. Percentiles come first: a load is compared by its median.
+Each format is a row of `GENERATORS`: the location of results in the JSON, identifying paths, and
+the path of each quantity with its unit factor. Paths are dot-joined keys; of several, the first
+with a value counts. Percentiles come first, as loads are compared by median.
 """
 
 import json
@@ -23,7 +23,7 @@ FIGURES = ("output_tokens_per_s", "inter_token_s", "time_to_first_token_s")
 
 @dataclass(frozen=True, kw_only=True)
 class Generator:
-    """One format.
+    """Load generator format.
 
     Parameters
     ----------
@@ -142,17 +142,17 @@ GENERATORS: Mapping[str, Generator] = {
         refused={"disagg": "prefill and decode ran on separate devices: not calibrated from yet"},
     ),
 }
-"""Name of a format -> its paths."""
+"""Format name -> its paths."""
 
 NO_DRAFTS = ("none", "")
-"""Words by which InferenceX says that nothing was drafted."""
+"""InferenceX values for runs without drafting."""
 
 QUANTIZED = {"nvfp4": "fp4", "fp8_block_scales": "fp8", "trt": "tensorrt-llm"}
-"""Words of these formats -> words of ours."""
+"""Word in these formats -> ours."""
 
 
 def generator_of(log: LogFile) -> str | None:
-    """Name of the format of a log, None if it is of none of these."""
+    """Format name of a log, or None."""
     if log.text.lstrip()[:1] not in ("{", "["):
         return None
     last = {name: [path.rpartition(".")[2] for path in one.known_by] for name, one in _rows()}
@@ -187,7 +187,7 @@ def _rows() -> Iterable[tuple[str, Generator]]:
 
 
 def _results(found: object, generator: Generator) -> list[Mapping[str, Any]]:
-    """Results in a document that have what every result of the format has."""
+    """Results in a document that have all required paths."""
     if generator.results:
         found = _at(found, generator.results)
     some = found if isinstance(found, list) else [found]
@@ -201,7 +201,7 @@ def _results(found: object, generator: Generator) -> list[Mapping[str, Any]]:
 
 
 def _at(found: object, path: str) -> Any:
-    """Value of a path, None where there is none."""
+    """Value of a path, or None."""
     for key in path.split("."):
         if isinstance(found, Mapping):
             found = found.get(key)
@@ -213,7 +213,7 @@ def _at(found: object, path: str) -> Any:
 
 
 def _run(log: LogFile, name: str, result: Mapping[str, Any]) -> LoggedRun:
-    """One result as a run."""
+    """Convert one result to a run."""
     generator = GENERATORS[name]
     for path, why in generator.refused.items():
         if _at(result, path):
@@ -255,7 +255,7 @@ def _run(log: LogFile, name: str, result: Mapping[str, Any]) -> LoggedRun:
 
 
 def _numbers(result: Mapping[str, Any], generator: Generator) -> dict[str, float]:
-    """Numbers of a result in our units, what follows from others included."""
+    """Numbers of a result in our units, derived ones included."""
     found = {}
     for name, (paths, factor) in generator.numbers.items():
         known = (positive(_at(result, path)) for path in paths)
@@ -272,6 +272,6 @@ def _numbers(result: Mapping[str, Any], generator: Generator) -> dict[str, float
 
 
 def _word(value: object) -> str:
-    """Word of a result in ours; empty where there is none."""
+    """Word of a result in our terms, empty if missing."""
     plain = " ".join(value.split())[:200] if isinstance(value, str) else ""
     return QUANTIZED.get(plain.casefold(), plain)

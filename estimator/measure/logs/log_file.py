@@ -20,19 +20,19 @@ from estimator.runs.record import stamp
 from estimator.system.whole_files import read_bounded
 
 LARGEST_BYTES = 64 * 2**20
-"""A larger log is refused [B]."""
+"""Largest log [B]."""
 
 LONGEST_CELL = 131_072
-"""Characters of one cell of a table; more is no table."""
+"""Longest table cell [character]."""
 
 SHOWN = 60
-"""Characters of a foreign text that a message repeats."""
+"""Longest foreign text repeated in a message [character]."""
 
 EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime.fromtimestamp(YEAR_3000_S, UTC)
-"""Times outside are typing errors."""
+"""Range of plausible times."""
 
 MAGNITUDE = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([^\d\s.,'_]*)", re.ASCII)
-"""A number and the unit behind it; with a decimal comma, or digits in groups, it is none."""
+"""Number with a unit; decimal commas and digit groups do not match."""
 
 Row = dict[str, str]
 
@@ -53,7 +53,7 @@ class LogFile:
 
     @property
     def first_line(self) -> str:
-        """First line with something on it: the header of a table."""
+        """First non-blank line, the header of a table."""
         return self.text.lstrip("\ufeff \r\n").partition("\n")[0]
 
     def refused(self, why: str) -> MeterError:
@@ -61,13 +61,13 @@ class LogFile:
         return MeterError(f"{self.name}: {why}")
 
     def check_count(self, count: int, most: int, things: str) -> None:
-        """Refuse a log that holds more than are imported at a time."""
+        """Refuse a log with too many items."""
         if count > most:
             raise self.refused(f"holds {count:,} {things}; import at most {most:,} at a time")
 
 
 def read_log(path: Path) -> LogFile:
-    """Read a file whole."""
+    """Read a whole file."""
     if path.exists() and not path.is_file():
         raise MeterError(f"{path} cannot be read: no regular file")
     try:
@@ -96,9 +96,9 @@ def json_of(log: LogFile) -> Any:
 
 
 def table_of(log: LogFile) -> list[Row]:
-    """Parse a CSV table with a header; spaces around cells do not count.
+    """Parse a CSV table with a header; spaces around cells are ignored.
 
-    A header that is repeated, as logs that were joined have it, is left out.
+    Repeated headers, as in concatenated logs, are skipped.
     """
     csv.field_size_limit(LONGEST_CELL)
     text = log.text.replace("\0", "").replace("\r\n", "\n").replace("\r", "\n")
@@ -124,7 +124,7 @@ def _refuse_twins(log: LogFile, header: Sequence[str]) -> None:
 
 
 def number(value: object, unit: str = "") -> float | None:
-    """Finite number of a JSON value or of a cell, a unit behind it left out; None if there is none.
+    """Finite number of a JSON value or cell without its unit, or None.
 
     Parameters
     ----------
@@ -148,13 +148,13 @@ def number(value: object, unit: str = "") -> float | None:
 
 
 def positive(value: object) -> float | None:
-    """The same, of positive numbers alone."""
+    """Positive finite number, or None."""
     known = number(value)
     return known if known is not None and known > 0 else None
 
 
 def text_of(table: Mapping[str, Any], key: str) -> str | None:
-    """Text of a key, in one line and short; None if there is none."""
+    """Short single-line text of a key, or None."""
     value = table.get(key)
     plain = " ".join(value.split())[:200] if isinstance(value, str) else ""
     return plain or None
@@ -162,7 +162,7 @@ def text_of(table: Mapping[str, Any], key: str) -> str | None:
 
 @lru_cache(maxsize=65_536)
 def moment_of(text: str) -> datetime | None:
-    """Time as logs write it, in UTC where no zone is given; None if it is none.
+    """Parse a log time, UTC by default, or return None.
 
     >>> moment_of("2024/05/01 12:00:00.250")
     datetime.datetime(2024, 5, 1, 12, 0, 0, 250000, tzinfo=datetime.timezone.utc)

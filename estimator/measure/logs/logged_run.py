@@ -1,4 +1,4 @@
-"""Measured run made of what a log contains and what the user adds."""
+"""Measured run from a log and the user's additions."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -25,18 +25,18 @@ from estimator.runs.record import (
 )
 
 SHORTEST_S = 1.0
-"""A run below this is start-up alone [s]."""
+"""Shortest run [s]; below is only start-up."""
 
 PRECISION_IN_NAME = re.compile(r"(fp8|fp4|awq|gptq|int[48]|w[48]a|gpt-oss|q\d_)", re.IGNORECASE)
-"""Formats that the name of a model may state."""
+"""Formats that a model name may contain."""
 
 LONGEST_S = 1e9
-"""Thirty years: a longer run is a typing error [s]."""
+"""Longest run [s]; above is a typing error."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoggedRun:
-    """A run as its log describes it; what the log leaves out is None.
+    """Run as its log describes it; missing facts are None.
 
     Parameters
     ----------
@@ -69,7 +69,8 @@ class LoggedRun:
 
 
 Work = Callable[[LoggedRun], Mapping[str, Any]]
-"""Work of a run as fields of `Timing`; the log's tokens and samples are defaults."""
+"""Callable for the work of a run as fields of `Timing`; the log's tokens and samples are defaults.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +95,7 @@ class Unlogged:
 
 
 def measured_run(log: LogFile, found: LoggedRun, added: Unlogged, catalog: Catalog) -> MeasuredRun:
-    """Make a record of a logged run."""
+    """Build a record of a logged run."""
     wall_s = _wall_s(log, found, added)
     devices = _devices(log, found, added, catalog)
     used = _used(log, found, added, devices)
@@ -134,7 +135,7 @@ def _wall_s(log: LogFile, found: LoggedRun, added: Unlogged) -> float:
 def _devices(
     log: LogFile, found: LoggedRun, added: Unlogged, catalog: Catalog
 ) -> list[MeasuredDevice]:
-    """Devices of the log with their profiles; without any, those that the user names."""
+    """Devices of the log with their profiles, by default the user's."""
     profile = None if added.hardware is None else catalog.device(added.hardware)
     if found.devices:
         return [
@@ -172,7 +173,7 @@ def _used(
 def _started(
     log: LogFile, found: LoggedRun, added: Unlogged, wall_s: float
 ) -> tuple[datetime, list[str]]:
-    """Return the start of the run: given, logged, or the date of the file."""
+    """Return the start of the run: given, logged, or the file's date."""
     known = added.started or found.started
     if known is not None:
         return known, []
@@ -188,7 +189,7 @@ def _timings(
     used: Sequence[MeasuredDevice],
     wall_s: float,
 ) -> tuple[tuple[Timing, ...], list[str]]:
-    """The run as one repetition of its work, or its steps where they were timed."""
+    """Run as one repetition of its work, or as steps if timed."""
     work = dict(added.work(found))
     flop = _flop(log, found, added, work)
     if flop is None:
@@ -208,7 +209,7 @@ def _timings(
 def placed_load(
     log: LogFile, load: ServedLoad, stated: Mapping[str, Any], used: Sequence[MeasuredDevice]
 ) -> ServedLoad:
-    """A load on the devices that served it, with what the user states of it."""
+    """Load on its devices, with what the user states about it."""
     whole = replace(load, component=used[0].key, devices=len(used), **stated)
     if not (whole.model or whole.params_total):
         raise log.refused("does not name the model: set --preset or --params")
@@ -218,7 +219,7 @@ def placed_load(
 
 
 def _flop(log: LogFile, found: LoggedRun, added: Unlogged, work: Mapping[str, Any]) -> float | None:
-    """Work of the whole run: as the user says, by its steps, or as logged [FLOP]."""
+    """Work of the whole run: given, from its steps, or logged [FLOP]."""
     if work.get("flop") is not None:
         return float(work["flop"])
     if added.step_flop is None:
@@ -231,7 +232,7 @@ def _flop(log: LogFile, found: LoggedRun, added: Unlogged, work: Mapping[str, An
 
 
 def _by_steps(timing: Timing, found: LoggedRun) -> Timing:
-    """The same for one step, where steps were timed."""
+    """Timing per step, if steps were timed."""
     steps, count = found.steps, found.all_steps
     if steps is None or not count or timing.flop is None:
         return timing
@@ -248,7 +249,7 @@ def _by_steps(timing: Timing, found: LoggedRun) -> Timing:
 
 
 def _unknown_host(used: Sequence[MeasuredDevice]) -> Host:
-    """Host of which nothing is known but what it computes with."""
+    """Host known only by its devices."""
     names = sorted({one.hardware or one.name for one in used})
     return Host(
         id=nodes.digest("unknown host", *names)[:16],

@@ -1,7 +1,7 @@
 """Result log of an MLPerf training benchmark: its :::MLLOG lines.
 
-The run is timed from run_start to run_stop. On what it ran stands nowhere in a form that can be
-trusted (submission_platform is free text), nor the work: both are asked for.
+The run is timed from run_start to run_stop. Hardware and work are required as options, as the log
+has no reliable field for them (submission_platform is free text).
 """
 
 import json
@@ -15,10 +15,10 @@ from estimator.measure.logs.log_file import LogFile, number, positive
 from estimator.measure.logs.logged_run import LoggedRun
 
 LINE = re.compile(r":::MLLOG (\{.*\})")
-"""A line may stand behind the rank that wrote it."""
+"""Log line, possibly after the rank that wrote it."""
 
 SAME_RUN_S = 60.0
-"""Starts of one run by several ranks differ by less than this [s]."""
+"""Largest difference between the starts of one run's ranks [s]."""
 
 Event = Mapping[str, Any]
 
@@ -29,7 +29,7 @@ def is_mlperf(log: LogFile) -> bool:
 
 
 def read_mlperf(log: LogFile) -> list[LoggedRun]:
-    """Read the one run of a result log."""
+    """Read the only run of a result log."""
     events = _events(log)
     start_ms = _moment(log, events, "run_start", min)
     stop_ms = _moment(log, events, "run_stop", max)
@@ -61,7 +61,7 @@ def read_mlperf(log: LogFile) -> list[LoggedRun]:
 
 
 def _events(log: LogFile) -> list[Event]:
-    """Lines that can be read; others are left out."""
+    """Readable lines."""
     found: list[Event] = []
     for line in LINE.finditer(log.text):
         try:
@@ -74,7 +74,7 @@ def _events(log: LogFile) -> list[Event]:
 
 
 def _moment(log: LogFile, events: Sequence[Event], key: str, which: Any) -> float:
-    """Time of an event [ms since 1970]: the first or last of what several ranks wrote."""
+    """Time of an event [ms since 1970], the first or last of several ranks."""
     times = [number(one.get("time_ms")) for one in events if one.get("key") == key]
     known = [one for one in times if one is not None and 0 < one < YEAR_3000_S * 1e3]
     if not known:
@@ -90,6 +90,6 @@ def _inner(event: Event) -> Mapping[str, Any]:
 
 
 def _most(events: Iterable[Event], key: str) -> float | None:
-    """Highest count that events name so."""
+    """Highest count of an event."""
     counts = (positive(_inner(one).get(key)) for one in events)
     return max((one for one in counts if one is not None), default=None)

@@ -1,7 +1,7 @@
 """Boards in a log of ``nvidia-smi --query-gpu=timestamp,power.draw --format=csv -l 1``.
 
-Power is sampled and integrated as that of any meter; time before the first and after the last
-sample in which a board was at work is left out, where the log has utilization.gpu.
+Power is integrated as for any meter. With utilization.gpu in the log, idle time before and after
+the work is left out.
 """
 
 import re
@@ -27,19 +27,19 @@ REASONS = ("clocks_event_reasons.active", "clocks_throttle_reasons.active")
 BUSY, MEMORY_BUSY, HEAT = "utilization.gpu", "utilization.memory", "temperature.gpu"
 HZ_PER_MHZ = 1e6
 HOTTEST_C, FASTEST_MHZ = 200.0, 1e5
-"""No board is hotter, or runs faster: a slip of the log [degC] [MHz]."""
+"""Largest plausible temperature and clock [degC] [MHz]."""
 
 AT_WORK = 0.05
-"""A board busy for less of a sample is idle in it [1]."""
+"""Busy share below which a board is idle in a sample [1]."""
 
 WORTH_A_NOTE = 0.02
-"""Share of the log that is idle at its ends and worth a note [1]."""
+"""Idle share at the ends of the log that gets a note [1]."""
 
 MOST_BOARDS = 4096
 
 
 def is_nvidia_smi(log: LogFile) -> bool:
-    """Return whether the first line is a header of nvidia-smi with the power."""
+    """Return whether the first line is an nvidia-smi header with power."""
     names = _names(log.first_line.split(","))
     return "timestamp" in names and bool(names & set(POWER))
 
@@ -49,12 +49,12 @@ def _names(cells: Sequence[str]) -> set[str]:
 
 
 def _plain(cell: str) -> str:
-    """Name of a column without its unit: power.draw [W] is power.draw."""
+    """Column name without its unit: power.draw [W] is power.draw."""
     return re.sub(r"\s*\[.*\]$", "", cell.strip())
 
 
 def read_nvidia_smi(log: LogFile, catalog: Catalog, hardware: str | None) -> list[LoggedRun]:
-    """Read the one run of a log; `hardware` names the boards where the log does not."""
+    """Read the only run of a log; `hardware` names the boards if the log does not."""
     table = table_of(log)
     names_of = {key: _plain(key) for key in {key for row in table for key in row}}
     rows = [{names_of[key]: value for key, value in row.items()} for row in table]
@@ -92,7 +92,7 @@ def read_nvidia_smi(log: LogFile, catalog: Catalog, hardware: str | None) -> lis
 
 
 def _by_time(rows: list[Row]) -> tuple[list[Row], tuple[str, ...]]:
-    """Rows with a time, the first first; said where the log has them in another order."""
+    """Rows with a time, sorted, with a note if the log is unordered."""
     moments = [(moment_of(row.get("timestamp", "")), row) for row in rows]
     known = [(moment, row) for moment, row in moments if moment is not None]
     ordered = sorted(known, key=lambda one: one[0])
@@ -102,7 +102,7 @@ def _by_time(rows: list[Row]) -> tuple[list[Row], tuple[str, ...]]:
 
 
 def _by_board(log: LogFile, rows: Sequence[Row]) -> dict[str, list[Row]]:
-    """Rows of each board, in the order of the log."""
+    """Rows of each board, in log order."""
     column = next((name for name in BOARD if rows and name in rows[0]), None)
     groups: dict[str, list[Row]] = {}
     for row in rows:
@@ -155,13 +155,13 @@ def _reasons(cell: str | None) -> tuple[str, ...]:
 
 
 def _first(rows: Sequence[Row], columns: Sequence[str]) -> str | None:
-    """First cell of these columns that says something."""
+    """First non-empty cell of these columns."""
     cells = (row.get(column, "") for column in columns for row in rows[:1])
     return next((cell for cell in cells if cell and not cell.startswith("[")), None)
 
 
 def _window(series: Mapping[str, Sequence[Sample]]) -> tuple[float, float, list[str]]:
-    """From the first to the last sample in which a board was at work; all if no log tells."""
+    """Window from first to last sample with a working board, or all if unknown."""
     every = [one for samples in series.values() for one in samples]
     first, last = min(one.time_s for one in every), max(one.time_s for one in every)
     active = [one.time_s for one in every if (one.busy or 0.0) >= AT_WORK]
@@ -184,7 +184,7 @@ def _summaries(
     window: tuple[float, float],
     catalog: Catalog,
 ) -> tuple[list[MeasuredDevice], list[EnergySummary]]:
-    """Each board and what its samples tell within the window."""
+    """Each board with its summary over the window."""
     begin, end = window
     devices, summaries = [], []
     for at, (board, samples) in enumerate(series.items()):

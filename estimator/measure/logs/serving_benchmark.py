@@ -1,9 +1,8 @@
 """Results of a server benchmark: ``vllm bench serve`` or SGLang's.
 
-Both write one JSON object a run (vLLM with --save-result, SGLang one a line into --output-file).
-The sequences in flight follow from Little's law [1]_, and where all requests were sent at once from
-the tokens in decoding: the time to the first token then holds the time in the queue, and is left
-out.
+Both write one JSON object per run (vLLM with --save-result, SGLang one per line with
+--output-file). Concurrency follows from Little's law [1]_ or, if all requests were sent at once,
+from the tokens in decoding; time to first token then includes queueing and is left out.
 
 References
 ----------
@@ -31,15 +30,15 @@ LISTS = (
     "errors",
     "output_details",
 )
-"""Keys of single requests, which no record holds."""
+"""Keys of single requests, which are not stored."""
 
 BLANK = re.compile(r"\s*")
 MOST_RUNS = 1000
 STEADY_REQUESTS = 4.0
-"""With fewer requests than so many times those in flight, filling and draining weigh in [1]."""
+"""Least requests over concurrency for a steady state [1]."""
 
 SPECULATIVE = 1.05
-"""Tokens accepted a step above this mean that drafts were used [1]."""
+"""Accepted tokens per step above which drafting was used [1]."""
 
 SERVERS = ("vllm", "sglang", "tgi", "tensorrt-llm", "lmdeploy")
 S_PER_MS = 1e-3
@@ -54,7 +53,7 @@ def is_serving_benchmark(log: LogFile) -> bool:
 
 
 def read_serving_benchmark(log: LogFile) -> list[LoggedRun]:
-    """Read the runs of a result file, one an object."""
+    """Read the runs of a result file, one per object."""
     results = _objects(log)
     if not results:
         raise log.refused("no result of a serving benchmark")
@@ -63,7 +62,7 @@ def read_serving_benchmark(log: LogFile) -> list[LoggedRun]:
 
 
 def _objects(log: LogFile) -> list[Result]:
-    """All JSON objects of a text, one behind the other."""
+    """All consecutive JSON objects of a text."""
     decoder, at = json.JSONDecoder(), 0
     found: list[Result] = []
     plain = log.text.strip()
@@ -82,7 +81,7 @@ def _objects(log: LogFile) -> list[Result]:
 
 
 def _run(log: LogFile, result: Result) -> LoggedRun:
-    """One result as a run."""
+    """Convert one result to a run."""
     duration = positive(result["duration"])
     completed, written = positive(result["completed"]), positive(result["total_output_tokens"])
     if duration is None or completed is None or written is None:
@@ -124,7 +123,7 @@ def _run(log: LogFile, result: Result) -> LoggedRun:
 def _measured(
     result: Result, request_rate: float, notes: list[str]
 ) -> tuple[dict[str, float], float | None]:
-    """Quantities of the steady state, and the mean number of sequences in flight."""
+    """Steady-state quantities, and the mean concurrency."""
     throughput = positive(result["output_throughput"])
     latency = _seconds(result, "median_itl_ms", "median_tpot_ms", "mean_tpot_ms")
     first = _seconds(result, "median_ttft_ms", "mean_ttft_ms")
@@ -149,13 +148,13 @@ def _measured(
 
 
 def _seconds(result: Result, *keys: str) -> float | None:
-    """First of some times in milliseconds that is known [s]."""
+    """First known of some times in milliseconds, converted to seconds [s]."""
     known = (positive(result.get(key)) for key in keys)
     return next((value * S_PER_MS for value in known if value is not None), None)
 
 
 def _served_by(result: Result, notes: list[str]) -> dict[str, Any]:
-    """Model, formats and program, as far as the result states them."""
+    """Model, formats and program, as far as stated."""
     info = result.get("server_info")
     server: Result = info if isinstance(info, Mapping) else {}
     backend = (text(result, "backend") or text(result, "endpoint_type") or "").lower()

@@ -1,8 +1,7 @@
 """Step times in a table of metrics, such as Lightning's metrics.csv.
 
-Either a column holds the time of a step, or the steps of a column of times follow from its
-differences: TensorBoard's and Weights & Biases' exports have that. Which one it is follows from
-its name, or is named.
+A column has step times, or they follow from differences in a column of times, as in TensorBoard and
+Weights & Biases exports. The column is found by name or given.
 """
 
 import math
@@ -20,25 +19,24 @@ STEP_TIMES = (
     *("step_time", "step_time_s", "train_step_time", "iter_time", "iteration_time", "batch_time"),
     *("time_per_step", "time_per_iteration", "step_duration", "sec_per_step", "seconds_per_step"),
 )
-"""Columns that hold the time of a step [s], or with "_ms" behind them [ms]; what stands before a
-slash does not count."""
+"""Step-time columns [s], or with suffix "_ms" [ms]; text before a slash is ignored."""
 
 MOMENTS = (
     *("wall time", "wall_time", "_timestamp", "timestamp", "_runtime", "runtime", "relative time"),
     *("elapsed", "elapsed_s", "elapsed_time", "total_time", "time"),
 )
-"""Columns of times that grow from row to row."""
+"""Columns of increasing times."""
 
 STEPS = ("step", "global_step", "_step", "iteration", "iter", "trainer/global_step")
 FEWEST = 4
-"""Fewer times are start-up alone."""
+"""Least times; fewer are only start-up."""
 
 ABSOLUTE_S = 6e8
 """Times from here on are seconds since 1970 [s]."""
 
 
 def is_step_times(log: LogFile) -> bool:
-    """Return whether a table has a column of step times, or one of times and one of steps."""
+    """Return whether a table has step times, or a column of times and one of steps."""
     columns = [cell.strip() for cell in log.first_line.split(",")]
     if len(columns) < 2:
         return False
@@ -48,7 +46,7 @@ def is_step_times(log: LogFile) -> bool:
 
 
 def read_step_times(log: LogFile, column: str | None) -> list[LoggedRun]:
-    """Read the one run of a table; `column` names that of the step times."""
+    """Read the only run of a table; `column` names the step times."""
     rows = table_of(log)
     columns = list(rows[0]) if rows else []
     if column is not None and column not in columns:
@@ -81,7 +79,7 @@ def read_step_times(log: LogFile, column: str | None) -> list[LoggedRun]:
 def _column(
     columns: Sequence[str], names: Sequence[str], ends: Sequence[str] = ("",)
 ) -> str | None:
-    """Column of one of some names, the first of them before the others."""
+    """First matching column by name."""
     plain = {one.lower().rpartition("/")[2].strip(): one for one in reversed(columns)}
     plain |= {one.lower().strip(): one for one in reversed(columns)}
     return next((plain[name + end] for name in names for end in ends if name + end in plain), None)
@@ -90,7 +88,7 @@ def _column(
 def _differences(
     log: LogFile, rows: Sequence[Row], columns: Sequence[str]
 ) -> tuple[list[float], float, datetime | None]:
-    """Times per step between rows, steps between two rows, and when the first row was written."""
+    """Times per step between rows, steps between rows, and time of the first row."""
     moment, step = _column(columns, MOMENTS), _column(columns, STEPS)
     if moment is None or step is None:
         raise log.refused("no column of step times: name it with --step-time-column")
@@ -111,7 +109,7 @@ def _differences(
 
 
 def _seconds(cell: str) -> float | None:
-    """Seconds of a cell that holds a number or a date."""
+    """Seconds of a cell with a number or date."""
     moment = moment_of(cell) if "-" in cell[1:] or "/" in cell else None
     return number(cell) if moment is None else moment.timestamp()
 

@@ -1,8 +1,7 @@
 """Runs in a Hugging Face Trainer's trainer_state.json.
 
-`total_flos` is the Trainer's own count over all devices: 6 FLOPs per parameter (embeddings aside)
-and token [1]_. `train_runtime` is logged once, when training ends; the state of a checkpoint lacks
-it.
+`total_flos` is the Trainer's own count over all devices: 6 FLOPs per non-embedding parameter and
+token [1]_. `train_runtime` is logged once at the end of training; checkpoints lack it.
 
 References
 ----------
@@ -19,7 +18,7 @@ from estimator.measure.logs.log_file import LogFile, json_of, positive
 from estimator.measure.logs.logged_run import LoggedRun
 
 MOST_ENTRIES = 1_000_000
-"""Entries of the log history that are read [1]."""
+"""Most log-history entries read [1]."""
 
 
 def is_trainer_state(log: LogFile) -> bool:
@@ -29,7 +28,7 @@ def is_trainer_state(log: LogFile) -> bool:
 
 
 def read_trainer_state(log: LogFile) -> list[LoggedRun]:
-    """Read the one run of a state; errors as for `measured_run`."""
+    """Read the only run of a state; errors as for `measured_run`."""
     state = json_of(log)
     history = state.get("log_history") if isinstance(state, dict) else None
     if not isinstance(history, list) or len(history) > MOST_ENTRIES:
@@ -60,7 +59,7 @@ def _runtime_s(entry: Mapping[str, Any]) -> float:
 
 
 def _samples(ends: list[Mapping[str, Any]]) -> float | None:
-    """Samples that were trained on, evaluation aside."""
+    """Trained samples, without evaluation."""
     if not ends:
         return None
     counts = [positive(entry.get("train_samples_per_second")) for entry in ends]

@@ -1,7 +1,7 @@
-"""Power of the host by CodeCarbon, where no better meter is available.
+"""Host power from CodeCarbon, where no better meter is available.
 
-Mostly that is a formula of the load and a guess of the power at full load: modelled, which is no
-measurement. Only its energy is taken, over the time it covers; carbon is our own affair.
+Mostly a formula of the load and an assumed full-load power: modelled, so not a measurement. Only
+its energy over the covered time is used.
 """
 
 import json
@@ -22,10 +22,10 @@ from estimator.runs.meter import DeviceLost, Meter, MeterError, Sample
 from estimator.runs.record import MeasuredDevice, Trust
 
 ANSWER_S = 0.25
-"""An answer is waited for so long; a later one counts at the next reading [s]."""
+"""Time to wait for an answer [s]; a later one counts at the next reading."""
 
 GOODBYE_S = 2.0
-"""The process is given so long to end by itself [s]."""
+"""Time for the process to end by itself [s]."""
 
 TRUST_OF: Mapping[str, Trust] = {
     "intel_rapl": "counter",
@@ -33,13 +33,13 @@ TRUST_OF: Mapping[str, Trust] = {
     "intel_power_gadget": "sampled",
     "AppleSiliconChip": "sampled",
 }
-"""Ways in which CodeCarbon comes by the power of a processor; every other one is modelled."""
+"""CodeCarbon method -> trust; all other methods are modelled."""
 
 
 class Tracker:
-    """One tracker of CodeCarbon in a process of its own, for one window of time.
+    """CodeCarbon tracker in its own process, for one time window.
 
-    It begins at once and is asked later: what it says of the first seconds is nothing.
+    It starts immediately, as its first seconds have no data.
     """
 
     def __init__(self, gpus: Sequence[int] = ()) -> None:
@@ -71,7 +71,7 @@ class Tracker:
         self._reader.start()
 
     def totals(self) -> Mapping[str, float]:
-        """Ask for the energies so far; empty before it is ready [kWh]."""
+        """Query the energies so far, empty before it is ready [kWh]."""
         with self._news:
             if (
                 self._failure is None
@@ -117,7 +117,7 @@ class Tracker:
             self._failure = "CodeCarbon's process has ended"
 
     def _listen(self) -> None:
-        """Take what the process says, until it ends."""
+        """Read the process's output until it ends."""
         assert self._process.stdout is not None
         for line in self._process.stdout:
             if not line.endswith("\n"):
@@ -137,7 +137,7 @@ class Tracker:
 
 
 class CodeCarbonMeter(Meter):
-    """One component of what a tracker tells.
+    """Component of a tracker.
 
     Attributes
     ----------
@@ -158,7 +158,7 @@ class CodeCarbonMeter(Meter):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Its assumptions; known once it has begun."""
+        """Assumptions, known once it has begun."""
         answer = self._tracker.assumed
         if not answer or self.trust != "modelled":
             return ()
@@ -170,7 +170,7 @@ class CodeCarbonMeter(Meter):
         return (f"{by}: by {self._way}",)
 
     def read(self, *, with_counter: bool) -> Sample:
-        """Energy since it began; nothing where it is not asked for or not new."""
+        """Energy since the start; empty if not requested or not new."""
         if not with_counter:
             return Sample(time_s=time.monotonic())
         totals = self._tracker.totals()
@@ -194,7 +194,7 @@ class CodeCarbonMeter(Meter):
 def open_codecarbon(
     components: Sequence[str], *, gpus: Sequence[int] = (), processor: str = "processor"
 ) -> list[CodeCarbonMeter]:
-    """Meters of some components by one tracker, which begins at once.
+    """Create meters of some components with one tracker, which starts at once.
 
     Parameters
     ----------

@@ -1,11 +1,11 @@
-"""Process that asks CodeCarbon for the power of this machine, and does nothing else.
+"""Process that only reads this machine's power with CodeCarbon.
 
-It runs apart from the job and from us: CodeCarbon takes over a second of processor time to begin,
-reads configuration files and variables that could make it write files or send data, and replaces
-handlers of the log. Here it finds no configuration, an empty home, and no way to the network.
+Separate from the job and from us, because CodeCarbon takes over a second of CPU time to start,
+reads configuration that could make it write files or send data, and replaces log handlers. Here it
+has no configuration, an empty home, and no network.
 
-Each line on the standard input asks for the energy so far; each answer is a line of JSON on the
-standard output. The end of the input ends the process, so it never outlives the one that began it.
+Each input line requests the energy so far; each answer is a line of JSON. The end of the input ends
+the process.
 """
 
 import json
@@ -18,28 +18,28 @@ from queue import SimpleQueue
 from typing import Any, TextIO
 
 HIDDEN = ("codecarbon_", "slurm_", "cuda_", "rocr_", "hip_", "http_proxy", "https_proxy")
-"""Beginnings of the environment variables that it must not see, in lower case."""
+"""Lower-case prefixes of environment variables hidden from CodeCarbon."""
 
 NETWORK = ("socket.connect", "socket.getaddrinfo", "socket.gethostby", "socket.sendto")
-"""Beginnings of the audit events that are refused."""
+"""Prefixes of refused audit events."""
 
 POLITENESS = 10
 NEVER_S = 1e6
-"""It measures when it is asked, not on its own account [s]."""
+"""Measurement interval that never elapses, as it measures on request [s]."""
 
 
 class NetworkRefused(OSError):
-    """CodeCarbon reached for the network."""
+    """CodeCarbon tried to use the network."""
 
 
 class CodeCarbonStart:
-    """Handler of CodeCarbon's output, which tells the totals."""
+    """Handler of CodeCarbon's output with its totals."""
 
     def __init__(self) -> None:
         self.totals: dict[str, float] = {}
 
     def out(self, total: Any, _delta: Any) -> None:
-        """Keep the energies since the start; all else of it is not used."""
+        """Store the energies since the start."""
         self.totals = {
             "time_s": time.monotonic(),
             "cpu_kwh": float(total.cpu_energy),
@@ -48,17 +48,17 @@ class CodeCarbonStart:
         }
 
     def live_out(self, _total: Any, _delta: Any) -> None:
-        """Nothing is reported between."""
+        """Ignore intermediate reports."""
 
     def task_out(self, _data: Any, _experiment_name: str) -> None:
-        """There are no tasks."""
+        """Ignore tasks."""
 
     def exit(self) -> None:
-        """Nothing is held open."""
+        """Do nothing."""
 
 
 def main(folder: str, gpus: list[int]) -> None:
-    """Serve until the input ends, in an empty folder, which goes with it."""
+    """Serve until the input ends, in an empty temporary folder."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
@@ -77,21 +77,21 @@ def main(folder: str, gpus: list[int]) -> None:
 
 
 def listen(questions: SimpleQueue[str], folder: str) -> None:
-    """Pass the questions on, and end the process with the input, whatever it is at."""
+    """Forward the requests, and end the process with the input."""
     for question in sys.stdin:
         questions.put(question)
     end(folder)
 
 
 def end(folder: str) -> None:
-    """Leave nothing behind."""
+    """Remove the folder and exit."""
     os.chdir(os.path.dirname(folder))
     shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)
 
 
 def seclude(folder: str) -> None:
-    """Hide the configuration, and make the empty folder home and place of work."""
+    """Hide the configuration, and use the empty folder as home and working directory."""
     for name in list(os.environ):
         if name.lower().startswith(HIDDEN):
             del os.environ[name]
@@ -100,7 +100,7 @@ def seclude(folder: str) -> None:
 
 
 def refuse_network() -> list[str]:
-    """Refuse every way to the network from now on; what was refused is in the list."""
+    """Refuse all network access from now on, listing the attempts."""
     refused: list[str] = []
 
     def guard(event: str, _arguments: tuple[Any, ...]) -> None:
@@ -115,7 +115,7 @@ def refuse_network() -> list[str]:
 def serve(
     gpus: list[int], questions: SimpleQueue[str], answers: TextIO, refused: list[str]
 ) -> None:
-    """Start a tracker, report what it assumes, and answer each question."""
+    """Start a tracker, report its assumptions, and answer each request."""
     answer = CodeCarbonStart()
     tracker = started(gpus, answer)
     if not answer.totals:
@@ -132,7 +132,7 @@ def serve(
 
 
 def started(gpus: list[int], answer: CodeCarbonStart) -> Any:
-    """Start a tracker that leaves no argument to its configuration."""
+    """Start a tracker with all arguments set explicitly."""
     from codecarbon import OfflineEmissionsTracker
 
     tracker: Any = OfflineEmissionsTracker(
@@ -163,7 +163,7 @@ def started(gpus: list[int], answer: CodeCarbonStart) -> Any:
 
 
 def assumptions(tracker: Any) -> dict[str, Any]:
-    """Say how CodeCarbon comes by its figures, as far as its parts tell."""
+    """Return how CodeCarbon obtains its values."""
     from importlib.metadata import version
 
     answer: dict[str, Any] = {"version": version("codecarbon")}

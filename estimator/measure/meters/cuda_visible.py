@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 ORDER, BY_PLACE = "CUDA_DEVICE_ORDER", "PCI_BUS_ID"
-"""Only so does CUDA number the boards as the driver does; else the fastest comes first."""
+"""Setting with which CUDA numbers boards as the driver does; by default the fastest is first."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class VisibleBoard:
-    """A board as its driver lists it.
+    """Board as listed by its driver.
 
     Parameters
     ----------
@@ -30,10 +30,9 @@ class VisibleBoard:
 def visible(
     boards: Sequence[VisibleBoard], environment: Mapping[str, str]
 ) -> tuple[list[VisibleBoard], list[str]]:
-    """Boards that CUDA may use, each once, and what is wrong with their names [1]_.
+    """Return the boards that CUDA may use, and problems with their names [1]_.
 
-    As with CUDA, a name that means no board, or more than one, ends the list, and -1 hides what
-    follows it.
+    As in CUDA, an unknown or ambiguous name ends the list, and -1 hides all that follow.
 
     Parameters
     ----------
@@ -90,7 +89,7 @@ def visible(
 
 
 def _boards_of(word: str, boards: Sequence[VisibleBoard]) -> list[VisibleBoard]:
-    """Boards that a name may mean; that of a part means the board it is part of."""
+    """Boards that a name may mean; a partition means its board."""
     if word.isdecimal():
         return list(boards[int(word) : int(word) + 1])
     if word.startswith("MIG-GPU-"):

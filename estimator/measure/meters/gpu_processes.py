@@ -10,13 +10,13 @@ from estimator.runs.meter import DeviceLost, MeterError
 from estimator.system.system_files import process_stat
 
 FROM_THE_FIRST, OF_LATE_US = 0, 1_000_000
-"""Use by process is kept for a while: all of it is asked for, and its last second counts [us]."""
+"""Start of the requested history, and the part that counts [us]."""
 
 HOSTS_OWN = "pid:[4026531836]"
-"""Name of the host's own process numbers: the kernel numbers the first such space always so."""
+"""PID namespace of the host, always numbered so by the kernel."""
 
 LISTS = ("nvmlDeviceGetComputeRunningProcesses_v3", "nvmlDeviceGetComputeRunningProcesses_v2")
-"""The binding refuses older drivers unless the version of the list is named."""
+"""Versioned names of the process list, as the binding refuses older drivers otherwise."""
 
 NOT_LISTED = "who else computes on the board is not known: the driver does not tell"
 HIDDEN = (
@@ -28,7 +28,7 @@ HIDDEN = (
 class Users:
     """Processes on one board that do not belong to this process.
 
-    Ours are those that descend from it, and those of its process group: one job of a shell.
+    Ours are its descendants and its process group, a shell's job.
     """
 
     def __init__(self, driver: Driver, handle: Any, root: Path) -> None:
@@ -54,7 +54,7 @@ class Users:
         return tuple(found)
 
     def share(self, busy: float | None) -> float | None:
-        """Share of the board's time that others used of late [1]; None if unknown."""
+        """Share of the board's time recently used by others [1], or None if unknown."""
         if self._why_unknown:
             return None
         listed = self._driver.tells(self._list, self._handle)
@@ -72,7 +72,7 @@ class Users:
         return answer
 
     def _reported_share(self, pids: Sequence[int]) -> float | None:
-        """Share of the last second that the driver says these used; None if it does not."""
+        """Share of the last second reported for these processes, or None."""
         try:
             answer = self._driver.ask(
                 "nvmlDeviceGetProcessUtilization", self._handle, FROM_THE_FIRST
@@ -89,14 +89,14 @@ class Users:
         return min(1.0, sum(sum(one) / len(one) for one in percents.values() if one) / 100)
 
     def _numbers_are_the_hosts(self) -> bool:
-        """Return whether the driver numbers processes as we do."""
+        """Return whether the driver uses our process ids."""
         try:
             return os.readlink(self._proc / "self" / "ns" / "pid") == HOSTS_OWN
         except OSError:
             return False
 
     def _is_ours(self, pid: int) -> bool:
-        """Return whether a process belongs to our job; once it did, it always does."""
+        """Return whether a process belongs to our job, cached once true."""
         line = [pid]
         parent, group = self._parent_and_group(pid)
         while line[-1] not in self._ours and parent > 0:
@@ -109,6 +109,6 @@ class Users:
         return pid in self._ours
 
     def _parent_and_group(self, pid: int) -> tuple[int, int]:
-        """Parent of a process, and its group; 0 for one that we cannot see."""
+        """Parent and group of a process, 0 if not visible."""
         fields = process_stat(self._proc, pid)
         return (int(fields[1]), int(fields[2])) if fields else (0, 0)

@@ -1,7 +1,7 @@
-"""Power and condition of NVIDIA boards, as reported by their driver (NVML).
+"""Power and condition of NVIDIA boards, from their driver (NVML).
 
-Power of the moment is sampled, and the board's own energy counter is read seldom: both go into the
-samples, and neither stands in for the other. What a board does not tell is absent and named.
+Instantaneous power is sampled often and the board's energy counter rarely; both are stored
+separately. Values that a board does not report are absent and named.
 """
 
 import os
@@ -30,11 +30,11 @@ from estimator.runs.meter import DeviceLost, Meter, MeterError, Sample
 from estimator.runs.record import MeasuredDevice
 
 VITAL = ("power", "energy counter")
-"""A board that tells none of these is not measured."""
+"""Quantities of which a board must report one."""
 
 
 class NvmlMeter(Meter):
-    """One board."""
+    """NVIDIA board."""
 
     def __init__(self, index: int, root: Path = Path("/")) -> None:
         self.component = f"gpu:{index}"
@@ -46,7 +46,7 @@ class NvmlMeter(Meter):
             raise
 
     def _open(self, index: int, root: Path) -> None:
-        """Find out what the board tells."""
+        """Determine what the board reports."""
         self.simulated = self._driver.simulated
         version = str(self._driver.ask("nvmlSystemGetDriverVersion"))
         self.software = {"nvidia-driver": version}
@@ -70,7 +70,7 @@ class NvmlMeter(Meter):
         self._last_failure: dict[str, str] = {}
 
     def _limits(self, power: Way | None, device: MeasuredDevice) -> list[str]:
-        """Return limits of the meter that are known before any reading."""
+        """Return limits of the meter known before any reading."""
         said = []
         if self._missing:
             words = (f"{what} ({why})" for what, why in self._missing.items())
@@ -96,7 +96,7 @@ class NvmlMeter(Meter):
         )
 
     def read(self, *, with_counter: bool) -> Sample:
-        """Power; where the counter is asked for, also the state and who else uses the board."""
+        """Power; with the counter also the state and other users of the board."""
         self._readings += 1
         before_s = time.monotonic()
         power_w = self._read("power", vital=True)
@@ -109,7 +109,7 @@ class NvmlMeter(Meter):
         return self._with_state(sample) if with_counter else sample
 
     def _with_state(self, sample: Sample) -> Sample:
-        """Add what changes slowly, and what it costs more time to ask for."""
+        """Add slow-changing and expensive-to-query fields."""
         busy, memory_busy = self._read("utilisation") or (None, None)
         bits = self._read("throttle reasons") or 0
         if bits & USER_CLOCKS and (said := "the clock is held at a setting") not in self._said:
@@ -125,13 +125,13 @@ class NvmlMeter(Meter):
         )
 
     def close(self) -> None:
-        """Let the driver go; closing twice is no error."""
+        """Release the driver; closing twice is no error."""
         self._driver.close()
 
     def _read(self, quantity: str, *, vital: bool = False) -> Any:
-        """Read a quantity; None where the board does not report it, or fails to this time.
+        """Read a quantity; None if not reported or temporarily failing.
 
-        Of what the meter is for, an unknown error means that the board is gone.
+        An unknown error on a vital quantity means that the board is gone.
         """
         way = self._ways.get(quantity)
         if way is None:
@@ -151,7 +151,7 @@ class NvmlMeter(Meter):
 def open_nvml(
     environment: Mapping[str, str] = os.environ, *, root: Path = Path("/")
 ) -> tuple[list[NvmlMeter], list[str]]:
-    """Meters of the boards that CUDA may use.
+    """Open meters of the boards that CUDA may use.
 
     Returns
     -------
@@ -171,7 +171,7 @@ def open_nvml(
 
 
 def _boards(environment: Mapping[str, str]) -> tuple[list[VisibleBoard], list[str]]:
-    """Boards that answer and that CUDA may use, and why others are not among them."""
+    """Responding boards that CUDA may use, and why others are missing."""
     driver = Driver()
     found: list[VisibleBoard] = []
     notes: list[str] = []
@@ -192,7 +192,7 @@ def _boards(environment: Mapping[str, str]) -> tuple[list[VisibleBoard], list[st
 
 
 def _board(driver: Driver, index: int) -> VisibleBoard:
-    """Name a board, and the parts that it is divided into."""
+    """Identify a board and its partitions."""
     handle = driver.ask("nvmlDeviceGetHandleByIndex", index)
     parts = []
     for at in range(driver.tells("nvmlDeviceGetMaxMigDeviceCount", handle) or 0):

@@ -1,7 +1,6 @@
 """Calls of NVIDIA's driver: never after its shutdown, every error raised.
 
-The only module that knows the binding, `pynvml` of the distribution nvidia-ml-py, which brings no
-types.
+The only module that uses the binding, `pynvml` from nvidia-ml-py, which has no types.
 """
 
 import importlib
@@ -12,17 +11,17 @@ from typing import Any
 from estimator.runs.meter import DeviceLost, MeterError
 
 SIMULATED = "twenty_watts_simulated_nvml"
-"""A library with this symbol is no driver but stands in for one."""
+"""Symbol that marks a simulated driver library."""
 
 PATIENCE_S = 2.0
-"""A call that does not return is waited for so long at the end; then the driver stays open [s]."""
+"""Time to wait for a pending call before the driver is left open [s]."""
 
 UNION_BY_TYPE = ("dVal", "uiVal", "ulVal", "ullVal", "sllVal", "siVal", "usVal")
-"""Member of the union that contains the value of a field, by its type."""
+"""Union member that contains a field's value, by its type."""
 
 
 class Code(IntEnum):
-    """Answers of the driver, as nvml.h numbers them."""
+    """Return codes of the driver, as in nvml.h."""
 
     SUCCESS = 0
     UNINITIALIZED = 1
@@ -51,8 +50,9 @@ NOT_REPORTED = {
     Code.FUNCTION_NOT_FOUND,
     Code.ARGUMENT_VERSION_MISMATCH,
 }
-"""The board or the driver has no such value, or not for us. Success without a value is among them:
-the binding makes an error of it."""
+"""Codes for values that the board or driver does not provide to us. Success without a value is one,
+as the binding raises it.
+"""
 
 LOST = {Code.UNINITIALIZED, Code.GPU_IS_LOST, Code.RESET_REQUIRED, Code.GPU_NOT_FOUND}
 
@@ -82,7 +82,7 @@ SHADOWED = (
 
 
 class NotReported(MeterError):
-    """A value that this board or driver does not have, or not for this user."""
+    """Value that this board or driver does not provide, or not to this user."""
 
     def __init__(self, message: str, code: int = Code.NOT_SUPPORTED) -> None:
         super().__init__(message)
@@ -90,11 +90,11 @@ class NotReported(MeterError):
 
 
 class Unclear(MeterError):
-    """The driver's "unknown error": a value that it does not have, or a board that is gone."""
+    """The driver's "unknown error": a missing value, or a lost board."""
 
 
 class Driver:
-    """The driver, open until it is closed; it counts by itself who has it open."""
+    """Driver, open until closed; it counts its users itself."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -108,7 +108,7 @@ class Driver:
 
     @property
     def simulated(self) -> bool:
-        """Whether a stub replaces the driver."""
+        """Return whether a stub replaces the driver."""
         return hasattr(self._nvml.nvmlLib, SIMULATED)
 
     def ask(self, name: str, *arguments: object) -> Any:
@@ -122,7 +122,7 @@ class Driver:
                 raise _error(error.value, str(error)) from error
 
     def tells(self, name: str, *arguments: object) -> Any:
-        """Call a function; None where it has no answer for us, DeviceLost as for `ask`."""
+        """Call a function; None if it has no answer for us, DeviceLost as in `ask`."""
         try:
             return self.ask(name, *arguments)
         except DeviceLost:
@@ -131,7 +131,7 @@ class Driver:
             return None
 
     def field(self, handle: object, number: int, scope: int = 0) -> float:
-        """Read one field of a board, whose answer has a code and a type of its own; as `ask`."""
+        """Read one field of a board, which has its own code and type; errors as in `ask`."""
         (field,) = self.ask("nvmlDeviceGetFieldValues", handle, [(number, scope)])
         if field.nvmlReturn != Code.SUCCESS:
             raise _error(field.nvmlReturn, str(self._nvml.NVMLError(field.nvmlReturn)))
@@ -140,9 +140,9 @@ class Driver:
         return float(getattr(field.value, UNION_BY_TYPE[field.valueType]))
 
     def close(self) -> None:
-        """Let it go; closing twice is no error.
+        """Release the driver; closing twice is no error.
 
-        Where a call does not return, the driver stays open: the end of the process closes it.
+        If a call does not return, the driver stays open until the process ends.
         """
         if not self._lock.acquire(timeout=PATIENCE_S):
             return
@@ -157,7 +157,7 @@ class Driver:
 
 
 def _binding() -> Any:
-    """Import the binding; MeterError if it is missing or another one stands in its place."""
+    """Import the binding; MeterError if it is missing or replaced by another."""
     try:
         nvml: Any = importlib.import_module("pynvml")
     except ImportError as error:
@@ -168,7 +168,7 @@ def _binding() -> Any:
 
 
 def _error(code: int, words: str) -> MeterError:
-    """Make an answer of the driver an error of ours."""
+    """Convert a driver error to ours."""
     if code in LOST:
         return DeviceLost(f"the board is lost: {words}")
     if code in NOT_REPORTED:

@@ -1,6 +1,6 @@
 """Quantities of a board, each read from NVIDIA's driver.
 
-A quantity has several ways, the best first: drivers and boards differ in which they know.
+Each quantity has several methods, the best first, as drivers and boards differ.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,10 +14,10 @@ from estimator.runs.record import MeasuredDevice
 Way = Callable[[Driver, Any], Any]
 
 POWER_INSTANT, LIMIT_DEFAULT, LIMIT_IN_FORCE = 186, 189, 190
-"""Fields of power, as nvml.h numbers them [mW]."""
+"""Power fields, as numbered in nvml.h [mW]."""
 
 WHOLE_MODULE = 1
-"""Scope of a field: the module, processor and memory included."""
+"""Field scope of the whole module, CPU and memory included."""
 
 CORE_SENSOR, CORE_CLOCK = 0, 1
 
@@ -31,28 +31,30 @@ HELD_DOWN_BY: Mapping[int, str] = {
     0x200: "board limit",
     0x400: "reliability limit",
 }
-"""Reasons that hold the clock down, as nvml.h numbers them; idling and settings are none."""
+"""Reasons for a reduced clock in nvml.h; idle and settings are excluded."""
 
 AMPERE = 7
 GA100 = (8, 0)
-"""Before and with this one the plain power reading is of the moment, later a mean of a second."""
+"""Compute capability up to which plain power readings are instantaneous; later they are one-second
+means.
+"""
 
 VIRTUAL = (2, 3, 4)
-"""Modes of virtualization in which the board is shared out; passing it through whole is none."""
+"""Virtualization modes with a shared board, unlike full pass-through."""
 
 
 def instant_w(driver: Driver, handle: Any) -> float:
-    """Power at the moment [W]."""
+    """Instantaneous power [W]."""
     return _some_w(driver.field(handle, POWER_INSTANT))
 
 
 def usual_w(driver: Driver, handle: Any) -> float:
-    """Power, on newer boards as a mean of the last second [W]."""
+    """Power, on newer boards a mean over the last second [W]."""
     return _some_w(driver.ask("nvmlDeviceGetPowerUsage", handle))
 
 
 def module_w(driver: Driver, handle: Any) -> float:
-    """Power of the module that the board is part of [W]."""
+    """Power of the module that the board belongs to [W]."""
     return _some_w(driver.field(handle, POWER_INSTANT, WHOLE_MODULE))
 
 
@@ -67,12 +69,12 @@ def temperature_c(driver: Driver, handle: Any, name: str = "nvmlDeviceGetTempera
 
 
 def clock_hz(driver: Driver, handle: Any) -> float:
-    """Clock of the processors [Hz]."""
+    """Core clock [Hz]."""
     return 1e6 * float(driver.ask("nvmlDeviceGetClockInfo", handle, CORE_CLOCK))
 
 
 def use(driver: Driver, handle: Any) -> tuple[float, float]:
-    """Share of time in which anything ran, and in which memory was read or written [1]."""
+    """Shares of time with running kernels, and with memory access [1]."""
     answer = driver.ask("nvmlDeviceGetUtilizationRates", handle)
     return answer.gpu / 100, answer.memory / 100
 
@@ -95,11 +97,11 @@ QUANTITIES: Mapping[str, Sequence[Way]] = {
         partial(reasons, name="nvmlDeviceGetCurrentClocksThrottleReasons"),
     ),
 }
-"""Ways to read each, the best first; a function that the driver renamed, by its new name first."""
+"""Methods to read each quantity, the best first; renamed functions by their new name first."""
 
 
 def ways_of(driver: Driver, handle: Any) -> tuple[dict[str, Way], dict[str, str]]:
-    """Ask for each quantity once.
+    """Probe each quantity once.
 
     Returns
     -------
@@ -126,7 +128,7 @@ def ways_of(driver: Driver, handle: Any) -> tuple[dict[str, Way], dict[str, str]
 
 
 def describe(driver: Driver, index: int) -> MeasuredDevice:
-    """Tell what board this is, without measuring anything."""
+    """Describe a board without measuring it."""
     handle = driver.ask("nvmlDeviceGetHandleByIndex", index)
     memory = driver.tells("nvmlDeviceGetMemoryInfo", handle)
     return MeasuredDevice(
@@ -144,7 +146,7 @@ def describe(driver: Driver, index: int) -> MeasuredDevice:
 
 
 def module_limits_w(driver: Driver, handle: Any) -> tuple[float | None, float | None]:
-    """Power limits of the whole module, in force and out of the box [W]."""
+    """Power limits of the whole module, current and default [W]."""
     found: list[float | None] = []
     for field in (LIMIT_IN_FORCE, LIMIT_DEFAULT):
         try:
@@ -157,27 +159,27 @@ def module_limits_w(driver: Driver, handle: Any) -> tuple[float | None, float | 
 
 
 def averages(driver: Driver, handle: Any) -> bool:
-    """Return whether this board's usual power reading is a mean of the last second."""
+    """Return whether the board's power reading is a one-second mean."""
     design = driver.tells("nvmlDeviceGetArchitecture", handle)
     capability = driver.tells("nvmlDeviceGetCudaComputeCapability", handle)
     return design is not None and design >= AMPERE and capability != GA100
 
 
 def _some_w(power_mw: float) -> float:
-    """Power in watts; a board that is on never draws nothing."""
+    """Power in watts; zero is refused, as a running board always draws power."""
     if power_mw == 0:
         raise NotReported("power reads 0 W")
     return power_mw / 1e3
 
 
 def _limit_w(driver: Driver, handle: Any, *names: str) -> float | None:
-    """Limit by the first of these functions that tells one [W]."""
+    """Limit from the first function that reports one [W]."""
     answer = (driver.tells(name, handle) for name in names)
     return next((limit_mw / 1e3 for limit_mw in answer if limit_mw), None)
 
 
 def _shared_by(driver: Driver, handle: Any) -> str | None:
-    """By what the board is divided, if it is."""
+    """Return how the board is partitioned, if it is."""
     mode = driver.tells("nvmlDeviceGetMigMode", handle)
     if mode is not None and mode[0] == 1:
         return "MIG"

@@ -12,19 +12,19 @@ from estimator.measure.meters.rapl import open_rapl
 from estimator.runs.meter import Meter, MeterError
 
 AMD_NODES = "sys/class/kfd/kfd/topology/nodes"
-"""Folder where Linux lists compute nodes of AMD's driver, CPUs included, below the root."""
+"""Folder of the compute nodes of AMD's driver, CPUs included, below the root."""
 
 AMD_VISIBLE = ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES")
-"""Variables that hide boards of AMD; the first that is set holds."""
+"""Variables that hide AMD boards; the first one set counts."""
 
 
 def open_meters(
     *, root: Path = Path("/"), environment: Mapping[str, str] = os.environ, modelled: bool = True
 ) -> tuple[list[Meter], list[str]]:
-    """Open all meters that can be had.
+    """Open all available meters.
 
-    Boards by their driver; processor and memory by the processor's own counters; what then is
-    still missing of processor, memory and boards of AMD by CodeCarbon, mostly modelled.
+    Boards through their driver, CPU and memory through CPU counters, and the rest, AMD boards
+    included, through CodeCarbon, mostly modelled.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def open_meters(
 
 
 def amd_boards(root: Path, environment: Mapping[str, str], notes: list[str]) -> list[int]:
-    """Numbers of the boards of AMD that this process may use, as their driver counts."""
+    """Numbers of the AMD boards that this process may use, as their driver counts."""
     try:
         nodes = sorted((root / AMD_NODES).iterdir(), key=lambda node: int(node.name))
         boards = sum((node / "gpu_id").read_text(encoding="ascii").strip() != "0" for node in nodes)
@@ -76,7 +76,7 @@ def amd_boards(root: Path, environment: Mapping[str, str], notes: list[str]) -> 
 def _opened(
     part: str, meters: Callable[[], tuple[Sequence[Meter], list[str]]], notes: list[str]
 ) -> list[Meter]:
-    """Meters of a part of the machine, as far as they can be had; why others cannot is noted."""
+    """Available meters of a part of the machine, with notes on the others."""
     try:
         found, left_out = meters()
     except MeterError as error:

@@ -1,7 +1,7 @@
-"""Energy of processor packages and memory by the processor's counters (RAPL).
+"""Energy of CPU packages and memory from CPU counters (RAPL).
 
-Linux shows them as powercap zones, for Intel and AMD. A package holds its cores and graphics, and
-the platform holds the packages: only packages and memory are added up.
+Linux shows them as powercap zones, for Intel and AMD. A package contains its cores and graphics,
+and the platform contains the packages, so only packages and memory are added.
 """
 
 import math
@@ -18,18 +18,18 @@ ZONES = "sys/class/powercap"
 """Folder of the zones, below the root of the file system."""
 
 FAVOURED = "intel-rapl"
-"""The kernel's name of the zones that it reads from the processor; those of AMD bear it, too."""
+"""Kernel name of zones read from the CPU, also for AMD."""
 
 J_PER_UJ = 1e-6
 
 MOST_W = 2000.0
-"""No package draws more: a counter that seems to have wrapped was reset instead [W]."""
+"""Largest package power [W]; an apparent wrap above it is a reset."""
 
 MIRRORED_J = 1.0
-"""Two readings of one counter, one after the other, are no further apart than this [J]."""
+"""Largest difference between two consecutive readings of one counter [J]."""
 
 TELLING_J = 100.0
-"""A counter that has only just begun cannot tell whether it is another one's double [J]."""
+"""Least energy for detecting duplicate counters [J]."""
 
 NONE_HERE = (
     "no processor energy counters (RAPL): virtual machines, containers and kernels without "
@@ -43,7 +43,7 @@ NOT_READABLE = (
 
 @dataclass(frozen=True, kw_only=True)
 class _Zone:
-    """One counter.
+    """RAPL counter.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ class RaplMeter(Meter):
         self._total_j = 0.0
 
     def read(self, *, with_counter: bool) -> Sample:
-        """Energy since the first reading; nothing where the counter is not asked for."""
+        """Energy since the first reading; empty if the counter is not requested."""
         now_s = time.monotonic()
         if not with_counter:
             return Sample(time_s=now_s)
@@ -98,7 +98,7 @@ class RaplMeter(Meter):
 def open_rapl(
     root: Path = Path("/"), *, processor: str = "processor"
 ) -> tuple[list[RaplMeter], list[str]]:
-    """Meters of the packages and of main memory.
+    """Open meters of the packages and main memory.
 
     Returns
     -------
@@ -125,7 +125,7 @@ def open_rapl(
 
 
 def _zones(folder: Path) -> list[_Zone]:
-    """All zones, named with the zone they are part of."""
+    """All zones, named with their parent zone."""
     try:
         found = sorted(entry for entry in folder.iterdir() if ":" in entry.name)
     except (FileNotFoundError, NotADirectoryError, PermissionError):
@@ -158,7 +158,7 @@ def _kind(name: str) -> str:
 
 
 def _once(zones: Sequence[_Zone]) -> list[_Zone]:
-    """Drop the zones that a second driver shows again."""
+    """Remove zones that a second driver repeats."""
     ordered = sorted(zones, key=lambda zone: (zone.control != FAVOURED, zone.control))
     first: dict[str, str] = {}
     for zone in ordered:
@@ -167,9 +167,9 @@ def _once(zones: Sequence[_Zone]) -> list[_Zone]:
 
 
 def _without_mirrors(zones: Sequence[_Zone]) -> tuple[list[_Zone], list[str]]:
-    """Drop the zones whose counter is another one's: dies that all count the whole package.
+    """Remove zones whose counter duplicates another: dies that all count the whole package.
 
-    A double, read between two readings of the original, lies between them.
+    A duplicate read between two readings of the original lies between them.
     """
     kept: list[_Zone] = []
     mirrored: list[str] = []
@@ -198,7 +198,7 @@ def _read_j(zone: _Zone) -> float:
 
 
 def _gained_j(zone: _Zone, before_j: float, after_j: float, lapse_s: float) -> float:
-    """Energy between two readings, wraps undone; negative where the counter was reset [J]."""
+    """Energy between two readings, wraps undone; negative after a reset [J]."""
     gained_j = after_j - before_j
     if gained_j < 0 and zone.range_j is not None:
         wrapped_j = gained_j + zone.range_j

@@ -1,9 +1,8 @@
-"""Loaded at the start of every Python below `calibrate forecast`: it stamps optimizer steps.
+"""Hook loaded at the start of every Python below `calibrate forecast`; it stamps steps.
 
-It stands alone, for the Python of the program may lack Twenty Watts. Once PyTorch is imported, a
-hook after each step of the first optimizer writes the time. The Trainer of Hugging Face, Lightning
-and Accelerate step through the same optimizers. What the second step does is counted. Whatever goes
-wrong here stays here.
+Standalone, as the program's Python may lack Twenty Watts. Once PyTorch is imported, a hook after
+each step of the first optimizer writes the time; the Hugging Face Trainer, Lightning and Accelerate
+use the same optimizers. The second step is counted. All errors are contained here.
 """
 
 import contextlib
@@ -31,7 +30,7 @@ MOST = 3
 
 
 def _the_other_sitecustomize() -> None:
-    """Run the one that this one hides."""
+    """Run the sitecustomize that this one hides."""
     here = os.path.dirname(os.path.abspath(__file__))
     for folder in sys.path:
         path = os.path.join(folder, "sitecustomize.py")
@@ -41,7 +40,7 @@ def _the_other_sitecustomize() -> None:
 
 
 def _loaded(name: str, path: str) -> ModuleType:
-    """Run a module that lies anywhere."""
+    """Run a module from any path."""
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError(path)
@@ -51,7 +50,7 @@ def _loaded(name: str, path: str) -> ModuleType:
 
 
 class _Stamps:
-    """Writes a line for each step of one optimizer, the first that steps."""
+    """Writer of a line per step of the first optimizer that steps."""
 
     def __init__(self, path: str) -> None:
         self.file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
@@ -63,7 +62,7 @@ class _Stamps:
         self.named: dict[int, list[Any]] = {}
 
     def stepped(self, optimizer: object, *_arguments: object) -> None:
-        """Stamp a step; boards finish first at the ends of windows."""
+        """Stamp a step; boards are synchronised first at the ends of windows."""
         with contextlib.suppress(Exception):
             self._name(optimizer)
             if not self._counts(optimizer):
@@ -89,13 +88,13 @@ class _Stamps:
                     self._write(f"total {total}")
 
     def _name(self, optimizer: object) -> None:
-        """Count the steps of each optimizer by itself."""
+        """Count the steps of each optimizer separately."""
         if id(optimizer) in self.named or len(self.named) < MOST_OPTIMIZERS:
             name = type(optimizer).__name__
             self.named.setdefault(id(optimizer), [name, 0])[1] += 1
 
     def _memory(self, optimizer: Any) -> dict[str, float]:
-        """Peak of the memory so far, and what of it no batch changes [B]."""
+        """Peak memory so far, and its part independent of the batch [B]."""
         torch = sys.modules["torch"]
         tensors = []
         for one in (one for group in optimizer.param_groups for one in group["params"]):
@@ -119,7 +118,7 @@ class _Stamps:
         os.write(self.file, f"{line}\n".encode())
 
     def _count(self) -> None:
-        """Begin to count what the next step does, or end it, and write what was found."""
+        """Start counting the next step, or stop and write the counts."""
         if self.steps == COUNTED_AFTER and COUNTER in os.environ:
             counter = _loaded("twenty_watts_step_counter", os.environ[COUNTER])
             try:
@@ -134,7 +133,7 @@ class _Stamps:
                 self._write(f"counted {json.dumps(found)}")
 
     def _counts(self, optimizer: object) -> bool:
-        """Return whether this optimizer is the counted one; another follows a finished one."""
+        """Return whether this optimizer counts; another follows a finished one."""
         known = None if self.optimizer is None else self.optimizer()
         if known is not optimizer and known is not None and self.others < RESTS_AFTER:
             self.others += 1
@@ -166,7 +165,7 @@ def _counts_or_reason(counts: Any) -> dict[str, Any]:
 
 
 def _planned_steps() -> int:
-    """Steps that a Trainer of Hugging Face or Lightning plans; 0 where there is none."""
+    """Steps planned by a Hugging Face or Lightning Trainer, 0 if there is none."""
     import gc
 
     callback = sys.modules.get("transformers.trainer_callback")
@@ -183,7 +182,7 @@ def _planned_steps() -> int:
 
 
 class _OnImport(MetaPathFinder):
-    """Hooks into the steps of PyTorch's optimizers when their module is imported."""
+    """Import hook that registers for the steps of PyTorch's optimizers."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -191,7 +190,7 @@ class _OnImport(MetaPathFinder):
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Find the module of the optimizers as others do, and register once it has been run."""
+        """Find the optimizer module as others do, and register once it has run."""
         if name != OPTIMIZERS:
             return None
         sys.meta_path.remove(self)
