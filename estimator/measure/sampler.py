@@ -23,7 +23,7 @@ MOST_OF_A_CORE = 0.004
 """Largest share of one core for readings during a job [1]; slow meters are read less often."""
 
 DEAR_EVERY_S = 5.0
-"""Meters that take time of a processor are read no more often during a job [s]."""
+"""Least interval between readings of meters that use CPU time, during a job [s]."""
 
 FREE_S = 0.15
 """CPU time of readings before their share counts, so that short runs are read in full [s]."""
@@ -165,7 +165,7 @@ class Sampler:
         return max(self._period_s, min(wait_s, SLOWEST_S), least_s)
 
     def _round(self, *, with_counter: bool, ask: bool = True) -> None:
-        """Read every active meter, and helper processes if due."""
+        """Read every active meter, expensive ones only if due."""
         for meter in tuple(self._live):
             self._reading = meter.component
             try:

@@ -274,11 +274,9 @@ class Session:
         return 6.0 * self.params * self.tokens
 
     def count_flop(self, step: Callable[[], Any]) -> float:
-        """Run two steps under PyTorch counters and use their FLOPs for all steps [FLOP].
+        """Run a step under a counter and keep its FLOPs for all devices [FLOP].
 
-        In the first, attention and recurrent layers run in plain form; errors as in `counted_flop`.
-        The second sets `operations` and `traffic_bytes`, None if part of the step is compiled; a
-        warning reports its failure.
+        Also sets `operations` and `traffic_bytes`, None if part of the step is compiled.
 
         Raises
         ------

@@ -136,8 +136,8 @@ class StepCounts:
     def operations(self) -> Operations | None:
         """Operations and memory traffic, or None if anything was missed.
 
-        That is so where part of the step is compiled, which fuses operations, and where a profiler
-        of C code runs, beside which that cannot be seen.
+        This includes compiled parts, which fuse operations, and steps under a C-level profiler,
+        where compilation cannot be detected.
         """
         if self.hidden or self.missed or not self.traffic_bytes:
             return None

@@ -1,4 +1,4 @@
-"""Devices that serve a request rate within latency and other limits.
+"""Devices that serve users or a request rate within latency and other limits.
 
 Every design is evaluated at the request rate and at its memory limit. The ratio of arriving to
 possible requests is its load, which must be below one with the confidence, as latencies and other
@@ -53,10 +53,10 @@ LOAD = "load"
 """Arriving over possible requests [1]; above one, they pile up."""
 
 PERCENTILES = {"50": "", "90": "_p90", "99": "_p99"}
-"""Percent of the requests that stay within a latency -> part of the name of its quantity."""
+"""Percentile of a latency -> part of its quantity's name."""
 
 LATENCIES = ("time_to_first_token", "request")
-"""Latencies of a request, each of a percentile."""
+"""Percentiles of request latencies."""
 
 
 def latency_of(name: str, percentile: str) -> str:
