@@ -433,8 +433,11 @@ def _usual_weights(device: ServingDevice) -> str:
 def _site(name: str, pue: float | None, catalog: Catalog, *, bare: bool) -> Found[Site]:
     """Site by name with the given PUE, and its assumptions."""
     found = find_site(name.strip(), catalog, bare=bare)
-    grid = any(notice.field == "carbon_intensity" for notice in found.notices)
-    assumed = (Notice("serving_grid_assumed", "site"),) if grid else ()
+    grid = [notice for notice in found.notices if notice.field == "carbon_intensity"]
+    assumed = tuple(
+        Notice("serving_grid_assumed", "site") if notice.code.startswith("grid_assumed") else notice
+        for notice in grid
+    )
     if pue is not None:
         return noted(replace(found.value, pue=Uncertain(pue)), *assumed)
     return noted(found.value, *assumed, *(one for one in found.notices if one.field == "pue"))

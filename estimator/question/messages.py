@@ -81,6 +81,9 @@ add_messages(
         "no site given: assuming the world average, {value:.3g} kgCO2e/kWh; set {set[site]} or "
         "{set[carbon_intensity]}"
     ),
+    grid_figures_differ=(
+        "published carbon intensities of {place} differ: assuming {low:.3g} to {high:.3g} kgCO2e/kWh"
+    ),
     old_rents=(
         "the rents on record for {device} are {count:.0f} year off {year:g}",
         "the rents on record for {device} are {count:.0f} years off {year:g}",

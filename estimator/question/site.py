@@ -30,6 +30,9 @@ PROVIDERS = {"aws": "AWS", "google": "GCP", "microsoft": "Azure", "oracle": "Ora
 WHAT = {"pue": ("pue", "PUE"), "co2e_kg_per_kwh": ("carbon_intensity", "carbon intensity")}
 """Site quantity -> input that overrides it, and its name in a message."""
 
+DISAGREEMENT = 2.0
+"""Published figures of one grid this many times apart are reported (assumed)."""
+
 WORLD = "world"
 """Site with the default grid."""
 
@@ -191,8 +194,12 @@ def _carbon_intensity(
             notice = Notice("grid_assumed", "carbon_intensity", values)
         return recorded(key, record, source, notices=(notice,))
     record, notices = _of_time(entry, key, year, catalog.prior("site.grid_drift"))
-    if not uncertain_record(entry.records[key], source).loadings:
+    own = entry.records[key]
+    if not uncertain_record(own, source).loadings:
         record = widened(record, [_log_sd(catalog.prior("site.grid_spread"))])
+    elif own.low and own.high and own.high > DISAGREEMENT * own.low:
+        values = {"place": entry.name, "low": own.low, "high": own.high}
+        notices = (*notices, Notice("grid_figures_differ", "carbon_intensity", values))
     return recorded(key, record, source, notices=notices)
 
 

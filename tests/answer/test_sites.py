@@ -101,6 +101,16 @@ def test_series_run_on_where_another_data_set_gives_the_years_between():
             assert abs(math.log(known[after] / known[before])) < 0.6, (place.id, after)
 
 
+@pytest.mark.parametrize("place", ["ie", "aws-eu-west-1", "azure-northeurope"])
+def test_every_figure_of_irelands_grid_covers_the_other_and_says_so(place):
+    low, high = read_site(place).co2e_kg_per_kwh.interval(0.8)
+    published = [float(entry.records[GRID].value) for entry in CATALOG.history("ie")[-1:]]
+    published.append(CATALOG.place("aws-eu-west-1").records[GRID].value)
+    assert low <= min(published) < max(published) <= high
+    assert "published carbon intensities of Ireland" in " ".join(ask(site=place).warnings)
+    assert "published carbon" not in " ".join(ask(site="fr").warnings)
+
+
 def test_a_year_beyond_the_record_takes_the_nearest_and_says_so():
     assert reported(site="us", year=2005.0) == [
         "using carbon intensity of 2012 for a run in 2005: the nearest on record for United States"
