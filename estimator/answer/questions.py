@@ -453,7 +453,8 @@ def find_sites(
     pue = np.where(boards_only, 1.0, pue)
     for field, values in (("pue", pue), ("carbon_intensity", intensity)):
         bundles = [tuple(one for one in found.notices if one.field == field) for found in sites]
-        said.notices.coded(bundles, np.where(np.isnan(values), site_at, -1))
+        assumed = np.isnan(values) & ~devices.bare
+        said.notices.coded(bundles, np.where(assumed, site_at, -1))
     given_wue = table.number("wue")
     has = [found.value.wue_l_per_kwh is not None for found in sites]
     column = table.word("carbon_profile")

@@ -134,7 +134,8 @@ def run(options: argparse.Namespace) -> int:
         confidence=request.limits.confidence,
         limited={quantity: name for name, (quantity, _, _) in LIMITS.items()},
     )
-    found = [answer_scenario(plan.scenario, catalog) for plan in shown[:1]]
+    found = [answer_scenario(plan.scenario, catalog) for plan in shown]
+    prices = [notice for one in found for notice in one.notices if notice.code == "few_offers"]
     reasons = answer.reasons(option_of)
     if options.json:
         print_json(plans_json(plans, option_of, ("designs", "too_large", "refused")))
@@ -151,9 +152,9 @@ def run(options: argparse.Namespace) -> int:
         f"{answer.refused:,} cannot be estimated",
         quiet=options.quiet,
     )
-    for best in found:
+    for best in found[:1]:
         print_notices(
-            best.notices,
+            (*best.notices, *prices),
             option_of,
             quantities=best.estimate.quantities,
             quiet=options.quiet,

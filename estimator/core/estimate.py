@@ -33,6 +33,9 @@ Parts = Mapping[str, Number]
 ROUNDING = 1e-9
 """Rounding tolerance for a utilization above 1 [1]."""
 
+OF_ELECTRICITY = ("operational_co2e_kg", "embodied_co2e_kg", "co2e_kg", "water_l")
+"""Quantities that a device without electricity does not have."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
@@ -139,8 +142,12 @@ def estimate(workload: Workload, hardware: Hardware, site: Site, run: Run) -> Es
     else:
         energy = _metered_energy(workload, spent_h, power, hardware, site, run)
     cost = _cost(spent_h, energy, hardware, site, run)
-    emissions = _emissions(spent_h, energy, hardware, site)
-    return _joined(time, energy, cost, emissions, _water(energy, site))
+    if hardware.on_grid:
+        impact = _joined(_emissions(spent_h, energy, hardware, site), _water(energy, site))
+    else:
+        reason = Notice("not_on_grid", "", {"device": hardware.name})
+        impact = Estimate(quantities={}, absent=dict.fromkeys(OF_ELECTRICITY, reason))
+    return _joined(time, energy, cost, impact)
 
 
 def _time(workload: Workload, hardware: Hardware, run: Run) -> Estimate:

@@ -51,6 +51,8 @@ class Hardware:
         Devices that one fast link connects, a node or a rack: more need a network [1].
     unknown_busy : Uncertain
         Busy share of the time of a run of which only the hours are known [1].
+    on_grid : bool
+        Whether its energy is electricity; a brain lives on food.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Hardware:
     full_utilization: Uncertain = REFERENCE_UTILIZATION
     unknown_busy: Uncertain = EXACTLY_ONE
     node_devices: Number = DEVICES_PER_NODE
+    on_grid: bool = True
 
     def __post_init__(self) -> None:
         within_limits("peak_flop_per_s", self.peak_flop_per_s)
@@ -91,6 +94,7 @@ def stack(devices: Sequence[Hardware]) -> Hardware:
             stacked[field.name] = _column(values)
     return Hardware(
         name=", ".join(device.name for device in devices),
+        on_grid=all(device.on_grid for device in devices),
         node_devices=np.array([[device.node_devices] for device in devices], dtype=np.float64),
         **stacked,
     )

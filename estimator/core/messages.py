@@ -34,6 +34,7 @@ add_messages(
         "got {value:.10g}"
     ),
     power_unknown="power of {device} unknown: a profile with its power limit sets it",
+    not_on_grid="{device} uses no electricity: no CO2e and no water",
     grid_unknown="carbon intensity at {place} unknown; set {set[carbon_intensity]}",
     rent_unknown="{device} has no rental price on record; set {set[price]}",
     price_unknown="purchase price of {device} unknown; set {set[device_price]}",

@@ -18,7 +18,7 @@ TRAINING_PRECISIONS = ("bf16", "fp16", "tf32", "fp32", "equivalent", "fp64")
 """Default training formats; the fastest that the device supports is used."""
 
 SELF_CONTAINED = ("brain",)
-"""Device types that need neither cooling nor a network."""
+"""Device types that need no electricity, no cooling and no network."""
 
 WITH_NETWORK = (*SELF_CONTAINED, "supercomputer")
 """Device types whose power includes all parts and the network."""
@@ -58,6 +58,9 @@ FORMATS = (
 
 EITHER = " or "
 """Separator between alternative formats."""
+
+FEW_OFFERS = 4
+"""Fewer offers than this make a price less certain [1]."""
 
 FRESH_YEARS = 1.5
 """Age beyond which rental offers are historical, relative to the newest [year]."""
@@ -158,6 +161,7 @@ def find_hardware(device: Device, precision: str, catalog: Catalog) -> Found[Har
         host_factor=host.value,
         lifetime_h=life_h.value,
         node_devices=node_devices(device),
+        on_grid=kind not in SELF_CONTAINED,
         **numbers,
     )
     return of_all(hardware, peak, *optional.values(), life_h, load, host)
@@ -255,7 +259,8 @@ def find_price(
 ) -> Found[Uncertain] | None:
     """Rental price per device-hour from the newest offers of a price type, or None.
 
-    `year` selects offers of that time; `provider` selects its own offers if it has any.
+    `year` selects offers of that time; `provider` selects its own offers if it has any. Few offers
+    of others widen the interval.
     """
     offers = _offers(device, catalog, kind, year, provider)
     if not offers:
@@ -268,17 +273,21 @@ def find_price(
     if provider and offers[0].provider != provider:
         elsewhere = {"device": device.name, "provider": provider}
         notices.append(Notice("rents_elsewhere", "price", elsewhere))
-    record = _price_record(offers, catalog)
+    few = len(offers) < FEW_OFFERS and offers[0].provider != provider
+    if few:
+        few_offers = {"device": device.name, "count": float(len(offers))}
+        notices.append(Notice("few_offers", "price", few_offers))
+    record = _price_record(offers, "few_offers" if few else "single_quote", catalog)
     return recorded("price_usd_per_h", record, "price", notices=tuple(notices))
 
 
-def _price_record(fresh: Sequence[Price], catalog: Catalog) -> Record:
-    """Median of simultaneous offers, with their range."""
+def _price_record(fresh: Sequence[Price], least: str, catalog: Catalog) -> Record:
+    """Median of simultaneous offers; its spread is their range, or a prior if that is wider."""
     amounts = sorted(price.price_usd_per_h for price in fresh)
     middle = median_of(amounts)
-    single = catalog.prior("price.single_quote_spread")
-    low = min(amounts[0], middle * (single.low or 1.0))
-    high = max(amounts[-1], middle * (single.high or 1.0))
+    spread = catalog.prior(f"price.{least}_spread")
+    low = min(amounts[0], middle * (spread.low or 1.0))
+    high = max(amounts[-1], middle * (spread.high or 1.0))
     providers = ", ".join(sorted({price.provider for price in fresh}))
     return Record(
         value=middle,

@@ -82,11 +82,16 @@ add_messages(
         "{set[carbon_intensity]}"
     ),
     grid_figures_differ=(
-        "published carbon intensities of {place} differ: assuming {low:.3g} to {high:.3g} kgCO2e/kWh"
+        "published carbon intensities of {place} differ: assuming {low:.3g} to {high:.3g} "
+        "kgCO2e/kWh"
     ),
     old_rents=(
         "the rents on record for {device} are {count:.0f} year off {year:g}",
         "the rents on record for {device} are {count:.0f} years off {year:g}",
+    ),
+    few_offers=(
+        "the price of {device} rests on {count:.0f} offer, so its interval is wider",
+        "the price of {device} rests on {count:.0f} offers, so its interval is wider",
     ),
     rents_elsewhere=(
         "no matching rent of {device} at {provider} on record: assuming that of all providers; "

@@ -322,6 +322,14 @@ def test_the_brain_is_a_range_and_draws_twenty_watts(catalog):
     assert answer.estimate["power_w"].mid == pytest.approx(20.0)
 
 
+@pytest.mark.parametrize("said", [{}, {"site": "us"}, {"carbon_intensity": 0.4, "wue": 1.0}])
+def test_a_brain_emits_nothing_at_a_grids_intensity(catalog, said):
+    answer = ask(catalog, flop=1e20, hardware="human brain", **said)
+    assert not {"co2e_kg", "operational_co2e_kg", "water_l"} & set(answer.estimate.quantities)
+    assert "Human brain uses no electricity: no CO2e and no water" in answer.warnings
+    assert not [line for line in answer.warnings if "world average" in line]
+
+
 @pytest.mark.parametrize(
     ("config", "group"),
     [
@@ -407,13 +415,11 @@ def test_the_water_of_the_electricity_is_known_everywhere(catalog):
         assert len(missing) == ("onsite_mid" not in water)
 
 
-def test_water_on_site_as_said_and_none_for_what_needs_no_cooling(catalog):
+def test_water_on_site_as_said(catalog):
     said = {"flop": 1e20, "hardware": "h100", "site": "fr", "pue": 1.2}
     reported = as_json(ask(catalog, wue=0.3, **said))["results"]
     on_site = 0.3 * reported["energy_kwh"]["mid"] / 1.2
     assert reported["water_l"]["onsite_mid"] == pytest.approx(on_site)
-    brain = as_json(ask(catalog, flop=1e20, hardware="human-brain"))["results"]
-    assert brain["water_l"]["onsite_mid"] == 0
 
 
 def test_owning_uses_up_the_value_lost_over_the_life_and_electricity(catalog):

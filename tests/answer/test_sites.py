@@ -107,7 +107,7 @@ def test_every_figure_of_irelands_grid_covers_the_other_and_says_so(place):
     published = [float(entry.records[GRID].value) for entry in CATALOG.history("ie")[-1:]]
     published.append(CATALOG.place("aws-eu-west-1").records[GRID].value)
     assert low <= min(published) < max(published) <= high
-    assert "published carbon intensities of Ireland" in " ".join(ask(site=place).warnings)
+    assert "published carbon intensities of" in " ".join(ask(site=place).warnings)
     assert "published carbon" not in " ".join(ask(site="fr").warnings)
 
 
@@ -357,4 +357,24 @@ def test_serving_in_a_cloud_region_takes_the_offers_of_its_provider():
 
     assert price("h100", "us-east-1").usd_per_h.mid == 6.88
     assert price("h100", "westeurope").usd_per_h.mid == 12.29
-    assert [one.field for one in price("mi300x", "us-east-1").notices] == ["price"]
+    said = price("mi300x", "us-east-1").notices
+    assert [one.code for one in said] == ["rents_elsewhere", "few_offers"]
+    assert {one.field for one in said} == {"price"}
+
+
+def test_a_price_of_few_offers_is_less_sure_and_says_so():
+    def spread(**said):
+        item = ask(**said).inputs["price_usd_per_h"]
+        lines = [line for line in ask(**said).warnings if "rests on" in line]
+        return item.high / item.low, lines
+
+    one, said = spread(hardware="mi355x")
+    assert one == pytest.approx(2.5 / 0.4)
+    assert said == [
+        "the price of AMD Instinct MI355X 288GB rests on 1 offer, so its interval is wider"
+    ]
+    assert "3 offers" in spread(hardware="gb200")[1][0]
+    assert not spread(hardware="l4")[1]
+    at_home, unsaid = spread(hardware="tpu-v4", site="gcp-us-central1")
+    assert at_home < one and not unsaid
+    assert spread(hardware="tpu-v4", site="fr")[1]

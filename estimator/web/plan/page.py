@@ -1,9 +1,11 @@
 """Plan: the best few ways to do a run under a budget, a deadline, a carbon and an energy cap."""
 
+from collections.abc import Iterator
 from functools import lru_cache
 from html import escape
 from typing import Any
 
+from estimator.answer.scenario_estimate import answer_scenarios
 from estimator.question.scenario import link
 from estimator.runs.store_state import State, store_state
 from estimator.studies.search.exploration import KINDS_OF_PRICE, PLACES
@@ -46,6 +48,7 @@ from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
 from estimator.web.shared.kit import PageQuestion
 from estimator.web.shared.language import N_, _
+from estimator.web.shared.notices import shown_all
 from estimator.web.shared.profiles import hardware_names, kept, open_catalog, place_names
 from estimator.web.shared.site import TRAIN, Page
 from estimator.web.shared.url_state import Choice, LinkParameters, Typed
@@ -155,6 +158,7 @@ def _draw(values: Row, answer: PlanAnswer[TrainingPlan], frame: Frame) -> None:
         aim = OBJECTIVES[request.minimize]
         draw_binding(answer, request.limits, list(LIMITED.values()), aim, frame)
     if not frame.slide:
+        style.notices(_few_offers(shown))
         style.caption(
             _(
                 "{designs} designs examined: {large} do not fit in memory, {refused} cannot be "
@@ -237,6 +241,14 @@ def _table(shown: tuple[TrainingPlan, ...], frame: Frame) -> None:
         rows.append((opened, *cells, amount(plan.probability, "share")))
     labels = [_(one.label) for one in LIMITED.values()]
     draw_table((_("Plan"), *labels, _("limits met")), rows)
+
+
+def _few_offers(shown: tuple[TrainingPlan, ...]) -> Iterator[str]:
+    """Say which plans rest on a price of few offers."""
+    found = answer_scenarios([plan.scenario for plan in shown], open_catalog())
+    answers = [one for one in found if not isinstance(one, ValueError)]
+    every = (notice for one in answers for notice in one.notices)
+    return shown_all(notice for notice in every if notice.code == "few_offers")
 
 
 def _inputs(plan: TrainingPlan) -> Row:
