@@ -180,7 +180,9 @@ class TableResult:
             mid[group.rows] = quantity.mid
             for source, load in quantity.loadings.items():
                 loadings[source][group.rows] = load
-        most = max((group.estimate[name].most for group in having), default=math.inf)
+        most = np.full(self.count, math.inf)
+        for group in having:
+            most[group.rows] = group.estimate[name].most
         return Uncertain(mid, dict(loadings), most)
 
     def bounds(self, name: str, z: float) -> Floats:

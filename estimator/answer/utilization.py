@@ -21,7 +21,7 @@ from estimator.core.rows import Floats, Places, few, one_of, squeezed
 from estimator.core.uncertainty import Number, Uncertain
 from estimator.question.hardware import value_bytes
 from estimator.question.scenario import SHARING, column_of
-from estimator.training.mechanism import within_peak
+from estimator.training.mechanism import MOST_EXPECTED, within_bound
 from estimator.training.predict import (
     Runs,
     machines_of,
@@ -104,7 +104,8 @@ def expected_of(asked: Questions, rows: Places, devices: Devices) -> Expected:
         prior, lone, launches = found.own, found.lone, launches_of(found)
         say_thin_evidence(asked.notices, rows, runs, found.features, asks)
         say_of_devices(asked, rows[asks])
-    before = within_peak(prior)
+    most = MOST_EXPECTED if fixed is None else 1.0
+    before = within_bound(prior, most)
     if asked.ignore[rows[0]]:
         nothing = np.zeros(rows.shape, dtype=np.bool_)
         corrected = Corrected(
@@ -115,7 +116,7 @@ def expected_of(asked: Questions, rows: Places, devices: Devices) -> Expected:
         )
     else:
         measured = asked.known
-        corrected = calibrated_utilization(prior, devices.rows, measured, launches)
+        corrected = calibrated_utilization(prior, devices.rows, measured, launches, most=most)
         if fixed is None and corrected.measured.any():
             lone = calibrated_utilization(lone, devices.rows, measured).utilization
         say_of_measured(asked, rows, corrected, asks)

@@ -52,7 +52,7 @@ from estimator.runs.store_state import FILES, State, store_state
 from estimator.system.data_folder import data_directory
 from estimator.training.launches import USUAL_STEPS
 from estimator.training.machine import find_machine
-from estimator.training.mechanism import WELL_KNOWN_FLOP, within_peak
+from estimator.training.mechanism import MOST_EXPECTED, WELL_KNOWN_FLOP, within_bound
 from estimator.training.predict import (
     KNOWN_KINDS,
     Predicted,
@@ -381,13 +381,19 @@ class Corrected:
 
 
 def calibrated_utilization(
-    prior: Uncertain, rows: Rows, known: Known, launches: Launches | None = None
+    prior: Uncertain,
+    rows: Rows,
+    known: Known,
+    launches: Launches | None = None,
+    *,
+    most: float = MOST_EXPECTED,
 ) -> Corrected:
-    """Utilization of each row after calibration, or the prior.
+    """Utilization of each row after calibration, or the prior up to `most`.
+
 
     Omit `launches` to ignore launch overhead.
     """
-    before, prior = within_peak(prior), bounded(prior)
+    before, prior = within_bound(prior, most), bounded(prior)
     evidence = [known.of(device)[1] for device in rows.devices]
     reached = np.array(of_each(prior.mid, rows.at.shape), dtype=np.float64)
     named, tells = bool((rows.programs.codes >= 0).any()), not np.isnan(rows.traffic).all()
@@ -412,7 +418,7 @@ def calibrated_utilization(
     }
     mid = np.where(measured, kept.mid, before.mid)
     return Corrected(
-        utilization=Uncertain(mid, loadings),
+        utilization=Uncertain(mid, loadings, np.where(measured, 1.0, before.most)),
         measured=measured,
         reached=reached,
         by_overheads=measured & found.by_overheads,

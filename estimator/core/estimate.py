@@ -171,7 +171,7 @@ def _time(workload: Workload, hardware: Hardware, run: Run) -> Estimate:
     else:
         absent["training_flop"] = Notice("work_unknown", "flop")
     if utilization is not None:
-        known["utilization"] = replace(utilization, most=1.0)
+        known["utilization"] = replace(utilization, most=np.minimum(utilization.most, 1.0))
     else:
         absent["utilization"] = Notice("work_unknown", "flop")
     known |= {"device_hours": device_h, "wall_hours": device_h / run.devices}

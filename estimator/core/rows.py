@@ -28,7 +28,7 @@ def rows_of(item: Any, rows: Any) -> Any:
         return item[rows] if item.ndim else item
     if isinstance(item, Uncertain):
         loadings = {name: rows_of(load, rows) for name, load in item.loadings.items()}
-        return Uncertain(rows_of(item.mid, rows), loadings, item.most)
+        return Uncertain(rows_of(item.mid, rows), loadings, rows_of(item.most, rows))
     if is_dataclass(item) and not isinstance(item, type):
         cut = {field.name: rows_of(getattr(item, field.name), rows) for field in fields(item)}
         return replace(item, **cut)
@@ -159,7 +159,7 @@ def one_of(quantity: Uncertain, place: int) -> Uncertain:
         return float(value[place] if isinstance(value, np.ndarray) and value.ndim else value)
 
     loadings = {name: number(load) for name, load in quantity.loadings.items()}
-    return Uncertain(number(quantity.mid), loadings, quantity.most)
+    return Uncertain(number(quantity.mid), loadings, number(quantity.most))
 
 
 def first_known(*columns: Floats) -> Floats:

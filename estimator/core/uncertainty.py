@@ -41,7 +41,7 @@ class Uncertain:
         Median, in the unit that the holder's name states. Zero means exactly zero.
     loadings : mapping of str to float or array
         Source of uncertainty -> shift of log(quantity) for one of its standard deviations [1].
-    most : float
+    most : float or array
         Upper bound of every interval, at least the median. What is computed from the quantity has
         no such bound.
 
@@ -62,11 +62,12 @@ class Uncertain:
 
     mid: Number
     loadings: Loadings = field(default_factory=lambda: _NO_LOADINGS)
-    most: float = field(default=math.inf, repr=False)
+    most: Number = field(default=math.inf, repr=False)
 
     def __post_init__(self) -> None:
-        if self.most != math.inf and np.any(np.asarray(self.mid) > self.most):
-            raise ValueError(f"median {np.max(self.mid):g} is above its bound {self.most:g}")
+        if self.most is not math.inf and np.any(np.asarray(self.mid) > self.most):
+            worst = float(np.max(np.asarray(self.mid) / self.most))
+            raise ValueError(f"a median is above its bound, {worst:g} times it")
 
     __array_ufunc__ = None  # an array on the left leaves the operation to this class
 
@@ -109,7 +110,7 @@ class Uncertain:
         """Central interval that covers the probability `level`."""
         spread = np.exp(z_score(level) * self.log_sd)
         high = self.mid * spread
-        return self.mid / spread, high if self.most == math.inf else np.minimum(high, self.most)
+        return self.mid / spread, high if self.most is math.inf else np.minimum(high, self.most)
 
     def shares(self) -> dict[str, Number]:
         """Share of each source in the log-variance [1], empty if exact."""

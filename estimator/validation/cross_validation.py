@@ -23,7 +23,7 @@ from estimator.training.mechanism import (
     log_utilization,
     thin_places,
     thinness,
-    within_peak,
+    within_bound,
 )
 from estimator.validation.utilization_fit import (
     PublishedArrays,
@@ -165,7 +165,7 @@ def blind_predictions(
 def as_answered(blind: Blind, runs: PublishedArrays) -> Blind:
     """Held-out predictions as an answer gives them, with 80% intervals cut off at the peak."""
     reached = runs.log_utilization()
-    answered = within_peak(Uncertain(np.exp(reached - blind.log_ratio), {"": blind.log_sd}))
+    answered = within_bound(Uncertain(np.exp(reached - blind.log_ratio), {"": blind.log_sd}))
     return Blind(
         log_ratio=np.asarray(reached - np.log(answered.mid)), log_sd=np.asarray(answered.log_sd)
     )
