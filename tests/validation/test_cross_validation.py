@@ -148,16 +148,16 @@ def test_rare_uses_of_transformers_are_covered(published, by_stack):
     assert 0.74 <= scored.coverage <= 0.92
 
 
-def test_the_score_is_that_of_answers_whose_intervals_end_at_the_peak(published, blind):
+def test_the_score_is_that_of_answers_whose_intervals_end_at_their_bound(published, blind):
     reached = published.runs.log_utilization()
     answered = as_answered(blind, published.runs)
     ends = reached - answered.log_ratio + z_score(CENTRAL) * answered.log_sd
-    assert ends.max() <= 0.0
-    beyond = reached - blind.log_ratio + z_score(CENTRAL) * blind.log_sd > 0.0
+    assert ends.max() <= math.log(0.85)
+    beyond = reached - blind.log_ratio + z_score(CENTRAL) * blind.log_sd > math.log(0.85)
     assert 0 < beyond.sum() < 0.1 * len(beyond)
     assert answered.log_ratio[~beyond] == pytest.approx(blind.log_ratio[~beyond])
     covered = [score(one, published.runs.family).coverage for one in (blind, answered)]
-    assert covered[0] == pytest.approx(covered[1]), "the lower end is kept, and none is above"
+    assert covered[0] == pytest.approx(covered[1], abs=0.003), "the lower end is kept"
 
 
 def test_a_perfect_prediction_scores_perfectly():
