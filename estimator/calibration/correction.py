@@ -390,7 +390,6 @@ def calibrated_utilization(
 ) -> Corrected:
     """Utilization of each row after calibration, or the prior up to `most`.
 
-
     Omit `launches` to ignore launch overhead.
     """
     before, prior = within_bound(prior, most), bounded(prior)
