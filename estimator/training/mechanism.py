@@ -66,8 +66,8 @@ USUAL_SEQ_LEN = 2048.0
 """Default sequence length of a decoder [token]."""
 
 MOST_EXPECTED = 0.85
-"""Highest expected utilization [1], assumed: of the published runs whose hours are not in doubt,
-the best reach 0.7 in 16 bits and 0.79 in FP32."""
+"""Highest expected utilization [1], assumed: the best published runs with reliable hours reach 0.7
+in 16 bits and 0.79 in FP32."""
 
 REFERENCE_BALANCE = 200.0
 """Peak over memory bandwidth of a balanced device [FLOP/B]."""
