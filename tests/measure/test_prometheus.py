@@ -529,23 +529,24 @@ def test_a_handshake_that_never_ends_is_given_up():
 
 @contextmanager
 def endless_server(head):
-    """Address of a server that sends a byte every 20 ms until the client hangs up."""
+    """Address of a server that sends a byte every 20 ms until it is over."""
+    over = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=drip_on, args=(listener, head), daemon=True)
+        thread = threading.Thread(target=drip_on, args=(listener, head, over), daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        assert thread.is_alive()
+        over.set()
     thread.join(10)
-    assert not thread.is_alive()
 
 
-def drip_on(listener, head):
+def drip_on(listener, head, over):
     connection, _ = listener.accept()
     with connection, suppress(OSError):
         connection.recv(65536)
         connection.sendall(head)
-        for _ in range(1500):
+        while not over.wait(0.02):
             connection.sendall(b" ")
-            time.sleep(0.02)
 
 
 @contextmanager

@@ -9,18 +9,17 @@ import http.client
 import json
 import os
 import re
-import socket
 import ssl
 import threading
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from queue import Empty, SimpleQueue
 from sys import intern
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +48,7 @@ SHOWN = 200
 Labels = frozenset[tuple[str, str]]
 Numbers = npt.NDArray[np.float64]
 Progress = Callable[[float], None]
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,66 +91,30 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         """Refuse a redirect."""
 
 
-class _Listed(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
-    """Handler that tracks its sockets, so that a deadline can close them.
-
-    A connection drops its socket after the headers, while the body is still read through it.
-    """
-
-    def __init__(self, opened: list[socket.socket]) -> None:
-        super().__init__()
-        self._opened = opened
-
-    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        """Open a connection."""
-        return self.do_open(self._listing(http.client.HTTPConnection), req)
-
-    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        """Open a TLS connection."""
-        return self.do_open(self._listing(http.client.HTTPSConnection), req)
-
-    def _listing(self, kind: Any) -> Any:
-        opened = self._opened
-
-        class Connection(kind):  # type: ignore[misc]
-            def connect(self) -> None:
-                super().connect()
-                opened.append(self.sock)
-
-        return Connection
-
-
-@contextmanager
-def _deadline(seconds: float) -> Iterator[list[socket.socket]]:
-    """Deadline for all connections together, as socket timeouts restart with each byte.
+def _within(seconds: float, action: Callable[[], Found]) -> Found:
+    """Do something in so much time at most: a socket's timeout begins anew with each byte.
 
     Raises
     ------
     TimeoutError
-        If the time was up before the block ended.
+        If the time is up; a thread that nobody waits for is left behind.
     """
-    opened: list[socket.socket] = []
-    expired = threading.Event()
+    done: SimpleQueue[Found | BaseException] = SimpleQueue()
 
-    def expire() -> None:
-        expired.set()
-        for one in opened:
-            with suppress(OSError):
-                socket.socket.shutdown(one, socket.SHUT_RDWR)
+    def run() -> None:
+        try:
+            done.put(action())
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            done.put(error)
 
-    timer = threading.Timer(seconds, expire)
-    timer.daemon = True
-    timer.start()
+    threading.Thread(target=run, daemon=True).start()
     try:
-        yield opened
-    except (OSError, http.client.HTTPException):
-        if expired.is_set():
-            raise TimeoutError from None
-        raise
-    finally:
-        timer.cancel()
-    if expired.is_set():
-        raise TimeoutError
+        found = done.get(timeout=seconds)
+    except Empty:
+        raise TimeoutError from None
+    if isinstance(found, BaseException):
+        raise found
+    return found
 
 
 @dataclass(kw_only=True)
@@ -285,24 +249,24 @@ class Prometheus:
             url, data=urllib.parse.urlencode(form).encode(), headers=self._headers()
         )
         try:
-            with _deadline(self.patience_s) as sockets, self._opened(request, sockets) as answer:
-                code: int = answer.status
-                if code in (401, 403) or 300 <= code < 400:
-                    raise self._refused(code, answer.headers.get("Location"))
-                body: bytes = answer.read(LARGEST_BYTES + 1)
+            code, elsewhere, body = _within(self.patience_s, lambda: self._fetched(request))
         except (OSError, http.client.HTTPException) as error:
             raise self._silent(error) from error
+        if code in (401, 403) or 300 <= code < 400:
+            raise self._refused(code, elsewhere)
         if len(body) > LARGEST_BYTES:
             raise MeterError(f"{self.address} sends too much at once: choose fewer hosts")
         return body.decode(errors="replace"), code
 
-    def _opened(self, request: urllib.request.Request, sockets: list[socket.socket]) -> Any:
-        """Open response, whatever its status code."""
-        opener = urllib.request.build_opener(_NoRedirect(), _Listed(sockets))
+    def _fetched(self, request: urllib.request.Request) -> tuple[int, str | None, bytes]:
+        """Status code of the answer, where it sends us on to, and its body."""
+        opener = urllib.request.build_opener(_NoRedirect())
         try:
-            return opener.open(request, timeout=self.patience_s)
+            answer = opener.open(request, timeout=self.patience_s)
         except urllib.error.HTTPError as error:
-            return error
+            answer = error
+        with answer:
+            return answer.status, answer.headers.get("Location"), answer.read(LARGEST_BYTES + 1)
 
     def _headers(self) -> dict[str, str]:
         headers = {"Accept": "application/json"}
