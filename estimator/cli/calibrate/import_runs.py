@@ -1,20 +1,39 @@
-"""`calibrate import`: runs from a file, another program's log, or cluster telemetry."""
+"""`calibrate import`: runs of a file, of another program's log, or of a cluster's telemetry."""
 
 import argparse
+import math
+import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from estimator.cli.calibrate.import_logs import FORMATS, add_log_options, import_log
-from estimator.cli.calibrate.imported import added_of
-from estimator.cli.calibrate.run import OF_TRAINING, WORK
-from estimator.cli.calibrate.served_options import FIELDS, add_served_options, refuse_served
-from estimator.cli.options import add_fields, add_profiles, catalog_of, refuse_given
+from estimator.cli.calibrate.run import OF_TRAINING, WORK, work_of
+from estimator.cli.calibrate.served_options import (
+    FIELDS,
+    add_served_options,
+    load_of,
+    refuse_served,
+)
+from estimator.cli.options import add_fields, add_profiles, catalog_of, refuse_given, whole
+from estimator.cli.options import positive as positive_number
+from estimator.core.units import S_PER_H, YEAR_3000_S
 from estimator.question.inputs import option_of
 from estimator.show.terminal import note, print_json
 
 if TYPE_CHECKING:
     from estimator.catalog import Catalog
     from estimator.catalog.shared_runs import Overlay
+    from estimator.measure.logs.log_file import LogFile
+    from estimator.measure.logs.logged_run import LoggedRun, Unlogged
+    from estimator.runs.record import MeasuredRun
+
+
+FORMATS = (
+    *("toml", "trainer-state", "codecarbon", "nvidia-smi", "mlperf", "metrics"),
+    *("serving-benchmark", "load-generator", "llama-bench", "boamps", "cyclonedx"),
+)
+"""File formats that can be named."""
+
 
 EXAMPLES = """examples:
   twenty-watts calibrate import h100.toml
@@ -109,7 +128,7 @@ def add_parser(verbs: Any) -> None:
         "file", metavar="FILE", nargs="?", help="a file from `calibrate export`, or a log"
     )
     parser.add_argument("--format", choices=FORMATS, help="of the file (default: by its content)")
-    add_log_options(parser.add_argument_group("from a log"))
+    _add_log_options(parser.add_argument_group("from a log"))
     add_served_options(parser.add_argument_group("from a benchmark of a server"))
     _add_prometheus(parser.add_argument_group("from Prometheus"))
     _add_slurm(parser.add_argument_group("from Slurm"))
@@ -180,16 +199,12 @@ def run(options: argparse.Namespace) -> int:
     _refuse_idle_options(options, source)
     if source == "prometheus":
         _refuse_other_task(options)
-        from estimator.cli.calibrate.cluster import import_prometheus
-
-        return import_prometheus(options)
+        return _import_prometheus(options)
     if options.task == "serving":
         raise ValueError("--task serving goes with --prometheus only; a log says its task itself")
     if source == "slurm":
-        from estimator.cli.calibrate.cluster import import_slurm
-
-        return import_slurm(options)
-    return _import_file(options) if source == "file" else import_log(options)
+        return _import_slurm(options)
+    return _import_file(options) if source == "file" else _import_log(options)
 
 
 def _is_exported(options: argparse.Namespace) -> bool:
@@ -267,3 +282,282 @@ def _keep_profiles(overlay: "Overlay", names: Sequence[str]) -> None:
         named = {source for record in records for source in (record.source, *record.sources)}
         fresh = {key: table for key, table in overlay.sources.items() if key in named}
         keep_profile(name, overlay.hardware[name], {**fresh, **kept_sources()})
+
+
+SIZED_BY = ("params", "config", "preset")
+"""Options that determine the network's size, so that a log's tokens imply its work."""
+
+
+def _add_log_options(group: Any) -> None:
+    """Add options for what a log may omit."""
+    group.add_argument(
+        "--devices", metavar="N", dest="device_count", help="how many devices shared the work"
+    )
+    group.add_argument("--wall-hours", metavar="H", help="time from start to end [h]")
+    group.add_argument(
+        "--step-flop", metavar="N", dest="step_work", help="work of one step, all devices [FLOP]"
+    )
+    group.add_argument("--step-time-column", metavar="NAME", help="column of the step times")
+    group.add_argument("--this-host", action="store_true", help="the run was made on this machine")
+
+
+def _import_log(options: argparse.Namespace) -> int:
+    """Read the runs of a log and store them, all or none."""
+    from pathlib import Path
+
+    from estimator.inference.measured_loads import check_loads
+    from estimator.measure.logs.formats import LogReading, logged_runs
+    from estimator.measure.logs.log_file import read_log
+    from estimator.measure.logs.logged_run import measured_run
+
+    added = _unlogged(options)
+    log = read_log(Path(options.file))
+    name = options.format or _recognized(log)
+    catalog = catalog_of(options)
+    reading = LogReading(
+        catalog=catalog, hardware=options.board, step_time_column=options.step_time_column
+    )
+    found = logged_runs(log, name, reading)
+    if any(one.served for one in found):
+        added = replace(added, load=load_of(options))
+    else:
+        refuse_served(options, "goes with a benchmark of a server only")
+    runs = [measured_run(log, one, added, catalog) for one in found]
+    for run in runs:
+        if run.served:
+            check_loads(run, catalog)
+    return _store_runs(runs, options)
+
+
+def _recognized(log: "LogFile") -> str:
+    """Format of a log, from its content."""
+    from estimator.measure.logs.formats import format_of
+
+    name = format_of(log)
+    if name is None and "JobID" in log.first_line:
+        raise ValueError(f"{log.name}: this is output of sacct: pass it by --slurm")
+    if name is None and log.first_line.count(";") > log.first_line.count(","):
+        raise ValueError(
+            f"{log.name}: columns are separated by semicolons: write it with commas, and numbers "
+            "with a decimal point"
+        )
+    if name is None:
+        raise ValueError(
+            f"{log.name}: format not recognized; set --format to one of {', '.join(FORMATS)}"
+        )
+    return name
+
+
+def _unlogged(options: argparse.Namespace) -> "Unlogged":
+    """Return the facts that the options add to the log."""
+    from datetime import UTC, datetime
+
+    from estimator.measure.logs.logged_run import Unlogged
+
+    hours = _positive("wall-hours", options.wall_hours)
+    started = options.window_start
+    return Unlogged(
+        hardware=options.board,
+        devices=None if options.device_count is None else whole("devices", options.device_count),
+        wall_s=None if hours is None else hours * S_PER_H,
+        started=None if started is None else datetime.fromtimestamp(time_of("start", started), UTC),
+        label=options.label,
+        on_this_host=options.this_host,
+        step_flop=_positive("step-flop", options.step_work),
+        work=lambda run: work_of(_with_logged(options, run)),
+    )
+
+
+def _with_logged(options: argparse.Namespace, run: "LoggedRun") -> argparse.Namespace:
+    """Options with the log's tokens or samples as defaults."""
+    given = argparse.Namespace(**vars(options))
+    sized = any(getattr(given, name) is not None for name in SIZED_BY)
+    if sized and given.flop is None and given.tokens is None and given.samples is None:
+        if run.tokens is not None:
+            given.tokens = repr(run.tokens)
+        elif run.samples is not None:
+            given.samples = repr(run.samples)
+    return given
+
+
+LARGEST_BYTES = 64 * 2**20
+"""Largest accepted sacct text [B]; larger ones contain several jobs."""
+
+
+def _import_prometheus(options: argparse.Namespace) -> int:
+    """Read one run from a server and store it."""
+    from estimator.inference.measured_loads import check_loads
+    from estimator.measure.cluster.prometheus import Prometheus
+    from estimator.measure.cluster.prometheus_import import import_run
+    from estimator.measure.cluster.prometheus_series import Wanted
+    from estimator.measure.cluster.vllm_series import import_server
+
+    if options.window_start is None or options.window_end is None:
+        raise ValueError("say when the run began and ended: --start and --end")
+    wanted = Wanted(
+        start_s=time_of("start", options.window_start),
+        end_s=time_of("end", options.window_end),
+        hosts=tuple(one.strip() for one in (options.hosts or "").split(",") if one.strip()),
+        selector=_matchers(options.selector),
+        label=options.label,
+        work={} if options.task == "serving" else work_of(options),
+        kepler_measures=options.kepler_measures,
+    )
+    server = Prometheus.at(options.prometheus)
+    progress = _QueryProgress(quiet=options.quiet or options.json)
+    catalog = catalog_of(options)
+    stated = load_of(options) if options.task == "serving" else {}
+    try:
+        if options.task == "serving":
+            imported = import_server(
+                server,
+                wanted,
+                catalog,
+                selector=_matchers(options.server_selector),
+                stated=stated,
+                progress=progress,
+            )
+        else:
+            imported = import_run(server, wanted, catalog, progress)
+    finally:
+        progress.clear()
+    for number, node in enumerate(imported.nodes):
+        note(f"node{number} is {node}", quiet=options.quiet)
+    if imported.run.served:
+        check_loads(imported.run, catalog)
+    return _store_runs([imported.run], options)
+
+
+def _matchers(text: str | None) -> str:
+    """Matchers of a selector, with or without braces."""
+    return (text or "").strip().removeprefix("{").removesuffix("}").strip(", ")
+
+
+def _import_slurm(options: argparse.Namespace) -> int:
+    """Read one job from Slurm's accounting and store it."""
+    from estimator.measure.cluster.sacct import ask_sacct, read_sacct
+    from estimator.measure.cluster.slurm_import import SlurmRequest, job_run
+
+    asked = SlurmRequest(
+        job=options.slurm_job,
+        hardware=options.board,
+        exclusive=options.exclusive,
+        node_gpus=None if options.node_gpus is None else whole("node_gpus", options.node_gpus),
+        gathers=options.gathers or "node",
+        label=options.label,
+        work=work_of(options),
+    )
+    text = ask_sacct(options.slurm_job) if options.slurm is None else _text_of(options.slurm)
+    return _store_runs([job_run(read_sacct(text), asked, catalog_of(options))], options)
+
+
+def _text_of(name: str) -> str:
+    """Content of a file or pipe."""
+    from pathlib import Path
+
+    from estimator.system.whole_files import read_bounded
+
+    if name == "-":
+        data = sys.stdin.buffer.read(LARGEST_BYTES + 1)
+        if len(data) > LARGEST_BYTES:
+            raise ValueError("stdin has more than 64 MiB: run sacct for one job only")
+    else:
+        data = read_bounded(Path(name), LARGEST_BYTES)
+    coding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    return data.decode(coding, errors="replace")
+
+
+class _QueryProgress:
+    """Progress line on a terminal."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._live = not quiet and sys.stderr.isatty()
+
+    def __call__(self, share: float, what: str) -> None:
+        if self._live:
+            sys.stderr.write(f"\r\033[K{share:4.0%} {what}")
+            sys.stderr.flush()
+
+    def clear(self) -> None:
+        """Remove the line."""
+        if self._live:
+            sys.stderr.write("\r\033[K")
+            sys.stderr.flush()
+
+
+SHOWN = 10
+"""Most runs of one import that are printed."""
+
+
+def time_of(name: str, text: str) -> float:
+    """Parse a time: ISO 8601, UTC by default, or seconds since 1970.
+
+    Examples
+    --------
+    >>> time_of("start", "2026-11-01T11:00+01:00") == time_of("start", "1793527200")
+    True
+    """
+    from datetime import UTC, datetime
+
+    try:
+        time_s = float(text)
+    except ValueError:
+        try:
+            moment = datetime.fromisoformat(text.strip())
+            time_s = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, OverflowError):
+            time_s = math.nan
+    if not 0 <= time_s < YEAR_3000_S:
+        raise ValueError(f"{name} must be a time such as 2026-11-01T10:00Z, got {text!r}")
+    return time_s
+
+
+def _positive(name: str, text: str | None) -> float | None:
+    """Parse a positive number, or return None."""
+    from estimator.question.inputs import read_number
+
+    if text is None:
+        return None
+    return positive_number(name, read_number(name, text))
+
+
+def _store_runs(runs: "Sequence[MeasuredRun]", options: argparse.Namespace) -> int:
+    """Store runs, all or none, and print a summary.
+
+    In JSON, a cluster run is `run`, and the runs of a log are a list, `runs`.
+    """
+    from estimator.catalog.shared_runs import implausible_values
+    from estimator.cli.calibrate.measured_run import run_lines
+    from estimator.runs import open_store
+    from estimator.runs.record import as_plain
+
+    for key, rule in (found for run in runs for found in implausible_values(run)):
+        raise ValueError(f"the source is damaged, nothing is stored: {key} {rule}")
+    with open_store() as store:
+        added = store.add_all(runs)
+        notes = list(store.notes)
+    there = len(runs) - added
+    if options.json:
+        plain = [as_plain(run) for run in runs]
+        shown = {"run": plain[0]} if options.file is None else {"runs": plain}
+        print_json({"added": added, "duplicates": there, **shown})
+    for run in runs[:SHOWN]:
+        notes += run_lines(run)
+    if len(runs) > SHOWN:
+        notes.append(f"{len(runs) - SHOWN} more runs; see them all with `calibrate show`")
+    again = f" and unchanged (to import one anew: twenty-watts calibrate forget {runs[0].id})"
+    for line in (*notes, added_of(len(runs), added) + (again if there else "")):
+        note(line, quiet=options.quiet)
+    return 0
+
+
+def added_of(count: int, added: int) -> str:
+    """Format the number of new runs of an import.
+
+    Examples
+    --------
+    >>> added_of(1, 1), added_of(3, 1), added_of(2, 0)
+    ('1 run added', '1 run added, 2 there already', '0 runs added, 2 there already')
+    """
+    there = f", {count - added} there already" if added < count else ""
+    return f"{added} run{'' if added == 1 else 's'} added{there}"
