@@ -33,6 +33,13 @@ def open_once(profiles_dir=None, *, anew=Catalog.open):
 
 Catalog.open = open_once
 
+
+@pytest.fixture(scope="session")
+def catalog():
+    """Shipped profiles."""
+    return SHIPPED
+
+
 BROWSER = "tests/browser/"
 TOURS = tuple(
     f"{BROWSER}test_{name}.py" for name in ("accessibility", "limits_pages", "serve_page", "slides")

@@ -8,7 +8,6 @@ import pytest
 from estimator.answer.scenario_estimate import answer_scenario
 from estimator.answer.start_times import on_profile
 from estimator.answer.training_report import estimate_report
-from estimator.catalog import Catalog
 from estimator.cli import main
 from estimator.question.carbon_profile import read_profile
 from estimator.question.scenario import Scenario, from_link
@@ -23,11 +22,6 @@ def as_json(answer):
 
 DAY = np.array([0.4] * 8 + [0.1] * 8 + [0.4] * 8)
 """Dirty nights and mornings, eight clean hours from hour 8."""
-
-
-@pytest.fixture(scope="module")
-def catalog():
-    return Catalog.open()
 
 
 def written(tmp_path, values=DAY, column="co2e_kg_per_kwh", times=None):

@@ -29,11 +29,6 @@ def as_json(answer):
     return values.as_json(estimate_report(answer))
 
 
-@pytest.fixture(scope="module")
-def catalog():
-    return Catalog.open()
-
-
 def ask(catalog, **said):
     return answer_scenario(Scenario(**said), catalog)
 

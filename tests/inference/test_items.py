@@ -19,11 +19,6 @@ ML_ENERGY = {
 """Parameters, positions, passes; seconds and joules an item on one H100 (leaderboard v3, xDiT)."""
 
 
-@pytest.fixture(scope="module")
-def catalog():
-    return Catalog.open()
-
-
 @pytest.mark.parametrize("name", ML_ENERGY)
 def test_images_and_films_on_an_h100_are_within_the_interval_of_95_percent(catalog, name):
     params, positions, passes, seconds, joules = ML_ENERGY[name]

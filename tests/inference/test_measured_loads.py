@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from estimator.catalog import Catalog
 from estimator.core.notice import Refusal
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL
@@ -37,11 +36,6 @@ ASKED = ServingQuestion(
     input_tokens=512.0,
     output_tokens=256.0,
 )
-
-
-@pytest.fixture(scope="module")
-def catalog():
-    return Catalog.open()
 
 
 def run_of(measured, host=HERE, hardware="h100-sxm", simulated=False, **changed):

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from estimator.answer.scenario_estimate import answer_scenario
-from estimator.catalog import Catalog
 from estimator.core.messages import message, render
 from estimator.core.notice import Notice
 from estimator.inference.engines import ENGINES, NAMES, fitted, from_line, to_line
@@ -29,11 +28,6 @@ from estimator.question.inputs import option_of
 from estimator.question.scenario import Scenario
 from estimator.question.site import find_site
 from estimator.show.csv_table import SERVED_COLUMNS, serve_csv
-
-
-@pytest.fixture(scope="module")
-def catalog():
-    return Catalog.open()
 
 
 def interval(catalog, quantity, **asked):

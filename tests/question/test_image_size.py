@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from estimator.catalog import Catalog
 from estimator.networks.huggingface import model_ledger
 from estimator.networks.image_side import side_seen
 from estimator.question.scenario import Scenario
@@ -18,11 +17,6 @@ UNET = json.dumps({"_class_name": "UNet2DConditionModel", "sample_size": 64})
 TRAINING_FLOP = {112.0: 6_396_125_184, 224.0: 24_286_814_208, 448.0: 97_147_183_104}
 """Side -> forward and backward FLOPs of one image in ResNet-50: PyTorch 2.13's FlopCounterMode over
 `ResNetForImageClassification` of transformers 5.23."""
-
-
-@pytest.fixture(scope="module")
-def catalog():
-    return Catalog.open()
 
 
 def work(catalog, **asked):

@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from estimator.answer.scenario_estimate import answer_scenario
-from estimator.catalog import Catalog
 from estimator.networks.kinds import kind_of_domain, network_kind
 from estimator.question import csv_records as batch
 from estimator.question.columns import staged
@@ -26,11 +25,6 @@ from estimator.training.mechanism import expected_utilization, within_bound
 from estimator.validation.published_runs import usable_runs
 
 HEADER = "name,accelerator,accelerator_count,precision,train_flops_reported,accelerator_hours"
-
-
-@pytest.fixture(scope="module")
-def catalog():
-    return Catalog.open()
 
 
 def run_table(text, catalog, level=0.8):

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from estimator.answer.scenario_estimate import answer_scenario
-from estimator.catalog import Catalog
 from estimator.catalog.shared_runs import read_overlay
 from estimator.core.uncertainty import Uncertain
 from estimator.question.scenario import Scenario
@@ -20,11 +19,6 @@ MEASURED = Path(__file__).parents[2] / "profiles/runs/measured_h100.toml"
 LAYERS = re.compile(r"decoder of (\d+) layers|(\d+) x \d+ x \d+, batch")
 PEAK_SHARE = 0.3
 STEP = 1e12
-
-
-@pytest.fixture(scope="module")
-def catalog():
-    return Catalog.open()
 
 
 def small_steps(most):

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from estimator.catalog import Catalog
 from estimator.core.rows import rows_of
 from estimator.networks.kinds import network_kind
 from estimator.question.workload_columns import training_flop
@@ -44,11 +43,6 @@ DECODER = RunFeatures(
     log_sd=0.4,
     usual_steps=UsualSteps(step_s=0.1, step_sd=2.0, steps=1e4, steps_sd=3.0),
 )
-
-
-@pytest.fixture(scope="module")
-def catalog():
-    return Catalog.open()
 
 
 @pytest.fixture(scope="module")

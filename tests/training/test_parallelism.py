@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from estimator.answer.scenario_estimate import answer_scenario
-from estimator.catalog import Catalog
 from estimator.networks.kinds import network_kind
 from estimator.question.scenario import Scenario
 from estimator.training.features import features_of_rows, fitted_model, shipped_spreads
@@ -31,11 +30,6 @@ SAID = {"params": 7e10, "tokens": 1e12, "hardware": "h100", "devices": 512.0}
 
 def passed(layout, devices, hidden=4096.0, machine=A100):
     return traffic(layout, machine, hidden=hidden, seq_len=2048.0, value_bytes=2.0, devices=devices)
-
-
-@pytest.fixture(scope="module")
-def catalog():
-    return Catalog.open()
 
 
 def utilization(catalog, **said):

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from estimator.catalog import Catalog
 from estimator.core.uncertainty import Uncertain
 from estimator.validation.cost_and_carbon import (
     LISTED,
@@ -12,11 +11,6 @@ from estimator.validation.cost_and_carbon import (
     judged_costs,
     judged_emissions,
 )
-
-
-@pytest.fixture(scope="module")
-def catalog():
-    return Catalog.open()
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 
-from estimator.catalog import Catalog
 from estimator.core.rows import rows_of
 from estimator.core.uncertainty import z_score
 from estimator.core.units import CENTRAL
@@ -27,11 +26,6 @@ from estimator.validation.utilization_fit import (
     parameter_covariance,
     prediction_variance,
 )
-
-
-@pytest.fixture(scope="module")
-def catalog():
-    return Catalog.open()
 
 
 @pytest.fixture(scope="module")

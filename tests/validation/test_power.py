@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from estimator.catalog import Catalog
 from estimator.catalog.table_checks import table_problems
 from estimator.core.power import busy_share, node_power, odds_by_network
 from estimator.core.uncertainty import EXACTLY_ZERO, Uncertain
@@ -26,11 +25,6 @@ from estimator.validation.power_fit import fitted_power as fit
 from estimator.validation.power_readings import meters, own_readings, power_prior, readings
 
 SCOPES = np.array([DEVICES, PARTS, NODE])
-
-
-@pytest.fixture(scope="module")
-def catalog():
-    return Catalog.open()
 
 
 @pytest.fixture(scope="module")

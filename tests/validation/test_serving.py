@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from estimator.catalog import Catalog
 from estimator.inference.engines import NAMES, fitted, from_line, prior, to_line
 from estimator.inference.quantities import answer_serving
 from estimator.inference.question import ServingQuestion
@@ -16,11 +15,6 @@ from estimator.validation.serving_held_out import WAYS, held_out, held_out_group
 from estimator.validation.serving_rows import engine_cases, model_line, serving_cases
 from estimator.validation.serving_spread import Errors, widening
 from tests.validation import refit
-
-
-@pytest.fixture(scope="module")
-def catalog():
-    return Catalog.open()
 
 
 @pytest.fixture(scope="module")

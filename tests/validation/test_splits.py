@@ -6,7 +6,6 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from estimator.catalog import Catalog
 from estimator.validation.cross_validation import Blind
 from estimator.validation.energy import HOURS_ALONE, WORK_KNOWN, work_group
 from estimator.validation.memory import peaks_of
@@ -28,11 +27,6 @@ from tests.validation.splits import (
 
 LOUDER = 3.0
 """Factor on what was reported of the rows that are predicted [1]."""
-
-
-@pytest.fixture(scope="module")
-def catalog():
-    return Catalog.open()
 
 
 def test_halves_are_whole_families_and_differ():

@@ -33,11 +33,6 @@ MPT_VOCABULARY = 50_368
 
 
 @pytest.fixture(scope="module")
-def catalog():
-    return Catalog.open()
-
-
-@pytest.fixture(scope="module")
 def rows(catalog):
     return catalog.table(TABLE)
 

@@ -3,15 +3,9 @@
 import numpy as np
 import pytest
 
-from estimator.catalog import Catalog
 from estimator.validation.energy import energy_score, measured_power
 from estimator.validation.held_out import validation_report
 from estimator.validation.whole_chain import whole_chain_scores
-
-
-@pytest.fixture(scope="module")
-def catalog():
-    return Catalog.open()
 
 
 @pytest.fixture(scope="module")

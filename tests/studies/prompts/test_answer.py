@@ -6,16 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from estimator.catalog import Catalog
 from estimator.cli import main
 from estimator.studies.prompts import designs
 from estimator.studies.prompts.answer import answer_prompt, prompt_report
 from estimator.studies.prompts.question import CLASS_OF_TASK, CLASSES, TASKS, PromptQuestion
-
-
-@pytest.fixture(scope="module")
-def catalog():
-    return Catalog.open()
 
 
 def width(answer):
