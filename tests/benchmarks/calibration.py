@@ -5,7 +5,7 @@
     python -m tests.benchmarks.calibration table FILE [--steps 1000]
 
 The first runs `calibrate bench` in a data folder of its own, then every program of
-`tests.benchmarks.training` for some seconds; on a quiet machine, with PyTorch, that takes fourteen
+`tests.benchmarks.training` for some seconds; on a quiet machine with PyTorch that takes fourteen
 minutes. The second runs the programs of a module, or of all in a folder, instead, after the
 benchmark of an earlier file: a function `programs()` returns some `training.programs.Program`.
 A shared machine is faster in one minute than in the next; a whole run averages that, six seconds

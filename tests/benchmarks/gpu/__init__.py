@@ -6,7 +6,6 @@
     twenty-watts calibrate export -o runs.toml
     python -m tests.benchmarks.gpu memory -o peaks.json
     python -m tests.benchmarks.gpu table runs.toml
-    python -m tests.benchmarks.gpu transfer
 
 It needs PyTorch with CUDA, torchvision and transformers, which the product does not.
 """

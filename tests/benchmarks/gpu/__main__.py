@@ -1,4 +1,4 @@
-"""python -m tests.benchmarks.gpu train | serve | memory | table | transfer: see the package."""
+"""python -m tests.benchmarks.gpu train | serve | memory | table: see the package."""
 
 import argparse
 from pathlib import Path
@@ -6,14 +6,11 @@ from pathlib import Path
 RECORDS = Path("profiles/runs/measured_h100.toml")
 """What was measured on H100 boards."""
 
-OTHER_BOARD = Path("profiles/runs/measured_h200.toml")
-"""The same on an H200."""
-
 
 def main() -> None:
     """Measure what was asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.gpu", description=__doc__)
-    parser.add_argument("verb", choices=("train", "serve", "memory", "table", "transfer"))
+    parser.add_argument("verb", choices=("train", "serve", "memory", "table"))
     parser.add_argument("runs", nargs="?", type=Path, default=RECORDS, help="file of runs")
     parser.add_argument("--each", action="store_true", help="every program in the table")
     parser.add_argument("--place", default="cuda:0", help="as PyTorch counts")
@@ -33,10 +30,6 @@ def main() -> None:
         from tests.benchmarks.gpu.table import print_table
 
         print_table(options.runs, each=options.each)
-    elif options.verb == "transfer":
-        from tests.benchmarks.gpu.table import print_transfer
-
-        print_transfer((RECORDS, OTHER_BOARD))
     elif options.verb == "serve":
         from tests.benchmarks.gpu.serving import LOADS, serve
 

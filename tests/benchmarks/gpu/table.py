@@ -96,52 +96,6 @@ def print_table(path: Path, *, each: bool = False) -> None:
                 print(line(f"{name}{known}", answers, [one.true for one in asked]))
 
 
-def print_transfer(paths: Sequence[Path]) -> None:
-    """Print what runs of a program on one board say of it on the other, both ways.
-
-    Parameters
-    ----------
-    paths : sequence of Path
-        Files of runs of two boards; programs of one name and format are the same.
-    """
-    boards = [[one for one in read_overlay(path).runs if not one.served] for path in paths]
-    print(HEADER)
-    with TemporaryDirectory() as folder:
-        os.environ["TWENTY_WATTS_DATA"] = folder
-        for here, there in (boards, boards[::-1]):
-            carry_over(here, there)
-
-
-def carry_over(here: Sequence[MeasuredRun], there: Sequence[MeasuredRun]) -> None:
-    """Print how far off the programs of one board are, each after its runs on the other."""
-    programs = both_measured(here, there)
-    benches = [[one for one in runs if one.origin == "bench"] for runs in (here, there)]
-    states: dict[str, Callable[[MeasuredRun], Sequence[MeasuredRun]]] = {
-        "before": lambda program: (),
-        "that program on the other board": lambda program: of_program(there, program),
-        "that program and bench of the other": lambda program: [
-            *benches[1],
-            *of_program(there, program),
-        ],
-        "bench here": lambda program: benches[0],
-        "bench here, program and bench there": lambda program: [
-            *benches[0],
-            *benches[1],
-            *of_program(there, program),
-        ],
-    }
-    board = programs[0].timings[0].component
-    print(next(one.name for one in programs[0].devices if one.key == board))
-    for state, known in states.items():
-        answers, true_s = [], []
-        for program in programs:
-            keep(known(program), program.host.id)
-            asked = prediction(program, known="", use=state != "before", name=True)
-            answers.append((asked.low, asked.mid, asked.high))
-            true_s.append(asked.true)
-        print(line(state, answers, true_s))
-
-
 def both_measured(here: Sequence[MeasuredRun], there: Sequence[MeasuredRun]) -> list[MeasuredRun]:
     """Programs of one board that were measured on another one in the same format, the newest."""
 

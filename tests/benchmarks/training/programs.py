@@ -6,9 +6,12 @@ and half a second on two cores.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
+
+import torch
+from torch import nn
 
 from estimator.measure.step_counter import counted_step
+from tests.benchmarks.training import torch_programs as t
 
 Step = Callable[[], float]
 
@@ -39,31 +42,7 @@ class Program:
 
 
 def programs() -> list[Program]:
-    """All programs that can run here; those of PyTorch only where it is installed."""
-    return [*_of_numpy(), *(_of_torch() if find_spec("torch") else [])]
-
-
-def _of_numpy() -> list[Program]:
-    from tests.benchmarks.training import numpy_programs as made
-
-    def program(
-        name: str, kind: str, arch: str, build: Callable[[], tuple[Step, float]]
-    ) -> Program:
-        return Program(name=name, kind=kind, arch=arch, precision="fp32", build=build)
-
-    return [
-        program("numpy MLP", "other", "MLP", lambda: made.perceptron((784, 512, 256, 10), 128)),
-        program("numpy deep MLP", "other", "MLP", lambda: made.perceptron((384,) * 7, 256)),
-        program("numpy CNN", "vision", "CNN", lambda: made.convolutions(28, 16, 32)),
-        program("numpy RNN", "language", "RNN", lambda: made.recurrent(160, 40, 48)),
-    ]
-
-
-def _of_torch() -> list[Program]:
-    import torch
-    from torch import nn
-
-    from tests.benchmarks.training import torch_programs as t
+    """All programs."""
 
     def gpt(width: int, layers: int, length: int, batch: int) -> Callable[..., Step]:
         return lambda **more: t.trained(
