@@ -21,6 +21,10 @@ add_messages(
         "of {bound}; check the energy, its unit, the hours and the number of devices"
     ),
     not_of_this_task="this field is not about such a task",
+    format_of_training=(
+        "{format} is about training: for a model that is served use sci, scope2, paper, boamps, "
+        "cyclonedx or spdx"
+    ),
     name_not_given="no name of the model given; set {set[name]}",
     site_not_given="no site given; set {set[site]}",
     year_not_given="no year of the run given; set {set[year]}",

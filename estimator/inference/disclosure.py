@@ -63,6 +63,7 @@ def inference_facts(report: Report, catalog: Catalog) -> Disclosed:
         **{name: Fact(value=text) for name, text in words.items()},
         **{name: Fact(value=value, unit=unit) for name, (value, unit) in numbers.items()},
         "energy_kwh": energy,
+        "task_energy_kwh": energy,
         "co2e_kg_per_kwh": intensity,
         "operational_co2e_kg": total,
         "scope2_location_kg": total,

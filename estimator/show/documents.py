@@ -17,7 +17,7 @@ from uuid import NAMESPACE_URL, uuid5
 from estimator import __version__
 from estimator.answer.disclosure import NOT_AVAILABLE, Disclosed, Fact
 from estimator.catalog import Catalog, Source
-from estimator.core.messages import Names, in_python, refusal, rendered
+from estimator.core.messages import Names, in_python, refusal, refuse, rendered
 from estimator.core.notice import Notice
 from estimator.core.units import H_PER_DAY, in_percent, joined, significant
 
@@ -53,6 +53,8 @@ class Slot:
         Significant figures for people.
     needed : bool
         Whether the format is invalid without it.
+    training : bool
+        Whether it is about training alone.
     """
 
     key: str
@@ -61,6 +63,7 @@ class Slot:
     unit: str = ""
     figures: int = 3
     needed: bool = False
+    training: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +79,8 @@ class Format:
         Fixed part of its JSON, for a format that other programs read.
     stages : mapping of str to str
         Stage of a run -> the format's word for it.
+    training : bool
+        Whether it is about training alone.
     """
 
     title: str
@@ -83,9 +88,9 @@ class Format:
     entries: tuple[Slot, ...]
     data: Mapping[str, Any] | None = None
     stages: Mapping[str, str] | None = None
+    training: bool = False
 
 
-_MDF = "Model Documentation Form"
 FORMATS: Mapping[str, Format] = {
     "annex-xi": Format(
         title="Compute, training time and energy of a general-purpose AI model",
@@ -93,9 +98,11 @@ FORMATS: Mapping[str, Format] = {
         "fields of the Model Documentation Form (General-Purpose AI Code of Practice)",
         entries=(
             Slot("model", "Model name", "model"),
-            Slot("2d.hardware", "Hardware used for training", "fleet"),
+            Slot("2d.hardware", "Hardware used for training", "fleet", training=True),
             Slot("2d.range", "Duration of training, range", "training_time_range"),
-            Slot("2d.wall", "Duration of training, wall clock", "wall_hours", "day", 2),
+            Slot(
+                "2d.wall", "Duration of training, wall clock", "wall_hours", "day", 2, training=True
+            ),
             Slot("2d.device", "Duration of training, hardware time", "device_hours", "day", 2),
             Slot(
                 "2d.magnitude",
@@ -104,8 +111,15 @@ FORMATS: Mapping[str, Format] = {
             ),
             Slot("2d.flop", "Amount of computation used for training", "training_flop", "", 2),
             Slot("2d.method", "Measurement methodology (computation)", "training_flop:formula"),
-            Slot("2e.energy", "Amount of energy used for training", "energy_kwh", "MWh", 2),
-            Slot("2e.method", "Measurement methodology (energy)", "energy_method"),
+            Slot(
+                "2e.energy",
+                "Amount of energy used for training",
+                "energy_kwh",
+                "MWh",
+                2,
+                training=True,
+            ),
+            Slot("2e.method", "Measurement methodology (energy)", "energy_method", training=True),
             Slot(
                 "2e.inference",
                 "Benchmarked amount of computation used for inference",
@@ -155,6 +169,7 @@ FORMATS: Mapping[str, Format] = {
         title="Environmental impact",
         rule="Model card metadata of the Hugging Face Hub (co2_eq_emissions, in grams), and the "
         "section Environmental Impact of its model card template",
+        training=True,
         entries=(
             Slot("hardware", "Hardware Type", "fleet"),
             Slot("hours", "Hours used", "device_hours"),
@@ -314,7 +329,9 @@ FORMATS: Mapping[str, Format] = {
             Slot("@graph.2.rootElement.0", "Root", "package_id", needed=True),
             Slot("@graph.3.spdxId", "Package", "package_id", needed=True),
             Slot("@graph.3.name", "Model", "model", needed=True),
-            Slot("@graph.3.ai_informationAboutTraining", "Training", "energy_method"),
+            Slot(
+                "@graph.3.ai_informationAboutTraining", "Training", "energy_method", training=True
+            ),
             Slot("@graph.3.comment", "Description", "description"),
             Slot("{energy}.type", "Class", "energy_class", needed=True),
             Slot("{energy}.{description}.type", "Class", "description_class", needed=True),
@@ -344,6 +361,13 @@ DATA_TYPES = {"language": "token", "vision": "image", "speech": "audio", "diffus
 
 DEVICE_TYPES = {"tpu": "tpu", "cpu": "cpu", "asic": "asic", "wafer": "asic"}
 """Device type -> component type in BoAmps, if not a GPU."""
+
+
+NOT_OF_TASK = Fact(value=None, basis=NOT_AVAILABLE, why=Notice("not_of_this_task"))
+"""Fact that a task does not have, such as the duration of training when a model is served."""
+
+INFERENCE = "inference"
+"""Stage of a model that is served."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -406,12 +430,15 @@ def document(
     now = (created or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
     known = {**facts.facts, **_of_data(facts, now)}
     stage = known["stage"].value
+    if form.training and stage == INFERENCE:
+        raise refuse("format_of_training", "format", format=name)
     if form.stages is not None:
         known["stage"] = Fact(value=form.stages.get(str(stage), str(stage)))
     paths = {key: path.format(stage=known["stage"].value) for key, path in PATHS.items()}
     fields = []
     for entry in form.entries:
-        fact = _fact_of(entry, known)
+        absent = entry.training and stage == INFERENCE
+        fact = NOT_OF_TASK if absent else _fact_of(entry, known)
         if entry.needed and fact.value is None:
             raise refusal(fact.why or Notice("not_of_this_task"))
         key = entry.key.format(**paths)
@@ -431,7 +458,7 @@ def document(
 def _fact_of(entry: Slot, known: Mapping[str, Fact]) -> Fact:
     """Return the fact of an entry in its unit, or a named part of a fact."""
     name, _, part = entry.fact.partition(":")
-    fact = known.get(name) or Fact(value=None, basis=NOT_AVAILABLE, why=Notice("not_of_this_task"))
+    fact = known.get(name) or NOT_OF_TASK
     if part:
         value = getattr(fact, part)
         return replace(fact, value=value or None, low=None, high=None, formula="", unit=fact.unit)
@@ -705,20 +732,28 @@ def paragraph(made: Document) -> str:
     """Paragraph on compute and energy for a paper."""
     cells = {field.key: field for field in made.fields}
 
-    def stated(key: str) -> str:
-        field = cells[key]
-        if field.fact.value is None:
+    def with_interval(fact: Fact, figures: int) -> str:
+        if fact.value is None:
             return "N/A"
-        text = written(field.fact.value, field.fact.unit, field.figures)
-        low, high = field.fact.low, field.fact.high
-        if low is None or high is None:
+        text = written(fact.value, fact.unit, figures)
+        if fact.low is None or fact.high is None:
             return text
-        ends = (written(one, field.fact.unit, field.figures) for one in (low, high))
+        ends = (written(one, fact.unit, figures) for one in (fact.low, fact.high))
         return f"{text} ({in_percent(made.facts.level)} interval {joined(*ends)})"
 
-    basis = cells["energy"].fact.basis
+    def stated(key: str) -> str:
+        return with_interval(cells[key].fact, cells[key].figures)
+
+    basis, known = cells["energy"].fact.basis, made.facts.facts
+    if known["stage"].value == INFERENCE:
+        return (
+            f"Serving {known['model'].value} on {stated('hardware')} takes "
+            f"{with_interval(known['energy_kwh'], 3)} of electricity per million output tokens "
+            f"({basis}), cooling and supply included, which amounts to "
+            f"{with_interval(known['co2e_kg'], 3)}."
+        )
     whole = made.facts.boundary["development runs (failed runs, searches)"]
-    site, intensity = (made.facts.facts[name].value for name in ("site", "co2e_kg_per_kwh"))
+    site, intensity = (known[name].value for name in ("site", "co2e_kg_per_kwh"))
     device_hours = stated("device").replace(" h", " device-hours", 1)
     grid = f" at {written(intensity, 'kgCO2e/kWh')}" if intensity is not None else ""
     return (

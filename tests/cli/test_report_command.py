@@ -42,6 +42,32 @@ def test_a_link_and_an_inference_setup_are_reported_too():
     assert "reason" in served["provider.flop"]
 
 
+SERVED = "--task serving --preset llama-3-8b --hardware h100 --site fr"
+
+
+@pytest.mark.parametrize("name", ["annex-xi", "sci", "scope2", "paper", "boamps", "cyclonedx"])
+def test_a_document_on_serving_says_nothing_about_training(name):
+    reported = run("report", "--format", name, *SERVED.split())
+    assert reported.returncode == 0, reported.stderr
+    assert "Training ran" not in reported.stdout
+
+
+def test_the_training_fields_of_annex_xi_are_open_for_a_model_that_is_served():
+    fields = fields_of(f"--format annex-xi {SERVED}")
+    about = {key for key, one in fields.items() if one.get("value") is not None}
+    assert about == {"model", "2e.inference", "2e.inference.method"}
+
+
+def test_a_paper_states_the_energy_of_a_million_tokens():
+    sentence = run("report", "--format", "paper", *SERVED.split()).stdout.splitlines()[2]
+    assert sentence.startswith("Serving llama-3-8b on 1 × NVIDIA H100 SXM5 80GB takes 0.0")
+    assert "kWh (80% interval" in sentence and "per million output tokens" in sentence
+
+
+def test_a_model_card_is_about_training():
+    assert "is about training" in refusal(f"report --format model-card {SERVED}")
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [

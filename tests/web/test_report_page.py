@@ -65,6 +65,15 @@ def test_what_is_wrong_is_said_in_the_words_of_the_page(wrong, says):
     assert says in text
 
 
+def test_serving_is_reported_by_the_controls_of_inference():
+    page = visited("report", task="serving", format="paper", model="llama-3.1-8b", servers="2")
+    assert "A million output tokens take" in text_of(page)
+    assert page.code[0].value.startswith("Serving llama-3.1-8b on 2 × NVIDIA H100")
+    assert "Runs measured here" not in [one.label for one in page.expander]
+    _markup, refused = opened(task="serving", model="llama-3.1-405b", servers="1")
+    assert "do not fit" in refused or "does not fit" in refused
+
+
 def test_the_page_speaks_german():
     _body, text = opened(**FLAGSHIP, lang="de")
     assert "Dieser Lauf braucht" in text

@@ -1,8 +1,10 @@
 """Report my run: the document that a rule, a journal or a registry asks for, to take along."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import lru_cache, partial
+from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -10,7 +12,12 @@ import streamlit as st
 from estimator.answer.disclosure import Disclosed, Fact, training_facts
 from estimator.answer.measured_scenario import scenario_of_run
 from estimator.answer.scenario_estimate import answer_scenario
+from estimator.core.units import CENTRAL
 from estimator.core.work import METERED
+from estimator.inference.disclosure import inference_facts
+from estimator.inference.quantities import answer_serving
+from estimator.inference.question import ServingQuestion
+from estimator.inference.report import inference_report
 from estimator.question.disclosure import Disclosure
 from estimator.question.inputs import REGISTRY
 from estimator.question.scenario import INPUTS, Scenario
@@ -28,6 +35,7 @@ from estimator.show.documents import (
     usual_markup,
 )
 from estimator.web.calibrate import live
+from estimator.web.serve import inputs as serve
 from estimator.web.shared import scenario, share, style, widgets
 from estimator.web.shared.amounts import amount, joined
 from estimator.web.shared.frame import Frame
@@ -80,12 +88,35 @@ MARKUPS = {
 MIMES = {"markdown": "text/markdown", "html": "text/html", "latex": "application/x-tex"}
 
 
+TASKS = {"training": N_("training a model"), "serving": N_("serving a model")}
+"""What is reported -> label of its option."""
+
+
+def _trains(values: Mapping[str, Any]) -> bool:
+    return bool(values["task"] == "training")
+
+
+def _serves(values: Mapping[str, Any]) -> bool:
+    return not _trains(values)
+
+
 def _typed(name: str, help_text: str, section: str = "", usual: float | None = None) -> Typed:
-    """Control of a number that may be left open."""
+    """Control of a number about training that may be left open."""
     declared = REGISTRY[name]
     return Typed(
-        name, usual, *declared.limit.range, label=declared.label, help=help_text, section=section
+        name,
+        usual,
+        *declared.limit.range,
+        label=declared.label,
+        help=help_text,
+        section=section,
+        when=_trains,
     )
+
+
+def _served(name: str, own: str = "") -> Any:
+    """Control of the page Inference, for reports on serving."""
+    return replace(serve.PARAMETERS.declared(name), name=own or name, when=_serves)
 
 
 PARAMETERS = LinkParameters(
@@ -96,16 +127,30 @@ PARAMETERS = LinkParameters(
         called=lambda: CALLED,
         help=N_("Document that a rule, a journal or a registry asks for."),
     ),
+    Choice(
+        "task",
+        tuple(TASKS),
+        label=N_("What is reported"),
+        help=N_("A run that trained a model, or a million output tokens of a model that serves."),
+        called=lambda: TASKS,
+    ),
     LineOfText(
         "name",
         "My model",
         label=N_("Name of the model"),
         help=N_("Stands in the document; some formats need it."),
+        when=_trains,
     ),
+    _served("model"),
     _typed("params", N_("Trainable weights of the model. Type 7e9 or 7B."), usual=7e9),
     _typed("tokens", N_("Tokens that the model sees in training, repetitions included."), "", 2e12),
     scenario.hardware(devices_with("tdp_w"), "h100-sxm"),
     _typed("devices", N_("Devices of this kind that work on it together."), usual=64.0),
+    _served("devices", "servers"),
+    _served("precision", "weights"),
+    _served("concurrency"),
+    _served("input"),
+    _served("output"),
     scenario.site((ANY, *place_names()), "ie", rest=N_("unspecified")),
     _typed(
         "device_hours",
@@ -121,6 +166,7 @@ PARAMETERS = LinkParameters(
         label=N_("Coverage of the meter"),
         help=N_("Hosts, network and cooling are added if the meter missed them."),
         section=MEASURED,
+        when=_trains,
         called=lambda: METERS,
     ),
     _typed("energy_uncertainty", N_("Error of the meter as a share: 0.05 is 5%."), MEASURED),
@@ -140,7 +186,10 @@ PARAMETERS = LinkParameters(
         N_("Compute of all runs over that of the final one, failed runs included."),
         MORE,
     ),
-    _typed("pue", N_("Energy of the whole building over that of the machines, from 1."), MORE),
+    replace(
+        _typed("pue", N_("Energy of the whole building over that of the machines, from 1."), MORE),
+        when=None,
+    ),
     _typed("year", N_("Year of the run, for its grid and PUE."), MORE),
 )
 
@@ -169,9 +218,36 @@ def _facts(run: Scenario, held: Disclosure) -> Disclosed:
     return training_facts(answer_scenario(run, catalog), held, catalog)
 
 
+def served_question(values: Values) -> ServingQuestion:
+    """Return the serving setup that the controls describe."""
+    return ServingQuestion(
+        preset=values["model"],
+        hardware=values["hardware"],
+        devices=float(values["servers"]) or None,
+        precision="" if values["weights"] == serve.USUAL else values["weights"],
+        concurrency=float(values["concurrency"]),
+        input_tokens=float(values["input"]),
+        output_tokens=float(values["output"]),
+        site="" if values["site"] == ANY else values["site"],
+        pue=values["pue"],
+    )
+
+
+@lru_cache(maxsize=256)
+def _served_facts(asked: ServingQuestion) -> Disclosed:
+    catalog = open_catalog()
+    return inference_facts(
+        inference_report(answer_serving([asked], catalog), catalog, CENTRAL), catalog
+    )
+
+
 def answered(values: Values) -> Document:
     """Return the document that the controls ask for."""
-    return document(values["format"], _facts(*question_of(values)), open_catalog())
+    if _serves(values):
+        facts = _served_facts(served_question(values))
+    else:
+        facts = _facts(*question_of(values))
+    return document(values["format"], facts, open_catalog())
 
 
 def draw_document(values: Values, made: Document, frame: Frame) -> None:
@@ -181,7 +257,7 @@ def draw_document(values: Values, made: Document, frame: Frame) -> None:
         widgets.switch(PARAMETERS, "format", _("Document"), CALLED)
     _draw_checks(facts)
     with style.block():
-        style.sentence(_sentence(facts))
+        style.sentence(_sentence(facts, served=_serves(values)))
         if not frame.slide:
             style.caption(
                 _(
@@ -205,9 +281,10 @@ def draw_document(values: Values, made: Document, frame: Frame) -> None:
     with style.folded(_("Boundary: what is counted"), key="fold_boundary") as fold:
         if fold.open:
             draw_table((_("part"), _("counted")), list(facts.boundary.items()))
-    with style.folded(_("Runs measured here"), key="fold_runs") as fold:
-        if fold.open:
-            _draw_runs(values)
+    if _trains(values):
+        with style.folded(_("Runs measured here"), key="fold_runs") as fold:
+            if fold.open:
+                _draw_runs(values)
 
 
 def _draw_checks(facts: Disclosed) -> None:
@@ -250,11 +327,15 @@ def run_rows(values: Values) -> list[tuple[str, str]]:
     return rows
 
 
-def _sentence(facts: Disclosed) -> str:
+def _sentence(facts: Disclosed, *, served: bool = False) -> str:
     """Answer in a sentence."""
     energy, carbon = (_amount(facts.facts[name]) for name in ("energy_kwh", "co2e_kg"))
     if not energy:
         return style.plain(_("The energy of this run is not known."))
+    if served:
+        return _("A million output tokens take {energy} and emit {carbon} of CO2e.").format(
+            energy=energy, carbon=carbon
+        )
     words = {
         "measured": _("measured"),
         "calibrated": _("partly measured"),
