@@ -1,6 +1,7 @@
 """Shrink it: every lever on the user's own case, with what it costs and where it gains nothing."""
 
 import math
+from collections.abc import Mapping
 from functools import partial
 from html import escape
 
@@ -12,14 +13,15 @@ from estimator.studies.depth.activations import checkpoints
 from estimator.studies.levers.case import Case, case_of
 from estimator.studies.levers.comparison import LeverComparison, State, compared
 from estimator.studies.levers.inference import Load
-from estimator.studies.levers.levers import LEVERS
+from estimator.studies.levers.levers import LEVERS, Lever
 from estimator.studies.levers.results import Result, measured, results
 from estimator.studies.levers.training import plain, with_adapters, with_recomputation
-from estimator.web.shared import share, style, widgets
+from estimator.web.shared import scenario, share, style, widgets
 from estimator.web.shared.amounts import amount, sentence, with_span
 from estimator.web.shared.charts import Row
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
+from estimator.web.shared.kit import PageQuestion, Values, title
 from estimator.web.shared.language import N_, _, ngettext
 from estimator.web.shared.profiles import (
     devices_with,
@@ -30,9 +32,8 @@ from estimator.web.shared.profiles import (
     place_names,
     preset_names,
 )
-from estimator.web.shared.site import LEARN, Page, controls
-from estimator.web.shared.url_state import Choice, LinkParameters, Number, Typed, UrlState
-from estimator.web.shared.valid import valid
+from estimator.web.shared.site import LEARN, Page
+from estimator.web.shared.url_state import Choice, LinkParameters, Number, Typed
 
 MOST_RESULTS = 12
 LAYERS = 32.0
@@ -60,14 +61,27 @@ def known_devices() -> tuple[str, ...]:
 
 PARAMETERS = LinkParameters(
     "levers",
-    Choice("preset", known_presets(), help=N_("Model that is compressed.")),
-    Choice("hardware", known_devices(), help=N_("Device that the model answers on.")),
+    Choice(
+        "preset",
+        known_presets(),
+        label=N_("Model"),
+        help=N_("Model that is compressed."),
+        called=preset_names,
+    ),
+    Choice(
+        "hardware",
+        known_devices(),
+        label=N_("Device"),
+        help=N_("Device that the model answers on."),
+        called=hardware_names,
+    ),
     Number(
         "batch",
         1.0,
         low=1.0,
         high=4096.0,
         whole=True,
+        label=N_("Concurrent sequences"),
         help=N_("Answers that are written at the same time."),
     ),
     Number(
@@ -76,19 +90,17 @@ PARAMETERS = LinkParameters(
         low=1.0,
         high=1e6,
         whole=True,
+        label=N_("Tokens in the cache of each"),
         help=N_("Tokens that each answer can look back to; they fill the memory."),
     ),
-    Choice(
-        "site",
-        ("world", *place_names()),
-        help=N_("Sets the carbon intensity and the price of electricity."),
-    ),
+    scenario.site(("world", *place_names())),
     *(
         Number(
             lever.id,
             lever.default if lever.id == "weights" else lever.most,
             lever.least,
             lever.most,
+            label=lever.title,
             help=N_("At the right end this lever is at rest."),
         )
         for lever in LOSSY
@@ -96,6 +108,8 @@ PARAMETERS = LinkParameters(
     Choice(
         "pattern",
         ("off", "on"),
+        label=LEVERS["pattern"].title,
+        called=lambda: {"on": N_("on"), "off": N_("off")},
         help=N_("Two of four weights are zero, which some devices skip."),
     ),
     Typed(
@@ -104,32 +118,13 @@ PARAMETERS = LinkParameters(
         low=0.0,
         high=1e16,
         required=True,
+        label=N_("Tokens for retraining"),
         help=N_("Tokens that the compressed model is trained on again."),
     ),
 )
-STATE = UrlState("levers", PARAMETERS)
 
 
-def draw(frame: Frame) -> None:
-    """Draw before and after, where nothing is gained, and what was published."""
-    values = share.begin(STATE)
-    shown = valid(PARAMETERS, values, _answered)
-    settings = pulled_levers(shown.values)
-    if frame.slide:
-        style.slide_title(_("Compression"))
-    with shown.drawn() as answer:
-        if answer is not None:
-            _answer(*answer, settings, frame)
-    if not frame.slide:
-        _training(values)
-    with controls(frame):
-        _controls()
-    files = (share.json("levers", lambda: shown.as_json(partial(_as_json, settings))),)
-    query = PARAMETERS.query(values)
-    share.finish(STATE, query, frame, SLIDES, title=_("Compression"), files=files)
-
-
-def pulled_levers(values: Row) -> dict[str, float]:
+def pulled_levers(values: Values) -> dict[str, float]:
     """Return the levers that are not at rest."""
     settings = {
         lever.id: float(values[lever.id]) for lever in LOSSY if values[lever.id] < lever.most
@@ -137,18 +132,19 @@ def pulled_levers(values: Row) -> dict[str, float]:
     return settings | ({"pattern": 0.5} if values["pattern"] == "on" else {})
 
 
-def _answered(values: Row) -> tuple[Case, LeverComparison]:
+def _answered(values: Values) -> tuple[Case, LeverComparison]:
     """Answer the case with and without the levers."""
     catalog, settings = open_catalog(), pulled_levers(values)
     load = Load(batch=float(values["batch"]), context=float(values["context"]))
     site = None if values["site"] == "world" else values["site"]
-    scenario = Scenario(hardware=values["hardware"], site=site)
+    asked = Scenario(hardware=values["hardware"], site=site)
     case = case_of(values["preset"], values["hardware"], load, catalog)
-    return case, compared(case, settings, scenario, catalog, values["retraining"])
+    return case, compared(case, settings, asked, catalog, values["retraining"])
 
 
-def _answer(case: Case, found: LeverComparison, settings: dict[str, float], frame: Frame) -> None:
-    """Draw the result of the levers on the case."""
+def _draw(values: Values, answer: tuple[Case, LeverComparison], frame: Frame) -> None:
+    """Draw before and after, where nothing is gained, and what was published."""
+    (case, found), settings = answer, pulled_levers(values)
     style.sentence(escape(_headline(case, found, settings)))
     if not frame.slide:
         roofline = _(
@@ -174,6 +170,7 @@ def _answer(case: Case, found: LeverComparison, settings: dict[str, float], fram
     if not frame.slide:
         _application(found)
         _evidence(found)
+        _training(values)
 
 
 def _headline(case: Case, found: LeverComparison, settings: dict[str, float]) -> str:
@@ -337,7 +334,7 @@ def _results(chosen: list[Result]) -> None:
         style.caption(_("and {n} more in compression.csv").format(n=rest))
 
 
-def _training(values: Row) -> None:
+def _training(values: Values) -> None:
     """Draw the levers on training."""
     st.subheader(_("Levers on training"), anchor=False)
     records = open_catalog().preset(values["preset"]).records
@@ -383,10 +380,9 @@ def _bound(state: State) -> str:
     return _("memory bandwidth") if state.bound_by_memory else _("compute")
 
 
-def _as_json(settings: dict[str, float], answer: tuple[Case, LeverComparison]) -> Row:
-    _case, found = answer
+def _as_json(values: Values, found: LeverComparison) -> Row:
     return {
-        "levers": settings,
+        "levers": pulled_levers(values),
         "memory_bytes": [found.before.memory_bytes, found.after.memory_bytes],
         "tokens_per_s": [found.before.tokens_per_s, found.after.tokens_per_s],
         "nothing_gained": [str(phrase) for phrase in found.nothing_gained],
@@ -394,22 +390,14 @@ def _as_json(settings: dict[str, float], answer: tuple[Case, LeverComparison]) -
     }
 
 
-def _controls() -> None:
-    """Draw the controls: the case, then every lever."""
-    st.subheader(_("Your case"), anchor=False)
-    widgets.choose(PARAMETERS, "preset", _("Model"), preset_names())
-    widgets.choose(PARAMETERS, "hardware", _("Device"), hardware_names())
-    widgets.number(PARAMETERS, "batch", _("Concurrent sequences"))
-    widgets.number(PARAMETERS, "context", _("Tokens in the cache of each"))
-    widgets.choose(PARAMETERS, "site", _("Place"), place_names(), _("world average"))
-    st.subheader(_("Levers"), anchor=False)
-    for lever in LOSSY:
-        step = 1.0 if lever.unit == "bit" else 0.01
-        label = f"{_(lever.title)}: {_(lever.setting)}"
-        widgets.slider(PARAMETERS, lever.id, label, step)
-    pattern = _(LEVERS["pattern"].title)
-    widgets.choose(PARAMETERS, "pattern", pattern, {"on": N_("on"), "off": N_("off")})
-    widgets.typed(PARAMETERS, {"retraining": N_("Tokens for retraining")})
+def _controls(values: Values, problems: Mapping[str, str], _found: object) -> None:
+    """Draw the controls: the case, then every lever with what its number means."""
+    widgets.draw_all(PARAMETERS, problems, {lever.id: partial(_lever, lever) for lever in LOSSY})
+
+
+def _lever(lever: Lever) -> None:
+    label = f"{_(lever.title)}: {_(lever.setting)}"
+    widgets.slider(PARAMETERS, lever.id, label, 1.0 if lever.unit == "bit" else 0.01)
 
 
 PER_MILLION = {
@@ -429,6 +417,20 @@ SLIDES = {
     "ratios": N_("what the levers do to memory, time, energy and cost"),
     "nothing": N_("where hardware gains nothing, and why"),
 }
+QUESTION = PageQuestion(
+    inputs=PARAMETERS,
+    answer=_answered,
+    view=_draw,
+    title=title(N_("Compression")),
+    slides=SLIDES,
+    controls=_controls,
+    files=lambda values, found: (share.json("levers", lambda: _as_json(values, found[1])),),
+)
 PAGE = Page(
-    path="levers", title=N_("Compression"), group=LEARN, draw=draw, slides=SLIDES, inputs=PARAMETERS
+    path="levers",
+    title=N_("Compression"),
+    group=LEARN,
+    draw=QUESTION.draw,
+    slides=SLIDES,
+    inputs=PARAMETERS,
 )
