@@ -1,6 +1,6 @@
 """The controls of a scenario, as drawn: one widget per field, its key the field's name."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import nullcontext
 
 import streamlit as st
@@ -21,20 +21,30 @@ from estimator.web.shared.profiles import (
     preset_names,
 )
 
+Problems = Mapping[str, str]
+"""Control -> what is wrong with it."""
+
 INTERVALS = (0.5, 0.8, 0.9, 0.95)
 
 
-def draw(answer: Answer, asked: Asked, *, measured: bool, without: Collection[str] = ()) -> None:
+def draw(
+    answer: Answer,
+    asked: Asked,
+    problems: Problems,
+    *,
+    measured: bool,
+    without: Collection[str] = (),
+) -> None:
     """Draw the controls, with what was taken where nothing was given.
 
     Eight at most are in sight; that of the measured runs of the device is, where there are any.
     Those that stand on a slide are left out.
     """
-    _work(answer, asked)
+    _work(answer, asked, problems)
     in_sight = ("hardware", "devices", "site", *(("calibration",) if measured else ()))
     for name in in_sight:
         if name not in without:
-            draw_one(name, answer, asked)
+            draw_one(name, answer, problems)
     drawn = {*inputs.WORK, *in_sight, *without}
     titles = {group: title for group, (title, _groups) in _SECTIONS.items()}
     opened = style.opened(_("More inputs"), titles, "open_controls")
@@ -42,14 +52,14 @@ def draw(answer: Answer, asked: Asked, *, measured: bool, without: Collection[st
         every = [name for name in inputs.OF_ALL if INPUTS[name].group in groups]
         names = [name for name in every if name not in drawn]
         work = _names_of_more_work(asked) if section == "work" else []
-        if section not in opened and asked.problems.keys().isdisjoint((*work, *names)):
+        if section not in opened and problems.keys().isdisjoint((*work, *names)):
             continue
         style.section(_(title))
         for name in work:
             timed = name == "device_hours"
-            _number(name, answer, asked, placeholder=_("not timed yet") if timed else "")
+            _number(name, answer, problems, placeholder=_("not timed yet") if timed else "")
         for name in names:
-            draw_one(name, answer, asked)
+            draw_one(name, answer, problems)
     undone = _("Going back undoes it")
     if st.context.is_embedded:
         widgets.button(_("Reset to the slide"), "reset", STATE.forget, tooltip=undone)
@@ -84,8 +94,8 @@ def tooltip(name: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def draw_one(name: str, answer: Answer, asked: Asked) -> None:
-    """Draw the control of one input."""
+def draw_one(name: str, answer: Answer, problems: Problems) -> None:
+    """Draw the control of one input, and what is wrong with it."""
     described = INPUTS[name]
     if name == "hardware":
         _select(name, hardware_names())
@@ -109,7 +119,9 @@ def draw_one(name: str, answer: Answer, asked: Asked) -> None:
         words = {word: _(_WORDS.get(word, word)) for word in described.choices}
         _select(name, words, placeholder=None if name in _ALWAYS else _("unspecified"))
     else:
-        _number(name, answer, asked)
+        _number(name, answer, problems)
+        return
+    _problem(name, problems)
 
 
 _SECTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -143,7 +155,7 @@ _METHODS = {
 }
 
 
-def _work(answer: Answer, asked: Asked) -> None:
+def _work(answer: Answer, asked: Asked, problems: Problems) -> None:
     """Draw the way into the page and what gives the work."""
     entry, way = asked.held["entry"], asked.held["way"]
     st.segmented_control(
@@ -176,9 +188,9 @@ def _work(answer: Answer, asked: Asked) -> None:
             **STATE.beginning("finetune", "index", list(methods).index),
         )
     if way == "config":
-        _config(asked)
+        _config(problems)
     else:
-        _amounts(way, answer, asked)
+        _amounts(way, answer, problems)
 
 
 _REST_OF_WORK = {
@@ -209,16 +221,16 @@ _SIDE_BY_SIDE = ("size", "samples")
 """Ways whose numbers stand in one line."""
 
 
-def _amounts(way: str, answer: Answer, asked: Asked) -> None:
+def _amounts(way: str, answer: Answer, problems: Problems) -> None:
     """Draw what gives the work in numbers, or by a known run."""
     if way == "preset":
         _select("preset", preset_names())
     with st.container(horizontal=True) if way in _SIDE_BY_SIDE else nullcontext():
         for name, text in _PLACEHOLDERS[way].items():
-            _number(name, answer, asked, placeholder=_(text))
+            _number(name, answer, problems, placeholder=_(text))
 
 
-def _config(asked: Asked) -> None:
+def _config(problems: Problems) -> None:
     """Draw what gives the work by a config.json."""
     st.text_area(
         _("config.json of a Hugging Face model"),
@@ -242,7 +254,7 @@ def _config(asked: Asked) -> None:
     ):
         begun = STATE.beginning(f"config_{name}", "value")
         place.text_input(label, placeholder=example, help=tooltip(name), **begun)
-    _problem("config_text", asked)
+    _problem("config_text", problems)
 
 
 def _select(
@@ -266,7 +278,7 @@ def _select(
     )
 
 
-def _number(name: str, answer: Answer, asked: Asked, *, placeholder: str = "") -> None:
+def _number(name: str, answer: Answer, problems: Problems, *, placeholder: str = "") -> None:
     """One number as text, with what is taken if nothing is typed."""
     st.text_input(
         _(INPUTS[name].label),
@@ -274,12 +286,12 @@ def _number(name: str, answer: Answer, asked: Asked, *, placeholder: str = "") -
         help=tooltip(name),
         **STATE.beginning(name, "value"),
     )
-    _problem(name, asked)
+    _problem(name, problems)
 
 
-def _problem(name: str, asked: Asked) -> None:
-    if name in asked.problems:
-        style.problem(asked.problems[name])
+def _problem(name: str, problems: Problems) -> None:
+    if name in problems:
+        style.problem(problems[name])
 
 
 def _assumed_value(name: str, answer: Answer) -> str:

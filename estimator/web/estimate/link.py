@@ -11,7 +11,7 @@ import streamlit as st
 from estimator.answer.scenario_estimate import Answer, answer_scenario
 from estimator.catalog import Catalog
 from estimator.core.messages import reason as why
-from estimator.question.scenario import Scenario, from_link
+from estimator.question.scenario import Scenario, from_link, link
 from estimator.web.estimate.inputs import (
     DEFAULT,
     OF_PAGE,
@@ -26,7 +26,7 @@ from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import shown
 from estimator.web.shared.profiles import open_catalog
 from estimator.web.shared.tables import COMPARED
-from estimator.web.shared.url_state import Query, State, UrlState
+from estimator.web.shared.url_state import Query, State, UrlState, asked_of
 
 DEFAULT_VIEW = "energy_kwh"
 
@@ -47,6 +47,8 @@ PICTURES = {
 @dataclass(frozen=True)
 class ScenarioCodec:
     """Codec of the scenario for links and widgets."""
+
+    page: str = "estimate"
 
     def names(self) -> Collection[str]:
         """Fields of the scenario, and the quantity compared."""
@@ -77,6 +79,15 @@ class ScenarioCodec:
         )
         return asked, [*notices, *more]
 
+    def query(self, value: Asked) -> dict[str, str]:
+        """Return all of the page as a link writes it."""
+        return as_query(value)
+
+    def problems(self, state: State) -> Mapping[str, str]:
+        """Widget -> why its text cannot be read."""
+        found: Asked = asked_of(self.page)
+        return found.problems
+
     def shown(self, value: Asked) -> Mapping[str, Any]:
         """Widget -> what it holds for a scenario."""
         return value.held
@@ -91,13 +102,14 @@ class ScenarioCodec:
 ANSWERED = "_scenario"
 """Scenario that the page answered last, in the session."""
 
-STATE = UrlState("estimate", ScenarioCodec())
+STATE = UrlState(ScenarioCodec.page, ScenarioCodec())
 
 
-def as_query(answer: Answer, asked: Asked) -> dict[str, str]:
-    """All of the page as query parameters: the scenario, the picture and the quantity compared."""
+def as_query(asked: Asked) -> dict[str, str]:
+    """State of the page as a link writes it: the scenario that was answered last, and the look."""
+    scenario = st.session_state.get(ANSWERED, DEFAULT)
     look = {"picture": asked.picture, "view": asked.view}
-    return {**dict(parse_qsl(answer.link[1:])), **look}
+    return {**dict(parse_qsl(link(scenario)[1:])), **look}
 
 
 def answer_link(query: Query, catalog: Catalog) -> tuple[Answer, list[str]]:

@@ -1,8 +1,8 @@
 """The first page: one scenario, and what it takes."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from html import escape
 from urllib.parse import parse_qsl
 
@@ -13,7 +13,6 @@ from estimator.answer.published_run import published_run, words_of_run
 from estimator.answer.scenario_estimate import Answer, answer_scenario
 from estimator.answer.training_report import equivalents, training_report
 from estimator.catalog import Catalog
-from estimator.core.messages import reason
 from estimator.core.units import human_percent
 from estimator.show.phrases import as_much, measured_line
 from estimator.show.values import as_json
@@ -26,17 +25,17 @@ from estimator.web.estimate.examples import EXAMPLES
 from estimator.web.estimate.fit import MOST_USED, badge, batches, fit_of
 from estimator.web.estimate.further import further_links
 from estimator.web.estimate.inputs import DEFAULT, OF_ALL, Asked, asked_for
-from estimator.web.estimate.link import ANSWERED, NOT_OF_SCENARIO, PICTURES, STATE, as_query
+from estimator.web.estimate.link import ANSWERED, PICTURES, STATE, ScenarioCodec, as_query
 from estimator.web.estimate.sources import compared_by, draw_formula, draw_sources
 from estimator.web.shared import charts, figures, language, scenario, share, style, widgets
 from estimator.web.shared.amounts import localised, result, sentence
 from estimator.web.shared.frame import Frame
 from estimator.web.shared.html_table import anchor, draw_table
+from estimator.web.shared.kit import PageQuestion
 from estimator.web.shared.language import N_, _
-from estimator.web.shared.notices import quoted, shown
+from estimator.web.shared.notices import quoted
 from estimator.web.shared.profiles import open_catalog
 from estimator.web.shared.site import TRAIN, Page
-from estimator.web.shared.site import controls as site_controls
 from estimator.web.shared.tables import (
     COMPARED,
     Others,
@@ -50,7 +49,7 @@ from estimator.web.shared.tables import (
     uncertain_quantity,
     uncertainty_rows,
 )
-from estimator.web.shared.url_state import State, short_number
+from estimator.web.shared.url_state import short_number
 
 LONGEST_H = 100 * 8766.0
 """Wall time from which on a run cannot be meant [h]."""
@@ -96,69 +95,66 @@ class Drawn:
     Parameters
     ----------
     answer : Answer
-    asked : Asked
-        State of the controls.
-    query : dict of str to str
-        State of the page as its link writes it.
     others : Others, optional
         The same work on other devices, where it was answered with it.
     applied_runs : AppliedRuns, optional
         Effect of measured runs on the answer.
-    refusal : str
-        Reason that this is the last valid answer; empty if it is the answer to `asked`.
     """
 
     answer: Answer
-    asked: Asked
-    query: dict[str, str]
     others: Others | None
     applied_runs: AppliedRuns | None
-    refusal: str
 
 
 def draw(frame: Frame) -> None:
     """Draw the answer to what the URL or the widgets ask, then the controls."""
+    replace(QUESTION, controls=partial(_controls, frame)).draw(frame)
+
+
+def _answered(asked: Asked) -> Drawn:
+    """Answer what is asked; where the picture is of other devices, these with it."""
     catalog = open_catalog()
-    asked = STATE.arrive()
-    answer, others, refusal = _answered(asked, st.session_state, catalog)
-    drawn = Drawn(
-        answer=answer,
-        asked=asked,
-        query=as_query(answer, asked),
-        others=others,
-        applied_runs=measured.applied_runs(answer, catalog),
-        refusal=refusal,
-    )
-    style.notices(STATE.notices)
-    with style.last_valid(refusal):
-        with style.block():
-            _headline(answer, frame, catalog)
-            if not frame.slide:
-                _figures(answer, drawn.applied_runs)
-        if frame.slide:
-            _slide(drawn, frame)
-        else:
-            with style.block():
-                _notes(drawn, frame)
-    if not frame.slide:
-        _switch("picture", _("Picture"), PICTURES)
-        if asked.picture == "devices":
-            _view()
-        with style.dimmed("picture") if refusal else nullcontext(), style.block():
-            SECTIONS[asked.picture](drawn, frame, catalog)
-        with style.dimmed("details") if refusal else nullcontext():
-            _details(drawn, catalog)
-    with site_controls(frame):
-        has_runs = drawn.applied_runs is not None
-        controls.draw(answer, asked, measured=has_runs, without=_on_slide(frame))
-    STATE.leave(drawn.query, embedded=frame.embedded)
-    query = {name: text for name, text in drawn.query.items() if name not in NOT_OF_SCENARIO}
-    implied = {
-        name: short_number(answer.inputs[name].value)
-        for name in ("params", "tokens")
-        if name in answer.inputs
-    }
-    style.marker(query, scenario.handed_on(query, frame.carried) | implied)
+    if asked.picture == "devices":
+        answer, others = answer_beside(asked.scenario, catalog)
+    else:
+        answer, others = answer_scenario(asked.scenario, catalog), None
+    st.session_state[ANSWERED] = asked.scenario
+    runs = measured.applied_runs(answer, catalog)
+    return Drawn(answer=answer, others=others, applied_runs=runs)
+
+
+def _draw(asked: Asked, drawn: Drawn, frame: Frame) -> None:
+    """Draw the answer: all of it, or the slide."""
+    catalog, answer = open_catalog(), drawn.answer
+    with style.block():
+        _headline(answer, frame, catalog)
+        if not frame.slide:
+            _figures(answer, drawn.applied_runs)
+    if frame.slide:
+        _slide(asked, drawn, frame)
+        return
+    with style.block():
+        _notes(drawn, frame)
+    _switch("picture", _("Picture"), PICTURES)
+    if asked.picture == "devices":
+        _view()
+    with style.block():
+        SECTIONS[asked.picture](asked, drawn, frame, catalog)
+    _details(asked, answer, catalog)
+
+
+def _controls(frame: Frame, asked: Asked, problems: Mapping[str, str], drawn: Drawn | None) -> None:
+    """Draw the controls that are not on the slide."""
+    assert drawn is not None, "what the page opens with can be answered"
+    has_runs = drawn.applied_runs is not None
+    controls.draw(drawn.answer, asked, problems, measured=has_runs, without=_on_slide(frame))
+
+
+def _implied(drawn: Drawn) -> dict[str, str]:
+    """Size and tokens of the work for other pages, whatever it is given by."""
+    known = drawn.answer.inputs
+    names = [name for name in ("params", "tokens") if name in known]
+    return {name: short_number(known[name].value) for name in names}
 
 
 def _headline(answer: Answer, frame: Frame, catalog: Catalog) -> None:
@@ -169,13 +165,13 @@ def _headline(answer: Answer, frame: Frame, catalog: Catalog) -> None:
         style.slide_title(words.title(answer, catalog))
 
 
-def _slide(drawn: Drawn, frame: Frame) -> None:
+def _slide(asked: Asked, drawn: Drawn, frame: Frame) -> None:
     """Draw the controls that the link puts on the slide, then the one section it asks for."""
     chosen = _on_slide(frame)
     if chosen:
         for name, column in zip(chosen, st.columns(len(chosen)), strict=True):
             with column:
-                controls.draw_one(name, drawn.answer, drawn.asked)
+                controls.draw_one(name, drawn.answer, {})
     if frame.show == "figures":
         with style.block():
             _figures(drawn.answer, drawn.applied_runs)
@@ -183,7 +179,7 @@ def _slide(drawn: Drawn, frame: Frame) -> None:
     else:
         if frame.show == "devices":
             _view()
-        SECTIONS[frame.show](drawn, frame, open_catalog())
+        SECTIONS[frame.show](asked, drawn, frame, open_catalog())
 
 
 def _on_slide(frame: Frame) -> list[str]:
@@ -209,10 +205,10 @@ def _switch(key: str, label: str, names: Mapping[str, str]) -> None:
     )
 
 
-def _details(drawn: Drawn, catalog: Catalog) -> None:
+def _details(asked: Asked, answer: Answer, catalog: Catalog) -> None:
     """Draw what is one click away; nothing of it is worked out before."""
-    answer = drawn.answer
-    pins.draw(words.title(answer, catalog), drawn.query, lambda link: _open_link(link, drawn.asked))
+    query = as_query(asked)
+    pins.draw(words.title(answer, catalog), query, lambda link: _open_link(link, asked))
     for name in style.opened(_("More about it"), DETAILS, "open_details"):
         if name == "start":
             draw_schedule(answer)
@@ -230,9 +226,9 @@ def _details(drawn: Drawn, catalog: Catalog) -> None:
             draw_sources(answer, catalog)
         elif name == "examples":
             style.section(_(DETAILS[name]))
-            _examples(drawn.asked)
+            _examples(asked)
         else:
-            _share(answer, drawn.query)
+            _share(answer, query)
 
 
 def _batches(answer: Answer, catalog: Catalog) -> None:
@@ -303,23 +299,6 @@ def _open_link(link: str, asked: Asked) -> None:
     """Ask for the scenario of a link, with the chart that is shown."""
     found = STATE.codec.read(dict(parse_qsl(link)))[0]
     STATE.choose(asked_for(found.scenario, asked.picture, asked.view))
-
-
-def _answered(asked: Asked, state: State, catalog: Catalog) -> tuple[Answer, Others | None, str]:
-    """Answer what is asked; if that cannot be, the last scenario that could, and why.
-
-    Where the picture is of other devices, these are answered with it.
-    """
-    try:
-        if asked.picture == "devices":
-            answer, others = answer_beside(asked.scenario, catalog)
-        else:
-            answer, others = answer_scenario(asked.scenario, catalog), None
-    except ValueError as error:
-        last = answer_scenario(state.get(ANSWERED, DEFAULT), catalog)
-        return last, None, shown(reason(error))
-    state[ANSWERED] = asked.scenario
-    return answer, others, ""
 
 
 def _figures(answer: Answer, applied_runs: AppliedRuns | None) -> None:
@@ -408,7 +387,7 @@ def _card(answer: Answer, name: str, applied_runs: AppliedRuns | None) -> str:
     return style.figure(name, _(LABELS[name]), value, span, notes)
 
 
-def _parts(drawn: Drawn, frame: Frame, catalog: Catalog) -> None:
+def _parts(asked: Asked, drawn: Drawn, frame: Frame, catalog: Catalog) -> None:
     """Draw where the energy goes."""
     answer = drawn.answer
     rows = parts_rows(answer)
@@ -426,7 +405,7 @@ def _parts(drawn: Drawn, frame: Frame, catalog: Catalog) -> None:
     )
 
 
-def _uncertainty(drawn: Drawn, frame: Frame, catalog: Catalog) -> None:
+def _uncertainty(asked: Asked, drawn: Drawn, frame: Frame, catalog: Catalog) -> None:
     """Draw what makes the interval wide."""
     answer = drawn.answer
     rows = uncertainty_rows(answer)
@@ -450,9 +429,9 @@ def _uncertainty(drawn: Drawn, frame: Frame, catalog: Catalog) -> None:
     )
 
 
-def _devices(drawn: Drawn, frame: Frame, catalog: Catalog) -> None:
+def _devices(asked: Asked, drawn: Drawn, frame: Frame, catalog: Catalog) -> None:
     """Draw the same work on other devices."""
-    answer, quantity = drawn.answer, drawn.asked.view
+    answer, quantity = drawn.answer, asked.view
     compared = compared_devices(answer, quantity, catalog, drawn.others)
     rows = comparison_rows(compared, quantity, yours=True)
     if len(rows) < 2:
@@ -491,12 +470,12 @@ def _level(answer: Answer) -> str:
     return localised(f"{answer.level * 100:.3g}")
 
 
-def _formula(drawn: Drawn, frame: Frame, catalog: Catalog) -> None:
+def _formula(asked: Asked, drawn: Drawn, frame: Frame, catalog: Catalog) -> None:
     """Draw the formula with the numbers of this run."""
     draw_formula(drawn.answer, linked=False)
 
 
-SECTIONS: Mapping[str, Callable[[Drawn, Frame, Catalog], None]] = {
+SECTIONS: Mapping[str, Callable[[Asked, Drawn, Frame, Catalog], None]] = {
     "parts": _parts,
     "doubts": _uncertainty,
     "devices": _devices,
@@ -512,6 +491,18 @@ SLIDES = {
     "formula": N_("the formula with the numbers of this run"),
 }
 
+QUESTION = PageQuestion(
+    inputs=ScenarioCodec(),
+    answer=_answered,
+    view=_draw,
+    title=lambda asked: words.title(
+        answer_scenario(asked.scenario, open_catalog()), open_catalog()
+    ),
+    heading=lambda asked, frame: "",
+    slides=SLIDES,
+    implied=_implied,
+    shares=False,
+)
 PAGE = Page(
     path="estimate",
     title=N_("Estimate"),

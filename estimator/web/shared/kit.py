@@ -28,23 +28,24 @@ from estimator.web.shared.frame import Frame
 from estimator.web.shared.language import _
 from estimator.web.shared.notices import shown
 from estimator.web.shared.site import controls
-from estimator.web.shared.url_state import LinkParameters, UrlState
+from estimator.web.shared.url_state import LinkParameters, PageCodec, UrlState
 
+Asked = TypeVar("Asked")
 Found = TypeVar("Found")
 Values = dict[str, Any]
 
 
-def _no_files(values: Values, found: Any) -> Sequence[share.File]:
+def _no_files(values: Any, found: Any) -> Sequence[share.File]:
     return ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class PageQuestion(Generic[Found]):
+class PageQuestion(Generic[Asked, Found]):
     """Inputs, the call that answers them, and the views of the answer.
 
     Parameters
     ----------
-    inputs : LinkParameters
+    inputs : LinkParameters, or another codec of a page
     answer : callable
         Values of the inputs -> answer. Raises ValueError where they cannot be answered.
     view : callable
@@ -67,23 +68,29 @@ class PageQuestion(Generic[Found]):
         Sentence of a refusal, in the words of the page.
     named : mapping of str to str
         Input of the core -> control that asks for it, where its name is another.
+    implied : callable, optional
+        What an answer hands to other pages besides the inputs of this one.
+    shares : bool
+        Whether what is to be shared is drawn below the answer; otherwise the view draws it.
     """
 
-    inputs: LinkParameters
-    answer: Callable[[Values], Found]
-    view: Callable[[Values, Found, Frame], None]
-    title: Callable[[Values], str]
+    inputs: PageCodec[Asked]
+    answer: Callable[[Asked], Found]
+    view: Callable[[Asked, Found, Frame], None]
+    title: Callable[[Asked], str]
     slides: Mapping[str, str]
-    above: Callable[[Values, Frame], None] | None = None
-    heading: Callable[[Values, Frame], str] | None = None
-    controls: Callable[[Values, Mapping[str, str], Found | None], None] | None = None
-    files: Callable[[Values, Found], Sequence[share.File]] = _no_files
-    query: Callable[[Values], dict[str, str]] | None = None
+    above: Callable[[Asked, Frame], None] | None = None
+    heading: Callable[[Asked, Frame], str] | None = None
+    controls: Callable[[Asked, Mapping[str, str], Found | None], None] | None = None
+    files: Callable[[Asked, Found], Sequence[share.File]] = _no_files
+    query: Callable[[Asked], dict[str, str]] | None = None
     worded: Callable[[Notice], str] = shown
     named: Mapping[str, str] = field(default_factory=dict)
+    implied: Callable[[Found], Mapping[str, str]] | None = None
+    shares: bool = True
 
     @property
-    def state(self) -> UrlState[Values]:
+    def state(self) -> UrlState[Asked]:
         """State of the page."""
         return UrlState(self.inputs.page, self.inputs)
 
@@ -107,18 +114,20 @@ class PageQuestion(Generic[Found]):
                 self.view(values, found, frame)
         with controls(frame):
             if self.controls is None:
+                assert isinstance(self.inputs, LinkParameters)
                 widgets.draw_all(self.inputs, problems)
             else:
                 self.controls(asked, problems, found)
         query = (self.query or self.inputs.query)(asked)
-        if not frame.slide:
+        if self.shares and not frame.slide:
             files = () if found is None else self.files(values, found)
             share.draw(self.slides, query, title=self.title(values), files=files)
-        share.leave(state, query, frame)
+        implied = self.implied(found) if self.implied and found is not None else {}
+        share.leave(state, query, frame, implied)
 
     def _answered(
-        self, asked: Values
-    ) -> tuple[Values, Found | None, Mapping[str, str], Sequence[str]]:
+        self, asked: Asked
+    ) -> tuple[Asked, Found | None, Mapping[str, str], Sequence[str]]:
         """Answer what is asked, else what was answered last: values, answer, what is wrong."""
         place = f"_{self.inputs.page}_valid"
         problems = dict(self.inputs.problems(st.session_state))

@@ -242,10 +242,12 @@ def finish(
     leave(state, query, frame)
 
 
-def leave(state: UrlState[Any], query: Query, frame: Frame) -> None:
-    """Write the URL of a page, and its marker for tests."""
+def leave(
+    state: UrlState[Any], query: Query, frame: Frame, implied: Mapping[str, str] | None = None
+) -> None:
+    """Write the URL of a page, and its marker, with the inputs that the menu hands on."""
     state.leave(query, embedded=frame.embedded)
-    style.marker(query, scenario.handed_on(query, frame.carried))
+    style.marker(query, scenario.handed_on(query, frame.carried) | dict(implied or {}))
 
 
 def _offline(figure: File, title: str) -> None:

@@ -62,6 +62,20 @@ class Codec(Protocol[Value]):
         """
 
 
+class PageCodec(Codec[Value], Protocol[Value]):
+    """Codec of a page that the kit draws."""
+
+    @property
+    def page(self) -> str:
+        """Path of the page."""
+
+    def problems(self, state: State) -> Mapping[str, str]:
+        """Control -> why what it holds cannot be used, of those for which that is so."""
+
+    def query(self, values: Value) -> dict[str, str]:
+        """Return a value as a link writes it."""
+
+
 @dataclass
 class VisitMemory:
     """State of a page between two runs of its script: the one source of truth.
