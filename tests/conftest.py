@@ -7,11 +7,16 @@ import tempfile
 
 import pytest
 from _pytest.doctest import DoctestModule
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from estimator.catalog import Catalog
 
-settings.register_profile("any-machine", deadline=None, max_examples=50)
+settings.register_profile(
+    "any-machine",
+    deadline=None,
+    max_examples=50,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("any-machine")
 
 collect_ignore = ["benchmarks"]

@@ -6,18 +6,18 @@ import json
 from urllib.parse import parse_qsl
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from estimator.answer.scenario_estimate import answer_scenario
 from estimator.answer.training_report import estimate_report
 from estimator.catalog import Catalog
-from estimator.cli import main
 from estimator.question.inputs import option_of
 from estimator.question.scenario import Scenario, column_of, from_link
 from estimator.show import values
 from estimator.show.csv_table import FIELDS, RESULTS, estimate_csv
 from estimator.web.estimate.link import STATE
+from tests.in_process import run
 
 
 def as_json(answer):
@@ -164,15 +164,14 @@ def bounds(results):
     return {name: [found[end] for end in ("low", "mid", "high")] for name, found in results.items()}
 
 
-def by_command_line(scenario, capsys):
+def by_command_line(scenario):
     """Answer of `estimate --json`, or none where it is refused."""
     said = [
         f"{option_of(name)}={value if isinstance(value, str) else repr(value)}"
         for name, value in scenario.given().items()
     ]
-    code = main(["estimate", "--json", "--quiet", *said])
-    reported = capsys.readouterr().out
-    return json.loads(reported) if code == 0 else None
+    done = run("estimate", "--json", "--quiet", *said)
+    return json.loads(done.stdout) if done.returncode == 0 else None
 
 
 def by_table(scenario):
@@ -198,14 +197,10 @@ def on_page(link):
     return STATE.codec.gather(dict(STATE.codec.shown(asked)), asked).scenario, notices
 
 
-@settings(
-    max_examples=30,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(max_examples=30)
 @given(scenario=SCENARIOS)
-def test_one_scenario_has_one_answer_everywhere(scenario, capsys):
-    reported = by_command_line(scenario, capsys)
+def test_one_scenario_has_one_answer_everywhere(scenario):
+    reported = by_command_line(scenario)
     python = answered(scenario)
     assert (reported is None) == (python is None)
     row = None if scenario.config else by_table(scenario)

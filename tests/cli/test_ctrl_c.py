@@ -99,7 +99,7 @@ def test_ctrl_c_on_a_benchmark_keeps_what_was_measured(again):
     assert "stopped by Ctrl-C" in shown or again
     (run,) = read_runs()[0]
     assert run.state == "interrupted"
-    assert len(run.timings) == 2
+    assert len(run.timings) >= 2, "more than was seen where the key came late"
     assert run.conditions, "it was summed up"
 
 

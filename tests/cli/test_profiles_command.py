@@ -9,7 +9,7 @@ import tomllib
 
 import pytest
 import tomli_w
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from estimator.catalog import Catalog
@@ -151,7 +151,7 @@ def spoilt(draw, whole):
 def test_check_lists_what_is_out_of_place_and_never_breaks(tmp_path, folder, whole):
     (tmp_path / folder).mkdir()
 
-    @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=40)
     @given(spoilt(whole))
     def spoil(text):
         (tmp_path / folder / "mine.toml").write_text(text, encoding="utf-8")

@@ -38,7 +38,7 @@ def fuzzing(cases):
         database=None,
         deadline=None,
         phases=(Phase.explicit, Phase.generate),
-        suppress_health_check=list(HealthCheck) if TIMES > 1 else [],
+        suppress_health_check=list(HealthCheck) if TIMES > 1 else [HealthCheck.too_slow],
     )
 
 

@@ -29,7 +29,7 @@ def test_images_and_films_on_an_h100_are_within_the_interval_of_95_percent(catal
         assert low[0] < measured < high[0], quantity
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.floats(1.0, 200.0), st.floats(1.1, 4.0))
 def test_twice_the_steps_take_twice_as_long(steps, times):
     catalog = Catalog.open()
