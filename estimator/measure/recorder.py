@@ -67,7 +67,6 @@ class Recording:
 
     origin: Origin
     label: str | None = None
-    rate_hz: float = 10.0
     store: Store | None = None
     notes: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list, init=False)
@@ -116,7 +115,6 @@ class Recording:
         often = [one.component for one in self.meters if one.name == RAPL]
         self._sampler = Sampler(
             self.meters,
-            rate_hz=self.rate_hz,
             often=often if self.origin == "bench" else (),
             most_of_a_core=None if self.origin == "bench" else MOST_OF_A_CORE,
             on_samples=self._keep,

@@ -7,7 +7,7 @@ from typing import Any
 
 from estimator.catalog import Catalog
 from estimator.measure.attribution import total_power_w, used_devices, with_power
-from estimator.measure.logs.formats import LogReading, format_of, logged_runs
+from estimator.measure.logs.formats import format_of, logged_runs
 from estimator.measure.logs.log_file import LogFile, read_log
 from estimator.measure.logs.logged_run import LoggedRun, placed_load
 from estimator.runs.meter import Meter, MeterError, Sample
@@ -70,7 +70,7 @@ class ResultFile:
         try:
             log = read_log(self.path)
             name = format_of(log)
-            return log, [] if name is None else logged_runs(log, name, LogReading(self.catalog))
+            return log, [] if name is None else logged_runs(log, name, self.catalog)
         except (MeterError, OSError) as error:
             if loud:
                 self.notes.append(" ".join(str(error).split()))

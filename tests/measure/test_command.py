@@ -1,6 +1,5 @@
 """`calibrate run`: real commands, wrapped by the real command line, in processes of their own."""
 
-import json
 import os
 import pty
 import signal
@@ -129,12 +128,13 @@ def test_a_short_run_whose_steps_were_timed_is_stored():
 def test_the_work_of_the_command_becomes_a_timing(data, tmp_path):
     job = script(tmp_path, "import time\ntime.sleep(0.5)\n")
     work = ("--flop", "1e12", "--kind", "vision", "--arch", "CNN", "--precision", "fp32")
-    done = here(*job, options=(*work, "--label", "mine", "--record", str(tmp_path / "r.json")))
+    done = here(*job, options=(*work, "--label", "mine"))
     assert done.returncode == 0
-    (timing,) = only_run().timings
+    run = only_run()
+    (timing,) = run.timings
+    assert run.label == "mine"
     assert (timing.flop, timing.kind, timing.arch, timing.repetitions) == (1e12, "vision", "CNN", 1)
     assert 0.5 <= timing.time_s < 10
-    assert json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))["label"] == "mine"
 
 
 def test_tokens_and_parameters_count_six_flops_each(data):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from estimator.calibration.correction import known_runs
 from estimator.catalog import Catalog
-from estimator.measure.logs.formats import FORMATS, LogReading, format_of, logged_runs
+from estimator.measure.logs.formats import FORMATS, format_of, logged_runs
 from estimator.measure.logs.log_file import LogFile, number, read_log
 from estimator.measure.logs.logged_run import Unlogged, measured_run
 from estimator.runs import open_store
@@ -134,10 +134,9 @@ def log_of(text):
 
 @pytest.fixture
 def imported(catalog):
-    def runs(text, column=None, **added):
+    def runs(text, **added):
         log = log_of(text)
-        by = LogReading(catalog=catalog, hardware=added.get("hardware"), step_time_column=column)
-        found = logged_runs(log, format_of(log) or "none", by)
+        found = logged_runs(log, format_of(log) or "none", catalog, added.get("hardware"))
         return [measured_run(log, one, Unlogged(**added), catalog) for one in found]
 
     return runs
@@ -319,17 +318,6 @@ def test_step_times_follow_from_times_of_steps(imported):
     assert run.started == "2026-05-28T20:26:40Z"
 
 
-def test_a_column_of_step_times_can_be_named(imported, catalog):
-    odd = LIGHTNING.replace("train/step_time_ms", "took").replace("step", "steps")
-    log = log_of(odd)
-    assert format_of(log) is None
-    by = LogReading(catalog=catalog, step_time_column="took")
-    (found,) = logged_runs(log, "metrics", by)
-    assert found.steps.step_s == pytest.approx(251, rel=0.01)
-    with pytest.raises(MeterError, match="no column 'other'; it has epoch, steps"):
-        logged_runs(log, "metrics", LogReading(catalog=catalog, step_time_column="other"))
-
-
 def test_steps_faster_than_the_device_teach_nothing_and_say_so(imported):
     (run,) = imported(LIGHTNING, hardware="t4", devices=1, step_flop=1e15, **worked(kind="vision"))
     (same,) = imported(
@@ -404,10 +392,9 @@ def test_a_damaged_log_is_refused_in_one_line(name, data, catalog):
         st.sampled_from(["", "9" * 400, "nan", "-1", "null", '"', ",", "\n", "[[[[", "1e999"])
     )
     log = log_of(text[:at] + odd + text[at + cut :])
-    by = LogReading(catalog=catalog, hardware="h100")
     added = Unlogged(hardware="h100", devices=1, step_flop=1e12, **worked())
     try:
-        for one in logged_runs(log, name, by):
+        for one in logged_runs(log, name, catalog, "h100"):
             measured_run(log, one, added, catalog)
     except (MeterError, ValueError) as error:
         assert "\n" not in str(error)

@@ -4,7 +4,6 @@ That proves binding, units, windows and errors; of the truth of real sensors it 
 """
 
 import ctypes
-import json
 import os
 import random
 import subprocess
@@ -706,13 +705,13 @@ def python(libraries, *words, **settings):
 
 def wrapped(libraries, tmp_path, script, **settings):
     """Record of a script that `calibrate run` wraps."""
-    record = tmp_path / "record.json"
-    words = ["-m", "estimator", "calibrate", "run", "--record", str(record), "--"]
+    words = ["-m", "estimator", "calibrate", "run", "--"]
     job = [sys.executable, "-c", script]
-    data = str(tmp_path / "data")
-    done = python(libraries, *words, *job, TWENTY_WATTS_DATA=data, **settings)
+    data = tmp_path / "data"
+    done = python(libraries, *words, *job, TWENTY_WATTS_DATA=str(data), **settings)
     assert done.returncode == 0, done.stderr
-    return json.loads(record.read_text(encoding="utf-8"))
+    (run,) = read_runs(data / "runs.sqlite")[0]
+    return as_plain(run)
 
 
 def of(run, part, component):

@@ -273,15 +273,13 @@ def test_the_nodes_are_read_from_what_is_most_direct(address, catalog):
     assert "node2/host" not in reported
 
 
-def test_kepler_is_modelled_unless_told_and_petajoules_are_not_believed(address, catalog):
+def test_kepler_is_modelled_and_petajoules_are_not_believed(address, catalog):
     run = imported(address, catalog, hosts=("n3",)).run
     kepler = energies(run)["node0/cpu"]
     assert (kepler.meter, kepler.trust) == ("kepler", "modelled")
     assert kepler.mean_w == pytest.approx(300)
     assert kepler.energy_j == pytest.approx(300 * (LENGTH_S - EVERY_S), rel=1e-6)
     assert any("leapt" in note for note in run.notes)
-    trusted = imported(address, catalog, hosts=("n3",), kepler_measures=True).run
-    assert energies(trusted)["node0/dram"].trust == "counter"
 
 
 def test_a_selector_picks_the_boards_of_a_job(address, catalog):
@@ -631,7 +629,7 @@ def test_more_counters_than_a_node_has_are_refused():
     source, mine = chosen(found, ["n1"])["n1", "cpu"]
     some = dict.fromkeys(mine, series((0, 1.0), (15, 2.0)))
     with pytest.raises(MeterError, match="513 counters of one part of one node"):
-        node_summary("node0/cpu", source, some, Window(start_s=0, end_s=15), trusted=False)
+        node_summary("node0/cpu", source, some, Window(start_s=0, end_s=15))
 
 
 def test_samples_that_are_no_number_are_left_out():

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from estimator.catalog import Catalog
-from estimator.measure.logs.formats import LogReading, format_of, logged_runs
+from estimator.measure.logs.formats import format_of, logged_runs
 from estimator.measure.logs.log_file import LogFile
 from estimator.measure.logs.logged_run import Unlogged, measured_run
 from estimator.runs import open_store, read_served
@@ -102,7 +102,7 @@ def log_of(text):
 def imported(catalog):
     def runs(text, **added):
         log = log_of(text)
-        found = logged_runs(log, format_of(log) or "none", LogReading(catalog=catalog))
+        found = logged_runs(log, format_of(log) or "none", catalog)
         return [measured_run(log, one, Unlogged(**added), catalog) for one in found]
 
     return runs
@@ -325,7 +325,7 @@ def test_a_damaged_result_is_refused_in_one_line(name, result, data, catalog):
     log = log_of(text[:at] + odd + text[at + cut :])
     added = Unlogged(hardware="h100", devices=1, load={"precision": "bf16"})
     try:
-        for one in logged_runs(log, name, LogReading(catalog=catalog)):
+        for one in logged_runs(log, name, catalog):
             measured_run(log, one, added, catalog)
     except (MeterError, ValueError) as error:
         assert "\n" not in str(error)

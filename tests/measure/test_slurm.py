@@ -135,9 +135,7 @@ def test_energy_that_no_node_can_draw_is_not_believed(run):
     ("tres", "asked", "kept", "says"),
     [
         ("cpu=112,gres/gpu:a100=8,node=1", {"exclusive": True}, True, None),
-        ("cpu=112,gres/gpu:a100=8,node=1", {"node_gpus": 8}, True, None),
         ("cpu=112,gres/gpu:a100=8,node=1", {}, True, "only if it had them for itself"),
-        ("cpu=32,gres/gpu:a100=2,node=1", {"node_gpus": 8}, False, "had 2 of 8 boards of a node"),
         ("cpu=4,gres/gpu:a100=1,node=1", {}, False, "had 4 processors of a node"),
         ("cpu=4,gres/gpu:a100=1,node=1", {"exclusive": True}, True, None),
     ],
@@ -155,7 +153,7 @@ def test_the_energy_of_a_shared_node_is_left_out(run, tres, asked, kept, says):
 def test_a_plugin_that_counts_boards_tells_their_power_if_all_were_the_jobs(run):
     work = {"flop": 1e19, "precision": "bf16"}
     text = job(one_node("14400000"))
-    (timing,) = run(text, gathers="gpu", node_gpus=8, work=work).timings
+    (timing,) = run(text, gathers="gpu", exclusive=True, work=work).timings
     assert (timing.power_w, timing.trust) == (500, "counter")
     (timing,) = run(text, gathers="gpu", work=work).timings
     assert timing.power_w is None
@@ -386,8 +384,6 @@ def test_a_text_comes_from_a_file_or_a_pipe(monkeypatch, tmp_path):
         done = calibrate("import", "--slurm", str(name))
         assert done.returncode == 1
         assert says in done.stderr
-    done = calibrate("import", "--slurm", str(reported), "--node-gpus", "2.5")
-    assert "node-gpus must be a whole number" in done.stderr
 
 
 def test_a_run_goes_to_a_file_and_back(run):

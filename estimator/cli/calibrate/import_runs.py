@@ -86,17 +86,13 @@ GOES_WITH = {
     "window_end": ("prometheus",),
     "hosts": ("prometheus",),
     "selector": ("prometheus",),
-    "kepler_measures": ("prometheus",),
     "board": ("slurm", "log"),
     "exclusive": ("slurm",),
-    "node_gpus": ("slurm",),
     "gathers": ("slurm",),
     "format": ("file", "log"),
     "device_count": ("log",),
     "wall_hours": ("log",),
     "step_work": ("log",),
-    "step_time_column": ("log",),
-    "this_host": ("log",),
     **dict.fromkeys(FIELDS, ("log", "prometheus")),
     "server_selector": ("prometheus",),
 }
@@ -160,11 +156,6 @@ def _add_prometheus(group: Any) -> None:
         metavar="LABELS",
         help="labels of the vLLM server, e.g. 'model_name=\"Qwen/Qwen3-14B\"'",
     )
-    group.add_argument(
-        "--kepler-measures",
-        action="store_true",
-        help="Kepler reads counters on these nodes: else its figures count as modelled",
-    )
 
 
 def _add_slurm(group: Any) -> None:
@@ -178,7 +169,6 @@ def _add_slurm(group: Any) -> None:
         "--hardware", metavar="NAME", dest="board", help="devices it ran on (default: their type)"
     )
     group.add_argument("--exclusive", action="store_true", help="the job had its nodes for itself")
-    group.add_argument("--node-gpus", metavar="N", help="boards of a node")
     group.add_argument(
         "--slurm-energy",
         dest="gathers",
@@ -297,8 +287,6 @@ def _add_log_options(group: Any) -> None:
     group.add_argument(
         "--step-flop", metavar="N", dest="step_work", help="work of one step, all devices [FLOP]"
     )
-    group.add_argument("--step-time-column", metavar="NAME", help="column of the step times")
-    group.add_argument("--this-host", action="store_true", help="the run was made on this machine")
 
 
 def _import_log(options: argparse.Namespace) -> int:
@@ -306,7 +294,7 @@ def _import_log(options: argparse.Namespace) -> int:
     from pathlib import Path
 
     from estimator.inference.measured_loads import check_loads
-    from estimator.measure.logs.formats import LogReading, logged_runs
+    from estimator.measure.logs.formats import logged_runs
     from estimator.measure.logs.log_file import read_log
     from estimator.measure.logs.logged_run import measured_run
 
@@ -314,10 +302,7 @@ def _import_log(options: argparse.Namespace) -> int:
     log = read_log(Path(options.file))
     name = options.format or _recognized(log)
     catalog = catalog_of(options)
-    reading = LogReading(
-        catalog=catalog, hardware=options.board, step_time_column=options.step_time_column
-    )
-    found = logged_runs(log, name, reading)
+    found = logged_runs(log, name, catalog, options.board)
     if any(one.served for one in found):
         added = replace(added, load=load_of(options))
     else:
@@ -362,7 +347,6 @@ def _unlogged(options: argparse.Namespace) -> "Unlogged":
         wall_s=None if hours is None else hours * S_PER_H,
         started=None if started is None else datetime.fromtimestamp(time_of("start", started), UTC),
         label=options.label,
-        on_this_host=options.this_host,
         step_flop=_positive("step-flop", options.step_work),
         work=lambda run: work_of(_with_logged(options, run)),
     )
@@ -401,7 +385,6 @@ def _import_prometheus(options: argparse.Namespace) -> int:
         selector=_matchers(options.selector),
         label=options.label,
         work={} if options.task == "serving" else work_of(options),
-        kepler_measures=options.kepler_measures,
     )
     server = Prometheus.at(options.prometheus)
     progress = _QueryProgress(quiet=options.quiet or options.json)
@@ -442,7 +425,6 @@ def _import_slurm(options: argparse.Namespace) -> int:
         job=options.slurm_job,
         hardware=options.board,
         exclusive=options.exclusive,
-        node_gpus=None if options.node_gpus is None else whole("node_gpus", options.node_gpus),
         gathers=options.gathers or "node",
         label=options.label,
         work=work_of(options),

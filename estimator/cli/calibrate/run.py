@@ -69,17 +69,6 @@ def add_parser(commands: Any) -> None:
     )
     add_served_options(group)
     how = parser.add_argument_group("measurement")
-    how.add_argument(
-        "--sampling-rate",
-        metavar="HZ",
-        default="10",
-        dest="sampling_hz",
-        help="samples per second of each meter (default: 10)",
-    )
-    how.add_argument(
-        "--rate", dest="sampling_hz", default=argparse.SUPPRESS, help=argparse.SUPPRESS
-    )
-    how.add_argument("--record", metavar="FILE", help="also write the record as JSON")
     how.add_argument("--verbose", action="store_true", help="every note, not one line")
     how.add_argument("--quiet", action="store_true", help="no notes on stderr")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
@@ -91,15 +80,9 @@ def run(options: argparse.Namespace) -> int:
     from estimator.measure.command import CommandError, name_of_command, running, undisturbed
     from estimator.measure.recorder import Recording
     from estimator.measure.session import REPORT
-    from estimator.question.inputs import read_number
     from estimator.runs import store_or_reason
 
     words = command_of(options, "run")
-    rate_hz = read_number("sampling_rate", options.sampling_hz)
-    if not 0.01 <= rate_hz <= 100:
-        raise ValueError(
-            f"--sampling-rate must be between 0.01 and 100 a second, got {options.sampling_hz}"
-        )
     result = _result_file(options)
     work = {} if result is not None else work_of(options)
     store, notes = store_or_reason()
@@ -108,7 +91,7 @@ def run(options: argparse.Namespace) -> int:
     if os.environ.get(REPORT):
         notes.append("another calibrate run holds the energy of this one, too: never add them up")
     label = options.label or name_of_command(words)
-    recording = Recording(origin="run", label=label, rate_hz=rate_hz, store=store, notes=notes)
+    recording = Recording(origin="run", label=label, store=store, notes=notes)
     recording.start()
     with undisturbed():
         try:
@@ -252,17 +235,6 @@ def _say(measured: "MeasuredRun", options: argparse.Namespace) -> None:
     missing = _peaks_missing(measured) if useful(measured) else []
     for line in (*lines, *missing):
         note(line, quiet=options.quiet)
-    if options.record:
-        import json
-
-        from estimator.runs.record import as_plain
-
-        text = json.dumps(as_plain(measured), indent=2) + "\n"
-        try:
-            with open(options.record, "w", encoding="utf-8") as file:
-                file.write(text)
-        except OSError as error:
-            note(f"the record was not written to {options.record}: {error.strerror}", quiet=False)
 
 
 def _work_missing(measured: "MeasuredRun", options: argparse.Namespace) -> tuple[str, ...]:

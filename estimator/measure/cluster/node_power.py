@@ -114,8 +114,6 @@ def node_summary(
     source: PowerSource,
     series: Mapping[Labels, MetricSeries],
     window: Window,
-    *,
-    trusted: bool,
 ) -> EnergySummary:
     """Energy of a node component over a window.
 
@@ -123,11 +121,8 @@ def node_summary(
     ----------
     series : mapping
         Of this part of this node: one for each package, or each mode.
-    trusted : bool
-        Whether Kepler is known to read counters here, and to model nothing.
     """
     limit_w = LIMIT_W[source.part]
-    trust: Trust = "counter" if trusted and source.meter == KEPLER else source.trust
     if not source.counts:
         samples = samples_of(inside(merged(list(series.values())), window), None)
         resets = 0
@@ -138,7 +133,7 @@ def node_summary(
         samples = samples_of(None, inside(summed([one for one, _ in running]), window))
         resets = sum(count for _, count in running)
     summary = summarise(
-        component, source.meter, trust, samples, duration_s=window.length_s, limit_w=limit_w
+        component, source.meter, source.trust, samples, duration_s=window.length_s, limit_w=limit_w
     )
     return with_resets(summary, component, resets)
 

@@ -45,7 +45,6 @@ class Wanted:
     selector: str = ""
     label: str | None = None
     work: Mapping[str, Any] = field(default_factory=dict)
-    kepler_measures: bool = False
 
     @property
     def window(self) -> Window:
@@ -222,7 +221,6 @@ class Reader:
                     source,
                     readings,
                     self.wanted.window,
-                    trusted=self.wanted.kepler_measures,
                 )
                 energy += [] if summary.energy is None else [summary.energy]
                 self.notes += summary.notes

@@ -47,7 +47,6 @@ class SlurmRequest:
     job: str | None = None
     hardware: str | None = None
     exclusive: bool = False
-    node_gpus: int | None = None
     gathers: Gathers = "node"
     label: str | None = None
     work: Mapping[str, Any] = field(default_factory=dict)
@@ -212,30 +211,17 @@ class _Job:
         """Return whether nodes were shared, as far as reported; unknowns are noted."""
         if self.asked.exclusive:
             return False
-        each = sum(self.boards.values()) / self.nodes
-        if self.asked.node_gpus is not None and each < self.asked.node_gpus:
-            self.notes.append(
-                f"the job had {each:.3g} of {self.asked.node_gpus} boards of a node: the energy is "
-                f"of the whole node, and left out"
-            )
-            return True
         if self.cores / self.nodes < FEW_CORES:
             self.notes.append(
                 f"the job had {self.cores / self.nodes:.3g} processors of a node: the energy is of "
                 f"the whole node, and left out; say --exclusive if it had the node for itself"
             )
             return True
-        if not self._has_all_boards():
-            self.notes.append(
-                "the energy is of whole nodes, and the job's only if it had them for itself: say "
-                "--exclusive, or --node-gpus"
-            )
+        self.notes.append(
+            "the energy is of whole nodes, and the job's only if it had them for itself: say "
+            "--exclusive"
+        )
         return False
-
-    def _has_all_boards(self) -> bool:
-        """Return whether the job certainly had all GPUs of its nodes."""
-        each = sum(self.boards.values()) / self.nodes
-        return self.asked.exclusive or (self.asked.node_gpus or float("inf")) <= each
 
     def _limit_w(self) -> float:
         """Return the highest plausible power of all counted components [W]."""
@@ -255,7 +241,7 @@ class _Job:
             work, devices, (), wall_s=self.wall_s, label=self.asked.label
         )
         self.notes += why_not
-        alone = devices and self._has_all_boards()
+        alone = devices and self.asked.exclusive
         if energy is None or self.asked.gathers != "gpu" or not alone:
             return timings
         power_w = energy.mean_w / len(devices)

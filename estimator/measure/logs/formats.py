@@ -1,7 +1,6 @@
 """Log formats: recognized by content, and read into runs."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from estimator.catalog import Catalog
 from estimator.measure.logs.codecarbon_csv import is_codecarbon, read_codecarbon
@@ -21,41 +20,36 @@ from estimator.measure.logs.serving_benchmark import is_serving_benchmark, read_
 from estimator.measure.logs.step_times_csv import is_step_times, read_step_times
 from estimator.measure.logs.trainer_state import is_trainer_state, read_trainer_state
 
-
-@dataclass(frozen=True)
-class LogReading:
-    """Options that a reader may need in addition to the log."""
-
-    catalog: Catalog
-    hardware: str | None = None
-    step_time_column: str | None = None
-
-
-Reader = Callable[[LogFile, LogReading], list[LoggedRun]]
+Reader = Callable[[LogFile], list[LoggedRun]]
 
 FORMATS: Mapping[str, tuple[Callable[[LogFile], bool], Reader]] = {
-    "boamps": (is_boamps, lambda log, _: read_boamps(log)),
-    "cyclonedx": (is_cyclonedx, lambda log, _: read_cyclonedx(log)),
-    "trainer-state": (is_trainer_state, lambda log, _: read_trainer_state(log)),
-    "serving-benchmark": (is_serving_benchmark, lambda log, _: read_serving_benchmark(log)),
-    "load-generator": (is_load_generator, lambda log, _: read_load_generator(log)),
-    "llama-bench": (is_llama_bench, lambda log, _: read_llama_bench(log)),
-    "mlperf": (is_mlperf, lambda log, _: read_mlperf(log)),
-    "codecarbon": (is_codecarbon, lambda log, _: read_codecarbon(log)),
-    "nvidia-smi": (
-        is_nvidia_smi,
-        lambda log, by: read_nvidia_smi(log, by.catalog, by.hardware),
-    ),
-    "metrics": (is_step_times, lambda log, by: read_step_times(log, by.step_time_column)),
+    "boamps": (is_boamps, read_boamps),
+    "cyclonedx": (is_cyclonedx, read_cyclonedx),
+    "trainer-state": (is_trainer_state, read_trainer_state),
+    "serving-benchmark": (is_serving_benchmark, read_serving_benchmark),
+    "load-generator": (is_load_generator, read_load_generator),
+    "llama-bench": (is_llama_bench, read_llama_bench),
+    "mlperf": (is_mlperf, read_mlperf),
+    "codecarbon": (is_codecarbon, read_codecarbon),
+    "metrics": (is_step_times, read_step_times),
 }
 """Format -> detection and reader, the most specific first."""
+
+NVIDIA_SMI = "nvidia-smi"
+"""Format whose reader needs profiles, too."""
 
 
 def format_of(log: LogFile) -> str | None:
     """Name of a log's format, or None."""
+    if is_nvidia_smi(log):
+        return NVIDIA_SMI
     return next((name for name, (fits, _) in FORMATS.items() if fits(log)), None)
 
 
-def logged_runs(log: LogFile, name: str, by: LogReading) -> list[LoggedRun]:
-    """Read the runs of a log in a format."""
-    return FORMATS[name][1](log, by)
+def logged_runs(
+    log: LogFile, name: str, catalog: Catalog, hardware: str | None = None
+) -> list[LoggedRun]:
+    """Read the runs of a log in a format; `hardware` names the boards where it does not."""
+    if name == NVIDIA_SMI:
+        return read_nvidia_smi(log, catalog, hardware)
+    return FORMATS[name][1](log)

@@ -9,7 +9,6 @@ from typing import Any
 from estimator.catalog import Catalog
 from estimator.measure.attribution import at_work, implausible
 from estimator.measure.cluster import nodes
-from estimator.measure.host import this_host
 from estimator.measure.logs.log_file import LogFile
 from estimator.measure.steady import SteadySteps
 from estimator.runs.record import (
@@ -88,7 +87,6 @@ class Unlogged:
     wall_s: float | None = None
     started: datetime | None = None
     label: str | None = None
-    on_this_host: bool = False
     step_flop: float | None = None
     work: Work = field(default=lambda _run: {})
     load: Mapping[str, Any] = field(default_factory=dict)
@@ -102,7 +100,7 @@ def measured_run(log: LogFile, found: LoggedRun, added: Unlogged, catalog: Catal
     started, notes = _started(log, found, added, wall_s)
     served = tuple(placed_load(log, one, added.load, used) for one in found.served)
     timings, why_not = ((), []) if served else _timings(log, found, added, used, wall_s)
-    host = this_host() if added.on_this_host else found.host or _unknown_host(used)
+    host = found.host or _unknown_host(used)
     run = MeasuredRun(
         id=f"log-{nodes.digest(*found.identity)[:16]}",
         origin="log",

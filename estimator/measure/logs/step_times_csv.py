@@ -45,13 +45,11 @@ def is_step_times(log: LogFile) -> bool:
     )
 
 
-def read_step_times(log: LogFile, column: str | None) -> list[LoggedRun]:
-    """Read the only run of a table; `column` names the step times."""
+def read_step_times(log: LogFile) -> list[LoggedRun]:
+    """Read the only run of a table."""
     rows = table_of(log)
     columns = list(rows[0]) if rows else []
-    if column is not None and column not in columns:
-        raise log.refused(f"no column {column!r}; it has {', '.join(columns)[:300]}")
-    named = column or _column(columns, STEP_TIMES, ("", "_ms"))
+    named = _column(columns, STEP_TIMES, ("", "_ms"))
     started = None
     if named is not None:
         scale = 1e-3 if named.lower().endswith(("_ms", "[ms]", "(ms)")) else 1.0
@@ -91,7 +89,7 @@ def _differences(
     """Times per step between rows, steps between rows, and time of the first row."""
     moment, step = _column(columns, MOMENTS), _column(columns, STEPS)
     if moment is None or step is None:
-        raise log.refused("no column of step times: name it with --step-time-column")
+        raise log.refused("no column of step times: rename it to step_time")
     points: dict[float, float] = {}
     for row in rows:
         time_s, at = _seconds(row.get(moment, "")), number(row.get(step))
