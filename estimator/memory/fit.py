@@ -1,7 +1,7 @@
 """Memory need of a question, the device it fits, and the device count."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -161,7 +161,8 @@ def answer_memory(
     capacity = held.value
     settled = Found(value=_usual(question))
     if capacity is not None:
-        settled = _settled(question, _ways_to_run(question, network.value, catalog), capacity)
+        ways = list(_ways_to_run(question, network.value, catalog))
+        settled = _settled(question, ways, capacity)
     asked, question = question, settled.value
     plan = _plan(question, network.value, catalog)
     memory = _memory(question, network.value, plan.value, catalog)
@@ -185,22 +186,27 @@ def answer_memory(
     )
 
 
-def _settled(
-    question: MemoryQuestion, ways: Iterable[tuple[Found[MemoryQuestion], float]], capacity: float
-) -> Found[MemoryQuestion]:
-    """Return the first of several settings whose tensors fit in this capacity [B].
+_Way = tuple[Found[MemoryQuestion], float, float]
+"""Setting that may be assumed, with its whole need and that of its tensors [byte]."""
 
-    Allocator overhead does not count, as it is released under pressure. If none fits, or nothing is
-    unspecified, the defaults apply.
+
+def _settled(
+    question: MemoryQuestion, ways: Sequence[_Way], capacity: float
+) -> Found[MemoryQuestion]:
+    """Return the first of several settings that fits in this capacity [B].
+
+    If none does, tensors decide: allocator overhead is released under pressure. If no tensors fit
+    either, or nothing is unspecified, the defaults apply.
     """
-    fits = (way for way, needed_bytes in ways if needed_bytes <= capacity)
-    return next(fits, Found(value=_usual(question)))
+    whole = (way for way, total_bytes, _ in ways if total_bytes <= capacity)
+    tensors = (way for way, _, tensor_bytes in ways if tensor_bytes <= capacity)
+    return next(whole, next(tensors, Found(value=_usual(question))))
 
 
 def _ways_to_run(
     question: MemoryQuestion, network: HeldNetwork, catalog: Catalog
-) -> Iterator[tuple[Found[MemoryQuestion], float]]:
-    """Yield the settings that may be assumed, and the tensor bytes of each [B].
+) -> Iterator[_Way]:
+    """Yield the settings that may be assumed, each with its needs.
 
     Recomputation is assumed only if training fits no other way. For fine-tuning, optimizer state
     and then weights may also move to the host.
@@ -208,12 +214,12 @@ def _ways_to_run(
     usual = _usual(question)
     if usual is question:  # it leaves nothing open
         return
-    yield Found(value=usual), _tensor_bytes(usual, network, catalog)
+    yield Found(value=usual), *_needs(usual, network, catalog)
     for code, changes in WAYS_TO_FIT.items():
         left_open = all(getattr(question, name) in (None, False) for name in changes)
         if left_open and (question.finetune is not None or "offload" not in changes):
             way = replace(question, **changes)
-            yield noted(way, Notice(code, list(changes)[-1])), _tensor_bytes(way, network, catalog)
+            yield noted(way, Notice(code, list(changes)[-1])), *_needs(way, network, catalog)
 
 
 def _usual(question: MemoryQuestion) -> MemoryQuestion:
@@ -223,11 +229,12 @@ def _usual(question: MemoryQuestion) -> MemoryQuestion:
     return replace(question, recomputation="none")
 
 
-def _tensor_bytes(question: MemoryQuestion, network: HeldNetwork, catalog: Catalog) -> float:
-    """Memory needed by tensors, without allocator overhead [byte]."""
+def _needs(question: MemoryQuestion, network: HeldNetwork, catalog: Catalog) -> tuple[float, float]:
+    """Memory needed with and without allocator overhead [byte]."""
     question = replace(question, counted=None)
     memory = _memory(question, network, _plan(question, network, catalog).value, catalog).value
-    return float(memory.total_bytes.mid - uncertain(memory.fragmentation_bytes).mid)
+    total_bytes = float(memory.total_bytes.mid)
+    return total_bytes, total_bytes - float(uncertain(memory.fragmentation_bytes).mid)
 
 
 def _covering(
@@ -252,9 +259,9 @@ def _covering(
         left = Uncertain(max(slack.mid - over, 0.0), slack.loadings)
         memory = replace(memory, fragmentation_bytes=left)
         reached["recomputation"] = capacity_bytes / float(memory.total_bytes.mid)
-    tensors = _tensor_bytes(settled, network, catalog)
+    _, tensors = _needs(settled, network, catalog)
     for name, word in _other_choices(asked, network).items():
-        other = _tensor_bytes(replace(settled, **{name: word}), network, catalog)
+        _, other = _needs(replace(settled, **{name: word}), network, catalog)
         reached.setdefault(name, tensors / other)
     loadings = {
         f"unspecified {name}": min(abs(math.log(reach)), MOST_REACH) / z_score(CENTRAL)

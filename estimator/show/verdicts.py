@@ -29,13 +29,14 @@ def verdict(report: Report, names: Names) -> str:
             return f"fits{caveat}: {of}, on each {details['device']}"
         return f"probably fits{caveat}, but tightly: {of}, and up to {human(found['high'], 'B')}"
     caveat = f", even {MISSING}" if details["without_activations"] else ""
+    fails = "does not fit" if found["low"] > capacity else "probably does not fit"
     saving = written(facts.get("fits_with", {}), names)
     same = f"; fits with {saving}" if saving else ""
     if facts["least_devices"] is None:
         way = f": {remedy_text(details['remedy'], names)}" if details["remedy"] else ""
-        return f"does not fit{caveat}: {of}; not on any number of devices this way{same or way}"
+        return f"{fails}{caveat}: {of}; not on any number of devices this way{same or way}"
     least = f"{facts['least_devices']:,.0f} devices"
-    return f"does not fit{caveat}: {of}; needs at least {least}{same}"
+    return f"{fails}{caveat}: {of}; needs at least {least}{same}"
 
 
 def places(devices: float) -> str:
