@@ -193,12 +193,13 @@ _Way = tuple[Found[MemoryQuestion], float, float]
 def _settled(
     question: MemoryQuestion, ways: Sequence[_Way], capacity: float
 ) -> Found[MemoryQuestion]:
-    """Return the first of several settings that fits in this capacity [B].
+    """Return the first of several settings that fits in this capacity [B] without offloading.
 
     If none does, tensors decide: allocator overhead is released under pressure. If no tensors fit
     either, or nothing is unspecified, the defaults apply.
     """
-    whole = (way for way, total_bytes, _ in ways if total_bytes <= capacity)
+    here = [way for way in ways if not way[0].value.offload]
+    whole = (way for way, total_bytes, _ in here if total_bytes <= capacity)
     tensors = (way for way, _, tensor_bytes in ways if tensor_bytes <= capacity)
     return next(whole, next(tensors, Found(value=_usual(question))))
 

@@ -737,3 +737,13 @@ def test_a_ledger_and_the_question_agree_on_parameters():
     found = ask(model=str(GOLDEN / "configs" / "gpt2.json"))
     assert found.network.params == model_ledger(config).params_total
     assert decoder_kept(found.network.decoder, Style(plain_values=5)).pair_bytes == 0
+
+
+def test_a_setting_that_fits_with_room_is_assumed_before_a_tight_one():
+    """LoRA of 7 billion parameters on eight GPUs of 24 GB: fits once activations are recomputed."""
+    said = {"model": "llama-2-7b", "hardware": "rtx-4090", "devices": 8.0, "finetune": "lora"}
+    found = ask(**said)
+    assert found.fits and found.memory.total_bytes.mid < 0.5 * found.capacity_bytes
+    assert "recompute_assumed" in [notice.code for notice in found.notices]
+    stored = memory_report(ask(**said, recomputation="none"), CATALOG, 0.8)
+    assert verdict(stored, in_python).startswith("probably does not fit: 26.1 GB, 101% of 25.8 GB")
