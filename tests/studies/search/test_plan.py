@@ -28,9 +28,12 @@ SPACE = space_of(
 )
 
 
-@cache
-def catalog():
-    return Catalog.open()
+CATALOG = Catalog.open()
+
+
+def planned(space=SPACE, most=None, confidence=0.8, **asked):
+    limits = Limits(most=most or {}, confidence=confidence)
+    return best_plans(Request(space=space, limits=limits, **asked), CATALOG)
 
 
 @cache
@@ -39,7 +42,7 @@ def answered_one_by_one():
     found = {}
     for number in range(SPACE.size):
         try:
-            answer = answer_scenario(SPACE.scenario(number), catalog())
+            answer = answer_scenario(SPACE.scenario(number), CATALOG)
         except ValueError:
             continue
         if not any(notice.code.startswith("does_not_fit") for notice in answer.notices):
@@ -84,7 +87,7 @@ def test_plans_are_those_of_brute_force(minimize, limited, scale, confidence):
     known = [float(one[limited].mid) for one in answered_one_by_one().values() if limited in one]
     limits = Limits(most={limited: scale * float(np.median(known))}, confidence=confidence)
     expected = brute_force(limits, minimize)
-    answer = best_plans(Request(space=SPACE, limits=limits, minimize=minimize, count=3), catalog())
+    answer = planned(most=limits.most, confidence=confidence, minimize=minimize, count=3)
     mids = [float(plan.quantities[OBJECTIVES[minimize]].mid) for plan in answer.plans]
     best = [
         float(answered_one_by_one()[number][OBJECTIVES[minimize]].mid)
@@ -113,7 +116,7 @@ def test_plans_are_those_of_brute_force(minimize, limited, scale, confidence):
 
 
 def test_the_designs_are_counted():
-    answer = best_plans(Request(space=SPACE, limits=Limits(most={}, confidence=0.8)), catalog())
+    answer = planned()
     assert answer.designs == SPACE.size
     assert answer.designs - answer.too_large - answer.refused == len(answered_one_by_one())
     assert len(answer.plans) == 5
@@ -122,7 +125,7 @@ def test_the_designs_are_counted():
 
 def test_all_limits_hold_together_at_most_as_often_as_each():
     most = {"cost_usd": 2e5, "wall_hours": 24 * 30, "co2e_kg": 2e4}
-    answer = best_plans(Request(space=SPACE, limits=Limits(most=most, confidence=0.6)), catalog())
+    answer = planned(most=most, confidence=0.6)
     assert answer.plans
     for plan in answer.plans:
         assert set(plan.holds) == set(most)
@@ -132,37 +135,35 @@ def test_all_limits_hold_together_at_most_as_often_as_each():
 def test_the_nearest_to_a_limit_beyond_hope_exceeds_it_least():
     work = {"params": 7e9, "tokens": 140e9, "devices": 8}
     space = space_of({**work, "hardware": ["h100", "mi355x", "a100"]})
-    limits = Limits(most={"cost_usd": 100.0}, confidence=0.8)
-    answer = best_plans(Request(space=space, limits=limits, minimize="cost"), catalog())
+    answer = planned(space, {"cost_usd": 100.0}, minimize="cost")
     assert answer.plans == () and answer.nearest is not None
-    paid = [answer_scenario(space.scenario(number), catalog()) for number in range(3)]
+    paid = [answer_scenario(space.scenario(number), CATALOG) for number in range(3)]
     cheapest = min(paid, key=lambda one: float(one.estimate["cost_usd"].mid))
     assert answer.nearest.scenario == cheapest.scenario
 
 
 def test_where_nothing_keeps_the_limits_the_nearest_is_named():
-    limits = Limits(most={"wall_hours": 1e-3}, confidence=0.8)
-    answer = best_plans(Request(space=SPACE, limits=limits), catalog())
+    answer = planned(most={"wall_hours": 1e-3})
     assert answer.plans == ()
     assert answer.nearest is not None
     assert answer.nearest.holds["wall_hours"] < 0.8
 
 
-def test_a_space_without_an_answer_gives_the_reason():
-    space = space_of({"params": 7e9, "hardware": ["h100", "a100"]})
-    with pytest.raises(ValueError, match=r"no design can be estimated: .*tokens"):
-        best_plans(Request(space=space, limits=Limits(most={}, confidence=0.8)), catalog())
-
-
-def test_the_most_common_reason_is_given():
-    space = space_of({"flop": 1e20, "hardware": ["inferentia", "h100", "a100"], "start": 25})
-    with pytest.raises(ValueError, match=r"no design can be estimated: start"):
-        best_plans(Request(space=space, limits=Limits(most={}, confidence=0.8)), catalog())
+@pytest.mark.parametrize(
+    ("table", "reason"),
+    [
+        ({"params": 7e9, "hardware": ["h100", "a100"]}, ".*tokens"),
+        ({"flop": 1e20, "hardware": ["inferentia", "h100", "a100"], "start": 25}, "start"),
+    ],
+)
+def test_a_space_without_an_answer_gives_the_most_common_reason(table, reason):
+    with pytest.raises(ValueError, match=f"no design can be estimated: {reason}"):
+        planned(space_of(table))
 
 
 def test_designs_that_cannot_be_estimated_are_counted_by_reason():
     space = space_of({"flop": 1e20, "hardware": ["h100", "a100"], "site": ["fr", "atlantis"]})
-    answer = best_plans(Request(space=space, limits=Limits(most={}, confidence=0.8)), catalog())
+    answer = planned(space)
     ((reason, count),) = answer.reasons().items()
     assert "atlantis" in reason
     assert count == answer.refused == 2
@@ -173,24 +174,14 @@ def test_designs_that_cannot_be_estimated_are_counted_by_reason():
     [("fun", {}, "minimize must be"), ("cost", {"fun": 1.0}, "a limit is of")],
 )
 def test_what_cannot_be_planned_is_refused(minimize, most, reason):
-    request = Request(
-        space=SPACE, limits=Limits(most=most, confidence=0.8), minimize=minimize, count=1
-    )
     with pytest.raises(ValueError, match=reason):
-        best_plans(request, catalog())
+        planned(most=most, minimize=minimize, count=1)
 
 
 def test_where_the_site_alone_is_chosen_each_site_is_a_plan():
-    space = space_of(
-        {
-            "params": 7e9,
-            "tokens": 140e9,
-            "hardware": "h100",
-            "devices": 8,
-            "site": ["us", "fr", "se"],
-        }
-    )
-    answer = best_plans(Request(space=space, limits=Limits(most={}, confidence=0.8)), catalog())
+    work = {"params": 7e9, "tokens": 140e9, "hardware": "h100", "devices": 8}
+    space = space_of({**work, "site": ["us", "fr", "se"]})
+    answer = planned(space)
     assert {plan.scenario.site for plan in answer.plans} == {"us", "fr", "se"}
     assert not any(plan.also_in for plan in answer.plans)
 

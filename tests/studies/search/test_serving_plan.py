@@ -36,9 +36,16 @@ CHOICES = {
 QUANTITIES = ("cost_usd", "inter_token_s", "co2e_kg", "energy_kwh", "time_to_first_token_s")
 
 
-@cache
-def catalog():
-    return Catalog.open()
+CATALOG = Catalog.open()
+
+
+def requested(question=QUESTION, most=None, confidence=0.8, **asked):
+    limits = Limits(most=most or {}, confidence=confidence)
+    return ServingRequest(**{"question": question, "choices": CHOICES, "limits": limits} | asked)
+
+
+def planned(**asked):
+    return best_serving_plans(requested(**asked), CATALOG)
 
 
 @cache
@@ -48,7 +55,7 @@ def one_by_one():
     for values in itertools.product(*CHOICES.values()):
         cells = dict(zip(CHOICES, values, strict=True))
         asked = ServingQuestion(**{**vars(QUESTION), **cells})
-        answer = answer_serving([asked], catalog())
+        answer = answer_serving([asked], CATALOG)
         try:
             row, _table = single(answer)
         except ValueError:
@@ -67,7 +74,7 @@ def taken(row, answer, asked):
     saturated = ServingQuestion(
         **{**vars(asked), "request_rate": None, "concurrency": float(min(full, 4096))},
     )
-    capacity = answer_serving([saturated], catalog()).ranges["output_tokens_per_s"]
+    capacity = answer_serving([saturated], CATALOG).ranges["output_tokens_per_s"]
     pairs = {
         name: (float(ranges[name].mid[0]), float(ranges[name].log_sd[0]))
         for name in ("inter_token_s", "time_to_first_token_s")
@@ -120,11 +127,7 @@ def brute_force(limited, most, minimize, confidence=0.8):
 )
 def test_plans_are_those_of_brute_force(minimize, limited, most):
     expected = brute_force(limited, most, minimize)
-    limits = Limits(most={limited: most}, confidence=0.8)
-    request = ServingRequest(
-        question=QUESTION, choices=CHOICES, limits=limits, days=DAYS, minimize=minimize, count=3
-    )
-    answer = best_serving_plans(request, catalog())
+    answer = planned(most={limited: most}, days=DAYS, minimize=minimize, count=3)
     mids = [float(plan.quantities[OBJECTIVES[minimize]].mid) for plan in answer.plans]
     assert mids == pytest.approx(expected[:3])
     assert answer.designs == 48 and answer.designs - answer.refused == len(one_by_one())
@@ -137,31 +140,20 @@ def test_plans_are_those_of_brute_force(minimize, limited, most):
 
 
 def test_plans_that_cost_the_same_are_ordered_by_what_else_they_take():
-    limits = Limits(most={}, confidence=0.8)
-    request = ServingRequest(question=QUESTION, choices=CHOICES, limits=limits, days=DAYS, count=8)
-    plans = best_serving_plans(request, catalog()).plans
+    plans = planned(days=DAYS, count=8).plans
     keys = [
         tuple(float(f"{plan.quantities[name].mid:.9e}") for name in QUANTITIES[:4])
         for plan in plans
     ]
     assert keys == sorted(keys)
     assert plans[0].question.site == "se"
-    again = ServingRequest(
-        question=QUESTION,
-        choices={**CHOICES, "site": ("se", "us"), "precision": ("fp8", "bf16")},
-        limits=limits,
-        days=DAYS,
-        count=8,
-    )
-    assert [plan.question for plan in best_serving_plans(again, catalog()).plans] == [
-        plan.question for plan in plans
-    ]
+    turned = {**CHOICES, "site": ("se", "us"), "precision": ("fp8", "bf16")}
+    again = planned(choices=turned, days=DAYS, count=8).plans
+    assert [plan.question for plan in again] == [plan.question for plan in plans]
 
 
 def test_what_nothing_keeps_names_the_nearest():
-    limits = Limits(most={"inter_token_s": 1e-4}, confidence=0.8)
-    request = ServingRequest(question=QUESTION, choices=CHOICES, limits=limits)
-    answer = best_serving_plans(request, catalog())
+    answer = planned(most={"inter_token_s": 1e-4})
     assert answer.plans == () and answer.nearest is not None
     assert answer.nearest.holds["inter_token_s"] < 0.01
 
@@ -170,7 +162,7 @@ def slow_load(times):
     """A load of one design of the plan that took so many times as long as expected."""
     design = {"hardware": "h100-sxm", "devices": 4.0, "precision": "fp8", "concurrency": 40.0}
     asked = ServingQuestion(**{**vars(QUESTION), **design, "request_rate": None})
-    expected = float(answer_serving([asked], catalog()).ranges["inter_token_s"].mid[0])
+    expected = float(answer_serving([asked], CATALOG).ranges["inter_token_s"].mid[0])
     return MeasuredRun(
         id="log-1",
         origin="log",
@@ -196,18 +188,15 @@ def slow_load(times):
 
 
 def test_measured_loads_correct_a_plan_and_are_named():
-    known = KnownLoads(catalog(), [slow_load(1.3)], "here")
-    request = ServingRequest(
-        question=QUESTION,
-        choices={"hardware": ("h100-sxm",), "devices": (4.0,), "precision": ("fp8",)},
-        limits=Limits(most={"cost_usd": 1e9}, confidence=0.1),
-    )
-    (plain,) = best_serving_plans(request, catalog()).plans
-    (slow,) = best_serving_plans(request, catalog(), calibration=known.corrected).plans
+    known = KnownLoads(CATALOG, [slow_load(1.3)], "here")
+    choices = {"hardware": ("h100-sxm",), "devices": (4.0,), "precision": ("fp8",)}
+    request = requested(most={"cost_usd": 1e9}, confidence=0.1, choices=choices)
+    (plain,) = best_serving_plans(request, CATALOG).plans
+    (slow,) = best_serving_plans(request, CATALOG, calibration=known.corrected).plans
     assert not [one for one in plain.notes if one.code == "serving_calibrated"]
     (notice,) = [one for one in slow.notes if one.code == "serving_calibrated"]
     assert (notice.values["count"], notice.values["date"]) == (1.0, "2026-05-01")
-    served = answer_serving([slow.question], catalog(), calibration=known.corrected)
+    served = answer_serving([slow.question], CATALOG, calibration=known.corrected)
     mid = float(slow.quantities["inter_token_s"].mid)
     assert mid == pytest.approx(float(served.ranges["inter_token_s"].mid[0]))
     times = notice.values["times"]
@@ -217,25 +206,26 @@ def test_measured_loads_correct_a_plan_and_are_named():
     assert slow.quantities["load"].log_sd < plain.quantities["load"].log_sd
 
 
-def test_a_plan_that_cannot_be_is_refused():
-    none = Limits(most={}, confidence=0.8)
-    small = {"hardware": ("t4",), "devices": (1.0,)}
-    with pytest.raises(ValueError, match="do not fit in 1 ×"):
-        best_serving_plans(ServingRequest(question=QUESTION, choices=small, limits=none), catalog())
-    many = {"hardware": ("h100",), "devices": tuple(map(float, range(1, 6000)))}
-    with pytest.raises(ValueError, match="5,999 designs are more than"):
-        best_serving_plans(ServingRequest(question=QUESTION, choices=many, limits=none), catalog())
-    bad = Limits(most={"wall_hours": 1.0}, confidence=0.8)
-    with pytest.raises(ValueError, match="not of 'wall_hours'"):
-        best_serving_plans(ServingRequest(question=QUESTION, choices=small, limits=bad), catalog())
+T4 = {"hardware": ("t4",), "devices": (1.0,)}
+MANY = {"hardware": ("h100",), "devices": tuple(map(float, range(1, 6000)))}
+
+
+@pytest.mark.parametrize(
+    ("choices", "most", "reason"),
+    [
+        (T4, {}, "do not fit in 1 ×"),
+        (MANY, {}, "5,999 designs are more than"),
+        (T4, {"wall_hours": 1.0}, "not of 'wall_hours'"),
+    ],
+)
+def test_a_plan_that_cannot_be_is_refused(choices, most, reason):
+    with pytest.raises(ValueError, match=reason):
+        planned(choices=choices, most=most)
 
 
 def test_users_who_pause_ask_as_often_as_they_are_answered():
     asked = replace(QUESTION, request_rate=None, users=200.0, think_s=10.0)
-    request = ServingRequest(
-        question=asked, choices=CHOICES, limits=Limits(most={}, confidence=0.8), count=40
-    )
-    plans = best_serving_plans(request, catalog()).plans
+    plans = planned(question=asked, count=40).plans
     assert len({plan.requests_per_s for plan in plans}) > 3
     for plan in plans:
         service_s = float(plan.quantities["request_s"].mid)
@@ -248,13 +238,10 @@ def test_a_goal_of_a_percentile_counts_the_wait_for_a_place():
     most = {latency_of("request", "90"): 60.0, latency_of("time_to_first_token", "99"): 60.0}
     found = {}
     for rate in (1.0, 2.7):
-        request = ServingRequest(
-            question=replace(QUESTION, request_rate=rate, input_tokens=4000.0),
-            choices=choices,
-            limits=Limits(most=most, confidence=0.01),
-        )
-        (plan, *_others) = best_serving_plans(request, catalog()).plans
-        answer = answer_serving([plan.question], catalog())
+        asked = replace(QUESTION, request_rate=rate, input_tokens=4000.0)
+        found_plans = planned(question=asked, choices=choices, most=most, confidence=0.01)
+        (plan, *_others) = found_plans.plans
+        answer = answer_serving([plan.question], CATALOG)
         for name in most:
             alone = float(answer.ranges[name].mid[0])
             found[rate, name] = float(plan.quantities[name].mid) - alone
@@ -263,20 +250,16 @@ def test_a_goal_of_a_percentile_counts_the_wait_for_a_place():
 
 
 def test_each_aim_has_the_plans_that_it_has_alone():
-    request = ServingRequest(
-        question=QUESTION, choices=CHOICES, limits=Limits(most={}, confidence=0.8)
-    )
-    together = serving_plans_by_aim(request, catalog(), tuple(OBJECTIVES))
+    request = requested()
+    together = serving_plans_by_aim(request, CATALOG, tuple(OBJECTIVES))
     for aim, found in together.items():
-        alone = best_serving_plans(replace(request, minimize=aim), catalog())
+        alone = best_serving_plans(replace(request, minimize=aim), CATALOG)
         assert [plan.question for plan in found.plans] == [plan.question for plan in alone.plans]
         assert found.gains == alone.gains
     assert len({found.plans[0].question for found in together.values()}) > 1
 
 
 def test_a_plan_counts_the_devices_that_hold_the_weights():
-    limits = Limits(most={"inter_token_s": 0.02}, confidence=0.8)
     choices = {"hardware": ("h100-sxm",), "precision": ("bf16", "fp8")}
-    request = ServingRequest(question=QUESTION, choices=choices, limits=limits)
-    for plan in best_serving_plans(request, catalog()).plans:
+    for plan in planned(most={"inter_token_s": 0.02}, choices=choices).plans:
         assert plan.fewest_devices == {"bf16": 2.0, "fp8": 1.0}[plan.weights]
