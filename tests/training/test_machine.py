@@ -14,7 +14,7 @@ def machine(device, precision):
 
 @pytest.mark.parametrize(
     ("device", "gb_per_s"),
-    [("rtx-5090", 128), ("rtx-4090", 64), ("rtx-2080", 32), ("gtx-580", 16)],
+    [("rtx-5090", 128), ("rtx-4090", 64), ("rtx-3080", 64), ("rtx-2080", 32), ("gtx-580", 16)],
 )
 def test_a_board_without_a_link_passes_values_over_the_bus_of_its_year(device, gb_per_s):
     """PCI-SIG: 16 lanes of PCIe 5.0, 4.0, 3.0 and 2.0, both ways."""

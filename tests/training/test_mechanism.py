@@ -25,6 +25,7 @@ from estimator.training.mechanism import (
     expected_utilization,
     log_launched_ahead,
     log_utilization,
+    thin_places,
     within_bound,
 )
 from estimator.training.parallelism import TrainingLayout
@@ -250,6 +251,33 @@ def test_code_that_no_vendor_tuned_is_less_sure(catalog):
     software = [1.0, 0.0, -1.0, np.nan]
     spread = features_of(catalog, "language", ["decoder"] * 4, software=software).log_sd
     assert spread[0] < spread[1] == spread[2] == spread[3]
+
+
+@pytest.mark.parametrize(
+    ("omitted", "column", "value"),
+    [
+        ("width", "hidden", 4096.0),
+        ("sequence", "seq_len", 2048.0),
+        ("devices", "accelerator_count", 64.0),
+    ],
+)
+def test_what_a_run_omits_adds_its_own_variance(catalog, omitted, column, value):
+    silent, stated = features_of(
+        catalog, "language", ["decoder"] * 2, **{column: [np.nan, value]}
+    ).log_sd
+    record = catalog.prior(f"utilization.unspecified.{omitted}")
+    own = np.log(record.high / record.low) / 2 / 1.2815515655446008
+    assert silent**2 - stated**2 == pytest.approx(own**2)
+
+
+def test_little_work_and_rare_devices_make_runs_sparse_but_not_of_vendors_or_u_nets():
+    def places(flop=1e15, rare_device=1.0, **changed):
+        return thin_places(flop, replace(DECODER, **changed), rare_device)
+
+    (few, rare), (fewer, _) = places(), places(flop=1e14)
+    assert fewer - few == pytest.approx(1.0) and rare == 1.0
+    assert places(software=1.0)[0] == 0.0
+    assert [places(unet=share, rare=1.0)[1] for share in (0.0, 1.0)] == [2.0, 1.0]
 
 
 def test_networks_of_experts_share_a_spread_of_their_own(catalog):
