@@ -28,33 +28,52 @@ def alone(tmp_path, monkeypatch):
     language.use("en")
 
 
-def test_the_first_sentence_names_the_devices_and_the_probability():
+def test_the_first_sentence_answers_for_users_and_a_percentile():
     text = text_of(visited("capacity"))
     assert re.match(
-        r" Inference · Capacity \d+ × [\w ()]+, bf16 serves 20 requests of Llama 3.1 8B a second, ",
+        r" Inference · Capacity \d+ × [\w ()]+ serves 200 users of Llama 3.1 8B at the lowest cost",
         text,
     )
-    assert re.search(
-        r"to the first, .* in 30 days\. All limits are met with a probability of \d\d", text
-    )
+    assert re.search(r"in 30 days; 90% of requests get their first token within [\d.]+ m?s\.", text)
+    assert "Cheapest" in text and "Fastest" in text and "Least CO2e" in text
+    assert re.search(r"time to the first token binds|No limit binds|cost binds", text)
     assert "PUE unknown here: assuming 1.25" in text
+    assert "Assuming that users pause 30 s" in text
 
 
 def test_the_page_answers_as_its_command_does(capsys):
-    query = {**FEW, "rate": "40", "latency": "20", "days": "7", "aim": "time", "pue": "1.4"}
+    query = {**FEW, "rate": "40", "latency": "20", "days": "7", "pue": "1.4", "first": ""}
+    query |= {"request": "9", "percentile": "99"}
     page = visited("capacity", **query)
     shown = next(one.value for one in page.code if "plan --task serving" in one.value)
     values, problems = PARAMETERS.read(query)
     assert problems == [] and shown == command(values)
     assert "--pue 1.4" in shown and "PUE unknown here" not in text_of(page)
-    assert main([*shlex.split(shown)[1:], "--json"]) == 0
-    plans = json.loads(capsys.readouterr().out)["plans"]
+    assert "--request-goal 9 --percentile 99" in shown and "--users" not in shown
     text = text_of(page)
-    assert plans
-    for plan in plans:
-        seconds = plan["results"]["inter_token_s"]["mid"]
-        assert amount(seconds, "s") in text
+    for aim in ("cost", "time", "co2e"):
+        assert main([*shlex.split(shown)[1:], "--minimize", aim, "--json"]) == 0
+        plan = json.loads(capsys.readouterr().out)["plans"][0]
+        assert amount(plan["results"]["inter_token_s"]["mid"], "s") in text
+        assert amount(plan["results"]["request_p99_s"]["mid"], "s") in text
         assert amount(plan["results"]["cost_usd"]["mid"], "USD") in text
+
+
+def test_users_pause_as_the_page_says(capsys):
+    page = visited("capacity", **FEW, users="300", think="10")
+    shown = next(one.value for one in page.code if "plan --task serving" in one.value)
+    assert "--users 300 --think-time 10" in shown and "--request-rate" not in shown
+    assert main([*shlex.split(shown)[1:], "--json"]) == 0
+    plan = json.loads(capsys.readouterr().out)["plans"][0]
+    text = text_of(page)
+    assert f"requests a second {amount(plan['inputs']['requests_per_s'], '1')}" in text
+    assert "users pause" not in text
+
+
+def test_a_plan_that_takes_more_devices_than_its_weights_says_why():
+    query = {"hardware": "l40s", "model": "qwen3-32b", "budget": "", "users": "400"}
+    text = text_of(visited("capacity", **query))
+    assert re.search(r"bf16, fits in 2; \d+ replicas of \d+|needs 2 to hold the weights", text)
 
 
 def test_a_plan_opens_on_serve_with_its_devices_and_its_rate():
@@ -65,10 +84,9 @@ def test_a_plan_opens_on_serve_with_its_devices_and_its_rate():
     assert float(query["devices"]) in (1.0, 2.0, 4.0)
 
 
-@pytest.mark.parametrize("show", ["plans", "table", "binds"])
-def test_every_slide_stands_alone(show):
-    page = visited("capacity", **FEW, show=show, fs="1.4")
-    assert "requests a second, the cheapest way" in text_of(page)
+def test_the_slide_stands_alone():
+    page = visited("capacity", **FEW, show="plans", fs="1.4")
+    assert "Llama 3.1 8B for 200 users" in text_of(page)
     assert not page.code
 
 
@@ -79,7 +97,7 @@ def test_goals_that_no_design_meets_show_the_nearest_one():
 
 def test_what_fits_nowhere_keeps_the_last_plan_and_says_why():
     page = visited("capacity", **FEW)
-    before = re.search(r"[^.]*serves 20 requests", text_of(page))[0]
+    before = re.search(r"[^.]*serves 200 users", text_of(page))[0]
     page.selectbox(key="capacity_model").set_value("llama-3.1-405b").run()
     text = text_of(page)
     assert "The weights do not fit in 1 × NVIDIA H100" in text
@@ -87,19 +105,19 @@ def test_what_fits_nowhere_keeps_the_last_plan_and_says_why():
     assert before[-30:] in text
 
 
-def test_an_emptied_rate_keeps_the_last_result_and_says_so():
+def test_an_emptied_number_of_users_keeps_the_last_result_and_says_so():
     page = visited("capacity", **FEW)
-    page.text_input(key="capacity_rate").set_value("").run()
+    page.text_input(key="capacity_users").set_value("").run()
     text = text_of(page)
-    assert "“Requests per second” is empty" in text and "last valid input" in text
+    assert "“Users” is empty" in text and "last valid input" in text
     page.text_input(key="capacity_latency").set_value("").run()
     assert "latency=&" in page.code[1].value
 
 
 def test_a_bad_link_is_adjusted_and_said():
-    text = text_of(visited("capacity", **FEW, latency="soon", aim="fun", site="nowhere"))
+    text = text_of(visited("capacity", **FEW, latency="soon", percentile="95", site="nowhere"))
     assert "“latency” is not a number" in text
-    assert "“aim” is fun" in text and "“site” is nowhere" in text
+    assert "“percentile” is 95" in text and "“site” is nowhere" in text
 
 
 def test_measured_loads_correct_the_plans_until_they_are_ignored():
@@ -114,5 +132,5 @@ def test_measured_loads_correct_the_plans_until_they_are_ignored():
 
 def test_german_says_it_in_german():
     text = text_of(visited("capacity", **FEW, lang="de"))
-    assert re.search(r"bedient 20 Anfragen an Llama 3.1 8B pro Sekunde, der \w+ Plan: ", text)
+    assert "bedient 200 Nutzer von Llama 3.1 8B zu den geringsten Kosten, " in text
     assert "PUE hier unbekannt: 1,25 wird angenommen" in text

@@ -12,7 +12,6 @@ from estimator.answer.scenario_estimate import answer_scenario
 from estimator.catalog import Catalog
 from estimator.question.scenario import Scenario
 from estimator.web.calibrate.charts import _cells
-from estimator.web.plan.shares import shares_of_limits
 from estimator.web.shared import charts, language, plots
 from estimator.web.shared.charts import Look
 from estimator.web.shared.tables import (
@@ -112,10 +111,7 @@ ROWS = ("a short one", "a plan whose name is longer than any phone is wide, and 
 def labelled_by(name):
     """Kind of chart with labels above its rows -> its specification, and rows of it."""
     values = {"low": 0.1, "mid": 0.2, "high": 0.4, "text": "t"}
-    if name == "plan":
-        spec = shares_of_limits(Look(), "share", ("cost", "time"))
-        rows = [values | {"plan": one, "kind": kind} for one in ROWS for kind in ("cost", "time")]
-    elif name == "calibrate":
+    if name == "calibrate":
         spec = _cells(Look(), "share")
         said = {"what": "expected now", "slot": "now"}
         rows = [values | said | {"row": one, "label": one} for one in ROWS]
@@ -126,7 +122,7 @@ def labelled_by(name):
 
 
 @pytest.mark.parametrize("width", [330, 900])
-@pytest.mark.parametrize("name", ["ranges", "plan", "calibrate"])
+@pytest.mark.parametrize("name", ["ranges", "calibrate"])
 def test_every_row_has_its_label_and_all_are_of_one_size(name, width):
     labels, svg = drawn(*labelled_by(name), width=width)
     said = " ".join(labels)

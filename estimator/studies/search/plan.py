@@ -235,12 +235,6 @@ def planned_devices(catalog: Catalog) -> tuple[str, ...]:
     )
 
 
-def share_of_limit(quantity: Uncertain, limit: float) -> tuple[float, float, float]:
-    """Low, median and high of a quantity as a share of its limit [1]."""
-    low, high = quantity.interval()
-    return float(low) / limit, float(quantity.mid) / limit, float(high) / limit
-
-
 def _check(request: Request) -> None:
     """Refuse a request that cannot be planned."""
     check_aim(request.minimize, OBJECTIVES, request.limits, tuple(OBJECTIVES.values()))

@@ -17,6 +17,7 @@ from estimator.core.notice import Notice
 from estimator.core.rows import Floats
 from estimator.core.uncertainty import Uncertain
 from estimator.core.units import H_PER_DAY, MILLION, S_PER_H, WH_PER_KWH
+from estimator.inference.device_price import DevicePrice
 from estimator.inference.engines import fitted
 from estimator.inference.quantities import (
     Calibration,
@@ -133,6 +134,8 @@ class ServingPlan:
         Sequences in flight on all devices. [1]
     requests_per_s : float
         That arrive, from users at the latency of this design.
+    price : DevicePrice or None
+        Of a device-hour; None where none is on record.
     probability : float
         That all limits are met at once [1].
     holds : mapping of str to float
@@ -149,6 +152,7 @@ class ServingPlan:
     fewest_devices: float
     concurrency: float
     requests_per_s: float
+    price: DevicePrice | None
     probability: float
     holds: Mapping[str, float]
     quantities: Mapping[str, Uncertain]
@@ -327,6 +331,7 @@ def _plans(
                 replicas=row.data_parallel,
                 fewest_devices=fewest_devices(answer.table, place),
                 requests_per_s=float(rates[place]),
+                price=row.price,
                 concurrency=(row.question.concurrency or 1.0) * busy,
                 probability=probability,
                 holds=holds,

@@ -1,7 +1,7 @@
-"""Capacity: the devices that serve a rate of requests, within latency goals and caps."""
+"""Capacity: the devices that serve some users, within latency goals and caps."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from html import escape
 from shlex import quote
@@ -17,34 +17,29 @@ from estimator.show.notices import by_weight
 from estimator.studies.search.plan import PlanAnswer
 from estimator.studies.search.serving_plan import (
     COUNTS,
+    LATENCIES,
     LOAD,
     OBJECTIVES,
     ServingPlan,
     ServingRequest,
-    best_serving_plans,
+    latency_of,
     served_devices,
+    serving_plans_by_aim,
 )
 from estimator.system.data_folder import data_directory
-from estimator.web.plan.shares import (
-    AIM,
-    AIMS,
+from estimator.web.plan.limits import (
     ANY,
     CARBON,
     CONFIDENCE,
     ENERGY,
     MONEY,
-    PLANS,
-    SLIDES,
     Limited,
     as_json,
+    binding,
     cap,
-    cell,
-    draw_binding,
-    draw_shares,
-    few_of,
-    figures_of,
     limits_of,
     most_devices,
+    quantity_cell,
 )
 from estimator.web.serve.inputs import (
     ANYWHERE,
@@ -63,7 +58,7 @@ from estimator.web.shared import share, style
 from estimator.web.shared.amounts import amount, localised
 from estimator.web.shared.charts import Row
 from estimator.web.shared.frame import Frame
-from estimator.web.shared.html_table import anchor, draw_table
+from estimator.web.shared.html_table import Html, anchor, column_row, draw_columns
 from estimator.web.shared.kit import PageQuestion
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import label_of_control, shown, shown_all
@@ -72,33 +67,44 @@ from estimator.web.shared.scenario import ModelName
 from estimator.web.shared.site import INFERENCE, Page
 from estimator.web.shared.url_state import Choice, LinkParameters, Typed
 
-LIMITED = {
-    "latency": Limited(quantity="inter_token_s", label=N_("time per token"), unit="s", factor=1e-3),
-    "first": Limited(
-        quantity="time_to_first_token_s",
-        label=N_("time to the first token"),
-        unit="s",
-        factor=1e-3,
-    ),
-    "budget": MONEY,
-    "carbon": CARBON,
-    "energy": ENERGY,
+AIMS = {"cost": N_("cheapest"), "time": N_("fastest"), "co2e": N_("least CO2e")}
+"""Aim that a column is for -> its head."""
+
+Plans = dict[str, PlanAnswer[ServingPlan]]
+"""Aim -> the plans for it."""
+
+TOKEN = Limited(quantity="inter_token_s", label=N_("time per token"), unit="s", factor=1e-3)
+OF_REQUEST = {
+    "first": (LATENCIES[0], N_("time to the first token, {percent}"), 1e-3),
+    "request": (LATENCIES[1], N_("time of a whole request, {percent}"), 1.0),
 }
-"""Control -> what it limits."""
+"""Control -> the latency that it limits, its label, and the factor from the control's unit to s."""
+
+KEPT = {
+    "first": N_("{percent} get their first token within {time}"),
+    "request": N_("{percent} are answered within {time}"),
+}
+"""Control -> the goal in a sentence."""
+
+PERCENT = {"90": N_("90% of requests"), "50": N_("half of requests"), "99": N_("99% of requests")}
+"""Percentile -> the requests that stay within a goal."""
 
 LOADED = Limited(quantity=LOAD, label=N_("load"), unit="share")
 """Requests that arrive over those that can be served, always below one."""
 
 OPTIONS = {
     "model": "--preset",
+    "users": "--users",
+    "think": "--think-time",
     "rate": "--request-rate",
+    "request": "--request-goal",
+    "percentile": "--percentile",
     "input": "--input-tokens",
     "output": "--output-tokens",
     "budget": "--budget",
     "carbon": "--carbon-cap",
     "energy": "--energy-cap",
     "days": "--days",
-    "aim": "--minimize",
     "confidence": "--confidence",
     "pue": "--pue",
 }
@@ -118,18 +124,38 @@ def _has_runs(values: Mapping[str, Any]) -> bool:
     return any(map(known_loads(open_catalog()).runs_on, known_devices()))
 
 
+def _by_users(values: Mapping[str, Any]) -> bool:
+    """Whether the users decide how many requests arrive: a rate goes before them."""
+    return values["rate"] is None
+
+
 LIMITS, CHOICES = N_("Requests, and further limits"), N_("Choices")
 PARAMETERS = LinkParameters(
     "capacity",
     asked(ModelName, "model", tuple(model_names()), new=True, called=model_names),
-    asked(Typed, "rate", 20.0, *bounds("rate"), required=True),
+    asked(Typed, "users", 200.0, *bounds("users"), required=True, when=_by_users),
+    asked(Typed, "think", None, *bounds("think"), when=_by_users),
     Typed(
-        "latency",
-        usual=30.0,
+        "rate",
+        None,
+        *bounds("rate"),
+        label=N_("Requests per second, instead of users"),
+        help=N_("Requests that arrive each second, however long an answer takes."),
+    ),
+    Typed(
+        "first",
+        usual=2e3,
         low=1e-3,
-        high=1e6,
-        label=N_("Time per token [ms], empty for none"),
-        help=N_("Longest time between two tokens of an answer; people read about 10 a second."),
+        high=1e9,
+        label=N_("Time to the first token [ms], empty for none"),
+        help=N_("Longest time from the question to the first token, the queue included."),
+    ),
+    Choice(
+        "percentile",
+        tuple(PERCENT),
+        label=N_("Requests within the goal"),
+        help=N_("Share of the requests that may take no longer, for the times of a request."),
+        called=lambda: PERCENT,
     ),
     cap("budget", 5e3),
     Typed(
@@ -141,14 +167,22 @@ PARAMETERS = LinkParameters(
         label=N_("Days of the service"),
         help=N_("Budget, energy and emissions are counted over these days."),
     ),
-    AIM,
     Typed(
-        "first",
+        "request",
+        usual=None,
+        low=1e-6,
+        high=1e9,
+        label=N_("Time of a whole request [s], empty for none"),
+        help=N_("Longest time from the question to the last token, the queue included."),
+        section=LIMITS,
+    ),
+    Typed(
+        "latency",
         usual=None,
         low=1e-3,
-        high=1e9,
-        label=N_("Time to the first token [ms], empty for none"),
-        help=N_("Longest time from the question to the first token, the queue included."),
+        high=1e6,
+        label=N_("Time per token [ms], empty for none"),
+        help=N_("Longest time between two tokens of an answer; people read about 10 a second."),
         section=LIMITS,
     ),
     asked(Typed, "input", 500.0, *bounds("input"), required=True, section=LIMITS),
@@ -187,11 +221,30 @@ PARAMETERS = LinkParameters(
 )
 
 
+def limited(values: Row) -> dict[str, Limited]:
+    """Control -> what it limits, at the percentile asked for."""
+    percent = _(PERCENT[values["percentile"]])
+    latencies = {
+        name: Limited(
+            quantity=latency_of(latency, values["percentile"]),
+            label=_(label).format(percent=percent),
+            unit="s",
+            factor=factor,
+        )
+        for name, (latency, label, factor) in OF_REQUEST.items()
+    }
+    costs = {"budget": MONEY, "carbon": CARBON, "energy": ENERGY}
+    return {**latencies, "latency": TOKEN, **costs}
+
+
 def request_of(values: Row) -> ServingRequest:
     """Request that the controls ask."""
+    by_users = _by_users(values)
     question = ServingQuestion(
         preset=values["model"],
-        request_rate=float(values["rate"]),
+        users=float(values["users"]) if by_users else None,
+        think_s=values["think"] if by_users else None,
+        request_rate=values["rate"],
         input_tokens=float(values["input"]),
         output_tokens=float(values["output"]),
         precision="" if values["precision"] == USUAL else values["precision"],
@@ -206,140 +259,199 @@ def request_of(values: Row) -> ServingRequest:
             "hardware": devices,
             "devices": tuple(count for count in COUNTS if count <= values["devices"]),
         },
-        limits=limits_of(values, LIMITED),
+        limits=limits_of(values, limited(values)),
         days=float(values["days"]),
-        minimize=values["aim"],
-        count=PLANS,
+        count=1,
     )
 
 
 @lru_cache(maxsize=64)
-def answered(
-    values: tuple[tuple[str, Any], ...], state: tuple[Any, ...]
-) -> PlanAnswer[ServingPlan]:
-    """Plan; the same question of the same store is answered once."""
+def answered(values: tuple[tuple[str, Any], ...], state: tuple[Any, ...]) -> Plans:
+    """Plans by aim; the same question of the same store is answered once."""
     given, catalog = dict(values), open_catalog()
     calibration = known_loads(catalog).corrected if given["calibration"] == "use" else None
-    return best_serving_plans(request_of(given), catalog, calibration=calibration)
+    return serving_plans_by_aim(request_of(given), catalog, tuple(AIMS), calibration=calibration)
 
 
-def _answer(values: Row) -> PlanAnswer[ServingPlan]:
+def _answer(values: Row) -> Plans:
     return answered(tuple(values.items()), store_state(data_directory()))
 
 
-def _draw(values: Row, answer: PlanAnswer[ServingPlan], frame: Frame) -> None:
-    """Draw the sentence, the picture, the table, and what stands in the way."""
-    request = request_of(values)
-    few = few_of(answer, frame)
-    style.sentence(escape(_sentence(values, request, answer, frame)))
-    if frame.show != "table":
-        most = {LOAD: 1.0, **request.limits.most}
-        draw_shares(few, _name, [*LIMITED.values(), LOADED], most, frame, "capacity_plans")
-    if frame.shows("table"):
-        _table(values, few, frame)
-    if frame.shows("binds"):
-        aim = OBJECTIVES[request.minimize]
-        draw_binding(answer, request.limits, list(LIMITED.values()), aim, frame)
-    if not frame.slide:
-        if few:
-            st.subheader(_("Assumptions of the first plan"), anchor=False)
-            style.first_assumptions(shown_all(by_weight(few[0].notes), label_of))
-        style.caption(
-            _(
-                "{designs} designs examined: {refused} cannot serve these requests. All limits "
-                "hold together with the probability asked; intervals of 80%."
-            ).format(
-                designs=localised(f"{answer.designs:,}"), refused=localised(f"{answer.refused:,}")
-            )
-        )
-        st.subheader(_("On the command line"), anchor=False)
-        st.code(command(values), language=None, wrap_lines=True)
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A plan, what it is the best in, and the answer that says what limits it."""
+
+    aims: tuple[str, ...]
+    plan: ServingPlan
+    answer: PlanAnswer[ServingPlan]
+
+    @property
+    def head(self) -> str:
+        """What the plan is the best in."""
+        if not self.answer.plans:
+            return _("nearest to the limits")
+        return ", ".join(_(AIMS[aim]) for aim in self.aims)
+
+    @property
+    def name(self) -> str:
+        """How many of what."""
+        asked = self.plan.question
+        device = hardware_names().get(asked.hardware, asked.hardware)
+        return f"{localised(f'{asked.devices or 1.0:,.0f}')} × {device}"
+
+
+def columns(answers: Plans) -> list[Column]:
+    """Return the plans in the order of their aims; one that is best in several has one column."""
+    found: dict[ServingQuestion, Column] = {}
+    for aim, answer in answers.items():
+        plan = answer.plans[0] if answer.plans else answer.nearest
+        assert plan is not None
+        first = found.get(plan.question, Column(aims=(), plan=plan, answer=answer))
+        found[plan.question] = replace(first, aims=(*first.aims, aim))
+    return list(found.values())
+
+
+def _draw(values: Row, answers: Plans, frame: Frame) -> None:
+    """Draw the sentence, the plans side by side, and what they rest on."""
+    every = columns(answers)
+    style.sentence(escape(_sentence(values, every[0])))
+    linked = not (frame.slide or frame.embedded)
+    heads = [_column_head(values, one, linked=linked) for one in every]
+    draw_columns(_("Plans"), heads, _rows(values, every))
+    if frame.slide:
+        return
+    style.first_assumptions(shown_all(by_weight(every[0].plan.notes), label_of))
+    answer = every[0].answer
+    style.caption(
+        _(
+            "{designs} designs examined: {refused} cannot serve these requests. Waiting for a "
+            "place is part of the times of a request. All limits hold together with the "
+            "probability asked; intervals of 80%."
+        ).format(designs=localised(f"{answer.designs:,}"), refused=localised(f"{answer.refused:,}"))
+    )
+    st.subheader(_("On the command line"), anchor=False)
+    st.code(command(values), language=None, wrap_lines=True)
+
+
+def _load(values: Row) -> str:
+    """Say who asks: users, or requests a second."""
+    if _by_users(values):
+        return _("{users} users").format(users=amount(values["users"], "1"))
+    return _("{rate} requests a second").format(rate=amount(values["rate"], "1"))
 
 
 def _question(values: Row) -> str:
     """Say what is planned, in a few words."""
-    return _("{model} for {rate} requests a second, the {aim} way").format(
-        model=open_catalog().preset(values["model"]).name,
-        rate=amount(values["rate"], "1"),
-        aim=_(AIMS[values["aim"]]),
-    )
+    model = open_catalog().preset(values["model"]).name
+    return _("{model} for {load}").format(model=model, load=_load(values))
 
 
-def _sentence(
-    values: Row, request: ServingRequest, answer: PlanAnswer[ServingPlan], frame: Frame
-) -> str:
-    """Say the best plan, or the nearest one; for what, the title of a slide has said."""
-    best = answer.plans[0] if answer.plans else answer.nearest
-    assert best is not None
-    said = {
-        "plan": style.bold(_name(best)),
-        "model": open_catalog().preset(values["model"]).name,
-        "rate": amount(values["rate"], "1"),
-        "aim": _(AIMS[request.minimize]),
-        "figures": _figures(best, request.days),
-        "probability": amount(best.probability, "share"),
-        "confidence": amount(request.limits.confidence, "share"),
-    }
-    if answer.plans and frame.slide:
-        text = _("{plan}: {figures}. All limits are met with a probability of {probability}.")
-    elif answer.plans:
-        text = _(
-            "{plan} serves {rate} requests of {model} a second, the {aim} plan: {figures}. "
-            "All limits are met with a probability of {probability}."
-        )
+def _sentence(values: Row, best: Column) -> str:
+    """Say the cheapest plan, or the nearest one, and the goals of a request that it keeps."""
+    taken, shown = best.plan.quantities, limited(values)
+    percent = _(PERCENT[values["percentile"]])
+    goals = [
+        _(text).format(percent=percent, time=style.bold(_median(shown[name], best.plan)))
+        for name, text in KEPT.items()
+        if values[name] is not None
+    ]
+    if best.answer.plans:
+        text = _("{plan} serves {load} of {model} at the lowest cost, {cost} in {days}{goals}.")
     else:
         text = _(
             "No plan keeps all limits with {confidence}. The nearest does with {probability}: "
-            "{plan}, {figures}."
+            "{plan}, {cost} in {days}{goals}."
         )
-    return text.format(**said)
+    return text.format(
+        plan=style.bold(best.name),
+        load=_load(values),
+        model=open_catalog().preset(values["model"]).name,
+        cost=style.bold_with_span(taken["cost_usd"], "USD"),
+        days=amount(values["days"], "day"),
+        goals="".join(f"; {goal}" for goal in goals),
+        probability=amount(best.plan.probability, "share"),
+        confidence=amount(values["confidence"], "share"),
+    )
 
 
-def _figures(plan: ServingPlan, days: float) -> str:
-    """Say what a plan takes: its latencies, and what it takes in its days."""
-    taken = plan.quantities
-    parts = [
-        _("{time} per token, {first} to the first").format(
-            time=figures_of(taken, [LIMITED["latency"]]),
-            first=figures_of(taken, [LIMITED["first"]]),
-        ),
-        _("{amounts} in {days}").format(
-            amounts=figures_of(taken, [LIMITED[name] for name in ("budget", "energy", "carbon")]),
-            days=amount(days, "day"),
-        ),
-    ]
-    return ", ".join(parts)
+def _column_head(values: Row, column: Column, *, linked: bool) -> str:
+    """Head of a column: what it is best in, and its machines, which open on Inference."""
+    said = column.head
+    opened = escape(column.name)
+    if linked:
+        opened = anchor(f"serve?{_serve_query(values, column.plan)}", column.name)
+    return f"<b>{escape(f'{said[:1].upper()}{said[1:]}')}</b> {opened}"
 
 
-def _name(plan: ServingPlan) -> str:
-    """Name a plan: how many of what, in which weights."""
-    chosen = plan.question
-    device = hardware_names().get(chosen.hardware, chosen.hardware)
-    return f"{localised(f'{chosen.devices or 1.0:,.0f}')} × {device}, {plan.weights}"
+def _rows(values: Row, every: list[Column]) -> Iterator[str]:
+    """Rows of the plans side by side."""
+    shown = limited(values)
+    most = limits_of(values, shown).most
+
+    def row(label: str, cell: Callable[[ServingPlan], str]) -> str:
+        return column_row(label, [cell(one.plan) for one in every])
+
+    for name in ("budget", *OF_REQUEST, "latency", "energy", "carbon"):
+        cells = [quantity_cell(one.plan.quantities, shown[name], most) for one in every]
+        yield column_row(_(shown[name].label), cells)
+    yield row(_("price of a device"), _price)
+    yield row(_("weights and replicas"), _replicas)
+    yield row(_("requests a second"), lambda plan: amount(plan.requests_per_s, "1"))
+    yield row(_("concurrent answers"), lambda plan: amount(plan.concurrency, "1"))
+    yield row(_(LOADED.label), partial(_median, LOADED))
+    yield row(_("limits met"), lambda plan: amount(plan.probability, "share"))
+    yield column_row(_("binding limit"), [_binding(values, one) for one in every])
 
 
-def _table(values: Row, plans: tuple[ServingPlan, ...], frame: Frame) -> None:
-    """Draw the plans with their figures, each with the link that opens it on Serve."""
-    rows = []
-    for plan in plans:
-        cells = [cell(plan.quantities, one) for one in (*LIMITED.values(), LOADED)]
-        name = _name(plan)
-        opened = name if frame.slide else anchor(f"serve?{_serve_query(values, plan)}", name)
-        flying = amount(plan.concurrency, "1")
-        rows.append((opened, flying, *cells, amount(plan.probability, "share")))
-    labels = [_(one.label) for one in (*LIMITED.values(), LOADED)]
-    draw_table((_("Plan"), _("concurrent answers"), *labels, _("limits met")), rows)
+def _median(one: Limited, plan: ServingPlan) -> str:
+    """Median of a quantity."""
+    return amount(float(plan.quantities[one.quantity].mid), one.unit)
+
+
+def _price(plan: ServingPlan) -> str:
+    """Price of a device-hour, and where it is from."""
+    if plan.price is None:
+        return _("unknown")
+    price = _("{price}/h").format(price=amount(float(plan.price.usd_per_h.mid), "USD"))
+    source = open_catalog().source(plan.price.source)
+    linked = anchor(source.url, source.date) if source.url else escape(source.date)
+    return Html(f"{escape(price)}, {linked}")
+
+
+def _replicas(plan: ServingPlan) -> str:
+    """Say what the devices are for: to hold the weights, or to serve the load."""
+    devices = plan.question.devices or 1.0
+    each = devices / plan.replicas
+    values = {"weights": plan.weights, "fewest": f"{plan.fewest_devices:g}"}
+    if devices == 1.0:
+        return _("{weights}, fits in 1 device").format(**values)
+    if devices <= plan.fewest_devices:
+        return _("{weights}, needs {fewest} to hold the weights").format(**values)
+    if plan.replicas == 1.0:
+        text = _("{weights}, fits in {fewest}; the others make it faster")
+    elif each < plan.fewest_devices:
+        text = _("{weights}, fits in {fewest}; {replicas} replicas share the experts")
+    else:
+        text = _("{weights}, fits in {fewest}; {replicas} replicas of {each}")
+    return text.format(**values, replicas=f"{plan.replicas:g}", each=f"{each:g}")
+
+
+def _binding(values: Row, column: Column) -> str:
+    """Say what binds the plan, for the first of its aims."""
+    aim = OBJECTIVES[column.aims[0]]
+    shown = limited(values)
+    return "; ".join(binding(column.answer, limits_of(values, shown), shown, aim))
 
 
 def _serve_query(values: Row, plan: ServingPlan) -> str:
-    """Link of the page Serve to a plan."""
+    """Link of the page Inference to a plan, at the requests that arrive there."""
     return urlencode(
         {
             "model": values["model"],
             "hardware": plan.question.hardware,
             "devices": f"{plan.question.devices or 1.0:.0f}",
             "precision": values["precision"],
-            "rate": PARAMETERS.query(values)["rate"],
+            "rate": f"{plan.requests_per_s:.4g}",
             "input": f"{values['input']:.0f}",
             "output": f"{values['output']:.0f}",
             "site": values["site"],
@@ -352,6 +464,10 @@ def _serve_query(values: Row, plan: ServingPlan) -> str:
 def command(values: Row) -> str:
     """Return the command that asks the same."""
     query = PARAMETERS.query(values)
+    if not _by_users(values):
+        query |= {"users": "", "think": ""}
+    if not any(values[name] is not None for name in OF_REQUEST):
+        query["percentile"] = ""
     words = ["twenty-watts plan --task serving"]
     words += [f"{option} {quote(query[name])}" for name, option in OPTIONS.items() if query[name]]
     words += [
@@ -370,11 +486,12 @@ def command(values: Row) -> str:
 def _inputs(plan: ServingPlan) -> Row:
     chosen = plan.question
     weights = {"weights": plan.weights, "concurrency": plan.concurrency}
-    return {"hardware": chosen.hardware, "devices": chosen.devices, **weights}
+    replicas = {"replicas": plan.replicas, "requests_per_s": plan.requests_per_s}
+    return {"hardware": chosen.hardware, "devices": chosen.devices, **weights, **replicas}
 
 
-def _as_json(answer: PlanAnswer[ServingPlan]) -> Row:
-    return as_json(answer, _inputs, "designs", "refused")
+def _as_json(answers: Plans) -> Row:
+    return {aim: as_json(found, _inputs, "designs", "refused") for aim, found in answers.items()}
 
 
 LABELS = labels(PARAMETERS) | {"devices": N_("Devices at most")}
@@ -385,6 +502,7 @@ label_of = partial(label_of_control, LABELS, "plan")
 """Name of an input on this page; what has no control is set on the command line."""
 
 
+SLIDES = {"plans": N_("the cheapest, the fastest and the cleanest plan")}
 QUESTION = PageQuestion(
     inputs=PARAMETERS,
     answer=_answer,

@@ -31,7 +31,7 @@ from estimator.web.shared import share, style, widgets
 from estimator.web.shared.amounts import localised, result, unbroken
 from estimator.web.shared.charts import Row
 from estimator.web.shared.frame import Frame
-from estimator.web.shared.html_table import Html, anchor, cell_html
+from estimator.web.shared.html_table import Html, anchor, cell_html, draw_columns
 from estimator.web.shared.kit import PageQuestion, Values
 from estimator.web.shared.language import N_, _, current, ngettext
 from estimator.web.shared.profiles import open_catalog, place_names
@@ -354,13 +354,8 @@ def _columns(found: Sequence[Pinned], rows: Iterable[str], *, linked: bool) -> N
     for one in found:
         name = words.machines(one.answer)
         opened = anchor(f"estimate?{one.link}", name) if linked else name
-        heads.append(f'<th scope="col"><b>{one.letter}</b> {cell_html(opened)}</th>')
-    st.html(
-        f'<div class="tw tw-scroll" role="group" tabindex="0" aria-label="{escape(_("Compare"))}">'
-        f'<table class="tw-columns" '
-        f'style="--columns:{len(found)}"><thead><tr><td></td>{"".join(heads)}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
-    )
+        heads.append(f"<b>{one.letter}</b> {cell_html(opened)}")
+    draw_columns(_("Compare"), heads, rows)
 
 
 def _row(row: InputRow, *, marked: bool = True) -> str:

@@ -1,6 +1,6 @@
 """Plan: the best few ways to do a run under a budget, a deadline, a carbon and an energy cap."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from html import escape
 from typing import Any
@@ -20,38 +20,40 @@ from estimator.studies.search.plan import (
 )
 from estimator.studies.search.space import Space
 from estimator.system.data_folder import data_directory
-from estimator.web.plan.shares import (
-    AIM,
-    AIMS,
+from estimator.web.plan.limits import (
     ANY,
     CARBON,
     CONFIDENCE,
     ENERGY,
     MONEY,
-    PLANS,
-    SLIDES,
     Limited,
     as_json,
+    binding,
     cap,
-    cell,
-    draw_binding,
-    draw_shares,
-    few_of,
-    figures_of,
     limits_of,
     most_devices,
+    quantity_cell,
 )
 from estimator.web.shared import scenario, share, style
 from estimator.web.shared.amounts import amount, localised
 from estimator.web.shared.charts import Row
 from estimator.web.shared.frame import Frame
-from estimator.web.shared.html_table import anchor, draw_table
+from estimator.web.shared.html_table import anchor, column_row, draw_columns
 from estimator.web.shared.kit import PageQuestion
 from estimator.web.shared.language import N_, _
 from estimator.web.shared.notices import shown_all
 from estimator.web.shared.profiles import hardware_names, kept, open_catalog, place_names
 from estimator.web.shared.site import TRAIN, Page
 from estimator.web.shared.url_state import Choice, LinkParameters, Typed
+
+AIMS = {
+    "cost": N_("cheapest"),
+    "time": N_("fastest"),
+    "co2e": N_("cleanest"),
+    "energy": N_("thriftiest"),
+}
+PLANS, ON_SLIDE = 4, 3
+"""Plans side by side at most [1]."""
 
 TIME = Limited(quantity="wall_hours", label=N_("time"), unit="hour", factor=24.0)
 LIMITED = {"budget": MONEY, "days": TIME, "carbon": CARBON, "energy": ENERGY}
@@ -86,7 +88,13 @@ PARAMETERS = LinkParameters(
     ),
     cap("carbon", 1e3),
     cap("energy", None),
-    AIM,
+    Choice(
+        "aim",
+        tuple(AIMS),
+        label=N_("Aim"),
+        help=N_("What the best plan has least of, among those that keep all limits."),
+        called=lambda: AIMS,
+    ),
     CONFIDENCE,
     scenario.hardware(known_devices(), rest=N_("any on offer"), section=CHOICES),
     most_devices(1024.0, 4096.0, CHOICES),
@@ -144,21 +152,16 @@ def answered(values: tuple[tuple[str, Any], ...], _runs: State) -> PlanAnswer[Tr
 
 
 def _draw(values: Row, answer: PlanAnswer[TrainingPlan], frame: Frame) -> None:
-    """Draw the sentence, the picture, the table, and what stands in the way."""
+    """Draw the sentence, the plans side by side, and what stands in the way."""
     request = request_of(values)
-    shown = few_of(answer, frame)
+    every = answer.plans or ((answer.nearest,) if answer.nearest else ())
     style.sentence(escape(_sentence(request, answer)))
-    if not shown:
+    if not every:
         return
-    if frame.show != "table":
-        draw_shares(shown, _name, list(LIMITED.values()), request.limits.most, frame, "plan_plans")
-    if frame.shows("table"):
-        _table(shown, frame)
-    if frame.shows("binds"):
-        aim = OBJECTIVES[request.minimize]
-        draw_binding(answer, request.limits, list(LIMITED.values()), aim, frame)
+    _columns(every[: ON_SLIDE if frame.slide else PLANS], request, frame)
+    style.assumptions(binding(answer, request.limits, LIMITED, OBJECTIVES[request.minimize]))
     if not frame.slide:
-        style.notices(_few_offers(shown))
+        style.notices(_few_offers(every))
         style.caption(
             _(
                 "{designs} designs examined: {large} do not fit in memory, {refused} cannot be "
@@ -181,23 +184,23 @@ def _question(values: Row) -> str:
     )
 
 
-def _work(space: Space) -> str:
-    """Say the work, for the headline."""
-    params, tokens = (amount(float(space.values[name][0]), "1") for name in ("params", "tokens"))
-    return _("{params} parameters on {tokens} tokens").format(params=params, tokens=tokens)
-
-
 def _sentence(request: Request, answer: PlanAnswer[TrainingPlan]) -> str:
     """Say the best plan, or the nearest one."""
     if not answer.plans and answer.nearest is None:
         return _("No plan: no design fits in the memory of its devices.")
     best = answer.plans[0] if answer.plans else answer.nearest
+    asked = request.space.values
+    params, tokens = (amount(float(asked[name][0]), "1") for name in ("params", "tokens"))
     assert best is not None
     said = {
         "aim": _(AIMS[request.minimize]),
         "plan": style.bold(_name(best)),
-        "figures": figures_of(best.quantities, list(LIMITED.values())),
-        "work": _work(request.space),
+        "figures": ", ".join(
+            style.bold(amount(float(best.quantities[one.quantity].mid), one.unit))
+            for one in (MONEY, TIME)
+            if one.quantity in best.quantities
+        ),
+        "work": _("{params} parameters on {tokens} tokens").format(params=params, tokens=tokens),
         "probability": amount(best.probability, "share"),
         "confidence": amount(request.limits.confidence, "share"),
     }
@@ -224,23 +227,37 @@ def _name(plan: TrainingPlan) -> str:
     return f"{localised(f'{asked.devices or 1.0:,.0f}')} × {device}, {place}"
 
 
-def _table(shown: tuple[TrainingPlan, ...], frame: Frame) -> None:
-    """Draw the plans with their figures, each with the link that opens it on Estimate."""
-    rows = []
-    for plan in shown:
-        cells = [cell(plan.quantities, one) for one in LIMITED.values()]
+def _columns(plans: Sequence[TrainingPlan], request: Request, frame: Frame) -> None:
+    """Draw plans side by side, each with the link that opens it on Estimate."""
+    heads = []
+    for place, plan in enumerate(plans, start=1):
         name = _name(plan)
-        if plan.scenario.price_kind not in (None, "on-demand"):
-            name = f"{name}, {_(plan.scenario.price_kind)}"
-        if plan.scenario.pay == "own":
-            name = _("{plan}, owned").format(plan=name)
-        if plan.also_in:
-            places = ", ".join(place_names().get(site, site) for site in plan.also_in)
-            name = _("{plan}; also in {places}").format(plan=name, places=places)
-        opened = name if frame.slide else anchor(f"estimate{link(plan.scenario)}", name)
-        rows.append((opened, *cells, amount(plan.probability, "share")))
-    labels = [_(one.label) for one in LIMITED.values()]
-    draw_table((_("Plan"), *labels, _("limits met")), rows)
+        opened = escape(name)
+        if not (frame.slide or frame.embedded):
+            opened = anchor(f"estimate{link(plan.scenario)}", name)
+        heads.append(f"<b>{place}</b> {opened}")
+    rows = [
+        column_row(
+            _(one.label),
+            [quantity_cell(plan.quantities, one, request.limits.most) for plan in plans],
+        )
+        for one in LIMITED.values()
+    ]
+    shares = [amount(plan.probability, "share") for plan in plans]
+    ways = [", ".join(_ways(plan)) for plan in plans]
+    rows += [column_row(_("limits met"), shares), column_row(_("how"), ways)]
+    draw_columns(_("Plan"), heads, rows)
+
+
+def _ways(plan: TrainingPlan) -> Iterator[str]:
+    """Say how the devices are paid for, and where else the plan keeps the limits."""
+    if plan.scenario.pay == "own":
+        yield _("owned")
+    elif plan.scenario.price_kind is not None:
+        yield _(plan.scenario.price_kind)
+    if plan.also_in:
+        places = ", ".join(place_names().get(site, site) for site in plan.also_in)
+        yield _("also in {places}").format(places=places)
 
 
 def _few_offers(shown: tuple[TrainingPlan, ...]) -> Iterator[str]:
@@ -259,6 +276,7 @@ def _as_json(answer: PlanAnswer[TrainingPlan]) -> Row:
     return as_json(answer, _inputs, "designs", "too_large", "refused")
 
 
+SLIDES = {"plans": N_("the best plans under their limits")}
 QUESTION = PageQuestion(
     inputs=PARAMETERS,
     answer=_answered,

@@ -1,6 +1,6 @@
 """A plain table on a page: every cell is text, or HTML of ours, such as a link."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 
 import streamlit as st
@@ -26,6 +26,22 @@ def draw_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         f'<div class="tw" style="overflow-x:auto"><table class="tw-inputs">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
+
+
+def draw_columns(label: str, heads: Sequence[str], rows: Iterable[str]) -> None:
+    """Write things side by side under their heads; both are HTML, rows as of `column_row`."""
+    written = "".join(f'<th scope="col">{head}</th>' for head in heads)
+    st.html(
+        f'<div class="tw tw-scroll" role="group" tabindex="0" aria-label="{escape(label)}">'
+        f'<table class="tw-columns" style="--columns:{len(heads)}">'
+        f"<thead><tr><td></td>{written}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def column_row(label: str, cells: Iterable[str]) -> str:
+    """Return a row of `draw_columns` with its label."""
+    shown = "".join(f"<td>{cell_html(cell)}</td>" for cell in cells)
+    return f'<tr><th scope="row">{escape(label)}</th>{shown}</tr>'
 
 
 def _cells(header: Sequence[str], row: Sequence[str]) -> str:
