@@ -317,7 +317,7 @@ def _draw(values: Row, answers: Plans, frame: Frame) -> None:
     style.sentence(escape(_sentence(values, every[0])))
     linked = not (frame.slide or frame.embedded)
     heads = [_column_head(values, one, linked=linked) for one in every]
-    draw_columns(_("Plans"), heads, _rows(values, every))
+    draw_columns(_("Plans"), heads, _rows(values, every, frame))
     if frame.slide:
         return
     style.first_assumptions(shown_all(by_weight(every[0].plan.notes), label_of))
@@ -383,24 +383,27 @@ def _column_head(values: Row, column: Column, *, linked: bool) -> str:
     return f"<b>{escape(f'{said[:1].upper()}{said[1:]}')}</b> {opened}"
 
 
-def _rows(values: Row, every: list[Column]) -> Iterator[str]:
-    """Rows of the plans side by side."""
+def _rows(values: Row, every: list[Column], frame: Frame) -> Iterator[str]:
+    """Rows of the plans side by side; a slide has those that decide."""
     shown = limited(values)
     most = limits_of(values, shown).most
 
     def row(label: str, cell: Callable[[ServingPlan], str]) -> str:
         return column_row(label, [cell(one.plan) for one in every])
 
-    for name in ("budget", *OF_REQUEST, "latency", "energy", "carbon"):
+    usual = ("budget", *OF_REQUEST, "latency", "energy", "carbon")
+    for name in ("budget", *OF_REQUEST, "carbon") if frame.slide else usual:
         cells = [quantity_cell(one.plan.quantities, shown[name], most) for one in every]
         yield column_row(_(shown[name].label), cells)
-    yield row(_("price of a device"), _price)
     yield row(_("weights and replicas"), _replicas)
+    yield column_row(_("binding limit"), [_binding(values, one) for one in every])
+    if frame.slide:
+        return
+    yield row(_("price of a device"), _price)
     yield row(_("requests a second"), lambda plan: amount(plan.requests_per_s, "1"))
     yield row(_("concurrent answers"), lambda plan: amount(plan.concurrency, "1"))
     yield row(_(LOADED.label), partial(_median, LOADED))
     yield row(_("limits met"), lambda plan: amount(plan.probability, "share"))
-    yield column_row(_("binding limit"), [_binding(values, one) for one in every])
 
 
 def _median(one: Limited, plan: ServingPlan) -> str:

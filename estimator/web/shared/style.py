@@ -193,7 +193,7 @@ body:has(%(unanswered)s) [data-testid="stDialog"] { display: none; }
   .tw-value { font-size: 1.75rem; }
   .tw-value small { font-size: 1rem; }
   .tw-step { grid-template-columns: 1fr; }
-  .tw-columns { display: block; min-width: calc(10rem * var(--columns)); }
+  .tw-columns { display: block; min-width: calc(7rem * var(--columns)); }
   .tw-columns tr { display: grid; padding: 0.4rem 0;
     grid-template-columns: repeat(var(--columns), minmax(0, 1fr));
     border-bottom: 1px solid var(--line); }
