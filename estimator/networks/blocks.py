@@ -1,7 +1,7 @@
 """Transformer blocks: parameters, and cost per token and per attended pair.
 
-A block answers with costs by part. A cost is exact integers: parameters, FLOPs for each token,
-and FLOPs for each (query, key) pair, which is where attention leaves the linear regime.
+A block returns costs by part. A cost has exact integers: parameters, FLOPs per token, and FLOPs per
+(query, key) pair, the quadratic part of attention.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ Costs = Mapping[str, "Cost"]
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """Parameters held, parameters used by one token, FLOPs per token and per attended pair.
+    """Parameters in total and active, FLOPs per token and per attended pair.
 
     An embedding is a table that inputs look up: tokens, positions, types.
     """
@@ -37,15 +37,15 @@ class Cost:
         )
 
     def repeated(self, count: int) -> "Cost":
-        """Cost of one part that is run `count` times."""
+        """Cost of one part that runs `count` times."""
         return replace(self.times(count), params=self.params, active_params=self.active_params)
 
     def again(self) -> "Cost":
-        """The same work by parameters that are held elsewhere."""
+        """Same work with parameters counted elsewhere."""
         return replace(self, params=0, active_params=0)
 
     def routed(self, experts: int, active: int) -> "Cost":
-        """Cost of many equal parts, `active` of which each token visits."""
+        """Cost of many equal parts, `active` of which each token uses."""
         return replace(self.times(active), params=experts * self.params)
 
     def __add__(self, other: "Cost") -> "Cost":
@@ -59,7 +59,7 @@ class Cost:
 
 
 def held(params: int) -> Cost:
-    """Parameters that multiply nothing: norms, biases, learned scales.
+    """Parameters without products: norms, biases, learned scales.
 
     >>> held(768).params, held(768).flop_per_token
     (768, 0)
@@ -68,12 +68,12 @@ def held(params: int) -> Cost:
 
 
 def table(rows: int, width: int) -> Cost:
-    """An input embedding: rows that are looked up and multiply nothing."""
+    """Input embedding, looked up without products."""
     return Cost(params=rows * width, active_params=rows * width, is_embedding=True)
 
 
 def linear(inputs: int, outputs: int, bias: bool = False) -> Cost:
-    """A dense layer: inputs x outputs weights, two FLOPs each per token.
+    """Dense layer: inputs x outputs weights, two FLOPs each per token.
 
     >>> layer = linear(768, 3072, bias=True)
     >>> layer.params, layer.flop_per_token
@@ -94,17 +94,17 @@ def affine(*widths: int) -> Cost:
 
 
 def product(params: int, flop_per_token: int) -> Cost:
-    """Weights that every token meets, and what they cost it."""
+    """Weights that every token multiplies, and their FLOPs per token."""
     return Cost(params=params, active_params=params, flop_per_token=flop_per_token)
 
 
 def vocabulary_head(width: int, vocab: int, *, own: bool, biases: int = 0) -> Cost:
-    """Logits over a vocabulary, from a matrix of its own or the token table's."""
+    """Logits over a vocabulary, from a separate matrix or the token table."""
     return product(width * vocab * own + vocab * biases, 2 * width * vocab)
 
 
 def merged(*parts: Costs) -> Costs:
-    """Costs of one name in several parts added up: the layers of a short block.
+    """Sum of costs of one name in several parts, such as the layers of a short block.
 
     >>> merged({"norm": held(2)}, {"norm": held(3)})["norm"].params
     5
@@ -117,7 +117,7 @@ def merged(*parts: Costs) -> Costs:
 
 
 def crossed(costs: Costs) -> Costs:
-    """Costs of attention under the names of attention to another sequence.
+    """Costs of attention renamed to cross-attention.
 
     >>> [*crossed({"attention/query": linear(64, 64)})]
     ['cross/query']
@@ -126,7 +126,7 @@ def crossed(costs: Costs) -> Costs:
 
 
 def scaled(costs: Costs, count: int, prefix: str = "") -> Costs:
-    """`count` layers of the same costs, names behind `prefix`."""
+    """Costs of `count` equal layers, with prefixed names."""
     return {prefix + part: cost.times(count) for part, cost in costs.items()}
 
 
@@ -188,7 +188,7 @@ class Attention:
 
 
 class DifferentialAttention(Attention):
-    """Attention in two calls, one for each half of the values."""
+    """Attention computed twice, once for each half of the values."""
 
     def costs(self) -> Costs:
         """Costs by part."""
@@ -199,7 +199,7 @@ class DifferentialAttention(Attention):
 
 @dataclass(frozen=True, kw_only=True)
 class IndexedAttention(Attention):
-    """Attention beside light heads that score all keys, whose one key is kept too."""
+    """Attention with a lightweight indexer that scores all keys and caches its own key."""
 
     index_heads: int
     index_dim: int
@@ -230,7 +230,7 @@ def multi_head(
     bias: bool = False,
     norm_params: int = 0,
 ) -> Attention:
-    """Attention with biases everywhere or nowhere; key-value heads are the heads if None."""
+    """Attention with biases everywhere or nowhere; by default as many key-value heads as heads."""
     return Attention(
         hidden=hidden,
         heads=heads,
@@ -243,7 +243,7 @@ def multi_head(
 
 
 def reading(attention: Attention, width: int) -> Costs:
-    """Costs of attention to states of `width`."""
+    """Costs of attention to states of another width."""
     seen, parts = replace(attention, hidden=width).costs(), ("attention/key", "attention/value")
     return {**attention.costs(), **{part: seen[part] for part in parts}}
 
@@ -256,10 +256,10 @@ def equal_heads(
     bias: bool = True,
     output_bias: bool | None = None,
 ) -> Attention:
-    """Attention with as many key-value heads as heads, which share the width; refused with a rest.
+    """Attention with equal heads and key-value heads that divide the width.
 
-    `keys` name the width and the heads in the config, for the message. The output has a bias where
-    the projections have one, unless `output_bias` says otherwise.
+    `keys` are the config's names of width and heads, for messages. The output has a bias like the
+    projections, unless `output_bias` is set.
     """
     head_dim = fields.share(keys[0], hidden, keys[1], heads)
     attention = multi_head(hidden, heads, head_dim, bias=bias)
@@ -268,7 +268,7 @@ def equal_heads(
 
 @dataclass(frozen=True, kw_only=True)
 class LatentAttention:
-    """Multi-head latent attention, keys and values rebuilt from a latent per token [1]_.
+    """Multi-head latent attention, keys and values expanded from a latent per token [1]_.
 
     Parameters
     ----------
@@ -309,11 +309,11 @@ class LatentAttention:
 
     @property
     def cache_values_per_token(self) -> int:
-        """The latent, the one rotary key that all heads share, and the indexer's key [1]."""
+        """Values cached per token: the latent, the shared rotary key, and the indexer's key [1]."""
         return self.kv_rank + self.rope_dim + self.index_dim
 
     def costs(self) -> Costs:
-        """Costs by part, keys and values rebuilt for every token (training, prefill)."""
+        """Costs by part, with keys and values expanded for every token (training, prefill)."""
         key_width = self.heads * (self.nope_dim + self.rope_dim)
         value_width = self.heads * self.value_dim
         if self.query_rank is None:
@@ -336,7 +336,7 @@ class LatentAttention:
         }
 
     def _indexer(self) -> Costs:
-        """A few light heads that score all keys, weighted per query."""
+        """Lightweight heads that score all keys, weighted per query."""
         if not self.index_heads:
             return {}
         width = self.index_heads * self.index_dim
@@ -350,7 +350,7 @@ class LatentAttention:
 
 
 def _gated(hidden: int, outputs: int) -> Costs:
-    """A matrix that gates what heads put out, if it has outputs."""
+    """Gate matrix on the output of the heads, if it has outputs."""
     return {"attention/gate": linear(hidden, outputs)} if outputs else {}
 
 
@@ -401,7 +401,7 @@ class Experts:
     shared_gate: bool = False
 
     def costs(self) -> Costs:
-        """Costs by part; no expert capacity, no dropped tokens."""
+        """Costs by part, without expert capacity or dropped tokens."""
         costs = {"moe/router": linear(self.expert.hidden, self.experts, self.router_bias)}
         for part, cost in self.expert.costs().items():
             costs[part.replace("mlp", "moe/expert")] = cost.routed(self.experts, self.active)
@@ -416,5 +416,5 @@ class Experts:
 def layer_costs(
     attention: Attention | LatentAttention, mlp: Mlp | Experts, norm_params: int
 ) -> Costs:
-    """Costs of a layer of attention and an MLP or experts, with the parameters of its norms."""
+    """Costs of a layer with attention, an MLP or experts, and norm parameters."""
     return {**attention.costs(), **mlp.costs(), "norm/layers": held(norm_params)}

@@ -1,11 +1,10 @@
 """Networks of published sizes, each stored as a ledger of polynomials.
 
-A type that few people build with sizes of their own has no reader. Its published networks are
-lines of `compiled_networks.jsonl`: the facts of a config that identify one, and either the blocks
-of a decoder, or for each term its parameters and its forward FLOPs as a polynomial in the tokens
-of a sequence and the pixels of an image. `tests/golden/make_compiled.py` writes a line by counting
-on PyTorch's meta device. A config of the same type with other sizes is refused with the way to
-count it.
+Types rarely built with custom sizes have no reader. Each published network is a line of
+`compiled_networks.jsonl`: the identifying config fields, and the blocks of a decoder, or for each
+term its parameters and its forward FLOPs as a polynomial in sequence tokens and image pixels.
+`tests/golden/make_compiled.py` writes lines by counting on PyTorch's meta device. Other sizes of
+the type are refused with the way to count them.
 """
 
 import json
@@ -45,23 +44,22 @@ BLOCKS = {
 }
 
 Row = Mapping[str, Any]
-"""A line of the file, or the language model inside one."""
+"""Line of the file, or the language model in one."""
 
 Coefficients = Mapping[str, float]
 """Product of sizes -> coefficient.
 
-Sizes are `s` tokens of a sequence, `p` chunks of it begun and `w` chunks filled, `u` squares of
-pixels, `l` labels.
+Sizes: `s` sequence tokens, `p` started chunks, `w` full chunks, `u` squares of pixels, `l` labels.
 """
 
 
 class UnknownArchitectureError(Refusal):
-    """No reader or compiled network knows the architecture of a config."""
+    """Config of an architecture without reader or compiled network."""
 
 
 @cache
 def compiled_types() -> Mapping[str, tuple[str, ...]]:
-    """Lines of the file by `model_type`, or `_class_name`, unparsed but for that."""
+    """Unparsed lines of the file by `model_type` or `_class_name`."""
     lines: dict[str, list[str]] = {}
     for line in FILE.read_text(encoding="utf-8").splitlines():
         lines.setdefault(line.split('"', 4)[3], []).append(line)
@@ -75,7 +73,7 @@ def compiled_rows(model_type: str) -> tuple[Row, ...]:
 
 
 def known_network(fields: Fields) -> Architecture | None:
-    """Network of a config by the reader of its type, or as compiled; None if neither knows it."""
+    """Network of a config, from a reader or compiled, or None if unknown."""
     for key, readers in (("model_type", known_families()), ("_class_name", CLASSES)):
         name = fields.text(key)
         if name in readers:
@@ -86,12 +84,12 @@ def known_network(fields: Fields) -> Architecture | None:
 
 
 def compiled_network(fields: Fields, model_type: str) -> Network | Decoder:
-    """Network of a config whose type is compiled; refused as by `compiled_row`."""
+    """Network of a config of a compiled type; refusals as in `compiled_row`."""
     return _network(compiled_row(fields, model_type), fields)
 
 
 def compiled_row(fields: Fields, model_type: str) -> Row:
-    """Line of a compiled type whose facts are those of a config.
+    """Line of a compiled type that matches a config.
 
     Raises
     ------
@@ -113,7 +111,7 @@ def compiled_row(fields: Fields, model_type: str) -> Row:
 
 
 def _difference(fields: Fields, row: Row) -> list[tuple[str, str, str]]:
-    """Facts of a compiled network that a config contradicts: key, fact, value."""
+    """Fields of a compiled network that a config contradicts: key, expected, actual."""
     found = [
         (part, "an object", "null")
         for part in row.get("parts", ())
@@ -139,11 +137,11 @@ def _difference(fields: Fields, row: Row) -> list[tuple[str, str, str]]:
 
 
 _EMPTY: tuple[Any, ...] = (None, False, 0, [], {}, "")
-"""Values that state the same: that there is none."""
+"""Values equivalent to an absent field."""
 
 
 def _stated(fields: Fields, paths: Sequence[str]) -> tuple[str, Any]:
-    """Return the last of some keys that a config states, and its value; "" and None if none."""
+    """Return the last of some keys stated in a config with its value, or "" and None."""
     found: tuple[str, Any] = ("", None)
     for path in paths:
         part: Any = fields.values
@@ -178,7 +176,7 @@ def _network(row: Row, fields: Fields) -> Network | Decoder:
 
 
 def _labels(row: Row, fields: Fields) -> int:
-    """Labels that a config states for its classifier, or the usual number."""
+    """Labels of the classifier in a config, or the default number."""
     if "labels" not in row:
         return 0
     listed = len(fields.part("id2label").values)
@@ -186,13 +184,13 @@ def _labels(row: Row, fields: Fields) -> int:
 
 
 def _side(row: Row, fields: Fields) -> float | None:
-    """Side of the images that a config states, where any is compiled. [pixel]"""
+    """Image side stated in a config, where images are compiled. [pixel]"""
     key = row.get("image", {}).get("key", "")
     return float(fields.size(key)) if key and fields.states(key) else None
 
 
 def _decoder(row: Row, fields: Fields) -> Decoder:
-    """A decoder of blocks, its layers stored as runs of equal ones; a config may tie its head."""
+    """Decoder of blocks, stored as runs of equal layers; a config may tie its head."""
     layers = [
         layer
         for count, attention, feed_forward, norm_params in row["layers"]
@@ -213,14 +211,14 @@ def _decoder(row: Row, fields: Fields) -> Decoder:
 
 
 def _block(row: Row) -> Any:
-    """A block by the name of its class and its fields."""
+    """Block from its class name and fields."""
     name, fields = row["block"], {key: value for key, value in row.items() if key != "block"}
     inner = {key: _block(value) for key, value in fields.items() if isinstance(value, dict)}
     return BLOCKS[name](**{**fields, **inner})
 
 
 def _text(row: Row | None) -> Architecture | None:
-    """The language model inside: compiled itself, or a config of a known type."""
+    """Language model inside: compiled itself, or a config of a known type."""
     if row is None:
         return None
     return _network(row, Fields({})) if "type" in row else known_network(Fields(row))
@@ -228,7 +226,7 @@ def _text(row: Row | None) -> Architecture | None:
 
 @dataclass(frozen=True)
 class _Polynomials:
-    """Pass of a compiled network, for so many labels and images of the side of its config."""
+    """Pass of a compiled network, for given labels and image side."""
 
     row: Row
     labels: int = 0
@@ -251,7 +249,7 @@ class _Polynomials:
         )
 
     def _sizes(self, inputs: Inputs) -> tuple[dict[str, Quantity], tuple[str, ...]]:
-        """Tokens and squares of pixels of a pass, and warnings about them."""
+        """Tokens and squares of pixels of a pass, with warnings."""
         sizes: dict[str, Quantity] = {"l": float(self.labels)}
         warnings: tuple[str, ...] = ()
         if "length" in self.row:
@@ -300,7 +298,7 @@ class _Polynomials:
 
 
 def _value(coefficients: Coefficients, sizes: Mapping[str, Quantity]) -> Quantity:
-    """Value of a polynomial; the name of a product lists its factors, `1` none."""
+    """Value of a polynomial; a product's name lists its factors, `1` for none."""
     total: Quantity = 0.0
     for product, coefficient in coefficients.items():
         value: Quantity = float(coefficient)
@@ -311,7 +309,7 @@ def _value(coefficients: Coefficients, sizes: Mapping[str, Quantity]) -> Quantit
 
 
 def _in_steps(size: Quantity, facts: Row, field: str) -> tuple[Quantity, tuple[str, ...]]:
-    """A size in the steps that the network counts it in, and a warning where none fits."""
+    """Size in the network's counting steps, with a warning for sizes in between."""
     step, rounding = facts.get("step", 1), facts.get("rounding")
     steps = size / step
     if rounding is not None:
@@ -322,7 +320,7 @@ def _in_steps(size: Quantity, facts: Row, field: str) -> tuple[Quantity, tuple[s
 
 
 def _outside_window(window: Sequence[float], tokens: Quantity) -> Quantity:
-    """FLOPs of pairs farther apart than a window, negative: what windowed attention leaves out."""
+    """Negative FLOPs of pairs outside a window, which windowed attention omits."""
     width, flop_per_pair = window
     outside = np.maximum(tokens - width, 0.0)
     return -flop_per_pair * outside * outside

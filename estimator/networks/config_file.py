@@ -14,7 +14,7 @@ from estimator.core.units import human
 MAX_CONFIG_BYTES = 10_000_000
 
 WEIGHTS = (b"GGUF", b"PK\x03\x04")
-"""First bytes of weights: GGUF, and the archives of PyTorch."""
+"""First bytes of weight files: GGUF, and PyTorch archives."""
 
 JSON_KINDS = {
     list: "a list",
@@ -28,17 +28,17 @@ JSON_KINDS = {
 
 
 def is_inline(given: str) -> bool:
-    """Return whether a config is given as JSON text, not as a path."""
+    """Return whether a config is given as JSON text rather than a path."""
     return given.lstrip()[:1] == "{"
 
 
 def is_config(given: str) -> bool:
-    """Return whether a config is given, where a model name is accepted too."""
+    """Return whether a config is given, where a model name is also accepted."""
     return is_inline(given) or given.endswith(".json") or Path(given).exists()
 
 
 def config_of(given: str) -> dict[str, Any]:
-    """Keys and values of a config: of its text, or of the file at its path.
+    """Read a config from its text or path.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def config_of(given: str) -> dict[str, Any]:
 
 
 def config_name(given: str) -> str:
-    """Return a name for a config: that of the network in its text, or its path."""
+    """Return a name for a config: the network's, or the path."""
     if not is_inline(given):
         return given
     config = inline_config(given)
@@ -58,13 +58,13 @@ def config_name(given: str) -> str:
 
 
 def compact_json(config: Mapping[str, Any]) -> str:
-    """Text of a config without a needless letter."""
+    """Serialise a config compactly."""
     return json.dumps(config, separators=(",", ":"), ensure_ascii=False)
 
 
 @lru_cache(maxsize=64)
 def inline_config(text: str) -> dict[str, Any]:
-    """Keys and values of a config given as text.
+    """Parse a config given as text.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def inline_config(text: str) -> dict[str, Any]:
 
 
 def read_config(path: str | PathLike[str]) -> dict[str, Any]:
-    """Config file as a dictionary.
+    """Read a config file as a dictionary.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def read_config(path: str | PathLike[str]) -> dict[str, Any]:
 
 
 def parse_config(content: bytes, name: str) -> dict[str, Any]:
-    """Content of a config file as a dictionary.
+    """Parse the content of a config file.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def parse_config(content: bytes, name: str) -> dict[str, Any]:
 
 
 def _no_json(content: bytes) -> str:
-    """Code of what is wrong with a file that is no JSON."""
+    """Error code for a file that is not JSON."""
     if not content:
         return "config_file_empty"
     if content.startswith(b"<"):

@@ -14,12 +14,12 @@ from estimator.networks.ledger import Inputs, Quantity, quantity
 from estimator.networks.network import Line, Network, Pass, crossing, lines, network
 
 BATCH_NORM = 2
-"""Parameters per channel of a norm: scale and shift; running statistics are not parameters."""
+"""Parameters per channel of a norm: scale and shift, without running statistics."""
 
 
 @dataclass(frozen=True)
 class Conv:
-    """A square convolution, and the norm behind it.
+    """Square convolution with its norm.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class Conv:
         return Cost(params=params, active_params=params, flop_per_token=2 * weights)
 
     def side(self, side: Quantity) -> Quantity:
-        """Side of the map that it leaves [pixel]."""
+        """Side of its output map [pixel]."""
         padding = (self.kernel - 1) // 2 if self.padding is None else self.padding
         return windows(side, self.kernel, self.stride, padding)
 
@@ -64,23 +64,23 @@ class Conv:
 def plain(
     inputs: int, outputs: int, kernel: int = 3, stride: int = 1, padding: int | None = None
 ) -> Conv:
-    """A convolution with bias and without norm."""
+    """Convolution with bias and without norm."""
     bare = Conv(inputs, outputs, kernel=kernel, stride=stride, padding=padding)
     return replace(bare, bias=True, norm=False)
 
 
 def pointwise(inputs: int, outputs: int) -> Conv:
-    """A convolution of single positions, with norm."""
+    """1x1 convolution with norm."""
     return Conv(inputs, outputs, kernel=1)
 
 
 def depthwise_conv(channels: int, kernel: int, stride: int) -> Conv:
-    """One kernel per channel."""
+    """Depthwise convolution."""
     return Conv(channels, channels, kernel=kernel, stride=stride, groups=channels)
 
 
 def windows(side: Quantity, kernel: int, stride: int, padding: int = 0) -> Quantity:
-    """Positions of a window along a side, refused where there is none.
+    """Positions of a window along a side, refused if there are none.
 
     >>> float(windows(224.0, 3, 2, 1))
     112.0
@@ -92,7 +92,7 @@ def windows(side: Quantity, kernel: int, stride: int, padding: int = 0) -> Quant
 
 
 class Steps(NamedTuple):
-    """Lines of the last step of a flow, and the steps before it."""
+    """Lines of the last step of a flow, and the earlier steps."""
 
     before: "Steps | None"
     last: tuple[Line, ...]
@@ -102,9 +102,9 @@ class Steps(NamedTuple):
 class Flow:
     """Feature maps on their way through a network: their side, and the lines so far.
 
-    A recording is a map of one of `dims`, its side the frames. Where norms are frozen, they are no
-    parameters; `text` is the length of what maps attend to. Lines are kept step by step, so that a
-    step of a deep network does not copy those before it.
+    A recording is a map of one of `dims` with its frames as side. Frozen norms have no parameters;
+    `text` is the length that maps attend to. Lines are linked by step, so that a deep network's
+    steps do not copy earlier ones.
     """
 
     batch: Quantity
@@ -116,7 +116,7 @@ class Flow:
 
     @property
     def lines(self) -> tuple[Line, ...]:
-        """The lines so far, in order."""
+        """Lines so far, in order."""
         found: list[tuple[Line, ...]] = []
         steps = self.steps
         while steps is not None:
@@ -125,29 +125,29 @@ class Flow:
         return tuple(chain.from_iterable(reversed(found)))
 
     def with_lines(self, added: Iterable[Line]) -> "Flow":
-        """With further lines."""
+        """Add lines."""
         return replace(self, steps=Steps(self.steps, tuple(added)))
 
     def conv(self, name: str, conv: Conv, first: bool = False) -> "Flow":
-        """After a convolution."""
+        """Apply a convolution."""
         conv = replace(conv, norm=conv.norm and not self.frozen)
         side = conv.side(self.side)
         done = lines({name: conv.cost()}, self.batch * side * side, first=first)
         return self.with_lines(done).at(side)
 
     def convs(self, name: str, convs: Iterable[Conv]) -> "Flow":
-        """After convolutions one behind the other."""
+        """Apply convolutions in sequence."""
         flow = self
         for conv in convs:
             flow = flow.conv(name, conv)
         return flow
 
     def beside(self, name: str, conv: Conv) -> "Flow":
-        """With a convolution on a side path, which leaves the maps as they are."""
+        """Add a convolution on a side path, which leaves the maps unchanged."""
         return replace(self, steps=self.conv(name, conv).steps)
 
     def pool(self, kernel: int, stride: int, padding: int = 0) -> "Flow":
-        """After pooling, which costs nothing."""
+        """Apply pooling, which costs nothing."""
         return self.at(windows(self.side, kernel, stride, padding))
 
     def layers(
@@ -160,7 +160,7 @@ class Flow:
         prefix: str = "",
         first: bool = False,
     ) -> "Flow":
-        """With `times` equal layers on `positions` of each image, on all of the map if None.
+        """Add `times` equal layers on `positions` of each image, by default on the whole map.
 
         `pairs` are those of attention in an image; the rest as in `network.lines`.
         """
@@ -172,29 +172,29 @@ class Flow:
     def attending(
         self, costs: Costs, positions: Quantity | None = None, *, times: int = 1, prefix: str = ""
     ) -> "Flow":
-        """With `times` equal layers on positions that attend to each other."""
+        """Add `times` equal layers on positions that attend to each other."""
         each = self.positions if positions is None else positions
         return self.layers(costs, each, pairs=each * each, times=times, prefix=prefix)
 
     def crossing(
         self, costs: Costs, positions: Quantity, seen: Quantity, *, times: int, prefix: str
     ) -> "Flow":
-        """With `times` equal layers on `positions` that attend to those `seen`."""
+        """Add `times` equal layers on `positions` that attend to `seen` ones."""
         asking, found = self.batch * positions, self.batch * seen
         return self.with_lines(
             crossing(costs, self.batch, asking, found, times=times, prefix=prefix)
         )
 
     def dense(self, costs: Costs, positions: Quantity = 1.0) -> "Flow":
-        """With dense layers on one pooled position of each image, or on `positions`."""
+        """Add dense layers on one pooled position of each image, or on `positions`."""
         return self.layers(costs, positions)
 
     def norm(self, channels: int) -> "Flow":
-        """With a norm outside the stages."""
+        """Add a norm outside the stages."""
         return self.dense({"norm/outer": held(BATCH_NORM * channels)})
 
     def squeezed(self, name: str, channels: int, narrow: int) -> "Flow":
-        """With channels weighed by the mean of the map, through `narrow` (arXiv:1709.01507)."""
+        """Add squeeze-and-excitation through `narrow` channels (arXiv:1709.01507)."""
         costs = {
             f"{name}/squeeze": affine(channels, narrow),
             f"{name}/excite": affine(narrow, channels),
@@ -202,11 +202,11 @@ class Flow:
         return self.dense(costs)
 
     def scaled(self, factor: float) -> "Flow":
-        """With maps resized, which costs nothing."""
+        """Resize the maps, which costs nothing."""
         return self.at(factor * self.side)
 
     def at(self, side: Quantity) -> "Flow":
-        """With maps of another side."""
+        """Set the side of the maps."""
         return replace(self, side=side)
 
     @property
@@ -229,10 +229,10 @@ def flow_network(
     notes: tuple[str, ...] = (),
     class_tokens: int | None = None,
 ) -> Network:
-    """The network of a config that takes images of `side` through `body`.
+    """Build the network of a config that takes images of `side` through `body`.
 
-    The items of a pass are images; where `class_tokens` is given, they are the positions of the
-    last map, and so many more for each image.
+    The items of a pass are images; with `class_tokens`, they are the positions of the last map plus
+    these.
     """
 
     def run(inputs: Inputs) -> Pass:
@@ -246,7 +246,7 @@ def flow_network(
 
 
 def square(fields: Fields, name: str, default: int | None = None) -> int:
-    """A side that a config states as one number, or as two equal ones."""
+    """Side stated in a config as one number, or as two equal ones."""
     value = fields.values.get(name)
     if isinstance(value, list | tuple) and len(value) == 2 and value[0] == value[1]:
         return fields.with_values({name: value[0]}).size(name)
@@ -254,7 +254,7 @@ def square(fields: Fields, name: str, default: int | None = None) -> int:
 
 
 def rectangle(fields: Fields, name: str, default: int) -> tuple[int, int]:
-    """Height and width that a config states as one number or as two."""
+    """Height and width stated in a config as one number or two."""
     if isinstance(fields.values.get(name), list | tuple):
         high, wide = fields.sizes(name, (default, default), 2)
         return high, wide
@@ -263,11 +263,11 @@ def rectangle(fields: Fields, name: str, default: int) -> tuple[int, int]:
 
 
 COUNTS = ("depths", "depth", "blocks_per_stage", "focal_levels", "num_block_repeats")
-"""Keys of lists of layers, one number per stage."""
+"""Keys of lists with a number of layers per stage."""
 
 
 def stages(fields: Fields, names: tuple[str, ...]) -> list[tuple[int, ...]]:
-    """One row per stage of the lists of a config, all as long as the first.
+    """One row per stage from the lists of a config, all of equal length.
 
     Those of `COUNTS` are numbers of layers.
 
@@ -282,7 +282,7 @@ def stages(fields: Fields, names: tuple[str, ...]) -> list[tuple[int, ...]]:
 
 
 def ratio(fields: Fields, name: str, default: float) -> float:
-    """A positive number."""
+    """Read a positive number."""
     value = fields.values.get(name)
     if value is None:
         return default
@@ -292,7 +292,7 @@ def ratio(fields: Fields, name: str, default: float) -> float:
 
 
 def positive(fields: Fields, name: str, default: float) -> bool:
-    """Return whether a number is above 0, which enables a part of a network; null disables it."""
+    """Return whether a number is positive, which enables a part of a network; null disables it."""
     value = fields.values.get(name, default)
     if type(value) not in (int, float, type(None)):
         raise refuse("config_key_number", key=fields.full_name(name), value=repr(value))

@@ -1,8 +1,7 @@
-"""Sizes that a config states, checked for plausibility.
+"""Config fields, checked for plausibility.
 
-A config holds explicit keys only. For one that is absent the default of its type in
-`defaults.json` is taken, or else what the family says. A bad value is refused by key, before any
-arithmetic.
+A missing key takes the default of its type in `defaults.json`, or of the family. Invalid values are
+refused by key before any arithmetic.
 """
 
 from collections import ChainMap
@@ -16,20 +15,20 @@ from estimator.core.notice import Refusal
 Plain = TypeVar("Plain", bool, str)
 
 MAX_SIZE = 100_000_000
-"""Above every published width, vocabulary and context: a larger value is a typing error."""
+"""Largest size; every published width, vocabulary and context is smaller."""
 
 MAX_LAYERS = 10_000
 
 MAX_ITEMS = 100
-"""Above every published count of stages: a longer list of sizes is a mistake."""
+"""Longest list of sizes; every published one is shorter."""
 
 MAX_NESTING = 20
-"""Parts inside parts; published configs have half as many."""
+"""Deepest nesting of parts, twice that of published configs."""
 
 
 @dataclass(frozen=True)
 class Fields:
-    """The keys of a config, read with checks.
+    """Validated access to the keys of a config.
 
     Parameters
     ----------
@@ -59,13 +58,13 @@ class Fields:
     aliases: Mapping[str, str] = field(default_factory=dict)
 
     def key(self, *names: str) -> str:
-        """The last of `names` that the config states, else the first with a default, or at all."""
+        """Last of `names` stated in the config, or the first with a default."""
         stated = [name for name in names if name in self.values]
         usual = [name for name in names if name in self.usual]
         return stated[-1] if stated else (*usual, *names)[0]
 
     def full_name(self, key: str) -> str:
-        """A key as the config states it, with its path: what messages call it."""
+        """Key as stated in the config, with its path, for messages."""
         return self.aliases.get(key, self.path + key)
 
     def states(self, *names: str) -> bool:
@@ -75,7 +74,7 @@ class Fields:
     def size(
         self, *names: str, default: int | None = None, least: int = 1, most: int = MAX_SIZE
     ) -> int:
-        """A whole number in `least`..`most`; where the key is absent its default, if it has one."""
+        """Whole number in `least`..`most`, or its default."""
         key = self.key(*names)
         if key not in self.values:
             usual: int | None = self._usual(names, default)
@@ -95,7 +94,7 @@ class Fields:
     def size_or_none(
         self, *names: str, default: int | None = None, least: int = 1, most: int = MAX_SIZE
     ) -> int | None:
-        """As `size`, with null allowed and `default` where the key is absent."""
+        """Like `size`, with null allowed and `default` for a missing key."""
         key = self.key(*names)
         if key not in self.values:
             usual: int | None = self._usual(names, default)
@@ -105,31 +104,31 @@ class Fields:
         return self.size(key, least=least, most=most)
 
     def size_or(self, key: str, otherwise: int) -> int:
-        """As `size`, `otherwise` where there is no `key`, or no default and null or nothing."""
+        """Like `size`, with `otherwise` for a missing key or value."""
         if key in self.usual:
             return self.size(key)
         return (self.size_or_none(key) or otherwise) if key else otherwise
 
     def with_values(self, values: Mapping[str, Any]) -> "Fields":
-        """The same part with `values` instead of what it states."""
+        """Same part with values replaced."""
         return replace(self, values=_over(values, self.values))
 
     def with_defaults(self, defaults: Mapping[str, Any]) -> "Fields":
-        """The same part with `defaults` for the keys that it lacks."""
+        """Same part with defaults for missing keys."""
         return replace(self, values=_over(self.values, defaults))
 
     def with_usual(self, usual: Mapping[str, Any]) -> "Fields":
-        """The same part with `usual` for the keys that it lacks, as if not stated."""
+        """Same part with defaults that do not count as stated."""
         return replace(self, usual=usual)
 
     def noted(self, *notes: str) -> "Fields":
-        """The same part with further reservations."""
+        """Same part with further notes."""
         return replace(self, notes=(*self.notes, *notes))
 
     def renamed(self, stated: Mapping[str, tuple["Fields", str]]) -> "Fields":
-        """The same part with values that are stated elsewhere, for messages to name as stated.
+        """Same part with values stated elsewhere, named in messages as stated.
 
-        `stated` holds for a key the part and the name under which the config may state it.
+        `stated` maps a key to the part and key under which the config may state it.
 
         >>> fields = Fields({"n_layer": 0})
         >>> fields.renamed({"depth": (fields, "n_layer")}).layers("depth")
@@ -142,13 +141,13 @@ class Fields:
         return replace(self.with_values(values), aliases={**self.aliases, **names})
 
     def layers(self, *names: str, default: int | None = None, stages: int = 1) -> int:
-        """A number of layers, in each of `stages` if given."""
+        """Number of layers, limited per stage if `stages` is given."""
         return self.size(*names, default=default, most=MAX_LAYERS // stages)
 
     def listed(
         self, name: str, default: tuple[Any, ...] = (), length: int = 0, *, fewest: int = 1
     ) -> list[Any]:
-        """A list or its default: of `length` items if given, else of at least `fewest`."""
+        """List or its default, of `length` items if given, otherwise at least `fewest`."""
         stated = self.items(name)
         found = list(self._usual((name,), default)) if stated is None else stated
         key, count = self.full_name(name), len(found)
@@ -170,7 +169,7 @@ class Fields:
         fewest: int = 1,
         most: int = MAX_SIZE,
     ) -> list[int]:
-        """A list of whole numbers, as long as `listed` says."""
+        """List of whole numbers, as long as in `listed`."""
         sizes = []
         for place, item in enumerate(self.listed(name, default, length, fewest=fewest)):
             label = f"{self.full_name(name)}[{place}]"
@@ -178,7 +177,7 @@ class Fields:
         return sizes
 
     def layer_counts(self, name: str, default: tuple[int, ...] = (), length: int = 0) -> list[int]:
-        """A list of numbers of layers, one per stage, bounded each and in all."""
+        """List of layer counts per stage, each and their sum limited."""
         counts = self.sizes(name, default, length, most=MAX_LAYERS)
         if sum(counts) > MAX_LAYERS:
             key = self.full_name(name)
@@ -186,15 +185,15 @@ class Fields:
         return counts
 
     def flag(self, *names: str, default: bool = False) -> bool:
-        """True or false; null reads as absent."""
+        """Flag; null counts as missing."""
         return self._typed(names, default, "config_key_flag")
 
     def text(self, *names: str, default: str = "") -> str:
-        """A string; null reads as absent."""
+        """String; null counts as missing."""
         return self._typed(names, default, "config_key_text")
 
     def items(self, name: str, length: int | None = None) -> list[Any] | None:
-        """A list, of `length` items if given; None where absent or null."""
+        """List, of `length` items if given; None if missing or null."""
         value = self.values.get(name)
         if value is None:
             return None
@@ -208,7 +207,7 @@ class Fields:
         return list(value)
 
     def part(self, name: str) -> "Fields":
-        """The part under `name`; where absent or null what the type has by default, or nothing."""
+        """Part under `name`, by default the type's or an empty one."""
         value = self.values.get(name)
         if value is None:
             value = self.usual.get(name, {})
@@ -220,9 +219,9 @@ class Fields:
         return Fields(value, path=f"{stated}." if stated else "", notes=self.notes)
 
     def counted(self, key: str, *known: Any) -> Any:
-        """A value that is one of those counted; the first of them where the key is absent.
+        """Value that must be one of the supported ones, by default the first.
 
-        A null that is none of them reads as absent.
+        An unsupported null counts as missing.
 
         >>> Fields({"two_stage": False}).counted("two_stage", True)
         Traceback (most recent call last):
@@ -237,19 +236,19 @@ class Fields:
         return value
 
     def uncounted(self, key: str, value: object, *known: object) -> Refusal:
-        """Why a value is refused that is none of those counted, to be raised."""
+        """Refusal of an unsupported value, to be raised."""
         names = dict.fromkeys(one if isinstance(one, str) else _quote(one) for one in known)
         key, shown = self.full_name(key), _quote(value)
         return refuse("config_key_counted", key=key, known=", ".join(names), value=shown)
 
     def equal(self, key: str, value: object, other: str, needed: object) -> None:
-        """Refuse a value that is not that of another key."""
+        """Refuse a value that differs from that of another key."""
         if value != needed:
             named = {"key": self.full_name(key), "other": other, "value": _quote(value)}
             raise refuse("config_key_equal", **named, needed=_quote(needed))
 
     def _typed(self, names: tuple[str, ...], default: Plain, code: str) -> Plain:
-        """A value of the type of its default, refused by a code; null reads as absent."""
+        """Value with the type of its default, refused with a code; null counts as missing."""
         key = self.key(*names)
         value = self.values.get(key)
         if value is None:
@@ -259,14 +258,14 @@ class Fields:
         return value
 
     def _usual(self, names: tuple[str, ...], default: Any) -> Any:
-        """Default of the type for the first of `names` that has one, else `default`."""
+        """Default of the type for the first of `names` with one, or `default`."""
         for name in names:
             if name in self.usual:
                 return self.usual[name]
         return default
 
     def share(self, whole_key: str, whole: int, key: str, parts: int) -> int:
-        """`whole` over `parts`, refused with a rest: heads that do not divide the width."""
+        """Divide `whole` by `parts`; refuse a remainder, as of heads in a width."""
         if whole % parts:
             code = "config_key_divides" if self.states(key) else "config_usual_divides"
             divided = self.aliases.get(whole_key, whole_key)
@@ -275,12 +274,12 @@ class Fields:
 
 
 def _over(first: Mapping[str, Any], second: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Keys of both, `first` before `second`, each read only when it is asked for."""
+    """Keys of both mappings, `first` before `second`, read on access."""
     return ChainMap(cast("dict[str, Any]", first), cast("dict[str, Any]", second))
 
 
 def _quote(value: object) -> str:
-    """A bad value in a message, cut to a readable length."""
+    """Invalid value for a message, truncated."""
     words = {"None": "null", "True": "true", "False": "false"}
     text = words.get(repr(value), repr(value))
     return text if len(text) <= 40 else f"{text[:37]}..."

@@ -1,8 +1,8 @@
-"""Work of a transformer of which only the size is known.
+"""Work of a transformer with only its size known.
 
-Against the ledgers of the 99 dense decoders in tests/golden, 6 N D with all parameters is off by
-6% in the median at 2048 tokens of context, 22% at 8192 and 55% at 32768. With the input tables
-left out of N and `attention_training_flop` added, the two agree to 0.1% for each of them.
+Compared with the ledgers of the 99 dense decoders in tests/golden, 6 N D with all parameters has a
+median error of 6% at 2048 tokens of context, 22% at 8192 and 55% at 32768. Without input tables and
+with `attention_training_flop`, all agree to 0.1%.
 """
 
 from typing import Any
@@ -14,26 +14,28 @@ Floats = npt.NDArray[np.float64]
 
 FLOP_PER_MULTIPLY_ADD = 2.0
 TRAINING_OVER_FORWARD = 3.0
-"""The backward pass multiplies each weight twice: gradients of the inputs, of the weights."""
+"""Training over forward FLOPs [1]; the backward pass multiplies each weight twice, for input and
+weight gradients.
+"""
 
 FLOP_PER_PARAM_AND_TOKEN = TRAINING_OVER_FORWARD * FLOP_PER_MULTIPLY_ADD
-"""Training compute per parameter and token [FLOP]: the 6 of 6 N D."""
+"""Training FLOPs per parameter and token [FLOP]: the 6 of 6 N D."""
 
 LAYER_PARAMS = 12.0
 """Parameters of a transformer layer over its squared width [1]; Kaplan et al. 2020, sec. 2.1."""
 
 LAYERS_PER_WIDTH = 1.0 / 128.0
-"""Usual depth over width of a transformer [1], where only its parameters are known."""
+"""Typical depth over width of a transformer [1]."""
 
 TOKENS_PER_PARAM = 20.0
 """Tokens per parameter of a balanced run [1]; Hoffmann et al. 2022, arXiv:2203.15556."""
 
 LORA_SHARE = 4.0 / 6.0
-"""Adapters on frozen weights: forward and input gradients, no weight gradients [1]."""
+"""FLOPs of adapters on frozen weights over full training [1]: no weight gradients."""
 
 
 def forward_flop(*, params: Any, tokens: Any) -> Any:
-    """Forward compute of a transformer without the attention term [1]_.
+    """Forward FLOPs of a transformer without the attention term [1]_.
 
     Parameters
     ----------
@@ -57,7 +59,7 @@ def forward_flop(*, params: Any, tokens: Any) -> Any:
 
 
 def training_flop(*, params: Any, tokens: Any) -> Any:
-    """Training compute of a transformer without the attention term, 6 N D [1]_.
+    """Training FLOPs of a transformer without the attention term, 6 N D [1]_.
 
     Parameters
     ----------
@@ -92,7 +94,7 @@ def training_flop(*, params: Any, tokens: Any) -> Any:
 def attention_forward_flop(
     *, layers: Any, attention_width: Any, seq_len: Any, tokens: Any, causal: bool = False
 ) -> Any:
-    """Forward compute of the attention products, scores and weighted values [1]_.
+    """Forward FLOPs of the attention products, scores and weighted values [1]_.
 
     Parameters
     ----------
@@ -128,7 +130,7 @@ def attention_forward_flop(
 def attention_training_flop(
     *, layers: Any, attention_width: Any, seq_len: Any, tokens: Any, causal: bool = False
 ) -> Any:
-    """Training compute of the attention products, 12 L (heads x head width) S per token [1]_.
+    """Training FLOPs of the attention products, 12 L (heads x head width) S per token [1]_.
 
     Parameters
     ----------
@@ -157,9 +159,9 @@ def attention_training_flop(
 
 
 def attention_share(seq_len: Floats, hidden: Floats, params: Floats) -> Floats:
-    """Work of attention over that of the parameters [1], where the number of layers is unspecified.
+    """Work of attention over that of the parameters [1], for an unspecified number of layers.
 
-    The width is the stated one, or else the usual one of a transformer of that size.
+    The width is as stated, or typical for the size.
 
     >>> attention_share(np.array([2048.0]), np.array([12288.0]), np.array([175e9])).round(4)
     array([0.0278])
@@ -169,7 +171,7 @@ def attention_share(seq_len: Floats, hidden: Floats, params: Floats) -> Floats:
 
 
 def usual_width(hidden: Floats, params: Floats, flop: Floats) -> Floats:
-    """Width as stated, else of a transformer of that size, else of one trained with that work [1].
+    """Width as stated, or typical for the size or the training work [1].
 
     >>> usual_width(np.array([np.nan]), np.array([6.7e9]), np.array([1e22])).round(-2)
     array([4100.])

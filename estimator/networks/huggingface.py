@@ -1,9 +1,9 @@
-"""Work of the model behind a Hugging Face `config.json`.
+"""Architecture of a Hugging Face `config.json`.
 
 A config names its family in `model_type`; a family is one function from checked fields to an
-architecture. To add a family, write that function in a module of `families` and register it there
-(`registry.family`, or a row of facts with `registry.families`), and put what its configs may leave
-out into `defaults.json`.
+architecture. To add a family, write that function in a module of `families`, register it there
+(`registry.family`, or a row of facts with `registry.families`), and add its defaults to
+`defaults.json`.
 """
 
 import difflib
@@ -30,7 +30,7 @@ from estimator.networks.other_files import quantized, refuse_other_file
 from estimator.networks.registry import CLASSES, FAMILIES, known_families
 
 PARTLY = ("Backbone", "DoubleHeadsModel")
-"""Ends of class names whose own norms and heads no family counts."""
+"""Suffixes of class names with norms and heads that no family counts."""
 
 
 CLASS_STEMS: Mapping[str, tuple[str, ...]] = {
@@ -52,19 +52,18 @@ CLASS_STEMS: Mapping[str, tuple[str, ...]] = {
     "xlm-roberta": ("xlmroberta", "roberta"),
     **dict.fromkeys(("roberta", "camembert"), ("roberta", "camembert", "xlmroberta")),
 }
-"""Types whose classes do not begin with their name -> how they begin, in small letters."""
+"""Type -> lower-case prefixes of its class names, where they differ from the type."""
 
 
 SLIP = 0.75
-"""Share of a name that two spellings of one type have in common; names less alike are others'."""
+"""Least similarity of two spellings of a type; less similar names are others'."""
 
 
 def architecture(config: Mapping[str, Any]) -> Architecture:
     """Architecture that a config describes.
 
-    A family that is not known is read as a Llama-like decoder if the config states all the sizes
-    of one, and the ledger warns. A config that wraps a known language model is read as that
-    model alone, and the ledger warns.
+    An unknown family is read as a Llama-like decoder if the config states all sizes, and a wrapper
+    of a known language model as that model, both with a warning.
 
     Parameters
     ----------
@@ -139,7 +138,7 @@ def model_ledger(
 
 
 def _with_model_type(fields: Fields) -> Fields:
-    """The config with the family that its class names, where it states none as the oldest do."""
+    """Config with the family of its class, if it states none."""
     name = class_name(fields)
     if fields.states("model_type"):
         return fields
@@ -154,7 +153,7 @@ def _with_model_type(fields: Fields) -> Fields:
 
 
 def _partly(fields: Fields) -> tuple[str, ...]:
-    """Warnings for classes of which no family counts all, and for those of other families."""
+    """Warnings for classes that are not fully counted, or of other families."""
     name, model_type = class_name(fields), fields.text("model_type")
     notes = (f"{name} is counted as another class of its family",) * name.endswith(PARTLY)
     if not name or not (model_type in known_families() or model_type in compiled_types()):
@@ -166,12 +165,12 @@ def _partly(fields: Fields) -> tuple[str, ...]:
 
 
 def _letters(name: str) -> str:
-    """A name of a type or a class in small letters and digits alone."""
+    """Name of a type or class in lower-case letters and digits."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def _unknown_class(name: str) -> Refusal:
-    """Why a class of diffusers that is not known is refused."""
+    """Refusal of an unknown diffusers class."""
     near = difflib.get_close_matches(name, (*CLASSES, *compiled_types()), n=3, cutoff=0.6)
     if near:
         return refuse("model_class_near", name=name, near=", ".join(near))
@@ -179,7 +178,7 @@ def _unknown_class(name: str) -> Refusal:
 
 
 def _language_part(fields: Fields, model_type: str) -> Architecture:
-    """The language model inside a wrapper, which alone decides whether its head is tied."""
+    """Language model inside a wrapper, which decides whether its head is tied."""
     note = f"only the language model inside {model_type or 'the config'} is counted"
     part = fields.part("text_config")
     inner = part.text("model_type") or f"{model_type}_text"
@@ -195,7 +194,7 @@ def _language_part(fields: Fields, model_type: str) -> Architecture:
 
 
 def _best_effort(fields: Fields, model_type: str) -> Architecture:
-    """A decoder of an unknown family, with a warning that names the nearest known ones."""
+    """Decoder of an unknown family, with a warning that names the closest known ones."""
     near = difflib.get_close_matches(model_type, (*FAMILIES, *compiled_types()), n=3, cutoff=SLIP)
     nearest = f" (nearest: {', '.join(near)})" if near else ""
     shown = f"{model_type!r} is not known{nearest}" if model_type else "is missing"
@@ -204,7 +203,7 @@ def _best_effort(fields: Fields, model_type: str) -> Architecture:
 
 
 def _looks_like_a_decoder(fields: Fields) -> bool:
-    """Return whether the config states all sizes of a decoder, and nothing that contradicts it."""
+    """Return whether the config states all sizes of a decoder, without contradictions."""
     name = class_name(fields)
     return (
         all(fields.states(key) for key in FAMILIAR)
@@ -215,7 +214,7 @@ def _looks_like_a_decoder(fields: Fields) -> bool:
 
 
 def _unknown(model_type: str) -> UnknownArchitectureError:
-    """Why a family that is not known is refused."""
+    """Refusal of an unknown family."""
     near = difflib.get_close_matches(model_type, (*FAMILIES, *compiled_types()), n=3, cutoff=SLIP)
     values: dict[str, Value] = {"name": repr(model_type)}
     if not model_type:

@@ -1,28 +1,29 @@
-"""Image size that a network sees; for diffusion networks, the size of the latents."""
+"""Image size seen by a network; for diffusion networks, the size of the latents."""
 
 from collections.abc import Mapping
 from typing import Any
 
 LATENT_SIDE = 8.0
-"""Pixels of an image per side of a latent, in Stable Diffusion and most others [pixel]."""
+"""Image pixels per latent side, in Stable Diffusion and most others [pixel]."""
 
 LATENT_SIDES: Mapping[float, tuple[str, ...]] = {
     1.0: ("UNet2DModel", "Autoencoder", "AsymmetricAutoencoder", "VQModel"),
     16.0: ("Flux", "Qwen", "Chroma", "Bria", "LongCatImage", "OvisImage", "HunyuanVideo15"),
     32.0: ("LTX", "Sana"),
 }
-"""The same of the others -> beginnings of their classes in diffusers: what sees the pixels
-themselves, or latents in squares of two by two, or those of a deeper codec [pixel]."""
+"""Pixels per side -> prefixes of other diffusers classes: pixel-space networks, folded latents, or
+deeper codecs [pixel].
+"""
 
 CASCADE_SIDES = (4.0, 1024.0 / 24.0)
-"""The same of the stages of Stable Cascade that see no image, and that see one [pixel]."""
+"""Pixels per side of Stable Cascade's stages without and with an image [pixel]."""
 
 SIZES = ('"image_size"', '"sample_size"', '"input_size"')
-"""Keys of a config that tell the size of its images."""
+"""Config keys of the image size."""
 
 
 def side_seen(config: Mapping[str, Any], pixels: float) -> float:
-    """Side that the network of a config sees of an image of so many pixels on a side.
+    """Side that a config's network sees of an image.
 
     >>> side_seen({"_class_name": "UNet2DConditionModel"}, 1024.0), side_seen({}, 224.0)
     (128.0, 224.0)
@@ -35,5 +36,5 @@ def side_seen(config: Mapping[str, Any], pixels: float) -> float:
 
 
 def states_size(config: str) -> bool:
-    """Return whether the text of a config states its image size."""
+    """Return whether a config's text states its image size."""
     return any(key in config for key in SIZES)

@@ -1,7 +1,7 @@
-"""Kinds of networks: one table of words, matched as words.
+"""Network kinds, recognized by words in free text.
 
-A word is matched in small letters where no letter adjoins it, so that `gru` is not found in
-"congruent"; `*` stands for further letters (`*bert` is found in RoBERTa).
+Words match in lower case without adjoining letters, so `gru` does not match "congruent"; `*`
+matches further letters (`*bert` matches RoBERTa).
 """
 
 import re
@@ -16,14 +16,14 @@ KINDS = ("language", "vision", "diffusion", "speech", "multimodal", "other")
 """Workload types that a user can name."""
 
 ADAPTERS = ("lora", "qlora")
-"""Ways to fine-tune that train adapters beside frozen weights."""
+"""Fine-tuning methods that train adapters on frozen weights."""
 
 GROUPS = ("decoder", "transformer", "convolution", "depthwise", "unet", "recurrent", "other")
 """Groups of networks whose measured runs inform each other."""
 
 EXPERTS, SPEECH = "experts", "speech"
 SPREAD_GROUPS = (*GROUPS, EXPERTS, SPEECH)
-"""Groups of networks that share their uncertainty; experts and speech have their own."""
+"""Groups of networks that share their uncertainty; experts and speech are separate."""
 
 DOMAINS = (
     (("language", "code"), "language"),
@@ -32,35 +32,35 @@ DOMAINS = (
     (("vision",), "vision"),
     (("speech", "audio", "vocoder"), "speech"),
 )
-"""Beginnings of a domain -> workload type; an empty domain is language, any other is other."""
+"""Prefix of a domain -> workload type; an empty domain is language, any other is other."""
 
 PERCEPTRON = "perceptron"
 """Family of networks of plain matrix products."""
 
 STEPWISE = "step by step"
 WAYS = (("numpy", "in numpy"), (STEPWISE, STEPWISE))
-"""Words of an architecture that few programs are written in -> what is added to its family."""
+"""Words for rare implementations -> suffix of the family."""
 
 RARE_WORK = ("speech", "diffusion", "other")
 RARE_GROUPS = ("transformer", "decoder", "recurrent")
-"""Workload types for which few networks of these groups are published."""
+"""Groups of networks that are rare in some workload types."""
 
 PICTURES = ("vision",)
-"""Workload types whose samples are photographs that a host decodes."""
+"""Workload types with photographs that a host decodes."""
 
 SMALL_PICTURES = ("cifar", "mnist", "svhn")
-"""Collections of pictures so small that no run waits for them."""
+"""Data sets with images too small to limit a run."""
 
 NAME_STEMS = (
     *("efficientnet", "efficientdet", "mobilenet", "mnasnet", "mixnet", "depthwise", "lora"),
     *("xception", "shufflenet", "ghostnet", "nasnet", "mobilevit"),
     *SMALL_PICTURES,
 )
-"""Parts of every model name that can decide a kind, to skip the other names of a long table."""
+"""Word stems required in a model name to determine its kind, to skip others quickly."""
 
 
 def words(*patterns: str) -> re.Pattern[str]:
-    """Compile the pattern of a text that contains one of some words.
+    """Compile a pattern for a text that contains one of some words.
 
     >>> bool(words("gru").search("congruent")), bool(words("*bert").search("roberta bert2"))
     (False, True)
@@ -74,7 +74,7 @@ DEPTHWISE = words(
     *("*xception*", "*shufflenet*", "ghostnet*", "*nasnet*", "mobilevit*", "separable conv*"),
 )
 DENSE_AGAIN = words("*efficientnetv*", "*efficientnet-v*", "*efficientnet v*")
-"""Networks that spend their time in depthwise convolutions, but for those with dense ones."""
+"""Networks that match the depthwise pattern but have dense convolutions."""
 
 UNETS = words("*unet", "u-net")
 RECURRENT = words(
@@ -95,7 +95,7 @@ SCANNED = words(
     *("rwkv*", "linear attention", "ssm", "ssms", "*mamba", "*hyena", "retnet", "*deltanet"),
     *("linear recurren*", "linear rnn*", "hybrid"),
 )
-"""Recurrences that are linear in their state: training works on all steps of a sequence at once."""
+"""Recurrences linear in their state, trained on all steps at once."""
 
 GRAPHS_AND_TABLES = words(
     *(
@@ -111,7 +111,7 @@ GRAPHS_AND_TABLES = words(
     ),
     *("graph attention", "graph transformer"),
 )
-"""Recommenders and graph networks: neither layers of tokens nor of pixels."""
+"""Recommenders and graph networks, without layers of tokens or pixels."""
 
 CONTRASTIVE = words("contrastive", "*clip", "+ text")
 CONVOLUTIONS = words(
@@ -147,7 +147,7 @@ TRANSFORMERS = words(
     ),
     *("wav2vec*", "data2vec*", "*clip", "*former", "mixture of experts"),
 )
-"""Transformers, and those that see whole sequences at once, in part or in all."""
+"""Transformers, and similar networks over whole sequences."""
 
 SPARSE = words("*moe", "mixture of experts", "switch")
 DECODERS = words("decoder", "decoders")
@@ -187,7 +187,7 @@ FAMILIES = (
         ),
     ),
 )
-"""Families of one group whose speed differs on one device -> words of their architecture."""
+"""Family within a group with its own speed -> words of its architecture."""
 
 ENCODER_DECODER, SEEING = "encoder-decoder transformer", "vision encoder and decoder"
 
@@ -265,12 +265,12 @@ TYPES = (
         "*longformer* *big_bird*",
     ),
 )
-"""Workload type, architecture -> each `model_type`; those with `*` after all others, in order."""
+"""Workload type, architecture -> its `model_type`s; those with `*` apply last, in order."""
 
 
 @lru_cache(maxsize=1)
 def _types() -> tuple[dict[str, tuple[str, str]], tuple[tuple[re.Pattern[str], str, str], ...]]:
-    """Types by name, and the patterns of others."""
+    """Types by exact name, and patterns of others."""
     rows = [(work, arch, name) for work, arch, names in TYPES for name in names.split()]
     exact = {name: (work, arch) for work, arch, name in rows if "*" not in name}
     patterns = tuple(
@@ -282,7 +282,7 @@ def _types() -> tuple[dict[str, tuple[str, str]], tuple[tuple[re.Pattern[str], s
 
 
 def configured_kind(model_type: str, *, sparse: bool) -> tuple[str, str]:
-    """Workload type and architecture in words of a Hugging Face `model_type`.
+    """Workload type and architecture, as words, of a Hugging Face `model_type`.
 
     >>> configured_kind("modernbert", sparse=False), configured_kind("mixtral", sparse=True)
     (('language', 'encoder'), ('language', 'MoE decoder'))
@@ -299,7 +299,7 @@ def configured_kind(model_type: str, *, sparse: bool) -> tuple[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkKind:
-    """Kind of a network as flags, and the group of runs that it learns from.
+    """Kind of a network as flags, and the group of runs that informs it.
 
     Parameters
     ----------
@@ -343,22 +343,22 @@ class NetworkKind:
 
     @cached_property
     def transformer(self) -> bool:
-        """Whether attention terms apply."""
+        """Return whether attention terms apply."""
         return self.group in ("decoder", "transformer") and not self.linear
 
     @cached_property
     def perceptron(self) -> bool:
-        """Whether it consists of plain matrix products."""
+        """Return whether it consists of plain matrix products."""
         return self.family.startswith(PERCEPTRON)
 
     @cached_property
     def stepwise(self) -> bool:
-        """Whether its steps are launched one by one, as no library fuses them."""
+        """Return whether its steps are launched one by one, without a fused library."""
         return self.recurrent and self.family.endswith(STEPWISE)
 
     @cached_property
     def spread_group(self) -> str:
-        """Runs whose uncertainty it shares: of experts, of speech, otherwise of its group."""
+        """Group of runs that share its uncertainty."""
         if self.sparse:
             return EXPERTS
         if self.linear:
@@ -384,7 +384,7 @@ def kind_of_domain(domain: str) -> str:
 
 @lru_cache(maxsize=4096)
 def network_kind(work: str, arch: str = "", name: str = "") -> NetworkKind:
-    """Kind of a network from its workload type, and an architecture and a name in free words.
+    """Network kind from a workload type, and an architecture and name in free text.
 
     Parameters
     ----------
@@ -418,7 +418,7 @@ def network_kind(work: str, arch: str = "", name: str = "") -> NetworkKind:
 
 
 def _by_layers(arch: str) -> str:
-    """Architecture in small letters, an autoencoder by its layers: masked ones are encoders.
+    """Lower-case architecture; autoencoders are renamed by their layers, masked ones to encoders.
 
     >>> _by_layers("mlp autoencoder"), _by_layers("masked autoencoder")
     ('mlp', 'mae encoder')
@@ -433,7 +433,7 @@ def _family(arch: str) -> str:
 
 
 def _kind(work: str, arch: str) -> NetworkKind:
-    """Kind of a network that is not depthwise, by the words of its architecture."""
+    """Kind of a network that is not depthwise, from the words of its architecture."""
     if UNETS.search(arch) or (work == "diffusion" and not arch):
         return NetworkKind(group="unet", unet=True)
     linear = bool(SCANNED.search(arch))
@@ -463,12 +463,12 @@ def _kind(work: str, arch: str) -> NetworkKind:
 
 
 def alike(things: Sequence[object]) -> bool:
-    """Return whether all things equal the first, as in most tables."""
+    """Return whether all items equal the first, as in most tables."""
     return not things or things.count(things[0]) == len(things)
 
 
 def texts_with(parts: Sequence[str], texts: Iterable[str]) -> list[str]:
-    """Distinct texts that contain one of some parts in small letters.
+    """Distinct texts that contain one of some lower-case parts.
 
     >>> texts_with(("ngc", "nemo"), ["NGC 23.04", "PyTorch", "NGC 23.04"])
     ['NGC 23.04']

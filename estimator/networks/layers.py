@@ -8,7 +8,7 @@ from estimator.networks.ledger import CacheLayers, Inputs, Quantity
 from estimator.networks.network import Line, Pass, attended_pairs, length_warning, lines, sequence
 
 Near = Callable[[str, Quantity], tuple[Quantity, Quantity] | None]
-"""From a part of a layer and a length to positions and pairs of one sequence; None: all of them."""
+"""Callable for positions and pairs of a layer part at a length; None means all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,7 @@ class Layers:
 
     @property
     def keeps(self) -> bool:
-        """Whether they keep any state."""
+        """Return whether the layers keep any state."""
         return self.cache_values > 0 or self.state_values > 0
 
 

@@ -1,9 +1,8 @@
 """Work of a network, term by term.
 
-A ledger lists the terms of a network in the order of the forward pass. Each term carries its
-parameters and its forward FLOPs, and every total is a sum of terms, so a reader sees where the
-cost is. A multiply-add counts as two FLOPs; only matrix products, convolutions and attention
-products count (no norms, softmax, activations or table look-ups).
+A ledger lists terms in the order of the forward pass, each with its parameters and forward FLOPs;
+totals are sums of terms. A multiply-add counts as two FLOPs; only matrix products, convolutions and
+attention products count (no norms, softmax, activations or table look-ups).
 """
 
 from collections.abc import Mapping
@@ -16,17 +15,17 @@ from numpy.typing import ArrayLike, NDArray
 from estimator.core.notice import Refusal
 
 Quantity = float | NDArray[np.float64]
-"""A float, or an array that broadcasts with the others."""
+"""Float, or an array that broadcasts with the others."""
 
 BYTES_16_BIT = 2
 
 ITEM_UNITS = ("token", "image", "frame", "latent")
-"""Unit in which a pass is counted: tokens, images, audio frames or latent maps."""
+"""Item of a pass: tokens, images, audio frames or latent maps."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """Input of one pass, and the attention convention for its FLOPs.
+    """Inputs of one pass, and the attention convention for its FLOPs.
 
     Parameters
     ----------
@@ -54,11 +53,11 @@ class Inputs:
 
 
 class Architecture(Protocol):
-    """Anything that turns inputs into a ledger: what a family's config reader returns."""
+    """Anything that returns a ledger for inputs, as config readers do."""
 
     @property
     def cache(self) -> tuple["CacheLayers", ...]:
-        """Key-value cache, empty where it does not generate token by token."""
+        """Key-value cache, empty without token-by-token generation."""
         ...
 
     def ledger(self, inputs: Inputs) -> "Ledger":
@@ -101,7 +100,7 @@ class Term:
 
 @dataclass(frozen=True, kw_only=True)
 class CacheLayers:
-    """Cached state of some equal layers during generation.
+    """Cached state of equal layers during generation.
 
     Parameters
     ----------
@@ -153,52 +152,52 @@ class Ledger:
 
     @property
     def params_total(self) -> int:
-        """Parameters, shared weights counted once [1]."""
+        """Total parameters, shared weights counted once [1]."""
         return sum(term.params for term in self.terms.values())
 
     @property
     def params_active(self) -> int:
-        """Parameters that take part in the pass of one token [1]."""
+        """Parameters used in the pass of one token [1]."""
         return sum(term.active_params for term in self.terms.values())
 
     @property
     def params_embedding(self) -> int:
-        """Parameters of the tables that inputs look up, which multiply nothing [1]."""
+        """Parameters of look-up tables, which have no products [1]."""
         return sum(term.params for term in self.terms.values() if term.is_embedding)
 
     @property
     def forward_flop(self) -> Any:
-        """Float or array: forward FLOPs of the whole pass [flop]."""
+        """Forward FLOPs of the whole pass, float or array [flop]."""
         return sum((term.flop for term in self.terms.values()), start=0.0)
 
     @property
     def training_flop(self) -> Any:
-        """Float or array: forward and backward FLOPs, nothing recomputed [flop]."""
+        """Forward and backward FLOPs without recomputation, float or array [flop]."""
         return sum(
             ((1.0 + term.backward_ratio) * term.flop for term in self.terms.values()), start=0.0
         )
 
     @property
     def forward_flop_per_item(self) -> Any:
-        """Float or array: forward FLOPs over the items of the pass [flop/item]."""
+        """Forward FLOPs per item of the pass, float or array [flop/item]."""
         return self.forward_flop / self.items
 
     def weights_bytes(self, bytes_per_param: float = BYTES_16_BIT) -> float:
-        """Bytes of the weights at `bytes_per_param`, exact for whole bytes [byte]."""
+        """Bytes of the weights, exact for whole bytes per parameter [byte]."""
         return self.params_total * bytes_per_param
 
     def kv_cache_bytes_per_token(self, bytes_per_value: float = BYTES_16_BIT) -> float:
-        """Bytes that one more token adds to the cache while it is inside every window [byte]."""
+        """Cache bytes per further token inside every window [byte]."""
         return sum(part.layers * part.values_per_token for part in self.cache) * bytes_per_value
 
     def state_bytes(self, bytes_per_value: float = BYTES_16_BIT) -> float:
-        """Bytes of recurrent states per sequence, whatever its length [byte]."""
+        """Bytes of recurrent state per sequence of any length [byte]."""
         return sum(part.layers * part.state_values for part in self.cache) * bytes_per_value
 
     def kv_cache_bytes(
         self, context: ArrayLike, batch: ArrayLike = 1.0, bytes_per_value: float = BYTES_16_BIT
     ) -> Any:
-        """Bytes of the whole cache and of recurrent states; a window stops growing when full.
+        """Bytes of the whole cache and recurrent state; full windows stop growing.
 
         Parameters
         ----------
@@ -229,11 +228,11 @@ class Ledger:
 
 
 CHANGED = {"image_size": (448.0, 896.0), "seq_len": (16_000.0, 32_000.0)}
-"""Two values of an input that every model that takes it can pass. [pixel], [token]"""
+"""Two values of each input that every network accepts. [pixel], [token]"""
 
 
 def takes(network: Architecture, field: str) -> bool:
-    """Return whether changing an input of `CHANGED` changes the pass, or is refused."""
+    """Return whether an input of `CHANGED` affects the pass or is refused."""
     image = field == "image_size"
     try:
         small, large = (
@@ -248,7 +247,7 @@ def takes(network: Architecture, field: str) -> bool:
 
 
 def quantity(name: str, value: ArrayLike) -> Quantity:
-    """`value` as float or float array, refused unless finite and positive everywhere.
+    """Convert `value` to float or float array; refuse non-finite and non-positive ones.
 
     >>> quantity("batch", 8)
     8.0

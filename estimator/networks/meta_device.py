@@ -1,9 +1,8 @@
 """Work of a model without a reader: built by transformers, counted by PyTorch.
 
-The model is built on PyTorch's meta device, which holds shapes and no weights, so its size does not
-matter; PyTorch's own counter then watches one pass. Needs torch and transformers, which the
-estimator does not bring. Attention is run in full and experts in the batched form, which the
-counter sees.
+The model is built on PyTorch's meta device, which has shapes but no weights, so its size does not
+matter; PyTorch's own counter watches one pass. Needs torch and transformers, which are optional.
+Attention runs in full and experts in batched form, as the counter requires.
 """
 
 import importlib
@@ -31,7 +30,7 @@ Feed = tuple[dict[str, Any], float, bool, tuple[str, ...]]
 
 
 def counted_ledger(config: Mapping[str, Any], inputs: Inputs) -> Ledger:
-    """Ledger of one pass, a term for each part of the model.
+    """Ledger of one pass, with a term for each part of the model.
 
     Parameters
     ----------
@@ -80,7 +79,7 @@ def _installed() -> tuple[Any, Any]:
 
 
 def _built(torch: Any, transformers: Any, config: Mapping[str, Any]) -> Any:
-    """The model of a config, shapes only."""
+    """Model of a config, shapes only."""
     keys = dict(config)
     model_type = keys.pop("model_type", "")
     if model_type not in transformers.CONFIG_MAPPING:
@@ -111,13 +110,13 @@ def _params_by_part(model: Any) -> Counter[str]:
 
 
 def _part(path: str) -> str:
-    """A module's place without the numbers of its layers: `model/layers/mlp`."""
+    """Path of a module without layer numbers: `model/layers/mlp`."""
     words = [word for word in path.split(".") if not word.isdigit()]
     return "/".join(words[:4]) or "model"
 
 
 def _count_pass(torch: Any, model: Any, inputs: Inputs, params: int) -> tuple[Counter[str], Feed]:
-    """FLOPs of the first pass that the model takes."""
+    """FLOPs of the first pass that the model accepts."""
     failure = ""
     for feed in _passes(torch, model, inputs):
         try:
@@ -131,7 +130,7 @@ def _count_pass(torch: Any, model: Any, inputs: Inputs, params: int) -> tuple[Co
 
 
 def _passes(torch: Any, model: Any, inputs: Inputs) -> list[Feed]:
-    """Return possible arguments of the model: all that it accepts, or text only."""
+    """Candidate arguments of the model: all that it accepts, or text only."""
     names = inspect.signature(model.forward).parameters
     text = _text(torch, model.config, inputs, {*names})
     other = {**_image(torch, model.config, inputs, {*names})}
@@ -161,7 +160,7 @@ def _text(torch: Any, config: Any, inputs: Inputs, names: set[str]) -> dict[str,
 
 
 def _image(torch: Any, config: Any, inputs: Inputs, names: set[str]) -> dict[str, Any]:
-    """Images of the stated sides, square ones where a side is asked for."""
+    """Images of the stated sides, square if a side is given."""
     if "pixel_values" not in names:
         return {}
     vision = getattr(config, "vision_config", config)
@@ -177,7 +176,7 @@ def _image(torch: Any, config: Any, inputs: Inputs, names: set[str]) -> dict[str
 
 
 def _audio(torch: Any, config: Any, inputs: Inputs, names: set[str]) -> dict[str, Any]:
-    """Raw samples, or the mel frames that the encoder has positions for."""
+    """Raw samples, or mel frames to fill the encoder's positions."""
     batch = round(float(inputs.batch))
     if "input_values" in names:
         samples = DEFAULT_SAMPLES if inputs.seq_len is None else inputs.seq_len
@@ -204,7 +203,7 @@ def _watched(torch: Any, model: Any, given: dict[str, Any]) -> Counter[str]:
 
 
 def _own_flop(counts: Mapping[str, Mapping[Any, int]], root: str) -> Counter[str]:
-    """FLOPs of each module without those of the modules inside it, by part."""
+    """FLOPs of each module without its inner modules, by part."""
     totals = {name: sum(counted.values()) for name, counted in counts.items() if name != "Global"}
     own = dict(totals)
     for name, total in totals.items():
@@ -221,5 +220,5 @@ def _own_flop(counts: Mapping[str, Mapping[Any, int]], root: str) -> Counter[str
 
 
 def _line(error: Exception) -> str:
-    """The first line of a message."""
+    """First line of a message."""
     return (str(error).splitlines() or [type(error).__name__])[0][:160]

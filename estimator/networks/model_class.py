@@ -1,4 +1,4 @@
-"""Class, task and number of labels of a config's weights."""
+"""Class, task and number of labels of a config."""
 
 import re
 
@@ -7,7 +7,7 @@ from estimator.networks.fields import Fields
 
 
 def class_name(fields: Fields) -> str:
-    """First of `architectures`, empty where the config has none."""
+    """First of `architectures`, empty if there is none."""
     names = fields.items("architectures") or [""]
     return str(names[0])
 
@@ -22,31 +22,31 @@ def task(fields: Fields) -> str:
 
 
 def label_count(fields: Fields) -> int:
-    """Classes of a classifier: `num_labels`, the length of `id2label`, or 2."""
+    """Labels of a classifier: `num_labels`, the length of `id2label`, or 2."""
     labels = fields.part("id2label").values
     return fields.size("num_labels", default=len(labels) or 2)
 
 
 def head_note(fields: Fields, counted: object) -> tuple[str, ...]:
-    """A warning where the head of the class is not counted."""
+    """Warning if the head of the class is not counted."""
     return () if counted else (f"the head of {class_name(fields)} is not counted",)
 
 
 def label_head(fields: Fields, width: int, bias: bool = True) -> Cost:
-    """A dense layer from states of `width` to the labels, or to one score for each choice."""
+    """Dense layer from states of `width` to the labels, or to one score per choice."""
     return linear(width, 1 if task(fields) == "MultipleChoice" else label_count(fields), bias)
 
 
 def tied_as_stated(fields: Fields) -> bool:
-    """Return whether the head shares the token embedding, which is the default."""
+    """Return whether the head shares the token embedding, the default."""
     return fields.flag("tie_word_embeddings", default=True)
 
 
 def word_head(fields: Fields, width: int, vocab: int, *, biases: int = 0) -> Cost:
-    """Logits over a vocabulary, from the token table or where nothing is tied from a matrix."""
+    """Logits over a vocabulary, from the token table or, if untied, a separate matrix."""
     return vocabulary_head(width, vocab, own=not tied_as_stated(fields), biases=biases)
 
 
 def classifier(fields: Fields, width: int, kind: str = "ImageClassification") -> Costs:
-    """The label head of a class for `kind`, nothing for others."""
+    """Label head of a class for `kind`, nothing for others."""
     return {"head/classifier": label_head(fields, width)} if task(fields) == kind else {}

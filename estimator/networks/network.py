@@ -1,8 +1,8 @@
 """Work of a network: the lines of its forward pass, summed up in a ledger.
 
-A network answers with the lines of its forward pass: names and terms, in order. Lines of one
-name are added up, so a layer that repeats is one line of the ledger. All networks are read this
-way: decoders, encoders, speech and vision models, conv nets, state spaces, diffusion models.
+A line is a name and a term; lines with the same name are added, so a repeated layer is one line of
+the ledger. All networks are read this way: decoders, encoders, speech and vision models, conv nets,
+state spaces, diffusion models.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -26,12 +26,12 @@ from estimator.networks.ledger import (
 Line = tuple[str, Term]
 
 DEFAULT_TOKENS = 2048
-"""Tokens of a sequence when the caller gives none, or fewer if the model holds fewer."""
+"""Default sequence length [token], or the model's maximum if shorter."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pass:
-    """One forward pass: its lines, its items, and what it warns about."""
+    """Forward pass: its lines, items, and warnings."""
 
     lines: Iterable[Line]
     items: Quantity
@@ -40,7 +40,7 @@ class Pass:
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """A network, as the pass it makes over inputs.
+    """Network, as the pass it makes over inputs.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class Network:
     text: Architecture | None = None
 
     def ledger(self, inputs: Inputs) -> Ledger:
-        """Ledger of one forward pass, refused for inputs too small to pass."""
+        """Ledger of one forward pass; inputs that are too small are refused."""
         done = self.run(inputs)
         if not np.all(np.asarray(done.items) > 0):
             raise refuse("no_items_left")
@@ -94,7 +94,7 @@ def network(
     cache: tuple[CacheLayers, ...] = (),
     item_unit: str = "token",
 ) -> Network:
-    """The network of a config, under its name and with the reservations about its reading."""
+    """Network of a config, with its name and notes."""
     return Network(
         run=run,
         model_type=fields.text("model_type") or fields.text("_class_name"),
@@ -114,7 +114,7 @@ def lines(
     first: bool = False,
     prefix: str = "",
 ) -> Iterator[Line]:
-    """Lines of `costs`, as often as they are paid in a pass.
+    """Lines of `costs`, with their multiplicity in a pass.
 
     Parameters
     ----------
@@ -156,9 +156,9 @@ def crossing(
     times: int = 1,
     prefix: str = "",
 ) -> Iterator[Line]:
-    """Lines of attention to other positions: keys and values of those `seen`, the rest of `asking`.
+    """Lines of cross-attention: keys and values of `seen` positions, the rest of `asking`.
 
-    Both are counted over `batch` sequences, in each of which all `asking` attend to all `seen`.
+    Both are per sequence of `batch`; all `asking` positions attend to all `seen`.
 
     >>> from estimator.networks.blocks import linear
     >>> costs = {"attention/query": linear(2, 2), "attention/key": linear(2, 2)}
@@ -172,12 +172,12 @@ def crossing(
 
 
 def prefixed(inner: Iterable[Line], prefix: str) -> Iterator[Line]:
-    """The lines of a part of a network, names behind `prefix`."""
+    """Lines of a part of a network, with prefixed names."""
     return ((prefix + name, term) for name, term in inner)
 
 
 def without_input_gradient(run: Callable[[Inputs], Pass], part: str) -> Callable[[Inputs], Pass]:
-    """The same pass, in which the products called `part` read constants, such as sines."""
+    """Same pass, with constant inputs (such as sines) to the products called `part`."""
 
     def ran(inputs: Inputs) -> Pass:
         done = run(inputs)
@@ -191,7 +191,7 @@ def without_input_gradient(run: Callable[[Inputs], Pass], part: str) -> Callable
 
 
 def added(all_lines: Iterable[Line]) -> dict[str, Term]:
-    """Lines of one name added up, empty ones dropped; a name keeps one backward ratio."""
+    """Add lines with the same name and drop empty ones; a name has one backward ratio."""
     terms: dict[str, Term] = {}
     for name, line in all_lines:
         terms[name] = terms[name] + line if name in terms else line
@@ -199,12 +199,12 @@ def added(all_lines: Iterable[Line]) -> dict[str, Term]:
 
 
 def sequence(inputs: Inputs, longest: int) -> tuple[Quantity, Quantity]:
-    """Batch and length of the sequences, and the default length: 2048, or all the model holds."""
+    """Batch and length of the sequences, by default 2048 or the model's maximum."""
     return quantity("batch", inputs.batch), length(inputs, min(longest, DEFAULT_TOKENS))
 
 
 def length(inputs: Inputs, usual: float) -> Quantity:
-    """Length of the sequences, the usual one where none is asked for."""
+    """Length of the sequences, with a default."""
     return quantity("seq_len", usual if inputs.seq_len is None else inputs.seq_len)
 
 
@@ -216,15 +216,15 @@ def length_warning(seq_len: Quantity, longest: int) -> tuple[str, ...]:
 
 
 def _counts(term: Term) -> bool:
-    """Return whether the term has parameters or cost."""
+    """Return whether the term has parameters or FLOPs."""
     return term.params > 0 or bool(np.any(np.asarray(term.flop) > 0))
 
 
 def attended_pairs(seq_len: Quantity, window: int | None, inputs: Inputs) -> Quantity:
     """(query, key) pairs of one sequence in one layer.
 
-    Full attention counts S x S, a window of W in the band below the diagonal S W - W^2 / 2,
-    doubled where the causal half is not asked for, so that W = S gives S x S again.
+    Full attention counts S x S; a window W counts the band S W - W^2 / 2, doubled unless causal, so
+    that W = S gives S x S.
 
     >>> attended_pairs(8.0, None, Inputs()), attended_pairs(8.0, 2, Inputs())
     (64.0, 64.0)

@@ -1,4 +1,4 @@
-"""Older spellings of configs on the hub, in today's terms."""
+"""Older spellings of configs on the hub, converted to current ones."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from estimator.networks.fields import Fields
 from estimator.networks.model_class import class_name
 
 PARTS = ("text_config", "vision_config", "audio_config")
-"""Parts that may also stand under their name with `_dict` behind it, which then decides."""
+"""Parts that may also be named with the suffix `_dict`, which then counts."""
 
 MAMBA_KEYS = ("d_model", "n_layer", "ssm_cfg")
 """Keys of the Mamba authors' configs, which have no `model_type`."""
@@ -21,25 +21,25 @@ RENAMED = {
     "mixformer-sequential": "phi-msft",
     "step3p7_text": "step3p5",
 }
-"""Types of copies and of code on the hub -> the type of transformers that is built alike."""
+"""Type of a copy or of hub code -> equivalent type of transformers."""
 
 KEYS = {
     "bert": ("type_vocab_size", "hidden_size", "num_attention_heads", "intermediate_size"),
     "gpt2": ("n_embd", "n_layer", "n_head", "n_ctx"),
 }
-"""Types -> keys that the oldest configs of theirs state, which name neither type nor class."""
+"""Type -> keys of its oldest configs, which name neither type nor class."""
 
 OTHERS_KEYS = ("embedding_size", "afn", "dff", "rotary_dim")
-"""Keys of types that share those: ALBERT and ELECTRA, GPT, CTRL, GPT-J."""
+"""Keys of other types that share those: ALBERT and ELECTRA, GPT, CTRL, GPT-J."""
 
 
 def spelled_as_today(fields: Fields) -> Fields:
-    """The same config as transformers would write it today; GTE's first name was `new`.
+    """Convert a config to current transformers keys; GTE's first name was `new`.
 
-    The weights of Jina's BERT hold the trunk alone, whatever the class; MosaicBERT, which calls
-    itself bert, has the same layers. A safety checker of diffusers is a CLIP without its text.
-    SantaCoder and the first ChatGLM have the layers of GPT-BigCode and GPT-NeoX. The configs of
-    TensorRT-LLM name their class in `architecture`.
+    Jina BERT's weights are the bare trunk, whatever the class; MosaicBERT, under the name bert, has
+    the same layers. A diffusers safety checker is a CLIP without text. SantaCoder and the first
+    ChatGLM have the layers of GPT-BigCode and GPT-NeoX. TensorRT-LLM configs name their class in
+    `architecture`.
     """
     if str(fields.values.get("architecture")).endswith("ForCausalLM"):
         name = fields.text("architecture")
@@ -77,7 +77,7 @@ def spelled_as_today(fields: Fields) -> Fields:
 
 
 def known_by_keys(fields: Fields) -> Fields:
-    """The config with the family whose oldest configs state its keys, and a note of that."""
+    """Config with the family whose oldest configs have its keys, and a note."""
     if any(fields.states(key) for key in ("architectures", "_class_name", *OTHERS_KEYS)):
         return fields
     for model_type, keys in KEYS.items():
@@ -88,7 +88,7 @@ def known_by_keys(fields: Fields) -> Fields:
 
 
 def _mamba(fields: Fields) -> Mapping[str, Any]:
-    """Mamba or Mamba-2 by the sizes of its authors, the vocabulary padded as they do."""
+    """Mamba or Mamba-2 from its authors' sizes, with their padded vocabulary."""
     hidden, part = fields.size("d_model"), fields.part("ssm_cfg")
     multiple = fields.size("pad_vocab_size_multiple", default=8)
     vocab = -(-fields.size("vocab_size", default=50277) // multiple) * multiple

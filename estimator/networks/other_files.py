@@ -1,7 +1,7 @@
 """JSON files of a model repository that are not a network's config.
 
-Repositories hold adapters, pipelines, tokenizers and settings beside the config, all of them JSON;
-the message names the file and the one to take instead.
+Repositories also contain adapters, pipelines, tokenizers and settings as JSON; the message
+identifies the file and the right one.
 """
 
 from typing import Any
@@ -24,11 +24,11 @@ MARKS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("train_batch_size", "train_micro_batch_size_per_gpu"), "the settings of a training run"),
     (("dim", "n_layers"), "a params.json of sizes under other names"),
 )
-"""Keys, one of which is enough, and what holds them; looked through in this order."""
+"""Identifying keys (one is enough) -> file description, checked in order."""
 
 
 def refuse_other_file(fields: Fields) -> None:
-    """Refuse a JSON without `model_type` whose keys tell what it is, with what to give instead."""
+    """Refuse a JSON file without `model_type` that is recognizably something else."""
     name, adapter = _quote(fields, "_class_name"), _quote(fields, "peft_type")
     if fields.states("peft_type"):
         base = _quote(fields, "base_model_name_or_path")
@@ -56,7 +56,7 @@ def quantized(fields: Fields) -> tuple[str, ...]:
 
 
 def _bits(part: Fields) -> Any:
-    """Bits of a quantised weight, None where the config does not say."""
+    """Bits of a quantized weight, or None if not stated."""
     if part.values.get("load_in_4bit") is True:
         return 4
     if part.values.get("load_in_8bit") is True:

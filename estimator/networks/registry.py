@@ -1,7 +1,6 @@
-"""Registry of the functions that read each family's config; each type is there once.
+"""Registry of the readers of each family's config, one per type.
 
-A module of `families` registers what it reads; importing that folder fills the registry, so there
-is no list of families to keep by hand.
+Importing the folder `families` fills the registry, so there is no separate list.
 """
 
 import importlib
@@ -19,10 +18,10 @@ Reader = Callable[[Fields], Architecture]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 FAMILIES: dict[str, Reader] = {}
-"""Readers by `model_type`."""
+"""`model_type` -> reader."""
 
 CLASSES: dict[str, Reader] = {}
-"""Readers of configs of diffusers, by `_class_name`."""
+"""diffusers `_class_name` -> reader."""
 
 
 def family(*model_types: str) -> Callable[[Function], Function]:
@@ -43,13 +42,13 @@ def family(*model_types: str) -> Callable[[Function], Function]:
 
 
 def families(reader: Callable[[Any, Fields], Architecture], rows: Mapping[str, Any]) -> None:
-    """Register one reader under many types, each with the facts of its row."""
+    """Register one reader for many types, each with its row of facts."""
     for model_type, facts in rows.items():
         _add(FAMILIES, model_type, partial(reader, facts))
 
 
 def diffusers_class(*names: str) -> Callable[[Function], Function]:
-    """Register the decorated function as the reader of these classes of diffusers."""
+    """Register the decorated function as the reader of these diffusers classes."""
 
     def register(reader: Function) -> Function:
         for name in names:
@@ -61,19 +60,19 @@ def diffusers_class(*names: str) -> Callable[[Function], Function]:
 
 @cache
 def defaults() -> Mapping[str, Mapping[str, Any]]:
-    """Return the defaults of a config by `model_type`; a name refers to another type's."""
+    """Return the config defaults by `model_type`, with references resolved."""
     rows = json.loads(Path(__file__).with_name("defaults.json").read_text(encoding="utf-8"))
     return {name: rows[row] if isinstance(row, str) else row for name, row in rows.items()}
 
 
 def with_defaults_of(fields: Fields, model_type: str) -> Fields:
-    """A config or a part of one, with the defaults of a type for what it leaves out."""
+    """Config or part with the defaults of a type for omitted keys."""
     return fields.with_usual(defaults().get(model_type, {}))
 
 
 @cache
 def known_families() -> Mapping[str, Reader]:
-    """All readers by `model_type`, every module of `families` imported."""
+    """All readers by `model_type`, with all modules of `families` imported."""
     package = importlib.import_module("estimator.networks.families")
     for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
         importlib.import_module(module.name)
@@ -87,5 +86,5 @@ def _add(readers: dict[str, Reader], name: str, reader: Reader) -> None:
 
 
 def _read(reader: Reader, name: str, fields: Fields) -> Architecture:
-    """The architecture of a config, with the defaults of its type."""
+    """Architecture of a config, with the defaults of its type."""
     return reader(with_defaults_of(fields, name))

@@ -1,7 +1,7 @@
 """Work of a decoder language model.
 
-Checked against PyTorch's own counter: per token, forward FLOPs are two for each parameter that
-multiplies (all but the input tables) plus four for each layer, head width and token of context.
+Checked against PyTorch's own counter: forward FLOPs per token are two per multiplied parameter (all
+but the input tables), plus four per layer, head width and context token.
 """
 
 from collections import Counter
@@ -26,14 +26,14 @@ from estimator.networks.network import Network
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:
-    """One decoder layer; parallel and sequential residuals differ only in their norms."""
+    """Decoder layer; parallel and sequential residuals differ only in their norms."""
 
     attention: Attention | LatentAttention
     feed_forward: Mlp | Experts
     norm_params: int = 0
 
     def repeated(self, count: int) -> Layers:
-        """Its costs and what it keeps while generating, for `count` equal layers."""
+        """Costs and cached state of `count` equal layers."""
         return Layers(
             costs=layer_costs(self.attention, self.feed_forward, self.norm_params),
             times=count,
@@ -57,7 +57,7 @@ class Head:
 
 @dataclass(frozen=True, kw_only=True)
 class Decoder:
-    """A decoder language model.
+    """Decoder language model.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ class Decoder:
 
     @property
     def stack(self) -> Stack:
-        """Its layers between its tables and its head."""
+        """Layers between tables and heads."""
         width = self.embedding_width or self.hidden
         before = {
             "embedding/token": table(self.vocab, width),

@@ -1,5 +1,5 @@
-"""One module per family of models: what its configs say, and what it is built of.
+"""Families of models, one module each: config readers and network structure.
 
-What a config leaves out stands in `defaults.json`, or beside the key in the module. Both are the
-defaults of transformers 5.23 where no other source is named.
+Defaults for omitted keys are in `defaults.json` or next to the key in the module, by default those
+of transformers 5.23.
 """

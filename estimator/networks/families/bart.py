@@ -49,7 +49,7 @@ def bart(facts: BartFacts, fields: Fields) -> Network:
 
 
 def _with_decoded_words(fields: Fields, model: EncoderDecoder, hidden: int) -> EncoderDecoder:
-    """The model whose decoder writes other words than it reads; Marian and FSMT may share none."""
+    """Model with a separate output vocabulary; Marian and FSMT may share nothing."""
     vocab, reads = fields.size("vocab_size"), model.source is not None
     written = fields.size_or_none("decoder_vocab_size") or vocab
     shared = fields.flag("share_encoder_decoder_embeddings", default=True)
@@ -98,7 +98,7 @@ families(
 
 
 def _with_experts(fields: Fields, one: Side, name: str) -> Side:
-    """A side whose every so many layers send a token to two of many MLPs."""
+    """Side with two of many MLPs per token in every n-th layer."""
     step, group = fields.size(f"{name}_sparse_step", least=0), one.stack[0]
     sparse = one.layers // step if step else 0
     hidden, width = one.attention.hidden, fields.size(f"{name}_ffn_dim")

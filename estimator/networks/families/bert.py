@@ -26,7 +26,7 @@ from estimator.networks.model_class import (
 from estimator.networks.registry import families
 
 NARROW = "embedding_size"
-"""Key of the width of a token table that is narrower than the model."""
+"""Config key of a token table narrower than the model."""
 
 BERT = TextFacts()
 
@@ -47,7 +47,7 @@ def relative_bias(fields: Fields, sizes: Sizes) -> Costs:
 
 
 def task_types(fields: Fields, sizes: Sizes) -> Costs:
-    """ERNIE: a table of tasks, where it is used."""
+    """ERNIE: a table of tasks, if used."""
     used = fields.flag("use_task_id")
     rows = fields.size("task_type_vocab_size", default=3)
     return {"embedding/task": held(used * rows * sizes.hidden)}
@@ -62,7 +62,7 @@ def replaced_tokens(fields: Fields, sizes: Sizes) -> Costs:
 
 
 def sentence_order_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
-    """ALBERT: the order of two sentences is as many labels as the config says."""
+    """ALBERT: sentence-order labels, as many as in the config."""
     after, once = heads(fields, sizes, facts)
     if task(fields) == "PreTraining":
         once = {**once, "head/sentence_order": label_head(fields, sizes.hidden)}
@@ -70,7 +70,7 @@ def sentence_order_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> Head
 
 
 def shared_layers(fields: Fields, sizes: Sizes, costs: Costs) -> tuple[Layers, ...]:
-    """ALBERT: groups of layers, each run in its share of the depth."""
+    """ALBERT: groups of layers, each repeated for its share of the depth."""
     groups = fields.layers("num_hidden_groups", default=1)
     inner = fields.layers("inner_group_num", default=1)
     runs = [0] * groups

@@ -1,8 +1,8 @@
-"""Models whose encoder attends in blocks.
+"""Models with block attention in the encoder.
 
-Encoders: Longformer, BigBird. Encoder-decoders, whose decoders are those of BART, Pegasus and T5:
-LED, Pegasus-X, LongT5, BigBird-Pegasus. Scores are counted in blocks, padding included; Longformer
-and LED without global tokens.
+Encoders: Longformer, BigBird. Encoder-decoders with the decoders of BART, Pegasus and T5: LED,
+Pegasus-X, LongT5, BigBird-Pegasus. Scores are counted in blocks, padding included; Longformer and
+LED without global tokens.
 """
 
 from dataclasses import replace
@@ -29,7 +29,7 @@ from estimator.networks.registry import families, family
 
 
 def windowed_layers(fields: Fields, costs: Costs, layers: int) -> tuple[Layers, ...]:
-    """Layers by their `attention_window`, one number or one each; the widest sets the padding."""
+    """Layers by `attention_window`, one for all or one each; the widest sets the padding."""
     if isinstance(fields.values.get("attention_window"), list | tuple):
         listed = fields.items("attention_window", layers) or []
         found = [fields.with_values({"w": w}).size("w", least=2) for w in listed]
@@ -75,7 +75,7 @@ def big_bird_blocks(fields: Fields) -> Near:
 
 
 def _global_layer(fields: Fields, sizes: Sizes) -> Costs:
-    """Longformer: projections of their own for global tokens."""
+    """Longformer: separate projections for global tokens."""
     spare = held(3 * sizes.hidden * (sizes.hidden + 1))
     return {**block(fields, sizes), "attention/global": spare}
 
@@ -87,7 +87,7 @@ def _big_bird_layer(fields: Fields, sizes: Sizes) -> Costs:
 
 
 def _deep_span(fields: Fields, sizes: Sizes) -> Costs:
-    """BigBird: an MLP before the span of an answer."""
+    """BigBird: an MLP before the answer span."""
     return {
         "head/up": affine(sizes.hidden, sizes.width),
         "head/down": affine(sizes.width, sizes.hidden),
@@ -97,7 +97,7 @@ def _deep_span(fields: Fields, sizes: Sizes) -> Costs:
 
 
 def _unused_pooler(fields: Fields, sizes: Sizes) -> Costs:
-    """BigBird: a pooler that classifiers of sequences hold and do not use."""
+    """BigBird: an unused pooler in sequence classifiers."""
     rests = task(fields) == "SequenceClassification"
     return {"pooler": held(sizes.hidden * (sizes.hidden + 1) * rests)}
 
@@ -151,7 +151,7 @@ def pegasus_x(fields: Fields) -> Network:
 
 
 def _staggered(fields: Fields, spread: int, layers: int) -> Near:
-    """Blocks, shifted by half of one in every other layer, and global tokens beside them."""
+    """Blocks shifted by half in every other layer, plus global tokens."""
     edge = fields.size("block_size")
     share = layers // 2 * fields.flag("stagger_local_blocks") / layers
 
@@ -178,7 +178,7 @@ def bigbird_pegasus(fields: Fields) -> Network:
 
 
 def local_encoder(fields: Fields, source: Side) -> Side:
-    """LongT5: local windows, perhaps with averages of blocks beside them (arXiv:2112.07916)."""
+    """LongT5: local windows, optionally with block averages (arXiv:2112.07916)."""
     kind = fields.counted("encoder_attention_type", "local", "transient-global")
     every = fields.size("global_block_size") if kind != "local" else 0
     hidden, average = source.attention.hidden, dict[str, Cost]()
@@ -190,7 +190,7 @@ def local_encoder(fields: Fields, source: Side) -> Side:
 
 
 def _windowed(edge: int, every: int) -> Near:
-    """A block and its neighbours, and one average of each `every` tokens, none if 0."""
+    """Block with its neighbours, and one average per `every` tokens, none if 0."""
 
     def near(part: str, length: Quantity) -> tuple[Quantity, Quantity]:
         padded = np.ceil(length / edge) * edge

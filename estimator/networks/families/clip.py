@@ -1,10 +1,9 @@
 """Models of text with images or sound: CLIP, SigLIP, CLAP.
 
-MetaCLIP, AltCLIP, Chinese CLIP, CLIPSeg, AIMv2, each tower alone, and the safety
-checker of Stable Diffusion, which is one, too. A pass
-holds `batch` images and as many texts of `seq_len` tokens; the items of a pass are those of both
-towers. CLAP's recordings are of ten seconds, whose frames are folded into a square; the branch that
-fuses longer ones is held and rests.
+Also MetaCLIP, AltCLIP, Chinese CLIP, CLIPSeg, AIMv2, single towers, and the safety checker of
+Stable Diffusion. A pass has `batch` images and as many texts of `seq_len` tokens; its items are
+those of both towers. CLAP's recordings are ten seconds, with frames folded into a square; its
+branch for longer ones is counted in parameters only.
 """
 
 from collections.abc import Callable
@@ -37,7 +36,7 @@ from estimator.networks.registry import families, family, with_defaults_of
 def pair_network(
     fields: Fields, text: Stack, sight: Vision, width: int, scales: int = 1
 ) -> Network:
-    """Two towers, and the products of their embeddings of `width`, scaled by learned numbers.
+    """Two towers, and the products of their embeddings of `width`, with learned scales.
 
     With a width of 0 the towers are not compared.
     """
@@ -63,7 +62,7 @@ def bert_tower(
     spare_positions: int = 0,
     causal: bool = False,
 ) -> Stack:
-    """A BERT as the text tower, with costs over every token and per text."""
+    """BERT as the text tower, with costs per token and per text."""
     sizes = bert_sizes(part)
     return Stack(
         before=before,
@@ -97,7 +96,7 @@ def clip_sight(fields: Fields, projection: int = 0, kind: str = "clip_vision_mod
 
 
 def siglip_text(fields: Fields) -> Stack:
-    """SigLIP's text tower, which sees both ways and ends in a dense layer."""
+    """SigLIP's text tower, bidirectional with a final dense layer."""
     width = fields.size_or_none("projection_size") or fields.size("hidden_size", default=768)
     return _text(with_defaults_of(fields, "siglip_text_model"), width, causal=False)
 
@@ -139,12 +138,12 @@ def clip(fields: Fields) -> Network:
 
 
 CONCEPTS = 17 + 3
-"""Concepts that an image is compared with, and those that need more care (diffusers 0.42). [1]"""
+"""Concepts that an image is compared with, regular and special (diffusers 0.42). [1]"""
 
 
 @family("safety_checker")
 def safety_checker(fields: Fields) -> Network:
-    """Stable Diffusion's: CLIP's tower, and the vector and the threshold of each concept."""
+    """Stable Diffusion's safety checker: CLIP's tower, with a vector and threshold per concept."""
     width = fields.size("projection_dim", default=512)
     sight = clip_sight(fields.part("vision_config"), width)
     concepts = {"concepts": held(CONCEPTS * (width + 1))}
@@ -153,7 +152,7 @@ def safety_checker(fields: Fields) -> Network:
 
 @family("siglip")
 def siglip(fields: Fields) -> Network:
-    """SigLIP: as CLIP, each pair scored by itself (arXiv:2303.15343)."""
+    """SigLIP: like CLIP, with each pair scored separately (arXiv:2303.15343)."""
     vision = fields.part("vision_config")
     if task(fields) == "ImageClassification":
         return _classifier(fields, siglip_sight(vision))
@@ -163,18 +162,18 @@ def siglip(fields: Fields) -> Network:
 
 
 def _classifier(fields: Fields, vision: Vision) -> Network:
-    """The image tower under a classifier."""
+    """Image tower with a classifier."""
     once = {**vision.once, **classifier(fields, vision.hidden)}
     return network(fields, replace(vision, once=once).run)
 
 
 def _tower(read: Callable[[Fields], Vision | Stack], fields: Fields) -> Network:
-    """One tower alone."""
+    """Single tower."""
     return network(fields, read(fields).run)
 
 
 def _projected(read: Callable[[Fields, int], Vision | Stack], fields: Fields) -> Network:
-    """One tower of CLIP alone, with its projection where the class has it."""
+    """Single CLIP tower, with its projection if the class has one."""
     projects = class_name(fields).endswith("WithProjection")
     width = fields.size("projection_dim", default=512) if projects else 0
     return network(fields, read(fields, width).run)
@@ -188,7 +187,7 @@ def siglip2(fields: Fields) -> Network:
 
 
 def patched(fields: Fields) -> Fields:
-    """The tower of SigLIP 2 with the side of the image that its patches cover."""
+    """SigLIP 2's tower, with the image side that its patches cover."""
     patches = fields.size("num_patches", default=256)
     side = round(patches**0.5)
     if side * side != patches:
@@ -199,14 +198,14 @@ def patched(fields: Fields) -> Fields:
 
 @family("clipseg")
 def clipseg(fields: Fields) -> Network:
-    """CLIPSeg: CLIP, whose decoder of masks is not counted (arXiv:2112.10003)."""
+    """CLIPSeg: CLIP without its uncounted mask decoder (arXiv:2112.10003)."""
     masks = task(fields) == "ImageSegmentation"
     note = ("the decoder of CLIPSegForImageSegmentation is not counted",) * masks
     return clip(fields.noted(*note))
 
 
 def bilingual(deep: bool, fields: Fields) -> Network:
-    """CLIP's image tower beside a BERT: Chinese CLIP and AltCLIP (arXiv:2211.01335, 2211.06679)."""
+    """CLIP's image tower with a BERT: Chinese CLIP and AltCLIP (arXiv:2211.01335, 2211.06679)."""
     name = "altclip_text_model" if deep else "chinese_clip_text_model"
     part, vision = with_defaults_of(fields.part("text_config"), name), fields.part("vision_config")
     width = fields.size("projection_dim", default=768 if deep else 512)
@@ -247,7 +246,7 @@ families(bilingual, {"chinese_clip": False, "altclip": True})
 
 
 def _aim_sight(fields: Fields, projection: int = 0) -> Vision:
-    """The tower for images: no class token, a learned query that gathers the patches."""
+    """Image tower: no class token, a learned query that pools the patches."""
     part = with_defaults_of(fields, "aimv2_vision_model")
     bias = part.flag("qkv_bias")
     sight = trunk(part, prefix=0, bias=bias, gated=True, norm=1)
@@ -266,7 +265,7 @@ def _aim_sight(fields: Fields, projection: int = 0) -> Vision:
 
 
 def _aim_text(fields: Fields, projection: int = 0) -> Stack:
-    """The causal tower for texts."""
+    """Causal text tower."""
     part = with_defaults_of(fields, "aimv2_text_model")
     sizes = replace(bert_sizes(part), types=0)
     attention = equal_heads(part, sizes.hidden, sizes.heads, bias=part.flag("qkv_bias"))
@@ -281,7 +280,7 @@ def _aim_text(fields: Fields, projection: int = 0) -> Stack:
 
 @family("aimv2")
 def aimv2(fields: Fields) -> Network:
-    """Both towers, compared as CLIP's are."""
+    """AIMv2: both towers, compared as in CLIP."""
     width = fields.size("projection_dim", default=512)
     text = _aim_text(fields.part("text_config"), width)
     return pair_network(fields, text, _aim_sight(fields.part("vision_config"), width), width)
@@ -289,7 +288,7 @@ def aimv2(fields: Fields) -> Network:
 
 @family("aimv2_vision_model")
 def aimv2_sight(fields: Fields) -> Network:
-    """The tower for images alone."""
+    """AIMv2's image tower."""
     return vision_network(fields, _aim_sight(fields))
 
 
@@ -302,11 +301,11 @@ SPELLED = {
     "image_size": ("spec_size", 256),
     "num_channels": ("patch_embed_input_channels", 1),
 }
-"""Key of Swin -> what CLAP calls it, and its default."""
+"""Key of Swin -> its name in CLAP, and its default."""
 
 
 def _spectrogram(fields: Fields) -> Fields:
-    """The audio part as a config of Swin over a square of one channel."""
+    """Audio part as a config of Swin over a single-channel square."""
     fields.counted("patch_stride", 4, [4, 4])
     usual = {new: value for new, (_, value) in SPELLED.items()}
     stated = {new: (fields, old) for new, (old, _) in SPELLED.items()}

@@ -1,4 +1,4 @@
-"""Audio models of conformer layers: wav2vec 2.0 Conformer, w2v-BERT 2.0, Parakeet.
+"""Audio models with conformer layers: wav2vec 2.0 Conformer, w2v-BERT 2.0, Parakeet.
 
 `seq_len` is audio samples at 16 kHz, ten seconds by default, and the items of a pass are frames.
 """
@@ -38,11 +38,11 @@ from estimator.networks.network import Network, without_input_gradient
 from estimator.networks.registry import family, with_defaults_of
 
 MEL_WINDOW, MEL_STEP = 400, 160
-"""Samples of a mel frame and between two: 25 ms and 10 ms at 16 kHz. [sample]"""
+"""Samples per mel frame and between frames: 25 ms and 10 ms at 16 kHz. [sample]"""
 
 
 def conformer_layer(attention: Attention, mlp: Mlp, kernel: int, bias: bool = False) -> Costs:
-    """Two half MLPs round attention and a convolution; norms apart (arXiv:2005.08100, sec. 2.1)."""
+    """Half MLPs around attention and a convolution, without norms (arXiv:2005.08100, sec. 2.1)."""
     hidden = attention.hidden
     convolution = {
         "convolution/in": linear(hidden, 2 * hidden, bias),
@@ -53,10 +53,9 @@ def conformer_layer(attention: Attention, mlp: Mlp, kernel: int, bias: bool = Fa
 
 
 def relative_positions(hidden: int, layers: int) -> tuple[Costs, Costs]:
-    """Scores of distances in a layer, and per recording in all.
+    """Relative-position scores per layer, and a correction per recording.
 
-    A matrix is for the distances, of which a recording has two for each frame, less one; they are
-    sines, which need no gradient.
+    Distances, two per frame less one, pass through a matrix; as sines they need no gradient.
     """
     matrix = linear(hidden, hidden)
     relative = {
@@ -116,7 +115,7 @@ def wav2vec2_bert(fields: Fields) -> Network:
 
 
 def key_distances(fields: Fields, hidden: int) -> Costs:
-    """Keys of distances, as many as a query tells apart before and behind it."""
+    """Learned keys for the distances before and after a query."""
     left = fields.size("left_max_position_embeddings", default=64)
     rows = left + fields.size("right_max_position_embeddings", default=8) + 1
     heads = fields.size("num_attention_heads", default=16)
@@ -127,7 +126,7 @@ def key_distances(fields: Fields, hidden: int) -> Costs:
 
 
 def attending_adapter(fields: Fields, hidden: int, padding: int) -> Body:
-    """w2v-BERT: convolutions in and beside attention, and an MLP, at each step."""
+    """w2v-BERT's adapter: strided convolutions on the input and attention, and an MLP."""
     wide = fields.size("intermediate_size", default=4096)
     before: Costs = {}
     if fields.flag("use_intermediate_ffn_before_adapter"):
@@ -149,13 +148,13 @@ def attending_adapter(fields: Fields, hidden: int, padding: int) -> Body:
 
 
 def _parakeet(fields: Fields, after: Costs, known: bool, whole: Fields) -> Network:
-    """The encoder of a config under what stands behind it."""
+    """Encoder of a config with further parts."""
     made = sound_network(whole, _fast_conformer(fields, after), head_note(whole, known))
     return replace(made, run=without_input_gradient(made.run, "attention/positions"))
 
 
 def _fast_conformer(fields: Fields, after: Costs) -> Body:
-    """The encoder of a config under what stands behind it (FastConformer, arXiv:2305.05084)."""
+    """Encoder body of a config with further parts (FastConformer, arXiv:2305.05084)."""
     hidden, layers = fields.size("hidden_size"), fields.layers("num_hidden_layers")
     heads, bias = fields.size("num_attention_heads"), fields.flag("attention_bias", default=True)
     kv_heads = fields.size_or_none("num_key_value_heads") or heads
@@ -189,13 +188,13 @@ def _fast_conformer(fields: Fields, after: Costs) -> Body:
 
 @family("parakeet_encoder")
 def parakeet_encoder(fields: Fields) -> Network:
-    """The encoder alone."""
+    """Parakeet's encoder."""
     return _parakeet(fields, {}, not task(fields), fields)
 
 
 @family("parakeet_ctc")
 def parakeet_ctc(fields: Fields) -> Network:
-    """The encoder under a head that writes a letter for each frame."""
+    """Encoder with a CTC head on every frame."""
     part = with_defaults_of(fields.part("encoder_config"), "parakeet_encoder")
     vocab = fields.size("vocab_size", default=1025)
     head = {"head/logits": affine(part.size("hidden_size"), vocab)}
@@ -204,10 +203,10 @@ def parakeet_ctc(fields: Fields) -> Network:
 
 @family("parakeet_rnnt", "parakeet_tdt")
 def parakeet_transducer(fields: Fields) -> Network:
-    """The encoder before an LSTM that reads what is written (arXiv:1211.3711, arXiv:2304.06795).
+    """Encoder with an LSTM over the output so far (arXiv:1211.3711, arXiv:2304.06795).
 
-    The LSTM and the head run once for each frame, as where nothing is skipped. No attention looks
-    back, so nothing is cached.
+    The LSTM and the head run once per frame, as without skips. No attention looks back, so nothing
+    is cached.
     """
     part = with_defaults_of(fields.part("encoder_config"), "parakeet_encoder")
     hidden, width = part.size("hidden_size"), fields.size("decoder_hidden_size")

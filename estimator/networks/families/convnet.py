@@ -1,7 +1,7 @@
 """Convolutional networks: ResNet, RegNet, ConvNeXt, PoolFormer, FocalNet.
 
-DINOv3 over ConvNeXt, too. The items of a pass are images. The first convolution needs no gradient
-of its input, so training is a little less than three times the forward pass.
+Also DINOv3 over ConvNeXt. The items of a pass are images. The first convolution needs no input
+gradient, so training is slightly less than three times the forward pass.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,7 +28,7 @@ from estimator.networks.network import Network
 from estimator.networks.registry import families, family
 
 DEFAULT_SIDE = 224
-"""Side of the images for configs that state none. [pixel]"""
+"""Default side of the images. [pixel]"""
 
 Body = Callable[[Flow], Flow]
 
@@ -43,7 +43,7 @@ def conv_net(
     side: int | None = None,
     class_tokens: int | None = None,
 ) -> Network:
-    """The network of a config, its classifier included where the class has one."""
+    """Network of a config, with its classifier if the class has one."""
     head = classifier(fields, features)
     pixels = square(fields, "image_size", DEFAULT_SIDE) if side is None else side
     notes = head_note(fields, head or not task(fields))
@@ -57,7 +57,7 @@ def resnet(fields: Fields) -> Network:
 
 
 def resnet_body(fields: Fields) -> tuple[Body, int]:
-    """From images to the maps of a ResNet, and their channels."""
+    """ResNet body from images to maps, and its output channels."""
     widths = fields.sizes("hidden_sizes", WIDTHS)
     depths = fields.layer_counts("depths", (3, 4, 6, 3), len(widths))
     stem = fields.size("embedding_size", default=STEM_WIDTH)
@@ -75,19 +75,19 @@ def resnet_body(fields: Fields) -> tuple[Body, int]:
 
 
 def wide_stem(flow: Flow, channels: int, width: int) -> Flow:
-    """A 7x7 convolution and a pooling, which halve the map each."""
+    """7x7 convolution and pooling, each halving the map."""
     conv = Conv(channels, width, kernel=7, stride=2)
     return flow.conv("stem/convolution", conv, first=True).pool(3, 2, 1)
 
 
 Layer = Callable[[int, int, int], list[Conv]]
-"""Convolutions of a layer from its input channels, output channels and stride."""
+"""Callable for the convolutions of a layer from input channels, output channels and stride."""
 
 
 def staged(
     flow: Flow, layer: Layer, widths: Sequence[int], depths: Sequence[int], first_stride: int
 ) -> Flow:
-    """Stages of layers, all but the first of which halve the map."""
+    """Stages of layers; all but the first halve the map."""
     for place, depth in enumerate(depths):
         stride = 2 if place else first_stride
         flow = stage(flow, f"stage{place + 1}", layer, widths[place : place + 2], depth, stride)
@@ -97,7 +97,7 @@ def staged(
 def stage(
     flow: Flow, name: str, layer: Layer, widths: Sequence[int], depth: int, stride: int
 ) -> Flow:
-    """Layers with a shortcut, convolved where the map's shape changes."""
+    """Layers with a shortcut, convolved where the shape changes."""
     inputs, outputs = widths
     if inputs != outputs or stride != 1:
         shortcut = Conv(inputs, outputs, kernel=1, stride=stride)
@@ -116,7 +116,7 @@ def basic_layer(inputs: int, outputs: int, stride: int) -> list[Conv]:
 def bottleneck(
     early: bool, inputs: int, outputs: int, stride: int, narrow: int | None = None, groups: int = 1
 ) -> list[Conv]:
-    """To `narrow` channels, a quarter of the outputs if None, a 3x3 convolution, and back."""
+    """1x1 convolution to `narrow` channels (by default a quarter), 3x3, and 1x1 back."""
     narrow = outputs // 4 if narrow is None else narrow
     first, second = (stride, 1) if early else (1, stride)
     return [
@@ -193,7 +193,7 @@ families(convnext, {"convnext": 1, "convnextv2": 2, "dinov3_convnext": 1})
 
 @family("poolformer")
 def poolformer(fields: Fields) -> Network:
-    """PoolFormer: averages where others attend, then an MLP (arXiv:2111.11418, sec. 3)."""
+    """PoolFormer: average pooling in place of attention, then an MLP (arXiv:2111.11418, sec. 3)."""
     rows = stages(fields, ("hidden_sizes", "depths", "patch_sizes", "strides", "padding"))
     factor = ratio(fields, "mlp_ratio", 4)
     norms = 4 + 2 * fields.flag("use_layer_scale", default=True)

@@ -1,4 +1,4 @@
-"""DeBERTa: attention that also scores relative positions.
+"""DeBERTa: attention with relative-position scores.
 
 Version 1 arXiv:2006.03654, sec. 3.1; version 3 arXiv:2111.09543.
 """
@@ -27,12 +27,12 @@ from estimator.networks.network import Network, network
 from estimator.networks.registry import family
 
 Relative = tuple[Costs, Callable[[Quantity], Quantity]]
-"""Costs per row of the table of distances, and rows that a sequence uses."""
+"""Costs per row of the distance table, and rows used by a sequence."""
 
 
 @family("deberta")
 def deberta(fields: Fields) -> Network:
-    """DeBERTa: a joint projection, position projections of its own in every layer."""
+    """DeBERTa: a joint projection, and separate position projections in every layer."""
     sizes = bert_sizes(fields)
     plain, biased = (linear(sizes.hidden, sizes.hidden, bias) for bias in (False, True))
     own = {"attention/query": biased, "attention/key": plain, "attention/value": biased}
@@ -40,7 +40,7 @@ def deberta(fields: Fields) -> Network:
     rows = _position_costs(fields, sizes, plain, biased)
 
     def seen(seq_len: Quantity) -> Quantity:
-        """Distances in a sequence, no more than have an embedding."""
+        """Number of distances in a sequence, up to the size of the table."""
         return 2 * np.minimum(seq_len, float(span))
 
     layer = {**block(fields, sizes), **own}
@@ -49,7 +49,7 @@ def deberta(fields: Fields) -> Network:
 
 @family("deberta-v2")
 def deberta_v2(fields: Fields) -> Network:
-    """DeBERTa v2 and v3: buckets of distances, position projections shared or not."""
+    """DeBERTa v2 and v3: bucketed distances, position projections shared or not."""
     sizes = bert_sizes(fields)
     hidden = sizes.hidden
     buckets = fields.size_or_none("position_buckets", default=-1, least=-1) or -1
@@ -67,7 +67,7 @@ def deberta_v2(fields: Fields) -> Network:
 
 
 def _distances(fields: Fields, sizes: Sizes, span: int) -> Costs:
-    """A table of distances both ways, where they count."""
+    """Table of distances in both directions, if used."""
     rows = 2 * span * fields.flag("relative_attention")
     return {"embedding/relative": held(rows * sizes.hidden)}
 
@@ -75,9 +75,9 @@ def _distances(fields: Fields, sizes: Sizes, span: int) -> Costs:
 def _position_costs(
     fields: Fields, sizes: Sizes, key: Cost, query: Cost, shared: bool = False
 ) -> Costs:
-    """Costs per distance: its key and its query, and the products with them.
+    """Costs per distance: its key and query, and their products.
 
-    The matrices may be shared with those of words, and are used then whatever the products.
+    The matrices may be shared with the word projections.
     """
     if not fields.flag("relative_attention"):
         return {}
@@ -95,7 +95,7 @@ def _position_costs(
 def _assembled(
     fields: Fields, sizes: Sizes, layer: Costs, extra: Costs, relative: Relative
 ) -> Network:
-    """The encoder of these layers, with further costs round them."""
+    """Encoder of these layers with further costs."""
     width = fields.size("embedding_size", default=sizes.hidden)
     own = {"norm/embedding": held(2 * sizes.hidden)}
     if width != sizes.hidden:
@@ -115,7 +115,7 @@ def _assembled(
 
 
 def _heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
-    """A pooler of its own before the classifier; a head that may be tied without saying so."""
+    """DeBERTa's heads: a pooler before the classifier, and an implicitly tied head."""
     hidden, kind = sizes.hidden, task(fields)
     if kind in CLASSIFIERS:
         pooled = fields.size_or_none("pooler_hidden_size") or hidden
@@ -128,7 +128,7 @@ def _heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
 
 
 def _kinds(fields: Fields) -> list[Any]:
-    """`pos_att_type` as a list, or as words between bars."""
+    """`pos_att_type` as a list, or as words separated by bars."""
     stated = fields.values.get("pos_att_type")
     if isinstance(stated, str):
         return [word.strip() for word in stated.lower().split("|")]
@@ -136,6 +136,6 @@ def _kinds(fields: Fields) -> list[Any]:
 
 
 def _span(fields: Fields, sizes: Sizes) -> int:
-    """Longest distance with an embedding of its own: `max_relative_positions`, or all positions."""
+    """Longest distance with its own embedding: `max_relative_positions`, or all positions."""
     stated = fields.values.get("max_relative_positions")
     return stated if type(stated) is int and stated > 0 else sizes.positions

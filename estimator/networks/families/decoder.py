@@ -1,7 +1,7 @@
 """Reader of decoder configs, from GPT-2 to Llama.
 
-One attention and one feed-forward block per layer. A family is a row of defaults: what a config
-of that family means by the keys it does not state.
+One attention and one feed-forward block per layer. A family is a row of defaults for the keys that
+its configs omit.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from estimator.networks.model_class import class_name, label_count, task
 from estimator.networks.transformer import Decoder, Head, Layer
 
 Fact = bool | str | tuple[str, ...]
-"""Yes, no, or the key that says so: of several that a config states the last counts."""
+"""Flag, or the key that states it; of several stated keys the last counts."""
 
 QkNorm = Callable[[Fields, Attention], int]
 FeedForwards = tuple[Mlp | Experts, ...]
@@ -23,24 +23,24 @@ WIDTH = ("hidden_size", "n_embd", "n_embed", "d_model")
 HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads", "attention_heads")
 LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
 POSITIONS = ("n_positions", "seq_length", "max_seq_len", "max_position_embeddings")
-"""Names of a size; of those that a config states the last counts."""
+"""Keys of one size; of several stated keys the last counts."""
 
 GENERATIVE = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 
 
 def asked(fact: Fact, fields: Fields) -> bool:
-    """A fact of a family as the config settles it."""
+    """Evaluate a fact of a family for a config."""
     if isinstance(fact, bool):
         return fact
     return fields.flag(fact) if isinstance(fact, str) else fields.flag(*fact)
 
 
 Count = int | Callable[[Fields], int]
-"""A number, or how to read it."""
+"""Number, or a function that reads it."""
 
 
 def counted(count: Count, fields: Fields) -> int:
-    """The number itself."""
+    """Evaluate a count for a config."""
     return count if isinstance(count, int) else count(fields)
 
 
@@ -55,17 +55,17 @@ def width_norm(fields: Fields, attention: Attention) -> int:
 
 
 def per_channel(attention: Attention) -> int:
-    """A gate on every channel that the heads put out."""
+    """Gate on every output channel of the heads."""
     return attention.heads * attention.head_dim
 
 
 def per_head(attention: Attention) -> int:
-    """One gate on all that a head puts out."""
+    """One gate per head."""
     return attention.heads
 
 
 def where(key: str, norm: QkNorm) -> QkNorm:
-    """A norm that `key` asks for."""
+    """Norm enabled by a config key."""
     return lambda fields, attention: norm(fields, attention) if fields.flag(key) else 0
 
 
@@ -76,7 +76,7 @@ def sinks(fields: Fields, attention: Attention) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """Parts of a decoder family; sizes that a config omits are in `defaults.json`.
+    """Decoder family; omitted sizes are in `defaults.json`.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ class Family:
 
 
 def decoder(family: Family, fields: Fields) -> Decoder:
-    """Decoder of a config, with the family's defaults for what it leaves out."""
+    """Decoder of a config, with the family's defaults."""
     hidden, layers = fields.size(*WIDTH), fields.layers(*LAYERS)
     norm_params = counted(family.norm_params, fields) * hidden
     norms = counted(family.norms, fields) * norm_params
@@ -162,12 +162,12 @@ def decoder(family: Family, fields: Fields) -> Decoder:
 
 
 def attention_of(family: Family, fields: Fields) -> Attention | LatentAttention:
-    """Attention of a config, grouped unless the family reads another."""
+    """Attention of a config, grouped unless the family has another."""
     return family.attention(fields) if family.attention else grouped_attention(family, fields)
 
 
 def grouped_attention(family: Family, fields: Fields) -> Attention:
-    """Heads, key-value heads, head width, biases, norms."""
+    """Grouped attention: heads, key-value heads, head width, biases, norms."""
     hidden, heads = fields.size(*WIDTH), fields.size(*HEADS)
     kv_heads, head_dim = family.kv_heads(fields) if family.kv_heads else None, None
     if family.kv_heads_key:
@@ -196,8 +196,8 @@ def grouped_attention(family: Family, fields: Fields) -> Attention:
 def latent_attention(fields: Fields) -> LatentAttention:
     """Latent attention; a null `q_lora_rank` projects queries directly.
 
-    A value without a width of its own takes the model's width over the heads. The indexer's heads
-    are read in families that have one.
+    By default, values have the model's width divided by the heads. Indexer heads are read in
+    families that have them.
     """
     hidden, heads = fields.size("hidden_size"), fields.size("num_attention_heads")
     indexed = "index_n_heads" in fields.usual
@@ -217,7 +217,7 @@ def latent_attention(fields: Fields) -> LatentAttention:
 
 
 def dense(family: Family, fields: Fields, layers: int) -> FeedForwards:
-    """The same MLP in every layer."""
+    """Same MLP in every layer."""
     hidden = fields.size(*WIDTH)
     width = fields.size_or(family.intermediate_key, 4 * hidden)
     bias = asked(family.mlp_bias, fields) or asked(family.bias, fields)
@@ -225,7 +225,7 @@ def dense(family: Family, fields: Fields, layers: int) -> FeedForwards:
 
 
 def output_head(fields: Fields, bias: bool = False) -> tuple[Head | None, tuple[str, ...]]:
-    """Head of the class in `architectures`, a causal language model if absent; warnings."""
+    """Head of the class in `architectures`, by default a causal language model, with warnings."""
     name, kind = class_name(fields), task(fields)
     if kind in ("SequenceClassification", "TokenClassification"):
         return Head(outputs=label_count(fields), bias=kind == "TokenClassification"), ()

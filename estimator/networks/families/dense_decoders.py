@@ -3,8 +3,8 @@
 Llama, Granite, Mistral, Ministral, Qwen2, Qwen3, Gemma, OLMo, Phi, StarCoder2, InternLM3, Cohere,
 StableLM, SmolLM3, Nemotron, EXAONE 4, ERNIE 4.5, GLM, DiffLlama, Seed-OSS, Arcee, Hunyuan, CWM,
 Apertus, MiniCPM3, Youtu, BitNet, nanochat, HyperCLOVAX, VaultGemma, IQuest-Coder, Jais 2, Muse
-Glimmer, the text of Voxtral Realtime and of PaddleOCR-VL. A row says what a family is built of; the
-sizes that its configs leave out are in `defaults.json`.
+Glimmer, the text of Voxtral Realtime and of PaddleOCR-VL. A row describes a family; omitted sizes
+are in `defaults.json`.
 """
 
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ XIELU_PARAMS = 2
 """Learned slopes of Apertus' activation, per layer (arXiv:2411.13010)."""
 
 DELAY_RANK = 32
-"""Channels through which the delay of Voxtral Realtime scales a norm, once per pass. [1]"""
+"""Channels through which Voxtral Realtime's delay scales a norm, once per pass. [1]"""
 
 STATED = "attention_bias"
 MLP_STATED = "mlp_bias"

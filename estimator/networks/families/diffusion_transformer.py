@@ -1,8 +1,8 @@
 """Diffusion transformers of diffusers: DiT, Stable Diffusion 3 and Flux.
 
-What a config leaves out is as in diffusers 0.42. `image_size` is the side of the latent map that
-the network gets, in Flux after it is folded by two. `seq_len` is the text tokens. The items of a
-pass are patches. The other transformers of diffusers are compiled.
+Defaults are those of diffusers 0.42. `image_size` is the side of the latent map, for Flux after
+folding by two; `seq_len` is the text tokens. The items of a pass are patches. The other
+transformers of diffusers are compiled.
 """
 
 from dataclasses import dataclass, field
@@ -15,12 +15,12 @@ from estimator.networks.network import Network, Pass, length, lines, network
 from estimator.networks.registry import diffusers_class
 
 SINE_WIDTH = 256
-"""Width of the sines that a time step is turned into before its embedding."""
+"""Width of the sinusoidal time-step encoding before its embedding."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TransformerSizes:
-    """Width, of a head too; layers; side of a patch; values of a patch that go in and come out."""
+    """Model and head width, layers, patch side, and input and output values per patch."""
 
     width: int
     head_dim: int
@@ -47,7 +47,7 @@ def patch_sizes(fields: Fields, folded: bool = False) -> TransformerSizes:
 
 @dataclass(frozen=True, kw_only=True)
 class Joint:
-    """Layers over patches, or over patches and text together.
+    """Layers over patches, or jointly over patches and text.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def projections(width: int, bias: bool = True) -> Costs:
 
 
 def products(width: int) -> Costs:
-    """The two products of attention, which pairs pay."""
+    """Score and value products of attention, paid per pair."""
     return {f"attention/{part}": Cost(flop_per_pair=2 * width) for part in ("scores", "reduce")}
 
 
@@ -105,13 +105,13 @@ def two_dense(inputs: int, width: int) -> Cost:
 
 
 def time_embedding(width: int, vectors: int) -> Costs:
-    """Embedding of the time, and so many vectors of it for the layers."""
+    """Time-step embedding, and modulation vectors for the layers."""
     modulation = affine(width, vectors * width)
     return {"time/embedding": two_dense(SINE_WIDTH, width), "time/modulation": modulation}
 
 
 def stream(sizes: TransformerSizes, *, normed: bool = True) -> Costs:
-    """Projections and MLP of a layer for one kind of positions, perhaps with norms of each head."""
+    """Projections and MLP of a layer for one stream, optionally with head norms."""
     return {
         **projections(sizes.width),
         **Mlp(sizes.width, 4 * sizes.width, bias=True).costs(),
@@ -121,7 +121,7 @@ def stream(sizes: TransformerSizes, *, normed: bool = True) -> Costs:
 
 @diffusers_class("DiTTransformer2DModel")
 def dit(fields: Fields) -> Network:
-    """DiT: each layer embeds time and class by itself (arXiv:2212.09748, sec. 3.2)."""
+    """DiT: each layer embeds time and class separately (arXiv:2212.09748, sec. 3.2)."""
     sizes = patch_sizes(fields)
     width, embedding = sizes.width, two_dense(SINE_WIDTH, sizes.width)
     once = {
@@ -152,7 +152,7 @@ def dit(fields: Fields) -> Network:
 
 @diffusers_class("FluxTransformer2DModel")
 def flux(fields: Fields) -> Network:
-    """Flux: layers with two streams that attend together, then layers with one."""
+    """Flux: layers with two jointly attending streams, then layers with one."""
     sizes = patch_sizes(fields, folded=True)
     width, double = sizes.width, sizes.layers
     single = fields.size("num_single_layers", least=0, most=MAX_LAYERS)
@@ -186,7 +186,7 @@ def flux(fields: Fields) -> Network:
 def sd3(fields: Fields) -> Network:
     """Stable Diffusion 3: text and patches as two streams (arXiv:2403.03206, sec. 4).
 
-    The text's stream ends with the keys and values of its last layer.
+    The text stream ends with the keys and values of its last layer.
     """
     sizes = patch_sizes(fields)
     width, layers, normed = sizes.width, sizes.layers, fields.states("qk_norm")

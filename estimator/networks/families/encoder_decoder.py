@@ -1,8 +1,8 @@
 """Parts of encoder-decoders: two stacks, cross-attention, heads.
 
-Both sides run over `seq_len` tokens where the caller states it. Every token passes one side, so
-the items of a pass are those of both. An encoder that hears gets the positions that its
-convolutions leave of a recording of fixed length, and `seq_len` is the tokens that are written.
+Both sides run over `seq_len` tokens if given. The items of a pass are the tokens of both sides. An
+audio encoder has the positions that its convolutions leave of a fixed-length recording, and
+`seq_len` is the output tokens.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -49,12 +49,12 @@ from estimator.networks.network import (
 WIDTH = ("hidden_size", "d_model")
 
 Filters = Sequence[tuple[str, Cost, float]]
-"""Convolutions over a recording: name, cost, and the positions that each leaves."""
+"""Convolutions over a recording: name, cost, and output positions of each."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
-    """An encoder or a decoder: costs per token round the stack, the layers, their attention."""
+    """Encoder or decoder: costs per token outside the stack, its layers, and their attention."""
 
     before: Costs
     stack: tuple[Layers, ...]
@@ -74,7 +74,7 @@ class Side:
         return sum(group.times for group in self.stack)
 
     def with_layers(self, costs: Costs, near: Near | None = None) -> "Side":
-        """With further costs in each layer, which reach as far as `near` says."""
+        """Add costs to each layer, limited in reach by `near`."""
         groups = (replace(one, costs={**one.costs, **costs}, near=near) for one in self.stack)
         return replace(self, stack=tuple(groups))
 
@@ -87,10 +87,10 @@ def side(
     norms: int = 1,
     bias: tuple[bool, bool] = (True, True),
 ) -> Side:
-    """The side called `name`, as BART's configs state it.
+    """Encoder or decoder of a BART-like config.
 
-    It has `rows` of a position table and `norms` round its layers; `bias` says whether the
-    projections and the output of attention have one.
+    It has `rows` in the position table and `norms` around its layers; `bias` applies to the
+    projections and output of attention.
     """
     hidden, decodes = fields.size(*WIDTH), name == "decoder"
     heads_keys = (*(() if decodes else ("num_attention_heads",)), f"{name}_attention_heads")
@@ -108,7 +108,7 @@ def side(
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderDecoder:
-    """An encoder, a decoder that looks at it, and a head.
+    """Encoder, decoder with cross-attention, and head.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ class EncoderDecoder:
         return [*done, *lines(self.heads[1], batch)]
 
     def network(self, fields: Fields) -> Network:
-        """The model under its name, with the cache of its decoder's own attention."""
+        """Named network with the cache of its decoder's self-attention."""
         if self.target is None:
             return network(fields, self.run)
         values = self.target.attention.cache_values_per_token
@@ -182,7 +182,7 @@ def filter_lines(filters: Filters, batch: Quantity) -> Iterator[Line]:
 def encoder_decoder(
     fields: Fields, source: Side | None, target: Side | None, longest: int
 ) -> EncoderDecoder:
-    """Two sides with one token table, or where nothing is tied three, and the head of the class."""
+    """Two sides with one token table (three if untied), and the head of the class."""
     hidden, vocab = fields.size(*WIDTH), fields.size("vocab_size")
     return EncoderDecoder(
         table=vocab * hidden * (1 if source is None or tied_as_stated(fields) else 3),
@@ -196,7 +196,7 @@ def encoder_decoder(
 def _cross_lines(
     decoder: Side, batch: Quantity, lengths: tuple[Quantity, Quantity]
 ) -> Iterator[Line]:
-    """Lines of attention from the decoder to the encoder; it is held but rests without one."""
+    """Lines of cross-attention; without an encoder only its parameters count."""
     source, target = lengths
     asking = target if np.any(np.asarray(source) > 0) else 0.0
     costs, times = crossed(decoder.attention.costs()), decoder.layers
@@ -205,14 +205,14 @@ def _cross_lines(
 
 
 def logits(fields: Fields, hidden: int, vocab: int, *tasks: str) -> Costs:
-    """Logits over the vocabulary where the class is for one of `tasks`."""
+    """Logits over the vocabulary if the class is for one of `tasks`."""
     if task(fields) not in tasks:
         return {}
     return {"head/logits": word_head(fields, hidden, vocab)}
 
 
 def head(fields: Fields, hidden: int, vocab: int) -> tuple[Costs, Costs]:
-    """Heads over every position and per sequence."""
+    """Heads per position and per sequence."""
     kind = task(fields)
     if kind in ("ConditionalGeneration", "CausalLM") or class_name(fields).endswith("MTModel"):
         return logits(fields, hidden, vocab, kind), {}

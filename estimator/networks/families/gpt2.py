@@ -1,7 +1,7 @@
 """Decoders from GPT-2 to Falcon: GPT-J, GPT-NeoX, OPT, BLOOM, MPT.
 
-Also OpenAI GPT, GPT BigCode, GPT-SW3, CodeGen, Persimmon, XGLM, BioGPT, Jais. They
-differ in a handful of facts, and in what they call their sizes.
+Also OpenAI GPT, GPT BigCode, GPT-SW3, CodeGen, Persimmon, XGLM, BioGPT, Jais. They differ in a few
+facts and in the names of their sizes.
 """
 
 from collections.abc import Mapping
@@ -16,21 +16,21 @@ from estimator.networks.transformer import Decoder
 
 
 def _falcon_heads(fields: Fields) -> int:
-    """One key-value head (7B), groups of them in the new architecture (40B, 180B), or 0: all."""
+    """Falcon's key-value heads: one (7B), groups (40B, 180B), or 0 for all."""
     if fields.flag("new_decoder_architecture"):
         return fields.size_or_none("num_kv_heads") or 0
     return 1 if fields.flag("multi_query", default=True) else 0
 
 
 def _falcon_norms(fields: Fields) -> int:
-    """One norm or two in front of a parallel layer, two in a sequential one."""
+    """Norms before a layer: one or two if parallel, two if sequential."""
     usual = 2 if fields.flag("new_decoder_architecture") else 1
     stated = fields.size_or_none("num_ln_in_parallel_attn") or usual
     return min(stated, 2) if fields.flag("parallel_attn", default=True) else 2
 
 
 def _opt_norms(fields: Fields) -> int:
-    """OPT: a final norm where the layers are normed before their blocks."""
+    """OPT: a final norm if the layers are pre-normed."""
     before = fields.flag("do_layer_norm_before", default=True)
     return int(before and not fields.flag("_remove_final_layer_norm"))
 
@@ -41,14 +41,14 @@ def _normed_heads(fields: Fields, attention: Attention) -> int:
 
 
 def _local_in_turn(fields: Fields, layers: int) -> tuple[int | None, ...]:
-    """GPT-Neo: layers with a local window in turn."""
+    """GPT-Neo: alternating layers with a local window."""
     window = fields.size("window_size", default=256)
     kinds = _attention_kinds(fields, layers)
     return tuple(window if kind == "local" else None for kind in kinds)
 
 
 def _attention_kinds(fields: Fields, layers: int) -> list[str]:
-    """``[[["global", "local"], 12]]`` written out, one kind per layer."""
+    """Expand ``[[["global", "local"], 12]]`` to one kind per layer."""
     stated = fields.items("attention_types")
     if stated is None:
         return [("global", "local")[layer % 2] for layer in range(layers)]
@@ -126,7 +126,7 @@ families(decoder, {**ROWS, "gpt-sw3": ROWS["gpt2"]})
 
 @family("jais")
 def jais(fields: Fields) -> Decoder:
-    """Jais: positions as linear biases, SwiGLU, unless the config says otherwise."""
+    """Jais: linear-bias positions and SwiGLU by default."""
     placed = fields.text("position_embedding_type", default="learned") == "learned"
     gated = fields.text("activation_function", default="gelu") == "swiglu"
     return decoder(replace(GPT2, spare_positions=0 if placed else None, gated=gated), fields)

@@ -1,7 +1,7 @@
 """Language models that mix recurrent and attention layers.
 
-Mamba beside attention: Bamba, Granite 4 (granitemoehybrid), Falcon-H1, Jamba, Nemotron-H. Delta
-rules: Qwen3-Next, Qwen3.5. Gated convolutions: LFM2, LFM3. Layers that lack parts: NVIDIA's
+Mamba with attention: Bamba, Granite 4 (granitemoehybrid), Falcon-H1, Jamba, Nemotron-H. Delta
+rules: Qwen3-Next, Qwen3.5. Gated convolutions: LFM2, LFM3. Layers without some parts: NVIDIA's
 searched models (nemotron-nas).
 """
 
@@ -62,7 +62,7 @@ def _bamba_mixers(fields: Fields) -> tuple[Layers, Layers]:
 
 @family("bamba")
 def bamba(fields: Fields) -> Network:
-    """Bamba: Mamba-2 with some layers of attention, an MLP in each."""
+    """Bamba: Mamba-2 with some attention layers, and an MLP in each."""
     mlp = gated_mlp(fields, fields.flag("mlp_bias"))
     chosen = fields.items("attn_layer_indices") or []
     attends = [at in chosen for at in range(fields.layers("num_hidden_layers"))]
@@ -71,7 +71,7 @@ def bamba(fields: Fields) -> Network:
 
 @family("granitemoehybrid")
 def granite(fields: Fields) -> Network:
-    """Granite 4: Mamba-2 or attention, then a shared MLP beside routed experts, if any."""
+    """Granite 4: Mamba-2 or attention, then a shared MLP plus routed experts, if any."""
     width = shared_width("shared_intermediate_size")
     shared = Mlp(fields.size("hidden_size"), width(fields, 0), gated=True)
     block: Costs = shared.costs()
@@ -134,7 +134,7 @@ def lfm2_moe(fields: Fields) -> Network:
 
 @family("lfm3")
 def lfm3(fields: Fields) -> Network:
-    """LFM3: LFM2 with a gate for each head, norms behind too, and windows."""
+    """LFM3: LFM2 with a gate per head, post-norms, and windows."""
     gate = per_head if fields.flag("use_attention_gate", default=True) else None
     family = replace(PLAIN, qk_norm=head_norm, gate=gate)
     layers = range(fields.layers("num_hidden_layers"))
@@ -167,7 +167,7 @@ def _short_convolution(fields: Fields) -> Layers:
 
 
 def _convolving(fields: Fields, blocks: tuple[Costs, Costs], dense: int) -> Network:
-    """The stack of LFM2, with the first block in the first `dense` layers."""
+    """LFM2 stack, with the first block in the first `dense` layers."""
     tied = fields.flag("tie_embedding", default=fields.flag("tie_word_embeddings"))
     fields = fields.with_values({"tie_word_embeddings": tied})
     chosen = fields.items("full_attn_idxs")
@@ -178,7 +178,7 @@ def _convolving(fields: Fields, blocks: tuple[Costs, Costs], dense: int) -> Netw
 
 
 def _every_fourth(fields: Fields) -> list[bool]:
-    """Attention as listed, else in the last of every four layers."""
+    """Attention as listed, by default in the last of every four layers."""
     period = fields.size("full_attention_interval", default=4)
     return attention_layers(fields, lambda at: (at + 1) % period == 0, "layer_types")
 
@@ -208,7 +208,7 @@ NEMOTRON_NAMES = {"full_attention": "attention", "linear_attention": "mamba"}
 
 @family("nemotron_h")
 def nemotron_h(fields: Fields) -> Network:
-    """Nemotron-H: each layer is one of Mamba-2, attention, MLP, experts (arXiv:2504.03624)."""
+    """Nemotron-H: each layer is Mamba-2, attention, an MLP or experts (arXiv:2504.03624)."""
     hidden = fields.size("hidden_size")
     heads = fields.size("mamba_num_heads")
     inner, width = heads * fields.size("mamba_head_dim"), fields.size("intermediate_size")
@@ -236,7 +236,7 @@ def nemotron_h(fields: Fields) -> Network:
 
 
 def _nemotron_experts(fields: Fields, hidden: int) -> Costs:
-    """Experts without gates, in a narrower space of `moe_latent_size` if stated."""
+    """Ungated experts, in a narrower space of `moe_latent_size` if stated."""
     count, narrow = fields.size("n_routed_experts"), fields.size_or_none("moe_latent_size")
     width = fields.size("moe_intermediate_size")
     shared = fields.size("moe_shared_expert_intermediate_size")
@@ -258,10 +258,9 @@ MULTIPLE = 256
 
 @family("nemotron-nas")
 def nemotron_nas(fields: Fields) -> Network:
-    """NVIDIA's searched models: Llama layers that lack parts (Puzzle, arXiv:2411.19146, sec. 2).
+    """NVIDIA's searched models: Llama layers without some parts (Puzzle, arXiv:2411.19146, sec. 2).
 
-    `block_configs` states for every layer how many queries share a key, and how wide its MLP is; a
-    part may be left out.
+    `block_configs` states each layer's queries per key and MLP width; either part may be missing.
     """
     blocks = fields.items("block_configs", fields.layers("num_hidden_layers"))
     if blocks is None:
@@ -302,6 +301,6 @@ def _keeps(part: Fields) -> bool:
 
 
 def _searched_mlp(hidden: int, multiplier: float) -> Costs:
-    """A gated MLP, two thirds of whose width by the multiplier are rounded up."""
+    """Gated MLP with two thirds of the multiplied width, rounded up."""
     width = int(2 * multiplier * hidden / 3)
     return Mlp(hidden, -(-width // MULTIPLE) * MULTIPLE, gated=True).costs()

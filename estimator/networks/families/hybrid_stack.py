@@ -22,7 +22,7 @@ PLAIN = Family(attention_bias="attention_bias")
 def language_model(
     fields: Fields, layers: Iterable[Layers], longest: int, outer_norm_params: int | None = None
 ) -> Network:
-    """The model of a config between its token table and its head; one RMS norm outside if None."""
+    """Language model of a config; by default one RMS norm outside the layers."""
     hidden = fields.size("hidden_size")
     head, notes = output_head(fields)
     norm = held(hidden if outer_norm_params is None else outer_norm_params)
@@ -37,13 +37,13 @@ def language_model(
 
 
 def stacked(fields: Fields, kinds: Iterable[Kind], layers: Mapping[Kind, Layers]) -> Network:
-    """The model of layers of these kinds from input to output."""
+    """Model with layers of these kinds in order."""
     stack = [replace(layers[kind], times=times) for kind, times in Counter(kinds).items()]
     return language_model(fields, stack, fields.size("max_position_embeddings"))
 
 
 def equal_layers(fields: Fields, layer: Layers) -> Network:
-    """The model of layers that are all alike."""
+    """Model with equal layers."""
     return stacked(fields, [0] * fields.layers("num_hidden_layers"), {0: layer})
 
 
@@ -53,9 +53,9 @@ def hybrid(
     mixers: tuple[Layers, Layers],
     blocks: tuple[Costs, Costs],
 ) -> Network:
-    """The model of layers with two norms.
+    """Model with two norms per layer.
 
-    A kind says whether a layer has the second mixer, attention, and the second block, experts.
+    A kind states whether a layer has the second mixer (attention) and the second block (experts).
     """
     layers = {
         (attends, sparse): with_costs(fields, mixers[attends], blocks[sparse])
@@ -68,12 +68,12 @@ def hybrid(
 def attending(
     fields: Fields, attends: Iterable[bool], mixers: tuple[Layers, Layers], costs: Costs
 ) -> Network:
-    """The second mixer, attention, in the layers that attend, and `costs` in every layer."""
+    """Model with attention in some layers, and `costs` in every layer."""
     return hybrid(fields, ((kind, False) for kind in attends), mixers, (costs, costs))
 
 
 def with_costs(fields: Fields, mixer: Layers, costs: Costs, norms: int = 2) -> Layers:
-    """A mixer with further costs per token and with RMS norms."""
+    """Mixer with further costs per token and RMS norms."""
     norm = held(norms * fields.size("hidden_size"))
     return replace(mixer, costs={**mixer.costs, **costs, "norm/layers": norm})
 
@@ -92,7 +92,7 @@ def gated_mlp(fields: Fields, bias: bool = False) -> Costs:
 
 
 def attention_layers(fields: Fields, usual: Callable[[int], bool], *keys: str) -> list[bool]:
-    """Return whether each layer attends: by the list under one of `keys`, or as usual."""
+    """Return whether each layer attends, from the list under one of `keys`, or by default."""
     stated = fields.states("num_hidden_layers")
     layers = fields.layers("num_hidden_layers") if stated else None
     for key in keys:

@@ -1,7 +1,6 @@
 """Recurrent networks without attention: Mamba, Falcon Mamba, Mamba-2, RWKV.
 
-What is multiplied element by element, as the decay of a state, is no matrix product and is not
-counted.
+Elementwise products, such as the decay of a state, are not counted.
 """
 
 from dataclasses import replace
@@ -15,11 +14,11 @@ from estimator.networks.network import Network
 from estimator.networks.registry import family
 
 UNBOUNDED = 10**9
-"""A recurrent model has no longest sequence. [token]"""
+"""Longest sequence of a recurrent model, effectively unlimited. [token]"""
 
 
 def recurrent(fields: Fields, layer: Layers, outer_norm_params: int | None = None) -> Network:
-    """A stack of equal recurrent layers."""
+    """Stack of equal recurrent layers."""
     stack = [replace(layer, times=fields.layers("num_hidden_layers"))]
     return language_model(fields, stack, UNBOUNDED, outer_norm_params)
 

@@ -1,7 +1,7 @@
-"""Token mixers of recurrent layers: their cost, and the state they keep.
+"""Token mixers of recurrent layers: their cost and state.
 
-What is multiplied element by element along the sequence (decays, gates, short solves) is no matrix
-product and is not counted, as norms are not. Scans in chunks are matrix products and are.
+Elementwise products along the sequence (decays, gates, short solves) are not counted, like norms.
+Chunked scans are matrix products and are counted.
 """
 
 import numpy as np
@@ -13,11 +13,11 @@ from estimator.networks.layers import Layers, Near
 from estimator.networks.ledger import Quantity
 
 PADDED = ("mixer/inside_chunks", "mixer/chunk_states")
-"""Parts of a scan in chunks that run on whole ones."""
+"""Parts of a chunked scan that run on whole chunks."""
 
 
 def in_chunks(chunk: int) -> Near:
-    """Scans in chunks of so many tokens."""
+    """Reach of scans in chunks of this size."""
 
     def near(part: str, length: Quantity) -> tuple[Quantity, Quantity] | None:
         chunks = np.ceil(length / chunk)
@@ -36,7 +36,7 @@ def depthwise(channels: int, kernel: int, bias: bool) -> Cost:
 
 
 def lstm(width: int) -> Cost:
-    """A long short-term memory as wide as what it reads, four gates of two matrices each."""
+    """LSTM as wide as its input, four gates of two matrices each."""
     return product(8 * width * width + 8 * width, 16 * width * width)
 
 
@@ -48,8 +48,8 @@ def expanded(fields: Fields, key: str = "mamba_expand") -> int:
 def mamba_mixer(fields: Fields, inner: int, normed: bool = False) -> Layers:
     """Selective state space with a state per channel (arXiv:2312.00752, sec. 3.4).
 
-    Its sizes are under the keys of Mamba or of Jamba. `inner` is the width inside, `normed` puts
-    norms on the selected values.
+    Sizes are under the keys of Mamba or Jamba. `inner` is the inner width, `normed` adds norms on
+    the selected values.
     """
     hidden = fields.size("hidden_size")
     state = fields.size("mamba_d_state", "state_size", default=16)
@@ -77,7 +77,7 @@ def mamba_mixer(fields: Fields, inner: int, normed: bool = False) -> Layers:
 def mamba2_mixer(fields: Fields, inner: int, heads: int, normed: bool = True) -> Layers:
     """Heads with a scalar decay, scanned in chunks (arXiv:2405.21060, sec. 6).
 
-    `inner` is the width inside, `normed` a norm before the output.
+    `inner` is the inner width, `normed` adds a norm before the output.
     """
     hidden = fields.size("hidden_size")
     groups = fields.size("mamba_n_groups", "mamba_ngroups", "n_groups")

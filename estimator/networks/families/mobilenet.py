@@ -1,6 +1,6 @@
 """Convolutional networks of separable convolutions: MobileNet, EfficientNet.
 
-Depthwise convolutions count as what they multiply.
+Depthwise convolutions count by their multiplications.
 """
 
 import math
@@ -22,7 +22,7 @@ from estimator.networks.registry import family
 
 
 def divisible(channels: float, divisor: int, least: int) -> int:
-    """`channels` to the nearest multiple of `divisor`, never more than 10% down.
+    """Round `channels` to a multiple of `divisor`, at most 10% down.
 
     >>> divisible(0.75 * 24, 8, 8), divisible(11, 8, 8)
     (24, 16)
@@ -120,7 +120,7 @@ EFFICIENTNET_STAGES = (
 def efficientnet(fields: Fields) -> Network:
     """EfficientNet: inverted residuals with squeeze and excitation (arXiv:1905.11946).
 
-    At stride 2 an odd side is rounded down, up in the layers of `depthwise_padding`.
+    At stride 2 an odd side is rounded down, or up in the layers of `depthwise_padding`.
     """
     divisor = fields.size("depth_divisor", default=8)
     scale = ratio(fields, "width_coefficient", 2.0)
@@ -156,7 +156,7 @@ def efficientnet(fields: Fields) -> Network:
 
 
 def _repeats(fields: Fields, depth: float, stated: list[int]) -> list[int]:
-    """Layers of each stage: those stated, times a factor and rounded up."""
+    """Layers of each stage, scaled and rounded up."""
     repeats = [math.ceil(depth * times) for times in stated]
     if sum(repeats) > MAX_LAYERS:
         both = f"{fields.full_name('num_block_repeats')} * depth_coefficient"
@@ -165,5 +165,5 @@ def _repeats(fields: Fields, depth: float, stated: list[int]) -> list[int]:
 
 
 def _even(flow: Flow) -> Flow:
-    """The maps without the last row and column of an odd side."""
+    """Maps without the last row and column of an odd side."""
     return flow.at(2 * (flow.side // 2))

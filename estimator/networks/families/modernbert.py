@@ -1,6 +1,6 @@
 """Text encoders with rotary positions and gated MLPs: ModernBERT, NomicBERT, GTE, EuroBERT.
 
-Also Jina BERT, version 2 of its embeddings, whose positions are linear biases.
+Also version 2 of Jina's BERT, with linear-bias positions.
 """
 
 from dataclasses import replace
@@ -37,7 +37,7 @@ def _norm(fields: Fields, sizes: Sizes) -> int:
 
 
 def _modern_layer(fields: Fields, sizes: Sizes) -> Costs:
-    """Gated MLP, biases where the config asks for them."""
+    """Gated MLP, with biases as in the config."""
     attention = equal_heads(fields, sizes.hidden, sizes.heads, bias=fields.flag("attention_bias"))
     bias = fields.flag("mlp_bias")
     mlp = Mlp(sizes.hidden, sizes.width, gated=True, bias=bias)
@@ -63,7 +63,7 @@ def _modern_stack(fields: Fields, sizes: Sizes, costs: Costs) -> tuple[Layers, .
 
 
 def _modern_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
-    """A dense layer and a norm before every head; sentences are pooled without a matrix."""
+    """Dense layer and norm before every head; sentences are pooled without a matrix."""
     kind, hidden = task(fields), sizes.hidden
     before: Costs = {
         "head/transform": linear(hidden, hidden, bias=fields.flag("classifier_bias")),
@@ -82,7 +82,7 @@ def _modern_heads(fields: Fields, sizes: Sizes, facts: TextFacts) -> HeadCosts:
 
 
 def _nomic_layer(fields: Fields, sizes: Sizes) -> Costs:
-    """Gated MLP, no biases; heads may have a width of their own."""
+    """Gated MLP without biases; heads may have their own width."""
     shared = equal_heads(fields, sizes.hidden, sizes.heads, bias=False)
     attention = replace(shared, head_dim=fields.size_or("head_dim", shared.head_dim))
     mlp = Mlp(sizes.hidden, sizes.width, gated=True)
@@ -90,7 +90,7 @@ def _nomic_layer(fields: Fields, sizes: Sizes) -> Costs:
 
 
 def _gte_layer(fields: Fields, sizes: Sizes) -> Costs:
-    """Gated MLP, biases everywhere but at the gates."""
+    """Gated MLP with biases except at the gates."""
     hidden = sizes.hidden
     return merged(
         equal_heads(fields, hidden, sizes.heads).costs(),
@@ -100,7 +100,7 @@ def _gte_layer(fields: Fields, sizes: Sizes) -> Costs:
 
 
 def _llama_layer(fields: Fields, sizes: Sizes) -> Costs:
-    """The layer of a Llama."""
+    """Llama layer."""
     bias = fields.flag("mlp_bias")
     mlp = Mlp(sizes.hidden, sizes.width, gated=True, bias=bias)
     return layer_costs(grouped_attention(LLAMA, fields), mlp, 2 * sizes.hidden)

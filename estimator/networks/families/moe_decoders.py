@@ -2,9 +2,9 @@
 
 Mixtral, Qwen2 and Qwen3 MoE, OLMoE, FlexOlmo, PhiMoE, gpt-oss, Llama 4, MiniMax M2, dots1, Granite
 MoE (granitemoeshared, too), GLM 4 MoE, ERNIE 4.5 MoE, EXAONE MoE, AFMoE, Solar Open, Mellum,
-Cohere2 MoE, HY v3, DeepSeek v2 and v3, Kimi K2, Mistral 4, Aria, Kolibri, Beam. A row says what a
-family is built of; the sizes that its configs leave out are in `defaults.json`. A mixture family is
-a dense family with another `feed_forwards`: which layers are sparse, and the keys of their experts.
+Cohere2 MoE, HY v3, DeepSeek v2 and v3, Kimi K2, Mistral 4, Aria, Kolibri, Beam. A row describes a
+family; omitted sizes are in `defaults.json`. A mixture family is a dense family with other
+`feed_forwards`: the sparse layers, and the keys of their experts.
 """
 
 from collections.abc import Callable, Mapping
@@ -51,7 +51,7 @@ from estimator.networks.fields import Fields
 from estimator.networks.registry import families
 
 EXPERTS = ("num_local_experts", "n_routed_experts", "moe_num_experts", "num_experts")
-"""Names of the number of experts; of those that a config states the last counts."""
+"""Keys of the number of experts; of several stated keys the last counts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +84,7 @@ class Mixture:
 
 
 def mix(family: Family, mixture: Mixture) -> Family:
-    """The family with experts for its MLPs."""
+    """Family with experts in place of its MLPs."""
     return replace(family, feed_forwards=partial(feed_forwards, mixture))
 
 
@@ -99,7 +99,7 @@ def feed_forwards(mixture: Mixture, family: Family, fields: Fields, layers: int)
 
 
 def experts(mixture: Mixture, fields: Fields, shared_bias: bool = False) -> Experts:
-    """The sparse block of a config."""
+    """Sparse block of a config."""
     hidden = fields.size(*WIDTH)
     count, width = fields.size(*mixture.keys), fields.size(mixture.width_key)
     shared = mixture.shared(fields, width)
@@ -116,7 +116,7 @@ def experts(mixture: Mixture, fields: Fields, shared_bias: bool = False) -> Expe
 def routed(
     fields: Fields, key: str, keys: tuple[str, ...], count: int, always: int | None = None
 ) -> int:
-    """Experts per token, `always` so many or as stated, refused above the number of experts."""
+    """Experts per token, fixed or as stated, at most the number of experts."""
     number = always or fields.size(key)
     if number > count:
         most = f"{fields.key(*keys)} = {count}"
@@ -125,7 +125,7 @@ def routed(
 
 
 def shared_experts(key: str = "n_shared_experts") -> Callable[[Fields, int], int]:
-    """Width of the shared experts side by side, which are counted under `key`."""
+    """Total width of the shared experts, whose number is under `key`."""
     return lambda fields, width: width * (fields.size_or_none(key, least=0) or 0)
 
 
@@ -151,14 +151,14 @@ def every_step(fields: Fields, layer: int) -> bool:
 
 
 def interleaved(fields: Fields, layer: int) -> bool:
-    """Llama 4: the layers of `moe_layers`, else every `interleave_moe_layer_step`-th."""
+    """Llama 4: the layers of `moe_layers`, or every `interleave_moe_layer_step`-th."""
     listed = fields.items("moe_layers")
     step = fields.size("interleave_moe_layer_step", default=1)
     return (layer + 1) % step == 0 if listed is None else layer in listed
 
 
 def listed_sparse(fields: Fields, layer: int) -> bool:
-    """As `mlp_layer_types` lists, else sparse from layer `first_k_dense_replace` on."""
+    """Layers as in `mlp_layer_types`, or sparse from layer `first_k_dense_replace` on."""
     kinds = fields.items("mlp_layer_types")
     if kinds is None:
         return after_first()(fields, layer)
@@ -166,7 +166,7 @@ def listed_sparse(fields: Fields, layer: int) -> bool:
 
 
 def _between(fields: Fields, layer: int) -> bool:
-    """ERNIE 4.5: every so many layers from the first sparse one to the last."""
+    """ERNIE 4.5: every n-th layer from the first sparse one to the last."""
     first = fields.size("moe_layer_start_index", default=1, least=0)
     last = fields.values.get("moe_layer_end_index", -1)
     end = layer if last in (-1, None) else fields.size("moe_layer_end_index", least=0)
@@ -184,7 +184,7 @@ QWEN3_MOE = mix(
 QWEN_MIXTURE = Mixture(
     shared=shared_width("shared_expert_intermediate_size"), sparse=every_step, shared_gate=True
 )
-"""Narrow experts beside a gated shared one."""
+"""Narrow experts with a gated shared one."""
 
 GRANITE = Family(attention_bias=STATED)
 ALIKE = Mixture(width_key=STANDARD)

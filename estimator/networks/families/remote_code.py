@@ -1,10 +1,10 @@
-"""Decoders whose code is on the hub: Qwen, ChatGLM, InternLM2, Baichuan.
+"""Decoders with code on the hub: Qwen, ChatGLM, InternLM2, Baichuan.
 
 Also InternLM, Bailing MoE (Ling), Yi, EXAONE, DeepSeek, MiniCPM, InternVL Chat, Phi (MSFT),
 RefinedWeb, StableLM Epoch.
 
-transformers does not build them, so what their configs leave out is taken from the code published
-with the weights. Checked against the parameters that the hub counts in the weights.
+transformers does not build them, so defaults come from the code published with the weights, and
+parameters are checked against the hub's counts.
 """
 
 from collections.abc import Mapping
@@ -45,7 +45,7 @@ RENAMED = {
     },
     "RefinedWeb": {"num_kv_heads": "n_head_kv"},
 }
-"""`model_type` -> usual name of a size -> what the config calls it."""
+"""`model_type` -> standard key of a size -> its key in the config."""
 
 ROWS: Mapping[str, Family] = {
     "baichuan": LLAMA,
@@ -67,7 +67,7 @@ ROWS: Mapping[str, Family] = {
 
 
 def under_usual_names(fields: Fields) -> Fields:
-    """The config with its sizes under their usual names; a null falls back to the default."""
+    """Config with its sizes under standard keys; null falls back to the default."""
     names = RENAMED.get(fields.text("model_type"), {})
     renamed = fields.renamed({new: (fields, old) for new, old in names.items()})
     values = {key: value for key, value in renamed.values.items() if key not in names.values()}
@@ -75,7 +75,7 @@ def under_usual_names(fields: Fields) -> Fields:
 
 
 def remote_decoder(family: Family, fields: Fields) -> Decoder:
-    """Decoder of a config whose sizes have names of their own."""
+    """Decoder of a config with its own names of sizes."""
     usual = under_usual_names(fields)
     values = dict(usual.values)
     if fields.text("model_type") == "qwen":
@@ -103,7 +103,7 @@ def refined_web(fields: Fields) -> Decoder:
 
 @family("internvl_chat")
 def internvl_chat(fields: Fields) -> Network:
-    """InternVL 1.5 to 3 under their first name, the language model as `llm_config`."""
+    """InternVL 1.5 to 3 under their first name, with the language model as `llm_config`."""
     vision = dict(fields.part("vision_config").values)
     vision["attention_bias"] = fields.part("vision_config").flag("qkv_bias")
     vision["use_qk_norm"] = fields.part("vision_config").flag("qk_normalization")

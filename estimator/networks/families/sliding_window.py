@@ -1,7 +1,7 @@
 """Decoder layers with full attention or a sliding window.
 
-A rule answers with one window per layer, None for the whole sequence. It moves the key-value
-cache and the windowed FLOPs; parameters and the primary FLOPs do not depend on it.
+A rule returns one window per layer, None for the whole sequence. Windows affect the key-value cache
+and windowed FLOPs, but neither parameters nor the primary FLOPs.
 """
 
 from collections.abc import Callable
@@ -9,14 +9,14 @@ from collections.abc import Callable
 from estimator.networks.fields import Fields
 
 Windows = Callable[[Fields, int], tuple[int | None, ...]]
-"""From a config and a number of layers to a window for each."""
+"""Callable for the window of each layer, from a config and the layer count."""
 
 Slides = Callable[[Fields, int, int], bool]
-"""From a config, a number of layers and one of them to whether it slides."""
+"""Callable for whether a layer slides, from a config, the layer count and its index."""
 
 
 def full_attention(fields: Fields, layers: int) -> tuple[int | None, ...]:
-    """Every layer sees the whole sequence."""
+    """Full attention in every layer."""
     return (None,) * layers
 
 
@@ -28,7 +28,7 @@ def sliding(
     asked: bool = False,
     listed: bool = True,
 ) -> Windows:
-    """Windows of the layers of `layer_types` that are not full, else of those that `slides` names.
+    """Windows of the layers not full in `layer_types`, or of those that `slides` selects.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def sliding(
 
 
 def but_every(period: int, key: str = "") -> Slides:
-    """All but every `period`-th layer, or as many as `key` says."""
+    """All layers except every `period`-th, or as stated under `key`."""
     return lambda fields, layers, layer: (
         (layer + 1) % (fields.size(key, default=period) if key else period) != 0
     )
@@ -77,7 +77,7 @@ def every_other_below(default: int) -> Slides:
 
 
 def with_rotary(fields: Fields, layers: int, layer: int) -> bool:
-    """Layers with rotary positions: those of `no_rope_layers`, else all but every fourth."""
+    """Layers with rotary positions: those of `no_rope_layers`, or all but every fourth."""
     period = fields.size("no_rope_layer_interval", default=4)
     if not fields.values.get("no_rope_layers"):
         return (layer + 1) % period != 0
@@ -90,7 +90,7 @@ def without_rotary(fields: Fields, layers: int, layer: int) -> bool:
 
 
 WINDOWED = sliding(4096, listed=False)
-"""Every layer, unless `sliding_window` is null."""
+"""Window in every layer, unless `sliding_window` is null."""
 
 WINDOWED_IF_STATED = sliding(None, listed=False)
 QWEN_WINDOWS = sliding(4096, from_layer(28), asked=True)

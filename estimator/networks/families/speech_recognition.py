@@ -1,7 +1,7 @@
 """Speech recognition with a decoder: Whisper, Speech2Text, Moonshine.
 
-Whisper always hears thirty seconds, of the others ten are counted. `seq_len` is the tokens that are
-written, and the items of a pass are frames of the encoder and tokens.
+Whisper always takes thirty seconds, the others ten by default. `seq_len` is the output tokens, and
+the items of a pass are encoder frames plus tokens.
 """
 
 from collections.abc import Iterable
@@ -39,7 +39,7 @@ SAMPLES = 160_000.0
 
 
 def mel_filters(fields: Fields, prefix: str) -> Filters:
-    """Two convolutions over mel frames, the second of stride two, that fill the positions."""
+    """Two convolutions over mel frames, the second with stride two."""
     hidden, bins = fields.size(*WIDTH), fields.size("num_mel_bins")
     frames = float(fields.size("max_source_positions"))
     return (
@@ -49,7 +49,7 @@ def mel_filters(fields: Fields, prefix: str) -> Filters:
 
 
 def whisper_side(fields: Fields, name: str, positions: int) -> Side:
-    """One side, without biases on the keys."""
+    """Encoder or decoder without key biases."""
     hidden = fields.size(*WIDTH)
     own = {"attention/key": linear(hidden, hidden)}
     if name == "decoder":  # the keys of attention to the encoder have none either
@@ -81,7 +81,7 @@ def whisper(fields: Fields) -> Network:
 def audio_classifier(
     fields: Fields, hidden: int, layers: int, usual_width: int
 ) -> tuple[Costs, Costs]:
-    """A projection of every frame, and labels of a recording; perhaps a sum over all layers."""
+    """Projection of every frame, and labels of a recording; optionally a sum over layers."""
     width = fields.size("classifier_proj_size", default=usual_width)
     mix = held((layers + 1) * fields.flag("use_weighted_layer_sum"))
     once = {"head/layer_weights": mix, "head/classifier": label_head(fields, width)}
@@ -89,7 +89,7 @@ def audio_classifier(
 
 
 def _hearing(fields: Fields, sides: tuple[Side, Side], filters: Filters, longest: int) -> Network:
-    """An encoder of sound and a decoder behind it, which share no table."""
+    """Audio encoder with a decoder, without a shared table."""
     hidden, vocab = fields.size(*WIDTH), fields.size("vocab_size")
     model = EncoderDecoder(
         table=vocab * hidden,
@@ -103,7 +103,7 @@ def _hearing(fields: Fields, sides: tuple[Side, Side], filters: Filters, longest
 
 
 def _filters(frames: float, convolutions: Iterable[tuple[Cost, int, int]]) -> Filters:
-    """Convolutions over so many frames, by cost, kernel beyond the padding, and stride."""
+    """Convolutions over frames, by cost, kernel minus padding, and stride."""
     filters = []
     for place, (cost, kernel, stride) in enumerate(convolutions, start=1):
         frames = float(windows(frames, kernel, stride))
@@ -146,7 +146,7 @@ def moonshine(fields: Fields) -> Network:
 
 
 def _moonshine_side(fields: Fields, hidden: int, name: str) -> Side:
-    """One side: norms without bias, biases in the MLPs alone unless the config says otherwise."""
+    """Encoder or decoder: norms without bias; by default biases in the MLPs only."""
     decodes, bias = name == "decoder", fields.flag("attention_bias")
     heads = fields.size(f"{name}_num_attention_heads")
     kv_heads = fields.size_or_none(f"{name}_num_key_value_heads") or heads

@@ -1,6 +1,6 @@
 """Vision transformers with windows and stages: Swin, Donut's, Hiera.
 
-The items of a pass are the patches of the first stage of a Swin, the images of a Hiera.
+The items of a pass are the first stage's patches of a Swin, or the images of a Hiera.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,15 +18,15 @@ from estimator.networks.network import Line, Network, Pass, lines, network
 from estimator.networks.registry import families, family
 
 POSITION_MLP = 512
-"""Width of the network that turns distances into biases in Swin v2 (arXiv:2111.09883)."""
+"""Width of the network that maps distances to biases in Swin v2 (arXiv:2111.09883)."""
 
 
 Passed = Callable[[Quantity, Quantity, Quantity], Iterator[Line]]
-"""Lines of equal layers over a batch of maps of some height and width."""
+"""Callable for lines of equal layers over a batch of maps."""
 
 
 def swin(version: int, fields: Fields) -> Network:
-    """Swin: attention inside shifted windows, stages that halve the map (arXiv:2103.14030).
+    """Swin: attention in shifted windows, with stages that halve the map (arXiv:2103.14030).
 
     Donut's, version 0 here, ends without a norm (arXiv:2111.15664, sec. 3.1).
     """
@@ -69,7 +69,7 @@ def swin(version: int, fields: Fields) -> Network:
 
 
 def _merging(version: int, width: int, place: int) -> Costs:
-    """Four positions made one before the stage at `place`."""
+    """Merging of four positions before a stage."""
     hidden = width * 2 ** (place - 1)
     return {
         f"stage{place + 1}/merge": linear(4 * hidden, 2 * hidden),
@@ -78,7 +78,7 @@ def _merging(version: int, width: int, place: int) -> Costs:
 
 
 def _stage(version: int, fields: Fields, place: int, depths: list[int]) -> Passed:
-    """The stage at `place`: attention on padded windows, the MLP on the maps as they are."""
+    """Stage with attention on padded windows and the MLP on unpadded maps."""
     size, times, name = fields.size("window_size", default=7), depths[place], f"stage{place + 1}/"
     hidden = fields.size("embed_dim", default=96) * 2**place
     heads = fields.sizes("num_heads", (3, 6, 12, 24), len(depths))[place]
@@ -114,7 +114,7 @@ families(swin, {"swin": 1, "swinv2": 2, "donut-swin": 0})
 
 @family("hiera")
 def hiera(fields: Fields) -> Network:
-    """Hiera: queries pool the positions where a stage begins, and grow wider."""
+    """Hiera: queries pool the positions at the start of each stage, and widen."""
     side, stride = square(fields, "image_size", 224), square(fields, "patch_stride", 4)
     depths = fields.layer_counts("depths", (2, 3, 16, 3))
     heads = fields.sizes("num_heads", (1, 2, 4, 8), len(depths))

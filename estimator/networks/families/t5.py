@@ -1,7 +1,7 @@
 """Models like T5: mT5, umT5, Switch, UDOP.
 
-One exception to the defaults of transformers 5.23: a config that says `tie_word_embeddings = false`
-(version 1.1, Flan) has a head of its own, as its weights do; transformers 5 ties it all the same.
+One exception to the defaults of transformers 5.23: a config with `tie_word_embeddings = false`
+(version 1.1, Flan) has a separate head, as its weights do, although transformers 5 ties it.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ from estimator.networks.network import Network, Pass, length_warning, lines, seq
 from estimator.networks.registry import families, family
 
 DEFAULT_POSITIONS = 512
-"""Tokens of either side in pre-training (arXiv:1910.10683, sec. 3.1.2); positions are relative."""
+"""Tokens per side in pre-training (arXiv:1910.10683, sec. 3.1.2); positions are relative."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class T5Facts:
 
 
 def t5(facts: T5Facts, fields: Fields) -> Network:
-    """T5: biases by distance in the first layer, norms without bias, no other biases."""
+    """T5: distance biases in the first layer, norms without bias, no other biases."""
     heads, hidden = fields.size("num_attention_heads", "num_heads"), fields.size(*WIDTH)
     head_dim = fields.size("head_dim", "d_kv")
     attention = multi_head(hidden, heads, head_dim)
@@ -70,7 +70,7 @@ def t5(facts: T5Facts, fields: Fields) -> Network:
 
 
 def distance_biases(fields: Fields, attention: Attention, tables: int = 1) -> Costs:
-    """Tables of biases by distance, and the norm behind the layers."""
+    """Distance-bias tables, and the final norm."""
     buckets = fields.size("relative_attention_num_buckets", default=32)
     biases = held(tables * buckets * attention.heads)
     return {"attention/relative_bias": biases, "norm/outer": held(attention.hidden)}
@@ -79,7 +79,7 @@ def distance_biases(fields: Fields, attention: Attention, tables: int = 1) -> Co
 def _side(
     fields: Fields, facts: T5Facts, attention: Attention, layers: int, decodes: bool = False
 ) -> Side:
-    """One side: tables of distances, final norm, layers."""
+    """Encoder or decoder: distance tables, final norm, layers."""
     norms = (3 if decodes else 2) * attention.hidden
     parts = _feed_forwards(fields, facts, attention.hidden, layers, decodes)
     return Side(
@@ -94,7 +94,7 @@ def _side(
 def _feed_forwards(
     fields: Fields, facts: T5Facts, hidden: int, layers: int, decodes: bool
 ) -> list[tuple[Mlp | Experts, int]]:
-    """MLP, gated where the config asks for it, and experts; in how many layers each sits."""
+    """MLP (gated if stated) and experts, with the number of layers of each."""
     kind = fields.text("feed_forward_proj")
     gated = fields.flag("is_gated_act", default=kind.startswith("gated-"))
     mlp = Mlp(hidden, fields.size("intermediate_size", "d_ff"), gated=gated)
@@ -128,14 +128,15 @@ def _stack(fields: Fields, attention: Attention, norms: int, layers: int) -> tup
 
 
 PAGE_BUCKETS = 32
-"""Rows of the tables of biases by distance on a page, whatever the config says of others. [1]"""
+"""Rows of the page-distance bias tables, regardless of the config. [1]"""
 
 
 @family("udop")
 def udop(fields: Fields) -> Network:
-    """UDOP: words of a page behind its patches (arXiv:2212.02623, sec. 3).
+    """UDOP: words of a page after its patches (arXiv:2212.02623, sec. 3).
 
-    All patches are counted beside the words; one that holds a word joins it instead.
+    All patches are counted in addition to the words, although a patch with a word is merged with
+    it.
     """
     hidden, heads = fields.size(*WIDTH), fields.size("num_attention_heads", "num_heads")
     attention, vocab = multi_head(hidden, heads, fields.size("d_kv")), fields.size("vocab_size")

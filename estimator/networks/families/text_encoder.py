@@ -1,7 +1,7 @@
 """Parts of text encoders: embeddings, a stack of layers, heads.
 
-The class in `architectures` decides the head; the bare trunk is counted where there is none. A
-family is a row of facts over one tail, `text_encoder`. Defaults are those of transformers 5.23.
+The class in `architectures` determines the head; without one, the bare trunk is counted. A family
+is a row of facts for `text_encoder`. Defaults are those of transformers 5.23.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,7 +30,7 @@ LAYER_NORM = 2
 """Parameters per channel of a norm with weight and bias."""
 
 HeadCosts = tuple[Costs, Costs]
-"""Costs over every position, and per sequence."""
+"""Costs per position, and per sequence."""
 
 BERT_POOLED = ("", "NextSentencePrediction", "MultipleChoice", "PreTraining")
 LANGUAGE_TASKS = ("MaskedLM", "CausalLM", "PreTraining")
@@ -39,7 +39,7 @@ CLASSIFIERS = ("SequenceClassification", "MultipleChoice")
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """Sizes in the configs of this line."""
+    """Sizes in configs of the BERT line."""
 
     hidden: int
     layers: int
@@ -51,7 +51,7 @@ class Sizes:
 
 
 def bert_sizes(fields: Fields) -> Sizes:
-    """Sizes of a config of the BERT line, BERT's where its type has no defaults of its own."""
+    """Sizes of a BERT-like config, with BERT's defaults if its type has none."""
     return Sizes(
         hidden=fields.size(*WIDTH, default=768),
         layers=fields.layers("num_hidden_layers", "n_layers", default=12),
@@ -64,7 +64,7 @@ def bert_sizes(fields: Fields) -> Sizes:
 
 
 def block(fields: Fields, sizes: Sizes, bias: bool = True) -> Costs:
-    """Attention and MLP with biases, a norm after each."""
+    """Attention and MLP with biases, and a norm after each."""
     keys = (fields.key(*WIDTH), fields.key(*HEADS))
     attention = equal_heads(fields, sizes.hidden, sizes.heads, keys, bias)
     mlp = Mlp(sizes.hidden, sizes.width, bias=bias)
@@ -72,7 +72,7 @@ def block(fields: Fields, sizes: Sizes, bias: bool = True) -> Costs:
 
 
 def tables(sizes: Sizes, width: int, norm: bool = True) -> Costs:
-    """Tables of tokens, positions and sentence types, and the norm on their sum."""
+    """Tables of tokens, positions and sentence types, and the norm of their sum."""
     return {
         "embedding/token": table(sizes.vocab, width),
         "embedding/position": table(sizes.positions, width),
@@ -87,7 +87,7 @@ def nothing(fields: Fields, sizes: Sizes) -> Costs:
 
 
 def equal_layers(fields: Fields, sizes: Sizes, costs: Costs) -> tuple[Layers, ...]:
-    """Layers with parameters of their own."""
+    """Layers with separate parameters."""
     return (Layers(costs=costs, times=sizes.layers),)
 
 
@@ -116,7 +116,7 @@ def heads(fields: Fields, sizes: Sizes, facts: "TextFacts") -> HeadCosts:
 
 
 def language_head(fields: Fields, sizes: Sizes, facts: "TextFacts") -> Costs:
-    """A dense layer with norm, then the transposed token table and a bias."""
+    """Dense layer with norm, then the transposed token table and a bias."""
     own = not fields.flag("tie_word_embeddings", default=True)
     biases = 1 + (own and facts.twin_bias)
     width = fields.size_or(facts.width_key, sizes.hidden)
@@ -126,7 +126,7 @@ def language_head(fields: Fields, sizes: Sizes, facts: "TextFacts") -> Costs:
 def written_words(
     hidden: int, width: int, vocab: int, *, own: bool = False, biases: int = 1
 ) -> Costs:
-    """A dense layer to `width` with norm, and logits over the vocabulary."""
+    """Dense layer to `width` with norm, and logits over the vocabulary."""
     return {
         "head/transform": affine(hidden, width),
         "norm/head": held(LAYER_NORM * width),
@@ -182,14 +182,14 @@ class TextFacts:
 
 
 def text_encoder(facts: TextFacts, fields: Fields) -> Network:
-    """A text encoder of a config, with the family's facts."""
+    """Text encoder of a config, with the family's facts."""
     encoder = encoder_of(facts, fields)
     notes = head_note(fields, not task(fields) or encoder.after or encoder.once)
     return network(fields, encoder.run, notes, cache=encoder.cache if encoder.causal else ())
 
 
 def encoder_of(facts: TextFacts, fields: Fields) -> Stack:
-    """The encoder itself."""
+    """Encoder stack of a config."""
     sizes = bert_sizes(fields)
     width = fields.size_or(facts.width_key, sizes.hidden)
     rows = (sizes.positions + facts.more_rows) * facts.has_positions

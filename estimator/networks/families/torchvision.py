@@ -1,7 +1,6 @@
 """Architectures by their torchvision or timm names: resnet50, vit_b_16, alexnet.
 
-Sizes are those of the papers, as torchvision 0.20 and timm 1.0 build them; where both have a
-model under one name they agree.
+Sizes are those of the papers, as in torchvision 0.20 and timm 1.0, which agree on shared names.
 """
 
 import difflib
@@ -47,7 +46,7 @@ Row = Mapping[str, Any]
 
 
 def alexnet(row: Row, flow: Flow) -> tuple[Flow, int]:
-    """AlexNet: convolutions that shrink, then dense layers."""
+    """AlexNet: convolutions, then dense layers."""
     first = plain(3, 64, kernel=11, stride=4, padding=2)
     flow = flow.conv("stem/convolution", first, first=True).pool(3, 2)
     flow = flow.conv("layers/convolution", plain(64, 192, 5)).pool(3, 2)
@@ -74,7 +73,7 @@ def vgg(row: Row, flow: Flow) -> tuple[Flow, int]:
 
 
 def densenet(row: Row, flow: Flow) -> tuple[Flow, int]:
-    """DenseNet: every layer sees all before it in its block."""
+    """DenseNet: every layer takes all earlier ones of its block."""
     growth, width = row["growth"], row["stem"]
     flow = wide_stem(flow, 3, width)
     for stage, count in enumerate(row["depths"]):
@@ -96,7 +95,7 @@ def _normed(flow: Flow, name: str, channels: int) -> Flow:
 
 
 def mobilenet_v3(row: Row, flow: Flow) -> tuple[Flow, int]:
-    """MobileNetV3: inverted blocks, some squeezed and excited."""
+    """MobileNetV3: inverted blocks, some with squeeze and excitation."""
     inputs, features = 16, row["features"]
     flow = flow.conv("stem/convolution", Conv(3, inputs, stride=2), first=True)
     for kernel, wide, outputs, squeezed, stride in row["blocks"]:
@@ -111,7 +110,7 @@ def mobilenet_v3(row: Row, flow: Flow) -> tuple[Flow, int]:
 
 
 def resnext(row: Row, flow: Flow) -> tuple[Flow, int]:
-    """ResNeXt and wide ResNet: bottlenecks of another width, perhaps in groups."""
+    """ResNeXt and wide ResNet: bottlenecks of another width, optionally grouped."""
 
     def layer(inputs: int, outputs: int, stride: int) -> list[Conv]:
         narrow = outputs // 4 * row["base"] // 64 * row["groups"]
@@ -135,7 +134,7 @@ def _deep_stem(flow: Flow) -> Flow:
 
 
 def efficientnet_v2(row: Row, flow: Flow) -> tuple[Flow, int]:
-    """EfficientNetV2: expanded by full convolutions at first, then as MobileNetV3, squeezed."""
+    """EfficientNetV2: fused expansions first, then blocks as in MobileNetV3."""
     inputs, features = row["stem"], 1280
     flow = flow.conv("stem/convolution", Conv(3, inputs, stride=2), first=True)
     for place, (depthwise, first, expand, outputs, count) in enumerate(row["stages"]):
@@ -164,11 +163,11 @@ KINDS = {
     "resnext": resnext,
     "efficientnet_v2": efficientnet_v2,
 }
-"""Kinds of networks that no config describes: the maps they leave, and their channels."""
+"""Kind of network without a config -> its body, which returns maps and channels."""
 
 
 def _built(name: str, classes: int, side: int | None) -> Network:
-    """A network of one of `KINDS`, on images of 224 pixels where nothing else is stated."""
+    """Network of one of `KINDS`, by default on images of 224 pixels."""
     kind, row = named_networks()[name]
     pixels = side or row.get("image_size", DEFAULT_SIDE)
 
@@ -184,12 +183,12 @@ def _built(name: str, classes: int, side: int | None) -> Network:
 IMAGENET_CLASSES = 1000
 
 HARMLESS = {"img_size", "num_classes", "drop_rate", "drop_path_rate", "global_pool"}
-"""Arguments of timm's models that add no parameters and that are read or change no count."""
+"""timm arguments without effect on the counts."""
 
 
 @cache
 def named_networks() -> Mapping[str, tuple[str, Row]]:
-    """Kind or `model_type` and row of each name; a name stands for another's row."""
+    """Name -> its kind or `model_type` and row; names may refer to another's row."""
     text = Path(__file__).parents[1].joinpath("named_networks.json").read_text(encoding="utf-8")
     found = {}
     for kind, group in json.loads(text).items():
@@ -201,7 +200,7 @@ def named_networks() -> Mapping[str, tuple[str, Row]]:
 
 @cache
 def _index() -> Mapping[str, str]:
-    """Every name by its letters alone."""
+    """Normalised name -> name."""
     return {_plain(name): name for name in named_networks()}
 
 
@@ -215,13 +214,13 @@ def is_named(name: str) -> bool:
 
 
 BARE = {"vit": "vit_msn", "clip": "clip_vision_model", "siglip": "siglip_vision_model"}
-"""Kind -> what reads its trunk alone, without a pooler and a text."""
+"""Kind -> reader of its bare trunk, without pooler and text."""
 
 
 def named_architecture(
     name: str, classes: int | None = None, side: int | None = None
 ) -> Architecture:
-    """Architecture behind a name of torchvision or timm.
+    """Architecture with a torchvision or timm name.
 
     Parameters
     ----------
@@ -265,7 +264,7 @@ def named_architecture(
 
 
 def hub_architecture(fields: Fields) -> Architecture:
-    """Architecture of a config of timm's, which names one under `architecture`."""
+    """Architecture of a timm config, named under `architecture`."""
     labeled = fields.states("num_labels") or fields.states("id2label")
     usual = label_count(fields) if labeled else None
     classes = fields.size_or_none("num_classes", default=usual, least=0)
@@ -276,7 +275,7 @@ def hub_architecture(fields: Fields) -> Architecture:
 
 
 def _input_side(fields: Fields) -> int | None:
-    """Side of the images that a config of timm's states: as an argument, else as pretrained."""
+    """Image side stated in a timm config, as an argument or as pretrained."""
     stated = fields.part("pretrained_cfg").items("input_size", 3)
     arguments = fields.part("model_args")
     if arguments.states("img_size"):
@@ -285,5 +284,5 @@ def _input_side(fields: Fields) -> int | None:
 
 
 def _plain(name: str) -> str:
-    """A name without its weights' tag, case and separators."""
+    """Name without weights tag, case and separators."""
     return re.sub(r"[-_ ]", "", name.partition(".")[0].lower())

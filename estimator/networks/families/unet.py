@@ -1,8 +1,8 @@
 """Work of a U-Net or an autoencoder (VAE) for latent diffusion.
 
 Defaults are those of diffusers 0.42. A pass denoises each image once, or encodes and decodes it.
-`image_size` is the side of the map that the network gets, `sample_size` in the config; `seq_len`
-the text tokens, 77 by default. The items of a pass are images.
+`image_size` is the side of the input map, `sample_size` in the config; `seq_len` is the text
+tokens, 77 by default. The items of a pass are images.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,7 +32,7 @@ from estimator.networks.network import Network, Pass, length, network
 from estimator.networks.registry import diffusers_class
 
 TEXT_TOKENS = 77
-"""Tokens of CLIP's text tower, which all versions of Stable Diffusion read."""
+"""Tokens of CLIP's text tower, used by all versions of Stable Diffusion."""
 
 Body = Callable[[Flow], Flow]
 
@@ -41,14 +41,14 @@ Attend = Callable[[Flow, str], Flow]
 
 
 def no_attention(flow: Flow, name: str) -> Flow:
-    """No attention."""
+    """Return the flow unchanged."""
     return flow
 
 
 class Level(NamedTuple):
-    """One resolution of a U-Net: width, residual blocks on the way down, and width of the time.
+    """Resolution of a U-Net: width, residual blocks on the way down, and time width.
 
-    There is one block more on the way up; `down` and `up` are what stands behind each.
+    The way up has one block more; `down` and `up` follow each block.
     """
 
     channels: int
@@ -59,7 +59,7 @@ class Level(NamedTuple):
 
 
 def down(flow: Flow, levels: Sequence[Level], prefix: str = "", edge: int = 0) -> Flow:
-    """From the finest map to the coarsest, halved with pixels on both edges or on one alone."""
+    """From the finest map to the coarsest, halved with padding on both edges or one."""
     inputs = levels[0].channels
     for place, level in enumerate(levels):
         name = f"{prefix}down{place + 1}"
@@ -73,7 +73,7 @@ def down(flow: Flow, levels: Sequence[Level], prefix: str = "", edge: int = 0) -
 
 
 def up(flow: Flow, levels: Sequence[Level], prefix: str = "", skips: bool = True) -> Flow:
-    """From the coarsest map to the finest, perhaps beside those of the way down."""
+    """From the coarsest map to the finest, optionally with skip connections."""
     beside = [levels[0].channels]
     for place, level in enumerate(levels):
         beside += [level.channels] * (level.layers + (place + 1 < len(levels)))
@@ -90,14 +90,14 @@ def up(flow: Flow, levels: Sequence[Level], prefix: str = "", skips: bool = True
 
 
 def middle(flow: Flow, name: str, level: Level, attend: Attend) -> Flow:
-    """Attention at the coarsest map, between two residual blocks."""
+    """Attention at the coarsest map between two residual blocks."""
     shape = (level.channels, level.channels)
     flow = attend(residual(flow, name, shape, level.time), name)
     return residual(flow, name, shape, level.time)
 
 
 def residual(flow: Flow, name: str, shape: tuple[int, int], time_width: int) -> Flow:
-    """Two convolutions with norms before them, the time in between, a shortcut."""
+    """Two convolutions with pre-norms, time embedding in between, and a shortcut."""
     inputs, outputs = shape
     flow = flow.dense({f"{name}/norm": held(BATCH_NORM * (inputs + outputs))})
     if inputs != outputs:
@@ -110,10 +110,10 @@ def residual(flow: Flow, name: str, shape: tuple[int, int], time_width: int) -> 
 def text_attention(
     width: int, depth: int, context: int, twice: bool = False, *, projected: bool = False
 ) -> Attend:
-    """Layers over the map: to itself, to the text, an MLP.
+    """Layers over the map: self-attention, cross-attention to the text, an MLP.
 
-    `twice` says that they look at the text instead of the map, too. The text gets no gradient,
-    unless it is `projected` before.
+    `twice` replaces self-attention by a second cross-attention. The text needs no gradient unless
+    it is `projected` first.
     """
     dense, scores = affine(width, width), Cost(flop_per_pair=4 * width)
     mlp = affine(width, 8 * width) + affine(4 * width, width)
@@ -148,7 +148,7 @@ UP = ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3
 
 
 def text_levels(fields: Fields) -> tuple[list[Level], Attend, Costs, Costs]:
-    """Levels that read a text, what attends between them, costs per image and per word."""
+    """Levels that attend to a text, their attention, and costs per image and per word."""
     widths = fields.sizes("block_out_channels", (320, 640, 1280, 1280))
     count = len(widths)
     refuse_values(fields, READ)
@@ -176,7 +176,7 @@ def text_middle(fields: Fields, flow: Flow, last: Level, attend: Attend) -> Flow
 
 
 def denoising(fields: Fields, side: int, body: Body, item_unit: str = "latent") -> Network:
-    """The network of a config that takes noisy maps of `side`, and texts, through `body`."""
+    """Network of a config that takes noisy maps of `side`, and texts, through `body`."""
 
     def run(inputs: Inputs) -> Pass:
         batch, pixels = image(inputs, side)
@@ -253,7 +253,7 @@ def _attending(
 def _per_level(
     fields: Fields, name: str, default: int, count: int, *, layers: bool = False
 ) -> list[int]:
-    """A number, perhaps one of layers, for all levels, or a list with one each."""
+    """Number per level, from one for all levels or a list."""
     if isinstance(fields.values.get(name), list | tuple):
         return fields.layer_counts(name, (), count) if layers else fields.sizes(name, (), count)
     read = partial(fields.layers, stages=count) if layers else fields.size
@@ -270,7 +270,7 @@ def _only_text(fields: Fields, count: int) -> list[bool]:
 
 
 def _per_image(fields: Fields, first: int, width: int) -> Costs:
-    """Embeddings of the time, of guidance (LCM), of a class, of sizes and pooled text (SDXL)."""
+    """Embeddings of time, guidance (LCM), class, sizes and pooled text (SDXL)."""
     costs: dict[str, Cost] = {
         "time/in": affine(first, width),
         "time/out": affine(width, width),
@@ -292,13 +292,13 @@ def _per_image(fields: Fields, first: int, width: int) -> Costs:
 
 
 def _per_word(fields: Fields, context: int) -> Costs:
-    """The projection of a text of another width."""
+    """Projection of a text with another width."""
     inputs = fields.size_or_none("encoder_hid_dim")
     return {} if inputs is None else {"text/project": affine(inputs, context)}
 
 
 MIDDLES = ("UNetMidBlock2DCrossAttn", "UNetMidBlock2D")
-"""Blocks at the coarsest map, with attention and without; none where the config says null."""
+"""Blocks at the coarsest map, with and without attention; null means none."""
 
 READ: Mapping[str, tuple[object, ...]] = {
     "mid_block_type": (*MIDDLES, None),
@@ -315,7 +315,7 @@ READ: Mapping[str, tuple[object, ...]] = {
     "num_attention_heads": (None,),
     "reverse_transformer_layers_per_block": (None,),
 }
-"""Keys that change the network, and the values with which it is counted."""
+"""Keys that change the network, and their supported values."""
 
 
 READ_OF_PIXELS: Mapping[str, tuple[object, ...]] = {
@@ -326,11 +326,11 @@ READ_OF_PIXELS: Mapping[str, tuple[object, ...]] = {
     "downsample_type": ("conv", None),
     "upsample_type": ("conv", None),
 }
-"""The same of the U-Net of pixels."""
+"""The same keys for the U-Net of pixels."""
 
 
 def refuse_values(fields: Fields, read: Mapping[str, tuple[object, ...]]) -> None:
-    """Refuse parts that are not counted, rather than leave them out."""
+    """Refuse unsupported parts rather than omit them."""
     for key, known in read.items():
         fields.counted(key, *known)
 
@@ -373,7 +373,7 @@ def autoencoder(fields: Fields) -> Network:
 
 
 def encoded(flow: Flow, ends: tuple[int, int], levels: Sequence[Level], attend: Attend) -> Flow:
-    """The coarsest map of images, from the channels of a pixel to those at the other of `ends`."""
+    """Coarsest map of images, from pixel channels to latent channels."""
     first, last = levels[0].channels, levels[-1].channels
     flow = flow.conv("encoder/stem", plain(ends[0], first), first=True)
     flow = middle(down(flow, levels, "encoder/", edge=1), "encoder/middle", levels[-1], attend)
@@ -381,4 +381,4 @@ def encoded(flow: Flow, ends: tuple[int, int], levels: Sequence[Level], attend: 
 
 
 NOISE_SIDE, SCALE = 64, 8
-"""Side of the noise of Stable Diffusion 1, and pixels of the image along one of its. [1]"""
+"""Side of Stable Diffusion 1's latents, and pixels per latent position. [1]"""

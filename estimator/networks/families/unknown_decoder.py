@@ -1,8 +1,8 @@
 """Reader for decoders of an unknown family.
 
-Most new decoders are Llama with other sizes. A config that states every familiar size is read
-so: RMSNorm, gated MLP, no biases unless stated, experts in every layer if it has experts. The
-norms and biases that this misses are a small share of the parameters; the reader is warned.
+Most new decoders are Llama with other sizes. A config with all familiar sizes is read as such:
+RMSNorm, gated MLP, no biases unless stated, experts in every layer if there are any. The missed
+norms and biases are few parameters; a warning is added.
 """
 
 from dataclasses import replace
@@ -17,7 +17,7 @@ FAMILIAR = (
     *("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"),
     "vocab_size",
 )
-"""Sizes without which an unknown family is refused."""
+"""Sizes required to read an unknown family."""
 
 FOREIGN = (
     *("conv_kernel", "encoder_layers", "image_size", "kv_lora_rank", "linear_num_value_heads"),
@@ -26,7 +26,7 @@ FOREIGN = (
 """Keys of networks that are not plain attention decoders."""
 
 HEADS_BY_LAYER = "num_key_value_heads_per_layer"
-"""Key of decoders whose layers share keys and values among unlike numbers of heads: DeciLM."""
+"""Key of decoders with a different number of key-value heads per layer: DeciLM."""
 
 OTHER_NAMES = {
     "num_experts_per_tok": (
@@ -34,7 +34,7 @@ OTHER_NAMES = {
     ),
     "n_shared_experts": ("num_shared_experts", "num_shared_expert", "moe_num_shared_experts"),
 }
-"""Key -> what other families call it."""
+"""Key -> its names in other families."""
 
 
 def llama_like(fields: Fields) -> Decoder:

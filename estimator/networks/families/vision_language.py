@@ -1,13 +1,13 @@
-"""Vision-language models: a decoder behind an image tower and a bridge.
+"""Vision-language models: a decoder with an image tower and a bridge.
 
-Gemma 3, ShieldGemma 2, PaliGemma, InternVL, Llama 4, LLaVA, ViP-LLaVA, Idefics 3, SmolVLM,
-Mistral 3, LightOnOCR, Pixtral's tower, Qwen-VL, GLM-4V, Aya and Cohere2 Vision, DeepSeek-VL,
-VideoLLaMA 3, LFM2, EXAONE 4.5.
+Gemma 3, ShieldGemma 2, PaliGemma, InternVL, Llama 4, LLaVA, ViP-LLaVA, Idefics 3, SmolVLM, Mistral
+3, LightOnOCR, Pixtral's tower, Qwen-VL, GLM-4V, Aya and Cohere2 Vision, DeepSeek-VL, VideoLLaMA 3,
+LFM2, EXAONE 4.5.
 
-They differ in the bridge. A pass holds one image per sequence, of one tile where models cut large
-images into several; towers attend over the whole image, also where some layers keep to windows. The
-image's tokens are part of the sequence, so `seq_len` counts them; the items of a pass are those of
-the text side.
+They differ in the bridge. A pass has one image per sequence, as a single tile even where models
+split large images; towers attend to the whole image, even where some layers have windows. Image
+tokens are part of the sequence, so `seq_len` includes them; the items of a pass are the text
+side's.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -29,17 +29,17 @@ from estimator.networks.network import Line, Network, Pass, lines, network, pref
 from estimator.networks.registry import defaults, families, family, with_defaults_of
 
 OUTSIDE = ("vision_config", "model_type", "architectures")
-"""Keys of a wrapper that are not those of the language model inside."""
+"""Keys of a wrapper that do not belong to its language model."""
 
 WRITES = "ForConditionalGeneration"
 """Suffix of encoder-decoder classes with a head over the vocabulary."""
 
 WRAPPER = ("multimodal", "vision encoder and decoder")
-"""Kind of the types that hold a language model and a tower of images or sound."""
+"""Kind of the types with a language model and a tower for images or sound."""
 
 
 def with_text_inside(fields: Fields) -> Fields:
-    """The config with its text part; flat ones hold the keys of the text at the top."""
+    """Config with its text part; flat configs have the text's keys at the top."""
     if fields.states("text_config"):
         return fields
     inner = {key: value for key, value in fields.values.items() if key not in OUTSIDE}
@@ -47,21 +47,21 @@ def with_text_inside(fields: Fields) -> Fields:
 
 
 def _holding(fields: Fields, parts: Mapping[str, Any]) -> Fields:
-    """A flat config with parts made of its own keys, for messages to name as they are stated."""
+    """Flat config with parts made of its own keys, named in messages as stated."""
     here = {"text_config": fields.path.removesuffix(".")}
     return replace(fields.with_values(parts), aliases={**fields.aliases, **here})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Text:
-    """The language model inside, and its width [1]."""
+    """Language model inside, and its width [1]."""
 
     model: Architecture
     hidden: int
 
 
 def text_part(fields: Fields, usual: str, tied: bool) -> Text:
-    """The language model inside, any that generates token by token; the wrapper ties its head."""
+    """Language model inside, any token generator; the wrapper ties its head."""
     part = fields.part("text_config").with_defaults(fields.usual.get("text_inside", {}))
     if not part.values:
         raise refuse("config_key_missing", key=fields.full_name("text_config"))
@@ -91,7 +91,7 @@ def seeing_network(
     image_tokens: int | None = None,
     merged: int = 1,
 ) -> Network:
-    """A decoder with an image tower and a bridge between them.
+    """Decoder with an image tower and a bridge between them.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def behind_tower(
     sight: Vision,
     bridged: Callable[[Quantity, Quantity], Iterable[Line]],
 ) -> Network:
-    """A decoder behind a tower, `bridged` from a batch of images and the positions of each."""
+    """Decoder with a tower, `bridged` from image batches and their positions."""
 
     def seen(inputs: Inputs) -> list[Line]:
         batch, pixels = image(inputs, sight.side)
@@ -127,7 +127,7 @@ def behind_tower(
 
 
 def before_text(fields: Fields, text: Text, seen: Callable[[Inputs], Iterable[Line]]) -> Network:
-    """A decoder, and the lines of the image or sound before it."""
+    """Decoder, and the lines of the image or sound before it."""
 
     def run(inputs: Inputs) -> Pass:
         spoken = text.model.ledger(inputs)
@@ -138,13 +138,13 @@ def before_text(fields: Fields, text: Text, seen: Callable[[Inputs], Iterable[Li
 
 
 def either_tied(fields: Fields, default: bool) -> bool:
-    """Return whether the head is tied: by the wrapper's config, or the text part's."""
+    """Return whether the wrapper or the text part ties the head."""
     inner = fields.part("text_config").flag("tie_word_embeddings", default=default)
     return fields.flag("tie_word_embeddings", default=inner)
 
 
 def untied_unless_stated(fields: Fields) -> tuple[bool, Fields]:
-    """Return whether the head is tied, and the config with a note if it does not state it."""
+    """Return whether the head is tied, and the config with a note if not stated."""
     if fields.states("tie_word_embeddings") or fields.part("text_config").states(
         "tie_word_embeddings"
     ):
@@ -164,7 +164,7 @@ def any_tied(fields: Fields, default: bool = False) -> bool:
 
 
 def patches_folded(fields: Fields, name: str) -> int:
-    """Patches that make one image token, from the factor by which a side is scaled. [1]"""
+    """Patches per image token, from the scaling factor of a side. [1]"""
     factor = ratio(fields, name, 0.5)
     if factor > 1:
         raise refuse("config_key_shrinks", key=fields.full_name(name), value=f"{factor:g}")
@@ -172,7 +172,7 @@ def patches_folded(fields: Fields, name: str) -> int:
 
 
 def dense_bridge(*widths: int, bias: bool = True, norm: int = 0) -> Costs:
-    """One or two dense layers from width to width, behind a norm of so many parameters."""
+    """One or two dense layers between widths, after an optional norm."""
     names = ("project",) if len(widths) == 2 else ("in", "out")
     layers = [linear(inputs, outputs, bias) for inputs, outputs in pairwise(widths)]
     named = {f"bridge/{name}": layer for name, layer in zip(names, layers, strict=True)}
@@ -180,7 +180,7 @@ def dense_bridge(*widths: int, bias: bool = True, norm: int = 0) -> Costs:
 
 
 def tower_of_frames(fields: Fields, *, bias: bool, gated: bool, norm: int) -> Vision:
-    """A vision transformer over pairs of frames, a still image being doubled."""
+    """Vision transformer over pairs of frames; a still image is doubled."""
     names = {"num_attention_heads": "num_heads", "num_hidden_layers": "depth"}
     names["num_channels"] = fields.key("in_channels", "in_chans")
     fields = fields.renamed({name: (fields, stated) for name, stated in names.items()})
@@ -253,7 +253,7 @@ def llama4(fields: Fields) -> Network:
 
 @family("aya_vision", "cohere2_vision")
 def cohere_vision(fields: Fields) -> Network:
-    """Aya Vision and Cohere's: patches folded, one half of a dense layer gates the other."""
+    """Aya Vision and Cohere's: folded patches, a dense layer with one half gating the other."""
     aya = fields.text("model_type") == "aya_vision"
     sight = siglip_sight(fields.part("vision_config"))
     text = text_part(fields, "cohere2", either_tied(fields, True))
@@ -291,7 +291,7 @@ def deepseek_vl(fields: Fields) -> Network:
 
 
 SIDE_OF_ANY = 448
-"""Side of the image that is counted where none is asked for and configs state none. [pixel]"""
+"""Default side of the image if the config states none. [pixel]"""
 
 
 @family("video_llama_3")
@@ -306,7 +306,7 @@ def video_llama_3(fields: Fields) -> Network:
 
 
 def _flat_llava(fields: Fields) -> Fields:
-    """A config of LLaVA's authors: Llama's keys, and the name of the tower."""
+    """Config of LLaVA's authors: Llama's keys, and the name of the tower."""
     projector, counted = fields.text("mm_projector_type", default="linear"), "mlp2x_gelu"
     if projector != counted:
         raise fields.uncounted("mm_projector_type", projector, counted)
@@ -342,7 +342,7 @@ def llava(fields: Fields) -> Network:
 
 @family("vipllava")
 def vipllava(fields: Fields) -> Network:
-    """ViP-LLaVA: states of several layers of the tower side by side (arXiv:2312.00784)."""
+    """ViP-LLaVA: concatenated states of several tower layers (arXiv:2312.00784)."""
     sight = clip_sight(fields.part("vision_config"))
     text = text_part(fields, "llama", fields.flag("tie_word_embeddings"))
     layers = fields.values.get("vision_feature_layers", fields.values.get("vision_feature_layer"))
@@ -378,7 +378,7 @@ def mistral3(fields: Fields) -> Network:
 
 
 def behind_pixtral(fields: Fields, text: Text, bias: bool) -> Network:
-    """A decoder behind Pixtral's tower, whose patches are normed and merged to fewer tokens."""
+    """Decoder with Pixtral's tower, whose patches are normed and merged."""
     sight = pixtral_sight(fields.part("vision_config"))
     merge = fields.size("spatial_merge_size", default=2) ** 2
     hidden = sight.hidden
@@ -396,12 +396,12 @@ def lighton_ocr(fields: Fields) -> Network:
 
 @family("pixtral")
 def pixtral(fields: Fields) -> Network:
-    """Pixtral's tower alone."""
+    """Pixtral's tower."""
     return network(fields, pixtral_sight(fields).run)
 
 
 def _glm_tower(fields: Fields, bias: bool) -> Vision:
-    """A tower with RMS norms and gated MLPs."""
+    """Tower with RMS norms and gated MLPs."""
     fields = fields.with_values({"qkv_bias": fields.flag("attention_bias")})
     return tower_of_frames(fields, bias=bias, gated=True, norm=1)
 
@@ -416,7 +416,7 @@ def glm4v(text_type: str, fields: Fields) -> Network:
 
 
 def _convolved(fields: Fields, text: Text, sight: Vision, out: int, width: int) -> Network:
-    """The bridge of GLM: patches convolved to tokens of the tower's output, then a gated MLP."""
+    """GLM's bridge: patches convolved to output tokens, then a gated MLP."""
     merge = fields.part("vision_config").size("spatial_merge_size", default=2) ** 2
     bridge = {
         "bridge/merge": affine(merge * sight.hidden, out),
@@ -431,7 +431,7 @@ families(glm4v, {"glm4v": "glm4v_text", "glm46v": "glm4v_text", "glm4v_moe": "gl
 
 
 QWEN_SIDE = 448
-"""Side of the image counted where a config has none, 16 x 16 merged patches. [pixel]"""
+"""Default side of the image, 16 x 16 merged patches. [pixel]"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -486,7 +486,7 @@ def qwen_sight(tower: Tower, fields: Fields) -> Vision:
 
 
 def qwen_vl(tower: Tower, fields: Fields) -> Network:
-    """Qwen-VL: patches merged four to a token; flat configs keep the text at the top."""
+    """Qwen-VL: four patches merged per token; flat configs have the text at the top."""
     kind = fields.text("model_type")
     vision = with_defaults_of(fields.part("vision_config"), f"{kind}_vision")
     fields = with_text_inside(fields)

@@ -1,8 +1,8 @@
 """Vision transformers: ViT, DeiT, I-JEPA, BEiT, DINO.
 
-Over spectrograms AST (audio-spectrogram-transformer), too; data2vec-vision is read as BEiT. The
-items of a pass are the positions that pass the layers: patches, class token and registers. The
-patch convolution needs no gradient of its input.
+Also AST over spectrograms (audio-spectrogram-transformer); data2vec-vision is read as BEiT. The
+items of a pass are the layer positions: patches, class token and registers. The patch convolution
+needs no input gradient.
 """
 
 from dataclasses import dataclass, field, replace
@@ -34,7 +34,7 @@ from estimator.networks.registry import families, family
 
 @dataclass(frozen=True, kw_only=True)
 class Vision:
-    """A vision transformer.
+    """Vision transformer.
 
     Parameters
     ----------
@@ -74,21 +74,21 @@ class Vision:
 
     @property
     def grid(self) -> tuple[int, int]:
-        """Patches along the height and the width of an image of the config."""
+        """Patches along the height and width of an image of the config."""
         return self.side // self.patch, self.wide // self.patch
 
     def positions(self, pixels: Quantity) -> tuple[Quantity, Quantity]:
-        """Patches of an image, and all positions that pass the layers."""
+        """Patches of an image, and all positions in the layers."""
         grid = windows(pixels, self.patch, self.patch)
         patches = self.steps * grid * grid
         return patches, patches + self.prefix
 
     def lines(self, batch: Quantity, pixels: Quantity) -> list[Line]:
-        """Lines of one pass over square images of `pixels` a side."""
+        """Lines of one pass over square images with `pixels` per side."""
         return self.over(batch, self.positions(pixels)[0])
 
     def over(self, batch: Quantity, patches: Quantity, seen: Quantity | None = None) -> list[Line]:
-        """Lines of one pass over so many patches each, of whose positions the layers see `seen`."""
+        """Lines of one pass over a number of patches, `seen` of which enter the layers."""
         positions = patches + self.prefix if seen is None else seen
         patch = linear(self.patch**2 * self.channels, self.hidden, self.patch_bias)
         done = [*lines({"embedding/patch": patch}, batch * patches, first=True)]
@@ -99,7 +99,7 @@ class Vision:
         return [*done, *lines(self.once, batch)]
 
     def run(self, inputs: Inputs) -> Pass:
-        """Pass over `batch` images, square ones where a side is asked for."""
+        """Pass over `batch` images, square if a side is given."""
         if self.wide != self.side and inputs.image_size is None:
             high, wide = (
                 windows(float(one), self.patch, self.patch) for one in (self.side, self.wide)
@@ -109,12 +109,12 @@ class Vision:
         return self.passed(batch, self.positions(pixels)[0])
 
     def passed(self, batch: Quantity, patches: Quantity) -> Pass:
-        """Pass over so many patches each."""
+        """Pass over a number of patches each."""
         return Pass(lines=self.over(batch, patches), items=batch * (patches + self.prefix))
 
 
 def vision_network(fields: Fields, vision: Vision) -> Network:
-    """The model under its name."""
+    """Named network of a vision transformer."""
     counted = not task(fields) or vision.after or vision.once
     return network(fields, vision.run, head_note(fields, counted))
 
@@ -128,11 +128,11 @@ def trunk(
     norm: int = 2,
     oblong: bool = False,
 ) -> Vision:
-    """Patches behind learned tokens, positions, and layers.
+    """Patches after learned tokens, positions, and layers.
 
-    `bias` is that of all matrices of a layer, where the config does not say otherwise of queries,
-    keys and values; `gated` says whether the MLP is; `norm` is the parameters per channel of a
-    norm; `oblong` says whether the network takes images that are not square.
+    `bias` applies to all matrices of a layer unless the config states it for queries, keys and
+    values; `gated` to the MLP; `norm` is the parameters per channel of a norm; `oblong` allows
+    images that are not square.
     """
     hidden = fields.size("hidden_size", default=768)
     patch = square(fields, "patch_size", 16)
@@ -162,14 +162,14 @@ def trunk(
 
 
 def keys_without_bias(layer: Costs, hidden: int, bias: bool = True) -> Costs:
-    """A layer whose queries and values may have a bias, its keys not."""
+    """Layer with optional biases on queries and values but not on keys."""
     one = linear(hidden, hidden, bias)
     own = {"attention/query": one, "attention/key": linear(hidden, hidden), "attention/value": one}
     return {**layer, **own}
 
 
 def vit(row: tuple[int, bool], fields: Fields) -> Network:
-    """ViT, by its tokens before the patches and whether the bare trunk ends in a pooler."""
+    """ViT, by its tokens before the patches and whether the bare trunk has a pooler."""
     prefix, pooled = row
     vision = trunk(fields, prefix, oblong=True)
     return vision_network(fields, with_heads(fields, vision) if pooled or task(fields) else vision)
@@ -187,7 +187,7 @@ families(
 
 
 def with_heads(fields: Fields, vision: Vision) -> Vision:
-    """With the head of the class: pooler, classifiers, or pixels of masked patches."""
+    """Add the head of the class: pooler, classifiers, or pixels of masked patches."""
     kind, hidden = task(fields), vision.hidden
     if kind.startswith("ImageClassification"):
         part = label_head(fields, hidden)
@@ -207,7 +207,7 @@ def with_heads(fields: Fields, vision: Vision) -> Vision:
 
 
 def beit(pooling: tuple[str, ...], fields: Fields) -> Network:
-    """BEiT: biases by distance, layer scale, no bias on keys (arXiv:2106.08254)."""
+    """BEiT: distance biases, layer scale, no key biases (arXiv:2106.08254)."""
     absolute = fields.flag("use_absolute_position_embeddings")
     vision = trunk(fields, oblong=not absolute)
     hidden, (high, wide) = vision.hidden, vision.grid
@@ -238,14 +238,14 @@ def beit(pooling: tuple[str, ...], fields: Fields) -> Network:
 
 
 def dinov2(registers: bool, fields: Fields) -> Network:
-    """DINOv2: layer scale, wide classifier, perhaps registers (arXiv:2304.07193)."""
+    """DINOv2: layer scale, wide classifier, optional registers (arXiv:2304.07193)."""
     vision = dinov2_sight(registers, fields)
     once = classifier(fields, 2 * vision.hidden)
     return vision_network(fields, replace(vision, once=once))
 
 
 def dinov2_sight(registers: bool, fields: Fields) -> Vision:
-    """The tower, perhaps with registers."""
+    """DINOv2's tower, with optional registers."""
     vision = trunk(fields)
     hidden = vision.hidden
     extra = fields.size("num_register_tokens", least=0) if registers else 0
@@ -265,12 +265,12 @@ def dinov2_sight(registers: bool, fields: Fields) -> Vision:
 
 @family("dinov3_vit")
 def dinov3(fields: Fields) -> Network:
-    """DINOv3 alone."""
+    """DINOv3."""
     return vision_network(fields, dinov3_sight(fields))
 
 
 def dinov3_sight(fields: Fields) -> Vision:
-    """The tower: rotary positions, registers, biases one by one (arXiv:2508.10104)."""
+    """DINOv3's tower: rotary positions, registers, individual biases (arXiv:2508.10104)."""
     vision = trunk(fields, oblong=True)
     hidden = vision.hidden
     registers = fields.size("num_register_tokens", default=0, least=0)

@@ -1,6 +1,6 @@
 """Encoders of raw audio: wav2vec 2.0, HuBERT, WavLM.
 
-UniSpeech, SEW and data2vec-audio, too. `seq_len` is audio samples at 16 kHz, ten seconds by
+Also UniSpeech, SEW and data2vec-audio. `seq_len` is audio samples at 16 kHz, ten seconds by
 default, and the items of a pass are frames.
 """
 
@@ -21,7 +21,7 @@ DEFAULT_SAMPLES = 160_000
 
 
 Filter = tuple[Costs, int, int]
-"""A convolution over audio: costs per output, kernel and stride in inputs."""
+"""Convolution over audio: costs per output, kernel and stride in inputs."""
 
 Body = Callable[[Flow], Flow]
 
@@ -29,7 +29,7 @@ Body = Callable[[Flow], Flow]
 def sound_network(
     fields: Fields, body: Body, notes: tuple[str, ...], usual: int = DEFAULT_SAMPLES
 ) -> Network:
-    """The network of a config that takes `batch` recordings of `seq_len` samples through `body`."""
+    """Network of a config that takes `batch` recordings of `seq_len` samples through `body`."""
 
     def run(inputs: Inputs) -> Pass:
         batch = quantity("batch", inputs.batch)
@@ -114,7 +114,7 @@ def wav2vec2(facts: AudioFacts, fields: Fields) -> Network:
 
 
 def audio_adapter(fields: Fields, hidden: int) -> Body:
-    """Gated convolutions that halve the frames, where the config asks for them."""
+    """Gated convolutions that halve the frames, if the config has them."""
     if not adapts(fields):
         return lambda flow: flow
     width, bridge = adapted_width(fields, hidden)
@@ -144,7 +144,7 @@ def adapts(fields: Fields) -> bool:
 
 
 def adapted_width(fields: Fields, hidden: int) -> tuple[int, Costs]:
-    """Width behind the adapter, that of the layers without one, and what leads to another."""
+    """Width after the adapter, by default the layers', and the projection to it."""
     width = (fields.size_or_none("output_hidden_size") if adapts(fields) else None) or hidden
     if width == hidden:
         return width, {}
@@ -167,7 +167,7 @@ def audio_filters(fields: Fields, facts: AudioFacts) -> tuple[tuple[Filter, ...]
 
 
 def positions_filter(facts: AudioFacts, fields: Fields, hidden: int) -> tuple[Costs, int]:
-    """Grouped convolutions that stand in for positions, and the frame too many of an even one."""
+    """Grouped convolutions in place of positions, and the extra frame of an even kernel."""
     groups = fields.size("num_conv_pos_embedding_groups", default=16)
     if facts.stacked_positions:
         depth = fields.size("num_conv_pos_embeddings", default=5)
@@ -206,7 +206,7 @@ def masks_frames(fields: Fields) -> bool:
 def audio_heads(
     fields: Fields, hidden: int, layers: int, classifier_width: int = 256
 ) -> tuple[Costs, Costs, tuple[str, ...]]:
-    """Heads over frames, over recordings, and a warning for those that are not counted."""
+    """Heads per frame and per recording, with a warning for uncounted ones."""
     kind = task(fields)
     if kind == "CTC":
         vocab, (width, _) = fields.size("vocab_size", default=32), adapted_width(fields, hidden)
@@ -224,10 +224,10 @@ def audio_heads(
 
 
 def _speaker(fields: Fields, hidden: int, layers: int) -> tuple[Costs, Costs]:
-    """X-vectors: dilated convolutions over frames, their mean and spread, one state per recording.
+    """X-vectors: dilated convolutions over frames, mean and spread, one state per recording.
 
     D. Snyder et al., "X-vectors", ICASSP 2018. The convolutions are counted on every frame, which
-    adds those at the edges.
+    includes the edges.
     """
     widths = fields.sizes("tdnn_dim", (512, 512, 512, 512, 1500))
     kernels = fields.sizes("tdnn_kernel", (5, 3, 3, 1, 1), len(widths))
@@ -246,9 +246,9 @@ def _speaker(fields: Fields, hidden: int, layers: int) -> tuple[Costs, Costs]:
 
 
 def _quantizer(fields: Fields, hidden: int) -> Costs:
-    """Features to entries of a code book, and the two sides that are compared (sec. 2).
+    """Quantizer from features to code-book entries, and the two compared sides (sec. 2).
 
-    UniSpeech makes states from codes, and phonemes; with speakers it has their classes.
+    UniSpeech derives states from codes, and phonemes; with speakers it has their classes.
     """
     groups = fields.size("num_codevector_groups", default=2)
     entries = fields.size("num_codevectors_per_group", default=320)
