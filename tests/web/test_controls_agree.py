@@ -9,7 +9,6 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from estimator.question.inputs import read_number
-from estimator.web.accuracy.groups import DIMENSIONS
 from estimator.web.estimate.inputs import ENTRIES, OF_ALL, OF_WAY, TYPED, WAYS
 from estimator.web.estimate.link import PICTURES
 from estimator.web.shared.tables import COMPARED
@@ -68,7 +67,6 @@ CHOICES = {
     "way": tuple(WAYS),
     "picture": tuple(PICTURES),
     "view": COMPARED,
-    "accuracy_by": tuple(DIMENSIONS),
     "calibrate_precision": ("bf16", "fp16", "fp32", "tf32", "fp8"),
 }
 """Row of options of a page that draws it itself -> the values that it may take."""

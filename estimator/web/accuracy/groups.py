@@ -1,6 +1,7 @@
 """Groups of runs and their held-out errors, as tables."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +48,12 @@ GENERATIONS: Mapping[str, tuple[str, ...]] = {
 """Generation -> beginnings of the ids of its devices."""
 
 OTHER_DEVICES = N_("other devices")
+ALL = "all"
+DEVICES = {ALL: N_("all devices")} | {
+    name.partition(",")[0].partition(" ")[0].lower(): name for name in (*GENERATIONS, OTHER_DEVICES)
+}
+"""Slug of a device generation -> its name."""
+
 PERIODS = ((2012, 2018), (2019, 2021), (2022, 2023), (2024, 2026))
 TIERS = {"A": N_("tier A, time stated"), "B": N_("tier B, time derived")}
 
@@ -57,6 +64,24 @@ DIMENSIONS = {
     "tier": N_("Quality of row"),
 }
 """Grouping of runs -> its label."""
+
+
+def chosen(report: HeldOut, filters: Mapping[str, Any]) -> Chosen:
+    """Runs that pass the filters: work and device, or `ALL`, and years, both included."""
+    first, last = years_chosen(filters)
+    years = years_of(report)
+    kept: Chosen = (years >= first) & (years <= last)
+    if filters["work"] != ALL:
+        kept = kept & (works_of(report) == filters["work"])
+    if filters["device"] != ALL:
+        kept = kept & (generations_of(report) == DEVICES[filters["device"]])
+    return kept
+
+
+def years_chosen(filters: Mapping[str, Any]) -> tuple[int, int]:
+    """First and last year of the filters, whichever came first."""
+    first, last = sorted((int(filters["from"]), int(filters["to"])))
+    return first, last
 
 
 def works_of(report: HeldOut) -> npt.NDArray[np.str_]:

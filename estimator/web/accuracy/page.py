@@ -5,17 +5,18 @@ from collections.abc import Callable, Mapping
 import pandas as pd
 import streamlit as st
 
+from estimator.networks.kinds import kind_of_domain
 from estimator.validation.cross_validation import Score
 from estimator.validation.held_out import WORST, HeldOut, validation_report
-from estimator.web.accuracy import address, charts, groups, score_tables, tables
+from estimator.web.accuracy import charts, groups, score_tables, tables
 from estimator.web.accuracy import text as words
-from estimator.web.accuracy.address import Filters
 from estimator.web.shared import share, style, widgets
 from estimator.web.shared.frame import Frame
+from estimator.web.shared.kit import PageQuestion, Values, title
 from estimator.web.shared.language import N_, _, current
 from estimator.web.shared.profiles import kept, open_catalog
-from estimator.web.shared.site import ACCURACY, Page, controls
-from estimator.web.shared.url_state import UrlState
+from estimator.web.shared.site import ACCURACY, Page
+from estimator.web.shared.url_state import Choice, LinkParameters, Number
 
 WAITING = (
     "Predicting every published run by a model that has not seen its family: a few seconds, "
@@ -27,49 +28,45 @@ SLIDE_ROWS, SLIDE_GROUPS = 2, 6
 """So many misses, and so many groups, fit a slide."""
 
 
-def draw(frame: Frame) -> None:
-    """Draw the page: the score of the runs that the filters leave, then what it is made of."""
-    tables.write_stylesheet(frame.look)
-    report = open_report()
-    filters = share.begin(STATE)
-    chosen = address.chosen(report, filters)
-    if chosen.any():
-        _score(report.part(chosen), filters, frame)
-    else:
-        style.sentence(_("No published run is left: widen the filters."))
-    with controls(frame):
-        _filters(report, filters)
-    share.leave(STATE, address.as_query(filters), frame)
-
-
 @st.cache_resource(show_spinner=WAITING)
 def open_report() -> HeldOut:
     """Return the blind score, computed once per server."""
     return validation_report(open_catalog())
 
 
-def _score(report: HeldOut, filters: Filters, frame: Frame) -> None:
+def _answer(values: Values) -> HeldOut:
+    """Return the score of the runs that the filters leave."""
+    report = open_report()
+    chosen = groups.chosen(report, values)
+    if not chosen.any():
+        raise ValueError(_("No published run is left: widen the filters."))
+    return report.part(chosen)
+
+
+def _draw(values: Values, report: HeldOut, frame: Frame) -> None:
     """Draw the sentence, the figures and the sections, or the one that the link asks for."""
+    tables.write_stylesheet(frame.look)
     table = groups.groups_table(report)
-    usual = address.every(open_report())
-    sentence = words.sentence(report, filters, (usual.first, usual.last))
+    sentence = words.sentence(report, values, years())
     if frame.slide:
-        SECTIONS[frame.show](report, table, filters, frame)
+        SECTIONS[frame.show](report, table, values, frame)
         style.caption_html(sentence)
         return
     style.sentence(sentence)
     style.figures(style.figure(*card) for card in words.cards(table))
     for section in SECTIONS.values():
-        section(report, table, filters, frame)
-    _fit_sees(report)
-    _share(report, filters)
+        section(report, table, values, frame)
+    _fit_sees()
+    tooltip = _("Chooses all runs again.")
+    usual = PARAMETERS.read({})[0]
+    widgets.button(_("Reset"), "accuracy_reset", QUESTION.state.choose, usual, tooltip=tooltip)
 
 
-def _runs(report: HeldOut, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:
+def _runs(report: HeldOut, table: pd.DataFrame, filters: Values, frame: Frame) -> None:
     """Draw predicted against reported device-hours."""
     st.subheader(_("Predicted against reported"), anchor=False)
     whole = open_report()
-    chosen = address.chosen(whole, filters)[groups.worst_first(whole)]
+    chosen = groups.chosen(whole, filters)[groups.worst_first(whole)]
     rows = _every_run(current())[chosen]
     charts.draw_runs(rows, frame.look, words.alt_of_runs(report))
     style.caption(
@@ -86,21 +83,13 @@ def _every_run(spoken: str) -> pd.DataFrame:
     return groups.runs_table(open_report(), open_catalog())
 
 
-def _errors(report: HeldOut, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:
+def _errors(report: HeldOut, table: pd.DataFrame, filters: Values, frame: Frame) -> None:
     """Draw the median error of groups, beside that of a constant."""
     st.subheader(_("Where we are further off"), anchor=False)
-    st.segmented_control(
-        _("Group by"),
-        list(groups.DIMENSIONS),
-        format_func=lambda name: _(groups.DIMENSIONS[name]),
-        required=True,
-        label_visibility="collapsed",
-        help=_("Grouping of the runs in the chart below."),
-        **STATE.beginning(address.KEYS["by"], "default"),
-    )
-    shown = _largest(table, filters.by) if frame.slide else table
-    rows = groups.errors_table(shown, filters.by)
-    charts.draw_errors(rows, frame.look, words.alt_of_errors(rows, filters.by))
+    widgets.switch(PARAMETERS, "by", _("Group by"), groups.DIMENSIONS)
+    shown = _largest(table, filters["by"]) if frame.slide else table
+    rows = groups.errors_table(shown, filters["by"])
+    charts.draw_errors(rows, frame.look, words.alt_of_errors(rows, filters["by"]))
     style.caption(words.better(table))
 
 
@@ -110,12 +99,12 @@ def _largest(table: pd.DataFrame, dimension: str) -> pd.DataFrame:
     return chosen.loc[chosen["count"].nlargest(SLIDE_GROUPS).index.sort_values()]
 
 
-def _groups(report: HeldOut, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:
+def _groups(report: HeldOut, table: pd.DataFrame, filters: Values, frame: Frame) -> None:
     """Draw the table of groups."""
     st.subheader(_("Every group, next to two constants"), anchor=False)
     shown = table
     if frame.slide:
-        shown = table[table["dimension"].isin(["", filters.by])].head(SLIDE_GROUPS)
+        shown = table[table["dimension"].isin(["", filters["by"]])].head(SLIDE_GROUPS)
     tables.draw_groups(shown)
     if frame.slide:
         return
@@ -128,15 +117,15 @@ def _groups(report: HeldOut, table: pd.DataFrame, filters: Filters, frame: Frame
     )
 
 
-def _worst(report: HeldOut, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:
+def _worst(report: HeldOut, table: pd.DataFrame, filters: Values, frame: Frame) -> None:
     """Draw the worst misses."""
     st.subheader(_("The worst misses"), anchor=False)
     whole = open_report()
     most = SLIDE_ROWS if frame.slide else WORST
-    tables.draw_worst(whole, address.chosen(whole, filters), open_catalog(), most)
+    tables.draw_worst(whole, groups.chosen(whole, filters), open_catalog(), most)
 
 
-def _change(report: HeldOut, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:
+def _change(report: HeldOut, table: pd.DataFrame, filters: Values, frame: Frame) -> None:
     """Draw the earlier model and the present one side by side, on all runs."""
     st.subheader(_("Changes, and what is held out"), anchor=False)
     score_tables.draw_change(open_report(), open_catalog(), slide=frame.slide)
@@ -151,13 +140,13 @@ def _metered() -> Mapping[str, Score]:
     return score_tables.energy_table(open_catalog(), open_report())
 
 
-Section = Callable[[HeldOut, pd.DataFrame, Filters, Frame], None]
+Section = Callable[[HeldOut, pd.DataFrame, Values, Frame], None]
 
 
 def _scores(title: str, draw: Callable[[bool], None], caption: str) -> Section:
     """Section of a score of its own, whatever the filters say; `draw` takes whether on a slide."""
 
-    def section(report: HeldOut, table: pd.DataFrame, filters: Filters, frame: Frame) -> None:
+    def section(report: HeldOut, table: pd.DataFrame, filters: Values, frame: Frame) -> None:
         st.subheader(_(title), anchor=False)
         draw(frame.slide)
         if not frame.slide:
@@ -190,7 +179,7 @@ SECTIONS: Mapping[str, Section] = {
 }
 
 
-def _fit_sees(report: HeldOut) -> None:
+def _fit_sees() -> None:
     """Draw what the model knows of a run, and which rows could not be scored."""
     st.subheader(_("Features that the fit sees, and others"), anchor=False)
     style.assumptions([_(words.SEES)])
@@ -206,10 +195,10 @@ def _fit_sees(report: HeldOut) -> None:
     tables.draw_left_out(whole.left_out)
 
 
-def _share(report: HeldOut, filters: Filters) -> None:
-    """Draw the link, the downloads and the snippets."""
+def _files(values: Values, report: HeldOut) -> tuple[share.File, ...]:
+    """Return the downloads."""
     name = "twenty-watts"
-    files = (
+    return (
         share.csv(
             f"{name}-groups",
             lambda: groups.groups_table(report, ranges=True),
@@ -218,39 +207,49 @@ def _share(report: HeldOut, filters: Filters) -> None:
         share.csv(f"{name}-runs", report.run_rows, N_("Runs as CSV")),
         share.json(f"{name}-accuracy", lambda: report.as_json(with_runs=True)),
     )
-    share.draw(SLIDES, address.as_query(filters), title=_("Accuracy"), files=files)
-    tooltip = _("Chooses all runs again.")
-    usual = address.every(open_report())
-    widgets.button(_("Reset"), "accuracy_reset", STATE.choose, usual, tooltip=tooltip)
 
 
-def _filters(report: HeldOut, filters: Filters) -> None:
-    """Draw the filters."""
-    st.subheader(_("Which runs"), anchor=False)
-    kinds, devices = address.works(report), list(address.DEVICES)
-    st.selectbox(
-        _("Kind of work"),
-        kinds,
-        format_func=lambda name: _("all kinds") if name == address.ALL else _(name),
-        help=_("Runs of this kind of work only."),
-        **STATE.beginning(address.KEYS["work"], "index", kinds.index),
-    )
-    st.selectbox(
-        _("Device"),
-        devices,
-        format_func=lambda name: _(address.DEVICES[name]),
-        help=_("Runs on this generation of devices only."),
-        **STATE.beginning(address.KEYS["device"], "index", devices.index),
-    )
-    usual = address.every(report)
-    years = STATE.beginning(address.YEARS)
-    tooltip = _("Runs published in these years only.")
-    st.slider(_("Years"), usual.first, usual.last, step=1, help=tooltip, **years)
-    st.caption(_("Everything on the page, downloads included, is about the runs chosen here."))
+@kept
+def kinds() -> dict[str, str]:
+    """Kinds of work of the published runs."""
+    found = {kind_of_domain(row["domain"]) for row in open_catalog().published_runs()}
+    return {groups.ALL: N_("all kinds")} | {name: name for name in sorted(found)}
 
 
-STATE = UrlState("accuracy", address.FiltersCodec(open_report))
+@kept
+def years() -> tuple[int, int]:
+    """First and last year of the published runs."""
+    found = [int(float(row["year"])) for row in open_catalog().published_runs()]
+    return min(found), max(found)
 
+
+def _year(name: str, usual: int, label: str) -> Number:
+    """Year that the runs chosen begin or end with."""
+    first, last = years()
+    tooltip = N_("Runs published in these years only.")
+    return Number(name, usual, first, last, True, slides=True, label=label, help=tooltip)
+
+
+PARAMETERS = LinkParameters(
+    "accuracy",
+    Choice(
+        "work",
+        tuple(kinds()),
+        label=N_("Kind of work"),
+        help=N_("Runs of this kind of work only."),
+        called=kinds,
+    ),
+    Choice(
+        "device",
+        tuple(groups.DEVICES),
+        label=N_("Device"),
+        help=N_("Runs on this generation of devices only."),
+        called=lambda: groups.DEVICES,
+    ),
+    _year("from", years()[0], N_("From year")),
+    _year("to", years()[1], N_("To year")),
+    Choice("by", tuple(groups.DIMENSIONS), help=N_("Grouping of the runs in the chart below.")),
+)
 SLIDES = {
     "runs": N_("predicted against reported device-hours"),
     "errors": N_("where we are further off"),
@@ -262,4 +261,20 @@ SLIDES = {
     "serving": N_("serving against measurements"),
 }
 
-PAGE = Page(path="accuracy", title=N_("Accuracy"), group=ACCURACY, draw=draw, slides=SLIDES)
+QUESTION = PageQuestion(
+    inputs=PARAMETERS,
+    answer=_answer,
+    view=_draw,
+    title=title(N_("Accuracy")),
+    heading=lambda values, frame: "",
+    slides=SLIDES,
+    files=_files,
+)
+PAGE = Page(
+    path="accuracy",
+    title=N_("Accuracy"),
+    group=ACCURACY,
+    draw=QUESTION.draw,
+    slides=SLIDES,
+    inputs=PARAMETERS,
+)

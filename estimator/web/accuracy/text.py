@@ -2,14 +2,21 @@
 
 from collections.abc import Iterator, Mapping
 from html import escape
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from estimator.core.units import digits, human_count
 from estimator.validation.held_out import FEWEST, LARGE_RUN_FLOP, HeldOut
-from estimator.web.accuracy.address import ALL, DEVICES, Filters
-from estimator.web.accuracy.groups import DIMENSIONS, group_name, percent
+from estimator.web.accuracy.groups import (
+    ALL,
+    DEVICES,
+    DIMENSIONS,
+    group_name,
+    percent,
+    years_chosen,
+)
 from estimator.web.calibrate.tables import GROUP_NAMES
 from estimator.web.shared.amounts import localised, unbroken
 from estimator.web.shared.language import N_, _, ngettext
@@ -78,7 +85,7 @@ REMARKS = ("CHECK:", "FLAG:")
 """Beginnings of what the collectors of the table wrote to each other in its notes."""
 
 
-def sentence(report: HeldOut, filters: Filters, all_years: tuple[int, int]) -> str:
+def sentence(report: HeldOut, filters: Mapping[str, Any], all_years: tuple[int, int]) -> str:
     """Tell the score in one sentence, as HTML; `all_years` are those without a filter."""
     ours, baselines = report.overall
     runs = ngettext("{count} published run", "{count} published runs", ours.count)
@@ -112,14 +119,15 @@ def strict(report: HeldOut) -> str:
     )
 
 
-def _selected(filters: Filters, all_years: tuple[int, int]) -> str:
+def _selected(filters: Mapping[str, Any], all_years: tuple[int, int]) -> str:
     work, device, years = "", "", ""
-    if filters.work != ALL:
-        work = _(" of {work}").format(work=_(filters.work))
-    if filters.device != ALL:
-        device = _(" on {device}").format(device=_(DEVICES[filters.device]))
-    if (filters.first, filters.last) != all_years:
-        years = _(" from {first} to {last}").format(first=filters.first, last=filters.last)
+    if filters["work"] != ALL:
+        work = _(" of {work}").format(work=_(filters["work"]))
+    if filters["device"] != ALL:
+        device = _(" on {device}").format(device=_(DEVICES[filters["device"]]))
+    first, last = years_chosen(filters)
+    if (first, last) != all_years:
+        years = _(" from {first} to {last}").format(first=first, last=last)
     return work + device + years
 
 
