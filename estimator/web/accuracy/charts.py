@@ -73,7 +73,7 @@ def _errors(look: Look) -> Spec:
     """Specification of the errors: ours and a constant's on one row, joined."""
     colours = look.colours
     y = charts.rows("group")
-    axis = ticks.linear("share") | {"grid": True}
+    axis = ticks.linear("share") | {"grid": False}
     x = {"field": "error", "type": "quantitative", "title": _("median error"), "axis": axis}
     x |= {"scale": {"zero": True}}
     who = (_(OURS), _(CONSTANT))

@@ -156,11 +156,13 @@ def _share(field: str, title: str, scale: Spec, *, log: bool = False) -> Spec:
 def _axis(of: str) -> Spec:
     """Return the axis of before and now, of a share or of a power."""
     if of == "share":
-        return _share("mid", _("share of the peak"), {"domain": [0, 1], "nice": False})
+        found = _share("mid", _("share of the peak"), {"domain": [0, 1], "nice": False})
+        found["axis"]["grid"] = False
+        return found
     return {
         "field": "mid",
         "type": "quantitative",
         "title": _("mean power of the device"),
         "scale": {"zero": True},
-        "axis": ticks.linear("W", 5) | {"grid": True},
+        "axis": ticks.linear("W", 5) | {"grid": False},
     }

@@ -106,7 +106,7 @@ def factors_picture(found: list[Claim], most: int | None = None) -> Picture:
         text = f"{_(one.record.title)}: {verdict(one)}"
         rows.append(plots.interval(one.record.id, bounds, text, _(VERDICTS[one.verdict])))
     kinds = tuple(_(name) for name in VERDICTS.values())
-    picture = plots.ranges_picture(rows, _("recomputed over claimed (1 is right)"), kinds)
+    picture = plots.ranges_picture(rows, _("recomputed over claimed (1 is right)"), kinds, aim=1.0)
     return replace(picture, headline=_summary(found))
 
 

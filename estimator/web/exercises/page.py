@@ -90,14 +90,17 @@ EXPONENT = re.compile(r"\s*[·×*]\s*10\s*\^?\s*")
 def _exercise(seed: int, number: int, one: Exercise) -> None:
     """Draw a question, a field for its answer, the answer folded, and where the app shows it."""
     style.sentence(escape(sentence(one.question)))
-    text = st.text_input(
-        _("Your answer [{unit}]").format(unit=one.unit) if one.unit != "1" else _("Your answer"),
-        key=f"exercises_answer_{seed}_{number}",
-        help=_("A number, such as 3.6e5 or 3.6·10^5; five percent off still count as right."),
-    )
-    if text.strip():
-        st.caption(_(verdict(text, one.answer)))
-    with st.expander(_("Show the answer")):
+    left, right = st.columns([1, 2])
+    with left:
+        unit = "" if one.unit == "1" else one.unit
+        text = st.text_input(
+            _("Your answer [{unit}]").format(unit=unit) if unit else _("Your answer"),
+            key=f"exercises_answer_{seed}_{number}",
+            help=_("A number, such as 3.6e5 or 3.6·10^5; five percent off still count as right."),
+        )
+        if text.strip():
+            st.caption(_(verdict(text, one.answer)))
+    with right, st.expander(_("Show the answer")):
         answer = amount(one.answer, one.unit)
         st.html(
             f'<p class="tw"><b>{escape(answer)}</b><br>{unbroken(escape(sentence(one.steps)))}</p>'

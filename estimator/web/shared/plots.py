@@ -23,11 +23,18 @@ def interval(label: str, bounds: tuple[float, float | None, float], text: str, k
 
 
 def ranges_picture(
-    rows: list[Row], title: str, kinds: tuple[str, ...], unit: str = "1", *, log: bool = True
+    rows: list[Row],
+    title: str,
+    kinds: tuple[str, ...],
+    unit: str = "1",
+    *,
+    log: bool = True,
+    aim: float | None = None,
 ) -> Picture:
-    """Rows with a point and its interval, described by their texts."""
+    """Rows with a point and its interval, described by their texts; `aim` is marked in each."""
     alt = "; ".join(row["text"] for row in rows)
-    return Picture(build=ranges, rows=rows, of=(title, log, kinds, unit), alt=alt, by_row=True)
+    of = (title, log, kinds, unit, aim)
+    return Picture(build=ranges, rows=rows, of=of, alt=alt, by_row=True)
 
 
 def line(x: Iterable[float], y: Iterable[float], name: str) -> list[Row]:
@@ -67,7 +74,14 @@ def curves_picture(
     return Picture(build=curves, rows=rows, of=(titles, logs, names, unit), alt=alt or described)
 
 
-def ranges(look: Look, title: str, log: bool, names: tuple[str, ...], unit: str = "1") -> Spec:
+def ranges(
+    look: Look,
+    title: str,
+    log: bool,
+    names: tuple[str, ...],
+    unit: str = "1",
+    aim: float | None = None,
+) -> Spec:
     """Rows with a point and its interval: columns label, text, low, mid, high, kind."""
     y = charts.rows("label")
     x = charts.axis("x", "mid", title, log=log, unit=unit)
@@ -78,9 +92,13 @@ def ranges(look: Look, title: str, log: bool, names: tuple[str, ...], unit: str 
     shape = charts.distinguished("kind", names, SHAPES)
     span = {"x": x | {"field": "low"}, "x2": {"field": "high"}, "y": y, "color": colour}
     middle = {"x": x, "y": y, "color": colour, "shape": shape, "tooltip": charts.tooltip("text")}
+    right = {"x": x | {"datum": aim}, "y": y}
+    tick: Spec = {"orient": "vertical", "size": 22 * look.scale, "thickness": 1.5 * look.scale}
+    tick |= {"color": look.colours["muted"], "aria": False}
     return charts.layered(
         look,
         4 * look.row_px,
+        *([] if aim is None else [charts.layer("tick", right, **tick)]),
         charts.layer("rule", span, strokeWidth=3, opacity=0.75),
         charts.points(look, 190, middle),
         charts.row_labels(look, {"y": y}, "text"),
@@ -98,8 +116,6 @@ RUNG = 0.058
 
 NARROW = 0.046
 """Size of letters over the width of a ladder, at the most [1]."""
-
-LEFT: Spec = {"align": "left"}
 
 
 def ladder_picture(rows: list[Row], kinds: tuple[str, ...], unit: str, headline: str) -> Picture:
@@ -134,14 +150,15 @@ def ladder(look: Look, kinds: tuple[str, ...], unit: str) -> Spec:
     written: Spec = {"font": charts.FONT, "fontSize": size, "baseline": "middle"}
     ink = {"value": look.colours["ink"]}
     named = at(0.08, "place") | {"color": ink, "text": {"field": "label"}}
+    short: Spec = {"align": "left"} | {"limit": {"expr": f"0.92 * width - 4.5 * {size['expr']}"}}
     value = at(1.0, "place") | {"text": {"field": "text"}}
     return charts.layered(
         look,
         LADDER_PX * look.scale,
         charts.layer("rule", lead, strokeWidth=1.5),
         charts.points(look, 170, at(0.0, "value")),
-        charts.layer("text", named, where="!datum.here", **written | LEFT),
-        charts.layer("text", named, where="datum.here", fontWeight="bold", **written | LEFT),
+        charts.layer("text", named, where="!datum.here", **written | short),
+        charts.layer("text", named, where="datum.here", fontWeight="bold", **written | short),
         charts.layer("text", value, align="right", fontWeight="bold", **written),
     )
 

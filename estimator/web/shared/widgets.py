@@ -20,6 +20,9 @@ from estimator.web.shared.url_state import (
     widget_key,
 )
 
+FIRST_YEAR = 1900
+"""A number from this on is a year, which has no separator."""
+
 MOST_CONFIG_MB = 10
 """A config.json is a few kB; what is larger is something else [MB]."""
 
@@ -150,12 +153,13 @@ def number(parameters: LinkParameters, name: str, label: str, step: float | None
 
 
 def slider(parameters: LinkParameters, name: str, label: str, step: float | None = None) -> None:
-    """Draw the slider of a `Number`, written as the browser's language writes numbers."""
+    """Draw the slider of a `Number`, as the browser's language writes numbers, but for years."""
     declared, kind = _number(parameters, name)
     steps = {} if step is None else {"step": kind(step)}
     least, most = kind(declared.low), kind(declared.high)
     begun = _beginning(parameters, name, "value")
-    st.slider(label, least, most, format="localized", **steps, **begun)
+    written = "%d" if least >= FIRST_YEAR else "localized"
+    st.slider(label, least, most, format=written, **steps, **begun)
 
 
 def text(parameters: LinkParameters, name: str, label: str, placeholder: str = "") -> None:
