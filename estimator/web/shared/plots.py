@@ -33,7 +33,7 @@ def ranges_picture(
 ) -> Picture:
     """Rows with a point and its interval, described by their texts; `aim` is marked in each."""
     alt = "; ".join(row["text"] for row in rows)
-    of = (title, log, kinds, unit, aim)
+    of = (title, log, kinds, unit, *([] if aim is None else [aim]))
     return Picture(build=ranges, rows=rows, of=of, alt=alt, by_row=True)
 
 
