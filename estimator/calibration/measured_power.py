@@ -18,32 +18,20 @@ from estimator.calibration.variance_components import Components
 from estimator.catalog import Device
 from estimator.core.uncertainty import Uncertain
 from estimator.runs.observations import is_of_steps
-from estimator.runs.record import Timing
 
 
 @dataclass(frozen=True, kw_only=True)
-class PowerObservation:
+class PowerObservation(CalibrationObservation):
     """Merged measurements of a device's power under load.
 
     Parameters
     ----------
-    run, started, host : str
-        Newest run that they come from, when it began, and the id of its host.
     expected_w : Uncertain
         What the prior expected at the utilization reached [W].
-    noise_sd : float
-        Uncertainty of conditions, and of not knowing that utilization: standard deviation of the
-        logarithm [1].
     """
 
-    run: str
-    started: str
-    host: str
-    timing: Timing
-    runs: float = 1.0
     power_w: float
     expected_w: Uncertain
-    noise_sd: float = 0.0
 
 
 def power_observations(
@@ -56,29 +44,13 @@ def power_observations(
     expected_w : callable
         Share of the time that the device is busy -> power that the prior expects [W], or None.
     """
-    observations = []
-    for one in found:
-        expected = None if one.power_w is None else expected_w(_busy(one))
-        if one.power_w is None or expected is None or not expected.loadings:
-            continue
-        observations.append(
-            PowerObservation(
-                run=one.run,
-                started=one.started,
-                host=one.host,
-                timing=one.timing,
-                runs=one.runs,
-                power_w=one.power_w,
-                expected_w=expected,
-                noise_sd=one.noise_sd,
-            )
-        )
-    return observations
-
-
-def _busy(one: CalibrationObservation) -> float:
-    """Busy share of the time: actual over possible utilization [1]."""
-    return one.reached / one.ahead
+    metered = [one for one in found if one.power_w is not None]
+    expected = [expected_w(one.reached / one.ahead) for one in metered]
+    return [
+        PowerObservation(**vars(one), expected_w=power)
+        for one, power in zip(metered, expected, strict=True)
+        if power is not None and power.loadings
+    ]
 
 
 def power_evidence_of(

@@ -71,7 +71,7 @@ def power_input(
 
 
 def _of_runs(
-    found: Sequence[CalibrationObservation] | Sequence[PowerObservation],
+    found: Sequence[CalibrationObservation],
     now: Uncertain,
     *,
     most: float = math.inf,

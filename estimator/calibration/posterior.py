@@ -21,7 +21,7 @@ from estimator.calibration.measured_utilization import (
     speed_of,
     text_array,
 )
-from estimator.calibration.next_run_candidates import formats, nominal
+from estimator.calibration.next_run import formats, nominal
 from estimator.catalog import Device
 from estimator.core.uncertainty import Uncertain, z_score
 from estimator.core.units import CENTRAL

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from estimator.runs import documents, interrupted, samples
+from estimator.runs import documents, samples
 from estimator.runs.connection import (
     BRIEF_S,
     StoreBusy,
@@ -28,7 +28,7 @@ from estimator.runs.documents import DEVICE, FigureRow, Read, columns_of, read_d
 from estimator.runs.figures import DeviceFigures, Peaks, Used, sum_up_devices
 from estimator.runs.meter import Meter, Sample
 from estimator.runs.process import Process, is_gone, this_process
-from estimator.runs.record import MeasuredRun, Trust
+from estimator.runs.record import Condition, Energy, MeasuredRun, Trust
 from estimator.runs.schema import AS_NOW, VERSION, ForeignFile, version_of
 from estimator.system.data_folder import data_directory
 
@@ -43,6 +43,8 @@ BUFFER = 100_000
 """Most unwritten samples in memory [1]."""
 
 DOCUMENTS = "SELECT id, document FROM run ORDER BY key"
+
+NOTE = "cut off while it was measured"
 
 Reading = tuple[str, Sample]
 """Component and its sample."""
@@ -415,11 +417,11 @@ class Store:
         self._note(notes)
         for run in found:
             try:
-                whole = interrupted.with_summary(run, self.samples(run_id), self.meters(run_id))
+                whole = _with_summary(run, self.samples(run_id), self.meters(run_id))
             except (TypeError, ValueError) as error:
                 why = f"run {run_id} has no summary, its samples are damaged: {error}"
                 self._note([f"{self._connection.path}: {why}"])
-                whole = interrupted.with_summary(run, {}, {})
+                whole = _with_summary(run, {}, {})
             with self._connection.writing() as database:
                 _replace_or_insert(database, whole, only_running=True)
 
@@ -481,3 +483,43 @@ def _replace_or_insert(
 def _is_over(process: str | None, heard_s: float) -> bool:
     """Return whether the process of a run is gone."""
     return process is None or is_gone(Process(**json.loads(process)), time.time() - heard_s)
+
+
+def _with_summary(
+    run: MeasuredRun,
+    samples: Mapping[str, Sequence[Sample]],
+    meters: Mapping[str, tuple[str, Trust]],
+) -> MeasuredRun:
+    """Mark a run as interrupted and summarise its samples.
+
+    Parameters
+    ----------
+    meters : mapping
+        Component -> name and trust of its meter. One without is left out, and named in a note.
+    """
+    from estimator.runs.energy import summarise  # not for those who only read
+
+    times_s = [sample.time_s for readings in samples.values() for sample in readings]
+    span_s = max(times_s) - min(times_s) if times_s else 0.0
+    limits_w = {device.key: device.power_limit_w for device in run.devices}
+    energy: list[Energy] = []
+    conditions: list[Condition] = []
+    notes = [f"{NOTE}: {len(times_s)} samples over {span_s:.0f} s are what is left"]
+    for component, readings in samples.items():
+        if component not in meters:
+            notes.append(f"{component}: no meter is named for its samples")
+        elif span_s > 0:
+            name, trust = meters[component]
+            limit_w = limits_w.get(component)
+            found = summarise(component, name, trust, readings, duration_s=span_s, limit_w=limit_w)
+            energy += [found.energy] if found.energy else []
+            conditions += [found.condition] if found.condition else []
+            notes += found.notes
+    return replace(
+        run,
+        state="interrupted",
+        wall_s=max(run.wall_s, span_s),
+        energy=(*run.energy, *energy),
+        conditions=(*run.conditions, *conditions),
+        notes=(*run.notes, *notes),
+    )

@@ -12,8 +12,14 @@ from estimator.calibration.conditions import Conditions
 from estimator.calibration.correction import Known, below_peak, known_runs
 from estimator.calibration.gaussian_process import Evidence
 from estimator.calibration.measured_utilization import Measured, Target
-from estimator.calibration.next_run import CandidateRuns, uncertainty_left, uncertainty_of
-from estimator.calibration.next_run_candidates import best_of_each_way, formats, next_runs
+from estimator.calibration.next_run import (
+    CandidateRuns,
+    best_of_each_way,
+    formats,
+    next_runs,
+    uncertainty_left,
+    uncertainty_of,
+)
 from estimator.calibration.posterior import (
     cell,
     cells,

@@ -5,7 +5,7 @@ import streamlit as st
 from estimator.answer.scenario_estimate import Answer, answer_scenario
 from estimator.calibration.correction import Known
 from estimator.calibration.measured_utilization import Target
-from estimator.calibration.next_run_candidates import Worth, best_of_each_way, next_runs
+from estimator.calibration.next_run import Worth, best_of_each_way, next_runs
 from estimator.catalog import Device
 from estimator.web.calibrate import text as words
 from estimator.web.shared import style

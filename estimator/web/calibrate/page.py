@@ -10,7 +10,7 @@ import streamlit as st
 from estimator.calibration.correction import Known, known_runs
 from estimator.calibration.devices import device_figures
 from estimator.calibration.measured_utilization import counted
-from estimator.calibration.next_run_candidates import formats
+from estimator.calibration.next_run import formats
 from estimator.calibration.posterior import (
     Cell,
     cells,

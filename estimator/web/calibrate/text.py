@@ -5,7 +5,7 @@ from html import escape
 
 import pandas as pd
 
-from estimator.calibration.next_run_candidates import Worth, factor_text
+from estimator.calibration.next_run import Worth, factor_text
 from estimator.calibration.posterior import Cell, PowerCell, Residual
 from estimator.catalog import Device
 from estimator.core.uncertainty import Uncertain
